@@ -61,7 +61,7 @@ pub(crate) fn certificate_name(certificate: &CertificateDer<'_>) -> ClientCertif
     };
     let alternatives = certificate.subject_alternative_name().ok().flatten();
     let alternatives = alternatives.map_or(&[][..], |extension| &extension.value.general_names);
-    let first = |of: fn(&GeneralName<'_>) -> bool| alternatives.iter().find(|name| of(name));
+    let first = |is_kind: fn(&GeneralName<'_>) -> bool| alternatives.iter().find(|name| is_kind(name));
     let named = first(|name| matches!(name, GeneralName::URI(_)))
         .or_else(|| first(|name| matches!(name, GeneralName::DNSName(_))))
         .or_else(|| first(|name| matches!(name, GeneralName::RFC822Name(_))));
