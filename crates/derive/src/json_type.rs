@@ -31,7 +31,7 @@ fn last_segment(field: &Type) -> Option<&PathSegment> {
 
 fn argument(segment: &PathSegment) -> Option<&Type> {
     let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
-    arguments.args.iter().find_map(|each| if let GenericArgument::Type(of) = each { Some(of) } else { None })
+    arguments.args.iter().find_map(|each| if let GenericArgument::Type(inner) = each { Some(inner) } else { None })
 }
 
 fn without_references(mut field: &Type) -> &Type {
