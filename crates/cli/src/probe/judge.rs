@@ -99,11 +99,11 @@ fn visibly_kept(case: &Case<'_>, mut rules: Vec<String>, wrong: &[Finding]) -> V
     let breaks = |rule: &str| wrong.iter().any(|finding| finding.rule == rule);
     let is_unread = ["E1", "R11", "R12"].into_iter().any(breaks);
     let code = code_of(&case.got.headers);
-    let own = case.probe.rules.iter().any(|rule| breaks(rule));
+    let breaks_own_rule = case.probe.rules.iter().any(|rule| breaks(rule));
     rules.retain(|rule| match rule.as_str() {
         rule if breaks(rule) => false,
         // If one of the line's own rules is broken, none of them counts as kept.
-        rule if own && case.probe.rules.contains(&rule) => false,
+        rule if breaks_own_rule && case.probe.rules.contains(&rule) => false,
         "E2" | "E3" | "R13" => !is_unread,
         "R6" => !is_unread && code.is_some(),
         "E8" => !is_unread && code.as_deref() == Some("invalid_request"),
