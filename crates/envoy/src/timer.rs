@@ -108,14 +108,14 @@ impl Clock {
     }
 
     fn register_thread(&self) -> Arc<Waits> {
-        let own = Arc::<Waits>::default();
-        locked(&self.workers).push(own.clone());
-        own
+        let waits = Arc::<Waits>::default();
+        locked(&self.workers).push(waits.clone());
+        waits
     }
 
-    fn add(&self, own: &Waits, what: TimerEvent, wait: Duration) -> Key {
+    fn add(&self, waits: &Waits, what: TimerEvent, wait: Duration) -> Key {
         let end = self.now() + nanos(wait.min(LONGEST));
-        let mut state = locked(&own.0);
+        let mut state = locked(&waits.0);
         state.count += 1;
         let key = (end, state.count);
         state.waits.insert(key, what);
