@@ -39,8 +39,8 @@ impl Filter {
 
     /// `path` with this filter, and one more parameter, as its query.
     pub(crate) fn link_with(&self, path: &str, more: Option<(&str, &str)>) -> String {
-        let own = [("route", self.route.as_deref()), ("code", self.code.as_deref())];
-        link(path, own.into_iter().filter_map(|(name, value)| Some((name, value?))).chain(more))
+        let filters = [("route", self.route.as_deref()), ("code", self.code.as_deref())];
+        link(path, filters.into_iter().filter_map(|(name, value)| Some((name, value?))).chain(more))
     }
 }
 
