@@ -141,9 +141,9 @@ impl Kind {
     fn key(&self) -> Key {
         let text = |status: Option<StatusCode>| SharedString::const_str(status.map_or("none", text_of));
         // The name of a code in a policy's file belongs to the policy.
-        let own = self.code.as_ref().filter(|code| code.static_name().is_none() && !code.is_foreign());
-        let code = match (own, &self.code) {
-            (Some(own), _) => own.as_str().to_owned().into(),
+        let custom = self.code.as_ref().filter(|code| code.static_name().is_none() && !code.is_foreign());
+        let code = match (custom, &self.code) {
+            (Some(custom), _) => custom.as_str().to_owned().into(),
             (None, Some(code)) => SharedString::const_str(code.static_name().unwrap_or("foreign")),
             (None, None) => SharedString::const_str("none"),
         };
