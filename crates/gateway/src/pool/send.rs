@@ -72,10 +72,10 @@ where
     let mut may_repeat = true;
     let mut queue_time = pool.queue_time();
     let (response, mut lease) = loop {
-        let own = binding.as_ref().filter(|_| may_repeat).and_then(|binding| binding.take(pool));
-        let is_own = own.is_some();
-        let mut lease = if let Some(own) = own {
-            Lease::new(own, true, pool.clone())
+        let own_connection = binding.as_ref().filter(|_| may_repeat).and_then(|binding| binding.take(pool));
+        let is_own = own_connection.is_some();
+        let mut lease = if let Some(own_connection) = own_connection {
+            Lease::new(own_connection, true, pool.clone())
         } else if may_repeat {
             pool.take_within(&mut queue_time).await?
         } else {
