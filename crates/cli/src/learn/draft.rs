@@ -79,7 +79,7 @@ pub(super) struct Drafts<'p> {
     distinguished: HashSet<(u16, String)>,
     /// The policy that the drafts are for, and the texts of its files.
     policy: Option<(&'p PolicyFile, String)>,
-    own: HashMap<String, ErrorCode>,
+    custom_codes: HashMap<String, ErrorCode>,
     errors: usize,
     /// The number of errors that need no draft, since their status suffices.
     by_status_alone: usize,
@@ -89,12 +89,12 @@ pub(super) struct Drafts<'p> {
 
 impl<'p> Drafts<'p> {
     pub(super) fn new(policy: Option<&'p PolicyFile>, has_texts: bool) -> Self {
-        let own = policy.into_iter().flat_map(|file| file.policy().own_codes());
-        let own = own.map(|code| (code.as_str().to_owned(), code.clone())).collect();
+        let custom_codes = policy.into_iter().flat_map(|file| file.policy().own_codes());
+        let custom_codes = custom_codes.map(|code| (code.as_str().to_owned(), code.clone())).collect();
         let text = |file: &PolicyFile| file.files().filter_map(|path| fs::read_to_string(path).ok()).collect();
         let policy = policy.map(|file| (file, text(file)));
         let (kinds, distinguished) = (HashMap::new(), HashSet::new());
-        Self { kinds, distinguished, policy, own, errors: 0, by_status_alone: 0, has_texts }
+        Self { kinds, distinguished, policy, custom_codes, errors: 0, by_status_alone: 0, has_texts }
     }
 
     pub(super) fn add(&mut self, seen: ObservedErrors) {
@@ -194,7 +194,7 @@ impl<'p> Drafts<'p> {
         let status = kind.status();
         let (name, text) = (name_of(kind, status), default_text(kind, status));
         let head = format!("# {} x {}\n", tally.count, describe(kind, tally));
-        let is_known = is_in_catalogue(&name) || self.own.contains_key(&name);
+        let is_known = is_in_catalogue(&name) || self.custom_codes.contains_key(&name);
         let defines = !is_known && defined.insert(name.clone());
         let tables = rule(status, &condition(kind), &name, &text, defines);
         if status < 500 {
