@@ -76,10 +76,10 @@ impl Takeover {
             );
         }
         let mut named: Vec<_> = names.into_iter().zip(descriptors).collect();
-        let own = named.iter().position(|(name, _)| name == OWN_NAME).map(|place| named.swap_remove(place).1);
-        let own = own.ok_or_else(|| takeover_error(path, "the other gateway did not pass its upgrade socket"))?;
+        let upgrade_socket = named.iter().position(|(name, _)| name == OWN_NAME).map(|place| named.swap_remove(place).1);
+        let upgrade_socket = upgrade_socket.ok_or_else(|| takeover_error(path, "the other gateway did not pass its upgrade socket"))?;
         let sockets = ListeningSockets::from_descriptors(named.into_iter())?;
-        Ok(Some((Self { path: path.to_owned(), predecessor: Some((predecessor, own.into())) }, sockets)))
+        Ok(Some((Self { path: path.to_owned(), predecessor: Some((predecessor, upgrade_socket.into())) }, sockets)))
     }
 
     /// Whether this gateway replaces a running one.
@@ -97,11 +97,11 @@ impl Takeover {
     /// If a key set cannot be fetched, or the upgrade socket cannot be made.
     pub async fn prepare(self, layer: &ErrorEnvelopeLayer) -> Result<UpgradeSocket, Error> {
         let Self { path, predecessor } = self;
-        let Some((predecessor, own)) = predecessor else {
+        let Some((predecessor, upgrade_socket)) = predecessor else {
             return UpgradeSocket::bind(&path).map_err(|error| takeover_error(&path, error));
         };
         await_keys(layer).await.map_err(|error| takeover_error(&path, error))?;
-        UpgradeSocket::new(own, Some(predecessor)).map_err(|error| takeover_error(&path, error))
+        UpgradeSocket::new(upgrade_socket, Some(predecessor)).map_err(|error| takeover_error(&path, error))
     }
 }
 
