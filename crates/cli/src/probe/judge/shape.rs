@@ -156,11 +156,11 @@ pub(super) fn agrees(case: &Case<'_>) -> bool {
     let (code, status) = (code_of(&case.got.headers), case.got.status);
     let known = ErrorCode::ALL.iter().find(|known| code.as_deref() == Some(known.as_str()));
     let generic = ErrorCode::of_status(status);
-    let own = case.model.map(Response::status);
+    let model_status = case.model.map(Response::status);
     match known {
-        _ if status == StatusCode::OK || own == Some(status) => true,
+        _ if status == StatusCode::OK || model_status == Some(status) => true,
         Some(known) => known.status() == status || generic == *known,
-        None => own.is_none_or(|own| own == generic.status()),
+        None => model_status.is_none_or(|model_status| model_status == generic.status()),
     }
 }
 
