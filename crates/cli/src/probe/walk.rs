@@ -208,8 +208,8 @@ impl<'a> ProbeRun<'a> {
     /// The response's code, if the catalogue has it; otherwise the code of its status.
     fn code(&self, got: &ProbeResponse) -> ErrorCode {
         let name = code_of(&got.headers).unwrap_or_default();
-        let own = self.service.oracle.policy().own_codes();
-        let known = ErrorCode::ALL.iter().chain(own).find(|code| code.as_str() == name);
+        let custom_codes = self.service.oracle.policy().own_codes();
+        let known = ErrorCode::ALL.iter().chain(custom_codes).find(|code| code.as_str() == name);
         known.cloned().unwrap_or_else(|| ErrorCode::of_status(got.status))
     }
 }
