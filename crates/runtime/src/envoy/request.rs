@@ -51,7 +51,7 @@ pub fn request<'l>(lines: impl HeaderLines<'l>, version: Version, all: bool) -> 
     let mut shared = all.then(|| shared(lines));
     for (name, value) in lines.iter() {
         let copy = shared.as_mut().and_then(Iterator::next).map(|(_, copy)| copy);
-        let own = || copy.unwrap_or_else(|| Bytes::copy_from_slice(value));
+        let owned_value = || copy.unwrap_or_else(|| Bytes::copy_from_slice(value));
         match name {
             b":method" => target.method = value,
             b":scheme" => target.scheme = value,
@@ -63,18 +63,18 @@ pub fn request<'l>(lines: impl HeaderLines<'l>, version: Version, all: bool) -> 
                 // The host is inserted at its usual position in the head, so that changes of the head are found
                 // quickly.
                 if target.named.is_none() {
-                    match HeaderValue::from_maybe_shared(own()) {
+                    match HeaderValue::from_maybe_shared(owned_value()) {
                         Ok(host) => drop(parts.headers.append(HOST, host)),
                         Err(_) => cannot("the request's host cannot be read".to_owned()),
                     }
                 }
             }
-            b":path" => target.path = Some(own()),
+            b":path" => target.path = Some(owned_value()),
             [b':', ..] => {}
             name if !all && !is_read(name) && is_plain(name, value) => {}
             name => {
                 has_id |= name.eq_ignore_ascii_case(b"x-request-id");
-                if let Err(what) = append(&mut parts.headers, name, own()) {
+                if let Err(what) = append(&mut parts.headers, name, owned_value()) {
                     cannot(what);
                 }
             }
