@@ -83,10 +83,10 @@ impl<'a> Stream<'a> {
         let (mut few, mut many) = ([Line { key: Buffer::NONE, value: Buffer::NONE }; FEW_LINES], Vec::new());
         let lines = room(&mut few, &mut many, count);
         // SAFETY: there is room for as many lines as Envoy has just counted, and only this thread may change them.
-        let there =
+        let is_filled =
             unsafe { envoy::envoy_dynamic_module_callback_http_get_headers(raw, head as u32, lines.as_mut_ptr()) };
         // The lines are valid until the stream is changed, and `lend` prevents changes until `read` has returned.
-        self.lend(|| read(HeaderList(if there { lines } else { &[] })))
+        self.lend(|| read(HeaderList(if is_filled { lines } else { &[] })))
     }
 
     /// Calls `read` with the chunks of a body that are present.
@@ -97,10 +97,10 @@ impl<'a> Stream<'a> {
         let (mut few, mut many) = ([Buffer::NONE; FEW_CHUNKS], Vec::new());
         let chunks = room(&mut few, &mut many, count);
         // SAFETY: there is room for as many chunks as Envoy has just counted.
-        let there =
+        let is_filled =
             unsafe { envoy::envoy_dynamic_module_callback_http_get_body_chunks(raw, body as u32, chunks.as_mut_ptr()) };
         let (mut few, mut many) = ([&[][..]; FEW_CHUNKS], Vec::new());
-        let lent = room(&mut few, &mut many, if there { count } else { 0 });
+        let lent = room(&mut few, &mut many, if is_filled { count } else { 0 });
         for (lent, chunk) in lent.iter_mut().zip(chunks) {
             // SAFETY: as in `lines`.
             *lent = unsafe { chunk.bytes() };
