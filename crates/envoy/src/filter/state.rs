@@ -247,8 +247,8 @@ fn note(stream: &Stream<'_>, event: &Event, id: &str, code: &str) {
         ("route", event.route().unwrap_or_default()),
     ];
     // A request without a route has no value for it: then an access log writes a dash.
-    let there = if event.route().is_some() { &pairs[..] } else { &pairs[..4] };
-    stream.note("error_envelope", there);
+    let shown_pairs = if event.route().is_some() { &pairs[..] } else { &pairs[..4] };
+    stream.note("error_envelope", shown_pairs);
 }
 
 pub(super) fn code_of(event: &Event) -> &str {
