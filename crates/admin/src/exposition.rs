@@ -70,8 +70,8 @@ fn labels(mut rest: &str) -> Option<(Labels<'_>, &str)> {
     let mut labels = Vec::new();
     loop {
         rest = rest.trim_start_matches([',', ' ']);
-        if let Some(behind) = rest.strip_prefix('}') {
-            return Some((labels, behind));
+        if let Some(after) = rest.strip_prefix('}') {
+            return Some((labels, after));
         }
         let (name, value) = rest.split_once("=\"")?;
         let end = closing_quote(value)?;
