@@ -21,7 +21,7 @@ pub(super) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    pub(super) fn around(&self, request: &AdminRequest<'_>, content: &Markup) -> Markup {
+    pub(super) fn wrap(&self, request: &AdminRequest<'_>, content: &Markup) -> Markup {
         let (live, after) = self.live.unzip();
         html! {
             (DOCTYPE)

@@ -113,7 +113,7 @@ fn page(request: &AdminRequest<'_>, title: &str, (status, content): (StatusCode,
 }
 
 fn framed(request: &AdminRequest<'_>, status: StatusCode, frame: &Frame<'_>, content: &Markup) -> Answer {
-    let mut answer = answer::html(status, frame.around(request, content).into_string());
+    let mut answer = answer::html(status, frame.wrap(request, content).into_string());
     // `no-referrer` would hide the page from other sites, too. But then the browser would not send the origin with this
     // page's forms.
     answer.headers_mut().insert(http::header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
