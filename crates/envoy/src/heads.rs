@@ -79,7 +79,8 @@ fn put<'v>(
 /// Changes Envoy's response head to this one.
 pub(crate) fn apply_response(stream: &Stream<'_>, head: &http_response::Parts) {
     let target = Head::Response;
-    let (status, changed) = stream.lines(target, |lines| (changed_status(lines, head), mutations(lines, &head.headers)));
+    let (status, changed) =
+        stream.lines(target, |lines| (changed_status(lines, head), mutations(lines, &head.headers)));
     put_status(stream, target, status);
     changed.iter().for_each(|it| put(stream, target, it.name.as_str(), it.is_new, it.values()));
 }

@@ -126,8 +126,8 @@ impl fmt::Debug for WatchedFolders {
 }
 
 impl Changes {
-    /// Calls `reload` on a thread of this name, each time that the folders are quiet again. The thread ends when `owner`,
-    /// which has the [`WatchedFolders`], is dropped.
+    /// Calls `reload` on a thread of this name, each time that the folders are quiet again. The thread ends when
+    /// `owner`, which has the [`WatchedFolders`], is dropped.
     pub fn follow<T: Send + Sync + 'static>(self, thread: &str, owner: &Arc<T>, reload: fn(&T)) -> io::Result<()> {
         let owner = Arc::downgrade(owner);
         std::thread::Builder::new().name(thread.to_owned()).spawn(move || self.wait(&owner, reload))?;

@@ -89,7 +89,8 @@ fn without_ids(body: &Bytes, recorded: &Recorded) -> Bytes {
 impl ReplayChange {
     /// The changes, on one line.
     pub(super) fn to_text(&self) -> String {
-        let with_prefix = |kind: &str| -> Vec<&str> { self.what.iter().filter_map(|it| it.strip_prefix(kind)).collect() };
+        let with_prefix =
+            |kind: &str| -> Vec<&str> { self.what.iter().filter_map(|it| it.strip_prefix(kind)).collect() };
         let is_other = |it: &&String| !it.starts_with(HEADER) && !it.starts_with(FIELD);
         let others = self.what.iter().filter(is_other).cloned();
         let many = |kind: &str, name: &str| {

@@ -76,8 +76,10 @@ impl Takeover {
             );
         }
         let mut named: Vec<_> = names.into_iter().zip(descriptors).collect();
-        let upgrade_socket = named.iter().position(|(name, _)| name == OWN_NAME).map(|place| named.swap_remove(place).1);
-        let upgrade_socket = upgrade_socket.ok_or_else(|| takeover_error(path, "the other gateway did not pass its upgrade socket"))?;
+        let upgrade_socket =
+            named.iter().position(|(name, _)| name == OWN_NAME).map(|place| named.swap_remove(place).1);
+        let upgrade_socket =
+            upgrade_socket.ok_or_else(|| takeover_error(path, "the other gateway did not pass its upgrade socket"))?;
         let sockets = ListeningSockets::from_descriptors(named.into_iter())?;
         Ok(Some((Self { path: path.to_owned(), predecessor: Some((predecessor, upgrade_socket.into())) }, sockets)))
     }

@@ -59,7 +59,8 @@ fn in_frame(got: &ProbeResponse) -> bool {
 }
 
 fn text(got: &ProbeResponse, name: &str) -> String {
-    let value_in = |headers: &http::HeaderMap| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let value_in =
+        |headers: &http::HeaderMap| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     value_in(&got.headers).or_else(|| value_in(got.trailers.as_ref()?)).unwrap_or_default()
 }
 
