@@ -31,15 +31,15 @@ pin_project! {
         metrics: Option<RouteMetrics>,
         draining: Option<Box<Budget>>,
         // Whether the body was not polled yet, and has not reported its end.
-        goes_on: bool,
+        has_more: bool,
         done: bool,
     }
 }
 
 impl<B> RequestBody<B> {
-    /// `goes_on` means that `is_end_stream` was checked, and was false.
-    pub(super) fn new(body: B, goes_on: bool, meter: Option<BodyMeter>, metrics: Option<RouteMetrics>) -> Self {
-        Self { body: Some(body), trailers: None, meter, metrics, draining: None, goes_on, done: false }
+    /// `has_more` means that `is_end_stream` was checked, and was false.
+    pub(super) fn new(body: B, has_more: bool, meter: Option<BodyMeter>, metrics: Option<RouteMetrics>) -> Self {
+        Self { body: Some(body), trailers: None, meter, metrics, draining: None, has_more, done: false }
     }
 
     pub(super) fn into_inner(self) -> Option<B> {
@@ -55,7 +55,7 @@ impl<B> RequestBody<B> {
             meter: None,
             metrics: None,
             draining: None,
-            goes_on: false,
+            has_more: false,
         }
     }
 }
@@ -79,7 +79,7 @@ where
             *this.done = true;
             return Poll::Ready(this.trailers.take().map(|trailers| Ok(Frame::trailers(*trailers))));
         };
-        *this.goes_on = false;
+        *this.has_more = false;
         if this.draining.is_none() {
             let polled = poll_bytes(body.as_mut(), cx);
             let Poll::Ready(frame) = &polled else { return Poll::Pending };
@@ -112,7 +112,7 @@ where
 
     fn is_end_stream(&self) -> bool {
         let ended = || self.draining.is_none() && self.body.as_ref().is_some_and(has_ended);
-        self.done || !self.goes_on && ended()
+        self.done || !self.has_more && ended()
     }
 
     fn size_hint(&self) -> SizeHint {
