@@ -87,16 +87,16 @@ where
                 metrics.received(frame.data_ref().map_or(0, Bytes::len));
             }
             match look(this.meter.as_mut(), frame.as_ref(), || has_ended(&*body)) {
-                Look::Passes => return polled,
-                Look::Ends => {
+                FrameOutcome::Passes => return polled,
+                FrameOutcome::Ends => {
                     *this.done = true;
                     return polled;
                 }
-                Look::EndsEmpty => {
+                FrameOutcome::EndsEmpty => {
                     *this.done = true;
                     return Poll::Ready(None);
                 }
-                Look::Over(drain) => *this.draining = Some(Box::new(Budget::new(drain.max_bytes, drain.timeout))),
+                FrameOutcome::Over(drain) => *this.draining = Some(Box::new(Budget::new(drain.max_bytes, drain.timeout))),
             }
         }
         if let Some(draining) = this.draining {
@@ -124,7 +124,7 @@ where
 }
 
 /// The outcome of a frame.
-enum Look {
+enum FrameOutcome {
     Passes,
     /// There is no frame, or an error.
     Ends,
@@ -138,21 +138,21 @@ fn look(
     meter: Option<&mut BodyMeter>,
     frame: Option<&Result<Frame<Bytes>, BoxError>>,
     ended: impl FnOnce() -> bool,
-) -> Look {
+) -> FrameOutcome {
     let is_end = !matches!(frame, Some(Ok(_)));
-    let Some(meter) = meter else { return if is_end { Look::Ends } else { Look::Passes } };
+    let Some(meter) = meter else { return if is_end { FrameOutcome::Ends } else { FrameOutcome::Passes } };
     match frame {
         Some(Ok(frame)) => match frame.data_ref() {
             // An HTTP/2 stream usually ends with an empty frame: polling again would only take the stream's locks.
             Some(data) if data.is_empty() && meter.rest_is_free() => {
                 if ended() {
                     meter.body_ended();
-                    return Look::EndsEmpty;
+                    return FrameOutcome::EndsEmpty;
                 }
             }
             data => {
                 if let Some(MeterAction::Over(drain)) = data.map(|data| meter.request_data(data)) {
-                    return Look::Over(drain);
+                    return FrameOutcome::Over(drain);
                 }
                 // On HTTP/2 no bytes stay on the connection, so it does not matter whether the body has ended.
                 if !meter.rest_is_free() && ended() {
@@ -164,7 +164,7 @@ fn look(
         Some(Err(error)) => drop(catch(|| meter.body_failed(&**error))),
         None => meter.body_ended(),
     }
-    if is_end { Look::Ends } else { Look::Passes }
+    if is_end { FrameOutcome::Ends } else { FrameOutcome::Passes }
 }
 
 /// Reads and drops the rest of a body over its limit. Returns whether the end was reached.
