@@ -86,7 +86,7 @@ where
             if let (Some(metrics), Some(Ok(frame))) = (&*this.metrics, frame) {
                 metrics.received(frame.data_ref().map_or(0, Bytes::len));
             }
-            match look(this.meter.as_mut(), frame.as_ref(), || has_ended(&*body)) {
+            match inspect_frame(this.meter.as_mut(), frame.as_ref(), || has_ended(&*body)) {
                 FrameOutcome::Passes => return polled,
                 FrameOutcome::Ends => {
                     *this.done = true;
@@ -134,7 +134,7 @@ enum FrameOutcome {
 }
 
 /// Counts a frame.
-fn look(
+fn inspect_frame(
     meter: Option<&mut BodyMeter>,
     frame: Option<&Result<Frame<Bytes>, BoxError>>,
     ended: impl FnOnce() -> bool,
