@@ -31,12 +31,12 @@ impl RpcBody {
             return self.failed(broken);
         }
         // The deadline also applies to a body that is never pending.
-        let goes_on = match polled {
+        let has_more = match polled {
             Poll::Pending => true,
             Poll::Ready(Some(Ok(frame))) => frame.is_data(),
             Poll::Ready(_) => false,
         };
-        if goes_on && self.has_run_out(cx) {
+        if has_more && self.has_run_out(cx) {
             return self.timed_out();
         }
         match polled {
