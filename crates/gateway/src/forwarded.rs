@@ -120,7 +120,8 @@ fn names_client(name: &str) -> bool {
         || OTHERS.iter().any(|other| is_same_to_cgi(name, other))
 }
 
-/// Whether a name only looks like one of these headers, whose names consist of letters and dashes.
+/// Whether a name is another spelling of one of these headers: it has a character that is neither a letter, a digit nor
+/// a dash.
 fn looks_similar(name: &str) -> bool {
     name.bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-') && names_client(name)
 }

@@ -96,7 +96,7 @@ pub fn has_removed<'l>(lines: impl HeaderLines<'l>) -> bool {
     lines.iter().any(|(name, _)| is_removed(name))
 }
 
-/// The number of read headers that most requests do not exceed.
+/// Room for the headers that are read. Most requests have no more of them.
 const FEW_READ: usize = 4;
 
 impl Target<'_> {
