@@ -96,7 +96,9 @@ where
                     *this.done = true;
                     return Poll::Ready(None);
                 }
-                FrameOutcome::Over(drain) => *this.draining = Some(Box::new(Budget::new(drain.max_bytes, drain.timeout))),
+                FrameOutcome::Over(drain) => {
+                    *this.draining = Some(Box::new(Budget::new(drain.max_bytes, drain.timeout)));
+                }
             }
         }
         if let Some(draining) = this.draining {
