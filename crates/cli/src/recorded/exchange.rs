@@ -35,8 +35,8 @@ pub(super) fn response(
     response
 }
 
-/// The largest of three lengths: of the recorded body, the one that the head declares, and the one that the recording
-/// states separately.
+/// The length of the request's body: the one that the head declares, or else the one that the recording states
+/// separately; at least that of the recorded body.
 pub(super) fn request_bytes(request: &Request<Bytes>, separate: Option<u64>) -> u64 {
     let declared = request.headers().get(http::header::CONTENT_LENGTH);
     let declared = declared.and_then(|length| length.to_str().ok()?.parse().ok());

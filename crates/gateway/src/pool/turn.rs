@@ -47,7 +47,8 @@ impl<C: Connection> Pool<C> {
         let (turn, closed) = {
             let mut state = self.state();
             let is_full = state.slots >= self.max_connections();
-            // Closing a shared connection would not free its place while other requests use it, so none is closed.
+            // To close a shared connection would not free its place while other requests use it. In that case the
+            // request takes any connection, even a used one.
             let closes = is_full && !C::IS_SHARED;
             (state.join_line(!(is_full && C::IS_SHARED)), closes.then(|| state.idle.take_oldest()).flatten())
         };

@@ -125,7 +125,7 @@ fn members(right: &Value, came: &Value, at: &str, wrong: &mut Vec<Finding>) {
     }
 }
 
-/// R7: caches must not keep an error.
+/// R7: `cache-control` is `no-store` for these statuses; for others, the service may have set another value.
 fn cached(case: &Case<'_>) -> Option<Finding> {
     let got = case.got;
     let must = got.status.is_server_error() || matches!(got.status.as_u16(), 401 | 403 | 429);
