@@ -48,7 +48,8 @@ impl Servers {
     /// (rule F2).
     pub(super) fn new(limits: &ClientLimits) -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
-        // `idle` limits the time for a head: hyper would set a timer for each head.
+        // hyper's own time limit for heads is off, because it sets a timer for each head: `idle` limits that time
+        // instead.
         http1.header_read_timeout(None).max_header_size(limits.max_head as usize);
         http1.max_buf_size(large(limits.stream_buffer).max(limits.max_head as usize));
         // `client` adds the date to each response. In HTTP/1, the error responses that hyper makes itself have hyper's

@@ -37,7 +37,7 @@ impl Paging {
     }
 
     /// Links to the previous and the next page; nothing if the list fits on one page. `address` makes the list's
-    /// address with this page number; the first page has none.
+    /// address for a page, whose number it gets as a query parameter; `None` stands for the first page.
     pub(super) fn links(&self, address: impl Fn(Option<(&str, &str)>) -> String) -> Markup {
         let link = |page: usize| {
             let page = page.to_string();
