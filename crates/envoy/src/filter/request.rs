@@ -143,7 +143,7 @@ impl Filter {
     /// Counts a chunk before the service gets it.
     fn count_chunk(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
         let Some(mut meter) = self.meter.take() else { return BodyStatus::Continue };
-        let over = stream.chunks(Body::Request, |chunks| exceeds_limit(&mut meter, chunks));
+        let over = stream.chunks(Body::Request, |chunks| drain_if_over(&mut meter, chunks));
         if end {
             meter.body_ended();
         }
@@ -235,7 +235,7 @@ impl Filter {
 }
 
 #[inline]
-fn exceeds_limit(meter: &mut BodyMeter, chunks: &[&[u8]]) -> Option<DrainBudget> {
+fn drain_if_over(meter: &mut BodyMeter, chunks: &[&[u8]]) -> Option<DrainBudget> {
     chunks.iter().find_map(|chunk| match meter.request_data(chunk) {
         MeterAction::Within => None,
         MeterAction::Over(drain) => Some(drain),
