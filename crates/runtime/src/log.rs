@@ -47,7 +47,7 @@ fn log_and_count(event: &mut Event) {
     }
     warn_of_original_path(event.request_id(), event.notes());
     if let Some(observer) = event.observer() {
-        notify(observer, event);
+        notify_observer(observer, event);
     }
     if let Some(cause) = event.take_cause() {
         let _ = catch(|| drop(cause));
@@ -69,7 +69,7 @@ fn is_success(status: StatusCode) -> bool {
 }
 
 #[cold]
-fn notify(observer: &dyn Observer, event: &Event) {
+fn notify_observer(observer: &dyn Observer, event: &Event) {
     if let Err(panic) = catch(|| observer.on_event(event)) {
         tracing::error!(target: "tower_error_envelope", request_id = %event.request_id(), panic, "the observer panicked");
     }
