@@ -111,7 +111,7 @@ pub mod private {
     }
 }
 
-/// With the feature `utoipa`, an error is the responses of an operation.
+/// With the feature `utoipa`, an error type can describe the responses of an operation.
 #[cfg(feature = "utoipa")]
 #[doc(hidden)]
 #[macro_export]

@@ -158,7 +158,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-// No module is named after a crate: `use tower_error_envelope::*` would hide that crate.
+// No module has the name of a crate: `use tower_error_envelope::*` would hide that crate.
 pub mod auth;
 #[cfg(feature = "client")]
 pub mod client;

@@ -143,7 +143,7 @@ impl PolicyResponses {
         let in_front = route.in_front(&operation.input());
         let mut responses =
             route.completed(&existing.collect(), in_front.into_iter().chain(self.also.iter().cloned().map(Into::into)));
-        // Responses that are no errors stay as utoipa has them.
+        // Responses that are not errors stay as utoipa wrote them.
         responses.retain(|status, _| status.starts_with(['4', '5']));
         responses
     }
@@ -177,7 +177,7 @@ impl Modify for PolicyResponses {
     }
 }
 
-/// Puts the errors in the place of those that were there. Where their list is complete, none else may come.
+/// Replaces the errors of an operation. If the list is complete, no response for other errors is kept.
 fn replace_errors(operation: &mut Operation, errors: BTreeMap<String, Value>, is_complete: bool) {
     let responses = &mut operation.responses.responses;
     responses.retain(|status, response| match status.as_str() {

@@ -72,12 +72,12 @@ pub fn wrong(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Vec<String
 pub struct Envelope {
     status: Option<StatusCode>,
     headers: HeaderMap,
-    /// The envelope, or what it would be.
+    /// The envelope, or the envelope with the same content.
     body: Value,
     other: Option<OtherDialect>,
 }
 
-/// The dialect of a response that is no envelope, and its body as it came.
+/// The dialect of a response that is not an envelope, and its body as it was received.
 #[derive(Clone, Debug)]
 struct OtherDialect {
     name: &'static str,
@@ -253,7 +253,7 @@ impl Envelope {
                 self.text()
             )
         };
-        // The policy was built, and so its schema is valid JSON.
+        // The policy was built, so its schema is valid JSON.
         let schema = serde_json::from_str(schema).unwrap_or_default();
         let wrong = self.details().map_or_else(Vec::new, |details| misfits(&schema, details, "details"));
         if !wrong.is_empty() {

@@ -1,26 +1,26 @@
-//! Computes when to retry, without I/O: data in, a wait out.
+//! Computes when to retry, without I/O.
 
 use std::time::Duration;
 
 /// The bounds of all attempts for one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
-    /// Including the first one.
+    /// The most attempts, including the first one.
     pub(super) attempts: u32,
-    /// The longest wait that is drawn before the second attempt; it doubles with each.
+    /// The upper bound of the random wait before the second attempt; it doubles with each attempt.
     pub(super) base: Duration,
-    /// The longest wait that is drawn at all.
+    /// The largest upper bound of a random wait.
     pub(super) most: Duration,
-    /// All waits together.
+    /// The longest sum of all waits.
     pub(super) total: Duration,
 }
 
 /// The progress of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
-    /// Attempts that were repeated.
+    /// The number of repetitions so far.
     pub(super) again: u32,
-    /// The time waited for them.
+    /// The sum of the waits so far.
     pub(super) waited: Duration,
 }
 
@@ -33,8 +33,9 @@ impl Schedule {
         total: Duration::from_secs(60),
     };
 
-    /// The wait before the next attempt: the server's value, else a `share` (0–1) of the exponential bound ("full
-    /// jitter"). `None` at a bound: if the server requests a longer wait than is left, there is no earlier retry either.
+    /// The wait before the next attempt: the one that the server requested, or else a `share` (0–1) of the exponential
+    /// bound ("full jitter"). `None` if there is no further attempt: also if the server requests a longer wait than is
+    /// left, since an earlier retry would not help.
     pub(super) fn next(&self, progress: &mut Progress, requested: Option<Duration>, share: f64) -> Option<Duration> {
         if progress.again.saturating_add(1) >= self.attempts {
             return None;

@@ -20,11 +20,11 @@ pub(super) fn in_words(expected: &str) -> Cow<'static, str> {
         "tuple" => "an array".into(),
         "enum" | "variant" | "untagged" => "one of the known variants".into(),
         "unit" => "null".into(),
-        _ => own_words(expected),
+        _ => custom_text(expected),
     }
 }
 
-fn own_words(expected: &str) -> Cow<'static, str> {
+fn custom_text(expected: &str) -> Cow<'static, str> {
     let text = message::clean(expected).filter(|text| text.len() <= MAX_BYTES);
     text.map_or("another value".into(), |text| text.into_owned().into())
 }
@@ -43,12 +43,12 @@ pub(super) fn kind_of(unexpected: &str) -> Option<&'static str> {
     })
 }
 
-/// The message for the error text of a text that does not parse, by `std` or one of the crates that many types come from.
+/// The message for an error of `FromStr`, if its text is one of `std` or of the crates from which many types come.
 pub(super) fn of_parsing(text: &str) -> Option<&'static str> {
     let of_crate = || CRATES.iter().find(|(begin, _)| text.starts_with(begin)).map(|(_, message)| *message);
-    // The crate time.
+    // Errors of the crate `time`.
     let is_component = || text.starts_with("the '") && text.ends_with("' component could not be parsed");
-    of_std(text).or_else(of_crate).or_else(|| is_component().then_some(DATE))
+    message_of_std(text).or_else(of_crate).or_else(|| is_component().then_some(DATE))
 }
 
 const DATE: &str = "Expected a valid date or time.";
@@ -56,7 +56,8 @@ const URL: &str = "Expected a URL.";
 const BASE64: &str = "Expected base64.";
 const HEX: &str = "Expected hexadecimal digits.";
 
-/// How the errors of uuid, url, chrono, time, base64 and hex begin. Most quote what the client sent behind it.
+/// The beginnings of errors of uuid, url, chrono, time, base64 and hex. Most of these errors then quote the client's
+/// text.
 const CRATES: [(&str, &str); 24] = [
     ("UUID parsing failed: ", "Expected a UUID."),
     ("relative URL without a base", URL),
@@ -84,8 +85,8 @@ const CRATES: [(&str, &str); 24] = [
     ("Invalid string length", HEX),
 ];
 
-/// The texts of `std`, which quote nothing.
-fn of_std(text: &str) -> Option<&'static str> {
+/// The message for an error text of `std`; these quote nothing.
+fn message_of_std(text: &str) -> Option<&'static str> {
     Some(match text {
         "invalid digit found in string" | "cannot parse integer from empty string" => "Expected a whole number.",
         "number too large to fit in target type" => "The number is too large.",
@@ -131,8 +132,8 @@ fn words_for(expected: &str) -> Option<&'static str> {
     })
 }
 
-/// "a tuple of size 2", "an array of length 2", "tuple struct Point with 2 elements". A struct is read from an array as
-/// well, but nobody means one.
+/// "a tuple of size 2", "an array of length 2", "tuple struct Point with 2 elements". A struct can also be read from an
+/// array, but no client means that, so it is not listed here.
 fn elements(expected: &str) -> Option<&str> {
     let count = ["a tuple of size ", "an array of length "].iter().find_map(|form| expected.strip_prefix(form));
     let of_struct = || expected.strip_prefix("tuple ")?.strip_suffix(" elements")?.rsplit_once(" with ");

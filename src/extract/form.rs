@@ -50,13 +50,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
             return Err(fault.header(ACCEPT, HeaderValue::from_static(FORM)));
         }
         let body = Bytes::from_request(request, state).await?;
-        // The status that axum's `Form` uses.
+        // This is the status of axum's `Form`.
         super::query::read(&body).map(Self).map_err(|fault| fault.status(StatusCode::UNPROCESSABLE_ENTITY))
     }
 }
 
 impl<T: Serialize> IntoResponse for Form<T> {
-    /// A value that cannot be written as a form becomes `internal_error`: axum would show the client the reason.
+    /// A value that cannot be written as a form becomes `internal_error`, while axum would send the reason to the
+    /// client.
     fn into_response(self) -> Response {
         match serde_urlencoded::to_string(&self.0) {
             Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static(FORM))], body).into_response(),

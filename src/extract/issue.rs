@@ -10,7 +10,7 @@ use super::expected;
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
 
-/// Names come from the client where the type is a map: a path includes at most this many of them.
+/// The most characters of a field's name in a path: in a map, the client chooses the names.
 const MAX_NAME_CHARS: usize = 128;
 const MAX_STEPS: usize = 32;
 
@@ -105,10 +105,10 @@ fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
     } else if let Some(name) = quoted(text, "duplicate field ") {
         ("Given more than once.".to_owned(), "duplicate", Some(name))
     } else if let Some(rest) = text.strip_prefix("unknown field ") {
-        let (name, known) = unknown(rest);
+        let (name, known) = split_unknown(rest);
         (known.map_or("Unknown.".to_owned(), |known| format!("Unknown; expected {known}.")), UNKNOWN, name)
     } else if let Some(rest) = text.strip_prefix("unknown variant ") {
-        let known = unknown(rest).1;
+        let known = split_unknown(rest).1;
         (known.map_or("Not valid.".to_owned(), |known| format!("Expected {known}.")), "invalid_value", None)
     } else if let Some((got, wanted)) = split(text, "invalid type: ") {
         let got = expected::kind_of(got).map_or(String::new(), |kind| format!(", got {kind}"));
@@ -122,7 +122,7 @@ fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
     }
 }
 
-/// The last comma: the text before it comes from the client and may contain any number of commas.
+/// Splits at the last such comma: the text before it comes from the client, and may contain any number of commas.
 fn split<'a>(text: &'a str, form: &str) -> Option<(&'a str, &'a str)> {
     text.strip_prefix(form)?.rsplit_once(", expected ")
 }
@@ -131,8 +131,8 @@ fn quoted<'a>(text: &'a str, form: &str) -> Option<&'a str> {
     text.strip_prefix(form)?.strip_prefix('`')?.strip_suffix('`')
 }
 
-/// The name, and the names that are known.
-fn unknown(rest: &str) -> (Option<&str>, Option<&str>) {
+/// The unknown name, and the rest of the text with the known names.
+fn split_unknown(rest: &str) -> (Option<&str>, Option<&str>) {
     let none = rest.strip_suffix(", there are no fields").or_else(|| rest.strip_suffix(", there are no variants"));
     let (name, known) = match none {
         Some(name) => (name, None),

@@ -94,7 +94,7 @@ impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Json<T> {
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {
-    /// A value that cannot be written as JSON becomes `internal_error`: axum would show the client the reason.
+    /// A value that cannot be written as JSON becomes `internal_error`, while axum would send the reason to the client.
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
             Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static(JSON))], body).into_response(),
@@ -122,19 +122,19 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     let value =
         serde_path_to_error::deserialize(&mut deserializer).map_err(|error| match error.inner().classify() {
             Category::Data => does_not_fit(error.path(), error.inner()),
-            Category::Syntax | Category::Eof | Category::Io => no_json(body, error.inner()),
+            Category::Syntax | Category::Eof | Category::Io => not_json(body, error.inner()),
         })?;
-    deserializer.end().map_err(|error| no_json(body, &error))?;
+    deserializer.end().map_err(|error| not_json(body, &error))?;
     Ok(value)
 }
 
-/// The status is the one that axum's `Json` uses.
+/// JSON that does not fit the type; the status is the one of axum's `Json`.
 fn does_not_fit(path: &serde_path_to_error::Path, error: &serde_json::Error) -> Fault {
     Fault::from(issue::of_data(path, &without_place(error))).status(StatusCode::UNPROCESSABLE_ENTITY)
 }
 
-/// serde_json's own error text can quote the body.
-fn no_json(body: &[u8], error: &serde_json::Error) -> Fault {
+/// A body that is not JSON. serde_json's own error text is not used, because it can quote the body.
+fn not_json(body: &[u8], error: &serde_json::Error) -> Fault {
     let (line, column) = (error.line(), error.column());
     Fault::new(ErrorCode::BAD_REQUEST).message(if body.trim_ascii().is_empty() {
         "The body is empty: it must be JSON.".to_owned()
@@ -145,7 +145,7 @@ fn no_json(body: &[u8], error: &serde_json::Error) -> Fault {
     })
 }
 
-/// The path locates the error better than the line and the column.
+/// The error's text without line and column: the path shows the place of the error better.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.strip_suffix(&format!(" at line {} column {}", error.line(), error.column())) {

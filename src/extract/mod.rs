@@ -82,7 +82,7 @@ pub use self::multipart::Multipart;
 pub use self::path::Path;
 pub use self::query::Query;
 
-/// The same traits as axum's extractors: a handler changes only its import.
+/// Implements the same traits as axum's extractors have, so that a handler need only change its import.
 macro_rules! dereferences {
     ($extractor:ident) => {
         impl<T> std::ops::Deref for $extractor<T> {

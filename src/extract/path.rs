@@ -64,26 +64,29 @@ async fn rejection_fault(rejection: PathRejection, parts: &mut Parts) -> Fault {
     match error.into_kind() {
         ErrorKind::ParseErrorAtKey { key, expected_type, .. } => Issue::expected(Step::Name(key), expected_type).into(),
         ErrorKind::ParseErrorAtIndex { index, expected_type, .. } => {
-            Issue::expected(nth(index, parts).await, expected_type).into()
+            Issue::expected(nth_parameter(index, parts).await, expected_type).into()
         }
-        ErrorKind::ParseError { expected_type, .. } => Issue::expected(only(parts).await, expected_type).into(),
+        ErrorKind::ParseError { expected_type, .. } => {
+            Issue::expected(only_parameter(parts).await, expected_type).into()
+        }
         ErrorKind::InvalidUtf8InPathParam { key } => Issue::expected(Step::Name(key), "UTF-8").into(),
         ErrorKind::DeserializeError { key, message, .. } => issue::of_text(Step::Name(key), &message).into(),
-        ErrorKind::Message(message) => issue::of_text(only(parts).await, &message).into(),
-        // The wrong number of parameters, or a type that no path can be: no request can correct it.
+        ErrorKind::Message(message) => issue::of_text(only_parameter(parts).await, &message).into(),
+        // The number of parameters is wrong, or a path cannot have this type: no other request could succeed.
         kind => mistake(&kind),
     }
 }
 
-/// axum reports neither the place of the only parameter nor the name of one in a tuple; the route has both.
-async fn only(parts: &mut Parts) -> Option<Step> {
+/// The place of a route's only parameter, by its name. axum reports neither that nor the name of a parameter in a
+/// tuple; the route has both.
+async fn only_parameter(parts: &mut Parts) -> Option<Step> {
     match &*names(parts).await {
         [name] => Some(Step::Name(name.clone())),
         _ => None,
     }
 }
 
-async fn nth(index: usize, parts: &mut Parts) -> Option<Step> {
+async fn nth_parameter(index: usize, parts: &mut Parts) -> Option<Step> {
     names(parts).await.into_iter().nth(index).map(Step::Name)
 }
 
@@ -92,7 +95,7 @@ async fn names(parts: &mut Parts) -> Vec<String> {
     parameters.map(|all| all.iter().map(|(name, _)| name.to_owned()).collect()).unwrap_or_default()
 }
 
-/// The route does not fit its handler; the text names types and numbers.
+/// The route does not fit its handler: `internal_error`, whose text for the log names types and numbers.
 fn mistake(why: &dyn std::fmt::Display) -> Fault {
     Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(why.to_string())
 }

@@ -37,7 +37,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// The error text of `application/x-www-form-urlencoded`.
+/// Parses a text of the type `application/x-www-form-urlencoded`.
 pub(super) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Fault> {
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text));
     let value = serde_path_to_error::deserialize(pairs);

@@ -24,7 +24,7 @@ impl<S, B> Peeking<S, B>
 where
     B: Body<Error: Into<BoxError>>,
 {
-    /// The state that follows the first byte.
+    /// Polls for the first byte; returns the state that follows it.
     pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<StateOf<S, B, R>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
@@ -60,7 +60,7 @@ impl<S, B> AfterPeek<S, B> {
                 return parked.forward(exchange, unenforced, RequestBody::ended(trailers));
             }
             Admission::Answer(answered) => answered,
-            // One peek decides, and comes last: the exchange requires nothing more.
+            // The peek is the last step: after it, the exchange requests neither another peek nor a verifier.
             Admission::Peek(pending, _) => Box::new(pending.panicked("a second peek".into())),
             Admission::Verify(unverified, _) => Box::new(unverified.panicked("a verifier after the peek".into())),
         };
@@ -72,7 +72,7 @@ impl<S, B> Verifying<S, B>
 where
     B: Body<Error: Into<BoxError>>,
 {
-    /// The state that follows the verifier's result.
+    /// Polls for the verifier's result; returns the state that follows it.
     pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<StateOf<S, B, R>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,

@@ -1,4 +1,4 @@
-//! A response body that fails, and the actions for one whose end the exchange decides.
+//! Response bodies that fail, and bodies whose end the exchange decides.
 
 use std::error::Error;
 use std::fmt;
@@ -30,7 +30,7 @@ pub(super) type Broken = (Origin, BoxError);
 
 pub(super) type Polled = Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>>;
 
-/// The error text for the server below.
+/// The error text for the HTTP server, which polls the body.
 pub(super) fn text_of(origin: Origin) -> &'static str {
     match origin {
         Origin::Panic => "the response body panicked",
@@ -38,7 +38,8 @@ pub(super) fn text_of(origin: Origin) -> &'static str {
     }
 }
 
-/// The next frame of an inner body. Its error goes into `broken`: a frame is large, and is passed on unchanged.
+/// The next frame of an inner body. An error is stored in `broken`, and the frame is returned as it was polled, because
+/// it is large to move.
 pub(super) fn poll_passed<R>(body: Pin<&mut R>, cx: &mut Context<'_>, broken: &mut Option<Broken>) -> Polled
 where
     R: Body,
@@ -60,7 +61,7 @@ pub(super) fn failed(broken: &mut Option<Broken>, origin: Origin, error: BoxErro
     Poll::Ready(Some(Err(ResponseBodyError(text_of(origin)))))
 }
 
-/// The result of checking a body whose end the exchange decides.
+/// What to do with a frame of a body whose end the exchange decides.
 pub(super) enum BodyAction {
     GoesOn,
     /// The body ends here.
@@ -68,7 +69,7 @@ pub(super) enum BodyAction {
     BrokenOff(&'static str),
 }
 
-/// Ends a failed body as its watch decides. The watch inspects the error, which may panic.
+/// Ends a failed body as the exchange decides by `watch`. That inspects the error, whose code may panic.
 pub(super) fn end_of<W>(
     watch: Option<Box<W>>,
     (origin, error): Broken,

@@ -10,21 +10,21 @@ use tokio::time::{Instant, Sleep, sleep};
 use error_envelope_core::exchange::{BoxError, UnreadReason};
 use error_envelope_runtime::catch;
 
-/// The remaining bytes and time that a body may take.
+/// The bytes and the time that a body may still take.
 #[derive(Debug)]
 pub(super) struct Budget {
     left: u64,
-    /// A body of empty frames alone would never end.
+    /// The remaining empty frames: without this limit, a body that has only empty frames would never end.
     empty_frames: u16,
     timeout: Duration,
-    /// Set at the first wait: most bodies have none.
+    /// Set at the first wait: most bodies do not wait.
     deadline: Option<Deadline>,
 }
 
 /// The most empty frames to accept: more than any server sends by itself.
 const MAX_EMPTY_FRAMES: u16 = 1024;
 
-/// Nothing more is read: the budget is spent, or the body failed.
+/// The reason to stop reading: the budget is spent, or the body failed.
 pub(super) struct BudgetExhausted;
 
 impl Budget {
@@ -32,7 +32,7 @@ impl Budget {
         Self { left: max_bytes, empty_frames: MAX_EMPTY_FRAMES, timeout, deadline: None }
     }
 
-    /// The length of the body's next frame from `poll`, `None` at its end.
+    /// Polls for the length of the body's next frame; `None` at the body's end.
     pub(super) fn poll_length(
         &mut self,
         cx: &mut Context<'_>,
@@ -40,11 +40,11 @@ impl Budget {
     ) -> Poll<Result<Option<usize>, BudgetExhausted>> {
         match poll(cx) {
             Poll::Ready(Some(Ok(length))) => {
-                Poll::Ready(self.takes(length, cx).map(|()| Some(length)).map_err(|_| BudgetExhausted))
+                Poll::Ready(self.deduct(length, cx).map(|()| Some(length)).map_err(|_| BudgetExhausted))
             }
             Poll::Ready(None) => Poll::Ready(Ok(None)),
             Poll::Ready(Some(Err(error))) => {
-                // The error's drop is user code, and may panic (F2).
+                // Dropping the error runs user code, which may panic (F2).
                 let _ = catch(|| drop(error));
                 Poll::Ready(Err(BudgetExhausted))
             }
@@ -54,7 +54,7 @@ impl Budget {
     }
 
     /// Deducts a frame of this many bytes that came in time.
-    pub(super) fn takes(&mut self, length: usize, cx: &mut Context<'_>) -> Result<(), UnreadReason> {
+    pub(super) fn deduct(&mut self, length: usize, cx: &mut Context<'_>) -> Result<(), UnreadReason> {
         let left = if length == 0 {
             self.empty_frames.checked_sub(1).map(|left| self.empty_frames = left)
         } else {
@@ -69,13 +69,13 @@ impl Budget {
         }
     }
 
-    /// Whether a wait that begins or continues here is too long.
+    /// Whether the wait is too long. The first call starts the time of the wait.
     pub(super) fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
         self.deadline.get_or_insert_with(|| Deadline::after(self.timeout)).has_passed(cx)
     }
 }
 
-/// The deadline of a wait. It wakes at its time; without a tokio timer it is noticed as bytes arrive.
+/// The deadline of a wait. It wakes the task; without a tokio timer, it is noticed only when bytes arrive.
 #[derive(Debug)]
 pub(super) enum Deadline {
     Timer(Pin<Box<Sleep>>),
@@ -84,7 +84,8 @@ pub(super) enum Deadline {
 
 impl Deadline {
     pub(super) fn after(timeout: Duration) -> Self {
-        // `sleep` panics outside a runtime, and in one without a timer: the hook need not see the common one.
+        // `sleep` panics outside a runtime, and in a runtime without a timer. The first case is common, and is checked
+        // here so that it does not reach the panic hook.
         let timer = match tokio::runtime::Handle::try_current() {
             Ok(_) => catch(|| Box::pin(sleep(timeout))).ok(),
             Err(_) => None,

@@ -37,7 +37,7 @@ where
     #[inline]
     pub(super) fn poll_calling(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledReply<R, B> {
         let mut outcome = None;
-        // The future is dropped before its response is used: its drop may panic, too (F2).
+        // The future is dropped before its response is used, because the drop may panic, too (F2).
         let polled = catch(|| self.as_mut().poll_call(&mut outcome, cx));
         if let Ok(Poll::Pending) = polled {
             return Poll::Pending;
@@ -46,9 +46,9 @@ where
         if polled.is_err() {
             let _ = catch(|| future.set(None));
         }
-        let Some(Call { exchange, mut around }) = call.take() else { return Poll::Pending };
-        let (span, deadline) = around.as_deref_mut().map_or((None, None), CallContext::parts);
-        // An error's own event is inside the span, too (L1).
+        let Some(Call { exchange, mut context }) = call.take() else { return Poll::Pending };
+        let (span, deadline) = context.as_deref_mut().map_or((None, None), CallContext::parts);
+        // The event of an error is also logged inside the span (L1).
         let fails = !matches!(&outcome, Some(Ok((head, _))) if head.status.as_u16() < 400);
         let _inside = if fails { span::enter(span) } else { None };
         replied(match polled {
@@ -64,13 +64,14 @@ where
         })
     }
 
-    /// Polls the inner call. It is ready once the call has ended, or its client's time is out; the future is then dropped.
+    /// Polls the inner call. It is ready once the call has ended, or the client's time limit has passed; the future is
+    /// then dropped.
     #[inline]
     fn poll_call(self: Pin<&mut Self>, outcome: &mut Option<Outcome<R, S::Error>>, cx: &mut Context<'_>) -> Poll<()> {
         let StateProj::Calling { mut future, call: Some(call) } = self.project() else { return Poll::Pending };
         let polled = {
             let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
-            let _inside = span::enter(CallContext::span(&call.around));
+            let _inside = span::enter(CallContext::span(&call.context));
             running.poll(cx)
         };
         match polled {
@@ -144,7 +145,7 @@ where
         }
     }
 
-    /// Reads an error's body, which stays in place if its rest may be sent.
+    /// Reads an error's body. The body is not moved if the rest of it may have to be sent.
     #[inline]
     fn collect(
         mut self: Pin<&mut Self>,
@@ -168,7 +169,7 @@ where
         decided.map(|decided| Ok(self.read(decided)))
     }
 
-    /// The reply to an error whose body was read. The unread rest is dropped, or sent from its place.
+    /// The reply to an error whose body was read. The unread rest is dropped, or becomes a part of the reply.
     #[inline]
     pub(super) fn read(mut self: Pin<&mut Self>, decided: BodyOutcome) -> Reply<R, B> {
         let kept = if let StateProj::Keeping { keeping } = self.as_mut().project() { keeping.take() } else { None };
@@ -178,7 +179,7 @@ where
                 let resumed = |read| Kind::Resume { body: Box::new(ResumedBody::new(read, error, rest)) };
                 reply.map(|read| ResponseBody::new(resumed(read), Some(tail)))
             }
-            // A body that was not kept cannot be resumed.
+            // Without the kept rest, the body cannot be resumed.
             (BodyOutcome::Resume(reply, ..), None) => reply.map(|_| ResponseBody::default()),
             (BodyOutcome::Replay(reply, trailers), kept) => {
                 let _ = catch(|| drop(kept));

@@ -1,4 +1,4 @@
-//! What a body or an error of the user's reports, read inside a catch (rule F2).
+//! Calls the methods of user-defined bodies and errors, and catches their panics (rule F2).
 
 use std::error::Error;
 
@@ -7,7 +7,7 @@ use http_body::{Body, SizeHint};
 use error_envelope_core::exchange::{BodyFacts, BoxError, Failure};
 use error_envelope_runtime::catch;
 
-/// What a body reports about itself. One that panics reports nothing, and will panic again when it is read.
+/// What a body reports about itself. If it panics, it counts as reporting nothing; it will panic again when it is read.
 pub(super) fn facts<B: Body>(body: &B) -> BodyFacts {
     let facts = catch(|| {
         let size = body.size_hint();
@@ -26,7 +26,7 @@ pub(super) fn size_hint<B: Body>(body: &B) -> SizeHint {
     catch(|| body.size_hint()).unwrap_or_default()
 }
 
-/// The failure that an error means, and the error; the text of the panic if inspecting it panics.
+/// The failure that an error stands for, and the error; if inspecting the error panics, the text of the panic.
 pub(super) fn inspected(
     error: BoxError,
     failure_of: impl FnOnce(&(dyn Error + 'static)) -> Failure,

@@ -22,7 +22,8 @@ use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
 pin_project! {
-    /// An inner error whose body is read in place (R4). If all of it is available at once, no state is stored.
+    /// An inner error whose body is being read, without being moved (R4). If all of it is available at once, no state
+    /// is stored.
     pub(super) struct Collecting<R> {
         #[pin]
         body: R,
@@ -59,7 +60,7 @@ where
         }
     }
 
-    /// Pending for ever once the reply was returned.
+    /// Reads on until the outcome is decided. After that it stays pending.
     pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BodyOutcome> {
         let this = self.project();
         let Some(job) = this.waiting else { return Poll::Pending };
@@ -92,7 +93,7 @@ impl<R> Collecting<R> {
     }
 }
 
-/// An inner error whose body is awaited.
+/// What else is needed to decide about an inner error while its body is read.
 struct CollectJob {
     exchange: Exchange,
     head: response::Parts,
@@ -101,11 +102,11 @@ struct CollectJob {
     span: Option<Span>,
 }
 
-/// The part of a body that was read, and how much more may be.
+/// The part of a body that was read, and how much more may be read.
 pub(super) struct Reading {
     read: ReadBytes,
     budget: Budget,
-    /// When the time of an RPC call's client runs out.
+    /// The deadline that the client of an RPC call has set.
     deadline: Option<Deadline>,
     /// When the wait began (L2): most bodies are available with their heads.
     #[cfg(feature = "metrics")]
@@ -115,9 +116,9 @@ pub(super) struct Reading {
 /// How reading ended.
 enum End {
     Whole,
-    /// Nothing more is read, or the body failed with an error.
+    /// The rest cannot be read, or the body failed with this error.
     Unread(UnreadReason, Option<BoxError>),
-    /// The client's time is out.
+    /// The client's deadline has passed.
     OutOfTime,
 }
 
@@ -147,11 +148,11 @@ impl Reading {
                 Poll::Pending if budget.is_late(cx) => End::Unread(UnreadReason::TooLate, None),
                 Poll::Pending if deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx)) => End::OutOfTime,
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Frame::More(length)) => match budget.takes(length, cx) {
+                Poll::Ready(Frame::More(length)) => match budget.deduct(length, cx) {
                     Ok(()) => continue,
                     Err(why) => End::Unread(why, None),
                 },
-                Poll::Ready(Frame::Last(length)) => match budget.takes(length, cx) {
+                Poll::Ready(Frame::Last(length)) => match budget.deduct(length, cx) {
                     Ok(()) => End::Whole,
                     Err(why) => End::Unread(why, None),
                 },
@@ -163,7 +164,7 @@ impl Reading {
     }
 }
 
-/// A frame of a body. Its bytes are in place already: a frame is large to move.
+/// A frame of a body. Its bytes are already stored, because a frame is large to move.
 enum Frame {
     /// This many bytes came, and more may follow.
     More(usize),
@@ -226,13 +227,14 @@ fn ended(exchange: Exchange, head: response::Parts, reading: Reading, end: End) 
 /// The outcome of an inner error whose body was read.
 pub(super) enum BodyOutcome {
     Reply(Response<Bytes>),
-    /// All of it, unchanged.
+    /// All of the body, unchanged.
     Replay(Response<Bytes>, Option<Box<HeaderMap>>),
-    /// The part that was read, then the rest or the error that came instead.
+    /// The part that was read, followed by the rest, or by the error that came instead.
     Resume(Response<Bytes>, Option<BoxError>, BodyContext),
 }
 
-/// `rest` is why a part was not read, and the error that came instead.
+/// Decides by the part that was read. `rest` is the reason why the rest was not read, with the error that came instead,
+/// if any.
 #[inline(always)]
 fn decided(
     exchange: Exchange,
@@ -249,7 +251,7 @@ fn decided(
     });
     let resumes = matches!(collected, Collected::Unreadable(_)) && trailers.is_none();
     match action {
-        // Nothing comes behind trailers, however late they were.
+        // Nothing follows after trailers, however late they were.
         CollectedAction::Restore(tail, event) if resumes => {
             runtime::log_event(*event);
             BodyOutcome::Resume(Response::from_parts(head, body), error, tail)

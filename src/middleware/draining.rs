@@ -1,4 +1,5 @@
-//! Reads and drops the rest of a request that has its response, so that the client can read that response (rule G5).
+//! Reads and drops the rest of a request that already has a response, so that the client can read the response (rule
+//! G5).
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,7 +12,7 @@ use super::caught::has_ended;
 use super::request_body::poll_dropped;
 use error_envelope_core::exchange::{BoxError, DrainBudget, LocalReply};
 
-/// The most bytes to drop before the head leaves: what is available at once needs no state.
+/// The most bytes to drop before the head leaves: for bytes that are available at once, no state is stored.
 const AT_ONCE: u64 = 64 * 1024;
 
 pin_project! {
@@ -26,7 +27,7 @@ pin_project! {
 }
 
 pin_project! {
-    // A body that was polled stays in place.
+    // The rest of a request's body. A body that was polled must not be moved.
     #[project = RestProj]
     pub(super) enum RemainingRequest<B> {
         New { #[pin] body: B },
@@ -68,7 +69,7 @@ impl<B> Draining<B> {
         self.project().answered.take()
     }
 
-    /// Whether the reply's body goes before the rest is read.
+    /// Whether the rest is read only after the reply's body has been sent.
     pub(super) fn waits(&self) -> bool {
         self.waits
     }
@@ -78,7 +79,7 @@ impl<B> Draining<B>
 where
     B: Body<Error: Into<BoxError>>,
 {
-    /// Reads and drops what has come already; whether nothing is left to do.
+    /// Reads and drops what has already arrived. Returns whether nothing is left to do.
     pub(super) fn drain_at_once(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
         let mut this = self.project();
         let mut read = 0;

@@ -27,7 +27,7 @@ pin_project! {
     pub struct ResponseFuture<S, F, B, R> {
         #[pin]
         pub(super) state: State<S, F, B, R>,
-        // Moves on to the response's body.
+        // Measures the request; later it moves into the response's body.
         pub(super) timer: Option<RequestTimer>,
     }
 
@@ -49,7 +49,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         if this.timer.is_none() {
-            // Returned in place: a reply is large to move.
+            // The reply is returned from here without a move, because it is large.
             return poll_reply(this.state, cx);
         }
         let mut polled = poll_reply(this.state, cx);
@@ -109,7 +109,7 @@ where
 /// Logs a request whose future is dropped before its response, once, and catches a panic (F2).
 fn abandon<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>) {
     let event = match state.as_mut().project() {
-        // A call that has ended has no future any more.
+        // A call that has ended no longer has a future.
         StateProj::Done | StateProj::Calling { call: None, .. } => return,
         StateProj::Calling { call, .. } => call.take().map(|call| call.exchange.abandoned()),
         StateProj::Collecting { collecting } => collecting.abandoned(),
@@ -120,7 +120,8 @@ fn abandon<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>) {
     };
     let _ = catch(|| state.set(State::Done));
     if let Some(mut event) = event {
-        // Not inside the request's span: the code that drops the future may have one that shows why.
+        // The event is not logged inside the request's span: the code that drops the future may have a span that shows
+        // the reason.
         runtime::log_event(&mut event);
     }
 }

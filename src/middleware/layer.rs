@@ -288,7 +288,7 @@ impl ErrorEnvelopeLayer {
     }
 }
 
-/// A call does not compile, and the compiler's error names the feature.
+/// Calls of these methods do not compile, and the compiler's error names the missing feature.
 #[cfg(not(feature = "policy-file"))]
 #[doc(hidden)]
 #[allow(missing_docs, reason = "the feature's own functions are documented")]
@@ -307,8 +307,9 @@ impl ErrorEnvelopeLayer {
 }
 
 impl ErrorEnvelopeLayer {
-    /// Counts and logs the active policy once. axum wraps each route by a clone of the layer, a server each connection:
-    /// they share the mark. If no subscriber takes the event yet, the next clone logs it.
+    /// Counts and logs the active policy once. axum wraps each route with a clone of the layer, and a server may do so
+    /// for each connection, so all clones share a flag. If there is no subscriber for the event yet, the next clone
+    /// logs it.
     fn announce(&self) {
         if !self.counted.swap(true, Ordering::Relaxed) {
             self.policy.record();
@@ -324,7 +325,7 @@ impl ErrorEnvelopeLayer {
 }
 
 impl ErrorEnvelopeLayer {
-    /// Logs once which verifiers the policy requires and the layer lacks: their requests get 503.
+    /// Logs once which verifiers the policy requires but the layer lacks: requests that need them get 503.
     fn announce_missing_verifiers(&self) {
         let policy = self.policy.policy();
         let missing = self.verifiers.missing(policy.custom_schemes());
@@ -343,7 +344,7 @@ impl ErrorEnvelopeLayer {
     }
 }
 
-/// Adds what the layer can recognise of other crates' types.
+/// Adds the functions with which the layer recognises types of other crates.
 fn config(config: ExchangeConfig) -> ExchangeConfig {
     let config = config
         .with_recogniser(recognise)

@@ -1,4 +1,4 @@
-//! What a request that waits will need: the service, or the failure of its `poll_ready` (rule F3), and the head.
+//! What a request keeps while it waits: its head, and the service or the failure of its `poll_ready` (rule F3).
 
 use http::request;
 
@@ -23,8 +23,8 @@ impl<S> Parked<S> {
     }
 }
 
-/// The failure of `poll_ready`, for the request that would have been forwarded (F3). A panic is kept as its text: a payload
-/// is not `Sync`, and would make the service not `Sync`.
+/// The failure of `poll_ready`, for the request that would have been forwarded (F3). Of a panic only the text is kept:
+/// its payload is not `Sync`, so the service would not be `Sync` either.
 pub(super) enum NotReady {
     Failed(BoxError),
     Panicked(Box<str>),

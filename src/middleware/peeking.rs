@@ -19,7 +19,7 @@ pub(super) struct Peeking<S, B> {
     pub(super) rest: Option<AfterPeek<S, B>>,
 }
 
-/// The work that follows the first byte.
+/// What is needed to go on after the first byte.
 pub(super) struct AfterPeek<S, B> {
     pub(super) body: Pin<Box<B>>,
     pub(super) pending: PendingPeek,
@@ -39,7 +39,7 @@ impl<S, B> Peeking<S, B> {
     }
 }
 
-/// The first frame, or its absence.
+/// The first frame, or the reason why there is none.
 pub(super) enum First {
     Data,
     End(Option<Box<HeaderMap>>),
@@ -55,7 +55,8 @@ where
         Poll::Ready(None) => First::End(None),
         Poll::Ready(Some(Err(error))) => First::Failed(error),
         Poll::Ready(Some(Ok(frame))) => match frame.data_ref() {
-            // An empty DATA frame is not yet a body, and no reason to block the thread.
+            // An empty DATA frame does not count as a body. The task yields, so that many empty frames do not block the
+            // thread.
             Some(data) if data.is_empty() && !deadline.has_passed(cx) => {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 
-/// The bytes read so far: one chunk as it came, or all of them together.
+/// The bytes read so far: a single chunk as it came, or several chunks joined.
 #[derive(Default)]
 pub(super) struct ReadBytes {
     first: Bytes,

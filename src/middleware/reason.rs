@@ -3,7 +3,7 @@
 use http::Extensions;
 use http::response::Parts;
 
-/// The phrase, if it differs from the one that the crate `http` has for the status.
+/// The reason phrase, if hyper stored one: it does so if the phrase differs from the usual one for the status.
 #[cfg(feature = "hyper")]
 pub(super) fn reason_phrase(extensions: &Extensions) -> Option<&[u8]> {
     extensions.get::<hyper::ext::ReasonPhrase>().map(hyper::ext::ReasonPhrase::as_bytes)

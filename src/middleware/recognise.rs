@@ -1,6 +1,6 @@
 //! Maps errors of tokio, tower, hyper and tonic to codes (rule F1): the core depends on none of them.
 //!
-//! tower's, hyper's and tonic's need the feature of that name; without it the causes of such an error decide.
+//! Errors of tower, hyper and tonic need the feature of that name; without it, the causes of such an error decide.
 
 use std::error::Error;
 #[cfg(feature = "hyper")]
@@ -14,11 +14,11 @@ use error_envelope_fault::grpc_status::fault_of_cause as fault_of_status;
 use error_envelope_runtime::catch;
 
 /// The layer's recognition of errors of tokio, tower, hyper and tonic (rule F1): a
-/// [`Recogniser`](error_envelope_core::exchange::Recogniser) for your own adapter. tower's, hyper's and tonic's need
-/// the feature of that name.
+/// [`Recogniser`](error_envelope_core::exchange::Recogniser) for your own adapter. Errors of tower, hyper and tonic
+/// need the feature of that name.
 #[must_use]
 pub fn recognise(error: &(dyn Error + 'static)) -> Option<Recognised> {
-    // One walk for all: most errors have no cause of these types.
+    // The causes are walked only once for all types: most errors have no cause of these types.
     let (mut kind, mut has_status, mut has_hyper) = (None, false, false);
     for cause in chain(error) {
         has_status |= is_status(cause);
@@ -83,8 +83,8 @@ fn is_of_hyper(cause: &(dyn Error + 'static)) -> bool {
     cause.is::<hyper::Error>() || is_failed_connect(cause)
 }
 
-/// What hyper reports of a connection in its outermost error, or its pooled client in any: hyper's user errors are the
-/// program's own, whatever their cause.
+/// What an error of hyper means for the connection. The outermost `hyper::Error` decides, or an error of hyper's pooled
+/// client anywhere in the chain. A user error of hyper is the program's own mistake, whatever its cause.
 #[cfg(feature = "hyper")]
 fn kind_of_hyper(error: &(dyn Error + 'static)) -> Option<CauseKind> {
     use error_envelope_core::cause::find;
@@ -99,18 +99,18 @@ fn kind_of_hyper(error: &(dyn Error + 'static)) -> Option<CauseKind> {
     }
 }
 
-/// Whether hyper-util's pooled client could not connect. The type of that error would bring the client to every build;
-/// its text has its kind. It always has a cause: no other text is written.
+/// Whether hyper-util's pooled client could not connect. Its text shows that: to use its type, every build would have
+/// to include the client. Such an error always has a cause, so the text of one without a cause is not compared.
 #[cfg(feature = "hyper")]
 fn is_failed_connect(error: &(dyn Error + 'static)) -> bool {
     error.source().is_some() && has_text(error, "client error (Connect)")
 }
 
-/// Compares the text of an error, without an allocation. A text that panics is another one.
+/// Compares the text of an error, without an allocation. If formatting the error panics, the texts count as different.
 #[cfg(feature = "hyper")]
 fn has_text(error: &(dyn Error + 'static), text: &str) -> bool {
-    /// What is still to come; `None` after a difference. It accepts every part, since a `Display` may panic where it
-    /// cannot write.
+    /// The part of the text that must still follow; `None` after a difference. Writing never fails, since a `Display`
+    /// may panic if it does.
     struct Remaining<'t>(Option<&'t str>);
 
     impl fmt::Write for Remaining<'_> {
@@ -121,7 +121,7 @@ fn has_text(error: &(dyn Error + 'static), text: &str) -> bool {
     }
 
     let mut remaining = Remaining(Some(text));
-    // The text is the user's code (F2).
+    // Formatting the error runs the user's code (F2).
     let written = catch(|| write!(remaining, "{error}"));
     matches!(written, Ok(Ok(()))) && remaining.0 == Some("")
 }
@@ -131,7 +131,7 @@ pub(super) fn proxy_error(error: &(dyn Error + 'static)) -> Option<ProxyError> {
     #[cfg(feature = "hyper")]
     if let Some(error) = error_envelope_core::cause::find::<hyper::Error>(error) {
         return Some(match error {
-            // `is_parse_too_large` is there only with hyper's feature `server`.
+            // hyper has `is_parse_too_large` only with its feature `server`.
             _ if error.is_parse() && has_text(error, "message head is too large") => {
                 ProxyError::HttpResponseHeaderSectionSize
             }

@@ -21,7 +21,7 @@ pin_project! {
     /// The body of a request that was forwarded.
     ///
     /// A body over its limit is read and dropped within the drain budget. It then fails with an unwrapped
-    /// [`LengthLimitError`](http_body_util::LengthLimitError), because axum answers 413 only to that.
+    /// [`LengthLimitError`](http_body_util::LengthLimitError), the only error to which axum answers 413.
     pub struct RequestBody<B> {
         // `None` if the peek met its end (G3).
         #[pin]
@@ -31,15 +31,15 @@ pin_project! {
         metrics: Option<RouteMetrics>,
         draining: Option<Box<Budget>>,
         // Whether the body was not polled yet, and has not reported its end.
-        goes_on: bool,
+        has_more: bool,
         done: bool,
     }
 }
 
 impl<B> RequestBody<B> {
-    /// `goes_on` states that the body was checked for its end and did not report it.
-    pub(super) fn new(body: B, goes_on: bool, meter: Option<BodyMeter>, metrics: Option<RouteMetrics>) -> Self {
-        Self { body: Some(body), trailers: None, meter, metrics, draining: None, goes_on, done: false }
+    /// `has_more` means that `is_end_stream` was checked, and was false.
+    pub(super) fn new(body: B, has_more: bool, meter: Option<BodyMeter>, metrics: Option<RouteMetrics>) -> Self {
+        Self { body: Some(body), trailers: None, meter, metrics, draining: None, has_more, done: false }
     }
 
     pub(super) fn into_inner(self) -> Option<B> {
@@ -55,7 +55,7 @@ impl<B> RequestBody<B> {
             meter: None,
             metrics: None,
             draining: None,
-            goes_on: false,
+            has_more: false,
         }
     }
 }
@@ -79,24 +79,26 @@ where
             *this.done = true;
             return Poll::Ready(this.trailers.take().map(|trailers| Ok(Frame::trailers(*trailers))));
         };
-        *this.goes_on = false;
+        *this.has_more = false;
         if this.draining.is_none() {
             let polled = poll_bytes(body.as_mut(), cx);
             let Poll::Ready(frame) = &polled else { return Poll::Pending };
             if let (Some(metrics), Some(Ok(frame))) = (&*this.metrics, frame) {
                 metrics.received(frame.data_ref().map_or(0, Bytes::len));
             }
-            match look(this.meter.as_mut(), frame.as_ref(), || has_ended(&*body)) {
-                Look::Passes => return polled,
-                Look::Ends => {
+            match inspect_frame(this.meter.as_mut(), frame.as_ref(), || has_ended(&*body)) {
+                FrameOutcome::Passes => return polled,
+                FrameOutcome::Ends => {
                     *this.done = true;
                     return polled;
                 }
-                Look::EndsEmpty => {
+                FrameOutcome::EndsEmpty => {
                     *this.done = true;
                     return Poll::Ready(None);
                 }
-                Look::Over(drain) => *this.draining = Some(Box::new(Budget::new(drain.max_bytes, drain.timeout))),
+                FrameOutcome::Over(drain) => {
+                    *this.draining = Some(Box::new(Budget::new(drain.max_bytes, drain.timeout)));
+                }
             }
         }
         if let Some(draining) = this.draining {
@@ -112,7 +114,7 @@ where
 
     fn is_end_stream(&self) -> bool {
         let ended = || self.draining.is_none() && self.body.as_ref().is_some_and(has_ended);
-        self.done || !self.goes_on && ended()
+        self.done || !self.has_more && ended()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -124,7 +126,7 @@ where
 }
 
 /// The outcome of a frame.
-enum Look {
+enum FrameOutcome {
     Passes,
     /// There is no frame, or an error.
     Ends,
@@ -134,40 +136,40 @@ enum Look {
 }
 
 /// Counts a frame.
-fn look(
+fn inspect_frame(
     meter: Option<&mut BodyMeter>,
     frame: Option<&Result<Frame<Bytes>, BoxError>>,
     ended: impl FnOnce() -> bool,
-) -> Look {
+) -> FrameOutcome {
     let is_end = !matches!(frame, Some(Ok(_)));
-    let Some(meter) = meter else { return if is_end { Look::Ends } else { Look::Passes } };
+    let Some(meter) = meter else { return if is_end { FrameOutcome::Ends } else { FrameOutcome::Passes } };
     match frame {
         Some(Ok(frame)) => match frame.data_ref() {
-            // An HTTP/2 stream usually ends with an empty frame: polling for more would take its locks for nothing.
+            // An HTTP/2 stream usually ends with an empty frame: polling again would only take the stream's locks.
             Some(data) if data.is_empty() && meter.rest_is_free() => {
                 if ended() {
                     meter.body_ended();
-                    return Look::EndsEmpty;
+                    return FrameOutcome::EndsEmpty;
                 }
             }
             data => {
                 if let Some(MeterAction::Over(drain)) = data.map(|data| meter.request_data(data)) {
-                    return Look::Over(drain);
+                    return FrameOutcome::Over(drain);
                 }
-                // On HTTP/2 no bytes stay on the connection: it does not matter that the body has ended.
+                // On HTTP/2 no bytes stay on the connection, so it does not matter whether the body has ended.
                 if !meter.rest_is_free() && ended() {
                     meter.body_ended();
                 }
             }
         },
-        // The error's causes are user code (F2).
+        // To inspect the error's causes runs user code (F2).
         Some(Err(error)) => drop(catch(|| meter.body_failed(&**error))),
         None => meter.body_ended(),
     }
-    if is_end { Look::Ends } else { Look::Passes }
+    if is_end { FrameOutcome::Ends } else { FrameOutcome::Passes }
 }
 
-/// Reads and drops the rest of a body over its limit; whether its end was reached.
+/// Reads and drops the rest of a body over its limit. Returns whether the end was reached.
 fn poll_drained<B>(budget: &mut Budget, mut body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<bool>
 where
     B: Body<Error: Into<BoxError>>,
@@ -181,7 +183,8 @@ where
     }
 }
 
-/// A body's next frame as `Bytes`, from which framing can be read; its panic is an error (F2).
+/// Polls for a body's next frame, with its data as `Bytes`, so that message framing can be parsed. A panic becomes an
+/// error (F2).
 pub(super) fn poll_bytes<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>
 where
     B: Body<Error: Into<BoxError>>,
@@ -197,7 +200,7 @@ where
     polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic)))))
 }
 
-/// The length of a body's next frame, which is dropped; a panic is an error (F2).
+/// Polls for a body's next frame, drops it and returns its length. A panic becomes an error (F2).
 pub(super) fn poll_dropped<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Option<Result<usize, BoxError>>>
 where
     B: Body<Error: Into<BoxError>>,
@@ -209,12 +212,12 @@ where
     polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic)))))
 }
 
-/// A fault, so that it is not mistaken for a broken body of the client (F1, F2).
+/// The error for a panic. It is a fault, so that it is not mistaken for a broken body of the client (F1, F2).
 pub(super) fn panicked(panic: Box<str>) -> BoxError {
     Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(format!("a body panicked: {panic}")).into()
 }
 
-/// The error has no constructor: a `Limited` body that overflows yields one.
+/// A `LengthLimitError`. It has no constructor, so a `Limited` body that exceeds its limit makes one.
 fn over_limit() -> BoxError {
     let mut limited = Limited::new(Full::new(Bytes::from_static(b"x")), 0);
     let mut cx = Context::from_waker(std::task::Waker::noop());

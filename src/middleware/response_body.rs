@@ -47,13 +47,14 @@ pin_project! {
     #[project = KindProj]
     pub(super) enum Kind<R, B> {
         Pass { #[pin] body: R },
-        // What passes is also copied (M1).
+        // An inner error that passes is also copied (M1).
         Tee { #[pin] body: R, tee: Box<Tee> },
         // The response of an RPC call (section P).
         Watch { #[pin] body: R, watching: RpcBody },
-        // An event stream that ends with an event where it breaks off (F6).
+        // An event stream, which ends with an error event if it breaks off (F6).
         Events { #[pin] body: R, events: Option<Box<EventStream>> },
-        // The part that was read of a body that passes after all, then the rest or the error that came instead (M1).
+        // A body that passes after all: the part that was already read, then the rest or the error that came instead
+        // (M1).
         Resume { body: Box<ResumedBody<R>> },
         Reply { body: Bytes },
         // The rest of the request is read and dropped after the head, and before or after these bytes (G5).
@@ -72,7 +73,7 @@ pub(super) type Reply<R, B> = Response<ResponseBody<R, B>>;
 pub(super) type PolledReply<R, B> = Poll<Result<Reply<R, B>, Infallible>>;
 
 impl<R, B> ResponseBody<R, B> {
-    /// `tail` is what a failure of the body logs, unless its kind has it.
+    /// `tail` has the facts to log if the body fails, unless `kind` already has them.
     #[inline(always)]
     pub(super) fn new(kind: Kind<R, B>, tail: Option<BodyContext>) -> Self {
         Self { kind, tail, timer: None }
@@ -83,7 +84,7 @@ impl<R, B> ResponseBody<R, B> {
         Self { kind: Kind::Pass { body }, tail: Some(tail), timer: None }
     }
 
-    /// Times the response until this is dropped.
+    /// Measures the time of the response until this body is dropped.
     pub(super) fn time(&mut self, timer: RequestTimer) {
         self.timer = Some(timer);
     }
@@ -151,7 +152,7 @@ where
             Kind::Watch { watching, .. } if watching.awaits_trailers() => false,
             Kind::Watch { body, watching } => watching.report_end(has_ended(body)),
             Kind::Resume { body } => body.is_end_stream(),
-            // A server that sees the end drops the rest of the request unread (G5).
+            // If a body reports its end, the server drops the rest of the request unread (G5).
             Kind::Reply { .. } | Kind::Broken { .. } | Kind::Drain { .. } => false,
             Kind::Replay { body, trailers } => body.is_empty() && trailers.is_none(),
             Kind::Stripped { .. } | Kind::Empty => true,
@@ -163,7 +164,8 @@ where
             Kind::Watch { watching, .. } if watching.has_no_length() => SizeHint::default(),
             Kind::Pass { body } | Kind::Tee { body, .. } | Kind::Watch { body, .. } => size_hint(body),
             Kind::Resume { body } => body.size_hint(),
-            // A server that expects no bytes does not poll, and drains nothing: a head alone may be the reply (P2).
+            // If a body reports that it has no bytes, the server does not poll it, and then nothing drains the request:
+            // the reply may be only a head (P2).
             Kind::Drain { body, .. } if body.is_empty() => SizeHint::default(),
             Kind::Reply { body } | Kind::Drain { body, .. } | Kind::Replay { body, .. } => {
                 SizeHint::with_exact(body.len() as u64)
@@ -231,7 +233,7 @@ where
 }
 
 impl<R, B> Kind<R, B> {
-    /// Whether it contains no user code, whose drop may panic.
+    /// Whether the body contains no user code, whose drop may panic.
     fn is_own(&self) -> bool {
         matches!(self, Self::Reply { .. } | Self::Stripped { .. } | Self::Empty)
     }
@@ -242,7 +244,7 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    /// The next frame of one of the layer's own bodies.
+    /// Polls for the next frame of a body that the layer itself made.
     fn poll_own(
         mut self: Pin<&mut Self>,
         tail: &mut Option<BodyContext>,
@@ -278,7 +280,7 @@ where
                 Poll::Ready(frame.map(Ok))
             }
             KindProj::Stripped { .. } | KindProj::Empty => Poll::Ready(None),
-            // An inner body is polled in `Pass`.
+            // These have an inner body, which is not polled here.
             KindProj::Pass { .. }
             | KindProj::Tee { .. }
             | KindProj::Watch { .. }
@@ -288,7 +290,7 @@ where
     }
 }
 
-/// Lets the exchange inspect what passes of an event stream (F6).
+/// Lets the exchange inspect a frame of an event stream that passes (F6).
 fn passed(events: &mut Option<Box<EventStream>>, frame: &mut Frame<Bytes>) {
     let Some(stream) = events else { return };
     match frame.data_mut() {
@@ -308,7 +310,7 @@ fn broke_off(tail: &mut Option<BodyContext>, origin: Origin, error: BoxError) ->
     BodyAction::BrokenOff(text_of(origin))
 }
 
-/// Ends an inner body, whatever decided it.
+/// Ends an inner body, with its last frame or with an error.
 fn end<R, B>(
     mut kind: Pin<&mut Kind<R, B>>,
     tail: &mut Option<BodyContext>,
@@ -320,7 +322,8 @@ fn end<R, B>(
         BodyAction::GoesOn => Poll::Ready(None),
         BodyAction::Last(frame) => Poll::Ready(Some(Ok(frame))),
         BodyAction::BrokenOff(text) => {
-            // A reset on HTTP/2 overtakes a head that is not flushed yet: one turn lets the head leave.
+            // On HTTP/2, a reset overtakes a head that is not flushed yet. So the error comes one poll later, and the
+            // head leaves first.
             kind.set(Kind::Broken { error: ResponseBodyError(text) });
             cx.waker().wake_by_ref();
             Poll::Pending

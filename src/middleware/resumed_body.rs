@@ -24,7 +24,7 @@ impl<R> ResumedBody<R> {
         Self { read, error, rest }
     }
 
-    /// Separately: if the rest panics in its drop as well, a second panic while the first unwinds would abort.
+    /// Drops the error apart from the rest: if both drops panicked at once, the second panic would abort the process.
     pub(super) fn drop_error(&mut self) {
         let error = self.error.take();
         let _ = catch(|| drop(error));
@@ -50,7 +50,7 @@ impl<R: Body> ResumedBody<R> {
         whole
     }
 
-    /// Polls the body. An error of the body goes into `broken`.
+    /// Polls the body. An error of the body is stored in `broken`.
     pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>, broken: &mut Option<Broken>) -> Polled
     where
         R::Error: Into<BoxError>,

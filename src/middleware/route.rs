@@ -1,4 +1,5 @@
-//! The route of a request, for observers: the framework's, else the policy's (L1), and the slot where the layer notes it.
+//! The route of a request, for observers: the framework's, else the policy's (L1). Also the slot in which the layer
+//! stores it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -48,11 +49,11 @@ impl RequestSlot {
 
     #[inline]
     pub(super) fn find(extensions: &Extensions) -> Option<&Self> {
-        // If it was stored on another thread, the request's way here made it visible to this one.
+        // If another thread set the flag, passing the request to this thread has made it visible here.
         MADE.load(Ordering::Relaxed).then(|| extensions.get()).flatten()
     }
 
-    /// Layers inside keep what the outermost one has noted.
+    /// Only the outermost layer notes its request; layers inside it keep that.
     pub(super) fn note(&self, admission: &Admission) {
         self.0.get_or_init(|| (admission.request_id(), admission.shared_route().cloned()));
     }
@@ -61,13 +62,13 @@ impl RequestSlot {
 #[cfg(feature = "axum")]
 pub(super) use matched_path::framework_route;
 
-/// axum's pattern, which each router leaves there: its `nest` strips a prefix (G0).
+/// The URI before axum's `nest` stripped a prefix, as axum stores it (G0).
 #[cfg(feature = "axum")]
 pub(super) fn original_uri(extensions: &Extensions) -> Option<&http::Uri> {
     extensions.get::<axum::extract::OriginalUri>().map(|original| &original.0)
 }
 
-/// axum's pattern, which cannot be taken out as it is: each text is kept once.
+/// axum's pattern for the request. axum does not share its text, so each text is copied and kept once.
 #[cfg(feature = "axum")]
 mod matched_path {
     use std::collections::HashSet;

@@ -15,7 +15,7 @@ use error_envelope_runtime as runtime;
 pub(super) struct RpcBody {
     watch: Option<Box<RpcResponse>>,
     deadline: Option<Box<Deadline>>,
-    /// The body is complete: a server that sees this does not poll again.
+    /// Whether the body is complete. A server that gets this report does not poll again.
     whole: AtomicBool,
 }
 
@@ -30,13 +30,13 @@ impl RpcBody {
         if let Some(broken) = broken {
             return self.failed(broken);
         }
-        // A body that is never pending also ends in time.
-        let goes_on = match polled {
+        // The deadline also applies to a body that is never pending.
+        let has_more = match polled {
             Poll::Pending => true,
             Poll::Ready(Some(Ok(frame))) => frame.is_data(),
             Poll::Ready(_) => false,
         };
-        if goes_on && self.has_run_out(cx) {
+        if has_more && self.has_run_out(cx) {
             return self.timed_out();
         }
         match polled {
@@ -47,17 +47,17 @@ impl RpcBody {
         BodyAction::GoesOn
     }
 
-    /// The end comes as trailers: this saves a check through the body's boxes.
+    /// Whether the call ends with trailers. This saves a look at the inner body, which is behind boxes.
     pub(super) fn awaits_trailers(&self) -> bool {
         self.watch.as_deref().is_some_and(RpcResponse::awaits_trailers)
     }
 
-    /// Neither the head nor the body states the length.
+    /// Whether neither the head nor the body gives the length.
     pub(super) fn has_no_length(&self) -> bool {
         self.watch.as_deref().is_some_and(RpcResponse::has_no_length)
     }
 
-    /// Reports to the server whether the body has ended.
+    /// Returns `ended`, and notes whether the server was informed of the end.
     pub(super) fn report_end(&self, ended: bool) -> bool {
         if ended {
             self.whole.store(true, Ordering::Relaxed);
@@ -65,8 +65,8 @@ impl RpcBody {
         ended
     }
 
-    /// The body is dropped. A client that has not seen its end has cancelled the call: that is logged here, and `None` is
-    /// returned, so that a panic within the drop is not logged as a second error.
+    /// The body is dropped. If the client has not got the end, it has cancelled the call. That is logged here, and
+    /// `None` is returned, so that a panic within the drop is not logged as a second error.
     pub(super) fn dropped(&mut self) -> Option<Box<RpcResponse>> {
         let watch = self.watch.take()?;
         if *self.whole.get_mut() || watch.has_ended() {
@@ -78,7 +78,7 @@ impl RpcBody {
 
     fn has_run_out(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(deadline) = &mut self.deadline else { return false };
-        // A body that cannot be ended well continues: the client has a clock of its own.
+        // A body that cannot be ended properly goes on: the client measures the deadline, too.
         self.watch.as_deref().is_some_and(RpcResponse::can_end) && deadline.has_passed(cx)
     }
 

@@ -57,7 +57,7 @@ impl<S> ErrorEnvelopeService<S> {
 }
 
 impl<S: Clone> Clone for ErrorEnvelopeService<S> {
-    /// A failure of the inner service's `poll_ready` stays with the original: a clone is polled itself.
+    /// The clone does not get a failure of the inner service's `poll_ready`: its own inner service is polled anew.
     fn clone(&self) -> Self {
         Self::new(self.inner.clone(), self.policy.clone(), self.verifiers.clone(), self.metrics.clone())
     }
@@ -95,7 +95,7 @@ where
         let started = Started::now();
         let (mut head, body) = request.into_parts();
         let facts = facts(&body);
-        // A guard's reply uses it up, too: the next request polls the service again.
+        // This is taken even if a guard replies: the next request polls the service again.
         let not_ready = self.not_ready.take();
         let admission = Exchange::begin(self.policy.config(), &mut head, facts, runtime::new_request_id);
         let timer = self.track(&admission, &head, started);
@@ -154,7 +154,7 @@ impl<S> ErrorEnvelopeService<S> {
 }
 
 impl<S: Clone> ErrorEnvelopeService<S> {
-    /// Keeps the service that is ready for a request that waits; a fresh clone takes its place.
+    /// Keeps the ready service for a request that must wait; a fresh clone takes its place.
     fn park(&mut self, not_ready: Option<NotReady>, head: Parts) -> Result<Parked<S>, Box<str>> {
         match catch(|| self.inner.clone()) {
             Ok(fresh) => Ok(Parked { service: std::mem::replace(&mut self.inner, fresh), not_ready, head }),

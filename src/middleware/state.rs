@@ -21,12 +21,12 @@ use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
 pin_project! {
-    // The happy path's state is the largest.
+    // The state of a request without an error is the largest, so a box for it would cost every request.
     #[project = StateProj]
     pub(super) enum State<S, F, B, R> {
         Calling { #[pin] future: Option<F>, call: Option<Call> },
         Collecting { #[pin] collecting: Collecting<R> },
-        // The unread rest may be sent after all, from its place (M1).
+        // An error's body is read; its unread rest may be sent after all, so it must not be moved (M1).
         Keeping { keeping: Option<Pin<Box<Collecting<R>>>> },
         Peeking { peeking: Box<Peeking<S, B>> },
         Verifying { verifying: Box<Verifying<S, B>> },
@@ -39,18 +39,18 @@ pin_project! {
 /// An inner call.
 pub(super) struct Call {
     pub(super) exchange: Exchange,
-    pub(super) around: Option<Box<CallContext>>,
+    pub(super) context: Option<Box<CallContext>>,
 }
 
-/// State that few calls have.
+/// State that only a few calls need.
 pub(super) struct CallContext {
     pub(super) span: Option<Span>,
     pub(super) deadline: Option<Deadline>,
 }
 
 impl Call {
-    /// Calls the inner service, inside the request's span. The request is taken from its place, and the future is written
-    /// into its own: what a catch takes or returns by value is moved twice. A panic returns the reply.
+    /// Calls the inner service, inside the request's span. The closure borrows the request and the future: values that
+    /// `catch` takes and returns would be moved twice. If the call panics, the reply is returned.
     #[inline(always)]
     pub(super) fn begin<S, B>(
         service: &mut S,
@@ -62,15 +62,15 @@ impl Call {
         S: Service<Request<RequestBody<B>>>,
     {
         let has_context = runtime::may_log_requests() || exchange.deadline().is_some();
-        let around = if has_context { CallContext::new(&exchange) } else { None };
+        let context = if has_context { CallContext::new(&exchange) } else { None };
         let called = catch(|| {
-            let _inside = span::enter(CallContext::span(&around));
+            let _inside = span::enter(CallContext::span(&context));
             if let Some(request) = request.take() {
-                // Forgets a `None`: an assignment would move the future once more, past the drop of what was there.
+                // It was `None`: an assignment would also drop it, and for that move the future once more.
                 std::mem::forget(future.replace(service.call(request)));
             }
         });
-        // A user's subscriber may panic, too, before or after the call.
+        // The user's log subscriber may panic, too, before or after the call.
         if let Err(panic) = called {
             let _ = catch(|| drop(future.take()));
             if let Some((head, body)) = request.take().map(Request::into_parts) {
@@ -79,12 +79,12 @@ impl Call {
             }
             return Err(Box::new(exchange.panicked(panic)));
         }
-        Ok(Self { exchange, around })
+        Ok(Self { exchange, context })
     }
 
-    /// The time of an RPC call's client is out.
+    /// Whether the client's deadline for an RPC call has passed.
     pub(super) fn has_run_out(&mut self, cx: &mut Context<'_>) -> bool {
-        let deadline = self.around.as_mut().and_then(|around| around.deadline.as_mut());
+        let deadline = self.context.as_mut().and_then(|context| context.deadline.as_mut());
         deadline.is_some_and(|deadline| deadline.has_passed(cx))
     }
 }
@@ -98,12 +98,12 @@ impl CallContext {
         (span.is_some() || deadline.is_some()).then(|| Box::new(Self { span, deadline }))
     }
 
-    /// The span, which stays here.
-    pub(super) fn span(around: &Option<Box<Self>>) -> Option<&Span> {
-        around.as_ref()?.span.as_ref()
+    /// The span of a call, if it has one.
+    pub(super) fn span(context: &Option<Box<Self>>) -> Option<&Span> {
+        context.as_ref()?.span.as_ref()
     }
 
-    /// The span, which stays here, and the place of the deadline, which moves on.
+    /// The span, and the deadline in its place: borrowed, so that nothing is left to drop.
     pub(super) fn parts(&mut self) -> (Option<&Span>, Option<&mut Option<Deadline>>) {
         (self.span.as_ref(), Some(&mut self.deadline))
     }
@@ -130,7 +130,7 @@ impl<S, F, B, R> State<S, F, B, R> {
     }
 }
 
-/// Logs a local reply. Returns it with the rest of a request that is read before it, or else alone.
+/// Logs a local reply. Returns it with the rest of the request if that rest must be read first, else alone.
 fn log_and_drain<B>(
     mut answered: Box<LocalReply>,
     body: Option<RemainingRequest<B>>,
@@ -138,7 +138,7 @@ fn log_and_drain<B>(
     runtime::log_reply(&mut answered);
     match (body, answered.drain) {
         (Some(body), Some(drain)) => Ok(Box::pin(Draining::new(body, drain, answered))),
-        // Its drop is user code (F2).
+        // Dropping the body runs user code (F2).
         (body, _) => {
             let _ = catch(|| drop(body));
             Err(answered)

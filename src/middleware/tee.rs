@@ -10,13 +10,14 @@ use super::read_bytes::ReadBytes;
 use error_envelope_core::exchange::{Collected, ObservedError, UnreadReason};
 use error_envelope_runtime as runtime;
 
-/// What has passed so far of a body on a route in `observe`.
+/// A copy of the part of a body that has passed so far, on a route in `observe`.
 pub(super) struct Tee {
     observed: Option<Box<ObservedError>>,
     copy: ReadBytes,
     passed: u64,
     max_bytes: u64,
-    /// The bytes still to come, if the body reports them: a server does not poll for the end behind it.
+    /// The number of bytes still to come, if the body reports it: a server does not poll for the end after the last
+    /// byte.
     length: Option<u64>,
     until: Instant,
 }
@@ -44,12 +45,12 @@ impl Tee {
         self.log_end(true);
     }
 
-    /// The body was cut off, or is not read further.
+    /// Notes that the body was cut off, or is not read further.
     pub(super) fn broke_off(&mut self) {
         self.log_end(false);
     }
 
-    /// Reported once, and no later than the decision would have been.
+    /// Logs the end once, not later than an enforced error would be decided.
     #[allow(clippy::disallowed_methods, reason = "as above")]
     fn log_end(&mut self, whole: bool) {
         let Some(observed) = self.observed.take() else { return };

@@ -64,7 +64,7 @@ pub struct CredentialRequest {
 }
 
 impl CredentialRequest {
-    /// Clones the extensions, too, which is user code.
+    /// Copies the head. Cloning its extensions runs user code.
     pub(super) fn new(head: &request::Parts) -> Self {
         Self {
             method: head.method.clone(),
@@ -112,7 +112,7 @@ impl fmt::Debug for CredentialRequest {
 /// The future of a verifier.
 pub(super) type VerifyFuture = Pin<Box<dyn Future<Output = Result<Verified, BoxError>> + Send>>;
 
-/// A layer's verifiers by the names of their schemes. Most layers have none: one word, shared.
+/// A layer's verifiers by the names of their schemes. Most layers have none, so this is only one pointer.
 #[derive(Clone, Default)]
 pub(super) struct Verifiers(Option<Arc<HashMap<String, Arc<dyn Erased>>>>);
 
@@ -121,7 +121,7 @@ trait Erased: Send + Sync {
 }
 
 impl<V: Verifier> Erased for DropGuarded<V> {
-    /// The verifier's code runs only when it is polled.
+    /// The verifier's code runs only when the future is polled.
     fn begin(self: Arc<Self>, request: CredentialRequest) -> VerifyFuture {
         Box::pin(async move {
             match self.get() {
@@ -137,12 +137,13 @@ impl Verifiers {
         Arc::make_mut(self.0.get_or_insert_default()).insert(name, Arc::new(DropGuarded::new(verifier)));
     }
 
-    /// Starts what a request waits for: a verifier, or keys. `None` if the layer has no verifier of that name.
+    /// Starts the verifier or the fetch of keys for which a request must wait. `None` if the layer has no verifier of
+    /// that name.
     pub(super) fn begin(&self, unverified: &PendingVerification, head: &request::Parts) -> Option<VerifyFuture> {
         #[cfg(feature = "jwks-url")]
         if let Some(keys) = unverified.keys() {
             let fetched = error_envelope_runtime::KeyFetcher::fetched(keys);
-            // The token is checked again then, whatever this returns.
+            // After that the token is checked again, whatever this returns.
             return Some(Box::pin(async move {
                 fetched.await;
                 Ok(Verified::Missing)

@@ -1,4 +1,4 @@
-//! Waits for a verifier, or for keys that are fetched (rule G2).
+//! Waits for a verifier's result, or until missing keys are fetched (rule G2).
 
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -15,9 +15,10 @@ use error_envelope_core::guard::auth::Verified;
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::{RouteMetrics, catch};
 
-/// A request whose credentials a verifier checks (G2).
+/// A request that waits until a verifier has checked its credentials, or until keys are fetched (G2).
 pub(super) struct Verifying<S, B> {
-    /// The verifier's future need not be `Sync`; it is never locked.
+    /// The mutex makes this type `Sync`, although the verifier's future may not be. It is never locked: only `get_mut`
+    /// is called.
     verdict: Mutex<Option<VerifyFuture>>,
     deadline: Deadline,
     timeout: Duration,
@@ -25,7 +26,7 @@ pub(super) struct Verifying<S, B> {
     pub(super) rest: Option<AfterVerification<S, B>>,
 }
 
-/// The work that follows the verifier's result.
+/// What is needed to go on after the verifier's result.
 pub(super) struct AfterVerification<S, B> {
     pub(super) parked: Parked<S>,
     pub(super) verifiers: Verifiers,
@@ -37,7 +38,7 @@ pub(super) struct AfterVerification<S, B> {
 impl<S, B> Verifying<S, B> {
     pub(super) fn new(timeout: Duration, rest: AfterVerification<S, B>) -> Self {
         let AfterVerification { parked, verifiers, unverified, .. } = &rest;
-        // The copy runs the extensions' own code.
+        // `begin` clones the request's extensions, and user code in them may panic.
         let verdict = catch(|| verifiers.begin(unverified, &parked.head)).unwrap_or_else(|panic| {
             let failed: BoxError = format!("an extension of the request panicked when it was copied: {panic}").into();
             Some(Box::pin(std::future::ready(Err(failed))))
@@ -55,8 +56,8 @@ impl<S, B> Verifying<S, B> {
         Some(unverified.abandoned())
     }
 
-    /// The verifier's result. A failure is returned as a text: a user's own error may panic when it is formatted
-    /// and when it is dropped (F2).
+    /// Polls for the verifier's result. An error of the verifier is returned as its text, because the error may panic
+    /// when it is formatted or dropped (F2).
     pub(super) fn poll_verdict(&mut self, cx: &mut Context<'_>) -> Poll<Result<Verified, BoxError>> {
         let Self { verdict, deadline, timeout, span, .. } = self;
         let polled = match verdict.get_mut().unwrap_or_else(PoisonError::into_inner) {

@@ -18,10 +18,10 @@ pub(super) struct DialectError {
 }
 
 impl DialectError {
-    /// The error of a response; `None` where its body has no shape that the layer writes, or is the envelope.
+    /// The error of a response; `None` if its body is the envelope, or has no shape that the layer writes.
     pub(super) fn read(policy: &Policy, status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> Option<Self> {
         let error = content(policy, status, headers, bytes);
-        let shape = error.shape().filter(is_written)?;
+        let shape = error.shape().filter(is_written_by_layer)?;
         let mut wrong = wrong_of_layer(headers, error.code().as_str(), bytes);
         if let Some(status) = status.filter(|status| !client::fails(*status, headers) && error.grpc().is_none()) {
             wrong.push(format!("E1: the status {status} is not an error status"));
@@ -30,7 +30,7 @@ impl DialectError {
     }
 }
 
-/// Without a status, that of the code decides what a body in several forms means.
+/// Without a status, the status of the code decides which of several possible dialects a body has.
 fn content(policy: &Policy, status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> ClientError {
     let named = || policy.codes().find(headers.get("x-error-code")?.to_str().ok()?).map(|code| code.status());
     let response = ResponseView {
@@ -44,7 +44,7 @@ fn content(policy: &Policy, status: Option<StatusCode>, headers: &HeaderMap, byt
     client::read_failed(&response, policy.codes(), error_envelope_runtime::now)
 }
 
-fn is_written(shape: &Shape) -> bool {
+fn is_written_by_layer(shape: &Shape) -> bool {
     match shape {
         Shape::Standard => false,
         Shape::Grpc | Shape::Connect | Shape::Custom(_) => true,

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use error_envelope_core::code::details::types;
 
-/// The places where a value does not fit its schema, and the value there.
+/// The places at which a value does not fit its schema, each with the value there.
 pub(super) fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     if let Some(forms) = schema["anyOf"].as_array() {
         let fits = forms.iter().any(|form| misfits(form, value, at).is_empty());
@@ -19,7 +19,7 @@ pub(super) fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     if let Some(values) = schema["enum"].as_array().filter(|values| !values.iter().any(|one| equal(one, value))) {
         return misfit(format!("none of {}", Value::from(values.clone())));
     }
-    // A `const` may be null.
+    // The value of `const` may be null, so its presence counts.
     if let Some(one) = schema.get("const").filter(|one| !equal(one, value)) {
         return misfit(format!("not {one}"));
     }
@@ -72,14 +72,14 @@ fn is_of(value: &Value, name: &str) -> bool {
         "array" => value.is_array(),
         "string" => value.is_string(),
         "number" => value.is_number(),
-        // 1.0 is an integer to JSON Schema.
+        // In JSON Schema, 1.0 is an integer.
         "integer" => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0),
         "boolean" => value.is_boolean(),
         _ => value.is_null(),
     }
 }
 
-/// Equality as in JSON Schema: 1 is 1.0.
+/// Whether two values are equal as in JSON Schema: there, 1 and 1.0 are equal.
 fn equal(one: &Value, other: &Value) -> bool {
     one == other || one.is_number() && other.is_number() && one.as_f64() == other.as_f64()
 }

@@ -58,7 +58,7 @@ pub(super) fn wrong_head(status: Option<StatusCode>, headers: &HeaderMap, bytes:
     wrong
 }
 
-/// What is wrong with a head that the layer wrote with a body in any dialect.
+/// What is wrong with the head of an error, whose body may be in any dialect.
 pub(super) fn wrong_of_layer(headers: &HeaderMap, code: &str, bytes: &[u8]) -> Vec<String> {
     let right = [("E4", "x-error-code", Some(code)), ("E4", "x-content-type-options", Some("nosniff"))];
     let mut wrong = wrong_lines(headers, &right);
@@ -70,7 +70,8 @@ pub(super) fn wrong_of_layer(headers: &HeaderMap, code: &str, bytes: &[u8]) -> V
     wrong
 }
 
-/// Each is a rule, a header, and the value that it should have, if that is known.
+/// The wrong header lines. Each entry of `right` has a rule, a header, and the value that it should have, if that is
+/// known.
 fn wrong_lines(headers: &HeaderMap, right: &[(&str, &str, Option<&str>)]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (rule, name, right) in right {
@@ -87,7 +88,7 @@ fn wrong_length(headers: &HeaderMap, bytes: &[u8]) -> Option<String> {
     Some(format!("E1: content-length is {length:?}, and the body has {} bytes", bytes.len()))
 }
 
-/// What a client that follows E1 reads, byte for byte.
+/// The fields of the envelope as rule E1 requires them, each as the bytes in the body.
 #[derive(Deserialize)]
 struct Raw<'a> {
     #[serde(borrow)]

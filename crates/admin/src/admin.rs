@@ -101,8 +101,9 @@ impl Admin {
         Ok(self)
     }
 
-    /// Connects it to a layer, or to the [`PolicyHandle`] of another adapter: to the active policy, each error, and the
-    /// kill switch. With several layers, the page shows the policy of the last one.
+    /// Connects this address to a layer, or to the [`PolicyHandle`] of another adapter: the pages then show its active
+    /// policy and its errors, and the kill switch works. With several layers, the page shows the policy of the last
+    /// one.
     #[must_use]
     pub fn attach<P: PolicyHolder>(&self, to: P) -> P {
         to.map_policy(|policy| {
@@ -124,7 +125,7 @@ impl Admin {
         self.shared.switch.clone()
     }
 
-    /// Adds the counts since the last full minute to the charts, too. Returns the metrics, if this address serves them.
+    /// Adds the counts since the last full minute to the charts. Returns the metrics, if this address serves them.
     pub(crate) fn look_at_counters(&self) -> Option<String> {
         match &self.metrics {
             #[cfg(feature = "prometheus")]

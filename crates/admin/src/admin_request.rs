@@ -12,7 +12,7 @@ use crate::change::Change;
 pub(crate) struct AdminRequest<'a> {
     pub(crate) admin: &'a Admin,
     pub(crate) headers: &'a HeaderMap,
-    /// The value of a `{name}` at the end of the table's path, as sent.
+    /// The part of the path in place of the endpoint's `{name}`, as the client sent it.
     pub(crate) name: &'a str,
     pub(crate) query: Option<&'a str>,
     /// The change that a POST requests; empty for any other method.
@@ -30,8 +30,8 @@ impl<'a> AdminRequest<'a> {
         self.admin.name.as_deref().map(Cow::Borrowed).or_else(host).unwrap_or_default()
     }
 
-    /// Whether a browser requests a page: its user reads no JSON.
-    pub(crate) fn by_page(&self) -> bool {
+    /// Whether a browser requests a page: then the response is a page, not JSON.
+    pub(crate) fn wants_page(&self) -> bool {
         let accepts = self.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         accepts.flat_map(|list| list.split(',')).any(|one| one.trim_start().starts_with("text/html"))
     }

@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 
 /// A shorter token could be guessed.
 const SHORTEST: usize = 32;
-/// A longer file is another one, named by mistake.
+/// A larger file is not a token file: the operator named another file by mistake.
 const LONGEST: u64 = 4096;
 /// A file system that does not answer makes the change fail, and blocks no other request.
 const READ_WITHIN: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ impl TokenFile {
         Ok(Self(path.into()))
     }
 
-    /// Whether this is the token, compared in constant time. Only its length, which is public, shows in the time.
+    /// Whether this is the token, compared in constant time. The time shows only the token's length, which is public.
     ///
     /// # Errors
     /// The file cannot be read now, or is too short.

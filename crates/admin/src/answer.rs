@@ -17,7 +17,7 @@ pub(crate) type Answer = Response<Body>;
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                            form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// A browser that shows any other response, such as JSON or text, loads nothing for it.
+/// The policy of all other responses, such as JSON or text: a browser that shows one loads nothing for it.
 const NO_PAGE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 const ALWAYS: [(HeaderName, &str); 5] = [
@@ -62,7 +62,7 @@ where
 }
 
 /// Redirects to a page, after a form was sent.
-pub(crate) fn see(page: &'static str) -> Answer {
+pub(crate) fn redirect_to(page: &'static str) -> Answer {
     let mut answer = text(StatusCode::SEE_OTHER, page);
     answer.headers_mut().insert(LOCATION, HeaderValue::from_static(page));
     answer

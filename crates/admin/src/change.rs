@@ -17,7 +17,7 @@ use http_body_util::{BodyExt, Limited};
 use crate::admin::Admin;
 use crate::error_store::query::value;
 
-/// A name, a reason and a token, with each byte escaped.
+/// The largest form, in bytes: it has room for a name, a reason and a token, even with each byte escaped.
 const MOST_OF_FORM: usize = 16 * 1024;
 const FORM_WITHIN: Duration = Duration::from_secs(5);
 
@@ -105,7 +105,7 @@ impl Admin {
     }
 }
 
-/// The text of a form; of any other body, nothing.
+/// The text of a form; empty if the body is not a form.
 async fn form<B: Body>(headers: &HeaderMap, body: B) -> Result<String, Denied> {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.trim_start().starts_with("application/x-www-form-urlencoded") {

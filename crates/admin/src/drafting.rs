@@ -9,8 +9,8 @@ use crate::visible;
 /// The longest name that a code may have (E2).
 const LONGEST_NAME: usize = 63;
 
-/// Whether a status has only one meaning, or is the service's own failure. The catalogue's code then fits, and a rule
-/// adds nothing.
+/// Whether the status alone describes the error: it has only one meaning, or the service itself failed. The catalogue's
+/// code then fits, and a rule adds nothing.
 #[must_use]
 pub const fn status_says_all(status: u16) -> bool {
     matches!(status, 401 | 405..=408 | 411 | 413..=417 | 421 | 426 | 428 | 429 | 431 | 451 | 500..)
@@ -22,14 +22,14 @@ pub fn code_of_status(status: u16) -> ErrorCode {
     StatusCode::from_u16(status).map_or(ErrorCode::BAD_REQUEST, ErrorCode::of_status)
 }
 
-/// A code's name in the form of E2: `SessionNotFound`, `SESSION-NOT-FOUND` and `session.not.found` are
-/// `session_not_found`.
+/// A code's name in the form that the contract requires (E2): `SessionNotFound`, `SESSION-NOT-FOUND` and
+/// `session.not.found` become `session_not_found`.
 #[must_use]
 pub fn name_of(code: &str) -> String {
     truncated(snake(code))
 }
 
-/// A name for errors of a status on a route, from the route's last part that is not a parameter.
+/// A name for errors with this status on a route, made from the last part of the route that is not a parameter.
 #[must_use]
 pub fn name_on_route(route: &str, status: u16) -> String {
     let literal = route.rsplit('/').find(|part| !part.is_empty() && !part.contains(['{', '}', '*', ' ']));
@@ -50,12 +50,13 @@ pub fn is_in_catalogue(name: &str) -> bool {
     ErrorCode::ALL.iter().any(|code| code.as_str() == name)
 }
 
-/// A `[[map]]` for errors of a status, with further conditions as lines. If it `defines` the code, also the `[[code]]`.
+/// A `[[map]]` for errors of a status, with further conditions as lines. If `defines` is set, the `[[code]]` that it
+/// names is written too.
 #[must_use]
 pub fn rule(status: u16, conditions: &str, code: &str, message: &str, defines: bool) -> String {
     let (code, message) = (quoted(code), quoted(message));
     let mut toml = format!("[[map]]\nstatus = {status}\n{conditions}to = {code}\n");
-    // The text of a 5xx is for the log alone, unless a person has checked it.
+    // The text of a 5xx goes only to the log, unless a person has checked it.
     if status >= 500 {
         toml += &format!("say = {message}\n");
     }

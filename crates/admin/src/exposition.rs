@@ -1,4 +1,4 @@
-//! Prometheus' text format, as far as this process writes it: families of samples with labels.
+//! Prometheus' text format, parsed as far as this process writes it: families of samples with labels.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ pub(crate) struct Family<'t> {
     pub(crate) samples: Vec<Sample<'t>>,
 }
 
-/// One line.
+/// One sample, on a line of its own.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Sample<'t> {
     /// The family's name, and `_sum`, `_count` or `_bucket` behind it.
@@ -21,7 +21,7 @@ pub(crate) struct Sample<'t> {
     pub(crate) value: f64,
 }
 
-/// The families by their names. A line in another form is left out.
+/// Parses the text into families, by their names. A line in another form is left out.
 pub(crate) fn families(text: &str) -> BTreeMap<&str, Family<'_>> {
     let mut families: BTreeMap<&str, Family<'_>> = BTreeMap::new();
     let mut current = "";
@@ -70,8 +70,8 @@ fn labels(mut rest: &str) -> Option<(Labels<'_>, &str)> {
     let mut labels = Vec::new();
     loop {
         rest = rest.trim_start_matches([',', ' ']);
-        if let Some(behind) = rest.strip_prefix('}') {
-            return Some((labels, behind));
+        if let Some(after) = rest.strip_prefix('}') {
+            return Some((labels, after));
         }
         let (name, value) = rest.split_once("=\"")?;
         let end = closing_quote(value)?;

@@ -74,7 +74,7 @@ fn requested_host(request: &Parts) -> Result<Option<Authority>, ()> {
 
 fn is_of_another_site(headers: &HeaderMap, host: Option<&Authority>) -> bool {
     let sites = headers.get_all(SEC_FETCH_SITE).iter();
-    // "none": the operator's own action, such as a bookmark.
+    // `none` means that the operator started the request, for example from a bookmark.
     let foreign = sites.into_iter().any(|site| site != "same-origin" && site != "none");
     let mut origins = headers.get_all(ORIGIN).iter();
     foreign || origins.any(|origin| !origin.to_str().is_ok_and(|origin| is_at(origin, host)))

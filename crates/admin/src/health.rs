@@ -1,4 +1,4 @@
-//! Whether the process runs, and whether it should get requests.
+//! The health endpoints: whether the process runs, and whether it should get requests.
 
 use http::StatusCode;
 

@@ -39,13 +39,13 @@ fn change(request: &AdminRequest<'_>, set: fn(&KillSwitch, SwitchNote) -> bool) 
         return refuse(request, denied);
     }
     set(&request.shared().switch, request.change.note());
-    if request.by_page() { answer::see("/") } else { describe(request) }
+    if request.wants_page() { answer::redirect_to("/") } else { describe(request) }
 }
 
-/// A browser gets the form again, with name and reason as they were written.
+/// Refuses a change. A browser gets the form again, with the name and the reason that the operator wrote.
 fn refuse(request: &AdminRequest<'_>, denied: &Denied) -> Answer {
     let mut answer =
-        if request.by_page() { page::denied(request, denied) } else { answer::text(denied.status, &*denied.why) };
+        if request.wants_page() { page::denied(request, denied) } else { answer::text(denied.status, &*denied.why) };
     if denied.status == StatusCode::UNAUTHORIZED {
         answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

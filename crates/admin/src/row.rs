@@ -22,7 +22,8 @@ pub(crate) const fn post(path: &'static str, answer: fn(&AdminRequest<'_>) -> An
 }
 
 impl Endpoint {
-    /// The value of the row's `{name}` in a path; empty if it has none. `None` for another path.
+    /// The part of a path in place of `{name}`; empty if this endpoint has no `{name}`. `None` if the path is not of
+    /// this endpoint.
     pub(crate) fn name_in<'p>(&self, path: &'p str) -> Option<&'p str> {
         match self.path.split_once('{') {
             None => (self.path == path).then_some(""),

@@ -1,4 +1,4 @@
-//! Reads the counters of the process at the end of each minute, so that requests have a chart at no further cost.
+//! Reads the counters of the process at the end of each minute, so that a chart of requests adds no cost to a request.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -15,8 +15,8 @@ use crate::exposition;
 
 const REQUESTS: &str = "error_envelope_requests_total";
 
-/// Reads now, and at the end of each minute while the store exists. If no thread can be started, each page that opens
-/// reads them.
+/// Reads the counters now, and at the end of each minute while the store exists. If no thread can be started, they are
+/// read whenever a page is opened.
 pub(crate) fn follow(handle: PrometheusHandle, store: &Arc<Store>) {
     drop(look(&handle, store));
     let store = Arc::downgrade(store);
@@ -24,7 +24,8 @@ pub(crate) fn follow(handle: PrometheusHandle, store: &Arc<Store>) {
     let _ = thread::Builder::new().name("minutes".to_owned()).spawn(all);
 }
 
-/// Counts what came since the last look. One look at a time: an older reading would look like a restart. Returns what it read.
+/// Counts the requests since the last reading, and returns the metrics as read. Only one thread reads at a time: an
+/// older reading would look like a restart.
 pub(crate) fn look(handle: &PrometheusHandle, store: &Store) -> String {
     let mut requests = store.requests();
     let text = handle.render();

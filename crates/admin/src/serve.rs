@@ -25,9 +25,10 @@ use crate::admin::Admin;
 use crate::admin::Metrics;
 use crate::change::Peer;
 
-/// A person's pages, a scraper and an orchestrator's probes need a few; further ones wait to be accepted.
+/// The most open connections: a person's pages, a scraper and an orchestrator's probes need only a few. Further
+/// connections wait to be accepted.
 const MOST_CONNECTIONS: usize = 64;
-/// The largest head of a request, in bytes: no cookies of other sites belong here.
+/// The largest head of a request, in bytes. It need not have room for the cookies of other sites.
 const MOST_HEAD: usize = 16 * 1024;
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
 /// A client that reads nothing of its response for this long is disconnected.
@@ -36,7 +37,8 @@ const WRITE_WITHIN: Duration = Duration::from_secs(10);
 const STOP_WITHIN: Duration = Duration::from_secs(1);
 /// The wait after a failed accept: long enough for a descriptor to come free, short enough not to be noticed.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
-/// How often recorded times are gathered: until then each is kept by itself, even without scrapes.
+/// How often recorded times are added to their histograms: until then each takes memory, even if nothing scrapes the
+/// metrics.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 impl Admin {
@@ -92,7 +94,7 @@ impl Admin {
             ended = connection.as_mut() => ended,
             _ = stopped.changed() => {
                 connection.as_mut().graceful_shutdown();
-                // A stream of events has no end of its own.
+                // A stream of events does not end by itself.
                 tokio::time::timeout(STOP_WITHIN / 2, connection).await.unwrap_or(Ok(()))
             }
         };
@@ -117,7 +119,7 @@ impl Admin {
 
 type Place = Option<OwnedSemaphorePermit>;
 
-/// The next connection, and its place among those that are open.
+/// The next connection, and its place among the open connections.
 async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Place) {
     let place = Arc::clone(room).acquire_owned().await.ok();
     loop {
@@ -128,7 +130,8 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Pl
     }
 }
 
-/// A client that left before it was accepted is no failure; a lack of descriptors passes.
+/// Waits after some errors. If a client left before it was accepted, nothing failed; if descriptors are lacking, some
+/// become free later.
 async fn accept_failed(error: &io::Error) {
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         tracing::warn!(%error, "cannot accept a connection on the admin address; retrying");

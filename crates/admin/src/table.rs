@@ -35,7 +35,7 @@ pub(crate) fn answer(admin: &Admin, request: &Parts, change: Change) -> Answer {
 }
 
 fn not_found(request: &AdminRequest<'_>) -> Answer {
-    if request.by_page() {
+    if request.wants_page() {
         return page::not_found(request);
     }
     let paths: Vec<_> = rows().filter(|row| row.method == Method::GET).map(|row| row.path).collect();

@@ -5,17 +5,17 @@ use std::fmt::Write;
 
 pub(crate) use error_envelope_core::message::is_invisible;
 
-/// The text on one line.
+/// The text on one line, with such characters as numbers.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
-    shown(text, false)
+    make_visible(text, false)
 }
 
-/// The text with its lines.
+/// The text on its own lines, with such characters as numbers.
 pub(crate) fn lines(text: &str) -> Cow<'_, str> {
-    shown(text, true)
+    make_visible(text, true)
 }
 
-fn shown(text: &str, keeps_lines: bool) -> Cow<'_, str> {
+fn make_visible(text: &str, keeps_lines: bool) -> Cow<'_, str> {
     let is_hidden = |letter: char| is_invisible(letter) && !(keeps_lines && matches!(letter, '\n' | '\t'));
     if !text.contains(is_hidden) {
         return Cow::Borrowed(text);

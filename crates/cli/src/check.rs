@@ -1,7 +1,7 @@
 //! `error-envelope check`: reads policy files as the layer would, and reports errors and likely
 //! mistakes.
 //!
-//! 1. Each file is a policy by itself, with all that it includes; or it is a part of one, with which it is checked
+//! 1. Each file is a policy with all the files that it includes, or a part of a policy, and is then checked with it
 //!    ([`including`](crate::including)): then other files' warnings and notes are left out. All errors are reported at
 //!    once, in the order of the lines; errors that only follow from another error are not.
 //! 2. A valid policy is linted: a warning is likely to be a mistake, a note may well be intended.
@@ -112,7 +112,7 @@ fn part_json(CheckedFile { policy, part, .. }: &CheckedFile) -> Option<Value> {
     Some(json!({ "file": part, "policy": policy.display().to_string() }))
 }
 
-/// Adds the errors of a refused policy; prints and counts those of files that cannot be read.
+/// Adds the errors of a refused policy; prints at once those of files that cannot be read, and returns their number.
 fn add_errors(report: &mut Report, errors: &[PolicyError]) -> Result<usize, CommandError> {
     let mut unreadable = 0;
     for error in errors {

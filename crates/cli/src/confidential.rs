@@ -68,7 +68,7 @@ const OTHERS_OF_AUTH: [&str; 10] =
 /// Marks of a line that sets a credential; the line is compared without its spaces.
 const GIVING: [&str; 5] = ["key=", "keys=", "secret=", "secret_env=", "sha256"];
 
-/// Whether the line at these bytes of a file, with an error in `key`, may be shown.
+/// Whether the line in the byte range `line` of a file may be shown; its error is in `key`.
 pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) -> bool {
     let (above, line) = (&text[..line.start], &text[line]);
     if let Some(path) = table_of(line) {
@@ -85,7 +85,7 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
     let path = line.split('=').next().unwrap_or_default();
     // A repeated key is reported without its table.
     let key_root = key.filter(|key| key.contains(['.', '['])).map(root_of);
-    // Names of files may stand on lines of their own, above all tables.
+    // Names of files may be on separate lines, above all tables.
     let listed = key_root.filter(|root| matches!(*root, "include" | "base"));
     let table = root_of(above.lines().rev().find_map(table_of).or(listed).unwrap_or(path));
     let last = path.rsplit('.').next().unwrap_or_default().trim();
@@ -95,8 +95,8 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
     })
 }
 
-/// A line with `…` for each text, and for each word that is neither a name of the policy's nor a part of `key`, which is
-/// shown anyway. With the place of `span` in it; `None` if no word is left.
+/// The line with `…` in place of each quoted text and of each word that is neither a name from policies nor a part of
+/// `key`, which the error shows anyway. Also returns the place of `span` in this line. `None` if no word is left.
 pub(crate) fn masked(line: &str, span: Range<usize>, key: Option<&str>) -> Option<(String, Range<usize>)> {
     let parts = || key.unwrap_or_default().split(['.', '[', ']', '"']);
     let is_name = |word: &str| [&OPEN[..], &OPEN_OF_AUTH, &OTHERS_OF_AUTH].concat().contains(&word);
@@ -125,7 +125,7 @@ pub(crate) fn masked(line: &str, span: Range<usize>, key: Option<&str>) -> Optio
     has_name.then_some((shown, place))
 }
 
-/// A text in quotes, a mark or a word.
+/// The first piece of a line: a text in quotes, a punctuation mark or a word.
 fn first_piece(rest: &str, first: char) -> &str {
     let end = match first {
         '"' | '\'' => rest[1..].find(first).map(|end| end + 2),
@@ -139,14 +139,14 @@ fn is_mark(character: char) -> bool {
     matches!(character, ' ' | '\t' | '=' | '.' | ',' | '[' | ']' | '{' | '}' | '#')
 }
 
-/// Whether a quoted text is the name of an existing variable, and so no secret.
+/// Whether a quoted text is the name of an existing variable, and so not a secret.
 fn is_variable(quoted: &str) -> bool {
     let name = quoted.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
     let is_plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     name.is_some_and(|name| !name.is_empty() && name.bytes().all(is_plain) && std::env::var_os(name).is_some())
 }
 
-/// Whether all names in a table's head are names of the policy's tables, or look like a slip in one.
+/// Whether all names in a table's head are names of the policy's tables, or look like a misspelling of one.
 fn is_open_head(path: &str) -> bool {
     const LONGEST: usize = 16;
     let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'));
@@ -159,7 +159,7 @@ fn is_open_head(path: &str) -> bool {
     }
 }
 
-/// The name of the table if this line is its head.
+/// The name of the table if this line is the head of a table.
 fn table_of(line: &str) -> Option<&str> {
     let head = line.split('#').next().unwrap_or_default().trim();
     let name = head.strip_prefix('[')?.strip_suffix(']')?;

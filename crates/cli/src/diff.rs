@@ -1,4 +1,4 @@
-//! `error-envelope diff`: the settings that a change of a policy changes, with those of its bases and included files.
+//! `error-envelope diff`: compares the settings of two policies, with those of their bases and included files.
 //!
 //! The core compares ([`PolicyFile::changes_to`](tower_error_envelope::policy::PolicyFile::changes_to)); this prints,
 //! weaker guards first.
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     format: OutputFormat,
 }
 
-/// The longest value in a line of the text output, in characters.
+/// The most characters of a value in a line of the text output.
 const LONGEST: usize = 80;
 /// The most requests of a change in the text output.
 const MOST_REQUESTS: usize = 5;
@@ -110,7 +110,7 @@ fn kind_of(change: &PolicyChange) -> &'static str {
     KINDS.iter().find(|(kind, ..)| *kind == change.kind()).map_or("other", |(_, word, _)| word)
 }
 
-/// The line below a change, with requests that it affects; empty if there are none.
+/// The line below a change that lists the requests it affects; empty if there are none.
 fn requests_of(change: &PolicyChange) -> String {
     let requests = change.requests();
     let shown: Vec<_> = requests.iter().take(MOST_REQUESTS).map(|it| one_line(it)).collect();

@@ -1,4 +1,4 @@
-//! `error-envelope explain`: why a recorded error is rewritten as it is, and what a client gets.
+//! `error-envelope explain`: shows why a recorded error is rewritten in this way, and what a client gets.
 //!
 //! It prints the library's own decision (rule R1): the sources in their order, up to the one that decided; then the
 //! bytes, in each mode and in each dialect. Values of received headers are not shown, nor the query of a URL (L3).
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
 struct Explained<'a> {
     recorded: &'a Recorded,
     trial: &'a Trial,
-    /// The result in the route's own mode.
+    /// The result in the mode that the policy sets for the route.
     real: TrialResult,
     enforced: TrialResult,
 }
@@ -72,7 +72,7 @@ impl Explained<'_> {
         let event = self.enforced.event.as_ref();
         let explanation = self.enforced.explanation.as_ref().filter(|_| !is_refusal(&self.enforced));
         let steps = explanation.map(|explanation| self.steps(explanation)).unwrap_or_default();
-        let tried = steps.iter().take(self.deciding(&steps).map_or(0, |last| last + 1));
+        let tried = steps.iter().take(self.deciding_step(&steps).map_or(0, |last| last + 1));
         let sent = |modes: &[&str], outcome: &TrialResult| {
             let headers = written_headers(&outcome.headers, response.headers());
             let headers = headers.map(|(name, value)| json!([name.as_str(), value]));
@@ -81,7 +81,7 @@ impl Explained<'_> {
                 "unchanged": self.is_unchanged(outcome),
                 "status": outcome.status.as_u16(),
                 "headers": headers.collect::<Vec<_>>(),
-                "body": outcome.bytes(self.recorded).map(|body| shown(&body)),
+                "body": outcome.bytes(self.recorded).map(|body| printable_body(&body)),
             })
         };
         json!({
@@ -145,7 +145,7 @@ impl Explained<'_> {
             return format!("{what}: no rule is tried.\n");
         };
         let steps = self.steps(explanation);
-        let last = self.deciding(&steps);
+        let last = self.deciding_step(&steps);
         let mut out = "Sources of the code, in the order tried:\n".to_owned();
         out.extend(steps[..last.unwrap_or(steps.len())].iter().map(|step| format!("{step}\n")));
         out.extend(last.map(|at| format!("{}  <- decides: {}\n", steps[at], code_of(event))));
@@ -153,7 +153,7 @@ impl Explained<'_> {
     }
 
     /// The step that decided.
-    fn deciding(&self, steps: &[Step]) -> Option<usize> {
+    fn deciding_step(&self, steps: &[Step]) -> Option<usize> {
         let by = self.enforced.event.as_ref().and_then(Event::decided_by);
         steps.iter().position(|step| Some(step.by) == by && step.may_decide)
     }
@@ -163,7 +163,7 @@ impl Explained<'_> {
         let mut steps = vec![Step::new(DecidedBy::Layer, layer(explanation))];
         steps.extend(self.rule_steps(explanation));
         steps.extend(explanation.other_shapes.iter().map(|(shape, lack)| {
-            Step::passed_over(
+            Step::not_deciding(
                 DecidedBy::Dialect,
                 format!("{}: does not match, because {}", shape.as_str(), printable(lack)),
             )
@@ -180,14 +180,14 @@ impl Explained<'_> {
 
     fn rule_steps(&self, explanation: &Explanation) -> Vec<Step> {
         if explanation.rules.is_empty() && explanation.envelope.is_none() && explanation.header.is_none() {
-            return vec![Step::passed_over(DecidedBy::Rule, "the policy has no map rule for this request".to_owned())];
+            return vec![Step::not_deciding(DecidedBy::Rule, "the policy has no map rule for this request".to_owned())];
         }
         let step = |(rule, misses): (&MapRuleId, &Option<_>)| {
             let place = self.trial.file.as_ref().and_then(|file| file.map_rule(*rule));
             let place = place.map_or_else(|| "a rule".to_owned(), |(file, line)| format!("{file}:{line}"));
             match misses {
                 Some(key) => {
-                    Step::passed_over(DecidedBy::Rule, format!("{place}: does not match, because its `{key}` differs"))
+                    Step::not_deciding(DecidedBy::Rule, format!("{place}: does not match, because its `{key}` differs"))
                 }
                 None => Step::new(DecidedBy::Rule, format!("{place}: matches")),
             }
@@ -241,7 +241,7 @@ impl Explained<'_> {
         self.trial.dialects().filter(move |_| is_rewritten).map(|dialect| {
             let outcome = self.trial.run(self.recorded, Some(Mode::Enforce), Some(dialect));
             let body = outcome.bytes(self.recorded).unwrap_or_default();
-            (dialect, outcome.status, shown(&body))
+            (dialect, outcome.status, printable_body(&body))
         })
     }
 }
@@ -258,7 +258,7 @@ impl Step {
         Self { by, what, may_decide: true }
     }
 
-    fn passed_over(by: DecidedBy, what: String) -> Self {
+    fn not_deciding(by: DecidedBy, what: String) -> Self {
         Self { by, what, may_decide: false }
     }
 }
@@ -293,7 +293,7 @@ fn first_route(reading: &PathReading, none: &str) -> String {
     reading.routes().next().map_or_else(|| none.to_owned(), |(pattern, at)| format!("{pattern} ({at})"))
 }
 
-/// The check of some statuses before the status itself.
+/// The check for statuses whose code does not follow from the status alone.
 fn status_step(status: StatusCode, explanation: &Explanation) -> Option<Step> {
     let issues = if explanation.lists_issues {
         "the body lists the invalid fields"
@@ -357,17 +357,17 @@ fn whole(outcome: &TrialResult, recorded: &Recorded) -> String {
     out + &match outcome.bytes(recorded) {
         None => "\n(the body was not recorded)\n".to_owned(),
         Some(body) if body.is_empty() => String::new(),
-        Some(body) => format!("\n{}\n", shown(&body)),
+        Some(body) => format!("\n{}\n", printable_body(&body)),
     }
 }
 
-/// The headers that the layer wrote. Received ones may be anything: a cookie, a token (L3).
+/// The headers that the layer wrote. A received header is left out: it may be a cookie or a token (L3).
 fn written_headers<'a>(now: &'a HeaderMap, came: &'a HeaderMap) -> impl Iterator<Item = (&'a HeaderName, String)> {
     let is_new = |(name, value): &(&HeaderName, &HeaderValue)| !came.get_all(*name).iter().any(|it| it == *value);
     now.iter().filter(is_new).map(|(name, value)| (name, printable(&String::from_utf8_lossy(value.as_bytes()))))
 }
 
-fn shown(body: &Bytes) -> String {
+fn printable_body(body: &Bytes) -> String {
     match str::from_utf8(body) {
         Ok(text) => printable(text),
         Err(_) => format!("({} bytes that are not text)", body.len()),

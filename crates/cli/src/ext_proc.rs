@@ -83,7 +83,7 @@ fn policy(args: &Args, on_call: Option<&AdminListener>) -> Result<PolicyHandle, 
         Some(file) => {
             PolicyHandle::watching(file, policy_loader()).map_err(|first| match policy_loader().check(file) {
                 Err(all) => CommandError::from(all),
-                // The file was corrected meanwhile.
+                // Meanwhile the operator has corrected the file: only the first error is left to report.
                 Ok(_) => CommandError::from_error(&first),
             })?
         }

@@ -1,4 +1,4 @@
-//! Errors of a verb that could not do its work, and the output of the others.
+//! The errors of a command that could not do its work, and the output of commands that could.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,8 @@ use tower_error_envelope::PolicyError;
 
 use crate::finding::Finding;
 
-/// The exit codes of a verb. `gateway` and `demo` that a second signal ends at once exit with 128 and its number.
+/// The exit codes of a command. If a second signal ends `gateway` or `demo` at once, the exit code is 128 plus the
+/// signal's number.
 pub(crate) const EXIT_CODES: [(u8, &str); 3] =
     [(0, "success"), (FOUND, "something was found or refused"), (UNUSABLE, "wrong usage or an unreadable file")];
 
@@ -19,13 +20,13 @@ pub(crate) const FOUND: u8 = 1;
 /// The input could not be read.
 pub(crate) const UNUSABLE: u8 = 2;
 
-/// The table in a line, for `--help`.
+/// The table of exit codes in one line, for `--help`.
 pub(crate) fn exit_codes() -> String {
     let codes = EXIT_CODES.map(|(code, what)| format!("{code} {what}"));
     format!("Exit codes: {}.", codes.join(", "))
 }
 
-/// Why a verb could not do its work.
+/// Why a command could not do its work.
 #[derive(Debug)]
 pub(crate) enum CommandError {
     /// The input is wrong.
@@ -63,7 +64,7 @@ impl CommandError {
         }
     }
 
-    /// The failure of a command whose policy could not be read.
+    /// The failure of a command that could not read its policy.
     pub(crate) fn from_error(error: &PolicyError) -> Self {
         let unreadable = error.source().is_some_and(|source| source.is::<io::Error>());
         let why = Finding::of_error(error).render();
@@ -77,7 +78,7 @@ impl From<GatewayError> for CommandError {
     }
 }
 
-/// An error of the gateway, with a line for its advice.
+/// The text of a gateway's error, with its advice on a separate line.
 pub(crate) fn with_help(error: &GatewayError) -> String {
     let help = error.advice().map(|advice| format!("\n = help: {advice}"));
     error.problem().to_owned() + &help.unwrap_or_default()
@@ -92,7 +93,7 @@ impl From<Vec<PolicyError>> for CommandError {
     }
 }
 
-/// Writes to standard output, in colours where that is a terminal.
+/// Writes to standard output; in colour if that is a terminal.
 pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
@@ -101,7 +102,8 @@ pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     })
 }
 
-/// As [`print()`], but a reader that has closed the output does not turn the exit code into a success.
+/// As [`print()`], but returns `Ok` if the reader has closed the output, so that the caller still chooses the exit
+/// code.
 pub(crate) fn print_unless_closed(text: &str) -> Result<(), CommandError> {
     match print(text) {
         Err(CommandError::Closed) => Ok(()),
@@ -115,12 +117,12 @@ pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -
     let runtime = error_envelope_gateway::current_thread_runtime();
     let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
     let outcome = runtime.block_on(main);
-    // With a time limit it would wait before it drops its tasks, and clients would wait with it.
+    // A shutdown with a time limit would wait before it drops the tasks, and clients would wait for that long, too.
     runtime.shutdown_background();
     outcome
 }
 
-/// Writes a line at once, for a reader that does not wait for the program's end.
+/// Writes a line and flushes it at once, for a reader that does not wait until the program ends.
 pub(crate) fn print_line(line: fmt::Arguments<'_>) -> Result<(), CommandError> {
     let mut out = io::stdout();
     writeln!(out, "{line}")

@@ -1,4 +1,4 @@
-//! Writing files whole or not at all.
+//! Writes a file completely or not at all.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::failure::CommandError;
 
-/// Writes a file next to its place, then renames it there: a reader gets the old one or the new one.
+/// Writes a temporary file in the same folder, then renames it: a reader gets either the old file or the new one.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
     name.push(format!(".{}.tmp", std::process::id()));

@@ -13,7 +13,7 @@ use tower_error_envelope::policy::Lint;
 use crate::confidential::{masked, may_be_shown};
 use crate::policy::SourceLocation;
 
-/// The width of every terminal.
+/// The width for text: every terminal has at least this many columns.
 const WIDTH: usize = 80;
 
 /// The level of a finding.
@@ -34,12 +34,13 @@ pub(crate) struct Finding<'a> {
     span: Option<Range<usize>>,
     pub(crate) wrong: &'a str,
     pub(crate) advice: &'a str,
-    /// If nothing was refused, each key is a hash and each secret the name of a variable.
+    /// Whether the policy was refused. In an accepted policy each key is a hash and each secret the name of a variable,
+    /// so that any line may be shown.
     refused: bool,
 }
 
 impl<'a> Finding<'a> {
-    /// Why a policy was refused.
+    /// The finding for an error that refuses a policy.
     pub(crate) fn of_error(error: &'a PolicyError) -> Self {
         Self {
             kind: Kind::Error,
@@ -54,7 +55,7 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// A likely mistake.
+    /// The finding for a likely mistake.
     pub(crate) fn of_lint(lint: &'a Lint) -> Self {
         Self {
             kind: if lint.is_note() { Kind::Note } else { Kind::Warning },
@@ -69,7 +70,7 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// A missing secret.
+    /// The finding for a secret that is missing in the environment.
     pub(crate) fn for_missing_secret(file: &'a Path, at: Option<&'a SourceLocation>, wrong: &'a str) -> Self {
         Self {
             kind: Kind::Note,
@@ -84,7 +85,7 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// A file that has a `[scope]`, and no policy around it.
+    /// The finding for a file that has a `[scope]`, but that no policy includes.
     pub(crate) fn for_lone_scope(file: &'a Path) -> Self {
         Self {
             kind: Kind::Note,
@@ -99,7 +100,7 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// The characters of the error on its line, from 1, without the end.
+    /// The columns of the error on its line, counted in characters from 1; the range ends behind the last one.
     pub(crate) fn columns(&self) -> Option<Range<usize>> {
         let text = fs::read_to_string(self.file.as_deref()?).ok()?;
         let (start, line) = nth_line(&text, self.line?)?;
@@ -144,13 +145,13 @@ impl<'a> Finding<'a> {
         parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
     }
 
-    /// The width of the numbers of lines, and of `= help: ` next to them.
+    /// The width of the margin that has the line number.
     fn margin(&self) -> usize {
         self.line.map_or(0, |line| line.to_string().len()) + " = help: ".len()
     }
 
-    /// The text, and the bytes to point at: those that were named, as far as they are on their line, else the whole line.
-    /// A line that may not be shown is masked.
+    /// The line to show, and the bytes of it to underline: those that the error names, as far as they are on this line,
+    /// or else the whole line. A line that may not be shown is masked.
     fn excerpt<'t>(&self, text: &'t str) -> Option<(Cow<'t, str>, Range<usize>)> {
         let (start, line) = nth_line(text, self.line?)?;
         let end = start + line.trim_end().len();
@@ -184,7 +185,7 @@ impl Kind {
     }
 }
 
-/// Where a line starts, and the line; `number` is from 1.
+/// The byte at which a line starts, and the line; `number` counts from 1.
 fn nth_line(text: &str, number: usize) -> Option<(usize, &str)> {
     let mut start = 0;
     for line in text.split('\n').take(number - 1) {
@@ -193,7 +194,7 @@ fn nth_line(text: &str, number: usize) -> Option<(usize, &str)> {
     Some((start, text.get(start..)?.split('\n').next()?))
 }
 
-/// Broken at spaces; a word that is longer than a line stays whole.
+/// The text with line breaks at spaces; a word that is longer than a line stays whole.
 fn wrapped(text: &str, width: usize) -> String {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {

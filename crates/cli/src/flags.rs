@@ -12,19 +12,19 @@ const RENAMED: [(&str, &str, &str); 4] = [
     ("envoy-config", "--on-call", "--admin"),
 ];
 
-/// The end of the help of a command that hides flags.
+/// The last line of the help of a command that has hidden flags.
 pub(crate) const MORE: &str = "--help-all also lists the limits that few services need.";
 
-/// Lists the flags that hardly any service needs, too.
+/// The flag that shows the hidden flags, too, which hardly any service needs.
 const HELP_ALL: &str = "--help-all";
 
 /// The command whose flags may come from the environment.
 const GATEWAY: &str = "gateway";
 const VARIABLES: &str = "ERROR_ENVELOPE_";
-/// Kubernetes sets these in each pod for a service of the name `error-envelope`.
+/// The beginnings of variables that Kubernetes sets in each pod if a service is named `error-envelope`.
 const OF_KUBERNETES: [&str; 2] = ["ERROR_ENVELOPE_SERVICE_", "ERROR_ENVELOPE_PORT"];
 
-/// Reads each flag of the gateway from its variable, too. The command line wins.
+/// Makes each flag of the gateway readable from an environment variable. The command line wins.
 pub(crate) fn with_variables(command: Command) -> Command {
     let with_variable = |arg: Arg| match variable(&arg) {
         Some(name) => arg.env(name).hide_env(true),
@@ -33,7 +33,8 @@ pub(crate) fn with_variables(command: Command) -> Command {
     command.mut_subcommand(GATEWAY, |command| command.mut_args(with_variable))
 }
 
-/// The variables that look like those of flags, and are of none: a misspelt one would silently have no effect.
+/// The environment variables that look like flags but belong to none: a misspelt variable would otherwise silently have
+/// no effect.
 pub(crate) fn unread_variables(command: &Command) -> Vec<String> {
     let gateway = command.find_subcommand(GATEWAY);
     let read: Vec<_> = gateway.into_iter().flat_map(Command::get_arguments).filter_map(variable).collect();
@@ -45,14 +46,14 @@ pub(crate) fn unread_variables(command: &Command) -> Vec<String> {
     set.filter(is_unread).collect()
 }
 
-/// `ERROR_ENVELOPE_UPSTREAM_TIMEOUT` of `--upstream-timeout`.
+/// The variable of a flag: `ERROR_ENVELOPE_UPSTREAM_TIMEOUT` for `--upstream-timeout`.
 fn variable(arg: &Arg) -> Option<String> {
     let long = arg.get_long().filter(|long| *long != "help" && *long != "color")?;
     Some(format!("{VARIABLES}{}", long.to_ascii_uppercase().replace('-', "_")))
 }
 
-/// Why a command line is refused that has a flag by its former name.
-pub(crate) fn refused(words: &[OsString]) -> Option<String> {
+/// The reason to refuse a command line if one of its flags has a former name.
+pub(crate) fn former_name_error(words: &[OsString]) -> Option<String> {
     let flags = || words.iter().filter_map(|word| word.to_str()?.split('=').next());
     let is_used = |(command, old, _): &&(&str, &str, &str)| {
         words.iter().any(|word| word == command) && flags().any(|flag| flag == *old)

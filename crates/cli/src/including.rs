@@ -8,18 +8,18 @@ use tower_error_envelope::policy::PolicyLoader;
 
 use crate::failure::CommandError;
 
-/// What is read for a file that was named.
+/// The policy to read for a file that the user named.
 pub(crate) struct CheckedFile {
     /// The whole policy.
     pub(crate) policy: PathBuf,
     /// The file, if it is only a part of the policy.
     pub(crate) part: Option<PathBuf>,
-    /// The file has a `[scope]`, and no policy that includes it was found.
+    /// Whether the file has a `[scope]`, but no policy was found that includes it.
     pub(crate) is_alone: bool,
 }
 
 impl CheckedFile {
-    /// Finds the policy, unless it is named.
+    /// Finds the policy of this file, unless the user named one.
     ///
     /// # Errors
     ///
@@ -31,7 +31,7 @@ impl CheckedFile {
             return if loader.includes(policy, file) {
                 Ok(part_of(policy.to_owned()))
             } else {
-                Err(excluded(file, policy))
+                Err(not_included_error(file, policy))
             };
         }
         let has_scope = loader.has_scope(file);
@@ -39,25 +39,25 @@ impl CheckedFile {
         match found.len() {
             0 => Ok(Self { policy: file.to_owned(), part: None, is_alone: has_scope }),
             1 => Ok(part_of(from_here(&found.remove(0)))),
-            _ => Err(ambiguous(file, &found)),
+            _ => Err(several_policies_error(file, &found)),
         }
     }
 
-    /// Whether findings in this file are reported: of a policy's other files, only what refuses the policy is.
+    /// Whether warnings and notes in this file are reported. For the policy's other files, only errors are.
     pub(crate) fn covers(&self, file: &str) -> bool {
         let is = |part: &PathBuf| part.canonicalize().ok() == Path::new(file).canonicalize().ok();
         self.part.as_ref().is_none_or(is)
     }
 }
 
-fn excluded(file: &Path, policy: &Path) -> CommandError {
+fn not_included_error(file: &Path, policy: &Path) -> CommandError {
     let (file, policy) = (file.display(), policy.display());
     CommandError::Io(format!(
         "{file}: {policy} does not include this file\n = help: add it to `include` in {policy}, or name the policy that includes it"
     ))
 }
 
-fn ambiguous(file: &Path, policies: &[PathBuf]) -> CommandError {
+fn several_policies_error(file: &Path, policies: &[PathBuf]) -> CommandError {
     let names: Vec<_> = policies.iter().map(|policy| from_here(policy).display().to_string()).collect();
     let (file, first) = (file.display(), &names[0]);
     CommandError::Io(format!(
@@ -66,7 +66,7 @@ fn ambiguous(file: &Path, policies: &[PathBuf]) -> CommandError {
     ))
 }
 
-/// An absolute path as it is written in this folder.
+/// An absolute path, written relative to the current folder if it is below it.
 fn from_here(path: &Path) -> PathBuf {
     let Ok(here) = env::current_dir().and_then(|here| here.canonicalize()) else { return path.to_owned() };
     let relative = |(up, folder): (usize, &Path)| {

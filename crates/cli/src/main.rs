@@ -82,14 +82,14 @@ enum Verb {
 }
 
 /// A request allocates and frees fourteen pieces of memory, some larger than those that glibc caches for a thread.
-/// The libraries leave the choice to their program.
+/// Libraries leave the choice of an allocator to the program.
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
-    if let Some(why) = flags::refused(&words) {
+    if let Some(why) = flags::former_name_error(&words) {
         anstream::eprintln!("{why}");
         return ExitCode::from(failure::UNUSABLE);
     }

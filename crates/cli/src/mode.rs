@@ -54,11 +54,12 @@ pub(crate) struct Args {
     format: OutputFormat,
 }
 
-/// As many files as a process may have open by most systems' defaults, and some to spare.
+/// The most gateways to call at once: the default limit of open files on most systems allows as many, with some to
+/// spare.
 const MOST_AT_ONCE: usize = 256;
 
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
-    let gateways = gateways::named(&args.admin, args.fleet.as_deref())?;
+    let gateways = gateways::all_gateways(&args.admin, args.fleet.as_deref())?;
     let token = args.token_file.as_deref().map(request::token).transpose()?;
     let order = Order::new(args.to, args.by.as_deref(), args.reason.as_deref(), *args.timeout).token(token);
     let answers = block_on(async { Ok(send_to_all(&gateways, &order).await) })?;
@@ -81,7 +82,7 @@ async fn send_to_all(gateways: &[Gateway], order: &Order) -> Vec<Answered> {
     join_all(gateways.iter().map(send)).await
 }
 
-/// Successes on standard output, failures on standard error.
+/// Prints successes on standard output, and failures on standard error.
 fn print_lines(gateways: &[Gateway], answers: &[Answered], failed: usize) -> Result<(), CommandError> {
     let count = gateways.len();
     for (gateway, answer) in gateways.iter().zip(answers) {

@@ -10,7 +10,7 @@ use crate::failure::CommandError;
 use crate::recorded::unreadable;
 use crate::text::{cut, one_line};
 
-/// The largest document to read: no API needs a larger one.
+/// The largest document to read: no API needs a larger document.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A document that was read.
@@ -42,7 +42,7 @@ impl DocumentFile {
     }
 }
 
-/// JSON or YAML; an error begins with its place in the file, if that is known.
+/// Parses JSON or YAML. An error begins with its place in the file, if that is known.
 fn parsed(text: &str) -> Result<Value, String> {
     if !text.trim_start().starts_with('{') {
         return serde_saphyr::from_str(text).map_err(|error| format!(": not valid YAML: {error}"));
@@ -75,7 +75,7 @@ fn is_supported(version: &str) -> bool {
     behind.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
 }
 
-/// serde's text ends with the place, which is printed before it.
+/// The error's text without the place at its end, which is printed before the text.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned())

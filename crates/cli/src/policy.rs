@@ -1,8 +1,7 @@
-//! Reads a policy apart from its service, in CI and at a desk.
+//! Reads a policy without its service, for example in CI.
 //!
-//! The layer's verifiers are missing, and its secrets should be: each verifier is assumed to exist, and a secret
-//! that the environment lacks to be good, if its name is a valid one. Everything else is refused as the layer
-//! refuses it (M2).
+//! The layer's verifiers are missing, and its secrets should be: each verifier is assumed to exist, and each secret
+//! that the environment lacks is assumed to be valid if its name is. Everything else is refused as in the layer (M2).
 
 use std::fs;
 use std::ops::Range;
@@ -14,7 +13,7 @@ use tower_error_envelope::PolicyError;
 use tower_error_envelope::auth::RemoteKeys;
 use tower_error_envelope::policy::{PolicyFile, PolicyLoader};
 
-/// A secret that stands for one that is not set here. It is as long as the longest hash requires.
+/// The secret to use in place of one that is not set here. It is as long as the longest hash requires.
 const SOME_SECRET: &str = "a secret that is not there, taken for one of sixty-four bytes...";
 
 /// A policy file, and the variables that the environment does not have.
@@ -23,7 +22,7 @@ pub(crate) struct LoadedPolicy {
     missing: Vec<String>,
 }
 
-/// A text in a file.
+/// The place of a text in a file.
 pub(crate) struct SourceLocation {
     pub(crate) file: String,
     pub(crate) line: usize,
@@ -37,7 +36,7 @@ impl LoadedPolicy {
     }
 }
 
-/// The loader has only the name.
+/// Finds the place of a variable's name in the file: the loader keeps only the name.
 fn display_name(file: &Path, name: &str) -> Option<SourceLocation> {
     let text = fs::read_to_string(file).ok()?;
     let mut start = 0;
@@ -51,8 +50,8 @@ fn display_name(file: &Path, name: &str) -> Option<SourceLocation> {
     None
 }
 
-/// The text that the library quotes as the name of a variable. Any other may be the secret itself, and the library
-/// refuses it (L3).
+/// Whether the text is the name of a variable, which the library may quote. Any other text may be the secret itself,
+/// and the library refuses it (L3).
 fn is_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     !name.is_empty() && name.bytes().all(fits)

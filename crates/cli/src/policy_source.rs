@@ -1,7 +1,7 @@
-//! A policy as a command names it: a file, or `REVISION:FILE` as `git show` has it, with all files that it includes.
+//! A policy as the user names it: a file, or `REVISION:FILE` as in `git show`, with all files that it includes.
 //!
-//! The tree of the revision is written to a temporary folder, by an index of its own: the work tree and its index stay
-//! as they are. Names in reports are those of the revision.
+//! The files of the revision are written to a temporary folder, through a separate Git index: the work tree and its
+//! index stay unchanged. Reports show the names that the files have in the revision.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +17,7 @@ pub(crate) struct PolicySource {
     revision: Option<WrittenTree>,
 }
 
-/// The files of a revision; removed when it is dropped.
+/// A temporary folder with the files of a revision. Dropping it removes them.
 struct WrittenTree {
     name: String,
     folder: TempDir,
@@ -44,7 +44,7 @@ impl PolicySource {
             revision,
         )?;
         let root = git(&["rev-parse", "--show-toplevel"], None, revision)?;
-        // As in `git show`, a path is the root's unless it begins with a dot.
+        // As in `git show`, a path is relative to the root unless it begins with a dot.
         let below =
             if file.starts_with('.') { git(&["rev-parse", "--show-prefix"], None, revision)? } else { String::new() };
         let folder = tempfile::tempdir().map_err(|error| failed(revision, &format!("no temporary folder: {error}")))?;
@@ -57,13 +57,13 @@ impl PolicySource {
         Ok(Self { path, revision: Some(WrittenTree { name: revision.to_owned(), folder }) })
     }
 
-    /// A text with the revision in place of the temporary folder.
+    /// The text, with the name of the temporary folder replaced by the revision.
     pub(crate) fn named(&self, text: &str) -> String {
         let Some(WrittenTree { name, folder }) = &self.revision else { return text.to_owned() };
         text.replace(&format!("{}/", folder.path().join("tree").display()), &format!("{name}:"))
     }
 
-    /// The errors of reading it.
+    /// The failure for the errors of reading this policy.
     pub(crate) fn failure(&self, errors: Vec<PolicyError>) -> CommandError {
         match CommandError::from(errors) {
             CommandError::Refused(why) => CommandError::Refused(self.named(&why)),

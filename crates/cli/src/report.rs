@@ -17,7 +17,7 @@ pub(crate) enum Format {
     Github,
 }
 
-/// The formats of commands that have no lines of a file to annotate.
+/// The formats of commands whose output does not refer to lines of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
     /// Print text for people
@@ -28,7 +28,7 @@ pub(crate) enum OutputFormat {
 }
 
 impl OutputFormat {
-    /// Prints one of the two.
+    /// Prints the text or the JSON, as the format requires.
     pub(crate) fn print(
         self,
         human: impl FnOnce() -> String,
@@ -41,12 +41,12 @@ impl OutputFormat {
     }
 }
 
-/// An object as verbs print it.
+/// A JSON object in the layout that all commands print.
 pub(crate) fn json_text(object: &Value) -> String {
     format!("{object:#}\n")
 }
 
-/// A value as a policy file writes it: most are JSON, too.
+/// Converts a value as written in a policy file: JSON if it parses as such, as most do; otherwise a string.
 pub(crate) fn json_value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }
@@ -63,7 +63,8 @@ impl Report {
         Self { format, findings: Vec::new(), counts: [0; 3] }
     }
 
-    /// The text of a finding, if findings are written one by one.
+    /// Counts a finding, and returns the text to print for it at once; empty in JSON, which prints all findings at the
+    /// end.
     pub(crate) fn add(&mut self, finding: &Finding<'_>) -> String {
         self.counts[finding.kind as usize] += 1;
         match self.format {
@@ -90,7 +91,7 @@ impl Report {
     }
 }
 
-/// Lines and columns from 1, columns in characters.
+/// A finding as a JSON object. Lines and columns count from 1, columns in characters.
 fn object(finding: &Finding<'_>) -> Value {
     let columns = finding.columns();
     json!({

@@ -1,4 +1,4 @@
-//! Foreign texts on a terminal, and in the comments of a file.
+//! Makes texts from elsewhere safe for a terminal, and for the comments of a file.
 
 use std::error::Error;
 
@@ -30,7 +30,7 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// The text of an error, and of what caused it.
+/// The text of an error, followed by those of its causes.
 pub(crate) fn with_causes(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))

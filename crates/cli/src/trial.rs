@@ -1,4 +1,4 @@
-//! A recorded exchange under a policy: how the layer would have answered it, by the library's own decisions.
+//! Tries a recorded exchange under a policy: how the layer would have answered it, as the library itself decides.
 //!
 //! Credentials are assumed valid (G2): recordings seldom have them, and a policy's keys are hashes. Everything else in the
 //! head is checked, and the body as far as it was recorded. Ids and times are the same in every trial, so that two of them can
@@ -24,13 +24,13 @@ use crate::recorded::Recorded;
 pub(crate) struct TrialResult {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// The body that the client gets; `None` for the service's, byte for byte.
+    /// The body that the client gets; `None` if it is the service's body, unchanged.
     pub(crate) body: Option<Bytes>,
     /// The event that would be logged.
     pub(crate) event: Option<Event>,
     /// The explanation of the response; `None` if it was not requested.
     pub(crate) explanation: Option<Explanation>,
-    /// The body was not read: too long, in an unknown coding, or not recorded (R4, R5).
+    /// Whether the layer could not read the body: too long, in an unknown coding, or not recorded (R4, R5).
     pub(crate) unread: bool,
     /// The rules that were tried, for [`Explanation::rules`].
     pub(crate) rules: Vec<MapRuleId>,
@@ -41,12 +41,14 @@ pub(crate) struct Trial {
     /// The policy's file, with the line of each rule; `None` for the defaults.
     pub(crate) file: Option<PolicyFile>,
     config: Arc<ExchangeConfig>,
-    /// The same policy once for each mode, set on every route: guards depend on the mode before anything else does.
+    /// The same policy once for each mode, set on every route: the guards need the mode first, before any result
+    /// exists.
     modes: Vec<(Mode, Arc<ExchangeConfig>)>,
 }
 
 impl Trial {
-    /// The policy of a file, or the defaults, to try recorded exchanges under, as it is and in these modes.
+    /// Reads the policy of a file, or takes the defaults: to try recorded exchanges under it, as it is and in each of
+    /// these modes.
     ///
     /// # Errors
     ///
@@ -63,7 +65,7 @@ impl Trial {
         Ok(Self { file, config, modes })
     }
 
-    /// The settings for a recorded request; `None` if it can match no route of the file.
+    /// The settings for a recorded request; `None` if no route of the file can match it.
     pub(crate) fn effective(&self, recorded: &Recorded) -> Option<Effective> {
         let (method, path) = (recorded.request.method().as_str(), recorded.request.uri().path());
         let host = recorded.request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
@@ -76,7 +78,8 @@ impl Trial {
         self.config.policy().dialects()
     }
 
-    /// Tries an exchange, as if its route had this dialect, and this mode, which must be one of [those](Self::from_file) of the trial.
+    /// Tries an exchange, as if its route had this mode and this dialect. The mode must be one of those that
+    /// [`from_file`](Self::from_file) got.
     pub(crate) fn run(&self, recorded: &Recorded, mode: Option<Mode>, dialect: Option<Dialect>) -> TrialResult {
         let in_mode = self.modes.iter().find(|(each, _)| Some(*each) == mode);
         let config = in_mode.map_or(&self.config, |(_, config)| config);
@@ -106,8 +109,8 @@ fn config(policy: Policy) -> Arc<ExchangeConfig> {
     Arc::new(ExchangeConfig::new(policy.without_credentials(), example_time))
 }
 
-/// Passes a body to the meter, for the lengths of an RPC's messages (P1). A body that is too long as a whole was refused
-/// before.
+/// Passes a body to the meter, which checks the lengths of an RPC's messages (P1). A body that is too long as a whole
+/// has already been refused.
 fn count(meter: Option<BodyMeter>, body: &Bytes) {
     if let Some(mut meter) = meter {
         let _ = meter.request_data(body);
@@ -139,7 +142,7 @@ fn planned(exchange: Exchange, mut head: response::Parts, body: Option<&Bytes>, 
         ResponsePlan::Keep(_, event) => TrialResult::passed(head, Some(*event)),
         ResponsePlan::Rewrite(written) => {
             let outcome = TrialResult::from_head(head, Some(written.body), Some(written.event));
-            // The head decided.
+            // Here the response's head alone decided.
             TrialResult { unread: !facts.ended, ..outcome }
         }
         ResponsePlan::Replace(answered) => TrialResult::answered(*answered),
@@ -188,7 +191,7 @@ impl TrialResult {
         self.body.is_none()
     }
 
-    /// The body that the client gets; `None` if the recording has none of it.
+    /// The body that the client gets; `None` if the recording lacks the body.
     pub(crate) fn bytes(&self, recorded: &Recorded) -> Option<Bytes> {
         self.body.clone().or_else(|| recorded.response.body().clone())
     }
@@ -199,7 +202,7 @@ pub(crate) fn example_id() -> RequestId {
     RequestId::from_parts(1_767_225_600_000, 0)
 }
 
-/// The first day of 2026.
+/// The first day of 2026: the time of every trial.
 fn example_time() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_767_225_600)
 }

@@ -25,9 +25,9 @@ pub(crate) struct FaultAttribute {
 }
 
 pub(crate) enum Code {
-    /// A name of the catalogue, or the path of a constant.
+    /// The name of a code in the catalogue, or the path of a constant.
     Path(ExprPath),
-    /// A name and a status. The compiler checks their form when it evaluates the constant.
+    /// A custom code: its name and its status. The compiler checks their form when it evaluates the constant.
     Custom(LitStr, LitInt),
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Detail {
 }
 
 impl FaultAttribute {
-    /// Parses all attributes of a variant: two of them count as one.
+    /// Parses all attributes of a variant: several attributes count as one.
     pub(crate) fn parse_all(attributes: &[Attribute]) -> Result<Self> {
         let mut all = Self::default();
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("fault")) {
@@ -84,14 +84,14 @@ impl FaultAttribute {
         let path: ExprPath = input.parse()?;
         let span = path.span();
         match path.path.get_ident().map(ToString::to_string).as_deref() {
-            Some("transparent") => once(&mut self.transparent, span, span),
-            Some("details") => once(&mut self.details, in_parentheses(input, Detail::parse_all)?, span),
+            Some("transparent") => set_once(&mut self.transparent, span, span),
+            Some("details") => set_once(&mut self.details, in_parentheses(input, Detail::parse_all)?, span),
             Some("custom") if input.peek(token::Paren) => {
-                once(&mut self.code, in_parentheses(input, Code::parse_custom)?, span)
+                set_once(&mut self.code, in_parentheses(input, Code::parse_custom)?, span)
             }
-            // A word in small letters is a misspelt key, not a constant.
+            // A word in lower case is a misspelt key, not a constant.
             Some(name) if name.starts_with(|first: char| first.is_ascii_lowercase()) => Err(Error::new(span, FORMS)),
-            _ => once(&mut self.code, Code::Path(path), span),
+            _ => set_once(&mut self.code, Code::Path(path), span),
         }
     }
 
@@ -99,16 +99,17 @@ impl FaultAttribute {
         let key: Ident = input.parse()?;
         input.parse::<Token![=]>()?;
         match key.to_string().as_str() {
-            "with" => once(&mut self.with, input.parse()?, key.span()),
-            "message" => once(&mut self.message, input.parse()?, key.span()),
-            "retry_after" => once(&mut self.retry_after, input.parse()?, key.span()),
-            "status" => once(&mut self.status, error_status(input)?, key.span()),
+            "with" => set_once(&mut self.with, input.parse()?, key.span()),
+            "message" => set_once(&mut self.message, input.parse()?, key.span()),
+            "retry_after" => set_once(&mut self.retry_after, input.parse()?, key.span()),
+            "status" => set_once(&mut self.status, error_status(input)?, key.span()),
             _ => Err(Error::new(key.span(), FORMS)),
         }
     }
 }
 
-/// `Fault::status` ignores any other, too late to report it.
+/// Parses the status of an error. `Fault::status` would ignore any other status only at run time, too late to report
+/// it.
 fn error_status(input: ParseStream<'_>) -> Result<LitInt> {
     let status: LitInt = input.parse()?;
     match status.base10_parse::<u16>() {
@@ -117,7 +118,7 @@ fn error_status(input: ParseStream<'_>) -> Result<LitInt> {
     }
 }
 
-fn once<T>(place: &mut Option<T>, value: T, span: Span) -> Result<()> {
+fn set_once<T>(place: &mut Option<T>, value: T, span: Span) -> Result<()> {
     match place.replace(value) {
         Some(_) => Err(Error::new(span, "this is set more than once")),
         None => Ok(()),

@@ -64,8 +64,8 @@ fn refuse(attributes: &[Attribute], why: &str) -> Result<()> {
     }
 }
 
-/// A type with parameters may be an error with some of them alone. For one without, the compiler reports what is
-/// missing.
+/// A generic type may be an error only for some of its parameters, so the code requires it in a bound. For a type
+/// without parameters, the compiler reports what is missing.
 fn with_bounds(name: &Ident, generics: &Generics) -> Generics {
     let mut bounded = generics.clone();
     if generics.type_params().next().is_some() {
@@ -82,8 +82,8 @@ fn as_fault(variants: &[Variant<'_>]) -> Result<TokenStream> {
     let codes = variants.iter().map(Variant::code_arm);
     let faults = variants.iter().map(Variant::fault_arm).collect::<Result<Vec<_>>>()?;
     let into_fault = into_fault(variants);
-    // No value of an enum without variants is ever matched, but a reference to one must be dereferenced. A `with` may be a
-    // closure that is called where it stands, and may return a fault, which is converted to itself.
+    // An enum without variants has no value to match, but the compiler requires the reference to it to be dereferenced.
+    // A `with` may be a closure, which is called in place. It may also return a fault, which is converted to itself.
     let allowed = quote!(#[allow(unused_variables, clippy::redundant_closure_call, clippy::useless_conversion)]);
     let this = if variants.is_empty() { quote!(*self) } else { quote!(self) };
     Ok(quote! {
@@ -103,7 +103,7 @@ fn as_fault(variants: &[Variant<'_>]) -> Result<TokenStream> {
     })
 }
 
-/// Needed where the cause is not the error itself.
+/// Writes `into_fault`, which is needed if the cause is not the error itself.
 fn into_fault(variants: &[Variant<'_>]) -> Option<TokenStream> {
     let arms: Vec<_> = variants.iter().filter_map(Variant::arm_by_value).collect();
     (!arms.is_empty()).then(|| {
@@ -119,7 +119,7 @@ fn into_fault(variants: &[Variant<'_>]) -> Option<TokenStream> {
     })
 }
 
-/// The codes of a type: its own, and those of its transparent errors, but not those that a function of an error
+/// The codes of a type: its own, and those of its transparent inner errors, but not those that a `with` function
 /// returns.
 fn codes(variants: &[Variant<'_>]) -> TokenStream {
     let own = variants.iter().filter_map(Variant::declared);

@@ -1,8 +1,9 @@
-//! The JSON type of a field, as far as its type's name shows: a macro sees no more.
+//! Guesses the JSON type of a field from the name of its Rust type: a macro cannot see more than the name.
 
 use syn::{GenericArgument, PathArguments, PathSegment, Type, TypePath};
 
-/// Empty if any value is possible; `?` ends the name of an `Option`, which may be absent.
+/// The name of the JSON type; empty if any value is possible. The name of an `Option`, which may be absent, ends with
+/// `?`.
 pub(crate) fn name_of(field: &Type) -> String {
     match last_segment(field) {
         Some(last) if last.ident == "Option" => format!("{}?", argument(last).map_or("", plain_name_of)),
@@ -22,7 +23,7 @@ fn plain_name_of(field: &Type) -> &'static str {
 }
 
 fn last_segment(field: &Type) -> Option<&PathSegment> {
-    match peeled(field) {
+    match without_references(field) {
         Type::Path(TypePath { qself: None, path, .. }) => path.segments.last(),
         _ => None,
     }
@@ -30,10 +31,10 @@ fn last_segment(field: &Type) -> Option<&PathSegment> {
 
 fn argument(segment: &PathSegment) -> Option<&Type> {
     let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
-    arguments.args.iter().find_map(|each| if let GenericArgument::Type(of) = each { Some(of) } else { None })
+    arguments.args.iter().find_map(|each| if let GenericArgument::Type(inner) = each { Some(inner) } else { None })
 }
 
-fn peeled(mut field: &Type) -> &Type {
+fn without_references(mut field: &Type) -> &Type {
     while let Type::Reference(reference) = field {
         field = &reference.elem;
     }

@@ -26,7 +26,7 @@ pub fn derive_as_fault_of_handlers(input: TokenStream) -> TokenStream {
     write(&input, "error_envelope_fault")
 }
 
-/// `library` is the crate whose names the written code uses.
+/// Writes the implementation. `library` is the crate whose names the generated code uses.
 fn write(input: &DeriveInput, library: &str) -> TokenStream {
     let library = syn::Ident::new(library, proc_macro2::Span::call_site());
     implementation::write(input, &library).unwrap_or_else(syn::Error::into_compile_error).into()
@@ -36,8 +36,8 @@ fn write(input: &DeriveInput, library: &str) -> TokenStream {
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// A custom code that is not in the form of a code. The compiler's message shows the standard library's sources where they
-/// are installed, so that its text cannot be tested.
+/// Tests a custom code whose name has not the form of a code. The compiler's message quotes the standard library's
+/// sources only where they are installed, so its text cannot be tested.
 ///
 /// ```compile_fail,E0080
 /// #[derive(Debug, thiserror::Error, tower_error_envelope::AsFault)]

@@ -4,7 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Expr, ExprLit, Lit, LitStr};
 
-/// A text is a format string whose names are the fields', as in `format!`; any other expression is the message itself.
+/// Writes the message. A string literal is a format string with the names of fields, as in `format!`; any other
+/// expression is the message itself.
 pub(crate) fn write(message: &Expr) -> TokenStream {
     match message {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if has_placeholders(&text.value()) => {
@@ -19,7 +20,7 @@ pub(crate) fn write(message: &Expr) -> TokenStream {
     }
 }
 
-/// The text that a document shows: a format string with the names of its fields. `None` of any other expression.
+/// The text that a document shows: a format string with the names of its fields. `None` for any other expression.
 pub(crate) fn documented(message: &Expr) -> Option<String> {
     match message {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value().replace("{{", "{").replace("}}", "}")),
@@ -28,12 +29,12 @@ pub(crate) fn documented(message: &Expr) -> Option<String> {
 }
 
 fn has_placeholders(text: &str) -> bool {
-    // Also true for a single brace, which `format!` reports as an error.
+    // This also finds a single brace, which `format!` reports as an error.
     let without = text.replace("{{", "").replace("}}", "");
     without.contains(['{', '}'])
 }
 
-/// `{0}` is the field with the binding `_0`.
+/// Replaces `{0}` with `{_0}`, the binding of that field.
 fn by_binding(text: &str) -> String {
     let by_name = |piece: &str| {
         ('0'..='9').fold(piece.to_owned(), |piece, digit| piece.replace(&format!("{{{digit}"), &format!("{{_{digit}")))

@@ -9,7 +9,7 @@ use crate::attribute::{Code, Detail, FaultAttribute};
 use crate::{json_type, message};
 
 pub(crate) struct Variant<'a> {
-    /// `Self` or `Self::Name`.
+    /// The path in patterns: `Self` or `Self::Name`.
     constructor: TokenStream,
     fields: &'a Fields,
     fault: FaultAttribute,
@@ -26,7 +26,7 @@ impl<'a> Variant<'a> {
             (Some(span), _) if variant.inner().is_none() => {
                 Err(Error::new(span, "`transparent` needs exactly one field: its error supplies the fault"))
             }
-            (_, Some(with)) if variant.wrapped().is_none() => Err(Error::new(
+            (_, Some(with)) if variant.wrapped_binding().is_none() => Err(Error::new(
                 with.span(),
                 "`with` needs the wrapped error: one field, or one that is named `source` or has `#[source]` or `#[from]`",
             )),
@@ -34,8 +34,9 @@ impl<'a> Variant<'a> {
         }
     }
 
-    /// The binding of the field that `with` takes: the only one, else the error's source as thiserror has it.
-    fn wrapped(&self) -> Option<Ident> {
+    /// The binding of the field that the `with` function gets: the only field, or else the one that thiserror takes as
+    /// the error's source.
+    fn wrapped_binding(&self) -> Option<Ident> {
         let is_source = |field: &Field| {
             field.ident.as_ref().is_some_and(|name| name == "source")
                 || field.attrs.iter().any(|it| it.path().is_ident("source") || it.path().is_ident("from"))
@@ -45,7 +46,7 @@ impl<'a> Variant<'a> {
         Some(binding(at, field))
     }
 
-    /// Whether its code depends on the value of the wrapped error, and so is unknown at compile time.
+    /// Whether the variant's code depends on the value of the wrapped error, and so is unknown at compile time.
     pub(crate) fn has_unknown_code(&self) -> bool {
         self.fault.with.is_some()
     }
@@ -59,7 +60,7 @@ impl<'a> Variant<'a> {
         }
     }
 
-    /// The code as a constant expression; `None` if it is the inner error's, or depends on it.
+    /// The code as a constant expression; `None` if it comes from the inner error.
     pub(crate) fn code(&self) -> Option<TokenStream> {
         if self.fault.transparent.is_some() || self.has_unknown_code() {
             return None;
@@ -71,7 +72,7 @@ impl<'a> Variant<'a> {
         })
     }
 
-    /// The documented facts of a variant, as a constant expression; `None` if it has no constant code.
+    /// What the documentation shows of a variant, as a constant expression; `None` if its code is not constant.
     pub(crate) fn declared(&self) -> Option<TokenStream> {
         let code = self.code()?;
         let status = match &self.fault.status {
@@ -134,7 +135,7 @@ impl<'a> Variant<'a> {
     }
 
     fn inner_arm(&self, pattern: &TokenStream, method: &TokenStream) -> TokenStream {
-        // The compiler reports at the attribute what the inner error lacks.
+        // If the inner error lacks a trait, the compiler reports it at the attribute.
         let span = self.fault.transparent.unwrap_or_else(Span::call_site);
         let field = self.fields.iter().next().map(|field| Ident::new(&binding(0, field).to_string(), span));
         let fault = quote_spanned!(span=> __error_envelope::AsFault::#method(#field));
@@ -182,9 +183,9 @@ impl<'a> Variant<'a> {
         Ok(fault)
     }
 
-    /// The fault of `with`: the compiler reports at the function what does not fit.
+    /// The fault that the `with` function returns. If its types do not fit, the compiler reports it at the function.
     fn with(&self) -> Option<TokenStream> {
-        let (with, field) = (self.fault.with.as_ref()?, self.wrapped()?);
+        let (with, field) = (self.fault.with.as_ref()?, self.wrapped_binding()?);
         Some(quote_spanned!(with.span()=> <__error_envelope::Fault as ::core::convert::From<_>>::from((#with)(#field))))
     }
 
@@ -217,7 +218,7 @@ fn member(at: usize, field: &Field) -> Member {
     field.ident.clone().map_or(Member::from(at), Member::from)
 }
 
-/// Fields without a name get the bindings `_0`, `_1`.
+/// The name to which a field is bound in patterns; a field without a name gets `_0`, `_1` and so on.
 fn binding(at: usize, field: &Field) -> Ident {
     field.ident.clone().unwrap_or_else(|| format_ident!("_{at}"))
 }

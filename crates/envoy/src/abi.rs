@@ -2,12 +2,12 @@
 //!
 //! The header states, for all of it:
 //!
-//! - All hooks of a stream run on one thread, its worker, and so does all that they call. A hook may be called inside a
-//!   callback: a reply that is sent may run hooks of the same stream, its destruction too.
+//! - All hooks of a stream run on one thread, its worker, and so do the callbacks that they call. A hook may run within
+//!   a callback: sending a reply may run hooks of the same stream, even the one that destroys it.
 //! - Envoy's pointer to a stream is valid until `on_http_filter_destroy`; a [`Stream`] checks that each time.
-//! - What it lends (lines, chunks) is valid until the hook returns or the stream is changed; a [`Stream`] refuses to be
-//!   changed while it lends.
-//! - What the module lends is read before the callback returns.
+//! - Memory that Envoy lends (lines, chunks) is valid until the hook returns or the stream is changed. So a [`Stream`]
+//!   refuses changes while any of it is lent.
+//! - Envoy reads memory that the module lends before the callback returns.
 #![allow(unsafe_code, reason = "the ABI is C's")]
 
 mod callbacks;
@@ -31,15 +31,15 @@ pub(crate) enum Level {
     Error = 4,
 }
 
-/// A line in Envoy's log, from any thread.
+/// Writes a line to Envoy's log, from any thread.
 pub(crate) fn log(level: Level, message: &[u8]) {
-    // SAFETY: the text is lent for the call; Envoy's loggers take lines from any thread.
+    // SAFETY: the text is valid for the whole call; Envoy's loggers accept lines from any thread.
     unsafe { envoy_dynamic_module_callback_log(level as u32, Buffer::new(message)) };
 }
 
-/// Whether Envoy's log takes lines of this level.
+/// Whether Envoy's log has this level enabled.
 pub(crate) fn logs(level: Level) -> bool {
-    // SAFETY: it reads an atomic.
+    // SAFETY: the callback only reads an atomic.
     unsafe { envoy_dynamic_module_callback_log_enabled(level as u32) }
 }
 

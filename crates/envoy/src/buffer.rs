@@ -1,8 +1,8 @@
-//! The memory that the ABI lends, in its own form: public for code that stands in for Envoy, as the tests do.
+//! The ABI's types for borrowed memory. They are public for code that replaces Envoy, such as the tests.
 
 use std::ptr;
 
-/// Bytes that are lent.
+/// Borrowed bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Buffer {
@@ -12,7 +12,7 @@ pub struct Buffer {
     pub length: usize,
 }
 
-/// A line of a head that is lent; a pair of texts has the same form.
+/// A borrowed line of a head; a pair of texts has the same form.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Line {

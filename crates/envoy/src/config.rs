@@ -1,4 +1,4 @@
-//! The filter's configuration: a policy, or the file that has one (M2, V4).
+//! The filter's configuration: a policy, or the path of a policy file (M2, V4).
 //!
 //! As a `google.protobuf.StringValue` it is TOML: the policy itself, or the line `policy_file = "…"`. As a
 //! `google.protobuf.Struct` it is `{"policy": "…"}` or `{"policy_file": "…"}`. An empty one is the default policy.
@@ -27,7 +27,7 @@ pub(crate) struct FilterModule {
 }
 
 impl FilterModule {
-    /// Errors in the text are logged.
+    /// Parses the configuration's text. Errors in it are logged.
     pub(crate) fn new(text: &[u8], defining: &Defining) -> Option<Self> {
         log::install();
         let given = FilterConfig::parse(text);
@@ -44,7 +44,7 @@ impl FilterModule {
         }
     }
 
-    /// The config of a stream that begins now (M3).
+    /// The config for a stream that begins now (M3).
     pub(crate) fn config(&self) -> Arc<ExchangeConfig> {
         self.in_force.config()
     }

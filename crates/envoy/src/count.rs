@@ -1,8 +1,8 @@
-//! The library's counters among Envoy's (L2): `error_envelope_errors_total`, `error_envelope_unread_errors_total`,
+//! Adds the library's counters to Envoy's (L2): `error_envelope_errors_total`, `error_envelope_unread_errors_total`,
 //! `error_envelope_policy_reloads_total` and `error_envelope_kill_switch_total`.
 //!
-//! Envoy looks a counter up by the texts of its labels, under a lock of all its workers. So a worker counts here, and four times
-//! a second, if there are counts, Envoy's main thread records them.
+//! Envoy finds a counter by the texts of its labels, under a lock that all workers share. So a worker counts here, and
+//! Envoy's main thread records the counts four times a second, if there are any.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -35,7 +35,7 @@ pub(crate) struct Counters {
     /// `None` once the configuration has ended: after that Envoy's main thread may have ended, too.
     scheduler: Mutex<Option<ConfigScheduler>>,
     kinds: Mutex<Vec<Arc<Kind>>>,
-    /// Envoy's main thread is going to record the counts until then.
+    /// Whether Envoy's main thread is already scheduled to record the counts.
     waits: AtomicBool,
 }
 
@@ -81,7 +81,7 @@ impl Counters {
         }))
     }
 
-    /// Schedules Envoy's main thread to collect the counts in time.
+    /// Makes Envoy's main thread record the counts after [`WAIT`], unless that is already scheduled.
     pub(crate) fn wait(self: &Arc<Self>) {
         if !self.waits.load(Ordering::Relaxed) && !self.waits.swap(true, Ordering::AcqRel) {
             let counters = self.clone();
@@ -89,7 +89,7 @@ impl Counters {
         }
     }
 
-    /// Requests a hook from Envoy's main thread.
+    /// Makes Envoy's main thread call the hook that records the counts.
     fn schedule(&self) {
         match &*locked(&self.scheduler) {
             Some(scheduler) => scheduler.commit(),
@@ -104,7 +104,7 @@ impl Counters {
 
     /// Adds what was counted so far to Envoy's counters.
     pub(crate) fn flush_to_envoy(&self, envoy: &Counting) {
-        // Reset before the counts are read, so that a count from now on schedules another flush.
+        // The flag is reset before the counts are read, so that a later count schedules another flush.
         self.waits.store(false, Ordering::Release);
         let kinds = locked(&self.kinds).clone();
         for kind in kinds {

@@ -1,4 +1,5 @@
-//! The stream whose hook runs on this thread: its calls are for that stream, and no panic leaves the hook (V4).
+//! The stream whose hook runs on this thread: counts and logs on this thread belong to it, and no panic leaves the hook
+//! (V4).
 #![allow(unsafe_code, reason = "Envoy keeps the filter, by a pointer")]
 
 use std::cell::Cell;
@@ -40,15 +41,15 @@ thread_local! {
 /// The counters of the stream whose hook runs on this thread.
 pub(crate) fn counters() -> Option<Arc<Counters>> {
     let slot = CURRENT.get();
-    // SAFETY: null, or `in_hook` holds the slot until it has put back what was there before.
+    // SAFETY: the pointer is null, or `in_hook` keeps the slot alive until it has restored the previous pointer.
     unsafe { slot.as_ref() }.map(|slot| slot.filter.module.counters.clone())
 }
 
-/// Runs a hook. A panic becomes the filter's answer to it, and goes no further: unwinding out of here would end Envoy.
+/// Runs a hook. The filter answers a panic, which must not unwind further: that would end Envoy.
 ///
 /// # Safety
 ///
-/// `slot` is null or came from `on_http_filter_new` and was not destroyed; `raw` is its stream.
+/// `slot` is null, or is from `on_http_filter_new` and not yet destroyed; `raw` is its stream.
 pub(crate) unsafe fn in_hook<T>(
     raw: *mut c_void,
     slot: *const Slot,
@@ -66,8 +67,8 @@ pub(crate) unsafe fn in_hook<T>(
     if slot.is_null() {
         return panicked;
     }
-    // SAFETY: the pointer is that of an `Rc` that Envoy holds; another owner keeps the filter until this hook ends, since
-    // what it calls may have it destroyed.
+    // SAFETY: the pointer is from an `Rc` that Envoy holds. The second owner keeps the filter until this hook ends,
+    // since a callback may make Envoy destroy it.
     let entry = unsafe {
         Rc::increment_strong_count(slot);
         Rc::from_raw(slot)

@@ -9,16 +9,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, response as http_resp
 
 use crate::abi::{Head, HeaderList, Stream};
 
-/// The changes of a head: they are applied once nothing of the head is lent any more.
+/// The changes of a head. They are applied once no part of the head is borrowed any more.
 #[derive(Default)]
 pub(crate) struct HeaderMutations {
     status: Option<StatusCode>,
     lines: Vec<OwnedMutation>,
-    /// Beside them the id, and whether it takes the place of another.
+    /// The request id to set, and whether it replaces another one.
     id: Option<(HeaderValue, bool)>,
 }
 
-/// The change of one name, with its own copy of the values: the changed head may be dropped before.
+/// The change of one name, with its own copy of the values, because the new head may be dropped before it is applied.
 struct OwnedMutation {
     name: HeaderName,
     is_new: bool,
@@ -45,42 +45,44 @@ impl HeaderMutations {
         Self { status: changed_status(lines, after), ..Self::from_lines(lines, &after.headers) }
     }
 
-    pub(crate) fn apply(&self, stream: &Stream<'_>, whose: Head) {
-        put_status(stream, whose, self.status);
+    pub(crate) fn apply(&self, stream: &Stream<'_>, target: Head) {
+        put_status(stream, target, self.status);
         if let Some((id, has_id)) = &self.id {
-            put(stream, whose, "x-request-id", !has_id, std::iter::once(id));
+            put(stream, target, "x-request-id", !has_id, std::iter::once(id));
         }
-        self.lines.iter().for_each(|it| put(stream, whose, it.name.as_str(), it.is_new, it.values.iter()));
+        self.lines.iter().for_each(|it| put(stream, target, it.name.as_str(), it.is_new, it.values.iter()));
     }
 }
 
-fn put_status(stream: &Stream<'_>, whose: Head, status: Option<StatusCode>) {
+fn put_status(stream: &Stream<'_>, target: Head, status: Option<StatusCode>) {
     if let Some(status) = status {
-        stream.set(whose, b":status", Some(status.as_str().as_bytes()));
+        stream.set(target, b":status", Some(status.as_str().as_bytes()));
     }
 }
 
-/// Replaces the lines of this name. Adding one to none is a third cheaper than searching for one to replace.
+/// Replaces the lines of this name. If there are none, adding a line takes a third less time than searching for one to
+/// replace.
 fn put<'v>(
     stream: &Stream<'_>,
-    whose: Head,
+    target: Head,
     name: &str,
     is_new: bool,
     mut values: impl Iterator<Item = &'v HeaderValue>,
 ) {
     let name = name.as_bytes();
     if !is_new {
-        stream.set(whose, name, values.next().map(HeaderValue::as_bytes));
+        stream.set(target, name, values.next().map(HeaderValue::as_bytes));
     }
-    values.for_each(|value| stream.add(whose, name, value.as_bytes()));
+    values.for_each(|value| stream.add(target, name, value.as_bytes()));
 }
 
 /// Changes Envoy's response head to this one.
 pub(crate) fn apply_response(stream: &Stream<'_>, head: &http_response::Parts) {
-    let whose = Head::Response;
-    let (status, changed) = stream.lines(whose, |lines| (changed_status(lines, head), mutations(lines, &head.headers)));
-    put_status(stream, whose, status);
-    changed.iter().for_each(|it| put(stream, whose, it.name.as_str(), it.is_new, it.values()));
+    let target = Head::Response;
+    let (status, changed) =
+        stream.lines(target, |lines| (changed_status(lines, head), mutations(lines, &head.headers)));
+    put_status(stream, target, status);
+    changed.iter().for_each(|it| put(stream, target, it.name.as_str(), it.is_new, it.values()));
 }
 
 /// The lines of a head that is sent.

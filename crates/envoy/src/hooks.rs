@@ -25,17 +25,17 @@ extern "C" fn envoy_dynamic_module_on_program_init() -> *const c_char {
 
 /// # Safety
 ///
-/// Envoy calls it with a configuration that is being made, and texts that it lends for the call.
+/// Envoy calls it with a configuration that is being created, and with texts that are valid for the call.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
     config: *mut c_void,
     _name: Buffer,
     text: Buffer,
 ) -> *const FilterModule {
-    // SAFETY: the text is lent for the call, and no call is made that takes it back.
+    // SAFETY: the text is valid for the call, and no callback here makes it invalid.
     let text = unsafe { text.bytes() };
     let made = runtime::catch(|| {
-        // SAFETY: this is the hook that makes the configuration.
+        // SAFETY: this is the hook that creates the configuration.
         let module = FilterModule::new(text, &unsafe { Defining::new(config) })?;
         recorder::install();
         Some(module)
@@ -45,11 +45,12 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
 
 /// # Safety
 ///
-/// Envoy calls it once with what `config_new` gave.
+/// Envoy calls it once, with the pointer that `config_new` returned.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: *const FilterModule) {
     if !module.is_null() {
-        // SAFETY: it is the `Arc` of `config_new`, given back once; streams that still run have their own.
+        // SAFETY: the pointer is from the `Arc` of `config_new`, and is released only once; streams that still run have
+        // their own `Arc`.
         let module = unsafe { Arc::from_raw(module) };
         let _ = runtime::catch(|| module.counters.end());
         let _ = runtime::catch(|| drop(module));
@@ -58,14 +59,15 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: 
 
 /// # Safety
 ///
-/// Envoy calls it with a configuration of its own and what `config_new` gave for it, not yet destroyed.
+/// Envoy calls it with a configuration, and with the pointer that `config_new` returned for it and that is not yet
+/// destroyed.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_scheduled(
     config: *mut c_void,
     module: *const FilterModule,
     _event: u64,
 ) {
-    // SAFETY: null, or the `Arc` of `config_new`, which Envoy holds until the hook returns.
+    // SAFETY: the pointer is null, or from the `Arc` of `config_new`, which Envoy holds until the hook returns.
     if let Some(module) = unsafe { module.as_ref() } {
         // SAFETY: this is a hook of the configuration.
         let counting = unsafe { Counting::new(config) };
@@ -73,7 +75,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_scheduled(
     }
 }
 
-/// Routes have no configuration of their own here: the policy has routes.
+/// Envoy's routes need no configuration for the module: the policy has its own routes.
 #[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_on_http_filter_per_route_config_new(_: Buffer, _: Buffer) -> *const c_void {
     abi::log(Level::Error, b"error_envelope: per-route configuration is not supported; set routes in the policy file");
@@ -85,7 +87,7 @@ extern "C" fn envoy_dynamic_module_on_http_filter_per_route_config_destroy(_: *c
 
 /// # Safety
 ///
-/// Envoy calls it with what `config_new` gave and has not destroyed.
+/// Envoy calls it with the pointer that `config_new` returned and that is not yet destroyed.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
     module: *const FilterModule,
@@ -94,7 +96,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
     if module.is_null() {
         return ptr::null();
     }
-    // SAFETY: Envoy holds one owner of the `Arc`; this is another.
+    // SAFETY: Envoy holds one reference of the `Arc`; this adds another.
     let module = unsafe {
         Arc::increment_strong_count(module);
         Arc::from_raw(module)
@@ -104,13 +106,13 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
 
 /// # Safety
 ///
-/// Envoy calls it once with what `filter_new` gave, on the same thread.
+/// Envoy calls it once, on the same thread, with the pointer that `filter_new` returned.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_destroy(slot: *const Slot) {
     if slot.is_null() {
         return;
     }
-    // SAFETY: it is the `Rc` of `filter_new`, given back once. A hook that runs has its own.
+    // SAFETY: the pointer is from the `Rc` of `filter_new`, and is released only once. A running hook has its own `Rc`.
     let slot = unsafe { Rc::from_raw(slot) };
     let _ = runtime::catch(|| slot.destroy());
     let _ = runtime::catch(|| drop(slot));
@@ -120,11 +122,12 @@ macro_rules! hooks {
     ($($name:ident($($argument:ident: $type:ty),*) -> $status:ty = $stopped:expr, $work:expr;)*) => {$(
         /// # Safety
         ///
-        /// Envoy calls it with a stream of its own and what `filter_new` gave for it, not yet destroyed.
+        /// Envoy calls it with a stream, and with the pointer that `filter_new` returned for it and that is not yet
+        /// destroyed.
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(raw: *mut c_void, slot: *const Slot, $($argument: $type),*) -> u32 {
             let work: fn(&Filter, &Stream<'_>, $($type),*) -> $status = $work;
-            // SAFETY: the contract of this hook is that of `in_hook`.
+            // SAFETY: this hook requires the same as `in_hook`.
             let status = unsafe { in_hook(raw, slot, $stopped, |filter, stream| work(filter, stream, $($argument),*)) };
             status as u32
         }
@@ -148,25 +151,25 @@ hooks! {
 
 /// # Safety
 ///
-/// As of the hooks above.
+/// As for the hooks above.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(raw: *mut c_void, slot: *const Slot) {
-    // SAFETY: the contract of this hook is that of `in_hook`.
+    // SAFETY: this hook requires the same as `in_hook`.
     unsafe { in_hook(raw, slot, (), |filter, stream| filter.completed(stream)) };
 }
 
 /// # Safety
 ///
-/// As of the hooks above.
+/// As for the hooks above.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(raw: *mut c_void, slot: *const Slot, event: u64) {
-    // SAFETY: the contract of this hook is that of `in_hook`.
+    // SAFETY: this hook requires the same as `in_hook`.
     unsafe { in_hook(raw, slot, (), |filter, stream| filter.scheduled(stream, event)) };
 }
 
 /// # Safety
 ///
-/// As of the hooks above; the details are lent for the call.
+/// As for the hooks above; the details are valid for the call.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
     raw: *mut c_void,
@@ -177,9 +180,9 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
 ) -> u32 {
     const CONTINUE: u32 = 0;
 
-    // SAFETY: the details are lent for the call, and copied before anything is called.
+    // SAFETY: the details are valid for the call, and copied before any callback.
     let details = unsafe { details.bytes() };
-    // SAFETY: the contract of this hook is that of `in_hook`.
+    // SAFETY: this hook requires the same as `in_hook`.
     unsafe { in_hook(raw, slot, (), |filter, stream| filter.local_reply(stream, status, details)) };
     CONTINUE
 }

@@ -1,4 +1,4 @@
-//! The library's log in Envoy's (L1): the same lines, under the logger `dynamic_modules`.
+//! Writes the library's log to Envoy's log (L1): the same lines, under the logger `dynamic_modules`.
 
 use std::io;
 use std::sync::Once;
@@ -19,7 +19,8 @@ pub(crate) fn install() {
     static ONCE: Once = Once::new();
 
     ONCE.call_once(|| {
-        // This library has its own copy of std: no other code has the hook. The text is logged with the request's id.
+        // This module has its own copy of std, so it replaces no other code's hook. The layer logs the panic's text
+        // with the request's id.
         std::panic::set_hook(Box::new(|panic| {
             let place = panic.location().map(ToString::to_string).unwrap_or_default();
             abi::log(Level::Error, format!("error_envelope: a hook panicked at {place}").as_bytes());
@@ -28,7 +29,7 @@ pub(crate) fn install() {
         let wanted = dynamic_filter_fn(move |line, _| ours(line) && abi::logs(level(line)));
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_level(false).with_target(false);
         let lines = lines.without_time().with_writer(Lines).with_filter(wanted);
-        // This library has its own copy of tracing: no other code can have set one.
+        // This module has its own copy of tracing, so no other code can have set a subscriber.
         let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
     });
 }
@@ -60,7 +61,7 @@ impl<'a> MakeWriter<'a> for Lines {
 }
 
 impl io::Write for Line {
-    /// A line comes whole.
+    /// Each call has one complete line.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         abi::log(self.0, bytes.trim_ascii_end());
         Ok(bytes.len())

@@ -1,8 +1,8 @@
 //! The admin address inside Envoy: health, the active policy, the kill switch, the errors page.
 //!
-//! Envoy makes a configuration for each listener, and a new one next to the old at every update. So an address has one
-//! [`Admin`] in the process, whose switch and errors outlive configurations; it shows the newest that names it. It is
-//! served while one names it.
+//! Envoy makes a configuration for each listener, and at every update a new one next to the old one. So the process has
+//! one [`Admin`] for each address: its switch and its errors outlive configurations. It shows the newest configuration
+//! that names the address, and is served as long as there is one.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -22,14 +22,14 @@ use tokio::sync::watch;
 use crate::abi::{self, Level};
 use crate::lock::locked;
 
-/// Where the metrics are instead.
+/// The text that names the place of the metrics.
 const METRICS: &str =
     "Envoy counts the metrics; see /stats?format=prometheus&filter=error_envelope on Envoy's own admin address";
-/// For retries while another process holds the address: the Envoy that this one replaces (hot restart) holds it for
-/// minutes.
+/// The wait between attempts to listen while another process has the address: at a hot restart, the old Envoy has it
+/// for minutes.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
-/// A configuration among those that name an address, until it is dropped.
+/// Registers a configuration with the address that it names, until this is dropped.
 pub(crate) struct AdminRegistration {
     address: SocketAddr,
     number: u64,
@@ -40,15 +40,16 @@ struct AdminAddress {
     admin: Admin,
     /// The policies of the configurations that name this address, the newest last.
     named: Vec<(u64, PolicyHandle)>,
-    /// What its thread waits for.
+    /// Whether the address should be served; its thread waits for this.
     wanted: watch::Sender<bool>,
 }
 
-/// All addresses that were ever configured: a switch stays on if a listener is removed and added again.
+/// All addresses that were ever configured: they are kept, so that a switch stays on if a listener is removed and added
+/// again.
 static ALL: Mutex<BTreeMap<SocketAddr, AdminAddress>> = Mutex::new(BTreeMap::new());
 
 impl AdminRegistration {
-    /// Shows this policy at the address, and returns it wired to it.
+    /// Shows this policy at the address, and returns it connected to the address.
     ///
     /// The first configuration that names an address decides its token file.
     pub(crate) fn wire(
@@ -79,10 +80,11 @@ impl Drop for AdminRegistration {
         let Some(served) = all.get_mut(&self.address) else { return };
         let place = served.named.iter().position(|(number, _)| *number == self.number);
         let gone = place.map(|place| served.named.remove(place));
-        // The newest configuration was one that Envoy withdraws for its own reason; the one before it stays in use.
+        // The newest configuration may be one that Envoy withdraws for its own reason; then the one before it stays in
+        // use.
         let newest = served.named.last().map(|(_, in_force)| in_force.clone());
         served.wanted.send_replace(newest.is_some());
-        // If none is left, the default one: a policy that is shown keeps its file watched.
+        // If no configuration is left, the default policy is shown: a policy from a file would keep its file watched.
         let _ = served.admin.attach(newest.unwrap_or_else(|| PolicyHandle::fixed(Policy::default())));
         drop(all);
         drop(gone);
@@ -105,7 +107,7 @@ impl AdminAddress {
     }
 }
 
-/// A panic, or a runtime without a free descriptor, ends this round alone.
+/// A panic, or a runtime without a free descriptor, ends only this attempt, not the thread.
 fn ends(ran: Result<io::Result<()>, Box<str>>) -> bool {
     let why = match ran {
         Ok(Ok(())) => return true,
@@ -123,7 +125,7 @@ fn run(address: SocketAddr, admin: &Admin, wanted: watch::Receiver<bool>) -> io:
     Ok(())
 }
 
-/// Serves whenever the address is wanted, until no configuration can want it any more.
+/// Serves whenever a configuration names the address, until none can do so any more.
 async fn serve(address: SocketAddr, admin: &Admin, mut wanted: watch::Receiver<bool>) {
     let mut is_logged = false;
     while wanted.wait_for(|wanted| *wanted).await.is_ok() {

@@ -11,7 +11,7 @@ use crate::current;
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
 
-    // This library has its own copy of metrics: no other code can have set one.
+    // This module has its own copy of the crate metrics, so no other code can have set a recorder.
     ONCE.call_once(|| drop(metrics::set_global_recorder(Envoys)));
 }
 
@@ -31,11 +31,11 @@ impl CounterFn for Handle {
 }
 
 thread_local! {
-    /// The kinds that this thread has counted last: errors come in storms, and are of few kinds.
+    /// The kinds that this thread counted most recently: errors come in storms, and are of few kinds.
     static KNOWN: RefCell<Vec<(Weak<Counters>, Key, Counter)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Kinds that a thread keeps.
+/// The most kinds that a thread keeps.
 const MOST_KNOWN: usize = 64;
 
 struct Envoys;
@@ -73,7 +73,8 @@ impl Recorder for Envoys {
     }
 }
 
-/// The labels of a name stand in one order; keys compare them in any.
+/// Whether two keys are equal. A counter's labels always have the same order here, while `Key` compares them in any
+/// order, which takes longer.
 #[inline]
 fn is_same(one: &Key, other: &Key) -> bool {
     one.get_hash() == other.get_hash() && one.name() == other.name() && one.labels().eq(other.labels())

@@ -1,6 +1,6 @@
 //! The one thread that ends waits, for all streams (R4, G3, G5, P1) and for counts (L2).
 //!
-//! Each worker keeps its own waits: only that worker and this thread take their lock, this thread when it wakes.
+//! Each worker keeps its own waits. Only that worker and, when it wakes, this thread take their lock.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,15 +22,15 @@ struct Clock {
     start: Instant,
     workers: Mutex<Vec<Arc<Waits>>>,
     earlier: Condvar,
-    /// When the thread wakes by itself. It is not set again when its wait is cancelled: most waits are cancelled, and
-    /// each change would wake the thread.
+    /// When the thread wakes by itself. A cancelled wait does not change this time: most waits are cancelled, and each
+    /// change would wake the thread.
     wakes: AtomicU64,
 }
 
-/// After the end of all waits.
+/// A time after the end of every wait.
 const NEVER: u64 = u64::MAX;
 
-/// Longer waits are cut to this, some 136 years, since the clock's range is limited.
+/// Longer waits are shortened to this, some 136 years, since the clock's range is limited.
 const LONGEST: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// The waits of one thread.
@@ -43,7 +43,7 @@ struct State {
     count: u64,
 }
 
-/// The effect of a wait's end.
+/// What happens at the end of a wait.
 enum TimerEvent {
     /// Envoy calls the stream's hook with this number.
     Event(Scheduler, u64),
@@ -72,25 +72,25 @@ impl Timer {
     /// After `wait`, Envoy calls the stream's hook with this event. `None` if Envoy provides no scheduler.
     pub(crate) fn after(stream: &Stream<'_>, event: u64, wait: Duration) -> Option<Self> {
         let event = TimerEvent::Event(stream.scheduler()?, event);
-        let own = own();
-        let key = CLOCK.add(&own, event, wait);
-        Some(Self(own, key))
+        let waits = waits_of_thread();
+        let key = CLOCK.add(&waits, event, wait);
+        Some(Self(waits, key))
     }
 }
 
-/// Makes this call after this time, on the timer's thread: it must be short.
+/// Runs `call` after this time, on the timer's thread; it must be short.
 pub(crate) fn call_after(wait: Duration, call: impl FnOnce() + Send + 'static) {
-    CLOCK.add(&own(), TimerEvent::Call(Box::new(call)), wait);
+    CLOCK.add(&waits_of_thread(), TimerEvent::Call(Box::new(call)), wait);
 }
 
-/// The waits of this thread. A thread that is ending has released its waits already, and gets new ones.
-fn own() -> Arc<Waits> {
+/// The waits of this thread. A thread that is ending has already released its waits, and gets a new set.
+fn waits_of_thread() -> Arc<Waits> {
     OWN.try_with(Arc::clone).unwrap_or_else(|_| CLOCK.register_thread())
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        // The scheduler is gone with its stream at the latest: after that its dispatcher may be, too.
+        // The scheduler must be dropped before its stream ends: after that, its dispatcher may no longer exist.
         let wait = locked(&self.0.0).waits.remove(&self.1);
         drop(wait);
     }
@@ -108,19 +108,20 @@ impl Clock {
     }
 
     fn register_thread(&self) -> Arc<Waits> {
-        let own = Arc::<Waits>::default();
-        locked(&self.workers).push(own.clone());
-        own
+        let waits = Arc::<Waits>::default();
+        locked(&self.workers).push(waits.clone());
+        waits
     }
 
-    fn add(&self, own: &Waits, what: TimerEvent, wait: Duration) -> Key {
+    fn add(&self, waits: &Waits, what: TimerEvent, wait: Duration) -> Key {
         let end = self.now() + nanos(wait.min(LONGEST));
-        let mut state = locked(&own.0);
+        let mut state = locked(&waits.0);
         state.count += 1;
         let key = (end, state.count);
         state.waits.insert(key, what);
         drop(state);
-        // The thread sets this before it looks at any thread's waits, and again after: it has seen this wait, or gets a wake-up.
+        // The timer's thread sets this time before it looks at any thread's waits, and again afterwards. So either it
+        // has seen this wait, or it gets a wake-up.
         if end < self.wakes.load(Ordering::SeqCst) {
             let workers = locked(&self.workers);
             self.earlier.notify_one();
@@ -134,7 +135,7 @@ impl Clock {
         loop {
             self.wakes.store(NEVER, Ordering::SeqCst);
             workers.retain(|waits| !waits.is_over());
-            let next = workers.iter().filter_map(|waits| waits.end_those_until(self.now())).min();
+            let next = workers.iter().filter_map(|waits| waits.end_due_waits(self.now())).min();
             self.wakes.store(next.unwrap_or(NEVER), Ordering::SeqCst);
             workers = match next {
                 Some(next) => {
@@ -148,15 +149,16 @@ impl Clock {
 }
 
 impl Waits {
-    /// Ends the waits whose time has come; returns the time of the next one.
-    fn end_those_until(&self, now: u64) -> Option<u64> {
+    /// Ends the waits that are due; returns the time of the next one.
+    fn end_due_waits(&self, now: u64) -> Option<u64> {
         let mut state = locked(&self.0);
         loop {
             let wait = state.waits.first_entry()?;
             if wait.key().0 > now {
                 return Some(wait.key().0);
             }
-            // The event ends under the lock: a thread that drops the timer of its stream must wait for that.
+            // The event runs under the lock, so that a thread that drops the timer of its stream waits until it is
+            // done.
             match wait.remove() {
                 TimerEvent::Event(scheduler, event) => scheduler.commit(event),
                 TimerEvent::Call(call) => call(),
@@ -164,7 +166,7 @@ impl Waits {
         }
     }
 
-    /// Whether its thread has ended, and all its waits have.
+    /// Whether the thread of these waits has ended, and all its waits, too.
     fn is_over(self: &Arc<Self>) -> bool {
         Arc::strong_count(self) == 1 && locked(&self.0).waits.is_empty()
     }

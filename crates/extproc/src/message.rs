@@ -1,4 +1,4 @@
-//! The messages for Envoy, and the lines of those from Envoy.
+//! Builds the messages for Envoy, and reads the lines in messages from Envoy.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use http::{HeaderMap, Method, Response, request, response};
 
 use crate::mode::Mode;
 
-/// The name of the filter's attributes in a message, and of the metadata that the processor writes.
+/// The key of the filter's attributes in a message, and the namespace of the metadata that the processor writes.
 const FILTER: &str = "envoy.filters.http.ext_proc";
 const METADATA: &str = "error_envelope";
 
@@ -45,7 +45,7 @@ impl<'l> HeaderLines<'l> for Lines<'l> {
     }
 
     fn iter(self) -> impl Iterator<Item = (&'l [u8], &'l [u8])> + Clone {
-        // Envoy fills one of the two.
+        // Envoy sets only one of the two fields.
         let value =
             |line: &'l EnvoyLine| if line.raw_value.is_empty() { line.value.as_bytes() } else { &line.raw_value };
         self.0.iter().map(move |line| (line.key.as_bytes(), value(line)))
@@ -99,7 +99,7 @@ fn set<'v>(mutation: &mut HeaderMutation, name: &HeaderName, values: impl Iterat
     reason = "without `append` Envoy replaces the line before, since APPEND_IF_EXISTS_OR_ADD is no value on the wire"
 )]
 fn line(name: &str, value: &[u8], replaces: bool) -> HeaderValueOption {
-    // Envoy ignores `value` if `raw_value` is set, and sends an empty line if only `value` is.
+    // Envoy ignores `value` if `raw_value` is set, and sends an empty line if only `value` is set.
     let header = EnvoyLine { key: name.to_owned(), value: String::new(), raw_value: value.to_vec() };
     HeaderValueOption {
         header: Some(header),
@@ -115,7 +115,8 @@ pub(crate) fn request_head(changes: HeaderMutation, mode: Mode) -> ProcessingRes
     ProcessingResponse { mode_override: Some(mode.message()), ..message(verdict) }
 }
 
-/// Lets the response head pass with these changes, or has Envoy hold it back until the body is read, as `mode` sets it.
+/// Lets the response head pass with these changes. If the body is buffered in this `mode`, Envoy holds the head back
+/// until it has the body.
 pub(crate) fn response_head(changes: HeaderMutation, mode: Option<Mode>) -> ProcessingResponse {
     let verdict = Verdict::ResponseHeaders(HeadersResponse { response: Some(common(changes)) });
     ProcessingResponse { mode_override: mode.map(Mode::message), ..message(verdict) }
@@ -126,7 +127,7 @@ pub(crate) fn passed_head(changes: HeaderMutation) -> ProcessingResponse {
     response_head(changes, None)
 }
 
-/// Has Envoy wait this long for the next reply, instead of its own time limit.
+/// Makes Envoy wait this long for the next reply, instead of its own time limit.
 pub(crate) fn wait_for(time: Duration) -> ProcessingResponse {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let time = EnvoyDuration { seconds, nanos: time.subsec_nanos().cast_signed() };
@@ -162,7 +163,7 @@ pub(crate) fn response_trailers(changes: HeaderMutation) -> ProcessingResponse {
 pub(crate) fn immediate(reply: Response<Bytes>, code: &str, request: &request::Parts) -> ProcessingResponse {
     let (head, body) = reply.into_parts();
     let mut changes = HeaderMutation::default();
-    // Envoy frames the reply itself.
+    // Envoy itself sets the headers that frame the reply.
     for name in head.headers.keys().filter(|name| **name != CONTENT_LENGTH) {
         set(&mut changes, name, head.headers.get_all(name).iter());
     }
@@ -177,12 +178,13 @@ pub(crate) fn immediate(reply: Response<Bytes>, code: &str, request: &request::P
         headers: Some(changes),
         body,
         grpc_status: status.map(|status| GrpcStatus { status }),
-        // Where the log of Envoy has its own details for other replies.
+        // Envoy's log shows these details; for other replies it shows Envoy's own.
         details: format!("tee_{code}"),
     }))
 }
 
-/// Envoy takes the length of a reply to HEAD from its body, which it does not send (E5).
+/// A body of the declared length for a reply to HEAD: Envoy takes the length from the body, which it does not send
+/// (E5).
 fn unsent_body(headers: &HeaderMap) -> Vec<u8> {
     const MOST: u32 = 1024 * 1024;
 
@@ -190,13 +192,14 @@ fn unsent_body(headers: &HeaderMap) -> Vec<u8> {
     vec![b' '; length.unwrap_or(0).min(MOST) as usize]
 }
 
-/// Envoy encodes the message of a gRPC reply itself.
+/// The decoded message of a gRPC reply, because Envoy itself encodes it.
 fn grpc_message(headers: &HeaderMap) -> Vec<u8> {
     let text = headers.get("grpc-message").map_or(&b""[..], HeaderValue::as_bytes);
     percent_encoding::percent_decode(text).collect()
 }
 
-/// Whether Envoy takes a request for one of gRPC. In capitals, with a parameter, or of gRPC-Web it is plain HTTP to Envoy.
+/// Whether Envoy treats a request as gRPC. It treats a content type in capitals, with a parameter, or of gRPC-Web as
+/// plain HTTP.
 fn is_grpc(headers: &HeaderMap) -> bool {
     let rest = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
     rest.is_some_and(|rest| matches!(rest, [] | [b'+', ..]))

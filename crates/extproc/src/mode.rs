@@ -1,8 +1,8 @@
 //! What Envoy sends next: the processing modes that the processor requests.
 //!
-//! Envoy compares every field of a mode with its `allowed_override_modes`, and ignores a mode that is not among them: then a
-//! limit is not counted, or an error passes as it is. So the generated configuration lists the modes of [`override_modes`], which
-//! are all that this crate can request.
+//! Envoy compares every field of a mode with its `allowed_override_modes`, and ignores a mode that is not among them:
+//! then a body's limit is not checked, or an error passes unchanged. So the generated configuration lists the modes of
+//! [`override_modes`], which are all that this crate can request.
 
 use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::ProcessingMode;
 use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::processing_mode::{BodySendMode, HeaderSendMode};
@@ -13,7 +13,7 @@ pub type ModeFields = [(&'static str, &'static str); 6];
 /// How much of the messages after this one Envoy sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mode {
-    /// The request's body comes in pieces, and its trailers.
+    /// Whether the request's body comes in pieces, with its trailers.
     pub(crate) counts_request: bool,
     pub(crate) response: ResponseMode,
 }
@@ -27,7 +27,7 @@ pub(crate) enum ResponseMode {
     Buffered,
     /// The body passes in pieces, and the trailers.
     Streamed,
-    /// The body passes unseen, the trailers are sent.
+    /// The body passes without the processor, which gets only the trailers.
     Trailers,
 }
 

@@ -22,7 +22,8 @@ use crate::service::PolicyService;
 
 const LOG: &str = "error_envelope::extproc";
 
-/// An idle connection to an Envoy that is gone ends after this time, and as long again for the reply to a ping.
+/// The time without traffic after which a connection is pinged. If Envoy is gone, the connection ends after as long a
+/// wait for the reply.
 const PING: Duration = Duration::from_secs(30);
 
 /// An external processor, which listens for Envoy.
@@ -54,7 +55,7 @@ impl Default for ProcessorLimits {
     }
 }
 
-/// How near a processor is to its end.
+/// The stages of a processor's end.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     Serving,
@@ -136,7 +137,7 @@ async fn run(
     tokio::time::sleep(limits.drain_delay).await;
     tracing::info!(target: LOG, "stopping: waiting for requests in flight");
     stages.send_replace(Stage::Stopping);
-    // Each worker has a receiver, until it has ended.
+    // Each worker has a receiver until it ends, so this waits for all workers.
     if tokio::time::timeout(limits.stop_timeout, stages.closed()).await.is_err() {
         tracing::warn!(target: LOG, limit = ?limits.stop_timeout, "stopped with requests in flight: they took longer than --stop-timeout");
     }
@@ -146,7 +147,7 @@ async fn reached(mut stage: watch::Receiver<Stage>, wanted: Stage) {
     let _ = stage.wait_for(|stage| *stage >= wanted).await;
 }
 
-/// What each worker serves.
+/// A worker, and what it serves.
 #[derive(Clone)]
 struct Worker {
     service: PolicyService,
@@ -156,7 +157,7 @@ struct Worker {
 }
 
 impl Worker {
-    /// Each worker accepts for itself.
+    /// Starts a worker, which accepts connections itself.
     fn start(self, listener: Socket) -> io::Result<()> {
         if self.limits.workers == 0 {
             tokio::spawn(self.serve(TcpListener::from_std(listener)?));
@@ -186,7 +187,7 @@ impl Worker {
         let resets = Some(limits.max_streams as usize);
         let router = Server::builder()
             .max_concurrent_streams(limits.max_streams)
-            // Envoy resets each stream that it needs no more: that is no attack.
+            // Envoy resets each stream that it no longer needs. That is not an attack.
             .http2_max_pending_accept_reset_streams(resets)
             .http2_max_local_error_reset_streams(resets)
             .http2_keepalive_interval(Some(PING))

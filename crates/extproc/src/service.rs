@@ -16,7 +16,7 @@ pub fn policy_loader() -> PolicyLoader {
     FilterPolicy::loader().key_sets(|url| Ok(KeyFetcher::shared().keys(url)))
 }
 
-/// The policy, for every stream.
+/// The gRPC service with the policy, which every stream shares.
 #[derive(Clone)]
 pub(crate) struct PolicyService {
     handle: PolicyHandle,
@@ -41,8 +41,8 @@ impl ExternalProcessor for PolicyService {
     }
 }
 
-/// The replies to these messages. The last one is an error: a stream that ended well before a verdict would let its request
-/// pass (V4).
+/// The replies to these messages. The last one is an error: if the stream ended without an error before a verdict,
+/// Envoy would let the request pass (V4).
 pub(crate) fn replies<S>(
     stream: ProcessingStream,
     messages: S,
@@ -50,7 +50,7 @@ pub(crate) fn replies<S>(
 where
     S: Stream<Item = Result<ProcessingRequest, Status>> + Unpin + Send,
 {
-    // Boxed, since each reply moves the state.
+    // The state is boxed, since each reply moves it.
     stream::unfold(Some(Box::new((stream, messages))), |state| async {
         let mut state = state?;
         let (stream, messages) = &mut *state;

@@ -1,4 +1,4 @@
-//! Accepts clients on each worker, or in the caller's runtime without workers, until it must pause or end.
+//! Accepts clients on each worker, or without workers in the caller's runtime, until the gateway pauses or ends.
 
 use std::convert::Infallible;
 use std::future;
@@ -17,12 +17,12 @@ use super::workers::Workers;
 
 const LOG: &str = "error_envelope::gateway::accept";
 
-/// A thread that is blocked for longer is not waited for: the next step would wait as well.
+/// The longest wait for a thread that is blocked: the steps after the pause would be delayed, too.
 const PAUSED_WITHIN: Duration = Duration::from_secs(1);
 
 /// The gateway's listeners. If they are dropped while connections are open, the threads and their connections end.
 pub(super) struct Listeners {
-    /// The listening sockets: one for each worker, or for the caller's runtime. Empty once they accept.
+    /// The listening sockets: one for each worker, or for the caller's runtime. Empty once the acceptors have them.
     pub(super) sockets: Vec<std::net::TcpListener>,
     pub(super) workers: Workers,
     /// The places for connections, shared by all workers.
@@ -34,7 +34,7 @@ pub(super) struct Listeners {
 /// The accepting tasks of all workers. They end when this is dropped.
 pub(super) struct Acceptors {
     state: watch::Sender<State>,
-    /// The number of the pause, once from each that has paused. Closed when none is left.
+    /// Each acceptor sends the pause's number once it has paused. Closed when no acceptor is left.
     acknowledged: UnboundedReceiver<usize>,
     pauses: usize,
     has_blocked: bool,
@@ -56,10 +56,9 @@ struct Acceptor<F> {
 }
 
 impl Acceptors {
-    /// Gives each client to `serve`, in the runtime that accepts it.
+    /// Calls `serve` for each client, in the runtime that accepts it.
     ///
-    /// Where there are no workers, the future that is returned accepts, and is to be polled all the while. It never
-    /// ends.
+    /// Without workers, the returned future accepts the clients. It never ends, and must be polled all the time.
     pub(super) fn start<F>(listeners: &mut Listeners, serve: F) -> (Self, impl Future<Output = Infallible> + use<F>)
     where
         F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>) + Clone + Send + 'static,
@@ -82,8 +81,8 @@ impl Acceptors {
         (Self { state, acknowledged, pauses: 0, has_blocked: false }, here)
     }
 
-    /// Stops all accepting until [`resume`](Self::resume). A blocked thread is not waited for beyond a second: it
-    /// accepts no client when it continues either.
+    /// Stops all accepting until [`resume`](Self::resume). It waits at most a second for a blocked thread, which
+    /// accepts no client when it continues.
     pub(super) async fn pause(&mut self) {
         self.pauses += 1;
         let mut left = self.acknowledged.sender_strong_count();
@@ -106,7 +105,8 @@ impl Acceptors {
         self.state.send_replace(State::Open);
     }
 
-    /// Ends them: each closes its listener. A blocked thread does so when it continues, and is waited for once.
+    /// Ends all acceptors: each closes its listener. A blocked thread does so when it continues; it is waited for only
+    /// once.
     pub(super) async fn end(self) {
         let Self { state, mut acknowledged, has_blocked, .. } = self;
         drop(state);
@@ -115,7 +115,7 @@ impl Acceptors {
         }
     }
 
-    /// Waits until the last one has ended by itself.
+    /// Waits until the last acceptor has ended by itself.
     pub(super) async fn ended(&mut self) {
         while self.acknowledged.recv().await.is_some() {}
     }
@@ -144,7 +144,7 @@ impl<F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)> Acceptor<F> {
     }
 }
 
-/// The next client. One that finds no room waits in the kernel's queue.
+/// Accepts the next client. If there is no free place, clients wait in the kernel's queue.
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
@@ -159,7 +159,8 @@ async fn accept(
     }
 }
 
-/// A client that left before it was accepted is no failure; a lack of descriptors passes.
+/// Waits after some errors. If a client left before it was accepted, nothing failed; if descriptors are lacking, some
+/// become free later.
 async fn accept_failed(error: &io::Error, retry: Duration) {
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         tracing::warn!(target: LOG, %error, "cannot accept a connection; retrying");

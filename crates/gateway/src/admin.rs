@@ -4,11 +4,11 @@ use error_envelope_admin::Admin;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// The admin address, or none.
+/// Serves the admin address, if there is one.
 pub(crate) struct AdminServer(pub(crate) Option<(Admin, TcpListener)>);
 
 impl AdminServer {
-    /// `/readyz` is 503 from the moment of the stop.
+    /// Returns `stop` changed so that `/readyz` returns 503 from then on.
     pub(crate) fn drains_at<F: Future<Output = ()>>(&self, stop: F) -> impl Future<Output = ()> + use<F> {
         let admin = self.0.as_ref().map(|(admin, _)| admin.clone());
         async move {
@@ -19,7 +19,7 @@ impl AdminServer {
         }
     }
 
-    /// Serves it until the gateway has ended, or has dropped its `AdminOpen`.
+    /// Runs the gateway, and serves the admin address until the gateway has ended or has dropped its `AdminOpen`.
     pub(crate) async fn run_with<G: Future>(self, gateway: impl FnOnce(AdminOpen) -> G) -> G::Output {
         let (open, state) = watch::channel(true);
         let gateway = gateway(AdminOpen(open));
@@ -28,11 +28,11 @@ impl AdminServer {
     }
 }
 
-/// The admin address is served until this is dropped, but for pauses.
+/// Keeps the admin address served until this is dropped, except during pauses.
 pub(crate) struct AdminOpen(watch::Sender<bool>);
 
 impl AdminOpen {
-    /// Leaves clients in the queue, for another process that takes over.
+    /// Stops accepting: clients wait in the queue, for another process that takes over.
     pub(crate) fn pause(&self) {
         self.0.send_replace(false);
     }

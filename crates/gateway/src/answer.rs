@@ -21,7 +21,7 @@ use super::pace::UnsentBody;
 use super::response_body::ResponseBody;
 
 pin_project! {
-    /// An answer before its head.
+    /// The response to a request, as a future that ends with its head.
     pub(super) struct Answer<F, W, B: Body> {
         #[pin]
         response: Option<Call<F, W>>,
@@ -44,7 +44,8 @@ pin_project! {
     }
 }
 
-/// A call of a service: at once, or once that is ready. Boxed, so that the other variant takes no room for it.
+/// A call of a service: at once, or after the service is ready. The latter is boxed, so that the former needs no room
+/// for it.
 pub(super) type Call<F, W> = Either<F, Pin<Box<W>>>;
 
 /// The context of a request around the layer.
@@ -119,8 +120,8 @@ fn close_after<B>(response: &mut Response<B>) {
     }
 }
 
-/// A response to a request whose body was not read to its end. If the rest is there already, it is skipped, and the connection
-/// stays open; otherwise the response has `connection: close`.
+/// A response to a request whose body was not read to its end. If the rest of the body has already arrived, it is
+/// skipped, and the connection stays open; otherwise the response has `connection: close`.
 struct UnreadRest<B> {
     response: Response<B>,
     rest: Incoming,
@@ -129,7 +130,7 @@ struct UnreadRest<B> {
 }
 
 impl<B: Body> UnreadRest<B> {
-    /// The request id to log if the response is lost now.
+    /// The request id to log if the client does not get the response.
     fn lost_id(&self) -> Option<HeaderValue> {
         loggable_request_id(self.response.headers()).filter(|_| !self.response.body().is_end_stream())
     }
@@ -140,7 +141,7 @@ impl<B> UnreadRest<B> {
     const MOST_POLLS: u8 = 3;
     const MOST_BYTES: usize = 64 * 1024;
 
-    /// Whether the rest was read; pending until that is certain.
+    /// Skips the rest. Returns whether all of it was read, once that is certain.
     fn poll_skip(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         loop {
             match Pin::new(&mut self.rest).poll_frame(cx) {

@@ -1,8 +1,8 @@
 //! Limits the requests that the service handles at the same time.
 //!
-//! Clients do not bound them: over HTTP/2 each has many, and over HTTP/1.1 each of those takes a connection to the
-//! service. A request ends with both its bodies, or with its upgraded connection. (tower's own limit ends with the
-//! response head.)
+//! The number of clients does not limit the requests: over HTTP/2 a client sends many at once, and each needs a
+//! connection to an HTTP/1.1 service. A request counts until both its bodies have ended, or its upgraded connection
+//! has. (tower's own limit counts it only until the response head.)
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -12,13 +12,13 @@ use tower::load_shed::error::Overloaded;
 /// Room for this many requests.
 pub(crate) struct Capacity(Arc<AtomicU32>);
 
-/// One request's room, until the last holder of a share is dropped.
+/// The place of one request, until the last share of it is dropped.
 pub(crate) enum Permit {
     Own(Room),
     Shared(Arc<Room>),
 }
 
-/// Free again when this is dropped.
+/// One place, which is free again when this is dropped.
 pub(crate) struct Room(Arc<AtomicU32>);
 
 impl Capacity {
@@ -26,8 +26,8 @@ impl Capacity {
         Self(Arc::new(AtomicU32::new(requests)))
     }
 
-    /// Takes a place now or not at all: a request that waited would hold a body meanwhile. From the error the layer
-    /// makes 503 `worker_at_capacity`.
+    /// Takes a place, without waiting: a request that waited would keep its body in memory. The layer turns the error
+    /// into 503 `worker_at_capacity`.
     pub(crate) fn take(&self) -> Result<Permit, Overloaded> {
         let taken = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
         taken.map(|_| Permit::Own(Room(Arc::clone(&self.0)))).map_err(|_| Overloaded::new())

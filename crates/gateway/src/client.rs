@@ -1,8 +1,8 @@
 //! One client: its name for the log and the service, and the requests that the gateway ends.
 //!
-//! The log has its address as the field `client_address` of a span. HTTP/1 runs on the task of its connection, which
-//! the span is around; each HTTP/2 stream has a task of its own, so that the span is around its future and its body as
-//! well. A disabled span costs nothing.
+//! The log has the client's address as the field `client_address` of a span. HTTP/1 runs on the connection's task,
+//! which the span wraps. Each HTTP/2 stream has its own task, so the span also wraps the stream's future and body. A
+//! disabled span costs nothing.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use super::client_body::ClientBody;
 use super::forwarded::{Forwarding, Hop};
 use super::in_flight::{InFlight, RequestTracker};
 
-/// A client's request as the layer gets it: hyper's, whose body ends with an error if the client pauses for too long.
+/// A client's request as the layer gets it. Its body wraps hyper's: it ends with an error if the client pauses for too
+/// long.
 pub(crate) type Inbound = Request<ClientBody>;
 
 /// A connected client.
@@ -27,7 +28,7 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(peer: SocketAddr, forwarding: Forwarding, tls: bool, tracker: Arc<RequestTracker>) -> Self {
-        // On a socket for both, IPv4 looks like IPv6.
+        // On a socket for both IPv4 and IPv6, an IPv4 address looks like one of IPv6.
         let address: IpAddr = peer.ip().to_canonical();
         let span = tracing::info_span!(target: "tower_error_envelope::client", "client", client_address = %address);
         Self { span, hop: Hop::new(forwarding, address, tls), tracker }
@@ -37,12 +38,12 @@ impl Client {
         self.span.clone()
     }
 
-    /// Names it in a request to the service.
+    /// Adds the client's address to the headers of a request to the service.
     pub(super) fn forward(&self, headers: &mut HeaderMap) {
         self.hop.apply(headers);
     }
 
-    /// Begins a request of it, in this version.
+    /// Begins a request of this client, in this HTTP version.
     pub(super) fn begin(&self, version: Version) -> ClientRequest {
         let has_own_task = version == Version::HTTP_2;
         let span = if has_own_task { self.span() } else { Span::none() };
@@ -62,14 +63,15 @@ impl ClientRequest {
         self.span.in_scope(code)
     }
 
-    /// Whether its response has to close the connection: HTTP/2 gets GOAWAY, once no new client is accepted.
+    /// Whether the response must close the connection. An HTTP/2 connection gets GOAWAY instead, once no new client is
+    /// accepted.
     pub(super) fn closes_connection(&self) -> bool {
         self.going.is_closing() && !self.has_own_task
     }
 
-    /// Drops unfinished parts, with a log entry that names the cause if the gateway ends them. `lost` is the id of a
-    /// response that is not whole: a client that leaves within a body has its reasons; a gateway that ends it has to
-    /// log it.
+    /// Drops the unfinished parts. If the gateway itself ends them, a log entry names the cause. `lost` is the id of a
+    /// response that the client did not get completely: if the client left, that needs no log entry; if the gateway
+    /// ended it, it does.
     pub(super) fn end(&self, lost: Option<&HeaderValue>, drop_unfinished: impl FnOnce()) {
         let _client = self.span.enter();
         let ended_by = self.going.why_it_ends();

@@ -1,10 +1,10 @@
 //! The body of a client's request: its pauses are limited, and if it is dropped early, the rest is read.
 //!
-//! A client that pauses within its body gets an error, from which the layer makes 408.
+//! If a client pauses too long within its body, the body fails with an error, which the layer turns into 408.
 //!
-//! h2 resets a stream whose body has no reader as soon as its answer has left. RFC 9113 §8.1 has clients keep the
-//! answer, but curl 7.88 gives up when its next write finds the stream closed. So a stream's rest is read as well.
-//! HTTP/1 leaves the rest to the socket, which [`linger`](super::linger) closes.
+//! If nothing reads a stream's body, h2 resets the stream as soon as the response has been sent. RFC 9113 §8.1 requires
+//! clients to keep the response, but curl 7.88 gives up when its next write finds the stream closed. So the rest of a
+//! stream's body is read as well. Over HTTP/1 the rest stays in the socket, which [`linger`](super::linger) closes.
 
 use std::io;
 use std::pin::Pin;
@@ -36,14 +36,14 @@ use super::reset;
 pub struct ClientBody {
     /// Only `drop` takes it.
     body: Option<Incoming>,
-    /// Set for HTTP/1.
+    /// Only set for HTTP/1: the connection's active body.
     active: Option<ActiveBody>,
-    /// Whether its rest is read when it is dropped: only over HTTP/2.
+    /// Whether the rest of the body is read when this is dropped: only over HTTP/2.
     lingers: bool,
     linger_timeout: Duration,
     linger_bytes: u64,
     body_timeout: Duration,
-    /// Made at the first pause: most bodies have none.
+    /// The clock is created at the first pause: most bodies have none.
     clock: Option<Pin<Box<Sleep>>>,
     record: Option<AccessRecord>,
 }
@@ -66,15 +66,15 @@ impl ClientBody {
     fn poll_unlimited(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let frame = match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-            None if self.lingers && reset::is_cut_off(body) => Some(Err(reset::within_body("client"))),
-            frame => frame.map(|frame| frame.map_err(reset::of_client)),
+            None if self.lingers && reset::is_cut_off(body) => Some(Err(reset::cut_off_error("client"))),
+            frame => frame.map(|frame| frame.map_err(reset::client_body_error)),
         };
         if let Some(active) = &self.active
             && (frame.is_none() || body.is_end_stream())
         {
             active.was_read();
         }
-        // After an error nothing more comes.
+        // After an error, no rest follows that could be read.
         self.lingers &= matches!(frame, Some(Ok(_)));
         Poll::Ready(frame)
     }

@@ -1,4 +1,5 @@
-//! A client's stream for hyper: how much is read of it at once, what of a write is left, and what hyper has given back.
+//! A client's stream for hyper: it limits how much is read at once, notes whether a write is waiting, and keeps bytes
+//! that hyper has read without using them.
 
 use std::io;
 use std::pin::Pin;
@@ -19,7 +20,7 @@ pub(super) struct ClientStream<T> {
     /// Bytes to read again before the stream.
     ahead: Bytes,
     size: ReadSize,
-    /// Stores whether a write waits: only over HTTP/1, where one task does all.
+    /// Where to store whether a write is waiting: only over HTTP/1, where one task does everything.
     state: Option<Arc<ConnectionState>>,
 }
 
@@ -28,17 +29,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
         Self { stream, ahead: Bytes::new(), size, state: Some(state) }
     }
 
-    /// The stream is shared by tasks from now on.
+    /// Notes that several tasks share the stream from now on.
     pub(super) fn is_shared(&mut self) {
         self.state = None;
     }
 
-    /// Puts back bytes that hyper has read without effect. They are copied: even an empty slice holds hyper's whole buffer.
+    /// Puts back bytes that hyper has read but not used. They are copied, because even an empty slice would keep
+    /// hyper's whole buffer.
     pub(super) fn rewind(&mut self, read: &[u8]) {
         self.ahead = [read, &self.ahead].concat().into();
     }
 
-    /// Whether it begins as HTTP/2 does; pending until its bytes decide, false at its end.
+    /// Whether the stream begins like HTTP/2. Pending until the first bytes show it; false if the stream ends before.
     pub(super) fn poll_is_http2(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         while PREFACE.starts_with(&self.ahead) {
             if self.ahead.len() == PREFACE.len() {
@@ -55,8 +57,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
         Poll::Ready(Ok(false))
     }
 
-    /// Whether there is something to read, and not its end.
-    pub(super) fn poll_begins(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    /// Whether there are bytes to read, and not the stream's end.
+    pub(super) fn poll_has_bytes(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if self.ahead.is_empty() {
             let mut more = [0; PREFACE.len()];
             let mut more = ReadBuf::new(&mut more);
@@ -66,9 +68,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
         Poll::Ready(Ok(!self.ahead.is_empty()))
     }
 
-    fn owes(&self, owes: bool) {
+    fn note_write(&self, waits: bool) {
         if let Some(state) = &self.state {
-            state.activity.owes(owes);
+            state.activity.note_write(waits);
         }
     }
 }
@@ -76,7 +78,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
 impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        // Returned together with what follows: hyper's buffer doubles if a head comes in two pieces.
+        // The bytes are returned together with those that follow: if a head came in two pieces, hyper's buffer would
+        // double.
         let count = this.ahead.len().min(buf.remaining());
         buf.put_slice(&this.ahead.split_to(count));
         let before = buf.filled().len();
@@ -90,10 +93,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
     }
 }
 
-/// hyper flushes once nothing is left to write.
+/// hyper flushes once nothing is left to write, so a flush shows that no write is waiting.
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.owes(true);
+        self.note_write(true);
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -102,7 +105,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.owes(true);
+        self.note_write(true);
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 
@@ -112,13 +115,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        self.owes(false);
+        self.note_write(false);
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // It stays so: hyper has ended the connection.
-        self.owes(true);
+        // No later call resets this: hyper has ended the connection.
+        self.note_write(true);
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

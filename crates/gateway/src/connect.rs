@@ -26,15 +26,16 @@ use super::upstream::{Upstream, UpstreamTls};
 /// A connection to the service, with TLS or without.
 pub(crate) type Connection = Box<dyn Stream>;
 
-/// Bytes both ways.
+/// A stream of bytes in both directions.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// Connects to the service. The error names it, and is one of those that the layer treats as an upstream's.
+/// Connects to the service. The error names the service, and is of a kind that the layer treats as a failure of the
+/// service.
 pub(crate) async fn connect(upstream: &Upstream) -> io::Result<(Connection, Probe)> {
     let named = |error: io::Error| {
-        // A name that does not resolve has no error kind of its own, and is also a service that cannot be reached.
+        // There is no error kind for a name that does not resolve: it, too, counts as a service that cannot be reached.
         let kind = if error.kind() == io::ErrorKind::TimedOut { error.kind() } else { io::ErrorKind::NotConnected };
         let text = format!("cannot connect to {}: {error}", upstream.authority());
         io::Error::new(kind, ProxyFailure::new(proxy_error(&error), text))
@@ -47,7 +48,7 @@ pub(crate) async fn connect(upstream: &Upstream) -> io::Result<(Connection, Prob
     let stream = ServiceStream { stream, has_stopped_reading: false };
     let stream: Connection = match &upstream.tls {
         None => Box::new(stream),
-        Some(tls) => Box::new(secure(stream, tls).await.map_err(named)?),
+        Some(tls) => Box::new(start_tls(stream, tls).await.map_err(named)?),
     };
     Ok((stream, probe))
 }
@@ -68,12 +69,12 @@ fn proxy_error(error: &io::Error) -> ProxyError {
     }
 }
 
-/// Checks a connection that has no request.
+/// Checks a connection that has no request in flight.
 pub(crate) struct Probe(Weak<TcpStream>);
 
 impl Probe {
-    /// Whether the service has closed the connection, or sent bytes without a request. This checks with the system: the
-    /// runtime learns of a close a moment later, and a request that crosses with it is lost.
+    /// Whether the service has closed the connection, or sent bytes without a request. This makes a
+    /// system call, because the runtime detects a close a moment later, and a request that is sent in between is lost.
     pub(crate) fn has_ended(&self) -> bool {
         let Some(stream) = self.0.upgrade() else { return true };
         let peeked = SockRef::from(&*stream).peek(&mut [MaybeUninit::uninit()]);
@@ -81,7 +82,7 @@ impl Probe {
     }
 }
 
-async fn secure(stream: ServiceStream, tls: &UpstreamTls) -> io::Result<impl Stream + use<>> {
+async fn start_tls(stream: ServiceStream, tls: &UpstreamTls) -> io::Result<impl Stream + use<>> {
     let stream = tls.connector().connect(tls.name.clone(), stream).await.map_err(|error| {
         let kind = proxy_error(&error);
         io::Error::new(error.kind(), ProxyFailure::new(kind, format!("TLS: {error}")))
@@ -93,22 +94,22 @@ async fn secure(stream: ServiceStream, tls: &UpstreamTls) -> io::Result<impl Str
     Ok(stream)
 }
 
-/// Whether a short call means that the next one would wait: true with epoll, which reports each change.
+/// Whether the next call would wait if this one was short: true with epoll, which reports each change.
 const CLEARS: bool = cfg!(target_os = "linux");
 
-/// Whether a call wrote or read less than its buffer had.
+/// Whether a call wrote or read less than its buffer allowed.
 type IsShort = bool;
 
-/// A stream to a service that may have stopped reading but still write.
+/// A stream to a service, which may have stopped reading but may still write.
 struct ServiceStream {
-    /// The socket. This is its only strong owner: a [`Probe`] does not keep it open.
+    /// The socket. This is its only strong reference: a [`Probe`] does not keep it open.
     stream: Arc<TcpStream>,
     has_stopped_reading: bool,
 }
 
 impl ServiceStream {
-    /// Calls once the socket is ready. After a short call it counts as not ready until the system reports it ready
-    /// again: the next call would be in vain.
+    /// Makes the call once the socket is ready. After a short call, the socket counts as not ready until the system
+    /// reports it as ready again: the next call would only have to wait.
     fn poll_try(
         &self,
         cx: &mut Context<'_>,
@@ -143,7 +144,7 @@ impl ServiceStream {
         self.poll_try(cx, Interest::WRITABLE, |stream| write(stream).map(|count| (count, count > 0 && count < bytes)))
     }
 
-    /// `done` if the service no longer reads what is written.
+    /// Returns `written`, or `done` if it is the error of a service that no longer reads.
     fn or_done_if_unread<T>(&mut self, written: io::Result<T>, done: T) -> io::Result<T> {
         use io::ErrorKind::{BrokenPipe, ConnectionReset};
         match written {
@@ -160,8 +161,8 @@ impl AsyncRead for ServiceStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let read = ready!(self.poll_try(cx, Interest::READABLE, |stream| {
             let count = stream.try_read_buf(buf)?;
-            // At the end of the stream the readiness stays: a later read finds the end again, though no event would
-            // announce it.
+            // At the end of the stream, the socket stays ready: a later read must find the end again, and no further
+            // event reports it.
             Ok((count, count > 0 && buf.has_remaining_mut()))
         }));
         Poll::Ready(read.map(drop))

@@ -1,8 +1,8 @@
 //! One connection of a client, from its handshake to its end: HTTP/1 with upgrades and HTTP/2 on one port.
 //!
 //! Every wait for a client has a limit here, since no layer can limit it: the handshake, the first byte, a request
-//! head, a pause within a body, an unread response. hyper's own responses (400 for a malformed head, 431 for one that
-//! is too large) have no envelope and no id (rule F5).
+//! head, a pause within a body, an unread response. The responses that hyper makes itself (400 for a malformed head,
+//! 431 for one that is too large) have no envelope and no id (rule F5).
 
 use std::convert::Infallible;
 use std::future;
@@ -36,7 +36,7 @@ use super::tls::{self, ServerTls};
 
 const LOG: &str = "error_envelope::gateway::connection";
 
-/// What each client connection is served with.
+/// What every client connection shares.
 #[derive(Clone)]
 pub(super) struct Connections<S> {
     pub(super) service: S,
@@ -45,7 +45,7 @@ pub(super) struct Connections<S> {
     pub(super) access_log: Option<AccessLog>,
     pub(super) tracker: Arc<RequestTracker>,
     pub(super) stage: watch::Receiver<Stage>,
-    // Each connection moves these from wait to wait: their fields are not worth a copy.
+    // In an `Arc`, because each connection moves its state from wait to wait, and a copy would be larger.
     pub(super) server: Arc<Servers>,
     pub(super) limits: Arc<ClientLimits>,
     pub(super) clients: Arc<count::Clients>,
@@ -56,9 +56,9 @@ where
     S: Service<Inbound, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
     B: Body<Data = Bytes, Error: Into<BoxError> + Send> + Send + 'static,
 {
-    /// Serves a client to its end, on a task of its own, which waits for its TLS handshake, too.
+    /// Serves a client until its connection ends, on a separate task, which also waits for the TLS handshake.
     pub(super) fn serve(&self, stream: TcpStream, peer: SocketAddr, slot: Option<ConnectionSlot>) {
-        // A socket that is gone by now returns an error when it is read.
+        // If the socket is already closed, the first read reports that.
         let _ = set_socket_options(&stream);
         let client = Client::new(peer, self.forwarding, self.tls.is_some(), Arc::clone(&self.tracker));
         let span = client.span();
@@ -74,11 +74,11 @@ where
         };
         let connection = Connection { server: Arc::clone(&self.server), stage: self.stage.clone(), requests };
         let Some(tls) = self.tls.clone() else {
-            // In the task itself: a box would be one more piece of memory that each request touches.
+            // The future is the task itself: a box would be one more piece of memory for each request to touch.
             tokio::spawn(connection.serve(stream, false).instrument(span));
             return;
         };
-        // Boxed, so that a served connection does not keep the memory of its handshake.
+        // The handshake is boxed, so that its memory is freed before the connection is served.
         let handshake = Box::pin(connection.shake_hands(stream, tls));
         let served = async move {
             if let Some(served) = handshake.await {
@@ -89,7 +89,7 @@ where
     }
 }
 
-/// The handling of a connection.
+/// One connection, with everything needed to serve it.
 struct Connection<S> {
     server: Arc<Servers>,
     stage: watch::Receiver<Stage>,
@@ -104,7 +104,7 @@ where
     async fn shake_hands(mut self, stream: Lingering, tls: Arc<ServerTls>) -> Option<Serving> {
         let mut stage = self.stage.clone();
         let in_time = tokio::time::timeout(self.requests.limits.tls_handshake_timeout, tls.acceptor().accept(stream));
-        // This future owns the stream, which is closed below in the way that fits its end.
+        // This future owns the stream, which is closed below, in a way that depends on how the connection ends.
         let mut in_time = pin!(in_time);
         let handshake = tokio::select! {
             handshake = &mut in_time => handshake,
@@ -136,9 +136,10 @@ where
         let (limits, state) = (Arc::clone(&requests.limits), Arc::clone(&requests.state));
         let deadlines = Deadlines { limits, stage, state: Arc::clone(&state), alpn_is_http2 };
         let mut served = Served::new(server, stream, requests, state, deadlines.clone().first());
-        // Only the end of the connection needs it. In a box, it does not enlarge the memory that each poll reads.
+        // Only the end of the connection needs this. Because it is boxed, it does not enlarge the memory that each poll
+        // reads.
         let deadlines = Box::new(deadlines);
-        // Polled by hand: an async function has a state of its own, and keeps it apart from the memory of each poll.
+        // Not an async function: its state would be in memory apart from what each poll reads.
         future::poll_fn(move |cx| {
             let ended = loop {
                 match ready!(served.poll_step(cx)) {
@@ -155,5 +156,5 @@ where
     }
 }
 
-/// A connection that is served, in a box of its own size.
+/// A connection that is being served.
 type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;

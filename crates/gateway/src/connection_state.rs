@@ -2,11 +2,11 @@
 //!
 //! All of it is in one allocation: with many connections, the cost of a request is the uncached memory that it touches.
 //!
-//! A client that reads its socket but opens no HTTP/2 window leaves its data unsent, and hyper polls the body again
-//! only once there is room: only the data itself reveals the stall. So each piece that hyper gets notes when it is
-//! taken, and [`ConnectionState::stall_for`] finds those that are not. (A socket that takes nothing at all is found by
-//! [`linger`](super::linger): over HTTP/1 there is nothing else to find.) Each answer that is cut off this way is
-//! logged as abandoned, once (rule F2).
+//! A client may read its socket but open no HTTP/2 window. Then its data stays unsent, and hyper polls the body again
+//! only once there is room, so only the data itself can reveal the stall. So each piece of data that hyper gets notes
+//! when it is sent, and [`ConnectionState::stall_for`] finds answers whose data is not. (If the socket accepts nothing
+//! at all, [`linger`](super::linger) notices that. Over HTTP/1 no other stall is possible.) Each answer that is cut off
+//! in this way is logged as abandoned, once (rule F2).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -26,7 +26,7 @@ use super::last_body::{BodyNumber, LastBody};
 use super::pool::{Binding, BoundConnections, authenticates_connection};
 use super::reset::ResetOnBreak;
 
-/// Finished ones are removed when there are this many, and twice as many as are live.
+/// Finished responses are removed once there are at least this many, and twice as many as are unfinished.
 const FEW: usize = 32;
 
 /// A client's connection.
@@ -34,29 +34,29 @@ pub(crate) struct ConnectionState {
     pub(crate) activity: Activity,
     pub(crate) reset: ResetOnBreak,
     counted: Connection,
-    /// Its own connections to services, once it has authenticated one (F7).
+    /// The connections to services that only this client may use, once it has authenticated one (F7).
     bound: OnceLock<Arc<BoundConnections>>,
     /// The responses that are being sent over HTTP/2.
     open: Mutex<Vec<TrackedResponse>>,
-    /// The connection is closed because its client stands still.
+    /// Whether the connection is closed because its client stopped reading.
     stalled: AtomicBool,
-    /// Over HTTP/1.
+    /// The last request body; only used over HTTP/1.
     pub(crate) last_body: LastBody,
     /// Logs the responses that are lost.
     tracker: Arc<RequestTracker>,
 }
 
-/// A connection with a socket, until this is dropped.
+/// Counts a connection as open until this is dropped.
 pub(crate) struct OpenConnection(Arc<ConnectionState>);
 
-/// A request in flight, until this is dropped.
+/// Counts a request as in flight until this is dropped.
 pub(crate) struct ActiveRequest(Arc<ConnectionState>, Protocol);
 
-/// A request body that may have more to come, until this is dropped.
+/// Counts a request body as unfinished until this is dropped.
 pub(crate) struct ActiveBody {
     state: Arc<ConnectionState>,
     number: BodyNumber,
-    /// Reading on would make the client send its body.
+    /// Whether the client waits for `100 Continue`: reading on would make it send its body.
     expects_continue: bool,
 }
 
@@ -64,22 +64,22 @@ pub(crate) struct ActiveBody {
 struct TrackedResponse {
     progress: Weak<ResponseProgress>,
     taken: u64,
-    /// `None` until the first check of this answer.
+    /// When the response last made progress; `None` until the first check.
     moved: Option<Instant>,
 }
 
-/// An answer, until it is through or dropped.
+/// The progress of a response, until the client has all of it or it is dropped.
 pub(crate) struct ResponseProgress {
     given: AtomicU64,
     taken: AtomicU64,
     /// Whether the response was dropped before the client had all of it.
     lost: AtomicBool,
-    /// The request id to log; `None` where the layer logs it.
+    /// The request id to log; `None` if the layer logs a lost response itself.
     id: Option<HeaderValue>,
     record: Option<AccessRecord>,
-    /// Bytes that hyper has got and dropped.
+    /// The number of bytes that hyper got but dropped without sending them.
     unsent: AtomicU64,
-    /// The service broke it off.
+    /// Whether the service broke off the response.
     broken: AtomicBool,
     request: ActiveRequest,
 }
@@ -108,7 +108,7 @@ impl ConnectionState {
         ActiveBody { number: self.last_body.begin(), state: Arc::clone(self), expects_continue }
     }
 
-    /// Marks in a request which connections to services are its client's own.
+    /// Stores in a request which connections to services only its client may use.
     pub(crate) fn bind(&self, head: &mut Parts) {
         let authenticates = authenticates_connection(&head.headers);
         if authenticates || self.bound.get().is_some() {
@@ -132,7 +132,7 @@ impl ConnectionState {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at an answer's progress from now on.
+    /// Starts to check the progress of a response.
     fn track(&self, progress: &Arc<ResponseProgress>) {
         let mut open = self.responses();
         if open.len() == open.capacity() && open.len() >= FEW {
@@ -141,7 +141,8 @@ impl ConnectionState {
         open.push(TrackedResponse { progress: Arc::downgrade(progress), taken: 0, moved: None });
     }
 
-    /// Where one request comes after the other, the last answer is through once the next one begins: its memory is the next one's.
+    /// Forgets the last response. Without concurrent requests, it is complete once the next one begins, which reuses
+    /// its memory.
     fn forget_last(&self) {
         let mut open = self.responses();
         if open.last().is_some_and(|last| last.progress.strong_count() == 0) {
@@ -149,7 +150,8 @@ impl ConnectionState {
         }
     }
 
-    /// Resolves once data waited for the client for `limit`, and at most half as long again, and none of that answer was taken.
+    /// Resolves once data has waited for the client for `limit` (at most half as long again), and the client took
+    /// nothing of that response meanwhile.
     pub(crate) async fn stall_for(&self, limit: Duration) {
         loop {
             tokio::time::sleep(limit / 4).await;
@@ -180,7 +182,7 @@ impl ActiveRequest {
         &self.0
     }
 
-    /// Begins the answer to this request. If it is lost, it is logged with `id`.
+    /// Begins the response to this request. If the response is lost, that is logged with `id`.
     pub(crate) fn begin_response(self, id: Option<HeaderValue>, record: Option<AccessRecord>) -> Arc<ResponseProgress> {
         self.0.last_body.response_started(&self.0.activity);
         let is_tracked = self.1.is_http2();
@@ -202,7 +204,7 @@ impl ActiveBody {
         self.state.last_body.was_read(self.number);
     }
 
-    /// Hands over the rest of the body when its reader is dropped.
+    /// Takes the rest of the body when its reader is dropped.
     pub(crate) fn leave(&self, rest: Incoming) {
         self.state.last_body.leave(self.number, rest, !self.expects_continue, &self.state.activity);
     }
@@ -222,7 +224,7 @@ impl Drop for ActiveBody {
 }
 
 impl TrackedResponse {
-    /// How long the answer has made no progress.
+    /// How long the response has made no progress.
     fn stands_still(&mut self, now: Instant) -> Duration {
         let Some(progress) = self.progress.upgrade() else { return Duration::ZERO };
         let (given, taken) = (progress.given.load(Ordering::Relaxed), progress.taken.load(Ordering::Relaxed));
@@ -234,51 +236,51 @@ impl TrackedResponse {
 }
 
 impl ResponseProgress {
-    /// The request id to log if it is lost; `None` where the layer logs it.
+    /// The request id to log if the response is lost; `None` if the layer logs that itself.
     pub(crate) fn id(&self) -> Option<&HeaderValue> {
         self.id.as_ref()
     }
 
-    /// hyper got this many bytes.
+    /// Notes that hyper got this many bytes.
     pub(crate) fn gave(&self, bytes: usize) {
         self.given.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// The client took this many of them.
+    /// Notes that the client took this many of the bytes.
     pub(crate) fn took(&self, bytes: usize) {
         self.taken.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// hyper dropped this many of them.
+    /// Notes that hyper dropped this many of the bytes without sending them.
     pub(crate) fn lost(&self, bytes: usize) {
         self.cut_off();
         self.unsent.fetch_add(bytes as u64, Ordering::Relaxed);
         self.took(bytes);
     }
 
-    /// Trailers may name the error of the body.
+    /// Notes the error code in the trailers, if they have one.
     pub(crate) fn trailers(&self, trailers: &HeaderMap) {
         if let Some(record) = &self.record {
-            record.coded(trailers);
+            record.note_code(trailers);
         }
     }
 
-    /// The service did not send the body to its end.
+    /// Notes that the service did not send the body to its end.
     pub(crate) fn broke_off(&self) {
         self.broken.store(true, Ordering::Relaxed);
     }
 
-    /// The body is dropped before its end.
+    /// Notes that the body is dropped before its end.
     pub(crate) fn cut_off(&self) {
         self.lost.store(true, Ordering::Relaxed);
     }
 
-    /// Whether earlier data still waits for the client. hyper polls again once it is written.
+    /// Whether earlier data still waits for the client. hyper polls again once that data is written.
     pub(crate) fn is_held_up(&self) -> bool {
-        self.connection().activity.is_owing()
+        self.connection().activity.has_waiting_write()
     }
 
-    /// The client has got what came before the body was cut off.
+    /// Notes that the client has received everything before the point at which the body was cut off.
     pub(crate) fn ends_broken(&self) {
         self.connection().reset.body_broke_off();
     }

@@ -9,8 +9,8 @@
 //! | `error_envelope_upstream_requests` | `upstream`: requests that have a connection |
 //! | `error_envelope_upstream_queued_requests` | `upstream`: requests that wait for one |
 //!
-//! Two are counters: `error_envelope_upstream_requests_total` with `connection`, `new` or `reused`, and
-//! `error_envelope_access_log_dropped_total` of the access log. Handles are made once, not for each request.
+//! There are two counters: `error_envelope_upstream_requests_total` with `connection`, `new` or `reused`, and
+//! `error_envelope_access_log_dropped_total` of the access log. Handles are created once, not for each request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -28,7 +28,7 @@ const UPSTREAM_REQUESTS_TOTAL: &str = "error_envelope_upstream_requests_total";
 pub(super) const ACCESS_LOG_DROPPED: &str = "error_envelope_access_log_dropped_total";
 const PROTOCOLS: [&str; 3] = ["none", "http/1", "http/2"];
 
-/// Describes them to the installed recorder.
+/// Describes the metrics to the installed recorder.
 pub(super) fn describe() {
     describe_gauge!(CONNECTIONS, "Connected clients, by the protocol of their last request.");
     describe_gauge!(STREAMS, "Requests whose response has not ended.");
@@ -60,7 +60,7 @@ pub(super) struct Connection {
     clients: Arc<Clients>,
 }
 
-/// A place in [`PROTOCOLS`].
+/// An index into [`PROTOCOLS`].
 #[derive(Clone, Copy)]
 pub(super) struct Protocol(u8);
 
@@ -88,7 +88,7 @@ impl Connection {
         Protocol(self.protocol.load(Ordering::Relaxed)).is_http2()
     }
 
-    /// A request came, in this version.
+    /// Notes that a request came, in this HTTP version.
     pub(super) fn request_started(&self, version: Version) -> Protocol {
         let now = if version == Version::HTTP_2 { 2 } else { 1 };
         let before = self.protocol.swap(now, Ordering::Relaxed);
@@ -100,7 +100,7 @@ impl Connection {
         Protocol(now)
     }
 
-    /// The response to a request of this protocol has ended.
+    /// Notes that the response to a request of this protocol has ended.
     pub(super) fn request_ended(&self, protocol: Protocol) {
         self.streams(protocol).decrement(1);
     }
@@ -114,7 +114,7 @@ impl Connection {
     }
 }
 
-/// One unit of a gauge, until it is dropped.
+/// Counts one in a gauge until this is dropped.
 pub(super) struct GaugeGuard(Gauge);
 
 impl GaugeGuard {
@@ -130,7 +130,7 @@ impl Drop for GaugeGuard {
     }
 }
 
-/// The connections to one service, and what waits for them.
+/// The metrics of the connections to one service, and of the requests that wait for one.
 pub(super) struct UpstreamMetrics {
     connections: Gauge,
     requests: Gauge,
@@ -140,7 +140,7 @@ pub(super) struct UpstreamMetrics {
 }
 
 impl UpstreamMetrics {
-    /// `upstream` is the service's URL, and `limit` how many connections there may be.
+    /// `upstream` is the service's URL, and `limit` the most connections to it.
     pub(super) fn new(upstream: String, limit: usize) -> Self {
         let upstream: Arc<str> = upstream.into();
         let gauge = |name: &'static str| gauge!(name, "upstream" => Arc::clone(&upstream));
@@ -152,17 +152,17 @@ impl UpstreamMetrics {
         Self { connections, requests, queue, new: sent("new"), reused: sent("reused") }
     }
 
-    /// A connection, until its socket is closed.
+    /// Counts a connection, until its socket is closed.
     pub(super) fn connection(&self) -> GaugeGuard {
         GaugeGuard::new(self.connections.clone())
     }
 
-    /// A request in line.
+    /// Counts a request that waits for a connection.
     pub(super) fn queued(&self) -> GaugeGuard {
         GaugeGuard::new(self.queue.clone())
     }
 
-    /// A request that has a connection.
+    /// Counts a request that has a connection; `reuses` if other requests used the connection before.
     pub(super) fn request(&self, reuses: bool) -> GaugeGuard {
         if reuses {
             self.reused.increment(1)

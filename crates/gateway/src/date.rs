@@ -1,7 +1,7 @@
 //! The `date` of responses.
 //!
-//! hyper keeps the time of each thread for up to a second, and until then if the clock is set back: for a day, if it is set back by
-//! a day. It panics where a thread's first time is before 1970.
+//! hyper formats the time once a second on each thread. If the clock is set back by a day, it keeps the old time for a
+//! day. It also panics if the first time that a thread reads is before 1970.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -20,7 +20,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-/// The last second of the year 9999, which the formats of dates end with.
+/// The last second of the year 9999, the last that date formats can express.
 pub(crate) const LAST_SECOND: u64 = 253_402_300_799;
 
 thread_local! {
@@ -28,7 +28,7 @@ thread_local! {
     static FORMATTED: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) };
 }
 
-/// Adds the time of the system's clock to a response of a service without one.
+/// Adds a date to a service's response that has none.
 pub(crate) fn add_date(headers: &mut HeaderMap) {
     if !headers.contains_key(DATE)
         && let Some(date) = now()
@@ -37,7 +37,7 @@ pub(crate) fn add_date(headers: &mut HeaderMap) {
     }
 }
 
-/// The nearest time that the format has.
+/// The current time, or the nearest one that the format can express.
 fn now() -> Option<HeaderValue> {
     let second = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().min(LAST_SECOND);
     FORMATTED.with_borrow_mut(|formatted| {
@@ -49,7 +49,8 @@ fn now() -> Option<HeaderValue> {
     })
 }
 
-/// Refuses a clock that hyper panics at. Linux can be set to none of these times; a simulated clock can.
+/// Returns an error for a time at which hyper would panic. Linux cannot be set to such a time, but a simulated clock
+/// can.
 pub(crate) fn check_clock() -> io::Result<()> {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) if since.as_secs() <= LAST_SECOND => Ok(()),
@@ -57,7 +58,7 @@ pub(crate) fn check_clock() -> io::Result<()> {
     }
 }
 
-/// Has hyper read the clock for the first time on this thread now: later times may be before 1970.
+/// Makes hyper read the clock on this thread for the first time now: later the clock may be set to before 1970.
 pub(crate) fn take_first_time() {
     if check_clock().is_ok() {
         let answer = |_: Request<Incoming>| future::ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())));

@@ -1,5 +1,5 @@
-//! Reasons to end a connection besides its client: an unread response, a pause between requests, and the gateway's own
-//! end.
+//! The reasons to end a connection that its client has not closed: an unread response, a long pause between requests,
+//! and the end of the gateway.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use super::connection_state::ConnectionState;
 use super::in_flight::{Stage, reached};
 use super::limits::ClientLimits;
 
-/// How long a stop waits, once and at most twice, for a client that has begun a head or a handshake: it is longer than
-/// data takes on its way, and shorter than a stop may take.
+/// How long a stop waits for a client that has begun a head or a handshake; at most twice. It is longer than data takes
+/// over the network, and shorter than a stop may take.
 pub(crate) const LAST_HEAD: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
@@ -42,18 +42,18 @@ impl Deadlines {
                 End::Closed
             }
             () = self.wait_to_leave(&mut stage) => End::Graceful,
-            // The rest of half a head is not waited for.
+            // The connection ends even if a part of a head has arrived.
             () = self.state.activity.stops_for(self.limits.idle_timeout) => {
                 if self.alpn_is_http2 || self.state.is_http2() { End::Graceful } else { End::Closed }
             }
         }
     }
 
-    /// Resolves once the wait for an ending connection is over. HTTP/2 sends GOAWAY and waits for an answer, which not
-    /// every client sends.
+    /// Resolves once the wait for an ending connection is over. The wait has a limit: over HTTP/2 hyper sends GOAWAY
+    /// and waits for a reply, which not every client sends.
     pub(crate) async fn last(self) -> End {
         let mut stage = self.stage.clone();
-        // An incomplete head is not a request yet, so nothing waits for its rest.
+        // An incomplete head is not a request yet: its rest is not waited for.
         let last_head = pin!(async {
             reached(&mut stage, Stage::Stopping).await;
             self.state.activity.stops_for(LAST_HEAD).await;
@@ -66,7 +66,8 @@ impl Deadlines {
         End::Closed
     }
 
-    /// An idle HTTP/1 connection that is closed may meet a request; HTTP/2 announces first that it ends.
+    /// Waits until the connection can close without losing a request. A client may send a request while its idle HTTP/1
+    /// connection is being closed; over HTTP/2 it gets a notice first.
     async fn wait_to_leave(&self, stage: &mut watch::Receiver<Stage>) {
         reached(stage, Stage::HandedOver).await;
         if !self.state.is_http2() {

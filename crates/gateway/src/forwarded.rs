@@ -17,7 +17,7 @@ static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 const PREFIX: &str = "x-forwarded-";
-/// Other headers in which services trust a client's address, as one proxy or another sets them.
+/// Other headers that some proxies set, and in which some services trust a client's address.
 const OTHERS: [&str; 7] = [
     "forwarded",
     "x-real-ip",
@@ -28,7 +28,7 @@ const OTHERS: [&str; 7] = [
     "fastly-client-ip",
 ];
 
-/// Bytes for an element of `forwarded`: that of an IPv6 address over TLS has 59.
+/// Room for an element of `forwarded`, in bytes: the one for an IPv6 address over TLS has 59.
 const ELEMENT: usize = 64;
 
 /// How to treat the client's own `forwarded` and `x-forwarded-*` headers.
@@ -43,7 +43,7 @@ pub enum Forwarding {
     Pass,
 }
 
-/// The way from a client to here.
+/// One hop, from a client to this gateway: the values of the headers that describe it.
 pub(super) struct Hop {
     forwarding: Forwarding,
     address: HeaderValue,
@@ -54,12 +54,11 @@ pub(super) struct Hop {
 impl Hop {
     pub(super) fn new(forwarding: Forwarding, address: IpAddr, tls: bool) -> Self {
         let scheme = if tls { "https" } else { "http" };
-        // RFC 7239, section 6: an IPv6 address has brackets, and a colon requires quotes.
+        // RFC 7239, section 6: an IPv6 address is in brackets, and a value with a colon is in quotes.
         let (open, close) = if address.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
         let address = address.to_string();
         let element = format!("for={open}{address}{close};proto={scheme}");
-        // One allocation for the element, the address within it, and the reference count: each request touches one piece of
-        // memory.
+        // Element, address and reference count share one allocation, so that a request touches one piece of memory.
         let element = Bytes::from_owner(SmallVec::<[u8; ELEMENT]>::from_slice(element.as_bytes()));
         let begins = "for=".len() + open.len();
         let value = |text: Bytes| HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static("unknown"));
@@ -76,8 +75,8 @@ impl Hop {
                 self.write_first_hop(headers);
             }
             Forwarding::Append => {
-                // A trusted proxy spells the names correctly, so other spellings are not from it.
-                remove_all(headers, |name| only_looks_so(name.as_str()));
+                // A trusted proxy spells the names correctly, so headers in other spellings are from the client.
+                remove_all(headers, |name| looks_similar(name.as_str()));
                 self.append_hop(headers);
             }
         }
@@ -89,8 +88,8 @@ impl Hop {
         headers.insert(FORWARDED, self.element.clone());
     }
 
-    /// Appends this hop to the client's own headers. It extends only fields that exist: a `forwarded` with only this
-    /// hop next to a longer `x-forwarded-for` would hide the client, and vice versa.
+    /// Appends this hop to the client's own headers. Only headers that exist are extended: a new `forwarded` with only
+    /// this hop, next to a longer `x-forwarded-for`, would hide the client, and vice versa.
     fn append_hop(&self, headers: &mut HeaderMap) {
         let (old, new) = (headers.contains_key(&FOR), headers.contains_key(FORWARDED));
         if !old && !new {
@@ -106,7 +105,7 @@ impl Hop {
     }
 }
 
-/// On one line, because some services read only the first.
+/// Appends a value to a header, on one line, because some services read only the first line.
 fn append(headers: &mut HeaderMap, name: &HeaderName, last: &HeaderValue) {
     let lines = headers.get_all(name).into_iter().chain([last]);
     let lines: Vec<_> = lines.map(|line| line.as_bytes().trim_ascii()).filter(|line| !line.is_empty()).collect();
@@ -115,14 +114,15 @@ fn append(headers: &mut HeaderMap, name: &HeaderName, last: &HeaderValue) {
     }
 }
 
-/// Whether the name is one of these, in any spelling that a CGI-like service accepts.
+/// Whether the name is one of these headers, in any spelling that a CGI-like service accepts.
 fn names_client(name: &str) -> bool {
     name.get(..PREFIX.len()).is_some_and(|start| is_same_to_cgi(start, PREFIX))
         || OTHERS.iter().any(|other| is_same_to_cgi(name, other))
 }
 
-/// Whether a name only looks like one of these: all of them have only letters and dashes.
-fn only_looks_so(name: &str) -> bool {
+/// Whether a name is another spelling of one of these headers: it has a character that is neither a letter, a digit nor
+/// a dash.
+fn looks_similar(name: &str) -> bool {
     name.bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-') && names_client(name)
 }
 

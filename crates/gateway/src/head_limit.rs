@@ -1,7 +1,7 @@
 //! The time limit for a service's response head. One clock serves all requests of a runtime.
 //!
-//! A timer for each request goes into tokio's wheel and out of it again, and hardly one ever fires. The requests of a
-//! service have the same limit: a request that begins while the clock sleeps is not due before the clock wakes. Each
+//! With a timer for each request, tokio would insert and remove each one, though hardly any fires. The requests of a
+//! service have the same limit, so a request that begins while the clock sleeps is not due before the clock wakes. Each
 //! wake-up checks all requests. It happens at most a hundred times within the limit, however many requests are late.
 
 use std::pin::Pin;
@@ -18,10 +18,11 @@ use tower::timeout::error::Elapsed;
 
 use super::pace::Pace;
 
-/// How often a clock checks the requests within the limit, at most. A 504 may be late by that part of the limit.
+/// How many times a clock checks the requests within the limit, at most. So a 504 may be late by this fraction of the
+/// limit.
 const LOOKS: u32 = 100;
 
-/// How long one service may take to its response head. Clones share one list of waiting requests.
+/// How long one service may take to send its response head. Clones share one list of waiting requests.
 #[derive(Clone)]
 pub(crate) struct HeadLimit(Arc<Shared>);
 
@@ -33,14 +34,15 @@ struct Shared {
 #[derive(Default)]
 struct WaitingRequests {
     requests: Slab<WaitingRequest>,
-    /// The runtimes that have a clock: each one with requests, since another one may be blocked, or end.
+    /// The runtimes that have a clock: each runtime with requests has its own, since another runtime may be blocked, or
+    /// end.
     clocks: Vec<runtime::Id>,
 }
 
 /// A request that waits for the head of its response.
 struct WaitingRequest {
     began: Instant,
-    /// The pace of its body, if it has one.
+    /// The pace of the request's body, if it has one.
     pace: Option<Pace>,
     task: Waker,
     is_late: bool,
@@ -51,8 +53,8 @@ impl HeadLimit {
         Self(Arc::new(Shared { limit, waiting: Mutex::default() }))
     }
 
-    /// `head`, or tower's [`Elapsed`], from which the layer makes 504 `gateway_timeout`. Its time begins with its first
-    /// poll, and stops while the client is the slow one, by `pace`.
+    /// Limits the time for `head`: after that it fails with tower's [`Elapsed`], which the layer turns into 504
+    /// `gateway_timeout`. The time begins with the first poll, and stops while `pace` shows that the client is slow.
     pub(crate) fn apply<F>(&self, head: F, pace: Option<Pace>) -> LimitedHead<'_, F> {
         LimitedHead { head, pace, guard: WaitGuard { shared: &self.0, key: None } }
     }
@@ -63,8 +65,8 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes the requests that are late. Returns the time of the next check; `None` if nothing waits: then the clock of
-    /// `runtime` has ended.
+    /// Wakes the requests that are late. Returns the time of the next check, or `None` if no request waits. In that
+    /// case the clock of `runtime` must end.
     fn wake_late(&self, runtime: runtime::Id) -> Option<Instant> {
         let mut late = Vec::new();
         let mut waiting = self.waiting();
@@ -89,7 +91,7 @@ impl Shared {
     }
 }
 
-/// Runs until nothing waits, or its runtime ends.
+/// The clock of one runtime: runs until no request waits, or the runtime ends.
 struct Clock {
     shared: Arc<Shared>,
     runtime: runtime::Id,
@@ -113,10 +115,10 @@ impl Drop for Clock {
     }
 }
 
-/// Removes a request from the waiting ones when it is dropped.
+/// Removes a request from the list of waiting requests when this is dropped.
 struct WaitGuard<'a> {
     shared: &'a Arc<Shared>,
-    /// The place among the waiting requests; `None` before the first poll.
+    /// The key in the list of waiting requests; `None` before the first poll.
     key: Option<usize>,
 }
 
@@ -128,7 +130,7 @@ impl Drop for WaitGuard<'_> {
 }
 
 pin_project! {
-    /// See [`HeadLimit::apply`].
+    /// The future of [`HeadLimit::apply`].
     pub(crate) struct LimitedHead<'a, F> {
         #[pin]
         head: F,
@@ -164,7 +166,7 @@ where
         if needs_clock {
             waiting.clocks.push(runtime.id());
         }
-        // A runtime that ends drops the clock at once, which takes the lock.
+        // If the runtime is ending, it drops the clock at once, and that takes the lock.
         drop(waiting);
         if needs_clock {
             runtime.spawn(Clock { shared: Arc::clone(shared), runtime: runtime.id(), has_ended: false }.run());

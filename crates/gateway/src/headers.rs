@@ -10,7 +10,7 @@ use http::uri::Authority;
 use http::{Extensions, Request, StatusCode, Version, request, response};
 use hyper::ext::ReasonPhrase;
 
-/// Headers for one hop, besides those that `connection` names.
+/// Headers that always belong to one hop; `connection` may name more.
 static OF_ONE_HOP: [HeaderName; 6] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -20,7 +20,8 @@ static OF_ONE_HOP: [HeaderName; 6] = [
     UPGRADE,
 ];
 
-/// Which of [`OF_ONE_HOP`] a head has, a bit for each: most heads have none, and one pass over its names finds that.
+/// Which of the headers in [`OF_ONE_HOP`] a head has, one bit each. Most heads have none, and one pass over the names
+/// shows that.
 #[derive(Clone, Copy)]
 pub(crate) struct HopHeaders(u8);
 
@@ -29,25 +30,25 @@ impl HopHeaders {
         Self(headers.keys().fold(0, |bits, name| bits | bit(name)))
     }
 
-    pub(crate) fn have(self, name: &HeaderName) -> bool {
+    pub(crate) fn contains(self, name: &HeaderName) -> bool {
         self.0 != 0 && self.0 & bit(name) != 0
     }
 
     fn names(self) -> impl Iterator<Item = &'static HeaderName> {
-        OF_ONE_HOP.iter().filter(move |name| self.have(name))
+        OF_ONE_HOP.iter().filter(move |name| self.contains(name))
     }
 
     fn strip(self, headers: &mut HeaderMap) {
         // A length next to a transfer coding is wrong (RFC 9112 §6.3), and hyper would use it.
-        if self.have(&TRANSFER_ENCODING) {
+        if self.contains(&TRANSFER_ENCODING) {
             headers.remove(CONTENT_LENGTH);
         }
         self.names().for_each(|name| drop(headers.remove(name)));
     }
 }
 
-/// The bit of a header in [`OF_ONE_HOP`]; 0 for any other. A match on the text costs a third of six comparisons of
-/// `HeaderName`s.
+/// The bit of a header in [`OF_ONE_HOP`]; 0 for any other. A match on the text costs a third of what six comparisons of
+/// `HeaderName`s would.
 fn bit(name: &HeaderName) -> u8 {
     match name.as_str() {
         "connection" => 1,
@@ -62,23 +63,23 @@ fn bit(name: &HeaderName) -> u8 {
 
 /// Drops the headers that `connection` names.
 ///
-/// From a request before the layer sees it: else a client could name `x-request-id`, and the service would miss the id
-/// that the layer put there.
+/// In a request this happens before the layer gets it. Otherwise a client could name `x-request-id`, and the service
+/// would not get the id that the layer adds.
 pub(crate) fn drop_named(headers: &mut HeaderMap) {
     let named: Vec<_> = tokens(headers, &CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
-    // Later steps of the hop need these, and `strip` ends them there; a client may not hide `host`.
+    // These are kept because later steps need them; `strip` removes those of one hop. A client must not remove `host`.
     let needed = [&CONNECTION, &CONTENT_LENGTH, &HOST, &TE, &TRANSFER_ENCODING, &UPGRADE];
     for name in named.iter().filter(|name| !needed.contains(name)) {
         headers.remove(name);
     }
 }
 
-/// Makes a client's request one of the gateway's own.
+/// Turns a client's request into one from the gateway.
 ///
 /// `host` names the host that the client requested: an authority in the target outranks a header (RFC 9112 §3.2.2, RFC
 /// 9113 §8.3.1).
 pub(crate) fn towards_service(head: &mut request::Parts, hop: HopHeaders) {
-    let trailers = hop.have(&TE) && has_token(&head.headers, &TE, "trailers");
+    let trailers = hop.contains(&TE) && has_token(&head.headers, &TE, "trailers");
     hop.strip(&mut head.headers);
     if trailers {
         head.headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -92,7 +93,7 @@ pub(crate) fn towards_service(head: &mut request::Parts, hop: HopHeaders) {
     head.extensions = Extensions::new();
 }
 
-/// Whether a request names one host, which HTTP/1.0 need not.
+/// Whether a request names exactly one host; in HTTP/1.0 it may name none.
 pub(crate) fn has_one_host<B>(request: &Request<B>) -> bool {
     let mut hosts = lines(request.headers(), &HOST);
     match (hosts.next(), hosts.next()) {
@@ -102,7 +103,8 @@ pub(crate) fn has_one_host<B>(request: &Request<B>) -> bool {
     }
 }
 
-/// A name or an IPv4 address, and a port, need no parser, which takes a copy.
+/// Whether the text is a host name or an IPv4 address, with or without a port. These need no parser, which would copy
+/// the text.
 fn is_host(text: &[u8]) -> bool {
     let (name, port) = match text.iter().position(|byte| *byte == b':') {
         Some(colon) => text.split_at(colon),
@@ -115,7 +117,7 @@ fn is_host(text: &[u8]) -> bool {
 }
 
 pub(crate) fn is_coded_at_most_in_chunks(headers: &HeaderMap, hop: HopHeaders) -> bool {
-    if !hop.have(&TRANSFER_ENCODING) {
+    if !hop.contains(&TRANSFER_ENCODING) {
         return true;
     }
     let mut lines = headers.get_all(TRANSFER_ENCODING).into_iter();
@@ -131,7 +133,7 @@ pub(crate) fn is_coded_at_most_in_chunks(headers: &HeaderMap, hop: HopHeaders) -
 /// Trailers arrive after every guard has run, and some services read them as headers: a credential, a length, or a name
 /// that the policy requires would bypass the guards (RFC 9110 §6.5.1 lets a forwarding recipient discard them).
 pub(crate) fn trailers_towards_service(trailers: &mut HeaderMap) {
-    // RFC 9530 and its predecessors, and those that object stores use.
+    // Checksums of RFC 9530 and its predecessors, and those of object stores.
     const WHOLE: [&str; 6] =
         ["content-digest", "repr-digest", "digest", "content-md5", "x-amz-trailer-signature", "x-goog-hash"];
     const BEGINS: &str = "x-amz-checksum-";
@@ -139,7 +141,7 @@ pub(crate) fn trailers_towards_service(trailers: &mut HeaderMap) {
     remove_all(trailers, |name| !passes(name));
 }
 
-/// Removes the headers whose names are `wrong`.
+/// Removes the headers for whose names `wrong` returns true.
 pub(crate) fn remove_all(headers: &mut HeaderMap, wrong: impl Fn(&HeaderName) -> bool) {
     let names: Vec<_> = headers.keys().filter(|name| wrong(name)).cloned().collect();
     for name in names {
@@ -147,9 +149,9 @@ pub(crate) fn remove_all(headers: &mut HeaderMap, wrong: impl Fn(&HeaderName) ->
     }
 }
 
-/// Makes a service's response one of the gateway's own.
+/// Turns a service's response into one from the gateway.
 pub(crate) fn towards_client(head: &mut response::Parts, hop: HopHeaders) {
-    if hop.have(&CONNECTION) {
+    if hop.contains(&CONNECTION) {
         drop_named(&mut head.headers);
     }
     // RFC 9110 §15.5.22: a 426 that does not name the protocol is useless.
@@ -159,10 +161,11 @@ pub(crate) fn towards_client(head: &mut response::Parts, hop: HopHeaders) {
     if let Some(upgrade) = upgrade {
         head.headers.insert(UPGRADE, upgrade);
     }
-    // hyper would answer in the service's own HTTP/1.0, where a complete body of unknown length looks like a broken one.
+    // Otherwise hyper would answer in the service's HTTP/1.0, in which a complete body of unknown length looks like a
+    // broken one.
     head.version = Version::HTTP_11;
-    // The layer reads the reason phrase of a 4xx (R3). Others are dropped: HTTP/2 has no phrase, and the layer may write another
-    // status (E6).
+    // The layer reads the reason phrase of a 4xx (R3). Other phrases are dropped: HTTP/2 has none, and the layer may
+    // set another status (E6).
     let reason = if head.status.is_client_error() { head.extensions.remove::<ReasonPhrase>() } else { None };
     head.extensions.clear();
     if let Some(reason) = reason {
@@ -170,8 +173,8 @@ pub(crate) fn towards_client(head: &mut response::Parts, hop: HopHeaders) {
     }
 }
 
-/// Writes a length that stands in a list or on several lines once (R6): hyper has refused different lengths already,
-/// and HTTP/2 clients accept no list.
+/// Writes the length once, if it was repeated in a list or on several lines (R6). hyper has already refused different
+/// lengths, and HTTP/2 clients accept no list.
 fn keep_one_length(headers: &mut HeaderMap) {
     let mut all = lines(headers, &CONTENT_LENGTH);
     let (Some(first), second) = (all.next(), all.next()) else { return };

@@ -21,8 +21,8 @@ use super::read_size::{ReadSize, large};
 use super::upstream::Upstream;
 use super::workers::{self, WorkerId};
 
-/// Prepares a head for hyper's client, which expects the origin form, a host, and a header for a body of unknown length.
-/// Without that header it would drop the body of a GET.
+/// Prepares a head for hyper's client, which expects the origin form, a host, and a header for a body of unknown
+/// length. Without that header, hyper would drop the body of a GET.
 pub(crate) fn prepare<B: ForwardBody>(head: &mut request::Parts, body: &Outgoing<B>, host: Option<&HeaderValue>) {
     if head.uri.authority().is_some() || head.uri.path_and_query().is_none() {
         let path = head.uri.path_and_query().cloned();
@@ -45,25 +45,26 @@ pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> 
     let stream = Observed::new(stream, Arc::clone(&exchange), slot, ReadSize::new(limits.buffer));
     let mut client = Builder::new();
     client.max_header_size(limits.buffer as usize).max_buf_size(large(limits.buffer));
-    // Set again, hyper's own bound would cost each response two lists that are filled before they are used.
+    // If it equals hyper's own limit, it is not set: setting it would make hyper fill two lists for each response.
     if limits.headers != HEADERS {
         client.max_headers(limits.headers as usize);
     }
     let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
     let mut connection = connection.with_upgrades();
-    // Polled by hand, since an async function keeps its state apart from the connection's: one more line of memory for each poll.
+    // Not an async function, which keeps its state apart from the connection's: one more cache line for each poll.
     tokio::spawn(future::poll_fn(move |cx| {
         if let Err(error) = ready!(Pin::new(&mut connection).poll(cx)) {
             tracing::debug!(target: "error_envelope::gateway::http1", %error, "connection to the service ended with an error");
         }
         Poll::Ready(())
     }));
-    // hyper's task polls for a first request once it runs; a late poll would look like the end of a response.
+    // hyper's task polls for a first request once it runs. Without this wait, that late poll would look like the end of
+    // a response.
     sender.ready().await?;
     Ok(Http1 { sender, exchange, probe, worker: workers::here() })
 }
 
-/// Whether a response without a body, to HEAD or with 304, declares one.
+/// Whether a response that has no body, because it is to HEAD or a 304, declares one.
 fn declares_body_of_none<B: Body>(response: &Response<B>) -> bool {
     let headers = response.headers();
     let has_length = || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
@@ -106,7 +107,7 @@ impl<B: Send + 'static> Connection for Http1<B> {
     }
 
     fn poll_reusable(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        // hyper sends the rest of such a request before it is ready: the pool does not wait for that.
+        // hyper is ready only after it has sent the rest of such a request, and the pool does not wait for that.
         if self.exchange.was_answered_early() {
             return Poll::Ready(false);
         }
@@ -125,8 +126,8 @@ impl<B: ForwardBody> Sends<B> for Http1<B> {
     }
 
     fn received(&self, response: &Response<Incoming>) {
-        // A service that refuses a body may never read it, even if all of it was sent (h3). A service that declares a
-        // body for HEAD or with 304 may send it, and the next client would read it (F7).
+        // A service that refuses a body may never read it, even if all of it was sent. A service that declares a body
+        // in a response to HEAD or in a 304 may also send it, and the next client would get it (F7).
         if response.status() == StatusCode::PAYLOAD_TOO_LARGE || declares_body_of_none(response) {
             self.exchange.refuse_reuse();
         }

@@ -1,7 +1,7 @@
 //! HTTP/2 connections to the service, by prior knowledge or ALPN.
 //!
-//! hyper-util's ready-made client keeps a connection for each authority, and in HTTP/2 the authority is the one in the client's
-//! request: unauthenticated clients could open one for each name that they make up.
+//! hyper-util's ready-made client keeps a connection for each authority, and in HTTP/2 the client's request names the
+//! authority: unauthenticated clients could open a connection for each name that they make up.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -29,7 +29,7 @@ use super::read_size::ReadSize;
 use super::upstream::Upstream;
 use super::workers::{self, WorkerId};
 
-/// `:authority` becomes the value of `host` (RFC 9113 §8.3.1).
+/// Prepares a head for HTTP/2: `:authority` gets the value of `host` (RFC 9113 §8.3.1).
 pub(crate) fn prepare(head: &mut request::Parts, service: &UpstreamUrl) {
     head.version = Version::HTTP_2;
     let host = head.headers.remove(HOST);
@@ -42,7 +42,7 @@ pub(crate) fn prepare(head: &mut request::Parts, service: &UpstreamUrl) {
     head.uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
-/// The limit that h2 reports until the settings of the service arrive, which cannot contain this value.
+/// The limit that h2 reports until the service's settings arrive; these cannot contain this value.
 const UNKNOWN: usize = usize::MAX - 1;
 
 /// How often to check for the settings. They come with the first bytes of the service.
@@ -78,7 +78,8 @@ pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> 
     }));
     let last = AtomicUsize::new(UNKNOWN);
     let room = move || {
-        // While its task polls it, the last value is used: the pool is locked here, and nothing may wait.
+        // If its task is polling the connection, the last value is used: the pool is locked here, so this must not
+        // wait.
         if let Ok(connection) = connection.try_lock() {
             last.store(connection.as_ref().map_or(0, |it| it.current_max_send_streams()), Relaxed);
         }
@@ -87,13 +88,13 @@ pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> 
     Ok(Http2 { sender, opened: Arc::new(Opened { worker: workers::here(), room: Box::new(room) }) })
 }
 
-/// A service that first sends GOAWAY was not reached (F4a).
+/// The error for a service that sends GOAWAY first: it counts as not reached (F4a).
 fn not_connected(text: &'static str) -> BoxError {
     io::Error::new(io::ErrorKind::NotConnected, text).into()
 }
 
-/// HTTP/1's limit for a head, and as much again for how HTTP/2 counts it. h2 ends the whole connection for a head that is larger
-/// than that by a quarter: this is the size at which a head fails alone (F7).
+/// The limit for a head, as a multiple of the one for HTTP/1, because HTTP/2 counts more bytes for each line. A head
+/// above this limit fails alone (F7); h2 ends the whole connection only for one that is larger by another quarter.
 const HEAD_FACTOR: u32 = 4;
 
 fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
@@ -102,8 +103,8 @@ fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .keep_alive_interval(limits.ping_interval)
         .keep_alive_timeout(limits.ping_timeout)
-        // A connection carries many requests. Without pings, the next request would be the first to detect that the
-        // connection has died silently.
+        // Many requests share a connection. Without pings, only the next request would detect that the connection has
+        // died silently.
         .keep_alive_while_idle(true)
         .initial_max_send_streams(UNKNOWN)
         .initial_stream_window_size(limits.stream_window)
@@ -116,7 +117,7 @@ fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
 /// A handle to a connection to the service.
 pub(crate) struct Http2<B> {
     sender: SendRequest<Outgoing<B>>,
-    /// Also the identity of the connection: two handles are equal if they share it.
+    /// Two handles belong to the same connection if they share this.
     opened: Arc<Opened>,
 }
 
@@ -172,8 +173,8 @@ impl<B: ForwardBody> Sends<B> for Http2<B> {
     }
 }
 
-/// A reset is the service's answer to one request, unless its code states that the request was not processed (RFC 9113 §8.7).
-/// GOAWAY states the same for each request that it does not count.
+/// How far a request got. A reset is the service's answer to one request, unless its code means that the request was
+/// not processed (RFC 9113 §8.7). GOAWAY means the same for every request after the last one that it names.
 fn reached(error: &hyper::Error) -> Reached {
     match error.source().and_then(|source| source.downcast_ref::<h2::Error>()) {
         Some(error) if error.is_remote() && error.is_go_away() => Reached::Unprocessed,

@@ -1,6 +1,6 @@
 //! Closes connections that have been without a request for a while, in any HTTP version.
 //!
-//! hyper's timer for heads covers HTTP/1 alone, and starts only once hyper has detected HTTP/1. A client that sends
+//! hyper's timer for heads covers only HTTP/1, and starts only once hyper has detected HTTP/1. A client that sends
 //! `PRI` and no more, or keeps an HTTP/2 connection alive with pings, would stay for ever. That timer is also set for
 //! each request, while one for each connection is enough.
 
@@ -13,21 +13,21 @@ use tokio::time::Instant;
 pub(crate) struct Activity {
     connected: Instant,
     running: AtomicUsize,
-    /// Request bodies over HTTP/1 that are still held: hyper may be within one.
+    /// The number of HTTP/1 request bodies that are not dropped yet: hyper may still be reading one.
     bodies: AtomicUsize,
     /// Whether data that hyper has written still waits for the socket.
-    owes: AtomicBool,
+    write_waits: AtomicBool,
     /// When the last request ended, in microseconds since the client connected.
     ended: AtomicU64,
 }
 
 impl Activity {
     pub(crate) fn new() -> Self {
-        let (running, bodies, owes, ended) = Default::default();
-        Self { connected: Instant::now(), running, bodies, owes, ended }
+        let (running, bodies, write_waits, ended) = Default::default();
+        Self { connected: Instant::now(), running, bodies, write_waits, ended }
     }
 
-    /// A request is in flight from now on.
+    /// Notes that a request is in flight.
     pub(crate) fn request_started(&self) {
         self.running.fetch_add(1, Relaxed);
     }
@@ -37,7 +37,7 @@ impl Activity {
         self.running.fetch_sub(1, Relaxed);
     }
 
-    /// A request body may have more to come from now on.
+    /// Notes that a request body has begun, of which more may come.
     pub(crate) fn body_started(&self) {
         self.bodies.fetch_add(1, Relaxed);
     }
@@ -46,7 +46,7 @@ impl Activity {
         self.bodies.fetch_sub(1, Relaxed);
     }
 
-    /// Resolves once nothing was in flight for `limit`, from now on.
+    /// Resolves once no request was in flight for `limit`, counted from now.
     pub(crate) async fn stops_for(&self, limit: Duration) {
         let began = Instant::now();
         loop {
@@ -59,11 +59,11 @@ impl Activity {
         }
     }
 
-    /// Resolves once nothing was in flight for a while, and the last response is fully written: hyper is between two
-    /// requests.
+    /// Resolves once no request was in flight for a while, and the last response is fully written, so that hyper is
+    /// between two requests.
     ///
-    /// The time is `least`. It doubles, up to `most`, whenever a check finds that a request has just ended: a check
-    /// costs a busy connection a wake-up.
+    /// The wait is `least` at first. Whenever a check finds that a request has just ended, it doubles, up to `most`,
+    /// because each check wakes a busy connection.
     pub(crate) async fn wait_for_silence(&self, least: Duration, most: Duration) {
         let (mut limit, mut quiet) = (least, Duration::ZERO);
         loop {
@@ -73,7 +73,7 @@ impl Activity {
             if quiet < limit / 2 {
                 limit = most.min(limit * 2);
             } else if quiet >= limit {
-                if self.bodies.load(Relaxed) == 0 && !self.is_owing() {
+                if self.bodies.load(Relaxed) == 0 && !self.has_waiting_write() {
                     return;
                 }
                 quiet = Duration::ZERO;
@@ -81,14 +81,14 @@ impl Activity {
         }
     }
 
-    /// Sets whether written data waits from now on.
-    pub(crate) fn owes(&self, owes: bool) {
-        self.owes.store(owes, Relaxed);
+    /// Sets whether written data still waits for the socket.
+    pub(crate) fn note_write(&self, waits: bool) {
+        self.write_waits.store(waits, Relaxed);
     }
 
-    /// Whether the connection has more to write than its client takes.
-    pub(crate) fn is_owing(&self) -> bool {
-        self.owes.load(Relaxed)
+    /// Whether written data still waits, because the client does not read it.
+    pub(crate) fn has_waiting_write(&self) -> bool {
+        self.write_waits.load(Relaxed)
     }
 
     fn quiet_since(&self, now: Instant) -> Instant {

@@ -11,7 +11,7 @@ use tower_error_envelope::{ErrorEnvelopeLayer, RequestId};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// How near a gateway is to its end.
+/// The stages of a gateway's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     Serving,
@@ -21,7 +21,7 @@ pub(super) enum Stage {
     Stopping,
 }
 
-/// Waits for it.
+/// Waits for the stage `wanted`.
 pub(super) async fn reached(stage: &mut watch::Receiver<Stage>, wanted: Stage) {
     let _ = stage.wait_for(|stage| *stage >= wanted).await;
 }
@@ -35,7 +35,7 @@ pub(super) struct RequestTracker {
 }
 
 impl RequestTracker {
-    /// `layer` logs, counts and shows the requests that are lost.
+    /// `layer` logs and counts the requests whose response is lost, and shows them on its pages.
     pub(super) fn new(layer: ErrorEnvelopeLayer) -> Arc<Self> {
         let (requests, closing, ended_by) = Default::default();
         Arc::new(Self { layer, requests, closing, ended_by })
@@ -48,23 +48,23 @@ impl RequestTracker {
         }
     }
 
-    /// A request, until this is dropped.
+    /// Counts a request until the result is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.requests.fetch_add(1, Ordering::Relaxed);
         InFlight(Arc::clone(self))
     }
 
-    /// How many there are.
+    /// The number of requests in flight.
     pub(super) fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Clients should connect elsewhere from now on.
+    /// Makes responses close their connections: clients should connect elsewhere from now on.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    /// Requests in flight are dropped from now on, for this reason.
+    /// Notes that the gateway drops the requests in flight from now on, for this reason.
     pub(super) fn end(&self, by: &'static str) {
         let _ = self.ended_by.set(by);
     }

@@ -1,7 +1,7 @@
-//! The last request body of a connection over HTTP/1, and what is left of it.
+//! The last request body of an HTTP/1 connection, and the rest of it that was not read.
 //!
-//! hyper is within a body until all of it was read, and closes the connection after the response if it was not. So the rest of a
-//! body that was dropped is kept until its response leaves.
+//! If a body is dropped before all of it was read, hyper closes the connection after the response. So the rest of a
+//! dropped body is kept until the response leaves.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,16 +21,16 @@ pub(crate) struct LastBody {
 #[derive(Default)]
 struct BodyState {
     number: BodyNumber,
-    /// The body was not read to its end, so that hyper closes the connection after the response.
+    /// Whether the body was not read to its end, so that hyper closes the connection after the response.
     is_unread: bool,
-    /// The body was dropped.
+    /// Whether the body was dropped.
     is_left: bool,
-    /// The response to its request has left, and its head cannot change any more.
+    /// Whether the response to its request has left: then its head can no longer change.
     is_answered: bool,
     rest: Option<Incoming>,
 }
 
-/// Separates a body from earlier ones, which may be held for longer than their requests take.
+/// The number of a body, which distinguishes it from earlier bodies: they may exist longer than their requests.
 pub(crate) type BodyNumber = usize;
 
 impl LastBody {
@@ -43,21 +43,21 @@ impl LastBody {
         number
     }
 
-    /// The next request begins.
+    /// Notes that the next request begins.
     pub(crate) fn request_started(&self, activity: &Activity) {
         if self.is_current.swap(false, Relaxed) {
             self.drop_rest(activity);
         }
     }
 
-    /// The response to the last request leaves.
+    /// Notes that the response to the last request leaves.
     pub(crate) fn response_started(&self, activity: &Activity) {
         if self.is_current.load(Relaxed) {
             self.drop_rest(activity);
         }
     }
 
-    /// hyper skips what is left, or closes the connection.
+    /// Drops the rest: hyper then skips what has arrived, or closes the connection.
     fn drop_rest(&self, activity: &Activity) {
         let mut body = self.state();
         body.is_answered = true;
@@ -66,13 +66,14 @@ impl LastBody {
         drop(rest);
     }
 
-    /// The rest of a body that was dropped. While it is kept here, hyper is within it.
+    /// Takes the rest of a body that was dropped, to read it. While the rest exists, hyper waits for its end.
     pub(crate) fn take_rest(&self, activity: &Activity) -> Option<Incoming> {
         self.state().take_rest(activity)
     }
 
-    /// Whether hyper will close the connection after a response that leaves now, since it cannot skip the rest of the request: its
-    /// body was dropped, or it was not sent to the service to its end, which has responded and will not take more (`is_unsent`).
+    /// Whether hyper will close the connection after a response that leaves now, because it cannot skip the rest of the
+    /// request's body. This is so if the body was dropped, or if the service responded before it had all of the body
+    /// (`is_unsent`).
     pub(crate) fn closes_connection(&self, is_unsent: impl FnOnce() -> bool) -> bool {
         self.is_current.load(Relaxed) && {
             let body = self.state();
@@ -80,12 +81,12 @@ impl LastBody {
         }
     }
 
-    /// The rest that was taken was read to its end.
+    /// Notes that the taken rest was read to its end.
     pub(crate) fn rest_was_read(&self) {
         self.state().is_unread = false;
     }
 
-    /// This body was read to its end.
+    /// Notes that this body was read to its end.
     pub(crate) fn was_read(&self, number: BodyNumber) {
         let mut body = self.state();
         if body.number == number {
@@ -93,7 +94,8 @@ impl LastBody {
         }
     }
 
-    /// This body is dropped with this rest, which is kept for as long as the response has not left, if it `may_be_kept`.
+    /// Notes that this body is dropped, with this rest of it. If it `may_be_kept`, the rest is kept until the response
+    /// leaves.
     pub(crate) fn leave(&self, number: BodyNumber, rest: Incoming, may_be_kept: bool, activity: &Activity) {
         let mut body = self.state();
         if body.number != number || !body.is_unread {

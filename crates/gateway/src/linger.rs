@@ -1,8 +1,8 @@
 //! Closes sockets so that the client still gets the response.
 //!
-//! A kernel that closes a socket with unread bytes in it resets the connection, and the reset overtakes the answer: a
-//! client that is still writing its body never reads the 413. So the writing side is closed first and what still comes
-//! is read and dropped, for a while (rule G5's part that a layer cannot do; RFC 9112 §9.6).
+//! If a socket with unread bytes is closed, the kernel resets the connection, and the reset overtakes the response: a
+//! client that is still writing its body never reads the 413. So the writing side is closed first, and what still comes
+//! is read and dropped for a while (RFC 9112 §9.6; the part of rule G5 that a layer cannot do).
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -26,21 +26,21 @@ use super::short_write::{JoinBuffer, join_short};
 /// One place of `--max-connections`.
 pub(crate) type ConnectionSlot = OwnedSemaphorePermit;
 
-/// A stream that lingers when it is dropped, unless the client has closed its side already, or a reset must show the
-/// client that its body was cut off. A client that lets nothing be written for a while is reset.
+/// A stream that lingers when it is dropped, unless the client has already closed its side, or a reset must show the
+/// client that its body was cut off. If the client reads nothing for a while, its connection is reset.
 ///
-/// A connection among many has left all caches when its next request comes: the fields of each read and write are kept
-/// close together, and the rest in a box.
+/// With many connections, this one's memory has left all caches when its next request comes. So the fields that each
+/// read and write needs are close together, and the rest is in a box.
 pub(crate) struct Lingering {
     /// Only `drop` takes it.
     open: Option<(TcpStream, Box<SocketState>)>,
     client_closed: bool,
     limits: Arc<ClientLimits>,
-    /// Runs while nothing can be written.
+    /// The clock runs while nothing can be written.
     clock: Option<Pin<Box<Sleep>>>,
 }
 
-/// The state that lives as long as the socket: also when it was upgraded, and while it lingers.
+/// The state that exists as long as the socket, even after an upgrade and while it lingers.
 struct SocketState {
     connection: OpenConnection,
     unsent: Unsent,
@@ -49,15 +49,15 @@ struct SocketState {
 
 /// How much unsent data the kernel takes.
 ///
-/// By default it takes megabytes for a client that reads slowly, and reports room only once a third of them have left:
-/// a stalled client and a slow one would look alike. A client that is fast gets more at once, as its room lasts.
+/// By default it takes megabytes for a client that reads slowly, and reports room only once a third of them are sent: a
+/// slow client would look like a stalled one. A fast client gets more at once, as long as there is [`Room`].
 struct Unsent {
     small: u32,
     room: Option<Room>,
 }
 
 impl Unsent {
-    /// A client that takes half of the waiting data in this time has several MB a second.
+    /// A client that takes half of the waiting data within this time reads several MB per second.
     const FAST: Duration = Duration::from_millis(20);
     const SLOW: Duration = Duration::from_millis(500);
 
@@ -80,7 +80,7 @@ impl Unsent {
 
     fn set_unsent_limit(&self, stream: &TcpStream) {
         let bytes = if self.room.is_some() { u32::try_from(large(self.small)).unwrap_or(u32::MAX) } else { self.small };
-        // A socket that is gone by now returns an error when it is read.
+        // If the socket is already closed, the next read reports that.
         #[cfg(target_os = "linux")]
         let _ = SockRef::from(stream).set_tcp_notsent_lowat(bytes);
         #[cfg(not(target_os = "linux"))]
@@ -136,12 +136,13 @@ impl Drop for Lingering {
             });
             return;
         }
-        // The place in `--max-connections` is free once there is no socket.
+        // The place in `--max-connections` becomes free only once the socket is closed.
         drop(stream);
     }
 }
 
-/// A client that still sends much does not keep its worker from others, and a silent one holds no buffer.
+/// Reads and drops what the client still sends. A client that sends much does not keep the worker from others, and a
+/// silent client holds no buffer.
 async fn drain(mut stream: TcpStream, mut most: u64) -> io::Result<()> {
     stream.shutdown().await?;
     while most > 0 {
@@ -157,7 +158,7 @@ async fn drain(mut stream: TcpStream, mut most: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Linux drops what TCP has received without copying it (`MSG_TRUNC`, tcp(7)).
+/// With this flag, Linux drops what TCP has received without copying it (`MSG_TRUNC`, tcp(7)).
 #[cfg(target_os = "linux")]
 const DROP: i32 = rustix::net::RecvFlags::TRUNC.bits().cast_signed();
 #[cfg(not(target_os = "linux"))]

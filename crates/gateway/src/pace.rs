@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-/// Stores when the request last moved on, and whether the client holds it up.
+/// When the request last made progress, and whether it waits for the client.
 #[derive(Clone)]
 pub(crate) struct Pace(Arc<Mutex<LastMove>>);
 
@@ -17,7 +17,7 @@ struct LastMove {
     ended: bool,
 }
 
-/// In the extensions of a response that came before its request's body was sent to the end.
+/// Marks, in its extensions, a response that came before its request's body was completely sent.
 #[derive(Clone, Copy)]
 pub(crate) struct UnsentBody;
 
@@ -26,13 +26,13 @@ impl Pace {
         Self(Arc::new(Mutex::new(LastMove { at: Instant::now(), waits_for_client: false, ended: false })))
     }
 
-    /// Since when the service holds the request up: now, while the client does.
+    /// Since when the request waits for the service; the current time while it waits for the client.
     pub(crate) fn waited_since(&self) -> Instant {
         let last = self.last();
         if last.waits_for_client { Instant::now() } else { last.at }
     }
 
-    /// Notes that the request has moved on just now, or waits for its client.
+    /// Notes that the request made progress just now, or that it waits for the client.
     pub(crate) fn note(&self, waits_for_client: bool) {
         let mut last = self.last();
         (last.at, last.waits_for_client) = (Instant::now(), waits_for_client);

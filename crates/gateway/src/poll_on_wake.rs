@@ -1,19 +1,20 @@
-//! A future that is polled when it is woken, and not each time its task is.
+//! A future that is polled only when it was woken itself, and not each time its task is polled.
 //!
-//! Clocks and signals that seldom resolve wait in the same task as a connection that is polled with each request: a poll of
-//! one of tokio's clocks costs a hundred instructions and more.
+//! Clocks and signals that seldom resolve share a task with a connection, which is polled at each request, and polling
+//! one of tokio's clocks costs a hundred instructions or more.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// `F`, polled at first and after each wake-up; polled again at once after it has resolved, since it may resolve again.
+/// Polls `F` at first and after each wake-up of its own. After `F` has resolved, it is polled again at once, since it
+/// may resolve again.
 pub(crate) struct PollOnWake<F> {
     wakes: Arc<Wakes>,
-    /// How many there had been when it was polled last.
+    /// The number of wake-ups when the future was last polled.
     seen: u32,
-    /// The task that polled it last: a known one needs no lock.
+    /// The task that polled this last: the same task need not be stored again, which takes a lock.
     task: Option<Waker>,
     future: F,
 }
@@ -29,7 +30,7 @@ impl<F> PollOnWake<F> {
         Self { wakes: Arc::default(), seen: u32::MAX, task: None, future }
     }
 
-    /// The future, which is polled again next.
+    /// The future. The caller may change it, so the next poll reaches it.
     pub(crate) fn get_mut(&mut self) -> &mut F {
         self.seen = self.wakes.count.load(Ordering::Acquire).wrapping_sub(1);
         &mut self.future
@@ -41,7 +42,7 @@ impl<F: Future + Unpin> Future for PollOnWake<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
-        // First the task, then the look: a wake between the two wakes it.
+        // The task is stored before the wake-ups are read, so that a wake-up between the two wakes this task.
         if !this.task.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
             this.task = Some(cx.waker().clone());
             *this.wakes.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());

@@ -30,12 +30,12 @@ use super::upgrade::{self, UpgradeRequest};
 use super::upstream::Upstream;
 use super::{headers, http1, http2, pool};
 
-/// The way to one service.
+/// Forwards requests to one service.
 pub(crate) struct Proxy<B: Send + 'static> {
     connections: Connections<B>,
     url: Arc<str>,
     head_limit: HeadLimit,
-    /// The limits of scopes, by their durations.
+    /// The time limits that scopes set for response heads, by duration.
     scope_limits: Mutex<HashMap<Duration, HeadLimit>>,
     capacity: Capacity,
 }
@@ -45,7 +45,7 @@ enum Connections<B: Send + 'static> {
     Http2 { pool: Pool<Http2<B>>, service: UpstreamUrl },
 }
 
-/// A request in the form for its service, and the steps left for it.
+/// A request in the form for its service, and what else is needed to send it.
 pub(crate) struct Prepared<B> {
     request: PendingRequest<B>,
     pace: Option<Pace>,
@@ -87,8 +87,8 @@ impl<B: ForwardBody> Proxy<B> {
         Ok(Self { connections, url, head_limit: HeadLimit::new(timeout), scope_limits: Mutex::default(), capacity })
     }
 
-    /// Makes the service's request of one that is not [refused](refuse): all steps that need no wait, since a future
-    /// moves its contents.
+    /// Turns a client's request that was not [refused](refuse) into one for the service. This does all steps that need
+    /// no wait, because a future would have to move the request.
     pub(crate) fn prepare(&self, mut request: Request<B>, hop: HopHeaders) -> Result<Prepared<B>, BoxError> {
         let record = AccessRecord::take_from(&mut request);
         let binding = Binding::take_from(request.extensions_mut());
@@ -127,13 +127,13 @@ impl<B: ForwardBody> Proxy<B> {
         })
     }
 
-    /// The limit of a scope. A policy has few, and each stays as long as the service.
+    /// The time limit of a scope. A policy has few different ones, so each is kept as long as the service.
     fn scope_limit(&self, limit: Duration) -> HeadLimit {
         let mut limits = self.scope_limits.lock().unwrap_or_else(PoisonError::into_inner);
         limits.entry(limit).or_insert_with(|| HeadLimit::new(limit)).clone()
     }
 
-    /// The service's response.
+    /// Sends the request; the future is the service's response.
     #[expect(clippy::manual_async_fn, reason = "an async function has room for its arguments twice")]
     pub(crate) fn send(
         self: Arc<Self>,
@@ -157,7 +157,7 @@ impl<B: ForwardBody> Proxy<B> {
             }
             let hop = HopHeaders::from_headers(response.headers());
             if !headers::is_coded_at_most_in_chunks(response.headers(), hop) {
-                // Without this error the rest of it would reach the client without the name of its coding.
+                // Otherwise the body would reach the client still coded, but without the name of its coding.
                 let text = "the service's response has a transfer coding besides chunked";
                 let cause = ProxyFailure::new(ProxyError::HttpProtocolError, text);
                 return Err(Fault::new(ErrorCode::OTHER).caused_by(cause).into());
@@ -172,9 +172,10 @@ impl<B: ForwardBody> Proxy<B> {
     }
 }
 
-/// Refuses requests that are not for forwarding. CONNECT opens a tunnel past every guard (405: the method is known and
-/// not for here). A target that is neither a path, a URI nor `*` names nothing; a request without one host has no route
-/// (RFC 9112 §3.2). A body in a coding that is not removed here would arrive without its name (RFC 9112 §6.1).
+/// Refuses requests that are not for forwarding. CONNECT would open a tunnel past every guard (405: the method is
+/// known, but not supported here). A target must be a path, a URI or `*`, and without exactly one host a request has no
+/// route (RFC 9112 §3.2). If a body has a transfer coding that is not removed here, it would reach the service without
+/// the name of its coding (RFC 9112 §6.1).
 pub(crate) fn refuse<B>(request: &Request<B>, hop: HopHeaders) -> Result<(), Fault> {
     let uri = request.uri();
     let failure = |text: &str| ProxyFailure::new(ProxyError::HttpRequestError, text);

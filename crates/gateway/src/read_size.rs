@@ -1,26 +1,27 @@
 //! How many bytes are read at once.
 //!
-//! A read costs its system call, its wake-ups and its frame whatever its size: a body that flows wants large pieces. But three of
-//! them are held for a reader that stops: one being written, one waiting for that, and one on its way there. So a connection
-//! reads pieces of its own size, and of [`TIMES`] that while they come full and the process has [`Room`] for it. Whatever clients
-//! do, large pieces hold [`MOST`] bytes at most in all.
+//! Each read costs a system call, wake-ups and a frame, whatever its size, so large pieces are best for a fast body.
+//! But if the reader stops, three pieces are held: one that is being written, one that waits for that, and one on its
+//! way. So a connection reads pieces of its configured size, and pieces [`TIMES`] as large while they arrive full and
+//! the process has [`Room`] for them. Whatever clients do, all large pieces together take at most [`MOST`] bytes.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// How many times its first size a piece may grow to.
+/// How many times its configured size a piece may have.
 const TIMES: usize = 4;
 /// How many pieces are held for a reader that stops.
 const PIECES: usize = 3;
-/// The memory for large pieces, in bytes: enough for some forty bodies at full speed. The others are read in small pieces.
+/// The memory for all large pieces, in bytes: enough for some forty bodies at full speed. Further bodies are read in
+/// small pieces.
 const MOST: usize = 64 << 20;
-/// The least size of a buffer in hyper.
+/// The smallest buffer size in hyper.
 const LEAST: usize = 8 << 10;
-/// hyper doubles its buffer when a read fills it: a read that is to stay small leaves a page of it empty.
+/// hyper doubles its buffer when a read fills it. So a read that must stay small leaves this much of the buffer empty.
 const PAGE: usize = 4 << 10;
 
 static LEFT: AtomicUsize = AtomicUsize::new(MOST);
 
-/// The most that a buffer of `small` grows to.
+/// The size to which a buffer of the size `small` may grow.
 pub(crate) const fn large(small: u32) -> usize {
     let small = small as usize;
     (if small < LEAST { LEAST } else { small }).saturating_mul(TIMES)
@@ -48,7 +49,7 @@ impl ReadSize {
         limit as u64
     }
 
-    /// A read returned this many bytes.
+    /// Notes that a read returned this many bytes.
     pub(crate) fn read(&mut self, bytes: usize) {
         if self.room.is_none() && bytes >= self.small - PAGE {
             self.room = Room::within(self.small.saturating_mul(TIMES * PIECES), self.left);
@@ -58,14 +59,14 @@ impl ReadSize {
     }
 }
 
-/// Bytes of the process, until it is dropped.
+/// A share of the process's memory for large pieces, until this is dropped.
 pub(crate) struct Room {
     bytes: usize,
     left: &'static AtomicUsize,
 }
 
 impl Room {
-    /// `None` if other connections use it.
+    /// Takes this many bytes; `None` if other connections use up the memory.
     pub(crate) fn take(bytes: usize) -> Option<Self> {
         Self::within(bytes, &LEFT)
     }

@@ -23,10 +23,11 @@ use super::headers;
 use super::limits::ClientLimits;
 use super::response_body::ResponseBody;
 
-/// How many headers a request gets here: an id, and three that name the client.
+/// How many headers the gateway adds to a request: an id, and three that name the client.
 const ADDED: usize = 4;
 
-/// The service of one connection: the layer, with what it and the service behind it need of the client.
+/// The hyper service of one connection: passes requests to the layer, with the facts about the client that the layer
+/// and the service behind it need.
 pub(super) struct Requests<S> {
     pub(super) service: S,
     pub(super) client: Box<Client>,
@@ -45,7 +46,7 @@ impl<S> Requests<S> {
         let (mut head, body) = request.into_parts();
         self.state.reset.saw_request(head.version);
         self.state.bind(&mut head);
-        // The layer and the gateway add this many: reserved at once, the map grows once.
+        // The layer and the gateway add this many headers; if their room is reserved now, the map grows only once.
         head.headers.reserve(ADDED);
         headers::drop_named(&mut head.headers);
         let body = ClientBody::new(body, &head, &self.limits, &self.state, record.clone());
@@ -67,7 +68,7 @@ where
         let (active, going) = (self.state.begin(request.version()), self.client.begin(request.version()));
         let (request, record) = self.inbound(request);
         let mut service = self.service.clone();
-        // Most services are ready; the request's task polls one that is not again.
+        // Most services are ready. If one is not, the request's task polls it again.
         let response = going.in_scope(|| match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(())) => Either::Left(service.call(request)),
             Poll::Pending => Either::Right(Box::pin(service.oneshot(request))),

@@ -21,14 +21,14 @@ impl ResetOnBreak {
         self.old_client.store(version < Version::HTTP_11, Relaxed);
     }
 
-    /// A body was cut off: a client of HTTP/1.0 would take it for whole.
+    /// Notes that a body was cut off: without a reset, a client of HTTP/1.0 would take it for complete.
     pub(crate) fn body_broke_off(&self) {
         if self.old_client.load(Relaxed) {
             self.reset();
         }
     }
 
-    /// The connection ends with a reset, whatever happens to its bodies.
+    /// Makes the connection end with a reset, whatever happens to its bodies.
     pub(crate) fn reset(&self) {
         self.broken.store(true, Relaxed);
     }
@@ -38,20 +38,20 @@ impl ResetOnBreak {
     }
 }
 
-/// Whether a body over HTTP/2 without more frames was not sent to its end: hyper takes a reset with `NO_ERROR` for the
-/// end, h2 reports the difference.
+/// Whether a body over HTTP/2 without more frames was not sent to its end: hyper treats a reset with `NO_ERROR` as the
+/// end, while h2 reports the difference.
 pub(crate) fn is_cut_off(body: &Incoming) -> bool {
     !body.is_end_stream()
 }
 
 /// The error of a body that is [cut off](is_cut_off).
-pub(crate) fn within_body(peer: &str) -> BoxError {
+pub(crate) fn cut_off_error(peer: &str) -> BoxError {
     io::Error::new(io::ErrorKind::ConnectionReset, format!("the {peer} reset its stream in the middle of its body"))
         .into()
 }
 
-/// The error of a client's body. Separates a client that is gone from one that frames its body wrongly (F1a).
-pub(crate) fn of_client(error: hyper::Error) -> BoxError {
+/// The error of a client's body. It distinguishes a client that left from one that frames its body wrongly (F1a).
+pub(crate) fn client_body_error(error: hyper::Error) -> BoxError {
     let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
     let is_gone = h2.is_some_and(|error| error.is_io() || error.is_remote());
     if is_gone { io::Error::new(io::ErrorKind::ConnectionReset, error).into() } else { error.into() }

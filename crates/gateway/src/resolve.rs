@@ -45,7 +45,7 @@ impl Resolver {
         &self,
         lookup: impl Future<Output = io::Result<Addresses>> + Send + 'static,
     ) -> io::Result<Addresses> {
-        let mut running = self.running(lookup);
+        let mut running = self.join_or_start(lookup);
         let found = running.wait_for(Option::is_some).await.ok().and_then(|found| found.clone());
         match found {
             Some(Ok(addresses)) => Ok(addresses),
@@ -54,21 +54,21 @@ impl Resolver {
         }
     }
 
-    fn running(&self, lookup: impl Future<Output = io::Result<Addresses>> + Send + 'static) -> Receiver<Outcome> {
+    fn join_or_start(&self, lookup: impl Future<Output = io::Result<Addresses>> + Send + 'static) -> Receiver<Outcome> {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_under_way = |running: &&Receiver<Outcome>| running.borrow().is_none() && running.has_changed().is_ok();
         if let Some(running) = running.as_ref().filter(is_under_way) {
             return running.clone();
         }
         let (found, waiting) = watch::channel(None);
-        // On a task of its own: it continues after the request that started it leaves.
+        // The lookup runs on a separate task, so that it continues even if the request that started it is dropped.
         tokio::spawn(async move { found.send_replace(Some(lookup.await.map_err(Arc::new))) });
         *running = Some(waiting.clone());
         waiting
     }
 }
 
-/// Returns the first connection that an address accepts; if none does, the error of the last one.
+/// Connects to the first address that accepts; if none does, returns the error of the last one.
 async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
     let Some((last, others)) = addresses.split_last() else {
         return Err(unresolved(io::ErrorKind::NotFound, "the service's host name has no address"));

@@ -1,9 +1,9 @@
 //! The body of a response to a client, which also signals that it was cut off.
 //!
-//! To HTTP/1.0 a body without a length ends with the connection, so that one that was cut off looks whole. A reset is the
-//! only other signal. HTTP/1.1 misses the last chunk and HTTP/2 gets RST_STREAM: hyper sends both. But RST_STREAM drops
-//! what the stream has not written yet, its head too (h2's `send_reset` clears the queue). The task that writes is
-//! another one: it is given a moment first.
+//! In HTTP/1.0, a body without a length ends with the connection, so one that was cut off looks complete. Only a reset
+//! can signal the difference. In HTTP/1.1 the last chunk is missing, and in HTTP/2 hyper sends RST_STREAM. But
+//! RST_STREAM drops what the stream has not written yet, even its head (h2's `send_reset` clears the queue). Another
+//! task writes, so that one gets a moment first.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ use super::client::ClientRequest;
 use super::connection_state::ResponseProgress;
 use super::tracked_data::TrackedData;
 
-/// How long a broken body waits for its last bytes to be written: many times as long as a write takes, and too short
-/// for a client to notice.
+/// How long a body that broke off waits until its last bytes are written: many times as long as a write takes, and too
+/// short for a client to notice.
 const LEAVES: Duration = Duration::from_millis(20);
 
 pin_project! {
@@ -47,7 +47,7 @@ pin_project! {
     }
 }
 
-/// An error that waits until what came before it has left.
+/// An error that waits until everything before it has been sent.
 struct Broken<E> {
     error: E,
     left: Pin<Box<Sleep>>,
@@ -66,7 +66,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<TrackedData>, B::Error>>> {
         let this = self.project();
         if this.progress.is_held_up() {
-            // For a client that does not read, only one piece is read ahead, not as many as hyper's buffer takes.
+            // If the client does not read, only one piece is read in advance, not as many as fit into hyper's buffer.
             return Poll::Pending;
         }
         if let (None, Some(body)) = (&this.broken, this.body.as_pin_mut()) {

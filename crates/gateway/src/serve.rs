@@ -32,11 +32,11 @@ use super::{count, date, tls};
 
 const LOG: &str = "error_envelope::gateway::serve";
 
-/// This many clients may wait to be accepted, where the system allows it (`net.core.somaxconn`, since Linux 5.4 as
-/// many).
+/// How many clients may wait to be accepted, if the system allows it (`net.core.somaxconn`, which is as large since
+/// Linux 5.4).
 ///
-/// The handshake of a client that finds no room there is tried again a second later, then three, then seven. 128, the
-/// length of bound listeners, is less than the number of simultaneous clients after a deployment.
+/// If there is no room, a client's system repeats the handshake after one second, then after three, then after seven.
+/// 128, the usual length, is less than the number of clients that connect at once after a deployment.
 const QUEUE: i32 = 4096;
 
 /// A reverse proxy with the layer, which listens for clients.
@@ -74,7 +74,8 @@ impl Gateway {
         let handover = Handover::new(config.upgrade.take(), &listener, admin)?;
         let mut workers = Workers::start(config.workers)?;
         take_first_times(&mut workers);
-        // Unregistered from this runtime: a runtime that does not accept must not be woken for new clients.
+        // The listener is unregistered from this runtime, so that new clients do not wake a runtime that does not
+        // accept.
         let listener = listener.into_std()?;
         let further = (1..workers.count()).map(|_| listener.try_clone()).collect::<io::Result<Vec<_>>>()?;
         let listeners = further.into_iter().chain([listener]).collect();
@@ -149,8 +150,8 @@ impl Gateway {
     }
 }
 
-/// Has hyper read the clock for the first time on each thread, and returns when all have: the clock may be set to
-/// before 1970 later.
+/// Makes hyper read the clock for the first time on each thread, and waits for that: later the clock may be set to
+/// before 1970.
 fn take_first_times(workers: &mut Workers) {
     let (taking, taken) = mpsc::channel::<Infallible>();
     workers.run(iter::repeat_with(|| {
@@ -162,11 +163,11 @@ fn take_first_times(workers: &mut Workers) {
     }));
     drop(taking);
     date::take_first_time();
-    // It ends without a message, once the last thread has dropped its sender.
+    // The channel ends without a message, once the last thread has dropped its sender.
     let _ = taken.recv();
 }
 
-/// How the connections are to end, and how long that takes.
+/// How the connections end, and how long that may take.
 struct Ending {
     stages: watch::Sender<Stage>,
     tracker: Arc<RequestTracker>,
@@ -177,7 +178,7 @@ impl Ending {
     async fn drained_after(&self, stop: impl Future<Output = ()>) {
         stop.await;
         self.tracker.close();
-        // After a hand-over no new clients are sent here, so none needs a notice.
+        // After a hand-over, no new clients connect here, so none must be sent elsewhere.
         let mut stage = self.stages.subscribe();
         tokio::select! {
             biased;
@@ -186,7 +187,8 @@ impl Ending {
         }
     }
 
-    /// Serves the connections that are left after a hand-over until they end, the idle timeout has passed, or `stop`.
+    /// Serves the remaining connections after a hand-over, until they have ended, the idle timeout has passed, or
+    /// `stop` is ready.
     async fn serve_remaining(&self, stop: impl Future<Output = ()>) {
         tracing::info!(target: LOG, "handed over: serving the connected clients until they leave");
         self.tracker.close();
@@ -209,7 +211,7 @@ impl Ending {
         }
     }
 
-    fn cut_short(&self, signal: &impl fmt::Display) {
+    fn end_at_once(&self, signal: &impl fmt::Display) {
         let requests = self.tracker.requests();
         tracing::warn!(target: LOG, requests, %signal, "stopped at once: received a second signal");
         self.tracker.end("a second signal came");
@@ -223,7 +225,7 @@ enum AcceptEnd {
     HandedOver,
 }
 
-/// The load balancer needs time to detect that the gateway drains, and to send clients elsewhere.
+/// Waits for the load balancer to detect that the gateway drains, and to send clients elsewhere.
 async fn drain(delay: Duration) {
     if !delay.is_zero() {
         tracing::info!(target: LOG, delay = %format_duration(delay), "draining: still accepting connections");
@@ -256,7 +258,7 @@ async fn run<T: fmt::Display>(
         () = to_its_end => None,
         signal = at_once => {
             release();
-            ending.cut_short(&signal);
+            ending.end_at_once(&signal);
             Some(signal)
         }
     }
@@ -271,8 +273,8 @@ async fn accept_to_the_end(
     mut stop: Pin<&mut impl Future<Output = ()>>,
 ) -> AcceptEnd {
     let (mut acceptors, here) = Acceptors::start(listeners, serve);
-    // Each client meets one process: another one is notified that it may begin, or that this one ends, once no listener
-    // accepts here.
+    // Only one process at a time accepts clients: the other one is notified that it may begin, or that this one ends,
+    // only once no listener accepts here.
     let steer = async move {
         if !handover.report_serving().await {
             acceptors.end().await;
@@ -284,7 +286,7 @@ async fn accept_to_the_end(
                 successor = handover.successor() => Some(successor),
                 () = acceptors.ended() => panic!("no thread accepts clients any more"),
             };
-            // Otherwise it would serve next to the successor if this gateway died now, and after a stop by an operator.
+            // Otherwise the predecessor would serve again if this gateway died now, or after an operator stopped it.
             handover.releaser()();
             let Some(successor) = successor else {
                 acceptors.end().await;

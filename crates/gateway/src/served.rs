@@ -1,10 +1,10 @@
-//! hyper's server of one connection, dropped while its client is silent.
+//! hyper's server for one connection, which is dropped while the client is silent.
 //!
-//! hyper keeps some 16 KiB of buffers for a connection that waits for its next request, and more once a body has gone through
-//! them. So after a while without a request over HTTP/1 its server is dropped, and created again at the first byte. A silent
-//! connection costs the same whether or not it has sent anything before, and the memory of many is soon free for the next ones.
-//! (hyper-util's `auto` also chooses by the first bytes, but keeps its server, and has no limit for heads apart from the one for
-//! all that is read.)
+//! hyper keeps some 16 KiB of buffers for a connection that waits for its next request, and more once a body has gone
+//! through them. So after a while without a request over HTTP/1, its server is dropped, and created again at the first
+//! byte. A silent connection then needs as little memory as one that has not sent anything yet, and the memory of many
+//! silent connections is soon free for others. (hyper-util's `auto` also detects the version by the first bytes, but
+//! keeps its server, and limits heads only together with everything else that is read.)
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ use super::read_size::{ReadSize, large};
 
 /// How long a connection must be silent before its server is dropped: a client with a single request is done by then.
 const SHORT_SILENCE: Duration = Duration::from_millis(100);
-/// The same for a client that sent again soon after its server was dropped, or has sent half a head. It is longer than
-/// the pauses of a busy client, and short compared with the time that a client may be idle.
+/// The same for a client that sent another request soon after its server was dropped, or that has sent a part of a
+/// head. It is longer than the pauses of a busy client, and short compared with the time that a client may be idle.
 const LONG_SILENCE: Duration = Duration::from_secs(2);
 
 /// How hyper serves each connection.
@@ -43,14 +43,17 @@ pub(super) struct Servers {
 }
 
 impl Servers {
-    /// `half_close` stays off: a client that has closed its writing side looks the same as one that is gone. With
-    /// `half_close`, the service would continue to work for a lost client. Rule F2 logs such a request as abandoned.
+    /// `half_close` stays off. A client that has closed its writing side looks the same as one that has gone: with
+    /// `half_close`, the service would continue to work for a lost client, whose request must be logged as abandoned
+    /// (rule F2).
     pub(super) fn new(limits: &ClientLimits) -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
-        // `idle` limits the time for a head: hyper has a timer of its own for each.
+        // hyper's own time limit for heads is off, because it sets a timer for each head: `idle` limits that time
+        // instead.
         http1.header_read_timeout(None).max_header_size(limits.max_head as usize);
         http1.max_buf_size(large(limits.stream_buffer).max(limits.max_head as usize));
-        // Each response has the date that `client` gives it. In HTTP/1, hyper's own error responses have hyper's.
+        // `client` adds the date to each response. In HTTP/1, the error responses that hyper makes itself have hyper's
+        // date.
         http2
             .auto_date_header(false)
             .timer(TokioTimer::new())
@@ -69,8 +72,8 @@ type Io<T> = TokioIo<ClientStream<T>>;
 
 /// A connection, from its first byte to its end.
 ///
-/// A connection among many has left all caches when its next request comes: the fields that each poll reads are kept close
-/// together, and the others are in a box.
+/// With many connections, this one's memory has left all caches when its next request comes. So the fields that each
+/// poll reads are close together, and the others are in a box.
 pub(super) struct Served<T, S: HttpService<Incoming>> {
     state: State<T, S>,
     waits: PollOnWake<Box<Waits>>,
@@ -84,7 +87,7 @@ enum State<T, S: HttpService<Incoming>> {
     Quiet(Box<QuietConnection<T, S>>),
     Http1(Box<http1::UpgradeableConnection<Io<T>, S>>),
     Http2(Pin<Box<http2::Connection<Io<T>, S, TokioExecutor>>>),
-    /// The connection ends between two requests: over TLS the client gets a notice.
+    /// The connection is closed between two requests: over TLS the client gets a notice first.
     Closing(Box<ClientStream<T>>),
     Ended,
 }
@@ -96,7 +99,7 @@ struct QuietConnection<T, S> {
     is_new: bool,
 }
 
-/// The waits of a connection besides its requests.
+/// What a connection waits for besides its requests.
 struct Waits {
     /// Set while there is a server that can be dropped.
     silence: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -152,9 +155,9 @@ where
         Self { state, waits, servers, connection, server_dropped: None }
     }
 
-    /// Ends the connection after its current requests, and at `deadline` at the latest.
+    /// Ends the connection after its current requests, but at `deadline` at the latest.
     pub(super) fn graceful_shutdown(&mut self, deadline: impl Future<Output = End> + Send + 'static) {
-        // `silence: None`: the server must not be dropped now, because a new one would not be ending.
+        // `silence: None`, since the server must not be dropped now: a new one would not be shutting down.
         **self.waits.get_mut() = Waits { silence: None, deadline: Box::pin(deadline) };
         self.state = match std::mem::replace(&mut self.state, State::Ended) {
             State::Quiet(quiet) => State::Closing(Box::new(quiet.stream)),
@@ -170,11 +173,11 @@ where
         };
     }
 
-    /// Creates the server for its client, once that has begun to send.
-    fn poll_speaks(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+    /// Creates the server for the client's HTTP version, once the client has begun to send.
+    fn poll_new_server(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         let State::Quiet(quiet) = &mut self.state else { return Poll::Ready(Ok(())) };
         let is_http2 = if quiet.is_new { ready!(quiet.stream.poll_is_http2(cx))? } else { false };
-        let begins = is_http2 || ready!(quiet.stream.poll_begins(cx))?;
+        let begins = is_http2 || ready!(quiet.stream.poll_has_bytes(cx))?;
         let State::Quiet(quiet) = std::mem::replace(&mut self.state, State::Ended) else {
             return Poll::Ready(Ok(()));
         };
@@ -193,7 +196,7 @@ where
         Poll::Ready(Ok(()))
     }
 
-    /// How long the connection must at least be silent before a new server is dropped.
+    /// How long the connection must be silent before a new server is dropped, at least.
     fn shortest_silence(&self) -> Duration {
         match self.server_dropped {
             Some(server_dropped) if server_dropped.elapsed() < LONG_SILENCE => LONG_SILENCE,
@@ -215,9 +218,9 @@ where
     /// Ready once the connection has ended, or must end.
     pub(super) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         loop {
-            // The server first: it handles what has arrived by now before it is dropped.
+            // The server is polled first, so that it handles everything that has arrived before it may be dropped.
             let ended = match &mut self.state {
-                State::Quiet(_) => match self.poll_speaks(cx) {
+                State::Quiet(_) => match self.poll_new_server(cx) {
                     Poll::Ready(Ok(())) => continue,
                     other => other,
                 },

@@ -1,15 +1,17 @@
-//! The pieces of a short message, for one `send`: the system takes a thirtieth less time for it than for a list of pieces.
+//! Joins the pieces of a short message for one `send`, which takes the system a thirtieth less time than a list of
+//! pieces.
 
 use std::io::IoSlice;
 
 use smallvec::SmallVec;
 
-/// The longest write to copy, in bytes: a head and a short body. A longer copy saves less time, and it is on the stack.
+/// The longest write to copy, in bytes: a head and a short body. A longer copy, which is on the stack, would save less
+/// time.
 const SHORT: usize = 1024;
 
 pub(crate) type JoinBuffer = SmallVec<[u8; SHORT]>;
 
-/// `pieces` as one, in `buffer` where there are several; `None` where those are not short.
+/// The pieces as one slice, copied into `buffer` if there are several; `None` if together they are not short.
 pub(crate) fn join_short<'a>(pieces: &'a [IoSlice<'_>], buffer: &'a mut JoinBuffer) -> Option<&'a [u8]> {
     if let [one] = pieces {
         return Some(one);

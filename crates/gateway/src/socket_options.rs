@@ -6,7 +6,8 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-/// The silence before the first probe: the same as before a ping over HTTP/2. Firewalls forget a connection after minutes.
+/// The time without data before the first probe: the same as before a ping over HTTP/2. Firewalls forget a silent
+/// connection after minutes.
 const QUIET: Duration = Duration::from_secs(30);
 /// The time between two probes: longer than any round trip.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -16,11 +17,11 @@ const TIMES: u32 = 3;
 /// Sends small writes at once, and enables the kernel's probes of the other side (RFC 9293 §3.8.4). They begin after
 /// half a minute without data, and close a dead connection a minute after the last data.
 ///
-/// A machine that loses its power sends nothing, and neither does a firewall that drops a connection. Where one side
-/// may be quiet for as long as it likes (an upgraded connection, a pause within the service's answer), nothing else
-/// would detect that.
+/// If a machine loses its power, or a firewall drops a connection, nothing is sent to report it. If the other side may
+/// be silent without a time limit (on an upgraded connection, within the service's response), only the probes detect
+/// that.
 pub(super) fn set_socket_options(stream: &TcpStream) -> io::Result<()> {
-    // Without it the kernel holds a small write back until the last one is acknowledged.
+    // Without this option, the kernel holds back a small write until the last one is acknowledged.
     stream.set_nodelay(true)?;
     let often = TcpKeepalive::new().with_time(QUIET).with_interval(AGAIN).with_retries(TIMES);
     SockRef::from(stream).set_tcp_keepalive(&often)

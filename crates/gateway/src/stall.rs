@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep};
 pub(crate) struct StallLimit {
     limit: Duration,
     timer: Pin<Box<Sleep>>,
-    /// Whether the timer runs: the body has had no frame since it was started.
+    /// Whether the timer runs. It was started when the body had no frame, and none has come since.
     waits: bool,
 }
 
@@ -21,7 +21,7 @@ impl StallLimit {
         Self { limit, timer: Box::pin(sleep(limit)), waits: false }
     }
 
-    /// Notes that the body has a frame, or its end.
+    /// Notes that a frame of the body came, or its end.
     pub(crate) fn note_progress(&mut self) {
         self.waits = false;
     }
@@ -34,7 +34,7 @@ impl StallLimit {
         }
         ready!(self.timer.as_mut().poll(cx));
         let text = format!("the service paused for more than {:?} in the middle of its response", self.limit);
-        // A connection that failed is the service's fault (F1).
+        // The error counts as a failure of the service (F1).
         let failure = ProxyFailure::new(ProxyError::HttpResponseIncomplete, text);
         Poll::Ready(io::Error::new(io::ErrorKind::ConnectionAborted, failure))
     }

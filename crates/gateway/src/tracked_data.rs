@@ -1,4 +1,4 @@
-//! Data of a response that hyper has got, and whether the client takes it.
+//! Data of a response that hyper has got: notes whether the client takes it.
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 
 use super::connection_state::ResponseProgress;
 
-/// Data that hyper has got.
+/// A piece of data that hyper has got.
 pub(crate) struct TrackedData {
     data: Bytes,
     progress: Arc<ResponseProgress>,

@@ -13,7 +13,7 @@ use super::pool::UpstreamBody;
 
 const LOG: &str = "error_envelope::gateway::upgrade";
 
-/// The protocol that a client requests instead, and its side of the connection once the service agrees.
+/// A client's request for another protocol, and the client's side of the connection once the service agrees.
 pub(crate) struct UpgradeRequest {
     protocols: Vec<HeaderValue>,
     client: OnUpgrade,
@@ -24,7 +24,7 @@ impl UpgradeRequest {
     ///
     /// Also `None` for `h2c`: requests inside that connection would bypass every guard of the layer.
     pub(crate) fn take_from<B>(request: &mut Request<B>, hop: HopHeaders) -> Option<Self> {
-        let may_upgrade = request.version() == Version::HTTP_11 && hop.have(&UPGRADE) && hop.have(&CONNECTION);
+        let may_upgrade = request.version() == Version::HTTP_11 && hop.contains(&UPGRADE) && hop.contains(&CONNECTION);
         let headers = request.headers();
         if !may_upgrade || !has_token(headers, &CONNECTION, "upgrade") || has_token(headers, &UPGRADE, "h2c") {
             return None;
@@ -33,13 +33,14 @@ impl UpgradeRequest {
         Some(Self { protocols, client: hyper::upgrade::on(request) })
     }
 
-    /// Adds it to the request for the service, on the connection that leads there.
+    /// Adds the upgrade to the headers of the request to the service.
     pub(crate) fn forward(&self, headers: &mut HeaderMap) {
         set_upgrade(headers, self.protocols.iter().cloned());
     }
 }
 
-/// Makes the service's 101 the gateway's own; a service that switches without a request for it broke the protocol.
+/// Turns the service's 101 into one from the gateway. A service that switches without a request for it has broken the
+/// protocol.
 pub(crate) fn switch(
     upgrade_request: Option<UpgradeRequest>,
     mut response: Response<UpstreamBody>,
@@ -76,7 +77,7 @@ fn set_upgrade(headers: &mut HeaderMap, protocols: impl IntoIterator<Item = Head
     }
 }
 
-/// How many bytes passed, from the client and to it; unknown for a connection that failed.
+/// Joins the two connections. Returns how many bytes passed from the client and to it; 0 if a connection failed.
 async fn join(client: OnUpgrade, service: OnUpgrade) -> (u64, u64) {
     let (client, service) = match tokio::try_join!(client, service) {
         Ok(sides) => sides,

@@ -90,7 +90,7 @@ impl Upstreams {
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
         let proxies = Arc::new(Proxies::new(self)?);
-        tokio::spawn(end_unnamed(Arc::downgrade(&proxies)));
+        tokio::spawn(watch_removed_services(Arc::downgrade(&proxies)));
         Ok(Forward(proxies))
     }
 }
@@ -144,7 +144,7 @@ impl<B: ForwardBody> Service<Request<B>> for Forward<B> {
     }
 }
 
-/// The ways to all services.
+/// The proxies of all services.
 struct Proxies<B: Send + 'static> {
     layer: Option<ErrorEnvelopeLayer>,
     prepare: Prepare,
@@ -196,10 +196,10 @@ impl<B: ForwardBody> Proxies<B> {
         Ok(Arc::clone(by_url.entry(url.clone()).or_insert(fresh)))
     }
 
-    /// Drops the proxies of services that the policy no longer names. A request keeps its own until its end, and so
-    /// does one that began by an older policy: at the next look that one ends as well.
-    fn end_unnamed(&self, layer: &ErrorEnvelopeLayer) {
-        // The policy is read under the lock, so it also names each service that a newer policy has put into the map.
+    /// Drops the proxies of services that the policy no longer names. A request keeps its proxy until the request ends.
+    /// So does a request that began under an older policy and creates a proxy again; the next check drops that one.
+    fn drop_removed_services(&self, layer: &ErrorEnvelopeLayer) {
+        // The policy is read under the lock, so that it includes each service that a newer policy has added to the map.
         let mut by_url = self.by_url.write().unwrap_or_else(PoisonError::into_inner);
         let policy = Arc::clone(layer.policy_status().policy());
         let named: HashSet<_> = policy.upstreams().chain(self.rest.iter().map(|(url, _)| url)).collect();
@@ -214,11 +214,11 @@ impl<B: ForwardBody> Proxies<B> {
     }
 }
 
-async fn end_unnamed<B: ForwardBody>(proxies: Weak<Proxies<B>>) {
+async fn watch_removed_services<B: ForwardBody>(proxies: Weak<Proxies<B>>) {
     loop {
         tokio::time::sleep(CHECK_EVERY).await;
         let Some(proxies) = proxies.upgrade() else { return };
         let Some(layer) = &proxies.layer else { return };
-        proxies.end_unnamed(layer);
+        proxies.drop_removed_services(layer);
     }
 }

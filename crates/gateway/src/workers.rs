@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
-/// How many ready sockets a runtime takes from the system before it works on them. Measured, not derived: over 1,024
-/// connections a request costs a twentieth less processor time than with tokio's default of 1,024, over 32 connections
-/// the same.
+/// How many ready sockets a runtime takes from the system before it works on them. The number was measured: with 1,024
+/// connections, a request costs a twentieth less processor time than with tokio's default of 1,024; with 32
+/// connections, it costs the same.
 const EVENTS_AT_ONCE: usize = 16;
 
 /// Makes a runtime that runs on one thread, for a gateway on one core. The threads of [`GatewayConfig::workers`] use
@@ -38,12 +38,12 @@ pub fn current_thread_runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().max_io_events_per_tick(EVENTS_AT_ONCE).build()
 }
 
-/// `None` is the thread of the library's caller.
+/// The id of a worker; `None` stands for the thread of the library's caller.
 pub(crate) type WorkerId = Option<NonZeroUsize>;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// The time limit for dropping all tasks, each of which logs its request: many times what ten thousand take.
+/// The time limit for dropping all tasks, each of which logs its request: many times what ten thousand tasks take.
 const LAST_TASKS: Duration = Duration::from_secs(2);
 
 /// The last worker id of all gateways of the process.
@@ -54,12 +54,12 @@ thread_local! {
     static ENDS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The worker that this thread is.
+/// The id of this thread's worker.
 pub(crate) fn here() -> WorkerId {
     HERE.get()
 }
 
-/// Whether this thread is a worker that drops its tasks: it begins no others.
+/// Whether this thread is a worker that is dropping its tasks, and so must start no new ones.
 pub(crate) fn ends() -> bool {
     ENDS.get()
 }
@@ -71,9 +71,10 @@ pub(crate) struct Workers(Vec<Worker>);
 struct Worker {
     /// `None` once the worker has to stop serving.
     jobs: Option<UnboundedSender<Job>>,
-    /// `None` once the worker has to drop its connections.
+    /// Dropped to make the worker drop its connections.
     go: Option<Sender<()>>,
-    /// Receives a report of its start, and one when its tasks stand still; closed at its end.
+    /// Receives one report when the worker has started, and one when its tasks have stopped; closed when the worker
+    /// ends.
     reports: Receiver<io::Result<()>>,
 }
 
@@ -105,7 +106,8 @@ impl Worker {
         let ((go, may_drop), (report, reports)) = (channel(), channel());
         let serve = move || {
             HERE.set(id);
-            // Created here: one that the caller would have to drop would panic in the caller's own runtime.
+            // The runtime is created on this thread: if the caller had to drop it, that would panic within the caller's
+            // own runtime.
             match current_thread_runtime() {
                 Ok(runtime) => run_jobs(runtime, received, &report, &may_drop),
                 Err(error) => drop(report.send(Err(error))),
@@ -137,7 +139,7 @@ fn run_jobs(
 }
 
 impl Drop for Workers {
-    /// One worker may need what another serves: nothing is dropped before all stand still.
+    /// One worker may need what another one serves, so nothing is dropped before all have stopped.
     fn drop(&mut self) {
         let until = Instant::now() + LAST_TASKS;
         self.0.iter_mut().for_each(|worker| drop(worker.jobs.take()));

@@ -6,7 +6,7 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Once;
 
 thread_local! {
-    /// The last panic of this thread: its text and its place. Empty unless places are logged.
+    /// The last panic of this thread: its text and its place. `None` unless places are logged.
     static LAST: RefCell<Option<(Box<str>, String)>> = const { RefCell::new(None) };
 }
 
@@ -50,18 +50,18 @@ pub fn log_panic_places() {
 fn note_place(panic: &PanicHookInfo<'_>) {
     let Some(place) = panic.location() else { return };
     let noted = (text_of(panic.payload()), format!("{}:{}", place.file(), place.line()));
-    // A thread that is ending has no such variable any more.
+    // A thread that is ending no longer has this variable.
     let _ = LAST.try_with(|last| last.try_borrow_mut().map(|mut last| *last = Some(noted)));
 }
 
-/// The place of the panic with this text, if it was this thread's last one: a hook is not called where a panic is
-/// resumed.
+/// The place of the panic with this text, if it was the last panic of this thread. The hook is not called for a panic
+/// that is resumed.
 fn place_of(text: &str) -> Option<String> {
     let last = LAST.try_with(|last| last.try_borrow_mut().ok()?.take()).ok()??;
     (*last.0 == *text).then_some(last.1)
 }
 
-/// A value of the user, which is always dropped inside a catch.
+/// A value from the user's code, whose drop may panic: it is always dropped inside `catch`.
 pub struct DropGuarded<T>(Option<T>);
 
 impl<T> DropGuarded<T> {
@@ -86,7 +86,7 @@ impl<T> Drop for DropGuarded<T> {
 
 fn text(payload: Box<dyn Any + Send>) -> Box<str> {
     let text = text_of(&*payload);
-    // A payload's own drop may panic again; that panic's text is not needed.
+    // Dropping a panic's payload may panic again; the text of that panic is not needed.
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(again);
     }

@@ -21,7 +21,7 @@ pub fn new_request_id() -> RequestId {
 /// The bytes of one id.
 const LENGTH: usize = 10;
 
-/// The bytes of 128 ids: the system is called once for them.
+/// Random bytes for 128 ids, for which the system is called once.
 const BLOCK: usize = 128 * LENGTH;
 
 thread_local! {

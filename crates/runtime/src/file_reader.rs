@@ -21,10 +21,10 @@ use crate::folders::{self, Changes, Events, WatchedFolders};
 /// Files, and how they are read.
 pub struct FileReader<C>(Arc<Shared<C>>);
 
-/// The result of one look at the files.
+/// The result of reading the files once.
 #[derive(Debug)]
 pub struct Look<C> {
-    /// The value made of them.
+    /// The value made from the files.
     pub content: C,
     /// A hash of the files and their texts: equal for the same files with the same texts.
     pub texts: u64,
@@ -37,52 +37,52 @@ pub struct Look<C> {
 /// Limits of the wait for files.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// Between two looks.
+    /// The pause between two readings of the files.
     pub apart: Duration,
-    /// For a writer to close a file, and for two looks to be equal. The files are read at least twice.
+    /// The time for a writer to close a file, and for two readings to agree. The files are read at least twice.
     pub settle: Duration,
-    /// For the file system to return the files of one look, and for another caller's reading to end.
+    /// The time for the file system to return the files once, and for another caller's reading to end.
     pub answer: Duration,
-    /// The time limit for the computation that follows the reading of files in one look.
+    /// The time for the computation that follows after the files were read.
     pub compute: Duration,
     /// The most threads that may be reading.
     pub threads: usize,
 }
 
-/// Whether a look has read its files, and now computes with them.
+/// Whether a thread has read the files, and now computes with them.
 #[derive(Debug, Default)]
 pub struct Progress(AtomicBool);
 
 /// The reason why files were not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unread {
-    /// Another caller still reads them.
+    /// Another caller is still reading the files.
     Busy,
     /// The file system does not respond.
     Silent,
     /// The files change faster than they are read.
     Unsettled,
-    /// Reading the files panicked.
+    /// The code that reads the files panicked.
     Panicked,
 }
 
 struct Shared<C> {
     look: Box<LookFn<C>>,
-    /// Away while a thread looks.
+    /// `None` while a thread reads the files, which then has the folders.
     folders: Mutex<Option<WatchedFolders>>,
     events: Events,
-    /// Whether a caller reads.
+    /// Whether a caller is reading.
     taken: Mutex<bool>,
     free: Condvar,
     threads: AtomicUsize,
-    /// The files that the last look found, by the paths that events have.
+    /// The files that the last reading found, by the paths that appear in events.
     files: Mutex<Arc<BTreeSet<PathBuf>>>,
 }
 
 type LookFn<C> = dyn Fn(&mut WatchedFolders, &Progress) -> Look<C> + Send + Sync;
 
 impl Patience {
-    /// For the start of a process. It is short because other processes may wait for this one.
+    /// For the start of a process: short, because other processes may wait for this one.
     pub const START: Self = Self { settle: Duration::from_secs(1), ..Self::REQUESTED };
 
     /// For a requested reload. Two looks are 100 ms apart, to cover files that a person or script is saving. Copying a
@@ -121,9 +121,9 @@ impl<C: Send + 'static> FileReader<C> {
     /// Reads the files, and applies the result before another caller reads them. It blocks only its own thread.
     pub fn read<T>(&self, patience: &Patience, apply: impl FnOnce(Result<Look<C>, Unread>) -> T) -> T {
         match self.0.turn(patience.answer) {
-            Some(_turn) => apply(self.0.settled(patience)),
+            Some(_turn) => apply(self.0.read_until_equal(patience)),
             None => {
-                // The caller that reads may have seen the old files.
+                // The other caller may have read the old files, so the files are read again.
                 self.0.events.wake();
                 apply(Err(Unread::Busy))
             }
@@ -132,7 +132,7 @@ impl<C: Send + 'static> FileReader<C> {
 }
 
 impl<C: Send + 'static> Shared<C> {
-    fn settled(self: &Arc<Self>, patience: &Patience) -> Result<Look<C>, Unread> {
+    fn read_until_equal(self: &Arc<Self>, patience: &Patience) -> Result<Look<C>, Unread> {
         let (until, writers) = (now() + patience.settle, &self.events.writers);
         writers.forget();
         let mut before = None;
@@ -153,7 +153,7 @@ impl<C: Send + 'static> Shared<C> {
         }
     }
 
-    /// One look, by a thread of its own.
+    /// Reads the files once, on a separate thread.
     fn look(self: &Arc<Self>, patience: &Patience) -> Result<Look<C>, Unread> {
         if self.threads.load(Ordering::SeqCst) >= patience.threads {
             return Err(Unread::Silent);
@@ -174,7 +174,7 @@ impl<C: Send + 'static> Shared<C> {
         thread::Builder::new().name(NAME.to_owned()).spawn(looking).map_err(|_| Unread::Silent)?;
         let look = progress.wait(&wait, patience).or_else(|unread| {
             left.store(true, Ordering::SeqCst);
-            // The look may have ended since then.
+            // The thread may have finished in the meantime.
             wait.try_recv().map_err(|_| unread)
         });
         let (look, files) = look?;
@@ -189,7 +189,7 @@ impl<C: Send + 'static> Shared<C> {
 
 const NAME: &str = "error-envelope-reader";
 
-/// A thread that looks, and is counted while it does.
+/// A thread that reads the files, counted until this is dropped.
 struct Thread<C>(Arc<Shared<C>>);
 
 impl<C> Thread<C> {
@@ -198,10 +198,10 @@ impl<C> Thread<C> {
         Self(Arc::clone(shared))
     }
 
-    /// A thread that is left behind keeps its folders: another one watches them by means of its own.
+    /// Reads the files once. An abandoned thread keeps the watched folders, so the next thread watches them anew.
     fn look(&self, progress: &Progress) -> (Look<C>, BTreeSet<PathBuf>) {
         let folders = lock(&self.0.folders).take();
-        let mut folders = folders.unwrap_or_else(|| WatchedFolders::or_none(&self.0.events));
+        let mut folders = folders.unwrap_or_else(|| WatchedFolders::new_lenient(&self.0.events));
         let look = folders.read(|folders| (self.0.look)(folders, progress));
         let files = look.files.iter().flat_map(|file| folders::paths_of(file)).collect();
         lock(&self.0.folders).get_or_insert(folders);
@@ -216,7 +216,7 @@ impl<C> Drop for Thread<C> {
 }
 
 impl Progress {
-    /// Sets whether the look reads files from now on, or computes with what it read.
+    /// Sets whether the thread now computes with the files that it has read, or reads files.
     pub fn computes(&self, computes: bool) {
         self.0.store(computes, Ordering::SeqCst);
     }

@@ -52,7 +52,7 @@ impl FilterConfig {
                 let value = serde_json::from_str(text).map_err(|error| format!("filter_config: {error}"))?;
                 Self::of_struct(&value)
             }
-            Some(_) => Self::of_string(text),
+            Some(_) => Self::from_text(text),
         }
     }
 
@@ -65,9 +65,9 @@ impl FilterConfig {
         let mut config = Self::default();
         for (key, entry) in value.as_object().into_iter().flatten() {
             match (key.as_str(), entry) {
-                ("admin", entry) => config.admin = Some(of_admin(entry.as_str())?),
-                ("admin_token_file", entry) => config.admin_token_file = Some(of_token_file(entry.as_str())?),
-                ("metadata", entry) => config.metadata = of_metadata(entry.as_bool())?,
+                ("admin", entry) => config.admin = Some(parse_admin(entry.as_str())?),
+                ("admin_token_file", entry) => config.admin_token_file = Some(parse_token_file(entry.as_str())?),
+                ("metadata", entry) => config.metadata = parse_metadata(entry.as_bool())?,
                 ("policy", Value::String(text)) if config.policy == FilterPolicy::Nowhere => {
                     config.policy = FilterPolicy::Here(text.clone());
                 }
@@ -80,13 +80,13 @@ impl FilterConfig {
         Ok(config)
     }
 
-    fn of_string(text: &str) -> Result<Self, String> {
+    fn from_text(text: &str) -> Result<Self, String> {
         // Invalid TOML is an invalid policy, and is reported with its line.
         let mut table = text.parse::<toml::Table>().unwrap_or_default();
         let all = table.len();
-        let admin = table.remove("admin").map(|admin| of_admin(admin.as_str())).transpose()?;
-        let token_file = table.remove("admin_token_file").map(|file| of_token_file(file.as_str())).transpose()?;
-        let metadata = table.remove("metadata").map(|metadata| of_metadata(metadata.as_bool())).transpose()?;
+        let admin = table.remove("admin").map(|admin| parse_admin(admin.as_str())).transpose()?;
+        let token_file = table.remove("admin_token_file").map(|file| parse_token_file(file.as_str())).transpose()?;
+        let metadata = table.remove("metadata").map(|metadata| parse_metadata(metadata.as_bool())).transpose()?;
         let has_own = table.len() < all;
         let policy = match (table.get("policy_file"), table.len()) {
             (Some(toml::Value::String(file)), 1) => FilterPolicy::File(file.clone()),
@@ -129,17 +129,17 @@ impl FilterConfig {
     }
 }
 
-fn of_admin(text: Option<&str>) -> Result<SocketAddr, String> {
+fn parse_admin(text: Option<&str>) -> Result<SocketAddr, String> {
     let text = text.ok_or("filter_config: admin is not a text; write admin = \"127.0.0.1:9902\"")?;
     FilterConfig::address(text).map_err(|why| format!("filter_config: admin: {why}"))
 }
 
-fn of_token_file(file: Option<&str>) -> Result<String, String> {
+fn parse_token_file(file: Option<&str>) -> Result<String, String> {
     let why = "filter_config: admin_token_file is not a text; write admin_token_file = \"/etc/envoy/admin-token\"";
     file.map(str::to_owned).ok_or_else(|| why.to_owned())
 }
 
-fn of_metadata(given: Option<bool>) -> Result<bool, String> {
+fn parse_metadata(given: Option<bool>) -> Result<bool, String> {
     given.ok_or_else(|| {
         "filter_config: metadata is not true or false; write metadata = false if nothing reads an error's metadata"
             .to_owned()

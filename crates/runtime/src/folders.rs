@@ -15,20 +15,20 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::open_writers::OpenWriters;
 
-/// A change is several events: files are read once no more came for this long.
+/// How long the folders must be quiet before files are read: one change causes several events.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// Folders that are never quiet do not delay a change for ever: it is handled after this many events.
+/// The most events before a change is handled, so that folders that are never quiet do not delay it for ever.
 const MOST_EVENTS: usize = 1000;
 
-/// Folders that come faster than they are read are looked at again at their next event.
+/// The most attempts to read the files while new folders appear. After that, the next event causes another one.
 const MOST_LOOKS: usize = 16;
 
 /// The folders that are watched while this value exists.
 pub struct WatchedFolders {
     watcher: Result<RecommendedWatcher, String>,
     watched: BTreeSet<PathBuf>,
-    /// A new folder is watched.
+    /// Whether a new folder was added.
     grew: bool,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Events {
 #[derive(Debug)]
 pub struct Changes(Receiver<()>);
 
-/// One unhandled change stands for all of them.
+/// A channel for events; one unhandled change stands for any number of them.
 pub(crate) fn events() -> (Events, Changes) {
     let (woken, wait) = sync_channel(1);
     (Events { woken, writers: Arc::default() }, Changes(wait))
@@ -64,7 +64,7 @@ impl WatchedFolders {
             if let Ok(event) = &event {
                 events.writers.note(event);
             }
-            // Reading the files is an event, too.
+            // Reading the files causes events, too, which are not changes.
             if !event.is_ok_and(|event| event.kind.is_access()) {
                 events.wake();
             }
@@ -72,8 +72,8 @@ impl WatchedFolders {
         Ok(Self { watcher: Ok(watcher), watched: BTreeSet::new(), grew: false })
     }
 
-    /// As [`new`](Self::new). If the system refuses, the error appears when folders are to be watched.
-    pub(crate) fn or_none(events: &Events) -> Self {
+    /// As [`new`](Self::new), but if the system refuses, the error is returned only when folders are to be watched.
+    pub(crate) fn new_lenient(events: &Events) -> Self {
         Self::new(events).unwrap_or_else(|error| {
             let watcher = Err(error.to_string());
             Self { watcher, watched: BTreeSet::new(), grew: false }
@@ -95,7 +95,8 @@ impl WatchedFolders {
         let watcher = self.watcher.as_mut().map_err(|error| notify::Error::generic(error))?;
         let mut failed = Ok(());
         for folder in folders {
-            // Again also where it was watched: a folder that was replaced is another one under its name.
+            // This is repeated for folders that are already watched: a folder may have been replaced by another one
+            // with the same name.
             if let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) {
                 failed = Err(error);
             }
@@ -104,8 +105,8 @@ impl WatchedFolders {
         failed
     }
 
-    /// Reads files by a function that also watches their folders. A change between reading a folder and watching it had
-    /// no event: while the function watches others than before, it is called again.
+    /// Reads files with a function that also watches their folders. A change between reading a folder and watching it
+    /// has no event, so the function is called again as long as it watches new folders.
     pub fn read<T>(&mut self, mut read: impl FnMut(&mut Self) -> T) -> T {
         for _ in 0..MOST_LOOKS {
             self.grew = false;
@@ -125,11 +126,11 @@ impl fmt::Debug for WatchedFolders {
 }
 
 impl Changes {
-    /// Calls `reload` on a thread of this name, each time that the folders are quiet again. The thread ends when `of`,
-    /// which has the [`WatchedFolders`], is dropped.
-    pub fn follow<T: Send + Sync + 'static>(self, thread: &str, of: &Arc<T>, reload: fn(&T)) -> io::Result<()> {
-        let of = Arc::downgrade(of);
-        std::thread::Builder::new().name(thread.to_owned()).spawn(move || self.wait(&of, reload))?;
+    /// Calls `reload` on a thread of this name, each time that the folders are quiet again. The thread ends when
+    /// `owner`, which has the [`WatchedFolders`], is dropped.
+    pub fn follow<T: Send + Sync + 'static>(self, thread: &str, owner: &Arc<T>, reload: fn(&T)) -> io::Result<()> {
+        let owner = Arc::downgrade(owner);
+        std::thread::Builder::new().name(thread.to_owned()).spawn(move || self.wait(&owner, reload))?;
         Ok(())
     }
 
@@ -138,7 +139,7 @@ impl Changes {
         self.0.recv().expect("somebody may wake");
     }
 
-    fn wait<T>(&self, of: &Weak<T>, reload: fn(&T)) {
+    fn wait<T>(&self, owner: &Weak<T>, reload: fn(&T)) {
         while self.0.recv().is_ok() {
             for _ in 0..MOST_EVENTS {
                 match self.0.recv_timeout(QUIET) {
@@ -147,8 +148,8 @@ impl Changes {
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
-            let Some(of) = of.upgrade() else { return };
-            reload(&of);
+            let Some(owner) = owner.upgrade() else { return };
+            reload(&owner);
         }
     }
 }
@@ -162,13 +163,13 @@ pub fn of_file(file: &Path) -> impl Iterator<Item = PathBuf> {
     links.chain([file]).filter_map(|part| nearest_to(part.parent()?)).chain(ends).chain(real)
 }
 
-/// The paths that events of this file have: in its folder as that is watched, and by its real name.
+/// The paths by which events name this file: the one in its watched folder, and its real path.
 pub(crate) fn paths_of(file: &Path) -> impl Iterator<Item = PathBuf> {
     let named = file.parent().and_then(nearest_to).zip(file.file_name()).map(|(folder, name)| folder.join(name));
     named.into_iter().chain(file.canonicalize().ok())
 }
 
-/// The folder, or its nearest existing ancestor: a new folder shows there.
+/// The folder, or its nearest existing ancestor, in which a new folder becomes visible.
 pub(crate) fn nearest_to(folder: &Path) -> Option<PathBuf> {
     let named = |folder: &Path| if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
     folder.ancestors().map(named).find(|folder| folder.is_dir())

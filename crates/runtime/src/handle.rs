@@ -1,4 +1,4 @@
-//! The source of a service's config (rule M3): a request gets the config once, and keeps it to its end.
+//! The source of the config for requests (rule M3): a request gets the config once, and keeps it until it ends.
 
 use std::fmt;
 #[cfg(feature = "policy-file")]

@@ -47,15 +47,15 @@ fn log_and_count(event: &mut Event) {
     }
     warn_of_original_path(event.request_id(), event.notes());
     if let Some(observer) = event.observer() {
-        show(observer, event);
+        notify_observer(observer, event);
     }
     if let Some(cause) = event.take_cause() {
         let _ = catch(|| drop(cause));
     }
 }
 
-/// The status that decides the level. As the end of a stream a fault has none, and a service may send it with one of
-/// success: then it is its code's.
+/// The status that decides the level. If a fault is the end of a stream, there is no status of an error: none at all,
+/// or the head's success. Then the status of its code counts.
 fn error_status(event: &Event) -> Option<StatusCode> {
     let status = event.would_be().or(event.status());
     if status.map_or(event.origin() != Origin::Fault, |status| !is_success(status)) {
@@ -69,7 +69,7 @@ fn is_success(status: StatusCode) -> bool {
 }
 
 #[cold]
-fn show(observer: &dyn Observer, event: &Event) {
+fn notify_observer(observer: &dyn Observer, event: &Event) {
     if let Err(panic) = catch(|| observer.on_event(event)) {
         tracing::error!(target: "tower_error_envelope", request_id = %event.request_id(), panic, "the observer panicked");
     }
@@ -83,7 +83,8 @@ pub fn log_unenforced(event: Option<Box<Event>>) {
     }
 }
 
-/// A layer may stand inside a router by mistake: its policy then names other paths than it receives (G0). Noted once.
+/// Warns once if the layer may be inside a nested router by mistake: then its policy names other paths than the layer
+/// receives (G0).
 #[inline]
 fn warn_of_original_path(id: RequestId, notes: &EventFields) {
     if notes.only_original_path() {
@@ -117,7 +118,7 @@ fn write_notes(id: RequestId, notes: &EventFields) {
     if notes.client_request_id().or(notes.upstream_request_id()).is_none() {
         return;
     }
-    // Each success of a service with ids of its own has them.
+    // If a service sends its own ids, every success has this note.
     tracing::trace!(
         target: "tower_error_envelope",
         request_id = %id,
@@ -145,7 +146,7 @@ pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static s
     );
 }
 
-/// Logs a change of the kill switch. The name and the reason are not verified.
+/// Logs a change of the kill switch. The operator's name and the reason are not verified.
 pub(crate) fn log_switched(off: bool, [by, reason]: [Option<&str>; 2], client: Option<IpAddr>) {
     count::record_switch(if off { "off" } else { "policy" });
     let message = if off {
@@ -163,7 +164,7 @@ pub(crate) fn log_switched(off: bool, [by, reason]: [Option<&str>; 2], client: O
     );
 }
 
-/// A policy was read again, and applies from now on (M3).
+/// Logs that a policy was read again, and applies from now on (M3).
 #[cfg(feature = "policy-file")]
 pub(crate) fn log_policy_reloaded(policy: &Policy) {
     count::record_reload("taken");
@@ -171,7 +172,7 @@ pub(crate) fn log_policy_reloaded(policy: &Policy) {
     log_policy(policy, None, "reloaded the policy");
 }
 
-/// A policy was refused (M2).
+/// Logs that a policy was refused (M2).
 #[cfg(feature = "policy-file")]
 pub(crate) fn log_policy_refused(path: &Path, error: &PolicyError) {
     count::record_reload("refused");
@@ -183,7 +184,7 @@ pub(crate) fn log_policy_refused(path: &Path, error: &PolicyError) {
     );
 }
 
-/// A policy whose changes will not be seen.
+/// Logs that changes of the policy will not be noticed.
 #[cfg(feature = "policy-file")]
 pub(crate) fn log_unwatched(path: &Path, error: &(dyn Error + 'static)) {
     tracing::error!(
@@ -203,7 +204,7 @@ pub fn may_log_requests() -> bool {
     Level::INFO <= LevelFilter::current()
 }
 
-/// The span of a request (L1): the service's log lines in it carry the id. `None` where no subscriber wants it: even a
+/// The span of a request (L1): the service's log lines in it carry the id. `None` if no subscriber wants it: even a
 /// disabled span has a cost.
 #[inline(never)]
 pub fn request_span(id: RequestId) -> Option<Span> {
@@ -211,8 +212,8 @@ pub fn request_span(id: RequestId) -> Option<Span> {
     wanted.then(|| tracing::info_span!(target: REQUEST, "request", request_id = %id))
 }
 
-/// A span for one line, where no request's span is around it: after a guard's refusal, behind a response's head, and
-/// where a future is dropped.
+/// A span for one line, if it is not inside the request's span: after a guard's refusal, after a response's head, and
+/// when a future is dropped.
 fn span_of_line(event: &Event) -> Option<Span> {
     // Not `Span::current`, which counts another reference to the span.
     let target = |dispatch: &Dispatch| dispatch.current_span().metadata().map(Metadata::target);
@@ -220,7 +221,7 @@ fn span_of_line(event: &Event) -> Option<Span> {
     if is_inside { None } else { request_span(event.request_id()) }
 }
 
-/// Inlined, so that without a subscriber two levels are compared and nothing more.
+/// This is inlined, so that without a subscriber the only cost is a comparison of two levels.
 #[inline]
 fn write(level: Level, event: &Event) {
     if level <= LevelFilter::current() {
@@ -233,7 +234,7 @@ fn write_line(level: Level, event: &Event) {
     macro_rules! line {
         ($level:expr) => {
             if tracing::enabled!(target: "tower_error_envelope", $level) {
-                let (cause, notes) = (event.cause().and_then(unsaid_cause), event.notes());
+                let (cause, notes) = (event.cause().and_then(remaining_cause), event.notes());
                 let span = span_of_line(event);
                 let _inside = span.as_ref().map(Span::enter);
                 tracing::event!(
@@ -287,9 +288,9 @@ fn message(event: &Event) -> &'static str {
     }
 }
 
-/// The text that the line does not have yet. For a [`Fault`] the line has the code: its causes are left, or, if it has
-/// none, its own text and the paths of its issues.
-fn unsaid_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String> {
+/// The part of an error that the line does not have yet. For a [`Fault`] the line already has the code, so its causes
+/// are left; if it has none, its text and the paths of its issues.
+fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String> {
     let Some(fault) = error.downcast_ref::<Fault>() else { return Some(cause_text(error)) };
     if fault.source().is_some() {
         return Some(text_after(error, 1));
@@ -302,13 +303,13 @@ pub fn cause_text(error: &(dyn Error + 'static)) -> String {
     text_after(error, 0)
 }
 
-/// As [`cause_text`], without this many of the outermost.
+/// As [`cause_text`], without this many of the outermost errors.
 fn text_after(error: &(dyn Error + 'static), outermost: usize) -> String {
     let text = catch(|| {
         let mut text = String::new();
         for cause in error_envelope_core::cause::chain(error).skip(outermost) {
             let cause = cause.to_string();
-            // An `io::Error` has the text of its payload.
+            // An `io::Error` has the same text as its payload, which is also its source.
             if !text.ends_with(&cause) {
                 let separator = if text.is_empty() { "" } else { ": " };
                 let _ = write!(text, "{separator}{cause}");
@@ -342,10 +343,10 @@ mod tests {
             (fault().message("Only 3 left."), Some("Only 3 left.")),
             (fault().message("Only 3 left.").caused_by("4 wanted, 3 left"), Some("4 wanted, 3 left")),
         ] {
-            assert_eq!(unsaid_cause(&error).as_deref(), cause);
+            assert_eq!(remaining_cause(&error).as_deref(), cause);
         }
         assert_eq!(
-            unsaid_cause(&*Box::<dyn Error + Send + Sync>::from("no route to host")).as_deref(),
+            remaining_cause(&*Box::<dyn Error + Send + Sync>::from("no route to host")).as_deref(),
             Some("no route to host")
         );
     }

@@ -1,8 +1,9 @@
-//! Which files change, and which are open for writing, as far as the system reports it: Linux's inotify reports when a writer
-//! closes a file, other systems do not.
+//! Notes which files change and which are open for writing, as far as the system reports it: Linux's inotify reports
+//! when a writer closes a file; other systems do not.
 //!
 //! A write begins with the first change of a file's data. It ends when a writer closes the file, or when the file is
-//! replaced, renamed or deleted. A file that was given up on counts as closed until it changes again.
+//! replaced, renamed or deleted. If a caller stops waiting for a file, the file counts as closed until it changes
+//! again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -12,12 +13,13 @@ use std::time::Duration;
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind};
 
-/// As many files as a policy may have. Changes in further files are detected by two looks alone.
+/// The most files: as many as a policy may have. Changes in further files are only detected because the files are read
+/// twice.
 const MOST_FILES: usize = 4096;
 
 const REPORTS_CLOSE: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// Files that are being written.
+/// The files that are being written.
 #[derive(Debug, Default)]
 pub(crate) struct OpenWriters {
     seen: Mutex<WriterState>,
@@ -27,7 +29,7 @@ pub(crate) struct OpenWriters {
 #[derive(Debug, Default)]
 struct WriterState {
     events: u64,
-    /// The last event of each file that changed.
+    /// The time of the last event of each file that changed.
     changed: BTreeMap<PathBuf, u64>,
     open: BTreeSet<PathBuf>,
 }
@@ -47,19 +49,19 @@ impl OpenWriters {
                 seen.close(&event.paths);
             }
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => seen.close(&event.paths),
-            // Events were lost.
+            // The system lost some events.
             _ if event.need_rescan() => seen.open.clear(),
             _ => return,
         }
         self.closed.notify_all();
     }
 
-    /// A time, for [`OpenWriters::are_restless`].
+    /// The current time, for [`OpenWriters::are_restless`].
     pub(crate) fn time(&self) -> u64 {
         self.state().events
     }
 
-    /// Whether one of these files has changed since that time, or is being written.
+    /// Whether one of these files has changed since the time `since`, or is being written.
     pub(crate) fn are_restless(&self, files: &BTreeSet<PathBuf>, since: u64) -> bool {
         let seen = self.state();
         !seen.open.is_disjoint(files) || files.iter().any(|file| seen.changed.get(file).is_some_and(|it| *it > since))

@@ -30,7 +30,7 @@ pub(crate) struct PolicyReloader {
     active: ArcSwap<Policy>,
     path: PathBuf,
     reader: FileReader<Content>,
-    /// Held for moments alone.
+    /// The lock is held only for moments.
     state: Mutex<State>,
 }
 
@@ -90,7 +90,7 @@ impl PolicyReloader {
                 }
                 content.map(|file| self.apply(file)).inspect_err(|error| self.refuse(error))
             }
-            // No refusal: another caller reads the files now and soon has a result.
+            // This is not a refusal: another caller is reading the files, and soon has a result.
             Err(Unread::Busy) => Err(unread_error(&self.path, Unread::Busy)),
             Err(unread) => Err(unread_error(&self.path, unread)).inspect_err(|error| self.refuse(error)),
         })
@@ -129,7 +129,7 @@ impl PolicyReloader {
     }
 }
 
-/// Reads the files, and watches where the next change will show.
+/// Reads the files, and watches the folders in which the next change will be visible.
 fn look(path: &Path, loader: &PolicyLoader, folders: &mut WatchedFolders, progress: &Progress) -> Look<Content> {
     let PolicyReading { file: content, texts, files } = loader.read(path, &|has_file| progress.computes(has_file));
     progress.computes(false);
@@ -151,7 +151,7 @@ fn folders_of(file: &PolicyFile) -> BTreeSet<PathBuf> {
     file.folders().filter_map(folders::nearest_to).chain(file.files().flat_map(folders::of_file)).collect()
 }
 
-/// The folders that show the correction of an error.
+/// The folders in which the correction of an error will be visible.
 fn folders_to_mend(error: &PolicyError) -> BTreeSet<PathBuf> {
     let paths = error.file().map(Path::new).into_iter().chain(error.missing());
     paths.flat_map(folders::of_file).collect()

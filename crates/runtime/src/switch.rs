@@ -179,7 +179,8 @@ impl KillSwitch {
     }
 
     fn set(&self, off: bool, note: SwitchNote) -> bool {
-        // Held until the note is there, so that two at once leave the note of the one that came last.
+        // The lock is held until the note is stored, so that after two changes at once the note is that of the last
+        // one.
         let mut last = self.0.last.write().unwrap_or_else(PoisonError::into_inner);
         let changed = self.0.off.swap(off, Ordering::Relaxed) != off;
         if changed {
@@ -197,10 +198,10 @@ impl fmt::Debug for KillSwitch {
     }
 }
 
-/// A switch, and the config while it is on.
+/// A switch, and the config that applies while it is on.
 pub(crate) struct Switched {
     switch: KillSwitch,
-    /// Made from the config in the same entry.
+    /// The config in mode `off`, and the config from which it was made.
     made: RwLock<Option<(Arc<ExchangeConfig>, Arc<ExchangeConfig>)>>,
 }
 
@@ -217,7 +218,7 @@ impl Switched {
     #[cold]
     pub(crate) fn off(&self, config: Arc<ExchangeConfig>) -> Arc<ExchangeConfig> {
         let made = |made: &Option<(Arc<ExchangeConfig>, Arc<ExchangeConfig>)>| match made {
-            Some((of, off)) if Arc::ptr_eq(of, &config) => Some(off.clone()),
+            Some((source, off)) if Arc::ptr_eq(source, &config) => Some(off.clone()),
             _ => None,
         };
         if let Some(off) = made(&self.made.read().unwrap_or_else(PoisonError::into_inner)) {

@@ -19,7 +19,7 @@ pub(crate) fn time(at: SystemTime) -> String {
 
 /// `2026-11-21T14:02:33.120Z`.
 pub(crate) fn rfc3339(at_ms: u64) -> String {
-    // The last millisecond that has such a date is one of the year 9999.
+    // The last millisecond of the year 9999: later dates do not fit this format.
     const LAST: u64 = 253_402_300_799_999;
 
     humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(at_ms.min(LAST))).to_string()
@@ -36,7 +36,7 @@ pub(crate) fn day_minute(at_ms: u64) -> String {
     on_day(&rfc3339(at_ms))
 }
 
-/// `in 7 days`, or for how long the process has counted.
+/// `in 7 days`; if the process has counted for less time, that time.
 pub(crate) fn period(since_ms: u64, now_ms: u64) -> String {
     if now_ms.saturating_sub(since_ms) >= WEEK_MS {
         return "in 7 days".to_owned();

@@ -11,13 +11,13 @@ pub(crate) struct Draft {
     pub(crate) note: Option<&'static str>,
 }
 
-/// Whether a rule could add nothing to the error's status.
+/// Whether the status describes the error so fully that a rule would add nothing.
 pub(crate) fn status_suffices(kind: &Kind) -> bool {
     kind.unknown.is_none() && kind.sent.is_some_and(status_says_all)
 }
 
-/// A rule for errors of this kind on this route; `alone` means that all errors of its status there are of it. A kind
-/// that no rule can distinguish gets none, with the reason.
+/// A rule for errors of this kind on this route. `alone` means that no other kind of error has this status on the
+/// route. If no rule can distinguish the kind, returns the reason.
 pub(crate) fn new(kind: &Kind, route: Option<&str>, alone: bool) -> Result<Draft, &'static str> {
     let status = kind.sent.ok_or("No status was sent.")?;
     let (condition, name, message) = distinguish(kind, route, status, alone)?;
@@ -29,7 +29,7 @@ pub(crate) fn new(kind: &Kind, route: Option<&str>, alone: bool) -> Result<Draft
 
 type Rule = (String, String, String);
 
-/// What distinguishes the kind from others, the name of its code and its message.
+/// Returns the conditions that distinguish this kind from others, and the code's name and message.
 fn distinguish(kind: &Kind, route: Option<&str>, status: u16, alone: bool) -> Result<Rule, &'static str> {
     let stock = || code_of_status(status).message().to_owned();
     match (&kind.unknown, route) {

@@ -13,8 +13,8 @@ use error_envelope_runtime::cause_text;
 use super::clock;
 use super::redact::{self, Hidden};
 
-/// One event, as it is counted. Text that the client or the service chose is stored without anything that looks like a
-/// credential.
+/// One event, as it is counted. Anything that looks like a credential is removed from text that the client or the
+/// service chose.
 #[derive(Clone)]
 pub(crate) struct ErrorRecord<'a> {
     pub(crate) id: RequestId,
@@ -28,11 +28,11 @@ pub(crate) struct ErrorRecord<'a> {
     pub(crate) request: RequestLine,
     /// The names of fields that are dropped.
     pub(crate) dropped: Option<Box<str>>,
-    /// Bodies come with it.
+    /// Whether the bodies follow.
     pub(crate) has_bodies: bool,
     /// The cause of the failure, if the policy shows bodies.
     pub(crate) cause: Option<Box<str>>,
-    /// The form of the path, if no route matched and the policy shows bodies.
+    /// The form of the path, such as `/{word}/{number}`, if no route matched and the policy shows bodies.
     pub(crate) form: Option<Box<str>>,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct RequestLine {
     pub(crate) duration_ms: Option<u64>,
 }
 
-/// What an error needs of an operator.
+/// How urgent an error is for an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Severity {
     /// The client got a 5xx, or would get one.
@@ -57,7 +57,7 @@ pub(crate) enum Severity {
     Other,
 }
 
-/// The common facts of many errors.
+/// What many errors have in common; errors of one kind are counted together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
     pub(crate) origin: Origin,
@@ -69,7 +69,7 @@ pub(crate) struct Kind {
     pub(crate) grpc: Option<u8>,
     pub(crate) dialect: Option<Shape>,
     pub(crate) by: Option<DecidedBy>,
-    /// A code of the service's that is not known.
+    /// A code that the service sent, and that is not known.
     pub(crate) unknown: Option<Box<str>>,
 }
 
@@ -79,7 +79,7 @@ pub(crate) enum Code {
     #[default]
     None,
     Known(ErrorCode),
-    /// A code in a form that the library never lets through (E2).
+    /// A code whose form the library never lets through to clients (E2).
     #[cfg(test)]
     Any(Box<str>),
 }
@@ -98,11 +98,11 @@ pub(crate) struct Entry {
     pub(crate) dropped: Option<Box<str>>,
     pub(crate) has_bodies: bool,
     pub(crate) cause: Option<Box<str>>,
-    /// Set once credentials are taken out of them.
+    /// Set once the credentials have been removed from the bodies.
     pub(crate) bodies: OnceLock<Bodies>,
 }
 
-/// The bodies before and after, as they may be shown.
+/// The bodies before and after the layer, without credentials.
 #[derive(Debug, Default)]
 pub(crate) struct Bodies {
     pub(crate) before: Option<Side>,
@@ -114,7 +114,7 @@ pub(crate) struct Bodies {
 pub(crate) struct Side {
     pub(crate) status: u16,
     pub(crate) content_type: Option<Box<str>>,
-    /// `None` if it is no text.
+    /// `None` if it is not text.
     pub(crate) text: Option<Box<str>>,
     /// The length of the stored part, in bytes.
     pub(crate) length: usize,
@@ -131,25 +131,25 @@ impl<'a> ErrorRecord<'a> {
             mode: event.mode(),
             kind: Kind::from_event(event),
             request: RequestLine::from_event(event, at),
-            dropped: event.notes().dropped_fields().map(harmless),
+            dropped: event.notes().dropped_fields().map(without_secrets),
             has_bodies: event.captured().is_some(),
-            form: event.notes().path_form().map(harmless),
+            form: event.notes().path_form().map(without_secrets),
             cause: event.cause().filter(|_| event.shows_bodies()).map(shown_cause),
         }
     }
 }
 
-/// The error and its causes on one line, as the log has it, without what looks like a credential.
+/// The error and its causes on one line, as in the log, without what looks like a credential.
 #[cold]
 fn shown_cause(cause: &(dyn Error + Send + Sync + 'static)) -> Box<str> {
-    /// The longest text to store, in characters: the log has the rest.
+    /// The longest text to store, in characters: the whole text is in the log.
     const LONGEST: usize = 1024;
 
     let text = cause_text(cause);
-    harmless(text.char_indices().nth(LONGEST).map_or(&*text, |(end, _)| &text[..end]))
+    without_secrets(text.char_indices().nth(LONGEST).map_or(&*text, |(end, _)| &text[..end]))
 }
 
-fn harmless(text: &str) -> Box<str> {
+fn without_secrets(text: &str) -> Box<str> {
     redact::text(text).into()
 }
 
@@ -158,17 +158,17 @@ impl RequestLine {
         let notes = event.notes();
         Self {
             method: event.method(),
-            path: notes.path().map(|path| harmless(bounded(path))),
+            path: notes.path().map(|path| without_secrets(bounded(path))),
             service: event.upstream().cloned(),
-            client: notes.client().map(|client| harmless(bounded(client))),
+            client: notes.client().map(|client| without_secrets(bounded(client))),
             duration_ms: notes.began().map(|began| at.saturating_sub(clock::milliseconds(began))),
         }
     }
 }
 
-/// The first characters of a client's text.
+/// The first characters of a text from a client.
 fn bounded(text: &str) -> &str {
-    /// The longest to store, in characters.
+    /// The most characters to store.
     const LONGEST: usize = 256;
 
     text.char_indices().nth(LONGEST).map_or(text, |(end, _)| &text[..end])
@@ -192,7 +192,7 @@ impl Kind {
             grpc: event.grpc_status(),
             dialect: event.dialect(),
             by: event.decided_by(),
-            unknown: event.notes().unknown_code().map(harmless),
+            unknown: event.notes().unknown_code().map(without_secrets),
         }
     }
 
@@ -200,7 +200,7 @@ impl Kind {
         self.origin != Origin::Abandoned
     }
 
-    /// The service sent no known code.
+    /// Whether the service sent no known code.
     pub(crate) fn is_without_code(&self) -> bool {
         self.by == Some(DecidedBy::Status)
     }
@@ -220,7 +220,7 @@ impl Entry {
 }
 
 impl Code {
-    /// The codes of the catalogue and of the policy are an operator's; any other comes from the service.
+    /// Codes of the catalogue and of the policy come from an operator; any other comes from the service.
     fn new(code: Option<&ErrorCode>) -> Self {
         let may_be_shown = |code: &&ErrorCode| redact::text(code.as_str()) == code.as_str();
         code.filter(may_be_shown).map_or(Self::None, |code| Self::Known(code.clone()))
@@ -249,13 +249,19 @@ impl Bodies {
 impl Side {
     fn new(shown: &CapturedBody, hidden: &mut Hidden) -> Self {
         let (content_type, body, whole) = (shown.content_type(), shown.body(), shown.is_whole());
-        Self::made(shown.status().as_u16(), content_type, body, whole, hidden)
+        Self::redact(shown.status().as_u16(), content_type, body, whole, hidden)
     }
 
-    pub(crate) fn made(status: u16, content_type: Option<&str>, body: &[u8], whole: bool, hidden: &mut Hidden) -> Self {
+    pub(crate) fn redact(
+        status: u16,
+        content_type: Option<&str>,
+        body: &[u8],
+        whole: bool,
+        hidden: &mut Hidden,
+    ) -> Self {
         Self {
             status,
-            content_type: content_type.map(harmless),
+            content_type: content_type.map(without_secrets),
             text: redact::body(content_type, body, whole, hidden).map(Into::into),
             length: body.len(),
             whole,

@@ -27,12 +27,12 @@ struct Subscriber {
 pub(crate) struct SubscriptionSlot(Arc<Subscriber>);
 
 impl Subscribers {
-    /// Adds a listener, in place of slow ones if there are too many. Returns `None` if there are still too many.
+    /// Adds a listener. If all places are taken, it replaces slow listeners; if none is slow, returns `None`.
     pub(crate) fn join(&self, now: Instant) -> Option<SubscriptionSlot> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|it| !it.is_gone.load(Ordering::Relaxed));
         if all.len() >= MOST_LISTENERS {
-            all.retain(|it| !it.gives_way(now));
+            all.retain(|it| !it.loses_place(now));
         }
         let listener = Arc::new(Subscriber { last_taken: Mutex::new(now), is_gone: AtomicBool::new(false) });
         let joins = all.len() < MOST_LISTENERS;
@@ -45,7 +45,7 @@ impl Subscribers {
 
 impl Subscriber {
     /// Whether the listener is slow; it then loses its place.
-    fn gives_way(&self, now: Instant) -> bool {
+    fn loses_place(&self, now: Instant) -> bool {
         let is_slow = self.is_slow(now);
         self.is_gone.fetch_or(is_slow, Ordering::Relaxed);
         is_slow
@@ -59,7 +59,7 @@ impl Subscriber {
 
 impl SubscriptionSlot {
     /// Notes that the listener is ready for more. Returns `false` if it was too slow and has lost its place.
-    pub(crate) fn takes(&self, now: Instant) -> bool {
+    pub(crate) fn note_ready(&self, now: Instant) -> bool {
         let is_slow = self.0.is_slow(now);
         *self.0.last_taken.lock().unwrap_or_else(PoisonError::into_inner) = now;
         !is_slow && !self.0.is_gone.load(Ordering::Relaxed)

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::ring::Ring;
 
-/// How many hours are kept: an operator who is alerted at night can still see the beginning.
+/// How many hours are kept. An operator who is alerted at night can still see how the problem began.
 pub(crate) const HOURS: u32 = 6;
 /// How many minutes are kept, including the current one.
 pub(crate) const MINUTES: u32 = HOURS * 60;
@@ -23,20 +23,20 @@ pub(crate) fn begin_ms(minute: u32) -> u64 {
     u64::from(minute) * MINUTE_MS
 }
 
-/// The minutes that are kept at a time; its own minute is the last.
-pub(crate) fn kept(now_ms: u64) -> Range<u32> {
+/// The minutes that are kept at this time; the last one is the current minute.
+pub(crate) fn kept_minutes(now_ms: u64) -> Range<u32> {
     let end = minute(now_ms).saturating_add(1);
     end.saturating_sub(MINUTES)..end
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MINUTES, Minutes, begin_ms, kept, minute};
+    use super::{MINUTES, Minutes, begin_ms, kept_minutes, minute};
 
     #[test]
     fn six_hours_are_kept_and_no_more() {
         let now = 1_795_262_461_000;
-        let range = kept(now);
+        let range = kept_minutes(now);
         assert_eq!((range.len(), range.end - 1), (360, minute(now)));
         assert_eq!(begin_ms(minute(now)), now - 1_000);
         let mut counts = Minutes::default();
@@ -46,7 +46,7 @@ mod tests {
         counts.add(minute(now) + 1, 1);
         assert_eq!(counts.counts(range.clone())[0], 0, "the first minute is gone");
         assert_eq!(counts.counts(0..3), [0; 3]);
-        assert_eq!(kept(0), 0..1);
+        assert_eq!(kept_minutes(0), 0..1);
         assert_eq!(minute(u64::MAX), u32::MAX);
         assert_eq!(MINUTES % 60, 0);
     }

@@ -30,7 +30,7 @@ impl PathForms {
         self.forms.push((form.into(), week));
     }
 
-    /// The commonest forms of the last seven days, and how often others were seen.
+    /// The commonest forms of the last seven days, and how often all other forms were seen.
     pub(crate) fn commonest(&self, today: u32) -> (Vec<(u64, &str)>, u64) {
         let mut forms: Vec<_> = self.forms.iter().map(|(form, week)| (week.sum(today), &**form)).collect();
         forms.retain(|(count, _)| *count > 0);

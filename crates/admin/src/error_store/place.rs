@@ -1,8 +1,8 @@
-//! Where a request went: its route and its scope. Requests without a route of their own differ by scope alone.
+//! Where a request went: its route and its scope. Requests that match no route differ only by scope.
 
 use std::sync::Arc;
 
-/// The name of no route, and of no scope, among the labels of the metrics.
+/// The value of the metrics' labels `route` and `scope` for a request without a route or a scope.
 pub(crate) const NO_ROUTE: &str = "none";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

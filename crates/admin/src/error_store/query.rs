@@ -26,25 +26,25 @@ impl Filter {
         self.route.is_none() && self.code.is_none()
     }
 
-    /// Whether an error of this route and code matches; the name of no code is empty.
+    /// Whether an error of this route and code matches; `code` is empty for an error without a code.
     pub(crate) fn fits(&self, route: Option<&str>, code: &str) -> bool {
         let fits = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|wanted| wanted == is);
         fits(&self.route, route_word(route)) && fits(&self.code, code)
     }
 
-    /// `path` with this filter.
+    /// `path` with this filter as its query.
     pub(crate) fn link(&self, path: &str) -> String {
         self.link_with(path, None)
     }
 
-    /// `path` with this filter, and one more value.
+    /// `path` with this filter, and one more parameter, as its query.
     pub(crate) fn link_with(&self, path: &str, more: Option<(&str, &str)>) -> String {
-        let own = [("route", self.route.as_deref()), ("code", self.code.as_deref())];
-        link(path, own.into_iter().filter_map(|(name, value)| Some((name, value?))).chain(more))
+        let filters = [("route", self.route.as_deref()), ("code", self.code.as_deref())];
+        link(path, filters.into_iter().filter_map(|(name, value)| Some((name, value?))).chain(more))
     }
 }
 
-/// `path` with a query of these.
+/// `path` with these pairs as its query.
 pub(crate) fn link<'a>(path: &str, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let mut query = Serializer::new(String::new());
     query.extend_pairs(pairs);

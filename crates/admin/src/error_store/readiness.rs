@@ -8,7 +8,7 @@ use super::week;
 
 /// The advice on a route and its next mode.
 pub(crate) struct Readiness {
-    /// `None` if it has the last one.
+    /// `None` if the route has the last mode.
     pub(crate) next: Option<Mode>,
     pub(crate) verdict: Verdict,
     /// The reasons, in full.
@@ -44,14 +44,14 @@ impl Span {
     }
 }
 
-/// The mode after this one, in the order in which they are turned on.
+/// The mode after this one, in the order in which an operator turns them on.
 pub(crate) fn next(mode: Mode) -> Option<Mode> {
     match mode {
         Mode::Off => Some(Mode::Observe),
         Mode::Observe => Some(Mode::Own),
         Mode::Own => Some(Mode::Fill),
         Mode::Fill => Some(Mode::Enforce),
-        // `Enforce` is the last; a mode that is added later has no place here.
+        // `Enforce` is the last mode; one that the core adds later is not in this order yet.
         _ => None,
     }
 }

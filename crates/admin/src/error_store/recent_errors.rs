@@ -1,6 +1,7 @@
 //! Stored errors: counts of each route, counts of each minute, the last errors, and the ids of more of them.
 //!
-//! All of it is bounded: by the routes of the policy (patterns, never paths), by the kinds of a route, by two rings.
+//! All of it is bounded: the number of routes (patterns of the policy, never paths), the kinds of a route, and two
+//! rings of errors.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
@@ -14,11 +15,12 @@ use super::place::Place;
 use super::tally::Tally;
 use super::timeline::{MOST_SERIES, Timeline};
 
-/// The last errors that are shown.
+/// The number of last errors that are shown.
 pub(crate) const MOST_ENTRIES: usize = 100;
-/// The last errors that can be found by their ids.
+/// The number of last errors that can be found by their ids.
 pub(crate) const MOST_IDS: usize = 10_000;
-/// Routes come and go as a policy is reloaded; beyond this number, the one that was quiet the longest is forgotten.
+/// The most routes to keep: a reload adds and removes routes. Beyond this number, the route with the longest time since
+/// its last error is forgotten.
 pub(crate) const MOST_ROUTES: usize = 500;
 
 #[derive(Debug, Default)]
@@ -35,7 +37,7 @@ pub(crate) struct RecentErrors {
     pub(crate) count: u64,
 }
 
-/// The rest of an error that is no longer shown.
+/// What is kept of an error that is no longer shown.
 #[derive(Clone, Debug)]
 pub(crate) struct Id {
     pub(crate) id: RequestId,
@@ -79,7 +81,7 @@ impl RecentErrors {
         }
     }
 
-    /// The stored text of a route, after making room for it.
+    /// The stored text of a route. Makes room for it first, if it is new.
     fn shared(&mut self, route: &str) -> Arc<str> {
         if let Some((known, _)) = self.routes.get_key_value(route) {
             return known.clone();
@@ -91,8 +93,8 @@ impl RecentErrors {
         route.into()
     }
 
-    /// Shows this entry as its route's example, now that its bodies are there.
-    pub(crate) fn exemplify(&mut self, entry: &Arc<Entry>) {
+    /// Makes this entry its route's example, once its bodies are stored.
+    pub(crate) fn set_example(&mut self, entry: &Arc<Entry>) {
         let tally = match &entry.route {
             None => self.elsewhere.as_mut(),
             Some(route) => self.routes.get_mut(route),
@@ -119,8 +121,8 @@ impl RecentErrors {
         self.entries().filter(|entry| entry.id == id).cloned().collect()
     }
 
-    /// The stored events of a request by its id, the newest first, at most as many as errors are shown; and their full number:
-    /// if clients' ids are trusted, requests may share one.
+    /// The stored events with this request id, the newest first, at most as many as errors are shown; and the number of
+    /// all of them. Requests may share an id if clients' ids are trusted.
     pub(crate) fn find(&self, id: RequestId) -> (Vec<Id>, usize) {
         let mut known = self.ids.iter().rev().filter(|known| known.id == id);
         let first: Vec<Id> = known.by_ref().take(MOST_ENTRIES).cloned().collect();

@@ -1,7 +1,8 @@
 //! Takes credentials out of a body before it is stored, by the core's [rules](error_envelope_core::redact).
 //!
-//! It removes too much rather than too little: a page for operators shows shapes, not values. What it removes from the
-//! service's body, it also removes from the client's body, where no name may mark the value as a credential.
+//! It removes too much rather than too little: a page for operators shows shapes, not values. A value that is removed
+//! from the service's body is also removed from the client's body, where it may have no name that marks it as a
+//! credential.
 
 mod hidden;
 mod layout;
@@ -12,7 +13,7 @@ use error_envelope_core::redact::{self, Strictness, TAKEN, is_telling, json};
 
 pub(crate) use self::hidden::Hidden;
 
-/// The longest text of a body on the page, in bytes.
+/// The most bytes of a body's text on the page.
 pub(crate) const MOST: usize = 8 * 1024;
 
 /// A text without credentials, for the page.
@@ -26,13 +27,13 @@ pub(super) fn body(content_type: Option<&str>, body: &[u8], whole: bool, hidden:
     let text = readable(body, whole)?;
     let text = match content_type {
         Some(kind) if kind.to_ascii_lowercase().contains("x-www-form-urlencoded") => form(text.as_bytes(), hidden),
-        _ => laid_out(&text, whole, hidden).unwrap_or_else(|| of_text(&text, hidden)),
+        _ => redacted_json(&text, whole, hidden).unwrap_or_else(|| of_text(&text, hidden)),
     };
     Some(truncated(text))
 }
 
-/// The text of a body; `None` if it is not UTF-8. A character that is cut at the end is left out, and so are NULs: in
-/// UTF-16 every other byte is one, and the rules would find no credential between them.
+/// The text of a body; `None` if it is not UTF-8. An incomplete character at the end is left out. So are NULs: in
+/// UTF-16 every other byte is a NUL, and the rules would find no credential between them.
 fn readable(body: &[u8], whole: bool) -> Option<String> {
     let text = match str::from_utf8(body) {
         Ok(text) => text,
@@ -42,12 +43,12 @@ fn readable(body: &[u8], whole: bool) -> Option<String> {
     Some(text.replace('\0', ""))
 }
 
-/// JSON, laid out for people.
-fn laid_out(text: &str, whole: bool, hidden: &mut Hidden) -> Option<String> {
+/// Formats JSON for people; `None` if the text is not JSON.
+fn redacted_json(text: &str, whole: bool, hidden: &mut Hidden) -> Option<String> {
     let json = json(text, whole, Strictness::Strict)?;
-    let laid = hidden.without(layout::laid_out(json.text(), MOST));
+    let laid = hidden.without(layout::format_json(json.text(), MOST));
     hidden.extend(json.taken());
-    // A text that broke off is read as plain text again, in case it never was JSON.
+    // A JSON text that breaks off is redacted again as plain text, in case it never was JSON.
     Some(if json.is_cut() { self::text(&laid).into_owned() + " …" } else { laid })
 }
 

@@ -1,4 +1,5 @@
-//! Requests minute by minute, from the process' counters at the end of each minute: no request is counted here.
+//! Requests minute by minute, computed from the process's counters at the end of each minute. Nothing here counts
+//! single requests.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -6,16 +7,17 @@ use std::ops::Range;
 use super::minutes::{Minutes, minute};
 use super::place::{NO_ROUTE, Place};
 
-/// Routes, by scope, whose requests have their own row of minutes; those of further routes are only in the sum.
+/// The most routes, by scope, whose requests have their own row of minutes. Requests of further routes are counted only
+/// in the sum.
 const MOST_ROUTES: usize = 256;
 
 /// Requests per minute.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
-    /// `None` before the first look, which only reads the start values of the counters.
+    /// `None` before the counters are read for the first time: the first reading only gives their start values.
     all: Option<Row>,
     places: HashMap<Place, Row>,
-    /// Those that ended in 5xx.
+    /// The requests that ended in 5xx.
     faults: HashMap<Place, Row>,
     /// When the counters were read last.
     looked_ms: u64,
@@ -39,7 +41,7 @@ impl Row {
         Self { total, minutes: Minutes::default() }
     }
 
-    /// A counter that is lower than before has restarted.
+    /// Counts the requests since the last reading. A counter that is lower than before has restarted.
     fn look(&mut self, minute: u32, total: u64) {
         let more = if total < self.total { total } else { total - self.total };
         self.total = total;
@@ -52,7 +54,7 @@ impl Row {
 impl Requests {
     /// Reads the current counters of each place.
     pub(crate) fn look(&mut self, at_ms: u64, totals: &HashMap<Place, RouteTotals>) {
-        // A look at the end of a minute comes late on a busy machine: what it counts came before.
+        // On a busy machine the reading at the end of a minute comes late: the requests that it counts came before.
         let minute = minute(at_ms.saturating_sub(at_ms.saturating_sub(self.looked_ms) / 2));
         self.looked_ms = at_ms;
         let sum = totals.values().fold(0, |sum: u64, total| sum.saturating_add(total.all));
@@ -73,7 +75,7 @@ impl Requests {
         Some(sum(rows).counts(minutes))
     }
 
-    /// As [`Requests::counts`], of those that ended in 5xx.
+    /// As [`Requests::counts`], but only of requests that ended in 5xx.
     pub(crate) fn fault_counts(&self, route: Option<&str>, minutes: Range<u32>) -> Vec<u32> {
         sum(of_route(&self.faults, route)).counts(minutes)
     }
@@ -88,7 +90,7 @@ impl Requests {
     }
 }
 
-/// The rows of a route in every scope, or all rows. The name of no route is [`NO_ROUTE`].
+/// The rows of a route in every scope, or all rows. [`NO_ROUTE`] stands for requests without a route.
 fn of_route<'r>(rows: &'r HashMap<Place, Row>, route: Option<&'r str>) -> impl Iterator<Item = &'r Row> {
     let fits = move |place: &Place| route.is_none_or(|route| place.route.as_deref().unwrap_or(NO_ROUTE) == route);
     rows.iter().filter(move |(place, _)| fits(place)).map(|(_, row)| row)
@@ -100,7 +102,8 @@ fn sum<'r>(rows: impl Iterator<Item = &'r Row>) -> Minutes {
     sum
 }
 
-/// At the first look it is unknown when a place's requests came; a place that appears later began at 0.
+/// When the counters are read for the first time, it is unknown when their requests came. The counter of a place that
+/// appears later began at 0.
 fn look_at(rows: &mut HashMap<Place, Row>, place: &Place, minute: u32, total: u64, is_first: bool) {
     if rows.len() < MOST_ROUTES || rows.contains_key(place) {
         let begin = || Row::beginning(if is_first { total } else { 0 });

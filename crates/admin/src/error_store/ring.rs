@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// How often something happened in the last `N` spans, each by its number since the Unix epoch.
+/// How often something happened in each of the last `N` spans; spans are numbered from the Unix epoch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ring<const N: usize> {
     last: u32,
@@ -19,16 +19,17 @@ impl<const N: usize> Ring<N> {
     /// How many spans are kept.
     const LENGTH: u32 = N as u32;
 
-    /// Adds this many. A clock that was set back counts for the last span; a count stops at its largest number.
+    /// Adds `more` to the count of a span. If the clock was set back, the last span gets them. A count stays at the
+    /// largest number that it can hold.
     pub(crate) fn add(&mut self, span: u32, more: u32) {
-        self.turn_to(span);
+        self.advance_to(span);
         let count = &mut self.counts[bucket::<N>(self.last)];
         *count = count.saturating_add(more);
     }
 
-    /// Adds all counts of another one.
+    /// Adds all counts of another ring.
     pub(crate) fn take_over(&mut self, other: &Self) {
-        self.turn_to(other.last);
+        self.advance_to(other.last);
         for span in (0..Self::LENGTH).filter_map(|ago| other.last.checked_sub(ago)) {
             if self.has(span) {
                 let count = &mut self.counts[bucket::<N>(span)];
@@ -37,7 +38,7 @@ impl<const N: usize> Ring<N> {
         }
     }
 
-    /// The count of one span; 0 for one that is gone or yet to come.
+    /// The count of one span; 0 for a span that is no longer kept, or is in the future.
     fn count_in(&self, span: u32) -> u32 {
         if self.has(span) { self.counts[bucket::<N>(span)] } else { 0 }
     }
@@ -62,7 +63,7 @@ impl<const N: usize> Ring<N> {
         span <= self.last && self.last - span < Self::LENGTH
     }
 
-    fn turn_to(&mut self, span: u32) {
+    fn advance_to(&mut self, span: u32) {
         for before in self.last..span.min(self.last.saturating_add(Self::LENGTH)) {
             self.counts[bucket::<N>(before + 1)] = 0;
         }

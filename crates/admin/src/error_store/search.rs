@@ -1,8 +1,8 @@
-//! Finds a request id in a typed or pasted text.
+//! Finds a request id in a text that an operator typed or pasted.
 
 use error_envelope_core::request_id::RequestId;
 
-/// The longest text to search for, in characters: no report of an error is longer.
+/// The longest text to search for, in characters: a client's report of an error is shorter.
 const LONGEST: usize = 4096;
 
 /// The first id in a text: `req_…` or a bare ULID in any letter case, or a UUID, with anything around it.

@@ -19,7 +19,7 @@ const MOST_WAITING: usize = 256;
 /// The observed errors, in bounded memory.
 pub(crate) struct Store {
     kept: Arc<Mutex<RecentErrors>>,
-    /// Started with the first body: most policies show none.
+    /// The thread starts when the first body comes: most policies show no bodies.
     bodies: OnceLock<Option<SyncSender<Work>>>,
     pub(crate) listeners: Subscribers,
     requests: Mutex<Requests>,
@@ -86,7 +86,7 @@ fn work(receiver: &Receiver<Work>, kept: &Mutex<RecentErrors>) {
         let is_example = bodies.before.is_some();
         let _ = entry.bodies.set(bodies);
         if is_example {
-            lock(kept).exemplify(&entry);
+            lock(kept).set_example(&entry);
         }
     }
 }

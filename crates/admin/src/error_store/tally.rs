@@ -10,7 +10,8 @@ use super::error_record::{Entry, ErrorRecord, Kind};
 use super::path_forms::PathForms;
 use super::week::{self, Week};
 
-/// The most kinds with their own count, more than a person reads; beyond this number the rarest are counted together.
+/// The most kinds that are counted separately: more than a person reads. Beyond this number, the rarest kinds are
+/// counted together.
 pub(crate) const MOST_KINDS: usize = 24;
 
 /// The counts of one route.
@@ -23,11 +24,11 @@ pub(crate) struct Tally {
     pub(crate) inner: Week,
     /// Errors without a code, to which a rule could give one.
     pub(crate) without_code: Week,
-    /// Errors that their status describes fully.
+    /// Errors whose status describes them fully.
     pub(crate) by_status: Week,
-    /// Errors without a shape: empty, HTML, plain text.
+    /// Errors whose body has no structure: empty, HTML or plain text.
     pub(crate) without_shape: Week,
-    /// Requests that `own` would refuse.
+    /// Requests that the mode `own` would refuse.
     pub(crate) would_refuse: Week,
     pub(crate) abandoned: Week,
     pub(crate) last: u64,
@@ -36,7 +37,7 @@ pub(crate) struct Tally {
     pub(crate) kinds: Vec<OfKind>,
     /// Forms of paths that no route matched.
     pub(crate) forms: PathForms,
-    /// Errors of kinds that have no count of their own any more.
+    /// Errors of kinds that are no longer counted separately.
     pub(crate) others: Week,
     /// The last error whose bodies may be shown.
     pub(crate) example: Option<Arc<Entry>>,

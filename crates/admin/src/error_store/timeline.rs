@@ -9,7 +9,7 @@ use super::place::Place;
 use super::query::{Filter, route_word};
 
 /// The most combinations of route, scope and code with their own row of minutes, 360 KiB in all. Beyond this number,
-/// the one that was quiet the longest is counted with all others that no longer have one.
+/// the combination with the longest time since its last error loses its row: its counts go to the sum of the others.
 pub(crate) const MOST_SERIES: usize = 256;
 
 /// Errors per minute.
@@ -17,7 +17,7 @@ pub(crate) const MOST_SERIES: usize = 256;
 pub(crate) struct Timeline {
     all: Minutes,
     series: HashMap<Series, Minutes>,
-    /// Errors without a row of their own any more.
+    /// The errors of all combinations that have lost their row.
     others: Minutes,
 }
 
@@ -57,16 +57,16 @@ impl Timeline {
             return self.all.counts(minutes);
         }
         let mut sum = Minutes::default();
-        self.fitting(filter).for_each(|(_, counts)| sum.take_over(counts));
+        self.matching(filter).for_each(|(_, counts)| sum.take_over(counts));
         sum.counts(minutes)
     }
 
-    /// The counts of each route, of the errors that match.
+    /// The counts of each route, only of the errors that match.
     pub(crate) fn by_route(&self, filter: &Filter, minutes: &Range<u32>) -> Rows {
         self.rows(filter, minutes, |series| route_word(series.place.route.as_deref()))
     }
 
-    /// The counts of each code, of the errors that match. Errors without a code have an empty name.
+    /// The counts of each code, only of the errors that match. Errors without a code have an empty name.
     pub(crate) fn by_code(&self, filter: &Filter, minutes: &Range<u32>) -> Rows {
         self.rows(filter, minutes, |series| series.code.as_str())
     }
@@ -74,37 +74,38 @@ impl Timeline {
     /// The counts of each minute, of the errors of this severity.
     pub(crate) fn counts_of(&self, severity: Severity, minutes: Range<u32>) -> Vec<u32> {
         let mut sum = Minutes::default();
-        self.of(severity).for_each(|(_, counts)| sum.take_over(counts));
+        self.with_severity(severity).for_each(|(_, counts)| sum.take_over(counts));
         sum.counts(minutes)
     }
 
     /// The count of each place and code in these minutes, of the errors of this severity.
     pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Place, Code, u64)> {
         let total = |counts: &Minutes| counts.counts(minutes.clone()).into_iter().map(u64::from).sum();
-        let totals =
-            self.of(severity).map(|(series, counts)| (series.place.clone(), series.code.clone(), total(counts)));
+        let totals = self
+            .with_severity(severity)
+            .map(|(series, counts)| (series.place.clone(), series.code.clone(), total(counts)));
         totals.filter(|(_, _, total)| *total > 0).collect()
     }
 
-    fn of(&self, severity: Severity) -> impl Iterator<Item = (&Series, &Minutes)> {
+    fn with_severity(&self, severity: Severity) -> impl Iterator<Item = (&Series, &Minutes)> {
         self.series.iter().filter(move |(series, _)| series.severity == severity)
     }
 
-    /// Errors whose route and code are no longer known.
+    /// The counts of errors whose route and code are no longer kept.
     pub(crate) fn others(&self, minutes: Range<u32>) -> u64 {
         self.others.counts(minutes).into_iter().map(u64::from).sum()
     }
 
     fn rows(&self, filter: &Filter, minutes: &Range<u32>, name: fn(&Series) -> &str) -> Rows {
         let mut rows: BTreeMap<&str, Minutes> = BTreeMap::new();
-        for (series, counts) in self.fitting(filter) {
+        for (series, counts) in self.matching(filter) {
             rows.entry(name(series)).or_default().take_over(counts);
         }
         let rows = rows.into_iter().map(|(name, counts)| (name.to_owned(), counts.counts(minutes.clone())));
         rows.filter(|(_, counts)| counts.iter().any(|count| *count > 0)).collect()
     }
 
-    fn fitting(&self, filter: &Filter) -> impl Iterator<Item = (&Series, &Minutes)> {
+    fn matching(&self, filter: &Filter) -> impl Iterator<Item = (&Series, &Minutes)> {
         self.series.iter().filter(|(series, _)| filter.fits(series.place.route.as_deref(), series.code.as_str()))
     }
 }

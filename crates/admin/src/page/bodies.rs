@@ -15,13 +15,13 @@ pub(super) fn sides(entry: &Entry) -> Markup {
     html! {
         @if let Some(cause) = &entry.cause { p.cause { span.label { "Cause" } " " (foreign(cause)) } }
         div.sides {
-            div.side { p.label { "The service sent" } (shown(bodies.before.as_ref(), no_inner_body(entry))) }
-            div.side.after { p.label { (sent) } (shown(bodies.after.as_ref(), no_sent_body(entry))) }
+            div.side { p.label { "The service sent" } (side_markup(bodies.before.as_ref(), no_inner_body(entry))) }
+            div.side.after { p.label { (sent) } (side_markup(bodies.after.as_ref(), no_sent_body(entry))) }
         }
     }
 }
 
-fn shown(side: Option<&Side>, why_none: &str) -> Markup {
+fn side_markup(side: Option<&Side>, why_none: &str) -> Markup {
     let Some(side) = side else { return html! { p.none { (why_none) } } };
     html! {
         p.head {

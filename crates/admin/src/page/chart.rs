@@ -1,4 +1,4 @@
-//! Counts per minute as bars, drawn here: an SVG without a script, a style or a font of its own.
+//! Draws counts per minute as bars: an SVG without scripts, styles or fonts.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -11,18 +11,18 @@ use crate::error_store::minutes::begin_ms;
 
 /// The height of the drawing in its own units; a minute is one unit wide.
 const HEIGHT: f64 = 40.0;
-/// The lowest height of a bar: a single error next to a million stays visible.
+/// The smallest height of a bar, so that a single error next to a million stays visible.
 const LOWEST: f64 = 1.0;
 
 /// Counts, one for each minute.
 #[derive(Default)]
 pub(super) struct Counts {
     pub(super) all: Vec<u32>,
-    /// Those of them that are 5xx; empty if they are not known.
+    /// The counts of 5xx among them; empty if they are unknown.
     pub(super) faults: Vec<u32>,
 }
 
-/// A part of the counts, as a chart.
+/// The counts of some minutes, to be drawn as a chart.
 pub(super) struct Bars<'a> {
     pub(super) counts: &'a [u32],
     pub(super) faults: &'a [u32],
@@ -30,7 +30,7 @@ pub(super) struct Bars<'a> {
 }
 
 impl Counts {
-    /// The last minutes of them.
+    /// The counts of these minutes.
     pub(super) fn last(&self, minutes: Range<u32>) -> Bars<'_> {
         fn last(counts: &[u32], length: usize) -> &[u32] {
             counts.get(counts.len().saturating_sub(length)..).unwrap_or_default()
@@ -40,7 +40,7 @@ impl Counts {
 }
 
 impl Bars<'_> {
-    /// The chart with a title, axes, units and the same in words.
+    /// The chart with a title, axes and units, and a sentence with the same numbers.
     pub(super) fn figure(&self, title: &str) -> Markup {
         let unit = format!("{} per minute", title.to_ascii_lowercase());
         html! {
@@ -59,7 +59,7 @@ impl Bars<'_> {
         }
     }
 
-    /// The chart without text, for a table that has the numbers.
+    /// The chart without text, for a table that shows the numbers.
     pub(super) fn spark(&self) -> Markup {
         self.svg(None)
     }
@@ -106,7 +106,7 @@ impl Bars<'_> {
     }
 }
 
-/// A rectangle for each minute with a count.
+/// The path of an SVG, with a rectangle for each minute whose count is not 0.
 fn path(counts: &[u32], most: f64) -> String {
     let mut path = String::new();
     for (at, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {

@@ -29,11 +29,11 @@ pub(super) struct Charts<'a> {
     minutes: Range<u32>,
     span: Span,
     hour: Option<String>,
-    /// The period, if no hour is named.
+    /// The period to show if the query names no hour.
     period: Period,
 }
 
-/// The page, or why it is empty.
+/// The page, or the reason why there is nothing to show.
 pub(super) fn answer(store: &Store, query: Option<&str>, span: Span) -> (StatusCode, Markup) {
     let hour = value(query, "hour");
     let period = Period::parse(query).unwrap_or(Period::SixHours);
@@ -49,7 +49,7 @@ pub(super) fn answer(store: &Store, query: Option<&str>, span: Span) -> (StatusC
     (status, nothing(why, span))
 }
 
-/// The two charts of the first page, of the period that the query names.
+/// The two charts of the first page, for the period that the query names.
 pub(super) fn overview(moment: &Moment, query: Option<&str>) -> Markup {
     let period = Period::parse(query).unwrap_or(Period::Hour);
     let minutes = period.minutes(moment.span.now);
@@ -115,7 +115,7 @@ impl Charts<'_> {
         html! {
             h1 { "Errors and requests per minute" }
             (hour_links(&self.filter, self.hour.as_deref().map_or(Ok(self.period), Err), self.span))
-            (self.what_fits())
+            (self.active_filter())
             (self.totals())
             (self.minutes_as_table())
             (self.by_route())
@@ -124,8 +124,8 @@ impl Charts<'_> {
         }
     }
 
-    /// The filter of the numbers, and the link back to all of them.
-    fn what_fits(&self) -> Markup {
+    /// The active filter, and a link that removes it.
+    fn active_filter(&self) -> Markup {
         let Filter { route, code } = &self.filter;
         html! {
             @if !self.filter.matches_all() {
@@ -162,7 +162,7 @@ impl Charts<'_> {
         Bars { counts, faults: &[], minutes: self.minutes.clone() }
     }
 
-    /// The numbers as a table: of each minute of an hour, else of each hour.
+    /// The numbers as a table: one row per minute if an hour is selected, else one row per hour.
     fn minutes_as_table(&self) -> Markup {
         let step = if self.minutes.len() > 60 { 60 } else { 1 };
         let counts = self.store.recent().timeline.counts(&self.filter, self.minutes.clone());

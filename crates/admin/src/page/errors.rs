@@ -15,7 +15,7 @@ use crate::error_store::readiness::Span;
 use crate::error_store::recent_errors::MOST_ENTRIES;
 use crate::visible;
 
-/// The number of rows on one page: as many as a person scrolls. The script keeps the same number.
+/// The number of rows on one page: as many as a person scrolls through. The script shows the same number.
 const ROWS: usize = 15;
 
 /// The last errors that match a filter, and the values to filter by.
@@ -43,7 +43,7 @@ impl<'q> LastErrors<'q> {
         Self { query, shown, routes, codes, filter, span }
     }
 
-    /// The live stream's address: only on the first page, where each new error becomes the first row.
+    /// The live stream's address. Only the first page has one: there each new error becomes the first row.
     pub(super) fn live(&self) -> Option<String> {
         self.paged().0.is_first().then(|| self.filter.link("/events"))
     }
@@ -151,7 +151,8 @@ pub(super) fn row(entry: &Entry) -> Markup {
     }
 }
 
-/// `GET → http://orders:8080, 12 ms`. The page of one error has its path and its client: they may name people.
+/// `GET → http://orders:8080, 12 ms`. Path and client are only on the page of the single error: they may identify
+/// people.
 fn request_line(request: &RequestLine) -> Markup {
     html! {
         @if let Some(method) = request.method { (method.as_str()) }
@@ -198,7 +199,7 @@ fn route_text(route: &str) -> Cow<'_, str> {
     if route == route_word(None) { "No route".into() } else { visible::line(route) }
 }
 
-/// A form field that selects one value, or all of them.
+/// A form field to select one of the values, or all.
 fn select(label: &str, name: &str, chosen: Option<&str>, values: &BTreeMap<&str, Cow<'_, str>>) -> Markup {
     html! {
         label { (label)
@@ -212,7 +213,7 @@ fn select(label: &str, name: &str, chosen: Option<&str>, values: &BTreeMap<&str,
     }
 }
 
-/// How to show bodies: without them there is no before and no after.
+/// Explains how to make the policy show bodies: without them, no error can be shown before and after the layer.
 fn how_to_show_bodies() -> Markup {
     html! {
         details.note {

@@ -27,7 +27,7 @@ pub(super) fn answer(shared: &Shared, wanted: &str, id: Option<RequestId>, span:
     let all = html! {
         (title(id))
         @if some < count { p.lead { "The last " (some) " of " (count) " errors with this id." } }
-        @for entry in &entries { (shown(entry)) }
+        @for entry in &entries { (entry_markup(entry)) }
         @if entries.is_empty() { @for known in &ids { (remembered(known)) } }
         (in_the_log(id))
     };
@@ -38,7 +38,7 @@ fn title(id: RequestId) -> Markup {
     html! { h1.id { (id) } }
 }
 
-fn shown(entry: &Entry) -> Markup {
+fn entry_markup(entry: &Entry) -> Markup {
     let request = &entry.request;
     let unknown = || html! { span.none { "not known" } };
     let more = html! {

@@ -1,4 +1,5 @@
-//! The frame of every page: its head, its source, the switch, the navigation, and the search.
+//! The frame of every page: its title, the gateway and policy that it shows, the kill switch, the navigation, and the
+//! search.
 
 use maud::{DOCTYPE, Markup, html};
 
@@ -20,7 +21,7 @@ pub(super) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    pub(super) fn around(&self, request: &AdminRequest<'_>, content: &Markup) -> Markup {
+    pub(super) fn wrap(&self, request: &AdminRequest<'_>, content: &Markup) -> Markup {
         let (live, after) = self.live.unzip();
         html! {
             (DOCTYPE)
@@ -30,7 +31,7 @@ impl Frame<'_> {
                     a.skip href="#content" { "Skip to the content" }
                     header { div.bar { (self.name()) (pages()) (self.search()) } (self.source(request)) }
                     main id="content" tabindex="-1" {
-                        div id="thrown" { @if request.shared().switch.is_off() { (self.thrown(request)) } }
+                        div id="thrown" { @if request.shared().switch.is_off() { (self.switch_notice(request)) } }
                         (content)
                     }
                     footer { p { "Times are in UTC. Counts are kept in memory and start with this process." } }
@@ -75,7 +76,7 @@ impl Frame<'_> {
     }
 
     /// The notice on every page while the switch is on.
-    fn thrown(&self, request: &AdminRequest<'_>) -> Markup {
+    fn switch_notice(&self, request: &AdminRequest<'_>) -> Markup {
         html! {
             div.banner.danger role="note" {
                 p { strong { "Kill switch on: every route is in mode off." } " Clients get the services' own errors." }

@@ -4,21 +4,21 @@ use std::ops::Range;
 use std::time::UNIX_EPOCH;
 
 use crate::error_store::clock;
-use crate::error_store::minutes::{HOURS, begin_ms, kept, minute};
+use crate::error_store::minutes::{HOURS, begin_ms, kept_minutes, minute};
 use crate::error_store::query::value;
 use crate::error_store::readiness::Span;
 
 /// Why no minutes can be shown.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum HourError {
-    /// The hour is older than the kept minutes, or than the process.
+    /// The hour is over for longer than minutes are kept, or was before the process started.
     Gone,
     Future,
     /// The query's text is not an hour.
     Malformed,
 }
 
-/// The last minutes, hour or hours.
+/// How much time a page shows: the last minutes, hour or hours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Period {
     Quarter,
@@ -52,7 +52,7 @@ impl Period {
     }
 
     pub(super) fn minutes(self, now: u64) -> Range<u32> {
-        let kept = kept(now);
+        let kept = kept_minutes(now);
         let length = match self {
             Self::Quarter => 15,
             Self::Hour => 60,
@@ -62,9 +62,9 @@ impl Period {
     }
 }
 
-/// The minutes of one hour, for example `2026-11-21T14`, in UTC; without an hour, those of the period.
+/// The minutes of one hour, for example `2026-11-21T14`, in UTC; if no hour is named, the minutes of the period.
 pub(super) fn minutes_of(hour: Option<&str>, period: Period, span: Span) -> Result<Range<u32>, HourError> {
-    let kept = kept(span.now);
+    let kept = kept_minutes(span.now);
     let Some(hour) = hour else { return Ok(period.minutes(span.now)) };
     match begin_of(hour) {
         None => Err(HourError::Malformed),
@@ -74,9 +74,9 @@ pub(super) fn minutes_of(hour: Option<&str>, period: Period, span: Span) -> Resu
     }
 }
 
-/// The hours that are kept, in full or in part, the oldest first.
+/// The hours of which at least one minute is kept, the oldest first.
 pub(super) fn hours(span: Span) -> impl Iterator<Item = String> {
-    let first = minute(span.since).max(kept(span.now).start) / 60;
+    let first = minute(span.since).max(kept_minutes(span.now).start) / 60;
     let last = minute(span.now) / 60;
     (last.saturating_sub(HOURS).max(first)..=last).map(|hour| name(hour * 60))
 }

@@ -1,9 +1,9 @@
 //! Errors as they happen, as server-sent events.
 //!
-//! Nothing is queued: a listener that is ready for more reads the errors since its last read. So it needs the memory of
-//! one event, and open pages add no cost to an error. If many errors come at once, it gets the last rows and the number
-//! of rows that were left out. A listener that reads nothing for a while is disconnected; its browser reconnects by
-//! itself.
+//! Nothing is queued: a listener that is ready for more reads the errors since its last event. So a listener needs the
+//! memory of one event, and open pages make no error more expensive. If many errors come at once, the listener gets the
+//! last rows and the number of those that were left out. A listener that reads nothing for a while is disconnected; its
+//! browser reconnects by itself.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -36,23 +36,23 @@ pub(super) struct Events {
     place: SubscriptionSlot,
     ticks: Interval,
     last_beat: Instant,
-    /// The number of the last error that was sent, or left out.
+    /// The number of the last error that was sent or left out.
     last: u64,
     has_begun: bool,
 }
 
 impl Events {
-    /// From the error after this number; from now on, if there is none.
+    /// The stream begins with the error after the number `after`; if there is none, with the next error.
     pub(super) fn new(store: Arc<Store>, filter: Filter, place: SubscriptionSlot, after: Option<u64>) -> Self {
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // A number may be from before this process began.
+        // The number may come from an earlier process, and be higher than any here.
         let count = store.recent().count;
         let last = after.map_or(count, |after| after.min(count));
         Self { store, filter, place, ticks, last_beat: Instant::now(), last, has_begun: false }
     }
 
-    /// The errors since the last look, as one event; `None` if there are none.
+    /// The errors since the last event, as one event; `None` if there are none.
     fn look(&mut self) -> Option<String> {
         let now = store::now();
         let (mut errors, gone) = self.since_last(now);
@@ -65,7 +65,8 @@ impl Events {
         (!events.is_empty()).then_some(events)
     }
 
-    /// The errors since the last one, the oldest first, as far as they are stored; and how many are forgotten.
+    /// The errors since the last one that was sent, the oldest first; and the number of those that are no longer
+    /// stored.
     fn since_last(&mut self, now: u64) -> (Vec<Arc<Entry>>, u64) {
         let kept = self.store.recent();
         let mut errors: Vec<Arc<Entry>> = kept.entries().take_while(|it| it.number > self.last).cloned().collect();
@@ -81,7 +82,7 @@ impl Events {
 
 fn row_event(error: &Entry) -> String {
     let html = super::errors::row(error).into_string();
-    // A carriage return ends a line of the stream, too.
+    // In an event stream a carriage return ends a line, too.
     let lines: String = html.split(['\n', '\r']).map(|line| format!("data: {line}\n")).collect();
     format!("id: {}\nevent: row\n{lines}\n", error.number)
 }
@@ -93,12 +94,12 @@ impl Body for Events {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if !self.has_begun {
             self.has_begun = true;
-            // Browsers wait three seconds by default; a person watches this page.
+            // A browser would reconnect after three seconds: too long for a person who watches this page.
             return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"retry: 1000\n\n")))));
         }
         loop {
             let now = ready!(self.ticks.poll_tick(cx));
-            if !self.place.takes(now) {
+            if !self.place.note_ready(now) {
                 return Poll::Ready(None);
             }
             let event = self.look();

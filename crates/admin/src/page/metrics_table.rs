@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use crate::admin::Metrics;
 use crate::admin_request::AdminRequest;
 
-/// The page; if another address has the metrics, it names that address.
+/// The page of the metrics. If another address serves them, the page names that address.
 pub(super) fn answer(request: &AdminRequest<'_>) -> (StatusCode, Markup) {
     match &request.admin.metrics {
         #[cfg(feature = "prometheus")]
@@ -117,7 +117,7 @@ mod here {
         format!("{}, mean {}, {bound}", number(count.value), short(sum / count.value))
     }
 
-    /// Five places, without zeros at the end.
+    /// At most five decimal places, without zeros at the end.
     fn short(value: f64) -> String {
         let places = format!("{value:.5}");
         places.trim_end_matches('0').trim_end_matches('.').to_owned()

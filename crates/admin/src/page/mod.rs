@@ -71,17 +71,17 @@ pub(super) fn home(request: &AdminRequest<'_>) -> Answer {
     framed(request, StatusCode::OK, &frame, &content)
 }
 
-/// `/errors?id=…`: by an id, from a client's report.
+/// `/errors?id=…`: the page of the id in a client's report.
 pub(super) fn find(request: &AdminRequest<'_>) -> Answer {
     answer_of(request, &value(request.query, "id").unwrap_or_default())
 }
 
-/// `/errors/req_…`, to be shared.
+/// `/errors/req_…`: the page of one error, with an address that can be shared.
 pub(super) fn one(request: &AdminRequest<'_>) -> Answer {
     answer_of(request, request.name)
 }
 
-/// `/charts`: the counts by time.
+/// `/charts`: the counts over time.
 fn charts(request: &AdminRequest<'_>) -> Answer {
     request.admin.look_at_counters();
     page(request, "Charts", charts::answer(&request.shared().store, request.query, span(request)))
@@ -93,7 +93,7 @@ fn answer_of(request: &AdminRequest<'_>, wanted: &str) -> Answer {
     framed(request, status, &frame, &content)
 }
 
-/// The form again, after a change that was refused.
+/// The page with the kill switch's form again, after a change was refused.
 pub(crate) fn denied(request: &AdminRequest<'_>, denied: &Denied) -> Answer {
     page(request, "Kill switch", switch::answer(request, Some(denied)))
 }
@@ -113,9 +113,9 @@ fn page(request: &AdminRequest<'_>, title: &str, (status, content): (StatusCode,
 }
 
 fn framed(request: &AdminRequest<'_>, status: StatusCode, frame: &Frame<'_>, content: &Markup) -> Answer {
-    let mut answer = answer::html(status, frame.around(request, content).into_string());
-    // `no-referrer` would hide the page from other sites too, but the browser would then send no origin with this page's
-    // forms.
+    let mut answer = answer::html(status, frame.wrap(request, content).into_string());
+    // `no-referrer` would hide the page from other sites, too. But then the browser would not send the origin with this
+    // page's forms.
     answer.headers_mut().insert(http::header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     answer
 }
@@ -127,7 +127,7 @@ fn events(request: &AdminRequest<'_>) -> Answer {
         full.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
         return full;
     };
-    // Errors that the page shows already, or that an earlier connection brought.
+    // The number of the last error that the page shows, or that an earlier connection sent.
     let after = last_event(request.headers).or_else(|| value(request.query, "after"));
     let after = after.and_then(|number| number.parse().ok());
     let events = Events::new(store.clone(), Filter::parse(request.query), place, after);

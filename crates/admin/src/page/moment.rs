@@ -8,7 +8,7 @@ use error_envelope_core::policy::UpstreamUrl;
 use super::chart::Counts;
 use crate::admin_request::AdminRequest;
 use crate::error_store::error_record::{Code, Entry, Severity};
-use crate::error_store::minutes::kept;
+use crate::error_store::minutes::kept_minutes;
 use crate::error_store::place::Place;
 use crate::error_store::query::Filter;
 use crate::error_store::readiness::Span;
@@ -16,7 +16,7 @@ use crate::error_store::requests::RouteTotals;
 use crate::error_store::store;
 use crate::error_store::tally::Tally;
 
-/// How many minutes count as now: long enough to show a rate, and short enough to drop soon after the cause has ended.
+/// How many minutes count as now: enough to show a rate, and so few that the rate drops soon after the cause has ended.
 pub(super) const NOW_MINUTES: u32 = 15;
 
 /// A place's errors with one code.
@@ -32,11 +32,12 @@ pub(super) struct Moment {
     pub(super) refusals: Vec<OfCode>,
     /// The service of each place's last error, behind a gateway.
     pub(super) services: HashMap<Place, UpstreamUrl>,
-    /// The mode is off, whatever the policy has.
+    /// The kill switch is on: the mode is `off`, whatever the policy sets.
     pub(super) is_off: bool,
-    /// Of each place now, by the counters of requests: they also count 5xx that the policy lets pass. `None` without counters.
+    /// The current requests of each place, from the counters of requests, which also count the 5xx that the policy lets
+    /// pass. `None` if there are no counters.
     pub(super) totals: Option<HashMap<Place, RouteTotals>>,
-    /// Of all the minutes that are kept.
+    /// The errors of all the minutes that are kept.
     pub(super) errors: Counts,
     pub(super) requests: Option<Counts>,
     /// The metrics of this process, as Prometheus reads them.
@@ -50,7 +51,7 @@ impl Moment {
         let requests = store.requests();
         let recent = store.recent();
         let span = Span { since: store.since, now: store::now() };
-        let minutes = kept(span.now);
+        let minutes = kept_minutes(span.now);
         let now = minutes.end - NOW_MINUTES.min(minutes.end)..minutes.end;
         let with_errors = |(_, tally): &(_, &Tally)| tally.errors.sum(span.today()) > 0;
         let timeline = &recent.timeline;

@@ -19,18 +19,18 @@ use crate::visible;
 
 /// The most rows of a table; it shows the worst ones.
 const MOST_ROWS: usize = 8;
-/// The alert on certificates pages a week before the end.
+/// A certificate that ends within this many days is urgent, as in the alert on certificates.
 const URGENT_DAYS: u64 = 7;
 const SOON_DAYS: u64 = 21;
 
-/// A place that fails or refuses.
+/// A place whose requests fail or are refused.
 struct Affected {
     place: Place,
     count: u64,
     codes: Vec<(String, u64)>,
 }
 
-/// One line, worse or less so.
+/// One line of the section, and how bad the problem is.
 struct Problem {
     is_danger: bool,
     text: Markup,
@@ -54,7 +54,7 @@ impl Moment {
         }
     }
 
-    /// By the counters of requests, else by the errors that were seen.
+    /// The places that fail, by the counters of requests; without counters, by the errors that were stored.
     fn failing_places(&self) -> Vec<Affected> {
         let mut seen = affected(&self.faults);
         let Some(totals) = &self.totals else { return seen };
@@ -190,7 +190,7 @@ fn affected(of_codes: &[OfCode]) -> Vec<Affected> {
     sorted(places.into_values().collect())
 }
 
-/// The worst first.
+/// Sorts the worst places first.
 fn sorted(mut all: Vec<Affected>) -> Vec<Affected> {
     all.sort_by_key(|it| (Reverse(it.count), it.place.clone()));
     all.iter_mut().for_each(|it| it.codes.sort_by_key(|(code, count)| (Reverse(*count), code.clone())));

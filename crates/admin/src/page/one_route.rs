@@ -43,7 +43,7 @@ impl RouteErrors {
                         }
                     }
                     tbody {
-                        @for (count, of) in &kinds { (kind_row(*count, of)) }
+                        @for (count, it) in &kinds { (kind_row(*count, it)) }
                         @if others > 0 {
                             tr { td.number { (others) } td colspan="5" { "of rarer kinds, counted together" } }
                         }
@@ -69,7 +69,7 @@ impl RouteErrors {
         }
     }
 
-    /// What changes for clients, and whether the route is ready for it.
+    /// What the next mode changes for clients, and whether the route is ready for it.
     fn next(&self) -> Markup {
         html! {
             div.next {
@@ -102,13 +102,13 @@ impl RouteErrors {
     fn drafts(&self, span: Span) -> Markup {
         let kinds = self.tally.commonest(span.today());
         let wants = |kind: &Kind| kind.is_without_code() && !draft::status_suffices(kind);
-        let without: Vec<_> = kinds.iter().filter(|(_, of)| wants(&of.kind)).take(MOST_DRAFTS).collect();
+        let without: Vec<_> = kinds.iter().filter(|(_, it)| wants(&it.kind)).take(MOST_DRAFTS).collect();
         let draft = |kind: &Kind| draft::new(kind, self.route.as_deref(), is_alone(kind, &kinds));
         html! {
             @if !without.is_empty() {
                 div.drafts {
                     h3 { "Rules to add to the policy" }
-                    @for (count, of) in without { (draft_of(*count, &of.kind, draft(&of.kind))) }
+                    @for (count, it) in without { (draft_of(*count, &it.kind, draft(&it.kind))) }
                     p.quiet {
                         "Choose better names where needed. " code { "error-envelope learn" }
                         " drafts rules from the log or a recording, and also distinguishes errors by their texts."
@@ -119,14 +119,14 @@ impl RouteErrors {
     }
 }
 
-/// Whether only the status distinguishes the service's errors of a status.
+/// Whether no other kind of the service's errors has this status, so that the status alone distinguishes it.
 fn is_alone(kind: &Kind, kinds: &[(u64, &OfKind)]) -> bool {
-    let mut same = kinds.iter().filter(|(_, of)| of.kind.sent == kind.sent && of.kind.origin == Origin::Inner);
-    same.all(|(_, of)| of.kind.unknown.is_none() && of.kind.is_without_code())
+    let mut same = kinds.iter().filter(|(_, it)| it.kind.sent == kind.sent && it.kind.origin == Origin::Inner);
+    same.all(|(_, it)| it.kind.unknown.is_none() && it.kind.is_without_code())
 }
 
-fn kind_row(count: u64, of: &OfKind) -> Markup {
-    let kind = &of.kind;
+fn kind_row(count: u64, it: &OfKind) -> Markup {
+    let kind = &it.kind;
     html! {
         tr {
             td.number { (count) }
@@ -138,7 +138,7 @@ fn kind_row(count: u64, of: &OfKind) -> Markup {
                 @if let Some(unknown) = &kind.unknown { " " span.quiet { "sent " code { (foreign(unknown)) } } }
             }
             td { (decided(kind)) }
-            td { (time(of.last)) }
+            td { (time(it.last)) }
         }
     }
 }

@@ -11,14 +11,14 @@ pub(super) struct Paging {
     name: &'static str,
     /// What is listed, in the singular.
     what: &'static str,
-    /// From 0.
+    /// The page's index, from 0.
     at: usize,
     pages: usize,
     total: usize,
 }
 
 impl Paging {
-    /// The page that the query names; the last one if there are fewer, the first if it is no number.
+    /// The page that the query names: the last page if there are fewer, the first if the query has no number.
     pub(super) fn new(query: Option<&str>, name: &'static str, what: &'static str) -> Self {
         let number = value(query, name).and_then(|page| page.parse::<usize>().ok()).unwrap_or(1);
         Self { name, what, at: number.saturating_sub(1), pages: 1, total: 0 }
@@ -36,8 +36,8 @@ impl Paging {
         self.at == 0
     }
 
-    /// Links to the page before and to the next one; nothing if one page has all. `address` is that of the list, with
-    /// the page's number; without one for the first.
+    /// Links to the previous and the next page; nothing if the list fits on one page. `address` makes the list's
+    /// address for a page, whose number it gets as a query parameter; `None` stands for the first page.
     pub(super) fn links(&self, address: impl Fn(Option<(&str, &str)>) -> String) -> Markup {
         let link = |page: usize| {
             let page = page.to_string();

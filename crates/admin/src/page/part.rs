@@ -1,4 +1,4 @@
-//! A long table that is searched by a part of its texts, page by page; both are in the address.
+//! A long table, page by page, whose rows can be searched. The searched text and the page are in the address.
 
 use maud::{Markup, html};
 
@@ -9,7 +9,7 @@ use crate::visible;
 /// The number of rows on one page.
 const ROWS: usize = 40;
 
-/// A table whose rows are found by a part of their texts.
+/// A search for the rows that have this text in them.
 pub(super) struct PartSearch {
     path: &'static str,
     /// The table's anchor in the page.
@@ -19,13 +19,13 @@ pub(super) struct PartSearch {
 }
 
 impl PartSearch {
-    /// `what` is a row's name.
+    /// `what` names one row, in the singular.
     pub(super) fn new(query: Option<&str>, path: &'static str, anchor: &'static str, what: &'static str) -> Self {
         let part = value(query, "part").unwrap_or_default();
         Self { path, anchor, part, paging: Paging::new(query, "page", what) }
     }
 
-    /// The rows of the page.
+    /// The rows that are on the current page.
     pub(super) fn page<'l, T>(&mut self, all: &'l [T]) -> &'l [T] {
         self.paging.part(all, ROWS)
     }

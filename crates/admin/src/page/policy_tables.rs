@@ -15,7 +15,7 @@ use crate::error_store::clock::milliseconds;
 struct Row<'p> {
     /// `None` for defaults.
     pattern: Option<&'p str>,
-    /// The effective mode, whatever sets it; `None` for defaults.
+    /// The effective mode, wherever it is set; `None` for defaults.
     mode: Option<&'static str>,
     /// `None` if the policy has no files.
     table: Option<&'p OutlineTable>,
@@ -98,7 +98,7 @@ fn tables(status: &PolicyStatus, is_off: bool, query: Option<&str>) -> Markup {
     }
 }
 
-/// The tables of the files; for a policy without files, its routes.
+/// The rows: the tables of the policy's files, or its routes if it has no files.
 fn rows(status: &PolicyStatus) -> Vec<Row<'_>> {
     let modes = status.policy().routes();
     if status.outline().is_empty() {
@@ -142,7 +142,7 @@ impl<'p> Row<'p> {
         part.is_empty() || texts.any(|text| text.contains(part))
     }
 
-    /// The place where a key is set, and the base value that it overrides.
+    /// The place where a setting is written, and the base's value that it overrides.
     fn place(&self, setting: &Setting) -> Markup {
         let base = self.table.and_then(|table| table.overridden(setting.key()));
         html! {

@@ -1,4 +1,4 @@
-//! Each route's errors, and the responses of its clients in the next mode.
+//! Each route's errors, and what its clients would get in the next mode.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -24,7 +24,7 @@ const MOST_QUIET: usize = 200;
 
 /// All routes, as of now.
 pub(super) struct Routes {
-    /// Routes with errors, those with most errors without a code first.
+    /// Routes with errors. Those with the most errors without a code come first.
     pub(super) loud: Vec<RouteErrors>,
     /// The other routes, by mode.
     quiet: BTreeMap<&'static str, Vec<String>>,
@@ -45,14 +45,14 @@ pub(super) struct RouteErrors {
 }
 
 impl RouteErrors {
-    /// `known` is the mode that the active policy gives the route, if it has it.
+    /// `known` is the route's mode in the active policy; `None` if that policy has no such route.
     fn new(route: Option<Arc<str>>, known: Option<Mode>, tally: Tally, span: Span) -> Self {
         let mode = known.unwrap_or(tally.mode);
         let readiness = readiness::assess(mode, &tally, span);
         Self { route, mode, is_known: known.is_some(), tally, readiness }
     }
 
-    /// The first route shown sorts lowest.
+    /// The sort key of the page: the route with the lowest key is shown first.
     fn urgency(&self, today: u32) -> impl Ord + use<> {
         let is_ready = self.readiness.verdict != Verdict::NotReady;
         let (without, errors) = (self.tally.without_code.sum(today), self.tally.errors.sum(today));
@@ -77,7 +77,7 @@ impl Routes {
     }
 
     pub(super) fn shows_bodies(&self) -> bool {
-        // If no layer is connected, this is not known.
+        // If no layer is connected, it is unknown whether bodies are shown, and the page gives no advice.
         self.policy.as_ref().is_none_or(|it| it.policy().summary().observes_bodies())
     }
 

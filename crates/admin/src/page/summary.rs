@@ -12,7 +12,7 @@ impl Routes {
     /// A summary of the errors since the process started.
     pub(super) fn figures(&self) -> Markup {
         let today = self.span.today();
-        let sum = |of: fn(&Tally) -> &Week| -> u64 { self.loud.iter().map(|it| of(&it.tally).sum(today)).sum() };
+        let sum = |week: fn(&Tally) -> &Week| -> u64 { self.loud.iter().map(|it| week(&it.tally).sum(today)).sum() };
         let last = self.loud.iter().map(|it| it.tally.last).max();
         let waits = self.loud.iter().filter(|it| it.readiness.verdict == Verdict::NotReady).count();
         html! {

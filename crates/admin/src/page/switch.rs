@@ -12,7 +12,7 @@ use crate::error_store::clock;
 use crate::error_store::query::value;
 use crate::visible::line;
 
-/// The page. `denied` is why the last change was refused.
+/// The page of the switch. `denied` is the reason why the last change was refused.
 pub(super) fn answer(request: &AdminRequest<'_>, denied: Option<&Denied>) -> (StatusCode, Markup) {
     let is_off = request.shared().switch.is_off();
     let page = html! {
@@ -42,7 +42,7 @@ pub(super) fn last_change(change: &SwitchChange) -> Markup {
     }
 }
 
-/// One form: what is written in it stays if the change is refused, except for the token.
+/// The form. If a change is refused, the form keeps what the operator wrote, except for the token.
 fn form(request: &AdminRequest<'_>, is_off: bool) -> Markup {
     let given = |written: &str, name| {
         if written.is_empty() { value(request.query, name).unwrap_or_default() } else { written.to_owned() }

@@ -45,9 +45,9 @@ fn keep(admin: &Admin, [route, code, unknown, dropped, kind, before, after]: [&s
     };
     let store = &admin.shared.store;
     let entry = store.recent().insert(seen).expect("an error");
-    let side = |text: &str| Some(Side::made(409, Some(kind), text.as_bytes(), true, &mut Hidden::default()));
+    let side = |text: &str| Some(Side::redact(409, Some(kind), text.as_bytes(), true, &mut Hidden::default()));
     entry.bodies.set(Bodies { before: side(before), after: side(after) }).expect("none before");
-    store.recent().exemplify(&entry);
+    store.recent().set_example(&entry);
 }
 
 /// An ordinary error.

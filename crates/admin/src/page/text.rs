@@ -6,7 +6,7 @@ use crate::error_store::clock;
 pub(super) use crate::error_store::readiness::{counted, grouped};
 use crate::visible;
 
-/// A text that a stranger chose, on one line, without effect on the direction of the text around it.
+/// A text that a client may have chosen, on one line. It cannot change the direction of the text around it.
 pub(super) fn foreign(text: &str) -> Markup {
     html! { bdi { (visible::line(text)) } }
 }
@@ -22,7 +22,7 @@ pub(super) fn time(at: u64) -> Markup {
     html! { time datetime=(clock::rfc3339(at)) title=(clock::rfc3339(at)) { (clock::short(at)) } }
 }
 
-/// `5 %`; less than one in a hundred, and yet some, is `under 1 %`.
+/// `5 %`; `under 1 %` for a part that is smaller, but not 0.
 pub(super) fn share(part: u64, whole: u64) -> String {
     match part.saturating_mul(100).checked_div(whole) {
         None => "–".to_owned(),
@@ -45,7 +45,8 @@ pub(super) fn head_row(columns: &[&str], numbers: &[&str]) -> Markup {
     }
 }
 
-/// A row below another one that opens on a click. `behind` adds words for readers who cannot see its place.
+/// A row below another one, which opens on a click. `behind` adds words for screen readers, whose users cannot see
+/// where the row is.
 pub(super) fn more_row(columns: u8, (words, behind): (&str, &str), content: &Markup) -> Markup {
     html! {
         tr.more role="row" {

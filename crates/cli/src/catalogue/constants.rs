@@ -1,8 +1,8 @@
 //! The constants for clients of other languages than ECMAScript: Python (3.11 or later), Go, Java (8 or later) and C# (6 or later),
 //! all without dependencies.
 //!
-//! In Java and C# they are no `enum`: the set of codes is open. In Java a policy's own text is in literals alone: `\u` in a comment
-//! is an escape, and what it escapes may end it.
+//! In Java and C# the codes are not an `enum`, because the set of codes is open. In Java a policy's own text is written
+//! only into literals: in a comment, `\u` is an escape, and the escaped character may end the comment.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use error_envelope_core::openapi::{Codes, Listed};
 
 use super::template::{filled, head, json_literal, rows};
 
-/// A `StrEnum` of the codes, and an exception that has one.
+/// The Python module: a `StrEnum` of the codes, and an exception with a code.
 pub(super) fn python(codes: &Codes) -> String {
     let constant = |it: &Listed| format!("    #: {}\n    {} = \"{}\"\n", it.summary(), upper(it.name()), it.name());
     let about = |it: &Listed| {
@@ -63,8 +63,8 @@ pub(super) fn csharp(codes: &Codes) -> String {
     head("//", "csharp") + &filled(include_str!("templates/ErrorCode.cs"), &[("@codes@\n", rows(codes, constant))])
 }
 
-/// The name of a code's constant in C#. A name that is taken gets an underscore at its end. One that has underscores
-/// there already gets one more, so that two codes never share a name.
+/// The name of a code's constant in C#. A name that C# does not allow gets an underscore at its end. A name that
+/// already ends with underscores gets one more, so that two codes never share a name.
 fn csharp_name(code: &str) -> String {
     /// Names that a constant cannot have: members of every class, the class's own name, and the type of its constants.
     const TAKEN: [&str; 11] = [
@@ -91,7 +91,8 @@ fn upper(code: &str) -> String {
     code.to_ascii_uppercase()
 }
 
-/// `auth_missing` as `AuthMissing`. An underscore that no letter follows stays, so that two codes never get one name.
+/// `auth_missing` as `AuthMissing`. An underscore stays if no letter follows it, so that two codes never get the same
+/// name.
 fn pascal(code: &str) -> String {
     let mut name = String::with_capacity(code.len());
     let mut rest = code.chars().peekable();
@@ -106,13 +107,13 @@ fn pascal(code: &str) -> String {
     name
 }
 
-/// A text between quotes for Python and Go: for a line without control characters, JSON's form is theirs. Go refuses a
+/// A string literal of Python and Go: for a line without control characters, it is the same as in JSON. Go refuses a
 /// byte order mark within a file.
 fn utf8_literal(text: &str) -> String {
     json_literal(text).replace('\u{feff}', r"\ufeff")
 }
 
-/// A text between quotes for Java and C#, in ASCII: there the encoding of a file is the compiler's option.
+/// A string literal of Java and C#, in ASCII: there a compiler option decides the encoding of a file.
 fn utf16_literal(text: &str) -> String {
     let mut literal = String::with_capacity(text.len() + 2);
     for character in json_literal(text).chars() {

@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::template::json_literal;
 
-/// Keywords that only describe.
+/// Keywords that only describe a value, and check nothing.
 const DESCRIBE: [&str; 6] = ["$schema", "title", "description", "deprecated", "examples", "format"];
 
 /// Keywords whose fields the schema's author names.
 const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
-/// Keywords whose contents are plain values: they are compared as they are, not as schemas.
+/// Keywords whose contents are plain values: they are compared as values, not as schemas.
 const VALUES: [&str; 2] = ["const", "enum"];
 
 /// The checks of a schema, without its descriptions.
@@ -19,7 +19,8 @@ pub(super) fn checks(schema: &Value) -> Value {
     compared(schema, &DESCRIBE, &[])
 }
 
-/// A schema for comparison: it and those in it lack the keywords `left_out`, and the values of `sets` are sorted.
+/// A schema for comparison: it and the schemas within it lack the keywords `left_out`, and the lists in the keywords
+/// `sets` are sorted.
 ///
 /// The fields of `properties` and similar keywords are names, whatever they are.
 pub(super) fn compared(schema: &Value, left_out: &[&str], sets: &[&str]) -> Value {
@@ -76,7 +77,7 @@ fn typescript_object(schema: &Value) -> String {
         format!("{}{mark}: {}", key(name), typescript(schema))
     });
     let mut members: Vec<String> = known.collect();
-    // A type for further fields alone would apply to the named ones, too.
+    // The type of further fields would apply to the named fields, too.
     match &schema["additionalProperties"] {
         Value::Bool(false) => {}
         more if members.is_empty() => members.push(format!("[name: string]: {}", typescript(more))),
@@ -100,7 +101,7 @@ pub(super) fn zod(schema: &Value) -> String {
             "object" => zod_object(schema),
             "array" => format!("z.array({}){}", zod(&schema["items"]), bounds(schema, "minItems", "maxItems")),
             "string" => format!("z.string(){}{}", length(schema, "minLength", ">="), length(schema, "maxLength", "<=")),
-            // `z.int()` refuses what is over 2^53.
+            // `z.int()` refuses numbers above 2^53.
             "integer" => format!("z.number(){}.refine(Number.isInteger)", bounds(schema, "minimum", "maximum")),
             "number" => format!("z.number(){}", bounds(schema, "minimum", "maximum")),
             other => format!("z.{other}()"),
@@ -122,7 +123,7 @@ fn zod_object(schema: &Value) -> String {
     }
 }
 
-/// JSON Schema counts characters, JavaScript halves of some.
+/// JSON Schema counts characters; JavaScript counts some characters as two.
 fn length(schema: &Value, name: &str, is: &str) -> String {
     match &schema[name] {
         Value::Null => String::new(),
@@ -165,7 +166,7 @@ fn types(schema: &Value) -> Vec<&str> {
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str).collect()
 }
 
-/// A field's name, in quotes if it is no identifier.
+/// A field's name, in quotes if it is not an identifier.
 fn key(name: &str) -> String {
     let is_identifier = !name.is_empty()
         && !name.starts_with(|first: char| first.is_ascii_digit())

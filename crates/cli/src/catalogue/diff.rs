@@ -18,10 +18,10 @@ use crate::failure::CommandError;
 use crate::report::json_text;
 use crate::text::{counted, one_line, printable};
 
-/// The largest file to read: no catalogue is that large.
+/// The largest file to read: every catalogue is smaller.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
-/// Keywords of JSON Schema that only describe.
+/// Keywords of JSON Schema that only describe a value, and check nothing.
 const DESCRIBE: [&str; 7] = ["title", "description", "$comment", "examples", "default", "deprecated", "$id"];
 /// Keywords whose order means nothing.
 const SETS: [&str; 3] = ["required", "enum", "type"];
@@ -67,7 +67,7 @@ struct CatalogueChange {
 ///
 /// # Errors
 ///
-/// A file that cannot be read, or is no export.
+/// The file cannot be read, or is not an export.
 pub(super) fn diff(old: &Path, new: &str) -> Result<Diff, CommandError> {
     let old = read(old)?;
     let new = parsed(new).map_err(|error| CommandError::Io(format!("the current catalogue: {error}")))?;
@@ -83,10 +83,10 @@ fn read(path: &Path) -> Result<Export, CommandError> {
         return Err(failure(": is larger than 64 MiB".to_owned(), "name a file that `catalogue --format json` wrote"));
     }
     parsed(&text)
-        .map_err(|error| failure(no_export(&error), "before the change, write one with `catalogue --format json`"))
+        .map_err(|error| failure(not_an_export(&error), "before the change, write one with `catalogue --format json`"))
 }
 
-fn no_export(error: &serde_json::Error) -> String {
+fn not_an_export(error: &serde_json::Error) -> String {
     let what = error.to_string();
     let what = what.split(" at line ").next().unwrap_or_default();
     // An error of the whole file has no line.
@@ -113,7 +113,7 @@ impl Export {
     }
 }
 
-fn of_the_whole(old: &Export, new: &Export) -> Vec<CatalogueChange> {
+fn contract_changes(old: &Export, new: &Export) -> Vec<CatalogueChange> {
     let facts = [
         ("the version of the contract", &old.contract, &new.contract),
         ("the advice for codes that are not listed", &old.unknown_code.retry, &new.unknown_code.retry),
@@ -126,7 +126,7 @@ fn of_the_whole(old: &Export, new: &Export) -> Vec<CatalogueChange> {
 
 impl Diff {
     fn new(old: &Export, new: &Export) -> Self {
-        let mut changes = of_the_whole(old, new);
+        let mut changes = contract_changes(old, new);
         for code in &old.codes {
             match new.find(&code.code) {
                 None => changes.push(CatalogueChange::new(true, code, "removed", json!(code.status), Value::Null)),
@@ -193,13 +193,13 @@ impl CatalogueChange {
     fn line(&self) -> String {
         let Self { what, old, new, .. } = self;
         let mark = if self.breaks { "breaks" } else { "keeps" };
-        let of = self.code.as_deref().map(|code| format!("{}: ", one_line(code))).unwrap_or_default();
+        let subject = self.code.as_deref().map(|code| format!("{}: ", one_line(code))).unwrap_or_default();
         printable(&match (old, new) {
-            (_, Value::Null) if *what == "removed" => format!("{mark:<7} {of}removed, was {old}\n"),
-            (Value::Null, _) if *what == "added" => format!("{mark:<7} {of}added, {new}\n"),
-            (Value::Null, new) => format!("{mark:<7} {of}{what} is new: {new}\n"),
-            (old, Value::Null) => format!("{mark:<7} {of}{what} removed, was {old}\n"),
-            (old, new) => format!("{mark:<7} {of}{what} was {old}, is {new}\n"),
+            (_, Value::Null) if *what == "removed" => format!("{mark:<7} {subject}removed, was {old}\n"),
+            (Value::Null, _) if *what == "added" => format!("{mark:<7} {subject}added, {new}\n"),
+            (Value::Null, new) => format!("{mark:<7} {subject}{what} is new: {new}\n"),
+            (old, Value::Null) => format!("{mark:<7} {subject}{what} removed, was {old}\n"),
+            (old, new) => format!("{mark:<7} {subject}{what} was {old}, is {new}\n"),
         })
     }
 

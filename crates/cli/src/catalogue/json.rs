@@ -6,7 +6,7 @@ use error_envelope_core::openapi::tree::{Json, by_name, list, object, text};
 use error_envelope_core::openapi::{Codes, Listed, schema};
 use serde_json::Value;
 
-/// Writes the codes as JSON. In later versions fields may be added, but none is renamed.
+/// Writes the codes as JSON. Later versions may add fields, but rename none.
 pub(super) fn write(codes: &Codes) -> String {
     object([
         ("contract", text(CONTRACT_VERSION)),
@@ -36,7 +36,7 @@ fn entry(listed: &Listed) -> Json {
     }
 }
 
-/// JSON Schema 2020-12 of the envelope: it refers to nothing outside itself and claims no address.
+/// JSON Schema 2020-12 of the envelope: it is complete in itself, and has no `$id`.
 pub(super) fn envelope_schema(codes: &Codes) -> String {
     const AT: &str = "#/$defs/";
 

@@ -30,7 +30,7 @@ fn details(listed: &Listed) -> Option<String> {
     let about = schema["description"]
         .as_str()
         .map(|about| format!(": {}", escaped(&about.split_whitespace().collect::<Vec<_>>().join(" "))));
-    // A code of two backticks is whole where the text has one.
+    // Two backticks mark code that may itself contain one backtick.
     Some(format!("- `{}`{}\n  `` {} ``\n", listed.name(), about.unwrap_or_default(), typescript(&schema)))
 }
 

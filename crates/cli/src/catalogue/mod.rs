@@ -120,7 +120,7 @@ enum Group {
 }
 
 impl Group {
-    /// Whether the flag's value is the name of a group in the catalogue.
+    /// Whether this value of the flag is the name of that group in the catalogue.
     fn is_named(self, group: &str) -> bool {
         self.to_possible_value().is_some_and(|value| value.get_name() == group)
     }

@@ -1,9 +1,10 @@
-//! Fills the templates of the modules in other languages, which lie in the folder of that name.
+//! Fills the templates of the modules in other languages, which are in the folder `template`.
 
 use error_envelope_core::openapi::form::CONTRACT_VERSION;
 use error_envelope_core::openapi::{Codes, Listed};
 
-/// The first lines, after the language's own sign of a comment; `format` is the command's name for the module.
+/// The first lines of a module, as a comment; `sign` begins a comment in its language, and `format` is the value of
+/// `--format` for it.
 pub(super) fn head(sign: &str, format: &str) -> String {
     format!(
         "{sign} The error contract, version {CONTRACT_VERSION}.\n\
@@ -11,7 +12,8 @@ pub(super) fn head(sign: &str, format: &str) -> String {
     )
 }
 
-/// The template with these marks replaced, in the order in which it has them. A text that was filled in is not searched for marks.
+/// The template with each of these marks replaced by its text. The marks are in the template's order. Inserted text is
+/// not searched for marks.
 pub(super) fn filled(template: &str, parts: &[(&str, String)]) -> String {
     let (mut text, mut rest) = (String::new(), template);
     for (mark, part) in parts {
@@ -27,7 +29,7 @@ pub(super) fn rows(codes: &Codes, row: impl Fn(&Listed) -> String) -> String {
     codes.iter().map(row).collect()
 }
 
-/// A text between quotes, which is one of ECMAScript too.
+/// A string literal of JSON, which is also one of ECMAScript.
 pub(super) fn json_literal(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

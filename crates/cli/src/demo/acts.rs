@@ -33,7 +33,7 @@ pub(crate) enum UpstreamBehaviour {
     /// Writes the first text, then the second again and again: at this interval in milliseconds, or without a pause at
     /// 0.
     Goes(&'static str, &'static str, u64),
-    /// Closes without a response.
+    /// Closes the connection without a response.
     Hangs,
     /// Resets the connection.
     Resets,
@@ -65,7 +65,7 @@ pub(crate) enum Expect {
     Error(u16, &'static str, &'static str),
     /// No body; status and code are in the head.
     Head(u16, &'static str),
-    /// The service's response, with the id as its only addition.
+    /// The service's response, unchanged except for an added request id.
     Passed(u16),
     /// A body that is broken off.
     Broken(u16),
@@ -189,7 +189,7 @@ impl DemoCase {
     }
 }
 
-/// `text/html` as `html`: the column is narrow.
+/// `text/html` as `html`: the column is narrow, so the short name must do.
 fn short(kind: &str) -> &str {
     kind.split('/').next_back().unwrap_or(kind)
 }

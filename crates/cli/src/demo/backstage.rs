@@ -20,7 +20,7 @@ pub(crate) type Backstage<B> = BoxCloneSyncService<Request<B>, Response<Acted>, 
 
 type Acted = UnsyncBoxBody<Bytes, BoxError>;
 
-/// `gone` leads to a port without a listener.
+/// `stage` forwards to the stage, `gone` to a port without a listener.
 pub(super) fn open<B>(stage: Forward<B>, gone: Forward<B>) -> Backstage<B>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,

@@ -1,4 +1,4 @@
-//! The complete service, and the way to it.
+//! Starts the complete service, and a client for it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use tower::BoxError;
 use super::backstage::{self, Backstage};
 use super::stage;
 
-/// Starts the service; returns the way to it, to put the layer around, and its address without the layer.
+/// Starts the service. Returns the Tower service that calls it, for the layer to wrap, and the address at which it can
+/// be called without the layer.
 pub(crate) async fn start<B>(timeout: Duration, limits: UpstreamLimits) -> Result<(Backstage<B>, SocketAddr), BoxError>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,

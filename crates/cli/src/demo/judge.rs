@@ -24,7 +24,7 @@ pub(super) fn judge(act: &DemoCase, got: &DemoResponse, ids: &mut HashSet<String
     body(act, got, id)
 }
 
-/// The service's headers arrive in number and order; only the id is the layer's.
+/// All headers of the service arrive, in their order; the layer adds only the id.
 fn as_expected(act: &DemoCase, got: &DemoResponse) -> Result<(), String> {
     let UpstreamBehaviour::Responds(_, headers, ..) = act.play else { return Ok(()) };
     for (name, _) in headers.iter().filter(|(name, _)| *name != "x-request-id") {

@@ -1,8 +1,8 @@
 //! Writes the demo's exchanges for other programs: the responses as JSON lines, or all as a HAR 1.2 file, as a browser's network
 //! panel writes it.
 //!
-//! The exports of the contract are tested with the lines: a body is the text that came, so that its reader parses it. A HAR has
-//! decoded bodies, binary ones in base64.
+//! The tests of the contract's exports read the lines: there a body is the received text, which the reader of the line
+//! parses. A HAR has decoded bodies, binary ones in base64.
 
 use std::io::Read;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ use super::acts::{DemoCase, DemoRequest};
 use super::visit::DemoResponse;
 use crate::report::json_text;
 
-/// Writes a line for each response; a request without one has none, and fails its row.
+/// Writes a line for each response. A request without a response gets no line, and its row counts as wrong.
 pub(super) fn record_lines<'a>(
     file: &Path,
     rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse, String>)>,
@@ -39,7 +39,7 @@ fn line(act: &DemoCase, got: &DemoResponse) -> Value {
     json!({ "name": act.path, "status": got.status.as_u16(), "headers": headers, "body": body })
 }
 
-/// Writes an entry for each response; a request without one has none.
+/// Writes an entry for each response. A request without a response gets no entry.
 pub(super) fn record_har<'a>(
     file: &Path,
     address: SocketAddr,
@@ -84,7 +84,7 @@ fn request(act: &DemoCase, address: SocketAddr) -> Value {
     })
 }
 
-/// The method, the header that the demo adds, and the length of the body.
+/// The method of a request, the header that the demo adds, and the length of the body.
 fn head_of(request: &DemoRequest) -> (&'static str, Option<(&'static str, String)>, usize) {
     match *request {
         DemoRequest::Get => ("GET", None, 0),

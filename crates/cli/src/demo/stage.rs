@@ -35,7 +35,7 @@ async fn perform(mut stream: TcpStream) -> io::Result<()> {
         let head = String::from_utf8_lossy(&std::mem::replace(&mut read, rest)).into_owned();
         let path = head.split(' ').nth(1).unwrap_or_default();
         match DemoCase::by_path(path.split('?').next().unwrap_or_default()) {
-            // An unread part of a request's body would look like its next request.
+            // An unread part of a request's body would look like the next request on this connection.
             Some(act) if is_whole(&act.play) && !read.is_empty() => return answer(&mut stream, act, &CLOSES).await,
             Some(act) if is_whole(&act.play) => answer(&mut stream, act, &[]).await?,
             Some(act) => return misbehave(stream, act, read).await,
@@ -57,7 +57,7 @@ async fn head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<u
     }
 }
 
-/// Whether the upstream sends a whole response, after which its connection serves on.
+/// Whether the upstream sends a complete response, so that the connection can serve the next request.
 fn is_whole(play: &UpstreamBehaviour) -> bool {
     matches!(play, UpstreamBehaviour::Responds(..) | UpstreamBehaviour::Gzip(..))
 }
@@ -90,7 +90,7 @@ async fn misbehave(mut stream: TcpStream, act: &DemoCase, read: Vec<u8>) -> io::
     }
 }
 
-/// Sends the head, then the chunk again and again. Ends when the client disconnects.
+/// Sends the head, then the chunk again and again. It ends when the client disconnects.
 async fn repeat_body(mut stream: TcpStream, head: &str, chunk: &str, interval_ms: u64) -> io::Result<()> {
     stream.write_all(head.as_bytes()).await?;
     loop {
@@ -127,7 +127,7 @@ fn list_or_not_found(path: &str) -> Vec<u8> {
 }
 
 fn response(status: u16, headers: &[Header], kind: &str, body: &[u8]) -> Vec<u8> {
-    // The canonical phrase: any other would become the message of an error without a body (R3).
+    // Any other reason phrase would become the message of an error without a body (R3).
     let phrase = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
     let mut head = format!("HTTP/1.1 {status} {phrase}\r\ncontent-length: {}\r\n", body.len());
     let kind = (!kind.is_empty()).then_some(("content-type", kind));

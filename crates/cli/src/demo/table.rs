@@ -25,7 +25,7 @@ impl Table {
         format!("{}\n{rule}", self.paint(BOLD, fit(cells).join(" ").trim_end()))
     }
 
-    /// The last cell is red unless it is `well`.
+    /// One row; its last cell is red unless `well` is set.
     pub(super) fn row(&self, cells: [&str; 3], well: bool) -> String {
         let [path, upstream, got] = fit(cells);
         format!("{path} {upstream} {}", self.paint(if well { GREEN } else { RED }, got.trim_end()))
@@ -36,7 +36,7 @@ impl Table {
     }
 }
 
-/// Cut with `…`, or filled up with spaces; on one line.
+/// Each cell on one line, filled up with spaces, or cut with `…` if it is too long.
 fn fit(cells: [&str; 3]) -> [String; 3] {
     std::array::from_fn(|column| {
         let width = WIDTHS[column];

@@ -19,8 +19,8 @@ use super::record::{record_har, record_lines};
 use super::table::Table;
 use super::visit::{DemoResponse, RequestBody, visit};
 
-/// Sends, prints, and returns whether every row is as it should be. `recorded` is the file for
-/// other programs, `har` the one for tools that read such files.
+/// Sends the requests, prints the table, and returns whether every row is as it should be. `recorded` is the file for
+/// the JSON lines, `har` the file for the HAR.
 pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>, har: Option<&Path>) -> Result<bool, BoxError> {
     let mut walk = JoinSet::new();
     let client = Client::builder(TokioExecutor::new()).build_http::<RequestBody>();
@@ -58,7 +58,7 @@ fn report<'a>(rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse,
     (text, wrong)
 }
 
-/// The right column.
+/// The text in the right column of a row.
 fn describe(act: &DemoCase, got: &DemoResponse) -> String {
     let (status, code) = (got.status.as_u16(), got.code());
     match act.expect {

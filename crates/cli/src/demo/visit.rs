@@ -19,7 +19,8 @@ use tower::BoxError;
 
 use super::acts::{DemoCase, DemoRequest};
 
-/// The layer gives up on an error body after 1 s; a response that takes this long never comes.
+/// The longest wait for a response. The layer waits at most 1 s for an error's body, so a response that takes longer
+/// than this never comes.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The bodies that the demo sends.
@@ -86,7 +87,7 @@ async fn converse(upgrade: OnUpgrade) -> Result<Vec<u8>, BoxError> {
 }
 
 impl DemoResponse {
-    /// The code in the head.
+    /// The error code in the response's head.
     pub(super) fn code(&self) -> &str {
         self.header("x-error-code")
     }
@@ -96,7 +97,7 @@ impl DemoResponse {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// A text in the JSON body; empty if it is absent.
+    /// The text in the JSON body at this pointer; empty if there is none.
     pub(super) fn member(&self, pointer: &str) -> String {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()

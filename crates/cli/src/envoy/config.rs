@@ -50,7 +50,7 @@ pub(crate) struct Args {
 
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
-    // A policy that is refused here would be refused when it runs: it is better reported now.
+    // A policy that is refused here would also be refused when Envoy starts: it is better to report it now.
     let (read, part) = match &args.ext_proc {
         Some(address) => (policy::read_for_processor(&args.policy)?, Part::processor(address)),
         None => (policy::read_in_envoy(&args.policy)?, Part::module(args)?),
@@ -75,7 +75,7 @@ const ACCESS_LOG: &str = include_str!("access_log.yaml");
 
 /// The parts of a configuration that the module and the processor do not share.
 struct Part {
-    /// How to run it.
+    /// A comment on how to run it.
     about: &'static str,
     filters: String,
     local_replies: String,

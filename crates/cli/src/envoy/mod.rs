@@ -1,5 +1,5 @@
-//! Envoy's configuration with the module of `error-envelope-envoy` in it, or with the [`processor`]: [`config`] writes one, with
-//! [`services`] of a policy in it, [`check`] reads one.
+//! Envoy configurations with the module of `error-envelope-envoy`, or with the external [`processor`]: [`config`]
+//! writes one, including the [`services`] of a policy, and [`check`] checks one.
 
 pub(crate) mod check;
 pub(crate) mod config;

@@ -9,7 +9,7 @@ use http::StatusCode;
 
 use super::yaml::{Address, quoted};
 
-/// The filters, with every mode that the processor can ask for.
+/// The filters, with every mode that the processor can request.
 pub(super) fn filters() -> String {
     let mut modes = String::new();
     for mode in override_modes() {
@@ -34,22 +34,23 @@ pub(super) fn local_replies() -> String {
     )
 }
 
-/// The id that the processor gave, or one of the time at which Envoy's request began: the same in header and body.
+/// The request id that the processor set, or else one made from the time at which Envoy's request began: the same in
+/// header and body.
 const ID: &str = r#"%COALESCE({"operators":[{"command":"DYNAMIC_METADATA","param":"error_envelope:request_id"},{"command":"START_TIME","param":"req_%s%9f0000000"}]})%"#;
 
-/// An expression of CEL that chooses a text by the response's status, as the catalogue has it.
+/// A CEL expression that chooses a text by the response's status; the texts come from the catalogue.
 fn by_status(text: impl Fn(&ErrorCode) -> String) -> String {
-    let of = |status: u16| {
+    let text_for = |status: u16| {
         StatusCode::from_u16(status).map(|status| text(&ErrorCode::of_status(status))).unwrap_or_default()
     };
-    let usual = |status: u16| of(if status < 500 { 499 } else { 599 });
+    let usual = |status: u16| text_for(if status < 500 { 499 } else { 599 });
     let named: Vec<_> =
-        (400..600).map(|status| (status, of(status))).filter(|(status, text)| *text != usual(*status)).collect();
+        (400..600).map(|status| (status, text_for(status))).filter(|(status, text)| *text != usual(*status)).collect();
     let usual = format!("response.code < 500 ? {} : {}", literal(&usual(400)), literal(&usual(500)));
     format!("%CEL({})%", choice(&named, &usual))
 }
 
-/// Halves, since Envoy limits how deep an expression is.
+/// The expression splits the statuses in halves, because Envoy limits how deep expressions may be nested.
 fn choice(named: &[(u16, String)], usual: &str) -> String {
     match named {
         [] => usual.to_owned(),
@@ -61,7 +62,8 @@ fn choice(named: &[(u16, String)], usual: &str) -> String {
     }
 }
 
-/// A text in CEL. Envoy reads the expression up to a parenthesis and a percent sign, and no text has those.
+/// A string literal of CEL. Envoy takes a parenthesis and a percent sign as the end of the expression; no text here has
+/// these.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }

@@ -1,5 +1,5 @@
-//! The services in an Envoy configuration: a cluster for each, and the routes that lead there, chosen as the policy's scopes
-//! choose (G0).
+//! The services in an Envoy configuration: a cluster for each, and the routes to it. They choose a service as the
+//! policy's scopes do (G0).
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -41,7 +41,7 @@ impl<'a> Services<'a> {
         for host in &self.hosts {
             let (name, domains) = match host.host() {
                 "*" => (DEFAULT_CLUSTER.to_owned(), quoted("*")),
-                // A final dot does not make another host.
+                // A host name with a final dot is the same host.
                 name => (quoted(name), format!("{}, {}", quoted(name), quoted(&format!("{name}.")))),
             };
             let _ = write!(
@@ -91,15 +91,15 @@ impl<'a> Services<'a> {
     fn cluster(&self, name: &str, address: &str, tls: &str) -> String {
         let protocol = match self.http2 {
             true => "{ http2_protocol_options: {} }",
-            // The end of a gRPC call over HTTP/1 is a trailer (P1).
+            // Over HTTP/1, too, a gRPC call ends with trailers (P1).
             false => "{ http_protocol_options: { enable_trailers: true } }",
         };
         format!(include_str!("cluster.yaml"), name = name, protocol = protocol, tls = tls, address = address)
     }
 }
 
-/// A prefix covers whole segments. Envoy decodes the codes of letters, digits, `-`, `.`, `_` and `~` alone, and the policy's reading
-/// all of them.
+/// A prefix matches only whole segments. Envoy decodes only the percent codes of letters, digits, `-`, `.`, `_` and
+/// `~`, while the policy decodes all of them.
 fn path_match(prefix: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/');
     if prefix.bytes().all(is_plain) {
@@ -120,7 +120,7 @@ fn path_match(prefix: &str) -> String {
     format!("safe_regex: {{ regex: {} }}", quoted(&format!("{regex}(?:/.*)?")))
 }
 
-/// The certificate has the host name of the URL.
+/// TLS to the service; its certificate must have the host name of the URL.
 fn tls(url: &UpstreamUrl) -> String {
     if *url.scheme() != Scheme::HTTPS {
         return String::new();

@@ -22,7 +22,7 @@ impl Address {
     }
 }
 
-/// A text in YAML, which accepts JSON's form.
+/// A string of YAML, written as a JSON string, which YAML accepts.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

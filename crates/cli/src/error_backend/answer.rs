@@ -19,14 +19,14 @@ pub(super) fn answer<B>(config: Arc<ExchangeConfig>, request: Request<B>) -> Res
     let exchange = Exchange::handed_over(config, &head, BodyFacts::default(), new_request_id);
     let mut reply = Response::new(()).into_parts().0;
     reply.status = status;
-    // Only the other gateway has the cause.
+    // The cause is recorded only at the other gateway.
     let cause = ProxyFailure::new(kind_of(status), source);
     let body = match exchange.proxy_failed(&mut reply, cause.into()) {
         ResponsePlan::Rewrite(written) => {
             log_event(written.event);
             written.body
         }
-        // A proxy's failure is always rewritten, so there is no other plan.
+        // The exchange always rewrites a proxy's failure, so other plans do not occur.
         _ => Bytes::new(),
     };
     Response::from_parts(reply, Full::from(body))

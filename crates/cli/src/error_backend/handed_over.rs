@@ -5,7 +5,7 @@
 //! | ingress-nginx (`custom-http-errors`), nginx (`error_page`) | `X-Code` | `X-Original-URI`, `X-Format` for `Accept`; method and host are the request's |
 //! | Traefik (`errors`, `query: "/{status}?url={url}"`) | the path | `url`; host and headers are the request's |
 //!
-//! Without a status the error is 404: a default backend gets what no rule matches.
+//! Without a status the error is 404: a default backend gets the requests that match no rule.
 
 use std::str::FromStr;
 
@@ -24,12 +24,12 @@ pub(super) struct HandedOver {
     /// The head as the client sent it.
     pub(super) head: Parts,
     pub(super) status: StatusCode,
-    /// Who handed it over, for the log: `handed over by default/shop for shop:80`.
+    /// The gateway that handed the request over, for the log: `handed over by default/shop for shop:80`.
     pub(super) source: String,
 }
 
 impl HandedOver {
-    /// `None` for a health check.
+    /// Parses the request of the other gateway; `None` for a health check.
     pub(super) fn parse(mut head: Parts) -> Option<Self> {
         let code = text(&head.headers, "x-code");
         if code.is_none() && head.uri.path() == "/healthz" {
@@ -60,7 +60,7 @@ fn original(head: &Parts) -> Uri {
     uri.filter(|uri| uri.path().starts_with('/')).unwrap_or_else(|| Uri::from(PathAndQuery::from_static("/")))
 }
 
-/// `/502`, `/502.html`.
+/// The status in a path such as `/502` or `/502.html`.
 fn status_of_path(path: &str) -> Option<StatusCode> {
     let name = path.strip_prefix('/')?;
     error_status(name.split_once('.').map_or(name, |(status, _)| status))

@@ -80,7 +80,7 @@ fn policy_of(args: &Args) -> Result<PolicyHandle, CommandError> {
     let loader = policy::loader_without_credentials();
     PolicyHandle::watching(file, loader).map_err(|first| match policy::read(file) {
         Err(all) => CommandError::from(all),
-        // The file was corrected meanwhile.
+        // Meanwhile the operator has corrected the file: only the first error is left to report.
         Ok(_) => CommandError::from_error(&first),
     })
 }

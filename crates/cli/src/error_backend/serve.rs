@@ -16,11 +16,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
-/// Gateways keep a few connections each; further ones wait to be accepted.
+/// The most open connections: each gateway keeps only a few. Further connections wait to be accepted.
 const MOST_CONNECTIONS: usize = 1024;
-/// As large as the heads that gateways take: they hand over all of a client's headers.
+/// The largest head of a request, in bytes: as large as gateways accept, since they hand over all of a client's
+/// headers.
 const MOST_HEAD: usize = 64 * 1024;
-/// Also how long a connection may be idle: longer than nginx keeps one (60 s).
+/// The time limit for a request head. It also limits how long a connection may be idle, and is longer than nginx keeps
+/// an idle connection (60 s).
 const HEAD_WITHIN: Duration = Duration::from_secs(75);
 /// How long a stop waits for responses in flight.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -32,7 +34,7 @@ pub(super) trait Answer: Fn(Request<Incoming>) -> Response<Full<Bytes>> + Clone 
 
 impl<A: Fn(Request<Incoming>) -> Response<Full<Bytes>> + Clone + Send + Sync + 'static> Answer for A {}
 
-/// Serves until `stop`, and then what is in flight.
+/// Serves until `stop` is ready, then finishes the requests in flight.
 pub(super) async fn serve<A: Answer>(listener: TcpListener, answer: A, stop: impl Future<Output = ()>) {
     let (room, (stopping, stopped)) = (Arc::new(Semaphore::new(MOST_CONNECTIONS)), watch::channel(()));
     let mut stop = pin!(stop);

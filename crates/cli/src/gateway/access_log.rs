@@ -8,7 +8,7 @@ use error_envelope_gateway::{AccessField, AccessFormat, AccessLog, AccessSink};
 
 use crate::failure::{CommandError, with_help};
 
-/// At the end, logged lines are written within this time, or not at all.
+/// The time limit for writing the last lines at the end; lines that are not written by then are lost.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// The flags of the access log.

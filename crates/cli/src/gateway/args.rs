@@ -47,11 +47,11 @@ pub(crate) struct Args {
     tls_client_auth: ClientAuth,
     /// Forward requests to this service, such as http://127.0.0.1:3000, unless their scope in the policy sets another
     /// service [default: these requests get 404]
-    #[arg(long, value_name = "URL", value_parser = url::upstream)]
+    #[arg(long, value_name = "URL", value_parser = url::parse_service)]
     pub(super) upstream: Option<Result<Upstream, Error>>,
     /// Use HTTP/2 instead of HTTP/1.1 to the service at URL; without =URL, to all services. Uses ALPN over TLS, else
     /// prior knowledge; repeatable
-    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = url::ALL, value_parser = url::http2)]
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = url::ALL, value_parser = url::parse_http2_service)]
     pub(super) upstream_h2: Vec<Result<Http2, Error>>,
     /// Limit the time until the service sends its response head, such as 500ms; after that the client gets 504
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
@@ -101,13 +101,14 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// The threads in addition to the main one. With one worker there are none: the main thread does its work.
+    /// The number of worker threads in addition to the main thread. With one worker it is 0: the main thread does the
+    /// work.
     pub(super) fn workers(&self) -> usize {
         workers(self.workers)
     }
 }
 
-/// The threads in addition to the main one, for the value of `--workers`.
+/// The number of worker threads in addition to the main thread, for this value of `--workers`.
 pub(crate) fn workers(flag: Option<u16>) -> usize {
     let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     Some(flag.map_or_else(processors, usize::from)).filter(|count| *count > 1).unwrap_or(0)

@@ -1,16 +1,17 @@
-//! Descriptors: each client takes one, and each connection to the service another one.
+//! File descriptors: each client takes one, and each connection to the service another one.
 //!
-//! Most systems start a program with 1,024 of them and let it request more. A gateway that requests no more would be full with
-//! a thousand idle clients, and could not reach the service for the active ones.
+//! Most systems start a program with 1,024 of them and let it request more. A gateway that requested no more would have
+//! none left after a thousand idle clients, and could not connect to the service for the active ones.
 
 /// Descriptors for everything else: connections to the service that are being closed, the log, the policy's files, the
 /// runtime, the admin address.
 const OTHERS: u64 = 256;
 
-/// Descriptors of a worker: its runtime, and its listening socket.
+/// Descriptors that each worker needs: for its runtime, and its listening socket.
 const OF_WORKER: u64 = 5;
 
-/// Requests as many as this many clients and connections take; logs it if the system does not grant them.
+/// Requests enough descriptors for these numbers of clients, connections and workers. Logs a warning if the system does
+/// not grant them.
 pub(crate) fn raise(clients: u32, connections: u32, workers: usize) {
     let wanted = u64::from(clients) + u64::from(connections) + OF_WORKER * workers as u64 + OTHERS;
     match rlimit::increase_nofile_limit(wanted) {

@@ -158,7 +158,7 @@ impl UpstreamFlags {
 pub(crate) struct ByteSize(pub(crate) u64);
 
 impl ByteSize {
-    /// The ranges of the flags fit.
+    /// The flags' ranges ensure that the value fits.
     fn in_u32(self) -> u32 {
         u32::try_from(self.0).unwrap_or(u32::MAX)
     }
@@ -186,7 +186,7 @@ pub(crate) fn size(least: u64, most: u64) -> impl Fn(&str) -> Result<ByteSize, S
     }
 }
 
-/// A year is for ever, and clocks can count it.
+/// The longest time: a year stands for "no limit", and clocks can still add it.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A time of more than 0: no work could be done in less.

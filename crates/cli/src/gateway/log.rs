@@ -1,7 +1,7 @@
-//! The log: standard error, one line an event.
+//! The log on standard error: one line per event.
 //!
-//! A thread of its own writes it. A disk that is full, or a pipe without a reader, costs lines and no request: lines
-//! that find no room are dropped, and their number is logged once there is room again.
+//! A separate thread writes it. If the disk is full, or nothing reads the pipe, no request waits: lines without room in
+//! the queue are dropped, and their number is logged once there is room again.
 
 use std::ffi::OsStr;
 use std::fmt::{Debug, Display};
@@ -29,7 +29,7 @@ const DEFAULT: &str = "info,notify=warn,tower_error_envelope::request=warn";
 const FILTER_HELP: &str = "write off, error, warn, info, debug or trace, alone or for a target, as in \
                            warn,tower_error_envelope=info; or unset the variable";
 
-/// The most lines that may wait to be written: those of a busy gateway within some seconds, and less than 16 MiB.
+/// The most lines that may wait to be written: as many as a busy gateway logs within some seconds, in less than 16 MiB.
 const LINES: usize = 16 * 1024;
 /// How often to check for dropped lines.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -70,7 +70,7 @@ fn filter(directives: Option<&OsStr>) -> Result<EnvFilter, String> {
     let Some(directives) = directives.filter(|directives| !directives.is_empty()) else { return Ok(DEFAULT.into()) };
     let wrong = |what: &dyn Debug, why: &dyn Display| format!("{FILTER}: {what:?}: {why}\n = help: {FILTER_HELP}");
     let text = directives.to_str().ok_or_else(|| wrong(&directives, &"not UTF-8"))?;
-    // After a space, a target is another one that does not exist.
+    // A space would become part of the target's name, and no such target exists.
     let directives = || text.split(',').map(str::trim);
     EnvFilter::builder().parse(directives().collect::<Vec<_>>().join(",")).map_err(|error| {
         let one = directives().find(|it| !it.is_empty() && it.parse::<Directive>().is_err());
@@ -78,7 +78,8 @@ fn filter(directives: Option<&OsStr>) -> Result<EnvFilter, String> {
     })
 }
 
-/// The log while it is written; waiting lines are written when this is dropped, within a second or not at all.
+/// Keeps the thread that writes the log. When this is dropped, the waiting lines are written within a second, or are
+/// lost.
 pub(crate) struct Writing {
     dropped: Dropped,
     thread: Option<WorkerGuard>,
@@ -87,8 +88,8 @@ pub(crate) struct Writing {
 impl Drop for Writing {
     fn drop(&mut self) {
         let thread = self.thread.take();
-        // If the log is not read, it reports that on standard output, and panics if that is not read either: a stop would end
-        // as a failure.
+        // If nothing reads the log, dropping the thread reports that on standard output, and panics if nothing reads
+        // that either. Without the catch, a stop would end as a failure.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(thread)));
     }
 }
@@ -104,7 +105,7 @@ impl Writing {
                 let lines = dropped.lines();
                 if lines > reported {
                     tracing::warn!(lines, "dropped log lines since the start: standard error did not accept them");
-                    // The line itself may have been dropped: then it is logged again.
+                    // If the line about dropped lines was itself dropped, it is logged again.
                     reported = if dropped.lines() == lines { lines } else { reported };
                 }
             }

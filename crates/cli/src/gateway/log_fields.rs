@@ -6,7 +6,7 @@ use std::fmt::{self, Debug};
 use tracing::Event;
 use tracing::field::{Field, Visit};
 
-/// The value of a field, as far as a line format writes it in a way of its own.
+/// The value of a field, by the kinds that line formats write differently.
 pub(super) enum Value<'a> {
     /// A truth value or an integer.
     Plain(&'a dyn Debug),

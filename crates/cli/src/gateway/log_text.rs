@@ -1,7 +1,7 @@
 //! A line of the log for people: the time, the level, the spans, the target, and the fields.
 //!
-//! It reads like that of `tracing_subscriber::fmt`, with which its tests compare it. That one formats each piece by way of a
-//! style, a padding and an escape, and took a fifth of a gateway's work for an error.
+//! It reads like a line of `tracing_subscriber::fmt`, which the tests compare with it. `tracing_subscriber` passes each
+//! piece through a style, a padding and an escape, which took a fifth of a gateway's work for an error.
 
 use std::error::Error;
 use std::fmt::{self, Write};
@@ -43,7 +43,7 @@ where
         line.to.write_char(' ')?;
         let mut space = "";
         write_fields(event, |name, value| {
-            // The fields that the crate `log` adds for the place are in the line already.
+            // The crate `log` adds fields for the place in the source; the line already has that place.
             if name.starts_with("log.") {
                 return Ok(());
             }
@@ -137,7 +137,7 @@ fn with_causes(line: &mut Line<'_>, name: &str, error: &(dyn Error + 'static)) -
     write!(line.to, "]")
 }
 
-/// Whether `Debug` leaves it unchanged.
+/// Whether `Debug` would write the text unchanged, apart from the quotes.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
 }
@@ -147,7 +147,7 @@ struct Visible<'a, W>(&'a mut W);
 
 impl<W: Write> Write for Visible<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        // The last one begins each character of the second set of controls.
+        // The byte 0xc2 begins each character of the second set of control characters.
         if !text.bytes().any(|byte| matches!(byte, 0x07 | 0x08 | 0x0c | 0x1b | 0x7f | 0xc2)) {
             return self.0.write_str(text);
         }

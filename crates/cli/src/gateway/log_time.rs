@@ -9,7 +9,7 @@ use tracing_subscriber::fmt::format::Writer;
 
 /// Writes the time to the microsecond.
 pub(super) fn write_time(line: &mut Writer<'_>) -> fmt::Result {
-    // A wrong clock loses no line.
+    // Even if the clock is before 1970, the line is written.
     let now = runtime::now().max(UNIX_EPOCH);
     write!(line, "{}", format_rfc3339_micros(now)).or_else(|_| line.write_str("<unknown time>"))
 }

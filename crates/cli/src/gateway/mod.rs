@@ -85,7 +85,7 @@ pub(crate) fn layer(front: &Front, on_call: Option<&AdminListener>) -> Result<Er
     if front.mode == StartMode::Off {
         switch.off_with(SwitchNote::new().reason("--mode off at the start"));
     }
-    // It gets the events, and has the kill switch.
+    // The admin address gets the events, and shares the kill switch.
     let layer = layer.kill_switch(switch);
     Ok(on_call.into_iter().fold(layer, |layer, on_call| on_call.admin.attach(layer)))
 }
@@ -94,12 +94,13 @@ pub(crate) fn layer(front: &Front, on_call: Option<&AdminListener>) -> Result<Er
 fn all_that_is_wrong(file: &Path, first: &PolicyError) -> CommandError {
     match ErrorEnvelopeLayer::new().check_policy(file) {
         Err(all) => CommandError::from(all),
-        // The file was corrected meanwhile.
+        // Meanwhile the operator has corrected the file: only the first error is left to report.
         Ok(()) => CommandError::from_error(first),
     }
 }
 
-/// SIGHUP reloads the policy and the certificate, whatever a watcher has seen; neither waits for the other.
+/// SIGHUP reloads the policy and the certificate, even if the file watcher noticed no change. Neither reload waits for
+/// the other.
 fn reload_at_hangup(layer: &ErrorEnvelopeLayer, tls: Option<Arc<ServerTls>>) -> Result<(), CommandError> {
     let layer = layer.clone();
     let reload = move || match layer.reload() {
@@ -118,7 +119,8 @@ pub(crate) fn no_signals(error: std::io::Error) -> CommandError {
     CommandError::Io(format!("cannot listen for signals: {error}"))
 }
 
-/// Requests the sockets of the gateway that serves; systemd's are the same ones, or unused.
+/// Requests the sockets of the gateway that is serving. They replace the sockets from systemd, which are the same or
+/// unused.
 async fn begin(path: &Path, sockets: &mut ListeningSockets) -> Result<Takeover, CommandError> {
     let begun = Takeover::begin(path, mem::take(sockets)).await;
     let (takeover, given) = begun.map_err(|error| upgrade_failed(&error))?;
@@ -130,7 +132,7 @@ fn upgrade_failed(error: &Error) -> CommandError {
     CommandError::Io(format!("--upgrade-socket {}", with_help(error)))
 }
 
-/// The socket for clients: one that was given, or a new one.
+/// The socket for clients: one that this process was given, or a new one.
 pub(crate) async fn listen(address: Option<&str>, sockets: &mut ListeningSockets) -> Result<TcpListener, CommandError> {
     const DEFAULT: &str = "127.0.0.1:8080";
     let listener = sockets.listen(SocketPurpose::Clients, address, DEFAULT).await;
@@ -142,8 +144,8 @@ fn listen_failed(address: &str, problem: &str, advice: Option<&str>) -> CommandE
     CommandError::Io(format!("--listen {address}: {problem}\n = help: {advice}"))
 }
 
-/// Opens the gateway, writes its address, and takes over if another one serves: the first line of standard output is
-/// for scripts that wait for it.
+/// Opens the gateway, prints its address, and takes over from another gateway if one is serving. Scripts wait for the
+/// address, the first line on standard output.
 pub(crate) async fn open(
     listener: TcpListener,
     tls: Option<Arc<ServerTls>>,
@@ -176,7 +178,7 @@ pub(crate) async fn open(
     if let Some(admin) = admin {
         print_line(format_args!("admin on http://{admin}"))?;
     }
-    // Last: the other gateway serves until then, whatever fails here.
+    // This step comes last: whatever fails before it, the other gateway goes on serving.
     gateway.take_over().await.map_err(|error| upgrade_failed(&error))?;
     Ok(gateway)
 }

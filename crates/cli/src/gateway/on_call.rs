@@ -35,7 +35,7 @@ pub(crate) struct AdminListener {
 }
 
 impl AdminListener {
-    /// `None` without an address.
+    /// Opens the admin address; `None` if the flags set none.
     pub(crate) async fn listen(args: &AdminArgs, sockets: &mut ListeningSockets) -> Result<Option<Self>, CommandError> {
         const HELP: &str = "choose another address, such as 127.0.0.1:9901 or 9901, or port 0 for a free one";
         let Some(address_flag) = &args.admin else { return Ok(None) };
@@ -61,7 +61,7 @@ impl AdminListener {
     }
 }
 
-/// The name on the pages: two gateways may run on one host.
+/// The name of this process on the pages. It has the process id, because two gateways may run on one host.
 fn host_and_process() -> String {
     format!("{}, process {}", rustix::system::uname().nodename().to_string_lossy(), std::process::id())
 }

@@ -2,12 +2,14 @@
 
 use sd_notify::NotifyState;
 
-/// Reports that it serves, and is the main process from now on: another one may have been until it took over.
+/// Reports that this process is serving, and is the service's main process from now on: before a takeover, another
+/// process was.
 pub(crate) fn ready() {
     notify(&[NotifyState::Ready, NotifyState::MainPid(std::process::id())]);
 }
 
-/// Reports the stop as soon as it begins. A gateway that was taken over reports none: the service goes on.
+/// Reports the stop as soon as it begins. A gateway that another one has replaced reports nothing, because the service
+/// goes on.
 pub(crate) async fn stopping_after(stop: impl Future<Output = ()>) {
     stop.await;
     notify(&[NotifyState::Stopping]);

@@ -1,4 +1,4 @@
-//! The services behind the gateway: that of `--upstream`, and those in the policy's scopes.
+//! The services behind the gateway: the one of `--upstream`, and those in the policy's scopes.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -63,7 +63,7 @@ struct Settings {
     ca: Option<PathBuf>,
     /// The client certificate, and its key.
     certificate: Option<(PathBuf, PathBuf)>,
-    /// Read for the first https service.
+    /// The trusted certificates, which are read for the first https service.
     roots: Mutex<Option<RootCertStore>>,
 }
 
@@ -80,7 +80,8 @@ impl Settings {
         })
     }
 
-    /// `name` is the one in the service's certificate if it differs from the URL's.
+    /// Applies the flags to one service. `name` is the name in the service's certificate, if that differs from the
+    /// URL's host.
     fn apply(&self, upstream: Upstream, name: Option<&str>) -> Result<Upstream, CommandError> {
         let upstream = upstream.response_timeout(self.timeout).limits(self.limits);
         let speaks_http2 = self.http2.iter().any(|url| url.as_ref().is_none_or(|url| url == upstream.url()));

@@ -34,7 +34,7 @@ pub(crate) fn stop() -> io::Result<(impl Future<Output = ()>, impl Future<Output
     Ok((stop, wait(at_once)))
 }
 
-/// The sender is dropped only with the runtime.
+/// Waits for the signal; the sender is dropped only when the runtime ends.
 async fn wait(signal: oneshot::Receiver<ShutdownSignal>) -> ShutdownSignal {
     match signal.await {
         Ok(signal) => signal,
@@ -61,8 +61,8 @@ impl fmt::Display for ShutdownSignal {
     }
 }
 
-/// Calls `act` at each signal of a kind that ends a program without a handler for it; on a thread of this name, so that no
-/// worker of the runtime waits for it. Signals that come meanwhile count as one.
+/// Calls `act` at each signal of this kind, which would otherwise end the program. It runs on a separate thread of this
+/// name, so that no worker of the runtime waits for it. Signals that come while it runs count as one.
 pub(crate) fn run_at(kind: SignalKind, thread: &str, act: impl Fn() + Send + 'static) -> io::Result<()> {
     let mut signals = signal(kind)?;
     let (request, requested) = sync_channel(1);

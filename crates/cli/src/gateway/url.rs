@@ -6,21 +6,22 @@ use tower_error_envelope::policy::UpstreamUrl;
 /// A service to reach over HTTP/2; `None` means all.
 pub(super) type Http2 = Option<UpstreamUrl>;
 
-/// clap would repeat a URL that it refuses: one with credentials is refused later.
-pub(super) fn upstream(url: &str) -> Result<Result<Upstream, Error>, String> {
+/// Parses the URL of a service. clap repeats a value that it refuses, so a URL with credentials is not refused here:
+/// its error is the inner `Err`, for the caller to report without the URL.
+pub(super) fn parse_service(url: &str) -> Result<Result<Upstream, Error>, String> {
     match url.parse::<Upstream>() {
         Err(error) if !error.has_credentials() => Err(error.to_string()),
         upstream => Ok(upstream),
     }
 }
 
-/// As [`upstream`]; a text that no URL can be means all.
-pub(super) fn http2(url: &str) -> Result<Result<Http2, Error>, String> {
+/// As [`parse_service`], but accepts the text [`ALL`], which means all services.
+pub(super) fn parse_http2_service(url: &str) -> Result<Result<Http2, Error>, String> {
     match url {
         ALL => Ok(Ok(None)),
-        url => upstream(url).map(|parsed| parsed.map(|upstream| Some(upstream.url().clone()))),
+        url => parse_service(url).map(|parsed| parsed.map(|upstream| Some(upstream.url().clone()))),
     }
 }
 
-/// The value of `--upstream-h2` that names no service.
+/// The value of `--upstream-h2` if the flag has none. It cannot be a URL.
 pub(super) const ALL: &str = "all";

@@ -67,27 +67,27 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
 /// The text of a policy for a document. It is always valid: routes that would make it invalid are commented out.
 fn policy_for(document: &DocumentFile, path: &Path) -> String {
     let mut blocks = routes::blocks(document);
-    let text = written(document, path, &blocks);
+    let text = policy_text(document, path, &blocks);
     if PolicyLoader::new().parse("policy.toml", &text).is_ok() {
         return text;
     }
     refuse_alone_or_beside_its_twin(&mut blocks);
     loop {
-        let text = written(document, path, &blocks);
+        let text = policy_text(document, path, &blocks);
         let Err(error) = PolicyLoader::new().parse("policy.toml", &text) else { return text };
         // Routes are removed one at a time: the next error may have another cause.
-        let Some(block) = blamed(&mut blocks, &text, &error) else { return FROM_NOTHING.to_owned() };
+        let Some(block) = block_at_error(&mut blocks, &text, &error) else { return FROM_NOTHING.to_owned() };
         block.refuse(reason(&error));
     }
 }
 
-/// Nearly all refused routes are refused by themselves, or together with a route that matches the same requests. A
-/// policy of these two alone shows it, and a large document is not read as a whole for each of its mistakes.
+/// Nearly all refused routes are refused by themselves, or because another route matches the same requests. A policy
+/// with only these one or two routes shows it, so that a large document need not be read again for each mistake.
 fn refuse_alone_or_beside_its_twin(blocks: &mut [Block]) {
     let mut first_of: HashMap<String, usize> = HashMap::new();
     for at in 0..blocks.len() {
-        let twin = first_of.get(&blocks[at].shape()).map(|first| blocks[*first].written()).unwrap_or_default();
-        let text = format!("{HEAD}\n{twin}\n{}", blocks[at].written());
+        let twin = first_of.get(&blocks[at].shape()).map(|first| blocks[*first].to_text()).unwrap_or_default();
+        let text = format!("{HEAD}\n{twin}\n{}", blocks[at].to_text());
         match PolicyLoader::new().parse("policy.toml", &text) {
             Ok(_) => drop(first_of.entry(blocks[at].shape()).or_insert(at)),
             Err(error) => blocks[at].refuse(reason(&error)),
@@ -95,7 +95,7 @@ fn refuse_alone_or_beside_its_twin(blocks: &mut [Block]) {
     }
 }
 
-/// The error without the line of another route, which will move.
+/// The error's text, without the line number of another route, because the output has other line numbers.
 fn reason(error: &PolicyError) -> String {
     let wrong = error.wrong().to_string();
     let wrong = match wrong.rsplit_once(" (line ") {
@@ -105,30 +105,30 @@ fn reason(error: &PolicyError) -> String {
     format!("{wrong}; {}", error.advice())
 }
 
-fn written(document: &DocumentFile, path: &Path, blocks: &[Block]) -> String {
+fn policy_text(document: &DocumentFile, path: &Path, blocks: &[Block]) -> String {
     let name = path.file_name().unwrap_or_default();
     let title = document.title().map(|title| format!(", {title}")).unwrap_or_default();
     let origin = format!("# From {}{title}.", one_line(&name.to_string_lossy()));
-    // taplo reads the schema's line anywhere in the first comments.
+    // The editor tool taplo finds the schema's line anywhere in the first comments.
     let mut text = HEAD.replacen('\n', &format!("\n{origin}\n"), 1);
     if blocks.is_empty() {
         text += "\n# The document has no operations.\n";
     }
     for block in blocks {
         text.push('\n');
-        text.push_str(&block.written());
+        text.push_str(&block.to_text());
     }
     text
 }
 
 /// The route at the line of an error.
-fn blamed<'b>(blocks: &'b mut [Block], text: &str, error: &PolicyError) -> Option<&'b mut Block> {
+fn block_at_error<'b>(blocks: &'b mut [Block], text: &str, error: &PolicyError) -> Option<&'b mut Block> {
     let line = error.line()?;
     let heads = text.lines().take(line).filter(|line| *line == "[[route]]").count();
     blocks.iter_mut().filter(|block| block.is_active()).nth(heads.checked_sub(1)?)
 }
 
-/// Writes the whole file or nothing, and overwrites no file.
+/// Writes the whole file or nothing, and never overwrites a file.
 fn write_file(path: &Path, text: &str) -> Result<(), CommandError> {
     let failed = |error: std::io::Error| {
         let what = match error.kind() {
@@ -138,7 +138,7 @@ fn write_file(path: &Path, text: &str) -> Result<(), CommandError> {
         CommandError::Io(format!("{}: {what}", path.display()))
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Temporary files are for their owner alone; a policy is for the service as well, as far as the umask lets it.
+    // Only the owner may read a temporary file. The service must be able to read a policy, as far as the umask allows.
     let for_others = fs::Permissions::from_mode(0o666);
     let mut file = tempfile::Builder::new().permissions(for_others).tempfile_in(folder).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;

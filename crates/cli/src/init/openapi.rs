@@ -7,15 +7,17 @@ use serde_json::{Map, Value};
 
 use crate::text::{cut, one_line};
 
-/// A character is at most 4 bytes of UTF-8; in JSON two escapes of 6, and the text has quotes; in a form 4 of 3.
+/// The most bytes of a character: 4 in plain UTF-8; in JSON, two escapes of 6 bytes, and the quotes around the text; in
+/// a form, 4 escapes of 3 bytes.
 const TEXT_BYTES_PER_CHAR: u64 = 4;
 const JSON_BYTES_PER_CHAR: u64 = 12;
 const FORM_BYTES_PER_CHAR: u64 = 12;
 
-/// The media types of its request body, each once; none where one of them has a `*`, as it takes anything then.
+/// The media types of the request body, each once. Empty if one of them has a `*`, since the operation then accepts any
+/// type.
 pub(super) fn media_types(operation: &Operation<'_>) -> Vec<String> {
     let types = operation.input().media_types;
-    if types.iter().any(|kind| kind.contains('*')) { Vec::new() } else { once(types) }
+    if types.iter().any(|kind| kind.contains('*')) { Vec::new() } else { deduplicated(types) }
 }
 
 /// The most bytes that a body may have by the `maxLength` of its schemas; `None` if one of them has no `maxLength`.
@@ -42,7 +44,7 @@ fn most_text_bytes(operation: &Operation<'_>, media_type: &str, schema: &Value) 
     }
 }
 
-/// Whether a schema is one of texts, or has no type.
+/// Whether a schema is for texts, or has no type.
 fn is_text(schema: &Value) -> bool {
     match schema.get("type") {
         Some(Value::String(kind)) => kind == "string",
@@ -51,7 +53,7 @@ fn is_text(schema: &Value) -> bool {
     }
 }
 
-/// The errors that it declares, by status, each as a comment.
+/// The errors that the operation declares, by status, each as a comment.
 pub(super) fn errors(operation: &Operation<'_>) -> impl Iterator<Item = String> {
     let is_error = |status: &str| status.starts_with(['4', '5']) || status == "default";
     let errors = operation.responses().into_iter().filter(move |(status, _)| is_error(status));
@@ -62,16 +64,17 @@ pub(super) fn errors(operation: &Operation<'_>) -> impl Iterator<Item = String> 
     })
 }
 
-/// The security schemes that it requires, any one of them; those of the document if it names none.
+/// The security schemes that the operation accepts, of which a request needs one; if it names none, those of the
+/// document.
 pub(super) fn schemes(operation: &Operation<'_>) -> Vec<String> {
     let required =
         operation.item().get("security").or_else(|| operation.document().0.get("security")).and_then(Value::as_array);
     let names = required.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys);
-    once(names.map(|name| cut(&one_line(name), 40)))
+    deduplicated(names.map(|name| cut(&one_line(name), 40)))
 }
 
-/// The first of each.
-fn once(names: impl IntoIterator<Item = String>) -> Vec<String> {
+/// The names without repetitions.
+fn deduplicated(names: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut seen = HashSet::new();
     names.into_iter().filter(|name| seen.insert(name.clone())).collect()
 }

@@ -50,7 +50,8 @@ impl Block {
         Self { hints: hints(operation), lines, refused: None }
     }
 
-    /// The route's method and path without the names of parameters: equal for two routes that match the same requests.
+    /// The route's method and its path without the names of parameters. Two routes that match the same requests have
+    /// the same shape.
     pub(super) fn shape(&self) -> String {
         let name = |part: &str| part.split_once('}').map_or_else(|| part.to_owned(), |(_, rest)| format!("}}{rest}"));
         let pattern = self.lines.first().map_or("", String::as_str);
@@ -59,7 +60,7 @@ impl Block {
         parts.fold(literal, |shape, part| shape + "{" + &name(part))
     }
 
-    /// Whether it is not commented out.
+    /// Whether the route is not commented out.
     pub(super) fn is_active(&self) -> bool {
         self.refused.is_none()
     }
@@ -68,7 +69,7 @@ impl Block {
         self.refused = Some(one_line(&why));
     }
 
-    pub(super) fn written(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let mut out = String::new();
         if let Some(why) = &self.refused {
             out += &format!("# Left out: {why}\n");

@@ -51,8 +51,8 @@ impl Kind {
     }
 }
 
-/// Rules are tried in their order: one that matches by route alone goes behind those that match an error's content. A
-/// comment goes last, so that a code that it shares is defined by an active rule.
+/// The layer tries rules in order, so a rule that matches only by route comes after those that match an error's
+/// content. A comment comes last, so that a code it shares with an active rule is defined by that rule.
 const fn rank(kind: &Kind) -> u8 {
     match kind {
         _ if kind.status() >= 500 => 2,
@@ -79,9 +79,9 @@ pub(super) struct Drafts<'p> {
     distinguished: HashSet<(u16, String)>,
     /// The policy that the drafts are for, and the texts of its files.
     policy: Option<(&'p PolicyFile, String)>,
-    own: HashMap<String, ErrorCode>,
+    custom_codes: HashMap<String, ErrorCode>,
     errors: usize,
-    /// Errors to which a draft could add nothing beyond their status.
+    /// The number of errors that need no draft, since their status suffices.
     by_status_alone: usize,
     /// Whether the input has texts of the service.
     has_texts: bool,
@@ -89,12 +89,12 @@ pub(super) struct Drafts<'p> {
 
 impl<'p> Drafts<'p> {
     pub(super) fn new(policy: Option<&'p PolicyFile>, has_texts: bool) -> Self {
-        let own = policy.into_iter().flat_map(|file| file.policy().own_codes());
-        let own = own.map(|code| (code.as_str().to_owned(), code.clone())).collect();
+        let custom_codes = policy.into_iter().flat_map(|file| file.policy().own_codes());
+        let custom_codes = custom_codes.map(|code| (code.as_str().to_owned(), code.clone())).collect();
         let text = |file: &PolicyFile| file.files().filter_map(|path| fs::read_to_string(path).ok()).collect();
         let policy = policy.map(|file| (file, text(file)));
         let (kinds, distinguished) = (HashMap::new(), HashSet::new());
-        Self { kinds, distinguished, policy, own, errors: 0, by_status_alone: 0, has_texts }
+        Self { kinds, distinguished, policy, custom_codes, errors: 0, by_status_alone: 0, has_texts }
     }
 
     pub(super) fn add(&mut self, seen: ObservedErrors) {
@@ -113,7 +113,8 @@ impl<'p> Drafts<'p> {
         tally.routes.extend(seen.route);
     }
 
-    /// Whether the policy has the draft already: as a rule that was added after the log was written, or as a comment.
+    /// Whether the policy already has the draft: as a rule that someone added after the log was written, or as a
+    /// comment.
     fn is_drafted(&self, kind: &Kind, seen: &ObservedErrors) -> bool {
         let Some((file, texts)) = &self.policy else { return false };
         let rule = rule(seen.status, &condition(kind), "", "", false);
@@ -157,7 +158,7 @@ impl<'p> Drafts<'p> {
         json!({ "errors": self.errors, "decided_by_status": self.by_status_alone, "drafts": drafts, "not_drafted": left })
     }
 
-    pub(super) fn written(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let (drafted, bare) = self.in_order();
         let mut out = self.summary(drafted.len());
         let mut defined = HashSet::new();
@@ -193,7 +194,7 @@ impl<'p> Drafts<'p> {
         let status = kind.status();
         let (name, text) = (name_of(kind, status), default_text(kind, status));
         let head = format!("# {} x {}\n", tally.count, describe(kind, tally));
-        let is_known = is_in_catalogue(&name) || self.own.contains_key(&name);
+        let is_known = is_in_catalogue(&name) || self.custom_codes.contains_key(&name);
         let defines = !is_known && defined.insert(name.clone());
         let tables = rule(status, &condition(kind), &name, &text, defines);
         if status < 500 {

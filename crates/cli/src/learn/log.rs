@@ -1,6 +1,6 @@
 //! Inner errors in the layer's log (L1): tracing's JSON lines, and its text lines with and without colours.
 //!
-//! Lines of other targets are skipped. The log has no texts of services (L3), and so no draft from it has one.
+//! Lines of other targets are skipped. The log has no texts from services (L3), so drafts from it have none either.
 
 use std::collections::HashMap;
 use std::io::{BufRead, Read};
@@ -16,7 +16,7 @@ const TARGET: &str = "tower_error_envelope";
 const NO_EVENTS: &str = "neither a HAR file nor a log of the layer: no line has an error with the target \
                          tower_error_envelope; log that target at INFO, as text or as JSON lines";
 
-/// The longest line to read, in bytes: the layer's own lines are shorter, their causes included.
+/// The longest line to read, in bytes: the layer's own lines are shorter, even with causes.
 const LONGEST: u64 = 256 * 1024;
 
 pub(super) fn each(source: Source<'_>, mut see: impl FnMut(ObservedErrors)) -> Result<(), CommandError> {
@@ -36,25 +36,25 @@ pub(super) fn each(source: Source<'_>, mut see: impl FnMut(ObservedErrors)) -> R
 
 type Fields = HashMap<String, String>;
 
-/// The fields of an error in a line of the layer's.
+/// The fields of an error in a line that the layer wrote.
 fn fields_of(line: &str) -> Option<Fields> {
     let line = line.trim();
     let fields = match serde_json::from_str::<Value>(line) {
-        // Docker writes lines as the texts of such objects.
+        // Docker wraps each line in such an object.
         Ok(Value::Object(line)) if line.get("log").is_some_and(Value::is_string) => {
             return fields_of(line.get("log")?.as_str()?);
         }
-        Ok(value) => of_json(&value)?,
-        Err(_) => of_text(&anstream::adapter::strip_str(line).to_string())?,
+        Ok(value) => json_fields(&value)?,
+        Err(_) => text_fields(&anstream::adapter::strip_str(line).to_string())?,
     };
     (fields.contains_key("origin") && fields.contains_key("mode")).then_some(fields)
 }
 
-fn of_json(line: &Value) -> Option<Fields> {
+fn json_fields(line: &Value) -> Option<Fields> {
     if line.get("target").is_some_and(|target| target != TARGET) {
         return None;
     }
-    // Subscribers may be configured to write the fields next to the rest.
+    // A subscriber may be configured to write the fields at the top level.
     let fields = line.get("fields").unwrap_or(line).as_object()?;
     let text = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
@@ -64,8 +64,9 @@ fn of_json(line: &Value) -> Option<Fields> {
     Some(fields.iter().filter_map(|(name, value)| Some((name.clone(), text(value)?))).collect())
 }
 
-/// `… tower_error_envelope: the message name="value" name=value`; the value of a text is quoted, as Rust quotes it.
-fn of_text(line: &str) -> Option<Fields> {
+/// The fields of a line such as `… tower_error_envelope: the message name="value" name=value`. The value of a text is
+/// quoted as in Rust.
+fn text_fields(line: &str) -> Option<Fields> {
     let (_, mut rest) = line.split_once("tower_error_envelope: ")?;
     let mut fields = Fields::new();
     while let Some((before, after)) = rest.split_once('=') {
@@ -94,7 +95,7 @@ fn quoted_value(quoted: &str) -> Option<(String, &str)> {
 
 fn parse_fields(fields: &Fields) -> Option<ObservedErrors> {
     let text = |name: &str| fields.get(name).cloned();
-    // The field is absent if the layer is older, or if the response kept its shape.
+    // The field is absent if an older layer wrote the log, or if the response kept its shape.
     let by = text("decided_by")?;
     text("origin").filter(|origin| origin == "inner")?;
     let status: u16 = text("status")?.parse().ok().filter(|status| (400..600).contains(status))?;

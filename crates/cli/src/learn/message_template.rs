@@ -1,13 +1,13 @@
 //! The parts of a service's text that may be written to a shared file: words that any API uses, in their places.
 //!
-//! A text may contain anything: names, numbers, tokens, what a client sent. No rule about the look of a word distinguishes a
-//! password from a verb, and so only words of a list are kept; any other becomes a gap. A
-//! text with less than two such words, or with more gaps than words, is not written at all.
+//! A text may contain anything: names, numbers, tokens, what a client sent. No rule on the form of a word distinguishes
+//! a password from a verb. So only words of a list are kept; any other word becomes a gap. A text with fewer than two
+//! words of the list, or with more gaps than words, is not written at all.
 
 /// Words of error texts that identify no person or value.
 const WORDS: &str = include_str!("words.txt");
 
-/// The longest text to make a template of: a longer one is a trace, or is not made for a program.
+/// The longest text to make a template of: a longer one is probably a stack trace, or prose.
 const LONGEST: usize = 120;
 
 /// A text with gaps where values may be.
@@ -22,7 +22,8 @@ enum Part {
 }
 
 impl Template {
-    /// `None` if no part is safe to write, or the text has two spaces together: a gap would stand for the second.
+    /// Makes the template of a text. `None` if no part is safe to write, or if the text has two spaces in a row: the
+    /// second would become a gap.
     pub(super) fn from_text(text: &str) -> Option<Self> {
         let text = text.trim();
         if text.chars().count() > LONGEST || text.contains(['\n', '\r', '\t']) || text.contains("  ") {
@@ -33,7 +34,7 @@ impl Template {
         (words >= 2 && words >= gaps).then_some(template)
     }
 
-    /// The words alone, in lower case and without punctuation.
+    /// Only the words, in lower case and without punctuation.
     pub(super) fn words(&self) -> impl Iterator<Item = String> {
         self.0.iter().filter_map(|part| match part {
             Part::Word(word) => Some(bare(word).to_ascii_lowercase()),
@@ -54,7 +55,7 @@ impl Template {
         Some(words?.join(" "))
     }
 
-    /// A regular expression that matches such texts; it has no quotes in it.
+    /// A regular expression that matches texts of this template; it contains no quotes.
     pub(super) fn pattern(&self) -> String {
         let parts = self.0.iter().map(|part| match part {
             Part::Word(word) => word.replace('.', "\\.").replace('?', "\\?"),
@@ -85,7 +86,7 @@ fn bare(token: &str) -> &str {
 fn is_listed(token: &str) -> bool {
     let is_word = |word: &str| WORDS.split_ascii_whitespace().any(|it| it.eq_ignore_ascii_case(word));
     let word = bare(token);
-    // Capitals in the middle are a name, or a token that looks like a word.
+    // Capitals within a word are a sign of a name, or of a token that looks like a word.
     let cased = |word: &str| word.len() < 2 || !word[1..].bytes().any(|byte| byte.is_ascii_uppercase());
     token.len() - word.len() <= 1 && !word.is_empty() && word.split('-').all(|part| is_word(part) && cased(part))
 }

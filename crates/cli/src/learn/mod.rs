@@ -52,5 +52,5 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     } else {
         log::each(source, |seen| drafts.add(seen))?;
     }
-    args.format.print(|| drafts.written(), || drafts.to_json())
+    args.format.print(|| drafts.to_text(), || drafts.to_json())
 }

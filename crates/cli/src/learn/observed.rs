@@ -1,4 +1,4 @@
-//! The parts of a service's error that may be kept.
+//! The parts of a service's error that drafts may use.
 
 use tower_error_envelope::exchange::{DecidedBy, Origin};
 
@@ -20,14 +20,14 @@ pub(super) struct ObservedErrors {
     pub(super) code: Option<String>,
     /// The part of its text that is safe to write.
     pub(super) text: Option<Template>,
-    /// The error has content that was read, and not only a status.
+    /// Whether the error had content that the layer could parse, and not only a status.
     pub(super) has_content: bool,
-    /// Only the status decided the code.
+    /// Whether only the status decided the code.
     pub(super) by_status: bool,
 }
 
 impl ObservedErrors {
-    /// `None` if the service sent no error, or the layer did not read it.
+    /// Takes these parts from a trial. `None` if the service sent no error, or the layer did not examine it.
     pub(super) fn from_trial(recorded: &Recorded, outcome: &TrialResult) -> Option<Self> {
         let event = outcome.event.as_ref().filter(|event| event.origin() == Origin::Inner)?;
         let (by, explanation) = (event.decided_by()?, outcome.explanation.as_ref()?);

@@ -10,7 +10,7 @@ use http::Uri;
 use crate::failure::CommandError;
 use crate::text::one_line;
 
-/// The default.
+/// The gateway to call if none is named.
 const DEFAULT: &str = "http://127.0.0.1:9901";
 
 /// A gateway whose mode is set.
@@ -36,15 +36,15 @@ impl fmt::Display for Gateway {
     }
 }
 
-/// All of them, each once.
-pub(super) fn named(admin: &[Uri], fleet: Option<&Path>) -> Result<Vec<Gateway>, CommandError> {
+/// All gateways of the flags and the fleet's file, each once.
+pub(super) fn all_gateways(admin: &[Uri], fleet: Option<&Path>) -> Result<Vec<Gateway>, CommandError> {
     let mut gateways: Vec<Gateway> = Vec::new();
     for address in admin {
         if gateways.iter().all(|other| other.address != *address) {
             gateways.push(Gateway { name: None, address: address.clone() });
         }
     }
-    let listed = fleet.map_or(Ok(Vec::new()), listed)?;
+    let listed = fleet.map_or(Ok(Vec::new()), read_fleet)?;
     gateways.retain(|one| listed.iter().all(|other| other.address != one.address));
     gateways.extend(listed);
     if gateways.is_empty() {
@@ -54,7 +54,7 @@ pub(super) fn named(admin: &[Uri], fleet: Option<&Path>) -> Result<Vec<Gateway>,
 }
 
 /// The gateways of a fleet's file.
-fn listed(file: &Path) -> Result<Vec<Gateway>, CommandError> {
+fn read_fleet(file: &Path) -> Result<Vec<Gateway>, CommandError> {
     let shown = file.display();
     let text = fs::read_to_string(file).map_err(|error| CommandError::Io(format!("{shown}: {error}")))?;
     let listed = parse(&text).map_err(|wrong| {

@@ -12,9 +12,9 @@ pub(super) struct ProbeResponse {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) trailers: Option<HeaderMap>,
-    /// The body has its declared length, or is longer than is read.
+    /// Whether the body has its declared length, or is longer than the probe reads.
     pub(super) whole: bool,
-    /// The server requested the body (`100 Continue`) before it answered.
+    /// Whether the server requested the body (`100 Continue`) before its response.
     pub(super) requested_body: bool,
 }
 
@@ -34,7 +34,7 @@ pub(super) enum ProbeError {
     Unreachable(String),
     /// There was no response in time.
     Silent(Duration),
-    /// The connection broke, or the bytes were no HTTP.
+    /// The connection broke, or the bytes were not HTTP.
     Broken(String),
     /// The service does not support HTTP/2.
     NoHttp2,

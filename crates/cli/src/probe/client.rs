@@ -1,4 +1,4 @@
-//! Sends one request on a connection of its own and reads the result: bounded in time and in bytes.
+//! Sends one request on a new connection, and reads the result within a limit of time and of bytes.
 
 use std::error::Error;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use super::table::Wire;
 use super::target::{Stream, Target};
 use crate::text::with_causes;
 
-/// The most bytes to read of a body: no error is that long.
+/// The most bytes to read of a body: every error is shorter.
 const MOST_OF_BODY: usize = 256 * 1024;
 
 /// Sends the request and reads its response.
@@ -48,7 +48,8 @@ async fn over_http1(stream: Stream, planned: &ProbeRequest) -> ProbeResult {
 
 async fn over_http2(stream: Stream, target: &Target, planned: &ProbeRequest) -> ProbeResult {
     let failed = |error: hyper::Error| {
-        // Over TLS both have agreed on HTTP/2. A server with only HTTP/1 answers the preface with bytes that are no frame.
+        // Over TLS, client and server have agreed on HTTP/2. Without TLS, a server that has only HTTP/1 answers the
+        // preface with bytes that are not a frame.
         let agreed = target.scheme() == Scheme::HTTPS || is_the_servers(&error);
         if agreed { broken(error) } else { ProbeError::NoHttp2 }
     };
@@ -104,7 +105,7 @@ async fn read(response: Response<Incoming>) -> ProbeResponse {
     got
 }
 
-/// The server has ended the call or the connection by a frame of HTTP/2.
+/// Whether the server ended the call or the connection with a frame of HTTP/2.
 fn is_the_servers(error: &hyper::Error) -> bool {
     let causes = std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
     let mut frames = causes.filter_map(|cause| cause.downcast_ref::<h2::Error>());

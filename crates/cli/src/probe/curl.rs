@@ -1,4 +1,4 @@
-//! A request of the table as a command line, so that a failed line can be repeated by hand.
+//! A request of the table as a command line, so that the user can repeat a failed line.
 
 use super::request::{ProbeRequest, SentRequest};
 use super::table::Wire;
@@ -8,9 +8,9 @@ const MOST_HEADERS: usize = 16;
 const MOST_BYTES: usize = 4 * 1024;
 
 impl ProbeRequest {
-    /// The curl command that sends the same; `None` if there is none.
+    /// The curl command that sends the same request; `None` if curl cannot send it.
     ///
-    /// The user fills in values that the user gave.
+    /// Values that the user gave are left out, for the user to fill in.
     pub(super) fn curl(&self, origin: &str) -> Option<String> {
         let bytes = self.path.as_str().len() + self.headers.values().map(|value| value.len()).sum::<usize>();
         if self.headers.len() > MOST_HEADERS || bytes > MOST_BYTES {
@@ -41,7 +41,7 @@ impl ProbeRequest {
     }
 }
 
-/// Quoted for a shell: names from the service or the policy may contain anything.
+/// The text, quoted for a shell: names from the service or the policy may contain anything.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

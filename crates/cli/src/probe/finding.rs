@@ -1,4 +1,4 @@
-//! The outcome of a line.
+//! The outcome of a probe, which is one line of the report.
 
 use std::borrow::Cow;
 
@@ -11,12 +11,12 @@ pub(super) struct Finding {
     pub(super) wrong: String,
 }
 
-/// The outcome of a line.
+/// The outcome of one line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Passed,
     Failed(Vec<Finding>),
-    /// The probe was not or could not be sent, or the response does not answer it; never counted as passed.
+    /// The probe was not sent, or its response shows nothing about the rules. It never counts as passed.
     Skipped(String),
 }
 
@@ -26,29 +26,29 @@ pub(super) struct Line {
     pub(super) about: &'static str,
     /// `GET /a`, if a request was sent.
     pub(super) sent: Option<String>,
-    /// The command that sends the same, if there is one.
+    /// The curl command that sends the same request, if there is one.
     pub(super) curl: Option<String>,
     /// `404 not_found`, if a response came.
     pub(super) got: Option<String>,
-    /// The rules that it checked and that hold.
+    /// The rules that the line checked and that hold.
     pub(super) kept: Vec<String>,
     pub(super) outcome: Outcome,
 }
 
 impl Finding {
-    /// A server's text may be long, and may move a cursor; a line of a report is short, and only text.
+    /// Makes a finding. The text may come from the server, so it is shortened, and its control characters are removed.
     pub(super) fn new(rule: &str, wrong: impl Into<String>) -> Self {
         const LONGEST: usize = 300;
 
         Self { rule: rule.to_owned(), wrong: cut(&one_line(&wrong.into()), LONGEST) }
     }
 
-    /// `None` if the rule is kept.
+    /// The finding that a rule is broken; `None` if the service keeps it.
     pub(super) fn unless<T: Into<String>>(is_kept: bool, rule: &str, wrong: impl FnOnce() -> T) -> Option<Self> {
         (!is_kept).then(|| Self::new(rule, wrong()))
     }
 
-    /// Parses a text with its rule before it: `E1: …`.
+    /// Parses a text that begins with its rule: `E1: …`.
     pub(super) fn parse(text: &str) -> Self {
         match text.split_once(": ") {
             Some((rule, wrong)) => Self::new(rule, wrong),

@@ -23,11 +23,11 @@ pub(super) fn judge(case: &Case<'_>) -> (Outcome, Vec<String>) {
     if probe.want == Want::Below && is_of_the_server_below(got) {
         return (Outcome::Passed, vec!["F5".to_owned()]);
     }
-    let (exception, is_of_cors) = (exception(case), is_of_cors(case));
-    // No id is due: the response is not final, or CORS made it outside of the layer.
+    let (exception, is_of_cors) = (why_inconclusive(case), is_of_cors(case));
+    // These responses need no id: they are not final, or CORS made them outside the layer.
     let mut wrong = if got.requested_body || is_of_cors { Vec::new() } else { id(case) };
     if exception.is_none() {
-        wrong.extend(wanted(case));
+        wrong.extend(errors_of_wanted(case));
     }
     let mut rules: Vec<String> = if is_of_cors { Vec::new() } else { vec!["I1".to_owned()] };
     if !matches!(probe.want, Want::Rpc(_)) && (got.status.is_client_error() || got.status.is_server_error()) {
@@ -44,12 +44,12 @@ pub(super) fn judge(case: &Case<'_>) -> (Outcome, Vec<String>) {
         Some(_) => {}
         None => rules.extend(probe.rules.iter().map(|rule| (*rule).to_owned())),
     }
-    let kept = shown(case, rules, &wrong);
+    let kept = visibly_kept(case, rules, &wrong);
     (if wrong.is_empty() { Outcome::Passed } else { Outcome::Failed(wrong) }, kept)
 }
 
-/// Why the response does not answer the probe.
-fn exception(case: &Case<'_>) -> Option<String> {
+/// The reason why the response shows nothing about the probe's rules, if there is one.
+fn why_inconclusive(case: &Case<'_>) -> Option<String> {
     let got = case.got;
     let is_refused = got.status.is_client_error() && got.status != StatusCode::PAYLOAD_TOO_LARGE;
     match case.probe.want {
@@ -65,8 +65,8 @@ fn exception(case: &Case<'_>) -> Option<String> {
     }
 }
 
-/// The errors in a response to the probe.
-fn wanted(case: &Case<'_>) -> Vec<Finding> {
+/// What is wrong with a response to the probe.
+fn errors_of_wanted(case: &Case<'_>) -> Vec<Finding> {
     let (probe, got) = (case.probe, case.got);
     match probe.want {
         Want::Guard(codes) => guard(case, codes),
@@ -93,24 +93,26 @@ fn is_of_cors(case: &Case<'_>) -> bool {
         && !got.headers.contains_key("x-request-id")
 }
 
-/// The rules of a probe that the response shows to be kept: what cannot be seen is not kept.
-fn shown(case: &Case<'_>, mut rules: Vec<String>, wrong: &[Finding]) -> Vec<String> {
+/// The rules of a probe that the service visibly keeps in this response. A rule that the response shows nothing about
+/// is left out.
+fn visibly_kept(case: &Case<'_>, mut rules: Vec<String>, wrong: &[Finding]) -> Vec<String> {
     let breaks = |rule: &str| wrong.iter().any(|finding| finding.rule == rule);
     let is_unread = ["E1", "R11", "R12"].into_iter().any(breaks);
     let code = code_of(&case.got.headers);
-    let own = case.probe.rules.iter().any(|rule| breaks(rule));
+    let breaks_own_rule = case.probe.rules.iter().any(|rule| breaks(rule));
     rules.retain(|rule| match rule.as_str() {
         rule if breaks(rule) => false,
-        // A line's own rules stand or fall together.
-        rule if own && case.probe.rules.contains(&rule) => false,
+        // If one of the line's own rules is broken, none of them counts as kept.
+        rule if breaks_own_rule && case.probe.rules.contains(&rule) => false,
         "E2" | "E3" | "R13" => !is_unread,
         "R6" => !is_unread && code.is_some(),
         "E8" => !is_unread && code.as_deref() == Some("invalid_request"),
         "E4" => code.is_some() && !is_unread,
-        // If a `[[map]]` rule may have set the code, another status breaks nothing, and shows nothing.
+        // If a `[[map]]` rule may have set the code, a status that does not fit breaks no rule, but does not show that
+        // the rule is kept.
         "R1" => code.is_some() && !is_unread && agrees(case),
         "I2" => !breaks("I1"),
-        // The layer has answered, not the server below it.
+        // F5 is about the server below the layer, but here the layer answered.
         "F5" => false,
         _ => true,
     });
@@ -125,7 +127,8 @@ pub(super) fn describe(got: &ProbeResponse) -> String {
     code_of(&got.headers).map_or_else(|| status.to_string(), |code| format!("{status} {code}"))
 }
 
-/// I1: each response has one id, in its form, that no other has; I2: it is not the sender's.
+/// Checks the request id. I1: each response has exactly one valid id, which no other response has. I2: it is not the
+/// client's id.
 fn id(case: &Case<'_>) -> Vec<Finding> {
     let headers = &case.got.headers;
     let ids: Vec<_> = headers.get_all("x-request-id").iter().map(|id| id.to_str().unwrap_or_default()).collect();
@@ -153,7 +156,7 @@ fn origin_of_id(case: &Case<'_>, id: &str) -> Option<Finding> {
     }
 }
 
-/// Whether the guard answered, and as the policy sets; its rule is the probe's first.
+/// Checks that the guard answered, and as the policy sets. The guard's rule is the probe's first.
 fn guard(case: &Case<'_>, codes: &[&str]) -> Vec<Finding> {
     let (rule, predicted) = (case.probe.rules.first().copied().unwrap_or("E1"), case.predicted);
     if case.got.requested_body {
@@ -213,7 +216,7 @@ fn usual_status(code: &str) -> StatusCode {
     known.map_or(StatusCode::BAD_REQUEST, tower_error_envelope::ErrorCode::status)
 }
 
-/// An answer without a body and without an id to a head that no layer saw.
+/// Whether the server below the layer answered: without a body and an id, to a head that never reached the layer.
 fn is_of_the_server_below(got: &ProbeResponse) -> bool {
     matches!(got.status.as_u16(), 400 | 431) && got.body.is_empty() && !got.headers.contains_key("x-request-id")
 }

@@ -135,7 +135,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let target = Target::new(&args.url, args.ca.as_deref())?;
     let service = service_info(args, &target)?;
     if args.dry_run {
-        return print(&dry(&service)).map(|()| 0);
+        return print(&dry_run_report(&service)).map(|()| 0);
     }
     let report = block_on(report(args, &service, &target))?;
     let [passed, failed, skipped] = report.counts();
@@ -195,7 +195,7 @@ fn routes(args: &Args, policy: &Policy) -> Vec<Route> {
     let named = args.json_path.iter().chain(&args.protected);
     let named = named.map(|(method, path)| (Some(method.clone()), path.clone()));
     let mut routes: Vec<_> = named.chain(policy.samples(STAND_IN)).collect();
-    // `/a` as the command line names it, and as its own route has it.
+    // The flags and a route of the policy may both name `/a`.
     let mut seen = std::collections::HashSet::new();
     routes.retain(|route| seen.insert(route.clone()));
     let route = |(method, path): (Option<Method>, String)| {
@@ -233,19 +233,19 @@ fn named_routes(args: &Args) -> BTreeMap<String, PolicyRoute> {
     routes
 }
 
-/// The requests that would be sent, by line.
-fn dry(service: &ServiceInfo) -> String {
+/// The report of `--dry_run_report-run`: the requests that would be sent, by line.
+fn dry_run_report(service: &ServiceInfo) -> String {
     let lines = PROBES.iter().map(|probe| {
         let about = format!("{}: {}", probe.name, probe.about);
-        dry_line(&about, 1, service.plan(probe))
+        dry_run_line(&about, 1, service.plan(probe))
     });
     let operations = service.operations();
-    let operations = operations.iter().map(|it| dry_line(&it.line(), usize::MAX, service.plan_operation(it)));
+    let operations = operations.iter().map(|it| dry_run_line(&it.line(), usize::MAX, service.plan_operation(it)));
     lines.chain(operations).collect()
 }
 
 /// The line's first requests: at most `most` of them.
-fn dry_line(about: &str, most: usize, planned: Result<Vec<Planned>, String>) -> String {
+fn dry_run_line(about: &str, most: usize, planned: Result<Vec<Planned>, String>) -> String {
     let planned = match planned {
         Ok(planned) => planned,
         Err(why) => return format!("# {about}\n# not sent: {why}\n\n"),
@@ -268,7 +268,8 @@ fn route(text: &str) -> Result<(Method, String), String> {
     Ok((method.to_ascii_uppercase().parse().map_err(|_| wrong())?, path.ok_or_else(wrong)?.to_string()))
 }
 
-/// A wrong line is not repeated: it may be a secret. So it is read here, since clap repeats what its parser refuses.
+/// Parses `NAME: VALUE`. An invalid line may be a secret, and clap repeats a value that its own parser refuses. So the
+/// line is parsed here.
 fn header_line(text: &str) -> Result<(HeaderName, HeaderValue), CommandError> {
     let wrong = || CommandError::Io("--header: write NAME: VALUE".to_owned());
     let (name, value) = text.split_once(':').ok_or_else(wrong)?;

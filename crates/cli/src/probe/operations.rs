@@ -30,12 +30,12 @@ pub(super) const RULE: &str = "OpenAPI";
 const MALFORMED: &str = "{";
 
 impl ServiceInfo {
-    /// The operations of the document, if there is one.
+    /// The operations of the document; empty if there is no document.
     pub(super) fn operations(&self) -> Vec<Operation<'_>> {
         self.document.as_ref().map_or_else(Vec::new, DocumentFile::operations)
     }
 
-    /// The requests that should make an operation return an error; or why there are none.
+    /// The requests that should make an operation return an error, or the reason why there are none.
     pub(super) fn plan_operation(&self, operation: &Operation<'_>) -> Result<Vec<Planned>, String> {
         let samplings = match self.malformed(operation)? {
             None => &[Sampling::Nonexistent, Sampling::Untyped, Sampling::Example][..],
@@ -114,7 +114,7 @@ fn target(operation: &Operation<'_>, parameters: &[&Value], sampling: Sampling) 
     path
 }
 
-/// All but RFC 3986's unreserved characters.
+/// All characters except RFC 3986's unreserved ones.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn encoded(text: &str) -> String {

@@ -27,7 +27,7 @@ pub(super) enum Predicted {
 }
 
 impl Predicted {
-    /// The layer's own response, if it gives one.
+    /// The layer's own response, if the layer answers.
     pub(super) fn reply(&self) -> Option<&Response<Bytes>> {
         match self {
             Self::Answer(reply) => Some(reply),
@@ -57,7 +57,7 @@ impl Oracle {
         }
     }
 
-    /// An error of that code as this request's client would get it.
+    /// An error with this code, as the client of this request would get it.
     pub(super) fn model(&self, request: &ProbeRequest, code: ErrorCode) -> Option<Response<Bytes>> {
         match self.begin(request) {
             Admission::Answer(answered) => Some(answered.reply),
@@ -71,7 +71,7 @@ impl Oracle {
         }
     }
 
-    /// The sender's id, if the policy keeps it (I2).
+    /// The client's request id, if the policy keeps it (I2).
     pub(super) fn kept_id(&self, request: &ProbeRequest) -> Option<String> {
         let fresh = runtime::new_request_id();
         let Admission::Forward(exchange, ..) = self.begin_with(request, fresh) else { return None };
@@ -92,7 +92,7 @@ impl Oracle {
     }
 }
 
-/// The head as a server would pass it on.
+/// The head as a server would pass it to the layer.
 fn head_of(request: &ProbeRequest) -> Parts {
     let mut head = Request::new(()).into_parts().0;
     head.method = request.method.clone();

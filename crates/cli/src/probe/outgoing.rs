@@ -1,4 +1,4 @@
-//! The request bodies: none is held in memory as a whole.
+//! The request bodies. They are generated in pieces, so that none is in memory as a whole.
 
 use std::convert::Infallible;
 
@@ -23,7 +23,7 @@ pub(super) fn body_of(sent: &SentRequest) -> Outgoing {
     };
     let chunks = (0..length.div_ceil(CHUNK)).map(move |index| {
         let mut data = vec![b'a'; usize::try_from(CHUNK.min(length - index * CHUNK)).unwrap_or_default()];
-        // JSON, so that a decoder reads on to its end.
+        // The body begins a JSON string, so that a decoder reads on to the end.
         if index == 0 {
             data[0] = b'"';
         }

@@ -10,10 +10,10 @@ use super::request::{ProbeRequest, SentRequest};
 use super::table::{Body, Credentials, Probe, RequestPart, Required, Verb, Want, Wire};
 use crate::openapi::DocumentFile;
 
-/// The segment that stands for any value of a parameter, and is no path of any service's.
+/// The path segment that takes the place of a parameter. No service has anything under this name.
 pub(super) const STAND_IN: &str = "error-envelope-probe";
 
-/// The number of candidates to try before a line is given up.
+/// The number of candidate requests to try before a line is skipped.
 const MOST_TRIES: usize = 3;
 
 /// The facts about the service.
@@ -22,7 +22,7 @@ pub(super) struct ServiceInfo {
     /// The Host header.
     pub(super) authority: HeaderValue,
     pub(super) routes: Vec<Route>,
-    /// Header lines of each request; those that the user gave are not printed.
+    /// Headers to add to each request; the values that the user gave are never printed.
     pub(super) given: HeaderMap,
     pub(super) max_upload: u64,
     /// The document whose operations are probed.
@@ -35,7 +35,7 @@ pub(super) struct ServiceInfo {
 pub(super) struct Route {
     pub(super) method: Option<Method>,
     pub(super) path: String,
-    /// The user names it with --protected.
+    /// Whether the user named this route with `--protected`.
     pub(super) named: bool,
 }
 
@@ -63,7 +63,7 @@ impl Probe {
 }
 
 impl ServiceInfo {
-    /// The candidate requests for the probe, the likeliest first; or why there is none.
+    /// The candidate requests for the probe, the most promising first, or the reason why there is none.
     pub(super) fn plan(&self, probe: &Probe) -> Result<Vec<Planned>, String> {
         let (mut planned, mut why) = (Vec::new(), None);
         for (method, path) in self.places(probe) {
@@ -76,7 +76,7 @@ impl ServiceInfo {
             };
             planned.extend(self.requests(probe, &method, &path).into_iter().find_map(fits));
         }
-        // The smaller the limit, the less must be sent.
+        // A route with a small limit comes first, because less must be sent.
         if matches!(probe.body, Body::Unsent | Body::Sent | Body::Chunked) {
             planned.sort_by_key(|planned| planned.request.body.length());
         }
@@ -89,7 +89,7 @@ impl ServiceInfo {
 
     fn places(&self, probe: &Probe) -> Vec<(Method, String)> {
         let nowhere = || (None, format!("/{STAND_IN}/nothing"));
-        // A service without the guard would act on the request.
+        // Without the guard, the service would act on such a request.
         let is_acted_on = probe.method == Verb::Route && probe.body == Body::None;
         let may_be = |route: &&Route| !is_acted_on || route.named || route.method != Some(Method::DELETE);
         let routes = || self.routes.iter().filter(may_be).map(|route| (route.method.clone(), route.path.clone()));
@@ -99,7 +99,9 @@ impl ServiceInfo {
             RequestPart::Anywhere => routes().chain([nowhere()]).collect(),
             RequestPart::Json => routes().collect(),
             RequestPart::Closed => routes().filter(|(method, path)| self.is_closed(method.as_ref(), path)).collect(),
-            RequestPart::Respelt => routes().filter_map(|(method, path)| Some((method, respelt(&path)?))).collect(),
+            RequestPart::Respelt => {
+                routes().filter_map(|(method, path)| Some((method, other_spelling(&path)?))).collect()
+            }
             RequestPart::Call => vec![(None, format!("/{STAND_IN}.v1.Nothing/Nothing"))],
         };
         if is_acted_on {
@@ -117,7 +119,7 @@ impl ServiceInfo {
         })
     }
 
-    /// One for each credential that the place reads, with sample values for required headers.
+    /// The requests for this path: one for each credential that it reads, with sample values for required headers.
     fn requests(&self, probe: &Probe, method: &Method, path: &str) -> Vec<ProbeRequest> {
         let Ok(path) = path.parse::<PathAndQuery>() else { return Vec::new() };
         let request = self.without_samples(probe, method, path);
@@ -147,7 +149,7 @@ impl ServiceInfo {
             request.headers.append(*name, HeaderValue::from_static(value));
         }
         if probe.want == Want::Below {
-            crowd(&mut request.headers, probe.name);
+            fill_with_headers(&mut request.headers, probe.name);
         }
         request.headers.extend(self.given.clone());
         request
@@ -175,7 +177,8 @@ impl ServiceInfo {
         }
     }
 
-    /// The layer's response, if it is the wanted one; else the obstacle, if it is worth reporting.
+    /// Predicts the layer's response, and returns it if the probe wants it. Otherwise the error is the reason, if it is
+    /// worth reporting.
     fn fits(&self, probe: &Probe, request: &ProbeRequest) -> Result<Predicted, Option<String>> {
         self.meets(probe, request)?;
         let blocked = |reply: &http::Response<Bytes>| {
@@ -189,7 +192,7 @@ impl ServiceInfo {
                 Some(code) if codes.contains(&code.as_str()) => Ok(predicted),
                 _ => blocked(reply),
             },
-            // Over the limit without a length: the layer cuts it while the service reads.
+            // The body exceeds the limit without a declared length: the layer cuts it off while the service reads.
             (Predicted::Forward, Want::Guard(_)) if probe.body == Body::Chunked => Ok(predicted),
             (Predicted::Depends, Want::Guard(_)) if probe.credentials != Credentials::Given => Ok(predicted),
             (Predicted::Forward, Want::Guard(_)) => Err(None),
@@ -201,7 +204,7 @@ impl ServiceInfo {
         }
     }
 
-    /// Whether the place suits the probe.
+    /// Checks that the request's path and method suit the probe.
     fn meets(&self, probe: &Probe, request: &ProbeRequest) -> Result<(), Option<String>> {
         let guards = self.oracle.guards(request);
         if guards.mode != Mode::Enforce {
@@ -254,7 +257,7 @@ fn require(headers: &mut HeaderMap, name: &HeaderName, value: &'static str, requ
     }
 }
 
-/// A key that was never issued, in the alphabets of RFC 6750 and of keys.
+/// A key that was never issued, of characters that RFC 6750 and keys allow.
 const UNKNOWN_KEY: &str = "error-envelope-probe-nobodys-key";
 
 fn credential(headers: &mut HeaderMap, name: &HeaderName, all: &[HeaderName], credentials: Credentials) {
@@ -272,14 +275,14 @@ fn credential(headers: &mut HeaderMap, name: &HeaderName, all: &[HeaderName], cr
     headers.extend(values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))));
 }
 
-/// `/orders` as `//%6frders`.
-fn respelt(path: &str) -> Option<String> {
+/// The path in another spelling: `//%6frders` for `/orders`.
+fn other_spelling(path: &str) -> Option<String> {
     let at = path.find(|character: char| character.is_ascii_alphanumeric())?;
     let byte = *path.as_bytes().get(at)?;
     Some(format!("/{}%{byte:02x}{}", &path[..at], &path[at + 1..]))
 }
 
-fn crowd(headers: &mut HeaderMap, name: &str) {
+fn fill_with_headers(headers: &mut HeaderMap, name: &str) {
     const LINES: usize = 128;
     const BYTES: usize = 72 * 1024;
     match name {

@@ -1,4 +1,5 @@
-//! Requests that no client library sends: a declared length without a body, or reading on behind an answer to HEAD.
+//! Sends requests that client libraries do not support: with a declared length but no body, or with reading on after a
+//! response to HEAD.
 
 use std::time::Duration;
 
@@ -12,11 +13,10 @@ use super::answer::{ProbeError, ProbeResponse, ProbeResult};
 use super::request::ProbeRequest;
 use super::target::Stream;
 
-/// The most bytes to read of a response: no head and no error is that long.
+/// The most bytes to read of a response: every head and every error is shorter.
 const MOST: usize = 256 * 1024;
 
-/// How long a server may take to close behind an answer to HEAD, and at most a quarter of the patience; later bytes
-/// are ignored.
+/// How long to read on after a response to HEAD, but at most a quarter of the patience. Later bytes are ignored.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Sends the head, with `Expect: 100-continue` if it declares a length, and reads the response.
@@ -26,7 +26,7 @@ pub(super) async fn send_request(mut stream: Stream, request: &ProbeRequest, pat
     let mut read = Vec::new();
     loop {
         match parse(&read)? {
-            // The server waits for the body now, and both sides would wait for each other.
+            // The server now waits for the body, and this client for the response: neither would end.
             Some((head, _)) if head.status == StatusCode::CONTINUE => {
                 return Ok(ProbeResponse { requested_body: true, ..head });
             }
@@ -66,7 +66,7 @@ fn head_of(request: &ProbeRequest) -> Vec<u8> {
     head
 }
 
-/// A head, and where it ends; `None` if there is more to come.
+/// A head, and where it ends; `None` if more bytes must come.
 fn parse(read: &[u8]) -> Result<Option<(ProbeResponse, usize)>, ProbeError> {
     let mut lines = [httparse::EMPTY_HEADER; 256];
     let mut head = httparse::Response::new(&mut lines);
@@ -83,7 +83,8 @@ fn parse(read: &[u8]) -> Result<Option<(ProbeResponse, usize)>, ProbeError> {
     Ok(Some((ProbeResponse::new(status, headers.collect()), length)))
 }
 
-/// Reads what follows the head of a response to HEAD: no body may, whatever length is declared (RFC 9110 §9.3.2).
+/// Reads what follows the head of a response to HEAD. A body must not follow, whatever length is declared (RFC 9110
+/// §9.3.2).
 async fn behind_head(mut stream: Stream, mut got: ProbeResponse, mut read: Vec<u8>, linger: Duration) -> ProbeResponse {
     let to_the_end = async { while read.len() < MOST && more(&mut stream, &mut read).await {} };
     let _ = timeout(linger, to_the_end).await;
@@ -108,12 +109,12 @@ async fn rest(mut stream: Stream, mut got: ProbeResponse, mut read: Vec<u8>) -> 
     got
 }
 
-/// Reads once; returns whether bytes came.
+/// Reads once, and returns whether any bytes came.
 async fn more(stream: &mut Stream, read: &mut Vec<u8>) -> bool {
     stream.read_buf(read).await.is_ok_and(|length| length > 0)
 }
 
-/// A body of that length, and whether it is whole; without a length it ends with the connection.
+/// A body of this length, and whether it is complete. Without a length, the body ends with the connection.
 fn counted(read: &[u8], length: Option<usize>) -> (Bytes, Option<bool>) {
     match length.and_then(|length| read.get(..length)) {
         Some(body) => (Bytes::copy_from_slice(body), Some(true)),
@@ -121,7 +122,7 @@ fn counted(read: &[u8], length: Option<usize>) -> (Bytes, Option<bool>) {
     }
 }
 
-/// The data of a body in chunks, and whether it is whole; `None` if there is more to come.
+/// The data of a chunked body, and whether it is complete; `None` if more bytes must come.
 fn unchunked(mut read: &[u8]) -> (Bytes, Option<bool>) {
     const LINE_END: usize = 2;
 

@@ -51,7 +51,7 @@ impl Report {
         RULES.iter().map(of_rule).collect()
     }
 
-    /// A line each, with its errors below it; then each rule; then the first steps.
+    /// The report for people: each line with its errors below it, then each rule, then the first steps.
     pub(super) fn human(&self) -> String {
         let mut text = self.title() + "\n\n";
         text.extend(self.lines.iter().map(Line::human));

@@ -16,7 +16,7 @@ pub(super) struct ProbeRequest {
     pub(super) headers: HeaderMap,
     pub(super) body: SentRequest,
     pub(super) wire: Wire,
-    /// Headers whose values are the user's, and confidential.
+    /// The headers whose values the user gave, and which are confidential.
     pub(super) secret: Vec<HeaderName>,
 }
 
@@ -56,7 +56,7 @@ impl ProbeRequest {
     }
 }
 
-/// For people who read the requests: every line, but no value that the user gave.
+/// Shows the request to people: every line, but no value that the user gave.
 impl fmt::Display for ProbeRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: usize = 64;

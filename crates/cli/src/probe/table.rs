@@ -1,4 +1,4 @@
-//! The probes: one row a line of the report, and the rules that they check.
+//! The probes: one row for each line of the report, and the rules that it checks.
 
 mod rows;
 
@@ -7,7 +7,7 @@ pub(super) use self::rows::{OPERATION, PROBES, RULES};
 /// One line: its request, and how the response is judged.
 pub(super) struct Probe {
     pub(super) name: &'static str,
-    /// The action of a client.
+    /// What the client does.
     pub(super) about: &'static str,
     pub(super) method: Verb,
     pub(super) path: RequestPart,
@@ -18,9 +18,9 @@ pub(super) struct Probe {
     pub(super) body: Body,
     pub(super) wire: Wire,
     pub(super) want: Want,
-    /// The rules that it checks in addition to those of every error.
+    /// The rules that the probe checks in addition to those of every error.
     pub(super) rules: &'static [&'static str],
-    /// What would make the probe possible if no request fits.
+    /// Advice that would make the probe possible, for the case that no request fits.
     pub(super) otherwise: &'static str,
 }
 
@@ -30,7 +30,8 @@ pub(super) enum Verb {
     Head,
     Options,
     Post,
-    /// Safe, registered, and rarely served: nothing changes even if a service does.
+    /// A method that is safe and registered, but that few services support. If a service does, it still changes
+    /// nothing.
     Propfind,
     /// The route's own, else POST.
     Route,
@@ -38,13 +39,13 @@ pub(super) enum Verb {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum RequestPart {
-    /// A path that does not exist, else one below a route that needs no credentials.
+    /// A path that does not exist; if credentials are needed there, a path below a route that needs none.
     Nowhere,
-    /// A route, else the path that does not exist.
+    /// A route; if there is none, the path that does not exist.
     Anywhere,
     /// A route that decodes JSON.
     Json,
-    /// A route that requires credentials, its path spelt in another way.
+    /// A route that requires credentials, with its path in another spelling.
     Respelt,
     /// A route that requires credentials, with any method.
     Closed,
@@ -96,11 +97,11 @@ pub(super) enum Want {
     Guard(&'static [&'static str]),
     /// The service's, with one of these statuses.
     Service(&'static [u16]),
-    /// Any answer that a document declares.
+    /// Any response that the document declares.
     Declared,
-    /// Any answer that does not require credentials.
+    /// Any response that does not require credentials.
     NoGuard,
-    /// The envelope, or the own response of the server below the layer (F5).
+    /// The envelope, or a response of the server below the layer itself (F5).
     Below,
     /// An error of the protocol (section P).
     Rpc(Rpc),

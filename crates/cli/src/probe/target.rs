@@ -17,7 +17,7 @@ use super::table::Wire;
 use crate::failure::CommandError;
 use crate::roots::roots;
 
-/// A connection.
+/// A connection to the service.
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 pub(super) type Stream = Box<dyn Io>;
@@ -67,7 +67,7 @@ impl Target {
     /// Parses a URL; `ca` has the certificates to trust instead of the platform's.
     pub(super) fn new(url: &str, ca: Option<&Path>) -> Result<Self, CommandError> {
         if url.contains('@') {
-            // The URL is not repeated in the error: the part before the `@` is a secret.
+            // The error does not repeat the URL: the part before the `@` is a secret.
             return Err(CommandError::Io(
                 "the URL has credentials: pass them with --header-env NAME=VARIABLE".to_owned(),
             ));
@@ -124,7 +124,7 @@ impl Target {
     pub(super) async fn connect(&self, wire: Wire) -> Result<Stream, ProbeError> {
         let unreachable = |error: io::Error| ProbeError::Unreachable(format!("{}: {error}", self.authority));
         let stream = TcpStream::connect((host_of(&self.authority), self.port)).await.map_err(unreachable)?;
-        // A head is sent at once, even if other bytes are in flight.
+        // Without this, a head would wait until the server has acknowledged earlier bytes.
         stream.set_nodelay(true).map_err(unreachable)?;
         let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
         let connected = tls.connector(wire).map_err(unreachable)?.connect(tls.name.clone(), stream).await;

@@ -1,4 +1,4 @@
-//! Runs one line after the other: sends the planned requests, and judges the responses.
+//! Runs the probes one after the other: sends the planned requests, and judges the responses.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl<'a> ProbeRun<'a> {
         }
     }
 
-    /// Each line of the table.
+    /// Runs each line of the table.
     ///
     /// # Errors
     ///
@@ -88,7 +88,8 @@ impl<'a> ProbeRun<'a> {
         Ok(lines)
     }
 
-    /// Each of its requests is judged; the line is that of the first with an error to report, else of the last error.
+    /// Sends each planned request of an operation and judges it. The line is that of the first failed request; if none
+    /// failed, that of the last error response.
     async fn operation(&mut self, operation: &Operation<'_>, planned: Vec<Planned>) -> Result<Line, CommandError> {
         let mut best: Option<Line> = None;
         for planned in planned {
@@ -115,7 +116,8 @@ impl<'a> ProbeRun<'a> {
         Ok(line)
     }
 
-    /// One request and its judgement. Another request may still show what is skipped with a response.
+    /// Sends one request and judges its response. A response that shows nothing may still be skipped in favour of
+    /// another request.
     async fn exchange(
         &mut self,
         probe: &Probe,
@@ -150,7 +152,7 @@ impl<'a> ProbeRun<'a> {
         answer
     }
 
-    /// A server that waits for the end of a body is still there.
+    /// Counts requests without a response. A server that waits for the end of a body still counts as there.
     fn count(&mut self, request: &ProbeRequest, answer: &ProbeResult) {
         let is_upload =
             matches!(request.body, SentRequest::Unsent(_) | SentRequest::Filled(_) | SentRequest::Chunked(_));
@@ -203,11 +205,11 @@ impl<'a> ProbeRun<'a> {
         self.framework = self.framework.or_else(|| advice::framework(headers));
     }
 
-    /// The response's code, if it is known; else the one of its status.
+    /// The response's code, if the catalogue has it; otherwise the code of its status.
     fn code(&self, got: &ProbeResponse) -> ErrorCode {
         let name = code_of(&got.headers).unwrap_or_default();
-        let own = self.service.oracle.policy().own_codes();
-        let known = ErrorCode::ALL.iter().chain(own).find(|code| code.as_str() == name);
+        let custom_codes = self.service.oracle.policy().own_codes();
+        let known = ErrorCode::ALL.iter().chain(custom_codes).find(|code| code.as_str() == name);
         known.cloned().unwrap_or_else(|| ErrorCode::of_status(got.status))
     }
 }

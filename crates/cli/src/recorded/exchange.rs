@@ -9,13 +9,13 @@ pub(crate) struct Recorded {
     /// The file of the exchange, and in a HAR the number of its entry from 0, such as `a.har: log.entries[0]`.
     pub(crate) place: String,
     pub(crate) request: Request<Bytes>,
-    /// How long the request's body was: a recording may have less of it.
+    /// The length of the request's body; the recording may have only a part of it.
     pub(crate) request_bytes: u64,
     /// The response. Its body is `None` if there was one but the recording lacks it.
     pub(crate) response: Response<Option<Bytes>>,
 }
 
-/// A request of these parts.
+/// A request with these parts.
 pub(super) fn request(method: Method, uri: Uri, version: Version, headers: HeaderMap, body: Bytes) -> Request<Bytes> {
     let mut request = Request::new(body);
     (*request.method_mut(), *request.uri_mut()) = (method, uri);
@@ -23,7 +23,7 @@ pub(super) fn request(method: Method, uri: Uri, version: Version, headers: Heade
     request
 }
 
-/// A response of these parts.
+/// A response with these parts.
 pub(super) fn response(
     status: StatusCode,
     version: Version,
@@ -35,14 +35,15 @@ pub(super) fn response(
     response
 }
 
-/// The recorded length, the one that the head declares, or a separate one of the recording.
+/// The length of the request's body: the one that the head declares, or else the one that the recording states
+/// separately; at least that of the recorded body.
 pub(super) fn request_bytes(request: &Request<Bytes>, separate: Option<u64>) -> u64 {
     let declared = request.headers().get(http::header::CONTENT_LENGTH);
     let declared = declared.and_then(|length| length.to_str().ok()?.parse().ok());
     declared.or(separate).unwrap_or(0).max(request.body().len() as u64)
 }
 
-/// Inserts a header into a head, in its order.
+/// Adds a header line at the end of a head.
 pub(super) fn insert_header(headers: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), String> {
     let name_of =
         http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is not a valid header name"))?;
@@ -54,7 +55,7 @@ pub(super) fn insert_header(headers: &mut HeaderMap, name: &str, value: &[u8]) -
     }
 }
 
-/// The host of a URL that has one, if the head does not.
+/// Adds the URL's host as a Host header, if the URL has a host and the head has no such header.
 pub(super) fn insert_host(headers: &mut HeaderMap, uri: &Uri) -> Result<(), String> {
     match uri.authority() {
         Some(authority) if !headers.contains_key(http::header::HOST) => {
@@ -64,7 +65,8 @@ pub(super) fn insert_host(headers: &mut HeaderMap, uri: &Uri) -> Result<(), Stri
     }
 }
 
-/// A body that is text is not compressed any more, whatever its head declares: tools decode it, and leave the head.
+/// Removes the headers of a compression that was undone: tools decode the body, but leave the head. A body that is text
+/// is not compressed.
 pub(super) fn undo_stale_coding(headers: &mut HeaderMap, body: &[u8]) {
     if headers.contains_key(http::header::CONTENT_ENCODING) && !body.is_empty() && str::from_utf8(body).is_ok() {
         headers.remove(http::header::CONTENT_ENCODING);

@@ -1,4 +1,4 @@
-//! HAR 1.2, as browsers, proxies and test tools write it: read entry by entry.
+//! HAR 1.2, as browsers, proxies and test tools write it. It is read entry by entry.
 //!
 //! Its bodies are decoded texts, so that the codings and lengths of the heads do not apply to them.
 
@@ -37,7 +37,7 @@ pub(super) fn each(path: &Path, reader: Reader, take: &mut Take<'_>) -> Result<u
     }
 }
 
-/// serde's own text may quote a value of the file (L3).
+/// The failure to parse an entry. serde's own text is left out: it may quote a value of the file (L3).
 fn broken(path: &Path, entry: usize, error: &serde_json::Error) -> CommandError {
     let what = match error.classify() {
         serde_json::error::Category::Io => {
@@ -59,14 +59,14 @@ struct HarParser<'a, 'b> {
     entry: usize,
     unanswered: usize,
     failed: Option<CommandError>,
-    /// The list of entries was found.
+    /// Whether the list of entries was found.
     found: bool,
 }
 
 /// The place of the entries in a HAR.
 const PATH: [&str; 2] = ["log", "entries"];
 
-/// An object on that path, or the list at its end.
+/// Reads an object on that path, or the list at its end.
 struct Level<'r, 'a, 'b> {
     depth: usize,
     reading: &'r mut HarParser<'a, 'b>,
@@ -101,7 +101,7 @@ impl<'de> Visitor<'de> for Level<'_, '_, '_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         self.reading.found = true;
         while let Some(entry) = entries.next_element::<Entry>()? {
-            if let Err(failure) = self.reading.took(entry) {
+            if let Err(failure) = self.reading.take_entry(entry) {
                 self.reading.failed = Some(failure);
                 return Err(A::Error::custom("stopped"));
             }
@@ -112,7 +112,7 @@ impl<'de> Visitor<'de> for Level<'_, '_, '_> {
 }
 
 impl HarParser<'_, '_> {
-    fn took(&mut self, entry: Entry) -> Result<(), CommandError> {
+    fn take_entry(&mut self, entry: Entry) -> Result<(), CommandError> {
         // Browsers write such an entry if there was no response, or no request over HTTP.
         if entry.response.status <= 0 || is_local(&entry.request.url) {
             self.unanswered += 1;
@@ -128,7 +128,7 @@ impl HarParser<'_, '_> {
     }
 }
 
-/// Tools write `null` for unknown values, or leave them out.
+/// One entry. For unknown values, tools write `null` or nothing.
 #[derive(Deserialize)]
 struct Entry {
     request: HarRequest,
@@ -143,7 +143,7 @@ struct HarRequest {
     http_version: Option<String>,
     headers: Option<Vec<Header>>,
     post_data: Option<Content>,
-    /// -1 if it was not counted.
+    /// The length of the body; -1 if the tool did not measure it.
     body_size: Option<i64>,
 }
 
@@ -200,7 +200,7 @@ impl HarResponse {
         let status = status.ok_or_else(|| format!("response.status: {} is not a valid status", self.status))?;
         let body = content.sent().map_err(|wrong| format!("response.content.{wrong}"))?;
         if body.is_some() {
-            // These describe the body on the wire, not its text.
+            // These headers describe the body on the wire, not the text in the HAR.
             [CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING].iter().for_each(|stale| drop(headers.remove(stale)));
         }
         Ok(exchange::response(status, version(self.http_version.as_deref()), headers, body))
@@ -208,7 +208,7 @@ impl HarResponse {
 }
 
 impl Content {
-    /// The body of a response: one of no bytes has no text.
+    /// The body of a response; an empty body has no text in a HAR.
     fn sent(self) -> Result<Option<Bytes>, String> {
         if self.size.unwrap_or_default() == 0 && self.text.is_none() { Ok(Some(Bytes::new())) } else { self.body() }
     }
@@ -226,11 +226,11 @@ impl Content {
     }
 }
 
-/// HTTP/2's pseudo-headers are left out.
+/// The headers, without HTTP/2's pseudo-headers.
 fn headers_of(all: &[Header]) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for Header { name, value } in all.iter().filter(|header| !header.name.starts_with(':')) {
-        // Browsers write repeated lines of one name as one value, such as `set-cookie`.
+        // If a header such as `set-cookie` has several lines, browsers write them as one value with line breaks.
         for line in value.as_deref().unwrap_or_default().split('\n') {
             insert_header(&mut headers, name, line.trim_end_matches('\r').as_bytes())?;
         }
@@ -238,7 +238,7 @@ fn headers_of(all: &[Header]) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-/// A URL that a page loads from the browser alone.
+/// Whether a browser loads this URL without a request over the network.
 fn is_local(url: &str) -> bool {
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
     matches!(&*scheme, "data" | "blob" | "about" | "file") || scheme.ends_with("-extension")
@@ -248,14 +248,14 @@ fn is_local(url: &str) -> bool {
 const ENCODED: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
 
-/// A URL as it is sent.
+/// A URL as a browser sends it.
 fn encoded(url: &str) -> String {
     let host = url.find("://").map_or(0, |at| at + 3);
     let path = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
     format!("{}{}", &url[..path], utf8_percent_encode(&url[path..], ENCODED))
 }
 
-/// Browsers write `x-unknown` if there was none.
+/// Whether this is a media type. Browsers write `x-unknown` if the response had none.
 fn is_media_type(kind: &str) -> bool {
     kind.contains('/') && !kind.starts_with("x-unknown")
 }

@@ -1,7 +1,7 @@
 //! A message as it was on the wire: `HTTP/1.1 404 Not Found`, the headers, an empty line, the body.
 //!
-//! The output of `curl -i` is accepted: `HTTP/2 404`, the heads of others before the last one, a body that is
-//! already without its chunks and codings.
+//! The output of `curl -i` is accepted: a status line such as `HTTP/2 404`, earlier heads before the last one, and a
+//! body whose chunks and codings are already undone.
 
 use std::io::Read;
 use std::path::Path;
@@ -44,7 +44,7 @@ pub(super) fn request(path: &Path) -> Result<Request<Bytes>, CommandError> {
     insert_host(&mut headers, &uri).map_err(|wrong| error(path, 1, &wrong))?;
     let declared = headers.get(CONTENT_LENGTH).cloned();
     let body = body_of(&mut headers, &text[length..]);
-    // An upload is seldom recorded with its body: its length is checked all the same (G4).
+    // A recording of an upload seldom has its body, but its declared length is checked all the same (G4).
     if let Some(declared) = declared.filter(|_| body.is_empty()) {
         headers.insert(CONTENT_LENGTH, declared);
     }
@@ -65,7 +65,7 @@ fn error(path: &Path, line: usize, wrong: &str) -> CommandError {
     CommandError::Io(format!("{}:{line}: {wrong}", path.display()))
 }
 
-/// The head of a message, and how long it is with its empty line.
+/// The head of a message, and its length in bytes with the empty line.
 struct Head<T> {
     first: T,
     headers: HeaderMap,
@@ -90,7 +90,7 @@ fn head_of<T>(
     let parsed = str::from_utf8(first_line.trim_ascii_end()).map_err(|_| NO_HEAD.to_owned()).and_then(first);
     let first = parsed.map_err(|wrong| error(path, line, &wrong))?;
     let mut head = Head { first, headers: HeaderMap::new(), length: first_line.len(), lines: 1 };
-    // Files that editors saved have bare line feeds, and may end with the last header.
+    // A file from an editor has line feeds without carriage returns, and may end after the last header.
     for text in all {
         let is_end = text.trim_ascii().is_empty();
         if !is_end {
@@ -136,18 +136,20 @@ fn request_line(line: &str) -> Result<(Method, Uri, Version), String> {
         _ => return Err(NO_HEAD.to_owned()),
     };
     let method = method.parse().map_err(|_| format!("{method:?} is not a valid method: write one such as GET"))?;
-    let uri: Uri =
-        target.parse().map_err(|error| format!("{:?} is not a valid request target: {error}", shown(target)))?;
+    let uri: Uri = target
+        .parse()
+        .map_err(|error| format!("{:?} is not a valid request target: {error}", without_query(target)))?;
     match uri.path().starts_with('/') || uri.path() == "*" || method == Method::CONNECT {
         true => Ok((method, uri, version)),
-        false => {
-            Err(format!("{:?} is not a valid request target: write a path such as /orders, or a URL", shown(target)))
-        }
+        false => Err(format!(
+            "{:?} is not a valid request target: write a path such as /orders, or a URL",
+            without_query(target)
+        )),
     }
 }
 
 /// The target without its query, which may contain a key (L3).
-fn shown(target: &str) -> &str {
+fn without_query(target: &str) -> &str {
     target.split('?').next().unwrap_or_default()
 }
 
@@ -169,7 +171,7 @@ fn body_of(headers: &mut HeaderMap, body: &[u8]) -> Bytes {
     undo_stale_coding(headers, &body);
     let declared = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
     match declared {
-        // An editor's last newline is not part of the body.
+        // Editors add a newline at the end, which is not part of the body.
         Some(length) if length < body.len() && body[length..].trim_ascii().is_empty() => body.slice(..length),
         Some(length) if length != body.len() => {
             headers.remove(CONTENT_LENGTH);

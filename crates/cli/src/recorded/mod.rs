@@ -34,7 +34,7 @@ pub(crate) struct Source<'p> {
 impl<'p> Source<'p> {
     /// # Errors
     ///
-    /// A file that cannot be read.
+    /// The file cannot be read.
     pub(crate) fn open(path: &'p Path) -> Result<Self, CommandError> {
         let mut reader = open(path)?;
         let is_har = is_har(reader.fill_buf().map_err(|error| unreadable(path, &error))?);
@@ -45,7 +45,7 @@ impl<'p> Source<'p> {
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, or is neither a HAR nor a message; what `take` refuses.
+    /// The file cannot be read, or is neither a HAR nor an HTTP message, or `take` fails.
     pub(crate) fn each(
         self,
         mut take: impl FnMut(Recorded) -> Result<(), CommandError>,
@@ -61,7 +61,7 @@ impl<'p> Source<'p> {
 ///
 /// # Errors
 ///
-/// A file that cannot be read, or is no message.
+/// The file cannot be read, or is not an HTTP message.
 pub(crate) fn pair(response: &Path, request: Option<&Path>) -> Result<Recorded, CommandError> {
     pair_of(response, open(response)?, request)
 }
@@ -75,7 +75,7 @@ fn pair_of(path: &Path, reader: Reader, request: Option<&Path>) -> Result<Record
     Ok(Recorded { place: path.display().to_string(), request, request_bytes, response })
 }
 
-/// Whether a file is the request of a listed response, with which it is read.
+/// Whether a file is the request that belongs to a response file: it is read together with that one.
 pub(crate) fn is_request(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     let stem = name.and_then(|name| name.strip_suffix(".request.http"));
@@ -87,9 +87,9 @@ fn request_beside(response: &Path) -> Option<PathBuf> {
     Some(response.with_file_name(format!("{stem}.request.http"))).filter(|request| request.exists())
 }
 
-/// Whether a file is a HAR, by its first characters.
+/// Whether a file with these first characters is a HAR.
 ///
-/// Docker writes each line of a log as an object whose `log` is a text.
+/// A log from Docker also begins like an object with the key `log`, but its value is a text.
 fn is_har(start: &[u8]) -> bool {
     let start = start.trim_ascii_start();
     let first = start.split(|byte| *byte == b'\n').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Opening a recording.
+//! Opens a recording.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -26,7 +26,7 @@ impl Read for Recording {
     }
 }
 
-/// When a line is due: after a second, and then after twice as long each time.
+/// When the next progress line is due: after one second, then after twice as long each time.
 struct Progress {
     began: Instant,
     due: Duration,
@@ -49,13 +49,13 @@ impl Progress {
             self.due *= 2;
         }
         let mib = |bytes: u64| bytes / (1024 * 1024);
-        // The end of a pipe, or another source that is no file, is not known.
+        // The length of a pipe, or of anything that is not a plain file, is unknown.
         let all = if self.all < self.read { String::new() } else { format!(" of {}", mib(self.all)) };
         Some(format!("read {}{all} MiB in {} s", mib(self.read), spent.as_secs()))
     }
 }
 
-/// Opens a file, behind its byte order mark.
+/// Opens a file, and skips its byte order mark.
 pub(crate) fn open(path: &Path) -> Result<Reader, CommandError> {
     const MARK: &[u8] = b"\xef\xbb\xbf";
 

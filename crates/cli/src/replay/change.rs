@@ -1,7 +1,7 @@
 //! Compares two responses to one request.
 //!
-//! Bodies that are JSON are compared field by field, so that the changed fields are named. Values are never part of
-//! a change: it is shown in the log of a pull request (L3).
+//! Bodies that are JSON are compared field by field, so that the changed fields are named. A change never contains
+//! values, because it is shown in the log of a pull request (L3).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -39,7 +39,7 @@ pub(super) struct Answer {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Head {
     status: u16,
-    /// `None` if it passes unchanged.
+    /// The error code; `None` if the response passes unchanged.
     code: Option<String>,
     passes: bool,
 }
@@ -60,7 +60,7 @@ impl Answer {
         let passes = outcome.passes();
         let code = outcome.event.as_ref().and_then(Event::code).filter(|_| !passes);
         let head = Head { status: outcome.status.as_u16(), code: code.map(|code| code.as_str().to_owned()), passes };
-        // A request without a route has no settings either: the response shows it.
+        // A request without a route has no settings; the response shows that.
         let effective = trial.effective(recorded);
         let route = effective.as_ref().and_then(|effective| effective.reading().routes().next());
         let route = route.map(|(pattern, _)| pattern.to_owned());
@@ -89,11 +89,12 @@ fn without_ids(body: &Bytes, recorded: &Recorded) -> Bytes {
 impl ReplayChange {
     /// The changes, on one line.
     pub(super) fn to_text(&self) -> String {
-        let of = |kind: &str| -> Vec<&str> { self.what.iter().filter_map(|it| it.strip_prefix(kind)).collect() };
+        let with_prefix =
+            |kind: &str| -> Vec<&str> { self.what.iter().filter_map(|it| it.strip_prefix(kind)).collect() };
         let is_other = |it: &&String| !it.starts_with(HEADER) && !it.starts_with(FIELD);
         let others = self.what.iter().filter(is_other).cloned();
         let many = |kind: &str, name: &str| {
-            let names = of(kind);
+            let names = with_prefix(kind);
             let plural = if names.len() == 1 { "" } else { "s" };
             (!names.is_empty()).then(|| format!("{name}{plural} {}", names.join(", ")))
         };

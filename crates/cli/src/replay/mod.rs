@@ -1,7 +1,8 @@
 //! `error-envelope replay`: how a changed policy changes the responses of recorded exchanges.
 //!
-//! Each is tried under both policies ([`trial`](crate::trial)); [`change`] lists how the responses differ. Equal
-//! changes are one group, the largest first. Credentials cannot be tried; a route that now requires others is a change.
+//! Each exchange is tried under both policies ([`trial`](crate::trial)); [`change`] lists how the responses differ.
+//! Equal changes form one group; the largest group comes first. Credentials cannot be tried, so a route that requires
+//! other credentials under the new policy counts as a change.
 
 mod change;
 
@@ -112,7 +113,7 @@ impl Replay {
         self.changes.entry(change).or_insert_with(|| (0, example())).0 += 1;
     }
 
-    /// The largest first; groups of one size in the order of the captures' names.
+    /// The groups, the largest first; groups of equal size in the order of the captures' names.
     fn groups(&self) -> Vec<Group<'_>> {
         let mut groups: Vec<Group<'_>> =
             self.changes.iter().map(|(change, (count, example))| (change, *count, example)).collect();

@@ -6,13 +6,13 @@ use std::ffi::c_void;
 use super::callbacks as envoy;
 use crate::buffer::Buffer;
 
-/// A configuration of Envoy's, while it is made: counters may be defined.
+/// An Envoy configuration that is being created: counters may be defined.
 pub(crate) struct Defining(*mut c_void);
 
 impl Defining {
     /// # Safety
     ///
-    /// The hook that makes this configuration runs for as long as this is there.
+    /// The hook that creates this configuration must still run as long as this value exists.
     pub(crate) const unsafe fn new(config: *mut c_void) -> Self {
         Self(config)
     }
@@ -21,7 +21,7 @@ impl Defining {
     pub(crate) fn counter(&self, name: &str, labels: &[&str]) -> Option<usize> {
         let labels: Vec<Buffer> = labels.iter().map(|label| Buffer::new(label.as_bytes())).collect();
         let (name, mut id) = (Buffer::new(name.as_bytes()), 0);
-        // SAFETY: the pointer is that of the hook that runs; the texts are lent for the call, and `id` is written in it.
+        // SAFETY: the pointer is from the running hook; the texts are valid for the whole call, which writes `id`.
         let outcome = unsafe {
             envoy::envoy_dynamic_module_callback_http_filter_config_define_counter(
                 self.0,
@@ -34,41 +34,41 @@ impl Defining {
         (outcome == 0).then_some(id)
     }
 
-    /// The handle that makes Envoy's main thread call for [`Counting`], from any thread.
+    /// The handle with which any thread can make Envoy's main thread call the hook that gets a [`Counting`].
     pub(crate) fn scheduler(&self) -> Option<ConfigScheduler> {
-        // SAFETY: the pointer is that of the hook that runs; the scheduler is the module's to delete.
+        // SAFETY: the pointer is from the running hook; the module owns the scheduler and deletes it.
         let scheduler = unsafe { envoy::envoy_dynamic_module_callback_http_filter_config_scheduler_new(self.0) };
         (!scheduler.is_null()).then_some(ConfigScheduler(scheduler))
     }
 }
 
-/// Calls `on_http_filter_config_scheduled` on Envoy's main thread, if the configuration still lives then.
+/// Calls `on_http_filter_config_scheduled` on Envoy's main thread, if the configuration still exists then.
 pub(crate) struct ConfigScheduler(*mut c_void);
 
-// SAFETY: as of a `Scheduler`.
+// SAFETY: as for a `Scheduler`.
 unsafe impl Send for ConfigScheduler {}
 
 impl ConfigScheduler {
     pub(crate) fn commit(&self) {
-        // SAFETY: it was not deleted: that is `drop`'s.
+        // SAFETY: the scheduler still exists: only `drop` deletes it.
         unsafe { envoy::envoy_dynamic_module_callback_http_filter_config_scheduler_commit(self.0, 0) };
     }
 }
 
 impl Drop for ConfigScheduler {
     fn drop(&mut self) {
-        // SAFETY: it is deleted once.
+        // SAFETY: the scheduler is deleted only here, and so only once.
         unsafe { envoy::envoy_dynamic_module_callback_http_filter_config_scheduler_delete(self.0) };
     }
 }
 
-/// A configuration of Envoy's, while a hook of it runs on Envoy's main thread.
+/// An Envoy configuration while one of its hooks runs on Envoy's main thread: counters may be increased.
 pub(crate) struct Counting(*mut c_void);
 
 impl Counting {
     /// # Safety
     ///
-    /// A hook of this configuration runs for as long as this is there.
+    /// A hook of this configuration must still run as long as this value exists.
     pub(crate) const unsafe fn new(config: *mut c_void) -> Self {
         Self(config)
     }
@@ -77,7 +77,7 @@ impl Counting {
     pub(crate) fn count(&self, id: usize, labels: &[&str], value: u64) {
         let labels: Vec<Buffer> = labels.iter().map(|label| Buffer::new(label.as_bytes())).collect();
         let (texts, length) = (labels.as_ptr(), labels.len());
-        // SAFETY: the pointer is that of the hook that runs; the texts are lent for the call alone.
+        // SAFETY: the pointer is from the running hook; the texts are valid for the whole call.
         unsafe {
             envoy::envoy_dynamic_module_callback_http_filter_config_increment_counter(self.0, id, texts, length, value);
         }

@@ -1,4 +1,4 @@
-//! A stream, and what its hooks may call.
+//! A stream, and the callbacks that its hooks may use.
 #![allow(unsafe_code, reason = "the ABI is C's")]
 
 use std::cell::Cell;
@@ -9,7 +9,7 @@ use error_envelope_runtime::envoy::HeaderLines;
 use super::callbacks as envoy;
 use crate::buffer::{Buffer, Line};
 
-/// Names and values that are lent for `'l`: `Stream::lines` alone makes them.
+/// The lines of a head, whose names and values are valid for `'l`. Only `Stream::lines` creates it.
 #[derive(Clone, Copy)]
 pub(crate) struct HeaderList<'l>(&'l [Line]);
 
@@ -19,12 +19,12 @@ impl<'l> HeaderLines<'l> for HeaderList<'l> {
     }
 
     fn iter(self) -> impl Iterator<Item = (&'l [u8], &'l [u8])> + Clone {
-        // SAFETY: what the lines point to is lent for `'l`.
+        // SAFETY: the bytes that the lines point to are valid for `'l`.
         self.0.iter().map(|line| unsafe { (line.key.bytes(), line.value.bytes()) })
     }
 }
 
-/// Room for this many lines or chunks without an allocation.
+/// The number of lines or chunks that fit without an allocation.
 const FEW_LINES: usize = 32;
 const FEW_CHUNKS: usize = 8;
 
@@ -64,32 +64,32 @@ pub(crate) struct Stream<'a> {
 impl<'a> Stream<'a> {
     /// # Safety
     ///
-    /// A hook of this stream runs on this thread, and `gone` is set once Envoy has destroyed its filter.
+    /// A hook of this stream runs on this thread, and the caller sets `gone` once Envoy has destroyed its filter.
     pub(crate) const unsafe fn new(raw: *mut c_void, gone: &'a Cell<bool>) -> Self {
         Self { raw, gone, lends: Cell::new(false) }
     }
 
-    /// The stream, where Envoy still has it and nothing of it is lent.
+    /// The stream's pointer; `None` if Envoy has destroyed the stream, or if some of its memory is lent now.
     fn changeable(&self) -> Option<*mut c_void> {
         assert!(!self.lends.get(), "a stream is changed while its bytes are lent");
         (!self.gone.get()).then_some(self.raw)
     }
 
-    /// The lines of a head, names and values as they are; none where there is no head.
+    /// Calls `read` with the lines of a head, names and values unchanged; without lines if there is no such head.
     pub(crate) fn lines<T>(&self, head: Head, read: impl FnOnce(HeaderList<'_>) -> T) -> T {
         let Some(raw) = self.changeable() else { return read(HeaderList(&[])) };
-        // SAFETY: the stream is Envoy's until its destruction, which `changeable` has checked; also below.
+        // SAFETY: `changeable` has checked that Envoy has not destroyed the stream. This holds below, too.
         let count = unsafe { envoy::envoy_dynamic_module_callback_http_get_headers_size(raw, head as u32) };
         let (mut few, mut many) = ([Line { key: Buffer::NONE, value: Buffer::NONE }; FEW_LINES], Vec::new());
         let lines = room(&mut few, &mut many, count);
-        // SAFETY: there is room for as many lines as Envoy has just counted, on the thread that alone may change them.
-        let there =
+        // SAFETY: there is room for as many lines as Envoy has just counted, and only this thread may change them.
+        let is_filled =
             unsafe { envoy::envoy_dynamic_module_callback_http_get_headers(raw, head as u32, lines.as_mut_ptr()) };
-        // The lines are lent until the stream is changed, and `lend` lets nothing change it before `read` is done.
-        self.lend(|| read(HeaderList(if there { lines } else { &[] })))
+        // The lines are valid until the stream is changed, and `lend` prevents changes until `read` has returned.
+        self.lend(|| read(HeaderList(if is_filled { lines } else { &[] })))
     }
 
-    /// The chunks of a body that are there.
+    /// Calls `read` with the chunks of a body that are present.
     pub(crate) fn chunks<T>(&self, body: Body, read: impl FnOnce(&[&[u8]]) -> T) -> T {
         let Some(raw) = self.changeable() else { return read(&[]) };
         // SAFETY: as in `lines`.
@@ -97,10 +97,10 @@ impl<'a> Stream<'a> {
         let (mut few, mut many) = ([Buffer::NONE; FEW_CHUNKS], Vec::new());
         let chunks = room(&mut few, &mut many, count);
         // SAFETY: there is room for as many chunks as Envoy has just counted.
-        let there =
+        let is_filled =
             unsafe { envoy::envoy_dynamic_module_callback_http_get_body_chunks(raw, body as u32, chunks.as_mut_ptr()) };
         let (mut few, mut many) = ([&[][..]; FEW_CHUNKS], Vec::new());
-        let lent = room(&mut few, &mut many, if there { count } else { 0 });
+        let lent = room(&mut few, &mut many, if is_filled { count } else { 0 });
         for (lent, chunk) in lent.iter_mut().zip(chunks) {
             // SAFETY: as in `lines`.
             *lent = unsafe { chunk.bytes() };
@@ -126,7 +126,7 @@ impl<'a> Stream<'a> {
     pub(crate) fn set(&self, head: Head, name: &[u8], value: Option<&[u8]>) {
         let Some(raw) = self.changeable() else { return };
         let (name, value) = (Buffer::new(name), value.map_or(Buffer::NONE, Buffer::new));
-        // SAFETY: name and value are lent for the call alone. An empty value removes the name.
+        // SAFETY: name and value are valid for the whole call. An empty value removes the name.
         unsafe { envoy::envoy_dynamic_module_callback_http_set_header(raw, head as u32, name, value) };
     }
 
@@ -157,7 +157,7 @@ impl<'a> Stream<'a> {
     /// Adds to the present part of a body.
     pub(crate) fn append(&self, body: Body, data: &[u8]) {
         let Some(raw) = self.changeable().filter(|_| !data.is_empty()) else { return };
-        // SAFETY: the data is lent for the call alone.
+        // SAFETY: the data is valid for the whole call.
         unsafe { envoy::envoy_dynamic_module_callback_http_append_body(raw, body as u32, Buffer::new(data)) };
     }
 
@@ -165,16 +165,16 @@ impl<'a> Stream<'a> {
     pub(crate) fn send_head<'v>(&self, lines: impl Iterator<Item = (&'v [u8], &'v [u8])>, end: bool) {
         let Some(raw) = self.changeable() else { return };
         let lines: Vec<Line> = lines.map(|(name, value)| Line::from_name(name, value)).collect();
-        // SAFETY: the lines are lent for the call alone.
+        // SAFETY: the lines are valid for the whole call.
         unsafe {
             envoy::envoy_dynamic_module_callback_http_send_response_headers(raw, lines.as_ptr(), lines.len(), end)
         };
     }
 
-    /// Sends some of the body behind a head that was sent.
+    /// Sends a part of the body, after the head was sent.
     pub(crate) fn send_data(&self, data: &[u8], end: bool) {
         let Some(raw) = self.changeable() else { return };
-        // SAFETY: the data is lent for the call alone.
+        // SAFETY: the data is valid for the whole call.
         unsafe { envoy::envoy_dynamic_module_callback_http_send_response_data(raw, Buffer::new(data), end) };
     }
 
@@ -182,7 +182,7 @@ impl<'a> Stream<'a> {
     pub(crate) fn send_trailers<'v>(&self, lines: impl Iterator<Item = (&'v [u8], &'v [u8])>) {
         let Some(raw) = self.changeable() else { return };
         let lines: Vec<Line> = lines.map(|(name, value)| Line::from_name(name, value)).collect();
-        // SAFETY: the lines are lent for the call alone.
+        // SAFETY: the lines are valid for the whole call.
         unsafe { envoy::envoy_dynamic_module_callback_http_send_response_trailers(raw, lines.as_ptr(), lines.len()) };
     }
 
@@ -192,22 +192,22 @@ impl<'a> Stream<'a> {
 
         let Some(raw) = self.changeable() else { return };
         let details = Buffer::new(details.as_bytes());
-        // SAFETY: the details are lent for the call alone.
+        // SAFETY: the details are valid for the whole call.
         unsafe { envoy::envoy_dynamic_module_callback_http_filter_reset_stream(raw, LOCAL_RESET, details) };
     }
 
-    /// Lets a response go on whose head a hook has stopped.
+    /// Continues a response whose head a hook has stopped.
     pub(crate) fn continue_encoding(&self) {
         let Some(raw) = self.changeable() else { return };
         // SAFETY: as in `lines`.
         unsafe { envoy::envoy_dynamic_module_callback_http_filter_continue_encoding(raw) };
     }
 
-    /// Envoy's value of a stream attribute.
+    /// Calls `read` with Envoy's value of a stream attribute.
     pub(crate) fn attribute<T>(&self, attribute: Attribute, read: impl FnOnce(Option<&[u8]>) -> T) -> T {
         let Some(raw) = self.changeable() else { return read(None) };
         let mut value = Buffer::NONE;
-        // SAFETY: `value` is written where the answer is true; it is lent as lines are.
+        // SAFETY: Envoy writes `value` if it returns true; the bytes are valid as long as lines are.
         let known = unsafe {
             envoy::envoy_dynamic_module_callback_http_filter_get_attribute_string(raw, attribute as u32, &mut value)
         };
@@ -215,13 +215,13 @@ impl<'a> Stream<'a> {
         self.lend(|| read(known.then(|| unsafe { value.bytes() })))
     }
 
-    /// Notes texts for access logs.
+    /// Writes these pairs to the dynamic metadata, for access logs.
     pub(crate) fn note(&self, namespace: &str, pairs: &[(&str, &str)]) {
         let Some(raw) = self.changeable() else { return };
         let namespace = Buffer::new(namespace.as_bytes());
         let pairs: Vec<Line> =
             pairs.iter().map(|(key, value)| Line::from_name(key.as_bytes(), value.as_bytes())).collect();
-        // SAFETY: the texts are lent for the call alone.
+        // SAFETY: the texts are valid for the whole call.
         unsafe {
             envoy::envoy_dynamic_module_callback_http_set_dynamic_metadata_string_batch(
                 raw,
@@ -232,7 +232,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The stream's span; `None` where nothing is traced.
+    /// The stream's span; `None` if the stream is not traced.
     pub(crate) fn span(&self) -> Option<Span<'_>> {
         let raw = self.changeable()?;
         // SAFETY: as in `lines`.
@@ -240,16 +240,16 @@ impl<'a> Stream<'a> {
         (!span.is_null()).then_some(Span { raw: span, stream: self })
     }
 
-    /// The handle that calls back on the stream's worker from any thread.
+    /// The handle with which any thread can run a hook on the stream's worker.
     pub(crate) fn scheduler(&self) -> Option<Scheduler> {
         let raw = self.changeable()?;
-        // SAFETY: as in `lines`; the scheduler is the module's to delete.
+        // SAFETY: as in `lines`; the module owns the scheduler and deletes it.
         let scheduler = unsafe { envoy::envoy_dynamic_module_callback_http_filter_scheduler_new(raw) };
         (!scheduler.is_null()).then_some(Scheduler(scheduler))
     }
 }
 
-/// A span of a stream's, and the stream.
+/// The span of a stream, and the stream.
 pub(crate) struct Span<'s> {
     raw: *mut c_void,
     stream: &'s Stream<'s>,
@@ -261,33 +261,33 @@ impl Span<'_> {
             return;
         }
         let (key, value) = (Buffer::new(key.as_bytes()), Buffer::new(value.as_bytes()));
-        // SAFETY: the span is its stream's, and lives as long; the texts are lent for the call alone.
+        // SAFETY: the span belongs to the stream and exists as long; the texts are valid for the whole call.
         unsafe { envoy::envoy_dynamic_module_callback_http_span_set_tag(self.raw, key, value) };
     }
 }
 
-/// Calls `on_http_filter_scheduled` on its stream's worker, if the stream still lives then.
+/// Calls `on_http_filter_scheduled` on its stream's worker, if the stream still exists then.
 pub(crate) struct Scheduler(*mut c_void);
 
-// SAFETY: the header allows committing from any thread, which is what a scheduler is for, and names none for deleting; it
-// is one weak pointer and a dispatcher that takes posts from any thread.
+// SAFETY: the ABI's header allows any thread to commit, which is the purpose of a scheduler, and requires no particular
+// thread to delete it. It is a weak pointer, and a dispatcher that accepts posts from any thread.
 unsafe impl Send for Scheduler {}
 
 impl Scheduler {
     pub(crate) fn commit(&self, event: u64) {
-        // SAFETY: it was not deleted: that is `drop`'s.
+        // SAFETY: the scheduler still exists: only `drop` deletes it.
         unsafe { envoy::envoy_dynamic_module_callback_http_filter_scheduler_commit(self.0, event) };
     }
 }
 
 impl Drop for Scheduler {
     fn drop(&mut self) {
-        // SAFETY: it is deleted once.
+        // SAFETY: the scheduler is deleted only here, and so only once.
         unsafe { envoy::envoy_dynamic_module_callback_http_filter_scheduler_delete(self.0) };
     }
 }
 
-/// Room for `count` values, in `many` if `few` is too small.
+/// A slice for `count` values: in `few`, or in `many` if `few` is too small.
 fn room<'r, T: Copy, const FEW: usize>(few: &'r mut [T; FEW], many: &'r mut Vec<T>, count: usize) -> &'r mut [T] {
     if count <= FEW {
         return &mut few[..count];

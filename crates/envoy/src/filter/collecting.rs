@@ -1,4 +1,4 @@
-//! An error's body that is read before anything is sent (R4), and one that passes and is copied (M1).
+//! Reads an error's body before anything is sent (R4), or copies one that passes (M1).
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ impl Filter {
         HeadStatus::Stop
     }
 
-    /// Reads some of an error's body. Envoy keeps nothing of it, so that nothing of it can leave (V3).
+    /// Reads a part of an error's body. Envoy keeps none of it, so that none of it can reach the client (V3).
     pub(super) fn collect(&self, stream: &Stream<'_>, mut collecting: Box<Collecting>, end: bool) -> BodyStatus {
         let is_over = stream.chunks(Body::Response, |chunks| collecting.add(chunks));
         if is_over || end {
@@ -47,7 +47,8 @@ impl Filter {
         }
     }
 
-    /// An error's body was read, whole or not: returns the client's response. `ended`: nothing follows the body.
+    /// Finishes an error whose body was read, completely or in part: returns the client's response. `ended` means that
+    /// nothing follows the body.
     pub(super) fn collected(
         &self,
         stream: &Stream<'_>,
@@ -75,7 +76,7 @@ impl Filter {
         self.put_or_send(stream, head, body, ended, into)
     }
 
-    /// Puts the response where the service's is, or sends it.
+    /// Writes the response in place of the service's, or sends it as a reply.
     pub(super) fn put_or_send(
         &self,
         stream: &Stream<'_>,
@@ -84,8 +85,9 @@ impl Filter {
         ended: bool,
         into: Body,
     ) -> BodyStatus {
-        // A head that has left its hook is sent as one with a body, and a gRPC status in one is no status (P1). Sending another
-        // is also cheaper: one call has all its lines, and what Envoy saves where a head is changed takes longer to detect.
+        // If a head has left its hook, Envoy sends it as the head of a response with a body, in which a gRPC status
+        // does not count (P1). Sending another head is also cheaper: one call passes all its lines, while finding the
+        // changes that Envoy would need takes longer.
         if ended && into == Body::KeptResponse {
             self.write_body(stream, head, &body, into);
             return BodyStatus::Continue;
@@ -94,7 +96,7 @@ impl Filter {
         BodyStatus::Stop
     }
 
-    /// Copies a passing body, as far as it is read (M1).
+    /// Copies a body that passes, up to the limit for reading it (M1).
     pub(super) fn copy(&self, stream: &Stream<'_>, mut copying: Box<TeeState>, end: bool) {
         stream.chunks(Body::Response, |chunks| {
             for chunk in chunks {
@@ -110,7 +112,7 @@ impl Filter {
         }
     }
 
-    /// Logs the error whose body was copied, if one was.
+    /// Logs the error whose body was copied, if there is one.
     pub(super) fn copied(&self, stream: &Stream<'_>, whole: bool) {
         match self.replace_state(State::Answered) {
             State::Copying(copying) => {
@@ -155,7 +157,8 @@ impl Filter {
 }
 
 impl Collecting {
-    /// Whether the body has more bytes than are read at most. A body that may be given back is kept whole (M1).
+    /// Adds chunks. Returns whether the body has more bytes than the limit. A body that may have to be sent unchanged
+    /// is kept completely (M1).
     fn add(&mut self, chunks: &[&[u8]]) -> bool {
         let most = usize::try_from(self.max_bytes).unwrap_or(usize::MAX);
         for chunk in chunks {

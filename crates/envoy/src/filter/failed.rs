@@ -1,4 +1,4 @@
-//! Responses of Envoy's own, which take the place of the service's (V2, V3).
+//! Responses that Envoy makes itself instead of the service's (V2, V3).
 
 use error_envelope_core::exchange::{BoxError, Event, Exchange, PendingPeek, ResponsePlan};
 use error_envelope_runtime::envoy;
@@ -15,9 +15,9 @@ pub(super) enum ReplyOrigin {
 }
 
 impl Filter {
-    /// A held response fails, and Envoy writes to the client itself (V3): the reply is noted for its `local_reply_config`, which
-    /// the generated configuration has.
-    pub(super) fn failed_past(&self, stream: &Stream<'_>, exchange: Exchange, local: EnvoyLocalReply) {
+    /// A response that was held back fails, and Envoy writes to the client itself (V3). The reply is noted for Envoy's
+    /// `local_reply_config`, which the generated configuration has.
+    pub(super) fn held_response_failed(&self, stream: &Stream<'_>, exchange: Exchange, local: EnvoyLocalReply) {
         self.stop_timers();
         self.is_head_sent.set(true);
         let mut head = http::Response::new(()).into_parts().0;
@@ -31,7 +31,7 @@ impl Filter {
                 note_reply(stream, &answered.event, answered.reply.headers(), answered.reply.body());
                 drop(self.logged_parts(stream, *answered));
             }
-            // A failure is never collected, nor passed.
+            // The exchange never collects or passes a failure.
             ResponsePlan::Pass(..)
             | ResponsePlan::Keep(..)
             | ResponsePlan::Strip(..)
@@ -45,7 +45,7 @@ impl Filter {
 
 /// The plan for a head that Envoy wrote itself (`is_local`), or for a head that cannot be parsed.
 pub(super) struct OwnHead {
-    /// `None` for a head that keeps its shape.
+    /// The plan; `None` for a head that keeps its shape.
     pub(super) plan: Option<ResponsePlan>,
     pub(super) head: response::Parts,
     pub(super) is_local: bool,
@@ -67,20 +67,20 @@ impl EnvoyLocalReply {
         StatusCode::from_u16(u16::try_from(self.status).unwrap_or_default()).ok()
     }
 
-    /// The status and the cause, if this is an error. Its status decides that, or else the status of the head that came
-    /// with it.
+    /// The status and the cause, if Envoy's reply is an error. The reply's own status decides that, or else the status
+    /// of its head.
     fn failure(self, head: Option<&response::Parts>) -> Option<(StatusCode, BoxError)> {
         let status = self.status().or(head.map(|head| head.status)).filter(|it| it.as_u16() >= 400)?;
         Some((status, self.cause()))
     }
 
-    /// Envoy's details, with the type of the failure where they have one (L4).
+    /// Envoy's details as the cause, with the type of the failure if the details name one (L4).
     fn cause(self) -> BoxError {
         envoy::local_reply_cause(self.status(), self.details)
     }
 }
 
-/// `None` for a request that was not forwarded and got Envoy's own redirect, which keeps its shape.
+/// Plans Envoy's own reply. `None` for a redirect to a request that was not forwarded: it keeps its shape.
 fn plan(
     by: ReplyOrigin,
     head: &mut response::Parts,
@@ -106,7 +106,7 @@ fn plan(
     }
 }
 
-/// Notes a reply for Envoy to write. For a gRPC call Envoy makes the body the message, and encodes it.
+/// Notes a reply for Envoy to write. For a gRPC call, Envoy uses the body as the status message, and encodes it.
 fn note_reply(stream: &Stream<'_>, event: &Event, headers: &HeaderMap, body: &[u8]) {
     let line = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let grpc_message = percent_encoding::percent_decode_str(line("grpc-message")).decode_utf8_lossy();

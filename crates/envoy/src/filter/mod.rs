@@ -30,12 +30,13 @@ use self::state::{EnvoyLocalReply, State, TeeState, Wait};
 use crate::abi::{Attribute, Stream};
 
 impl Filter {
-    /// Envoy answers by itself. Its head comes next, or where one is held back already, goes past the filters.
+    /// Envoy makes the reply itself. Its head comes to this filter next; but if a head is already held back, Envoy's
+    /// head bypasses the filters.
     pub(crate) fn local_reply(&self, stream: &Stream<'_>, status: u32, details: &[u8]) {
         let details = String::from_utf8_lossy(details).into_owned();
         match self.replace_state(State::Answered) {
             State::Collecting(collecting) => {
-                self.failed_past(stream, collecting.exchange, EnvoyLocalReply { status, details })
+                self.held_response_failed(stream, collecting.exchange, EnvoyLocalReply { status, details })
             }
             State::Streaming(events) => self.broke_off(stream, *events, details.into()),
             state => {
@@ -47,7 +48,7 @@ impl Filter {
 
     pub(crate) fn scheduled(&self, stream: &Stream<'_>, event: u64) {
         match event {
-            it if it == Wait::Peek as u64 => self.peeked_in_vain(stream),
+            it if it == Wait::Peek as u64 => self.peek_timed_out(stream),
             it if it == Wait::Collect as u64 => self.collected_too_late(stream),
             it if it == Wait::Linger as u64 => self.lingered_enough(stream),
             it if it == Wait::Deadline as u64 => self.end_at_call_deadline(stream),
@@ -95,7 +96,7 @@ impl Filter {
         }
     }
 
-    /// Envoy destroys the stream; it must not be called any more.
+    /// Envoy destroys the stream: its callbacks must not be used any more.
     pub(crate) fn destroyed(&self) {
         self.stop_timers();
     }

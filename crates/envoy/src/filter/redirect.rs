@@ -1,7 +1,8 @@
 //! A redirect that Envoy follows itself is one request, with one id (V2).
 //!
-//! Envoy ends the stream with the details `internal_redirect`. Then, before anything else on its thread, it begins another stream
-//! with the request's head, which has the id in it. So the id waits in the thread for the next filter.
+//! Envoy ends the stream with the details `internal_redirect`. Then, before anything else on its thread, it begins
+//! another stream with the request's head, which contains the id. So the id is kept in a thread-local for the next
+//! filter.
 
 use std::cell::Cell;
 
@@ -14,7 +15,7 @@ thread_local! {
     static FOLLOWED: Cell<Option<RequestId>> = const { Cell::new(None) };
 }
 
-/// Whether Envoy has ended the stream to begin it again; then the next filter on this thread gets the id.
+/// Whether Envoy has ended the stream to follow a redirect. If so, the next filter on this thread gets the id.
 pub(super) fn is_followed(stream: &Stream<'_>, id: Option<RequestId>) -> bool {
     let followed = stream.attribute(Attribute::CodeDetails, |details| details == Some(b"internal_redirect"));
     if followed {
@@ -23,12 +24,13 @@ pub(super) fn is_followed(stream: &Stream<'_>, id: Option<RequestId>) -> bool {
     followed
 }
 
-/// The id of the stream that ended last on this thread, if Envoy begins it again.
+/// The id of the stream that ended last on this thread, if Envoy follows its redirect.
 pub(super) fn followed() -> Option<RequestId> {
     FOLLOWED.take()
 }
 
-/// Takes the id out of a head that Envoy has sent again. A head with another id, or several, is a client's (I2).
+/// Removes the id from a head that Envoy has sent again, and returns it. A head with another id, or with several, is
+/// from a client (I2).
 pub(super) fn follow(id: Option<RequestId>, headers: &mut HeaderMap) -> Option<RequestId> {
     let id = id?;
     let mut sent = headers.get_all("x-request-id").iter();

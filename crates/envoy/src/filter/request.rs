@@ -71,7 +71,7 @@ impl Filter {
         } else {
             Exchange::begin_copy(config, &mut parts, facts, fresh)
         };
-        // No scheme of an accepted policy has a verifier; a scheme that needed one would refuse every request (G2).
+        // An accepted policy has no scheme with a verifier; such a scheme would refuse every request (G2).
         while let Admission::Verify(unverified, _) = admission {
             admission = unverified.verified(&mut parts, Err("custom verifiers are not available inside Envoy".into()));
         }
@@ -103,14 +103,14 @@ impl Filter {
         self.request_ended.set(self.request_ended.get() || end);
         self.inject(stream, "request_body");
         match self.replace_state(State::New) {
-            // No head has been checked.
+            // The guards have not checked a head yet.
             State::New => BodyStatus::Stop,
             State::Peeking(pending) => self.peeked(stream, pending, end),
-            state => self.later_data(stream, state, end).unwrap_or_else(|| self.metered(stream, end)),
+            state => self.later_data(stream, state, end).unwrap_or_else(|| self.count_chunk(stream, end)),
         }
     }
 
-    /// What to do with data, or trailers, that come after our answer; `None` where the request goes on.
+    /// What to do with data or trailers that come after our answer; `None` if the request goes on.
     fn later_data(&self, stream: &Stream<'_>, state: State, end: bool) -> Option<BodyStatus> {
         let is_dropped = matches!(state, State::Lingering(_) | State::Draining(_));
         let is_answered = matches!(state, State::Answered);
@@ -118,7 +118,7 @@ impl Filter {
         if is_dropped {
             self.drop_request(stream, end);
         }
-        // For a response that was passed on, the request goes on.
+        // If the service's response was passed on, the request goes on.
         let stops = is_dropped || self.is_head_sent.get();
         (is_dropped || is_answered).then_some(if stops { BodyStatus::Stop } else { BodyStatus::Continue })
     }
@@ -129,21 +129,21 @@ impl Filter {
         match self.replace_state(State::New) {
             State::New => HeadStatus::Stop,
             State::Peeking(pending) => self.first_byte(stream, *pending, FirstByte::End).into(),
-            state => self.later_data(stream, state, true).map_or_else(|| self.metered_to_the_end(), Into::into),
+            state => self.later_data(stream, state, true).map_or_else(|| self.count_end(), Into::into),
         }
     }
 
-    fn metered_to_the_end(&self) -> HeadStatus {
+    fn count_end(&self) -> HeadStatus {
         if let Some(meter) = &mut *self.meter.borrow_mut() {
             meter.body_ended();
         }
         HeadStatus::Continue
     }
 
-    /// Counts a chunk, before the service sees it.
-    fn metered(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
+    /// Counts a chunk before the service gets it.
+    fn count_chunk(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
         let Some(mut meter) = self.meter.take() else { return BodyStatus::Continue };
-        let over = stream.chunks(Body::Request, |chunks| over(&mut meter, chunks));
+        let over = stream.chunks(Body::Request, |chunks| drain_if_over(&mut meter, chunks));
         if end {
             meter.body_ended();
         }
@@ -157,7 +157,7 @@ impl Filter {
 
     /// The body ran over its limit (G4): sends the answer if no head has been sent; otherwise ends the response.
     ///
-    /// Over HTTP/1 the rest is dropped first, so that the connection can live on; a stream of HTTP/2 ends by itself.
+    /// Over HTTP/1 the rest is dropped first, so that the connection stays usable; a stream of HTTP/2 ends by itself.
     fn overran(&self, stream: &Stream<'_>, meter: BodyMeter, drain: DrainBudget) {
         let drains = self.version.get() < Version::HTTP_2 && !self.request_ended.get() && drain.max_bytes > 0;
         match self.replace_state(State::Answered) {
@@ -173,8 +173,8 @@ impl Filter {
             }
             State::Watching(watch) => self.end_watch(stream, *watch, RpcResponse::overran),
             state @ (State::Passing(_) | State::Copying(_) | State::Dropping | State::Replacing(_)) => {
-                // With two streams the service would see a broken body, and its client the service's reply: here both share one
-                // stream.
+                // Elsewhere the service would get a body that breaks off, and the client would still get the service's
+                // reply. Here both share one stream.
                 self.replace_state(state);
                 if !self.response_ended.get() {
                     stream.reset("error_envelope_request_over_its_limit");
@@ -184,7 +184,7 @@ impl Filter {
         }
     }
 
-    /// The first chunk, or the end, of a body whose presence decides (G3).
+    /// The first chunk of a body came, or its end: whether the body is empty decides about the request (G3).
     fn peeked(&self, stream: &Stream<'_>, pending: Box<PendingPeek>, end: bool) -> BodyStatus {
         let empty = stream.chunks(Body::Request, |chunks| chunks.iter().all(|chunk| chunk.is_empty()));
         match (empty, end) {
@@ -197,7 +197,7 @@ impl Filter {
         }
     }
 
-    pub(super) fn peeked_in_vain(&self, stream: &Stream<'_>) {
+    pub(super) fn peek_timed_out(&self, stream: &Stream<'_>) {
         match self.replace_state(State::Answered) {
             State::Peeking(pending) => drop(self.first_byte(stream, *pending, FirstByte::TooSlow)),
             state => drop(self.replace_state(state)),
@@ -213,7 +213,7 @@ impl Filter {
                 return BodyStatus::Continue;
             }
             Admission::Answer(answered) => *answered,
-            // One peek decides, and comes last: the exchange requests nothing more.
+            // The peek is the last step: after it, the exchange requests neither another peek nor a verifier.
             Admission::Peek(pending, _) => pending.panicked("a second peek".into()),
             Admission::Verify(unverified, _) => unverified.panicked("a verifier after the peek".into()),
         };
@@ -227,7 +227,7 @@ impl Filter {
             State::Called(exchange) => self.answer(stream, exchange.timed_out()),
             State::Draining(draining) => self.answer(stream, draining.exchange.timed_out()),
             State::Collecting(collecting) => self.answer(stream, collecting.exchange.timed_out()),
-            // A call that cannot be ended well goes on: the client has a clock of its own.
+            // A call that cannot be ended properly goes on: the client measures the deadline, too.
             State::Watching(watch) if watch.can_end() => self.end_watch(stream, *watch, RpcResponse::timed_out),
             state => drop(self.replace_state(state)),
         }
@@ -235,7 +235,7 @@ impl Filter {
 }
 
 #[inline]
-fn over(meter: &mut BodyMeter, chunks: &[&[u8]]) -> Option<DrainBudget> {
+fn drain_if_over(meter: &mut BodyMeter, chunks: &[&[u8]]) -> Option<DrainBudget> {
     chunks.iter().find_map(|chunk| match meter.request_data(chunk) {
         MeterAction::Within => None,
         MeterAction::Over(drain) => Some(drain),

@@ -19,7 +19,8 @@ impl Filter {
             State::Peeking(pending) => ReplyOrigin::Pending(*pending),
             State::Called(exchange) => ReplyOrigin::Exchange(*exchange),
             State::Draining(draining) => ReplyOrigin::Exchange(draining.exchange),
-            // V3. No known Envoy version does this: its own answer goes past the filters then.
+            // V3: a reply of Envoy's own comes while a body is collected. No known Envoy version does this: then its
+            // reply bypasses the filters.
             State::Collecting(collecting) => {
                 local = local.or_else(|| Some(EnvoyLocalReply { status: 0, details: "a second head".to_owned() }));
                 ReplyOrigin::Exchange(collecting.exchange)
@@ -29,7 +30,7 @@ impl Filter {
         self.answered_by(stream, by, local, end)
     }
 
-    /// The head of a ready answer, or of one that was sent: ours passes through the hooks as well.
+    /// A head came while our answer is ready or sent: our own answer passes through the hooks, too.
     fn later_head(&self, stream: &Stream<'_>, state: State, end: bool) -> HeadStatus {
         match state {
             State::Lingering(lingering) if !self.is_head_sent.get() => {
@@ -73,7 +74,7 @@ impl Filter {
         }
     }
 
-    /// `is_local`: Envoy wrote the head by itself.
+    /// Does what the exchange has planned. `is_local` means that Envoy itself wrote the head.
     fn carry_out(
         &self,
         stream: &Stream<'_>,
@@ -150,8 +151,8 @@ impl Filter {
         HeadStatus::Continue
     }
 
-    /// With `is_local`, Envoy itself wrote the head, and its body follows at once. Nothing waits for the rest of a
-    /// service's body.
+    /// With `is_local`, Envoy itself wrote the head, and its body follows at once. The rest of a service's body is not
+    /// waited for.
     fn write(
         &self,
         stream: &Stream<'_>,
@@ -163,7 +164,7 @@ impl Filter {
         if end || !is_local {
             return self.put_or_send(stream, head, body, end, Body::KeptResponse).into();
         }
-        self.frame(&mut head, &body);
+        self.set_framing(&mut head, &body);
         self.pass(stream, &head, State::Replacing(body), None)
     }
 
@@ -199,7 +200,7 @@ impl Filter {
         self.inject(stream, "response_trailers");
         self.response_ended.set(true);
         match self.replace_state(State::Answered) {
-            // An answer of ours has no trailers, and is sent by itself.
+            // Our answer has no trailers, and is sent separately.
             State::Collecting(collecting) => {
                 return self.collected(stream, *collecting, true, false, Body::KeptResponse).into();
             }

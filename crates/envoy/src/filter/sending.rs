@@ -1,4 +1,4 @@
-//! Our answers on their way out, and the rest of a request that is dropped so that its client can read them (G5).
+//! Sends our answers, and drops the rest of a request so that its client can read the answer (G5).
 
 use bytes::Bytes;
 use error_envelope_core::exchange::{
@@ -13,7 +13,7 @@ use crate::abi::{Body, Stream};
 use crate::heads;
 
 impl Filter {
-    /// Answers instead of the service, from any hook: a partial response is dropped.
+    /// Answers in place of the service, from any hook. A part of the service's response is dropped.
     pub(super) fn answer(&self, stream: &Stream<'_>, mut answered: LocalReply) {
         self.stop_timers();
         let drain = answered.drain;
@@ -21,7 +21,8 @@ impl Filter {
         // A stream of HTTP/2 ends by itself, and the rest of it is reset.
         let over_http1 = self.version.get() < Version::HTTP_2 && !self.request_ended.get();
         match drain.filter(|drain| over_http1 && drain.max_bytes > 0) {
-            // An answer that keeps the connection: Envoy would close it if it left before the request is whole.
+            // This answer keeps the connection open. Envoy would close it if the answer were sent before the request is
+            // complete.
             Some(drain) if !answered.reply.headers().contains_key(CONNECTION) => {
                 self.start_timer(stream, Wait::Linger, drain.timeout);
                 let lingering = Lingering { reply: answered.reply, left: drain.max_bytes };
@@ -32,11 +33,12 @@ impl Filter {
         }
     }
 
-    /// The body follows once the rest of the request is dropped. Without a body, too, Envoy delays its close until then.
+    /// Sends the head now, and the body once the rest of the request is dropped. Even if there is no body, Envoy does
+    /// not close the connection before that.
     fn send_head_first(&self, stream: &Stream<'_>, reply: Response<Bytes>, drain: DrainBudget) {
         self.start_timer(stream, Wait::Linger, drain.timeout);
         let (mut head, body) = reply.into_parts();
-        self.frame(&mut head, &body);
+        self.set_framing(&mut head, &body);
         self.replace_state(State::Lingering(Box::new(Lingering { reply: Response::new(body), left: drain.max_bytes })));
         self.is_head_sent.set(true);
         send_head(stream, &head, false);
@@ -47,18 +49,18 @@ impl Filter {
         runtime::log_reply(answered);
     }
 
-    /// Logs a reply, and gives its head and its body.
+    /// Logs a reply, and returns its head and its body.
     pub(super) fn logged_parts(&self, stream: &Stream<'_>, mut answered: LocalReply) -> (response::Parts, Bytes) {
         self.log_reply(stream, &mut answered);
         answered.reply.into_parts()
     }
 
-    /// Sends all of an answer. The stream must not be used after it.
+    /// Sends a complete answer. The stream must not be used after that.
     pub(super) fn send(&self, stream: &Stream<'_>, reply: Response<Bytes>) {
         self.replace_state(State::Answered);
         self.is_head_sent.set(true);
         let (mut head, body) = reply.into_parts();
-        self.frame(&mut head, &body);
+        self.set_framing(&mut head, &body);
         send_head(stream, &head, body.is_empty());
         if !body.is_empty() {
             stream.send_data(&body, true);
@@ -69,8 +71,8 @@ impl Filter {
     pub(super) fn drop_request(&self, stream: &Stream<'_>, end: bool) {
         let count = stream.chunks(Body::Request, |chunks| chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>());
         let enough = match &mut *self.state.borrow_mut() {
-            State::Lingering(lingering) => pay(&mut lingering.left, count),
-            State::Draining(draining) => pay(&mut draining.left, count),
+            State::Lingering(lingering) => deduct(&mut lingering.left, count),
+            State::Draining(draining) => deduct(&mut draining.left, count),
             _ => return,
         };
         if enough || end {
@@ -93,18 +95,18 @@ impl Filter {
                 if self.request_ended.get() {
                     meter.body_ended();
                 }
-                // The rest is dropped.
+                // No more of the request is dropped: the budget is used up.
                 self.answer(stream, LocalReply { drain: None, ..exchange.overran() });
             }
             state => drop(self.replace_state(state)),
         }
     }
 
-    /// The response's body has ended, or never began: the head is changed where it is, and this is its body now.
+    /// Replaces a response whose body has ended or never began: changes its head in place, and sets this body.
     pub(super) fn write_body(&self, stream: &Stream<'_>, mut head: response::Parts, body: &[u8], into: Body) {
         self.replace_state(State::Answered);
         self.is_head_sent.set(true);
-        self.frame(&mut head, body);
+        self.set_framing(&mut head, body);
         heads::apply_response(stream, &head);
         if into == Body::Response {
             stream.drain(Body::Response);
@@ -113,7 +115,7 @@ impl Filter {
     }
 
     /// Over HTTP/1 Envoy chunks a response without a length, even if it is empty.
-    pub(super) fn frame(&self, head: &mut response::Parts, body: &[u8]) {
+    pub(super) fn set_framing(&self, head: &mut response::Parts, body: &[u8]) {
         let has_body = !matches!(head.status.as_u16(), 100..200 | 204 | 304);
         let unframed = self.version.get() < Version::HTTP_2 && body.is_empty() && has_body;
         if unframed && !head.headers.contains_key(CONTENT_LENGTH) {
@@ -121,8 +123,8 @@ impl Filter {
         }
     }
 
-    /// An event stream was cut off behind its head (F6). Envoy resets it as soon as the hook returns, whatever was sent: its client
-    /// gets the event, and then no end.
+    /// Ends an event stream that broke off after its head (F6). Envoy resets the stream as soon as the hook returns:
+    /// the client gets the last event, but no proper end.
     pub(super) fn broke_off(&self, stream: &Stream<'_>, events: EventStream, cause: BoxError) {
         let BodyFailure { last, event } = events.upstream_failed(cause);
         self.log(stream, event);
@@ -141,14 +143,14 @@ impl Filter {
         self.replace_state(State::Streaming(events));
     }
 
-    /// A hook panicked within an event stream (F2, F6).
+    /// Ends an event stream after a hook panicked (F2, F6).
     pub(super) fn end_broken(&self, stream: &Stream<'_>, events: EventStream, panic: Box<str>) {
         let BodyFailure { last, event } = events.failed(Failure::panicked(), String::from(panic).into());
         self.log(stream, event);
         send_last(stream, last, "error_envelope_panicked");
     }
 
-    /// Ends a call here by its protocol, or breaks it off (F4).
+    /// Ends a call as its protocol requires, or breaks it off (F4).
     pub(super) fn end_watch(&self, stream: &Stream<'_>, watch: RpcResponse, end: fn(RpcResponse) -> BodyFailure) {
         self.stop_timers();
         let BodyFailure { last, event } = end(watch);
@@ -158,7 +160,7 @@ impl Filter {
     }
 }
 
-/// Ends a response that has begun; `details` are those of a reset.
+/// Ends a response that has begun. If it must be reset, Envoy gets these `details`.
 fn send_last(stream: &Stream<'_>, last: FinalFrame, details: &str) {
     match last {
         FinalFrame::Trailers(trailers) => stream.send_trailers(heads::lines_of(&trailers)),
@@ -167,8 +169,8 @@ fn send_last(stream: &Stream<'_>, last: FinalFrame, details: &str) {
     }
 }
 
-/// Takes bytes from what is left of a budget. Returns whether there were too many.
-fn pay(left: &mut u64, count: u64) -> bool {
+/// Subtracts bytes from the rest of a budget. Returns whether there were more than the budget allows.
+fn deduct(left: &mut u64, count: u64) -> bool {
     let over = count > *left;
     *left = left.saturating_sub(count);
     over
@@ -179,7 +181,7 @@ fn send_head(stream: &Stream<'_>, head: &response::Parts, end: bool) {
     stream.send_head(std::iter::once(status).chain(heads::lines_of(&head.headers)), end);
 }
 
-/// The chunks of an event stream, if one of them is to be replaced.
+/// The bytes to send in place of an event stream's chunks; `None` if the chunks pass unchanged.
 fn with_replacement(events: &mut EventStream, chunks: &[&[u8]]) -> Option<Vec<u8>> {
     let mut changed = None;
     for (at, chunk) in chunks.iter().enumerate() {

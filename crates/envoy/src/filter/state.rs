@@ -33,7 +33,7 @@ pub(crate) enum HeadStatus {
 #[repr(u32)]
 pub(crate) enum BodyStatus {
     Continue = 0,
-    /// Envoy keeps nothing of it.
+    /// Envoy keeps none of its bytes.
     Stop = 3,
 }
 
@@ -95,7 +95,7 @@ pub(super) enum State {
     Answered,
 }
 
-/// A request over its limit. The rest of it is read and dropped before its answer is sent.
+/// A request that exceeded its body limit. The rest of it is read and dropped before its answer is sent.
 pub(super) struct Draining {
     pub(super) exchange: Exchange,
     pub(super) meter: BodyMeter,
@@ -152,8 +152,8 @@ impl Filter {
         }
     }
 
-    /// The exchange of a request that was not admitted and must not be forwarded, from as much of its head as can be
-    /// parsed.
+    /// The exchange of a request that was not admitted and must not be forwarded, made from those parts of its head
+    /// that could be parsed.
     pub(super) fn unread(&self, stream: &Stream<'_>) -> Exchange {
         let mut head = self.read_request(stream);
         let followed = redirect::follow(self.followed.take(), &mut head.parts.headers);
@@ -246,9 +246,9 @@ fn note(stream: &Stream<'_>, event: &Event, id: &str, code: &str) {
         ("mode", event.mode().as_str()),
         ("route", event.route().unwrap_or_default()),
     ];
-    // A request without a route has no value: an access log writes a dash.
-    let there = if event.route().is_some() { &pairs[..] } else { &pairs[..4] };
-    stream.note("error_envelope", there);
+    // A request without a route has no value for it: then an access log writes a dash.
+    let shown_pairs = if event.route().is_some() { &pairs[..] } else { &pairs[..4] };
+    stream.note("error_envelope", shown_pairs);
 }
 
 pub(super) fn code_of(event: &Event) -> &str {

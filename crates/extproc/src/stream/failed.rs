@@ -1,4 +1,4 @@
-//! Replies of Envoy's own, and panics (V2, V4, F2).
+//! Replies that Envoy makes itself, and panics (V2, V4, F2).
 
 use error_envelope_core::exchange::{BoxError, Exchange, PendingPeek, PendingVerification, ResponsePlan};
 use error_envelope_runtime as runtime;
@@ -40,8 +40,8 @@ impl ReplyOrigin {
     }
 }
 
-/// The status of an error of Envoy's own; `None` for a success. A gRPC client gets 200 and a gRPC status, which Envoy has made of
-/// its own HTTP status.
+/// The status of an error that Envoy itself returned; `None` for a success. A gRPC client gets 200 with a gRPC status,
+/// which Envoy has derived from its own HTTP status.
 pub(super) fn failed_status(head: &response::Parts, details: &str) -> Option<StatusCode> {
     match grpc_status(&head.headers) {
         Some(0) => None,

@@ -10,8 +10,8 @@
 //! | `Copying`, `Watching`, `Streaming` | the response's head has been sent, its body passes in pieces |
 //! | `Done` | no message changes anything any more |
 //!
-//! A message takes the state and leaves another one. Envoy waits for the reply to each message, but an immediate
-//! response is accepted at any time: so a time limit ends a wait by one.
+//! A message takes the state and leaves another one. Envoy waits for the reply to each message, but accepts an
+//! immediate response at any time. So a time limit ends a wait with an immediate response.
 
 mod failed;
 mod request;
@@ -51,7 +51,7 @@ impl ProcessingStream {
         }
     }
 
-    /// Takes an input. A panic becomes the answer to the request (F2).
+    /// Handles an input. If that panics, the client gets an error for it (F2).
     fn handle(&mut self, input: Input) -> Reply {
         runtime::catch(|| self.decide(input)).unwrap_or_else(|panic| {
             let answered = runtime::catch(|| self.panicked(panic));

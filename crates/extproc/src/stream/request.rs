@@ -52,7 +52,8 @@ impl ProcessingStream {
         self.timer = self.started.take().map(|started| self.metrics.begin(started, method, labels));
     }
 
-    /// `all`: the head has all lines, and its changes are the request's.
+    /// Carries out the guards' decision. `all` means that the head was parsed with all its lines, so that its changes
+    /// can be applied.
     fn admitted(&mut self, admission: Admission, lines: Option<EnvoyHeaders>, all: bool) -> Reply {
         match admission {
             Admission::Forward(exchange, meter, unenforced) => {
@@ -60,13 +61,13 @@ impl ProcessingStream {
                 let (id, declared) = (exchange.request_id(), self.facts.upper.is_some());
                 self.meter = meter.filter(|meter| meter.needs_data(declared));
                 self.mode.counts_request = self.meter.is_some();
-                self.called(exchange);
+                self.enter_called(exchange);
                 self.forward(lines.as_ref(), all, id)
             }
             Admission::Answer(answered) => self.answer(*answered),
             Admission::Verify(pending, timeout) => {
                 self.timers.start(Wait::Verify, timeout);
-                let fetched = fetched(&pending);
+                let fetched = keys_fetched(&pending);
                 self.state = State::Verifying(Box::new(Verifying { pending, lines, all, fetched }));
                 Ok(Some(message::wait_for(timeout)))
             }
@@ -80,21 +81,21 @@ impl ProcessingStream {
         }
     }
 
-    /// The request's head goes on, with the mode for the messages after it.
+    /// Forwards the request's head, and sets which messages Envoy sends after it.
     fn forward(&self, lines: Option<&EnvoyHeaders>, all: bool, id: RequestId) -> Reply {
         let changes =
             if all { message::changes(Lines::new(lines), &self.head.headers) } else { message::only_request_id(id) };
         Ok(Some(message::with_note(message::request_head(changes, self.mode), id, None)))
     }
 
-    fn called(&mut self, exchange: Exchange) {
+    fn enter_called(&mut self, exchange: Exchange) {
         if let Some(time) = exchange.deadline() {
             self.timers.start(Wait::Deadline, time);
         }
         self.state = State::Called(Box::new(exchange));
     }
 
-    /// The keys were fetched, or their time is over: the guards decide with those that are there.
+    /// The keys were fetched, or the wait for them timed out: the guards decide with the keys that are there.
     pub(super) fn verified(&mut self) -> Reply {
         let State::Verifying(verifying) = self.take_state() else { return Ok(None) };
         self.timers.stop();
@@ -104,15 +105,15 @@ impl ProcessingStream {
         self.admitted(admission, lines, all)
     }
 
-    /// Counts a piece, before the service sees it.
+    /// Counts a piece of the request's body before the service gets it.
     pub(super) fn request_body(&mut self, data: &[u8], end: bool) -> Reply {
         inject(&self.head, "request_body");
-        let passes = Some(message::request_body());
+        let pass_reply = Some(message::request_body());
         let Some(meter) = &mut self.meter else {
             return match (data.is_empty(), end) {
-                (true, false) => Ok(passes),
-                (true, true) => self.first_byte(FirstByte::End, passes),
-                (false, _) => self.first_byte(FirstByte::Data, passes),
+                (true, false) => Ok(pass_reply),
+                (true, true) => self.first_byte(FirstByte::End, pass_reply),
+                (false, _) => self.first_byte(FirstByte::Data, pass_reply),
             };
         };
         let counted = meter.request_data(data);
@@ -120,7 +121,7 @@ impl ProcessingStream {
             meter.body_ended();
         }
         match counted {
-            MeterAction::Within => Ok(passes),
+            MeterAction::Within => Ok(pass_reply),
             MeterAction::Over(_) => self.overran(),
         }
     }
@@ -132,7 +133,7 @@ impl ProcessingStream {
             State::Called(exchange) => self.answer(exchange.overran()),
             State::Collecting(collecting) => self.answer(collecting.exchange.overran()),
             State::Watching(call) => cut_off(call.overran()),
-            // Two streams of one client would not share their end; here the response breaks off with the request.
+            // Here request and response share one stream: if one ends, the response breaks off, too.
             _ => Err(Status::resource_exhausted("the request body exceeded its limit after a response")),
         }
     }
@@ -144,24 +145,25 @@ impl ProcessingStream {
         self.first_byte(FirstByte::End, Some(message::request_trailers()))
     }
 
-    /// The first piece of a body whose presence decides came, or its end, or neither in time (G3).
-    pub(super) fn first_byte(&mut self, first: FirstByte, passes: Option<ProcessingResponse>) -> Reply {
+    /// The first piece of a body came, or its end, or neither in time: whether the body is empty decides about the
+    /// request (G3). If no decision is due, `pass_reply` lets the message pass.
+    pub(super) fn first_byte(&mut self, first: FirstByte, pass_reply: Option<ProcessingResponse>) -> Reply {
         let pending = match self.take_state() {
             State::Peeking(pending) => pending,
             state => {
                 self.state = state;
-                return Ok(passes);
+                return Ok(pass_reply);
             }
         };
         self.timers.stop();
         match pending.first_byte(first) {
             Admission::Forward(exchange, _, unenforced) => {
                 runtime::log_unenforced(unenforced);
-                self.called(exchange);
-                Ok(passes)
+                self.enter_called(exchange);
+                Ok(pass_reply)
             }
             Admission::Answer(answered) => self.answer(*answered),
-            // One peek decides, and comes last: the exchange requests nothing more.
+            // The peek is the last step: after it, the exchange requests neither another peek nor a verifier.
             Admission::Peek(pending, _) => self.answer(pending.panicked("a second peek".into())),
             Admission::Verify(pending, _) => self.answer(pending.panicked("a verifier after the peek".into())),
         }
@@ -181,27 +183,27 @@ impl ProcessingStream {
     }
 }
 
-/// Ends a call behind its head (F4): Envoy resets it, and its client gets no last message.
+/// Ends a call after its head was sent (F4): Envoy resets it, and its client gets no last message.
 fn cut_off(failure: BodyFailure) -> Reply {
     runtime::log_event(failure.event);
     Err(Status::aborted("a call has failed behind its head"))
 }
 
-/// Ready once the keys that a request waits for are there. A custom verifier does not exist here, so nothing is waited
-/// for.
-fn fetched(pending: &PendingVerification) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+/// Is ready once the keys that a request waits for are fetched. The processor has no custom verifiers, so it does not
+/// wait for one.
+fn keys_fetched(pending: &PendingVerification) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     match pending.keys() {
         Some(keys) => Box::pin(KeyFetcher::fetched(keys)),
         None => Box::pin(std::future::ready(())),
     }
 }
 
-/// A panic that the request names, for tests.
+/// Panics if the request names this message, for tests.
 pub(super) fn inject(head: &request::Parts, message: &str) {
     assert!(!is_named(head, message), "the panic that the request names, in {message}");
 }
 
-/// Whether the request names this message in `x-panic-in`: in builds for tests alone.
+/// Whether the request names this message in `x-panic-in`; always false except in builds for tests.
 pub(super) fn is_named(head: &request::Parts, message: &str) -> bool {
     cfg!(feature = "panics") && head.headers.get("x-panic-in").is_some_and(|value| value == message)
 }

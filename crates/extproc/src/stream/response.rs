@@ -40,7 +40,7 @@ impl ProcessingStream {
         }
     }
 
-    /// Envoy answers by itself with this head, or the head cannot be used.
+    /// Envoy itself made this head, or the head cannot be used.
     fn failed(&mut self, origin: ReplyOrigin, message: &HttpHeaders, details: &str) -> Reply {
         let read = envoy::response(Lines::new(message.headers.as_ref()));
         let status = read.as_ref().map_or(Some(StatusCode::BAD_GATEWAY), |head| failed_status(head, details));
@@ -52,7 +52,7 @@ impl ProcessingStream {
         self.carry_out(plan, head, message)
     }
 
-    /// A redirect or another success of Envoy's own keeps its shape, and gets the request's id.
+    /// A redirect or another success that Envoy itself made keeps its shape, and gets the request's id.
     fn succeeded(&mut self, origin: ReplyOrigin, message: &HttpHeaders) -> Reply {
         let id = match origin {
             ReplyOrigin::Exchange(exchange) => return self.service_head(exchange, message),
@@ -62,7 +62,7 @@ impl ProcessingStream {
         Ok(Some(message::passed_head(message::only_request_id(id))))
     }
 
-    /// The head is the service's.
+    /// Handles a head from the service.
     fn service_head(&mut self, exchange: Exchange, message: &HttpHeaders) -> Reply {
         let lines = Lines::new(message.headers.as_ref());
         let mut sent = None;
@@ -128,7 +128,7 @@ impl ProcessingStream {
         }
     }
 
-    /// The response goes on with the changes of its head. An event is noted and logged.
+    /// Passes the response on with the changes of its head. Notes and logs the event, if there is one.
     fn pass(
         &mut self,
         head: &response::Parts,
@@ -140,10 +140,10 @@ impl ProcessingStream {
         self.mode.response = mode;
         let changes_mode = mode != ResponseMode::Head && !message.end_of_stream;
         let passed = message::response_head(changes, changes_mode.then_some(self.mode));
-        self.passed(passed, head.status, event)
+        self.pass_with_event(passed, head.status, event)
     }
 
-    fn passed(&mut self, passed: ProcessingResponse, status: StatusCode, event: Option<Event>) -> Reply {
+    fn pass_with_event(&mut self, passed: ProcessingResponse, status: StatusCode, event: Option<Event>) -> Reply {
         self.note_head_sent(status);
         let Some(event) = event else { return Ok(Some(passed)) };
         let noted = message::with_note(passed, event.request_id(), Some(&event));
@@ -151,7 +151,7 @@ impl ProcessingStream {
         Ok(Some(noted))
     }
 
-    /// The head alone goes on (E5).
+    /// Passes on the head without a body (E5).
     fn strip(&mut self, head: response::Parts, message: &HttpHeaders) -> Reply {
         if message.end_of_stream || head.status.as_u16() != 205 {
             return self.pass(&head, message, ResponseMode::Head, None);
@@ -168,7 +168,8 @@ impl ProcessingStream {
         sent
     }
 
-    /// An error's body is to be read (R4): Envoy buffers one whose length is declared, or one of a route that has it do so.
+    /// Reads an error's body (R4). Envoy buffers the body if its length is declared, or if the route's setting requires
+    /// it.
     fn collect(
         &mut self,
         exchange: Exchange,
@@ -179,7 +180,8 @@ impl ProcessingStream {
     ) -> Reply {
         let lines = message.headers.clone().unwrap_or_default();
         let buffers = declares_at_most(&head, BUFFER) || exchange.buffers_unsized_errors();
-        // A body that may have to be sent unchanged is awaited: an immediate response could not send it.
+        // If the body may have to be sent unchanged, the processor waits for it: an immediate response could not send
+        // it.
         let is_awaited = exchange.may_restore();
         self.state = State::Collecting(Box::new(Collecting { exchange, head, lines, max_bytes }));
         if message.end_of_stream {
@@ -195,11 +197,12 @@ impl ProcessingStream {
         Ok(Some(message::response_head(Default::default(), Some(self.mode))))
     }
 
-    /// An error's body was read, whole or not. `passes`: the reply to the last message if the error goes on.
+    /// Finishes an error whose body was read, completely or in part. `pass_reply` makes the reply to the last message
+    /// if the error passes unchanged.
     pub(super) fn collected(
         &mut self,
         body: Collected<'_>,
-        passes: impl FnOnce(HeaderMutation) -> ProcessingResponse,
+        pass_reply: impl FnOnce(HeaderMutation) -> ProcessingResponse,
     ) -> Reply {
         let collecting = match self.take_state() {
             State::Collecting(collecting) => *collecting,
@@ -215,12 +218,12 @@ impl ProcessingStream {
             CollectedAction::Replace(answered) => self.answer(*answered),
             CollectedAction::Restore(_, event) => {
                 let changes = message::response_changes(Lines::new(Some(&lines)), &head);
-                self.passed(passes(changes), head.status, Some(*event))
+                self.pass_with_event(pass_reply(changes), head.status, Some(*event))
             }
         }
     }
 
-    /// An error that passes, and whose body is copied where one that is read would be buffered (M1).
+    /// Lets an error pass, and copies its body in those cases in which it would otherwise be buffered and read (M1).
     fn observe(
         &mut self,
         observed: Box<ObservedError>,
@@ -306,7 +309,8 @@ impl Copying {
 /// Envoy's details of a response that the service made.
 const VIA_UPSTREAM: &str = "via_upstream";
 
-/// The most that Envoy buffers of a response, as the generated configuration has it. Over that Envoy answers 500 by itself.
+/// The most bytes of a response that Envoy buffers, as set in the generated configuration. For a larger one Envoy
+/// itself answers 500.
 const BUFFER: u64 = 1024 * 1024;
 
 fn declares_at_most(head: &response::Parts, bytes: u64) -> bool {

@@ -1,4 +1,4 @@
-//! What a stream keeps between two messages.
+//! The state that a stream keeps between two messages.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub(crate) struct ProcessingStream {
     pub(super) state: State,
     pub(super) meter: Option<BodyMeter>,
     pub(super) timers: Timers,
-    /// The request's head, as far as it was read: the form of an answer depends on it.
+    /// The request's head, as far as it could be parsed: the form of an answer depends on it.
     pub(super) head: request::Parts,
     pub(super) facts: BodyFacts,
     pub(super) id: Option<RequestId>,
@@ -61,9 +61,9 @@ pub(super) enum State {
 pub(super) struct Verifying {
     pub(super) pending: PendingVerification,
     pub(super) lines: Option<EnvoyHeaders>,
-    /// The head has all lines of the request.
+    /// Whether the head was parsed with all lines of the request.
     pub(super) all: bool,
-    /// Ready once the keys are there.
+    /// Is ready once the keys are fetched.
     pub(super) fetched: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
@@ -107,12 +107,12 @@ impl ProcessingStream {
         self.config.get_or_insert_with(|| self.handle.config()).clone()
     }
 
-    /// The state, until it is put back; without that nothing else is decided.
+    /// Takes the state. Unless a state is put back, the stream is done.
     pub(super) fn take_state(&mut self) -> State {
         std::mem::replace(&mut self.state, State::Done)
     }
 
-    /// The exchange of a request that was not admitted, from what was read of its head.
+    /// The exchange of a request that was not admitted, made from those parts of its head that could be parsed.
     pub(super) fn unread(&mut self) -> Exchange {
         let (config, id) = (self.config(), self.id);
         let exchange = Exchange::unread(config, &self.head, self.facts, || id.unwrap_or_else(runtime::new_request_id));
@@ -135,7 +135,7 @@ impl ProcessingStream {
         Ok(Some(message::with_note(message::immediate(reply, code, &self.head), event.request_id(), Some(event))))
     }
 
-    /// A head of this status goes to the client: counts the request (L2).
+    /// Counts the request (L2): a head with this status goes to the client.
     pub(super) fn note_head_sent(&mut self, status: StatusCode) {
         self.is_head_sent = true;
         if let Some(mut timer) = self.timer.take() {

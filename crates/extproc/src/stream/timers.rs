@@ -14,11 +14,11 @@ pub(super) enum Wait {
     Deadline,
 }
 
-/// The ends of the waits: at most one of the waiting state, and one of the whole call.
+/// When the waits end: at most one for the waiting state, and one for the whole call.
 #[derive(Default)]
 pub(super) struct Timers(Vec<(Instant, Wait)>);
 
-/// Longer waits are cut to this: clocks end.
+/// Longer waits are shortened to this, since the clock's range is limited.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 impl Timers {
@@ -26,7 +26,7 @@ impl Timers {
         self.0.push((Instant::now() + time.min(LONGEST), wait));
     }
 
-    /// The state waits no longer.
+    /// Ends the wait of the state.
     pub(super) fn stop(&mut self) {
         self.0.retain(|(_, wait)| *wait == Wait::Deadline);
     }

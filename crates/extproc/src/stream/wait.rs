@@ -21,7 +21,7 @@ impl ProcessingStream {
     where
         S: Stream<Item = Result<ProcessingRequest, Status>> + Unpin,
     {
-        // Envoy resets a stream that it needs no more: an error here is its end.
+        // Envoy resets a stream that it no longer needs: an error here means that the stream has ended.
         let received =
             |received: Option<Result<ProcessingRequest, Status>>| received?.ok().map(Box::new).map(Input::Message);
         let next = self.timers.next();

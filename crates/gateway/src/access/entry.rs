@@ -12,8 +12,8 @@ use tower_error_envelope::middleware::RequestSlot;
 
 use crate::date::LAST_SECOND;
 
-/// The end of the year 9999, the last that RFC 3339 can express. A later time is cut to it, so that a wrong clock loses
-/// no line.
+/// The end of the year 9999, the last that RFC 3339 can express. A later time is shown as this one, so that the line is
+/// written even if the clock is wrong.
 const LAST_TIME: Duration = Duration::from_secs(LAST_SECOND);
 
 /// How a request ended.
@@ -43,7 +43,7 @@ pub(crate) struct Entry {
     pub(super) code: OnceLock<HeaderValue>,
     request_bytes: AtomicU64,
     response_bytes: AtomicU64,
-    /// The client left within its request, so that its response has no reader (F1a).
+    /// Whether the client left before the end of its request, so that nothing reads its response (F1a).
     client_left: AtomicBool,
     /// When the request ended, in microseconds since it began.
     ended: AtomicU64,
@@ -74,12 +74,12 @@ impl Entry {
         }
     }
 
-    /// The request goes to this service.
+    /// Notes that the request is forwarded to this service.
     pub(crate) fn forwarded(&self, upstream: &Arc<str>) {
         let _ = self.upstream.set(Arc::clone(upstream));
     }
 
-    /// The request passed the guards, and is this caller's.
+    /// Notes that the request passed the guards, and who the caller is.
     pub(crate) fn authenticated(&self, caller: &str) {
         let _ = self.caller.set(caller.into());
     }
@@ -89,7 +89,7 @@ impl Entry {
         self.request_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// The client left before it had sent its request.
+    /// Notes that the client left before it had sent all of its request.
     pub(crate) fn client_left(&self) {
         self.client_left.store(true, Ordering::Relaxed);
     }
@@ -99,17 +99,18 @@ impl Entry {
             return;
         }
         let _ = self.status.set(response.status());
-        self.coded(response.headers());
+        self.note_code(response.headers());
     }
 
-    /// Reads the error's code from a head or from trailers.
-    pub(crate) fn coded(&self, fields: &HeaderMap) {
+    /// Notes the error code in a head or in trailers.
+    pub(crate) fn note_code(&self, fields: &HeaderMap) {
         if let Some(code) = fields.get("x-error-code") {
             let _ = self.code.set(code.clone());
         }
     }
 
-    /// The response ended with this outcome, after this many bytes of it. What it was upgraded to may end later.
+    /// Notes that the response ended with this outcome after `sent` bytes. A connection that it was upgraded to may end
+    /// later.
     pub(crate) fn ended(&self, outcome: Outcome, sent: u64) {
         self.response_bytes.fetch_add(sent, Ordering::Relaxed);
         let now = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);

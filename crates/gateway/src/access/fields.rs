@@ -1,4 +1,4 @@
-//! The fields that a line may have.
+//! The fields that a line of the access log may have.
 
 use std::str::FromStr;
 

@@ -1,4 +1,4 @@
-//! A line: JSON, or Apache's and nginx's combined form.
+//! Formats a line of the access log: as JSON, or in the combined format of Apache and nginx.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -9,7 +9,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::entry::Entry;
 use super::fields::AccessField;
 
-/// The longest client text in a line, in characters; a longer one ends in `…`.
+/// The most characters of a client's text in a line; a longer text ends with `…`.
 const MAX_TEXT: usize = 1024;
 
 pub(super) fn json(entry: &Entry, fields: &[AccessField]) -> String {
@@ -30,7 +30,7 @@ impl Serialize for JsonLine<'_> {
         for field in self.fields {
             line.serialize_key(field.name())?;
             let entry = self.entry;
-            let header = |value: Option<&http::HeaderValue>| value.map(|value| text(&lossy(value)).into_owned());
+            let header = |value: Option<&http::HeaderValue>| value.map(|value| text(&lossy_text(value)).into_owned());
             match field {
                 AccessField::Timestamp => line.serialize_value(&format_rfc3339_millis(entry.time).to_string()),
                 AccessField::RequestId => line.serialize_value(&entry.slot.request_id().map(|id| id.to_string())),
@@ -65,7 +65,7 @@ fn milliseconds(entry: &Entry) -> f64 {
 pub(super) fn combined(entry: &Entry) -> String {
     let mut line = String::with_capacity(160);
     let status = entry.status.get().map_or(0, |status| status.as_u16());
-    let agent = entry.user_agent.as_ref().map_or(Cow::Borrowed("-"), lossy);
+    let agent = entry.user_agent.as_ref().map_or(Cow::Borrowed("-"), lossy_text);
     let _ = writeln!(
         line,
         "{} - - [{}] \"{} {} {:?}\" {status} {} \"-\" \"{}\"",
@@ -80,7 +80,7 @@ pub(super) fn combined(entry: &Entry) -> String {
     line
 }
 
-/// `23/Nov/2026:01:02:03 +0000`, of `2026-11-23T01:02:03Z`.
+/// The time in Apache's format: `23/Nov/2026:01:02:03 +0000` for `2026-11-23T01:02:03Z`.
 fn apache_time(entry: &Entry) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -92,11 +92,11 @@ fn apache_time(entry: &Entry) -> String {
     format!("{}/{}/{}:{clock} +0000", day.unwrap_or("-"), month.unwrap_or(&"-"), year.unwrap_or("-"))
 }
 
-fn lossy(value: &http::HeaderValue) -> Cow<'_, str> {
+fn lossy_text(value: &http::HeaderValue) -> Cow<'_, str> {
     String::from_utf8_lossy(value.as_bytes())
 }
 
-/// A client's text on one line: invisible characters, and those that turn the direction of writing, are escaped.
+/// A client's text on one line: invisible characters, and those that change the direction of writing, are escaped.
 fn text(text: &str) -> Cow<'_, str> {
     let is_plain = |it: char| !it.is_control() && !is_format(it);
     if text.len() <= MAX_TEXT && text.chars().all(is_plain) {
@@ -118,9 +118,9 @@ fn is_format(it: char) -> bool {
 }
 
 /// A text in quotes, escaped as Apache does it.
-fn quoted(of: &str) -> String {
-    let mut shown = String::with_capacity(of.len());
-    for it in text(of).chars() {
+fn quoted(value: &str) -> String {
+    let mut shown = String::with_capacity(value.len());
+    for it in text(value).chars() {
         match it {
             '"' | '\\' => shown.extend(['\\', it]),
             _ => shown.push(it),

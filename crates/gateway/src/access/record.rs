@@ -10,10 +10,10 @@ use http::Request;
 use super::entry::Entry;
 use super::log::AccessLog;
 
-/// Whether any request of the process has had a record: without an access log no lookup is made.
+/// Whether any request of the process has had a record: without an access log, requests are not searched for records.
 static RECORDS: AtomicBool = AtomicBool::new(false);
 
-/// The records of one client's requests; none without an access log.
+/// Makes the records of one client's requests, if there is an access log.
 pub(crate) struct ClientRecords {
     pub(crate) log: Option<AccessLog>,
     pub(crate) address: IpAddr,
@@ -45,7 +45,7 @@ impl AccessRecord {
     /// Takes the record of a request out of its extensions.
     #[inline]
     pub(crate) fn take_from<B>(request: &mut Request<B>) -> Option<Self> {
-        // If another thread stored the flag, the request's way here made it visible to this one.
+        // If another thread set the flag, passing the request to this thread has made it visible here.
         RECORDS.load(Ordering::Relaxed).then(|| request.extensions_mut().remove()).flatten()
     }
 }

@@ -17,7 +17,7 @@ use crate::error::Error;
 
 const LOG: &str = "error_envelope::gateway::access";
 
-/// The most lines in the queue: those of a busy gateway within some seconds.
+/// The most lines in the queue: as many as a busy gateway writes within some seconds.
 const MAX_LINES: usize = 16 * 1024;
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
@@ -66,7 +66,7 @@ impl Writer {
         let sink = Sink::open(sink)?;
         let (queue, messages) = sync_channel(MAX_LINES);
         let counter = counter!(ACCESS_LOG_DROPPED);
-        // So the counter is exported before the first loss.
+        // This exports the counter before the first line is lost.
         counter.increment(0);
         let state = Arc::new(State { queued_bytes: AtomicUsize::new(0), dropped: AtomicU64::new(0), counter });
         let thread =
@@ -231,8 +231,8 @@ impl Sink {
         }
     }
 
-    /// Writes `before` and then all lines, which are left with what was not written. `torn` is set to whether the
-    /// written bytes end within a line.
+    /// Writes `before` and then the lines. Afterwards `lines` has the bytes that were not written, and `torn` is set if
+    /// the written bytes end within a line.
     fn write(&mut self, before: &[u8], lines: &mut &[u8], torn: &mut bool) -> io::Result<()> {
         match self {
             Self::File { file, .. } => write_counted(file, before, lines, torn),

@@ -14,38 +14,39 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-/// The text before the names of the sockets. Its number changes whenever the meaning of the lines changes.
+/// The start of the line that names the sockets. Its number changes whenever the protocol does.
 pub(super) const SOCKETS: &str = "error-envelope-upgrade 2";
-/// The successor has all that it needs.
+/// Sent by the successor: it has all that it needs.
 pub(super) const READY: &str = "ready";
-/// The predecessor accepts no clients any more.
+/// Sent by the predecessor: it no longer accepts clients.
 pub(super) const YOURS: &str = "yours";
-/// The successor accepts clients.
+/// Sent by the successor: it accepts clients.
 pub(super) const SERVING: &str = "serving";
-/// The successor needs no stand-in any more: it stops, or hands over itself.
+/// Sent by the successor: the predecessor may end. The successor itself stops, or hands over.
 pub(super) const RELEASED: &str = "released";
 
-/// The longest line, in bytes: a line is a few words.
+/// The most bytes of a line, which has only a few words.
 const MOST_BYTES: usize = 1024;
 /// The most descriptors in one message: more than the sockets that are handed over.
 const MOST_DESCRIPTORS: usize = 8;
-/// Many times the time that a process on the same machine takes for a line due at once, or once its threads accept no more.
+/// The longest wait for a line that the other process sends at once, or as soon as its threads no longer accept
+/// clients. It is many times what a process on the same machine needs.
 const LINE_WITHIN: Duration = Duration::from_secs(10);
 
-/// Whether the other side is of this process's user, or root; another user could take every client's connection, or mislead this
-/// process.
+/// Whether the other process runs as the same user, or as root. Another user could take every client's connection, or
+/// mislead this process.
 pub(super) fn is_trusted(stream: &UnixStream) -> io::Result<bool> {
     let user = stream.peer_cred()?.uid();
     Ok(user == 0 || user == geteuid().as_raw())
 }
 
-/// Sends a line, and the descriptors with it.
+/// Sends a line, and these descriptors with it.
 pub(super) async fn send(stream: &UnixStream, line: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let sent = stream.async_io(Interest::WRITABLE, || send_now(stream, line, descriptors));
     timeout(LINE_WITHIN, sent).await.map_err(|_| io::ErrorKind::TimedOut)?
 }
 
-/// As [`send`], where the socket has room for the line at once.
+/// As [`send`], but fails if the socket has no room for the line now.
 pub(super) fn send_now(stream: &UnixStream, line: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let line = format!("{line}\n");
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
@@ -55,11 +56,11 @@ pub(super) fn send_now(stream: &UnixStream, line: &str, descriptors: &[BorrowedF
     }
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
     let sent = sendmsg(stream, &[IoSlice::new(line.as_bytes())], &mut control, flags)?;
-    // A socket's buffer has room for a whole line, or for none of it.
+    // The socket's buffer takes either the whole line or nothing.
     if sent == line.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
 }
 
-/// The next line, with its descriptors, as soon as it is there.
+/// Waits for the next line, and returns it with its descriptors.
 pub(super) async fn receive(stream: &UnixStream) -> io::Result<(String, Vec<OwnedFd>)> {
     let (mut line, mut descriptors) = (Vec::new(), Vec::new());
     while !line.ends_with(b"\n") {
@@ -88,7 +89,7 @@ pub(super) fn receive_now(stream: &UnixStream) -> io::Result<String> {
     text(line)
 }
 
-/// Whether the other process has ended: the kernel closes its side, whatever the cause.
+/// Whether the error means that the other process has ended: then the kernel closes its side, whatever the cause.
 pub(super) fn is_end(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe)
@@ -99,12 +100,12 @@ fn text(line: Vec<u8>) -> io::Result<String> {
     Ok(line.trim_end().to_owned())
 }
 
-/// As [`receive`], for a line that is due at once.
+/// As [`receive`], with a time limit, for a line that is due at once.
 pub(super) async fn receive_soon(stream: &UnixStream) -> io::Result<(String, Vec<OwnedFd>)> {
     timeout(LINE_WITHIN, receive(stream)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// The next byte alone: what follows may be the next line.
+/// Receives only the next byte: the bytes after it may belong to the next line.
 fn receive_byte(stream: &UnixStream, line: &mut Vec<u8>, descriptors: &mut Vec<OwnedFd>) -> io::Result<usize> {
     let mut bytes = [0];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];

@@ -11,10 +11,11 @@ use crate::error::Error;
 
 const LOG: &str = "error_envelope::gateway::handover";
 
-/// For the first client, its service and the files that both need, and as many again for simultaneous clients.
+/// Descriptors for the first client, its service and the files that both need, and as many again for simultaneous
+/// clients.
 const FIRST_DESCRIPTORS: usize = 16;
 
-/// The hand-overs of one gateway: the one to it, and the one from it; by default neither.
+/// The hand-overs of one gateway: from its predecessor, and to its successor; by default there is neither.
 #[derive(Default)]
 pub(crate) struct Handover {
     predecessor: Option<Arc<Predecessor>>,
@@ -33,10 +34,10 @@ impl Handover {
         Ok(Self { predecessor: predecessor.map(Arc::new), has_taken_over: false, offer })
     }
 
-    /// Has the predecessor stop accepting. The second time it does nothing.
+    /// Makes the predecessor stop accepting. A second call does nothing.
     ///
     /// # Errors
-    /// The predecessor serves on.
+    /// The predecessor continues to serve.
     pub(crate) async fn take_over(&mut self) -> Result<(), Error> {
         if mem::replace(&mut self.has_taken_over, true) {
             return Ok(());
@@ -53,12 +54,12 @@ impl Handover {
         Ok(())
     }
 
-    /// As [`take_over`](Self::take_over); returns whether it did, and logs why not.
+    /// As [`take_over`](Self::take_over), but returns whether that succeeded, and logs the error.
     pub(crate) async fn take_over_or_log(&mut self) -> bool {
         is_done(self.take_over().await)
     }
 
-    /// Reports that this gateway accepts clients. Returns false, and logs why, if the predecessor serves on.
+    /// Reports that this gateway accepts clients. If the predecessor continues to serve, returns false and logs why.
     pub(crate) async fn report_serving(&self) -> bool {
         match &self.predecessor {
             Some(predecessor) => is_done(predecessor.report_serving().await),
@@ -66,7 +67,7 @@ impl Handover {
         }
     }
 
-    /// Waits for a process that is ready to take over: for ever where there is no upgrade socket.
+    /// Waits for a process that is ready to take over. Without an upgrade socket it waits for ever.
     pub(crate) async fn successor(&self) -> Successor {
         match &self.offer {
             Some(offer) => offer.wait_for_successor().await,
@@ -74,7 +75,7 @@ impl Handover {
         }
     }
 
-    /// Lets the predecessor end when it is called, whatever happens to this gateway.
+    /// Returns a function that lets the predecessor end, whatever happens to this gateway.
     pub(crate) fn releaser(&self) -> impl FnOnce() + use<> {
         let predecessor = self.predecessor.clone();
         move || predecessor.iter().for_each(|predecessor| predecessor.release())

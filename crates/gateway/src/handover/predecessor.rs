@@ -1,4 +1,4 @@
-//! The gateway that this one replaces, from this one's side.
+//! The connection to the gateway that this one replaces.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use crate::error::Error;
 
 const LOG: &str = "error_envelope::gateway::handover";
 
-/// The gateway that this one replaces. It serves again if this is dropped without a [release](Self::release), as it is
-/// when the process dies.
+/// The gateway that this one replaces. If this is dropped without a [release](Self::release), as when this process
+/// dies, that gateway serves again.
 pub(super) struct Predecessor {
     stream: UnixStream,
     path: PathBuf,
@@ -28,13 +28,13 @@ impl Predecessor {
         &self.stream
     }
 
-    /// Requests that the predecessor stops accepting, and waits for that. Returns false if it has ended instead: this
-    /// process has the sockets already.
+    /// Makes the predecessor stop accepting clients, and waits until it has. Returns false if it has ended instead:
+    /// this process has the sockets already.
     ///
     /// # Errors
     /// The predecessor continues to serve.
     pub(super) async fn replace(&self) -> Result<bool, Error> {
-        // A predecessor that does not wait any more has sent the reason, or has ended.
+        // If the predecessor no longer waits, it has sent the reason, or has ended.
         let _ = message::send(&self.stream, READY, &[]).await;
         match message::receive_soon(&self.stream).await {
             Ok((line, _)) if line == YOURS => Ok(true),
@@ -50,7 +50,7 @@ impl Predecessor {
     /// Reports that this gateway accepts clients.
     ///
     /// # Errors
-    /// The other one waited too long for this, and serves on.
+    /// The predecessor has waited too long for this report, and continues to serve.
     pub(super) async fn report_serving(&self) -> Result<(), Error> {
         let sent = message::send(&self.stream, SERVING, &[]).await;
         let process = self.process;
@@ -62,7 +62,7 @@ impl Predecessor {
         Ok(())
     }
 
-    /// Lets it end: it does not serve again, though this process ends.
+    /// Lets the predecessor end: it will not serve again, even if this process ends.
     pub(super) fn release(&self) {
         // A predecessor that has ended needs no release.
         let _ = message::send_now(&self.stream, RELEASED, &[]);
@@ -82,7 +82,7 @@ pub(super) fn takeover_error(path: &Path, why: impl std::fmt::Display) -> Error 
     Error::unreadable(format!("{}: {why}", path.display()))
 }
 
-/// Whether no gateway listens there: there is no socket, or one that an ended process left.
+/// Whether the error means that no gateway listens there: there is no socket, or an ended process left it.
 pub(super) fn is_unused(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }

@@ -1,4 +1,4 @@
-//! Listening sockets that this process got at its start.
+//! The listening sockets that this process got at its start.
 
 use std::fmt;
 use std::io;
@@ -13,7 +13,8 @@ use tokio::time::sleep;
 
 use crate::error::Error;
 
-/// A process that dies closes its descriptors one after the other, the one to its successor perhaps first.
+/// How long to wait for an address to become free. A dying process closes its descriptors one after the other, perhaps
+/// the connection to its successor first.
 const FREE_WITHIN: Duration = Duration::from_secs(2);
 const BIND_AGAIN: Duration = Duration::from_millis(10);
 
@@ -43,7 +44,7 @@ impl SocketPurpose {
 #[must_use]
 pub struct ListeningSockets {
     given: Vec<(SocketPurpose, BlockingListener)>,
-    /// A gateway has just died here: the kernel may take a moment to close its sockets.
+    /// Whether a gateway has just died here, so that the kernel may take a moment to close its sockets.
     after_death: bool,
 }
 
@@ -64,7 +65,7 @@ impl ListeningSockets {
             let is_admin = names.next() == Some(SocketPurpose::Admin.name());
             let purpose = if is_admin { SocketPurpose::Admin } else { SocketPurpose::Clients };
             let listener = descriptors.take_tcp_listener(place).map_err(|error| unusable_sockets(&error))?;
-            listener.map_or(Ok(()), |listener| sockets.give(purpose, listener))?;
+            listener.map_or(Ok(()), |listener| sockets.add(purpose, listener))?;
         }
         Ok(sockets)
     }
@@ -74,7 +75,7 @@ impl ListeningSockets {
         let mut sockets = Self::default();
         for (name, descriptor) in named {
             let purpose = [SocketPurpose::Clients, SocketPurpose::Admin].into_iter().find(|it| it.name() == name);
-            purpose.map_or(Ok(()), |purpose| sockets.give(purpose, descriptor.into()))?;
+            purpose.map_or(Ok(()), |purpose| sockets.add(purpose, descriptor.into()))?;
         }
         Ok(sockets)
     }
@@ -84,7 +85,7 @@ impl ListeningSockets {
         Self { after_death: true, ..self }
     }
 
-    fn give(&mut self, purpose: SocketPurpose, listener: BlockingListener) -> Result<(), Error> {
+    fn add(&mut self, purpose: SocketPurpose, listener: BlockingListener) -> Result<(), Error> {
         if self.given.iter().any(|(known, _)| *known == purpose) {
             return Err(unusable_sockets(&format_args!(
                 "there are two sockets for {}, but only one can be used",

@@ -14,7 +14,8 @@ use super::sockets::ListeningSockets;
 use super::upgrade_socket::{OWN_NAME, UpgradeSocket};
 use crate::error::Error;
 
-/// How often a process may end before it has handed anything over: a killed one does once, and then no process listens.
+/// How often a gateway may end before it has handed anything over. If one is killed, this happens once, and then no
+/// process listens.
 const MOST_ENDS: usize = 3;
 
 /// A take-over that has begun; the upgrade socket may have no gateway yet.
@@ -67,7 +68,7 @@ impl Takeover {
             return Err(takeover_error(path, format_args!("the gateway on that socket does not hand over: {line}")));
         };
         let names: Vec<_> = names.split_whitespace().map(str::to_owned).collect();
-        // The kernel drops those that have no room here.
+        // If this process has too few descriptors left, the kernel drops the others.
         if descriptors.len() < names.len() {
             let problem = "this process has too few file descriptors left for the other gateway's sockets";
             return Err(
@@ -75,10 +76,12 @@ impl Takeover {
             );
         }
         let mut named: Vec<_> = names.into_iter().zip(descriptors).collect();
-        let own = named.iter().position(|(name, _)| name == OWN_NAME).map(|place| named.swap_remove(place).1);
-        let own = own.ok_or_else(|| takeover_error(path, "the other gateway did not pass its upgrade socket"))?;
+        let upgrade_socket =
+            named.iter().position(|(name, _)| name == OWN_NAME).map(|place| named.swap_remove(place).1);
+        let upgrade_socket =
+            upgrade_socket.ok_or_else(|| takeover_error(path, "the other gateway did not pass its upgrade socket"))?;
         let sockets = ListeningSockets::from_descriptors(named.into_iter())?;
-        Ok(Some((Self { path: path.to_owned(), predecessor: Some((predecessor, own.into())) }, sockets)))
+        Ok(Some((Self { path: path.to_owned(), predecessor: Some((predecessor, upgrade_socket.into())) }, sockets)))
     }
 
     /// Whether this gateway replaces a running one.
@@ -96,15 +99,15 @@ impl Takeover {
     /// If a key set cannot be fetched, or the upgrade socket cannot be made.
     pub async fn prepare(self, layer: &ErrorEnvelopeLayer) -> Result<UpgradeSocket, Error> {
         let Self { path, predecessor } = self;
-        let Some((predecessor, own)) = predecessor else {
+        let Some((predecessor, upgrade_socket)) = predecessor else {
             return UpgradeSocket::bind(&path).map_err(|error| takeover_error(&path, error));
         };
         await_keys(layer).await.map_err(|error| takeover_error(&path, error))?;
-        UpgradeSocket::new(own, Some(predecessor)).map_err(|error| takeover_error(&path, error))
+        UpgradeSocket::new(upgrade_socket, Some(predecessor)).map_err(|error| takeover_error(&path, error))
     }
 }
 
-/// Waits for the first fetch of each key set, which has a time limit of its own.
+/// Waits for the first fetch of each key set. Each fetch has its own time limit.
 async fn await_keys(layer: &ErrorEnvelopeLayer) -> Result<(), String> {
     for keys in layer.policy_status().policy().remote_keys() {
         if !keys.has_set() {

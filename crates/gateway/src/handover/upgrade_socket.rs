@@ -19,17 +19,18 @@ use super::sockets::SocketPurpose;
 
 const LOG: &str = "error_envelope::gateway::handover";
 
-/// The name of the upgrade socket among those that are handed over.
+/// The name of the upgrade socket among the sockets that are handed over.
 pub(super) const OWN_NAME: &str = "upgrade";
 
-/// How long a successor may take to read its policy and certificates: as long as an operator watches, and too short to
-/// refuse the next one for ever.
+/// How long a successor may take to read its policy and certificates: as long as an operator would watch, and not so
+/// long that a stuck successor blocks the next one.
 const READY_WITHIN: Duration = Duration::from_secs(60);
-/// How long a successor may take from its permission to accept until it accepts: many times the usual, and short enough
-/// for a client in the queue. A third process waits for its reply longer than this and the pause before it.
+/// How long a successor may take until it accepts clients, once it is allowed to. This is many times the usual time,
+/// and short enough for a client in the queue. Another process waits longer for its reply than for this and the pause
+/// before it.
 const SERVING_WITHIN: Duration = Duration::from_secs(5);
-/// How long a gateway can serve again in place of its successor: faults of a new binary or its configuration show at
-/// its first requests.
+/// How long a gateway stays ready to serve again in place of its successor: faults of a new binary or its configuration
+/// show at the first requests.
 const STANDS_BY: Duration = Duration::from_secs(2);
 /// How many successors may wait to be accepted.
 const QUEUE: i32 = 128;
@@ -50,7 +51,7 @@ impl UpgradeSocket {
         Ok(Self { listener, predecessor })
     }
 
-    /// Binds a new socket; replaces one that an ended process left.
+    /// Binds a new socket. It replaces a socket that an ended process left.
     pub(super) fn bind(path: &Path) -> io::Result<Self> {
         match fs::symlink_metadata(path) {
             Ok(metadata) if metadata.file_type().is_socket() => fs::remove_file(path)?,
@@ -83,10 +84,10 @@ impl Offer {
         Ok(Self { listener, sockets })
     }
 
-    /// Opens this many descriptors, and closes them.
+    /// Opens and closes this many descriptors, to check that the process has them.
     ///
     /// # Errors
-    /// The process has fewer left.
+    /// The process has fewer descriptors left.
     pub(super) fn reserve_descriptors(&self, count: usize) -> io::Result<()> {
         let open = |_| self.listener.as_fd().try_clone_to_owned();
         (0..count).map(open).collect::<io::Result<Vec<_>>>().map(drop)
@@ -94,7 +95,8 @@ impl Offer {
 
     /// Waits for a process that is ready to take this one's place.
     pub(super) async fn wait_for_successor(&self) -> Successor {
-        // The kernel reports to clients the process that called this last: another process did, if this one has taken over.
+        // For clients, the owner of the socket is the process that called `listen` last. After a take-over, that is
+        // another process.
         if let Err(error) = listen(&self.listener, QUEUE) {
             tracing::warn!(target: LOG, %error, "the next gateway may log a wrong process id for this one");
         }
@@ -125,7 +127,7 @@ impl Offer {
             self.sockets.iter().map(|(_, socket)| socket.as_fd()).chain([own]).collect();
         message::send(stream, &format!("{SOCKETS} {}", names.join(" ")), &descriptors).await?;
         let answered = tokio::select! {
-            // Handle the end of this handover first: otherwise the next gateway would be refused because of it.
+            // The end of this hand-over comes first: otherwise the next gateway would be refused because of it.
             biased;
             answered = timeout(READY_WITHIN, message::receive(stream)) => answered,
             never = self.refuse_others() => match never {},
@@ -138,7 +140,7 @@ impl Offer {
         }
     }
 
-    /// Refuses further processes while one is taking over. Never ends.
+    /// Refuses further processes while one is taking over. It never ends.
     async fn refuse_others(&self) -> Infallible {
         loop {
             match self.listener.accept().await {
@@ -149,18 +151,18 @@ impl Offer {
     }
 }
 
-/// A process that has the sockets and all that it needs, and waits until it may accept.
+/// A process that has the sockets and all else that it needs, and waits until it may accept clients.
 pub(crate) struct Successor {
     stream: UnixStream,
     process: Option<i32>,
 }
 
 impl Successor {
-    /// Makes it accept clients, waits until it does, and stands by for [`STANDS_BY`] more. Call it when this gateway
-    /// does not accept.
+    /// Lets the successor accept clients, waits until it does, and then stands by for [`STANDS_BY`]. Call it once this
+    /// gateway no longer accepts.
     ///
     /// # Errors
-    /// It is gone, or does not begin to serve: this gateway is to accept again.
+    /// The successor has ended, or does not begin to serve: this gateway must accept again.
     pub(crate) async fn replace(self) -> io::Result<()> {
         let Self { stream, process } = self;
         if let Err(error) = begin_serving(&stream).await {
@@ -176,7 +178,7 @@ impl Successor {
                 );
                 Err(error)
             }
-            // `RELEASED`, or the time is over.
+            // The successor sent `RELEASED`, or the time is over.
             Ok(Ok(_)) | Err(_) => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! Connections that were authenticated (rule F7).
+//! Connections to a service that a client has authenticated (rule F7).
 //!
 //! NTLM and Negotiate authenticate a connection instead of a request: the next request on it runs as the user who
 //! logged in. After a connection to a service has carried such credentials, it serves only that client's connection,
@@ -19,7 +19,7 @@ use super::shared::Pool;
 #[derive(Default)]
 pub(crate) struct BoundConnections(Mutex<Vec<(u64, Box<dyn Any + Send>)>>);
 
-/// A request of a client's connection that has, or is to have, connections of its own.
+/// Marks a request whose client's connection has, or needs, its own connections to services.
 #[derive(Clone)]
 pub(crate) struct Binding {
     connections: Arc<BoundConnections>,
@@ -27,7 +27,7 @@ pub(crate) struct Binding {
     authenticates: bool,
 }
 
-/// Whether any request of the process had a binding: otherwise no lookup is made.
+/// Whether any request of the process had a binding: otherwise requests are not searched for one.
 static BINDINGS: AtomicBool = AtomicBool::new(false);
 
 impl Binding {
@@ -40,11 +40,11 @@ impl Binding {
     /// The binding of a request, for the pool that sends it.
     #[inline]
     pub(crate) fn take_from(extensions: &mut Extensions) -> Option<Self> {
-        // If another thread stored the flag, the request's way here made it visible to this one.
+        // If another thread set the flag, passing the request to this thread has made it visible here.
         if BINDINGS.load(Relaxed) { extensions.remove() } else { None }
     }
 
-    /// A connection of the client's own, if it is not in use.
+    /// Takes one of the client's own connections that is not in use.
     pub(super) fn take<C: Connection>(&self, pool: &Pool<C>) -> Option<C> {
         let mut connections = self.connections.lock();
         let index = connections.iter().position(|(id, _)| *id == pool.id())?;
@@ -53,8 +53,8 @@ impl Binding {
         connection.downcast().ok().map(|connection| *connection).filter(C::is_fit)
     }
 
-    /// The owner that this request's connection is bound to: one of its own stays bound, another becomes bound by
-    /// credentials.
+    /// The owner to which this request's connection is bound, if any: the client's own connection stays bound, and
+    /// another becomes bound if the request has such credentials.
     pub(super) fn bind(&self, is_own: bool) -> Option<Arc<BoundConnections>> {
         (is_own || self.authenticates).then(|| Arc::clone(&self.connections))
     }

@@ -1,4 +1,4 @@
-//! The pool's requirements for a connection, in any version of HTTP.
+//! What the pool requires of a connection, in any version of HTTP.
 
 use std::task::{Context, Poll};
 
@@ -6,13 +6,14 @@ use crate::workers::WorkerId;
 
 /// A connection to the service.
 pub(crate) trait Connection: Sized + Send + 'static {
-    /// Whether it takes several requests at once. Then one is opened at a time, and the newest idle one is kept.
+    /// Whether a connection takes several requests at once. If so, only one is opened at a time, and the newest idle
+    /// one is kept.
     const IS_SHARED: bool;
 
     /// Whether the next request can use the connection, by its stored state.
     fn is_fit(&self) -> bool;
 
-    /// Whether the connection has ended, by a call to the system: for a request that cannot be sent again.
+    /// Whether the connection has ended. This makes a system call, for a request that cannot be sent again.
     fn has_ended(&self) -> bool;
 
     /// How many requests the connection takes at once now: a service may change that at any time.
@@ -23,9 +24,9 @@ pub(crate) trait Connection: Sized + Send + 'static {
 
     fn is_same(&self, other: &Self) -> bool;
 
-    /// The worker that opened it: a request from there wakes no other thread.
+    /// The worker that opened the connection: a request of the same worker wakes no other thread.
     fn worker(&self) -> WorkerId;
 
-    /// After a response: waits until the next request can be sent, and returns whether it may be.
+    /// After a response, waits until the next request can be sent. Returns whether it may be sent over this connection.
     fn poll_reusable(&mut self, cx: &mut Context<'_>) -> Poll<bool>;
 }

@@ -1,7 +1,7 @@
 //! Progress of the current request on an HTTP/1 connection.
 //!
-//! It is observed at the bytes, on the task that reads and writes them: nothing comes between a response and the end of its
-//! request that could hide which was first.
+//! It is observed where the bytes are read and written, on the task that does so. So it is certain whether a response
+//! began before its request ended.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use super::slot::PoolSlot;
 use crate::read_size::ReadSize;
 
-/// A request and its response, on one connection. The channels between its tasks order what is stored here.
+/// A request and its response, on one connection. The channels between the tasks make stored values visible in order.
 #[derive(Default)]
 pub(crate) struct Exchange {
     body_is_open: AtomicBool,
@@ -24,33 +24,33 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// The next request begins.
+    /// Notes that the next request begins.
     pub(crate) fn begin(&self, has_body: bool) {
         self.body_is_open.store(has_body, Relaxed);
         self.answered.store(false, Relaxed);
     }
 
-    /// The request's body has ended.
+    /// Notes that the request's body has ended.
     pub(super) fn end_body(&self) {
         self.body_is_open.store(false, Relaxed);
     }
 
-    /// Whether a byte of the response came, interim ones among them.
+    /// Whether any byte of the response came, even one of an interim response.
     pub(crate) fn is_answered(&self) -> bool {
         self.answered.load(Relaxed)
     }
 
-    /// Whether a response came before its request was sent to the end, so that the service may not read the rest.
+    /// Whether a response came before its request was completely sent, so that the service may not read the rest.
     pub(crate) fn was_answered_early(&self) -> bool {
         self.answered_early.load(Relaxed)
     }
 
-    /// The service may not have read all that was sent.
+    /// Excludes the connection from further requests: the service may not have read everything that was sent.
     pub(crate) fn refuse_reuse(&self) {
         self.answered_early.store(true, Relaxed);
     }
 
-    /// Whether data sent before waits for the service.
+    /// Whether earlier data still waits for the service.
     pub(super) fn is_held_up(&self) -> bool {
         self.bytes_wait.load(Relaxed)
     }
@@ -71,7 +71,7 @@ impl Exchange {
         self.bytes_wait.store(!all, Relaxed);
     }
 
-    /// TLS buffers bytes while the socket accepts none. So bytes count as sent only after a flush.
+    /// Counts bytes as sent after a flush, not before: TLS buffers bytes while the socket accepts none.
     fn flushed(&self, flushed: &Poll<io::Result<()>>) {
         match flushed {
             Poll::Pending => self.bytes_wait.store(true, Relaxed),
@@ -81,7 +81,7 @@ impl Exchange {
     }
 }
 
-/// Whether these are the heads of interim responses, whole, and nothing else: `100 Continue` comes before the body.
+/// Whether the bytes are complete heads of interim responses and nothing else: `100 Continue` comes before the body.
 fn is_interim(bytes: &[u8]) -> bool {
     let is_one = bytes.starts_with(b"HTTP/1.1 1") && bytes.ends_with(b"\r\n\r\n");
     let ends = bytes.windows(4).filter(|window| window == b"\r\n\r\n").count();
@@ -89,7 +89,7 @@ fn is_interim(bytes: &[u8]) -> bool {
     is_one && ends == begins
 }
 
-/// A connection whose bytes are observed, and which holds its place until it is closed.
+/// A connection whose bytes are observed, and which keeps its place in the pool until it is closed.
 pub(crate) struct Observed<S> {
     stream: S,
     exchange: Arc<Exchange>,

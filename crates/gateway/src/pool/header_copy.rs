@@ -1,12 +1,12 @@
 //! A copy of headers in one buffer. It is created for each request, but rarely read.
 //!
-//! A list of names and values takes three times the memory, and counts each value's owners up and down again.
+//! A list of names and values would take three times the memory, and change the reference count of each value.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-/// Each is its two lengths, whether its value is sensitive, its name and its value.
+/// Copies the headers. Each entry has the two lengths, a byte that marks a sensitive value, the name and the value.
 pub(super) fn write(headers: &HeaderMap) -> Vec<u8> {
-    // Enough for most heads: a longer one makes the buffer grow.
+    // Enough for most heads; the buffer grows for a longer one.
     let mut copy = Vec::with_capacity(64 * headers.len());
     for (name, value) in headers {
         let (name, sensitive) = (name.as_str(), value.is_sensitive());

@@ -1,6 +1,6 @@
-//! Idle connections: the newest is used next, and one that was not used for a while is closed.
+//! Idle connections: the newest is used first, and those that were unused for a while are closed.
 //!
-//! Time is counted in rounds of one task, so that taking a connection and giving it back read no clock.
+//! Time is counted in rounds of one task, so that no clock is read to take a connection or to give it back.
 
 use std::collections::VecDeque;
 
@@ -11,14 +11,14 @@ use crate::workers;
 pub(super) const ROUNDS: u32 = 8;
 
 pub(super) struct Idle<C> {
-    /// The newest last.
+    /// The connections, the newest last.
     connections: VecDeque<Unused<C>>,
     round: u32,
 }
 
 struct Unused<C> {
     connection: C,
-    /// How many requests are on it now. A shared one stays here while it is used.
+    /// How many requests use the connection now. A shared connection stays in this list while it is used.
     in_use: usize,
     since: u32,
 }
@@ -36,8 +36,8 @@ impl<C> Default for Idle<C> {
 }
 
 impl<C: Connection> Idle<C> {
-    /// The newest that is fit and has room, of this worker's if there is one. Unfit ones on the way to it go to `unfit`: they
-    /// must not be dropped under a lock.
+    /// Takes the newest connection that is fit and has room, if possible one of this worker. Unfit connections that are
+    /// found on the way go to `unfit`, because they must not be dropped under a lock.
     pub(super) fn take(&mut self, unfit: &mut Vec<C>) -> Option<C> {
         loop {
             let index = self.nearest()?;
@@ -68,19 +68,19 @@ impl<C: Connection> Idle<C> {
         self.connections.push_back(Unused { connection, in_use: 0, since: self.round });
     }
 
-    /// A request on a shared connection has ended.
+    /// Notes that a request on a shared connection has ended.
     pub(super) fn end_use(&mut self, connection: &C) {
         if let Some(used) = self.connections.iter_mut().find(|each| each.connection.is_same(connection)) {
             (used.in_use, used.since) = (used.in_use.saturating_sub(1), self.round);
         }
     }
 
-    /// Takes out the oldest, for its place.
+    /// Takes the oldest connection, to use its place for another one.
     pub(super) fn take_oldest(&mut self) -> Option<C> {
         self.connections.pop_front().map(|oldest| oldest.connection)
     }
 
-    /// Takes out connections that were unused for as long as one may be idle.
+    /// Ends a round. Takes the connections that were unused for as long as a connection may be idle.
     pub(super) fn end_round(&mut self) -> Vec<C> {
         self.round = self.round.wrapping_add(1);
         let (kept, mut unused, mut at) = (usize::from(C::IS_SHARED), Vec::new(), 0);
@@ -91,7 +91,7 @@ impl<C: Connection> Idle<C> {
             } else if C::IS_SHARED {
                 at += 1;
             } else {
-                // The connections after this one were used later.
+                // The connections after this one were used more recently.
                 break;
             }
         }

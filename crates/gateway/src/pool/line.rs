@@ -1,16 +1,16 @@
-//! Requests that wait for a connection, first come, first served.
+//! The requests that wait for a connection: first come, first served.
 
 use tokio::sync::oneshot;
 use tower::BoxError;
 
-/// A request in line.
+/// A request that waits in line.
 pub(super) struct Waiter<C> {
     pub(super) id: u64,
     pub(super) needs_fresh: bool,
     sender: oneshot::Sender<Outcome<C>>,
 }
 
-/// A connection for a request, and whether others were sent over it before.
+/// A connection for a request, and whether other requests were sent over it before.
 pub(super) struct Granted<C> {
     pub(super) connection: C,
     pub(super) is_used: bool,
@@ -24,7 +24,7 @@ impl<C> Waiter<C> {
         (Self { id, needs_fresh, sender }, receiver)
     }
 
-    /// Returns `outcome` if the request is gone.
+    /// Gives the request this outcome. Returns the outcome if the request no longer exists.
     pub(super) fn grant(self, outcome: Outcome<C>) -> Option<Outcome<C>> {
         self.sender.send(outcome).err()
     }

@@ -18,18 +18,18 @@ pub(crate) trait ForwardBody: Body<Data = Bytes, Error: Into<BoxError>> + Send +
 
 impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static> ForwardBody for B {}
 
-/// A body whose end is noted in the exchange that it belongs to. A request without a body has none here, so that it can
-/// be copied.
+/// A request's body, whose end is noted in its exchange. For a request without a body this is empty, so that the
+/// request can be copied.
 pub(crate) struct Outgoing<B> {
-    // A request without a body moves without the room for one.
+    // Boxed, so that a request without a body needs no room for one.
     body: Option<Box<Pieces<B>>>,
     exchange: Option<Arc<Exchange>>,
 }
 
 struct Pieces<B> {
     body: B,
-    /// Waits until the frame before it is written. It is polled for before that, or the pool could not detect whether the client
-    /// or the service holds the request up.
+    /// The next frame, which waits until the one before it is written. It is fetched in advance: otherwise the pool
+    /// could not detect whether the request waits for the client or for the service.
     next: Option<Frame<Bytes>>,
     pace: Pace,
     /// `None` once the body has ended.
@@ -37,7 +37,7 @@ struct Pieces<B> {
 }
 
 impl<B: ForwardBody> Pieces<B> {
-    /// The next frame of the body, with the trailers that may pass.
+    /// Polls for the next frame of the body, with the trailers that may pass.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         self.pace.note(polled.is_pending());
@@ -65,7 +65,7 @@ impl<B: ForwardBody> Pieces<B> {
 }
 
 impl<B: ForwardBody> Outgoing<B> {
-    /// Records its pace, and holds the permit to its end.
+    /// Wraps a body: records its pace, and holds the permit until its end.
     pub(crate) fn new(body: B, pace: Pace, permit: Permit) -> Self {
         Self { body: Some(Box::new(Pieces { body, next: None, pace, permit: Some(permit) })), exchange: None }
     }
@@ -74,7 +74,7 @@ impl<B: ForwardBody> Outgoing<B> {
         Self { body: None, exchange: None }
     }
 
-    /// The request begins on this connection.
+    /// Notes that the request begins on this connection.
     pub(crate) fn begin(&mut self, exchange: &Arc<Exchange>) {
         exchange.begin(!self.is_end_stream());
         self.exchange = Some(Arc::clone(exchange));
@@ -93,7 +93,7 @@ impl<B: ForwardBody> Body for Outgoing<B> {
             None => ready!(pieces.poll_body(cx)),
         };
         let frame = match frame {
-            // A service that does not read gets one piece at a time, so that hyper's buffer does not fill. hyper polls
+            // If the service does not read, hyper gets one piece at a time, so that its buffer does not fill. It polls
             // again once the piece is written.
             Some(Ok(frame)) if frame.is_data() && this.exchange.as_ref().is_some_and(|it| it.is_held_up()) => {
                 pieces.next = Some(frame);

@@ -1,7 +1,8 @@
-//! A response on its way back, with the connection that it comes over.
+//! A response from the service, with the connection over which it comes.
 //!
-//! The last frame waits until the connection is back in its pool. hyper reports a connection ready on another task, a moment
-//! after the last byte: a client that sends again at once would find no connection, and a second one would be opened.
+//! The last frame waits until the connection is back in its pool. hyper reports that a connection is ready on another
+//! task, a moment after the last byte. Without the wait, a client that sends again at once would find no connection,
+//! and a second one would be opened.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,11 +25,11 @@ use crate::stall::StallLimit;
 
 /// A connection that a request uses.
 pub(super) struct Lease<C: Connection> {
-    /// Taken when it is given back.
+    /// The connection; `None` once it is given back.
     connection: Option<C>,
     is_used: bool,
     pool: Pool<C>,
-    /// The client that it belongs to, if it is bound to one.
+    /// The client's connections to which this one belongs, if it is bound to a client.
     bound: Option<Arc<BoundConnections>>,
     _counted: GaugeGuard,
 }
@@ -74,7 +75,7 @@ impl<C: Connection> GiveBack for Lease<C> {
     }
 }
 
-/// A shared connection stays for other requests; one that is not shared ends with its request.
+/// If a request is given up, a shared connection stays for other requests; any other ends with its request.
 impl<C: Connection> Drop for Lease<C> {
     fn drop(&mut self) {
         if let (Some(connection), true) = (self.connection.take(), C::IS_SHARED) {
@@ -92,20 +93,20 @@ pub struct UpstreamBody {
     last: Option<NextFrame>,
     /// `None` once the body has ended.
     permit: Option<Permit>,
-    /// `None` where pauses have no limit.
+    /// The limit on pauses; `None` if there is none.
     stall: Option<StallLimit>,
 }
 
-/// A frame of the service's body, or the error that ends it; `None` at its end.
+/// A frame of the service's body, or the error that ends the body; `None` at the body's end.
 type NextFrame = Option<Result<Frame<Bytes>, BoxError>>;
 
 impl UpstreamBody {
-    /// Whether nothing comes after the head. Over a connection that has switched protocols, other data does.
+    /// Whether nothing follows the head. After a switch of protocols, other data does.
     pub(super) fn has_no_body(response: &Response<Incoming>) -> bool {
         response.body().is_end_stream() && response.status() != StatusCode::SWITCHING_PROTOCOLS
     }
 
-    /// A response over `lease`, which is given back already if there is no body.
+    /// Makes the response that came over `lease`. If there is no body, the lease is given back at once.
     pub(super) fn receive<C: Connection>(response: Response<Incoming>, lease: Lease<C>) -> Response<Self> {
         let is_over = response.body().is_end_stream() || response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let lease = (!is_over).then(|| Box::new(lease) as Box<dyn GiveBack>);
@@ -113,17 +114,17 @@ impl UpstreamBody {
         response.map(|body| Self { body, is_http2, lease, last: None, permit: None, stall: None })
     }
 
-    /// Holds the permit until the body has ended.
+    /// Keeps the permit until the body has ended.
     pub(crate) fn hold(self, permit: Option<Permit>) -> Self {
         Self { permit, ..self }
     }
 
-    /// Sets the longest pause that the service may make within the body.
+    /// Limits each pause of the service within the body.
     pub(crate) fn limit_pauses(self, limit: Option<Duration>) -> Self {
         Self { stall: limit.map(StallLimit::new), ..self }
     }
 
-    /// The next frame of the service, unless it pauses for too long.
+    /// Polls for the service's next frame; an error if the service pauses for too long.
     fn poll_service(&mut self, cx: &mut Context<'_>) -> Poll<NextFrame> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         match (&mut self.stall, frame.is_pending()) {
@@ -132,7 +133,7 @@ impl UpstreamBody {
             (Some(stall), true) => return stall.poll_stalled(cx).map(|failure| Some(Err(failure.into()))),
         }
         frame.map(|frame| match frame {
-            None if self.is_http2 && reset::is_cut_off(&self.body) => Some(Err(reset::within_body("service"))),
+            None if self.is_http2 && reset::is_cut_off(&self.body) => Some(Err(reset::cut_off_error("service"))),
             frame => frame.map(|frame| frame.map_err(Into::into)),
         })
     }

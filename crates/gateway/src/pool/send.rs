@@ -1,4 +1,4 @@
-//! One request, sent until the service may have processed it, and once more if it may be repeated (rule F7).
+//! Sends one request until the service may have processed it, and once more if it may be repeated (rule F7).
 
 use std::error::Error;
 use std::fmt;
@@ -20,13 +20,13 @@ use super::shared::Pool;
 
 /// Sends requests over a connection.
 pub(crate) trait Sends<B>: Connection {
-    /// Sends it now; its response comes later.
+    /// Sends the request now; the returned future is its response.
     fn send(
         &mut self,
         request: Request<Outgoing<B>>,
     ) -> impl Future<Output = Result<Response<Incoming>, Unanswered<B>>> + Send;
 
-    /// A response has come.
+    /// Notes that a response has come.
     fn received(&self, _: &Response<Incoming>) {}
 
     /// How far a request got if hyper does not return it.
@@ -46,11 +46,11 @@ pub(crate) enum Reached {
     Response,
 }
 
-/// A request while it waits for its connection, and what is kept of it while it waits for its response. A future has room for all
-/// its values and variables, and so does each one around it.
+/// A request while it waits for its connection; afterwards, what is kept of it while it waits for its response. It is
+/// one enum because a future, and each future around it, has room for all its variables at once.
 pub(crate) enum PendingRequest<B> {
     Unsent(Request<Outgoing<B>>),
-    /// The request was sent. The copy is for a second attempt; `None` if there may be none.
+    /// The request was sent. The copy is for a second attempt; `None` if it must not be repeated.
     Sent(Option<RequestCopy>),
 }
 
@@ -58,7 +58,7 @@ pub(crate) enum PendingRequest<B> {
 ///
 /// # Errors
 ///
-/// Why there is no connection, or why the last one that was tried failed.
+/// There is no connection, or the last attempt failed.
 pub(crate) async fn send<B, C>(
     pool: &Pool<C>,
     pending: &mut PendingRequest<B>,
@@ -68,14 +68,14 @@ where
     B: ForwardBody,
     C: Connection + Sends<B>,
 {
-    // Once: a service that closes each connection would get it for ever.
+    // A request is repeated only once: otherwise, if a service closes each connection, it would be sent for ever.
     let mut may_repeat = true;
     let mut queue_time = pool.queue_time();
     let (response, mut lease) = loop {
-        let own = binding.as_ref().filter(|_| may_repeat).and_then(|binding| binding.take(pool));
-        let is_own = own.is_some();
-        let mut lease = if let Some(own) = own {
-            Lease::new(own, true, pool.clone())
+        let own_connection = binding.as_ref().filter(|_| may_repeat).and_then(|binding| binding.take(pool));
+        let is_own = own_connection.is_some();
+        let mut lease = if let Some(own_connection) = own_connection {
+            Lease::new(own_connection, true, pool.clone())
         } else if may_repeat {
             pool.take_within(&mut queue_time).await?
         } else {
@@ -145,7 +145,8 @@ impl Error for HeadTooLarge {
     }
 }
 
-/// A copy of a request without a body. Hardly one is sent again: its headers are in one buffer, which is read only then.
+/// A copy of a request without a body. Hardly any is ever sent, so the headers are in one buffer, which is parsed only
+/// then.
 pub(crate) struct RequestCopy {
     method: Method,
     uri: Uri,

@@ -1,4 +1,5 @@
-//! The connections to one service: a returned connection goes to the next request, and missing ones are opened.
+//! The connections to one service: a returned connection goes to the next request, and new ones are opened for requests
+//! that wait.
 
 use std::io;
 use std::pin::Pin;
@@ -40,7 +41,7 @@ pub(super) struct Shared<C: Connection> {
     id: u64,
 }
 
-/// How many pools there were.
+/// The number of pools that the process has created, for their ids.
 static POOLS: AtomicU64 = AtomicU64::new(0);
 
 impl<C: Connection> Clone for Pool<C> {
@@ -50,7 +51,7 @@ impl<C: Connection> Clone for Pool<C> {
 }
 
 impl<C: Connection> Pool<C> {
-    /// `open` opens a connection, which holds its place until its socket is closed.
+    /// `open` opens a connection, which keeps its place until its socket is closed.
     pub(crate) fn new<F>(
         bounds: Bounds,
         metrics: UpstreamMetrics,
@@ -66,7 +67,7 @@ impl<C: Connection> Pool<C> {
         Self(shared)
     }
 
-    /// The pool's id, which no other pool of the process has or had.
+    /// The pool's id, which is unique in the process.
     pub(super) fn id(&self) -> u64 {
         self.0.id
     }
@@ -85,7 +86,8 @@ impl<C: Connection> Pool<C> {
         self.0.bounds.queue_time
     }
 
-    /// Returns a connection to the pool for the next request. A closed one is dropped: else each queued request would get it.
+    /// Returns a connection to the pool for the next request. A closed connection is dropped: otherwise one queued
+    /// request after the other would get it.
     pub(super) fn give_back(&self, connection: C) {
         let mut unfit = Vec::new();
         if !connection.is_fit() {
@@ -100,7 +102,7 @@ impl<C: Connection> Pool<C> {
         self.open_missing_connections();
     }
 
-    /// A service may take more requests at once than a moment ago.
+    /// Gives connections that now have room to requests in line: a service may take more requests at once than before.
     pub(super) fn look_for_room(&self) {
         let mut unfit = Vec::new();
         self.state().serve_line(&mut unfit);
@@ -123,14 +125,14 @@ impl<C: Connection> Freed for Shared<C> {
     fn freed(self: Arc<Self>) {
         let pool = Pool(self);
         pool.state().slots -= 1;
-        // At the end of the runtime nothing is opened any more.
+        // While the runtime ends, no connection is opened.
         if !workers::ends() && Handle::try_current().is_ok() {
             pool.open_missing_connections();
         }
     }
 }
 
-/// Opens a connection, whose place is counted already, on a separate task. The connection is for the first request in
+/// Opens a connection on a separate task; its place is already counted. The connection is for the first request in
 /// line, which may differ from the request that caused it.
 fn spawn_open<C: Connection>(pool: &Pool<C>, id: u64) {
     let shared: Arc<dyn Freed> = Arc::clone(&pool.0) as Arc<dyn Freed>;
@@ -172,7 +174,7 @@ impl<C: Connection> Drop for Opening<C> {
     }
 }
 
-/// Closes what is idle for too long, until the pool is dropped.
+/// Closes connections that are idle for too long, until the pool is dropped.
 async fn close_unused<C: Connection>(pool: Weak<Shared<C>>, idle_timeout: Duration) {
     let round = (idle_timeout / ROUNDS).max(Duration::from_millis(1));
     loop {

@@ -1,10 +1,11 @@
-//! The bound on connections: each holds a place from before it is opened until its socket is closed, upgraded ones as well.
+//! Limits the number of connections: each has a place from before it is opened until its socket is closed, even after
+//! an upgrade.
 
 use std::sync::{Arc, Weak};
 
 use crate::count::GaugeGuard;
 
-/// A place for a connection, free again when this is dropped.
+/// A place for a connection, which becomes free when this is dropped.
 pub(crate) struct PoolSlot(
     Weak<dyn Freed>,
     #[expect(dead_code, reason = "it is held, never looked at")] Option<GaugeGuard>,
@@ -16,14 +17,14 @@ impl PoolSlot {
     }
 }
 
-/// The owner of places.
+/// The owner of places, which is notified when one becomes free.
 pub(super) trait Freed: Send + Sync {
     fn freed(self: Arc<Self>);
 }
 
 #[cfg(test)]
 impl PoolSlot {
-    /// A place of no pool.
+    /// A place that belongs to no pool.
     pub(super) fn detached<C: super::Connection>() -> Self {
         Self(Weak::<super::shared::Shared<C>>::new(), None)
     }

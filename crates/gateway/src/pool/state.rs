@@ -12,12 +12,13 @@ use super::line::{Granted, Outcome, Waiter};
 
 pub(super) struct State<C: Connection> {
     pub(super) idle: Idle<C>,
-    /// The first request first.
+    /// The requests in line, the first one first.
     line: VecDeque<Waiter<C>>,
     last_waiter: u64,
-    /// Connections whose socket is not closed yet, with those that are being opened.
+    /// The number of connections whose socket is not closed yet, including those that are being opened.
     pub(super) slots: usize,
-    /// The connections that are being opened, each with its task once that runs. One that was given up is removed.
+    /// The connections that are being opened, by id, each with its task once that runs. An opening that was given up is
+    /// removed.
     openings: Vec<(u64, Option<AbortHandle>)>,
     last_opening: u64,
 }
@@ -30,7 +31,7 @@ impl<C: Connection> Default for State<C> {
 }
 
 impl<C: Connection> State<C> {
-    /// The end of the line, or its front for a request that has been through it before.
+    /// Puts a request at the end of the line, or at its front if it has waited before.
     pub(super) fn join_line(&mut self, needs_fresh: bool) -> (u64, oneshot::Receiver<Outcome<C>>) {
         self.last_waiter += 1;
         let (waiter, receiver) = Waiter::new(self.last_waiter, needs_fresh);
@@ -42,7 +43,7 @@ impl<C: Connection> State<C> {
         (self.last_waiter, receiver)
     }
 
-    /// A request that has given up: the connection that is being opened for it is not needed.
+    /// Removes a request that has given up. The connection that is being opened for it is no longer needed.
     pub(super) fn leave_line(&mut self, id: u64) {
         let Some(index) = self.line.iter().position(|waiter| waiter.id == id) else { return };
         self.line.remove(index);
@@ -53,8 +54,9 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// For the first request in line that may have a used connection, otherwise for the next one that comes. Adds connections to
-    /// close to `unfit`: this one if all slots are taken, and the first request in line needs a fresh one.
+    /// Gives a connection to the first request in line that may have a used one, or keeps it for the next request. Adds
+    /// connections to close to `unfit`: this one if all slots are taken and the first request in line needs a fresh
+    /// connection.
     pub(super) fn give_back(&mut self, connection: C, bound: usize, unfit: &mut Vec<C>) {
         let needs_place = self.openings.is_empty() && self.slots >= bound;
         if needs_place && self.line.front().is_some_and(|first| first.needs_fresh) {
@@ -63,13 +65,14 @@ impl<C: Connection> State<C> {
         self.grant(connection, true);
     }
 
-    /// A request on a shared connection has ended: its room is for the first in line.
+    /// Notes that a request on a shared connection has ended, and gives its room to the first request in line.
     pub(super) fn end_use(&mut self, connection: &C, unfit: &mut Vec<C>) {
         self.idle.end_use(connection);
         self.serve_line(unfit);
     }
 
-    /// Gives room on shared connections to requests in line: a request has ended, or the service takes more of them.
+    /// Gives room on shared connections to requests in line: called when a request has ended, or when the service takes
+    /// more requests.
     pub(super) fn serve_line(&mut self, unfit: &mut Vec<C>) {
         self.grant_shared(true, unfit);
     }
@@ -85,7 +88,7 @@ impl<C: Connection> State<C> {
         self.idle.put(connection);
     }
 
-    /// Gives the room that shared connections have to as many requests in line as may have them.
+    /// Gives the free room on shared connections to as many requests in line as may use it.
     fn grant_shared(&mut self, is_used: bool, unfit: &mut Vec<C>) {
         while self.place_of_next(is_used).is_some()
             && let Some(connection) = self.idle.take(unfit)
@@ -98,7 +101,7 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// Takes the first request out of line that may have a connection, a used one or a fresh one.
+    /// Takes from the line the first request that may have this kind of connection, used or fresh.
     fn next(&mut self, is_used: bool) -> Option<Waiter<C>> {
         self.line.remove(self.place_of_next(is_used)?)
     }
@@ -127,8 +130,8 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// Opening one has ended, with a connection for as many in line as it takes, or with an error for the first of them. One that
-    /// was given up has no request.
+    /// Handles the end of an opening: the connection goes to as many requests in line as it takes, or the error to the
+    /// first of them. If the opening was given up, no request waits for it.
     ///
     /// Connections to close go to `unfit`.
     pub(super) fn opened(&mut self, id: u64, outcome: Result<C, BoxError>, unfit: &mut Vec<C>) {
@@ -140,14 +143,14 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// Opening one has ended without an outcome: it was given up, or the runtime ends.
+    /// Handles the end of an opening without an outcome: it was given up, or the runtime ends.
     pub(super) fn opening_was_dropped(&mut self, id: u64) {
         if self.end_opening(id) {
             self.fail_first("connecting to the service was cancelled".into());
         }
     }
 
-    /// Removes an opening; returns whether it was still wanted, not given up.
+    /// Removes an opening. Returns whether it was still wanted, and not given up.
     fn end_opening(&mut self, id: u64) -> bool {
         let index = self.openings.iter().position(|(opening, _)| *opening == id);
         index.map(|index| self.openings.remove(index)).is_some()

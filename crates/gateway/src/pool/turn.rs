@@ -1,4 +1,4 @@
-//! A request takes a connection: an idle one, or one that it waits for in line.
+//! How a request gets a connection: an idle one, or one for which it waits in line.
 
 use std::time::Duration;
 
@@ -13,16 +13,18 @@ use super::reply::Lease;
 use super::shared::Pool;
 use crate::count::GaugeGuard;
 
-/// How often, at most, a request checks whether a connection is still being opened for it. Each check locks the pool and walks
-/// the line; a queue time may be far shorter, and opening takes milliseconds at least across a network.
+/// How often, at most, a request checks whether a connection is still being opened for it. Each check locks the pool
+/// and walks the line. The queue time may be far shorter than this, but opening a connection over a network takes
+/// milliseconds at least.
 const SHORTEST_ROUND: Duration = Duration::from_millis(10);
 
-/// How often a request in line checks whether a service takes more requests on a connection: no event reports it.
+/// How often a request in line checks whether a service takes more requests on a connection, since no event reports
+/// that.
 const ROOM_ROUND: Duration = Duration::from_millis(50);
 
 impl<C: Connection> Pool<C> {
-    /// A connection that is not used now: an idle one, or one that comes back or is opened meanwhile. `queue_time` is
-    /// the rest of the request's queue time. A wait for a used connection reduces it.
+    /// Takes a connection that is not in use: an idle one, or one that is returned or opened while the request waits.
+    /// `queue_time` is the rest of the request's queue time. A wait for a used connection reduces it.
     ///
     /// # Errors
     ///
@@ -40,12 +42,13 @@ impl<C: Connection> Pool<C> {
         self.wait_in_line(turn, queue_time).await
     }
 
-    /// A connection over which nothing was sent yet. Otherwise as [`Pool::take_within`].
+    /// As [`Pool::take_within`], but takes a connection over which nothing was sent yet.
     pub(super) async fn take_fresh_within(&self, queue_time: &mut Duration) -> Result<Lease<C>, BoxError> {
         let (turn, closed) = {
             let mut state = self.state();
             let is_full = state.slots >= self.max_connections();
-            // Closing a shared one would not free its place while others use it: in that case any other will do.
+            // To close a shared connection would not free its place while other requests use it. In that case the
+            // request takes any connection, even a used one.
             let closes = is_full && !C::IS_SHARED;
             (state.join_line(!(is_full && C::IS_SHARED)), closes.then(|| state.idle.take_oldest()).flatten())
         };
@@ -64,7 +67,7 @@ impl<C: Connection> Pool<C> {
     }
 }
 
-/// A place in line, which is left when this is dropped.
+/// A request's place in line, which it leaves when this is dropped.
 struct Turn<C: Connection> {
     id: u64,
     receiver: Receiver<Outcome<C>>,
@@ -74,7 +77,7 @@ struct Turn<C: Connection> {
 
 impl<C: Connection> Turn<C> {
     /// Waits for a connection. The queue time does not end the wait while a connection is being opened for this turn. A
-    /// slow network is no lack of connections, and the time limit for the response head bounds it.
+    /// slow network is not a lack of connections, and has its own limit, that of the response head.
     ///
     /// `left` is what is left of the request's queue time: a request that joins the line again keeps its used time. A
     /// wait for a newly opened connection does not reduce it.
@@ -106,7 +109,7 @@ impl<C: Connection> Turn<C> {
 impl<C: Connection> Drop for Turn<C> {
     fn drop(&mut self) {
         self.receiver.close();
-        // Granted, and never taken: the client left at that moment.
+        // The connection was granted but not taken, because the client left at that moment.
         if let Ok(Ok(granted)) = self.receiver.try_recv() {
             self.pool.give_back(granted.connection);
         }

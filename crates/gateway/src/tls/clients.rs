@@ -23,13 +23,13 @@ pub struct ClientAuthorities {
 }
 
 impl ClientAuthorities {
-    /// Also serves clients without a certificate: the policy sets which routes they may use (scheme "certificate"). A
+    /// Accepts clients without a certificate, too: the policy sets which routes they may use (scheme "certificate"). A
     /// certificate that has expired, or that no authority in `file` signed, ends the handshake.
     pub fn optional(file: impl Into<PathBuf>) -> Self {
         Self { file: file.into(), is_required: false }
     }
 
-    /// A handshake without a certificate fails, too.
+    /// Requires a certificate: a handshake without one fails.
     pub fn required(file: impl Into<PathBuf>) -> Self {
         Self { file: file.into(), is_required: true }
     }
@@ -54,14 +54,14 @@ impl ClientAuthorities {
 }
 
 /// The name in a verified certificate: the first URI among its alternative names, otherwise the first DNS name,
-/// otherwise the first email address, otherwise the subject's common name; empty if there is none of them.
+/// otherwise the first email address, otherwise the subject's common name; empty if the certificate has none of these.
 pub(crate) fn certificate_name(certificate: &CertificateDer<'_>) -> ClientCertificate {
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
         return ClientCertificate::new("");
     };
     let alternatives = certificate.subject_alternative_name().ok().flatten();
     let alternatives = alternatives.map_or(&[][..], |extension| &extension.value.general_names);
-    let first = |of: fn(&GeneralName<'_>) -> bool| alternatives.iter().find(|name| of(name));
+    let first = |is_kind: fn(&GeneralName<'_>) -> bool| alternatives.iter().find(|name| is_kind(name));
     let named = first(|name| matches!(name, GeneralName::URI(_)))
         .or_else(|| first(|name| matches!(name, GeneralName::DNSName(_))))
         .or_else(|| first(|name| matches!(name, GeneralName::RFC822Name(_))));

@@ -16,7 +16,7 @@ const CERTIFICATE_UNKNOWN: &str = "certificate_unknown";
 const TOO_LARGE: &str = "too_large";
 const OF_CERTIFICATES: [&str; 4] = [NO_CERTIFICATE, CERTIFICATE_EXPIRED, CERTIFICATE_UNKNOWN, TOO_LARGE];
 
-/// Why a handshake failed.
+/// The label for a handshake that took too long.
 pub(crate) const TOO_SLOW: &str = "too_slow";
 
 /// Registers the descriptions of these metrics with the installed recorder.
@@ -33,7 +33,7 @@ pub(crate) fn describe() {
 pub(super) fn record_active_certificate(not_after: Option<i64>) {
     gauge!(REFUSED).set(0.0);
     if let Some(not_after) = not_after {
-        // Exact until the year 285 million.
+        // A float is exact up to the year 285 million.
         #[allow(clippy::cast_precision_loss)]
         gauge!(NOT_AFTER).set(not_after as f64);
     }
@@ -49,9 +49,10 @@ pub(crate) fn record_failed_handshake(reason: &'static str) {
     counter!(FAILED, "reason" => reason).increment(1);
 }
 
-/// The label for why a handshake failed. `alert`: the client refused, as where it does not trust the certificate. `incompatible`:
-/// no version or cipher in common. `no_tls`: the bytes are not TLS. `gone`: the client disconnected. `no_certificate`,
-/// `certificate_expired`, `certificate_unknown` and `too_large`: of the client's certificate.
+/// The label for why a handshake failed. `alert`: the client refused, for example because it does not trust the
+/// certificate. `incompatible`: both sides have no version or cipher in common. `no_tls`: the bytes are not TLS.
+/// `gone`: the client disconnected. `no_certificate`, `certificate_expired`, `certificate_unknown` and `too_large`
+/// concern the client's certificate.
 pub(crate) fn reason(error: &io::Error) -> &'static str {
     match error.get_ref().and_then(|error| error.downcast_ref::<Error>()) {
         None => "gone",
@@ -73,7 +74,7 @@ pub(crate) fn reason(error: &io::Error) -> &'static str {
     }
 }
 
-/// The reasons for which a client's certificate was already refused.
+/// Which reasons for refusing a client's certificate were already logged.
 #[derive(Default)]
 pub(super) struct RefusedClients([AtomicBool; OF_CERTIFICATES.len()]);
 

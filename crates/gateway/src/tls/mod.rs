@@ -43,7 +43,7 @@ pub struct ServerTls {
 
 const LOG: &str = "error_envelope::gateway::tls";
 
-/// The alert on certificates pages a week before the end.
+/// How long before its expiry a certificate causes a warning, as in the alert on certificates.
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 type Content = Result<Read, Error>;
@@ -101,8 +101,8 @@ impl ServerTls {
         Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner)).into()
     }
 
-    /// Counts a handshake that failed, and logs it: a client's certificate once for each reason, so that an operator
-    /// sees it, and no client fills the log.
+    /// Counts a handshake that failed, and logs it. A refused client certificate is logged only once for each reason:
+    /// the operator sees it, but no client can fill the log.
     pub(crate) fn record_failed_handshake(&self, error: &io::Error) {
         let reason = count::reason(error);
         count::record_failed_handshake(reason);
@@ -128,7 +128,7 @@ impl ServerTls {
                     }
                     look.content
                 }
-                // The thread that reads them has a result soon.
+                // Another thread is reading the files, and soon has a result.
                 Err(Unread::Busy) => return,
                 Err(unread) => Err(not_read(&self.pair, unread)),
             };
@@ -187,7 +187,8 @@ fn time_of(second: i64) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(second).ok()?))
 }
 
-/// Watched first, so that a change during the read has an event. A swapped link leads to other folders.
+/// Reads the files. Their folders are watched first, so that a change during the read has an event; if a link was
+/// changed, they are other folders than before.
 fn look(pair: &Pair, folders: &mut WatchedFolders) -> Look<Content> {
     let watched = folders.watch(folders_of(pair));
     let (texts, content) = pair.read();

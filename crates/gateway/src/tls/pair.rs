@@ -17,7 +17,7 @@ use super::clients::ClientAuthorities;
 use super::pem;
 use crate::error::Error;
 
-/// The place of the pair, and the authorities of clients.
+/// The files of the pair, and the authorities of client certificates.
 #[derive(Clone, Debug)]
 pub(crate) struct Pair {
     pub(crate) certificate: PathBuf,
@@ -34,8 +34,8 @@ pub(super) struct Read {
 }
 
 impl Pair {
-    /// The files, and a value that shows whether they have changed, even if they are invalid. No line of a file gets
-    /// into an error: either may be the key.
+    /// Reads the files. Also returns a hash that shows whether they have changed, even if they are invalid. An error
+    /// never contains a line of a file, because either file may be the key.
     pub(super) fn read(&self) -> (u64, Result<Read, Error>) {
         let (certificate, key) = (pem::file(&self.certificate), pem::file(&self.key));
         let clients = self.clients.as_ref().map(|clients| pem::file(&clients.file));
@@ -72,7 +72,8 @@ impl Pair {
             .and_then(|config| config.with_client_cert_verifier(verifier).with_single_cert(chain, key));
         let mut config = config.map_err(|error| self.mismatch_error(&error))?;
         if self.clients.is_some() {
-            // A client that resumes a session shows no certificate: one that has expired since would still be let in.
+            // A client that resumes a session sends no certificate, and would be accepted even if its certificate has
+            // expired since.
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
         }
@@ -82,7 +83,7 @@ impl Pair {
 }
 
 impl Pair {
-    /// The pair as a client shows it.
+    /// The pair for use as a client.
     pub(crate) fn certified(&self) -> Result<CertifiedKey, Error> {
         let chain = pem::certificates(&self.certificate, &pem::file(&self.certificate)?)?;
         let key = private_key(&self.key, &pem::file(&self.key)?)?;

@@ -1,4 +1,4 @@
-//! Files of PEM.
+//! Reads PEM files.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub(super) fn file(path: &Path) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// The certificates of a file, at least one.
+/// The certificates in a file; an error if it has none.
 pub(super) fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
     let chain = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
     chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {

@@ -19,8 +19,8 @@ use super::kept::{CachedHandle, now_if_kept};
 const KNOWN: usize = 16;
 
 thread_local! {
-    /// A counter's key takes longer to make than all else that an error needs, and errors come in storms: each thread
-    /// keeps those that it made last.
+    /// The counters that this thread used last. To create a counter's key takes longer than everything else that an
+    /// error needs, and errors come in storms.
     static KINDS: RefCell<Vec<KnownKind>> = const { RefCell::new(Vec::new()) };
     static READ: RefCell<CachedHandle<Histogram>> = const { RefCell::new(CachedHandle::NONE) };
 }
@@ -31,7 +31,7 @@ struct KnownKind {
     counter: CachedHandle<Counter>,
 }
 
-/// The values that make the labels.
+/// The values from which the labels are made.
 struct Kind {
     code: Option<ErrorCode>,
     status: Option<StatusCode>,
@@ -46,14 +46,14 @@ struct Kind {
 pub(crate) fn record_error(event: &Event) {
     let Some(recorder) = installed::find() else { return };
     if let Some(why) = event.unread() {
-        unread(event, why);
+        count_unread(event, why);
     }
     record_at(event, now_if_kept(recorder));
 }
 
 pub(super) fn record_at(event: &Event, now: Option<Instant>) {
     let counted = KINDS.try_with(|kinds| {
-        // Borrowed already where a recorder serves through the layer itself.
+        // Already borrowed if the recorder itself sends requests through the layer.
         let Ok(mut kinds) = kinds.try_borrow_mut() else { return false };
         if let Some(known) = kinds.iter_mut().find(|known| known.kind.is_of(event)) {
             known.count(now);
@@ -67,7 +67,7 @@ pub(super) fn record_at(event: &Event, now: Option<Instant>) {
         kinds.push(known);
         true
     });
-    // A thread that is ending cannot keep counters any more.
+    // A thread that is ending can no longer keep counters.
     if !counted.unwrap_or(false) {
         KnownKind::new(event).count(None);
     }
@@ -80,7 +80,7 @@ pub fn record_error_read(time: Duration) {
     let record = |histogram: &Histogram| histogram.record(time);
     let recorded = READ.try_with(|read| {
         let Ok(mut read) = read.try_borrow_mut() else { return false };
-        read.use_at(now_if_kept(recorder), register, record);
+        read.use_cached(now_if_kept(recorder), register, record);
         true
     });
     if !recorded.unwrap_or(false) {
@@ -89,7 +89,7 @@ pub fn record_error_read(time: Duration) {
 }
 
 #[cold]
-fn unread(event: &Event, why: UnreadReason) {
+fn count_unread(event: &Event, why: UnreadReason) {
     let labels = vec![
         Label::new("reason", why.as_str()),
         Label::new("route", text_of_route(event.shared_route())),
@@ -111,7 +111,7 @@ impl KnownKind {
     }
 
     fn count(&mut self, now: Option<Instant>) {
-        self.counter.use_at(now, || register(&self.key), |counter| counter.increment(1));
+        self.counter.use_cached(now, || register(&self.key), |counter| counter.increment(1));
     }
 }
 
@@ -129,7 +129,7 @@ impl Kind {
         }
     }
 
-    /// Compares without cloning the `Arc` of the route's name.
+    /// Whether the event is of this kind, compared without cloning the `Arc` of the route's name.
     fn is_of(&self, event: &Event) -> bool {
         let Self { code, status, would_be, origin, route, scope, mode, dialect } = self;
         (*status, *origin, *mode) == (event.status(), event.origin(), event.mode())
@@ -141,9 +141,9 @@ impl Kind {
     fn key(&self) -> Key {
         let text = |status: Option<StatusCode>| SharedString::const_str(status.map_or("none", text_of));
         // The name of a code in a policy's file belongs to the policy.
-        let own = self.code.as_ref().filter(|code| code.static_name().is_none() && !code.is_foreign());
-        let code = match (own, &self.code) {
-            (Some(own), _) => own.as_str().to_owned().into(),
+        let custom = self.code.as_ref().filter(|code| code.static_name().is_none() && !code.is_foreign());
+        let code = match (custom, &self.code) {
+            (Some(custom), _) => custom.as_str().to_owned().into(),
             (None, Some(code)) => SharedString::const_str(code.static_name().unwrap_or("foreign")),
             (None, None) => SharedString::const_str("none"),
         };
@@ -174,7 +174,7 @@ pub(super) fn text_of_scope(scope: Option<&str>) -> SharedString {
     scope.map_or(SharedString::const_str("none"), |scope| SharedString::from(scope.to_owned()))
 }
 
-/// The digits, which outlive the event.
+/// The digits of a status, as a static text.
 fn text_of(status: StatusCode) -> &'static str {
     static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..1000).map(|status| status.to_string()).collect());
 

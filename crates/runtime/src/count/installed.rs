@@ -1,8 +1,8 @@
 //! Whether a recorder is installed: without one nothing is counted, timed or looked up.
 //!
-//! The first request without a recorder starts a short-lived thread that finds the address of the stand-in. A
-//! thread-local recorder of size zero might share that address, and would record nothing. So install a recorder of size
-//! zero for the whole process.
+//! The first request without a recorder starts a short-lived thread that finds the address of the stand-in that
+//! `metrics` uses then. A thread-local recorder of size zero might share that address, and would be taken for the
+//! stand-in. So install a recorder of size zero for the whole process.
 
 use std::sync::OnceLock;
 use std::thread;
@@ -10,7 +10,7 @@ use std::thread;
 use metrics::Recorder;
 
 /// The address of this thread's recorder; `None` if no recorder is installed, so that nothing is recorded. It is looked
-/// up for each request and each error: a recorder may be installed at any time, and a thread may have one of its own.
+/// up for each request and each error: a recorder may be installed at any time, and a thread may have its own.
 #[inline]
 pub(super) fn find() -> Option<usize> {
     let (address, has_size) = metrics::with_recorder(|recorder| (address(recorder), size_of_val(recorder) != 0));
@@ -23,22 +23,24 @@ pub(super) fn address(recorder: &dyn Recorder) -> usize {
 }
 
 /// Returns the result of `look` at the recorder of the process; `None` if no thread can be started.
-pub(super) fn of_process<T: Send + 'static>(look: fn(&dyn Recorder) -> T) -> Option<T> {
+pub(super) fn from_process<T: Send + 'static>(look: fn(&dyn Recorder) -> T) -> Option<T> {
     // A new thread has no recorder of its own.
     let looking = thread::Builder::new().spawn(move || metrics::with_recorder(look));
     looking.ok().and_then(|found| found.join().ok())
 }
 
-/// If none is installed, `metrics` has a static one, which does nothing and has no size. A user's recorder may have no size
-/// either, so it is identified by its address alone, which the process's recorder has until one is installed.
+/// Whether this is the address of the stand-in: a static recorder that `metrics` uses if none is installed, which does
+/// nothing and has size zero. A user's recorder may also have size zero, so only the address identifies the stand-in.
+/// It is that of the process's recorder until one is installed.
 #[inline]
 fn is_stand_in(address: usize) -> bool {
     static STAND_IN: OnceLock<usize> = OnceLock::new();
 
-    *STAND_IN.get_or_init(|| of_process(address_in_program).unwrap_or(0)) == address
+    *STAND_IN.get_or_init(|| from_process(address_in_program).unwrap_or(0)) == address
 }
 
-/// 0 of one that was installed: it is boxed, and a box of no size has its alignment as its address.
+/// The address of a static recorder; 0 for one that was installed, which is boxed: the address of a box of size zero is
+/// only its alignment.
 pub(super) fn address_in_program(recorder: &dyn Recorder) -> usize {
     let address = address(recorder);
     if size_of_val(recorder) != 0 || address == align_of_val(recorder) { 0 } else { address }

@@ -1,9 +1,9 @@
 //! Keeps handles, instead of registering them for each error.
 //!
-//! A recorder may return another handle in each context (Envoy's does, by the stream; one for `tracing`, by the span),
-//! tests have recorders of their own one after another, and an exporter with an idle time-out drops a metric, whose old
-//! handle counts into nothing. So only handles of the process's recorder are kept, only after a call to
-//! `keep_counters`, and only for a while.
+//! Handles cannot always be kept. A recorder may return another handle in each context (Envoy's depends on the stream,
+//! one for `tracing` on the span), and tests install one recorder after the other. An exporter with an idle time-out
+//! drops a metric, and counts in its old handle are lost. So only handles of the process's recorder are kept, only
+//! after a call to `keep_counters`, and only for a while.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use super::installed;
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(10);
 
 /// The recorder whose handles are kept, by its address; 0 if no recorder is kept.
-static VOUCHED: AtomicUsize = AtomicUsize::new(0);
+static KEPT_RECORDER: AtomicUsize = AtomicUsize::new(0);
 
 /// Lets each thread keep the counters of its last errors for ten seconds, instead of a lookup in the recorder for each
 /// error. With the recorder of `metrics-exporter-prometheus`, this saves some 4,000 instructions per error.
@@ -23,16 +23,16 @@ static VOUCHED: AtomicUsize = AtomicUsize::new(0);
 /// depends on the calling context, as with `metrics-tracing-context`. An exporter's idle time-out must be longer than
 /// ten seconds. A thread's own recorder, as in tests, is called for each error.
 pub fn keep_counters() {
-    // A recorder without a size may share its address with another.
+    // A recorder of size zero may share its address with another one.
     let address =
-        installed::of_process(|recorder| if size_of_val(recorder) == 0 { 0 } else { installed::address(recorder) });
-    VOUCHED.store(address.unwrap_or(0), Ordering::Relaxed);
+        installed::from_process(|recorder| if size_of_val(recorder) == 0 { 0 } else { installed::address(recorder) });
+    KEPT_RECORDER.store(address.unwrap_or(0), Ordering::Relaxed);
 }
 
-/// The time, where handles of the recorder at this address are kept.
+/// The current time, if handles of the recorder at this address may be kept.
 #[allow(clippy::disallowed_methods, reason = "what an exporter drops is a matter of real time")]
 pub(super) fn now_if_kept(recorder: usize) -> Option<Instant> {
-    (VOUCHED.load(Ordering::Relaxed) == recorder).then(Instant::now)
+    (KEPT_RECORDER.load(Ordering::Relaxed) == recorder).then(Instant::now)
 }
 
 /// A handle, and until when it is kept.
@@ -41,9 +41,9 @@ pub(super) struct CachedHandle<H>(Option<(H, Instant)>);
 impl<H> CachedHandle<H> {
     pub(super) const NONE: Self = Self(None);
 
-    /// The handle that is kept, else a new one; without a time it is not kept.
+    /// Uses the kept handle, or else a new one. Without `now`, the handle is not kept.
     #[inline]
-    pub(super) fn use_at(&mut self, now: Option<Instant>, register: impl FnOnce() -> H, record: impl FnOnce(&H)) {
+    pub(super) fn use_cached(&mut self, now: Option<Instant>, register: impl FnOnce() -> H, record: impl FnOnce(&H)) {
         let Some(now) = now else { return record(&register()) };
         match &self.0 {
             Some((handle, until)) if now < *until => record(handle),

@@ -13,15 +13,15 @@ pub struct RequestMetrics(());
 #[derive(Clone)]
 pub struct RouteMetrics;
 
-/// The time at which a request began: unused.
+/// Stands in for the time at which a request began; it stores nothing.
 #[derive(Clone, Copy)]
 pub struct Started(());
 
-/// A request: neither counted nor timed.
+/// Stands in for the timer of a request; it measures nothing.
 pub struct RequestTimer;
 
 impl RequestMetrics {
-    /// A request.
+    /// Returns a timer that measures nothing.
     #[must_use]
     #[inline]
     pub fn begin<'r>(
@@ -35,7 +35,7 @@ impl RequestMetrics {
 }
 
 impl RouteMetrics {
-    /// Counts bytes of the request's body.
+    /// Does nothing, since nothing is counted.
     #[inline]
     pub fn received(&self, _: usize) {}
 }
@@ -50,18 +50,18 @@ impl Started {
 }
 
 impl RequestTimer {
-    /// The numbers of its route and method.
+    /// The metrics of the request's route and method, which store nothing.
     #[must_use]
     #[inline]
     pub fn metrics(&self) -> RouteMetrics {
         RouteMetrics
     }
 
-    /// Notes that the response's head is sent.
+    /// Does nothing, since nothing is timed.
     #[inline]
     pub fn head(&mut self, _: StatusCode) {}
 
-    /// Counts bytes of the response's body.
+    /// Does nothing, since nothing is counted.
     #[inline]
     pub fn sent(&self, _: usize) {}
 }

@@ -11,14 +11,16 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 use super::requests::HEAD;
 use super::{describe, keep_counters};
 
-/// In seconds: an error is read within a millisecond where the service wrote it at once, and given up after
-/// `inspect.timeout`, a second by default (R4).
+/// The bounds of buckets, in seconds. An error is read within a millisecond if the service wrote it at once, and given
+/// up after `inspect.timeout`, one second by default (R4).
 const SECONDS: [f64; 12] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
 
-/// In seconds: OpenTelemetry's for HTTP, with smaller ones for a gateway's own time, and larger ones for its time-out.
+/// The bounds of buckets for requests, in seconds: OpenTelemetry's for HTTP, with smaller ones for the time of a
+/// gateway itself, and larger ones for its time limit.
 const REQUEST_SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
-/// A histogram keeps each measured time until it is put into its bucket: by a scrape, or by this thread.
+/// How often the upkeep runs. A histogram keeps each measured time until a scrape, or this thread, puts it into its
+/// bucket.
 const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// A recorder of metrics for Prometheus, to be combined with others. The times of requests are in buckets from 1 ms to
@@ -28,7 +30,7 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 pub fn recorder() -> PrometheusRecorder {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS);
     let requests = [Matcher::Prefix("error_envelope_request_".to_owned()), Matcher::Full(HEAD.to_owned())];
-    // The only error is an empty list of buckets.
+    // This fails only for an empty list of buckets.
     let builder = requests.into_iter().fold(builder, |builder, requests| {
         builder.and_then(|builder| builder.set_buckets_for_metric(requests, &REQUEST_SECONDS))
     });

@@ -1,8 +1,8 @@
 //! Counts, times and sizes of requests, by scope, route, method and status class (rule L2).
 //!
-//! Handles are registered at the first request of a scope, a route, a method and a class; those that follow find them
-//! by two texts and two places, and make no label. They are registered again every ten seconds: an exporter with an
-//! idle time-out drops a metric, and what its old handle counts is lost.
+//! Handles are registered at the first request of each scope, route, method and class. Later requests find them by two
+//! texts and two indexes, and create no label. They are registered again every ten seconds, because an exporter with an
+//! idle time-out drops a metric, and counts in its old handle are lost.
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ pub(super) const SENT: &str = "error_envelope_response_body_bytes_total";
 const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 const NO_HEAD: usize = CLASSES.len() - 1;
 
-/// Far more routes than a scope and a framework have: further ones are counted as `none`.
+/// The most routes of a scope, far more than a framework has. Further routes are counted as `none`.
 const MOST_ROUTES: usize = 16 * 1024;
 
 /// The metrics of a layer's requests. Clones share them.
@@ -38,10 +38,10 @@ pub struct RequestMetrics(Arc<RwLock<Table>>);
 struct Table {
     /// The address of the recorder: a recorder that is installed later counts from then on.
     recorder: usize,
-    /// When its handles are registered again. A comparison is cheaper than the time since then.
+    /// When the handles are registered again. A comparison with this is cheaper than to compute the time since then.
     until: Option<Instant>,
-    /// The hash is fast and not keyed: all keys are from the program and the policy, so that no client can cause
-    /// collisions.
+    /// The hash is fast, but not protected against collisions on purpose: all keys are from the program and the policy,
+    /// never from a client.
     scopes: FxHashMap<Box<str>, Routes>,
     no_scope: Routes,
 }
@@ -84,7 +84,7 @@ struct ClassMetrics {
 }
 
 impl RequestMetrics {
-    /// A request of this method, in the scope and on the route that `place` returns.
+    /// Starts the timer of a request with this method, in the scope and on the route that `place` returns.
     #[must_use]
     pub fn begin<'r>(&self, started: Started, method: KnownMethod, place: impl FnOnce() -> Place<'r>) -> RequestTimer {
         RequestTimer { metrics: self.of_place(place(), method, started), started: started.at, class: NO_HEAD as u8 }
@@ -109,7 +109,8 @@ impl RequestMetrics {
         let old = (!known.is_current(started)).then(|| mem::replace(&mut *known, renew()));
         let methods = known.enter(place);
         drop(known);
-        // No request waits while thousands of handles are dropped.
+        // The old table is dropped after the lock is released, so that no request waits while thousands of handles are
+        // dropped.
         drop(old);
         methods
     }
@@ -185,12 +186,12 @@ impl ClassMetrics {
     }
 }
 
-/// A request, from its head to the end of its response: counted at the response's head, and timed until this is
+/// Measures one request: counts it when the head of its response is sent, and records its duration when this is
 /// dropped.
 pub struct RequestTimer {
     metrics: RouteMetrics,
     started: Instant,
-    /// A place in [`CLASSES`].
+    /// An index into [`CLASSES`].
     class: u8,
 }
 
@@ -221,7 +222,7 @@ impl RequestTimer {
         });
     }
 
-    /// Records the time since the request began.
+    /// Calls `record` with the time since the request began. Handles that are older than [`KEPT_FOR`] are not used.
     #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
     fn record(&self, record: impl FnOnce(&ClassMetrics, Duration)) {
         let time = self.started.elapsed();

@@ -5,7 +5,7 @@ use error_envelope_core::exchange::BodyFacts;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The lines of a head as Envoy passes them: its target and its status are lines, too, such as `:path`.
+/// The lines of a head as Envoy passes them. The target and the status are lines, too, such as `:path`.
 pub trait HeaderLines<'l>: Copy {
     /// How many there are.
     fn count(self) -> usize;
@@ -14,7 +14,7 @@ pub trait HeaderLines<'l>: Copy {
     fn iter(self) -> impl Iterator<Item = (&'l [u8], &'l [u8])> + Clone;
 }
 
-/// The lines with a copy of their values, which has one allocation for all.
+/// The lines with copies of their values, which share one allocation.
 pub(super) fn shared<'l>(lines: impl HeaderLines<'l>) -> impl Iterator<Item = (&'l [u8], Bytes)> {
     let mut joined = Vec::with_capacity(lines.iter().map(|(_, value)| value.len()).sum());
     lines.iter().for_each(|(_, value)| joined.extend_from_slice(value));
@@ -22,9 +22,9 @@ pub(super) fn shared<'l>(lines: impl HeaderLines<'l>) -> impl Iterator<Item = (&
     lines.iter().map(move |(name, value)| (name, left.split_to(value.len())))
 }
 
-/// Whether the crate `http` takes a line unchanged. False if it takes the line in another form, or refuses it.
+/// Whether the crate `http` accepts a line unchanged. False if it would change the line, or refuse it.
 pub(super) fn is_plain(name: &[u8], value: &[u8]) -> bool {
-    // To the last byte, as vectors go.
+    // This reads all bytes without an early end, so that the compiler can use vector instructions.
     let of_name = |plain, byte: &u8| plain & (byte.is_ascii_lowercase() | byte.is_ascii_digit() | (*byte == b'-'));
     let of_value = |plain, byte: &u8| plain & (((*byte >= b' ') & (*byte != 0x7f)) | (*byte == b'\t'));
     (1..64).contains(&name.len()) && name.iter().fold(true, of_name) && value.iter().fold(true, of_value)

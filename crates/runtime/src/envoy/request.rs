@@ -30,7 +30,7 @@ pub fn version(protocol: Option<&[u8]>) -> Version {
     }
 }
 
-/// A request's target in Envoy's lines, which are no headers.
+/// The parts of a request's target, which Envoy passes as lines that are not headers.
 #[derive(Default)]
 struct Target<'l> {
     method: &'l [u8],
@@ -41,7 +41,7 @@ struct Target<'l> {
     path: Option<Bytes>,
 }
 
-/// The head of a request: all of it, or its target and the headers that are [read](is_read).
+/// Parses the head of a request: all of it, or only its target and the headers that are [read](is_read).
 pub fn request<'l>(lines: impl HeaderLines<'l>, version: Version, all: bool) -> RequestHead {
     let mut parts = http::Request::new(()).into_parts().0;
     parts.version = version;
@@ -51,7 +51,7 @@ pub fn request<'l>(lines: impl HeaderLines<'l>, version: Version, all: bool) -> 
     let mut shared = all.then(|| shared(lines));
     for (name, value) in lines.iter() {
         let copy = shared.as_mut().and_then(Iterator::next).map(|(_, copy)| copy);
-        let own = || copy.unwrap_or_else(|| Bytes::copy_from_slice(value));
+        let owned_value = || copy.unwrap_or_else(|| Bytes::copy_from_slice(value));
         match name {
             b":method" => target.method = value,
             b":scheme" => target.scheme = value,
@@ -60,20 +60,21 @@ pub fn request<'l>(lines: impl HeaderLines<'l>, version: Version, all: bool) -> 
                 if version >= Version::HTTP_2 {
                     target.named = Authority::try_from(value).ok();
                 }
-                // The host takes its usual place in the head, so that changes of the head are found quickly.
+                // The host is inserted at its usual position in the head, so that changes of the head are found
+                // quickly.
                 if target.named.is_none() {
-                    match HeaderValue::from_maybe_shared(own()) {
+                    match HeaderValue::from_maybe_shared(owned_value()) {
                         Ok(host) => drop(parts.headers.append(HOST, host)),
                         Err(_) => cannot("the request's host cannot be read".to_owned()),
                     }
                 }
             }
-            b":path" => target.path = Some(own()),
+            b":path" => target.path = Some(owned_value()),
             [b':', ..] => {}
             name if !all && !is_read(name) && is_plain(name, value) => {}
             name => {
                 has_id |= name.eq_ignore_ascii_case(b"x-request-id");
-                if let Err(what) = append(&mut parts.headers, name, own()) {
+                if let Err(what) = append(&mut parts.headers, name, owned_value()) {
                     cannot(what);
                 }
             }
@@ -95,11 +96,12 @@ pub fn has_removed<'l>(lines: impl HeaderLines<'l>) -> bool {
     lines.iter().any(|(name, _)| is_removed(name))
 }
 
-/// Most requests have at most this many headers that are read.
+/// Room for the headers that are read. Most requests have no more of them.
 const FEW_READ: usize = 4;
 
 impl Target<'_> {
-    /// The URI as a server passes it to a service: only the path over HTTP/1, the whole URI over HTTP/2 and above.
+    /// The URI in the form in which a server passes it to a service: only the path over HTTP/1, the whole URI over
+    /// HTTP/2 and above.
     fn uri(self, method: &Method, version: Version) -> Result<Uri, String> {
         let mut uri = http::uri::Parts::default();
         if *method == Method::CONNECT && self.path.is_none() {

@@ -6,7 +6,8 @@ use http::{HeaderMap, StatusCode, response};
 
 use super::lines::{HeaderLines, append, is_plain, shared};
 
-/// Whether a response passes without parsing its head: `passes` accepts its status, and its header lines are plain.
+/// Whether a response can pass although its head is not parsed: if `passes` accepts its status, and its header lines
+/// are plain.
 pub fn can_pass_unparsed<'l>(lines: impl HeaderLines<'l>, passes: impl FnOnce(StatusCode) -> bool) -> bool {
     let status = lines.iter().find(|(name, _)| *name == b":status");
     let status = status.and_then(|(_, value)| StatusCode::from_bytes(value).ok());
@@ -22,7 +23,7 @@ pub fn can_pass_unparsed<'l>(lines: impl HeaderLines<'l>, passes: impl FnOnce(St
 /// The most lines of a head from which single lines are copied. A head with more lines is parsed as a whole.
 pub const MAX_COPIED_LINES: usize = 256;
 
-/// Parses a response's head; `None` if it is not a valid one.
+/// Parses a response's head; `None` if it is not valid.
 pub fn response<'l>(lines: impl HeaderLines<'l>) -> Option<response::Parts> {
     let mut parts = http::Response::new(()).into_parts().0;
     let mut status = None;
@@ -47,7 +48,7 @@ pub fn trailers<'l>(lines: impl HeaderLines<'l>) -> Option<HeaderMap> {
     Some(headers)
 }
 
-/// The names whose lines have changed. A `host` is Envoy's own line, and stays.
+/// The names whose lines have changed, with their new values. Envoy itself makes the line `host`, so that one stays.
 pub fn mutations<'l, 'a>(lines: impl HeaderLines<'l>, after: &'a HeaderMap) -> Vec<HeaderMutation<'a>> {
     let has_host = after.contains_key(HOST);
     let before = lines.iter().filter_map(|(name, value)| match name {
@@ -62,7 +63,7 @@ pub fn mutations<'l, 'a>(lines: impl HeaderLines<'l>, after: &'a HeaderMap) -> V
     changed
 }
 
-/// The new status, if the response's head was changed to another one.
+/// The new status, if the response's status was changed.
 pub fn changed_status<'l>(lines: impl HeaderLines<'l>, after: &response::Parts) -> Option<StatusCode> {
     let status = after.status.as_str().as_bytes();
     let same = lines.iter().any(|(name, value)| name == b":status" && value == status);

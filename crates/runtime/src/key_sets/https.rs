@@ -19,20 +19,21 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-/// The largest key set to read: usual ones have some KiB.
+/// The largest key set to read, in bytes; most have a few KiB.
 const MAX_BYTES: usize = 1024 * 1024;
-/// From the look-up of the name to the last byte: no request waits longer, unless its scheme sets another time.
+/// The time limit from the look-up of the name to the last byte. No request waits longer for it, unless its scheme sets
+/// another time.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The trusted roots.
 #[derive(Clone, Default)]
 pub(super) struct Https {
-    /// The platform's where there are none, read when they are needed first.
+    /// The trusted roots; if `None`, those of the platform, which are read when they are first needed.
     roots: Option<Arc<RootCertStore>>,
     config: Arc<OnceLock<Arc<ClientConfig>>>,
 }
 
-/// The place of a set.
+/// The address of a key set.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     name: ServerName<'static>,
@@ -49,7 +50,7 @@ pub(super) struct Answer {
 }
 
 impl Target {
-    /// `None` for a text that is no https URL.
+    /// Parses a URL; `None` if it is not an https URL.
     pub(super) fn parse(url: &str) -> Option<Self> {
         let uri: Uri = url.parse().ok()?;
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
@@ -81,11 +82,11 @@ impl Https {
 
     /// Sends one request. The error is for the log: it contains nothing of a body.
     pub(super) async fn get(&self, target: &Target) -> Result<Answer, String> {
-        let answer = tokio::time::timeout(TIMEOUT, self.ask(target)).await;
+        let answer = tokio::time::timeout(TIMEOUT, self.exchange(target)).await;
         answer.unwrap_or_else(|_| Err(format!("the key server took longer than {} s", TIMEOUT.as_secs())))
     }
 
-    async fn ask(&self, target: &Target) -> Result<Answer, String> {
+    async fn exchange(&self, target: &Target) -> Result<Answer, String> {
         let stream = self.connect(target).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
         let answer = async {
@@ -100,7 +101,7 @@ impl Https {
         };
         tokio::select! {
             answer = answer => answer,
-            // The connection may end while its last bytes wait to be read.
+            // The connection may end before its last bytes are read, so its end alone does not end the request.
             () = async { let _ = connection.await; std::future::pending().await } => Err(String::new()),
         }
     }

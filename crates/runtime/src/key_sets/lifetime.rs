@@ -11,7 +11,7 @@ const SHORTEST: Duration = Duration::from_secs(5 * 60);
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 const USUAL: Duration = Duration::from_secs(60 * 60);
 
-/// How long after its answer a set is to be fetched again.
+/// How long after its response a set must be fetched again.
 pub(super) fn lifetime(headers: &HeaderMap, now: SystemTime) -> Duration {
     let stated = max_age(headers).or_else(|| until_expiry(headers, now));
     stated.map_or(USUAL, |stated| stated.clamp(SHORTEST, LONGEST))
@@ -29,13 +29,13 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
     ages.min().map(|age| Duration::from_secs(age.saturating_sub(spent)))
 }
 
-/// More digits than a number has are a long time (RFC 9111 §1.2.2).
+/// A number of seconds. If there are too many digits for a `u64`, it is the largest one (RFC 9111 §1.2.2).
 fn seconds(digits: &str) -> Option<u64> {
     let are_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     are_digits.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
-/// An invalid date has passed (RFC 9111 §5.3).
+/// The time until `expires`. An invalid date counts as past (RFC 9111 §5.3).
 fn until_expiry(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let date = |name| text(headers, name).and_then(|date| httpdate::parse_http_date(date).ok());
     headers.get(EXPIRES)?;

@@ -105,7 +105,7 @@ impl KeyFetcher {
     /// Requests a fetch if none is running, and is ready once the fetch has ended. It is ready at once if no fetch may
     /// begin.
     pub fn fetched(keys: &RemoteKeys) -> impl Future<Output = ()> + Send + use<> {
-        rotation::ended(keys)
+        rotation::fetch_ended(keys)
     }
 }
 

@@ -10,7 +10,8 @@ use super::https::{Answer, Https, Target};
 use super::lifetime::lifetime;
 use crate::{clock, count};
 
-/// From the beginning of one fetch to that of the next, at least: any client can send tokens with ids of keys that do not exist.
+/// The least time from the start of one fetch to the start of the next: any client can send tokens with ids of keys
+/// that do not exist.
 const SPACING: Duration = Duration::from_secs(30);
 
 /// The signals between requests and the task that fetches.
@@ -27,13 +28,13 @@ pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_un
     loop {
         #[allow(clippy::disallowed_methods, reason = "an adapter keeps the clock")]
         let began = Instant::now();
-        let fetched = https.get(&target).await.and_then(|answer| take(&keys, &answer));
+        let fetched = https.get(&target).await.and_then(|answer| store_keys(&keys, &answer));
         log.write(&fetched, keys.has_set());
         keys.note_failure(fetched.as_ref().err().map(String::as_str));
         keys.rest(true);
         rounds.ended.send_modify(|ended| *ended += 1);
         sleep_until(began + SPACING).await;
-        // Before tokens request a fetch: each request from now on is received.
+        // This is created before tokens can request a fetch, so that no such request is lost.
         let demanded = rounds.demand.notified();
         keys.rest(false);
         tokio::select! {
@@ -46,11 +47,11 @@ pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_un
     }
 }
 
-/// Ready once a fetch has ended.
-pub(super) fn ended(keys: &RemoteKeys) -> impl Future<Output = ()> + Send + use<> {
+/// Is ready once a fetch has ended.
+pub(super) fn fetch_ended(keys: &RemoteKeys) -> impl Future<Output = ()> + Send + use<> {
     let waiting = keys.fetcher::<Rounds>().and_then(|rounds| {
         let ended = rounds.ended.subscribe();
-        // A fetch that ended before this line has left the set for the next check.
+        // If a fetch ended before this line, this check finds that the set is at rest.
         (!keys.is_resting()).then(|| {
             rounds.demand.notify_waiters();
             ended
@@ -68,12 +69,12 @@ struct Fetched {
     lifetime: Duration,
 }
 
-fn take(keys: &RemoteKeys, answer: &Answer) -> Result<Fetched, String> {
+fn store_keys(keys: &RemoteKeys, answer: &Answer) -> Result<Fetched, String> {
     let count = keys.replace(&answer.body)?;
     Ok(Fetched { keys: count, lifetime: lifetime(&answer.headers, clock::now()) })
 }
 
-/// Logs each reason once, until it changes.
+/// Logs the reason of a failure once, until it changes.
 struct RotationLog {
     /// The URL without its query.
     url: Box<str>,

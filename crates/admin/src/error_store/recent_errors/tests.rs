@@ -83,7 +83,7 @@ fn feed(kept: &mut RecentErrors, events: std::ops::Range<u64>) {
             let text = || Some(body.clone().into());
             let side = || Some(Side { status: 409, content_type: None, text: text(), length: body.len(), whole: true });
             let _ = entry.bodies.set(Bodies { before: side(), after: side() });
-            kept.exemplify(&entry);
+            kept.set_example(&entry);
         }
     }
 }

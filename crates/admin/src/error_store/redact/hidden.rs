@@ -1,18 +1,20 @@
-//! Values that were removed from a service's body. The client's body may have them without the name that marked them.
+//! Values that were removed from a service's body. They are searched for in the client's body, which may have them
+//! without the name that marked them as credentials.
 
 use error_envelope_core::redact::TAKEN;
 
-/// The shortest value to search for: shorter ones are in any text.
+/// The length of the shortest value to search for: shorter ones occur in any text by chance.
 const SHORTEST: usize = 4;
-/// How much of a long value is searched for: a message is cut at 1,024 bytes (E2), and may have only the beginning.
+/// How many bytes of a long value are searched for: a message is cut at 1,024 bytes (E2), so it may have only the
+/// beginning of the value.
 const LONGEST: usize = 512;
 
-/// Values that are hidden wherever they are.
+/// Values to hide wherever they occur.
 #[derive(Debug, Default)]
 pub(crate) struct Hidden(Vec<String>);
 
 impl Hidden {
-    /// Adds values, as they are in texts and in JSON strings, and with single spaces, as messages have them.
+    /// Adds each value in three spellings: as it is, as a JSON string, and with single spaces, as in messages.
     pub(super) fn extend(&mut self, values: &[String]) {
         for value in values {
             let value = value.trim_matches(|it: char| matches!(it, '"' | '\'' | '`') || it.is_whitespace());
@@ -33,7 +35,7 @@ impl Hidden {
         }
     }
 
-    /// The text without them, where they are not parts of longer words.
+    /// The text without these values. A value that is only a part of a longer word stays.
     pub(super) fn without(&self, mut text: String) -> String {
         for value in &self.0 {
             if text.contains(&**value) {
@@ -61,8 +63,8 @@ fn replaced(text: &str, value: &str) -> String {
     left
 }
 
-/// Where a value ends in a text. Of a long value only the beginning is stored: it counts as going on to the end of the
-/// text.
+/// Where a value ends in a text. Only the beginning of a long value is stored, so the value is taken to go on to the
+/// end of the text.
 fn end_of(text: &str, end: usize, value: &str) -> usize {
     const LONGEST_CHARACTER: usize = 4;
 

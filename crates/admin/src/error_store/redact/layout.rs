@@ -1,10 +1,11 @@
-//! JSON, laid out for people: fields stay in their order, numbers as they were written.
+//! Formats JSON for people: fields keep their order, and numbers their spelling.
 
-/// Deeper values are indented no further: a body of brackets alone must not grow with its square.
+/// Deeper values get no further indentation: otherwise a body of nothing but brackets would grow to the square of its
+/// length.
 const DEEPEST: usize = 16;
 
-/// Lays out a JSON text that may break off; a little more than `most` bytes at most.
-pub(super) fn laid_out(json: &str, most: usize) -> String {
+/// Formats a JSON text that may break off. The result has at most a few bytes more than `most`.
+pub(super) fn format_json(json: &str, most: usize) -> String {
     let mut layout = Layout { out: String::with_capacity(json.len() * 2), depth: 0, is_empty: false };
     let mut rest = json;
     while let Some(first) = rest.chars().next() {
@@ -21,7 +22,7 @@ pub(super) fn laid_out(json: &str, most: usize) -> String {
 struct Layout {
     out: String,
     depth: usize,
-    /// Nothing follows the last bracket yet.
+    /// Nothing has followed the last opening bracket yet.
     is_empty: bool,
 }
 
@@ -55,7 +56,7 @@ impl Layout {
     }
 }
 
-/// The length of the string at the beginning, with its quotes.
+/// The length of the JSON string with which the text begins, with its quotes.
 fn end_of_string(text: &str) -> usize {
     let mut escaped = false;
     let end = text.bytes().skip(1).position(|byte| {
@@ -68,13 +69,13 @@ fn end_of_string(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::laid_out;
+    use super::format_json;
 
     #[test]
     fn fields_stay_in_their_order_and_numbers_as_they_were_written() {
         let text = r#" {"z":1.50,"a":[1,{"b":null},[],{}],"é":"\"é, {\n"} "#;
         let laid = "{\n  \"z\": 1.50,\n  \"a\": [\n    1,\n    {\n      \"b\": null\n    },\n    [],\n    {}\n  ],\n  \"é\": \"\\\"é, {\\n\"\n}";
-        assert_eq!(laid_out(text, 999), laid);
+        assert_eq!(format_json(text, 999), laid);
     }
 
     #[test]
@@ -82,13 +83,13 @@ mod tests {
         for (text, laid) in
             [(r#"{"a":1,"b":"#, "{\n  \"a\": 1,\n  \"b\": "), (r#"{"a":["#, "{\n  \"a\": ["), ("[[1", "[\n  [\n    1")]
         {
-            assert_eq!(laid_out(text, 999), laid, "{text}");
+            assert_eq!(format_json(text, 999), laid, "{text}");
         }
     }
 
     #[test]
     fn a_body_of_brackets_does_not_grow_with_its_square() {
         let text = "[".repeat(8192);
-        assert!(laid_out(&text, 8192).len() < 3 * 8192);
+        assert!(format_json(&text, 8192).len() < 3 * 8192);
     }
 }

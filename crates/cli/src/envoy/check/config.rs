@@ -17,7 +17,8 @@ pub(super) fn options() -> serde_saphyr::Options {
     serde_saphyr::options! { with_snippet: false }
 }
 
-/// Gives the fields the names of the protocol (`normalize_path`): its JSON may also write them as `normalizePath`.
+/// Replaces names such as `normalizePath`, which Protobuf's JSON form also allows, with the field's name in the
+/// protocol, such as `normalize_path`.
 pub(super) fn with_proto_names(value: Value) -> Value {
     match value {
         Value::Object(entries) => {

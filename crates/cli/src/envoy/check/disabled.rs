@@ -1,7 +1,8 @@
 //! Finds the places where the module or the processor is switched off: requests there pass no guard (V4).
 //!
-//! The filter's own entry may be disabled, and so may any `typed_per_filter_config` under the entry's name: of a route, a
-//! virtual host, a weighted cluster or a whole route configuration, also one that a connection manager loads by its name.
+//! The filter's own entry may be disabled, and so may any `typed_per_filter_config` under the entry's name: of a route,
+//! a virtual host, a weighted cluster or a whole route configuration, including a route configuration that a connection
+//! manager loads by its name.
 
 use serde_json::Value;
 
@@ -17,7 +18,7 @@ pub(super) fn check(config: &Value, managers: &[(String, &Value)], findings: &mu
     for (place, manager) in managers {
         let filters = manager["http_filters"].as_array().into_iter().flatten().enumerate();
         for (index, filter) in filters.filter(|(_, filter)| is_ours(filter)) {
-            // The overrides have it as a key.
+            // In the overrides, the filter's name is the key.
             names.extend(filter["name"].as_str().map(proto_name));
             if filter["disabled"] == true {
                 let place = format!("{place}/http_filters/{index}/disabled");
@@ -25,7 +26,7 @@ pub(super) fn check(config: &Value, managers: &[(String, &Value)], findings: &mu
             }
         }
     }
-    // Routes may be in a file of their own.
+    // If the file has only routes, no filter shows its name.
     if names.is_empty() {
         names.extend(USUAL_NAMES.map(str::to_owned));
     }
@@ -38,13 +39,13 @@ fn look(value: &Value, place: &str, names: &[String], findings: &mut Findings) {
     for (key, child) in children(value) {
         let place = format!("{place}/{key}");
         if key == "typed_per_filter_config" {
-            of_overrides(value, child, &place, names, findings);
+            check_overrides(value, child, &place, names, findings);
         }
         look(child, &place, names, findings);
     }
 }
 
-fn of_overrides(owner: &Value, overrides: &Value, place: &str, names: &[String], findings: &mut Findings) {
+fn check_overrides(owner: &Value, overrides: &Value, place: &str, names: &[String], findings: &mut Findings) {
     for name in names.iter().filter(|name| is_disabled(&overrides[name.as_str()])) {
         let kind = kind_of(place);
         let named = owner["name"].as_str().map(|name| format!(" {name:?}")).unwrap_or_default();
@@ -66,7 +67,7 @@ fn is_disabled(config: &Value) -> bool {
         || is_a(config, "TypedStruct") && typed && config["value"]["disabled"] == true
 }
 
-/// The kind of object that has the overrides, by the field that holds it.
+/// The kind of object that has the overrides, taken from the name of the field above it.
 fn kind_of(place: &str) -> &'static str {
     let owner = place.trim_end_matches("/typed_per_filter_config");
     let field = owner.rsplit('/').find(|part| !part.bytes().all(|byte| byte.is_ascii_digit()));

@@ -7,7 +7,7 @@ use serde_saphyr::Spanned;
 
 use super::config::{options, proto_name};
 
-/// A configuration whose values have their lines; JSON is YAML.
+/// A configuration with the line of each value. JSON files are parsed as YAML.
 pub(super) struct Lines(Spanned<Node>);
 
 enum Node {
@@ -17,7 +17,7 @@ enum Node {
 }
 
 impl Lines {
-    /// `None` if the text cannot be parsed.
+    /// Parses the text; `None` if that fails.
     pub(super) fn parse(text: &str) -> Option<Self> {
         serde_saphyr::from_str_with_options(text.trim_start_matches('\u{feff}'), options()).ok().map(Self)
     }
@@ -41,7 +41,7 @@ impl<'de> Deserialize<'de> for Node {
 
 struct Nodes;
 
-/// Values that are neither object nor list contain nothing.
+/// Values that are neither objects nor lists contain no further places.
 macro_rules! others {
     ($($name:ident: $type:ty),*) => {$(
         fn $name<E>(self, _: $type) -> Result<Node, E> {

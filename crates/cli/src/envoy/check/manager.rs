@@ -27,7 +27,7 @@ const MANAGER: [(&str, &[&str], &str); 6] = [
     ("proxy_100_continue", &["true"], "Envoy accepts an upload before the guards run (G4)"),
 ];
 
-/// Filters whose own responses were seen to pass the module if they are placed before it, in Envoy 1.40:
+/// Filters whose own responses bypass the module if they are placed before it, as tests with Envoy 1.40 show:
 /// `tests/it/cases/envoy/answering.rs`.
 const PASSING: [&str; 10] = [
     "api_key_auth",
@@ -42,7 +42,7 @@ const PASSING: [&str; 10] = [
     "rbac",
 ];
 
-/// Filters that respond by themselves, and were not tested.
+/// Further filters that respond by themselves; whether their responses bypass the module was not tested.
 const ANSWERING: [&str; 11] = [
     "adaptive_concurrency",
     "admission_control",
@@ -74,10 +74,10 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
         return;
     };
     match module {
-        Some(at) => of_module(place, manager, &filters[at], findings),
+        Some(at) => check_module(place, manager, &filters[at], findings),
         None => processor::check(&format!("{place}/http_filters/{at}/typed_config"), &filters[at], findings),
     }
-    of_neighbours(place, filters, at, findings);
+    check_neighbours(place, filters, at, findings);
     for (key, wanted, breaks) in MANAGER {
         let value = match &manager[key] {
             Value::String(text) => text.clone(),
@@ -88,9 +88,9 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
             findings.warn(place, &format!("{key} is {value}: {breaks}; write {}", wanted.join(" or ")));
         }
     }
-    of_waits(place, manager, findings);
-    of_local_replies(place, &manager["local_reply_config"], findings);
-    of_differences(place, manager, filters, findings);
+    check_time_limits(place, manager, findings);
+    check_local_replies(place, &manager["local_reply_config"], findings);
+    note_differences(place, manager, filters, findings);
     if overrides(&manager["route_config"], MODULE) {
         findings.warn(
             place,
@@ -100,10 +100,10 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
 }
 
 /// Filters other than the module that may respond by themselves.
-fn of_neighbours(place: &str, filters: &[Value], module: usize, findings: &mut Findings) {
+fn check_neighbours(place: &str, filters: &[Value], module: usize, findings: &mut Findings) {
     for (index, filter) in filters.iter().enumerate() {
         let name = filter["name"].as_str().unwrap_or("a filter has no name");
-        // Its name can be anything; its type shows what it is.
+        // A filter's name can be anything; its type shows what it is.
         let kind = filter["typed_config"]["@type"].as_str().unwrap_or(name);
         let is_one_of = |filters: &[&str]| kind.split('.').any(|part| filters.contains(&part));
         if index < module && is_one_of(&ANSWERING) {
@@ -118,7 +118,7 @@ fn of_neighbours(place: &str, filters: &[Value], module: usize, findings: &mut F
 }
 
 /// Settings that break nothing, but may be unexpected.
-fn of_differences(place: &str, manager: &Value, filters: &[Value], findings: &mut Findings) {
+fn note_differences(place: &str, manager: &Value, filters: &[Value], findings: &mut Findings) {
     let sampled = &manager["request_id_extension"]["typed_config"]["use_request_id_for_trace_sampling"];
     if !manager["tracing"].is_null() && *sampled != false {
         findings.note(place, NOT_TRACED);
@@ -141,7 +141,8 @@ pub(super) fn is_ours(filter: &Value) -> bool {
     is_module(filter) || processor::is_ours(filter)
 }
 
-/// Envoy finds the module by its name, or gets a file or an address: then the filter's name alone shows whose it is.
+/// Envoy finds the module by its name, or gets a file or an address. With a file or an address, only the filter's name
+/// shows whether it is the module.
 fn is_module(filter: &Value) -> bool {
     let config = &filter["typed_config"];
     let source = &config["dynamic_module_config"];
@@ -154,7 +155,7 @@ pub(super) fn needs_search_path(manager: &Value) -> bool {
     !filters.any(|filter| is_ours(filter) && filter["typed_config"]["dynamic_module_config"]["name"].is_null())
 }
 
-fn of_module(place: &str, manager: &Value, filter: &Value, findings: &mut Findings) {
+fn check_module(place: &str, manager: &Value, filter: &Value, findings: &mut Findings) {
     let source = &filter["typed_config"]["dynamic_module_config"];
     if !source["module"]["remote"].is_null() {
         let what = "Envoy fetches the module; if it cannot, it leaves the filter out, and requests pass without guards (V4); \
@@ -180,8 +181,8 @@ fn of_module(place: &str, manager: &Value, filter: &Value, findings: &mut Findin
     }
     match given.policy {
         FilterPolicy::Nowhere => findings.note(place, "no policy is set: the defaults apply to every route"),
-        FilterPolicy::Here(text) => of_policy(place, policy::read_inline_in_envoy(&text), findings),
-        FilterPolicy::File(file) => of_policy(place, policy::read_in_envoy(Path::new(&file)), findings),
+        FilterPolicy::Here(text) => check_policy(place, policy::read_inline_in_envoy(&text), findings),
+        FilterPolicy::File(file) => check_policy(place, policy::read_in_envoy(Path::new(&file)), findings),
     }
 }
 
@@ -199,13 +200,13 @@ fn filter_config(config: &Value) -> Result<FilterConfig, String> {
     }
 }
 
-fn of_policy(place: &str, read: Result<policy::LoadedPolicy, Vec<PolicyError>>, findings: &mut Findings) {
+fn check_policy(place: &str, read: Result<policy::LoadedPolicy, Vec<PolicyError>>, findings: &mut Findings) {
     for error in read.err().unwrap_or_default() {
         findings.warn(place, &format!("the module rejects the policy, and with it the configuration (V4): {error}"));
     }
 }
 
-fn of_waits(place: &str, manager: &Value, findings: &mut Findings) {
+fn check_time_limits(place: &str, manager: &Value, findings: &mut Findings) {
     let never = |value: &Value| {
         let seconds = value.as_str().and_then(|text| text.trim_end_matches('s').parse().ok());
         seconds.or(value.as_f64()) == Some(0.0)
@@ -228,10 +229,10 @@ fn of_waits(place: &str, manager: &Value, findings: &mut Findings) {
     }
 }
 
-fn of_local_replies(place: &str, config: &Value, findings: &mut Findings) {
+fn check_local_replies(place: &str, config: &Value, findings: &mut Findings) {
     let empty = Vec::new();
     let mappers = config["mappers"].as_array().unwrap_or(&empty);
-    // The module and the processor mark their own replies in the same metadata.
+    // The module and the processor mark their own replies with the same metadata.
     let ours = |mapper: &Value| mapper["filter"]["metadata_filter"]["matcher"]["filter"] == MODULE;
     let Some(at) = mappers.iter().position(ours) else {
         findings.warn(place, "local_reply_config has no mapper for the module's replies: if reading an error fails, clients get Envoy's own text (V3); copy the mapper from `envoy-config --snippet`");

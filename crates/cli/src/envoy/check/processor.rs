@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::config::is_a;
 use super::findings::Findings;
 
-/// The settings without which requests pass no guard: the field, its wanted value, and what happens else.
+/// The settings without which requests pass no guard: the field, its required value, and what happens with another
+/// value.
 const GUARDS: [(&str, bool, &str); 4] = [
     ("failure_mode_allow", false, "without the processor every request passes without guards"),
     ("observability_mode", false, "Envoy ignores the processor's replies"),
@@ -38,13 +39,13 @@ pub(super) fn check(place: &str, filter: &Value, findings: &mut Findings) {
                 .error(place.to_owned(), format!("{field} is not {wanted}: {breaks} (V4); write {field}: {wanted}"));
         }
     }
-    of_modes(place, &config["processing_mode"], findings);
-    of_overrides(place, &config["allowed_override_modes"], findings);
-    of_attributes(place, config, findings);
-    of_mutations(place, &config["mutation_rules"], findings);
+    check_modes(place, &config["processing_mode"], findings);
+    check_overrides(place, &config["allowed_override_modes"], findings);
+    check_attributes(place, config, findings);
+    check_mutation_rules(place, &config["mutation_rules"], findings);
 }
 
-fn of_modes(place: &str, modes: &Value, findings: &mut Findings) {
+fn check_modes(place: &str, modes: &Value, findings: &mut Findings) {
     for (field, wanted, breaks) in MODES {
         if mode(modes, field) != wanted {
             let what = format!("processing_mode.{field} is {}: {breaks}; write {wanted}", mode(modes, field));
@@ -56,7 +57,7 @@ fn of_modes(place: &str, modes: &Value, findings: &mut Findings) {
     }
 }
 
-/// A mode, or Envoy's default for its field.
+/// The mode of a field, or Envoy's default for it.
 fn mode<'m>(modes: &'m Value, field: &str) -> &'m str {
     match (modes[field].as_str(), field) {
         (Some("DEFAULT") | None, "request_header_mode" | "response_header_mode") => "SEND",
@@ -66,8 +67,8 @@ fn mode<'m>(modes: &'m Value, field: &str) -> &'m str {
     }
 }
 
-/// Without a list Envoy allows every mode.
-fn of_overrides(place: &str, allowed: &Value, findings: &mut Findings) {
+/// Checks the modes that may override the filter's. Without a list Envoy allows every mode.
+fn check_overrides(place: &str, allowed: &Value, findings: &mut Findings) {
     let Some(allowed) = allowed.as_array().filter(|allowed| !allowed.is_empty()) else { return };
     let is_allowed = |wanted: &ModeFields| {
         allowed.iter().any(|modes| wanted.iter().all(|(field, wanted)| mode(modes, field) == *wanted))
@@ -82,7 +83,7 @@ fn of_overrides(place: &str, allowed: &Value, findings: &mut Findings) {
     }
 }
 
-fn of_attributes(place: &str, config: &Value, findings: &mut Findings) {
+fn check_attributes(place: &str, config: &Value, findings: &mut Findings) {
     let names = |list: &str, name: &str| config[list].as_array().is_some_and(|names| names.iter().any(|it| it == name));
     for (list, name, breaks) in [
         ("response_attributes", "response.code_details", "Envoy's own errors are taken for the service's (V2)"),
@@ -100,7 +101,7 @@ fn of_attributes(place: &str, config: &Value, findings: &mut Findings) {
     }
 }
 
-fn of_mutations(place: &str, rules: &Value, findings: &mut Findings) {
+fn check_mutation_rules(place: &str, rules: &Value, findings: &mut Findings) {
     if rules["disallow_is_error"] != true {
         let what = "mutation_rules.disallow_is_error is not true: Envoy may leave out a change of a head without an error (I1)";
         findings.warn(place, what);

@@ -9,7 +9,7 @@ use super::super::answer::ProbeResponse;
 use super::super::request::ProbeRequest;
 use super::super::table::Probe;
 
-/// A response, and what it is compared with.
+/// A response, and the facts to judge it by.
 pub(in super::super) struct Case<'a> {
     pub(in super::super) probe: &'a Probe,
     pub(in super::super) request: &'a ProbeRequest,
@@ -22,13 +22,13 @@ pub(in super::super) struct Case<'a> {
     pub(in super::super) seen: &'a HashSet<String>,
     /// The sender's id, if the policy keeps it.
     pub(in super::super) kept_id: Option<&'a str>,
-    /// A browser's code must be able to read the headers of the contract (`expose_headers`).
+    /// Whether scripts in a browser must be able to read the contract's headers (`expose_headers`).
     pub(in super::super) exposes: bool,
-    /// There is a policy, not only the command line.
+    /// Whether a policy is given, and not only the flags.
     pub(in super::super) by_policy: bool,
 }
 
-/// The lines of a header as a text for people.
+/// All values of a header, as a text for people.
 pub(super) fn shown_lines(headers: &HeaderMap, name: &str) -> String {
     let lines: Vec<_> = headers.get_all(name).iter().map(|line| line.as_bytes().escape_ascii().to_string()).collect();
     if lines.is_empty() { "not there".to_owned() } else { format!("{:?}", lines.join(", ")) }

@@ -6,7 +6,7 @@ use super::super::answer::ProbeResponse;
 use super::super::finding::Finding;
 use super::super::table::Rpc;
 
-/// The names of gRPC's statuses, as Connect writes them.
+/// The names of gRPC's statuses, in the spelling of Connect.
 const NAMES: [&str; 16] = [
     "canceled",
     "unknown",
@@ -52,15 +52,16 @@ fn grpc(rule: &str, media_type: &str, got: &ProbeResponse) -> Vec<Finding> {
     wrong.into_iter().flatten().collect()
 }
 
-/// P2: a status in a trailer frame of the body.
+/// P2: whether the body has a status in a trailer frame.
 fn in_frame(got: &ProbeResponse) -> bool {
     const TRAILERS: u8 = 0x80;
     got.body.first() == Some(&TRAILERS) && got.body.windows(12).any(|part| part.eq_ignore_ascii_case(b"grpc-status:"))
 }
 
 fn text(got: &ProbeResponse, name: &str) -> String {
-    let of = |headers: &http::HeaderMap| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    of(&got.headers).or_else(|| of(got.trailers.as_ref()?)).unwrap_or_default()
+    let value_in =
+        |headers: &http::HeaderMap| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    value_in(&got.headers).or_else(|| value_in(got.trailers.as_ref()?)).unwrap_or_default()
 }
 
 fn connect(got: &ProbeResponse) -> Vec<Finding> {

@@ -37,7 +37,7 @@ fn envelope(case: &Case<'_>) -> Vec<Finding> {
     let got = case.got;
     let wrong = testing::wrong(got.status, &got.headers, &got.body);
     let wrong: Vec<_> = wrong.iter().map(|text| Finding::parse(text)).collect();
-    // If a body cannot be read, the right code is not known.
+    // If the body cannot be read, the expected code is unknown.
     let names_code = wrong.iter().any(|finding| finding.wrong.starts_with("x-error-code"));
     let without = if names_code { None } else { without_code(case) };
     wrong.into_iter().chain(without).collect()
@@ -100,7 +100,7 @@ fn dialect(case: &Case<'_>, model: &Response<bytes::Bytes>) -> Vec<Finding> {
     wrong
 }
 
-/// The form in which the dialect lists fields for a status (R12).
+/// Whether the response lists fields in the dialect's form for this status (R12).
 fn lists_fields(status: StatusCode, right: &Value, came: &Value) -> bool {
     status == StatusCode::UNPROCESSABLE_ENTITY
         && right.pointer("/error/status").is_some()
@@ -117,7 +117,7 @@ fn members(right: &Value, came: &Value, at: &str, wrong: &mut Vec<Finding>) {
     for (name, value) in right {
         let at = format!("{at}/{name}");
         match members_that_came.get(name) {
-            // The content next to an error's text depends on the error.
+            // These fields depend on the single error.
             _ if matches!(name.as_str(), "details" | "errors" | "detail") => {}
             None => wrong.push(Finding::new("R12", format!("{at} is missing"))),
             Some(came) => members(value, came, &at, wrong),
@@ -125,7 +125,7 @@ fn members(right: &Value, came: &Value, at: &str, wrong: &mut Vec<Finding>) {
     }
 }
 
-/// R7.
+/// R7: `cache-control` is `no-store` for these statuses; for others, the service may have set another value.
 fn cached(case: &Case<'_>) -> Option<Finding> {
     let got = case.got;
     let must = got.status.is_server_error() || matches!(got.status.as_u16(), 401 | 403 | 429);
@@ -139,7 +139,7 @@ fn cached(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-/// R1: a code of the catalogue has its status, or is the generic one of the status that came.
+/// R1: a code of the catalogue has its own status, or is the generic code of the received status.
 fn disagrees(case: &Case<'_>) -> Option<Finding> {
     // A `[[map]]` rule sets codes for the service's responses, and leaves their status.
     if agrees(case) || case.by_policy && matches!(case.probe.want, Want::Service(_)) {
@@ -151,27 +151,28 @@ fn disagrees(case: &Case<'_>) -> Option<Finding> {
     Some(Finding::new("R1", format!("{code} came with status {status}, expected {}", known.status())))
 }
 
-/// Whether the code fits the status that came. An unknown code fits any.
+/// Whether the code fits the received status. An unknown code fits any.
 pub(super) fn agrees(case: &Case<'_>) -> bool {
     let (code, status) = (code_of(&case.got.headers), case.got.status);
     let known = ErrorCode::ALL.iter().find(|known| code.as_deref() == Some(known.as_str()));
     let generic = ErrorCode::of_status(status);
-    let own = case.model.map(Response::status);
+    let model_status = case.model.map(Response::status);
     match known {
-        _ if status == StatusCode::OK || own == Some(status) => true,
+        _ if status == StatusCode::OK || model_status == Some(status) => true,
         Some(known) => known.status() == status || generic == *known,
-        None => own.is_none_or(|own| own == generic.status()),
+        None => model_status.is_none_or(|model_status| model_status == generic.status()),
     }
 }
 
-/// E4: a browser's code can read what it needs.
+/// E4: scripts in a browser can read the headers that they need.
 fn exposed(case: &Case<'_>) -> Option<Finding> {
     let headers = &case.got.headers;
     headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN).filter(|_| case.exposes)?;
     let lines = headers.get_all(header::ACCESS_CONTROL_EXPOSE_HEADERS).iter();
     let exposed: Vec<_> = lines.filter_map(|line| line.to_str().ok()).collect();
     let exposed = exposed.join(",").to_ascii_lowercase();
-    // Fetch: a star means all headers, unless the request has credentials; then it is a header of that name.
+    // In the Fetch standard, `*` means all headers, unless the request has credentials: then it is a header with that
+    // name.
     let all = headers.get(header::ACCESS_CONTROL_ALLOW_CREDENTIALS).is_none_or(|allowed| allowed != "true");
     let has = |name: &str| exposed.split(',').any(|each| each.trim() == name || all && each.trim() == "*");
     (!(has("x-request-id") && has("x-error-code"))).then(|| {
@@ -182,7 +183,7 @@ fn exposed(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-/// E8.
+/// E8: the list of invalid fields.
 fn issues(case: &Case<'_>) -> Option<Finding> {
     if case.model.is_some_and(|model| !is_envelope(model)) {
         return None;

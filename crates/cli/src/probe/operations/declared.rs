@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::super::finding::Finding;
 use super::RULE;
 
-/// The most schemas to search for codes, and the deepest nesting: references may lead in circles, or to ever
-/// more of them.
+/// The most schemas to search for codes, and the deepest nesting: references may form circles, or lead to more and more
+/// references.
 const MOST_SCHEMAS: usize = 10_000;
 const DEEPEST: usize = 32;
 
@@ -54,15 +54,15 @@ struct Search<'d> {
 }
 
 impl<'d> Search<'d> {
-    /// The allowed texts of a field; `None` if any is.
+    /// The allowed texts of a field; `None` if any text is allowed.
     fn values(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
         (self.left, self.deeper) = (self.left.checked_sub(1)?, self.deeper.checked_sub(1)?);
-        let found = self.found(schema, path);
+        let found = self.find_values(schema, path);
         self.deeper += 1;
         found
     }
 
-    fn found(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
+    fn find_values(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
         let schema = self.document.followed(schema);
         let found = match path {
             [member, rest @ ..] => {
@@ -70,10 +70,10 @@ impl<'d> Search<'d> {
             }
             [] => texts(schema),
         };
-        found.or_else(|| self.of_any(schema, path)).or_else(|| self.of_all(schema, path))
+        found.or_else(|| self.values_of_any(schema, path)).or_else(|| self.values_of_all(schema, path))
     }
 
-    fn of_any(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
+    fn values_of_any(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
         let forms = ["oneOf", "anyOf"].iter().find_map(|key| schema.get(key)?.as_array())?;
         let mut all = BTreeSet::new();
         for form in forms {
@@ -82,7 +82,7 @@ impl<'d> Search<'d> {
         Some(all)
     }
 
-    fn of_all(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
+    fn values_of_all(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
         schema.get("allOf")?.as_array()?.iter().find_map(|form| self.values(form, path))
     }
 }

@@ -1,4 +1,4 @@
-//! A value for a parameter, by its examples or its schema.
+//! Makes a value for a parameter, from its examples or its schema.
 
 use error_envelope_core::openapi::Document;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use super::super::plan::STAND_IN;
 pub(super) enum Sampling {
     /// A value of the parameter's type that should name nothing that exists.
     Nonexistent,
-    /// A value that is a text, whatever the parameter's type.
+    /// A text, whatever the parameter's type is.
     Untyped,
     /// The document's example.
     Example,
@@ -19,13 +19,13 @@ pub(super) enum Sampling {
 /// How deep schemas may be nested in schemas.
 const DEEPEST: usize = 16;
 
-/// The value as a path or a query writes it.
+/// The value, in the form that a path or a query has.
 pub(super) fn value_of(document: Document<'_>, parameter: &Value, sampling: Sampling) -> String {
     let schema = innermost(document, parameter.get("schema").unwrap_or(&Value::Null));
     let shown = match sampling {
         Sampling::Untyped => return STAND_IN.to_owned(),
         Sampling::Nonexistent => None,
-        Sampling::Example => shown(document, parameter).or_else(|| shown(document, schema)),
+        Sampling::Example => example_of(document, parameter).or_else(|| example_of(document, schema)),
     };
     let chosen = shown.or_else(|| schema.get("const")).or_else(|| schema.pointer("/enum/0"));
     match chosen {
@@ -35,17 +35,17 @@ pub(super) fn value_of(document: Document<'_>, parameter: &Value, sampling: Samp
     }
 }
 
-/// An example of a parameter or a schema.
-fn shown<'d>(document: Document<'d>, of: &'d Value) -> Option<&'d Value> {
-    let first = match of.get("examples") {
+/// The document's example for a parameter or a schema.
+fn example_of<'d>(document: Document<'d>, source: &'d Value) -> Option<&'d Value> {
+    let first = match source.get("examples") {
         Some(Value::Array(values)) => values.first(),
         Some(Value::Object(named)) => named.values().next().and_then(|it| document.followed(it).get("value")),
         _ => None,
     };
-    of.get("example").or(first).or_else(|| of.get("default"))
+    source.get("example").or(first).or_else(|| source.get("default"))
 }
 
-/// Follows references, and takes the first schema of each `allOf`, `oneOf` and `anyOf`, until neither is left.
+/// Follows references, and takes the first schema of each `allOf`, `oneOf` and `anyOf`, until none of these is left.
 fn innermost<'d>(document: Document<'d>, mut schema: &'d Value) -> &'d Value {
     for _ in 0..DEEPEST {
         schema = document.followed(schema);

@@ -1,4 +1,4 @@
-//! The rows.
+//! The rows of the table of probes.
 
 use super::{Body, Credentials, Probe, RequestPart, Required, Rpc, Verb, Want, Wire};
 
@@ -227,11 +227,11 @@ pub(in crate::probe) static PROBES: &[Probe] = &[
     },
 ];
 
-/// An operation of a document.
+/// The probe for an operation of an OpenAPI document.
 pub(in crate::probe) static OPERATION: Probe =
     Probe { about: "requests an operation of the document", want: Want::Declared, rules: &[], ..PLAIN };
 
-/// The rules of the contract that are checked here, and their text.
+/// The rules of the contract that the probes check, and their text.
 pub(in crate::probe) const RULES: &[(&str, &str)] = &[
     ("E1", "every error is the envelope"),
     ("E2", "codes and messages have the right form"),

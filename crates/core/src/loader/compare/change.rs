@@ -11,7 +11,7 @@ pub enum ChangeKind {
     Other,
 }
 
-/// A value, and its `FILE:LINE`; `None` for a default.
+/// A setting's value, and its place as `FILE:LINE`; a default has no place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PlacedValue {
     pub(super) value: String,
@@ -29,13 +29,13 @@ pub struct PolicyChange {
 }
 
 impl PlacedValue {
-    /// The value, as the file writes it.
+    /// The value, as written in the policy file.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// `FILE:LINE`; `None` for a default.
+    /// The place of the value, as `FILE:LINE`; `None` for a default.
     #[must_use]
     pub fn from(&self) -> Option<&str> {
         self.from.as_deref()
