@@ -13,7 +13,7 @@ use crate::policy::Mode;
 /// Decides by the collected part of an inner error's body.
 #[inline]
 pub(super) fn response_body(state: RequestState, head: &mut response::Parts, body: Collected<'_>) -> CollectedAction {
-    if let Some(failure) = state.cut() {
+    if let Some(failure) = state.why_body_was_cut() {
         return CollectedAction::Replace(Box::new(ErrorReply { state }.answer(failure, None)));
     }
     let reader = InnerErrorReader { state: &state };

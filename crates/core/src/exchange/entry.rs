@@ -200,7 +200,7 @@ impl Exchange {
     /// wait for the inner service's response.
     pub fn overran(self) -> LocalReply {
         let unknown = || Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Error);
-        let failure = self.state.cut().unwrap_or_else(unknown);
+        let failure = self.state.why_body_was_cut().unwrap_or_else(unknown);
         ErrorReply { state: self.state }.answer_unforwarded(failure, None)
     }
 
@@ -211,14 +211,14 @@ impl Exchange {
 
     /// The inner service panicked with this text (F2).
     pub fn panicked(self, text: Box<str>) -> LocalReply {
-        let failure = self.state.cut().unwrap_or_else(Failure::panicked);
+        let failure = self.state.why_body_was_cut().unwrap_or_else(Failure::panicked);
         self.failed(failure, String::from(text).into())
     }
 
     /// The call took longer than its client waits: the response is that of an inner time-out (F1).
     pub fn timed_out(self) -> LocalReply {
         let (failure, cause) = failing::out_of_time();
-        let failure = self.state.cut().unwrap_or(failure);
+        let failure = self.state.why_body_was_cut().unwrap_or(failure);
         self.failed(failure, cause)
     }
 
@@ -234,7 +234,7 @@ impl Exchange {
     /// The status is kept, the code is the status's, and `cause` is only for the log. This also ends an exchange whose
     /// response was being collected (V3).
     pub fn proxy_failed(self, head: &mut response::Parts, cause: BoxError) -> ResponsePlan {
-        if let Some(failure) = self.state.cut() {
+        if let Some(failure) = self.state.why_body_was_cut() {
             return ResponsePlan::Replace(Box::new(self.failed(failure, cause)));
         }
         let fault = Fault::new(ErrorCode::of_status(head.status)).status(head.status);

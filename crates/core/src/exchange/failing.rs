@@ -11,7 +11,7 @@ use crate::fault::Fault;
 /// Classifies an inner error (F1): a body over its limit decides first, whatever the error is. Then the classifier
 /// decides, then the contract's list, over the whole chain of causes.
 pub(super) fn failure_of(state: &RequestState, error: &(dyn Error + 'static)) -> Failure {
-    if let Some(failure) = state.cut().or_else(|| classified(state, error)) {
+    if let Some(failure) = state.why_body_was_cut().or_else(|| classified(state, error)) {
         return failure;
     }
     let kind = ErrorKind::new(error, state.config.recogniser());

@@ -56,7 +56,7 @@ impl ResponseHead {
 
     /// A head that has to be read first.
     pub(super) fn plan_parsed(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
-        if let Some(failure) = self.state.cut() {
+        if let Some(failure) = self.state.why_body_was_cut() {
             return ResponsePlan::Replace(Box::new(ErrorReply { state: self.state }.answer(failure, None)));
         }
         if head.headers.len() > MAX_HEADERS {
@@ -243,7 +243,7 @@ pub(super) fn passes_unparsed(state: &RequestState, status: StatusCode) -> bool 
     matches!(StatusTreatment::new(state, status), StatusTreatment::Pass)
         && state.request.rpc.is_none()
         && state.settings.event_streams == EventStreams::Break
-        && state.cut().is_none()
+        && state.why_body_was_cut().is_none()
 }
 
 /// Whether reading a body is useless: there is none, its coding is unknown (R5), or it is too long (R4).

@@ -82,13 +82,13 @@ impl RpcResponse {
         if self.ended || self.frames.is_none() || data.is_empty() {
             return None;
         }
-        let cut = self.cut().filter(|_| self.may_grow);
+        let failure = self.cut_failure_for_client().filter(|_| self.may_grow);
         // Few ends are replaced: text is decoded for those alone.
-        if (cut.is_some() || self.state.ids_of_layers().is_some())
+        if (failure.is_some() || self.state.ids_of_layers().is_some())
             && let Some((chunk, at)) = self.whole_end(data)
         {
             let (before, end) = chunk.split_at(at);
-            if let Some(Failure { fault, origin }) = cut {
+            if let Some(Failure { fault, origin }) = failure {
                 let (last, event) = self.end_with(&fault, origin, None);
                 *data = self.behind(before, last);
                 return Some(event);
@@ -111,7 +111,7 @@ impl RpcResponse {
             return None;
         }
         self.ended = true;
-        if let Some(Failure { fault, origin }) = self.cut() {
+        if let Some(Failure { fault, origin }) = self.cut_failure_for_client() {
             *trailers = self.trailers(&fault);
             return Some(self.failure(&fault, origin, None));
         }
@@ -141,7 +141,7 @@ impl RpcResponse {
 
     /// The body failed with `cause`.
     pub fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
-        let Failure { fault, origin } = self.state.cut().unwrap_or(failure);
+        let Failure { fault, origin } = self.state.why_body_was_cut().unwrap_or(failure);
         let fault = &self.state.adopted(fault, origin);
         let last = match self.rpc {
             _ if !self.can_end() => FinalFrame::BrokenOff,
@@ -272,9 +272,9 @@ impl RpcResponse {
         if before.is_empty() { last } else { [self.as_sent(before.to_vec()), last].concat().into() }
     }
 
-    /// Why the request was cut, where its client should get the reason.
-    fn cut(&self) -> Option<Failure> {
-        if self.is_observed() { None } else { self.state.cut() }
+    /// Why the request's body was cut; `None` in mode `observe`, where the client does not get the reason.
+    fn cut_failure_for_client(&self) -> Option<Failure> {
+        if self.is_observed() { None } else { self.state.why_body_was_cut() }
     }
 
     /// The last message with the outermost id, where a layer inside has put its own (E7).

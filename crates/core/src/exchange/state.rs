@@ -67,8 +67,8 @@ impl RequestState {
         settings: ResponseSettings,
     ) -> Self {
         let AssignedId { id, header: mut id_header, notes } = given;
-        // HPACK's tables are for values that come again. h2 indexes every other value, and compares each new id with some
-        // fifty old ones that have displaced useful entries.
+        // HPACK's tables are for values that come again. h2 indexes every other value, and compares each new id with
+        // some fifty old ones that have displaced useful entries.
         id_header.set_sensitive(view.head.version == Version::HTTP_2);
         let mut request = RequestFlags::new(view, &settings, config.policy());
         let mut cold = ColdState::new(view, notes, &settings, &config);
@@ -162,9 +162,9 @@ impl RequestState {
         }
     }
 
-    /// Why the request's body was cut, if it was (G4, P1): the cut causes all other failures.
+    /// Why the layer cut the request's body off, if it did (G4, P1). Any later failure only follows from that cut.
     #[inline]
-    pub(super) fn cut(&self) -> Option<Failure> {
+    pub(super) fn why_body_was_cut(&self) -> Option<Failure> {
         let flags = self.flags.as_ref().filter(|flags| flags.has(BodyFlags::OVER | BodyFlags::MALFORMED))?;
         let fault =
             if flags.has(BodyFlags::OVER) { self.policy().too_large(flags.limit()?) } else { body_limit::malformed() };
