@@ -43,12 +43,12 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) credentials: Credentials<'a>,
     pub(crate) method: &'a Method,
     pub(crate) path: Option<&'a str>,
-    pub(crate) posted: Posted,
+    pub(crate) body_format: BodyFormat,
 }
 
-/// The form of a request's body, as far as an OAuth server accepts it (R10).
+/// The format of a request's body: of those that an OAuth server accepts (R10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Posted {
+pub(crate) enum BodyFormat {
     /// A form, as RFC 6749 and its extensions define.
     Form,
     /// JSON, as RFC 7591 defines.
@@ -112,9 +112,9 @@ impl<'a> PolicyView<'a> {
 
     /// Whether an error of that protocol keeps its shape for this request (R10).
     pub(super) fn keeps(&self, protocol: Protocol, request: &RequestContext<'_>) -> bool {
-        let is_requested = match (protocol, request.posted) {
-            (Protocol::OAuth { is_registration }, Posted::Json) => is_registration,
-            (Protocol::OAuth { .. }, posted) => posted == Posted::Form,
+        let is_requested = match (protocol, request.body_format) {
+            (Protocol::OAuth { is_registration }, BodyFormat::Json) => is_registration,
+            (Protocol::OAuth { .. }, body_format) => body_format == BodyFormat::Form,
             _ => true,
         };
         is_requested && self.protocols.keep(protocol)

@@ -43,7 +43,7 @@ mod tests {
     use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
     use super::super::credentials::Credentials;
-    use super::super::inner::{KeptProtocols, Posted};
+    use super::super::inner::{BodyFormat, KeptProtocols};
     use super::super::{parse, response, rewrite_parsed};
     use super::*;
     use crate::code::CodeSet;
@@ -106,7 +106,7 @@ mod tests {
             credentials: Credentials::Bearer,
             method: &Method::GET,
             path: None,
-            posted: Posted::Other,
+            body_format: BodyFormat::Other,
         };
         for dialect in Dialect::ALL {
             let known = PolicyView {

@@ -46,7 +46,7 @@ use crate::fault::Fault;
 pub(crate) use crate::{details, rpc};
 use decide::{Decision, decide};
 pub use explanation::Explanation;
-pub(crate) use inner::{Inner, KeptProtocols, PolicyView, Posted, RequestContext};
+pub(crate) use inner::{BodyFormat, Inner, KeptProtocols, PolicyView, RequestContext};
 use parse::{Parsed, lenient, parse};
 use reply_details::ReplyDetails;
 pub(crate) use retained::Retained;

@@ -85,7 +85,7 @@ impl InnerErrorReader<'_> {
             credentials: self.credentials(),
             method: form.target.map_or(&Method::GET, |(method, _)| method),
             path: form.target.map(|(_, path)| path.path()),
-            posted: self.state.request.posted(),
+            body_format: self.state.request.body_format(),
         };
         let known = PolicyView {
             codes: policy.codes(),

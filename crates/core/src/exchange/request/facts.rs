@@ -3,7 +3,7 @@
 use http::{Method, Version};
 
 use super::{HeaderFlags, RequestView};
-use crate::classify::Posted;
+use crate::classify::BodyFormat;
 use crate::classify::credentials::CredentialKind;
 use crate::dialect::rpc::Rpc;
 use crate::exchange::accept::{prefers_page, prefers_problem};
@@ -92,14 +92,14 @@ impl RequestFlags {
         self.is(Self::BODY)
     }
 
-    /// The form of what it posted, as far as an OAuth server accepts it (R10).
-    pub(in crate::exchange) fn posted(self) -> Posted {
+    /// The format of the request's body, as far as an OAuth server accepts it (R10).
+    pub(in crate::exchange) fn body_format(self) -> BodyFormat {
         if self.is(Self::FORM) {
-            Posted::Form
+            BodyFormat::Form
         } else if self.is(Self::JSON) {
-            Posted::Json
+            BodyFormat::Json
         } else {
-            Posted::Other
+            BodyFormat::Other
         }
     }
 

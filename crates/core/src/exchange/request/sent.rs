@@ -74,7 +74,7 @@ impl HeaderFlags {
                     Self::TYPE
                         | second
                         | bit(Self::CALL_TYPE, Rpc::may_be_in(value.as_bytes()))
-                        | posted(value.as_bytes())
+                        | form_or_json(value.as_bytes())
                 }
                 HeaderUse::Credentials => Self::CREDENTIALS,
                 HeaderUse::Expect => {
@@ -147,7 +147,7 @@ fn bit(bit: u32, set: bool) -> u32 {
 
 /// What a POST of this type may request from an OAuth server (R10). Length or one byte identifies nearly all types.
 #[inline]
-fn posted(value: &[u8]) -> u32 {
+fn form_or_json(value: &[u8]) -> u32 {
     let is = |name: &[u8]| {
         let (start, rest) = value.split_at(name.len());
         start.eq_ignore_ascii_case(name) && matches!(rest.first(), None | Some(b';' | b' ' | b'\t'))
