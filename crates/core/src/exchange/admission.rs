@@ -76,7 +76,7 @@ pub(super) fn admit(
             return admission;
         }
     }
-    request::remove_forged(policy, &sent, &mut head.headers, &mut given.notes);
+    request::remove_spoofed(policy, &sent, &mut head.headers, &mut given.notes);
     let view = RequestView { head, sent: &sent, body, stream_limit_per };
     let mut state = RequestState::new(config, &view, given, response_settings);
     count_body(&mut state, body, limit, ObservedLimit::default());
@@ -151,7 +151,7 @@ impl ArrivingRequest<'_> {
     fn admit_guarded(self, head: &mut Parts, matched: &mut Matched, unmatched: Option<Unmatched>) -> Admission {
         let Self { config, body, sent, mut given } = self;
         let policy = &**config.policy();
-        request::remove_forged(policy, sent, &mut head.headers, &mut given.notes);
+        request::remove_spoofed(policy, sent, &mut head.headers, &mut given.notes);
         // A guard may require it (G1).
         request::trace(policy.ids(), head, given.id);
         let stream_limit_per = request::stream_limit_per(head, sent, body, || request::guarding(matched));

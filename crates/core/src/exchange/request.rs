@@ -16,7 +16,7 @@ pub(super) use self::cold_state::ColdState;
 pub(super) use self::counting::stream_limit_per;
 pub(super) use self::facts::{RequestFlags, negotiates};
 pub(super) use self::guarded::{GuardOutcome, ObservedGuards, check_body, guard, guarding, is_preflight};
-pub(super) use self::identity::{AssignedId, identify, mark, printable, remove_forged, trace};
+pub(super) use self::identity::{AssignedId, identify, mark, printable, remove_spoofed, trace};
 pub(super) use self::sent::HeaderFlags;
 use super::BodyFacts;
 use crate::policy::BodyLimitPer;

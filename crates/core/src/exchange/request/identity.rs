@@ -73,14 +73,14 @@ pub(in crate::exchange) fn mark(
 /// Removes headers that a service would take for the layer's own: the headers of `forward_id`, and those that are always
 /// [removed](is_removed), which are noted.
 #[inline(always)]
-pub(in crate::exchange) fn remove_forged(
+pub(in crate::exchange) fn remove_spoofed(
     policy: &Policy,
     sent: &HeaderFlags,
     headers: &mut HeaderMap,
     notes: &mut Option<Box<EventFields>>,
 ) {
     let ids = policy.forwarded_ids();
-    if sent.has(HeaderFlags::FORGED) || !ids.is_empty() {
+    if sent.has(HeaderFlags::LOOK_ALIKE) || !ids.is_empty() {
         remove_all(ids, sent, headers, notes);
     }
 }
@@ -93,7 +93,7 @@ fn remove_all(
     notes: &mut Option<Box<EventFields>>,
 ) {
     auth::forward::remove(forwarded_ids, headers);
-    if sent.has(HeaderFlags::FORGED) {
+    if sent.has(HeaderFlags::LOOK_ALIKE) {
         notes.get_or_insert_default().removed_headers = Some(remove_look_alikes(headers));
     }
 }

@@ -44,7 +44,7 @@ impl HeaderFlags {
     /// A header that names another method (G0).
     const METHOD: u32 = 1 << 15;
     /// A header that a service would mistake for one that the layer sets.
-    pub(super) const FORGED: u32 = 1 << 16;
+    pub(super) const LOOK_ALIKE: u32 = 1 << 16;
     /// A header that services read keys from has a value (R1).
     const KEY: u32 = 1 << 17;
     pub(super) const TRACED: u32 = 1 << 18;
@@ -84,12 +84,12 @@ impl HeaderFlags {
                 HeaderUse::Id => Self::ID,
                 HeaderUse::Key => bit(Self::KEY, has_value(value)),
                 HeaderUse::MethodOverride => Self::METHOD,
-                HeaderUse::Removed => Self::FORGED,
+                HeaderUse::Removed => Self::LOOK_ALIKE,
                 HeaderUse::Te => first_of(has, Self::TE, Self::TAKES_TRAILERS, || value == "trailers"),
                 HeaderUse::Trace => Self::TRACED,
                 HeaderUse::TransferEncoding => Self::TRANSFER_CODING,
                 // Beside a `content-type` it counts as a second line (G3). Without one it does not count.
-                HeaderUse::TypeLookAlike => Self::FORGED | Self::TWO_TYPES,
+                HeaderUse::TypeLookAlike => Self::LOOK_ALIKE | Self::TWO_TYPES,
                 HeaderUse::Upgrade => Self::UPGRADE,
             };
         }
