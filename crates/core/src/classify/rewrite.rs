@@ -16,34 +16,35 @@ use crate::dialect::{Dialect, ParsedBody, Shape};
 use crate::fault::Fault;
 
 pub(crate) enum RewriteDecision<'b> {
-    /// The body is to be rewritten.
+    /// Write a new body.
     Rewrite(Rewrite<'b>),
-    /// The body passes in the shape of its protocol (R10). The head and the log get these fields.
+    /// Send the body unchanged, because it is in the shape of its protocol (R10). Only the head and the log get the
+    /// contents of the rewrite.
     Pass(Rewrite<'b>),
 }
 
 pub(crate) struct Rewrite<'b> {
     fault: Fault,
-    /// A cleaned text that the fault does not have yet: most are copied once, into the reply.
+    /// The cleaned message, while it still borrows from the body: it replaces the fault's, without another copy.
     text: Option<Cow<'b, str>>,
     pub(crate) shape: Option<Shape>,
-    /// The body already is in the client's dialect (R12).
+    /// The part of the body that stays, if the body already is in the client's dialect (R12) or keeps its form (R10).
     pub(crate) own: Option<Retained>,
-    /// The code is the service's own, or follows from its response; else its status stands for it (P1).
+    /// The service's response determines the code; else only the status does (P1).
     pub(crate) named: bool,
     /// What decided the code; `None` where no inner error was read.
     pub(crate) by: Option<DecidedBy>,
     /// The index of the rule that decided, if one did.
     pub(crate) rule: Option<usize>,
-    /// The status that it sends instead of the inner one (R1).
+    /// The status that this rule sends instead of the inner one (R1).
     pub(crate) to_status: Option<StatusCode>,
     /// The names of fields that no rule reads, and that no client gets (R14).
     pub(crate) dropped: Option<Box<str>>,
-    /// The body's own code, where it is unknown here.
+    /// The code in the body, if the policy does not know it.
     pub(crate) unknown_code: Option<Box<str>>,
     /// Fields that the policy keeps, for a dialect whose error object takes them (R12): a JSON object.
     pub(crate) kept: Option<Box<str>>,
-    /// The body as it was read, where that took leniency (R3), or without its secrets (R17).
+    /// The body to rewrite instead of the received one: repaired for the parser (R3), or without its secrets (R17).
     pub(crate) lenient: Option<Vec<u8>>,
 }
 
@@ -81,7 +82,7 @@ impl<'b> RewriteDecision<'b> {
         if matches!(parsed.kept, KeptForm::Whole(_)) { Self::Pass(rewrite) } else { Self::Rewrite(rewrite) }
     }
 
-    /// The result without borrows, for a body that is dropped.
+    /// The same result, without references into the body.
     pub(super) fn into_owned<'o>(self) -> RewriteDecision<'o> {
         match self {
             Self::Rewrite(rewrite) => RewriteDecision::Rewrite(rewrite.into_owned()),
@@ -89,7 +90,8 @@ impl<'b> RewriteDecision<'b> {
         }
     }
 
-    /// The result for a body as it was read, where that took leniency. One that passes is not read again.
+    /// Adds the repaired body, which only the lenient parser could read: the rewrite needs it, a body that passes does
+    /// not.
     pub(super) fn with_lenient(mut self, body: Vec<u8>) -> Self {
         if let Self::Rewrite(rewrite) = &mut self {
             rewrite.lenient.get_or_insert(body);
@@ -97,7 +99,7 @@ impl<'b> RewriteDecision<'b> {
         self
     }
 
-    /// The result for a body without its secrets (R17). One that passes is written with what is left of it.
+    /// Adds the body without its secrets (R17). A body that would pass unchanged is rewritten without them instead.
     #[cfg(feature = "redact")]
     pub(super) fn with_redacted(self, body: Vec<u8>, kept: KeptForm) -> Self {
         match (self, kept) {
@@ -109,7 +111,7 @@ impl<'b> RewriteDecision<'b> {
     }
 }
 
-/// The shape in which the body was read. Of a body that keeps its form only the head was.
+/// The shape in which the body was parsed. A body that keeps its form has none: only its head was parsed.
 fn shape_of(parsed: &Parsed<'_, '_>) -> Option<Shape> {
     match parsed.content {
         ParsedBody::Envelope(_) if parsed.kept == KeptForm::Nothing => Some(Shape::Standard),
@@ -119,7 +121,7 @@ fn shape_of(parsed: &Parsed<'_, '_>) -> Option<Shape> {
 }
 
 impl<'b> Rewrite<'b> {
-    /// A fault as it is.
+    /// The fault itself, without any change by an inner error.
     #[inline]
     pub(crate) fn unchanged(fault: Fault) -> Self {
         Self {
@@ -143,7 +145,7 @@ impl<'b> Rewrite<'b> {
         Self { by: Some(by), named: false, ..Self::unchanged(fault) }
     }
 
-    /// A line of text, with the text that its client gets, if any.
+    /// An inner error that is one line of text, with the text that its client gets, if any.
     #[inline]
     pub(super) fn of_line(fault: Fault, by: DecidedBy, text: Option<Cow<'b, str>>) -> Self {
         Self { shape: Some(Shape::PlainText), text, by: Some(by), named: false, ..Self::unchanged(fault) }
@@ -166,7 +168,7 @@ impl<'b> Rewrite<'b> {
         }
     }
 
-    /// Adds an issue list, which has the text as well (E8).
+    /// Adds an issue list with the message as its only issue (E8).
     fn with_issues(mut self) -> Self {
         if let Some(text) = self.text.take() {
             self.fault = self.fault.with_clean_message(text.into_owned());
