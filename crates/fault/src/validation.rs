@@ -15,7 +15,7 @@ use http::StatusCode;
 use crate::code::ErrorCode;
 use crate::details::compose;
 use crate::fault::Fault;
-use crate::issues::written::{NamedIssue, of_parameters};
+use crate::issues::written::{NamedIssue, list_of_issues};
 
 /// One wrong value of a request: its place, the problem, and a code for programs. For [`Fault::invalid`].
 ///
@@ -73,7 +73,7 @@ impl Fault {
 
 /// A report without issues still makes an error: its program declared the value invalid.
 fn with_issues<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> Fault {
-    let list = of_parameters(issues);
+    let list = list_of_issues(issues);
     Fault::unprocessable().with_raw_details(list.and_then(|list| compose(None, &[], Some(&list), None)))
 }
 

@@ -187,7 +187,7 @@ fn is_ours(id: &str) -> bool {
 fn details_of(rich: &RpcDetails) -> Option<Box<RawValue>> {
     let metadata = rich.metadata.iter().fold(Writer::new(128), |json, (name, text)| json.text(name, text));
     let came = (!rich.metadata.is_empty()).then(|| Cow::Owned(metadata.into_string()));
-    let issues = written::of_parameters(rich.violations.iter().map(named_issue));
+    let issues = written::list_of_issues(rich.violations.iter().map(named_issue));
     details::compose(came, &[], issues.as_deref(), None)
 }
 

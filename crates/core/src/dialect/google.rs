@@ -193,7 +193,7 @@ impl<'a> GoogleDetails<'a> {
     /// The violations as an issue list (E8).
     fn issues(&self) -> Option<String> {
         let lists = self.by_type(BAD_REQUEST).filter_map(|it| json::array(it.raw("fieldViolations")?.get()));
-        written::of_parameters(lists.flatten().filter_map(|violation| {
+        written::list_of_issues(lists.flatten().filter_map(|violation| {
             let violation = Object::parse(violation.get())?;
             let parameter = violation.string("field").unwrap_or_default().into_owned();
             let code = violation.string("reason").and_then(|reason| issue_code(&reason)).map(Cow::Owned);

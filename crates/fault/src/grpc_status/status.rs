@@ -108,7 +108,7 @@ impl<'a> StatusParts<'a> {
         let Some(rich) = self.rich() else { return fault };
         let metadata = rich.metadata.iter().fold(Writer::new(128), |json, (key, value)| json.text(key, value));
         let metadata = if metadata.is_empty() { None } else { Some(Cow::Owned(metadata.into_string())) };
-        let issues = written::of_parameters(rich.violations.iter().map(issue));
+        let issues = written::list_of_issues(rich.violations.iter().map(issue));
         let unknown = self.recognised.is_none() && is_identifier(&rich.reason);
         let reason = Some(&*rich.reason).filter(|_| unknown);
         fault.with_raw_details(details::compose(metadata, &[], issues.as_deref(), reason))

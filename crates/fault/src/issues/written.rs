@@ -22,7 +22,7 @@ pub fn of_place(place: &Place, message: &str) -> String {
 }
 
 /// The list of several parameters; `None` for an empty one.
-pub fn of_parameters<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> Option<String> {
+pub fn list_of_issues<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> Option<String> {
     let mut list = List::new();
     for issue in issues {
         push(&mut list, &issue.parameter, &issue.message, issue.code.as_deref());
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(first_parameter(r#"{"issues":[{"path":[],"message":"m"}]}"#), None);
         assert!(of_place(&Place::parse("p"), "{\"a\":1}").contains("\"Invalid.\""));
         assert!(
-            of_parameters([NamedIssue { parameter: "a.".repeat(50), message: "m".into(), code: None }])
+            list_of_issues([NamedIssue { parameter: "a.".repeat(50), message: "m".into(), code: None }])
                 .unwrap()
                 .contains("a.a.a")
         );
