@@ -163,14 +163,14 @@ pub(super) fn message_of(message: &'static str, captures: &Captures<'_>, whole: 
         let (kind, behind) = behind.split_once('}').unwrap_or((behind, ""));
         sentence.push_str(literal);
         let text = captures.iter().find(|(it, _)| *it == kind).map_or("", |(_, text)| text);
-        sentence.push_str(&in_words(kind, text));
+        sentence.push_str(&capture_in_words(kind, text));
         left = behind;
     }
     sentence.push_str(left);
     sentence
 }
 
-fn in_words<'t>(kind: &str, text: &'t str) -> Cow<'t, str> {
+fn capture_in_words<'t>(kind: &str, text: &'t str) -> Cow<'t, str> {
     match kind {
         "kind" => Cow::Borrowed(text.split(' ').next().unwrap_or_default()),
         // A name with a dot or a capital is the program's own.
