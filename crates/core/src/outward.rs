@@ -170,7 +170,7 @@ impl<'a> OutwardForm<'a> {
         let text = fault.text();
         Some(match without_noise(lists, fault.details_json()?, &text)? {
             details if lists && self.text != text => {
-                written::retold(&details, &text, &self.text).map_or(details, Cow::Owned)
+                written::with_new_message(&details, &text, &self.text).map_or(details, Cow::Owned)
             }
             details => details,
         })

@@ -156,7 +156,7 @@ pub fn only_repeat(details: &str, message: &str) -> bool {
 
 /// The details with the sent message as the only issue, if the list had only the old message (E8); `None` if the list
 /// has more.
-pub fn retold(details: &str, message: &str, leaving: &str) -> Option<String> {
+pub fn with_new_message(details: &str, message: &str, leaving: &str) -> Option<String> {
     let is_message = |list: &RawValue| list.get() == super::of_message(message);
     let object = Object::parse(details).filter(|details| details.raw("issues").is_some_and(is_message))?;
     let list = [("issues", super::of_message(leaving).into_bytes())];
