@@ -189,7 +189,7 @@ pub(crate) fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str
 
 /// The text of a fault in a form without a place for its issues: its own, else the first issue (E8), else its code's.
 pub(crate) fn stated(fault: &Fault) -> Cow<'_, str> {
-    let first = || written::first_stated(fault.details_json()?, fault.left_out());
+    let first = || written::first_issue_as_text(fault.details_json()?, fault.left_out());
     fault.own_text().or_else(|| first().map(Cow::Owned)).unwrap_or_else(|| fault.text())
 }
 

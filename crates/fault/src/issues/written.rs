@@ -54,7 +54,7 @@ pub fn first_parameter(details: &str) -> Option<String> {
 }
 
 /// The first issue as a text, and the number of other issues (E8); `None` if there is no issue.
-pub fn first_stated(details: &str, left_out: usize) -> Option<String> {
+pub fn first_issue_as_text(details: &str, left_out: usize) -> Option<String> {
     let issues = list_in(details)?;
     let message = Object::parse(issues.first()?.get())?.string("message")?;
     let more = issues.len() - 1 + left_out;
