@@ -147,7 +147,7 @@ pub fn beside_issues(details: &str) -> Option<String> {
 }
 
 /// Whether the list contains nothing but the message.
-pub fn only_repeat(details: &str, message: &str) -> bool {
+pub fn only_repeats_message(details: &str, message: &str) -> bool {
     let issues = list_in(details).unwrap_or_default();
     let [only] = &issues[..] else { return false };
     let says = || Object::parse(only.get()).filter(|issue| !issue.has("code"))?.string("message");
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn e8_a_list_that_repeats_the_message_is_told_apart() {
-        assert!(only_repeat(r#"{"a":1,"issues":[{"path":[],"message":"m"}]}"#, "m"));
+        assert!(only_repeats_message(r#"{"a":1,"issues":[{"path":[],"message":"m"}]}"#, "m"));
         for other in [
             r#"{"issues":[{"path":[],"message":"n"}]}"#,
             r#"{"issues":[{"path":["m"],"message":"m"}]}"#,
@@ -223,7 +223,7 @@ mod tests {
             r#"{"issues":[{"path":[],"message":"m"},{"path":[],"message":"m"}]}"#,
             r#"[{"path":[],"message":"m"}]"#,
         ] {
-            assert!(!only_repeat(other, "m"), "{other}");
+            assert!(!only_repeats_message(other, "m"), "{other}");
         }
     }
 }
