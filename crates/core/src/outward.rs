@@ -182,7 +182,7 @@ impl<'a> OutwardForm<'a> {
 pub(crate) fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str) -> Option<Cow<'d, str>> {
     match details {
         "null" => None,
-        _ if !always_lists && written::only_repeats_message(details, text) => written::beside_issues(details).map(Cow::Owned),
+        _ if !always_lists && written::only_repeats_message(details, text) => written::details_without_issues(details).map(Cow::Owned),
         _ => Some(Cow::Borrowed(details)),
     }
 }

@@ -233,7 +233,7 @@ impl CustomValues<'_, '_> {
         let details = self.out.details?;
         let has_issues = self.description.template.as_ref().is_some_and(|it| it.has(Placeholder::Issues));
         match Object::parse(details).filter(|object| has_issues && object.has("issues")) {
-            Some(_) => written::beside_issues(details).map(Cow::Owned),
+            Some(_) => written::details_without_issues(details).map(Cow::Owned),
             None => Some(Cow::Borrowed(details)),
         }
     }

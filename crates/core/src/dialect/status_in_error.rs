@@ -30,7 +30,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
         && let Some(errors) = written::by_field(details)
     {
         let body = Writer::new(out.size()).text("message", out.message).raw("errors", errors);
-        return match written::beside_issues(details) {
+        return match written::details_without_issues(details) {
             Some(others) => body.raw("details", others).close(),
             None => body.close(),
         };

@@ -138,7 +138,7 @@ pub fn by_field(details: &str) -> Option<Vec<u8>> {
 }
 
 /// The fields of the details, without the list.
-pub fn beside_issues(details: &str) -> Option<String> {
+pub fn details_without_issues(details: &str) -> Option<String> {
     let mut others = Writer::new(details.len());
     for (name, value) in Object::parse(details)?.members().filter(|(name, _)| *name != "issues") {
         others = others.raw(name, value.get());
