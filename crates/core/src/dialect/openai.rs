@@ -72,7 +72,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let is_status = |code: &str| matches!(code.as_bytes(), [b'4' | b'5', _, _]);
     parsed.code = parsed.code.filter(|code| error.words("code").is_some() || !is_status(code)).or(Some(kind));
     if let Some(place) = error.words("param").and_then(|param| Place::of_parameter(&param)) {
-        parsed.issues = Some(Cow::Owned(written::of_place(&place, &message)));
+        parsed.issues = Some(Cow::Owned(written::list_of_one_issue(&place, &message)));
     }
     Some(parsed)
 }

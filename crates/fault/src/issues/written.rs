@@ -13,7 +13,7 @@ use crate::place::Place;
 use crate::sentences::without_values;
 
 /// The list of one parameter that is wrong.
-pub fn of_place(place: &Place, message: &str) -> String {
+pub fn list_of_one_issue(place: &Place, message: &str) -> String {
     let mut list = List::new();
     // A text that is no message is none in an issue either (R3).
     let message = message::of_recognised_text(&without_values(message)).map(Cow::into_owned);
@@ -191,12 +191,12 @@ mod tests {
             ("input.[1][text]", r#"["input",1,"text"]"#, "input[1].text"),
             ("007", r#"["007"]"#, "007"),
         ] {
-            let list = of_place(&Place::parse(param), "m");
+            let list = list_of_one_issue(&Place::parse(param), "m");
             assert_eq!(list, format!("[{{\"path\":{path},\"message\":\"m\"}}]"));
             assert_eq!(first_parameter(&format!("{{\"issues\":{list}}}")).as_deref(), Some(again));
         }
         assert_eq!(first_parameter(r#"{"issues":[{"path":[],"message":"m"}]}"#), None);
-        assert!(of_place(&Place::parse("p"), "{\"a\":1}").contains("\"Invalid.\""));
+        assert!(list_of_one_issue(&Place::parse("p"), "{\"a\":1}").contains("\"Invalid.\""));
         assert!(
             list_of_issues([NamedIssue { parameter: "a.".repeat(50), message: "m".into(), code: None }])
                 .unwrap()
