@@ -278,7 +278,7 @@ pub fn quoted(text: &str) -> Vec<u8> {
 
 /// `object` with these fields set: each at its old place, or at the end. Of its other fields, those for which `stay` is
 /// true remain unchanged.
-pub fn with_members(object: &Object<'_>, set: &[(&str, Vec<u8>)], stay: impl Fn(&str, &RawValue) -> bool) -> Vec<u8> {
+pub fn with_fields(object: &Object<'_>, set: &[(&str, Vec<u8>)], stay: impl Fn(&str, &RawValue) -> bool) -> Vec<u8> {
     set_members(object, set, &stay)
 }
 

@@ -8,7 +8,7 @@ use http::StatusCode;
 
 use super::error_object;
 use super::form::{DialectSpec, KnownFields};
-use super::json::{Writer, quoted, with_members};
+use super::json::{Writer, quoted, with_fields};
 use super::outgoing::{Outgoing, PreservedBody, is_name};
 use super::parsed_error::{Body, DialectCode, ParsedError};
 use crate::code::ErrorCode;
@@ -82,9 +82,9 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     if !error.raw("type").is_some_and(|kind| stays("type", kind)) {
         set.insert(0, ("type", quoted(out.code)));
     }
-    let error = with_members(&error, &set, stays);
+    let error = with_fields(&error, &set, stays);
     let set = [("type", quoted("error")), ("error", error), ("request_id", quoted(out.request_id))];
-    with_members(&kept.body, &set, |_, _| kept.whole)
+    with_fields(&kept.body, &set, |_, _| kept.whole)
 }
 
 #[cfg(test)]

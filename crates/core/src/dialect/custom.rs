@@ -26,7 +26,7 @@ pub(crate) use self::template::{Placeholder, Template};
 use self::values::BodyValues;
 use super::form::{Described, DialectSpec, KnownFields};
 use super::issues::written;
-use super::json::{self, Object, push_string, quoted, with_members};
+use super::json::{self, Object, push_string, quoted, with_fields};
 use super::outgoing::{Outgoing, PreservedBody, is_name, timestamp};
 use super::parsed_error::{Body, DialectCode, ParsedError};
 use crate::code;
@@ -199,7 +199,7 @@ impl Described for Description {
         }
         let message = self.message.iter().find(|place| place.first(body).is_some_and(|it| text_of(it).is_some()));
         let set = [(message.or(self.message.first()), out.message), (self.request_id.as_ref(), out.request_id)];
-        let compact = String::from_utf8(with_members(&kept.body, &[], |_, _| true)).unwrap_or_default();
+        let compact = String::from_utf8(with_fields(&kept.body, &[], |_, _| true)).unwrap_or_default();
         let placed = set.into_iter().filter_map(|(place, value)| Some((place?, value)));
         let body = placed
             .fold(compact, |body, (place, value)| pointer::replaced(&body, place.steps(), &quoted(value)).into_owned());

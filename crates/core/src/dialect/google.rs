@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::error_object;
 use super::form::DialectSpec;
 use super::issues::written::{self, NamedIssue};
-use super::json::{self, Object, Writer, quoted, with_members};
+use super::json::{self, Object, Writer, quoted, with_fields};
 use super::outgoing::{Outgoing, PreservedBody, is_name, list};
 use super::parsed_error::{Body, DialectCode, ParsedError};
 use super::rich::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, TYPE_URL, issue_code, metadata_of};
@@ -135,8 +135,8 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     if error.json("details").is_none_or(|details| details.starts_with('[')) {
         set.push(("details", details.readdressed(out)));
     }
-    let error = with_members(&error, &set, |_, _| true);
-    with_members(&kept.body, &[("error", error)], |_, _| true)
+    let error = with_fields(&error, &set, |_, _| true);
+    with_fields(&kept.body, &[("error", error)], |_, _| true)
 }
 
 /// The details of an error, each with the name of its type.
@@ -205,7 +205,7 @@ impl<'a> GoogleDetails<'a> {
     fn readdressed(&self, out: &Outgoing<'_>) -> Vec<u8> {
         let set = [("requestId", quoted(out.request_id))];
         let ours = |detail: &GoogleDetail<'_>| match &detail.object {
-            Some(object) if detail.name == REQUEST_INFO => with_members(object, &set, |_, _| true),
+            Some(object) if detail.name == REQUEST_INFO => with_fields(object, &set, |_, _| true),
             _ => detail.raw.get().as_bytes().to_vec(),
         };
         let missing = self.by_type(REQUEST_INFO).next().is_none().then(|| request_info(out));

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::form::{DialectSpec, KnownFields};
-use super::json::{Object, Writer, quoted, with_members};
+use super::json::{Object, Writer, quoted, with_fields};
 use super::outgoing::{Outgoing, PreservedBody, WrittenAdvice, is_name};
 use super::parsed_error::{Body, ParsedError};
 use crate::code::is_well_formed;
@@ -90,8 +90,8 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         None if !error.has("data") => set.push(("data", self::data(out))),
         _ => {}
     }
-    let error = with_members(&error, &set, |_, _| true);
-    with_members(&kept.body, &[("error", error)], |_, _| true)
+    let error = with_fields(&error, &set, |_, _| true);
+    with_fields(&kept.body, &[("error", error)], |_, _| true)
 }
 
 /// The data of a layer inside, with this layer's id and advice (E7).
@@ -99,7 +99,7 @@ fn readdressed(data: &Object<'_>, request_id: &str, advice: &WrittenAdvice<'_>) 
     let mut set = vec![("request_id", quoted(request_id))];
     set.extend(advice.retry.map(|retry| ("retry", quoted(retry))));
     set.extend(advice.docs.map(|docs| ("docs", quoted(&docs.text()))));
-    with_members(data, &set, |_, _| true)
+    with_fields(data, &set, |_, _| true)
 }
 
 /// Whether a layer has written a body: its data have a code and an id.
@@ -114,8 +114,8 @@ pub(crate) fn with_id(body: &[u8], request_id: &str, advice: &WrittenAdvice<'_>)
     let replaced = Object::of_body(body).and_then(|body| {
         let error = body.object("error")?;
         let data = readdressed(&error.object("data")?, request_id, advice);
-        let error = with_members(&error, &[("data", data)], |_, _| true);
-        Some(with_members(&body, &[("error", error)], |_, _| true))
+        let error = with_fields(&error, &[("data", data)], |_, _| true);
+        Some(with_fields(&body, &[("error", error)], |_, _| true))
     });
     replaced.unwrap_or_else(|| body.to_vec())
 }

@@ -10,7 +10,7 @@ use http::StatusCode;
 use super::error_object;
 use super::form::{DialectSpec, KnownFields};
 use super::issues::written;
-use super::json::{Object, Writer, quoted, with_members};
+use super::json::{Object, Writer, quoted, with_fields};
 use super::outgoing::{Outgoing, PreservedBody, is_name};
 use super::parsed_error::{Body, DialectCode, ParsedError};
 use super::place::Place;
@@ -96,8 +96,8 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     if !error.raw("code").is_some_and(|code| stays("code", code)) {
         set.push(("code", quoted(out.code)));
     }
-    let error = with_members(&error, &set, stays);
-    with_members(&kept.body, &[("error", error)], |_, _| kept.whole)
+    let error = with_fields(&error, &set, stays);
+    with_fields(&kept.body, &[("error", error)], |_, _| kept.whole)
 }
 
 fn kind(status: StatusCode) -> &'static str {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::form::{DialectSpec, KnownFields};
-use super::json::{Writer, quoted, with_members};
+use super::json::{Writer, quoted, with_fields};
 use super::outgoing::{Docs, Outgoing, PreservedBody, is_name};
 use super::parsed_error::{Body, ParsedError};
 
@@ -65,7 +65,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     if let Some(details) = out.details {
         set.push(("details", details.into()));
     }
-    with_members(&kept.body, &set, stays)
+    with_fields(&kept.body, &set, stays)
 }
 
 const BLANK: &str = "about:blank";

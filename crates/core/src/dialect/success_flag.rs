@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::form::{DialectSpec, KnownFields};
-use super::json::{Object, Writer, quoted, with_members};
+use super::json::{Object, Writer, quoted, with_fields};
 use super::outgoing::{Outgoing, PreservedBody};
 use super::parsed_error::{Body, ParsedError};
 
@@ -41,7 +41,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
 
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let set = [("success", b"false".to_vec()), ("error", quoted(out.message))];
-    with_members(&kept.body, &set, |_, _| kept.whole)
+    with_fields(&kept.body, &set, |_, _| kept.whole)
 }
 
 fn further_members<'a>(body: &Object<'a>) -> Option<Cow<'a, str>> {

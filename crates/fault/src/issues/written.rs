@@ -160,7 +160,7 @@ pub fn with_new_message(details: &str, message: &str, leaving: &str) -> Option<S
     let is_message = |list: &RawValue| list.get() == super::of_message(message);
     let object = Object::parse(details).filter(|details| details.raw("issues").is_some_and(is_message))?;
     let list = [("issues", super::of_message(leaving).into_bytes())];
-    String::from_utf8(json::with_members(&object, &list, |_, _| true)).ok()
+    String::from_utf8(json::with_fields(&object, &list, |_, _| true)).ok()
 }
 
 fn list_in(details: &str) -> Option<Vec<&RawValue>> {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::value::RawValue;
 
 use super::values::BodyValues;
-use crate::dialect::json::{self, Object, with_members};
+use crate::dialect::json::{self, Object, with_fields};
 
 /// A place in a body. The empty pointer is the body itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,7 +140,7 @@ pub(super) fn replaced<'t>(text: &'t str, steps: &[Step], value: &[u8]) -> Cow<'
     match object.raw(name) {
         Some(inside) => {
             let inside = replaced(inside.get(), rest, value).into_owned().into_bytes();
-            owned(with_members(&object, &[(name, inside)], |_, _| true))
+            owned(with_fields(&object, &[(name, inside)], |_, _| true))
         }
         None => Cow::Borrowed(text),
     }
