@@ -28,7 +28,7 @@ pub fn compose(
         details = Some(if has_it { came } else { with_member(came, name, value.get()) });
     }
     if let Some(issues) = issues {
-        details = Some(with_member(details_without_issues(details), "issues", issues));
+        details = Some(with_member(object_for_issues(details), "issues", issues));
     }
     if let Some(code) = upstream_code {
         let mut text = Vec::new();
@@ -61,7 +61,7 @@ fn has_room_for_a_code(details: &str) -> bool {
 
 /// The object that an issue list is put into: if the details are not an object, they move under `details`. A field that
 /// only has the list's name makes room.
-fn details_without_issues(details: Option<String>) -> String {
+fn object_for_issues(details: Option<String>) -> String {
     let Some(details) = details else { return String::new() };
     match Object::parse(&details) {
         None => format!("{{\"details\":{details}}}"),

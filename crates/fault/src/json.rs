@@ -279,11 +279,11 @@ pub fn quoted(text: &str) -> Vec<u8> {
 /// `object` with these fields set: each at its old place, or at the end. Of its other fields, those for which `stay` is
 /// true remain unchanged.
 pub fn with_fields(object: &Object<'_>, set: &[(&str, Vec<u8>)], stay: impl Fn(&str, &RawValue) -> bool) -> Vec<u8> {
-    set_members(object, set, &stay)
+    set_fields(object, set, &stay)
 }
 
 /// Compiled once for all callers.
-fn set_members(object: &Object<'_>, set: &[(&str, Vec<u8>)], stay: &dyn Fn(&str, &RawValue) -> bool) -> Vec<u8> {
+fn set_fields(object: &Object<'_>, set: &[(&str, Vec<u8>)], stay: &dyn Fn(&str, &RawValue) -> bool) -> Vec<u8> {
     let mut json = Writer::new(128);
     let mut written = vec![false; set.len()];
     for (name, value) in object.members() {
