@@ -165,7 +165,7 @@ impl<'a> OutwardForm<'a> {
         }
     }
 
-    /// The details as they leave. `lists`: the form has an issue list in every `invalid_request`.
+    /// The details to send. `lists`: in this form, every `invalid_request` has an issue list.
     pub(crate) fn details<'f>(&self, fault: &'f Fault, lists: bool) -> Option<Cow<'f, str>> {
         let text = fault.text();
         Some(match without_noise(lists, fault.details_json()?, &text)? {
@@ -177,17 +177,20 @@ impl<'a> OutwardForm<'a> {
     }
 }
 
-/// Leaves out details without content: `null`, and an issue list that only repeats the message. Such a list stays where
-/// the form always has one.
+/// Leaves out details without content: `null`, and an issue list that only repeats the message. The list stays if the
+/// form `always_lists` the issues.
 pub(crate) fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str) -> Option<Cow<'d, str>> {
     match details {
         "null" => None,
-        _ if !always_lists && written::only_repeats_message(details, text) => written::details_without_issues(details).map(Cow::Owned),
+        _ if !always_lists && written::only_repeats_message(details, text) => {
+            written::details_without_issues(details).map(Cow::Owned)
+        }
         _ => Some(Cow::Borrowed(details)),
     }
 }
 
-/// The text of a fault in a form without a place for its issues: its own, else the first issue (E8), else its code's.
+/// The message of a fault in a form that cannot list issues: the fault's own, else the first issue (E8), else the
+/// message of its code.
 pub(crate) fn stated(fault: &Fault) -> Cow<'_, str> {
     let first = || written::first_issue_as_text(fault.details_json()?, fault.left_out());
     fault.own_text().or_else(|| first().map(Cow::Owned)).unwrap_or_else(|| fault.text())

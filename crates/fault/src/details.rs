@@ -59,8 +59,8 @@ fn has_room_for_a_code(details: &str) -> bool {
     Object::parse(details).is_some_and(|details| !details.has("upstream_code"))
 }
 
-/// The object that an issue list is put into: if the details are not an object, they move under `details`. A field that
-/// only has the list's name makes room.
+/// The details as the object that an issue list is added to. Details that are not an object move into its field
+/// `details`. A field `issues` is removed.
 fn object_for_issues(details: Option<String>) -> String {
     let Some(details) = details else { return String::new() };
     match Object::parse(&details) {
@@ -70,7 +70,7 @@ fn object_for_issues(details: Option<String>) -> String {
     }
 }
 
-/// `object` (empty text is an empty one) with one more field at its end.
+/// `object` with one more field at its end. An empty text counts as `{}`.
 fn with_member(object: String, name: &str, json: &str) -> String {
     let mut object = if object.is_empty() { b"{}".to_vec() } else { object.into_bytes() };
     let end = object.iter().rposition(|byte| *byte == b'}').unwrap_or(0);
@@ -80,7 +80,7 @@ fn with_member(object: String, name: &str, json: &str) -> String {
     String::from_utf8(object).unwrap_or_default()
 }
 
-/// Appends a field to an object that is still open.
+/// Appends a field to the text of an object whose closing brace is not written yet.
 fn push_member(object: &mut Vec<u8>, name: &str, json: &str) {
     if object.trim_ascii_end() != b"{" {
         object.push(b',');

@@ -276,14 +276,14 @@ pub fn quoted(text: &str) -> Vec<u8> {
     json
 }
 
-/// `object` with these fields set: each at its old place, or at the end. Of its other fields, those for which `stay` is
-/// true remain unchanged.
-pub fn with_fields(object: &Object<'_>, set: &[(&str, Vec<u8>)], stay: impl Fn(&str, &RawValue) -> bool) -> Vec<u8> {
-    set_fields(object, set, &stay)
+/// `object` with the fields of `set`: each replaces the field of its name, or comes at the end. Of the other fields,
+/// those for which `keep` returns true stay unchanged, and the rest are left out.
+pub fn with_fields(object: &Object<'_>, set: &[(&str, Vec<u8>)], keep: impl Fn(&str, &RawValue) -> bool) -> Vec<u8> {
+    set_fields(object, set, &keep)
 }
 
-/// Compiled once for all callers.
-fn set_fields(object: &Object<'_>, set: &[(&str, Vec<u8>)], stay: &dyn Fn(&str, &RawValue) -> bool) -> Vec<u8> {
+/// [`with_fields`], compiled once for all callers.
+fn set_fields(object: &Object<'_>, set: &[(&str, Vec<u8>)], keep: &dyn Fn(&str, &RawValue) -> bool) -> Vec<u8> {
     let mut json = Writer::new(128);
     let mut written = vec![false; set.len()];
     for (name, value) in object.members() {
@@ -292,7 +292,7 @@ fn set_fields(object: &Object<'_>, set: &[(&str, Vec<u8>)], stay: &dyn Fn(&str, 
                 json = json.raw(name, &set[at].1);
                 written[at] = true;
             }
-            None if stay(name, value) => json = json.raw(name, value.get()),
+            None if keep(name, value) => json = json.raw(name, value.get()),
             _ => {}
         }
     }

@@ -17,13 +17,14 @@ pub(super) const FORM: DialectSpec = DialectSpec {
 
 const MEDIA_TYPE: &str = "application/problem+json";
 
-/// By its media type, or by its fields if the type is lost. An error object is more specific than either.
+/// Recognises the dialect by its media type, or by its fields if the type is lost. A body with an `error` object is in
+/// another dialect.
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
-    let typed = body.media_type.is_some_and(|it| it.eq_ignore_ascii_case(MEDIA_TYPE.as_bytes()));
-    let untold = body.error.is_none();
+    let has_type = body.media_type.is_some_and(|it| it.eq_ignore_ascii_case(MEDIA_TYPE.as_bytes()));
+    let has_error_object = body.error.is_some();
     let body = &body.object;
-    let shaped = body.string("title").is_some() && ["type", "detail"].into_iter().any(|name| body.has(name));
-    if !untold || !typed && !shaped {
+    let has_fields = body.string("title").is_some() && ["type", "detail"].into_iter().any(|name| body.has(name));
+    if has_error_object || !has_type && !has_fields {
         return None;
     }
     let message = ["detail", "message", "title"].into_iter().find_map(|name| body.words(name));
@@ -70,12 +71,12 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 
 const BLANK: &str = "about:blank";
 
-/// The page of the code (E10), else no type.
+/// The documentation page of the code (E10); without one `about:blank`, RFC 9457's word for no type.
 fn type_of<'a>(out: &Outgoing<'a>) -> Cow<'a, str> {
     out.advice.docs.map_or(Cow::Borrowed(BLANK), Docs::text)
 }
 
-/// Whether a type adds something to the status, and is short enough for a detail (E9).
+/// Whether a `type` states more than the status does, and is short enough for the details (E9).
 pub(super) fn is_type(uri: &str) -> bool {
     const MAX_BYTES: usize = 256;
 

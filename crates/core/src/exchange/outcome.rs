@@ -91,7 +91,7 @@ pub struct RewrittenBody {
     pub unenforced: Option<Box<Event>>,
 }
 
-/// The end of a body that failed.
+/// How to end a response body that failed after its head was sent, and what to log.
 #[derive(Debug)]
 #[must_use]
 pub struct BodyFailure {

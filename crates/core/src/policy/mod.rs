@@ -313,7 +313,7 @@ impl Policy {
 
     /// The policy's own codes, by name.
     pub fn own_codes(&self) -> impl Iterator<Item = &ErrorCode> {
-        self.codes.own()
+        self.codes.custom_codes()
     }
 
     /// The code of that name, of the catalogue or of the policy's own.

@@ -12,16 +12,16 @@ use crate::message;
 use crate::place::Place;
 use crate::sentences::without_values;
 
-/// The list of one parameter that is wrong.
+/// An issue list with one issue: the parameter at `place` is wrong.
 pub fn list_of_one_issue(place: &Place, message: &str) -> String {
     let mut list = List::new();
-    // A text that is no message is none in an issue either (R3).
+    // A text that is not fit for a message is not fit for an issue either (R3).
     let message = message::of_recognised_text(&without_values(message)).map(Cow::into_owned);
     list.push(&place.json(), message.as_deref().unwrap_or_default(), None);
     list.close()
 }
 
-/// The list of several parameters; `None` for an empty one.
+/// An issue list with one issue for each parameter; `None` if there are no issues.
 pub fn list_of_issues<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> Option<String> {
     let mut list = List::new();
     for issue in issues {
@@ -31,7 +31,7 @@ pub fn list_of_issues<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> O
 }
 
 fn push(list: &mut List, param: &str, message: &str, code: Option<&str>) {
-    // A text that is no message is none in an issue either (R3).
+    // A text that is not fit for a message is not fit for an issue either (R3).
     let message = message::of_recognised_text(message);
     list.push(&path_of_parameter(param), message.as_deref().unwrap_or_default(), code);
 }
@@ -47,13 +47,14 @@ fn path_of_parameter(param: &str) -> Vec<u8> {
     path.close()
 }
 
-/// The first issue's path as a parameter's name; `None` if it has none.
+/// The path of the first issue as a parameter's name; `None` if the path is empty.
 pub fn first_parameter(details: &str) -> Option<String> {
     let name = parameter_of(&path_of(list_in(details)?.first()?)?);
     if name.is_empty() { None } else { Some(name) }
 }
 
-/// The first issue as a text, and the number of other issues (E8); `None` if there is no issue.
+/// The first issue as one line of text, which ends with the number of the other issues (E8). `None` if there is no
+/// issue.
 pub fn first_issue_as_text(details: &str, left_out: usize) -> Option<String> {
     let issues = list_in(details)?;
     let message = Object::parse(issues.first()?.get())?.string("message")?;
@@ -111,7 +112,8 @@ fn parameter_of(path: &[&RawValue]) -> String {
     name
 }
 
-/// `{field:[texts]}`, with the fields in the order of their first issue; `None` if no issue has a field.
+/// The issues as a JSON object `{"field":["text", …]}`, with the fields in the order of their first issue. `None` if no
+/// issue has a field.
 pub fn by_field(details: &str) -> Option<Vec<u8>> {
     let mut fields: Vec<(String, Vec<u8>)> = Vec::new();
     let mut places = HashMap::new();
@@ -137,7 +139,7 @@ pub fn by_field(details: &str) -> Option<Vec<u8>> {
     Some(json.close())
 }
 
-/// The fields of the details, without the list.
+/// The details without their issue list; `None` if nothing else is in them.
 pub fn details_without_issues(details: &str) -> Option<String> {
     let mut others = Writer::new(details.len());
     for (name, value) in Object::parse(details)?.members().filter(|(name, _)| *name != "issues") {
@@ -146,7 +148,7 @@ pub fn details_without_issues(details: &str) -> Option<String> {
     if others.is_empty() { None } else { Some(others.into_string()) }
 }
 
-/// Whether the list contains nothing but the message.
+/// Whether the only issue in the details has this message, and neither a path nor a code.
 pub fn only_repeats_message(details: &str, message: &str) -> bool {
     let issues = list_in(details).unwrap_or_default();
     let [only] = &issues[..] else { return false };
@@ -154,12 +156,12 @@ pub fn only_repeats_message(details: &str, message: &str) -> bool {
     path_of(only).is_some_and(|path| path.is_empty()) && says().is_some_and(|parsed| parsed == message)
 }
 
-/// The details with the sent message as the only issue, if the list had only the old message (E8); `None` if the list
-/// has more.
-pub fn with_new_message(details: &str, message: &str, leaving: &str) -> Option<String> {
-    let is_message = |list: &RawValue| list.get() == super::of_message(message);
+/// The details with the new message in their issue list, if that list only repeats the old one (E8); `None` if the list
+/// says more.
+pub fn with_new_message(details: &str, old: &str, new: &str) -> Option<String> {
+    let is_message = |list: &RawValue| list.get() == super::of_message(old);
     let object = Object::parse(details).filter(|details| details.raw("issues").is_some_and(is_message))?;
-    let list = [("issues", super::of_message(leaving).into_bytes())];
+    let list = [("issues", super::of_message(new).into_bytes())];
     String::from_utf8(json::with_fields(&object, &list, |_, _| true)).ok()
 }
 

@@ -1,7 +1,7 @@
-//! Which rows of the table a text cannot fit, by the pairs of bytes in it.
+//! Rules out the rows of the table that cannot fit a text, by the pairs of adjacent bytes in that text.
 //!
-//! A text that a row fits contains the words of the row, and so their pairs of letters. A text is looked through once
-//! for all rows: most have a pair that is not in it.
+//! A text that fits a row contains the words of the row, and so each pair of letters in them. One pass over the text
+//! collects its pairs: most rows have a pair that the text lacks.
 
 use std::array;
 use std::collections::HashMap;
@@ -14,8 +14,8 @@ pub(super) struct BytePairs([bool; PLACES]);
 
 const PLACES: usize = 1024;
 
-/// The byte pairs without which a row cannot match, those that are rarest in the table first. A row with fewer than six
-/// pairs repeats its first one.
+/// The byte pairs that a text must contain to fit a row: the six that are rarest in the table, rarest first. A row with
+/// fewer than six pairs repeats its rarest one.
 #[derive(Clone, Copy)]
 pub(super) struct NeededPairs([usize; 6]);
 
@@ -31,7 +31,7 @@ impl BytePairs {
         needed.0.iter().all(|at| self.0[*at % PLACES])
     }
 
-    /// The rows whose pairs are all there.
+    /// The rows that the text may fit: it has all the pairs that they need.
     pub(super) fn rows(&self) -> impl Iterator<Item = &'static Sentence> {
         ROWS.iter().filter(|(_, needed)| needed.is_none_or(|needed| self.have(needed))).map(|(row, _)| *row)
     }

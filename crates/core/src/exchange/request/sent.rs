@@ -14,14 +14,14 @@ use crate::guard::body_limit;
 pub(in crate::exchange) struct HeaderFlags {
     has: u32,
     pub(in crate::exchange) call: Option<Call>,
-    /// The only length that is declared.
+    /// The `content-length`, if there is exactly one.
     pub(super) length: Option<u64>,
 }
 
 impl HeaderFlags {
-    /// There is an `x-request-id`.
+    /// The request has an `x-request-id`.
     pub(super) const ID: u32 = 1;
-    /// There is an `authorization`.
+    /// The request has an `authorization`.
     const CREDENTIALS: u32 = 1 << 1;
     /// An `accept` may distinguish RFC 9457 from the envelope (R11).
     pub(super) const CHOOSES: u32 = 1 << 2;
@@ -52,7 +52,7 @@ impl HeaderFlags {
     pub(super) const FORM: u32 = 1 << 20;
     pub(super) const JSON: u32 = 1 << 19;
 
-    /// Beside the facts, the first content type.
+    /// Notes the facts of all headers, and also returns the first `content-type`.
     #[inline]
     pub(in crate::exchange) fn scan<'h>(
         head: &'h Parts,
@@ -104,7 +104,7 @@ impl HeaderFlags {
         (Self { has, call: headers.call(&head.method, &head.uri), length }, media_type)
     }
 
-    /// The remaining facts where the headers are not read.
+    /// Only the call, for a request whose headers do not matter.
     pub(in crate::exchange) fn of_call_alone(&self) -> Self {
         Self { call: self.call, ..Self::default() }
     }
@@ -145,7 +145,8 @@ fn bit(bit: u32, set: bool) -> u32 {
     if set { bit } else { 0 }
 }
 
-/// What a POST of this type may request from an OAuth server (R10). Length or one byte identifies nearly all types.
+/// The flag of a content type that OAuth servers accept: a form or JSON (R10). For nearly all other types, the length
+/// or one byte is enough to rule both out.
 #[inline]
 fn form_or_json(value: &[u8]) -> u32 {
     let is = |name: &[u8]| {
@@ -159,7 +160,8 @@ fn form_or_json(value: &[u8]) -> u32 {
     }
 }
 
-/// A header whose first line counts: `what`, if that line has it.
+/// For a header of which only the first line counts: the flags to add for this line. `seen` marks that there was a
+/// line, `what` that the first one fulfils `has_it`.
 #[inline]
 fn first_of(has: u32, seen: u32, what: u32, has_it: impl FnOnce() -> bool) -> u32 {
     if has & seen != 0 { 0 } else { seen | bit(what, has_it()) }
