@@ -83,7 +83,7 @@ impl CapturedBody {
 impl fmt::Debug for CapturedBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { status, content_type, body, whole } = self;
-        f.debug_struct("Shown")
+        f.debug_struct("CapturedBody")
             .field("status", status)
             .field("content_type", content_type)
             .field("bytes", &body.len())
