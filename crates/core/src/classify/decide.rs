@@ -83,7 +83,7 @@ pub(super) fn rule_of<'k>(
     parsed: &Parsed<'k, '_>,
     mut note: impl FnMut(usize, Option<&'static str>),
 ) -> Option<(usize, &'k Rule)> {
-    if parsed.known.rules.is_empty() {
+    if parsed.policy.rules.is_empty() {
         return None;
     }
     let body = if let ParsedBody::Foreign(foreign) = parsed.content { Some(&foreign.parsed) } else { None };
@@ -95,7 +95,7 @@ pub(super) fn rule_of<'k>(
         path: parsed.request.path,
         method: parsed.request.method,
     };
-    let mut fit = |code| rule::first_fit(parsed.known.rules, &facts(code), &mut note);
+    let mut fit = |code| rule::first_fit(parsed.policy.rules, &facts(code), &mut note);
     match body {
         Some(body) if body.wider.is_some() => body.names().find_map(|name| fit(Some(name))),
         _ => fit(body.and_then(|body| body.code.as_deref())),
@@ -104,7 +104,7 @@ pub(super) fn rule_of<'k>(
 
 /// The code of a layer's envelope (E7).
 fn of_envelope<'k>(envelope: &Envelope<'_>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
-    if parsed.known.by_status && !envelope.known {
+    if parsed.policy.by_status && !envelope.known {
         (of_status(parsed.status, parsed.headers, parsed.request).0, CodeSource::UnknownLayer)
     } else {
         (envelope.code.clone(), CodeSource::Layer { in_head: false })
@@ -120,9 +120,9 @@ fn vouched_code<'k>(foreign: &Foreign<'_>, parsed: &Parsed<'k, '_>) -> Option<(E
 /// vouches for a code that is unknown here, or for a text.
 fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     let name = body.code.as_deref().filter(|_| body.own == DialectCode::Canonical)?;
-    let (code, is_known) = standard::parse_code(name, parsed.known.codes)?;
+    let (code, is_known) = standard::parse_code(name, parsed.policy.codes)?;
     let in_head = || parsed.is_vouched && parsed.head.as_ref().is_some_and(|head| head.code == code);
-    if parsed.known.by_status && !is_known {
+    if parsed.policy.by_status && !is_known {
         None
     } else if !parsed.status.is_server_error() || in_head() {
         Some((code, CodeSource::Layer { in_head: false }))
@@ -133,11 +133,11 @@ fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option
 
 /// The code of a layer inside that wrote the client's own dialect (E7).
 fn code_in_head<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
-    let head = parsed.head.as_ref().filter(|_| parsed.is_own && parsed.known.dialect != Dialect::Standard)?;
-    let source = if parsed.known.negotiated {
+    let head = parsed.head.as_ref().filter(|_| parsed.is_own && parsed.policy.dialect != Dialect::Standard)?;
+    let source = if parsed.policy.negotiated {
         // Where the client chose the shape, the body has the code, or no layer wrote it.
         (body.code.as_deref() == Some(head.code.as_str())).then_some(CodeSource::Layer { in_head: true })
-    } else if parsed.known.by_status && !head.known {
+    } else if parsed.policy.by_status && !head.known {
         None
     } else if parsed.is_vouched {
         Some(CodeSource::Layer { in_head: true })
@@ -167,13 +167,13 @@ fn of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> (Erro
 /// The code that a body names, by the policy, the catalogue or its dialect.
 fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCode> {
     if let DialectCode::Named(name) = &body.own
-        && let Some(code) = parsed.known.codes.find(name)
+        && let Some(code) = parsed.policy.codes.find(name)
     {
         return Some(code);
     }
     // A list is more specific than a code that the status has as well.
     let adds = |code: &ErrorCode| !parsed.lists || *code != ErrorCode::of_status(parsed.status);
-    let code = body.names().find_map(|name| parsed.known.codes.find(name)).filter(adds);
+    let code = body.names().find_map(|name| parsed.policy.codes.find(name)).filter(adds);
     match &body.own {
         DialectCode::Code(own) => code.or_else(|| Some(own.clone())),
         _ => code,

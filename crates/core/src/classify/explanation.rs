@@ -46,7 +46,7 @@ impl Explanation {
             ParsedBody::Foreign(foreign) => it.note_body(foreign, parsed.lists),
             ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => {}
         }
-        it.note_shapes(parsed.known.shapes, inner.bytes());
+        it.note_shapes(parsed.policy.shapes, inner.bytes());
         match decision.source {
             CodeSource::Layer { in_head: true } | CodeSource::Otherwise(DecidedBy::Layer) => {
                 it.header = Some(decision.code.as_str().to_owned());

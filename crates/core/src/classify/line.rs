@@ -15,12 +15,12 @@ use crate::message;
 
 /// The line that is the whole body, where no rule, no sentence of a framework (R13) and no secret (R17) is looked for.
 #[inline]
-pub(super) fn line<'b>(inner: &Inner<'_, 'b>, known: &PolicyView<'_>) -> Option<&'b str> {
+pub(super) fn line<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> Option<&'b str> {
     #[cfg(feature = "redact")]
-    if known.redact {
+    if policy.redact {
         return None;
     }
-    let is_read = known.rules.is_empty() && inner.status.is_client_error() && !dialect::tells_of_input(inner.status);
+    let is_read = policy.rules.is_empty() && inner.status.is_client_error() && !dialect::tells_of_input(inner.status);
     if is_read { dialect::plain_text(inner.headers, inner.bytes()) } else { None }
 }
 
@@ -109,7 +109,7 @@ mod tests {
             body_format: BodyFormat::Other,
         };
         for dialect in Dialect::ALL {
-            let known = PolicyView {
+            let policy = PolicyView {
                 codes: &CodeSet::default(),
                 shapes: &[],
                 rules: &[],
@@ -122,8 +122,8 @@ mod tests {
                 negotiated: false,
                 page: false,
             };
-            let by_all = rewrite_parsed(parse(inner, &known), inner, &request, &known);
-            assert_eq!(facts(response(inner, &request, &known)), facts(by_all), "{:?} {:?}", inner.status, inner.body);
+            let by_all = rewrite_parsed(parse(inner, &policy), inner, &request, &policy);
+            assert_eq!(facts(response(inner, &request, &policy)), facts(by_all), "{:?} {:?}", inner.status, inner.body);
         }
     }
 }

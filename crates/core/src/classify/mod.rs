@@ -58,14 +58,14 @@ use text::text;
 pub(crate) fn response<'b>(
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
+    policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
-    if inner.is_status_alone() && known.rules.is_empty() {
-        return of_status_alone(inner, request, known);
+    if inner.is_status_alone() && policy.rules.is_empty() {
+        return of_status_alone(inner, request, policy);
     }
-    match line::line(inner, known) {
+    match line::line(inner, policy) {
         Some(line) => line::rewrite(line, inner, request),
-        None => rewrite_parsed(parse(inner, known), inner, request, known),
+        None => rewrite_parsed(parse(inner, policy), inner, request, policy),
     }
 }
 
@@ -74,11 +74,11 @@ fn rewrite_parsed<'b>(
     mut body: ParsedBody<'b>,
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
+    policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
     match lenient(&body, inner) {
-        None => rewrite(&mut body, inner, request, known),
-        Some(lenient) => rewrite_lenient(lenient, inner, request, known),
+        None => rewrite(&mut body, inner, request, policy),
+        Some(lenient) => rewrite_lenient(lenient, inner, request, policy),
     }
 }
 
@@ -86,10 +86,10 @@ fn rewrite_parsed<'b>(
 fn of_status_alone(
     inner: &Inner<'_, '_>,
     request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
+    policy: &PolicyView<'_>,
 ) -> RewriteDecision<'static> {
     let (code, by) = decide::of_status(inner.status, inner.headers, request);
-    let fault = with_issue_list(Fault::new(code), known.dialect);
+    let fault = with_issue_list(Fault::new(code), policy.dialect);
     RewriteDecision::Rewrite(Rewrite::of_status(fault, by))
 }
 
@@ -99,13 +99,13 @@ fn rewrite<'b>(
     body: &mut ParsedBody<'b>,
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
+    policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
     #[cfg(feature = "redact")]
-    if known.redact {
-        return redacted::rewrite(body, inner, request, known);
+    if policy.redact {
+        return redacted::rewrite(body, inner, request, policy);
     }
-    let parsed = Parsed::new(body, inner, request, known);
+    let parsed = Parsed::new(body, inner, request, policy);
     let decision = decide(&parsed);
     decided(&parsed, decision)
 }
@@ -124,22 +124,22 @@ fn rewrite_lenient<'b>(
     lenient: Vec<u8>,
     inner: &Inner<'_, '_>,
     request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
+    policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
     let inner = inner.with_body(&lenient);
-    let mut body = parse(&inner, known);
-    let decision = rewrite(&mut body, &inner, request, known).into_owned();
+    let mut body = parse(&inner, policy);
+    let decision = rewrite(&mut body, &inner, request, policy).into_owned();
     decision.with_lenient(lenient)
 }
 
 /// Explains what [`response`] decides.
-pub(crate) fn explain(inner: &Inner<'_, '_>, request: &RequestContext<'_>, known: &PolicyView<'_>) -> Explanation {
-    let mut body = parse(inner, known);
+pub(crate) fn explain(inner: &Inner<'_, '_>, request: &RequestContext<'_>, policy: &PolicyView<'_>) -> Explanation {
+    let mut body = parse(inner, policy);
     match lenient(&body, inner) {
-        None => explanation(&mut body, inner, request, known),
+        None => explanation(&mut body, inner, request, policy),
         Some(lenient) => {
             let inner = inner.with_body(&lenient);
-            explanation(&mut parse(&inner, known), &inner, request, known)
+            explanation(&mut parse(&inner, policy), &inner, request, policy)
         }
     }
 }
@@ -148,9 +148,9 @@ fn explanation<'b>(
     body: &mut ParsedBody<'b>,
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
+    policy: &PolicyView<'_>,
 ) -> Explanation {
-    let parsed = Parsed::new(body, inner, request, known);
+    let parsed = Parsed::new(body, inner, request, policy);
     Explanation::new(inner, &parsed, &decide(&parsed))
 }
 

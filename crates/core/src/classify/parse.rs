@@ -14,7 +14,7 @@ pub(super) struct Parsed<'c, 'b> {
     pub(super) status: StatusCode,
     pub(super) headers: &'c HeaderMap,
     pub(super) request: &'c RequestContext<'c>,
-    pub(super) known: &'c PolicyView<'c>,
+    pub(super) policy: &'c PolicyView<'c>,
     /// The contents of the body, or those that stand in for it.
     pub(super) content: &'c ParsedBody<'b>,
     pub(super) kept: KeptForm,
@@ -52,10 +52,10 @@ pub(super) enum KeptForm {
 
 /// Parses the body of an inner error.
 #[inline]
-pub(super) fn parse<'b>(inner: &Inner<'_, 'b>, known: &PolicyView<'_>) -> ParsedBody<'b> {
+pub(super) fn parse<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> ParsedBody<'b> {
     match inner.bytes() {
         [] => ParsedBody::Nothing,
-        body => dialect::read(dialect::declared_type(inner.headers), body, &known.readable(), inner.status),
+        body => dialect::read(dialect::declared_type(inner.headers), body, &policy.readable(), inner.status),
     }
 }
 
@@ -72,29 +72,29 @@ impl<'c, 'b> Parsed<'c, 'b> {
         body: &'c mut ParsedBody<'b>,
         inner: &Inner<'c, 'b>,
         request: &'c RequestContext<'c>,
-        known: &'c PolicyView<'c>,
+        policy: &'c PolicyView<'c>,
     ) -> Self {
         let is_protocol = matches!(body, ParsedBody::Protocol(_));
-        let kept = replace(body, inner, request, known);
+        let kept = replace(body, inner, request, policy);
         let content = &*body;
         let foreign = if let ParsedBody::Foreign(foreign) = content { Some(foreign) } else { None };
-        let is_own = foreign.is_some_and(|foreign| foreign.shape == known.dialect.shape());
+        let is_own = foreign.is_some_and(|foreign| foreign.shape == policy.dialect.shape());
         let lists = dialect::tells_of_input(inner.status) && foreign.is_some_and(|foreign| foreign.parsed.has_issues());
-        let media_type = if known.rules.is_empty() { None } else { dialect::media_type(inner.headers) };
-        let head = foreign.filter(|foreign| may_be_layers(foreign, is_own, inner.status, known));
-        let head = head.and_then(|_| layer_head::envelope(inner.headers, known.codes));
+        let media_type = if policy.rules.is_empty() { None } else { dialect::media_type(inner.headers) };
+        let head = foreign.filter(|foreign| may_be_layers(foreign, is_own, inner.status, policy));
+        let head = head.and_then(|_| layer_head::envelope(inner.headers, policy.codes));
         Self {
             status: inner.status,
             headers: inner.headers,
             request,
-            known,
+            policy,
             kept,
             is_protocol,
             media_type,
             is_vouched: head.as_ref().is_some_and(|head| is_vouched(&head.code, inner)),
             head,
             is_own,
-            stays: is_own && !known.negotiated,
+            stays: is_own && !policy.negotiated,
             lists,
             content,
         }
@@ -103,8 +103,8 @@ impl<'c, 'b> Parsed<'c, 'b> {
 
 /// Whether a layer may have written a foreign body: in the client's dialect, or on a 5xx in a shape of the policy's own
 /// (R15).
-fn may_be_layers(foreign: &Foreign<'_>, is_own: bool, status: StatusCode, known: &PolicyView<'_>) -> bool {
-    is_own && known.dialect != Dialect::Standard
+fn may_be_layers(foreign: &Foreign<'_>, is_own: bool, status: StatusCode, policy: &PolicyView<'_>) -> bool {
+    is_own && policy.dialect != Dialect::Standard
         || status.is_server_error() && foreign.parsed.own == DialectCode::Canonical
 }
 
@@ -119,23 +119,23 @@ fn replace<'b>(
     body: &mut ParsedBody<'b>,
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
+    policy: &PolicyView<'_>,
 ) -> KeptForm {
     let (content, kept) = match *body {
         ParsedBody::Envelope(_) | ParsedBody::Foreign(_) | ParsedBody::Unread(_) => return KeptForm::Nothing,
-        ParsedBody::Protocol(protocol) => of_protocol(protocol, inner, request, known),
+        ParsedBody::Protocol(protocol) => of_protocol(protocol, inner, request, policy),
         ParsedBody::Nothing if inner.headers.is_empty() && inner.reason.is_none() => return KeptForm::Nothing,
-        ParsedBody::Nothing => without_body(inner, known),
+        ParsedBody::Nothing => without_body(inner, policy),
     };
     *body = content;
     kept
 }
 
 /// A body that is empty, or that nothing was read of: the head may have its code, the status line its text.
-fn without_body<'b>(inner: &Inner<'_, 'b>, known: &PolicyView<'_>) -> (ParsedBody<'b>, KeptForm) {
+fn without_body<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> (ParsedBody<'b>, KeptForm) {
     let is_empty = inner.bytes().is_empty();
     let is_page = !is_empty && layer_head::is_page(inner.headers);
-    let head = if is_empty || is_page { layer_head::envelope(inner.headers, known.codes) } else { None };
+    let head = if is_empty || is_page { layer_head::envelope(inner.headers, policy.codes) } else { None };
     match (head, inner.reason) {
         (Some(head), _) => (ParsedBody::Envelope(head), if is_page { KeptForm::Page } else { KeptForm::Nothing }),
         (None, Some(reason)) if is_empty => (ParsedBody::Foreign(Foreign::plain_text(reason)), KeptForm::Nothing),
@@ -149,26 +149,26 @@ fn of_protocol<'b>(
     protocol: Protocol,
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
+    policy: &PolicyView<'_>,
 ) -> (ParsedBody<'b>, KeptForm) {
-    let kept = if known.keeps(protocol, request) { kept_form(protocol, inner, known) } else { KeptForm::Nothing };
+    let kept = if policy.keeps(protocol, request) { kept_form(protocol, inner, policy) } else { KeptForm::Nothing };
     let content = if kept == KeptForm::Nothing {
-        let foreign = dialect::read_rewritten(inner.bytes(), &known.readable(), inner.status);
+        let foreign = dialect::read_rewritten(inner.bytes(), &policy.readable(), inner.status);
         foreign.map(|foreign| ParsedBody::Foreign(without_code_on_5xx(foreign, inner.status)))
     } else {
-        let head = layer_head::envelope(inner.headers, known.codes);
+        let head = layer_head::envelope(inner.headers, policy.codes);
         head.filter(|_| layer_head::is_whole(inner.headers)).map(ParsedBody::Envelope)
     };
     (content.unwrap_or(ParsedBody::Nothing), kept)
 }
 
-fn kept_form(protocol: Protocol, inner: &Inner<'_, '_>, known: &PolicyView<'_>) -> KeptForm {
+fn kept_form(protocol: Protocol, inner: &Inner<'_, '_>, policy: &PolicyView<'_>) -> KeptForm {
     if protocol == Protocol::JsonRpc && layer_head::is_whole(inner.headers) && json_rpc::is_layers(inner.bytes()) {
         return KeptForm::LayersJsonRpc;
     }
     match protocol.filtered(inner.bytes(), inner.status, "") {
         // A second layer must recognise it again (E7).
-        Some(written) if matches!(parse(&inner.with_body(&written), known), ParsedBody::Protocol(_)) => {
+        Some(written) if matches!(parse(&inner.with_body(&written), policy), ParsedBody::Protocol(_)) => {
             KeptForm::Filtered(protocol)
         }
         None if inner.status.is_client_error() => KeptForm::Whole(protocol),

@@ -19,10 +19,10 @@ pub(super) fn rewrite<'b>(
     body: &mut ParsedBody<'b>,
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
+    policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
     let is_line = is_line(body, inner.bytes());
-    let parsed = Parsed::new(body, inner, request, known);
+    let parsed = Parsed::new(body, inner, request, policy);
     let decision = decide(&parsed);
     let without = if is_layers(&parsed, &decision) { None } else { without_secrets(inner) };
     let Some((bytes, reason)) = without else { return decided(&parsed, decision) };
@@ -32,8 +32,8 @@ pub(super) fn rewrite<'b>(
         body: inner.body.map(|_| &*bytes),
         reason: reason.as_deref(),
     };
-    let mut body = if is_line { dialect::read_line(&bytes, inner.status) } else { parse(&less, known) };
-    let parsed = Parsed::new(&mut body, &less, request, known);
+    let mut body = if is_line { dialect::read_line(&bytes, inner.status) } else { parse(&less, policy) };
+    let parsed = Parsed::new(&mut body, &less, request, policy);
     let kept = parsed.kept;
     let decision = decided(&parsed, decision).into_owned();
     decision.with_redacted(bytes, kept)

@@ -30,7 +30,7 @@ impl ReplyDetails {
     /// Collects the details of an error.
     #[inline]
     pub(super) fn new(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Self {
-        let lists = decision.code == ErrorCode::INVALID_REQUEST && parsed.known.dialect.spec().lists_issues;
+        let lists = decision.code == ErrorCode::INVALID_REQUEST && parsed.policy.dialect.spec().lists_issues;
         let (foreign, members) = match parsed.content {
             ParsedBody::Envelope(envelope) => return Self::of_layer(envelope, parsed, decision, lists),
             ParsedBody::Foreign(foreign) => (Some(foreign), foreign.members.as_ref()),
@@ -38,7 +38,7 @@ impl ReplyDetails {
             ParsedBody::Nothing | ParsedBody::Protocol(_) => (None, None),
         };
         let fields = unread_fields(foreign, members, parsed, decision);
-        let takes_fields = parsed.known.dialect.spec().takes_fields && !fields.kept.is_empty();
+        let takes_fields = parsed.policy.dialect.spec().takes_fields && !fields.kept.is_empty();
         let added = if takes_fields { &[] } else { &*fields.kept };
         let passing = foreign.filter(|_| decision.passes);
         let is_layers = matches!(decision.source, CodeSource::Layer { .. });
@@ -79,7 +79,7 @@ fn unread_fields<'p>(
     let body = foreign.map(|foreign| &foreign.parsed);
     let is_rewritten = parsed.status.is_client_error() && !(parsed.is_own && decision.passes);
     let members = members.filter(|members| is_rewritten && members.are_left(body));
-    let kept = if decision.passes { parsed.known.kept } else { &[] };
+    let kept = if decision.passes { parsed.policy.kept } else { &[] };
     members.map(|members| unread_fields::sort(members, body, kept)).unwrap_or_default()
 }
 
@@ -140,5 +140,5 @@ fn unknown_code(foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decis
 
 /// Whether a body's code is neither a code of the policy or the catalogue, nor its status, nor a name of its dialect.
 fn is_unknown(code: &str, foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>) -> bool {
-    parsed.known.codes.find(code).is_none() && *code != *parsed.status.as_str() && !foreign.defines(code)
+    parsed.policy.codes.find(code).is_none() && *code != *parsed.status.as_str() && !foreign.defines(code)
 }

@@ -40,7 +40,7 @@ pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Opti
         (KeptForm::Filtered(protocol), _) => Some(Retained::Protocol(protocol)),
         (KeptForm::LayersJsonRpc, _) => Some(Retained::LayersJsonRpc),
         // The head has the code for which a layer inside wrote the page. It stays for a client that gets pages (E7).
-        (KeptForm::Page, ParsedBody::Envelope(head)) if parsed.known.page && decision.code == head.code => {
+        (KeptForm::Page, ParsedBody::Envelope(head)) if parsed.policy.page && decision.code == head.code => {
             Some(Retained::Page)
         }
         (KeptForm::Nothing, _) if parsed.stays => {
@@ -56,5 +56,5 @@ pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Opti
 
 /// Whether a service's error keeps its names alone, whatever decided (R10).
 fn has_names_alone(parsed: &Parsed<'_, '_>) -> bool {
-    parsed.status.is_server_error() && parsed.known.dialect.spec().has_names_alone_on_5xx
+    parsed.status.is_server_error() && parsed.policy.dialect.spec().has_names_alone_on_5xx
 }
