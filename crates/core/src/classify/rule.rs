@@ -311,7 +311,7 @@ impl Rule {
     }
 
     /// The exact text that it names.
-    pub(crate) fn very_text(&self) -> Option<&str> {
+    pub(crate) fn exact_message(&self) -> Option<&str> {
         match &self.text {
             Some(Text::Exact(text)) => Some(text),
             _ => None,

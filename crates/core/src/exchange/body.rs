@@ -250,7 +250,7 @@ impl<'e> ErrorForm<'e> {
             return OutwardForm::canonical(fault, status, self.page().is_none());
         }
         let rules = rule::backwards(self.policy.rules(self.settings), fault.code(), target)
-            .map(|rule| InverseMapRule { name: rule.inner_code(), text: rule.very_text() });
+            .map(|rule| InverseMapRule { name: rule.inner_code(), text: rule.exact_message() });
         let entries = self.policy.outward(self.settings);
         let leaving = OutwardForm::new(fault, status, self.dialect(), entries, rules);
         if kept { OutwardForm { status, ..leaving } } else { leaving }

@@ -19,7 +19,7 @@ impl Rule {
 
     /// Whether it requires a text that no message has once the white space around it is gone.
     pub(crate) fn requires_margins(&self) -> bool {
-        self.very_text().is_some_and(|text| text != text.trim())
+        self.exact_message().is_some_and(|text| text != text.trim())
     }
 
     fn media_type(&self) -> Option<String> {

@@ -12,7 +12,7 @@ pub(super) fn lint(report: &mut Report<'_>) {
     report.for_each_pattern(like_expression);
     for part in 0..=report.loaded.builder.scopes.len() {
         for (index, rule) in report.loaded.policy.parts[part].own_rules().iter().enumerate() {
-            message_like_expression(report, &TablePath::Map(part, index), rule.very_text().unwrap_or_default());
+            message_like_expression(report, &TablePath::Map(part, index), rule.exact_message().unwrap_or_default());
         }
     }
 }

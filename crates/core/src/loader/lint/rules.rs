@@ -117,7 +117,7 @@ fn text_left_out(report: &mut Report<'_>, part: usize, rules: &[(TablePath, &Rul
 fn text_of_two_codes(report: &mut Report<'_>, dialect: Dialect, rules: &[(TablePath, &Rule)], reported: &mut Describe) {
     const NAME: &str = "text-of-two-codes";
     for (at, (place, rule)) in rules.iter().enumerate() {
-        let same = |other: &&(TablePath, &Rule)| other.1.very_text() == rule.very_text() && other.1.to() != rule.to();
+        let same = |other: &&(TablePath, &Rule)| other.1.exact_message() == rule.exact_message() && other.1.to() != rule.to();
         let Some((first, other)) = rules[..at].iter().find(same) else { continue };
         if reported.insert((NAME, place.clone())) {
             let line = report.location(place, (first, "message"));
@@ -136,7 +136,7 @@ fn rules_of(loaded: &PolicyFile, part: usize) -> Vec<(TablePath, &Rule)> {
         scope.own_rules().iter().enumerate().map(move |(index, rule)| (TablePath::Map(at, index), &**rule))
     };
     let all = loaded.around(part).flat_map(own);
-    all.filter(|(_, rule)| rule.very_text().is_some() && rule.route().is_none()).collect()
+    all.filter(|(_, rule)| rule.exact_message().is_some() && rule.route().is_none()).collect()
 }
 
 /// The scopes in which errors are written in another dialect than the standard one, and its dialects.
