@@ -51,18 +51,18 @@ fn of_foreign<'b>(foreign: &Foreign<'b>, parsed: &Parsed<'_, 'b>, decision: &Dec
         return Some(text);
     }
     let body = &foreign.parsed;
-    let (recognised, very_text) = match decision.source {
+    let (recognised, has_exact_message) = match decision.source {
         CodeSource::Layer { .. } | CodeSource::UnknownLayer => return of_body(body, message::clean),
-        CodeSource::Rule(_, rule) => (rule.names_code() || rule.names_message(), rule.very_text().is_some()),
+        CodeSource::Rule(_, rule) => (rule.names_code() || rule.names_message(), rule.has_exact_message().is_some()),
         CodeSource::Dialect => (true, false),
         CodeSource::Otherwise(_) => (false, false),
     };
     if decision.code == ErrorCode::INTERNAL_ERROR || parsed.status.is_server_error() && !recognised {
-        return if very_text { of_body(body, message::of_recognised_text) } else { None };
+        return if has_exact_message { of_body(body, message::of_recognised_text) } else { None };
     }
     let clean = if recognised { message::of_recognised_text } else { message::from_foreign_text };
     // A client of the body's own dialect reads the text, whatever issues are in it (R12).
-    let is_whole = very_text || parsed.stays;
+    let is_whole = has_exact_message || parsed.stays;
     match &body.client_message {
         ClientMessage::Text(text) if !is_whole => clean(text).map(|text| Cow::Owned(text.into_owned())),
         ClientMessage::Nothing if !is_whole => None,
