@@ -18,7 +18,7 @@ impl Rule {
     }
 
     /// Whether it requires a text that no message has once the white space around it is gone.
-    pub(crate) fn requires_margins(&self) -> bool {
+    pub(crate) fn requires_outer_spaces(&self) -> bool {
         self.exact_message().is_some_and(|text| text != text.trim())
     }
 

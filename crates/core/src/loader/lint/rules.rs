@@ -39,7 +39,7 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
     let own = report.loaded.policy.parts[part].own_rules();
     for (index, rule) in own.iter().enumerate() {
         let place = TablePath::Map(part, index);
-        if rule.requires_margins() {
+        if rule.requires_outer_spaces() {
             let wrong = "no error matches: messages are compared without surrounding white space".to_owned();
             report.warn(NEVER_FITS, (&place, "message"), wrong, "remove the white space around the message");
         } else if let Some(first) = own[..index].iter().position(|earlier| earlier.covers(rule)) {
