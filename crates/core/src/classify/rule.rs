@@ -230,7 +230,7 @@ pub(crate) fn first_fit<'r>(
 }
 
 /// The message of the first rule that fits a service's fault, and names its code.
-pub(crate) fn wording<'r>(
+pub(crate) fn message_for<'r>(
     rules: &'r [Arc<Rule>],
     fault: &Fault,
     method: &Method,
