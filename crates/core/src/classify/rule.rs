@@ -244,7 +244,7 @@ pub(crate) fn message_for<'r>(
 }
 
 /// The rules that lead to `code` and are not bound to another route: read backwards, they define how it leaves (R12).
-pub(crate) fn backwards<'r>(
+pub(crate) fn rules_for_code<'r>(
     rules: &'r [Arc<Rule>],
     code: &'r ErrorCode,
     target: &'r RequestTarget<'_>,

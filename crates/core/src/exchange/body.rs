@@ -249,7 +249,7 @@ impl<'e> ErrorForm<'e> {
         if self.negotiated() || self.dialect() == Dialect::Standard {
             return OutwardForm::canonical(fault, status, self.page().is_none());
         }
-        let rules = rule::backwards(self.policy.rules(self.settings), fault.code(), target)
+        let rules = rule::rules_for_code(self.policy.rules(self.settings), fault.code(), target)
             .map(|rule| InverseMapRule { name: rule.inner_code(), text: rule.exact_message() });
         let entries = self.policy.outward(self.settings);
         let leaving = OutwardForm::new(fault, status, self.dialect(), entries, rules);

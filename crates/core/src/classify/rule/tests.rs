@@ -73,7 +73,7 @@ fn r12_backwards_a_rule_that_is_bound_to_another_route_says_nothing() {
     let texts = |path| {
         let target = RequestTarget::new(&Method::GET, path);
         let code = ErrorCode::GONE;
-        let texts = backwards(&rules, &code, &target).map(|rule| rule.inner_code().or(rule.exact_message()));
+        let texts = rules_for_code(&rules, &code, &target).map(|rule| rule.inner_code().or(rule.exact_message()));
         texts.map(|texts| texts.unwrap_or("-").to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(texts(Some("/a/%78")), ["HERE", "Gone already", "-"]);
