@@ -50,8 +50,8 @@ pub fn text_noting<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnM
     if !is_suspect(text) {
         return Cow::Borrowed(text);
     }
-    let Some(visible) = visible(text) else { return searched(text, strictness, note) };
-    match searched(&visible, strictness, note) {
+    let Some(without_hidden_characters) = without_hidden_characters(text) else { return searched(text, strictness, note) };
+    match searched(&without_hidden_characters, strictness, note) {
         Cow::Borrowed(_) => Cow::Borrowed(text),
         Cow::Owned(less) => Cow::Owned(less),
     }
@@ -63,7 +63,7 @@ fn searched<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str
 
 /// A text without the characters that hide a name from the rules: those of no width, and those of its direction. `None`
 /// if it has none.
-fn visible(text: &str) -> Option<String> {
+fn without_hidden_characters(text: &str) -> Option<String> {
     let is_hidden = |it: char| {
         matches!(it, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}')
             || matches!(it, '\u{2060}'..='\u{2069}')
