@@ -64,7 +64,7 @@ fn is_error(status: StatusCode) -> bool {
 pub fn read(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> Option<ClientError> {
     let body = decoded(answer);
     let body = body.as_deref().unwrap_or_default();
-    let reported = of_call(answer, body).filter(|reported| reported.status != Status::OK);
+    let reported = status_of_call(answer, body).filter(|reported| reported.status != Status::OK);
     (reported.is_some() || is_error(answer.status)).then(|| client_error(reported.as_ref(), body, answer, codes, now))
 }
 
@@ -72,7 +72,7 @@ pub fn read(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime)
 pub fn read_failed(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> ClientError {
     let body = decoded(answer);
     let body = body.as_deref().unwrap_or_default();
-    let reported = of_call(answer, body).filter(|reported| reported.status != Status::OK);
+    let reported = status_of_call(answer, body).filter(|reported| reported.status != Status::OK);
     client_error(reported.as_ref(), body, answer, codes, now)
 }
 
@@ -99,7 +99,7 @@ fn decoded<'a>(answer: &ResponseView<'a>) -> Option<Cow<'a, [u8]>> {
 }
 
 /// The status of a call, wherever it stands: head, trailers, the last frame, a unary body.
-fn of_call<'a>(answer: &ResponseView<'a>, body: &'a [u8]) -> Option<ReportedStatus<'a>> {
+fn status_of_call<'a>(answer: &ResponseView<'a>, body: &'a [u8]) -> Option<ReportedStatus<'a>> {
     if let Some(reported) = grpc::read(answer.headers).or_else(|| grpc::read(answer.trailers?)) {
         return Some(reported);
     }
