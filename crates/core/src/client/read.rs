@@ -84,7 +84,7 @@ fn client_error(
     now: fn() -> SystemTime,
 ) -> ClientError {
     ClientError(Box::new(match reported {
-        Some(reported) => of_reported(reported, answer, codes, now),
+        Some(reported) => parts_of_status(reported, answer, codes, now),
         None => of_body(body, answer, codes, now),
     }))
 }
@@ -154,7 +154,7 @@ fn owned(reported: ReportedStatus<'_>) -> ReportedStatus<'static> {
     ReportedStatus { status: reported.status, message: Cow::Owned(reported.message.into_owned()), rich: reported.rich }
 }
 
-fn of_reported(
+fn parts_of_status(
     reported: &ReportedStatus<'_>,
     answer: &ResponseView<'_>,
     codes: &CodeSet,
