@@ -175,7 +175,7 @@ fn parts_of_status(
         request_id: request_id_from(answer, || rich.map(|rich| Cow::Borrowed(&*rich.request_id))),
         retry_after: wait_of(answer, now).or(delay),
         shape: Some(if is_grpc { Shape::Grpc } else { Shape::Connect }),
-        ..of_head(status, code, answer)
+        ..parts_of_head(status, code, answer)
     }
 }
 
@@ -203,7 +203,7 @@ fn parts_of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: f
         advice: advice_in(body),
         request_id: request_id_from(answer, || id.map(Cow::Borrowed)),
         retry_after: wait_of(answer, now),
-        ..of_head(status, code, answer)
+        ..parts_of_head(status, code, answer)
     };
     let id = || id_in(body, answer.shapes);
     let known = Readable { codes, shapes: answer.shapes, dialect: Dialect::default() };
@@ -291,7 +291,7 @@ fn raw(name: &str, code: &ErrorCode) -> Option<Box<str>> {
 }
 
 /// The content of a head alone.
-fn of_head(status: StatusCode, code: ErrorCode, answer: &ResponseView<'_>) -> ErrorParts {
+fn parts_of_head(status: StatusCode, code: ErrorCode, answer: &ResponseView<'_>) -> ErrorParts {
     ErrorParts {
         advice: Advice::default(),
         status,
