@@ -42,7 +42,7 @@ pub(super) enum CodeSource<'k> {
 #[inline]
 pub(super) fn decide<'k>(parsed: &Parsed<'k, '_>) -> Decision<'k> {
     let (body, (code, source)) = match parsed.content {
-        ParsedBody::Envelope(envelope) => (None, of_envelope(envelope, parsed)),
+        ParsedBody::Envelope(envelope) => (None, code_of_envelope(envelope, parsed)),
         ParsedBody::Foreign(foreign) => {
             let vouched = vouched_code(foreign, parsed);
             (Some(&foreign.parsed), vouched.unwrap_or_else(|| of_body(Some(&foreign.parsed), parsed)))
@@ -103,7 +103,7 @@ pub(super) fn rule_of<'k>(
 }
 
 /// The code of a layer's envelope (E7).
-fn of_envelope<'k>(envelope: &Envelope<'_>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
+fn code_of_envelope<'k>(envelope: &Envelope<'_>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
     if parsed.policy.by_status && !envelope.known {
         (of_status(parsed.status, parsed.headers, parsed.request).0, CodeSource::UnknownLayer)
     } else {
