@@ -45,9 +45,9 @@ pub(super) fn decide<'k>(parsed: &Parsed<'k, '_>) -> Decision<'k> {
         ParsedBody::Envelope(envelope) => (None, code_of_envelope(envelope, parsed)),
         ParsedBody::Foreign(foreign) => {
             let vouched = vouched_code(foreign, parsed);
-            (Some(&foreign.parsed), vouched.unwrap_or_else(|| of_body(Some(&foreign.parsed), parsed)))
+            (Some(&foreign.parsed), vouched.unwrap_or_else(|| code_of_body(Some(&foreign.parsed), parsed)))
         }
-        ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => (None, of_body(None, parsed)),
+        ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => (None, code_of_body(None, parsed)),
     };
     let named = match source {
         CodeSource::Layer { .. } | CodeSource::Rule(..) => true,
@@ -148,7 +148,7 @@ fn code_in_head<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(
 }
 
 /// The code of an error that no layer has reported: by a rule, by its dialect, by its issues or by its status.
-fn of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
+fn code_of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
     if let Some((at, rule)) = rule_of(parsed, |_, _| {}) {
         return (rule.to().clone(), CodeSource::Rule(at, rule));
     }
