@@ -23,7 +23,7 @@ pub(super) enum ReplyText<'b> {
 pub(super) fn text<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> ReplyText<'b> {
     let text = match parsed.content {
         ParsedBody::Envelope(envelope) => cleaned(&envelope.message, message::clean),
-        ParsedBody::Foreign(foreign) => of_foreign(foreign, parsed, decision),
+        ParsedBody::Foreign(foreign) => text_of_foreign(foreign, parsed, decision),
         ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => of_rule(decision),
     };
     let more = decision.more_issues;
@@ -46,7 +46,7 @@ fn of_rule(decision: &Decision<'_>) -> Option<Cow<'static, str>> {
     rule.say().map(|text| Cow::Owned(text.to_owned()))
 }
 
-fn of_foreign<'b>(foreign: &Foreign<'b>, parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Option<Cow<'b, str>> {
+fn text_of_foreign<'b>(foreign: &Foreign<'b>, parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Option<Cow<'b, str>> {
     if let Some(text) = of_rule(decision) {
         return Some(text);
     }
