@@ -24,7 +24,7 @@ pub(super) fn text<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Repl
     let text = match parsed.content {
         ParsedBody::Envelope(envelope) => cleaned(&envelope.message, message::clean),
         ParsedBody::Foreign(foreign) => text_of_foreign(foreign, parsed, decision),
-        ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => of_rule(decision),
+        ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => text_of_rule(decision),
     };
     let more = decision.more_issues;
     match text {
@@ -41,13 +41,13 @@ pub(super) fn text<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Repl
     }
 }
 
-fn of_rule(decision: &Decision<'_>) -> Option<Cow<'static, str>> {
+fn text_of_rule(decision: &Decision<'_>) -> Option<Cow<'static, str>> {
     let CodeSource::Rule(_, rule) = decision.source else { return None };
     rule.say().map(|text| Cow::Owned(text.to_owned()))
 }
 
 fn text_of_foreign<'b>(foreign: &Foreign<'b>, parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Option<Cow<'b, str>> {
-    if let Some(text) = of_rule(decision) {
+    if let Some(text) = text_of_rule(decision) {
         return Some(text);
     }
     let body = &foreign.parsed;
