@@ -52,13 +52,13 @@ fn text_of_foreign<'b>(foreign: &Foreign<'b>, parsed: &Parsed<'_, 'b>, decision:
     }
     let body = &foreign.parsed;
     let (recognised, has_exact_message) = match decision.source {
-        CodeSource::Layer { .. } | CodeSource::UnknownLayer => return of_body(body, message::clean),
+        CodeSource::Layer { .. } | CodeSource::UnknownLayer => return text_of_body(body, message::clean),
         CodeSource::Rule(_, rule) => (rule.names_code() || rule.names_message(), rule.has_exact_message().is_some()),
         CodeSource::Dialect => (true, false),
         CodeSource::Otherwise(_) => (false, false),
     };
     if decision.code == ErrorCode::INTERNAL_ERROR || parsed.status.is_server_error() && !recognised {
-        return if has_exact_message { of_body(body, message::of_recognised_text) } else { None };
+        return if has_exact_message { text_of_body(body, message::of_recognised_text) } else { None };
     }
     let clean = if recognised { message::of_recognised_text } else { message::from_foreign_text };
     // A client of the body's own dialect reads the text, whatever issues are in it (R12).
@@ -66,11 +66,11 @@ fn text_of_foreign<'b>(foreign: &Foreign<'b>, parsed: &Parsed<'_, 'b>, decision:
     match &body.client_message {
         ClientMessage::Text(text) if !is_whole => clean(text).map(|text| Cow::Owned(text.into_owned())),
         ClientMessage::Nothing if !is_whole => None,
-        _ => of_body(body, clean),
+        _ => text_of_body(body, clean),
     }
 }
 
-fn of_body<'b>(body: &ParsedError<'b>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
+fn text_of_body<'b>(body: &ParsedError<'b>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
     cleaned(body.message.as_ref()?, clean)
 }
 
