@@ -61,7 +61,7 @@ pub(crate) fn response<'b>(
     policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
     if inner.is_status_alone() && policy.rules.is_empty() {
-        return of_status_alone(inner, request, policy);
+        return rewrite_status_alone(inner, request, policy);
     }
     match line::line(inner, policy) {
         Some(line) => line::rewrite(line, inner, request),
@@ -83,7 +83,7 @@ fn rewrite_parsed<'b>(
 }
 
 /// Most errors of routers have only a status: no other step has anything to do.
-fn of_status_alone(
+fn rewrite_status_alone(
     inner: &Inner<'_, '_>,
     request: &RequestContext<'_>,
     policy: &PolicyView<'_>,
