@@ -123,7 +123,7 @@ fn replace<'b>(
 ) -> KeptForm {
     let (content, kept) = match *body {
         ParsedBody::Envelope(_) | ParsedBody::Foreign(_) | ParsedBody::Unread(_) => return KeptForm::Nothing,
-        ParsedBody::Protocol(protocol) => of_protocol(protocol, inner, request, policy),
+        ParsedBody::Protocol(protocol) => content_of_protocol(protocol, inner, request, policy),
         ParsedBody::Nothing if inner.headers.is_empty() && inner.reason.is_none() => return KeptForm::Nothing,
         ParsedBody::Nothing => without_body(inner, policy),
     };
@@ -145,7 +145,7 @@ fn without_body<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> (ParsedBo
 
 /// A protocol's body that keeps its shape has its code in the head of a layer inside, which has reported it already
 /// (E7). Any other is read as a foreign one.
-fn of_protocol<'b>(
+fn content_of_protocol<'b>(
     protocol: Protocol,
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
