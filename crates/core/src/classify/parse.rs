@@ -125,14 +125,14 @@ fn replace<'b>(
         ParsedBody::Envelope(_) | ParsedBody::Foreign(_) | ParsedBody::Unread(_) => return KeptForm::Nothing,
         ParsedBody::Protocol(protocol) => content_of_protocol(protocol, inner, request, policy),
         ParsedBody::Nothing if inner.headers.is_empty() && inner.reason.is_none() => return KeptForm::Nothing,
-        ParsedBody::Nothing => without_body(inner, policy),
+        ParsedBody::Nothing => content_without_body(inner, policy),
     };
     *body = content;
     kept
 }
 
 /// A body that is empty, or that nothing was read of: the head may have its code, the status line its text.
-fn without_body<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> (ParsedBody<'b>, KeptForm) {
+fn content_without_body<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> (ParsedBody<'b>, KeptForm) {
     let is_empty = inner.bytes().is_empty();
     let is_page = !is_empty && layer_head::is_page(inner.headers);
     let head = if is_empty || is_page { layer_head::envelope(inner.headers, policy.codes) } else { None };
