@@ -46,14 +46,18 @@ fn text_of_rule(decision: &Decision<'_>) -> Option<Cow<'static, str>> {
     rule.say().map(|text| Cow::Owned(text.to_owned()))
 }
 
-fn text_of_foreign<'b>(foreign: &Foreign<'b>, parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Option<Cow<'b, str>> {
+fn text_of_foreign<'b>(
+    foreign: &Foreign<'b>,
+    parsed: &Parsed<'_, 'b>,
+    decision: &Decision<'_>,
+) -> Option<Cow<'b, str>> {
     if let Some(text) = text_of_rule(decision) {
         return Some(text);
     }
     let body = &foreign.parsed;
     let (recognised, has_exact_message) = match decision.source {
         CodeSource::Layer { .. } | CodeSource::UnknownLayer => return text_of_body(body, message::clean),
-        CodeSource::Rule(_, rule) => (rule.names_code() || rule.names_message(), rule.has_exact_message().is_some()),
+        CodeSource::Rule(_, rule) => (rule.names_code() || rule.names_message(), rule.exact_message().is_some()),
         CodeSource::Dialect => (true, false),
         CodeSource::Otherwise(_) => (false, false),
     };

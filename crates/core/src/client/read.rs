@@ -242,13 +242,13 @@ fn parts_of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: f
 
 /// The advice of a layer: in the error, or in JSON-RPC's data (E10).
 fn advice_in(body: &[u8]) -> Advice {
-    let error = Object::parts_of_body(body).and_then(|body| body.object("error"));
+    let error = Object::of_body(body).and_then(|body| body.object("error"));
     layers_data(body).or(error).map(|error| standard::read_advice(&error)).unwrap_or_default()
 }
 
 /// JSON-RPC's data, where a layer has written them (R10).
 fn layers_data(body: &[u8]) -> Option<Object<'_>> {
-    let body = Object::parts_of_body(body).filter(|body| body.string("jsonrpc").is_some_and(|version| version == "2.0"))?;
+    let body = Object::of_body(body).filter(|body| body.string("jsonrpc").is_some_and(|version| version == "2.0"))?;
     body.object("error")?.object("data").filter(|data| data.has("request_id") && data.string("code").is_some())
 }
 
@@ -327,7 +327,7 @@ fn request_id_from<'a>(
 
 /// The id in the body, where a browser's proxy, or a log, has lost the header.
 fn id_in(text: &[u8], shapes: &[CustomShape]) -> Option<String> {
-    let body = Object::parts_of_body(text)?;
+    let body = Object::of_body(text)?;
     let of_shape = || shapes.iter().find_map(|shape| shape.request_id(&body));
     let id = of_shape().or_else(|| body.string("request_id"));
     let id = id.or_else(|| body.object("meta")?.string("request_id")).map(Cow::into_owned);

@@ -50,8 +50,8 @@ pub fn text_noting<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnM
     if !is_suspect(text) {
         return Cow::Borrowed(text);
     }
-    let Some(without_hidden_characters) = without_hidden_characters(text) else { return searched(text, strictness, note) };
-    match searched(&without_hidden_characters, strictness, note) {
+    let Some(visible) = without_hidden_characters(text) else { return searched(text, strictness, note) };
+    match searched(&visible, strictness, note) {
         Cow::Borrowed(_) => Cow::Borrowed(text),
         Cow::Owned(less) => Cow::Owned(less),
     }

@@ -117,7 +117,8 @@ fn text_left_out(report: &mut Report<'_>, part: usize, rules: &[(TablePath, &Rul
 fn text_of_two_codes(report: &mut Report<'_>, dialect: Dialect, rules: &[(TablePath, &Rule)], reported: &mut Describe) {
     const NAME: &str = "text-of-two-codes";
     for (at, (place, rule)) in rules.iter().enumerate() {
-        let same = |other: &&(TablePath, &Rule)| other.1.exact_message() == rule.exact_message() && other.1.to() != rule.to();
+        let same =
+            |other: &&(TablePath, &Rule)| other.1.exact_message() == rule.exact_message() && other.1.to() != rule.to();
         let Some((first, other)) = rules[..at].iter().find(same) else { continue };
         if reported.insert((NAME, place.clone())) {
             let line = report.location(place, (first, "message"));
