@@ -68,7 +68,7 @@ fn own(name: &str) -> DialectCode {
 }
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {
-    let status = Status::leaving(out.canonical, out.status).name();
+    let status = Status::of_error(out.canonical, out.status).name();
     written_with(out, quoted(status), &quoted(out.code), &quoted(out.domain))
 }
 
@@ -127,7 +127,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         let reason = name(info, "reason").zip(name(info, "domain"));
         let (reason, domain) = reason.unwrap_or_else(|| (quoted(out.code), quoted(out.domain)));
         let status = name(Some(&error), "status");
-        let status = status.unwrap_or_else(|| quoted(Status::leaving(out.canonical, out.status).name()));
+        let status = status.unwrap_or_else(|| quoted(Status::of_error(out.canonical, out.status).name()));
         return written_with(out, status, &reason, &domain);
     }
     let mut set = vec![("code", out.status.as_str().into()), ("message", quoted(out.message))];

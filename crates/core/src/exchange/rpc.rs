@@ -67,5 +67,5 @@ fn in_protocol(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> (OutgoingR
 
 /// The status of an error, as a call gets it.
 pub(super) fn grpc_status(rpc: Rpc, fault: &Fault, status: StatusCode, named: bool) -> Status {
-    if named || !rpc.is_grpc() { Status::leaving(fault.code(), status) } else { Status::of_http(status) }
+    if named || !rpc.is_grpc() { Status::of_error(fault.code(), status) } else { Status::of_http(status) }
 }

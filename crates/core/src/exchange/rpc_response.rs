@@ -244,7 +244,7 @@ impl RpcResponse {
     }
 
     fn with_error<T>(&self, fault: &Fault, write: impl FnOnce(&RpcError<'_>) -> T) -> T {
-        let status = Status::leaving(fault.code(), fault.status_code());
+        let status = Status::of_error(fault.code(), fault.status_code());
         rpc::with_error(&ErrorForm::new(&self.state), fault, status, fault.headers(), write)
     }
 
@@ -254,7 +254,7 @@ impl RpcResponse {
             cause: cause.map(Cause::Error).or_else(|| cause_of(fault)),
             code: Some(fault.code().clone()),
             status: Some(status),
-            grpc: Some(Status::leaving(fault.code(), status)),
+            grpc: Some(Status::of_error(fault.code(), status)),
             ..self.state.event(origin)
         }
     }

@@ -76,7 +76,7 @@ impl Status {
 
     /// The status of an error that is sent with this HTTP status. A code of which only the name is known has that of
     /// the HTTP status.
-    pub fn leaving(code: &ErrorCode, http: StatusCode) -> Self {
+    pub fn of_error(code: &ErrorCode, http: StatusCode) -> Self {
         if code.is_foreign() { Self::from_code(&ErrorCode::of_status(http)) } else { Self::from_code(code) }
     }
 
