@@ -231,7 +231,7 @@ impl<'e> ErrorForm<'e> {
     }
 
     /// The status that an error leaves with; an error that is kept has its own.
-    pub(super) fn leaving_status(&self, fault: &Fault, status: StatusCode, kept: bool) -> StatusCode {
+    pub(super) fn outward_status(&self, fault: &Fault, status: StatusCode, kept: bool) -> StatusCode {
         match (self.request.rpc, self.dialect()) {
             (Some(Rpc::ConnectUnary), _) => Status::leaving(fault.code(), status).connect_http(),
             (Some(_), _) | (None, Dialect::Standard) => status,

@@ -49,7 +49,7 @@ pub(super) fn would_be(
 ) -> Event {
     Event {
         status: Some(status),
-        would_be: Some(ErrorForm::new(state).leaving_status(fault, rewritten, kept)),
+        would_be: Some(ErrorForm::new(state).outward_status(fault, rewritten, kept)),
         code: Some(fault.code().clone()),
         cause: if origin == Origin::Fault { Some(Cause::Fault(fault.clone())) } else { cause_of(fault) },
         ..state.event(origin)
