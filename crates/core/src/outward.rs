@@ -257,8 +257,8 @@ mod tests {
             OutwardRule::new([ErrorCode::OTHER]).status(503).message("Later still.").compile().unwrap(),
         ];
         let entries = entries.map(Arc::new);
-        let leaving = OutwardForm::new(fault, fault.status_code(), dialect, &entries, rules.iter().copied());
-        (leaving.name.into_owned(), leaving.text.into_owned(), leaving.status.as_u16())
+        let outward = OutwardForm::new(fault, fault.status_code(), dialect, &entries, rules.iter().copied());
+        (outward.name.into_owned(), outward.text.into_owned(), outward.status.as_u16())
     }
 
     fn is(name: &str, text: &str, status: u16) -> (String, String, u16) {

@@ -192,16 +192,16 @@ impl<'e> ErrorForm<'e> {
         headers: &HeaderMap,
     ) -> (Bytes, StatusCode) {
         let target = self.target();
-        let leaving = self.leaving(fault, status, &target, own.is_some());
+        let outward = self.outward_form(fault, status, &target, own.is_some());
         let form = self.dialect().spec();
-        let details = leaving.details(fault, form.lists_issues);
+        let details = outward.details(fault, form.lists_issues);
         let advice = self.policy.advice().of(fault);
         let call = if form.has_call_id { self.seen.and_then(|seen| seen.seen(JsonRpcCall::parse)) } else { None };
         let out = Outgoing {
-            status: leaving.status,
+            status: outward.status,
             canonical: fault.code(),
-            code: &leaving.name,
-            message: &leaving.text,
+            code: &outward.name,
+            message: &outward.text,
             details: details.as_deref(),
             kept: self.kept,
             request_id: self.id.to_str().unwrap_or_default(),
@@ -212,7 +212,7 @@ impl<'e> ErrorForm<'e> {
             now: self.began.unwrap_or(SystemTime::UNIX_EPOCH),
         };
         if let Some(page) = self.page() {
-            return (page.write(&out).into(), leaving.status);
+            return (page.write(&out).into(), outward.status);
         }
         let kept = own.and_then(|kept| {
             let negotiated = kept.part == Retained::Negotiated;
@@ -227,19 +227,19 @@ impl<'e> ErrorForm<'e> {
             Some(kept) => form.rewrite_in_place(&kept, &out),
             None => form.write(&out),
         };
-        (body.into(), leaving.status)
+        (body.into(), outward.status)
     }
 
     /// The status that an error leaves with; an error that is kept has its own.
     pub(super) fn outward_status(&self, fault: &Fault, status: StatusCode, kept: bool) -> StatusCode {
         match (self.request.rpc, self.dialect()) {
-            (Some(Rpc::ConnectUnary), _) => Status::leaving(fault.code(), status).connect_http(),
+            (Some(Rpc::ConnectUnary), _) => Status::of_error(fault.code(), status).connect_http(),
             (Some(_), _) | (None, Dialect::Standard) => status,
-            _ => self.leaving(fault, status, &self.target(), kept).status,
+            _ => self.outward_form(fault, status, &self.target(), kept).status,
         }
     }
 
-    fn leaving<'a>(
+    fn outward_form<'a>(
         &'a self,
         fault: &'a Fault,
         status: StatusCode,
@@ -252,8 +252,8 @@ impl<'e> ErrorForm<'e> {
         let rules = rule::rules_for_code(self.policy.rules(self.settings), fault.code(), target)
             .map(|rule| InverseMapRule { name: rule.inner_code(), text: rule.exact_message() });
         let entries = self.policy.outward(self.settings);
-        let leaving = OutwardForm::new(fault, status, self.dialect(), entries, rules);
-        if kept { OutwardForm { status, ..leaving } } else { leaving }
+        let outward = OutwardForm::new(fault, status, self.dialect(), entries, rules);
+        if kept { OutwardForm { status, ..outward } } else { outward }
     }
 
     /// The request's method and path, where a rule reads them.

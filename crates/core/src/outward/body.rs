@@ -35,13 +35,13 @@ impl BodyForm for Dialect {
 fn in_dialect(dialect: Dialect, fault: &Fault, id: RequestId, id_text: &str) -> Vec<u8> {
     let spec = dialect.spec();
     let began = SystemTime::UNIX_EPOCH + Duration::from_millis(id.timestamp_ms());
-    let leaving = OutwardForm::new(fault, fault.status_code(), dialect, &[], iter::empty());
+    let outward = OutwardForm::new(fault, fault.status_code(), dialect, &[], iter::empty());
     spec.write(&Outgoing {
-        status: leaving.status,
+        status: outward.status,
         canonical: fault.code(),
-        code: &leaving.name,
-        message: &leaving.text,
-        details: leaving.details(fault, spec.lists_issues).as_deref(),
+        code: &outward.name,
+        message: &outward.text,
+        details: outward.details(fault, spec.lists_issues).as_deref(),
         kept: None,
         request_id: id_text,
         now: began,
