@@ -15,24 +15,24 @@ use crate::dialect::{Dialect, DialectCode, Foreign, ParsedBody, ParsedError};
 pub(super) struct Decision<'k> {
     pub(super) code: ErrorCode,
     pub(super) source: CodeSource<'k>,
-    /// The code is the service's own, or follows from its response; else its status stands for it (P1).
+    /// The service's response determines the code; else only the status does (P1).
     pub(super) named: bool,
-    /// The fields besides code and message reach the client (R3).
+    /// The fields besides code and message may reach the client (R3).
     pub(super) passes: bool,
-    /// How many issues the list among them leaves out (R4).
+    /// How many issues are missing from the issue list in those fields (R4).
     pub(super) more_issues: usize,
 }
 
 /// What decided the code.
 pub(super) enum CodeSource<'k> {
-    /// An inner layer wrote the body, which does not change (E7).
+    /// An inner layer wrote the body, which must not change (E7).
     Layer {
-        /// The body is foreign, and the head has its code.
+        /// The body is in a foreign shape, so the code is in the head.
         in_head: bool,
     },
-    /// An inner layer's code is unknown here, so the status decides (E2).
+    /// The policy does not know the code of the inner layer, so the status decides (E2).
     UnknownLayer,
-    /// The rule, and its index.
+    /// A rule of the policy, with its index.
     Rule(usize, &'k Rule),
     Dialect,
     Otherwise(DecidedBy),
@@ -51,7 +51,7 @@ pub(super) fn decide<'k>(parsed: &Parsed<'k, '_>) -> Decision<'k> {
     };
     let named = match source {
         CodeSource::Layer { .. } | CodeSource::Rule(..) => true,
-        // If the body keeps its shape, the code counts as the service's nevertheless.
+        // If the body keeps its shape, the code counts as the service's, although the status decided it.
         CodeSource::UnknownLayer => parsed.kept != KeptForm::Nothing,
         CodeSource::Dialect => body.is_some_and(|body| body.own != DialectCode::ByStatus),
         CodeSource::Otherwise(_) => false,
@@ -77,8 +77,8 @@ impl CodeSource<'_> {
     }
 }
 
-/// Tries the rules on an error, with each name of its code in turn. `note` gets each rule that was tried, with the key
-/// of the first condition that does not hold.
+/// Tries the rules on an error, with each name of its code in turn. Calls `note` with the index of each rule that was
+/// tried, and with the key of the first condition that does not hold.
 pub(super) fn rule_of<'k>(
     parsed: &Parsed<'k, '_>,
     mut note: impl FnMut(usize, Option<&'static str>),
@@ -102,7 +102,7 @@ pub(super) fn rule_of<'k>(
     }
 }
 
-/// The code of a layer's envelope (E7).
+/// The code of an envelope that a layer wrote (E7).
 fn code_of_envelope<'k>(envelope: &Envelope<'_>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
     if parsed.policy.by_status && !envelope.known {
         (of_status(parsed.status, parsed.headers, parsed.request).0, CodeSource::UnknownLayer)
@@ -111,13 +111,13 @@ fn code_of_envelope<'k>(envelope: &Envelope<'_>, parsed: &Parsed<'k, '_>) -> (Er
     }
 }
 
-/// A code that goes before any rule: that of a layer inside, or a canonical one.
+/// A code that takes precedence over every rule: one that an inner layer wrote, or a canonical one.
 fn vouched_code<'k>(foreign: &Foreign<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     canonical_code(&foreign.parsed, parsed).or_else(|| code_in_head(&foreign.parsed, parsed))
 }
 
-/// The code of a shape that the policy also writes, which counts as a canonical one (R15). On a 5xx only a layer
-/// vouches for a code that is unknown here, or for a text.
+/// The code of a body in a shape that the policy can also write. It counts as a canonical code (R15). On a 5xx, an
+/// unknown code or a text counts only if an inner layer wrote it.
 fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     let name = body.code.as_deref().filter(|_| body.own == DialectCode::Canonical)?;
     let (code, is_known) = standard::parse_code(name, parsed.policy.codes)?;
@@ -131,11 +131,11 @@ fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option
     }
 }
 
-/// The code of a layer inside that wrote the client's own dialect (E7).
+/// The code in the head of an inner layer that wrote the body in the client's dialect (E7).
 fn code_in_head<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     let head = parsed.head.as_ref().filter(|_| parsed.is_own && parsed.policy.dialect != Dialect::Standard)?;
     let source = if parsed.policy.negotiated {
-        // Where the client chose the shape, the body has the code, or no layer wrote it.
+        // If the client chose the shape, a body that a layer wrote has the same code as the head.
         (body.code.as_deref() == Some(head.code.as_str())).then_some(CodeSource::Layer { in_head: true })
     } else if parsed.policy.by_status && !head.known {
         None
@@ -147,7 +147,7 @@ fn code_in_head<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(
     Some((head.code.clone(), source?))
 }
 
-/// The code of an error that no layer has reported: by a rule, by its dialect, by its issues or by its status.
+/// The code of an error that no layer wrote: chosen by a rule, the dialect, the issues or the status.
 fn code_of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
     if let Some((at, rule)) = rule_of(parsed, |_, _| {}) {
         return (rule.to().clone(), CodeSource::Rule(at, rule));
@@ -159,19 +159,19 @@ fn code_of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> 
         true => (ErrorCode::INVALID_REQUEST, DecidedBy::Issues),
         false => of_status(parsed.status, parsed.headers, parsed.request),
     };
-    // A name for the status is known, but vouches for no server's text.
+    // A name that only repeats the status is a known code, but does not make the text of a 5xx safe to send.
     let by_name = body.is_some_and(|body| body.own == DialectCode::ByStatus) && parsed.status.is_client_error();
     (code, if by_name { CodeSource::Dialect } else { CodeSource::Otherwise(by) })
 }
 
-/// The code that a body names, by the policy, the catalogue or its dialect.
+/// The code that the body names, if the policy, the catalogue or its dialect defines it.
 fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCode> {
     if let DialectCode::Named(name) = &body.own
         && let Some(code) = parsed.policy.codes.find(name)
     {
         return Some(code);
     }
-    // A list is more specific than a code that the status has as well.
+    // An issue list states more than a code that follows from the status anyway.
     let adds = |code: &ErrorCode| !parsed.lists || *code != ErrorCode::of_status(parsed.status);
     let code = body.names().find_map(|name| parsed.policy.codes.find(name)).filter(adds);
     match &body.own {
@@ -180,7 +180,7 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
     }
 }
 
-/// The code of the status, and on a 401 that of the credentials.
+/// The code of the status; on a 401, the code that the request's credentials lead to.
 pub(super) fn of_status(
     status: StatusCode,
     headers: &HeaderMap,

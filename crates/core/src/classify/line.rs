@@ -1,7 +1,7 @@
-//! A line of text on a 4xx, as many handlers and routers send one (rule R3).
+//! The short way for a 4xx whose body is one line of text, as many handlers and routers send it (rule R3).
 //!
-//! It has no code, no fields and no form to keep. Its status decides the code, so only the text remains to be checked. The
-//! other steps return the same for it; a test compares them.
+//! Such a line has no code, no fields and no form to keep. The status decides the code, so only the text is left to be
+//! checked. The full steps return the same result for it, which a test checks.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,8 @@ use crate::fault::Fault;
 use crate::framework_text;
 use crate::message;
 
-/// The line that is the whole body, where no rule, no sentence of a framework (R13) and no secret (R17) is looked for.
+/// The line that is the whole body. `None` if the full steps are needed: the policy has rules, the status may have the
+/// sentences of a framework (R13), or secrets are to be removed (R17).
 #[inline]
 pub(super) fn line<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> Option<&'b str> {
     #[cfg(feature = "redact")]
@@ -24,14 +25,14 @@ pub(super) fn line<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> Option
     if is_read { dialect::plain_text(inner.headers, inner.bytes()) } else { None }
 }
 
-/// The result of all steps for a line.
+/// The result for such a line, the same as that of the full steps.
 #[inline]
 pub(super) fn rewrite<'b>(line: &'b str, inner: &Inner<'_, '_>, request: &RequestContext<'_>) -> RewriteDecision<'b> {
     let (code, by) = decide::of_status(inner.status, inner.headers, request);
     RewriteDecision::Rewrite(Rewrite::of_line(Fault::new(code), by, text(line)))
 }
 
-/// Its text for the client, if it is a message.
+/// The text for the client; `None` if the line is not a message.
 fn text(line: &str) -> Option<Cow<'_, str>> {
     let read = framework_text::read(line, false, false);
     if read.client_message == framework_text::ClientMessage::All { message::from_foreign_text(line) } else { None }

@@ -54,7 +54,7 @@ use retained::retained;
 pub(crate) use rewrite::{Rewrite, RewriteDecision, with_issue_list};
 use text::text;
 
-/// Decides an inner 4xx/5xx from its head and what was read of its body.
+/// Decides how to rewrite an inner 4xx or 5xx, from its head and from what was read of its body.
 pub(crate) fn response<'b>(
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
@@ -69,7 +69,7 @@ pub(crate) fn response<'b>(
     }
 }
 
-/// All steps after the first one, for any body.
+/// All steps after the first one, for a body of any kind.
 fn rewrite_parsed<'b>(
     mut body: ParsedBody<'b>,
     inner: &Inner<'_, 'b>,
@@ -82,7 +82,7 @@ fn rewrite_parsed<'b>(
     }
 }
 
-/// Most errors of routers have only a status: no other step has anything to do.
+/// The short way for an error with only a status, as most errors of routers are: the other steps have nothing to do.
 fn rewrite_status_alone(
     inner: &Inner<'_, '_>,
     request: &RequestContext<'_>,
@@ -132,7 +132,7 @@ fn rewrite_lenient<'b>(
     decision.with_lenient(lenient)
 }
 
-/// Explains what [`response`] decides.
+/// Explains the result of [`response`].
 pub(crate) fn explain(inner: &Inner<'_, '_>, request: &RequestContext<'_>, policy: &PolicyView<'_>) -> Explanation {
     let mut body = parse(inner, policy);
     match lenient(&body, inner) {
@@ -154,7 +154,7 @@ fn explanation<'b>(
     Explanation::new(inner, &parsed, &decide(&parsed))
 }
 
-/// The fault that a service left in its response (R1), by itself or as the cause of a tonic status.
+/// The fault that a service left in the response's extensions (R1), alone or as the cause of a tonic status.
 pub(crate) fn fault_in(extensions: &Extensions) -> Option<&Fault> {
     Fault::in_extensions(extensions)
 }

@@ -10,15 +10,15 @@ use crate::message;
 
 /// The text of a rewritten error.
 pub(super) enum ReplyText<'b> {
-    /// The default message of its code.
+    /// The default message of the error's code.
     OfCode,
-    /// Another text of the catalogue, instead of the code's message.
+    /// A text of the catalogue other than the default message of the code.
     Stock(Cow<'static, str>),
-    /// A clean text of the service or the policy.
+    /// A text of the service or the policy, already cleaned.
     Clean(Cow<'b, str>),
 }
 
-/// Chooses the text, and states in it how many issues the list leaves out (R4).
+/// Chooses the text. It also states how many issues are missing from the list (R4).
 #[inline]
 pub(super) fn text<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> ReplyText<'b> {
     let text = match parsed.content {
@@ -33,7 +33,7 @@ pub(super) fn text<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Repl
         None if more > 0 => {
             ReplyText::Stock(message::with_more(decision.code.default_message(), more).into_owned().into())
         }
-        // A code that is known by name alone has no text: its status has.
+        // A code of which only the name is known has no default message: the one of the status is used.
         None if decision.code.is_foreign() => {
             ReplyText::Stock(ErrorCode::of_status(parsed.status).default_message().into())
         }
@@ -65,7 +65,7 @@ fn text_of_foreign<'b>(
         return if has_exact_message { text_of_body(body, message::of_recognised_text) } else { None };
     }
     let clean = if recognised { message::of_recognised_text } else { message::from_foreign_text };
-    // A client of the body's own dialect reads the text, whatever issues are in it (R12).
+    // A client that reads the body's own dialect gets the whole text, even if it contains the issues (R12).
     let is_whole = has_exact_message || parsed.stays;
     match &body.client_message {
         ClientMessage::Text(text) if !is_whole => clean(text).map(|text| Cow::Owned(text.into_owned())),
@@ -78,7 +78,7 @@ fn text_of_body<'b>(body: &ParsedError<'b>, clean: fn(&str) -> Option<Cow<'_, st
     cleaned(body.message.as_ref()?, clean)
 }
 
-/// A text, if it is clean already where it stands.
+/// The text, if it is fit for a message after cleaning. It is copied only if it is not part of the body.
 fn cleaned<'b>(text: &Cow<'b, str>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
     match text {
         Cow::Borrowed(text) => clean(text),

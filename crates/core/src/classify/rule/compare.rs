@@ -1,9 +1,9 @@
-//! Two rules side by side: for the lints of a policy, never for an error.
+//! Compares two rules, for the lints of a policy. No error is decided here.
 
 use super::{Rule, Text};
 
 impl Rule {
-    /// Whether it fits wherever `other` fits, as far as that can be determined.
+    /// Whether this rule matches every error that `other` matches, as far as that can be determined.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         let route = match (&self.route, &other.route) {
             (None, _) => true,
@@ -17,7 +17,8 @@ impl Rule {
             && self.text.as_ref().is_none_or(|own| other.text.as_ref().is_some_and(|its| own.covers(its)))
     }
 
-    /// Whether it requires a text that no message has once the white space around it is gone.
+    /// Whether the rule requires a message with white space around it. No message has that, because it is trimmed
+    /// first.
     pub(crate) fn requires_outer_spaces(&self) -> bool {
         self.exact_message().is_some_and(|text| text != text.trim())
     }
