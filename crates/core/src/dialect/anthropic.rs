@@ -1,6 +1,6 @@
 //! Anthropic's `{"type":"error","error":{"type","message"},"request_id"}`.
 //!
-//! Its clients decide by `error.type` and the status; there is no room for details.
+//! Its clients decide by `error.type` and the status. It has no place for details.
 
 use std::borrow::Cow;
 
@@ -30,7 +30,7 @@ const INVALID_REQUEST: &str = "invalid_request_error";
 const AUTHENTICATION: &str = "authentication_error";
 const API: &str = "api_error";
 
-/// The names that stand for one code, in both directions.
+/// The dialect's names that stand for exactly one code each.
 static NAMES: [(&str, ErrorCode); 7] = [
     ("billing_error", ErrorCode::PAYMENT_REQUIRED),
     ("permission_error", ErrorCode::FORBIDDEN),
@@ -41,7 +41,7 @@ static NAMES: [(&str, ErrorCode); 7] = [
     ("overloaded_error", ErrorCode::WORKER_AT_CAPACITY),
 ];
 
-/// The meaning of the dialect's own names: a code, or the status alone.
+/// What a name of the dialect means: one code, or only the status.
 fn own(name: &str) -> DialectCode {
     match NAMES.iter().find(|(own, _)| *own == name) {
         Some((_, code)) => DialectCode::Code(code.clone()),
@@ -50,7 +50,7 @@ fn own(name: &str) -> DialectCode {
     }
 }
 
-/// The dialect's name for an error: that of its code, else that of its status. There are no others.
+/// The dialect's name for an error: the one of its code, else the one of its status. The dialect has no other names.
 fn name(code: &ErrorCode, status: StatusCode) -> &'static str {
     let named = |code: &ErrorCode| NAMES.iter().find(|(_, own)| own == code).map(|(name, _)| *name);
     named(code).or_else(|| named(&ErrorCode::of_status(status))).unwrap_or(match status {

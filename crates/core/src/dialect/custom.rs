@@ -1,4 +1,4 @@
-//! Shapes that a policy describes, read and written by JSON pointers instead of code (rule R15).
+//! Shapes that a policy describes. Their bodies are read and written by JSON pointers instead of code (rule R15).
 
 mod condition;
 mod description;
@@ -61,14 +61,14 @@ impl CustomShape {
         self.form.name
     }
 
-    /// The sign that a body lacks to be in the shape; `None` if it is in the shape, or is no JSON object.
+    /// The condition that a body does not fulfil; `None` if the body is in the shape, or is not a JSON object.
     pub(crate) fn missing_sign(self, body: &[u8]) -> Option<String> {
         let body = Object::of_body(body)?;
         let sign = self.description.missing(&BodyValues::new(&body))?;
         Some(format!("its {:?} is not {}", sign.at.to_string(), sign.is))
     }
 
-    /// The request id of a body in the shape.
+    /// The request id in a body of the shape.
     #[cfg(feature = "client")]
     pub(crate) fn request_id<'a>(self, body: &Object<'a>) -> Option<Cow<'a, str>> {
         let body = &BodyValues::new(body);
@@ -76,7 +76,7 @@ impl CustomShape {
         place.first(body).and_then(json::string)
     }
 
-    /// The JSON Schema 2020-12 of bodies in this shape, as JSON text; `None` if the shape has no template.
+    /// The JSON Schema 2020-12 of the bodies in this shape, as JSON text; `None` if the shape has no template.
     #[must_use]
     pub fn body_schema(self) -> Option<String> {
         self.description.schema()
@@ -90,7 +90,7 @@ impl CustomShape {
         self.description
     }
 
-    /// Whether errors can be written in it.
+    /// Whether the shape has a template, so that errors can be written in it.
     pub(crate) const fn is_written(self) -> bool {
         self.description.template.is_some()
     }
@@ -134,12 +134,12 @@ impl DialectSpec {
 }
 
 impl Description {
-    /// A sign that the body lacks; `None` if it is in the shape.
+    /// A condition that the body does not fulfil; `None` if the body is in the shape.
     pub(crate) fn missing(&self, body: &BodyValues<'_, '_>) -> Option<&Condition> {
         self.when.iter().find(|condition| !condition.holds(body))
     }
 
-    /// The fields that it reads.
+    /// The fields that the shape reads.
     pub(super) fn fields(&'static self) -> KnownFields {
         let issues = self.issues.as_ref().map(|issues| &issues.list);
         let places = [&self.code, &self.message, &self.details].into_iter().flatten();
@@ -180,7 +180,7 @@ impl Described for Description {
         }
     }
 
-    /// The dialect's name for a code; the first if there are several.
+    /// The shape's name for a code: the first one if it has several.
     fn name_of<'a>(&'a self, code: &'a str) -> Cow<'a, str> {
         Cow::Borrowed(self.codes.iter().find(|(_, known)| **known == *code).map_or(code, |(name, _)| name))
     }
@@ -190,7 +190,7 @@ impl Described for Description {
         self.template.as_ref().map(|template| template.write(&values, out.size())).unwrap_or_default()
     }
 
-    /// Rewrites a body that already is in the shape; if its texts may not pass, only its code stays.
+    /// Rewrites a body that already is in the shape. If its texts must not pass, only its code stays.
     fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         let body = &BodyValues::new(&kept.body);
         if !kept.whole {
@@ -207,7 +207,7 @@ impl Described for Description {
     }
 }
 
-/// The first value at these places that can be read.
+/// The first value that `parse` accepts, at these places in turn.
 fn first_value<'a, T>(
     places: &[Pointer],
     body: &BodyValues<'_, 'a>,
@@ -228,7 +228,7 @@ struct CustomValues<'a, 'o> {
 }
 
 impl CustomValues<'_, '_> {
-    /// The details, without the issues if the template has them elsewhere.
+    /// The details. They lack the issues if the template has another place for those.
     fn details(&self) -> Option<Cow<'_, str>> {
         let details = self.out.details?;
         let has_issues = self.description.template.as_ref().is_some_and(|it| it.has(Placeholder::Issues));
