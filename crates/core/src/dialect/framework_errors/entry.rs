@@ -33,7 +33,7 @@ pub(super) fn read<'t, 'a>(
     }
     let own = text(object, around.means_errors);
     let Some((name, text)) = own.or_else(|| inherited.map(|text| ("", text.clone()))) else {
-        return of_several(found, object, around);
+        return read_several_texts(found, object, around);
     };
     let inner = INNER_LISTS.iter().find_map(|name| object.field(name)?.elements());
     if let Some(mut inner) = inner.filter(|_| around.depth < Surroundings::DEEPEST) {
@@ -51,7 +51,7 @@ pub(super) fn read<'t, 'a>(
 }
 
 /// An entry with several texts for one place: `{"field":"to","messages":["…","…"]}`.
-fn of_several<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, around: Surroundings) -> bool {
+fn read_several_texts<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, around: Surroundings) -> bool {
     let Some((name, texts)) = list_of_texts(entry) else { return false };
     let places = places(entry, around, name).unwrap_or_default();
     for place in &places {
