@@ -172,7 +172,7 @@ fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<
         return Some(vec![of_json_api(value)?]);
     }
     if value.is_array() {
-        return Some(vec![of_steps(value, name == "loc")?]);
+        return Some(vec![place_of_steps(value, name == "loc")?]);
     }
     let text = value.text()?;
     // A word for a part of the request, or Litestar's name for the whole body.
@@ -185,7 +185,7 @@ fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<
 }
 
 /// The place in a list of steps, such as `["items",0]`. `located`: the first step is a part of the request.
-fn of_steps(steps: Node<'_, '_>, located: bool) -> Option<Place> {
+fn place_of_steps(steps: Node<'_, '_>, located: bool) -> Option<Place> {
     let mut place = Place::default();
     for step in steps.children() {
         match step.text() {
