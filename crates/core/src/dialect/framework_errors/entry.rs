@@ -169,7 +169,7 @@ fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<
         return value.elements()?.map(|it| Some(Place::parse(&it.text()?))).collect();
     }
     if name == "source" {
-        return Some(vec![of_json_api(value)?]);
+        return Some(vec![place_of_source(value)?]);
     }
     if value.is_array() {
         return Some(vec![place_of_steps(value, name == "loc")?]);
@@ -203,7 +203,7 @@ fn place_of_steps(steps: Node<'_, '_>, located: bool) -> Option<Place> {
 }
 
 /// The place in a `source` of JSON:API, for bodies that lack its media type (Rails 8.0 with jsonapi-serializer).
-fn of_json_api(source: Node<'_, '_>) -> Option<Place> {
+fn place_of_source(source: Node<'_, '_>) -> Option<Place> {
     let Some(pointer) = source.string("pointer") else { return Some(Place::parse(&source.string("parameter")?)) };
     let inside = ["/data/attributes", "/data/relationships", "/data"];
     Some(Place::parse(inside.iter().find_map(|it| pointer.strip_prefix(it)).unwrap_or(&pointer)))
