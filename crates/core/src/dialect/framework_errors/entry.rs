@@ -29,7 +29,7 @@ pub(super) fn read<'t, 'a>(
         return true;
     }
     if object.has("constraints") || object.has("children") {
-        return of_class_validator(found, object, &mut Place::default(), 0);
+        return read_class_validator(found, object, &mut Place::default(), 0);
     }
     let own = text(object, around.means_errors);
     let Some((name, text)) = own.or_else(|| inherited.map(|text| ("", text.clone()))) else {
@@ -215,7 +215,7 @@ fn missing_name<'a>(entry: Node<'_, 'a>) -> Option<Cow<'a, str>> {
 }
 
 /// Reads an entry of class-validator (0.15, in NestJS): `{"property","constraints":{name:text},"children":[…]}`.
-fn of_class_validator<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, place: &mut Place, depth: usize) -> bool {
+fn read_class_validator<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, place: &mut Place, depth: usize) -> bool {
     const DEPTH: usize = 16;
 
     let Some(property) = entry.string("property") else { return false };
@@ -227,7 +227,7 @@ fn of_class_validator<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, pl
         found.push(Issue { place: place.clone().in_known_part(), text, code, entry: Some(entry) });
     }
     let mut children = entry.field("children").into_iter().flat_map(Node::children);
-    let read = depth < DEPTH && children.all(|child| of_class_validator(found, child, place, depth + 1));
+    let read = depth < DEPTH && children.all(|child| read_class_validator(found, child, place, depth + 1));
     place.truncate(mark);
     read
 }
