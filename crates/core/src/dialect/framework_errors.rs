@@ -74,7 +74,7 @@ pub(super) fn add_to<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, read:
         return clean_message(parsed);
     }
     let context = Context { in_list: false, body: Some(body) };
-    if let Some(list) = of_place(parsed, body, read) {
+    if let Some(list) = issues_at_top_places(parsed, body, read) {
         set_list(parsed, list);
         clean_message(parsed);
     } else if let Some((field, list)) = of_lists(body, read, Context { in_list: true, ..context }) {
@@ -110,7 +110,7 @@ pub(super) fn is_within(inner: &str, outer: &str) -> bool {
 }
 
 /// The issues of a body with one text. Either the object names one place, or `params` lists several places (WordPress).
-fn of_place<'a>(parsed: &ParsedError<'a>, body: Node<'_, 'a>, read: &ForeignText<'_, 'a>) -> Option<List> {
+fn issues_at_top_places<'a>(parsed: &ParsedError<'a>, body: Node<'_, 'a>, read: &ForeignText<'_, 'a>) -> Option<List> {
     let text = parsed.message.as_deref()?;
     let mut list = List::new();
     for object in [read.holder, body] {
