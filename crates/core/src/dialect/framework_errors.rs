@@ -77,7 +77,7 @@ pub(super) fn add_to<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, read:
     if let Some(list) = issues_at_top_places(parsed, body, read) {
         set_list(parsed, list);
         clean_message(parsed);
-    } else if let Some((field, list)) = of_lists(body, read, Context { in_list: true, ..context }) {
+    } else if let Some((field, list)) = issues_of_text_lists(body, read, Context { in_list: true, ..context }) {
         set_list(parsed, list);
         parsed.issues_source = Some(field.raw());
         if parsed.message.as_deref().is_some_and(|text| read.text.as_ref().is_some_and(|it| it.value == text))
@@ -150,7 +150,7 @@ fn is_place(text: &str) -> bool {
 }
 
 /// The issues in a list of sentences, or in a list of entries that name their places only in their sentences.
-fn of_lists<'t, 'a>(
+fn issues_of_text_lists<'t, 'a>(
     body: Node<'t, 'a>,
     read: &ForeignText<'t, 'a>,
     context: Context<'_>,
