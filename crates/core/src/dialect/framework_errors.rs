@@ -46,7 +46,7 @@ pub(super) fn of_array(text: &str) -> Option<ParsedError<'_>> {
         parsed.set_issues(found.list);
         return Some(parsed);
     }
-    let list = of_sentences(root, root.only().is_none(), Context { in_list: true, ..Context::default() })?;
+    let list = issues_of_sentences(root, root.only().is_none(), Context { in_list: true, ..Context::default() })?;
     set_list(&mut parsed, list);
     Some(parsed)
 }
@@ -167,7 +167,7 @@ fn issues_of_text_lists<'t, 'a>(
         let is_embedded = field.name() == "_embedded";
         let list = field.field("errors").filter(|_| is_embedded).unwrap_or(field);
         let is_list = !is_embedded && (list.only().is_none() || adds_to(list, read));
-        Some((field, of_sentences(list, is_list, context)?))
+        Some((field, issues_of_sentences(list, is_list, context)?))
     })
 }
 
@@ -190,7 +190,7 @@ fn text_of<'a>(element: Node<'_, 'a>, in_error: bool) -> Option<Cow<'a, str>> {
 }
 
 /// The issues in a list of texts. `is_list`: the texts are issues even if none of them names a field.
-fn of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'_>) -> Option<List> {
+fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'_>) -> Option<List> {
     let mut list = List::new();
     let mut names_field = false;
     for element in elements.elements()? {
