@@ -166,14 +166,14 @@ fn issues_of_text_lists<'t, 'a>(
     by_name.chain(by_meaning).find_map(|field| {
         let is_embedded = field.name() == "_embedded";
         let list = field.field("errors").filter(|_| is_embedded).unwrap_or(field);
-        let is_list = !is_embedded && (list.only().is_none() || adds_to(list, read));
+        let is_list = !is_embedded && (list.only().is_none() || adds_to_text(list, read));
         Some((field, issues_of_sentences(list, is_list, context)?))
     })
 }
 
 /// Whether a list with one text states something that the body's own text does not. Not if the entry's path cannot be
 /// read.
-fn adds_to(list: Node<'_, '_>, read: &ForeignText<'_, '_>) -> bool {
+fn adds_to_text(list: Node<'_, '_>, read: &ForeignText<'_, '_>) -> bool {
     let own = read.text.as_ref().filter(|own| !is_within(own.field.raw(), list.raw()));
     let only = list.only().filter(|only| !only.field("path").is_some_and(Node::is_object));
     let text = only.and_then(|only| text_of(only, true));
