@@ -87,7 +87,7 @@ pub(super) fn add_to<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, read:
         }
         clean_message(parsed);
     } else if let Some(readings) = texts(body, read).find_map(|text| sentences::read(&text, context)) {
-        take(parsed, list_of(&readings));
+        replace_text_with_issues(parsed, list_of(&readings));
     } else {
         clean_message(parsed);
     }
@@ -95,7 +95,7 @@ pub(super) fn add_to<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, read:
 }
 
 fn found_in_structure<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a>) {
-    parsed.details = parsed.details.take().and_then(|details| without(details, found.source));
+    parsed.details = parsed.details.replace_text_with_issues().and_then(|details| without(details, found.source));
     // The text of a single error is the same as that of its issue.
     if parsed.message_source.is_none_or(|source| is_within(source, found.source)) {
         parsed.client_message = ClientMessage::Nothing;
@@ -230,7 +230,7 @@ fn set_list(parsed: &mut ParsedError<'_>, list: List) {
 }
 
 /// Replaces the text by the issues, which state all that the text does.
-fn take(parsed: &mut ParsedError<'_>, list: List) {
+fn replace_text_with_issues(parsed: &mut ParsedError<'_>, list: List) {
     set_list(parsed, list);
     parsed.issues_source = parsed.message_source;
     parsed.client_message = ClientMessage::Nothing;
