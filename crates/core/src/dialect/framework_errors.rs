@@ -56,7 +56,7 @@ pub(super) fn add_rest<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, tak
     if parsed.issues.is_none()
         && let Some(found) = search::issues(body, &[], taken)
     {
-        found_in_structure(parsed, found);
+        set_found_issues(parsed, found);
     }
     clean_message(parsed);
 }
@@ -70,7 +70,7 @@ pub(super) fn add_to<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, read:
         return clean_message(parsed);
     }
     if let Some(found) = search::issues(body, &read.wrappers, &[]) {
-        found_in_structure(parsed, found);
+        set_found_issues(parsed, found);
         return clean_message(parsed);
     }
     let context = Context { in_list: false, body: Some(body) };
@@ -94,7 +94,7 @@ pub(super) fn add_to<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, read:
     drop_unread_list(parsed);
 }
 
-fn found_in_structure<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a>) {
+fn set_found_issues<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a>) {
     parsed.details = parsed.details.replace_text_with_issues().and_then(|details| without(details, found.source));
     // The text of a single error is the same as that of its issue.
     if parsed.message_source.is_none_or(|source| is_within(source, found.source)) {
