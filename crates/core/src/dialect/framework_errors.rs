@@ -95,7 +95,7 @@ pub(super) fn add_to<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, read:
 }
 
 fn set_found_issues<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a>) {
-    parsed.details = parsed.details.replace_text_with_issues().and_then(|details| without(details, found.source));
+    parsed.details = parsed.details.replace_text_with_issues().and_then(|details| details_without(details, found.source));
     // The text of a single error is the same as that of its issue.
     if parsed.message_source.is_none_or(|source| is_within(source, found.source)) {
         parsed.client_message = ClientMessage::Nothing;
@@ -258,12 +258,12 @@ fn drop_unread_list(parsed: &mut ParsedError<'_>) {
     let Some(Cow::Borrowed(details)) = parsed.details else { return };
     let list = Object::parse(details).and_then(|details| details.raw("issues")).map(RawValue::get);
     if let Some(list) = list.filter(|list| list.starts_with('[')) {
-        parsed.details = without(Cow::Borrowed(details), list);
+        parsed.details = details_without(Cow::Borrowed(details), list);
     }
 }
 
 /// The details without the field that the issues were read from, because that field repeats what the client sent.
-fn without<'a>(details: Cow<'a, str>, source: &str) -> Option<Cow<'a, str>> {
+fn details_without<'a>(details: Cow<'a, str>, source: &str) -> Option<Cow<'a, str>> {
     if details == source || matches!(details, Cow::Borrowed(text) if is_within(text, source)) {
         return None;
     }
