@@ -48,7 +48,7 @@ static SPRING: KnownFields = KnownFields::body(&["timestamp", "path", "error"]);
 
 /// Parsers for those protocols whose errors are rewritten only under `protocols = "rewrite"`, and which no dialect
 /// describes. A body was recognised as the protocol's before (R10).
-const OF_PROTOCOLS: [(Shape, ReadFn, &KnownFields); 2] = [
+const PROTOCOL_PARSERS: [(Shape, ReadFn, &KnownFields); 2] = [
     (Shape::ErrorObject, trpc::read, &KnownFields::body(&["error", "id"])),
     (Shape::ErrorText, protocol::read_oauth, &KnownFields::body(&["error", "error_description"])),
 ];
@@ -62,7 +62,7 @@ pub(super) fn read<'a>(body: Body<'a, '_>, shapes: &[CustomShape], status: Statu
         }
     }
     let written = Dialect::ALL.iter().map(|dialect| (dialect.shape(), dialect.spec().read, dialect.spec().reads));
-    for (shape, read, reads) in written.chain(OF_PROTOCOLS) {
+    for (shape, read, reads) in written.chain(PROTOCOL_PARSERS) {
         if let Some(parsed) = read(&body) {
             return foreign(shape, parsed, reads, body, status);
         }
