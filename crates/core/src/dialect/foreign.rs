@@ -67,7 +67,7 @@ pub(super) fn read<'a>(body: Body<'a, '_>, shapes: &[CustomShape], status: Statu
             return foreign(shape, parsed, reads, body, status);
         }
     }
-    undescribed(body, status)
+    read_unknown_shape(body, status)
 }
 
 /// Reads an array in a shape of the policy: its places begin with an index (R15).
@@ -118,7 +118,7 @@ fn add_issues<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>, status: Sta
 }
 
 /// Reads a body that is in no known shape (R2).
-fn undescribed<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<'a> {
+fn read_unknown_shape<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<'a> {
     let tree = Tree::parse(body.object.text());
     let Some(root) = tree.root() else { return ParsedBody::Nothing };
     let read = foreign_text::read(root, status);
