@@ -101,7 +101,7 @@ fn foreign<'a>(
     } else {
         // Only if the request is wrong can a parameter be wrong.
         parsed.issues = parsed.issues.filter(|_| shape != Shape::OpenAi);
-        lists_beside(&mut parsed, &body);
+        add_lists_beside_text(&mut parsed, &body);
     }
     ParsedBody::Foreign(Foreign { shape, parsed, members: Some(Members::unread(body, reads)) })
 }
@@ -113,7 +113,7 @@ fn add_issues<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>, status: Sta
     parsed.message_source = read.text.as_ref().map(|text| text.field.raw());
     framework_errors::add_to(parsed, root, &read);
     if parsed.issues.is_none() {
-        lists_beside(parsed, body);
+        add_lists_beside_text(parsed, body);
     }
 }
 
@@ -137,7 +137,7 @@ fn read_unknown_shape<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<
         }
     }
     if parsed.issues.is_none() {
-        lists_beside(&mut parsed, &body);
+        add_lists_beside_text(&mut parsed, &body);
     }
     let shape = shape_of(root, &parsed);
     let sources = [parsed.message_source, read.code.map(|code| code.field.raw()), details.map(|it| it.raw())];
@@ -175,7 +175,7 @@ fn shape_of(body: Node<'_, '_>, parsed: &ParsedError<'_>) -> Option<Shape> {
 }
 
 /// Adds the list of field errors that is next to the text, if it is in one of the forms of rule E8.
-fn lists_beside<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>) {
+fn add_lists_beside_text<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>) {
     if parsed.issues.is_some() {
         return;
     }
