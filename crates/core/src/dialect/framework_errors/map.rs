@@ -13,7 +13,7 @@ use crate::dialect::tree::Node;
 const DEPTH: usize = 24;
 
 /// Fields of an error object, or of data. An object with one of these is not a map from fields to single texts.
-const OF_ERRORS: [&str; 5] = ["statusCode", "id", "kind", "hint", "help"];
+const FIELDS_OF_ERRORS: [&str; 5] = ["statusCode", "id", "kind", "hint", "help"];
 
 /// Reads an object as such a map; returns `false` if one of its fields cannot be read.
 pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, around: Surroundings) -> bool {
@@ -196,7 +196,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         let is_error = |field: Node<'_, '_>| {
             let name = field.name();
             is_text_or_code(name)
-                || self.around.is_vague && OF_ERRORS.contains(&name)
+                || self.around.is_vague && FIELDS_OF_ERRORS.contains(&name)
                 || field.is_array() && meaning(field, fields) != Meaning::Nothing && field.raw().contains('{')
         };
         self.around.means_errors && !fields.children().any(is_error)
