@@ -9,7 +9,7 @@ use super::parsed_error::{Body, ParsedError};
 use super::problem;
 
 /// The head states their values already.
-const OF_THE_STATUS: [&str; 4] = ["status", "statusCode", "status_code", "success"];
+const STATUS_FIELDS: [&str; 4] = ["status", "statusCode", "status_code", "success"];
 
 /// A body's fields, and which of them its shape reads.
 pub(crate) struct Members<'a> {
@@ -74,7 +74,7 @@ impl<'a> Members<'a> {
         let sources = || self.sources.iter().chain([&source]).flatten();
         for (name, value) in object.members() {
             let is_read = || sources().any(|source| is_within(source, value.get()) || is_within(value.get(), source));
-            if !read.contains(&name) && !OF_THE_STATUS.contains(&name) && !is_read() {
+            if !read.contains(&name) && !STATUS_FIELDS.contains(&name) && !is_read() {
                 take(name, value);
             }
         }
