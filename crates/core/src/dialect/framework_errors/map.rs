@@ -84,7 +84,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         if depth > DEPTH {
             return false;
         }
-        let takes_texts = fields.children().any(Node::is_text) && self.takes_single(fields);
+        let takes_texts = fields.children().any(Node::is_text) && self.takes_single_texts(fields);
         fields.children().all(|field| {
             if self.found.is_full() {
                 self.found.count(entry::count(field, self.around));
@@ -192,7 +192,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
 
     /// Whether a single text under a name is an issue. It is if a field above means errors, and no field is the text or
     /// code of an error.
-    fn takes_single(&self, fields: Node<'t, 'a>) -> bool {
+    fn takes_single_texts(&self, fields: Node<'t, 'a>) -> bool {
         let is_error = |field: Node<'_, '_>| {
             let name = field.name();
             is_text_or_code(name)
