@@ -207,7 +207,7 @@ impl Described for Description {
     }
 }
 
-/// The first value that `parse` accepts, at these places in turn.
+/// The first of the values at these places that `read` accepts.
 fn first_value<'a, T>(
     places: &[Pointer],
     body: &BodyValues<'_, 'a>,

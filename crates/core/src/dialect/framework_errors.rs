@@ -95,7 +95,7 @@ pub(super) fn add_to<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, read:
 }
 
 fn set_found_issues<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a>) {
-    parsed.details = parsed.details.replace_text_with_issues().and_then(|details| details_without(details, found.source));
+    parsed.details = parsed.details.take().and_then(|details| details_without(details, found.source));
     // The text of a single error is the same as that of its issue.
     if parsed.message_source.is_none_or(|source| is_within(source, found.source)) {
         parsed.client_message = ClientMessage::Nothing;

@@ -40,7 +40,8 @@ impl Description {
         }
     }
 
-    /// Whether all bodies of the shape have this place: a body from a service may lack what the template writes.
+    /// Whether every body of the shape has a value at this place, because a condition requires it. A body from a
+    /// service may lack other values that the template writes.
     fn is_sign(&self, path: &[Step]) -> bool {
         self.when.iter().any(|sign| sign.is != Expected::Absent && sign.at.steps().starts_with(path))
     }

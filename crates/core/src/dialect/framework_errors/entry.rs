@@ -50,7 +50,7 @@ pub(super) fn read<'t, 'a>(
     true
 }
 
-/// An entry with several texts for one place: `{"field":"to","messages":["…","…"]}`.
+/// Reads an entry with several texts for one place: `{"field":"to","messages":["…","…"]}`.
 fn read_several_texts<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, around: Surroundings) -> bool {
     let Some((name, texts)) = list_of_texts(entry) else { return false };
     let places = places(entry, around, name).unwrap_or_default();
@@ -215,7 +215,12 @@ fn missing_name<'a>(entry: Node<'_, 'a>) -> Option<Cow<'a, str>> {
 }
 
 /// Reads an entry of class-validator (0.15, in NestJS): `{"property","constraints":{name:text},"children":[…]}`.
-fn read_class_validator<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, place: &mut Place, depth: usize) -> bool {
+fn read_class_validator<'t, 'a>(
+    found: &mut Found<'t, 'a>,
+    entry: Node<'t, 'a>,
+    place: &mut Place,
+    depth: usize,
+) -> bool {
     const DEPTH: usize = 16;
 
     let Some(property) = entry.string("property") else { return false };

@@ -102,7 +102,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         })
     }
 
-    /// Reads the value under a name.
+    /// Reads what is wrong with the field of this name.
     fn value(&mut self, place: &mut Place, value: Node<'t, 'a>, depth: usize, takes_texts: bool) -> bool {
         if value.is_array() {
             return self.list(place, value, depth);
