@@ -1,8 +1,9 @@
 //! Google's `{"error":{"code":404,"message","status":"NOT_FOUND","details":[…]}}` (AIP-193).
 //!
-//! Its `code` is the HTTP status, its `status` the name of gRPC's, and the `ErrorInfo` among the details has the
-//! reason. The details are messages of google.rpc in their JSON forms, as gRPC's are in bytes (P1). Metadata are texts,
-//! and nothing is newer than older protos: Go's clients drop all details over one unknown type or field.
+//! Its `code` is the HTTP status, and its `status` the name of the gRPC status. The `ErrorInfo` among the details has
+//! the reason. The details are messages of google.rpc in JSON, which gRPC sends as bytes (P1). All metadata are texts.
+//! Only types and fields of older protos are used, because clients in Go drop all details if one type or field is
+//! unknown to them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -22,15 +23,15 @@ use crate::request_id::RequestId;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     has_wait: true,
-    // If the event had a name, clients would end the stream without an error.
+    // If the event had a name, clients would take it for a normal end of the stream.
     error_event: None,
     name_of: |code, _| Cow::Owned(code.as_str().to_ascii_uppercase()),
     own,
     ..DialectSpec::new("google", read, write, rewrite_in_place)
 };
 
-/// The names of gRPC's statuses are not the dialect's own: `NOT_FOUND` names the catalogue's code, and `ABORTED` is an
-/// unknown code here (E9).
+/// The names of gRPC's statuses are not names that the dialect defines: `NOT_FOUND` is a code of the catalogue, and
+/// `ABORTED` is an unknown code here (E9).
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let (error, status) = match body.error.as_ref() {
         Some(error) => (error, error.string("status")?),
@@ -53,7 +54,8 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     Some(parsed)
 }
 
-/// The name of the status of a google.rpc.Status, as grpc-gateway and Envoy's transcoder write it: its code is gRPC's.
+/// The name of the gRPC status in a bare google.rpc.Status, as grpc-gateway and Envoy's transcoder write it. Its `code`
+/// is the number of that status.
 fn bare_status(body: &Object<'_>) -> Option<&'static str> {
     let digits = body.number("code").filter(|digits| digits.len() < 3)?;
     let status = Status::parse(digits.as_bytes())?;
@@ -62,7 +64,7 @@ fn bare_status(body: &Object<'_>) -> Option<&'static str> {
     (are_typed && body.string("message").is_some()).then(|| status.name())
 }
 
-/// `INVALID_ARGUMENT` adds nothing to a 400.
+/// What a name means: `INVALID_ARGUMENT` only repeats the status 400.
 fn own(name: &str) -> DialectCode {
     if name == Status::INVALID_ARGUMENT.name() { DialectCode::ByStatus } else { DialectCode::Unknown }
 }
@@ -85,7 +87,7 @@ fn written_with(out: &Outgoing<'_>, status: Vec<u8>, reason: &[u8], domain: &[u8
     Writer::new(2 * out.size()).raw("error", error.close()).close()
 }
 
-/// Of texts with the same name the last one counts, as everywhere: a protobuf map cannot have a name twice.
+/// If several texts have the same name, only the last one is written: a protobuf map cannot have a name twice.
 fn map(texts: &[(String, String)]) -> Vec<u8> {
     let last: HashMap<_, _> = texts.iter().enumerate().map(|(at, (name, _))| (name, at)).collect();
     let texts = texts.iter().enumerate().filter(|(at, (name, _))| last[name] == *at);
@@ -96,7 +98,7 @@ fn request_info(out: &Outgoing<'_>) -> Vec<u8> {
     detail(128, REQUEST_INFO).text("requestId", out.request_id).close()
 }
 
-/// The codes of issues are left out: the field for them is young.
+/// The codes of issues are left out: their field is too new for many clients.
 fn bad_request(out: &Outgoing<'_>) -> Option<Vec<u8>> {
     let issues = written::by_parameter(out.details?);
     let violation = |issue: &NamedIssue<'_>| {
@@ -122,7 +124,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     };
     let details = GoogleDetails::parse(&error);
     if !kept.whole {
-        // A reason belongs to its domain.
+        // A reason only means something in its own domain.
         let info = details.info();
         let reason = name(info, "reason").zip(name(info, "domain"));
         let (reason, domain) = reason.unwrap_or_else(|| (quoted(out.code), quoted(out.domain)));
@@ -131,7 +133,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         return written_with(out, status, &reason, &domain);
     }
     let mut set = vec![("code", out.status.as_str().into()), ("message", quoted(out.message))];
-    // Details that are no list have no place for an id.
+    // Only a list of details has a place for the id.
     if error.json("details").is_none_or(|details| details.starts_with('[')) {
         set.push(("details", details.readdressed(out)));
     }
@@ -144,7 +146,7 @@ struct GoogleDetails<'a>(Vec<GoogleDetail<'a>>);
 
 struct GoogleDetail<'a> {
     raw: &'a RawValue,
-    /// Empty if the detail is no message.
+    /// The name of the message's type; empty if the detail is not a message.
     name: String,
     object: Option<Object<'a>>,
 }
@@ -164,12 +166,12 @@ impl<'a> GoogleDetails<'a> {
         self.0.iter().filter(move |detail| detail.name == name).filter_map(|detail| detail.object.as_ref())
     }
 
-    /// The first one counts: a service that passes on another's error puts its own before it.
+    /// The first `ErrorInfo` counts: a service that passes on the error of another one puts its own first.
     fn info(&self) -> Option<&Object<'a>> {
         self.by_type(ERROR_INFO).next()
     }
 
-    /// Whether a layer wrote them: then all their contents are read.
+    /// Whether a layer wrote the details: then everything in them is read.
     fn are_a_layers(&self) -> bool {
         let ours = |info: &Object<'_>| {
             info.string("requestId").is_some_and(|id| id.starts_with("req_") && id.parse::<RequestId>().is_ok())
@@ -190,7 +192,7 @@ impl<'a> GoogleDetails<'a> {
         Some(metadata.to_owned())
     }
 
-    /// The violations as an issue list (E8).
+    /// The violations of the request as an issue list (E8).
     fn issues(&self) -> Option<String> {
         let lists = self.by_type(BAD_REQUEST).filter_map(|it| json::array(it.raw("fieldViolations")?.get()));
         written::list_of_issues(lists.flatten().filter_map(|violation| {
@@ -201,7 +203,7 @@ impl<'a> GoogleDetails<'a> {
         }))
     }
 
-    /// The list with our id, in its own place or at the end.
+    /// The list of details with this request's id, which replaces the old id or comes at the end.
     fn readdressed(&self, out: &Outgoing<'_>) -> Vec<u8> {
         let set = [("requestId", quoted(out.request_id))];
         let ours = |detail: &GoogleDetail<'_>| match &detail.object {

@@ -8,15 +8,15 @@ use super::json::Object;
 use super::parsed_error::{Body, ParsedError};
 use super::problem;
 
-/// The head states their values already.
+/// Fields that repeat what the head states.
 const STATUS_FIELDS: [&str; 4] = ["status", "statusCode", "status_code", "success"];
 
-/// A body's fields, and which of them its shape reads.
+/// The fields of a body, and the names of those that its shape reads.
 pub(crate) struct Members<'a> {
     body: Object<'a>,
     error: Option<Object<'a>>,
     reads: &'static KnownFields,
-    /// The parts of the body that were read without a shape (R2).
+    /// The parts of the body from which the general rule for bodies without a known shape (R2) took something.
     sources: [Option<&'a str>; 3],
 }
 
@@ -25,7 +25,7 @@ impl<'a> Members<'a> {
         Self { body: body.object, error: body.error, reads, sources: [None; 3] }
     }
 
-    /// The fields of a body in no dialect, whose error is another object inside it, or none.
+    /// The fields of a body in no known shape. Its error may be another object inside it.
     pub(super) fn of_undescribed(
         body: Body<'a, '_>,
         error: Option<&'a str>,
@@ -40,14 +40,14 @@ impl<'a> Members<'a> {
         self.body.raw("type")
     }
 
-    /// Whether any field is left that nothing reads: most errors have none.
+    /// Whether the body has any field that nothing reads; most errors have none.
     pub(crate) fn are_left(&self, parsed: Option<&ParsedError<'_>>) -> bool {
         let mut left = false;
         self.each_left(parsed, &mut |_, _| left = true);
         left
     }
 
-    /// Each field that nothing reads, those of the error first: they are more informative.
+    /// Visits each field that nothing reads. The fields of the error come first, because they tell more.
     pub(crate) fn each_left<'s>(
         &'s self,
         parsed: Option<&ParsedError<'_>>,
@@ -55,7 +55,7 @@ impl<'a> Members<'a> {
     ) {
         let Some(of_body) = self.reads.of_body else { return };
         let of_error = self.reads.of_error;
-        // Where a shape reads nothing of it, an object under `error` is a field like any other.
+        // If the shape reads nothing under `error`, an object there is a field like any other.
         let is_undescribed = self.sources.iter().any(Option::is_some);
         if let Some(error) = self.error.as_ref().filter(|_| is_undescribed || !of_error.is_empty()) {
             self.each(error, of_error, parsed, take);

@@ -1,7 +1,7 @@
 //! OpenAI's `{"error":{"message","type","param","code"}}`.
 //!
-//! Its `type` adds little to the status, its `code` names what happened, its `param` the wrong parameter. Clients
-//! decide by `code` and `type`.
+//! Its `type` states little more than the status. Its `code` names what happened, and its `param` the wrong parameter.
+//! Clients decide by `code` and `type`.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ use crate::code::ErrorCode;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     own,
-    // Its clients recognise an error by its field, and skip events with a name.
+    // Clients recognise an error by its field `error`, and skip events with a name.
     error_event: None,
     has_issues: false,
     takes_fields: true,
@@ -28,7 +28,7 @@ pub(super) const FORM: DialectSpec = DialectSpec {
     ..DialectSpec::new("openai", read, write, rewrite_in_place)
 };
 
-/// The last event of OpenAI's Responses.
+/// The last event of a stream of OpenAI's Responses.
 fn typed_event(body: &[u8], number: u64) -> Option<Vec<u8>> {
     let error = Object::of_body(body)?.object("error")?;
     let json = |name| error.raw(name).map_or("null", |raw| raw.get());
@@ -41,7 +41,7 @@ const INVALID_REQUEST: &str = "invalid_request_error";
 const AUTHENTICATION: &str = "authentication_error";
 const SERVER: &str = "server_error";
 
-/// The meaning of the dialect's own names: a code, or the status alone.
+/// What a name of the dialect means: one code, or only the status.
 fn own(name: &str) -> DialectCode {
     match name {
         "rate_limit_exceeded" => DialectCode::Code(ErrorCode::RATE_LIMITED),
@@ -51,7 +51,7 @@ fn own(name: &str) -> DialectCode {
     }
 }
 
-/// The dialect's name for a code, if it has one.
+/// The name that the dialect itself has for a code.
 fn name(code: &ErrorCode) -> Option<&'static str> {
     (*code == ErrorCode::RATE_LIMITED).then_some("rate_limit_exceeded")
 }
@@ -68,7 +68,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
         DialectCode::Unknown => own(&kind),
         known => known,
     };
-    // Some servers repeat the status as the code.
+    // Some servers use the status as the code.
     let is_status = |code: &str| matches!(code.as_bytes(), [b'4' | b'5', _, _]);
     parsed.code = parsed.code.filter(|code| error.words("code").is_some() || !is_status(code)).or(Some(kind));
     if let Some(place) = error.words("param").and_then(|param| Place::of_parameter(&param)) {

@@ -10,7 +10,7 @@ use super::parsed_error::{Body, ParsedError};
 pub(super) const FORM: DialectSpec = DialectSpec {
     media_type: MEDIA_TYPE,
     lists_issues: true,
-    // A title adds nothing to the status, or is the text; a type and an instance are the service's own addresses.
+    // A title repeats the status, or is the message. A type and an instance are addresses of the service itself.
     reads: &KnownFields::body(&["type", "title", "detail", "instance", "code", "details", "request_id", "message"]),
     ..DialectSpec::new("problem", read, write, rewrite_in_place)
 };

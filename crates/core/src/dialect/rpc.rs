@@ -1,7 +1,7 @@
-//! The RPC protocol of a request (section P), and the facts about the call in its head.
+//! The RPC protocol of a request (section P), and what the request's head states about the call.
 //!
-//! gRPC and gRPC-Web are known by their media type, Connect by its own or by `connect-protocol-version: 1`; its GET, which
-//! has no such header, by `connect=v1` in the query.
+//! gRPC and gRPC-Web are recognised by their media types, Connect by its media type or by `connect-protocol-version:
+//! 1`. A GET of Connect may lack that header, and is recognised by `connect=v1` in the query.
 
 use std::time::Duration;
 
@@ -23,13 +23,13 @@ pub(crate) enum Rpc {
     Web(Codec),
     /// gRPC-Web with base64 bodies (P2).
     WebText(Codec),
-    /// P3: one message each way, each a body of its own.
+    /// Connect with one message each way (P3): each message is a whole body.
     ConnectUnary,
-    /// P3: messages with prefixes.
+    /// Connect with streams of messages, each of which has a prefix (P3).
     ConnectStream(Codec),
 }
 
-/// How messages are written, as far as a media type states it.
+/// The encoding of messages, as far as the media type states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Codec {
     Unsaid,
@@ -37,15 +37,15 @@ pub(crate) enum Codec {
     Json,
 }
 
-/// A call, as far as the head of its request describes it.
+/// A call, as the head of its request describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
     pub(crate) rpc: Rpc,
-    /// How long the client waits for all of it. A malformed time-out counts as none.
+    /// How long the client waits for the whole call. A malformed time-out counts as none.
     pub(crate) timeout: Option<Duration>,
 }
 
-/// The headers that describe a call.
+/// The headers that describe a call, collected from a request.
 #[derive(Default)]
 pub(crate) struct CallHeaders<'h> {
     rpc: Option<Rpc>,
@@ -62,7 +62,7 @@ impl<'h> CallHeaders<'h> {
         call
     }
 
-    /// The facts about a call whose only describing header is the content type.
+    /// The same, for a request whose only such header is this content type.
     #[inline]
     pub(crate) fn of_type(value: &HeaderValue) -> Self {
         Self { rpc: Rpc::of_media_type(value.as_bytes()), ..Self::default() }
@@ -80,10 +80,10 @@ impl<'h> CallHeaders<'h> {
         }
     }
 
-    /// The call that the request is; `None` where it is plain HTTP.
+    /// The call that the request is; `None` if it is plain HTTP.
     #[inline]
     pub(crate) fn call(self, method: &Method, uri: &Uri) -> Option<Call> {
-        // GET covers HEAD (E5).
+        // A HEAD request counts as a GET (E5).
         let is_get = || matches!(*method, Method::GET | Method::HEAD);
         let connect = self.connect || self.rpc.is_none() && is_get() && is_connect_get(uri);
         let rpc = self.rpc.or(connect.then_some(Rpc::ConnectUnary))?;
@@ -97,9 +97,9 @@ impl<'h> CallHeaders<'h> {
 }
 
 impl Rpc {
-    /// The protocol of a body of this media type.
+    /// The protocol of a body with this media type.
     pub(crate) fn of_media_type(value: &[u8]) -> Option<Self> {
-        // The type that nearly every gRPC client and server sends.
+        // The media type that nearly every client and server of gRPC sends.
         if value == b"application/grpc" {
             return Some(Self::Grpc(Codec::Unsaid));
         }
@@ -124,14 +124,15 @@ impl Rpc {
         }
     }
 
-    /// Checks the byte behind the slash of a call's type, and white space before the type.
+    /// Whether this media type may be a call's. It checks only the byte behind the slash; white space may come before
+    /// the type.
     #[inline]
     pub(crate) fn may_be_in(value: &[u8]) -> bool {
         matches!(value.get(b"application/".len()), Some(b'c' | b'C' | b'g' | b'G'))
             || value.first().is_some_and(u8::is_ascii_whitespace)
     }
 
-    /// The media type of an error.
+    /// The media type of an error in this protocol.
     pub(crate) const fn content_type(self) -> &'static str {
         match self {
             Self::Grpc(Codec::Unsaid) => "application/grpc",
@@ -159,18 +160,18 @@ impl Rpc {
         matches!(self, Self::WebText(_))
     }
 
-    /// The header that names the compression of messages.
+    /// The header that names the compression of the messages.
     pub(crate) const fn encoding_header(self) -> HeaderName {
         if self.is_grpc() { GRPC_ENCODING } else { CONNECT_CONTENT_ENCODING }
     }
 
-    /// Whether `grpc-status` reports an error, over HTTP 200.
+    /// Whether an error is reported by `grpc-status`, under HTTP 200.
     pub(crate) const fn is_grpc(self) -> bool {
         matches!(self, Self::Grpc(_) | Self::Web(_) | Self::WebText(_))
     }
 
-    /// The form of a response that is of this protocol, by its media type. The codec may differ, and gRPC-Web's text
-    /// may be answered in binary: `accept` may have requested it.
+    /// The form of a response, if its media type is of this protocol. The encoding of its messages may differ. gRPC-Web
+    /// in base64 may be answered in binary, because `accept` may have requested that.
     pub(crate) fn answered_by(self, content_type: Option<&HeaderValue>) -> Option<Self> {
         let theirs = Self::of_media_type(content_type?.as_bytes())?;
         let is_one = match self {
@@ -195,7 +196,7 @@ impl Codec {
     }
 }
 
-/// Connect's GET has its message in the query, and no header that names it.
+/// Whether a GET is Connect's: its message is in the query, and no header names the protocol.
 fn is_connect_get(uri: &Uri) -> bool {
     uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "connect=v1"))
 }
@@ -205,7 +206,7 @@ fn after<'a>(text: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
     head.eq_ignore_ascii_case(start).then_some(rest)
 }
 
-/// At most eight digits and a unit (gRPC over HTTP/2, `TimeoutValue TimeoutUnit`).
+/// Parses a time-out: at most eight digits and a unit (`TimeoutValue TimeoutUnit` in gRPC over HTTP/2).
 fn of_grpc(value: &HeaderValue) -> Option<Duration> {
     let (unit, value) = value.as_bytes().split_last()?;
     let value = digits(value, 8)?;

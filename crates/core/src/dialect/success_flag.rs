@@ -13,7 +13,7 @@ pub(super) const FORM: DialectSpec = DialectSpec {
     ..DialectSpec::new("success_flag", read, write, rewrite_in_place)
 };
 
-/// Further names that details cannot have: with one of them the body would have another shape.
+/// Names that fields of the details cannot have, because the body would then be in another shape.
 const TAKEN: [&str; 3] = ["success", "error", "jsonrpc"];
 
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
