@@ -78,7 +78,7 @@ pub(crate) struct Readable<'k> {
 pub(crate) fn read<'a>(
     media_type: Option<&[u8]>,
     body: &'a [u8],
-    known: &Readable<'_>,
+    readable: &Readable<'_>,
     status: StatusCode,
 ) -> ParsedBody<'a> {
     let Some(text) = utf8_text(body) else { return ParsedBody::Nothing };
@@ -88,10 +88,10 @@ pub(crate) fn read<'a>(
     let kind = TextKind::from_type(media_type);
     match text.as_bytes().first() {
         Some(b'{') if kind.may_be_json() => match Object::parse(text) {
-            Some(object) => read_object(Body::new(media_type, object), known, status, named),
+            Some(object) => read_object(Body::new(media_type, object), readable, status, named),
             None => ParsedBody::Nothing,
         },
-        Some(b'[') if kind.may_be_json() => read_array(media_type, text, known, status, named),
+        Some(b'[') if kind.may_be_json() => read_array(media_type, text, readable, status, named),
         first => match (json_text(kind, text), named.and_then(|named| named.of_text(text))) {
             (Some(text), _) => read_text(text, status, true),
             (None, Some(protocol)) => ParsedBody::Protocol(protocol),
@@ -191,7 +191,7 @@ fn read_text<'a>(text: Cow<'a, str>, status: StatusCode, is_json: bool) -> Parse
 fn read_array<'a>(
     media_type: Option<&[u8]>,
     text: &'a str,
-    known: &Readable<'_>,
+    readable: &Readable<'_>,
     status: StatusCode,
     named: Option<ProtocolType>,
 ) -> ParsedBody<'a> {
@@ -199,7 +199,7 @@ fn read_array<'a>(
     if let Some(protocol) = named.and_then(ProtocolType::of_json).or_else(|| protocol::detect_batch(text)) {
         return ParsedBody::Protocol(protocol);
     }
-    if let Some(foreign) = foreign::read_custom_array(&elements, known.shapes) {
+    if let Some(foreign) = foreign::read_custom_array(&elements, readable.shapes) {
         return ParsedBody::Foreign(foreign);
     }
     let only = if let [only] = &elements[..] { Some(*only) } else { None };
@@ -214,41 +214,41 @@ fn read_array<'a>(
         return ParsedBody::Foreign(Foreign { shape: Shape::Issues, parsed, members: None });
     }
     match only.and_then(|only| Object::parse(only.get())) {
-        Some(object) => foreign::read(Body::new(media_type, object), known.shapes, status),
+        Some(object) => foreign::read(Body::new(media_type, object), readable.shapes, status),
         None => ParsedBody::Nothing,
     }
 }
 
 fn read_object<'a>(
     body: Body<'a, '_>,
-    known: &Readable<'_>,
+    readable: &Readable<'_>,
     status: StatusCode,
     named: Option<ProtocolType>,
 ) -> ParsedBody<'a> {
-    if let Some(envelope) = standard::read(&body, known.codes) {
+    if let Some(envelope) = standard::read(&body, readable.codes) {
         ParsedBody::Envelope(envelope)
-    } else if let Some(protocol) = named.and_then(ProtocolType::of_json).or_else(|| protocol_of(&body, known)) {
+    } else if let Some(protocol) = named.and_then(ProtocolType::of_json).or_else(|| protocol_of(&body, readable)) {
         ParsedBody::Protocol(protocol)
     } else {
-        foreign::read(body, known.shapes, status)
+        foreign::read(body, readable.shapes, status)
     }
 }
 
 /// The protocol of a body. `None` also for a JSON-RPC error on a route whose dialect is JSON-RPC, where it is an
 /// ordinary error.
-fn protocol_of(body: &Body<'_, '_>, known: &Readable<'_>) -> Option<Protocol> {
-    let is_own_dialect = |protocol| protocol == Protocol::JsonRpc && known.dialect == Dialect::JsonRpc;
+fn protocol_of(body: &Body<'_, '_>, readable: &Readable<'_>) -> Option<Protocol> {
+    let is_own_dialect = |protocol| protocol == Protocol::JsonRpc && readable.dialect == Dialect::JsonRpc;
     // A response with neither a result nor a valid error counts as an error as well, because the client needs one.
     let is_ordinary_error = |protocol| is_own_dialect(protocol) && !body.object.has("result");
     protocol::detect(body).filter(|protocol| !is_ordinary_error(*protocol))
 }
 
 /// Parses the body of a protocol like any other error, because of `protocols = "rewrite"` (R10).
-pub(crate) fn read_rewritten<'a>(body: &'a [u8], known: &Readable<'_>, status: StatusCode) -> Option<Foreign<'a>> {
+pub(crate) fn read_rewritten<'a>(body: &'a [u8], readable: &Readable<'_>, status: StatusCode) -> Option<Foreign<'a>> {
     let text = utf8_text(body)?;
     // A tRPC batch is represented by its first error.
     let first = json::array(text).and_then(|batch| Some(batch.first()?.get()));
-    match foreign::read(Body::new(None, Object::parse(first.unwrap_or(text))?), known.shapes, status) {
+    match foreign::read(Body::new(None, Object::parse(first.unwrap_or(text))?), readable.shapes, status) {
         ParsedBody::Foreign(foreign) => Some(foreign),
         _ => None,
     }

@@ -158,7 +158,7 @@ pub(super) fn list(values: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<u8
     json
 }
 
-/// A time in RFC 3339, in UTC, with milliseconds.
+/// The end of the year 9999: RFC 3339 has no later time. A time before the epoch is written as the epoch.
 pub(super) fn timestamp(at: SystemTime) -> String {
     // The end of the year 9999: RFC 3339 cannot write a later time. Earlier than the epoch is not written either.
     const LAST: Duration = Duration::from_millis(253_402_300_799_999);

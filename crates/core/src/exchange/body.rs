@@ -1,4 +1,4 @@
-//! The form of an error for its client, and the body in this form (rules E1, R11, R12, R16).
+//! Chooses the form of an error for its client, and writes the body in this form (rules E1, R11, R12, R16).
 
 use std::time::SystemTime;
 
@@ -23,29 +23,29 @@ use crate::outward::{InverseMapRule, OutwardForm};
 use crate::page::{self, PageTemplate};
 use crate::policy::{Policy, ResponseSettings};
 
-/// The form of the errors of one request.
+/// The form that the errors of one request have.
 #[derive(Clone, Copy)]
 pub(super) struct ErrorForm<'e> {
     pub(super) policy: &'e Policy,
     pub(super) clock: fn() -> SystemTime,
     pub(super) settings: &'e ResponseSettings,
     pub(super) request: RequestFlags,
-    /// Method and path, where a rule of the policy reads them.
+    /// The method and the path, if a rule of the policy compares them.
     pub(super) target: Option<&'e (Method, PathAndQuery)>,
-    /// When the request began, where its dialect has a time.
+    /// When the request began, if the dialect writes that time.
     pub(super) began: Option<SystemTime>,
     pub(super) id: &'e HeaderValue,
-    /// Facts about the request body that has been read so far.
+    /// What is known of the request body so far.
     pub(super) seen: Option<&'e BodyFlags>,
-    /// The fields of a body of another shape that the policy keeps (R12): a JSON object.
+    /// A JSON object with the fields that the policy keeps of a body in another shape (R12).
     pub(super) kept: Option<&'e str>,
 }
 
-/// An error as it leaves.
+/// An error that is ready to be sent.
 pub(super) struct OutgoingReply {
-    /// The error's status, over whichever protocol.
+    /// The status of the error itself, in any protocol.
     pub(super) status: StatusCode,
-    /// The status in the status line: 200 where the protocol carries its status elsewhere.
+    /// The status in the status line: 200 if the protocol reports its status elsewhere.
     pub(super) sent: StatusCode,
     pub(super) body: Bytes,
     pub(super) grpc: Option<Status>,
@@ -58,12 +58,12 @@ impl OutgoingReply {
     }
 }
 
-/// An inner body that already is in the client's dialect, or keeps its form, and which part of it passes.
+/// An inner body of which a part passes, because it is in the client's dialect or keeps its form.
 #[derive(Clone, Copy)]
 pub(super) struct RetainedBody<'a> {
     pub(super) part: Retained,
     pub(super) body: &'a [u8],
-    /// The status that the service sent: what may pass follows from it, whatever status leaves.
+    /// The status that the service sent. It decides what may pass, even if another status is sent to the client.
     pub(super) status: StatusCode,
 }
 
@@ -84,9 +84,9 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// The dialect that the client gets: that of the route, or one that the client requested (R11).
+    /// The dialect for this client: the route's, or the one that the client chose (R11).
     ///
-    /// A route's dialect does not apply to an RPC client, whose protocol sets the form of errors (R10).
+    /// An RPC client always gets the form of its own protocol (R10), not the dialect of the route.
     #[inline]
     pub(super) fn dialect(&self) -> Dialect {
         match self.request.rpc {
@@ -100,7 +100,7 @@ impl<'e> ErrorForm<'e> {
         self.request.prefers_problem()
     }
 
-    /// The page that the client gets instead of its dialect's JSON (R16).
+    /// The HTML page that the client gets instead of JSON (R16).
     pub(super) fn page(&self) -> Option<&PageTemplate> {
         if self.request.prefers_page() { self.policy.page(self.settings) } else { None }
     }
@@ -113,14 +113,14 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// The media type without parameters.
+    /// The media type, without parameters.
     pub(super) fn media_type(&self) -> &'static str {
         let content_type = self.content_type();
         content_type.split_once(';').map_or(content_type, |(media_type, _)| media_type)
     }
 
-    /// The body of an error with this status, and the status that it leaves with. `headers` may have a time
-    /// to try again.
+    /// The body of an error with this status, and the status to send. `headers` may have a time after which to try
+    /// again.
     pub(super) fn body_of(
         &self,
         fault: &Fault,
@@ -139,7 +139,7 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// The body of an error that keeps its form, whatever the client's dialect.
+    /// The body of an error that keeps its form in any dialect.
     fn kept_form(&self, fault: &Fault, kept: RetainedBody<'_>, headers: &HeaderMap) -> Option<Bytes> {
         let RetainedBody { part, body, status } = kept;
         match part {
@@ -156,9 +156,8 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// The event with which a broken event stream ends (F6). It is in the route's dialect, whatever body the client
-    /// prefers (R11), since the head has left. `number` is the event's own number, if the events before had a type and
-    /// a number.
+    /// The event that ends a broken event stream (F6). It is always in the route's dialect, because the head was sent
+    /// before (R11). If the events so far have a type and a number, `number` is the event's own.
     pub(super) fn stream_event(&self, fault: Fault, number: Option<u64>) -> Vec<u8> {
         let own = self.without_preference();
         let (form, fault) = (self.stream_form(), classify::with_issue_list(fault, own.dialect()));
@@ -169,7 +168,7 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// The form of the events of [`ErrorForm::stream_event`].
+    /// The dialect of that event.
     pub(super) fn stream_form(&self) -> &'static DialectSpec {
         self.without_preference().dialect().spec()
     }
@@ -178,7 +177,7 @@ impl<'e> ErrorForm<'e> {
         Self { request: self.request.without_preference(), ..*self }
     }
 
-    /// The canonical body of an error with this text.
+    /// The canonical body for an error with this text.
     pub(super) fn canonical(&self, fault: &Fault, text: &str) -> Bytes {
         let advice = self.policy.advice().of(fault);
         standard::write(fault.code().as_str(), text, fault.details_json(), &advice, self.id.as_bytes()).into()
@@ -230,7 +229,7 @@ impl<'e> ErrorForm<'e> {
         (body.into(), outward.status)
     }
 
-    /// The status that an error leaves with; an error that is kept has its own.
+    /// The status to send for an error. An error that is kept keeps its status.
     pub(super) fn outward_status(&self, fault: &Fault, status: StatusCode, kept: bool) -> StatusCode {
         match (self.request.rpc, self.dialect()) {
             (Some(Rpc::ConnectUnary), _) => Status::of_error(fault.code(), status).connect_http(),
@@ -256,7 +255,7 @@ impl<'e> ErrorForm<'e> {
         if kept { OutwardForm { status, ..outward } } else { outward }
     }
 
-    /// The request's method and path, where a rule reads them.
+    /// The request's method and path, if a rule compares them.
     fn target(&self) -> rule::RequestTarget<'_> {
         match self.target {
             Some((method, path)) => rule::RequestTarget::new(method, Some(path.path())),

@@ -1,4 +1,4 @@
-//! Bodies of inner errors that were collected (rules R1, R4, R10, M1).
+//! Decides what to do with inner errors whose bodies were collected (rules R1, R4, R10, M1).
 
 use http::response;
 
@@ -10,7 +10,7 @@ use super::{Collected, CollectedAction, Origin, calls, fill};
 use crate::classify::RewriteDecision;
 use crate::policy::Mode;
 
-/// Decides by the collected part of an inner error's body.
+/// Decides by the body of an inner error, as far as it was collected.
 #[inline]
 pub(super) fn response_body(state: RequestState, head: &mut response::Parts, body: Collected<'_>) -> CollectedAction {
     if let Some(failure) = state.why_body_was_cut() {

@@ -1,7 +1,8 @@
-//! `fill` (rule M1): inner errors whose body is empty, HTML or plain text are rewritten; all others pass unchanged.
+//! Mode `fill` (rule M1): inner errors whose body is empty, HTML or plain text are rewritten; all others pass
+//! unchanged.
 //!
-//! The media type decides what a body is, with two exceptions: JSON text passes whatever its type (R2), and a body
-//! without a type is judged by its bytes.
+//! The media type decides which kind a body is, with two exceptions: JSON passes even if its type says text (R2), and a
+//! body without a type is judged by its bytes.
 
 use http::{HeaderMap, response};
 
@@ -11,7 +12,7 @@ use crate::dialect;
 use crate::guard::body_limit;
 use crate::policy::Mode;
 
-/// Whether the route's mode lets an inner error pass, by its head alone.
+/// Whether the mode lets an inner error pass, as far as its head shows.
 pub(super) fn keeps(state: &RequestState, head: &response::Parts, body: BodyFacts) -> bool {
     match state.settings.mode {
         Mode::Own => true,
@@ -23,17 +24,18 @@ pub(super) fn keeps(state: &RequestState, head: &response::Parts, body: BodyFact
     }
 }
 
-/// How much of a body to read: where its type shows that it passes, its first byte, to see that it has one.
+/// How many bytes of a body to read after the first one: none if its type shows that it passes. The first byte shows
+/// that it is not empty.
 pub(super) fn worth_reading(headers: &HeaderMap) -> Option<u64> {
     matches!(kind(headers), Kind::Other).then_some(0)
 }
 
-/// Whether a body must be read, however it is coded: its type does not show that it is filled.
+/// Whether a body must be read even if it is encoded: only HTML or plain text is sure to be rewritten.
 pub(super) fn must_look(headers: &HeaderMap) -> bool {
     !matches!(kind(headers), Kind::Text)
 }
 
-/// Whether a body that was read is filled. `decoded` is its decoded text, where it is whole.
+/// Whether a body that was read is to be rewritten. `decoded` is the decoded body, if all of it was read.
 pub(super) fn is_filled(headers: &HeaderMap, body: Collected<'_>, decoded: Option<&[u8]>) -> bool {
     let read = match body {
         Collected::Whole(read) | Collected::Unreadable(read) => decoded.unwrap_or(read),
@@ -74,7 +76,7 @@ fn is_text(text: &str) -> bool {
     !text.is_empty() && !text.chars().any(|character| character.is_control() && !character.is_whitespace())
 }
 
-/// The bytes read, without a character that is cut at their end; empty where they are not UTF-8.
+/// The bytes as text, without a character that was cut at their end; empty if they are not UTF-8.
 fn without_cut_character(read: &[u8]) -> &str {
     match str::from_utf8(read) {
         Ok(text) => text,
