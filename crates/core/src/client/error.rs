@@ -151,8 +151,9 @@ impl ClientError {
         self.retry() == Retry::Backoff && self.0.pushback != Pushback::Never
     }
 
-    /// How long the server asks to wait: from `grpc-retry-pushback-ms`, else `retry-after` (seconds, or a date,
-    /// compared with the response's own `date`), else `google.rpc.RetryInfo`. For a date in the past, the wait is zero.
+    /// How long the server wants the client to wait: from `grpc-retry-pushback-ms`, else `retry-after` (seconds, or a
+    /// date, compared with the response's own `date`), else `google.rpc.RetryInfo`. For a date in the past, the wait is
+    /// zero.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self.0.pushback {

@@ -68,7 +68,7 @@ pub fn read(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime)
     (reported.is_some() || is_error(answer.status)).then(|| client_error(reported.as_ref(), body, answer, codes, now))
 }
 
-/// The content of a response that the caller knows to be an error.
+/// The content of a response that is an error for certain.
 pub fn read_failed(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> ClientError {
     let body = decoded(answer);
     let body = body.as_deref().unwrap_or_default();

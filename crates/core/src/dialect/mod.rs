@@ -122,7 +122,7 @@ fn json_text(kind: TextKind, text: &str) -> Option<Cow<'_, str>> {
 
 const PLAIN_TEXT: &[u8] = b"text/plain";
 
-/// What a media type says about how to read the body (R2, R3).
+/// How to read a body, as far as its media type shows (R2, R3).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TextKind {
     Json,

@@ -1,4 +1,4 @@
-//! Reason phrases of statuses. As a text or as a code, such a phrase says no more than the status (rules R2, R3, E9).
+//! Reason phrases of statuses. As a text or as a code, such a phrase adds nothing to the status (rules R2, R3, E9).
 
 /// The phrases of error statuses, present and former. To search the crate `http` for them would take thirty times as
 /// long.

@@ -14,7 +14,7 @@ use crate::policy::{Matched, Policy, Preflight, Settings};
 pub(super) enum AuthDecision {
     Open(Option<Fault>),
     Closed(Fault, Option<Fault>),
-    /// Verifiers must be asked first.
+    /// Verifiers must be called first.
     Ask(Box<PendingAuth>),
 }
 
@@ -57,7 +57,7 @@ pub(super) fn check_auth(
 }
 
 impl PendingAuth {
-    /// The scheme whose verifier is to be asked next.
+    /// The scheme whose verifier is to be called next.
     pub(super) fn next(&self) -> Option<&Arc<Scheme>> {
         self.all().find_map(|route| match &route.verdict {
             SchemesOutcome::Open(undecided) => undecided.next(),
@@ -90,7 +90,7 @@ impl PendingAuth {
         self.others.iter().chain(&self.normal)
     }
 
-    /// Decides from all readings. If one of them already refuses, the verifiers of the others are not asked.
+    /// Decides from all readings. If one of them already refuses, the verifiers of the others are not called.
     fn decide(self, policy: &Policy, head: &mut Parts) -> AuthDecision {
         let shut = self.all().any(RouteAuth::is_shut);
         if !shut && self.next().is_some() {

@@ -166,7 +166,7 @@ impl Event {
     /// (G0). There are at most four, each with at most 128 printable characters of the path, without the query.
     #[must_use]
     pub fn readings(&self) -> Option<String> {
-        /// More readings would say no more than the first ones.
+        /// More readings would add nothing to the first ones.
         const MOST: usize = 4;
 
         let readings = &self.notes.as_ref()?.readings;

@@ -1,7 +1,7 @@
 //! Mode `fill` (rule M1): inner errors whose body is empty, HTML or plain text are rewritten; all others pass
 //! unchanged.
 //!
-//! The media type decides which kind a body is, with two exceptions: JSON passes even if its type says text (R2), and a
+//! The media type decides which kind a body is, with two exceptions: JSON passes even under a type for text (R2), and a
 //! body without a type is judged by its bytes.
 
 use http::{HeaderMap, response};

@@ -157,7 +157,7 @@ pub fn only_repeats_message(details: &str, message: &str) -> bool {
 }
 
 /// The details with the new message in their issue list, if that list only repeats the old one (E8); `None` if the list
-/// says more.
+/// contains more.
 pub fn with_new_message(details: &str, old: &str, new: &str) -> Option<String> {
     let is_message = |list: &RawValue| list.get() == super::of_message(old);
     let object = Object::parse(details).filter(|details| details.raw("issues").is_some_and(is_message))?;
