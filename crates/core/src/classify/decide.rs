@@ -53,7 +53,7 @@ pub(super) fn decide<'k>(parsed: &Parsed<'k, '_>) -> Decision<'k> {
         CodeSource::Layer { .. } | CodeSource::Rule(..) => true,
         // If the body keeps its shape, the code counts as the service's, although the status decided it.
         CodeSource::UnknownLayer => parsed.kept != KeptForm::Nothing,
-        CodeSource::Dialect => body.is_some_and(|body| body.own != DialectCode::ByStatus),
+        CodeSource::Dialect => body.is_some_and(|body| body.meaning != DialectCode::ByStatus),
         CodeSource::Otherwise(_) => false,
     };
     let passes = match source {
@@ -119,7 +119,7 @@ fn vouched_code<'k>(foreign: &Foreign<'_>, parsed: &Parsed<'k, '_>) -> Option<(E
 /// The code of a body in a shape that the policy can also write. It counts as a canonical code (R15). On a 5xx, an
 /// unknown code or a text counts only if an inner layer wrote it.
 fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
-    let name = body.code.as_deref().filter(|_| body.own == DialectCode::Canonical)?;
+    let name = body.code.as_deref().filter(|_| body.meaning == DialectCode::Canonical)?;
     let (code, is_known) = standard::parse_code(name, parsed.policy.codes)?;
     let in_head = || parsed.is_vouched && parsed.head.as_ref().is_some_and(|head| head.code == code);
     if parsed.policy.by_status && !is_known {
@@ -160,13 +160,13 @@ fn code_of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> 
         false => of_status(parsed.status, parsed.headers, parsed.request),
     };
     // A name that only repeats the status is a known code, but does not make the text of a 5xx safe to send.
-    let by_name = body.is_some_and(|body| body.own == DialectCode::ByStatus) && parsed.status.is_client_error();
+    let by_name = body.is_some_and(|body| body.meaning == DialectCode::ByStatus) && parsed.status.is_client_error();
     (code, if by_name { CodeSource::Dialect } else { CodeSource::Otherwise(by) })
 }
 
 /// The code that the body names, if the policy, the catalogue or its dialect defines it.
 fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCode> {
-    if let DialectCode::Named(name) = &body.own
+    if let DialectCode::Named(name) = &body.meaning
         && let Some(code) = parsed.policy.codes.find(name)
     {
         return Some(code);
@@ -174,7 +174,7 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
     // An issue list states more than a code that follows from the status anyway.
     let adds = |code: &ErrorCode| !parsed.lists || *code != ErrorCode::of_status(parsed.status);
     let code = body.names().find_map(|name| parsed.policy.codes.find(name)).filter(adds);
-    match &body.own {
+    match &body.meaning {
         DialectCode::Code(own) => code.or_else(|| Some(own.clone())),
         _ => code,
     }

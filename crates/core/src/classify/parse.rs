@@ -106,7 +106,7 @@ impl<'c, 'b> Parsed<'c, 'b> {
 /// policy defines (R15).
 fn may_be_layers(foreign: &Foreign<'_>, is_own: bool, status: StatusCode, policy: &PolicyView<'_>) -> bool {
     is_own && policy.dialect != Dialect::Standard
-        || status.is_server_error() && foreign.parsed.own == DialectCode::Canonical
+        || status.is_server_error() && foreign.parsed.meaning == DialectCode::Canonical
 }
 
 fn is_vouched(code: &ErrorCode, inner: &Inner<'_, '_>) -> bool {

@@ -270,7 +270,7 @@ fn code_of_head(answer: &ResponseView<'_>, codes: &CodeSet) -> Option<ErrorCode>
 fn code_of_foreign(foreign: &Foreign<'_>, codes: &CodeSet, status: StatusCode) -> ErrorCode {
     let parsed = &foreign.parsed;
     let canonical = |name: &str| standard::parse_code(name, codes).map(|(code, _)| code);
-    let of_shape = match &parsed.own {
+    let of_shape = match &parsed.meaning {
         DialectCode::Named(name) => canonical(name),
         DialectCode::Canonical => parsed.code.as_deref().and_then(canonical),
         _ => None,
@@ -278,7 +278,7 @@ fn code_of_foreign(foreign: &Foreign<'_>, codes: &CodeSet, status: StatusCode) -
     if let Some(code) = of_shape.or_else(|| parsed.names().find_map(|name| codes.find(name))) {
         return code;
     }
-    match &parsed.own {
+    match &parsed.meaning {
         DialectCode::Code(code) => code.clone(),
         _ if matches!(status.as_u16(), 400 | 422) && parsed.has_issues() => ErrorCode::INVALID_REQUEST,
         _ => ErrorCode::of_status(status),

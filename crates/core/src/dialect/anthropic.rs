@@ -15,7 +15,7 @@ use crate::code::ErrorCode;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     id_header: Some("request-id"),
-    own,
+    meaning,
     has_issues: false,
     takes_fields: true,
     reads: &KnownFields {
@@ -42,7 +42,7 @@ static NAMES: [(&str, ErrorCode); 7] = [
 ];
 
 /// What a name of the dialect means: one code, or only the status.
-fn own(name: &str) -> DialectCode {
+fn meaning(name: &str) -> DialectCode {
     match NAMES.iter().find(|(own, _)| *own == name) {
         Some((_, code)) => DialectCode::Code(code.clone()),
         None if matches!(name, INVALID_REQUEST | AUTHENTICATION | API) => DialectCode::ByStatus,
@@ -65,7 +65,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     body.object.string("type").filter(|kind| kind == "error")?;
     let kind = error.words("type")?;
     error.string("message")?;
-    Some(ParsedError { own: own(&kind), code: Some(kind), ..error_object::parse(error) })
+    Some(ParsedError { meaning: meaning(&kind), code: Some(kind), ..error_object::parse(error) })
 }
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {
@@ -114,7 +114,7 @@ mod tests {
             assert_eq!(name(&code, StatusCode::from_u16(status).unwrap()), expected, "{code}");
         }
         for (name, code) in &NAMES {
-            assert_eq!(own(name), DialectCode::Code(code.clone()));
+            assert_eq!(meaning(name), DialectCode::Code(code.clone()));
         }
     }
 

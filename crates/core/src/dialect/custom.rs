@@ -165,7 +165,7 @@ impl Described for Description {
         });
         let details = |details: &'a RawValue| Some(Cow::Borrowed(details.get())).filter(|details| details != "null");
         Some(ParsedError {
-            own: code.as_deref().map_or(DialectCode::Unknown, |name| self.meaning(name)),
+            meaning: code.as_deref().map_or(DialectCode::Unknown, |name| self.meaning(name)),
             details: first_value(&self.details, body, details),
             issues: self.issues.as_ref().and_then(|issues| issues.read(body)).map(Cow::Owned),
             ..ParsedError::new(code, first_value(&self.message, body, text_of))

@@ -95,7 +95,7 @@ pub(crate) struct DialectSpec {
     pub(super) write: fn(&Outgoing<'_>) -> Vec<u8>,
     pub(super) keep: fn(&PreservedBody<'_>, &Outgoing<'_>) -> Vec<u8>,
     /// What a name that the dialect itself defines means.
-    pub(super) own: fn(&str) -> DialectCode,
+    pub(super) meaning: fn(&str) -> DialectCode,
     /// The dialect's name for an error to which the policy gives no name (R12).
     pub(super) name_of: fn(&ErrorCode, StatusCode) -> Cow<'_, str>,
     /// For a shape that a policy describes: the description, which replaces these functions (R15).
@@ -128,7 +128,7 @@ impl DialectSpec {
             reads: &KnownFields::ERROR,
             write,
             keep,
-            own: |_| DialectCode::Unknown,
+            meaning: |_| DialectCode::Unknown,
             name_of: |code, _| Cow::Borrowed(code.as_str()),
             described: None,
         }
@@ -161,7 +161,7 @@ impl DialectSpec {
     /// Whether the dialect itself defines this name. Clients do not get such a name, because the code means the same
     /// (E9).
     pub(crate) fn defines(&self, name: &str) -> bool {
-        let meaning = self.described.map_or_else(|| (self.own)(name), |described| described.meaning(name));
+        let meaning = self.described.map_or_else(|| (self.meaning)(name), |described| described.meaning(name));
         meaning != DialectCode::Unknown
     }
 }

@@ -26,7 +26,7 @@ pub(super) const FORM: DialectSpec = DialectSpec {
     // If the event had a name, clients would take it for a normal end of the stream.
     error_event: None,
     name_of: |code, _| Cow::Owned(code.as_str().to_ascii_uppercase()),
-    own,
+    meaning,
     ..DialectSpec::new("google", read, write, rewrite_in_place)
 };
 
@@ -50,7 +50,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
         Some(reason) => (parsed.code, parsed.wider) = (Some(reason), Some(status)),
         None => parsed.code = Some(status),
     }
-    parsed.own = parsed.code.as_deref().map_or(DialectCode::Unknown, own);
+    parsed.meaning = parsed.code.as_deref().map_or(DialectCode::Unknown, meaning);
     Some(parsed)
 }
 
@@ -65,7 +65,7 @@ fn bare_status(body: &Object<'_>) -> Option<&'static str> {
 }
 
 /// What a name means: `INVALID_ARGUMENT` only repeats the status 400.
-fn own(name: &str) -> DialectCode {
+fn meaning(name: &str) -> DialectCode {
     if name == Status::INVALID_ARGUMENT.name() { DialectCode::ByStatus } else { DialectCode::Unknown }
 }
 

@@ -17,7 +17,7 @@ use super::place::Place;
 use crate::code::ErrorCode;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
-    own,
+    meaning,
     // Clients recognise an error by its field `error`, and skip events with a name.
     error_event: None,
     has_issues: false,
@@ -42,7 +42,7 @@ const AUTHENTICATION: &str = "authentication_error";
 const SERVER: &str = "server_error";
 
 /// What a name of the dialect means: one code, or only the status.
-fn own(name: &str) -> DialectCode {
+fn meaning(name: &str) -> DialectCode {
     match name {
         "rate_limit_exceeded" => DialectCode::Code(ErrorCode::RATE_LIMITED),
         "insufficient_quota" => DialectCode::Code(ErrorCode::PAYMENT_REQUIRED),
@@ -64,8 +64,8 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
         return None;
     }
     let mut parsed = error_object::parse(error);
-    parsed.own = match parsed.code.as_deref().map_or(DialectCode::Unknown, own) {
-        DialectCode::Unknown => own(&kind),
+    parsed.meaning = match parsed.code.as_deref().map_or(DialectCode::Unknown, meaning) {
+        DialectCode::Unknown => meaning(&kind),
         known => known,
     };
     // Some servers use the status as the code.
@@ -164,7 +164,7 @@ mod tests {
             (r#"{"message":"m","type":"invalid_request_error","code":"no_model"}"#, "no_model", DialectCode::ByStatus),
         ] {
             let parsed = reading(error).unwrap();
-            assert_eq!((parsed.code.as_deref(), &parsed.own), (Some(code), &own), "{error}");
+            assert_eq!((parsed.code.as_deref(), &parsed.meaning), (Some(code), &own), "{error}");
         }
         for other in [r#"{"message":"m","type":"x"}"#, r#"{"message":"m","code":"x"}"#, r#"{"type":"x","code":"y"}"#] {
             assert!(reading(other).is_none(), "{other}");

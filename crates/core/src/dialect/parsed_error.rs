@@ -38,7 +38,7 @@ pub(crate) struct ParsedError<'a> {
     /// How many issues are missing from the array (R4).
     pub(crate) more_issues: usize,
     /// What the code means in the body's dialect.
-    pub(crate) own: DialectCode,
+    pub(crate) meaning: DialectCode,
     /// The part of the message that a client may get (R13).
     pub(crate) client_message: ClientMessage,
     /// The parts of the body from which the message and the issues were read.
@@ -69,7 +69,7 @@ impl<'a> ParsedError<'a> {
             details: None,
             issues: None,
             more_issues: 0,
-            own: DialectCode::Unknown,
+            meaning: DialectCode::Unknown,
             client_message: ClientMessage::All,
             message_source: None,
             issues_source: None,
