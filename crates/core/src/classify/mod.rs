@@ -115,8 +115,8 @@ fn rewrite<'b>(
 fn decided<'b>(parsed: &Parsed<'_, 'b>, decision: Decision<'_>) -> RewriteDecision<'b> {
     let text = text(parsed, &decision);
     let details = ReplyDetails::new(parsed, &decision);
-    let own = retained(parsed, &decision);
-    RewriteDecision::new(parsed, decision, text, details, own)
+    let retained = retained(parsed, &decision);
+    RewriteDecision::new(parsed, decision, text, details, retained)
 }
 
 #[cold]

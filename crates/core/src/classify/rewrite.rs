@@ -29,7 +29,7 @@ pub(crate) struct Rewrite<'b> {
     text: Option<Cow<'b, str>>,
     pub(crate) shape: Option<Shape>,
     /// The part of the body that stays, if the body already is in the client's dialect (R12) or keeps its form (R10).
-    pub(crate) own: Option<Retained>,
+    pub(crate) retained: Option<Retained>,
     /// The service's response determines the code; else only the status does (P1).
     pub(crate) named: bool,
     /// What decided the code; `None` where no inner error was read.
@@ -56,7 +56,7 @@ impl<'b> RewriteDecision<'b> {
         decision: Decision<'_>,
         text: ReplyText<'b>,
         details: ReplyDetails,
-        own: Option<Retained>,
+        retained: Option<Retained>,
     ) -> Self {
         let Decision { code, source, named, more_issues, .. } = decision;
         let ReplyDetails { json, kept, dropped, unknown_code, lack_issues } = details;
@@ -77,7 +77,7 @@ impl<'b> RewriteDecision<'b> {
         };
         let (shape, by) = (shape_of(parsed), Some(source.by()));
         let rewrite =
-            Rewrite { fault, text, shape, own, named, by, rule, to_status, dropped, unknown_code, kept, lenient: None };
+            Rewrite { fault, text, shape, retained, named, by, rule, to_status, dropped, unknown_code, kept, lenient: None };
         let rewrite = if lack_issues { rewrite.with_issues() } else { rewrite };
         if matches!(parsed.kept, KeptForm::Whole(_)) { Self::Pass(rewrite) } else { Self::Rewrite(rewrite) }
     }
@@ -104,7 +104,7 @@ impl<'b> RewriteDecision<'b> {
     pub(super) fn with_redacted(self, body: Vec<u8>, kept: KeptForm) -> Self {
         match (self, kept) {
             (Self::Pass(rewrite), KeptForm::Whole(protocol)) => {
-                Self::Rewrite(Rewrite { own: Some(Retained::Protocol(protocol)), lenient: Some(body), ..rewrite })
+                Self::Rewrite(Rewrite { retained: Some(Retained::Protocol(protocol)), lenient: Some(body), ..rewrite })
             }
             (decision, _) => decision.with_lenient(body),
         }
@@ -128,7 +128,7 @@ impl<'b> Rewrite<'b> {
             fault,
             text: None,
             shape: None,
-            own: None,
+            retained: None,
             named: true,
             by: None,
             rule: None,
@@ -177,9 +177,9 @@ impl<'b> Rewrite<'b> {
     }
 
     fn into_owned<'o>(self) -> Rewrite<'o> {
-        let Self { fault, text, shape, own, named, by, rule, to_status, dropped, unknown_code, kept, lenient } = self;
+        let Self { fault, text, shape, retained, named, by, rule, to_status, dropped, unknown_code, kept, lenient } = self;
         let text = text.map(|text| Cow::Owned(text.into_owned()));
-        Rewrite { fault, text, shape, own, named, by, rule, to_status, dropped, unknown_code, kept, lenient }
+        Rewrite { fault, text, shape, retained, named, by, rule, to_status, dropped, unknown_code, kept, lenient }
     }
 }
 

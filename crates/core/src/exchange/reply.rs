@@ -63,7 +63,7 @@ impl ErrorReply {
     ) -> RewrittenBody {
         let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
         let kept = rewrite.kept.take();
-        let Rewrite { shape, own, named, by, rule, .. } = rewrite;
+        let Rewrite { shape, retained, named, by, rule, .. } = rewrite;
         let part = self.state.settings.part();
         let before = self.state.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
         let inner_status = head.status;
@@ -71,7 +71,7 @@ impl ErrorReply {
         let lenient = rewrite.lenient.take();
         let read = lenient.as_deref().unwrap_or(read);
         let writer = ErrorWriter { form: ErrorForm { kept: kept.as_deref(), ..ErrorForm::new(&self.state) } };
-        let known = if own.is_none() && kept.is_none() {
+        let known = if retained.is_none() && kept.is_none() {
             let (fault, text) = rewrite.parts();
             writer.prepared_reply(fault, text, head.status, &mut head.headers, false)
         } else {
@@ -82,8 +82,8 @@ impl ErrorReply {
             Some(outgoing) => outgoing,
             None => {
                 let fault = rewrite.into_fault();
-                let own = own.map(|part| RetainedBody { part, body: read, status: inner_status });
-                let outgoing = writer.rewritten(&mut head.headers, head.status, &fault, named, own);
+                let retained = retained.map(|part| RetainedBody { part, body: read, status: inner_status });
+                let outgoing = writer.rewritten(&mut head.headers, head.status, &fault, named, retained);
                 self.state.identify_response(&mut head.headers);
                 outgoing
             }

@@ -132,7 +132,7 @@ impl<'e> ErrorWriter<'e> {
         status: StatusCode,
         fault: &Fault,
         named: bool,
-        own: Option<RetainedBody<'_>>,
+        retained: Option<RetainedBody<'_>>,
     ) -> OutgoingReply {
         let declared = self.inner_length(headers, fault);
         add_missing(headers, fault.headers());
@@ -140,13 +140,13 @@ impl<'e> ErrorWriter<'e> {
         let (outgoing, error_head) = match self.form.request.rpc {
             Some(rpc) => rpc::written(&self.form, rpc, fault, (status, named), headers),
             None => {
-                let (body, status) = self.form.body_of(fault, status, own, headers);
+                let (body, status) = self.form.body_of(fault, status, retained, headers);
                 (OutgoingReply::over_http(status, body), HeaderMap::new())
             }
         };
         let length = error_head.is_empty().then(|| declared.unwrap_or(outgoing.body.len() as u64));
         let mut own_head = self.own_head(fault, length);
-        let format = own.and_then(|kept| kept.part.format());
+        let format = retained.and_then(|kept| kept.part.format());
         if let Some(format) = format {
             (own_head.content_type, own_head.is_page) = (head::kept_type(headers, format), false);
         }
