@@ -16,7 +16,7 @@ pub(super) struct Decision<'k> {
     pub(super) code: ErrorCode,
     pub(super) source: CodeSource<'k>,
     /// The service's response determines the code; else only the status does (P1).
-    pub(super) named: bool,
+    pub(super) is_code_named: bool,
     /// The fields besides code and message may reach the client (R3).
     pub(super) passes: bool,
     /// How many issues are missing from the issue list in those fields (R4).
@@ -49,7 +49,7 @@ pub(super) fn decide<'k>(parsed: &Parsed<'k, '_>) -> Decision<'k> {
         }
         ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => (None, code_of_body(None, parsed)),
     };
-    let named = match source {
+    let is_code_named = match source {
         CodeSource::Layer { .. } | CodeSource::Rule(..) => true,
         // If the body keeps its shape, the code counts as the service's, although the status decided it.
         CodeSource::UnknownLayer => parsed.kept != KeptForm::Nothing,
@@ -63,7 +63,7 @@ pub(super) fn decide<'k>(parsed: &Parsed<'k, '_>) -> Decision<'k> {
         CodeSource::Rule(..) | CodeSource::Dialect => true,
     };
     let more_issues = body.filter(|_| passes).map_or(0, |body| body.more_issues);
-    Decision { code, source, named: named || parsed.lists, passes, more_issues }
+    Decision { code, source, is_code_named: is_code_named || parsed.lists, passes, more_issues }
 }
 
 impl CodeSource<'_> {

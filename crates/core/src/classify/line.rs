@@ -55,7 +55,7 @@ mod tests {
         let (RewriteDecision::Rewrite(it) | RewriteDecision::Pass(it)) = &decision;
         let is_pass = matches!(decision, RewriteDecision::Pass(_));
         let (fault, text) = it.parts();
-        let own = (it.own, it.named, it.by, it.rule, it.to_status);
+        let own = (it.retained, it.is_code_named, it.by, it.rule, it.to_status);
         let lost = (&it.dropped, &it.unknown_code, &it.kept, &it.lenient);
         format!("{is_pass} {fault:?} {text:?} {:?} {own:?} {lost:?}", it.shape)
     }

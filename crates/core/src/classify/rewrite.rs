@@ -31,7 +31,7 @@ pub(crate) struct Rewrite<'b> {
     /// The part of the body that stays, if the body already is in the client's dialect (R12) or keeps its form (R10).
     pub(crate) retained: Option<Retained>,
     /// The service's response determines the code; else only the status does (P1).
-    pub(crate) named: bool,
+    pub(crate) is_code_named: bool,
     /// What decided the code; `None` where no inner error was read.
     pub(crate) by: Option<DecidedBy>,
     /// The index of the rule that decided, if one did.
@@ -58,7 +58,7 @@ impl<'b> RewriteDecision<'b> {
         details: ReplyDetails,
         retained: Option<Retained>,
     ) -> Self {
-        let Decision { code, source, named, more_issues, .. } = decision;
+        let Decision { code, source, is_code_named, more_issues, .. } = decision;
         let ReplyDetails { json, kept, dropped, unknown_code, lack_issues } = details;
         let fault = Fault::new(code);
         let (fault, text) = match text {
@@ -76,8 +76,20 @@ impl<'b> RewriteDecision<'b> {
             _ => fault,
         };
         let (shape, by) = (shape_of(parsed), Some(source.by()));
-        let rewrite =
-            Rewrite { fault, text, shape, retained, named, by, rule, to_status, dropped, unknown_code, kept, lenient: None };
+        let rewrite = Rewrite {
+            fault,
+            text,
+            shape,
+            retained,
+            is_code_named,
+            by,
+            rule,
+            to_status,
+            dropped,
+            unknown_code,
+            kept,
+            lenient: None,
+        };
         let rewrite = if lack_issues { rewrite.with_issues() } else { rewrite };
         if matches!(parsed.kept, KeptForm::Whole(_)) { Self::Pass(rewrite) } else { Self::Rewrite(rewrite) }
     }
@@ -129,7 +141,7 @@ impl<'b> Rewrite<'b> {
             text: None,
             shape: None,
             retained: None,
-            named: true,
+            is_code_named: true,
             by: None,
             rule: None,
             to_status: None,
@@ -142,13 +154,13 @@ impl<'b> Rewrite<'b> {
 
     /// An inner error that has only a status.
     pub(super) fn of_status(fault: Fault, by: DecidedBy) -> Self {
-        Self { by: Some(by), named: false, ..Self::unchanged(fault) }
+        Self { by: Some(by), is_code_named: false, ..Self::unchanged(fault) }
     }
 
     /// An inner error that is one line of text, with the text that its client gets, if any.
     #[inline]
     pub(super) fn of_line(fault: Fault, by: DecidedBy, text: Option<Cow<'b, str>>) -> Self {
-        Self { shape: Some(Shape::PlainText), text, by: Some(by), named: false, ..Self::unchanged(fault) }
+        Self { shape: Some(Shape::PlainText), text, by: Some(by), is_code_named: false, ..Self::unchanged(fault) }
     }
 
     pub(crate) fn code(&self) -> &ErrorCode {
@@ -177,9 +189,35 @@ impl<'b> Rewrite<'b> {
     }
 
     fn into_owned<'o>(self) -> Rewrite<'o> {
-        let Self { fault, text, shape, retained, named, by, rule, to_status, dropped, unknown_code, kept, lenient } = self;
+        let Self {
+            fault,
+            text,
+            shape,
+            retained,
+            is_code_named,
+            by,
+            rule,
+            to_status,
+            dropped,
+            unknown_code,
+            kept,
+            lenient,
+        } = self;
         let text = text.map(|text| Cow::Owned(text.into_owned()));
-        Rewrite { fault, text, shape, retained, named, by, rule, to_status, dropped, unknown_code, kept, lenient }
+        Rewrite {
+            fault,
+            text,
+            shape,
+            retained,
+            is_code_named,
+            by,
+            rule,
+            to_status,
+            dropped,
+            unknown_code,
+            kept,
+            lenient,
+        }
     }
 }
 

@@ -125,17 +125,17 @@ impl<'e> ErrorForm<'e> {
         &self,
         fault: &Fault,
         status: StatusCode,
-        own: Option<RetainedBody<'_>>,
+        retained: Option<RetainedBody<'_>>,
         headers: &HeaderMap,
     ) -> (Bytes, StatusCode) {
-        if let Some(kept) = own
+        if let Some(kept) = retained
             && let Some(body) = self.kept_form(fault, kept, headers)
         {
             return (body, status);
         }
         match self.dialect() {
             Dialect::Standard if self.page().is_none() => (self.canonical(fault, &fault.text()), status),
-            _ => self.in_dialect(fault, status, own, headers),
+            _ => self.in_dialect(fault, status, retained, headers),
         }
     }
 
@@ -159,9 +159,9 @@ impl<'e> ErrorForm<'e> {
     /// The event that ends a broken event stream (F6). It is always in the route's dialect, because the head was sent
     /// before (R11). If the events so far have a type and a number, `number` is the event's own.
     pub(super) fn stream_event(&self, fault: Fault, number: Option<u64>) -> Vec<u8> {
-        let own = self.without_preference();
-        let (form, fault) = (self.stream_form(), classify::with_issue_list(fault, own.dialect()));
-        let (body, _) = own.body_of(&fault, fault.status_code(), None, fault.headers());
+        let route_form = self.without_preference();
+        let (form, fault) = (self.stream_form(), classify::with_issue_list(fault, route_form.dialect()));
+        let (body, _) = route_form.body_of(&fault, fault.status_code(), None, fault.headers());
         match form.typed_event.zip(number).and_then(|(typed, number)| typed(&body, number)) {
             Some(typed) => event_stream::event(Some("error"), &typed),
             None => event_stream::event(form.error_event, &body),
@@ -187,11 +187,11 @@ impl<'e> ErrorForm<'e> {
         &self,
         fault: &Fault,
         status: StatusCode,
-        own: Option<RetainedBody<'_>>,
+        retained: Option<RetainedBody<'_>>,
         headers: &HeaderMap,
     ) -> (Bytes, StatusCode) {
         let target = self.target();
-        let outward = self.outward_form(fault, status, &target, own.is_some());
+        let outward = self.outward_form(fault, status, &target, retained.is_some());
         let form = self.dialect().spec();
         let details = outward.details(fault, form.lists_issues);
         let advice = self.policy.advice().of(fault);
@@ -213,7 +213,7 @@ impl<'e> ErrorForm<'e> {
         if let Some(page) = self.page() {
             return (page.write(&out).into(), outward.status);
         }
-        let kept = own.and_then(|kept| {
+        let kept = retained.and_then(|kept| {
             let negotiated = kept.part == Retained::Negotiated;
             Some(PreservedBody {
                 body: Object::of_body(kept.body)?,

@@ -240,7 +240,7 @@ impl Exchange {
         }
         let fault = Fault::new(ErrorCode::of_status(head.status)).status(head.status);
         let mut rewrite = Rewrite::unchanged(classify::with_issue_list(fault, ErrorForm::new(&self.state).dialect()));
-        rewrite.named = false;
+        rewrite.is_code_named = false;
         let mut written = ErrorReply { state: self.state }.replace_proxys(head, rewrite, &*cause);
         written.event.cause = Some(Cause::Error(cause));
         ResponsePlan::Rewrite(written)

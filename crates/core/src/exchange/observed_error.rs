@@ -51,18 +51,18 @@ impl ObservedError {
         let Self { state, status, headers, .. } = self;
         let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
         let lenient = rewrite.lenient.take();
-        let Rewrite { shape, retained, named, by, rule, to_status, .. } = rewrite;
+        let Rewrite { shape, retained, is_code_named, by, rule, to_status, .. } = rewrite;
         let sent = to_status.unwrap_or(*status);
         let fault = rewrite.into_fault();
         let captured = state.captures_bodies().then(|| {
             let before = CapturedBody::new(*status, headers, read);
             let (mut headers, kept) = (headers.clone(), lenient.as_deref().unwrap_or(read));
             let retained = retained.map(|part| RetainedBody { part, body: kept, status: *status });
-            let written = ErrorWriter::new(state).rewritten(&mut headers, sent, &fault, named, retained);
+            let written = ErrorWriter::new(state).rewritten(&mut headers, sent, &fault, is_code_named, retained);
             (before, CapturedBody::new(written.sent, &headers, &written.body))
         });
         let mut event = would_be(state, *status, &fault, sent, Origin::Inner, retained.is_some());
-        event.grpc = state.request.rpc.map(|rpc| rpc::grpc_status(rpc, &fault, sent, named));
+        event.grpc = state.request.rpc.map(|rpc| rpc::grpc_status(rpc, &fault, sent, is_code_named));
         event.dialect = shape;
         event.note_lost(lost);
         event.decided(by, state.settings.part(), rule);

@@ -63,7 +63,7 @@ impl ErrorReply {
     ) -> RewrittenBody {
         let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
         let kept = rewrite.kept.take();
-        let Rewrite { shape, retained, named, by, rule, .. } = rewrite;
+        let Rewrite { shape, retained, is_code_named, by, rule, .. } = rewrite;
         let part = self.state.settings.part();
         let before = self.state.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
         let inner_status = head.status;
@@ -83,7 +83,7 @@ impl ErrorReply {
             None => {
                 let fault = rewrite.into_fault();
                 let retained = retained.map(|part| RetainedBody { part, body: read, status: inner_status });
-                let outgoing = writer.rewritten(&mut head.headers, head.status, &fault, named, retained);
+                let outgoing = writer.rewritten(&mut head.headers, head.status, &fault, is_code_named, retained);
                 self.state.identify_response(&mut head.headers);
                 outgoing
             }

@@ -14,15 +14,15 @@ use crate::fault::Fault;
 use crate::outward;
 
 /// An error with this HTTP status, as a call gets it, and the header fields that hold the whole error: if there are any,
-/// the body is empty. `named`: something inside named its code (R1). `headers` may have a time to try again.
+/// the body is empty. `is_code_named`: the service named the code (R1). `headers` may have a time to try again.
 pub(super) fn written(
     form: &ErrorForm<'_>,
     rpc: Rpc,
     fault: &Fault,
-    (status, named): (StatusCode, bool),
+    (status, is_code_named): (StatusCode, bool),
     headers: &HeaderMap,
 ) -> (OutgoingReply, HeaderMap) {
-    let grpc = grpc_status(rpc, fault, status, named);
+    let grpc = grpc_status(rpc, fault, status, is_code_named);
     with_error(form, fault, grpc, headers, |error| in_protocol(rpc, status, error))
 }
 
@@ -66,6 +66,6 @@ fn in_protocol(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> (OutgoingR
 }
 
 /// The status of an error, as a call gets it.
-pub(super) fn grpc_status(rpc: Rpc, fault: &Fault, status: StatusCode, named: bool) -> Status {
-    if named || !rpc.is_grpc() { Status::of_error(fault.code(), status) } else { Status::of_http(status) }
+pub(super) fn grpc_status(rpc: Rpc, fault: &Fault, status: StatusCode, is_code_named: bool) -> Status {
+    if is_code_named || !rpc.is_grpc() { Status::of_error(fault.code(), status) } else { Status::of_http(status) }
 }

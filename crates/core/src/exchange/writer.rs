@@ -131,14 +131,14 @@ impl<'e> ErrorWriter<'e> {
         headers: &mut HeaderMap,
         status: StatusCode,
         fault: &Fault,
-        named: bool,
+        is_code_named: bool,
         retained: Option<RetainedBody<'_>>,
     ) -> OutgoingReply {
         let declared = self.inner_length(headers, fault);
         add_missing(headers, fault.headers());
         self.expose(headers);
         let (outgoing, error_head) = match self.form.request.rpc {
-            Some(rpc) => rpc::written(&self.form, rpc, fault, (status, named), headers),
+            Some(rpc) => rpc::written(&self.form, rpc, fault, (status, is_code_named), headers),
             None => {
                 let (body, status) = self.form.body_of(fault, status, retained, headers);
                 (OutgoingReply::over_http(status, body), HeaderMap::new())
