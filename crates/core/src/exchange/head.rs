@@ -46,27 +46,27 @@ pub(super) const EXPOSED: [&str; 3] = ["x-request-id", "x-error-code", "retry-af
 pub(super) const EXPOSED_OF_GRPC: [&str; 3] = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
 
 /// Makes the head of a rewritten error consistent with its new body.
-pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: ErrorHead<'_>) {
+pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, error: ErrorHead<'_>) {
     let mut seen = InnerHeadFlags::scan(headers, status);
     if seen.old {
-        remove_old(headers, status, own.http1);
+        remove_old(headers, status, error.http1);
         // A `cache-control` that `connection` names was only for the previous hop, and was removed.
         seen.cache_control = seen.cache_control && headers.contains_key(CACHE_CONTROL);
     }
-    headers.reserve(if own.negotiates { MORE_HEADERS } else { OWN_HEADERS });
-    headers.insert(CONTENT_TYPE, own.content_type);
-    if let Some(length) = own.length {
+    headers.reserve(if error.negotiates { MORE_HEADERS } else { OWN_HEADERS });
+    headers.insert(CONTENT_TYPE, error.content_type);
+    if let Some(length) = error.length {
         headers.insert(CONTENT_LENGTH, length_value(usize::try_from(length).unwrap_or(usize::MAX)));
     }
-    mark(headers, status, own.code, &seen);
-    if own.is_page {
+    mark(headers, status, error.code, &seen);
+    if error.is_page {
         headers.insert(CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY);
         headers.remove(CONTENT_SECURITY_POLICY_REPORT_ONLY);
     }
-    if own.negotiates {
+    if error.negotiates {
         vary_by_accept(headers, seen.vary);
     }
-    if let Some((name, id)) = own.id {
+    if let Some((name, id)) = error.id {
         headers.insert(name, id.clone());
     }
 }
