@@ -32,12 +32,12 @@ impl RouteErrors {
                 by_hand.insert(key, response);
             }
             let is_kept = |error: &DeclaredError| {
-                !is_ours(response) || self.own.as_ref().is_none_or(|own| own.contains(error.fault.code()))
+                !is_ours(response) || self.own_codes.as_ref().is_none_or(|own| own.contains(error.fault.code()))
             };
             errors.extend(self.declared(key, response).into_iter().filter(is_kept));
         }
         let declares = |code: &&ErrorCode| errors.iter().any(|error| error.fault.code() == *code);
-        let undeclared: Vec<_> = self.own.iter().flatten().filter(|code| !declares(code)).cloned().collect();
+        let undeclared: Vec<_> = self.own_codes.iter().flatten().filter(|code| !declares(code)).cloned().collect();
         errors.extend(undeclared.into_iter().map(DeclaredError::from));
         let mut responses = self.responses(errors.into_iter().chain(more));
         for (key, response) in by_hand {

@@ -29,7 +29,7 @@ pub struct RouteErrors {
     pub(super) config: Arc<ExchangeConfig>,
     pub(super) head: Parts,
     /// The codes of the errors that the operation itself returns; `None` if they are not listed.
-    pub(super) own: Option<Vec<ErrorCode>>,
+    pub(super) own_codes: Option<Vec<ErrorCode>>,
 }
 
 /// An error as a client gets it.
@@ -50,14 +50,14 @@ impl RouteErrors {
         let mut head = Request::new(()).into_parts().0;
         head.method = method.clone();
         head.uri = sample(path).parse().unwrap_or_else(|_| Uri::from_static("/"));
-        Self { config: Arc::new(ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH)), head, own: None }
+        Self { config: Arc::new(ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH)), head, own_codes: None }
     }
 
     /// Sets the codes of the operation's own errors. Other codes that the document declares by an error type are
     /// removed.
     #[must_use]
     pub fn own_codes(self, codes: impl IntoIterator<Item = ErrorCode>) -> Self {
-        Self { own: Some(codes.into_iter().collect()), ..self }
+        Self { own_codes: Some(codes.into_iter().collect()), ..self }
     }
 
     /// The errors between a client and the operation's own code: from the guards of the policy, then from the
