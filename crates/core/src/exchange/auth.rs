@@ -92,7 +92,7 @@ impl PendingAuth {
 
     /// Decides from all readings. If one of them already refuses, the verifiers of the others are not called.
     fn decide(self, policy: &Policy, head: &mut Parts) -> AuthDecision {
-        let shut = self.all().any(RouteAuth::is_shut);
+        let shut = self.all().any(RouteAuth::refuses);
         if !shut && self.next().is_some() {
             return AuthDecision::Ask(Box::new(self));
         }
@@ -142,7 +142,7 @@ impl RouteAuth {
     }
 
     /// Whether this reading refuses the request, rather than only logging a refusal.
-    fn is_shut(&self) -> bool {
+    fn refuses(&self) -> bool {
         !self.settings.auth_observe && matches!(self.verdict, SchemesOutcome::Refused(_))
     }
 }
