@@ -92,12 +92,12 @@ impl PendingAuth {
 
     /// Decides from all readings. If one of them already refuses, the verifiers of the others are not called.
     fn decide(self, policy: &Policy, head: &mut Parts) -> AuthDecision {
-        let shut = self.all().any(RouteAuth::refuses);
-        if !shut && self.next().is_some() {
+        let is_refused = self.all().any(RouteAuth::refuses);
+        if !is_refused && self.next().is_some() {
             return AuthDecision::Ask(Box::new(self));
         }
         // If there is only one reading, its refusal already names all the challenges.
-        let offered: Vec<Settings> = match shut && !self.others.is_empty() {
+        let offered: Vec<Settings> = match is_refused && !self.others.is_empty() {
             true => self.all().map(|route| route.settings).filter(|settings| !settings.auth_observe).collect(),
             false => Vec::new(),
         };
@@ -115,7 +115,7 @@ impl PendingAuth {
                 }
                 // If the readings lead to different callers, the caller of the normalised reading counts: that reading
                 // decides everything else about the request as well.
-                SchemesOutcome::In(passed) if !shut && !is_anonymous => passed.mark(head),
+                SchemesOutcome::In(passed) if !is_refused && !is_anonymous => passed.mark(head),
                 SchemesOutcome::In(_) | SchemesOutcome::Anonymous | SchemesOutcome::Open(_) => {}
             }
         }
