@@ -59,7 +59,7 @@ pub(super) fn check_auth(
 impl PendingAuth {
     /// The scheme whose verifier is to be called next.
     pub(super) fn next(&self) -> Option<&Arc<Scheme>> {
-        self.all().find_map(|route| match &route.verdict {
+        self.readings().find_map(|route| match &route.verdict {
             SchemesOutcome::Open(undecided) => undecided.next(),
             _ => None,
         })
@@ -86,19 +86,19 @@ impl PendingAuth {
     }
 
     /// All readings; the normalised one is last.
-    fn all(&self) -> impl Iterator<Item = &RouteAuth> {
+    fn readings(&self) -> impl Iterator<Item = &RouteAuth> {
         self.others.iter().chain(&self.normal)
     }
 
     /// Decides from all readings. If one of them already refuses, the verifiers of the others are not called.
     fn decide(self, policy: &Policy, head: &mut Parts) -> AuthDecision {
-        let is_refused = self.all().any(RouteAuth::refuses);
+        let is_refused = self.readings().any(RouteAuth::refuses);
         if !is_refused && self.next().is_some() {
             return AuthDecision::Ask(Box::new(self));
         }
         // If there is only one reading, its refusal already names all the challenges.
         let offered: Vec<Settings> = match is_refused && !self.others.is_empty() {
-            true => self.all().map(|route| route.settings).filter(|settings| !settings.auth_observe).collect(),
+            true => self.readings().map(|route| route.settings).filter(|settings| !settings.auth_observe).collect(),
             false => Vec::new(),
         };
         // A route that requires no credentials has no caller, even if another reading leads to a route that has one.
