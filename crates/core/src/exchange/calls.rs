@@ -100,7 +100,7 @@ pub(super) fn call_head(
         } else if state.rewrites() {
             under_success(head, event)
         } else {
-            passing::keep(state, under_error(state, event, head.status))
+            passing::keep(state, keep_under_http_error(state, event, head.status))
         };
     }
     if body.is_empty() {
@@ -156,7 +156,7 @@ pub(super) fn unary_error(
 }
 
 /// Logs a gRPC status that came with an HTTP error, which the mode of the route lets pass (M1).
-fn under_error(state: &RequestState, event: Event, status: StatusCode) -> Event {
+fn keep_under_http_error(state: &RequestState, event: Event, status: StatusCode) -> Event {
     let would_be = event.status.filter(|_| state.settings.mode == Mode::Observe);
     Event { would_be, status: Some(status), ..event }
 }
