@@ -98,7 +98,7 @@ pub(super) fn call_head(
         return if head.status.is_success() {
             passing::keep(state, event)
         } else if state.rewrites() {
-            under_success(head, event)
+            send_as_whole_answer(head, event)
         } else {
             passing::keep(state, keep_under_http_error(state, event, head.status))
         };
@@ -162,7 +162,7 @@ fn keep_under_http_error(state: &RequestState, event: Event, status: StatusCode)
 }
 
 /// Sends a gRPC status that came with an HTTP error as a whole answer, under 200: the head is enough (P1).
-fn under_success(head: &mut response::Parts, event: Event) -> ResponsePlan {
+fn send_as_whole_answer(head: &mut response::Parts, event: Event) -> ResponsePlan {
     head.status = StatusCode::OK;
     head.headers.remove(CONTENT_LENGTH);
     head.headers.remove(TRANSFER_ENCODING);
