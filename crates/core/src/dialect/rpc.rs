@@ -88,7 +88,7 @@ impl<'h> CallHeaders<'h> {
         let connect = self.connect || self.rpc.is_none() && is_get() && is_connect_get(uri);
         let rpc = self.rpc.or(connect.then_some(Rpc::ConnectUnary))?;
         let timeout = if rpc.is_grpc() {
-            self.grpc_timeout.and_then(of_grpc)
+            self.grpc_timeout.and_then(parse_grpc_timeout)
         } else {
             self.connect_timeout.and_then(|value| digits(value.as_bytes(), 10)).map(Duration::from_millis)
         };
@@ -207,7 +207,7 @@ fn after<'a>(text: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// Parses a time-out: at most eight digits and a unit (`TimeoutValue TimeoutUnit` in gRPC over HTTP/2).
-fn of_grpc(value: &HeaderValue) -> Option<Duration> {
+fn parse_grpc_timeout(value: &HeaderValue) -> Option<Duration> {
     let (unit, value) = value.as_bytes().split_last()?;
     let value = digits(value, 8)?;
     match unit {
