@@ -49,9 +49,9 @@ fn root_tag(text: &str) -> Option<&str> {
     let mut rest = text.trim_start();
     loop {
         rest = if let Some(instruction) = rest.strip_prefix("<?") {
-            behind(instruction, "?>")?
+            text_behind(instruction, "?>")?
         } else if let Some(comment) = rest.strip_prefix("<!--") {
-            behind(comment, "-->")?
+            text_behind(comment, "-->")?
         } else if let Some(doctype) = rest.strip_prefix("<!DOCTYPE") {
             behind_doctype(doctype)?
         } else {
@@ -61,8 +61,8 @@ fn root_tag(text: &str) -> Option<&str> {
     }
 }
 
-fn behind<'t>(text: &'t str, end: &str) -> Option<&'t str> {
-    text.split_once(end).map(|(_, behind)| behind)
+fn text_behind<'t>(text: &'t str, end: &str) -> Option<&'t str> {
+    text.split_once(end).map(|(_, text_behind)| text_behind)
 }
 
 /// The text up to the first `>` outside of quotes.
@@ -74,7 +74,7 @@ fn inside_tag(text: &str) -> Option<&str> {
         if found == ">" {
             return Some(&text[..text.len() - rest.len() + at]);
         }
-        rest = behind(next, found)?;
+        rest = text_behind(next, found)?;
     }
 }
 
@@ -86,9 +86,9 @@ fn behind_doctype(text: &str) -> Option<&str> {
         let at = rest.find(['"', '\'', '[', ']', '<', '>'])?;
         let (found, next) = (&rest[at..=at], &rest[at + 1..]);
         rest = match found {
-            "\"" | "'" => behind(next, found)?,
-            "<" if next.starts_with("!--") => behind(&next[3..], "-->")?,
-            "<" if next.starts_with('?') => behind(next, "?>")?,
+            "\"" | "'" => text_behind(next, found)?,
+            "<" if next.starts_with("!--") => text_behind(&next[3..], "-->")?,
+            "<" if next.starts_with('?') => text_behind(next, "?>")?,
             ">" if !in_brackets => return Some(next),
             _ => {
                 in_brackets = found == "[" || in_brackets && found != "]";
