@@ -135,7 +135,7 @@ impl<'e> ErrorForm<'e> {
         }
         match self.dialect() {
             Dialect::Standard if self.page().is_none() => (self.canonical(fault, &fault.text()), status),
-            _ => self.in_dialect(fault, status, retained, headers),
+            _ => self.write_in_dialect(fault, status, retained, headers),
         }
     }
 
@@ -183,7 +183,7 @@ impl<'e> ErrorForm<'e> {
         standard::write(fault.code().as_str(), text, fault.details_json(), &advice, self.id.as_bytes()).into()
     }
 
-    fn in_dialect(
+    fn write_in_dialect(
         &self,
         fault: &Fault,
         status: StatusCode,
