@@ -129,7 +129,7 @@ impl<'e> ErrorForm<'e> {
         headers: &HeaderMap,
     ) -> (Bytes, StatusCode) {
         if let Some(kept) = retained
-            && let Some(body) = self.kept_form(fault, kept, headers)
+            && let Some(body) = self.body_in_kept_form(fault, kept, headers)
         {
             return (body, status);
         }
@@ -140,7 +140,7 @@ impl<'e> ErrorForm<'e> {
     }
 
     /// The body of an error that keeps its form in any dialect.
-    fn kept_form(&self, fault: &Fault, kept: RetainedBody<'_>, headers: &HeaderMap) -> Option<Bytes> {
+    fn body_in_kept_form(&self, fault: &Fault, kept: RetainedBody<'_>, headers: &HeaderMap) -> Option<Bytes> {
         let RetainedBody { part, body, status } = kept;
         match part {
             Retained::Protocol(protocol) => {
