@@ -32,7 +32,7 @@ pub(crate) enum Rpc {
 /// The encoding of messages, as far as the media type states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Codec {
-    Unsaid,
+    Unspecified,
     Proto,
     Json,
 }
@@ -101,7 +101,7 @@ impl Rpc {
     pub(crate) fn of_media_type(value: &[u8]) -> Option<Self> {
         // The media type that nearly every client and server of gRPC sends.
         if value == b"application/grpc" {
-            return Some(Self::Grpc(Codec::Unsaid));
+            return Some(Self::Grpc(Codec::Unspecified));
         }
         if !Self::may_be_in(value) {
             return None;
@@ -118,7 +118,7 @@ impl Rpc {
             (None, None) => (Self::Grpc, rest),
         };
         match rest {
-            [] => Some(rpc(Codec::Unsaid)),
+            [] => Some(rpc(Codec::Unspecified)),
             [b'+', codec @ ..] => Some(rpc(Codec::by_name(codec))),
             _ => None,
         }
@@ -135,18 +135,18 @@ impl Rpc {
     /// The media type of an error in this protocol.
     pub(crate) const fn content_type(self) -> &'static str {
         match self {
-            Self::Grpc(Codec::Unsaid) => "application/grpc",
+            Self::Grpc(Codec::Unspecified) => "application/grpc",
             Self::Grpc(Codec::Proto) => "application/grpc+proto",
             Self::Grpc(Codec::Json) => "application/grpc+json",
-            Self::Web(Codec::Unsaid) => "application/grpc-web",
+            Self::Web(Codec::Unspecified) => "application/grpc-web",
             Self::Web(Codec::Proto) => "application/grpc-web+proto",
             Self::Web(Codec::Json) => "application/grpc-web+json",
-            Self::WebText(Codec::Unsaid) => "application/grpc-web-text",
+            Self::WebText(Codec::Unspecified) => "application/grpc-web-text",
             Self::WebText(Codec::Proto) => "application/grpc-web-text+proto",
             Self::WebText(Codec::Json) => "application/grpc-web-text+json",
             Self::ConnectUnary => "application/json",
             Self::ConnectStream(Codec::Json) => "application/connect+json",
-            Self::ConnectStream(Codec::Proto | Codec::Unsaid) => "application/connect+proto",
+            Self::ConnectStream(Codec::Proto | Codec::Unspecified) => "application/connect+proto",
         }
     }
 
@@ -191,7 +191,7 @@ impl Codec {
         } else if name.eq_ignore_ascii_case(b"json") {
             Self::Json
         } else {
-            Self::Unsaid
+            Self::Unspecified
         }
     }
 }
@@ -250,13 +250,13 @@ mod tests {
     #[test]
     fn p1_p2_p3_a_call_is_known_by_its_media_type() {
         for (media_type, rpc) in [
-            ("application/grpc", Some(Rpc::Grpc(Codec::Unsaid))),
+            ("application/grpc", Some(Rpc::Grpc(Codec::Unspecified))),
             ("Application/GRPC+Proto", Some(Rpc::Grpc(Codec::Proto))),
             ("application/grpc+json; charset=utf-8", Some(Rpc::Grpc(Codec::Json))),
-            ("application/grpc+thrift", Some(Rpc::Grpc(Codec::Unsaid))),
-            ("application/grpc-web", Some(Rpc::Web(Codec::Unsaid))),
+            ("application/grpc+thrift", Some(Rpc::Grpc(Codec::Unspecified))),
+            ("application/grpc-web", Some(Rpc::Web(Codec::Unspecified))),
             ("application/grpc-web+proto", Some(Rpc::Web(Codec::Proto))),
-            ("application/grpc-web-text ;a=b", Some(Rpc::WebText(Codec::Unsaid))),
+            ("application/grpc-web-text ;a=b", Some(Rpc::WebText(Codec::Unspecified))),
             ("application/grpc-web-text+proto", Some(Rpc::WebText(Codec::Proto))),
             ("application/connect+json", Some(Rpc::ConnectStream(Codec::Json))),
             ("application/grpcx", None),
@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(of("GET", "/a.B/C?connect=v1&encoding=json&message=%7B%7D", &[]), unary);
         assert_eq!(of("GET", "/a.B/C?message=x&connect=v1", &[]), unary);
         assert_eq!(of("HEAD", "/a.B/C?message=x&connect=v1", &[]), unary);
-        assert_eq!(of("POST", "/", &[version, ("content-type", "application/grpc")]), Some(Rpc::Grpc(Codec::Unsaid)));
+        assert_eq!(of("POST", "/", &[version, ("content-type", "application/grpc")]), Some(Rpc::Grpc(Codec::Unspecified)));
         for (method, uri, headers) in [
             ("POST", "/?connect=v1", &[][..]),
             ("GET", "/?connect=v12", &[]),
