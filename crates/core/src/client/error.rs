@@ -41,7 +41,7 @@ pub(super) struct ErrorParts {
 /// A gRPC server's instruction about another attempt (`grpc-retry-pushback-ms`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pushback {
-    Unsaid,
+    NotSent,
     After(Duration),
     /// A negative number, or not a number.
     Never,
@@ -158,7 +158,7 @@ impl ClientError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self.0.pushback {
             Pushback::After(wait) => Some(wait),
-            Pushback::Unsaid | Pushback::Never => self.0.retry_after,
+            Pushback::NotSent | Pushback::Never => self.0.retry_after,
         }
     }
 

@@ -343,7 +343,7 @@ fn parse_pushback(answer: &ResponseView<'_>) -> Pushback {
     let value = answer.headers.get(PUSHBACK).or_else(|| answer.trailers?.get(PUSHBACK));
     let millis = |value: &HeaderValue| value.to_str().ok()?.trim().parse::<u32>().ok();
     match value {
-        None => Pushback::Unsaid,
+        None => Pushback::NotSent,
         Some(value) => {
             millis(value).map_or(Pushback::Never, |millis| Pushback::After(Duration::from_millis(millis.into())))
         }
