@@ -44,8 +44,8 @@ pub(super) fn is_filled(headers: &HeaderMap, body: Collected<'_>, decoded: Optio
         (_, Collected::Whole([])) => true,
         (Kind::Other, _) => false,
         (Kind::Text, _) => !decoded.is_some_and(is_json),
-        (Kind::Unsaid, Collected::Whole(_)) => !decoded.is_some_and(is_json) && str::from_utf8(read).is_ok_and(is_text),
-        (Kind::Unsaid, Collected::Unreadable(_)) => !read.is_empty() && is_text(without_cut_character(read)),
+        (Kind::Untyped, Collected::Whole(_)) => !decoded.is_some_and(is_json) && str::from_utf8(read).is_ok_and(is_text),
+        (Kind::Untyped, Collected::Unreadable(_)) => !read.is_empty() && is_text(without_cut_character(read)),
     }
 }
 
@@ -53,7 +53,7 @@ enum Kind {
     /// HTML or plain text.
     Text,
     Other,
-    Unsaid,
+    Untyped,
 }
 
 fn kind(headers: &HeaderMap) -> Kind {
@@ -63,7 +63,7 @@ fn kind(headers: &HeaderMap) -> Kind {
         Some(name) if TEXTS.iter().any(|text| name.eq_ignore_ascii_case(text)) => Kind::Text,
         Some(_) => Kind::Other,
         None if headers.contains_key(http::header::CONTENT_TYPE) => Kind::Other,
-        None => Kind::Unsaid,
+        None => Kind::Untyped,
     }
 }
 
