@@ -26,7 +26,7 @@ pub(super) fn keeps(state: &RequestState, head: &response::Parts, body: BodyFact
 
 /// How many bytes of a body to read after the first one: none if its type shows that it passes. The first byte shows
 /// that it is not empty.
-pub(super) fn worth_reading(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn more_bytes_to_read(headers: &HeaderMap) -> Option<u64> {
     matches!(kind(headers), Kind::Other).then_some(0)
 }
 

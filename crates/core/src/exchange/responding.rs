@@ -162,7 +162,7 @@ impl ResponseHead {
         if self.state.request.is_head() || unreadable && !looks {
             return self.rewrite_unread(head, body, inspect.max_bytes);
         }
-        let max_bytes = if fills { fill::worth_reading(&head.headers) } else { None };
+        let max_bytes = if fills { fill::more_bytes_to_read(&head.headers) } else { None };
         let exchange = super::Exchange { state: self.state };
         ResponsePlan::Collect(exchange, max_bytes.unwrap_or(inspect.max_bytes), inspect.timeout)
     }
