@@ -31,7 +31,7 @@ pub(super) fn more_bytes_to_read(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// Whether a body must be read even if it is encoded: only HTML or plain text is sure to be rewritten.
-pub(super) fn must_look(headers: &HeaderMap) -> bool {
+pub(super) fn must_be_read(headers: &HeaderMap) -> bool {
     !matches!(kind(headers), Kind::Text)
 }
 

@@ -157,7 +157,7 @@ impl ResponseHead {
             return PassingResponse { state: self.state }.pass_error(head, body);
         }
         let inspect = self.state.policy().inspect();
-        let looks = fills && fill::must_look(&head.headers) && !body.is_empty();
+        let looks = fills && fill::must_be_read(&head.headers) && !body.is_empty();
         let unreadable = is_unreadable(&head.headers, body, inspect.max_bytes);
         if self.state.request.is_head() || unreadable && !looks {
             return self.rewrite_unread(head, body, inspect.max_bytes);
