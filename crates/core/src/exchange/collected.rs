@@ -18,7 +18,7 @@ pub(super) fn response_body(state: RequestState, head: &mut response::Parts, bod
     }
     let reader = InnerErrorReader { state: &state };
     let decoded = reader.decoded(&head.headers, body);
-    if state.settings.mode == Mode::Fill && !fill::is_filled(&head.headers, body, decoded.as_deref()) {
+    if state.settings.mode == Mode::Fill && !fill::is_to_rewrite(&head.headers, body, decoded.as_deref()) {
         let (body_context, event) = PassingResponse { state }.preserve(head);
         return CollectedAction::Restore(body_context, event);
     }

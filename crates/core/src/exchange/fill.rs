@@ -36,7 +36,7 @@ pub(super) fn must_be_read(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a body that was read is to be rewritten. `decoded` is the decoded body, if all of it was read.
-pub(super) fn is_filled(headers: &HeaderMap, body: Collected<'_>, decoded: Option<&[u8]>) -> bool {
+pub(super) fn is_to_rewrite(headers: &HeaderMap, body: Collected<'_>, decoded: Option<&[u8]>) -> bool {
     let read = match body {
         Collected::Whole(read) | Collected::Unreadable(read) => decoded.unwrap_or(read),
     };
@@ -118,13 +118,13 @@ mod tests {
             let headers = media_type.map(|it| (CONTENT_TYPE, HeaderValue::from_static(it)));
             let headers: HeaderMap = headers.into_iter().collect();
             let whole = Collected::Whole(body.as_bytes());
-            assert_eq!(is_filled(&headers, whole, Some(body.as_bytes())), filled, "{media_type:?} {body}");
+            assert_eq!(is_to_rewrite(&headers, whole, Some(body.as_bytes())), filled, "{media_type:?} {body}");
         }
     }
 
     #[test]
     fn m1_a_whole_body_that_ends_inside_a_character_is_no_text() {
-        assert!(!is_filled(&HeaderMap::new(), Collected::Whole(b"\xc2"), Some(b"\xc2")));
+        assert!(!is_to_rewrite(&HeaderMap::new(), Collected::Whole(b"\xc2"), Some(b"\xc2")));
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
         ] {
             let headers = media_type.map(|it| (CONTENT_TYPE, HeaderValue::from_static(it)));
             let headers: HeaderMap = headers.into_iter().collect();
-            assert_eq!(is_filled(&headers, Collected::Unreadable(read), None), filled, "{media_type:?} {read:?}");
+            assert_eq!(is_to_rewrite(&headers, Collected::Unreadable(read), None), filled, "{media_type:?} {read:?}");
         }
     }
 }
