@@ -218,7 +218,7 @@ impl Exchange {
     /// The call took longer than its client waits. The response is the same as for a time-out of the inner service
     /// (F1).
     pub fn timed_out(self) -> LocalReply {
-        let (failure, cause) = failing::out_of_time();
+        let (failure, cause) = failing::client_timeout();
         let failure = self.state.why_body_was_cut().unwrap_or(failure);
         self.failed(failure, cause)
     }

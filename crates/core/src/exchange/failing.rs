@@ -37,7 +37,7 @@ fn classified(state: &RequestState, error: &(dyn Error + 'static)) -> Option<Fai
 }
 
 /// The failure for a call whose client has stopped waiting: the same as for a time-out of the inner service (F1).
-pub(super) fn out_of_time() -> (Failure, super::BoxError) {
+pub(super) fn client_timeout() -> (Failure, super::BoxError) {
     let cause = "the client's time limit for the call passed";
     (Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error), cause.into())
 }

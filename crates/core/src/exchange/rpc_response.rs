@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::body::ErrorForm;
-use super::failing::{failure_of, out_of_time};
+use super::failing::{failure_of, client_timeout};
 use super::head::{X_ERROR_CODE, code_value};
 use super::inner_error::InnerErrorReader;
 use super::observe::observed_refusal;
@@ -165,7 +165,7 @@ impl RpcResponse {
 
     /// The call took longer than its client waits.
     pub fn timed_out(self) -> BodyFailure {
-        let (failure, cause) = out_of_time();
+        let (failure, cause) = client_timeout();
         self.failed(failure, cause)
     }
 
