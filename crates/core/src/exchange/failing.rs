@@ -11,7 +11,7 @@ use crate::fault::Fault;
 /// Classifies an inner error (F1). If the request's body was over its limit, that decides. Else the classifier decides,
 /// else the contract's list. Both look at the whole chain of causes.
 pub(super) fn failure_of(state: &RequestState, error: &(dyn Error + 'static)) -> Failure {
-    if let Some(failure) = state.why_body_was_cut().or_else(|| classified(state, error)) {
+    if let Some(failure) = state.why_body_was_cut().or_else(|| by_classifier(state, error)) {
         return failure;
     }
     let kind = ErrorKind::new(error, state.config.recogniser());
@@ -23,7 +23,7 @@ pub(super) fn failure_of(state: &RequestState, error: &(dyn Error + 'static)) ->
 
 /// Classifies an error from `poll_ready` (F3).
 pub(super) fn unreadiness_of(state: &RequestState, error: &(dyn Error + 'static)) -> Failure {
-    if let Some(failure) = classified(state, error) {
+    if let Some(failure) = by_classifier(state, error) {
         return failure;
     }
     let kind = ErrorKind::new(error, state.config.recogniser());
@@ -32,7 +32,7 @@ pub(super) fn unreadiness_of(state: &RequestState, error: &(dyn Error + 'static)
 }
 
 /// How the service's own classifier classifies an error.
-fn classified(state: &RequestState, error: &(dyn Error + 'static)) -> Option<Failure> {
+fn by_classifier(state: &RequestState, error: &(dyn Error + 'static)) -> Option<Failure> {
     Some(Failure::new(state.config.classifier()?(error)?, Origin::Error))
 }
 
