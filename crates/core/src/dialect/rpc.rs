@@ -107,12 +107,12 @@ impl Rpc {
             return None;
         }
         let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
-        let subtype = after_prefix(value[..end].trim_ascii(), b"application/")?;
-        if let Some(codec) = after_prefix(subtype, b"connect+") {
+        let subtype = rest_after(value[..end].trim_ascii(), b"application/")?;
+        if let Some(codec) = rest_after(subtype, b"connect+") {
             return Some(Self::ConnectStream(Codec::by_name(codec)));
         }
-        let rest = after_prefix(subtype, b"grpc")?;
-        let (rpc, rest): (fn(Codec) -> Self, _) = match (after_prefix(rest, b"-web-text"), after_prefix(rest, b"-web")) {
+        let rest = rest_after(subtype, b"grpc")?;
+        let (rpc, rest): (fn(Codec) -> Self, _) = match (rest_after(rest, b"-web-text"), rest_after(rest, b"-web")) {
             (Some(rest), _) => (Self::WebText, rest),
             (None, Some(rest)) => (Self::Web, rest),
             (None, None) => (Self::Grpc, rest),
@@ -201,7 +201,7 @@ fn is_connect_get(uri: &Uri) -> bool {
     uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "connect=v1"))
 }
 
-fn after_prefix<'a>(text: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
+fn rest_after<'a>(text: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
     let (head, rest) = text.split_at_checked(start.len())?;
     head.eq_ignore_ascii_case(start).then_some(rest)
 }
