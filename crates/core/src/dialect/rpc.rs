@@ -280,7 +280,10 @@ mod tests {
         assert_eq!(of("GET", "/a.B/C?connect=v1&encoding=json&message=%7B%7D", &[]), unary);
         assert_eq!(of("GET", "/a.B/C?message=x&connect=v1", &[]), unary);
         assert_eq!(of("HEAD", "/a.B/C?message=x&connect=v1", &[]), unary);
-        assert_eq!(of("POST", "/", &[version, ("content-type", "application/grpc")]), Some(Rpc::Grpc(Codec::Unspecified)));
+        assert_eq!(
+            of("POST", "/", &[version, ("content-type", "application/grpc")]),
+            Some(Rpc::Grpc(Codec::Unspecified))
+        );
         for (method, uri, headers) in [
             ("POST", "/?connect=v1", &[][..]),
             ("GET", "/?connect=v12", &[]),

@@ -44,7 +44,9 @@ pub(super) fn is_to_rewrite(headers: &HeaderMap, body: Collected<'_>, decoded: O
         (_, Collected::Whole([])) => true,
         (Kind::Other, _) => false,
         (Kind::Text, _) => !decoded.is_some_and(is_json),
-        (Kind::Untyped, Collected::Whole(_)) => !decoded.is_some_and(is_json) && str::from_utf8(read).is_ok_and(is_text),
+        (Kind::Untyped, Collected::Whole(_)) => {
+            !decoded.is_some_and(is_json) && str::from_utf8(read).is_ok_and(is_text)
+        }
         (Kind::Untyped, Collected::Unreadable(_)) => !read.is_empty() && is_text(without_cut_character(read)),
     }
 }

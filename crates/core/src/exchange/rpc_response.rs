@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::body::ErrorForm;
-use super::failing::{failure_of, client_timeout};
+use super::failing::{client_timeout, failure_of};
 use super::head::{X_ERROR_CODE, code_value};
 use super::inner_error::InnerErrorReader;
 use super::observe::observed_refusal;
