@@ -1,4 +1,4 @@
-//! Inner errors that pass on a route in `observe` (rule M1). Their bodies are copied without any delay.
+//! Inner errors that pass on a route in mode `observe` (rule M1). Their bodies are copied without delaying them.
 
 use std::fmt;
 
@@ -12,16 +12,16 @@ use super::writer::ErrorWriter;
 use super::{CapturedBody, Collected, Event, Origin, rpc};
 use crate::classify::{Rewrite, RewriteDecision};
 
-/// An inner error that passes on a route in `observe` while a copy of its body is kept.
+/// An inner error that passes on a route in mode `observe` while its body is copied.
 pub struct ObservedError {
     pub(super) state: RequestState,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// The text in the status line of a response without a body.
+    /// The text in the status line, if the response has no body.
     pub(super) reason: Option<Box<str>>,
 }
 
-/// The service's headers may carry values that no log may have (L3).
+/// The service's headers may have values that must not be logged (L3).
 impl fmt::Debug for ObservedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { state, status, .. } = self;
@@ -30,7 +30,8 @@ impl fmt::Debug for ObservedError {
 }
 
 impl ObservedError {
-    /// The body has ended, or will not be read further. The received bytes decide, as they would in `enforce`.
+    /// The body has ended, or is not to be read further. The bytes that were received decide, as they would in
+    /// `enforce`.
     pub fn finish(self, body: Collected<'_>) -> Event {
         let Self { state, status, headers, reason } = &self;
         let reader = InnerErrorReader { state };

@@ -1,4 +1,4 @@
-//! Errors for RPC clients: the parts in the head, and the parts in the body (section P).
+//! Writes errors for RPC clients, partly into the head and partly into the body (section P).
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -13,8 +13,9 @@ use crate::dialect::{connect, grpc};
 use crate::fault::Fault;
 use crate::outward;
 
-/// An error with this HTTP status, as a call gets it, and the header fields that hold the whole error: if there are any,
-/// the body is empty. `is_code_named`: the service named the code (R1). `headers` may have a time to try again.
+/// An error for an RPC client, with this HTTP status, and the headers that contain the whole error. If there are such
+/// headers, the body is empty. `is_code_named`: the code does not only follow from the status. `headers` may have a
+/// time after which to try again.
 pub(super) fn written(
     form: &ErrorForm<'_>,
     rpc: Rpc,
@@ -26,7 +27,7 @@ pub(super) fn written(
     with_error(form, fault, grpc, headers, |error| in_protocol(rpc, status, error))
 }
 
-/// Calls `write` with the complete content of an RPC error.
+/// Calls `write` with the full content of an RPC error.
 pub(super) fn with_error<T>(
     form: &ErrorForm<'_>,
     fault: &Fault,
@@ -65,7 +66,7 @@ fn in_protocol(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> (OutgoingR
     (reply, head)
 }
 
-/// The status of an error, as a call gets it.
+/// The status that an RPC client gets for an error.
 pub(super) fn grpc_status(rpc: Rpc, fault: &Fault, status: StatusCode, is_code_named: bool) -> Status {
     if is_code_named || !rpc.is_grpc() { Status::of_error(fault.code(), status) } else { Status::of_http(status) }
 }

@@ -1,4 +1,4 @@
-//! The facts of a request's headers, from one pass.
+//! The facts of a request's headers, noted in one pass.
 
 use http::HeaderName;
 use http::header::HeaderValue;
@@ -9,7 +9,7 @@ use crate::exchange::accept::names_a_type;
 use crate::exchange::header_use::HeaderUse;
 use crate::guard::body_limit;
 
-/// The facts of a request's headers, noted in one pass: that is cheaper than to look each up.
+/// The facts of a request's headers. To note all of them in one pass is cheaper than to look up each header.
 #[derive(Default)]
 pub(in crate::exchange) struct HeaderFlags {
     has: u32,
@@ -23,7 +23,7 @@ impl HeaderFlags {
     pub(super) const ID: u32 = 1;
     /// The request has an `authorization`.
     const CREDENTIALS: u32 = 1 << 1;
-    /// An `accept` may distinguish RFC 9457 from the envelope (R11).
+    /// An `accept` may state a preference between RFC 9457 and the envelope (R11).
     pub(super) const CHOOSES: u32 = 1 << 2;
     const EXPECT: u32 = 1 << 3;
     /// The first `expect` is `100-continue`.
@@ -36,16 +36,16 @@ impl HeaderFlags {
     pub(super) const TRANSFER_CODING: u32 = 1 << 9;
     /// A header that only RPC calls have.
     const CALL: u32 = 1 << 10;
-    /// A content type that an RPC call may have.
+    /// The content type may be an RPC call's.
     const CALL_TYPE: u32 = 1 << 14;
     pub(super) const UPGRADE: u32 = 1 << 11;
     const TYPE: u32 = 1 << 12;
     const TWO_TYPES: u32 = 1 << 13;
-    /// A header that names another method (G0).
+    /// A header names another method (G0).
     const METHOD: u32 = 1 << 15;
-    /// A header that a service would mistake for one that the layer sets.
+    /// A header looks like one that the layer sets, so that a service may confuse them.
     pub(super) const LOOK_ALIKE: u32 = 1 << 16;
-    /// A header that services read keys from has a value (R1).
+    /// A header from which services read keys has a value (R1).
     const KEY: u32 = 1 << 17;
     pub(super) const TRACED: u32 = 1 << 18;
     /// The first content type is a form's, or JSON.
@@ -88,7 +88,7 @@ impl HeaderFlags {
                 HeaderUse::Te => first_of(has, Self::TE, Self::TAKES_TRAILERS, || value == "trailers"),
                 HeaderUse::Trace => Self::TRACED,
                 HeaderUse::TransferEncoding => Self::TRANSFER_CODING,
-                // Beside a `content-type` it counts as a second line (G3). Without one it does not count.
+                // Next to a `content-type` it counts as a second one (G3). Alone it does not count.
                 HeaderUse::TypeLookAlike => Self::LOOK_ALIKE | Self::TWO_TYPES,
                 HeaderUse::Upgrade => Self::UPGRADE,
             };
@@ -114,7 +114,7 @@ impl HeaderFlags {
         self.has & bit != 0
     }
 
-    /// A header names another method than the request's.
+    /// Whether a header names another method than the request line.
     #[inline]
     pub(in crate::exchange) fn overrides_method(&self) -> bool {
         self.has(Self::METHOD)
