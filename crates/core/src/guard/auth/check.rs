@@ -12,7 +12,7 @@ use super::outcome::{AuthFailure, Checked, Granted, Rejection};
 use super::sent::bearer_token;
 
 impl Scheme {
-    /// Checks the scheme. `now` is called where a key or token has an end.
+    /// Checks the scheme. `now` is called if a key or a token has an expiry.
     pub(super) fn check(&self, sent: Sent<'_>, now: &dyn Fn() -> SystemTime) -> Checked {
         match self.judge(sent, now) {
             None => Checked::NeedsVerifier,
@@ -21,7 +21,7 @@ impl Scheme {
         }
     }
 
-    /// Decides by the local data; `None` where only a verifier can decide.
+    /// Decides without a verifier; `None` if only a verifier can decide.
     #[cfg_attr(
         not(feature = "keys"),
         allow(unused_variables, reason = "without keys and tokens verifiers alone decide")
@@ -47,7 +47,7 @@ impl Scheme {
         self.pass(Some(name), Proof::IdAlone)
     }
 
-    /// Whether newer keys may be there soon.
+    /// Whether newer keys may be available soon.
     fn awaits_keys(&self) -> bool {
         #[cfg(feature = "jwt")]
         return self.remote_keys().is_some_and(|keys| !keys.is_resting());
@@ -55,7 +55,8 @@ impl Scheme {
         false
     }
 
-    /// Lets in the caller that a token or a verifier names. If the inner service gets the id, there must be one.
+    /// Lets in the caller that a token or a verifier has identified. If the inner service is to get the caller's id,
+    /// the id must exist.
     pub(super) fn pass(&self, id: Option<&str>, proof: Proof) -> Result<Granted, Rejection> {
         let id = id.filter(|id| !id.is_empty());
         let forward = match &self.forward_id {

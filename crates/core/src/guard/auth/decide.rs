@@ -1,4 +1,4 @@
-//! Checks several schemes for one request: one scheme that accepts it is enough (rule G2).
+//! Checks the schemes of a route for one request: one scheme that accepts the request is enough (rule G2).
 
 use std::error::Error;
 use std::fmt;
@@ -15,26 +15,26 @@ use super::verified::{Verified, VerifierFailure};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
-/// The decision of a route's schemes about a request.
+/// What the schemes of a route decided about a request.
 #[derive(Debug)]
 pub(crate) enum SchemesOutcome {
     In(Granted),
-    /// The request has no credentials, and needs none.
+    /// The request has no credentials, and the route does not require any.
     Anonymous,
     Refused(AuthRefusal),
-    /// The outcome depends on verifiers.
+    /// The decision depends on verifiers that must be called first.
     Open(AwaitingVerifiers),
 }
 
-/// No scheme without a wait lets this request in, but others may.
+/// No scheme that needs no verifier lets the request in, but a verifier may.
 #[derive(Debug)]
 pub(crate) struct AwaitingVerifiers {
     schemes: Box<[Arc<Scheme>]>,
-    /// The results of the schemes, in their order; `None` if a verifier has not run yet.
+    /// The results of the schemes, in their order; `None` if a scheme's verifier has not been called yet.
     rejections: Box<[Option<Rejection>]>,
 }
 
-/// Runs all schemes that need no wait.
+/// Runs all schemes that need no verifier.
 pub(crate) fn check_without_wait<'a>(
     schemes: &[Arc<Scheme>],
     sent: impl Into<Sent<'a>>,
@@ -62,13 +62,13 @@ pub(crate) fn check_without_wait<'a>(
 }
 
 impl AwaitingVerifiers {
-    /// The scheme whose verifier runs next.
+    /// The scheme whose verifier is to be called next.
     pub(crate) fn next(&self) -> Option<&Arc<Scheme>> {
         self.schemes.iter().zip(&self.rejections).find_map(|(scheme, rejection)| rejection.is_none().then_some(scheme))
     }
 
-    /// Takes the result of a scheme's verifier, or checks again where keys were awaited. A result that does not belong
-    /// here changes nothing.
+    /// Takes the result of a scheme's verifier. If keys were fetched instead, the scheme is checked again. A result for
+    /// another scheme is ignored.
     pub(crate) fn verified(
         mut self,
         (of, outcome): (&Arc<Scheme>, &Result<Verified, VerifierFailure>),
@@ -106,7 +106,7 @@ impl Scheme {
                     ..AuthFailure::Unavailable.into()
                 });
             }
-            // An id that cannot be forwarded is the verifier's mistake, not the client's.
+            // If an id cannot be forwarded, that is the mistake of the verifier, not of the client.
             Ok(Verified::Granted(caller)) => {
                 let proof = caller.data.clone().map_or(Proof::IdAlone, Proof::Data);
                 return self
@@ -122,7 +122,8 @@ impl Scheme {
         Err(Rejection::token(why))
     }
 
-    /// The code's own text mentions `authorization`, which key schemes do not use, and a verifier need not read.
+    /// The fault for malformed credentials. The default text of its code mentions `authorization`, which not every
+    /// scheme reads.
     fn malformed(&self) -> Fault {
         let fault = Fault::new(ErrorCode::AUTH_MALFORMED);
         match (&self.check, self.key_header()) {
@@ -157,7 +158,7 @@ impl Scheme {
     }
 }
 
-/// A verifier that failed.
+/// The failure of a verifier, with the error that it returned.
 #[derive(Debug)]
 struct SchemeFailure(String, Arc<dyn Error + Send + Sync>);
 

@@ -1,4 +1,4 @@
-//! Every response that a scheme may cause, for a document that lists them.
+//! All responses that a scheme may cause, for documents that list them.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ impl Scheme {
         self.failures().into_iter().map(|why| self.fault(&Rejection::from(why)))
     }
 
-    /// The scheme as OpenAPI's `securitySchemes` has it.
+    /// The scheme in the format of OpenAPI's `securitySchemes`.
     pub(crate) fn described(&self) -> Value {
         match &self.check {
             #[cfg(feature = "keys")]

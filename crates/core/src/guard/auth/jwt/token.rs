@@ -14,13 +14,13 @@ use super::jwks::{KeySet, VerifyingKey};
 use super::{JwtSettings, Tokens};
 use crate::guard::auth::outcome::{AuthFailure, Rejection};
 
-/// A token that is good.
+/// A token that has passed all checks.
 pub(in crate::guard::auth) struct VerifiedToken {
     pub(in crate::guard::auth) subject: Option<String>,
     pub(in crate::guard::auth) claims: String,
 }
 
-/// A token's parts, decoded.
+/// The decoded parts of a token.
 struct Token<'t> {
     header: Header,
     signed: &'t [u8],
@@ -36,7 +36,7 @@ struct Header {
     crit: Present,
 }
 
-/// Whether a field is present, even as `null`.
+/// Whether a field is in the JSON, even as `null`.
 #[derive(Default)]
 struct Present(bool);
 
@@ -70,7 +70,7 @@ impl Tokens {
         self.settings.require_verified_email
     }
 
-    /// The subject and the claims of a token that is good.
+    /// Checks a token, and returns its subject and its claims.
     pub(in crate::guard::auth) fn check(
         &self,
         token: &[u8],
@@ -96,14 +96,14 @@ impl Tokens {
         Ok(VerifiedToken { subject: claims.sub, claims: token.claims })
     }
 
-    /// A token that its claims refuse is refused for any signer, and causes no fetch of keys.
+    /// Whether the token's claims pass. If they do not, no key could change that, so no keys are fetched for it.
     fn claims_pass(&self, token: &Token<'_>, now: &dyn Fn() -> SystemTime) -> bool {
         serde_json::from_str(&token.claims).is_ok_and(|claims: Claims| claims.meet(&self.settings, now()).is_ok())
     }
 }
 
 impl<'t> Token<'t> {
-    /// Three parts of base64url, the first two of them JSON objects (RFC 7519 §7.2).
+    /// Parses a token: three parts in base64url, of which the first two are JSON objects (RFC 7519 §7.2).
     fn parse(token: &'t [u8]) -> Option<Self> {
         let mut parts = token.split(|byte| *byte == b'.');
         let (header, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
@@ -121,13 +121,14 @@ impl<'t> Token<'t> {
     }
 }
 
-/// Whether it is a JSON object, whatever its fields are: serde takes a list of values for a struct, too.
+/// Whether the text is a JSON object. serde would also accept an array in place of a struct.
 fn is_object(json: &str) -> bool {
     json.trim_ascii_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(json).is_ok()
 }
 
 impl KeySet {
-    /// Whether no newer set would change the result: if a token has no key id, its key may be new.
+    /// Whether a newer set is not worth fetching for this token: this set has the key that the token names, or the token
+    /// names none.
     fn has_key_of(&self, token: &Token<'_>) -> bool {
         let is_of = |kid: &str| self.0.iter().any(|key| key.kid.as_deref() == Some(kid));
         token.header.kid.as_deref().is_none_or(is_of)
@@ -135,13 +136,13 @@ impl KeySet {
 }
 
 impl VerifyingKey {
-    /// A key without an id fits any token, and is tried for all.
+    /// Whether this key verifies the token's signature. A key without an id is tried for every token.
     fn verifies(&self, token: &Token<'_>, algorithm: Algorithm) -> bool {
         let named = match (&self.kid, &token.header.kid) {
             (Some(kid), Some(of_token)) => **kid == **of_token,
             _ => true,
         };
-        // The backend is named: the process's installed default may be another, or missing.
+        // Names the backend explicitly: another one may be installed as the process's default, or none.
         let verifier = || (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &self.key).ok();
         named
             && self.algorithms.contains(&algorithm)
@@ -173,8 +174,8 @@ impl Claims {
         Ok(())
     }
 
-    /// RFC 7519 §4.1.3: a service that `aud` does not name must refuse the token, and one without a name is never
-    /// named.
+    /// Whether the token is for this service (RFC 7519 §4.1.3): its `aud` must name one of the policy's audiences. A
+    /// policy without audiences accepts only tokens without `aud`.
     fn is_for(&self, audiences: &[String]) -> bool {
         match &self.aud {
             None => audiences.is_empty(),
@@ -184,7 +185,7 @@ impl Claims {
     }
 }
 
-/// Which of the claims that are checked has another type than RFC 7519 §4.1 gives it: for the log.
+/// The name of the first checked claim whose type differs from RFC 7519 §4.1; for the log.
 #[cold]
 fn misformed(claims: &str) -> &'static str {
     type Fits = fn(&Value) -> bool;
