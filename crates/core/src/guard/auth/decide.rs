@@ -44,7 +44,7 @@ pub(crate) fn check_without_wait<'a>(
     if let [only] = schemes {
         match only.check(sent, now) {
             Checked::Granted(passed) => return SchemesOutcome::In(passed),
-            Checked::Rejected(not) => return SchemesOutcome::Refused(AuthRefusal::by_one(only.clone(), not)),
+            Checked::Rejected(rejection) => return SchemesOutcome::Refused(AuthRefusal::by_one(only.clone(), rejection)),
             Checked::NeedsVerifier => {
                 return AwaitingVerifiers { schemes: schemes.into(), rejections: Box::new([None]) }.settled();
             }
@@ -54,7 +54,7 @@ pub(crate) fn check_without_wait<'a>(
     for scheme in schemes {
         match scheme.check(sent, now) {
             Checked::Granted(passed) => return SchemesOutcome::In(passed),
-            Checked::Rejected(not) => rejections.push(Some(not)),
+            Checked::Rejected(rejection) => rejections.push(Some(rejection)),
             Checked::NeedsVerifier => rejections.push(None),
         }
     }
@@ -79,7 +79,7 @@ impl AwaitingVerifiers {
             if rejection.is_none() && Arc::ptr_eq(scheme, of) {
                 match scheme.judge(sent, now).unwrap_or_else(|| scheme.resolve(outcome)) {
                     Ok(passed) => return SchemesOutcome::In(passed),
-                    Err(not) => *rejection = Some(not),
+                    Err(rejection) => *rejection = Some(rejection),
                 }
             }
         }
@@ -133,9 +133,9 @@ impl Scheme {
         }
     }
 
-    pub(super) fn fault(&self, not: &Rejection) -> Fault {
+    pub(super) fn fault(&self, rejection: &Rejection) -> Fault {
         let words = &self.words;
-        let (code, word) = match not.why {
+        let (code, word) = match rejection.why {
             AuthFailure::Missing => (ErrorCode::AUTH_MISSING, &words.missing),
             AuthFailure::Malformed => (ErrorCode::AUTH_MALFORMED, &words.malformed),
             AuthFailure::Invalid => (ErrorCode::AUTH_INVALID, &words.invalid),
@@ -145,11 +145,11 @@ impl Scheme {
         };
         let fault = match word {
             Some(word) => Fault::new(code).message(word.clone()),
-            None if not.why == AuthFailure::Malformed => self.malformed(),
+            None if rejection.why == AuthFailure::Malformed => self.malformed(),
             None => Fault::new(code),
         };
-        let cause = format!("scheme {}: {}", self.name, not.why.as_str());
-        match &not.cause {
+        let cause = format!("scheme {}: {}", self.name, rejection.why.as_str());
+        match &rejection.cause {
             None => fault.caused_by(cause),
             Some(AuthCause::Known(known)) => fault.caused_by(format!("{cause}: {known}")),
             // Keeps the error value, so that the log can list its causes.

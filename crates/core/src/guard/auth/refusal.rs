@@ -23,8 +23,8 @@ enum Denials {
 }
 
 impl AuthRefusal {
-    pub(super) fn by_one(scheme: Arc<Scheme>, not: Rejection) -> Self {
-        Self(Denials::One(scheme, not))
+    pub(super) fn by_one(scheme: Arc<Scheme>, rejection: Rejection) -> Self {
+        Self(Denials::One(scheme, rejection))
     }
 
     pub(super) fn by_several(all: Vec<(Arc<Scheme>, Rejection)>) -> Self {
@@ -33,7 +33,7 @@ impl AuthRefusal {
 
     /// Adds the schemes of another route. Among equals, those of `self` come first.
     pub(crate) fn and(self, other: Self) -> Self {
-        other.into_list().into_iter().fold(self, |all, (scheme, not)| all.with(&scheme, not))
+        other.into_list().into_iter().fold(self, |all, (scheme, rejection)| all.with(&scheme, rejection))
     }
 
     /// Adds schemes that did not refuse the request: they let it in, or were not needed. They do not change the
@@ -47,24 +47,24 @@ impl AuthRefusal {
     pub(crate) fn fault(&self) -> Fault {
         match &self.0 {
             // A fault with a cause belongs to one request only, so it is not prepared.
-            Denials::One(scheme, not) if not.cause.is_none() => {
-                scheme.refusals.get_or_prepare(not.why as usize, not.token_sent, || refuse([(scheme, not)]))
+            Denials::One(scheme, rejection) if rejection.cause.is_none() => {
+                scheme.refusals.get_or_prepare(rejection.why as usize, rejection.token_sent, || refuse([(scheme, rejection)]))
             }
-            Denials::One(scheme, not) => refuse([(scheme, not)]),
-            Denials::Several(all) => refuse(all.iter().map(|(scheme, not)| (scheme, not))),
+            Denials::One(scheme, rejection) => refuse([(scheme, rejection)]),
+            Denials::Several(all) => refuse(all.iter().map(|(scheme, rejection)| (scheme, rejection))),
         }
     }
 
     /// Whether the request has no credentials for any of the schemes.
     pub(crate) fn is_for_missing_credentials(&self) -> bool {
         match &self.0 {
-            Denials::One(_, not) => not.why == AuthFailure::Missing,
-            Denials::Several(all) => all.iter().all(|(_, not)| not.why == AuthFailure::Missing),
+            Denials::One(_, rejection) => rejection.why == AuthFailure::Missing,
+            Denials::Several(all) => all.iter().all(|(_, rejection)| rejection.why == AuthFailure::Missing),
         }
     }
 
     /// Adds a scheme, unless it is already in the list: for the same request its result would be the same.
-    fn with(self, scheme: &Arc<Scheme>, not: Rejection) -> Self {
+    fn with(self, scheme: &Arc<Scheme>, rejection: Rejection) -> Self {
         let is_there = match &self.0 {
             Denials::One(only, _) => Arc::ptr_eq(only, scheme),
             Denials::Several(all) => all.iter().any(|(other, _)| Arc::ptr_eq(other, scheme)),
@@ -73,13 +73,13 @@ impl AuthRefusal {
             return self;
         }
         let mut all = self.into_list();
-        all.push((scheme.clone(), not));
+        all.push((scheme.clone(), rejection));
         Self::by_several(all)
     }
 
     fn into_list(self) -> Vec<(Arc<Scheme>, Rejection)> {
         match self.0 {
-            Denials::One(scheme, not) => vec![(scheme, not)],
+            Denials::One(scheme, rejection) => vec![(scheme, rejection)],
             Denials::Several(all) => all,
         }
     }
@@ -90,16 +90,16 @@ fn refuse<'a>(
 ) -> Fault {
     let all = all.into_iter();
     // `max_by_key` returns the last of equals, so the order is reversed to get the first.
-    let furthest = all.clone().rev().max_by_key(|(_, not)| not.why);
+    let furthest = all.clone().rev().max_by_key(|(_, rejection)| rejection.why);
     // If no scheme is in the list, nothing has refused the request.
-    let Some((scheme, not)) = furthest else { return Fault::new(ErrorCode::AUTH_MISSING) };
-    let fault = scheme.fault(not);
+    let Some((scheme, rejection)) = furthest else { return Fault::new(ErrorCode::AUTH_MISSING) };
+    let fault = scheme.fault(rejection);
     if fault.status_code() == StatusCode::UNAUTHORIZED { challenged(fault, all) } else { fault }
 }
 
 /// Adds a challenge line for each scheme; equal lines are added only once.
 fn challenged<'a>(mut fault: Fault, all: impl Iterator<Item = (&'a Arc<Scheme>, &'a Rejection)>) -> Fault {
-    for (scheme, not) in all {
+    for (scheme, rejection) in all {
         let line = scheme.challenges.line(match not {
             Rejection { why: AuthFailure::Expired, .. } => TokenError::Expired,
             Rejection { token_sent: true, .. } => TokenError::Invalid,

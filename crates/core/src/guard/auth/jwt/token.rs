@@ -127,8 +127,8 @@ fn is_object(json: &str) -> bool {
 }
 
 impl KeySet {
-    /// Whether a newer set is not worth fetching for this token: this set has the key that the token names, or the token
-    /// names none.
+    /// Whether a newer set is not worth fetching for this token: this set has the key that the token names, or the
+    /// token names none.
     fn has_key_of(&self, token: &Token<'_>) -> bool {
         let is_of = |kid: &str| self.0.iter().any(|key| key.kid.as_deref() == Some(kid));
         token.header.kid.as_deref().is_none_or(is_of)
