@@ -94,11 +94,11 @@ fn refuse<'a>(
     // If no scheme is in the list, nothing has refused the request.
     let Some((scheme, rejection)) = furthest else { return Fault::new(ErrorCode::AUTH_MISSING) };
     let fault = scheme.fault(rejection);
-    if fault.status_code() == StatusCode::UNAUTHORIZED { challenged(fault, all) } else { fault }
+    if fault.status_code() == StatusCode::UNAUTHORIZED { with_challenges(fault, all) } else { fault }
 }
 
 /// Adds a challenge line for each scheme; equal lines are added only once.
-fn challenged<'a>(mut fault: Fault, all: impl Iterator<Item = (&'a Arc<Scheme>, &'a Rejection)>) -> Fault {
+fn with_challenges<'a>(mut fault: Fault, all: impl Iterator<Item = (&'a Arc<Scheme>, &'a Rejection)>) -> Fault {
     for (scheme, rejection) in all {
         let line = scheme.challenges.line(match not {
             Rejection { why: AuthFailure::Expired, .. } => TokenError::Expired,
