@@ -91,7 +91,7 @@ impl Tokens {
             let newer_may_verify = !set.has_key_of(&token) && self.claims_pass(&token, now);
             return Err(if newer_may_verify { refused.unless_keys_change() } else { refused });
         }
-        let claims: Claims = serde_json::from_str(&token.claims).map_err(|_| invalid(misformed(&token.claims)))?;
+        let claims: Claims = serde_json::from_str(&token.claims).map_err(|_| invalid(misformed_claim(&token.claims)))?;
         claims.meet(&self.settings, now())?;
         Ok(VerifiedToken { subject: claims.sub, claims: token.claims })
     }
@@ -187,7 +187,7 @@ impl Claims {
 
 /// The name of the first checked claim whose type differs from RFC 7519 §4.1; for the log.
 #[cold]
-fn misformed(claims: &str) -> &'static str {
+fn misformed_claim(claims: &str) -> &'static str {
     type Fits = fn(&Value) -> bool;
     let is_audience: Fits = |aud| aud.is_string() || aud.as_array().is_some_and(|aud| aud.iter().all(Value::is_string));
     let rows: [(&str, Fits, &str); 5] = [
