@@ -69,7 +69,7 @@ pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[Verifyi
             "keep only the public keys in it",
         );
     }
-    let keys: Box<[_]> = set.keys.iter().filter_map(|key| usable(key, algorithms)).collect();
+    let keys: Box<[_]> = set.keys.iter().filter_map(|key| usable_key(key, algorithms)).collect();
     if keys.is_empty() {
         let names: Vec<_> = algorithms.iter().map(|it| format!("{it:?}")).collect();
         return refused(
@@ -90,7 +90,7 @@ pub(super) fn refuse_secrets(algorithms: &[Algorithm], key: &str) -> Result<(), 
 
 /// A key of the set that can be used. A key of another type or for another use, or a broken one, is skipped (RFC 7517
 /// §5).
-fn usable(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Option<VerifyingKey> {
+fn usable_key(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Option<VerifyingKey> {
     let for_signatures = jwk.get("use").is_none_or(|it| it == "sig");
     let verifies = |it: &Value| it.as_array().is_some_and(|ops| ops.iter().any(|op| op == "verify"));
     if !for_signatures || !jwk.get("key_ops").is_none_or(verifies) {
