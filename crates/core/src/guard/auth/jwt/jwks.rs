@@ -120,8 +120,8 @@ fn public_key(jwk: &Map<String, Value>) -> Option<(DecodingKey, Fits)> {
             let sound = is_modulus(&modulus) && is_exponent(&exponent);
             sound.then_some((key, |it| it.family() == AlgorithmFamily::Rsa))
         }
-        ("EC", Some("P-256")) => Some((point(bytes("x")?, bytes("y")?, 32)?, |it| it == Algorithm::ES256)),
-        ("EC", Some("P-384")) => Some((point(bytes("x")?, bytes("y")?, 48)?, |it| it == Algorithm::ES384)),
+        ("EC", Some("P-256")) => Some((key_of_point(bytes("x")?, bytes("y")?, 32)?, |it| it == Algorithm::ES256)),
+        ("EC", Some("P-384")) => Some((key_of_point(bytes("x")?, bytes("y")?, 48)?, |it| it == Algorithm::ES384)),
         ("OKP", Some("Ed25519")) => {
             let key = bytes("x").filter(|key| key.len() == 32)?;
             Some((DecodingKey::from_ed_der(&key), |it| it == Algorithm::EdDSA))
@@ -149,7 +149,7 @@ fn without_zeros(bytes: &[u8]) -> &[u8] {
 }
 
 /// A key from an uncompressed point (SEC 1 §2.3.3).
-fn point(x: Vec<u8>, y: Vec<u8>, length: usize) -> Option<DecodingKey> {
+fn key_of_point(x: Vec<u8>, y: Vec<u8>, length: usize) -> Option<DecodingKey> {
     let whole = x.len() == length && y.len() == length;
     whole.then(|| DecodingKey::from_ec_der(&[&[4], &x[..], &y[..]].concat()))
 }
