@@ -113,7 +113,7 @@ impl fmt::Debug for Scheme {
 
 impl AuthScheme {
     pub(crate) fn compile(self, name: &str) -> Result<Scheme, SettingError> {
-        self.refuse_what_it_has_not()?;
+        self.refuse_foreign_settings()?;
         for (key, word) in self.words.all() {
             SettingError::unless_message(key, word)?;
         }
@@ -158,7 +158,7 @@ impl AuthScheme {
 
     /// Refuses settings that this kind of scheme does not have. They would have no effect, but look as if they guarded
     /// something.
-    fn refuse_what_it_has_not(&self) -> Result<(), SettingError> {
+    fn refuse_foreign_settings(&self) -> Result<(), SettingError> {
         let (scheme, has_keys, waits) = match &self.kind {
             #[cfg(feature = "keys")]
             SchemeKind::Bearer => ("bearer", true, false),
