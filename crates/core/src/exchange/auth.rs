@@ -123,7 +123,7 @@ impl PendingAuth {
         match closed {
             None => AuthDecision::Open(observed),
             Some(refusal) => {
-                let offer = |refusal: AuthRefusal, settings| refusal.offering(policy.schemes(settings));
+                let offer = |refusal: AuthRefusal, settings| refusal.with_offered_schemes(policy.schemes(settings));
                 AuthDecision::Closed(offered.iter().fold(refusal, offer).fault(), observed)
             }
         }

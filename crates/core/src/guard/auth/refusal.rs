@@ -38,7 +38,7 @@ impl AuthRefusal {
 
     /// Adds schemes that did not refuse the request: they let it in, or were not needed. They do not change the
     /// decision, but a 401 also has their challenges.
-    pub(crate) fn offering(self, schemes: &[Arc<Scheme>]) -> Self {
+    pub(crate) fn with_offered_schemes(self, schemes: &[Arc<Scheme>]) -> Self {
         schemes.iter().fold(self, |all, scheme| all.with(scheme, AuthFailure::Missing.into()))
     }
 
