@@ -77,7 +77,7 @@ impl AwaitingVerifiers {
     ) -> SchemesOutcome {
         for (scheme, rejection) in self.schemes.iter().zip(&mut self.rejections) {
             if rejection.is_none() && Arc::ptr_eq(scheme, of) {
-                match scheme.judge(sent, now).unwrap_or_else(|| scheme.resolve(outcome)) {
+                match scheme.decide_without_verifier(sent, now).unwrap_or_else(|| scheme.resolve(outcome)) {
                     Ok(passed) => return SchemesOutcome::In(passed),
                     Err(rejection) => *rejection = Some(rejection),
                 }
