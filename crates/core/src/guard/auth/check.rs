@@ -14,7 +14,7 @@ use super::sent::bearer_token;
 impl Scheme {
     /// Checks the scheme. `now` is called if a key or a token has an expiry.
     pub(super) fn check(&self, sent: Sent<'_>, now: &dyn Fn() -> SystemTime) -> Checked {
-        match self.decide_without_verifier(sent, now) {
+        match self.decide_locally(sent, now) {
             None => Checked::NeedsVerifier,
             Some(Err(not)) if not.unless_keys_change && self.awaits_keys() => Checked::NeedsVerifier,
             Some(judged) => judged.into(),
@@ -26,7 +26,7 @@ impl Scheme {
         not(feature = "keys"),
         allow(unused_variables, reason = "without keys and tokens verifiers alone decide")
     )]
-    pub(super) fn decide_without_verifier(&self, sent: Sent<'_>, now: &dyn Fn() -> SystemTime) -> Option<Result<Granted, Rejection>> {
+    pub(super) fn decide_locally(&self, sent: Sent<'_>, now: &dyn Fn() -> SystemTime) -> Option<Result<Granted, Rejection>> {
         match &self.check {
             Check::Custom => None,
             Check::Certificate => Some(self.judge_certificate(sent.certificate)),

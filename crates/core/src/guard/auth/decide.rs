@@ -77,9 +77,9 @@ impl AwaitingVerifiers {
     ) -> SchemesOutcome {
         for (scheme, rejection) in self.schemes.iter().zip(&mut self.rejections) {
             if rejection.is_none() && Arc::ptr_eq(scheme, of) {
-                match scheme.decide_without_verifier(sent, now).unwrap_or_else(|| scheme.resolve(outcome)) {
+                match scheme.decide_locally(sent, now).unwrap_or_else(|| scheme.resolve(outcome)) {
                     Ok(passed) => return SchemesOutcome::In(passed),
-                    Err(rejection) => *rejection = Some(rejection),
+                    Err(refused) => *rejection = Some(refused),
                 }
             }
         }
@@ -111,7 +111,7 @@ impl Scheme {
                 let proof = caller.data.clone().map_or(Proof::IdAlone, Proof::Data);
                 return self
                     .pass(Some(&caller.id), proof)
-                    .map_err(|not| Rejection { why: AuthFailure::Unavailable, ..not });
+                    .map_err(|refused| Rejection { why: AuthFailure::Unavailable, ..refused });
             }
             Ok(Verified::Missing) => return Err(AuthFailure::Missing.into()),
             Ok(Verified::Malformed) => AuthFailure::Malformed,

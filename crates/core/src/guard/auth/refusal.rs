@@ -48,7 +48,8 @@ impl AuthRefusal {
         match &self.0 {
             // A fault with a cause belongs to one request only, so it is not prepared.
             Denials::One(scheme, rejection) if rejection.cause.is_none() => {
-                scheme.refusals.get_or_prepare(rejection.why as usize, rejection.token_sent, || refuse([(scheme, rejection)]))
+                let make = || refuse([(scheme, rejection)]);
+                scheme.refusals.get_or_prepare(rejection.why as usize, rejection.token_sent, make)
             }
             Denials::One(scheme, rejection) => refuse([(scheme, rejection)]),
             Denials::Several(all) => refuse(all.iter().map(|(scheme, rejection)| (scheme, rejection))),
