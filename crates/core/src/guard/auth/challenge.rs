@@ -69,7 +69,7 @@ const REGISTERED: [&str; 10] =
 impl Challenges {
     /// The scheme as OpenAPI describes it. A registered scheme has its name. Any other is a key in a header: the one
     /// that the parameter `header` names, as in `ApiKey header="x-api-key"`, else `authorization`.
-    pub(super) fn described(&self) -> Value {
+    pub(super) fn as_openapi(&self) -> Value {
         let line = self.line(TokenError::NoToken);
         let text = line.to_str().unwrap_or_default();
         let Some(Ok(challenge)) = ChallengeParser::new(text).next() else { return json!({}) };

@@ -13,7 +13,7 @@ impl Scheme {
     }
 
     /// The scheme in the format of OpenAPI's `securitySchemes`.
-    pub(crate) fn described(&self) -> Value {
+    pub(crate) fn as_openapi(&self) -> Value {
         match &self.check {
             #[cfg(feature = "keys")]
             Check::Key(keys) => match &keys.header {
@@ -23,7 +23,7 @@ impl Scheme {
             #[cfg(feature = "jwt")]
             Check::Jwt(_) => json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" }),
             Check::Certificate => json!({ "type": "mutualTLS" }),
-            Check::Custom => self.challenges.described(),
+            Check::Custom => self.challenges.as_openapi(),
         }
     }
 
