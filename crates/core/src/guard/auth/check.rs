@@ -26,7 +26,11 @@ impl Scheme {
         not(feature = "keys"),
         allow(unused_variables, reason = "without keys and tokens verifiers alone decide")
     )]
-    pub(super) fn decide_locally(&self, sent: Sent<'_>, now: &dyn Fn() -> SystemTime) -> Option<Result<Granted, Rejection>> {
+    pub(super) fn decide_locally(
+        &self,
+        sent: Sent<'_>,
+        now: &dyn Fn() -> SystemTime,
+    ) -> Option<Result<Granted, Rejection>> {
         match &self.check {
             Check::Custom => None,
             Check::Certificate => Some(self.judge_certificate(sent.certificate)),

@@ -44,7 +44,9 @@ pub(crate) fn check_without_wait<'a>(
     if let [only] = schemes {
         match only.check(sent, now) {
             Checked::Granted(passed) => return SchemesOutcome::In(passed),
-            Checked::Rejected(rejection) => return SchemesOutcome::Refused(AuthRefusal::by_one(only.clone(), rejection)),
+            Checked::Rejected(rejection) => {
+                return SchemesOutcome::Refused(AuthRefusal::by_one(only.clone(), rejection));
+            }
             Checked::NeedsVerifier => {
                 return AwaitingVerifiers { schemes: schemes.into(), rejections: Box::new([None]) }.settled();
             }

@@ -91,7 +91,8 @@ impl Tokens {
             let newer_may_verify = !set.has_key_of(&token) && self.claims_pass(&token, now);
             return Err(if newer_may_verify { refused.unless_keys_change() } else { refused });
         }
-        let claims: Claims = serde_json::from_str(&token.claims).map_err(|_| invalid(misformed_claim(&token.claims)))?;
+        let claims: Claims =
+            serde_json::from_str(&token.claims).map_err(|_| invalid(misformed_claim(&token.claims)))?;
         claims.meet(&self.settings, now())?;
         Ok(VerifiedToken { subject: claims.sub, claims: token.claims })
     }
