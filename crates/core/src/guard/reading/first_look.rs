@@ -1,7 +1,7 @@
 //! A quick check of a path, which is enough for most paths (G0).
 
-/// Whether a path may have other readings than itself, ignoring letter case. Most have none; one pass shows that, eight
-/// bytes at a time and without an allocation. For a path in ASCII the result is exact.
+/// Whether a path may have other readings than itself, regardless of letter case. Most paths have none, which one pass
+/// over eight bytes at a time can show without an allocation. For an ASCII path the result is exact.
 #[inline(always)]
 pub(crate) fn has_readings(path: &[u8]) -> bool {
     let Some(last) = path.last_chunk::<8>() else { return short_has_readings(path) };
@@ -24,19 +24,19 @@ fn short_has_readings(path: &[u8]) -> bool {
         || path.len() > 1 && path.ends_with(b"/")
 }
 
-/// Sets the highest bit of a byte that is `%`, `\` or `;`, or that is a slash or a dot and follows a slash. The slash
-/// before the first byte counts. The other bits have no meaning.
+/// Sets the highest bit of each byte that is `%`, `\` or `;`, or a slash or dot behind a slash. `behind_slash` marks
+/// the first byte if a slash comes before it. The other bits mean nothing.
 #[inline(always)]
 const fn signs(word: u64, behind_slash: u64) -> u64 {
     let slashes = zeros(word ^ each(b'/'));
-    // A dot and a slash differ in their last bit.
+    // A dot and a slash only differ in their last bit.
     let ends = zeros((word | each(1)) ^ each(b'/'));
     let special = zeros(word ^ each(b'%')) | zeros(word ^ each(b'\\')) | zeros(word ^ each(b';'));
     special | ends & (slashes << 8 | behind_slash)
 }
 
-/// The highest bit is set of each byte that is 0 or more than 0x80, and of a byte that is 1 behind one that is 0: of a dot
-/// behind a slash.
+/// Sets the highest bit of each byte that is zero. It may also be set in a byte above 0x80, and in a 1 behind a zero
+/// byte, which is a dot behind a slash.
 #[inline(always)]
 const fn zeros(word: u64) -> u64 {
     word.wrapping_sub(each(1))
