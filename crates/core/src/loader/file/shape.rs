@@ -1,4 +1,4 @@
-//! `[shape.NAME]`: a shape of the organisation's own (rule R15).
+//! Reads `[shape.NAME]`: a shape of error bodies that the policy describes (rule R15).
 
 use toml::de::DeValue;
 
@@ -19,7 +19,7 @@ pub(super) fn read(name: &str, table: &Table<'_>, codes: &Codes) -> BodyShape {
         let expected = table.keep(expected(&value));
         expected.into_iter().fold(shape, |shape, expected| shape.when(place.clone(), expected))
     });
-    // Takes the place of a wrong sign, so that the other keys are checked as well.
+    // Takes the place of a wrong condition, so that the other keys are checked as well.
     let shape = if when.is_some_and(|when| when.has_known()) { shape.when("/unknown", Expected::Any) } else { shape };
     let shape = table.table("codes").iter().flat_map(Table::values).fold(shape, |shape, (name, value)| {
         let code = table.keep(value.known_code(codes));
@@ -47,7 +47,8 @@ fn read_issues(table: &Table<'_>) -> ShapeIssues {
     table.set(issues, "notation", Value::word::<PathNotation>, ShapeIssues::notation)
 }
 
-/// A JSON type by its word, or a value; `{ is = "…" }` holds a literal text.
+/// Reads what a condition expects: the word for a JSON type, or a value. A text that is such a word is written as `{ is
+/// = "…" }`.
 fn expected(value: &Value<'_>) -> Result<Expected, PolicyError> {
     match value.value {
         DeValue::String(word) => {

@@ -1,4 +1,4 @@
-//! The tables of one file.
+//! Reads the tables of one file.
 
 use super::env::NamedFiles;
 use super::gather::Parent;
@@ -14,7 +14,7 @@ use crate::policy::keys::TableSettings;
 use crate::policy::suggestion::nearest;
 use crate::policy::{Budget, PolicyBuilder, Route, Scope, Trust, cors, scope};
 
-/// Refuses unknown tables.
+/// Refuses tables that no policy has.
 pub(super) fn check_root(root: &Table<'_>) {
     root.only(&[
         "version",
@@ -41,13 +41,14 @@ pub(super) fn check_root(root: &Table<'_>) {
     ]);
 }
 
-/// Checked first: another version's keys cannot be judged. Returns whether this version's can.
+/// Reads the version. This is done first, because the keys of another version cannot be judged. Returns whether the
+/// version is supported.
 pub(super) fn read_version(root: &Table<'_>) -> bool {
     let is_known = root.read_required("version", |version| match version.integer()? {
         1 => Ok(()),
         other => Err(version.error(format!("version {other} is not supported"), "write version = 1")),
     });
-    // What is not a number names no other version.
+    // If it is not a number, no other version was meant.
     is_known.is_some() || !root.get("version").is_some_and(|version| version.value.is_integer())
 }
 
@@ -55,7 +56,7 @@ pub(super) fn read_version(root: &Table<'_>) -> bool {
 pub(in crate::loader) const LOCKABLE: [&str; 9] =
     ["auth", "require_headers", "body_limit", "mode", "json", "content_types", "paths", "case", "preflight"];
 
-/// Reads the settings that a file locks.
+/// Reads which settings a file locks.
 pub(super) fn read_locked(root: &Table<'_>, file: usize) -> Vec<Lock> {
     if root.get("locked").is_some() && root.get("scope").is_some() {
         let right = "list the settings in the file that includes this one, or in its base";
@@ -74,7 +75,8 @@ pub(super) fn read_locked(root: &Table<'_>, file: usize) -> Vec<Lock> {
     names.iter().filter_map(|name| root.keep(lock(name))).collect()
 }
 
-/// Refuses an included file without a scope, whose settings would hold for others, and a scope in or with a base.
+/// Refuses an included file without a scope, because its settings would apply to the requests of others. Refuses a
+/// scope in a base, or together with one.
 pub(super) fn check_scope(root: &Table<'_>, parent: Option<&Parent>) {
     let has_scope = root.get("scope").is_some();
     match parent {
@@ -109,7 +111,7 @@ pub(super) fn read_scope(table: &Table<'_>) -> Scope {
     scope
 }
 
-/// The tables that hold for the process, whichever file of the policy itself has them.
+/// The tables that apply to the whole process, in whichever file of the policy itself they are.
 pub(super) const PROCESS_WIDE: [(&str, TablePath); 8] = [
     ("request_id", TablePath::RequestId),
     ("rpc", TablePath::Rpc),
@@ -121,7 +123,7 @@ pub(super) const PROCESS_WIDE: [(&str, TablePath); 8] = [
     ("proxy", TablePath::Proxy),
 ];
 
-/// A table whose keys are set where no file that comes before this one sets them.
+/// A table of a file that may be a base: a key counts only if no file of higher precedence sets it.
 pub(super) struct BaseTable<'t, 'a> {
     pub(super) table: &'t Table<'a>,
     pub(super) overridden: &'t [String],
@@ -135,7 +137,7 @@ impl<'a> BaseTable<'_, 'a> {
     }
 }
 
-/// Reads one of [`PROCESS_WIDE`].
+/// Reads one of the tables in [`PROCESS_WIDE`].
 pub(super) fn read_process_wide(place: &TablePath, table: &BaseTable<'_, '_>, builder: &mut PolicyBuilder) {
     match place {
         TablePath::RequestId => {
@@ -173,7 +175,7 @@ pub(super) fn read_process_wide(place: &TablePath, table: &BaseTable<'_, '_>, bu
     }
 }
 
-/// Another origin takes the place of a wrong one, so that the other keys of the table are checked as well.
+/// Reads origins. A wrong one is replaced by another, so that the other keys of the table are checked as well.
 fn read_origins(origins: &Value<'_>) -> Result<Vec<String>, PolicyError> {
     const UNKNOWN_ORIGIN: &str = "https://unknown.invalid";
 
@@ -195,7 +197,7 @@ pub(super) fn read_route(table: &Table<'_>, files: &mut NamedFiles<'_>) -> Route
     Route { keys: read_keys(table, &["match"], files), ..Route::new(pattern.unwrap_or_default()) }
 }
 
-/// The keys that `[defaults]` and a route share.
+/// Reads the keys that both `[defaults]` and a route may have.
 pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str], files: &mut NamedFiles<'_>) -> TableSettings {
     table.only(&[TableSettings::NAMES, more].concat());
     TableSettings::read(table, files)
@@ -219,7 +221,7 @@ pub(super) fn read_code(table: &Table<'_>) -> ErrorCode {
     let status = table.read_required("status", Value::error_status);
     let own = |name: &Value<'_>| {
         let text = name.text()?;
-        // A mistake in the name is one with any status.
+        // If the status is wrong, any other one is enough to find a mistake in the name.
         ErrorCode::try_own(text, status.unwrap_or(500))
             .map_err(|wrong| name.error(format!("{text:?} cannot be defined"), wrong))
     };

@@ -1,11 +1,11 @@
-//! Patterns and messages that look like regular expressions: a guard on `/users/[0-9]+` matches that very text alone, and
-//! guards nothing.
+//! Patterns and messages that look like regular expressions. A guard on `/users/[0-9]+` only matches that exact text,
+//! so it guards nothing.
 
 use super::report::Report;
 use crate::guard::pattern::{Pattern, Segment};
 use crate::policy::error::TablePath;
 
-/// No API has these in a path. A `$` at its beginning and brackets without an operator are OData's.
+/// No path of an API has these characters. OData has a `$` at the beginning, and brackets without an operator.
 const OPERATORS: [&str; 6] = [".*", ".+", "[", "]", "|", "^"];
 
 pub(super) fn lint(report: &mut Report<'_>) {

@@ -1,4 +1,5 @@
-//! Settings of a route that never apply: all its requests are in the scope of an included file, which sets the same keys.
+//! Settings of routes that never apply, because all requests of the route are in the scope of an included file that
+//! sets the same keys.
 
 use std::collections::HashSet;
 
