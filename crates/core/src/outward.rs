@@ -1,12 +1,12 @@
 //! Writes a canonical code in another dialect (rule R12).
 //!
-//! 1. The status is that of the `[[outward]]` entry, else it does not change.
+//! 1. The status is the one of the `[[outward]]` entry, else it stays.
 //! 2. The code is the entry's name, else the code that the first `[[map]]` rule maps to it, else the dialect's own
 //!    name, else the canonical code.
-//! 3. The text is the fault's own, else the entry's, else the text that a `[[map]]` rule maps to the code, if only
-//!    one rule has a text, else the catalogue's.
+//! 3. The text is the fault's own, else the entry's, else the one that a `[[map]]` rule maps to the code, if only one
+//!    rule has a text, else the catalogue's.
 //!
-//! Each key comes from the first entry that has it; entries of narrower scopes come first.
+//! Each key comes from the first entry that has it. Entries of narrower scopes come first.
 
 mod body;
 
@@ -25,8 +25,8 @@ use crate::message;
 /// Sets how codes are written on routes with a dialect other than the standard one: `[[outward]]` in the policy file
 /// (rule R12).
 ///
-/// It has at least one code, and sets at least one of name, message and status. A mistake in it is refused when
-/// the policy is built.
+/// It needs at least one code, and must set at least one of name, message and status. A mistake is refused when the
+/// policy is built.
 ///
 /// ```
 /// use tower_error_envelope::policy::OutwardRule;
@@ -47,26 +47,26 @@ pub struct OutwardRule {
 }
 
 impl OutwardRule {
-    /// Creates a rule for these codes; it still needs a name, message or status.
+    /// Creates a rule for these codes. It still needs a name, a message or a status.
     pub fn new(codes: impl IntoIterator<Item = ErrorCode>) -> Self {
         Self { codes: codes.into_iter().collect(), name: None, message: None, status: None }
     }
 
-    /// Sets the dialect's own code: one printable line. By default it is the code of a `[[map]]` rule that leads to
-    /// this code, else the canonical code.
+    /// Sets the dialect's name for the code: one printable line. By default, it is the code of a `[[map]]` rule that
+    /// leads to this code, else the canonical code.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Sets the text of errors without their own text. The default comes from the `[[map]]` rules, else the
+    /// Sets the text for errors that have none of their own. The default comes from the `[[map]]` rules, else from the
     /// catalogue.
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.message = Some(message.into());
         self
     }
 
-    /// Sets the status (400–599). By default it is unchanged.
+    /// Sets the status (400–599). By default the status stays.
     pub fn status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
@@ -121,7 +121,7 @@ impl Outward {
     }
 }
 
-/// How an error leaves.
+/// The parts of an error as they are sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct OutwardForm<'a> {
     pub(crate) name: Cow<'a, str>,
@@ -129,7 +129,7 @@ pub(crate) struct OutwardForm<'a> {
     pub(crate) status: StatusCode,
 }
 
-/// The parts of a `[[map]]` rule that leads to the code, read backwards.
+/// The parts of a `[[map]]` rule that leads to a code, for use in reverse.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InverseMapRule<'a> {
     pub(crate) name: Option<&'a str>,
@@ -137,14 +137,13 @@ pub(crate) struct InverseMapRule<'a> {
 }
 
 impl<'a> OutwardForm<'a> {
-    /// The fault's own words: how it leaves where a client requested the dialect itself (R11).
+    /// The canonical parts of a fault, for a client that chose the dialect itself (R11).
     pub(crate) fn canonical(fault: &'a Fault, status: StatusCode, has_issues: bool) -> Self {
         let text = if has_issues { fault.text() } else { stated(fault) };
         Self { name: Cow::Borrowed(fault.code().as_str()), text, status }
     }
 
-    /// How it leaves on a route of that dialect. `rules` are those that lead to the fault's code and hold on this
-    /// route.
+    /// The parts of a fault on a route with this dialect. `rules` lead to the fault's code and apply to this route.
     pub(crate) fn new(
         fault: &'a Fault,
         status: StatusCode,

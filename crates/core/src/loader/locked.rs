@@ -1,8 +1,8 @@
 //! `locked`: settings that neither an included scope, nor a later base, nor the user of a base may weaken (POLICY.md).
 //!
-//! A lock is tried with requests: for each two tables that can meet one with each method and length that distinguishes
-//! them, in which nothing else is met that need not be. On each of them every file is held to the lock: its table is
-//! compared with the next wider one of another file.
+//! Locks are checked with sample requests. For each two tables that may apply to the same request, there is a request
+//! for each method and path length that makes a difference, to which as few other tables as possible apply. For each of
+//! these requests, the table of every file is compared with the next wider table of another file.
 
 use std::collections::HashSet;
 
@@ -24,16 +24,16 @@ struct AppliedTable<'a> {
     keys: &'a TableSettings,
 }
 
-/// The requests of a table: a pattern, or all below a prefix.
+/// The requests to which a table applies: those that a pattern matches, or all below a prefix.
 struct TableReach {
     part: usize,
     pattern: Pattern,
-    /// A file sets a locked setting here.
+    /// A file sets a locked setting in this table.
     is_bound: bool,
 }
 
 impl PolicyFile {
-    /// This file, unless it weakens a locked setting.
+    /// Returns the policy, unless it weakens a locked setting.
     pub(super) fn held_to_locks(self) -> Result<Self, PolicyError> {
         match self.weakened().into_iter().next() {
             Some(first) => Err(first),
@@ -41,7 +41,7 @@ impl PolicyFile {
         }
     }
 
-    /// The settings that require less than what is locked, each once.
+    /// The errors of settings that require less than a lock allows, each once.
     pub(super) fn weakened(&self) -> Vec<PolicyError> {
         if self.locked_settings.is_empty() {
             return Vec::new();
@@ -66,8 +66,8 @@ impl PolicyFile {
         found
     }
 
-    /// The tables that apply to a request of a part, the most specific first: in any letter case, unless that matters
-    /// there.
+    /// The tables that apply to a request of a part, beginning with the most specific. Letter case is ignored, unless
+    /// it matters to the guards there.
     fn applied(&self, part: usize, host: &str, method: &Method, path: &str) -> Vec<AppliedTable<'_>> {
         let narrowest = self.narrowest(part, host, path);
         let tables = |is_exact: bool| {
@@ -86,7 +86,7 @@ impl PolicyFile {
         if case == LetterCase::Fold { folded } else { tables(true) }
     }
 
-    /// The narrowest scope around a request of a part.
+    /// The narrowest scope that covers a request, of this part and those inside it.
     fn narrowest(&self, part: usize, host: &str, path: &str) -> usize {
         let covers = |at: usize| {
             let is_named = |named: &String| {
@@ -101,7 +101,7 @@ impl PolicyFile {
         (1..=self.builder.scopes.len()).filter(inside).max_by_key(depth).unwrap_or(part)
     }
 
-    /// The tables that one place stands for: several files may have the defaults of one part.
+    /// The tables at one place: the defaults of one part may be in several files.
     fn by_file<'a>(&'a self, place: &TablePath, keys: &'a TableSettings) -> Vec<AppliedTable<'a>> {
         if let TablePath::Defaults(part) = place {
             let own = self.defaults.iter().filter(|it| it.part == *part);
@@ -112,7 +112,7 @@ impl PolicyFile {
         vec![AppliedTable { place: place.clone(), file, keys }]
     }
 
-    /// The tables that require less than the next wider one of another file.
+    /// Errors for the tables that require less than the next wider table of another file.
     fn weakened_by(
         &self,
         lock: &Lock,
@@ -121,7 +121,7 @@ impl PolicyFile {
     ) -> Vec<(TablePath, PolicyError)> {
         let mut files = HashSet::new();
         let sets = |table: &&AppliedTable<'_>| value_of(table.keys, key).is_some();
-        // The first table of each file: what else it has is wider, and decides less.
+        // Only the first table of each file counts: the others are wider, so they decide less.
         let firsts = tables.iter().enumerate().filter(|(_, table)| sets(table) && files.insert(table.file));
         let bound = firsts.filter(|(_, own)| self.binds(lock, own));
         let weakens = bound.filter_map(|(at, own)| {
@@ -160,12 +160,13 @@ impl PolicyFile {
         Some((own.place.clone(), error))
     }
 
-    /// Whether a table is held to a lock: a scope to each, any other file to those of the files behind it.
+    /// Whether a lock applies to a table. In a scope, every lock of another file does. Elsewhere, only those of files
+    /// with a lower precedence do.
     fn binds(&self, lock: &Lock, table: &AppliedTable<'_>) -> bool {
         table.file != lock.file && (table.place.part() != Some(0) || self.sources.precedes(table.file, lock.file))
     }
 
-    /// What the tables of each part reach that set a locked setting.
+    /// The requests of those tables in each part that set a locked setting.
     fn reaches(&self) -> Vec<TableReach> {
         let is_locked = |keys: &TableSettings| {
             self.locked_settings.iter().flat_map(covered).any(|key| value_of(keys, key).is_some())
@@ -197,7 +198,7 @@ impl PolicyFile {
         reaches
     }
 
-    /// Requests of a part: for each table that is bound, alone and with each other one around it.
+    /// Sample requests of a part: for each table with a locked setting, alone and together with each other table.
     fn requests_of(&self, part: usize, tables: &[TableReach]) -> HashSet<(String, Method, String)> {
         let around: Vec<&TableReach> = tables.iter().filter(|it| self.around(part).any(|at| at == it.part)).collect();
         let mut methods: Vec<Method> = around.iter().flat_map(|it| it.pattern.methods()).cloned().collect();
@@ -225,8 +226,8 @@ impl PolicyFile {
     }
 }
 
-/// Paths of both patterns below a prefix, in any letter case: one of each length up to the longest. Where neither names
-/// a segment, it is one that no pattern has.
+/// Paths below a prefix that both patterns match in any letter case: one of each length up to the longest. A segment
+/// that neither pattern names is one that no pattern has.
 fn shared_paths(one: &Pattern, other: &Pattern, prefix: &[&str], longest: usize) -> Vec<String> {
     let least = one.segments().len().max(other.segments().len()).max(prefix.len());
     let most = if one.has_rest() && other.has_rest() { longest.max(least) } else { least };
@@ -253,7 +254,7 @@ fn shared_paths(one: &Pattern, other: &Pattern, prefix: &[&str], longest: usize)
     (least..=most).map(path).collect()
 }
 
-/// The keys that a lock holds.
+/// The keys to which a lock applies.
 fn covered(lock: &Lock) -> &'static [&'static str] {
     match lock.key {
         "auth" => &["auth", "auth_observe", "auth_optional"],
@@ -267,7 +268,7 @@ fn covered(lock: &Lock) -> &'static [&'static str] {
     }
 }
 
-/// Whether a key requires less in one table than in another; each mode requires less than the next one.
+/// Whether a key requires less in the first table than in the wider one. Each mode requires less than the next one.
 pub(super) fn weakens(own: &TableSettings, wider: &TableSettings, key: &str) -> bool {
     let rank = |keys: &TableSettings| Mode::ALL.iter().position(|mode| Some(*mode) == keys.mode);
     if key == "mode" { rank(own) < rank(wider) } else { own.weakens(wider, key) }

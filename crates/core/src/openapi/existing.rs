@@ -1,4 +1,4 @@
-//! Completes the responses that a document already has; responses that this module wrote earlier are replaced.
+//! Completes the responses that a document already has. Responses that this module wrote before are replaced.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,16 @@ use super::route::RouteErrors;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
-/// Where the errors of an envelope stand in a media type.
+/// Where a media type has the errors of an envelope.
 const ERRORS: &str = "/schema/properties/error/oneOf";
 const JSON: &str = "application/json";
 
 impl RouteErrors {
-    /// Completes the responses of an operation: the declared errors in this route's form, and `more` errors.
+    /// Completes the responses of an operation, with the errors that it declares, in the form of this route, and with
+    /// `more` errors.
     ///
     /// A handwritten response keeps its description. If it has no body, it gets the envelope with the code of its
-    /// status. A body of another shape stays, next to the envelope. If the operation's [own codes](Self::own_codes) are
+    /// status. A body in another shape stays next to the envelope. If the operation's [own codes](Self::own_codes) are
     /// set, other codes of its error types are left out.
     #[must_use]
     pub fn completed(
@@ -55,7 +56,7 @@ impl RouteErrors {
         responses
     }
 
-    /// The errors of one response.
+    /// The errors that one response declares.
     fn declared(&self, key: &str, response: &Value) -> Vec<DeclaredError> {
         let is_error = |status: &StatusCode| status.is_client_error() || status.is_server_error();
         let Some(status) = key.parse().ok().filter(is_error) else { return Vec::new() };
@@ -75,12 +76,12 @@ impl RouteErrors {
     }
 }
 
-/// Whether this module has written it.
+/// Whether this module has written the response.
 fn is_ours(response: &Value) -> bool {
     response.pointer("/content/application~1json").and_then(|media| media.pointer(ERRORS)).is_some()
 }
 
-/// A handwritten response, with the layer's additions.
+/// A handwritten response, with what the layer adds.
 fn joined(mut theirs: Value, ours: Value) -> Value {
     let Value::Object(ours) = ours else { return theirs };
     for (key, value) in ours {

@@ -5,8 +5,8 @@
 //! 3. [`RouteErrors`] is for an existing document: it lists the errors that the layer itself can return for an
 //!    operation, by the policy's guards, and adds them to the declared ones.
 //!
-//! An [`Exchange`](crate::exchange::Exchange) decides the status, name, shape and dialect of an error, so that the
-//! document is true for clients.
+//! 3. [`RouteErrors`] is for an existing document. It lists the errors with which the layer itself may answer an
+//!    operation, as the policy's guards require, and adds them to the declared errors.
 
 pub mod codes;
 mod declared;

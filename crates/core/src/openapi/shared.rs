@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// Returns components for responses that several operations share, by name, and replaces the responses with references.
-/// `known` are the components of the document; an equal one is reused.
+/// Returns the components for responses that several operations share, by name, and replaces these responses with
+/// references. `known` are the components that the document has; an equal one is reused.
 pub fn shared(operations: &mut [BTreeMap<String, Value>], known: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
     for (status, response) in operations.iter().flatten() {
@@ -23,7 +23,7 @@ pub fn shared(operations: &mut [BTreeMap<String, Value>], known: &BTreeMap<Strin
     components
 }
 
-/// `Error413`, or `Error413_2` where the first name is another response.
+/// The name of the component: `Error413`, or `Error413_2` if another response has the first name.
 fn named(components: &mut BTreeMap<String, Value>, status: &str, response: &Value) -> String {
     let names = (1..).map(|count| if count == 1 { format!("Error{status}") } else { format!("Error{status}_{count}") });
     let is_free = |name: &String| components.get(name).is_none_or(|known| known == response);

@@ -134,7 +134,7 @@ fn text_of_two_codes(report: &mut Report<'_>, dialect: Dialect, rules: &[(TableP
     }
 }
 
-/// The rules with an exact text that hold on every route of a scope, in their order.
+/// The rules that require an exact text and apply to every route of a scope, in their order.
 fn rules_of(loaded: &PolicyFile, part: usize) -> Vec<(TablePath, &Rule)> {
     let own = |at: usize| {
         let scope = &loaded.policy.parts[at];
@@ -144,7 +144,7 @@ fn rules_of(loaded: &PolicyFile, part: usize) -> Vec<(TablePath, &Rule)> {
     all.filter(|(_, rule)| rule.exact_message().is_some() && rule.route().is_none()).collect()
 }
 
-/// The scopes in which errors are written in another dialect than the standard one, and its dialects.
+/// The scopes whose errors are written in a dialect other than the standard one, with these dialects.
 fn dialects_of(loaded: &PolicyFile, witnesses: &[Witness<'_>]) -> Vec<(usize, Vec<Dialect>)> {
     let of = |part: usize| {
         let inside = witnesses.iter().filter(|witness| witness.chain.part == part);
