@@ -1,12 +1,12 @@
-//! Bodies of errors without credentials, for clients (rule R17).
+//! Removes credentials from the bodies of errors, for clients (rule R17).
 
 use std::borrow::Cow;
 
 use super::json::json;
 use super::{Strictness, text};
 
-/// A UTF-8 body without anything that looks like a credential; `None` if it has no credential, or is not text. JSON
-/// stays valid, even in the events of an event stream.
+/// A UTF-8 body without anything that looks like a credential. `None` if nothing was removed, or if the body is not
+/// text. JSON stays valid JSON, even in the events of an event stream.
 ///
 /// ```
 /// use error_envelope_core::redact::body;
@@ -31,7 +31,7 @@ pub fn body(body: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// One JSON string.
+/// A body that is one JSON string.
 fn of_string(body: &str) -> Option<Cow<'_, str>> {
     let inside: String = serde_json::from_str(body).ok()?;
     Some(match text(&inside, Strictness::Readable) {
@@ -61,7 +61,7 @@ fn of_events(body: &str) -> Cow<'_, str> {
     if events == body { Cow::Borrowed(body) } else { Cow::Owned(events) }
 }
 
-/// A line of an event: its field with the colon, its value, and its end.
+/// A line of an event: the name of its field with the colon, its value, and its line end.
 struct Line<'b> {
     field: &'b str,
     value: &'b str,
@@ -69,7 +69,7 @@ struct Line<'b> {
 }
 
 impl<'b> Line<'b> {
-    /// The first line, and those behind it.
+    /// The first line, and the lines behind it.
     fn split(lines: &'b str) -> (Self, &'b str) {
         let length = lines.find(['\r', '\n']).unwrap_or(lines.len());
         let (line, behind) = lines.split_at(length);
@@ -84,7 +84,7 @@ impl<'b> Line<'b> {
     }
 }
 
-/// A client joins the lines of an event's data, and a secret may stand on another one than its name.
+/// Writes an event. A client joins its lines of data, so a secret may be on another line than its name.
 fn put_event(events: &mut String, lines: &[Line<'_>]) {
     let mut joined = joined(lines);
     for Line { field, value, end } in lines {
@@ -99,8 +99,8 @@ fn put_event(events: &mut String, lines: &[Line<'_>]) {
     }
 }
 
-/// The lines of the data of an event that has several, if a secret is in them: of JSON one. `None` if each is read
-/// alone.
+/// The data of an event with several lines, if a secret spans more than one of them. JSON becomes one line. `None` if
+/// the lines can be redacted one by one.
 fn joined(lines: &[Line<'_>]) -> Option<Vec<String>> {
     let data: Vec<&str> = lines.iter().filter_map(Line::data).collect();
     let is_json = |line: &&str| json(line, true, Strictness::Readable).is_some();
