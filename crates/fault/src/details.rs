@@ -1,4 +1,4 @@
-//! The details of a rewritten error: the received details, the issue list next to them (E8), an unknown code (E9).
+//! Composes the details of a rewritten error: the received details, with the issue list (E8) and an unknown code (E9).
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::issues;
 use crate::json::{Object, push_string};
 
-/// Adds kept fields (R14), an issue list and an unknown code to the received details, whose bytes do not change.
+/// Adds kept fields (R14), an issue list and an unknown code to the received details. The bytes of these do not change.
 ///
 /// If the details are not an object, nothing is added (E9).
 #[inline]
@@ -38,7 +38,7 @@ pub fn compose(
     RawValue::from_string(details?).ok()
 }
 
-/// Ensures that an `invalid_request` has an issue list, even if its only issue is the message (E8).
+/// Makes sure that an `invalid_request` has an issue list, even if the message is its only issue (E8).
 #[inline]
 pub fn with_issues(fault: Fault) -> Fault {
     if *fault.code() != ErrorCode::INVALID_REQUEST || fault.details_json().is_some_and(issues::are_in) {

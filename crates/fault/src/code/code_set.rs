@@ -1,8 +1,8 @@
-//! The codes that a policy defines.
+//! The codes of a policy.
 
 use super::ErrorCode;
 
-/// The codes that a policy accepts: the catalogue and its own.
+/// The codes that a policy accepts: those of the catalogue and custom ones.
 #[derive(Clone, Debug, Default)]
 pub struct CodeSet {
     /// The custom codes, sorted by name.
@@ -12,8 +12,8 @@ pub struct CodeSet {
 }
 
 impl CodeSet {
-    /// `codes` are made by [`ErrorCode::custom`], or are codes of the catalogue with
-    /// [details](ErrorCode::with_details). Each name occurs once, in any order.
+    /// `codes` are custom codes ([`ErrorCode::custom`]), and codes of the catalogue that have other
+    /// [details](ErrorCode::with_details). Their order does not matter, and each name occurs once.
     pub fn new(codes: Vec<ErrorCode>) -> Self {
         let (redefined, mut own): (Vec<_>, Vec<_>) = codes.into_iter().partition(ErrorCode::is_in_catalogue);
         own.sort_by(|a, b| a.as_str().cmp(b.as_str()));
@@ -29,7 +29,7 @@ impl CodeSet {
         self.own.iter()
     }
 
-    /// The catalogue in its order, each code with its details, then the policy's own codes.
+    /// The codes of the catalogue in its order, with the policy's details, and then the custom codes.
     pub fn iter(&self) -> impl Iterator<Item = &ErrorCode> {
         let redefined = |code| self.redefined.iter().find(|other| *other == code).unwrap_or(code);
         ErrorCode::ALL.iter().map(redefined).chain(&self.own)
@@ -43,8 +43,8 @@ impl CodeSet {
         })
     }
 
-    /// For a custom code that the policy defines, too: its index among [`Self::custom_codes`], and the code with the
-    /// policy's settings. The service's settings stay where the policy omits them.
+    /// For a custom code of a service that the policy defines as well: its index among [`Self::custom_codes`], and the
+    /// code with the policy's settings. A setting that the policy omits is the service's.
     #[inline]
     pub fn defined(&self, code: &ErrorCode) -> Option<(usize, ErrorCode)> {
         if code.is_in_catalogue() { None } else { self.defined_own(code) }

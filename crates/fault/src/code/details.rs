@@ -1,16 +1,16 @@
-//! The details of a code: a JSON Schema (2020-12), in a subset of the language.
+//! The schema of a code's details, in a subset of JSON Schema (2020-12).
 //!
-//! 1. Every export can express each keyword here, as a type and as a check. Any other keyword is refused by name, since
-//!    only some exports could express it.
-//! 2. A schema is checked where a policy is read or built, and in tests (feature `testing`). At run time an error's
-//!    details are never checked against it: no service's data is lost because of a schema.
+//! 1. Every export can express each keyword of the subset, as a type and as a check. Any other keyword is refused by
+//!    name, because only some exports could express it.
+//! 2. A schema is checked when a policy is read or built, and in tests (feature `testing`). At run time, the details of
+//!    an error are never compared with it, so that no data of a service is lost because of a schema.
 
 use serde_json::Value;
 
-/// The maximum depth of a schema: an error's details are small.
+/// How deeply a schema may be nested: the details of errors are small.
 const MAX_DEPTH: usize = 16;
 
-/// The dialect that a schema may declare.
+/// The only dialect of JSON Schema that a schema may declare.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 const TYPES: [&str; 7] = ["object", "array", "string", "integer", "number", "boolean", "null"];
@@ -22,14 +22,14 @@ struct Keyword {
     read: fn(&mut Reader, &Value) -> Result<(), SchemaError>,
 }
 
-/// Which schemas may have a keyword.
+/// In which schemas a keyword may be used.
 #[derive(Clone, Copy, PartialEq)]
 enum KeywordScope {
-    /// Any: it does not restrict values.
+    /// In any: the keyword does not restrict values.
     Any,
-    /// The keyword may be used with `type`, but with no other restriction.
+    /// In a schema without any other restriction except `type`.
     Alone,
-    /// The keyword restricts values of these types.
+    /// In a schema of these types, whose values it restricts.
     Types(&'static [&'static str]),
 }
 
@@ -69,32 +69,32 @@ const KEYWORDS: [Keyword; 20] = [
     row("$schema", KeywordScope::Any, |it, value| it.dialect(value)),
 ];
 
-/// An error in a schema: the problem, its place, and the correct form.
+/// An error in a schema: what is wrong, where, and what would be right.
 #[derive(Debug, PartialEq)]
 pub struct SchemaError {
-    /// The keys that lead to the place; that of a list's element is its index.
+    /// The keys that lead to the wrong place. For an element of a list, it is the index.
     pub path: Vec<String>,
     pub wrong: String,
     pub right: String,
-    /// Whether something is missing at the place, instead of wrong.
+    /// Whether something is missing at that place, rather than wrong.
     pub lacks: bool,
-    /// Whether the last key of the path is wrong, instead of its value.
+    /// Whether the last key of the path is wrong, rather than its value.
     pub is_name: bool,
 }
 
-/// Refuses a text that is not a schema, or not in the subset that the exports can express.
+/// Refuses a value that is not a schema, or that the exports cannot express.
 pub fn check(schema: &Value) -> Result<(), SchemaError> {
     Reader::new().schema(schema)
 }
 
-/// Parses a schema's text, and checks it.
+/// Parses the text of a schema, and checks it.
 pub fn check_text(schema: &str) -> Result<(), SchemaError> {
     let no_json =
         |error: serde_json::Error| Reader::new().wrong(format!("the schema is not JSON: {error}"), "write JSON");
     check(&serde_json::from_str(schema).map_err(no_json)?)
 }
 
-/// The position in a schema that is being read.
+/// The position in the schema that is being checked.
 struct Reader {
     path: Vec<String>,
     depth: usize,
@@ -158,7 +158,7 @@ impl Reader {
         self.required_are_there(schema)
     }
 
-    /// Whether a keyword is of the schema's types, and whether it stands alone where it has to.
+    /// Whether a keyword may be used with the types of the schema, and with the other keywords in it.
     fn fits(&self, keyword: &Keyword, schema: &Value) -> Result<(), SchemaError> {
         let name = keyword.name;
         match keyword.of {
@@ -195,7 +195,7 @@ impl Reader {
         }
     }
 
-    /// Whether each value of an `enum`, or the one of a `const`, is of a type that stands next to it.
+    /// Whether each value of an `enum`, or the value of a `const`, has one of the types next to it.
     fn are_of_the_type(&self, values: &Value, types: &[&str]) -> Result<(), SchemaError> {
         let list = values.as_array().map(Vec::as_slice);
         for (index, value) in list.unwrap_or(std::slice::from_ref(values)).iter().enumerate() {
@@ -243,7 +243,7 @@ impl Reader {
     fn named_schemas(&mut self, value: &Value) -> Result<(), SchemaError> {
         self.is(value, value.is_object(), "a table of schemas by name")?;
         let mut members = value.as_object().into_iter().flatten();
-        // Every object of JavaScript has these keys.
+        // These keys exist in every JavaScript object.
         if let Some(name) = ["__proto__", "constructor"].into_iter().find(|name| value.get(name).is_some()) {
             let wrong = format!("a property is named {name:?}");
             return Err(self.wrong(wrong, "rename it: JavaScript clients cannot read it"));
@@ -299,7 +299,7 @@ impl Reader {
     }
 }
 
-/// The types in a schema's `type`.
+/// The types that the `type` of a schema lists.
 pub fn types(schema: &Value) -> Vec<&str> {
     let value = &schema["type"];
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str).collect()
@@ -318,7 +318,7 @@ fn is_of(value: &Value, name: &str) -> bool {
     }
 }
 
-/// The advice for a keyword that is not supported.
+/// Advice for a keyword that is not supported.
 fn advice(name: &str) -> String {
     let instead = match name {
         "oneOf" | "if" => "write anyOf",
