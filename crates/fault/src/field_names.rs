@@ -245,8 +245,7 @@ pub fn names_fields(name: &str) -> bool {
         )
 }
 
-/// Whether a name ends with the letters of a name for errors, or begins with the one letter that matters: a quick
-/// check.
+/// A quick check whether a name may mean errors: all such names end in one of a few letters, or begin with `v`.
 fn may_mean_errors(name: &[u8]) -> bool {
     let last = name.iter().rev().find(|letter| !matches!(letter, b'_' | b'-'));
     let first = name.iter().find(|letter| !matches!(letter, b'_' | b'-'));

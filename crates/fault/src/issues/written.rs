@@ -1,4 +1,4 @@
-//! Issue lists on their way into and out of dialects that have none of their own (rules R2, E8).
+//! Converts issue lists from and to the forms of dialects that have no such list (rules R2, E8).
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -74,12 +74,12 @@ pub struct NamedIssue<'a> {
     pub code: Option<Cow<'a, str>>,
 }
 
-/// The issues, by name; empty if the details have no list.
+/// The issues with their parameters; empty if the details have no list.
 pub fn by_parameter(details: &str) -> Vec<NamedIssue<'_>> {
     list_in(details).unwrap_or_default().into_iter().filter_map(parse_issue).collect()
 }
 
-/// The paths of the issues, each once, without the messages.
+/// The paths of the issues, without duplicates and without the messages.
 pub fn paths(details: &str) -> Vec<String> {
     let mut paths: Vec<String> = Vec::new();
     for path in list_in(details).unwrap_or_default().into_iter().filter_map(path_of) {
