@@ -176,7 +176,7 @@ fn with_lone_surrogates(json: &str) -> Option<String> {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
-        // Three bytes are half a character, each in a chunk of its own.
+        // Half a character is three bytes, each of which is a chunk of its own: the first one stands for all three.
         if chunk.invalid().first() == Some(&0xed) {
             text.push(char::REPLACEMENT_CHARACTER);
         }

@@ -147,7 +147,7 @@ fn is_json(text: &str) -> bool {
     serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
-/// The text as one line, without characters that are not printable.
+/// The text as one line without unprintable characters. It ends soon after [`MAX_BYTES`], because the rest is cut off.
 fn printable(text: &str) -> String {
     let mut line = String::with_capacity(text.len().min(2 * MAX_BYTES));
     let mut gap = false;
@@ -185,9 +185,9 @@ fn is_break(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// The characters that [`clean`] removes: all [invisible](is_invisible) ones except the joiners U+200C and U+200D.
-/// Without these, Persian, Indic scripts and emoji are not readable. Also the fillers that take the place of a letter
-/// without a shape.
+/// Whether [`clean`] removes a character: it removes all [invisible](is_invisible) ones that no script needs. It keeps
+/// the joiners U+200C and U+200D, without which Persian, Indic scripts and emoji are not readable, and the fillers that
+/// take the place of a letter without a shape.
 pub fn is_unprintable(character: char) -> bool {
     const KEPT: [std::ops::RangeInclusive<char>; 7] = [
         '\u{115f}'..='\u{1160}',

@@ -1,4 +1,5 @@
-//! The text that a row of the table fits: literal text with placeholders, from the first character to the last.
+//! Compares a text with the pattern of a row. The pattern is a literal text with placeholders, and must match the whole
+//! text.
 //!
 //! | Placeholder | Fits | Passes on |
 //! |---|---|---|
@@ -27,10 +28,10 @@ use memchr::memmem;
 use crate::field_names::is_part;
 use crate::place::{Place, is_dotted};
 
-/// The texts that the placeholders of a pattern fit, in their order.
+/// The texts that the placeholders of a pattern match, in their order.
 pub(super) type Captures<'t> = Vec<(&'static str, &'t str)>;
 
-/// Words that no program uses as a field's name.
+/// Words that no program uses as the name of a field.
 const PRONOUNS: [&str; 10] = ["it", "this", "that", "there", "they", "you", "we", "what", "value", "one"];
 
 pub(super) fn fit<'t>(pattern: &'static str, text: &'t str) -> Option<Captures<'t>> {
@@ -47,7 +48,7 @@ pub(super) fn fit<'t>(pattern: &'static str, text: &'t str) -> Option<Captures<'
     (text == pattern).then_some(captures)
 }
 
-/// Where a placeholder ends: before the literal behind it.
+/// Where the text of a placeholder ends: before the literal text that follows.
 fn end_of(kind: &str, text: &str, next: &str, is_last: bool) -> Option<usize> {
     if is_last {
         let end = text.strip_suffix(next)?.len();
@@ -59,7 +60,7 @@ fn end_of(kind: &str, text: &str, next: &str, is_last: bool) -> Option<usize> {
     memmem::find_iter(text.as_bytes(), next).take(MOST_TRIES).find(|end| is_of(kind, &text[..*end]))
 }
 
-/// The most places that are tried as the end of a name in a text.
+/// The most places in a text that are tried as the end of a name.
 const MOST_TRIES: usize = 32;
 
 fn is_of(kind: &str, text: &str) -> bool {
@@ -99,7 +100,7 @@ pub(super) fn is_repr(text: &str) -> bool {
 const BEAN_TEXTS: [&str; 6] =
     ["must ", "may not ", "size must ", "length must ", "not a well-formed ", "numeric value out of bounds "];
 
-/// Whether a text is a value in quotes or brackets, a number or a literal, and no more.
+/// Whether a text is exactly a value in quotes or brackets, a number or a literal.
 pub(super) fn is_quoted(text: &str) -> bool {
     const QUOTES: [(char, char); 8] =
         [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('[', ']'), ('{', '}'), ('(', ')')];
@@ -118,12 +119,12 @@ fn is_field(text: &str) -> bool {
     is_dotted(text) && !begins_otherwise && !is_whole_part && !PRONOUNS.contains(&first)
 }
 
-/// The place that was fitted, and the name that ends it.
+/// The place in the captures, with the name that they add to its end.
 pub(super) fn place_of(captures: &Captures<'_>) -> Place {
     let mut place = Place::default();
     for (kind, text) in captures {
         match *kind {
-            // Joi's and yup's names for the whole.
+            // Names that Joi and yup have for the whole.
             "path" if matches!(*text, "value" | "this") => {}
             "path" | "field" | "deep" => place.dotted(text),
             "argument" => place.dotted(text.split_once('.').map_or(*text, |(_, inside)| inside)),
@@ -140,7 +141,7 @@ pub(super) fn place_of(captures: &Captures<'_>) -> Place {
     place
 }
 
-/// `body/items/0`, `body.items[0]`; ajv itself calls its input `data`.
+/// A place behind a part of the request: `body/items/0`, `body.items[0]`. ajv calls its whole input `data`.
 fn of_part(text: &str) -> Place {
     if let Some(inside) =
         text.strip_prefix("data").filter(|inside| inside.is_empty() || inside.starts_with(['/', '.', '[']))
@@ -152,7 +153,7 @@ fn of_part(text: &str) -> Place {
     place
 }
 
-/// The message of a row for a text that it fits: its own words, with the captures that they use.
+/// The message of a row for a text that it matches: the words of the message, with the captures that it uses.
 pub(super) fn message_of(message: &'static str, captures: &Captures<'_>, whole: &str) -> String {
     if message.is_empty() {
         return whole.to_owned();
@@ -173,7 +174,7 @@ pub(super) fn message_of(message: &'static str, captures: &Captures<'_>, whole: 
 fn capture_in_words<'t>(kind: &str, text: &'t str) -> Cow<'t, str> {
     match kind {
         "kind" => Cow::Borrowed(text.split(' ').next().unwrap_or_default()),
-        // A name with a dot or a capital is the program's own.
+        // A name with a dot or a capital is one of the program's own types.
         "type" if text.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || b"[]".contains(&it)) => {
             Cow::Owned(format!("type {text}"))
         }

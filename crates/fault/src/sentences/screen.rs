@@ -9,7 +9,8 @@ use std::sync::LazyLock;
 
 use super::table::{SENTENCES, Sentence};
 
-/// The pairs of adjacent bytes in a text, as a set that may have false hits: two pairs may share a place.
+/// The pairs of adjacent bytes in a text. Two pairs may share a place in this set, so it may contain a pair that the
+/// text lacks.
 pub(super) struct BytePairs([bool; PLACES]);
 
 const PLACES: usize = 1024;
@@ -42,7 +43,7 @@ fn place(pair: &[u8]) -> usize {
     (usize::from(pair[0]) * 37 + usize::from(pair[1])) % PLACES
 }
 
-/// Each row, with the pairs that it needs; `None` if its words have no pair.
+/// All rows, each with the pairs that it needs; `None` if its words have no pair.
 static ROWS: LazyLock<Vec<(&Sentence, Option<NeededPairs>)>> = LazyLock::new(|| {
     let mut times = HashMap::new();
     SENTENCES.iter().flat_map(|row| pairs(row.pattern)).for_each(|pair| *times.entry(pair).or_insert(0) += 1);
@@ -62,7 +63,7 @@ fn needed(pattern: &str, times: &HashMap<usize, usize>) -> Option<NeededPairs> {
     Some(NeededPairs(array::from_fn(|at| pairs.get(at).copied().unwrap_or(first))))
 }
 
-/// The pairs of a pattern's words, without its placeholders.
+/// The pairs in the words of a pattern, without its placeholders.
 fn pairs(pattern: &str) -> impl Iterator<Item = usize> {
     let words = pattern.split(['{', '…']).map(|part| part.split_once('}').map_or(part, |(_, words)| words));
     words.flat_map(|words| words.as_bytes().windows(2).map(place))
