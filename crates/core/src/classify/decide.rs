@@ -105,7 +105,7 @@ pub(super) fn rule_of<'k>(
 /// The code of an envelope that a layer wrote (E7).
 fn code_of_envelope<'k>(envelope: &Envelope<'_>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
     if parsed.policy.by_status && !envelope.known {
-        (of_status(parsed.status, parsed.headers, parsed.request).0, CodeSource::UnknownLayer)
+        (code_of_status(parsed.status, parsed.headers, parsed.request).0, CodeSource::UnknownLayer)
     } else {
         (envelope.code.clone(), CodeSource::Layer { in_head: false })
     }
@@ -157,7 +157,7 @@ fn code_of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> 
     }
     let (code, by) = match parsed.lists {
         true => (ErrorCode::INVALID_REQUEST, DecidedBy::Issues),
-        false => of_status(parsed.status, parsed.headers, parsed.request),
+        false => code_of_status(parsed.status, parsed.headers, parsed.request),
     };
     // A name that only repeats the status is a known code, but does not make the text of a 5xx safe to send.
     let by_name = body.is_some_and(|body| body.meaning == DialectCode::ByStatus) && parsed.status.is_client_error();
@@ -172,7 +172,7 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
         return Some(code);
     }
     // An issue list states more than a code that follows from the status anyway.
-    let adds = |code: &ErrorCode| !parsed.lists || *code != ErrorCode::of_status(parsed.status);
+    let adds = |code: &ErrorCode| !parsed.lists || *code != ErrorCode::code_of_status(parsed.status);
     let code = body.names().find_map(|name| parsed.policy.codes.find(name)).filter(adds);
     match &body.meaning {
         DialectCode::Code(own) => code.or_else(|| Some(own.clone())),
@@ -181,7 +181,7 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
 }
 
 /// The code of the status; on a 401, the code that the request's credentials lead to.
-pub(super) fn of_status(
+pub(super) fn code_of_status(
     status: StatusCode,
     headers: &HeaderMap,
     request: &RequestContext<'_>,
@@ -189,6 +189,6 @@ pub(super) fn of_status(
     if status == StatusCode::UNAUTHORIZED {
         (credentials::code_of_401(&request.credentials, headers), DecidedBy::Credentials)
     } else {
-        (ErrorCode::of_status(status), DecidedBy::Status)
+        (ErrorCode::code_of_status(status), DecidedBy::Status)
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn line<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> Option
 /// The result for such a line, the same as that of the full steps.
 #[inline]
 pub(super) fn rewrite<'b>(line: &'b str, inner: &Inner<'_, '_>, request: &RequestContext<'_>) -> RewriteDecision<'b> {
-    let (code, by) = decide::of_status(inner.status, inner.headers, request);
+    let (code, by) = decide::code_of_status(inner.status, inner.headers, request);
     RewriteDecision::Rewrite(Rewrite::of_line(Fault::new(code), by, text(line)))
 }
 

@@ -88,9 +88,9 @@ fn rewrite_status_alone(
     request: &RequestContext<'_>,
     policy: &PolicyView<'_>,
 ) -> RewriteDecision<'static> {
-    let (code, by) = decide::of_status(inner.status, inner.headers, request);
+    let (code, by) = decide::code_of_status(inner.status, inner.headers, request);
     let fault = with_issue_list(Fault::new(code), policy.dialect);
-    RewriteDecision::Rewrite(Rewrite::of_status(fault, by))
+    RewriteDecision::Rewrite(Rewrite::code_of_status(fault, by))
 }
 
 /// The steps after the first one.
