@@ -51,7 +51,7 @@ impl<'e> ErrorKind<'e> {
     }
 
     /// The fault for an error that `call` or its future returned.
-    pub(crate) fn failed(self) -> Fault {
+    pub(crate) fn call_fault(self) -> Fault {
         match self {
             Self::Typed(fault) => fault.clone(),
             Self::Fault(fault) => fault,
@@ -152,7 +152,7 @@ mod tests {
             (buried("secret".into()), "internal_error"),
             (io::Error::from(io::ErrorKind::NotFound), "internal_error"),
         ] {
-            assert_eq!(error_kind(&error).failed().code(), code, "{error:?}");
+            assert_eq!(error_kind(&error).call_fault().code(), code, "{error:?}");
         }
     }
 

@@ -18,7 +18,7 @@ pub(super) fn failure_of(state: &RequestState, error: &(dyn Error + 'static)) ->
     if let ErrorKind::Typed(fault) = kind {
         return Failure::new(fault.clone(), Origin::Fault);
     }
-    Failure::new(state.broken_request().unwrap_or_else(|| kind.failed()), Origin::Error)
+    Failure::new(state.broken_request().unwrap_or_else(|| kind.call_fault()), Origin::Error)
 }
 
 /// Classifies an error from `poll_ready` (F3).
