@@ -61,7 +61,7 @@ impl<'e> ErrorKind<'e> {
     }
 
     /// The fault for an error that `poll_ready` returned (F3).
-    pub(crate) fn unready(self) -> Fault {
+    pub(crate) fn readiness_fault(self) -> Fault {
         match self {
             Self::Typed(fault) => fault.clone(),
             Self::Fault(fault) => fault,
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn f3_readiness_without_a_better_reason_is_unavailable() {
-        assert_eq!(error_kind(&io::Error::other("pool closed")).unready().code(), "service_unavailable");
-        assert_eq!(error_kind(&io::Error::other("shed")).unready().code(), "worker_at_capacity");
+        assert_eq!(error_kind(&io::Error::other("pool closed")).readiness_fault().code(), "service_unavailable");
+        assert_eq!(error_kind(&io::Error::other("shed")).readiness_fault().code(), "worker_at_capacity");
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn unreadiness_of(state: &RequestState, error: &(dyn Error + 'static)
     }
     let kind = ErrorKind::new(error, state.config.recogniser());
     let origin = if matches!(kind, ErrorKind::Typed(_)) { Origin::Fault } else { Origin::Error };
-    Failure::new(kind.unready(), origin)
+    Failure::new(kind.readiness_fault(), origin)
 }
 
 /// How the service's own classifier classifies an error.
