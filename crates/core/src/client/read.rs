@@ -150,7 +150,7 @@ fn last_payload(rpc: Rpc, answer: &ResponseView<'_>, body: &[u8], flag: u8) -> O
     coding::decoded(&[coding], &message, answer.limit as u64)
 }
 
-fn owned(reported: ReportedStatus<'_>) -> ReportedStatus<'static> {
+fn into_static(reported: ReportedStatus<'_>) -> ReportedStatus<'static> {
     ReportedStatus { status: reported.status, message: Cow::Owned(reported.message.into_owned()), rich: reported.rich }
 }
 
