@@ -62,7 +62,7 @@ fn is_error(status: StatusCode) -> bool {
 
 /// The content of a response; `None` if it is not an error.
 pub fn read(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> Option<ClientError> {
-    let body = decoded(answer);
+    let body = decoded_body(answer);
     let body = body.as_deref().unwrap_or_default();
     let reported = status_of_call(answer, body).filter(|reported| reported.status != Status::OK);
     (reported.is_some() || is_error(answer.status)).then(|| client_error(reported.as_ref(), body, answer, codes, now))
@@ -70,7 +70,7 @@ pub fn read(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime)
 
 /// The content of a response that is an error for certain.
 pub fn read_failed(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> ClientError {
-    let body = decoded(answer);
+    let body = decoded_body(answer);
     let body = body.as_deref().unwrap_or_default();
     let reported = status_of_call(answer, body).filter(|reported| reported.status != Status::OK);
     client_error(reported.as_ref(), body, answer, codes, now)
@@ -89,13 +89,13 @@ fn client_error(
     }))
 }
 
-fn decoded<'a>(answer: &ResponseView<'a>) -> Option<Cow<'a, [u8]>> {
+fn decoded_body<'a>(answer: &ResponseView<'a>) -> Option<Cow<'a, [u8]>> {
     let body = answer.body?;
     let codings = coding::codings(answer.headers)?;
     if codings.is_empty() {
         return Some(Cow::Borrowed(body));
     }
-    coding::decoded(&codings, body, answer.limit as u64).map(Cow::Owned)
+    coding::decoded_body(&codings, body, answer.limit as u64).map(Cow::Owned)
 }
 
 /// The status of an RPC call, wherever the protocol puts it: in the head, the trailers, the last frame or a unary body.
@@ -147,7 +147,7 @@ fn last_payload(rpc: Rpc, answer: &ResponseView<'_>, body: &[u8], flag: u8) -> O
         return Some(message);
     }
     let coding = coding::of_messages(answer.headers, &rpc.encoding_header())?;
-    coding::decoded(&[coding], &message, answer.limit as u64)
+    coding::decoded_body(&[coding], &message, answer.limit as u64)
 }
 
 fn into_static(reported: ReportedStatus<'_>) -> ReportedStatus<'static> {
