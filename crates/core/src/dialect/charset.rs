@@ -20,7 +20,7 @@ use crate::syntax::{is_bare_type, media_type};
 
 /// The body in UTF-8. It is copied only if a byte order mark or the media type names another charset.
 pub(crate) fn in_utf8<'b>(headers: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
-    match by_mark(&body).or_else(|| Some((named(headers)?, 0))) {
+    match charset_of_mark(&body).or_else(|| Some((named(headers)?, 0))) {
         Some((encoding, mark)) if encoding != UTF_8 => {
             match encoding.decode_without_bom_handling(&body[mark..]).0 {
                 // ASCII is the same in UTF-8.
@@ -50,7 +50,7 @@ pub(crate) fn lenient(body: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-fn by_mark(body: &[u8]) -> Option<(&'static Encoding, usize)> {
+fn charset_of_mark(body: &[u8]) -> Option<(&'static Encoding, usize)> {
     matches!(body.first(), Some(0xef | 0xfe | 0xff)).then(|| Encoding::for_bom(body))?
 }
 
