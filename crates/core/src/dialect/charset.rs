@@ -20,7 +20,7 @@ use crate::syntax::{is_bare_type, media_type};
 
 /// The body in UTF-8. It is copied only if a byte order mark or the media type names another charset.
 pub(crate) fn in_utf8<'b>(headers: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
-    match charset_of_mark(&body).or_else(|| Some((named(headers)?, 0))) {
+    match charset_of_mark(&body).or_else(|| Some((charset_of_type(headers)?, 0))) {
         Some((encoding, mark)) if encoding != UTF_8 => {
             match encoding.decode_without_bom_handling(&body[mark..]).0 {
                 // ASCII is the same in UTF-8.
@@ -55,7 +55,7 @@ fn charset_of_mark(body: &[u8]) -> Option<(&'static Encoding, usize)> {
 }
 
 /// The charset that the media type of the body names; `None` if it is unknown.
-fn named(headers: &HeaderMap) -> Option<&'static Encoding> {
+fn charset_of_type(headers: &HeaderMap) -> Option<&'static Encoding> {
     let value = fields::only(headers, &CONTENT_TYPE)?.as_bytes();
     if is_bare_type(value) {
         return None;
