@@ -13,11 +13,11 @@ use crate::fields;
 /// count as a coding.
 #[inline]
 pub(crate) fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
-    if fields::has(headers, &CONTENT_ENCODING) { named(headers) } else { Some(Vec::new()) }
+    if fields::has(headers, &CONTENT_ENCODING) { named_codings(headers) } else { Some(Vec::new()) }
 }
 
 #[cold]
-fn named(headers: &HeaderMap) -> Option<Vec<Coding>> {
+fn named_codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     let mut codings = Vec::new();
     for line in headers.get_all(CONTENT_ENCODING) {
         for name in line.to_str().ok()?.split(',').map(str::trim).filter(|name| !name.is_empty()) {
