@@ -19,7 +19,7 @@ const MAX_DETAILS: usize = 40 * 1024;
 const END_STREAM: u8 = 0x02;
 
 /// The body of a unary error.
-pub(crate) fn unary(error: &RpcError<'_>) -> Vec<u8> {
+pub(crate) fn unary_body(error: &RpcError<'_>) -> Vec<u8> {
     let json = Writer::new(512).text("code", error.status.connect_name()).text("message", error.message);
     match details(error) {
         Some(details) => json.raw("details", details),
@@ -31,7 +31,7 @@ pub(crate) fn unary(error: &RpcError<'_>) -> Vec<u8> {
 /// The envelope that ends a stream with an error. Clients add its metadata to those of the head, so it has the code
 /// only if the head lacks the code.
 pub(crate) fn end_stream(error: &RpcError<'_>, with_code: bool) -> Vec<u8> {
-    let mut json = Writer::new(512).raw("error", unary(error));
+    let mut json = Writer::new(512).raw("error", unary_body(error));
     if with_code {
         let metadata = Writer::new(64).raw("x-error-code", list([quoted(error.code)]));
         json = json.raw("metadata", metadata.close());
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn p3_a_unary_error_is_compact_json() {
         assert_eq!(
-            String::from_utf8(unary(&error())).unwrap(),
+            String::from_utf8(unary_body(&error())).unwrap(),
             r#"{"code":"not_found","message":"No \"é\".","details":[{"type":"google.rpc.ErrorInfo","value":"CgRHT05FEgFk"},{"type":"google.rpc.RequestInfo","value":"CgFy"}]}"#
         );
     }
@@ -128,7 +128,8 @@ mod tests {
     #[test]
     fn p3_details_stand_in_their_order() {
         let details = r#"{"issues":[{"path":["a"],"message":"m"}],"n":1}"#;
-        let body = unary(&RpcError { details: Some(details), retry_after: Some(Duration::from_secs(30)), ..error() });
+        let body =
+            unary_body(&RpcError { details: Some(details), retry_after: Some(Duration::from_secs(30)), ..error() });
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let types: Vec<_> = body["details"].as_array().unwrap().iter().map(|it| it["type"].as_str().unwrap()).collect();
         assert_eq!(types, ["ErrorInfo", "RequestInfo", "RetryInfo", "BadRequest"].map(|it| format!("google.rpc.{it}")));
@@ -152,7 +153,7 @@ mod tests {
     #[test]
     fn r4_a_body_is_no_longer_than_another_layer_reads() {
         let issues = vec![r#"{"path":["some","field"],"message":"Wrong."}"#; 10_000].join(",");
-        let body = unary(&RpcError { details: Some(&format!(r#"{{"issues":[{issues}]}}"#)), ..error() });
+        let body = unary_body(&RpcError { details: Some(&format!(r#"{{"issues":[{issues}]}}"#)), ..error() });
         assert!(body.len() < 64 * 1024, "{}", body.len());
         assert!(read(&body).unwrap().rich.unwrap().violations.len() > 1000);
     }
@@ -221,7 +222,7 @@ mod tests {
 
         #[test]
         fn p3_any_message_is_read_as_it_was_written(message in "\\PC{0,300}") {
-            let body = unary(&RpcError { message: &message, ..error() });
+            let body = unary_body(&RpcError { message: &message, ..error() });
             let reported = read(&body).unwrap();
             proptest::prop_assert_eq!(&*reported.message, &*message);
             proptest::prop_assert_eq!(&*reported.rich.unwrap().request_id, "r");

@@ -59,7 +59,7 @@ fn in_protocol(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> (OutgoingR
         }
         Rpc::ConnectUnary => {
             let status = error.status.connect_http();
-            OutgoingReply { status, sent: status, body: connect::unary(error).into(), grpc }
+            OutgoingReply { status, sent: status, body: connect::unary_body(error).into(), grpc }
         }
         Rpc::ConnectStream(_) => OutgoingReply { status, sent, body: connect::end_stream(error, false).into(), grpc },
     };
