@@ -72,7 +72,7 @@ pub(crate) fn readdressed(details: &[u8], theirs: &str, ours: &str) -> Option<He
 }
 
 /// A gRPC-Web frame of trailers with another id. The length of the frame stays the same.
-pub(crate) fn readdressed_frame(frame: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
+pub(crate) fn frame_with_other_id(frame: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
     let details = lines_of(frame.get(PREFIX_LEN as usize..)?, GRPC_STATUS_DETAILS_BIN).next()?;
     let readdressed = readdressed(details, theirs, ours)?;
     rich::replaced(frame, details, readdressed.as_bytes())

@@ -284,7 +284,7 @@ impl RpcResponse {
         let (theirs, ours) = self.state.ids_of_layers()?;
         match self.rpc {
             Rpc::ConnectStream(_) => connect::readdressed(last, theirs, ours),
-            _ => grpc::readdressed_frame(last, theirs, ours),
+            _ => grpc::frame_with_other_id(last, theirs, ours),
         }
     }
 
