@@ -64,7 +64,7 @@ impl CustomShape {
     /// The condition that a body does not fulfil; `None` if the body is in the shape, or is not a JSON object.
     pub(crate) fn missing_sign(self, body: &[u8]) -> Option<String> {
         let body = Object::of_body(body)?;
-        let sign = self.description.missing(&BodyValues::new(&body))?;
+        let sign = self.description.missing_condition(&BodyValues::new(&body))?;
         Some(format!("its {:?} is not {}", sign.at.to_string(), sign.is))
     }
 
@@ -72,7 +72,8 @@ impl CustomShape {
     #[cfg(feature = "client")]
     pub(crate) fn request_id<'a>(self, body: &Object<'a>) -> Option<Cow<'a, str>> {
         let body = &BodyValues::new(body);
-        let place = self.description.request_id.as_ref().filter(|_| self.description.missing(body).is_none())?;
+        let place =
+            self.description.request_id.as_ref().filter(|_| self.description.missing_condition(body).is_none())?;
         place.first(body).and_then(json::string)
     }
 
@@ -135,7 +136,7 @@ impl DialectSpec {
 
 impl Description {
     /// A condition that the body does not fulfil; `None` if the body is in the shape.
-    pub(crate) fn missing(&self, body: &BodyValues<'_, '_>) -> Option<&Condition> {
+    pub(crate) fn missing_condition(&self, body: &BodyValues<'_, '_>) -> Option<&Condition> {
         self.when.iter().find(|condition| !condition.holds(body))
     }
 
@@ -156,7 +157,7 @@ impl Description {
 impl Described for Description {
     fn read<'a>(&self, body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
         let body = &BodyValues::of_body(body);
-        if self.missing(body).is_some() {
+        if self.missing_condition(body).is_some() {
             return None;
         }
         let code = first_value(&self.code, body, |code| match json::is_number(code) {
