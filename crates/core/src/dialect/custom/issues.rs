@@ -104,7 +104,7 @@ impl IssuePlaces {
     }
 
     fn push(&self, list: &mut List, issue: &RawValue) {
-        let at = |place: &Option<Pointer>| place.as_ref().and_then(|place| place.first_in(issue));
+        let at = |place: &Option<Pointer>| place.as_ref().and_then(|place| place.first_value_in(issue));
         let path = at(&self.path).map_or_else(Place::default, |path| self.notation.read(path));
         let code = at(&self.code).and_then(|code| {
             let is_number = json::is_number(code);

@@ -48,7 +48,7 @@ impl Pointer {
     }
 
     /// The value at this place in `value`; the first one if there are several.
-    pub(super) fn first_in<'a>(&self, value: &'a RawValue) -> Option<&'a RawValue> {
+    pub(super) fn first_value_in<'a>(&self, value: &'a RawValue) -> Option<&'a RawValue> {
         first(|visit| {
             walk(value, &self.0, visit);
         })
