@@ -130,13 +130,13 @@ impl IssuePlaces {
             (&self.code, raw("code")),
         ];
         let placed = values.iter().filter_map(|(place, value)| Some((place.as_ref()?.steps(), value.as_deref()?)));
-        nested(&placed.collect::<Vec<_>>(), |object| object)
+        object_of_values(&placed.collect::<Vec<_>>(), |object| object)
     }
 }
 
 /// An object with each value at its place. `wrap` makes the text of each object in between from its fields. A value
 /// whose place is empty is returned as it is.
-pub(super) fn nested(values: &[(&[Step], &[u8])], wrap: fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
+pub(super) fn object_of_values(values: &[(&[Step], &[u8])], wrap: fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     if let [([], value)] = values {
         return value.to_vec();
     }
@@ -148,7 +148,7 @@ pub(super) fn nested(values: &[(&[Step], &[u8])], wrap: fn(Vec<u8>) -> Vec<u8>) 
             continue;
         }
         let inside: Vec<_> = values.iter().filter(is_same).map(|(steps, value)| (&steps[1..], *value)).collect();
-        json = json.raw(name, nested(&inside, wrap));
+        json = json.raw(name, object_of_values(&inside, wrap));
     }
     wrap(json.close())
 }
