@@ -79,7 +79,7 @@ fn unread_fields<'p>(
 ) -> UnreadFields<'p> {
     let body = foreign.map(|foreign| &foreign.parsed);
     let is_rewritten = parsed.status.is_client_error() && !(parsed.is_own && decision.passes);
-    let members = members.filter(|members| is_rewritten && members.are_left(body));
+    let members = members.filter(|members| is_rewritten && members.has_unread(body));
     let kept = if decision.passes { parsed.policy.kept } else { &[] };
     members.map(|members| unread_fields::sort(members, body, kept)).unwrap_or_default()
 }

@@ -41,7 +41,7 @@ impl<'a> Members<'a> {
     }
 
     /// Whether the body has any field that nothing reads; most errors have none.
-    pub(crate) fn are_left(&self, parsed: Option<&ParsedError<'_>>) -> bool {
+    pub(crate) fn has_unread(&self, parsed: Option<&ParsedError<'_>>) -> bool {
         let mut left = false;
         self.each_left(parsed, &mut |_, _| left = true);
         left
