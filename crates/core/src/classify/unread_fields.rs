@@ -41,7 +41,7 @@ pub(super) fn sort<'a>(
     let mut left = UnreadFields::default();
     let mut dropped = Vec::new();
     let has_room = parsed.is_none_or(|parsed| details::has_room(parsed.details.as_deref()));
-    members.each_left(parsed, &mut |name, value| {
+    members.visit_unread(parsed, &mut |name, value| {
         if has_room && kept.iter().any(|it| **it == *name) {
             if left.kept.iter().all(|(other, _)| *other != name) {
                 left.kept.push((name, value));

@@ -43,12 +43,12 @@ impl<'a> Members<'a> {
     /// Whether the body has any field that nothing reads; most errors have none.
     pub(crate) fn has_unread(&self, parsed: Option<&ParsedError<'_>>) -> bool {
         let mut left = false;
-        self.each_left(parsed, &mut |_, _| left = true);
+        self.visit_unread(parsed, &mut |_, _| left = true);
         left
     }
 
     /// Visits each field that nothing reads. The fields of the error come first, because they tell more.
-    pub(crate) fn each_left<'s>(
+    pub(crate) fn visit_unread<'s>(
         &'s self,
         parsed: Option<&ParsedError<'_>>,
         take: &mut impl FnMut(&'s str, &'a RawValue),
