@@ -143,7 +143,7 @@ fn read_unknown_shape<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<
     let sources = [parsed.message_source, read.code.map(|code| code.field.raw()), details.map(|it| it.raw())];
     let holder = Some(read.holder.raw()).filter(|_| !read.wrappers.is_empty());
     let reads = if shape == Some(Shape::Spring) { &SPRING } else { &KnownFields::NOTHING };
-    let members = Members::of_undescribed(body, holder, sources, reads);
+    let members = Members::of_unknown_shape(body, holder, sources, reads);
     match shape {
         Some(shape) => ParsedBody::Foreign(Foreign { shape, parsed, members: Some(members) }),
         None => ParsedBody::Unread(members),

@@ -26,7 +26,7 @@ impl<'a> Members<'a> {
     }
 
     /// The fields of a body in no known shape. Its error may be another object inside it.
-    pub(super) fn of_undescribed(
+    pub(super) fn of_unknown_shape(
         body: Body<'a, '_>,
         error: Option<&'a str>,
         sources: [Option<&'a str>; 3],
