@@ -103,7 +103,7 @@ fn foreign<'a>(
         parsed.issues = parsed.issues.filter(|_| shape != Shape::OpenAi);
         add_lists_beside_text(&mut parsed, &body);
     }
-    ParsedBody::Foreign(Foreign { shape, parsed, members: Some(Members::unread(body, reads)) })
+    ParsedBody::Foreign(Foreign { shape, parsed, members: Some(Members::of_known_shape(body, reads)) })
 }
 
 fn add_issues<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>, status: StatusCode) {

@@ -21,7 +21,7 @@ pub(crate) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn unread(body: Body<'a, '_>, reads: &'static KnownFields) -> Self {
+    pub(super) fn of_known_shape(body: Body<'a, '_>, reads: &'static KnownFields) -> Self {
         Self { body: body.object, error: body.error, reads, sources: [None; 3] }
     }
 
