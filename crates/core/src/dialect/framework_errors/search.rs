@@ -107,7 +107,7 @@ impl<'x> Search<'x, '_> {
         let is_wrapper =
             object.children().any(is_taken) || self.wrappers.iter().any(|wrapper| std::ptr::eq(*wrapper, object.raw()));
         if !is_wrapper && !self.is_beaten(object, around) && map::read(&mut found, object, around) {
-            self.offer(found, source, around);
+            self.keep_if_best(found, source, around);
         }
         if around.depth == Surroundings::DEEPEST {
             return;
@@ -130,11 +130,11 @@ impl<'x> Search<'x, '_> {
             read = map::read_elements(&mut found, list, around);
         }
         if read {
-            self.offer(found, source, around);
+            self.keep_if_best(found, source, around);
         }
     }
 
-    fn offer(&mut self, mut found: Found<'x, 'x>, source: Node<'x, 'x>, around: Surroundings) {
+    fn keep_if_best(&mut self, mut found: Found<'x, 'x>, source: Node<'x, 'x>, around: Surroundings) {
         found.finish();
         let counts = found.of_whole || found.places() > 0;
         if counts && self.best.as_ref().is_none_or(|best| found.rank(around) > best.found.rank(best.around)) {
