@@ -108,7 +108,7 @@ impl<'t, 'm> Filter<'t, 'm> {
         // A container that is nested too deeply is skipped at once.
         let enters = is_container && self.open.len() < MAX_DEPTH;
         let raw = if enters { "" } else { self.skip() };
-        match self.judge(&name, raw_name.is_some(), first, raw, in_error) {
+        match self.verdict(&name, raw_name.is_some(), first, raw, in_error) {
             // A JSON-RPC response without an id would answer no call.
             Verdict::Drop if first == b'"' && &*name == "id" && self.json_rpc => {
                 self.scalar(raw_name, "null", &Verdict::Pass)
@@ -141,7 +141,7 @@ impl<'t, 'm> Filter<'t, 'm> {
         }
     }
 
-    fn judge(&mut self, name: &str, is_named: bool, first: u8, raw: &str, in_error: bool) -> Verdict {
+    fn verdict(&mut self, name: &str, is_named: bool, first: u8, raw: &str, in_error: bool) -> Verdict {
         let is_stack = in_error && is_named && is_stack(name, first);
         match self.message {
             None => {
