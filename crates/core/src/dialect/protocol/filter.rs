@@ -149,7 +149,7 @@ impl<'t, 'm> Filter<'t, 'm> {
                 if is_stack { Verdict::Drop } else { Verdict::Pass }
             }
             Some(_) if is_stack || is_named && !is_word(name) => Verdict::Drop,
-            Some(_) if first == b'"' => judge_string(name, &decoded(raw)),
+            Some(_) if first == b'"' => verdict_on_string(name, &decoded(raw)),
             // A value that is nested too deeply was not read.
             Some(_) if matches!(first, b'{' | b'[') && !raw.is_empty() => Verdict::Drop,
             Some(_) => Verdict::Pass,
@@ -196,7 +196,7 @@ impl<'t, 'm> Filter<'t, 'm> {
     }
 }
 
-fn judge_string(name: &str, text: &str) -> Verdict {
+fn verdict_on_string(name: &str, text: &str) -> Verdict {
     let passes = |most: usize, more: &[u8]| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || more.contains(&byte);
         if (1..=most).contains(&text.len()) && text.bytes().all(is_plain) { Verdict::Pass } else { Verdict::Drop }
