@@ -115,7 +115,7 @@ impl<'t, 'm> Filter<'t, 'm> {
             }
             Verdict::Drop => {
                 self.at = if enters { end_of(self.json, start) } else { self.at };
-                self.spoil(first);
+                self.note_dropped(first);
             }
             Verdict::Pass if enters => {
                 self.begin(raw_name);
@@ -168,7 +168,7 @@ impl<'t, 'm> Filter<'t, 'm> {
     }
 
     /// Notes that a value of the current container is left out.
-    fn spoil(&mut self, first: u8) {
+    fn note_dropped(&mut self, first: u8) {
         if let Some(around) = self.open.last_mut() {
             around.is_spoilt |= around.is_list && first == b'"';
         }
