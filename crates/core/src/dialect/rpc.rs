@@ -58,7 +58,7 @@ impl<'h> CallHeaders<'h> {
     /// Collects them from a request's head.
     pub(crate) fn scan(headers: &'h HeaderMap) -> Self {
         let mut call = Self::default();
-        headers.iter().for_each(|(name, value)| call.see(name, value));
+        headers.iter().for_each(|(name, value)| call.note(name, value));
         call
     }
 
@@ -68,7 +68,7 @@ impl<'h> CallHeaders<'h> {
         Self { rpc: Rpc::of_media_type(value.as_bytes()), ..Self::default() }
     }
 
-    fn see(&mut self, name: &HeaderName, value: &'h HeaderValue) {
+    fn note(&mut self, name: &HeaderName, value: &'h HeaderValue) {
         if *name == CONTENT_TYPE {
             self.rpc = self.rpc.or_else(|| Rpc::of_media_type(value.as_bytes()));
         } else if *name == CONNECT_PROTOCOL_VERSION {
@@ -235,7 +235,7 @@ mod tests {
 
     fn call<B>(request: &Request<B>) -> Option<Call> {
         let mut headers = CallHeaders::default();
-        request.headers().iter().for_each(|(name, value)| headers.see(name, value));
+        request.headers().iter().for_each(|(name, value)| headers.note(name, value));
         headers.call(request.method(), request.uri())
     }
 
