@@ -88,7 +88,7 @@ impl OutwardRule {
             ));
         }
         self.name.as_deref().map_or(Ok(()), refuse_name)?;
-        self.message.as_deref().map_or(Ok(()), |text| SettingError::unless_message("message", text))?;
+        self.message.as_deref().map_or(Ok(()), |text| SettingError::check_message("message", text))?;
         let status = self.status.map(|status| SettingError::unless_error_status("status", status)).transpose()?;
         Ok(Outward { codes: self.codes.into(), name: self.name, message: self.message, status })
     }

@@ -148,7 +148,7 @@ impl MapRule {
             let wrong = format!("the policy and the catalogue have no code {:?}", self.to.as_str());
             return Err(SettingError::new("to", wrong, "use a code of the catalogue, or define your own"));
         }
-        self.say.as_deref().map_or(Ok(()), |text| SettingError::unless_message("say", text))?;
+        self.say.as_deref().map_or(Ok(()), |text| SettingError::check_message("say", text))?;
         Ok(Rule {
             status: self.status.map(|status| SettingError::unless_error_status("status", status)).transpose()?,
             text: compile_text(self.message, self.message_pattern.as_deref())?,

@@ -70,8 +70,8 @@ impl RequiredHeader {
         let pattern = self.pattern.as_deref().map(|it| WholeValue::compile(it, HEADER_VALUES)).transpose()?;
         let missing = Text::new(self.missing, || format!("The header {name} is missing."));
         let invalid = Text::new(self.invalid, || format!("The header {name} is badly formed or repeated."));
-        SettingError::unless_message("missing", &missing.text)?;
-        SettingError::unless_message("invalid", &invalid.text)?;
+        SettingError::check_message("missing", &missing.text)?;
+        SettingError::check_message("invalid", &invalid.text)?;
         let refusal =
             |text: Text, why: &str| text.fault().caused_by(format!("header {name}: {why}")).with_stored_reply();
         Ok(HeaderGuard {

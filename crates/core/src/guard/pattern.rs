@@ -44,7 +44,7 @@ impl SettingError {
     }
 
     /// Refuses a text for clients that is not a valid message (E2), because a text of the policy is sent byte for byte.
-    pub(crate) fn unless_message(key: &'static str, text: &str) -> Result<(), Self> {
+    pub(crate) fn check_message(key: &'static str, text: &str) -> Result<(), Self> {
         if message::clean(text).as_deref() == Some(text) {
             return Ok(());
         }

@@ -315,7 +315,7 @@ fn refuse_code(code: &ErrorCode) -> Result<(), SettingError> {
             "write a number from 1 to 16",
         ));
     }
-    SettingError::unless_message("message", code.message())?;
+    SettingError::check_message("message", code.message())?;
     code.docs().map_or(Ok(()), refuse_docs)?;
     code.details_schema().map_or(Ok(()), |schema| {
         details::check_text(schema).map_err(|SchemaError { path, wrong, right, .. }| {

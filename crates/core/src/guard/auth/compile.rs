@@ -115,7 +115,7 @@ impl AuthScheme {
     pub(crate) fn compile(self, name: &str) -> Result<Scheme, SettingError> {
         self.refuse_foreign_settings()?;
         for (key, word) in self.words.all() {
-            SettingError::unless_message(key, word)?;
+            SettingError::check_message(key, word)?;
         }
         let name: Arc<str> = name.into();
         let forward_id = self.forward_id.as_deref().map(forwarded_name).transpose()?;
