@@ -89,7 +89,7 @@ impl OutwardRule {
         }
         self.name.as_deref().map_or(Ok(()), refuse_name)?;
         self.message.as_deref().map_or(Ok(()), |text| SettingError::check_message("message", text))?;
-        let status = self.status.map(|status| SettingError::unless_error_status("status", status)).transpose()?;
+        let status = self.status.map(|status| SettingError::check_error_status("status", status)).transpose()?;
         Ok(Outward { codes: self.codes.into(), name: self.name, message: self.message, status })
     }
 }

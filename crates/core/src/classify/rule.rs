@@ -150,13 +150,13 @@ impl MapRule {
         }
         self.say.as_deref().map_or(Ok(()), |text| SettingError::check_message("say", text))?;
         Ok(Rule {
-            status: self.status.map(|status| SettingError::unless_error_status("status", status)).transpose()?,
+            status: self.status.map(|status| SettingError::check_error_status("status", status)).transpose()?,
             text: compile_text(self.message, self.message_pattern.as_deref())?,
             content_type: self.content_type.as_deref().map(parse_content_type).transpose()?,
             route: self.route.as_deref().map(|pattern| Pattern::parse("route", pattern)).transpose()?,
             to_status: self
                 .to_status
-                .map(|status| SettingError::unless_error_status("to_status", status))
+                .map(|status| SettingError::check_error_status("to_status", status))
                 .transpose()?,
             to: self.to,
             code: self.code,

@@ -53,7 +53,7 @@ impl SettingError {
     }
 
     /// Refuses a status that is not an error's.
-    pub(crate) fn unless_error_status(key: &'static str, status: u16) -> Result<StatusCode, Self> {
+    pub(crate) fn check_error_status(key: &'static str, status: u16) -> Result<StatusCode, Self> {
         match StatusCode::from_u16(status) {
             Ok(status) if status.is_client_error() || status.is_server_error() => Ok(status),
             _ => Err(Self::new(key, format!("{status} is not an error status"), "write a status from 400 to 599")),
