@@ -41,7 +41,7 @@ pub(crate) fn readings(path: &[u8]) -> Result<Vec<Vec<u8>>, TooManyReadings> {
     loop {
         let mut next = first;
         while let Some(path) = found.paths.get(next) {
-            tidy(path, &mut made);
+            apply_other_steps(path, &mut made);
             made.drain(..).try_for_each(|made| found.add(made))?;
             next += 1;
         }
@@ -96,7 +96,7 @@ fn decode(path: &[u8], made: &mut Vec<Vec<u8>>) {
 }
 
 /// Adds the paths that each of the other steps leads to. A step that changes nothing adds none.
-fn tidy(path: &[u8], made: &mut Vec<Vec<u8>>) {
+fn apply_other_steps(path: &[u8], made: &mut Vec<Vec<u8>>) {
     let signs = Signs::from_path(path);
     let codes = if signs.has(Signs::PERCENT) { Codes::from_path(path) } else { Codes::default() };
     if signs.has(Signs::BACKSLASH) {
