@@ -233,7 +233,7 @@ fn resolved(path: &[u8], read: impl Fn(&[u8]) -> Cow<'_, [u8]>) -> Vec<u8> {
         is_folder = match &*read(segment) {
             b"." => true,
             b".." => {
-                leave_folder(&mut resolved);
+                remove_last_segment(&mut resolved);
                 true
             }
             _ => {
@@ -255,7 +255,7 @@ fn enter(path: &mut Vec<u8>, segment: &[u8]) {
 }
 
 /// Removes the last segment of a path.
-fn leave_folder(path: &mut Vec<u8>) {
+fn remove_last_segment(path: &mut Vec<u8>) {
     path.truncate(path.iter().rposition(|byte| *byte == b'/').unwrap_or(0));
 }
 
@@ -306,7 +306,7 @@ pub(crate) fn normalise(path: &[u8]) -> Vec<u8> {
     for segment in written.split(|byte| matches!(byte, b'/' | b'\\')) {
         match segment {
             b"" | b"." => {}
-            b".." => leave_folder(&mut normal),
+            b".." => remove_last_segment(&mut normal),
             _ => enter(&mut normal, segment),
         }
     }
