@@ -237,7 +237,7 @@ fn resolved(path: &[u8], read: impl Fn(&[u8]) -> Cow<'_, [u8]>) -> Vec<u8> {
                 true
             }
             _ => {
-                enter(&mut resolved, segment);
+                add_segment(&mut resolved, segment);
                 false
             }
         };
@@ -249,7 +249,7 @@ fn resolved(path: &[u8], read: impl Fn(&[u8]) -> Cow<'_, [u8]>) -> Vec<u8> {
 }
 
 /// Adds a segment to a path.
-fn enter(path: &mut Vec<u8>, segment: &[u8]) {
+fn add_segment(path: &mut Vec<u8>, segment: &[u8]) {
     path.push(b'/');
     path.extend(segment);
 }
@@ -284,7 +284,7 @@ fn without_host(path: &[u8]) -> Vec<u8> {
 fn without_parameters(path: &[u8]) -> Vec<u8> {
     let mut cut = Vec::with_capacity(path.len());
     for segment in path.split(|byte| *byte == b'/').skip(1) {
-        enter(&mut cut, segment.split(|byte| *byte == b';').next().unwrap_or_default());
+        add_segment(&mut cut, segment.split(|byte| *byte == b';').next().unwrap_or_default());
     }
     cut
 }
@@ -307,7 +307,7 @@ pub(crate) fn normalise(path: &[u8]) -> Vec<u8> {
         match segment {
             b"" | b"." => {}
             b".." => remove_last_segment(&mut normal),
-            _ => enter(&mut normal, segment),
+            _ => add_segment(&mut normal, segment),
         }
     }
     if normal.is_empty() {
