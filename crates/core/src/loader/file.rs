@@ -180,7 +180,7 @@ fn with_those_behind(
     let mut known = KnownMistakes::default();
     while all.len() < MAX_MISTAKES && known.note(&all) {
         let more = read(&known).err().unwrap_or_default();
-        all.extend(more.into_iter().filter(|error| known.hid(error)));
+        all.extend(more.into_iter().filter(|error| known.was_hiding(error)));
     }
     all
 }

@@ -67,7 +67,7 @@ impl KnownMistakes {
 
     /// Whether a wrong key hid this mistake: it is in the table of such a key. A mistake elsewhere may only exist
     /// because wrong keys are left out.
-    pub(super) fn hid(&self, error: &PolicyError) -> bool {
+    pub(super) fn was_hiding(&self, error: &PolicyError) -> bool {
         let (Some(file), Some(key)) = (error.file(), error.key()) else { return false };
         let is_there = error.span().is_some_and(|span| !span.is_empty());
         // The table around a wrong key seems to lack that key.
