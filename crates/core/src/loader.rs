@@ -128,7 +128,7 @@ impl PolicyLoader {
     /// The first mistake, with its file, line and key. A file is also refused if it cannot be read, is not a regular
     /// file, is larger than 4 MiB, or is not UTF-8. An environment variable that is not set is a mistake, too.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<PolicyFile, PolicyError> {
-        PolicyFile::from_file(path.as_ref(), self)?.held_to_locks()
+        PolicyFile::from_file(path.as_ref(), self)?.checked_for_locks()
     }
 
     /// Like [`PolicyLoader::load`], but reports all mistakes at once, for operators who correct a file.
@@ -152,7 +152,7 @@ impl PolicyLoader {
     ///
     /// Like [`PolicyLoader::load`].
     pub fn parse(&self, name: &str, text: &str) -> Result<PolicyFile, PolicyError> {
-        PolicyFile::from_text(name, text, self)?.held_to_locks()
+        PolicyFile::from_text(name, text, self)?.checked_for_locks()
     }
 }
 
@@ -171,7 +171,7 @@ impl PolicyLoader {
     /// refused. Calls `has_file` with `false` before it reads a file, and with `true` after that.
     pub fn read(&self, path: &Path, has_file: &dyn Fn(bool)) -> PolicyReading {
         let recording = Recording { loader: self, has_file, texts: RefCell::default(), files: RefCell::default() };
-        let file = PolicyFile::from_file(path, &recording).and_then(PolicyFile::held_to_locks);
+        let file = PolicyFile::from_file(path, &recording).and_then(PolicyFile::checked_for_locks);
         PolicyReading { file, texts: recording.texts.borrow().finish(), files: recording.files.take() }
     }
 }

@@ -34,7 +34,7 @@ struct TableReach {
 
 impl PolicyFile {
     /// Returns the policy, unless it weakens a locked setting.
-    pub(super) fn held_to_locks(self) -> Result<Self, PolicyError> {
+    pub(super) fn checked_for_locks(self) -> Result<Self, PolicyError> {
         match self.weakened().into_iter().next() {
             Some(first) => Err(first),
             None => Ok(self),
