@@ -142,7 +142,7 @@ impl PolicyLoader {
     /// All mistakes, sorted by file and line: at least one and at most 200.
     pub fn check(&self, path: impl AsRef<Path>) -> Result<PolicyFile, Vec<PolicyError>> {
         let file = PolicyFile::check(path.as_ref(), self)?;
-        let weakened = file.weakened();
+        let weakened = file.weakened_locks();
         if weakened.is_empty() { Ok(file) } else { Err(weakened) }
     }
 

@@ -35,14 +35,14 @@ struct TableReach {
 impl PolicyFile {
     /// Returns the policy, unless it weakens a locked setting.
     pub(super) fn checked_for_locks(self) -> Result<Self, PolicyError> {
-        match self.weakened().into_iter().next() {
+        match self.weakened_locks().into_iter().next() {
             Some(first) => Err(first),
             None => Ok(self),
         }
     }
 
     /// The errors of settings that require less than a lock allows, each once.
-    pub(super) fn weakened(&self) -> Vec<PolicyError> {
+    pub(super) fn weakened_locks(&self) -> Vec<PolicyError> {
         if self.locked_settings.is_empty() {
             return Vec::new();
         }
