@@ -55,7 +55,7 @@ impl PolicyFile {
                 for (lock, key) in
                     self.locked_settings.iter().flat_map(|lock| covered(lock).iter().map(move |key| (lock, *key)))
                 {
-                    for (place, error) in self.weakened_by(lock, key, &applied) {
+                    for (place, error) in self.weakened_in(lock, key, &applied) {
                         if reported.insert((place, key)) {
                             found.push(error);
                         }
@@ -113,7 +113,7 @@ impl PolicyFile {
     }
 
     /// Errors for the tables that require less than the next wider table of another file.
-    fn weakened_by(
+    fn weakened_in(
         &self,
         lock: &Lock,
         key: &'static str,
