@@ -126,12 +126,12 @@ impl PolicyFile {
         let bound = firsts.filter(|(_, own)| self.binds(lock, own));
         let weakens = bound.filter_map(|(at, own)| {
             let wider = tables[at..].iter().filter(|table| table.file != own.file).find(sets);
-            self.weakening(lock, key, own, wider)
+            self.weakening_error(lock, key, own, wider)
         });
         weakens.collect()
     }
 
-    fn weakening(
+    fn weakening_error(
         &self,
         lock: &Lock,
         key: &'static str,
