@@ -51,7 +51,7 @@ impl PolicyFile {
             (0..=self.builder.scopes.len()).filter(|part| tables.iter().any(|it| it.part == *part && it.is_bound))
         {
             for (host, method, path) in self.requests_of(part, &tables) {
-                let applied = self.applied(part, &host, &method, &path);
+                let applied = self.tables_for(part, &host, &method, &path);
                 for (lock, key) in
                     self.locked_settings.iter().flat_map(|lock| covered(lock).iter().map(move |key| (lock, *key)))
                 {
@@ -68,7 +68,7 @@ impl PolicyFile {
 
     /// The tables that apply to a request of a part, beginning with the most specific. Letter case is ignored, unless
     /// it matters to the guards there.
-    fn applied(&self, part: usize, host: &str, method: &Method, path: &str) -> Vec<AppliedTable<'_>> {
+    fn tables_for(&self, part: usize, host: &str, method: &Method, path: &str) -> Vec<AppliedTable<'_>> {
         let narrowest = self.narrowest(part, host, path);
         let tables = |is_exact: bool| {
             let mut routes = Vec::new();
