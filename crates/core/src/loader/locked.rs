@@ -79,7 +79,7 @@ impl PolicyFile {
                 });
             }
             let chain = self.deciding_tables(narrowest, &routes);
-            chain.tables.into_iter().flat_map(|(place, keys)| self.by_file(&place, keys)).collect::<Vec<_>>()
+            chain.tables.into_iter().flat_map(|(place, keys)| self.tables_at(&place, keys)).collect::<Vec<_>>()
         };
         let folded = tables(false);
         let case = folded.iter().find_map(|table| table.keys.case).unwrap_or_default();
@@ -102,7 +102,7 @@ impl PolicyFile {
     }
 
     /// The tables at one place: the defaults of one part may be in several files.
-    fn by_file<'a>(&'a self, place: &TablePath, keys: &'a TableSettings) -> Vec<AppliedTable<'a>> {
+    fn tables_at<'a>(&'a self, place: &TablePath, keys: &'a TableSettings) -> Vec<AppliedTable<'a>> {
         if let TablePath::Defaults(part) = place {
             let own = self.defaults.iter().filter(|it| it.part == *part);
             let table = |it: &'a FileDefaults| AppliedTable { place: place.clone(), file: it.file, keys: &it.keys };
@@ -176,7 +176,7 @@ impl PolicyFile {
             let is_bound = |place: TablePath, keys: &TableSettings| {
                 let is_held =
                     |table: &AppliedTable<'_>| self.locked_settings.iter().any(|lock| self.binds(lock, table));
-                is_locked(keys) && self.by_file(&place, keys).iter().any(is_held)
+                is_locked(keys) && self.tables_at(&place, keys).iter().any(is_held)
             };
             let all = Pattern::parse(
                 "",
