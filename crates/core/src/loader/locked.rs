@@ -53,7 +53,7 @@ impl PolicyFile {
             for (host, method, path) in self.requests_of(part, &tables) {
                 let applied = self.tables_for(part, &host, &method, &path);
                 for (lock, key) in
-                    self.locked_settings.iter().flat_map(|lock| covered(lock).iter().map(move |key| (lock, *key)))
+                    self.locked_settings.iter().flat_map(|lock| locked_keys(lock).iter().map(move |key| (lock, *key)))
                 {
                     for (place, error) in self.weakened_in(lock, key, &applied) {
                         if reported.insert((place, key)) {
@@ -255,7 +255,7 @@ fn shared_paths(one: &Pattern, other: &Pattern, prefix: &[&str], longest: usize)
 }
 
 /// The keys to which a lock applies.
-fn covered(lock: &Lock) -> &'static [&'static str] {
+fn locked_keys(lock: &Lock) -> &'static [&'static str] {
     match lock.key {
         "auth" => &["auth", "auth_observe", "auth_optional"],
         "body_limit" => &["body_limit", "body_limit_per"],
