@@ -123,7 +123,7 @@ impl PolicyFile {
         let sets = |table: &&AppliedTable<'_>| value_of(table.keys, key).is_some();
         // Only the first table of each file counts: the others are wider, so they decide less.
         let firsts = tables.iter().enumerate().filter(|(_, table)| sets(table) && files.insert(table.file));
-        let bound = firsts.filter(|(_, own)| self.binds(lock, own));
+        let bound = firsts.filter(|(_, own)| self.applies_to(lock, own));
         let weakens = bound.filter_map(|(at, own)| {
             let wider = tables[at..].iter().filter(|table| table.file != own.file).find(sets);
             self.weakening_error(lock, key, own, wider)
@@ -162,7 +162,7 @@ impl PolicyFile {
 
     /// Whether a lock applies to a table. In a scope, every lock of another file does. Elsewhere, only those of files
     /// with a lower precedence do.
-    fn binds(&self, lock: &Lock, table: &AppliedTable<'_>) -> bool {
+    fn applies_to(&self, lock: &Lock, table: &AppliedTable<'_>) -> bool {
         table.file != lock.file && (table.place.part() != Some(0) || self.sources.precedes(table.file, lock.file))
     }
 
@@ -175,7 +175,7 @@ impl PolicyFile {
         for (part, patterns) in self.patterns().into_iter().enumerate() {
             let is_bound = |place: TablePath, keys: &TableSettings| {
                 let is_held =
-                    |table: &AppliedTable<'_>| self.locked_settings.iter().any(|lock| self.binds(lock, table));
+                    |table: &AppliedTable<'_>| self.locked_settings.iter().any(|lock| self.applies_to(lock, table));
                 is_locked(keys) && self.tables_at(&place, keys).iter().any(is_held)
             };
             let all = Pattern::parse(
