@@ -97,10 +97,10 @@ fn is_code(code: &str) -> Json {
 /// A schema for details that allows them to be absent. It also allows the details of an inner service's envelope, which
 /// pass unchanged (E7).
 fn has_details(at: &str, name: &str) -> Json {
-    object([("properties", object([("details", these_or_as_they_came(at, name))]))])
+    object([("properties", object([("details", this_or_any(at, name))]))])
 }
 
-fn these_or_as_they_came(at: &str, name: &str) -> Json {
+fn this_or_any(at: &str, name: &str) -> Json {
     let as_they_came = "Details that a service put into an envelope of its own pass as they came.";
     let forms = list([reference(at, name), object([("description", text(as_they_came))])]);
     object([("anyOf", forms)])
@@ -109,7 +109,7 @@ fn these_or_as_they_came(at: &str, name: &str) -> Json {
 /// A schema that requires details with an issue list (E8). It also allows any other details, because those of an inner
 /// service's envelope pass unchanged.
 fn has_issues(at: &str) -> Json {
-    let details = these_or_as_they_came(at, VALIDATION_DETAILS);
+    let details = this_or_any(at, VALIDATION_DETAILS);
     object([("properties", object([("details", details)])), ("required", list(["details"]))])
 }
 
