@@ -29,7 +29,7 @@ pub fn envelope(at: &str) -> Json {
 
 /// The parts of the envelope's schema, by name.
 pub fn parts(at: &str, codes: &Codes) -> Vec<(String, Json)> {
-    let typed = typed(codes);
+    let typed = codes_with_details(codes);
     let fixed = [
         (ERROR_CODE, error_code(codes)),
         (ERROR, error(at, &typed)),
@@ -50,7 +50,7 @@ struct Typed {
 }
 
 /// All such codes except invalid_request. Their schemas get names of their own.
-fn typed(codes: &Codes) -> Vec<Typed> {
+fn codes_with_details(codes: &Codes) -> Vec<Typed> {
     let mut names = [ENVELOPE, ERROR, ERROR_CODE, VALIDATION_DETAILS, ISSUE, ID].map(str::to_owned).into();
     let each = codes.iter().filter(|listed| listed.name() != INVALID_REQUEST);
     each.filter_map(|listed| {
