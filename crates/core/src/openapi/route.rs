@@ -68,7 +68,7 @@ impl RouteErrors {
         let has_body = !input.media_types.is_empty();
         let mut faults = policy.refusals(&self.head, has_body);
         if policy.guards_of(&self.head).mode.is_enforced() {
-            faults.extend(extracting(input));
+            faults.extend(extractor_faults(input));
         }
         faults.into_iter().map(DeclaredError::from).collect()
     }
@@ -117,7 +117,7 @@ fn sample(path: &str) -> String {
 
 /// The errors of extractors, for parameters and bodies of the wrong type. Those of axum and of this project are the
 /// same.
-fn extracting(input: &OperationInput) -> Vec<Fault> {
+fn extractor_faults(input: &OperationInput) -> Vec<Fault> {
     let is_decoded = |kind: &String| kind.contains("json") || kind == "application/x-www-form-urlencoded";
     let mut faults = Vec::new();
     if input.has_parameters {
