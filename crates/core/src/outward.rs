@@ -139,7 +139,7 @@ pub(crate) struct InverseMapRule<'a> {
 impl<'a> OutwardForm<'a> {
     /// The canonical parts of a fault, for a client that chose the dialect itself (R11).
     pub(crate) fn canonical(fault: &'a Fault, status: StatusCode, has_issues: bool) -> Self {
-        let text = if has_issues { fault.text() } else { stated(fault) };
+        let text = if has_issues { fault.text() } else { message_or_first_issue(fault) };
         Self { name: Cow::Borrowed(fault.code().as_str()), text, status }
     }
 
@@ -159,7 +159,9 @@ impl<'a> OutwardForm<'a> {
         let text = text.or_else(|| only(rules.filter_map(|rule| rule.text)).and_then(message::clean));
         Self {
             name: name.map_or_else(|| dialect.spec().name_of(code, status), Cow::Borrowed),
-            text: text.unwrap_or_else(|| if dialect.spec().has_issues { fault.text() } else { stated(fault) }),
+            text: text.unwrap_or_else(|| {
+                if dialect.spec().has_issues { fault.text() } else { message_or_first_issue(fault) }
+            }),
             status,
         }
     }
@@ -190,7 +192,7 @@ pub(crate) fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str
 
 /// The message of a fault in a form that cannot list issues: the fault's own, else the first issue (E8), else the
 /// message of its code.
-pub(crate) fn stated(fault: &Fault) -> Cow<'_, str> {
+pub(crate) fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
     let first = || written::first_issue_as_text(fault.details_json()?, fault.left_out());
     fault.own_text().or_else(|| first().map(Cow::Owned)).unwrap_or_else(|| fault.text())
 }
