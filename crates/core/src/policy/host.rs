@@ -23,11 +23,11 @@ pub(crate) struct Hosts<'a> {
 /// port, such as `a.example:80:80`. RFC 9112 §3.2 requires that such a request is refused.
 pub(crate) fn hosts(head: &Parts) -> Option<Hosts<'_>> {
     let line = match fields::at_most_one(&head.headers, &HOST)? {
-        Some(line) => Some(bare(line.to_str().ok()?)?),
+        Some(line) => Some(host_without_port(line.to_str().ok()?)?),
         None => None,
     };
     let target = match head.uri.authority().map(Authority::as_str) {
-        Some(authority) => Some(bare(authority.rsplit_once('@').map_or(authority, |(_, host)| host))?),
+        Some(authority) => Some(host_without_port(authority.rsplit_once('@').map_or(authority, |(_, host)| host))?),
         None => None,
     };
     Some(match (target, line) {
@@ -37,7 +37,7 @@ pub(crate) fn hosts(head: &Parts) -> Option<Hosts<'_>> {
 }
 
 /// The host in `host [":" port]`. An IPv6 address can be written in many ways (RFC 5952); it is returned in only one.
-fn bare(written: &str) -> Option<Cow<'_, str>> {
+fn host_without_port(written: &str) -> Option<Cow<'_, str>> {
     if let Some((address, port)) = written.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
         let address: Ipv6Addr = address.parse().ok()?;
         return is_port(port).then(|| format!("[{address}]").into());
