@@ -1,7 +1,7 @@
 //! Advice for an unknown name: the known name that was probably meant.
 
 /// Advice for an unknown word: the word that was probably meant, and all known words.
-pub(crate) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
+pub(crate) fn advice_for_unknown<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
     let mut names: Vec<String> = known.clone().map(|name| format!("{name:?}")).collect();
     let last = names.pop().unwrap_or_default();
     let choices = if names.is_empty() {

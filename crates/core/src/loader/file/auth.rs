@@ -9,7 +9,7 @@ use super::value::Value;
 use crate::guard::auth::RemoteKeys;
 use crate::guard::auth::{AuthScheme, Key};
 use crate::policy::error::PolicyError;
-use crate::policy::suggestion::{closest, nearest};
+use crate::policy::suggestion::{advice_for_unknown, closest};
 
 /// Which keys each kind of scheme may have.
 const SCHEMES: [(&str, &[&str]); 5] = [
@@ -67,7 +67,7 @@ fn known_or_near(scheme: &Value<'_>, table: &Table<'_>) -> Result<&'static str, 
     if let Some(name) = known.clone().find(|name| *name == written) {
         return Ok(name);
     }
-    let unknown = scheme.error(format!("unknown scheme {written:?}"), nearest(written, known.clone()));
+    let unknown = scheme.error(format!("unknown scheme {written:?}"), advice_for_unknown(written, known.clone()));
     let Some(near) = closest(written, known) else { return Err(unknown) };
     table.keep(Err::<(), _>(unknown));
     Ok(near)
@@ -245,7 +245,9 @@ fn read_algorithms(list: &Value<'_>) -> Result<Vec<String>, PolicyError> {
     list.each(|element| {
         let name = element.text()?;
         if !KNOWN.contains(&name) && !name.eq_ignore_ascii_case("none") {
-            return Err(element.error(format!("unknown algorithm {name:?}"), nearest(name, KNOWN.into_iter())));
+            return Err(
+                element.error(format!("unknown algorithm {name:?}"), advice_for_unknown(name, KNOWN.into_iter()))
+            );
         }
         Ok(name.to_owned())
     })

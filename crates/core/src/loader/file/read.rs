@@ -11,7 +11,7 @@ use super::mistakes::{KnownMistakes, Mistakes};
 use super::sources::TableAt;
 use super::value::Value;
 use crate::policy::error::PolicyError;
-use crate::policy::suggestion::nearest;
+use crate::policy::suggestion::advice_for_unknown;
 
 /// A table, with the key that leads to it.
 pub(in crate::loader) struct Table<'a> {
@@ -134,7 +134,9 @@ impl<'a> Table<'a> {
             let renamed = RENAMED.iter().find(|(old, new)| name == old && known.contains(new));
             let right = match renamed {
                 Some((_, new)) => format!("use the new name of the key, {new:?}"),
-                None => place_of(name, known).map_or_else(|| nearest(name, known.iter().copied()), str::to_owned),
+                None => {
+                    place_of(name, known).map_or_else(|| advice_for_unknown(name, known.iter().copied()), str::to_owned)
+                }
             };
             let wrong = format!("unknown key {name:?}");
             self.document.add(self.document.error_at(key.span(), &self.key_of(name), wrong, right));

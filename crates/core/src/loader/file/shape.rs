@@ -7,7 +7,7 @@ use super::value::{Codes, Value};
 use crate::body_shape::{BodyShape, ShapeIssues};
 use crate::dialect::custom::{Expected, PathNotation};
 use crate::policy::error::PolicyError;
-use crate::policy::suggestion::nearest;
+use crate::policy::suggestion::advice_for_unknown;
 
 const KEYS: [&str; 10] =
     ["when", "code", "message", "details", "issues", "request_id", "codes", "media_type", "id_header", "write"];
@@ -54,7 +54,7 @@ fn expected(value: &Value<'_>) -> Result<Expected, PolicyError> {
         DeValue::String(word) => {
             let types = Expected::TYPES.iter();
             types.clone().find(|(known, _)| *known == word).map(|(_, expected)| expected.clone()).ok_or_else(|| {
-                let known = nearest(word, types.map(|(known, _)| *known));
+                let known = advice_for_unknown(word, types.map(|(known, _)| *known));
                 value.error(
                     format!("{word:?} is not a JSON type"),
                     format!("{known}; to match the text itself, write {{ is = {word:?} }}"),

@@ -11,7 +11,7 @@ use crate::guard::header::RequiredHeader;
 use crate::outward::OutwardRule;
 use crate::policy::error::{PolicyError, TablePath};
 use crate::policy::keys::TableSettings;
-use crate::policy::suggestion::nearest;
+use crate::policy::suggestion::advice_for_unknown;
 use crate::policy::{Budget, PolicyBuilder, Route, Scope, Trust, cors, scope};
 
 /// Refuses tables that no policy has.
@@ -68,7 +68,10 @@ pub(super) fn read_locked(root: &Table<'_>, file: usize) -> Vec<Lock> {
         let text = name.text()?;
         let known = LOCKABLE.into_iter().find(|key| *key == text);
         let key = known.ok_or_else(|| {
-            name.error(format!("{text:?} is not a setting that can be locked"), nearest(text, LOCKABLE.into_iter()))
+            name.error(
+                format!("{text:?} is not a setting that can be locked"),
+                advice_for_unknown(text, LOCKABLE.into_iter()),
+            )
         })?;
         Ok(Lock { key, file, location: name.location() })
     };

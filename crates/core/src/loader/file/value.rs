@@ -14,7 +14,7 @@ use crate::dialect::PathNotation;
 use crate::guard::pattern::SettingError;
 use crate::policy::choice::KeywordValue;
 use crate::policy::error::PolicyError;
-use crate::policy::suggestion::{closest, nearest};
+use crate::policy::suggestion::{advice_for_unknown, closest};
 
 /// A value, with the key that leads to it.
 pub(in crate::loader) struct Value<'a> {
@@ -97,12 +97,12 @@ impl<'a> Value<'a> {
     pub(super) fn word<W: KeywordValue>(&self) -> Result<W, PolicyError> {
         let words = W::ALL.iter().map(|word| word.word());
         let Some(text) = self.value.as_str() else {
-            return Err(self.error(format!("{} has the wrong type here", self.kind()), nearest("", words)));
+            return Err(self.error(format!("{} has the wrong type here", self.kind()), advice_for_unknown("", words)));
         };
         W::ALL.iter().copied().find(|word| word.word() == text).ok_or_else(|| {
             // `unknown_codes` and `no_transform` do not sound like nouns.
             let name = if self.name().starts_with(['u', 'n']) { "value" } else { self.name() };
-            self.error(format!("unknown {name} {text:?}"), nearest(text, words))
+            self.error(format!("unknown {name} {text:?}"), advice_for_unknown(text, words))
         })
     }
 

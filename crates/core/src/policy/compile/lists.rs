@@ -13,7 +13,7 @@ use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
 use crate::guard::pattern::SettingError;
 use crate::page::{ErrorPage, PageTemplate};
-use crate::policy::suggestion::{closest, nearest};
+use crate::policy::suggestion::{advice_for_unknown, closest};
 
 /// An index into one of the policy's lists. It is half a word, because the settings that every request stores must stay
 /// small.
@@ -266,7 +266,7 @@ fn unknown_scheme<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Se
 
 fn unknown_dialect<'a>(name: &str, own: impl Iterator<Item = &'a str> + Clone) -> SettingError {
     let known = Dialect::ALL.iter().map(|dialect| dialect.as_str()).chain(own);
-    SettingError::new("dialect", format!("unknown dialect {name:?}"), nearest(name, known))
+    SettingError::new("dialect", format!("unknown dialect {name:?}"), advice_for_unknown(name, known))
 }
 
 /// The name as a key in TOML: in quotes, unless it is a plain word.
