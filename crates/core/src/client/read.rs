@@ -106,11 +106,11 @@ fn status_of_call<'a>(answer: &ResponseView<'a>, body: &'a [u8]) -> Option<Repor
     match rpc_of(answer.headers) {
         Some(rpc @ (Rpc::Web(_) | Rpc::WebText(_))) => {
             let payload = last_payload(rpc, answer, body, grpc_messages::TRAILERS)?;
-            grpc::read_trailer_frame(&payload).map(owned)
+            grpc::read_trailer_frame(&payload).map(into_static)
         }
         Some(rpc @ Rpc::ConnectStream(_)) => {
             let payload = last_payload(rpc, answer, body, grpc_messages::END_STREAM)?;
-            connect::read_end_stream(&payload)?.map(owned)
+            connect::read_end_stream(&payload)?.map(into_static)
         }
         None if is_error(answer.status) => connect::read(body),
         Some(Rpc::Grpc(_) | Rpc::ConnectUnary) | None => None,

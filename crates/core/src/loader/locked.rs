@@ -169,7 +169,7 @@ impl PolicyFile {
     /// The requests of those tables in each part that set a locked setting.
     fn reaches(&self) -> Vec<TableReach> {
         let is_locked = |keys: &TableSettings| {
-            self.locked_settings.iter().flat_map(covered).any(|key| value_of(keys, key).is_some())
+            self.locked_settings.iter().flat_map(locked_keys).any(|key| value_of(keys, key).is_some())
         };
         let mut reaches = Vec::new();
         for (part, patterns) in self.patterns().into_iter().enumerate() {
