@@ -90,11 +90,11 @@ mod undo {
     /// The decoded body; `None` if it does not match its codings, or if it grows past `max` bytes while it is decoded.
     pub(crate) fn decoded(codings: &[Coding], body: &[u8], max: u64) -> Option<Vec<u8>> {
         let mut codings = codings.iter().rev();
-        let first = undone(*codings.next()?, body, max)?;
-        codings.try_fold(first, |body, coding| undone(*coding, &body, max))
+        let first = undo(*codings.next()?, body, max)?;
+        codings.try_fold(first, |body, coding| undo(*coding, &body, max))
     }
 
-    fn undone(coding: Coding, body: &[u8], max: u64) -> Option<Vec<u8>> {
+    fn undo(coding: Coding, body: &[u8], max: u64) -> Option<Vec<u8>> {
         match coding {
             Coding::Gzip => read(MultiGzDecoder::new(body), max),
             // The standard means zlib's format. Some servers send bare deflate, which browsers accept.
