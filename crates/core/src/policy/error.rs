@@ -48,7 +48,7 @@ impl PolicyError {
     #[cfg(feature = "policy-file")]
     pub(crate) fn spanned(at: &SourceSpan<'_>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
         let key = Some(at.key.clone()).filter(|key| !key.is_empty());
-        Self::new(key, wrong, right).in_file(at.file, Some(at.line)).spanning(at.span.clone())
+        Self::new(key, wrong, right).in_file(at.file, Some(at.line)).with_span(at.span.clone())
     }
 
     /// The file is valid, but changes to it cannot be watched.
@@ -68,7 +68,7 @@ impl PolicyError {
     }
 
     #[cfg(feature = "policy-file")]
-    pub(crate) fn spanning(mut self, span: Range<usize>) -> Self {
+    pub(crate) fn with_span(mut self, span: Range<usize>) -> Self {
         self.0.span = Some(span);
         self
     }

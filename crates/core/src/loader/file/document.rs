@@ -62,7 +62,7 @@ impl<'a> Document<'a> {
         let key = name.filter(|name| is_word(name) || is_outside_of_keys(&self.text[..span.start]));
         PolicyError::new(key.map(str::to_owned), wrong, right_syntax(error.message()))
             .in_file(self.file, Some(line))
-            .spanning(span)
+            .with_span(span)
     }
 
     /// Notes a mistake, unless it only follows from invalid TOML.
@@ -122,7 +122,7 @@ impl<'a> Document<'a> {
         // whole text.
         let line = if self.mistakes.is_full() { 1 } else { line_of(self.text.as_bytes(), span.start) };
         let key = Some(key.to_owned()).filter(|key| !key.is_empty());
-        PolicyError::new(key, wrong, right).in_file(self.file, Some(line)).spanning(span)
+        PolicyError::new(key, wrong, right).in_file(self.file, Some(line)).with_span(span)
     }
 }
 
