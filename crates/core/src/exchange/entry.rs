@@ -64,7 +64,7 @@ impl Exchange {
     /// none arrived. End it with [`Exchange::malformed`], [`Exchange::unready_panicked`] or [`Exchange::proxy_failed`].
     pub fn unread(config: Arc<ExchangeConfig>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
         let (sent, _) = HeaderFlags::scan(head, config.policy().key_headers());
-        let settings = config.policy().of_no_host().normal.response_settings();
+        let settings = config.policy().settings_without_host().normal.response_settings();
         Self { state: admission::unguarded(config, (head, &sent), body, settings, id) }
     }
 
@@ -286,7 +286,8 @@ impl Exchange {
     ) -> http::Response<Bytes> {
         let policy = config.policy();
         let (sent, _) = HeaderFlags::scan(head, policy.key_headers());
-        let settings = policy.matched(head).unwrap_or_else(|_| policy.of_no_host()).normal.response_settings();
+        let settings =
+            policy.matched(head).unwrap_or_else(|_| policy.settings_without_host()).normal.response_settings();
         let state = admission::unguarded(config, (head, &sent), BodyFacts::default(), settings, || id);
         let cause = Box::new(fault.clone());
         Self { state }.failed(Failure::new(fault, Origin::Fault), cause).reply

@@ -30,7 +30,7 @@ impl Policy {
     /// reading.
     #[must_use]
     pub fn guards_of(&self, head: &Parts) -> Guards {
-        let settings = self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
+        let settings = self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
         let of_scheme = |scheme: &Scheme| scheme.key_header().cloned().unwrap_or(header::AUTHORIZATION);
         Guards {
             mode: settings.response_settings().mode,
@@ -50,7 +50,7 @@ impl Policy {
     /// in it.
     #[must_use]
     pub fn credentials_of(&self, head: &Parts) -> Vec<String> {
-        let settings = self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
+        let settings = self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
         let enforced = match (settings.auth_observe, settings.auth_optional) {
             (true, _) => "observed",
             (false, true) => "optional",

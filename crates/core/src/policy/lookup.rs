@@ -175,12 +175,12 @@ impl Policy {
             (Unmatched::TooManyReadings, Some(hosts)) => {
                 Matched::only(self.normalised(&head.method, &hosts.first, head.uri.path()))
             }
-            _ => self.of_no_host(),
+            _ => self.settings_without_host(),
         }
     }
 
     /// The settings if the host is unclear.
-    pub(crate) fn of_no_host(&self) -> Matched {
+    pub(crate) fn settings_without_host(&self) -> Matched {
         Matched::only(self.root_scope().defaults)
     }
 

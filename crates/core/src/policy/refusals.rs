@@ -12,7 +12,7 @@ use crate::guard::auth::Scheme;
 impl Policy {
     /// The faults that may answer requests of a route before the service gets them, and those for a service that fails.
     pub(crate) fn refusals(&self, head: &Parts, has_body: bool) -> Vec<Fault> {
-        let settings = &self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
+        let settings = &self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
         let mut faults = Vec::new();
         if !settings.auth_observe {
             let refused = self.schemes(settings).iter().flat_map(|scheme| scheme.faults());
@@ -28,7 +28,7 @@ impl Policy {
 
     /// The schemes of a route, and whether requests without credentials may pass.
     pub(crate) fn credentials_at(&self, head: &Parts) -> (&[Arc<Scheme>], bool) {
-        let settings = &self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
+        let settings = &self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
         (self.schemes(settings), settings.auth_observe || settings.auth_optional)
     }
 
