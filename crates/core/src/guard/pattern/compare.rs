@@ -22,7 +22,7 @@ impl Pattern {
     }
 
     /// The method and the path of a request that both patterns match, if there is one.
-    pub(crate) fn meeting(&self, other: &Self) -> Option<(Method, String)> {
+    pub(crate) fn common_request(&self, other: &Self) -> Option<(Method, String)> {
         let (short, long) = if self.segments.len() < other.segments.len() { (self, other) } else { (other, self) };
         if short.segments.len() < long.segments.len() && !short.rest {
             return None;
@@ -113,7 +113,7 @@ mod tests {
             ("/a", "/a/{b}", None),
             ("/{*rest}", "/", Some("GET /")),
         ] {
-            let met = pattern(one).meeting(&pattern(other)).map(|(method, path)| format!("{method} {path}"));
+            let met = pattern(one).common_request(&pattern(other)).map(|(method, path)| format!("{method} {path}"));
             assert_eq!(met.as_deref(), meeting, "{one} {other}");
         }
     }
@@ -143,7 +143,7 @@ mod tests {
                 }
             }
             prop_assert!(!(one.covers(&other) && only_other));
-            match one.meeting(&other) {
+            match one.common_request(&other) {
                 Some((method, path)) => {
                     prop_assert!(one.matches(&method, path.as_bytes()) && other.matches(&method, path.as_bytes()));
                 }

@@ -26,8 +26,9 @@ impl PolicyFile {
         let (old_texts, new_texts) = (texts(&before), texts(&after));
         let all = || before.iter().chain(&after);
         let changed = all().filter(|route| !(old_texts.contains(&route.text) && new_texts.contains(&route.text)));
-        let meetings = changed
-            .flat_map(|route| all().filter(|other| other.text != route.text).flat_map(|other| route.meeting(other)));
+        let meetings = changed.flat_map(|route| {
+            all().filter(|other| other.text != route.text).flat_map(|other| route.common_request(other))
+        });
         let samples = self.samples().into_iter().chain(new.samples()).chain(meetings);
         let unique: BTreeMap<_, _> =
             samples.map(|it| ((it.host.clone(), it.path.clone(), it.method.to_string()), it)).collect();
@@ -53,8 +54,8 @@ impl PolicyFile {
 
 impl RouteSample {
     /// A request that both routes match, for each host of either.
-    fn meeting(&self, other: &Self) -> Vec<SampleRequest> {
-        let Some((method, path)) = self.pattern.meeting(&other.pattern) else { return Vec::new() };
+    fn common_request(&self, other: &Self) -> Vec<SampleRequest> {
+        let Some((method, path)) = self.pattern.common_request(&other.pattern) else { return Vec::new() };
         let is_any = self.pattern.methods().is_empty() && other.pattern.methods().is_empty();
         let method = if is_any { any_method() } else { method };
         let request = |host: &String| SampleRequest {
