@@ -86,7 +86,7 @@ impl PolicyBuilder {
                 ..scope
             });
         }
-        let parts = settle(parts);
+        let parts = inherit_all(parts);
         let depths: Vec<usize> = (0..parts.len()).map(|at| around(&parts, at).count()).collect();
         let lists = lists.into_lists();
         Policy {
@@ -155,7 +155,7 @@ fn compile_part(
 }
 
 /// Lets each part inherit from those around it: their rules, after its own, and the settings that no route sets.
-fn settle(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
+fn inherit_all(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     let settled = |at: usize| {
         let chain = || around(&parts, at).map(|part| &parts[part]);
         let rules: Box<[Arc<Rule>]> = chain().flat_map(|part| part.rules.iter().cloned()).collect();
