@@ -256,12 +256,12 @@ fn refuse_twice(key: &'static str, names: &[String]) -> Result<(), SettingError>
 
 fn unknown_header<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> SettingError {
     let right = format!("a table [header.{}], or in Rust .header({name:?}, RequiredHeader::new(..))", quoted(name));
-    SettingError::new("require_headers", format!("there is no header named {name:?}"), near(name, known, &right))
+    SettingError::new("require_headers", format!("there is no header named {name:?}"), advice_near(name, known, &right))
 }
 
 fn unknown_scheme<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> SettingError {
     let right = format!("a table [auth.{}], or in Rust .scheme({name:?}, AuthScheme::bearer())", quoted(name));
-    SettingError::new("auth", format!("there is no auth scheme named {name:?}"), near(name, known, &right))
+    SettingError::new("auth", format!("there is no auth scheme named {name:?}"), advice_near(name, known, &right))
 }
 
 fn unknown_dialect<'a>(name: &str, own: impl Iterator<Item = &'a str> + Clone) -> SettingError {
@@ -275,7 +275,7 @@ fn quoted(name: &str) -> Cow<'_, str> {
     if is_word && !name.is_empty() { name.into() } else { format!("{name:?}").into() }
 }
 
-fn near<'a>(name: &str, known: impl Iterator<Item = &'a String>, table: &str) -> String {
+fn advice_near<'a>(name: &str, known: impl Iterator<Item = &'a String>, table: &str) -> String {
     match closest(name, known.map(String::as_str)) {
         Some(near) => format!("did you mean {near:?}? A new name needs {table}"),
         None => format!("add {table}"),
