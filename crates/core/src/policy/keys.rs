@@ -56,7 +56,7 @@ macro_rules! keys {
             }
 
             /// Joins the settings of both tables; if both set a key, this table's value counts.
-            pub(crate) fn over(self, base: Self) -> Self {
+            pub(crate) fn overriding(self, base: Self) -> Self {
                 let base = if self.media_types_are_set() { Self { json: None, content_types: None, ..base } } else { base };
                 Self { $($key: self.$key.or(base.$key),)* }
             }

@@ -245,7 +245,7 @@ impl<'a> Reader<'a> {
             self.is_overridden(&place, (table, &at), (name, setting_names::names_of(key)), weakens);
         }
         self.defaults.push(FileDefaults { part, file, keys: keys.clone() });
-        self.part(part).keys = known.over(keys);
+        self.part(part).keys = known.overriding(keys);
         self.sources.insert(place, at);
     }
 
