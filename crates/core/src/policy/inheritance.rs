@@ -36,5 +36,5 @@ pub(super) fn inherited(
     for (part, route) in tables(parts, narrowest, routes) {
         settings.inherit(route.map_or(&parts[part].default_keys, |route| &keys[route]));
     }
-    settings.settled(u16::try_from(narrowest).unwrap_or(0), routes.first().copied().and_then(Index::new))
+    settings.with_defaults(u16::try_from(narrowest).unwrap_or(0), routes.first().copied().and_then(Index::new))
 }

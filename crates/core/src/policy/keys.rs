@@ -92,7 +92,7 @@ macro_rules! keys {
                 $(self.$key = Option::<$path>::or(self.$key, wider.$key);)?
             )*}
 
-            pub(super) fn settled(self, part: u16, route: Option<Index>) -> Settings {
+            pub(super) fn with_defaults(self, part: u16, route: Option<Index>) -> Settings {
                 Settings {
                     response_settings: ResponseSettings {
                         $($($key: self.$key.unwrap_or(default!($reply $(, $reply_default)?)),)?)*

@@ -64,6 +64,6 @@ impl Deref for Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        PartialSettings::default().settled(0, None)
+        PartialSettings::default().with_defaults(0, None)
     }
 }
