@@ -23,7 +23,7 @@ pub fn body(body: &[u8]) -> Option<Vec<u8>> {
     let less = if is_event_stream(body) {
         of_events(body)
     } else {
-        of_string(body).unwrap_or_else(|| text(body, Strictness::Readable))
+        redacted_string(body).unwrap_or_else(|| text(body, Strictness::Readable))
     };
     match less {
         Cow::Borrowed(_) => None,
@@ -32,7 +32,7 @@ pub fn body(body: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A body that is one JSON string.
-fn of_string(body: &str) -> Option<Cow<'_, str>> {
+fn redacted_string(body: &str) -> Option<Cow<'_, str>> {
     let inside: String = serde_json::from_str(body).ok()?;
     Some(match text(&inside, Strictness::Readable) {
         Cow::Borrowed(_) => Cow::Borrowed(body),
