@@ -21,7 +21,7 @@ pub fn body(body: &[u8]) -> Option<Vec<u8>> {
         return json.is_changed().then(|| json.into_text().into_bytes());
     }
     let less = if is_event_stream(body) {
-        of_events(body)
+        redacted_events(body)
     } else {
         redacted_string(body).unwrap_or_else(|| text(body, Strictness::Readable))
     };
@@ -45,7 +45,7 @@ fn is_event_stream(body: &str) -> bool {
     body.split(['\r', '\n']).any(is_data)
 }
 
-fn of_events(body: &str) -> Cow<'_, str> {
+fn redacted_events(body: &str) -> Cow<'_, str> {
     let (mut events, mut event) = (String::with_capacity(body.len()), Vec::new());
     let mut rest = body;
     while !rest.is_empty() {
