@@ -94,7 +94,7 @@ fn put_event(events: &mut String, lines: &[Line<'_>]) {
                     events.extend([*field, " ", &line, *end]);
                 }
             }
-            _ => events.extend([*field, &*of_value(value), *end]),
+            _ => events.extend([*field, &*redacted_value(value), *end]),
         }
     }
 }
@@ -117,7 +117,7 @@ fn joined(lines: &[Line<'_>]) -> Option<Vec<String>> {
     }
 }
 
-fn of_value(value: &str) -> Cow<'_, str> {
+fn redacted_value(value: &str) -> Cow<'_, str> {
     match json(value, true, Strictness::Readable) {
         Some(json) if json.is_changed() => Cow::Owned(format!(" {}", json.into_text())),
         Some(_) => Cow::Borrowed(value),
