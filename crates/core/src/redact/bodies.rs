@@ -86,7 +86,7 @@ impl<'b> Line<'b> {
 
 /// Writes an event. A client joins its lines of data, so a secret may be on another line than its name.
 fn put_event(events: &mut String, lines: &[Line<'_>]) {
-    let mut joined = joined(lines);
+    let mut joined = joined_data(lines);
     for Line { field, value, end } in lines {
         match &mut joined {
             Some(data) if *field == "data:" => {
@@ -101,7 +101,7 @@ fn put_event(events: &mut String, lines: &[Line<'_>]) {
 
 /// The data of an event with several lines, if a secret spans more than one of them. JSON becomes one line. `None` if
 /// the lines can be redacted one by one.
-fn joined(lines: &[Line<'_>]) -> Option<Vec<String>> {
+fn joined_data(lines: &[Line<'_>]) -> Option<Vec<String>> {
     let data: Vec<&str> = lines.iter().filter_map(Line::data).collect();
     let is_json = |line: &&str| json(line, true, Strictness::Readable).is_some();
     if data.len() < 2 || data.iter().all(is_json) {
