@@ -41,7 +41,7 @@ impl Run {
     }
 }
 
-fn is_one(digits: &[u8]) -> bool {
+fn is_card_number(digits: &[u8]) -> bool {
     let digit = |(at, byte): (usize, &u8)| match (at % 2, u32::from(byte - b'0')) {
         (0, digit) => digit,
         (_, digit) if digit > 4 => digit * 2 - 9,
