@@ -47,11 +47,11 @@ fn is_card_number(digits: &[u8]) -> bool {
         (_, digit) if digit > 4 => digit * 2 - 9,
         (_, digit) => digit * 2,
     };
-    is_issued(digits) && digits.iter().rev().enumerate().map(digit).sum::<u32>().is_multiple_of(10)
+    has_issuer_prefix(digits) && digits.iter().rev().enumerate().map(digit).sum::<u32>().is_multiple_of(10)
 }
 
 /// Whether an issuer has cards with this beginning and this length.
-fn is_issued(digits: &[u8]) -> bool {
+fn has_issuer_prefix(digits: &[u8]) -> bool {
     if !(SHORTEST..=LONGEST).contains(&digits.len()) {
         return false;
     }
