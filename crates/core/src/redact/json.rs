@@ -86,14 +86,14 @@ pub fn json(text: &str, whole: bool, strictness: Strictness) -> Option<RedactedJ
     };
     let end = if is_cut { reader.tokens.at() } else { text.len() };
     let is_changed = !reader.edits.is_empty();
-    Some(RedactedJson { text: edited(&text[..end], reader.edits), taken: reader.taken, is_changed, is_cut })
+    Some(RedactedJson { text: apply_edits(&text[..end], reader.edits), taken: reader.taken, is_changed, is_cut })
 }
 
 type Edit = (Range<usize>, String);
 
 /// Applies the edits. If one edit is inside another, the outer one counts; if two are for the same value, the later
 /// one.
-fn edited(text: &str, mut edits: Vec<Edit>) -> String {
+fn apply_edits(text: &str, mut edits: Vec<Edit>) -> String {
     edits.reverse();
     edits.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
     let mut edited = String::with_capacity(text.len());
