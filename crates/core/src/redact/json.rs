@@ -58,7 +58,7 @@ impl RedactedJson {
 /// use error_envelope_core::redact::{Strictness, json};
 ///
 /// let left = json(r#"{"n":1.0,"token":"tok_4711"}"#, true, Strictness::Strict).unwrap();
-/// assert_eq!(left.text(), r#"{"n":1.0,"token":"[redacted]"}"#);
+/// assert_eq!(left.text(), r#"{"n":1.0,"token":"[redact_text]"}"#);
 /// assert_eq!(left.taken(), ["tok_4711"]);
 /// ```
 #[must_use]
@@ -214,14 +214,14 @@ impl<'a> Reader<'a> {
         if is_code && self.strictness == Strictness::Readable {
             return;
         }
-        let less = self.redacted(&about);
+        let less = self.redact_text(&about);
         if *less != *text {
             self.edits.push((start..self.tokens.at(), quoted(&less)));
         }
     }
 
     /// Redacts a text, which may itself contain JSON.
-    fn redacted<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
+    fn redact_text<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
         match json(text, true, self.strictness) {
             Some(inner) => {
                 self.taken.extend_from_slice(inner.taken());
@@ -293,7 +293,7 @@ impl<'a> Reader<'a> {
             self.tokens.next()?;
             let start = self.tokens.at();
             let name = self.tokens.string()?;
-            let less = self.redacted(&name);
+            let less = self.redact_text(&name);
             if *less != *name {
                 self.edits.push((start..self.tokens.at(), quoted(&less)));
             }
@@ -342,7 +342,7 @@ impl<'a> Reader<'a> {
     fn redact_issue(&mut self, first_text: usize) {
         for (range, text) in self.texts.split_off(first_text) {
             let about = words::about_in_message(&text);
-            let less = self.redacted(&about);
+            let less = self.redact_text(&about);
             if *less != *text {
                 self.edits.push((range, quoted(&less)));
             }
