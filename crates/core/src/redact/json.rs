@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
                 if self.levels.is_empty() {
                     return Ok(());
                 }
-                step = self.behind_value()?;
+                step = self.step_after_value()?;
             }
         }
     }
@@ -278,7 +278,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn behind_value(&mut self) -> Result<Step, Stop> {
+    fn step_after_value(&mut self) -> Result<Step, Stop> {
         match self.tokens.next()? {
             '}' | ']' => self.close(),
             _ => {
