@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
 
     /// Reads a text, a literal, a value that is removed as a whole, or the beginning of an object or array.
     fn one_value(&mut self) -> Result<Step, Stop> {
-        let is_taken = self.is_taken();
+        let is_taken = self.is_credential();
         let first = self.tokens.next()?;
         let start = self.tokens.at();
         match first {
@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether the next value is to be removed, because it belongs to the name of a credential.
-    fn is_taken(&self) -> bool {
+    fn is_credential(&self) -> bool {
         let Some(level) = self.levels.last() else { return false };
         let is_strict = self.strictness == Strictness::Strict;
         if level.is_object {
