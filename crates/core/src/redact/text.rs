@@ -50,14 +50,14 @@ pub fn text_noting<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnM
     if !is_suspect(text) {
         return Cow::Borrowed(text);
     }
-    let Some(visible) = without_hidden_characters(text) else { return searched(text, strictness, note) };
-    match searched(&visible, strictness, note) {
+    let Some(visible) = without_hidden_characters(text) else { return redact_if_matching(text, strictness, note) };
+    match redact_if_matching(&visible, strictness, note) {
         Cow::Borrowed(_) => Cow::Borrowed(text),
         Cow::Owned(less) => Cow::Owned(less),
     }
 }
 
-fn searched<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
+fn redact_if_matching<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
     if may_match(text) { by_rules(text, strictness, note) } else { Cow::Borrowed(text) }
 }
 
