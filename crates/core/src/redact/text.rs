@@ -58,7 +58,7 @@ pub fn text_noting<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnM
 }
 
 fn redact_if_matching<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
-    if may_match(text) { by_rules(text, strictness, note) } else { Cow::Borrowed(text) }
+    if may_match(text) { apply_rules(text, strictness, note) } else { Cow::Borrowed(text) }
 }
 
 /// A text without the characters that may hide a name from the rules: those without a width, and those that set the
@@ -73,10 +73,10 @@ fn without_hidden_characters(text: &str) -> Option<String> {
 
 #[cfg(test)]
 pub(super) fn unfiltered(text: &str, strictness: Strictness) -> Cow<'_, str> {
-    by_rules(text, strictness, &mut |_| {})
+    apply_rules(text, strictness, &mut |_| {})
 }
 
-fn by_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
+fn apply_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
     let mut text = Cow::Borrowed(text);
     for (regex, with) in rules(strictness) {
         let less = regex.replace_all(&text, |found: &Captures<'_>| with.replacement(found, strictness, note));
