@@ -361,7 +361,7 @@ impl<'a> Reader<'a> {
     /// Notes a text that names a credential, because the value may follow, or be next to it.
     fn note_name(&mut self, text: Cow<'a, str>) {
         let Some(level) = self.levels.last_mut() else { return };
-        let is_name = name::is_just(&text);
+        let is_name = name::is_credential_name(&text);
         if level.is_object {
             if is_place(&level.name) {
                 level.note_place(is_name, false);
@@ -416,9 +416,9 @@ fn is_value_of(name: &str, text: &str) -> bool {
     }
     let is_numbered = text.ends_with(|it: char| it.is_ascii_digit());
     if name::is_header(name) {
-        !name::is_just(text) || is_numbered
+        !name::is_credential_name(text) || is_numbered
     } else {
-        !name::is_just(text) && !words::is_plain(text)
+        !name::is_credential_name(text) && !words::is_plain(text)
     }
 }
 

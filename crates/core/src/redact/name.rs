@@ -76,7 +76,7 @@ pub(super) fn is_sent(name: &str) -> bool {
 }
 
 /// Whether a text is exactly the name of a credential, so that the next text in a list may be its value.
-pub(super) fn is_just(text: &str) -> bool {
+pub(super) fn is_credential_name(text: &str) -> bool {
     text.len() <= LONGEST && !text.contains(' ') && is_telling(text) && !is_chosen(text)
 }
 
@@ -139,7 +139,7 @@ fn plain(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_just, is_measure, is_sent, is_telling};
+    use super::{is_credential_name, is_measure, is_sent, is_telling};
 
     #[test]
     fn names_of_credentials_are_known_however_they_are_written() {
@@ -202,7 +202,7 @@ mod tests {
             ("password22", false),
             ("token!a", false),
         ] {
-            assert_eq!(is_just(name), is, "{name}");
+            assert_eq!(is_credential_name(name), is, "{name}");
         }
         for (name, is) in [
             ("max_tokens", true),

@@ -193,7 +193,10 @@ fn is_kind(name: &str, value: &str) -> bool {
 fn stays_quoted(before: &str, quoted: &str, is_right_behind: bool) -> bool {
     let inside = unquoted(quoted);
     let is_place = || before.trim_end().ends_with(" in") && inside.split_whitespace().all(words::is_plain);
-    words::is_about_value(inside) || name::is_just(inside) || !is_right_behind && words::is_plain(inside) || is_place()
+    words::is_about_value(inside)
+        || name::is_credential_name(inside)
+        || !is_right_behind && words::is_plain(inside)
+        || is_place()
 }
 
 /// Whether a text in a list stays. Behind the name of a header comes its value; behind any other name, another name may
@@ -201,7 +204,7 @@ fn stays_quoted(before: &str, quoted: &str, is_right_behind: bool) -> bool {
 fn stays_in_list(name: &str, value: &str) -> bool {
     let value = unquoted(value);
     let name = name.trim_matches(|it: char| !it.is_alphanumeric());
-    name::is_just(value) || !name::is_header(name) && words::is_plain(value)
+    name::is_credential_name(value) || !name::is_header(name) && words::is_plain(value)
 }
 
 fn unquoted(quoted: &str) -> &str {

@@ -128,7 +128,7 @@ fn without_made_up(sentence: &str, is_message: bool) -> Cow<'_, str> {
         let word = piece.trim_end();
         let is_taken = !word.is_empty()
             && !is_about_value(word)
-            && !name::is_just(word)
+            && !name::is_credential_name(word)
             && (is_first_word(at, word) || is_secret_in_sentence(word));
         has_changed |= is_taken;
         kept.push_str(if is_taken { TAKEN } else { word });
