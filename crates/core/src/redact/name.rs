@@ -77,12 +77,12 @@ pub(super) fn is_sent(name: &str) -> bool {
 
 /// Whether a text is exactly the name of a credential, so that the next text in a list may be its value.
 pub(super) fn is_credential_name(text: &str) -> bool {
-    text.len() <= LONGEST && !text.contains(' ') && is_telling(text) && !is_chosen(text)
+    text.len() <= LONGEST && !text.contains(' ') && is_telling(text) && !is_user_chosen(text)
 }
 
 /// Whether a text that contains the name of a credential was chosen by a user, such as `Password123`, and is not a
 /// name. A name has no such signs, and has digits only in a separate word: `sha256_password`.
-fn is_chosen(text: &str) -> bool {
+fn is_user_chosen(text: &str) -> bool {
     const SIGNS: [char; 12] = ['!', '@', '#', '$', '%', '^', '&', '*', '+', '=', '?', '~'];
 
     let mut steps = text.rsplit(['.', '/', '[', ']']);
