@@ -203,7 +203,7 @@ impl<'a> Reader<'a> {
         let follows_name = level.and_then(|level| level.before.as_deref()).is_some_and(|name| is_value_of(name, text));
         let has_messages = level.is_some_and(|level| level.has_messages);
         let about = match self.strictness {
-            Strictness::Readable if is_taken => words::about(text, has_messages),
+            Strictness::Readable if is_taken => words::words_about(text, has_messages),
             _ if is_taken || follows_name => None,
             _ => Some(Cow::Borrowed(text)),
         };

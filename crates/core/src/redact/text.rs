@@ -131,7 +131,7 @@ impl With {
             Self::Mixed if !words::is_mixed(group(2)) => whole.to_owned(),
             Self::Word | Self::MadeUp | Self::Mixed => taken(group(1), group(2), ""),
             Self::Line if is_measure(group(1), group(2)) || is_scope(group(1), group(2)) => whole.to_owned(),
-            Self::Line => match words::about(group(2), false) {
+            Self::Line => match words::words_about(group(2), false) {
                 Some(Cow::Borrowed(_)) => whole.to_owned(),
                 Some(Cow::Owned(less)) => format!("{}{less}", group(1)),
                 None => taken(group(1), group(2), ""),

@@ -103,7 +103,7 @@ pub(super) fn is_plain(word: &str) -> bool {
 
 /// The part of a credential's value that may stay: words about it, without those that may be a part of the credential.
 /// `None` if the value does not look like words. If it is a message, any several words are enough.
-pub(super) fn about<'t>(value: &'t str, is_message: bool) -> Option<Cow<'t, str>> {
+pub(super) fn words_about<'t>(value: &'t str, is_message: bool) -> Option<Cow<'t, str>> {
     let about = value.split_whitespace().filter(|word| is_about_value(word)).count();
     let words = value.split_whitespace().count();
     if words == about {
@@ -115,7 +115,7 @@ pub(super) fn about<'t>(value: &'t str, is_message: bool) -> Option<Cow<'t, str>
 
 /// The same for a message about a credential, which stays even if it is a single word.
 pub(super) fn about_in_message(message: &str) -> Cow<'_, str> {
-    about(message, true).unwrap_or_else(|| without_made_up(message, true))
+    words_about(message, true).unwrap_or_else(|| without_made_up(message, true))
 }
 
 /// A sentence without the words that may be a credential: those that look made up or are quoted. If the sentence may
