@@ -341,7 +341,7 @@ impl<'a> Reader<'a> {
     /// Redacts the texts of an issue about a credential: they are messages about it.
     fn redact_issue(&mut self, first_text: usize) {
         for (range, text) in self.texts.split_off(first_text) {
-            let about = words::about_in_message(&text);
+            let about = words::words_about_in_message(&text);
             let less = self.redact_text(&about);
             if *less != *text {
                 self.edits.push((range, quoted(&less)));

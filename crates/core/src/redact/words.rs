@@ -114,7 +114,7 @@ pub(super) fn words_about<'t>(value: &'t str, is_message: bool) -> Option<Cow<'t
 }
 
 /// The same for a message about a credential, which stays even if it is a single word.
-pub(super) fn about_in_message(message: &str) -> Cow<'_, str> {
+pub(super) fn words_about_in_message(message: &str) -> Cow<'_, str> {
     words_about(message, true).unwrap_or_else(|| without_made_up(message, true))
 }
 
