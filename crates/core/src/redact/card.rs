@@ -8,7 +8,7 @@ const LONGEST: usize = 19;
 /// Whether any number in a run of digits may be that of a card. The digits may be separated by single spaces or dashes.
 pub(super) fn is_in(run: &str) -> bool {
     let run = Run::find(run);
-    run.has_fours() || run.numbers().any(is_one)
+    run.has_fours() || run.numbers().any(is_card_number)
 }
 
 struct Run {
