@@ -50,7 +50,7 @@ impl CustomShape {
             return *same;
         }
         let description = &*Box::leak(Box::new(description));
-        let shape = Self { form: Box::leak(Box::new(DialectSpec::described(description))), description };
+        let shape = Self { form: Box::leak(Box::new(DialectSpec::of_description(description))), description };
         known.push(shape);
         shape
     }
@@ -118,7 +118,7 @@ impl fmt::Debug for CustomShape {
 }
 
 impl DialectSpec {
-    fn described(it: &'static Description) -> Self {
+    fn of_description(it: &'static Description) -> Self {
         let has = |placeholder| it.template.as_ref().is_some_and(|template| template.has(placeholder));
         Self {
             media_type: &it.media_type,
