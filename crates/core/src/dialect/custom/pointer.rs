@@ -50,7 +50,7 @@ impl Pointer {
     /// The value at this place in `value`; the first one if there are several.
     pub(super) fn first_value_in<'a>(&self, value: &'a RawValue) -> Option<&'a RawValue> {
         first(|visit| {
-            walk(value, &self.0, visit);
+            visit_at(value, &self.0, visit);
         })
     }
 
@@ -65,7 +65,7 @@ impl Pointer {
             rest => (body.raw(field), rest),
         };
         if let Some(value) = value {
-            walk(value, rest, visit);
+            visit_at(value, rest, visit);
         }
     }
 }
@@ -110,16 +110,18 @@ fn first<'a>(visit_all: impl FnOnce(&mut dyn FnMut(&'a RawValue) -> bool)) -> Op
 }
 
 /// Visits the values at the end of these steps. Stops, and returns `false`, once `visit` returns `false`.
-fn walk<'a>(value: &'a RawValue, steps: &[Step], visit: &mut dyn FnMut(&'a RawValue) -> bool) -> bool {
+fn visit_at<'a>(value: &'a RawValue, steps: &[Step], visit: &mut dyn FnMut(&'a RawValue) -> bool) -> bool {
     let Some((step, rest)) = steps.split_first() else { return visit(value) };
     match (json::array(value.get()), step) {
-        (Some(elements), Step::Each) => elements.into_iter().all(|element| walk(element, rest, visit)),
-        (Some(elements), Step::Name(index)) => {
-            index.parse().ok().and_then(|at: usize| elements.get(at)).is_none_or(|element| walk(element, rest, visit))
-        }
+        (Some(elements), Step::Each) => elements.into_iter().all(|element| visit_at(element, rest, visit)),
+        (Some(elements), Step::Name(index)) => index
+            .parse()
+            .ok()
+            .and_then(|at: usize| elements.get(at))
+            .is_none_or(|element| visit_at(element, rest, visit)),
         (None, Step::Name(name)) => {
             let inside = Object::parse(value.get()).and_then(|object| object.raw(name));
-            inside.is_none_or(|inside| walk(inside, rest, visit))
+            inside.is_none_or(|inside| visit_at(inside, rest, visit))
         }
         (None, Step::Each) => true,
     }
