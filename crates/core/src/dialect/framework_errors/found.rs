@@ -51,7 +51,7 @@ impl Surroundings {
         Self { depth: self.depth + 1, ..self }
     }
 
-    pub(super) fn under(self, meaning: Meaning) -> Self {
+    pub(super) fn inside_field(self, meaning: Meaning) -> Self {
         let deeper = self.deeper();
         match meaning {
             Meaning::Nothing => deeper,

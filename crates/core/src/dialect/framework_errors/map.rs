@@ -20,7 +20,7 @@ pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, arou
     if let Some(fields) = object.field("fieldErrors").filter(|it| it.is_object()) {
         // The format of Zod's `flatten()`.
         let whole = object.field("formErrors").is_none_or(|texts| texts_here(found, &Place::default(), texts));
-        return whole && read(found, fields, around.under(Meaning::Errors));
+        return whole && read(found, fields, around.inside_field(Meaning::Errors));
     }
     if object.has("properties") || object.has("items") {
         // The format of Zod's `treeifyError()`.

@@ -114,7 +114,7 @@ impl<'x> Search<'x, '_> {
         }
         for field in object.children() {
             if self.may_be_best(field) && (around.depth > 0 || !self.taken.contains(&field.name())) {
-                self.value(field, field, around.under(meaning(field, object)));
+                self.value(field, field, around.inside_field(meaning(field, object)));
             }
         }
     }
