@@ -37,7 +37,7 @@ pub(super) fn read<'t, 'a>(
     };
     let inner = INNER_LISTS.iter().find_map(|name| object.field(name)?.elements());
     if let Some(mut inner) = inner.filter(|_| around.depth < Surroundings::DEEPEST) {
-        let around = around.deeper();
+        let around = around.one_level_down();
         return inner.all(|it| read(found, it, around, Some(&text)));
     }
     let Ok(places) = places(object, around, name) else { return false };

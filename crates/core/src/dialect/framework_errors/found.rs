@@ -47,12 +47,12 @@ impl Surroundings {
     /// How many fields may be above a candidate.
     pub(super) const DEEPEST: usize = 3;
 
-    pub(super) fn deeper(self) -> Self {
+    pub(super) fn one_level_down(self) -> Self {
         Self { depth: self.depth + 1, ..self }
     }
 
     pub(super) fn inside_field(self, meaning: Meaning) -> Self {
-        let deeper = self.deeper();
+        let deeper = self.one_level_down();
         match meaning {
             Meaning::Nothing => deeper,
             Meaning::Errors => Self { means_errors: true, is_vague: false, ..deeper },
