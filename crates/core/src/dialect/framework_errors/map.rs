@@ -40,7 +40,7 @@ pub(super) fn read_elements<'t, 'a>(found: &mut Found<'t, 'a>, list: Node<'t, 'a
     let mut place = Place::default();
     list.children()
         .enumerate()
-        .all(|(index, element)| element.is_object() && map.of_field(&mut place, index, element, 0))
+        .all(|(index, element)| element.is_object() && map.element_without_name(&mut place, index, element, 0))
 }
 
 /// Whether the object contains a list of errors, or an error's text with more under it. It is then not a map of fields.
@@ -145,12 +145,12 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         if entry::text(element, self.around.means_errors).is_some() && is_placed() {
             return false;
         }
-        self.entry(place, element) || self.of_field(place, index, element, depth)
+        self.entry(place, element) || self.element_without_name(place, index, element, depth)
     }
 
     /// Reads an element of a list without a field's name. If it is a map with a single text, that states what is wrong
     /// with one field of the request.
-    fn of_field(&mut self, place: &mut Place, index: usize, element: Node<'t, 'a>, depth: usize) -> bool {
+    fn element_without_name(&mut self, place: &mut Place, index: usize, element: Node<'t, 'a>, depth: usize) -> bool {
         let mut fields = element.children();
         match (fields.next(), fields.next()) {
             _ if !place.is_empty() || !element.children().any(Node::is_text) => {
