@@ -154,7 +154,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         let mut fields = element.children();
         match (fields.next(), fields.next()) {
             _ if !place.is_empty() || !element.children().any(Node::is_text) => {
-                self.indexed(place, index, element, depth)
+                self.element_at(place, index, element, depth)
             }
             (Some(text), None) if !is_like_text(text.name()) && !entry::states_place(element) => {
                 let in_element = std::mem::replace(&mut self.in_element, true);
@@ -167,7 +167,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
     }
 
     /// Reads what is wrong with one element of a list in the request; elements without an error are empty.
-    fn indexed(&mut self, place: &mut Place, index: usize, fields: Node<'t, 'a>, depth: usize) -> bool {
+    fn element_at(&mut self, place: &mut Place, index: usize, fields: Node<'t, 'a>, depth: usize) -> bool {
         if entry::states_place(fields) {
             return false;
         }
