@@ -48,11 +48,11 @@ pub fn changes<'b, 'a>(
     let mut before: Vec<(&str, &[u8])> = before.filter_map(text).collect();
     // A head may have thousands of lines: sorting them first avoids comparing each line with each other.
     before.sort_by_key(|(name, _)| *name);
-    compared(&before, after)
+    compare_heads(&before, after)
 }
 
 /// Compares the two heads. `before` is sorted by name.
-fn compared<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<HeaderMutation<'a>> {
+fn compare_heads<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<HeaderMutation<'a>> {
     let mut changes = Vec::new();
     for name in after.keys() {
         let (old, new) = (lines(before, name.as_str()), after.get_all(name));
