@@ -41,7 +41,7 @@ pub fn changes<'b, 'a>(
     before: impl Iterator<Item = (&'b [u8], &'b [u8])> + Clone,
     after: &'a HeaderMap,
 ) -> Vec<HeaderMutation<'a>> {
-    if let Some(added) = added(before.clone(), after) {
+    if let Some(added) = added_at_end(before.clone(), after) {
         return added;
     }
     let text = |(name, value)| Some((str::from_utf8(name).ok()?, value));
@@ -76,7 +76,7 @@ fn lines<'l, 'b>(before: &'l [(&'b str, &'b [u8])], name: &str) -> &'l [(&'b str
 }
 
 /// The names that were added at the end, if all old lines are unchanged. That is the usual case: only an id is added.
-fn added<'b, 'a>(
+fn added_at_end<'b, 'a>(
     before: impl Iterator<Item = (&'b [u8], &'b [u8])>,
     after: &'a HeaderMap,
 ) -> Option<Vec<HeaderMutation<'a>>> {
