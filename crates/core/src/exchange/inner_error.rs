@@ -50,10 +50,10 @@ impl InnerErrorReader<'_> {
     /// The decoded body in UTF-8; `None` if it cannot be read (R3–R5).
     pub(super) fn decoded<'b>(&self, headers: &HeaderMap, body: Collected<'b>) -> Option<Cow<'b, [u8]>> {
         let Collected::Whole(body) = body else { return None };
-        Some(charset::in_utf8(headers, self.uncoded(headers, body)?))
+        Some(charset::in_utf8(headers, self.decode_body(headers, body)?))
     }
 
-    fn uncoded<'b>(&self, headers: &HeaderMap, body: &'b [u8]) -> Option<Cow<'b, [u8]>> {
+    fn decode_body<'b>(&self, headers: &HeaderMap, body: &'b [u8]) -> Option<Cow<'b, [u8]>> {
         let codings = coding::codings(headers)?;
         if !codings.is_empty() {
             return coding::decoded(&codings, body, self.state.policy().inspect().max_bytes).map(Cow::Owned);
