@@ -84,7 +84,7 @@ pub(super) fn call_head(
     }
     state.identify_response(&mut head.headers);
     if let Some(event) = observed_refusal(state, head.status) {
-        return passing::keep(state, event);
+        return passing::pass_and_log(state, event);
     }
     if names.status
         && let Some(fault) = redefined_fault(state, head)
@@ -96,11 +96,11 @@ pub(super) fn call_head(
         && let Some(event) = head_status(state, rpc, head)
     {
         return if head.status.is_success() {
-            passing::keep(state, event)
+            passing::pass_and_log(state, event)
         } else if state.rewrites() {
             send_as_whole_answer(head, event)
         } else {
-            passing::keep(state, keep_under_http_error(state, event, head.status))
+            passing::pass_and_log(state, keep_under_http_error(state, event, head.status))
         };
     }
     if body.is_empty() {

@@ -41,7 +41,7 @@ impl PassingResponse {
             cause: Some(Cause::Fault(fault)),
             ..self.state.event(Origin::Fault)
         };
-        keep(&self.state, event)
+        pass_and_log(&self.state, event)
     }
 
     /// Passes an error that keeps its shape, and logs it by its status (L1).
@@ -87,6 +87,6 @@ fn fault_of_success(head: &response::Parts) -> Option<Fault> {
 }
 
 /// Passes a response unchanged, and logs this event for it.
-pub(super) fn keep(state: &RequestState, event: Event) -> ResponsePlan {
+pub(super) fn pass_and_log(state: &RequestState, event: Event) -> ResponsePlan {
     ResponsePlan::Keep(state.body_context(), Box::new(event))
 }

@@ -113,7 +113,7 @@ impl ResponseHead {
     fn plan_observed(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
         self.state.identify_response(&mut head.headers);
         if let Some(event) = observed_refusal(&mut self.state, head.status) {
-            return passing::keep(&self.state, event);
+            return passing::pass_and_log(&self.state, event);
         }
         match head.status.as_u16() {
             101 | 200..=399 => PassingResponse { state: self.state }.pass(head, || body),
@@ -144,7 +144,7 @@ impl ResponseHead {
     }
 
     fn keep_observed(self, status: StatusCode, fault: &Fault, rewritten: StatusCode, origin: Origin) -> ResponsePlan {
-        passing::keep(&self.state, would_be(&self.state, status, fault, rewritten, origin, false))
+        passing::pass_and_log(&self.state, would_be(&self.state, status, fault, rewritten, origin, false))
     }
 
     #[inline]
