@@ -155,7 +155,7 @@ impl ArrivingRequest<'_> {
         request::remove_spoofed(policy, sent, &mut head.headers, &mut given.notes);
         // A guard may require this header (G1).
         request::trace(policy.ids(), head, given.id);
-        let stream_limit_per = request::stream_limit_per(head, sent, body, || request::guarding(matched));
+        let stream_limit_per = request::stream_limit_per(head, sent, body, || request::guarded_readings(matched));
         let view = RequestView { head, sent, body, stream_limit_per };
         let mut guarded = request::guard(policy, matched, &view);
         let is_preflight = request::is_preflight(&view);

@@ -15,7 +15,7 @@ use http::request::Parts;
 pub(super) use self::cold_state::ColdState;
 pub(super) use self::counting::stream_limit_per;
 pub(super) use self::facts::{RequestFlags, negotiates};
-pub(super) use self::guarded::{GuardOutcome, ObservedGuards, check_body, guard, guarding, is_preflight};
+pub(super) use self::guarded::{GuardOutcome, ObservedGuards, check_body, guard, guarded_readings, is_preflight};
 pub(super) use self::identity::{AssignedId, identify, mark, printable, remove_spoofed, trace};
 pub(super) use self::sent::HeaderFlags;
 use super::BodyFacts;

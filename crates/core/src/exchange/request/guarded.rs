@@ -15,7 +15,7 @@ use crate::policy::{Matched, Mode, Policy, Preflight, Settings};
 
 /// The smallest body limit of all readings, each in the mode of its own route (G0).
 fn body_limit(matched: &Matched) -> Option<u64> {
-    let enforcing = guarding(matched).filter(|settings| settings.mode != Mode::Observe);
+    let enforcing = guarded_readings(matched).filter(|settings| settings.mode != Mode::Observe);
     enforcing.filter_map(|settings| settings.body_limit).min()
 }
 
@@ -44,7 +44,7 @@ pub(in crate::exchange) fn guard(policy: &Policy, matched: &Matched, view: &Requ
     guarded.unmet = check_headers(policy, matched, view, &mut guarded.observed).err();
     guarded.observed_unmet = guarded.observed.refusal.take();
     if guarded.unmet.is_none() {
-        let observing = guarding(matched).filter(|settings| settings.mode == Mode::Observe);
+        let observing = guarded_readings(matched).filter(|settings| settings.mode == Mode::Observe);
         let media_type = || fields::first(&view.head.headers, &CONTENT_TYPE);
         let routes = applying(matched, view);
         match check_body(policy, routes, observing, limit, view, media_type, &mut guarded.observed) {
@@ -136,14 +136,14 @@ pub(in crate::exchange) fn check_body<'s, 'h>(
 }
 
 /// The settings of those readings of the request that have guards.
-pub(in crate::exchange) fn guarding(matched: &Matched) -> impl Iterator<Item = &Settings> + Clone {
+pub(in crate::exchange) fn guarded_readings(matched: &Matched) -> impl Iterator<Item = &Settings> + Clone {
     matched.guards().filter(|settings| settings.mode != Mode::Off)
 }
 
 /// The settings whose guards apply to this request.
 fn applying<'m>(matched: &'m Matched, view: &RequestView<'_>) -> impl Iterator<Item = &'m Settings> {
     let preflight = is_preflight(view);
-    guarding(matched).filter(move |settings| !preflight || settings.preflight == Preflight::Guard)
+    guarded_readings(matched).filter(move |settings| !preflight || settings.preflight == Preflight::Guard)
 }
 
 /// Whether a request is a CORS preflight, which browsers send without credentials (G0).
