@@ -46,7 +46,7 @@ pub(in crate::exchange) fn guard(policy: &Policy, matched: &Matched, view: &Requ
     if guarded.unmet.is_none() {
         let observing = guarded_readings(matched).filter(|settings| settings.mode == Mode::Observe);
         let media_type = || fields::first(&view.head.headers, &CONTENT_TYPE);
-        let routes = applying(matched, view);
+        let routes = settings_that_apply(matched, view);
         match check_body(policy, routes, observing, limit, view, media_type, &mut guarded.observed) {
             Ok(peek) => guarded.peek = peek,
             Err(fault) => guarded.refusal = Some(fault),
@@ -61,7 +61,7 @@ fn check_headers(
     view: &RequestView<'_>,
     observed: &mut ObservedGuards,
 ) -> Result<(), Fault> {
-    for settings in applying(matched, view) {
+    for settings in settings_that_apply(matched, view) {
         for header in policy.required_headers(settings) {
             header.check(&view.head.headers).or_else(|fault| observed.note_refusal(settings, fault))?;
         }
@@ -141,7 +141,7 @@ pub(in crate::exchange) fn guarded_readings(matched: &Matched) -> impl Iterator<
 }
 
 /// The settings whose guards apply to this request.
-fn applying<'m>(matched: &'m Matched, view: &RequestView<'_>) -> impl Iterator<Item = &'m Settings> {
+fn settings_that_apply<'m>(matched: &'m Matched, view: &RequestView<'_>) -> impl Iterator<Item = &'m Settings> {
     let preflight = is_preflight(view);
     guarded_readings(matched).filter(move |settings| !preflight || settings.preflight == Preflight::Guard)
 }
