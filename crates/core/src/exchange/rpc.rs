@@ -24,7 +24,7 @@ pub(super) fn written(
     headers: &HeaderMap,
 ) -> (OutgoingReply, HeaderMap) {
     let grpc = grpc_status(rpc, fault, status, is_code_named);
-    with_error(form, fault, grpc, headers, |error| in_protocol(rpc, status, error))
+    with_error(form, fault, grpc, headers, |error| write_in_protocol(rpc, status, error))
 }
 
 /// Calls `write` with the full content of an RPC error.
@@ -49,7 +49,7 @@ pub(super) fn with_error<T>(
     })
 }
 
-fn in_protocol(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> (OutgoingReply, HeaderMap) {
+fn write_in_protocol(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> (OutgoingReply, HeaderMap) {
     let (sent, mut head, grpc) = (StatusCode::OK, HeaderMap::new(), Some(error.status));
     let reply = match rpc {
         Rpc::Grpc(_) | Rpc::Web(_) | Rpc::WebText(_) => {
