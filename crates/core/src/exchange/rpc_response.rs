@@ -86,7 +86,7 @@ impl RpcResponse {
         let failure = self.cut_failure_for_client().filter(|_| self.may_grow);
         // Few ends are replaced, so text is only decoded for these.
         if (failure.is_some() || self.state.ids_of_layers().is_some())
-            && let Some((chunk, at)) = self.whole_end(data)
+            && let Some((chunk, at)) = self.last_frame_in(data)
         {
             let (before, end) = chunk.split_at(at);
             if let Some(Failure { fault, origin }) = failure {
@@ -262,7 +262,7 @@ impl RpcResponse {
 
     /// The decoded chunk, and where in it the last frame of the call begins. `None` if the chunk does not end with that
     /// frame.
-    fn whole_end<'d>(&self, data: &'d [u8]) -> Option<(Cow<'d, [u8]>, usize)> {
+    fn last_frame_in<'d>(&self, data: &'d [u8]) -> Option<(Cow<'d, [u8]>, usize)> {
         let begun = self.frames.as_ref()?.payload_left()?;
         let chunk = if self.rpc.is_text() { Cow::Owned(grpc_messages::decode(data)?) } else { Cow::Borrowed(data) };
         let at = grpc_messages::last_message(&chunk, begun)?;
