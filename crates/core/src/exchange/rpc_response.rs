@@ -91,11 +91,11 @@ impl RpcResponse {
             let (before, end) = chunk.split_at(at);
             if let Some(Failure { fault, origin }) = failure {
                 let (last, event) = self.end_with(&fault, origin, None);
-                *data = self.behind(before, last);
+                *data = self.joined_with_end(before, last);
                 return Some(event);
             }
             if let Some(replaced) = self.with_own_id(end) {
-                let replaced = self.behind(before, self.as_sent(replaced));
+                let replaced = self.joined_with_end(before, self.as_sent(replaced));
                 // Base64 with padding in its middle may change its length, which is only allowed if no length was
                 // declared.
                 if self.may_grow || replaced.len() == data.len() {
@@ -270,7 +270,7 @@ impl RpcResponse {
     }
 
     /// The end of the call, after the messages that came in the same chunk.
-    fn behind(&self, before: &[u8], last: Bytes) -> Bytes {
+    fn joined_with_end(&self, before: &[u8], last: Bytes) -> Bytes {
         if before.is_empty() { last } else { [self.as_sent(before.to_vec()), last].concat().into() }
     }
 
