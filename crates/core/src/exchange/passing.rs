@@ -34,7 +34,7 @@ impl PassingResponse {
     #[cold]
     fn pass_fault(mut self, head: &mut response::Parts, fault: Fault) -> ResponsePlan {
         self.state.mark_head(&mut head.headers);
-        let fault = self.state.adopted(fault, Origin::Fault);
+        let fault = self.state.with_policy_settings(fault, Origin::Fault);
         let event = Event {
             status: Some(head.status),
             code: Some(fault.code().clone()),

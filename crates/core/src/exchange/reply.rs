@@ -27,7 +27,7 @@ pub(super) struct ErrorReply {
 impl ErrorReply {
     /// Rewrites an inner error: its head and its body.
     pub(super) fn rewrite(mut self, head: &mut response::Parts, fault: Fault, origin: Origin) -> RewrittenBody {
-        let fault = self.state.adopted(fault, origin);
+        let fault = self.state.with_policy_settings(fault, origin);
         let cause = (origin == Origin::Fault).then(|| Cause::Fault(fault.clone()));
         let mut written = self.rewrite_parsed(head, Rewrite::unchanged(fault), origin, &[]);
         written.event.cause = cause;
@@ -133,8 +133,10 @@ impl ErrorReply {
 
     fn answer_after(mut self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         let Failure { fault, origin } = failure;
-        let listed =
-            classify::with_issue_list(self.state.adopted(fault, origin), ErrorForm::new(&self.state).dialect());
+        let listed = classify::with_issue_list(
+            self.state.with_policy_settings(fault, origin),
+            ErrorForm::new(&self.state).dialect(),
+        );
         let (fault, close) = (self.state.policy().prepared_fault(&listed), self.must_close());
         let writer = ErrorWriter::new(&self.state);
         let mut reply = Response::new(Bytes::new());

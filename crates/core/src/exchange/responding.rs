@@ -125,7 +125,7 @@ impl ResponseHead {
 
     fn observe_error(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
         if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
-            let fault = self.state.adopted(fault, Origin::Fault);
+            let fault = self.state.with_policy_settings(fault, Origin::Fault);
             return self.keep_observed(head.status, &fault, head.status, Origin::Fault);
         }
         if self.keeps_shape(&head.headers) {

@@ -143,7 +143,7 @@ impl RpcResponse {
     /// The body failed because of `cause`.
     pub fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
         let Failure { fault, origin } = self.state.why_body_was_cut().unwrap_or(failure);
-        let fault = &self.state.adopted(fault, origin);
+        let fault = &self.state.with_policy_settings(fault, origin);
         let last = match self.rpc {
             _ if !self.can_end() => FinalFrame::BrokenOff,
             Rpc::Grpc(_) => FinalFrame::Trailers(self.trailers(fault)),

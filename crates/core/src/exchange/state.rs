@@ -140,7 +140,7 @@ impl RequestState {
     /// Applies the policy to a fault that the layer did not create: the settings of its code, and the message of a
     /// rule.
     #[inline]
-    pub(super) fn adopted(&mut self, fault: Fault, origin: Origin) -> Fault {
+    pub(super) fn with_policy_settings(&mut self, fault: Fault, origin: Origin) -> Fault {
         let fault = if origin == Origin::Fault { self.reworded(fault) } else { fault };
         let Adopted { fault, other_status } = self.policy().adopt(fault);
         if other_status.is_some() {
