@@ -141,7 +141,7 @@ impl RequestState {
     /// rule.
     #[inline]
     pub(super) fn with_policy_settings(&mut self, fault: Fault, origin: Origin) -> Fault {
-        let fault = if origin == Origin::Fault { self.reworded(fault) } else { fault };
+        let fault = if origin == Origin::Fault { self.with_rule_message(fault) } else { fault };
         let Adopted { fault, other_status } = self.policy().adopt(fault);
         if other_status.is_some() {
             self.notes_mut().policy_status = other_status;
@@ -150,7 +150,7 @@ impl RequestState {
     }
 
     /// A service's fault, with the message of the rule that names its code (R1).
-    fn reworded(&self, fault: Fault) -> Fault {
+    fn with_rule_message(&self, fault: Fault) -> Fault {
         let rules = self.policy().rules(&self.settings);
         if rules.is_empty() {
             return fault;
