@@ -193,7 +193,7 @@ impl Event {
 
     /// Notes what decided the code of an inner error.
     #[inline]
-    pub(super) fn decided(&mut self, by: Option<DecidedBy>, part: u32, rule: Option<usize>) {
+    pub(super) fn note_decision(&mut self, by: Option<DecidedBy>, part: u32, rule: Option<usize>) {
         self.by = by;
         self.rule = rule.map(|index| MapRuleId::new(part, index));
     }

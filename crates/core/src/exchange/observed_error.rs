@@ -66,7 +66,7 @@ impl ObservedError {
         event.grpc = state.request.rpc.map(|rpc| rpc::grpc_status(rpc, &fault, sent, is_code_named));
         event.dialect = shape;
         event.note_lost(lost);
-        event.decided(by, state.settings.part(), rule);
+        event.note_decision(by, state.settings.part(), rule);
         let (before, after) = captured.unzip();
         event.show(before, after);
         event

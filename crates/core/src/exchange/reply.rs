@@ -98,7 +98,7 @@ impl ErrorReply {
         event.note_lost(lost);
         if event.status.is_some() {
             event.dialect = shape;
-            event.decided(by, part, rule);
+            event.note_decision(by, part, rule);
         }
         event.show(before, after);
         written
