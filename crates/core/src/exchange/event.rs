@@ -349,7 +349,7 @@ impl Event {
     }
 
     #[inline]
-    pub(super) fn show(&mut self, before: Option<CapturedBody>, after: Option<CapturedBody>) {
+    pub(super) fn note_bodies(&mut self, before: Option<CapturedBody>, after: Option<CapturedBody>) {
         if after.is_some() {
             self.notes.get_or_insert_default().captured = Some(BodyCapture { before, after });
         }

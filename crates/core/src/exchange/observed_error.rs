@@ -68,7 +68,7 @@ impl ObservedError {
         event.note_lost(lost);
         event.note_decision(by, state.settings.part(), rule);
         let (before, after) = captured.unzip();
-        event.show(before, after);
+        event.note_bodies(before, after);
         event
     }
 }

@@ -73,7 +73,7 @@ impl PassingResponse {
         head::mark_kept(&mut head.headers, head.status, code);
         let body = self.state.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
         let (body_context, mut event) = self.preserve(head);
-        event.show(body.clone(), body);
+        event.note_bodies(body.clone(), body);
         event.code = Some(code.clone());
         (body_context, event)
     }

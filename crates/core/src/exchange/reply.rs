@@ -100,7 +100,7 @@ impl ErrorReply {
             event.dialect = shape;
             event.note_decision(by, part, rule);
         }
-        event.show(before, after);
+        event.note_bodies(before, after);
         written
     }
 
@@ -157,7 +157,7 @@ impl ErrorReply {
         let OutgoingReply { status, grpc, .. } = outgoing;
         let facts = ErrorFacts { status: Some(status), grpc, code: Some(code) };
         let mut event = self.into_event(origin, cause, facts);
-        event.show(None, after);
+        event.note_bodies(None, after);
         LocalReply { reply, drain, event, unenforced }
     }
 
