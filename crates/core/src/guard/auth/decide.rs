@@ -48,7 +48,7 @@ pub(crate) fn check_without_wait<'a>(
                 return SchemesOutcome::Refused(AuthRefusal::by_one(only.clone(), rejection));
             }
             Checked::NeedsVerifier => {
-                return AwaitingVerifiers { schemes: schemes.into(), rejections: Box::new([None]) }.settled();
+                return AwaitingVerifiers { schemes: schemes.into(), rejections: Box::new([None]) }.refused_or_open();
             }
         }
     }
@@ -60,7 +60,7 @@ pub(crate) fn check_without_wait<'a>(
             Checked::NeedsVerifier => rejections.push(None),
         }
     }
-    AwaitingVerifiers { schemes: schemes.into(), rejections: rejections.into() }.settled()
+    AwaitingVerifiers { schemes: schemes.into(), rejections: rejections.into() }.refused_or_open()
 }
 
 impl AwaitingVerifiers {
@@ -85,10 +85,10 @@ impl AwaitingVerifiers {
                 }
             }
         }
-        self.settled()
+        self.refused_or_open()
     }
 
-    fn settled(self) -> SchemesOutcome {
+    fn refused_or_open(self) -> SchemesOutcome {
         if self.next().is_some() {
             return SchemesOutcome::Open(self);
         }
