@@ -79,7 +79,7 @@ impl AwaitingVerifiers {
     ) -> SchemesOutcome {
         for (scheme, rejection) in self.schemes.iter().zip(&mut self.rejections) {
             if rejection.is_none() && Arc::ptr_eq(scheme, of) {
-                match scheme.decide_locally(sent, now).unwrap_or_else(|| scheme.resolve(outcome)) {
+                match scheme.decide_locally(sent, now).unwrap_or_else(|| scheme.result_of_verifier(outcome)) {
                     Ok(passed) => return SchemesOutcome::In(passed),
                     Err(refused) => *rejection = Some(refused),
                 }
@@ -100,7 +100,7 @@ impl AwaitingVerifiers {
 }
 
 impl Scheme {
-    fn resolve(&self, outcome: &Result<Verified, VerifierFailure>) -> Result<Granted, Rejection> {
+    fn result_of_verifier(&self, outcome: &Result<Verified, VerifierFailure>) -> Result<Granted, Rejection> {
         let why = match outcome {
             Err(failed) => {
                 return Err(Rejection {
