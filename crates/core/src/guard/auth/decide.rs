@@ -126,7 +126,7 @@ impl Scheme {
 
     /// The fault for malformed credentials. The default text of its code mentions `authorization`, which not every
     /// scheme reads.
-    fn malformed(&self) -> Fault {
+    fn malformed_fault(&self) -> Fault {
         let fault = Fault::new(ErrorCode::AUTH_MALFORMED);
         match (&self.check, self.key_header()) {
             (Check::Custom, _) => fault.with_stock_message("The credentials are badly formed."),
@@ -147,7 +147,7 @@ impl Scheme {
         };
         let fault = match word {
             Some(word) => Fault::new(code).message(word.clone()),
-            None if rejection.why == AuthFailure::Malformed => self.malformed(),
+            None if rejection.why == AuthFailure::Malformed => self.malformed_fault(),
             None => Fault::new(code),
         };
         let cause = format!("scheme {}: {}", self.name, rejection.why.as_str());
