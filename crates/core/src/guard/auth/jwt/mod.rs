@@ -135,10 +135,10 @@ impl Tokens {
             }
         }
         let keys = match keys.0 {
-            Material::Secret(secret) => Keys::fixed([of_secret(&secret, &algorithms)?]),
+            Material::Secret(secret) => Keys::with_fixed_keys([of_secret(&secret, &algorithms)?]),
             Material::Jwks(json) => {
                 jwks::refuse_secrets(&algorithms, "jwks_file")?;
-                Keys::fixed(jwks::parse(&json, &algorithms)?)
+                Keys::with_fixed_keys(jwks::parse(&json, &algorithms)?)
             }
             Material::Remote(keys) => {
                 remote::check_url(keys.url())?;
@@ -159,7 +159,7 @@ impl Tokens {
 }
 
 impl Keys {
-    fn fixed(keys: impl Into<Box<[VerifyingKey]>>) -> Self {
+    fn with_fixed_keys(keys: impl Into<Box<[VerifyingKey]>>) -> Self {
         Self::Fixed(Arc::new(KeySet(keys.into())))
     }
 
