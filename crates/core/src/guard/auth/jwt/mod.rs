@@ -135,7 +135,7 @@ impl Tokens {
             }
         }
         let keys = match keys.0 {
-            Material::Secret(secret) => Keys::with_fixed_keys([of_secret(&secret, &algorithms)?]),
+            Material::Secret(secret) => Keys::with_fixed_keys([key_of_secret(&secret, &algorithms)?]),
             Material::Jwks(json) => {
                 jwks::refuse_secrets(&algorithms, "jwks_file")?;
                 Keys::with_fixed_keys(jwks::parse(&json, &algorithms)?)
@@ -184,7 +184,7 @@ fn algorithm(name: &str) -> Result<Algorithm, SettingError> {
     })
 }
 
-fn of_secret(secret: &[u8], algorithms: &[Algorithm]) -> Result<VerifyingKey, SettingError> {
+fn key_of_secret(secret: &[u8], algorithms: &[Algorithm]) -> Result<VerifyingKey, SettingError> {
     let fits = |it: &&Algorithm| it.family() == AlgorithmFamily::Hmac;
     if let Some(other) = algorithms.iter().find(|it| !fits(it)) {
         let wrong = format!("{other:?} verifies with a public key, but the scheme has a secret");
