@@ -211,7 +211,7 @@ fn key_header(name: &str) -> Result<HeaderName, SettingError> {
         Ok(name) if name == http::header::AUTHORIZATION => {
             refused("the authorization header carries tokens".to_owned(), "use scheme = \"bearer\"")
         }
-        Ok(name) if has_a_meaning(&name) => {
+        Ok(name) if is_reserved(&name) => {
             refused(format!("{name} is reserved for another purpose"), "use another header")
         }
         Ok(name) => Ok(name),
@@ -222,7 +222,7 @@ fn forwarded_name(name: &str) -> Result<HeaderName, SettingError> {
     let right = "write one such as \"x-consumer-id\"";
     match HeaderName::from_bytes(name.as_bytes()) {
         Err(_) => Err(SettingError::new("forward_id", format!("{name:?} is not a valid header name"), right)),
-        Ok(name) if name == http::header::AUTHORIZATION || has_a_meaning(&name) => {
+        Ok(name) if name == http::header::AUTHORIZATION || is_reserved(&name) => {
             Err(SettingError::new("forward_id", format!("{name} is reserved for another purpose"), right))
         }
         Ok(name) => Ok(name),
@@ -231,7 +231,7 @@ fn forwarded_name(name: &str) -> Result<HeaderName, SettingError> {
 
 /// Whether HTTP, this layer or a browser sets the header. Keys in it could be guessed or lost, and an id in it would
 /// mislead.
-fn has_a_meaning(name: &HeaderName) -> bool {
+fn is_reserved(name: &HeaderName) -> bool {
     const NAMES: [&str; 32] = [
         "accept",
         "accept-encoding",
