@@ -34,7 +34,7 @@ fn refusal(state: &mut RequestState) -> Option<Fault> {
     };
     let flags = state.flags.as_ref();
     let begun = flags.is_some_and(|flags| flags.has(BodyFlags::BEGUN));
-    let too_large = || flags.and_then(BodyFlags::noted).map(|limit| state.policy().too_large(limit));
+    let too_large = || flags.and_then(BodyFlags::exceeded_observed_limit).map(|limit| state.policy().too_large(limit));
     observed.or(peeked.filter(|_| begun)).or_else(too_large)
 }
 

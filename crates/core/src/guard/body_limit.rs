@@ -256,7 +256,7 @@ impl BodyFlags {
     }
 
     /// The limit of a route in mode `observe` that the body has exceeded.
-    pub(crate) fn noted(&self) -> Option<u64> {
+    pub(crate) fn exceeded_observed_limit(&self) -> Option<u64> {
         if self.has(Self::NOTED) { self.0.watched?.limit } else { None }
     }
 
