@@ -96,7 +96,7 @@ impl BodyMeter {
         };
         *seen = seen.saturating_add(data.len() as u64);
         if let Some(watched) = &flags.0.watched {
-            flags.note(watched, *seen);
+            flags.note_observed(watched, *seen);
         }
         if limit.is_some_and(|limit| *seen > limit) {
             flags.raise(BodyFlags::OVER);
@@ -260,7 +260,7 @@ impl BodyFlags {
         if self.has(Self::NOTED) { self.0.watched?.limit } else { None }
     }
 
-    fn note(&self, watched: &ObservedLimit, seen: u64) {
+    fn note_observed(&self, watched: &ObservedLimit, seen: u64) {
         if watched.limit.is_some_and(|limit| seen > limit) {
             self.raise(Self::NOTED);
         }
