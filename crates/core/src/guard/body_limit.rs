@@ -99,7 +99,7 @@ impl BodyMeter {
             flags.note_observed(watched, *seen);
         }
         if limit.is_some_and(|limit| *seen > limit) {
-            flags.raise(BodyFlags::OVER);
+            flags.set_flag(BodyFlags::OVER);
             MeterAction::Over(flags.0.drain)
         } else {
             MeterAction::Within
@@ -116,7 +116,7 @@ impl BodyMeter {
         }
         let slow = cause::has_io_kind(error, |kind| kind == io::ErrorKind::TimedOut);
         let left = if client_left(error) { BodyFlags::LEFT } else { 0 };
-        self.flags.raise(if slow { BodyFlags::SLOW } else { BodyFlags::BROKEN | left });
+        self.flags.set_flag(if slow { BodyFlags::SLOW } else { BodyFlags::BROKEN | left });
     }
 
     /// Whether a decision depends on the data of the body. An adapter that does not get all data anyway must then
@@ -136,7 +136,7 @@ impl BodyMeter {
 
     /// Notes that the body has ended, forwarded or drained: no more data comes.
     pub fn body_ended(&mut self) {
-        self.flags.raise(BodyFlags::ENDED);
+        self.flags.set_flag(BodyFlags::ENDED);
     }
 }
 
@@ -159,7 +159,7 @@ impl Messages {
             Ok(ControlFlow::Continue(())) => return MeterAction::Within,
             Ok(ControlFlow::Break(())) => {}
             Err(InvalidBase64) if limit.is_none() => return MeterAction::Within,
-            Err(InvalidBase64) => flags.raise(BodyFlags::MALFORMED),
+            Err(InvalidBase64) => flags.set_flag(BodyFlags::MALFORMED),
         }
         MeterAction::Over(self.drain(flags.0.drain))
     }
@@ -262,7 +262,7 @@ impl BodyFlags {
 
     fn note_observed(&self, watched: &ObservedLimit, seen: u64) {
         if watched.limit.is_some_and(|limit| seen > limit) {
-            self.raise(Self::NOTED);
+            self.set_flag(Self::NOTED);
         }
         if seen > 0 {
             self.note_begun();
@@ -271,7 +271,7 @@ impl BodyFlags {
 
     fn note_begun(&self) {
         if self.0.watched.is_some_and(|watched| watched.first_byte) {
-            self.raise(Self::BEGUN);
+            self.set_flag(Self::BEGUN);
         }
     }
 
@@ -279,13 +279,13 @@ impl BodyFlags {
     fn message(&self, prefix: MessagePrefix, limit: Option<u64>) -> ControlFlow<()> {
         let length = u64::from(prefix.length);
         if self.0.watched.and_then(|watched| watched.limit).is_some_and(|limit| length > limit) {
-            self.raise(Self::NOTED);
+            self.set_flag(Self::NOTED);
         }
         if limit.is_none_or(|limit| length <= limit) {
             return ControlFlow::Continue(());
         }
         // If the flags are not a message's, the bytes are text, and the length means nothing.
-        self.raise(if prefix.is_of_a_message() { Self::OVER } else { Self::MALFORMED });
+        self.set_flag(if prefix.is_of_a_message() { Self::OVER } else { Self::MALFORMED });
         ControlFlow::Break(())
     }
 
@@ -293,7 +293,7 @@ impl BodyFlags {
         self.0.raised.load(Ordering::Acquire) & flag != 0
     }
 
-    fn raise(&self, flag: u8) {
+    fn set_flag(&self, flag: u8) {
         self.0.raised.fetch_or(flag, Ordering::AcqRel);
     }
 }
