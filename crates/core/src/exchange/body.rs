@@ -195,7 +195,7 @@ impl<'e> ErrorForm<'e> {
         let form = self.dialect().spec();
         let details = outward.details(fault, form.lists_issues);
         let advice = self.policy.advice().of(fault);
-        let call = if form.has_call_id { self.seen.and_then(|seen| seen.seen(JsonRpcCall::parse)) } else { None };
+        let call = if form.has_call_id { self.seen.and_then(|seen| seen.read_seen(JsonRpcCall::parse)) } else { None };
         let out = Outgoing {
             status: outward.status,
             canonical: fault.code(),

@@ -250,7 +250,7 @@ impl BodyFlags {
     }
 
     /// Calls `read` with the stored part of the body, and with whether that is the whole body.
-    pub(crate) fn seen<T>(&self, read: impl FnOnce(&[u8], bool) -> T) -> Option<T> {
+    pub(crate) fn read_seen<T>(&self, read: impl FnOnce(&[u8], bool) -> T) -> Option<T> {
         let seen = self.0.seen.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         Some(read(&seen.bytes, self.has(Self::ENDED) && !seen.is_cut))
     }
