@@ -51,7 +51,7 @@ pub(crate) fn names_few(head: &Parts) -> bool {
 
 /// Whether a service may see another method than the request's own.
 pub(crate) fn names_another(head: &Parts) -> bool {
-    methods(head).map_or(true, |methods| methods.len() > own(&head.method).count())
+    methods(head).map_or(true, |methods| methods.len() > own_spellings(&head.method).count())
 }
 
 /// A quick check that finds every spelling of `_method`, but also matches some other queries.
@@ -61,7 +61,7 @@ fn may_override(query: &str) -> bool {
 
 /// All methods that a service may see in a request, its own first.
 pub(crate) fn methods(head: &Parts) -> Result<Vec<Method>, TooManyMethods> {
-    let mut found: Vec<Method> = own(&head.method).collect();
+    let mut found: Vec<Method> = own_spellings(&head.method).collect();
     let most = found.len() + MOST;
     let mut add = |name: &[u8]| match in_capitals(name) {
         Some(method) if !found.contains(&method) => {
@@ -81,7 +81,7 @@ pub(crate) fn methods(head: &Parts) -> Result<Vec<Method>, TooManyMethods> {
 }
 
 /// The request's own method, as it was sent and in capitals.
-fn own(sent: &Method) -> impl Iterator<Item = Method> {
+fn own_spellings(sent: &Method) -> impl Iterator<Item = Method> {
     let other = in_capitals(sent.as_str().as_bytes()).filter(|method| method != sent);
     std::iter::once(sent.clone()).chain(other)
 }
