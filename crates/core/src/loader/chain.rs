@@ -93,7 +93,7 @@ impl PolicyFile {
 
 impl SettingChain<'_> {
     /// The value that applies to a key, which must be one of [`keys`].
-    pub(super) fn decided(&self, key: &'static str) -> ResolvedSetting {
+    pub(super) fn resolved(&self, key: &'static str) -> ResolvedSetting {
         let setting = self.tables.iter().find_map(|(place, keys)| Some((place, value_of(keys, key)?)));
         match setting {
             Some((place, (key, value))) => ResolvedSetting { key, value, place: Some(place.clone()) },

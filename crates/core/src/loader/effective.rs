@@ -191,7 +191,7 @@ impl PolicyFile {
             _ => None,
         });
         let settings = chain::keys().map(|key| {
-            let decided = chain.decided(key);
+            let decided = chain.resolved(key);
             let from = decided.place.as_ref().map(|place| self.place(place, decided.key));
             Setting { key: decided.key, value: decided.value, from }
         });

@@ -70,7 +70,7 @@ impl PolicyFile {
         key: &'static str,
         defaults: &'a TableSettings,
     ) -> (PlacedValue, &'a TableSettings) {
-        let decided = chain.decided(key);
+        let decided = chain.resolved(key);
         let table = chain.tables.iter().find(|(place, _)| Some(place) == decided.place.as_ref());
         let from = decided.place.as_ref().map(|place| self.place(place, decided.key));
         (PlacedValue { value: decided.value, from }, table.map_or(defaults, |(_, keys)| keys))

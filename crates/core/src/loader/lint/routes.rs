@@ -28,7 +28,7 @@ type Describe = HashSet<(&'static str, TablePath, Option<TablePath>)>;
 
 fn json_without_limit(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, reported: &mut Describe) {
     const NAME: &str = "json-without-limit";
-    let (json, limit) = (chain.decided("json"), chain.decided("body_limit"));
+    let (json, limit) = (chain.resolved("json"), chain.resolved("body_limit"));
     if !decodes_json(&json) || settings.body_limit.is_some_and(|limit| limit <= LARGEST_JSON) {
         return;
     }
@@ -44,7 +44,7 @@ fn json_without_limit(report: &mut Report<'_>, Witness { chain, settings, .. }: 
 /// Reports limits that count messages on a route for JSON, because a JSON body is never a stream of messages (P1).
 fn json_by_message(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, reported: &mut Describe) {
     const NAME: &str = "json-limit-per-message";
-    let (json, per) = (chain.decided("json"), chain.decided("body_limit_per"));
+    let (json, per) = (chain.resolved("json"), chain.resolved("body_limit_per"));
     if !decodes_json(&json) || settings.body_limit_per != BodyLimitPer::Message {
         return;
     }
@@ -64,7 +64,7 @@ fn decodes_json(json: &ResolvedSetting) -> bool {
 /// Reports modes that look as if they opened a route, because no mode affects credentials (M1, G2).
 fn mode_opens_no_door(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, reported: &mut Describe) {
     const NAME: &str = "mode-opens-no-door";
-    let (mode, auth) = (chain.decided("mode"), chain.decided("auth"));
+    let (mode, auth) = (chain.resolved("mode"), chain.resolved("auth"));
     let watches = matches!(mode.value.as_str(), "\"off\"" | "\"observe\"");
     if !watches || settings.auth.is_none() || settings.auth_observe || settings.auth_optional {
         return;

@@ -18,7 +18,7 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
         let own = chain.tables.iter().find(|(other, _)| other == place).map(|(_, keys)| *keys);
         let set = |key| own.and_then(|own| value_of(own, key));
         for (key, (name, value)) in keys().filter_map(|key| Some((key, set(key)?))) {
-            let decided = chain.decided(key);
+            let decided = chain.resolved(key);
             let narrower = decided.place.filter(|by| by.part() != Some(*part) && decided.value != value);
             let Some(by) = narrower.filter(|_| reported.insert((place.clone(), key))) else { continue };
             let line = report.location(place, (&by, decided.key));
