@@ -31,7 +31,7 @@ pub(super) fn read(value: &Value<'_>, files: &mut NamedFiles<'_>) -> Result<Stri
 fn read_inline(value: &Value<'_>) -> Result<String, PolicyError> {
     let schema = json_of(value)?;
     details::check(&schema).map_err(|wrong| {
-        let at = descend(value, &wrong.path, wrong.is_name);
+        let at = value_at(value, &wrong.path, wrong.is_name);
         // An empty span means that something is missing there.
         let span = if wrong.lacks { at.span.start..at.span.start } else { at.span.clone() };
         Value { span, ..at }.error(wrong.wrong, wrong.right)
@@ -41,7 +41,7 @@ fn read_inline(value: &Value<'_>) -> Result<String, PolicyError> {
 
 /// The value at the end of a path, or the last value on the way that exists, with the key of the whole path. If
 /// `is_name`, its span is that of the last name in the path.
-fn descend<'a>(value: &Value<'a>, path: &[String], is_name: bool) -> Value<'a> {
+fn value_at<'a>(value: &Value<'a>, path: &[String], is_name: bool) -> Value<'a> {
     let root = Value { document: value.document, key: value.key.clone(), span: value.span.clone(), value: value.value };
     path.iter().fold(root, |at, step| {
         let (key, child) = match at.value {
@@ -77,7 +77,7 @@ fn json_of(value: &Value<'_>) -> Result<Json, PolicyError> {
         }
         DeValue::Array(_) => Json::Array(value.elements()?.iter().map(json_of).collect::<Result<_, _>>()?),
         DeValue::Table(table) => {
-            let member = |name: &str| Ok((name.to_owned(), json_of(&descend(value, &[name.to_owned()], false))?));
+            let member = |name: &str| Ok((name.to_owned(), json_of(&value_at(value, &[name.to_owned()], false))?));
             // A wrong keyword was already reported.
             let names = table.keys().map(|name| name.get_ref().as_ref());
             let names = names.filter(|name| !value.document.is_known(&dotted(&value.key, name)));
