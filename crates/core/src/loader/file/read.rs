@@ -52,7 +52,7 @@ impl<'a> Table<'a> {
     }
 
     /// Where the table is, if its file has this number.
-    pub(super) fn placed(&self, file: usize) -> TableAt {
+    pub(super) fn table_at(&self, file: usize) -> TableAt {
         let keys = self.entries.iter().map(|(key, value)| (key.get_ref().to_string(), shown(key, value))).collect();
         TableAt { file, key: self.key.clone(), at: self.at, keys }
     }

@@ -201,7 +201,7 @@ impl<'a> Reader<'a> {
                 self.roots[file].refuse_key(key, wrong, right);
                 continue;
             }
-            let at = table.placed(file);
+            let at = table.table_at(file);
             let mut overridden: Vec<String> = at.keys.iter().map(|(name, _)| name.clone()).collect();
             overridden.retain(|name| self.is_overridden(&place, (&table, &at), (name, &[name]), false));
             tables::read_process_wide(&place, &BaseTable { table: &table, overridden: &overridden }, &mut self.builder);
@@ -238,7 +238,7 @@ impl<'a> Reader<'a> {
     /// its bases.
     fn put_defaults(&mut self, file: usize, part: usize, table: &Table<'_>, keys: TableSettings) {
         let place = TablePath::Defaults(part);
-        let (known, at) = (self.part(part).keys.clone(), table.placed(file));
+        let (known, at) = (self.part(part).keys.clone(), table.table_at(file));
         for key in setting_names::keys() {
             let Some((name, _)) = setting_names::value_of(&keys, key) else { continue };
             let weakens = known.weakens(&keys, key);
@@ -260,9 +260,9 @@ impl<'a> Reader<'a> {
 /// Where the table is, with the positions of the keys in `messages`, and of `keys`, which the builder names in its
 /// errors.
 fn placed_with_messages(file: usize, table: &Table<'_>) -> TableAt {
-    let mut placed = table.placed(file);
+    let mut placed = table.table_at(file);
     if let Some(Ok(messages)) = table.get("messages").map(|messages| messages.table("")) {
-        let keys = messages.placed(file).keys;
+        let keys = messages.table_at(file).keys;
         placed.keys.extend(keys.into_iter().map(|(key, span)| (format!("messages.{key}"), span)));
     }
     if let Some((_, span)) = placed.keys.iter().find(|(key, _)| key == "keys_file").cloned()
