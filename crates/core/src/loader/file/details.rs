@@ -5,7 +5,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::env::{MAX_FILE_BYTES, NamedFiles};
-use super::read::{dotted, shown};
+use super::read::{dotted, span_to_show};
 use super::sources::line_of;
 use super::value::Value;
 use crate::code::details::{self, SchemaError};
@@ -51,7 +51,7 @@ fn value_at<'a>(value: &Value<'a>, path: &[String], is_name: bool) -> Value<'a> 
             }
             DeValue::Table(table) => {
                 let member = table.get_key_value(step.as_str());
-                let span = |name, value| if is_name { Spanned::span(name) } else { shown(name, value) };
+                let span = |name, value| if is_name { Spanned::span(name) } else { span_to_show(name, value) };
                 (dotted(&at.key, step), member.map(|(name, value)| (span(name, value), value.get_ref())))
             }
             _ => (dotted(&at.key, step), None),

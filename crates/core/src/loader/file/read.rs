@@ -42,7 +42,12 @@ impl<'a> Value<'a> {
 impl<'a> Table<'a> {
     pub(super) fn get(&self, key: &str) -> Option<Value<'a>> {
         let (name, value) = self.entries.get_key_value(key).filter(|_| !self.is_known(key))?;
-        Some(Value { document: self.document, key: self.key_of(key), span: shown(name, value), value: value.get_ref() })
+        Some(Value {
+            document: self.document,
+            key: self.key_of(key),
+            span: span_to_show(name, value),
+            value: value.get_ref(),
+        })
     }
 
     /// The value of a key, spelled as in the file.
@@ -53,7 +58,8 @@ impl<'a> Table<'a> {
 
     /// Where the table is, if its file has this number.
     pub(super) fn table_at(&self, file: usize) -> TableAt {
-        let keys = self.entries.iter().map(|(key, value)| (key.get_ref().to_string(), shown(key, value))).collect();
+        let keys =
+            self.entries.iter().map(|(key, value)| (key.get_ref().to_string(), span_to_show(key, value))).collect();
         TableAt { file, key: self.key.clone(), at: self.at, keys }
     }
 
@@ -209,7 +215,7 @@ impl<'a> Table<'a> {
 const RENAMED: [(&str, &str); 1] = [("keep_members", "keep_fields")];
 
 /// The span to show for a wrong value. For a table it is the name, because the value spans all of its lines.
-pub(super) fn shown(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
+pub(super) fn span_to_show(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
     if value.get_ref().is_table() { name.span() } else { value.span() }
 }
 
