@@ -144,7 +144,7 @@ impl PolicyFile {
         problems.names_are_complete = is_whole;
         let policy = builder.clone().compile_all(&mut problems);
         if has_known_version {
-            let of = |error: &PolicyError| parsed.iter().find(|it| error.file().is_some_and(|file| it.is_called(file)));
+            let of = |error: &PolicyError| parsed.iter().find(|it| error.file().is_some_and(|file| it.has_name(file)));
             let found = problems.all.into_iter().take(MAX_MISTAKES).map(|it| sources.located_in_file(it));
             found.filter(|it| of(it).is_none_or(|file| !file.follows_from_syntax(it))).for_each(|it| mistakes.add(it));
         }

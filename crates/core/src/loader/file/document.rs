@@ -97,7 +97,7 @@ impl<'a> Document<'a> {
         self.known.has(self.file, key)
     }
 
-    pub(super) fn is_called(&self, file: &str) -> bool {
+    pub(super) fn has_name(&self, file: &str) -> bool {
         self.file == file
     }
 
