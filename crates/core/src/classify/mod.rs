@@ -90,7 +90,7 @@ fn rewrite_status_alone(
 ) -> RewriteDecision<'static> {
     let (code, by) = decide::code_of_status(inner.status, inner.headers, request);
     let fault = with_issue_list(Fault::new(code), policy.dialect);
-    RewriteDecision::Rewrite(Rewrite::code_of_status(fault, by))
+    RewriteDecision::Rewrite(Rewrite::of_status(fault, by))
 }
 
 /// The steps after the first one.

@@ -95,7 +95,7 @@ fn decoded_body<'a>(answer: &ResponseView<'a>) -> Option<Cow<'a, [u8]>> {
     if codings.is_empty() {
         return Some(Cow::Borrowed(body));
     }
-    coding::decoded_body(&codings, body, answer.limit as u64).map(Cow::Owned)
+    coding::decoded(&codings, body, answer.limit as u64).map(Cow::Owned)
 }
 
 /// The status of an RPC call, wherever the protocol puts it: in the head, the trailers, the last frame or a unary body.
@@ -147,7 +147,7 @@ fn last_payload(rpc: Rpc, answer: &ResponseView<'_>, body: &[u8], flag: u8) -> O
         return Some(message);
     }
     let coding = coding::of_messages(answer.headers, &rpc.encoding_header())?;
-    coding::decoded_body(&[coding], &message, answer.limit as u64)
+    coding::decoded(&[coding], &message, answer.limit as u64)
 }
 
 fn into_static(reported: ReportedStatus<'_>) -> ReportedStatus<'static> {

@@ -96,7 +96,7 @@ impl EventStream {
                 event: self.into_body_context().broke_off(origin, cause),
             };
         }
-        let fault = self.state.adopted(stream_fault(failure), origin);
+        let fault = self.state.with_policy_settings(stream_fault(failure), origin);
         let last =
             ErrorForm::new(&self.state).stream_event(fault.clone(), self.typed.and_then(|typed| typed.next_number()));
         let event = self.into_body_context().broke_off(origin, cause);

@@ -91,7 +91,7 @@ impl PolicyFile {
             if fits(&method, &fresh) && self.chain(&method, &host, fresh.as_bytes()).part != home {
                 return None;
             }
-            let met = patterns.iter().filter_map(|other| route.meeting(other));
+            let met = patterns.iter().filter_map(|other| route.common_request(other));
             let fitting = met.chain([(method.clone(), fresh)]).filter(|(method, path)| fits(method, path));
             settings.extend(fitting.map(|(method, path)| self.policy.normalised(&method, &host, &path)));
         }

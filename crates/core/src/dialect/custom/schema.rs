@@ -2,7 +2,7 @@
 
 use super::condition::Expected;
 use super::description::Description;
-use super::issues::{IssuePlaces, nested};
+use super::issues::{IssuePlaces, object_of_values};
 use super::pointer::Step;
 use super::template::{Node, Placeholder};
 use crate::code::Retry;
@@ -82,7 +82,7 @@ impl IssuePlaces {
         let path = if self.notation.is_list() { Writer::new(64).text("type", "array").close() } else { text.clone() };
         let places = [(&self.path, &path), (&self.message, &text), (&self.code, &text)];
         let placed = places.into_iter().filter_map(|(place, schema)| Some((place.as_ref()?.steps(), &schema[..])));
-        nested(&placed.collect::<Vec<_>>(), |properties| object(properties).close())
+        object_of_values(&placed.collect::<Vec<_>>(), |properties| object(properties).close())
     }
 }
 

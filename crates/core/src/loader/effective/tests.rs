@@ -110,7 +110,7 @@ fn what_is_no_request_is_refused() {
 
 fn any_keys() -> impl Strategy<Value = TableSettings> {
     let keys = proptest::collection::vec(proptest::sample::select(singles()), 0..5);
-    keys.prop_map(|keys| keys.into_iter().fold(TableSettings::default(), |set, key| key.over(set)))
+    keys.prop_map(|keys| keys.into_iter().fold(TableSettings::default(), |set, key| key.overriding(set)))
 }
 
 fn any_routes() -> impl Strategy<Value = Vec<Route>> {

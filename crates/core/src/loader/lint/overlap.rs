@@ -97,7 +97,7 @@ fn report_crossing_routes(report: &mut Report<'_>, neighbours: &Neighbours<'_>, 
     let (loaded, pattern) = (report.loaded, &neighbours.patterns[route]);
     for other in neighbours.meeting(pattern).into_iter().filter(|other| *other > route) {
         let its = &neighbours.patterns[other];
-        let Some((method, path)) = pattern.meeting(its).filter(|(_, path)| loaded.is_inside(part, path)) else {
+        let Some((method, path)) = pattern.common_request(its).filter(|(_, path)| loaded.is_inside(part, path)) else {
             continue;
         };
         if pattern.covers_path(its) || its.covers_path(pattern) {
@@ -161,7 +161,7 @@ impl<'a> Neighbours<'a> {
     fn meeting(&self, pattern: &Pattern) -> Vec<usize> {
         let mut found = Vec::new();
         self.root.meeting(pattern.segments(), pattern.has_rest(), &mut found);
-        found.retain(|other| self.patterns[*other].meeting(pattern).is_some());
+        found.retain(|other| self.patterns[*other].common_request(pattern).is_some());
         found.sort_unstable();
         found
     }
@@ -210,7 +210,7 @@ mod tests {
         let patterns: Vec<_> = written.iter().map(|written| Pattern::parse("match", written).unwrap()).collect();
         let neighbours = Neighbours::new(&patterns);
         for pattern in &patterns {
-            let meets = |other: &usize| patterns[*other].meeting(pattern).is_some();
+            let meets = |other: &usize| patterns[*other].common_request(pattern).is_some();
             let naive: Vec<_> = (0..patterns.len()).filter(meets).collect();
             assert_eq!(neighbours.meeting(pattern), naive, "{}", pattern.written());
         }
