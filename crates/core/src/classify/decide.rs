@@ -172,7 +172,7 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
         return Some(code);
     }
     // An issue list states more than a code that follows from the status anyway.
-    let adds = |code: &ErrorCode| !parsed.lists || *code != ErrorCode::code_of_status(parsed.status);
+    let adds = |code: &ErrorCode| !parsed.lists || *code != ErrorCode::of_status(parsed.status);
     let code = body.names().find_map(|name| parsed.policy.codes.find(name)).filter(adds);
     match &body.meaning {
         DialectCode::Code(own) => code.or_else(|| Some(own.clone())),
@@ -189,6 +189,6 @@ pub(super) fn code_of_status(
     if status == StatusCode::UNAUTHORIZED {
         (credentials::code_of_401(&request.credentials, headers), DecidedBy::Credentials)
     } else {
-        (ErrorCode::code_of_status(status), DecidedBy::Status)
+        (ErrorCode::of_status(status), DecidedBy::Status)
     }
 }
