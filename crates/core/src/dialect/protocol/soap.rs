@@ -62,7 +62,7 @@ fn root_tag(text: &str) -> Option<&str> {
 }
 
 fn text_behind<'t>(text: &'t str, end: &str) -> Option<&'t str> {
-    text.split_once(end).map(|(_, text_behind)| text_behind)
+    text.split_once(end).map(|(_, rest)| rest)
 }
 
 /// The text up to the first `>` outside of quotes.
