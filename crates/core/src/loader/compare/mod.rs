@@ -43,7 +43,7 @@ impl PolicyFile {
         }
         settings.values_mut().for_each(|change| change.requests.dedup());
         let mut changes: Vec<_> = self.locks_removed(new).chain(settings.into_values()).collect();
-        changes.extend(tables::changed(self, new));
+        changes.extend(tables::changed_tables(self, new));
         changes.sort_by_key(|change| change.kind);
         changes
     }

@@ -18,7 +18,7 @@ const GUARDS: [&str; 3] = ["auth", "header", "scope"];
 const RULES: [&str; 2] = ["map", "outward"];
 
 /// The keys that differ, or that only one of the policies has.
-pub(super) fn changed(old: &PolicyFile, new: &PolicyFile) -> Vec<PolicyChange> {
+pub(super) fn changed_tables(old: &PolicyFile, new: &PolicyFile) -> Vec<PolicyChange> {
     let (mut before, mut after) = (Leaves::new(old), Leaves::new(new));
     let (old_rules, new_rules) = (before.rules_shared_with(&after), after.rules_shared_with(&before));
     if old_rules != new_rules {
