@@ -89,7 +89,7 @@ impl<'a> Leaves<'a> {
             match named.filter(|_| !RULES.contains(&key)) {
                 Some(name) => self.read(source, &format!("{key}[{name}]"), element.get_ref(), element.span()),
                 None => {
-                    let key = format!("{key} {}{}", inline(table, source.text), source.of_scope());
+                    let key = format!("{key} {}{}", inline(table, source.text), source.scope_suffix());
                     self.insert(&key, "set".to_owned(), Some(source.place(element.span().start)));
                     self.rules.push(key);
                 }
@@ -104,7 +104,8 @@ impl<'a> Leaves<'a> {
         if BY_REQUEST.contains(&root) && content.is_none() {
             return;
         }
-        let of_scope = if ["scope", "defaults", "route"].contains(&root) { source.of_scope() } else { String::new() };
+        let of_scope =
+            if ["scope", "defaults", "route"].contains(&root) { source.scope_suffix() } else { String::new() };
         let content = content.map(|content| format!(" with the content {content}")).unwrap_or_default();
         let text = source.text.get(span.clone()).unwrap_or_default();
         self.insert(&format!("{key}{of_scope}"), format!("{text}{content}"), Some(source.place(span.start)));
@@ -125,7 +126,7 @@ impl Source<'_> {
         format!("{}:{}", self.file, line_of(self.text.as_bytes(), at))
     }
 
-    fn of_scope(&self) -> String {
+    fn scope_suffix(&self) -> String {
         if self.scope.is_empty() { String::new() } else { format!(" of the scope {}", self.scope) }
     }
 }
