@@ -43,7 +43,7 @@ impl RouteErrors {
         let mut responses = self.responses(errors.into_iter().chain(more));
         for (key, response) in by_hand {
             let response = match responses.remove(key) {
-                Some(ours) => joined(response.clone(), ours),
+                Some(ours) => with_parts_of_layer(response.clone(), ours),
                 None => response.clone(),
             };
             responses.insert(key.clone(), response);
@@ -82,7 +82,7 @@ fn is_ours(response: &Value) -> bool {
 }
 
 /// A handwritten response, with what the layer adds.
-fn joined(mut theirs: Value, ours: Value) -> Value {
+fn with_parts_of_layer(mut theirs: Value, ours: Value) -> Value {
     let Value::Object(ours) = ours else { return theirs };
     for (key, value) in ours {
         match (theirs.get_mut(&key), value) {
