@@ -16,7 +16,7 @@ pub fn shared(operations: &mut [BTreeMap<String, Value>], known: &BTreeMap<Strin
     for (status, response) in operations.iter_mut().flatten() {
         let key = (status.clone(), response.to_string());
         if counts.get(&key).is_some_and(|count| *count > 1) {
-            let name = names.entry(key).or_insert_with(|| named(&mut components, status, response));
+            let name = names.entry(key).or_insert_with(|| add_component(&mut components, status, response));
             *response = json!({ "$ref": format!("#/components/responses/{name}") });
         }
     }
@@ -24,7 +24,7 @@ pub fn shared(operations: &mut [BTreeMap<String, Value>], known: &BTreeMap<Strin
 }
 
 /// The name of the component: `Error413`, or `Error413_2` if another response has the first name.
-fn named(components: &mut BTreeMap<String, Value>, status: &str, response: &Value) -> String {
+fn add_component(components: &mut BTreeMap<String, Value>, status: &str, response: &Value) -> String {
     let names = (1..).map(|count| if count == 1 { format!("Error{status}") } else { format!("Error{status}_{count}") });
     let is_free = |name: &String| components.get(name).is_none_or(|known| known == response);
     let name = names.into_iter().find(is_free).unwrap_or_default();
