@@ -43,7 +43,7 @@ pub(crate) fn end_stream(error: &RpcError<'_>, with_code: bool) -> Vec<u8> {
 
 /// The text of an error (a unary body, or the end of a stream) with another id in its `RequestInfo`; `None` if the old
 /// id is not in it.
-pub(crate) fn readdressed(text: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
+pub(crate) fn with_other_id(text: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
     let [theirs, ours] = [theirs, ours].map(|id| rich::request_info(id).map(|info| BASE64.encode(info)));
     let (theirs, ours) = theirs.zip(ours)?;
     rich::replaced(text, theirs.as_bytes(), ours.as_bytes())

@@ -66,15 +66,15 @@ pub(crate) fn trailer_frame(trailers: &HeaderMap) -> Vec<u8> {
 }
 
 /// The value of `grpc-status-details-bin` with another id in its `RequestInfo`; `None` if the old id is not in it.
-pub(crate) fn readdressed(details: &[u8], theirs: &str, ours: &str) -> Option<HeaderValue> {
-    let details = rich::readdressed(&BASE64.decode(details).ok()?, theirs, ours)?;
+pub(crate) fn with_other_id(details: &[u8], theirs: &str, ours: &str) -> Option<HeaderValue> {
+    let details = rich::with_other_id(&BASE64.decode(details).ok()?, theirs, ours)?;
     HeaderValue::try_from(BASE64.encode(details)).ok()
 }
 
 /// A gRPC-Web frame of trailers with another id. The length of the frame stays the same.
 pub(crate) fn frame_with_other_id(frame: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
     let details = lines_of(frame.get(PREFIX_LEN as usize..)?, GRPC_STATUS_DETAILS_BIN).next()?;
-    let readdressed = readdressed(details, theirs, ours)?;
+    let readdressed = with_other_id(details, theirs, ours)?;
     rich::replaced(frame, details, readdressed.as_bytes())
 }
 

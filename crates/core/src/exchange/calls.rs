@@ -148,7 +148,7 @@ pub(super) fn unary_error(
     let event = InnerErrorReader { state: &state }.rpc_event(reported);
     if let Collected::Whole(body) = read
         && let Some((theirs, ours)) = state.ids_of_layers()
-        && let Some(body) = connect::readdressed(body, theirs, ours)
+        && let Some(body) = connect::with_other_id(body, theirs, ours)
     {
         return CollectedAction::Rewrite(RewrittenBody { body: body.into(), event, unenforced: None });
     }

@@ -283,7 +283,7 @@ impl RpcResponse {
     fn with_own_id(&self, last: &[u8]) -> Option<Vec<u8>> {
         let (theirs, ours) = self.state.ids_of_layers()?;
         match self.rpc {
-            Rpc::ConnectStream(_) => connect::readdressed(last, theirs, ours),
+            Rpc::ConnectStream(_) => connect::with_other_id(last, theirs, ours),
             _ => grpc::frame_with_other_id(last, theirs, ours),
         }
     }
@@ -340,7 +340,7 @@ impl RpcResponse {
 pub(super) fn replace_layer_id(state: &RequestState, headers: &mut HeaderMap) {
     let Some((theirs, ours)) = state.ids_of_layers() else { return };
     if let Some(details) = headers.get_mut(GRPC_STATUS_DETAILS_BIN)
-        && let Some(replaced) = grpc::readdressed(details.as_bytes(), theirs, ours)
+        && let Some(replaced) = grpc::with_other_id(details.as_bytes(), theirs, ours)
     {
         *details = replaced;
     }

@@ -64,7 +64,7 @@ pub fn request_info(id: &str) -> Option<Vec<u8>> {
 }
 
 /// The details with another id of the same length in their `RequestInfo`; `None` if the old id is not in them.
-pub fn readdressed(details: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
+pub fn with_other_id(details: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
     replaced(details, &request_info(theirs)?, &request_info(ours)?)
 }
 
