@@ -86,7 +86,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     }
     match error.object("data") {
         Some(data) if data.string("request_id").is_some() => {
-            set.push(("data", readdressed(&data, out.request_id, out.advice)));
+            set.push(("data", data_with_our_id(&data, out.request_id, out.advice)));
         }
         None if !error.has("data") => set.push(("data", self::data(out))),
         _ => {}
@@ -96,7 +96,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 }
 
 /// The data that an inner layer wrote, with this layer's id and advice (E7).
-fn readdressed(data: &Object<'_>, request_id: &str, advice: &WrittenAdvice<'_>) -> Vec<u8> {
+fn data_with_our_id(data: &Object<'_>, request_id: &str, advice: &WrittenAdvice<'_>) -> Vec<u8> {
     let mut set = vec![("request_id", quoted(request_id))];
     set.extend(advice.retry.map(|retry| ("retry", quoted(retry))));
     set.extend(advice.docs.map(|docs| ("docs", quoted(&docs.text()))));
@@ -114,7 +114,7 @@ pub(crate) fn is_layers(body: &[u8]) -> bool {
 pub(crate) fn with_id(body: &[u8], request_id: &str, advice: &WrittenAdvice<'_>) -> Vec<u8> {
     let replaced = Object::of_body(body).and_then(|body| {
         let error = body.object("error")?;
-        let data = readdressed(&error.object("data")?, request_id, advice);
+        let data = data_with_our_id(&error.object("data")?, request_id, advice);
         let error = with_fields(&error, &[("data", data)], |_, _| true);
         Some(with_fields(&body, &[("error", error)], |_, _| true))
     });
