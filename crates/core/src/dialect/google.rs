@@ -135,7 +135,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let mut set = vec![("code", out.status.as_str().into()), ("message", quoted(out.message))];
     // Only a list of details has a place for the id.
     if error.json("details").is_none_or(|details| details.starts_with('[')) {
-        set.push(("details", details.readdressed(out)));
+        set.push(("details", details.list_with_our_id(out)));
     }
     let error = with_fields(&error, &set, |_, _| true);
     with_fields(&kept.body, &[("error", error)], |_, _| true)
@@ -204,7 +204,7 @@ impl<'a> GoogleDetails<'a> {
     }
 
     /// The list of details with this request's id, which replaces the old id or comes at the end.
-    fn readdressed(&self, out: &Outgoing<'_>) -> Vec<u8> {
+    fn list_with_our_id(&self, out: &Outgoing<'_>) -> Vec<u8> {
         let set = [("requestId", quoted(out.request_id))];
         let ours = |detail: &GoogleDetail<'_>| match &detail.object {
             Some(object) if detail.name == REQUEST_INFO => with_fields(object, &set, |_, _| true),
