@@ -52,7 +52,7 @@ impl EventStream {
     /// wrote, gets the id of this request (E7).
     #[must_use]
     pub fn response_data(&mut self, data: &[u8]) -> Option<Bytes> {
-        let readdressed = self.readdressed(data);
+        let readdressed = self.with_our_id(data);
         self.scanner.read(data);
         if let Some(typed) = &mut self.typed {
             typed.read(data);
@@ -60,7 +60,7 @@ impl EventStream {
         readdressed
     }
 
-    fn readdressed(&self, data: &[u8]) -> Option<Bytes> {
+    fn with_our_id(&self, data: &[u8]) -> Option<Bytes> {
         let (theirs, ours) = self.state.ids_of_layers()?;
         let event = self.scanner.last_error(ErrorForm::new(&self.state).stream_form().error_event, data)?;
         let id = data[event..].windows(theirs.len()).position(|part| part == theirs.as_bytes())? + event;
