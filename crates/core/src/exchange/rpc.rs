@@ -16,7 +16,7 @@ use crate::outward;
 /// An error for an RPC client, with this HTTP status, and the headers that contain the whole error. If there are such
 /// headers, the body is empty. `is_code_named`: the code does not only follow from the status. `headers` may have a
 /// time after which to try again.
-pub(super) fn written(
+pub(super) fn write_error(
     form: &ErrorForm<'_>,
     rpc: Rpc,
     fault: &Fault,
