@@ -42,10 +42,10 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {
     let id = out.call.and_then(|call| call.id.as_deref()).unwrap_or("null");
-    written(out, id, &number(out).to_string())
+    write_body(out, id, &number(out).to_string())
 }
 
-fn written(out: &Outgoing<'_>, id: &str, number: &str) -> Vec<u8> {
+fn write_body(out: &Outgoing<'_>, id: &str, number: &str) -> Vec<u8> {
     let error = Writer::new(2 * out.size()).raw("code", number).text("message", out.message).raw("data", data(out));
     Writer::new(2 * out.size()).text("jsonrpc", "2.0").raw("id", id).raw("error", error.close()).close()
 }
@@ -78,7 +78,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         let id = kept.body.raw("id").filter(|id| is_name(id) || id.get() == "null").map(|id| id.get());
         let id = id.or_else(|| out.call?.id.as_deref()).unwrap_or("null");
         let number = error.number("code").map_or_else(|| number(out).to_string(), str::to_owned);
-        return written(&Outgoing { details: None, ..*out }, id, &number);
+        return write_body(&Outgoing { details: None, ..*out }, id, &number);
     }
     let mut set = vec![("message", quoted(out.message))];
     if error.number("code").is_none() {
