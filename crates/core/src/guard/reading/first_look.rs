@@ -8,12 +8,12 @@ pub(crate) fn has_readings(path: &[u8]) -> bool {
     let (mut behind_slash, mut found) = (0, 0);
     for word in path.as_chunks::<8>().0 {
         let word = u64::from_le_bytes(*word);
-        found |= signs(word, behind_slash);
+        found |= mark_special_bytes(word, behind_slash);
         behind_slash = zeros(word ^ each(b'/')) >> 56;
     }
     // The last eight bytes as one word: some of them are checked twice.
     if !path.len().is_multiple_of(8) {
-        found |= signs(u64::from_le_bytes(*last), 0);
+        found |= mark_special_bytes(u64::from_le_bytes(*last), 0);
     }
     found & each(0x80) != 0 || path.ends_with(b"/")
 }
@@ -27,7 +27,7 @@ fn short_has_readings(path: &[u8]) -> bool {
 /// Sets the highest bit of each byte that is `%`, `\` or `;`, or a slash or dot behind a slash. `behind_slash` marks
 /// the first byte if a slash comes before it. The other bits mean nothing.
 #[inline(always)]
-const fn signs(word: u64, behind_slash: u64) -> u64 {
+const fn mark_special_bytes(word: u64, behind_slash: u64) -> u64 {
     let slashes = zeros(word ^ each(b'/'));
     // A dot and a slash only differ in their last bit.
     let ends = zeros((word | each(1)) ^ each(b'/'));
