@@ -9,7 +9,7 @@ pub(crate) fn has_readings(path: &[u8]) -> bool {
     for word in path.as_chunks::<8>().0 {
         let word = u64::from_le_bytes(*word);
         found |= mark_special_bytes(word, behind_slash);
-        behind_slash = zeros(word ^ each(b'/')) >> 56;
+        behind_slash = mark_zero_bytes(word ^ each(b'/')) >> 56;
     }
     // The last eight bytes as one word: some of them are checked twice.
     if !path.len().is_multiple_of(8) {
@@ -28,17 +28,18 @@ fn short_has_readings(path: &[u8]) -> bool {
 /// the first byte if a slash comes before it. The other bits mean nothing.
 #[inline(always)]
 const fn mark_special_bytes(word: u64, behind_slash: u64) -> u64 {
-    let slashes = zeros(word ^ each(b'/'));
+    let slashes = mark_zero_bytes(word ^ each(b'/'));
     // A dot and a slash only differ in their last bit.
-    let ends = zeros((word | each(1)) ^ each(b'/'));
-    let special = zeros(word ^ each(b'%')) | zeros(word ^ each(b'\\')) | zeros(word ^ each(b';'));
+    let ends = mark_zero_bytes((word | each(1)) ^ each(b'/'));
+    let special =
+        mark_zero_bytes(word ^ each(b'%')) | mark_zero_bytes(word ^ each(b'\\')) | mark_zero_bytes(word ^ each(b';'));
     special | ends & (slashes << 8 | behind_slash)
 }
 
 /// Sets the highest bit of each byte that is zero. It may also be set in a byte above 0x80, and in a 1 behind a zero
 /// byte, which is a dot behind a slash.
 #[inline(always)]
-const fn zeros(word: u64) -> u64 {
+const fn mark_zero_bytes(word: u64) -> u64 {
     word.wrapping_sub(each(1))
 }
 
