@@ -9,13 +9,13 @@ pub(crate) fn has_readings(path: &[u8]) -> bool {
     for word in path.as_chunks::<8>().0 {
         let word = u64::from_le_bytes(*word);
         found |= mark_special_bytes(word, behind_slash);
-        behind_slash = mark_zero_bytes(word ^ each(b'/')) >> 56;
+        behind_slash = mark_zero_bytes(word ^ repeat_byte(b'/')) >> 56;
     }
     // The last eight bytes as one word: some of them are checked twice.
     if !path.len().is_multiple_of(8) {
         found |= mark_special_bytes(u64::from_le_bytes(*last), 0);
     }
-    found & each(0x80) != 0 || path.ends_with(b"/")
+    found & repeat_byte(0x80) != 0 || path.ends_with(b"/")
 }
 
 fn short_has_readings(path: &[u8]) -> bool {
@@ -28,11 +28,12 @@ fn short_has_readings(path: &[u8]) -> bool {
 /// the first byte if a slash comes before it. The other bits mean nothing.
 #[inline(always)]
 const fn mark_special_bytes(word: u64, behind_slash: u64) -> u64 {
-    let slashes = mark_zero_bytes(word ^ each(b'/'));
+    let slashes = mark_zero_bytes(word ^ repeat_byte(b'/'));
     // A dot and a slash only differ in their last bit.
-    let ends = mark_zero_bytes((word | each(1)) ^ each(b'/'));
-    let special =
-        mark_zero_bytes(word ^ each(b'%')) | mark_zero_bytes(word ^ each(b'\\')) | mark_zero_bytes(word ^ each(b';'));
+    let ends = mark_zero_bytes((word | repeat_byte(1)) ^ repeat_byte(b'/'));
+    let special = mark_zero_bytes(word ^ repeat_byte(b'%'))
+        | mark_zero_bytes(word ^ repeat_byte(b'\\'))
+        | mark_zero_bytes(word ^ repeat_byte(b';'));
     special | ends & (slashes << 8 | behind_slash)
 }
 
@@ -40,10 +41,10 @@ const fn mark_special_bytes(word: u64, behind_slash: u64) -> u64 {
 /// byte, which is a dot behind a slash.
 #[inline(always)]
 const fn mark_zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(each(1))
+    word.wrapping_sub(repeat_byte(1))
 }
 
 #[inline(always)]
-const fn each(byte: u8) -> u64 {
+const fn repeat_byte(byte: u8) -> u64 {
     u64::MAX / 255 * byte as u64
 }
