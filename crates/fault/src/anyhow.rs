@@ -56,14 +56,14 @@ impl From<&Error> for Fault {
         let code = || error.downcast_ref::<ErrorCode>().cloned().map(Self::new);
         let nested = || cause::find::<Self>(error.as_ref()).cloned();
         own.or_else(code)
-            .or_else(|| of_features(error))
+            .or_else(|| fault_of_features(error))
             .or_else(nested)
             .unwrap_or_else(|| Self::new(ErrorCode::INTERNAL_ERROR))
     }
 }
 
 /// The fault of the first error that one of the enabled features recognises.
-fn of_features(error: &Error) -> Option<Fault> {
+fn fault_of_features(error: &Error) -> Option<Fault> {
     macro_rules! fault_of {
         ($($feature:literal $of:ty)*) => {$(
             #[cfg(feature = $feature)]
