@@ -88,7 +88,7 @@ macro_rules! body_errors {
             }
 
             fn fault(&self) -> Fault {
-                unread(self, self.status())
+                unread_body_fault(self, self.status())
             }
         }
     )+};
@@ -103,7 +103,7 @@ impl AsFault for MultipartError {
     }
 
     fn fault(&self) -> Fault {
-        let fault = unread(self, self.status());
+        let fault = unread_body_fault(self, self.status());
         let broke_off = cause::find::<axum::Error>(self).is_some();
         if *fault.code() == ErrorCode::BAD_REQUEST && !broke_off {
             return classified(self.status(), &self.body_text());
@@ -117,7 +117,7 @@ impl AsFault for MultipartError {
 }
 
 /// Why a body could not be read. If it is over the limit of the layer, the layer's own answer replaces this one (G4).
-fn unread(error: &(dyn Error + 'static), status: StatusCode) -> Fault {
+fn unread_body_fault(error: &(dyn Error + 'static), status: StatusCode) -> Fault {
     if let Some(fault) = cause::find::<Fault>(error) {
         return fault.clone();
     }
