@@ -37,7 +37,7 @@ macro_rules! rejections {
                 match self {
                     $(Self::$body(rejection) => rejection.fault(),)*
                     #[allow(unreachable_patterns, reason = "of some each variant is a body's")]
-                    rejection => classified(rejection.status(), &rejection.body_text()),
+                    rejection => fault_of_response(rejection.status(), &rejection.body_text()),
                 }
             }
 
@@ -106,7 +106,7 @@ impl AsFault for MultipartError {
         let fault = unread_body_fault(self, self.status());
         let broke_off = cause::find::<axum::Error>(self).is_some();
         if *fault.code() == ErrorCode::BAD_REQUEST && !broke_off {
-            return classified(self.status(), &self.body_text());
+            return fault_of_response(self.status(), &self.body_text());
         }
         fault
     }
@@ -134,7 +134,7 @@ fn unread_body_fault(error: &(dyn Error + 'static), status: StatusCode) -> Fault
 }
 
 /// The fault that the layer would make from a response with this text (R1, R3, E8), under a policy without settings.
-fn classified(status: StatusCode, text: &str) -> Fault {
+fn fault_of_response(status: StatusCode, text: &str) -> Fault {
     let FrameworkText { issues, client_message } = framework_text::read(text, issues::tells_of_input(status), false);
     let code = if issues.is_some() { ErrorCode::INVALID_REQUEST } else { ErrorCode::of_status(status) };
     let fault = Fault::new(code).status(status);
