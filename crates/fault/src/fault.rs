@@ -128,7 +128,7 @@ impl Fault {
     /// Sets the message, which is for people. It becomes one line of at most 1,024 bytes (rule E2). If it is empty, the
     /// message of the code is used.
     pub fn message(self, message: impl Into<Cow<'static, str>>) -> Self {
-        self.say(message.into(), MessageSource::Raw)
+        self.with_message_from(message.into(), MessageSource::Raw)
     }
 
     /// Sets the details, which may be any JSON value.
@@ -230,7 +230,7 @@ impl Fault {
         inner
     }
 
-    fn say(mut self, message: Cow<'static, str>, wording: MessageSource) -> Self {
+    fn with_message_from(mut self, message: Cow<'static, str>, wording: MessageSource) -> Self {
         let inner = self.change();
         (inner.message, inner.wording) = (Some(message), wording);
         self
@@ -302,12 +302,12 @@ impl Fault {
 
     /// Sets a message that the layer chose, which is already one printable line (E2).
     pub fn with_stock_message(self, message: impl Into<Cow<'static, str>>) -> Self {
-        self.say(message.into(), MessageSource::Stock)
+        self.with_message_from(message.into(), MessageSource::Stock)
     }
 
     /// Sets a message that is already clean.
     pub fn with_clean_message(self, message: String) -> Self {
-        self.say(message.into(), MessageSource::Clean)
+        self.with_message_from(message.into(), MessageSource::Clean)
     }
 
     #[inline]
