@@ -87,7 +87,7 @@ impl Clone for Inner {
 }
 
 /// The faults that only have a code of the catalogue, in its order. Most faults are like that.
-static STOCK: LazyLock<Box<[Fault]>> = LazyLock::new(|| ErrorCode::ALL.iter().map(Fault::bare).collect());
+static STOCK: LazyLock<Box<[Fault]>> = LazyLock::new(|| ErrorCode::ALL.iter().map(Fault::code_only).collect());
 
 /// Where the message of a fault comes from, and whether it is clean.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -106,11 +106,11 @@ impl Fault {
     pub fn new(code: ErrorCode) -> Self {
         match code.place() {
             Some(place) => STOCK[place].clone(),
-            None => Self::bare(&code),
+            None => Self::code_only(&code),
         }
     }
 
-    fn bare(code: &ErrorCode) -> Self {
+    fn code_only(code: &ErrorCode) -> Self {
         Self(Arc::new(Inner {
             code: code.clone(),
             message: None,
