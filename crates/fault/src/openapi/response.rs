@@ -35,7 +35,7 @@ impl ErrorResponse {
     fn header(&self, name: &'static str, header: impl Fn(&'static str) -> Json) -> Json {
         if name == X_ERROR_CODE && !self.codes.is_empty() {
             let description = format!("The code, as in the body: {}.", self.codes.join(", "));
-            return header_of(true, &description, of_form(CODE, self.codes.iter().map(String::as_str)));
+            return header_of(true, &description, string_of_pattern(CODE, self.codes.iter().map(String::as_str)));
         }
         header(name)
     }
@@ -61,8 +61,8 @@ pub fn headers() -> [(&'static str, Json); 5] {
     let header = header_of;
     let cached = "no-store, unless the service sets another on a 4xx that is not 401, 403 or 429.";
     [
-        ("x-request-id", header(true, "The request's id, as in the body.", of_form(REQUEST_ID, [SAMPLE_ID]))),
-        (X_ERROR_CODE, header(true, "The code, as in the body.", of_form(CODE, ["not_found"]))),
+        ("x-request-id", header(true, "The request's id, as in the body.", string_of_pattern(REQUEST_ID, [SAMPLE_ID]))),
+        (X_ERROR_CODE, header(true, "The code, as in the body.", string_of_pattern(CODE, ["not_found"]))),
         ("cache-control", header(true, cached, string())),
         (
             "retry-after",
@@ -80,7 +80,7 @@ fn string() -> Json {
     object([("type", text("string"))])
 }
 
-fn of_form<'a>(form: &str, examples: impl IntoIterator<Item = &'a str>) -> Json {
+fn string_of_pattern<'a>(form: &str, examples: impl IntoIterator<Item = &'a str>) -> Json {
     string().with("pattern", form).with("examples", list(examples))
 }
 
