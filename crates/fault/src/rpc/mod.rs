@@ -32,10 +32,10 @@ impl ReportedStatus<'_> {
 /// The code of an inner status. It is the reason, if that is a known code or belongs to `domain`. Else, if there are
 /// violations (E8), it is `invalid_request`, and otherwise the code for its HTTP status.
 pub fn code_of(reported: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) -> ErrorCode {
-    recognised(reported, codes, domain).unwrap_or_else(|| of_status(reported))
+    recognised(reported, codes, domain).unwrap_or_else(|| code_of_status(reported))
 }
 
-fn of_status(reported: &ReportedStatus<'_>) -> ErrorCode {
+fn code_of_status(reported: &ReportedStatus<'_>) -> ErrorCode {
     let status = reported.status.http();
     let lists = reported.rich.as_ref().is_some_and(|rich| !rich.violations.is_empty());
     if lists && status == StatusCode::BAD_REQUEST { ErrorCode::INVALID_REQUEST } else { ErrorCode::of_status(status) }
