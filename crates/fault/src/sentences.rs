@@ -37,11 +37,11 @@ pub fn read(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     pydantic::read(text)
         .or_else(|| Some(vec![jackson::read(text)?]))
         .or_else(|| of_jsonschema(text))
-        .or_else(|| of_rows(text, context))
+        .or_else(|| read_by_rows(text, context))
         .filter(|readings| readings.iter().any(|reading| reading.place.has_name() || reading.names_parameter()))
 }
 
-fn of_rows(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
+fn read_by_rows(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     let pairs = BytePairs::of(text);
     several(text, &pairs, context).or_else(|| Some(vec![read_single(text, &pairs, context)?]))
 }
