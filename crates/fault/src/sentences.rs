@@ -36,7 +36,7 @@ pub fn read(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     let text = text.trim();
     pydantic::read(text)
         .or_else(|| Some(vec![jackson::read(text)?]))
-        .or_else(|| of_jsonschema(text))
+        .or_else(|| read_jsonschema(text))
         .or_else(|| read_by_rows(text, context))
         .filter(|readings| readings.iter().any(|reading| reading.place.has_name() || reading.names_parameter()))
 }
@@ -46,7 +46,7 @@ fn read_by_rows(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     several(text, &pairs, context).or_else(|| Some(vec![read_single(text, &pairs, context)?]))
 }
 
-fn of_jsonschema(text: &str) -> Option<Vec<Reading>> {
+fn read_jsonschema(text: &str) -> Option<Vec<Reading>> {
     let (first, mut place) = (jsonschema::first_line(text)?, jsonschema::place(text)?);
     if let Some(name) = missing_name(first) {
         place.end_with(&name);
