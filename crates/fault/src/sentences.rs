@@ -43,7 +43,7 @@ pub fn read(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
 
 fn read_by_rows(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     let pairs = BytePairs::of(text);
-    several(text, &pairs, context).or_else(|| Some(vec![read_single(text, &pairs, context)?]))
+    read_several(text, &pairs, context).or_else(|| Some(vec![read_single(text, &pairs, context)?]))
 }
 
 fn read_jsonschema(text: &str) -> Option<Vec<Reading>> {
@@ -64,7 +64,7 @@ pub fn missing_name(text: &str) -> Option<String> {
 }
 
 /// Reads a text with several sentences. `pairs` are the byte pairs of the whole text, which include those of its parts.
-fn several(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Vec<Reading>> {
+fn read_several(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Vec<Reading>> {
     if text.len() > MAX_JOINED_BYTES {
         return None;
     }
