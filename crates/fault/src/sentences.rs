@@ -69,14 +69,14 @@ fn read_several(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<V
         return None;
     }
     ["\n", ", ", ". "].into_iter().filter(|joined| text.contains(joined)).find_map(|joined| {
-        let pieces = pieces(text, joined, pairs, context);
+        let pieces = split_into_sentences(text, joined, pairs, context);
         let is_joined = pieces.len() > 1;
         is_joined.then(|| pieces.into_iter().map(|piece| read_piece(piece, joined, pairs, context)).collect()).flatten()
     })
 }
 
 /// The parts of a text, each of which is a sentence; `joined` is between them.
-fn pieces<'t>(text: &'t str, joined: &str, pairs: &BytePairs, context: Context<'_>) -> Vec<&'t str> {
+fn split_into_sentences<'t>(text: &'t str, joined: &str, pairs: &BytePairs, context: Context<'_>) -> Vec<&'t str> {
     const MOST: usize = 64;
 
     let (mut pieces, mut start) = (Vec::new(), 0);
