@@ -122,11 +122,11 @@ impl Sentence {
         let serde = captures.last().filter(|(kind, _)| *kind == "serde").map(|(_, text)| *text);
         match serde {
             Some(text) if self.message.is_empty() => serde::parse_text(text).map(Reading::from_serde),
-            _ => Some(self.reading(&captures, text)),
+            _ => Some(self.reading_of(&captures, text)),
         }
     }
 
-    fn reading(&self, captures: &Captures<'_>, text: &str) -> Reading {
+    fn reading_of(&self, captures: &Captures<'_>, text: &str) -> Reading {
         let sentence = pattern::message_of(self.message, captures, text);
         Reading { place: pattern::place_of(captures), text: without_values(&sentence).into_owned() }
     }
