@@ -56,7 +56,7 @@ fn read_jsonschema(text: &str) -> Option<Vec<Reading>> {
 
 /// The name of a missing field that a sentence adds to a place which is already known.
 pub fn missing_name(text: &str) -> Option<String> {
-    let of_row = BytePairs::of(text).rows().find_map(|row| match &pattern::fit(row.pattern, text)?[..] {
+    let of_row = BytePairs::of(text).rows().find_map(|row| match &pattern::match_pattern(row.pattern, text)?[..] {
         [("name", name)] => Some(name.strip_prefix('.').unwrap_or(name).to_owned()),
         _ => None,
     });
@@ -118,7 +118,7 @@ impl Sentence {
             When::InList => context.in_list,
             When::Beside(field) => context.body.is_some_and(|body| body.has(field)),
         };
-        let captures = if holds { pattern::fit(self.pattern, text)? } else { return None };
+        let captures = if holds { pattern::match_pattern(self.pattern, text)? } else { return None };
         let serde = captures.last().filter(|(kind, _)| *kind == "serde").map(|(_, text)| *text);
         match serde {
             Some(text) if self.message.is_empty() => serde::parse_text(text).map(Reading::from_serde),

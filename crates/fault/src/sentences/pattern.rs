@@ -34,7 +34,7 @@ pub(super) type Captures<'t> = Vec<(&'static str, &'t str)>;
 /// Words that no program uses as the name of a field.
 const PRONOUNS: [&str; 10] = ["it", "this", "that", "there", "they", "you", "we", "what", "value", "one"];
 
-pub(super) fn fit<'t>(pattern: &'static str, text: &'t str) -> Option<Captures<'t>> {
+pub(super) fn match_pattern<'t>(pattern: &'static str, text: &'t str) -> Option<Captures<'t>> {
     let mut captures = Captures::new();
     let (mut pattern, mut text) = (pattern, text);
     while let Some((literal, behind)) = pattern.split_once('{') {
