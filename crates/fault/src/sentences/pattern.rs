@@ -52,18 +52,18 @@ pub(super) fn match_pattern<'t>(pattern: &'static str, text: &'t str) -> Option<
 fn end_of(kind: &str, text: &str, next: &str, is_last: bool) -> Option<usize> {
     if is_last {
         let end = text.strip_suffix(next)?.len();
-        return is_of(kind, &text[..end]).then_some(end);
+        return is_of_kind(kind, &text[..end]).then_some(end);
     }
     if matches!(kind, "value" | "repr") {
-        return memmem::rfind(text.as_bytes(), next.as_bytes()).filter(|end| is_of(kind, &text[..*end]));
+        return memmem::rfind(text.as_bytes(), next.as_bytes()).filter(|end| is_of_kind(kind, &text[..*end]));
     }
-    memmem::find_iter(text.as_bytes(), next).take(MOST_TRIES).find(|end| is_of(kind, &text[..*end]))
+    memmem::find_iter(text.as_bytes(), next).take(MOST_TRIES).find(|end| is_of_kind(kind, &text[..*end]))
 }
 
 /// The most places in a text that are tried as the end of a name.
 const MOST_TRIES: usize = 32;
 
-fn is_of(kind: &str, text: &str) -> bool {
+fn is_of_kind(kind: &str, text: &str) -> bool {
     match kind {
         "path" => is_dotted(text),
         "field" => is_field(text),
