@@ -129,7 +129,7 @@ pub(super) fn place_of(captures: &Captures<'_>) -> Place {
             "path" | "field" | "deep" => place.dotted(text),
             "argument" => place.dotted(text.split_once('.').map_or(*text, |(_, inside)| inside)),
             "owned" => place.dotted(text.split_once('.').map_or("", |(_, inside)| inside)),
-            "part" => place = of_part(text),
+            "part" => place = place_in_part(text),
             "index" => place.step(text),
             _ => {}
         }
@@ -142,7 +142,7 @@ pub(super) fn place_of(captures: &Captures<'_>) -> Place {
 }
 
 /// A place behind a part of the request: `body/items/0`, `body.items[0]`. ajv calls its whole input `data`.
-fn of_part(text: &str) -> Place {
+fn place_in_part(text: &str) -> Place {
     if let Some(inside) =
         text.strip_prefix("data").filter(|inside| inside.is_empty() || inside.starts_with(['/', '.', '[']))
     {
