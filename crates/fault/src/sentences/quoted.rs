@@ -23,7 +23,7 @@ pub fn without_values(text: &str) -> Cow<'_, str> {
         return Cow::Owned(without_values(first).into_owned());
     }
     let pairs = BytePairs::of(text);
-    let found = quoting(&pairs)
+    let found = rows_that_may_quote(&pairs)
         .filter_map(|row| row.find(text).map(|(from, end)| (from, end, row.without_value(&text[from..end]))));
     let widest = found.reduce(|one, other| {
         let end = one.1.max(other.1);
@@ -43,13 +43,13 @@ pub fn without_values(text: &str) -> Cow<'_, str> {
 static QUOTING: LazyLock<Vec<Quoting>> =
     LazyLock::new(|| SENTENCES.iter().filter(|row| !row.names_field()).filter_map(Quoting::new).collect());
 
-fn quoting(pairs: &BytePairs) -> impl Iterator<Item = &'static Quoting> {
+fn rows_that_may_quote(pairs: &BytePairs) -> impl Iterator<Item = &'static Quoting> {
     QUOTING.iter().filter(|row| row.needs.is_none_or(|needed| pairs.have(needed)))
 }
 
 /// Whether a sentence that quotes a value begins before this byte.
 pub(super) fn quotes_before(text: &str, at: usize) -> bool {
-    quoting(&BytePairs::of(text)).any(|row| row.find(text).is_some_and(|(from, _)| from < at))
+    rows_that_may_quote(&BytePairs::of(text)).any(|row| row.find(text).is_some_and(|(from, _)| from < at))
 }
 
 /// The texts that frameworks put before and behind a message of serde.
