@@ -33,9 +33,9 @@ pub fn without_values(text: &str) -> Cow<'_, str> {
     match widest {
         Some((from, end, message)) => {
             let left = [&text[..from], &*message, &text[end..]].concat();
-            Cow::Owned(of_serde(&left).unwrap_or(left))
+            Cow::Owned(without_serde_values(&left).unwrap_or(left))
         }
-        None => of_serde(text).map_or(Cow::Borrowed(text), Cow::Owned),
+        None => without_serde_values(text).map_or(Cow::Borrowed(text), Cow::Owned),
     }
 }
 
@@ -59,7 +59,7 @@ static BEGINNINGS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
 });
 
 /// The text without the values that serde quotes, in a message of serde alone or behind the words of a framework.
-fn of_serde(text: &str) -> Option<String> {
+fn without_serde_values(text: &str) -> Option<String> {
     let (begins, rest) = match behind_a_framework(text) {
         Some(rest) => rest,
         None => serde::is_form(text).then_some(("", text))?,
