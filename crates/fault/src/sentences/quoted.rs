@@ -102,14 +102,14 @@ impl Kind {
             Self::Any => true,
             Self::Quoted => super::pattern::is_quoted(text),
             Self::Repr => super::pattern::is_repr(text),
-            Self::Subject => !text.is_empty() && !text.contains(char::is_whitespace) && !is_named(text),
+            Self::Subject => !text.is_empty() && !text.contains(char::is_whitespace) && !may_be_field_name(text),
         }
     }
 }
 
 /// Whether a word may be the name of a field. Secrets and identifiers have digits between their letters, and addresses
 /// have signs.
-fn is_named(word: &str) -> bool {
+fn may_be_field_name(word: &str) -> bool {
     let is_name = |step: &str| {
         let name = step.trim_end_matches(|it: char| it.is_ascii_digit());
         step.starts_with(|first: char| first.is_alphabetic() || first == '_')
@@ -164,7 +164,7 @@ impl Quoting {
     fn without_value(&self, sentence: &str) -> Cow<'static, str> {
         // A `=` that pads base64 is not an assignment.
         let assigned = sentence.split_once('=').filter(|(_, rest)| *rest != self.behind && !rest.starts_with('='));
-        if let (Kind::Subject, Some((name, _))) = (self.is, assigned.filter(|(name, _)| is_named(name))) {
+        if let (Kind::Subject, Some((name, _))) = (self.is, assigned.filter(|(name, _)| may_be_field_name(name))) {
             return Cow::Owned([name, self.behind].concat());
         }
         let Some((before, _)) = self.before.split_once("{text}") else { return Cow::Borrowed(self.message) };
