@@ -44,7 +44,7 @@ static QUOTING: LazyLock<Vec<Quoting>> =
     LazyLock::new(|| SENTENCES.iter().filter(|row| !row.names_field()).filter_map(Quoting::new).collect());
 
 fn rows_that_may_quote(pairs: &BytePairs) -> impl Iterator<Item = &'static Quoting> {
-    QUOTING.iter().filter(|row| row.needs.is_none_or(|needed| pairs.have(needed)))
+    QUOTING.iter().filter(|row| row.needs.is_none_or(|needed| pairs.contain_all(needed)))
 }
 
 /// Whether a sentence that quotes a value begins before this byte.

@@ -28,13 +28,13 @@ impl BytePairs {
     }
 
     #[inline]
-    pub(super) fn have(&self, needed: NeededPairs) -> bool {
+    pub(super) fn contain_all(&self, needed: NeededPairs) -> bool {
         needed.0.iter().all(|at| self.0[*at % PLACES])
     }
 
     /// The rows that the text may fit: it has all the pairs that they need.
     pub(super) fn rows(&self) -> impl Iterator<Item = &'static Sentence> {
-        ROWS.iter().filter(|(_, needed)| needed.is_none_or(|needed| self.have(needed))).map(|(row, _)| *row)
+        ROWS.iter().filter(|(_, needed)| needed.is_none_or(|needed| self.contain_all(needed))).map(|(row, _)| *row)
     }
 }
 
