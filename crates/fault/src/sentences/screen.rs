@@ -23,7 +23,7 @@ pub(super) struct NeededPairs([usize; 6]);
 impl BytePairs {
     pub(super) fn of(text: &str) -> Self {
         let mut has = [false; PLACES];
-        text.as_bytes().windows(2).for_each(|pair| has[place(pair)] = true);
+        text.as_bytes().windows(2).for_each(|pair| has[index_of_pair(pair)] = true);
         Self(has)
     }
 
@@ -39,7 +39,7 @@ impl BytePairs {
 }
 
 #[inline]
-fn place(pair: &[u8]) -> usize {
+fn index_of_pair(pair: &[u8]) -> usize {
     (usize::from(pair[0]) * 37 + usize::from(pair[1])) % PLACES
 }
 
