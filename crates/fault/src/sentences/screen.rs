@@ -47,7 +47,7 @@ fn index_of_pair(pair: &[u8]) -> usize {
 static ROWS: LazyLock<Vec<(&Sentence, Option<NeededPairs>)>> = LazyLock::new(|| {
     let mut times = HashMap::new();
     SENTENCES.iter().flat_map(|row| pairs(row.pattern)).for_each(|pair| *times.entry(pair).or_insert(0) += 1);
-    SENTENCES.iter().map(|row| (row, needed(row.pattern, &times))).collect()
+    SENTENCES.iter().map(|row| (row, rarest_pairs(row.pattern, &times))).collect()
 });
 
 /// The pairs that a row of the table needs.
@@ -55,7 +55,7 @@ pub(super) fn needed_by(row: &Sentence) -> Option<NeededPairs> {
     ROWS.iter().find(|(other, _)| std::ptr::eq(*other, row))?.1
 }
 
-fn needed(pattern: &str, times: &HashMap<usize, usize>) -> Option<NeededPairs> {
+fn rarest_pairs(pattern: &str, times: &HashMap<usize, usize>) -> Option<NeededPairs> {
     let mut pairs: Vec<usize> = pairs(pattern).collect();
     pairs.sort_by_key(|pair| (times[pair], *pair));
     pairs.dedup();
