@@ -95,7 +95,7 @@ fn without_quoted(text: &str) -> Cow<'_, str> {
                 // If a quote is not closed, everything up to the end is the client's.
                 rest = closing_quote(&rest[at + 1..]).map_or("", |end| &rest[at + end + 2..]);
             }
-            (None, Some(at)) => return [&*left, &rest[..at], &*of_form(&rest[at..])].concat().into(),
+            (None, Some(at)) => return [&*left, &rest[..at], &*form_without_value(&rest[at..])].concat().into(),
             (None, None) if left.is_empty() && rest.len() == text.len() => return Cow::Borrowed(text),
             (None, None) => return (left + rest).into(),
         }
@@ -103,7 +103,7 @@ fn without_quoted(text: &str) -> Cow<'_, str> {
 }
 
 /// The message without the value in it.
-fn of_form(text: &str) -> String {
+fn form_without_value(text: &str) -> String {
     if let Some(value) = text.strip_prefix(UNKNOWN_VARIANT) {
         let behind = ["`, expected ", "`, there are no variants"].iter().filter_map(|end| value.rfind(end)).max();
         return ["unknown variant", behind.map_or("", |at| &value[at + 1..])].concat();
