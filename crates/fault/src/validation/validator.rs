@@ -50,13 +50,13 @@ fn collect<'a>(errors: &'a ValidationErrors, place: &str, found: &mut Vec<NamedI
 }
 
 fn issue<'a>(place: &str, error: &'a ValidationError) -> NamedIssue<'a> {
-    let message = error.message.as_deref().map_or_else(|| words(error), Cow::Borrowed);
+    let message = error.message.as_deref().map_or_else(|| message_of_rule(error), Cow::Borrowed);
     NamedIssue { parameter: place.to_owned(), message, code: Some(Cow::Borrowed(&error.code)) }
 }
 
 /// The message for a rule. validator's own text is not used: it contains the name of the rule and all parameters,
 /// including the value that the client sent.
-fn words(error: &ValidationError) -> Cow<'static, str> {
+fn message_of_rule(error: &ValidationError) -> Cow<'static, str> {
     match &*error.code {
         "required" | "required_nested" => "Required.".into(),
         "email" => "Expected an email address.".into(),
