@@ -199,7 +199,7 @@ impl Reader {
     fn are_of_the_type(&self, values: &Value, types: &[&str]) -> Result<(), SchemaError> {
         let list = values.as_array().map(Vec::as_slice);
         for (index, value) in list.unwrap_or(std::slice::from_ref(values)).iter().enumerate() {
-            if !types.is_empty() && !types.iter().any(|name| is_of(value, name)) {
+            if !types.is_empty() && !types.iter().any(|name| is_of_type(value, name)) {
                 let right = format!("remove it, or add its type to {}", types.join(", "));
                 let mut wrong = self.wrong(format!("{value} is not of the type {}", types.join(" or ")), right);
                 wrong.path.extend(list.map(|_| index.to_string()));
@@ -305,7 +305,7 @@ pub fn types(schema: &Value) -> Vec<&str> {
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str).collect()
 }
 
-fn is_of(value: &Value, name: &str) -> bool {
+fn is_of_type(value: &Value, name: &str) -> bool {
     match value {
         Value::Null => name == "null",
         Value::Bool(_) => name == "boolean",
