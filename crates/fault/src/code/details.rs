@@ -189,14 +189,14 @@ impl Reader {
                             format!("keep {name} or {other}"),
                         ))
                     }
-                    None => self.are_of_the_type(&schema[name], &types(schema)),
+                    None => self.check_type_of_values(&schema[name], &types(schema)),
                 }
             }
         }
     }
 
     /// Whether each value of an `enum`, or the value of a `const`, has one of the types next to it.
-    fn are_of_the_type(&self, values: &Value, types: &[&str]) -> Result<(), SchemaError> {
+    fn check_type_of_values(&self, values: &Value, types: &[&str]) -> Result<(), SchemaError> {
         let list = values.as_array().map(Vec::as_slice);
         for (index, value) in list.unwrap_or(std::slice::from_ref(values)).iter().enumerate() {
             if !types.is_empty() && !types.iter().any(|name| is_of_type(value, name)) {
