@@ -35,7 +35,7 @@ fn weights<const N: usize>(headers: &HeaderMap, types: [(&str, &str); N]) -> [u1
     let mut found = [(); N].map(|()| Quality::default());
     let lines = headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes);
     for range in lines.flat_map(elements).filter_map(Range::parse) {
-        found.iter_mut().zip(types).for_each(|(quality, of)| quality.apply(&range, of));
+        found.iter_mut().zip(types).for_each(|(quality, of)| quality.consider(&range, of));
     }
     found.map(|quality| quality.weight)
 }
@@ -55,7 +55,7 @@ struct Quality {
 }
 
 impl Quality {
-    fn apply(&mut self, range: &Range<'_>, of: (&str, &str)) {
+    fn consider(&mut self, range: &Range<'_>, of: (&str, &str)) {
         let specificity = range.fits(of);
         if specificity > self.specificity {
             *self = Self { specificity, weight: range.weight };
