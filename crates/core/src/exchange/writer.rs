@@ -138,7 +138,7 @@ impl<'e> ErrorWriter<'e> {
         add_missing(headers, fault.headers());
         self.expose(headers);
         let (outgoing, error_head) = match self.form.request.rpc {
-            Some(rpc) => rpc::written(&self.form, rpc, fault, (status, is_code_named), headers),
+            Some(rpc) => rpc::write_error(&self.form, rpc, fault, (status, is_code_named), headers),
             None => {
                 let (body, status) = self.form.body_of(fault, status, retained, headers);
                 (OutgoingReply::over_http(status, body), HeaderMap::new())

@@ -66,7 +66,7 @@ fn rarest_pairs(pattern: &str, times: &HashMap<usize, usize>) -> Option<NeededPa
 /// The pairs in the words of a pattern, without its placeholders.
 fn pairs(pattern: &str) -> impl Iterator<Item = usize> {
     let words = pattern.split(['{', '…']).map(|part| part.split_once('}').map_or(part, |(_, words)| words));
-    words.flat_map(|words| words.as_bytes().windows(2).map(place))
+    words.flat_map(|words| words.as_bytes().windows(2).map(index_of_pair))
 }
 
 #[cfg(test)]
