@@ -23,7 +23,8 @@ pub fn shared(operations: &mut [BTreeMap<String, Value>], known: &BTreeMap<Strin
     components
 }
 
-/// The name of the component: `Error413`, or `Error413_2` if another response has the first name.
+/// Adds a response to the components, unless an equal one is there, and returns its name: `Error413`, or `Error413_2` if
+/// another response has the first name.
 fn add_component(components: &mut BTreeMap<String, Value>, status: &str, response: &Value) -> String {
     let names = (1..).map(|count| if count == 1 { format!("Error{status}") } else { format!("Error{status}_{count}") });
     let is_free = |name: &String| components.get(name).is_none_or(|known| known == response);

@@ -182,7 +182,10 @@ proptest! {
             let reparsed = Policy::from_toml("written.toml", &text).unwrap();
             let label = settings.response_settings().label();
             let route = loaded.policy.route_label(label);
-            prop_assert_eq!(decision(&reparsed, &reparsed.settings_without_host().normal), decision(&loaded.policy, settings));
+            prop_assert_eq!(
+                decision(&reparsed, &reparsed.settings_without_host().normal),
+                decision(&loaded.policy, settings)
+            );
             prop_assert_eq!(reading.routes.first().map(|(pattern, _)| pattern.as_str()), route);
         }
     }
