@@ -107,12 +107,12 @@ fn rewrite<'b>(
     }
     let parsed = Parsed::new(body, inner, request, policy);
     let decision = decide(&parsed);
-    decided(&parsed, decision)
+    rewrite_as_decided(&parsed, decision)
 }
 
 /// The steps after the second one.
 #[inline]
-fn decided<'b>(parsed: &Parsed<'_, 'b>, decision: Decision<'_>) -> RewriteDecision<'b> {
+fn rewrite_as_decided<'b>(parsed: &Parsed<'_, 'b>, decision: Decision<'_>) -> RewriteDecision<'b> {
     let text = text(parsed, &decision);
     let details = ReplyDetails::new(parsed, &decision);
     let retained = retained(parsed, &decision);
