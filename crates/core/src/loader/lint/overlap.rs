@@ -31,7 +31,7 @@ fn report_route_without_effect(report: &mut Report<'_>, parts: &[Neighbours<'_>]
     }
     let mut wider = Vec::new();
     for at in loaded.around(part) {
-        for index in parts[at].meeting(pattern).into_iter().filter(|other| (at, *other) != (part, route)) {
+        for index in parts[at].overlapping(pattern).into_iter().filter(|other| (at, *other) != (part, route)) {
             let always = parts[at].patterns[index].covers(pattern);
             wider.push(Wider { place: TablePath::Route(at, index), keys: &loaded.part(at).routes[index].keys, always });
         }
@@ -95,7 +95,7 @@ fn always_sets(tables: &[Wider<'_>], key: &'static str, value: &str) -> bool {
 /// earlier literal decides there, so the setting of the other one is lost.
 fn report_crossing_routes(report: &mut Report<'_>, neighbours: &Neighbours<'_>, part: usize, route: usize) {
     let (loaded, pattern) = (report.loaded, &neighbours.patterns[route]);
-    for other in neighbours.meeting(pattern).into_iter().filter(|other| *other > route) {
+    for other in neighbours.overlapping(pattern).into_iter().filter(|other| *other > route) {
         let its = &neighbours.patterns[other];
         let Some((method, path)) = pattern.common_request(its).filter(|(_, path)| loaded.is_inside(part, path)) else {
             continue;
@@ -158,9 +158,9 @@ impl<'a> Neighbours<'a> {
     }
 
     /// The patterns that match some request that this pattern matches, in their order.
-    fn meeting(&self, pattern: &Pattern) -> Vec<usize> {
+    fn overlapping(&self, pattern: &Pattern) -> Vec<usize> {
         let mut found = Vec::new();
-        self.root.meeting(pattern.segments(), pattern.has_rest(), &mut found);
+        self.root.collect_overlapping(pattern.segments(), pattern.has_rest(), &mut found);
         found.retain(|other| self.patterns[*other].common_request(pattern).is_some());
         found.sort_unstable();
         found
@@ -168,21 +168,21 @@ impl<'a> Neighbours<'a> {
 }
 
 impl Node<'_> {
-    fn meeting(&self, segments: &[Segment], rest: bool, found: &mut Vec<usize>) {
+    fn collect_overlapping(&self, segments: &[Segment], rest: bool, found: &mut Vec<usize>) {
         found.extend(&self.rests);
         let one = self.one.as_deref();
         match segments {
             [] => {
                 found.extend(&self.ends);
                 let below = self.literals.values().chain(one).filter(|_| rest);
-                below.for_each(|node| node.meeting(&[], true, found));
+                below.for_each(|node| node.collect_overlapping(&[], true, found));
             }
             [Segment::Literal(literal), after @ ..] => {
                 let fitting = self.literals.get(&**literal).into_iter().chain(one);
-                fitting.for_each(|node| node.meeting(after, rest, found));
+                fitting.for_each(|node| node.collect_overlapping(after, rest, found));
             }
             [Segment::One, after @ ..] => {
-                self.literals.values().chain(one).for_each(|node| node.meeting(after, rest, found));
+                self.literals.values().chain(one).for_each(|node| node.collect_overlapping(after, rest, found));
             }
         }
     }
@@ -212,7 +212,7 @@ mod tests {
         for pattern in &patterns {
             let meets = |other: &usize| patterns[*other].common_request(pattern).is_some();
             let naive: Vec<_> = (0..patterns.len()).filter(meets).collect();
-            assert_eq!(neighbours.meeting(pattern), naive, "{}", pattern.written());
+            assert_eq!(neighbours.overlapping(pattern), naive, "{}", pattern.written());
         }
     }
 }
