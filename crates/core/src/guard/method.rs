@@ -43,7 +43,7 @@ pub(crate) fn is_plain(head: &Parts) -> bool {
 
 /// Whether the request names at most as many methods as the guards check. Headers are not counted.
 #[inline]
-pub(crate) fn names_few(head: &Parts) -> bool {
+pub(crate) fn names_few_methods(head: &Parts) -> bool {
     matches!(head.method, Method::GET | Method::HEAD)
         || head.uri.query().is_none_or(|query| query.len() < CROWDED_QUERY)
         || is_plain(head)
@@ -161,7 +161,7 @@ mod tests {
         let head =
             |query: &str| Request::builder().method("PUT").uri(format!("/?{query}")).body(()).unwrap().into_parts().0;
         assert_eq!(methods(&head(&query)), Err(TooManyMethods));
-        assert!(!names_few(&head(&query)) && names_few(&head(&query[1..])));
+        assert!(!names_few_methods(&head(&query)) && names_few_methods(&head(&query[1..])));
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl Policy {
     ) -> Result<Matched, Unmatched> {
         let hosts =
             if self.scopes.depend_on_host() { host::hosts(head).ok_or(Unmatched::NoHost)? } else { Hosts::default() };
-        let several = match self.names_methods || overrides || !method::names_few(head) {
+        let several = match self.names_methods || overrides || !method::names_few_methods(head) {
             true => method::methods(head).map_err(|_| Unmatched::TooManyReadings)?,
             false => Vec::new(),
         };
@@ -193,7 +193,7 @@ impl Policy {
         if has_readings(path.as_bytes()) {
             return None;
         }
-        let is_plain = if self.names_methods { method::is_plain(head) } else { method::names_few(head) };
+        let is_plain = if self.names_methods { method::is_plain(head) } else { method::names_few_methods(head) };
         if overrides || !is_plain {
             return None;
         }
