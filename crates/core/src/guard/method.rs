@@ -50,7 +50,7 @@ pub(crate) fn names_few_methods(head: &Parts) -> bool {
 }
 
 /// Whether a service may see another method than the request's own.
-pub(crate) fn names_another(head: &Parts) -> bool {
+pub(crate) fn names_another_method(head: &Parts) -> bool {
     methods(head).map_or(true, |methods| methods.len() > own_spellings(&head.method).count())
 }
 
@@ -174,7 +174,7 @@ mod tests {
         ] {
             let request = Request::builder().method("OPTIONS").uri(uri).header(line.0, line.1);
             assert_eq!(
-                super::names_another(&request.body(()).unwrap().into_parts().0),
+                super::names_another_method(&request.body(()).unwrap().into_parts().0),
                 names_another,
                 "{uri} {line:?}"
             );

@@ -156,7 +156,7 @@ pub(in crate::exchange) fn is_preflight(view: &RequestView<'_>) -> bool {
         // with 101, or run the overriding method.
         && !sent.has(HeaderFlags::UPGRADE)
         && matches!(carries_body(view), BodyPresence::No)
-        && (method::is_plain(head) && !sent.overrides_method() || !method::names_another(head))
+        && (method::is_plain(head) && !sent.overrides_method() || !method::names_another_method(head))
 }
 
 /// Whether a request has a body, which the guard of its type needs to know (G3).
