@@ -46,7 +46,7 @@ impl Scheme {
 
     fn judge_certificate(&self, certificate: Option<&ClientCertificate>) -> Result<Granted, Rejection> {
         let name = certificate.ok_or(AuthFailure::Missing)?.name();
-        let nameless = || Rejection::from(AuthFailure::Invalid).because("the client's certificate has no name");
+        let nameless = || Rejection::from(AuthFailure::Invalid).with_cause("the client's certificate has no name");
         let name = Some(name).filter(|name| !name.is_empty()).ok_or_else(nameless)?;
         self.pass(Some(name), Proof::IdAlone)
     }
@@ -67,7 +67,8 @@ impl Scheme {
             None => None,
             Some(name) => {
                 let cause = "the token's subject cannot be sent in a header, which forward_id requires";
-                let value = id.and_then(header_value).ok_or(Rejection::token(AuthFailure::Invalid).because(cause))?;
+                let value =
+                    id.and_then(header_value).ok_or(Rejection::token(AuthFailure::Invalid).with_cause(cause))?;
                 Some((name.clone(), value))
             }
         };

@@ -93,7 +93,7 @@ impl Rejection {
         Self { token_sent: true, ..why.into() }
     }
 
-    pub(super) fn because(self, cause: &'static str) -> Self {
+    pub(super) fn with_cause(self, cause: &'static str) -> Self {
         Self { cause: Some(AuthCause::Known(cause)), ..self }
     }
 

@@ -83,7 +83,7 @@ impl Tokens {
         let algorithm = token.header.alg.parse().ok().filter(|it| self.algorithms.contains(it));
         let algorithm = algorithm.ok_or(invalid("the token is not signed with an algorithm of the policy"))?;
         let Some(set) = self.keys.current() else {
-            let unknown = Rejection::token(AuthFailure::Unavailable).because("no key set has been fetched yet");
+            let unknown = Rejection::token(AuthFailure::Unavailable).with_cause("no key set has been fetched yet");
             return Err(if self.claims_pass(&token, now) { unknown.unless_keys_change() } else { unknown });
         };
         if !set.0.iter().any(|key| key.verifies(&token, algorithm)) {
@@ -206,7 +206,7 @@ fn misformed_claim(claims: &str) -> &'static str {
 }
 
 fn invalid(cause: &'static str) -> Rejection {
-    Rejection::token(AuthFailure::Invalid).because(cause)
+    Rejection::token(AuthFailure::Invalid).with_cause(cause)
 }
 
 /// A time in seconds since 1970 (RFC 7519 §2); 0 for an earlier time.
