@@ -36,9 +36,9 @@ macro_rules! file_keys {
                 let (own, base) = (types(self), types(base));
                 match if key == stringify!(json) { stringify!(content_types) } else { key } {
                     $(
-                        $($(stringify!($key) => weaker::both(&own.$key, &base.$key, weaker::$reply_weaker),)?)?
-                        $(stringify!($key) => weaker::both(&own.$key, &base.$key, weaker::$guard_weaker),)?
-                        $(stringify!($key) => weaker::both(&own.$key, &base.$key, weaker::$path_weaker),)?
+                        $($(stringify!($key) => weaker::is_weaker(&own.$key, &base.$key, weaker::$reply_weaker),)?)?
+                        $(stringify!($key) => weaker::is_weaker(&own.$key, &base.$key, weaker::$guard_weaker),)?
+                        $(stringify!($key) => weaker::is_weaker(&own.$key, &base.$key, weaker::$path_weaker),)?
                     )*
                     _ => false,
                 }

@@ -6,7 +6,7 @@
 use crate::policy::choice::{BodyLimitPer, LetterCase, Mode, Paths, Preflight};
 
 /// Whether both tables set the key, and the first value requires less.
-pub(super) fn both<T>(own: &Option<T>, base: &Option<T>, weaker: fn(&T, &T) -> bool) -> bool {
+pub(super) fn is_weaker<T>(own: &Option<T>, base: &Option<T>, weaker: fn(&T, &T) -> bool) -> bool {
     matches!((own, base), (Some(own), Some(base)) if weaker(own, base))
 }
 
