@@ -67,7 +67,7 @@ pub(super) fn decide<'k>(parsed: &Parsed<'k, '_>) -> Decision<'k> {
 }
 
 impl CodeSource<'_> {
-    pub(super) const fn by(&self) -> DecidedBy {
+    pub(super) const fn decided_by(&self) -> DecidedBy {
         match self {
             Self::Layer { .. } | Self::UnknownLayer => DecidedBy::Layer,
             Self::Rule(..) => DecidedBy::Rule,

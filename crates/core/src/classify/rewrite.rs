@@ -75,7 +75,7 @@ impl<'b> RewriteDecision<'b> {
             ParsedBody::Envelope(envelope) => fault.with_advice(&envelope.advice),
             _ => fault,
         };
-        let (shape, by) = (shape_of(parsed), Some(source.by()));
+        let (shape, by) = (shape_of(parsed), Some(source.decided_by()));
         let rewrite = Rewrite {
             fault,
             text,
