@@ -156,7 +156,7 @@ impl<'a> OutwardForm<'a> {
         let status = entries().find_map(|entry| entry.status()).unwrap_or(status);
         let name = entries().find_map(|entry| entry.name()).or_else(|| rules.clone().find_map(|rule| rule.name));
         let text = fault.own_text().or_else(|| entries().find_map(|entry| entry.message()).map(Cow::Borrowed));
-        let text = text.or_else(|| only(rules.filter_map(|rule| rule.text)).and_then(message::clean));
+        let text = text.or_else(|| single_item(rules.filter_map(|rule| rule.text)).and_then(message::clean));
         Self {
             name: name.map_or_else(|| dialect.spec().name_of(code, status), Cow::Borrowed),
             text: text.unwrap_or_else(|| {
@@ -197,7 +197,7 @@ pub(crate) fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
     fault.own_text().or_else(|| first().map(Cow::Owned)).unwrap_or_else(|| fault.text())
 }
 
-fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+fn single_item<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
     let first = items.next();
     if items.next().is_some() { None } else { first }
 }
