@@ -22,7 +22,7 @@ pub(crate) fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h
 
 /// The value of that name; `None` if there is none, or more than one.
 #[inline]
-pub(crate) fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+pub(crate) fn single_value<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     if headers.len() > FEW {
         let mut values = headers.get_all(name).iter();
         return values.next().filter(|_| values.next().is_none());

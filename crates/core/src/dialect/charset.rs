@@ -56,7 +56,7 @@ fn charset_of_mark(body: &[u8]) -> Option<(&'static Encoding, usize)> {
 
 /// The charset that the media type of the body names; `None` if it is unknown.
 fn charset_of_type(headers: &HeaderMap) -> Option<&'static Encoding> {
-    let value = fields::only(headers, &CONTENT_TYPE)?.as_bytes();
+    let value = fields::single_value(headers, &CONTENT_TYPE)?.as_bytes();
     if is_bare_type(value) {
         return None;
     }

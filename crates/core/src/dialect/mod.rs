@@ -269,7 +269,7 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<&str> {
 
 /// The type and subtype as bytes, which need not be valid text.
 pub(crate) fn essence(headers: &HeaderMap) -> Option<&[u8]> {
-    fields::only(headers, &CONTENT_TYPE).map(without_parameters)
+    fields::single_value(headers, &CONTENT_TYPE).map(without_parameters)
 }
 
 fn without_parameters(value: &HeaderValue) -> &[u8] {

@@ -86,7 +86,9 @@ fn mark(headers: &mut HeaderMap, status: StatusCode, code: &ErrorCode, seen: &In
 /// The media type of a body that is rewritten in its own format: the received type, if it names that format, else JSON.
 /// The new body is UTF-8.
 pub(super) fn kept_type(headers: &HeaderMap, format: &str) -> HeaderValue {
-    let Some(value) = fields::only(headers, &CONTENT_TYPE) else { return HeaderValue::from_static("application/json") };
+    let Some(value) = fields::single_value(headers, &CONTENT_TYPE) else {
+        return HeaderValue::from_static("application/json");
+    };
     let lower = value.to_str().unwrap_or_default().to_ascii_lowercase();
     let is_named = lower.contains(format);
     match (is_named, !lower.contains("charset") || lower.contains("utf-8")) {

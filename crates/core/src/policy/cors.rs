@@ -72,7 +72,7 @@ impl Cors {
 
     /// The value of `access-control-allow-origin` for a request; `None` if its origin is not allowed.
     pub(crate) fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        let sent = fields::only(headers, &ORIGIN)?;
+        let sent = fields::single_value(headers, &ORIGIN)?;
         let origin = Origin::parse(sent.to_str().ok()?)?;
         match &self.origins {
             None => Some(HeaderValue::from_static("*")),

@@ -90,7 +90,8 @@ impl ColdState {
         let deadline = view.sent.call.and_then(|call| call.timeout);
         let counts_whole = view.stream_limit_per == Some(BodyLimitPer::Body);
         let is_traced = view.sent.has(HeaderFlags::TRACED);
-        let traceparent = if is_traced { fields::only(&view.head.headers, &TRACEPARENT).cloned() } else { None };
+        let traceparent =
+            if is_traced { fields::single_value(&view.head.headers, &TRACEPARENT).cloned() } else { None };
         let origin = config.policy().cors().and_then(|cors| cors.allowed(&view.head.headers));
         let is_plain = origin.is_none() && notes.is_none() && deadline.is_none() && traceparent.is_none();
         if is_plain && !uses_path && !has_time && !counts_whole {
