@@ -185,7 +185,7 @@ fn add_missing(headers: &mut HeaderMap, list: HeaderName, names: &[&str]) {
 fn add_to_list(headers: &mut HeaderMap, name: HeaderName, missing: &str) {
     if let http::header::Entry::Occupied(mut lines) = headers.entry(&name)
         && let Some(last) = lines.iter_mut().next_back()
-        && let Some(extended) = extended(last, missing)
+        && let Some(extended) = with_name_added(last, missing)
     {
         *last = extended;
         return;
@@ -199,7 +199,7 @@ fn is_listed(headers: &HeaderMap, names: &HeaderName, name: &str) -> bool {
     headers.get_all(names).iter().any(|line| list(line).any(|it| it.eq_ignore_ascii_case(name)))
 }
 
-fn extended(line: &HeaderValue, missing: &str) -> Option<HeaderValue> {
+fn with_name_added(line: &HeaderValue, missing: &str) -> Option<HeaderValue> {
     let line = line.to_str().ok()?.trim_end_matches([' ', '\t', ',']);
     HeaderValue::try_from(if line.is_empty() { missing.to_owned() } else { format!("{line}, {missing}") }).ok()
 }
