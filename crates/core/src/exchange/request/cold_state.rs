@@ -69,11 +69,11 @@ impl ColdState {
         {
             return None;
         }
-        Self::noted(view, notes, settings, config)
+        Self::with_notes(view, notes, settings, config)
     }
 
     #[inline(never)]
-    fn noted(
+    fn with_notes(
         view: &RequestView<'_>,
         mut notes: Option<Box<EventFields>>,
         settings: &ResponseSettings,
