@@ -112,7 +112,7 @@ fn read_shared(scheme: AuthScheme, table: &Table<'_>) -> AuthScheme {
     let scheme = table.set(scheme, "challenge", Value::text, AuthScheme::challenge);
     let scheme = table.set(scheme, "timeout", Value::duration, AuthScheme::timeout);
     let Some(messages) = table.table("messages") else { return scheme };
-    messages.only(&["missing", "malformed", "invalid", "expired", "no_email", "unavailable"]);
+    messages.refuse_all_except(&["missing", "malformed", "invalid", "expired", "no_email", "unavailable"]);
     let scheme = messages.set(scheme, "missing", Value::owned, AuthScheme::missing);
     let scheme = messages.set(scheme, "malformed", Value::owned, AuthScheme::malformed);
     let scheme = messages.set(scheme, "invalid", Value::owned, AuthScheme::invalid);

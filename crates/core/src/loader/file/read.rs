@@ -132,7 +132,7 @@ impl<'a> Table<'a> {
     }
 
     /// Refuses all keys except these.
-    pub(super) fn only(&self, known: &[&'static str]) {
+    pub(super) fn refuse_all_except(&self, known: &[&'static str]) {
         let unknown =
             self.in_order().filter(|key| !known.contains(&key.get_ref().as_ref()) && !self.is_known(key.get_ref()));
         for key in unknown.take_while(|_| !self.mistakes().is_full()) {
@@ -149,7 +149,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Like [`only`](Self::only), for a table in which an unknown name may be a credential: names are not quoted.
+    /// Like [`refuse_all_except`](Self::only), for a table in which an unknown name may be a credential: names are not quoted.
     pub(super) fn only_unquoted(&self, known: &[&'static str], right: &str) {
         let may_be_quoted = |name: &str| is_word(name) || is_slip(name, known);
         match self.in_order().find(|key| !may_be_quoted(key.get_ref())) {
@@ -157,7 +157,7 @@ impl<'a> Table<'a> {
                 let wrong = "the table has an unknown key".to_owned();
                 self.document.add(self.document.error_at(key.span(), &self.key, wrong, right.to_owned()));
             }
-            None => self.only(known),
+            None => self.refuse_all_except(known),
         }
     }
 

@@ -13,7 +13,7 @@ const KEYS: [&str; 10] =
     ["when", "code", "message", "details", "issues", "request_id", "codes", "media_type", "id_header", "write"];
 
 pub(super) fn read(name: &str, table: &Table<'_>, codes: &Codes) -> BodyShape {
-    table.only(&KEYS);
+    table.refuse_all_except(&KEYS);
     let when = table.table("when");
     let shape = when.iter().flat_map(Table::values).fold(BodyShape::new(name), |shape, (place, value)| {
         let expected = table.keep(expected(&value));
@@ -39,7 +39,7 @@ pub(super) fn read(name: &str, table: &Table<'_>, codes: &Codes) -> BodyShape {
 }
 
 fn read_issues(table: &Table<'_>) -> ShapeIssues {
-    table.only(&["list", "path", "message", "code", "notation"]);
+    table.refuse_all_except(&["list", "path", "message", "code", "notation"]);
     let issues = ShapeIssues::new(table.read_required("list", Value::owned).unwrap_or_default());
     let issues = table.set(issues, "path", Value::owned, ShapeIssues::path);
     let issues = table.set(issues, "message", Value::owned, ShapeIssues::message);
@@ -67,7 +67,7 @@ fn expected(value: &Value<'_>) -> Result<Expected, PolicyError> {
             let right = "write a JSON type, a value, or { is = \"a text\" } for a fixed text";
             let table = value.table(right)?;
             let is = table.get("is").ok_or_else(|| value.error("a table is not a condition", right))?;
-            table.only(&["is"]);
+            table.refuse_all_except(&["is"]);
             is.owned().map(Expected::Text)
         }
         _ => Err(value.error(

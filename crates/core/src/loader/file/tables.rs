@@ -16,7 +16,7 @@ use crate::policy::{Budget, PolicyBuilder, Route, Scope, Trust, cors, scope};
 
 /// Refuses tables that no policy has.
 pub(super) fn check_root(root: &Table<'_>) {
-    root.only(&[
+    root.refuse_all_except(&[
         "version",
         "include",
         "base",
@@ -103,7 +103,7 @@ pub(super) fn check_scope(root: &Table<'_>, parent: Option<&Parent>) {
 }
 
 pub(super) fn read_scope(table: &Table<'_>) -> Scope {
-    table.only(&["hosts", "prefix", "upstream", "upstream_timeout", "stall_timeout"]);
+    table.refuse_all_except(&["hosts", "prefix", "upstream", "upstream_timeout", "stall_timeout"]);
     let mut scope = Scope::new();
     let host = |host: &Value<'_>| host.checked(scope::check_host);
     scope.hosts = table.read("hosts", |hosts| hosts.each(host)).unwrap_or_default();
@@ -144,32 +144,32 @@ impl<'a> BaseTable<'_, 'a> {
 pub(super) fn read_process_wide(place: &TablePath, table: &BaseTable<'_, '_>, builder: &mut PolicyBuilder) {
     match place {
         TablePath::RequestId => {
-            table.table.only(&["trust", "traceparent", "upstream"]);
+            table.table.refuse_all_except(&["trust", "traceparent", "upstream"]);
             table.put("trust", |trust| Ok(trust.word::<Trust>()? == Trust::Valid), &mut builder.ids.trust_valid);
             table.put("traceparent", Value::boolean, &mut builder.ids.traceparent);
             table.put("upstream", Value::boolean, &mut builder.ids.upstream);
         }
         TablePath::Rpc => {
-            table.table.only(&["domain"]);
+            table.table.refuse_all_except(&["domain"]);
             table.put("domain", |domain| Ok(Some(domain.owned()?.into())), &mut builder.rpc_domain);
         }
         TablePath::Observe => {
-            table.table.only(&["bodies"]);
+            table.table.refuse_all_except(&["bodies"]);
             table.put("bodies", Value::boolean, &mut builder.observes_bodies);
         }
         TablePath::Advice => {
-            table.table.only(&["retry", "docs"]);
+            table.table.refuse_all_except(&["retry", "docs"]);
             table.put("retry", Value::boolean, &mut builder.advice.retry);
             table.put("docs", |docs| Ok(Some(docs.owned()?.into())), &mut builder.advice.docs);
         }
         TablePath::Cors => {
-            table.table.only(&["origins", "credentials"]);
+            table.table.refuse_all_except(&["origins", "credentials"]);
             let cors = builder.cors.get_or_insert_default();
             table.put("origins", read_origins, &mut cors.origins);
             table.put("credentials", Value::boolean, &mut cors.credentials);
         }
         TablePath::Proxy => {
-            table.table.only(&["name"]);
+            table.table.refuse_all_except(&["name"]);
             let name = table.table.read_required("name", Value::owned);
             builder.proxy_name = builder.proxy_name.take().or(name);
         }
@@ -190,7 +190,7 @@ fn read_origins(origins: &Value<'_>) -> Result<Vec<String>, PolicyError> {
 }
 
 fn read_budget(budget: &mut Budget, table: &BaseTable<'_, '_>) {
-    table.table.only(&["max_bytes", "timeout"]);
+    table.table.refuse_all_except(&["max_bytes", "timeout"]);
     table.put("max_bytes", Value::size, &mut budget.max_bytes);
     table.put("timeout", Value::duration, &mut budget.timeout);
 }
@@ -202,7 +202,7 @@ pub(super) fn read_route(table: &Table<'_>, files: &mut NamedFiles<'_>) -> Route
 
 /// Reads the keys that both `[defaults]` and a route may have.
 pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str], files: &mut NamedFiles<'_>) -> TableSettings {
-    table.only(&[TableSettings::NAMES, more].concat());
+    table.refuse_all_except(&[TableSettings::NAMES, more].concat());
     TableSettings::read(table, files)
 }
 
@@ -211,7 +211,7 @@ pub(super) const UNKNOWN_HEADER: &str = "x-unknown";
 const UNKNOWN_CODE: ErrorCode = ErrorCode::custom("stands_for_a_code_whose_name_is_wrong", 500);
 
 pub(super) fn read_header(table: &Table<'_>) -> RequiredHeader {
-    table.only(&["name", "pattern", "missing", "invalid"]);
+    table.refuse_all_except(&["name", "pattern", "missing", "invalid"]);
     let header = RequiredHeader::new(table.read_required("name", Value::text).unwrap_or(UNKNOWN_HEADER));
     let header = table.set(header, "pattern", Value::text, RequiredHeader::pattern);
     let header = table.set(header, "missing", Value::owned, RequiredHeader::missing);
@@ -219,7 +219,7 @@ pub(super) fn read_header(table: &Table<'_>) -> RequiredHeader {
 }
 
 pub(super) fn read_code(table: &Table<'_>) -> ErrorCode {
-    table.only(&["code", "status", "grpc", "jsonrpc", "retry", "message", "docs", "details"]);
+    table.refuse_all_except(&["code", "status", "grpc", "jsonrpc", "retry", "message", "docs", "details"]);
     let name = table.required("code");
     let status = table.read_required("status", Value::error_status);
     let own = |name: &Value<'_>| {
@@ -238,7 +238,17 @@ pub(super) fn read_code(table: &Table<'_>) -> ErrorCode {
 }
 
 pub(super) fn read_rule(table: &Table<'_>, codes: &Codes) -> MapRule {
-    table.only(&["status", "code", "message", "content_type", "route", "message_pattern", "to", "to_status", "say"]);
+    table.refuse_all_except(&[
+        "status",
+        "code",
+        "message",
+        "content_type",
+        "route",
+        "message_pattern",
+        "to",
+        "to_status",
+        "say",
+    ]);
     let to = table.read_required("to", |to| to.known_code(codes));
     let rule = MapRule::to(to.unwrap_or(ErrorCode::OTHER));
     let rule = table.set(rule, "status", Value::error_status, MapRule::status);
@@ -252,7 +262,7 @@ pub(super) fn read_rule(table: &Table<'_>, codes: &Codes) -> MapRule {
 }
 
 pub(super) fn read_outward(table: &Table<'_>, codes: &Codes) -> OutwardRule {
-    table.only(&["codes", "name", "message", "status"]);
+    table.refuse_all_except(&["codes", "name", "message", "status"]);
     let elements = table.read_required("codes", Value::elements).unwrap_or_default();
     let rule = OutwardRule::new(elements.iter().filter_map(|code| table.keep(code.known_code(codes))));
     let rule = table.set(rule, "name", Value::owned, OutwardRule::name);
