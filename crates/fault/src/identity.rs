@@ -161,14 +161,14 @@ impl Identity {
                 self.scheme()
             )));
         };
-        serde_json::from_str(claims).map_err(|_| mistake(misfit::<T>(claims)))
+        serde_json::from_str(claims).map_err(|_| mistake(why_claims_do_not_fit::<T>(claims)))
     }
 }
 
 /// Which claim does not fit, and why. For the log.
 #[cfg(feature = "jwt")]
 #[cold]
-fn misfit<T: DeserializeOwned>(claims: &str) -> String {
+fn why_claims_do_not_fit<T: DeserializeOwned>(claims: &str) -> String {
     let parsed = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(claims));
     let reason = match parsed {
         Err(error) => format!("{}: {}", error.path(), without_values(&error.inner().to_string())),
