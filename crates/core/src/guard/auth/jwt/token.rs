@@ -93,13 +93,14 @@ impl Tokens {
         }
         let claims: Claims =
             serde_json::from_str(&token.claims).map_err(|_| invalid(misformed_claim(&token.claims)))?;
-        claims.meet(&self.settings, now())?;
+        claims.check_against(&self.settings, now())?;
         Ok(VerifiedToken { subject: claims.sub, claims: token.claims })
     }
 
     /// Whether the token's claims pass. If they do not, no key could change that, so no keys are fetched for it.
     fn claims_pass(&self, token: &Token<'_>, now: &dyn Fn() -> SystemTime) -> bool {
-        serde_json::from_str(&token.claims).is_ok_and(|claims: Claims| claims.meet(&self.settings, now()).is_ok())
+        serde_json::from_str(&token.claims)
+            .is_ok_and(|claims: Claims| claims.check_against(&self.settings, now()).is_ok())
     }
 }
 
@@ -152,7 +153,7 @@ impl VerifyingKey {
 }
 
 impl Claims {
-    fn meet(&self, settings: &JwtSettings, now: SystemTime) -> Result<(), Rejection> {
+    fn check_against(&self, settings: &JwtSettings, now: SystemTime) -> Result<(), Rejection> {
         if settings.issuer.as_ref().is_some_and(|issuer| self.iss.as_ref() != Some(issuer)) {
             return Err(invalid("the token is from another issuer"));
         }
