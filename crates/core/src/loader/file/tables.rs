@@ -133,7 +133,12 @@ pub(super) struct BaseTable<'t, 'a> {
 }
 
 impl<'a> BaseTable<'_, 'a> {
-    fn put<T>(&self, key: &str, read: impl FnOnce(&Value<'a>) -> Result<T, PolicyError>, place: &mut T) {
+    fn set_unless_overridden<T>(
+        &self,
+        key: &str,
+        read: impl FnOnce(&Value<'a>) -> Result<T, PolicyError>,
+        place: &mut T,
+    ) {
         if let Some(value) = self.table.read(key, read).filter(|_| !self.overridden.iter().any(|it| it == key)) {
             *place = value;
         }
@@ -145,28 +150,32 @@ pub(super) fn read_process_wide(place: &TablePath, table: &BaseTable<'_, '_>, bu
     match place {
         TablePath::RequestId => {
             table.table.refuse_all_except(&["trust", "traceparent", "upstream"]);
-            table.put("trust", |trust| Ok(trust.word::<Trust>()? == Trust::Valid), &mut builder.ids.trust_valid);
-            table.put("traceparent", Value::boolean, &mut builder.ids.traceparent);
-            table.put("upstream", Value::boolean, &mut builder.ids.upstream);
+            table.set_unless_overridden(
+                "trust",
+                |trust| Ok(trust.word::<Trust>()? == Trust::Valid),
+                &mut builder.ids.trust_valid,
+            );
+            table.set_unless_overridden("traceparent", Value::boolean, &mut builder.ids.traceparent);
+            table.set_unless_overridden("upstream", Value::boolean, &mut builder.ids.upstream);
         }
         TablePath::Rpc => {
             table.table.refuse_all_except(&["domain"]);
-            table.put("domain", |domain| Ok(Some(domain.owned()?.into())), &mut builder.rpc_domain);
+            table.set_unless_overridden("domain", |domain| Ok(Some(domain.owned()?.into())), &mut builder.rpc_domain);
         }
         TablePath::Observe => {
             table.table.refuse_all_except(&["bodies"]);
-            table.put("bodies", Value::boolean, &mut builder.observes_bodies);
+            table.set_unless_overridden("bodies", Value::boolean, &mut builder.observes_bodies);
         }
         TablePath::Advice => {
             table.table.refuse_all_except(&["retry", "docs"]);
-            table.put("retry", Value::boolean, &mut builder.advice.retry);
-            table.put("docs", |docs| Ok(Some(docs.owned()?.into())), &mut builder.advice.docs);
+            table.set_unless_overridden("retry", Value::boolean, &mut builder.advice.retry);
+            table.set_unless_overridden("docs", |docs| Ok(Some(docs.owned()?.into())), &mut builder.advice.docs);
         }
         TablePath::Cors => {
             table.table.refuse_all_except(&["origins", "credentials"]);
             let cors = builder.cors.get_or_insert_default();
-            table.put("origins", read_origins, &mut cors.origins);
-            table.put("credentials", Value::boolean, &mut cors.credentials);
+            table.set_unless_overridden("origins", read_origins, &mut cors.origins);
+            table.set_unless_overridden("credentials", Value::boolean, &mut cors.credentials);
         }
         TablePath::Proxy => {
             table.table.refuse_all_except(&["name"]);
@@ -191,8 +200,8 @@ fn read_origins(origins: &Value<'_>) -> Result<Vec<String>, PolicyError> {
 
 fn read_budget(budget: &mut Budget, table: &BaseTable<'_, '_>) {
     table.table.refuse_all_except(&["max_bytes", "timeout"]);
-    table.put("max_bytes", Value::size, &mut budget.max_bytes);
-    table.put("timeout", Value::duration, &mut budget.timeout);
+    table.set_unless_overridden("max_bytes", Value::size, &mut budget.max_bytes);
+    table.set_unless_overridden("timeout", Value::duration, &mut budget.timeout);
 }
 
 pub(super) fn read_route(table: &Table<'_>, files: &mut NamedFiles<'_>) -> Route {
