@@ -73,30 +73,30 @@ impl RequestFlags {
     }
 
     #[inline]
-    fn is(self, bit: u16) -> bool {
+    fn has_flag(self, bit: u16) -> bool {
         self.bits & bit != 0
     }
 
     #[inline]
     pub(in crate::exchange) fn is_head(self) -> bool {
-        self.is(Self::HEAD)
+        self.has_flag(Self::HEAD)
     }
 
     #[inline]
     pub(in crate::exchange) fn is_http1(self) -> bool {
-        self.is(Self::HTTP1)
+        self.has_flag(Self::HTTP1)
     }
 
     /// The request has a body, which has arrived or will.
     pub(in crate::exchange) fn has_body(self) -> bool {
-        self.is(Self::BODY)
+        self.has_flag(Self::BODY)
     }
 
     /// The format of the request's body: one that OAuth servers accept, or another (R10).
     pub(in crate::exchange) fn body_format(self) -> BodyFormat {
-        if self.is(Self::FORM) {
+        if self.has_flag(Self::FORM) {
             BodyFormat::Form
-        } else if self.is(Self::JSON) {
+        } else if self.has_flag(Self::JSON) {
             BodyFormat::Json
         } else {
             BodyFormat::Other
@@ -105,7 +105,7 @@ impl RequestFlags {
 
     /// Whether the client only sends its body after a `100 Continue`, because it sent `Expect: 100-continue`.
     pub(in crate::exchange) fn expects(self) -> bool {
-        self.is(Self::EXPECTS)
+        self.has_flag(Self::EXPECTS)
     }
 
     /// The `100 Continue` was sent.
@@ -115,17 +115,17 @@ impl RequestFlags {
 
     /// Whether the rest of the body has a declared length, and is cheap to drop.
     pub(in crate::exchange) fn has_cheap_rest(self) -> bool {
-        self.is(Self::CHEAP_REST)
+        self.has_flag(Self::CHEAP_REST)
     }
 
     /// Whether the client prefers RFC 9457 to the envelope, and the route lets it choose (R11).
     pub(in crate::exchange) fn prefers_problem(self) -> bool {
-        self.is(Self::PROBLEM)
+        self.has_flag(Self::PROBLEM)
     }
 
     /// Whether the client prefers a page to JSON (R16).
     pub(in crate::exchange) fn prefers_page(self) -> bool {
-        self.rpc.is_none() && self.is(Self::PAGE)
+        self.rpc.is_none() && self.has_flag(Self::PAGE)
     }
 
     /// The same facts, for a client without a preference (R11, R16).
@@ -136,12 +136,12 @@ impl RequestFlags {
     /// Whether trailers at the end of a body reach the client. With HTTP/1 they may as well, because a proxy may
     /// translate gRPC-Web.
     pub(in crate::exchange) fn takes_trailers(self) -> bool {
-        self.is(Self::TRAILERS)
+        self.has_flag(Self::TRAILERS)
     }
 
     /// How to measure the messages of the body, if the limit counts messages (P1).
     pub(in crate::exchange) fn messages(self) -> Option<Messages> {
-        let rpc = self.rpc.filter(|_| self.is(Self::STREAM))?;
+        let rpc = self.rpc.filter(|_| self.has_flag(Self::STREAM))?;
         Some(Messages { frames: MessageDecoder::new(rpc.is_text()), rest_is_free: !self.is_http1() })
     }
 }
