@@ -133,7 +133,7 @@ impl SourceFiles {
         let text = env.load_text(path, MAX_FILE_BYTES)?;
         let parent = Parent { file, is_base, location: name.location() };
         let text = Text::new(&path.display().to_string(), text, Some(parent));
-        if let Some(twice) = self.texts.iter().find(|other| other.is(&text)) {
+        if let Some(twice) = self.texts.iter().find(|other| other.is_same_file(&text)) {
             let wrong = format!("{} is part of the policy already", twice.name);
             return Err(
                 name.error(wrong, "name each file once, and never a file that includes this one or uses it as a base")
@@ -155,7 +155,7 @@ impl Text {
         Self { name: name.to_owned(), text, parent, folder, canonical: path.canonicalize().ok() }
     }
 
-    fn is(&self, other: &Self) -> bool {
+    fn is_same_file(&self, other: &Self) -> bool {
         self.name == other.name || self.canonical.is_some() && self.canonical == other.canonical
     }
 }
