@@ -64,8 +64,8 @@ const KEYWORDS: [Keyword; 20] = [
     row("anyOf", KeywordScope::Alone, |it, value| it.schemas(value)),
     row("title", KeywordScope::Any, |it, value| it.text(value)),
     row("description", KeywordScope::Any, |it, value| it.text(value)),
-    row("deprecated", KeywordScope::Any, |it, value| it.is(value, value.is_boolean(), "true or false")),
-    row("examples", KeywordScope::Any, |it, value| it.is(value, value.is_array(), "a list in brackets")),
+    row("deprecated", KeywordScope::Any, |it, value| it.require(value, value.is_boolean(), "true or false")),
+    row("examples", KeywordScope::Any, |it, value| it.require(value, value.is_array(), "a list in brackets")),
     row("$schema", KeywordScope::Any, |it, value| it.dialect(value)),
 ];
 
@@ -120,7 +120,7 @@ impl Reader {
         SchemaError { path: self.path.clone(), wrong: wrong.into(), right: right.into(), lacks: false, is_name: false }
     }
 
-    fn is(&self, value: &Value, right: bool, what: &str) -> Result<(), SchemaError> {
+    fn require(&self, value: &Value, right: bool, what: &str) -> Result<(), SchemaError> {
         let kind = match value {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
@@ -134,7 +134,7 @@ impl Reader {
 
     fn schema(&mut self, schema: &Value) -> Result<(), SchemaError> {
         let Some(members) = schema.as_object() else {
-            return self.is(schema, false, "a schema, as in { type = \"string\" }");
+            return self.require(schema, false, "a schema, as in { type = \"string\" }");
         };
         if self.depth == MAX_DEPTH {
             return Err(self.wrong(format!("the schema is deeper than {MAX_DEPTH} levels"), "make it flatter"));
@@ -225,7 +225,7 @@ impl Reader {
     fn types(&self, value: &Value) -> Result<(), SchemaError> {
         let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
         for one in list {
-            self.is(one, one.is_string(), "the name of a type, or a list of them")?;
+            self.require(one, one.is_string(), "the name of a type, or a list of them")?;
             let name = one.as_str().unwrap_or_default();
             if !TYPES.contains(&name) {
                 return Err(
@@ -241,7 +241,7 @@ impl Reader {
     }
 
     fn named_schemas(&mut self, value: &Value) -> Result<(), SchemaError> {
-        self.is(value, value.is_object(), "a table of schemas by name")?;
+        self.require(value, value.is_object(), "a table of schemas by name")?;
         let mut members = value.as_object().into_iter().flatten();
         // These keys exist in every JavaScript object.
         if let Some(name) = ["__proto__", "constructor"].into_iter().find(|name| value.get(name).is_some()) {
@@ -252,7 +252,7 @@ impl Reader {
     }
 
     fn schemas(&mut self, value: &Value) -> Result<(), SchemaError> {
-        self.is(value, value.is_array(), "a list of schemas")?;
+        self.require(value, value.is_array(), "a list of schemas")?;
         let list = value.as_array().map_or(&[][..], Vec::as_slice);
         self.is_not_empty(list.len(), "write a schema for each form")?;
         list.iter().enumerate().try_for_each(|(index, one)| self.within(index.to_string(), |it| it.schema(one)))
@@ -260,30 +260,34 @@ impl Reader {
 
     fn names(&self, value: &Value) -> Result<(), SchemaError> {
         let names = value.as_array().is_some_and(|list| list.iter().all(Value::is_string));
-        self.is(value, names, "a list of names")
+        self.require(value, names, "a list of names")
     }
 
     fn values(&self, value: &Value) -> Result<(), SchemaError> {
-        self.is(value, value.is_array(), "a list of values")?;
+        self.require(value, value.is_array(), "a list of values")?;
         let list = value.as_array().map_or(&[][..], Vec::as_slice);
         self.is_not_empty(list.len(), "list the allowed values")?;
         list.iter().try_for_each(|one| self.scalar(one))
     }
 
     fn scalar(&self, value: &Value) -> Result<(), SchemaError> {
-        self.is(value, !value.is_array() && !value.is_object(), "texts, numbers, true, false")
+        self.require(value, !value.is_array() && !value.is_object(), "texts, numbers, true, false")
     }
 
     fn count(&self, value: &Value) -> Result<(), SchemaError> {
-        self.is(value, value.as_u64().is_some_and(|count| u32::try_from(count).is_ok()), "a whole number of 0 or more")
+        self.require(
+            value,
+            value.as_u64().is_some_and(|count| u32::try_from(count).is_ok()),
+            "a whole number of 0 or more",
+        )
     }
 
     fn number(&self, value: &Value) -> Result<(), SchemaError> {
-        self.is(value, value.is_number(), "a number")
+        self.require(value, value.is_number(), "a number")
     }
 
     fn text(&self, value: &Value) -> Result<(), SchemaError> {
-        self.is(value, value.is_string(), "a text in quotes")
+        self.require(value, value.is_string(), "a text in quotes")
     }
 
     fn dialect(&self, value: &Value) -> Result<(), SchemaError> {
