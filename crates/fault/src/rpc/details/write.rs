@@ -32,7 +32,7 @@ impl RpcError<'_> {
         // If there are many violations, the metadata leave half of the room for them.
         let mut share = room - list_len(&violations).min(room / 2);
         room -= share;
-        let info = info.list(3, fitting(metadata, &mut share));
+        let info = info.list(3, messages_that_fit(metadata, &mut share));
         let list = self.bad_request(violations, room + share);
         Some([PackedDetail::pack(ERROR_INFO, info)].into_iter().chain(others).chain(list).collect())
     }
@@ -49,7 +49,7 @@ impl RpcError<'_> {
 
     fn bad_request(self, violations: Vec<Message>, room: usize) -> Option<PackedDetail> {
         let mut room = room.checked_sub(framed(BAD_REQUEST, 0))?;
-        let list = fitting(violations, &mut room);
+        let list = messages_that_fit(violations, &mut room);
         (!list.is_empty()).then(|| PackedDetail::pack(BAD_REQUEST, Message::default().list(1, list)))
     }
 
@@ -78,7 +78,7 @@ fn reason_of(code: &str) -> Option<String> {
 }
 
 /// As many of the messages as fit as a repeated field, in order.
-fn fitting(messages: Vec<Message>, room: &mut usize) -> Vec<Message> {
+fn messages_that_fit(messages: Vec<Message>, room: &mut usize) -> Vec<Message> {
     let fits = |message: &Message| match room.checked_sub(message.field_len()) {
         Some(left) => {
             *room = left;
