@@ -26,7 +26,7 @@ impl RpcError<'_> {
     pub fn details(self, room: usize) -> Option<Vec<PackedDetail>> {
         let info = Message::default().text(1, &self.code.to_ascii_uppercase()).text(2, self.domain);
         let others: Vec<_> = [self.request_info(), self.retry_info()].into_iter().flatten().collect();
-        let fixed = framed(ERROR_INFO, info.len()) + others.iter().map(PackedDetail::framed).sum::<usize>();
+        let fixed = max_framed_len(ERROR_INFO, info.len()) + others.iter().map(PackedDetail::framed).sum::<usize>();
         let mut room = room.checked_sub(fixed)?;
         let (metadata, violations) = self.variable();
         // If there are many violations, the metadata leave half of the room for them.
@@ -48,7 +48,7 @@ impl RpcError<'_> {
     }
 
     fn bad_request(self, violations: Vec<Message>, room: usize) -> Option<PackedDetail> {
-        let mut room = room.checked_sub(framed(BAD_REQUEST, 0))?;
+        let mut room = room.checked_sub(max_framed_len(BAD_REQUEST, 0))?;
         let list = messages_that_fit(violations, &mut room);
         (!list.is_empty()).then(|| PackedDetail::pack(BAD_REQUEST, Message::default().list(1, list)))
     }
@@ -91,11 +91,11 @@ fn messages_that_fit(messages: Vec<Message>, room: &mut usize) -> Vec<Message> {
 
 /// The length of these violations as a list.
 fn list_len(violations: &[Message]) -> usize {
-    if violations.is_empty() { 0 } else { framed(BAD_REQUEST, violations.iter().map(Message::field_len).sum()) }
+    if violations.is_empty() { 0 } else { max_framed_len(BAD_REQUEST, violations.iter().map(Message::field_len).sum()) }
 }
 
 /// The most bytes that a detail takes in a google.rpc.Status: with the tags and lengths around it, and around its name.
-fn framed(name: &str, length: usize) -> usize {
+fn max_framed_len(name: &str, length: usize) -> usize {
     const LENGTH: usize = 5;
 
     (1 + LENGTH) + (2 + TYPE_URL.len() + name.len()) + (1 + LENGTH) + length
@@ -111,7 +111,7 @@ impl PackedDetail {
         Message::default().text(1, &format!("{TYPE_URL}{}", self.name)).bytes(2, &self.value)
     }
 
-    fn framed(&self) -> usize {
-        framed(self.name, self.value.len())
+    fn max_framed_len(&self) -> usize {
+        max_framed_len(self.name, self.value.len())
     }
 }
