@@ -8,13 +8,13 @@ const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
 /// Whether the text contains this byte.
 #[inline]
 pub fn has_byte(text: &[u8], byte: u8) -> bool {
-    any(text, |eight| equal(eight, byte))
+    any_word(text, |eight| equal(eight, byte))
 }
 
 /// Whether the text contains any of these bytes.
 #[inline]
 pub fn has_any<const N: usize>(text: &[u8], bytes: [u8; N]) -> bool {
-    any(text, |eight| bytes.iter().fold(0, |found, byte| found | equal(eight, *byte)))
+    any_word(text, |eight| bytes.iter().fold(0, |found, byte| found | equal(eight, *byte)))
 }
 
 /// Whether the text is printable ASCII.
@@ -26,7 +26,7 @@ pub(super) fn is_plain(text: &[u8]) -> bool {
 /// Whether the text is printable ASCII, and contains none of these bytes.
 #[inline]
 pub(super) fn is_plain_without<const N: usize>(text: &[u8], bytes: [u8; N]) -> bool {
-    !any(text, |eight| {
+    !any_word(text, |eight| {
         let special = eight | controls(eight) | equal(eight, 0x7f);
         bytes.iter().fold(special, |found, byte| found | equal(eight, *byte))
     })
@@ -35,12 +35,12 @@ pub(super) fn is_plain_without<const N: usize>(text: &[u8], bytes: [u8; N]) -> b
 /// Whether the text contains a character that JSON escapes.
 #[inline]
 pub fn has_escape(text: &[u8]) -> bool {
-    any(text, |eight| controls(eight) | equal(eight, b'"') | equal(eight, b'\\'))
+    any_word(text, |eight| controls(eight) | equal(eight, b'"') | equal(eight, b'\\'))
 }
 
 /// Whether `found` sets the highest bit of any byte, for any eight bytes of the text.
 #[inline(always)]
-fn any(text: &[u8], found: impl Fn(u64) -> u64) -> bool {
+fn any_word(text: &[u8], found: impl Fn(u64) -> u64) -> bool {
     let Some(first) = text.first() else { return false };
     let mut filled = [*first; 8];
     let last = match text.last_chunk() {
@@ -90,7 +90,7 @@ mod tests {
     fn prop_byte() -> impl proptest::strategy::Strategy<Value = u8> {
         use proptest::prelude::*;
         prop_oneof![
-            any::<u8>(),
+            any_word::<u8>(),
             proptest::sample::select(vec![
                 0, 1, 0x1f, b' ', b'!', b'"', b'#', b'[', b'\\', b']', b'~', 0x7f, 0x80, 0x9f, 0xa0, 0xff
             ])
