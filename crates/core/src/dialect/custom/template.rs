@@ -67,7 +67,7 @@ pub(super) trait Values {
 impl Template {
     pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut found = Vec::new();
-        let json = numbered(text, &mut found)?;
+        let json = with_numbered_strings(text, &mut found)?;
         let root = Node::parse(json.trim(), &found, MAX_DEPTH)?;
         match root {
             Node::Object(_) => Ok(Self(root)),
@@ -227,7 +227,7 @@ fn write_object(members: &[(Box<str>, Node)], values: &impl Values, json: &mut V
 }
 
 /// The template with a numbered string in place of each placeholder, so that it can be parsed as JSON.
-fn numbered(text: &str, found: &mut Vec<(Placeholder, bool)>) -> Result<String, TemplateError> {
+fn with_numbered_strings(text: &str, found: &mut Vec<(Placeholder, bool)>) -> Result<String, TemplateError> {
     let mut json = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(['"', '{']) {
