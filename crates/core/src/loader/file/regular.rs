@@ -17,7 +17,7 @@ pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     // The metadata of the file that was opened: its name may already belong to another file.
     let meta = file.metadata()?;
     if !meta.is_file() {
-        return Err(irregular(meta.file_type()));
+        return Err(not_a_regular_file(meta.file_type()));
     }
     let mut bytes = Vec::new();
     if meta.len() <= most {
@@ -42,12 +42,12 @@ fn open(path: &Path) -> io::Result<File> {
 /// The error for a file that cannot be opened. For a socket, the system would report "no such device".
 fn open_error(path: &Path, error: io::Error) -> io::Error {
     match path.metadata() {
-        Ok(meta) if !meta.is_file() => irregular(meta.file_type()),
+        Ok(meta) if !meta.is_file() => not_a_regular_file(meta.file_type()),
         _ => error,
     }
 }
 
-fn irregular(kind: FileType) -> io::Error {
+fn not_a_regular_file(kind: FileType) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("it is {}, not a regular file", name_of(kind)))
 }
 
