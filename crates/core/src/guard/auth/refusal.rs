@@ -33,13 +33,13 @@ impl AuthRefusal {
 
     /// Adds the schemes of another route. Among equals, those of `self` come first.
     pub(crate) fn and(self, other: Self) -> Self {
-        other.into_list().into_iter().fold(self, |all, (scheme, rejection)| all.with(&scheme, rejection))
+        other.into_list().into_iter().fold(self, |all, (scheme, rejection)| all.with_scheme(&scheme, rejection))
     }
 
     /// Adds schemes that did not refuse the request: they let it in, or were not needed. They do not change the
     /// decision, but a 401 also has their challenges.
     pub(crate) fn with_offered_schemes(self, schemes: &[Arc<Scheme>]) -> Self {
-        schemes.iter().fold(self, |all, scheme| all.with(scheme, AuthFailure::Missing.into()))
+        schemes.iter().fold(self, |all, scheme| all.with_scheme(scheme, AuthFailure::Missing.into()))
     }
 
     /// The answer: the fault of the scheme whose check got furthest. If it is a 401, it has the challenges of all
@@ -65,7 +65,7 @@ impl AuthRefusal {
     }
 
     /// Adds a scheme, unless it is already in the list: for the same request its result would be the same.
-    fn with(self, scheme: &Arc<Scheme>, rejection: Rejection) -> Self {
+    fn with_scheme(self, scheme: &Arc<Scheme>, rejection: Rejection) -> Self {
         let is_there = match &self.0 {
             Denials::One(only, _) => Arc::ptr_eq(only, scheme),
             Denials::Several(all) => all.iter().any(|(other, _)| Arc::ptr_eq(other, scheme)),
