@@ -121,7 +121,8 @@ fn refuse_headers(
 ) -> Admission {
     head.headers.clear();
     let policy = config.policy();
-    let settings = policy.matched(head).unwrap_or_else(|why| policy.unmatched(head, why)).normal.response_settings();
+    let settings =
+        policy.matched(head).unwrap_or_else(|why| policy.settings_of_unmatched(head, why)).normal.response_settings();
     let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE).caused_by("the head has too many headers");
     let state = unguarded(config, (head, &sent.of_call_alone()), body, settings, id);
     Admission::Answer(Box::new(ErrorReply { state }.refuse(fault, None)))
@@ -143,7 +144,7 @@ impl ArrivingRequest<'_> {
         let original = self.config.original_uri(head).map(Uri::path);
         let (mut matched, unmatched) = match policy.matched_as(head, original, self.sent.overrides_method()) {
             Ok(matched) => (matched, None),
-            Err(why) => (policy.unmatched(head, why), Some(why)),
+            Err(why) => (policy.settings_of_unmatched(head, why), Some(why)),
         };
         self.admit_guarded(head, &mut matched, unmatched)
     }

@@ -80,8 +80,11 @@ impl Exchange {
     ) -> Self {
         let policy = config.policy();
         let (sent, _) = HeaderFlags::scan(head, policy.key_headers());
-        let settings =
-            policy.matched(head).unwrap_or_else(|why| policy.unmatched(head, why)).normal.response_settings();
+        let settings = policy
+            .matched(head)
+            .unwrap_or_else(|why| policy.settings_of_unmatched(head, why))
+            .normal
+            .response_settings();
         Self { state: admission::unguarded(config, (head, &sent), body, settings, id) }
     }
 

@@ -169,7 +169,7 @@ impl Policy {
 
     /// The settings with which a request is answered that was refused because of its readings (rule G0).
     #[cold]
-    pub(crate) fn unmatched(&self, head: &Parts, why: Unmatched) -> Matched {
+    pub(crate) fn settings_of_unmatched(&self, head: &Parts, why: Unmatched) -> Matched {
         let hosts = if self.scopes.depend_on_host() { host::hosts(head) } else { Some(Hosts::default()) };
         match (why, hosts) {
             (Unmatched::TooManyReadings, Some(hosts)) => {
