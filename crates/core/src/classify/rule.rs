@@ -224,7 +224,7 @@ pub(crate) fn first_fit<'r>(
 ) -> Option<(usize, &'r Rule)> {
     let target = RequestTarget::new(facts.method, facts.path);
     rules.iter().map(|rule| &**rule).enumerate().find(|(at, rule)| {
-        let unmet = rule.unmet(facts, &target);
+        let unmet = rule.unmet_condition(facts, &target);
         note(*at, unmet);
         unmet.is_none()
     })
@@ -241,7 +241,7 @@ pub(crate) fn message_for<'r>(
     let message = Some(&*text);
     let facts = ErrorFacts { status: fault.status_code(), code, message, media_type: None, path, method };
     let target = RequestTarget::new(method, path);
-    rules.iter().find(|rule| rule.names_code() && rule.unmet(&facts, &target).is_none())?.say()
+    rules.iter().find(|rule| rule.names_code() && rule.unmet_condition(&facts, &target).is_none())?.say()
 }
 
 /// The rules that lead to `code` and may apply to this request. In reverse, they define how the code is written for the
@@ -330,7 +330,7 @@ impl Rule {
 
     /// The key of the first condition that does not hold. The route is checked last.
     #[inline]
-    fn unmet(&self, facts: &ErrorFacts<'_>, target: &RequestTarget<'_>) -> Option<&'static str> {
+    fn unmet_condition(&self, facts: &ErrorFacts<'_>, target: &RequestTarget<'_>) -> Option<&'static str> {
         let other_type = |own: &str| !facts.media_type.is_some_and(|its| its.eq_ignore_ascii_case(own));
         if self.status.is_some_and(|status| status != facts.status) {
             Some("status")
