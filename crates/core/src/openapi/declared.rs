@@ -48,7 +48,8 @@ impl DeclaredError {
         if fields.is_empty() {
             return self;
         }
-        let example: Value = fields.iter().map(|(name, kind)| ((*name).to_owned(), sample(type_of(kind)))).collect();
+        let example: Value =
+            fields.iter().map(|(name, kind)| ((*name).to_owned(), sample_value(type_of(kind)))).collect();
         let schema = self.details.take().map_or_else(|| object_schema(fields), |(schema, _)| schema);
         self.details = Some((schema, fields.iter().any(is_always_there)));
         self.fault = self.fault.details(example);
@@ -107,7 +108,7 @@ fn type_of(kind: &str) -> &str {
     kind.trim_end_matches('?')
 }
 
-fn sample(kind: &str) -> Value {
+fn sample_value(kind: &str) -> Value {
     match kind {
         "boolean" => true.into(),
         "integer" => 1.into(),
