@@ -105,7 +105,7 @@ impl Reader {
         Self { path: Vec::new(), depth: 0 }
     }
 
-    fn within(
+    fn at_key(
         &mut self,
         key: impl Into<String>,
         read: impl FnOnce(&mut Self) -> Result<(), SchemaError>,
@@ -149,7 +149,7 @@ impl Reader {
         self.depth += 1;
         for keyword in &KEYWORDS {
             let Some(value) = schema.get(keyword.name) else { continue };
-            self.within(keyword.name, |it| {
+            self.at_key(keyword.name, |it| {
                 (keyword.read)(it, value)?;
                 it.fits(keyword, schema)
             })?;
@@ -248,14 +248,14 @@ impl Reader {
             let wrong = format!("a property is named {name:?}");
             return Err(self.wrong(wrong, "rename it: JavaScript clients cannot read it"));
         }
-        members.try_for_each(|(name, schema)| self.within(name, |it| it.schema(schema)))
+        members.try_for_each(|(name, schema)| self.at_key(name, |it| it.schema(schema)))
     }
 
     fn schemas(&mut self, value: &Value) -> Result<(), SchemaError> {
         self.require(value, value.is_array(), "a list of schemas")?;
         let list = value.as_array().map_or(&[][..], Vec::as_slice);
         self.is_not_empty(list.len(), "write a schema for each form")?;
-        list.iter().enumerate().try_for_each(|(index, one)| self.within(index.to_string(), |it| it.schema(one)))
+        list.iter().enumerate().try_for_each(|(index, one)| self.at_key(index.to_string(), |it| it.schema(one)))
     }
 
     fn names(&self, value: &Value) -> Result<(), SchemaError> {
