@@ -166,7 +166,7 @@ impl PolicyFile {
             self.around(chain.part).map(|at| (self.scope_name(at), count(at))).filter(|(_, count)| *count > 0).collect()
         };
         Ok(Effective {
-            others: matched.others.iter().map(|reading| self.other(reading, &host)).collect(),
+            others: matched.others.iter().map(|reading| self.other_reading(reading, &host)).collect(),
             is_refused: matched.is_refused,
             upstream: self.upstream(chain.part),
             map_rules: counted(&|at| self.part(at).rules.len()),
@@ -177,7 +177,7 @@ impl PolicyFile {
         })
     }
 
-    fn other(&self, reading: &MatchedReading, host: &str) -> PathReading {
+    fn other_reading(&self, reading: &MatchedReading, host: &str) -> PathReading {
         let routes = self.policy.routes_of_reading(reading, host);
         let chain = self.deciding_tables(reading.settings.part() as usize, &routes);
         self.reading(&reading.method, &reading.path, &chain)
