@@ -27,8 +27,8 @@ use super::tree::{Node, Tree};
 use crate::framework_text::{self, FrameworkText, list_of, without_sent_values};
 use crate::issue_list::List;
 
-/// Parses a text. On a 400 or 422 (`of_input`), this includes the issues that the text states. A text outside of JSON
-/// is one line (R3).
+/// Parses a text. `of_input`: the status is 400 or 422, so the text may state issues, which are parsed, too. `is_json`:
+/// the text is a string of a JSON body. Any other text is only sent to clients if it is a single line (R3).
 pub(super) fn of_text(text: Cow<'_, str>, of_input: bool, is_json: bool) -> ParsedError<'_> {
     let FrameworkText { issues, client_message } = framework_text::read(&text, of_input, is_json);
     let mut parsed = ParsedError::new(None, Some(text));

@@ -26,7 +26,7 @@ impl PendingPeek {
         self.exchange.id_header()
     }
 
-    /// A panic prevented the wait (F2).
+    /// A panic ended the wait for the first byte, so the request is not forwarded (F2). `text` is that of the panic.
     pub fn panicked(self, text: Box<str>) -> LocalReply {
         self.exchange.unready_panicked(text)
     }
@@ -113,7 +113,7 @@ impl PendingVerification {
         admit_after_auth(state, decision, *guarded)
     }
 
-    /// A panic prevented the wait (F2).
+    /// A panic ended the wait for the verifier, so the request is not forwarded (F2). `text` is that of the panic.
     pub fn panicked(self, text: Box<str>) -> LocalReply {
         self.exchange.unready_panicked(text)
     }

@@ -23,7 +23,7 @@ pub fn shared(operations: &mut [BTreeMap<String, Value>], known: &BTreeMap<Strin
     components
 }
 
-/// Adds a response to the components, unless an equal one is there, and returns its name: `Error413`, or `Error413_2` if
+/// Adds a response to the components, unless an equal one is there. Returns its name: `Error413`, or `Error413_2` if
 /// another response has the first name.
 fn add_component(components: &mut BTreeMap<String, Value>, status: &str, response: &Value) -> String {
     let names = (1..).map(|count| if count == 1 { format!("Error{status}") } else { format!("Error{status}_{count}") });

@@ -90,7 +90,7 @@ mod tests {
     fn prop_byte() -> impl proptest::strategy::Strategy<Value = u8> {
         use proptest::prelude::*;
         prop_oneof![
-            any_word::<u8>(),
+            any::<u8>(),
             proptest::sample::select(vec![
                 0, 1, 0x1f, b' ', b'!', b'"', b'#', b'[', b'\\', b']', b'~', 0x7f, 0x80, 0x9f, 0xa0, 0xff
             ])

@@ -149,7 +149,8 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Like [`refuse_all_except`](Self::only), for a table in which an unknown name may be a credential: names are not quoted.
+    /// Like [`refuse_all_except`](Self::refuse_all_except), for a table in which an unknown name may be a credential:
+    /// names are not quoted.
     pub(super) fn only_unquoted(&self, known: &[&'static str], right: &str) {
         let may_be_quoted = |name: &str| is_word(name) || is_slip(name, known);
         match self.in_order().find(|key| !may_be_quoted(key.get_ref())) {
