@@ -26,7 +26,8 @@ impl RpcError<'_> {
     pub fn details(self, room: usize) -> Option<Vec<PackedDetail>> {
         let info = Message::default().text(1, &self.code.to_ascii_uppercase()).text(2, self.domain);
         let others: Vec<_> = [self.request_info(), self.retry_info()].into_iter().flatten().collect();
-        let fixed = max_framed_len(ERROR_INFO, info.len()) + others.iter().map(PackedDetail::max_framed_len).sum::<usize>();
+        let fixed =
+            max_framed_len(ERROR_INFO, info.len()) + others.iter().map(PackedDetail::max_framed_len).sum::<usize>();
         let mut room = room.checked_sub(fixed)?;
         let (metadata, violations) = self.variable();
         // If there are many violations, the metadata leave half of the room for them.
