@@ -78,7 +78,7 @@ fn written_with(out: &Outgoing<'_>, status: Vec<u8>, reason: &[u8], domain: &[u8
     let mut info = detail(out.size(), ERROR_INFO).raw("reason", reason).raw("domain", domain);
     let metadata = out.details.map(metadata_of).unwrap_or_default();
     if !metadata.is_empty() {
-        info = info.raw("metadata", map(&metadata));
+        info = info.raw("metadata", object_of_texts(&metadata));
     }
     let wait = out.retry_after.map(|wait| detail(96, RETRY_INFO).text("retryDelay", &seconds(wait)).close());
     let details = [Some(info.close()), Some(request_info(out)), wait, bad_request(out)];
@@ -87,8 +87,9 @@ fn written_with(out: &Outgoing<'_>, status: Vec<u8>, reason: &[u8], domain: &[u8
     Writer::new(2 * out.size()).raw("error", error.close()).close()
 }
 
-/// If several texts have the same name, only the last one is written: a protobuf map cannot have a name twice.
-fn map(texts: &[(String, String)]) -> Vec<u8> {
+/// A JSON object with these texts. If several have the same name, only the last one is written: a protobuf map cannot have a
+/// name twice.
+fn object_of_texts(texts: &[(String, String)]) -> Vec<u8> {
     let last: HashMap<_, _> = texts.iter().enumerate().map(|(at, (name, _))| (name, at)).collect();
     let texts = texts.iter().enumerate().filter(|(at, (name, _))| last[name] == *at);
     texts.fold(Writer::new(128), |json, (_, (name, text))| json.text(name, text)).close()
