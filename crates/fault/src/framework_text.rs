@@ -36,8 +36,8 @@ impl ClientMessage {
     }
 }
 
-/// Reads a text. `of_input`: the status is 400 or 422, so the text may state issues, which are read, too. `is_json`: the
-/// text is a string of a JSON body. Any other text is only sent to clients if it is a single line (R3).
+/// Reads a text. `of_input`: the status is 400 or 422, so the text may state issues, which are read, too. `is_json`:
+/// the text is a string of a JSON body. Any other text is only sent to clients if it is a single line (R3).
 pub fn read(text: &str, of_input: bool, is_json: bool) -> FrameworkText {
     let readings = if of_input { sentences::read(text, Context::default()) } else { None };
     let (issues, mut client_message) = match readings {

@@ -87,8 +87,8 @@ fn written_with(out: &Outgoing<'_>, status: Vec<u8>, reason: &[u8], domain: &[u8
     Writer::new(2 * out.size()).raw("error", error.close()).close()
 }
 
-/// A JSON object with these texts. If several have the same name, only the last one is written: a protobuf map cannot have a
-/// name twice.
+/// A JSON object with these texts. If several have the same name, only the last one is written: a protobuf map cannot
+/// have a name twice.
 fn object_of_texts(texts: &[(String, String)]) -> Vec<u8> {
     let last: HashMap<_, _> = texts.iter().enumerate().map(|(at, (name, _))| (name, at)).collect();
     let texts = texts.iter().enumerate().filter(|(at, (name, _))| last[name] == *at);
