@@ -66,7 +66,7 @@ impl ErrorReader {
     /// Adds an organisation's own codes ([`ErrorCode::custom`]), with their advice. If two have the same name, the last
     /// counts. Codes that are not added have only a name, and count as transient.
     pub fn codes(self, own: impl IntoIterator<Item = ErrorCode>) -> Self {
-        let mut codes: Vec<ErrorCode> = self.codes.own().cloned().collect();
+        let mut codes: Vec<ErrorCode> = self.codes.custom_codes().cloned().collect();
         for code in own {
             codes.retain(|other| *other != code);
             codes.push(code);
@@ -96,7 +96,7 @@ impl ErrorReader {
     /// ```
     pub fn policy(self, policy: &Policy) -> Self {
         let shapes = policy.own_shapes().iter().chain(self.shapes.iter()).copied().collect();
-        Self { shapes, ..self }.codes(policy.codes().own().cloned())
+        Self { shapes, ..self }.codes(policy.codes().custom_codes().cloned())
     }
 
     /// Sets the most bytes to read of an error's body, and to decode of a compressed one. After that, only the head

@@ -1,6 +1,6 @@
-//! Functions of features that are off: a call does not compile, and the compiler's error names the feature.
+//! Functions of features that are off: a call to one does not compile, and the compiler's error names the feature.
 
-/// Declares a bound that no type meets, and functions whose argument must meet it.
+/// Declares a bound that no type fulfils, and functions whose argument must fulfil it, so that no call compiles.
 macro_rules! absent {
     ($feature:literal $bound:ident $wrong:literal $right:literal
         $($of:ty { $($function:ident($($argument:tt)*) -> $result:ty;)* })*) => {

@@ -10,11 +10,12 @@ use crate::dialect::custom::{
 use crate::dialect::{Dialect, Shape};
 use crate::guard::pattern::SettingError;
 
-/// A shape of error bodies that services send, or clients expect: `[shape.NAME]` in the policy file (rule R15).
+/// A shape of error bodies that services send or clients expect: `[shape.NAME]` in the policy file (rule R15).
 ///
-/// It defines the signs of a body in the shape ([`when`](Self::when)), and where such a body has its code, message,
-/// details and issues. [`write`](Self::write) defines how errors are written in it. Places are JSON pointers (RFC
-/// 6901), in which `*` stands for the elements of a list. If a place is not set, the place in the template is used.
+/// It defines how a body in the shape is recognised ([`when`](Self::when)), and where such a body has its code,
+/// message, details and issues. [`write`](Self::write) defines how errors are written in it. Places are JSON pointers
+/// (RFC 6901), in which `*` stands for the elements of a list. If a place is not set, the place in the template is
+/// used.
 ///
 /// A policy reads its shapes before the built-in ones, in the order in which they were added. A shape with a template
 /// can be a route's dialect, by its name.
@@ -87,11 +88,12 @@ impl ShapeIssues {
     }
 
     places! {
-        /// Sets where an issue has the path of the wrong field, from the issue on.
+        /// Sets where an issue has the path of the wrong field, seen from the issue.
         path,
-        /// Sets where an issue has its text. An empty place is the issue itself; without a text its code is one.
+        /// Sets where an issue has its text, seen from the issue: an empty place is the issue itself. An issue without
+        /// a text gets its code as the text.
         message,
-        /// Sets where an issue has its code: one word for the mistake.
+        /// Sets where an issue has its code: one word that names the mistake.
         code,
     }
 
@@ -160,22 +162,23 @@ impl BodyShape {
         self
     }
 
-    /// Adds a place where a body may have its details: any JSON but `null`. The first place that has any counts.
+    /// Adds a place where a body may have its details: any JSON except `null`. The first place that has any counts.
     pub fn details(mut self, place: impl Into<String>) -> Self {
         self.details.push(place.into());
         self
     }
 
     places! {
-        /// Sets where a body that already is in the shape has the request id.
+        /// Sets where a received body in this shape has the request id.
         request_id,
-        /// Sets the media type of bodies that are written, `application/json` by default; another JSON type alone.
+        /// Sets the media type of the bodies that are written: a JSON type, by default `application/json`.
         media_type,
-        /// Sets a further header with the request id.
+        /// Sets a second header for the request id, in addition to `x-request-id`.
         id_header,
-        /// Sets the template of bodies: JSON, with `{{code}}`, `{{name}}`, `{{status}}`, `{{message}}`, `{{details}}`,
-        /// `{{issues}}`, `{{request_id}}`, `{{timestamp}}` and `{{retry_after}}` (seconds) where a whole value stands.
-        /// A placeholder without a value is `null`; one such as `{{details?}}` leaves its field out.
+        /// Sets the template of bodies: JSON in which `{{code}}`, `{{name}}`, `{{status}}`, `{{message}}`,
+        /// `{{details}}`, `{{issues}}`, `{{request_id}}`, `{{timestamp}}` and `{{retry_after}}` (seconds) stand for
+        /// whole values. A placeholder without a value becomes `null`; if it ends with `?`, as `{{details?}}` does, its
+        /// field is left out.
         write,
     }
 
@@ -257,7 +260,8 @@ fn pointer(key: &'static str, place: &str) -> Result<Pointer, SettingError> {
     })
 }
 
-/// A place inside of a body, which is an object.
+/// The place of a field of the body. It cannot be the whole body, nor an element of a list, because the body is an
+/// object.
 fn body_place(key: &'static str, place: &str) -> Result<Pointer, SettingError> {
     let inside = pointer(key, place)?;
     if place.is_empty() || place.starts_with("/*") {
@@ -303,7 +307,7 @@ fn json_type(media_type: Option<String>) -> Result<Box<str>, SettingError> {
 }
 
 fn header_name(name: &str) -> Result<Box<str>, SettingError> {
-    /// Header names that define how a message is read belong to the layer.
+    /// Names of headers that define how a message is read: only the layer may set them.
     const RESERVED: [&str; 9] = [
         "x-request-id",
         "x-error-code",

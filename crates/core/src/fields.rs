@@ -1,11 +1,11 @@
-//! Header fields, found quickly.
+//! Finds header fields quickly.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Comparing this many names is faster than hashing one and looking it up.
+/// Up to this many headers, comparing all names is faster than hashing one name to look it up.
 const FEW: usize = 8;
 
-/// The values of that name. Heads are short: a search through them costs less than hashing one name.
+/// The values of that name. Most heads are short, so searching them costs less than hashing the name.
 #[inline]
 pub fn lines<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h HeaderValue> {
     headers.iter().filter(move |(it, _)| *it == name).map(|(_, value)| value)
@@ -20,9 +20,9 @@ pub(crate) fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h
     lines(headers, name).next()
 }
 
-/// The only value of that name; `None` where there are two.
+/// The value of that name; `None` if there is none, or more than one.
 #[inline]
-pub(crate) fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+pub(crate) fn single_value<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     if headers.len() > FEW {
         let mut values = headers.get_all(name).iter();
         return values.next().filter(|_| values.next().is_none());
@@ -31,7 +31,7 @@ pub(crate) fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h 
     values.next().filter(|_| values.next().is_none())
 }
 
-/// The value of that name, where there is one; `None` where there are two.
+/// The value of that name, if there is exactly one. `Some(None)` if there is none; `None` if there are several.
 #[inline]
 pub(crate) fn at_most_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Option<&'h HeaderValue>> {
     let (first, second) = if headers.len() > FEW {
@@ -44,8 +44,8 @@ pub(crate) fn at_most_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Opti
     if second.is_some() { None } else { Some(first) }
 }
 
-/// Whether two header names are the same to a service that passes headers on as CGI does (RFC 3875 §4.1.18): in any letter
-/// case, and with each character that is no letter or digit read as `_`.
+/// Whether a service that passes headers on as CGI does sees the same header in two names (RFC 3875 §4.1.18): CGI
+/// ignores letter case, and reads every character except letters and digits as `_`.
 ///
 /// ```
 /// use error_envelope_core::exchange::is_same_to_cgi;
@@ -59,8 +59,8 @@ pub fn is_same_to_cgi(name: &str, other: &str) -> bool {
     name.len() == other.len() && name.bytes().map(folded).eq(other.bytes().map(folded))
 }
 
-/// The value of a name, and whether another line of that name, or of one that is [the same to CGI](is_same_to_cgi), may be
-/// taken for it.
+/// The value of that name, and whether a service may confuse another line with it: one with the same name, or with a
+/// name that is [the same to CGI](is_same_to_cgi).
 pub(crate) fn with_rivals<'h>(headers: &'h HeaderMap, name: &HeaderName) -> (Option<&'h HeaderValue>, bool) {
     let (name, mut value, mut has_rival) = (name.as_str(), None, false);
     // Comparing lengths first is cheaper than hashing the name.
@@ -78,7 +78,7 @@ pub(crate) fn with_rivals<'h>(headers: &'h HeaderMap, name: &HeaderName) -> (Opt
     (value, has_rival)
 }
 
-/// The lengths of some names, which exclude most other names.
+/// The lengths of some names. Most other names have another length.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lengths(u32);
 
@@ -100,14 +100,14 @@ impl Lengths {
         Self(self.0 | other.0)
     }
 
-    /// A quick check by length, modulo 32: if it is false, the name is not among them.
+    /// A quick check: if it returns false, no name has this length. Lengths count modulo 32.
     #[inline]
     pub(crate) const fn may_have(self, length: usize) -> bool {
         self.0 >> (length % 32) & 1 == 1
     }
 }
 
-/// Whether there is one of that name.
+/// Whether there is a header with that name.
 #[inline]
 pub(crate) fn has(headers: &HeaderMap, name: &HeaderName) -> bool {
     if headers.keys_len() > FEW { headers.contains_key(name) } else { headers.keys().any(|it| it == name) }

@@ -1,37 +1,38 @@
-//! Messages with their length before them, found in a stream of bytes however it is cut (section P): one byte of flags,
-//! four of length, big-endian; in gRPC-Web's text form all of that in base64, each chunk padded by itself or not.
+//! Finds messages in a stream of bytes, however the stream is cut into chunks (section P). Before each message are one
+//! byte of flags and four bytes of its length, big-endian. In gRPC-Web's text form all of this is in base64, and each
+//! chunk may have its own padding.
 
 use std::ops::ControlFlow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// A place in a stream of messages.
+/// A position in a stream of messages.
 #[derive(Debug, Default)]
 pub(crate) struct MessageDecoder {
     text: Option<Text>,
     prefix: [u8; 5],
     have: u8,
-    /// How many bytes of the message are still to come.
+    /// How many bytes of the message are still missing.
     left: u32,
 }
 
 /// An item of the stream.
 pub(crate) enum DecodedItem<'a> {
     Prefix(MessagePrefix),
-    /// Some of the message behind the last prefix.
+    /// A part of the message behind the last prefix.
     Payload(&'a [u8]),
 }
 
 /// The length of a prefix in bytes.
 pub(crate) const PREFIX_LEN: u64 = 5;
 
-/// Whether these bytes are a message with its prefix, and nothing else.
+/// Whether these bytes are exactly one message with its prefix.
 pub(crate) fn is_one_message(data: &[u8]) -> bool {
     data.first_chunk::<5>().is_some_and(|[_, length @ ..]| u32::from_be_bytes(*length) as usize == data.len() - 5)
 }
 
-/// Where the last message begins in these bytes, which end with it; `begun` of them belong to a message before.
+/// Where the last message begins, in bytes that end with it. The first `begun` bytes belong to an earlier message.
 pub(crate) fn last_message(data: &[u8], begun: usize) -> Option<usize> {
     let mut at = begun;
     loop {
@@ -44,7 +45,7 @@ pub(crate) fn last_message(data: &[u8], begun: usize) -> Option<usize> {
     }
 }
 
-/// The decoded content of a whole text; `None` where it is not base64.
+/// The decoded text; `None` if it is not base64.
 pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let mut reader = Text::default();
@@ -63,22 +64,22 @@ pub(crate) struct MessagePrefix {
 }
 
 impl MessagePrefix {
-    /// Whether these are flags of some protocol's message: compressed, Connect's end, gRPC-Web's trailers.
+    /// Whether a message of some protocol may have these flags: compressed, Connect's end, gRPC-Web's trailers.
     pub(crate) const fn is_of_a_message(self) -> bool {
         self.flags & !(COMPRESSED | END_STREAM | TRAILERS) == 0
     }
 }
 
-/// A message that is compressed.
+/// The flag of a compressed message.
 pub(crate) const COMPRESSED: u8 = 0x01;
 
-/// Connect's last message.
+/// The flag of Connect's last message.
 pub(crate) const END_STREAM: u8 = 0x02;
 
-/// gRPC-Web's trailers.
+/// The flag of gRPC-Web's trailers.
 pub(crate) const TRAILERS: u8 = 0x80;
 
-/// The stream is not of that form: it is not base64.
+/// The stream is not base64, as its text form requires.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct InvalidBase64;
 
@@ -87,12 +88,12 @@ impl MessageDecoder {
         Self { text: is_text.then(Text::default), ..Self::default() }
     }
 
-    /// Whether these bytes are one whole message, as in most chunks: then nothing of them needs to be kept.
+    /// Whether these bytes are one whole message, as most chunks are: then nothing of them must be stored.
     pub(crate) fn is_one_message(&self, data: &[u8]) -> bool {
         self.text.is_none() && self.is_between_messages() && is_one_message(data)
     }
 
-    /// Reads on, until `visit` stops it.
+    /// Reads the next bytes, until `visit` stops it.
     pub(crate) fn read(
         &mut self,
         data: &[u8],
@@ -104,19 +105,19 @@ impl MessageDecoder {
         read
     }
 
-    /// Whether no message has begun that has not ended: another may follow here.
+    /// Whether the stream is between two messages, so that another message may follow.
     pub(crate) fn is_between_messages(&self) -> bool {
         self.have == 0 && self.left == 0 && self.text.as_ref().is_none_or(|text| text.have == 0)
     }
 
-    /// How many bytes of the message that has begun are yet to come, before any base64; `None` within its prefix, or within
-    /// four characters of text.
+    /// How many bytes are missing of the message that has begun, after decoding. `None` in its prefix, or in a group of
+    /// four characters.
     pub(crate) fn payload_left(&self) -> Option<usize> {
         let is_aligned = self.have == 0 && self.text.as_ref().is_none_or(|text| text.have == 0);
         if is_aligned { usize::try_from(self.left).ok() } else { None }
     }
 
-    /// How many bytes of the stream are yet to come of the message that has begun.
+    /// How many bytes of the stream are missing until the end of the message that has begun.
     pub(crate) fn left(&self) -> u64 {
         let left = u64::from(self.left);
         if self.text.is_some() { left.div_ceil(3) * 4 } else { left }
@@ -161,7 +162,7 @@ impl MessageDecoder {
     }
 }
 
-/// Base64 on its way: the characters of an incomplete group of four.
+/// Decodes base64 as it comes: stores the characters of an incomplete group of four.
 #[derive(Debug, Default)]
 struct Text {
     quantum: [u8; 4],

@@ -10,8 +10,8 @@
 //! 4. The [`policy::Policy`] has the settings of each route.
 //! 5. One [`exchange::Exchange`] follows one request through all of these steps.
 //!
-//! Nothing here has a body, a future, a clock, a random source or a log. Inputs are arguments, decisions are
-//! values. One module reads files, and only if it is enabled: `loader` (feature `policy-file`).
+//! Nothing here has a body, a future, a clock, a random source or a log. Inputs are arguments, and decisions are
+//! values. Only one module reads files, and only if it is enabled: `loader` (feature `policy-file`).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]

@@ -1,4 +1,4 @@
-//! Reads policies from files, with their inputs: the environment, and the layer's verifiers.
+//! Reads policies from files. Their inputs are the environment and the layer's verifiers.
 
 mod chain;
 mod compare;
@@ -27,13 +27,13 @@ use crate::guard::auth::RemoteKeys;
 use crate::policy::keys::TableSettings;
 use crate::policy::{Policy, PolicyError};
 
-/// The names of a route's keys, in the order of the manual.
+/// The names of the keys that a route may have, in the order of the manual.
 pub const ROUTE_KEYS: &[&str] = TableSettings::NAMES;
 
-/// Reads policy files: [`PolicyLoader::load`].
+/// Reads policy files, with [`PolicyLoader::load`].
 ///
-/// By default secrets come from the process's environment, and a scheme that needs the user's own verifier is refused.
-/// `ErrorEnvelopeLayer`'s own loading methods use the layer's verifiers.
+/// By default, secrets come from the environment of the process, and a scheme that needs a verifier of the user is
+/// refused. The loading methods of `ErrorEnvelopeLayer` use the verifiers of the layer.
 ///
 /// ```
 /// use tower_error_envelope::policy::PolicyLoader;
@@ -59,12 +59,12 @@ type Environment = dyn Fn(&str) -> Option<String> + Send + Sync;
 enum Verifiers {
     Any,
     These(Vec<String>),
-    /// No key sets are fetched. The text is advice for a policy that needs some.
+    /// No key sets are fetched. The text advises operators whose policy needs one.
     None(String),
 }
 
 impl PolicyLoader {
-    /// A loader with the process's environment, and no verifier.
+    /// A loader that uses the environment of the process, and has no verifiers.
     pub fn new() -> Self {
         Self {
             environment: Box::new(|name| std::env::var(name).ok()),
@@ -83,14 +83,15 @@ impl PolicyLoader {
         self
     }
 
-    /// Sets the names of the layer's verifiers; a custom scheme with another name is refused.
+    /// Sets the names of the layer's verifiers. A custom scheme with any other name is refused.
     pub fn verifiers<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         self.verifiers = Verifiers::These(names.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Sets the source of the keys of a `jwks_url`; an error is advice for the operator. Without a source, such a URL
-    /// is refused. The function is called while a policy is read, even if the policy is refused later.
+    /// Sets where the keys of a `jwks_url` come from. An error of the function is advice for the operator. Without this
+    /// setting, such a URL is refused. The function is called while a policy is read, even if the policy is then
+    /// refused.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn key_sets(mut self, by_url: impl Fn(&str) -> Result<RemoteKeys, String> + Send + Sync + 'static) -> Self {
@@ -98,7 +99,7 @@ impl PolicyLoader {
         self
     }
 
-    /// Accepts every verifier name, and fetches no keys: for inspecting policies apart from their service.
+    /// Accepts verifiers of any name, and fetches no keys: for inspecting policies without their service.
     pub fn any_verifier(mut self) -> Self {
         self.verifiers = Verifiers::Any;
         #[cfg(feature = "jwt")]
@@ -124,58 +125,58 @@ impl PolicyLoader {
     ///
     /// # Errors
     ///
-    /// The first mistake, with its file, line and key. A file is refused if it cannot be read, is not a regular file,
-    /// is larger than 4 MiB, or is not UTF-8. So is an environment variable that is not set.
+    /// The first mistake, with its file, line and key. A file is also refused if it cannot be read, is not a regular
+    /// file, is larger than 4 MiB, or is not UTF-8. An environment variable that is not set is a mistake, too.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<PolicyFile, PolicyError> {
-        PolicyFile::from_file(path.as_ref(), self)?.held_to_locks()
+        PolicyFile::from_file(path.as_ref(), self)?.checked_for_locks()
     }
 
-    /// Like [`PolicyLoader::load`], but reports all mistakes at once, for an operator who corrects the file.
+    /// Like [`PolicyLoader::load`], but reports all mistakes at once, for operators who correct a file.
     ///
-    /// A mistake that only follows from another one is left out, such as a name whose table has a mistake. Lines that
-    /// are not TOML are reported with the separate mistakes in the rest of the files; names are checked once all files
-    /// are TOML.
+    /// A mistake that only follows from another one is not reported: for example, a name whose table has a mistake. If
+    /// a file has lines that are not TOML, the rest of the files is checked as well, except for names: these are
+    /// checked once all files are TOML.
     ///
     /// # Errors
     ///
-    /// All mistakes, at least one and at most 200, by file and line.
+    /// All mistakes, sorted by file and line: at least one and at most 200.
     pub fn check(&self, path: impl AsRef<Path>) -> Result<PolicyFile, Vec<PolicyError>> {
         let file = PolicyFile::check(path.as_ref(), self)?;
-        let weakened = file.weakened();
+        let weakened = file.weakened_locks();
         if weakened.is_empty() { Ok(file) } else { Err(weakened) }
     }
 
-    /// Reads the text of a policy file; `name` is its name in errors, and included files are relative to it.
+    /// Reads a policy file from its text. `name` is its name in errors, and included files are relative to it.
     ///
     /// # Errors
     ///
-    /// As [`PolicyLoader::load`].
+    /// Like [`PolicyLoader::load`].
     pub fn parse(&self, name: &str, text: &str) -> Result<PolicyFile, PolicyError> {
-        PolicyFile::from_text(name, text, self)?.held_to_locks()
+        PolicyFile::from_text(name, text, self)?.checked_for_locks()
     }
 }
 
-/// The result of one pass over a policy's files.
+/// The result of reading a policy's files once.
 pub struct PolicyReading {
     /// The policy, or the first mistake.
     pub file: Result<PolicyFile, PolicyError>,
-    /// Equal for the same files with the same texts, valid or not.
+    /// A hash that is equal for the same files with the same texts, whether valid or not.
     pub texts: u64,
-    /// Each file that was read, or could not be read.
+    /// All files that were read, and those that could not be read.
     pub files: Vec<PathBuf>,
 }
 
 impl PolicyLoader {
-    /// As [`PolicyLoader::load`], with the files and texts that were read, even if the policy is refused. `has_file` is
-    /// called with `false` before each file is read, and with `true` after it.
+    /// Like [`PolicyLoader::load`], but also returns the files and the hash of their texts, even if the policy is
+    /// refused. Calls `has_file` with `false` before it reads a file, and with `true` after that.
     pub fn read(&self, path: &Path, has_file: &dyn Fn(bool)) -> PolicyReading {
         let recording = Recording { loader: self, has_file, texts: RefCell::default(), files: RefCell::default() };
-        let file = PolicyFile::from_file(path, &recording).and_then(PolicyFile::held_to_locks);
+        let file = PolicyFile::from_file(path, &recording).and_then(PolicyFile::checked_for_locks);
         PolicyReading { file, texts: recording.texts.borrow().finish(), files: recording.files.take() }
     }
 }
 
-/// Notes the files that are read.
+/// Notes which files are read.
 struct Recording<'a> {
     loader: &'a PolicyLoader,
     has_file: &'a dyn Fn(bool),
@@ -263,16 +264,16 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// As [`PolicyLoader::load`].
+    /// Like [`PolicyLoader::load`].
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         PolicyLoader::new().load(path).map(PolicyFile::into_policy)
     }
 
-    /// Reads the text of a policy file; `name` is its name in errors, and included files are relative to it.
+    /// Reads a policy file from its text. `name` is its name in errors, and included files are relative to it.
     ///
     /// # Errors
     ///
-    /// As [`PolicyLoader::load`].
+    /// Like [`PolicyLoader::load`].
     pub fn from_toml(name: &str, text: &str) -> Result<Self, PolicyError> {
         PolicyLoader::new().parse(name, text).map(PolicyFile::into_policy)
     }

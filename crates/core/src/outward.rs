@@ -1,12 +1,12 @@
 //! Writes a canonical code in another dialect (rule R12).
 //!
-//! 1. The status is that of the `[[outward]]` entry, else it does not change.
+//! 1. The status is the one of the `[[outward]]` entry, else it stays.
 //! 2. The code is the entry's name, else the code that the first `[[map]]` rule maps to it, else the dialect's own
 //!    name, else the canonical code.
-//! 3. The text is the fault's own, else the entry's, else the text that a `[[map]]` rule maps to the code, if only
-//!    one rule has a text, else the catalogue's.
+//! 3. The text is the fault's own, else the entry's, else the one that a `[[map]]` rule maps to the code, if only one
+//!    rule has a text, else the catalogue's.
 //!
-//! Each key comes from the first entry that has it; entries of narrower scopes come first.
+//! Each key comes from the first entry that has it. Entries of narrower scopes come first.
 
 mod body;
 
@@ -25,8 +25,8 @@ use crate::message;
 /// Sets how codes are written on routes with a dialect other than the standard one: `[[outward]]` in the policy file
 /// (rule R12).
 ///
-/// It has at least one code, and sets at least one of name, message and status. A mistake in it is refused when
-/// the policy is built.
+/// It needs at least one code, and must set at least one of name, message and status. A mistake is refused when the
+/// policy is built.
 ///
 /// ```
 /// use tower_error_envelope::policy::OutwardRule;
@@ -47,26 +47,26 @@ pub struct OutwardRule {
 }
 
 impl OutwardRule {
-    /// Creates a rule for these codes; it still needs a name, message or status.
+    /// Creates a rule for these codes. It still needs a name, a message or a status.
     pub fn new(codes: impl IntoIterator<Item = ErrorCode>) -> Self {
         Self { codes: codes.into_iter().collect(), name: None, message: None, status: None }
     }
 
-    /// Sets the dialect's own code: one printable line. By default it is the code of a `[[map]]` rule that leads to
-    /// this code, else the canonical code.
+    /// Sets the dialect's name for the code: one printable line. By default, it is the code of a `[[map]]` rule that
+    /// leads to this code, else the canonical code.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Sets the text of errors without their own text. The default comes from the `[[map]]` rules, else the
+    /// Sets the text for errors that have none of their own. The default comes from the `[[map]]` rules, else from the
     /// catalogue.
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.message = Some(message.into());
         self
     }
 
-    /// Sets the status (400–599). By default it is unchanged.
+    /// Sets the status (400–599). By default the status stays.
     pub fn status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
@@ -88,8 +88,8 @@ impl OutwardRule {
             ));
         }
         self.name.as_deref().map_or(Ok(()), refuse_name)?;
-        self.message.as_deref().map_or(Ok(()), |text| SettingError::unless_message("message", text))?;
-        let status = self.status.map(|status| SettingError::unless_error_status("status", status)).transpose()?;
+        self.message.as_deref().map_or(Ok(()), |text| SettingError::check_message("message", text))?;
+        let status = self.status.map(|status| SettingError::check_error_status("status", status)).transpose()?;
         Ok(Outward { codes: self.codes.into(), name: self.name, message: self.message, status })
     }
 }
@@ -121,7 +121,7 @@ impl Outward {
     }
 }
 
-/// How an error leaves.
+/// The parts of an error as they are sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct OutwardForm<'a> {
     pub(crate) name: Cow<'a, str>,
@@ -129,7 +129,7 @@ pub(crate) struct OutwardForm<'a> {
     pub(crate) status: StatusCode,
 }
 
-/// The parts of a `[[map]]` rule that leads to the code, read backwards.
+/// The parts of a `[[map]]` rule that leads to a code, for use in reverse.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InverseMapRule<'a> {
     pub(crate) name: Option<&'a str>,
@@ -137,14 +137,13 @@ pub(crate) struct InverseMapRule<'a> {
 }
 
 impl<'a> OutwardForm<'a> {
-    /// The fault's own words: how it leaves where a client requested the dialect itself (R11).
+    /// The canonical parts of a fault, for a client that chose the dialect itself (R11).
     pub(crate) fn canonical(fault: &'a Fault, status: StatusCode, has_issues: bool) -> Self {
-        let text = if has_issues { fault.text() } else { stated(fault) };
+        let text = if has_issues { fault.text() } else { message_or_first_issue(fault) };
         Self { name: Cow::Borrowed(fault.code().as_str()), text, status }
     }
 
-    /// How it leaves on a route of that dialect. `rules` are those that lead to the fault's code and hold on this
-    /// route.
+    /// The parts of a fault on a route with this dialect. `rules` lead to the fault's code and apply to this route.
     pub(crate) fn new(
         fault: &'a Fault,
         status: StatusCode,
@@ -157,43 +156,48 @@ impl<'a> OutwardForm<'a> {
         let status = entries().find_map(|entry| entry.status()).unwrap_or(status);
         let name = entries().find_map(|entry| entry.name()).or_else(|| rules.clone().find_map(|rule| rule.name));
         let text = fault.own_text().or_else(|| entries().find_map(|entry| entry.message()).map(Cow::Borrowed));
-        let text = text.or_else(|| only(rules.filter_map(|rule| rule.text)).and_then(message::clean));
+        let text = text.or_else(|| single_item(rules.filter_map(|rule| rule.text)).and_then(message::clean));
         Self {
             name: name.map_or_else(|| dialect.spec().name_of(code, status), Cow::Borrowed),
-            text: text.unwrap_or_else(|| if dialect.spec().has_issues { fault.text() } else { stated(fault) }),
+            text: text.unwrap_or_else(|| {
+                if dialect.spec().has_issues { fault.text() } else { message_or_first_issue(fault) }
+            }),
             status,
         }
     }
 
-    /// The details as they leave. `lists`: the form has an issue list in every `invalid_request`.
+    /// The details to send. `lists`: in this form, every `invalid_request` has an issue list.
     pub(crate) fn details<'f>(&self, fault: &'f Fault, lists: bool) -> Option<Cow<'f, str>> {
         let text = fault.text();
         Some(match without_noise(lists, fault.details_json()?, &text)? {
             details if lists && self.text != text => {
-                written::retold(&details, &text, &self.text).map_or(details, Cow::Owned)
+                written::with_new_message(&details, &text, &self.text).map_or(details, Cow::Owned)
             }
             details => details,
         })
     }
 }
 
-/// Leaves out details without content: `null`, and an issue list that only repeats the message. Such a list stays where
-/// the form always has one.
+/// Leaves out details without content: `null`, and an issue list that only repeats the message. The list stays if the
+/// form `always_lists` the issues.
 pub(crate) fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str) -> Option<Cow<'d, str>> {
     match details {
         "null" => None,
-        _ if !always_lists && written::only_repeat(details, text) => written::beside_issues(details).map(Cow::Owned),
+        _ if !always_lists && written::only_repeats_message(details, text) => {
+            written::details_without_issues(details).map(Cow::Owned)
+        }
         _ => Some(Cow::Borrowed(details)),
     }
 }
 
-/// The text of a fault in a form without a place for its issues: its own, else the first issue (E8), else its code's.
-pub(crate) fn stated(fault: &Fault) -> Cow<'_, str> {
-    let first = || written::first_stated(fault.details_json()?, fault.left_out());
+/// The message of a fault in a form that cannot list issues: the fault's own, else the first issue (E8), else the
+/// message of its code.
+pub(crate) fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
+    let first = || written::first_issue_as_text(fault.details_json()?, fault.left_out());
     fault.own_text().or_else(|| first().map(Cow::Owned)).unwrap_or_else(|| fault.text())
 }
 
-fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+fn single_item<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
     let first = items.next();
     if items.next().is_some() { None } else { first }
 }
@@ -254,8 +258,8 @@ mod tests {
             OutwardRule::new([ErrorCode::OTHER]).status(503).message("Later still.").compile().unwrap(),
         ];
         let entries = entries.map(Arc::new);
-        let leaving = OutwardForm::new(fault, fault.status_code(), dialect, &entries, rules.iter().copied());
-        (leaving.name.into_owned(), leaving.text.into_owned(), leaving.status.as_u16())
+        let outward = OutwardForm::new(fault, fault.status_code(), dialect, &entries, rules.iter().copied());
+        (outward.name.into_owned(), outward.text.into_owned(), outward.status.as_u16())
     }
 
     fn is(name: &str, text: &str, status: u16) -> (String, String, u16) {

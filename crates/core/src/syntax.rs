@@ -1,4 +1,4 @@
-//! Parts of header fields as RFC 9110 §5.6 has them: tokens, lists, parameters and quoted strings.
+//! Parts of header fields, as RFC 9110 §5.6 defines them: tokens, lists, parameters and quoted strings.
 
 use crate::message::has_any;
 
@@ -15,12 +15,13 @@ pub(crate) fn is_https_uri(text: &str) -> bool {
     text.len() <= 1024 && authority.is_some_and(|it| !it.host().is_empty())
 }
 
-/// The token at the beginning, which may be empty, and what follows it.
+/// The token at the beginning, which may be empty, and the text behind it.
 fn split_token(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(text.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(text.len()))
 }
 
-/// The elements of a list (§5.6.1) without white space around them; empty ones, too. Commas in quoted strings separate none.
+/// The elements of a list (§5.6.1), without white space around them. Empty elements are included. A comma in a quoted
+/// string separates nothing.
 pub(crate) fn elements(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
     let parts = line.split(move |byte| {
@@ -31,16 +32,16 @@ pub(crate) fn elements(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     parts.map(<[u8]>::trim_ascii)
 }
 
-/// Whether a media type has neither parameters nor white space, as most have: these need not be taken apart.
+/// Whether a media type has neither parameters nor white space, so that it need not be parsed. Most have none.
 #[inline]
 pub(crate) fn is_bare_type(value: &[u8]) -> bool {
     value == b"application/json" || !has_any(value, [b';', b' ', b'\t'])
 }
 
-/// The type and the subtype of a media type or range (§8.3.1), without white space around it. `parameter` gets each name and
-/// value, a quoted one with its quotes, and returns whether it may be there.
+/// The type and the subtype in a media type or range (§8.3.1), without white space around them. Calls `parameter` with
+/// each name and value, which still has its quotes, and expects it to return whether the parameter is allowed.
 ///
-/// `None` for what is malformed, or has a parameter that may not be there.
+/// `None` if the value is malformed, or if a parameter is not allowed.
 pub(crate) fn media_type<'a>(
     text: &'a [u8],
     mut parameter: impl FnMut(&'a [u8], &'a [u8]) -> bool,
@@ -49,7 +50,7 @@ pub(crate) fn media_type<'a>(
     let (subtype, mut rest) = split_token(rest.strip_prefix(b"/")?);
     while !rest.is_empty() {
         rest = rest.trim_ascii_start().strip_prefix(b";")?.trim_ascii_start();
-        // An empty parameter is legal: clients send a trailing semicolon.
+        // An empty parameter is allowed, because clients send a semicolon at the end.
         if rest.is_empty() || rest.starts_with(b";") {
             continue;
         }
@@ -63,7 +64,7 @@ pub(crate) fn media_type<'a>(
     (!kind.is_empty() && !subtype.is_empty()).then_some((kind, subtype))
 }
 
-/// A token or a quoted string, and what follows it; empty where it is neither.
+/// The token or the quoted string at the beginning, and the text behind it. It is empty if there is neither.
 fn split_value(text: &[u8]) -> (&[u8], &[u8]) {
     if !text.starts_with(b"\"") {
         return split_token(text);
@@ -71,7 +72,7 @@ fn split_value(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(end_of_quoted(text).unwrap_or(0))
 }
 
-/// The position behind a quoted string at the beginning, of a header or of JSON; `None` where it is not closed.
+/// The position behind the quoted string with which a header or JSON text begins; `None` if the string is not closed.
 pub(crate) fn end_of_quoted(text: &[u8]) -> Option<usize> {
     let mut escaped = false;
     let closes = |byte: &u8| {

@@ -1,4 +1,4 @@
-//! Converts anyhow's errors to faults, for `?` (feature `anyhow`).
+//! Converts errors of anyhow into faults, for `?` (feature `anyhow`).
 
 use anyhow::Error;
 
@@ -6,14 +6,15 @@ use crate::cause;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
-/// The fault of an `anyhow::Error`; the error itself, with its contexts, is the cause for the log.
+/// The fault for an `anyhow::Error`. The error itself, with all contexts, becomes the cause for the log. The first of
+/// these decides:
 ///
-/// 1. A [`Fault`], else an [`ErrorCode`], that is its context (`.context(ErrorCode::GONE)`) or was converted to it:
-///    the outermost of its type.
-/// 2. An error of a crate that the features bring (`sqlx`, `garde`, `validator`), whatever its contexts.
-/// 3. A [`Fault`] among the sources of the error.
-/// 4. Else `internal_error`, as for any error without a mapping. An error of your own is an example: convert it to a
-///    [`Fault`] before anyhow takes it.
+/// 1. A [`Fault`], else an [`ErrorCode`], that was added as context (`.context(ErrorCode::GONE)`) or from which the
+///    error was made. If there are several, the outermost counts.
+/// 2. An error of a crate whose feature is enabled (`sqlx`, `garde`, `validator`), in any context.
+/// 3. A [`Fault`] among the causes of the error.
+/// 4. Otherwise the code is `internal_error`, as for any error without a mapping. This includes an error of your own:
+///    convert it to a [`Fault`] before it becomes an `anyhow::Error`.
 ///
 /// ```
 /// use anyhow::Context;
@@ -48,21 +49,21 @@ impl From<Error> for Fault {
     }
 }
 
-/// The fault without a cause, for `#[fault(with = Fault::from)]` on a variant that has the error.
+/// The fault without a cause, for `#[fault(with = Fault::from)]` on a variant that contains the error.
 impl From<&Error> for Fault {
     fn from(error: &Error) -> Self {
         let own = error.downcast_ref::<Self>().cloned();
         let code = || error.downcast_ref::<ErrorCode>().cloned().map(Self::new);
         let nested = || cause::find::<Self>(error.as_ref()).cloned();
         own.or_else(code)
-            .or_else(|| of_features(error))
+            .or_else(|| fault_of_features(error))
             .or_else(nested)
             .unwrap_or_else(|| Self::new(ErrorCode::INTERNAL_ERROR))
     }
 }
 
-/// The first that is there by the crates of the features.
-fn of_features(error: &Error) -> Option<Fault> {
+/// The fault of the first error that one of the enabled features recognises.
+fn fault_of_features(error: &Error) -> Option<Fault> {
     macro_rules! fault_of {
         ($($feature:literal $of:ty)*) => {$(
             #[cfg(feature = $feature)]

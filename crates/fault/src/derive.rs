@@ -1,13 +1,13 @@
-//! `#[derive(AsFault)]` (feature `derive`), and the functions that its code uses.
+//! `#[derive(AsFault)]` (feature `derive`), and the functions that the derived code calls.
 
 use crate::code::ErrorCode;
 pub use crate::fault::AsFault;
-/// Maps each variant of an error to a fault; a variant without an attribute is `internal_error`.
+/// Maps each variant of an error to a fault. A variant without an attribute becomes `internal_error`.
 ///
 /// `tower-error-envelope` re-exports the same derive for services with the layer; the documentation is there.
 pub use error_envelope_derive::HandlerAsFault as AsFault;
 
-/// The codes that an error can become: `CODES` of a type with `#[derive(AsFault)]`.
+/// The codes of the faults that an error can become: `CODES` of a type with `#[derive(AsFault)]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Codes {
     #[doc(hidden)]
@@ -19,15 +19,15 @@ pub struct Codes {
 }
 
 impl Codes {
-    /// Each code once: those of its own variants, then those of its transparent errors.
+    /// All codes, each once: first those of the variants, then those of transparent errors.
     pub fn iter(&self) -> impl Iterator<Item = &'static ErrorCode> + use<> {
         let mut codes = Vec::new();
         self.collect(&mut codes);
         codes.into_iter()
     }
 
-    /// Whether the list is complete. The list lacks the codes that a function of `with = …` returns, and the codes of a
-    /// transparent error with a handwritten [`AsFault`](trait@AsFault).
+    /// Whether the list is complete. It lacks the codes that a function in `with = …` returns, and those of a
+    /// transparent error whose [`AsFault`](trait@AsFault) is handwritten.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.is_complete && self.nested.iter().all(Self::is_complete)
@@ -48,7 +48,7 @@ impl Codes {
     }
 }
 
-/// Used by the derived code: no part of the crate's interface.
+/// For the derived code; not a part of the public interface.
 pub mod private {
     use std::time::Duration;
 
@@ -73,22 +73,23 @@ pub mod private {
         openapi::{RefOr, Response as Described},
     };
 
-    /// The facts of a variant that do not depend on a value.
+    /// What is known of a variant without a value.
     #[derive(Clone, Debug)]
     pub struct Declared {
         /// The code of the variant.
         pub code: ErrorCode,
         /// `status = …`.
         pub status: Option<u16>,
-        /// `message = "…"`, with `{name}` in place of a field's value.
+        /// `message = "…"`, in which `{name}` stands for the value of a field.
         pub message: Option<&'static str>,
-        /// `details(…)`: the names, each with its JSON type, if known; the type of an `Option` ends with `?`.
+        /// `details(…)`: the names of the fields, each with its JSON type, if that is known. The type of an `Option`
+        /// ends in `?`.
         pub fields: &'static [(&'static str, &'static str)],
         /// `retry_after = …`.
         pub waits: bool,
     }
 
-    /// The result for a transparent error without `CODES`.
+    /// Used for a transparent error that has no `CODES`.
     pub trait NoCodes {
         /// An empty list that is not complete.
         const CODES: Codes = Codes { own: &[], nested: &[], is_complete: false };
@@ -98,7 +99,7 @@ pub mod private {
 
     /// `retry_after = …`.
     pub trait RetryAfter {
-        /// Sets it on the fault, if there is one.
+        /// Sets the time on the fault, if there is one.
         fn set(self, fault: Fault) -> Fault;
     }
 
@@ -123,7 +124,7 @@ pub mod private {
         }
     }
 
-    /// `status = …`, which the derive checked.
+    /// `status = …`, which the derive has already checked.
     pub fn with_status(fault: Fault, status: u16) -> Fault {
         match StatusCode::from_u16(status) {
             Ok(status) => fault.status(status),
@@ -131,18 +132,18 @@ pub mod private {
         }
     }
 
-    /// `details(…)`: an object of the fields that have a value, in the order of the attribute.
+    /// `details(…)`: an object with the fields that have a value, in the order of the attribute.
     #[derive(Default)]
     pub struct Members(Vec<(&'static str, serde_json::Result<Box<RawValue>>)>);
 
     impl Members {
-        /// An empty object.
+        /// Creates an empty object.
         #[must_use]
         pub fn new() -> Self {
             Self::default()
         }
 
-        /// Adds one field; a `None` is left out.
+        /// Adds a field. A `None` is left out.
         #[must_use]
         pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
             let value = to_raw_value(&value);
@@ -152,7 +153,7 @@ pub mod private {
             self
         }
 
-        /// Sets these fields as the details, if there are any.
+        /// Sets the fields as the details of the fault, if there are any.
         pub fn set(self, fault: Fault) -> Fault {
             if self.0.is_empty() { fault } else { fault.details(self) }
         }
@@ -169,7 +170,7 @@ pub mod private {
     }
 }
 
-/// With the feature `axum`, an error is a response.
+/// With the feature `axum`, the error is a response.
 #[cfg(feature = "axum")]
 #[doc(hidden)]
 #[macro_export]
@@ -191,7 +192,7 @@ macro_rules! __derived_response {
     ($($all:tt)*) => {};
 }
 
-/// With the feature `tonic`, an error becomes a status.
+/// With the feature `tonic`, the error becomes a status.
 #[cfg(feature = "tonic")]
 #[doc(hidden)]
 #[macro_export]
@@ -213,7 +214,7 @@ macro_rules! __derived_status {
     ($($all:tt)*) => {};
 }
 
-/// With the feature `utoipa`, an error is the responses of an operation.
+/// With the feature `utoipa`, the error has the responses of an operation.
 #[cfg(feature = "utoipa")]
 #[doc(hidden)]
 #[macro_export]

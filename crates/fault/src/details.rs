@@ -1,4 +1,4 @@
-//! The details of a rewritten error: the received details, the issue list next to them (E8), an unknown code (E9).
+//! Composes the details of a rewritten error: the received details, with the issue list (E8) and an unknown code (E9).
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::issues;
 use crate::json::{Object, push_string};
 
-/// Adds kept fields (R14), an issue list and an unknown code to the received details, whose bytes do not change.
+/// Adds kept fields (R14), an issue list and an unknown code to the received details. The bytes of these do not change.
 ///
 /// If the details are not an object, nothing is added (E9).
 #[inline]
@@ -28,7 +28,7 @@ pub fn compose(
         details = Some(if has_it { came } else { with_member(came, name, value.get()) });
     }
     if let Some(issues) = issues {
-        details = Some(with_member(beside_issues(details), "issues", issues));
+        details = Some(with_member(object_for_issues(details), "issues", issues));
     }
     if let Some(code) = upstream_code {
         let mut text = Vec::new();
@@ -38,7 +38,7 @@ pub fn compose(
     RawValue::from_string(details?).ok()
 }
 
-/// Ensures that an `invalid_request` has an issue list, even if its only issue is the message (E8).
+/// Makes sure that an `invalid_request` has an issue list, even if the message is its only issue (E8).
 #[inline]
 pub fn with_issues(fault: Fault) -> Fault {
     if *fault.code() != ErrorCode::INVALID_REQUEST || fault.details_json().is_some_and(issues::are_in) {
@@ -59,18 +59,18 @@ fn has_room_for_a_code(details: &str) -> bool {
     Object::parse(details).is_some_and(|details| !details.has("upstream_code"))
 }
 
-/// The object that an issue list is put into: if the details are not an object, they move under `details`. A field that
-/// only has the list's name makes room.
-fn beside_issues(details: Option<String>) -> String {
+/// The details as the object that an issue list is added to. Details that are not an object move into its field
+/// `details`. A field `issues` is removed.
+fn object_for_issues(details: Option<String>) -> String {
     let Some(details) = details else { return String::new() };
     match Object::parse(&details) {
         None => format!("{{\"details\":{details}}}"),
-        Some(object) if object.has("issues") => issues::written::beside_issues(&details).unwrap_or_default(),
+        Some(object) if object.has("issues") => issues::written::details_without_issues(&details).unwrap_or_default(),
         Some(_) => details,
     }
 }
 
-/// `object` (empty text is an empty one) with one more field at its end.
+/// `object` with one more field at its end. An empty text counts as `{}`.
 fn with_member(object: String, name: &str, json: &str) -> String {
     let mut object = if object.is_empty() { b"{}".to_vec() } else { object.into_bytes() };
     let end = object.iter().rposition(|byte| *byte == b'}').unwrap_or(0);
@@ -80,7 +80,7 @@ fn with_member(object: String, name: &str, json: &str) -> String {
     String::from_utf8(object).unwrap_or_default()
 }
 
-/// Appends a field to an object that is still open.
+/// Appends a field to the text of an object whose closing brace is not written yet.
 fn push_member(object: &mut Vec<u8>, name: &str, json: &str) {
     if object.trim_ascii_end() != b"{" {
         object.push(b',');

@@ -1,5 +1,6 @@
-//! Implementations that the orphan rule keeps next to the types (feature `axum`): a [`Fault`] is a response,
-//! [`RequestId`] and [`Identity`] are extractors, and axum's own errors are [`AsFault`](crate::fault::AsFault).
+//! Implementations for types of axum, which the orphan rule requires to be in this crate (feature `axum`). A [`Fault`]
+//! is a response, [`RequestId`] and [`Identity`] are extractors, and axum's own errors are
+//! [`AsFault`](crate::fault::AsFault).
 
 mod rejection;
 
@@ -17,7 +18,8 @@ use crate::identity::Identity;
 use crate::request_id::RequestId;
 
 impl IntoResponse for Fault {
-    /// The fault's status and headers, an empty body, and the fault itself in the extensions, where the layer finds it.
+    /// A response with the fault's status and headers, and an empty body. The fault is in its extensions, where the
+    /// layer finds it.
     fn into_response(self) -> Response {
         let mut response = self.status_code().into_response();
         response.headers_mut().extend(self.headers().clone());
@@ -37,10 +39,11 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
 impl<S: Sync> FromRequestParts<S> for Identity {
     type Rejection = Fault;
 
-    /// The caller of the request; `auth_missing` where no scheme of the policy let it in, as on an open route.
+    /// The caller of the request. If no scheme of the policy let the request in, such as on an open route, the fault is
+    /// `auth_missing`.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
         let nobody = || {
-            // RFC 9110 §15.5.2: a 401 has a challenge, and the right scheme is unknown here.
+            // A 401 must have a challenge (RFC 9110 §15.5.2), and the right scheme is not known here.
             Fault::new(ErrorCode::AUTH_MISSING).header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
         };
         parts.extensions.get().cloned().ok_or_else(nobody)
@@ -50,13 +53,13 @@ impl<S: Sync> FromRequestParts<S> for Identity {
 impl<S: Sync> OptionalFromRequestParts<S> for Identity {
     type Rejection = Infallible;
 
-    /// `None` where no scheme of the policy let the request in.
+    /// `None` if no scheme of the policy let the request in.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
         Ok(parts.extensions.get().cloned())
     }
 }
 
-/// No layer wraps the service, so requests have no id.
+/// No layer wraps the service, so its requests have no id.
 #[derive(Debug)]
 pub struct MissingRequestId(());
 

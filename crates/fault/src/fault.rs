@@ -1,4 +1,4 @@
-//! A fault: an error with a code, on its way to a client.
+//! A fault: an error with a code, which the layer sends to a client.
 
 mod as_fault;
 mod body_form;
@@ -23,13 +23,14 @@ pub use self::prepared::{HeadTemplate, PreparedReply, Slot, WrittenReply, length
 use crate::code::{ErrorCode, Retry};
 use crate::message;
 
-/// An error with a code, and the data that the client may get.
+/// An error with a code, and with the data that the client may get.
 ///
-/// Return it as a service's error, or put it into a response's extensions. The layer writes it as the envelope, with
-/// its message and details. The status is that of its code, unless another is set. The source is only for the log.
+/// Return it as the error of a service, or put it into the extensions of a response. The layer writes it as an
+/// envelope, with its message and details. Its status is that of its code, unless you set another. Its source is only
+/// for the log.
 ///
-/// It is one word wide, so that a `Result` with it stays small. A fault that has only a code of the catalogue
-/// allocates nothing.
+/// It is one word wide, so that a `Result` with it stays small. A fault that only has a code of the catalogue allocates
+/// nothing.
 ///
 /// ```
 /// use tower_error_envelope::{ErrorCode, Fault};
@@ -47,27 +48,27 @@ struct Inner {
     message: Option<Cow<'static, str>>,
     wording: MessageSource,
     details: Option<Box<RawValue>>,
-    /// How many issues the list in the details leaves out (R4).
+    /// How many issues are missing from the list in the details (R4).
     left_out: usize,
     status: Option<StatusCode>,
     headers: Option<Box<HeaderMap>>,
     source: Option<Arc<dyn Error + Send + Sync>>,
-    /// The advice of the layer inside that wrote the error (E10).
+    /// The advice of an inner layer that wrote the error (E10).
     advice: Option<Box<Advice>>,
-    /// The replies that a policy has prepared for a fault that it keeps.
+    /// The prepared replies, if a policy stores this fault.
     memo: Option<ReplyCache>,
 }
 
-/// An error's advice to the client (rule E10).
+/// What an error advises clients to do next (rule E10).
 #[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advice {
     pub retry: Option<Retry>,
-    /// The address of a page.
+    /// The address of a page about the error.
     pub docs: Option<Box<str>>,
 }
 
-/// A changed fault is a copy of its own, without prepared replies.
+/// Cloned when a fault is changed, so the prepared replies are left out.
 impl Clone for Inner {
     fn clone(&self) -> Self {
         Self {
@@ -85,31 +86,31 @@ impl Clone for Inner {
     }
 }
 
-/// The faults that have only a code of the catalogue, in its order: most faults are such.
-static STOCK: LazyLock<Box<[Fault]>> = LazyLock::new(|| ErrorCode::ALL.iter().map(Fault::bare).collect());
+/// The faults that only have a code of the catalogue, in its order. Most faults are like that.
+static STOCK: LazyLock<Box<[Fault]>> = LazyLock::new(|| ErrorCode::ALL.iter().map(Fault::code_only).collect());
 
-/// The state of a fault's message.
+/// Where the message of a fault comes from, and whether it is clean.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MessageSource {
-    /// As the user gave it.
+    /// From the user, as it was set.
     Raw,
-    /// The message already has the form of E2.
+    /// From anywhere; it is already one printable line (E2).
     Clean,
-    /// The message is clean, and the layer's own: it ranks with those of the catalogue (R12).
+    /// From the layer; it is clean. It counts like a message of the catalogue (R12).
     Stock,
 }
 
 impl Fault {
-    /// A fault with its code's message and status, without details and further headers.
+    /// A fault with the message and the status of its code, without details and other headers.
     #[inline]
     pub fn new(code: ErrorCode) -> Self {
         match code.place() {
             Some(place) => STOCK[place].clone(),
-            None => Self::bare(&code),
+            None => Self::code_only(&code),
         }
     }
 
-    fn bare(code: &ErrorCode) -> Self {
+    fn code_only(code: &ErrorCode) -> Self {
         Self(Arc::new(Inner {
             code: code.clone(),
             message: None,
@@ -124,16 +125,16 @@ impl Fault {
         }))
     }
 
-    /// Sets the message, for people. It becomes one line of at most 1,024 bytes (rule E2). The code's message replaces
-    /// an empty one.
+    /// Sets the message, which is for people. It becomes one line of at most 1,024 bytes (rule E2). If it is empty, the
+    /// message of the code is used.
     pub fn message(self, message: impl Into<Cow<'static, str>>) -> Self {
-        self.say(message.into(), MessageSource::Raw)
+        self.with_message_from(message.into(), MessageSource::Raw)
     }
 
-    /// Sets the details: any JSON value.
+    /// Sets the details, which may be any JSON value.
     ///
-    /// If the value cannot be serialized as JSON (a map whose keys are not strings), the fault has no details. The
-    /// reason becomes its source, so that it is logged.
+    /// If the value cannot be serialized as JSON, such as a map whose keys are not strings, the fault has no details.
+    /// The reason becomes its source, so that it is logged.
     pub fn details(mut self, details: impl Serialize) -> Self {
         match to_raw_value(&details) {
             Ok(details) => self.change().details = Some(details),
@@ -142,7 +143,7 @@ impl Fault {
         self
     }
 
-    /// Sets a status other than the code's. A status outside 400–599 is ignored, because it is not an error.
+    /// Sets a status other than that of the code. A status outside 400–599 is ignored, because it is not an error's.
     pub fn status(mut self, status: StatusCode) -> Self {
         if (status.is_client_error() || status.is_server_error()) && self.status_code() != status {
             self.change().status = Some(status);
@@ -150,10 +151,10 @@ impl Fault {
         self
     }
 
-    /// Sets `retry-after`: the time until a client may try again, in whole seconds, rounded up.
+    /// Sets `retry-after`: after how many seconds a client may try again, rounded up.
     ///
-    /// RPC clients and Google's dialect get it as `google.rpc.RetryInfo`. Without it there is no `retry-after` (rule
-    /// R8).
+    /// RPC clients, and clients of Google's dialect, get it as `google.rpc.RetryInfo`. If it is not set, there is no
+    /// `retry-after` (rule R8).
     ///
     /// ```
     /// use std::time::Duration;
@@ -174,7 +175,7 @@ impl Fault {
         self
     }
 
-    /// Sets the cause, which is logged and never sent to the client.
+    /// Sets the cause. It is logged, and never sent to the client.
     pub fn caused_by(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.with_source(source.into())
     }
@@ -191,7 +192,7 @@ impl Fault {
         &self.0.code
     }
 
-    /// The message that the client gets: the fault's own, else its code's.
+    /// The message that the client gets: the fault's own, else that of its code.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         let code = &self.0.code;
@@ -213,7 +214,7 @@ impl Fault {
         self.0.status.unwrap_or_else(|| self.0.code.status())
     }
 
-    /// The further headers of its response.
+    /// The headers that the fault adds to its response.
     #[must_use]
     #[inline]
     pub fn headers(&self) -> &HeaderMap {
@@ -222,20 +223,20 @@ impl Fault {
         self.0.headers.as_deref().unwrap_or(&NONE)
     }
 
-    /// A changed fault has no prepared replies.
+    /// Gives access for a change. The prepared replies are dropped.
     fn change(&mut self) -> &mut Inner {
         let inner = Arc::make_mut(&mut self.0);
         inner.memo = None;
         inner
     }
 
-    fn say(mut self, message: Cow<'static, str>, wording: MessageSource) -> Self {
+    fn with_message_from(mut self, message: Cow<'static, str>, wording: MessageSource) -> Self {
         let inner = self.change();
         (inner.message, inner.wording) = (Some(message), wording);
         self
     }
 
-    /// The message as one line, or nothing where it is blank (E2).
+    /// The message as one line; `None` if it is blank (E2).
     fn message_line(&self) -> Option<Cow<'_, str>> {
         match self.0.message.as_deref() {
             Some(message) if self.0.wording != MessageSource::Raw => Some(Cow::Borrowed(message)),
@@ -244,10 +245,10 @@ impl Fault {
     }
 }
 
-/// For the crates that write faults.
+/// Methods for the crates that write faults.
 #[doc(hidden)]
 impl Fault {
-    /// The fault in a service's response (R1): in its extensions, or as the cause of a tonic status.
+    /// The fault that a service left in the extensions of its response (R1), alone or as the cause of a tonic status.
     #[must_use]
     #[inline]
     pub fn in_extensions(extensions: &Extensions) -> Option<&Self> {
@@ -257,15 +258,15 @@ impl Fault {
         fault
     }
 
-    /// A fault that a policy stores for repeated use, with its prepared replies.
+    /// A fault that a policy stores for repeated use, together with its prepared replies.
     ///
-    /// It belongs to one policy, and has no header whose effect depends on the route, such as one of CORS. Otherwise a
-    /// prepared reply could be that of another policy or route.
+    /// It must belong to one policy, and must have no header that depends on the route, such as one of CORS. Otherwise,
+    /// the reply prepared for one policy or route could be sent for another.
     pub fn with_stored_reply(self) -> Self {
         Self(Arc::new(Inner { memo: Some(ReplyCache::new()), ..(*self.0).clone() }))
     }
 
-    /// The slot for its prepared reply in one of `forms` forms; `None` if no policy stores the fault.
+    /// The place for its prepared reply in one of `forms` forms; `None` if no policy stores the fault.
     #[inline]
     pub fn slot(&self, form: usize, forms: impl FnOnce() -> usize) -> Option<&Slot> {
         self.0.memo.as_ref()?.slot(form, forms)
@@ -283,13 +284,14 @@ impl Fault {
         self.0.headers.is_some()
     }
 
-    /// The text that was set for this fault, if any. No text of a code or of the layer replaces it (R12).
+    /// The text that was set for this fault, if any. It is never replaced by the text of a code or of the layer (R12).
     #[inline]
     pub fn own_text(&self) -> Option<Cow<'_, str>> {
         if self.0.wording == MessageSource::Stock { None } else { self.message_line() }
     }
 
-    /// The same fault with the policy's definition of its code. The fault keeps its status and its own text.
+    /// The same fault, with its code as the policy defines it. If the fault has a status or a text of its own, that
+    /// stays.
     pub fn with_code(mut self, code: ErrorCode) -> Self {
         let status = self.status_code();
         let inner = self.change();
@@ -298,14 +300,14 @@ impl Fault {
         self
     }
 
-    /// Sets a message that the layer made, already in the form of E2.
+    /// Sets a message that the layer chose, which is already one printable line (E2).
     pub fn with_stock_message(self, message: impl Into<Cow<'static, str>>) -> Self {
-        self.say(message.into(), MessageSource::Stock)
+        self.with_message_from(message.into(), MessageSource::Stock)
     }
 
-    /// Sets a message that was cleaned before.
+    /// Sets a message that is already clean.
     pub fn with_clean_message(self, message: String) -> Self {
-        self.say(message.into(), MessageSource::Clean)
+        self.with_message_from(message.into(), MessageSource::Clean)
     }
 
     #[inline]
@@ -316,7 +318,7 @@ impl Fault {
         self
     }
 
-    /// Sets the number of issues that the list in its details leaves out (R4).
+    /// Sets how many issues are missing from the list in the details (R4).
     #[inline]
     pub fn with_left_out(mut self, left_out: usize) -> Self {
         if left_out > 0 {

@@ -1,11 +1,11 @@
-//! The names that services give to what their errors state (rules R2, R13): texts, codes, places, error fields, and names that
-//! are no field of the request. No other file lists them.
+//! The names of fields that services use in errors (rules R2, R13): for texts, codes, places and errors, and for names
+//! that are not fields of the request. No other file lists such names.
 //!
-//! Names in [`TEXTS`], [`TEXT_LISTS`] and [`CODES`] count in any letter case.
+//! Names in [`TEXTS`], [`TEXT_LISTS`] and [`CODES`] match in any letter case.
 
 use crate::tree::{Names, Node};
 
-/// Fields with the text of an error, in order of precedence (R2).
+/// Fields that have the text of an error, in the order of preference (R2).
 pub const TEXTS: [&str; 19] = [
     "message",
     "msg",
@@ -28,32 +28,32 @@ pub const TEXTS: [&str; 19] = [
     "title",
 ];
 
-/// The same names, for lookups.
+/// The same names, for look-ups.
 pub static TEXTS_BY_NAME: Names<19> = Names::new(TEXTS);
 
-/// Fields whose value may also be a list with one text (R2).
+/// Fields that have the text of an error, or a list with one text (R2).
 pub static TEXT_LISTS: Names<7> =
     Names::new(["error", "errors", "messages", "errorMessages", "error_messages", "problems", "message"]);
 
-/// Further names of the text of an issue: Spring's, Mongoose's.
+/// Further fields that have the text of an issue, in errors of Spring and Mongoose.
 const ISSUE_TEXTS: [&str; 3] = ["defaultMessage", "text", "validatorMessage"];
 
-/// The same names, for lookups.
+/// The same names, for look-ups.
 pub static ISSUE_TEXTS_BY_NAME: Names<3> = Names::new(ISSUE_TEXTS);
 
-/// Names of texts that ordinary data uses, too: such a text with only a name next to it does not make an issue.
+/// Fields for texts that ordinary data has as well. Next to just a name, such a text is not an issue.
 const TEXTS_OF_DATA: [&str; 4] = ["description", "detail", "title", "text"];
 
-/// Fields with the code of an error, in order of precedence (R2).
+/// Fields that have the code of an error, in the order of preference (R2).
 pub const CODES: [&str; 7] = ["code", "errorCode", "error_code", "__type", "type", "status", "key"];
 
-/// Words in these fields that only state that an error occurred (R2).
+/// Words in those fields that only mean that there is an error (R2).
 pub const NO_CODES: [&str; 4] = ["error", "fail", "failed", "failure"];
 
-/// Fields with the code of an issue (R13).
+/// Fields that have the code of an issue (R13).
 pub const ISSUE_CODES: [&str; 6] = ["code", "rule", "keyword", "errorCode", "error_code", "type"];
 
-/// Fields with the place of an issue, in order of precedence (R13).
+/// Fields that have the place of an issue, in the order of preference (R13).
 pub const PLACES: [&str; 23] = [
     "path",
     "loc",
@@ -80,16 +80,17 @@ pub const PLACES: [&str; 23] = [
     "name",
 ];
 
-/// Names of places that data also has: they count only under an error field, or beside a part of the request (R13).
+/// Fields for places that data has as well. They only count under a field for errors, or next to a part of the request
+/// (R13).
 pub const PLACES_OF_DATA: [&str; 6] = ["path", "key", "target", "members", "memberNames", "name"];
 
-/// Places in a body that is one issue (R13). A `path` counts, too, if it is a list of names.
+/// Fields that have the place in a body that is a single issue (R13). A `path` counts as well if it is a list of names.
 pub const TOP_PLACES: [&str; 6] = ["field", "fieldName", "param", "parameter", "pointer", "property"];
 
-/// Places that name nothing.
+/// Texts in place of a place that name nothing.
 const NO_PLACES: [&str; 8] = ["None", "null", "undefined", "unknown", "$", ".", "(root)", "request_body"];
 
-/// The parts of a request, in the words of frameworks: a place may begin with one.
+/// The parts of a request, as frameworks name them. A place may begin with one of these.
 const PARTS: [&str; 19] = [
     "body",
     "query",
@@ -112,7 +113,7 @@ const PARTS: [&str; 19] = [
     "query_and_form",
 ];
 
-/// Names of a map that stand for the whole request (R13).
+/// Names in a map that mean the whole request (R13).
 const WHOLE: [&str; 16] = [
     "_errors",
     "_error",
@@ -132,7 +133,7 @@ const WHOLE: [&str; 16] = [
     "",
 ];
 
-/// Fields with data that the client sent.
+/// Fields that have data which the client sent.
 pub const VALUES: [&str; 10] = [
     "value",
     "rejectedValue",
@@ -146,28 +147,27 @@ pub const VALUES: [&str; 10] = [
     "got",
 ];
 
-/// The meaning of a field's name for the values in it.
+/// What the name of a field means for the values in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
     Nothing,
     Errors,
-    /// Errors of some services, and data of others.
+    /// Errors in some services, data in others.
     ErrorsOrData,
 }
 
-/// Whether data also has this name of a text.
+/// Whether data may also have a text in a field of this name.
 pub fn is_text_of_data(name: &str) -> bool {
     TEXTS_OF_DATA.contains(&name)
 }
 
-/// Whether a field has the name of a text or a code (R2). An object with such a field is not a map from fields to
-/// texts.
+/// Whether a field is for a text or a code (R2). An object with such a field is not a map from fields to texts.
 pub fn is_text_or_code(name: &str) -> bool {
     let is = |names: &[&str]| names.iter().any(|it| it.eq_ignore_ascii_case(name));
     is(&TEXTS) || is(&ISSUE_TEXTS) || is(&CODES)
 }
 
-/// Whether a name ends like that of a text: `userMessage`.
+/// Whether a name ends like the name of a text: `userMessage`.
 pub fn is_like_text(name: &str) -> bool {
     const ENDS: [&[u8]; 8] = [b"message", b"msg", b"text", b"reason", b"description", b"detail", b"error", b"title"];
 
@@ -180,7 +180,7 @@ pub fn is_part(name: &str) -> bool {
     PARTS.contains(&name)
 }
 
-/// Whether the dotted name of a map begins with a part of the request. The other parts may be fields, too: `data.name`.
+/// Whether a dotted name in a map begins with a part of the request. Other parts may also be fields, as in `data.name`.
 pub fn is_leading_part(name: &str) -> bool {
     matches!(
         name,
@@ -188,12 +188,12 @@ pub fn is_leading_part(name: &str) -> bool {
     )
 }
 
-/// Whether a place's text names no place.
+/// Whether a text in a field for places names no place.
 pub fn is_no_place(text: &str) -> bool {
     text.is_empty() || NO_PLACES.contains(&text)
 }
 
-/// Whether a field of a map adds nothing to the path of its contents (R13).
+/// Whether the name of a field in a map is not a step in the paths of the issues in it (R13).
 pub fn is_whole(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
     let name = field.name();
     if name.len() > LONGEST {
@@ -206,17 +206,17 @@ pub fn is_whole(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
         || meaning(field, parent) != Meaning::Nothing
 }
 
-/// Whether a place's text means the whole request.
+/// Whether a text in a field for places means the whole request.
 pub fn is_whole_name(text: &str) -> bool {
     WHOLE.contains(&text)
 }
 
-/// Whether it is Valibot's `nested`, alone or next to the whole's texts.
+/// Whether the field is Valibot's `nested`, alone or next to the texts for the whole.
 fn is_flattened(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
     field.name() == "nested" && parent.children().all(|it| matches!(it.name(), "nested" | "root" | "other"))
 }
 
-/// The meaning of a field's name, in any spelling with capitals, underscores and hyphens.
+/// What the name of a field means, in any spelling with capitals, underscores and hyphens.
 pub fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
     if field.name().len() > LONGEST || !may_mean_errors(field.name().as_bytes()) {
         return Meaning::Nothing;
@@ -235,7 +235,7 @@ pub fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
     }
 }
 
-/// Whether a field's name states that the names in it are those of fields, in any spelling: `fieldErrors`.
+/// Whether the name of a field shows that the names in it are those of fields, in any spelling: `fieldErrors`.
 pub fn names_fields(name: &str) -> bool {
     let mut buffer = [0; LONGEST];
     name.len() <= LONGEST
@@ -245,7 +245,7 @@ pub fn names_fields(name: &str) -> bool {
         )
 }
 
-/// The letters that the names above end with, or the one that the other begins with.
+/// A quick check whether a name may mean errors: all such names end in one of a few letters, or begin with `v`.
 fn may_mean_errors(name: &[u8]) -> bool {
     let last = name.iter().rev().find(|letter| !matches!(letter, b'_' | b'-'));
     let first = name.iter().find(|letter| !matches!(letter, b'_' | b'-'));
@@ -253,17 +253,17 @@ fn may_mean_errors(name: &[u8]) -> bool {
         || matches!(first, Some(b'v' | b'V'))
 }
 
-/// A name in lower case, without underscores and hyphens.
+/// The name in lower case, without underscores and hyphens.
 fn normalized<'b>(name: &str, buffer: &'b mut [u8; LONGEST]) -> &'b [u8] {
     let letters = name.bytes().filter(|it| !matches!(it, b'_' | b'-'));
     let length = buffer.iter_mut().zip(letters).map(|(place, letter)| *place = letter.to_ascii_lowercase()).count();
     &buffer[..length]
 }
 
-/// Longer than any of the names.
+/// More bytes than any of the names has.
 const LONGEST: usize = 64;
 
-/// Whether the object's `status` field means a failure.
+/// Whether `status` in an object means a failure.
 fn fails(object: Node<'_, '_>) -> bool {
     let Some(status) = object.field("status") else { return false };
     match status.word_or_digits() {
@@ -274,13 +274,13 @@ fn fails(object: Node<'_, '_>) -> bool {
     }
 }
 
-/// Whether the values are lists of JSON Schema's errors (Objection).
+/// Whether the values are lists of errors of JSON Schema, as Objection sends them.
 fn has_keywords(data: Node<'_, '_>) -> bool {
     let is_list = |list: Node<'_, '_>| list.elements().is_some_and(|mut it| it.all(|error| error.has("keyword")));
     data.is_object() && data.children().all(is_list)
 }
 
-/// Whether each name is a language's tag (RFC 5646), such as `en` or `pt-BR`.
+/// Whether each name is the tag of a language (RFC 5646), such as `en` or `pt-BR`.
 fn is_by_language(texts: Node<'_, '_>) -> bool {
     let is_tag = |name: &str| {
         let (language, region) = name.split_once(['-', '_']).unwrap_or((name, "AA"));

@@ -1,4 +1,4 @@
-//! What a framework's text states about bad input (rule R13): the issues in it, and what is left of it for the client.
+//! Reads the text of a framework about bad input (rule R13): the issues in it, and what is left of it for the client.
 
 use std::borrow::Cow;
 
@@ -7,26 +7,26 @@ use crate::issues::IssueList;
 use crate::message;
 use crate::sentences::{self, Context, Reading, without_values};
 
-/// The contents of a text.
+/// What was read from a text.
 pub struct FrameworkText {
-    /// The issues that it states.
+    /// The issues that the text states.
     pub issues: Option<IssueList>,
     pub client_message: ClientMessage,
 }
 
-/// The rest of a message after its issues were read (R13).
+/// What is left of a message for the client, once its issues were read (R13).
 #[derive(Debug, Default, PartialEq, Eq)]
 pub enum ClientMessage {
     #[default]
     All,
-    /// The issues contain it.
+    /// Nothing, because the issues contain all of it.
     Nothing,
-    /// The message without the value that was sent.
+    /// This text, without the values that the client sent.
     Text(String),
 }
 
 impl ClientMessage {
-    /// The part of the message that may reach the client, before it is cleaned.
+    /// The part of the message that the client may get, before it is cleaned.
     pub fn of<'m>(&'m self, whole: Option<&'m str>) -> Option<&'m str> {
         match self {
             Self::All => whole,
@@ -36,7 +36,8 @@ impl ClientMessage {
     }
 }
 
-/// Reads a text. On a 400 or 422 (`of_input`), it also reads the issues in it. A text outside of JSON is one line (R3).
+/// Reads a text. `of_input`: the status is 400 or 422, so the text may state issues, which are read, too. `is_json`:
+/// the text is a string of a JSON body. Any other text is only sent to clients if it is a single line (R3).
 pub fn read(text: &str, of_input: bool, is_json: bool) -> FrameworkText {
     let readings = if of_input { sentences::read(text, Context::default()) } else { None };
     let (issues, mut client_message) = match readings {
@@ -59,7 +60,7 @@ pub fn without_sent_values(text: &str) -> ClientMessage {
     }
 }
 
-/// The list of the fields that the sentences name.
+/// An issue list of what the sentences state, with the fields that they name.
 pub fn list_of(readings: &[Reading]) -> List {
     let mut list = List::new();
     readings.iter().for_each(|it| list.push(&it.place.json(), &it.text, None));

@@ -1,14 +1,14 @@
-//! For tonic handlers (feature `tonic`): a [`Fault`] is a [`tonic::Status`], and a status is a fault.
+//! Conversions for handlers of tonic (feature `tonic`): from a [`Fault`] to a [`tonic::Status`], and back.
 //!
-//! 1. A service's method fails with a [`Fault`] by `?`. Its code sets the gRPC status, and its text the message;
-//!    code, details and issues are in the status's details as `google.rpc.ErrorInfo` and `BadRequest`, its headers are
-//!    metadata, and `x-error-code` passes the code to the layer, which adds the request id.
-//! 2. In a handler that calls another service, `?` turns the received status into a fault. The code is the reason in
-//!    its `ErrorInfo`, if the reason is in the catalogue or from a service with the layer; else the status decides.
-//!    Violations become an issue list, metadata become details, `RetryInfo` becomes `retry-after`. Without such a
-//!    reason, the client gets the text only if the status is a client error; otherwise the text is only logged. The
-//!    status itself is always logged.
-//! 3. A service whose `Error` has a [`tonic::Status`] among its causes is answered likewise.
+//! 1. A method of a service may fail with a [`Fault`], by `?`. The code of the fault decides the gRPC status, and its
+//!    text is the message. Its code, details and issues become `google.rpc.ErrorInfo` and `BadRequest` in the details
+//!    of the status, and its headers become metadata. `x-error-code` passes the code to the layer, which adds the
+//!    request id.
+//! 2. If a handler calls another service, `?` converts the received status into a fault. The code is the reason in the
+//!    `ErrorInfo`, if that is in the catalogue or from a service with the layer; else the status decides. Violations
+//!    become an issue list, metadata become details, and `RetryInfo` becomes `retry-after`. Without such a reason, the
+//!    client gets the text only if the status is a client error. The status itself is always logged.
+//! 3. A service whose `Error` has a [`tonic::Status`] among its causes is answered in the same way.
 //!
 //! ```
 //! use tonic::{Request, Response, Status};
@@ -49,7 +49,7 @@ pub use self::status::fault_of_cause;
 const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 
 impl From<Fault> for Status {
-    /// The fault becomes the status's source, where a layer in the same process finds it.
+    /// The fault becomes the source of the status, where a layer in the same process finds it.
     fn from(fault: Fault) -> Self {
         let grpc = RpcStatus::from_code(fault.code());
         let text = fault.text();
@@ -81,7 +81,7 @@ fn now() -> SystemTime {
 }
 
 impl From<Status> for Fault {
-    /// The fault that became this status, else one whose source is the status.
+    /// The fault from which the status was made, else a new one whose source is the status.
     fn from(status: Status) -> Self {
         let fault = status::of_status(&status);
         if crate::cause::find::<Self>(&status).is_some() { fault } else { fault.caused_by(status) }

@@ -1,4 +1,4 @@
-//! The caller of a request, and the proof of its identity.
+//! The caller of a request, and how the caller was identified.
 
 use std::any::Any;
 use std::fmt;
@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 #[cfg(feature = "jwt")]
 use crate::{code::ErrorCode, fault::Fault, sentences::without_values};
 
-/// The caller that the credentials identify (rule G2). Each request with accepted credentials has it in its extensions.
+/// The caller that the credentials of a request identify (rule G2). It is in the extensions of each request whose
+/// credentials were accepted.
 ///
 /// Two identities are equal if they have the same scheme and the same id.
 ///
@@ -34,20 +35,20 @@ struct Inner {
     proof: Proof,
 }
 
-/// A scheme's data about the caller, in addition to the id.
+/// The data about the caller besides the id, which depends on the scheme.
 #[derive(Clone, Default)]
 pub enum Proof {
-    /// A key or a certificate has only an id.
+    /// None: a key or a certificate only has an id.
     #[default]
     IdAlone,
-    /// The claims of a token: a JSON object.
+    /// The claims of a token, as a JSON object.
     #[cfg(feature = "jwt")]
     Claims(String),
-    /// The data of a verifier.
+    /// The value that a verifier attached.
     Data(VerifierData),
 }
 
-/// A value of any type, which a verifier passes to handlers.
+/// A value of any type that a verifier passes on to handlers.
 #[derive(Clone)]
 pub struct VerifierData(Arc<dyn Any + Send + Sync>);
 
@@ -67,15 +68,15 @@ impl Identity {
         &self.0.scheme
     }
 
-    /// The key's id, the token's subject, or the verifier's id; `None` for a token without a subject. An id is
-    /// unique within its scheme.
+    /// The id of the key, the subject of the token, or the id from the verifier. `None` for a token without a subject.
+    /// An id is unique within its scheme.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.0.id.as_deref()
     }
 
-    /// The value that the verifier attached with [`Verified::with`]; `None` if it attached none, or one of another
-    /// type.
+    /// The value that the verifier attached with [`Verified::with`]. `None` if it attached none, or if the value has
+    /// another type.
     ///
     /// ```
     /// use tower_error_envelope::Fault;
@@ -111,11 +112,11 @@ impl Identity {
     }
 }
 
-/// The claims of a JSON web token (feature `jwt`).
+/// The claims of a JSON Web Token (feature `jwt`).
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 impl Identity {
-    /// All claims of the caller's token, as a JSON object; `None` if no token identified the caller.
+    /// All claims of the caller's token, as a JSON object. `None` if the caller was not identified by a token.
     #[must_use]
     pub fn claims_json(&self) -> Option<&str> {
         match &self.0.proof {
@@ -124,8 +125,8 @@ impl Identity {
         }
     }
 
-    /// The claims of the caller's token as a type of the service. The layer has already checked signature, expiry,
-    /// issuer and audience.
+    /// The claims of the caller's token, as a type of the service. The layer has already checked the signature, the
+    /// expiry, the issuer and the audience.
     ///
     /// ```
     /// use serde::Deserialize;
@@ -149,8 +150,9 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// `internal_error` if no token identified the caller, or if the claims do not fit `T`: the issuer and the service
-    /// then disagree, and another token would not help. The log has the claim's name and the reason, but no value.
+    /// `internal_error` if the caller was not identified by a token, or if the claims do not fit `T`. The issuer and
+    /// the service then disagree, and another token would not help. The log has the name of the claim and the reason,
+    /// but no value.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         let mistake = |cause: String| Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(cause);
         let Some(claims) = self.claims_json() else {
@@ -159,14 +161,14 @@ impl Identity {
                 self.scheme()
             )));
         };
-        serde_json::from_str(claims).map_err(|_| mistake(misfit::<T>(claims)))
+        serde_json::from_str(claims).map_err(|_| mistake(why_claims_do_not_fit::<T>(claims)))
     }
 }
 
-/// Which claim does not fit, and why: for the log.
+/// Which claim does not fit, and why. For the log.
 #[cfg(feature = "jwt")]
 #[cold]
-fn misfit<T: DeserializeOwned>(claims: &str) -> String {
+fn why_claims_do_not_fit<T: DeserializeOwned>(claims: &str) -> String {
     let parsed = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(claims));
     let reason = match parsed {
         Err(error) => format!("{}: {}", error.path(), without_values(&error.inner().to_string())),
@@ -190,7 +192,7 @@ impl Hash for Identity {
 }
 
 impl fmt::Debug for Identity {
-    /// Leaves out claims and data: they may be confidential (L3).
+    /// Leaves out claims and data, which may be confidential (L3).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").field("scheme", &self.scheme()).field("id", &self.id()).finish()
     }
@@ -216,14 +218,15 @@ impl fmt::Debug for VerifierData {
     }
 }
 
-/// Holds a verifier's value, and catches a panic of its `drop`: any part of the layer may be the last owner (F2).
+/// Contains a verifier's value, and catches a panic when that is dropped: any part of the layer may be its last owner
+/// (F2).
 struct DropCaught<T>(Option<T>);
 
 impl<T> Drop for DropCaught<T> {
     fn drop(&mut self) {
         let value = self.0.take();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-            // Its own drop may panic as well.
+            // Dropping the panic's payload may panic as well.
             std::mem::forget(panic);
         }
     }

@@ -1,28 +1,28 @@
-//! A list of issues as it is written: the canonical form, bounded, each text one printable line (rules E2, E8).
+//! Writes a list of issues in the canonical form, with limits. Each text becomes one printable line (rules E2, E8).
 
 use std::borrow::Cow;
 
 use crate::json::push_string;
 use crate::message;
 
-/// The most bytes of issues in a list. Field names and texts are written once for each issue, so a body within its
-/// budget could need thousands of times its length. With message and envelope, the result stays within the 64 KiB that
-/// an outer layer reads by default (R4, E7).
+/// The most bytes of issues in a list. Names and texts are written again for each issue, so even a short body could
+/// need thousands of times its length. With the message and the envelope, the result stays within the 64 KiB that an
+/// outer layer reads by default (R4, E7).
 pub const MAX_BYTES: usize = 56 * 1024;
 
 /// The most issues of a foreign body that are written (R4).
 pub const MAX_ISSUES: usize = 100;
 
-/// The most steps of a path that are written: more than any form has.
+/// The most steps of a path that are written; no known form has more.
 pub const MAX_STEPS: usize = 32;
 
-/// The longest number that every client's language counts exactly.
+/// The most digits of a number that clients in every language represent exactly.
 const MAX_DIGITS: usize = 15;
 
-/// A list as a JSON array.
+/// A list, as a JSON array.
 pub struct IssueList {
     pub json: String,
-    /// The number of issues that it leaves out (R4).
+    /// The number of issues that are not in the list (R4).
     pub more: usize,
 }
 
@@ -62,13 +62,13 @@ impl List {
         self.json.push(b'}');
     }
 
-    /// Counts issues that are not written.
+    /// Counts issues that are left out of the list.
     #[inline]
     pub fn leave_out(&mut self, issues: usize) {
         self.more += issues;
     }
 
-    /// Whether the list is full, so that further issues are only counted.
+    /// Whether the list is full: further issues are only counted.
     #[inline]
     pub fn is_full(&self) -> bool {
         self.len == MAX_ISSUES || self.more > 0
@@ -98,7 +98,7 @@ impl List {
     }
 }
 
-/// The path of an issue: a JSON array of names and indices.
+/// The path of an issue, as a JSON array of names and indices.
 pub struct Path(Vec<u8>);
 
 impl Path {
@@ -113,7 +113,7 @@ impl Path {
         push_string(&mut self.0, name);
     }
 
-    /// A number, as it is written.
+    /// Adds a number, spelled as it is.
     #[inline]
     pub fn raw(&mut self, number: &str) {
         self.comma();

@@ -1,7 +1,7 @@
-//! Issue lists: the errors that a validation found, field by field (rule E8).
+//! Issue lists: what a validation found, field by field (rule E8).
 //!
-//! The canonical list has the shape of Zod issues, `[{"path":["to"],"message":"…","code":"…"?}]`. Laravel's and
-//! ASP.NET's `{field:[texts]}` and FastAPI's `[{loc,msg,type}]` are turned into it.
+//! The canonical list has the form of Zod issues, `[{"path":["to"],"message":"…","code":"…"?}]`. Lists of Laravel and
+//! ASP.NET (`{field:[texts]}`) and of FastAPI (`[{loc,msg,type}]`) are converted into it.
 
 pub mod written;
 
@@ -13,23 +13,23 @@ use crate::issue_list::{List, MAX_STEPS, Path, is_index};
 use crate::json::{self, Object};
 use crate::sentences::without_values;
 
-/// Whether a status means that the request was wrong, so that the error has an issue list (E8, R13).
+/// Whether a status means that the input of the request was wrong, so that the error may have an issue list (E8, R13).
 pub fn tells_of_input(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 422)
 }
 
-/// The issue list in `raw`, converted if necessary, as a JSON array; `None` if it is not a list of issues.
+/// The issue list in `raw` as a JSON array, converted if necessary. `None` if it is not a list of issues.
 pub fn read(raw: &RawValue) -> Option<IssueList> {
     let text = raw.get();
     if text.starts_with('[') { read_array(text) } else { from_fields(text) }
 }
 
-/// The same, but only for an array: an object with a text per field may be anything.
+/// The same, but only for an array: an object with a text for each field may be anything.
 pub fn read_array(text: &str) -> Option<IssueList> {
     from_zod(text).or_else(|| from_locations(text))
 }
 
-/// The list of an object, and the name of its field: `errors` of Laravel and ASP.NET, `issues` of Zod.
+/// The list in an object, and the text of its field: `errors` in Laravel and ASP.NET, `issues` in Zod.
 pub fn parse_beside<'a>(object: &Object<'a>) -> Option<(IssueList, &'a str)> {
     ["errors", "issues"].into_iter().find_map(|name| {
         let list = object.raw(name).filter(|list| !(object.has("data") && list.get().starts_with('[')))?;
@@ -37,19 +37,19 @@ pub fn parse_beside<'a>(object: &Object<'a>) -> Option<(IssueList, &'a str)> {
     })
 }
 
-/// Whether `details` are an object with a well-formed list under `issues`.
+/// Whether `details` are an object that has a well-formed list under `issues`.
 pub fn are_in(details: &str) -> bool {
     Object::parse(details).and_then(|details| details.raw("issues")).is_some_and(|issues| are_zod(issues.get()))
 }
 
-/// A list with only the message: one issue with an empty path.
+/// A list with only this message: one issue with an empty path.
 pub fn of_message(message: &str) -> String {
     let mut list = List::new();
     list.push(b"[]", message, None);
     list.close()
 }
 
-/// The same, with only the fields of the canonical form.
+/// The same, and whether the list only has the fields of the canonical form.
 pub fn are_canonical_in(details: &str) -> bool {
     let is_own = |(name, _): (&str, &RawValue)| matches!(name, "path" | "message" | "code");
     let is_canonical = |issue: &&RawValue| Object::parse(issue.get()).is_some_and(|it| it.members().all(is_own));
@@ -58,7 +58,7 @@ pub fn are_canonical_in(details: &str) -> bool {
 }
 
 fn are_zod(text: &str) -> bool {
-    // A list that passes unchanged goes to parsers that refuse half a character.
+    // A list that passes unchanged must not have half a character, which some parsers refuse.
     let is_text = |it: &RawValue| json::exact(it).is_some();
     let is_step = |step: &&RawValue| is_text(step) || json::is_index(step);
     let is_issue = |issue: &&RawValue| {
@@ -71,11 +71,11 @@ fn are_zod(text: &str) -> bool {
     json::array(text).is_some_and(|issues| !issues.is_empty() && issues.iter().all(is_issue))
 }
 
-/// Zod's own list, with only the fields of the canonical one: the others may contain what the client sent (R13).
+/// Reads Zod's list, but only the fields of the canonical form: others may contain what the client sent (R13).
 fn from_zod(text: &str) -> Option<IssueList> {
     let mut list = List::new();
     for issue in json::array(text)? {
-        // GraphQL's `path` marks a gap in its data.
+        // In GraphQL, `path` is a place in the response's data.
         let issue = Object::parse(issue.get()).filter(|issue| !issue.has("locations"))?;
         let message = json::exact(issue.raw("message")?)?;
         let code = match issue.raw("code") {
@@ -88,7 +88,7 @@ fn from_zod(text: &str) -> Option<IssueList> {
     list.into_list()
 }
 
-/// FastAPI: `[{"loc":["body","to"],"msg":"Field required","type":"missing"}]`.
+/// Reads FastAPI's list: `[{"loc":["body","to"],"msg":"Field required","type":"missing"}]`.
 fn from_locations(text: &str) -> Option<IssueList> {
     let mut list = List::new();
     for entry in json::array(text)? {
@@ -102,7 +102,8 @@ fn from_locations(text: &str) -> Option<IssueList> {
     list.into_list()
 }
 
-/// For a body that is no JSON, FastAPI 0.165 gives the offset where it stops being JSON: `["body",8]` names no field.
+/// The steps without an offset. For a body that is not JSON, FastAPI 0.165 states where it stops being JSON:
+/// `["body",8]` does not name a field.
 fn without_offset<'l, 'a>(steps: &'l [&'a RawValue]) -> &'l [&'a RawValue] {
     match steps {
         [body, offset] if body.get() == r#""body""# && json::is_index(offset) => &steps[..1],
@@ -116,12 +117,12 @@ fn path_of_location(steps: &[&RawValue]) -> Option<Vec<u8>> {
     path_of_steps(&steps[usize::from(where_it_is)..])
 }
 
-/// A path that is an array already; `None` where a step is neither a name nor an index.
+/// The path in these steps; `None` if one of them is neither a name nor an index.
 fn path_of_steps(steps: &[&RawValue]) -> Option<Vec<u8>> {
     let mut path = Path::new();
     for step in steps {
         match json::string(step) {
-            // Pydantic's name for the whole of a model.
+            // Pydantic's name for a model as a whole.
             Some(name) if name == "__root__" => {}
             Some(name) => path.name(&name),
             None if is_index(step.get()) => path.raw(step.get()),
@@ -132,7 +133,7 @@ fn path_of_steps(steps: &[&RawValue]) -> Option<Vec<u8>> {
     Some(path.close())
 }
 
-/// Laravel and ASP.NET: `{"items.0.name":["Too short."]}`.
+/// Reads the object of Laravel and ASP.NET: `{"items.0.name":["Too short."]}`.
 fn from_fields(text: &str) -> Option<IssueList> {
     let mut list = List::new();
     for (field, texts) in Object::parse(text)?.members() {

@@ -1,7 +1,7 @@
-//! JSON read no further than needed: an object's fields stay raw text.
+//! Reads JSON only as far as necessary: the fields of an object stay raw text.
 //!
-//! Values are kept as raw text, so that details keep their bytes (E1), numbers their digits, and a body nested a
-//! thousand levels deep costs neither a stack nor a tree.
+//! Values stay raw text. So details keep their bytes (E1), numbers keep their digits, and a body that is nested a
+//! thousand levels deep needs neither stack nor a tree.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,16 +12,16 @@ use serde_json::value::RawValue;
 
 use crate::message::{has_byte, has_escape, trimmed};
 
-/// The fields of one JSON object, in order. Of fields with the same name the last counts, as in ECMAScript.
+/// The fields of a JSON object, in order. If several fields have the same name, the last one counts, as in ECMAScript.
 pub struct Object<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
-    /// The [bits](bit_of) of their names: each shape looks up several that are not there.
+    /// The [bits](bit_of) of all names. Each shape looks up several names that the object does not have.
     names: u32,
-    /// The text as it came.
+    /// The text of the object, as received.
     text: &'a str,
 }
 
-/// One of 32 bits for each name. Two names may share one.
+/// One of 32 bits for each name. Two names may have the same bit.
 #[inline]
 const fn bit_of(name: &str) -> u32 {
     let first = if name.is_empty() { 0 } else { name.as_bytes()[0] as usize };
@@ -31,18 +31,19 @@ const fn bit_of(name: &str) -> u32 {
 impl<'a> Object<'a> {
     #[inline]
     pub fn parse(text: &'a str) -> Option<Self> {
-        // A parser error costs more than what the parser reads.
+        // Creating a parser error costs more than parsing a short text, so texts that are not objects are refused
+        // first.
         let begins = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{');
         if begins { serde_json::from_str(text).ok().map(|object| Self { text, ..object }) } else { None }
     }
 
-    /// The JSON text that it was parsed from.
+    /// The JSON text from which it was parsed.
     #[inline]
     pub fn text(&self) -> &'a str {
         self.text
     }
 
-    /// A body that is one JSON object.
+    /// The object, if a body is one JSON object.
     #[inline]
     pub fn of_body(body: &'a [u8]) -> Option<Self> {
         Self::parse(utf8_text(body)?)
@@ -63,43 +64,43 @@ impl<'a> Object<'a> {
         self.raw(name).is_some()
     }
 
-    /// The field's text, if it is a JSON string.
+    /// The text of a field, if it is a JSON string.
     #[inline]
     pub fn string(&self, name: &str) -> Option<Cow<'a, str>> {
         string(self.raw(name)?)
     }
 
-    /// The field's text, if it is a JSON string that is not blank.
+    /// The text of a field, if it is a JSON string that is not blank.
     #[inline]
     pub fn words(&self, name: &str) -> Option<Cow<'a, str>> {
         self.string(name).filter(|text| !text.trim().is_empty())
     }
 
-    /// The field as a name: its words, or the digits of a number, because some services number their codes.
+    /// The value of a field as a name: its text, or the digits of a number, because some services number their codes.
     #[inline]
     pub fn name(&self, name: &str) -> Option<Cow<'a, str>> {
         self.words(name).or_else(|| self.number(name).map(Cow::Borrowed))
     }
 
-    /// The field, if it is an object.
+    /// The value of a field, if it is an object.
     #[inline]
     pub fn object(&self, name: &str) -> Option<Self> {
         Self::parse(self.raw(name)?.get())
     }
 
-    /// The field's JSON text, if it is there and not `null`.
+    /// The JSON text of a field, unless the field is missing or `null`.
     #[inline]
     pub fn json(&self, name: &str) -> Option<Cow<'a, str>> {
         self.raw(name).map(|raw| Cow::Borrowed(raw.get())).filter(|text| text != "null")
     }
 
-    /// The field's digits, if it is a JSON number.
+    /// The digits of a field, if it is a JSON number.
     #[inline]
     pub fn number(&self, name: &str) -> Option<&'a str> {
         self.raw(name).filter(|raw| is_number(raw)).map(RawValue::get)
     }
 
-    /// The elements of an array, under their positions as names.
+    /// The elements of an array as fields, whose names are their indices.
     pub fn of_elements(elements: &[&'a RawValue]) -> Self {
         let mut object = Self { members: Vec::with_capacity(elements.len()), names: 0, text: "" };
         for (at, element) in elements.iter().enumerate() {
@@ -115,7 +116,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// The text of a body, without white space and other characters that may surround JSON.
+/// The text of a body, without white space and other characters that may be around JSON.
 #[inline]
 pub fn utf8_text(body: &[u8]) -> Option<&str> {
     Some(trimmed(str::from_utf8(body).ok()?.trim_start_matches('\u{feff}')))
@@ -127,12 +128,12 @@ pub fn array(text: &str) -> Option<Vec<&RawValue>> {
     if text.starts_with('[') { serde_json::from_str(text).ok() } else { None }
 }
 
-/// The text of a body that is one JSON string.
+/// The text of a JSON text that is one string.
 pub fn string_of_text(text: &str) -> Option<Cow<'_, str>> {
     string(serde_json::from_str(text).ok()?)
 }
 
-/// Whether a text is JSON's number, boolean or `null`.
+/// Whether a text is a JSON number, `true`, `false` or `null`.
 #[inline]
 pub fn is_scalar(text: &str) -> bool {
     matches!(text, "null" | "true" | "false") || serde_json::from_str::<f64>(text).is_ok()
@@ -144,7 +145,7 @@ pub fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     text(raw.get())
 }
 
-/// The text of a JSON string, from JSON that the parser has accepted before.
+/// The text of a JSON string. The parser must have accepted the JSON before.
 #[inline]
 pub fn text(json: &str) -> Option<Cow<'_, str>> {
     exact_text(json).or_else(|| with_lone_surrogates(json).map(Cow::Owned))
@@ -159,14 +160,14 @@ pub fn exact(raw: &RawValue) -> Option<Cow<'_, str>> {
 fn exact_text(json: &str) -> Option<Cow<'_, str>> {
     let inside = json.strip_prefix('"')?.strip_suffix('"')?;
     if !has_byte(inside.as_bytes(), b'\\') {
-        // The parser that accepted the value as JSON has checked everything but escapes.
+        // The parser that accepted the JSON has checked everything except escapes.
         return Some(Cow::Borrowed(inside));
     }
     serde_json::from_str(json).ok().map(Cow::Owned)
 }
 
-/// The text of a JSON string that a language of UTF-16 cut inside a character, as `JSON.stringify` escapes it: what is
-/// left of the character stands for one that is lost.
+/// The text of a JSON string that was cut in the middle of a character, by a language with UTF-16 strings, and escaped
+/// as `JSON.stringify` does. A replacement character takes the place of the half that is left.
 fn with_lone_surrogates(json: &str) -> Option<String> {
     if !json.starts_with('"') {
         return None;
@@ -175,7 +176,7 @@ fn with_lone_surrogates(json: &str) -> Option<String> {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
-        // Three bytes are a surrogate, each a chunk of its own.
+        // Half a character is three bytes, each of which is a chunk of its own: the first one stands for all three.
         if chunk.invalid().first() == Some(&0xed) {
             text.push(char::REPLACEMENT_CHARACTER);
         }
@@ -203,14 +204,14 @@ pub fn is_number(raw: &RawValue) -> bool {
     raw.get().starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
 
-/// Whether a raw value is a whole number of 0 or more, as for an index.
+/// Whether a raw value is a whole number that is not negative, and so may be an index.
 pub fn is_index(raw: &RawValue) -> bool {
     raw.get().bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Appends `text` as a JSON string.
 pub fn push_string(json: &mut Vec<u8>, text: &str) {
-    // Nearly all texts need no escape.
+    // Nearly all texts contain nothing to escape.
     if has_escape(text.as_bytes()) {
         // Writing a str to a Vec cannot fail.
         let _ = serde_json::to_writer(json, text);
@@ -221,7 +222,7 @@ pub fn push_string(json: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// A JSON object that is written field by field.
+/// Writes a JSON object field by field.
 pub struct Writer(Vec<u8>);
 
 impl Writer {
@@ -276,14 +277,14 @@ pub fn quoted(text: &str) -> Vec<u8> {
     json
 }
 
-/// `object` with these fields set: each at its old place, or at the end. Of its other fields, those for which `stay` is
-/// true remain unchanged.
-pub fn with_members(object: &Object<'_>, set: &[(&str, Vec<u8>)], stay: impl Fn(&str, &RawValue) -> bool) -> Vec<u8> {
-    set_members(object, set, &stay)
+/// `object` with the fields of `set`: each replaces the field of its name, or comes at the end. Of the other fields,
+/// those for which `keep` returns true stay unchanged, and the rest are left out.
+pub fn with_fields(object: &Object<'_>, set: &[(&str, Vec<u8>)], keep: impl Fn(&str, &RawValue) -> bool) -> Vec<u8> {
+    set_fields(object, set, &keep)
 }
 
-/// Compiled once for all callers.
-fn set_members(object: &Object<'_>, set: &[(&str, Vec<u8>)], stay: &dyn Fn(&str, &RawValue) -> bool) -> Vec<u8> {
+/// [`with_fields`], compiled once for all callers.
+fn set_fields(object: &Object<'_>, set: &[(&str, Vec<u8>)], keep: &dyn Fn(&str, &RawValue) -> bool) -> Vec<u8> {
     let mut json = Writer::new(128);
     let mut written = vec![false; set.len()];
     for (name, value) in object.members() {
@@ -292,7 +293,7 @@ fn set_members(object: &Object<'_>, set: &[(&str, Vec<u8>)], stay: &dyn Fn(&str,
                 json = json.raw(name, &set[at].1);
                 written[at] = true;
             }
-            None if stay(name, value) => json = json.raw(name, value.get()),
+            None if keep(name, value) => json = json.raw(name, value.get()),
             _ => {}
         }
     }
@@ -318,7 +319,7 @@ impl<'de> Visitor<'de> for Members {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        // Room for as many fields as an error has, without growing.
+        // Enough room for the fields of most errors.
         let mut object = Object { members: Vec::with_capacity(8), names: 0, text: "" };
         while let Some(Name(name)) = map.next_key()? {
             object.names |= bit_of(&name);

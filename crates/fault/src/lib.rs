@@ -2,8 +2,7 @@
 //! service's own errors. The Tower layer that sends these errors to clients is in
 //! [`tower-error-envelope`](https://docs.rs/tower-error-envelope).
 //!
-//! A crate that only has handlers can depend on this crate instead of the layer's: the layer's crate re-exports the
-//! same types.
+//! A crate that only has handlers can depend on this crate instead of the layer's, which re-exports the same types.
 //!
 //! ```
 //! use error_envelope_fault::{ErrorCode, Fault};
@@ -16,8 +15,9 @@
 //! assert_eq!((fault.status_code().as_u16(), fault.details_json()), (409, Some(r#"{"channel_id":7}"#)));
 //! ```
 //!
-//! Integrations with other crates are here, too, because of the orphan rule. Each is a feature: `axum` (a fault is a
-//! response, axum's own errors are faults), `ws`, `tonic`, `utoipa`, `garde`, `validator`, `anyhow` and `sqlx`.
+//! Integrations with other crates are also here, because the orphan rule requires it. Each is a feature: `axum` (a
+//! fault is a response, and axum's own errors become faults), `ws`, `tonic`, `utoipa`, `garde`, `validator`, `anyhow`
+//! and `sqlx`.
 //!
 //! Hidden modules are only for the other crates of the workspace, and may change in any version.
 

@@ -1,4 +1,5 @@
-//! Prepares text for clients: one printable line (rule E2), without texts that are not messages (rule R3).
+//! Prepares texts for clients: each becomes one printable line (rule E2), and texts that are not messages are
+//! recognised (rule R3).
 
 mod bytes;
 
@@ -7,17 +8,17 @@ use std::borrow::Cow;
 pub use bytes::{has_any, has_byte, has_escape};
 use bytes::{is_plain, is_plain_without};
 
-/// The longest message in bytes (E2).
+/// The most bytes of a message (E2).
 pub const MAX_BYTES: usize = 1024;
 
-/// `text` as one printable line of at most [`MAX_BYTES`], or `None` if nothing is left of it.
+/// `text` as one printable line of at most [`MAX_BYTES`]; `None` if nothing of it is left.
 ///
-/// Line breaks and tabs become one space; control characters, bidirectional overrides and other invisible format
-/// characters are removed; a text that is too long is cut between characters and ends with `…`. Cleaning twice changes
-/// nothing, so that a second layer keeps the text (E7).
+/// Line breaks and tabs become one space. Control characters, bidirectional overrides and other invisible format
+/// characters are removed. An overlong text is cut between two characters, and then ends with `…`. A cleaned text does
+/// not change when it is cleaned again, so that a second layer keeps it (E7).
 pub fn clean(text: &str) -> Option<Cow<'_, str>> {
     let trimmed = trimmed(text);
-    // The text behind this boundary is cut.
+    // The text behind this boundary is left out.
     let read = &trimmed[..boundary(trimmed, MAX_BYTES)];
     let line = if is_plain(read.as_bytes()) || !read.chars().any(is_unprintable) {
         Cow::Borrowed(trimmed)
@@ -27,7 +28,7 @@ pub fn clean(text: &str) -> Option<Cow<'_, str>> {
     if line.is_empty() { None } else { Some(truncated(line)) }
 }
 
-/// The text of an inner 4xx whose code was not recognised (R3), unless it is a page, JSON or a stack trace.
+/// The text of an inner 4xx whose code was not recognised (R3). `None` if it is a page, JSON or a stack trace.
 pub fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
     match text {
         _ if is_ordinary(text) => Some(Cow::Borrowed(text)),
@@ -36,7 +37,8 @@ pub fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Whether one look at a text shows that it passes as it is, as most do: it has no sign that a check begins with.
+/// A quick check that shows of most texts that they pass unchanged: they have no character with which another check
+/// begins.
 #[inline]
 fn is_ordinary(text: &str) -> bool {
     let ends_in_words = matches!(text.as_bytes(), [b'!'..=b'~', .., b'!'..=b'~']);
@@ -44,25 +46,25 @@ fn is_ordinary(text: &str) -> bool {
     ends_in_words && !begins_like_others && text.len() <= MAX_BYTES && is_plain_without(text.as_bytes(), [b'<', b'T'])
 }
 
-/// Whether a text outside of JSON is a message (R3): one line of at most [`MAX_BYTES`].
+/// Whether a text outside of JSON is a message (R3): it is one line of at most [`MAX_BYTES`].
 pub fn is_line(text: &str) -> bool {
     let text = trimmed(text);
     let has_break = || text.contains(|character| is_break(character) && character != '\t');
     text.len() <= MAX_BYTES && (is_plain(text.as_bytes()) || !has_break())
 }
 
-/// The text, followed by the number of issues that the list leaves out (R4).
+/// The text, followed by the number of issues that are missing from the list (R4).
 pub fn with_more(text: &str, more: usize) -> Cow<'_, str> {
     truncated(Cow::Owned(format!("{text} (and {more} more)")))
 }
 
-/// The text of a body whose code or message was recognised (R3), unless it is markup or JSON.
+/// The text of a body whose code or message was recognised (R3). `None` if it is markup or JSON.
 pub fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
-    // Characters that are cleaned away must not hide it.
+    // Checked after cleaning, so that invisible characters cannot hide it.
     clean(text).filter(|line| !is_wrapped(line) && !is_stack(text))
 }
 
-/// The text without white space around it. Most texts are ASCII without any.
+/// The text without white space around it. Most texts are ASCII and have none.
 #[inline]
 pub fn trimmed(text: &str) -> &str {
     let bytes = text.as_bytes();
@@ -72,7 +74,7 @@ pub fn trimmed(text: &str) -> &str {
     }
 }
 
-/// Whether the text has a piece of a page anywhere.
+/// Whether a text contains a piece of a page anywhere.
 fn has_markup(text: &str) -> bool {
     if !has_byte(text.as_bytes(), b'<') {
         return false;
@@ -81,7 +83,8 @@ fn has_markup(text: &str) -> bool {
     ["</", "<!--", "<!doctype", "<html", "<body", "<?xml"].iter().any(|sign| text.contains(sign))
 }
 
-/// Whether a text without the type `text/plain` may be a page (R3): it has markup, an entity or a control character.
+/// Whether a text that is not declared as `text/plain` may be a page (R3): it contains markup, an entity or a control
+/// character.
 #[inline]
 pub fn is_page(text: &str) -> bool {
     text.contains(|character: char| character == '<' || character.is_control()) || has_entity(text)
@@ -95,21 +98,22 @@ fn has_entity(text: &str) -> bool {
     })
 }
 
-/// Whether `text` is itself markup or JSON: nothing is wrapped twice (R3).
+/// Whether a text itself is markup or JSON, which must not be wrapped again (R3).
 fn is_wrapped(text: &str) -> bool {
     let mut rest = text.chars();
     match rest.next() {
         Some('<') => rest.next().is_some_and(|next| next.is_ascii_alphabetic() || matches!(next, '!' | '/' | '?')),
-        // JSON that was cut off is no longer JSON, and no message either; nor is Python's output for an object.
+        // JSON that was cut off is not valid JSON, but it is not a message either. Nor is an object as Python prints
+        // it.
         Some('{') => matches!(rest.as_str().trim_start().chars().next(), None | Some('"' | '\'' | '}')),
         Some('[') => matches!(rest.as_str().trim_start().chars().next(), Some('{' | '[' | '"' | ']')) || is_json(text),
         _ => false,
     }
 }
 
-/// Whether a text is a stack trace (R3): a line of it names a file or a class behind `at`, or it is Python's.
+/// Whether a text is a stack trace (R3): a line of it names a file or a class behind `at`, or Python wrote it.
 fn is_stack(text: &str) -> bool {
-    // Nearly all texts are one line.
+    // Nearly all texts have only one line.
     if !has_any(text.as_bytes(), [b'\n', b'\r']) {
         return has_byte(text.as_bytes(), b'T') && text.contains("Traceback")
             || text.strip_prefix("at ").is_some_and(is_frame);
@@ -121,7 +125,8 @@ fn is_stack(text: &str) -> bool {
         || text.split("File \"").skip(1).filter(|file| is_pythons(file)).count() > 1
 }
 
-/// The text behind `at` in a frame of a stack: `com.shop.Cart.add(Cart.java:41)`, `f (/srv/a.js:1:2)`, `/srv/a.js:1:2`.
+/// Whether the text behind `at` is that of a stack frame: `com.shop.Cart.add(Cart.java:41)`, `f (/srv/a.js:1:2)`,
+/// `/srv/a.js:1:2`.
 fn is_frame(text: &str) -> bool {
     let text = text.strip_prefix("async ").or_else(|| text.strip_prefix("new ")).unwrap_or(text);
     let (call, behind) = text.split_once('(').unwrap_or((text, ""));
@@ -129,7 +134,7 @@ fn is_frame(text: &str) -> bool {
     is_call || has_position(text.split(' ').next().unwrap_or_default())
 }
 
-/// Whether a text names a line of a file: `a.js:1:2`, `/srv/main.rs:10`.
+/// Whether a text ends with a line of a file: `a.js:1:2`, `/srv/main.rs:10`.
 fn has_position(text: &str) -> bool {
     let text = text.trim_end().trim_end_matches(')');
     let Some((file, line)) = text.rsplit_once(':') else { return false };
@@ -142,7 +147,7 @@ fn is_json(text: &str) -> bool {
     serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
-/// The part of a text that is not cut.
+/// The text as one line without unprintable characters. It ends soon after [`MAX_BYTES`], because the rest is cut off.
 fn printable(text: &str) -> String {
     let mut line = String::with_capacity(text.len().min(2 * MAX_BYTES));
     let mut gap = false;
@@ -171,7 +176,7 @@ fn truncated(line: Cow<'_, str>) -> Cow<'_, str> {
     line
 }
 
-/// Where to cut a text that may have at most this many bytes.
+/// Where to cut a text, so that at most this many bytes are left.
 fn boundary(text: &str, most: usize) -> usize {
     (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }
@@ -180,8 +185,9 @@ fn is_break(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// The characters that [`clean`] drops: everything [invisible](is_invisible) but the joiners U+200C and U+200D, without
-/// which Persian, Indic scripts and emoji are not readable, and the stand-ins for a letter without a shape.
+/// Whether [`clean`] removes a character: it removes all [invisible](is_invisible) ones that no script needs. It keeps
+/// the joiners U+200C and U+200D, without which Persian, Indic scripts and emoji are not readable, and the fillers that
+/// take the place of a letter without a shape.
 pub fn is_unprintable(character: char) -> bool {
     const KEPT: [std::ops::RangeInclusive<char>; 7] = [
         '\u{115f}'..='\u{1160}',
@@ -195,8 +201,9 @@ pub fn is_unprintable(character: char) -> bool {
     is_invisible(character) && !KEPT.iter().any(|kept| kept.contains(&character))
 }
 
-/// Whether a character is invisible, breaks a line or changes the direction of writing: controls, separators, marks of
-/// direction, joiners, fillers and variation selectors. A text for operators writes each as its number.
+/// Whether a character is invisible, breaks a line, or changes the direction of writing: control characters,
+/// separators, marks of direction, joiners, fillers and variation selectors. Texts for operators show the number of
+/// such a character instead.
 #[must_use]
 pub fn is_invisible(character: char) -> bool {
     character.is_control()

@@ -1,11 +1,11 @@
-//! The place of an error in a request, parsed from its notation (rule R13).
+//! The place of an error in a request: the path of a field, parsed from any notation (rule R13).
 //!
-//! Clients choose some of the names: a place has a limited number of steps, each of limited length.
+//! Clients may choose some of the names, so the number of steps and the length of each are limited.
 
 use crate::field_names::{is_leading_part, is_no_place, is_part, is_whole_name};
 use crate::issue_list::{MAX_STEPS, Path, is_index};
 
-/// Longer than any field's name.
+/// The most characters of a name; no real field has a longer one.
 const MAX_NAME_CHARS: usize = 128;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,20 +20,20 @@ enum Step {
     Index(String),
 }
 
-/// Whether a place may begin with a part of the request.
+/// Whether the first step may be a part of the request, such as `body`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Beginning {
-    /// The first step may be a part of the request, or a field of the same name.
+    /// It may be a part of the request, or a field with the same name.
     #[default]
     Unclear,
-    /// A JSON pointer: even a single step may be a part of the request, as in `/body`.
+    /// The place is a JSON pointer, in which even a single step may be a part of the request, as in `/body`.
     Pointer,
-    /// The part of the request is known from elsewhere, so the first step is a field.
+    /// It is a field, because the part of the request is already known.
     Field,
 }
 
 impl Place {
-    /// `b[0].c`, `items[1][qty]`, `items.0.name`, `items[0]["a.b"]`.
+    /// Parses names with dots and brackets: `b[0].c`, `items[1][qty]`, `items.0.name`, `items[0]["a.b"]`.
     #[inline]
     pub fn of_dotted(text: &str) -> Self {
         let mut place = Self::default();
@@ -41,7 +41,7 @@ impl Place {
         place
     }
 
-    /// Parses a place, and recognises its notation.
+    /// Parses a place in any notation that it recognises.
     pub fn parse(text: &str) -> Self {
         let mut place = Self::default();
         if text.starts_with(['/', '#']) || text.contains('/') && !text.contains(['.', '[', ' ']) {
@@ -53,7 +53,8 @@ impl Place {
         place
     }
 
-    /// The field that a parameter's name means, without the part of the request in front; `None` if it names no field.
+    /// The field that the name of a parameter means, without the part of the request; `None` if it does not name a
+    /// field.
     pub fn of_parameter(name: &str) -> Option<Self> {
         if is_no_place(name) || is_whole_name(name) {
             return None;
@@ -69,8 +70,8 @@ impl Place {
         let mut rest = text;
         while !rest.is_empty() && self.steps.len() < MAX_STEPS {
             let (step, others) = dotted_step(rest);
-            // A type's parameter (`tags[0].<list element>`) and a part without a name (`a.?`) are no steps. Nor are a
-            // validator's names for the whole.
+            // A parameter of a type (`tags[0].<list element>`) and a part without a name (`a.?`) are not steps. Neither
+            // are the names that validators have for the whole.
             let is_type = step.starts_with('<') && step.ends_with('>');
             if !matches!(step, "" | "$" | "$input") && !is_type {
                 self.step(step);
@@ -79,8 +80,8 @@ impl Place {
         }
     }
 
-    /// A name of a map. A dotted name is split, and a part of the request at its start is removed (R13). A name with
-    /// very many steps counts as one (E8).
+    /// Adds a name from a map. It is split at dots, and a part of the request at its beginning is removed (R13). A name
+    /// with very many steps counts as one step (E8).
     #[inline]
     pub fn key(&mut self, name: &str) {
         if name.split('.').nth(MAX_STEPS).is_some() {
@@ -90,7 +91,7 @@ impl Place {
         self.dotted(in_part.map_or(name, |(_, inside)| inside));
     }
 
-    /// A JSON Pointer (RFC 6901), its fragment form, or a text in the same notation.
+    /// Adds the steps of a JSON Pointer (RFC 6901), of its fragment form, or of a text in the same notation.
     #[inline]
     pub fn pointer(&mut self, text: &str) {
         for step in text.trim_start_matches(['#', '/']).split('/').filter(|step| !step.is_empty()).take(MAX_STEPS) {
@@ -98,16 +99,16 @@ impl Place {
         }
     }
 
-    /// A name, or the digits of an index.
+    /// Adds a name, or an index in digits.
     #[inline]
     pub fn step(&mut self, step: &str) {
-        // tsoa's.
+        // tsoa puts a `$` before an index.
         let step = step.strip_prefix('$').filter(|digits| is_index(digits)).unwrap_or(step);
         if is_index(step) { self.push(Step::Index(step.to_owned())) } else { self.name(step) }
     }
 
     pub fn name(&mut self, name: &str) {
-        // Pydantic's name for the whole of a model.
+        // Pydantic's name for a model as a whole.
         if name == "__root__" {
             return;
         }
@@ -117,7 +118,7 @@ impl Place {
         }));
     }
 
-    /// Adds a name from a sentence, unless the place already ends with it.
+    /// Adds a name from a sentence, unless the place already ends with that name.
     #[inline]
     pub fn end_with(&mut self, name: &str) {
         if !matches!(self.steps.last(), Some(Step::Name(last)) if last == name) {
@@ -146,20 +147,20 @@ impl Place {
         self.steps.is_empty()
     }
 
-    /// Whether it names a field; a place with only numbers does not.
+    /// Whether the place names a field. One with only numbers does not.
     #[inline]
     pub fn has_name(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Name(_)))
     }
 
-    /// The part of the request is already known, so its first step is a field.
+    /// Notes that the part of the request is already known, so that the first step is a field.
     #[inline]
     pub fn in_known_part(mut self) -> Self {
         self.begins = Beginning::Field;
         self
     }
 
-    /// Whether it begins with a part of the request. `surely` excludes a field of that name.
+    /// Whether the place begins with a part of the request. `surely`: it cannot be a field with the same name.
     pub fn begins_with_part(&self, surely: bool) -> bool {
         let is_part = matches!(self.steps.first(), Some(Step::Name(first)) if is_part(first));
         match self.begins {
@@ -169,7 +170,7 @@ impl Place {
         }
     }
 
-    /// Removes the parts of the request at its start: `request/body/name`.
+    /// Removes the parts of the request from the beginning: `request/body/name` becomes `name`.
     pub fn without_part(&mut self) {
         let is_outer =
             self.begins_with_part(false) && matches!(&self.steps[0], Step::Name(it) if it.starts_with("req"));
@@ -181,7 +182,8 @@ impl Place {
         }
     }
 
-    /// Removes a method's name and parameter at its start (Bean Validation): `admit.arg0.ward`.
+    /// Removes the name of a method and of its parameter from the beginning, as Bean Validation writes them:
+    /// `admit.arg0.ward` becomes `ward`.
     pub fn without_argument(&mut self) {
         let is_argument = |step: &Step| match step {
             Step::Name(name) => name.strip_prefix("arg").is_some_and(is_index),
@@ -205,7 +207,7 @@ impl Place {
     }
 }
 
-/// Whether a text may be a place: it has only names, dots and brackets.
+/// Whether a text may be a place: it only has names, dots and brackets.
 #[inline]
 pub fn is_dotted(text: &str) -> bool {
     let of_place =
@@ -215,7 +217,7 @@ pub fn is_dotted(text: &str) -> bool {
         && !text.ends_with('.')
 }
 
-/// The first step, and the rest behind it.
+/// The first step, and the text behind it.
 fn dotted_step(text: &str) -> (&str, &str) {
     for (open, close) in [("[\"", "\"]"), ("['", "']"), ("[", "]")] {
         if let Some((step, rest)) = text.strip_prefix(open).and_then(|inside| inside.split_once(close)) {

@@ -1,7 +1,7 @@
 //! The request id: `req_` and a ULID (rules I1, I2, I4).
 //!
-//! 16 bytes: 48 bits of milliseconds, 80 bits that the adapter draws from a CSPRNG. The same 128 bits are a valid W3C
-//! trace id, so that one id finds logs and traces.
+//! It has 16 bytes: 48 bits of milliseconds, and 80 bits that the adapter takes from a CSPRNG. The same 128 bits are a
+//! valid W3C trace id, so one id finds both logs and traces.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,8 +14,8 @@ use uuid::Uuid;
 const PREFIX: &str = "req_";
 const TEXT_LEN: usize = PREFIX.len() + ULID_LEN;
 
-/// All pairs of characters of Crockford's base 32: each request has an id to write, and two characters at a time take half
-/// as long as one.
+/// All pairs of characters of Crockford's base 32: an id is written for each request, which takes half as long by
+/// pairs as by characters.
 static PAIRS: [[u8; 2]; 1024] = {
     let characters = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let mut pairs = [[0; 2]; 1024];
@@ -27,11 +27,11 @@ static PAIRS: [[u8; 2]; 1024] = {
     pairs
 };
 
-/// The id of one request: the same in the handler, the logs, the headers and the body.
+/// The id of a request. It is the same in the handler, the logs, the headers and the body.
 ///
-/// The layer puts it into the request's extensions. It displays as `req_` and 26 characters of Crockford's base 32. It
-/// parses from that form, from a bare ULID in either case, or from a UUID with or without hyphens, whose 128 bits it
-/// keeps.
+/// The layer adds it to the extensions of the request. It is written as `req_` and 26 characters of Crockford's base
+/// 32. It is parsed from that form, from a ULID without the prefix in any letter case, or from a UUID with or without
+/// hyphens, whose 128 bits stay the same.
 ///
 /// ```
 /// use tower_error_envelope::RequestId;
@@ -43,46 +43,47 @@ static PAIRS: [[u8; 2]; 1024] = {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId {
-    // Not a u128, which requires 16 bytes of alignment in every type that has an id.
+    // Two words instead of a `u128`: that would require an alignment of 16 bytes in every type that contains an id.
     high: u64,
     low: u64,
 }
 
 impl RequestId {
-    /// An id from milliseconds since the Unix epoch (48 bits are used) and random bits (80 are used).
+    /// An id from milliseconds since the Unix epoch (of which 48 bits are used) and random bits (of which 80 are used).
     ///
-    /// The bits must come from a CSPRNG, fresh for each id: anyone who can guess an id can request another's data (I1).
+    /// The bits must come from a CSPRNG, and must be new for each id: whoever can guess an id could request the data of
+    /// others (I1).
     #[must_use]
     #[inline]
     pub const fn from_parts(timestamp_ms: u64, random: u128) -> Self {
         let id = Ulid::from_parts(timestamp_ms & ((1 << Ulid::TIME_BITS) - 1), random & ((1 << Ulid::RAND_BITS) - 1));
-        // Zeros alone are no id: see `FromStr`.
+        // An id must not be all zeros: see `FromStr`.
         if id.is_nil() { Self::new(1) } else { Self::new(id.0) }
     }
 
-    /// The time at which the id was generated, in milliseconds since the Unix epoch.
+    /// When the id was generated, in milliseconds since the Unix epoch.
     #[must_use]
     pub const fn timestamp_ms(self) -> u64 {
         self.ulid().timestamp_ms()
     }
 
-    /// The 128 bits, big-endian: the trace id of W3C trace context (I4).
+    /// The 128 bits, big-endian, which are the trace id of a W3C trace context (I4).
     #[must_use]
     pub const fn trace_id(self) -> [u8; 16] {
         self.ulid().to_bytes()
     }
 
-    /// The header `traceparent` that makes this request the root of a sampled trace (I4).
+    /// The value of the header `traceparent` with which this request begins a trace that is sampled (I4).
     ///
-    /// The parent id is the id's last 64 bits, never zero. The sampled flag is set, because a parent-based sampler
-    /// would otherwise drop the trace.
+    /// The id of the parent is the last 64 bits of the id, but never zero. The sampled flag is set because a sampler
+    /// that follows its parent would otherwise drop the trace.
     pub fn traceparent(self) -> HeaderValue {
         let bits = self.ulid().0;
         let text = format!("00-{bits:032x}-{:016x}-01", bits as u64 | 1);
         HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
-    /// The text as a header value; clones share one allocation.
+    /// The text as the value of a header. Clones of it share one allocation.
     #[inline]
     pub fn header_value(self) -> HeaderValue {
         let shared = Bytes::from_owner(self.text());
@@ -111,17 +112,17 @@ impl RequestId {
     }
 
     fn from_bits(bits: u128) -> Result<Self, ParseRequestIdError> {
-        // W3C trace context forbids a trace id of zeros, and it names no request.
+        // W3C trace context forbids a trace id of all zeros, and it would not identify any request.
         if bits == 0 { Err(ParseRequestIdError(())) } else { Ok(Self::new(bits)) }
     }
 }
 
-/// The trace id of a valid W3C `traceparent` (L1).
+/// The trace id in a valid W3C `traceparent` (L1).
 pub fn trace_id_of(value: &[u8]) -> Option<&str> {
     if is_traceparent(value) { str::from_utf8(value.get(3..35)?).ok() } else { None }
 }
 
-/// Whether `value` is a valid W3C `traceparent` (I4), which another tracer would continue.
+/// Whether a text is a valid W3C `traceparent` (I4), so that another tracer would continue its trace.
 pub fn is_traceparent(value: &[u8]) -> bool {
     let hex = |part: &[u8]| part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let zero = |part: &[u8]| part.iter().all(|byte| *byte == b'0');
@@ -137,7 +138,7 @@ pub fn is_traceparent(value: &[u8]) -> bool {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Whole words are validated several times faster than single bytes.
+        // Validating whole words is several times faster than validating single bytes.
         let mut words = [0; TEXT_LEN.next_multiple_of(2 * size_of::<usize>())];
         words[..TEXT_LEN].copy_from_slice(&self.text());
         f.pad(str::from_utf8(&words).map_or("", |text| &text[..TEXT_LEN]))
@@ -166,7 +167,7 @@ impl FromStr for RequestId {
 }
 
 fn from_ulid(text: &str) -> Result<RequestId, ParseRequestIdError> {
-    // 26 characters hold 130 bits: the crate drops the two above 128, which would make two texts one id.
+    // 26 characters have 130 bits. The crate would drop the upper two, so that two texts would be the same id.
     if !matches!(text.as_bytes().first(), Some(b'0'..=b'7')) {
         return Err(ParseRequestIdError(()));
     }
@@ -189,7 +190,7 @@ impl From<RequestId> for Ulid {
 impl TryFrom<Ulid> for RequestId {
     type Error = ParseRequestIdError;
 
-    /// Fails only on the nil ULID.
+    /// Fails only for the ULID of all zeros.
     fn try_from(ulid: Ulid) -> Result<Self, ParseRequestIdError> {
         Self::from_bits(ulid.0)
     }
@@ -204,13 +205,13 @@ impl From<RequestId> for Uuid {
 impl TryFrom<Uuid> for RequestId {
     type Error = ParseRequestIdError;
 
-    /// Fails only on the nil UUID.
+    /// Fails only for the UUID of all zeros.
     fn try_from(uuid: Uuid) -> Result<Self, ParseRequestIdError> {
         Self::from_bits(uuid.as_u128())
     }
 }
 
-/// The error for a text that is not a `req_` ULID, a bare ULID or a UUID, or that is all zeros.
+/// The error for a text that is not a ULID, with or without `req_`, or a UUID, or that is all zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseRequestIdError(());
 

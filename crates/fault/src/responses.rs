@@ -1,4 +1,4 @@
-//! OpenAPI documents by utoipa (feature `utoipa`): a [`Fault`] is `IntoResponses`.
+//! OpenAPI documents with utoipa (feature `utoipa`): a [`Fault`] implements `IntoResponses`.
 
 use std::collections::BTreeMap;
 
@@ -18,14 +18,15 @@ use crate::{
     },
 };
 
-/// Any error: its code is not known beforehand.
+/// Any error, because the code is not known in advance.
 impl IntoResponses for Fault {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         [("default".to_owned(), typed(any_error()))].into()
     }
 }
 
-/// utoipa's schemas cannot express a value of any type, nor its headers `required`, so both are kept as raw JSON.
+/// Converts a response for utoipa. Its schemas cannot express a value of any type, and its headers cannot express
+/// `required`, so both stay raw JSON.
 #[doc(hidden)]
 #[must_use]
 pub fn typed(response: Value) -> RefOr<Response> {
@@ -50,8 +51,8 @@ fn required_headers(response: &Value) -> Vec<(String, Value)> {
     headers.filter_map(|(name, header)| Some((name.clone(), header.get("required")?.clone()))).collect()
 }
 
-/// The responses of an error's variants, by status. If the list may be incomplete, there is also a response for any
-/// other error.
+/// The responses for the variants of an error, by status. If the list of codes may be incomplete, there is also a
+/// response for any other error.
 #[cfg(feature = "derive")]
 #[doc(hidden)]
 #[must_use]

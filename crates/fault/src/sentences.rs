@@ -1,6 +1,7 @@
-//! Sentences that contain the name of the wrong field, or quote data of the client (rule R13).
+//! Reads sentences that name the wrong field, or that quote data of the client (rule R13).
 //!
-//! One table (`table.rs`): a row is a pattern, the part of it that a client may get, and where it was seen.
+//! There is one table (`table.rs`). A row has a pattern, the message that a client may get of it, and where it was
+//! seen.
 
 mod jackson;
 mod jsonschema;
@@ -19,33 +20,33 @@ use self::screen::BytePairs;
 use self::table::{Sentence, When};
 use crate::tree::Node;
 
-/// A longer text is no list of sentences.
+/// The longest text that is read as a list of sentences.
 const MAX_JOINED_BYTES: usize = 8 * 1024;
 
-/// The context of a text.
+/// Where a text was found.
 #[derive(Clone, Copy, Default)]
 pub struct Context<'c> {
     pub in_list: bool,
-    /// The JSON body around the text.
+    /// The JSON body that contains the text.
     pub body: Option<Node<'c, 'c>>,
 }
 
-/// The sentences of a text, each with the field that it names; `None` if one of them names no field.
+/// The sentences in a text, each with the field that it names; `None` if one of them names no field.
 pub fn read(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     let text = text.trim();
     pydantic::read(text)
         .or_else(|| Some(vec![jackson::read(text)?]))
-        .or_else(|| of_jsonschema(text))
-        .or_else(|| of_rows(text, context))
+        .or_else(|| read_jsonschema(text))
+        .or_else(|| read_by_rows(text, context))
         .filter(|readings| readings.iter().any(|reading| reading.place.has_name() || reading.names_parameter()))
 }
 
-fn of_rows(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
+fn read_by_rows(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     let pairs = BytePairs::of(text);
-    several(text, &pairs, context).or_else(|| Some(vec![read_single(text, &pairs, context)?]))
+    read_several(text, &pairs, context).or_else(|| Some(vec![read_single(text, &pairs, context)?]))
 }
 
-fn of_jsonschema(text: &str) -> Option<Vec<Reading>> {
+fn read_jsonschema(text: &str) -> Option<Vec<Reading>> {
     let (first, mut place) = (jsonschema::first_line(text)?, jsonschema::place(text)?);
     if let Some(name) = missing_name(first) {
         place.end_with(&name);
@@ -53,29 +54,29 @@ fn of_jsonschema(text: &str) -> Option<Vec<Reading>> {
     Some(vec![Reading { place, text: without_values(first).into_owned() }])
 }
 
-/// The name that a sentence adds to the end of a known place.
+/// The name of a missing field that a sentence adds to a place which is already known.
 pub fn missing_name(text: &str) -> Option<String> {
-    let of_row = BytePairs::of(text).rows().find_map(|row| match &pattern::fit(row.pattern, text)?[..] {
+    let of_row = BytePairs::of(text).rows().find_map(|row| match &pattern::match_pattern(row.pattern, text)?[..] {
         [("name", name)] => Some(name.strip_prefix('.').unwrap_or(name).to_owned()),
         _ => None,
     });
     of_row.or_else(|| serde::parse_text(text).filter(|_| serde::is_form(text))?.name)
 }
 
-/// `pairs` are those of the text, and include those of each of its pieces.
-fn several(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Vec<Reading>> {
+/// Reads a text with several sentences. `pairs` are the byte pairs of the whole text, which include those of its parts.
+fn read_several(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Vec<Reading>> {
     if text.len() > MAX_JOINED_BYTES {
         return None;
     }
     ["\n", ", ", ". "].into_iter().filter(|joined| text.contains(joined)).find_map(|joined| {
-        let pieces = pieces(text, joined, pairs, context);
+        let pieces = split_into_sentences(text, joined, pairs, context);
         let is_joined = pieces.len() > 1;
         is_joined.then(|| pieces.into_iter().map(|piece| read_piece(piece, joined, pairs, context)).collect()).flatten()
     })
 }
 
-/// A text where it goes on with another sentence.
-fn pieces<'t>(text: &'t str, joined: &str, pairs: &BytePairs, context: Context<'_>) -> Vec<&'t str> {
+/// The parts of a text, each of which is a sentence; `joined` is between them.
+fn split_into_sentences<'t>(text: &'t str, joined: &str, pairs: &BytePairs, context: Context<'_>) -> Vec<&'t str> {
     const MOST: usize = 64;
 
     let (mut pieces, mut start) = (Vec::new(), 0);
@@ -91,20 +92,20 @@ fn pieces<'t>(text: &'t str, joined: &str, pairs: &BytePairs, context: Context<'
     pieces
 }
 
-/// Reads one of several issues that `joined` separates.
+/// Reads one of several issues that are separated by `joined`.
 fn read_piece(text: &str, joined: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Reading> {
     let text = if joined == "\n" { text.trim() } else { text };
     pairs.rows().filter(|row| row.joined == joined).find_map(|row| row.read(text, context))
 }
 
-/// Reads a text that is one issue: by a row of the table, or as serde's own message.
+/// Reads a text that is a single issue: by a row of the table, or as a message of serde.
 fn read_single(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Reading> {
     let of_row = pairs.rows().find_map(|row| row.read(text, context));
     of_row.or_else(|| serde::parse_text(text).filter(|_| is_bare(text)).map(Reading::from_serde))
 }
 
-/// Whether a text is serde's own message and nothing else, as poem reports a query. Such a text inside quotation marks
-/// was sent by the client.
+/// Whether a text is exactly a message of serde, as poem reports it for a query. If such a text is in quotes, the
+/// client sent it.
 fn is_bare(text: &str) -> bool {
     let within = |path: usize| quoted::quotes_before(text, path);
     quoted::behind_a_framework(text).is_none() && serde::path_length(text).is_some_and(|path| !within(path))
@@ -117,21 +118,21 @@ impl Sentence {
             When::InList => context.in_list,
             When::Beside(field) => context.body.is_some_and(|body| body.has(field)),
         };
-        let captures = if holds { pattern::fit(self.pattern, text)? } else { return None };
+        let captures = if holds { pattern::match_pattern(self.pattern, text)? } else { return None };
         let serde = captures.last().filter(|(kind, _)| *kind == "serde").map(|(_, text)| *text);
         match serde {
             Some(text) if self.message.is_empty() => serde::parse_text(text).map(Reading::from_serde),
-            _ => Some(self.reading(&captures, text)),
+            _ => Some(self.reading_of(&captures, text)),
         }
     }
 
-    fn reading(&self, captures: &Captures<'_>, text: &str) -> Reading {
+    fn reading_of(&self, captures: &Captures<'_>, text: &str) -> Reading {
         let sentence = pattern::message_of(self.message, captures, text);
         Reading { place: pattern::place_of(captures), text: without_values(&sentence).into_owned() }
     }
 }
 
-/// salvo 1.1.0's text of an error's cause in a debug build: `SerdeJson(Error("missing field `sku`",
+/// The error in a text that salvo 1.1.0 writes for a cause in debug builds: `SerdeJson(Error("missing field `sku`",
 /// line: 1, column: 2))`.
 pub fn in_debug(cause: &str) -> Option<String> {
     let inside = cause.split_once("Error(")?.1.trim_start().strip_prefix('"')?;

@@ -1,4 +1,4 @@
-//! sqlx's errors as faults, by `?` (feature `sqlx`).
+//! Converts errors of sqlx into faults, for `?` (feature `sqlx`).
 
 use sqlx::Error;
 use sqlx::error::ErrorKind;
@@ -6,17 +6,18 @@ use sqlx::error::ErrorKind;
 use crate::code::ErrorCode;
 use crate::fault::{AsFault, Fault};
 
-/// The fault of a database's error; the error itself is the cause for the log, and no text of it is for clients.
+/// The fault for an error of a database. The error itself is the cause for the log, and clients get none of its text.
 ///
 /// | the error | the fault |
 /// |---|---|
 /// | `RowNotFound` | 404 `not_found` |
-/// | a unique or a foreign key's constraint | 409 `conflict` |
-/// | a check's constraint | 422 `invalid_request` |
+/// | a violated unique or foreign key constraint | 409 `conflict` |
+/// | a violated check constraint | 422 `invalid_request` |
 /// | `PoolTimedOut`, `PoolClosed`, `Io`, `Tls` | 503 `service_unavailable`, without `retry-after`: that would be invented |
-/// | any other, a missing value (`NOT NULL`) among them | 500 `internal_error` |
+/// | any other, such as a missing value (`NOT NULL`) | 500 `internal_error` |
 ///
-/// Map an error that means more than its kind in place: a missing row of a configuration is no 404.
+/// If an error means something else than its kind, map it where it occurs: for example, a missing row of a
+/// configuration is not a 404.
 ///
 /// ```
 /// use tower_error_envelope::{ErrorCode, Fault};

@@ -1,13 +1,13 @@
-//! A JSON body, parsed once: every value with its name, and the bytes it came with.
+//! A JSON body that is parsed once. Every value has its name and its bytes as received.
 //!
-//! The text is valid JSON already, so that no error can occur here. A value deeper than any error's form is not parsed,
-//! and costs no stack.
+//! The text is already known to be valid JSON, so no error can occur. Values that are nested more deeply than in any
+//! real error are not parsed, so they need no stack.
 
 use std::borrow::Cow;
 
 use crate::json;
 
-/// Deeper values are not taken apart.
+/// How deeply values are parsed.
 const MAX_DEPTH: usize = 32;
 
 pub struct Tree<'a> {
@@ -16,14 +16,14 @@ pub struct Tree<'a> {
 }
 
 struct Value<'a> {
-    /// The name of a field; empty for an element.
+    /// The name of a field; empty for an element of an array.
     name: Cow<'a, str>,
     raw: &'a str,
-    /// The place of the next value that is not inside this one.
+    /// The index of the next value that is not inside this one.
     next: usize,
-    /// The number of texts before it in the body, without the names of fields.
+    /// The number of texts before this value in the body. Names of fields do not count.
     texts_before: usize,
-    /// Of an object, the [bits](bit_of) of its fields' names: most lookups are for a name that is not there.
+    /// For an object, the [bits](bit_of) of the names of its fields: most look-ups are for names that it does not have.
     names: u64,
 }
 
@@ -34,7 +34,7 @@ pub struct Node<'t, 'a> {
     at: usize,
 }
 
-/// Names that are looked up together.
+/// Several names that are looked up together.
 pub struct Names<const N: usize> {
     names: [&'static str; N],
     bits: [u64; N],
@@ -53,7 +53,7 @@ impl<const N: usize> Names<N> {
     }
 }
 
-/// One of 64 bits for each name, whatever its letter case. Two names may share one.
+/// One of 64 bits for each name, in any letter case. Two names may have the same bit.
 #[inline]
 const fn bit_of(name: &str) -> u64 {
     let first = if name.is_empty() { 0 } else { name.as_bytes()[0].to_ascii_lowercase() as usize };
@@ -61,7 +61,7 @@ const fn bit_of(name: &str) -> u64 {
 }
 
 impl<'a> Tree<'a> {
-    /// Parses a text that is valid JSON.
+    /// Parses a text that must be valid JSON.
     pub fn parse(text: &'a str) -> Self {
         let mut parser = Parser {
             text,
@@ -86,7 +86,7 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     values: Vec<Value<'a>>,
-    /// The places of the values that are not closed, the innermost last.
+    /// The indices of the values whose end has not come yet, the innermost last.
     open: [usize; MAX_DEPTH],
     depth: usize,
     name: Option<Cow<'a, str>>,
@@ -152,7 +152,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Where a string ends, and whether it has an escape.
+/// Where a string ends, and whether it contains an escape.
 #[inline]
 fn end_of_string(text: &str, start: usize) -> (usize, bool) {
     let bytes = text.as_bytes();
@@ -193,7 +193,7 @@ fn end_of_nested(text: &str, start: usize) -> usize {
     text.len()
 }
 
-/// Whether four hexadecimal digits stand for something else than white space.
+/// Whether four hexadecimal digits are a character that is not white space.
 fn begins_with_letter(digits: &[u8]) -> bool {
     let number = digits.get(..4).and_then(|it| u32::from_str_radix(str::from_utf8(it).ok()?, 16).ok());
     number.and_then(char::from_u32).is_some_and(|letter| !letter.is_whitespace())
@@ -205,13 +205,13 @@ impl<'t, 'a> Node<'t, 'a> {
         &self.tree.values[self.at]
     }
 
-    /// Its name in the enclosing object; empty for an element of an array.
+    /// The name of the value in the object around it; empty for an element of an array.
     #[inline]
     pub fn name(self) -> &'t str {
         &self.value().name
     }
 
-    /// The text as it came.
+    /// The JSON text of the value, as received.
     #[inline]
     pub fn raw(self) -> &'a str {
         self.value().raw
@@ -237,7 +237,7 @@ impl<'t, 'a> Node<'t, 'a> {
         self.raw() == "null"
     }
 
-    /// The number of texts in it, at any depth; 1 for a text.
+    /// The number of texts in the value, at any depth; 1 for a text.
     #[inline]
     pub fn count_texts(self) -> usize {
         let behind = self.tree.values.get(self.value().next).map_or(self.tree.texts, |value| value.texts_before);
@@ -254,20 +254,20 @@ impl<'t, 'a> Node<'t, 'a> {
         })
     }
 
-    /// The elements, if it is an array.
+    /// The elements, if the value is an array.
     #[inline]
     pub fn elements(self) -> Option<impl Iterator<Item = Node<'t, 'a>>> {
         self.is_array().then(|| self.children())
     }
 
-    /// The element of an array that has only one.
+    /// The only element of an array.
     #[inline]
     pub fn only(self) -> Option<Node<'t, 'a>> {
         let mut elements = self.elements()?;
         elements.next().filter(|_| elements.next().is_none())
     }
 
-    /// The fields that have these names in any letter case, in the order of the names.
+    /// The fields with these names in any letter case, in the order of `names`.
     #[inline]
     pub fn named<const N: usize>(self, names: &'static Names<N>) -> impl Iterator<Item = (&'static str, Node<'t, 'a>)> {
         let has = self.value().names;
@@ -276,13 +276,13 @@ impl<'t, 'a> Node<'t, 'a> {
         may_be.filter_map(move |(name, _)| Some((*name, self.last(name, |have| have.eq_ignore_ascii_case(name))?)))
     }
 
-    /// The last field of that name.
+    /// The last field with this name.
     #[inline]
     pub fn field(self, name: &str) -> Option<Node<'t, 'a>> {
         self.fields(name, |have| have == name)
     }
 
-    /// The last field of that name in any letter case.
+    /// The last field with this name, in any letter case.
     #[inline]
     pub fn field_in_any_case(self, name: &str) -> Option<Node<'t, 'a>> {
         self.fields(name, |have| have.eq_ignore_ascii_case(name))
@@ -318,7 +318,7 @@ impl<'t, 'a> Node<'t, 'a> {
         if self.is_text() { json::text(self.raw()) } else { None }
     }
 
-    /// Whether it is a JSON string that is not blank.
+    /// Whether the value is a JSON string that is not blank.
     #[inline]
     pub fn has_words(self) -> bool {
         match self.raw().as_bytes() {
@@ -341,7 +341,8 @@ impl<'t, 'a> Node<'t, 'a> {
         is_number.then(|| self.raw())
     }
 
-    /// Its words, or its digits, because some services number their codes.
+    /// The text of a JSON string that is not blank, or the digits of a number, because some services number their
+    /// codes.
     #[inline]
     pub fn word_or_digits(self) -> Option<Cow<'a, str>> {
         self.words().or_else(|| self.digits().map(Cow::Borrowed))

@@ -1,7 +1,8 @@
-//! Wrong input as issues (rule E8): by hand, and by `?` of garde's report and validator's errors.
+//! Reports invalid input as issues (rule E8): those that a handler lists, and those in a report of garde or in errors
+//! of validator, by `?`.
 //!
-//! The texts are those that the program wrote. None of them has a value that was sent. The report itself is no cause
-//! for the log, because validator's parameters hold such values (L3).
+//! The program wrote their texts, and none contains a value that the client sent. The report itself is not a cause for
+//! the log, because parameters of validator contain such values (L3).
 
 #[cfg(feature = "garde")]
 mod garde;
@@ -15,9 +16,9 @@ use http::StatusCode;
 use crate::code::ErrorCode;
 use crate::details::compose;
 use crate::fault::Fault;
-use crate::issues::written::{NamedIssue, of_parameters};
+use crate::issues::written::{NamedIssue, list_of_issues};
 
-/// One wrong value of a request: its place, the problem, and a code for programs. For [`Fault::invalid`].
+/// A value of a request that is wrong: where it is, what is wrong, and a code for programs. For [`Fault::invalid`].
 ///
 /// ```
 /// use tower_error_envelope::{Fault, Issue};
@@ -41,13 +42,13 @@ pub struct Issue {
 }
 
 impl Issue {
-    /// An issue at a place, such as `qty`, `owner.email` or `items[0].qty`; an empty place is the whole request. The
-    /// message is for people. Do not quote the value in it: clients have it, and logs must not.
+    /// An issue at a place, such as `qty`, `owner.email` or `items[0].qty`. An empty place is the whole request. The
+    /// message is for people. Do not quote the value in it: clients have it, and logs must not have it.
     pub fn new(place: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self { place: place.into(), message: message.into(), code: None }
     }
 
-    /// Sets a code that programs match on, such as `too_many`. By default there is none.
+    /// Sets a code by which programs recognise the mistake, such as `too_many`. By default there is none.
     pub fn code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
         self.code = Some(code.into());
         self
@@ -55,8 +56,8 @@ impl Issue {
 }
 
 impl Fault {
-    /// The fault of a request whose values are wrong: 422 `invalid_request` with these issues, in their order, as the
-    /// reports of `garde` and `validator` are. [`Fault::status`] sets another status, such as 400 for a query.
+    /// The fault for a request whose values are wrong: 422 `invalid_request` with these issues, in their order, just
+    /// like the reports of `garde` and `validator`. [`Fault::status`] sets another status, such as 400 for a query.
     pub fn invalid(issues: impl IntoIterator<Item = Issue>) -> Self {
         with_issues(issues.into_iter().map(|Issue { place, message, code }| NamedIssue {
             parameter: place.into_owned(),
@@ -65,15 +66,16 @@ impl Fault {
         }))
     }
 
-    /// An `invalid_request` without issues, with the status of a body whose types do not fit.
+    /// An `invalid_request` without issues. Its status is that of a body with values of the wrong type.
     pub(crate) fn unprocessable() -> Self {
         Self::new(ErrorCode::INVALID_REQUEST).status(StatusCode::UNPROCESSABLE_ENTITY)
     }
 }
 
-/// A report without issues still makes an error: its program declared the value invalid.
+/// The fault for these issues. A report without issues is still an error, because the program declared the value
+/// invalid.
 fn with_issues<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> Fault {
-    let list = of_parameters(issues);
+    let list = list_of_issues(issues);
     Fault::unprocessable().with_raw_details(list.and_then(|list| compose(None, &[], Some(&list), None)))
 }
 

@@ -15,13 +15,13 @@ use crate::syntax::elements;
 pub(crate) enum Credentials<'a> {
     None,
     Bearer,
-    /// `authorization` with another scheme, which the inner service may have offered.
+    /// `authorization` with a scheme other than `Bearer`. The inner service may have offered that scheme.
     Scheme(Cow<'a, str>),
-    /// A key in a header of its own.
+    /// A key in another header.
     Key,
 }
 
-/// The kind of credentials, without the name of a scheme.
+/// The kind of the credentials, without the name of their scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CredentialKind {
     None,
@@ -49,7 +49,7 @@ impl<'a> Credentials<'a> {
         }
     }
 
-    /// `has_key`: a header that services read keys from has a value.
+    /// `has_key`: one of the headers from which services read keys has a value.
     pub(crate) fn from_headers(headers: &'a HeaderMap, has_key: bool) -> Self {
         let authorization = headers.get(AUTHORIZATION).map(|value| value.as_bytes().trim_ascii());
         match authorization.filter(|value| !value.is_empty()) {
@@ -60,7 +60,7 @@ impl<'a> Credentials<'a> {
     }
 
     fn of_authorization(value: &'a [u8]) -> Self {
-        // A value of a single word has no scheme, and may be a key: it is not kept (L3).
+        // A value of a single word has no scheme, and may itself be a key, which must not be logged (L3).
         let scheme = value.iter().position(u8::is_ascii_whitespace).map_or(&b""[..], |end| &value[..end]);
         let scheme = if value.eq_ignore_ascii_case(b"bearer") { value } else { scheme };
         if scheme.eq_ignore_ascii_case(b"bearer") {
@@ -77,7 +77,7 @@ impl fmt::Debug for Credentials<'_> {
     }
 }
 
-/// The code of an inner 401 that has none.
+/// The code of an inner 401 that names no code.
 pub(crate) fn code_of_401(sent: &Credentials<'_>, response: &HeaderMap) -> ErrorCode {
     match sent {
         Credentials::None => ErrorCode::AUTH_MISSING,
@@ -92,8 +92,8 @@ fn offers(response: &HeaderMap, scheme: &str) -> bool {
         || challenge_lines(response).any(|line| begins_unparsed(line, scheme))
 }
 
-/// Whether that scheme begins a member of a line that the parser cannot read: the second leg of Negotiate and NTLM has
-/// a token68 in place of parameters.
+/// Whether an element of a line that the parser cannot read begins with that scheme. In the second step of Negotiate
+/// and NTLM, a token68 takes the place of the parameters.
 fn begins_unparsed(line: &str, scheme: &str) -> bool {
     let begins = |element: &[u8]| {
         let (name, rest) = element.split_at(element.iter().position(|byte| *byte == b' ').unwrap_or(element.len()));
@@ -103,7 +103,8 @@ fn begins_unparsed(line: &str, scheme: &str) -> bool {
     unparsed && elements(line.as_bytes()).any(begins)
 }
 
-/// RFC 6750 has one error for every fault of a token; its expiry is in the description.
+/// Whether a challenge reports an expired token. RFC 6750 has one error for every fault of a token: only the
+/// description mentions the expiry.
 fn reports_expiry(response: &HeaderMap) -> bool {
     any_challenge(response, |challenge| {
         let param = |name: &str| {

@@ -15,24 +15,24 @@ use crate::dialect::{Dialect, DialectCode, Foreign, ParsedBody, ParsedError};
 pub(super) struct Decision<'k> {
     pub(super) code: ErrorCode,
     pub(super) source: CodeSource<'k>,
-    /// The code is the service's own, or follows from its response; else its status stands for it (P1).
-    pub(super) named: bool,
-    /// The fields besides code and message reach the client (R3).
+    /// The service's response determines the code; else only the status does (P1).
+    pub(super) is_code_named: bool,
+    /// The fields besides code and message may reach the client (R3).
     pub(super) passes: bool,
-    /// How many issues the list among them leaves out (R4).
+    /// How many issues are missing from the issue list in those fields (R4).
     pub(super) more_issues: usize,
 }
 
 /// What decided the code.
 pub(super) enum CodeSource<'k> {
-    /// An inner layer wrote the body, which does not change (E7).
+    /// An inner layer wrote the body, which must not change (E7).
     Layer {
-        /// The body is foreign, and the head has its code.
+        /// The body is in a foreign shape, so the code is in the head.
         in_head: bool,
     },
-    /// An inner layer's code is unknown here, so the status decides (E2).
+    /// The policy does not know the code of the inner layer, so the status decides (E2).
     UnknownLayer,
-    /// The rule, and its index.
+    /// A rule of the policy, with its index.
     Rule(usize, &'k Rule),
     Dialect,
     Otherwise(DecidedBy),
@@ -42,18 +42,18 @@ pub(super) enum CodeSource<'k> {
 #[inline]
 pub(super) fn decide<'k>(parsed: &Parsed<'k, '_>) -> Decision<'k> {
     let (body, (code, source)) = match parsed.content {
-        ParsedBody::Envelope(envelope) => (None, of_envelope(envelope, parsed)),
+        ParsedBody::Envelope(envelope) => (None, code_of_envelope(envelope, parsed)),
         ParsedBody::Foreign(foreign) => {
             let vouched = vouched_code(foreign, parsed);
-            (Some(&foreign.parsed), vouched.unwrap_or_else(|| of_body(Some(&foreign.parsed), parsed)))
+            (Some(&foreign.parsed), vouched.unwrap_or_else(|| code_of_body(Some(&foreign.parsed), parsed)))
         }
-        ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => (None, of_body(None, parsed)),
+        ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => (None, code_of_body(None, parsed)),
     };
-    let named = match source {
+    let is_code_named = match source {
         CodeSource::Layer { .. } | CodeSource::Rule(..) => true,
-        // If the body keeps its shape, the code counts as the service's nevertheless.
+        // If the body keeps its shape, the code counts as the service's, although the status decided it.
         CodeSource::UnknownLayer => parsed.kept != KeptForm::Nothing,
-        CodeSource::Dialect => body.is_some_and(|body| body.own != DialectCode::ByStatus),
+        CodeSource::Dialect => body.is_some_and(|body| body.meaning != DialectCode::ByStatus),
         CodeSource::Otherwise(_) => false,
     };
     let passes = match source {
@@ -63,11 +63,11 @@ pub(super) fn decide<'k>(parsed: &Parsed<'k, '_>) -> Decision<'k> {
         CodeSource::Rule(..) | CodeSource::Dialect => true,
     };
     let more_issues = body.filter(|_| passes).map_or(0, |body| body.more_issues);
-    Decision { code, source, named: named || parsed.lists, passes, more_issues }
+    Decision { code, source, is_code_named: is_code_named || parsed.lists, passes, more_issues }
 }
 
 impl CodeSource<'_> {
-    pub(super) const fn by(&self) -> DecidedBy {
+    pub(super) const fn decided_by(&self) -> DecidedBy {
         match self {
             Self::Layer { .. } | Self::UnknownLayer => DecidedBy::Layer,
             Self::Rule(..) => DecidedBy::Rule,
@@ -77,13 +77,13 @@ impl CodeSource<'_> {
     }
 }
 
-/// Tries the rules on an error, with each name of its code in turn. `note` gets each rule that was tried, with the key
-/// of the first condition that does not hold.
+/// Tries the rules on an error, with each name of its code in turn. Calls `note` with the index of each rule that was
+/// tried, and with the key of the first condition that does not hold.
 pub(super) fn rule_of<'k>(
     parsed: &Parsed<'k, '_>,
     mut note: impl FnMut(usize, Option<&'static str>),
 ) -> Option<(usize, &'k Rule)> {
-    if parsed.known.rules.is_empty() {
+    if parsed.policy.rules.is_empty() {
         return None;
     }
     let body = if let ParsedBody::Foreign(foreign) = parsed.content { Some(&foreign.parsed) } else { None };
@@ -95,34 +95,34 @@ pub(super) fn rule_of<'k>(
         path: parsed.request.path,
         method: parsed.request.method,
     };
-    let mut fit = |code| rule::first_fit(parsed.known.rules, &facts(code), &mut note);
+    let mut fit = |code| rule::first_fit(parsed.policy.rules, &facts(code), &mut note);
     match body {
         Some(body) if body.wider.is_some() => body.names().find_map(|name| fit(Some(name))),
         _ => fit(body.and_then(|body| body.code.as_deref())),
     }
 }
 
-/// The code of a layer's envelope (E7).
-fn of_envelope<'k>(envelope: &Envelope<'_>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
-    if parsed.known.by_status && !envelope.known {
-        (of_status(parsed.status, parsed.headers, parsed.request).0, CodeSource::UnknownLayer)
+/// The code of an envelope that a layer wrote (E7).
+fn code_of_envelope<'k>(envelope: &Envelope<'_>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
+    if parsed.policy.by_status && !envelope.known {
+        (code_of_status(parsed.status, parsed.headers, parsed.request).0, CodeSource::UnknownLayer)
     } else {
         (envelope.code.clone(), CodeSource::Layer { in_head: false })
     }
 }
 
-/// A code that goes before any rule: that of a layer inside, or a canonical one.
+/// A code that takes precedence over every rule: one that an inner layer wrote, or a canonical one.
 fn vouched_code<'k>(foreign: &Foreign<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     canonical_code(&foreign.parsed, parsed).or_else(|| code_in_head(&foreign.parsed, parsed))
 }
 
-/// The code of a shape that the policy also writes, which counts as a canonical one (R15). On a 5xx only a layer
-/// vouches for a code that is unknown here, or for a text.
+/// The code of a body in a shape that the policy can also write. It counts as a canonical code (R15). On a 5xx, an
+/// unknown code or a text counts only if an inner layer wrote it.
 fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
-    let name = body.code.as_deref().filter(|_| body.own == DialectCode::Canonical)?;
-    let (code, is_known) = standard::parse_code(name, parsed.known.codes)?;
+    let name = body.code.as_deref().filter(|_| body.meaning == DialectCode::Canonical)?;
+    let (code, is_known) = standard::parse_code(name, parsed.policy.codes)?;
     let in_head = || parsed.is_vouched && parsed.head.as_ref().is_some_and(|head| head.code == code);
-    if parsed.known.by_status && !is_known {
+    if parsed.policy.by_status && !is_known {
         None
     } else if !parsed.status.is_server_error() || in_head() {
         Some((code, CodeSource::Layer { in_head: false }))
@@ -131,13 +131,13 @@ fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option
     }
 }
 
-/// The code of a layer inside that wrote the client's own dialect (E7).
+/// The code in the head of an inner layer that wrote the body in the client's dialect (E7).
 fn code_in_head<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
-    let head = parsed.head.as_ref().filter(|_| parsed.is_own && parsed.known.dialect != Dialect::Standard)?;
-    let source = if parsed.known.negotiated {
-        // Where the client chose the shape, the body has the code, or no layer wrote it.
+    let head = parsed.head.as_ref().filter(|_| parsed.is_own && parsed.policy.dialect != Dialect::Standard)?;
+    let source = if parsed.policy.negotiated {
+        // If the client chose the shape, a body that a layer wrote has the same code as the head.
         (body.code.as_deref() == Some(head.code.as_str())).then_some(CodeSource::Layer { in_head: true })
-    } else if parsed.known.by_status && !head.known {
+    } else if parsed.policy.by_status && !head.known {
         None
     } else if parsed.is_vouched {
         Some(CodeSource::Layer { in_head: true })
@@ -147,8 +147,8 @@ fn code_in_head<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(
     Some((head.code.clone(), source?))
 }
 
-/// The code of an error that no layer has reported: by a rule, by its dialect, by its issues or by its status.
-fn of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
+/// The code of an error that no layer wrote: chosen by a rule, the dialect, the issues or the status.
+fn code_of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
     if let Some((at, rule)) = rule_of(parsed, |_, _| {}) {
         return (rule.to().clone(), CodeSource::Rule(at, rule));
     }
@@ -157,31 +157,31 @@ fn of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> (Erro
     }
     let (code, by) = match parsed.lists {
         true => (ErrorCode::INVALID_REQUEST, DecidedBy::Issues),
-        false => of_status(parsed.status, parsed.headers, parsed.request),
+        false => code_of_status(parsed.status, parsed.headers, parsed.request),
     };
-    // A name for the status is known, but vouches for no server's text.
-    let by_name = body.is_some_and(|body| body.own == DialectCode::ByStatus) && parsed.status.is_client_error();
+    // A name that only repeats the status is a known code, but does not make the text of a 5xx safe to send.
+    let by_name = body.is_some_and(|body| body.meaning == DialectCode::ByStatus) && parsed.status.is_client_error();
     (code, if by_name { CodeSource::Dialect } else { CodeSource::Otherwise(by) })
 }
 
-/// The code that a body names, by the policy, the catalogue or its dialect.
+/// The code that the body names, if the policy, the catalogue or its dialect defines it.
 fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCode> {
-    if let DialectCode::Named(name) = &body.own
-        && let Some(code) = parsed.known.codes.find(name)
+    if let DialectCode::Named(name) = &body.meaning
+        && let Some(code) = parsed.policy.codes.find(name)
     {
         return Some(code);
     }
-    // A list is more specific than a code that the status has as well.
+    // An issue list states more than a code that follows from the status anyway.
     let adds = |code: &ErrorCode| !parsed.lists || *code != ErrorCode::of_status(parsed.status);
-    let code = body.names().find_map(|name| parsed.known.codes.find(name)).filter(adds);
-    match &body.own {
+    let code = body.names().find_map(|name| parsed.policy.codes.find(name)).filter(adds);
+    match &body.meaning {
         DialectCode::Code(own) => code.or_else(|| Some(own.clone())),
         _ => code,
     }
 }
 
-/// The code of the status, and on a 401 that of the credentials.
-pub(super) fn of_status(
+/// The code of the status; on a 401, the code that the request's credentials lead to.
+pub(super) fn code_of_status(
     status: StatusCode,
     headers: &HeaderMap,
     request: &RequestContext<'_>,

@@ -1,6 +1,6 @@
 //! The source of an inner error's code, for the log and for explanations (rules R1, L1).
 
-/// The source of an inner error's code: the first of these that had one (rule R1).
+/// What decided the code of an inner error: the first of these sources that had a code (rule R1).
 ///
 /// ```
 /// use tower_error_envelope::exchange::DecidedBy;
@@ -12,20 +12,20 @@
 pub enum DecidedBy {
     /// An inner layer: a canonical envelope, or its `x-error-code` (E7).
     Layer,
-    /// A rule of the policy: a `[[map]]` table.
+    /// A rule of the policy, that is a `[[map]]` table.
     Rule,
-    /// The body's own code, which the catalogue, the policy or the dialect defines.
+    /// The code in the body, which the catalogue, the policy or the dialect defines.
     Dialect,
     /// The request's credentials and the challenge, on a 401.
     Credentials,
     /// A list of issues (E8).
     Issues,
-    /// The status: the response has nothing else that is known.
+    /// The status, because nothing else in the response was known.
     Status,
 }
 
 impl DecidedBy {
-    /// The word in the log.
+    /// The word for the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -39,8 +39,8 @@ impl DecidedBy {
     }
 }
 
-/// Whether an unknown code may stand in a log (L3): it is formed as names of errors are, of several words or in
-/// capitals. A single word in small letters, a number, an id or a token may be a secret.
+/// Whether an unknown code may be written to the log (L3): it must look like the name of an error, which has several
+/// words or capitals. A single word in small letters, a number, an id or a token may be a secret.
 pub(crate) fn is_name(code: &str) -> bool {
     const LONGEST: usize = 64;
 
@@ -54,7 +54,7 @@ pub(crate) fn is_name(code: &str) -> bool {
     is_fit && (in_capitals || in_humps || words().count() > 1)
 }
 
-/// Letters, and at most four digits behind them, or by themselves.
+/// Whether a word has only letters, with at most four digits at its end. The digits may also stand alone.
 fn is_word(word: &str) -> bool {
     const MOST_DIGITS: usize = 4;
 

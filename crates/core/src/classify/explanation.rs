@@ -1,4 +1,4 @@
-//! The findings of each step that chooses an inner error's code (R1). Programs show them to explain the code.
+//! What each step found that chooses the code of an inner error (R1). Programs show it to explain the code.
 
 use super::decide::{self, CodeSource, Decision};
 use super::decided::DecidedBy;
@@ -12,13 +12,12 @@ use crate::dialect::{CustomShape, Foreign, ParsedBody, Shape};
 pub struct Explanation {
     /// The code of a canonical envelope (E7).
     pub envelope: Option<String>,
-    /// The code in a layer's `x-error-code`, if the response has no body with a code, or its body is in the client's
-    /// dialect.
+    /// The code in a layer's `x-error-code`: read if no code is in a body, or if the body is in the client's dialect.
     pub header: Option<String>,
-    /// The body belongs to a protocol that keeps its own format (R10).
+    /// The body is in the format of a protocol (R10).
     pub is_protocol: bool,
-    /// The policy's own shapes that did not match, in the order in which they were tried, each with the missing
-    /// condition (R15).
+    /// The policy's own shapes that did not match, in the order in which they were tried. Each has the condition that
+    /// the body does not fulfil (R15).
     pub other_shapes: Vec<(CustomShape, String)>,
     /// The shape that matched.
     pub shape: Option<Shape>,
@@ -33,7 +32,7 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// Collects what the first two steps found.
+    /// Collects the findings of the first two steps.
     pub(super) fn new(inner: &Inner<'_, '_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Self {
         let mut it = Self { is_protocol: parsed.is_protocol, ..Self::default() };
         match parsed.content {
@@ -46,7 +45,7 @@ impl Explanation {
             ParsedBody::Foreign(foreign) => it.note_body(foreign, parsed.lists),
             ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => {}
         }
-        it.note_shapes(parsed.known.shapes, inner.bytes());
+        it.note_shapes(parsed.policy.shapes, inner.bytes());
         match decision.source {
             CodeSource::Layer { in_head: true } | CodeSource::Otherwise(DecidedBy::Layer) => {
                 it.header = Some(decision.code.as_str().to_owned());
@@ -59,7 +58,7 @@ impl Explanation {
         it
     }
 
-    /// Why the policy's own shapes before the one that was read did not take the body.
+    /// Notes why the body was not in those shapes of the policy that were tried before the one that matched.
     fn note_shapes(&mut self, shapes: &[CustomShape], body: &[u8]) {
         let missing = |shape: &CustomShape| Some((*shape, shape.missing_sign(body)?));
         self.other_shapes = shapes.iter().map_while(missing).collect();
@@ -72,8 +71,8 @@ impl Explanation {
         self.lists_issues = lists_issues;
     }
 
-    /// The rules are tried with the first code, and again with each further one: the first round shows why each does
-    /// not fit.
+    /// The rules are tried with the first code, and then again with each further code. Only the first round shows why
+    /// each rule does not match.
     fn note_rule(&mut self, at: usize, unmet: Option<&'static str>) {
         if at == self.rules.len() {
             self.rules.push(unmet);

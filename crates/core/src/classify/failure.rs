@@ -1,4 +1,4 @@
-//! An inner error value → a fault (rule F1).
+//! Turns the error value of an inner service into a fault (rule F1).
 //!
 //! Checks in this order, each over the whole chain of causes: a typed fault; a fault of the adapter's [`Recogniser`],
 //! such as from a tonic status; a body over a limit; a time-out; load shedding; a closed or failed buffer; an
@@ -15,18 +15,18 @@ use crate::cause::chain;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
-/// What an error is recognised as.
+/// What kind of error a value was recognised as.
 pub(crate) enum ErrorKind<'e> {
     /// The error contains a [`Fault`].
     Typed(&'e Fault),
     Fault(Fault),
-    /// The code if the error came from the connection to an upstream, which an error of `poll_ready` never does (F3).
+    /// A code if the connection to an upstream failed. An error of `poll_ready` never has this kind (F3).
     Upstream(ErrorCode),
     Nothing,
 }
 
 impl<'e> ErrorKind<'e> {
-    /// Checks each cause once; the most specific kind holds.
+    /// Checks each cause once; the most specific kind wins.
     pub(crate) fn new(error: &'e (dyn Error + 'static), recogniser: Option<Recogniser>) -> Self {
         let mut best: Option<CauseKind> = None;
         for cause in chain(error) {
@@ -50,8 +50,8 @@ impl<'e> ErrorKind<'e> {
         }
     }
 
-    /// The fault of an error that `call` or its future returned.
-    pub(crate) fn failed(self) -> Fault {
+    /// The fault for an error that `call` or its future returned.
+    pub(crate) fn call_fault(self) -> Fault {
         match self {
             Self::Typed(fault) => fault.clone(),
             Self::Fault(fault) => fault,
@@ -60,8 +60,8 @@ impl<'e> ErrorKind<'e> {
         }
     }
 
-    /// The fault of an error that `poll_ready` returned (F3).
-    pub(crate) fn unready(self) -> Fault {
+    /// The fault for an error that `poll_ready` returned (F3).
+    pub(crate) fn readiness_fault(self) -> Fault {
         match self {
             Self::Typed(fault) => fault.clone(),
             Self::Fault(fault) => fault,
@@ -70,14 +70,14 @@ impl<'e> ErrorKind<'e> {
     }
 }
 
-/// The kind of a cause, the most specific first.
+/// The kinds of causes, the most specific first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CauseKind {
     /// A body was longer than its limit: `payload_too_large`.
     Length,
     /// A time limit passed: `gateway_timeout`.
     Timeout,
-    /// The service had no room: `worker_at_capacity`.
+    /// The service had no capacity: `worker_at_capacity`.
     Shed,
     /// The service's buffer failed or is closed: `service_unavailable`.
     Buffer,
@@ -89,13 +89,13 @@ pub enum CauseKind {
 /// The result of a [`Recogniser`].
 #[derive(Debug)]
 pub enum Recognised {
-    /// The error is this fault, whatever its causes.
+    /// The error is this fault, whatever its causes are.
     Fault(Fault),
-    /// The kind of its most specific cause.
+    /// The kind of the error's most specific cause.
     Kind(CauseKind),
 }
 
-/// Recognises errors with types of other crates, over the whole chain of causes (rule F1).
+/// Recognises errors whose types are from other crates; it checks the whole chain of causes (rule F1).
 pub type Recogniser = fn(&(dyn Error + 'static)) -> Option<Recognised>;
 
 impl CauseKind {
@@ -152,13 +152,13 @@ mod tests {
             (buried("secret".into()), "internal_error"),
             (io::Error::from(io::ErrorKind::NotFound), "internal_error"),
         ] {
-            assert_eq!(error_kind(&error).failed().code(), code, "{error:?}");
+            assert_eq!(error_kind(&error).call_fault().code(), code, "{error:?}");
         }
     }
 
     #[test]
     fn f3_readiness_without_a_better_reason_is_unavailable() {
-        assert_eq!(error_kind(&io::Error::other("pool closed")).unready().code(), "service_unavailable");
-        assert_eq!(error_kind(&io::Error::other("shed")).unready().code(), "worker_at_capacity");
+        assert_eq!(error_kind(&io::Error::other("pool closed")).readiness_fault().code(), "service_unavailable");
+        assert_eq!(error_kind(&io::Error::other("shed")).readiness_fault().code(), "worker_at_capacity");
     }
 }

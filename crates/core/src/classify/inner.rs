@@ -15,19 +15,20 @@ use crate::dialect::{Dialect, Readable};
 pub(crate) struct Inner<'h, 'b> {
     pub(crate) status: StatusCode,
     pub(crate) headers: &'h HeaderMap,
-    /// The whole body, or `None` where there is none to read: HEAD, too long, too late, broken off, coded.
+    /// The whole body. `None` if it cannot be read: it is the response to HEAD, too long, too late, cut off or encoded.
     pub(crate) body: Option<&'b [u8]>,
-    /// The text of an empty body: the [own words](super::reason::own_words) of its status line.
+    /// The text of an error with an empty body: the [words of the service's own](super::reason::own_words) in the
+    /// status line.
     pub(crate) reason: Option<&'b str>,
 }
 
 impl<'h, 'b> Inner<'h, 'b> {
-    /// The body; empty where there is none to read.
+    /// The body; empty if it cannot be read.
     pub(super) fn bytes(&self) -> &'b [u8] {
         self.body.unwrap_or_default()
     }
 
-    /// Whether it has neither a head, nor a body, nor words in its status line.
+    /// Whether the response has nothing but its status: no headers, no body and no words of its own in the status line.
     pub(super) fn is_status_alone(&self) -> bool {
         self.bytes().is_empty() && self.reason.is_none() && self.headers.is_empty()
     }
@@ -38,32 +39,32 @@ impl<'h, 'b> Inner<'h, 'b> {
     }
 }
 
-/// The facts of the request that an answer to it depends on.
+/// The facts about the request that the answer to it depends on.
 pub(crate) struct RequestContext<'a> {
     pub(crate) credentials: Credentials<'a>,
     pub(crate) method: &'a Method,
     pub(crate) path: Option<&'a str>,
-    pub(crate) posted: Posted,
+    pub(crate) body_format: BodyFormat,
 }
 
-/// The form of a request's body, as far as an OAuth server accepts it (R10).
+/// The format of a request's body: of those that an OAuth server accepts (R10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Posted {
-    /// A form, as RFC 6749 and its extensions define.
+pub(crate) enum BodyFormat {
+    /// A form, as RFC 6749 and its extensions require.
     Form,
-    /// JSON, as RFC 7591 defines.
+    /// JSON, as RFC 7591 requires.
     Json,
-    /// Anything else, or nothing.
+    /// Anything else, or no body.
     Other,
 }
 
-/// Which protocols keep their shape (R10).
+/// Which protocols keep the shape of their errors (R10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeptProtocols {
     All,
-    /// Only those that are kept under `protocols = "rewrite"`.
+    /// Only those that keep it even under `protocols = "rewrite"`.
     Some,
-    /// No protocol keeps its shape, because an RPC client reads only its own protocol.
+    /// None, because the client of an RPC call reads only the call's own protocol.
     Nothing,
 }
 
@@ -83,23 +84,23 @@ impl KeptProtocols {
     }
 }
 
-/// The policy's facts for reading an error.
+/// The parts of the policy that are needed to read an error.
 pub(crate) struct PolicyView<'a> {
     pub(crate) codes: &'a CodeSet,
     /// The policy's own shapes (R15).
     pub(crate) shapes: &'a [CustomShape],
     pub(crate) rules: &'a [Arc<Rule>],
-    /// The status replaces an unknown canonical code (E2).
+    /// If a canonical code is unknown, the status decides instead (E2).
     pub(crate) by_status: bool,
     pub(crate) protocols: KeptProtocols,
-    /// Secrets in texts are replaced (R17).
+    /// Secrets in texts are to be replaced (R17).
     #[cfg(feature = "redact")]
     pub(crate) redact: bool,
-    /// Fields that pass into the details, by name (R14).
+    /// The names of the fields that may pass into the details (R14).
     pub(crate) kept: &'a [Box<str>],
     /// The client's dialect.
     pub(crate) dialect: Dialect,
-    /// The client requested that dialect itself (R11): a body already in it is rewritten all the same.
+    /// The client chose this dialect with its `accept` (R11): even a body already in it is rewritten.
     pub(crate) negotiated: bool,
     /// The client gets an HTML page (R16).
     pub(crate) page: bool,
@@ -112,9 +113,9 @@ impl<'a> PolicyView<'a> {
 
     /// Whether an error of that protocol keeps its shape for this request (R10).
     pub(super) fn keeps(&self, protocol: Protocol, request: &RequestContext<'_>) -> bool {
-        let is_requested = match (protocol, request.posted) {
-            (Protocol::OAuth { is_registration }, Posted::Json) => is_registration,
-            (Protocol::OAuth { .. }, posted) => posted == Posted::Form,
+        let is_requested = match (protocol, request.body_format) {
+            (Protocol::OAuth { is_registration }, BodyFormat::Json) => is_registration,
+            (Protocol::OAuth { .. }, body_format) => body_format == BodyFormat::Form,
             _ => true,
         };
         is_requested && self.protocols.keep(protocol)

@@ -15,7 +15,7 @@ use crate::request_id::RequestId;
 const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The code in a response's head, as an envelope without a text (R1); `None` if the head has no code, or two.
+/// The code in a response's head, as an envelope without a text (R1). `None` if the head has no code, or more than one.
 pub(super) fn envelope(headers: &HeaderMap, codes: &CodeSet) -> Option<Envelope<'static>> {
     if headers.is_empty() {
         return None;
@@ -26,7 +26,7 @@ pub(super) fn envelope(headers: &HeaderMap, codes: &CodeSet) -> Option<Envelope<
     Some(Envelope { code, known, message: Cow::Borrowed(""), details: None, advice: Advice::default() })
 }
 
-/// Whether the body is a page that a layer inside has written (R16).
+/// Whether an inner layer wrote the body as an HTML page (R16).
 pub(super) fn is_page(headers: &HeaderMap) -> bool {
     let is_html = || dialect::media_type(headers).is_some_and(|it| it.eq_ignore_ascii_case("text/html"));
     headers.get(CONTENT_SECURITY_POLICY).is_some_and(|it| *it == page::CONTENT_SECURITY_POLICY)
@@ -34,7 +34,7 @@ pub(super) fn is_page(headers: &HeaderMap) -> bool {
         && is_whole(headers)
 }
 
-/// Whether the head has what a layer puts into each that it writes (I1, E4): only a layer makes such an id.
+/// Whether the head has the headers that every layer sets (I1, E4). Only a layer creates an id of this form.
 pub(super) fn is_whole(headers: &HeaderMap) -> bool {
     let id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
     let is_ours = |id: &str| id.starts_with("req_") && id.parse::<RequestId>().is_ok();

@@ -1,7 +1,7 @@
-//! A line of text on a 4xx, as many handlers and routers send one (rule R3).
+//! The short way for a 4xx whose body is one line of text, as many handlers and routers send it (rule R3).
 //!
-//! It has no code, no fields and no form to keep. Its status decides the code, so only the text remains to be checked. The
-//! other steps return the same for it; a test compares them.
+//! Such a line has no code, no fields and no form to keep. The status decides the code, so only the text is left to be
+//! checked. The full steps return the same result for it, which a test checks.
 
 use std::borrow::Cow;
 
@@ -13,25 +13,26 @@ use crate::fault::Fault;
 use crate::framework_text;
 use crate::message;
 
-/// The line that is the whole body, where no rule, no sentence of a framework (R13) and no secret (R17) is looked for.
+/// The line that is the whole body. `None` if the full steps are needed: the policy has rules, the status may have the
+/// sentences of a framework (R13), or secrets are to be removed (R17).
 #[inline]
-pub(super) fn line<'b>(inner: &Inner<'_, 'b>, known: &PolicyView<'_>) -> Option<&'b str> {
+pub(super) fn line<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> Option<&'b str> {
     #[cfg(feature = "redact")]
-    if known.redact {
+    if policy.redact {
         return None;
     }
-    let is_read = known.rules.is_empty() && inner.status.is_client_error() && !dialect::tells_of_input(inner.status);
+    let is_read = policy.rules.is_empty() && inner.status.is_client_error() && !dialect::tells_of_input(inner.status);
     if is_read { dialect::plain_text(inner.headers, inner.bytes()) } else { None }
 }
 
-/// The result of all steps for a line.
+/// The result for such a line, the same as that of the full steps.
 #[inline]
 pub(super) fn rewrite<'b>(line: &'b str, inner: &Inner<'_, '_>, request: &RequestContext<'_>) -> RewriteDecision<'b> {
-    let (code, by) = decide::of_status(inner.status, inner.headers, request);
+    let (code, by) = decide::code_of_status(inner.status, inner.headers, request);
     RewriteDecision::Rewrite(Rewrite::of_line(Fault::new(code), by, text(line)))
 }
 
-/// Its text for the client, if it is a message.
+/// The text for the client; `None` if the line is not a message.
 fn text(line: &str) -> Option<Cow<'_, str>> {
     let read = framework_text::read(line, false, false);
     if read.client_message == framework_text::ClientMessage::All { message::from_foreign_text(line) } else { None }
@@ -43,7 +44,7 @@ mod tests {
     use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
     use super::super::credentials::Credentials;
-    use super::super::inner::{KeptProtocols, Posted};
+    use super::super::inner::{BodyFormat, KeptProtocols};
     use super::super::{parse, response, rewrite_parsed};
     use super::*;
     use crate::code::CodeSet;
@@ -54,7 +55,7 @@ mod tests {
         let (RewriteDecision::Rewrite(it) | RewriteDecision::Pass(it)) = &decision;
         let is_pass = matches!(decision, RewriteDecision::Pass(_));
         let (fault, text) = it.parts();
-        let own = (it.own, it.named, it.by, it.rule, it.to_status);
+        let own = (it.retained, it.is_code_named, it.by, it.rule, it.to_status);
         let lost = (&it.dropped, &it.unknown_code, &it.kept, &it.lenient);
         format!("{is_pass} {fault:?} {text:?} {:?} {own:?} {lost:?}", it.shape)
     }
@@ -106,10 +107,10 @@ mod tests {
             credentials: Credentials::Bearer,
             method: &Method::GET,
             path: None,
-            posted: Posted::Other,
+            body_format: BodyFormat::Other,
         };
         for dialect in Dialect::ALL {
-            let known = PolicyView {
+            let policy = PolicyView {
                 codes: &CodeSet::default(),
                 shapes: &[],
                 rules: &[],
@@ -122,8 +123,8 @@ mod tests {
                 negotiated: false,
                 page: false,
             };
-            let by_all = rewrite_parsed(parse(inner, &known), inner, &request, &known);
-            assert_eq!(facts(response(inner, &request, &known)), facts(by_all), "{:?} {:?}", inner.status, inner.body);
+            let by_all = rewrite_parsed(parse(inner, &policy), inner, &request, &policy);
+            assert_eq!(facts(response(inner, &request, &policy)), facts(by_all), "{:?} {:?}", inner.status, inner.body);
         }
     }
 }

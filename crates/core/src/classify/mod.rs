@@ -46,7 +46,7 @@ use crate::fault::Fault;
 pub(crate) use crate::{details, rpc};
 use decide::{Decision, decide};
 pub use explanation::Explanation;
-pub(crate) use inner::{Inner, KeptProtocols, PolicyView, Posted, RequestContext};
+pub(crate) use inner::{BodyFormat, Inner, KeptProtocols, PolicyView, RequestContext};
 use parse::{Parsed, lenient, parse};
 use reply_details::ReplyDetails;
 pub(crate) use retained::Retained;
@@ -54,42 +54,42 @@ use retained::retained;
 pub(crate) use rewrite::{Rewrite, RewriteDecision, with_issue_list};
 use text::text;
 
-/// Decides an inner 4xx/5xx from its head and what was read of its body.
+/// Decides how to rewrite an inner 4xx or 5xx, from its head and from what was read of its body.
 pub(crate) fn response<'b>(
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
+    policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
-    if inner.is_status_alone() && known.rules.is_empty() {
-        return of_status_alone(inner, request, known);
+    if inner.is_status_alone() && policy.rules.is_empty() {
+        return rewrite_status_alone(inner, request, policy);
     }
-    match line::line(inner, known) {
+    match line::line(inner, policy) {
         Some(line) => line::rewrite(line, inner, request),
-        None => rewrite_parsed(parse(inner, known), inner, request, known),
+        None => rewrite_parsed(parse(inner, policy), inner, request, policy),
     }
 }
 
-/// All steps after the first one, for any body.
+/// All steps after the first one, for a body of any kind.
 fn rewrite_parsed<'b>(
     mut body: ParsedBody<'b>,
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
+    policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
     match lenient(&body, inner) {
-        None => rewrite(&mut body, inner, request, known),
-        Some(lenient) => rewrite_lenient(lenient, inner, request, known),
+        None => rewrite(&mut body, inner, request, policy),
+        Some(lenient) => rewrite_lenient(lenient, inner, request, policy),
     }
 }
 
-/// Most errors of routers have only a status: no other step has anything to do.
-fn of_status_alone(
+/// The short way for an error with only a status, as most errors of routers are: the other steps have nothing to do.
+fn rewrite_status_alone(
     inner: &Inner<'_, '_>,
     request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
+    policy: &PolicyView<'_>,
 ) -> RewriteDecision<'static> {
-    let (code, by) = decide::of_status(inner.status, inner.headers, request);
-    let fault = with_issue_list(Fault::new(code), known.dialect);
+    let (code, by) = decide::code_of_status(inner.status, inner.headers, request);
+    let fault = with_issue_list(Fault::new(code), policy.dialect);
     RewriteDecision::Rewrite(Rewrite::of_status(fault, by))
 }
 
@@ -99,24 +99,24 @@ fn rewrite<'b>(
     body: &mut ParsedBody<'b>,
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
+    policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
     #[cfg(feature = "redact")]
-    if known.redact {
-        return redacted::rewrite(body, inner, request, known);
+    if policy.redact {
+        return redacted::rewrite(body, inner, request, policy);
     }
-    let parsed = Parsed::new(body, inner, request, known);
+    let parsed = Parsed::new(body, inner, request, policy);
     let decision = decide(&parsed);
-    decided(&parsed, decision)
+    rewrite_as_decided(&parsed, decision)
 }
 
 /// The steps after the second one.
 #[inline]
-fn decided<'b>(parsed: &Parsed<'_, 'b>, decision: Decision<'_>) -> RewriteDecision<'b> {
+fn rewrite_as_decided<'b>(parsed: &Parsed<'_, 'b>, decision: Decision<'_>) -> RewriteDecision<'b> {
     let text = text(parsed, &decision);
     let details = ReplyDetails::new(parsed, &decision);
-    let own = retained(parsed, &decision);
-    RewriteDecision::new(parsed, decision, text, details, own)
+    let retained = retained(parsed, &decision);
+    RewriteDecision::new(parsed, decision, text, details, retained)
 }
 
 #[cold]
@@ -124,22 +124,22 @@ fn rewrite_lenient<'b>(
     lenient: Vec<u8>,
     inner: &Inner<'_, '_>,
     request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
+    policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
     let inner = inner.with_body(&lenient);
-    let mut body = parse(&inner, known);
-    let decision = rewrite(&mut body, &inner, request, known).into_owned();
+    let mut body = parse(&inner, policy);
+    let decision = rewrite(&mut body, &inner, request, policy).into_owned();
     decision.with_lenient(lenient)
 }
 
-/// Explains what [`response`] decides.
-pub(crate) fn explain(inner: &Inner<'_, '_>, request: &RequestContext<'_>, known: &PolicyView<'_>) -> Explanation {
-    let mut body = parse(inner, known);
+/// Explains the result of [`response`].
+pub(crate) fn explain(inner: &Inner<'_, '_>, request: &RequestContext<'_>, policy: &PolicyView<'_>) -> Explanation {
+    let mut body = parse(inner, policy);
     match lenient(&body, inner) {
-        None => explanation(&mut body, inner, request, known),
+        None => explanation(&mut body, inner, request, policy),
         Some(lenient) => {
             let inner = inner.with_body(&lenient);
-            explanation(&mut parse(&inner, known), &inner, request, known)
+            explanation(&mut parse(&inner, policy), &inner, request, policy)
         }
     }
 }
@@ -148,13 +148,13 @@ fn explanation<'b>(
     body: &mut ParsedBody<'b>,
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
+    policy: &PolicyView<'_>,
 ) -> Explanation {
-    let parsed = Parsed::new(body, inner, request, known);
+    let parsed = Parsed::new(body, inner, request, policy);
     Explanation::new(inner, &parsed, &decide(&parsed))
 }
 
-/// The fault that a service left in its response (R1), by itself or as the cause of a tonic status.
+/// The fault that a service left in the response's extensions (R1), alone or as the cause of a tonic status.
 pub(crate) fn fault_in(extensions: &Extensions) -> Option<&Fault> {
     Fault::in_extensions(extensions)
 }

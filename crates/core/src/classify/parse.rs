@@ -1,4 +1,4 @@
-//! Step 1: parses an inner error (rules R1–R3, R10), with the facts that several later steps need.
+//! Step 1: parses an inner error (rules R1–R3, R10), and collects the facts that several later steps need.
 
 use http::{HeaderMap, StatusCode};
 
@@ -14,52 +14,53 @@ pub(super) struct Parsed<'c, 'b> {
     pub(super) status: StatusCode,
     pub(super) headers: &'c HeaderMap,
     pub(super) request: &'c RequestContext<'c>,
-    pub(super) known: &'c PolicyView<'c>,
-    /// The contents of the body, or those that stand in for it.
+    pub(super) policy: &'c PolicyView<'c>,
+    /// The content of the body, or the content that replaces it: see [`replace`].
     pub(super) content: &'c ParsedBody<'b>,
     pub(super) kept: KeptForm,
-    /// The body is a protocol's, whether it keeps its shape or not (R10).
+    /// The body is in the format of a protocol, whether it keeps that format or not (R10).
     pub(super) is_protocol: bool,
-    /// The body's media type, if a rule may compare it.
+    /// The body's media type; `None` if no rule can compare it.
     pub(super) media_type: Option<&'c str>,
-    /// The code in the head, where a layer may have written the foreign body (E7).
+    /// The code in the head, if an inner layer may have written the body (E7).
     pub(super) head: Option<Envelope<'static>>,
-    /// The code in the head is surely a layer's, so that the text of a 5xx may pass. Services may have a header of the
-    /// same name.
+    /// A layer surely wrote the code in the head, so that the text of a 5xx may pass. Services, too, may send a header
+    /// of that name.
     pub(super) is_vouched: bool,
     /// The body is in the client's own dialect.
     pub(super) is_own: bool,
-    /// The body keeps its shape, as far as it may pass (R12).
+    /// The body keeps its shape, as far as its parts may pass (R12).
     pub(super) stays: bool,
-    /// The body has an issue list, and its status allows one (E8).
+    /// The body has an issue list, and the status allows one (E8).
     pub(super) lists: bool,
 }
 
-/// The form that a body keeps, whatever the client's dialect.
+/// What a body keeps of its form, whatever the client's dialect.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeptForm {
-    /// The body is rewritten.
+    /// Nothing: the body is rewritten.
     Nothing,
-    /// A layer's page (R16).
+    /// An HTML page that a layer wrote (R16).
     Page,
-    /// JSON-RPC that an inner layer wrote, except for the id (E7).
+    /// All of a JSON-RPC body that an inner layer wrote, except for the id (E7).
     LayersJsonRpc,
-    /// The filtered parts of a protocol's body (R10).
+    /// The parts of a protocol's body that pass the filter (R10).
     Filtered(Protocol),
-    /// A protocol's body that passes unchanged (R10).
+    /// All of a protocol's body, which passes unchanged (R10).
     Whole(Protocol),
 }
 
 /// Parses the body of an inner error.
 #[inline]
-pub(super) fn parse<'b>(inner: &Inner<'_, 'b>, known: &PolicyView<'_>) -> ParsedBody<'b> {
+pub(super) fn parse<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> ParsedBody<'b> {
     match inner.bytes() {
         [] => ParsedBody::Nothing,
-        body => dialect::read(dialect::declared_type(inner.headers), body, &known.readable(), inner.status),
+        body => dialect::read(dialect::declared_type(inner.headers), body, &policy.readable(), inner.status),
     }
 }
 
-/// The body as more lenient parsers read it, where nothing was read of it (R3). A text is UTF-8, and no JSON to repair.
+/// The body as a more lenient parser reads it, if the strict one read nothing (R3): its text becomes UTF-8, and its
+/// JSON is repaired.
 #[inline]
 pub(super) fn lenient(body: &ParsedBody<'_>, inner: &Inner<'_, '_>) -> Option<Vec<u8>> {
     let is_unread = matches!(body, ParsedBody::Nothing) && !inner.bytes().is_empty();
@@ -72,40 +73,40 @@ impl<'c, 'b> Parsed<'c, 'b> {
         body: &'c mut ParsedBody<'b>,
         inner: &Inner<'c, 'b>,
         request: &'c RequestContext<'c>,
-        known: &'c PolicyView<'c>,
+        policy: &'c PolicyView<'c>,
     ) -> Self {
         let is_protocol = matches!(body, ParsedBody::Protocol(_));
-        let kept = replace(body, inner, request, known);
+        let kept = replace(body, inner, request, policy);
         let content = &*body;
         let foreign = if let ParsedBody::Foreign(foreign) = content { Some(foreign) } else { None };
-        let is_own = foreign.is_some_and(|foreign| foreign.shape == known.dialect.shape());
+        let is_own = foreign.is_some_and(|foreign| foreign.shape == policy.dialect.shape());
         let lists = dialect::tells_of_input(inner.status) && foreign.is_some_and(|foreign| foreign.parsed.has_issues());
-        let media_type = if known.rules.is_empty() { None } else { dialect::media_type(inner.headers) };
-        let head = foreign.filter(|foreign| may_be_layers(foreign, is_own, inner.status, known));
-        let head = head.and_then(|_| layer_head::envelope(inner.headers, known.codes));
+        let media_type = if policy.rules.is_empty() { None } else { dialect::media_type(inner.headers) };
+        let head = foreign.filter(|foreign| may_be_layers(foreign, is_own, inner.status, policy));
+        let head = head.and_then(|_| layer_head::envelope(inner.headers, policy.codes));
         Self {
             status: inner.status,
             headers: inner.headers,
             request,
-            known,
+            policy,
             kept,
             is_protocol,
             media_type,
             is_vouched: head.as_ref().is_some_and(|head| is_vouched(&head.code, inner)),
             head,
             is_own,
-            stays: is_own && !known.negotiated,
+            stays: is_own && !policy.negotiated,
             lists,
             content,
         }
     }
 }
 
-/// Whether a layer may have written a foreign body: in the client's dialect, or on a 5xx in a shape of the policy's own
-/// (R15).
-fn may_be_layers(foreign: &Foreign<'_>, is_own: bool, status: StatusCode, known: &PolicyView<'_>) -> bool {
-    is_own && known.dialect != Dialect::Standard
-        || status.is_server_error() && foreign.parsed.own == DialectCode::Canonical
+/// Whether a layer may have written a foreign body: it is in the client's dialect, or it is a 5xx in a shape that the
+/// policy defines (R15).
+fn may_be_layers(foreign: &Foreign<'_>, is_own: bool, status: StatusCode, policy: &PolicyView<'_>) -> bool {
+    is_own && policy.dialect != Dialect::Standard
+        || status.is_server_error() && foreign.parsed.meaning == DialectCode::Canonical
 }
 
 fn is_vouched(code: &ErrorCode, inner: &Inner<'_, '_>) -> bool {
@@ -113,29 +114,29 @@ fn is_vouched(code: &ErrorCode, inner: &Inner<'_, '_>) -> bool {
     !is_servers || layer_head::is_whole(inner.headers)
 }
 
-/// Replaces a body that is a protocol's, or that nothing was read of, by the contents that stand in for it.
+/// Replaces the body of a protocol, or one that could not be read, with the content to use instead.
 #[inline]
 fn replace<'b>(
     body: &mut ParsedBody<'b>,
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
+    policy: &PolicyView<'_>,
 ) -> KeptForm {
     let (content, kept) = match *body {
         ParsedBody::Envelope(_) | ParsedBody::Foreign(_) | ParsedBody::Unread(_) => return KeptForm::Nothing,
-        ParsedBody::Protocol(protocol) => of_protocol(protocol, inner, request, known),
+        ParsedBody::Protocol(protocol) => content_of_protocol(protocol, inner, request, policy),
         ParsedBody::Nothing if inner.headers.is_empty() && inner.reason.is_none() => return KeptForm::Nothing,
-        ParsedBody::Nothing => without_body(inner, known),
+        ParsedBody::Nothing => content_without_body(inner, policy),
     };
     *body = content;
     kept
 }
 
-/// A body that is empty, or that nothing was read of: the head may have its code, the status line its text.
-fn without_body<'b>(inner: &Inner<'_, 'b>, known: &PolicyView<'_>) -> (ParsedBody<'b>, KeptForm) {
+/// The content of a body that is empty or could not be read: the head may have its code, and the status line its text.
+fn content_without_body<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> (ParsedBody<'b>, KeptForm) {
     let is_empty = inner.bytes().is_empty();
     let is_page = !is_empty && layer_head::is_page(inner.headers);
-    let head = if is_empty || is_page { layer_head::envelope(inner.headers, known.codes) } else { None };
+    let head = if is_empty || is_page { layer_head::envelope(inner.headers, policy.codes) } else { None };
     match (head, inner.reason) {
         (Some(head), _) => (ParsedBody::Envelope(head), if is_page { KeptForm::Page } else { KeptForm::Nothing }),
         (None, Some(reason)) if is_empty => (ParsedBody::Foreign(Foreign::plain_text(reason)), KeptForm::Nothing),
@@ -143,32 +144,32 @@ fn without_body<'b>(inner: &Inner<'_, 'b>, known: &PolicyView<'_>) -> (ParsedBod
     }
 }
 
-/// A protocol's body that keeps its shape has its code in the head of a layer inside, which has reported it already
-/// (E7). Any other is read as a foreign one.
-fn of_protocol<'b>(
+/// The content of a protocol's body. If the body keeps its form, an inner layer may have put a code into the head, and
+/// has reported the error already (E7). Otherwise it is read like any foreign body.
+fn content_of_protocol<'b>(
     protocol: Protocol,
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
+    policy: &PolicyView<'_>,
 ) -> (ParsedBody<'b>, KeptForm) {
-    let kept = if known.keeps(protocol, request) { kept_form(protocol, inner, known) } else { KeptForm::Nothing };
+    let kept = if policy.keeps(protocol, request) { kept_form(protocol, inner, policy) } else { KeptForm::Nothing };
     let content = if kept == KeptForm::Nothing {
-        let foreign = dialect::read_rewritten(inner.bytes(), &known.readable(), inner.status);
+        let foreign = dialect::read_rewritten(inner.bytes(), &policy.readable(), inner.status);
         foreign.map(|foreign| ParsedBody::Foreign(without_code_on_5xx(foreign, inner.status)))
     } else {
-        let head = layer_head::envelope(inner.headers, known.codes);
+        let head = layer_head::envelope(inner.headers, policy.codes);
         head.filter(|_| layer_head::is_whole(inner.headers)).map(ParsedBody::Envelope)
     };
     (content.unwrap_or(ParsedBody::Nothing), kept)
 }
 
-fn kept_form(protocol: Protocol, inner: &Inner<'_, '_>, known: &PolicyView<'_>) -> KeptForm {
+fn kept_form(protocol: Protocol, inner: &Inner<'_, '_>, policy: &PolicyView<'_>) -> KeptForm {
     if protocol == Protocol::JsonRpc && layer_head::is_whole(inner.headers) && json_rpc::is_layers(inner.bytes()) {
         return KeptForm::LayersJsonRpc;
     }
     match protocol.filtered(inner.bytes(), inner.status, "") {
-        // A second layer must recognise it again (E7).
-        Some(written) if matches!(parse(&inner.with_body(&written), known), ParsedBody::Protocol(_)) => {
+        // The filtered body must still be recognisable, for a second layer outside this one (E7).
+        Some(written) if matches!(parse(&inner.with_body(&written), policy), ParsedBody::Protocol(_)) => {
             KeptForm::Filtered(protocol)
         }
         None if inner.status.is_client_error() => KeptForm::Whole(protocol),
@@ -176,7 +177,7 @@ fn kept_form(protocol: Protocol, inner: &Inner<'_, '_>, known: &PolicyView<'_>) 
     }
 }
 
-/// A protocol's own error name is no canonical code: on a 5xx it would vouch for the text.
+/// A protocol's name for an error is not a canonical code. On a 5xx, it must not make the text safe to send.
 fn without_code_on_5xx(mut foreign: Foreign<'_>, status: StatusCode) -> Foreign<'_> {
     if status.is_server_error() {
         (foreign.parsed.code, foreign.parsed.wider) = (None, None);

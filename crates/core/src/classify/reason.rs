@@ -1,8 +1,8 @@
-//! The reason phrase of HTTP/1, if it has more than the name of its status (rule R3).
+//! The reason phrase of HTTP/1, if it states more than the standard phrase of its status (rule R3).
 
 use http::StatusCode;
 
-/// The phrase in a service's own words; `None` for a name that the status has, or once had.
+/// The phrase, if the service chose its words. `None` for the standard phrase of a status, past or present.
 pub(crate) fn own_words(status: StatusCode, phrase: &[u8]) -> Option<&str> {
     let phrase = str::from_utf8(phrase).ok()?.trim();
     let former = FORMER.iter().filter(|(code, _)| *code == status.as_u16()).map(|(_, name)| *name);
@@ -10,7 +10,8 @@ pub(crate) fn own_words(status: StatusCode, phrase: &[u8]) -> Option<&str> {
     (!phrase.is_empty() && !is_name).then_some(phrase)
 }
 
-/// Names of 4xx in RFC 2068, 2616, 7231, 9110 and the drafts of WebDAV, besides those that the crate `http` has.
+/// Phrases that former RFCs (2068, 2616, 7231), RFC 9110 and drafts of WebDAV have for 4xx, besides those of the crate
+/// `http`.
 const FORMER: [(u16, &str); 13] = [
     (408, "Request Time-out"),
     (408, "Request Timeout"),

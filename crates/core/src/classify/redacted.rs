@@ -1,7 +1,7 @@
-//! The steps on routes that remove secrets from foreign errors (rule R17).
+//! The steps for routes that remove secrets from the errors of services (rule R17).
 //!
-//! The received body decides the code, because rules compare it. Text, fields and kept parts come from the body without
-//! its secrets.
+//! Rules compare the body, so the received body decides the code. The text, the fields and the kept parts come from the
+//! body without its secrets.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::decide::{CodeSource, Decision, decide};
 use super::inner::{Inner, PolicyView, RequestContext};
 use super::parse::{KeptForm, Parsed, parse};
 use super::rewrite::RewriteDecision;
-use super::{decided, layer_head};
+use super::{layer_head, rewrite_as_decided};
 use crate::dialect::{self, Foreign, ParsedBody, Shape};
 use crate::redact::{self, Strictness};
 
@@ -19,34 +19,34 @@ pub(super) fn rewrite<'b>(
     body: &mut ParsedBody<'b>,
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
+    policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
     let is_line = is_line(body, inner.bytes());
-    let parsed = Parsed::new(body, inner, request, known);
+    let parsed = Parsed::new(body, inner, request, policy);
     let decision = decide(&parsed);
     let without = if is_layers(&parsed, &decision) { None } else { without_secrets(inner) };
-    let Some((bytes, reason)) = without else { return decided(&parsed, decision) };
+    let Some((bytes, reason)) = without else { return rewrite_as_decided(&parsed, decision) };
     let less = Inner {
         status: inner.status,
         headers: inner.headers,
         body: inner.body.map(|_| &*bytes),
         reason: reason.as_deref(),
     };
-    let mut body = if is_line { dialect::read_line(&bytes, inner.status) } else { parse(&less, known) };
-    let parsed = Parsed::new(&mut body, &less, request, known);
+    let mut body = if is_line { dialect::read_line(&bytes, inner.status) } else { parse(&less, policy) };
+    let parsed = Parsed::new(&mut body, &less, request, policy);
     let kept = parsed.kept;
-    let decision = decided(&parsed, decision).into_owned();
+    let decision = rewrite_as_decided(&parsed, decision).into_owned();
     decision.with_redacted(bytes, kept)
 }
 
-/// Whether the body is a text that would be read as JSON once it begins with a bracket.
+/// Whether the body is a text that would be read as JSON if redaction made it begin with a bracket.
 fn is_line(body: &ParsedBody<'_>, bytes: &[u8]) -> bool {
     let is_text = matches!(body, ParsedBody::Foreign(Foreign { shape: Shape::PlainText, .. }));
     is_text && !bytes.trim_ascii_start().starts_with(b"[") && !bytes.trim_ascii_start().starts_with(b"\"")
 }
 
-/// Whether a layer inside wrote the body: then it is canonical, whatever its dialect (E7). A protocol's body that it
-/// let pass is the service's.
+/// Whether an inner layer wrote the body, which is then canonical in any dialect (E7). A protocol's body that a layer
+/// let pass is still the service's.
 fn is_layers(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> bool {
     let is_envelope = matches!(parsed.content, ParsedBody::Envelope(_));
     match parsed.kept {
@@ -59,7 +59,7 @@ fn is_layers(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> bool {
     }
 }
 
-/// The body and the text of the status line; `None` if neither has a secret.
+/// The body and the reason phrase, without their secrets. `None` if neither has any.
 fn without_secrets<'r>(inner: &Inner<'_, 'r>) -> Option<(Vec<u8>, Option<Cow<'r, str>>)> {
     let body = redact::body(inner.bytes());
     let reason = inner.reason.map(|reason| redact::text(reason, Strictness::Readable));

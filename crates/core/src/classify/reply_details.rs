@@ -13,16 +13,16 @@ use crate::code::ErrorCode;
 use crate::dialect::standard::Envelope;
 use crate::dialect::{self, Foreign, Members, ParsedBody, outgoing};
 
-/// The details of a rewritten error, and the parts of the body that no client gets.
+/// The details of a rewritten error, and the parts of the body that do not reach any client.
 pub(super) struct ReplyDetails {
     pub(super) json: Option<Box<RawValue>>,
     /// Fields that the policy keeps, for a dialect whose error object takes them (R12): a JSON object.
     pub(super) kept: Option<Box<str>>,
     /// The names of fields that no rule reads, and that no client gets (R14).
     pub(super) dropped: Option<Box<str>>,
-    /// The body's own code, where it is unknown here.
+    /// The code in the body, if the policy does not know it.
     pub(super) unknown_code: Option<Box<str>>,
-    /// The dialect has an issue list in every `invalid_request`, and the details lack one (E8).
+    /// The dialect requires an issue list in every `invalid_request`, and the details have none (E8).
     pub(super) lack_issues: bool,
 }
 
@@ -30,7 +30,7 @@ impl ReplyDetails {
     /// Collects the details of an error.
     #[inline]
     pub(super) fn new(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Self {
-        let lists = decision.code == ErrorCode::INVALID_REQUEST && parsed.known.dialect.spec().lists_issues;
+        let lists = decision.code == ErrorCode::INVALID_REQUEST && parsed.policy.dialect.spec().lists_issues;
         let (foreign, members) = match parsed.content {
             ParsedBody::Envelope(envelope) => return Self::of_layer(envelope, parsed, decision, lists),
             ParsedBody::Foreign(foreign) => (Some(foreign), foreign.members.as_ref()),
@@ -38,7 +38,7 @@ impl ReplyDetails {
             ParsedBody::Nothing | ParsedBody::Protocol(_) => (None, None),
         };
         let fields = unread_fields(foreign, members, parsed, decision);
-        let takes_fields = parsed.known.dialect.spec().takes_fields && !fields.kept.is_empty();
+        let takes_fields = parsed.policy.dialect.spec().takes_fields && !fields.kept.is_empty();
         let added = if takes_fields { &[] } else { &*fields.kept };
         let passing = foreign.filter(|_| decision.passes);
         let is_layers = matches!(decision.source, CodeSource::Layer { .. });
@@ -55,7 +55,8 @@ impl ReplyDetails {
         }
     }
 
-    /// The details of a layer inside, byte for byte (E7), next to its code where that is unknown here (E9).
+    /// The details that an inner layer wrote, byte for byte (E7). If its code is unknown here, the code is added to
+    /// them (E9).
     fn of_layer(envelope: &Envelope<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>, lists: bool) -> Self {
         let adds_code = matches!(decision.source, CodeSource::UnknownLayer) && parsed.status.is_client_error();
         let json = if adds_code {
@@ -69,7 +70,7 @@ impl ReplyDetails {
     }
 }
 
-/// The fields of a 4xx that nothing reads. In a body that stays as it came, they stay as well.
+/// The fields of a 4xx that no rule reads, sorted by whether they pass. A body that stays unchanged keeps them anyway.
 fn unread_fields<'p>(
     foreign: Option<&Foreign<'_>>,
     members: Option<&'p Members<'_>>,
@@ -78,12 +79,12 @@ fn unread_fields<'p>(
 ) -> UnreadFields<'p> {
     let body = foreign.map(|foreign| &foreign.parsed);
     let is_rewritten = parsed.status.is_client_error() && !(parsed.is_own && decision.passes);
-    let members = members.filter(|members| is_rewritten && members.are_left(body));
-    let kept = if decision.passes { parsed.known.kept } else { &[] };
+    let members = members.filter(|members| is_rewritten && members.has_unread(body));
+    let kept = if decision.passes { parsed.policy.kept } else { &[] };
     members.map(|members| unread_fields::sort(members, body, kept)).unwrap_or_default()
 }
 
-/// The details that pass, the issue list (E8), an unknown code and a problem's type (E9) among them.
+/// The details that reach the client, with the issue list (E8), an unknown code, and the type of a problem (E9).
 fn details_of(
     foreign: &Foreign<'_>,
     kept: &[(&str, &RawValue)],
@@ -104,7 +105,7 @@ fn details_of(
         }
         _ => kept,
     };
-    // Details of another code stay as they came (E1).
+    // Under any other code, the details stay as the service sent them (E1).
     if body.issues.is_none()
         && decision.code == ErrorCode::INVALID_REQUEST
         && let Some(list) = body.details_as_issues()
@@ -114,10 +115,11 @@ fn details_of(
     details::compose(body.details.clone(), kept, body.issues.as_deref(), upstream_code)
 }
 
-/// The body's own code for the client, besides the canonical one (E9). In the client's own dialect it stays where it is.
+/// The code in the body, if the client is to get it next to the canonical one (E9). In the client's own dialect, it
+/// stays in its place anyway.
 fn upstream_code<'p>(foreign: &'p Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<&'p str> {
     let is_mapped = matches!(decision.source, CodeSource::Rule(_, rule) if rule.names_code());
-    // Issues without a place have texts alone (R13).
+    // An issue that names no place has only a text, so the code is still needed (R13).
     let has_place = |issues: &str| issues.split("\"path\":[").skip(1).any(|path| !path.starts_with(']'));
     let names_places = || parsed.lists && foreign.parsed.issues.as_deref().is_none_or(has_place);
     let is_kept = is_mapped || parsed.stays || names_places();
@@ -126,19 +128,20 @@ fn upstream_code<'p>(foreign: &'p Foreign<'_>, parsed: &Parsed<'_, '_>, decision
     (decision.code != *code && is_unknown(code, foreign, parsed)).then_some(code)
 }
 
-/// Whether a code fits, and is no phrase of a status (E9).
+/// Whether a code states more than the status: it has the form of a code, and is not the phrase of a status (E9).
 fn adds_to_status(code: &str) -> bool {
     outgoing::is_upstream_code(code) && !dialect::is_phrase_as_code(code)
 }
 
-/// The body's own code for the log: a name, never a possible secret (L3).
+/// The code in the body, for the log: only if it is a name and cannot be a secret (L3).
 fn unknown_code(foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<Box<str>> {
     let decides_by_it = matches!(decision.source, CodeSource::Layer { .. } | CodeSource::Rule(..));
     let code = foreign.parsed.code.as_deref().filter(|code| !decides_by_it && is_name(code))?;
     is_unknown(code, foreign, parsed).then(|| code.into())
 }
 
-/// Whether a body's code is neither a code of the policy or the catalogue, nor its status, nor a name of its dialect.
+/// Whether the code in a body is unknown: to the policy, the catalogue and the body's dialect. The number of the status
+/// counts as known.
 fn is_unknown(code: &str, foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>) -> bool {
-    parsed.known.codes.find(code).is_none() && *code != *parsed.status.as_str() && !foreign.defines(code)
+    parsed.policy.codes.find(code).is_none() && *code != *parsed.status.as_str() && !foreign.defines(code)
 }

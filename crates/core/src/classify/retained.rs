@@ -1,20 +1,20 @@
-//! Step 5: which part of a body stays in its place (rules R10–R12, R16).
+//! Step 5: which part of a body stays in place (rules R10–R12, R16).
 
 use super::decide::Decision;
 use super::parse::{KeptForm, Parsed};
 use crate::dialect::ParsedBody;
 use crate::dialect::protocol::Protocol;
 
-/// Which part of a body that is in the client's own dialect, or keeps its form, passes (R3).
+/// Which part of a body passes (R3), if the body is in the client's dialect or keeps its form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Retained {
-    /// All except a text that clients may not get.
+    /// All except a text that clients must not get.
     Whole,
-    /// All except the fields that the layer adds to each error: the client requested the dialect (R11).
+    /// All except the fields that the layer adds to each error, because the client chose the dialect (R11).
     Negotiated,
-    /// Only the names of its fields.
+    /// Only the names in its fields, such as a code.
     Names,
-    /// The parts that its protocol's clients may have, whatever the client's dialect (R10).
+    /// The parts that clients of the protocol may get, whatever their dialect (R10).
     Protocol(Protocol),
     /// JSON-RPC that an inner layer wrote, except for the id (E7).
     LayersJsonRpc,
@@ -23,7 +23,7 @@ pub(crate) enum Retained {
 }
 
 impl Retained {
-    /// The word in the media types of a body that keeps its form.
+    /// The word that the media type of a body with this form contains.
     pub(crate) const fn format(self) -> Option<&'static str> {
         match self {
             Self::Protocol(protocol) => Some(protocol.format()),
@@ -33,14 +33,15 @@ impl Retained {
     }
 }
 
-/// The part of the body that passes; `None` where the body is rewritten.
+/// The part of the body that passes; `None` if all of the body is rewritten.
 #[inline]
 pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<Retained> {
     match (parsed.kept, parsed.content) {
         (KeptForm::Filtered(protocol), _) => Some(Retained::Protocol(protocol)),
         (KeptForm::LayersJsonRpc, _) => Some(Retained::LayersJsonRpc),
-        // The head has the code for which a layer inside wrote the page. It stays for a client that gets pages (E7).
-        (KeptForm::Page, ParsedBody::Envelope(head)) if parsed.known.page && decision.code == head.code => {
+        // The head has the code with which an inner layer wrote the page. The page stays for a client that prefers
+        // pages (E7).
+        (KeptForm::Page, ParsedBody::Envelope(head)) if parsed.policy.page && decision.code == head.code => {
             Some(Retained::Page)
         }
         (KeptForm::Nothing, _) if parsed.stays => {
@@ -54,7 +55,7 @@ pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Opti
     }
 }
 
-/// Whether a service's error keeps its names alone, whatever decided (R10).
+/// Whether a service's error keeps only its names, whatever decided its code (R10).
 fn has_names_alone(parsed: &Parsed<'_, '_>) -> bool {
-    parsed.status.is_server_error() && parsed.known.dialect.spec().has_names_alone_on_5xx
+    parsed.status.is_server_error() && parsed.policy.dialect.spec().has_names_alone_on_5xx
 }

@@ -16,34 +16,35 @@ use crate::dialect::{Dialect, ParsedBody, Shape};
 use crate::fault::Fault;
 
 pub(crate) enum RewriteDecision<'b> {
-    /// The body is to be rewritten.
+    /// Write a new body.
     Rewrite(Rewrite<'b>),
-    /// The body passes in the shape of its protocol (R10). The head and the log get these fields.
+    /// Send the body unchanged, because it is in the shape of its protocol (R10). Only the head and the log get the
+    /// contents of the rewrite.
     Pass(Rewrite<'b>),
 }
 
 pub(crate) struct Rewrite<'b> {
     fault: Fault,
-    /// A cleaned text that the fault does not have yet: most are copied once, into the reply.
+    /// The cleaned message, while it still borrows from the body: it replaces the fault's, without another copy.
     text: Option<Cow<'b, str>>,
     pub(crate) shape: Option<Shape>,
-    /// The body already is in the client's dialect (R12).
-    pub(crate) own: Option<Retained>,
-    /// The code is the service's own, or follows from its response; else its status stands for it (P1).
-    pub(crate) named: bool,
+    /// The part of the body that stays, if the body already is in the client's dialect (R12) or keeps its form (R10).
+    pub(crate) retained: Option<Retained>,
+    /// The service's response determines the code; else only the status does (P1).
+    pub(crate) is_code_named: bool,
     /// What decided the code; `None` where no inner error was read.
     pub(crate) by: Option<DecidedBy>,
     /// The index of the rule that decided, if one did.
     pub(crate) rule: Option<usize>,
-    /// The status that it sends instead of the inner one (R1).
+    /// The status that this rule sends instead of the inner one (R1).
     pub(crate) to_status: Option<StatusCode>,
     /// The names of fields that no rule reads, and that no client gets (R14).
     pub(crate) dropped: Option<Box<str>>,
-    /// The body's own code, where it is unknown here.
+    /// The code in the body, if the policy does not know it.
     pub(crate) unknown_code: Option<Box<str>>,
     /// Fields that the policy keeps, for a dialect whose error object takes them (R12): a JSON object.
     pub(crate) kept: Option<Box<str>>,
-    /// The body as it was read, where that took leniency (R3), or without its secrets (R17).
+    /// The body to rewrite instead of the received one: repaired for the parser (R3), or without its secrets (R17).
     pub(crate) lenient: Option<Vec<u8>>,
 }
 
@@ -55,9 +56,9 @@ impl<'b> RewriteDecision<'b> {
         decision: Decision<'_>,
         text: ReplyText<'b>,
         details: ReplyDetails,
-        own: Option<Retained>,
+        retained: Option<Retained>,
     ) -> Self {
-        let Decision { code, source, named, more_issues, .. } = decision;
+        let Decision { code, source, is_code_named, more_issues, .. } = decision;
         let ReplyDetails { json, kept, dropped, unknown_code, lack_issues } = details;
         let fault = Fault::new(code);
         let (fault, text) = match text {
@@ -74,14 +75,26 @@ impl<'b> RewriteDecision<'b> {
             ParsedBody::Envelope(envelope) => fault.with_advice(&envelope.advice),
             _ => fault,
         };
-        let (shape, by) = (shape_of(parsed), Some(source.by()));
-        let rewrite =
-            Rewrite { fault, text, shape, own, named, by, rule, to_status, dropped, unknown_code, kept, lenient: None };
+        let (shape, by) = (shape_of(parsed), Some(source.decided_by()));
+        let rewrite = Rewrite {
+            fault,
+            text,
+            shape,
+            retained,
+            is_code_named,
+            by,
+            rule,
+            to_status,
+            dropped,
+            unknown_code,
+            kept,
+            lenient: None,
+        };
         let rewrite = if lack_issues { rewrite.with_issues() } else { rewrite };
         if matches!(parsed.kept, KeptForm::Whole(_)) { Self::Pass(rewrite) } else { Self::Rewrite(rewrite) }
     }
 
-    /// The result without borrows, for a body that is dropped.
+    /// The same result, without references into the body.
     pub(super) fn into_owned<'o>(self) -> RewriteDecision<'o> {
         match self {
             Self::Rewrite(rewrite) => RewriteDecision::Rewrite(rewrite.into_owned()),
@@ -89,7 +102,8 @@ impl<'b> RewriteDecision<'b> {
         }
     }
 
-    /// The result for a body as it was read, where that took leniency. One that passes is not read again.
+    /// Adds the repaired body, which only the lenient parser could read: the rewrite needs it, a body that passes does
+    /// not.
     pub(super) fn with_lenient(mut self, body: Vec<u8>) -> Self {
         if let Self::Rewrite(rewrite) = &mut self {
             rewrite.lenient.get_or_insert(body);
@@ -97,19 +111,19 @@ impl<'b> RewriteDecision<'b> {
         self
     }
 
-    /// The result for a body without its secrets (R17). One that passes is written with what is left of it.
+    /// Adds the body without its secrets (R17). A body that would pass unchanged is rewritten without them instead.
     #[cfg(feature = "redact")]
     pub(super) fn with_redacted(self, body: Vec<u8>, kept: KeptForm) -> Self {
         match (self, kept) {
             (Self::Pass(rewrite), KeptForm::Whole(protocol)) => {
-                Self::Rewrite(Rewrite { own: Some(Retained::Protocol(protocol)), lenient: Some(body), ..rewrite })
+                Self::Rewrite(Rewrite { retained: Some(Retained::Protocol(protocol)), lenient: Some(body), ..rewrite })
             }
             (decision, _) => decision.with_lenient(body),
         }
     }
 }
 
-/// The shape in which the body was read. Of a body that keeps its form only the head was.
+/// The shape in which the body was parsed. A body that keeps its form has none: only its head was parsed.
 fn shape_of(parsed: &Parsed<'_, '_>) -> Option<Shape> {
     match parsed.content {
         ParsedBody::Envelope(_) if parsed.kept == KeptForm::Nothing => Some(Shape::Standard),
@@ -119,15 +133,15 @@ fn shape_of(parsed: &Parsed<'_, '_>) -> Option<Shape> {
 }
 
 impl<'b> Rewrite<'b> {
-    /// A fault as it is.
+    /// The fault itself, without any change by an inner error.
     #[inline]
     pub(crate) fn unchanged(fault: Fault) -> Self {
         Self {
             fault,
             text: None,
             shape: None,
-            own: None,
-            named: true,
+            retained: None,
+            is_code_named: true,
             by: None,
             rule: None,
             to_status: None,
@@ -140,13 +154,13 @@ impl<'b> Rewrite<'b> {
 
     /// An inner error that has only a status.
     pub(super) fn of_status(fault: Fault, by: DecidedBy) -> Self {
-        Self { by: Some(by), named: false, ..Self::unchanged(fault) }
+        Self { by: Some(by), is_code_named: false, ..Self::unchanged(fault) }
     }
 
-    /// A line of text, with the text that its client gets, if any.
+    /// An inner error that is one line of text, with the text that its client gets, if any.
     #[inline]
     pub(super) fn of_line(fault: Fault, by: DecidedBy, text: Option<Cow<'b, str>>) -> Self {
-        Self { shape: Some(Shape::PlainText), text, by: Some(by), named: false, ..Self::unchanged(fault) }
+        Self { shape: Some(Shape::PlainText), text, by: Some(by), is_code_named: false, ..Self::unchanged(fault) }
     }
 
     pub(crate) fn code(&self) -> &ErrorCode {
@@ -166,7 +180,7 @@ impl<'b> Rewrite<'b> {
         }
     }
 
-    /// Adds an issue list, which has the text as well (E8).
+    /// Adds an issue list with the message as its only issue (E8).
     fn with_issues(mut self) -> Self {
         if let Some(text) = self.text.take() {
             self.fault = self.fault.with_clean_message(text.into_owned());
@@ -175,9 +189,35 @@ impl<'b> Rewrite<'b> {
     }
 
     fn into_owned<'o>(self) -> Rewrite<'o> {
-        let Self { fault, text, shape, own, named, by, rule, to_status, dropped, unknown_code, kept, lenient } = self;
+        let Self {
+            fault,
+            text,
+            shape,
+            retained,
+            is_code_named,
+            by,
+            rule,
+            to_status,
+            dropped,
+            unknown_code,
+            kept,
+            lenient,
+        } = self;
         let text = text.map(|text| Cow::Owned(text.into_owned()));
-        Rewrite { fault, text, shape, own, named, by, rule, to_status, dropped, unknown_code, kept, lenient }
+        Rewrite {
+            fault,
+            text,
+            shape,
+            retained,
+            is_code_named,
+            by,
+            rule,
+            to_status,
+            dropped,
+            unknown_code,
+            kept,
+            lenient,
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::guard::reading::normalised;
 
 /// A rule that maps the content of an inner error to a code: `[[map]]` in the policy file (rule R1).
 ///
-/// A mistake in it, such as a rule without a condition, is refused when the policy is built.
+/// A mistake, such as a rule without a condition, is refused when the policy is built.
 ///
 /// ```
 /// use tower_error_envelope::policy::MapRule;
@@ -50,7 +50,7 @@ pub struct MapRule {
 }
 
 impl MapRule {
-    /// Creates a rule that maps to `code`; it still needs a condition.
+    /// Creates a rule that leads to `code`. It still needs at least one condition.
     pub fn to(code: ErrorCode) -> Self {
         Self {
             to: code,
@@ -71,19 +71,19 @@ impl MapRule {
         self
     }
 
-    /// Adds a condition: the inner body's own code is exactly this one.
+    /// Adds a condition: the code in the inner body is exactly this one.
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
         self
     }
 
-    /// Adds a condition: the inner body's message is exactly this one.
+    /// Adds a condition: the message in the inner body is exactly this one.
     pub fn message(mut self, message: impl Into<String>) -> Self {
         self.message = Some(message.into());
         self
     }
 
-    /// Adds a condition: a regular expression is found in the inner body's message.
+    /// Adds a condition: this regular expression is found in the message of the inner body.
     #[cfg(feature = "pattern")]
     #[cfg_attr(docsrs, doc(cfg(feature = "pattern")))]
     pub fn message_pattern(mut self, pattern: impl Into<String>) -> Self {
@@ -97,7 +97,8 @@ impl MapRule {
         self
     }
 
-    /// Adds a condition: the request's path, and its method if the pattern has one, match: `"/api/v1/{*rest}"`.
+    /// Adds a condition: this pattern matches the request's path, and its method if the pattern has one, as in
+    /// `"/api/v1/{*rest}"`.
     pub fn route(mut self, pattern: impl Into<String>) -> Self {
         self.route = Some(pattern.into());
         self
@@ -117,12 +118,12 @@ impl MapRule {
         self
     }
 
-    /// The code that it leads to.
+    /// The code that the rule leads to.
     pub(crate) fn target(&self) -> &ErrorCode {
         &self.to
     }
 
-    /// Whether the rule fits each error of this status, code and route, whatever else it has.
+    /// Whether the rule matches every error of this status, code and route, whatever else the error has.
     #[cfg(feature = "policy-file")]
     pub(crate) fn fits_each(&self, status: u16, code: Option<&str>, route: Option<&str>) -> bool {
         let pattern = |written: &str| Pattern::parse("route", written).ok();
@@ -133,7 +134,7 @@ impl MapRule {
             && [&self.message, &self.message_pattern, &self.content_type].iter().all(|it| it.is_none())
     }
 
-    /// The rule with its code as the policy defines it.
+    /// This rule, with its code as the policy defines it.
     pub(crate) fn with_codes(self, codes: &CodeSet) -> Self {
         match codes.defined(&self.to) {
             Some((_, to)) => Self { to, ..self },
@@ -147,15 +148,15 @@ impl MapRule {
             let wrong = format!("the policy and the catalogue have no code {:?}", self.to.as_str());
             return Err(SettingError::new("to", wrong, "use a code of the catalogue, or define your own"));
         }
-        self.say.as_deref().map_or(Ok(()), |text| SettingError::unless_message("say", text))?;
+        self.say.as_deref().map_or(Ok(()), |text| SettingError::check_message("say", text))?;
         Ok(Rule {
-            status: self.status.map(|status| SettingError::unless_error_status("status", status)).transpose()?,
+            status: self.status.map(|status| SettingError::check_error_status("status", status)).transpose()?,
             text: compile_text(self.message, self.message_pattern.as_deref())?,
             content_type: self.content_type.as_deref().map(parse_content_type).transpose()?,
             route: self.route.as_deref().map(|pattern| Pattern::parse("route", pattern)).transpose()?,
             to_status: self
                 .to_status
-                .map(|status| SettingError::unless_error_status("to_status", status))
+                .map(|status| SettingError::check_error_status("to_status", status))
                 .transpose()?,
             to: self.to,
             code: self.code,
@@ -204,18 +205,18 @@ enum Text {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ErrorFacts<'a> {
     pub(crate) status: StatusCode,
-    /// The body's own code, as the body has it.
+    /// The code in the body, spelled as in the body.
     pub(crate) code: Option<&'a str>,
     pub(crate) message: Option<&'a str>,
     /// `type/subtype`, in any letter case.
     pub(crate) media_type: Option<&'a str>,
-    /// The request's path as it was sent: it is normalised here, once.
+    /// The request's path as it was sent. [`RequestTarget`] normalises it once.
     pub(crate) path: Option<&'a str>,
     pub(crate) method: &'a Method,
 }
 
-/// The first rule that fits, and its index. `note` gets each rule that was tried, with the key of the first condition
-/// that does not hold.
+/// The first rule that matches, and its index. Calls `note` with the index of each rule that was tried, and with the
+/// key of the first condition that does not hold.
 pub(crate) fn first_fit<'r>(
     rules: &'r [Arc<Rule>],
     facts: &ErrorFacts<'_>,
@@ -223,14 +224,14 @@ pub(crate) fn first_fit<'r>(
 ) -> Option<(usize, &'r Rule)> {
     let target = RequestTarget::new(facts.method, facts.path);
     rules.iter().map(|rule| &**rule).enumerate().find(|(at, rule)| {
-        let unmet = rule.unmet(facts, &target);
+        let unmet = rule.unmet_condition(facts, &target);
         note(*at, unmet);
         unmet.is_none()
     })
 }
 
-/// The message of the first rule that fits a service's fault, and names its code.
-pub(crate) fn wording<'r>(
+/// The message that replaces a fault's: from the first rule that matches the fault and names its code.
+pub(crate) fn message_for<'r>(
     rules: &'r [Arc<Rule>],
     fault: &Fault,
     method: &Method,
@@ -240,11 +241,12 @@ pub(crate) fn wording<'r>(
     let message = Some(&*text);
     let facts = ErrorFacts { status: fault.status_code(), code, message, media_type: None, path, method };
     let target = RequestTarget::new(method, path);
-    rules.iter().find(|rule| rule.names_code() && rule.unmet(&facts, &target).is_none())?.say()
+    rules.iter().find(|rule| rule.names_code() && rule.unmet_condition(&facts, &target).is_none())?.say()
 }
 
-/// The rules that lead to `code` and are not bound to another route: read backwards, they define how it leaves (R12).
-pub(crate) fn backwards<'r>(
+/// The rules that lead to `code` and may apply to this request. In reverse, they define how the code is written for the
+/// client (R12).
+pub(crate) fn rules_for_code<'r>(
     rules: &'r [Arc<Rule>],
     code: &'r ErrorCode,
     target: &'r RequestTarget<'_>,
@@ -252,7 +254,7 @@ pub(crate) fn backwards<'r>(
     rules.iter().map(|rule| &**rule).filter(move |rule| rule.to == *code && rule.holds_on(target))
 }
 
-/// A request's target, its path as it was sent: it is normalised once, and only if a rule reads it.
+/// The target of a request, with its path as it was sent. The path is normalised once, and only if a rule compares it.
 pub(crate) struct RequestTarget<'a> {
     method: &'a Method,
     path: Option<&'a str>,
@@ -276,7 +278,7 @@ impl Rule {
         &self.to
     }
 
-    /// The route that it is bound to.
+    /// The route to which the rule is restricted.
     pub(crate) fn route(&self) -> Option<&Pattern> {
         self.route.as_ref()
     }
@@ -286,7 +288,7 @@ impl Rule {
         self.to_status
     }
 
-    /// The inner status that it requires.
+    /// The inner status that the rule requires.
     #[cfg(feature = "policy-file")]
     pub(crate) fn status(&self) -> Option<StatusCode> {
         self.status
@@ -305,13 +307,13 @@ impl Rule {
         self.text.is_some()
     }
 
-    /// The inner code that it names.
+    /// The inner code that the rule requires.
     pub(crate) fn inner_code(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
-    /// The exact text that it names.
-    pub(crate) fn very_text(&self) -> Option<&str> {
+    /// The exact message that the rule requires.
+    pub(crate) fn exact_message(&self) -> Option<&str> {
         match &self.text {
             Some(Text::Exact(text)) => Some(text),
             _ => None,
@@ -326,9 +328,9 @@ impl Rule {
         self.route.as_ref().is_none_or(|route| target.is_on(route))
     }
 
-    /// The key of the first condition that does not hold, the route's last.
+    /// The key of the first condition that does not hold. The route is checked last.
     #[inline]
-    fn unmet(&self, facts: &ErrorFacts<'_>, target: &RequestTarget<'_>) -> Option<&'static str> {
+    fn unmet_condition(&self, facts: &ErrorFacts<'_>, target: &RequestTarget<'_>) -> Option<&'static str> {
         let other_type = |own: &str| !facts.media_type.is_some_and(|its| its.eq_ignore_ascii_case(own));
         if self.status.is_some_and(|status| status != facts.status) {
             Some("status")

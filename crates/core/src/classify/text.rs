@@ -10,21 +10,21 @@ use crate::message;
 
 /// The text of a rewritten error.
 pub(super) enum ReplyText<'b> {
-    /// The default message of its code.
+    /// The default message of the error's code.
     OfCode,
-    /// Another text of the catalogue, instead of the code's message.
+    /// A text of the catalogue other than the default message of the code.
     Stock(Cow<'static, str>),
-    /// A clean text of the service or the policy.
+    /// A text of the service or the policy, already cleaned.
     Clean(Cow<'b, str>),
 }
 
-/// Chooses the text, and states in it how many issues the list leaves out (R4).
+/// Chooses the text. It also states how many issues are missing from the list (R4).
 #[inline]
 pub(super) fn text<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> ReplyText<'b> {
     let text = match parsed.content {
         ParsedBody::Envelope(envelope) => cleaned(&envelope.message, message::clean),
-        ParsedBody::Foreign(foreign) => of_foreign(foreign, parsed, decision),
-        ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => of_rule(decision),
+        ParsedBody::Foreign(foreign) => text_of_foreign(foreign, parsed, decision),
+        ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => text_of_rule(decision),
     };
     let more = decision.more_issues;
     match text {
@@ -33,7 +33,7 @@ pub(super) fn text<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Repl
         None if more > 0 => {
             ReplyText::Stock(message::with_more(decision.code.default_message(), more).into_owned().into())
         }
-        // A code that is known by name alone has no text: its status has.
+        // A code of which only the name is known has no default message: the one of the status is used.
         None if decision.code.is_foreign() => {
             ReplyText::Stock(ErrorCode::of_status(parsed.status).default_message().into())
         }
@@ -41,40 +41,44 @@ pub(super) fn text<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Repl
     }
 }
 
-fn of_rule(decision: &Decision<'_>) -> Option<Cow<'static, str>> {
+fn text_of_rule(decision: &Decision<'_>) -> Option<Cow<'static, str>> {
     let CodeSource::Rule(_, rule) = decision.source else { return None };
     rule.say().map(|text| Cow::Owned(text.to_owned()))
 }
 
-fn of_foreign<'b>(foreign: &Foreign<'b>, parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Option<Cow<'b, str>> {
-    if let Some(text) = of_rule(decision) {
+fn text_of_foreign<'b>(
+    foreign: &Foreign<'b>,
+    parsed: &Parsed<'_, 'b>,
+    decision: &Decision<'_>,
+) -> Option<Cow<'b, str>> {
+    if let Some(text) = text_of_rule(decision) {
         return Some(text);
     }
     let body = &foreign.parsed;
-    let (recognised, very_text) = match decision.source {
-        CodeSource::Layer { .. } | CodeSource::UnknownLayer => return of_body(body, message::clean),
-        CodeSource::Rule(_, rule) => (rule.names_code() || rule.names_message(), rule.very_text().is_some()),
+    let (recognised, has_exact_message) = match decision.source {
+        CodeSource::Layer { .. } | CodeSource::UnknownLayer => return text_of_body(body, message::clean),
+        CodeSource::Rule(_, rule) => (rule.names_code() || rule.names_message(), rule.exact_message().is_some()),
         CodeSource::Dialect => (true, false),
         CodeSource::Otherwise(_) => (false, false),
     };
     if decision.code == ErrorCode::INTERNAL_ERROR || parsed.status.is_server_error() && !recognised {
-        return if very_text { of_body(body, message::of_recognised_text) } else { None };
+        return if has_exact_message { text_of_body(body, message::of_recognised_text) } else { None };
     }
     let clean = if recognised { message::of_recognised_text } else { message::from_foreign_text };
-    // A client of the body's own dialect reads the text, whatever issues are in it (R12).
-    let is_whole = very_text || parsed.stays;
+    // A client that reads the body's own dialect gets the whole text, even if it contains the issues (R12).
+    let is_whole = has_exact_message || parsed.stays;
     match &body.client_message {
         ClientMessage::Text(text) if !is_whole => clean(text).map(|text| Cow::Owned(text.into_owned())),
         ClientMessage::Nothing if !is_whole => None,
-        _ => of_body(body, clean),
+        _ => text_of_body(body, clean),
     }
 }
 
-fn of_body<'b>(body: &ParsedError<'b>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
+fn text_of_body<'b>(body: &ParsedError<'b>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
     cleaned(body.message.as_ref()?, clean)
 }
 
-/// A text, if it is clean already where it stands.
+/// The text, if it is fit for a message after cleaning. It is copied only if it is not part of the body.
 fn cleaned<'b>(text: &Cow<'b, str>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
     match text {
         Cow::Borrowed(text) => clean(text),

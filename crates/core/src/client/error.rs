@@ -15,9 +15,9 @@ use crate::fault::Advice;
 
 /// The content of an error response, whatever its shape.
 ///
-/// One word wide. [`Display`](fmt::Display) is one printable line without details, such as
-/// `409 channel_unavailable: The channel is not connected. (req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D)`, so that it can be logged;
-/// [`Debug`] leaves out the content of the details as well.
+/// It is one word wide. [`Display`](fmt::Display) prints one line without the details, fit for a log, such as `409
+/// channel_unavailable: The channel is not connected. (req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D)`. [`Debug`] leaves out the
+/// content of the details as well.
 #[derive(Clone)]
 pub struct ClientError(pub(super) Box<ErrorParts>);
 
@@ -28,7 +28,7 @@ pub(super) struct ErrorParts {
     pub(super) grpc: Option<u8>,
     pub(super) code: ErrorCode,
     pub(super) raw_code: Option<Box<str>>,
-    /// The message, in the form of E2.
+    /// The message: one printable line of limited length (rule E2).
     pub(super) message: Box<str>,
     pub(super) details: Option<Box<RawValue>>,
     pub(super) request_id: Option<Box<str>>,
@@ -41,13 +41,13 @@ pub(super) struct ErrorParts {
 /// A gRPC server's instruction about another attempt (`grpc-retry-pushback-ms`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pushback {
-    Unsaid,
+    NotSent,
     After(Duration),
     /// A negative number, or not a number.
     Never,
 }
 
-/// The mistake at one place of an invalid request (E8).
+/// What is wrong at one place of an invalid request (E8).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Issue {
@@ -55,11 +55,11 @@ pub struct Issue {
     pub path: Vec<Step>,
     /// The text of the issue, for people.
     pub message: String,
-    /// The validator's code for it, if any.
+    /// The validator's code for the mistake, if it has one.
     pub code: Option<String>,
 }
 
-/// One step on the way to a value.
+/// One step of the path to a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The name of a field.
@@ -69,8 +69,8 @@ pub enum Step {
 }
 
 impl ClientError {
-    /// The HTTP status: 400–599, or another one that an RPC error had. An RPC error with status 200 gets the status
-    /// that `google.rpc.Code` defines.
+    /// The HTTP status: 400–599, or the status that an RPC error came with. If that was 200, it is the one that
+    /// `google.rpc.Code` defines for the error.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.status
@@ -89,30 +89,31 @@ impl ClientError {
         &self.0.code
     }
 
-    /// The body's own name for its code, if it differs, such as OpenAI's `model_not_found`: 1–64 of
-    /// `[A-Za-z0-9_.-]`.
+    /// The name that the body has for the code, if it differs from the code, such as OpenAI's `model_not_found`: 1–64
+    /// of `[A-Za-z0-9_.-]`.
     #[must_use]
     pub fn raw_code(&self) -> Option<&str> {
         self.0.raw_code.as_deref()
     }
 
-    /// One printable line for people, at most 1,024 bytes. If the response has none, it is the catalogue's.
+    /// One printable line for people, at most 1,024 bytes. If the response has no message, it is the one of the
+    /// catalogue.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The details as JSON text, including an issue list in the form of E8.
+    /// The details as JSON text. An issue list in them is in the form that rule E8 defines.
     #[must_use]
     pub fn details_json(&self) -> Option<&str> {
         self.0.details.as_deref().map(RawValue::get)
     }
 
-    /// The details as a type of the caller; `None` if there are none.
+    /// The details, parsed as the caller's type; `None` if there are none.
     ///
     /// # Errors
     ///
-    /// If they are not of that type.
+    /// If the details are not of that type.
     pub fn details<T: DeserializeOwned>(&self) -> Result<Option<T>, serde_json::Error> {
         self.details_json().map(serde_json::from_str).transpose()
     }
@@ -131,14 +132,14 @@ impl ClientError {
         self.0.request_id.as_deref()
     }
 
-    /// The advice for the next step: the error's own (rule E10), else the contract's for this code. An unknown code is
-    /// transient.
+    /// Whether and how to try again: the advice in the error itself (rule E10), else the contract's for this code. An
+    /// unknown code counts as transient.
     #[must_use]
     pub fn retry(&self) -> Retry {
         self.0.advice.retry.unwrap_or_else(|| self.0.code.retry())
     }
 
-    /// The page that describes the code: the error's own (rule E10), else the one that the reader's code has.
+    /// The page that describes the code: the address in the error itself (rule E10), else the one of the reader's code.
     #[must_use]
     pub fn docs(&self) -> Option<&str> {
         self.0.advice.docs.as_deref().or_else(|| self.0.code.docs())
@@ -150,17 +151,18 @@ impl ClientError {
         self.retry() == Retry::Backoff && self.0.pushback != Pushback::Never
     }
 
-    /// The wait that the server requests: from `grpc-retry-pushback-ms`, else `retry-after` (seconds, or a date
-    /// relative to the response's own `date`), else `google.rpc.RetryInfo`. For a date in the past, the wait is zero.
+    /// How long the server wants the client to wait: from `grpc-retry-pushback-ms`, else `retry-after` (seconds, or a
+    /// date, compared with the response's own `date`), else `google.rpc.RetryInfo`. For a date in the past, the wait is
+    /// zero.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self.0.pushback {
             Pushback::After(wait) => Some(wait),
-            Pushback::Unsaid | Pushback::Never => self.0.retry_after,
+            Pushback::NotSent | Pushback::Never => self.0.retry_after,
         }
     }
 
-    /// The shape of the body; `None` if all facts are from the head.
+    /// The shape of the body; `None` if everything was read from the head.
     #[must_use]
     pub fn shape(&self) -> Option<Shape> {
         self.0.shape

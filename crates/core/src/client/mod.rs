@@ -1,4 +1,4 @@
-//! The content of an error response, for its caller: the same shapes are read as the layer reads.
+//! Reads the content of an error response for the caller of a service. It reads the same shapes as the layer.
 //!
 //! [`read`] takes a response, complete or not; the caller provides its bytes.
 

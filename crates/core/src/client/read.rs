@@ -27,11 +27,11 @@ use crate::message;
 use crate::request_id::RequestId;
 
 const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
-/// The headers with a request id: the contract's, and Anthropic's (R12).
+/// The headers that may have a request id: the contract's, and Anthropic's (R12).
 const IDS: [HeaderName; 2] = [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
-/// A longer id is ignored: it would fill the log.
+/// The longest id that is read: a longer one would fill the log.
 const MAX_ID: usize = 128;
 
 /// The available parts of a response.
@@ -45,9 +45,9 @@ pub struct ResponseView<'a> {
     pub body: Option<&'a [u8]>,
     /// The trailers.
     pub trailers: Option<&'a HeaderMap>,
-    /// The services' own shapes, in the order in which they are tried (R15).
+    /// The services' own shapes of error bodies, in the order in which they are tried (R15).
     pub shapes: &'a [CustomShape],
-    /// The most bytes that the body may decode to.
+    /// The most bytes that the body may have after decoding.
     pub limit: usize,
 }
 
@@ -62,17 +62,17 @@ fn is_error(status: StatusCode) -> bool {
 
 /// The content of a response; `None` if it is not an error.
 pub fn read(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> Option<ClientError> {
-    let body = decoded(answer);
+    let body = decoded_body(answer);
     let body = body.as_deref().unwrap_or_default();
-    let reported = of_call(answer, body).filter(|reported| reported.status != Status::OK);
+    let reported = status_of_call(answer, body).filter(|reported| reported.status != Status::OK);
     (reported.is_some() || is_error(answer.status)).then(|| client_error(reported.as_ref(), body, answer, codes, now))
 }
 
-/// The content of a response that is known to be an error.
+/// The content of a response that is an error for certain.
 pub fn read_failed(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> ClientError {
-    let body = decoded(answer);
+    let body = decoded_body(answer);
     let body = body.as_deref().unwrap_or_default();
-    let reported = of_call(answer, body).filter(|reported| reported.status != Status::OK);
+    let reported = status_of_call(answer, body).filter(|reported| reported.status != Status::OK);
     client_error(reported.as_ref(), body, answer, codes, now)
 }
 
@@ -84,12 +84,12 @@ fn client_error(
     now: fn() -> SystemTime,
 ) -> ClientError {
     ClientError(Box::new(match reported {
-        Some(reported) => of_reported(reported, answer, codes, now),
-        None => of_body(body, answer, codes, now),
+        Some(reported) => parts_of_status(reported, answer, codes, now),
+        None => parts_of_body(body, answer, codes, now),
     }))
 }
 
-fn decoded<'a>(answer: &ResponseView<'a>) -> Option<Cow<'a, [u8]>> {
+fn decoded_body<'a>(answer: &ResponseView<'a>) -> Option<Cow<'a, [u8]>> {
     let body = answer.body?;
     let codings = coding::codings(answer.headers)?;
     if codings.is_empty() {
@@ -98,19 +98,19 @@ fn decoded<'a>(answer: &ResponseView<'a>) -> Option<Cow<'a, [u8]>> {
     coding::decoded(&codings, body, answer.limit as u64).map(Cow::Owned)
 }
 
-/// The status of a call, wherever it stands: head, trailers, the last frame, a unary body.
-fn of_call<'a>(answer: &ResponseView<'a>, body: &'a [u8]) -> Option<ReportedStatus<'a>> {
+/// The status of an RPC call, wherever the protocol puts it: in the head, the trailers, the last frame or a unary body.
+fn status_of_call<'a>(answer: &ResponseView<'a>, body: &'a [u8]) -> Option<ReportedStatus<'a>> {
     if let Some(reported) = grpc::read(answer.headers).or_else(|| grpc::read(answer.trailers?)) {
         return Some(reported);
     }
     match rpc_of(answer.headers) {
         Some(rpc @ (Rpc::Web(_) | Rpc::WebText(_))) => {
             let payload = last_payload(rpc, answer, body, grpc_messages::TRAILERS)?;
-            grpc::read_trailer_frame(&payload).map(owned)
+            grpc::read_trailer_frame(&payload).map(into_static)
         }
         Some(rpc @ Rpc::ConnectStream(_)) => {
             let payload = last_payload(rpc, answer, body, grpc_messages::END_STREAM)?;
-            connect::read_end_stream(&payload)?.map(owned)
+            connect::read_end_stream(&payload)?.map(into_static)
         }
         None if is_error(answer.status) => connect::read(body),
         Some(Rpc::Grpc(_) | Rpc::ConnectUnary) | None => None,
@@ -121,7 +121,7 @@ fn rpc_of(headers: &HeaderMap) -> Option<Rpc> {
     Rpc::of_media_type(headers.get(CONTENT_TYPE)?.as_bytes())
 }
 
-/// The last message with that flag.
+/// The last message that has this flag.
 fn last_payload(rpc: Rpc, answer: &ResponseView<'_>, body: &[u8], flag: u8) -> Option<Vec<u8>> {
     let mut found: Option<(u8, Vec<u8>)> = None;
     let mut wanted = false;
@@ -150,18 +150,18 @@ fn last_payload(rpc: Rpc, answer: &ResponseView<'_>, body: &[u8], flag: u8) -> O
     coding::decoded(&[coding], &message, answer.limit as u64)
 }
 
-fn owned(reported: ReportedStatus<'_>) -> ReportedStatus<'static> {
+fn into_static(reported: ReportedStatus<'_>) -> ReportedStatus<'static> {
     ReportedStatus { status: reported.status, message: Cow::Owned(reported.message.into_owned()), rich: reported.rich }
 }
 
-fn of_reported(
+fn parts_of_status(
     reported: &ReportedStatus<'_>,
     answer: &ResponseView<'_>,
     codes: &CodeSet,
     now: fn() -> SystemTime,
 ) -> ErrorParts {
     let rich = reported.rich.as_ref();
-    // Reasons belong to a domain: without the sign of a layer it is not our domain.
+    // A reason is defined by its domain. If no layer wrote the error, its domain is not ours.
     let domain = rich.filter(|rich| is_ours(&rich.request_id)).map_or(DOMAIN, |rich| &rich.domain);
     let code = code_of_head(answer, codes).unwrap_or_else(|| rpc::code_of(reported, codes, domain));
     let status = if is_error(answer.status) { answer.status } else { reported.status.http() };
@@ -175,7 +175,7 @@ fn of_reported(
         request_id: request_id_from(answer, || rich.map(|rich| Cow::Borrowed(&*rich.request_id))),
         retry_after: wait_of(answer, now).or(delay),
         shape: Some(if is_grpc { Shape::Grpc } else { Shape::Connect }),
-        ..of_head(status, code, answer)
+        ..parts_of_head(status, code, answer)
     }
 }
 
@@ -183,11 +183,11 @@ fn is_ours(id: &str) -> bool {
     id.starts_with("req_") && id.parse::<RequestId>().is_ok()
 }
 
-/// Metadata as texts, violations as an issue list.
+/// Metadata become fields with texts, violations an issue list.
 fn details_of(rich: &RpcDetails) -> Option<Box<RawValue>> {
     let metadata = rich.metadata.iter().fold(Writer::new(128), |json, (name, text)| json.text(name, text));
     let came = (!rich.metadata.is_empty()).then(|| Cow::Owned(metadata.into_string()));
-    let issues = written::of_parameters(rich.violations.iter().map(named_issue));
+    let issues = written::list_of_issues(rich.violations.iter().map(named_issue));
     details::compose(came, &[], issues.as_deref(), None)
 }
 
@@ -197,13 +197,13 @@ fn named_issue(violation: &Violation) -> NamedIssue<'_> {
     NamedIssue { parameter: field.clone(), message: Cow::Borrowed(description), code }
 }
 
-fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> ErrorParts {
+fn parts_of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> ErrorParts {
     let status = answer.status;
     let rest = |code, id: Option<&str>| ErrorParts {
         advice: advice_in(body),
         request_id: request_id_from(answer, || id.map(Cow::Borrowed)),
         retry_after: wait_of(answer, now),
-        ..of_head(status, code, answer)
+        ..parts_of_head(status, code, answer)
     };
     let id = || id_in(body, answer.shapes);
     let known = Readable { codes, shapes: answer.shapes, dialect: Dialect::default() };
@@ -240,24 +240,24 @@ fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() ->
     }
 }
 
-/// The advice of a layer: in the error, or in JSON-RPC's data (E10).
+/// The advice that a layer wrote: in the error object, or in the data of JSON-RPC (E10).
 fn advice_in(body: &[u8]) -> Advice {
     let error = Object::of_body(body).and_then(|body| body.object("error"));
     layers_data(body).or(error).map(|error| standard::read_advice(&error)).unwrap_or_default()
 }
 
-/// JSON-RPC's data, where a layer has written them (R10).
+/// The data of a JSON-RPC error, if a layer wrote them (R10).
 fn layers_data(body: &[u8]) -> Option<Object<'_>> {
     let body = Object::of_body(body).filter(|body| body.string("jsonrpc").is_some_and(|version| version == "2.0"))?;
     body.object("error")?.object("data").filter(|data| data.has("request_id") && data.string("code").is_some())
 }
 
-/// Whether a text can be a message (R3): an error within a text, such as JSON, cannot.
+/// Whether a text can be a message (R3). A text that contains a whole error, such as JSON, cannot.
 fn is_message(text: &str) -> bool {
     message::of_recognised_text(text).is_some()
 }
 
-/// A layer's code, whatever the body's dialect has room for (E4).
+/// The code in a layer's head, which it sends even if the body's dialect has no place for a code (E4).
 fn code_of_head(answer: &ResponseView<'_>, codes: &CodeSet) -> Option<ErrorCode> {
     let named = |headers: &HeaderMap| {
         let mut values = headers.get_all(X_ERROR_CODE).iter();
@@ -270,7 +270,7 @@ fn code_of_head(answer: &ResponseView<'_>, codes: &CodeSet) -> Option<ErrorCode>
 fn code_of_foreign(foreign: &Foreign<'_>, codes: &CodeSet, status: StatusCode) -> ErrorCode {
     let parsed = &foreign.parsed;
     let canonical = |name: &str| standard::parse_code(name, codes).map(|(code, _)| code);
-    let of_shape = match &parsed.own {
+    let of_shape = match &parsed.meaning {
         DialectCode::Named(name) => canonical(name),
         DialectCode::Canonical => parsed.code.as_deref().and_then(canonical),
         _ => None,
@@ -278,20 +278,20 @@ fn code_of_foreign(foreign: &Foreign<'_>, codes: &CodeSet, status: StatusCode) -
     if let Some(code) = of_shape.or_else(|| parsed.names().find_map(|name| codes.find(name))) {
         return code;
     }
-    match &parsed.own {
+    match &parsed.meaning {
         DialectCode::Code(code) => code.clone(),
         _ if matches!(status.as_u16(), 400 | 422) && parsed.has_issues() => ErrorCode::INVALID_REQUEST,
         _ => ErrorCode::of_status(status),
     }
 }
 
-/// A name that differs from the code.
+/// The name of the code in the body, if it differs from the code.
 fn raw(name: &str, code: &ErrorCode) -> Option<Box<str>> {
     (is_identifier(name) && !code.as_str().eq_ignore_ascii_case(name)).then(|| name.into())
 }
 
-/// The content of a head alone.
-fn of_head(status: StatusCode, code: ErrorCode, answer: &ResponseView<'_>) -> ErrorParts {
+/// The parts of an error that can be read from the head alone.
+fn parts_of_head(status: StatusCode, code: ErrorCode, answer: &ResponseView<'_>) -> ErrorParts {
     ErrorParts {
         advice: Advice::default(),
         status,
@@ -307,7 +307,7 @@ fn of_head(status: StatusCode, code: ErrorCode, answer: &ResponseView<'_>) -> Er
     }
 }
 
-/// The text as one printable line (E2), else the code's own, or its status's.
+/// The text as one printable line (E2), else the message of the code, or of its status.
 fn text(parsed: Option<&str>, code: &ErrorCode, status: StatusCode) -> Box<str> {
     let stock =
         || if code.is_foreign() { ErrorCode::of_status(status).default_message() } else { code.message() }.into();
@@ -325,7 +325,7 @@ fn request_id_from<'a>(
     in_head.or_else(|| otherwise().filter(|id| fits(id)).map(|id| id.into_owned().into()))
 }
 
-/// The id in the body, where a browser's proxy, or a log, has lost the header.
+/// The id in the body. Proxies in front of browsers, and logs, may have lost the header.
 fn id_in(text: &[u8], shapes: &[CustomShape]) -> Option<String> {
     let body = Object::of_body(text)?;
     let of_shape = || shapes.iter().find_map(|shape| shape.request_id(&body));
@@ -338,12 +338,12 @@ fn wait_of(answer: &ResponseView<'_>, now: fn() -> SystemTime) -> Option<Duratio
     rpc::retry_after(answer.headers, now)
 }
 
-/// gRPC's rule (A6): any value that is not a number of milliseconds forbids another attempt.
+/// gRPC's rule (A6): any value except a number of milliseconds forbids another attempt.
 fn parse_pushback(answer: &ResponseView<'_>) -> Pushback {
     let value = answer.headers.get(PUSHBACK).or_else(|| answer.trailers?.get(PUSHBACK));
     let millis = |value: &HeaderValue| value.to_str().ok()?.trim().parse::<u32>().ok();
     match value {
-        None => Pushback::Unsaid,
+        None => Pushback::NotSent,
         Some(value) => {
             millis(value).map_or(Pushback::Never, |millis| Pushback::After(Duration::from_millis(millis.into())))
         }

@@ -1,6 +1,6 @@
 //! Anthropic's `{"type":"error","error":{"type","message"},"request_id"}`.
 //!
-//! Its clients decide by `error.type` and the status; there is no room for details.
+//! Its clients decide by `error.type` and the status. It has no place for details.
 
 use std::borrow::Cow;
 
@@ -8,14 +8,14 @@ use http::StatusCode;
 
 use super::error_object;
 use super::form::{DialectSpec, KnownFields};
-use super::json::{Writer, quoted, with_members};
+use super::json::{Writer, quoted, with_fields};
 use super::outgoing::{Outgoing, PreservedBody, is_name};
 use super::parsed_error::{Body, DialectCode, ParsedError};
 use crate::code::ErrorCode;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     id_header: Some("request-id"),
-    own,
+    meaning,
     has_issues: false,
     takes_fields: true,
     reads: &KnownFields {
@@ -30,7 +30,7 @@ const INVALID_REQUEST: &str = "invalid_request_error";
 const AUTHENTICATION: &str = "authentication_error";
 const API: &str = "api_error";
 
-/// The names that stand for one code, in both directions.
+/// The dialect's names that stand for exactly one code each.
 static NAMES: [(&str, ErrorCode); 7] = [
     ("billing_error", ErrorCode::PAYMENT_REQUIRED),
     ("permission_error", ErrorCode::FORBIDDEN),
@@ -41,8 +41,8 @@ static NAMES: [(&str, ErrorCode); 7] = [
     ("overloaded_error", ErrorCode::WORKER_AT_CAPACITY),
 ];
 
-/// The meaning of the dialect's own names: a code, or the status alone.
-fn own(name: &str) -> DialectCode {
+/// What a name of the dialect means: one code, or only the status.
+fn meaning(name: &str) -> DialectCode {
     match NAMES.iter().find(|(own, _)| *own == name) {
         Some((_, code)) => DialectCode::Code(code.clone()),
         None if matches!(name, INVALID_REQUEST | AUTHENTICATION | API) => DialectCode::ByStatus,
@@ -50,7 +50,7 @@ fn own(name: &str) -> DialectCode {
     }
 }
 
-/// The dialect's name for an error: that of its code, else that of its status. There are no others.
+/// The dialect's name for an error: the one of its code, else the one of its status. The dialect has no other names.
 fn name(code: &ErrorCode, status: StatusCode) -> &'static str {
     let named = |code: &ErrorCode| NAMES.iter().find(|(_, own)| own == code).map(|(name, _)| *name);
     named(code).or_else(|| named(&ErrorCode::of_status(status))).unwrap_or(match status {
@@ -65,7 +65,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     body.object.string("type").filter(|kind| kind == "error")?;
     let kind = error.words("type")?;
     error.string("message")?;
-    Some(ParsedError { own: own(&kind), code: Some(kind), ..error_object::parse(error) })
+    Some(ParsedError { meaning: meaning(&kind), code: Some(kind), ..error_object::parse(error) })
 }
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {
@@ -82,9 +82,9 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     if !error.raw("type").is_some_and(|kind| stays("type", kind)) {
         set.insert(0, ("type", quoted(out.code)));
     }
-    let error = with_members(&error, &set, stays);
+    let error = with_fields(&error, &set, stays);
     let set = [("type", quoted("error")), ("error", error), ("request_id", quoted(out.request_id))];
-    with_members(&kept.body, &set, |_, _| kept.whole)
+    with_fields(&kept.body, &set, |_, _| kept.whole)
 }
 
 #[cfg(test)]
@@ -114,7 +114,7 @@ mod tests {
             assert_eq!(name(&code, StatusCode::from_u16(status).unwrap()), expected, "{code}");
         }
         for (name, code) in &NAMES {
-            assert_eq!(own(name), DialectCode::Code(code.clone()));
+            assert_eq!(meaning(name), DialectCode::Code(code.clone()));
         }
     }
 

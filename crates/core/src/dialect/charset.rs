@@ -1,12 +1,12 @@
-//! Bodies that are not UTF-8 or not quite JSON, as UTF-8 and as JSON (rule R3).
+//! Turns bodies that are not UTF-8, or not quite JSON, into UTF-8 and JSON (rule R3).
 //!
-//! 1. A byte order mark wins.
-//! 2. Else a charset that the type names, by WHATWG's names.
-//! 3. Else the body is UTF-8. Invalid bytes become U+FFFD, unless the body has control characters: then it is no text.
+//! 1. A byte order mark decides the charset.
+//! 2. Else the charset that the media type names decides, by WHATWG's names.
+//! 3. Else the body is UTF-8, and invalid bytes become U+FFFD. A body with control characters is not a text.
 //! 4. JSON may have `NaN` and `Infinity`, as Python and JavaScript write them. They stand for `null`.
 //!
-//! Most bodies are UTF-8 and strict JSON. For them 1 and 2 look at one byte and at the type's parameters. 3 and 4 run
-//! only where nothing could be read.
+//! Most bodies are UTF-8 and strict JSON. For these, steps 1 and 2 only look at one byte and at the parameters of the
+//! media type. Steps 3 and 4 run only if nothing could be read.
 
 use std::borrow::Cow;
 
@@ -18,12 +18,12 @@ use serde_json::value::RawValue;
 use crate::fields;
 use crate::syntax::{is_bare_type, media_type};
 
-/// The body in UTF-8, if a byte order mark or the type names another charset.
+/// The body in UTF-8. It is copied only if a byte order mark or the media type names another charset.
 pub(crate) fn in_utf8<'b>(headers: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
-    match by_mark(&body).or_else(|| Some((named(headers)?, 0))) {
+    match charset_of_mark(&body).or_else(|| Some((charset_of_type(headers)?, 0))) {
         Some((encoding, mark)) if encoding != UTF_8 => {
             match encoding.decode_without_bom_handling(&body[mark..]).0 {
-                // ASCII in a charset that has it.
+                // ASCII is the same in UTF-8.
                 Cow::Borrowed(_) if mark == 0 => body,
                 text => Cow::Owned(text.into_owned().into_bytes()),
             }
@@ -32,7 +32,7 @@ pub(crate) fn in_utf8<'b>(headers: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [
     }
 }
 
-/// Whether a `content-encoding` is the name of a charset, which is no coding (R5).
+/// Whether a `content-encoding` is the name of a charset, as some services send. It is then not a coding (R5).
 pub(crate) fn is_charset(name: &str) -> bool {
     Encoding::for_label(name.as_bytes()).is_some()
 }
@@ -50,13 +50,13 @@ pub(crate) fn lenient(body: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-fn by_mark(body: &[u8]) -> Option<(&'static Encoding, usize)> {
+fn charset_of_mark(body: &[u8]) -> Option<(&'static Encoding, usize)> {
     matches!(body.first(), Some(0xef | 0xfe | 0xff)).then(|| Encoding::for_bom(body))?
 }
 
-/// The charset that the body's type names; `None` for an unknown one.
-fn named(headers: &HeaderMap) -> Option<&'static Encoding> {
-    let value = fields::only(headers, &CONTENT_TYPE)?.as_bytes();
+/// The charset that the media type of the body names; `None` if it is unknown.
+fn charset_of_type(headers: &HeaderMap) -> Option<&'static Encoding> {
+    let value = fields::single_value(headers, &CONTENT_TYPE)?.as_bytes();
     if is_bare_type(value) {
         return None;
     }
@@ -74,12 +74,12 @@ fn named(headers: &HeaderMap) -> Option<&'static Encoding> {
     Encoding::for_label_no_replacement(unquoted)
 }
 
-/// Whether it is binary: a text has no control characters but tabs and line breaks.
+/// Whether the body is binary: a text has no control characters except tabs and line breaks.
 fn has_controls(body: &[u8]) -> bool {
     body.iter().any(|byte| *byte < b' ' && !byte.is_ascii_whitespace())
 }
 
-/// JSON with `null` in place of `NaN` and `Infinity`.
+/// The JSON text, with `null` in place of `NaN` and `Infinity`.
 fn with_null(text: &str) -> Option<String> {
     const NUMBERS: [&str; 3] = ["NaN", "-Infinity", "Infinity"];
 

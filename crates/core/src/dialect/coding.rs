@@ -1,7 +1,7 @@
-//! Coded bodies, decoded within the byte budget (rule R5; feature `decompress`).
+//! Decodes bodies with content codings, within the byte budget (rule R5; feature `decompress`).
 //!
-//! gzip, deflate, br and zstd, undone in the reverse of the order in `content-encoding`. A body that does not match the
-//! header, is cut off, or grows past the budget is unreadable: its status decides.
+//! The codings are gzip, deflate, br and zstd. They are undone in the reverse of their order in `content-encoding`. A
+//! body is unreadable if it does not match the header, is cut off, or grows past the budget: then its status decides.
 
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName};
@@ -9,14 +9,15 @@ use http::{HeaderMap, HeaderName};
 use super::charset::is_charset;
 use crate::fields;
 
-/// The codings of a body, outermost last; `None` if one is not known here. The name of a charset is no coding.
+/// The codings of a body, the outermost last; `None` if one of them is unknown here. The name of a charset does not
+/// count as a coding.
 #[inline]
 pub(crate) fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
-    if fields::has(headers, &CONTENT_ENCODING) { named(headers) } else { Some(Vec::new()) }
+    if fields::has(headers, &CONTENT_ENCODING) { named_codings(headers) } else { Some(Vec::new()) }
 }
 
 #[cold]
-fn named(headers: &HeaderMap) -> Option<Vec<Coding>> {
+fn named_codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     let mut codings = Vec::new();
     for line in headers.get_all(CONTENT_ENCODING) {
         for name in line.to_str().ok()?.split(',').map(str::trim).filter(|name| !name.is_empty()) {
@@ -27,11 +28,11 @@ fn named(headers: &HeaderMap) -> Option<Vec<Coding>> {
             }
         }
     }
-    // A stack of codings can expand a few bytes enormously, and no honest body has more.
+    // Each coding can expand a few bytes enormously, and no honest body has more codings.
     (codings.len() <= MAX_CODINGS).then_some(codings)
 }
 
-/// The coding that this header names for a call's compressed messages; `None` if it names none, or an unknown one.
+/// The coding of a call's compressed messages, as this header names it; `None` if it names none or an unknown one.
 pub(crate) fn of_messages(headers: &HeaderMap, name: &HeaderName) -> Option<Coding> {
     Coding::by_name(fields::first(headers, name)?.to_str().ok()?)
 }
@@ -48,7 +49,7 @@ pub(crate) enum Coding {
 }
 
 impl Coding {
-    /// Without the feature every coding is unknown.
+    /// Without the feature, no coding is known.
     fn by_name(name: &str) -> Option<Self> {
         const NAMES: [(&str, Coding); 5] = [
             ("gzip", Coding::Gzip),
@@ -62,7 +63,7 @@ impl Coding {
     }
 }
 
-/// The body without its codings; `None` if it does not match them, or grows past `max` bytes on the way.
+/// The decoded body; `None` if it does not match its codings, or if it grows past `max` bytes while it is decoded.
 #[cfg(not(feature = "decompress"))]
 pub(crate) fn decoded(_: &[Coding], _: &[u8], _: u64) -> Option<Vec<u8>> {
     None
@@ -83,20 +84,20 @@ mod undo {
 
     /// The largest zstd window that RFC 9659 allows over HTTP.
     const MAX_WINDOW: u64 = 8 * 1024 * 1024;
-    /// How much brotli reads at once.
+    /// How many bytes brotli reads at once.
     const BUFFER: usize = 4096;
 
-    /// The body without its codings; `None` if it does not match them, or grows past `max` bytes on the way.
+    /// The decoded body; `None` if it does not match its codings, or if it grows past `max` bytes while it is decoded.
     pub(crate) fn decoded(codings: &[Coding], body: &[u8], max: u64) -> Option<Vec<u8>> {
         let mut codings = codings.iter().rev();
-        let first = undone(*codings.next()?, body, max)?;
-        codings.try_fold(first, |body, coding| undone(*coding, &body, max))
+        let first = undo(*codings.next()?, body, max)?;
+        codings.try_fold(first, |body, coding| undo(*coding, &body, max))
     }
 
-    fn undone(coding: Coding, body: &[u8], max: u64) -> Option<Vec<u8>> {
+    fn undo(coding: Coding, body: &[u8], max: u64) -> Option<Vec<u8>> {
         match coding {
             Coding::Gzip => read(MultiGzDecoder::new(body), max),
-            // The coding is zlib's; some servers send bare deflate, which browsers accept.
+            // The standard means zlib's format. Some servers send bare deflate, which browsers accept.
             Coding::Deflate => read(ZlibDecoder::new(body), max).or_else(|| read(DeflateDecoder::new(body), max)),
             Coding::Brotli => read(Decompressor::new(body, BUFFER), max),
             Coding::Zstd => {

@@ -11,14 +11,15 @@ use super::outgoing::list;
 use super::rich::{self, PackedDetail, RpcDetails, RpcError};
 use super::status::Status;
 
-/// The most bytes of details: with their base64 the body stays within the 64 KiB that another layer outside reads by default (R4).
+/// The most bytes of details. In base64, they keep the body within the 64 KiB that a second layer outside this one
+/// reads by default (R4).
 const MAX_DETAILS: usize = 40 * 1024;
 
-/// The mark of the envelope that ends a stream.
+/// The flag of the envelope that ends a stream.
 const END_STREAM: u8 = 0x02;
 
 /// The body of a unary error.
-pub(crate) fn unary(error: &RpcError<'_>) -> Vec<u8> {
+pub(crate) fn unary_body(error: &RpcError<'_>) -> Vec<u8> {
     let json = Writer::new(512).text("code", error.status.connect_name()).text("message", error.message);
     match details(error) {
         Some(details) => json.raw("details", details),
@@ -27,10 +28,10 @@ pub(crate) fn unary(error: &RpcError<'_>) -> Vec<u8> {
     .close()
 }
 
-/// The envelope that ends a stream with an error. Clients join its metadata to those of the head, so it has the code
-/// only if the head does not.
+/// The envelope that ends a stream with an error. Clients add its metadata to those of the head, so it has the code
+/// only if the head lacks the code.
 pub(crate) fn end_stream(error: &RpcError<'_>, with_code: bool) -> Vec<u8> {
-    let mut json = Writer::new(512).raw("error", unary(error));
+    let mut json = Writer::new(512).raw("error", unary_body(error));
     if with_code {
         let metadata = Writer::new(64).raw("x-error-code", list([quoted(error.code)]));
         json = json.raw("metadata", metadata.close());
@@ -40,8 +41,9 @@ pub(crate) fn end_stream(error: &RpcError<'_>, with_code: bool) -> Vec<u8> {
     [&[END_STREAM][..], &length.to_be_bytes(), &json].concat()
 }
 
-/// An error, by itself or at the end of a stream, with another id in its `RequestInfo`; `None` if the old id is not there.
-pub(crate) fn readdressed(text: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
+/// The text of an error (a unary body, or the end of a stream) with another id in its `RequestInfo`; `None` if the old
+/// id is not in it.
+pub(crate) fn with_other_id(text: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
     let [theirs, ours] = [theirs, ours].map(|id| rich::request_info(id).map(|info| BASE64.encode(info)));
     let (theirs, ours) = theirs.zip(ours)?;
     rich::replaced(text, theirs.as_bytes(), ours.as_bytes())
@@ -53,8 +55,8 @@ fn details(error: &RpcError<'_>) -> Option<Vec<u8>> {
     Some(list(error.details(MAX_DETAILS)?.into_iter().map(detail)))
 }
 
-/// Parses the body of a unary error. A body with a field that no Connect error has is another service's. So is one
-/// whose code is not one of Connect's names.
+/// Parses the body of a unary error; `None` for the body of another protocol. Such a body has a field that no Connect
+/// error has, or a code that is not one of Connect's names.
 pub(crate) fn read(body: &[u8]) -> Option<ReportedStatus<'_>> {
     let error = Object::of_body(body)?;
     if error.members().any(|(name, _)| !matches!(name, "code" | "message" | "details")) {
@@ -66,12 +68,13 @@ pub(crate) fn read(body: &[u8]) -> Option<ReportedStatus<'_>> {
     if text && list { Some(reported_status(status, &error)) } else { None }
 }
 
-/// Parses the message that ends a stream: nothing inside if it ended well, `None` if it is no such message.
+/// Parses the message that ends a stream; `None` if it is not such a message. The inner option is `None` if the stream
+/// ended without an error.
 pub(crate) fn read_end_stream(payload: &[u8]) -> Option<Option<ReportedStatus<'_>>> {
     let message = Object::of_body(payload)?;
     let Some(error) = message.raw("error") else { return Some(None) };
     let error = Object::parse(error.get())?;
-    // An error at this place is always Connect's: clients read a code that is not defined as `unknown`.
+    // An error in this place is always Connect's. Clients read an undefined code as `unknown`.
     let status = Status::of_connect_name(&error.string("code")?).unwrap_or(Status::UNKNOWN);
     Some(Some(reported_status(status, &error)))
 }
@@ -87,7 +90,7 @@ fn reported_status<'a>(status: Status, error: &Object<'a>) -> ReportedStatus<'a>
     ReportedStatus { status, message, rich }
 }
 
-/// Adds a detail; one that cannot be read adds nothing.
+/// Adds a detail; one that cannot be read is left out.
 fn add(rich: &mut RpcDetails, detail: &RawValue) {
     let Some(detail) = Object::parse(detail.get()) else { return };
     let value = detail.string("value").and_then(|value| BASE64.decode(&*value).ok());
@@ -117,7 +120,7 @@ mod tests {
     #[test]
     fn p3_a_unary_error_is_compact_json() {
         assert_eq!(
-            String::from_utf8(unary(&error())).unwrap(),
+            String::from_utf8(unary_body(&error())).unwrap(),
             r#"{"code":"not_found","message":"No \"é\".","details":[{"type":"google.rpc.ErrorInfo","value":"CgRHT05FEgFk"},{"type":"google.rpc.RequestInfo","value":"CgFy"}]}"#
         );
     }
@@ -125,7 +128,8 @@ mod tests {
     #[test]
     fn p3_details_stand_in_their_order() {
         let details = r#"{"issues":[{"path":["a"],"message":"m"}],"n":1}"#;
-        let body = unary(&RpcError { details: Some(details), retry_after: Some(Duration::from_secs(30)), ..error() });
+        let body =
+            unary_body(&RpcError { details: Some(details), retry_after: Some(Duration::from_secs(30)), ..error() });
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let types: Vec<_> = body["details"].as_array().unwrap().iter().map(|it| it["type"].as_str().unwrap()).collect();
         assert_eq!(types, ["ErrorInfo", "RequestInfo", "RetryInfo", "BadRequest"].map(|it| format!("google.rpc.{it}")));
@@ -149,7 +153,7 @@ mod tests {
     #[test]
     fn r4_a_body_is_no_longer_than_another_layer_reads() {
         let issues = vec![r#"{"path":["some","field"],"message":"Wrong."}"#; 10_000].join(",");
-        let body = unary(&RpcError { details: Some(&format!(r#"{{"issues":[{issues}]}}"#)), ..error() });
+        let body = unary_body(&RpcError { details: Some(&format!(r#"{{"issues":[{issues}]}}"#)), ..error() });
         assert!(body.len() < 64 * 1024, "{}", body.len());
         assert!(read(&body).unwrap().rich.unwrap().violations.len() > 1000);
     }
@@ -218,7 +222,7 @@ mod tests {
 
         #[test]
         fn p3_any_message_is_read_as_it_was_written(message in "\\PC{0,300}") {
-            let body = unary(&RpcError { message: &message, ..error() });
+            let body = unary_body(&RpcError { message: &message, ..error() });
             let reported = read(&body).unwrap();
             proptest::prop_assert_eq!(&*reported.message, &*message);
             proptest::prop_assert_eq!(&*reported.rich.unwrap().request_id, "r");

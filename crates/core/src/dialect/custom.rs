@@ -1,4 +1,4 @@
-//! Shapes that a policy describes, read and written by JSON pointers instead of code (rule R15).
+//! Shapes that a policy describes. Their bodies are read and written by JSON pointers instead of code (rule R15).
 
 mod condition;
 mod description;
@@ -26,7 +26,7 @@ pub(crate) use self::template::{Placeholder, Template};
 use self::values::BodyValues;
 use super::form::{Described, DialectSpec, KnownFields};
 use super::issues::written;
-use super::json::{self, Object, push_string, quoted, with_members};
+use super::json::{self, Object, push_string, quoted, with_fields};
 use super::outgoing::{Outgoing, PreservedBody, is_name, timestamp};
 use super::parsed_error::{Body, DialectCode, ParsedError};
 use crate::code;
@@ -50,7 +50,7 @@ impl CustomShape {
             return *same;
         }
         let description = &*Box::leak(Box::new(description));
-        let shape = Self { form: Box::leak(Box::new(DialectSpec::described(description))), description };
+        let shape = Self { form: Box::leak(Box::new(DialectSpec::of_description(description))), description };
         known.push(shape);
         shape
     }
@@ -61,22 +61,23 @@ impl CustomShape {
         self.form.name
     }
 
-    /// The sign that a body lacks to be in the shape; `None` if it is in the shape, or is no JSON object.
+    /// The condition that a body does not fulfil; `None` if the body is in the shape, or is not a JSON object.
     pub(crate) fn missing_sign(self, body: &[u8]) -> Option<String> {
         let body = Object::of_body(body)?;
-        let sign = self.description.missing(&BodyValues::new(&body))?;
+        let sign = self.description.missing_condition(&BodyValues::new(&body))?;
         Some(format!("its {:?} is not {}", sign.at.to_string(), sign.is))
     }
 
-    /// The request id of a body in the shape.
+    /// The request id in a body of the shape.
     #[cfg(feature = "client")]
     pub(crate) fn request_id<'a>(self, body: &Object<'a>) -> Option<Cow<'a, str>> {
         let body = &BodyValues::new(body);
-        let place = self.description.request_id.as_ref().filter(|_| self.description.missing(body).is_none())?;
+        let place =
+            self.description.request_id.as_ref().filter(|_| self.description.missing_condition(body).is_none())?;
         place.first(body).and_then(json::string)
     }
 
-    /// The JSON Schema 2020-12 of bodies in this shape, as JSON text; `None` if the shape has no template.
+    /// The JSON Schema 2020-12 of the bodies in this shape, as JSON text; `None` if the shape has no template.
     #[must_use]
     pub fn body_schema(self) -> Option<String> {
         self.description.schema()
@@ -90,7 +91,7 @@ impl CustomShape {
         self.description
     }
 
-    /// Whether errors can be written in it.
+    /// Whether the shape has a template, so that errors can be written in it.
     pub(crate) const fn is_written(self) -> bool {
         self.description.template.is_some()
     }
@@ -117,7 +118,7 @@ impl fmt::Debug for CustomShape {
 }
 
 impl DialectSpec {
-    fn described(it: &'static Description) -> Self {
+    fn of_description(it: &'static Description) -> Self {
         let has = |placeholder| it.template.as_ref().is_some_and(|template| template.has(placeholder));
         Self {
             media_type: &it.media_type,
@@ -134,12 +135,12 @@ impl DialectSpec {
 }
 
 impl Description {
-    /// A sign that the body lacks; `None` if it is in the shape.
-    pub(crate) fn missing(&self, body: &BodyValues<'_, '_>) -> Option<&Condition> {
+    /// A condition that the body does not fulfil; `None` if the body is in the shape.
+    pub(crate) fn missing_condition(&self, body: &BodyValues<'_, '_>) -> Option<&Condition> {
         self.when.iter().find(|condition| !condition.holds(body))
     }
 
-    /// The fields that it reads.
+    /// The fields that the shape reads.
     pub(super) fn fields(&'static self) -> KnownFields {
         let issues = self.issues.as_ref().map(|issues| &issues.list);
         let places = [&self.code, &self.message, &self.details].into_iter().flatten();
@@ -156,7 +157,7 @@ impl Description {
 impl Described for Description {
     fn read<'a>(&self, body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
         let body = &BodyValues::of_body(body);
-        if self.missing(body).is_some() {
+        if self.missing_condition(body).is_some() {
             return None;
         }
         let code = first_value(&self.code, body, |code| match json::is_number(code) {
@@ -165,7 +166,7 @@ impl Described for Description {
         });
         let details = |details: &'a RawValue| Some(Cow::Borrowed(details.get())).filter(|details| details != "null");
         Some(ParsedError {
-            own: code.as_deref().map_or(DialectCode::Unknown, |name| self.meaning(name)),
+            meaning: code.as_deref().map_or(DialectCode::Unknown, |name| self.meaning(name)),
             details: first_value(&self.details, body, details),
             issues: self.issues.as_ref().and_then(|issues| issues.read(body)).map(Cow::Owned),
             ..ParsedError::new(code, first_value(&self.message, body, text_of))
@@ -180,7 +181,7 @@ impl Described for Description {
         }
     }
 
-    /// The dialect's name for a code; the first if there are several.
+    /// The shape's name for a code: the first one if it has several.
     fn name_of<'a>(&'a self, code: &'a str) -> Cow<'a, str> {
         Cow::Borrowed(self.codes.iter().find(|(_, known)| **known == *code).map_or(code, |(name, _)| name))
     }
@@ -190,7 +191,7 @@ impl Described for Description {
         self.template.as_ref().map(|template| template.write(&values, out.size())).unwrap_or_default()
     }
 
-    /// Rewrites a body that already is in the shape; if its texts may not pass, only its code stays.
+    /// Rewrites a body that already is in the shape. If its texts must not pass, only its code stays.
     fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         let body = &BodyValues::new(&kept.body);
         if !kept.whole {
@@ -199,7 +200,7 @@ impl Described for Description {
         }
         let message = self.message.iter().find(|place| place.first(body).is_some_and(|it| text_of(it).is_some()));
         let set = [(message.or(self.message.first()), out.message), (self.request_id.as_ref(), out.request_id)];
-        let compact = String::from_utf8(with_members(&kept.body, &[], |_, _| true)).unwrap_or_default();
+        let compact = String::from_utf8(with_fields(&kept.body, &[], |_, _| true)).unwrap_or_default();
         let placed = set.into_iter().filter_map(|(place, value)| Some((place?, value)));
         let body = placed
             .fold(compact, |body, (place, value)| pointer::replaced(&body, place.steps(), &quoted(value)).into_owned());
@@ -207,7 +208,7 @@ impl Described for Description {
     }
 }
 
-/// The first value at these places that can be read.
+/// The first of the values at these places that `read` accepts.
 fn first_value<'a, T>(
     places: &[Pointer],
     body: &BodyValues<'_, 'a>,
@@ -228,12 +229,12 @@ struct CustomValues<'a, 'o> {
 }
 
 impl CustomValues<'_, '_> {
-    /// The details, without the issues if the template has them elsewhere.
+    /// The details. They lack the issues if the template has another place for those.
     fn details(&self) -> Option<Cow<'_, str>> {
         let details = self.out.details?;
         let has_issues = self.description.template.as_ref().is_some_and(|it| it.has(Placeholder::Issues));
         match Object::parse(details).filter(|object| has_issues && object.has("issues")) {
-            Some(_) => written::beside_issues(details).map(Cow::Owned),
+            Some(_) => written::details_without_issues(details).map(Cow::Owned),
             None => Some(Cow::Borrowed(details)),
         }
     }

@@ -1,9 +1,9 @@
-//! `{"error":{…}}`: the common parts of its forms.
+//! What the dialects with an error object, `{"error":{…}}`, have in common.
 
 use super::json::Object;
 use super::parsed_error::ParsedError;
 
-/// Parses an error object of any form.
+/// Parses the error object of any such dialect.
 pub(super) fn parse<'a>(error: &Object<'a>) -> ParsedError<'a> {
     let mut parsed = ParsedError::new(error.name("code"), error.words("message"));
     parsed.details = error.json("details");

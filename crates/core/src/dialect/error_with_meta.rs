@@ -2,7 +2,7 @@
 
 use super::error_object;
 use super::form::{DialectSpec, KnownFields};
-use super::json::{Writer, quoted, string, with_members};
+use super::json::{Writer, quoted, string, with_fields};
 use super::outgoing::{Outgoing, PreservedBody, is_name, timestamp};
 use super::parsed_error::{Body, ParsedError};
 
@@ -31,13 +31,13 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     if !kept.keeps_code(&error) {
         set.insert(0, ("code", quoted(out.code)));
     }
-    let error = with_members(&error, &set, stays);
+    let error = with_fields(&error, &set, stays);
     let mut set = vec![("request_id", quoted(out.request_id))];
     if !kept.whole || meta.raw("ts").and_then(string).is_none() {
         set.push(("ts", quoted(&timestamp(out.now))));
     }
-    let meta = with_members(&meta, &set, |_, _| kept.whole);
-    with_members(&kept.body, &[("error", error), ("meta", meta)], |_, _| kept.whole)
+    let meta = with_fields(&meta, &set, |_, _| kept.whole);
+    with_fields(&kept.body, &[("error", error), ("meta", meta)], |_, _| kept.whole)
 }
 
 #[cfg(test)]

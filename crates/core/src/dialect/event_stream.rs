@@ -1,4 +1,5 @@
-//! Event streams (HTML's "Server-sent events"): whether a stream is between two events, and the event that ends it (rule F6).
+//! Event streams ("Server-sent events" in the HTML standard): finds out whether a stream is between two events, and
+//! writes the event that ends a stream (rule F6).
 
 mod typed;
 
@@ -7,11 +8,11 @@ pub(crate) use typed::TypedEventScanner;
 /// The media type.
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 
-/// The beginning of an error as [`event`] writes it: with a name, and without one.
+/// How an error that [`event`] writes begins: with a name, and without one.
 const NAMED_ERROR: &[u8] = b"event: error\ndata: {";
 const ERROR: &[u8] = b"data: {\"error\":{";
 
-/// The mark that may begin a stream.
+/// The bytes that may come before the first event.
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 const MARK_PASSED: u8 = 3;
 
@@ -19,21 +20,21 @@ const MARK_PASSED: u8 = 3;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct EventScanner {
     line: Line,
-    /// A line of an event has ended, and no empty line has followed.
+    /// A line of an event has ended, and the empty line that ends the event has not come yet.
     in_event: bool,
-    /// A line has ended in CR: a LF after it ends no further line.
+    /// The last line ended in CR. An LF right after it belongs to the same line end.
     after_cr: bool,
-    /// How many bytes of the [`BYTE_ORDER_MARK`] have led the stream: all of them once something else has arrived.
+    /// How many bytes of the [`BYTE_ORDER_MARK`] the stream has begun with; all of them once anything else has come.
     mark: u8,
 }
 
-/// The kind of a line, by its first character.
+/// The kind of a line, as its first character shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Line {
-    /// No character has arrived.
+    /// No character of the line has come yet.
     #[default]
     Empty,
-    /// Clients ignore it: however much of it has arrived, an event behind it reads as it would without it.
+    /// A comment. Clients ignore it, so a part of it does not change the event behind it.
     Comment,
     /// A field of an event.
     Field,
@@ -49,7 +50,8 @@ impl EventScanner {
         self.line == Line::Empty && !self.in_event && matches!(self.mark, 0 | MARK_PASSED)
     }
 
-    /// The start of the error event that these bytes end with, as [`event`] writes it in a dialect.
+    /// Where the error event begins with which these bytes end; `None` if they do not end with an event as [`event`]
+    /// writes it.
     pub(crate) fn last_error(mut self, name: Option<&str>, data: &[u8]) -> Option<usize> {
         let begins = if name.is_some() { NAMED_ERROR } else { ERROR };
         let at = data.windows(begins.len()).rposition(|part| part == begins)?;
@@ -85,7 +87,7 @@ impl EventScanner {
             self.mark += 1;
             return;
         }
-        // Half a mark is the beginning of a name.
+        // A part of the mark is the beginning of a field's name instead.
         if self.mark > 0 {
             self.line = Line::Field;
         }
@@ -94,14 +96,15 @@ impl EventScanner {
     }
 }
 
-/// Whether a text begins with a line of an event: a field, or a comment.
+/// Whether a text begins with a line of an event stream: a field or a comment.
 pub(super) fn begins_with_field(text: &str) -> bool {
     let line = text.split(['\r', '\n']).next().unwrap_or_default();
     let field = line.split_once(':').map_or(line, |(field, _)| field);
     matches!(field, "data" | "event" | "id" | "retry") || line.starts_with(':')
 }
 
-/// An event with this name, if any, and this JSON as data: JSON has line ends between its tokens alone.
+/// An event with this name, if there is one, and with this JSON as its data. The line breaks in JSON are always between
+/// tokens.
 pub(crate) fn event(name: Option<&str>, json: &[u8]) -> Vec<u8> {
     let mut event = Vec::with_capacity(json.len() + 32);
     if let Some(name) = name {

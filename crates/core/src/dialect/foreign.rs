@@ -1,4 +1,5 @@
-//! A JSON body in a foreign shape: the first shape of the [table](super::table) that fits it, else what R2 reads of any object.
+//! Reads a JSON body in a foreign shape: by the first shape of the [table](super::table) that fits it, else by the
+//! general rule for any object (R2).
 
 use std::borrow::Cow;
 
@@ -23,7 +24,7 @@ use super::trpc;
 pub(crate) struct Foreign<'a> {
     pub(crate) shape: Shape,
     pub(crate) parsed: ParsedError<'a>,
-    /// `None` for a body that is no object.
+    /// The fields of the body; `None` if it is not an object.
     pub(crate) members: Option<Members<'a>>,
 }
 
@@ -36,23 +37,24 @@ pub(crate) enum ParsedBody<'a> {
     Envelope(Envelope<'a>),
     Protocol(Protocol),
     Foreign(Foreign<'a>),
-    /// An object of no known shape.
+    /// An object in no known shape, of which nothing was read.
     Unread(Members<'a>),
-    /// Nothing that can be read: empty, HTML, binary.
+    /// Nothing that can be read: the body is empty, HTML or binary.
     Nothing,
 }
 
-/// The head states what Spring writes besides the text.
+/// The fields of a Spring body that repeat what the head states.
 static SPRING: KnownFields = KnownFields::body(&["timestamp", "path", "error"]);
 
-/// Parsers of the protocols that keep their own shape unless `protocols = "rewrite"`. The protocol's signs identify
-/// them (R10), not a description's.
-const OF_PROTOCOLS: [(Shape, ReadFn, &KnownFields); 2] = [
+/// Parsers for those protocols whose errors are rewritten only under `protocols = "rewrite"`, and which no dialect
+/// describes. A body was recognised as the protocol's before (R10).
+const PROTOCOL_PARSERS: [(Shape, ReadFn, &KnownFields); 2] = [
     (Shape::ErrorObject, trpc::read, &KnownFields::body(&["error", "id"])),
     (Shape::ErrorText, protocol::read_oauth, &KnownFields::body(&["error", "error_description"])),
 ];
 
-/// The first shape that fits, a policy's own first; the fields alone where nothing was read.
+/// Reads the body by the first shape that fits, beginning with those of the policy. If none fits, by the general rule
+/// (R2).
 pub(super) fn read<'a>(body: Body<'a, '_>, shapes: &[CustomShape], status: StatusCode) -> ParsedBody<'a> {
     for shape in shapes {
         if let Some(parsed) = shape.spec().read(&body) {
@@ -60,15 +62,15 @@ pub(super) fn read<'a>(body: Body<'a, '_>, shapes: &[CustomShape], status: Statu
         }
     }
     let written = Dialect::ALL.iter().map(|dialect| (dialect.shape(), dialect.spec().read, dialect.spec().reads));
-    for (shape, read, reads) in written.chain(OF_PROTOCOLS) {
+    for (shape, read, reads) in written.chain(PROTOCOL_PARSERS) {
         if let Some(parsed) = read(&body) {
             return foreign(shape, parsed, reads, body, status);
         }
     }
-    undescribed(body, status)
+    read_unknown_shape(body, status)
 }
 
-/// An array in a shape of the policy's own: its places begin with an index (R15).
+/// Reads an array in a shape of the policy: its places begin with an index (R15).
 pub(super) fn read_custom_array<'a>(elements: &[&'a RawValue], shapes: &[CustomShape]) -> Option<Foreign<'a>> {
     if shapes.is_empty() {
         return None;
@@ -78,7 +80,7 @@ pub(super) fn read_custom_array<'a>(elements: &[&'a RawValue], shapes: &[CustomS
     Some(Foreign { shape: Shape::Custom(shape), parsed, members: None })
 }
 
-/// Parses a body of a known shape, and the fields next to it.
+/// Completes a body that was parsed by a known shape, with the issues next to it and its other fields.
 fn foreign<'a>(
     shape: Shape,
     mut parsed: ParsedError<'a>,
@@ -97,11 +99,11 @@ fn foreign<'a>(
     } else if of_input {
         add_issues(&mut parsed, &body, status);
     } else {
-        // A parameter is wrong only where the request is.
+        // Only if the request is wrong can a parameter be wrong.
         parsed.issues = parsed.issues.filter(|_| shape != Shape::OpenAi);
-        lists_beside(&mut parsed, &body);
+        add_lists_beside_text(&mut parsed, &body);
     }
-    ParsedBody::Foreign(Foreign { shape, parsed, members: Some(Members::unread(body, reads)) })
+    ParsedBody::Foreign(Foreign { shape, parsed, members: Some(Members::of_known_shape(body, reads)) })
 }
 
 fn add_issues<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>, status: StatusCode) {
@@ -111,16 +113,16 @@ fn add_issues<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>, status: Sta
     parsed.message_source = read.text.as_ref().map(|text| text.field.raw());
     framework_errors::add_to(parsed, root, &read);
     if parsed.issues.is_none() {
-        lists_beside(parsed, body);
+        add_lists_beside_text(parsed, body);
     }
 }
 
-/// A body that is in no dialect (R2).
-fn undescribed<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<'a> {
+/// Reads a body that is in no known shape (R2).
+fn read_unknown_shape<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<'a> {
     let tree = Tree::parse(body.object.text());
     let Some(root) = tree.root() else { return ParsedBody::Nothing };
     let read = foreign_text::read(root, status);
-    // A server's own names of errors are few: any other code of a 5xx may be anything.
+    // On a 5xx, only a field named `code` is sure to have the name of an error: any other may have anything.
     let code = read.code.as_ref().filter(|code| !status.is_server_error() || code.field.name() == "code");
     let value = |found: &Found<'_, 'a>| found.value.clone();
     let mut parsed = ParsedError::new(code.map(value), read.text.as_ref().map(value));
@@ -135,27 +137,28 @@ fn undescribed<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<'a> {
         }
     }
     if parsed.issues.is_none() {
-        lists_beside(&mut parsed, &body);
+        add_lists_beside_text(&mut parsed, &body);
     }
     let shape = shape_of(root, &parsed);
     let sources = [parsed.message_source, read.code.map(|code| code.field.raw()), details.map(|it| it.raw())];
     let holder = Some(read.holder.raw()).filter(|_| !read.wrappers.is_empty());
     let reads = if shape == Some(Shape::Spring) { &SPRING } else { &KnownFields::NOTHING };
-    let members = Members::of_undescribed(body, holder, sources, reads);
+    let members = Members::of_unknown_shape(body, holder, sources, reads);
     match shape {
         Some(shape) => ParsedBody::Foreign(Foreign { shape, parsed, members: Some(members) }),
         None => ParsedBody::Unread(members),
     }
 }
 
-/// The details of a body in no dialect: by their name, or JSON-RPC's data, or the value that FastAPI has instead of a text.
+/// The details of a body in no known shape: the field `details`, the data of JSON-RPC, or a `detail` that is not a
+/// text, as FastAPI sends.
 fn details<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> Option<Node<'t, 'a>> {
     let named = read.holder.field("details").or_else(|| read.holder.field("data").filter(|_| body.has("jsonrpc")));
     let detail = || body.field("detail").filter(|it| it.is_object() || it.is_array());
     named.or_else(detail).filter(|details| !details.is_null() && details.raw() != "\"\"")
 }
 
-/// The shape's name in the log; `None` for a body that states nothing.
+/// The shape for the log; `None` if the body does not describe an error.
 fn shape_of(body: Node<'_, '_>, parsed: &ParsedError<'_>) -> Option<Shape> {
     if parsed.message.is_none() && parsed.code.is_none() && parsed.details.is_none() {
         return parsed.issues.is_some().then_some(Shape::Issues);
@@ -171,8 +174,8 @@ fn shape_of(body: Node<'_, '_>, parsed: &ParsedError<'_>) -> Option<Shape> {
     })
 }
 
-/// Lists of field errors next to the text, in the forms of E8.
-fn lists_beside<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>) {
+/// Adds the list of field errors that is next to the text, if it is in one of the forms of rule E8.
+fn add_lists_beside_text<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>) {
     if parsed.issues.is_some() {
         return;
     }
@@ -190,12 +193,14 @@ impl<'a> Foreign<'a> {
         Self { shape: Shape::PlainText, parsed, members: None }
     }
 
-    /// The type by which clients identify a problem (RFC 9457 §3.1.1), if it adds to its status, and is short (E9).
+    /// The type by which clients recognise the problem (RFC 9457 §3.1.1). `None` if it only repeats the status, or is
+    /// too long (E9).
     pub(crate) fn problem_type(&self) -> Option<&'a RawValue> {
         self.members.as_ref().filter(|_| self.shape == Shape::Problem).and_then(Members::problem_type)
     }
 
-    /// Whether the shape itself defines this name. Clients do not get such a name: the code has its meaning (E9).
+    /// Whether the shape itself defines this name. Clients do not get such a name, because the code means the same
+    /// (E9).
     pub(crate) fn defines(&self, name: &str) -> bool {
         self.shape.dialect_spec().is_some_and(|spec| spec.defines(name))
     }

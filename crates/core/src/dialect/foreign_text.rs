@@ -1,11 +1,11 @@
-//! The text and the code of a JSON body that is in no dialect (rule R2).
+//! Finds the text and the code in a JSON body that is in no known shape (rule R2).
 //!
-//! 1. The object with the text: the body, or the one object in it that has one, two deep at most. An array of one object
-//!    is that object.
-//! 2. The text: the first of the fields that have one; a sentence goes before a word.
-//! 3. The code: the first of the fields that have one; else the word next to the sentence.
+//! 1. The object with the text: it is the body, or the only object in it that has a text, at most two levels deep. An
+//!    array of one object counts as that object.
+//! 2. The text: the first field that has a text. A sentence is preferred to a single word.
+//! 3. The code: the first field that has a code, else a single word next to the sentence.
 //!
-//! Nothing here decides whether a client gets it.
+//! Whether the client gets the text or the code is decided elsewhere.
 
 use std::borrow::Cow;
 
@@ -17,33 +17,33 @@ use super::field_names::{
 use super::phrases::{is_phrase, is_phrase_as_code};
 use super::tree::Node;
 
-/// The text and the code, and where they were read.
+/// The text and the code, with the places where they were found.
 pub(super) struct ForeignText<'t, 'a> {
-    /// The object with the text; the body where there is none.
+    /// The object with the text; the body if no object has one.
     pub(super) holder: Node<'t, 'a>,
-    /// The objects around it, the outermost first.
+    /// The objects around the holder, the outermost first.
     pub(super) wrappers: Vec<Node<'t, 'a>>,
     pub(super) text: Option<Found<'t, 'a>>,
     pub(super) code: Option<Found<'t, 'a>>,
 }
 
-/// A value, and the field that it was found under.
+/// A value, and the field in which it was found.
 #[derive(Clone)]
 pub(super) struct Found<'t, 'a> {
     pub(super) value: Cow<'a, str>,
     pub(super) field: Node<'t, 'a>,
 }
 
-/// An object around the error, and one more around that (R2).
+/// How many objects may be around the object with the text (R2).
 const MAX_WRAPPERS: usize = 2;
 
-/// An object or a list with more fields or elements is data: the error is not looked for behind them.
+/// An object or a list with more fields or elements is data, so the error is not searched for behind these.
 const MOST_BESIDE: usize = 256;
 
 /// Reads an object.
 pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignText<'t, 'a> {
     let (holder, wrappers) = match holder(body, 0) {
-        // An object that names a place in a map is an issue, and nothing around it is a wrapper.
+        // An object that names a place, inside a map, is an issue. The objects around it do not count as wrappers.
         Some((holder, wrappers)) if is_issue(holder, &wrappers) => (holder, Vec::new()),
         Some(found) => found,
         None => (body.field("error").filter(|error| error.is_object()).unwrap_or(body), Vec::new()),
@@ -58,7 +58,7 @@ pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignTex
     ForeignText { holder, wrappers, text, code }
 }
 
-/// Whether an object inside others is what is wrong with one field: it has a place, or a field's name.
+/// Whether an inner object is an issue, about one field: it names a place, or it is in a map under the name of a field.
 fn is_issue(holder: Node<'_, '_>, wrappers: &[Node<'_, '_>]) -> bool {
     let is_named = |map: Node<'_, '_>| {
         let mut fields = map.children().filter(|field| !is_whole(*field, map));
@@ -69,9 +69,9 @@ fn is_issue(holder: Node<'_, '_>, wrappers: &[Node<'_, '_>]) -> bool {
     wrappers.last().is_some_and(holds)
 }
 
-/// The one text with a space in it of an object that has no other (R2): on a 400 or 422 it states what is wrong.
+/// The only text with a space, if no other field of its object has one (R2). On a 400 or 422 it states what is wrong.
 ///
-/// It is looked for under fields that mean errors as well, as deep as a text by name.
+/// It is also searched for under fields that mean errors, at most as deep as a text that has a known name.
 pub(super) fn only_sentence<'t, 'a>(body: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
     let mut object = body;
     for _ in 0..=MAX_WRAPPERS {
@@ -89,7 +89,7 @@ pub(super) fn only_sentence<'t, 'a>(body: Node<'t, 'a>) -> Option<Found<'t, 'a>>
     None
 }
 
-/// The object that has the text, and those around it; `None` where there is none, or where several could be it.
+/// The object with the text, and the objects around it; `None` if no object or several objects have a text.
 fn holder<'t, 'a>(object: Node<'t, 'a>, depth: usize) -> Option<(Node<'t, 'a>, Vec<Node<'t, 'a>>)> {
     if has_text(object) {
         return Some((object, Vec::new()));
@@ -104,7 +104,7 @@ fn holder<'t, 'a>(object: Node<'t, 'a>, depth: usize) -> Option<(Node<'t, 'a>, V
     Some((holder, wrappers))
 }
 
-/// An object; a list of one error is that error.
+/// The object in a field; a list of one object counts as that object.
 fn object_in<'t, 'a>(field: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
     field.only().or(Some(field)).filter(|it| it.is_object())
 }
@@ -114,12 +114,12 @@ fn has_text(object: Node<'_, '_>) -> bool {
     object.named(&TEXTS_BY_NAME).any(|(_, field)| field.has_words()) || texts(object).next().is_some()
 }
 
-/// The texts of an object, the first before the others.
+/// The texts of an object, in the order in which they are preferred.
 fn texts<'t, 'a>(object: Node<'t, 'a>) -> impl Iterator<Item = Found<'t, 'a>> {
     texts_of(object, |_| true)
 }
 
-/// The texts of the fields that `is_wanted` takes.
+/// The texts of those fields for which `is_wanted` returns true.
 pub(super) fn texts_of<'t, 'a>(
     object: Node<'t, 'a>,
     is_wanted: impl Fn(&Node<'t, 'a>) -> bool + Copy,
@@ -128,7 +128,7 @@ pub(super) fn texts_of<'t, 'a>(
         let field = Some(field).filter(is_wanted)?;
         Some(Found { value: field.words()?, field })
     });
-    // OData's.
+    // OData's texts, which have a language.
     let by_language = move || {
         let field = object.field("message").filter(|it| it.is_object()).filter(is_wanted)?;
         Some(Found { value: field.field("value")?.words()?, field })
@@ -140,7 +140,7 @@ pub(super) fn texts_of<'t, 'a>(
     texts.chain(std::iter::once_with(by_language).flatten()).chain(lists)
 }
 
-/// Whether a text is no more specific than a word, or than the status.
+/// Whether a text states no more than a single word does, or the status.
 fn is_word(text: &str, status: StatusCode) -> bool {
     let text = text.trim();
     let repeats = || {
@@ -154,7 +154,7 @@ fn code<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
     CODES.iter().find_map(|name| {
         let field = object.field_in_any_case(name)?;
         let value = field.only().unwrap_or(field).word_or_digits().filter(|value| is_code(value))?;
-        // AWS writes the namespace of a name before it.
+        // AWS puts a namespace before the name.
         let value = match (*name, value) {
             ("__type", Cow::Borrowed(value)) => Cow::Borrowed(value.rsplit('#').next().unwrap_or(value)),
             (_, value) => value,
@@ -163,14 +163,14 @@ fn code<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
     })
 }
 
-/// Whether a code is more specific than the status, and than the fact that there is an error.
+/// Whether a code states more than the status, or than the mere fact of an error.
 fn is_code(code: &str) -> bool {
     let is_status = code.len() == 3 && code.parse::<u16>().is_ok_and(|code| (100..600).contains(&code));
     let is_word = NO_CODES.iter().any(|word| code.eq_ignore_ascii_case(word));
     !is_status && !is_word && !is_phrase_as_code(code) && !code.contains(' ')
 }
 
-/// Whether an object names a place: in an array of one it is a list of one issue then (R2, R13).
+/// Whether an object names a place. An array of one such object is a list of one issue (R2, R13).
 pub(super) fn names_place(object: Node<'_, '_>) -> bool {
     PLACES.iter().any(|name| {
         let is_place = |field: Node<'_, '_>| {

@@ -1,4 +1,4 @@
-//! The facts about a dialect: each dialect's file exports one constant of this type.
+//! The type for all facts about a dialect: the file of each dialect exports one constant of it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,23 +9,23 @@ use super::outgoing::{Outgoing, PreservedBody};
 use super::parsed_error::{Body, DialectCode, ParsedError, ReadFn};
 use crate::code::ErrorCode;
 
-/// The fields that a shape reads; the others are dropped (R14).
+/// The fields that a shape reads. Other fields are dropped unless the policy keeps them (R14).
 #[derive(Debug)]
 pub(super) struct KnownFields {
-    /// Fields of the body; `None` if it reads all of them.
+    /// Fields of the body; `None` if the shape reads all of them.
     pub(super) of_body: Option<&'static [&'static str]>,
     /// Fields of the object under `error`.
     pub(super) of_error: &'static [&'static str],
 }
 
 impl KnownFields {
-    /// Reads no field.
+    /// Reads no fields.
     pub(super) const NOTHING: Self = Self::body(&[]);
 
-    /// The fields that most errors have.
+    /// Reads the fields of an error object that most dialects have.
     pub(super) const ERROR: Self = Self::error(&["code", "message", "details"]);
 
-    /// All fields.
+    /// Reads all fields.
     pub(super) const ALL: Self = Self { of_body: None, of_error: &[] };
 
     /// Reads these fields of the body.
@@ -39,70 +39,71 @@ impl KnownFields {
     }
 }
 
-/// A shape that is described instead of programmed (R15).
+/// A shape that a policy describes, in contrast to those that have code of their own (R15).
 pub(super) trait Described: fmt::Debug + Sync {
     fn read<'a>(&self, body: &Body<'a, '_>) -> Option<ParsedError<'a>>;
 
     fn write(&self, out: &Outgoing<'_>) -> Vec<u8>;
 
-    /// A received body, its text and id replaced.
+    /// Rewrites a received body: its text and its id are replaced.
     fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8>;
 
-    /// The meaning of one of its names.
+    /// What one of the shape's names means.
     fn meaning(&self, name: &str) -> DialectCode;
 
-    /// The dialect's name for a code.
+    /// The shape's name for a code.
     fn name_of<'a>(&'a self, code: &'a str) -> Cow<'a, str>;
 }
 
-/// Writes the last event of a stream of typed events, from the error's body and the number of the event.
+/// Writes the last event of a stream of typed events, from the error's body and the event's number.
 pub(crate) type TypedEvent = fn(&[u8], u64) -> Option<Vec<u8>>;
 
-/// A shape that errors are written in (rules R2, R12).
+/// A shape in which errors are written (rules R2, R12).
 pub(crate) struct DialectSpec {
-    /// The word in the policy file and the log.
+    /// The name in the policy file and the log.
     pub(crate) name: &'static str,
     /// The media type of its bodies.
     pub(crate) media_type: &'static str,
-    /// A second header with the id, by which its clients read it, in addition to `x-request-id`; in lower case.
+    /// A second header with the request id, in addition to `x-request-id`, for clients that read that one. In lower
+    /// case.
     pub(crate) id_header: Option<&'static str>,
-    /// Every `invalid_request` has an issue list, even one that only repeats the message (E8): clients of other
-    /// dialects expect none.
+    /// Every `invalid_request` has an issue list, even if that only repeats the message (E8). Clients of other dialects
+    /// do not expect such a list.
     pub(crate) lists_issues: bool,
-    /// Its bodies have a place for an issue list. Without one their text states the first issue (E8).
+    /// Bodies can have an issue list. Without one, the text states the first issue (E8).
     pub(crate) has_issues: bool,
-    /// Its error object takes the fields of another shape that a policy keeps (R12).
+    /// The error object can have those fields of a service's body that the policy keeps (R12).
     pub(crate) takes_fields: bool,
-    /// Its bodies have room for a code. Without one, clients can distinguish errors by their text alone.
+    /// Bodies can have a code. In a dialect without codes, only the text distinguishes errors.
     #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "the lints of a policy file alone ask"))]
     pub(crate) has_codes: bool,
-    /// Its bodies have the time when the request began.
+    /// Bodies have the time at which the request began.
     pub(crate) has_time: bool,
-    /// Its bodies have the id of the call in the request's body (R10).
+    /// Bodies have the call's id, which is in the body of the request (R10).
     pub(crate) has_call_id: bool,
-    /// Of a service's 5xx in this shape the names alone stay, whatever decided its code (R10).
+    /// Of a service's 5xx in this shape, only the names stay, whatever decided the code (R10).
     pub(crate) has_names_alone_on_5xx: bool,
-    /// Its bodies repeat the time of `retry-after`.
+    /// Bodies repeat the time in `retry-after`.
     pub(crate) has_wait: bool,
-    /// The name of the event that ends a broken event stream (F6), where its clients expect one.
+    /// The name of the event that ends a broken event stream (F6); `None` if clients expect an event without a name.
     pub(crate) error_event: Option<&'static str>,
-    /// Its clients also read streams whose events have a type and a number: makes the error event of a body, with the next
-    /// number.
+    /// Makes the error event for a stream whose events have a type and a number, if clients also read such streams. Its
+    /// arguments are the error's body and the next number.
     pub(crate) typed_event: Option<TypedEvent>,
     pub(super) read: ReadFn,
     pub(super) reads: &'static KnownFields,
     pub(super) write: fn(&Outgoing<'_>) -> Vec<u8>,
     pub(super) keep: fn(&PreservedBody<'_>, &Outgoing<'_>) -> Vec<u8>,
-    /// The meaning of a name that the dialect defines itself.
-    pub(super) own: fn(&str) -> DialectCode,
-    /// The dialect's name for an error that nothing else names (R12).
+    /// What a name that the dialect itself defines means.
+    pub(super) meaning: fn(&str) -> DialectCode,
+    /// The dialect's name for an error to which the policy gives no name (R12).
     pub(super) name_of: fn(&ErrorCode, StatusCode) -> Cow<'_, str>,
-    /// For a policy's own shape: its description, in place of those functions (R15).
+    /// For a shape that a policy describes: the description, which replaces these functions (R15).
     pub(super) described: Option<&'static dyn Described>,
 }
 
 impl DialectSpec {
-    /// A dialect of JSON with the canonical codes, and no more.
+    /// A JSON dialect with the canonical codes and no special features.
     pub(super) const fn new(
         name: &'static str,
         read: ReadFn,
@@ -127,28 +128,28 @@ impl DialectSpec {
             reads: &KnownFields::ERROR,
             write,
             keep,
-            own: |_| DialectCode::Unknown,
+            meaning: |_| DialectCode::Unknown,
             name_of: |code, _| Cow::Borrowed(code.as_str()),
             described: None,
         }
     }
 
-    /// Whether its bodies have facts of one request besides its id.
+    /// Whether bodies have facts about the request other than its id.
     pub(crate) const fn has_request_facts(&self) -> bool {
         self.has_time || self.has_call_id
     }
 
-    /// Parses a body; `None` if it has another shape.
+    /// Parses a body; `None` if the body is in another shape.
     pub(super) fn read<'a>(&self, body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
         self.described.map_or_else(|| (self.read)(body), |described| described.read(body))
     }
 
-    /// The body of an error.
+    /// Writes the body of an error.
     pub(crate) fn write(&self, out: &Outgoing<'_>) -> Vec<u8> {
         self.described.map_or_else(|| (self.write)(out), |described| described.write(out))
     }
 
-    /// The received body, its text and id replaced.
+    /// Rewrites a received body: its text and its id are replaced.
     pub(crate) fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         self.described.map_or_else(|| (self.keep)(kept, out), |described| described.rewrite_in_place(kept, out))
     }
@@ -157,9 +158,10 @@ impl DialectSpec {
         self.described.map_or_else(|| (self.name_of)(code, status), |described| described.name_of(code.as_str()))
     }
 
-    /// Whether the dialect itself defines this name. Clients do not get such a name: the code has its meaning (E9).
+    /// Whether the dialect itself defines this name. Clients do not get such a name, because the code means the same
+    /// (E9).
     pub(crate) fn defines(&self, name: &str) -> bool {
-        let meaning = self.described.map_or_else(|| (self.own)(name), |described| described.meaning(name));
+        let meaning = self.described.map_or_else(|| (self.meaning)(name), |described| described.meaning(name));
         meaning != DialectCode::Unknown
     }
 }

@@ -1,10 +1,10 @@
-//! Errors of frameworks about bad input (rule R13).
+//! Finds the issues in the errors that frameworks send for bad input (rule R13).
 //!
-//! Only on a 400 or 422, and only what R2 has not read. A body is read by its structure first (`search`, with `map` and
-//! `entry`), by its sentences second (`sentences.rs`). A body that only looks alike stays unchanged: a wrong path is
-//! worse than none.
+//! It runs only on a 400 or 422, and only on what the general rule (R2) has not read. It tries the structure of the
+//! body first (`search`, with `map` and `entry`), then the sentences in it (`sentences.rs`). A body that only looks
+//! similar stays unchanged, because a wrong path is worse than none.
 //!
-//! The path, the text and a code of each issue pass on. A value that the client sent does not.
+//! The client gets the path, the text and the code of each issue, but not the value that it sent.
 
 mod entry;
 mod found;
@@ -27,7 +27,8 @@ use super::tree::{Node, Tree};
 use crate::framework_text::{self, FrameworkText, list_of, without_sent_values};
 use crate::issue_list::List;
 
-/// Parses a text; on a 400 or 422 (`of_input`) with the issues that it states. A text outside of JSON is one line (R3).
+/// Parses a text. `of_input`: the status is 400 or 422, so the text may state issues, which are parsed, too. `is_json`:
+/// the text is a string of a JSON body. Any other text is only sent to clients if it is a single line (R3).
 pub(super) fn of_text(text: Cow<'_, str>, of_input: bool, is_json: bool) -> ParsedError<'_> {
     let FrameworkText { issues, client_message } = framework_text::read(&text, of_input, is_json);
     let mut parsed = ParsedError::new(None, Some(text));
@@ -36,7 +37,7 @@ pub(super) fn of_text(text: Cow<'_, str>, of_input: bool, is_json: bool) -> Pars
     parsed
 }
 
-/// The issues of a JSON array.
+/// Parses a JSON array that is a list of issues.
 pub(super) fn of_array(text: &str) -> Option<ParsedError<'_>> {
     let tree = Tree::parse(text);
     let root = tree.root()?;
@@ -45,22 +46,22 @@ pub(super) fn of_array(text: &str) -> Option<ParsedError<'_>> {
         parsed.set_issues(found.list);
         return Some(parsed);
     }
-    let list = of_sentences(root, root.only().is_none(), Context { in_list: true, ..Context::default() })?;
+    let list = issues_of_sentences(root, root.only().is_none(), Context { in_list: true, ..Context::default() })?;
     set_list(&mut parsed, list);
     Some(parsed)
 }
 
-/// Adds the issues of a policy's own shape, from the fields that the shape itself does not read (`taken`).
+/// Adds the issues in the body of a policy's shape. The fields that the shape itself reads (`taken`) are not searched.
 pub(super) fn add_rest<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, taken: &[&str]) {
     if parsed.issues.is_none()
         && let Some(found) = search::issues(body, &[], taken)
     {
-        found_in_structure(parsed, found);
+        set_found_issues(parsed, found);
     }
     clean_message(parsed);
 }
 
-/// Adds the issues of a JSON object to what its shape, or R2, has read of it.
+/// Adds the issues of a JSON object to what its shape, or the general rule (R2), has read.
 pub(super) fn add_to<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, read: &ForeignText<'_, 'a>) {
     if parsed.details.as_deref().is_some_and(issues::are_canonical_in) {
         return;
@@ -69,14 +70,14 @@ pub(super) fn add_to<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, read:
         return clean_message(parsed);
     }
     if let Some(found) = search::issues(body, &read.wrappers, &[]) {
-        found_in_structure(parsed, found);
+        set_found_issues(parsed, found);
         return clean_message(parsed);
     }
     let context = Context { in_list: false, body: Some(body) };
-    if let Some(list) = of_place(parsed, body, read) {
+    if let Some(list) = issues_at_top_places(parsed, body, read) {
         set_list(parsed, list);
         clean_message(parsed);
-    } else if let Some((field, list)) = of_lists(body, read, Context { in_list: true, ..context }) {
+    } else if let Some((field, list)) = issues_of_text_lists(body, read, Context { in_list: true, ..context }) {
         set_list(parsed, list);
         parsed.issues_source = Some(field.raw());
         if parsed.message.as_deref().is_some_and(|text| read.text.as_ref().is_some_and(|it| it.value == text))
@@ -86,16 +87,16 @@ pub(super) fn add_to<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, read:
         }
         clean_message(parsed);
     } else if let Some(readings) = texts(body, read).find_map(|text| sentences::read(&text, context)) {
-        take(parsed, list_of(&readings));
+        replace_text_with_issues(parsed, list_of(&readings));
     } else {
         clean_message(parsed);
     }
     drop_unread_list(parsed);
 }
 
-fn found_in_structure<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a>) {
-    parsed.details = parsed.details.take().and_then(|details| without(details, found.source));
-    // The text of a single error is the text of its issue.
+fn set_found_issues<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a>) {
+    parsed.details = parsed.details.take().and_then(|details| details_without(details, found.source));
+    // The text of a single error is the same as that of its issue.
     if parsed.message_source.is_none_or(|source| is_within(source, found.source)) {
         parsed.client_message = ClientMessage::Nothing;
     }
@@ -103,13 +104,13 @@ fn found_in_structure<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a
     parsed.issues_source = Some(found.source);
 }
 
-/// Whether one part of a body stands inside of another.
+/// Whether `inner` is a part of `outer`, in the same body.
 pub(super) fn is_within(inner: &str, outer: &str) -> bool {
     outer.as_bytes().as_ptr_range().contains(&inner.as_ptr())
 }
 
-/// A body with a text and one place at its top, or with the names of several under `params` (WordPress).
-fn of_place<'a>(parsed: &ParsedError<'a>, body: Node<'_, 'a>, read: &ForeignText<'_, 'a>) -> Option<List> {
+/// The issues of a body with one text. Either the object names one place, or `params` lists several places (WordPress).
+fn issues_at_top_places<'a>(parsed: &ParsedError<'a>, body: Node<'_, 'a>, read: &ForeignText<'_, 'a>) -> Option<List> {
     let text = parsed.message.as_deref()?;
     let mut list = List::new();
     for object in [read.holder, body] {
@@ -143,13 +144,13 @@ fn place_of(object: Node<'_, '_>) -> Option<Place> {
     named.or_else(listed).filter(Place::has_name)
 }
 
-/// Whether a text is a place, and no sentence or address.
+/// Whether a text is the place of a field, rather than a sentence or an address.
 fn is_place(text: &str) -> bool {
     text.starts_with('/') && !text.contains([' ', '?']) || is_dotted(text) || is_dotted(&text.replace('/', "."))
 }
 
-/// Lists of sentences, and lists of entries whose place stands in their sentences alone.
-fn of_lists<'t, 'a>(
+/// The issues in a list of sentences, or in a list of entries that name their places only in their sentences.
+fn issues_of_text_lists<'t, 'a>(
     body: Node<'t, 'a>,
     read: &ForeignText<'t, 'a>,
     context: Context<'_>,
@@ -165,20 +166,21 @@ fn of_lists<'t, 'a>(
     by_name.chain(by_meaning).find_map(|field| {
         let is_embedded = field.name() == "_embedded";
         let list = field.field("errors").filter(|_| is_embedded).unwrap_or(field);
-        let is_list = !is_embedded && (list.only().is_none() || adds_to(list, read));
-        Some((field, of_sentences(list, is_list, context)?))
+        let is_list = !is_embedded && (list.only().is_none() || adds_to_text(list, read));
+        Some((field, issues_of_sentences(list, is_list, context)?))
     })
 }
 
-/// Whether a list's single text is another than the body's own. A place that cannot be read spoils it.
-fn adds_to(list: Node<'_, '_>, read: &ForeignText<'_, '_>) -> bool {
+/// Whether a list with one text states something that the body's own text does not. Not if the entry's path cannot be
+/// read.
+fn adds_to_text(list: Node<'_, '_>, read: &ForeignText<'_, '_>) -> bool {
     let own = read.text.as_ref().filter(|own| !is_within(own.field.raw(), list.raw()));
     let only = list.only().filter(|only| !only.field("path").is_some_and(Node::is_object));
     let text = only.and_then(|only| text_of(only, true));
     own.is_some_and(|own| text.is_some_and(|text| !own.value.contains(text.trim())))
 }
 
-/// The text that an element of such a list is, or has: `in_error`, by no name as well (R2).
+/// The text of an element: the element itself, or a field of it. `in_error`: the field may have any name (R2).
 fn text_of<'a>(element: Node<'_, 'a>, in_error: bool) -> Option<Cow<'a, str>> {
     let of_object = |object| match entry::text(object, true) {
         Some((_, text)) => Some(text),
@@ -187,8 +189,8 @@ fn text_of<'a>(element: Node<'_, 'a>, in_error: bool) -> Option<Cow<'a, str>> {
     element.text().or_else(|| of_object(Some(element).filter(|it| it.is_object())?))
 }
 
-/// The issues of texts. `is_list`: they are issues whether they name a field or not.
-fn of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'_>) -> Option<List> {
+/// The issues in a list of texts. `is_list`: the texts are issues even if none of them names a field.
+fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'_>) -> Option<List> {
     let mut list = List::new();
     let mut names_field = false;
     for element in elements.elements()? {
@@ -209,15 +211,15 @@ fn of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'_>) -> 
     (names_field || is_list && list.len() > 0).then_some(list)
 }
 
-/// The texts of a body, and of its error.
+/// The texts of the body, and of the object with the text.
 fn texts<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> impl Iterator<Item = Cow<'a, str>> {
     let holders = [Some(read.holder), (read.holder.raw() != body.raw()).then_some(body)];
-    // The first was parsed from its JSON already, which takes long.
+    // The first text is known already: parsing it from JSON again would take long.
     let first = read.text.as_ref().map(|text| text.field.raw());
     let is_other = move |field: &Node<'_, '_>| first.is_none_or(|first| !std::ptr::eq(first, field.raw()));
     let others = holders.into_iter().flatten().flat_map(move |object| foreign_text::texts_of(object, is_other));
     let of_objects = read.text.clone().into_iter().chain(others).map(|text| text.value);
-    // rouille's cause, and salvo's where it is built for debugging.
+    // The cause that rouille sends, and the one that salvo sends in debug builds.
     let cause = body.field("cause").and_then(|cause| cause.string("description"));
     let in_debug = move || Some(Cow::Owned(sentences::in_debug(&body.field("error")?.string("cause")?)?));
     of_objects.chain(cause).chain(std::iter::once_with(in_debug).flatten())
@@ -227,14 +229,14 @@ fn set_list(parsed: &mut ParsedError<'_>, list: List) {
     list.into_list().into_iter().for_each(|list| parsed.set_issues(list));
 }
 
-/// The issues contain all that the text states.
-fn take(parsed: &mut ParsedError<'_>, list: List) {
+/// Replaces the text by the issues, which state all that the text does.
+fn replace_text_with_issues(parsed: &mut ParsedError<'_>, list: List) {
     set_list(parsed, list);
     parsed.issues_source = parsed.message_source;
     parsed.client_message = ClientMessage::Nothing;
 }
 
-/// Removes the value that was sent from the message, and from details that are a text.
+/// Removes the values that the client sent, from the message and from details that are a text.
 pub(super) fn clean_message(parsed: &mut ParsedError<'_>) {
     if parsed.client_message == ClientMessage::All
         && let Some(text) = parsed.message.as_deref()
@@ -250,17 +252,18 @@ pub(super) fn clean_message(parsed: &mut ParsedError<'_>) {
     }
 }
 
-/// A list under `issues` without any issue is no detail: its elements may repeat what was sent.
+/// Removes the field `issues` from the details if no issue was read from it, because it may repeat what the client
+/// sent.
 fn drop_unread_list(parsed: &mut ParsedError<'_>) {
     let Some(Cow::Borrowed(details)) = parsed.details else { return };
     let list = Object::parse(details).and_then(|details| details.raw("issues")).map(RawValue::get);
     if let Some(list) = list.filter(|list| list.starts_with('[')) {
-        parsed.details = without(Cow::Borrowed(details), list);
+        parsed.details = details_without(Cow::Borrowed(details), list);
     }
 }
 
-/// Details without the field that the issues were read from: it repeats what was sent as well.
-fn without<'a>(details: Cow<'a, str>, source: &str) -> Option<Cow<'a, str>> {
+/// The details without the field that the issues were read from, because that field repeats what the client sent.
+fn details_without<'a>(details: Cow<'a, str>, source: &str) -> Option<Cow<'a, str>> {
     if details == source || matches!(details, Cow::Borrowed(text) if is_within(text, source)) {
         return None;
     }

@@ -1,8 +1,9 @@
 //! Google's `{"error":{"code":404,"message","status":"NOT_FOUND","details":[…]}}` (AIP-193).
 //!
-//! Its `code` is the HTTP status, its `status` the name of gRPC's, and the `ErrorInfo` among the details has the
-//! reason. The details are messages of google.rpc in their JSON forms, as gRPC's are in bytes (P1). Metadata are texts,
-//! and nothing is newer than older protos: Go's clients drop all details over one unknown type or field.
+//! Its `code` is the HTTP status, and its `status` the name of the gRPC status. The `ErrorInfo` among the details has
+//! the reason. The details are messages of google.rpc in JSON, which gRPC sends as bytes (P1). All metadata are texts.
+//! Only types and fields of older protos are used, because clients in Go drop all details if one type or field is
+//! unknown to them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,7 +14,7 @@ use serde_json::value::RawValue;
 use super::error_object;
 use super::form::DialectSpec;
 use super::issues::written::{self, NamedIssue};
-use super::json::{self, Object, Writer, quoted, with_members};
+use super::json::{self, Object, Writer, quoted, with_fields};
 use super::outgoing::{Outgoing, PreservedBody, is_name, list};
 use super::parsed_error::{Body, DialectCode, ParsedError};
 use super::rich::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, TYPE_URL, issue_code, metadata_of};
@@ -22,15 +23,15 @@ use crate::request_id::RequestId;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     has_wait: true,
-    // If the event had a name, clients would end the stream without an error.
+    // If the event had a name, clients would take it for a normal end of the stream.
     error_event: None,
     name_of: |code, _| Cow::Owned(code.as_str().to_ascii_uppercase()),
-    own,
+    meaning,
     ..DialectSpec::new("google", read, write, rewrite_in_place)
 };
 
-/// The names of gRPC's statuses are not the dialect's own: `NOT_FOUND` names the catalogue's code, and `ABORTED` is an
-/// unknown code here (E9).
+/// The names of gRPC's statuses are not names that the dialect defines: `NOT_FOUND` is a code of the catalogue, and
+/// `ABORTED` is an unknown code here (E9).
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let (error, status) = match body.error.as_ref() {
         Some(error) => (error, error.string("status")?),
@@ -49,11 +50,12 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
         Some(reason) => (parsed.code, parsed.wider) = (Some(reason), Some(status)),
         None => parsed.code = Some(status),
     }
-    parsed.own = parsed.code.as_deref().map_or(DialectCode::Unknown, own);
+    parsed.meaning = parsed.code.as_deref().map_or(DialectCode::Unknown, meaning);
     Some(parsed)
 }
 
-/// The name of the status of a google.rpc.Status, as grpc-gateway and Envoy's transcoder write it: its code is gRPC's.
+/// The name of the gRPC status in a bare google.rpc.Status, as grpc-gateway and Envoy's transcoder write it. Its `code`
+/// is the number of that status.
 fn bare_status(body: &Object<'_>) -> Option<&'static str> {
     let digits = body.number("code").filter(|digits| digits.len() < 3)?;
     let status = Status::parse(digits.as_bytes())?;
@@ -62,13 +64,13 @@ fn bare_status(body: &Object<'_>) -> Option<&'static str> {
     (are_typed && body.string("message").is_some()).then(|| status.name())
 }
 
-/// `INVALID_ARGUMENT` adds nothing to a 400.
-fn own(name: &str) -> DialectCode {
+/// What a name means: `INVALID_ARGUMENT` only repeats the status 400.
+fn meaning(name: &str) -> DialectCode {
     if name == Status::INVALID_ARGUMENT.name() { DialectCode::ByStatus } else { DialectCode::Unknown }
 }
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {
-    let status = Status::leaving(out.canonical, out.status).name();
+    let status = Status::of_error(out.canonical, out.status).name();
     written_with(out, quoted(status), &quoted(out.code), &quoted(out.domain))
 }
 
@@ -76,7 +78,7 @@ fn written_with(out: &Outgoing<'_>, status: Vec<u8>, reason: &[u8], domain: &[u8
     let mut info = detail(out.size(), ERROR_INFO).raw("reason", reason).raw("domain", domain);
     let metadata = out.details.map(metadata_of).unwrap_or_default();
     if !metadata.is_empty() {
-        info = info.raw("metadata", map(&metadata));
+        info = info.raw("metadata", object_of_texts(&metadata));
     }
     let wait = out.retry_after.map(|wait| detail(96, RETRY_INFO).text("retryDelay", &seconds(wait)).close());
     let details = [Some(info.close()), Some(request_info(out)), wait, bad_request(out)];
@@ -85,8 +87,9 @@ fn written_with(out: &Outgoing<'_>, status: Vec<u8>, reason: &[u8], domain: &[u8
     Writer::new(2 * out.size()).raw("error", error.close()).close()
 }
 
-/// Of texts with the same name the last one counts, as everywhere: a protobuf map cannot have a name twice.
-fn map(texts: &[(String, String)]) -> Vec<u8> {
+/// A JSON object with these texts. If several have the same name, only the last one is written: a protobuf map cannot
+/// have a name twice.
+fn object_of_texts(texts: &[(String, String)]) -> Vec<u8> {
     let last: HashMap<_, _> = texts.iter().enumerate().map(|(at, (name, _))| (name, at)).collect();
     let texts = texts.iter().enumerate().filter(|(at, (name, _))| last[name] == *at);
     texts.fold(Writer::new(128), |json, (_, (name, text))| json.text(name, text)).close()
@@ -96,7 +99,7 @@ fn request_info(out: &Outgoing<'_>) -> Vec<u8> {
     detail(128, REQUEST_INFO).text("requestId", out.request_id).close()
 }
 
-/// The codes of issues are left out: the field for them is young.
+/// The codes of issues are left out: their field is too new for many clients.
 fn bad_request(out: &Outgoing<'_>) -> Option<Vec<u8>> {
     let issues = written::by_parameter(out.details?);
     let violation = |issue: &NamedIssue<'_>| {
@@ -122,21 +125,21 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     };
     let details = GoogleDetails::parse(&error);
     if !kept.whole {
-        // A reason belongs to its domain.
+        // A reason only means something in its own domain.
         let info = details.info();
         let reason = name(info, "reason").zip(name(info, "domain"));
         let (reason, domain) = reason.unwrap_or_else(|| (quoted(out.code), quoted(out.domain)));
         let status = name(Some(&error), "status");
-        let status = status.unwrap_or_else(|| quoted(Status::leaving(out.canonical, out.status).name()));
+        let status = status.unwrap_or_else(|| quoted(Status::of_error(out.canonical, out.status).name()));
         return written_with(out, status, &reason, &domain);
     }
     let mut set = vec![("code", out.status.as_str().into()), ("message", quoted(out.message))];
-    // Details that are no list have no place for an id.
+    // Only a list of details has a place for the id.
     if error.json("details").is_none_or(|details| details.starts_with('[')) {
-        set.push(("details", details.readdressed(out)));
+        set.push(("details", details.list_with_our_id(out)));
     }
-    let error = with_members(&error, &set, |_, _| true);
-    with_members(&kept.body, &[("error", error)], |_, _| true)
+    let error = with_fields(&error, &set, |_, _| true);
+    with_fields(&kept.body, &[("error", error)], |_, _| true)
 }
 
 /// The details of an error, each with the name of its type.
@@ -144,7 +147,7 @@ struct GoogleDetails<'a>(Vec<GoogleDetail<'a>>);
 
 struct GoogleDetail<'a> {
     raw: &'a RawValue,
-    /// Empty if the detail is no message.
+    /// The name of the message's type; empty if the detail is not a message.
     name: String,
     object: Option<Object<'a>>,
 }
@@ -164,12 +167,12 @@ impl<'a> GoogleDetails<'a> {
         self.0.iter().filter(move |detail| detail.name == name).filter_map(|detail| detail.object.as_ref())
     }
 
-    /// The first one counts: a service that passes on another's error puts its own before it.
+    /// The first `ErrorInfo` counts: a service that passes on the error of another one puts its own first.
     fn info(&self) -> Option<&Object<'a>> {
         self.by_type(ERROR_INFO).next()
     }
 
-    /// Whether a layer wrote them: then all their contents are read.
+    /// Whether a layer wrote the details: then everything in them is read.
     fn are_a_layers(&self) -> bool {
         let ours = |info: &Object<'_>| {
             info.string("requestId").is_some_and(|id| id.starts_with("req_") && id.parse::<RequestId>().is_ok())
@@ -190,10 +193,10 @@ impl<'a> GoogleDetails<'a> {
         Some(metadata.to_owned())
     }
 
-    /// The violations as an issue list (E8).
+    /// The violations of the request as an issue list (E8).
     fn issues(&self) -> Option<String> {
         let lists = self.by_type(BAD_REQUEST).filter_map(|it| json::array(it.raw("fieldViolations")?.get()));
-        written::of_parameters(lists.flatten().filter_map(|violation| {
+        written::list_of_issues(lists.flatten().filter_map(|violation| {
             let violation = Object::parse(violation.get())?;
             let parameter = violation.string("field").unwrap_or_default().into_owned();
             let code = violation.string("reason").and_then(|reason| issue_code(&reason)).map(Cow::Owned);
@@ -201,11 +204,11 @@ impl<'a> GoogleDetails<'a> {
         }))
     }
 
-    /// The list with our id, in its own place or at the end.
-    fn readdressed(&self, out: &Outgoing<'_>) -> Vec<u8> {
+    /// The list of details with this request's id, which replaces the old id or comes at the end.
+    fn list_with_our_id(&self, out: &Outgoing<'_>) -> Vec<u8> {
         let set = [("requestId", quoted(out.request_id))];
         let ours = |detail: &GoogleDetail<'_>| match &detail.object {
-            Some(object) if detail.name == REQUEST_INFO => with_members(object, &set, |_, _| true),
+            Some(object) if detail.name == REQUEST_INFO => with_fields(object, &set, |_, _| true),
             _ => detail.raw.get().as_bytes().to_vec(),
         };
         let missing = self.by_type(REQUEST_INFO).next().is_none().then(|| request_info(out));

@@ -1,4 +1,4 @@
-//! gRPC's status in headers and trailers, and gRPC-Web's in a frame of the body (rules P1, P2).
+//! gRPC's status, in headers and trailers, and gRPC-Web's, in a frame of the body (rules P1, P2).
 
 use std::borrow::Cow;
 
@@ -18,16 +18,16 @@ pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status"
 pub(crate) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 pub(crate) const GRPC_STATUS_DETAILS_BIN: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
-/// All bytes but these stand for themselves in `grpc-message`.
+/// The bytes that are escaped in `grpc-message`; all others are written as they are.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// Written without padding, read with or without, as the protocol requires.
+/// Base64 that is written without padding, and read with or without it, as the protocol requires.
 pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_encode_padding(false).with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// gRPC-Web's mark of a frame that holds trailers.
+/// The flag of a gRPC-Web frame that contains trailers.
 const TRAILERS: u8 = 0x80;
 
 /// Sets `grpc-status`, `grpc-message` and `grpc-status-details-bin`.
@@ -43,14 +43,14 @@ pub(crate) fn write(error: &RpcError<'_>, into: &mut HeaderMap) {
     }
 }
 
-/// Both texts are printable ASCII.
+/// Sets a header. Its value is always printable ASCII.
 fn set(into: &mut HeaderMap, name: HeaderName, value: String) {
     if let Ok(value) = HeaderValue::try_from(value) {
         into.insert(name, value);
     }
 }
 
-/// The frame that holds these trailers. Names in a `HeaderMap` are lower-case, as the protocol requires here.
+/// The frame with these trailers. Their names are in lower case in a `HeaderMap`, which the protocol requires.
 pub(crate) fn trailer_frame(trailers: &HeaderMap) -> Vec<u8> {
     let mut block = Vec::with_capacity(256);
     block.extend_from_slice(&[TRAILERS, 0, 0, 0, 0]);
@@ -65,26 +65,26 @@ pub(crate) fn trailer_frame(trailers: &HeaderMap) -> Vec<u8> {
     block
 }
 
-/// `grpc-status-details-bin` with another id in its `RequestInfo`; `None` if the old id is not there.
-pub(crate) fn readdressed(details: &[u8], theirs: &str, ours: &str) -> Option<HeaderValue> {
-    let details = rich::readdressed(&BASE64.decode(details).ok()?, theirs, ours)?;
+/// The value of `grpc-status-details-bin` with another id in its `RequestInfo`; `None` if the old id is not in it.
+pub(crate) fn with_other_id(details: &[u8], theirs: &str, ours: &str) -> Option<HeaderValue> {
+    let details = rich::with_other_id(&BASE64.decode(details).ok()?, theirs, ours)?;
     HeaderValue::try_from(BASE64.encode(details)).ok()
 }
 
-/// Replaces the id in a gRPC-Web frame of trailers, whose length stays the same.
-pub(crate) fn readdressed_frame(frame: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
+/// A gRPC-Web frame of trailers with another id. The length of the frame stays the same.
+pub(crate) fn frame_with_other_id(frame: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
     let details = lines_of(frame.get(PREFIX_LEN as usize..)?, GRPC_STATUS_DETAILS_BIN).next()?;
-    let readdressed = readdressed(details, theirs, ours)?;
+    let readdressed = with_other_id(details, theirs, ours)?;
     rich::replaced(frame, details, readdressed.as_bytes())
 }
 
-/// Whether the first status of a head or trailers is a success.
+/// Whether the first status in a head or in trailers is a success.
 pub(crate) fn is_success(headers: &HeaderMap) -> bool {
     fields::first(headers, &GRPC_STATUS).is_some_and(|status| status == "0")
 }
 
-/// The status in a head or trailers; `None` if they have no well-formed `grpc-status`, or more than one. Nothing behind
-/// a first success is looked at.
+/// The status in a head or in trailers; `None` if they do not have exactly one well-formed `grpc-status`. If the first
+/// one is a success, the others are not looked at.
 pub(crate) fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {
     if is_success(headers) {
         return Some(ReportedStatus::ok());
@@ -94,8 +94,8 @@ pub(crate) fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {
     parse_status(first.as_bytes(), |name| headers.get(name).map(HeaderValue::as_bytes))
 }
 
-/// The status in the payload of a frame of trailers, likewise. Names count in any case, and a line may end without a
-/// return: servers write them so.
+/// The status in the payload of a frame of trailers, by the same rules. Names count in any letter case, and lines may
+/// end in LF alone, because some servers write them so.
 pub(crate) fn read_trailer_frame(payload: &[u8]) -> Option<ReportedStatus<'_>> {
     let mut statuses = lines_of(payload, GRPC_STATUS);
     let (first, None) = (statuses.next()?, statuses.next()) else { return None };
@@ -110,7 +110,7 @@ fn lines_of(payload: &[u8], name: HeaderName) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// A success costs no more than its status: most calls are one.
+/// Parses a status. Most calls succeed, and for a success only the status itself is read.
 fn parse_status<'a>(status: &[u8], value: impl Fn(HeaderName) -> Option<&'a [u8]>) -> Option<ReportedStatus<'a>> {
     let status = Status::parse(status.trim_ascii())?;
     if status == Status::OK {
@@ -121,7 +121,7 @@ fn parse_status<'a>(status: &[u8], value: impl Fn(HeaderName) -> Option<&'a [u8]
     Some(ReportedStatus { status, message, rich })
 }
 
-/// Repeated values may have been joined: the first is read.
+/// Parses the details. A proxy may have joined repeated values into one: the first is read.
 fn details_of(value: &[u8]) -> Option<RpcDetails> {
     let first = value.split(|byte| *byte == b',').next()?.trim_ascii();
     RpcDetails::from_bytes(&BASE64.decode(first).ok()?)

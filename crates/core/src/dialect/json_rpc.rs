@@ -1,19 +1,20 @@
-//! JSON-RPC 2.0, for servers of MCP and the like (rule R10).
+//! JSON-RPC 2.0, for servers of MCP and others (rule R10).
 //!
-//! `{"jsonrpc":"2.0","id":…,"error":{"code":-32053,"message","data":{"code","request_id","details","retry","docs"}}}`. Numbers
-//! may repeat: clients match on the code in `data`.
+//! Its body is
+//! `{"jsonrpc":"2.0","id":…,"error":{"code":-32053,"message","data":{"code","request_id","details","retry","docs"}}}`.
+//! Several codes may have the same number, so clients decide by the code in `data`.
 
 use std::borrow::Cow;
 
 use super::form::{DialectSpec, KnownFields};
-use super::json::{Object, Writer, quoted, with_members};
+use super::json::{Object, Writer, quoted, with_fields};
 use super::outgoing::{Outgoing, PreservedBody, WrittenAdvice, is_name};
 use super::parsed_error::{Body, ParsedError};
 use crate::code::is_well_formed;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     has_call_id: true,
-    // Clients of MCP read events without a name alone.
+    // Clients of MCP only read events without a name.
     error_event: None,
     has_names_alone_on_5xx: true,
     reads: &KnownFields { of_body: Some(&["jsonrpc", "id", "error"]), of_error: &["code", "message", "data"] },
@@ -41,10 +42,10 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {
     let id = out.call.and_then(|call| call.id.as_deref()).unwrap_or("null");
-    written(out, id, &number(out).to_string())
+    write_body(out, id, &number(out).to_string())
 }
 
-fn written(out: &Outgoing<'_>, id: &str, number: &str) -> Vec<u8> {
+fn write_body(out: &Outgoing<'_>, id: &str, number: &str) -> Vec<u8> {
     let error = Writer::new(2 * out.size()).raw("code", number).text("message", out.message).raw("data", data(out));
     Writer::new(2 * out.size()).text("jsonrpc", "2.0").raw("id", id).raw("error", error.close()).close()
 }
@@ -56,10 +57,10 @@ fn data(out: &Outgoing<'_>) -> Vec<u8> {
     out.advice.docs.iter().fold(data, |data, docs| data.text("docs", &docs.text())).close()
 }
 
-/// The error's number. A request body that is not JSON gets `-32700` if no more precise number is known.
+/// The error's number. If the request's body is not JSON, `-32700` takes the place of a more general number.
 fn number(out: &Outgoing<'_>) -> i32 {
     let number = match out.canonical.is_foreign() {
-        // A code that is known by name alone has no status.
+        // A code of which only the name is known has no number: the status decides.
         true if out.status.is_server_error() => INTERNAL_ERROR,
         true => INVALID_REQUEST,
         false => out.canonical.jsonrpc(),
@@ -70,14 +71,14 @@ fn number(out: &Outgoing<'_>) -> i32 {
     }
 }
 
-/// A received error keeps its number, its id and its data; on a 5xx its number and id alone.
+/// Rewrites a received error. It keeps its number, its id and its data; on a 5xx only the number and the id.
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
     if !kept.whole {
         let id = kept.body.raw("id").filter(|id| is_name(id) || id.get() == "null").map(|id| id.get());
         let id = id.or_else(|| out.call?.id.as_deref()).unwrap_or("null");
         let number = error.number("code").map_or_else(|| number(out).to_string(), str::to_owned);
-        return written(&Outgoing { details: None, ..*out }, id, &number);
+        return write_body(&Outgoing { details: None, ..*out }, id, &number);
     }
     let mut set = vec![("message", quoted(out.message))];
     if error.number("code").is_none() {
@@ -85,37 +86,37 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     }
     match error.object("data") {
         Some(data) if data.string("request_id").is_some() => {
-            set.push(("data", readdressed(&data, out.request_id, out.advice)));
+            set.push(("data", data_with_our_id(&data, out.request_id, out.advice)));
         }
         None if !error.has("data") => set.push(("data", self::data(out))),
         _ => {}
     }
-    let error = with_members(&error, &set, |_, _| true);
-    with_members(&kept.body, &[("error", error)], |_, _| true)
+    let error = with_fields(&error, &set, |_, _| true);
+    with_fields(&kept.body, &[("error", error)], |_, _| true)
 }
 
-/// The data of a layer inside, with this layer's id and advice (E7).
-fn readdressed(data: &Object<'_>, request_id: &str, advice: &WrittenAdvice<'_>) -> Vec<u8> {
+/// The data that an inner layer wrote, with this layer's id and advice (E7).
+fn data_with_our_id(data: &Object<'_>, request_id: &str, advice: &WrittenAdvice<'_>) -> Vec<u8> {
     let mut set = vec![("request_id", quoted(request_id))];
     set.extend(advice.retry.map(|retry| ("retry", quoted(retry))));
     set.extend(advice.docs.map(|docs| ("docs", quoted(&docs.text()))));
-    with_members(data, &set, |_, _| true)
+    with_fields(data, &set, |_, _| true)
 }
 
-/// Whether a layer has written a body: its data have a code and an id.
+/// Whether a layer wrote the body: its data have a code and an id.
 pub(crate) fn is_layers(body: &[u8]) -> bool {
     let data = Object::of_body(body).and_then(|body| body.object("error")?.object("data"));
     let is_code = |data: &Object<'_>| data.string("code").is_some_and(|code| is_well_formed(code.as_bytes()));
     data.is_some_and(|data| is_code(&data) && data.string("request_id").is_some())
 }
 
-/// A body that a layer has written, with another id and the outer advice (E7, E10).
+/// A body that a layer wrote, with the id and the advice of the outer layer (E7, E10).
 pub(crate) fn with_id(body: &[u8], request_id: &str, advice: &WrittenAdvice<'_>) -> Vec<u8> {
     let replaced = Object::of_body(body).and_then(|body| {
         let error = body.object("error")?;
-        let data = readdressed(&error.object("data")?, request_id, advice);
-        let error = with_members(&error, &[("data", data)], |_, _| true);
-        Some(with_members(&body, &[("error", error)], |_, _| true))
+        let data = data_with_our_id(&error.object("data")?, request_id, advice);
+        let error = with_fields(&error, &[("data", data)], |_, _| true);
+        Some(with_fields(&body, &[("error", error)], |_, _| true))
     });
     replaced.unwrap_or_else(|| body.to_vec())
 }

@@ -1,4 +1,4 @@
-//! The JSON-RPC call in a request's body, as far as the body was seen (rule R10).
+//! The JSON-RPC call in the body of a request, of which perhaps only the beginning was seen (rule R10).
 
 use std::borrow::Cow;
 
@@ -7,28 +7,28 @@ use serde::de::IgnoredAny;
 use super::charset;
 use crate::syntax::end_of_quoted;
 
-/// The longest id that an error repeats, in bytes: no client has longer ones.
+/// The longest id, in bytes, that an error repeats: real clients have shorter ids.
 const MAX_ID: usize = 256;
 
-/// The facts about a call that its error needs.
+/// What an error must know about the call.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct JsonRpcCall {
     /// The id of a single call, byte for byte: a string or a number.
     pub(crate) id: Option<Box<str>>,
-    /// The body was seen whole, and is not JSON.
+    /// The whole body was seen, and it is not JSON.
     pub(crate) is_malformed: bool,
 }
 
 impl JsonRpcCall {
-    /// Reads the body, or its first part.
+    /// Reads the call from the body, or from the part of it that was seen.
     pub(crate) fn parse(seen: &[u8], is_whole: bool) -> Self {
         let seen = seen.strip_prefix("\u{feff}".as_bytes()).unwrap_or(seen);
-        // A body that does not begin as text is compressed: it may be JSON after all.
+        // A body that begins with a control character is compressed, so it may contain JSON after all.
         let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
         let is_text = seen.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b' '..=b'~'))
             && !seen.iter().take(64).any(is_control);
         let parses = |body: &[u8]| serde_json::from_slice::<IgnoredAny>(body).is_ok();
-        // Python's parser reads `NaN`, too.
+        // Python's JSON parser accepts `NaN`, too.
         let is_lenient = || charset::lenient(seen).is_some_and(|body| parses(&body));
         let is_json = || str::from_utf8(seen).is_ok() && (parses(seen) || is_lenient());
         if is_text && is_whole && !is_json() {
@@ -38,7 +38,7 @@ impl JsonRpcCall {
     }
 }
 
-/// The fields of an object that may be cut anywhere.
+/// Iterates over the fields of an object whose text may be cut off anywhere.
 struct Fields<'a> {
     rest: &'a [u8],
     is_whole: bool,
@@ -59,7 +59,7 @@ impl<'a> Fields<'a> {
         is_id.then(|| id.into())
     }
 
-    /// The next field; `None` at the end, at a cut, and at what is no field.
+    /// The next field; `None` at the end of the object, where the text is cut off, and if there is no field.
     fn next(&mut self) -> Option<(Cow<'a, str>, &'a [u8])> {
         let name = self.value()?;
         self.take(b':')?;
@@ -75,8 +75,8 @@ impl<'a> Fields<'a> {
         Some(())
     }
 
-    /// The next value. `None` if the text may be cut within it: a bracket is still open, or nothing follows a number or a
-    /// word.
+    /// The next value; `None` if it may go on behind the text: a bracket is still open, or nothing follows a number or
+    /// a word.
     fn value(&mut self) -> Option<&'a [u8]> {
         let text = self.rest.trim_ascii_start();
         let (mut at, mut depth) = (0, 0_usize);
@@ -97,7 +97,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Where a number or a word ends; `None` where it may go on.
+/// Where a number or a word ends; `None` if the text ends first.
 fn end_of_word(text: &[u8]) -> Option<usize> {
     text.iter().position(|byte| matches!(byte, b',' | b':' | b'}' | b']') || byte.is_ascii_whitespace())
 }

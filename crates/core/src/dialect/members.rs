@@ -8,25 +8,25 @@ use super::json::Object;
 use super::parsed_error::{Body, ParsedError};
 use super::problem;
 
-/// The head states their values already.
-const OF_THE_STATUS: [&str; 4] = ["status", "statusCode", "status_code", "success"];
+/// Fields that repeat what the head states.
+const STATUS_FIELDS: [&str; 4] = ["status", "statusCode", "status_code", "success"];
 
-/// A body's fields, and which of them its shape reads.
+/// The fields of a body, and the names of those that its shape reads.
 pub(crate) struct Members<'a> {
     body: Object<'a>,
     error: Option<Object<'a>>,
     reads: &'static KnownFields,
-    /// The parts of the body that were read without a shape (R2).
+    /// The parts of the body from which the general rule for bodies without a known shape (R2) took something.
     sources: [Option<&'a str>; 3],
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn unread(body: Body<'a, '_>, reads: &'static KnownFields) -> Self {
+    pub(super) fn of_known_shape(body: Body<'a, '_>, reads: &'static KnownFields) -> Self {
         Self { body: body.object, error: body.error, reads, sources: [None; 3] }
     }
 
-    /// The fields of a body in no dialect, whose error is another object inside it, or none.
-    pub(super) fn of_undescribed(
+    /// The fields of a body in no known shape. Its error may be another object inside it.
+    pub(super) fn of_unknown_shape(
         body: Body<'a, '_>,
         error: Option<&'a str>,
         sources: [Option<&'a str>; 3],
@@ -40,22 +40,22 @@ impl<'a> Members<'a> {
         self.body.raw("type")
     }
 
-    /// Whether any field is left that nothing reads: most errors have none.
-    pub(crate) fn are_left(&self, parsed: Option<&ParsedError<'_>>) -> bool {
+    /// Whether the body has any field that nothing reads; most errors have none.
+    pub(crate) fn has_unread(&self, parsed: Option<&ParsedError<'_>>) -> bool {
         let mut left = false;
-        self.each_left(parsed, &mut |_, _| left = true);
+        self.visit_unread(parsed, &mut |_, _| left = true);
         left
     }
 
-    /// Each field that nothing reads, those of the error first: they are more informative.
-    pub(crate) fn each_left<'s>(
+    /// Visits each field that nothing reads. The fields of the error come first, because they tell more.
+    pub(crate) fn visit_unread<'s>(
         &'s self,
         parsed: Option<&ParsedError<'_>>,
         take: &mut impl FnMut(&'s str, &'a RawValue),
     ) {
         let Some(of_body) = self.reads.of_body else { return };
         let of_error = self.reads.of_error;
-        // Where a shape reads nothing of it, an object under `error` is a field like any other.
+        // If the shape reads nothing under `error`, an object there is a field like any other.
         let is_undescribed = self.sources.iter().any(Option::is_some);
         if let Some(error) = self.error.as_ref().filter(|_| is_undescribed || !of_error.is_empty()) {
             self.each(error, of_error, parsed, take);
@@ -74,7 +74,7 @@ impl<'a> Members<'a> {
         let sources = || self.sources.iter().chain([&source]).flatten();
         for (name, value) in object.members() {
             let is_read = || sources().any(|source| is_within(source, value.get()) || is_within(value.get(), source));
-            if !read.contains(&name) && !OF_THE_STATUS.contains(&name) && !is_read() {
+            if !read.contains(&name) && !STATUS_FIELDS.contains(&name) && !is_read() {
                 take(name, value);
             }
         }

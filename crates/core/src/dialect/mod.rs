@@ -1,11 +1,11 @@
 //! The shapes in which services report errors (rule R2).
 //!
-//! [`read`] parses a body of any shape: the canonical envelope first, then the protocols that keep their own shape
-//! (R10), then the foreign shapes, then plain text. A shape that can be written is a [`DialectSpec`]: a constant in its
-//! own file, and a row in `table.rs`. `foreign.rs` tries them in the order of the rows.
+//! [`read`] parses a body of any shape. It tries the canonical envelope first, then the protocols that keep their own
+//! shape (R10), then the foreign shapes, then plain text. A shape that can be written is a [`DialectSpec`]: a constant
+//! in its own file, with a row in `table.rs`. `foreign.rs` tries the shapes in the order of those rows.
 //!
-//! Nothing is decided here: `classify` chooses the code and the parts of the body that a client may read, and `outward`
-//! how they are written on a route.
+//! This module decides nothing. `classify` chooses the code, and the parts of the body that a client may get. `outward`
+//! chooses how to write them on a route.
 
 mod anthropic;
 pub(crate) mod charset;
@@ -61,40 +61,41 @@ use protocol::{Protocol, ProtocolType};
 pub use table::{Dialect, DialectName, Shape};
 use tree::{Node, Tree};
 
-/// The codes and shapes that a policy defines for bodies.
+/// The codes and shapes of the policy that matter for reading a body.
 #[derive(Clone, Copy)]
 pub(crate) struct Readable<'k> {
     pub(crate) codes: &'k CodeSet,
-    /// The policy's own shapes, in the order of reading (R15).
+    /// The policy's own shapes, in the order in which they are tried (R15).
     pub(crate) shapes: &'k [CustomShape],
     /// The client's dialect.
     pub(crate) dialect: Dialect,
 }
 
-/// Reads a whole body of a [declared media type](declared_type): JSON where the type lets it be JSON, else a text (R2).
+/// Reads a whole body with its [declared media type](declared_type). It is read as JSON if the type allows that, else
+/// as a text (R2).
 ///
-/// On a 400 or 422 frameworks' lists of issues and sentences are read as well (R13).
+/// On a 400 or 422, the issue lists and sentences of frameworks are read as well (R13).
 pub(crate) fn read<'a>(
     media_type: Option<&[u8]>,
     body: &'a [u8],
-    known: &Readable<'_>,
+    readable: &Readable<'_>,
     status: StatusCode,
 ) -> ParsedBody<'a> {
     let Some(text) = utf8_text(body) else { return ParsedBody::Nothing };
     let named = media_type.and_then(ProtocolType::new);
-    // A body that is not the protocol's has no type (R10).
+    // A body that is not in its media type's protocol is read as if no type were declared (R10).
     let media_type = media_type.filter(|_| named.is_none());
     let kind = TextKind::from_type(media_type);
     match text.as_bytes().first() {
         Some(b'{') if kind.may_be_json() => match Object::parse(text) {
-            Some(object) => read_object(Body::new(media_type, object), known, status, named),
+            Some(object) => read_object(Body::new(media_type, object), readable, status, named),
             None => ParsedBody::Nothing,
         },
-        Some(b'[') if kind.may_be_json() => read_array(media_type, text, known, status, named),
+        Some(b'[') if kind.may_be_json() => read_array(media_type, text, readable, status, named),
         first => match (json_text(kind, text), named.and_then(|named| named.of_text(text))) {
             (Some(text), _) => read_text(text, status, true),
             (None, Some(protocol)) => ParsedBody::Protocol(protocol),
-            // A body that begins like JSON, but is not JSON, was cut or is a page's script.
+            // A body that begins like JSON, but is not JSON, was cut off, or is the script of a page.
             _ if matches!(first, None | Some(b'{' | b'[')) => ParsedBody::Nothing,
             _ if kind.is_text(text) && !(kind == TextKind::Json && json::is_scalar(text)) => {
                 read_text(Cow::Borrowed(text), status, false)
@@ -104,8 +105,8 @@ pub(crate) fn read<'a>(
     }
 }
 
-/// The text of a body under `text/plain` that is not empty, and does not begin like JSON: [`read`] reads nothing else in
-/// it.
+/// The text of a `text/plain` body that is not empty and does not begin like JSON. [`read`] finds nothing else in such
+/// a body.
 #[inline]
 pub(crate) fn plain_text<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<&'b str> {
     let begins_as_text = |body: &[u8]| !matches!(body.first(), None | Some(b'{' | b'['));
@@ -114,22 +115,22 @@ pub(crate) fn plain_text<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<&'b 
     text.filter(|text| begins_as_text(text.as_bytes()))
 }
 
-/// A body that is one JSON string.
+/// The text in a body that consists of one JSON string.
 fn json_text(kind: TextKind, text: &str) -> Option<Cow<'_, str>> {
     if text.starts_with('"') && kind.is_any_json() { json::string_of_text(text) } else { None }
 }
 
 const PLAIN_TEXT: &[u8] = b"text/plain";
 
-/// The meaning of a media type for a body (R2, R3).
+/// How to read a body, as far as its media type shows (R2, R3).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TextKind {
     Json,
-    /// `text/plain`: an object or an array is JSON all the same.
+    /// `text/plain`: a text, but an object or an array is still read as JSON.
     Plain,
-    /// `text/html`, or no type: frameworks send lines of text under them, and JSON.
+    /// `text/html`, or no type: frameworks send both lines of text and JSON under it.
     Unclear,
-    /// `application/octet-stream`, which is no text.
+    /// `application/octet-stream`: never a text.
     Bytes,
     Other,
 }
@@ -147,7 +148,7 @@ impl TextKind {
         } else if is(b"text/html")
             || media_type.get(..16).is_some_and(|it| it.eq_ignore_ascii_case(b"application/grpc"))
         {
-            // tonic-web sets a type of gRPC-Web's on whatever it passes.
+            // tonic-web sets a gRPC-Web type on every response that it passes on.
             Self::Unclear
         } else if is(b"application/octet-stream") {
             Self::Bytes
@@ -164,7 +165,7 @@ impl TextKind {
         matches!(self, Self::Json | Self::Unclear | Self::Bytes)
     }
 
-    /// Whether it is a line for people.
+    /// Whether a text of this type is a line for people.
     fn is_text(self, text: &str) -> bool {
         match self {
             Self::Plain | Self::Json => true,
@@ -174,7 +175,7 @@ impl TextKind {
     }
 }
 
-/// Reads a line of text, whatever it begins with.
+/// Reads a line as a text, even if it begins like JSON.
 #[cfg(feature = "redact")]
 pub(crate) fn read_line(body: &[u8], status: StatusCode) -> ParsedBody<'_> {
     utf8_text(body).map_or(ParsedBody::Nothing, |text| read_text(Cow::Borrowed(text), status, false))
@@ -185,11 +186,12 @@ fn read_text<'a>(text: Cow<'a, str>, status: StatusCode, is_json: bool) -> Parse
     ParsedBody::Foreign(Foreign { shape: Shape::PlainText, parsed, members: None })
 }
 
-/// An array of one object is that object, unless it names a place: then it is a list of one issue (R2).
+/// Reads an array. An array of one object is read as that object, unless the object names a place: then it is a list of
+/// one issue (R2).
 fn read_array<'a>(
     media_type: Option<&[u8]>,
     text: &'a str,
-    known: &Readable<'_>,
+    readable: &Readable<'_>,
     status: StatusCode,
     named: Option<ProtocolType>,
 ) -> ParsedBody<'a> {
@@ -197,7 +199,7 @@ fn read_array<'a>(
     if let Some(protocol) = named.and_then(ProtocolType::of_json).or_else(|| protocol::detect_batch(text)) {
         return ParsedBody::Protocol(protocol);
     }
-    if let Some(foreign) = foreign::read_custom_array(&elements, known.shapes) {
+    if let Some(foreign) = foreign::read_custom_array(&elements, readable.shapes) {
         return ParsedBody::Foreign(foreign);
     }
     let only = if let [only] = &elements[..] { Some(*only) } else { None };
@@ -212,46 +214,47 @@ fn read_array<'a>(
         return ParsedBody::Foreign(Foreign { shape: Shape::Issues, parsed, members: None });
     }
     match only.and_then(|only| Object::parse(only.get())) {
-        Some(object) => foreign::read(Body::new(media_type, object), known.shapes, status),
+        Some(object) => foreign::read(Body::new(media_type, object), readable.shapes, status),
         None => ParsedBody::Nothing,
     }
 }
 
 fn read_object<'a>(
     body: Body<'a, '_>,
-    known: &Readable<'_>,
+    readable: &Readable<'_>,
     status: StatusCode,
     named: Option<ProtocolType>,
 ) -> ParsedBody<'a> {
-    if let Some(envelope) = standard::read(&body, known.codes) {
+    if let Some(envelope) = standard::read(&body, readable.codes) {
         ParsedBody::Envelope(envelope)
-    } else if let Some(protocol) = named.and_then(ProtocolType::of_json).or_else(|| protocol_of(&body, known)) {
+    } else if let Some(protocol) = named.and_then(ProtocolType::of_json).or_else(|| protocol_of(&body, readable)) {
         ParsedBody::Protocol(protocol)
     } else {
-        foreign::read(body, known.shapes, status)
+        foreign::read(body, readable.shapes, status)
     }
 }
 
-/// The protocol of a body. On a route whose dialect is JSON-RPC, a JSON-RPC error counts as an ordinary error: `None`.
-fn protocol_of(body: &Body<'_, '_>, known: &Readable<'_>) -> Option<Protocol> {
-    let is_own_dialect = |protocol| protocol == Protocol::JsonRpc && known.dialect == Dialect::JsonRpc;
-    // A response with neither a result nor a well-formed error is one of the dialect's, too: its clients need an error.
+/// The protocol of a body. `None` also for a JSON-RPC error on a route whose dialect is JSON-RPC, where it is an
+/// ordinary error.
+fn protocol_of(body: &Body<'_, '_>, readable: &Readable<'_>) -> Option<Protocol> {
+    let is_own_dialect = |protocol| protocol == Protocol::JsonRpc && readable.dialect == Dialect::JsonRpc;
+    // A response with neither a result nor a valid error counts as an error as well, because the client needs one.
     let is_ordinary_error = |protocol| is_own_dialect(protocol) && !body.object.has("result");
     protocol::detect(body).filter(|protocol| !is_ordinary_error(*protocol))
 }
 
-/// Parses a body that is known to be a protocol's, for `protocols = "rewrite"` (R10).
-pub(crate) fn read_rewritten<'a>(body: &'a [u8], known: &Readable<'_>, status: StatusCode) -> Option<Foreign<'a>> {
+/// Parses the body of a protocol like any other error, because of `protocols = "rewrite"` (R10).
+pub(crate) fn read_rewritten<'a>(body: &'a [u8], readable: &Readable<'_>, status: StatusCode) -> Option<Foreign<'a>> {
     let text = utf8_text(body)?;
-    // The first error of a tRPC batch stands for the batch.
+    // A tRPC batch is represented by its first error.
     let first = json::array(text).and_then(|batch| Some(batch.first()?.get()));
-    match foreign::read(Body::new(None, Object::parse(first.unwrap_or(text))?), known.shapes, status) {
+    match foreign::read(Body::new(None, Object::parse(first.unwrap_or(text))?), readable.shapes, status) {
         ParsedBody::Foreign(foreign) => Some(foreign),
         _ => None,
     }
 }
 
-/// The type and subtype of a body; `None` if none is declared, and empty if it is not clear.
+/// The type and subtype of a body. `None` if no type is declared; empty if there are several.
 pub(crate) fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
     match fields::at_most_one(headers, &CONTENT_TYPE) {
         Some(value) => value.map(without_parameters),
@@ -259,14 +262,14 @@ pub(crate) fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
     }
 }
 
-/// The type and subtype of a body, without parameters; `None` if none or two are declared.
+/// The type and subtype of a body, without parameters; `None` if none or several are declared.
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<&str> {
     str::from_utf8(essence(headers)?).ok()
 }
 
-/// The media type, which may have any bytes.
+/// The type and subtype as bytes, which need not be valid text.
 pub(crate) fn essence(headers: &HeaderMap) -> Option<&[u8]> {
-    fields::only(headers, &CONTENT_TYPE).map(without_parameters)
+    fields::single_value(headers, &CONTENT_TYPE).map(without_parameters)
 }
 
 fn without_parameters(value: &HeaderValue) -> &[u8] {

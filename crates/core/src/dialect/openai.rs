@@ -1,7 +1,7 @@
 //! OpenAI's `{"error":{"message","type","param","code"}}`.
 //!
-//! Its `type` adds little to the status, its `code` names what happened, its `param` the wrong parameter. Clients
-//! decide by `code` and `type`.
+//! Its `type` states little more than the status. Its `code` names what happened, and its `param` the wrong parameter.
+//! Clients decide by `code` and `type`.
 
 use std::borrow::Cow;
 
@@ -10,15 +10,15 @@ use http::StatusCode;
 use super::error_object;
 use super::form::{DialectSpec, KnownFields};
 use super::issues::written;
-use super::json::{Object, Writer, quoted, with_members};
+use super::json::{Object, Writer, quoted, with_fields};
 use super::outgoing::{Outgoing, PreservedBody, is_name};
 use super::parsed_error::{Body, DialectCode, ParsedError};
 use super::place::Place;
 use crate::code::ErrorCode;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
-    own,
-    // Its clients recognise an error by its field, and skip events with a name.
+    meaning,
+    // Clients recognise an error by its field `error`, and skip events with a name.
     error_event: None,
     has_issues: false,
     takes_fields: true,
@@ -28,7 +28,7 @@ pub(super) const FORM: DialectSpec = DialectSpec {
     ..DialectSpec::new("openai", read, write, rewrite_in_place)
 };
 
-/// The last event of OpenAI's Responses.
+/// The last event of a stream of OpenAI's Responses.
 fn typed_event(body: &[u8], number: u64) -> Option<Vec<u8>> {
     let error = Object::of_body(body)?.object("error")?;
     let json = |name| error.raw(name).map_or("null", |raw| raw.get());
@@ -41,8 +41,8 @@ const INVALID_REQUEST: &str = "invalid_request_error";
 const AUTHENTICATION: &str = "authentication_error";
 const SERVER: &str = "server_error";
 
-/// The meaning of the dialect's own names: a code, or the status alone.
-fn own(name: &str) -> DialectCode {
+/// What a name of the dialect means: one code, or only the status.
+fn meaning(name: &str) -> DialectCode {
     match name {
         "rate_limit_exceeded" => DialectCode::Code(ErrorCode::RATE_LIMITED),
         "insufficient_quota" => DialectCode::Code(ErrorCode::PAYMENT_REQUIRED),
@@ -51,7 +51,7 @@ fn own(name: &str) -> DialectCode {
     }
 }
 
-/// The dialect's name for a code, if it has one.
+/// The name that the dialect itself has for a code.
 fn name(code: &ErrorCode) -> Option<&'static str> {
     (*code == ErrorCode::RATE_LIMITED).then_some("rate_limit_exceeded")
 }
@@ -64,15 +64,15 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
         return None;
     }
     let mut parsed = error_object::parse(error);
-    parsed.own = match parsed.code.as_deref().map_or(DialectCode::Unknown, own) {
-        DialectCode::Unknown => own(&kind),
+    parsed.meaning = match parsed.code.as_deref().map_or(DialectCode::Unknown, meaning) {
+        DialectCode::Unknown => meaning(&kind),
         known => known,
     };
-    // Some servers repeat the status as the code.
+    // Some servers use the status as the code.
     let is_status = |code: &str| matches!(code.as_bytes(), [b'4' | b'5', _, _]);
     parsed.code = parsed.code.filter(|code| error.words("code").is_some() || !is_status(code)).or(Some(kind));
     if let Some(place) = error.words("param").and_then(|param| Place::of_parameter(&param)) {
-        parsed.issues = Some(Cow::Owned(written::of_place(&place, &message)));
+        parsed.issues = Some(Cow::Owned(written::list_of_one_issue(&place, &message)));
     }
     Some(parsed)
 }
@@ -96,8 +96,8 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     if !error.raw("code").is_some_and(|code| stays("code", code)) {
         set.push(("code", quoted(out.code)));
     }
-    let error = with_members(&error, &set, stays);
-    with_members(&kept.body, &[("error", error)], |_, _| kept.whole)
+    let error = with_fields(&error, &set, stays);
+    with_fields(&kept.body, &[("error", error)], |_, _| kept.whole)
 }
 
 fn kind(status: StatusCode) -> &'static str {
@@ -164,7 +164,7 @@ mod tests {
             (r#"{"message":"m","type":"invalid_request_error","code":"no_model"}"#, "no_model", DialectCode::ByStatus),
         ] {
             let parsed = reading(error).unwrap();
-            assert_eq!((parsed.code.as_deref(), &parsed.own), (Some(code), &own), "{error}");
+            assert_eq!((parsed.code.as_deref(), &parsed.meaning), (Some(code), &own), "{error}");
         }
         for other in [r#"{"message":"m","type":"x"}"#, r#"{"message":"m","code":"x"}"#, r#"{"type":"x","code":"y"}"#] {
             assert!(reading(other).is_none(), "{other}");

@@ -1,4 +1,4 @@
-//! An error on its way out, in whichever dialect its route has (rules R2, R12).
+//! An error as it is to be written, in any dialect (rules R2, R12).
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -11,27 +11,27 @@ use super::json_rpc_call::JsonRpcCall;
 use crate::code::ErrorCode;
 pub(crate) use crate::code::is_identifier;
 
-/// Everything that some dialect writes of an error.
+/// Everything that a dialect may write about an error.
 pub(crate) struct Outgoing<'a> {
     pub(crate) status: StatusCode,
     pub(crate) canonical: &'a ErrorCode,
-    /// The code as the dialect has it (R12).
+    /// The code in the spelling of the dialect (R12).
     pub(crate) code: &'a str,
-    /// The message in the form of E2.
+    /// The message: one printable line of limited length (E2).
     pub(crate) message: &'a str,
-    /// JSON text.
+    /// The details as JSON text.
     pub(crate) details: Option<&'a str>,
-    /// The fields of a body of another shape that the policy keeps (R12): a JSON object.
+    /// A JSON object with the fields that the policy keeps of a body in another shape (R12).
     pub(crate) kept: Option<&'a str>,
     pub(crate) request_id: &'a str,
     /// When the request began.
     pub(crate) now: SystemTime,
-    /// The domain that the policy gives to reasons.
+    /// The domain that the policy sets for the reasons of Google's errors.
     pub(crate) domain: &'a str,
-    /// How long the client should wait, as the head states.
+    /// How long the client should wait, as the head also states.
     pub(crate) retry_after: Option<Duration>,
     pub(crate) advice: &'a WrittenAdvice<'a>,
-    /// The call in the request's body (R10).
+    /// The JSON-RPC call in the request's body (R10).
     pub(crate) call: Option<&'a JsonRpcCall>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct WrittenAdvice<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Docs<'a> {
     Address(&'a str),
-    /// The code stands between these pieces, none of which has a character that JSON escapes.
+    /// The address consists of these pieces, with the code between them. None has a character that JSON escapes.
     OfCode {
         pieces: &'a [Box<str>],
         code: &'a str,
@@ -61,7 +61,7 @@ impl<'a> Docs<'a> {
         }
     }
 
-    /// The length of the address in JSON, without its quotes, where nothing is escaped.
+    /// The length of the address as a JSON string without quotes: nothing in it needs escaping.
     pub(crate) fn len(self) -> usize {
         match self {
             Self::Address(address) => address.len(),
@@ -71,7 +71,7 @@ impl<'a> Docs<'a> {
         }
     }
 
-    /// Writes the address as a JSON string, without making a text of it.
+    /// Writes the address as a JSON string, without joining its parts first.
     pub(crate) fn push_to(self, json: &mut Vec<u8>) {
         match self {
             Self::Address(address) => push_string(json, address),
@@ -89,24 +89,24 @@ impl<'a> Docs<'a> {
     }
 }
 
-/// An inner body that already is in the route's dialect.
+/// An inner body that already is in the dialect of the route.
 pub(crate) struct PreservedBody<'a> {
     pub(crate) body: Object<'a>,
-    /// Whether the body's fields pass; its names pass in any case (R3).
+    /// Whether the body's fields may pass. Its names may pass in any case (R3).
     pub(crate) whole: bool,
-    /// The inner status was a 5xx.
+    /// The service sent a 5xx.
     pub(crate) failed: bool,
-    /// The client requested it: code, details and id are the layer's (R11).
+    /// The client chose the dialect, so the layer sets code, details and id (R11).
     pub(crate) negotiated: bool,
 }
 
 impl<'a> Outgoing<'a> {
-    /// About how long the body is.
+    /// About how many bytes the body will have.
     pub(super) fn size(&self) -> usize {
         192 + self.message.len() + self.details.map_or(0, str::len)
     }
 
-    /// The status's phrase; for a status without one, the code's text.
+    /// The phrase of the status; for a status without one, the text of the code.
     pub(crate) fn title(&self) -> &'a str {
         self.status.canonical_reason().unwrap_or_else(|| self.canonical.default_message())
     }
@@ -125,25 +125,27 @@ impl<'a> Outgoing<'a> {
 }
 
 impl PreservedBody<'_> {
-    /// Whether an error object of the body keeps its own code (R12). It must be a name: a sentence or an object is no code.
+    /// Whether an error object in the body keeps its code (R12). The code must be a name: a sentence or an object is
+    /// not one.
     pub(super) fn keeps_code(&self, of: &Object<'_>) -> bool {
         let has_words = || self.whole && of.words("code").is_some();
         !self.negotiated && (of.raw("code").is_some_and(is_name) || has_words())
     }
 }
 
-/// Whether a field is a name that may pass where texts may not: it has the form of E9, or is a number.
+/// Whether a value is a name, which may pass even if texts may not: it has the form of a code (E9), or is a number.
 pub(super) fn is_name(value: &RawValue) -> bool {
     json::is_number(value) || json::string(value).is_some_and(|name| is_identifier(&name))
 }
 
-/// The form of a service's code that a client gets next to the canonical one (E9): `[A-Za-z0-9_.:/-]{1,64}`.
+/// Whether a service's code has the form in which clients may get it next to the canonical code (E9):
+/// `[A-Za-z0-9_.:/-]{1,64}`.
 pub(crate) fn is_upstream_code(code: &str) -> bool {
     (1..=64).contains(&code.len())
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'/' | b'-'))
 }
 
-/// A JSON array of these values.
+/// Writes these values as a JSON array.
 pub(super) fn list(values: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
     let mut json = vec![b'['];
     for value in values {
@@ -156,9 +158,9 @@ pub(super) fn list(values: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<u8
     json
 }
 
-/// RFC 3339, in UTC, with milliseconds.
+/// The end of the year 9999: RFC 3339 has no later time. A time before the epoch is written as the epoch.
 pub(super) fn timestamp(at: SystemTime) -> String {
-    // The last instant of the year 9999: RFC 3339 has no later one, nor one before the epoch here.
+    // The end of the year 9999: RFC 3339 cannot write a later time. Earlier than the epoch is not written either.
     const LAST: Duration = Duration::from_millis(253_402_300_799_999);
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LAST);
     humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()

@@ -7,11 +7,11 @@ use super::json::Object;
 use crate::code::ErrorCode;
 pub(crate) use crate::framework_text::ClientMessage;
 
-/// A JSON object that came as the body of an error.
+/// A JSON object that is the body of an error.
 pub(crate) struct Body<'a, 'm> {
     pub(crate) media_type: Option<&'m [u8]>,
     pub(crate) object: Object<'a>,
-    /// Its field `error`, if that is an object: half of the shapes have one.
+    /// Its field `error`, if that is an object: half of the shapes have this field.
     pub(crate) error: Option<Object<'a>>,
 }
 
@@ -22,41 +22,41 @@ impl<'a, 'm> Body<'a, 'm> {
     }
 }
 
-/// Reads a body of one shape; `None` where it has another.
+/// Reads a body of one shape; returns `None` if the body has another shape.
 pub(super) type ReadFn = for<'a> fn(&Body<'a, '_>) -> Option<ParsedError<'a>>;
 
-/// The parsed contents of such a body.
+/// What was read from the body.
 pub(crate) struct ParsedError<'a> {
     pub(crate) code: Option<Cow<'a, str>>,
-    /// A less specific name, for an unknown code.
+    /// A more general name for the error, in case the code is unknown.
     pub(crate) wider: Option<Cow<'a, str>>,
     pub(crate) message: Option<Cow<'a, str>>,
-    /// JSON text, byte for byte as it came.
+    /// JSON text, byte for byte as received.
     pub(crate) details: Option<Cow<'a, str>>,
-    /// The issues of a validation error as a JSON array (E8), where they are not in the details already.
+    /// The issues of a validation error as a JSON array (E8), if the details do not contain them already.
     pub(crate) issues: Option<Cow<'a, str>>,
-    /// How many issues the array leaves out (R4).
+    /// How many issues are missing from the array (R4).
     pub(crate) more_issues: usize,
-    /// The meaning of the dialect's own names.
-    pub(crate) own: DialectCode,
+    /// What the code means in the body's dialect.
+    pub(crate) meaning: DialectCode,
     /// The part of the message that a client may get (R13).
     pub(crate) client_message: ClientMessage,
-    /// The part of the body that the message was read from, and the one of the issues.
+    /// The parts of the body from which the message and the issues were read.
     pub(super) message_source: Option<&'a str>,
     pub(super) issues_source: Option<&'a str>,
 }
 
-/// The meaning of a name that a dialect defines itself (R2).
+/// What a name means that the dialect itself defines (R2).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum DialectCode {
-    /// The dialect does not define it.
+    /// The dialect does not define the name.
     Unknown,
     Code(ErrorCode),
-    /// The code of that name, which a policy's own shape gives it (R15).
+    /// The name stands for the code with this name: a shape of the policy defines it (R15).
     Named(Box<str>),
-    /// The name is a canonical code: layers write this shape, too (R15).
+    /// The name is a canonical code, because layers also write this shape (R15).
     Canonical,
-    /// The name adds nothing to the status, which decides.
+    /// The name only repeats the status, so the status decides.
     ByStatus,
 }
 
@@ -69,7 +69,7 @@ impl<'a> ParsedError<'a> {
             details: None,
             issues: None,
             more_issues: 0,
-            own: DialectCode::Unknown,
+            meaning: DialectCode::Unknown,
             client_message: ClientMessage::All,
             message_source: None,
             issues_source: None,
@@ -81,24 +81,24 @@ impl<'a> ParsedError<'a> {
         self.more_issues = list.more;
     }
 
-    /// Whether it has no code, no details and no issues.
+    /// Whether the error has only a message: no code, no details and no issues.
     pub(crate) fn is_text_alone(&self) -> bool {
         self.code.is_none() && self.details.is_none() && self.issues.is_none()
     }
 
-    /// The names of its code, the most specific first.
+    /// The names of the error's code, the most specific first.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.code.iter().chain(&self.wider).map(|name| &**name)
     }
 
-    /// Whether the body carries an issue list (E8).
+    /// Whether the body has an issue list (E8).
     pub(crate) fn has_issues(&self) -> bool {
         self.issues.is_some()
             || self.details.as_deref().is_some_and(issues::are_in)
             || self.details_as_issues().is_some()
     }
 
-    /// The list that the details are, with nothing around it.
+    /// The issue list, if the details consist of nothing else.
     pub(crate) fn details_as_issues(&self) -> Option<IssueList> {
         self.details.as_deref().and_then(issues::read_array)
     }

@@ -1,6 +1,7 @@
-//! Reason phrases of statuses: as a text they add nothing to the status, and as a code they are none (rules R2, R3, E9).
+//! Reason phrases of statuses. As a text or as a code, such a phrase adds nothing to the status (rules R2, R3, E9).
 
-/// The phrases of statuses of errors, present and former: a walk through the crate `http`'s costs thirty times as much.
+/// The phrases of error statuses, present and former. To search the crate `http` for them would take thirty times as
+/// long.
 const PHRASES: [&str; 45] = [
     "Bad Request",
     "Unauthorized",
@@ -49,12 +50,12 @@ const PHRASES: [&str; 45] = [
     "Network Authentication Required",
 ];
 
-/// Whether a text is the phrase of a status of an error, in any letter case.
+/// Whether a text is the phrase of an error status, in any letter case.
 pub(super) fn is_phrase(text: &str) -> bool {
     phrase_of(text).is_some()
 }
 
-/// Whether a text under the name of a code is such a phrase. A code that is spelled like one in another case is a code.
+/// Whether the text in a field for codes is such a phrase. If its letter case differs from the phrase's, it is a code.
 pub(crate) fn is_phrase_as_code(text: &str) -> bool {
     phrase_of(text).is_some_and(|phrase| phrase == text || text.contains(' '))
 }

@@ -3,27 +3,28 @@
 use std::borrow::Cow;
 
 use super::form::{DialectSpec, KnownFields};
-use super::json::{Writer, quoted, with_members};
+use super::json::{Writer, quoted, with_fields};
 use super::outgoing::{Docs, Outgoing, PreservedBody, is_name};
 use super::parsed_error::{Body, ParsedError};
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     media_type: MEDIA_TYPE,
     lists_issues: true,
-    // A title adds nothing to the status, or is the text; a type and an instance are the service's own addresses.
+    // A title repeats the status, or is the message. A type and an instance are addresses of the service itself.
     reads: &KnownFields::body(&["type", "title", "detail", "instance", "code", "details", "request_id", "message"]),
     ..DialectSpec::new("problem", read, write, rewrite_in_place)
 };
 
 const MEDIA_TYPE: &str = "application/problem+json";
 
-/// By its media type, or by its fields if the type is lost. An error object is more specific than either.
+/// Recognises the dialect by its media type, or by its fields if the type is lost. A body with an `error` object is in
+/// another dialect.
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
-    let typed = body.media_type.is_some_and(|it| it.eq_ignore_ascii_case(MEDIA_TYPE.as_bytes()));
-    let untold = body.error.is_none();
+    let has_type = body.media_type.is_some_and(|it| it.eq_ignore_ascii_case(MEDIA_TYPE.as_bytes()));
+    let has_error_object = body.error.is_some();
     let body = &body.object;
-    let shaped = body.string("title").is_some() && ["type", "detail"].into_iter().any(|name| body.has(name));
-    if !untold || !typed && !shaped {
+    let has_fields = body.string("title").is_some() && ["type", "detail"].into_iter().any(|name| body.has(name));
+    if has_error_object || !has_type && !has_fields {
         return None;
     }
     let message = ["detail", "message", "title"].into_iter().find_map(|name| body.words(name));
@@ -65,17 +66,17 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     if let Some(details) = out.details {
         set.push(("details", details.into()));
     }
-    with_members(&kept.body, &set, stays)
+    with_fields(&kept.body, &set, stays)
 }
 
 const BLANK: &str = "about:blank";
 
-/// The page of the code (E10), else no type.
+/// The documentation page of the code (E10); without one `about:blank`, RFC 9457's word for no type.
 fn type_of<'a>(out: &Outgoing<'a>) -> Cow<'a, str> {
     out.advice.docs.map_or(Cow::Borrowed(BLANK), Docs::text)
 }
 
-/// Whether a type adds something to the status, and is short enough for a detail (E9).
+/// Whether a `type` states more than the status does, and is short enough for the details (E9).
 pub(super) fn is_type(uri: &str) -> bool {
     const MAX_BYTES: usize = 256;
 

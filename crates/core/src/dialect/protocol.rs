@@ -1,10 +1,10 @@
-//! Protocols that keep their own shape (rule R10).
+//! The protocols whose errors keep their own shape (rule R10).
 //!
-//! A body's contents decide whether it is one of theirs. Its media type only adds which protocol a body may be that
-//! does not name one itself. Any other body under such a type is read as if it had none.
+//! The contents of a body decide whether it is in a protocol. The media type only decides between protocols if the body
+//! does not name its protocol. A body that is in no protocol is read as if it had no such type.
 //!
-//! On a 4xx it passes, without the stacks of its errors. On a 5xx its structure passes, with the catalogue's message in
-//! place of its texts. A body without such a place is rewritten like any other error.
+//! On a 4xx, the body passes without the stack traces of its errors. On a 5xx, its structure passes, with the
+//! catalogue's message in place of its texts. A body without a place for the message is rewritten like any other error.
 
 mod filter;
 mod oauth;
@@ -21,7 +21,7 @@ use super::trpc;
 pub(super) use oauth::read as read_oauth;
 use soap::SoapVersion;
 
-/// A protocol that keeps its shape.
+/// A protocol whose errors keep their shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     EventStream,
@@ -29,9 +29,9 @@ pub(crate) enum Protocol {
     GraphQl,
     JsonApi,
     JsonRpc,
-    /// RFC 6749 §5.2: it counts only on a request that is one of OAuth's.
+    /// RFC 6749 §5.2. An error only counts as OAuth's if the request has the form of a request to an OAuth server.
     OAuth {
-        /// Whether the error is one of RFC 7591, whose requests are JSON.
+        /// Whether the error is defined by RFC 7591, in which requests are JSON.
         is_registration: bool,
     },
     Orpc,
@@ -40,7 +40,7 @@ pub(crate) enum Protocol {
     Trpc,
 }
 
-/// A media type of a protocol.
+/// A media type that belongs to a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProtocolType {
     EventStream,
@@ -57,21 +57,21 @@ const TYPES: [(&str, ProtocolType); 6] = [
     (EVENT_STREAM, ProtocolType::EventStream),
 ];
 
-/// The name that RFC 7644 §3.12 gives to an error.
+/// The schema of errors in SCIM (RFC 7644 §3.12).
 const SCIM_ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
 impl ProtocolType {
-    /// The protocol whose type this is.
+    /// The protocol to which this media type belongs.
     pub(crate) fn new(media_type: &[u8]) -> Option<Self> {
         TYPES.iter().find(|(name, _)| media_type.eq_ignore_ascii_case(name.as_bytes())).map(|(_, named)| *named)
     }
 
-    /// The protocol of a JSON object or array under this type.
+    /// The protocol of a JSON object or array with this type.
     pub(crate) fn of_json(self) -> Option<Protocol> {
         if let Self::Json(protocol) = self { Some(protocol) } else { None }
     }
 
-    /// The protocol of a text under this type that is no JSON.
+    /// The protocol of a text with this type that is not JSON.
     pub(super) fn of_text(self, text: &str) -> Option<Protocol> {
         match self {
             Self::EventStream => event_stream::begins_with_field(text).then_some(Protocol::EventStream),
@@ -82,12 +82,12 @@ impl ProtocolType {
 }
 
 impl Protocol {
-    /// Whether `protocols = "rewrite"` rewrites its errors.
+    /// Whether `protocols = "rewrite"` also rewrites this protocol's errors.
     pub(crate) const fn is_rewritten(self) -> bool {
         matches!(self, Self::GraphQl | Self::JsonRpc | Self::OAuth { .. } | Self::Orpc | Self::Trpc)
     }
 
-    /// The word in its media types.
+    /// The word that this protocol's media types contain.
     pub(crate) const fn format(self) -> &'static str {
         match self {
             Self::Soap(_) => "xml",
@@ -96,8 +96,8 @@ impl Protocol {
         }
     }
 
-    /// The body of an error as its client gets it, with this message on a 5xx; `None` where it passes as it is (4xx), or has
-    /// no place for a message (5xx).
+    /// The body that the client gets, with this message on a 5xx. `None` if the body passes unchanged (4xx) or has no
+    /// place for a message (5xx).
     pub(crate) fn filtered(self, body: &[u8], status: StatusCode, message: &str) -> Option<Vec<u8>> {
         match self {
             Self::EventStream => None,
@@ -108,7 +108,7 @@ impl Protocol {
     }
 }
 
-/// Whether a body of this media type is gRPC's, whatever the request was.
+/// Whether this media type is gRPC's, regardless of what the request was.
 pub(crate) fn names_grpc(media_type: &[u8]) -> bool {
     const GRPC: &[u8] = b"application/grpc";
 
@@ -116,7 +116,7 @@ pub(crate) fn names_grpc(media_type: &[u8]) -> bool {
         && matches!(media_type.get(GRPC.len()), None | Some(b'+' | b'-'))
 }
 
-/// The protocol of a JSON object.
+/// The protocol that a JSON object is in.
 pub(super) fn detect(body: &Body<'_, '_>) -> Option<Protocol> {
     let object = &body.object;
     if is_json_rpc(object) {
@@ -136,7 +136,7 @@ pub(super) fn detect(body: &Body<'_, '_>) -> Option<Protocol> {
     }
 }
 
-/// The protocol of a JSON array: a batch, all of whose elements are the protocol's.
+/// The protocol of a JSON array, if it is a batch: all its elements are in that protocol.
 pub(super) fn detect_batch(text: &str) -> Option<Protocol> {
     let batch = json::array(text).filter(|batch| !batch.is_empty())?;
     let all = |is: fn(Object<'_>) -> bool| batch.iter().all(|it| Object::parse(it.get()).is_some_and(is));
@@ -151,12 +151,13 @@ pub(super) fn detect_batch(text: &str) -> Option<Protocol> {
     }
 }
 
-/// A response of JSON-RPC 2.0.
+/// Whether a body is a response of JSON-RPC 2.0.
 fn is_json_rpc(body: &Object<'_>) -> bool {
     body.string("jsonrpc").is_some_and(|version| version == "2.0")
 }
 
-/// oRPC's `{"json":{"defined","code","status","message"…}}`, besides which it writes `meta` alone.
+/// Whether a body is an error of oRPC, `{"json":{"defined","code","status","message"…}}`. Next to `json`, oRPC only
+/// writes `meta`.
 fn is_orpc(body: &Object<'_>) -> bool {
     let is_error = |error: Object<'_>| {
         error.raw("defined").is_some_and(|it| matches!(it.get(), "true" | "false"))
@@ -167,10 +168,11 @@ fn is_orpc(body: &Object<'_>) -> bool {
     body.object("json").is_some_and(is_error) && body.members().all(|(name, _)| matches!(name, "json" | "meta"))
 }
 
-/// The first errors of a list identify its protocol.
+/// How many errors of a list are looked at: the first ones identify the protocol.
 const MOST_LOOKED_AT: usize = 16;
 
-/// GraphQL over plain JSON: errors alone could be any API's, so `data` or a place in the document must be there, too.
+/// Whether a body is GraphQL. Any API could send `errors` alone, so `data` or a place in the document must be there as
+/// well.
 fn is_graphql(body: &Object<'_>) -> bool {
     let may_be =
         |errors: &&RawValue| body.has("data") || memmem::find(errors.get().as_bytes(), b"\"locations\"").is_some();

@@ -1,7 +1,7 @@
-//! The RPC protocol of a request (section P), and the facts about the call in its head.
+//! The RPC protocol of a request (section P), and what the request's head states about the call.
 //!
-//! gRPC and gRPC-Web are known by their media type, Connect by its own or by `connect-protocol-version: 1`; its GET, which
-//! has no such header, by `connect=v1` in the query.
+//! gRPC and gRPC-Web are recognised by their media types, Connect by its media type or by `connect-protocol-version:
+//! 1`. A GET of Connect may lack that header, and is recognised by `connect=v1` in the query.
 
 use std::time::Duration;
 
@@ -23,29 +23,29 @@ pub(crate) enum Rpc {
     Web(Codec),
     /// gRPC-Web with base64 bodies (P2).
     WebText(Codec),
-    /// P3: one message each way, each a body of its own.
+    /// Connect with one message each way (P3): each message is a whole body.
     ConnectUnary,
-    /// P3: messages with prefixes.
+    /// Connect with streams of messages, each of which has a prefix (P3).
     ConnectStream(Codec),
 }
 
-/// How messages are written, as far as a media type states it.
+/// The encoding of messages, as far as the media type states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Codec {
-    Unsaid,
+    Unspecified,
     Proto,
     Json,
 }
 
-/// A call, as far as the head of its request describes it.
+/// A call, as the head of its request describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
     pub(crate) rpc: Rpc,
-    /// How long the client waits for all of it. A malformed time-out counts as none.
+    /// How long the client waits for the whole call. A malformed time-out counts as none.
     pub(crate) timeout: Option<Duration>,
 }
 
-/// The headers that describe a call.
+/// The headers that describe a call, collected from a request.
 #[derive(Default)]
 pub(crate) struct CallHeaders<'h> {
     rpc: Option<Rpc>,
@@ -58,17 +58,17 @@ impl<'h> CallHeaders<'h> {
     /// Collects them from a request's head.
     pub(crate) fn scan(headers: &'h HeaderMap) -> Self {
         let mut call = Self::default();
-        headers.iter().for_each(|(name, value)| call.see(name, value));
+        headers.iter().for_each(|(name, value)| call.note(name, value));
         call
     }
 
-    /// The facts about a call whose only describing header is the content type.
+    /// The same, for a request whose only such header is this content type.
     #[inline]
     pub(crate) fn of_type(value: &HeaderValue) -> Self {
         Self { rpc: Rpc::of_media_type(value.as_bytes()), ..Self::default() }
     }
 
-    fn see(&mut self, name: &HeaderName, value: &'h HeaderValue) {
+    fn note(&mut self, name: &HeaderName, value: &'h HeaderValue) {
         if *name == CONTENT_TYPE {
             self.rpc = self.rpc.or_else(|| Rpc::of_media_type(value.as_bytes()));
         } else if *name == CONNECT_PROTOCOL_VERSION {
@@ -80,15 +80,15 @@ impl<'h> CallHeaders<'h> {
         }
     }
 
-    /// The call that the request is; `None` where it is plain HTTP.
+    /// The call that the request is; `None` if it is plain HTTP.
     #[inline]
     pub(crate) fn call(self, method: &Method, uri: &Uri) -> Option<Call> {
-        // GET covers HEAD (E5).
+        // A HEAD request counts as a GET (E5).
         let is_get = || matches!(*method, Method::GET | Method::HEAD);
         let connect = self.connect || self.rpc.is_none() && is_get() && is_connect_get(uri);
         let rpc = self.rpc.or(connect.then_some(Rpc::ConnectUnary))?;
         let timeout = if rpc.is_grpc() {
-            self.grpc_timeout.and_then(of_grpc)
+            self.grpc_timeout.and_then(parse_grpc_timeout)
         } else {
             self.connect_timeout.and_then(|value| digits(value.as_bytes(), 10)).map(Duration::from_millis)
         };
@@ -97,55 +97,56 @@ impl<'h> CallHeaders<'h> {
 }
 
 impl Rpc {
-    /// The protocol of a body of this media type.
+    /// The protocol of a body with this media type.
     pub(crate) fn of_media_type(value: &[u8]) -> Option<Self> {
-        // The type that nearly every gRPC client and server sends.
+        // The media type that nearly every client and server of gRPC sends.
         if value == b"application/grpc" {
-            return Some(Self::Grpc(Codec::Unsaid));
+            return Some(Self::Grpc(Codec::Unspecified));
         }
         if !Self::may_be_in(value) {
             return None;
         }
         let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
-        let subtype = after(value[..end].trim_ascii(), b"application/")?;
-        if let Some(codec) = after(subtype, b"connect+") {
+        let subtype = rest_after(value[..end].trim_ascii(), b"application/")?;
+        if let Some(codec) = rest_after(subtype, b"connect+") {
             return Some(Self::ConnectStream(Codec::by_name(codec)));
         }
-        let rest = after(subtype, b"grpc")?;
-        let (rpc, rest): (fn(Codec) -> Self, _) = match (after(rest, b"-web-text"), after(rest, b"-web")) {
+        let rest = rest_after(subtype, b"grpc")?;
+        let (rpc, rest): (fn(Codec) -> Self, _) = match (rest_after(rest, b"-web-text"), rest_after(rest, b"-web")) {
             (Some(rest), _) => (Self::WebText, rest),
             (None, Some(rest)) => (Self::Web, rest),
             (None, None) => (Self::Grpc, rest),
         };
         match rest {
-            [] => Some(rpc(Codec::Unsaid)),
+            [] => Some(rpc(Codec::Unspecified)),
             [b'+', codec @ ..] => Some(rpc(Codec::by_name(codec))),
             _ => None,
         }
     }
 
-    /// Checks the byte behind the slash of a call's type, and white space before the type.
+    /// Whether this media type may be a call's. It checks only the byte behind the slash; white space may come before
+    /// the type.
     #[inline]
     pub(crate) fn may_be_in(value: &[u8]) -> bool {
         matches!(value.get(b"application/".len()), Some(b'c' | b'C' | b'g' | b'G'))
             || value.first().is_some_and(u8::is_ascii_whitespace)
     }
 
-    /// The media type of an error.
+    /// The media type of an error in this protocol.
     pub(crate) const fn content_type(self) -> &'static str {
         match self {
-            Self::Grpc(Codec::Unsaid) => "application/grpc",
+            Self::Grpc(Codec::Unspecified) => "application/grpc",
             Self::Grpc(Codec::Proto) => "application/grpc+proto",
             Self::Grpc(Codec::Json) => "application/grpc+json",
-            Self::Web(Codec::Unsaid) => "application/grpc-web",
+            Self::Web(Codec::Unspecified) => "application/grpc-web",
             Self::Web(Codec::Proto) => "application/grpc-web+proto",
             Self::Web(Codec::Json) => "application/grpc-web+json",
-            Self::WebText(Codec::Unsaid) => "application/grpc-web-text",
+            Self::WebText(Codec::Unspecified) => "application/grpc-web-text",
             Self::WebText(Codec::Proto) => "application/grpc-web-text+proto",
             Self::WebText(Codec::Json) => "application/grpc-web-text+json",
             Self::ConnectUnary => "application/json",
             Self::ConnectStream(Codec::Json) => "application/connect+json",
-            Self::ConnectStream(Codec::Proto | Codec::Unsaid) => "application/connect+proto",
+            Self::ConnectStream(Codec::Proto | Codec::Unspecified) => "application/connect+proto",
         }
     }
 
@@ -159,18 +160,18 @@ impl Rpc {
         matches!(self, Self::WebText(_))
     }
 
-    /// The header that names the compression of messages.
+    /// The header that names the compression of the messages.
     pub(crate) const fn encoding_header(self) -> HeaderName {
         if self.is_grpc() { GRPC_ENCODING } else { CONNECT_CONTENT_ENCODING }
     }
 
-    /// Whether `grpc-status` reports an error, over HTTP 200.
+    /// Whether an error is reported by `grpc-status`, under HTTP 200.
     pub(crate) const fn is_grpc(self) -> bool {
         matches!(self, Self::Grpc(_) | Self::Web(_) | Self::WebText(_))
     }
 
-    /// The form of a response that is of this protocol, by its media type. The codec may differ, and gRPC-Web's text
-    /// may be answered in binary: `accept` may have requested it.
+    /// The form of a response, if its media type is of this protocol. The encoding of its messages may differ. gRPC-Web
+    /// in base64 may be answered in binary, because `accept` may have requested that.
     pub(crate) fn answered_by(self, content_type: Option<&HeaderValue>) -> Option<Self> {
         let theirs = Self::of_media_type(content_type?.as_bytes())?;
         let is_one = match self {
@@ -190,12 +191,12 @@ impl Codec {
         } else if name.eq_ignore_ascii_case(b"json") {
             Self::Json
         } else {
-            Self::Unsaid
+            Self::Unspecified
         }
     }
 }
 
-/// Connect's GET has its message in the query, and no header that names it.
+/// Whether a GET is Connect's: its message is in the query, and no header names the protocol.
 #[inline]
 fn is_connect_get(uri: &Uri) -> bool {
     uri.query().is_some_and(is_connect_query)
@@ -205,13 +206,13 @@ fn is_connect_query(query: &str) -> bool {
     query.split('&').any(|pair| pair == "connect=v1")
 }
 
-fn after<'a>(text: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
+fn rest_after<'a>(text: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
     let (head, rest) = text.split_at_checked(start.len())?;
     head.eq_ignore_ascii_case(start).then_some(rest)
 }
 
-/// At most eight digits and a unit (gRPC over HTTP/2, `TimeoutValue TimeoutUnit`).
-fn of_grpc(value: &HeaderValue) -> Option<Duration> {
+/// Parses a time-out: at most eight digits and a unit (`TimeoutValue TimeoutUnit` in gRPC over HTTP/2).
+fn parse_grpc_timeout(value: &HeaderValue) -> Option<Duration> {
     let (unit, value) = value.as_bytes().split_last()?;
     let value = digits(value, 8)?;
     match unit {
@@ -239,7 +240,7 @@ mod tests {
 
     fn call<B>(request: &Request<B>) -> Option<Call> {
         let mut headers = CallHeaders::default();
-        request.headers().iter().for_each(|(name, value)| headers.see(name, value));
+        request.headers().iter().for_each(|(name, value)| headers.note(name, value));
         headers.call(request.method(), request.uri())
     }
 
@@ -254,13 +255,13 @@ mod tests {
     #[test]
     fn p1_p2_p3_a_call_is_known_by_its_media_type() {
         for (media_type, rpc) in [
-            ("application/grpc", Some(Rpc::Grpc(Codec::Unsaid))),
+            ("application/grpc", Some(Rpc::Grpc(Codec::Unspecified))),
             ("Application/GRPC+Proto", Some(Rpc::Grpc(Codec::Proto))),
             ("application/grpc+json; charset=utf-8", Some(Rpc::Grpc(Codec::Json))),
-            ("application/grpc+thrift", Some(Rpc::Grpc(Codec::Unsaid))),
-            ("application/grpc-web", Some(Rpc::Web(Codec::Unsaid))),
+            ("application/grpc+thrift", Some(Rpc::Grpc(Codec::Unspecified))),
+            ("application/grpc-web", Some(Rpc::Web(Codec::Unspecified))),
             ("application/grpc-web+proto", Some(Rpc::Web(Codec::Proto))),
-            ("application/grpc-web-text ;a=b", Some(Rpc::WebText(Codec::Unsaid))),
+            ("application/grpc-web-text ;a=b", Some(Rpc::WebText(Codec::Unspecified))),
             ("application/grpc-web-text+proto", Some(Rpc::WebText(Codec::Proto))),
             ("application/connect+json", Some(Rpc::ConnectStream(Codec::Json))),
             ("application/grpcx", None),
@@ -284,7 +285,10 @@ mod tests {
         assert_eq!(of("GET", "/a.B/C?connect=v1&encoding=json&message=%7B%7D", &[]), unary);
         assert_eq!(of("GET", "/a.B/C?message=x&connect=v1", &[]), unary);
         assert_eq!(of("HEAD", "/a.B/C?message=x&connect=v1", &[]), unary);
-        assert_eq!(of("POST", "/", &[version, ("content-type", "application/grpc")]), Some(Rpc::Grpc(Codec::Unsaid)));
+        assert_eq!(
+            of("POST", "/", &[version, ("content-type", "application/grpc")]),
+            Some(Rpc::Grpc(Codec::Unspecified))
+        );
         for (method, uri, headers) in [
             ("POST", "/?connect=v1", &[][..]),
             ("GET", "/?connect=v12", &[]),

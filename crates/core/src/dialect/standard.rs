@@ -1,4 +1,4 @@
-//! The canonical envelope, read and written (rules E1, E2, E7).
+//! Reads and writes the canonical envelope (rules E1, E2, E7).
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use crate::code::{self, CodeSet, ErrorCode, Retry};
 use crate::fault::Advice;
 use crate::syntax::is_https_uri;
 
-/// An envelope is read before the shapes are, and is never one of them.
+/// Reads no body: envelopes are read before the shapes are tried.
 pub(super) const FORM: DialectSpec =
     DialectSpec { lists_issues: true, ..DialectSpec::new("standard", |_| None, write_out, |_, out| write_out(out)) };
 
@@ -23,11 +23,12 @@ pub(crate) struct Envelope<'a> {
     pub(crate) known: bool,
     pub(crate) message: Cow<'a, str>,
     pub(crate) details: Option<&'a RawValue>,
-    /// The well-formed part of its advice (E10).
+    /// The valid part of its advice (E10).
     pub(crate) advice: Advice,
 }
 
-/// An envelope is known by a code in the form of E2 (or a catalogue code in capitals), a message and a request id (E7).
+/// Parses an envelope. It has a code in the canonical form (E2; a code of the catalogue may be in capitals), a message
+/// and a request id (E7).
 pub(super) fn read<'a>(body: &Body<'a, '_>, codes: &CodeSet) -> Option<Envelope<'a>> {
     body.object.json("request_id")?;
     let error = body.error.as_ref()?;
@@ -36,14 +37,14 @@ pub(super) fn read<'a>(body: &Body<'a, '_>, codes: &CodeSet) -> Option<Envelope<
     Some(Envelope { code, known, message, details: error.raw("details"), advice: read_advice(error) })
 }
 
-/// The well-formed advice in an error object (E10).
+/// The valid part of the advice in an error object (E10).
 pub(crate) fn read_advice(error: &Object<'_>) -> Advice {
     let retry = error.string("retry").and_then(|retry| Retry::from_name(&retry));
     let docs = error.string("docs").filter(|docs| is_https_uri(docs));
     Advice { retry, docs: docs.map(|docs| docs.into_owned().into()) }
 }
 
-/// A canonical code by its name, and whether it is known here.
+/// The canonical code of this name, and whether the catalogue or the policy has it.
 pub(crate) fn parse_code(name: &str, codes: &CodeSet) -> Option<(ErrorCode, bool)> {
     if code::is_well_formed(name.as_bytes()) {
         return match codes.find(name) {
@@ -59,7 +60,7 @@ fn write_out(out: &Outgoing<'_>) -> Vec<u8> {
     write(out.code, out.message, out.details, out.advice, out.request_id.as_bytes())
 }
 
-/// The body: compact, keys in order, details as they came (E1). `message` is clean already.
+/// The body: compact, with its fields in order, and with unchanged details (E1). `message` is already clean.
 pub(crate) fn write(
     code: &str,
     message: &str,
@@ -67,7 +68,7 @@ pub(crate) fn write(
     advice: &WrittenAdvice<'_>,
     request_id: &[u8],
 ) -> Vec<u8> {
-    // Exact where nothing is escaped: `Bytes` takes a full `Vec` over without another allocation.
+    // The exact size if nothing needs escaping: `Bytes` takes over a full `Vec` without another allocation.
     const FRAME: usize = r#"{"error":{"code":"","message":""},"request_id":""}"#.len();
     const DETAILS: usize = r#","details":"#.len();
     const RETRY: usize = r#","retry":"""#.len();

@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::error_object;
 use super::form::DialectSpec;
 use super::issues::written;
-use super::json::{Writer, quoted, with_members};
+use super::json::{Writer, quoted, with_fields};
 use super::outgoing::{Outgoing, PreservedBody, is_name};
 use super::parsed_error::{Body, ParsedError};
 
@@ -19,7 +19,7 @@ pub(super) const FORM: DialectSpec = DialectSpec {
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let error = body.error.as_ref()?;
     error.number("status")?;
-    // OpenAI's own servers send no status there; others that use its shape do.
+    // OpenAI's own servers send no status there, but others with OpenAI's shape do.
     let openai = error.has("type") && error.has("param");
     (!openai).then(|| error_object::parse(error))
 }
@@ -30,7 +30,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
         && let Some(errors) = written::by_field(details)
     {
         let body = Writer::new(out.size()).text("message", out.message).raw("errors", errors);
-        return match written::beside_issues(details) {
+        return match written::details_without_issues(details) {
             Some(others) => body.raw("details", others).close(),
             None => body.close(),
         };
@@ -42,8 +42,8 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
 
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else {
-        // The second form needs its list.
-        let list = || with_members(&kept.body, &[("message", quoted(out.message))], |_, _| true);
+        // The second form cannot be written without its list.
+        let list = || with_fields(&kept.body, &[("message", quoted(out.message))], |_, _| true);
         return if kept.whole { list() } else { write(out) };
     };
     let stays = |name: &str, value: &_| kept.whole || name == "code" && is_name(value);
@@ -51,8 +51,8 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     if !kept.keeps_code(&error) {
         set.insert(0, ("code", quoted(out.code)));
     }
-    let error = with_members(&error, &set, stays);
-    with_members(&kept.body, &[("error", error)], |_, _| kept.whole)
+    let error = with_fields(&error, &set, stays);
+    with_fields(&kept.body, &[("error", error)], |_, _| kept.whole)
 }
 
 #[cfg(test)]

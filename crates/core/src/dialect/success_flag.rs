@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::form::{DialectSpec, KnownFields};
-use super::json::{Object, Writer, quoted, with_members};
+use super::json::{Object, Writer, quoted, with_fields};
 use super::outgoing::{Outgoing, PreservedBody};
 use super::parsed_error::{Body, ParsedError};
 
@@ -13,7 +13,7 @@ pub(super) const FORM: DialectSpec = DialectSpec {
     ..DialectSpec::new("success_flag", read, write, rewrite_in_place)
 };
 
-/// Further names that details cannot have: with one of them the body would have another shape.
+/// Names that fields of the details cannot have, because the body would then be in another shape.
 const TAKEN: [&str; 3] = ["success", "error", "jsonrpc"];
 
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
@@ -41,7 +41,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
 
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let set = [("success", b"false".to_vec()), ("error", quoted(out.message))];
-    with_members(&kept.body, &set, |_, _| kept.whole)
+    with_fields(&kept.body, &set, |_, _| kept.whole)
 }
 
 fn further_members<'a>(body: &Object<'a>) -> Option<Cow<'a, str>> {

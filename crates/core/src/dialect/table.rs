@@ -1,4 +1,4 @@
-//! The table of shapes: those that can be written, a row each, and those that are only parsed.
+//! The table of shapes. Those that can be written have a row each; the others are only parsed.
 //!
 //! A row defines the variants of [`Dialect`] and [`Shape`] with their docs, and refers to the constant in the dialect's
 //! file, which has everything else.
@@ -33,7 +33,7 @@ macro_rules! shapes {
             Custom(CustomShape),
         }
 
-        /// The shape in which an inner error was read, as the log names it (rules R2, L1).
+        /// The shape of an inner error, as the log names it (rules R2, L1).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Shape {
@@ -44,10 +44,10 @@ macro_rules! shapes {
         }
 
         impl Dialect {
-            /// Every dialect that needs no policy, in the order of reading.
+            /// All built-in dialects, in the order in which they are tried.
             pub const ALL: &'static [Self] = &[$(Self::$dialect,)+];
 
-            /// The shape that a body in this dialect is parsed as.
+            /// The shape of a body in this dialect.
             pub(crate) const fn shape(self) -> Shape {
                 match self {
                     $(Self::$dialect => Shape::$dialect,)+
@@ -65,7 +65,7 @@ macro_rules! shapes {
         }
 
         impl Shape {
-            /// Every shape that needs no policy.
+            /// All built-in shapes.
             pub(crate) const ALL: &'static [Self] = &[$(Self::$dialect,)+ $(Self::$shape,)+];
 
             /// The name in the log and, for dialects, in the policy file.
@@ -90,11 +90,11 @@ macro_rules! shapes {
     };
 }
 
-// In the order of reading: of two that fit a body, the first has the more specific signs.
+// The order in which the shapes are tried: if two fit a body, the first one has the more specific signs.
 shapes! {
     /// The canonical envelope.
     Standard: super::standard::FORM,
-    /// `{"success":false,"error":"…"}`: the details are further members.
+    /// `{"success":false,"error":"…"}`: further fields are the details.
     SuccessFlag: super::success_flag::FORM,
     /// Anthropic's `{"type":"error","error":{"type","message"},"request_id"}`.
     Anthropic: super::anthropic::FORM,
@@ -110,7 +110,7 @@ shapes! {
     StatusInError: super::status_in_error::FORM,
     /// OpenAI's `{"error":{"message","type","param","code"}}`.
     OpenAi: super::openai::FORM,
-    /// RFC 9457, `application/problem+json`; ASP.NET's validation problems are read as it.
+    /// RFC 9457, `application/problem+json`. The validation problems of ASP.NET are read as this shape.
     Problem: super::problem::FORM,
     -- parse only --
     /// `{"error":{"code","message","details"}}` without an id.
@@ -123,7 +123,7 @@ shapes! {
     ErrorText: "error_text",
     /// `{"message":"…"}`.
     Message: "message",
-    /// A validator's list, or texts by field, that no other shape has.
+    /// The list of a validator, or texts by field, in a body that has no other shape.
     Issues: "issues",
     /// `text/plain`.
     PlainText: "plain_text",
@@ -139,7 +139,7 @@ impl Default for Dialect {
     }
 }
 
-/// The name of a route's dialect: a [`Dialect`], or a shape of the policy's own by its name (rule R15).
+/// The name of a route's dialect: that of a built-in [`Dialect`], or of a shape that the policy describes (rule R15).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DialectName(Cow<'static, str>);
 
@@ -176,13 +176,13 @@ impl Deref for DialectName {
 }
 
 impl Dialect {
-    /// The dialect of a place: the built-in ones come first, then a policy's own.
+    /// The dialect at this index: the built-in ones come first, then those of the policy.
     pub(crate) fn from_place(place: usize, own: &[CustomShape]) -> Self {
         let custom = || own.get(place.checked_sub(Self::ALL.len())?).copied().map(Self::Custom);
         Self::ALL.get(place).copied().or_else(custom).unwrap_or_default()
     }
 
-    /// Whether errors can be written in it: a policy's own needs a template.
+    /// Whether errors can be written in this dialect: a shape of the policy needs a template for that.
     pub(crate) const fn is_written(self) -> bool {
         match self {
             Self::Custom(shape) => shape.is_written(),
@@ -190,12 +190,12 @@ impl Dialect {
         }
     }
 
-    /// The place of a dialect, if it exists.
+    /// The index of this dialect, if it exists.
     pub(crate) fn place(self, own: &[CustomShape]) -> Option<usize> {
         (0..Self::ALL.len() + own.len()).find(|place| Self::from_place(*place, own) == self)
     }
 
-    /// The word for it in the policy file.
+    /// The name in the policy file.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.spec().name

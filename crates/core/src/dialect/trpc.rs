@@ -5,7 +5,7 @@ use super::json::Object;
 use super::outgoing::is_identifier;
 use super::parsed_error::{Body, ParsedError};
 
-/// Whether a JSON object is an error of tRPC's, and nothing else.
+/// Whether a JSON object is an error of tRPC, without any other fields.
 pub(super) fn is_error(body: &Body<'_, '_>) -> bool {
     let is_alone = |(name, value): (&str, &serde_json::value::RawValue)| match name {
         "error" => true,
@@ -15,14 +15,14 @@ pub(super) fn is_error(body: &Body<'_, '_>) -> bool {
     body.error.as_ref().is_some_and(|error| inside(error, |_| ()).is_some()) && body.object.members().all(is_alone)
 }
 
-/// Parses the body for `protocols = "rewrite"`. Its `data` has the code.
+/// Parses the body because of `protocols = "rewrite"`. The code is in its `data`.
 pub(super) fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let parse = |error: &Object<'a>| Some((error.object("data")?.words("code"), error.words("message")));
     let (code, message) = inside(body.error.as_ref()?, parse)??;
     Some(ParsedError::new(code, message))
 }
 
-/// The error itself, which superjson puts under `json`.
+/// The error object, which superjson wraps in a field `json`.
 fn inside<'a, T>(error: &Object<'a>, read: impl Fn(&Object<'a>) -> T) -> Option<T> {
     match error.object("json") {
         Some(inside) => has_signs(&inside).then(|| read(&inside)),

@@ -1,21 +1,22 @@
-//! Chooses the form that a client prefers (rules R11, R16), by RFC 9110 §12.5.1.
+//! Chooses between the forms of an error by the client's `accept` (rules R11, R16), as RFC 9110 §12.5.1 defines it.
 //!
-//! `application/problem+json` must have a higher quality than `application/json`, a page a higher one than either.
-//! Several ranges may fit a type: the most specific one counts, and of equally specific ones the one with the highest
-//! quality. A type that no range fits has quality 0. Elements that do not parse are ignored.
+//! `application/problem+json` is chosen if its quality is higher than that of `application/json`; a page, if its
+//! quality is higher than those of both. If several ranges fit a type, the most specific one counts, and among equally
+//! specific ones the highest quality. A type that no range fits has quality 0. Elements that cannot be parsed are
+//! ignored.
 
 use http::header::{ACCEPT, HeaderMap, HeaderValue};
 
 use crate::syntax::{elements, media_type};
 
-/// Whether the client prefers RFC 9457 to the envelope, where one of the lines [`names_a_type`].
+/// Whether the client prefers RFC 9457 to the envelope. Called only if a line of `accept` [`names_a_type`].
 #[cold]
 pub(super) fn prefers_problem(headers: &HeaderMap) -> bool {
     let [problem, json] = weights(headers, [PROBLEM, JSON]);
     problem > json
 }
 
-/// Whether the client prefers a page to JSON, and to each of the media types that the route has for it besides.
+/// Whether the client prefers a page to JSON, and to every other media type that the route could send.
 #[cold]
 pub(super) fn prefers_page(headers: &HeaderMap, own: &str, has_problem: bool) -> bool {
     let own = own.split_once('/').unwrap_or(JSON);
@@ -26,35 +27,35 @@ pub(super) fn prefers_page(headers: &HeaderMap, own: &str, has_problem: bool) ->
 const JSON: MediaType = ("application", "json");
 const PROBLEM: MediaType = ("application", "problem+json");
 
-/// Type and subtype, in lower case.
+/// The type and the subtype, in lower case.
 type MediaType = (&'static str, &'static str);
 
-/// The quality of each media type.
+/// The quality that the client gives to each of these media types.
 fn weights<const N: usize>(headers: &HeaderMap, types: [(&str, &str); N]) -> [u16; N] {
     let mut found = [(); N].map(|()| Quality::default());
     let lines = headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes);
     for range in lines.flat_map(elements).filter_map(Range::parse) {
-        found.iter_mut().zip(types).for_each(|(quality, of)| quality.apply(&range, of));
+        found.iter_mut().zip(types).for_each(|(quality, of)| quality.consider(&range, of));
     }
     found.map(|quality| quality.weight)
 }
 
-/// Whether a line names either type, and is not `application/json` alone: ranges with wildcards fit both, and few
-/// clients send one that names either.
+/// Whether a line of `accept` may state a preference: it names one of the two types, and is not just
+/// `application/json`. A range with a wildcard fits both types, and few clients name either.
 pub(super) fn names_a_type(line: &[u8]) -> bool {
     !line.eq_ignore_ascii_case(b"application/json") && line.windows(4).any(|part| part.eq_ignore_ascii_case(b"json"))
 }
 
-/// The best range found for one type.
+/// The best range so far for one type.
 #[derive(Default)]
 struct Quality {
     specificity: u8,
-    /// The quality, in thousandths.
+    /// The quality in thousandths.
     weight: u16,
 }
 
 impl Quality {
-    fn apply(&mut self, range: &Range<'_>, of: (&str, &str)) {
+    fn consider(&mut self, range: &Range<'_>, of: (&str, &str)) {
         let specificity = range.fits(of);
         if specificity > self.specificity {
             *self = Self { specificity, weight: range.weight };
@@ -68,7 +69,7 @@ impl Quality {
 struct Range<'a> {
     kind: &'a [u8],
     subtype: &'a [u8],
-    /// The range has a parameter that neither JSON nor a page has.
+    /// The range has a parameter that neither JSON nor a page has, so it fits neither.
     narrowed: bool,
     weight: u16,
 }
@@ -82,7 +83,7 @@ impl<'a> Range<'a> {
                 weight = thousandths(value);
                 return is_first && weight.is_some();
             }
-            // Both are UTF-8, and a charset changes nothing for JSON (RFC 8259 §11).
+            // Both types are UTF-8; for JSON, a charset means nothing (RFC 8259 §11).
             narrowed |= !name.eq_ignore_ascii_case(b"charset") || !is_utf8(value);
             true
         };
@@ -90,7 +91,7 @@ impl<'a> Range<'a> {
         (kind != b"*" || subtype == b"*").then(|| Self { kind, subtype, narrowed, weight: weight.unwrap_or(1000) })
     }
 
-    /// How closely it fits a media type; 0 where it does not.
+    /// How specifically the range fits a media type; 0 if it does not fit.
     fn fits(&self, (kind, subtype): (&str, &str)) -> u8 {
         match (self.kind, self.subtype) {
             _ if self.narrowed => 0,
@@ -103,7 +104,7 @@ impl<'a> Range<'a> {
     }
 }
 
-/// `0`, `1`, `0.5`, `1.000`: at most three decimals (RFC 9110 §12.4.2).
+/// Parses a quality such as `0`, `1`, `0.5` or `1.000`, with at most three decimals (RFC 9110 §12.4.2).
 fn thousandths(value: &[u8]) -> Option<u16> {
     let (whole, decimals) = match value {
         [whole @ (b'0' | b'1')] => (whole, &b""[..]),

@@ -1,4 +1,5 @@
-//! Admits a request: its id, its route, its guards, and its waits (rules I1-I4, G0-G4).
+//! Admits a request: sets its id, finds its route, runs its guards, and finds out what to wait for (rules I1–I4,
+//! G0–G4).
 
 use std::cell::LazyCell;
 use std::sync::Arc;
@@ -20,14 +21,14 @@ use crate::guard::body_limit::{BodyFlags, ObservedLimit};
 use crate::policy::{Matched, Mode, ResponseSettings, Unmatched};
 use crate::request_id::RequestId;
 
-/// G0's own refusals, worded for the developer of the client.
+/// Refusals of the path or method itself (G0). Their texts are for developers of the client.
 const TOO_MANY_READINGS: &str = "The request's path or method can be read in too many ways.";
 const AMBIGUOUS_PATH: &str = "The request's path can be read in several ways.";
 
-/// How long the first body byte is awaited where the content type is missing and the length unknown (G3).
+/// How long to wait for the first byte of a body that declares neither a type nor a length (G3).
 const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Finds the request's route, and runs its guards. `mark` is for the head of a request that goes on.
+/// Finds the request's route, and runs its guards. `mark` is called on the head of a request that is to be forwarded.
 #[inline]
 pub(super) fn admit(
     config: Arc<ExchangeConfig>,
@@ -53,8 +54,8 @@ pub(super) fn admit(
     };
     let stream_limit_per = request::stream_limit_per(head, &sent, body, || std::iter::once(settings));
     let view = RequestView { head, sent: &sent, body, stream_limit_per };
-    // Most routes have only body guards, and most bodies have a type: without one the first byte
-    // may decide.
+    // Most routes only guard the body, and most bodies declare a type. Without a type, the first byte of the body may
+    // decide.
     let (response_settings, limit, mut observed) =
         (settings.response_settings(), settings.body_limit, ObservedGuards::default());
     let alone = settings.guards_bodies_alone() && head.method != Method::OPTIONS;
@@ -76,7 +77,7 @@ pub(super) fn admit(
             return admission;
         }
     }
-    request::remove_forged(policy, &sent, &mut head.headers, &mut given.notes);
+    request::remove_spoofed(policy, &sent, &mut head.headers, &mut given.notes);
     let view = RequestView { head, sent: &sent, body, stream_limit_per };
     let mut state = RequestState::new(config, &view, given, response_settings);
     count_body(&mut state, body, limit, ObservedLimit::default());
@@ -85,20 +86,20 @@ pub(super) fn admit(
     Admission::Forward(Exchange { state }, meter, unenforced)
 }
 
-/// Gives the head of a request that goes on its id.
+/// Sets the id in the head of a request that is to be forwarded.
 #[inline]
 pub(super) fn mark(state: &RequestState, head: &mut Parts) {
     request::mark(state.policy(), &state.settings, head, state.id, state.id_header.clone());
 }
 
-/// Marks the head of a request that may go on.
+/// Marks the head of a request that may be forwarded.
 fn mark_admitted(admission: &Admission, head: &mut Parts, mark: impl FnOnce(&RequestState, &mut Parts)) {
     if let Ok(state) = admission.state() {
         mark(state, head);
     }
 }
 
-/// A request whose head is read without guards: the head alone decides the form of the answer.
+/// A request whose head is read, but not guarded: only the head decides the form of the answer.
 pub(super) fn unguarded(
     config: Arc<ExchangeConfig>,
     (head, sent): (&Parts, &HeaderFlags),
@@ -110,7 +111,7 @@ pub(super) fn unguarded(
     RequestState::new(config, &RequestView { head, sent, body, stream_limit_per: None }, given, settings)
 }
 
-/// Refuses a head with so many headers that a map cannot take one more: no header is read.
+/// Refuses a head with so many headers that a `HeaderMap` cannot take one more. None of them is read.
 #[cold]
 fn refuse_headers(
     config: Arc<ExchangeConfig>,
@@ -121,13 +122,14 @@ fn refuse_headers(
 ) -> Admission {
     head.headers.clear();
     let policy = config.policy();
-    let settings = policy.matched(head).unwrap_or_else(|why| policy.unmatched(head, why)).normal.response_settings();
+    let settings =
+        policy.matched(head).unwrap_or_else(|why| policy.settings_of_unmatched(head, why)).normal.response_settings();
     let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE).caused_by("the head has too many headers");
     let state = unguarded(config, (head, &sent.of_call_alone()), body, settings, id);
     Admission::Answer(ErrorReply { state }.refuse(fault, None))
 }
 
-/// A request that has an id, but no state yet.
+/// A request that already has an id, but no state yet.
 struct ArrivingRequest<'r> {
     config: Arc<ExchangeConfig>,
     body: BodyFacts,
@@ -136,35 +138,35 @@ struct ArrivingRequest<'r> {
 }
 
 impl ArrivingRequest<'_> {
-    /// The request may have several readings (G0).
+    /// Admits a request whose path or method may be read in several ways (G0).
     #[inline(never)]
     fn admit_in_readings(self, head: &mut Parts) -> Admission {
         let policy = self.config.policy();
         let original = self.config.original_uri(head).map(Uri::path);
         let (mut matched, unmatched) = match policy.matched_as(head, original, self.sent.overrides_method()) {
             Ok(matched) => (matched, None),
-            Err(why) => (policy.unmatched(head, why), Some(why)),
+            Err(why) => (policy.settings_of_unmatched(head, why), Some(why)),
         };
         self.admit_guarded(head, &mut matched, unmatched)
     }
 
-    /// Runs all guards: the request's route may have several.
+    /// Runs all guards, for every reading of the request.
     fn admit_guarded(self, head: &mut Parts, matched: &mut Matched, unmatched: Option<Unmatched>) -> Admission {
         let Self { config, body, sent, mut given } = self;
         let policy = &**config.policy();
-        request::remove_forged(policy, sent, &mut head.headers, &mut given.notes);
-        // A guard may require it (G1).
+        request::remove_spoofed(policy, sent, &mut head.headers, &mut given.notes);
+        // A guard may require this header (G1).
         request::trace(policy.ids(), head, given.id);
-        let stream_limit_per = request::stream_limit_per(head, sent, body, || request::guarding(matched));
+        let stream_limit_per = request::stream_limit_per(head, sent, body, || request::guarded_readings(matched));
         let view = RequestView { head, sent, body, stream_limit_per };
         let mut guarded = request::guard(policy, matched, &view);
         let is_preflight = request::is_preflight(&view);
         let refuse = |text: &'static str| Some(Fault::new(ErrorCode::BAD_REQUEST).message(text).caused_by(text));
         match unmatched {
-            // RFC 9112 §3.2: a request that names two hosts has no route.
+            // A request that names two hosts has no route (RFC 9112 §3.2).
             Some(Unmatched::NoHost) if policy.refuses() => guarded.unmet = Some(no_host()),
             Some(Unmatched::NoHost) => {
-                // If no mode enforces a refusal, this refuses nothing either (M1).
+                // If no route enforces its refusals, this refusal is not enforced either (M1).
                 guarded.observed_unmet.get_or_insert_with(no_host);
             }
             Some(Unmatched::TooManyReadings) => guarded.unmet = refuse(TOO_MANY_READINGS),
@@ -178,7 +180,7 @@ impl ArrivingRequest<'_> {
             None => auth::check_auth(state.policy(), matched, (head, is_preflight), &|| *now),
             Some(fault) => AuthDecision::Closed(fault, None),
         };
-        // Logs the further readings that matched other guards (G0).
+        // Notes for the log which other readings of the request matched other guards (G0).
         if !matched.others.is_empty() {
             state.notes_mut().readings = std::mem::take(&mut matched.others);
         }
@@ -187,7 +189,7 @@ impl ArrivingRequest<'_> {
     }
 }
 
-/// Applies the result of authentication first, then the results of the other guards.
+/// Applies first the result of authentication, then the results of the other guards.
 pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, guarded: GuardOutcome) -> Admission {
     let (refusal, unenforced) = match decision {
         AuthDecision::Ask(pending) => {
@@ -198,7 +200,7 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
         AuthDecision::Closed(fault, unenforced) => (Some(fault), unenforced),
         AuthDecision::Open(unenforced) => (guarded.refusal, unenforced),
     };
-    // The first guard that would have refused is reported, in the order of the guards.
+    // Reports the first refusal that was not enforced, in the order of the guards.
     let observed = guarded.observed_unmet.or(unenforced).or(guarded.observed.refusal);
     if state.settings.mode != Mode::Observe {
         note_unenforced(&mut state, observed);
@@ -237,7 +239,7 @@ fn count_body(state: &mut RequestState, body: BodyFacts, limit: Option<u64>, obs
     }
 }
 
-/// Uses the path from before a prefix was stripped (G0), and notes it for the log.
+/// Uses the path before the framework stripped a prefix (G0), and notes it for the log.
 fn note_original_path(state: &mut RequestState, matched: &Matched, head: &Parts) {
     if matched.only_original && state.policy().is_first_original() {
         state.notes_mut().only_original_path = true;
@@ -249,8 +251,8 @@ fn note_original_path(state: &mut RequestState, matched: &Matched, head: &Parts)
     }
 }
 
-/// Notes for the log a fault that `auth_observe` kept from refusing the request (M1). A route in `observe` logs it with
-/// the outcome of the request.
+/// Notes for the log the fault with which the request would have been refused without `auth_observe` (M1). A route in
+/// mode `observe` logs it together with the outcome of the request.
 fn note_unenforced(state: &mut RequestState, fault: Option<Fault>) {
     let Some(fault) = fault else { return };
     let event = Event {

@@ -1,4 +1,5 @@
-//! Authentication (rule G2): the credentials that every reading of a request requires (G0), whatever the mode (M1).
+//! Authenticates a request (rule G2). If its path can be read in several ways, the credentials for every reading are
+//! required (G0), in any mode (M1).
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,30 +10,31 @@ use crate::fault::Fault;
 use crate::guard::auth::{self, AuthRefusal, Scheme, SchemesOutcome, Verified, VerifierFailure};
 use crate::policy::{Matched, Policy, Preflight, Settings};
 
-/// The decision about a request, and the fault that would have refused it without `auth_observe`.
+/// The decision about a request. It may include the fault that would have refused the request without `auth_observe`.
 pub(super) enum AuthDecision {
     Open(Option<Fault>),
     Closed(Fault, Option<Fault>),
-    /// The decision depends on verifiers.
+    /// Verifiers must be called first.
     Ask(Box<PendingAuth>),
 }
 
-/// The auth state of every reading: all must allow the request.
+/// The state of authentication for every reading of the request. The request is allowed only if each of them allows it.
 #[derive(Debug)]
 pub(super) struct PendingAuth {
     normal: Option<RouteAuth>,
-    /// Few requests have others: nothing is allocated for them.
+    /// The other readings. Few requests have any, and then nothing is allocated.
     others: Vec<RouteAuth>,
 }
 
 #[derive(Debug)]
 struct RouteAuth {
     verdict: SchemesOutcome,
-    /// The settings of its route.
+    /// The settings of the route to which the reading leads.
     settings: Settings,
 }
 
-/// Runs all checks that need no wait. The head carries an admitted caller's identity to the inner service.
+/// Runs all checks for which nothing must be awaited. For an allowed request, it writes the caller's identity into the
+/// head.
 pub(super) fn check_auth(
     policy: &Policy,
     matched: &Matched,
@@ -55,15 +57,15 @@ pub(super) fn check_auth(
 }
 
 impl PendingAuth {
-    /// The scheme whose verifier runs next.
+    /// The scheme whose verifier is to be called next.
     pub(super) fn next(&self) -> Option<&Arc<Scheme>> {
-        self.all().find_map(|route| match &route.verdict {
+        self.readings().find_map(|route| match &route.verdict {
             SchemesOutcome::Open(undecided) => undecided.next(),
             _ => None,
         })
     }
 
-    /// Takes that verifier's result, or checks again where keys were awaited.
+    /// Takes the result of that verifier. If keys were fetched instead, the scheme is checked again.
     pub(super) fn verified(
         self,
         outcome: Result<Verified, VerifierFailure>,
@@ -83,23 +85,23 @@ impl PendingAuth {
         Self { normal: self.normal.map(outcome), others }.decide(policy, head)
     }
 
-    /// All readings, the normalised one last.
-    fn all(&self) -> impl Iterator<Item = &RouteAuth> {
+    /// All readings; the normalised one is last.
+    fn readings(&self) -> impl Iterator<Item = &RouteAuth> {
         self.others.iter().chain(&self.normal)
     }
 
-    /// Where one reading already refuses, no verifier of another one is called.
+    /// Decides from all readings. If one of them already refuses, the verifiers of the others are not called.
     fn decide(self, policy: &Policy, head: &mut Parts) -> AuthDecision {
-        let shut = self.all().any(RouteAuth::is_shut);
-        if !shut && self.next().is_some() {
+        let is_refused = self.readings().any(RouteAuth::refuses);
+        if !is_refused && self.next().is_some() {
             return AuthDecision::Ask(Box::new(self));
         }
-        // If there is only one reading, its refusal already has all challenges.
-        let offered: Vec<Settings> = match shut && !self.others.is_empty() {
-            true => self.all().map(|route| route.settings).filter(|settings| !settings.auth_observe).collect(),
+        // If there is only one reading, its refusal already names all the challenges.
+        let offered: Vec<Settings> = match is_refused && !self.others.is_empty() {
+            true => self.readings().map(|route| route.settings).filter(|settings| !settings.auth_observe).collect(),
             false => Vec::new(),
         };
-        // A route without credentials has no caller, even if another reading of the path leads to a route with one.
+        // A route that requires no credentials has no caller, even if another reading leads to a route that has one.
         let is_anonymous = self.normal.as_ref().is_some_and(|it| matches!(it.verdict, SchemesOutcome::Anonymous));
         let (mut closed, mut observed) = (None, None);
         for RouteAuth { verdict, settings } in self.others.into_iter().chain(self.normal) {
@@ -111,9 +113,9 @@ impl PendingAuth {
                         Some(first) => AuthRefusal::and(first, refusal),
                     });
                 }
-                // If the readings name different callers, that of the normalised reading counts, as it does for the rest of
-                // the request.
-                SchemesOutcome::In(passed) if !shut && !is_anonymous => passed.mark(head),
+                // If the readings lead to different callers, the caller of the normalised reading counts: that reading
+                // decides everything else about the request as well.
+                SchemesOutcome::In(passed) if !is_refused && !is_anonymous => passed.mark(head),
                 SchemesOutcome::In(_) | SchemesOutcome::Anonymous | SchemesOutcome::Open(_) => {}
             }
         }
@@ -121,7 +123,7 @@ impl PendingAuth {
         match closed {
             None => AuthDecision::Open(observed),
             Some(refusal) => {
-                let offer = |refusal: AuthRefusal, settings| refusal.offering(policy.schemes(settings));
+                let offer = |refusal: AuthRefusal, settings| refusal.with_offered_schemes(policy.schemes(settings));
                 AuthDecision::Closed(offered.iter().fold(refusal, offer).fault(), observed)
             }
         }
@@ -139,8 +141,8 @@ impl RouteAuth {
         Self { verdict, settings }
     }
 
-    /// Whether it refuses the request, and not only in the log.
-    fn is_shut(&self) -> bool {
+    /// Whether this reading refuses the request, rather than only logging a refusal.
+    fn refuses(&self) -> bool {
         !self.settings.auth_observe && matches!(self.verdict, SchemesOutcome::Refused(_))
     }
 }

@@ -1,4 +1,4 @@
-//! The form of an error for its client, and the body in this form (rules E1, R11, R12, R16).
+//! Chooses the form of an error for its client, and writes the body in this form (rules E1, R11, R12, R16).
 
 use std::time::SystemTime;
 
@@ -23,29 +23,29 @@ use crate::outward::{InverseMapRule, OutwardForm};
 use crate::page::{self, PageTemplate};
 use crate::policy::{Policy, ResponseSettings};
 
-/// The form of the errors of one request.
+/// The form that the errors of one request have.
 #[derive(Clone, Copy)]
 pub(super) struct ErrorForm<'e> {
     pub(super) policy: &'e Policy,
     pub(super) clock: fn() -> SystemTime,
     pub(super) settings: &'e ResponseSettings,
     pub(super) request: RequestFlags,
-    /// Method and path, where a rule of the policy reads them.
+    /// The method and the path, if a rule of the policy compares them.
     pub(super) target: Option<&'e (Method, PathAndQuery)>,
-    /// When the request began, where its dialect has a time.
+    /// When the request began, if the dialect writes that time.
     pub(super) began: Option<SystemTime>,
     pub(super) id: &'e HeaderValue,
-    /// Facts about the request body that has been read so far.
+    /// What is known of the request body so far.
     pub(super) seen: Option<&'e BodyFlags>,
-    /// The fields of a body of another shape that the policy keeps (R12): a JSON object.
+    /// A JSON object with the fields that the policy keeps of a body in another shape (R12).
     pub(super) kept: Option<&'e str>,
 }
 
-/// An error as it leaves.
+/// An error that is ready to be sent.
 pub(super) struct OutgoingReply {
-    /// The error's status, over whichever protocol.
+    /// The status of the error itself, in any protocol.
     pub(super) status: StatusCode,
-    /// The status in the status line: 200 where the protocol carries its status elsewhere.
+    /// The status in the status line: 200 if the protocol reports its status elsewhere.
     pub(super) sent: StatusCode,
     pub(super) body: Bytes,
     pub(super) grpc: Option<Status>,
@@ -58,12 +58,12 @@ impl OutgoingReply {
     }
 }
 
-/// An inner body that already is in the client's dialect, or keeps its form, and which part of it passes.
+/// An inner body of which a part passes, because it is in the client's dialect or keeps its form.
 #[derive(Clone, Copy)]
 pub(super) struct RetainedBody<'a> {
     pub(super) part: Retained,
     pub(super) body: &'a [u8],
-    /// The status that the service sent: what may pass follows from it, whatever status leaves.
+    /// The status that the service sent. It decides what may pass, even if another status is sent to the client.
     pub(super) status: StatusCode,
 }
 
@@ -84,9 +84,9 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// The dialect that the client gets: that of the route, or one that the client requested (R11).
+    /// The dialect for this client: the route's, or the one that the client chose (R11).
     ///
-    /// A route's dialect does not apply to an RPC client, whose protocol sets the form of errors (R10).
+    /// An RPC client always gets the form of its own protocol (R10), not the dialect of the route.
     #[inline]
     pub(super) fn dialect(&self) -> Dialect {
         match self.request.rpc {
@@ -100,7 +100,7 @@ impl<'e> ErrorForm<'e> {
         self.request.prefers_problem()
     }
 
-    /// The page that the client gets instead of its dialect's JSON (R16).
+    /// The HTML page that the client gets instead of JSON (R16).
     pub(super) fn page(&self) -> Option<&PageTemplate> {
         if self.request.prefers_page() { self.policy.page(self.settings) } else { None }
     }
@@ -113,34 +113,34 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// The media type without parameters.
+    /// The media type, without parameters.
     pub(super) fn media_type(&self) -> &'static str {
         let content_type = self.content_type();
         content_type.split_once(';').map_or(content_type, |(media_type, _)| media_type)
     }
 
-    /// The body of an error with this status, and the status that it leaves with. `headers` may have a time
-    /// to try again.
+    /// The body of an error with this status, and the status to send. `headers` may have a time after which to try
+    /// again.
     pub(super) fn body_of(
         &self,
         fault: &Fault,
         status: StatusCode,
-        own: Option<RetainedBody<'_>>,
+        retained: Option<RetainedBody<'_>>,
         headers: &HeaderMap,
     ) -> (Bytes, StatusCode) {
-        if let Some(kept) = own
-            && let Some(body) = self.kept_form(fault, kept, headers)
+        if let Some(kept) = retained
+            && let Some(body) = self.body_in_kept_form(fault, kept, headers)
         {
             return (body, status);
         }
         match self.dialect() {
             Dialect::Standard if self.page().is_none() => (self.canonical(fault, &fault.text()), status),
-            _ => self.in_dialect(fault, status, own, headers),
+            _ => self.write_in_dialect(fault, status, retained, headers),
         }
     }
 
-    /// The body of an error that keeps its form, whatever the client's dialect.
-    fn kept_form(&self, fault: &Fault, kept: RetainedBody<'_>, headers: &HeaderMap) -> Option<Bytes> {
+    /// The body of an error that keeps its form in any dialect.
+    fn body_in_kept_form(&self, fault: &Fault, kept: RetainedBody<'_>, headers: &HeaderMap) -> Option<Bytes> {
         let RetainedBody { part, body, status } = kept;
         match part {
             Retained::Protocol(protocol) => {
@@ -156,20 +156,19 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// The event with which a broken event stream ends (F6). It is in the route's dialect, whatever body the client
-    /// prefers (R11), since the head has left. `number` is the event's own number, if the events before had a type and
-    /// a number.
+    /// The event that ends a broken event stream (F6). It is always in the route's dialect, because the head was sent
+    /// before (R11). If the events so far have a type and a number, `number` is the event's own.
     pub(super) fn stream_event(&self, fault: Fault, number: Option<u64>) -> Vec<u8> {
-        let own = self.without_preference();
-        let (form, fault) = (self.stream_form(), classify::with_issue_list(fault, own.dialect()));
-        let (body, _) = own.body_of(&fault, fault.status_code(), None, fault.headers());
+        let route_form = self.without_preference();
+        let (form, fault) = (self.stream_form(), classify::with_issue_list(fault, route_form.dialect()));
+        let (body, _) = route_form.body_of(&fault, fault.status_code(), None, fault.headers());
         match form.typed_event.zip(number).and_then(|(typed, number)| typed(&body, number)) {
             Some(typed) => event_stream::event(Some("error"), &typed),
             None => event_stream::event(form.error_event, &body),
         }
     }
 
-    /// The form of the events of [`ErrorForm::stream_event`].
+    /// The dialect of that event.
     pub(super) fn stream_form(&self) -> &'static DialectSpec {
         self.without_preference().dialect().spec()
     }
@@ -178,30 +177,30 @@ impl<'e> ErrorForm<'e> {
         Self { request: self.request.without_preference(), ..*self }
     }
 
-    /// The canonical body of an error with this text.
+    /// The canonical body for an error with this text.
     pub(super) fn canonical(&self, fault: &Fault, text: &str) -> Bytes {
         let advice = self.policy.advice().of(fault);
         standard::write(fault.code().as_str(), text, fault.details_json(), &advice, self.id.as_bytes()).into()
     }
 
-    fn in_dialect(
+    fn write_in_dialect(
         &self,
         fault: &Fault,
         status: StatusCode,
-        own: Option<RetainedBody<'_>>,
+        retained: Option<RetainedBody<'_>>,
         headers: &HeaderMap,
     ) -> (Bytes, StatusCode) {
         let target = self.target();
-        let leaving = self.leaving(fault, status, &target, own.is_some());
+        let outward = self.outward_form(fault, status, &target, retained.is_some());
         let form = self.dialect().spec();
-        let details = leaving.details(fault, form.lists_issues);
+        let details = outward.details(fault, form.lists_issues);
         let advice = self.policy.advice().of(fault);
-        let call = if form.has_call_id { self.seen.and_then(|seen| seen.seen(JsonRpcCall::parse)) } else { None };
+        let call = if form.has_call_id { self.seen.and_then(|seen| seen.read_seen(JsonRpcCall::parse)) } else { None };
         let out = Outgoing {
-            status: leaving.status,
+            status: outward.status,
             canonical: fault.code(),
-            code: &leaving.name,
-            message: &leaving.text,
+            code: &outward.name,
+            message: &outward.text,
             details: details.as_deref(),
             kept: self.kept,
             request_id: self.id.to_str().unwrap_or_default(),
@@ -212,9 +211,9 @@ impl<'e> ErrorForm<'e> {
             now: self.began.unwrap_or(SystemTime::UNIX_EPOCH),
         };
         if let Some(page) = self.page() {
-            return (page.write(&out).into(), leaving.status);
+            return (page.write(&out).into(), outward.status);
         }
-        let kept = own.and_then(|kept| {
+        let kept = retained.and_then(|kept| {
             let negotiated = kept.part == Retained::Negotiated;
             Some(PreservedBody {
                 body: Object::of_body(kept.body)?,
@@ -227,19 +226,19 @@ impl<'e> ErrorForm<'e> {
             Some(kept) => form.rewrite_in_place(&kept, &out),
             None => form.write(&out),
         };
-        (body.into(), leaving.status)
+        (body.into(), outward.status)
     }
 
-    /// The status that an error leaves with; an error that is kept has its own.
-    pub(super) fn leaving_status(&self, fault: &Fault, status: StatusCode, kept: bool) -> StatusCode {
+    /// The status to send for an error. An error that is kept keeps its status.
+    pub(super) fn outward_status(&self, fault: &Fault, status: StatusCode, kept: bool) -> StatusCode {
         match (self.request.rpc, self.dialect()) {
-            (Some(Rpc::ConnectUnary), _) => Status::leaving(fault.code(), status).connect_http(),
+            (Some(Rpc::ConnectUnary), _) => Status::of_error(fault.code(), status).connect_http(),
             (Some(_), _) | (None, Dialect::Standard) => status,
-            _ => self.leaving(fault, status, &self.target(), kept).status,
+            _ => self.outward_form(fault, status, &self.target(), kept).status,
         }
     }
 
-    fn leaving<'a>(
+    fn outward_form<'a>(
         &'a self,
         fault: &'a Fault,
         status: StatusCode,
@@ -249,14 +248,14 @@ impl<'e> ErrorForm<'e> {
         if self.negotiated() || self.dialect() == Dialect::Standard {
             return OutwardForm::canonical(fault, status, self.page().is_none());
         }
-        let rules = rule::backwards(self.policy.rules(self.settings), fault.code(), target)
-            .map(|rule| InverseMapRule { name: rule.inner_code(), text: rule.very_text() });
+        let rules = rule::rules_for_code(self.policy.rules(self.settings), fault.code(), target)
+            .map(|rule| InverseMapRule { name: rule.inner_code(), text: rule.exact_message() });
         let entries = self.policy.outward(self.settings);
-        let leaving = OutwardForm::new(fault, status, self.dialect(), entries, rules);
-        if kept { OutwardForm { status, ..leaving } } else { leaving }
+        let outward = OutwardForm::new(fault, status, self.dialect(), entries, rules);
+        if kept { OutwardForm { status, ..outward } } else { outward }
     }
 
-    /// The request's method and path, where a rule reads them.
+    /// The request's method and path, if a rule compares them.
     fn target(&self) -> rule::RequestTarget<'_> {
         match self.target {
             Some((method, path)) => rule::RequestTarget::new(method, Some(path.path())),

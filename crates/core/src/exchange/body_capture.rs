@@ -1,4 +1,4 @@
-//! The bodies of an error that an observer gets.
+//! The error bodies that an observer gets: the one that the service sent, and the one that the client receives.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
-/// The service's error response, and the client's: stored if the policy has `[observe] bodies = true`, and the layer
-/// has an [`Observer`](super::Observer). Bodies may contain secrets, which must not be logged: `Debug` shows only their
-/// lengths (L3).
+/// The error response that the service sent, and the one that the client receives. They are stored if the policy has
+/// `[observe] bodies = true` and the layer has an [`Observer`](super::Observer). Bodies may contain secrets, which must
+/// not be logged, so `Debug` shows only their lengths (L3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BodyCapture {
     pub(super) before: Option<CapturedBody>,
     pub(super) after: Option<CapturedBody>,
 }
 
-/// One side of a [`BodyCapture`].
+/// One of the two responses of a [`BodyCapture`]: its body with its status and type.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CapturedBody {
     status: StatusCode,
@@ -24,17 +24,18 @@ pub struct CapturedBody {
     whole: bool,
 }
 
-/// The first 8 KiB of an error's body: more of it is of no use.
-const MOST: usize = 8 * 1024;
+/// The most bytes that are stored of a body: more is of no use to a reader.
+const MAX_BYTES: usize = 8 * 1024;
 
 impl BodyCapture {
-    /// The service's response; `None` if the service was not called, or did not respond.
+    /// The response that the service sent; `None` if the service was not called, or did not respond.
     #[must_use]
     pub fn before(&self) -> Option<&CapturedBody> {
         self.before.as_ref()
     }
 
-    /// The client's response; in `observe`, the response that the client would have got in `enforce`.
+    /// The response that the client receives. In mode `observe`, it is the one that the client would receive in mode
+    /// `enforce`.
     #[must_use]
     pub fn after(&self) -> Option<&CapturedBody> {
         self.after.as_ref()
@@ -42,10 +43,10 @@ impl BodyCapture {
 }
 
 impl CapturedBody {
-    /// `body` is without its codings.
+    /// `body` is already decoded: none of its content codings is left.
     pub(super) fn new(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let kept = &body[..body.len().min(MOST)];
+        let kept = &body[..body.len().min(MAX_BYTES)];
         Self {
             status,
             content_type: content_type.map(|text| text.chars().take(128).collect::<String>().into()),
@@ -60,20 +61,19 @@ impl CapturedBody {
         self.status
     }
 
-    /// `content-type`, its first 128 characters.
+    /// The first 128 characters of `content-type`.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
         self.content_type.as_deref()
     }
 
-    /// The body without its codings, its first 8 KiB. Nothing is redacted: a program that shows it must hide secrets
-    /// itself.
+    /// The first 8 KiB of the decoded body. Nothing is redacted: a program that shows it must hide secrets itself.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// Whether that is the whole body, as far as it was read.
+    /// Whether [`body`](Self::body) returns all bytes of the body that were read.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.whole
@@ -83,7 +83,7 @@ impl CapturedBody {
 impl fmt::Debug for CapturedBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { status, content_type, body, whole } = self;
-        f.debug_struct("Shown")
+        f.debug_struct("CapturedBody")
             .field("status", status)
             .field("content_type", content_type)
             .field("bytes", &body.len())

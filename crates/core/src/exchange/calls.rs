@@ -1,4 +1,4 @@
-//! Inner responses in the call's own protocol (section P): they pass unchanged, and are logged.
+//! Responses of the service in the RPC protocol of the call (section P): they pass unchanged, and errors are logged.
 
 use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
@@ -19,7 +19,7 @@ use crate::dialect::status::Status;
 use crate::fault::Fault;
 use crate::policy::Mode;
 
-/// The headers of a response that matter to a call: one pass over its names is cheaper than four look-ups.
+/// Which headers of a response matter to a call. One pass over all names is cheaper than four look-ups.
 #[derive(Default)]
 pub(super) struct RpcHeaderFlags {
     status: bool,
@@ -29,7 +29,7 @@ pub(super) struct RpcHeaderFlags {
 }
 
 impl RpcHeaderFlags {
-    /// Also returns the first `content-type`.
+    /// Notes the flags of all headers, and also returns the first `content-type`.
     fn scan(headers: &HeaderMap) -> (Self, Option<&HeaderValue>) {
         let (mut names, mut content_type) = (Self::default(), None);
         for (name, value) in headers {
@@ -47,7 +47,8 @@ impl RpcHeaderFlags {
     }
 }
 
-/// Whether a response is in the call's own protocol. An HTTP error without a gRPC status is not.
+/// The protocol of a response that is in the protocol of the call; `None` for any other response, such as an HTTP error
+/// without a gRPC status.
 #[inline]
 pub(super) fn answered_call(state: &RequestState, head: &response::Parts) -> Option<(Rpc, RpcHeaderFlags)> {
     answered_by(state.settings.mode, state.request.rpc?, head)
@@ -57,7 +58,7 @@ fn answered_by(mode: Mode, rpc: Rpc, head: &response::Parts) -> Option<(Rpc, Rpc
     let (names, content_type) = RpcHeaderFlags::scan(&head.headers);
     let rpc = rpc.answered_by(content_type)?;
     let reported = || grpc::read(&head.headers).is_some_and(|reported| reported.status != Status::OK);
-    // A final status that is no error's is corrected, whatever body it has (E6).
+    // The status of a response that is not an error is corrected, whatever its body (E6).
     let keeps = |status: u16| match mode {
         Mode::Off => false,
         Mode::Own => (400..600).contains(&status),
@@ -67,7 +68,7 @@ fn answered_by(mode: Mode, rpc: Rpc, head: &response::Parts) -> Option<(Rpc, Rpc
     (head.status == StatusCode::OK || own_error()).then_some((rpc, names))
 }
 
-/// Takes the head of a response to an RPC call.
+/// Decides by the head of a response to an RPC call.
 pub(super) fn call_head(
     state: RequestState,
     rpc: Rpc,
@@ -75,7 +76,7 @@ pub(super) fn call_head(
     head: &mut response::Parts,
     body: BodyFacts,
 ) -> ResponsePlan {
-    // The state is large, and nearly every call is observed: so the state is moved only once.
+    // The state is large, and nearly every call is observed, so the state is moved only once.
     let mut call = RpcResponse::boxed(state, rpc);
     let state = &mut call.state;
     if names.origin {
@@ -83,7 +84,7 @@ pub(super) fn call_head(
     }
     state.identify_response(&mut head.headers);
     if let Some(event) = observed_refusal(state, head.status) {
-        return passing::keep(state, event);
+        return passing::pass_and_log(state, event);
     }
     if names.status
         && let Some(fault) = redefined_fault(state, head)
@@ -95,11 +96,11 @@ pub(super) fn call_head(
         && let Some(event) = head_status(state, rpc, head)
     {
         return if head.status.is_success() {
-            passing::keep(state, event)
+            passing::pass_and_log(state, event)
         } else if state.rewrites() {
-            under_success(head, event)
+            send_as_whole_answer(head, event)
         } else {
-            passing::keep(state, under_error(state, event, head.status))
+            passing::pass_and_log(state, keep_under_http_error(state, event, head.status))
         };
     }
     if body.is_empty() {
@@ -111,14 +112,14 @@ pub(super) fn call_head(
     ResponsePlan::Watch(call)
 }
 
-/// The fault that a status in the head came from, where the policy redefines its code. The service in this process does
-/// not have that definition.
+/// The fault from which the service made the status in the head, if the policy redefines the fault's code: the service
+/// does not know that definition.
 fn redefined_fault(state: &RequestState, head: &response::Parts) -> Option<Fault> {
     let fault = if state.rewrites() { classify::fault_in(&head.extensions) } else { None }?;
     state.policy().codes().defined(fault.code()).map(|_| fault.clone())
 }
 
-/// A status in the head, as it is but for the id that a layer inside put there (E7).
+/// Logs a status in the head. The head stays, except for the id that an inner layer put there (E7).
 fn head_status(state: &RequestState, rpc: Rpc, head: &mut response::Parts) -> Option<Event> {
     let reported = if rpc.is_grpc() { grpc::read(&head.headers) } else { None }?;
     let event = InnerErrorReader { state }.rpc_failure(&reported)?;
@@ -127,8 +128,8 @@ fn head_status(state: &RequestState, rpc: Rpc, head: &mut response::Parts) -> Op
     Some(event)
 }
 
-/// Over HTTP/1 hyper sends the trailers that the head names (RFC 9110 §6.6.2) and drops all others: a call that failed
-/// would end like a success. The service may name fewer trailers than its failure needs.
+/// Names in the head the trailers in which a call may fail. Over HTTP/1, hyper sends only trailers that the head names
+/// (RFC 9110 §6.6.2), so a call that fails would otherwise end like a success. The service may have named fewer.
 fn announce_trailers(state: &RequestState, rpc: Rpc, head: &mut response::Parts) {
     let (is_http1, takes_trailers) = (state.request.is_http1(), state.request.takes_trailers());
     if is_http1 && takes_trailers && matches!(rpc, Rpc::Grpc(_)) && state.settings.mode != Mode::Observe {
@@ -136,7 +137,7 @@ fn announce_trailers(state: &RequestState, rpc: Rpc, head: &mut response::Parts)
     }
 }
 
-/// An inner error in Connect's own form: it stays, except for the id of a layer inside (E7).
+/// An inner error in Connect's own form: it stays, except for the id that an inner layer put there (E7).
 pub(super) fn unary_error(
     mut state: RequestState,
     head: &mut response::Parts,
@@ -147,26 +148,26 @@ pub(super) fn unary_error(
     let event = InnerErrorReader { state: &state }.rpc_event(reported);
     if let Collected::Whole(body) = read
         && let Some((theirs, ours)) = state.ids_of_layers()
-        && let Some(body) = connect::readdressed(body, theirs, ours)
+        && let Some(body) = connect::with_other_id(body, theirs, ours)
     {
         return CollectedAction::Rewrite(RewrittenBody { body: body.into(), event, unenforced: None });
     }
     CollectedAction::Restore(state.body_context(), Box::new(event))
 }
 
-/// A gRPC status under an HTTP error that its route's mode lets pass (M1).
-fn under_error(state: &RequestState, event: Event, status: StatusCode) -> Event {
+/// Logs a gRPC status that came with an HTTP error, which the mode of the route lets pass (M1).
+fn keep_under_http_error(state: &RequestState, event: Event, status: StatusCode) -> Event {
     let would_be = event.status.filter(|_| state.settings.mode == Mode::Observe);
     Event { would_be, status: Some(status), ..event }
 }
 
-/// A gRPC status under an HTTP error: its head is the whole answer, over 200 (P1).
-fn under_success(head: &mut response::Parts, event: Event) -> ResponsePlan {
+/// Sends a gRPC status that came with an HTTP error as a whole answer, under 200: the head is enough (P1).
+fn send_as_whole_answer(head: &mut response::Parts, event: Event) -> ResponsePlan {
     head.status = StatusCode::OK;
     head.headers.remove(CONTENT_LENGTH);
     head.headers.remove(TRANSFER_ENCODING);
     ResponsePlan::Rewrite(RewrittenBody { body: Bytes::new(), event, unenforced: None })
 }
 
-/// The trailers that a call may end with.
+/// The trailers in which a call may report a failure.
 const TRAILERS: &str = "grpc-status, grpc-message, grpc-status-details-bin, x-error-code";

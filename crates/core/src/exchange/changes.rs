@@ -1,31 +1,31 @@
-//! Lists the changes to a head: for adapters whose proxy owns the heads.
+//! Lists the changes to a head, for adapters whose proxy owns the heads.
 
 use std::borrow::Cow;
 
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
-/// A header name of a head whose lines have changed.
+/// A header whose lines have changed.
 #[derive(Clone, Debug)]
 pub struct HeaderMutation<'a> {
-    /// The name.
+    /// The header's name.
     pub name: Cow<'a, HeaderName>,
-    /// Whether the head had no line of this name before, so that an adapter need not remove any.
+    /// Whether the head had no line of this name before: an adapter then has none to remove.
     pub is_new: bool,
     head: &'a HeaderMap,
 }
 
 impl<'a> HeaderMutation<'a> {
-    /// The lines that replace the old ones; empty if the name was removed.
+    /// The lines that replace the old ones; none if the header was removed.
     pub fn values(&self) -> impl Iterator<Item = &'a HeaderValue> + use<'a> {
         self.head.get_all(&*self.name).into_iter()
     }
 }
 
-/// Every difference between the old and the new lines of a head. An adapter makes these changes to its own head, after
-/// it passed a copy to [`Exchange::begin`](super::Exchange::begin) or
-/// [`Exchange::response_head`](super::Exchange::response_head). `before` has names and values. Leave out lines whose
-/// names the crate `http` does not accept, such as `:path`.
+/// Lists every difference between the old and the new lines of a head. An adapter makes these changes to its own head,
+/// after it has passed a copy to [`Exchange::begin`](super::Exchange::begin) or
+/// [`Exchange::response_head`](super::Exchange::response_head). `before` has the old names and values. Leave out lines
+/// whose names the crate `http` does not accept, such as `:path`.
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue};
@@ -41,18 +41,18 @@ pub fn changes<'b, 'a>(
     before: impl Iterator<Item = (&'b [u8], &'b [u8])> + Clone,
     after: &'a HeaderMap,
 ) -> Vec<HeaderMutation<'a>> {
-    if let Some(added) = added(before.clone(), after) {
+    if let Some(added) = added_at_end(before.clone(), after) {
         return added;
     }
     let text = |(name, value)| Some((str::from_utf8(name).ok()?, value));
     let mut before: Vec<(&str, &[u8])> = before.filter_map(text).collect();
-    // A head may have thousands of lines: sorting avoids a comparison of each line with each.
+    // A head may have thousands of lines: sorting them first avoids comparing each line with each other.
     before.sort_by_key(|(name, _)| *name);
-    compared(&before, after)
+    compare_heads(&before, after)
 }
 
-/// `before` is sorted by name.
-fn compared<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<HeaderMutation<'a>> {
+/// Compares the two heads. `before` is sorted by name.
+fn compare_heads<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<HeaderMutation<'a>> {
     let mut changes = Vec::new();
     for name in after.keys() {
         let (old, new) = (lines(before, name.as_str()), after.get_all(name));
@@ -75,8 +75,8 @@ fn lines<'l, 'b>(before: &'l [(&'b str, &'b [u8])], name: &str) -> &'l [(&'b str
     &behind[..behind.partition_point(|(old, _)| *old == name)]
 }
 
-/// The names after the old ones, where all old lines are unchanged: most heads get an id and nothing else.
-fn added<'b, 'a>(
+/// The names that were added at the end, if all old lines are unchanged. That is the usual case: only an id is added.
+fn added_at_end<'b, 'a>(
     before: impl Iterator<Item = (&'b [u8], &'b [u8])>,
     after: &'a HeaderMap,
 ) -> Option<Vec<HeaderMutation<'a>>> {
@@ -90,7 +90,7 @@ fn added<'b, 'a>(
     }
     let mut added = Vec::<HeaderMutation<'a>>::new();
     for (name, _) in lines {
-        // Lines of one name stand together; one more line of an old name is another case.
+        // Lines with the same name are next to each other. If such a line was added, not only new names were.
         if last == Some(name) {
             return None;
         }

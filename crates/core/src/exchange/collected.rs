@@ -1,4 +1,4 @@
-//! Bodies of inner errors that were collected (rules R1, R4, R10, M1).
+//! Decides what to do with inner errors whose bodies were collected (rules R1, R4, R10, M1).
 
 use http::response;
 
@@ -10,15 +10,15 @@ use super::{Collected, CollectedAction, Origin, calls, fill};
 use crate::classify::RewriteDecision;
 use crate::policy::Mode;
 
-/// Decides by the collected part of an inner error's body.
+/// Decides by the body of an inner error, as far as it was collected.
 #[inline]
 pub(super) fn response_body(state: RequestState, head: &mut response::Parts, body: Collected<'_>) -> CollectedAction {
-    if let Some(failure) = state.cut() {
+    if let Some(failure) = state.why_body_was_cut() {
         return CollectedAction::Replace(Box::new(ErrorReply { state }.answer(failure, None)));
     }
     let reader = InnerErrorReader { state: &state };
     let decoded = reader.decoded(&head.headers, body);
-    if state.settings.mode == Mode::Fill && !fill::is_filled(&head.headers, body, decoded.as_deref()) {
+    if state.settings.mode == Mode::Fill && !fill::is_to_rewrite(&head.headers, body, decoded.as_deref()) {
         let (body_context, event) = PassingResponse { state }.preserve(head);
         return CollectedAction::Restore(body_context, event);
     }

@@ -15,8 +15,8 @@ use crate::policy::{Policy, UpstreamUrl};
 use crate::request_id::RequestId;
 
 impl ExchangeConfig {
-    /// A config with this policy, without a classifier. `clock` is called for keys and tokens that expire (G2), and for
-    /// a dialect with a time (R2). It is also called for RPC errors with a time until which to wait (P1).
+    /// A config with this policy, and without a classifier. `clock` is called for keys and tokens that expire (G2), for
+    /// a dialect that writes the time (R2), and for RPC errors that state until when to wait (P1).
     pub fn new(policy: impl Into<Arc<Policy>>, clock: fn() -> SystemTime) -> Self {
         Self {
             policy: policy.into(),
@@ -32,32 +32,32 @@ impl ExchangeConfig {
         }
     }
 
-    /// Sets the classifier of errors, which comes before the contract's list (F1).
+    /// Sets a classifier of errors. It decides before the contract's own list does (F1).
     #[must_use]
     pub fn with_classifier(self, classifier: Option<Arc<Classifier>>) -> Self {
         Self { classifier, ..self }
     }
 
-    /// Sets the recogniser of errors with types of other crates (F1).
+    /// Sets the function that recognises errors whose types are from other crates (F1).
     #[must_use]
     pub fn with_recogniser(self, recogniser: Recogniser) -> Self {
         Self { recogniser: Some(recogniser), ..self }
     }
 
-    /// Sets the recogniser of errors for `Proxy-Status` (L4).
+    /// Sets the function that recognises errors for `Proxy-Status` (L4).
     #[must_use]
     pub fn with_proxy_errors(self, recogniser: ProxyErrorRecogniser) -> Self {
         Self { proxy_errors: Some(recogniser), ..self }
     }
 
-    /// Sets the function that reads the framework's route of a request (L1).
+    /// Sets the function that reads the route which the framework found for a request (L1).
     #[must_use]
     pub fn with_framework_route(self, find: FrameworkRoute) -> Self {
         Self { framework_route: Some(find), ..self }
     }
 
-    /// Sets the function that reads a request's URI before the framework stripped a prefix: that path is guarded, too
-    /// (G0).
+    /// Sets the function that reads a request's URI from before the framework stripped a prefix: the guards also check
+    /// that path (G0).
     #[must_use]
     pub fn with_original_uri(self, find: OriginalUri) -> Self {
         Self { original_uri: Some(find), ..self }
@@ -69,8 +69,8 @@ impl ExchangeConfig {
         Self { reason_phrase: Some(find), ..self }
     }
 
-    /// Sets that requests are forwarded to the services that scopes name, others to `rest`: events then have the
-    /// service's address (L1).
+    /// Sets that requests are forwarded to the services that scopes name, and all others to `rest`. Events then have
+    /// the address of the service (L1).
     #[must_use]
     pub fn with_forwarding(self, rest: Option<UpstreamUrl>) -> Self {
         Self { forwarding: Some(Arc::new(rest)), ..self }
@@ -95,9 +95,10 @@ impl ExchangeConfig {
         &self.policy
     }
 
-    /// Whether an exchange with this config may read, set or remove request headers by any name. If not, it reads only
-    /// the headers that [`is_read`](super::is_read) names, and sets only the id. An adapter whose proxy owns the heads
-    /// then need not copy the other headers for [`Exchange::begin_copy`](super::Exchange::begin_copy).
+    /// Whether an exchange with this config may read, set or remove request headers of any name. If it returns false,
+    /// the exchange reads only the headers for which [`is_read`](super::is_read) returns true, and sets only the id. An
+    /// adapter whose proxy owns the heads then need not copy other headers for
+    /// [`Exchange::begin_copy`](super::Exchange::begin_copy).
     #[must_use]
     pub fn reads_any(&self) -> bool {
         self.policy.names_headers()
@@ -122,7 +123,7 @@ impl ExchangeConfig {
         self.framework_route.filter(|_| !extensions.is_empty()).and_then(|find| find(extensions))
     }
 
-    /// The URI before a prefix was stripped, if the path differs and the policy distinguishes paths.
+    /// The URI from before a prefix was stripped, if its path differs and the policy distinguishes paths.
     #[inline]
     pub(super) fn original_uri<'h>(&self, head: &'h Parts) -> Option<&'h Uri> {
         let find = self.original_uri.filter(|_| self.policy.distinguishes_paths())?;
@@ -141,7 +142,7 @@ impl ExchangeConfig {
         self.observer.as_deref()
     }
 
-    /// A client did not read its response. The exchange, and with it the route, no longer exists.
+    /// The event for a response that the client did not read. By then, the exchange and its route no longer exist.
     pub fn not_taken(self: Arc<Self>, request_id: RequestId) -> Event {
         let label = EventLabel::without_request(self.policy().own_label());
         BodyContext { config: self, id: request_id, label }.event(Origin::Abandoned)

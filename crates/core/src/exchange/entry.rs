@@ -25,7 +25,7 @@ use crate::fault::Fault;
 use crate::policy::{ExtProcBodies, Mode};
 use crate::request_id::RequestId;
 
-/// A request on its way in.
+/// A request on its way to the service.
 impl Exchange {
     /// Begins a request from its head: sets its id, finds its route, and runs the guards.
     ///
@@ -43,11 +43,12 @@ impl Exchange {
         admission::admit(config, head, body, id, admission::mark)
     }
 
-    /// Like [`Exchange::begin`], with a copy of the header lines that are [read](super::is_read): for an adapter whose
-    /// proxy owns the heads, with a config that does not [read any](ExchangeConfig::reads_any).
+    /// Like [`Exchange::begin`], but on a copy that only has those header lines that are [read](super::is_read). It is
+    /// for an adapter whose proxy owns the heads, and needs a config that does not [read
+    /// any](ExchangeConfig::reads_any) others.
     ///
     /// The head does not change. If the request is forwarded, the adapter sets its `x-request-id` to
-    /// [`Exchange::id_header`], replacing any other, and changes nothing else.
+    /// [`Exchange::id_header`], which replaces any other value. It changes nothing else.
     pub fn begin_copy(
         config: Arc<ExchangeConfig>,
         head: &mut Parts,
@@ -57,18 +58,18 @@ impl Exchange {
         admission::admit(config, head, body, id, |_, _| ())
     }
 
-    /// Begins a request that must not be forwarded: its head never came, or could not be read (V4).
+    /// Begins a request that must not be forwarded, because its head never arrived or could not be read (V4).
     ///
-    /// It has no route and passed no guard. `head` decides the protocol of the response; use an empty head if none
-    /// came. It ends with [`Exchange::malformed`], [`Exchange::unready_panicked`] or [`Exchange::proxy_failed`].
+    /// It has no route, and no guard has checked it. `head` decides the protocol of the response; use an empty head if
+    /// none arrived. End it with [`Exchange::malformed`], [`Exchange::unready_panicked`] or [`Exchange::proxy_failed`].
     pub fn unread(config: Arc<ExchangeConfig>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
         let (sent, _) = HeaderFlags::scan(head, config.policy().key_headers());
-        let settings = config.policy().of_no_host().normal.response_settings();
+        let settings = config.policy().settings_without_host().normal.response_settings();
         Self { state: admission::unguarded(config, (head, &sent), body, settings, id) }
     }
 
-    /// Begins a request that another gateway handed over after it failed. The other gateway has run its guards; the
-    /// route is this policy's.
+    /// Begins a request that another gateway handed over after it had failed. That gateway has already run its guards.
+    /// The route is the one of this policy.
     ///
     /// `head` is the head of the client's request. The exchange ends with [`Exchange::proxy_failed`].
     pub fn handed_over(
@@ -79,8 +80,11 @@ impl Exchange {
     ) -> Self {
         let policy = config.policy();
         let (sent, _) = HeaderFlags::scan(head, policy.key_headers());
-        let settings =
-            policy.matched(head).unwrap_or_else(|why| policy.unmatched(head, why)).normal.response_settings();
+        let settings = policy
+            .matched(head)
+            .unwrap_or_else(|why| policy.settings_of_unmatched(head, why))
+            .normal
+            .response_settings();
         Self { state: admission::unguarded(config, (head, &sent), body, settings, id) }
     }
 
@@ -98,16 +102,16 @@ impl Exchange {
         &self.state.id_header
     }
 
-    /// The request's route, as its events have it (L1): the framework's, else the policy's pattern.
+    /// The request's route, as events report it (L1): the framework's, else the pattern in the policy.
     #[must_use]
     #[inline]
     pub fn shared_route(&self) -> Option<&Arc<str>> {
         self.state.route()
     }
 
-    /// The time that an RPC client waits for the whole call (`grpc-timeout`, `connect-timeout-ms`). After that an
-    /// adapter calls [`Exchange::timed_out`], or [`RpcResponse::timed_out`](super::RpcResponse::timed_out) after the
-    /// head.
+    /// How long an RPC client waits for the whole call (`grpc-timeout`, `connect-timeout-ms`). After that time, an
+    /// adapter calls [`Exchange::timed_out`], or, if it has received the head,
+    /// [`RpcResponse::timed_out`](super::RpcResponse::timed_out).
     #[must_use]
     #[inline]
     pub fn deadline(&self) -> Option<Duration> {
@@ -115,37 +119,37 @@ impl Exchange {
     }
 }
 
-/// An inner response.
+/// A response of the inner service.
 impl Exchange {
-    /// Decides by the head of an inner response. `body` is called only if the facts of the body matter.
+    /// Decides by the head of an inner response. `body` is only called if facts about the body matter.
     #[inline(always)]
     pub fn response_head(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
         ResponseHead { state: self.state }.plan(head, body)
     }
 
-    /// Decides by the collected part of an inner error's body.
+    /// Decides by the body of an inner error, as far as it was collected.
     #[inline]
     pub fn response_body(self, head: &mut response::Parts, body: Collected<'_>) -> CollectedAction {
         collected::response_body(self.state, head, body)
     }
 
-    /// Whether a collected body may have to be sent unchanged after all (M1). An adapter that reads bodies in place
-    /// cannot do that.
+    /// Whether a collected body may have to be sent unchanged after all (M1). An adapter that reads bodies without
+    /// keeping them cannot do that.
     #[must_use]
     #[inline]
     pub fn may_restore(&self) -> bool {
         self.state.settings.mode == Mode::Fill
     }
 
-    /// Whether the route has an external processor read an error whose length is not declared.
+    /// Whether an external processor on this route must read an error even if its length is not declared.
     #[must_use]
     pub fn buffers_unsized_errors(&self) -> bool {
         self.state.settings.ext_proc_bodies == ExtProcBodies::Buffered
     }
 
-    /// Whether a response with this status passes unparsed: for adapters whose proxy owns the heads. The adapter then
-    /// only sets its `x-request-id` to [`Exchange::id_header`]. A response with an `x-request-id` (I3) or an
-    /// `access-control-allow-origin` (E4) must go to [`Exchange::response_head`] all the same.
+    /// Whether a response with this status passes without being parsed, for adapters whose proxy owns the heads. The
+    /// adapter then only sets its `x-request-id` to [`Exchange::id_header`]. But a response that has an `x-request-id`
+    /// (I3) or an `access-control-allow-origin` (E4) must still go to [`Exchange::response_head`].
     #[must_use]
     pub fn passes_unparsed(&self, status: StatusCode) -> bool {
         responding::passes_unparsed(&self.state, status)
@@ -158,11 +162,11 @@ impl Exchange {
     }
 }
 
-/// A request without a response: errors, panics, a service that is not ready, clients that leave (F1–F3), and the
-/// answers of a proxy (V2–V4).
+/// A request without a response from the service: errors, panics, a service that is not ready, clients that disconnect
+/// (F1–F3), and answers of the proxy itself (V2–V4).
 impl Exchange {
-    /// Classifies an inner error (F1): a body over its limit decides first, whatever the error is. Then the classifier
-    /// decides, then the contract's list, over the whole chain of causes.
+    /// Classifies an inner error (F1). If the request's body was over its limit, that decides. Else the classifier
+    /// decides, else the contract's list. Both look at the whole chain of causes.
     ///
     /// # Panics
     ///
@@ -190,18 +194,17 @@ impl Exchange {
         self.unready(Failure::panicked(), String::from(text).into())
     }
 
-    /// The head of the request cannot be read: 400, whatever the mode, since no guard could run (V4).
+    /// The head of the request cannot be read. The answer is 400 in any mode, because no guard could run (V4).
     pub fn malformed(self, cause: BoxError) -> LocalReply {
         let failure = Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard);
         ErrorReply { state: self.state }.answer_unforwarded(failure, Some(cause))
     }
 
-    /// The request's body ran over its limit, as its meter has reported
-    /// ([`MeterAction::Over`](super::MeterAction::Over)), and no response has begun (G4). For an adapter that need not
-    /// wait for the inner service's response.
+    /// The meter has reported ([`MeterAction::Over`](super::MeterAction::Over)) that the request's body is over its
+    /// limit, and no response has begun (G4). Only for an adapter that need not wait for the service's response.
     pub fn overran(self) -> LocalReply {
         let unknown = || Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Error);
-        let failure = self.state.cut().unwrap_or_else(unknown);
+        let failure = self.state.why_body_was_cut().unwrap_or_else(unknown);
         ErrorReply { state: self.state }.answer_unforwarded(failure, None)
     }
 
@@ -212,14 +215,15 @@ impl Exchange {
 
     /// The inner service panicked with this text (F2).
     pub fn panicked(self, text: Box<str>) -> LocalReply {
-        let failure = self.state.cut().unwrap_or_else(Failure::panicked);
+        let failure = self.state.why_body_was_cut().unwrap_or_else(Failure::panicked);
         self.failed(failure, String::from(text).into())
     }
 
-    /// The call took longer than its client waits: the response is that of an inner time-out (F1).
+    /// The call took longer than its client waits. The response is the same as for a time-out of the inner service
+    /// (F1).
     pub fn timed_out(self) -> LocalReply {
-        let (failure, cause) = failing::out_of_time();
-        let failure = self.state.cut().unwrap_or(failure);
+        let (failure, cause) = failing::client_timeout();
+        let failure = self.state.why_body_was_cut().unwrap_or(failure);
         self.failed(failure, cause)
     }
 
@@ -228,29 +232,29 @@ impl Exchange {
         self.state.into_event(Origin::Abandoned)
     }
 
-    /// The proxy itself returns a response with this head, whose status is that of its failure (V2). The response is
-    /// rewritten in every mode, as any failure is (F1): as a [`ResponsePlan::Rewrite`]. If the request was cut, the
-    /// response (G4) is a [`ResponsePlan::Replace`].
+    /// The proxy itself sends a response with this head, whose status is that of the proxy's failure (V2). As for any
+    /// failure, the response is rewritten in every mode (F1): this returns [`ResponsePlan::Rewrite`]. If the layer cut
+    /// the request's body off, it returns the answer to that (G4) as [`ResponsePlan::Replace`].
     ///
-    /// The status is kept, the code is the status's, and `cause` is only for the log. This also ends an exchange whose
-    /// response was being collected (V3).
+    /// The status is kept, and also decides the code. `cause` is only for the log. This method may also end an exchange
+    /// whose response is being collected (V3).
     pub fn proxy_failed(self, head: &mut response::Parts, cause: BoxError) -> ResponsePlan {
-        if let Some(failure) = self.state.cut() {
+        if let Some(failure) = self.state.why_body_was_cut() {
             return ResponsePlan::Replace(Box::new(self.failed(failure, cause)));
         }
         let fault = Fault::new(ErrorCode::of_status(head.status)).status(head.status);
         let mut rewrite = Rewrite::unchanged(classify::with_issue_list(fault, ErrorForm::new(&self.state).dialect()));
-        rewrite.named = false;
+        rewrite.is_code_named = false;
         let mut written = ErrorReply { state: self.state }.replace_proxys(head, rewrite, &*cause);
         written.event.cause = Some(Cause::Error(cause));
         ResponsePlan::Rewrite(written)
     }
 }
 
-/// For programs that inspect policies and recorded exchanges: why an inner error becomes what it does, and what it
-/// would become elsewhere. No served request uses these.
+/// For programs that inspect policies and recorded exchanges: shows why an inner error is rewritten as it is, and how
+/// it would be rewritten elsewhere. No request that is served uses these methods.
 impl Exchange {
-    /// Continues in another dialect than the route's.
+    /// Continues with this dialect instead of the route's.
     #[must_use]
     pub fn as_if(mut self, dialect: Option<Dialect>) -> Self {
         let state = &mut self.state;
@@ -264,19 +268,19 @@ impl Exchange {
         self
     }
 
-    /// Returns the content of an inner error, and how each rule treats it.
+    /// Returns what an inner error contains, and which rules matched.
     #[must_use]
     pub fn explain(&self, head: &response::Parts, body: Collected<'_>) -> Explanation {
         InnerErrorReader { state: &self.state }.explanation(head, body)
     }
 
-    /// The rules that were tried, in their order.
+    /// The rule at this index, in the order in which rules are tried.
     #[must_use]
     pub fn map_rule(&self, index: usize) -> MapRuleId {
         MapRuleId::new(self.state.settings.part(), index)
     }
 
-    /// The answer of a service that fails with `fault`, on the route of `head`. No guard runs.
+    /// The answer to a service that fails with `fault`, on the route of `head`. No guards run.
     #[cfg(feature = "openapi")]
     pub(crate) fn example(
         config: Arc<ExchangeConfig>,
@@ -286,7 +290,8 @@ impl Exchange {
     ) -> http::Response<Bytes> {
         let policy = config.policy();
         let (sent, _) = HeaderFlags::scan(head, policy.key_headers());
-        let settings = policy.matched(head).unwrap_or_else(|_| policy.of_no_host()).normal.response_settings();
+        let settings =
+            policy.matched(head).unwrap_or_else(|_| policy.settings_without_host()).normal.response_settings();
         let state = admission::unguarded(config, (head, &sent), BodyFacts::default(), settings, || id);
         let cause = Box::new(fault.clone());
         Self { state }.failed(Failure::new(fault, Origin::Fault), cause).reply

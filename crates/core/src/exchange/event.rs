@@ -1,7 +1,7 @@
-//! The events to log (rules L1, I2, I3, F2), their observer, and the configuration.
+//! The events to log (rules L1, I2, I3, F2), their observer, and the configuration of an exchange.
 //!
-//! The three types share one file, since each needs the next: a config has an observer, which gets events, which have
-//! the config.
+//! They are in one file because each needs the next one: a config has an observer, an observer receives events, and an
+//! event has its config.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -21,24 +21,24 @@ use crate::fault::Fault;
 use crate::policy::{LogLabel, MatchedReading, Policy, UpstreamUrl};
 use crate::request_id::RequestId;
 
-/// A boxed error, as in tower.
+/// A boxed error, as tower uses it.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Classifies the service's own errors; called before the contract's list (F1).
+/// Classifies the errors of the service itself. It is called before the contract's own list decides (F1).
 pub type Classifier = dyn Fn(&(dyn Error + 'static)) -> Option<Fault> + Send + Sync;
 
-/// Reads the pattern that the framework around the layer found for a request from the extensions (L1). It must
-/// be one of a bounded set, never a path: it becomes a label.
+/// Reads from the extensions of a request the pattern that the framework around the layer has found (L1). It must be
+/// one of a limited set of patterns, never a path, because it is used as a label.
 pub type FrameworkRoute = fn(&Extensions) -> Option<Arc<str>>;
 
-/// Reads from the extensions the request's URI as it was before the framework around the layer stripped a prefix of its
+/// Reads from the extensions the URI of a request from before the framework around the layer stripped a prefix of its
 /// path (G0).
 pub type OriginalUri = fn(&Extensions) -> Option<&Uri>;
 
-/// Reads from the extensions the reason phrase of an HTTP/1 response, as the adapter's client left it there (R3).
+/// Reads from the extensions the reason phrase of an HTTP/1 response, which the adapter's client stored there (R3).
 pub type ReasonPhrase = for<'e> fn(&'e Extensions) -> Option<&'e [u8]>;
 
-/// One error, or one abandoned request: an adapter logs it once.
+/// One error, or one abandoned request. An adapter logs each event once.
 #[derive(Debug)]
 #[must_use]
 pub struct Event {
@@ -58,11 +58,11 @@ pub struct Event {
     pub(super) label: EventLabel,
 }
 
-/// The facts of the request in each line of the log.
+/// The facts about the request that every line of the log has.
 #[derive(Clone, Debug)]
 pub(super) struct EventLabel {
     pub(super) settings: LogLabel,
-    /// `None` where the request is no longer available.
+    /// `None` if the request is no longer available.
     pub(super) method: Option<KnownMethod>,
     pub(super) framework_route: Option<Arc<str>>,
 }
@@ -72,14 +72,14 @@ impl EventLabel {
         Self { settings, method: None, framework_route: None }
     }
 
-    /// The framework's route, else the pattern of the policy's route.
+    /// The route that the framework found, else the pattern of the route in the policy.
     pub(super) fn route<'a>(&'a self, config: &'a ExchangeConfig) -> Option<&'a Arc<str>> {
         let pattern = || config.policy.route_pattern(self.settings).map(|pattern| pattern.shared());
         self.framework_route.as_ref().or_else(pattern)
     }
 }
 
-/// Receives each error once, as it is logged (L1).
+/// Receives each error once, when it is logged (L1).
 ///
 /// It is called on the thread that handles the request: return quickly, and do slow work elsewhere. If it panics, the
 /// panic is caught and logged, and the client gets its response (F2).
@@ -104,7 +104,7 @@ impl EventLabel {
 /// # let _ = layer;
 /// ```
 pub trait Observer: Send + Sync + 'static {
-    /// Takes the event of one error, or of one abandoned request.
+    /// Receives the event of one error, or of one abandoned request.
     fn on_event(&self, event: &Event);
 }
 
@@ -130,7 +130,7 @@ pub struct ExchangeConfig {
     pub(super) framework_route: Option<FrameworkRoute>,
     pub(super) original_uri: Option<OriginalUri>,
     pub(super) reason_phrase: Option<ReasonPhrase>,
-    /// Of a gateway: the service of requests for which no scope names one. Shared, since most adapters have none.
+    /// For a gateway: the service for requests whose scope names none. Shared, because most adapters have none.
     pub(super) forwarding: Option<Arc<Option<UpstreamUrl>>>,
     pub(super) clock: fn() -> SystemTime,
 }
@@ -140,7 +140,7 @@ pub struct ExchangeConfig {
 pub enum Cause {
     /// An error of the service, of a guard, or of the proxy.
     Error(BoxError),
-    /// The fault that was returned, which has a source.
+    /// The fault that the service returned, which has a source.
     Fault(Fault),
 }
 
@@ -162,11 +162,11 @@ impl Event {
         self.request_id
     }
 
-    /// The readings of the request that matched other guards than the route's, each as `METHOD PATH meets ROUTE` (G0):
-    /// at most four, of at most 128 printable characters of the path, without the query.
+    /// The readings of the request that matched other guards than those of its route, each as `METHOD PATH meets ROUTE`
+    /// (G0). There are at most four, each with at most 128 printable characters of the path, without the query.
     #[must_use]
     pub fn readings(&self) -> Option<String> {
-        /// More of them add nothing to the first ones.
+        /// More readings would add nothing to the first ones.
         const MOST: usize = 4;
 
         let readings = &self.notes.as_ref()?.readings;
@@ -182,7 +182,7 @@ impl Event {
         Self { status: Some(status), code: Some(ErrorCode::of_status(status)), ..self }
     }
 
-    /// Notes the parts of a foreign body that were dropped: the names of fields (R14), and an unknown code.
+    /// Notes which parts of a foreign body the client does not get: the names of fields (R14), and an unknown code.
     #[inline]
     pub(super) fn note_lost(&mut self, (names, code): (Option<Box<str>>, Option<Box<str>>)) {
         if names.is_some() || code.is_some() {
@@ -193,7 +193,7 @@ impl Event {
 
     /// Notes what decided the code of an inner error.
     #[inline]
-    pub(super) fn decided(&mut self, by: Option<DecidedBy>, part: u32, rule: Option<usize>) {
+    pub(super) fn note_decision(&mut self, by: Option<DecidedBy>, part: u32, rule: Option<usize>) {
         self.by = by;
         self.rule = rule.map(|index| MapRuleId::new(part, index));
     }
@@ -204,15 +204,15 @@ impl Event {
         self.code.as_ref()
     }
 
-    /// The status that the client gets; `None` if no response left. For a gRPC call, whose HTTP status is always 200,
-    /// it is the status that other clients would get.
+    /// The status that the client gets; `None` if no response was sent. A gRPC call always has the HTTP status 200: for
+    /// it, this is the status that other clients would get.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.status
     }
 
-    /// The status that the client would get if the route's mode were `enforce`, or its credentials enforced (M1);
-    /// `None` if the client gets that status already.
+    /// The status that the client would get if the route's mode were `enforce`, or if its credentials were enforced
+    /// (M1). `None` if the client gets that status anyway.
     #[must_use]
     pub fn would_be(&self) -> Option<StatusCode> {
         self.would_be
@@ -224,20 +224,20 @@ impl Event {
         self.grpc.map(Status::number)
     }
 
-    /// The origin of the error.
+    /// Where the error comes from.
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.origin
     }
 
-    /// The shape of an inner error, if it was known.
+    /// The shape of an inner error; `None` if it is in no known shape.
     #[must_use]
     pub fn dialect(&self) -> Option<Shape> {
         self.dialect
     }
 
-    /// The reason why the body of an inner error was not read to its end (R4); `None` if it was read to its end, or did
-    /// not have to be read. It may also be `None` with an adapter that reads bodies in its own way.
+    /// Why the body of an inner error was not read to its end (R4). `None` if it was, or if that was not necessary. It
+    /// may also be `None` with an adapter that reads bodies in its own way.
     #[must_use]
     pub fn unread(&self) -> Option<UnreadReason> {
         self.unread
@@ -249,27 +249,26 @@ impl Event {
         self.unread = Some(why);
     }
 
-    /// The source of an inner error's code (R1). `None` for all other errors, for errors that keep their shape (R9,
+    /// What decided the code of an inner error (R1). `None` for all other errors, for errors that keep their shape (R9,
     /// R10), and for the statuses of RPC protocols.
     #[must_use]
     pub fn decided_by(&self) -> Option<DecidedBy> {
         self.by
     }
 
-    /// The rule that decided, if any.
+    /// The rule that decided the code, if one did.
     #[must_use]
     pub fn map_rule(&self) -> Option<MapRuleId> {
         self.rule
     }
 
-    /// The framework's pattern, or that of the policy's most specific route if the framework has none (L1): never a
-    /// path (L2).
+    /// The pattern that the framework found, else the most specific route of the policy (L1). It is never a path (L2).
     #[must_use]
     pub fn route(&self) -> Option<&str> {
         self.route_ref().map(|route| &**route)
     }
 
-    /// The same text as the policy or the framework stores it.
+    /// The same text, shared with the policy or the framework.
     pub fn shared_route(&self) -> Option<Arc<str>> {
         self.route_ref().cloned()
     }
@@ -278,20 +277,21 @@ impl Event {
         self.label.route(&self.config)
     }
 
-    /// Whether the route is the framework's, to which no rule of the policy can refer.
+    /// Whether the route is from the framework. No rule of the policy can refer to such a route.
     #[must_use]
     pub fn is_framework_route(&self) -> bool {
         self.label.framework_route.is_some()
     }
 
-    /// The name of the policy's scope that the request is in: its first host and its prefix. `None` outside of scopes.
+    /// The name of the policy's scope for the request: its first host and its prefix. `None` if the request is in no
+    /// scope.
     #[must_use]
     pub fn scope(&self) -> Option<&str> {
         self.config.policy.scope_name(self.label.settings)
     }
 
-    /// The service that a gateway chose for the request: that of its scope, or the one for all others. `None` if
-    /// nothing forwards requests.
+    /// The service that a gateway chose for the request: the one of its scope, or the one for all other requests.
+    /// `None` if requests are not forwarded.
     #[must_use]
     pub fn upstream(&self) -> Option<&UpstreamUrl> {
         let rest = self.config.forwarding.as_deref()?;
@@ -311,18 +311,18 @@ impl Event {
         self.label.settings.mode
     }
 
-    /// The cause of the failure, only for the log. Its `Display` may be the user's own code.
+    /// What caused the failure; only for the log. Its `Display` may be code of the user.
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.cause.as_ref().map(Cause::error)
     }
 
-    /// Takes the cause out after it is logged, because its drop may also be the user's own code.
+    /// Takes the cause out of the event after it was logged, because dropping it may run code of the user.
     pub fn take_cause(&mut self) -> Option<Cause> {
         self.cause.take()
     }
 
-    /// Further facts of the request.
+    /// Further facts about the request.
     #[must_use]
     #[inline]
     pub fn notes(&self) -> &EventFields {
@@ -337,20 +337,20 @@ impl Event {
         self.config.observer.as_deref()
     }
 
-    /// The bodies before and after; `None` unless the policy has `[observe] bodies = true`.
+    /// The bodies that were captured; `None` unless the policy has `[observe] bodies = true`.
     #[must_use]
     pub fn captured(&self) -> Option<&BodyCapture> {
         self.notes.as_deref()?.captured.as_ref()
     }
 
-    /// Whether an observer gets bodies: `[observe] bodies = true`.
+    /// Whether an observer receives bodies: the policy has `[observe] bodies = true`.
     #[must_use]
     pub fn shows_bodies(&self) -> bool {
         self.config.policy.observes_bodies()
     }
 
     #[inline]
-    pub(super) fn show(&mut self, before: Option<CapturedBody>, after: Option<CapturedBody>) {
+    pub(super) fn note_bodies(&mut self, before: Option<CapturedBody>, after: Option<CapturedBody>) {
         if after.is_some() {
             self.notes.get_or_insert_default().captured = Some(BodyCapture { before, after });
         }

@@ -24,21 +24,21 @@ use crate::policy::{EventStreams, Mode};
 pub struct EventStream {
     state: RequestState,
     scanner: EventScanner,
-    /// Reads the numbers of events, if the dialect's events have a type.
+    /// Reads the numbers of the events, if events of this dialect have a type.
     typed: Option<TypedEventScanner>,
-    /// Trailers have passed: nothing follows them.
+    /// Trailers have passed, so nothing else can follow.
     ended: bool,
 }
 
 impl EventStream {
-    /// The head of the response has the layer's headers now.
+    /// Sets the layer's headers in the head of the response, and follows its body.
     pub(super) fn boxed(mut state: RequestState, head: &mut response::Parts) -> Box<Self> {
         state.mark_head(&mut head.headers);
         let typed = ErrorForm::new(&state).stream_form().typed_event.map(|_| TypedEventScanner::default());
         Box::new(Self { state, scanner: EventScanner::default(), typed, ended: false })
     }
 
-    /// The ids that were replaced (I2, I3). They are logged with the head, unless the head has its own event.
+    /// The ids that were replaced (I2, I3). They are logged with the head, unless the head is logged as an event.
     #[must_use]
     pub fn notes(&self) -> Option<Box<EventFields>> {
         self.state.cold.as_ref()?.notes.clone()
@@ -48,11 +48,11 @@ impl EventStream {
         self.state.event(Origin::Inner).preserved(status)
     }
 
-    /// Inspects a piece of the body. If bytes are returned, they replace the piece: an inner layer's last event gets
-    /// this request's id (E7).
+    /// Inspects a piece of the body. If it returns bytes, they replace the piece: the last event, which an inner layer
+    /// wrote, gets the id of this request (E7).
     #[must_use]
     pub fn response_data(&mut self, data: &[u8]) -> Option<Bytes> {
-        let readdressed = self.readdressed(data);
+        let readdressed = self.with_our_id(data);
         self.scanner.read(data);
         if let Some(typed) = &mut self.typed {
             typed.read(data);
@@ -60,7 +60,7 @@ impl EventStream {
         readdressed
     }
 
-    fn readdressed(&self, data: &[u8]) -> Option<Bytes> {
+    fn with_our_id(&self, data: &[u8]) -> Option<Bytes> {
         let (theirs, ours) = self.state.ids_of_layers()?;
         let event = self.scanner.last_error(ErrorForm::new(&self.state).stream_form().error_event, data)?;
         let id = data[event..].windows(theirs.len()).position(|part| part == theirs.as_bytes())? + event;
@@ -83,7 +83,8 @@ impl EventStream {
         failure_of(&self.state, error)
     }
 
-    /// The body was cut off with `cause`. Between two events, the last frame is an event that reports it.
+    /// The body was cut off, because of `cause`. If the stream is between two events, the last frame is an event that
+    /// reports the failure.
     pub fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
         let origin = match failure.origin {
             origin @ (Origin::Panic | Origin::Fault) => origin,
@@ -95,7 +96,7 @@ impl EventStream {
                 event: self.into_body_context().broke_off(origin, cause),
             };
         }
-        let fault = self.state.adopted(stream_fault(failure), origin);
+        let fault = self.state.with_policy_settings(stream_fault(failure), origin);
         let last =
             ErrorForm::new(&self.state).stream_event(fault.clone(), self.typed.and_then(|typed| typed.next_number()));
         let event = self.into_body_context().broke_off(origin, cause);
@@ -107,14 +108,14 @@ impl EventStream {
         self.failed(Failure::new(Fault::new(ErrorCode::OTHER), Origin::Error), cause)
     }
 
-    /// Returns the context that outlives the stream: enough to log a body that panics when it is dropped.
+    /// Returns the context that outlives the stream. It is enough to log that the body panicked when it was dropped.
     pub fn into_body_context(self) -> BodyContext {
         self.state.into_context_and_fields().0
     }
 }
 
-/// Returns the fault of the stream itself. Any other failure is reduced to a fault of the upstream or of this process:
-/// a finer distinction (F1) would not help a client.
+/// The fault to report in the stream. It only distinguishes failures of the upstream from those of this process: finer
+/// distinctions (F1) would not help a client.
 fn stream_fault(failure: Failure) -> Fault {
     if failure.origin == Origin::Fault {
         return failure.fault;
@@ -123,7 +124,7 @@ fn stream_fault(failure: Failure) -> Fault {
     Fault::new(if is_upstreams { ErrorCode::OTHER } else { ErrorCode::INTERNAL_ERROR })
 }
 
-/// Whether the route has an event for a response that is cut off, and this body can have one.
+/// Whether the route wants an error event for a response that is cut off, and an event can follow this body.
 #[inline(always)]
 pub(super) fn appends_error(state: &RequestState, head: &response::Parts, body: impl FnOnce() -> BodyFacts) -> bool {
     state.settings.event_streams == EventStreams::AppendError && may_append(state, head, body())
@@ -132,7 +133,7 @@ pub(super) fn appends_error(state: &RequestState, head: &response::Parts, body: 
 fn may_append(state: &RequestState, head: &response::Parts, body: BodyFacts) -> bool {
     let headers = &head.headers;
     let is_stream = || dialect::essence(headers).is_some_and(|it| it.eq_ignore_ascii_case(EVENT_STREAM.as_bytes()));
-    // A declared length means that no event follows the body.
+    // If the length is declared, no event can follow the body.
     let has_length = || headers.contains_key(CONTENT_LENGTH) || body.upper == Some(body.lower);
     let is_bodiless = matches!(head.status.as_u16(), 101 | 204 | 205 | 304) || state.request.is_head() || body.ended;
     state.settings.mode != Mode::Observe

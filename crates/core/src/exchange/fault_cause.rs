@@ -1,4 +1,4 @@
-//! The log's text for a fault, besides its code (rule L1).
+//! The text that the log has for a fault, besides its code (rule L1).
 
 use std::error::Error;
 
@@ -6,11 +6,11 @@ use crate::dialect::issues::written;
 use crate::fault::Fault;
 use crate::message::clean;
 
-/// At most this many paths of one fault are logged.
+/// The most paths that are logged for one fault.
 const MOST_PATHS: usize = 16;
 
-/// The cause of a fault that has no source: its own text, and the paths of its issues. `None` if neither adds to the
-/// code. It has no value from the client, unless the service put one into its text.
+/// The cause of a fault that has no source: its own text, and the paths of its issues. `None` if it has neither. No
+/// value from the client is in it, unless the service put one into its text.
 ///
 /// ```
 /// use error_envelope_core::exchange::fault_cause;

@@ -1,7 +1,8 @@
-//! `fill` (rule M1): inner errors whose body is empty, HTML or plain text are rewritten; all others pass unchanged.
+//! Mode `fill` (rule M1): inner errors whose body is empty, HTML or plain text are rewritten; all others pass
+//! unchanged.
 //!
-//! The media type decides what a body is, with two exceptions: JSON text passes whatever its type (R2), and a body
-//! without a type is judged by its bytes.
+//! The media type decides which kind a body is, with two exceptions: JSON passes even under a type for text (R2), and a
+//! body without a type is judged by its bytes.
 
 use http::{HeaderMap, response};
 
@@ -11,7 +12,7 @@ use crate::dialect;
 use crate::guard::body_limit;
 use crate::policy::Mode;
 
-/// Whether the route's mode lets an inner error pass, by its head alone.
+/// Whether the mode lets an inner error pass, as far as its head shows.
 pub(super) fn keeps(state: &RequestState, head: &response::Parts, body: BodyFacts) -> bool {
     match state.settings.mode {
         Mode::Own => true,
@@ -23,18 +24,19 @@ pub(super) fn keeps(state: &RequestState, head: &response::Parts, body: BodyFact
     }
 }
 
-/// How much of a body to read: where its type shows that it passes, its first byte, to see that it has one.
-pub(super) fn worth_reading(headers: &HeaderMap) -> Option<u64> {
+/// How many bytes of a body to read after the first one: none if its type shows that it passes. The first byte shows
+/// that it is not empty.
+pub(super) fn more_bytes_to_read(headers: &HeaderMap) -> Option<u64> {
     matches!(kind(headers), Kind::Other).then_some(0)
 }
 
-/// Whether a body must be read, however it is coded: its type does not show that it is filled.
-pub(super) fn must_look(headers: &HeaderMap) -> bool {
+/// Whether a body must be read even if it is encoded: only HTML or plain text is sure to be rewritten.
+pub(super) fn must_be_read(headers: &HeaderMap) -> bool {
     !matches!(kind(headers), Kind::Text)
 }
 
-/// Whether a body that was read is filled. `decoded` is its decoded text, where it is whole.
-pub(super) fn is_filled(headers: &HeaderMap, body: Collected<'_>, decoded: Option<&[u8]>) -> bool {
+/// Whether a body that was read is to be rewritten. `decoded` is the decoded body, if all of it was read.
+pub(super) fn is_to_rewrite(headers: &HeaderMap, body: Collected<'_>, decoded: Option<&[u8]>) -> bool {
     let read = match body {
         Collected::Whole(read) | Collected::Unreadable(read) => decoded.unwrap_or(read),
     };
@@ -42,8 +44,10 @@ pub(super) fn is_filled(headers: &HeaderMap, body: Collected<'_>, decoded: Optio
         (_, Collected::Whole([])) => true,
         (Kind::Other, _) => false,
         (Kind::Text, _) => !decoded.is_some_and(is_json),
-        (Kind::Unsaid, Collected::Whole(_)) => !decoded.is_some_and(is_json) && str::from_utf8(read).is_ok_and(is_text),
-        (Kind::Unsaid, Collected::Unreadable(_)) => !read.is_empty() && is_text(without_cut_character(read)),
+        (Kind::Untyped, Collected::Whole(_)) => {
+            !decoded.is_some_and(is_json) && str::from_utf8(read).is_ok_and(is_text)
+        }
+        (Kind::Untyped, Collected::Unreadable(_)) => !read.is_empty() && is_text(without_cut_character(read)),
     }
 }
 
@@ -51,7 +55,7 @@ enum Kind {
     /// HTML or plain text.
     Text,
     Other,
-    Unsaid,
+    Untyped,
 }
 
 fn kind(headers: &HeaderMap) -> Kind {
@@ -61,7 +65,7 @@ fn kind(headers: &HeaderMap) -> Kind {
         Some(name) if TEXTS.iter().any(|text| name.eq_ignore_ascii_case(text)) => Kind::Text,
         Some(_) => Kind::Other,
         None if headers.contains_key(http::header::CONTENT_TYPE) => Kind::Other,
-        None => Kind::Unsaid,
+        None => Kind::Untyped,
     }
 }
 
@@ -74,7 +78,7 @@ fn is_text(text: &str) -> bool {
     !text.is_empty() && !text.chars().any(|character| character.is_control() && !character.is_whitespace())
 }
 
-/// The bytes read, without a character that is cut at their end; empty where they are not UTF-8.
+/// The bytes as text, without a character that was cut at their end; empty if they are not UTF-8.
 fn without_cut_character(read: &[u8]) -> &str {
     match str::from_utf8(read) {
         Ok(text) => text,
@@ -116,13 +120,13 @@ mod tests {
             let headers = media_type.map(|it| (CONTENT_TYPE, HeaderValue::from_static(it)));
             let headers: HeaderMap = headers.into_iter().collect();
             let whole = Collected::Whole(body.as_bytes());
-            assert_eq!(is_filled(&headers, whole, Some(body.as_bytes())), filled, "{media_type:?} {body}");
+            assert_eq!(is_to_rewrite(&headers, whole, Some(body.as_bytes())), filled, "{media_type:?} {body}");
         }
     }
 
     #[test]
     fn m1_a_whole_body_that_ends_inside_a_character_is_no_text() {
-        assert!(!is_filled(&HeaderMap::new(), Collected::Whole(b"\xc2"), Some(b"\xc2")));
+        assert!(!is_to_rewrite(&HeaderMap::new(), Collected::Whole(b"\xc2"), Some(b"\xc2")));
     }
 
     #[test]
@@ -136,7 +140,7 @@ mod tests {
         ] {
             let headers = media_type.map(|it| (CONTENT_TYPE, HeaderValue::from_static(it)));
             let headers: HeaderMap = headers.into_iter().collect();
-            assert_eq!(is_filled(&headers, Collected::Unreadable(read), None), filled, "{media_type:?} {read:?}");
+            assert_eq!(is_to_rewrite(&headers, Collected::Unreadable(read), None), filled, "{media_type:?} {read:?}");
         }
     }
 }

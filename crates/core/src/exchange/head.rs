@@ -1,5 +1,5 @@
-//! Response heads: the id (I1, I3), the headers that a browser may read (E4), and the head of a rewritten error (R6,
-//! R7).
+//! The heads of responses: the id (I1, I3), the headers that scripts of other origins may read (E4), and the head of a
+//! rewritten error (R6, R7).
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
@@ -18,60 +18,60 @@ pub(super) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-cod
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 
-/// How many headers an error gets here; with the id they fill a header map's first allocation.
+/// How many headers an error gets here. With the id, they fit into a header map's first allocation.
 const OWN_HEADERS: usize = 5;
 
-/// How many headers an error gets if its body depends on `Accept`. With `vary` and the id the first allocation is too
-/// small: the larger one is made at once.
+/// How many headers an error gets if its body depends on `accept`. With `vary` and the id, they need a larger
+/// allocation, which is made at once.
 const MORE_HEADERS: usize = 7;
 
-/// The head of a written error.
+/// What to write into the head of a written error.
 pub(super) struct ErrorHead<'a> {
     pub(super) code: &'a ErrorCode,
     pub(super) content_type: HeaderValue,
-    /// `None` if the answer consists of its head only (P1).
+    /// The length of the body; `None` if the head is the whole answer (P1).
     pub(super) length: Option<u64>,
-    /// The body depends on `Accept` (R11, R16).
+    /// Whether the body depends on `accept` (R11, R16).
     pub(super) negotiates: bool,
     pub(super) is_page: bool,
-    /// The id, if the dialect defines a header for it.
+    /// The dialect's own header for the id, if it has one.
     pub(super) id: Option<(&'static str, &'a HeaderValue)>,
     pub(super) http1: bool,
 }
 
-/// The headers that a client may read across origins (E4).
+/// The headers that scripts of other origins may read (E4).
 pub(super) const EXPOSED: [&str; 3] = ["x-request-id", "x-error-code", "retry-after"];
 
-/// The headers that a gRPC-Web client reads of an error that is its head alone (P2).
+/// The headers that a gRPC-Web client must read if an error consists only of a head (P2).
 pub(super) const EXPOSED_OF_GRPC: [&str; 3] = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
 
 /// Makes the head of a rewritten error consistent with its new body.
-pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: ErrorHead<'_>) {
+pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, error: ErrorHead<'_>) {
     let mut seen = InnerHeadFlags::scan(headers, status);
     if seen.old {
-        remove_old(headers, status, own.http1);
-        // A `cache-control` that `connection` names was only for the old hop, and has been removed.
+        remove_old(headers, status, error.http1);
+        // A `cache-control` that `connection` names was only for the previous hop, and was removed.
         seen.cache_control = seen.cache_control && headers.contains_key(CACHE_CONTROL);
     }
-    headers.reserve(if own.negotiates { MORE_HEADERS } else { OWN_HEADERS });
-    headers.insert(CONTENT_TYPE, own.content_type);
-    if let Some(length) = own.length {
+    headers.reserve(if error.negotiates { MORE_HEADERS } else { OWN_HEADERS });
+    headers.insert(CONTENT_TYPE, error.content_type);
+    if let Some(length) = error.length {
         headers.insert(CONTENT_LENGTH, length_value(usize::try_from(length).unwrap_or(usize::MAX)));
     }
-    mark(headers, status, own.code, &seen);
-    if own.is_page {
+    mark(headers, status, error.code, &seen);
+    if error.is_page {
         headers.insert(CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY);
         headers.remove(CONTENT_SECURITY_POLICY_REPORT_ONLY);
     }
-    if own.negotiates {
+    if error.negotiates {
         vary_by_accept(headers, seen.vary);
     }
-    if let Some((name, id)) = own.id {
+    if let Some((name, id)) = error.id {
         headers.insert(name, id.clone());
     }
 }
 
-/// Marks the head of an error that keeps its body in the same way as that of a written one (R10).
+/// Marks the head of an error that keeps its body like that of a written error (R10).
 pub(super) fn mark_kept(headers: &mut HeaderMap, status: StatusCode, code: &ErrorCode) {
     let seen = InnerHeadFlags::scan(headers, status);
     mark(headers, status, code, &seen);
@@ -83,9 +83,12 @@ fn mark(headers: &mut HeaderMap, status: StatusCode, code: &ErrorCode, seen: &In
     forbid_storing(headers, status, seen);
 }
 
-/// The type of a body that is rewritten in its original format, if it names that format. It is UTF-8 now.
+/// The media type of a body that is rewritten in its own format: the received type, if it names that format, else JSON.
+/// The new body is UTF-8.
 pub(super) fn kept_type(headers: &HeaderMap, format: &str) -> HeaderValue {
-    let Some(value) = fields::only(headers, &CONTENT_TYPE) else { return HeaderValue::from_static("application/json") };
+    let Some(value) = fields::single_value(headers, &CONTENT_TYPE) else {
+        return HeaderValue::from_static("application/json");
+    };
     let lower = value.to_str().unwrap_or_default().to_ascii_lowercase();
     let is_named = lower.contains(format);
     match (is_named, !lower.contains("charset") || lower.contains("utf-8")) {
@@ -96,31 +99,32 @@ pub(super) fn kept_type(headers: &HeaderMap, format: &str) -> HeaderValue {
     .unwrap_or(HeaderValue::from_static("application/json"))
 }
 
-/// Whether every header of an inner head describes the old body or the old hop. The error then gets the same head as
-/// any other error.
+/// Whether every header of an inner head is to be removed, because it describes the old body or the old hop. The error
+/// then gets the same head as any other.
 pub(super) fn keeps_nothing(headers: &HeaderMap, status: StatusCode) -> bool {
     headers.keys().all(|name| is_removed(name, status))
 }
 
-/// Error heads are prepared only for inner heads of at most this many lines.
+/// The most lines that an inner head may have for its error to get a prepared head.
 const MOST_KEPT: usize = 8;
 
-/// Whether an error keeps the same headers of an inner head whatever their values and its status.
+/// Whether the names of the headers in an inner head are enough to know which of them an error keeps: neither their
+/// values nor the status matter.
 pub(super) fn keeps_by_name(headers: &HeaderMap) -> bool {
     let weighed =
         [ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONNECTION, CONTENT_RANGE, ETAG, UPGRADE, VARY, X_REQUEST_ID];
     headers.len() <= MOST_KEPT && !headers.keys().any(|name| weighed.contains(name))
 }
 
-/// The parts of an inner head that an error's head must make room for: one pass over its names is cheaper than to look
-/// each of ours up.
+/// Which headers an inner head has that the head of an error may conflict with. One pass over all names is cheaper than
+/// several look-ups.
 #[derive(Default)]
 struct InnerHeadFlags {
-    /// Headers that described the old body, which are removed (R6).
+    /// Headers that describe the old body, which are to be removed (R6).
     old: bool,
     vary: bool,
     cache_control: bool,
-    /// Further headers that control caches (R7).
+    /// Headers other than `cache-control` that control caches (R7).
     cached: bool,
 }
 
@@ -137,7 +141,7 @@ impl InnerHeadFlags {
     }
 }
 
-/// R11, merged into the existing `vary`.
+/// Adds `accept` to `vary`, because the body depends on it (R11).
 fn vary_by_accept(headers: &mut HeaderMap, varies: bool) {
     if varies {
         vary_by(headers, "accept");
@@ -146,14 +150,14 @@ fn vary_by_accept(headers: &mut HeaderMap, varies: bool) {
     }
 }
 
-/// Adds a name to `vary`, unless it is there.
+/// Adds a name to `vary`, unless it is already there.
 pub(super) fn vary_by(headers: &mut HeaderMap, header: &str) {
     if !is_listed(headers, &VARY, "*") {
         add_missing(headers, VARY, &[header]);
     }
 }
 
-/// Adds these headers to what a response that is readable across origins exposes (E4).
+/// Adds these headers to those that scripts of other origins may read, if the response is readable across origins (E4).
 #[inline]
 pub(super) fn expose(headers: &mut HeaderMap, names: &[&str]) {
     if fields::has(headers, &ACCESS_CONTROL_ALLOW_ORIGIN) {
@@ -161,7 +165,7 @@ pub(super) fn expose(headers: &mut HeaderMap, names: &[&str]) {
     }
 }
 
-/// Adds a list of the possible trailers to the head.
+/// Names in the head the trailers that may follow.
 pub(super) fn announce(headers: &mut HeaderMap, trailers: &'static str) {
     if fields::has(headers, &TRAILER) {
         add_missing(headers, TRAILER, &trailers.split(", ").collect::<Vec<_>>());
@@ -177,11 +181,11 @@ fn add_missing(headers: &mut HeaderMap, list: HeaderName, names: &[&str]) {
     }
 }
 
-/// Adds members to a list. Its last line is extended, so that every line that was there stays one line.
+/// Adds elements to the last line of a list, so that a header with one line keeps one line.
 fn add_to_list(headers: &mut HeaderMap, name: HeaderName, missing: &str) {
     if let http::header::Entry::Occupied(mut lines) = headers.entry(&name)
         && let Some(last) = lines.iter_mut().next_back()
-        && let Some(extended) = extended(last, missing)
+        && let Some(extended) = with_name_added(last, missing)
     {
         *last = extended;
         return;
@@ -195,12 +199,12 @@ fn is_listed(headers: &HeaderMap, names: &HeaderName, name: &str) -> bool {
     headers.get_all(names).iter().any(|line| list(line).any(|it| it.eq_ignore_ascii_case(name)))
 }
 
-fn extended(line: &HeaderValue, missing: &str) -> Option<HeaderValue> {
+fn with_name_added(line: &HeaderValue, missing: &str) -> Option<HeaderValue> {
     let line = line.to_str().ok()?.trim_end_matches([' ', '\t', ',']);
     HeaderValue::try_from(if line.is_empty() { missing.to_owned() } else { format!("{line}, {missing}") }).ok()
 }
 
-/// Removes what described the old body, and what held for the old hop alone (R6).
+/// Removes the headers that describe the old body, and those that were only for the old hop (R6).
 fn remove_old(headers: &mut HeaderMap, status: StatusCode, http1: bool) {
     let named = headers.get_all(CONNECTION).iter().flat_map(list).filter_map(|name| name.parse::<HeaderName>().ok());
     let mut gone: Vec<HeaderName> = named.filter(|name| !is_for_every_recipient(name)).collect();
@@ -211,7 +215,7 @@ fn remove_old(headers: &mut HeaderMap, status: StatusCode, http1: bool) {
     for name in gone {
         headers.remove(name);
     }
-    // RFC 9110 §7.8: a sender of `upgrade` names it in `connection`.
+    // Whoever sends `upgrade` must name it in `connection` (RFC 9110 §7.8).
     if http1 && headers.contains_key(UPGRADE) {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
@@ -240,7 +244,7 @@ fn is_removed(name: &HeaderName, status: StatusCode) -> bool {
     }
 }
 
-/// Headers that R6 and R8 keep, even where `connection` names them, which RFC 9110 §7.6.1 forbids.
+/// Headers that always stay (R6, R8), even if `connection` names them, which RFC 9110 §7.6.1 forbids.
 fn is_for_every_recipient(name: &HeaderName) -> bool {
     let name = name.as_str();
     let kept = matches!(
@@ -257,8 +261,8 @@ fn is_for_every_recipient(name: &HeaderName) -> bool {
     kept || ["access-control-", "ratelimit", "x-ratelimit"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// R7: an error is stored only where the service allows it, and never an error that may have been for this client
-/// alone.
+/// Sets whether caches may store the error (R7): only if the service allows it, and never if the error may have been
+/// for this client alone.
 fn forbid_storing(headers: &mut HeaderMap, status: StatusCode, seen: &InnerHeadFlags) {
     let never = matches!(status.as_u16(), 401 | 403 | 429) || status.is_server_error();
     if seen.cache_control && !never {
@@ -279,7 +283,7 @@ pub(super) fn code_value(code: &ErrorCode) -> HeaderValue {
     }
 }
 
-/// The members of a comma-separated header line.
+/// The elements of a comma-separated header line.
 pub(super) fn list(line: &HeaderValue) -> impl Iterator<Item = &str> {
     line.to_str().unwrap_or_default().split(',').map(str::trim).filter(|member| !member.is_empty())
 }

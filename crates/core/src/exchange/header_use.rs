@@ -1,11 +1,11 @@
-//! The request headers that matter: for adapters that copy heads of their proxy.
+//! The request headers that matter, for adapters that copy the heads of their proxy.
 
 use http::HeaderName;
 
 use crate::fields::{Lengths, is_same_to_cgi};
 use crate::guard::method::{OVERRIDE_LENGTHS, is_override};
 
-/// The use of a request header, whatever the policy: of those that one pass over the head notes.
+/// What a request header is used for, under any policy. Only for headers that one pass over the head notes.
 #[derive(Clone, Copy)]
 pub(super) enum HeaderUse {
     Accept,
@@ -18,7 +18,7 @@ pub(super) enum HeaderUse {
     Id,
     /// A header from which services commonly read keys (R1).
     Key,
-    /// A header that names another method, in any spelling that CGI reads as one of them (G0).
+    /// A header that names another method, in any spelling that CGI would read as such a header (G0).
     MethodOverride,
     /// A header that is [removed](is_removed).
     Removed,
@@ -26,7 +26,7 @@ pub(super) enum HeaderUse {
     /// A header whose trace id is logged with an error (L1).
     Trace,
     TransferEncoding,
-    /// A header that a service may confuse with the content type; it is removed.
+    /// A header that a service may confuse with `content-type`; it is removed.
     TypeLookAlike,
     Upgrade,
 }
@@ -45,9 +45,9 @@ macro_rules! headers {
             }
         }
 
-        /// Whether a request header with this lower-case name is read by every policy: for the route (G0), the id (I2),
-        /// the guards (G1–G4), the protocol (section P), or the response (R11, G5). A policy may [read
-        /// others](super::ExchangeConfig::reads_any).
+        /// Whether every policy reads the request header with this lower-case name: for the route (G0), the id (I2),
+        /// the guards (G1–G4), the protocol (section P) or the response (R11, G5). A policy may [read
+        /// others](super::ExchangeConfig::reads_any) as well.
         ///
         /// ```
         /// use error_envelope_core::exchange::is_read;
@@ -67,7 +67,7 @@ macro_rules! headers {
     };
 }
 
-// The looked-up names matter to few requests, so they are not noted for each request.
+// Headers that matter to few requests are looked up only when needed, instead of being noted for each request.
 headers! {
     noted:
         2 "te" Te,
@@ -99,10 +99,10 @@ headers! {
 }
 
 impl HeaderUse {
-    /// The headers that a service would take for another method, or for the layer's own headers.
+    /// What a header is used for that a service could take for another method, or for a header of the layer's own.
     #[inline(never)]
     fn misleading_header(name: &HeaderName) -> Option<Self> {
-        // In a function of its own: for most names only the length is checked, and this is not called.
+        // A separate function, because it is rarely called: for most names, the length is enough.
         match name.as_str() {
             name if is_override(name) => Some(Self::MethodOverride),
             name if !is_removed(name) => None,
@@ -112,10 +112,10 @@ impl HeaderUse {
     }
 }
 
-/// Whether a request header with this lower-case name is removed by every policy. A CGI-like service would confuse it
-/// with the request's `x-request-id` (E3), its content type or its framing (G1), or with the path itself. For example,
-/// gunicorn trusts `script_name` and `path_info` from a proxy on the same machine, which would bypass the guards (G0).
-/// An adapter that [copies](is_read) only some lines of a head must copy the whole head if it has such a line.
+/// Whether every policy removes the request header with this lower-case name. A service that works like CGI would
+/// confuse it with the request's `x-request-id` (E3), its content type or its framing (G1), or with the path itself.
+/// For example, gunicorn trusts `script_name` and `path_info` from a proxy on the same machine, which would bypass the
+/// guards (G0). If a head has such a line, an adapter that [copies](is_read) only some lines must copy the whole head.
 ///
 /// ```
 /// use error_envelope_core::exchange::is_removed;
@@ -135,10 +135,10 @@ fn is_misread(name: &str) -> bool {
 
 const TYPE: &str = "content-type";
 
-/// Headers that a service must read from one line alone.
+/// Headers that a service must not receive under a second name.
 const ONCE: [&str; 4] = [TYPE, "x-request-id", "content-length", "transfer-encoding"];
 
-/// Headers that gunicorn takes for the path.
+/// Headers that gunicorn takes for parts of the path.
 const PATHS: [&str; 2] = ["script_name", "path_info"];
 
 const REMOVED_LENGTHS: Lengths = Lengths::from_names(&ONCE).or(Lengths::from_names(&PATHS));

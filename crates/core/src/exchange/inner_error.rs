@@ -1,5 +1,5 @@
-//! Inner errors as they are read: the body without its codings, the text in the status line, and what `classify` decides
-//! by the facts of the request and of the policy (rules R1–R5).
+//! Reads inner errors: decodes the body, finds the text in the status line, and lets `classify` decide with the facts
+//! about the request and the policy (rules R1–R5).
 
 use std::borrow::Cow;
 
@@ -26,7 +26,7 @@ pub(super) struct InnerErrorReader<'e> {
 }
 
 impl InnerErrorReader<'_> {
-    /// What the client gets for an error with this status, head and decoded body.
+    /// Decides what the client gets for an error with this status, head and decoded body.
     #[inline]
     pub(super) fn decision<'b>(
         &self,
@@ -38,7 +38,7 @@ impl InnerErrorReader<'_> {
         self.with_facts(Inner { status, headers, body, reason }, classify::response)
     }
 
-    /// What an error contains, and how each rule treats it.
+    /// What an error contains, and which rules matched it.
     pub(super) fn explanation(&self, head: &response::Parts, body: Collected<'_>) -> Explanation {
         let decoded = self.decoded(&head.headers, body);
         let reason = self.reason(head, || matches!(body, Collected::Whole([])));
@@ -47,18 +47,18 @@ impl InnerErrorReader<'_> {
         self.with_facts(inner, classify::explain)
     }
 
-    /// The body in UTF-8 and without its codings, as far as it can be read (R3–R5).
+    /// The decoded body in UTF-8; `None` if it cannot be read (R3–R5).
     pub(super) fn decoded<'b>(&self, headers: &HeaderMap, body: Collected<'b>) -> Option<Cow<'b, [u8]>> {
         let Collected::Whole(body) = body else { return None };
-        Some(charset::in_utf8(headers, self.uncoded(headers, body)?))
+        Some(charset::in_utf8(headers, self.decode_body(headers, body)?))
     }
 
-    fn uncoded<'b>(&self, headers: &HeaderMap, body: &'b [u8]) -> Option<Cow<'b, [u8]>> {
+    fn decode_body<'b>(&self, headers: &HeaderMap, body: &'b [u8]) -> Option<Cow<'b, [u8]>> {
         let codings = coding::codings(headers)?;
         if !codings.is_empty() {
             return coding::decoded(&codings, body, self.state.policy().inspect().max_bytes).map(Cow::Owned);
         }
-        // A translator from gRPC to gRPC-Web's text inside encodes any body.
+        // An inner translator from gRPC to gRPC-Web in base64 encodes every body.
         let answered = || self.state.request.rpc?.answered_by(fields::first(headers, &CONTENT_TYPE));
         if answered().is_some_and(Rpc::is_text) {
             return grpc_messages::decode(body).map(Cow::Owned);
@@ -66,14 +66,14 @@ impl InnerErrorReader<'_> {
         Some(Cow::Borrowed(body))
     }
 
-    /// The text in the status line of a 4xx that has no body (R3).
+    /// The text in the status line of a 4xx without a body (R3).
     pub(super) fn reason(&self, head: &response::Parts, is_empty: impl FnOnce() -> bool) -> Option<Box<str>> {
         let phrase =
             if head.status.is_client_error() { self.state.config.reason_phrase(&head.extensions) } else { None }?;
         reason::own_words(head.status, phrase).filter(|_| is_empty()).map(Into::into)
     }
 
-    /// Reads an inner error by the facts of the request and of the policy.
+    /// Calls `read` with the error, and with the facts about the request and the policy that it needs.
     #[inline(always)]
     fn with_facts<'h, 'b, T>(
         &self,
@@ -85,7 +85,7 @@ impl InnerErrorReader<'_> {
             credentials: self.credentials(),
             method: form.target.map_or(&Method::GET, |(method, _)| method),
             path: form.target.map(|(_, path)| path.path()),
-            posted: self.state.request.posted(),
+            body_format: self.state.request.body_format(),
         };
         let known = PolicyView {
             codes: policy.codes(),
@@ -103,7 +103,7 @@ impl InnerErrorReader<'_> {
         read(&inner, &view, &known)
     }
 
-    /// The credentials that the request carried, as far as an inner 401 needs them.
+    /// The credentials in the request, as far as they matter for an inner 401.
     fn credentials(&self) -> Credentials<'_> {
         let scheme = self.state.cold.as_ref().and_then(|cold| cold.scheme.as_deref());
         Credentials::new(self.state.request.credentials, scheme)
@@ -118,19 +118,19 @@ impl InnerErrorReader<'_> {
         }
     }
 
-    /// An inner error in Connect's own form, which is the body of a unary call.
+    /// An inner error in Connect's own form, if the body is one.
     pub(super) fn connect_status<'b>(&self, body: Option<&'b [u8]>) -> Option<ReportedStatus<'b>> {
         if self.state.request.rpc == Some(Rpc::ConnectUnary) { connect::read(body?) } else { None }
     }
 
-    /// A status that an inner service sent in its protocol's own form, for the log; in `off` nothing that passes is logged
-    /// (L1).
+    /// The event to log for a status that the service sent in the form of its own protocol. In mode `off`, what passes
+    /// is not logged (L1).
     pub(super) fn rpc_failure(&self, reported: &ReportedStatus<'_>) -> Option<Event> {
         let is_logged = reported.status != Status::OK && self.state.settings.mode != Mode::Off;
         is_logged.then(|| self.rpc_event(reported))
     }
 
-    /// The event of such a status, whatever the mode.
+    /// The event for such a status, in any mode.
     pub(super) fn rpc_event(&self, reported: &ReportedStatus<'_>) -> Event {
         let policy = self.state.policy();
         let code = classify::rpc::code_of(reported, policy.codes(), policy.rpc_domain());

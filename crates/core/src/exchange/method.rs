@@ -2,11 +2,11 @@
 
 use http::Method;
 
-/// A method of RFC 9110, or PATCH (RFC 5789); every other one is `other`.
+/// A method of RFC 9110, or PATCH (RFC 5789). All others count as `other`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KnownMethod(u8);
 
-/// The last one stands for those that are not here.
+/// The last name is for all methods without one of their own.
 const NAMES: [&str; KnownMethod::COUNT] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "other"];
 
@@ -17,7 +17,7 @@ impl KnownMethod {
     /// Any other method.
     pub const OTHER: Self = Self(Self::COUNT as u8 - 1);
 
-    /// The method's number, from 0: an index for arrays of counters.
+    /// The number of the method, from 0, for use as an index into counters.
     #[must_use]
     #[inline]
     pub fn index(self) -> usize {

@@ -1,32 +1,36 @@
-//! One request, from its head to the last decision about its response, without I/O.
+//! Follows one request from its head to the last decision about its response, without I/O.
 //!
-//! An adapter moves the bytes. An [`Exchange`] decides by an [`ExchangeConfig`], and returns data:
+//! An adapter moves the bytes. An [`Exchange`] decides with the help of an [`ExchangeConfig`], and returns its
+//! decisions as data:
 //!
-//! 1. [`Exchange::begin`] reads the request head: id (I1–I4), route (G0), guards (G1–G4). It returns what to do:
-//!    forward the request, answer it, call a verifier (G2), or wait for its first body byte (G3).
-//! 2. The [`BodyMeter`] counts the request body on its way in.
-//! 3. [`Exchange::response_head`] reads the inner head, and returns whether to pass the body, replace it, or collect it
-//!    first (R4). [`Exchange::response_body`] decides what was collected.
-//! 4. A [`RpcResponse`] reads the response of an RPC call, and ends one that fails; an [`EventStream`] does that for
-//!    event streams.
+//! 1. [`Exchange::begin`] reads the head of the request: its id (I1–I4), its route (G0) and its guards (G1–G4). It
+//!    returns what to do: forward the request, answer it, call a verifier (G2), or wait for the first byte of its body
+//!    (G3).
+//! 2. The [`BodyMeter`] counts the bytes of the request's body as they arrive.
+//! 3. [`Exchange::response_head`] reads the head of the inner response. It returns whether to pass the body, replace
+//!    it, or collect it first (R4). [`Exchange::response_body`] decides about a body that was collected.
+//! 4. An [`RpcResponse`] reads the response to an RPC call, and ends it if it fails. An [`EventStream`] does the same
+//!    for event streams.
 //! 5. [`Exchange::failed`], [`Exchange::panicked`] and [`Exchange::abandoned`] end a request without a response
 //!    (F1–F3).
-//! 6. Inside a proxy, [`Exchange::proxy_failed`] rewrites the proxy's own responses, and [`Exchange::unread`] is a
-//!    request whose head the proxy never passed on (V2–V4). [`changes`] lists the changes to a head that the proxy
-//!    owns.
+//! 6. Inside a proxy, [`Exchange::proxy_failed`] rewrites the responses of the proxy itself, and [`Exchange::unread`]
+//!    is for requests whose head the proxy never passed on (V2–V4). [`changes`] lists the changes to a head that the
+//!    proxy owns.
 //!
-//! Each terminal call consumes the exchange. Each error returns one [`Event`] to log (L1).
+//! Each call that ends the request consumes the exchange. Each error leads to one [`Event`], which is to be logged
+//! (L1).
 //!
-//! It has no clock, no random source, no body type, no future and no log: the adapter has those.
+//! An exchange has no clock, no random source, no body type, no future and no log: the adapter provides those.
 //!
-//! The steps of a request, in files that call only later ones:
+//! The steps of a request are in these files, each of which only calls later ones:
 //!
 //! 1. `entry` has the methods for adapters.
 //! 2. `admission` admits a request, with `auth`, `request`, and `waiting` if it must wait. It creates the [`BodyMeter`].
-//! 3. `responding` plans by a response's head (`calls` for RPC, `passing` for responses that pass), and `collected` by
-//!    its body. `RpcResponse`, `EventStream` and `ObservedError` are separate, because they follow a body.
+//! 3. `responding` decides by the head of a response (with `calls` for RPC, and `passing` for responses that pass), and
+//!    `collected` by its body. `RpcResponse`, `EventStream` and `ObservedError` are separate, because they follow a
+//!    body.
 //! 4. `inner_error` classifies inner errors, and `failing` errors without a response.
-//! 5. `reply` ends the request with an error that `writer` writes: its `head` and its `body` (or `rpc`).
+//! 5. `reply` ends the request with an error. `writer` writes that: its `head`, and its `body` (or `rpc`).
 //! 6. `event` is the data for the log.
 //!
 //! The steps share the `RequestState` in `state`.

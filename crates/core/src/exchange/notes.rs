@@ -1,5 +1,5 @@
-//! The fields of an event besides its code and its status: the origin of the error, why it was not read completely, and
-//! notes on the request.
+//! The fields of an event besides its code and its status: where the error comes from, why it was not read completely,
+//! and notes on the request.
 
 use std::time::SystemTime;
 
@@ -10,7 +10,7 @@ use super::BodyCapture;
 use crate::policy::{BodyLimitPer, MatchedReading};
 use crate::request_id;
 
-/// The origin of an error.
+/// Where an error comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Origin {
@@ -18,23 +18,23 @@ pub enum Origin {
     Guard,
     /// A typed [`Fault`](crate::fault::Fault).
     Fault,
-    /// An error of the inner service, or of its response's body.
+    /// An error value of the inner service, or of the body of its response.
     Error,
     /// A panic.
     Panic,
-    /// An inner 4xx or 5xx.
+    /// A 4xx or 5xx that the inner service sent.
     Inner,
-    /// The proxy itself returned the response (V2).
+    /// A response of the proxy itself (V2).
     Proxy,
-    /// No error: the client disconnected before the response head (F2), or cancelled a call before its end.
+    /// Not an error: the client disconnected before the response head (F2), or cancelled a call before its end.
     Abandoned,
 }
 
-/// The reason why an inner error's body was not read to its end, so that only its status decided (R4).
+/// Why the body of an inner error was not read to its end. In that case only its status decided (R4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnreadReason {
-    /// The body has more than `inspect.max_bytes`.
+    /// The body is longer than `inspect.max_bytes`.
     TooLong,
     /// The body took longer than `inspect.timeout`.
     TooLate,
@@ -42,7 +42,7 @@ pub enum UnreadReason {
     BrokeOff,
 }
 
-/// Further log fields of a request: ids from others, and the lost parts of an error.
+/// Further log fields of a request: ids that others sent, and the parts of an error that were lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventFields {
     pub(super) client_request_id: Option<Box<str>>,
@@ -51,18 +51,18 @@ pub struct EventFields {
     pub(super) only_original_path: bool,
     pub(super) dropped_fields: Option<Box<str>>,
     pub(super) unknown_code: Option<Box<str>>,
-    /// The request's only `traceparent`, valid or not: it is parsed only if the request has an error.
+    /// The request's only `traceparent`, whether valid or not. It is parsed only if the request leads to an error.
     pub(super) traceparent: Option<HeaderValue>,
     pub(super) readings: Vec<MatchedReading>,
     pub(super) counts_whole: bool,
     pub(super) policy_status: Option<StatusCode>,
     pub(super) path_form: Option<Box<str>>,
-    /// Only if an observer is registered.
+    /// `None` if no observer is registered.
     pub(super) request: Option<RequestFacts>,
     pub(super) captured: Option<BodyCapture>,
 }
 
-/// The facts of a request that an observer gets, and the log does not.
+/// Facts about a request for an observer, but not for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RequestFacts {
     pub(super) path: Option<PathAndQuery>,
@@ -70,13 +70,13 @@ pub(super) struct RequestFacts {
     pub(super) began: SystemTime,
 }
 
-/// Which `[[map]]` rule decided the code of an inner error: `PolicyFile::map_rule` (feature `policy-file`) returns its
-/// line.
+/// Which `[[map]]` rule decided the code of an inner error. `PolicyFile::map_rule` (feature `policy-file`) returns the
+/// line of the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MapRuleId {
-    /// The scope; 0 is the policy itself.
+    /// The index of the rule's scope; 0 is the policy itself.
     pub(crate) part: u32,
-    /// The index among its rules, followed by those of the scopes around it.
+    /// The index of the rule in a list: the rules of its scope, followed by those of the scopes around it.
     pub(crate) index: u32,
 }
 
@@ -87,7 +87,7 @@ impl MapRuleId {
 }
 
 impl Origin {
-    /// The word in the log.
+    /// The word for the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -103,7 +103,7 @@ impl Origin {
 }
 
 impl UnreadReason {
-    /// The word in the metrics.
+    /// The word for the metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -137,43 +137,44 @@ impl EventFields {
         captured: None,
     };
 
-    /// The client's own `x-request-id`, if it was not kept (I2): at most 128 printable characters.
+    /// The `x-request-id` that the client sent, if it was not kept (I2): at most 128 printable characters.
     #[must_use]
     pub fn client_request_id(&self) -> Option<&str> {
         self.client_request_id.as_deref()
     }
 
-    /// The inner response's own `x-request-id`, if it differed (I3): at most 128 printable characters.
+    /// The `x-request-id` of the inner response, if it differed from the request's id (I3): at most 128 printable
+    /// characters.
     #[must_use]
     pub fn upstream_request_id(&self) -> Option<&str> {
         self.upstream_request_id.as_deref()
     }
 
-    /// The names of the request headers that were removed because a CGI-like service would confuse them with others
-    /// (G1), with commas between them: see [`is_removed`](super::is_removed).
+    /// The names of the request headers that were removed, separated by commas: a service that works like CGI would
+    /// confuse them with others (G1). See [`is_removed`](super::is_removed).
     #[must_use]
     pub fn removed_headers(&self) -> Option<&str> {
         self.removed_headers.as_deref()
     }
 
-    /// Whether the policy's routes match the path as it was before a framework stripped a prefix, and not the path that
-    /// the layer gets (G0). It is noted once for each policy.
+    /// Whether the routes of the policy match only the path from before a framework stripped a prefix, and not the path
+    /// that the layer receives (G0). It is noted once for each policy.
     #[must_use]
     #[inline]
     pub fn only_original_path(&self) -> bool {
         self.only_original_path
     }
 
-    /// The names of the fields of a foreign 4xx body that no rule reads, with commas between them: they are dropped
-    /// unless `keep_fields` names them (R14). At most 16 of 64 characters; never a value.
+    /// The names of the fields of a foreign 4xx body that no rule reads, separated by commas. These fields are dropped
+    /// unless `keep_fields` names them (R14). At most 16 names of 64 characters each; never a value.
     #[must_use]
     pub fn dropped_fields(&self) -> Option<&str> {
         self.dropped_fields.as_deref()
     }
 
-    /// The unknown code of an inner error, if it has the form of an error name: `seat_taken`, `SEAT_TAKEN`,
-    /// `SeatTaken`, `E1001`, of at most 64 characters. A `[[map]]` rule can map it. Any other value, such as a single
-    /// word in small letters, may be a secret (L3).
+    /// The unknown code of an inner error, if it looks like the name of an error: `seat_taken`, `SEAT_TAKEN`,
+    /// `SeatTaken` or `E1001`, with at most 64 characters. A `[[map]]` rule can map it. Any other text, such as a
+    /// single word in small letters, may be a secret (L3).
     #[must_use]
     pub fn unknown_code(&self) -> Option<&str> {
         self.unknown_code.as_deref()
@@ -185,44 +186,44 @@ impl EventFields {
         request_id::trace_id_of(self.traceparent.as_ref()?.as_bytes())
     }
 
-    /// What the body limit counted for a request whose content type claims an RPC stream, if it did not count each
-    /// message: [`BodyLimitPer::Body`] (P1).
+    /// What the body limit counted, if the content type of the request claims an RPC stream but the limit did not count
+    /// each message: [`BodyLimitPer::Body`] (P1).
     #[must_use]
     pub fn body_limit_per(&self) -> Option<BodyLimitPer> {
         self.counts_whole.then_some(BodyLimitPer::Body)
     }
 
-    /// The status that the policy sets for the error's code, if a service's [`Fault`](crate::fault::Fault) had another
-    /// one, which stays. It is noted once for each code of a policy.
+    /// The status that the policy sets for the code of the error, if a service's [`Fault`](crate::fault::Fault) has
+    /// another status. The fault's status stays. It is noted once for each code of a policy.
     #[must_use]
     pub fn policy_status(&self) -> Option<StatusCode> {
         self.policy_status
     }
 
     /// The form of the path of a request that no route matched, with `{…}` for segments that look like ids:
-    /// `/users/{…}/orders`. Only set if an observer is registered and `[observe] bodies` shows it bodies; it is not for
+    /// `/users/{…}/orders`. Only set if an observer is registered, and `[observe] bodies` lets it have bodies. Not for
     /// the log.
     #[must_use]
     pub fn path_form(&self) -> Option<&str> {
         self.path_form.as_deref()
     }
 
-    /// The path of the request as sent, without its query. Only set if an observer is registered; it is not for the
-    /// log.
+    /// The request's path as it was sent, without its query. Only set if an observer is registered. Not for the log.
     #[must_use]
     pub fn path(&self) -> Option<&str> {
         Some(self.request.as_ref()?.path.as_ref()?.path())
     }
 
-    /// The client's address from the nearest hop: the last address in `x-forwarded-for`, which a gateway sets. Anyone
-    /// who reaches a service directly may send it. Only set if an observer is registered; it is not for the log.
+    /// The client's address as the nearest hop reports it: the last address in `x-forwarded-for`, which a gateway sets.
+    /// Whoever can reach a service directly can send any address. Only set if an observer is registered. Not for the
+    /// log.
     #[must_use]
     pub fn client(&self) -> Option<&str> {
         let addresses = self.request.as_ref()?.forwarded_for.as_ref()?.to_str().ok()?;
         addresses.rsplit(',').next().map(str::trim).filter(|address| !address.is_empty())
     }
 
-    /// The time when the request arrived. Only set if an observer is registered.
+    /// When the request arrived. Only set if an observer is registered.
     #[must_use]
     pub fn began(&self) -> Option<SystemTime> {
         self.request.as_ref().map(|request| request.began)

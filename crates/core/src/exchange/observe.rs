@@ -1,7 +1,7 @@
-//! `observe` (rule M1): logs what `enforce` would have done.
+//! Mode `observe` (rule M1): logs what mode `enforce` would have done.
 //!
-//! The response passes unchanged except for the id. The log has the refusal of a guard, or else the error that would
-//! have replaced an inner one.
+//! The response passes unchanged except for its id. The log gets the error with which a guard would have refused the
+//! request, or else the error that would have replaced an inner one.
 
 use http::StatusCode;
 
@@ -13,7 +13,7 @@ use crate::fault::Fault;
 use crate::guard::body_limit::BodyFlags;
 use crate::policy::Mode;
 
-/// The fault that would have refused the request on a route in `observe`, if any.
+/// The event of the refusal that the request would have got, if its route is in mode `observe`.
 #[inline]
 pub(super) fn observed_refusal(state: &mut RequestState, status: StatusCode) -> Option<Event> {
     if state.settings.mode == Mode::Observe { would_refuse(state, status) } else { None }
@@ -26,7 +26,7 @@ fn would_refuse(state: &mut RequestState, status: StatusCode) -> Option<Event> {
     Some(event)
 }
 
-/// The fault that would have refused the request.
+/// The fault with which the request would have been refused.
 fn refusal(state: &mut RequestState) -> Option<Fault> {
     let (observed, peeked) = match &mut state.cold {
         Some(cold) => (cold.observed.take(), cold.observed_peek.take()),
@@ -34,11 +34,11 @@ fn refusal(state: &mut RequestState) -> Option<Fault> {
     };
     let flags = state.flags.as_ref();
     let begun = flags.is_some_and(|flags| flags.has(BodyFlags::BEGUN));
-    let too_large = || flags.and_then(BodyFlags::noted).map(|limit| state.policy().too_large(limit));
+    let too_large = || flags.and_then(BodyFlags::exceeded_observed_limit).map(|limit| state.policy().too_large(limit));
     observed.or(peeked.filter(|_| begun)).or_else(too_large)
 }
 
-/// A response passes that would have been rewritten as an error of the status `rewritten`.
+/// The event of a response that passes, but would have been rewritten as an error with the status `rewritten`.
 pub(super) fn would_be(
     state: &RequestState,
     status: StatusCode,
@@ -49,7 +49,7 @@ pub(super) fn would_be(
 ) -> Event {
     Event {
         status: Some(status),
-        would_be: Some(ErrorForm::new(state).leaving_status(fault, rewritten, kept)),
+        would_be: Some(ErrorForm::new(state).outward_status(fault, rewritten, kept)),
         code: Some(fault.code().clone()),
         cause: if origin == Origin::Fault { Some(Cause::Fault(fault.clone())) } else { cause_of(fault) },
         ..state.event(origin)

@@ -1,4 +1,4 @@
-//! Inner errors that pass on a route in `observe` (rule M1). Their bodies are copied without any delay.
+//! Inner errors that pass on a route in mode `observe` (rule M1). Their bodies are copied without delaying them.
 
 use std::fmt;
 
@@ -12,16 +12,16 @@ use super::writer::ErrorWriter;
 use super::{CapturedBody, Collected, Event, Origin, rpc};
 use crate::classify::{Rewrite, RewriteDecision};
 
-/// An inner error that passes on a route in `observe` while a copy of its body is kept.
+/// An inner error that passes on a route in mode `observe` while its body is copied.
 pub struct ObservedError {
     pub(super) state: RequestState,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// The text in the status line of a response without a body.
+    /// The text in the status line, if the response has no body.
     pub(super) reason: Option<Box<str>>,
 }
 
-/// The service's headers may carry values that no log may have (L3).
+/// The service's headers may have values that must not be logged (L3).
 impl fmt::Debug for ObservedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { state, status, .. } = self;
@@ -30,7 +30,8 @@ impl fmt::Debug for ObservedError {
 }
 
 impl ObservedError {
-    /// The body has ended, or will not be read further. The received bytes decide, as they would in `enforce`.
+    /// The body has ended, or is not to be read further. The bytes that were received decide, as they would in
+    /// `enforce`.
     pub fn finish(self, body: Collected<'_>) -> Event {
         let Self { state, status, headers, reason } = &self;
         let reader = InnerErrorReader { state };
@@ -51,23 +52,23 @@ impl ObservedError {
         let Self { state, status, headers, .. } = self;
         let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
         let lenient = rewrite.lenient.take();
-        let Rewrite { shape, own, named, by, rule, to_status, .. } = rewrite;
+        let Rewrite { shape, retained, is_code_named, by, rule, to_status, .. } = rewrite;
         let sent = to_status.unwrap_or(*status);
         let fault = rewrite.into_fault();
         let captured = state.captures_bodies().then(|| {
             let before = CapturedBody::new(*status, headers, read);
             let (mut headers, kept) = (headers.clone(), lenient.as_deref().unwrap_or(read));
-            let own = own.map(|part| RetainedBody { part, body: kept, status: *status });
-            let written = ErrorWriter::new(state).rewritten(&mut headers, sent, &fault, named, own);
+            let retained = retained.map(|part| RetainedBody { part, body: kept, status: *status });
+            let written = ErrorWriter::new(state).rewritten(&mut headers, sent, &fault, is_code_named, retained);
             (before, CapturedBody::new(written.sent, &headers, &written.body))
         });
-        let mut event = would_be(state, *status, &fault, sent, Origin::Inner, own.is_some());
-        event.grpc = state.request.rpc.map(|rpc| rpc::grpc_status(rpc, &fault, sent, named));
+        let mut event = would_be(state, *status, &fault, sent, Origin::Inner, retained.is_some());
+        event.grpc = state.request.rpc.map(|rpc| rpc::grpc_status(rpc, &fault, sent, is_code_named));
         event.dialect = shape;
         event.note_lost(lost);
-        event.decided(by, state.settings.part(), rule);
+        event.note_decision(by, state.settings.part(), rule);
         let (before, after) = captured.unzip();
-        event.show(before, after);
+        event.note_bodies(before, after);
         event
     }
 }

@@ -1,4 +1,4 @@
-//! The input of an exchange about bodies, and its output: data on which an adapter acts.
+//! The data that an exchange receives about bodies, and the data that it returns: an adapter acts on the latter.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::dialect::status::Status;
 use crate::fault::Fault;
 use crate::request_id::RequestId;
 
-/// The facts of a body before any byte is read.
+/// What is known of a body before its first byte is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BodyFacts {
-    /// There is no body, or it has ended.
+    /// There is no body, or all of it has been read.
     pub ended: bool,
     /// The minimum number of bytes that follow.
     pub lower: u64,
@@ -23,7 +23,7 @@ pub struct BodyFacts {
     pub upper: Option<u64>,
 }
 
-/// The outcome of waiting for the first byte of a body.
+/// The result of waiting for the first byte of a body.
 #[derive(Debug)]
 pub enum FirstByte {
     /// There is a body.
@@ -36,7 +36,7 @@ pub enum FirstByte {
     Failed(Failure, BoxError),
 }
 
-/// The classification of an error, with its origin.
+/// The fault of a failure, and where it comes from.
 #[derive(Debug)]
 #[must_use]
 pub struct Failure {
@@ -48,22 +48,22 @@ pub struct Failure {
 #[derive(Debug)]
 #[must_use]
 pub struct LocalReply {
-    /// The whole response. On HEAD the body is empty, and `content-length` is that of GET (E5).
+    /// The whole response. For HEAD its body is empty, but `content-length` is the one for GET (E5).
     pub reply: Response<Bytes>,
-    /// How much of the request to read and drop after the head and before the body (G5).
+    /// How much of the request to read and drop, after the head of the response and before its body (G5).
     pub drain: Option<DrainBudget>,
     /// The event to log.
     pub event: Event,
-    /// The refusal that `auth_observe` suppressed (M1); log it, too.
+    /// The refusal that `auth_observe` prevented (M1); log it, too.
     pub unenforced: Option<Box<Event>>,
 }
 
-/// The part of an error's body that was read.
+/// How much of an error's body was read.
 #[derive(Clone, Copy, Debug)]
 pub enum Collected<'a> {
     /// All of it.
     Whole(&'a [u8]),
-    /// The body was too long, too late, or cut off after these bytes: the status decides.
+    /// These bytes, but the body was too long, too late, or cut off behind them: the status decides.
     Unreadable(&'a [u8]),
 }
 
@@ -71,11 +71,12 @@ pub enum Collected<'a> {
 #[derive(Debug)]
 #[must_use]
 pub enum CollectedAction {
-    /// The head is rewritten: send it with this body instead.
+    /// The head has been rewritten: send it with this body instead.
     Rewrite(RewrittenBody),
-    /// Drop the response and send this instead.
+    /// Drop the response, and send this one instead.
     Replace(Box<LocalReply>),
-    /// Send the bytes that were read unchanged, and then the rest: the error keeps its shape (R10, M1).
+    /// Send the bytes that were read, and then the rest of the body, all unchanged: the error keeps its shape (R10,
+    /// M1).
     Restore(BodyContext, Box<Event>),
 }
 
@@ -87,11 +88,11 @@ pub struct RewrittenBody {
     pub body: Bytes,
     /// The event to log.
     pub event: Event,
-    /// The refusal that the request would have got in a mode other than `observe` (M1); log it, too.
+    /// The refusal that the request would have got if its mode were not `observe` (M1); log it, too.
     pub unenforced: Option<Box<Event>>,
 }
 
-/// The end of a body that failed.
+/// How to end a response body that failed after its head was sent, and what to log.
 #[derive(Debug)]
 #[must_use]
 pub struct BodyFailure {
@@ -112,7 +113,7 @@ pub enum FinalFrame {
     BrokenOff,
 }
 
-/// The context that outlives the exchange: enough to log a body that fails after its head was sent (F4).
+/// The context that outlives the exchange. It is enough to log that a body failed after its head was sent (F4).
 #[derive(Debug)]
 pub struct BodyContext {
     pub(super) config: Arc<ExchangeConfig>,
@@ -120,7 +121,7 @@ pub struct BodyContext {
     pub(super) label: EventLabel,
 }
 
-/// The error of a reply, as its event has it; nothing where no reply is read.
+/// The facts about the error of a reply, for its event; empty if no reply is sent.
 #[derive(Default)]
 pub(super) struct ErrorFacts {
     pub(super) status: Option<StatusCode>,
@@ -133,25 +134,26 @@ impl Failure {
         Self { fault, origin }
     }
 
-    /// A panic (F2).
+    /// The failure for a panic (F2).
     pub fn panicked() -> Self {
         Self::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic)
     }
 }
 
 impl BodyContext {
-    /// A body that had begun ended with an error or a panic (F4). The head was sent with `status`.
+    /// A body ended with an error or a panic after its head had been sent with `status` (F4).
     pub fn broke_off(self, origin: Origin, cause: BoxError) -> Event {
         Event { code: Some(ErrorCode::INTERNAL_ERROR), cause: Some(Cause::Error(cause)), ..self.event(origin) }
     }
 
-    /// An event that has only its origin yet.
+    /// An event with nothing but its origin set.
     #[inline]
     pub(super) fn event(self, origin: Origin) -> Event {
         self.event_with(origin, None, None, ErrorFacts::default())
     }
 
-    /// The one place where an event is made, all of it at once: it is large to copy.
+    /// Creates an event. This is the only place that does, and it sets all fields at once, because an event is large to
+    /// copy.
     #[inline(always)]
     pub(super) fn event_with(
         self,
@@ -182,7 +184,7 @@ impl BodyContext {
 }
 
 impl CollectedAction {
-    /// The log fields; `None` if there are none.
+    /// The extra fields for the log; `None` if there are none.
     #[inline]
     pub fn event_mut(&mut self) -> &mut Event {
         match self {
@@ -194,7 +196,7 @@ impl CollectedAction {
 }
 
 impl BodyFacts {
-    /// Whether no byte is to come.
+    /// Whether not a single byte will come.
     #[inline]
     pub(super) fn is_empty(self) -> bool {
         self.ended || self.upper == Some(0)

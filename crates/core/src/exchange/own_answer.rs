@@ -1,4 +1,5 @@
-//! Further headers of the layer's own responses: the failed party (L4), and the scripts that may read them (R6a).
+//! Further headers of responses that the layer itself makes: which party failed (L4), and which scripts may read them
+//! (R6a).
 
 use http::header::{ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -10,7 +11,8 @@ use super::state::RequestState;
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
 impl RequestState {
-    /// Marks the head of an answer that the service did not make. `error` is called where the policy names the process.
+    /// Marks the head of an answer that the service did not make. `error` is only called if the policy names this
+    /// process.
     #[inline]
     pub(super) fn mark_own_answer(&self, headers: &mut HeaderMap, error: impl FnOnce() -> Option<ProxyError>) {
         if let Some(name) = self.policy().proxy_name() {
@@ -33,7 +35,7 @@ impl RequestState {
         }
         if self.settings.expose_headers() {
             head::expose(headers, &head::EXPOSED);
-            // A client without credentials reads there where to get them (RFC 9728).
+            // A client without credentials reads in this header where to get them (RFC 9728).
             if headers.contains_key(WWW_AUTHENTICATE) {
                 head::expose(headers, &[WWW_AUTHENTICATE.as_str()]);
             }

@@ -1,5 +1,5 @@
-//! Responses that pass, with their ids and the headers that a browser may read (I3, E4): unchanged, or as errors that
-//! keep their shape (R9, R10).
+//! Responses that pass, with their ids and the headers that scripts of other origins may read (I3, E4). They pass
+//! unchanged, or are errors that keep their shape (R9, R10).
 
 use http::response;
 
@@ -29,22 +29,22 @@ impl PassingResponse {
         ResponsePlan::Pass(body_context, notes)
     }
 
-    /// A fault that its service sent with a status of success, such as `(StatusCode::OK, fault)`, passes (E5), and is
-    /// logged as the error that it is.
+    /// Passes a fault that the service sent with a status of success, such as `(StatusCode::OK, fault)` (E5). It is
+    /// still logged as an error.
     #[cold]
     fn pass_fault(mut self, head: &mut response::Parts, fault: Fault) -> ResponsePlan {
         self.state.mark_head(&mut head.headers);
-        let fault = self.state.adopted(fault, Origin::Fault);
+        let fault = self.state.with_policy_settings(fault, Origin::Fault);
         let event = Event {
             status: Some(head.status),
             code: Some(fault.code().clone()),
             cause: Some(Cause::Fault(fault)),
             ..self.state.event(Origin::Fault)
         };
-        keep(&self.state, event)
+        pass_and_log(&self.state, event)
     }
 
-    /// An error that keeps its shape is logged by its status (L1).
+    /// Passes an error that keeps its shape, and logs it by its status (L1).
     pub(super) fn pass_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
         if appends_error(&self.state, head, || body) {
             let stream = EventStream::boxed(self.state, head);
@@ -55,15 +55,15 @@ impl PassingResponse {
         ResponsePlan::Keep(body_context, event)
     }
 
-    /// As [`PassingResponse::pass_error`], for one that is no event stream.
+    /// Like [`PassingResponse::pass_error`], for an error that is not an event stream.
     pub(super) fn preserve(mut self, head: &mut response::Parts) -> (BodyContext, Box<Event>) {
         self.state.mark_head(&mut head.headers);
         let body_context = self.state.body_context();
         (body_context, Box::new(self.state.into_event(Origin::Inner).preserved(head.status)))
     }
 
-    /// As [`PassingResponse::preserve`], for an error whose code is known (R10). It also takes the bytes that were read
-    /// from the body.
+    /// Like [`PassingResponse::preserve`], for an error whose code is known (R10). `read` is the part of the body that
+    /// was read.
     pub(super) fn preserve_protocol(
         self,
         head: &mut response::Parts,
@@ -73,20 +73,20 @@ impl PassingResponse {
         head::mark_kept(&mut head.headers, head.status, code);
         let body = self.state.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
         let (body_context, mut event) = self.preserve(head);
-        event.show(body.clone(), body);
+        event.note_bodies(body.clone(), body);
         event.code = Some(code.clone());
         (body_context, event)
     }
 }
 
-/// The fault of a response whose status is no error's.
+/// The fault of a response that has a status of success.
 #[cold]
 fn fault_of_success(head: &response::Parts) -> Option<Fault> {
     let is_error = head.status.is_client_error() || head.status.is_server_error();
     classify::fault_in(&head.extensions).filter(|_| !is_error).cloned()
 }
 
-/// Passes a response as it is, and logs this event of it.
-pub(super) fn keep(state: &RequestState, event: Event) -> ResponsePlan {
+/// Passes a response unchanged, and logs this event for it.
+pub(super) fn pass_and_log(state: &RequestState, event: Event) -> ResponsePlan {
     ResponsePlan::Keep(state.body_context(), Box::new(event))
 }

@@ -1,15 +1,15 @@
-//! The form of a path, to find missing routes: segments that look like ids become `{…}`, so that many paths have one
-//! form.
+//! The form of a path, which helps to find missing routes: segments that look like ids become `{…}`, so that many paths
+//! have the same form.
 
-/// How many segments of a path are kept apart; a longer path ends in `/…`.
+/// The most segments in the form of a path; a longer path ends in `/…`.
 const MOST_SEGMENTS: usize = 8;
-/// A longer word is not the name of a resource.
+/// The longest word that counts as the name of a resource.
 const LONGEST_WORD: usize = 24;
-/// `v1`, `oauth2` and the like are names.
+/// The longest word with a number at its end that counts as a name, such as `v1` and `oauth2`.
 const LONGEST_VERSION: usize = 7;
 const ID: &str = "{…}";
 
-/// `/users/7/orders/01JD2V5W8Z3Q4R6T8Y0A1B2C3D` → `/users/{…}/orders/{…}`. Without the query.
+/// The form of a path, without its query: `/users/7/orders/01JD2V5W8Z3Q4R6T8Y0A1B2C3D` → `/users/{…}/orders/{…}`.
 pub(super) fn path_form(path: &str) -> Box<str> {
     let mut form = String::new();
     let mut segments = path.split('/').skip(1);
@@ -26,13 +26,13 @@ pub(super) fn path_form(path: &str) -> Box<str> {
     form.into()
 }
 
-/// `*` of `OPTIONS *`; empty for anything else.
+/// The form of a path without segments: `*` (of `OPTIONS *`), or empty.
 fn path_without_segments(path: &str) -> &'static str {
     if path == "*" { "*" } else { ID }
 }
 
-/// Whether a segment is a name that a developer chose: letters, with `-`, `_` and `.` between them, or a short word
-/// with a number behind it. All others, encoded ones among them, may be an id, or the client's own choice.
+/// Whether a segment is a name that a developer chose: letters with `-`, `_` and `.` between them, or a short word with
+/// a number at its end. Any other segment, such as an encoded one, may be an id, or may have been chosen by the client.
 fn is_word(segment: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_' | b'.');
     let name = segment.trim_end_matches(|letter: char| letter.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! The failed party, for `Proxy-Status` (RFC 9209, rule L4).
+//! Which party failed and how, for `Proxy-Status` (RFC 9209, rule L4).
 
 use std::error::Error;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::fault::Fault;
 
 macro_rules! proxy_errors {
     ($($(#[$doc:meta])* $kind:ident $name:literal)*) => {
-        /// A type of error that RFC 9209 §2.3 names.
+        /// The types of errors that RFC 9209 §2.3 defines.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum ProxyError {
@@ -37,13 +37,13 @@ proxy_errors! {
     DnsError "dns_error"
     /// No service is set for the request.
     DestinationNotFound "destination_not_found"
-    /// The service cannot be reached.
+    /// The service could not be reached.
     DestinationUnavailable "destination_unavailable"
     /// The service refused the connection.
     ConnectionRefused "connection_refused"
     /// The service did not accept the connection in time.
     ConnectionTimeout "connection_timeout"
-    /// The connection ended before a response head.
+    /// The connection ended before the head of a response.
     ConnectionTerminated "connection_terminated"
     /// No further request or connection to the service is allowed at the moment.
     ConnectionLimitReached "connection_limit_reached"
@@ -55,7 +55,7 @@ proxy_errors! {
     HttpResponseTimeout "http_response_timeout"
     /// The response was cut off.
     HttpResponseIncomplete "http_response_incomplete"
-    /// The response head was too large.
+    /// The head of the response was too large.
     HttpResponseHeaderSectionSize "http_response_header_section_size"
     /// A guard refused the request.
     HttpRequestDenied "http_request_denied"
@@ -67,10 +67,11 @@ proxy_errors! {
     ProxyInternalError "proxy_internal_error"
 }
 
-/// Finds the type of an error with types of other crates, over the whole chain of its causes.
+/// Recognises the type of an error whose types are from other crates; it checks the whole chain of causes.
 pub type ProxyErrorRecogniser = fn(&(dyn Error + 'static)) -> Option<ProxyError>;
 
-/// A failure on the way to a service, with its type for `Proxy-Status`: a cause that a proxy puts into its error.
+/// A failure between a proxy and a service, with its type for `Proxy-Status`. A proxy adds it to the causes of its
+/// error.
 #[derive(Debug)]
 pub struct ProxyFailure {
     kind: ProxyError,
@@ -99,7 +100,7 @@ impl fmt::Display for ProxyFailure {
 impl Error for ProxyFailure {}
 
 impl ProxyError {
-    /// The type of an answer that the service did not make; `None` for a fault of its own.
+    /// The type for an answer that the service did not make; `None` if the service returned the fault itself.
     pub(super) fn of_answer(
         origin: Origin,
         fault: &Fault,
@@ -114,7 +115,7 @@ impl ProxyError {
                 .or_else(|| Self::of_io(cause))
         };
         match origin {
-            // The client's connection failed, not the service's.
+            // The connection to the client failed, not the one to the service.
             Origin::Error if fault.status_code().is_client_error() => Some(Self::HttpRequestError),
             Origin::Fault => find::<ProxyFailure>(fault).map(|failure| failure.kind),
             Origin::Guard if fault.status_code().is_client_error() => Some(Self::HttpRequestDenied),
@@ -143,7 +144,7 @@ impl ProxyError {
         }
     }
 
-    /// The type where no cause is known.
+    /// The type for a code, if the cause is not known.
     fn of_code(code: &ErrorCode) -> Self {
         if *code == ErrorCode::GATEWAY_TIMEOUT {
             Self::HttpResponseTimeout

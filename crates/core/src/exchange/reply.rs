@@ -1,5 +1,5 @@
-//! The client's response: the layer's own, or a rewritten inner error (E1, E5). It also decides how much of the request
-//! to read, so that the client can read the response (G5).
+//! The response to the client: the layer's own, or a rewritten inner error (E1, E5). Also decides how much of the
+//! request must be read so that the client can read the response (G5).
 
 use std::error::Error;
 
@@ -27,22 +27,22 @@ pub(super) struct ErrorReply {
 }
 
 impl ErrorReply {
-    /// Rewrites an inner error: head and body.
+    /// Rewrites an inner error: its head and its body.
     pub(super) fn rewrite(mut self, head: &mut response::Parts, fault: Fault, origin: Origin) -> RewrittenBody {
-        let fault = self.state.adopted(fault, origin);
+        let fault = self.state.with_policy_settings(fault, origin);
         let cause = (origin == Origin::Fault).then(|| Cause::Fault(fault.clone()));
         let mut written = self.rewrite_parsed(head, Rewrite::unchanged(fault), origin, &[]);
         written.event.cause = cause;
         written
     }
 
-    /// Answers in place of a response with a status that no final response may have (E6).
+    /// Replaces a response whose status cannot be a final one (E6).
     pub(super) fn replace_malformed(self, head: &mut response::Parts) -> RewrittenBody {
         self.state.mark_own_answer(&mut head.headers, || Some(ProxyError::HttpProtocolError));
         self.rewrite(head, Fault::new(ErrorCode::OTHER), Origin::Inner)
     }
 
-    /// Rewrites a proxy's own answer (V2).
+    /// Rewrites an answer that the proxy itself made (V2).
     pub(super) fn replace_proxys(
         self,
         head: &mut response::Parts,
@@ -55,7 +55,7 @@ impl ErrorReply {
         self.rewrite_parsed(head, rewrite, Origin::Proxy, &[])
     }
 
-    /// Rewrites an inner error that was read from this body.
+    /// Rewrites an inner error whose body was parsed.
     pub(super) fn rewrite_parsed(
         mut self,
         head: &mut response::Parts,
@@ -65,7 +65,7 @@ impl ErrorReply {
     ) -> RewrittenBody {
         let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
         let kept = rewrite.kept.take();
-        let Rewrite { shape, own, named, by, rule, .. } = rewrite;
+        let Rewrite { shape, retained, is_code_named, by, rule, .. } = rewrite;
         let part = self.state.settings.part();
         let before = self.state.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
         let inner_status = head.status;
@@ -73,7 +73,7 @@ impl ErrorReply {
         let lenient = rewrite.lenient.take();
         let read = lenient.as_deref().unwrap_or(read);
         let writer = ErrorWriter { form: ErrorForm { kept: kept.as_deref(), ..ErrorForm::new(&self.state) } };
-        let known = if own.is_none() && kept.is_none() {
+        let known = if retained.is_none() && kept.is_none() {
             let (fault, text) = rewrite.parts();
             writer.prepared_reply(fault, text, head.status, &mut head.headers, false)
         } else {
@@ -84,8 +84,8 @@ impl ErrorReply {
             Some(outgoing) => outgoing,
             None => {
                 let fault = rewrite.into_fault();
-                let own = own.map(|part| RetainedBody { part, body: read, status: inner_status });
-                let outgoing = writer.rewritten(&mut head.headers, head.status, &fault, named, own);
+                let retained = retained.map(|part| RetainedBody { part, body: read, status: inner_status });
+                let outgoing = writer.rewritten(&mut head.headers, head.status, &fault, is_code_named, retained);
                 self.state.identify_response(&mut head.headers);
                 outgoing
             }
@@ -103,12 +103,13 @@ impl ErrorReply {
         event.note_lost(lost);
         if event.status.is_some() {
             event.dialect = shape;
-            event.decided(by, part, rule);
+            event.note_decision(by, part, rule);
         }
         written
     }
 
-    /// A client that left before its request was complete reads no reply: the event is an abandoned request (F1a).
+    /// The event for the log. If the client left before its request was complete, it reads no reply, so the request
+    /// counts as abandoned (F1a).
     #[inline(always)]
     fn into_event(self, origin: Origin, cause: Option<Cause>, facts: ErrorFacts) -> Event {
         let is_read = !self.state.client_left();
@@ -116,20 +117,20 @@ impl ErrorReply {
         self.state.into_event_with(origin, cause, facts)
     }
 
-    /// A guard refuses the request.
+    /// Answers a request that a guard refuses.
     #[inline(never)]
     pub(super) fn refuse(self, fault: Fault, cause: Option<BoxError>) -> Box<LocalReply> {
         let drain = self.drain();
         Box::new(self.written(drain, Failure::new(fault, Origin::Guard), cause))
     }
 
-    /// Returns the layer's reply to a request that the adapter has not forwarded.
+    /// Answers a request that the adapter has not forwarded.
     pub(super) fn answer_unforwarded(self, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         let drain = self.drain();
         self.answer_after(drain, failure, cause)
     }
 
-    /// A reply of the layer itself.
+    /// Answers a request in the layer's own name.
     pub(super) fn answer(self, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         self.answer_after(None, failure, cause)
     }
@@ -143,8 +144,10 @@ impl ErrorReply {
     #[inline(always)]
     fn written(mut self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         let Failure { fault, origin } = failure;
-        let listed =
-            classify::with_issue_list(self.state.adopted(fault, origin), ErrorForm::new(&self.state).dialect());
+        let listed = classify::with_issue_list(
+            self.state.with_policy_settings(fault, origin),
+            ErrorForm::new(&self.state).dialect(),
+        );
         let (fault, close) = (self.state.policy().prepared_fault(&listed), self.must_close());
         let writer = ErrorWriter::new(&self.state);
         let mut reply = Response::new(Bytes::new());
@@ -169,17 +172,18 @@ impl ErrorReply {
         LocalReply { reply, drain, event: self.into_event(origin, cause, facts), unenforced }
     }
 
-    /// How much of a request still in the adapter's hand is dropped (G5). Nothing is read while `Expect` is unanswered:
-    /// reading would start the upload. On HTTP/2 the answer's body is sent first: a client that stops its upload at a
-    /// 4xx would otherwise lose that body. No reset of the connection can destroy it there. A gRPC answer, too, ends
-    /// with its head: a client recognises a status in a head by the end of the stream (P1).
+    /// How much of a request that the adapter has not read yet is dropped (G5). Nothing is read while `Expect` is
+    /// unanswered, because reading would start the upload. On HTTP/2 the body of the answer is sent first: a client
+    /// that stops its upload when it receives a 4xx would otherwise lose that body, and no reset of the connection can
+    /// destroy it there. The same holds for a gRPC answer that consists of a head: the client recognises the status in
+    /// it by the end of the stream (P1).
     fn drain(&self) -> Option<DrainBudget> {
         let drain = || DrainBudget { body_first: !self.state.request.is_http1(), ..drain_budget(self.state.policy()) };
         let ends_with_head = !self.state.request.is_http1() && self.state.request.rpc.is_some_and(Rpc::is_grpc);
         (self.state.request.has_body() && !self.state.request.expects() && !ends_with_head).then(drain)
     }
 
-    /// Whether bytes of the request may still be on an HTTP/1 connection after the answer (G5).
+    /// Whether bytes of the request may still come on an HTTP/1 connection after the answer (G5).
     fn must_close(&self) -> bool {
         let ended = self.state.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::ENDED));
         self.state.request.is_http1()
@@ -194,8 +198,8 @@ pub(super) fn drain_budget(policy: &Policy) -> DrainBudget {
     DrainBudget { max_bytes: drain.max_bytes, timeout: drain.timeout, body_first: false }
 }
 
-/// The cause of a fault, if it has a source. The source is the user's type, whose `Display` may panic (F2): so only the
-/// adapter formats it.
+/// The cause of a fault, if it has a source. The source has the user's own type, whose `Display` may panic (F2), so
+/// only the adapter formats it.
 pub(super) fn cause_of(fault: &Fault) -> Option<Cause> {
     fault.source().map(|_| Cause::Fault(fault.clone()))
 }

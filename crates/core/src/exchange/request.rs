@@ -1,7 +1,7 @@
-//! The request's head: its id (I1-I4), and the guards (G0-G4).
+//! The head of a request: its id (I1–I4), and the guards (G0–G4).
 //!
-//! [`sent`] notes the facts of the headers; [`identity`] gives the id; [`counting`] decides what the body limit counts;
-//! [`guarded`] runs the guards; [`facts`] and [`cold_state`] keep what matters later.
+//! [`sent`] notes the facts of the headers, [`identity`] chooses the id, [`counting`] decides what the body limit
+//! counts, and [`guarded`] runs the guards. [`facts`] and [`cold_state`] store what matters later.
 
 mod cold_state;
 mod counting;
@@ -15,13 +15,14 @@ use http::request::Parts;
 pub(super) use self::cold_state::ColdState;
 pub(super) use self::counting::stream_limit_per;
 pub(super) use self::facts::{RequestFlags, negotiates};
-pub(super) use self::guarded::{GuardOutcome, ObservedGuards, check_body, guard, guarding, is_preflight};
-pub(super) use self::identity::{AssignedId, identify, mark, printable, remove_forged, trace};
+pub(super) use self::guarded::{GuardOutcome, ObservedGuards, check_body, guard, guarded_readings, is_preflight};
+pub(super) use self::identity::{AssignedId, identify, mark, printable, remove_spoofed, trace};
 pub(super) use self::sent::HeaderFlags;
 use super::BodyFacts;
 use crate::policy::BodyLimitPer;
 
-/// Half of what a `HeaderMap` holds: one that is full panics at the next insertion (F2). No server lets as many in.
+/// The most headers of a request: half of what fits into a `HeaderMap`, which panics when it is full (F2). No server
+/// accepts that many.
 pub(super) const MAX_HEADERS: usize = 12 * 1024;
 
 /// A request: its head, the facts of its headers, and those of its body.
@@ -30,23 +31,24 @@ pub(super) struct RequestView<'a> {
     pub(super) head: &'a Parts,
     pub(super) sent: &'a HeaderFlags,
     pub(super) body: BodyFacts,
-    /// What the limit counts, where the content type claims a stream of messages (P1).
+    /// What the body limit counts, if the content type claims a stream of messages (P1).
     pub(super) stream_limit_per: Option<BodyLimitPer>,
 }
 
 impl RequestView<'_> {
-    /// G4, as far as the head shows. A declared length does not count for messages: each is measured as it comes (P1).
+    /// Whether the head shows that the body is over the limit (G4). If messages are counted, a declared length shows
+    /// nothing: each message is measured as it comes (P1).
     #[inline]
     pub(super) fn is_over(&self, limit: u64) -> bool {
         !self.body.is_empty() && self.declared().is_some_and(|length| length > limit) && !self.counts_messages()
     }
 
-    /// The length that the request declares: in its head, or by its body.
+    /// The length that the request declares, in its head or through its body.
     #[inline(always)]
     fn declared(&self) -> Option<u64> {
         let BodyFacts { lower, upper, .. } = self.body;
         let known = if lower > 0 { Some(lower) } else { upper.filter(|upper| *upper == 0) };
-        // Beside a transfer coding a length has no meaning (RFC 9112 §6.3).
+        // Next to a transfer coding, a length means nothing (RFC 9112 §6.3).
         self.sent.length.filter(|_| !self.sent.has(HeaderFlags::TRANSFER_CODING)).max(known)
     }
 

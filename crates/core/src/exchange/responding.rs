@@ -1,4 +1,4 @@
-//! Plans by the head of an inner response: whether it passes, is read first, or is rewritten (rules R1, R4, R5, R9,
+//! Decides by the head of an inner response whether it passes, is read first, or is rewritten (rules R1, R4, R5, R9,
 //! R10, E5, E6).
 
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -30,22 +30,22 @@ pub(super) struct ResponseHead {
     pub(super) state: RequestState,
 }
 
-/// What the status of a response decides in the route's mode.
+/// How to treat a response in the route's mode, as far as its status shows.
 enum StatusTreatment {
     Pass,
-    /// The response has only a head (E5).
+    /// Pass only the head (E5).
     Strip,
-    /// An error, or a status that no final response may have (E6), may be rewritten.
+    /// Rewrite it, unless its content prevents that: it is an error, or has a status that cannot be a final one (E6).
     Rewrite,
-    /// The response passes, and the rewriting that it would get is logged.
+    /// Pass it, and log how it would have been rewritten.
     Observe,
 }
 
 impl ResponseHead {
-    /// `body` is called only where the facts of the body matter.
+    /// `body` is only called if facts about the body matter.
     #[inline(always)]
     pub(super) fn plan(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
-        // Nearly every response: [`ResponseHead::plan_parsed`] returns the same for it, in more steps.
+        // The short way for nearly every response. [`ResponseHead::plan_parsed`] returns the same result in more steps.
         let is_plain = head.extensions.is_empty() && head.headers.len() <= MAX_HEADERS;
         if is_plain && passes_unparsed(&self.state, head.status) {
             let (body_context, notes) = self.state.finish_head(&mut head.headers);
@@ -54,10 +54,10 @@ impl ResponseHead {
         self.plan_parsed(head, body)
     }
 
-    /// A head that has to be read first.
+    /// The long way, for a head that must be read first.
     #[inline(never)]
     pub(super) fn plan_parsed(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
-        if let Some(failure) = self.state.cut() {
+        if let Some(failure) = self.state.why_body_was_cut() {
             return ResponsePlan::Replace(Box::new(ErrorReply { state: self.state }.answer(failure, None)));
         }
         if head.headers.len() > MAX_HEADERS {
@@ -84,7 +84,7 @@ impl ResponseHead {
     }
 
     fn strip(self, head: &mut response::Parts) -> ResponsePlan {
-        // RFC 9110 §15.3.6 requires an empty 205 to be framed as such; 204 and 304 have no framing of their own.
+        // RFC 9110 §15.3.6 requires the length 0 for a 205. A 204 and a 304 declare no length.
         if head.status == StatusCode::RESET_CONTENT {
             head.headers.remove(TRANSFER_ENCODING);
             head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -105,7 +105,8 @@ impl ResponseHead {
         }
     }
 
-    /// Whether a service returned a fault that no layer inside has written: it has no bytes that a mode preserves (M1).
+    /// Whether a service returned a fault that no inner layer wrote: then there are no bytes that a mode would preserve
+    /// (M1).
     fn is_fault_alone(&self, head: &response::Parts, body: BodyFacts) -> bool {
         classify::fault_in(&head.extensions).is_some() && self.has_no_bytes(head, body)
     }
@@ -113,19 +114,19 @@ impl ResponseHead {
     fn plan_observed(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
         self.state.identify_response(&mut head.headers);
         if let Some(event) = observed_refusal(&mut self.state, head.status) {
-            return passing::keep(&self.state, event);
+            return passing::pass_and_log(&self.state, event);
         }
         match head.status.as_u16() {
             101 | 200..=399 => PassingResponse { state: self.state }.pass(head, || body),
             400..=599 => self.observe_error(head, body),
-            // E6.
+            // The status cannot be a final one (E6).
             _ => self.keep_observed(head.status, &Fault::new(ErrorCode::OTHER), StatusCode::BAD_GATEWAY, Origin::Inner),
         }
     }
 
     fn observe_error(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
         if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
-            let fault = self.state.adopted(fault, Origin::Fault);
+            let fault = self.state.with_policy_settings(fault, Origin::Fault);
             return self.keep_observed(head.status, &fault, head.status, Origin::Fault);
         }
         if self.keeps_shape(&head.headers) {
@@ -144,7 +145,7 @@ impl ResponseHead {
     }
 
     fn keep_observed(self, status: StatusCode, fault: &Fault, rewritten: StatusCode, origin: Origin) -> ResponsePlan {
-        passing::keep(&self.state, would_be(&self.state, status, fault, rewritten, origin, false))
+        passing::pass_and_log(&self.state, would_be(&self.state, status, fault, rewritten, origin, false))
     }
 
     #[inline]
@@ -153,22 +154,22 @@ impl ResponseHead {
             return ResponsePlan::Rewrite(self.write_fault(head, fault));
         }
         let fills = self.state.settings.mode == Mode::Fill;
-        // A stream that breaks off where it passes is to end with an event (F6).
+        // A stream that passes must still end with an event if it is cut off (F6).
         if fills && appends_error(&self.state, head, || body) || self.keeps_shape(&head.headers) {
             return PassingResponse { state: self.state }.pass_error(head, body);
         }
         let inspect = self.state.policy().inspect();
-        let looks = fills && fill::must_look(&head.headers) && !body.is_empty();
+        let looks = fills && fill::must_be_read(&head.headers) && !body.is_empty();
         let unreadable = is_unreadable(&head.headers, body, inspect.max_bytes);
         if self.state.request.is_head() || unreadable && !looks {
             return self.rewrite_unread(head, body, inspect.max_bytes);
         }
-        let max_bytes = if fills { fill::worth_reading(&head.headers) } else { None };
+        let max_bytes = if fills { fill::more_bytes_to_read(&head.headers) } else { None };
         let exchange = super::Exchange { state: self.state };
         ResponsePlan::Collect(exchange, max_bytes.unwrap_or(inspect.max_bytes), inspect.timeout)
     }
 
-    /// Rewrites an error by its head alone, without reading its body.
+    /// Rewrites an error by its head, without reading its body.
     fn rewrite_unread(self, head: &mut response::Parts, body: BodyFacts, max_bytes: u64) -> ResponsePlan {
         let reason = self.reason(head, body);
         let reader = InnerErrorReader { state: &self.state };
@@ -184,15 +185,15 @@ impl ResponseHead {
         ResponsePlan::Rewrite(written)
     }
 
-    /// In `observe`, the fault that would have refused the request is logged as well.
+    /// Writes the service's fault. In mode `observe`, the refusal that the request would have got is logged as well.
     fn write_fault(mut self, head: &mut response::Parts, fault: Fault) -> RewrittenBody {
         let unenforced = observed_refusal(&mut self.state, head.status).map(Box::new);
         let fault = classify::with_issue_list(fault, ErrorForm::new(&self.state).dialect());
         RewrittenBody { unenforced, ..ErrorReply { state: self.state }.rewrite(head, fault, Origin::Fault) }
     }
 
-    /// Whether a head without its body is of an error that GET would get in its protocol's shape, as far as it shows
-    /// (E5). For a 5xx the status decides: GET's body is unknown.
+    /// Whether a response to HEAD has an error that GET would get in the shape of its protocol, as far as the head
+    /// shows (E5). A 5xx is decided by its status, because the body for GET is not known.
     fn keeps_head(&self, head: &response::Parts) -> bool {
         let named = || dialect::essence(&head.headers).and_then(ProtocolType::new);
         self.state.request.is_head()
@@ -201,7 +202,7 @@ impl ResponseHead {
             && named().is_some_and(|it| InnerErrorReader { state: &self.state }.protocols().keep_type(it))
     }
 
-    /// Whether the response keeps its shape by its head alone (R9, P1).
+    /// Whether the head shows that the response keeps its shape (R9, P1).
     fn keeps_shape(&self, headers: &HeaderMap) -> bool {
         let no_transform = || {
             let lines = headers.get_all(CACHE_CONTROL);
@@ -219,7 +220,7 @@ impl ResponseHead {
         InnerErrorReader { state: &self.state }.reason(head, || self.has_no_bytes(head, body))
     }
 
-    /// Whether a response has no body, and would have none for GET.
+    /// Whether a response has no body, and would not have one for GET either.
     fn has_no_bytes(&self, head: &response::Parts, body: BodyFacts) -> bool {
         body.is_empty() && !(self.state.request.is_head() && body_limit::declared(&head.headers) > Some(0))
     }
@@ -238,7 +239,7 @@ impl StatusTreatment {
     }
 }
 
-/// Whether a response of this status passes whatever its head is, but for its ids.
+/// Whether a response with this status passes whatever its head, except for its ids.
 #[inline(always)]
 pub(super) fn passes_unparsed(state: &RequestState, status: StatusCode) -> bool {
     matches!(StatusTreatment::new(state, status), StatusTreatment::Pass)
@@ -247,7 +248,7 @@ pub(super) fn passes_unparsed(state: &RequestState, status: StatusCode) -> bool 
         && !state.is_cut()
 }
 
-/// Whether reading a body is useless: there is none, its coding is unknown (R5), or it is too long (R4).
+/// Whether reading a body would be useless: there is none, its coding is unknown (R5), or it is too long (R4).
 fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
     body.is_empty() || body.lower > max_bytes || coding::codings(headers).is_none()
 }

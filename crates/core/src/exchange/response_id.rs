@@ -1,4 +1,4 @@
-//! The ids in a response's head: ours, and the inner service's (I3).
+//! The ids in the head of a response: the layer's, and the inner service's (I3).
 
 use http::{HeaderMap, HeaderValue};
 
@@ -6,12 +6,12 @@ use super::head::{X_REQUEST_ID, X_UPSTREAM_REQUEST_ID};
 use super::request::printable;
 use crate::fields;
 
-/// Keeps the inner service's id for the client, before ours replaces it (I3). An id that an inner layer has kept stays:
-/// the operators of that service can help.
+/// Keeps the inner service's id in another header for the client, before the layer's id replaces it (I3). An id that an
+/// inner layer has already kept stays, because the operators of that service can look it up.
 pub(super) fn hand_on_id(headers: &mut HeaderMap, ours: &HeaderValue) {
     let mut lines = headers.get_all(X_REQUEST_ID).iter();
     let (Some(theirs), None) = (lines.next(), lines.next()) else { return };
-    // A proxy joins repeated lines by a comma.
+    // A proxy joins repeated lines with commas.
     let is_repeated = theirs.as_bytes().contains(&b',');
     if is_repeated || theirs == ours || fields::has(headers, &X_UPSTREAM_REQUEST_ID) {
         return;
@@ -24,7 +24,7 @@ pub(super) fn hand_on_id(headers: &mut HeaderMap, ours: &HeaderValue) {
     }
 }
 
-/// I3: our id replaces the inner service's, which is noted where it differs.
+/// Replaces the inner service's id with the layer's (I3). Returns the old id for the log, if it differs.
 #[inline(always)]
 pub(super) fn identify(headers: &mut HeaderMap, id: HeaderValue) -> Option<Box<str>> {
     let theirs = headers.insert(X_REQUEST_ID, id)?;

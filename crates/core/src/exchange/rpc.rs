@@ -1,4 +1,4 @@
-//! Errors for RPC clients: the parts in the head, and the parts in the body (section P).
+//! Writes errors for RPC clients, partly into the head and partly into the body (section P).
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -13,20 +13,21 @@ use crate::dialect::{connect, grpc};
 use crate::fault::Fault;
 use crate::outward;
 
-/// An error with this HTTP status, as a call gets it, and the header fields that hold the whole error: if there are any,
-/// the body is empty. `named`: something inside named its code (R1). `headers` may have a time to try again.
-pub(super) fn written(
+/// An error for an RPC client, with this HTTP status, and the headers that contain the whole error. If there are such
+/// headers, the body is empty. `is_code_named`: the code does not only follow from the status. `headers` may have a
+/// time after which to try again.
+pub(super) fn write_error(
     form: &ErrorForm<'_>,
     rpc: Rpc,
     fault: &Fault,
-    (status, named): (StatusCode, bool),
+    (status, is_code_named): (StatusCode, bool),
     headers: &HeaderMap,
 ) -> (OutgoingReply, HeaderMap) {
-    let grpc = grpc_status(rpc, fault, status, named);
-    with_error(form, fault, grpc, headers, |error| in_protocol(rpc, status, error))
+    let grpc = grpc_status(rpc, fault, status, is_code_named);
+    with_error(form, fault, grpc, headers, |error| write_in_protocol(rpc, status, error))
 }
 
-/// Calls `write` with the complete content of an RPC error.
+/// Calls `write` with the full content of an RPC error.
 pub(super) fn with_error<T>(
     form: &ErrorForm<'_>,
     fault: &Fault,
@@ -35,7 +36,7 @@ pub(super) fn with_error<T>(
     write: impl FnOnce(&RpcError<'_>) -> T,
 ) -> T {
     let has_issues = !form.request.rpc.is_some_and(Rpc::is_grpc);
-    let text = if has_issues { fault.text() } else { outward::stated(fault) };
+    let text = if has_issues { fault.text() } else { outward::message_or_first_issue(fault) };
     let details = fault.details_json().and_then(|details| outward::without_noise(false, details, &text));
     write(&RpcError {
         status,
@@ -48,7 +49,7 @@ pub(super) fn with_error<T>(
     })
 }
 
-fn in_protocol(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> (OutgoingReply, HeaderMap) {
+fn write_in_protocol(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> (OutgoingReply, HeaderMap) {
     let (sent, mut head, grpc) = (StatusCode::OK, HeaderMap::new(), Some(error.status));
     let reply = match rpc {
         Rpc::Grpc(_) | Rpc::Web(_) | Rpc::WebText(_) => {
@@ -58,14 +59,14 @@ fn in_protocol(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> (OutgoingR
         }
         Rpc::ConnectUnary => {
             let status = error.status.connect_http();
-            OutgoingReply { status, sent: status, body: connect::unary(error).into(), grpc }
+            OutgoingReply { status, sent: status, body: connect::unary_body(error).into(), grpc }
         }
         Rpc::ConnectStream(_) => OutgoingReply { status, sent, body: connect::end_stream(error, false).into(), grpc },
     };
     (reply, head)
 }
 
-/// The status of an error, as a call gets it.
-pub(super) fn grpc_status(rpc: Rpc, fault: &Fault, status: StatusCode, named: bool) -> Status {
-    if named || !rpc.is_grpc() { Status::leaving(fault.code(), status) } else { Status::of_http(status) }
+/// The status that an RPC client gets for an error.
+pub(super) fn grpc_status(rpc: Rpc, fault: &Fault, status: StatusCode, is_code_named: bool) -> Status {
+    if is_code_named || !rpc.is_grpc() { Status::of_error(fault.code(), status) } else { Status::of_http(status) }
 }

@@ -1,5 +1,5 @@
-//! The responses of RPC calls (rules P1–P3, F4). An inner status passes unchanged, and is logged. A failure after the
-//! head becomes the protocol's own end of a call.
+//! The responses of RPC calls (rules P1–P3, F4). A status that the service sends passes unchanged, and is logged. If a
+//! call fails after its head, it ends in the way that its protocol defines.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::body::ErrorForm;
-use super::failing::{failure_of, out_of_time};
+use super::failing::{client_timeout, failure_of};
 use super::head::{X_ERROR_CODE, code_value};
 use super::inner_error::InnerErrorReader;
 use super::observe::observed_refusal;
@@ -31,23 +31,23 @@ use crate::policy::Mode;
 
 /// A call whose response has begun.
 ///
-/// An adapter gives the passing data to it, and logs the events.
+/// An adapter passes all data through it, and logs the events that it returns.
 #[derive(Debug)]
 pub struct RpcResponse {
     pub(super) state: RequestState,
     rpc: Rpc,
-    /// The decoder of messages, if the end of the call is a message of the body.
+    /// The decoder of messages, if the call ends with a message in the body.
     frames: Option<MessageDecoder>,
-    /// The message that ends the call, as far as it came, and whether it is compressed.
+    /// The message that ends the call, as far as it has come, and whether it is compressed.
     last: Option<(Vec<u8>, bool)>,
     coding: Option<Coding>,
-    /// The body has no length that one more message would break.
+    /// One more message may follow, because no length is declared.
     may_grow: bool,
-    /// The end came: what follows is no part of the call.
+    /// The call has ended: what comes after that is not part of it.
     ended: bool,
 }
 
-/// The longest last message that is read for the log, in bytes: no server's head is longer.
+/// The longest last message, in bytes, that is read for the log: no server accepts a longer head.
 const MAX_LAST: usize = 16 * 1024;
 
 impl RpcResponse {
@@ -55,7 +55,7 @@ impl RpcResponse {
         Box::new(Self { state, rpc, frames: None, last: None, coding: None, may_grow: false, ended: false })
     }
 
-    /// A body follows the head.
+    /// Sets up the decoder: a body follows the head.
     pub(super) fn begin_body(&mut self, headers: &HeaderMap, may_grow: bool) {
         self.may_grow = may_grow;
         if !matches!(self.rpc, Rpc::Grpc(_)) {
@@ -64,38 +64,39 @@ impl RpcResponse {
         }
     }
 
-    /// The ids that were replaced (I2, I3). Log them with the head, since no event may follow.
+    /// The ids that were replaced (I2, I3). Log them with the head, because there may be no event later.
     #[must_use]
     pub fn notes(&self) -> Option<Box<EventFields>> {
         self.state.cold.as_ref()?.notes.clone()
     }
 
-    /// Whether the end of the call may be part of the body, so that [`RpcResponse::response_data`] needs it; else the
-    /// end is in trailers.
+    /// Whether the call may end within the body, so that [`RpcResponse::response_data`] must get it. If not, it ends in
+    /// trailers.
     #[must_use]
     pub fn reads_data(&self) -> bool {
         self.frames.is_some() && !self.ended
     }
 
-    /// Inspects a chunk of the body. If it ends a call whose request was cut, another end replaces it.
+    /// Inspects a chunk of the body. If the chunk ends the call, but the request's body was cut off, the end is
+    /// replaced by an error.
     pub fn response_data(&mut self, data: &mut Bytes) -> Option<Event> {
         if self.ended || self.frames.is_none() || data.is_empty() {
             return None;
         }
-        let cut = self.cut().filter(|_| self.may_grow);
-        // Few ends are replaced: text is decoded for those alone.
-        if (cut.is_some() || self.state.ids_of_layers().is_some())
-            && let Some((chunk, at)) = self.whole_end(data)
+        let failure = self.cut_failure_for_client().filter(|_| self.may_grow);
+        // Few ends are replaced, so text is only decoded for these.
+        if (failure.is_some() || self.state.ids_of_layers().is_some())
+            && let Some((chunk, at)) = self.last_frame_in(data)
         {
             let (before, end) = chunk.split_at(at);
-            if let Some(Failure { fault, origin }) = cut {
+            if let Some(Failure { fault, origin }) = failure {
                 let (last, event) = self.end_with(&fault, origin, None);
-                *data = self.behind(before, last);
+                *data = self.joined_with_end(before, last);
                 return Some(event);
             }
             if let Some(replaced) = self.with_own_id(end) {
-                let replaced = self.behind(before, self.as_sent(replaced));
-                // Base64 with padding in the middle may change its length: that is allowed only where no length was
+                let replaced = self.joined_with_end(before, self.as_sent(replaced));
+                // Base64 with padding in its middle may change its length, which is only allowed if no length was
                 // declared.
                 if self.may_grow || replaced.len() == data.len() {
                     *data = replaced;
@@ -105,20 +106,20 @@ impl RpcResponse {
         self.read(data)
     }
 
-    /// Inspects the trailers of the body. If the request was cut, the error of the cut replaces them.
+    /// Inspects the trailers of the body. If the request's body was cut off, the error for that replaces them.
     pub fn response_trailers(&mut self, trailers: &mut HeaderMap) -> Option<Event> {
         if self.ended || !matches!(self.rpc, Rpc::Grpc(_)) {
             return None;
         }
         self.ended = true;
-        if let Some(Failure { fault, origin }) = self.cut() {
+        if let Some(Failure { fault, origin }) = self.cut_failure_for_client() {
             *trailers = self.trailers(&fault);
             return Some(self.failure(&fault, origin, None));
         }
         if let Some(event) = observed_refusal(&mut self.state, StatusCode::OK) {
             return Some(event);
         }
-        // Parsing the whole status is costly: a status of OK has nothing to report.
+        // Parsing the whole status would be costly, and a status of OK has nothing to report.
         if grpc::is_success(trailers) {
             return None;
         }
@@ -139,10 +140,10 @@ impl RpcResponse {
         failure_of(&self.state, error)
     }
 
-    /// The body failed with `cause`.
+    /// The body failed because of `cause`.
     pub fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
-        let Failure { fault, origin } = self.state.cut().unwrap_or(failure);
-        let fault = &self.state.adopted(fault, origin);
+        let Failure { fault, origin } = self.state.why_body_was_cut().unwrap_or(failure);
+        let fault = &self.state.with_policy_settings(fault, origin);
         let last = match self.rpc {
             _ if !self.can_end() => FinalFrame::BrokenOff,
             Rpc::Grpc(_) => FinalFrame::Trailers(self.trailers(fault)),
@@ -165,12 +166,12 @@ impl RpcResponse {
 
     /// The call took longer than its client waits.
     pub fn timed_out(self) -> BodyFailure {
-        let (failure, cause) = out_of_time();
+        let (failure, cause) = client_timeout();
         self.failed(failure, cause)
     }
 
-    /// Ends a call after its meter has reported that the request was cut. It is for adapters that need not wait for the
-    /// inner service's response (G4, P1).
+    /// Ends a call because its meter reported that the request's body was cut off. It is for adapters that need not
+    /// wait for the service's response (G4, P1).
     pub fn overran(self) -> BodyFailure {
         self.failed(Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard), "the request was cut".into())
     }
@@ -180,14 +181,14 @@ impl RpcResponse {
         self.state.into_event(Origin::Abandoned)
     }
 
-    /// Whether the call can be ended properly now: between messages of a body of any length.
+    /// Whether the call can be ended properly now: the body is between two messages, and its length is not declared.
     #[must_use]
     pub fn can_end(&self) -> bool {
         let between = match self.rpc {
             Rpc::Grpc(_) => self.state.request.takes_trailers(),
             _ => self.frames.as_ref().is_some_and(MessageDecoder::is_between_messages),
         };
-        // If the declared length is not reached, nothing is a trailer (RFC 9113 §8.1.1).
+        // If less than the declared length was sent, what follows is not a trailer (RFC 9113 §8.1.1).
         between && self.may_grow && !self.ended && !self.is_observed()
     }
 
@@ -196,22 +197,22 @@ impl RpcResponse {
         self.state.into_context_and_fields().0
     }
 
-    /// Whether the status of the call will come in trailers: the sender need not check whether the body has ended, and
-    /// polls for the next frame instead. A body of known length has no trailers over HTTP/1. In `observe` and `off` a
-    /// body is polled as it would be without the layer.
+    /// Whether the status of the call will come in trailers. The sender then polls for the next frame, instead of
+    /// checking whether the body has ended. Over HTTP/1, a body with a declared length has no trailers. In the modes
+    /// `observe` and `off`, the body is polled as it would be without the layer.
     #[must_use]
     pub fn awaits_trailers(&self) -> bool {
         let is_grpc = matches!(self.rpc, Rpc::Grpc(_));
         is_grpc && self.may_grow && !self.ended && self.state.changes_responses()
     }
 
-    /// Whether neither the head nor the body has declared the body's length.
+    /// Whether neither the head nor the body declares the body's length.
     #[must_use]
     pub fn has_no_length(&self) -> bool {
         self.may_grow
     }
 
-    /// Whether the status of the call has passed.
+    /// Whether the status of the call has been sent.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.ended
@@ -221,11 +222,11 @@ impl RpcResponse {
         self.state.settings.mode == Mode::Observe
     }
 
-    /// The last message of the call, and what to log of it.
+    /// The last message of the call, and the event to log for it.
     fn end_with(&mut self, fault: &Fault, origin: Origin, cause: Option<BoxError>) -> (Bytes, Event) {
         self.ended = true;
         let frame = match self.rpc {
-            // The head left before there was a code.
+            // The head was sent before there was a code.
             Rpc::ConnectStream(_) => self.with_error(fault, |error| connect::end_stream(error, true)),
             _ => grpc::trailer_frame(&self.trailers(fault)),
         };
@@ -244,7 +245,7 @@ impl RpcResponse {
     }
 
     fn with_error<T>(&self, fault: &Fault, write: impl FnOnce(&RpcError<'_>) -> T) -> T {
-        let status = Status::leaving(fault.code(), fault.status_code());
+        let status = Status::of_error(fault.code(), fault.status_code());
         rpc::with_error(&ErrorForm::new(&self.state), fault, status, fault.headers(), write)
     }
 
@@ -254,35 +255,36 @@ impl RpcResponse {
             cause: cause.map(Cause::Error).or_else(|| cause_of(fault)),
             code: Some(fault.code().clone()),
             status: Some(status),
-            grpc: Some(Status::leaving(fault.code(), status)),
+            grpc: Some(Status::of_error(fault.code(), status)),
             ..self.state.event(origin)
         }
     }
 
-    /// The decoded content, and where in it the frame begins that ends both it and the call.
-    fn whole_end<'d>(&self, data: &'d [u8]) -> Option<(Cow<'d, [u8]>, usize)> {
+    /// The decoded chunk, and where in it the last frame of the call begins. `None` if the chunk does not end with that
+    /// frame.
+    fn last_frame_in<'d>(&self, data: &'d [u8]) -> Option<(Cow<'d, [u8]>, usize)> {
         let begun = self.frames.as_ref()?.payload_left()?;
         let chunk = if self.rpc.is_text() { Cow::Owned(grpc_messages::decode(data)?) } else { Cow::Borrowed(data) };
         let at = grpc_messages::last_message(&chunk, begun)?;
         self.is_last(chunk[at]).then_some((chunk, at))
     }
 
-    /// The end of the call behind the messages that came with it.
-    fn behind(&self, before: &[u8], last: Bytes) -> Bytes {
+    /// The end of the call, after the messages that came in the same chunk.
+    fn joined_with_end(&self, before: &[u8], last: Bytes) -> Bytes {
         if before.is_empty() { last } else { [self.as_sent(before.to_vec()), last].concat().into() }
     }
 
-    /// Why the request was cut, where its client should get the reason.
-    fn cut(&self) -> Option<Failure> {
-        if self.is_observed() { None } else { self.state.cut() }
+    /// Why the request's body was cut; `None` in mode `observe`, where the client does not get the reason.
+    fn cut_failure_for_client(&self) -> Option<Failure> {
+        if self.is_observed() { None } else { self.state.why_body_was_cut() }
     }
 
-    /// The last message with the outermost id, where a layer inside has put its own (E7).
+    /// The last message with the id of the outermost layer, if an inner layer has put its own into it (E7).
     fn with_own_id(&self, last: &[u8]) -> Option<Vec<u8>> {
         let (theirs, ours) = self.state.ids_of_layers()?;
         match self.rpc {
-            Rpc::ConnectStream(_) => connect::readdressed(last, theirs, ours),
-            _ => grpc::readdressed_frame(last, theirs, ours),
+            Rpc::ConnectStream(_) => connect::with_other_id(last, theirs, ours),
+            _ => grpc::frame_with_other_id(last, theirs, ours),
         }
     }
 
@@ -301,7 +303,7 @@ impl RpcResponse {
             }
             ControlFlow::Continue(())
         });
-        // A body that is no sequence of messages has no end that could be read.
+        // A body that is not a sequence of messages has no end that could be read.
         self.frames = read.is_ok().then_some(frames);
         let is_whole = self.frames.as_ref().is_some_and(MessageDecoder::is_between_messages);
         let (last, compressed) = self.last.take_if(|_| is_whole)?;
@@ -334,11 +336,11 @@ impl RpcResponse {
     }
 }
 
-/// Puts the outermost id into the details of a status, where a layer inside has put its own (E7).
+/// Puts the id of the outermost layer into the details of a status, if an inner layer has put its own there (E7).
 pub(super) fn replace_layer_id(state: &RequestState, headers: &mut HeaderMap) {
     let Some((theirs, ours)) = state.ids_of_layers() else { return };
     if let Some(details) = headers.get_mut(GRPC_STATUS_DETAILS_BIN)
-        && let Some(replaced) = grpc::readdressed(details.as_bytes(), theirs, ours)
+        && let Some(replaced) = grpc::with_other_id(details.as_bytes(), theirs, ours)
     {
         *details = replaced;
     }

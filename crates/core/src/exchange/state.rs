@@ -21,25 +21,25 @@ use crate::request_id::RequestId;
 
 /// One request.
 ///
-/// Every future of the layer carries one: it is small, and rarely used state is boxed.
+/// Every future of the layer contains one, so it is kept small: state that few requests need is boxed.
 #[derive(Debug)]
 pub struct Exchange {
     pub(super) state: RequestState,
 }
 
-/// A request that waits for its first body byte, on which the content-type guard depends (G3).
+/// A request whose first body byte must be awaited, because the guard of its content type depends on it (G3).
 #[derive(Debug)]
 pub struct PendingPeek {
     pub(super) exchange: Exchange,
     pub(super) refusal: Fault,
 }
 
-/// A request that depends on the user's own verifier (G2).
+/// A request that depends on the result of a user's verifier (G2).
 #[derive(Debug)]
 pub struct PendingVerification {
     pub(super) exchange: Exchange,
     pub(super) pending: Box<PendingAuth>,
-    /// The decisions of the other guards.
+    /// What the other guards decided.
     pub(super) guarded: Box<GuardOutcome>,
 }
 
@@ -47,7 +47,7 @@ pub struct PendingVerification {
 #[derive(Debug)]
 pub(super) struct RequestState {
     pub(super) config: Arc<ExchangeConfig>,
-    /// The settings of the path in its normal form.
+    /// The settings of the request's path in its normal form.
     pub(super) settings: ResponseSettings,
     pub(super) id: RequestId,
     pub(super) id_header: HeaderValue,
@@ -67,8 +67,8 @@ impl RequestState {
         settings: ResponseSettings,
     ) -> Self {
         let AssignedId { id, header: mut id_header, notes } = given;
-        // HPACK's tables are for values that come again. h2 indexes every other value, and compares each new id with some
-        // fifty old ones that have displaced useful entries.
+        // HPACK's tables are for values that come again. h2 indexes every other value, and compares each new id with
+        // some fifty old ones that have displaced useful entries.
         id_header.set_sensitive(view.head.version == Version::HTTP_2);
         let mut request = RequestFlags::new(view, &settings, config.policy());
         let mut cold = ColdState::new(view, notes, &settings, &config);
@@ -82,7 +82,7 @@ impl RequestState {
         let method = KnownMethod::from(&view.head.method);
         let framework_route = config.framework_route(&view.head.extensions);
         if !settings.label().has_route() && framework_route.is_none() && captures_bodies(&config) {
-            // For a user who looks for the missing route.
+            // For users who want to find the missing route.
             cold.get_or_insert_default().notes.get_or_insert_default().path_form =
                 Some(path_form(view.head.uri.path()));
         }
@@ -94,7 +94,7 @@ impl RequestState {
         self.config.policy()
     }
 
-    /// The framework's route, else the policy's pattern (L1).
+    /// The route that the framework found, else the pattern in the policy (L1).
     #[inline]
     pub(super) fn route(&self) -> Option<&Arc<str>> {
         let pattern = || self.policy().route_pattern(self.settings.label()).map(|pattern| pattern.shared());
@@ -125,7 +125,7 @@ impl RequestState {
         self.cold.get_or_insert_default().notes.get_or_insert_default()
     }
 
-    /// Takes the refusal that `auth_observe` suppressed (M1): the second call returns `None`.
+    /// Takes the refusal that `auth_observe` prevented (M1). A second call returns `None`.
     #[inline]
     pub(super) fn take_unenforced(&mut self) -> Option<Box<Event>> {
         self.cold.as_mut().and_then(|cold| cold.unenforced.take())
@@ -137,10 +137,11 @@ impl RequestState {
         captures_bodies(&self.config)
     }
 
-    /// Applies the policy to a fault from outside the layer: the settings of its code, and the message of a rule.
+    /// Applies the policy to a fault that the layer did not create: the settings of its code, and the message of a
+    /// rule.
     #[inline(always)]
-    pub(super) fn adopted(&mut self, fault: Fault, origin: Origin) -> Fault {
-        let fault = if origin == Origin::Fault { self.reworded(fault) } else { fault };
+    pub(super) fn with_policy_settings(&mut self, fault: Fault, origin: Origin) -> Fault {
+        let fault = if origin == Origin::Fault { self.with_rule_message(fault) } else { fault };
         let Adopted { fault, other_status } = self.policy().adopt(fault);
         if other_status.is_some() {
             self.notes_mut().policy_status = other_status;
@@ -148,42 +149,43 @@ impl RequestState {
         fault
     }
 
-    /// A service's fault, with the text of the rule that names its code (R1).
-    fn reworded(&self, fault: Fault) -> Fault {
+    /// A service's fault, with the message of the rule that names its code (R1).
+    fn with_rule_message(&self, fault: Fault) -> Fault {
         let rules = self.policy().rules(&self.settings);
         if rules.is_empty() {
             return fault;
         }
         let target = self.cold.as_ref().and_then(|cold| cold.target.as_ref());
         let (method, path) = target.map_or((&Method::GET, None), |(method, path)| (method, Some(path.path())));
-        match rule::wording(rules, &fault, method, path) {
+        match rule::message_for(rules, &fault, method, path) {
             Some(text) => fault.message(text.to_owned()),
             None => fault,
         }
     }
 
-    /// Whether the request's body was cut (G4, P1).
+    /// Whether the layer cut the request's body off (G4, P1).
     #[inline]
     pub(super) fn is_cut(&self) -> bool {
         self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::OVER | BodyFlags::MALFORMED))
     }
 
-    /// Why the request's body was cut, if it was: the cut causes all other failures.
+    /// Why the layer cut the request's body off, if it did. Any later failure only follows from that cut.
     #[inline]
-    pub(super) fn cut(&self) -> Option<Failure> {
+    pub(super) fn why_body_was_cut(&self) -> Option<Failure> {
         let flags = self.flags.as_ref().filter(|_| self.is_cut())?;
         let fault =
             if flags.has(BodyFlags::OVER) { self.policy().too_large(flags.limit()?) } else { body_limit::malformed() };
         Some(Failure::new(fault, Origin::Guard))
     }
 
-    /// Whether the client left before it had sent its request: whatever the outcome, the request is abandoned (F1a).
+    /// Whether the client left before it had sent its whole request. The request then counts as abandoned, whatever its
+    /// outcome (F1a).
     #[inline]
     pub(super) fn client_left(&self) -> bool {
         self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::LEFT))
     }
 
-    /// The client's part in a failure: its body was cut off, or came too slowly (F1).
+    /// The fault if the client caused the failure: its body broke off, or came too slowly (F1).
     pub(super) fn broken_request(&self) -> Option<Fault> {
         let flags = self.flags.as_ref()?;
         if flags.has(BodyFlags::SLOW) {
@@ -195,7 +197,7 @@ impl RequestState {
         }
     }
 
-    /// An event that has only its origin yet, while the exchange goes on.
+    /// An event with nothing but its origin set; the exchange goes on.
     pub(super) fn event(&self, origin: Origin) -> Event {
         let notes = self.cold.as_ref().and_then(|cold| cold.event_notes());
         Event { notes, ..self.body_context().event(origin) }
@@ -213,14 +215,14 @@ impl RequestState {
         self.into_context_and_fields().0.event_with(origin, cause, notes, facts)
     }
 
-    /// What a late body failure logs, while the exchange goes on.
+    /// What to log if the body fails later; the exchange goes on.
     pub(super) fn body_context(&self) -> BodyContext {
         let framework_route = self.framework_route.clone();
         let label = EventLabel { settings: self.settings.label(), method: Some(self.method), framework_route };
         BodyContext { config: self.config.clone(), id: self.id, label }
     }
 
-    /// Returns what a late body failure logs, and the extra log fields.
+    /// Returns what to log if the body fails later, and the extra fields for the log.
     #[inline(always)]
     pub(super) fn into_context_and_fields(self) -> (BodyContext, Option<Box<EventFields>>) {
         let Self { config, settings, id, method, framework_route, cold, .. } = self;
@@ -228,8 +230,8 @@ impl RequestState {
         (BodyContext { config, id, label }, cold.and_then(|cold| cold.notes))
     }
 
-    /// Adds the layer's headers to a response that passes. Returns what a late body failure logs, and the extra log
-    /// fields.
+    /// Adds the layer's headers to a response that passes. Returns what to log if the body fails later, and the extra
+    /// fields for the log.
     #[inline(always)]
     pub(super) fn finish_head(mut self, headers: &mut HeaderMap) -> (BodyContext, Option<Box<EventFields>>) {
         self.expose(headers);
@@ -240,13 +242,13 @@ impl RequestState {
         self.into_context_and_fields()
     }
 
-    /// The id's header for the response, which ends the exchange.
+    /// The id as the value of the response's header. It is taken out, because the exchange ends.
     #[inline(always)]
     fn take_id_header(&mut self) -> HeaderValue {
         std::mem::replace(&mut self.id_header, HeaderValue::from_static(""))
     }
 
-    /// Adds the layer's headers to a response that passes, while the exchange goes on.
+    /// Adds the layer's headers to a response that passes; the exchange goes on.
     pub(super) fn mark_head(&mut self, headers: &mut HeaderMap) {
         self.expose(headers);
         self.identify_response(headers);
@@ -259,7 +261,7 @@ impl RequestState {
         }
     }
 
-    /// E4, in every mode but `off` and `observe`.
+    /// Lets scripts of other origins read the layer's headers (E4), in every mode except `off` and `observe`.
     #[inline(always)]
     pub(super) fn expose(&self, headers: &mut HeaderMap) {
         if self.exposes() {
@@ -272,7 +274,8 @@ impl RequestState {
         self.settings.expose_headers() && self.changes_responses()
     }
 
-    /// With `[request_id] upstream = true` the client gets the inner service's own id next to ours, in every mode (I3).
+    /// Keeps the inner service's id next to the layer's for the client, in every mode, if `[request_id] upstream =
+    /// true` (I3).
     #[inline(always)]
     fn hand_on_id(&self, headers: &mut HeaderMap) {
         if self.policy().ids().upstream {
@@ -283,7 +286,7 @@ impl RequestState {
         }
     }
 
-    /// The id of an inner layer and the id that replaces it, if the mode rewrites errors (E7).
+    /// The id of an inner layer, and the id that replaces it, if the mode rewrites errors (E7).
     pub(super) fn ids_of_layers(&self) -> Option<(&str, &str)> {
         let theirs = self.notes()?.upstream_request_id.as_deref()?;
         let is_layers = theirs.starts_with("req_") && theirs.len() == self.id_header.len();

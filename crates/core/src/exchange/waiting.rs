@@ -20,13 +20,13 @@ use crate::guard::auth::Verified;
 use crate::request_id::RequestId;
 
 impl PendingPeek {
-    /// As [`Exchange::id_header`](super::Exchange::id_header).
+    /// Like [`Exchange::id_header`](super::Exchange::id_header).
     #[must_use]
     pub fn id_header(&self) -> &HeaderValue {
         self.exchange.id_header()
     }
 
-    /// A panic kept the request from waiting (F2).
+    /// A panic ended the wait for the first byte, so the request is not forwarded (F2). `text` is that of the panic.
     pub fn panicked(self, text: Box<str>) -> LocalReply {
         self.exchange.unready_panicked(text)
     }
@@ -36,8 +36,8 @@ impl PendingPeek {
         self.exchange.abandoned()
     }
 
-    /// Returns the failure for an error that came instead of the first byte, and marks the request body as slow or
-    /// broken.
+    /// Returns the failure for an error that came instead of the first byte. Marks the body of the request as too slow
+    /// or broken.
     ///
     /// # Panics
     ///
@@ -52,7 +52,7 @@ impl PendingPeek {
     /// Continues after the wait for the first byte (G3).
     pub fn first_byte(self, first: FirstByte) -> Admission {
         let Self { mut exchange, refusal } = self;
-        // Polling for the byte has requested the body: a `100 Continue` is out (G5).
+        // Waiting for the byte has requested the body, so a `100 Continue` was sent (G5).
         exchange.state.request.expects_no_more();
         let (fault, cause) = match first {
             FirstByte::End => {
@@ -76,13 +76,13 @@ impl PendingPeek {
         self.exchange.state.id
     }
 
-    /// As [`Exchange::shared_route`](super::Exchange::shared_route).
+    /// Like [`Exchange::shared_route`](super::Exchange::shared_route).
     #[must_use]
     pub fn shared_route(&self) -> Option<&Arc<str>> {
         self.exchange.shared_route()
     }
 
-    /// The proxy itself returned a response before the first byte came:
+    /// The proxy itself sent a response before the first byte came: see
     /// [`Exchange::proxy_failed`](super::Exchange::proxy_failed).
     pub fn proxy_failed(self, head: &mut response::Parts, cause: BoxError) -> ResponsePlan {
         self.exchange.proxy_failed(head, cause)
@@ -90,21 +90,21 @@ impl PendingPeek {
 }
 
 impl PendingVerification {
-    /// The name of the scheme whose verifier runs next.
+    /// The name of the scheme whose verifier is to run next.
     #[must_use]
     pub fn scheme(&self) -> &str {
         self.pending.next().map_or("", |scheme| scheme.name())
     }
 
-    /// The keys to fetch; `None` if a verifier runs instead.
+    /// The keys that must be fetched; `None` if a verifier must run instead.
     #[cfg(feature = "jwt")]
     #[must_use]
     pub fn keys(&self) -> Option<&RemoteKeys> {
         self.pending.next()?.remote_keys()
     }
 
-    /// Continues with the verifier's result, or with the reason why there is none: an error, a panic or a time-out.
-    /// After a wait for keys, `outcome` is ignored: the token is checked with the current keys.
+    /// Continues with the result of the verifier, or with the reason why it has none: an error, a panic or a time-out.
+    /// After waiting for keys, `outcome` is ignored: the token is checked with the keys that are there now.
     pub fn verified(self, head: &mut Parts, outcome: Result<Verified, BoxError>) -> Admission {
         let Self { exchange, pending, guarded } = self;
         let Exchange { state } = exchange;
@@ -113,7 +113,7 @@ impl PendingVerification {
         admit_after_auth(state, decision, *guarded)
     }
 
-    /// A panic kept the request from waiting (F2).
+    /// A panic ended the wait for the verifier, so the request is not forwarded (F2). `text` is that of the panic.
     pub fn panicked(self, text: Box<str>) -> LocalReply {
         self.exchange.unready_panicked(text)
     }
@@ -129,13 +129,13 @@ impl PendingVerification {
         self.exchange.state.id
     }
 
-    /// As [`Exchange::shared_route`](super::Exchange::shared_route).
+    /// Like [`Exchange::shared_route`](super::Exchange::shared_route).
     #[must_use]
     pub fn shared_route(&self) -> Option<&Arc<str>> {
         self.exchange.shared_route()
     }
 
-    /// The proxy itself returned a response before the verifier's result:
+    /// The proxy itself sent a response before the verifier had a result: see
     /// [`Exchange::proxy_failed`](super::Exchange::proxy_failed).
     pub fn proxy_failed(self, head: &mut response::Parts, cause: BoxError) -> ResponsePlan {
         self.exchange.proxy_failed(head, cause)

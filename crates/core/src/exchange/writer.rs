@@ -1,4 +1,4 @@
-//! Writes an error for its client (E1, E5): head and body, written anew or copied from a prepared reply.
+//! Writes an error for its client, head and body (E1, E5): from scratch, or by copying a prepared reply.
 
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -13,7 +13,7 @@ use crate::dialect::{self, Dialect};
 use crate::fault::{Fault, HeadTemplate, PreparedReply, WrittenReply};
 use crate::guard::body_limit;
 
-/// The headers of an answer that closes its connection: more than a header map's first allocation holds.
+/// The number of headers of an answer that closes its connection. It exceeds the first allocation of a header map.
 const MOST_HEADERS: usize = 8;
 
 /// Writes the errors of one request.
@@ -28,8 +28,8 @@ impl<'e> ErrorWriter<'e> {
         Self { form: ErrorForm::new(state) }
     }
 
-    /// Returns the prepared reply for an error with this status, and completes this head for it. An error with more
-    /// content than its code gets the head of its code.
+    /// Returns the prepared reply for an error with this status, and completes this head for it. If the error has more
+    /// content than its code, only the head of the code's reply is used.
     pub(super) fn prepared_reply(
         &self,
         fault: &Fault,
@@ -61,7 +61,7 @@ impl<'e> ErrorWriter<'e> {
         Some(OutgoingReply::over_http(status, body))
     }
 
-    /// The prepared head of a fault, with the headers that it keeps of the inner head.
+    /// The prepared head of a fault, with those headers that stay from the inner head.
     fn known_head<'p>(
         &self,
         prepared: &'p PreparedReply,
@@ -72,7 +72,7 @@ impl<'e> ErrorWriter<'e> {
         if head::keeps_nothing(inner, status) {
             return Some(prepared.head());
         }
-        // A dialect's body may contain the wait of `retry-after`.
+        // Bodies of the dialect may repeat the wait of `retry-after`.
         if self.form.request.is_head() || self.form.dialect().spec().has_wait {
             return None;
         }
@@ -91,8 +91,8 @@ impl<'e> ErrorWriter<'e> {
         })
     }
 
-    /// The prepared reply of a fault that the policy keeps, in the client's form; the first error of that form prepares
-    /// it. `status` matters, since some bodies contain it.
+    /// The prepared reply of a fault that the policy keeps, in the form for this client. The first error in that form
+    /// prepares it. `status` matters because some bodies contain it.
     fn prepared<'f>(&self, fault: &'f Fault, status: StatusCode, close: bool) -> Option<&'f PreparedReply> {
         if self.form.request.rpc.is_some() || self.form.page().is_some() {
             return None;
@@ -112,7 +112,7 @@ impl<'e> ErrorWriter<'e> {
             .filter(|prepared| prepared.prepared_for() == status || self.form.dialect() == Dialect::Standard)
     }
 
-    /// Writes the layer's own reply to a fault. The head is written into `headers`, and the result has the rest.
+    /// Writes the layer's own reply to a fault: its head into `headers`, and the rest into the result.
     pub(super) fn local_reply(&self, headers: &mut HeaderMap, fault: &Fault, close: bool) -> OutgoingReply {
         if close {
             headers.reserve(MOST_HEADERS);
@@ -125,28 +125,28 @@ impl<'e> ErrorWriter<'e> {
         outgoing
     }
 
-    /// Rewrites an error with this head and this status. The head is changed in `headers`, and the result has the rest.
+    /// Rewrites an error: changes its head in `headers`, and returns the rest.
     pub(super) fn rewritten(
         &self,
         headers: &mut HeaderMap,
         status: StatusCode,
         fault: &Fault,
-        named: bool,
-        own: Option<RetainedBody<'_>>,
+        is_code_named: bool,
+        retained: Option<RetainedBody<'_>>,
     ) -> OutgoingReply {
         let declared = self.inner_length(headers, fault);
         add_missing(headers, fault.headers());
         self.expose(headers);
         let (outgoing, error_head) = match self.form.request.rpc {
-            Some(rpc) => rpc::written(&self.form, rpc, fault, (status, named), headers),
+            Some(rpc) => rpc::write_error(&self.form, rpc, fault, (status, is_code_named), headers),
             None => {
-                let (body, status) = self.form.body_of(fault, status, own, headers);
+                let (body, status) = self.form.body_of(fault, status, retained, headers);
                 (OutgoingReply::over_http(status, body), HeaderMap::new())
             }
         };
         let length = error_head.is_empty().then(|| declared.unwrap_or(outgoing.body.len() as u64));
         let mut own_head = self.own_head(fault, length);
-        let format = own.and_then(|kept| kept.part.format());
+        let format = retained.and_then(|kept| kept.part.format());
         if let Some(format) = format {
             (own_head.content_type, own_head.is_page) = (head::kept_type(headers, format), false);
         }
@@ -157,7 +157,8 @@ impl<'e> ErrorWriter<'e> {
         outgoing
     }
 
-    /// E4; a gRPC-Web client recognises an error by its head (P2).
+    /// Lets scripts of other origins read the head of the error (E4). A gRPC-Web client recognises the error by it
+    /// (P2).
     fn expose(&self, headers: &mut HeaderMap) {
         if !self.form.settings.expose_headers() {
             return;
@@ -168,13 +169,13 @@ impl<'e> ErrorWriter<'e> {
         }
     }
 
-    /// The head of a written error.
+    /// What to write into the head of the error.
     fn own_head<'a>(&'a self, fault: &'a Fault, length: Option<u64>) -> ErrorHead<'a> {
         ErrorHead {
             code: fault.code(),
             content_type: HeaderValue::from_static(self.form.content_type()),
             length,
-            // Over 200 a cache does not recognise an error.
+            // A cache does not recognise an error under the status 200.
             negotiates: matches!(self.form.request.rpc, None | Some(Rpc::ConnectUnary))
                 && request::negotiates(self.form.settings),
             is_page: self.form.page().is_some(),
@@ -183,8 +184,8 @@ impl<'e> ErrorWriter<'e> {
         }
     }
 
-    /// On HEAD a layer inside has computed the body that it would have sent, and its length (E5, E7). No length is 0: a
-    /// service that only names a code declares no body.
+    /// The length of the body that an inner layer has computed for HEAD (E5, E7). The length 0 does not count: a
+    /// service that only names a code has declared no body.
     fn inner_length(&self, headers: &HeaderMap, fault: &Fault) -> Option<u64> {
         let same_code = || headers.get(X_ERROR_CODE).is_some_and(|code| *code == *fault.code().as_str());
         let same_type =
@@ -194,7 +195,7 @@ impl<'e> ErrorWriter<'e> {
     }
 }
 
-/// The headers of a fault, where the response has none of that name.
+/// Adds the headers of a fault, except for those that the response already has.
 fn add_missing(headers: &mut HeaderMap, of_fault: &HeaderMap) {
     if headers.len() + of_fault.len() > MAX_HEADERS {
         return;

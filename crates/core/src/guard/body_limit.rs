@@ -1,8 +1,8 @@
-//! The limit of the body's size, declared or counted (rule G4).
+//! Limits the size of a request's body, declared or counted (rule G4).
 //!
-//! A declared length over the limit is refused from the head. The [`BodyMeter`] counts an undeclared one. It stays with
-//! the body in whatever task reads it, and reports the body's outcome to the exchange. In an RPC stream each message is
-//! measured separately, by the length before it (rules P1–P3).
+//! If the declared length is over the limit, the head is enough to refuse the request. If no length is declared, the
+//! [`BodyMeter`] counts the bytes. It stays with the body in whichever task reads that, and reports to the exchange how
+//! the body ended. In an RPC stream each message is measured separately, by the length before it (rules P1–P3).
 
 use std::error::Error;
 use std::io;
@@ -21,11 +21,11 @@ use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::grpc_messages::{DecodedItem, InvalidBase64, MessageDecoder, MessagePrefix, PREFIX_LEN};
 
-/// Counts the bytes of a request body, and stores its failure, if any.
+/// Counts the bytes of a request's body, and notes if the body fails.
 ///
-/// It gets every chunk before the inner service does, and shares its result with the exchange. The exchange answers 413
-/// for a body over the limit whatever the inner service returns (G4). It distinguishes a client's broken or slow body
-/// from a failure of the server (F1).
+/// It gets every chunk before the inner service does, and shares its result with the exchange. If the body is over the
+/// limit, the exchange answers 413 whatever the inner service returns (G4). If the client's body is broken or slow, the
+/// exchange does not take that for a failure of the server (F1).
 #[derive(Debug)]
 pub struct BodyMeter {
     measured: Measured,
@@ -34,38 +34,38 @@ pub struct BodyMeter {
 
 #[derive(Debug)]
 enum Measured {
-    /// The body as a whole, with the number of bytes that came.
+    /// The body as a whole, with the number of bytes so far.
     Whole(u64),
     Messages(Messages),
 }
 
-/// How the messages of an RPC stream are measured.
+/// How to measure the messages of an RPC stream.
 #[derive(Debug)]
 pub(crate) struct Messages {
     pub(crate) frames: MessageDecoder,
-    /// The client can read its answer even if the rest after a message that is too long is not read. A stream of HTTP/2
-    /// ends by itself, and may have no end until it is answered.
+    /// The client can read its answer even if the rest behind an overlong message is not read. True on HTTP/2, whose
+    /// streams end by themselves, and may not end before they are answered.
     pub(crate) rest_is_free: bool,
 }
 
-/// The meter's decision about a chunk.
+/// What to do with a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum MeterAction {
-    /// Hand it on.
+    /// Pass the chunk on.
     Within,
-    /// The body is over its limit: hand on no more, read and drop the rest within this budget, then fail (G5).
+    /// The body is over its limit: pass nothing more on, read and drop the rest within this budget, and then fail (G5).
     Over(DrainBudget),
 }
 
-/// Limits for reading and dropping the rest of a request, so that the client receives the response (G5).
+/// Limits for reading and dropping the rest of a request, which lets the client receive the response (G5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DrainBudget {
     /// At most this many bytes.
     pub max_bytes: u64,
     /// At most this long.
     pub timeout: Duration,
-    /// The response's body is sent before the rest of the request is read, and its end after that.
+    /// Send the body of the response first, then read the rest of the request, and then end the response.
     pub body_first: bool,
 }
 
@@ -75,7 +75,7 @@ impl BodyMeter {
         Self { measured: Measured::Whole(0), flags }
     }
 
-    /// Measures each message by itself.
+    /// Measures each message separately.
     pub(crate) fn by_message(mut self, messages: Option<Messages>) -> Self {
         if let Some(messages) = messages {
             self.measured = Measured::Messages(messages);
@@ -96,30 +96,31 @@ impl BodyMeter {
         };
         *seen = seen.saturating_add(data.len() as u64);
         if let Some(watched) = &flags.0.watched {
-            flags.note(watched, *seen);
+            flags.note_observed(watched, *seen);
         }
         if limit.is_some_and(|limit| *seen > limit) {
-            flags.raise(BodyFlags::OVER);
+            flags.set_flag(BodyFlags::OVER);
             MeterAction::Over(flags.0.drain)
         } else {
             MeterAction::Within
         }
     }
 
-    /// Notes that the body failed: it arrived too slowly, was cut off, or was badly framed.
+    /// Notes that the body failed: it arrived too slowly, was cut off, or had invalid framing.
     ///
-    /// The limit or typed fault of an outer layer is not a failure of the client's connection, and does not change.
+    /// An error that is an outer layer's limit or a typed fault is not noted, because the client's connection did not
+    /// cause it.
     pub fn body_failed(&mut self, error: &(dyn Error + 'static)) {
         if cause::find::<LengthLimitError>(error).is_some() || cause::find::<Fault>(error).is_some() {
             return;
         }
         let slow = cause::has_io_kind(error, |kind| kind == io::ErrorKind::TimedOut);
         let left = if client_left(error) { BodyFlags::LEFT } else { 0 };
-        self.flags.raise(if slow { BodyFlags::SLOW } else { BodyFlags::BROKEN | left });
+        self.flags.set_flag(if slow { BodyFlags::SLOW } else { BodyFlags::BROKEN | left });
     }
 
-    /// Whether a decision depends on the body's data, so that an adapter that does not get all data by default must
-    /// request it. `declared`: the head has the body's length, which the guards have checked.
+    /// Whether a decision depends on the data of the body. An adapter that does not get all data anyway must then
+    /// request it. `declared`: the head has the length of the body, so the guards have checked it.
     #[must_use]
     pub fn needs_data(&self, declared: bool) -> bool {
         let shared = &self.flags.0;
@@ -133,9 +134,9 @@ impl BodyMeter {
         matches!(&self.measured, Measured::Messages(messages) if messages.rest_is_free)
     }
 
-    /// Notes that the body has ended, either forwarded or drained: no further data comes.
+    /// Notes that the body has ended, forwarded or drained: no more data comes.
     pub fn body_ended(&mut self) {
-        self.flags.raise(BodyFlags::ENDED);
+        self.flags.set_flag(BodyFlags::ENDED);
     }
 }
 
@@ -158,23 +159,23 @@ impl Messages {
             Ok(ControlFlow::Continue(())) => return MeterAction::Within,
             Ok(ControlFlow::Break(())) => {}
             Err(InvalidBase64) if limit.is_none() => return MeterAction::Within,
-            Err(InvalidBase64) => flags.raise(BodyFlags::MALFORMED),
+            Err(InvalidBase64) => flags.set_flag(BodyFlags::MALFORMED),
         }
         MeterAction::Over(self.drain(flags.0.drain))
     }
 
-    /// How much is read of a body that is cut.
+    /// How much to read of a body that is cut off.
     fn drain(&self, whole: DrainBudget) -> DrainBudget {
         match self.frames.left() {
             _ if !self.rest_is_free => whole,
             0 => DrainBudget { max_bytes: 0, timeout: Duration::ZERO, ..whole },
-            // The byte after the limit decides already: the budget ends before it, so that nothing waits for more.
+            // The byte after the limit is enough to decide, so the budget ends before it, and nothing waits for more.
             left => DrainBudget { max_bytes: whole.max_bytes.min(left - 1), ..whole },
         }
     }
 }
 
-/// The outcome of a request body, shared by the meter and the exchange.
+/// How a request's body ended; shared by the meter and the exchange.
 #[derive(Clone, Debug)]
 pub(crate) struct BodyFlags(Arc<Shared>);
 
@@ -184,7 +185,7 @@ struct Shared {
     limit: Option<u64>,
     drain: DrainBudget,
     watched: Option<ObservedLimit>,
-    /// The beginning of the body, where errors repeat something of it (R10).
+    /// The beginning of the body, for errors that repeat a part of it (R10).
     seen: Option<Mutex<SeenBody>>,
 }
 
@@ -205,17 +206,17 @@ impl SeenBody {
     }
 }
 
-/// The facts that a route in `observe` needs of a body that it lets pass (M1).
+/// What to note about a body that a route in mode `observe` lets pass (M1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ObservedLimit {
-    /// Whether it is longer than this.
+    /// Note if the body is longer than this.
     pub(crate) limit: Option<u64>,
-    /// Whether there is a body at all.
+    /// Note if there is a body at all.
     pub(crate) first_byte: bool,
 }
 
-/// Whether an error of a request's body means that the client left (F1a): the connection ended or was reset within the
-/// body. A badly framed body is another error.
+/// Whether an error of a request's body means that the client left (F1a): the connection ended or was reset before the
+/// end of the body. Invalid framing is a different error.
 pub fn client_left(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
 
@@ -227,41 +228,41 @@ impl BodyFlags {
     pub(crate) const BROKEN: u8 = 2;
     pub(crate) const SLOW: u8 = 4;
     pub(crate) const ENDED: u8 = 8;
-    /// Over the limit of a route in `observe`, so the body passed.
+    /// The body is over the limit of a route in mode `observe`, so it passed.
     pub(crate) const NOTED: u8 = 16;
-    /// The first byte of the body came.
+    /// The first byte of the body has come.
     pub(crate) const BEGUN: u8 = 32;
-    /// Not a sequence of RPC messages, although the media type claims one.
+    /// The body is not a sequence of RPC messages, although its media type claims that.
     pub(crate) const MALFORMED: u8 = 64;
     /// The client left before it had sent the body (F1a).
     pub(crate) const LEFT: u8 = 128;
 
-    /// `keeps` states whether the beginning of the body is kept.
+    /// `keeps`: whether to store the beginning of the body.
     pub(crate) fn new(limit: Option<u64>, drain: DrainBudget, watched: ObservedLimit, keeps: bool) -> Self {
         let watched = Some(watched).filter(|watched| *watched != ObservedLimit::default());
         let seen = keeps.then(Mutex::default);
         Self(Arc::new(Shared { raised: AtomicU8::new(0), limit, drain, watched, seen }))
     }
 
-    /// The limit at which the body is cut.
+    /// The limit at which the body is cut off.
     pub(crate) fn limit(&self) -> Option<u64> {
         self.0.limit
     }
 
-    /// Reads what was kept of the body, and whether that is all of it.
-    pub(crate) fn seen<T>(&self, read: impl FnOnce(&[u8], bool) -> T) -> Option<T> {
+    /// Calls `read` with the stored part of the body, and with whether that is the whole body.
+    pub(crate) fn read_seen<T>(&self, read: impl FnOnce(&[u8], bool) -> T) -> Option<T> {
         let seen = self.0.seen.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         Some(read(&seen.bytes, self.has(Self::ENDED) && !seen.is_cut))
     }
 
-    /// The limit that the body passed over.
-    pub(crate) fn noted(&self) -> Option<u64> {
+    /// The limit of a route in mode `observe` that the body has exceeded.
+    pub(crate) fn exceeded_observed_limit(&self) -> Option<u64> {
         if self.has(Self::NOTED) { self.0.watched?.limit } else { None }
     }
 
-    fn note(&self, watched: &ObservedLimit, seen: u64) {
+    fn note_observed(&self, watched: &ObservedLimit, seen: u64) {
         if watched.limit.is_some_and(|limit| seen > limit) {
-            self.raise(Self::NOTED);
+            self.set_flag(Self::NOTED);
         }
         if seen > 0 {
             self.note_begun();
@@ -270,21 +271,21 @@ impl BodyFlags {
 
     fn note_begun(&self) {
         if self.0.watched.is_some_and(|watched| watched.first_byte) {
-            self.raise(Self::BEGUN);
+            self.set_flag(Self::BEGUN);
         }
     }
 
-    /// A message of this length begins.
+    /// Checks a message of this length, which begins.
     fn message(&self, prefix: MessagePrefix, limit: Option<u64>) -> ControlFlow<()> {
         let length = u64::from(prefix.length);
         if self.0.watched.and_then(|watched| watched.limit).is_some_and(|limit| length > limit) {
-            self.raise(Self::NOTED);
+            self.set_flag(Self::NOTED);
         }
         if limit.is_none_or(|limit| length <= limit) {
             return ControlFlow::Continue(());
         }
-        // Bytes that begin no message are text, whose length means nothing.
-        self.raise(if prefix.is_of_a_message() { Self::OVER } else { Self::MALFORMED });
+        // If the flags are not a message's, the bytes are text, and the length means nothing.
+        self.set_flag(if prefix.is_of_a_message() { Self::OVER } else { Self::MALFORMED });
         ControlFlow::Break(())
     }
 
@@ -292,19 +293,19 @@ impl BodyFlags {
         self.0.raised.load(Ordering::Acquire) & flag != 0
     }
 
-    fn raise(&self, flag: u8) {
+    fn set_flag(&self, flag: u8) {
         self.0.raised.fetch_or(flag, Ordering::AcqRel);
     }
 }
 
-/// The length that the head declares, in bytes; `None` where there is none, or it cannot be trusted.
+/// The length that the head declares, in bytes; `None` if it declares none, or none that can be trusted.
 pub(crate) fn declared(headers: &HeaderMap) -> Option<u64> {
     let mut values = headers.get_all(CONTENT_LENGTH).iter();
     let (first, None) = (values.next()?, values.next()) else { return None };
     length(first)
 }
 
-/// The length in one line. More digits than a u64 has are a length all the same, and over any limit.
+/// The length in one line. A number with more digits than a u64 can have is still a length, and over any limit.
 pub(crate) fn length(value: &HeaderValue) -> Option<u64> {
     let mut length = None;
     for byte in value.as_bytes() {
@@ -317,14 +318,14 @@ pub(crate) fn length(value: &HeaderValue) -> Option<u64> {
     length
 }
 
-/// The answer to a body over the limit.
+/// The answer to a body that is over the limit.
 pub(crate) fn too_large(limit: u64) -> Fault {
     let details = RawValue::from_string(format!("{{\"limit_bytes\":{limit}}}"));
     let fault = Fault::new(ErrorCode::PAYLOAD_TOO_LARGE).with_raw_details(details.ok());
     fault.caused_by(format!("body limit: more than {limit} bytes"))
 }
 
-/// The answer to a body that is no sequence of messages.
+/// The answer to a body that is not a sequence of messages.
 pub(crate) fn malformed() -> Fault {
     Fault::new(ErrorCode::BAD_REQUEST)
         .with_stock_message("The body is not a sequence of messages.")

@@ -1,6 +1,6 @@
-//! The content type (rule G3): the request's declared type, against the types that the route decodes.
+//! The content type (rule G3): compares the type that a request declares with those that the route decodes.
 //!
-//! Two headers, or one that cannot be parsed, are refused. Parameters must be valid, but are not compared.
+//! Two headers are refused, and so is one that cannot be parsed. Parameters must be valid, but are not compared.
 
 use http::header::{ACCEPT, HeaderValue};
 
@@ -9,14 +9,14 @@ use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::syntax::media_type;
 
-/// The media types that a route decodes: at least one, in lower case.
+/// The media types that a route decodes, in lower case; at least one.
 #[derive(Clone, Debug)]
 pub(crate) struct MediaTypes {
     types: Box<[String]>,
     refusal: Fault,
 }
 
-/// How the request's content type compares to a list.
+/// How a request's content type compares with a list of types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Declared {
     Accepted,
@@ -25,7 +25,7 @@ pub(crate) enum Declared {
 }
 
 impl MediaTypes {
-    /// The types of a list that is not empty.
+    /// The types of a list, which must not be empty.
     pub(crate) fn new(types: &[String]) -> Result<Self, SettingError> {
         let types: Box<[String]> = types.iter().map(|media_type| parse(media_type)).collect::<Result<_, _>>()?;
         let accept = HeaderValue::from_str(&types.join(", "));
@@ -35,7 +35,7 @@ impl MediaTypes {
         }
     }
 
-    /// Judges the content type of a request: its first value, and whether there is a second one, which is refused.
+    /// Compares the content type of a request: its first value, and whether there is a second one, which is refused.
     pub(crate) fn declared(&self, first: Option<&HeaderValue>, second: bool) -> Declared {
         match first {
             None => Declared::Missing,
@@ -44,17 +44,18 @@ impl MediaTypes {
         }
     }
 
-    /// The answer: the types that the route accepts, in the message and as RFC 9110 §15.5.16 defines.
+    /// The answer to a wrong type. It lists the types that the route accepts, in its message and in the header that RFC
+    /// 9110 §15.5.16 defines.
     pub(crate) fn refusal(&self) -> Fault {
         self.refusal.clone()
     }
 
     fn accepts(&self, value: &HeaderValue) -> bool {
-        // Nearly all clients write the type without parameters: compare it as a whole.
+        // Nearly all clients send the type without parameters, so it is compared as a whole first.
         if self.types.iter().any(|accepted| accepted.as_bytes() == value.as_bytes()) {
             return true;
         }
-        // Whatever follows, a type that begins unlike all of them is refused.
+        // If the type begins like none of the accepted ones, the rest does not matter.
         let begins = |accepted: &String| {
             let start = value.as_bytes().trim_ascii_start().get(..accepted.len());
             start.is_some_and(|start| start.eq_ignore_ascii_case(accepted.as_bytes()))
@@ -78,12 +79,12 @@ fn refusal(types: &[String], accept: HeaderValue) -> Fault {
     }
 }
 
-/// The media type of `json = true`.
+/// The media type that `json = true` stands for.
 pub const JSON: &str = "application/json";
 
 const KEY: &str = "content_types";
 
-/// A media type of a policy, in lower case.
+/// Parses a media type of a policy; returns it in lower case.
 pub(crate) fn parse(written: &str) -> Result<String, SettingError> {
     let right = "write a whole type without parameters, such as \"application/json\"";
     match essence(written.as_bytes()) {
@@ -92,7 +93,7 @@ pub(crate) fn parse(written: &str) -> Result<String, SettingError> {
     }
 }
 
-/// The `type/subtype` of a content-type header, if its parameters are also valid (RFC 9110 §8.3.1).
+/// The `type/subtype` of a content-type header; `None` if its parameters are not valid (RFC 9110 §8.3.1).
 pub fn essence(value: &[u8]) -> Option<&str> {
     let value = value.trim_ascii();
     let (kind, subtype) = media_type(value, |_, _| true)?;

@@ -1,8 +1,8 @@
-//! Required headers (rule G1): present, once, and of the right form. A header whose name is the same for a CGI-like
-//! service counts as a repetition.
+//! Required headers (rule G1): each must be present exactly once, and be well-formed. A header whose name is the same
+//! to a service that works like CGI counts as a repetition.
 //!
-//! There is one message for a missing header, and one for a malformed or repeated one. The pattern must match the
-//! whole value; without one, any value that is not empty passes.
+//! There is one message for a missing header, and another for one that is malformed or repeated. The pattern must match
+//! the whole value. Without a pattern, every value except an empty one is accepted.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ use crate::fields;
 
 /// A header that requests must have: `[header.*]` in the policy file (rule G1).
 ///
-/// A mistake in it is refused when the policy is built.
+/// A mistake is refused when the policy is built.
 ///
 /// ```
 /// use tower_error_envelope::policy::RequiredHeader;
@@ -40,12 +40,12 @@ pub struct RequiredHeader {
 }
 
 impl RequiredHeader {
-    /// A required header with this name, in any letter case.
+    /// A required header of this name, in any letter case.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), pattern: None, missing: None, invalid: None }
     }
 
-    /// Sets the regular expression that the whole value must match.
+    /// Sets a regular expression that must match the whole value.
     #[cfg(feature = "pattern")]
     #[cfg_attr(docsrs, doc(cfg(feature = "pattern")))]
     pub fn pattern(mut self, pattern: impl Into<String>) -> Self {
@@ -53,13 +53,13 @@ impl RequiredHeader {
         self
     }
 
-    /// Sets the message for a request without the header.
+    /// Sets the message for requests without the header.
     pub fn missing(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.missing = Some(message.into());
         self
     }
 
-    /// Sets the message for a value that does not match, and for a repeated header.
+    /// Sets the message for requests whose value does not match, or which repeat the header.
     pub fn invalid(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.invalid = Some(message.into());
         self
@@ -70,8 +70,8 @@ impl RequiredHeader {
         let pattern = self.pattern.as_deref().map(|it| WholeValue::compile(it, HEADER_VALUES)).transpose()?;
         let missing = Text::new(self.missing, || format!("The header {name} is missing."));
         let invalid = Text::new(self.invalid, || format!("The header {name} is badly formed or repeated."));
-        SettingError::unless_message("missing", &missing.text)?;
-        SettingError::unless_message("invalid", &invalid.text)?;
+        SettingError::check_message("missing", &missing.text)?;
+        SettingError::check_message("invalid", &invalid.text)?;
         let refusal =
             |text: Text, why: &str| text.fault().caused_by(format!("header {name}: {why}")).with_stored_reply();
         Ok(HeaderGuard {
@@ -92,8 +92,8 @@ pub(crate) struct HeaderGuard {
     invalid: Fault,
 }
 
-/// The client's message, and whether the policy sets it: in an old client's dialect, only a text of the layer is
-/// replaced by the dialect's text (R12).
+/// A message for the client, and whether the policy sets it. In a dialect for old clients, only the layer's default
+/// text is replaced by the dialect's own (R12).
 struct Text {
     text: Cow<'static, str>,
     is_stock: bool,
@@ -116,7 +116,7 @@ impl HeaderGuard {
         &self.name
     }
 
-    /// The answer to a request without it.
+    /// The answer to a request without the header.
     #[cfg(feature = "openapi")]
     pub(crate) fn refusal(&self) -> Fault {
         self.missing.clone()

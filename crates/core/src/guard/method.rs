@@ -1,7 +1,7 @@
-//! The methods as which a service may treat a request (rule G0).
+//! The methods that a service may see in a request (rule G0).
 //!
-//! Services differ in whether letter case counts. Some replace the method: with a header's on any method, or with the
-//! query's `_method` on any method except GET and HEAD. Patterns have methods in capitals.
+//! Some services distinguish letter case. Some replace the method: by the one in a header for any method, or by the one
+//! in `_method` of the query for any method except GET and HEAD. Patterns have methods in capitals.
 
 use http::Method;
 use http::request::Parts;
@@ -9,27 +9,27 @@ use percent_encoding::percent_decode;
 
 use crate::fields::{Lengths, is_same_to_cgi};
 
-/// The headers that name another method.
+/// The headers in which a request may name another method.
 const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
 pub(crate) const OVERRIDE_LENGTHS: Lengths = Lengths::from_names(&OVERRIDES);
 
-/// The most other methods that a request may name: an honest client names one.
+/// The most other methods that a request may name; an honest client names one.
 const MOST: usize = 8;
 
-/// A shorter query names no more methods than that: each takes at least `_method=A`.
+/// A query that is shorter than this cannot name more methods than that, because each takes at least `_method=A`.
 const CROWDED_QUERY: usize = (MOST + 1) * "_method=A&".len() - 1;
 
-/// A request names more methods than are guarded.
+/// A request names more methods than the guards check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooManyMethods;
 
-/// Whether a header names another method, in any spelling that a CGI-like service takes for one.
+/// Whether a header may name another method, in any spelling that a service which works like CGI accepts.
 pub(crate) fn is_override(name: &str) -> bool {
     OVERRIDE_LENGTHS.may_have(name.len()) && OVERRIDES.iter().any(|it| is_same_to_cgi(name, it))
 }
 
-/// Whether a request's method is the only one that it can be read as, leaving out its headers.
+/// Whether a service can only see the request's own method in it. Headers are not checked here.
 #[inline]
 pub(crate) fn is_plain(head: &Parts) -> bool {
     match head.method {
@@ -41,27 +41,27 @@ pub(crate) fn is_plain(head: &Parts) -> bool {
     }
 }
 
-/// Whether a request names at most as many methods as can be guarded. Its headers are not counted.
+/// Whether the request names at most as many methods as the guards check. Headers are not counted.
 #[inline]
-pub(crate) fn names_few(head: &Parts) -> bool {
+pub(crate) fn names_few_methods(head: &Parts) -> bool {
     matches!(head.method, Method::GET | Method::HEAD)
         || head.uri.query().is_none_or(|query| query.len() < CROWDED_QUERY)
         || is_plain(head)
 }
 
-/// Whether a request can be read as another method than its own.
-pub(crate) fn names_another(head: &Parts) -> bool {
-    methods(head).map_or(true, |methods| methods.len() > own(&head.method).count())
+/// Whether a service may see another method than the request's own.
+pub(crate) fn names_another_method(head: &Parts) -> bool {
+    methods(head).map_or(true, |methods| methods.len() > own_spellings(&head.method).count())
 }
 
-/// A first look, which finds every spelling of `_method` and some queries besides.
+/// A quick check that finds every spelling of `_method`, but also matches some other queries.
 fn may_override(query: &str) -> bool {
     query.contains('%') || query.as_bytes().windows(6).any(|name| name.eq_ignore_ascii_case(b"method"))
 }
 
-/// Every method that a request can be read as, its own first.
+/// All methods that a service may see in a request, its own first.
 pub(crate) fn methods(head: &Parts) -> Result<Vec<Method>, TooManyMethods> {
-    let mut found: Vec<Method> = own(&head.method).collect();
+    let mut found: Vec<Method> = own_spellings(&head.method).collect();
     let most = found.len() + MOST;
     let mut add = |name: &[u8]| match in_capitals(name) {
         Some(method) if !found.contains(&method) => {
@@ -73,26 +73,26 @@ pub(crate) fn methods(head: &Parts) -> Result<Vec<Method>, TooManyMethods> {
     for (_, value) in head.headers.iter().filter(|(name, _)| is_override(name.as_str())) {
         value.as_bytes().split(|byte| *byte == b',').try_for_each(&mut add)?;
     }
-    // A service that distinguishes `get` from GET takes it for another method.
+    // A service that distinguishes `get` from GET would let `_method` replace it.
     if !matches!(head.method, Method::GET | Method::HEAD) {
         overrides_of(head.uri.query().unwrap_or_default()).iter().try_for_each(|name| add(name))?;
     }
     Ok(found)
 }
 
-/// The request's own method, as it is sent and in capitals.
-fn own(sent: &Method) -> impl Iterator<Item = Method> {
+/// The request's own method, as it was sent and in capitals.
+fn own_spellings(sent: &Method) -> impl Iterator<Item = Method> {
     let other = in_capitals(sent.as_str().as_bytes()).filter(|method| method != sent);
     std::iter::once(sent.clone()).chain(other)
 }
 
-/// A name that is empty or no token is no method to any service.
+/// A method in capitals; `None` if the name is empty or not a token, so that no service takes it for a method.
 fn in_capitals(name: &[u8]) -> Option<Method> {
     Method::from_bytes(&name.trim_ascii().to_ascii_uppercase()).ok()
 }
 
-/// The values of the query's `_method`. PHP turns each character that no variable's name has into `_`, and ends a name
-/// at a NUL.
+/// The values of `_method` in the query. PHP replaces each character that the name of a variable cannot have with `_`,
+/// and ends the name at a NUL.
 fn overrides_of(query: &str) -> Vec<Vec<u8>> {
     let decoded = |text: &str| percent_decode(text.replace('+', " ").as_bytes()).collect::<Vec<u8>>();
     let fields = query.split(['&', ';']).map(|field| field.split_once('=').unwrap_or((field, "")));
@@ -161,7 +161,7 @@ mod tests {
         let head =
             |query: &str| Request::builder().method("PUT").uri(format!("/?{query}")).body(()).unwrap().into_parts().0;
         assert_eq!(methods(&head(&query)), Err(TooManyMethods));
-        assert!(!names_few(&head(&query)) && names_few(&head(&query[1..])));
+        assert!(!names_few_methods(&head(&query)) && names_few_methods(&head(&query[1..])));
     }
 
     #[test]
@@ -174,7 +174,7 @@ mod tests {
         ] {
             let request = Request::builder().method("OPTIONS").uri(uri).header(line.0, line.1);
             assert_eq!(
-                super::names_another(&request.body(()).unwrap().into_parts().0),
+                super::names_another_method(&request.body(()).unwrap().into_parts().0),
                 names_another,
                 "{uri} {line:?}"
             );

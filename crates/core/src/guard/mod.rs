@@ -1,4 +1,4 @@
-//! The guards, which refuse requests by their head or by the size of their body (rules G1-G4).
+//! The guards, which refuse requests by their head or by the size of their body (rules G1–G4).
 
 pub mod auth;
 pub(crate) mod body_limit;

@@ -3,8 +3,8 @@
 //! Methods are optional, and `GET` covers `HEAD`. A literal segment matches itself. `{one}` matches one whole segment
 //! that is not empty. `{*rest}`, as the last segment, matches zero or more remaining segments.
 //!
-//! Patterns match bytes, because a decoded path need not be UTF-8. A pattern that no normalised path could ever match
-//! is refused, because a guard that never runs looks like one that does.
+//! Patterns match bytes, because a decoded path need not be UTF-8. A pattern that cannot match any normalised path is
+//! refused: a guard that never runs is easily mistaken for one that does.
 
 #[cfg(feature = "policy-file")]
 mod compare;
@@ -27,10 +27,10 @@ pub(crate) struct Pattern {
     rest: bool,
 }
 
-/// The rest of a path while it is matched: `None` past its last segment.
+/// The part of a path that is not matched yet; `None` behind its last segment.
 pub(crate) type RemainingPath<'p> = Option<&'p [u8]>;
 
-/// Why a setting was refused: the key inside its table, the mistake, the correct form.
+/// Why a setting was refused: the key in its table, what is wrong, and what would be right.
 #[derive(Debug)]
 pub(crate) struct SettingError {
     pub(crate) key: &'static str,
@@ -43,8 +43,8 @@ impl SettingError {
         Self { key, wrong: wrong.into(), right: right.into() }
     }
 
-    /// Refuses a text for clients that is not of E2's form; a policy's text is sent byte for byte.
-    pub(crate) fn unless_message(key: &'static str, text: &str) -> Result<(), Self> {
+    /// Refuses a text for clients that is not a valid message (E2), because a text of the policy is sent byte for byte.
+    pub(crate) fn check_message(key: &'static str, text: &str) -> Result<(), Self> {
         if message::clean(text).as_deref() == Some(text) {
             return Ok(());
         }
@@ -52,8 +52,8 @@ impl SettingError {
         Err(Self::new(key, "the text cannot be sent to clients as it is", right))
     }
 
-    /// Refuses a status outside those of errors.
-    pub(crate) fn unless_error_status(key: &'static str, status: u16) -> Result<StatusCode, Self> {
+    /// Refuses a status that is not an error's.
+    pub(crate) fn check_error_status(key: &'static str, status: u16) -> Result<StatusCode, Self> {
         match StatusCode::from_u16(status) {
             Ok(status) if status.is_client_error() || status.is_server_error() => Ok(status),
             _ => Err(Self::new(key, format!("{status} is not an error status"), "write a status from 400 to 599")),
@@ -62,14 +62,14 @@ impl SettingError {
 }
 
 impl Pattern {
-    /// Parses a pattern; `key` is the key that a refusal names.
+    /// Parses a pattern. `key` is the key to name in an error.
     pub(crate) fn parse(key: &'static str, written: &str) -> Result<Self, SettingError> {
         let Parsed { methods, segments, rest } =
             parse::parse(written).map_err(|(wrong, right)| SettingError { key, wrong, right })?;
         Ok(Self { written: written.into(), methods, segments, rest })
     }
 
-    /// The pattern as it was given.
+    /// The pattern as it was written.
     pub(crate) fn written(&self) -> &str {
         &self.written
     }
@@ -82,7 +82,7 @@ impl Pattern {
         &self.segments
     }
 
-    /// One of its methods, where it names any.
+    /// The first of its methods, if it has any.
     pub(crate) fn first_method(&self) -> Option<Method> {
         self.methods.first().cloned()
     }
@@ -91,7 +91,7 @@ impl Pattern {
         !self.methods.is_empty()
     }
 
-    /// Whether it ends in `{*rest}`.
+    /// Whether the pattern ends in `{*rest}`.
     pub(crate) fn has_rest(&self) -> bool {
         self.rest
     }
@@ -104,14 +104,14 @@ impl Pattern {
         })
     }
 
-    /// The sort key of patterns that match one path, the most specific first. The kinds of segments come first, then
-    /// patterns with a method precede those without.
+    /// The sort key that puts the most specific of several matching patterns first: by the kinds of their segments, and
+    /// then those with a method before those without.
     pub(crate) fn specificity(&self) -> impl Ord + use<> {
         (self.kinds(), self.method_rank())
     }
 
-    /// The kind of each segment: a literal is more specific than `{one}`, and both than `{*rest}`. Patterns of the same
-    /// kinds that match one path can differ only in letter case and in methods.
+    /// The kind of each segment: a literal is more specific than `{one}`, and that is more specific than `{*rest}`. If
+    /// two patterns match the same path and have the same kinds, they can only differ in letter case and in methods.
     pub(crate) fn kinds(&self) -> Vec<u8> {
         let kind = |segment: &Segment| match segment {
             Segment::Literal(_) => 0,
@@ -124,7 +124,7 @@ impl Pattern {
         (&self.segments, self.rest) == (&other.segments, other.rest)
     }
 
-    /// Whether it matches some path that begins with these segments.
+    /// Whether the pattern matches a path that begins with these segments.
     pub(crate) fn meets_prefix<'a>(&self, mut prefix: impl Iterator<Item = &'a str>) -> bool {
         let fitting = self.segments.iter().all(|segment| prefix.next().is_none_or(|it| segment.fits(it.as_bytes())));
         fitting && (self.rest || prefix.next().is_none())
@@ -137,7 +137,7 @@ impl Pattern {
             || method == Method::HEAD && self.methods.contains(&Method::GET)
     }
 
-    /// Where two patterns have the same path, the lower one is the more specific.
+    /// Of two patterns with the same path, the one with the lower rank is more specific.
     pub(crate) fn method_rank(&self) -> u8 {
         match &self.methods[..] {
             [] => 2,
@@ -146,8 +146,8 @@ impl Pattern {
         }
     }
 
-    /// Whether both patterns have a method in common, or neither has a method. `GET` and `HEAD` differ here, as they do
-    /// in specificity.
+    /// Whether both patterns have a common method, or neither has one. Here `GET` does not cover `HEAD`, just as for
+    /// specificity.
     pub(crate) fn shares_method_with(&self, other: &Self) -> bool {
         match (&self.methods[..], &other.methods[..]) {
             ([], []) => true,
@@ -155,7 +155,7 @@ impl Pattern {
         }
     }
 
-    /// Whether the pattern by itself matches `path`, in the spelling that is given.
+    /// Whether the pattern matches `path` in exactly this spelling.
     pub(crate) fn matches(&self, method: &Method, path: &[u8]) -> bool {
         let mut rest = segments_of(path);
         for segment in &self.segments {
@@ -170,14 +170,14 @@ impl Pattern {
     }
 }
 
-/// The segments of a path, to be taken one by one. A target that is no path (`*`, an authority) is guarded as the root
-/// is: a target that names no resource opens nothing.
+/// The segments of a path, to be taken off one by one. A target that is not a path (`*`, an authority) is guarded like
+/// the root, because it names no resource.
 #[inline]
 pub(crate) fn segments_of(path: &[u8]) -> RemainingPath<'_> {
     path.strip_prefix(b"/").filter(|after| !after.is_empty())
 }
 
-/// The first segment, and the rest behind its slash.
+/// The first segment, and the rest behind the slash.
 #[inline]
 pub(crate) fn split_segment(path: &[u8]) -> (&[u8], RemainingPath<'_>) {
     match slash_at(path) {
@@ -186,7 +186,7 @@ pub(crate) fn split_segment(path: &[u8]) -> (&[u8], RemainingPath<'_>) {
     }
 }
 
-/// The place of the first slash. Segments are short: most end within the first eight bytes, which are one word.
+/// The position of the first slash. Most segments end within the first eight bytes, which are compared as one word.
 #[inline]
 fn slash_at(path: &[u8]) -> Option<usize> {
     const EACH: u64 = u64::MAX / 255;
@@ -194,7 +194,7 @@ fn slash_at(path: &[u8]) -> Option<usize> {
     let mut before = 0;
     while let Some(word) = path[before..].first_chunk::<8>() {
         let differs = u64::from_le_bytes(*word) ^ (EACH * b'/' as u64);
-        // The lowest byte of zero is found exactly: a borrow reaches only the bytes above it.
+        // The lowest zero byte is found exactly, because a borrow only changes the bytes above it.
         let slashes = differs.wrapping_sub(EACH) & !differs & EACH << 7;
         if slashes != 0 {
             return Some(before + slashes.trailing_zeros() as usize / 8);

@@ -1,15 +1,16 @@
-//! The readings of a path (rule G0).
+//! The ways in which a service may read a path (rule G0).
 //!
-//! A service decodes a path, resolves its dot segments, merges its slashes and cuts its parameters in some order, or
-//! skips steps. [`readings`] returns every path that these steps can produce, in any order. Decoding may happen twice,
-//! and the other steps may follow each decode. Letter case is not a step: patterns are compared without it.
+//! A service decodes a path, resolves its dot segments, merges its slashes and cuts off its parameters. It does so in
+//! some order, and may skip steps. [`readings`] returns every path that these steps can produce in any order. Paths may
+//! be decoded twice, and the other steps may follow each time. Letter case is not a step, because patterns are compared
+//! without it.
 //!
-//! Some steps are finer than the contract's, or additional, because some servers do them:
+//! Some steps differ from those of the contract or come in addition, because some servers take them:
 //!
-//! - `%2F`, `%5C` and `\` become a slash, each independently;
-//! - slashes may be merged where a trailing one stays (Go's `ServeMux`);
-//! - dot segments are resolved as written, or by the WHATWG's URL standard (`%2e` is a dot);
-//! - the text after two leading slashes may be a host (`new URL(request.url, base)`, PHP's `parse_url`);
+//! - `%2F`, `%5C` and `\` become a slash, each regardless of the others;
+//! - slashes may be merged while a trailing one stays (Go's `ServeMux`);
+//! - dot segments are resolved as they are written, or as in the WHATWG's URL standard (`%2e` is a dot);
+//! - the text behind two leading slashes may be a host (`new URL(request.url, base)`, PHP's `parse_url`);
 //! - a semicolon may end the path (Fastify's `useSemicolonDelimiter`).
 
 mod first_look;
@@ -18,29 +19,29 @@ use std::borrow::Cow;
 
 pub(crate) use self::first_look::has_readings;
 
-/// The most readings of one path that the guards check. An honest client's path has fewer.
+/// The most readings of one path that the guards check. Paths of honest clients have fewer.
 pub(crate) const MAX_READINGS: usize = 256;
 
-/// The most bytes of all readings together: eight times the longest path that most servers take.
+/// The most bytes of all readings together: eight times the longest path that most servers accept.
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
-/// A path has too many readings for the guards to check, or readings with too many bytes.
+/// A path has more readings, or readings with more bytes, than the guards check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooManyReadings;
 
-/// The most times that the services behind the guards decode a path.
+/// How often the services behind the guards decode a path, at most.
 const DECODES: u8 = 2;
 
-/// Every reading of a path, the path as sent first; letter case is ignored.
+/// All readings of a path, beginning with the path as it was sent. Letter case does not count.
 pub(crate) fn readings(path: &[u8]) -> Result<Vec<Vec<u8>>, TooManyReadings> {
     let mut found = Found::default();
     found.add(path.to_vec())?;
-    // Paths with fewer decodes are found first, so that each path is processed once.
+    // Paths that were decoded fewer times are found first, so that each path is processed only once.
     let (mut first, mut decodes, mut made) = (0, 0, Vec::new());
     loop {
         let mut next = first;
         while let Some(path) = found.paths.get(next) {
-            tidy(path, &mut made);
+            apply_other_steps(path, &mut made);
             made.drain(..).try_for_each(|made| found.add(made))?;
             next += 1;
         }
@@ -55,7 +56,7 @@ pub(crate) fn readings(path: &[u8]) -> Result<Vec<Vec<u8>>, TooManyReadings> {
     }
 }
 
-/// The readings, in the order in which they are found.
+/// The readings in the order in which they were found.
 #[derive(Default)]
 struct Found {
     paths: Vec<Vec<u8>>,
@@ -77,7 +78,7 @@ impl Found {
     }
 }
 
-/// Adds the paths that one decode makes: with all separators decoded, and with some kept encoded.
+/// Adds the paths that decoding once can lead to: with all separators decoded, and with some of them still encoded.
 fn decode(path: &[u8], made: &mut Vec<Vec<u8>>) {
     if path.contains(&b'%') {
         let codes = Codes::from_path(path);
@@ -94,8 +95,8 @@ fn decode(path: &[u8], made: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// Adds the paths that the other steps make, each by itself. A step that would change nothing adds no path.
-fn tidy(path: &[u8], made: &mut Vec<Vec<u8>>) {
+/// Adds the paths that each of the other steps leads to. A step that changes nothing adds none.
+fn apply_other_steps(path: &[u8], made: &mut Vec<Vec<u8>>) {
     let signs = Signs::from_path(path);
     let codes = if signs.has(Signs::PERCENT) { Codes::from_path(path) } else { Codes::default() };
     if signs.has(Signs::BACKSLASH) {
@@ -128,7 +129,7 @@ fn tidy(path: &[u8], made: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// The parts of a path that a step acts on.
+/// Which characters a path has that some step acts on.
 #[derive(Clone, Copy)]
 struct Signs(u8);
 
@@ -139,7 +140,7 @@ impl Signs {
     const TWO_SLASHES: u8 = 1 << 3;
     const DOT_SEGMENT: u8 = 1 << 4;
 
-    /// The loop never ends early, so that a compiler takes many bytes at a time.
+    /// The loop has no early exit, so that the compiler can process several bytes at once.
     fn from_path(path: &[u8]) -> Self {
         let bit = |bit: u8, is_there: bool| if is_there { bit } else { 0 };
         let of = |byte: u8, next: u8| {
@@ -159,7 +160,7 @@ impl Signs {
     }
 }
 
-/// The percent-encoded characters of a path that other steps than the decode act on.
+/// Which percent codes a path has for characters that other steps act on.
 #[derive(Default)]
 struct Codes {
     slash: bool,
@@ -184,7 +185,7 @@ fn texts_after_percent(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|byte| *byte == b'%').skip(1)
 }
 
-/// Parses the two hexadecimal digits at the beginning of a text; returns the text after them, and their byte.
+/// Parses the two hexadecimal digits at the beginning of a text. Returns the text behind them, and the byte.
 fn parse_percent_code(text: &[u8]) -> Option<(&[u8], u8)> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let ([tens, ones], rest) = text.split_first_chunk::<2>()?;
@@ -192,7 +193,7 @@ fn parse_percent_code(text: &[u8]) -> Option<(&[u8], u8)> {
     Some((rest, u8::try_from(byte).ok()?))
 }
 
-/// Replaces each percent code by the byte that `replacement` returns for it. With `None` the code stays.
+/// Replaces each percent code with the byte that `replacement` returns for it. If it returns `None`, the code stays.
 fn replace_percent_codes(path: &[u8], replacement: impl Fn(u8) -> Option<u8>) -> Vec<u8> {
     let mut replaced = Vec::with_capacity(path.len());
     let start = path.iter().position(|byte| *byte == b'%').unwrap_or(path.len());
@@ -212,17 +213,19 @@ fn replace_percent_codes(path: &[u8], replacement: impl Fn(u8) -> Option<u8>) ->
     replaced
 }
 
-/// Decodes a path. The codes of bytes that `is_kept` accepts stay: a separator may be part of its segment.
+/// Decodes a path. The codes of those bytes for which `is_kept` returns true stay: a separator may be a part of its
+/// segment.
 fn decoded(path: &[u8], is_kept: impl Fn(u8) -> bool) -> Vec<u8> {
     replace_percent_codes(path, |byte| (!is_kept(byte)).then_some(byte))
 }
 
-/// Replaces each code of this separator by a slash.
+/// Replaces each percent code of this separator with a slash.
 fn with_slash_for(path: &[u8], separator: u8) -> Vec<u8> {
     replace_percent_codes(path, |byte| (byte == separator).then_some(b'/'))
 }
 
-/// Resolves dot segments as in RFC 3986 §5.2.4; `read` returns the form of a segment to compare with `.` and `..`.
+/// Resolves dot segments as in RFC 3986 §5.2.4. `read` returns the form of a segment that is compared with `.` and
+/// `..`.
 fn resolved(path: &[u8], read: impl Fn(&[u8]) -> Cow<'_, [u8]>) -> Vec<u8> {
     let mut resolved = Vec::with_capacity(path.len() + 1);
     let mut is_folder = false;
@@ -230,11 +233,11 @@ fn resolved(path: &[u8], read: impl Fn(&[u8]) -> Cow<'_, [u8]>) -> Vec<u8> {
         is_folder = match &*read(segment) {
             b"." => true,
             b".." => {
-                leave_folder(&mut resolved);
+                remove_last_segment(&mut resolved);
                 true
             }
             _ => {
-                enter(&mut resolved, segment);
+                add_segment(&mut resolved, segment);
                 false
             }
         };
@@ -246,42 +249,42 @@ fn resolved(path: &[u8], read: impl Fn(&[u8]) -> Cow<'_, [u8]>) -> Vec<u8> {
 }
 
 /// Adds a segment to a path.
-fn enter(path: &mut Vec<u8>, segment: &[u8]) {
+fn add_segment(path: &mut Vec<u8>, segment: &[u8]) {
     path.push(b'/');
     path.extend(segment);
 }
 
 /// Removes the last segment of a path.
-fn leave_folder(path: &mut Vec<u8>) {
+fn remove_last_segment(path: &mut Vec<u8>) {
     path.truncate(path.iter().rposition(|byte| *byte == b'/').unwrap_or(0));
 }
 
-/// Merges repeated slashes into one.
+/// Merges repeated slashes.
 fn merged(path: &[u8]) -> Vec<u8> {
     let mut merged = path.to_vec();
     merged.dedup_by(|next, slash| *next == b'/' && *slash == b'/');
     merged
 }
 
-/// Removes all slashes at the end: a route may depend on whether a path ends with a slash, but not on the number of
-/// slashes.
+/// Removes all slashes at the end. A route may depend on whether a path ends with a slash, but not on how many slashes
+/// it ends with.
 fn without_last_slashes(path: &[u8]) -> Vec<u8> {
     let last = path.iter().rposition(|byte| *byte != b'/').unwrap_or(0);
     path[..=last].to_vec()
 }
 
-/// Removes the first segment of a path with two leading slashes, which some services take for a host.
+/// Removes the first segment of a path with two leading slashes: some services take it for a host.
 fn without_host(path: &[u8]) -> Vec<u8> {
     let host = path.iter().position(|byte| *byte != b'/').unwrap_or(path.len());
     let path = path[host..].iter().position(|byte| *byte == b'/').map_or(&b"/"[..], |end| &path[host + end..]);
     path.to_vec()
 }
 
-/// Cuts each segment at its first semicolon.
+/// Cuts off each segment at its first semicolon.
 fn without_parameters(path: &[u8]) -> Vec<u8> {
     let mut cut = Vec::with_capacity(path.len());
     for segment in path.split(|byte| *byte == b'/').skip(1) {
-        enter(&mut cut, segment.split(|byte| *byte == b';').next().unwrap_or_default());
+        add_segment(&mut cut, segment.split(|byte| *byte == b';').next().unwrap_or_default());
     }
     cut
 }
@@ -295,16 +298,16 @@ pub(crate) fn normalised(path: &str) -> Option<Vec<u8>> {
     (normal != path.as_bytes()).then_some(normal)
 }
 
-/// The reading that everything except the guards uses. The path is decoded once, `\` becomes a slash, dot segments are
-/// resolved, slashes are merged, and a trailing slash is dropped. Parameters and letter case stay.
+/// The reading that everything uses except the guards. The path is decoded once, `\` becomes a slash, dot segments are
+/// resolved, slashes are merged, and a trailing slash is removed. Parameters and letter case stay.
 pub(crate) fn normalise(path: &[u8]) -> Vec<u8> {
     let written: Cow<'_, [u8]> = if path.contains(&b'%') { decoded(path, |_| false).into() } else { path.into() };
     let mut normal = Vec::with_capacity(written.len());
     for segment in written.split(|byte| matches!(byte, b'/' | b'\\')) {
         match segment {
             b"" | b"." => {}
-            b".." => leave_folder(&mut normal),
-            _ => enter(&mut normal, segment),
+            b".." => remove_last_segment(&mut normal),
+            _ => add_segment(&mut normal, segment),
         }
     }
     if normal.is_empty() {

@@ -1,4 +1,4 @@
-//! Finds the table of a policy that decides each key of a request, for programs that show it (G0).
+//! Finds the table of a policy that decides a key of a request, for programs that show it (G0).
 
 use http::Method;
 
@@ -10,33 +10,33 @@ use crate::policy::inheritance;
 use crate::policy::keys::TableSettings;
 use crate::policy::scope::PolicyPart;
 
-/// The tables that decide for a request, in their [order](inheritance::tables).
+/// The tables that decide about a request, in their [order](inheritance::tables).
 #[derive(Debug)]
 pub(super) struct SettingChain<'a> {
-    /// The narrowest scope; 0 is the policy itself.
+    /// The narrowest scope for the request; 0 is the policy itself.
     pub(super) part: usize,
     pub(super) tables: Vec<(TablePath, &'a TableSettings)>,
 }
 
-/// The value that a key has in the end, and the table that sets it.
+/// The value that applies to a key, and the table that sets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ResolvedSetting {
-    /// `content_types`, where that was set instead of `json`.
+    /// `content_types` if that was set instead of `json`.
     pub(super) key: &'static str,
-    /// The value as the file writes it.
+    /// The value, spelled as in the file.
     pub(super) value: String,
-    /// `None` for the default.
+    /// The table that sets the value; `None` for the default.
     pub(super) place: Option<TablePath>,
 }
 
 impl PolicyFile {
-    /// `host` is in lower case, without its port; `path` is the reading that counts.
+    /// `host` is in lower case, without a port. `path` is the reading that decides.
     pub(super) fn chain(&self, method: &Method, host: &str, path: &[u8]) -> SettingChain<'_> {
         let (part, routes) = self.policy.routes_of(method, host, path);
         self.deciding_tables(part, &routes)
     }
 
-    /// The tables that decide where these routes match.
+    /// The tables that decide about requests that these routes match.
     pub(super) fn deciding_tables(&self, part: usize, routes: &[usize]) -> SettingChain<'_> {
         let tables = inheritance::tables(&self.policy.parts, part, routes).map(|(at, route)| {
             let own = self.part(at);
@@ -47,7 +47,7 @@ impl PolicyFile {
         SettingChain { part, tables: tables.collect() }
     }
 
-    /// A part, and those around it, the narrowest first.
+    /// A part of the policy and those around it, beginning with the narrowest.
     pub(super) fn around(&self, part: usize) -> impl Iterator<Item = usize> {
         inheritance::around(&self.policy.parts, part)
     }
@@ -60,11 +60,11 @@ impl PolicyFile {
         }
     }
 
-    /// The file and the line of a `[[map]]` rule, as an event of an exchange under this policy has it
-    /// ([`Event::map_rule`](crate::exchange::Event::map_rule)); `None` for a rule of another policy.
+    /// The file and line of a `[[map]]` rule that is in an event of this policy
+    /// ([`Event::map_rule`](crate::exchange::Event::map_rule)). `None` if the rule is from another policy.
     #[must_use]
     pub fn map_rule(&self, rule: MapRuleId) -> Option<(&str, usize)> {
-        // Behind a part's own rules are those of the parts around it.
+        // The rules of a part are followed by those of the parts around it.
         let mut left = rule.index as usize;
         for at in self.around(rule.part as usize) {
             let own = self.policy.parts[at].own_rules;
@@ -76,8 +76,8 @@ impl PolicyFile {
         None
     }
 
-    /// Whether a `[[map]]` rule decides each error of this status, code and route in the scope of this name
-    /// ([`Event::scope`](crate::exchange::Event::scope)), whatever its text.
+    /// Whether a `[[map]]` rule decides every error of this status, code and route, whatever its text, in the scope of
+    /// this name ([`Event::scope`](crate::exchange::Event::scope)).
     #[must_use]
     pub fn has_rule_for(&self, scope: Option<&str>, status: u16, code: Option<&str>, route: Option<&str>) -> bool {
         let part = self.policy.parts.iter().position(|part| scope.is_some() && part.name() == scope).unwrap_or(0);
@@ -85,15 +85,15 @@ impl PolicyFile {
         rules.any(|rule| rule.fits_each(status, code, route))
     }
 
-    /// The span of a key, or of its table if that lacks the key.
+    /// The span of a key; of its table if that does not set the key.
     pub(super) fn span_of(&self, place: &TablePath, key: &str) -> Option<SourceSpan<'_>> {
         self.sources.locate(place, key)
     }
 }
 
 impl SettingChain<'_> {
-    /// The value of a key, which must be one of [`keys`].
-    pub(super) fn decided(&self, key: &'static str) -> ResolvedSetting {
+    /// The value that applies to a key, which must be one of [`keys`].
+    pub(super) fn resolved(&self, key: &'static str) -> ResolvedSetting {
         let setting = self.tables.iter().find_map(|(place, keys)| Some((place, value_of(keys, key)?)));
         match setting {
             Some((place, (key, value))) => ResolvedSetting { key, value, place: Some(place.clone()) },
@@ -101,7 +101,7 @@ impl SettingChain<'_> {
         }
     }
 
-    /// How far from the request a table is.
+    /// How many tables are between the request and this one.
     pub(super) fn distance(&self, place: &TablePath) -> Option<usize> {
         self.tables.iter().position(|(other, _)| other == place)
     }

@@ -1,4 +1,4 @@
-//! The settings of one request, and the table that sets each:
+//! The settings for one request, and which table sets each of them:
 //! [`PolicyFile::effective`](crate::loader::PolicyFile::effective).
 
 use std::fmt;
@@ -12,9 +12,9 @@ use crate::policy::error::{PolicyError, TablePath};
 use crate::policy::keys::TableSettings;
 use crate::policy::{MatchedReading, Unmatched, host};
 
-/// The settings of one request, key by key, each with the file and line that sets it (rule G0).
+/// The settings for one request, key by key, each with the file and line that sets it (rule G0).
 ///
-/// Its `Display` writes lines of 80 columns, unless names are too long.
+/// Its `Display` writes lines of at most 80 columns, unless names are longer.
 ///
 /// ```
 /// use tower_error_envelope::policy::PolicyLoader;
@@ -38,7 +38,7 @@ pub struct Effective {
     outward_rules: Vec<(String, usize)>,
 }
 
-/// The settings of one reading of a request (rule G0).
+/// The settings for one way in which a request may be read (rule G0).
 #[derive(Debug)]
 pub struct PathReading {
     method: Method,
@@ -48,7 +48,7 @@ pub struct PathReading {
     settings: Vec<Setting>,
 }
 
-/// A key, its value, and the place where it is set.
+/// A key, its value, and where it is set.
 #[derive(Clone, Debug)]
 pub struct Setting {
     key: &'static str,
@@ -57,21 +57,22 @@ pub struct Setting {
 }
 
 impl Effective {
-    /// The settings of the normalised reading of the path: everything but the guards of [other readings](Self::others).
+    /// The settings for the normalised reading of the path. They decide everything, except that the guards of [other
+    /// readings](Self::others) apply as well.
     #[must_use]
     pub const fn reading(&self) -> &PathReading {
         &self.normal
     }
 
-    /// The settings of further readings of the path and the method whose guards differ, one of each kind: their guards
-    /// apply, too.
+    /// The settings for other readings of the path and the method, if they have different guards; one for each
+    /// difference. Their guards apply as well.
     #[must_use]
     pub fn others(&self) -> &[PathReading] {
         &self.others
     }
 
-    /// Whether the layer refuses the request with 400, since its readings match different guards and a route has `paths
-    /// = "refuse"`.
+    /// Whether the layer refuses the request with 400, because its readings match different guards and a route has
+    /// `paths = "refuse"`.
     #[must_use]
     pub const fn is_refused(&self) -> bool {
         self.is_refused
@@ -85,18 +86,18 @@ impl PathReading {
         &self.method
     }
 
-    /// The path of the reading; bytes that are not UTF-8 are shown as U+FFFD.
+    /// The path of the reading. Bytes that are not UTF-8 are shown as U+FFFD.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The patterns of the routes that match, the most specific first, each with its `FILE:LINE`.
+    /// The patterns of the routes that match, beginning with the most specific, each with its `FILE:LINE`.
     pub fn routes(&self) -> impl Iterator<Item = (&str, &str)> {
         self.routes.iter().map(|(pattern, from)| (pattern.as_str(), from.as_str()))
     }
 
-    /// Each key of a route, in the order of the manual.
+    /// All keys of a route, in the order of the manual.
     #[must_use]
     pub fn settings(&self) -> &[Setting] {
         &self.settings
@@ -108,13 +109,13 @@ impl Setting {
         Self { key, value, from: from.filter(|from| !from.is_empty()) }
     }
 
-    /// The key: `content_types` instead of `json` if that was set.
+    /// The key. It is `content_types` instead of `json` if that was set.
     #[must_use]
     pub const fn key(&self) -> &'static str {
         self.key
     }
 
-    /// The value, as the file writes it.
+    /// The value, spelled as in the file.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
@@ -126,18 +127,19 @@ impl Setting {
         self.from.as_deref()
     }
 
-    /// Only the normalised reading decides how errors leave.
+    /// Whether the key is a guard. Only the normalised reading decides how errors are written.
     fn is_guard(&self) -> bool {
         self.key == "mode" || !TableSettings::OF_REPLIES.contains(&self.key)
     }
 }
 
 impl PolicyFile {
-    /// The settings for a request, key by key, and the line that sets each: `url` is a path, or a URL with a host.
+    /// The settings for a request, key by key, and the line that sets each of them. `url` is a path, or a URL with a
+    /// host.
     ///
     /// # Errors
     ///
-    /// An invalid method or URL.
+    /// If the method or the URL is invalid.
     pub fn effective(&self, method: &str, url: &str) -> Result<Effective, PolicyError> {
         let refused = |what: &str, wrong: &str, right: &str| {
             PolicyError::new(None, format!("{wrong:?} is not a valid {what}"), right.to_owned())
@@ -147,7 +149,7 @@ impl PolicyFile {
         let uri = uri.ok_or_else(|| refused("URL", url, "write a path, or one such as https://api.example.com/a"))?;
         let head = Request::builder().method(method.clone()).uri(uri).body(()).map(|request| request.into_parts().0);
         let head = head.map_err(|_| refused("URL", url, "write a path"))?;
-        // The layer refuses such a request, whatever its path.
+        // The layer refuses such a request whatever its path.
         let hosts = host::hosts(&head).ok_or_else(|| refused("URL", url, "write a host, and a port in digits"))?;
         let host = hosts.first.into_owned();
         let path = head.uri.path();
@@ -164,7 +166,7 @@ impl PolicyFile {
             self.around(chain.part).map(|at| (self.scope_name(at), count(at))).filter(|(_, count)| *count > 0).collect()
         };
         Ok(Effective {
-            others: matched.others.iter().map(|reading| self.other(reading, &host)).collect(),
+            others: matched.others.iter().map(|reading| self.other_reading(reading, &host)).collect(),
             is_refused: matched.is_refused,
             upstream: self.upstream(chain.part),
             map_rules: counted(&|at| self.part(at).rules.len()),
@@ -175,7 +177,7 @@ impl PolicyFile {
         })
     }
 
-    fn other(&self, reading: &MatchedReading, host: &str) -> PathReading {
+    fn other_reading(&self, reading: &MatchedReading, host: &str) -> PathReading {
         let routes = self.policy.routes_of_reading(reading, host);
         let chain = self.deciding_tables(reading.settings.part() as usize, &routes);
         self.reading(&reading.method, &reading.path, &chain)
@@ -189,7 +191,7 @@ impl PolicyFile {
             _ => None,
         });
         let settings = chain::keys().map(|key| {
-            let decided = chain.decided(key);
+            let decided = chain.resolved(key);
             let from = decided.place.as_ref().map(|place| self.place(place, decided.key));
             Setting { key: decided.key, value: decided.value, from }
         });
@@ -202,7 +204,7 @@ impl PolicyFile {
         }
     }
 
-    /// The service of a part, and where it is named.
+    /// The service of a part, and where the policy names it.
     fn upstream(&self, part: usize) -> Option<(String, String)> {
         let names = |at: &usize| self.builder.scopes.get(at.checked_sub(1)?)?.upstream.as_ref();
         let named = self.around(part).find(|at| names(at).is_some())?;
@@ -210,7 +212,7 @@ impl PolicyFile {
         Some((url.to_string(), self.place(&TablePath::Scope(named), "upstream")))
     }
 
-    /// `FILE:LINE`; empty for a table that Rust made.
+    /// `FILE:LINE`; empty for a table that was built in Rust.
     pub(super) fn place(&self, place: &TablePath, key: &str) -> String {
         self.span_of(place, key).map(|at| format!("{}:{}", at.file, at.line)).unwrap_or_default()
     }

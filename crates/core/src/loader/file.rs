@@ -1,12 +1,14 @@
-//! The policy file: TOML with the settings of the builders. A file with any mistake is refused as a whole (rule M2).
+//! The policy file, in TOML, with the same settings as the builders have. If anything in it is wrong, the whole file is
+//! refused (rule M2).
 //!
-//! 1. The file, its bases and its included files are collected. Each is parsed, and unknown keys are reported by line.
-//! 2. Each file's tables become part of the builder. An included file, which has a `[scope]`, becomes a separate
-//!    part. A base joins the part of the file that uses it, whose keys and rules precede the base's.
-//! 3. The builder refuses mistakes, and each error is traced back to its file and line.
+//! 1. The file, its bases and its included files are collected. Each is parsed, and unknown keys are reported with
+//!    their lines.
+//! 2. The tables of each file become a part of the builder. An included file, which has a `[scope]`, becomes a part of
+//!    its own. A base joins the part of the file that uses it, whose keys and rules take precedence over the base's.
+//! 3. The builder refuses mistakes, and each of its errors is traced back to a file and a line.
 //!
-//! Reading checks types and words; the builder checks the rest. The adapter supplies the environment: see
-//! [`PolicyEnv`].
+//! Only types and words are checked while reading; the builder checks the rest. The adapter supplies the environment:
+//! see [`PolicyEnv`].
 
 mod auth;
 mod details;
@@ -47,17 +49,17 @@ pub use self::value::parse_size;
 use crate::policy::error::PolicyError;
 use crate::policy::{Origin, Policy, PolicyBuilder};
 
-/// A policy, and its files.
+/// A policy, and the files from which it was read.
 #[derive(Debug)]
 pub struct PolicyFile {
     pub(super) policy: Policy,
-    /// What the policy was built from.
+    /// The builder from which the policy was built.
     pub(super) builder: PolicyBuilder,
     pub(super) sources: Sources,
     pub(super) locked_settings: Vec<Lock>,
-    /// The defaults of each part, file by file, by precedence.
+    /// The defaults of each part, for each file, in the order of precedence.
     pub(super) defaults: Vec<FileDefaults>,
-    /// The hashes of the files that values name, such as files of keys.
+    /// The hashes of files that values name, such as files with keys.
     pub(super) named_files: HashMap<PathBuf, String>,
     pub(super) fingerprint: u64,
     pub(super) files: Vec<PathBuf>,
@@ -71,46 +73,46 @@ impl PolicyFile {
         &self.policy
     }
 
-    /// Returns the policy by value.
+    /// The policy, without the facts about its files.
     #[must_use]
     pub fn into_policy(self) -> Policy {
         self.policy
     }
 
-    /// Another policy from the same files and texts: no file is read again.
+    /// Builds another policy from the same texts, without reading any file again.
     ///
     /// # Errors
     ///
-    /// As [`PolicyLoader::load`](super::PolicyLoader::load).
+    /// Like [`PolicyLoader::load`](super::PolicyLoader::load).
     pub fn another_policy(&self) -> Result<Policy, PolicyError> {
         let policy = self.builder.clone().compile().map_err(|problem| self.sources.located_in_file(*problem))?;
         Ok(policy.with_origin(self.policy.origin.clone()))
     }
 
-    /// Every file that was read: the policy, its included files, and its key files.
+    /// All files that were read: the policy, the files that it includes, and files with keys.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(PathBuf::as_path)
     }
 
-    /// The folders in which a file may appear that the policy would include.
+    /// The folders in which a new file may appear that the policy would include.
     pub fn folders(&self) -> impl Iterator<Item = &Path> {
         self.folders.iter().map(PathBuf::as_path)
     }
 
-    /// Equal for the same files with the same texts.
+    /// A hash that is equal for the same files with the same texts.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
 }
 
 impl PolicyFile {
-    /// Reads the file at `path`, and the files that it names.
+    /// Reads the file at `path`, and all files that it names.
     pub(super) fn from_file(path: &Path, env: &dyn PolicyEnv) -> Result<Self, PolicyError> {
         let text = env.load_text(path, MAX_FILE_BYTES)?;
         Self::from_text(&path.display().to_string(), &text, env)
     }
 
-    /// As [`PolicyFile::from_file`], with all mistakes, by file and line.
+    /// Like [`PolicyFile::from_file`], but reports all mistakes, by file and line.
     pub(super) fn check(path: &Path, env: &dyn PolicyEnv) -> Result<Self, Vec<PolicyError>> {
         let text = env.load_text(path, MAX_FILE_BYTES).map_err(|error| vec![error])?;
         let name = path.display().to_string();
@@ -118,17 +120,17 @@ impl PolicyFile {
         read(&KnownMistakes::default()).map_err(|first| mistakes::in_order(with_those_behind(first, read)))
     }
 
-    /// Reads the text of a file of that name; the files that it names are read relative to the name.
+    /// Reads a file of this name from its text. The files that it names are relative to the name.
     pub(super) fn from_text(name: &str, text: &str, env: &dyn PolicyEnv) -> Result<Self, PolicyError> {
         Self::read(name, text, env, &KnownMistakes::default()).map_err(|mut all| all.swap_remove(0))
     }
 
-    /// Reads a policy. The errors are in the order in which they were found.
+    /// Reads a policy. Errors are in the order in which they are found.
     fn read(name: &str, text: &str, env: &dyn PolicyEnv, known: &KnownMistakes) -> Result<Self, Vec<PolicyError>> {
         let mistakes = Mistakes::default();
         let gathered = gather(name, text, env, &mistakes, known);
         let order = gathered.in_order();
-        // A table that is no TOML, or a missing file, may define any name.
+        // If a file is not TOML, or is missing, it may define any name.
         let is_whole = mistakes.count() == 0;
         let SourceFiles { texts, folders } = gathered;
         let parsed: Vec<_> = texts.iter().map(|it| Document::parse(&it.name, &it.text, &mistakes, known)).collect();
@@ -142,7 +144,7 @@ impl PolicyFile {
         problems.names_are_complete = is_whole;
         let policy = builder.clone().compile_all(&mut problems);
         if has_known_version {
-            let of = |error: &PolicyError| parsed.iter().find(|it| error.file().is_some_and(|file| it.is_called(file)));
+            let of = |error: &PolicyError| parsed.iter().find(|it| error.file().is_some_and(|file| it.has_name(file)));
             let found = problems.all.into_iter().take(MAX_MISTAKES).map(|it| sources.located_in_file(it));
             found.filter(|it| of(it).is_none_or(|file| !file.follows_from_syntax(it))).for_each(|it| mistakes.add(it));
         }
@@ -163,14 +165,14 @@ impl PolicyFile {
     }
 }
 
-/// Whether a file has a `[scope]`, whatever else is wrong with it; `false` for one that cannot be read.
+/// Whether a file has a `[scope]`, even if other parts of it are wrong. Returns `false` if the file cannot be read.
 pub(super) fn has_scope(path: &Path, env: &dyn PolicyEnv) -> bool {
     let (mistakes, known) = (Mistakes::default(), KnownMistakes::default());
     let scope = |text: String| Document::parse("", &text, &mistakes, &known).root.contains_key("scope");
     env.load_text(path, MAX_FILE_BYTES).is_ok_and(scope)
 }
 
-/// The mistakes, and those behind them: one reading reports only the first mistake of a table.
+/// Adds the mistakes that these mistakes hide: reading a table only reports its first mistake.
 fn with_those_behind(
     mut all: Vec<PolicyError>,
     read: impl Fn(&KnownMistakes) -> Result<PolicyFile, Vec<PolicyError>>,
@@ -178,7 +180,7 @@ fn with_those_behind(
     let mut known = KnownMistakes::default();
     while all.len() < MAX_MISTAKES && known.note(&all) {
         let more = read(&known).err().unwrap_or_default();
-        all.extend(more.into_iter().filter(|error| known.hid(error)));
+        all.extend(more.into_iter().filter(|error| known.was_hiding(error)));
     }
     all
 }

@@ -1,4 +1,4 @@
-//! Finds the policy that includes a team's own file: [`PolicyLoader::policies_including`].
+//! Finds the policy that includes a team's file: [`PolicyLoader::policies_including`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use super::PolicyLoader;
 use super::file::has_scope;
 
-/// How many folders are searched where no `.git` ends the search: deeper trees of one policy are not known.
+/// How many folders are searched if no `.git` ends the search: no policy is known to have deeper folders.
 const MAX_FOLDERS: usize = 8;
 
 impl PolicyLoader {
-    /// Whether a file is a part of another policy: it has a `[scope]`. `false` for a file that cannot be read.
+    /// Whether a file has a `[scope]`, and therefore is a part of another policy. Returns `false` if it cannot be read.
     pub fn has_scope(&self, path: &Path) -> bool {
         has_scope(path, self)
     }
 
-    /// The policies that include this file, in the nearest folder that has some: the file's own, or one above it. The
-    /// search ends at the root of a Git work tree, or after eight folders. The paths are absolute, in the order of
-    /// their names.
+    /// The policies that include this file. They are in the nearest folder that has any: the folder of the file, or one
+    /// above it. The search ends at the root of a Git work tree, or after eight folders. The paths are absolute, and
+    /// sorted by name.
     pub fn policies_including(&self, path: &Path) -> Vec<PathBuf> {
         let Ok(file) = path.canonicalize() else { return Vec::new() };
         for folder in file.ancestors().skip(1).take(MAX_FOLDERS) {
@@ -29,7 +29,8 @@ impl PolicyLoader {
         Vec::new()
     }
 
-    /// Whether a policy, valid or not, includes this file. A file with a `[scope]` is part of another policy itself.
+    /// Whether a policy includes this file, even if the policy is not valid. A file with a `[scope]` is not a policy
+    /// itself.
     pub fn includes(&self, policy: &Path, file: &Path) -> bool {
         let Ok(file) = file.canonicalize() else { return false };
         let is_file = |part: &PathBuf| part.canonicalize().is_ok_and(|part| part == file);
@@ -37,7 +38,7 @@ impl PolicyLoader {
     }
 }
 
-/// The TOML files of a folder.
+/// The TOML files in a folder.
 fn policies_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
     let mut files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|it| it == "toml")).collect();

@@ -1,18 +1,19 @@
-//! Findings in a valid policy file that an operator should check:
+//! Settings in a valid policy file that an operator should check:
 //! [`PolicyFile::lints`](crate::loader::PolicyFile::lints).
 //!
-//! A lint reports only what is certain. A finding about routes is tested with a request for each
-//! ([`witness`](super::witness)), by the policy's own decision. A finding about rules is true for every error. The
-//! modules:
+//! A lint only reports what is certain. A lint about routes tries a request for each of them
+//! ([`witness`](super::witness)), and lets the policy decide. A lint about rules is true for every error. The modules
+//! are:
 //!
-//! 1. [`routes`]: JSON without a limit or counted by message, credentials that are only observed, modes that do not
-//!    lift credentials, open routes under closed ones; [`overlap`]: routes that change nothing, routes that cross;
-//!    [`methods`]: methods that no client sends; [`expressions`]: patterns and messages that look like regular
-//!    expressions; [`limits`]: body limits of a few bytes; [`shadows`]: settings that an included file takes the place of;
-//! 2. [`rules`]: map rules that never fit, statuses that stay, texts that cannot be read backwards (R12);
-//! 3. [`shapes`]: shapes that an earlier one always takes, templates that lose a code or an id (R15);
+//! 1. [`routes`]: JSON bodies without a limit, or counted by message; credentials that are only observed; modes that do
+//!    not affect credentials; open routes inside of closed ones. [`overlap`]: routes that change nothing, and routes
+//!    that cross. [`methods`]: methods that no client sends. [`expressions`]: patterns and messages that look like
+//!    regular expressions. [`limits`]: body limits of a few bytes. [`shadows`]: settings that an included file
+//!    replaces;
+//! 2. [`rules`]: map rules that never match, statuses that are kept, texts that cannot be mapped back (R12);
+//! 3. [`shapes`]: shapes that never match because of an earlier one, and templates that lose a code or an id (R15);
 //! 4. [`names`]: schemes and headers that nothing requires, keys that have expired, tokens for any audience;
-//! 5. [`overrides`]: what a file sets instead of its bases.
+//! 5. [`overrides`]: settings that a file sets instead of its bases.
 
 mod expressions;
 mod limits;
@@ -33,7 +34,7 @@ use self::report::Report;
 use super::file::PolicyFile;
 
 impl PolicyFile {
-    /// Valid settings that an operator should check, in the order of files and lines; `now` is for keys that expire.
+    /// Valid settings that an operator should check, sorted by file and line. `now` is needed for keys that expire.
     #[must_use]
     pub fn lints(&self, now: SystemTime) -> Vec<Lint> {
         let mut report = Report { loaded: self, lints: Vec::new() };

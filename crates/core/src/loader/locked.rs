@@ -1,8 +1,8 @@
 //! `locked`: settings that neither an included scope, nor a later base, nor the user of a base may weaken (POLICY.md).
 //!
-//! A lock is tried with requests: for each two tables that can meet one with each method and length that distinguishes
-//! them, in which nothing else is met that need not be. On each of them every file is held to the lock: its table is
-//! compared with the next wider one of another file.
+//! Locks are checked with sample requests. For each two tables that may apply to the same request, there is a request
+//! for each method and path length that makes a difference, to which as few other tables as possible apply. For each of
+//! these requests, the table of every file is compared with the next wider table of another file.
 
 use std::collections::HashSet;
 
@@ -24,25 +24,25 @@ struct AppliedTable<'a> {
     keys: &'a TableSettings,
 }
 
-/// The requests of a table: a pattern, or all below a prefix.
+/// The requests to which a table applies: those that a pattern matches, or all below a prefix.
 struct TableReach {
     part: usize,
     pattern: Pattern,
-    /// A file sets a locked setting here.
+    /// A file sets a locked setting in this table.
     is_bound: bool,
 }
 
 impl PolicyFile {
-    /// This file, unless it weakens a locked setting.
-    pub(super) fn held_to_locks(self) -> Result<Self, PolicyError> {
-        match self.weakened().into_iter().next() {
+    /// Returns the policy, unless it weakens a locked setting.
+    pub(super) fn checked_for_locks(self) -> Result<Self, PolicyError> {
+        match self.weakened_locks().into_iter().next() {
             Some(first) => Err(first),
             None => Ok(self),
         }
     }
 
-    /// The settings that require less than what is locked, each once.
-    pub(super) fn weakened(&self) -> Vec<PolicyError> {
+    /// The errors of settings that require less than a lock allows, each once.
+    pub(super) fn weakened_locks(&self) -> Vec<PolicyError> {
         if self.locked_settings.is_empty() {
             return Vec::new();
         }
@@ -51,11 +51,11 @@ impl PolicyFile {
             (0..=self.builder.scopes.len()).filter(|part| tables.iter().any(|it| it.part == *part && it.is_bound))
         {
             for (host, method, path) in self.requests_of(part, &tables) {
-                let applied = self.applied(part, &host, &method, &path);
+                let applied = self.tables_for(part, &host, &method, &path);
                 for (lock, key) in
-                    self.locked_settings.iter().flat_map(|lock| covered(lock).iter().map(move |key| (lock, *key)))
+                    self.locked_settings.iter().flat_map(|lock| locked_keys(lock).iter().map(move |key| (lock, *key)))
                 {
-                    for (place, error) in self.weakened_by(lock, key, &applied) {
+                    for (place, error) in self.weakened_in(lock, key, &applied) {
                         if reported.insert((place, key)) {
                             found.push(error);
                         }
@@ -66,9 +66,9 @@ impl PolicyFile {
         found
     }
 
-    /// The tables that apply to a request of a part, the most specific first: in any letter case, unless that matters
-    /// there.
-    fn applied(&self, part: usize, host: &str, method: &Method, path: &str) -> Vec<AppliedTable<'_>> {
+    /// The tables that apply to a request of a part, beginning with the most specific. Letter case is ignored, unless
+    /// it matters to the guards there.
+    fn tables_for(&self, part: usize, host: &str, method: &Method, path: &str) -> Vec<AppliedTable<'_>> {
         let narrowest = self.narrowest(part, host, path);
         let tables = |is_exact: bool| {
             let mut routes = Vec::new();
@@ -79,14 +79,14 @@ impl PolicyFile {
                 });
             }
             let chain = self.deciding_tables(narrowest, &routes);
-            chain.tables.into_iter().flat_map(|(place, keys)| self.by_file(&place, keys)).collect::<Vec<_>>()
+            chain.tables.into_iter().flat_map(|(place, keys)| self.tables_at(&place, keys)).collect::<Vec<_>>()
         };
         let folded = tables(false);
         let case = folded.iter().find_map(|table| table.keys.case).unwrap_or_default();
         if case == LetterCase::Fold { folded } else { tables(true) }
     }
 
-    /// The narrowest scope around a request of a part.
+    /// The narrowest scope that covers a request, of this part and those inside it.
     fn narrowest(&self, part: usize, host: &str, path: &str) -> usize {
         let covers = |at: usize| {
             let is_named = |named: &String| {
@@ -101,8 +101,8 @@ impl PolicyFile {
         (1..=self.builder.scopes.len()).filter(inside).max_by_key(depth).unwrap_or(part)
     }
 
-    /// The tables that one place stands for: several files may have the defaults of one part.
-    fn by_file<'a>(&'a self, place: &TablePath, keys: &'a TableSettings) -> Vec<AppliedTable<'a>> {
+    /// The tables at one place: the defaults of one part may be in several files.
+    fn tables_at<'a>(&'a self, place: &TablePath, keys: &'a TableSettings) -> Vec<AppliedTable<'a>> {
         if let TablePath::Defaults(part) = place {
             let own = self.defaults.iter().filter(|it| it.part == *part);
             let table = |it: &'a FileDefaults| AppliedTable { place: place.clone(), file: it.file, keys: &it.keys };
@@ -112,8 +112,8 @@ impl PolicyFile {
         vec![AppliedTable { place: place.clone(), file, keys }]
     }
 
-    /// The tables that require less than the next wider one of another file.
-    fn weakened_by(
+    /// Errors for the tables that require less than the next wider table of another file.
+    fn weakened_in(
         &self,
         lock: &Lock,
         key: &'static str,
@@ -121,17 +121,17 @@ impl PolicyFile {
     ) -> Vec<(TablePath, PolicyError)> {
         let mut files = HashSet::new();
         let sets = |table: &&AppliedTable<'_>| value_of(table.keys, key).is_some();
-        // The first table of each file: what else it has is wider, and decides less.
+        // Only the first table of each file counts: the others are wider, so they decide less.
         let firsts = tables.iter().enumerate().filter(|(_, table)| sets(table) && files.insert(table.file));
-        let bound = firsts.filter(|(_, own)| self.binds(lock, own));
+        let bound = firsts.filter(|(_, own)| self.applies_to(lock, own));
         let weakens = bound.filter_map(|(at, own)| {
             let wider = tables[at..].iter().filter(|table| table.file != own.file).find(sets);
-            self.weakening(lock, key, own, wider)
+            self.weakening_error(lock, key, own, wider)
         });
         weakens.collect()
     }
 
-    fn weakening(
+    fn weakening_error(
         &self,
         lock: &Lock,
         key: &'static str,
@@ -160,22 +160,23 @@ impl PolicyFile {
         Some((own.place.clone(), error))
     }
 
-    /// Whether a table is held to a lock: a scope to each, any other file to those of the files behind it.
-    fn binds(&self, lock: &Lock, table: &AppliedTable<'_>) -> bool {
+    /// Whether a lock applies to a table. In a scope, every lock of another file does. Elsewhere, only those of files
+    /// with a lower precedence do.
+    fn applies_to(&self, lock: &Lock, table: &AppliedTable<'_>) -> bool {
         table.file != lock.file && (table.place.part() != Some(0) || self.sources.precedes(table.file, lock.file))
     }
 
-    /// What the tables of each part reach that set a locked setting.
+    /// The requests of those tables in each part that set a locked setting.
     fn reaches(&self) -> Vec<TableReach> {
         let is_locked = |keys: &TableSettings| {
-            self.locked_settings.iter().flat_map(covered).any(|key| value_of(keys, key).is_some())
+            self.locked_settings.iter().flat_map(locked_keys).any(|key| value_of(keys, key).is_some())
         };
         let mut reaches = Vec::new();
         for (part, patterns) in self.patterns().into_iter().enumerate() {
             let is_bound = |place: TablePath, keys: &TableSettings| {
                 let is_held =
-                    |table: &AppliedTable<'_>| self.locked_settings.iter().any(|lock| self.binds(lock, table));
-                is_locked(keys) && self.by_file(&place, keys).iter().any(is_held)
+                    |table: &AppliedTable<'_>| self.locked_settings.iter().any(|lock| self.applies_to(lock, table));
+                is_locked(keys) && self.tables_at(&place, keys).iter().any(is_held)
             };
             let all = Pattern::parse(
                 "",
@@ -197,7 +198,7 @@ impl PolicyFile {
         reaches
     }
 
-    /// Requests of a part: for each table that is bound, alone and with each other one around it.
+    /// Sample requests of a part: for each table with a locked setting, alone and together with each other table.
     fn requests_of(&self, part: usize, tables: &[TableReach]) -> HashSet<(String, Method, String)> {
         let around: Vec<&TableReach> = tables.iter().filter(|it| self.around(part).any(|at| at == it.part)).collect();
         let mut methods: Vec<Method> = around.iter().flat_map(|it| it.pattern.methods()).cloned().collect();
@@ -225,8 +226,8 @@ impl PolicyFile {
     }
 }
 
-/// Paths of both patterns below a prefix, in any letter case: one of each length up to the longest. Where neither names
-/// a segment, it is one that no pattern has.
+/// Paths below a prefix that both patterns match in any letter case: one of each length up to the longest. A segment
+/// that neither pattern names is one that no pattern has.
 fn shared_paths(one: &Pattern, other: &Pattern, prefix: &[&str], longest: usize) -> Vec<String> {
     let least = one.segments().len().max(other.segments().len()).max(prefix.len());
     let most = if one.has_rest() && other.has_rest() { longest.max(least) } else { least };
@@ -253,8 +254,8 @@ fn shared_paths(one: &Pattern, other: &Pattern, prefix: &[&str], longest: usize)
     (least..=most).map(path).collect()
 }
 
-/// The keys that a lock holds.
-fn covered(lock: &Lock) -> &'static [&'static str] {
+/// The keys to which a lock applies.
+fn locked_keys(lock: &Lock) -> &'static [&'static str] {
     match lock.key {
         "auth" => &["auth", "auth_observe", "auth_optional"],
         "body_limit" => &["body_limit", "body_limit_per"],
@@ -267,7 +268,7 @@ fn covered(lock: &Lock) -> &'static [&'static str] {
     }
 }
 
-/// Whether a key requires less in one table than in another; each mode requires less than the next one.
+/// Whether a key requires less in the first table than in the wider one. Each mode requires less than the next one.
 pub(super) fn weakens(own: &TableSettings, wider: &TableSettings, key: &str) -> bool {
     let rank = |keys: &TableSettings| Mode::ALL.iter().position(|mode| Some(*mode) == keys.mode);
     if key == "mode" { rank(own) < rank(wider) } else { own.weakens(wider, key) }

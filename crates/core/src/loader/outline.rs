@@ -6,7 +6,7 @@ use super::file::PolicyFile;
 use crate::policy::error::TablePath;
 use crate::policy::keys::TableSettings;
 
-/// One table of defaults or one route, with each key that it sets and the file and line of that.
+/// One table of defaults, or one route, with all keys that it sets, and the file and line of each.
 ///
 /// ```
 /// use tower_error_envelope::policy::PolicyLoader;
@@ -25,12 +25,12 @@ pub struct OutlineTable {
     pattern: Option<String>,
     from: Option<String>,
     settings: Vec<Setting>,
-    /// A key, the base's value for it, and the line of that.
+    /// The overridden keys, each with the value in the base, and with the `FILE:LINE` of that value.
     overridden: Vec<(String, (String, String))>,
 }
 
 impl OutlineTable {
-    /// The table's scope, and the place where the scope is set; `None` for the policy itself.
+    /// The scope of the table, and where the scope is set; `None` for the policy itself.
     #[must_use]
     pub fn scope(&self) -> Option<&str> {
         self.scope.as_deref()
@@ -42,19 +42,19 @@ impl OutlineTable {
         self.pattern.as_deref()
     }
 
-    /// `FILE:LINE` of the route's pattern; `None` for a table of defaults.
+    /// Where the route's pattern is, as `FILE:LINE`; `None` for a table of defaults.
     #[must_use]
     pub fn from(&self) -> Option<&str> {
         self.from.as_deref()
     }
 
-    /// The keys that it sets, in the order of the manual.
+    /// The keys that the table sets, in the order of the manual.
     #[must_use]
     pub fn settings(&self) -> &[Setting] {
         &self.settings
     }
 
-    /// A base's value for a key that this table sets instead of it, as the base writes it, with its `FILE:LINE`.
+    /// The value that a base has for a key, and its `FILE:LINE`, if this table sets the key instead.
     #[must_use]
     pub fn overridden(&self, key: &str) -> Option<(&str, &str)> {
         let base = self.overridden.iter().find(|(known, _)| known == key);
@@ -63,8 +63,8 @@ impl OutlineTable {
 }
 
 impl PolicyFile {
-    /// The settings of the files: each table of defaults and each route, with its keys and their lines. They are in the
-    /// order of the policy's routes, each part's defaults before its routes. Defaults that set nothing are left out.
+    /// All tables of defaults and all routes, with their keys and the lines of these. They are in the order of the
+    /// policy's routes, and the defaults of each part come before its routes. Defaults that set nothing are left out.
     #[must_use]
     pub fn outline(&self) -> Vec<OutlineTable> {
         let defaults = |part| self.table(part, TablePath::Defaults(part), None, &self.part(part).keys);

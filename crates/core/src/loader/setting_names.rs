@@ -1,16 +1,17 @@
-//! The keys of a route by name, for programs that show them: `json` and `content_types` are two ways to set one.
+//! The keys of a route by their names, for programs that show them. `json` and `content_types` are two names for one
+//! setting.
 
 use crate::policy::keys::TableSettings;
 
 const JSON: &str = "json";
 const TYPES: &str = "content_types";
 
-/// The keys of a route, in the order of the manual; `json` stands for `content_types`, too.
+/// The keys of a route, in the order of the manual. `json` also represents `content_types`.
 pub(super) fn keys() -> impl Iterator<Item = &'static str> {
     TableSettings::NAMES.iter().copied().filter(|key| *key != TYPES)
 }
 
-/// The names that set one of [`keys`].
+/// The names under which one of [`keys`] may be set.
 pub(super) fn names_of(key: &'static str) -> &'static [&'static str] {
     let at = TableSettings::NAMES.iter().position(|name| *name == key);
     match at {
@@ -20,9 +21,9 @@ pub(super) fn names_of(key: &'static str) -> &'static [&'static str] {
     }
 }
 
-/// The value of one of [`keys`] in one table.
+/// The name and the value of one of [`keys`], as a table sets it.
 pub(super) fn value_of(keys: &TableSettings, key: &'static str) -> Option<(&'static str, String)> {
-    // Two ways to set one thing: the list decides, unless it is empty and `json = true`.
+    // If both are set, the list decides, unless it is empty and `json` is true.
     let lists = |types: &Vec<String>| keys.json != Some(true) || !types.is_empty();
     let key = if key == JSON && keys.content_types.as_ref().is_some_and(lists) { TYPES } else { key };
     Some((key, keys.written(key)?))

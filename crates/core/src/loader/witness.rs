@@ -1,8 +1,8 @@
-//! A request of each table: one that the table applies to, and that as few others as possible do.
+//! Sample requests, one for each table: the table applies to it, and as few other tables as possible do.
 //!
-//! Where a pattern has a parameter, the request has a segment that no pattern of the policy names; where it ends in
-//! `{*rest}`, more segments than any pattern has. So the tables that apply to it are those that apply to nearly all
-//! requests of the table.
+//! For a parameter of the pattern, the request has a segment that no pattern of the policy names. For `{*rest}`, it has
+//! more segments than any pattern. So the tables that apply to the sample are those that apply to nearly all requests
+//! of its table.
 
 use http::Method;
 
@@ -12,14 +12,14 @@ use crate::loader::file::PolicyFile;
 use crate::policy::Settings;
 use crate::policy::error::TablePath;
 
-/// A request of a table, and its settings.
+/// A sample request of a table, with its settings.
 pub(super) struct Witness<'a> {
     pub(super) place: TablePath,
     pub(super) chain: SettingChain<'a>,
     pub(super) settings: Settings,
 }
 
-/// A request that a table is tried with.
+/// A request with which a table is tried.
 pub(super) struct SampleRequest {
     pub(super) place: TablePath,
     pub(super) method: Method,
@@ -27,20 +27,20 @@ pub(super) struct SampleRequest {
     pub(super) path: String,
 }
 
-/// No pattern has this segment, and no host this label.
+/// A segment that no pattern has, and a label that no host has.
 pub(super) const FRESH: &str = "lint-witness";
 
-/// No pattern has this method.
+/// A method that no pattern has.
 const ANY_METHOD: &[u8] = b"LINT-WITNESS";
 
 impl PolicyFile {
-    /// One for each sample to which its table applies.
+    /// A witness for each sample to which its table applies.
     pub(super) fn witnesses(&self) -> Vec<Witness<'_>> {
         let witness = |it: SampleRequest| self.witness(it.place, &it.method, &it.host, &it.path);
         self.samples().into_iter().filter_map(witness).collect()
     }
 
-    /// One request for each method of each route, and one that no route matches for each part.
+    /// One request for each method of each route; and for each part, one request that no route matches.
     pub(super) fn samples(&self) -> Vec<SampleRequest> {
         let mut samples = Vec::new();
         let patterns = self.patterns();
@@ -62,15 +62,15 @@ impl PolicyFile {
         samples
     }
 
-    /// The patterns of each part's routes.
+    /// The patterns of the routes in each part.
     pub(super) fn patterns(&self) -> Vec<Vec<Pattern>> {
         let parts = 0..=self.builder.scopes.len();
         let parsed = |part| self.part(part).routes.iter().filter_map(|route| Pattern::parse("", &route.pattern).ok());
         parts.map(|part| parsed(part).collect()).collect()
     }
 
-    /// The settings of the requests of a part that a pattern matches, one for each table that may apply to some of
-    /// them. `None` if that is unclear: another part has the host that the part is tried with.
+    /// The settings of those requests of a part that a pattern matches, one for each table that may apply to some of
+    /// them. `None` if they are not clear, because the host of the sample belongs to another part.
     pub(super) fn settings_of_each(
         &self,
         part: usize,
@@ -91,14 +91,14 @@ impl PolicyFile {
             if fits(&method, &fresh) && self.chain(&method, &host, fresh.as_bytes()).part != home {
                 return None;
             }
-            let met = patterns.iter().filter_map(|other| route.meeting(other));
+            let met = patterns.iter().filter_map(|other| route.common_request(other));
             let fitting = met.chain([(method.clone(), fresh)]).filter(|(method, path)| fits(method, path));
             settings.extend(fitting.map(|(method, path)| self.policy.normalised(&method, &host, &path)));
         }
         Some(settings)
     }
 
-    /// `None` if the table does not apply to the request after all.
+    /// The witness for a table; `None` if the table does not apply to the request after all.
     fn witness(&self, place: TablePath, method: &Method, host: &str, path: &str) -> Option<Witness<'_>> {
         let chain = self.chain(method, host, path.as_bytes());
         chain.distance(&place)?;
@@ -109,14 +109,14 @@ impl PolicyFile {
         self.hosts_of(part).into_iter().next().unwrap_or_default()
     }
 
-    /// A host of each kind that a part names.
+    /// One host of each kind that the part names.
     pub(super) fn hosts_of(&self, part: usize) -> Vec<String> {
         let scope = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at));
         let hosts = scope.map_or(&[][..], |scope| &scope.hosts);
         hosts.iter().map(|host| host.to_ascii_lowercase().replace('*', FRESH)).collect()
     }
 
-    /// Whether a path is below the prefix of a part's scope.
+    /// Whether a path is below the prefix of the part's scope.
     pub(super) fn is_inside(&self, part: usize, path: &str) -> bool {
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
         self.prefix_of(part).into_iter().all(|prefix| segments.next().is_some_and(|it| it.eq_ignore_ascii_case(prefix)))
@@ -128,7 +128,7 @@ impl PolicyFile {
         prefix.split('/').filter(|segment| !segment.is_empty()).collect()
     }
 
-    /// A path of a pattern inside the part's prefix, with so many segments at its end.
+    /// A path that matches the pattern and is inside the part's prefix, with `more` segments at its end.
     fn path_of(&self, part: usize, segments: &[Segment], more: usize) -> String {
         let prefix = self.prefix_of(part);
         let fixed = (0..segments.len().max(prefix.len())).map(|at| match (segments.get(at), prefix.get(at)) {

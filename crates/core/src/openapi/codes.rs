@@ -1,4 +1,4 @@
-//! The list of codes from which every export is written.
+//! The list of codes that every export writes.
 
 use serde_json::Value;
 
@@ -6,10 +6,10 @@ use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::custom::CustomShape;
 use crate::policy::Policy;
 
-/// The codes of the catalogue in its order, then a policy's own by name.
+/// The codes of the catalogue in its order, then the policy's own codes by name.
 pub struct Codes {
     listed: Vec<Listed>,
-    /// The shapes in which a policy writes errors, by their names in generated code, with their schemas (R15).
+    /// The schemas of the shapes in which the policy writes errors, with their names in generated code (R15).
     shapes: Vec<(String, Value)>,
 }
 
@@ -17,9 +17,9 @@ pub struct Codes {
 pub struct Listed {
     /// The code.
     pub code: ErrorCode,
-    /// The group in the catalogue, or the group of a policy's own codes.
+    /// The group in the catalogue, or the one for the policy's own codes.
     pub group: &'static str,
-    /// The address of the code's page, if the code or the policy has one (E10).
+    /// The address of the page about the code, if the code or the policy has one (E10).
     pub docs: Option<String>,
 }
 
@@ -27,7 +27,7 @@ pub struct Listed {
 const OWN: &str = "own";
 
 impl Codes {
-    /// The codes of the catalogue's groups for which `stays` returns `true`, and all codes of a policy.
+    /// The codes in those groups of the catalogue for which `stays` returns true, and all codes of the policy.
     pub fn from_policy(policy: Option<&Policy>, stays: impl Fn(&str) -> bool) -> Self {
         let catalogue = CodeSet::default();
         let codes = policy.map_or(&catalogue, Policy::codes);
@@ -49,7 +49,7 @@ impl Codes {
         }
     }
 
-    /// Each code.
+    /// All codes.
     pub fn iter(&self) -> impl Iterator<Item = &Listed> {
         self.listed.iter()
     }
@@ -65,7 +65,7 @@ impl Codes {
     }
 }
 
-/// `json-api` has the type JsonApiErrorBody.
+/// The name of a type: for `json-api` it is JsonApiErrorBody.
 fn type_name(shape: &str) -> String {
     let words = shape.split(['-', '_']).filter(|word| !word.is_empty());
     words.map(|word| word[..1].to_ascii_uppercase() + &word[1..]).collect::<String>() + "ErrorBody"
@@ -88,17 +88,17 @@ impl Listed {
         self.code.status().as_u16()
     }
 
-    /// The advice for clients.
+    /// The code's advice on trying again.
     pub fn retry(&self) -> &'static str {
         self.code.retry().as_str()
     }
 
-    /// The schema of its details, if there is one. The library has parsed it before.
+    /// The schema of the code's details, if it has one. The library has parsed it before.
     pub fn details(&self) -> Option<Value> {
         serde_json::from_str(self.code.details_schema()?).ok()
     }
 
-    /// The message on one line: a policy's text may have several lines, which the layer joins, too.
+    /// The message as one line. In a policy it may have several lines, which the layer joins as well.
     pub fn message(&self) -> String {
         self.code
             .message()
@@ -108,12 +108,12 @@ impl Listed {
             .join(" ")
     }
 
-    /// The summary for readers of a schema or a module.
+    /// A summary for readers of a schema or a module.
     pub fn summary(&self) -> String {
         self.summary_with(self.status())
     }
 
-    /// The summary of a code that is sent with another status.
+    /// The same, for a code that is sent with another status.
     pub fn summary_with(&self, status: u16) -> String {
         format!("{status}, retry: {}. {}", self.retry(), self.message())
     }

@@ -1,4 +1,4 @@
-//! One error that an operation may return.
+//! An error that an operation may return.
 
 use std::borrow::Cow;
 
@@ -10,11 +10,11 @@ use super::schema::embedded;
 use crate::code::{ErrorCode, Retry};
 use crate::fault::Fault;
 
-/// An error that an operation may return: its code, and the known facts about its details.
+/// An error that an operation may return: its code, and what is known about its details.
 #[derive(Clone, Debug)]
 pub struct DeclaredError {
     pub(super) fault: Fault,
-    /// The schema of its details, and whether it always has them.
+    /// The schema of the details, and whether the error always has details.
     pub(super) details: Option<(Value, bool)>,
     pub(super) waits: bool,
     pub(super) summary: String,
@@ -23,7 +23,7 @@ pub struct DeclaredError {
 impl From<Fault> for DeclaredError {
     fn from(fault: Fault) -> Self {
         let listed = Listed::from(fault.code().clone());
-        // Every `invalid_request` has a list of issues (E8).
+        // Every `invalid_request` has an issue list (E8).
         let is_always_there = listed.code == ErrorCode::INVALID_REQUEST;
         Self {
             details: listed.details().map(|schema| (Value::Object(embedded(&schema)), is_always_there)),
@@ -41,28 +41,29 @@ impl From<ErrorCode> for DeclaredError {
 }
 
 impl DeclaredError {
-    /// Sets the fields of the details, each with the name of its JSON type. The name is empty if the type is unknown,
-    /// and ends in `?` if the field may be absent. If the code has a schema of its details, the schema stays.
+    /// Sets the fields of the details, each with the name of its JSON type. The name is empty if the type is not known,
+    /// and ends in `?` if the field may be absent. If the code itself has a schema for its details, that schema stays.
     #[must_use]
     pub fn fields(mut self, fields: &[(&str, &str)]) -> Self {
         if fields.is_empty() {
             return self;
         }
-        let example: Value = fields.iter().map(|(name, kind)| ((*name).to_owned(), sample(type_of(kind)))).collect();
+        let example: Value =
+            fields.iter().map(|(name, kind)| ((*name).to_owned(), sample_value(type_of(kind)))).collect();
         let schema = self.details.take().map_or_else(|| object_schema(fields), |(schema, _)| schema);
         self.details = Some((schema, fields.iter().any(is_always_there)));
         self.fault = self.fault.details(example);
         self
     }
 
-    /// With `retry-after`.
+    /// Sets that the error has a `retry-after`.
     #[must_use]
     pub fn waits(self) -> Self {
         Self { waits: true, ..self }
     }
 
-    /// What a document declared before, by the branch of its schema and by its example; `None` if it has nothing of
-    /// ours.
+    /// The error that a document already declares, as the branch of a schema and as an example; `None` if the layer did
+    /// not write it.
     pub(super) fn parse(
         status: StatusCode,
         branch: &Value,
@@ -107,7 +108,7 @@ fn type_of(kind: &str) -> &str {
     kind.trim_end_matches('?')
 }
 
-fn sample(kind: &str) -> Value {
+fn sample_value(kind: &str) -> Value {
     match kind {
         "boolean" => true.into(),
         "integer" => 1.into(),

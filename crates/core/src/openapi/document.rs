@@ -1,7 +1,7 @@
-//! OpenAPI 3.1 components: the envelope, and a response for each status of the catalogue to refer to.
+//! OpenAPI 3.1 components to which a service can refer: the envelope, and a response for each status of the catalogue.
 //!
-//! The document is complete and valid. A service refers to `#/components/responses/Error404` in it, and to `Error` for
-//! its `default`.
+//! The document is complete and valid. A service refers to `#/components/responses/Error404` in it, and for its
+//! `default` response to `Error`.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,8 @@ fn info() -> Json {
     object([("title", text("Errors")), ("version", text(CONTRACT_VERSION)), ("description", text(about))])
 }
 
-/// The group of a response's status: its codes, and whether one of them advises to wait or to read again first.
+/// The response of one status: its codes, and whether one of them advises the client to wait, or to load its data
+/// again.
 struct Group<'a> {
     status: u16,
     codes: Vec<&'a Listed>,
@@ -55,7 +56,7 @@ fn responses(codes: &Codes) -> impl Iterator<Item = (String, Json)> {
     each.chain([any]).map(|group| (group.name(), group.response()))
 }
 
-/// The statuses of the codes, and those that share the code of another status (R1), such as 422.
+/// The statuses of all codes, and those for which the code of another status is used (R1), such as 422.
 fn statuses(codes: &Codes) -> BTreeSet<u16> {
     let borrows = |status: &StatusCode| {
         let generic = ErrorCode::of_status(*status);
@@ -76,7 +77,7 @@ impl<'a> Group<'a> {
         Self { status, codes: codes_of }
     }
 
-    /// The group of every status that has no response of its own.
+    /// Whether the group is for all statuses that have no response of their own.
     fn is_any(&self) -> bool {
         self.codes.is_empty()
     }
@@ -110,7 +111,7 @@ fn example(listed: &Listed) -> Json {
     object([("summary", text(listed.summary())), ("value", envelope)])
 }
 
-/// The details of codes for which the contract fixes them (E8, G4).
+/// The details, for a code for which the contract defines them (E8, G4).
 fn details(listed: &Listed) -> Option<Json> {
     if listed.code == ErrorCode::INVALID_REQUEST {
         let issue = object([("path", list(["to"])), ("message", text("Required"))]);

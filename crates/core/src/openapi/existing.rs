@@ -1,4 +1,4 @@
-//! Completes the responses that a document already has; responses that this module wrote earlier are replaced.
+//! Completes the responses that a document already has. Responses that this module wrote before are replaced.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,16 @@ use super::route::RouteErrors;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
-/// Where the errors of an envelope stand in a media type.
+/// Where a media type has the errors of an envelope.
 const ERRORS: &str = "/schema/properties/error/oneOf";
 const JSON: &str = "application/json";
 
 impl RouteErrors {
-    /// Completes the responses of an operation: the declared errors in this route's form, and `more` errors.
+    /// Completes the responses of an operation, with the errors that it declares, in the form of this route, and with
+    /// `more` errors.
     ///
     /// A handwritten response keeps its description. If it has no body, it gets the envelope with the code of its
-    /// status. A body of another shape stays, next to the envelope. If the operation's [own codes](Self::own_codes) are
+    /// status. A body in another shape stays next to the envelope. If the operation's [own codes](Self::own_codes) are
     /// set, other codes of its error types are left out.
     #[must_use]
     pub fn completed(
@@ -32,17 +33,17 @@ impl RouteErrors {
                 by_hand.insert(key, response);
             }
             let is_kept = |error: &DeclaredError| {
-                !is_ours(response) || self.own.as_ref().is_none_or(|own| own.contains(error.fault.code()))
+                !is_ours(response) || self.own_codes.as_ref().is_none_or(|own| own.contains(error.fault.code()))
             };
             errors.extend(self.declared(key, response).into_iter().filter(is_kept));
         }
         let declares = |code: &&ErrorCode| errors.iter().any(|error| error.fault.code() == *code);
-        let undeclared: Vec<_> = self.own.iter().flatten().filter(|code| !declares(code)).cloned().collect();
+        let undeclared: Vec<_> = self.own_codes.iter().flatten().filter(|code| !declares(code)).cloned().collect();
         errors.extend(undeclared.into_iter().map(DeclaredError::from));
         let mut responses = self.responses(errors.into_iter().chain(more));
         for (key, response) in by_hand {
             let response = match responses.remove(key) {
-                Some(ours) => joined(response.clone(), ours),
+                Some(ours) => with_parts_of_layer(response.clone(), ours),
                 None => response.clone(),
             };
             responses.insert(key.clone(), response);
@@ -55,7 +56,7 @@ impl RouteErrors {
         responses
     }
 
-    /// The errors of one response.
+    /// The errors that one response declares.
     fn declared(&self, key: &str, response: &Value) -> Vec<DeclaredError> {
         let is_error = |status: &StatusCode| status.is_client_error() || status.is_server_error();
         let Some(status) = key.parse().ok().filter(is_error) else { return Vec::new() };
@@ -75,13 +76,13 @@ impl RouteErrors {
     }
 }
 
-/// Whether this module has written it.
+/// Whether this module has written the response.
 fn is_ours(response: &Value) -> bool {
     response.pointer("/content/application~1json").and_then(|media| media.pointer(ERRORS)).is_some()
 }
 
-/// A handwritten response, with the layer's additions.
-fn joined(mut theirs: Value, ours: Value) -> Value {
+/// A handwritten response, with what the layer adds.
+fn with_parts_of_layer(mut theirs: Value, ours: Value) -> Value {
     let Value::Object(ours) = ours else { return theirs };
     for (key, value) in ours {
         match (theirs.get_mut(&key), value) {

@@ -1,12 +1,12 @@
 //! The contract as an OpenAPI document: the envelope, and the possible errors of each route.
 //!
-//! 1. [`codes`] lists the codes, [`schema`] defines the envelope, in [`form`]s that every validator treats alike.
-//! 2. [`document`] writes a separate document: the envelope and a response for each status.
-//! 3. [`RouteErrors`] is for an existing document: it lists the errors that the layer itself can return for an
-//!    operation, by the policy's guards, and adds them to the declared ones.
+//! 1. [`codes`] lists the codes, and [`schema`] defines the envelope, in [`form`]s that every validator reads alike.
+//! 2. [`document`] writes a separate document with the envelope, and with a response for each status.
+//! 3. [`RouteErrors`] is for an existing document. It lists the errors with which the layer itself may answer an
+//!    operation, as the policy's guards require, and adds them to the declared errors.
 //!
-//! An [`Exchange`](crate::exchange::Exchange) decides the status, name, shape and dialect of an error, so that the
-//! document is true for clients.
+//! An [`Exchange`](crate::exchange::Exchange) decides the status, the name, the shape and the dialect of an error, so
+//! that the document shows what clients really get.
 
 pub mod codes;
 mod declared;

@@ -1,47 +1,46 @@
-//! The operations of an existing document, in OpenAPI 3.0 or 3.1.
+//! The operations in an existing document of OpenAPI 3.0 or 3.1.
 //!
-//! References within the document are followed, and others are ignored. Circular references do not make the reading
-//! endless.
+//! References within the document are followed; all others are ignored. References may form a circle without harm.
 
 use std::collections::BTreeMap;
 
 use http::Method;
 use serde_json::{Map, Value};
 
-/// The longest chain of references that lead to references.
+/// The longest chain of references that is followed.
 const DEEPEST: usize = 16;
 
 const METHODS: [&str; 9] = ["get", "put", "post", "delete", "options", "head", "patch", "trace", "query"];
 
-/// A document as JSON.
+/// A document, as JSON.
 #[derive(Clone, Copy, Debug)]
 pub struct Document<'d>(pub &'d Value);
 
-/// One method of one path.
+/// One method for one path.
 #[derive(Clone, Debug)]
 pub struct Operation<'d> {
-    /// In capitals.
+    /// The method, in capitals.
     pub method: Method,
-    /// With the path of the server that all share.
+    /// The path, including the path of the server if all servers share it.
     pub path: String,
-    /// As the document writes it.
+    /// The path, spelled as in the document.
     pub key: &'d str,
     document: Document<'d>,
     path_item: &'d Value,
     item: &'d Value,
 }
 
-/// The input of an operation.
+/// What an operation reads from a request.
 #[derive(Clone, Debug, Default)]
 pub struct OperationInput {
-    /// Whether there are parameters in its path or query.
+    /// Whether its path or query has parameters.
     pub has_parameters: bool,
     /// The media types of its body, in lower case and without parameters; empty if it has no body.
     pub media_types: Vec<String>,
 }
 
 impl<'d> Document<'d> {
-    /// In the order of the paths.
+    /// All operations, in the order of their paths.
     #[must_use]
     pub fn operations(self) -> Vec<Operation<'d>> {
         let base = base_path(self.0.pointer("/servers/0/url").and_then(Value::as_str).unwrap_or_default());
@@ -57,7 +56,7 @@ impl<'d> Document<'d> {
         operations.collect()
     }
 
-    /// The target of a reference within the document.
+    /// The target of a reference within the document, or the value itself if it is not a reference.
     #[must_use]
     pub fn followed(self, value: &'d Value) -> &'d Value {
         let mut at = value;
@@ -73,13 +72,13 @@ impl<'d> Document<'d> {
     }
 }
 
-/// The path of the URL of a document's server, without its final slash: it precedes each path.
+/// The path in the URL of a server, without its final slash: it comes before each path of the document.
 fn base_path(url: &str) -> String {
     let path = match url.split_once("://") {
         Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
         None => url,
     };
-    // A variable may stand for anything.
+    // A variable may have any value.
     if path.contains('{') {
         return String::new();
     }
@@ -87,38 +86,38 @@ fn base_path(url: &str) -> String {
     if path.is_empty() || path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
 }
 
-/// In a URI fragment `{` and `}` may be coded.
+/// In a URI fragment, `{` and `}` may be percent-encoded.
 fn unescaped(pointer: &str) -> String {
     pointer.replace("%7B", "{").replace("%7D", "}").replace("%7b", "{").replace("%7d", "}")
 }
 
 impl<'d> Operation<'d> {
-    /// `GET /orders/{id}`, with the path as the document writes it.
+    /// A line such as `GET /orders/{id}`, with the path spelled as in the document.
     #[must_use]
     pub fn line(&self) -> String {
         format!("{} {}", self.method, self.key)
     }
 
-    /// Its document.
+    /// The document to which the operation belongs.
     #[must_use]
     pub fn document(&self) -> Document<'d> {
         self.document
     }
 
-    /// The operation itself.
+    /// The operation as JSON.
     #[must_use]
     pub fn item(&self) -> &'d Value {
         self.item
     }
 
-    /// Its request body, by media type as the document writes it.
+    /// The media types of its request body, spelled as in the document.
     #[must_use]
     pub fn content(&self) -> Option<&'d Map<String, Value>> {
         let body = self.document.followed(self.item.get("requestBody")?);
         body.get("content")?.as_object()
     }
 
-    /// Its responses by status, which may be `default` or `4XX`.
+    /// Its responses by status. A status may also be `default` or `4XX`.
     #[must_use]
     pub fn responses(&self) -> BTreeMap<String, &'d Value> {
         let responses = self.item.get("responses").and_then(Value::as_object);
@@ -126,7 +125,7 @@ impl<'d> Operation<'d> {
         each.map(|(status, response)| (status.clone(), self.document.followed(response))).collect()
     }
 
-    /// Its parameters: first those of the path, then its own. If two have the same name and place, its own is used.
+    /// Its parameters: first those of the path, then its own. If two have the same name and place, only its own counts.
     #[must_use]
     pub fn parameters(&self) -> Vec<&'d Value> {
         let lists = [self.path_item, self.item].into_iter().filter_map(|of| of.get("parameters")?.as_array());
@@ -137,7 +136,7 @@ impl<'d> Operation<'d> {
         by_name.into_values().collect()
     }
 
-    /// Its input.
+    /// What it reads from a request.
     #[must_use]
     pub fn input(&self) -> OperationInput {
         let kind = |written: &String| written.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

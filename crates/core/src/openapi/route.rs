@@ -1,4 +1,4 @@
-//! The possible errors of an operation: from the policy's guards, from the extractors, and from the service.
+//! The errors that an operation may return: of the policy's guards, of the extractors, and of the service itself.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,47 +20,47 @@ use crate::fault::Fault;
 use crate::policy::Policy;
 use crate::request_id::RequestId;
 
-/// The segment that stands for a parameter of a path: a pattern of the policy matches it, and no literal does.
+/// Takes the place of a parameter in a path: patterns match it, unless they have a literal there.
 const STAND_IN: &str = "error-envelope-parameter";
 
-/// The errors that clients can get from one operation, as the layer writes them.
+/// The errors that clients may get from one operation, as the layer writes them.
 #[derive(Clone, Debug)]
 pub struct RouteErrors {
     pub(super) config: Arc<ExchangeConfig>,
     pub(super) head: Parts,
     /// The codes of the errors that the operation itself returns; `None` if they are not listed.
-    pub(super) own: Option<Vec<ErrorCode>>,
+    pub(super) own_codes: Option<Vec<ErrorCode>>,
 }
 
-/// An error as a client gets it.
+/// An error as clients get it.
 struct Rendered {
     status: u16,
     code: String,
     media_type: String,
-    /// Set if it is an envelope.
+    /// The schema; `None` if the error is not an envelope.
     schema: Option<Json>,
     example: Json,
     waits: bool,
 }
 
 impl RouteErrors {
-    /// The errors of an operation under a policy: its method, and its path with `{parameters}`.
+    /// The errors of an operation under a policy. `path` has `{parameters}`.
     #[must_use]
     pub fn new(policy: impl Into<Arc<Policy>>, method: &Method, path: &str) -> Self {
         let mut head = Request::new(()).into_parts().0;
         head.method = method.clone();
         head.uri = sample(path).parse().unwrap_or_else(|_| Uri::from_static("/"));
-        Self { config: Arc::new(ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH)), head, own: None }
+        Self { config: Arc::new(ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH)), head, own_codes: None }
     }
 
-    /// Sets the codes of the operation's own errors. Other codes that the document declares by an error type are
-    /// removed.
+    /// Sets which codes the operation itself returns. Other codes are removed, even if an error type in the document
+    /// declares them.
     #[must_use]
     pub fn own_codes(self, codes: impl IntoIterator<Item = ErrorCode>) -> Self {
-        Self { own: Some(codes.into_iter().collect()), ..self }
+        Self { own_codes: Some(codes.into_iter().collect()), ..self }
     }
 
-    /// The errors between a client and the operation's own code: from the guards of the policy, then from the
+    /// The errors that a client may get before the operation's handler runs: of the policy's guards, and then of the
     /// extractors that read its parameters and its body.
     #[must_use]
     pub fn in_front(&self, input: &OperationInput) -> Vec<DeclaredError> {
@@ -68,12 +68,12 @@ impl RouteErrors {
         let has_body = !input.media_types.is_empty();
         let mut faults = policy.refusals(&self.head, has_body);
         if policy.guards_of(&self.head).mode.is_enforced() {
-            faults.extend(extracting(input));
+            faults.extend(extractor_faults(input));
         }
         faults.into_iter().map(DeclaredError::from).collect()
     }
 
-    /// A response for each status of these errors.
+    /// A response for each status that these errors have.
     #[must_use]
     pub fn responses(&self, errors: impl IntoIterator<Item = DeclaredError>) -> BTreeMap<String, Value> {
         let mut by_status: BTreeMap<u16, Vec<Rendered>> = BTreeMap::new();
@@ -105,7 +105,7 @@ impl RouteErrors {
     }
 }
 
-/// The path without the parts of `{…}`, which may be anything.
+/// The path with a literal text in place of each `{…}`.
 fn sample(path: &str) -> String {
     let (mut sample, mut rest) = (String::new(), path);
     while let Some((before, parameter)) = rest.split_once('{') {
@@ -115,8 +115,9 @@ fn sample(path: &str) -> String {
     sample + rest
 }
 
-/// The refusals of extractors: parameters and bodies that are not of their types, as axum's and this project's refuse.
-fn extracting(input: &OperationInput) -> Vec<Fault> {
+/// The errors of extractors, for parameters and bodies of the wrong type. Those of axum and of this project are the
+/// same.
+fn extractor_faults(input: &OperationInput) -> Vec<Fault> {
     let is_decoded = |kind: &String| kind.contains("json") || kind == "application/x-www-form-urlencoded";
     let mut faults = Vec::new();
     if input.has_parameters {

@@ -1,4 +1,4 @@
-//! The shapes of the envelope as JSON Schema 2020-12, as in OpenAPI 3.1.
+//! The schemas of the envelope, in JSON Schema 2020-12, which OpenAPI 3.1 uses.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ pub(super) use error_envelope_fault::openapi::schema::{of_error, of_errors};
 use super::form::CODE;
 use super::tree::{Json, list, object, text};
 
-/// The names of the shapes, which generated clients use, too.
+/// The names of the schemas, which generated clients use as well.
 pub const ENVELOPE: &str = "ErrorEnvelope";
 const ERROR: &str = "ErrorInfo";
 const ERROR_CODE: &str = "ErrorCode";
@@ -21,15 +21,15 @@ const ISSUE: &str = "Issue";
 const INVALID_REQUEST: &str = "invalid_request";
 const ID: &str = "RequestId";
 
-/// The envelope (E1); `at` is where its parts are, such as `#/$defs/`.
+/// The schema of the envelope (E1). `at` is where its parts are, such as `#/$defs/`.
 pub fn envelope(at: &str) -> Json {
     closed_object([("error", reference(at, ERROR)), ("request_id", reference(at, ID))], &["error", "request_id"])
         .with("description", "The body of every error response.")
 }
 
-/// The parts of the envelope by name.
+/// The parts of the envelope's schema, by name.
 pub fn parts(at: &str, codes: &Codes) -> Vec<(String, Json)> {
-    let typed = typed(codes);
+    let typed = codes_with_details(codes);
     let fixed = [
         (ERROR_CODE, error_code(codes)),
         (ERROR, error(at, &typed)),
@@ -42,15 +42,15 @@ pub fn parts(at: &str, codes: &Codes) -> Vec<(String, Json)> {
     fixed.chain(typed.into_iter().map(|Typed { name, schema, .. }| (name, schema))).chain(shapes).collect()
 }
 
-/// A code with a schema of its details.
+/// A code that has a schema for its details.
 struct Typed {
     code: String,
     name: String,
     schema: Json,
 }
 
-/// The codes other than invalid_request, whose parts have names of their own.
-fn typed(codes: &Codes) -> Vec<Typed> {
+/// All such codes except invalid_request. Their schemas get names of their own.
+fn codes_with_details(codes: &Codes) -> Vec<Typed> {
     let mut names = [ENVELOPE, ERROR, ERROR_CODE, VALIDATION_DETAILS, ISSUE, ID].map(str::to_owned).into();
     let each = codes.iter().filter(|listed| listed.name() != INVALID_REQUEST);
     each.filter_map(|listed| {
@@ -62,7 +62,8 @@ fn typed(codes: &Codes) -> Vec<Typed> {
     .collect()
 }
 
-/// `seat_taken` has SeatTakenDetails; where two codes differ in their underscores alone, the second keeps them.
+/// The name of the schema for a code's details: for `seat_taken` it is SeatTakenDetails. If two codes only differ in
+/// underscores, the second one keeps them.
 fn details_name(code: &str, taken: &mut BTreeSet<String>) -> String {
     let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
     let words: String = code.split('_').filter(|word| !word.is_empty()).map(capital).collect();
@@ -72,7 +73,7 @@ fn details_name(code: &str, taken: &mut BTreeSet<String>) -> String {
     name
 }
 
-/// A reference to the part of that name.
+/// A reference to the part with this name.
 pub fn reference(at: &str, name: &str) -> Json {
     object([("$ref", text(format!("{at}{name}")))])
 }
@@ -93,27 +94,28 @@ fn is_code(code: &str) -> Json {
     object([("properties", object([("code", code)])), ("required", list(["code"]))])
 }
 
-/// Absent details fit, and so do those of an envelope from inside (E7), as they do not have to be issues.
+/// A schema for details that allows them to be absent. It also allows the details of an inner service's envelope, which
+/// pass unchanged (E7).
 fn has_details(at: &str, name: &str) -> Json {
-    object([("properties", object([("details", these_or_as_they_came(at, name))]))])
+    object([("properties", object([("details", this_or_any(at, name))]))])
 }
 
-fn these_or_as_they_came(at: &str, name: &str) -> Json {
+fn this_or_any(at: &str, name: &str) -> Json {
     let as_they_came = "Details that a service put into an envelope of its own pass as they came.";
     let forms = list([reference(at, name), object([("description", text(as_they_came))])]);
     object([("anyOf", forms)])
 }
 
-/// Requires details with an issue list (E8). Any other details are allowed as well, since a canonical envelope from
-/// inside keeps its own.
+/// A schema that requires details with an issue list (E8). It also allows any other details, because those of an inner
+/// service's envelope pass unchanged.
 fn has_issues(at: &str) -> Json {
-    let details = these_or_as_they_came(at, VALIDATION_DETAILS);
+    let details = this_or_any(at, VALIDATION_DETAILS);
     object([("properties", object([("details", details)])), ("required", list(["details"]))])
 }
 
-/// Open at the end (E2): the last branch takes every code of the form.
+/// The schema of codes. It is open (E2): the last branch allows any code of the right form.
 fn error_code(codes: &Codes) -> Json {
-    // Generators of types read a branch without a type as one that takes anything.
+    // Generators of types read a branch without a type as a value of any type.
     let any_other = object([("type", text("string")), ("description", text(format!("Any other code. {RETRYABLE}")))]);
     object([
         ("type", text("string")),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// Returns components for responses that several operations share, by name, and replaces the responses with references.
-/// `known` are the components of the document; an equal one is reused.
+/// Returns the components for responses that several operations share, by name, and replaces these responses with
+/// references. `known` are the components that the document has; an equal one is reused.
 pub fn shared(operations: &mut [BTreeMap<String, Value>], known: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
     for (status, response) in operations.iter().flatten() {
@@ -16,15 +16,16 @@ pub fn shared(operations: &mut [BTreeMap<String, Value>], known: &BTreeMap<Strin
     for (status, response) in operations.iter_mut().flatten() {
         let key = (status.clone(), response.to_string());
         if counts.get(&key).is_some_and(|count| *count > 1) {
-            let name = names.entry(key).or_insert_with(|| named(&mut components, status, response));
+            let name = names.entry(key).or_insert_with(|| add_component(&mut components, status, response));
             *response = json!({ "$ref": format!("#/components/responses/{name}") });
         }
     }
     components
 }
 
-/// `Error413`, or `Error413_2` where the first name is another response.
-fn named(components: &mut BTreeMap<String, Value>, status: &str, response: &Value) -> String {
+/// Adds a response to the components, unless an equal one is there. Returns its name: `Error413`, or `Error413_2` if
+/// another response has the first name.
+fn add_component(components: &mut BTreeMap<String, Value>, status: &str, response: &Value) -> String {
     let names = (1..).map(|count| if count == 1 { format!("Error{status}") } else { format!("Error{status}_{count}") });
     let is_free = |name: &String| components.get(name).is_none_or(|known| known == response);
     let name = names.into_iter().find(is_free).unwrap_or_default();

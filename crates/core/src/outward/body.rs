@@ -1,4 +1,4 @@
-//! Writes a fault outside of a response: as a message of a WebSocket, or an item of a batch.
+//! Writes a fault outside of a response, such as in a message of a WebSocket or as an item of a batch.
 
 use std::iter;
 use std::time::{Duration, SystemTime};
@@ -14,8 +14,9 @@ use crate::request_id::RequestId;
 use crate::rpc;
 use crate::rpc::details::DOMAIN;
 
-/// The body that a route of this dialect has, without the `[[map]]` and `[[outward]]` rules of a policy. A time in it
-/// is that of the id. A shape of a policy's own (`Policy::dialects`) without a template writes the canonical envelope.
+/// The body that a route with this dialect would send, without the `[[map]]` and `[[outward]]` rules of a policy. If it
+/// has a time, that is the one in the id. In a shape of a policy (`Policy::dialects`) without a template, it is the
+/// canonical envelope.
 impl BodyForm for Dialect {
     fn body_of(&self, fault: &Fault, id: RequestId) -> Bytes {
         let dialect = if self.is_written() { *self } else { Self::Standard };
@@ -35,13 +36,13 @@ impl BodyForm for Dialect {
 fn in_dialect(dialect: Dialect, fault: &Fault, id: RequestId, id_text: &str) -> Vec<u8> {
     let spec = dialect.spec();
     let began = SystemTime::UNIX_EPOCH + Duration::from_millis(id.timestamp_ms());
-    let leaving = OutwardForm::new(fault, fault.status_code(), dialect, &[], iter::empty());
+    let outward = OutwardForm::new(fault, fault.status_code(), dialect, &[], iter::empty());
     spec.write(&Outgoing {
-        status: leaving.status,
+        status: outward.status,
         canonical: fault.code(),
-        code: &leaving.name,
-        message: &leaving.text,
-        details: leaving.details(fault, spec.lists_issues).as_deref(),
+        code: &outward.name,
+        message: &outward.text,
+        details: outward.details(fault, spec.lists_issues).as_deref(),
         kept: None,
         request_id: id_text,
         now: began,
@@ -52,7 +53,7 @@ fn in_dialect(dialect: Dialect, fault: &Fault, id: RequestId, id_text: &str) -> 
     })
 }
 
-/// The advice that needs no policy: the page of a custom code.
+/// The advice that does not depend on a policy: the page of a custom code.
 fn advice(fault: &Fault) -> WrittenAdvice<'_> {
     WrittenAdvice { retry: None, docs: fault.code().docs().map(Docs::Address) }
 }

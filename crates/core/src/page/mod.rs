@@ -11,10 +11,10 @@ use http::HeaderValue;
 pub(crate) use self::template::MAX_BYTES;
 pub(crate) use self::template::PageTemplate;
 
-/// The page of errors for browsers: `html` in the policy file (rule R16).
+/// The HTML page that browsers get for errors: `html` in the policy file (rule R16).
 ///
-/// A client whose `Accept` prefers `text/html` to JSON gets it, with `content-security-policy: default-src 'none';
-/// style-src 'unsafe-inline'`; all others get JSON. RPC clients get their protocol's own form (section P).
+/// Clients whose `Accept` prefers `text/html` to JSON get the page, with `content-security-policy: default-src 'none';
+/// style-src 'unsafe-inline'`. All others get JSON. RPC clients get the form of their own protocol (section P).
 ///
 /// ```
 /// use tower_error_envelope::policy::ErrorPage;
@@ -37,27 +37,27 @@ enum PageSource {
     Off,
     BuiltIn,
     Template {
-        /// The file's name in the policy.
+        /// The name of the file in the policy.
         name: Option<Box<str>>,
         text: Arc<str>,
     },
 }
 
 impl ErrorPage {
-    /// Your own page: HTML of at most 64 KiB with the placeholders `{{title}}` (the status's phrase), `{{message}}`,
-    /// `{{code}}`, `{{status}}` and `{{request_id}}`. Their values are escaped. A mistake in it is refused when the
-    /// policy is built.
+    /// A page of your own: HTML of at most 64 KiB with the placeholders `{{title}}` (the phrase of the status),
+    /// `{{message}}`, `{{code}}`, `{{status}}` and `{{request_id}}`. Their values are escaped. A mistake is refused
+    /// when the policy is built.
     pub fn template(text: impl Into<Arc<str>>) -> Self {
         Self(PageSource::Template { name: None, text: text.into() })
     }
 
-    /// The text of a file that the policy calls `name`.
+    /// The page in a file, which the policy names `name`.
     #[cfg(feature = "policy-file")]
     pub(crate) fn from_file(name: &str, text: String) -> Self {
         Self(PageSource::Template { name: Some(name.into()), text: text.into() })
     }
 
-    /// The template; `None` where there is no page.
+    /// The template; `None` if clients get no page.
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.0 {
             PageSource::Off => None,
@@ -66,7 +66,7 @@ impl ErrorPage {
         }
     }
 
-    /// The value as in the policy file.
+    /// The value, spelled as in the policy file.
     #[cfg(feature = "policy-file")]
     pub(crate) fn written(&self) -> String {
         match &self.0 {
@@ -88,11 +88,11 @@ const BUILT_IN: &str = include_str!("built_in.html");
 
 pub(crate) const CONTENT_TYPE: &str = "text/html; charset=utf-8";
 
-/// No script, and no style or image from elsewhere.
+/// Allows no scripts, and no styles or images from elsewhere.
 pub(crate) const CONTENT_SECURITY_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
 
-/// A page that a layer inside has written, with the outermost id (E7).
+/// A page that an inner layer wrote, with the id of the outermost layer (E7).
 pub(crate) fn with_id(page: &[u8], inner: Option<&HeaderValue>, id: &HeaderValue) -> Bytes {
     let mut page = page.to_vec();
     let Some(inner) = inner.map(HeaderValue::as_bytes).filter(|inner| inner.len() == id.len()) else {

@@ -8,14 +8,14 @@ use crate::fault::Fault;
 use crate::guard::pattern::SettingError;
 use crate::syntax::is_https_uri;
 
-/// Stands for the code in the address of a page.
+/// Takes the place of the code in the address of a page.
 const CODE: &str = "{{code}}";
 
-/// Which advice errors carry.
+/// Which advice errors have.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AdviceSettings {
     pub(crate) retry: bool,
-    /// An address with [`CODE`] in it, or one page for all codes.
+    /// The address of the pages, with [`CODE`] in it, or of one page for all codes.
     pub(crate) docs: Option<Cow<'static, str>>,
 }
 
@@ -27,16 +27,16 @@ impl AdviceSettings {
     }
 }
 
-/// The advice of a policy.
+/// The advice that a policy gives.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PolicyAdvice {
     retry: bool,
-    /// The address of a page, cut where the code stands.
+    /// The address of the pages, in the pieces around the code.
     docs: Option<Box<[Box<str>]>>,
 }
 
 impl PolicyAdvice {
-    /// The advice of an error: the policy's, else that of the layer inside (E7).
+    /// The advice for an error: the policy's, else that of an inner layer (E7).
     pub(crate) fn of<'a>(&'a self, fault: &'a Fault) -> WrittenAdvice<'a> {
         let (code, inner) = (fault.code(), fault.advice());
         let retry = if self.retry { Some(code.retry()) } else { inner.and_then(|inner| inner.retry) };
@@ -44,7 +44,7 @@ impl PolicyAdvice {
         WrittenAdvice { retry: retry.map(Retry::as_str), docs: self.docs_of(code).or_else(of_inner) }
     }
 
-    /// The page of a code: its own, else the policy's.
+    /// The page about a code: the code's own, else the policy's.
     pub(crate) fn docs_of<'a>(&'a self, code: &'a ErrorCode) -> Option<Docs<'a>> {
         let of_policy = || Some(Docs::OfCode { pieces: self.docs.as_deref()?, code: code.as_str() });
         code.docs().map(Docs::Address).or_else(of_policy)

@@ -1,8 +1,8 @@
-//! Limits for reading while a client waits for its response, in bytes and in time.
+//! Limits, in bytes and in time, for what is read while a client waits for its response.
 
 use std::time::Duration;
 
-/// How much may be read, and for how long.
+/// How much may be read, and how long that may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     pub(crate) max_bytes: u64,
@@ -14,7 +14,8 @@ pub(crate) struct Inspect(pub(crate) Budget);
 
 impl Default for Inspect {
     fn default() -> Self {
-        // A longer error body is no error message, and a slower one costs the client more than it is worth.
+        // A longer body is not an error message, and waiting longer would cost the client more than the message is
+        // worth.
         Self(Budget { max_bytes: 64 * 1024, timeout: Duration::from_secs(1) })
     }
 }
@@ -24,7 +25,8 @@ pub(crate) struct Drain(pub(crate) Budget);
 
 impl Default for Drain {
     fn default() -> Self {
-        // Blocking clients read their 413 after an upload of this size, and few need longer for it.
+        // Clients that write their whole request first can upload this much before they read the 413, and few need
+        // longer.
         Self(Budget { max_bytes: 16 * 1024 * 1024, timeout: Duration::from_secs(2) })
     }
 }

@@ -1,4 +1,4 @@
-//! Turns a builder's settings into a policy, or reports the first mistake with its key.
+//! Turns the settings of a builder into a policy, or reports the first mistake with its key.
 
 use super::error::{PolicyError, Problem, TablePath};
 use super::scope::{PolicyPart, Scope};
@@ -10,7 +10,7 @@ impl PolicyBuilder {
     ///
     /// # Errors
     ///
-    /// The first error, with its key.
+    /// The first mistake, with its key.
     pub fn build(self) -> Result<Policy, PolicyError> {
         let names = self.names();
         self.compile().map_err(|problem| {
@@ -22,12 +22,12 @@ impl PolicyBuilder {
         })
     }
 
-    /// The policy itself, then its scopes.
+    /// The policy itself, and then its scopes.
     pub(crate) fn parts(&self) -> impl Iterator<Item = &PolicyPart> {
         std::iter::once(&self.part).chain(self.scopes.iter().map(|scope| &scope.part))
     }
 
-    /// The names of tables in the errors of [`PolicyBuilder::build`].
+    /// The names of tables, for the errors of [`PolicyBuilder::build`].
     fn names(&self) -> BuilderNames {
         let scopes = self.scopes.iter().map(|Scope { hosts, prefix, .. }| {
             format!("scope {:?}: ", format!("{}{}", hosts.join(","), prefix.as_deref().unwrap_or_default()))

@@ -14,7 +14,7 @@ use crate::guard::auth::AuthScheme;
 use crate::guard::header::RequiredHeader;
 use crate::outward::OutwardRule;
 
-/// Builds a [`Policy`]: see [`Policy::builder`]. Settings of routes that are set here are the defaults for all routes.
+/// Builds a [`Policy`]: see [`Policy::builder`]. Settings of routes that are set here apply to all routes by default.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct PolicyBuilder {
@@ -34,7 +34,7 @@ pub struct PolicyBuilder {
 }
 
 impl Policy {
-    /// Returns a builder with the defaults.
+    /// Returns a builder that has the default settings.
     pub fn builder() -> PolicyBuilder {
         PolicyBuilder::default()
     }
@@ -53,16 +53,16 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets whether clients get the inner service's own `x-request-id` as `x-upstream-request-id` (rule I3): never by
-    /// default.
+    /// Sets whether clients get the `x-request-id` that the inner service sent, as `x-upstream-request-id` (rule I3).
+    /// By default they do not.
     pub fn upstream_request_id(mut self, upstream: bool) -> Self {
         self.ids.upstream = upstream;
         self
     }
 
-    /// Sets the owner of the codes, for RPC clients and in [`Dialect::Google`](crate::dialect::Dialect): the `domain`
-    /// of `google.rpc.ErrorInfo` (rules P1, R2), such as `orders.example.com`. By default it is `tower-error-envelope`,
-    /// because the catalogue's codes mean the same everywhere.
+    /// Sets who defines the codes, for RPC clients and in [`Dialect::Google`](crate::dialect::Dialect): the `domain` of
+    /// `google.rpc.ErrorInfo` (rules P1, R2), such as `orders.example.com`. By default it is `tower-error-envelope`,
+    /// because the codes of the catalogue mean the same everywhere.
     ///
     /// At most 253 letters, digits, dots, hyphens and underscores; anything else is refused when the policy is built.
     /// RPC clients get it only with the feature `protobuf`.
@@ -84,22 +84,22 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets whether an [`Observer`](crate::exchange::Observer) gets the bodies of services and those for clients, 8 KiB
-    /// of each. By default it does not, because bodies may contain private data (rule L3).
+    /// Sets whether an [`Observer`](crate::exchange::Observer) gets the bodies that services send, and those that
+    /// clients receive, up to 8 KiB of each. By default it does not, because bodies may contain private data (rule L3).
     pub fn observe_bodies(mut self, bodies: bool) -> Self {
         self.observes_bodies = bodies;
         self
     }
 
-    /// Sets whether errors have the field `retry`, the advice of their code: `no`, `backoff` or `refresh` (rule E10).
-    /// By default they do not.
+    /// Sets whether errors have the field `retry` with the advice of their code: `no`, `backoff` or `refresh` (rule
+    /// E10). By default they do not.
     pub fn advise_retry(mut self, retry: bool) -> Self {
         self.advice.retry = retry;
         self
     }
 
-    /// Sets the page that describes a code, as the field `docs` of errors (rule E10): an `https` address in which
-    /// `{{code}}` stands for the code. By default there is none. A code can have its own page
+    /// Sets the address of the pages about codes, for the field `docs` of errors (rule E10). It is an `https` address,
+    /// in which `{{code}}` stands for the code. By default there is none. A code may have a page of its own
     /// ([`ErrorCode::with_docs`]).
     ///
     /// ```
@@ -113,9 +113,9 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets the origins whose scripts may read the layer's own responses (rule R6a), such as `https://app.example.com`
-    /// or `https://*.example.com`; `*` allows all. By default there is none. Responses of the service keep their own
-    /// headers.
+    /// Sets the origins whose scripts may read the responses that the layer itself makes (rule R6a), such as
+    /// `https://app.example.com` or `https://*.example.com`; `*` allows all. By default none may. Responses of the
+    /// service keep their own headers.
     pub fn cors_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.cors.get_or_insert_default().origins = origins.into_iter().map(Into::into).collect();
         self
@@ -129,25 +129,25 @@ impl PolicyBuilder {
     }
 
     /// Sets the name of this process in `Proxy-Status` (RFC 9209, rule L4): 1 to 64 printable ASCII characters. Errors
-    /// that the service did not make then have this header. By default they do not.
+    /// that the service did not make then have that header. By default they do not.
     pub fn proxy_name(mut self, name: impl Into<String>) -> Self {
         self.proxy_name = Some(name.into());
         self
     }
 
-    /// Defines a header that routes may require, under a name (rule G1).
+    /// Defines a header that routes may require by this name (rule G1).
     pub fn header(mut self, name: impl Into<String>, header: RequiredHeader) -> Self {
         self.headers.push((name.into(), header));
         self
     }
 
-    /// Defines an auth scheme that routes may require, under a name (rule G2).
+    /// Defines an auth scheme that routes may require by this name (rule G2).
     pub fn scheme(mut self, name: impl Into<String>, scheme: AuthScheme) -> Self {
         self.schemes.push((name.into(), scheme));
         self
     }
 
-    /// Adds a code of the organisation's own, made by [`ErrorCode::custom`].
+    /// Adds a custom code, created with [`ErrorCode::custom`].
     pub fn code(mut self, code: ErrorCode) -> Self {
         self.codes.push(code);
         self
@@ -159,7 +159,7 @@ impl PolicyBuilder {
         self
     }
 
-    /// Adds a route; their order does not matter.
+    /// Adds a route. The order of routes does not matter.
     pub fn route(mut self, route: Route) -> Self {
         self.part.routes.push(route);
         self
@@ -177,7 +177,7 @@ impl PolicyBuilder {
         self
     }
 
-    /// Adds a scope: a part that applies only inside it. The order of scopes does not matter.
+    /// Adds a scope, whose settings only apply to some requests. The order of scopes does not matter.
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scopes.push(scope);
         self

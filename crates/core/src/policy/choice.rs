@@ -1,6 +1,6 @@
-//! The choices of a policy, each with its word in the policy file.
+//! Settings with a few possible values, each of which has a word in the policy file.
 
-/// An enum whose values have a word each in the policy file; the default holds where none is set.
+/// Defines an enum whose values have words in the policy file, and the default for a policy that sets none.
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal,)* })*) => {$(
         $(#[$doc])*
@@ -10,7 +10,7 @@ macro_rules! words {
         }
 
         impl $name {
-            /// The word for it in the policy file.
+            /// The word in the policy file.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -29,7 +29,7 @@ macro_rules! words {
     )*};
 }
 
-/// A closed choice of the policy file.
+/// A setting that can only have the values that are listed here.
 #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "the policy file alone reads words"))]
 pub(crate) trait KeywordValue: Copy + 'static {
     const ALL: &'static [Self];
@@ -41,20 +41,20 @@ words! {
     /// What the layer does on a route (rule M1).
     #[non_exhaustive]
     Mode {
-        /// Only request ids, credentials (G2), and responses to failures.
+        /// The layer only sets request ids, checks credentials (G2), and responds to failures.
         Off = "off",
-        /// As `Off`, and the log records what `Enforce` would have done. Bytes, status and timing do not change.
+        /// Like `Off`, but the log also has what `Enforce` would have done. Bytes, status and timing do not change.
         Observe = "observe",
-        /// Guards refuse requests, and failures get responses; inner errors pass.
+        /// Guards refuse requests, and failures get responses. Inner errors pass.
         Own = "own",
-        /// As `Own`, and inner errors whose body is empty, HTML or plain text are rewritten.
+        /// Like `Own`, but inner errors whose body is empty, HTML or plain text are rewritten.
         Fill = "fill",
         /// Everything: guards refuse requests, failures get responses, and inner errors are rewritten.
         #[default]
         Enforce = "enforce",
     }
 
-    /// Whether a client's request id is kept (rule I2).
+    /// Whether a request id that the client sent is kept (rule I2).
     Trust {
         /// Every request gets a new id.
         #[default]
@@ -63,9 +63,9 @@ words! {
         Valid = "valid",
     }
 
-    /// How to treat a code that only an inner process defines (rule E2).
+    /// What to do with a code that only an inner process defines (rule E2).
     UnknownCodes {
-        /// The code passes as it is.
+        /// The code passes unchanged.
         #[default]
         Keep = "keep",
         /// The code becomes the generic code of its status.
@@ -74,26 +74,26 @@ words! {
 
     /// What `cache-control: no-transform` on an inner error means (rule R9).
     NoTransform {
-        /// `no-transform` binds proxies, not this layer: the error is rewritten.
+        /// Nothing: `no-transform` is meant for proxies, not for this layer, so the error is rewritten.
         #[default]
         Rewrite = "rewrite",
         /// The error passes.
         Respect = "respect",
     }
 
-    /// How to treat errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth (rule R10).
+    /// What to do with errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth (rule R10).
     Protocols {
-        /// Errors of protocols keep their own shape; a 5xx loses the service's texts.
+        /// They keep their own shape, but on a 5xx they lose the service's texts.
         #[default]
         Pass = "pass",
-        /// Errors of protocols are rewritten like any other error.
+        /// They are rewritten like any other error.
         Rewrite = "rewrite",
     }
 
-    /// What the body limit counts of a request whose content type claims a stream of RPC messages (rule P1).
+    /// What the body limit counts, if the content type of a request claims a stream of RPC messages (rule P1).
     BodyLimitPer {
-        /// Each message of an RPC: a POST to `/pkg.Service/Method`, for gRPC over HTTP/2. The whole body of anything
-        /// else.
+        /// Each message, if the request is a POST to `/pkg.Service/Method`, which for gRPC must come over HTTP/2.
+        /// Otherwise the whole body.
         #[default]
         Auto = "auto",
         /// Each message of a POST, whatever its path.
@@ -104,47 +104,46 @@ words! {
 
     /// How to end an event stream that is cut off between two events (rule F6).
     EventStreams {
-        /// The stream is cut off, as any body is (rule F4).
+        /// It is cut off, as any other body is (rule F4).
         #[default]
         Break = "break",
-        /// The stream ends with an event that has the error, in the route's dialect.
+        /// It ends with an event that has the error, in the dialect of the route.
         AppendError = "append_error",
     }
 
     /// What the external processor does with an inner error whose length is not declared (rule R4).
     ExtProcBodies {
-        /// The head of the error decides.
+        /// It decides by the head of the error.
         #[default]
         Head = "head",
-        /// Envoy buffers the body, within its own limit, and the processor reads it.
+        /// It lets Envoy buffer the body, within Envoy's own limit, and reads it.
         Buffered = "buffered",
     }
 
     /// Whether the guards apply to a CORS preflight (rule G0).
     Preflight {
-        /// A preflight passes the guards: browsers never send credentials with it.
+        /// They do not: a preflight passes, because browsers never send credentials with it.
         #[default]
         Pass = "pass",
-        /// The guards apply to a preflight as to any request.
+        /// They do, as for any other request.
         Guard = "guard",
     }
 
-    /// How to treat a path whose readings match routes with different guards (rule G0).
+    /// What to do with a path that can be read in ways which match routes with different guards (rule G0).
     Paths {
-        /// The guards of every reading apply.
+        /// Apply the guards of every reading.
         #[default]
         Guard = "guard",
-        /// Such a request is answered with 400 `bad_request`.
+        /// Answer the request with 400 `bad_request`.
         Refuse = "refuse",
     }
 
-    /// Whether guards match paths without regard to ASCII letter case (rule G0).
+    /// Whether guards ignore the ASCII letter case of paths (rule G0).
     LetterCase {
-        /// Paths are compared without regard to letter case: `/ADMIN` is guarded like `/admin`, since some services
-        /// treat them alike.
+        /// They ignore it: `/ADMIN` is guarded like `/admin`, because some services treat them alike.
         #[default]
         Fold = "fold",
-        /// Paths that differ in letter case are different paths: use it only if every service treats them so.
+        /// Paths that differ in letter case are different paths. Use it only if every service treats them so.
         Exact = "exact",
     }
 }

@@ -1,4 +1,4 @@
-//! Compiles a builder's settings to a [`Policy`], or to the first mistake (rule M2).
+//! Compiles the settings of a builder into a [`Policy`], or reports the first mistake (rule M2).
 
 pub(super) mod lists;
 mod schemes;
@@ -32,7 +32,7 @@ use crate::outward::{Outward, OutwardRule};
 use crate::syntax::is_token_byte;
 
 impl PolicyBuilder {
-    /// The policy, or the first mistake.
+    /// Returns the policy, or the first mistake.
     pub(crate) fn compile(self) -> Result<Policy, Box<Problem>> {
         let mut problems = Problems::default();
         let policy = self.compile_all(&mut problems);
@@ -42,7 +42,7 @@ impl PolicyBuilder {
         }
     }
 
-    /// Returns the policy. It must not be used if a problem was added.
+    /// Returns the policy, and adds all mistakes to `problems`. If it adds any, the policy must not be used.
     pub(crate) fn compile_all(self, problems: &mut Problems) -> Policy {
         refuse_budgets(&self.inspect.0, &self.drain.0, problems);
         let rpc_domain = problems.keep(compile_domain(self.rpc_domain)).unwrap_or_default();
@@ -86,7 +86,7 @@ impl PolicyBuilder {
                 ..scope
             });
         }
-        let parts = settle(parts);
+        let parts = inherit_all(parts);
         let depths: Vec<usize> = (0..parts.len()).map(|at| around(&parts, at).count()).collect();
         let lists = lists.into_lists();
         Policy {
@@ -124,7 +124,7 @@ impl PolicyBuilder {
     }
 }
 
-/// Compiles one part by itself.
+/// Compiles one part, without those around it.
 fn compile_part(
     at: usize,
     part: PolicyPart,
@@ -154,8 +154,8 @@ fn compile_part(
     CompiledScope { default_keys, matcher, own_rules: rules.len(), rules, outward, shapes, ..CompiledScope::default() }
 }
 
-/// Gives each part what it inherits from those around it: rules after its own, and the settings that no route sets.
-fn settle(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
+/// Lets each part inherit from those around it: their rules, after its own, and the settings that no route sets.
+fn inherit_all(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     let settled = |at: usize| {
         let chain = || around(&parts, at).map(|part| &parts[part]);
         let rules: Box<[Arc<Rule>]> = chain().flat_map(|part| part.rules.iter().cloned()).collect();
@@ -173,8 +173,8 @@ fn settle(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     parts.into()
 }
 
-/// The matchers of the scopes. A scope with a mistake covers everything, so that all scopes inside it are still
-/// checked.
+/// The matchers of the scopes. A scope with a mistake counts as covering everything, so that all scopes inside it are
+/// still checked.
 fn compile_covers(scopes: &[Scope], problems: &mut Problems) -> Vec<ScopeMatcher> {
     let mut covers: Vec<ScopeMatcher> = Vec::new();
     for (at, scope) in (1..).zip(scopes) {
@@ -197,7 +197,7 @@ fn compile_covers(scopes: &[Scope], problems: &mut Problems) -> Vec<ScopeMatcher
     covers
 }
 
-/// For each part the narrowest one around it.
+/// For each part, the narrowest part around it.
 fn narrowest_parents(covers: &[ScopeMatcher]) -> Vec<Option<usize>> {
     let parent = |cover: &ScopeMatcher| {
         let around = (1..).zip(covers).filter(|(_, other)| cover.is_narrower_than(other));
@@ -207,7 +207,7 @@ fn narrowest_parents(covers: &[ScopeMatcher]) -> Vec<Option<usize>> {
     std::iter::once(None).chain(covers.iter().map(parent)).collect()
 }
 
-/// Each request stores the index of its scope as a `u16`.
+/// Refuses more scopes than an index has room for: each request stores the index of its scope as a `u16`.
 fn check_scope_count(scopes: usize) -> Result<(), Box<Problem>> {
     let max = usize::from(u16::MAX);
     if scopes <= max {
@@ -231,7 +231,7 @@ fn refuse_budgets(inspect: &Budget, drain: &Budget, problems: &mut Problems) {
     }
 }
 
-/// AIP-193 requires a name of DNS's form there; it stands in every RPC error.
+/// Checks a domain. AIP-193 requires a DNS name, and every RPC error contains it.
 fn compile_domain(domain: Option<Cow<'static, str>>) -> Result<Cow<'static, str>, Box<Problem>> {
     let domain = domain.unwrap_or(Cow::Borrowed(DOMAIN));
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
@@ -242,7 +242,7 @@ fn compile_domain(domain: Option<Cow<'static, str>>) -> Result<Cow<'static, str>
     Err(SettingError::new("domain", "the domain is not a valid host name", right).at_path(TablePath::Rpc))
 }
 
-/// RFC 9209 §2: a token, or a string in quotes.
+/// The name as RFC 9209 §2 writes it: a token, or a string in quotes.
 fn compile_proxy_name(name: &str) -> Result<Box<str>, SettingError> {
     if !(1..=64).contains(&name.len()) || !name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         let right = "write 1 to 64 printable ASCII characters, such as \"edge\"";
@@ -269,7 +269,7 @@ fn compile_headers(headers: Vec<(String, RequiredHeader)>, problems: &mut Proble
     guards
 }
 
-/// A required header that is removed from every request would refuse every request.
+/// Refuses to require a header that is removed from every request, because no request could then pass.
 fn refuse_guards_of_forwarded(guards: &Named<HeaderGuard>, ids: &[HeaderName]) -> Result<(), Box<Problem>> {
     let guards = guards.iter().filter_map(|(name, guard)| Some((name, guard.as_ref()?)));
     let mut removed: Vec<_> =
@@ -315,7 +315,7 @@ fn refuse_code(code: &ErrorCode) -> Result<(), SettingError> {
             "write a number from 1 to 16",
         ));
     }
-    SettingError::unless_message("message", code.message())?;
+    SettingError::check_message("message", code.message())?;
     code.docs().map_or(Ok(()), refuse_docs)?;
     code.details_schema().map_or(Ok(()), |schema| {
         details::check_text(schema).map_err(|SchemaError { path, wrong, right, .. }| {
@@ -349,7 +349,7 @@ fn compile_outward(at: usize, rules: Vec<OutwardRule>, problems: &mut Problems) 
     compiled.map(Arc::new).collect()
 }
 
-/// The shapes of all parts by name; `None` where one has a mistake.
+/// The shapes of all parts, by name; `None` for a shape with a mistake.
 fn compile_shapes(parts: &[PolicyPart], problems: &mut Problems) -> Vec<(String, Option<CustomShape>)> {
     let mut compiled: Vec<(String, Option<CustomShape>)> = Vec::new();
     for shape in parts.iter().flat_map(|part| &part.shapes) {

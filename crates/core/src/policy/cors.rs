@@ -1,4 +1,4 @@
-//! `[cors]`: the origins whose scripts may read the layer's own responses (rule R6a).
+//! `[cors]`: the origins whose scripts may read the responses that the layer itself makes (rule R6a).
 
 use http::header::ORIGIN;
 use http::uri::Authority;
@@ -7,26 +7,26 @@ use http::{HeaderMap, HeaderValue};
 use crate::fields;
 use crate::guard::pattern::SettingError;
 
-/// The origins as they are written.
+/// The origins, spelled as in the policy.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CorsSettings {
     pub(crate) origins: Vec<String>,
     pub(crate) credentials: bool,
 }
 
-/// The valid origins.
+/// The valid origins, compiled.
 #[derive(Clone, Debug)]
 pub(crate) struct Cors {
-    /// `None` for any origin.
+    /// The origins; `None` if any origin is allowed.
     origins: Option<Box<[AllowedOrigin]>>,
     pub(crate) credentials: bool,
 }
 
-/// An origin, or all below a domain.
+/// An origin, or all origins below a domain.
 #[derive(Clone, Debug)]
 struct AllowedOrigin {
     origin: Origin,
-    /// The host is below the one that is named, at any depth.
+    /// Whether the hosts below the named one are allowed, at any depth.
     is_below: bool,
 }
 
@@ -35,7 +35,7 @@ struct AllowedOrigin {
 struct Origin {
     scheme: String,
     host: String,
-    /// `None` is the default of a scheme that is neither `http` nor `https`.
+    /// The port; `None` for the default port of a scheme that is neither `http` nor `https`.
     port: Option<u16>,
 }
 
@@ -59,20 +59,20 @@ impl CorsSettings {
     }
 }
 
-/// Refuses what is neither an origin nor `*`.
+/// Refuses a text that is neither an origin nor `*`.
 pub(crate) fn check_origin(written: &str) -> Result<(), SettingError> {
     if written == "*" { Ok(()) } else { AllowedOrigin::parse(written).map(drop) }
 }
 
 impl Cors {
-    /// Whether every origin may read, so that the answer is the same for all.
+    /// Whether every origin is allowed, so that the header is the same for all requests.
     pub(crate) fn is_for_any(&self) -> bool {
         self.origins.is_none()
     }
 
-    /// What `access-control-allow-origin` is for a request; `None` where its origin may not read.
+    /// The value of `access-control-allow-origin` for a request; `None` if its origin is not allowed.
     pub(crate) fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        let sent = fields::only(headers, &ORIGIN)?;
+        let sent = fields::single_value(headers, &ORIGIN)?;
         let origin = Origin::parse(sent.to_str().ok()?)?;
         match &self.origins {
             None => Some(HeaderValue::from_static("*")),
@@ -102,7 +102,8 @@ impl AllowedOrigin {
 }
 
 impl Origin {
-    /// `None` for `null`, and for what has more than an origin: a path, a name of a user.
+    /// Parses an origin; `None` for `null`, and for a text with more parts than an origin has, such as a path or a user
+    /// name.
     fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let is_scheme_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');

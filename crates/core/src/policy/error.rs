@@ -1,4 +1,4 @@
-//! The reason why a policy was refused: for the operator, never for a client.
+//! Why a policy was refused: for operators, never for clients.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use crate::guard::pattern::SettingError;
 
-/// The reason why a policy was refused (rule M2): the file, the line, the key, the problem, and the correct form.
+/// Why a policy was refused (rule M2): the file, the line, the key, what is wrong, and what would be right.
 ///
-/// A refused policy has no effect.
+/// A policy that is refused has no effect.
 ///
 /// ```
 /// use tower_error_envelope::Policy;
@@ -44,14 +44,14 @@ impl PolicyError {
         Self(Box::new(Inner { key, wrong: wrong.into(), right: right.into(), ..Inner::default() }))
     }
 
-    /// What is wrong at a place in a file.
+    /// An error at a place in a file.
     #[cfg(feature = "policy-file")]
     pub(crate) fn spanned(at: &SourceSpan<'_>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
         let key = Some(at.key.clone()).filter(|key| !key.is_empty());
-        Self::new(key, wrong, right).in_file(at.file, Some(at.line)).spanning(at.span.clone())
+        Self::new(key, wrong, right).in_file(at.file, Some(at.line)).with_span(at.span.clone())
     }
 
-    /// The file is valid, but cannot be watched.
+    /// The file is valid, but changes to it cannot be watched.
     #[cfg(feature = "policy-file")]
     pub fn unwatchable(file: &str, error: impl Error + Send + Sync + 'static) -> Self {
         let wrong = format!("cannot be watched: {error}");
@@ -60,7 +60,7 @@ impl PolicyError {
             .caused_by(error)
     }
 
-    /// The file's text is not available.
+    /// The text of the file cannot be read.
     #[cfg(feature = "policy-file")]
     pub fn unread(file: &str, wrong: &str, right: &str) -> Self {
         let source = std::io::Error::other(wrong.to_owned());
@@ -68,7 +68,7 @@ impl PolicyError {
     }
 
     #[cfg(feature = "policy-file")]
-    pub(crate) fn spanning(mut self, span: Range<usize>) -> Self {
+    pub(crate) fn with_span(mut self, span: Range<usize>) -> Self {
         self.0.span = Some(span);
         self
     }
@@ -80,7 +80,7 @@ impl PolicyError {
         self
     }
 
-    /// The missing file.
+    /// Notes a file that is missing.
     #[cfg(feature = "policy-file")]
     pub(crate) fn without(mut self, missing: &Path) -> Self {
         self.0.missing.push(missing.to_owned());
@@ -88,7 +88,7 @@ impl PolicyError {
     }
 
     #[cfg(feature = "policy-file")]
-    /// The missing files of the policy; for a pattern that matches nothing, the pattern in each folder that was
+    /// The files of the policy that are missing. If a pattern matches no files, the pattern in each folder that was
     /// searched.
     pub fn missing(&self) -> impl Iterator<Item = &Path> {
         self.0.missing.iter().map(PathBuf::as_path)
@@ -100,19 +100,19 @@ impl PolicyError {
         self
     }
 
-    /// The file's name, as it was given; `None` for a policy that was built in Rust.
+    /// The name of the file, as it was passed; `None` for a policy that was built in Rust.
     #[must_use]
     pub fn file(&self) -> Option<&str> {
         self.0.file.as_deref()
     }
 
-    /// The line in the file, from 1.
+    /// The line in the file, counted from 1.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         self.0.line
     }
 
-    /// The wrong bytes of the file, as a range; empty if something is missing.
+    /// The range of the wrong bytes in the file; empty if something is missing there.
     #[must_use]
     pub fn span(&self) -> Option<Range<usize>> {
         self.0.span.clone()
@@ -130,8 +130,8 @@ impl PolicyError {
         &self.0.right
     }
 
-    /// The key: `route[0].body_limit` in a file (tables of an array count from 0), `route "POST /x": body_limit` in
-    /// Rust. `None` if the file cannot be read or parsed.
+    /// The key. In a file it is written as `route[0].body_limit`, where tables of an array count from 0. In Rust it is
+    /// written as `route "POST /x": body_limit`. `None` if the file cannot be read or parsed.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.0.key.as_deref()
@@ -165,7 +165,7 @@ impl Error for PolicyError {
     }
 }
 
-/// A table of a policy. Parts are counted from 0, which is the policy itself; scopes follow.
+/// A table of a policy. Parts are counted from 0: that is the policy itself, and the scopes follow.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TablePath {
     Defaults(usize),
@@ -191,7 +191,7 @@ pub(crate) enum TablePath {
 
 #[cfg(feature = "policy-file")]
 impl TablePath {
-    /// The part of a table of settings.
+    /// The part to which the table belongs.
     pub(crate) const fn part(&self) -> Option<usize> {
         match self {
             Self::Defaults(part) | Self::Route(part, _) => Some(*part),
@@ -200,7 +200,7 @@ impl TablePath {
     }
 }
 
-/// The location of a place: a key, or its table if the key is missing.
+/// Where a key is in a file. If the key is missing, where its table is.
 #[cfg(feature = "policy-file")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SourceSpan<'a> {
@@ -210,22 +210,22 @@ pub(crate) struct SourceSpan<'a> {
     pub(crate) span: Range<usize>,
 }
 
-/// A problem and its place, before it is known whether a file or Rust set it.
+/// A mistake and its table, before it is traced back to a file or to Rust.
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) place: TablePath,
     pub(crate) refused: SettingError,
-    /// The other of two tables that cannot be together.
+    /// The other table, if two tables contradict each other.
     #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has a line to name"))]
     pub(crate) other: Option<TablePath>,
 }
 
-/// All problems, in the order in which they are found.
+/// All mistakes, in the order in which they are found.
 pub(crate) struct Problems {
     pub(crate) all: Vec<Problem>,
-    /// Tables that have a mistake: references to them are right.
+    /// The tables that have a mistake. A reference to one of these is not a mistake.
     pub(crate) refused: HashSet<TablePath>,
-    /// Whether all tables are known, so that no other name is defined.
+    /// Whether all names are known, so that any other one is a mistake.
     pub(crate) names_are_complete: bool,
 }
 
@@ -246,7 +246,7 @@ impl Problems {
         self.all.push(*problem);
     }
 
-    /// What a table makes, unless it has a mistake already.
+    /// The value that was made from a table; `None` if the table has a mistake.
     pub(crate) fn make<T>(&mut self, place: TablePath, made: Result<T, SettingError>) -> Option<T> {
         if self.refused.contains(&place) {
             return None;

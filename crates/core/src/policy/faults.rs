@@ -1,4 +1,4 @@
-//! The faults that the layer itself returns, each created once, when the policy is built.
+//! The faults that the layer itself returns. Each is created once, when the policy is built.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,14 +7,14 @@ use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::body_limit;
 
-/// A policy's own faults.
+/// The faults of a policy.
 #[derive(Clone, Debug)]
 pub(super) struct PolicyFaults {
     /// The faults of the catalogue, in its order.
     catalogue: Box<[Fault]>,
     /// The faults for bodies that are too large, sorted by limit.
     too_large: Box<[(u64, Fault)]>,
-    /// One flag for each code that the policy defines: whether a service's different status for that code was reported.
+    /// One flag for each code of the policy: whether it was already reported that a service uses another status for it.
     reported: Arc<[AtomicBool]>,
 }
 
@@ -34,13 +34,13 @@ impl PolicyFaults {
         }
     }
 
-    /// The fault of a code of the catalogue, with no settings of its own.
+    /// The fault for a code of the catalogue. It has nothing but the code.
     #[inline]
     pub(super) fn prepared(&self, code: &ErrorCode) -> Option<&Fault> {
         self.catalogue.get(code.place()?)
     }
 
-    /// The fault of a body over that limit.
+    /// The fault for a body that is over this limit.
     pub(super) fn too_large(&self, limit: u64) -> Fault {
         match self.too_large.binary_search_by_key(&limit, |(limit, _)| *limit) {
             Ok(at) => self.too_large[at].1.clone(),
@@ -48,7 +48,7 @@ impl PolicyFaults {
         }
     }
 
-    /// Whether to report another status for the policy's own code at this place: only the first time.
+    /// Whether to report that a service uses another status for the code at this index. True only the first time.
     pub(super) fn is_first(&self, place: usize) -> bool {
         self.reported.get(place).is_none_or(|reported| !reported.swap(true, Ordering::Relaxed))
     }

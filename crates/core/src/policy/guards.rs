@@ -1,4 +1,4 @@
-//! The checks of a route's guards, for a program that probes what a service refuses. No service needs it.
+//! What the guards of a route check, for programs that test what a service refuses. No service needs it.
 
 use http::request::Parts;
 use http::{HeaderName, Method, header};
@@ -7,29 +7,30 @@ use super::{Mode, Policy, precomputed};
 use crate::guard::auth::Scheme;
 use crate::guard::header::HeaderGuard;
 
-/// The checks of a request before the service is called.
+/// What is checked in a request before the service is called.
 #[derive(Clone, Debug)]
 pub struct Guards {
     /// The mode, which decides whether the guards refuse requests (M1).
     pub mode: Mode,
-    /// The required headers (G1).
+    /// The names of the headers that must be there (G1).
     pub required: Vec<HeaderName>,
-    /// The headers with credentials: one for each scheme (G2), except for certificates. A custom verifier may read
-    /// other headers.
+    /// The names of the headers that have credentials: one for each scheme (G2), except for certificates. A custom
+    /// verifier may read other headers.
     pub credentials: Vec<HeaderName>,
-    /// Whether a media type is required (G3).
+    /// Whether the request must have a certain media type (G3).
     pub decodes: bool,
-    /// The most bytes of a body (G4).
+    /// The most bytes that a body may have (G4).
     pub body_limit: Option<u64>,
-    /// Whether responses expose headers to scripts of other origins (E4).
+    /// Whether scripts of other origins may read headers of responses (E4).
     pub exposes: bool,
 }
 
 impl Policy {
-    /// The guards of a request (G0). If its readings have different guards, these are those of the normalised reading.
+    /// The guards for a request (G0). If it can be read in ways that have different guards, those of the normalised
+    /// reading.
     #[must_use]
     pub fn guards_of(&self, head: &Parts) -> Guards {
-        let settings = self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
+        let settings = self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
         let of_scheme = |scheme: &Scheme| scheme.key_header().cloned().unwrap_or(header::AUTHORIZATION);
         Guards {
             mode: settings.response_settings().mode,
@@ -45,10 +46,11 @@ impl Policy {
         }
     }
 
-    /// The required credentials (G2), scheme by scheme, for comparison with another policy. It contains no key.
+    /// A description of the required credentials (G2), scheme by scheme, for comparison with another policy. No key is
+    /// in it.
     #[must_use]
     pub fn credentials_of(&self, head: &Parts) -> Vec<String> {
-        let settings = self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
+        let settings = self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
         let enforced = match (settings.auth_observe, settings.auth_optional) {
             (true, _) => "observed",
             (false, true) => "optional",
@@ -57,8 +59,8 @@ impl Policy {
         self.schemes(&settings).iter().map(|scheme| format!("{} {enforced}", scheme.requirement())).collect()
     }
 
-    /// For each route, a request that matches it, and as few other routes as possible: a method, if the route names
-    /// one, and a path with `stand_in` for each parameter.
+    /// A sample request for each route, which matches as few other routes as possible. It has a method, if the route
+    /// names one, and a path with `stand_in` for each parameter.
     pub fn samples(&self, stand_in: &str) -> impl Iterator<Item = (Option<Method>, String)> {
         self.parts.iter().flat_map(|part| part.matcher.patterns()).map(move |pattern| {
             let (_, path) = precomputed::witness(pattern);

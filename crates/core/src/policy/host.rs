@@ -1,4 +1,4 @@
-//! The host of a request (RFC 9110 §7.2), which selects a scope.
+//! The host of a request (RFC 9110 §7.2), which decides the scope.
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
@@ -9,25 +9,25 @@ use http::uri::Authority;
 
 use crate::fields;
 
-/// The hosts that a request names, in lower case, without port and final dot.
+/// The hosts that a request names, in lower case, without a port and a final dot.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hosts<'a> {
-    /// The host that counts: that of the target, else that of the `host` line (RFC 9112 §3.2.2). Empty if the request
-    /// names no host.
+    /// The host that decides: the one in the target, else the one in the `host` line (RFC 9112 §3.2.2). Empty if the
+    /// request names no host.
     pub(crate) first: Cow<'a, str>,
-    /// A line that differs from the target: a service behind may believe it all the same.
+    /// The host in the `host` line, if it differs from the target's: a service may still use it.
     pub(crate) other: Option<Cow<'a, str>>,
 }
 
-/// `None` if the host is unclear: several `host` lines, or one that is no host and a port, such as `a.example:80:80`.
-/// RFC 9112 §3.2 requires that such a request is refused.
+/// The hosts of a request. `None` if they are unclear: there are several `host` lines, or the text is not a host with a
+/// port, such as `a.example:80:80`. RFC 9112 §3.2 requires that such a request is refused.
 pub(crate) fn hosts(head: &Parts) -> Option<Hosts<'_>> {
     let line = match fields::at_most_one(&head.headers, &HOST)? {
-        Some(line) => Some(bare(line.to_str().ok()?)?),
+        Some(line) => Some(host_without_port(line.to_str().ok()?)?),
         None => None,
     };
     let target = match head.uri.authority().map(Authority::as_str) {
-        Some(authority) => Some(bare(authority.rsplit_once('@').map_or(authority, |(_, host)| host))?),
+        Some(authority) => Some(host_without_port(authority.rsplit_once('@').map_or(authority, |(_, host)| host))?),
         None => None,
     };
     Some(match (target, line) {
@@ -36,8 +36,8 @@ pub(crate) fn hosts(head: &Parts) -> Option<Hosts<'_>> {
     })
 }
 
-/// The host of `host [":" port]`. An IPv6 address has many forms (RFC 5952), and one here.
-fn bare(written: &str) -> Option<Cow<'_, str>> {
+/// The host in `host [":" port]`. An IPv6 address can be written in many ways (RFC 5952); it is returned in only one.
+fn host_without_port(written: &str) -> Option<Cow<'_, str>> {
     if let Some((address, port)) = written.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
         let address: Ipv6Addr = address.parse().ok()?;
         return is_port(port).then(|| format!("[{address}]").into());
@@ -52,7 +52,7 @@ fn bare(written: &str) -> Option<Cow<'_, str>> {
     }
     let (host, port) = written.split_at(end);
     let host = host.strip_suffix('.').unwrap_or(host);
-    // No name is longer (RFC 1035 §2.3.4), and each of its dots is looked up.
+    // No name is longer (RFC 1035 §2.3.4), and the domain behind each dot must be looked up.
     if host.len() > 253 || !is_port(port) {
         return None;
     }
@@ -62,7 +62,8 @@ fn bare(written: &str) -> Option<Cow<'_, str>> {
 const OTHER: u8 = 0;
 const UPPER: u8 = 2;
 
-/// The kind of a byte in a host's name: a table, since every request's host is looked at where a policy names any.
+/// The kind of each byte in the name of a host. It is a table for speed: if the policy names any host, that of every
+/// request is checked.
 const KIND: [u8; 256] = {
     let mut kinds = [OTHER; 256];
     let mut byte = 0;

@@ -1,17 +1,18 @@
-//! Which tables of a policy decide for a request, and in which order (G0).
+//! Which tables of a policy decide about a request, and in which order (G0).
 
 use super::CompiledScope;
 use super::compile::lists::Index;
 use super::keys::{PartialSettings, Settings};
 
-/// A part, and those around it, the narrowest first.
+/// A part and those around it, beginning with the narrowest.
 pub(crate) fn around(parts: &[CompiledScope], part: usize) -> impl Iterator<Item = usize> {
     let part = (part < parts.len()).then_some(part);
     std::iter::successors(part, |part| parts[*part].parent)
 }
 
-/// The tables that decide where these routes match, the most specific first: those of the narrowest part before those around
-/// it, and in each part its routes before its defaults. Each is a part, and the route's number if it is one's.
+/// The tables that decide about requests that match these routes, beginning with the most specific. Those of the
+/// narrowest part come first. Within a part, its routes come before its defaults. Each item is a part, and the index of
+/// a route or `None`.
 pub(crate) fn tables(
     parts: &[CompiledScope],
     narrowest: usize,
@@ -23,7 +24,8 @@ pub(crate) fn tables(
     })
 }
 
-/// The settings where these routes match. For each key the first table that has it decides; `keys` are those of all routes.
+/// The settings for requests that match these routes: for each key, the first table that sets it decides. `keys` are
+/// the settings of all routes.
 pub(super) fn inherited(
     parts: &[CompiledScope],
     keys: &[PartialSettings],
@@ -34,5 +36,5 @@ pub(super) fn inherited(
     for (part, route) in tables(parts, narrowest, routes) {
         settings.inherit(route.map_or(&parts[part].default_keys, |route| &keys[route]));
     }
-    settings.settled(u16::try_from(narrowest).unwrap_or(0), routes.first().copied().and_then(Index::new))
+    settings.with_defaults(u16::try_from(narrowest).unwrap_or(0), routes.first().copied().and_then(Index::new))
 }

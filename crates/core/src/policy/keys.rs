@@ -1,19 +1,20 @@
-//! The keys of a route, in the order of the manual: one row each, and all lists of them are made from the rows (rule
-//! G0).
+//! The keys of a route, in the order of the manual. There is one row for each key, and every list of keys is made from
+//! the rows (rule G0).
 //!
-//! A new key needs its row, a setter and the code that reads it. `crates/cli/src/policy.schema.json` and the list in
-//! `manual/policy.md` are generated from the rows: a row's comment is the description in the schema, and `manual` is
-//! the comment in the manual.
+//! A new key needs a row, a setter, and the code that reads it. `crates/cli/src/policy.schema.json` and the list in
+//! `manual/policy.md` are generated from the rows: the comment of a row is the description in the schema, and `manual`
+//! is the comment in the manual.
 //!
-//! `KEY: TYPE` is what a table may set. The resolved value, of this type or another one, belongs to one of three:
+//! `KEY: TYPE` is the type of what a table may set. The resolved value may have another type, and belongs to one of
+//! three groups:
 //!
-//! - `reply`: how errors leave. It outlives the guards. A `bit` is the same for a `bool`, and takes a bit.
-//! - `guard`: what a request must meet. Readings of a path with the same values have the same guards.
-//! - `path`: which readings a path has, and how to treat different ones.
+//! - `reply`: how errors are written. It outlives the guards. A `bit` is the same for a `bool`, and is stored as a bit.
+//! - `guard`: what is required of a request. If readings of a path have the same values, they have the same guards.
+//! - `path`: which readings a path has, and what to do if they differ.
 //!
-//! Where nothing is set, `= DEFAULT` holds, else the default of the type. A list of names, or a page, is kept `by` a
-//! function of [`Lists`]. `weaker` names the test whether the first of two values requires less of a request than the
-//! second: the reader of files has these tests.
+//! If no table sets the key, `= DEFAULT` applies, else the default of the type. A list of names, or a page, is stored
+//! `by` a function of [`Lists`]. `weaker` names the function that tests whether the first of two values requires less
+//! of a request than the second; these functions belong to the reader of files.
 
 use super::choice::{
     BodyLimitPer, EventStreams, ExtProcBodies, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes,
@@ -24,7 +25,7 @@ use crate::guard::content_type::JSON;
 use crate::guard::pattern::SettingError;
 use crate::page::ErrorPage;
 
-/// Large enough for the JSON of nearly every API, small enough that a thousand of them at once fit into memory.
+/// Enough for the JSON of nearly every API, and little enough that a thousand bodies fit into memory.
 pub(super) const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
 
 macro_rules! keys {
@@ -37,7 +38,7 @@ macro_rules! keys {
         $(, guard $guard:ty $(= $guard_default:expr)? $(, by $guard_list:ident)?, weaker $guard_weaker:ident)?
         $(, path $path:ty, weaker $path_weaker:ident)?;
     )*) => {
-        /// The settings of one table.
+        /// The settings in one table.
         #[derive(Clone, Debug, Default)]
         pub(crate) struct TableSettings {
             $(pub(crate) $key: Option<$value>,)*
@@ -49,19 +50,19 @@ macro_rules! keys {
 
             pub(crate) const OF_REPLIES: &[&'static str] = &[$($(name_of!($key, $reply),)? $(name_of!($key, $bit),)?)*];
 
-            /// The settings where no table sets anything.
+            /// The settings that apply if no table sets anything.
             pub(crate) fn defaults() -> Self {
                 Self { $($key: Some(default!($value $($(, $reply_default)?)? $($(, $bit_default)?)? $($(, $guard_default)?)?)),)* }
             }
 
-            /// The settings of both; where both set a key, this one's counts.
-            pub(crate) fn over(self, base: Self) -> Self {
+            /// Joins the settings of both tables; if both set a key, this table's value counts.
+            pub(crate) fn overriding(self, base: Self) -> Self {
                 let base = if self.media_types_are_set() { Self { json: None, content_types: None, ..base } } else { base };
                 Self { $($key: self.$key.or(base.$key),)* }
             }
         }
 
-        /// [`TableSettings`] whose lists are known by their places in the policy.
+        /// [`TableSettings`] in which lists are replaced by their indices in the policy.
         #[derive(Clone, Debug, Default)]
         pub(super) struct PartialSettings {$(
             $(pub(super) $key: Option<$reply>,)?
@@ -71,7 +72,7 @@ macro_rules! keys {
         )*}
 
         impl PartialSettings {
-            /// `lists` gives each distinct list its place; an empty list has none.
+            /// `lists` stores each different list, and returns its index. An empty list has none.
             pub(super) fn new(keys: &TableSettings, lists: &mut Lists, refuse: &mut dyn FnMut(SettingError)) -> Self {
                 let content_types = keys.media_types().map_err(&mut *refuse).ok().flatten();
                 let keys = TableSettings { content_types, ..keys.clone() };
@@ -83,7 +84,7 @@ macro_rules! keys {
                 )*}
             }
 
-            /// Takes what is not set yet from a less specific route.
+            /// Takes the settings that are not set yet from a less specific table.
             pub(super) fn inherit(&mut self, wider: &Self) {$(
                 $(self.$key = Option::<$reply>::or(self.$key, wider.$key);)?
                 $(self.$key = Option::<$bit>::or(self.$key, wider.$key);)?
@@ -91,7 +92,7 @@ macro_rules! keys {
                 $(self.$key = Option::<$path>::or(self.$key, wider.$key);)?
             )*}
 
-            pub(super) fn settled(self, part: u16, route: Option<Index>) -> Settings {
+            pub(super) fn with_defaults(self, part: u16, route: Option<Index>) -> Settings {
                 Settings {
                     response_settings: ResponseSettings {
                         $($($key: self.$key.unwrap_or(default!($reply $(, $reply_default)?)),)?)*
@@ -107,10 +108,10 @@ macro_rules! keys {
             }
         }
 
-        /// The settings of one request.
+        /// The settings for one request.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) struct Settings {
-            /// Together, so that what a request keeps of its settings is one move.
+            /// The settings for responses. They are one value, so that a request can keep them with one move.
             pub(crate) response_settings: ResponseSettings,
             $(
                 $(pub(crate) $key: $guard,)?
@@ -118,18 +119,18 @@ macro_rules! keys {
             )*
         }
 
-        /// The settings that outlive the guards: how errors leave.
+        /// The settings that outlive the guards: how errors are written.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) struct ResponseSettings {
             $($(pub(crate) $key: $reply,)?)*
-            /// One for each [`Bit`].
+            /// One bit for each [`Bit`].
             pub(crate) bits: u8,
-            /// The narrowest scope; 0 is the policy itself.
+            /// The index of the narrowest scope; 0 is the policy itself.
             pub(crate) part: u16,
             pub(crate) route: Option<Index>,
         }
 
-        /// The keys of responses that are either set or not.
+        /// The keys for responses that are either on or off.
         #[allow(non_camel_case_types, reason = "each has the name of its key")]
         #[derive(Clone, Copy)]
         enum Bit {
@@ -145,7 +146,7 @@ macro_rules! keys {
         )?)*}
 
         impl Settings {
-            /// Whether the guards require the same in the same mode: then one of two readings is enough.
+            /// Whether the guards of both require the same in the same mode, so that it is enough to apply one of them.
             pub(super) fn guards_like(&self, other: &Self) -> bool {
                 self.response_settings.mode == other.response_settings.mode $($(&& <$guard>::eq(&self.$key, &other.$key))?)*
             }
@@ -188,7 +189,7 @@ macro_rules! stored {
 macro_rules! for_each_key {
     ($call:ident) => {
         $call! {
-            // The schema's text, which is no comment.
+            // The text for the schema, which is not a comment.
             #[doc = " How much the layer does (M1). `off`: only request ids, responses to failures, and credentials."]
             /// `observe`: also logs what `enforce` would do. `own`: guards also refuse requests. `fill`: also rewrites
             /// empty, HTML and plain-text errors. `enforce`: rewrites all errors.
@@ -288,8 +289,8 @@ impl TableSettings {
         self.json.is_some() || self.content_types.is_some()
     }
 
-    /// `json` and `content_types` are two ways to set one thing: a narrower route's value replaces a wider one's,
-    /// whichever way each is set.
+    /// The media types that the table requires. `json` and `content_types` are two ways to set them: a narrower route's
+    /// value replaces a wider one's, in whichever way each is set.
     pub(crate) fn media_types(&self) -> Result<Option<Vec<String>>, SettingError> {
         let json = || Some(vec![JSON.to_owned()]);
         match (self.json, &self.content_types) {

@@ -1,17 +1,17 @@
-//! Values by literal segment, found in any letter case (rule G0).
+//! Finds values by literal segments, in any letter case (rule G0).
 
 use rustc_hash::FxHashMap;
 
-/// Values by literal segment. A few are compared more quickly than one is hashed.
+/// Values by literal segment. Comparing a few literals is faster than hashing a segment.
 #[derive(Clone, Debug)]
 pub(super) struct Literals<T> {
     few: Vec<Alike<T>>,
-    /// All of them where they are more than a few, by the hash of their letters in one case. The keys are the policy's:
-    /// no client can make them collide, so that a quick hash will do.
+    /// All literals, if there are more than a few, by the hash of their letters in one case. The keys are from the
+    /// policy, so no client can make them collide, and a simple hash is enough.
     many: FxHashMap<u64, Vec<Alike<T>>>,
 }
 
-/// A literal, its value, and those that differ from it only in letter case.
+/// A literal with its value, and further literals that only differ from it in letter case.
 #[derive(Clone, Debug)]
 struct Alike<T> {
     literal: Box<[u8]>,
@@ -19,10 +19,10 @@ struct Alike<T> {
     other_cases: Vec<(Box<[u8]>, T)>,
 }
 
-/// The literals that a segment matches in any letter case.
+/// The literals that equal a segment in any letter case.
 pub(super) struct Matching<'l, T> {
     alike: &'l Alike<T>,
-    /// `alike.literal` is the segment itself.
+    /// Whether `alike.literal` equals the segment in letter case, too.
     is_exact: bool,
 }
 
@@ -40,7 +40,7 @@ impl<T> Literals<T> {
         self.few.is_empty() && self.many.is_empty()
     }
 
-    /// Each literal with its value, in no order.
+    /// All literals with their values, in no order.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&[u8], &T)> {
         let alike = self.few.iter().chain(self.many.values().flatten());
         alike.flat_map(|alike| {
@@ -49,7 +49,7 @@ impl<T> Literals<T> {
         })
     }
 
-    /// The values whose literal equals a segment, in any letter case.
+    /// The values of the literals that equal this segment in any letter case.
     #[inline]
     pub(super) fn matching(&self, segment: &[u8]) -> Option<Matching<'_, T>> {
         let near = match self.many.is_empty() {
@@ -59,7 +59,7 @@ impl<T> Literals<T> {
         near.iter().find_map(|alike| Some(Matching { alike, is_exact: is_same(&alike.literal, segment)? }))
     }
 
-    /// The value of exactly this literal, or a new one.
+    /// The value of this literal in exactly this letter case, or a new one.
     pub(super) fn get_or_insert(&mut self, literal: &[u8]) -> &mut T
     where
         T: Default,
@@ -85,13 +85,13 @@ impl<T> Literals<T> {
 }
 
 impl<'l, T> Matching<'l, T> {
-    /// The value, if there is only one, and whether its literal is the segment itself.
+    /// The value, if there is only one, and whether its literal equals the segment in letter case, too.
     #[inline]
     pub(super) fn only(&self) -> Option<(&'l T, bool)> {
         self.alike.other_cases.is_empty().then_some((&self.alike.value, self.is_exact))
     }
 
-    /// Each value, and whether its literal is the segment itself.
+    /// All values, each with whether its literal equals the segment in letter case, too.
     pub(super) fn each(self, segment: &[u8]) -> impl Iterator<Item = (&'l T, bool)> {
         let others = self.alike.other_cases.iter().map(move |(literal, value)| (value, **literal == *segment));
         std::iter::once((&self.alike.value, self.is_exact)).chain(others)
@@ -114,10 +114,10 @@ impl<T> Alike<T> {
     }
 }
 
-/// Whether they are the same; `None` where they differ in more than letter case.
+/// Whether two texts are the same; `None` if they differ in more than letter case.
 #[inline]
 fn is_same(literal: &[u8], segment: &[u8]) -> Option<bool> {
-    // Most siblings differ in length, and most that do not differ are the same.
+    // Most segments that differ already differ in length. Of the same length, most are equal.
     match literal.len() == segment.len() {
         true if literal == segment => Some(true),
         true => literal.eq_ignore_ascii_case(segment).then_some(false),
@@ -125,8 +125,7 @@ fn is_same(literal: &[u8], segment: &[u8]) -> Option<bool> {
     }
 }
 
-/// A hash without regard to letter case. It folds some other characters, too: such a collision costs one more
-/// comparison.
+/// A hash that ignores letter case. Some other characters also share a hash, which only costs one more comparison.
 #[inline]
 fn folded_hash(segment: &[u8]) -> u64 {
     const ONE_CASE: u64 = 0x2020_2020_2020_2020;
@@ -139,7 +138,7 @@ fn folded_hash(segment: &[u8]) -> u64 {
     };
     let words = segment.as_chunks::<8>().0;
     let hash = words.iter().fold(start, |hash, word| mix(hash, u64::from_le_bytes(*word)));
-    // The last eight bytes as one word: some of them are mixed in twice.
+    // The last eight bytes as one word: some of them were already mixed in.
     mix(hash, u64::from_le_bytes(*last))
 }
 

@@ -1,4 +1,5 @@
-//! The settings of a request: the readings of its path and its method, and its host, against routes and scopes (rule G0).
+//! Finds the settings for a request: compares its host, and every reading of its path and its method, with the routes
+//! and scopes (rule G0).
 
 use std::borrow::Cow;
 
@@ -14,22 +15,22 @@ use crate::guard::method;
 use crate::guard::pattern::Pattern;
 use crate::guard::reading::{has_readings, normalise, normalised, readings};
 
-/// The settings of a request in all its readings (rule G0).
+/// The settings for a request, in every way in which it can be read (rule G0).
 #[derive(Clone, Debug)]
 pub(crate) struct Matched {
-    /// The normalised reading: it decides everything that is no guard.
+    /// The settings for the normalised reading, which decide everything except guards.
     pub(crate) normal: Settings,
-    /// Further readings whose guards differ, each kind once: few requests have any.
+    /// Other readings with different guards, one for each difference; few requests have any.
     pub(crate) others: Vec<MatchedReading>,
-    /// Readings of the path meet routes whose guards differ, and one of them refuses such paths (`paths`).
+    /// Readings of the path match routes with different guards, and one of these routes refuses such paths (`paths`).
     pub(crate) is_refused: bool,
-    /// `normal` is of the path before a framework stripped a prefix.
+    /// `normal` belongs to the path from before a framework stripped a prefix.
     pub(crate) follows_original: bool,
-    /// Only the path before the prefix was stripped matches a route.
+    /// Only the path from before the prefix was stripped matches a route.
     pub(crate) only_original: bool,
 }
 
-/// A reading, and its settings.
+/// A reading of a request, with its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MatchedReading {
     pub(crate) method: Method,
@@ -37,17 +38,17 @@ pub(crate) struct MatchedReading {
     pub(crate) settings: Settings,
 }
 
-/// Why a request has no settings.
+/// Why there are no settings for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unmatched {
-    /// The policy depends on the host, and the request's host is unclear.
+    /// The policy depends on the host, and the host of the request is unclear.
     NoHost,
     /// The path can be read in more ways than the guards check.
     TooManyReadings,
 }
 
 impl Matched {
-    /// The request has one reading.
+    /// The settings for a request that can only be read in one way.
     pub(crate) fn only(normal: Settings) -> Self {
         Self::new(normal, Vec::new(), false)
     }
@@ -56,13 +57,13 @@ impl Matched {
         Self { normal, others, is_refused, follows_original: false, only_original: false }
     }
 
-    /// The guards of every reading, each kind once.
+    /// The settings of all readings, one for each set of guards.
     pub(crate) fn guards(&self) -> impl Iterator<Item = &Settings> + Clone {
         self.others.iter().map(|other| &other.settings).chain([&self.normal])
     }
 
-    /// Joins the match of a path whose prefix a framework stripped with the match of the original path. If only one of
-    /// the paths meets a route or scope, only that one counts: a policy is written for one of them.
+    /// Joins the settings for a path whose prefix a framework stripped with those for the original path. If only one of
+    /// the two paths matches a route or a scope, only that one counts, because a policy is written for one of them.
     fn and_original(self, original: Self) -> Self {
         let only_original = !self.has_route() && original.has_route();
         let own_place = self.guards().any(Settings::has_place);
@@ -86,7 +87,7 @@ impl Matched {
         self.guards().any(|settings| settings.label().has_route())
     }
 
-    /// Leaves out readings whose guards are the same as those of the normalised reading.
+    /// Leaves out readings that have the same guards as the normalised one.
     fn without_repetitions(mut self) -> Self {
         self.others.retain(|other| !other.settings.guards_like(&self.normal));
         self
@@ -94,17 +95,17 @@ impl Matched {
 }
 
 impl Policy {
-    /// The settings of a request whose path no framework has changed (rule G0).
+    /// The settings for a request whose path no framework has changed (rule G0).
     ///
     /// # Errors
     ///
-    /// The policy depends on the host and the request's host is unclear, or there are too many readings.
+    /// If the policy depends on the host and the host is unclear, or if there are too many readings.
     pub(crate) fn matched(&self, head: &Parts) -> Result<Matched, Unmatched> {
         self.matched_as(head, None, true)
     }
 
-    /// Matches a request with two paths. `original` is the path before a framework stripped a prefix; `overrides` states
-    /// whether a header may name another method.
+    /// The settings for a request that may have two paths. `original` is the path from before a framework stripped a
+    /// prefix. `overrides`: a header may name another method.
     #[inline(never)]
     pub(crate) fn matched_as(
         &self,
@@ -114,7 +115,7 @@ impl Policy {
     ) -> Result<Matched, Unmatched> {
         let hosts =
             if self.scopes.depend_on_host() { host::hosts(head).ok_or(Unmatched::NoHost)? } else { Hosts::default() };
-        let several = match self.names_methods || overrides || !method::names_few(head) {
+        let several = match self.names_methods || overrides || !method::names_few_methods(head) {
             true => method::methods(head).map_err(|_| Unmatched::TooManyReadings)?,
             false => Vec::new(),
         };
@@ -131,13 +132,13 @@ impl Policy {
         .without_repetitions())
     }
 
-    /// The guards of every reading of one path, for every method and host that the request can be read as. The first of them
-    /// are its own, and there is one of each at least.
+    /// The settings for every reading of one path, with every method and every host that a service may see. The first
+    /// method and the first host are the request's own; there is at least one of each.
     fn matched_by(&self, methods: &[Method], hosts: &[&str], path: &str) -> Result<Matched, Unmatched> {
         let paths = paths_of(path)?;
         let normal = if paths.len() > 1 { normalise(path.as_bytes()).into() } else { Cow::Borrowed(path.as_bytes()) };
         let (mut others, mut is_refused, mut own) = (Vec::new(), false, None);
-        // Without routes and scopes all readings have the same guards.
+        // Without routes and scopes, all readings have the same guards.
         let hosts_read = if self.is_everywhere { &[] } else { hosts };
         for host in hosts_read {
             for method in methods {
@@ -166,32 +167,33 @@ impl Policy {
         Ok(Matched::new(normal, others, is_refused))
     }
 
-    /// The settings for the rest of a request that is refused for its readings (rule G0).
+    /// The settings with which a request is answered that was refused because of its readings (rule G0).
     #[cold]
-    pub(crate) fn unmatched(&self, head: &Parts, why: Unmatched) -> Matched {
+    pub(crate) fn settings_of_unmatched(&self, head: &Parts, why: Unmatched) -> Matched {
         let hosts = if self.scopes.depend_on_host() { host::hosts(head) } else { Some(Hosts::default()) };
         match (why, hosts) {
             (Unmatched::TooManyReadings, Some(hosts)) => {
                 Matched::only(self.normalised(&head.method, &hosts.first, head.uri.path()))
             }
-            _ => self.of_no_host(),
+            _ => self.settings_without_host(),
         }
     }
 
-    /// The settings where the host is unclear.
-    pub(crate) fn of_no_host(&self) -> Matched {
+    /// The settings if the host is unclear.
+    pub(crate) fn settings_without_host(&self) -> Matched {
         Matched::only(self.root_scope().defaults)
     }
 
-    /// The settings of nearly every request: one that has one reading, and names one host. `None` if
-    /// [`matched`](Self::matched) must find them. `overrides` states whether a header names another method.
+    /// The settings for a request that can only be read in one way and names one host, as nearly every request does. If
+    /// it returns `None`, [`matched`](Self::matched) must find the settings. `overrides`: a header names another
+    /// method.
     #[inline]
     pub(crate) fn cached_settings(&self, head: &Parts, overrides: bool) -> Option<&Settings> {
         let path = head.uri.path();
         if has_readings(path.as_bytes()) {
             return None;
         }
-        let is_plain = if self.names_methods { method::is_plain(head) } else { method::names_few(head) };
+        let is_plain = if self.names_methods { method::is_plain(head) } else { method::names_few_methods(head) };
         if overrides || !is_plain {
             return None;
         }
@@ -211,7 +213,7 @@ impl Policy {
         self.precomputed(narrowest, &met)
     }
 
-    /// The settings where a request meets the same tables as most requests of its route.
+    /// The settings for a request to which the same tables apply as to most requests of its route.
     #[inline]
     fn precomputed(&self, narrowest: usize, met: &MatchedRoutes) -> Option<&Settings> {
         match met.first() {
@@ -220,22 +222,22 @@ impl Policy {
         }
     }
 
-    /// The settings of the normalised reading: everything but the guards of other readings.
+    /// The settings for the normalised reading, which decide everything except the guards of other readings.
     pub(crate) fn normalised(&self, method: &Method, host: &str, path: &str) -> Settings {
         self.settings(method, host, normalised(path).as_deref().unwrap_or(path.as_bytes()))
     }
 
-    /// The settings of a path, if the host does not matter.
+    /// The settings for a path, if the host does not matter.
     #[cfg(test)]
     pub(super) fn of_path(&self, method: &Method, path: &str) -> Result<Matched, Unmatched> {
         self.matched_by(std::slice::from_ref(method), &[""], path).map(Matched::without_repetitions)
     }
 
-    /// The routes that a reading meets, the most specific first.
+    /// The routes that match a reading, beginning with the most specific.
     #[cfg(feature = "policy-file")]
     pub(crate) fn routes_of_reading(&self, reading: &MatchedReading, host: &str) -> Vec<usize> {
         let mut found = None;
-        // It is the first of its kind there.
+        // The reading was stored for the first letter case that has these guards.
         let _ = self.each_case(&reading.method, host, &reading.path, &mut |settings, routes| {
             if found.is_none() && settings.guards_like(&reading.settings) {
                 found = Some(routes());
@@ -244,7 +246,7 @@ impl Policy {
         found.unwrap_or_default()
     }
 
-    /// The settings of one reading, its letter case as it is, and folded if that differs (`case`).
+    /// Visits the settings for one reading: in its own letter case, and in any letter case if that differs (`case`).
     fn each_case(
         &self,
         method: &Method,
@@ -276,10 +278,10 @@ impl Policy {
         Ok(())
     }
 
-    /// The routes that match in any letter case, the most specific first. A request meets only one of several patterns
-    /// that differ only in letter case. So there is a separate list for each of them.
+    /// The routes that match in any letter case, beginning with the most specific. Of several patterns that only differ
+    /// in letter case, a request can match just one, so each combination of these is a list of its own.
     fn case_variants(&self, narrowest: usize, method: &Method, path: &[u8]) -> Result<Vec<Vec<usize>>, Unmatched> {
-        /// Two for each of six patterns: no sensible policy has more.
+        /// Enough for six such pairs of patterns; no sensible policy has more.
         const MOST: usize = 64;
 
         let mut variants: Vec<Vec<usize>> = vec![Vec::new()];
@@ -309,7 +311,7 @@ impl Policy {
         Ok(variants)
     }
 
-    /// The settings of a path in this letter case.
+    /// The settings for a path in exactly this letter case.
     pub(super) fn settings(&self, method: &Method, host: &str, path: &[u8]) -> Settings {
         let narrowest = self.scopes.narrowest(host, path);
         let mut met = MatchedRoutes::default();
@@ -322,7 +324,8 @@ impl Policy {
         self.precomputed(narrowest, &met).copied().unwrap_or_else(inherited)
     }
 
-    /// The routes that match, the most specific of the narrowest part first. `None` where letter case decides which do.
+    /// The routes that match, beginning with the most specific one of the narrowest part. `None` if letter case decides
+    /// which routes match.
     #[inline]
     fn met_in_any_case(&self, narrowest: usize, method: &Method, path: &[u8]) -> Option<MatchedRoutes> {
         let (mut met, mut is_same) = (MatchedRoutes::default(), true);
@@ -333,8 +336,8 @@ impl Policy {
         is_same.then_some(met)
     }
 
-    /// The narrowest part that a path is in, in this letter case, and the routes that match: the most specific of the narrowest
-    /// part first.
+    /// The narrowest part for a path in this letter case, and the routes that match, beginning with the most specific
+    /// one of that part.
     #[cfg(feature = "policy-file")]
     pub(crate) fn routes_of(&self, method: &Method, host: &str, path: &[u8]) -> (usize, Vec<usize>) {
         let narrowest = self.scopes.narrowest(host, path);
@@ -363,7 +366,7 @@ impl Policy {
     }
 }
 
-/// The readings of a path; a text that is no path has itself.
+/// All readings of a path. A text that is not a path only has itself.
 fn paths_of(path: &str) -> Result<Vec<Vec<u8>>, Unmatched> {
     match path.starts_with('/') {
         true => readings(path.as_bytes()).map_err(|_| Unmatched::TooManyReadings),

@@ -1,9 +1,9 @@
-//! Many patterns at once: which of them match a path, the most specific first (rule G0).
+//! Compares many patterns with a path at once, and finds those that match, beginning with the most specific (rule G0).
 //!
-//! A trie of segments. At each segment the literal child is visited before the `{one}` child, and both before the
-//! `{*rest}` of the node itself. A pattern that ends at a node comes before its `{*rest}`, and one with a method before
-//! one without. That walk is the order of specificity, so that nothing is collected or sorted. Routes that share no
-//! segment with the path are never examined.
+//! The patterns are a trie of segments. At each node, the literal child is visited before the `{one}` child, and both
+//! before the node's own `{*rest}`. A pattern that ends at a node comes before `{*rest}`, and one with a method before
+//! one without. Walking the trie in this order visits the most specific pattern first, so nothing has to be collected
+//! or sorted. Routes that share no segment with the path are never looked at.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use http::Method;
 use super::literals::{Literals, Matching};
 use crate::guard::pattern::{Pattern, RemainingPath, Segment, segments_of, split_segment};
 
-/// Patterns, known by their places in the list that they came in, counted from `base`.
+/// Patterns with their indices, which are counted from `base`.
 #[derive(Clone, Default)]
 pub(crate) struct Matcher {
     base: usize,
@@ -28,7 +28,7 @@ struct Node {
     rests: Vec<usize>,
 }
 
-/// Two patterns that some request would match with neither before the other.
+/// Two patterns that both match some request, although neither is more specific.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Clash {
     pub(super) first: usize,
@@ -53,23 +53,24 @@ impl Matcher {
         if clashes.is_empty() { Ok(Self { base, patterns: patterns.into(), root }) } else { Err(clashes) }
     }
 
-    /// The place of its first pattern; places are numbered across all parts.
+    /// The index of the first pattern. Indices are counted over all parts.
     #[cfg(feature = "policy-file")]
     pub(crate) fn base(&self) -> usize {
         self.base
     }
 
-    /// The pattern of a place; `None` for a place of another part.
+    /// The pattern with this index; `None` if it belongs to another part.
     pub(crate) fn pattern(&self, place: usize) -> Option<&Pattern> {
         self.patterns.get(place.checked_sub(self.base)?)
     }
 
-    /// All patterns, in the order of their places.
+    /// All patterns, in the order of their indices.
     pub(crate) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
         self.patterns.iter()
     }
 
-    /// Visits all that match in any letter case, the most specific first, and whether the case is the same in them.
+    /// Visits all patterns that match in any letter case, beginning with the most specific, each with whether it also
+    /// matches in exactly this letter case.
     #[inline]
     pub(crate) fn each_match(&self, method: &Method, path: &[u8], visit: &mut impl FnMut(usize, bool)) {
         self.root.walk(segments_of(path), true, &mut |index, is_exact| {
@@ -92,7 +93,7 @@ impl Node {
             let literals = node.literals.matching(segment);
             let only = literals.as_ref().and_then(Matching::only);
             node = match (only, literals, one) {
-                // Nothing else is to be visited behind it, so that nothing has to be kept.
+                // Nothing else has to be visited after this child, so nothing has to be stored.
                 (Some((only, is_same)), _, None) if node.rests.is_empty() => {
                     is_exact &= is_same;
                     only
@@ -114,7 +115,7 @@ impl Node {
         node.rests.iter().for_each(|index| visit(*index, is_exact));
     }
 
-    /// The patterns of the same path, with any names of parameters.
+    /// The patterns with the same path, whatever the names of their parameters.
     fn same_path(&mut self, pattern: &Pattern) -> &mut Vec<usize> {
         let mut node = self;
         for segment in pattern.segments() {

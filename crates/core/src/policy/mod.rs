@@ -2,15 +2,15 @@
 //!
 //! Every [`Policy`] is valid: mistakes are refused when it is built, from Rust or from a file.
 //!
-//! 1. Every reading of the path and the method is matched (rule G0); most requests have one.
-//! 2. Of all scopes that cover the request, the narrowest one comes first, then the wider ones, and at last the policy
+//! 1. Every reading of the path and the method is compared with the routes (rule G0); most requests have one reading.
+//! 2. Of all scopes that cover the request, the narrowest one comes first, then the wider ones, and finally the policy
 //!    itself.
 //! 3. Within each scope, a key is decided by the most specific matching route that sets it, and otherwise by the
 //!    scope's defaults.
-//! 4. Where readings require different guards, all are returned: the exchange applies all. The rest follows the
-//!    normalised one.
+//! 4. If readings have different guards, the settings of all of them are returned, and the exchange applies all guards.
+//!    Everything else is decided by the normalised reading.
 //!
-//! Looking up allocates nothing for a path with one reading, and without routes it is a copy.
+//! Finding the settings allocates nothing for a path with one reading. Without routes, it only copies them.
 
 mod adopt;
 mod advice;
@@ -119,12 +119,12 @@ pub struct Policy {
     observes_bodies: bool,
     advice: PolicyAdvice,
     cors: Option<Cors>,
-    /// The name of this process in `Proxy-Status`, in quotes where RFC 9209 needs them.
+    /// The name of this process in `Proxy-Status`, in quotes if RFC 9209 requires them.
     proxy_name: Option<Box<str>>,
     codes: CodeSet,
-    /// The settings of each route, those of all parts.
+    /// The settings of all routes, over all parts.
     route_settings: Box<[PartialSettings]>,
-    /// The settings that most requests of each have.
+    /// The settings that most requests of each route have.
     precomputed: Box<[PrecomputedRoute]>,
     scopes: Scopes,
     /// The policy itself, then its scopes.
@@ -140,39 +140,39 @@ pub struct Policy {
     key_headers: Box<[HeaderName]>,
     custom: Box<[Box<str>]>,
     faults: PolicyFaults,
-    /// The services that scopes name, each once.
+    /// The services that scopes name, without duplicates.
     upstreams: Box<[UpstreamUrl]>,
-    /// Whether every request has the same settings: there are no routes and no scopes.
+    /// Whether all requests have the same settings, because there are no routes and no scopes.
     is_everywhere: bool,
-    /// Whether some route holds only for certain methods.
+    /// Whether any route only applies to certain methods.
     names_methods: bool,
-    /// Whether it was reported that routes match only the path before a framework stripped a prefix.
+    /// Whether it was already reported that routes only match the path from before a framework stripped a prefix.
     original_reported: Arc<AtomicBool>,
-    /// Whether some errors need facts of their request: its path, or when it began.
+    /// Whether some errors depend on facts of their request: its path, or when it began.
     needs_request_facts: bool,
 }
 
 /// The settings inside one scope, or in the policy itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CompiledScope {
-    /// The part around it.
+    /// The index of the part around this one.
     parent: Option<usize>,
     pub(crate) matcher: Matcher,
     default_keys: PartialSettings,
-    /// The settings where no route matches.
+    /// The settings for requests that match no route.
     defaults: Settings,
     pub(crate) own_rules: usize,
-    /// Its own rules, then those of the parts around it.
+    /// The part's own rules, then those of the parts around it.
     rules: Box<[Arc<Rule>]>,
     pub(crate) outward: Box<[Arc<Outward>]>,
-    /// The shapes that are read here, in the order of reading.
+    /// The shapes that are tried here, in this order.
     pub(crate) shapes: Box<[CustomShape]>,
     rules_use_path: bool,
-    /// Its own service, else that of the nearest part around it.
+    /// The part's own service, else that of the nearest part around it.
     pub(crate) upstream: Option<UpstreamUrl>,
     /// How long a gateway waits for the service of each part.
     timeouts: UpstreamTimeouts,
-    /// `None` for the policy itself, which is no scope.
+    /// The name; `None` for the policy itself, which is not a scope.
     name: Option<Box<str>>,
 }
 
@@ -187,7 +187,7 @@ impl CompiledScope {
     }
 }
 
-/// How ids are made, and whether the service's own is kept (rules I2, I3, I4).
+/// How ids are created, and whether the service's own id is kept (rules I2, I3, I4).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct IdSettings {
     pub(crate) trust_valid: bool,
@@ -231,12 +231,12 @@ impl Policy {
         self.ids
     }
 
-    /// What reading an inner error's body may cost (rule R4).
+    /// How much of an inner error's body may be read (rule R4).
     pub(crate) fn inspect(&self) -> Budget {
         self.inspect.0
     }
 
-    /// What dropping the rest of a request may cost (rule G5).
+    /// How much of the rest of a request may be read and dropped (rule G5).
     #[inline]
     pub(crate) fn drain(&self) -> Budget {
         self.drain.0
@@ -248,19 +248,19 @@ impl Policy {
         self.observes_bodies
     }
 
-    /// What a client can do next (E10).
+    /// The advice on what a client can do next (E10).
     #[inline]
     pub(crate) fn advice(&self) -> &PolicyAdvice {
         &self.advice
     }
 
-    /// The origins that may read the layer's own answers (R6a).
+    /// The origins whose scripts may read the answers that the layer itself makes (R6a).
     #[inline]
     pub(crate) fn cors(&self) -> Option<&Cors> {
         self.cors.as_ref()
     }
 
-    /// The name in `Proxy-Status` (L4), as a structured field has it.
+    /// The name in `Proxy-Status` (L4), in the syntax of a structured field.
     #[inline]
     pub(crate) fn proxy_name(&self) -> Option<&str> {
         self.proxy_name.as_deref()
@@ -277,7 +277,7 @@ impl Policy {
         &self.codes
     }
 
-    /// The policy's own fault, if a fault states no more than its code.
+    /// The policy's own copy of a fault, if the fault has nothing but its code; else the fault.
     #[inline(always)]
     pub(crate) fn prepared_fault<'f>(&'f self, fault: &'f Fault) -> &'f Fault {
         if fault.is_stock() { self.faults.prepared(fault.code()).unwrap_or(fault) } else { fault }
@@ -299,7 +299,7 @@ impl Policy {
         Self { auth_lists: Box::default(), ..self }
     }
 
-    /// The same policy with this mode on every route, for guards and for responses.
+    /// The same policy with this mode on every route, for both guards and responses.
     #[must_use]
     pub fn in_mode(mut self, mode: Mode) -> Self {
         self.route_settings.iter_mut().for_each(|route| route.mode = Some(mode));
@@ -313,22 +313,22 @@ impl Policy {
 
     /// The policy's own codes, by name.
     pub fn own_codes(&self) -> impl Iterator<Item = &ErrorCode> {
-        self.codes.own()
+        self.codes.custom_codes()
     }
 
-    /// The code of that name, of the catalogue or of the policy's own.
+    /// The code with that name, of the catalogue or of the policy.
     #[cfg(feature = "openapi")]
     pub(crate) fn known_code(&self, name: &str) -> Option<ErrorCode> {
         self.codes.find(name)
     }
 
-    /// Whether one path may require other guards than another.
+    /// Whether different paths may have different guards.
     #[inline]
     pub(crate) fn distinguishes_paths(&self) -> bool {
         !self.is_everywhere
     }
 
-    /// Whether to report routes that match only the path before a prefix was stripped: only the first time.
+    /// Whether to report that routes only match the path from before a prefix was stripped. True only the first time.
     pub(crate) fn is_first_original(&self) -> bool {
         !self.original_reported.swap(true, Ordering::Relaxed)
     }
@@ -338,7 +338,7 @@ impl Policy {
         self.needs_request_facts
     }
 
-    /// The pattern as written: a label for the log that no path can blow up (rules L1, L2).
+    /// The pattern, spelled as in the policy. It is a label for the log, of which there are only a few (rules L1, L2).
     pub(crate) fn route_label(&self, label: LogLabel) -> Option<&str> {
         self.route_pattern(label).map(Pattern::written)
     }
@@ -358,7 +358,7 @@ impl Policy {
         self.parts.get(usize::from(part)).unwrap_or_else(|| self.root_scope())
     }
 
-    /// The part of the policy that is in no scope.
+    /// The part of the policy outside of all scopes.
     #[inline]
     fn root_scope(&self) -> &CompiledScope {
         &self.parts[0]

@@ -1,4 +1,4 @@
-//! The settings that most requests of each route have, computed when the policy is built.
+//! Computes the settings that most requests of each route have, when the policy is built.
 
 use super::Policy;
 #[cfg(feature = "policy-file")]
@@ -10,7 +10,7 @@ use super::precomputed::{self, MatchedRoutes, PrecomputedRoute};
 use crate::guard::pattern::Pattern;
 
 impl Policy {
-    /// Whether most requests of two routes meet different guards, which letter case does not distinguish.
+    /// Whether most requests of the two routes have different guards, and letter case does not tell the routes apart.
     #[cfg(feature = "policy-file")]
     pub(crate) fn guards_differ(&self, route: usize, other: usize) -> bool {
         let precomputed = |route: usize| self.precomputed.get(route).map(PrecomputedRoute::all);
@@ -20,7 +20,7 @@ impl Policy {
         precomputed(route).zip(precomputed(other)).is_some_and(|(one, other)| differ(one, other))
     }
 
-    /// Computes once the settings that most requests of each route have.
+    /// Adds the settings that most requests of each route have.
     pub(super) fn with_precomputed(mut self) -> Self {
         let parts = self.parts.iter().enumerate();
         let patterns = parts.flat_map(|(at, part)| part.matcher.patterns().map(move |pattern| (at, pattern)));

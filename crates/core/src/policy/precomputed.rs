@@ -1,13 +1,13 @@
-//! The settings of each route together with the routes that usually match with it. They are computed when the policy is
-//! built, so that no request must inherit settings key by key.
+//! The settings of each route, together with the routes that usually match with it. They are computed when the policy
+//! is built, so that requests need not inherit settings key by key.
 
 use http::Method;
 
 use super::keys::Settings;
 use crate::guard::pattern::{Pattern, Segment};
 
-/// No policy seen so far has a request that matches so many routes. If more match, the settings are inherited for each
-/// request.
+/// The most routes that are stored together. Requests in known policies match fewer. If more match, the settings are
+/// inherited for each request.
 const MOST: usize = 8;
 
 /// The routes that match a request, the most specific first.
@@ -17,8 +17,8 @@ pub(super) struct MatchedRoutes {
     number: usize,
 }
 
-/// The settings of all requests that match exactly the routes in `met`. They are the routes that a witness of the first
-/// of them matches.
+/// The settings for all requests that match exactly the routes in `met`: those that a sample request of the first one
+/// matches.
 #[derive(Clone, Debug)]
 pub(super) struct PrecomputedRoute {
     part: usize,
@@ -45,7 +45,7 @@ impl MatchedRoutes {
 }
 
 impl PrecomputedRoute {
-    /// `part` is the narrowest around the requests.
+    /// `part` is the narrowest part that covers these requests.
     pub(super) fn new(part: usize, met: MatchedRoutes, settings: Settings) -> Self {
         Self { part, met, settings }
     }

@@ -1,4 +1,4 @@
-//! Every response that the guards of a route may return, for a document that lists them.
+//! All responses with which the guards of a route may answer, for documents that list them.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use crate::fault::Fault;
 use crate::guard::auth::Scheme;
 
 impl Policy {
-    /// The faults that requests of a route may meet before its service does, and that of a service which fails.
+    /// The faults that may answer requests of a route before the service gets them, and those for a service that fails.
     pub(crate) fn refusals(&self, head: &Parts, has_body: bool) -> Vec<Fault> {
-        let settings = &self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
+        let settings = &self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
         let mut faults = Vec::new();
         if !settings.auth_observe {
             let refused = self.schemes(settings).iter().flat_map(|scheme| scheme.faults());
@@ -26,16 +26,16 @@ impl Policy {
         faults
     }
 
-    /// The schemes of a route, and whether requests without credentials pass.
+    /// The schemes of a route, and whether requests without credentials may pass.
     pub(crate) fn credentials_at(&self, head: &Parts) -> (&[Arc<Scheme>], bool) {
-        let settings = &self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
+        let settings = &self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
         (self.schemes(settings), settings.auth_observe || settings.auth_optional)
     }
 
-    /// The faults of the guards that a mode may turn off (G0, G1, G3, G4).
+    /// The faults of those guards that a mode may turn off (G0, G1, G3, G4).
     fn unmet(&self, settings: &Settings, has_body: bool) -> Vec<Fault> {
         let mut faults: Vec<Fault> = self.required_headers(settings).iter().map(|guard| guard.refusal()).collect();
-        // A path that can be read in several ways.
+        // For a path that can be read in several ways.
         faults.push(Fault::new(ErrorCode::BAD_REQUEST));
         if has_body {
             faults.extend(self.content_types(settings).map(|types| types.refusal()));

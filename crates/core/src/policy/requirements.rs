@@ -1,4 +1,4 @@
-//! The requirements of a policy's guards (G1-G4).
+//! What the guards of a policy require (G1–G4).
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
 
 impl Policy {
-    /// The schemes that let a request in, in the policy's order; an empty list lets everybody in (rule G2).
+    /// The schemes of which one must let the request in, in the order of the policy. An empty list lets all requests in
+    /// (rule G2).
     pub(crate) fn schemes(&self, settings: &Settings) -> &[Arc<Scheme>] {
         settings.auth.and_then(|list| self.auth_lists.get(list.get())).map_or(&[], |list| list)
     }
@@ -28,13 +29,15 @@ impl Policy {
         self.custom.iter().map(|name| &**name)
     }
 
-    /// The key sets that an adapter must fetch for some route's schemes. A set that several schemes need is repeated.
+    /// The key sets that an adapter must fetch for the schemes of routes. If several schemes need the same set, it is
+    /// repeated.
     #[cfg(feature = "jwt")]
     pub fn remote_keys(&self) -> impl Iterator<Item = &RemoteKeys> {
         self.auth_lists.iter().flatten().filter_map(|scheme| scheme.remote_keys())
     }
 
-    /// Whether any route refuses requests: none does where all of them are in `off` or `observe`, without credentials.
+    /// Whether any route refuses requests. None does if all of them are in mode `off` or `observe`, and require no
+    /// credentials.
     pub(crate) fn refuses(&self) -> bool {
         self.has_schemes()
             || self.parts.iter().any(|part| part.defaults.mode.is_enforced())
@@ -49,24 +52,24 @@ impl Policy {
         settings.content_types.and_then(|list| self.type_lists.get(list.get()))
     }
 
-    /// The answer to a body over its limit (rule G4).
+    /// The answer to a body that is over its limit (rule G4).
     pub(crate) fn too_large(&self, limit: u64) -> Fault {
         self.faults.too_large(limit)
     }
 
-    /// The headers in which ids of keys are passed on, and in which no client may send any (POLICY.md).
+    /// The headers in which the inner service gets the ids of callers. Clients must not send them (POLICY.md).
     #[inline]
     pub(crate) fn forwarded_ids(&self) -> &[HeaderName] {
         &self.forwarded_ids
     }
 
-    /// The headers that carry keys (rule R1).
+    /// The headers in which keys are sent (rule R1).
     #[inline]
     pub(crate) fn key_headers(&self) -> &[HeaderName] {
         &self.key_headers
     }
 
-    /// Whether a request may need, or get, headers that have names of the policy's own, or a trace (I4).
+    /// Whether a request may need, or may get, headers with names that the policy defines, or a trace (I4).
     pub(crate) fn names_headers(&self) -> bool {
         let lists = [&self.forwarded_ids, &self.key_headers];
         self.ids.traceparent || !self.header_lists.is_empty() || lists.iter().any(|names| !names.is_empty())

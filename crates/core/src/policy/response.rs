@@ -1,4 +1,4 @@
-//! The parts of the policy that shape an error's response, found by the indices in its settings.
+//! The parts of the policy that decide how an error is written. The settings of a request have their indices.
 
 use std::sync::Arc;
 
@@ -9,39 +9,40 @@ use crate::dialect::Dialect;
 use crate::outward::Outward;
 use crate::page::PageTemplate;
 
-/// The number of common prepared forms: the canonical envelope with and without `vary`, and RFC 9457 on request.
+/// The number of prepared forms that every policy has: the canonical envelope with and without `vary`, and RFC 9457 if
+/// the client chose it.
 const COMMON_FORMS: usize = 3;
 
 impl Policy {
-    /// The rules that hold for a request, the narrowest scope's first.
+    /// The rules that apply to a request, beginning with those of the narrowest scope.
     pub(crate) fn rules(&self, response_settings: &ResponseSettings) -> &[Arc<Rule>] {
         &self.part(response_settings.part).rules
     }
 
-    /// How codes leave in another dialect (rule R12), the rules of the narrowest scope first.
+    /// How codes are written in another dialect (rule R12), beginning with the rules of the narrowest scope.
     pub(crate) fn outward(&self, response_settings: &ResponseSettings) -> &[Arc<Outward>] {
         &self.part(response_settings.part).outward
     }
 
-    /// The fields of a foreign 4xx body that pass into the details (rule R14).
+    /// The names of the fields in a foreign 4xx body that pass into the details (rule R14).
     pub(crate) fn kept_fields(&self, response_settings: &ResponseSettings) -> &[Box<str>] {
         response_settings.keep_fields.and_then(|list| self.kept_lists.get(list.get())).map_or(&[], |list| list)
     }
 
-    /// The page of errors for browsers (rule R16).
+    /// The HTML page that browsers get for errors (rule R16).
     pub(crate) fn page(&self, response_settings: &ResponseSettings) -> Option<&PageTemplate> {
         self.pages.get(response_settings.html?.get())
     }
 
-    /// Whether a rule depends on the request's path.
+    /// Whether any rule compares the path of a request.
     #[inline]
     pub(crate) fn rules_use_path(&self, response_settings: &ResponseSettings) -> bool {
         self.part(response_settings.part).rules_use_path
     }
 
-    /// The form of an error whose whole text is fixed beforehand. `None` if the text depends on more than the code: on
-    /// the request's path, or on a part of the policy beyond the first few. `negotiated` states that the client has
-    /// requested RFC 9457 (R11).
+    /// The index of the form of an error whose whole text can be prepared. `None` if the text depends on more than the
+    /// code: on the path of the request, or on a part of the policy beyond the first few. `negotiated`: the client
+    /// chose RFC 9457 (R11).
     #[inline]
     pub(crate) fn form(&self, response_settings: &ResponseSettings, negotiated: bool) -> Option<usize> {
         match response_settings.dialect {
@@ -53,9 +54,9 @@ impl Policy {
         }
     }
 
-    /// How many such forms there are.
+    /// The number of such forms.
     pub(crate) fn forms(&self) -> usize {
-        /// Parts beyond these write their errors each time: there may be a thousand.
+        /// Errors of further parts are not prepared, because there may be a thousand parts.
         const MOST_PARTS: usize = 8;
 
         COMMON_FORMS + MOST_PARTS.min(self.parts.len()) * self.places_of_dialects()
@@ -63,7 +64,7 @@ impl Policy {
 
     fn form_of_dialect(&self, response_settings: &ResponseSettings, index: DialectIndex) -> Option<usize> {
         let has_facts = || self.dialect(response_settings).spec().has_request_facts();
-        // `vary` is in none of them.
+        // None of the forms has `vary`.
         if response_settings.html.is_some() || has_facts() || self.rules_use_path(response_settings) {
             return None;
         }

@@ -7,7 +7,7 @@ use super::keys::TableSettings;
 /// The pattern is a path, optionally after methods: `"GET|POST /files/{*path}"`. It has literal segments, `{one}` for
 /// one segment, and `{*rest}` at the end for all further segments. `GET` covers `HEAD`.
 ///
-/// A setting that a route omits comes from the next less specific route that also matches, and finally from the policy.
+/// If a route does not set a key, the next less specific route that also matches decides, and finally the policy.
 ///
 /// ```
 /// use tower_error_envelope::{Mode, Policy, Route};
@@ -26,14 +26,14 @@ pub struct Route {
 }
 
 impl Route {
-    /// Creates a route without settings. A wrong pattern is refused when the policy is built.
+    /// Creates a route without any settings. A wrong pattern is refused when the policy is built.
     pub fn new(pattern: impl Into<String>) -> Self {
         Self { pattern: pattern.into(), keys: TableSettings::default() }
     }
 
     /// Requires no credentials on this route, even if wider routes or the policy do: `auth = []`.
     ///
-    /// No scheme is checked, and no request has an identity.
+    /// No scheme is checked, so no request has an identity.
     ///
     /// ```
     /// use tower_error_envelope::auth::AuthScheme;
@@ -53,8 +53,7 @@ impl Route {
 
     /// Lets requests without credentials pass on this route: [`auth_optional(true)`](Self::auth_optional).
     ///
-    /// Credentials that are sent are still checked, and refused if they are bad. A handler then has a parameter
-    /// `Option<Identity>`.
+    /// Credentials that are sent are still checked, and refused if they are bad. Handlers take an `Option<Identity>`.
     ///
     /// ```
     /// use tower_error_envelope::auth::{AuthScheme, Identity};

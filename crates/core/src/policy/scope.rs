@@ -1,12 +1,12 @@
-//! Scopes: which part of a policy applies to a request, by its host and by the first segments of its path.
+//! Scopes: parts of a policy that only apply to some requests, by their host and the first segments of their path.
 //!
 //! 1. A scope covers a request if one of its hosts is the request's host, and the path begins with its prefix,
 //!    segment by segment. `*.example.com` covers hosts of any depth below `example.com`, not `example.com` itself.
-//! 2. If two scopes overlap, one must contain the other. So the scopes of one request form a chain: the narrowest
-//!    comes first, then the next wider one, and at last the policy itself.
+//! 2. If two scopes overlap, one must contain the other. The scopes of a request therefore form a chain: the narrowest
+//!    comes first, then the next wider one, and finally the policy itself.
 //!
-//! Finding the narrowest is a lookup for the host, else for its domains, and a walk down the path's segments: scopes
-//! that do not cover the request are never examined.
+//! To find the narrowest scope, the host is looked up, else its domains; then a walk follows the segments of the path.
+//! Scopes that do not cover the request are never looked at.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -22,10 +22,12 @@ use crate::classify::rule::MapRule;
 use crate::guard::pattern::{Pattern, RemainingPath, SettingError, segments_of, split_segment};
 use crate::outward::OutwardRule;
 
-/// A part of a policy that applies only to some hosts, or below some path: a file with a `[scope]`.
+/// A part of a policy that only applies to some hosts, or below some path. In a policy file, it is an included file
+/// with a `[scope]`.
 ///
-/// Inside the scope, its settings, routes and rules precede those of the enclosing policy. Settings that it omits come
-/// from there. Route patterns are full paths. Headers, credentials and codes belong to the whole policy.
+/// Inside the scope, its settings, routes and rules take precedence over those of the enclosing policy. Settings that
+/// it omits are inherited. The patterns of its routes are full paths. Headers, credentials and codes are shared by the
+/// whole policy.
 ///
 /// ```
 /// use tower_error_envelope::policy::Scope;
@@ -58,7 +60,7 @@ pub(crate) struct PolicyPart {
 }
 
 impl Scope {
-    /// Creates a scope, which still needs a host or a prefix.
+    /// Creates a scope. It still needs a host or a prefix.
     pub fn new() -> Self {
         Self::default()
     }
@@ -70,60 +72,61 @@ impl Scope {
         self
     }
 
-    /// Sets the prefix of its paths: `"/orders"` covers `/orders` and `/orders/1`, not `/orders2`.
+    /// Sets the prefix of the paths in the scope: `"/orders"` covers `/orders` and `/orders/1`, but not `/orders2`.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
         self
     }
 
-    /// Sets the URL of the service that a gateway calls here, such as `"http://orders:8080"`: see
-    /// [`UpstreamUrl`](crate::policy::UpstreamUrl). A scope without a URL uses that of the nearest enclosing scope. The
-    /// layer itself ignores it, and calls the service that it wraps.
+    /// Sets the URL of the service that a gateway calls for these requests, such as `"http://orders:8080"`: see
+    /// [`UpstreamUrl`](crate::policy::UpstreamUrl). If it is not set, the URL of the nearest enclosing scope applies.
+    /// The layer itself ignores it, because it calls the service that it wraps.
     pub fn upstream(mut self, url: impl Into<String>) -> Self {
         self.upstream = Some(url.into());
         self
     }
 
-    /// Sets the time limit for the service's response head, instead of the gateway's own: more than 0, at most 365
-    /// days.
+    /// Sets how long the service may take to send the head of its response. It replaces the gateway's own limit. More
+    /// than 0, at most 365 days.
     pub fn upstream_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.head = Some(timeout);
         self
     }
 
-    /// Sets the longest pause in a response body, in a gateway. After that the body is cut off (rules F4, F6). By
+    /// Sets how long the body of a response may pause in a gateway. After that, the body is cut off (rules F4, F6). By
     /// default there is no limit.
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.stall = Some(timeout);
         self
     }
 
-    /// Adds a route; their order does not matter.
+    /// Adds a route. The order of routes does not matter.
     pub fn route(mut self, route: Route) -> Self {
         self.part.routes.push(route);
         self
     }
 
-    /// Adds a rule, which is tried before those of the enclosing policy.
+    /// Adds a rule. It is tried before those of the enclosing policy.
     pub fn map(mut self, rule: MapRule) -> Self {
         self.part.rules.push(rule);
         self
     }
 
-    /// Sets how codes are written in another dialect. It precedes the rules of the enclosing policy (rule R12).
+    /// Sets how codes are written in another dialect. It takes precedence over the rules of the enclosing policy (rule
+    /// R12).
     pub fn outward(mut self, rule: OutwardRule) -> Self {
         self.part.outward.push(rule);
         self
     }
 
-    /// Adds a shape that is read only in this scope, before those of the enclosing policy (rule R15). Its name is valid
-    /// in the whole policy.
+    /// Adds a shape that is tried only in this scope, before those of the enclosing policy (rule R15). Its name may be
+    /// used in the whole policy.
     pub fn shape(mut self, shape: BodyShape) -> Self {
         self.part.shapes.push(shape);
         self
     }
 
-    /// Its first host in lower case and its prefix, as the log names it: `orders.example.com/pay`.
+    /// The name in the log: the first host in lower case, and the prefix, such as `orders.example.com/pay`.
     pub(crate) fn name(&self) -> String {
         let host = self.hosts.first().map(|host| host.to_ascii_lowercase()).unwrap_or_default();
         host + self.prefix.as_deref().unwrap_or_default()
@@ -143,7 +146,7 @@ impl Scope {
     }
 }
 
-/// A [`Scope`]'s hosts and prefix, if they are right. No host means any host.
+/// The hosts and the prefix of a valid [`Scope`]. Without hosts, it covers all of them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct ScopeMatcher {
     hosts: Vec<HostPattern>,
@@ -153,12 +156,12 @@ pub(crate) struct ScopeMatcher {
 #[derive(Debug, PartialEq, Eq)]
 enum HostPattern {
     Exact(Box<str>),
-    /// The domain that the hosts are below.
+    /// All hosts below this domain.
     Below(Box<str>),
 }
 
 impl ScopeMatcher {
-    /// Whether a pattern fits some path inside.
+    /// Whether a pattern may match a path inside the scope.
     pub(super) fn may_match(&self, pattern: &Pattern) -> bool {
         pattern.meets_prefix(self.prefix.iter().map(|segment| &**segment))
     }
@@ -170,7 +173,7 @@ impl ScopeMatcher {
         hosts && (self.prefix.starts_with(&other.prefix) || other.prefix.starts_with(&self.prefix))
     }
 
-    /// Whether it covers nothing that `wider` does not cover, and less.
+    /// Whether this scope covers only a part of what `wider` covers.
     pub(crate) fn is_narrower_than(&self, wider: &Self) -> bool {
         self.is_within(wider) && !wider.is_within(self)
     }
@@ -231,7 +234,7 @@ impl HostPattern {
     }
 }
 
-/// A DNS name or an IPv4 address, in lower case (RFC 9110 §4.2.3 compares them in any).
+/// Whether a text is a DNS name or an IPv4 address in lower case. RFC 9110 §4.2.3 ignores the letter case of hosts.
 fn is_name(name: &str) -> bool {
     name.split('.').all(|label| {
         (1..=63).contains(&label.len())
@@ -239,7 +242,7 @@ fn is_name(name: &str) -> bool {
     })
 }
 
-/// Refuses what is no host of a scope.
+/// Refuses a text that is not a host of a scope.
 #[cfg(feature = "policy-file")]
 pub(crate) fn check_host(written: &str) -> Result<(), SettingError> {
     HostPattern::parse(written).map(drop)
@@ -265,17 +268,17 @@ fn parse_prefix(written: &str) -> Result<Vec<Box<str>>, SettingError> {
     Ok(pattern.literals().map(Into::into).collect())
 }
 
-/// Which part of a policy holds where. Part 0 is the policy itself.
+/// Which part of a policy applies to which requests. Part 0 is the policy itself.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scopes {
-    /// For each host that a scope names, every part that covers it, so that one of these lookups is enough.
+    /// For each host that a scope names, all parts that cover it, so that one look-up is enough.
     exact: FxHashMap<Box<str>, Prefixes>,
     below: FxHashMap<Box<str>, Prefixes>,
-    /// The prefixes for hosts that no scope names.
+    /// The prefixes for all hosts that no scope names.
     any: Prefixes,
 }
 
-/// The parts of one host, by the segments of their prefixes.
+/// The parts for one host, by the segments of their prefixes.
 #[derive(Clone, Debug, Default)]
 struct Prefixes {
     part: Option<usize>,
@@ -283,9 +286,9 @@ struct Prefixes {
 }
 
 impl Scopes {
-    /// `covers` are those of the parts from 1; `depths` counts, for all parts, the parts around them.
+    /// `covers` has the matchers of the parts from 1 on. `depths` has, for all parts, how many parts are around each.
     pub(super) fn new(covers: &[ScopeMatcher], depths: &[usize]) -> Self {
-        // Where two parts have one prefix for a host, the narrower is put last: the wider one has further hosts.
+        // If two parts have the same prefix for a host, the narrower one comes last: the wider one has more hosts.
         let mut parts: Vec<(usize, &ScopeMatcher)> = (1..).zip(covers).collect();
         parts.sort_by_key(|(part, _)| depths.get(*part));
         let all_that = |cover_it: &dyn Fn(&ScopeMatcher) -> bool| {
@@ -306,8 +309,8 @@ impl Scopes {
         scopes
     }
 
-    /// For each host that a scope names, and at last for all others, the narrowest part at each prefix: a longer prefix
-    /// before those that it begins with, the whole host last.
+    /// For each host that a scope names, and finally for all other hosts, the narrowest part at each prefix. A longer
+    /// prefix comes before those with which it begins, and the whole host comes last.
     pub(super) fn by_host(&self) -> Vec<(String, Vec<(String, usize)>)> {
         let exact = self.exact.iter().map(|(host, prefixes)| (host.to_string(), prefixes));
         let below = self.below.iter().map(|(domain, prefixes)| (format!("*.{domain}"), prefixes));
@@ -317,7 +320,7 @@ impl Scopes {
         hosts.into_iter().map(|(host, prefixes)| (host, prefixes.listed())).collect()
     }
 
-    /// Whether a request's host matters.
+    /// Whether the host of a request matters.
     pub(super) fn depend_on_host(&self) -> bool {
         !self.exact.is_empty() || !self.below.is_empty()
     }
@@ -328,7 +331,7 @@ impl Scopes {
         self.prefixes(host).exact(path).unwrap_or(0)
     }
 
-    /// The part of a path in any letter case; `None` if letter case decides which part it is.
+    /// The narrowest part that covers a path in any letter case; `None` if letter case decides which part that is.
     #[inline]
     pub(super) fn narrowest_in_any_case(&self, host: &str, path: &[u8]) -> Option<usize> {
         let mut node = self.prefixes(host);
@@ -343,14 +346,15 @@ impl Scopes {
         Some(found.unwrap_or(0))
     }
 
-    /// The narrowest parts that cover it where letter case does not count: several where prefixes differ in it alone.
+    /// The narrowest parts that cover a path if letter case is ignored. There may be several, if prefixes only differ
+    /// in letter case.
     pub(super) fn narrowest_folded(&self, host: &str, path: &[u8]) -> Vec<usize> {
         let mut found = Vec::new();
         self.prefixes(host).folded(segments_of(path), 0, &mut found);
         found
     }
 
-    /// The prefixes of the host, else those of the nearest domain that it is below.
+    /// The prefixes for a host: its own, else those of the nearest domain above it.
     fn prefixes(&self, host: &str) -> &Prefixes {
         if let Some(prefixes) = self.exact.get(host) {
             return prefixes;

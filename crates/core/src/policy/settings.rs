@@ -6,12 +6,12 @@ use super::choice::Mode;
 use super::compile::lists::Index;
 use super::keys::{PartialSettings, ResponseSettings, Settings};
 
-/// The settings that outlive the exchange: enough for the log.
+/// The part of the settings that outlives the exchange, because the log needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LogLabel {
     pub(crate) mode: Mode,
     pub(super) route: Option<Index>,
-    /// The narrowest scope; 0 is the policy itself.
+    /// The index of the narrowest scope; 0 is the policy itself.
     pub(super) part: u16,
 }
 
@@ -23,7 +23,7 @@ impl LogLabel {
 }
 
 impl ResponseSettings {
-    /// The narrowest scope; 0 is the policy itself.
+    /// The index of the narrowest scope; 0 is the policy itself.
     #[inline]
     pub(crate) fn part(&self) -> u32 {
         self.part.into()
@@ -36,7 +36,7 @@ impl ResponseSettings {
 }
 
 impl Settings {
-    /// Whether they belong to a route or a scope.
+    /// Whether the settings belong to a route or a scope.
     pub(super) fn has_place(&self) -> bool {
         self.label().has_route() || self.part() > 0
     }
@@ -46,7 +46,7 @@ impl Settings {
         self.response_settings
     }
 
-    /// Whether the guards check only the type and the size of a body, and the mode enforces them.
+    /// Whether the guards only check the type and the size of a body, and the mode enforces them.
     #[inline]
     pub(crate) fn guards_bodies_alone(&self) -> bool {
         self.require_headers.is_none() && self.auth.is_none() && !matches!(self.mode, Mode::Off | Mode::Observe)
@@ -64,6 +64,6 @@ impl Deref for Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        PartialSettings::default().settled(0, None)
+        PartialSettings::default().with_defaults(0, None)
     }
 }

@@ -1,7 +1,7 @@
-//! Advice for a name that is not known: the known name that was probably meant.
+//! Advice for an unknown name: the known name that was probably meant.
 
-/// Advice for an unknown word: the near one, and all that are known.
-pub(crate) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
+/// Advice for an unknown word: the word that was probably meant, and all known words.
+pub(crate) fn advice_for_unknown<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
     let mut names: Vec<String> = known.clone().map(|name| format!("{name:?}")).collect();
     let last = names.pop().unwrap_or_default();
     let choices = if names.is_empty() {
@@ -15,7 +15,7 @@ pub(crate) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clo
     }
 }
 
-/// The known word that a slip of the keyboard may have meant, if there is one.
+/// The known word of which this one is probably a misspelling.
 pub(crate) fn closest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     const SIMILAR: f64 = 0.8;
     let word = word.to_ascii_lowercase();

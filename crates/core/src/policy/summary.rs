@@ -1,9 +1,9 @@
-//! A policy's summary: its figures and its routes.
+//! A summary of a policy: its numbers and its routes.
 
 use super::settings::LogLabel;
 use super::{Mode, Policy};
 
-/// The figures of a policy: [`Policy::summary`].
+/// The numbers of a policy: [`Policy::summary`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PolicySummary<'a> {
     pub(crate) origin: &'a str,
@@ -25,7 +25,7 @@ pub struct RouteSummary<'a> {
 }
 
 impl Policy {
-    /// The policy's figures, as in the log at the start.
+    /// The numbers that are logged when the policy is first used.
     #[must_use]
     pub fn summary(&self) -> PolicySummary<'_> {
         PolicySummary {
@@ -41,12 +41,12 @@ impl Policy {
         }
     }
 
-    /// The label for a request whose data is no longer available.
+    /// The label for a request of which nothing else is available any more.
     pub(crate) fn own_label(&self) -> LogLabel {
         self.root_scope().defaults.label()
     }
 
-    /// Its routes, first the policy's own, then those of its scopes: the patterns in
+    /// All routes: first those of the policy itself, then those of its scopes. Their patterns are in
     /// [`Event::route`](crate::exchange::Event::route).
     ///
     /// ```
@@ -65,14 +65,14 @@ impl Policy {
 }
 
 impl<'a> PolicySummary<'a> {
-    /// The file's name, `built in Rust` or `defaults`.
+    /// The name of the file, `built in Rust`, or `defaults`.
     #[must_use]
     pub fn origin(&self) -> &'a str {
         self.origin
     }
 
-    /// The hash of the policy's files in 16 hexadecimal digits: equal for the same texts, whatever the policy's folder.
-    /// `None` for a policy without a file.
+    /// The hash of the policy's files, in 16 hexadecimal digits. It is equal for the same texts in any folder. `None`
+    /// for a policy that is not from a file.
     #[must_use]
     pub fn hash(&self) -> Option<&'a str> {
         self.hash
@@ -96,19 +96,19 @@ impl<'a> PolicySummary<'a> {
         self.map_rules
     }
 
-    /// The number of its own codes.
+    /// The number of custom codes.
     #[must_use]
     pub fn own_codes(&self) -> usize {
         self.own_codes
     }
 
-    /// The mode, unless a route or scope sets another.
+    /// The mode of all requests for which no route or scope sets another.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode
     }
 
-    /// The largest request body in bytes, unless a route or scope sets another; `None` if there is no limit.
+    /// The largest request body in bytes, where no route or scope sets another limit; `None` if there is no limit.
     #[must_use]
     pub fn body_limit(&self) -> Option<u64> {
         self.body_limit
@@ -122,14 +122,14 @@ impl<'a> PolicySummary<'a> {
 }
 
 impl<'a> RouteSummary<'a> {
-    /// The pattern as it was written.
+    /// The pattern, spelled as in the policy.
     #[must_use]
     pub fn pattern(&self) -> &'a str {
         self.pattern
     }
 
-    /// The mode of requests that match it: its own, else that of a wider route that also matches, of its scope, or of
-    /// the policy.
+    /// The mode of the requests that the route matches: its own, else that of a wider route that also matches, of its
+    /// scope, or of the policy.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode

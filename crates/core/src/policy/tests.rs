@@ -346,10 +346,10 @@ fn a_builder_that_was_told_nothing_makes_the_default_policy() {
     assert!(
         !built.ids().trust_valid
             && !built.ids().traceparent
-            && !built.rules_use_path(&built.of_no_host().normal.response_settings())
+            && !built.rules_use_path(&built.settings_without_host().normal.response_settings())
     );
     assert!(
-        built.rules(&built.of_no_host().normal.response_settings()).is_empty()
+        built.rules(&built.settings_without_host().normal.response_settings()).is_empty()
             && built.codes().find("NOT_FOUND") == Some(ErrorCode::NOT_FOUND)
     );
 }

@@ -1,4 +1,4 @@
-//! The service of a scope: `upstream` under `[scope]`, and the gateway's time limits for it.
+//! The service of a scope, which `upstream` under `[scope]` sets, and a gateway's time limits for it.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -11,10 +11,10 @@ use http::uri::{Authority, Scheme, Uri};
 use super::error::PolicyError;
 use crate::guard::pattern::SettingError;
 
-/// The URL of a service: `http` or `https`, a host, and a port unless it is the scheme's default.
+/// The URL of a service: `http` or `https`, a host, and a port, if it is not the default of the scheme.
 ///
-/// Two URLs of the same service are equal, even if they are written differently. A clone costs no allocation. The
-/// [exchange](crate::exchange::Exchange::begin) puts the URL of a request's scope into the request's extensions.
+/// The URLs of the same service are equal, even if they are written differently. Cloning one allocates nothing. The
+/// [exchange](crate::exchange::Exchange::begin) adds the URL for a request's scope to the extensions of the request.
 ///
 /// ```
 /// use tower_error_envelope::policy::UpstreamUrl;
@@ -28,32 +28,32 @@ use crate::guard::pattern::SettingError;
 pub struct UpstreamUrl(Arc<(Scheme, Authority)>);
 
 impl UpstreamUrl {
-    /// `http` or `https`.
+    /// The scheme: `http` or `https`.
     #[must_use]
     pub fn scheme(&self) -> &Scheme {
         &self.0.0
     }
 
-    /// Host and port as a `host` header has them: in lower case, an IPv6 address in brackets, without the scheme's
-    /// default port.
+    /// Host and port, as a `host` header has them: in lower case, with an IPv6 address in brackets, and without the
+    /// default port of the scheme.
     #[must_use]
     pub fn authority(&self) -> &Authority {
         &self.0.1
     }
 
-    /// The host, an IPv6 address without its brackets.
+    /// The host; an IPv6 address has no brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         self.authority().host().trim_matches(['[', ']'])
     }
 
-    /// The port, or the scheme's default.
+    /// The port; if none is set, the default of the scheme.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.authority().port_u16().unwrap_or(usual_port(self.scheme()))
     }
 
-    /// The error leaves out the URL: it may have a password where none belongs.
+    /// Parses a URL. Errors do not quote it, because it may contain a password.
     pub(super) fn parse(url: &str) -> Result<Self, SettingError> {
         let refused = |wrong: &str, right: &str| Err(SettingError::new("upstream", wrong, right));
         if url.contains('@') {
@@ -89,7 +89,7 @@ impl UpstreamUrl {
 }
 
 /// A gateway's time limits for the service of a scope (`[scope] upstream_timeout`, `stall_timeout`), if the scope sets
-/// them. The [exchange](crate::exchange::Exchange::begin) puts them into the request's extensions.
+/// them. The [exchange](crate::exchange::Exchange::begin) adds them to the extensions of the request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamTimeouts {
     pub(crate) head: Option<Duration>,
@@ -97,13 +97,13 @@ pub struct UpstreamTimeouts {
 }
 
 impl UpstreamTimeouts {
-    /// The time limit for the service's response head.
+    /// The time limit for the head of the service's response.
     #[must_use]
     pub fn head(&self) -> Option<Duration> {
         self.head
     }
 
-    /// The longest pause in a response body.
+    /// How long the body of a response may pause.
     #[must_use]
     pub fn stall(&self) -> Option<Duration> {
         self.stall
@@ -130,7 +130,8 @@ fn usual_port(scheme: &Scheme) -> u16 {
     if *scheme == Scheme::HTTPS { 443 } else { 80 }
 }
 
-/// A name, or an address in its canonical form. A name may end in a dot, with which a resolver adds no search domain.
+/// A name, or an address in its canonical form. A final dot of the name stays: with it, a resolver tries no search
+/// domains.
 fn host(written: &str) -> Option<String> {
     if let Some(address) = written.strip_prefix('[') {
         let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
@@ -149,8 +150,8 @@ impl FromStr for UpstreamUrl {
 
     /// # Errors
     ///
-    /// It is no `http` or `https` URL with a host, or has credentials, a path, a query or a fragment. The error does
-    /// not repeat the URL.
+    /// If it is not an `http` or `https` URL with a host, or if it has credentials, a path, a query or a fragment. The
+    /// error does not quote the URL.
     fn from_str(url: &str) -> Result<Self, PolicyError> {
         Self::parse(url).map_err(|SettingError { wrong, right, .. }| PolicyError::new(None, wrong, right))
     }

@@ -1,5 +1,5 @@
-//! The services of scopes. The policy chooses one by the same lookup as the guards (rule G0). Only the
-//! gateway connects to it.
+//! The services of scopes. The policy chooses one by the same look-up as for guards (rule G0). Only the gateway
+//! connects to it.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use super::scope::Scope;
 use super::upstream::{UpstreamTimeouts, UpstreamUrl};
 use super::{CompiledScope, LogLabel, Policy};
 
-/// The services of one host, for a router that needs them in advance: [`Policy::upstreams_by_host`].
+/// The services for one host, for routers that need them in advance: [`Policy::upstreams_by_host`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostUpstreams<'a> {
     host: String,
@@ -17,21 +17,22 @@ pub struct HostUpstreams<'a> {
 }
 
 impl HostUpstreams<'_> {
-    /// The host in lower case, without a port; `*.example.com` for subdomains, `*` for hosts that no scope has.
+    /// The host in lower case, without a port. `*.example.com` is for subdomains, and `*` for hosts that no scope
+    /// names.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The path prefixes, longer ones first, each with the service of its scope. The last one is `/`. A prefix covers
-    /// whole segments of the normalised path, in its letter case.
+    /// The prefixes of paths, longer ones first, each with the service of its scope. The last one is `/`. A prefix
+    /// covers whole segments of the normalised path, in exactly this letter case.
     pub fn prefixes(&self) -> impl Iterator<Item = (&str, Option<&UpstreamUrl>)> {
         self.prefixes.iter().map(|(prefix, upstream)| (prefix.as_str(), *upstream))
     }
 }
 
 impl Policy {
-    /// The services of its scopes, each once, in the order of the scopes.
+    /// The services of the scopes, without duplicates, in the order of the scopes.
     ///
     /// ```
     /// use tower_error_envelope::Policy;
@@ -47,7 +48,7 @@ impl Policy {
         self.upstreams.iter()
     }
 
-    /// The service of each path, for every host of a scope, and last for all other hosts (`*`).
+    /// The services for each host that a scope names, and finally for all other hosts (`*`), by the prefix of the path.
     #[must_use]
     pub fn upstreams_by_host(&self) -> Vec<HostUpstreams<'_>> {
         let named = |(prefix, part): (String, usize)| (prefix, self.parts[part].upstream.as_ref());
@@ -57,32 +58,32 @@ impl Policy {
             .collect()
     }
 
-    /// The service that the scope of a request names, or the nearest scope around that one.
+    /// The service that the scope of a request names, else that of the nearest scope around it.
     #[inline]
     pub(crate) fn upstream(&self, response_settings: &ResponseSettings) -> Option<&UpstreamUrl> {
         self.part(response_settings.part).upstream.as_ref()
     }
 
-    /// How long to wait for it, where a scope sets that.
+    /// How long to wait for that service, if a scope sets it.
     #[inline]
     pub(crate) fn upstream_timeouts(&self, response_settings: &ResponseSettings) -> Option<UpstreamTimeouts> {
         Some(self.part(response_settings.part).timeouts).filter(|timeouts| *timeouts != UpstreamTimeouts::default())
     }
 
-    /// The service of a request, found by the request's log label.
+    /// The service for a request, of which only the label for the log is left.
     pub(crate) fn upstream_of(&self, label: LogLabel) -> Option<&UpstreamUrl> {
         self.part(label.part).upstream.as_ref()
     }
 }
 
-/// The timeouts that each part sets by itself.
+/// The time limits that each part itself sets.
 pub(super) fn compile_timeouts(scopes: &[Scope], problems: &mut Problems) -> Vec<UpstreamTimeouts> {
     let timeouts = |(at, scope): (usize, &Scope)| problems.make(TablePath::Scope(at), scope.timeouts.compile());
     let compiled = (1..).zip(scopes).map(timeouts).map(Option::unwrap_or_default);
     std::iter::once(UpstreamTimeouts::default()).chain(compiled).collect()
 }
 
-/// The timeouts of a part: each from the nearest part that sets it. `around` begins with the part itself.
+/// The time limits for a part: each comes from the nearest part that sets it. `around` begins with the part itself.
 pub(super) fn inherited_timeouts<'a>(around: impl Iterator<Item = &'a CompiledScope>) -> UpstreamTimeouts {
     around.fold(UpstreamTimeouts::default(), |near, part| UpstreamTimeouts {
         head: near.head.or(part.timeouts.head),
@@ -90,23 +91,23 @@ pub(super) fn inherited_timeouts<'a>(around: impl Iterator<Item = &'a CompiledSc
     })
 }
 
-/// The service that each part names by itself; the policy itself names none.
+/// The service that each part itself names. The policy itself names none.
 pub(super) fn compile_upstreams(scopes: &[Scope], problems: &mut Problems) -> Vec<Option<UpstreamUrl>> {
     let upstream = |(at, scope): (usize, &Scope)| {
         let url = scope.upstream.as_deref()?;
-        // The scope's hosts and prefix may be wrong as well.
+        // Also checked if the hosts or the prefix of the scope are wrong.
         problems.keep(UpstreamUrl::parse(url).map_err(|refused| refused.at_path(TablePath::Scope(at))))
     };
     std::iter::once(None).chain((1..).zip(scopes).map(upstream)).collect()
 }
 
-/// The services without repetitions.
+/// The services without duplicates.
 pub(super) fn distinct(named: &[Option<UpstreamUrl>]) -> Box<[UpstreamUrl]> {
     let mut known = HashSet::new();
     named.iter().flatten().filter(|url| known.insert(*url)).cloned().collect()
 }
 
-/// The service of a part: its own, or that of the nearest part around it. `around` begins with the part itself.
+/// The service for a part: its own, else that of the nearest part around it. `around` begins with the part itself.
 pub(super) fn inherited_upstream<'a>(mut around: impl Iterator<Item = &'a CompiledScope>) -> Option<UpstreamUrl> {
     around.find_map(|part| part.upstream.clone())
 }

@@ -1,12 +1,12 @@
-//! Bodies of errors without credentials, for clients (rule R17).
+//! Removes credentials from the bodies of errors, for clients (rule R17).
 
 use std::borrow::Cow;
 
 use super::json::json;
 use super::{Strictness, text};
 
-/// A UTF-8 body without anything that looks like a credential; `None` if it has no credential, or is not text. JSON
-/// stays valid, even in the events of an event stream.
+/// A UTF-8 body without anything that looks like a credential. `None` if nothing was removed, or if the body is not
+/// text. JSON stays valid JSON, even in the events of an event stream.
 ///
 /// ```
 /// use error_envelope_core::redact::body;
@@ -21,9 +21,9 @@ pub fn body(body: &[u8]) -> Option<Vec<u8>> {
         return json.is_changed().then(|| json.into_text().into_bytes());
     }
     let less = if is_event_stream(body) {
-        of_events(body)
+        redacted_events(body)
     } else {
-        of_string(body).unwrap_or_else(|| text(body, Strictness::Readable))
+        redacted_string(body).unwrap_or_else(|| text(body, Strictness::Readable))
     };
     match less {
         Cow::Borrowed(_) => None,
@@ -31,8 +31,8 @@ pub fn body(body: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// One JSON string.
-fn of_string(body: &str) -> Option<Cow<'_, str>> {
+/// A body that is one JSON string.
+fn redacted_string(body: &str) -> Option<Cow<'_, str>> {
     let inside: String = serde_json::from_str(body).ok()?;
     Some(match text(&inside, Strictness::Readable) {
         Cow::Borrowed(_) => Cow::Borrowed(body),
@@ -45,7 +45,7 @@ fn is_event_stream(body: &str) -> bool {
     body.split(['\r', '\n']).any(is_data)
 }
 
-fn of_events(body: &str) -> Cow<'_, str> {
+fn redacted_events(body: &str) -> Cow<'_, str> {
     let (mut events, mut event) = (String::with_capacity(body.len()), Vec::new());
     let mut rest = body;
     while !rest.is_empty() {
@@ -61,7 +61,7 @@ fn of_events(body: &str) -> Cow<'_, str> {
     if events == body { Cow::Borrowed(body) } else { Cow::Owned(events) }
 }
 
-/// A line of an event: its field with the colon, its value, and its end.
+/// A line of an event: the name of its field with the colon, its value, and its line end.
 struct Line<'b> {
     field: &'b str,
     value: &'b str,
@@ -69,7 +69,7 @@ struct Line<'b> {
 }
 
 impl<'b> Line<'b> {
-    /// The first line, and those behind it.
+    /// The first line, and the lines behind it.
     fn split(lines: &'b str) -> (Self, &'b str) {
         let length = lines.find(['\r', '\n']).unwrap_or(lines.len());
         let (line, behind) = lines.split_at(length);
@@ -84,9 +84,9 @@ impl<'b> Line<'b> {
     }
 }
 
-/// A client joins the lines of an event's data, and a secret may stand on another one than its name.
+/// Writes an event. A client joins its lines of data, so a secret may be on another line than its name.
 fn put_event(events: &mut String, lines: &[Line<'_>]) {
-    let mut joined = joined(lines);
+    let mut joined = joined_data(lines);
     for Line { field, value, end } in lines {
         match &mut joined {
             Some(data) if *field == "data:" => {
@@ -94,14 +94,14 @@ fn put_event(events: &mut String, lines: &[Line<'_>]) {
                     events.extend([*field, " ", &line, *end]);
                 }
             }
-            _ => events.extend([*field, &*of_value(value), *end]),
+            _ => events.extend([*field, &*redacted_value(value), *end]),
         }
     }
 }
 
-/// The lines of the data of an event that has several, if a secret is in them: of JSON one. `None` if each is read
-/// alone.
-fn joined(lines: &[Line<'_>]) -> Option<Vec<String>> {
+/// The data of an event with several lines, if a secret spans more than one of them. JSON becomes one line. `None` if
+/// the lines can be redacted one by one.
+fn joined_data(lines: &[Line<'_>]) -> Option<Vec<String>> {
     let data: Vec<&str> = lines.iter().filter_map(Line::data).collect();
     let is_json = |line: &&str| json(line, true, Strictness::Readable).is_some();
     if data.len() < 2 || data.iter().all(is_json) {
@@ -117,7 +117,7 @@ fn joined(lines: &[Line<'_>]) -> Option<Vec<String>> {
     }
 }
 
-fn of_value(value: &str) -> Cow<'_, str> {
+fn redacted_value(value: &str) -> Cow<'_, str> {
     match json(value, true, Strictness::Readable) {
         Some(json) if json.is_changed() => Cow::Owned(format!(" {}", json.into_text())),
         Some(_) => Cow::Borrowed(value),

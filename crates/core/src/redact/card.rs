@@ -1,18 +1,19 @@
-//! Numbers of cards: 13 to 19 digits with the beginning and length of an issuer's and the right check digit (ISO/IEC 7812), or
-//! four groups of four. Of the numbers in errors, one in ten has the right check digit by chance: times, ids.
+//! Numbers of payment cards: 13 to 19 digits with the beginning and the length that an issuer uses and the right check
+//! digit (ISO/IEC 7812), or four groups of four. One in ten of other numbers in errors, such as times and ids, has the
+//! right check digit by chance.
 
 const SHORTEST: usize = 13;
 const LONGEST: usize = 19;
 
-/// Whether one of the numbers in a run of digits, with single spaces or dashes between them, may be that of a card.
+/// Whether any number in a run of digits may be that of a card. The digits may be separated by single spaces or dashes.
 pub(super) fn is_in(run: &str) -> bool {
     let run = Run::find(run);
-    run.has_fours() || run.numbers().any(is_one)
+    run.has_fours() || run.numbers().any(is_card_number)
 }
 
 struct Run {
     digits: Vec<u8>,
-    /// Where each group begins in the digits, and where the last one ends.
+    /// Where each group begins in `digits`, and where the last one ends.
     bounds: Vec<usize>,
 }
 
@@ -30,8 +31,8 @@ impl Run {
         self.bounds.windows(5).any(|four| four.windows(2).all(|group| group[1] - group[0] == 4))
     }
 
-    /// The numbers that whole groups form, up to the longest that may be a card's: a group begins at most [`LONGEST`] of them, so
-    /// that a body of digits takes time in proportion to its length.
+    /// The numbers that consist of whole groups, and are not longer than a card's. At most [`LONGEST`] of them begin
+    /// with the same group, so the time grows in proportion to the number of digits.
     fn numbers(&self) -> impl Iterator<Item = &[u8]> {
         self.bounds.iter().enumerate().flat_map(move |(at, from)| {
             let numbers = self.bounds[at + 1..].iter().map(move |to| &self.digits[*from..*to]);
@@ -40,27 +41,27 @@ impl Run {
     }
 }
 
-fn is_one(digits: &[u8]) -> bool {
+fn is_card_number(digits: &[u8]) -> bool {
     let digit = |(at, byte): (usize, &u8)| match (at % 2, u32::from(byte - b'0')) {
         (0, digit) => digit,
         (_, digit) if digit > 4 => digit * 2 - 9,
         (_, digit) => digit * 2,
     };
-    is_issued(digits) && digits.iter().rev().enumerate().map(digit).sum::<u32>().is_multiple_of(10)
+    has_issuer_prefix(digits) && digits.iter().rev().enumerate().map(digit).sum::<u32>().is_multiple_of(10)
 }
 
-/// Whether an issuer's cards begin so, and are as long.
-fn is_issued(digits: &[u8]) -> bool {
+/// Whether an issuer has cards with this beginning and this length.
+fn has_issuer_prefix(digits: &[u8]) -> bool {
     if !(SHORTEST..=LONGEST).contains(&digits.len()) {
         return false;
     }
     let first = digits[..4].iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
     match first {
-        // Visa, American Express, Diners Club.
+        // Visa, American Express and Diners Club.
         4000..=4999 => matches!(digits.len(), 13 | 16 | 19),
         3400..=3499 | 3700..=3799 => digits.len() == 15,
         3000..=3059 | 3095 | 3600..=3699 | 3800..=3999 => digits.len() == 14,
-        // Mastercard, JCB, UnionPay, Discover, Maestro.
+        // Mastercard, JCB, UnionPay, Discover and Maestro.
         5100..=5599 | 2221..=2720 => digits.len() == 16,
         3528..=3589 | 6200..=6299 | 6011 | 6440..=6599 => digits.len() >= 16,
         5018 | 5020 | 5038 | 5893 | 6304 | 6759 | 6761..=6763 => true,

@@ -1,4 +1,4 @@
-//! Removes credentials from JSON in one pass. All other bytes stay, and an incomplete text is read to its end.
+//! Removes credentials from JSON in one pass. All other bytes stay. An incomplete text is processed up to its end.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use super::tokens::{Literal, Stop, Tokens};
 use super::{Strictness, card, name, text, words};
 use crate::field_names::is_text_or_code;
 
-/// Names of a name whose value stands beside it, further than places.
+/// Fields that have the name of another value, which is next to it. Those of places count as well.
 const NAMES_OF_PAIRS: [&str; 4] = ["k", "header", "headerName", "label"];
 
 /// A JSON text without credentials.
@@ -22,7 +22,7 @@ pub struct RedactedJson {
 }
 
 impl RedactedJson {
-    /// The text, as far as its last whole token.
+    /// The text, up to its last complete token.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
@@ -51,14 +51,14 @@ impl RedactedJson {
     }
 }
 
-/// Redacts an object or an array; `None` if the text is neither, or becomes invalid before its end. Unless it is
-/// `whole`, it may be incomplete.
+/// Removes credentials from an object or an array. `None` if the text is neither, or becomes invalid before its end. If
+/// `whole` is false, the text may be incomplete.
 ///
 /// ```
 /// use error_envelope_core::redact::{Strictness, json};
 ///
 /// let left = json(r#"{"n":1.0,"token":"tok_4711"}"#, true, Strictness::Strict).unwrap();
-/// assert_eq!(left.text(), r#"{"n":1.0,"token":"[redacted]"}"#);
+/// assert_eq!(left.text(), r#"{"n":1.0,"token":"[redact_text]"}"#);
 /// assert_eq!(left.taken(), ["tok_4711"]);
 /// ```
 #[must_use]
@@ -86,13 +86,14 @@ pub fn json(text: &str, whole: bool, strictness: Strictness) -> Option<RedactedJ
     };
     let end = if is_cut { reader.tokens.at() } else { text.len() };
     let is_changed = !reader.edits.is_empty();
-    Some(RedactedJson { text: edited(&text[..end], reader.edits), taken: reader.taken, is_changed, is_cut })
+    Some(RedactedJson { text: apply_edits(&text[..end], reader.edits), taken: reader.taken, is_changed, is_cut })
 }
 
 type Edit = (Range<usize>, String);
 
-/// Of edits within each other the outer one counts, of two of the same value the later one.
-fn edited(text: &str, mut edits: Vec<Edit>) -> String {
+/// Applies the edits. If one edit is inside another, the outer one counts; if two are for the same value, the later
+/// one.
+fn apply_edits(text: &str, mut edits: Vec<Edit>) -> String {
     edits.reverse();
     edits.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
     let mut edited = String::with_capacity(text.len());
@@ -113,21 +114,22 @@ struct Reader<'a> {
     strictness: Strictness,
     is_rpc: bool,
     levels: Vec<Level<'a>>,
-    /// Texts of issues whose place may still follow.
+    /// Texts of issues whose place has not come yet.
     texts: Vec<(Range<usize>, Cow<'a, str>)>,
     edits: Vec<Edit>,
     taken: Vec<String>,
 }
 
 enum Step {
-    /// A value is next.
+    /// A value comes next.
     Value,
     /// A value has ended.
     Up,
 }
 
 impl<'a> Reader<'a> {
-    /// A value with its contents, without recursion: the sender controls the depth.
+    /// Reads a value and everything in it. It does not recurse, because the sender of the text controls how deeply
+    /// values are nested.
     fn read(&mut self) -> Result<(), Stop> {
         loop {
             let mut step = self.one_value()?;
@@ -135,14 +137,14 @@ impl<'a> Reader<'a> {
                 if self.levels.is_empty() {
                     return Ok(());
                 }
-                step = self.behind_value()?;
+                step = self.step_after_value()?;
             }
         }
     }
 
-    /// A text, a literal, a value to redact as a whole, or the beginning of nested values.
+    /// Reads a text, a literal, a value that is removed as a whole, or the beginning of an object or array.
     fn one_value(&mut self) -> Result<Step, Stop> {
-        let is_taken = self.is_taken();
+        let is_taken = self.is_credential();
         let first = self.tokens.next()?;
         let start = self.tokens.at();
         match first {
@@ -172,8 +174,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether the next value is a credential's.
-    fn is_taken(&self) -> bool {
+    /// Whether the next value is to be removed, because it belongs to the name of a credential.
+    fn is_credential(&self) -> bool {
         let Some(level) = self.levels.last() else { return false };
         let is_strict = self.strictness == Strictness::Strict;
         if level.is_object {
@@ -185,7 +187,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether the next value is the `id` of a JSON-RPC response: the caller finds its request by it.
+    /// Whether the next value is the `id` of a JSON-RPC response, which the caller needs to find its request.
     fn is_call_id(&self) -> bool {
         let is_outermost = match &*self.levels {
             [response] => response.is_object,
@@ -201,7 +203,7 @@ impl<'a> Reader<'a> {
         let follows_name = level.and_then(|level| level.before.as_deref()).is_some_and(|name| is_value_of(name, text));
         let has_messages = level.is_some_and(|level| level.has_messages);
         let about = match self.strictness {
-            Strictness::Readable if is_taken => words::about(text, has_messages),
+            Strictness::Readable if is_taken => words::words_about(text, has_messages),
             _ if is_taken || follows_name => None,
             _ => Some(Cow::Borrowed(text)),
         };
@@ -212,14 +214,14 @@ impl<'a> Reader<'a> {
         if is_code && self.strictness == Strictness::Readable {
             return;
         }
-        let less = self.redacted(&about);
+        let less = self.redact_text(&about);
         if *less != *text {
             self.edits.push((start..self.tokens.at(), quoted(&less)));
         }
     }
 
-    /// A text within the text, which may be JSON itself.
-    fn redacted<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
+    /// Redacts a text, which may itself contain JSON.
+    fn redact_text<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
         match json(text, true, self.strictness) {
             Some(inner) => {
                 self.taken.extend_from_slice(inner.taken());
@@ -239,7 +241,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// For a client a number stays one: a time or an id may look like a card's.
+    /// Whether a number may be a card's. For a client it stays a number, because a time or an id may look like a card.
     fn is_card(&self, number: &str) -> bool {
         let is_strict = self.strictness == Strictness::Strict;
         is_strict && number.bytes().all(|it| it.is_ascii_digit()) && card::is_in(number)
@@ -276,7 +278,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn behind_value(&mut self) -> Result<Step, Stop> {
+    fn step_after_value(&mut self) -> Result<Step, Stop> {
         match self.tokens.next()? {
             '}' | ']' => self.close(),
             _ => {
@@ -291,7 +293,7 @@ impl<'a> Reader<'a> {
             self.tokens.next()?;
             let start = self.tokens.at();
             let name = self.tokens.string()?;
-            let less = self.redacted(&name);
+            let less = self.redact_text(&name);
             if *less != *name {
                 self.edits.push((start..self.tokens.at(), quoted(&less)));
             }
@@ -331,23 +333,23 @@ impl<'a> Reader<'a> {
         Ok(self.after_value(level.start))
     }
 
-    /// Whether the next text is an issue's: its place may be a credential's.
+    /// Whether the next text belongs to an issue, whose place may be that of a credential.
     fn is_of_issue(&self) -> bool {
         self.levels.last().is_some_and(|level| level.meaning.is_text || level.has_texts)
     }
 
-    /// The texts of an issue with a credential, which are messages about it.
+    /// Redacts the texts of an issue about a credential: they are messages about it.
     fn redact_issue(&mut self, first_text: usize) {
         for (range, text) in self.texts.split_off(first_text) {
-            let about = words::about_in_message(&text);
-            let less = self.redacted(&about);
+            let about = words::words_about_in_message(&text);
+            let less = self.redact_text(&about);
             if *less != *text {
                 self.edits.push((range, quoted(&less)));
             }
         }
     }
 
-    /// The same for those that break off.
+    /// The same, for issues that the text breaks off in.
     fn redact_open_issues(&mut self) {
         while let Some(level) = self.levels.pop() {
             if level.has_telling_place {
@@ -356,10 +358,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A text that names a credential: the value may stand behind it, or beside it.
+    /// Notes a text that names a credential, because the value may follow, or be next to it.
     fn note_name(&mut self, text: Cow<'a, str>) {
         let Some(level) = self.levels.last_mut() else { return };
-        let is_name = name::is_just(&text);
+        let is_name = name::is_credential_name(&text);
         if level.is_object {
             if is_place(&level.name) {
                 level.note_place(is_name, false);
@@ -388,7 +390,7 @@ impl<'a> Reader<'a> {
         self.edits.push((start..self.tokens.at(), quoted(TAKEN)));
     }
 
-    /// The texts of a value that is taken out as a whole.
+    /// Notes the texts in a value that is removed as a whole.
     fn note_texts(&mut self, value: &str) {
         let mut tokens = Tokens::new(value);
         while let Ok(first) = tokens.next() {
@@ -406,16 +408,17 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Whether the text behind the name of a credential in a list is its value. Lists of names have words.
+/// Whether a text is the value of the credential that the text before it in a list names. In lists of names, it is a
+/// word.
 fn is_value_of(name: &str, text: &str) -> bool {
     if name::is_flag(name) {
         return text.contains(':');
     }
     let is_numbered = text.ends_with(|it: char| it.is_ascii_digit());
     if name::is_header(name) {
-        !name::is_just(text) || is_numbered
+        !name::is_credential_name(text) || is_numbered
     } else {
-        !name::is_just(text) && !words::is_plain(text)
+        !name::is_credential_name(text) && !words::is_plain(text)
     }
 }
 

@@ -1,6 +1,6 @@
-//! Keys of services and hashes of passwords: secrets by their form.
+//! Secrets that can be recognised by their form: keys of services, and hashes of passwords.
 
-/// The keys of the better-known services: their makers' prefix, and what follows it.
+/// The keys of well-known services: the prefix that the service uses, and the characters behind it.
 const KEYS: [(&str, &str); 38] = [
     ("sk-", r"[A-Za-z0-9_\-]{6,}"),
     ("[spr]k_(?:live|test)_", "[A-Za-z0-9_]{8,}"),
@@ -36,20 +36,20 @@ const KEYS: [(&str, &str); 38] = [
     ("ntn_", "[A-Za-z0-9]{16,}"),
     ("tskey-", r"[A-Za-z0-9]+-[A-Za-z0-9\-]+"),
     ("pul-", "[a-f0-9]{16,}"),
-    // Telegram's, which URLs have behind `bot`.
+    // Keys of Telegram, which come behind `bot` in URLs.
     ("(?:bot)?[0-9]{8,10}:", r"[A-Za-z0-9_\-]{30,}"),
-    // Hashes of passwords: bcrypt, crypt, argon2, PBKDF2.
+    // Hashes of passwords by bcrypt, crypt, argon2 and PBKDF2.
     (r"\$(?:2[abxy]?|[1567]|g?y)\$", "[./A-Za-z0-9=,$]{16,}"),
     (r"\$(?:argon2|scrypt)", r"[^\s\x22'<>]{16,}"),
     (r"\$?pbkdf2[_:\-]", r"[a-z0-9_:\-]+\$[^\s\x22'<>]{16,}"),
 ];
 
-/// What they begin with.
+/// The prefixes, for a quick check.
 pub(super) fn beginnings() -> String {
     KEYS.map(|(beginning, _)| beginning).join("|")
 }
 
-/// All of them. What begins with a sign may stand behind a letter.
+/// The pattern for all of them. A prefix that begins with a sign may come right behind a letter.
 pub(super) fn pattern() -> String {
     let of = |has_sign: bool| {
         let keys = KEYS.iter().filter(|(beginning, _)| beginning.starts_with('\\') == has_sign);

@@ -1,4 +1,4 @@
-//! An object or a list of JSON, and what the names in it mean.
+//! An object or an array in JSON, and what the names in it mean.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -6,37 +6,38 @@ use std::ops::Range;
 use super::name;
 use crate::field_names::{CODES, PLACES, PLACES_OF_DATA, is_text_or_code};
 
-/// The object or list that a `{` or `[` began.
+/// The object or the array that began with a `{` or `[`.
 pub(super) struct Level<'a> {
     pub(super) start: usize,
     pub(super) is_object: bool,
-    /// It is the value of a credential's name, or within it.
+    /// It is in the value of a credential.
     pub(super) is_telling: bool,
     /// Its texts may be messages.
     pub(super) has_messages: bool,
-    /// The name of the next value of an object.
+    /// In an object, the name of the next value.
     pub(super) name: Cow<'a, str>,
-    /// Of the same name, or that of the list.
+    /// The meaning of that name; in an array, of the name of the array.
     pub(super) meaning: Meaning,
-    /// The text before in a list, if it is the name of a credential.
+    /// In an array, the text before the next one, if it names a credential.
     pub(super) before: Option<Cow<'a, str>>,
-    /// A field names a credential: what was sent is its value.
+    /// A field names a credential, so what the client sent is the value of that credential.
     pub(super) names_credential: bool,
     pub(super) sent: Vec<Range<usize>>,
-    /// Its texts are those of an issue, whatever their names: class-validator's constraints.
+    /// All its texts belong to an issue, whatever their names are, as in class-validator's constraints.
     pub(super) has_texts: bool,
     /// The last step of a path names a credential.
     pub(super) ends_with_step: bool,
-    /// A field names the place of an issue.
+    /// A field has the place of an issue.
     pub(super) has_place: bool,
-    /// The place is a credential's.
+    /// That place is one of a credential.
     pub(super) has_telling_place: bool,
-    /// How many texts of issues stood before.
+    /// The number of issues' texts that came before it.
     pub(super) first_text: usize,
 }
 
 impl Level<'_> {
-    /// The place of an issue. Names that data has as well are places under an error field, and so is a path that is a list.
+    /// Notes the place of an issue. A name that data may also have only counts under an error field, unless it is a
+    /// path that is an array.
     pub(super) fn note_place(&mut self, is_telling: bool, is_list: bool) {
         let is_of_data = PLACES_OF_DATA.contains(&&*self.name) && !(is_list && self.name == "path");
         self.has_place |= !is_of_data || self.has_messages;
@@ -44,14 +45,15 @@ impl Level<'_> {
     }
 }
 
-/// What a name means for its values. A list has it from its own: a name may be long, and its list as well.
+/// What a name means for its values. An array inherits it from its own name; it is stored because both the name and the
+/// array may be long.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Meaning {
-    /// Numbers are no credentials.
+    /// Numbers under it are amounts, not credentials.
     pub(super) is_measure: bool,
-    /// Texts below are messages.
+    /// Texts below it are messages.
     pub(super) is_error: bool,
-    /// Texts are those of an issue.
+    /// Texts under it belong to an issue.
     pub(super) is_text: bool,
 }
 
@@ -67,20 +69,20 @@ pub(super) fn is_place(name: &str) -> bool {
     PLACES.contains(&name)
 }
 
-/// Whether a field has errors, so that the texts below are messages.
+/// Whether a field has errors, so that the texts below it are messages.
 fn is_error(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["error", "violation", "issue", "problem", "invalid"].iter().any(|word| name.contains(word))
 }
 
-/// Whether the texts of a field are those of an issue, besides the names of a single text.
+/// Whether the texts under a field belong to an issue, although the name is not the one of a single text.
 fn is_message(name: &str) -> bool {
     const LONGEST: usize = 64;
 
     name.len() <= LONGEST && name.to_ascii_lowercase().contains("message")
 }
 
-/// Whether a text is a code (E9), which stays.
+/// Whether a text is a code (E9), which is not removed.
 pub(super) fn is_code(name: &str, text: &str) -> bool {
     const LONGEST: usize = 64;
 

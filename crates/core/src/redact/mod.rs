@@ -1,11 +1,12 @@
 //! Removes credentials from texts: for the errors page, and for clients on routes with `redact = true` (rule R17).
 //!
-//! 1. Values of fields and headers whose names mark them as credentials, in JSON, in other notations, and in sentences.
-//! 2. Anything that looks like a credential, whatever its name: `Bearer` and `Basic`, JSON web tokens, keys by their
-//!    makers' prefixes, private keys, hashes of passwords, passwords in URLs and command lines, numbers of cards; and
-//!    e-mail addresses.
+//! 1. It removes the values of fields and headers whose names mark them as credentials: in JSON, in other notations,
+//!    and in sentences.
+//! 2. It removes everything that looks like a credential, whatever its name: `Bearer` and `Basic`, JSON Web Tokens,
+//!    keys with the prefix of a known service, private keys, hashes of passwords, passwords in URLs and command lines,
+//!    and numbers of cards. It also removes e-mail addresses.
 //!
-//! There is one set of rules. [`Strictness`] decides the uncertain cases.
+//! There is one set of rules. [`Strictness`] decides about uncertain cases.
 
 mod bodies;
 mod card;
@@ -26,7 +27,7 @@ pub use self::name::is_telling;
 pub use self::rules::TAKEN;
 pub use self::text::{prepare, text, text_noting};
 
-/// How to treat text that may or may not be a secret.
+/// What to do with a text that may or may not be a secret.
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -39,10 +40,9 @@ pub use self::text::{prepare, text, text_noting};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strictness {
-    /// Such text is removed, and so is client data that an error repeats (`input`, `value`, `received`): for a page
-    /// that shows shapes, not values.
+    /// Remove it. Also remove data of the client that an error repeats (`input`, `value`, `received`). This is for a
+    /// page that shows the form of errors, not their values.
     Strict,
-    /// Such text stays if it looks like words about a credential, because clients need to know what is wrong with a
-    /// password.
+    /// Keep it, if it looks like words about a credential: clients need to learn what is wrong with a password.
     Readable,
 }

@@ -1,10 +1,11 @@
-//! Names whose values are credentials.
+//! Recognises names whose values are credentials.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// Parts of names. A `-` stands for a word separator, or for none; the rules for texts search for the same parts.
+/// Parts that mark a name. A `-` represents a word separator, or nothing. The rules for texts search for the same
+/// parts.
 pub(super) const PARTS: &str = "pass-word passwd pwd pass-phrase passcode passwort kennwort secret token passkey api-key \
     access-key account-key private-key signing-key encryption-key session-key auth-key master-key subscription-key \
     authorization authentication cookie credential signature session-id sessid laravel-session ci-session \
@@ -14,42 +15,42 @@ pub(super) const PARTS: &str = "pass-word passwd pwd pass-phrase passcode passwo
     reset-code confirmation-code activation-code sms-code mfa-code 2fa-code pin-code \
     contrasena mot-de-passe senha wachtwoord losenord salasana adgangskode lozinka jelszo";
 
-/// The same in other letters, which have no ASCII case.
+/// The same in other scripts, which have no ASCII letter case.
 pub(super) const PARTS_OF_OTHERS: &str =
     "contraseña contrasen\u{303}a lösenord hasło jelszó şifre parolă пароль 密码 密碼 口令 パスワード 비밀번호 암호";
 
-/// Parts that mark a name alone: in texts they are words.
+/// Parts that mark a name, but are ordinary words in texts.
 const PARTS_OF_NAMES: &str = "bearer twofactorcode";
 
-/// Whole names that mark a credential, in texts as well.
+/// Names that only mark a credential as a whole; they count in texts as well.
 pub(super) const WHOLE_IN_TEXTS: &str =
     "pass pw pin otp totp auth sid sig hmac ssn iban cvv cvv2 cvc cvc2 mfa dsn mdp clave parola haslo heslo sifre";
 
-/// Last words of names that mark a credential, in texts as well: `smtp_pass`.
+/// Words that mark a name if they are its last one; they count in texts as well, as in `smtp_pass`.
 pub(super) const LAST_WORDS: &str = "pass pw pin otp totp sig hmac cvv cvc";
 
-/// Further whole names.
+/// Further names that only mark a credential as a whole.
 const WHOLE: &str = "xauth connectsid pan card ccnumber passw";
 
-/// Headers with credentials: the text behind one of them in a list is always its value.
+/// Headers with credentials. In a list, the text behind such a name is always its value.
 const HEADERS: &str = "authorization proxyauthorization cookie setcookie xapikey apikey xauthtoken xaccesstoken \
     privatetoken xcsrftoken xxsrftoken xgoogapikey ocpapimsubscriptionkey xamzsecuritytoken";
 
-/// Names under which an error repeats what a client sent.
+/// Names of fields in which an error repeats what a client sent.
 const SENT: &str = "input value val headervalue given received actual got provided supplied submitted rejectedvalue \
     invalidvalue receivedvalue attemptedvalue actualvalue inputvalue submittedvalue";
 
-/// Last words of names whose numbers count something.
+/// Last words of names whose numbers are amounts.
 const MEASURES: &str =
     "tokens count limit length len min max size ttl age expires expiry in at attempts remaining version";
 
 /// Last words of names whose values are kinds of credentials.
 const KINDS: &str = "type kind";
 
-/// No name is longer; a text may be.
+/// The longest name; a longer text is not one.
 const LONGEST: usize = 64;
 
-/// Whether a field or header of this name has a credential as its value.
+/// Whether the value of a field or header with this name is a credential.
 ///
 /// ```
 /// use error_envelope_core::redact::is_telling;
@@ -69,19 +70,19 @@ pub fn is_telling(name: &str) -> bool {
             || has_word(LAST_WORDS, last_word(name)))
 }
 
-/// Whether a value under this name is what a client sent.
+/// Whether the value under this name is something that a client sent.
 pub(super) fn is_sent(name: &str) -> bool {
     has_word(SENT, &plain(name))
 }
 
-/// Whether a text is the name of a credential and nothing else, so that the text behind it in a list may be its value.
-pub(super) fn is_just(text: &str) -> bool {
-    text.len() <= LONGEST && !text.contains(' ') && is_telling(text) && !is_chosen(text)
+/// Whether a text is exactly the name of a credential, so that the next text in a list may be its value.
+pub(super) fn is_credential_name(text: &str) -> bool {
+    text.len() <= LONGEST && !text.contains(' ') && is_telling(text) && !is_user_chosen(text)
 }
 
-/// Whether a text with the name of a credential in it is one that a user chose, and no name: `Password123`. A name has no such
-/// signs, and a number only in a word of its own: `sha256_password`.
-fn is_chosen(text: &str) -> bool {
+/// Whether a text that contains the name of a credential was chosen by a user, such as `Password123`, and is not a
+/// name. A name has no such signs, and has digits only in a separate word: `sha256_password`.
+fn is_user_chosen(text: &str) -> bool {
     const SIGNS: [char; 12] = ['!', '@', '#', '$', '%', '^', '&', '*', '+', '=', '?', '~'];
 
     let mut steps = text.rsplit(['.', '/', '[', ']']);
@@ -94,17 +95,17 @@ fn is_chosen(text: &str) -> bool {
     is_numbered || has_number && !is_joined || step.contains(SIGNS)
 }
 
-/// Whether a text is the name of a header with a credential.
+/// Whether a text is the name of a header that has a credential.
 pub(super) fn is_header(text: &str) -> bool {
     text.len() <= LONGEST && has_word(HEADERS, &plain(text))
 }
 
-/// Whether a text is the option of a command whose argument is a user and a password: `["curl", "-u", …]`.
+/// Whether a text is an option of a command that takes a user and a password: `["curl", "-u", …]`.
 pub(super) fn is_flag(text: &str) -> bool {
     matches!(text, "-u" | "--user" | "--proxy-user")
 }
 
-/// Whether numbers under this name measure credentials, and are none: `max_tokens`.
+/// Whether numbers under this name are amounts, not credentials: `max_tokens`.
 pub(super) fn is_measure(name: &str) -> bool {
     if name.len() > LONGEST {
         return false;
@@ -113,12 +114,12 @@ pub(super) fn is_measure(name: &str) -> bool {
     has_word(MEASURES, last) || last.to_ascii_lowercase().ends_with("tokens")
 }
 
-/// Whether values under this name are kinds of credentials, and are none: `token_type`.
+/// Whether values under this name are kinds of credentials: `token_type`.
 pub(super) fn is_kind(name: &str) -> bool {
     name.len() <= LONGEST && has_word(KINDS, last_word(name))
 }
 
-/// The last word of a name: `userPass`, `DB_PASS`.
+/// The last word of a name, such as in `userPass` and `DB_PASS`.
 fn last_word(name: &str) -> &str {
     let name = name.trim_end_matches(|it: char| !it.is_alphanumeric());
     let name = name.rsplit(|it: char| !it.is_alphanumeric()).next().unwrap_or_default();
@@ -138,7 +139,7 @@ fn plain(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_just, is_measure, is_sent, is_telling};
+    use super::{is_credential_name, is_measure, is_sent, is_telling};
 
     #[test]
     fn names_of_credentials_are_known_however_they_are_written() {
@@ -201,7 +202,7 @@ mod tests {
             ("password22", false),
             ("token!a", false),
         ] {
-            assert_eq!(is_just(name), is, "{name}");
+            assert_eq!(is_credential_name(name), is, "{name}");
         }
         for (name, is) in [
             ("max_tokens", true),

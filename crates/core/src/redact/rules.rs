@@ -1,10 +1,9 @@
-//! The places of credentials in a text, one rule after the other.
+//! The rules for credentials in a text. They are applied one after the other.
 //!
-//! A search by the crate `regex` takes time in proportion to the text, whatever the text is. No rule reads far beyond
-//! its match: if the end of a value is not found, everything that was read is removed.
+//! A search with the crate `regex` takes time in proportion to the text, whatever the text contains. No rule reads far
+//! beyond its match: if the end of a value is not found, everything that was read is removed.
 //!
-//! A `\b` is that of ASCII (`(?-u:\b)`): that of Unicode makes the search some 25 times slower in a text that is not
-//! ASCII.
+//! `\b` is used for ASCII (`(?-u:\b)`): for Unicode, a search takes some 25 times longer if a text is not ASCII.
 
 use std::sync::LazyLock;
 
@@ -12,68 +11,67 @@ use regex::Regex;
 
 use super::{Strictness, keys, name};
 
-/// Replaces a removed secret.
+/// The text that replaces a removed secret.
 pub const TAKEN: &str = "[redacted]";
 
-/// What opens a quote does not stand in it: else the first one that is not closed is read to the end of the text again
-/// and again.
+/// A quoted text. It cannot contain its own opening quote: otherwise a quote that is never closed would be read to the
+/// end of the text again and again.
 const QUOTED: &str = r#""[^"]*"|'[^']*'|`[^`]*`|“[^“”]*”|‘[^‘’]*’|«[^«»]*»"#;
 
-/// A quote as HTML writes it, also within a text of HTML.
+/// A quote as HTML writes it, even if HTML is inside of HTML.
 const ENTITY: &str = r"&(?:amp;)*(?i-u:quot|apos|#0*3[49]|#x0*2[27]);";
 
-/// Also within a text that is itself quoted.
+/// A value, even if the text around it is itself quoted.
 const VALUE: &str =
     r#"\\+"[^"]*"?|"{3}(?s:.*?)(?:"{3}|\z)|'{3}(?s:.*?)(?:'{3}|\z)|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?"#;
 
-/// Names under which an error repeats what a client sent, as in [`name`](super::name).
+/// The names of fields in which an error repeats what a client sent, as in [`name`](super::name).
 const SENT: &str = r"(?i-u:input|(?:\w*[_\-])?val(?:ue)?|given|received|actual|got|provided|supplied|submitted)";
 
-/// The names of a name and a value that stand beside each other.
+/// The names of a field that has a name, next to a field with the value.
 const NAME_OF_PAIR: &str = r"(?i-u:\b(?:name|key|header|field|k|param(?:eter)?))";
 const VALUE_OF_PAIR: &str =
     r"(?i-u:\b(?:input|(?:\w*[_\-])?val(?:ue)?|v|given|received|actual|got|provided|supplied|submitted))";
 
-/// What parsers report of a text: these tokens are no credentials.
+/// The messages of parsers about tokens in a text, which are not credentials.
 const OF_PARSERS: &str =
     r"(?i-u:\b(?:unexpected|illegal|unknown|next|first|end|near|max(?:imum)?|min(?:imum)?|[0-9]+)[ \t]+tokens?\b)";
 
-/// What stands before credentials in a header.
+/// The word before credentials in a header.
 const SCHEME: &str =
     r"(?i-u:api[\-_]?key|aws[\w\-]*|sharedkey(?:lite)?|token|oauth|hmac[\w\-]*|hawk|ntlm|bearer|basic|digest)";
 
-/// What stands between the name of a credential and the colon before its value.
+/// The words between the name of a credential and the colon before its value.
 const STATE: &str = r"(?i-u:not|found|is|was|does|did|match|mismatch|invalid|incorrect|wrong|unknown|unrecognized|malformed|revoked|expired|rejected|exists?|already|used|header|value|hash|for[ \t]+(?:user[ \t]+)?(?u:[^\s:]+))";
 
-/// What stands before one of two values that differ.
+/// The words before each of two values that differ.
 const COMPARED: &str = r"(?i-u:but|expected|got|received|computed|calculated|actual|was)";
 
-/// A line break, also one that is escaped.
+/// A line break, even if it is escaped.
 const BREAK: &str = r"(?:\r?\n|(?:\\+r)?\\+n)";
 
-/// What is done with a match of a rule.
+/// What to do with a match of a rule.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum With {
     Taken,
-    /// The first group stays before the match, and the second, if any, behind it.
+    /// Keep the first group, which comes before the secret, and the second one, if there is one, which comes behind it.
     Between,
-    /// A scheme and its credentials, unless they are words about them.
+    /// Remove the scheme and its credentials, unless they are words about credentials.
     Scheme,
-    /// The first group stays, and so does what follows if it is a word about it. Without the first group nothing is
-    /// done.
+    /// Keep the first group, and the rest if it is a word about credentials. Without the first group, change nothing.
     Word,
-    /// The same if it looks like a word, or like an address.
+    /// The same, but keep the rest if it looks like a word or an address.
     MadeUp,
-    /// The same unless it is long and mixes letters with digits.
+    /// The same, but keep the rest unless it is long and mixes letters with digits.
     Mixed,
     /// The same for the rest of a line.
     Line,
-    /// The first group stays, and so does the third, which is quoted, if it is a word. The second is there if that is
-    /// right behind the name.
+    /// Keep the first group; and the third, which is quoted, if it is a word. If the second group is there, the quoted
+    /// text comes right behind the name.
     Quoted,
-    /// The first group stays, a name; the second does if it may be a further name, or has a value of its own.
+    /// Keep the first group, which is a name; and the second, if it may be another name or has a value of its own.
     Listed,
-    /// The letter that is escaped by its number.
+    /// Write the letter that is escaped by its number.
     Letter,
     TagWithoutValues,
     Card,
@@ -81,7 +79,7 @@ pub(super) enum With {
 
 type Rules = Vec<(Regex, With)>;
 
-/// What is taken out, one rule after the other: the whole match, except for the groups that stay.
+/// The rules for what is removed: the whole match, except for the groups that stay.
 pub(super) fn rules(strictness: Strictness) -> &'static Rules {
     static STRICT: LazyLock<Rules> = LazyLock::new(|| compiled(Strictness::Strict));
     static READABLE: LazyLock<Rules> = LazyLock::new(|| compiled(Strictness::Readable));
@@ -101,7 +99,7 @@ fn compiled(strictness: Strictness) -> Rules {
 
 type Pattern = (String, With);
 
-/// What closes a name: its quote, a bracket, and those of a list's name (`password[]`).
+/// The characters that may close a name: its quote, a bracket, and those behind the name of a list (`password[]`).
 fn close() -> String {
     format!(r#"(?:\\*["'`]|{ENTITY})?(?:\]|%5[Dd])?(?:\)[ \t]+)?(?i-u:\[\w*\]|%5B\w*%5D)*\s*"#)
 }
@@ -110,21 +108,21 @@ fn quote() -> String {
     format!(r#"(?:\\*["'`]|{ENTITY})"#)
 }
 
-/// Escapes, private keys, URLs, forms of several parts, percent-encoding.
+/// Rules for escapes, private keys, URLs, multipart forms and percent-encoding.
 fn notations() -> Vec<Pattern> {
     let names = names();
-    // `"`, `'` and `&` end a value that is percent-encoded.
+    // `"`, `'` and `&` end a percent-encoded value.
     let encoded = "(?:[^%&\\s\"'<>]|%[013-9A-Fa-f][0-9A-Fa-f]|%2[013-57-9A-Fa-f])";
     let whole = "(?:[^%&\\s\"'<>]|%[013-9A-Fa-f][0-9A-Fa-f]|%2[013-9A-Fa-f])";
     vec![
-        // Letters, digits, `-` and `_` only: an escaped quote ends no value.
+        // Only letters, digits, `-` and `_`: an escaped quote must not end a value.
         (r"\\+u00((?i-u:2d|5f|3[0-9]|[46][1-9a-f]|[57][0-9a]))".to_owned(), With::Letter),
         (
             r"(?s)-----BEGIN [A-Z0-9 ]*(?:KEY|CERTIFICATE|MESSAGE)[A-Z0-9 ]*-----.*?(?:-----END[^-]*-----|$)"
                 .to_owned(),
             With::Taken,
         ),
-        // `scheme://user:password@host`; the password may have signs of a path, unless it looks like a port.
+        // `scheme://user:password@host`. The password may have the characters of a path, unless it looks like a port.
         (r#"(://)[^\s/?#"'<>]*(@)"#.to_owned(), With::Between),
         (r#"(://)[^\s/?#"'<>:@]*:\d*[^\d\s"'<>@/][^\s"'<>@]*(@)"#.to_owned(), With::Between),
         // https%3A%2F%2Fuser%3Apassword%40host; `%2F` ends the host.
@@ -138,13 +136,13 @@ fn notations() -> Vec<Pattern> {
         // Oracle's `user/password@//host`, and with any host behind a scheme.
         (r#"()[\w.$\-]+/[^\s"'<>@/]+(@//)"#.to_owned(), With::Between),
         (r#"((?i-u:\bjdbc:oracle:\w+:))[^\s"'<>@]+(@)"#.to_owned(), With::Between),
-        // Oracle's `user/password@name`, where a command or an error shows that it is one.
+        // Oracle's `user/password@name`, if a command or an error shows what it is.
         (
             r#"((?:(?i-u:\b(?:ora-[0-9]{5}|sqlplus|sqlldr|expdp|impdp)\b)[^\r\n]*?[ \t"'=]|(?i-u:\bconnect)[ \t]+["']?)[\w$.\-]+/)[^\s"'<>@/]+(@)"#
                 .to_owned(),
             With::Between,
         ),
-        // Content-Disposition: form-data; name="password", and its value below.
+        // `Content-Disposition: form-data; name="password"`, with its value below.
         (
             format!(
                 r#"(?s)((?i-u:form-data;)[^\r\n]*?(?i-u:name=)\\*"?[^"\r\n]*?(?:{names})\\*"?[^\r\n\\]*(?:{BREAK}[^\r\n\\]+)*?{BREAK}{BREAK}).*?({BREAK}--|$)"#
@@ -186,10 +184,10 @@ fn markup(strictness: Strictness) -> Vec<Pattern> {
     ]
 }
 
-/// A name and a value that stand beside each other.
+/// Rules for a name and a value that are next to each other.
 fn pairs(strictness: Strictness) -> Vec<Pattern> {
     let (names, close, quote) = (names(), close(), quote());
-    // A column that is no credential's may have a value that its client needs.
+    // Clients may need the value of a column that is not a credential's.
     let columns =
         if strictness == Strictness::Strict { r"[^\r\n=]*".to_owned() } else { format!(r"[^\r\n=]*?{names}[^\r\n=]*") };
     let mut pairs = vec![
@@ -227,13 +225,14 @@ fn pairs(strictness: Strictness) -> Vec<Pattern> {
     pairs
 }
 
-/// A value behind its name, and the code of a sign-in in its URL.
+/// Rules for a value behind its name, and for the code of a sign-in in its URL.
 fn assignments(strictness: Strictness) -> Vec<Pattern> {
     let (names, close, quote) = (names(), close(), quote());
     let values = format!("(?:{VALUE}|{ENTITY}[^\\r\\n<]*)");
     let mut rules = match strictness {
         Strictness::Strict => vec![
-            // name: value, "name": "value", "name" => "value"; what is not quoted goes to the end of its line.
+            // `name: value`, `"name": "value"`, `"name" => "value"`; a value without quotes ends at the end of the
+            // line.
             (format!(r"((?:{names})\\*{close}(?::|=>)\s*)(?:{values}|[^\r\n<\s][^\r\n<]*)"), With::Between),
             // name=value&…, name="value"
             (format!(r"((?:{names})\\*{close}=\s*)(?:{values}|[^\r\n&<\s][^\r\n&<]*)"), With::Between),
@@ -244,7 +243,7 @@ fn assignments(strictness: Strictness) -> Vec<Pattern> {
             ),
         ],
         Strictness::Readable => vec![
-            // Credentials behind a scheme, and cookies, have several words, also behind `=`.
+            // Credentials behind a scheme, and cookies, have several words, even behind `=`.
             (
                 format!(
                     r"{OF_PARSERS}|((?:(?:{names})\\*{close}(?::|=>)|(?i-u:authorization|cookie)\\*{close}=)\s*)({values}|[^\r\n<\s][^\r\n<]*)"
@@ -256,7 +255,7 @@ fn assignments(strictness: Strictness) -> Vec<Pattern> {
             (format!(r"((?:{names})\\*{close}=\s*(?:{SCHEME}[ \t]+)?)({values}|[^\s&<;]+)"), With::Word),
         ],
     };
-    // A `&` before no further name is part of a password.
+    // If no further name follows a `&`, it is a part of the password.
     rules.push((r"(=)\[redacted\](?:&[^\s&<;=]+)+([\s&<]|$)".to_owned(), With::Between));
     rules.push((
         r#"((?:[?&;]|%3[Ff]|%26)(?i-u:code|key|state|ticket|assertion|saml(?:request|response))(?:=|%3[Dd]))([^\s&"'<>#;]+)"#
@@ -269,7 +268,7 @@ fn assignments(strictness: Strictness) -> Vec<Pattern> {
 fn commands() -> Vec<Pattern> {
     let names = names();
     vec![
-        // mysql -p…, with nothing between: else it prompts.
+        // `mysql -p…`: only without a space, because with one the command prompts for the password.
         (
             format!(r#"((?i-u:\b(?:mysql|mariadb))[^\r\n;|]*?(?:[ \t]|[ \t,]["'])-p)(?:{VALUE}|[^\s<]+)"#),
             With::Between,
@@ -295,10 +294,10 @@ fn commands() -> Vec<Pattern> {
 
 fn sentences(strictness: Strictness) -> Vec<Pattern> {
     let names = names();
-    // Kubernetes names a secret.
+    // Kubernetes names a secret, but does not show it.
     let stays = format!(r#"{OF_PARSERS}|(?i-u:\bsecrets?[ \t]+"[a-z0-9.\-]+"[ \t]+(?:already exists|not found))"#);
     vec![
-        // A token that is long and mixed is none of a parser's.
+        // A token that is long and mixed is not one that a parser reports.
         (format!(r#"({OF_PARSERS}[ \t]*:?[ \t]*["'`]?)([^\s"'`<>,;]+)"#), With::Mixed),
         // API key not found: …, Password for ada: …, Signature mismatch: expected …, got …
         (
@@ -307,7 +306,7 @@ fn sentences(strictness: Strictness) -> Vec<Pattern> {
             ),
             With::MadeUp,
         ),
-        // password is "…"; "…" is no password.
+        // `password is "…"`; but in `"…" is no password` the text is not one.
         (
             format!(r#"{stays}|((?:{names})["'`]?(?:(?:[ \t]+[A-Za-z]+){{1,3}}[ \t]+|([ \t]+\(?)))({QUOTED})"#),
             With::Quoted,
@@ -331,20 +330,20 @@ fn sentences(strictness: Strictness) -> Vec<Pattern> {
             ),
             With::Word,
         ),
-        // password …, where no word about one could be
+        // `password …`, where no words about a password can follow.
         (format!(r"{stays}|((?:{names})[ \t]+)([^\s<>]+)"), With::MadeUp),
         // … expected …, got …
         (format!(r"(\[redacted\][ \t]+{COMPARED}[ \t:=]+(?:{COMPARED}[ \t:=]+)*)([^\s<>]+)"), With::MadeUp),
     ]
 }
 
-/// What is a secret by its form.
+/// Rules for secrets that can be recognised by their form.
 fn forms() -> Vec<Pattern> {
     vec![
-        // Keys before tokens, which may be a part of one.
+        // Keys come before tokens, because a token may be a part of a key.
         (keys::pattern(), With::Taken),
         (r"eyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*)*".to_owned(), With::Taken),
-        // The path of a webhook is its key.
+        // The path of a webhook is a secret key.
         (
             r"(hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/webhooks/)[A-Za-z0-9_/\-]+"
                 .to_owned(),
@@ -355,7 +354,7 @@ fn forms() -> Vec<Pattern> {
     ]
 }
 
-/// A name that marks its value as a credential, as in [`name`](super::name).
+/// The pattern for a name that marks its value as a credential, as in [`name`](super::name).
 pub(super) fn names() -> String {
     let parts = name::PARTS.split_ascii_whitespace().collect::<Vec<_>>().join("|").replace('-', r"[\-_ ]?");
     let others = name::PARTS_OF_OTHERS.split_ascii_whitespace().collect::<Vec<_>>().join("|");

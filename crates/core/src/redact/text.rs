@@ -1,4 +1,4 @@
-//! Finds anything that looks like a credential in any text.
+//! Finds everything in a text that looks like a credential.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -10,11 +10,11 @@ use regex::{Captures, Regex};
 use super::rules::{self, TAKEN, With, rules};
 use super::{Strictness, card, keys, name, words};
 
-/// As few as the number of a card has.
+/// The fewest digits that a card number has.
 const FEWEST_DIGITS: usize = 13;
 
-/// Whether a text may contain a match. Names hardly ever do, and are not checked any closer: an error must cost
-/// little.
+/// A quick check whether a text may contain a match. A text that is just a name hardly ever does, so only many digits
+/// and the beginnings of keys are searched for in it: an error must not cost much.
 fn is_suspect(text: &str) -> bool {
     static BEGINNINGS: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(&format!("eyJ|--|{}", keys::beginnings())).ok());
@@ -25,19 +25,19 @@ fn is_suspect(text: &str) -> bool {
         || BEGINNINGS.as_ref().is_none_or(|beginnings| beginnings.is_match(text))
 }
 
-/// Compiles the rules for clients now, which needs some milliseconds; otherwise the first error does it.
+/// Compiles the rules for clients now, which takes some milliseconds. Otherwise the first error does it.
 pub fn prepare() {
     let _ = text(TAKEN, Strictness::Readable);
     rules(Strictness::Readable);
 }
 
-/// A text without anything that looks like a credential; borrowed if nothing was removed.
+/// A text without anything that looks like a credential. It is borrowed if nothing was removed.
 #[must_use]
 pub fn text(text: &str, strictness: Strictness) -> Cow<'_, str> {
     text_noting(text, strictness, &mut |_| {})
 }
 
-/// The same as [`text`]. `note` gets each part that is taken out.
+/// Like [`text`], but calls `note` with each part that is removed.
 ///
 /// ```
 /// use error_envelope_core::redact::{Strictness, text_noting};
@@ -50,20 +50,20 @@ pub fn text_noting<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnM
     if !is_suspect(text) {
         return Cow::Borrowed(text);
     }
-    let Some(visible) = visible(text) else { return searched(text, strictness, note) };
-    match searched(&visible, strictness, note) {
+    let Some(visible) = without_hidden_characters(text) else { return redact_if_matching(text, strictness, note) };
+    match redact_if_matching(&visible, strictness, note) {
         Cow::Borrowed(_) => Cow::Borrowed(text),
         Cow::Owned(less) => Cow::Owned(less),
     }
 }
 
-fn searched<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
-    if may_match(text) { by_rules(text, strictness, note) } else { Cow::Borrowed(text) }
+fn redact_if_matching<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
+    if may_match(text) { apply_rules(text, strictness, note) } else { Cow::Borrowed(text) }
 }
 
-/// A text without the characters that hide a name from the rules: those of no width, and those of its direction. `None`
-/// if it has none.
-fn visible(text: &str) -> Option<String> {
+/// A text without the characters that may hide a name from the rules: those without a width, and those that set the
+/// direction. `None` if it has no such characters.
+fn without_hidden_characters(text: &str) -> Option<String> {
     let is_hidden = |it: char| {
         matches!(it, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}')
             || matches!(it, '\u{2060}'..='\u{2069}')
@@ -73,10 +73,10 @@ fn visible(text: &str) -> Option<String> {
 
 #[cfg(test)]
 pub(super) fn unfiltered(text: &str, strictness: Strictness) -> Cow<'_, str> {
-    by_rules(text, strictness, &mut |_| {})
+    apply_rules(text, strictness, &mut |_| {})
 }
 
-fn by_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
+fn apply_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
     let mut text = Cow::Borrowed(text);
     for (regex, with) in rules(strictness) {
         let less = regex.replace_all(&text, |found: &Captures<'_>| with.replacement(found, strictness, note));
@@ -87,7 +87,7 @@ fn by_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str
     text
 }
 
-/// Whether a text has anything that a rule begins with, in one search for all of them.
+/// Whether a text has the beginning of any rule's match. All beginnings are searched for at once.
 fn may_match(text: &str) -> bool {
     static SIGNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let names = rules::names();
@@ -121,7 +121,7 @@ impl With {
             }
             Self::Scheme if is_no_credential(group(1), group(3), strictness) => whole.to_owned(),
             Self::Scheme => taken(&format!("{}{}", group(1), group(2)), group(3), ""),
-            // The text of a parser.
+            // The message of a parser.
             Self::Word | Self::MadeUp | Self::Line | Self::Quoted | Self::Listed if found.get(1).is_none() => {
                 whole.to_owned()
             }
@@ -131,7 +131,7 @@ impl With {
             Self::Mixed if !words::is_mixed(group(2)) => whole.to_owned(),
             Self::Word | Self::MadeUp | Self::Mixed => taken(group(1), group(2), ""),
             Self::Line if is_measure(group(1), group(2)) || is_scope(group(1), group(2)) => whole.to_owned(),
-            Self::Line => match words::about(group(2), false) {
+            Self::Line => match words::words_about(group(2), false) {
                 Some(Cow::Borrowed(_)) => whole.to_owned(),
                 Some(Cow::Owned(less)) => format!("{}{less}", group(1)),
                 None => taken(group(1), group(2), ""),
@@ -162,13 +162,13 @@ fn is_no_credential(scheme: &str, word: &str, strictness: Strictness) -> bool {
     !is_user_and_password(word) && (is_word || words::is_about_scheme(word))
 }
 
-/// Whether it is what `Basic` sends: a name and a password in base64, which may have letters only.
+/// Whether a word is what `Basic` sends: a user and a password in base64, perhaps with letters only.
 fn is_user_and_password(word: &str) -> bool {
     let is_text = |bytes: Vec<u8>| bytes.contains(&b':') && bytes.iter().all(|it| (b' '..=b'~').contains(it));
     STANDARD_NO_PAD.decode(word.trim_matches(|it: char| !it.is_ascii_alphanumeric())).is_ok_and(is_text)
 }
 
-/// Whether a number is no credential, as its name shows.
+/// Whether a value is a number that its name marks as an amount.
 fn is_measure(name: &str, value: &str) -> bool {
     let number = value.split_whitespace().next().unwrap_or_default().trim_end_matches([',', '.', ';', ')', '}', ']']);
     !number.is_empty() && number.len() < FEWEST_DIGITS && number.bytes().all(|it| it.is_ascii_digit()) && {
@@ -177,30 +177,34 @@ fn is_measure(name: &str, value: &str) -> bool {
     }
 }
 
-/// Whether they are a scope: `tokens:write`.
+/// Whether a name and a value together are a scope: `tokens:write`.
 fn is_scope(name: &str, value: &str) -> bool {
     let is_of_many = ["tokens:", "secrets:", "credentials:"].iter().any(|many| name.ends_with(many));
     is_of_many && words::is_plain(unquoted(value.split_whitespace().next().unwrap_or_default()))
 }
 
-/// Whether it is a kind of credential: `token_type: MAC`.
+/// Whether a value is the kind of a credential: `token_type: MAC`.
 fn is_kind(name: &str, value: &str) -> bool {
     name::is_kind(name) && words::is_plain(unquoted(value))
 }
 
-/// Whether what is quoted in a sentence about credentials is a word. Right behind a credential's name it must be one
-/// about it, and behind `in` it may be several: `column 'token' in 'field list'`.
+/// Whether a quoted text in a sentence about credentials is a word, which stays. Right behind the name of a credential
+/// it must be a word about credentials. Behind `in` it may be several words: `column 'token' in 'field list'`.
 fn stays_quoted(before: &str, quoted: &str, is_right_behind: bool) -> bool {
     let inside = unquoted(quoted);
     let is_place = || before.trim_end().ends_with(" in") && inside.split_whitespace().all(words::is_plain);
-    words::is_about_value(inside) || name::is_just(inside) || !is_right_behind && words::is_plain(inside) || is_place()
+    words::is_about_value(inside)
+        || name::is_credential_name(inside)
+        || !is_right_behind && words::is_plain(inside)
+        || is_place()
 }
 
-/// Behind the name of a header stands its value, behind any other name perhaps a further name.
+/// Whether a text in a list stays. Behind the name of a header comes its value; behind any other name, another name may
+/// come.
 fn stays_in_list(name: &str, value: &str) -> bool {
     let value = unquoted(value);
     let name = name.trim_matches(|it: char| !it.is_alphanumeric());
-    name::is_just(value) || !name::is_header(name) && words::is_plain(value)
+    name::is_credential_name(value) || !name::is_header(name) && words::is_plain(value)
 }
 
 fn unquoted(quoted: &str) -> &str {

@@ -1,22 +1,22 @@
-//! The tokens of a JSON text, taken off one after the other. A token that is cut off may be half of a credential.
+//! Takes the tokens off a JSON text, one after the other. A token that is cut off may be half of a credential.
 
 use std::borrow::Cow;
 
-/// Why no token can be taken off.
+/// Why there is no token to take off.
 pub(super) enum Stop {
-    /// The text is no JSON.
+    /// The text is not JSON.
     Malformed,
-    /// The text ends within the token, or before it.
+    /// The text ends in the token, or before it.
     BrokeOff,
 }
 
-/// A text, and what is left of it.
+/// A JSON text of which the tokens before a position have been taken off.
 pub(super) struct Tokens<'a> {
     text: &'a str,
     rest: &'a str,
 }
 
-/// A number, or one of the three names.
+/// A number, `true`, `false` or `null`.
 pub(super) struct Literal<'a> {
     pub(super) text: &'a str,
     pub(super) is_number: bool,
@@ -27,7 +27,7 @@ impl<'a> Tokens<'a> {
         Self { text, rest: text }
     }
 
-    /// Where the next token begins, or white space before it.
+    /// The position of the next token, or of white space before it.
     pub(super) const fn at(&self) -> usize {
         self.text.len() - self.rest.len()
     }
@@ -42,13 +42,13 @@ impl<'a> Tokens<'a> {
         self.rest.chars().next().ok_or(Stop::BrokeOff)
     }
 
-    /// Takes this character off, if it is next.
+    /// Takes off this character, if it comes next.
     pub(super) fn push(&mut self, character: char) -> Result<(), Stop> {
         self.rest = self.rest.strip_prefix(character).ok_or(Stop::Malformed)?;
         Ok(())
     }
 
-    /// Takes a string off.
+    /// Takes off a string.
     pub(super) fn string(&mut self) -> Result<Cow<'a, str>, Stop> {
         let inner = self.rest.strip_prefix('"').ok_or(Stop::Malformed)?;
         let end = end_of_string(inner).ok_or(Stop::BrokeOff)?;
@@ -57,7 +57,7 @@ impl<'a> Tokens<'a> {
         if !token.contains('\\') {
             return Ok(Cow::Borrowed(&inner[..end]));
         }
-        // A token that is no JSON string is read as it stands.
+        // A token that is not a valid JSON string is used as it is.
         Ok(serde_json::from_str(token).map_or(Cow::Borrowed(&inner[..end]), Cow::Owned))
     }
 
@@ -73,7 +73,7 @@ impl<'a> Tokens<'a> {
         Ok(Literal { text, is_number })
     }
 
-    /// Takes an object or an array off.
+    /// Takes off an object or an array.
     pub(super) fn brackets(&mut self) -> Result<&'a str, Stop> {
         let whole = self.rest;
         self.rest = behind_brackets(whole).ok_or(Stop::BrokeOff)?;
@@ -81,7 +81,7 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// Where a string ends, behind its opening quote.
+/// Where a string ends. `inner` is the text behind its opening quote.
 fn end_of_string(inner: &str) -> Option<usize> {
     let mut escaped = false;
     inner.bytes().position(|byte| {
@@ -91,7 +91,7 @@ fn end_of_string(inner: &str) -> Option<usize> {
     })
 }
 
-/// What follows the bracket that closes the first one.
+/// The text behind the bracket that closes the first one.
 fn behind_brackets(text: &str) -> Option<&str> {
     let (mut depth, mut at) = (0_usize, 0);
     while let Some(byte) = text.as_bytes().get(at) {

@@ -1,4 +1,4 @@
-//! Words about credentials, which are not credentials themselves.
+//! Words about credentials, as opposed to the credentials themselves.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -8,11 +8,11 @@ use rustc_hash::FxHashSet;
 use super::name;
 use super::rules::TAKEN;
 
-/// Words that follow the name of a scheme where no credential is sent.
+/// Words that may follow the name of a scheme in place of a credential.
 const ABOUT_SCHEMES: &str = "token tokens auth authentication authorization scheme credentials credential header required \
     challenge error is or and format not was in must expected access type prefix has missing invalid for with realm";
 
-/// Words that describe a credential, and are none.
+/// Words that describe a credential.
 const ABOUT_VALUES: &str = "a about above absent accepted account active after again algorithm all allowed already also always an and any \
     api are array as at audience auth \
     authentication authorization bad basic be bearer because been before being below between blank blocked boolean both but by can \
@@ -35,11 +35,11 @@ const ABOUT_VALUES: &str = "a about above absent accepted account active after a
     unexpected uppercase unique unknown unset unsupported until up updated upper use used user username using valid value verification verified \
     verify via was weak were when where which whose will with within without wrong yes oui you your";
 
-/// No word is longer.
+/// The longest word.
 const LONGEST: usize = 24;
 
-/// Whether a word describes a credential. Punctuation around it does not count, and what a rule has
-/// left is none.
+/// Whether a text is a word that describes a credential. Punctuation around it does not count. The replacement that an
+/// earlier rule has put there is not such a word.
 pub(super) fn is_about_value(word: &str) -> bool {
     static WORDS: LazyLock<FxHashSet<&str>> = LazyLock::new(|| ABOUT_VALUES.split_ascii_whitespace().collect());
 
@@ -58,8 +58,8 @@ fn trimmed(word: &str) -> &str {
     word.trim_matches(|it: char| it.is_ascii_punctuation() || matches!(it, '“' | '”' | '‘' | '’' | '…'))
 }
 
-/// Whether it has what words hardly ever have: a digit or a sign among its letters. A password of letters alone cannot
-/// be recognised.
+/// Whether a text has what words hardly ever have: digits or signs among its letters. A password that only has letters
+/// cannot be recognised.
 pub(super) fn is_made_up(word: &str) -> bool {
     const SHORTEST: usize = 4;
     const ALGORITHMS: &str = "oauth2 oauth2.0 http/1.1 http/2 hs256 hs384 hs512 rs256 rs384 rs512 es256 es384 md5 sha1 sha-1 sha256 sha-256 sha384 sha512 base64 utf-8 e.g i.e a-z a-za-z";
@@ -75,8 +75,8 @@ pub(super) fn is_made_up(word: &str) -> bool {
         && !name::has_word(ALGORITHMS, word)
 }
 
-/// Whether it is long, and mixes letters with digits as keys do: no word, no code of a coupon, no identifier with a
-/// number.
+/// Whether a text is long, and mixes letters with digits as keys do. Words, coupon codes and identifiers with a number
+/// do not.
 pub(super) fn is_mixed(word: &str) -> bool {
     const SHORTEST: usize = 10;
     const FEWEST_CHANGES: usize = 3;
@@ -88,21 +88,22 @@ pub(super) fn is_mixed(word: &str) -> bool {
         && !is_date(word)
 }
 
-/// Whether it begins with a date: 2026-01-01T00:00:00Z.
+/// Whether a text begins with a date, as in `2026-01-01T00:00:00Z`.
 fn is_date(word: &str) -> bool {
     let shape = b"0000-00-00";
     word.len() >= shape.len()
         && word.bytes().zip(shape).all(|(byte, of)| if *of == b'0' { byte.is_ascii_digit() } else { byte == *of })
 }
 
-/// A name, a word or several joined by signs: no credential that could be recognised.
+/// Whether a text is a name or a word, or several that are joined by signs, and so cannot be recognised as a
+/// credential.
 pub(super) fn is_plain(word: &str) -> bool {
     !word.is_empty() && !word.contains(char::is_whitespace) && !is_made_up(word) && word.len() <= LONGEST
 }
 
-/// What may stay of the value of a credential: words about it, without what may be part of it. `None` if it does not
-/// read as words. A message does if it has several words, whatever they are.
-pub(super) fn about<'t>(value: &'t str, is_message: bool) -> Option<Cow<'t, str>> {
+/// The part of a credential's value that may stay: words about it, without those that may be a part of the credential.
+/// `None` if the value does not look like words. If it is a message, any several words are enough.
+pub(super) fn words_about<'t>(value: &'t str, is_message: bool) -> Option<Cow<'t, str>> {
     let about = value.split_whitespace().filter(|word| is_about_value(word)).count();
     let words = value.split_whitespace().count();
     if words == about {
@@ -113,12 +114,12 @@ pub(super) fn about<'t>(value: &'t str, is_message: bool) -> Option<Cow<'t, str>
 }
 
 /// The same for a message about a credential, which stays even if it is a single word.
-pub(super) fn about_in_message(message: &str) -> Cow<'_, str> {
-    about(message, true).unwrap_or_else(|| without_made_up(message, true))
+pub(super) fn words_about_in_message(message: &str) -> Cow<'_, str> {
+    words_about(message, true).unwrap_or_else(|| without_made_up(message, true))
 }
 
-/// A sentence without its words that may be a credential: what is made up or quoted, and the small first word of what
-/// is no message for sure.
+/// A sentence without the words that may be a credential: those that look made up or are quoted. If the sentence may
+/// not be a message, its first word is removed as well if it is in small letters.
 fn without_made_up(sentence: &str, is_message: bool) -> Cow<'_, str> {
     let is_first_word = |at: usize, word: &str| at == 0 && !is_message && !word.starts_with(char::is_uppercase);
     let mut kept = String::with_capacity(sentence.len());
@@ -127,7 +128,7 @@ fn without_made_up(sentence: &str, is_message: bool) -> Cow<'_, str> {
         let word = piece.trim_end();
         let is_taken = !word.is_empty()
             && !is_about_value(word)
-            && !name::is_just(word)
+            && !name::is_credential_name(word)
             && (is_first_word(at, word) || is_secret_in_sentence(word));
         has_changed |= is_taken;
         kept.push_str(if is_taken { TAKEN } else { word });

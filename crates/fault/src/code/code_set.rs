@@ -1,40 +1,41 @@
-//! The codes that a policy defines.
+//! The codes of a policy.
 
 use super::ErrorCode;
 
-/// The codes that a policy accepts: the catalogue and its own.
+/// The codes that a policy accepts: those of the catalogue and custom ones.
 #[derive(Clone, Debug, Default)]
 pub struct CodeSet {
+    /// The custom codes, sorted by name.
     own: Vec<ErrorCode>,
-    /// Codes of the catalogue with details of the policy's own.
-    described: Vec<ErrorCode>,
+    /// Codes of the catalogue for which the policy sets other details.
+    redefined: Vec<ErrorCode>,
 }
 
 impl CodeSet {
-    /// `codes` are made by [`ErrorCode::custom`], or are codes of the catalogue with
-    /// [details](ErrorCode::with_details). Each name occurs once, in any order.
+    /// `codes` are custom codes ([`ErrorCode::custom`]), and codes of the catalogue that have other
+    /// [details](ErrorCode::with_details). Their order does not matter, and each name occurs once.
     pub fn new(codes: Vec<ErrorCode>) -> Self {
-        let (described, mut own): (Vec<_>, Vec<_>) = codes.into_iter().partition(ErrorCode::is_in_catalogue);
+        let (redefined, mut own): (Vec<_>, Vec<_>) = codes.into_iter().partition(ErrorCode::is_in_catalogue);
         own.sort_by(|a, b| a.as_str().cmp(b.as_str()));
-        Self { own, described }
+        Self { own, redefined }
     }
 
     pub fn len(&self) -> usize {
         self.own.len()
     }
 
-    /// The policy's own codes, by name.
-    pub fn own(&self) -> impl Iterator<Item = &ErrorCode> {
+    /// The custom codes, in the order of their names.
+    pub fn custom_codes(&self) -> impl Iterator<Item = &ErrorCode> {
         self.own.iter()
     }
 
-    /// The catalogue in its order, each code with its details, then the policy's own codes.
+    /// The codes of the catalogue in its order, with the policy's details, and then the custom codes.
     pub fn iter(&self) -> impl Iterator<Item = &ErrorCode> {
-        let described = |code| self.described.iter().find(|other| *other == code).unwrap_or(code);
-        ErrorCode::ALL.iter().map(described).chain(&self.own)
+        let redefined = |code| self.redefined.iter().find(|other| *other == code).unwrap_or(code);
+        ErrorCode::ALL.iter().map(redefined).chain(&self.own)
     }
 
-    /// The known code of that name, in any letter case.
+    /// The code of that name, in any letter case; `None` if neither the catalogue nor the policy has it.
     pub fn find(&self, name: &str) -> Option<ErrorCode> {
         ErrorCode::in_catalogue(name).or_else(|| {
             let at = self.place(&name.to_ascii_lowercase())?;
@@ -42,8 +43,8 @@ impl CodeSet {
         })
     }
 
-    /// A service's code with the policy's settings, and its index among the policy's own codes. Settings that the
-    /// policy omits are the service's.
+    /// For a custom code of a service that the policy defines as well: its index among [`Self::custom_codes`], and the
+    /// code with the policy's settings. A setting that the policy omits is the service's.
     #[inline]
     pub fn defined(&self, code: &ErrorCode) -> Option<(usize, ErrorCode)> {
         if code.is_in_catalogue() { None } else { self.defined_own(code) }

@@ -1,16 +1,16 @@
-//! The details of a code: a JSON Schema (2020-12), in a subset of the language.
+//! The schema of a code's details, in a subset of JSON Schema (2020-12).
 //!
-//! 1. Every export can express each keyword here, as a type and as a check. Any other keyword is refused by name, since
-//!    only some exports could express it.
-//! 2. A schema is checked where a policy is read or built, and in tests (feature `testing`). At run time an error's
-//!    details are never checked against it: no service's data is lost because of a schema.
+//! 1. Every export can express each keyword of the subset, as a type and as a check. Any other keyword is refused by
+//!    name, because only some exports could express it.
+//! 2. A schema is checked when a policy is read or built, and in tests (feature `testing`). At run time, the details of
+//!    an error are never compared with it, so that no data of a service is lost because of a schema.
 
 use serde_json::Value;
 
-/// The maximum depth of a schema: an error's details are small.
+/// How deeply a schema may be nested: the details of errors are small.
 const MAX_DEPTH: usize = 16;
 
-/// The dialect that a schema may declare.
+/// The only dialect of JSON Schema that a schema may declare.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 const TYPES: [&str; 7] = ["object", "array", "string", "integer", "number", "boolean", "null"];
@@ -22,14 +22,14 @@ struct Keyword {
     read: fn(&mut Reader, &Value) -> Result<(), SchemaError>,
 }
 
-/// Which schemas may have a keyword.
+/// In which schemas a keyword may be used.
 #[derive(Clone, Copy, PartialEq)]
 enum KeywordScope {
-    /// Any: it does not restrict values.
+    /// In any: the keyword does not restrict values.
     Any,
-    /// The keyword may be used with `type`, but with no other restriction.
+    /// In a schema without any other restriction except `type`.
     Alone,
-    /// The keyword restricts values of these types.
+    /// In a schema of these types, whose values it restricts.
     Types(&'static [&'static str]),
 }
 
@@ -64,37 +64,37 @@ const KEYWORDS: [Keyword; 20] = [
     row("anyOf", KeywordScope::Alone, |it, value| it.schemas(value)),
     row("title", KeywordScope::Any, |it, value| it.text(value)),
     row("description", KeywordScope::Any, |it, value| it.text(value)),
-    row("deprecated", KeywordScope::Any, |it, value| it.is(value, value.is_boolean(), "true or false")),
-    row("examples", KeywordScope::Any, |it, value| it.is(value, value.is_array(), "a list in brackets")),
+    row("deprecated", KeywordScope::Any, |it, value| it.require(value, value.is_boolean(), "true or false")),
+    row("examples", KeywordScope::Any, |it, value| it.require(value, value.is_array(), "a list in brackets")),
     row("$schema", KeywordScope::Any, |it, value| it.dialect(value)),
 ];
 
-/// An error in a schema: the problem, its place, and the correct form.
+/// An error in a schema: what is wrong, where, and what would be right.
 #[derive(Debug, PartialEq)]
 pub struct SchemaError {
-    /// The keys that lead to the place; that of a list's element is its index.
+    /// The keys that lead to the wrong place. For an element of a list, it is the index.
     pub path: Vec<String>,
     pub wrong: String,
     pub right: String,
-    /// Whether something is missing at the place, instead of wrong.
+    /// Whether something is missing at that place, rather than wrong.
     pub lacks: bool,
-    /// Whether the last key of the path is wrong, instead of its value.
+    /// Whether the last key of the path is wrong, rather than its value.
     pub is_name: bool,
 }
 
-/// Refuses a text that is not a schema, or not in the subset that the exports can express.
+/// Refuses a value that is not a schema, or that the exports cannot express.
 pub fn check(schema: &Value) -> Result<(), SchemaError> {
     Reader::new().schema(schema)
 }
 
-/// Parses a schema's text, and checks it.
+/// Parses the text of a schema, and checks it.
 pub fn check_text(schema: &str) -> Result<(), SchemaError> {
     let no_json =
         |error: serde_json::Error| Reader::new().wrong(format!("the schema is not JSON: {error}"), "write JSON");
     check(&serde_json::from_str(schema).map_err(no_json)?)
 }
 
-/// The position in a schema that is being read.
+/// The position in the schema that is being checked.
 struct Reader {
     path: Vec<String>,
     depth: usize,
@@ -105,7 +105,7 @@ impl Reader {
         Self { path: Vec::new(), depth: 0 }
     }
 
-    fn within(
+    fn at_key(
         &mut self,
         key: impl Into<String>,
         read: impl FnOnce(&mut Self) -> Result<(), SchemaError>,
@@ -120,7 +120,7 @@ impl Reader {
         SchemaError { path: self.path.clone(), wrong: wrong.into(), right: right.into(), lacks: false, is_name: false }
     }
 
-    fn is(&self, value: &Value, right: bool, what: &str) -> Result<(), SchemaError> {
+    fn require(&self, value: &Value, right: bool, what: &str) -> Result<(), SchemaError> {
         let kind = match value {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
@@ -134,7 +134,7 @@ impl Reader {
 
     fn schema(&mut self, schema: &Value) -> Result<(), SchemaError> {
         let Some(members) = schema.as_object() else {
-            return self.is(schema, false, "a schema, as in { type = \"string\" }");
+            return self.require(schema, false, "a schema, as in { type = \"string\" }");
         };
         if self.depth == MAX_DEPTH {
             return Err(self.wrong(format!("the schema is deeper than {MAX_DEPTH} levels"), "make it flatter"));
@@ -149,7 +149,7 @@ impl Reader {
         self.depth += 1;
         for keyword in &KEYWORDS {
             let Some(value) = schema.get(keyword.name) else { continue };
-            self.within(keyword.name, |it| {
+            self.at_key(keyword.name, |it| {
                 (keyword.read)(it, value)?;
                 it.fits(keyword, schema)
             })?;
@@ -158,7 +158,7 @@ impl Reader {
         self.required_are_there(schema)
     }
 
-    /// Whether a keyword is of the schema's types, and whether it stands alone where it has to.
+    /// Whether a keyword may be used with the types of the schema, and with the other keywords in it.
     fn fits(&self, keyword: &Keyword, schema: &Value) -> Result<(), SchemaError> {
         let name = keyword.name;
         match keyword.of {
@@ -189,17 +189,17 @@ impl Reader {
                             format!("keep {name} or {other}"),
                         ))
                     }
-                    None => self.are_of_the_type(&schema[name], &types(schema)),
+                    None => self.check_type_of_values(&schema[name], &types(schema)),
                 }
             }
         }
     }
 
-    /// Whether each value of an `enum`, or the one of a `const`, is of a type that stands next to it.
-    fn are_of_the_type(&self, values: &Value, types: &[&str]) -> Result<(), SchemaError> {
+    /// Whether each value of an `enum`, or the value of a `const`, has one of the types next to it.
+    fn check_type_of_values(&self, values: &Value, types: &[&str]) -> Result<(), SchemaError> {
         let list = values.as_array().map(Vec::as_slice);
         for (index, value) in list.unwrap_or(std::slice::from_ref(values)).iter().enumerate() {
-            if !types.is_empty() && !types.iter().any(|name| is_of(value, name)) {
+            if !types.is_empty() && !types.iter().any(|name| is_of_type(value, name)) {
                 let right = format!("remove it, or add its type to {}", types.join(", "));
                 let mut wrong = self.wrong(format!("{value} is not of the type {}", types.join(" or ")), right);
                 wrong.path.extend(list.map(|_| index.to_string()));
@@ -225,7 +225,7 @@ impl Reader {
     fn types(&self, value: &Value) -> Result<(), SchemaError> {
         let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
         for one in list {
-            self.is(one, one.is_string(), "the name of a type, or a list of them")?;
+            self.require(one, one.is_string(), "the name of a type, or a list of them")?;
             let name = one.as_str().unwrap_or_default();
             if !TYPES.contains(&name) {
                 return Err(
@@ -241,49 +241,53 @@ impl Reader {
     }
 
     fn named_schemas(&mut self, value: &Value) -> Result<(), SchemaError> {
-        self.is(value, value.is_object(), "a table of schemas by name")?;
+        self.require(value, value.is_object(), "a table of schemas by name")?;
         let mut members = value.as_object().into_iter().flatten();
-        // Every object of JavaScript has these keys.
+        // These keys exist in every JavaScript object.
         if let Some(name) = ["__proto__", "constructor"].into_iter().find(|name| value.get(name).is_some()) {
             let wrong = format!("a property is named {name:?}");
             return Err(self.wrong(wrong, "rename it: JavaScript clients cannot read it"));
         }
-        members.try_for_each(|(name, schema)| self.within(name, |it| it.schema(schema)))
+        members.try_for_each(|(name, schema)| self.at_key(name, |it| it.schema(schema)))
     }
 
     fn schemas(&mut self, value: &Value) -> Result<(), SchemaError> {
-        self.is(value, value.is_array(), "a list of schemas")?;
+        self.require(value, value.is_array(), "a list of schemas")?;
         let list = value.as_array().map_or(&[][..], Vec::as_slice);
         self.is_not_empty(list.len(), "write a schema for each form")?;
-        list.iter().enumerate().try_for_each(|(index, one)| self.within(index.to_string(), |it| it.schema(one)))
+        list.iter().enumerate().try_for_each(|(index, one)| self.at_key(index.to_string(), |it| it.schema(one)))
     }
 
     fn names(&self, value: &Value) -> Result<(), SchemaError> {
         let names = value.as_array().is_some_and(|list| list.iter().all(Value::is_string));
-        self.is(value, names, "a list of names")
+        self.require(value, names, "a list of names")
     }
 
     fn values(&self, value: &Value) -> Result<(), SchemaError> {
-        self.is(value, value.is_array(), "a list of values")?;
+        self.require(value, value.is_array(), "a list of values")?;
         let list = value.as_array().map_or(&[][..], Vec::as_slice);
         self.is_not_empty(list.len(), "list the allowed values")?;
         list.iter().try_for_each(|one| self.scalar(one))
     }
 
     fn scalar(&self, value: &Value) -> Result<(), SchemaError> {
-        self.is(value, !value.is_array() && !value.is_object(), "texts, numbers, true, false")
+        self.require(value, !value.is_array() && !value.is_object(), "texts, numbers, true, false")
     }
 
     fn count(&self, value: &Value) -> Result<(), SchemaError> {
-        self.is(value, value.as_u64().is_some_and(|count| u32::try_from(count).is_ok()), "a whole number of 0 or more")
+        self.require(
+            value,
+            value.as_u64().is_some_and(|count| u32::try_from(count).is_ok()),
+            "a whole number of 0 or more",
+        )
     }
 
     fn number(&self, value: &Value) -> Result<(), SchemaError> {
-        self.is(value, value.is_number(), "a number")
+        self.require(value, value.is_number(), "a number")
     }
 
     fn text(&self, value: &Value) -> Result<(), SchemaError> {
-        self.is(value, value.is_string(), "a text in quotes")
+        self.require(value, value.is_string(), "a text in quotes")
     }
 
     fn dialect(&self, value: &Value) -> Result<(), SchemaError> {
@@ -299,13 +303,13 @@ impl Reader {
     }
 }
 
-/// The types in a schema's `type`.
+/// The types that the `type` of a schema lists.
 pub fn types(schema: &Value) -> Vec<&str> {
     let value = &schema["type"];
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str).collect()
 }
 
-fn is_of(value: &Value, name: &str) -> bool {
+fn is_of_type(value: &Value, name: &str) -> bool {
     match value {
         Value::Null => name == "null",
         Value::Bool(_) => name == "boolean",
@@ -318,7 +322,7 @@ fn is_of(value: &Value, name: &str) -> bool {
     }
 }
 
-/// The advice for a keyword that is not supported.
+/// Advice for a keyword that is not supported.
 fn advice(name: &str) -> String {
     let instead = match name {
         "oneOf" | "if" => "write anyOf",

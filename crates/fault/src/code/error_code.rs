@@ -1,12 +1,12 @@
-//! A code: a row of the table, an organisation's own, or a name.
+//! The parts of an error code: a row of the table, a custom code, or just a name.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// The `code` of an envelope: which error it is.
+/// The `code` in an envelope, by which clients distinguish errors.
 ///
-/// It is a code of the catalogue, such as [`ErrorCode::NOT_FOUND`], an organisation's own code ([`ErrorCode::custom`]),
-/// or a code of an inner process of which only the name is known. Two codes are equal if their names are.
+/// It is a code of the catalogue, such as [`ErrorCode::NOT_FOUND`], a custom code ([`ErrorCode::custom`]), or a code of
+/// an inner process of which only the name is known. Two codes are equal if their names are.
 ///
 /// ```
 /// use tower_error_envelope::{ErrorCode, Retry};
@@ -21,13 +21,13 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct ErrorCode(pub(super) Repr);
 
-/// Three words: every error carries one.
+/// Three words long, because every error has one.
 #[derive(Clone)]
 pub(super) enum Repr {
     Row(&'static Row),
-    /// A row with details of the organisation's own.
+    /// A row of the table with other details.
     Described(Arc<DescribedRow>),
-    /// An own code whose numbers and text are its status's.
+    /// A custom code that has the numbers and the message of its status.
     Plain {
         name: &'static str,
         status: u16,
@@ -50,7 +50,7 @@ pub(super) struct CustomCode {
     pub(super) jsonrpc: Option<i32>,
     pub(super) retry: Option<Retry>,
     pub(super) message: Option<Text>,
-    /// The address of its page.
+    /// The address of the page about the code.
     pub(super) docs: Option<Text>,
     /// A JSON Schema.
     pub(super) details: Option<Text>,
@@ -68,20 +68,20 @@ pub(super) enum Text {
     Shared(Arc<str>),
 }
 
-/// The advice to a client after a request that failed with a code.
+/// What a client may do after a request that failed with this code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Retry {
     /// The same request will fail again.
     No,
-    /// The same request may succeed later: wait for the time in `retry-after`, if any, else back off.
+    /// The same request may succeed later. Wait for the time in `retry-after`, else back off.
     Backoff,
-    /// Read the state again first, then build a new request.
+    /// Load the data again first, and then build a new request.
     Refresh,
 }
 
 impl Retry {
-    /// The advice after a status whose code has none (E10).
+    /// The advice for a status whose code has no advice (E10).
     pub(super) const fn of_status(status: u16) -> Self {
         if matches!(status, 408 | 425 | 429) || status >= 500 { Self::Backoff } else { Self::No }
     }
@@ -92,7 +92,7 @@ impl Retry {
         [Self::No, Self::Backoff, Self::Refresh].into_iter().find(|retry| retry.as_str() == name)
     }
 
-    /// `no`, `backoff` or `refresh`, as the catalogue and the policy file write it.
+    /// `no`, `backoff` or `refresh`, as in the catalogue and the policy file.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -112,7 +112,7 @@ pub(super) struct Row {
     pub(super) retry: Retry,
     pub(super) message: &'static str,
     pub(super) group: &'static str,
-    /// Whether the row stands for a status that has no code of its own.
+    /// Whether the row is for the status itself, which has no other code.
     pub(super) of_status: bool,
     /// The row's index in the table.
     pub(super) place: usize,

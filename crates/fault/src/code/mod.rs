@@ -1,10 +1,10 @@
-//! The error codes: one table, open at the end.
+//! The error codes: a table, to which custom codes can be added.
 //!
-//! A row of the table defines the constant, its text, its default status, its gRPC status, the retry advice and the
-//! default message. Nothing else in the crate lists codes.
+//! A row of the table defines a code's constant, name, default status, gRPC status, retry advice and default message.
+//! Nothing else in the crate lists codes.
 //!
-//! The set is open (rule E2): an organisation adds its own codes, and a code that only an inner process defines passes
-//! by its name.
+//! The set is open (rule E2). An organisation can add codes, and a code that only an inner process defines passes by
+//! its name.
 
 mod code_set;
 pub mod details;
@@ -25,11 +25,11 @@ pub use error_code::{ErrorCode, Retry};
 pub use table::names;
 
 impl ErrorCode {
-    /// Creates an organisation's own code, with the status that the layer uses if nothing else sets one.
+    /// Creates a custom code. The layer uses this status for it, unless something else sets another one.
     ///
-    /// Until you set them, its gRPC status, retry advice and message are those of the status's generic code. A policy
-    /// that defines the code (`[[code]]`, or `PolicyBuilder::code`) sets them for every [`Fault`](crate::fault::Fault)
-    /// with this code. The fault keeps its own message and status.
+    /// By default, it has the gRPC status, the retry advice and the message of the generic code for its status. A
+    /// policy that defines the code (`[[code]]`, or `PolicyBuilder::code`) sets these for every
+    /// [`Fault`](crate::fault::Fault) with the code. If the fault itself has a message or a status, that stays.
     ///
     /// # Panics
     ///
@@ -43,70 +43,70 @@ impl ErrorCode {
         Self(Repr::Plain { name, status })
     }
 
-    /// Sets the gRPC status (1–16) of your own code.
+    /// Sets the gRPC status (1–16) of a custom code.
     ///
     /// # Panics
     ///
-    /// If the code is not your own: the catalogue's codes are the same everywhere.
+    /// If it is not a custom code: the codes of the catalogue are the same everywhere.
     #[must_use]
     #[track_caller]
     pub fn with_grpc(self, grpc: u8) -> Self {
         self.with(|own| own.grpc = Some(grpc))
     }
 
-    /// Sets the number of your own code in JSON-RPC (rule R10).
+    /// Sets the number of a custom code in JSON-RPC (rule R10).
     ///
     /// # Panics
     ///
-    /// As [`ErrorCode::with_grpc`] does.
+    /// Like [`ErrorCode::with_grpc`].
     #[must_use]
     #[track_caller]
     pub fn with_jsonrpc(self, number: i32) -> Self {
         self.with(|own| own.jsonrpc = Some(number))
     }
 
-    /// Sets the page that describes your own code: an `https` address (rule E10).
+    /// Sets the address of the page about a custom code, which must be `https` (rule E10).
     ///
     /// # Panics
     ///
-    /// As [`ErrorCode::with_grpc`] does.
+    /// Like [`ErrorCode::with_grpc`].
     #[must_use]
     #[track_caller]
     pub fn with_docs(self, address: impl Into<Cow<'static, str>>) -> Self {
         self.with(|own| own.docs = Some(Text::from(address.into())))
     }
 
-    /// Sets the retry advice of your own code.
+    /// Sets the retry advice of a custom code.
     ///
     /// # Panics
     ///
-    /// As [`ErrorCode::with_grpc`] does.
+    /// Like [`ErrorCode::with_grpc`].
     #[must_use]
     #[track_caller]
     pub fn with_retry(self, retry: Retry) -> Self {
         self.with(|own| own.retry = Some(retry))
     }
 
-    /// Sets the default message of your own code.
+    /// Sets the default message of a custom code.
     ///
     /// # Panics
     ///
-    /// As [`ErrorCode::with_grpc`] does.
+    /// Like [`ErrorCode::with_grpc`].
     #[must_use]
     #[track_caller]
     pub fn with_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.with(|own| own.message = Some(Text::from(message.into())))
     }
 
-    /// Sets the schema of a code's details, as the text of a JSON Schema (2020-12). The code may be your own, or one of
-    /// the catalogue. The details themselves are set by [`Fault::details`](crate::fault::Fault::details).
+    /// Sets the schema for the details of a code, as the text of a JSON Schema (2020-12). It may be a custom code, or
+    /// one of the catalogue. [`Fault::details`](crate::fault::Fault::details) sets the details themselves.
     ///
-    /// Give the code to the policy (`PolicyBuilder::code`): the exports and `testing::Envelope::assert_details_fit`
-    /// find the schema there. At run time the schema has no effect: a service's details are sent unchanged. The schema
-    /// may have only the keywords that every export can express: `type` (one or a list), `properties`, `required`,
-    /// `additionalProperties`, `items`, `minItems`, `maxItems`, `minLength`, `maxLength`, `minimum`, `maximum`,
-    /// `format` (which is never checked), `enum`, `const`, `anyOf`, `title`, `description`, `deprecated`, `examples`.
-    /// Anything else is refused when the policy is built.
+    /// Pass the code to the policy (`PolicyBuilder::code`), where the exports and
+    /// `testing::Envelope::assert_details_fit` find the schema. At run time the schema has no effect: the details of a
+    /// service are sent unchanged. The schema may only have keywords that every export can express: `type` (one or a
+    /// list), `properties`, `required`, `additionalProperties`, `items`, `minItems`, `maxItems`, `minLength`,
+    /// `maxLength`, `minimum`, `maximum`, `format` (which is never checked), `enum`, `const`, `anyOf`, `title`,
+    /// `description`, `deprecated`, `examples`. Anything else is refused when the policy is built.
     ///
     /// ```
     /// use tower_error_envelope::{ErrorCode, Policy};
@@ -125,8 +125,8 @@ impl ErrorCode {
     ///
     /// # Panics
     ///
-    /// If the code has a schema in the catalogue (`invalid_request`, `payload_too_large`), or if only its name is
-    /// known.
+    /// If the catalogue has a schema for the code (`invalid_request`, `payload_too_large`), or if only the name of the
+    /// code is known.
     #[must_use]
     #[track_caller]
     pub fn with_details(self, schema: impl Into<Cow<'static, str>>) -> Self {
@@ -140,20 +140,21 @@ impl ErrorCode {
         Self(Repr::Described(Arc::new(DescribedRow { row, details })))
     }
 
-    /// The generic code of an error status (rule R1). 422 is `invalid_request`, 502 and 520–527 are `other`, and 529 is
-    /// `worker_at_capacity`. A 4xx without its own code is `bad_request`, and any other status is `internal_error`.
+    /// The generic code for an error status (rule R1). For 422 it is `invalid_request`, for 502 and 520–527 `other`,
+    /// and for 529 `worker_at_capacity`. For any other 4xx without a code it is `bad_request`, and for all other
+    /// statuses `internal_error`.
     #[must_use]
     pub const fn of_status(status: StatusCode) -> Self {
         Self(Repr::Row(table::of_status(status.as_u16())))
     }
 
-    /// A code of the catalogue by its name, in any letter case.
+    /// The code of the catalogue with this name, in any letter case.
     #[must_use]
     pub fn in_catalogue(name: &str) -> Option<Self> {
         table::in_any_case(name).map(|row| Self(Repr::Row(row)))
     }
 
-    /// The name that clients match on, such as `rate_limited`.
+    /// The name, such as `rate_limited`, by which clients recognise the error.
     #[must_use]
     #[inline]
     pub fn as_str(&self) -> &str {
@@ -189,7 +190,7 @@ impl ErrorCode {
         }
     }
 
-    /// The number in JSON-RPC errors (rule R10). By default it is `-32603` if the status is 5xx, else `-32600`.
+    /// The number in JSON-RPC errors (rule R10). By default it is `-32603` for a status of 5xx, else `-32600`.
     #[must_use]
     pub fn jsonrpc(&self) -> i32 {
         const INVALID_REQUEST: i32 = -32_600;
@@ -204,14 +205,14 @@ impl ErrorCode {
         set.unwrap_or_else(|| if self.status().is_server_error() { INTERNAL_ERROR } else { INVALID_REQUEST })
     }
 
-    /// The page that describes an organisation's own code, if it has one (rule E10).
+    /// The address of the page about a custom code, if it has one (rule E10).
     #[must_use]
     pub fn docs(&self) -> Option<&str> {
         if let Repr::Own(own) = &self.0 { own.docs.as_ref().map(Text::as_str) } else { None }
     }
 
-    /// The advice to a client. An organisation's code without advice has [`Retry::Backoff`] on 408, 425, 429 and
-    /// 5xx, else [`Retry::No`] (rule E10). A code of which only the name is known counts as transient.
+    /// The advice for clients. A custom code without advice has [`Retry::Backoff`] on 408, 425, 429 and 5xx, else
+    /// [`Retry::No`] (rule E10). A code of which only the name is known counts as transient.
     #[must_use]
     pub fn retry(&self) -> Retry {
         match &self.0 {
@@ -223,7 +224,7 @@ impl ErrorCode {
         }
     }
 
-    /// The message that is used if there is no better one. It is for people, and may change at any time.
+    /// The message for errors that have none of their own. It is for people, and may change at any time.
     #[must_use]
     pub fn message(&self) -> &str {
         match &self.0 {
@@ -232,10 +233,11 @@ impl ErrorCode {
         }
     }
 
-    /// The schema of its details, if the catalogue or [`ErrorCode::with_details`] sets one, as the text of a JSON
-    /// Schema (2020-12).
+    /// The schema for the details, as the text of a JSON Schema (2020-12), if the catalogue or
+    /// [`ErrorCode::with_details`] sets one.
     ///
-    /// Details may be absent, or have further fields. Those of an inner envelope may have any form (E7).
+    /// An error may still have no details, or more fields. The details of an inner service's envelope may have any form
+    /// (E7).
     #[must_use]
     pub fn details_schema(&self) -> Option<&str> {
         match &self.0 {
@@ -246,7 +248,7 @@ impl ErrorCode {
         }
     }
 
-    /// The code's group in the catalogue, such as `auth`; `None` for a code outside the catalogue.
+    /// The group of the code in the catalogue, such as `auth`; `None` if the code is not in the catalogue.
     #[must_use]
     pub fn group(&self) -> Option<&'static str> {
         match &self.0 {
@@ -256,18 +258,18 @@ impl ErrorCode {
         }
     }
 
-    /// Whether only the name is known: the code is not in the catalogue, and not made by [`ErrorCode::custom`].
+    /// Whether only the name of the code is known: it is neither in the catalogue nor a custom code.
     #[must_use]
     pub const fn is_foreign(&self) -> bool {
         matches!(self.0, Repr::Foreign(_))
     }
 
-    /// The catalogue's message: the code's own, or its status's.
+    /// The message in the catalogue: the code's, else the one of its status.
     pub fn default_message(&self) -> &'static str {
         self.row().message
     }
 
-    /// This code, with the settings of `other`, of the same name, where this one has none.
+    /// This code, in which settings that are missing are taken from `other`, a code with the same name.
     fn completed_by(&self, other: &Self) -> Self {
         let Repr::Own(other) = &other.0 else { return self.clone() };
         self.clone().with(|own| {
@@ -280,12 +282,12 @@ impl ErrorCode {
         })
     }
 
-    /// Whether it is a code of the catalogue, whose text needs no cleaning.
+    /// Whether the code is in the catalogue, so that its message needs no cleaning.
     pub const fn is_in_catalogue(&self) -> bool {
         matches!(self.0, Repr::Row(_) | Repr::Described(_))
     }
 
-    /// The name, if it is `'static`.
+    /// The name, if it has the lifetime `'static`.
     #[inline]
     pub fn static_name(&self) -> Option<&'static str> {
         match &self.0 {
@@ -300,7 +302,7 @@ impl ErrorCode {
         }
     }
 
-    /// Its place in [`ErrorCode::ALL`], if it is in the catalogue.
+    /// The index in [`ErrorCode::ALL`]; `None` if the code is not in the catalogue.
     #[inline]
     pub fn place(&self) -> Option<usize> {
         match &self.0 {
@@ -310,7 +312,8 @@ impl ErrorCode {
         }
     }
 
-    /// A code that only an inner process defines (E2, E7); `None` if the name is not well-formed.
+    /// A code of which only the name is known, because only an inner process defines it (E2, E7). `None` if the name is
+    /// not well-formed.
     pub fn foreign(name: &str) -> Option<Self> {
         is_well_formed(name.as_bytes()).then(|| Self(Repr::Foreign(name.into())))
     }
@@ -331,7 +334,7 @@ impl ErrorCode {
         Ok(Self(Repr::Own(Arc::new(CustomCode::new(Text::Shared(name.into()), status)))))
     }
 
-    /// Sets a field of an organisation's own code.
+    /// Changes a field of a custom code.
     #[track_caller]
     fn with(mut self, set: impl FnOnce(&mut CustomCode)) -> Self {
         if let Repr::Plain { name, status } = self.0 {
@@ -344,7 +347,7 @@ impl ErrorCode {
         self
     }
 
-    /// The catalogue's row, or the generic row for the status of an organisation's code.
+    /// The row of the code in the catalogue. For a custom code, the row for its status.
     fn row(&self) -> &'static Row {
         match &self.0 {
             Repr::Row(row) => row,
@@ -372,7 +375,7 @@ impl PartialEq for ErrorCode {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            // No other code has a row's name.
+            // Different codes never have the name of the same row.
             (Repr::Row(row), Repr::Row(other)) => row.place == other.place,
             _ => self.as_str() == other.as_str(),
         }
@@ -399,7 +402,7 @@ impl PartialEq<&str> for ErrorCode {
     }
 }
 
-/// Whether `name` has the form of E2: `[a-z][a-z0-9_]{0,62}`.
+/// Whether a name has the form of a code (E2): `[a-z][a-z0-9_]{0,62}`.
 pub const fn is_well_formed(name: &[u8]) -> bool {
     if name.is_empty() || name.len() > 63 || !name[0].is_ascii_lowercase() {
         return false;
@@ -414,7 +417,7 @@ pub const fn is_well_formed(name: &[u8]) -> bool {
     true
 }
 
-/// Whether a name is safe where texts are not allowed: `[A-Za-z0-9_.-]{1,64}`, which cannot contain an address.
+/// Whether a name may be sent even if texts may not: `[A-Za-z0-9_.-]{1,64}`, which cannot be an address.
 #[doc(hidden)]
 #[must_use]
 pub fn is_identifier(code: &str) -> bool {

@@ -1,4 +1,5 @@
-//! The table: a row makes a code's constant, its texts and its numbers. A test keeps it equal to the catalogue.
+//! The table of codes. A row defines the constant, the texts and the numbers of a code. A test compares it with the
+//! catalogue.
 
 use super::error_code::{ErrorCode, Retry, Row};
 
@@ -35,11 +36,11 @@ macro_rules! codes {
                 pub const $constant: Self = Self::of_row(&rows::$constant);
             )*)*
 
-            /// Every code of the catalogue, in its order.
+            /// All codes of the catalogue, in its order.
             pub const ALL: &'static [Self] = &[$($(Self::$constant,)*)*];
         }
 
-        /// Each code of the catalogue under its bare name, for `#[derive(AsFault)]`.
+        /// The codes of the catalogue under their bare names, for `#[derive(AsFault)]`.
         #[doc(hidden)]
         pub mod names {
             use super::ErrorCode;
@@ -118,7 +119,7 @@ codes! {
     }
 }
 
-/// The first element: a macro repeats a row's optional part at most once.
+/// The first element. A macro can only express an optional part of a row as a list of at most one.
 const fn first(details: &[&'static str]) -> Option<&'static str> {
     match details {
         [one, ..] => Some(one),
@@ -126,7 +127,7 @@ const fn first(details: &[&'static str]) -> Option<&'static str> {
     }
 }
 
-/// The row that an error status falls back to (R1).
+/// The row that is used for an error status (R1).
 pub(super) const fn of_status(status: u16) -> &'static Row {
     match status {
         400..=599 => BY_STATUS[status as usize - 400],
@@ -165,7 +166,7 @@ const fn search(status: u16) -> &'static Row {
     }
 }
 
-/// The row of a well-formed name.
+/// The row with this name, which must be well-formed.
 pub(super) const fn find(name: &[u8]) -> Option<&'static Row> {
     let mut at = 0;
     while at < ROWS.len() {

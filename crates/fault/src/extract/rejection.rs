@@ -1,10 +1,12 @@
-//! Converts axum's own errors to faults, for `?`.
+//! Converts axum's own errors into faults, for `?`.
 //!
-//! 1. If a body could not be read, its error decides: a [`Fault`] among its causes, `payload_too_large` over a
-//!    limit, `request_timeout` if it came too slowly, else `bad_request` (F1). The text stays with the layer.
-//! 2. Any other rejection gets the status and code that the layer gives to the same rejection as a response (R13).
+//! 1. If a body could not be read, the error of the body decides: a [`Fault`] among its causes, `payload_too_large` if
+//!    it is over a limit, `request_timeout` if it came too slowly, else `bad_request` (F1). The client does not get its
+//!    text.
+//! 2. Any other rejection gets the status and the code that the layer would choose for it as a response (R13).
 //!
-//! The text of a rejection that is the client's fault may quote the client's data, and so is no cause for the log (L3).
+//! If the client caused the rejection, its text may quote data of the client, so it does not become a cause for the log
+//! (L3).
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -22,7 +24,7 @@ use crate::fault::{AsFault, Fault};
 use crate::framework_text::{self, FrameworkText};
 use crate::{cause, issues, message};
 
-/// Each type, and those of its variants that are a body which did not come.
+/// Implements `AsFault` for each type. For some of its variants, the body could not be read.
 macro_rules! rejections {
     ($($(#[$cfg:meta])* $rejection:ident { $($body:ident)* })+) => {$(
         $(#[$cfg])*
@@ -35,7 +37,7 @@ macro_rules! rejections {
                 match self {
                     $(Self::$body(rejection) => rejection.fault(),)*
                     #[allow(unreachable_patterns, reason = "of some each variant is a body's")]
-                    rejection => classified(rejection.status(), &rejection.body_text()),
+                    rejection => fault_of_response(rejection.status(), &rejection.body_text()),
                 }
             }
 
@@ -77,7 +79,7 @@ rejections! {
     WebSocketUpgradeRejection {}
 }
 
-/// Errors of a request's body, as they come from an extractor or from reading a body by hand.
+/// Implements `AsFault` for errors of a request's body, of an extractor or of code that reads the body itself.
 macro_rules! body_errors {
     ($($error:ident)+) => {$(
         impl AsFault for $error {
@@ -86,7 +88,7 @@ macro_rules! body_errors {
             }
 
             fn fault(&self) -> Fault {
-                unread(self, self.status())
+                unread_body_fault(self, self.status())
             }
         }
     )+};
@@ -94,17 +96,17 @@ macro_rules! body_errors {
 
 body_errors! { FailedToBufferBody LengthLimitError UnknownBodyError }
 
-/// The text of a form parser's own errors has no value, and passes; the text of a connection's does not.
+/// The text of the form parser's own errors contains no value, so it passes. That of a connection's error does not.
 impl AsFault for MultipartError {
     fn code(&self) -> ErrorCode {
         self.fault().code().clone()
     }
 
     fn fault(&self) -> Fault {
-        let fault = unread(self, self.status());
+        let fault = unread_body_fault(self, self.status());
         let broke_off = cause::find::<axum::Error>(self).is_some();
         if *fault.code() == ErrorCode::BAD_REQUEST && !broke_off {
-            return classified(self.status(), &self.body_text());
+            return fault_of_response(self.status(), &self.body_text());
         }
         fault
     }
@@ -114,12 +116,12 @@ impl AsFault for MultipartError {
     }
 }
 
-/// Why a body did not come. The layer has its own limit, and outranks this (G4).
-fn unread(error: &(dyn Error + 'static), status: StatusCode) -> Fault {
+/// Why a body could not be read. If it is over the limit of the layer, the layer's own answer replaces this one (G4).
+fn unread_body_fault(error: &(dyn Error + 'static), status: StatusCode) -> Fault {
     if let Some(fault) = cause::find::<Fault>(error) {
         return fault.clone();
     }
-    // axum boxes its `LengthLimitError` twice, and no downcast finds it: its status shows it.
+    // axum boxes its `LengthLimitError` twice, so that no downcast finds it. The status shows it.
     let over =
         status == StatusCode::PAYLOAD_TOO_LARGE || cause::find::<http_body_util::LengthLimitError>(error).is_some();
     Fault::new(if over {
@@ -131,8 +133,8 @@ fn unread(error: &(dyn Error + 'static), status: StatusCode) -> Fault {
     })
 }
 
-/// The fault that the layer makes of a response with this text (R1, R3, E8), under an empty policy.
-fn classified(status: StatusCode, text: &str) -> Fault {
+/// The fault that the layer would make from a response with this text (R1, R3, E8), under a policy without settings.
+fn fault_of_response(status: StatusCode, text: &str) -> Fault {
     let FrameworkText { issues, client_message } = framework_text::read(text, issues::tells_of_input(status), false);
     let code = if issues.is_some() { ErrorCode::INVALID_REQUEST } else { ErrorCode::of_status(status) };
     let fault = Fault::new(code).status(status);

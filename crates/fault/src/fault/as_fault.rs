@@ -1,16 +1,16 @@
-//! Converts a service's own errors to faults, for `?`.
+//! Converts the errors of a service into faults, for `?`.
 
 use std::error::Error;
 
 use super::Fault;
 use crate::code::ErrorCode;
 
-/// Maps a service's own error to the error that its clients get. `?` then converts it to a [`Fault`].
+/// Defines which error clients get for a service's own error. `?` then converts it into a [`Fault`].
 ///
-/// The error itself becomes the fault's source: its text and its causes go to the log, never to the client. The default
-/// is `internal_error` with the catalogue's message, so that an error without a mapping discloses nothing.
+/// The error itself becomes the source of the fault: its text and its causes are logged, but never sent to clients. By
+/// default, it is an `internal_error` with the catalogue's message, so that an error without a mapping reveals nothing.
 ///
-/// Most errors only need [`AsFault::code`]. An error with more to send implements [`AsFault::fault`].
+/// Most errors only need [`AsFault::code`]. If clients are to get more than a code, implement [`AsFault::fault`].
 ///
 /// ```
 /// use tower_error_envelope::{AsFault, ErrorCode, Fault};
@@ -78,16 +78,17 @@ pub trait AsFault: Error + Send + Sync + 'static {
         ErrorCode::INTERNAL_ERROR
     }
 
-    /// The code, and what else a client may read: message, details, headers. The code alone by default.
+    /// The code, with anything else that a client may read: a message, details, headers. By default only the code.
     ///
-    /// `Display` is no default for the message: it was written for the log, and may name tables and hosts.
+    /// `Display` is not used as the message, because it was written for the log, and may name tables and hosts.
     fn fault(&self) -> Fault {
         Fault::new(self.code())
     }
 
-    /// The fault that `?` makes of the error: its [fault](AsFault::fault), with the error itself as the logged cause.
+    /// The fault into which `?` converts the error: its [fault](AsFault::fault), with the error itself as the cause for
+    /// the log.
     ///
-    /// An error whose text quotes what the client sent leaves the cause out, as axum's rejections do (rule L3).
+    /// If the text of an error may quote what the client sent, leave out the cause, as axum's rejections do (rule L3).
     fn into_fault(self) -> Fault
     where
         Self: Sized,
@@ -96,7 +97,7 @@ pub trait AsFault: Error + Send + Sync + 'static {
     }
 }
 
-/// `Fault` and `ErrorCode` do not implement `AsFault`, which keeps this apart from the conversions that they have.
+/// `Fault` and `ErrorCode` do not implement `AsFault`, so this does not conflict with the conversions that they have.
 impl<E: AsFault> From<E> for Fault {
     fn from(error: E) -> Self {
         error.into_fault()

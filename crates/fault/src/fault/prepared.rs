@@ -1,7 +1,7 @@
-//! The reply to a fault whose text is fixed beforehand: its head and its body, with holes for the id.
+//! The prepared reply to a fault whose text never changes: a head and a body, with gaps for the id.
 //!
-//! A policy keeps the faults that the layer itself answers with. Each keeps its first written reply: the next such error
-//! is a copy and an id.
+//! A policy stores the faults with which the layer itself answers. Each keeps the first reply that was written for it,
+//! so that the next such error only needs a copy and an id.
 
 use std::fmt;
 use std::mem;
@@ -11,23 +11,24 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-/// A prepared reply with placeholders for the id.
+/// A prepared reply, with gaps for the id.
 pub struct PreparedReply {
-    /// The status that it was prepared for, and the status that it leaves with.
+    /// The status for which it was prepared, and the status to send.
     prepared_for: StatusCode,
     status: StatusCode,
     head: HeadTemplate,
-    /// Further heads, for inner heads that have something to keep, by the names in them. The first few inner heads get one.
+    /// Further heads, for inner heads some of whose headers are kept, by the names of these. Only the first few sets of
+    /// names get one.
     variants: [OnceLock<HeadVariant>; 4],
     body: Box<[u8]>,
     holes: Box<[usize]>,
 }
 
-/// A prepared head with placeholders.
+/// A prepared head, with gaps.
 pub struct HeadTemplate {
     lines: HeaderMap,
-    /// The values that differ between replies, each by how many others are between it and the one before: counting
-    /// them is cheaper than looking their names up.
+    /// The values that differ between replies. Each has the number of other values before it: counting is faster than
+    /// looking up names.
     gaps: Box<[(usize, Hole)]>,
 }
 
@@ -35,31 +36,32 @@ pub struct HeadTemplate {
 enum Hole {
     Id,
     Length,
-    /// The value at this place of the inner head.
+    /// The value at this index of the inner head.
     Kept(usize),
 }
 
-/// The head of an error whose inner head had these names, each once.
+/// The head of an error whose inner head had exactly these names, without duplicates.
 struct HeadVariant {
     names: Box<[HeaderName]>,
-    /// `None` where it depends on more than the names.
+    /// The head; `None` if it depends on more than the names.
     head: Option<HeadTemplate>,
 }
 
-/// A reply that was written without preparation.
+/// A reply that was written without a prepared one.
 pub struct WrittenReply {
     pub status: StatusCode,
     pub head: HeaderMap,
     pub body: Bytes,
 }
 
-/// The prepared replies of a fault, form by form; empty until the first error of a form.
+/// The prepared replies of a fault, one for each form. It is empty until there is an error in that form.
 pub(super) struct ReplyCache(OnceLock<Box<[Slot]>>);
 
 pub type Slot = OnceLock<Option<Box<PreparedReply>>>;
 
 impl PreparedReply {
-    /// Makes one from two replies that are written with ids of no request; `None` if they differ in more than the id.
+    /// Prepares a reply from two replies that are written with ids no request has. `None` if they differ in more than
+    /// the id.
     pub fn new(prepared_for: StatusCode, mut write: impl FnMut(&HeaderValue) -> WrittenReply) -> Option<Box<Self>> {
         let [hole, other] = [HOLE, OTHER].map(HeaderValue::from_static);
         let WrittenReply { status, head, body } = write(&hole);
@@ -85,14 +87,14 @@ impl PreparedReply {
         self.status
     }
 
-    /// Its head if no inner header is kept.
+    /// The head, if no inner header is kept.
     #[inline]
     pub fn head(&self) -> &HeadTemplate {
         &self.head
     }
 
-    /// Its head if headers of the inner one are kept; `None` if more than their names matters. `write` makes a head
-    /// from an inner head. It is called once for each set of names.
+    /// The head, if headers of the inner head are kept; `None` if more than their names matters. `write` makes a head
+    /// from an inner head, and is called once for each set of names.
     pub fn head_beside(
         &self,
         inner: &HeaderMap,
@@ -108,7 +110,7 @@ impl PreparedReply {
                 self.variants.iter().find(|free| free.get().is_none())?.get_or_init(|| HeadVariant::new(inner, write))
             }
         };
-        // Another thread may have taken the free place.
+        // Another thread may have used the free place meanwhile.
         variant.head.as_ref().filter(|_| known.is_some() || inner.keys().eq(&variant.names))
     }
 
@@ -127,7 +129,7 @@ impl PreparedReply {
 }
 
 impl HeadVariant {
-    /// From heads that are written with two ids and two sets of values that no response has.
+    /// Prepares a head by writing it with two ids and two sets of values that no response has.
     fn new(inner: &HeaderMap, mut write: impl FnMut(HeaderMap, &HeaderValue) -> Option<HeaderMap>) -> Self {
         let names: Box<[HeaderName]> = inner.keys().cloned().collect();
         let mut sample = |id, mark: &str| {
@@ -159,8 +161,8 @@ impl HeadTemplate {
         Self { lines, gaps }
     }
 
-    /// Writes this head over `head`: with an id, with the length of another body, if given, and with the kept values of
-    /// the inner head. The inner head has the names for which this one was made.
+    /// Writes this head over `head`, with an id, with the length of another body if one is given, and with the values
+    /// that are kept of the inner head. The inner head must have the names for which this head was made.
     pub fn fill(&self, head: &mut HeaderMap, id: &HeaderValue, length: Option<usize>) {
         let mut lines = self.lines.clone();
         let mut values = lines.values_mut();
@@ -181,14 +183,15 @@ impl HeadTemplate {
             }
         }
         let was = mem::replace(head, lines);
-        // An empty map owns nothing, and its drop takes as long as half of a header.
+        // An empty map owns no memory, but dropping it takes as long as half a header.
         if was.capacity() == 0 {
             mem::forget(was);
         }
     }
 }
 
-/// A number of bytes. Most bodies are short, so their values are stored; they share static texts, which nothing counts.
+/// A number of bytes as a value. The values for short bodies, which are the most common, are stored; cloning them
+/// counts no references.
 pub fn length_value(length: usize) -> HeaderValue {
     static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..1024).map(|length| length.to_string()).collect());
     static VALUES: LazyLock<Vec<HeaderValue>> =
@@ -202,7 +205,7 @@ impl ReplyCache {
         Self(OnceLock::new())
     }
 
-    /// The slot of a form, of this many in all.
+    /// The place for this form, of `forms` in all.
     #[inline]
     pub(super) fn slot(&self, form: usize, forms: impl FnOnce() -> usize) -> Option<&Slot> {
         self.0.get_or_init(|| (0..forms()).map(|_| Slot::new()).collect()).get(form)
@@ -215,6 +218,6 @@ impl fmt::Debug for PreparedReply {
     }
 }
 
-/// Has the form of an id, and no request gets it.
+/// A text in the form of an id that no request gets.
 const HOLE: &str = "req_00000000000000000000000000";
 const OTHER: &str = "req_7ZZZZZZZZZZZZZZZZZZZZZZZZZ";

@@ -1,9 +1,11 @@
-//! A tonic status → a fault (rules F1, R3, E8, E9): of an upstream that a handler called, or of a service's own error.
+//! Converts a status of tonic into a fault (rules F1, R3, E8, E9). The status is from an upstream that a handler
+//! called, or an error of the service itself.
 //!
-//! 1. If the status was made from a `Fault` in this process, that fault is used.
-//! 2. The code is the reason, if it is known or of the layer's own domain; else the code of the status.
-//! 3. The text passes if the code was recognised, or if the status is a client error, unless it is a cause's text.
-//!    The text of another layer passes unchanged (E7). Metadata and violations pass in the same way, as details.
+//! 1. If the status was made from a `Fault` in this process, it becomes that fault again.
+//! 2. The code is the reason, if that is a known code or from the layer's own domain; else the code of the status.
+//! 3. The client gets the text if the code was recognised, or if the status is a client error, unless the text repeats
+//!    an error's cause. The text of another layer passes unchanged (E7). Metadata and violations pass under the same
+//!    conditions, as details.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -22,8 +24,8 @@ use crate::rpc::details::{DOMAIN, RpcDetails, Violation};
 use crate::rpc::{ReportedStatus, status};
 use crate::{details, message, rpc};
 
-/// The fault of a status among an error's causes. `UNKNOWN` is skipped: it is tonic's status for unrecognised errors,
-/// and the other causes have more.
+/// The fault for a status among the causes of an error. `UNKNOWN` is skipped: tonic uses it for errors that it does not
+/// recognise, and the other causes tell more.
 #[must_use]
 pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
     let status = find::<Status>(error)?;
@@ -31,7 +33,7 @@ pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
     (status.code() != Code::Unknown || parts.recognised.is_some()).then(|| parts.fault(status))
 }
 
-/// The fault of a status, without a source but the one that a `Fault` among its causes has.
+/// The fault for a status. It has no source, unless there is a `Fault` among the causes of the status.
 pub(super) fn of_status(status: &Status) -> Fault {
     match find::<Fault>(status) {
         Some(fault) => fault.clone(),
@@ -46,7 +48,7 @@ struct StatusParts<'a> {
 
 impl<'a> StatusParts<'a> {
     fn new(status: &'a Status) -> Self {
-        // No `Code` is negative, or more than 16.
+        // A `Code` is never negative, nor greater than 16.
         let number = u8::try_from(i32::from(status.code())).unwrap_or(u8::MAX);
         let message = Cow::Borrowed(status.message());
         let reported = ReportedStatus {
@@ -61,7 +63,7 @@ impl<'a> StatusParts<'a> {
     fn fault(&self, status: &Status) -> Fault {
         let fault = match &self.recognised {
             Some(code) if !code.is_foreign() => Fault::new(code.clone()),
-            // tonic returns CANCELLED where its client waited too long.
+            // tonic returns CANCELLED if its client waited too long.
             None if find::<TimeoutExpired>(status).is_some() => return Fault::new(ErrorCode::GATEWAY_TIMEOUT),
             _ => Fault::new(rpc::code_of(&self.reported, &CodeSet::default(), DOMAIN))
                 .status(self.reported.status.http()),
@@ -78,7 +80,7 @@ impl<'a> StatusParts<'a> {
         self.reported.rich.as_ref()
     }
 
-    /// Whether a service with the layer wrote it, as an envelope would be (E7).
+    /// Whether a service with the layer wrote the status, so that it counts like an envelope (E7).
     fn is_canonical(&self) -> bool {
         self.recognised.is_some() && self.rich().is_some_and(|rich| rich.domain == DOMAIN)
     }
@@ -108,23 +110,23 @@ impl<'a> StatusParts<'a> {
         let Some(rich) = self.rich() else { return fault };
         let metadata = rich.metadata.iter().fold(Writer::new(128), |json, (key, value)| json.text(key, value));
         let metadata = if metadata.is_empty() { None } else { Some(Cow::Owned(metadata.into_string())) };
-        let issues = written::of_parameters(rich.violations.iter().map(issue));
+        let issues = written::list_of_issues(rich.violations.iter().map(issue));
         let unknown = self.recognised.is_none() && is_identifier(&rich.reason);
         let reason = Some(&*rich.reason).filter(|_| unknown);
         fault.with_raw_details(details::compose(metadata, &[], issues.as_deref(), reason))
     }
 
-    /// The header of an upstream that sent one, else the delay in its details, in whole seconds.
+    /// The `retry-after` of the upstream, else the delay in its details, in whole seconds.
     fn retry_after(&self, status: &Status) -> Option<HeaderValue> {
         let headers = status.metadata().as_ref();
-        // Whether it can be read at all: that needs no clock.
+        // Only checks that it can be read, for which no clock is needed.
         let sent = headers.get(RETRY_AFTER).filter(|_| rpc::retry_after(headers, || SystemTime::UNIX_EPOCH).is_some());
         sent.cloned().or_else(|| Some(seconds(self.rich()?.retry_delay?).into()))
     }
 }
 
-/// tonic turns connection errors into CANCELLED, and into other client errors, with their text: that was not written
-/// for a client.
+/// Whether the text is that of a cause. tonic turns errors of connections into CANCELLED and other client errors, and
+/// uses their text, which was not written for clients.
 fn repeats_a_cause(status: &Status) -> bool {
     let texts = chain(status).skip(1).map(ToString::to_string);
     texts.filter(|text| !text.is_empty()).any(|text| status.message().contains(&text))

@@ -1,4 +1,4 @@
-//! Issue lists on their way into and out of dialects that have none of their own (rules R2, E8).
+//! Converts issue lists from and to the forms of dialects that have no such list (rules R2, E8).
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,17 +12,17 @@ use crate::message;
 use crate::place::Place;
 use crate::sentences::without_values;
 
-/// The list of one parameter that is wrong.
-pub fn of_place(place: &Place, message: &str) -> String {
+/// An issue list with one issue: the parameter at `place` is wrong.
+pub fn list_of_one_issue(place: &Place, message: &str) -> String {
     let mut list = List::new();
-    // A text that is no message is none in an issue either (R3).
+    // A text that is not fit for a message is not fit for an issue either (R3).
     let message = message::of_recognised_text(&without_values(message)).map(Cow::into_owned);
     list.push(&place.json(), message.as_deref().unwrap_or_default(), None);
     list.close()
 }
 
-/// The list of several parameters; `None` for an empty one.
-pub fn of_parameters<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> Option<String> {
+/// An issue list with one issue for each parameter; `None` if there are no issues.
+pub fn list_of_issues<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> Option<String> {
     let mut list = List::new();
     for issue in issues {
         push(&mut list, &issue.parameter, &issue.message, issue.code.as_deref());
@@ -31,7 +31,7 @@ pub fn of_parameters<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> Op
 }
 
 fn push(list: &mut List, param: &str, message: &str, code: Option<&str>) {
-    // A text that is no message is none in an issue either (R3).
+    // A text that is not fit for a message is not fit for an issue either (R3).
     let message = message::of_recognised_text(message);
     list.push(&path_of_parameter(param), message.as_deref().unwrap_or_default(), code);
 }
@@ -47,14 +47,15 @@ fn path_of_parameter(param: &str) -> Vec<u8> {
     path.close()
 }
 
-/// The first issue's path as a parameter's name; `None` if it has none.
+/// The path of the first issue as a parameter's name; `None` if the path is empty.
 pub fn first_parameter(details: &str) -> Option<String> {
     let name = parameter_of(&path_of(list_in(details)?.first()?)?);
     if name.is_empty() { None } else { Some(name) }
 }
 
-/// The first issue as a text, and the number of other issues (E8); `None` if there is no issue.
-pub fn first_stated(details: &str, left_out: usize) -> Option<String> {
+/// The first issue as one line of text, which ends with the number of the other issues (E8). `None` if there is no
+/// issue.
+pub fn first_issue_as_text(details: &str, left_out: usize) -> Option<String> {
     let issues = list_in(details)?;
     let message = Object::parse(issues.first()?.get())?.string("message")?;
     let more = issues.len() - 1 + left_out;
@@ -73,12 +74,12 @@ pub struct NamedIssue<'a> {
     pub code: Option<Cow<'a, str>>,
 }
 
-/// The issues, by name; empty if the details have no list.
+/// The issues with their parameters; empty if the details have no list.
 pub fn by_parameter(details: &str) -> Vec<NamedIssue<'_>> {
     list_in(details).unwrap_or_default().into_iter().filter_map(parse_issue).collect()
 }
 
-/// The paths of the issues, each once, without the messages.
+/// The paths of the issues, without duplicates and without the messages.
 pub fn paths(details: &str) -> Vec<String> {
     let mut paths: Vec<String> = Vec::new();
     for path in list_in(details).unwrap_or_default().into_iter().filter_map(path_of) {
@@ -111,7 +112,8 @@ fn parameter_of(path: &[&RawValue]) -> String {
     name
 }
 
-/// `{field:[texts]}`, with the fields in the order of their first issue; `None` if no issue has a field.
+/// The issues as a JSON object `{"field":["text", …]}`, with the fields in the order of their first issue. `None` if no
+/// issue has a field.
 pub fn by_field(details: &str) -> Option<Vec<u8>> {
     let mut fields: Vec<(String, Vec<u8>)> = Vec::new();
     let mut places = HashMap::new();
@@ -137,8 +139,8 @@ pub fn by_field(details: &str) -> Option<Vec<u8>> {
     Some(json.close())
 }
 
-/// The fields of the details, without the list.
-pub fn beside_issues(details: &str) -> Option<String> {
+/// The details without their issue list; `None` if nothing else is in them.
+pub fn details_without_issues(details: &str) -> Option<String> {
     let mut others = Writer::new(details.len());
     for (name, value) in Object::parse(details)?.members().filter(|(name, _)| *name != "issues") {
         others = others.raw(name, value.get());
@@ -146,21 +148,21 @@ pub fn beside_issues(details: &str) -> Option<String> {
     if others.is_empty() { None } else { Some(others.into_string()) }
 }
 
-/// Whether the list contains nothing but the message.
-pub fn only_repeat(details: &str, message: &str) -> bool {
+/// Whether the only issue in the details has this message, and neither a path nor a code.
+pub fn only_repeats_message(details: &str, message: &str) -> bool {
     let issues = list_in(details).unwrap_or_default();
     let [only] = &issues[..] else { return false };
     let says = || Object::parse(only.get()).filter(|issue| !issue.has("code"))?.string("message");
     path_of(only).is_some_and(|path| path.is_empty()) && says().is_some_and(|parsed| parsed == message)
 }
 
-/// The details with the sent message as the only issue, if the list had only the old message (E8); `None` if the list
-/// has more.
-pub fn retold(details: &str, message: &str, leaving: &str) -> Option<String> {
-    let is_message = |list: &RawValue| list.get() == super::of_message(message);
+/// The details with the new message in their issue list, if that list only repeats the old one (E8); `None` if the list
+/// contains more.
+pub fn with_new_message(details: &str, old: &str, new: &str) -> Option<String> {
+    let is_message = |list: &RawValue| list.get() == super::of_message(old);
     let object = Object::parse(details).filter(|details| details.raw("issues").is_some_and(is_message))?;
-    let list = [("issues", super::of_message(leaving).into_bytes())];
-    String::from_utf8(json::with_members(&object, &list, |_, _| true)).ok()
+    let list = [("issues", super::of_message(new).into_bytes())];
+    String::from_utf8(json::with_fields(&object, &list, |_, _| true)).ok()
 }
 
 fn list_in(details: &str) -> Option<Vec<&RawValue>> {
@@ -191,14 +193,14 @@ mod tests {
             ("input.[1][text]", r#"["input",1,"text"]"#, "input[1].text"),
             ("007", r#"["007"]"#, "007"),
         ] {
-            let list = of_place(&Place::parse(param), "m");
+            let list = list_of_one_issue(&Place::parse(param), "m");
             assert_eq!(list, format!("[{{\"path\":{path},\"message\":\"m\"}}]"));
             assert_eq!(first_parameter(&format!("{{\"issues\":{list}}}")).as_deref(), Some(again));
         }
         assert_eq!(first_parameter(r#"{"issues":[{"path":[],"message":"m"}]}"#), None);
-        assert!(of_place(&Place::parse("p"), "{\"a\":1}").contains("\"Invalid.\""));
+        assert!(list_of_one_issue(&Place::parse("p"), "{\"a\":1}").contains("\"Invalid.\""));
         assert!(
-            of_parameters([NamedIssue { parameter: "a.".repeat(50), message: "m".into(), code: None }])
+            list_of_issues([NamedIssue { parameter: "a.".repeat(50), message: "m".into(), code: None }])
                 .unwrap()
                 .contains("a.a.a")
         );
@@ -215,7 +217,7 @@ mod tests {
 
     #[test]
     fn e8_a_list_that_repeats_the_message_is_told_apart() {
-        assert!(only_repeat(r#"{"a":1,"issues":[{"path":[],"message":"m"}]}"#, "m"));
+        assert!(only_repeats_message(r#"{"a":1,"issues":[{"path":[],"message":"m"}]}"#, "m"));
         for other in [
             r#"{"issues":[{"path":[],"message":"n"}]}"#,
             r#"{"issues":[{"path":["m"],"message":"m"}]}"#,
@@ -223,7 +225,7 @@ mod tests {
             r#"{"issues":[{"path":[],"message":"m"},{"path":[],"message":"m"}]}"#,
             r#"[{"path":[],"message":"m"}]"#,
         ] {
-            assert!(!only_repeat(other, "m"), "{other}");
+            assert!(!only_repeats_message(other, "m"), "{other}");
         }
     }
 }

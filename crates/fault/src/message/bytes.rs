@@ -1,50 +1,50 @@
-//! Whether a text has a byte of some kind. Every error's text is checked several times, and most are short: eight bytes
-//! are checked at once, without a branch for each.
+//! Finds out whether a text has certain bytes. The text of each error is checked several times, and most texts are
+//! short. Eight bytes are checked at once, without branching for each.
 
-/// The lowest, and the highest bit of each of eight bytes.
+/// The lowest and the highest bit of each of eight bytes.
 const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
 const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
 
-/// Whether the text has this byte.
+/// Whether the text contains this byte.
 #[inline]
 pub fn has_byte(text: &[u8], byte: u8) -> bool {
-    any(text, |eight| equal(eight, byte))
+    any_word(text, |eight| equal(eight, byte))
 }
 
-/// Whether the text has one of these bytes.
+/// Whether the text contains any of these bytes.
 #[inline]
 pub fn has_any<const N: usize>(text: &[u8], bytes: [u8; N]) -> bool {
-    any(text, |eight| bytes.iter().fold(0, |found, byte| found | equal(eight, *byte)))
+    any_word(text, |eight| bytes.iter().fold(0, |found, byte| found | equal(eight, *byte)))
 }
 
-/// Whether all of it is printable ASCII.
+/// Whether the text is printable ASCII.
 #[inline]
 pub(super) fn is_plain(text: &[u8]) -> bool {
     is_plain_without(text, [])
 }
 
-/// Whether all of it is printable ASCII, and none of it these bytes.
+/// Whether the text is printable ASCII, and contains none of these bytes.
 #[inline]
 pub(super) fn is_plain_without<const N: usize>(text: &[u8], bytes: [u8; N]) -> bool {
-    !any(text, |eight| {
+    !any_word(text, |eight| {
         let special = eight | controls(eight) | equal(eight, 0x7f);
         bytes.iter().fold(special, |found, byte| found | equal(eight, *byte))
     })
 }
 
-/// Whether the text has a character that JSON escapes.
+/// Whether the text contains a character that JSON escapes.
 #[inline]
 pub fn has_escape(text: &[u8]) -> bool {
-    any(text, |eight| controls(eight) | equal(eight, b'"') | equal(eight, b'\\'))
+    any_word(text, |eight| controls(eight) | equal(eight, b'"') | equal(eight, b'\\'))
 }
 
-/// Whether `found` sets the highest bit of a byte of eight, anywhere in the text.
+/// Whether `found` sets the highest bit of any byte, for any eight bytes of the text.
 #[inline(always)]
-fn any(text: &[u8], found: impl Fn(u64) -> u64) -> bool {
+fn any_word(text: &[u8], found: impl Fn(u64) -> u64) -> bool {
     let Some(first) = text.first() else { return false };
     let mut filled = [*first; 8];
     let last = match text.last_chunk() {
-        // Some of these were checked before, or will be.
+        // The last eight bytes; some of them may be checked twice.
         Some(last) => last,
         None => {
             filled[..text.len()].copy_from_slice(text);
@@ -55,15 +55,15 @@ fn any(text: &[u8], found: impl Fn(u64) -> u64) -> bool {
     all.fold(0, |any, eight| any | found(u64::from_ne_bytes(*eight))) & HIGH != 0
 }
 
-/// The bytes that are this one. Behind one that is, one that differs in its lowest bit alone counts as well: whether there is
-/// any is exact.
+/// Sets the highest bit of each byte that equals `byte`. It may also set that of the next byte, if that only differs in
+/// its lowest bit. So it is exact whether any byte matches.
 #[inline(always)]
 fn equal(eight: u64, byte: u8) -> u64 {
     let others = eight ^ (LOW * u64::from(byte));
     others.wrapping_sub(LOW) & !others
 }
 
-/// The bytes below a space.
+/// Sets the highest bit of each byte below a space.
 #[inline(always)]
 fn controls(eight: u64) -> u64 {
     !((eight | HIGH) - (LOW * 0x20)) & !eight

@@ -1,4 +1,4 @@
-//! The envelope in JSON Schema, and a response with it, for OpenAPI documents (feature `openapi`).
+//! The schema of the envelope, and a response with it, for OpenAPI documents (feature `openapi`).
 
 pub mod form;
 pub mod response;

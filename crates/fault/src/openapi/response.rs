@@ -1,4 +1,4 @@
-//! One response of a document: its description, its headers and its bodies.
+//! A response in a document: its description, its headers and its bodies.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -9,19 +9,19 @@ use super::tree::{Json, by_name, list, object, text};
 
 const X_ERROR_CODE: &str = "x-error-code";
 
-/// A response with this status, or with any status.
+/// A response for one status, or for any status.
 pub struct ErrorResponse {
     pub status: Option<u16>,
     /// Whether the response may state how long a client should wait.
     pub waits: bool,
-    /// Its codes; empty if any code is possible.
+    /// The codes that it may have; empty if it may have any.
     pub codes: Vec<String>,
     /// The schemas, by media type.
     pub content: Json,
 }
 
 impl ErrorResponse {
-    /// `header` returns the JSON for a header: its definition, or a reference to it.
+    /// Writes the response. `header` returns the JSON for a header: its definition, or a reference to it.
     pub fn write(self, header: impl Fn(&'static str) -> Json) -> Json {
         object([
             ("description", text(self.description())),
@@ -30,11 +30,12 @@ impl ErrorResponse {
         ])
     }
 
-    /// The header of the code has the response's own codes: it differs from response to response.
+    /// The definition of a header. The one for the code lists the codes of this response, so it differs between
+    /// responses.
     fn header(&self, name: &'static str, header: impl Fn(&'static str) -> Json) -> Json {
         if name == X_ERROR_CODE && !self.codes.is_empty() {
             let description = format!("The code, as in the body: {}.", self.codes.join(", "));
-            return header_of(true, &description, of_form(CODE, self.codes.iter().map(String::as_str)));
+            return header_of(true, &description, string_of_pattern(CODE, self.codes.iter().map(String::as_str)));
         }
         header(name)
     }
@@ -55,13 +56,13 @@ impl ErrorResponse {
     }
 }
 
-/// The definitions of the errors' headers, by name.
+/// The definitions of the headers that errors may have, by name.
 pub fn headers() -> [(&'static str, Json); 5] {
     let header = header_of;
     let cached = "no-store, unless the service sets another on a 4xx that is not 401, 403 or 429.";
     [
-        ("x-request-id", header(true, "The request's id, as in the body.", of_form(REQUEST_ID, [SAMPLE_ID]))),
-        (X_ERROR_CODE, header(true, "The code, as in the body.", of_form(CODE, ["not_found"]))),
+        ("x-request-id", header(true, "The request's id, as in the body.", string_of_pattern(REQUEST_ID, [SAMPLE_ID]))),
+        (X_ERROR_CODE, header(true, "The code, as in the body.", string_of_pattern(CODE, ["not_found"]))),
         ("cache-control", header(true, cached, string())),
         (
             "retry-after",
@@ -79,23 +80,23 @@ fn string() -> Json {
     object([("type", text("string"))])
 }
 
-fn of_form<'a>(form: &str, examples: impl IntoIterator<Item = &'a str>) -> Json {
+fn string_of_pattern<'a>(form: &str, examples: impl IntoIterator<Item = &'a str>) -> Json {
     string().with("pattern", form).with("examples", list(examples))
 }
 
-/// A header's definition, written in place.
+/// The definition of a header, for use without a reference.
 pub fn inline(name: &'static str) -> Json {
     let found = headers().into_iter().find(|(header, _)| *header == name);
     found.map_or_else(|| object([]), |(_, header)| header)
 }
 
-/// The response for errors that are not specified.
+/// The response for errors of which nothing is known.
 pub fn any_error() -> Value {
     let content = object([("application/json", object([("schema", schema::of_any_error())]))]);
     value(&ErrorResponse { status: None, waits: true, codes: Vec::new(), content }.write(inline))
 }
 
-/// Converts to serde_json's `Value`.
+/// Converts JSON into serde_json's `Value`.
 pub fn value(json: &Json) -> Value {
     serde_json::to_value(json).unwrap_or_else(|_| json!({}))
 }

@@ -1,4 +1,4 @@
-//! JSON whose fields stand in the order in which they are given: people read a schema, too.
+//! JSON whose fields stay in the order in which they are added, because people read schemas as well.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -15,11 +15,11 @@ pub enum Json {
     List(Vec<Self>),
     /// Fields in their order.
     Object(Vec<(String, Self)>),
-    /// A value as it came.
+    /// A value from elsewhere, unchanged.
     Value(serde_json::Value),
 }
 
-/// A JSON object with these fields.
+/// A JSON object with these fields, in this order.
 pub fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
     by_name(members)
 }
@@ -35,12 +35,12 @@ pub fn list<T: Into<Json>>(values: impl IntoIterator<Item = T>) -> Json {
 }
 
 impl Json {
-    /// Indented, with a newline at its end.
+    /// The JSON as indented text with a newline at its end.
     pub fn pretty(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
-    /// Adds a field at the end of this object.
+    /// Adds a field at the end of an object.
     pub fn with(mut self, name: &str, value: impl Into<Self>) -> Self {
         if let Self::Object(members) = &mut self {
             members.push((name.to_owned(), value.into()));
@@ -96,7 +96,7 @@ impl From<String> for Json {
     }
 }
 
-/// A JSON text. It saves callers an `.into()`.
+/// A JSON text; it saves callers an `.into()`.
 pub fn text(value: impl Into<String>) -> Json {
     Json::Text(value.into())
 }

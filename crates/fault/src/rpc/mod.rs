@@ -1,5 +1,5 @@
-//! RPC errors (section P): the statuses of gRPC, the details of google.rpc, the code in both, and the wait that a
-//! response requests of its client.
+//! The errors of RPC protocols (section P): the statuses of gRPC, the details of google.rpc, the code that they lead
+//! to, and how long a client is to wait.
 
 pub mod details;
 pub mod status;
@@ -14,7 +14,7 @@ use self::details::{MAX_SECONDS, RpcDetails};
 use self::status::Status;
 use crate::code::{CodeSet, ErrorCode};
 
-/// The status in an inner head, its trailers, or a frame of them.
+/// A status as reported in the head of an inner response, in its trailers, or in a frame of trailers.
 #[derive(Debug, PartialEq)]
 pub struct ReportedStatus<'a> {
     pub status: Status,
@@ -29,19 +29,19 @@ impl ReportedStatus<'_> {
     }
 }
 
-/// The code of an inner status. It is that of its reason, if that is known or belongs to `domain`. With violations (E8)
-/// it is that of an invalid request, otherwise that of its HTTP status.
+/// The code of an inner status. It is the reason, if that is a known code or belongs to `domain`. Else, if there are
+/// violations (E8), it is `invalid_request`, and otherwise the code for its HTTP status.
 pub fn code_of(reported: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) -> ErrorCode {
-    recognised(reported, codes, domain).unwrap_or_else(|| of_status(reported))
+    recognised(reported, codes, domain).unwrap_or_else(|| code_of_status(reported))
 }
 
-fn of_status(reported: &ReportedStatus<'_>) -> ErrorCode {
+fn code_of_status(reported: &ReportedStatus<'_>) -> ErrorCode {
     let status = reported.status.http();
     let lists = reported.rich.as_ref().is_some_and(|rich| !rich.violations.is_empty());
     if lists && status == StatusCode::BAD_REQUEST { ErrorCode::INVALID_REQUEST } else { ErrorCode::of_status(status) }
 }
 
-/// The code that the reason names. A code that only this domain defines is well-formed only in capitals.
+/// The code that the reason names. If only this domain defines the code, the reason must be in capitals.
 pub fn recognised(reported: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) -> Option<ErrorCode> {
     let rich = reported.rich.as_ref()?;
     let of_own_domain = || {
@@ -51,22 +51,23 @@ pub fn recognised(reported: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) 
     codes.find(&rich.reason).or_else(of_own_domain)
 }
 
-/// The wait in `retry-after`, in whole seconds, at most the maximum of google.protobuf.Duration. The header has
-/// seconds, or a date relative to the response's `date`, else to `now`. A date in the past means no wait.
+/// The wait in `retry-after`, in whole seconds, at most as long as a google.protobuf.Duration can be. The header has
+/// seconds, or a date, which is compared with the `date` of the response, else with `now`. A date in the past means no
+/// wait.
 pub fn retry_after(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // All digits: too many for the number is too long for the duration.
+        // The text only has digits, so a number that is too large is a wait that is too long.
         Duration::from_secs(value.parse().unwrap_or(u64::MAX))
     } else {
         let until = httpdate::parse_http_date(value).ok()?;
-        let wait = until.duration_since(sent(headers).unwrap_or_else(now)).unwrap_or_default();
+        let wait = until.duration_since(parse_date(headers).unwrap_or_else(now)).unwrap_or_default();
         Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
     };
     Some(wait.min(Duration::from_secs(MAX_SECONDS)))
 }
 
-fn sent(headers: &HeaderMap) -> Option<SystemTime> {
+fn parse_date(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?.trim()).ok()
 }
 

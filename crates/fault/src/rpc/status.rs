@@ -1,7 +1,7 @@
-//! gRPC's statuses: one table, closed by the protocol.
+//! The statuses of gRPC, in one table. The protocol does not allow others.
 //!
-//! A row makes the constant, its number, its names in gRPC and Connect, and its HTTP status. Connect's answers have
-//! that status, and google.rpc.Code gives the same: it classifies an inner service's status.
+//! A row makes the constant, its number, its names in gRPC and Connect, and its HTTP status. Connect uses that status
+//! for its answers. google.rpc.Code defines the same one, so it also classifies the status of an inner service.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ macro_rules! statuses {
     };
 }
 
-/// A status of gRPC, 0–16.
+/// A status of gRPC (0–16).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Status(u8);
 
@@ -38,7 +38,7 @@ struct Row {
 }
 
 statuses! {
-    // Connect has no name for a success: an error that claims to be one is unknown.
+    // Connect has no name for a success. An error with this status counts as unknown.
     OK 0 "unknown" 200
     CANCELLED 1 "canceled" 499
     UNKNOWN 2 "unknown" 500
@@ -59,7 +59,7 @@ statuses! {
 }
 
 impl Status {
-    /// The status of that number; an unknown number is `UNKNOWN`.
+    /// The status with that number; `UNKNOWN` if there is none.
     #[inline]
     pub const fn new(number: u8) -> Self {
         if number > 16 { Self::UNKNOWN } else { Self(number) }
@@ -74,13 +74,13 @@ impl Status {
         }
     }
 
-    /// The status of an error that is sent with this HTTP status. A code of which only the name is known has that of
-    /// the HTTP status.
-    pub fn leaving(code: &ErrorCode, http: StatusCode) -> Self {
+    /// The status for an error that is sent with this HTTP status. If only the name of its code is known, the HTTP
+    /// status decides.
+    pub fn of_error(code: &ErrorCode, http: StatusCode) -> Self {
         if code.is_foreign() { Self::from_code(&ErrorCode::of_status(http)) } else { Self::from_code(code) }
     }
 
-    /// The status for an HTTP status by gRPC's own table (P1).
+    /// The status for an HTTP status, by gRPC's own table (P1).
     pub fn of_http(status: StatusCode) -> Self {
         match status.as_u16() {
             400 => Self::INTERNAL,
@@ -92,12 +92,12 @@ impl Status {
         }
     }
 
-    /// The status of Connect's name for it.
+    /// The status with this name in Connect.
     pub fn of_connect_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| *status != Self::OK && status.connect_name() == name)
     }
 
-    /// The status for the digits of `grpc-status`; an unknown number is `UNKNOWN`.
+    /// The status with these digits, as in `grpc-status`. An unknown number is `UNKNOWN`.
     pub fn parse(digits: &[u8]) -> Option<Self> {
         if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
             return None;
@@ -111,27 +111,27 @@ impl Status {
         self.0
     }
 
-    /// The number as `grpc-status` has it.
+    /// The number in digits, as in `grpc-status`.
     pub fn digits(self) -> &'static str {
         self.row().digits
     }
 
-    /// gRPC's name, such as `NOT_FOUND`.
+    /// The name in gRPC, such as `NOT_FOUND`.
     pub fn name(self) -> &'static str {
         self.row().name
     }
 
-    /// Connect's name, such as `not_found`.
+    /// The name in Connect, such as `not_found`.
     pub fn connect_name(self) -> &'static str {
         self.row().connect
     }
 
-    /// The HTTP status of Connect's answer.
+    /// The HTTP status with which Connect answers.
     pub fn connect_http(self) -> StatusCode {
         if self == Self::OK { StatusCode::INTERNAL_SERVER_ERROR } else { self.http() }
     }
 
-    /// The HTTP status that google.rpc.Code gives it.
+    /// The HTTP status that google.rpc.Code defines for it.
     #[inline]
     pub fn http(self) -> StatusCode {
         StatusCode::from_u16(self.row().http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -1,5 +1,5 @@
-//! Jackson's errors as text (Jackson 2.19, behind Spring, Dropwizard and Jetty): a sentence, where in the source it was, and
-//! the chain of references from the outermost object to the field.
+//! Reads errors of Jackson in a text (Jackson 2.19, in Spring, Dropwizard and Jetty). Such a text has a sentence, the
+//! position in the source, and the chain of references from the outermost object to the field.
 //!
 //! ```text
 //! Cannot deserialize value of type `int` from String "three": not a valid `int` value
@@ -12,7 +12,7 @@ use crate::place::Place;
 
 const CHAIN: &str = "(through reference chain: ";
 
-/// The text that Spring writes before it.
+/// The words that Spring writes before it.
 const BEFORE: &str = "JSON parse error: ";
 
 pub(super) fn read(text: &str) -> Option<Reading> {
@@ -21,7 +21,7 @@ pub(super) fn read(text: &str) -> Option<Reading> {
     Some(Reading { place, text: sentence(before) })
 }
 
-/// `Order["items"]->java.util.ArrayList[1]->Item["qty"]`.
+/// The place in a chain such as `Order["items"]->java.util.ArrayList[1]->Item["qty"]`.
 fn place_of(chain: &str) -> Option<Place> {
     let mut place = Place::default();
     for link in chain.split("->") {
@@ -34,7 +34,7 @@ fn place_of(chain: &str) -> Option<Place> {
     Some(place).filter(Place::has_name)
 }
 
-/// Only the sentence, without the value and without names of the program's own types.
+/// The sentence without the value, and without the names of types in the program.
 fn sentence(before: &str) -> String {
     let ends = ["\n at [Source", " at [Source", "; nested exception is ", " (class "];
     let end = ends.iter().filter_map(|end| before.find(end)).min().unwrap_or(before.len());
@@ -42,7 +42,7 @@ fn sentence(before: &str) -> String {
     let text = without_values(text.strip_prefix(BEFORE).unwrap_or(text));
     let mut left = String::new();
     for (at, part) in text.split('`').enumerate() {
-        // Every second part stands in back quotes.
+        // Every second part is in back quotes.
         match at % 2 {
             0 => left.push_str(part),
             _ if part.contains(['.', '$']) => left.push_str("another type"),

@@ -1,5 +1,5 @@
-//! Errors of Python's jsonschema as text (jsonschema 4.24, behind Connexion 3.3): a sentence, the part of the schema,
-//! the place, and the value that was sent.
+//! Reads errors of Python's jsonschema in a text (jsonschema 4.24, in Connexion 3.3). Such a text has a sentence, the
+//! part of the schema, the place, and the value that the client sent.
 //!
 //! ```text
 //! 'three' is not of type 'integer'
@@ -13,15 +13,16 @@
 
 use crate::place::Place;
 
-/// The text behind the sentence: the line breaks of a value are written as `\n`, so that no value has one.
+/// The text behind the sentence. A line break in a value is written as `
+/// `, so no value contains this text.
 const BEHIND: &str = "\n\nFailed validating ";
 
-/// The first line of such a text; `None` of any other.
+/// The first line of such a text; `None` if it is another text.
 pub(super) fn first_line(text: &str) -> Option<&str> {
     text.split_once(BEHIND).map(|(first, _)| first)
 }
 
-/// The place of the instance.
+/// The place of the value that the text states.
 pub(super) fn place(text: &str) -> Option<Place> {
     let (_, behind) = text.split_once(BEHIND)?;
     behind.lines().find_map(|line| line.strip_prefix("On instance")?.strip_suffix(':')).map(Place::of_dotted)

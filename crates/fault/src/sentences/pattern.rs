@@ -1,4 +1,5 @@
-//! The text that a row of the table fits: literal text with placeholders, from the first character to the last.
+//! Compares a text with the pattern of a row. The pattern is a literal text with placeholders, and must match the whole
+//! text.
 //!
 //! | Placeholder | Fits | Passes on |
 //! |---|---|---|
@@ -27,13 +28,13 @@ use memchr::memmem;
 use crate::field_names::is_part;
 use crate::place::{Place, is_dotted};
 
-/// The texts that the placeholders of a pattern fit, in their order.
+/// The texts that the placeholders of a pattern match, in their order.
 pub(super) type Captures<'t> = Vec<(&'static str, &'t str)>;
 
-/// Words that no program uses as a field's name.
+/// Words that no program uses as the name of a field.
 const PRONOUNS: [&str; 10] = ["it", "this", "that", "there", "they", "you", "we", "what", "value", "one"];
 
-pub(super) fn fit<'t>(pattern: &'static str, text: &'t str) -> Option<Captures<'t>> {
+pub(super) fn match_pattern<'t>(pattern: &'static str, text: &'t str) -> Option<Captures<'t>> {
     let mut captures = Captures::new();
     let (mut pattern, mut text) = (pattern, text);
     while let Some((literal, behind)) = pattern.split_once('{') {
@@ -47,22 +48,22 @@ pub(super) fn fit<'t>(pattern: &'static str, text: &'t str) -> Option<Captures<'
     (text == pattern).then_some(captures)
 }
 
-/// Where a placeholder ends: before the literal behind it.
+/// Where the text of a placeholder ends: before the literal text that follows.
 fn end_of(kind: &str, text: &str, next: &str, is_last: bool) -> Option<usize> {
     if is_last {
         let end = text.strip_suffix(next)?.len();
-        return is_of(kind, &text[..end]).then_some(end);
+        return is_of_kind(kind, &text[..end]).then_some(end);
     }
     if matches!(kind, "value" | "repr") {
-        return memmem::rfind(text.as_bytes(), next.as_bytes()).filter(|end| is_of(kind, &text[..*end]));
+        return memmem::rfind(text.as_bytes(), next.as_bytes()).filter(|end| is_of_kind(kind, &text[..*end]));
     }
-    memmem::find_iter(text.as_bytes(), next).take(MOST_TRIES).find(|end| is_of(kind, &text[..*end]))
+    memmem::find_iter(text.as_bytes(), next).take(MOST_TRIES).find(|end| is_of_kind(kind, &text[..*end]))
 }
 
-/// The most places that are tried as the end of a name in a text.
+/// The most places in a text that are tried as the end of a name.
 const MOST_TRIES: usize = 32;
 
-fn is_of(kind: &str, text: &str) -> bool {
+fn is_of_kind(kind: &str, text: &str) -> bool {
     match kind {
         "path" => is_dotted(text),
         "field" => is_field(text),
@@ -99,7 +100,7 @@ pub(super) fn is_repr(text: &str) -> bool {
 const BEAN_TEXTS: [&str; 6] =
     ["must ", "may not ", "size must ", "length must ", "not a well-formed ", "numeric value out of bounds "];
 
-/// Whether a text is a value in quotes or brackets, a number or a literal, and no more.
+/// Whether a text is exactly a value in quotes or brackets, a number or a literal.
 pub(super) fn is_quoted(text: &str) -> bool {
     const QUOTES: [(char, char); 8] =
         [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('[', ']'), ('{', '}'), ('(', ')')];
@@ -118,17 +119,17 @@ fn is_field(text: &str) -> bool {
     is_dotted(text) && !begins_otherwise && !is_whole_part && !PRONOUNS.contains(&first)
 }
 
-/// The place that was fitted, and the name that ends it.
+/// The place in the captures, with the name that they add to its end.
 pub(super) fn place_of(captures: &Captures<'_>) -> Place {
     let mut place = Place::default();
     for (kind, text) in captures {
         match *kind {
-            // Joi's and yup's names for the whole.
+            // Names that Joi and yup have for the whole.
             "path" if matches!(*text, "value" | "this") => {}
             "path" | "field" | "deep" => place.dotted(text),
             "argument" => place.dotted(text.split_once('.').map_or(*text, |(_, inside)| inside)),
             "owned" => place.dotted(text.split_once('.').map_or("", |(_, inside)| inside)),
-            "part" => place = of_part(text),
+            "part" => place = place_in_part(text),
             "index" => place.step(text),
             _ => {}
         }
@@ -140,8 +141,8 @@ pub(super) fn place_of(captures: &Captures<'_>) -> Place {
     place
 }
 
-/// `body/items/0`, `body.items[0]`; ajv itself calls its input `data`.
-fn of_part(text: &str) -> Place {
+/// A place behind a part of the request: `body/items/0`, `body.items[0]`. ajv calls its whole input `data`.
+fn place_in_part(text: &str) -> Place {
     if let Some(inside) =
         text.strip_prefix("data").filter(|inside| inside.is_empty() || inside.starts_with(['/', '.', '[']))
     {
@@ -152,7 +153,7 @@ fn of_part(text: &str) -> Place {
     place
 }
 
-/// The message of a row for a text that it fits: its own words, with the captures that they use.
+/// The message of a row for a text that it matches: the words of the message, with the captures that it uses.
 pub(super) fn message_of(message: &'static str, captures: &Captures<'_>, whole: &str) -> String {
     if message.is_empty() {
         return whole.to_owned();
@@ -163,17 +164,17 @@ pub(super) fn message_of(message: &'static str, captures: &Captures<'_>, whole: 
         let (kind, behind) = behind.split_once('}').unwrap_or((behind, ""));
         sentence.push_str(literal);
         let text = captures.iter().find(|(it, _)| *it == kind).map_or("", |(_, text)| text);
-        sentence.push_str(&in_words(kind, text));
+        sentence.push_str(&capture_in_words(kind, text));
         left = behind;
     }
     sentence.push_str(left);
     sentence
 }
 
-fn in_words<'t>(kind: &str, text: &'t str) -> Cow<'t, str> {
+fn capture_in_words<'t>(kind: &str, text: &'t str) -> Cow<'t, str> {
     match kind {
         "kind" => Cow::Borrowed(text.split(' ').next().unwrap_or_default()),
-        // A name with a dot or a capital is the program's own.
+        // A name with a dot or a capital is one of the program's own types.
         "type" if text.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || b"[]".contains(&it)) => {
             Cow::Owned(format!("type {text}"))
         }

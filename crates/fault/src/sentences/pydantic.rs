@@ -1,4 +1,5 @@
-//! pydantic's errors as text (pydantic 2.14 and 1.10): a count, and two lines for each, the place and the text.
+//! Reads errors of pydantic in a text (pydantic 2.14 and 1.10): a count, and then two lines for each error, with its
+//! place and its message.
 //!
 //! ```text
 //! 1 validation error for Order
@@ -30,7 +31,8 @@ pub(super) fn read(text: &str) -> Option<Vec<Reading>> {
     Some(readings)
 }
 
-/// Without the input: ` [type=int_parsing, input_value='three', input_type=str]`, ` (type=type_error.integer)`.
+/// The message without the input: ` [type=int_parsing, input_value='three', input_type=str]`, `
+/// (type=type_error.integer)`.
 fn without_input(text: &str) -> &str {
     let end = [" [type=", " (type="].iter().filter_map(|begins| text.find(begins)).min();
     end.map_or(text, |end| &text[..end])

@@ -1,7 +1,8 @@
-//! Sentences without the value that they quote (rule R13).
+//! Removes from sentences the values that they quote (rule R13).
 //!
-//! A row of the table that names no field fits a sentence by the text before and behind the value; `…` is any other
-//! text there. A value may hold anything, even the text behind it: it ends before the last occurrence of that text.
+//! A row of the table that names no field matches a sentence by the text before and behind the value. In these texts,
+//! `…` is any other text. A value may contain anything, even the text behind it, so it ends before the last occurrence
+//! of that text.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -13,16 +14,16 @@ use super::screen::{BytePairs, NeededPairs, needed_by};
 use super::serde;
 use super::table::{SENTENCES, Sentence};
 
-/// The sentence without the value that it quotes.
+/// The sentence without the values that it quotes.
 ///
-/// A value may contain the text of other sentences. So it removes everything that any row reads as a value, and the
-/// text between such values.
+/// A value may contain the text of other sentences. Therefore everything that any row reads as a value is removed, and
+/// also the text between such values.
 pub fn without_values(text: &str) -> Cow<'_, str> {
     if let Some(first) = first_line(text) {
         return Cow::Owned(without_values(first).into_owned());
     }
     let pairs = BytePairs::of(text);
-    let found = quoting(&pairs)
+    let found = rows_that_may_quote(&pairs)
         .filter_map(|row| row.find(text).map(|(from, end)| (from, end, row.without_value(&text[from..end]))));
     let widest = found.reduce(|one, other| {
         let end = one.1.max(other.1);
@@ -32,33 +33,33 @@ pub fn without_values(text: &str) -> Cow<'_, str> {
     match widest {
         Some((from, end, message)) => {
             let left = [&text[..from], &*message, &text[end..]].concat();
-            Cow::Owned(of_serde(&left).unwrap_or(left))
+            Cow::Owned(without_serde_values(&left).unwrap_or(left))
         }
-        None => of_serde(text).map_or(Cow::Borrowed(text), Cow::Owned),
+        None => without_serde_values(text).map_or(Cow::Borrowed(text), Cow::Owned),
     }
 }
 
-/// The rows of the table that quote, taken apart once: they are looked for in each text of a list.
+/// The rows of the table that quote values, parsed once: each text of a list is compared with them.
 static QUOTING: LazyLock<Vec<Quoting>> =
     LazyLock::new(|| SENTENCES.iter().filter(|row| !row.names_field()).filter_map(Quoting::new).collect());
 
-fn quoting(pairs: &BytePairs) -> impl Iterator<Item = &'static Quoting> {
-    QUOTING.iter().filter(|row| row.needs.is_none_or(|needed| pairs.have(needed)))
+fn rows_that_may_quote(pairs: &BytePairs) -> impl Iterator<Item = &'static Quoting> {
+    QUOTING.iter().filter(|row| row.needs.is_none_or(|needed| pairs.contain_all(needed)))
 }
 
 /// Whether a sentence that quotes a value begins before this byte.
 pub(super) fn quotes_before(text: &str, at: usize) -> bool {
-    quoting(&BytePairs::of(text)).any(|row| row.find(text).is_some_and(|(from, _)| from < at))
+    rows_that_may_quote(&BytePairs::of(text)).any(|row| row.find(text).is_some_and(|(from, _)| from < at))
 }
 
-/// The texts that stand before and behind serde's.
+/// The texts that frameworks put before and behind a message of serde.
 static BEGINNINGS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
     let split = SENTENCES.iter().filter_map(|row| row.pattern.split_once("{serde}"));
     split.filter(|(begins, _)| !begins.contains('{')).collect()
 });
 
-/// The text without what serde quotes, behind a framework's words or by itself.
-fn of_serde(text: &str) -> Option<String> {
+/// The text without the values that serde quotes, in a message of serde alone or behind the words of a framework.
+fn without_serde_values(text: &str) -> Option<String> {
     let (begins, rest) = match behind_a_framework(text) {
         Some(rest) => rest,
         None => serde::is_form(text).then_some(("", text))?,
@@ -66,32 +67,32 @@ fn of_serde(text: &str) -> Option<String> {
     Some([begins, &serde::without_values(rest)].concat()).filter(|left| left != text)
 }
 
-/// A framework's words before a text of serde's, and that text.
+/// The words of a framework before a message of serde, and that message.
 pub(super) fn behind_a_framework(text: &str) -> Option<(&'static str, &str)> {
     BEGINNINGS.iter().find_map(|(begins, ends)| Some((*begins, text.strip_prefix(begins)?.strip_suffix(ends)?)))
 }
 
-/// A row by the text around the value.
+/// A row, as the text around its value.
 struct Quoting {
-    /// The sentence begins with it.
+    /// The sentence must begin with `before`.
     starts: bool,
-    /// May contain, as `{text}`, the part of the sentence that passes on.
+    /// The text before the value. It may contain `{text}`, which is the part of the sentence that stays.
     before: &'static str,
     is: Kind,
-    /// Empty: the value runs to the end.
+    /// The text behind the value; if it is empty, the value reaches to the end.
     behind: &'static str,
     message: &'static str,
     needs: Option<NeededPairs>,
 }
 
-/// The kind of value in the sentence.
+/// What kind of value the sentence quotes.
 #[derive(Clone, Copy)]
 enum Kind {
     Any,
-    /// In quotes or brackets, a number or a literal.
+    /// A value in quotes or brackets, a number or a literal.
     Quoted,
     Repr,
-    /// What the sentence is about, without quotes: a value, unless it has the form of a field's name.
+    /// The subject of the sentence, without quotes. It is a value, unless it looks like the name of a field.
     Subject,
 }
 
@@ -101,20 +102,21 @@ impl Kind {
             Self::Any => true,
             Self::Quoted => super::pattern::is_quoted(text),
             Self::Repr => super::pattern::is_repr(text),
-            Self::Subject => !text.is_empty() && !text.contains(char::is_whitespace) && !is_named(text),
+            Self::Subject => !text.is_empty() && !text.contains(char::is_whitespace) && !may_be_field_name(text),
         }
     }
 }
 
-/// Whether a word may be a field's name: a secret or an identifier has digits between its letters, an address has signs.
-fn is_named(word: &str) -> bool {
+/// Whether a word may be the name of a field. Secrets and identifiers have digits between their letters, and addresses
+/// have signs.
+fn may_be_field_name(word: &str) -> bool {
     let is_name = |step: &str| {
         let name = step.trim_end_matches(|it: char| it.is_ascii_digit());
         step.starts_with(|first: char| first.is_alphabetic() || first == '_')
             && name.chars().all(|it| it.is_alphabetic() || matches!(it, '_' | '-' | '$'))
     };
     let is_index = |step: &str| step.is_empty() || step == "*" || step.bytes().all(|byte| byte.is_ascii_digit());
-    // A name in quotes is one of those that other rows read.
+    // A name in quotes is one that other rows read.
     let mut steps = word.trim_matches(['"', '\'', '`', '“', '”']).split(['.', '[', ']', '/']);
     let first = steps.by_ref().find(|step| !step.is_empty());
     first.is_some_and(is_name) && steps.all(|step| is_index(step) || is_name(step))
@@ -138,7 +140,7 @@ impl Quoting {
         })
     }
 
-    /// Where a sentence with a value begins and ends.
+    /// Where the sentence with the value begins and ends.
     fn find(&self, text: &str) -> Option<(usize, usize)> {
         let (first, last) = self.before.split_once("{text}").unwrap_or((self.before, ""));
         let from = if self.starts {
@@ -158,11 +160,11 @@ impl Quoting {
         Some((from, end + self.behind.len()))
     }
 
-    /// The rest of a sentence without its value.
+    /// The rest of the sentence, without its value.
     fn without_value(&self, sentence: &str) -> Cow<'static, str> {
-        // The padding of base64 is no assignment.
+        // A `=` that pads base64 is not an assignment.
         let assigned = sentence.split_once('=').filter(|(_, rest)| *rest != self.behind && !rest.starts_with('='));
-        if let (Kind::Subject, Some((name, _))) = (self.is, assigned.filter(|(name, _)| is_named(name))) {
+        if let (Kind::Subject, Some((name, _))) = (self.is, assigned.filter(|(name, _)| may_be_field_name(name))) {
             return Cow::Owned([name, self.behind].concat());
         }
         let Some((before, _)) = self.before.split_once("{text}") else { return Cow::Borrowed(self.message) };

@@ -1,7 +1,7 @@
-//! Which rows of the table a text cannot fit, by the pairs of bytes in it.
+//! Rules out the rows of the table that cannot fit a text, by the pairs of adjacent bytes in that text.
 //!
-//! A text that a row fits contains the words of the row, and so their pairs of letters. A text is looked through once
-//! for all rows: most have a pair that is not in it.
+//! A text that fits a row contains the words of the row, and so each pair of letters in them. One pass over the text
+//! collects its pairs: most rows have a pair that the text lacks.
 
 use std::array;
 use std::collections::HashMap;
@@ -9,44 +9,45 @@ use std::sync::LazyLock;
 
 use super::table::{SENTENCES, Sentence};
 
-/// The pairs of adjacent bytes in a text, as a set that may have false hits: two pairs may share a place.
+/// The pairs of adjacent bytes in a text. Two pairs may share a place in this set, so it may contain a pair that the
+/// text lacks.
 pub(super) struct BytePairs([bool; PLACES]);
 
 const PLACES: usize = 1024;
 
-/// The byte pairs without which a row cannot match, those that are rarest in the table first. A row with fewer than six
-/// pairs repeats its first one.
+/// The byte pairs that a text must contain to fit a row: the six that are rarest in the table, rarest first. A row with
+/// fewer than six pairs repeats its rarest one.
 #[derive(Clone, Copy)]
 pub(super) struct NeededPairs([usize; 6]);
 
 impl BytePairs {
     pub(super) fn of(text: &str) -> Self {
         let mut has = [false; PLACES];
-        text.as_bytes().windows(2).for_each(|pair| has[place(pair)] = true);
+        text.as_bytes().windows(2).for_each(|pair| has[index_of_pair(pair)] = true);
         Self(has)
     }
 
     #[inline]
-    pub(super) fn have(&self, needed: NeededPairs) -> bool {
+    pub(super) fn contain_all(&self, needed: NeededPairs) -> bool {
         needed.0.iter().all(|at| self.0[*at % PLACES])
     }
 
-    /// The rows whose pairs are all there.
+    /// The rows that the text may fit: it has all the pairs that they need.
     pub(super) fn rows(&self) -> impl Iterator<Item = &'static Sentence> {
-        ROWS.iter().filter(|(_, needed)| needed.is_none_or(|needed| self.have(needed))).map(|(row, _)| *row)
+        ROWS.iter().filter(|(_, needed)| needed.is_none_or(|needed| self.contain_all(needed))).map(|(row, _)| *row)
     }
 }
 
 #[inline]
-fn place(pair: &[u8]) -> usize {
+fn index_of_pair(pair: &[u8]) -> usize {
     (usize::from(pair[0]) * 37 + usize::from(pair[1])) % PLACES
 }
 
-/// Each row, with the pairs that it needs; `None` if its words have no pair.
+/// All rows, each with the pairs that it needs; `None` if its words have no pair.
 static ROWS: LazyLock<Vec<(&Sentence, Option<NeededPairs>)>> = LazyLock::new(|| {
     let mut times = HashMap::new();
     SENTENCES.iter().flat_map(|row| pairs(row.pattern)).for_each(|pair| *times.entry(pair).or_insert(0) += 1);
-    SENTENCES.iter().map(|row| (row, needed(row.pattern, &times))).collect()
+    SENTENCES.iter().map(|row| (row, rarest_pairs(row.pattern, &times))).collect()
 });
 
 /// The pairs that a row of the table needs.
@@ -54,7 +55,7 @@ pub(super) fn needed_by(row: &Sentence) -> Option<NeededPairs> {
     ROWS.iter().find(|(other, _)| std::ptr::eq(*other, row))?.1
 }
 
-fn needed(pattern: &str, times: &HashMap<usize, usize>) -> Option<NeededPairs> {
+fn rarest_pairs(pattern: &str, times: &HashMap<usize, usize>) -> Option<NeededPairs> {
     let mut pairs: Vec<usize> = pairs(pattern).collect();
     pairs.sort_by_key(|pair| (times[pair], *pair));
     pairs.dedup();
@@ -62,10 +63,10 @@ fn needed(pattern: &str, times: &HashMap<usize, usize>) -> Option<NeededPairs> {
     Some(NeededPairs(array::from_fn(|at| pairs.get(at).copied().unwrap_or(first))))
 }
 
-/// The pairs of a pattern's words, without its placeholders.
+/// The pairs in the words of a pattern, without its placeholders.
 fn pairs(pattern: &str) -> impl Iterator<Item = usize> {
     let words = pattern.split(['{', '…']).map(|part| part.split_once('}').map_or(part, |(_, words)| words));
-    words.flat_map(|words| words.as_bytes().windows(2).map(place))
+    words.flat_map(|words| words.as_bytes().windows(2).map(index_of_pair))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! serde's sentences (serde 1.0.229, serde_json 1.0.154), behind the path of serde_path_to_error 0.1.20 where there is
-//! one: `b[0].c: invalid type: string "three", expected u32 at line 1 column 23`.
+//! Reads messages of serde (serde 1.0.229, serde_json 1.0.154). The path of serde_path_to_error 0.1.20 may come before
+//! them: `b[0].c: invalid type: string "three", expected u32 at line 1 column 23`.
 //!
-//! The forms are those of `serde::de::Error`'s own constructors. A text of any other form is the program's own.
+//! The forms of the messages are those of the constructors of `serde::de::Error`. A text in any other form is the
+//! program's own.
 
 use std::borrow::Cow;
 
@@ -15,21 +16,21 @@ const UNKNOWN_FIELD: &str = "unknown field `";
 const UNKNOWN_VARIANT: &str = "unknown variant `";
 const EXPECTED: &str = ", expected ";
 
-/// The forms that have `expected` behind what the client sent.
+/// The forms that state what the client sent, and then `expected`.
 const UNEXPECTED: [&str; 2] = ["invalid type: ", "invalid value: "];
 
 const FORMS: [&str; 7] =
     [MISSING, DUPLICATE, UNKNOWN_FIELD, UNKNOWN_VARIANT, UNEXPECTED[0], UNEXPECTED[1], "invalid length "];
 
-/// The parts of a serde error text about one field.
+/// What a message of serde states about one field.
 pub(super) struct SerdeError<'a> {
     pub(super) place: Place,
-    /// The name in the text.
+    /// The name in the message.
     pub(super) name: Option<String>,
     pub(super) text: Cow<'a, str>,
 }
 
-/// Reads a text; `None` if it names no field.
+/// Parses a text; `None` if it names no field.
 pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
     let text = without_position(text);
     let (path, message) = split(text)?;
@@ -38,10 +39,11 @@ pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
         return None;
     }
     let mut place = Place::default();
-    // serde writes `?` for what it could not follow: the path ends before it.
+    // serde_path_to_error writes `?` if it cannot follow a step, so the path ends before it.
     let known = path.split(".?").next().filter(|known| *known != "?").unwrap_or_default();
     place.dotted(known);
-    // The path ends at the object that lacks a field; it includes an unknown one, unless serde had to read ahead.
+    // If a field is missing, the path ends at the object around it. If a field is unknown, the path includes it, unless
+    // serde had to read ahead.
     let has_it =
         |name: &str| message.starts_with(UNKNOWN_FIELD) && (path == name || path.ends_with(&format!(".{name}")));
     if let Some(name) = name.filter(|name| !has_it(name)) {
@@ -50,18 +52,18 @@ pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
     Some(SerdeError { place, name: name.map(str::to_owned), text: without_values(message) })
 }
 
-/// Whether a text is one of the forms, without anything else around it.
+/// Whether a text is exactly one of the forms.
 pub(super) fn is_form(text: &str) -> bool {
     path_length(text).is_some()
 }
 
-/// The length in bytes of the path before serde's message, if the text is such a message.
+/// How many bytes of path come before the message of serde; `None` if the text is not such a message.
 pub(super) fn path_length(text: &str) -> Option<usize> {
     let (path, message) = split(without_position(text))?;
     FORMS.iter().any(|form| message.starts_with(form)).then_some(path.len())
 }
 
-/// A text without what it quotes of the request, and without names of the program's own types.
+/// The text without the values of the request that it quotes, and without the names of types in the program.
 pub(super) fn without_values(text: &str) -> Cow<'_, str> {
     match without_quoted(text) {
         Cow::Borrowed(text) => without_types(text).map_or(Cow::Borrowed(text), Cow::Owned),
@@ -69,7 +71,7 @@ pub(super) fn without_values(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// `expected struct Leg with 2 elements` without `Leg`.
+/// The text without the name of a type: `expected struct Leg with 2 elements` without `Leg`.
 fn without_types(text: &str) -> Option<String> {
     let at = text.rfind(EXPECTED)?;
     let (_, end) = [" struct ", " enum ", " variant "].iter().find_map(|kind| {
@@ -85,23 +87,23 @@ fn without_quoted(text: &str) -> Cow<'_, str> {
     let mut rest = text;
     loop {
         let form = [UNEXPECTED[0], UNEXPECTED[1], UNKNOWN_VARIANT].iter().filter_map(|form| rest.find(form)).min();
-        // A value may look like a form: what stands in quotes before one is no part of it.
+        // A value may look like a message. A quote that begins before a form is a value.
         let quote = rest.find('"').filter(|at| form.is_none_or(|form| *at < form));
         match (quote, form) {
             (Some(at), _) => {
                 left.push_str(rest[..at].trim_end());
-                // An unclosed quote is the client's to the end.
+                // If a quote is not closed, everything up to the end is the client's.
                 rest = closing_quote(&rest[at + 1..]).map_or("", |end| &rest[at + end + 2..]);
             }
-            (None, Some(at)) => return [&*left, &rest[..at], &*of_form(&rest[at..])].concat().into(),
+            (None, Some(at)) => return [&*left, &rest[..at], &*form_without_value(&rest[at..])].concat().into(),
             (None, None) if left.is_empty() && rest.len() == text.len() => return Cow::Borrowed(text),
             (None, None) => return (left + rest).into(),
         }
     }
 }
 
-/// A form without the value in it.
-fn of_form(text: &str) -> String {
+/// The message without the value in it.
+fn form_without_value(text: &str) -> String {
     if let Some(value) = text.strip_prefix(UNKNOWN_VARIANT) {
         let behind = ["`, expected ", "`, there are no variants"].iter().filter_map(|end| value.rfind(end)).max();
         return ["unknown variant", behind.map_or("", |at| &value[at + 1..])].concat();
@@ -116,30 +118,30 @@ fn of_form(text: &str) -> String {
     [form, kind.trim_end(), behind].concat()
 }
 
-/// ` at line ` and ` column ` with two numbers of 20 digits.
+/// The longest position: ` at line ` and ` column ` with two numbers of 20 digits.
 const MOST_OF_POSITION: usize = 57;
 
-/// The text without serde_json's ` at line 1 column 14`.
+/// The text without the ` at line 1 column 14` of serde_json.
 pub(super) fn without_position(text: &str) -> &str {
     let position = |at: usize| {
         let (line, column) = text[at + " at line ".len()..].split_once(" column ")?;
         let number = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit());
         (number(line) && number(column)).then_some(at)
     };
-    // The position is at the end of the text.
+    // A position is always at the end of the text.
     let tail = text.len().saturating_sub(MOST_OF_POSITION);
     let at = memmem::rfind(&text.as_bytes()[tail..], b" at line ").map(|at| tail + at);
     at.and_then(position).map_or(text, |at| &text[..at])
 }
 
-/// The path, and the message behind it. A path holds names of the client's, which may look like anything. The first
-/// match of serde's own forms counts, since a value that looks like one stands behind it.
+/// The path, and the message behind it. A path has names that the client chose, which may be any text. The first
+/// occurrence of one of serde's forms counts, because a value that looks like one comes later.
 fn split(text: &str) -> Option<(&str, &str)> {
     let is_form = |text: &str| FORMS.iter().any(|form| text.starts_with(form));
     if is_form(text) {
         return Some(("", text));
     }
-    // In quotes it is a value of the program's own text.
+    // In quotes, it would be a value in a text of the program.
     let unquoted = &text[..text.find('"').unwrap_or(text.len())];
     let before_form = memmem::find_iter(unquoted.as_bytes(), ": ").find(|at| is_form(&text[at + 2..]));
     if let Some(at) = before_form {
@@ -148,7 +150,7 @@ fn split(text: &str) -> Option<(&str, &str)> {
     text.split_once(": ").filter(|(path, message)| is_dotted(path) && !message.is_empty())
 }
 
-/// The name of a field that is missing, unknown or there twice.
+/// The name of the field that is missing, unknown or a duplicate.
 fn name_in(message: &str) -> Option<&str> {
     if let Some(name) = message.strip_prefix(MISSING).or_else(|| message.strip_prefix(DUPLICATE)) {
         return name.strip_suffix('`');
@@ -158,7 +160,7 @@ fn name_in(message: &str) -> Option<&str> {
     Some(&name[..end])
 }
 
-/// The text behind a value that is quoted, as `{:?}` writes it, or in back quotes.
+/// The text behind a value in quotes, which is written like `{:?}`, or in back quotes.
 fn behind_quoted(value: &str) -> Option<&str> {
     let at = value.find(['"', '`'])?;
     if value.as_bytes()[at] == b'`' {
@@ -170,7 +172,7 @@ fn behind_quoted(value: &str) -> Option<&str> {
     Some(&behind[end + 1..]).filter(|behind| behind.starts_with(EXPECTED))
 }
 
-/// Where a text in `{:?}`'s form ends.
+/// Where a text that is written like `{:?}` ends.
 pub(super) fn closing_quote(text: &str) -> Option<usize> {
     let mut escaped = false;
     text.bytes().position(|byte| {

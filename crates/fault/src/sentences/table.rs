@@ -1,24 +1,24 @@
 //! The table of sentences (rule R13).
 
-/// Where a text counts as a sentence.
+/// In which texts a row counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
     Always,
     /// In a list of texts.
     InList,
-    /// In a body that has this field, too.
+    /// In a body that also has this field.
     Beside(&'static str),
 }
 
 pub(super) struct Sentence {
-    /// The framework and the version that it was seen in.
+    /// The framework and its version in which the sentence was seen.
     #[cfg_attr(not(test), allow(dead_code, reason = "for whoever reads the table"))]
     pub(super) seen: &'static str,
     pub(super) pattern: &'static str,
-    /// The message that a client gets; empty for the whole sentence.
+    /// The message for the client; empty if it is the whole sentence.
     pub(super) message: &'static str,
     pub(super) when: When,
-    /// The text that joins several.
+    /// The text between several such sentences.
     pub(super) joined: &'static str,
 }
 
@@ -51,7 +51,7 @@ const MICRONAUT: &str = "Micronaut 4.9";
 const OF_APPLICATIONS: &str = "custom validators of Mongoose 8.19";
 const YUP: &str = "yup 1.7";
 
-// The order matters: of two rows that fit a text, the first must be the more precise one.
+// The order matters: if two rows match a text, the more precise one must come first.
 pub(super) static SENTENCES: [Sentence; 168] = [
     row(AXUM, "Failed to deserialize the JSON body into the target type: {serde}", ""),
     row(AXUM, "Failed to deserialize query string: {serde}", ""),
@@ -194,7 +194,7 @@ pub(super) static SENTENCES: [Sentence; 168] = [
     ),
     row("Litestar 2.25, msgspec 0.22", "Object missing required field `{name}`", ""),
     row("Litestar 2.25, msgspec 0.22", "Object contains unknown field `{name}`", ""),
-    // The values that these quote are left out, and the text around them stays.
+    // Values are removed from these sentences, and the text around them stays.
     row(AXUM, "Invalid URL: Cannot parse `{value}` to a `…", "Invalid URL: Cannot parse to a `"),
     row("poem-openapi 5.1.16", "…\", found {value}", "\""),
     row("strconv of Go 1.24", "…parsing \"{value}\": …", "parsing: "),
@@ -256,7 +256,7 @@ pub(super) static SENTENCES: [Sentence; 168] = [
     row(LOOPBACK, "…Invalid data {value} for parameter …", "Invalid data for parameter "),
     row("Mongoose 8.19", "… failed for value \"{value}\" (type …", " failed (type "),
     row("Mongoose 8.19", "`{value}` is not a valid enum value …", "Not a valid enum value "),
-    // Texts of applications, in which many put the value that was sent: `${value} is not a valid URL`.
+    // Sentences of applications, many of which quote the value that the client sent: `${value} is not a valid URL`.
     row(OF_APPLICATIONS, "{subject} is not a …", "Not a "),
     row(OF_APPLICATIONS, "{subject} is not an …", "Not an "),
     row(OF_APPLICATIONS, "{subject} is not valid…", "Not valid"),
@@ -265,7 +265,7 @@ pub(super) static SENTENCES: [Sentence; 168] = [
 ];
 
 impl Sentence {
-    /// Whether it names a field; else it only quotes a value.
+    /// Whether the row names a field. If not, it only quotes a value.
     pub(super) fn names_field(&self) -> bool {
         const PLACES: [&str; 9] = ["path", "field", "deep", "owned", "argument", "part", "index", "name", "serde"];
         self.pattern.split('{').skip(1).any(|it| PLACES.iter().any(|kind| it.starts_with(kind)))

@@ -1,4 +1,4 @@
-//! garde's report.
+//! Converts the report of garde.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,10 @@ use super::NamedIssue;
 use crate::code::ErrorCode;
 use crate::fault::{AsFault, Fault};
 
-/// Each error is an issue, in the words of its rule and in the order of the report:
+/// Each error becomes an issue, with the text of its rule and in the order of the report:
 /// `{"path":["items",0,"qty"],"message":"greater than 9","code":"range"}`.
 ///
-/// A report has only texts. The code is the name of the rule that has this text; a text of your own has none.
+/// A report only has texts. If a text is one of garde's, the code is the name of its rule. Your own texts have no code.
 impl AsFault for Report {
     fn code(&self) -> ErrorCode {
         ErrorCode::INVALID_REQUEST
@@ -30,7 +30,7 @@ impl AsFault for Report {
     }
 }
 
-/// The rule that has this text in garde's own words (`garde::i18n::DefaultI18n`).
+/// The rule that has this text in garde's default language (`garde::i18n::DefaultI18n`).
 fn rule_of(text: &str) -> Option<&'static str> {
     const RULES: [(&str, &str); 18] = [
         ("not set", "required"),

@@ -1,4 +1,4 @@
-//! validator's errors.
+//! Converts the errors of validator.
 
 use std::borrow::Cow;
 
@@ -9,9 +9,9 @@ use super::NamedIssue;
 use crate::code::ErrorCode;
 use crate::fault::{AsFault, Fault};
 
-/// Each error is an issue: `{"path":["items",0,"qty"],"message":"Expected 1 to 9.","code":"range"}`.
+/// Each error becomes an issue: `{"path":["items",0,"qty"],"message":"Expected 1 to 9.","code":"range"}`.
 ///
-/// The message is the one that the program gave; else it is made of the rule's name and its limits.
+/// The message is the one that the program set. Without one, it is made from the name of the rule and its limits.
 impl AsFault for ValidationErrors {
     fn code(&self) -> ErrorCode {
         ErrorCode::INVALID_REQUEST
@@ -28,12 +28,12 @@ impl AsFault for ValidationErrors {
     }
 }
 
-/// Collects the issues in the order of the names, because validator's map has no order.
+/// Collects the issues in the order of the names of their fields, because validator's map has no order.
 fn collect<'a>(errors: &'a ValidationErrors, place: &str, found: &mut Vec<NamedIssue<'a>>) {
     let mut fields: Vec<_> = errors.errors().iter().collect();
     fields.sort_by_key(|(name, _)| *name);
     for (name, kind) in fields {
-        // validator's name for an error of a rule about the whole struct.
+        // The name that validator uses for a rule about the whole struct.
         let place = match (place, &**name) {
             (place, "__all__") => place.to_owned(),
             ("", name) => name.to_owned(),
@@ -50,12 +50,13 @@ fn collect<'a>(errors: &'a ValidationErrors, place: &str, found: &mut Vec<NamedI
 }
 
 fn issue<'a>(place: &str, error: &'a ValidationError) -> NamedIssue<'a> {
-    let message = error.message.as_deref().map_or_else(|| words(error), Cow::Borrowed);
+    let message = error.message.as_deref().map_or_else(|| message_of_rule(error), Cow::Borrowed);
     NamedIssue { parameter: place.to_owned(), message, code: Some(Cow::Borrowed(&error.code)) }
 }
 
-/// validator's own text is its rule's name and all parameters, the value that was sent among them.
-fn words(error: &ValidationError) -> Cow<'static, str> {
+/// The message for a rule. validator's own text is not used: it contains the name of the rule and all parameters,
+/// including the value that the client sent.
+fn message_of_rule(error: &ValidationError) -> Cow<'static, str> {
     match &*error.code {
         "required" | "required_nested" => "Required.".into(),
         "email" => "Expected an email address.".into(),

@@ -1,25 +1,26 @@
-//! Two rules side by side: for the lints of a policy, never for an error.
+//! Compares two rules, for the lints of a policy. No error is decided here.
 
 use super::{Rule, Text};
 
 impl Rule {
-    /// Whether it fits wherever `other` fits, as far as that can be determined.
+    /// Whether this rule matches every error that `other` matches, as far as that can be determined.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         let route = match (&self.route, &other.route) {
             (None, _) => true,
-            (Some(own), Some(its)) => own.covers(its),
+            (Some(wide), Some(narrow)) => wide.covers(narrow),
             (Some(_), None) => false,
         };
         route
             && (self.status.is_none() || self.status == other.status)
             && (self.code.is_none() || self.code == other.code)
             && (self.content_type.is_none() || self.media_type() == other.media_type())
-            && self.text.as_ref().is_none_or(|own| other.text.as_ref().is_some_and(|its| own.covers(its)))
+            && self.text.as_ref().is_none_or(|wide| other.text.as_ref().is_some_and(|narrow| wide.covers(narrow)))
     }
 
-    /// Whether it requires a text that no message has once the white space around it is gone.
-    pub(crate) fn requires_margins(&self) -> bool {
-        self.very_text().is_some_and(|text| text != text.trim())
+    /// Whether the rule requires a message with white space around it. No message has that, because it is trimmed
+    /// first.
+    pub(crate) fn requires_outer_spaces(&self) -> bool {
+        self.exact_message().is_some_and(|text| text != text.trim())
     }
 
     fn media_type(&self) -> Option<String> {
@@ -30,9 +31,9 @@ impl Rule {
 impl Text {
     fn covers(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Exact(own), Self::Exact(its)) => own == its,
-            (Self::Pattern(own), Self::Pattern(its)) => own == its,
-            (Self::Pattern(own), Self::Exact(its)) => own.is_in(its),
+            (Self::Exact(text), Self::Exact(other)) => text == other,
+            (Self::Pattern(pattern), Self::Pattern(other)) => pattern == other,
+            (Self::Pattern(pattern), Self::Exact(text)) => pattern.is_in(text),
             (Self::Exact(_), Self::Pattern(_)) => false,
         }
     }

@@ -73,7 +73,7 @@ fn r12_backwards_a_rule_that_is_bound_to_another_route_says_nothing() {
     let texts = |path| {
         let target = RequestTarget::new(&Method::GET, path);
         let code = ErrorCode::GONE;
-        let texts = backwards(&rules, &code, &target).map(|rule| rule.inner_code().or(rule.very_text()));
+        let texts = rules_for_code(&rules, &code, &target).map(|rule| rule.inner_code().or(rule.exact_message()));
         texts.map(|texts| texts.unwrap_or("-").to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(texts(Some("/a/%78")), ["HERE", "Gone already", "-"]);
@@ -85,8 +85,8 @@ fn r12_backwards_a_rule_that_is_bound_to_another_route_says_nothing() {
 fn r3_a_rule_tells_a_very_text_from_a_pattern() {
     let exact = rule().message("x").compile().unwrap();
     let pattern = rule().message_pattern("x").compile().unwrap();
-    assert!(exact.names_message() && exact.very_text().is_some());
-    assert!(pattern.names_message() && pattern.very_text().is_none());
+    assert!(exact.names_message() && exact.exact_message().is_some());
+    assert!(pattern.names_message() && pattern.exact_message().is_none());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::values::BodyValues;
 use crate::dialect::issues;
 use crate::dialect::json;
 
-/// The value that a body of the shape has at a place.
+/// What a body of the shape has at one of these places.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Condition {
     pub(crate) at: Pointer,
@@ -36,7 +36,7 @@ pub enum Expected {
     String,
     /// A string that is not blank.
     NonBlank,
-    /// A string of one word that is not the phrase of a status, such as `RoomFull`, but not `Forbidden`.
+    /// A string of one word that is not the phrase of a status: `RoomFull`, but not `Forbidden`.
     Name,
     /// A number.
     Number,
@@ -46,10 +46,10 @@ pub enum Expected {
     Object,
     /// An array.
     Array,
-    /// A list of field errors in a form that is read without a description: Zod's issues, texts by field, FastAPI's
-    /// (E8).
+    /// A list of field errors in a form that needs no description (E8): Zod's issues, FastAPI's errors, or texts by
+    /// field.
     Issues,
-    /// No value: the body has nothing at this place.
+    /// Nothing: the body has no value at this place.
     Absent,
     /// This text.
     Text(String),
@@ -150,7 +150,7 @@ impl From<bool> for Expected {
     }
 }
 
-/// Whether a text names an error: a word that is no status's phrase.
+/// Whether a text can be the name of an error: one word that is not the phrase of a status.
 fn is_name(text: &str) -> bool {
     let is_phrase = |text: &str| {
         (400..600).filter_map(|status| StatusCode::from_u16(status).ok()?.canonical_reason()).any(|it| it == text)
@@ -159,7 +159,7 @@ fn is_name(text: &str) -> bool {
 }
 
 impl Condition {
-    /// Whether one of the values at its places is as expected; for `Expected::Absent`, whether there is none.
+    /// Whether one of the values at the places is the expected one. For `Expected::Absent`, whether there is no value.
     pub(super) fn holds(&self, body: &BodyValues<'_, '_>) -> bool {
         let is_absent = self.is == Expected::Absent;
         let mut holds = is_absent;
@@ -170,7 +170,7 @@ impl Condition {
         holds
     }
 
-    /// Whether every value that fulfils this one fulfils the other.
+    /// Whether every body that fulfils this condition also fulfils the other.
     #[cfg(feature = "policy-file")]
     pub(crate) fn implies(&self, other: &Self) -> bool {
         self.at == other.at && (self.is == other.is || self.is.is_narrower_than(&other.is))

@@ -1,14 +1,14 @@
-//! The description of a shape of a policy's own: the places of the values in its bodies, and the body to write.
+//! How a policy describes one of its shapes: where the values are in a body, and how to write a body.
 
 use super::condition::Condition;
 use super::issues::IssuePlaces;
 use super::pointer::Pointer;
 use super::template::Template;
 
-/// Where a value is: at the first of these places that has one.
+/// Where a value may be: the first of these places that has a value counts.
 pub(crate) type Places = Box<[Pointer]>;
 
-/// Names, and the codes that they stand for.
+/// Pairs of a name in the shape and the code that it stands for.
 pub(crate) type CodeNames = Box<[(Box<str>, Box<str>)]>;
 
 /// The places of the values in a body of the shape.
@@ -20,9 +20,9 @@ pub(crate) struct Description {
     pub(crate) message: Places,
     pub(crate) details: Places,
     pub(crate) issues: Option<IssuePlaces>,
-    /// The place of the id in a body that already is in the shape.
+    /// Where a received body in the shape has the request id.
     pub(crate) request_id: Option<Pointer>,
-    /// Names of the shape, and the codes that they stand for.
+    /// The names that the shape has for codes.
     pub(crate) codes: CodeNames,
     pub(crate) media_type: Box<str>,
     pub(crate) id_header: Option<Box<str>>,

@@ -1,4 +1,4 @@
-//! A shape's list of issues, read and written (rules R15, E8).
+//! Reads and writes the issue list of a shape (rules R15, E8).
 
 use serde_json::value::RawValue;
 
@@ -19,7 +19,7 @@ pub(crate) struct IssuePlaces {
     pub(crate) notation: PathNotation,
 }
 
-/// The notation of an issue's path in a shape.
+/// How a shape writes the path of an issue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PathNotation {
@@ -35,7 +35,7 @@ pub enum PathNotation {
 }
 
 impl PathNotation {
-    /// Every notation.
+    /// All notations.
     pub const ALL: &'static [Self] = &[Self::Dotted, Self::Brackets, Self::Pointer, Self::List];
 
     /// The word of the policy file.
@@ -72,7 +72,7 @@ impl PathNotation {
         path
     }
 
-    /// The path as a JSON value.
+    /// The path in this notation, as a JSON value.
     fn write(self, path: &RawValue) -> Vec<u8> {
         if self == Self::List {
             return path.get().as_bytes().to_vec();
@@ -93,7 +93,7 @@ impl PathNotation {
 }
 
 impl IssuePlaces {
-    /// The issues as a JSON array; `None` where there are none.
+    /// The issues of a body as a JSON array; `None` if it has none.
     pub(super) fn read(&self, body: &BodyValues<'_, '_>) -> Option<String> {
         let mut list = List::new();
         self.list.each(body, &mut |issue| {
@@ -104,7 +104,7 @@ impl IssuePlaces {
     }
 
     fn push(&self, list: &mut List, issue: &RawValue) {
-        let at = |place: &Option<Pointer>| place.as_ref().and_then(|place| place.first_in(issue));
+        let at = |place: &Option<Pointer>| place.as_ref().and_then(|place| place.first_value_in(issue));
         let path = at(&self.path).map_or_else(Place::default, |path| self.notation.read(path));
         let code = at(&self.code).and_then(|code| {
             let is_number = json::is_number(code);
@@ -115,7 +115,7 @@ impl IssuePlaces {
         list.push(&path.json(), message, code.as_deref());
     }
 
-    /// The issues of canonical details in the shape's own form; `None` where they have none.
+    /// The issues of canonical details in the form of the shape; `None` if the details have no issues.
     pub(super) fn write(&self, details: &str) -> Option<Vec<u8>> {
         let issues = Object::parse(details)?.raw("issues").and_then(|issues| json::array(issues.get()))?;
         let issues = issues.iter().filter_map(|issue| Object::parse(issue.get()));
@@ -130,13 +130,13 @@ impl IssuePlaces {
             (&self.code, raw("code")),
         ];
         let placed = values.iter().filter_map(|(place, value)| Some((place.as_ref()?.steps(), value.as_deref()?)));
-        nested(&placed.collect::<Vec<_>>(), |object| object)
+        object_of_values(&placed.collect::<Vec<_>>(), |object| object)
     }
 }
 
-/// An object with these values at these places, each object between them in what `wrap` makes of it; a value without
-/// steps stands for itself.
-pub(super) fn nested(values: &[(&[Step], &[u8])], wrap: fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
+/// An object with each value at its place. `wrap` makes the text of each object in between from its fields. A value
+/// whose place is empty is returned as it is.
+pub(super) fn object_of_values(values: &[(&[Step], &[u8])], wrap: fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     if let [([], value)] = values {
         return value.to_vec();
     }
@@ -148,7 +148,7 @@ pub(super) fn nested(values: &[(&[Step], &[u8])], wrap: fn(Vec<u8>) -> Vec<u8>) 
             continue;
         }
         let inside: Vec<_> = values.iter().filter(is_same).map(|(steps, value)| (&steps[1..], *value)).collect();
-        json = json.raw(name, nested(&inside, wrap));
+        json = json.raw(name, object_of_values(&inside, wrap));
     }
     wrap(json.close())
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::value::RawValue;
 
 use super::values::BodyValues;
-use crate::dialect::json::{self, Object, with_members};
+use crate::dialect::json::{self, Object, with_fields};
 
 /// A place in a body. The empty pointer is the body itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,12 +15,13 @@ pub(crate) struct Pointer(Box<[Step]>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Name(Box<str>),
-    /// `*`.
+    /// `*`: each element of a list.
     Each,
 }
 
 impl Pointer {
-    /// `None` for an invalid pointer: a pointer begins with `/`, and has `~` in `~0` and `~1` alone.
+    /// Parses a pointer; `None` if it is invalid. A pointer begins with `/`, and a `~` in it is written as `~0`, a `/`
+    /// as `~1`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {
             return Some(Self(Box::default()));
@@ -36,35 +37,35 @@ impl Pointer {
         &self.0
     }
 
-    /// The name of the body's field that it leads into.
+    /// The field of the body that the pointer leads into.
     pub(super) fn field(&self) -> Option<&str> {
         self.0.first().and_then(Step::name)
     }
 
-    /// The value there; the first of several.
+    /// The value at this place in the body; the first one if there are several.
     pub(super) fn first<'a>(&self, body: &BodyValues<'_, 'a>) -> Option<&'a RawValue> {
         first(|visit| self.each(body, visit))
     }
 
-    /// The first value that it leads to inside of `value`.
-    pub(super) fn first_in<'a>(&self, value: &'a RawValue) -> Option<&'a RawValue> {
+    /// The value at this place in `value`; the first one if there are several.
+    pub(super) fn first_value_in<'a>(&self, value: &'a RawValue) -> Option<&'a RawValue> {
         first(|visit| {
-            walk(value, &self.0, visit);
+            visit_at(value, &self.0, visit);
         })
     }
 
-    /// Visits each value there, as long as `visit` returns `true`.
+    /// Visits each value at this place, as long as `visit` returns `true`.
     pub(super) fn each<'a>(&self, body: &BodyValues<'_, 'a>, visit: &mut dyn FnMut(&'a RawValue) -> bool) {
         let Some((Step::Name(field), rest)) = self.0.split_first() else { return };
         let (value, rest) = match rest {
-            // A number may be an index.
+            // A number may be the index in a list.
             [Step::Name(name), rest @ ..] if !name.starts_with(|first: char| first.is_ascii_digit()) => {
                 (body.raw_in(field, name), rest)
             }
             rest => (body.raw(field), rest),
         };
         if let Some(value) = value {
-            walk(value, rest, visit);
+            visit_at(value, rest, visit);
         }
     }
 }
@@ -108,23 +109,25 @@ fn first<'a>(visit_all: impl FnOnce(&mut dyn FnMut(&'a RawValue) -> bool)) -> Op
     found
 }
 
-/// Goes on while `visit` returns `true`.
-fn walk<'a>(value: &'a RawValue, steps: &[Step], visit: &mut dyn FnMut(&'a RawValue) -> bool) -> bool {
+/// Visits the values at the end of these steps. Stops, and returns `false`, once `visit` returns `false`.
+fn visit_at<'a>(value: &'a RawValue, steps: &[Step], visit: &mut dyn FnMut(&'a RawValue) -> bool) -> bool {
     let Some((step, rest)) = steps.split_first() else { return visit(value) };
     match (json::array(value.get()), step) {
-        (Some(elements), Step::Each) => elements.into_iter().all(|element| walk(element, rest, visit)),
-        (Some(elements), Step::Name(index)) => {
-            index.parse().ok().and_then(|at: usize| elements.get(at)).is_none_or(|element| walk(element, rest, visit))
-        }
+        (Some(elements), Step::Each) => elements.into_iter().all(|element| visit_at(element, rest, visit)),
+        (Some(elements), Step::Name(index)) => index
+            .parse()
+            .ok()
+            .and_then(|at: usize| elements.get(at))
+            .is_none_or(|element| visit_at(element, rest, visit)),
         (None, Step::Name(name)) => {
             let inside = Object::parse(value.get()).and_then(|object| object.raw(name));
-            inside.is_none_or(|inside| walk(inside, rest, visit))
+            inside.is_none_or(|inside| visit_at(inside, rest, visit))
         }
         (None, Step::Each) => true,
     }
 }
 
-/// The body with another value where the pointer leads to one; unchanged where it leads nowhere.
+/// The body with another value at the place of the pointer; unchanged if nothing is there.
 pub(super) fn replaced<'t>(text: &'t str, steps: &[Step], value: &[u8]) -> Cow<'t, str> {
     let Some((step, rest)) = steps.split_first() else { return owned(value.to_vec()) };
     if let Some(elements) = json::array(text) {
@@ -140,7 +143,7 @@ pub(super) fn replaced<'t>(text: &'t str, steps: &[Step], value: &[u8]) -> Cow<'
     match object.raw(name) {
         Some(inside) => {
             let inside = replaced(inside.get(), rest, value).into_owned().into_bytes();
-            owned(with_members(&object, &[(name, inside)], |_, _| true))
+            owned(with_fields(&object, &[(name, inside)], |_, _| true))
         }
         None => Cow::Borrowed(text),
     }

@@ -2,7 +2,7 @@
 
 use super::condition::Expected;
 use super::description::Description;
-use super::issues::{IssuePlaces, nested};
+use super::issues::{IssuePlaces, object_of_values};
 use super::pointer::Step;
 use super::template::{Node, Placeholder};
 use crate::code::Retry;
@@ -10,7 +10,7 @@ use crate::dialect::json::{Writer, quoted};
 use crate::dialect::outgoing::list;
 
 impl Description {
-    /// The schema of its bodies as JSON text; `None` where errors cannot be written in it.
+    /// The schema of the bodies as JSON text; `None` if the shape has no template.
     pub(super) fn schema(&self) -> Option<String> {
         let schema = self.node_schema(&self.template.as_ref()?.0, &mut Vec::new());
         String::from_utf8(schema).ok()
@@ -40,7 +40,8 @@ impl Description {
         }
     }
 
-    /// Whether all bodies of the shape have this place: a body from a service may lack what the template writes.
+    /// Whether every body of the shape has a value at this place, because a condition requires it. A body from a
+    /// service may lack other values that the template writes.
     fn is_sign(&self, path: &[Step]) -> bool {
         self.when.iter().any(|sign| sign.is != Expected::Absent && sign.at.steps().starts_with(path))
     }
@@ -81,7 +82,7 @@ impl IssuePlaces {
         let path = if self.notation.is_list() { Writer::new(64).text("type", "array").close() } else { text.clone() };
         let places = [(&self.path, &path), (&self.message, &text), (&self.code, &text)];
         let placed = places.into_iter().filter_map(|(place, schema)| Some((place.as_ref()?.steps(), &schema[..])));
-        nested(&placed.collect::<Vec<_>>(), |properties| object(properties).close())
+        object_of_values(&placed.collect::<Vec<_>>(), |properties| object(properties).close())
     }
 }
 

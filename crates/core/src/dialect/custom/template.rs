@@ -9,10 +9,10 @@ use super::pointer::{Pointer, Step};
 use crate::dialect::json::{self, Object, push_string};
 use crate::syntax::end_of_quoted;
 
-/// How deep values may be nested: more than in any body, and little enough for the stack.
+/// How deeply values may be nested: deeper than in any real body, but not too deep for the stack.
 const MAX_DEPTH: usize = 32;
 
-/// The value that a placeholder stands for.
+/// The values of an error that a placeholder can stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Placeholder {
     Code,
@@ -44,11 +44,11 @@ impl Placeholder {
     ];
 }
 
-/// A valid template: it makes JSON whatever the values are.
+/// A valid template: it makes valid JSON from any values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template(pub(super) Node);
 
-/// The problem with a template, and the correction.
+/// What is wrong with a template, and how to correct it.
 pub(crate) type TemplateError = (String, String);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub(super) enum Node {
     Array(Box<[Node]>),
 }
 
-/// The values of one body, as JSON; `None` if a value is missing.
+/// The values of one error, as JSON; a value may be missing.
 pub(super) trait Values {
     fn push(&self, placeholder: Placeholder, json: &mut Vec<u8>) -> bool;
 }
@@ -67,7 +67,7 @@ pub(super) trait Values {
 impl Template {
     pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut found = Vec::new();
-        let json = numbered(text, &mut found)?;
+        let json = with_numbered_strings(text, &mut found)?;
         let root = Node::parse(json.trim(), &found, MAX_DEPTH)?;
         match root {
             Node::Object(_) => Ok(Self(root)),
@@ -81,7 +81,7 @@ impl Template {
         self.0.find(placeholder, &mut steps).then(|| Pointer::from_steps(&steps))
     }
 
-    /// Whether a body that it makes may fulfil a condition.
+    /// Whether a body made from the template may fulfil this condition.
     #[cfg(feature = "policy-file")]
     pub(crate) fn may_fulfil(&self, condition: &Condition) -> bool {
         let steps = condition.at.steps();
@@ -171,7 +171,7 @@ impl Node {
     #[cfg(feature = "policy-file")]
     fn may_fulfil(&self, steps: &[Step], is: &Expected) -> bool {
         match (self, steps.split_first()) {
-            // The contents of details are the service's.
+            // The content of details is not known here: it is the service's.
             (Self::Value { placeholder, .. }, inside) => inside.is_none() || *placeholder == Placeholder::Details,
             (Self::Literal(text), None) => RawValue::from_string(text.to_string()).is_ok_and(|value| is.holds(&value)),
             (Self::Literal(_), Some(_)) => false,
@@ -187,7 +187,7 @@ impl Node {
         }
     }
 
-    /// Writes it; `false` where it is to be left out.
+    /// Writes the node. Returns `false` if its field is to be left out.
     fn write(&self, values: &impl Values, json: &mut Vec<u8>) -> bool {
         match self {
             Self::Literal(text) => json.extend_from_slice(text.as_bytes()),
@@ -226,8 +226,8 @@ fn write_object(members: &[(Box<str>, Node)], values: &impl Values, json: &mut V
     json.push(b'}');
 }
 
-/// The template with a numbered string in the place of each placeholder, which makes it JSON.
-fn numbered(text: &str, found: &mut Vec<(Placeholder, bool)>) -> Result<String, TemplateError> {
+/// The template with a numbered string in place of each placeholder, so that it can be parsed as JSON.
+fn with_numbered_strings(text: &str, found: &mut Vec<(Placeholder, bool)>) -> Result<String, TemplateError> {
     let mut json = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(['"', '{']) {

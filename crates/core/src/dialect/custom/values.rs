@@ -1,4 +1,4 @@
-//! The values of a body, for lookups at several places.
+//! The values of one body, for look-ups of several places.
 
 use std::cell::OnceCell;
 
@@ -7,11 +7,12 @@ use serde_json::value::RawValue;
 use crate::dialect::json::Object;
 use crate::dialect::parsed_error::Body;
 
-/// A body whose places are looked up. The places of a shape are mostly in one object: it is parsed once.
+/// A body in which places are looked up. Most places of a shape are in the same inner object, so that object is parsed
+/// only once.
 pub(crate) struct BodyValues<'b, 'a> {
     body: &'b Object<'a>,
     error: Option<&'b Object<'a>>,
-    /// The first object that was looked into, and where it stands.
+    /// The first inner object that was looked into, with its text.
     inside: OnceCell<(&'a RawValue, Option<Object<'a>>)>,
 }
 
@@ -28,7 +29,7 @@ impl<'b, 'a> BodyValues<'b, 'a> {
         self.body.raw(name)
     }
 
-    /// The value of that name in the field of this name; `None` if the field is no object, or lacks it.
+    /// The value under `name` in the object under `field`; `None` if that is not an object, or has no such value.
     pub(super) fn raw_in(&self, field: &str, name: &str) -> Option<&'a RawValue> {
         if let Some(error) = self.error.filter(|_| field == "error") {
             return error.raw(name);

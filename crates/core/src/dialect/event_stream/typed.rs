@@ -1,18 +1,19 @@
-//! Event streams whose events are JSON objects with a `type` and a number, as OpenAI's Responses are (rule F6).
+//! Event streams whose events are JSON objects with a `type` and a number, such as those of OpenAI's Responses (rule
+//! F6).
 //!
-//! An event may be many megabytes long: only its number, and the position in its object, are stored.
+//! An event may be many megabytes long, so only its number, and the position in its object, are stored.
 
 /// Reads the events of a stream as they pass, in pieces of any size.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TypedEventScanner {
-    /// How many bytes of [`DATA`] the line has begun with.
+    /// How many bytes of the line equal the beginning of [`DATA`].
     field: usize,
-    /// The line has bytes.
+    /// The line is not empty.
     in_line: bool,
-    /// A line has ended in CR: a LF after it ends no further line.
+    /// The last line ended in CR. An LF right after it belongs to the same line end.
     after_cr: bool,
     object: ObjectScanner,
-    /// An event had a type.
+    /// An event so far had a type.
     is_typed: bool,
     last: Option<u64>,
 }
@@ -24,7 +25,7 @@ impl TypedEventScanner {
         data.iter().for_each(|byte| self.step(*byte));
     }
 
-    /// The number of one more event, if the events before have a type.
+    /// The number that a further event must have, if the events so far have a type.
     pub(crate) fn next_number(&self) -> Option<u64> {
         self.is_typed.then(|| self.last.map_or(0, |last| last.saturating_add(1)))
     }
@@ -58,25 +59,25 @@ impl TypedEventScanner {
     }
 }
 
-/// The position in a JSON text, and what was read at its top level.
+/// The position in a JSON text, and what was read of its outermost object.
 #[derive(Clone, Copy, Debug, Default)]
 struct ObjectScanner {
     depth: u32,
     quoted: bool,
     escaped: bool,
     is_object: bool,
-    /// The name of a field at the top comes next, or is being read.
+    /// The name of a field of the outermost object comes next, or is being read.
     in_name: bool,
     name: Name,
     is_typed: bool,
     number: Option<u64>,
 }
 
-/// The beginning of a field's name.
+/// The name of a field, as far as it was read.
 #[derive(Clone, Copy, Debug, Default)]
 struct Name {
     bytes: [u8; 16],
-    /// Bytes of it that were read.
+    /// How many bytes were read.
     length: usize,
 }
 

@@ -1,4 +1,5 @@
-//! An object that states what is wrong with one field: which field is the place, which the text (rule R13).
+//! Reads an entry: an object that states what is wrong with one field (rule R13). Finds which of its fields is the
+//! place and which is the text.
 
 use std::borrow::Cow;
 
@@ -10,10 +11,10 @@ use crate::dialect::outgoing::is_identifier;
 use crate::dialect::place::Place;
 use crate::dialect::tree::Node;
 
-/// Lists of the same inside an entry: express-validator's, yup's.
+/// Fields of an entry with a list of further entries: of express-validator and yup.
 const INNER_LISTS: [&str; 2] = ["nestedErrors", "fields"];
 
-/// Reads an element of a list; `false` if it is no entry.
+/// Reads an element of a list; returns `false` if it is not an entry.
 pub(super) fn read<'t, 'a>(
     found: &mut Found<'t, 'a>,
     object: Node<'t, 'a>,
@@ -28,15 +29,15 @@ pub(super) fn read<'t, 'a>(
         return true;
     }
     if object.has("constraints") || object.has("children") {
-        return of_class_validator(found, object, &mut Place::default(), 0);
+        return read_class_validator(found, object, &mut Place::default(), 0);
     }
     let own = text(object, around.means_errors);
     let Some((name, text)) = own.or_else(|| inherited.map(|text| ("", text.clone()))) else {
-        return of_several(found, object, around);
+        return read_several_texts(found, object, around);
     };
     let inner = INNER_LISTS.iter().find_map(|name| object.field(name)?.elements());
     if let Some(mut inner) = inner.filter(|_| around.depth < Surroundings::DEEPEST) {
-        let around = around.deeper();
+        let around = around.one_level_down();
         return inner.all(|it| read(found, it, around, Some(&text)));
     }
     let Ok(places) = places(object, around, name) else { return false };
@@ -49,8 +50,8 @@ pub(super) fn read<'t, 'a>(
     true
 }
 
-/// An entry with several texts for one place: `{"field":"to","messages":["…","…"]}`.
-fn of_several<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, around: Surroundings) -> bool {
+/// Reads an entry with several texts for one place: `{"field":"to","messages":["…","…"]}`.
+fn read_several_texts<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, around: Surroundings) -> bool {
     let Some((name, texts)) = list_of_texts(entry) else { return false };
     let places = places(entry, around, name).unwrap_or_default();
     for place in &places {
@@ -59,10 +60,10 @@ fn of_several<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, around: Su
     places.iter().any(Place::has_name)
 }
 
-/// The texts of an entry, and their field's name, if they are a list.
+/// The list of texts in an entry, with the name of its field.
 fn list_of_texts<'t, 'a>(entry: Node<'t, 'a>) -> Option<(&'static str, Node<'t, 'a>)> {
     let may_be = |list: Node<'_, '_>| list.elements().is_some_and(|mut it| it.next().is_some_and(Node::is_text));
-    // Most have none, and names are dear to look up.
+    // Most entries have no such list, and looking up names is slow.
     if !entry.children().any(may_be) {
         return None;
     }
@@ -70,13 +71,13 @@ fn list_of_texts<'t, 'a>(entry: Node<'t, 'a>) -> Option<(&'static str, Node<'t, 
     fields.find(|(_, list)| list.elements().is_some_and(|mut it| it.all(Node::is_text)) && list.count_texts() > 0)
 }
 
-/// How many issues an unread part of a body has: texts, and objects that state what is wrong.
+/// How many issues a part of a body has that is not read further: texts count, and entries.
 pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
     if part.is_text() || part.is_array() && part.children().next().is_none_or(Node::is_text) {
         return part.count_texts();
     }
     if let Some(constraints) = part.field("constraints") {
-        // class-validator's.
+        // An entry of class-validator.
         return [Some(constraints), part.field("children")].into_iter().flatten().map(|it| count(it, around)).sum();
     }
     if part.children().any(Node::is_text) && text(part, around.means_errors).is_some() {
@@ -88,7 +89,8 @@ pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
     part.children().map(|child| count(child, around)).sum()
 }
 
-/// Whether an object states a place as an entry does. As a field of the request, such a name has a list, or what is wrong.
+/// Whether an object names a place as an entry does. If it were data of the request, a field of that name would have a
+/// list, or what is wrong with it.
 pub(super) fn states_place(object: Node<'_, '_>) -> bool {
     let is_name = |step: Node<'_, '_>| step.word_or_digits().is_some_and(|step| !step.contains(' '));
     let is_path = |path: Node<'_, '_>| path.elements().is_some_and(|mut steps| steps.all(is_name));
@@ -97,12 +99,12 @@ pub(super) fn states_place(object: Node<'_, '_>) -> bool {
     object.children().any(|it| it.is_text() && is_place(it.name()) || it.name() == "path" && is_path(it))
 }
 
-/// Whether an object has a place that data does not have.
+/// Whether an object names a place under a name that data does not use.
 fn has_place(object: Node<'_, '_>) -> bool {
     PLACES.iter().any(|place| object.has(place) && !PLACES_OF_DATA.contains(place))
 }
 
-/// The text of an entry, and its name.
+/// The text of an entry, and the name of its field.
 pub(super) fn text<'a>(object: Node<'_, 'a>, means_errors: bool) -> Option<(&'static str, Cow<'a, str>)> {
     let mut texts = object.named(&TEXTS_BY_NAME).chain(object.named(&ISSUE_TEXTS_BY_NAME));
     let named = texts.find_map(|(name, field)| Some((name, field.words()?)));
@@ -111,7 +113,7 @@ pub(super) fn text<'a>(object: Node<'_, 'a>, means_errors: bool) -> Option<(&'st
             let is_issue = means_errors || !field_names::is_text_of_data(name) || has_place(object);
             is_issue.then_some((name, text))
         }
-        // typia's and Marble's, which have no text.
+        // Entries of typia and Marble have no text.
         None => {
             let expected = object.string("expected").filter(|_| has_place(object) || object.has("path"))?;
             Some(("expected", Cow::Owned(format!("expected {expected}"))))
@@ -119,16 +121,16 @@ pub(super) fn text<'a>(object: Node<'_, 'a>, means_errors: bool) -> Option<(&'st
     }
 }
 
-/// Adds an issue of this text, and the code next to it.
+/// Adds an issue with this text, and with the code next to it.
 pub(super) fn push<'t, 'a>(found: &mut Found<'t, 'a>, place: Place, entry: Node<'t, 'a>, text: Cow<'a, str>) {
     let code = code(entry, &text);
     found.push(Issue { place, text, code, entry: Some(entry) });
 }
 
-/// The code next to the text of an entry: by its name, else the word next to the sentence (R2).
+/// The code next to the text of an entry: a field with a known name, else a single word next to the sentence (R2).
 pub(super) fn code<'a>(entry: Node<'_, 'a>, text: &str) -> Option<Cow<'a, str>> {
     let named = ISSUE_CODES.iter().find_map(|name| {
-        // express-validator's `type` is the kind of entry, not what is wrong.
+        // For express-validator, `type` is the kind of the entry, not of the mistake.
         entry.string(name).filter(|code| is_identifier(code) && !(*name == "type" && code == "field"))
     });
     let is_sentence = text.trim().contains(' ');
@@ -136,7 +138,8 @@ pub(super) fn code<'a>(entry: Node<'_, 'a>, text: &str) -> Option<Cow<'a, str>> 
     named.or_else(|| texts.find_map(|(_, field)| field.text().filter(|word| is_identifier(word))))
 }
 
-/// The places of an entry; most have one. An entry without any has an empty place; an invalid place spoils the entry.
+/// The places of an entry, usually one. An entry without a place has an empty one. An invalid place is an error: the
+/// object is not an entry.
 pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> Result<Vec<Place>, ()> {
     let is_known = ["location", "in", "source"].iter().any(|it| object.string(it).is_some_and(|part| is_part(&part)));
     let is_of_errors = around.means_errors || ["location", "in", "source"].iter().any(|it| object.has(it));
@@ -166,13 +169,13 @@ fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<
         return value.elements()?.map(|it| Some(Place::parse(&it.text()?))).collect();
     }
     if name == "source" {
-        return Some(vec![of_json_api(value)?]);
+        return Some(vec![place_of_source(value)?]);
     }
     if value.is_array() {
-        return Some(vec![of_steps(value, name == "loc")?]);
+        return Some(vec![place_of_steps(value, name == "loc")?]);
     }
     let text = value.text()?;
-    // A word for a part of the request, or Litestar's name of the whole body.
+    // A word for a part of the request, or Litestar's name for the whole body.
     let is_body = || name == "key" && text == "data" && object.string("source").is_some_and(|it| it == "body");
     if name == "location" && is_part(&text) {
         return None;
@@ -181,13 +184,13 @@ fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<
     Some(vec![if is_whole { Place::default() } else { Place::parse(&text) }])
 }
 
-/// `["items",0]`. `located`: it begins with a part of the request.
-fn of_steps(steps: Node<'_, '_>, located: bool) -> Option<Place> {
+/// The place in a list of steps, such as `["items",0]`. `located`: the first step is a part of the request.
+fn place_of_steps(steps: Node<'_, '_>, located: bool) -> Option<Place> {
     let mut place = Place::default();
     for step in steps.children() {
         match step.text() {
             Some(name) => place.step(&name),
-            // Standard Schema's, and Valibot's.
+            // Standard Schema and Valibot write a step as an object.
             None if step.is_object() => place.step(&step.field("key")?.word_or_digits()?),
             None => place.step(step.digits().filter(|it| it.bytes().all(|byte| byte.is_ascii_digit()))?),
         }
@@ -199,20 +202,25 @@ fn of_steps(steps: Node<'_, '_>, located: bool) -> Option<Place> {
     Some(place)
 }
 
-/// JSON:API's (Rails 8.0 with jsonapi-serializer) where its media type is not.
-fn of_json_api(source: Node<'_, '_>) -> Option<Place> {
+/// The place in a `source` of JSON:API, for bodies that lack its media type (Rails 8.0 with jsonapi-serializer).
+fn place_of_source(source: Node<'_, '_>) -> Option<Place> {
     let Some(pointer) = source.string("pointer") else { return Some(Place::parse(&source.string("parameter")?)) };
     let inside = ["/data/attributes", "/data/relationships", "/data"];
     Some(Place::parse(inside.iter().find_map(|it| pointer.strip_prefix(it)).unwrap_or(&pointer)))
 }
 
-/// ajv's, in whatever language its texts are.
+/// The name of a missing field, as ajv states it in any language.
 fn missing_name<'a>(entry: Node<'_, 'a>) -> Option<Cow<'a, str>> {
     ["params", "info"].iter().find_map(|name| entry.field(name)?.string("missingProperty"))
 }
 
-/// class-validator's own objects (0.15, behind NestJS): `{"property","constraints":{name:text},"children":[…]}`.
-fn of_class_validator<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, place: &mut Place, depth: usize) -> bool {
+/// Reads an entry of class-validator (0.15, in NestJS): `{"property","constraints":{name:text},"children":[…]}`.
+fn read_class_validator<'t, 'a>(
+    found: &mut Found<'t, 'a>,
+    entry: Node<'t, 'a>,
+    place: &mut Place,
+    depth: usize,
+) -> bool {
     const DEPTH: usize = 16;
 
     let Some(property) = entry.string("property") else { return false };
@@ -224,7 +232,7 @@ fn of_class_validator<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, pl
         found.push(Issue { place: place.clone().in_known_part(), text, code, entry: Some(entry) });
     }
     let mut children = entry.field("children").into_iter().flat_map(Node::children);
-    let read = depth < DEPTH && children.all(|child| of_class_validator(found, child, place, depth + 1));
+    let read = depth < DEPTH && children.all(|child| read_class_validator(found, child, place, depth + 1));
     place.truncate(mark);
     read
 }

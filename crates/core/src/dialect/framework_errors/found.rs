@@ -1,4 +1,4 @@
-//! The issues of one part of a body, and the facts about where that part stands (rule R13).
+//! The issues in one part of a body (a candidate), and the facts about the position of that part (rule R13).
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -11,15 +11,15 @@ use crate::dialect::sentences;
 use crate::dialect::tree::Node;
 use crate::issue_list::{List, MAX_ISSUES};
 
-/// The issues of a candidate.
+/// The issues in a candidate.
 #[derive(Default)]
 pub(super) struct Found<'t, 'a> {
-    /// The issues that are written.
+    /// The issues to write.
     issues: Vec<Issue<'t, 'a>>,
-    /// The number of issues that are not, and how many of them name a field.
+    /// The number of further issues, and how many of these name a field.
     more: usize,
     more_places: usize,
-    /// Whether one issue is about the whole body: its field name stands for the whole.
+    /// Whether an issue is about the whole body, under a field name that stands for the whole.
     pub(super) of_whole: bool,
 }
 
@@ -27,32 +27,32 @@ pub(super) struct Issue<'t, 'a> {
     pub(super) place: Place,
     pub(super) text: Cow<'a, str>,
     pub(super) code: Option<Cow<'a, str>>,
-    /// The object that the text is in, which may repeat the value that was sent.
+    /// The object with the text. It may repeat the value that the client sent.
     pub(super) entry: Option<Node<'t, 'a>>,
 }
 
-/// Facts about the position of a candidate.
+/// The facts about the position of a candidate.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Surroundings {
-    /// It stands below a field that means errors.
+    /// A field above it means errors.
     pub(super) means_errors: bool,
-    /// The nearest such field means data as well: `details`, `data`.
+    /// The nearest such field may also mean data, as `details` and `data` do.
     pub(super) is_vague: bool,
-    /// The body is GraphQL's: a `path` marks a gap in its data.
+    /// The body is GraphQL's, in which a `path` is a place in the response's data.
     pub(super) is_graphql: bool,
     pub(super) depth: usize,
 }
 
 impl Surroundings {
-    /// The most fields above a candidate.
+    /// How many fields may be above a candidate.
     pub(super) const DEEPEST: usize = 3;
 
-    pub(super) fn deeper(self) -> Self {
+    pub(super) fn one_level_down(self) -> Self {
         Self { depth: self.depth + 1, ..self }
     }
 
-    pub(super) fn under(self, meaning: Meaning) -> Self {
-        let deeper = self.deeper();
+    pub(super) fn inside_field(self, meaning: Meaning) -> Self {
+        let deeper = self.one_level_down();
         match meaning {
             Meaning::Nothing => deeper,
             Meaning::Errors => Self { means_errors: true, is_vague: false, ..deeper },
@@ -73,12 +73,12 @@ impl<'t, 'a> Found<'t, 'a> {
         }
     }
 
-    /// Whether further issues are only counted.
+    /// Whether further issues are only counted, not written.
     pub(super) fn is_full(&self) -> bool {
         self.issues.len() == MAX_ISSUES
     }
 
-    /// Counts issues that are not read. Where those before them name fields, so do they.
+    /// Counts further issues without reading them. They count as naming fields if the last issue does.
     pub(super) fn count(&mut self, issues: usize) {
         self.more += issues;
         if self.issues.last().is_some_and(|issue| issue.place.has_name()) {
@@ -90,12 +90,13 @@ impl<'t, 'a> Found<'t, 'a> {
         (self.places(), around.means_errors, Reverse(around.depth))
     }
 
-    /// How many places it names.
+    /// How many issues name a field.
     pub(super) fn places(&self) -> usize {
         self.issues.iter().filter(|issue| issue.place.has_name()).count() + self.more_places
     }
 
-    /// The whole candidate decides whether its places begin with parts of the request, or with fields of that name.
+    /// Finishes the places, once all issues are known: whether they all begin with a part of the request, or with a
+    /// field that has the same name.
     pub(super) fn finish(&mut self) {
         let placed = || self.issues.iter().map(|issue| &issue.place).filter(|place| !place.is_empty());
         let begin = placed().all(|place| place.begins_with_part(false)) && placed().any(|it| it.begins_with_part(true));
@@ -109,7 +110,7 @@ impl<'t, 'a> Found<'t, 'a> {
             {
                 issue.place.end_with(&name);
             }
-            // A path of numbers alone names no field.
+            // A path that has only numbers does not name a field.
             if !issue.place.has_name() {
                 issue.place = Place::default();
             }

@@ -1,5 +1,5 @@
-//! Maps from names to what is wrong with them (rule R13): texts, lists of texts, lists of such objects, such maps again,
-//! objects with a text of their own.
+//! Reads maps from the names of fields to what is wrong with them (rule R13): texts, lists of texts, lists of such
+//! maps, nested maps, or objects with a text.
 
 use std::borrow::Cow;
 
@@ -9,21 +9,21 @@ use crate::dialect::field_names::{Meaning, PLACES, is_like_text, is_part, is_tex
 use crate::dialect::place::Place;
 use crate::dialect::tree::Node;
 
-/// Deeper than any form is.
+/// How deeply maps may be nested: deeper than any real form.
 const DEPTH: usize = 24;
 
-/// Fields of an error object, or of data: an object with one is no map from fields to single texts.
-const OF_ERRORS: [&str; 5] = ["statusCode", "id", "kind", "hint", "help"];
+/// Fields of an error object, or of data. An object with one of these is not a map from fields to single texts.
+const FIELDS_OF_ERRORS: [&str; 5] = ["statusCode", "id", "kind", "hint", "help"];
 
-/// Reads an object; `false` where it has a field that is something else.
+/// Reads an object as such a map; returns `false` if one of its fields cannot be read.
 pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, around: Surroundings) -> bool {
     if let Some(fields) = object.field("fieldErrors").filter(|it| it.is_object()) {
-        // Zod's `flatten()`.
+        // The format of Zod's `flatten()`.
         let whole = object.field("formErrors").is_none_or(|texts| texts_here(found, &Place::default(), texts));
-        return whole && read(found, fields, around.under(Meaning::Errors));
+        return whole && read(found, fields, around.inside_field(Meaning::Errors));
     }
     if object.has("properties") || object.has("items") {
-        // Its `treeifyError()`.
+        // The format of Zod's `treeifyError()`.
         if (Map { found, around, wraps: false, in_element: false }).tree(&mut Place::default(), object, 0) {
             return true;
         }
@@ -33,17 +33,17 @@ pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, arou
     (around.means_errors || !has_errors_inside(object)) && map.object(&mut Place::default(), object, 0)
 }
 
-/// Reads such a map for each element of a list: each element reports what is wrong with one element that was sent, or with
-/// one field (`{"name":"is required"}`).
+/// Reads a list of such maps. Each map states what is wrong with one element that the client sent, or with one field
+/// (`{"name":"is required"}`).
 pub(super) fn read_elements<'t, 'a>(found: &mut Found<'t, 'a>, list: Node<'t, 'a>, around: Surroundings) -> bool {
     let mut map = Map { found, around, wraps: false, in_element: false };
     let mut place = Place::default();
     list.children()
         .enumerate()
-        .all(|(index, element)| element.is_object() && map.of_field(&mut place, index, element, 0))
+        .all(|(index, element)| element.is_object() && map.element_without_name(&mut place, index, element, 0))
 }
 
-/// An object around a list of errors, or with the text next to them, is no map of fields.
+/// Whether the object contains a list of errors, or an error's text with more under it. It is then not a map of fields.
 fn has_errors_inside(object: Node<'_, '_>) -> bool {
     object.children().any(|field| match field.raw().as_bytes() {
         [b'[' | b'{', ..] if matches!(field.name(), "message" | "messages" | "msg" | "error" | "detail") => true,
@@ -72,9 +72,10 @@ fn push<'a>(found: &mut Found<'_, 'a>, place: Place, text: Cow<'a, str>) -> bool
 struct Map<'f, 't, 'a> {
     found: &'f mut Found<'t, 'a>,
     around: Surroundings,
-    /// A list of one map only wraps it (Cerberus).
+    /// The value is in a list of one map, and that list only wraps the map (Cerberus).
     wraps: bool,
-    /// The names may be those of an error's own fields: an element of a list is more often an error than such a map.
+    /// The object is an element of a list, which is more often an error than a map: its names may be the fields of an
+    /// error.
     in_element: bool,
 }
 
@@ -83,7 +84,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         if depth > DEPTH {
             return false;
         }
-        let takes_texts = fields.children().any(Node::is_text) && self.takes_single(fields);
+        let takes_texts = fields.children().any(Node::is_text) && self.takes_single_texts(fields);
         fields.children().all(|field| {
             if self.found.is_full() {
                 self.found.count(entry::count(field, self.around));
@@ -101,17 +102,17 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         })
     }
 
-    /// Reads the value under a name.
+    /// Reads what is wrong with the field of this name.
     fn value(&mut self, place: &mut Place, value: Node<'t, 'a>, depth: usize, takes_texts: bool) -> bool {
         if value.is_array() {
             return self.list(place, value, depth);
         }
         if let Some(text) = value.text() {
-            // hapi's `source` is one.
+            // The word may be hapi's `source`, a part of the request.
             let may_be_issue = takes_texts && !is_part(&text) && (!self.in_element || is_verdict(&text));
             return may_be_issue && !text.trim().is_empty() && self.text(place, text);
         }
-        // An empty object beside texts is data of an error, and the texts are, too.
+        // An empty object among texts is data of an error, and then the texts are data as well.
         let is_data = takes_texts && value.children().next().is_none();
         value.is_object() && !is_data && (self.entry(place, value) || self.object(place, value, depth + 1))
     }
@@ -139,20 +140,21 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         if !element.is_object() {
             return false;
         }
-        // An element with a place of its own is an entry of a list.
+        // An element that names its own place is an entry of a list, and not a map.
         let is_placed = || PLACES.iter().any(|name| element.field(name).is_some_and(|place| !place.is_null()));
         if entry::text(element, self.around.means_errors).is_some() && is_placed() {
             return false;
         }
-        self.entry(place, element) || self.of_field(place, index, element, depth)
+        self.entry(place, element) || self.element_without_name(place, index, element, depth)
     }
 
-    /// Reads an element of a list. In one without a name, a text is what is wrong with one field, wherever it stands.
-    fn of_field(&mut self, place: &mut Place, index: usize, element: Node<'t, 'a>, depth: usize) -> bool {
+    /// Reads an element of a list without a field's name. If it is a map with a single text, that states what is wrong
+    /// with one field of the request.
+    fn element_without_name(&mut self, place: &mut Place, index: usize, element: Node<'t, 'a>, depth: usize) -> bool {
         let mut fields = element.children();
         match (fields.next(), fields.next()) {
             _ if !place.is_empty() || !element.children().any(Node::is_text) => {
-                self.indexed(place, index, element, depth)
+                self.element_at(place, index, element, depth)
             }
             (Some(text), None) if !is_like_text(text.name()) && !entry::states_place(element) => {
                 let in_element = std::mem::replace(&mut self.in_element, true);
@@ -164,8 +166,8 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         }
     }
 
-    /// Reads what is wrong with an element of a list; some elements have no error.
-    fn indexed(&mut self, place: &mut Place, index: usize, fields: Node<'t, 'a>, depth: usize) -> bool {
+    /// Reads what is wrong with one element of a list in the request; elements without an error are empty.
+    fn element_at(&mut self, place: &mut Place, index: usize, fields: Node<'t, 'a>, depth: usize) -> bool {
         if entry::states_place(fields) {
             return false;
         }
@@ -183,24 +185,25 @@ impl<'t, 'a> Map<'_, 't, 'a> {
     }
 
     fn text(&mut self, place: &Place, text: Cow<'a, str>) -> bool {
-        // At the top, and where data may stand, a name is a field of the request if its text states what is wrong.
+        // At the top, or where data may be, a name is a field of the request only if the text states what is wrong.
         let is_issue = self.around.means_errors && !self.around.is_vague || is_verdict(&text);
         is_issue && push(self.found, place.clone().in_known_part(), text)
     }
 
-    /// Single texts are issues under a field that means errors, if none of them is the text of an error.
-    fn takes_single(&self, fields: Node<'t, 'a>) -> bool {
+    /// Whether a single text under a name is an issue. It is if a field above means errors, and no field is the text or
+    /// code of an error.
+    fn takes_single_texts(&self, fields: Node<'t, 'a>) -> bool {
         let is_error = |field: Node<'_, '_>| {
             let name = field.name();
             is_text_or_code(name)
-                || self.around.is_vague && OF_ERRORS.contains(&name)
+                || self.around.is_vague && FIELDS_OF_ERRORS.contains(&name)
                 || field.is_array() && meaning(field, fields) != Meaning::Nothing && field.raw().contains('{')
         };
         self.around.means_errors && !fields.children().any(is_error)
     }
 
-    /// Below a field that means errors, a text with a code: Django's full details, express-validator's `mapped()`,
-    /// Mongoose's errors, Rust's validator.
+    /// Reads an object with a text and a code, below a field that means errors. Examples are Django's full details,
+    /// express-validator's `mapped()`, Mongoose's errors and Rust's validator.
     fn entry(&mut self, place: &Place, it: Node<'t, 'a>) -> bool {
         if !self.around.means_errors {
             return false;
@@ -212,14 +215,14 @@ impl<'t, 'a> Map<'_, 't, 'a> {
             None if is_silent() => "".into(),
             None => return false,
         };
-        // celebrate's keys.
+        // The places in celebrate's `keys`.
         let own = if place.is_empty() { entry::places(it, self.around, "").unwrap_or_default() } else { Vec::new() };
         let places = if own.is_empty() { vec![place.clone()] } else { own };
         places.into_iter().for_each(|place| entry::push(self.found, place.in_known_part(), it, text.clone()));
         true
     }
 
-    /// `{"errors":[texts],"properties":{name:tree},"items":[tree]}`.
+    /// Reads a tree: `{"errors":[texts],"properties":{name:tree},"items":[tree]}`.
     fn tree(&mut self, place: &mut Place, it: Node<'t, 'a>, depth: usize) -> bool {
         if depth > DEPTH
             || !it.field("errors").is_some_and(|texts| texts_here(self.found, &place.clone().in_known_part(), texts))
@@ -257,7 +260,7 @@ fn has_numbers_alone(object: Node<'_, '_>) -> bool {
     object.children().next().is_some() && object.children().all(is_number)
 }
 
-/// Whether a text states what is wrong, where it may as well be data.
+/// Whether a text states what is wrong; it could otherwise be data.
 fn is_verdict(text: &str) -> bool {
     const WORDS: [&str; 14] = [
         "required",

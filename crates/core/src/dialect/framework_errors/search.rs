@@ -1,8 +1,8 @@
 //! Finds the issues in a JSON body by its structure (rule R13).
 //!
 //! Each list and each object of the body, at most three fields deep, is a candidate: a list of entries, or a map from
-//! names to what is wrong with them. The one that names most places counts; between equals the outermost below a field
-//! that means errors. A wrapper of the error (R2) is never a map.
+//! names to what is wrong with them. The candidate that names the most places wins. Among equals, one below a field
+//! that means errors wins, and then the outermost one. A wrapper around the error (R2) is never a map.
 
 use super::found::{Found, Surroundings};
 use super::{entry, map};
@@ -11,10 +11,10 @@ use crate::dialect::issues::IssueList;
 use crate::dialect::json;
 use crate::dialect::tree::{Node, Tree};
 
-/// The issues of a body, and their source.
+/// The issues found in a body, and where.
 pub(super) struct Issues<'a> {
     pub(super) list: IssueList,
-    /// The JSON text that they were read from.
+    /// The JSON text from which the issues were read.
     pub(super) source: &'a str,
 }
 
@@ -25,7 +25,8 @@ struct Candidate<'x> {
     around: Surroundings,
 }
 
-/// The issues of a body. `wrappers` and the fields `taken` by the policy's own shape are no maps.
+/// The issues of a body. Its `wrappers` are never maps; the fields that the policy's own shape has `taken` are not
+/// searched.
 pub(super) fn issues<'a>(body: Node<'_, 'a>, wrappers: &[Node<'_, 'a>], taken: &[&str]) -> Option<Issues<'a>> {
     if !body.children().any(|value| value.is_object() || value.is_array() || is_list_in_text(value)) {
         return None;
@@ -47,8 +48,8 @@ pub(super) fn issues<'a>(body: Node<'_, 'a>, wrappers: &[Node<'_, 'a>], taken: &
     Some(Issues { list: found.into_list()?, source })
 }
 
-/// Whether a text is a list: a ZodError's message is its issues as JSON; some throw it as it is (Zod 4.6 behind Hono 4.13,
-/// tRPC 11).
+/// Whether a text is itself a list in JSON: the message of a ZodError is its list of issues, and some services send
+/// that message unchanged (Zod 4.6 in Hono 4.13 and tRPC 11).
 fn is_list_in_text(value: Node<'_, '_>) -> bool {
     value.raw().starts_with("\"[")
 }
@@ -66,7 +67,7 @@ fn lists_in_texts<'t, 'a>(body: Node<'t, 'a>) -> Vec<(Node<'t, 'a>, String)> {
     fields.filter_map(list).take(MOST).collect()
 }
 
-/// More objects and lists than the errors of any service have around them.
+/// The most objects and lists to try: the errors of all known services have fewer.
 const MOST_CANDIDATES: usize = 128;
 
 struct Search<'x, 's> {
@@ -86,14 +87,14 @@ impl<'x> Search<'x, '_> {
         }
     }
 
-    /// Whether it may name more places than the best one, or as many: it has a text for each.
+    /// Whether a value may name as many places as the best candidate, or more: it would need a text for each.
     fn may_be_best(&self, value: Node<'x, 'x>) -> bool {
         (value.is_object() || value.is_array())
             && self.candidates < MOST_CANDIDATES
             && self.best.as_ref().is_none_or(|best| value.count_texts() >= best.places)
     }
 
-    /// Whether it names as many places at most, and does not rank before the best one then.
+    /// Whether a value can at most equal the best candidate in places, and would not rank before it.
     fn is_beaten(&self, value: Node<'x, 'x>, around: Surroundings) -> bool {
         self.best.as_ref().is_some_and(|best| {
             value.count_texts() == best.places && (best.around.means_errors || !around.means_errors)
@@ -106,14 +107,14 @@ impl<'x> Search<'x, '_> {
         let is_wrapper =
             object.children().any(is_taken) || self.wrappers.iter().any(|wrapper| std::ptr::eq(*wrapper, object.raw()));
         if !is_wrapper && !self.is_beaten(object, around) && map::read(&mut found, object, around) {
-            self.offer(found, source, around);
+            self.keep_if_best(found, source, around);
         }
         if around.depth == Surroundings::DEEPEST {
             return;
         }
         for field in object.children() {
             if self.may_be_best(field) && (around.depth > 0 || !self.taken.contains(&field.name())) {
-                self.value(field, field, around.under(meaning(field, object)));
+                self.value(field, field, around.inside_field(meaning(field, object)));
             }
         }
     }
@@ -129,11 +130,11 @@ impl<'x> Search<'x, '_> {
             read = map::read_elements(&mut found, list, around);
         }
         if read {
-            self.offer(found, source, around);
+            self.keep_if_best(found, source, around);
         }
     }
 
-    fn offer(&mut self, mut found: Found<'x, 'x>, source: Node<'x, 'x>, around: Surroundings) {
+    fn keep_if_best(&mut self, mut found: Found<'x, 'x>, source: Node<'x, 'x>, around: Surroundings) {
         found.finish();
         let counts = found.of_whole || found.places() > 0;
         if counts && self.best.as_ref().is_none_or(|best| found.rank(around) > best.found.rank(best.around)) {

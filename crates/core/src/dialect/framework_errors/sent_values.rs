@@ -1,4 +1,5 @@
-//! The text of an issue without the value that the client sent (rule R13), which often stands next to it.
+//! Removes from the text of an issue the value that the client sent (rule R13). Often the same value is next to the
+//! text.
 
 use std::borrow::Cow;
 
@@ -6,15 +7,16 @@ use crate::dialect::field_names::VALUES;
 use crate::dialect::sentences::without_values;
 use crate::dialect::tree::Node;
 
-/// What validators put around a value that they quote.
+/// The characters that validators put around a quoted value.
 const QUOTES: [(char, char); 8] =
     [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('«', '»'), ('[', ']'), ('(', ')')];
 
-/// Stands for a value while the sentence around it is read: the value may go on like a sentence.
+/// Takes the place of a value while the sentence around it is parsed, because the value may look like a part of the
+/// sentence.
 const MASK: &str = "\u{fffd}";
 
-/// The part of a text that may pass on. It leaves out the value next to the text, if the text quotes it or begins with
-/// it, and any value that only the sentence quotes.
+/// The part of a text that may reach the client. It lacks the value next to the text, if the text quotes that or begins
+/// with it. It also lacks values that only the sentence quotes.
 pub(super) fn message_of(entry: Option<Node<'_, '_>>, text: &str) -> String {
     let values = entry.map(values_of).unwrap_or_default();
     let is_plain = |value: &str| value.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.'));
@@ -34,7 +36,7 @@ pub(super) fn message_of(entry: Option<Node<'_, '_>>, text: &str) -> String {
     left
 }
 
-/// The values that an entry repeats, as they are and as JSON escapes them.
+/// The values that an entry repeats, both as texts and as JSON spells them.
 fn values_of<'a>(entry: Node<'_, 'a>) -> Vec<Cow<'a, str>> {
     let of_context = entry.field("context").and_then(|context| context.field("value"));
     let values = VALUES.iter().filter_map(|name| entry.field(name)).chain(of_context);

@@ -1,7 +1,7 @@
-//! The part of a protocol's JSON that may pass (rule R10): on a 5xx its structure, on a 4xx all but stacks.
+//! Filters a protocol's JSON (rule R10): on a 5xx only its structure passes, on a 4xx everything except stack traces.
 //!
-//! One pass over the text, without a tree: what is open is a stack of at most [`MAX_DEPTH`] containers. A value that
-//! may not pass takes its name with it, and its contents are skipped.
+//! One pass over the text writes the output, without building a tree. The open objects and lists are on a stack of at
+//! most [`MAX_DEPTH`]. If a value must not pass, its name is left out as well, and everything in it is skipped.
 
 use std::borrow::Cow;
 
@@ -10,22 +10,23 @@ use crate::dialect::field_names::TEXTS;
 use crate::dialect::json;
 use crate::syntax::end_of_quoted;
 
-/// The deepest nesting that passes: no error is deeper, and some parsers accept no more.
+/// How deeply values may be nested to pass: no real error is deeper, and some parsers refuse more.
 const MAX_DEPTH: usize = 64;
 
-/// Fields whose strings clients go by, as far as they are short and plain.
+/// Fields whose strings clients compare. Such a string passes if it is short and plain.
 const NAMES_OF_SIGNS: [&str; 6] = ["id", "jsonrpc", "schemas", "resourceType", "severity", "scimType"];
 
-/// FHIR's names of texts, besides R2's.
+/// The names of texts in FHIR, besides those that are known for every shape (R2).
 const TEXTS_OF_FHIR: [&str; 2] = ["diagnostics", "text"];
 
-/// The structure of a valid JSON text, with this message in place of each text; `None` if there is no such place.
+/// The structure of a valid JSON text, with this message in place of each text. `None` if it has no place for a
+/// message.
 pub(super) fn structure(json: &str, message: &str, json_rpc: bool) -> Option<Vec<u8>> {
     let (written, counted) = Filter { json_rpc, ..Filter::new(json, Some(message)) }.run();
     (counted > 0 && !written.is_empty()).then_some(written)
 }
 
-/// A valid JSON text without the stacks of its errors; `None` where it has none.
+/// A valid JSON text without the stack traces of its errors; `None` if it has none.
 pub(super) fn without_stacks(json: &str) -> Option<Vec<u8>> {
     let (written, counted) = Filter::new(json, None).run();
     (counted > 0).then_some(written)
@@ -36,34 +37,34 @@ struct Filter<'t, 'm> {
     at: usize,
     written: Vec<u8>,
     open: Vec<Container<'t>>,
-    /// The name of the next value, and how it was written.
+    /// The name of the next value, decoded and as it is spelled in the text.
     name: Option<(Cow<'t, str>, &'t str)>,
-    /// The message, on a 5xx.
+    /// The message to write; `None` on a 4xx.
     message: Option<&'m str>,
-    /// How many messages are written, or stacks left out.
+    /// How many messages were written (5xx), or stack traces left out (4xx).
     counted: usize,
-    /// It is JSON-RPC.
+    /// Whether the body is JSON-RPC.
     json_rpc: bool,
 }
 
-/// An object or a list that is not closed yet.
+/// An object or a list whose end has not come yet.
 struct Container<'t> {
     is_list: bool,
-    /// The name of its field. A list has it for its elements.
+    /// The name of the field that it is in. The elements of a list count as having the name of the list.
     name: Cow<'t, str>,
-    /// Whether it is part of an error.
+    /// Whether it is inside an error.
     in_error: bool,
-    /// Where it, or its name, begins in the output, and what was counted before.
+    /// Where its output begins, including its name, and the count at that point.
     before: (usize, usize),
     has_values: bool,
-    /// A string that had to go was in the list: it goes with its field.
+    /// A string in this list must not pass, so the whole field is left out.
     is_spoilt: bool,
 }
 
-/// How to treat a value.
+/// What to do with a value.
 enum Verdict {
     Pass,
-    /// The value passes, and identifies the error.
+    /// Write the value, which identifies the error.
     Tell,
     Message,
     Drop,
@@ -75,7 +76,7 @@ impl<'t, 'm> Filter<'t, 'm> {
         Self { json, at: 0, written, open: Vec::new(), name: None, message, counted: 0, json_rpc: false }
     }
 
-    /// The text is valid: a token is known by its first byte.
+    /// Runs over the text, which is valid JSON: the first byte of a token shows its kind.
     fn run(mut self) -> (Vec<u8>, usize) {
         while let Some(byte) = self.json.as_bytes().get(self.at) {
             match byte {
@@ -104,17 +105,17 @@ impl<'t, 'm> Filter<'t, 'm> {
         };
         let is_container = matches!(first, b'{' | b'[');
         let start = self.at;
-        // A container that is not entered is skipped at once.
+        // A container that is nested too deeply is skipped at once.
         let enters = is_container && self.open.len() < MAX_DEPTH;
         let raw = if enters { "" } else { self.skip() };
-        match self.judge(&name, raw_name.is_some(), first, raw, in_error) {
-            // A response of JSON-RPC without an id answers no call.
+        match self.verdict(&name, raw_name.is_some(), first, raw, in_error) {
+            // A JSON-RPC response without an id would answer no call.
             Verdict::Drop if first == b'"' && &*name == "id" && self.json_rpc => {
                 self.scalar(raw_name, "null", &Verdict::Pass)
             }
             Verdict::Drop => {
                 self.at = if enters { end_of(self.json, start) } else { self.at };
-                self.spoil(first);
+                self.note_dropped(first);
             }
             Verdict::Pass if enters => {
                 self.begin(raw_name);
@@ -140,7 +141,7 @@ impl<'t, 'm> Filter<'t, 'm> {
         }
     }
 
-    fn judge(&mut self, name: &str, is_named: bool, first: u8, raw: &str, in_error: bool) -> Verdict {
+    fn verdict(&mut self, name: &str, is_named: bool, first: u8, raw: &str, in_error: bool) -> Verdict {
         let is_stack = in_error && is_named && is_stack(name, first);
         match self.message {
             None => {
@@ -148,14 +149,14 @@ impl<'t, 'm> Filter<'t, 'm> {
                 if is_stack { Verdict::Drop } else { Verdict::Pass }
             }
             Some(_) if is_stack || is_named && !is_word(name) => Verdict::Drop,
-            Some(_) if first == b'"' => judge_string(name, &decoded(raw)),
-            // A value that is too deep is not read.
+            Some(_) if first == b'"' => verdict_on_string(name, &decoded(raw)),
+            // A value that is nested too deeply was not read.
             Some(_) if matches!(first, b'{' | b'[') && !raw.is_empty() => Verdict::Drop,
             Some(_) => Verdict::Pass,
         }
     }
 
-    /// Writes the comma and the name before a value.
+    /// Writes the comma before a value, and its name.
     fn begin(&mut self, raw_name: Option<&str>) {
         if self.open.last().is_some_and(|it| it.has_values) {
             self.written.push(b',');
@@ -166,8 +167,8 @@ impl<'t, 'm> Filter<'t, 'm> {
         }
     }
 
-    /// A value of the container goes.
-    fn spoil(&mut self, first: u8) {
+    /// Notes that a value of the current container is left out.
+    fn note_dropped(&mut self, first: u8) {
         if let Some(around) = self.open.last_mut() {
             around.is_spoilt |= around.is_list && first == b'"';
         }
@@ -187,7 +188,7 @@ impl<'t, 'm> Filter<'t, 'm> {
         }
     }
 
-    /// Skips the value that begins here, and returns it.
+    /// Skips the value that begins here, and returns its text.
     fn skip(&mut self) -> &'t str {
         let start = self.at;
         self.at = end_of(self.json, start);
@@ -195,7 +196,7 @@ impl<'t, 'm> Filter<'t, 'm> {
     }
 }
 
-fn judge_string(name: &str, text: &str) -> Verdict {
+fn verdict_on_string(name: &str, text: &str) -> Verdict {
     let passes = |most: usize, more: &[u8]| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || more.contains(&byte);
         if (1..=most).contains(&text.len()) && text.bytes().all(is_plain) { Verdict::Pass } else { Verdict::Drop }
@@ -209,25 +210,25 @@ fn judge_string(name: &str, text: &str) -> Verdict {
     }
 }
 
-/// Whether a field has a stack, as tRPC, Apollo, graphql-php and others write theirs.
+/// Whether a field is a stack trace, as tRPC, Apollo, graphql-php and others write it.
 fn is_stack(name: &str, first: u8) -> bool {
     matches!(name, "stack" | "stacktrace" | "stackTrace" | "exception" | "debugMessage")
         || name == "trace" && first == b'['
 }
 
-/// Whether a name is one that a program gives: in some bodies names are data, with digits or punctuation.
+/// Whether a name looks like one that a program uses. In some bodies the names are data, with digits or punctuation.
 fn is_word(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b'@' | b'$');
     (1..=32).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
-/// The text of a JSON string, as far as it is Unicode.
+/// The text of a JSON string, with replacement characters for what is not Unicode.
 fn decoded(raw: &str) -> Cow<'_, str> {
     let inside = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
     if inside.contains('\\') { serde_json::from_str(raw).unwrap_or_default() } else { Cow::Borrowed(inside) }
 }
 
-/// The end of the value that begins there.
+/// The end of the value that begins at `start`.
 fn end_of(json: &str, start: usize) -> usize {
     let bytes = json.as_bytes();
     let (mut at, mut depth) = (start, 0usize);

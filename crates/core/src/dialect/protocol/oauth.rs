@@ -3,8 +3,8 @@
 use crate::dialect::json::{self, Object};
 use crate::dialect::parsed_error::{Body, ParsedError};
 
-/// The registered errors: RFC 6749, 6750, 7009, 7591, 8628, 8693, 8707, 9101, 9126, 9396, 9449 and 9470, OpenID Connect, its
-/// CIBA, and UMA. In order, for a binary search: nearly every `error` is none of them.
+/// The registered errors: of RFC 6749, 6750, 7009, 7591, 8628, 8693, 8707, 9101, 9126, 9396, 9449 and 9470, OpenID
+/// Connect and its CIBA, and UMA. They are sorted for a binary search, because most bodies have another `error`.
 const ERRORS: [&str; 46] = [
     "access_denied",
     "account_selection_required",
@@ -54,7 +54,7 @@ const ERRORS: [&str; 46] = [
     "use_dpop_nonce",
 ];
 
-/// The errors of RFC 7591, whose requests are JSON.
+/// The errors that RFC 7591 defines, in which requests are JSON.
 const REGISTRATION_ERRORS: [&str; 4] =
     ["invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement", "unapproved_software_statement"];
 
@@ -63,7 +63,7 @@ pub(super) fn is_registered(error: &str) -> bool {
     is_name && ERRORS.binary_search(&error).is_ok()
 }
 
-/// Whether a body has the form of an error, and whether it is one of a client's registration.
+/// Whether a body has the form of an OAuth error (`Some`), and whether it is an error of a client's registration.
 pub(super) fn detect(body: &Object<'_>) -> Option<bool> {
     // A quick check: each code begins with a small letter, and most texts do not.
     let raw = body.raw("error").filter(|raw| matches!(raw.get().as_bytes(), [b'"', b'a'..=b'z', ..]))?;
@@ -72,7 +72,7 @@ pub(super) fn detect(body: &Object<'_>) -> Option<bool> {
     (!is_other).then(|| REGISTRATION_ERRORS.contains(&&*error))
 }
 
-/// If it is rewritten, its `error` is a code, its description the text.
+/// Reads the body if it is to be rewritten: its `error` is the code, and its description the message.
 pub(crate) fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let body = &body.object;
     let description = body.words("error_description")?;

@@ -1,6 +1,6 @@
-//! SOAP: whether a body is an envelope, and the fault that takes the place of one on a 5xx (rule R10).
+//! SOAP: recognises an envelope, and writes the fault that replaces one on a 5xx (rule R10).
 //!
-//! No XML is parsed. A scanner skips what may stand before the root element, and looks at that element's tags.
+//! No XML is parsed. A scanner skips what may come before the root element, and only looks at the tags of that element.
 
 /// The version of an envelope, by its namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +12,8 @@ pub(crate) enum SoapVersion {
 const NAMESPACE_11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 const NAMESPACE_12: &str = "http://www.w3.org/2003/05/soap-envelope";
 
-/// The version of a text whose root element is an `Envelope`, from its first tag to its last. One of an unknown namespace
-/// counts as the newer one.
+/// The SOAP version of a text whose root element is an `Envelope`, from its first tag to its last. An envelope with an
+/// unknown namespace counts as SOAP 1.2.
 pub(super) fn version(text: &str) -> Option<SoapVersion> {
     let tag = root_tag(text)?;
     let name = tag.split(|it: char| it.is_ascii_whitespace() || it == '/').next()?;
@@ -26,7 +26,7 @@ pub(super) fn version(text: &str) -> Option<SoapVersion> {
     Some(if is_old { SoapVersion::V11 } else { SoapVersion::V12 })
 }
 
-/// A fault of the service's with this text. SOAP 1.1 calls the receiver `Server`, and lets a dot refine that.
+/// A fault with this text that blames the service. SOAP 1.1 calls it `Server`; a dot may make that more precise.
 pub(super) fn fault(version: SoapVersion, message: &str) -> Vec<u8> {
     let text = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let (namespace, fault) = match version {
@@ -44,14 +44,14 @@ pub(super) fn fault(version: SoapVersion, message: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-/// The text between the brackets of the root element's first tag.
+/// The first tag of the root element, without its brackets.
 fn root_tag(text: &str) -> Option<&str> {
     let mut rest = text.trim_start();
     loop {
         rest = if let Some(instruction) = rest.strip_prefix("<?") {
-            behind(instruction, "?>")?
+            text_behind(instruction, "?>")?
         } else if let Some(comment) = rest.strip_prefix("<!--") {
-            behind(comment, "-->")?
+            text_behind(comment, "-->")?
         } else if let Some(doctype) = rest.strip_prefix("<!DOCTYPE") {
             behind_doctype(doctype)?
         } else {
@@ -61,11 +61,11 @@ fn root_tag(text: &str) -> Option<&str> {
     }
 }
 
-fn behind<'t>(text: &'t str, end: &str) -> Option<&'t str> {
-    text.split_once(end).map(|(_, behind)| behind)
+fn text_behind<'t>(text: &'t str, end: &str) -> Option<&'t str> {
+    text.split_once(end).map(|(_, rest)| rest)
 }
 
-/// Up to the first `>` that is not quoted.
+/// The text up to the first `>` outside of quotes.
 fn inside_tag(text: &str) -> Option<&str> {
     let mut rest = text;
     loop {
@@ -74,20 +74,21 @@ fn inside_tag(text: &str) -> Option<&str> {
         if found == ">" {
             return Some(&text[..text.len() - rest.len() + at]);
         }
-        rest = behind(next, found)?;
+        rest = text_behind(next, found)?;
     }
 }
 
-/// Behind a document type: it may declare entities in brackets, and quote or comment on any of these characters.
+/// The text behind a document type. That may declare entities in brackets, and any of these characters may be in quotes
+/// or in a comment.
 fn behind_doctype(text: &str) -> Option<&str> {
     let (mut rest, mut in_brackets) = (text, false);
     loop {
         let at = rest.find(['"', '\'', '[', ']', '<', '>'])?;
         let (found, next) = (&rest[at..=at], &rest[at + 1..]);
         rest = match found {
-            "\"" | "'" => behind(next, found)?,
-            "<" if next.starts_with("!--") => behind(&next[3..], "-->")?,
-            "<" if next.starts_with('?') => behind(next, "?>")?,
+            "\"" | "'" => text_behind(next, found)?,
+            "<" if next.starts_with("!--") => text_behind(&next[3..], "-->")?,
+            "<" if next.starts_with('?') => text_behind(next, "?>")?,
             ">" if !in_brackets => return Some(next),
             _ => {
                 in_brackets = found == "[" || in_brackets && found != "]";

@@ -14,33 +14,34 @@ use crate::policy::{BodyLimitPer, ResponseSettings};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Rarely used state, boxed so that other requests stay small.
+/// State that few requests need. It is boxed, so that all other requests stay small.
 #[derive(Debug, Default)]
 pub(in crate::exchange) struct ColdState {
     pub(in crate::exchange) notes: Option<Box<EventFields>>,
-    /// Method and path, where a rule of the policy reads them.
+    /// The method and the path, if a rule of the policy compares them.
     pub(in crate::exchange) target: Option<(Method, PathAndQuery)>,
-    /// The name of a scheme that is not Bearer, where `authorization` has one.
+    /// The scheme of `authorization`, if it is not Bearer.
     pub(in crate::exchange) scheme: Option<Box<str>>,
-    /// What would have refused the request on a route in `observe` (M1), and what would have if its body had a byte.
+    /// The fault with which a route in mode `observe` would have refused the request (M1).
     pub(in crate::exchange) observed: Option<Fault>,
+    /// The same, if the first byte of the body decides (G3).
     pub(in crate::exchange) observed_peek: Option<Fault>,
-    /// When the request began, where its dialect has a time.
+    /// When the request began, if the dialect writes that time.
     pub(in crate::exchange) began: Option<SystemTime>,
-    /// The refusal that `auth_observe` suppressed, until it is logged.
+    /// The refusal that `auth_observe` prevented, until it is logged.
     pub(in crate::exchange) unenforced: Option<Box<Event>>,
-    /// The limit counts the whole body of a request that claims to be a stream of messages (P1).
+    /// The request claims to be a stream of messages, but the limit counts its whole body (P1).
     pub(in crate::exchange) counts_whole: bool,
     /// How long the client waits for the whole call.
     pub(in crate::exchange) deadline: Option<Duration>,
-    /// The origin whose scripts may read the layer's own answers (R6a), as the answer names it.
+    /// The origin whose scripts may read the answers that the layer itself makes (R6a), as the client sent it.
     pub(in crate::exchange) origin: Option<HeaderValue>,
-    /// The header as it came, valid or not.
+    /// The header as received, valid or not.
     traceparent: Option<HeaderValue>,
 }
 
 impl ColdState {
-    /// The log fields of an error, apart from those of the error itself.
+    /// The fields of an event that do not depend on its error.
     pub(in crate::exchange) fn event_notes(&self) -> Option<Box<EventFields>> {
         self.completed(self.notes.clone())
     }
@@ -77,11 +78,11 @@ impl ColdState {
         {
             return None;
         }
-        Self::noted(view, notes, settings, config)
+        Self::with_notes(view, notes, settings, config)
     }
 
     #[inline(never)]
-    fn noted(
+    fn with_notes(
         view: &RequestView<'_>,
         mut notes: Option<Box<EventFields>>,
         settings: &ResponseSettings,
@@ -98,14 +99,15 @@ impl ColdState {
         let deadline = view.sent.call.and_then(|call| call.timeout);
         let counts_whole = view.stream_limit_per == Some(BodyLimitPer::Body);
         let is_traced = view.sent.has(HeaderFlags::TRACED);
-        let traceparent = if is_traced { fields::only(&view.head.headers, &TRACEPARENT).cloned() } else { None };
+        let traceparent =
+            if is_traced { fields::single_value(&view.head.headers, &TRACEPARENT).cloned() } else { None };
         let origin = config.policy().cors().and_then(|cors| cors.allowed(&view.head.headers));
         let is_plain = origin.is_none() && notes.is_none() && deadline.is_none() && traceparent.is_none();
         if is_plain && !uses_path && !has_time && !counts_whole {
             return None;
         }
         let target = uses_path.then(|| {
-            // A target that is no path is guarded as the root is (G0).
+            // A target that is not a path is guarded like the root (G0).
             let path = view.head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
             (view.head.method.clone(), path)
         });

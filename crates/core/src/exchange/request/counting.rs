@@ -1,4 +1,4 @@
-//! What the body limit counts of a request that claims to be a stream of RPC messages (rule P1).
+//! Decides what the body limit counts, for a request that claims to be a stream of RPC messages (rule P1).
 
 use http::request::Parts;
 use http::{Method, Version};
@@ -10,8 +10,8 @@ use crate::guard::call_path::names_method;
 use crate::guard::method;
 use crate::policy::{BodyLimitPer, Mode, Settings};
 
-/// `Message` or `Body` where a content type claims a stream of messages; `None` for all other requests, whose whole
-/// body counts. If several routes match, the strictest value decides.
+/// `Message` or `Body` if the content type claims a stream of messages; `None` for all other requests, of which the
+/// whole body counts. If several routes match, the strictest value wins.
 #[inline]
 pub(in crate::exchange) fn stream_limit_per<'s, R>(
     head: &Parts,
@@ -28,7 +28,8 @@ where
     }
 }
 
-/// A content type alone is only a claim: accepted for any request, it would lift the limit of every upload (G4).
+/// Decides whether messages are counted. A content type is only a claim: if it were accepted for any request, it would
+/// remove the limit from every upload (G4).
 #[inline(never)]
 fn decide<'s>(
     head: &Parts,
@@ -36,7 +37,7 @@ fn decide<'s>(
     rpc: Rpc,
     routes: impl Iterator<Item = &'s Settings> + Clone,
 ) -> BodyLimitPer {
-    // A service may take it as another method, and its body as an upload (G0).
+    // A service may see another method in the request, and an upload in its body (G0).
     let is_post = head.method == Method::POST && !sent.overrides_method() && method::is_plain(head);
     let over_its_http = !matches!(rpc, Rpc::Grpc(_)) || head.version >= Version::HTTP_2;
     let is_call = is_post && over_its_http && names_method(head.uri.path());
@@ -46,7 +47,7 @@ fn decide<'s>(
         BodyLimitPer::Body => true,
     };
     let mut limiting = routes.filter(|settings| settings.body_limit.is_some());
-    // A route in `observe` changes nothing for one that refuses (M1).
+    // A route in mode `observe` must not change anything for a route that refuses (M1).
     let is_enforced = |settings: &&Settings| settings.mode != Mode::Observe;
     let whole = match limiting.clone().any(|settings| is_enforced(&settings)) {
         true => limiting.filter(is_enforced).any(counts_whole),

@@ -1,9 +1,9 @@
-//! The facts of a request that matter when its response arrives.
+//! The facts of a request that still matter when its response arrives.
 
 use http::{Method, Version};
 
 use super::{HeaderFlags, RequestView};
-use crate::classify::Posted;
+use crate::classify::BodyFormat;
 use crate::classify::credentials::CredentialKind;
 use crate::dialect::rpc::Rpc;
 use crate::exchange::accept::{prefers_page, prefers_problem};
@@ -11,15 +11,15 @@ use crate::grpc_messages::MessageDecoder;
 use crate::guard::body_limit::Messages;
 use crate::policy::{Policy, ResponseSettings};
 
-/// On HTTP/1, the rest of a request may be read and dropped so that the connection stays open (G5). That rest must have
-/// a declared length of at most this many bytes.
+/// On HTTP/1, the rest of a request may be read and dropped to keep the connection open (G5), if its declared length is
+/// at most this many bytes.
 const CHEAP_REST: u64 = 64 * 1024;
 
-/// The facts of a request's head that matter later: a few bits that every request carries.
+/// The facts of a request's head that matter later: a few bits, because every request stores them.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::exchange) struct RequestFlags {
     bits: u16,
-    /// The protocol of a call (section P).
+    /// The protocol of an RPC call (section P).
     pub(in crate::exchange) rpc: Option<Rpc>,
     pub(in crate::exchange) credentials: CredentialKind,
 }
@@ -35,7 +35,7 @@ impl RequestFlags {
     const TRAILERS: u16 = 1 << 7;
     const FORM: u16 = 1 << 8;
     const JSON: u16 = 1 << 9;
-    /// A page is requested. It shares a bit with a fact of calls, because no call requests a page.
+    /// A page is requested. It shares a bit with a flag of RPC calls, because no call requests a page.
     const PAGE: u16 = Self::STREAM;
 
     #[inline]
@@ -51,7 +51,7 @@ impl RequestFlags {
             // On HTTP/2, gRPC clients send messages without waiting for a `100 Continue`.
             let begins = matches!(rpc, Some(Rpc::Grpc(_))) && !is_http1;
             let expects = sent.has(HeaderFlags::EXPECTS) && !begins && head.version >= Version::HTTP_11;
-            // Streams of HTTP/2 end by themselves.
+            // On HTTP/2 each stream ends by itself, so nothing must be read.
             let cheap =
                 is_http1 && view.declared().is_some_and(|length| length <= policy.drain().max_bytes.min(CHEAP_REST));
             bits |= Self::BODY | flag(Self::EXPECTS, expects) | flag(Self::CHEAP_REST, cheap);
@@ -73,39 +73,39 @@ impl RequestFlags {
     }
 
     #[inline]
-    fn is(self, bit: u16) -> bool {
+    fn has_flag(self, bit: u16) -> bool {
         self.bits & bit != 0
     }
 
     #[inline]
     pub(in crate::exchange) fn is_head(self) -> bool {
-        self.is(Self::HEAD)
+        self.has_flag(Self::HEAD)
     }
 
     #[inline]
     pub(in crate::exchange) fn is_http1(self) -> bool {
-        self.is(Self::HTTP1)
+        self.has_flag(Self::HTTP1)
     }
 
-    /// A body is on its way, or will be.
+    /// The request has a body, which has arrived or will.
     pub(in crate::exchange) fn has_body(self) -> bool {
-        self.is(Self::BODY)
+        self.has_flag(Self::BODY)
     }
 
-    /// The form of what it posted, as far as an OAuth server accepts it (R10).
-    pub(in crate::exchange) fn posted(self) -> Posted {
-        if self.is(Self::FORM) {
-            Posted::Form
-        } else if self.is(Self::JSON) {
-            Posted::Json
+    /// The format of the request's body: one that OAuth servers accept, or another (R10).
+    pub(in crate::exchange) fn body_format(self) -> BodyFormat {
+        if self.has_flag(Self::FORM) {
+            BodyFormat::Form
+        } else if self.has_flag(Self::JSON) {
+            BodyFormat::Json
         } else {
-            Posted::Other
+            BodyFormat::Other
         }
     }
 
-    /// `Expect: 100-continue`: the client sends its body after a `100 Continue`.
+    /// Whether the client only sends its body after a `100 Continue`, because it sent `Expect: 100-continue`.
     pub(in crate::exchange) fn expects(self) -> bool {
-        self.is(Self::EXPECTS)
+        self.has_flag(Self::EXPECTS)
     }
 
     /// The `100 Continue` was sent.
@@ -113,34 +113,35 @@ impl RequestFlags {
         self.bits &= !Self::EXPECTS;
     }
 
-    /// The rest of the body is declared and cheap to drop.
+    /// Whether the rest of the body has a declared length, and is cheap to drop.
     pub(in crate::exchange) fn has_cheap_rest(self) -> bool {
-        self.is(Self::CHEAP_REST)
+        self.has_flag(Self::CHEAP_REST)
     }
 
-    /// The client would rather have RFC 9457 than the envelope, and may (R11).
+    /// Whether the client prefers RFC 9457 to the envelope, and the route lets it choose (R11).
     pub(in crate::exchange) fn prefers_problem(self) -> bool {
-        self.is(Self::PROBLEM)
+        self.has_flag(Self::PROBLEM)
     }
 
-    /// The client would rather have a page than JSON (R16).
+    /// Whether the client prefers a page to JSON (R16).
     pub(in crate::exchange) fn prefers_page(self) -> bool {
-        self.rpc.is_none() && self.is(Self::PAGE)
+        self.rpc.is_none() && self.has_flag(Self::PAGE)
     }
 
-    /// The same request of a client that has no preference (R11, R16).
+    /// The same facts, for a client without a preference (R11, R16).
     pub(in crate::exchange) fn without_preference(self) -> Self {
         Self { bits: self.bits & !(Self::PROBLEM | Self::PAGE), ..self }
     }
 
-    /// Trailers at the end of a body reach the client: gRPC-Web translated outside comes with HTTP/1 heads, too.
+    /// Whether trailers at the end of a body reach the client. With HTTP/1 they may as well, because a proxy may
+    /// translate gRPC-Web.
     pub(in crate::exchange) fn takes_trailers(self) -> bool {
-        self.is(Self::TRAILERS)
+        self.has_flag(Self::TRAILERS)
     }
 
-    /// How the body's messages are measured, where the limit counts them (P1).
+    /// How to measure the messages of the body, if the limit counts messages (P1).
     pub(in crate::exchange) fn messages(self) -> Option<Messages> {
-        let rpc = self.rpc.filter(|_| self.is(Self::STREAM))?;
+        let rpc = self.rpc.filter(|_| self.has_flag(Self::STREAM))?;
         Some(Messages { frames: MessageDecoder::new(rpc.is_text()), rest_is_free: !self.is_http1() })
     }
 }
@@ -156,7 +157,7 @@ pub(in crate::exchange) fn negotiates(settings: &ResponseSettings) -> bool {
     has_problem(settings) || settings.html.is_some()
 }
 
-/// Whether it may choose RFC 9457 (R11).
+/// Whether the client may choose RFC 9457 (R11).
 #[inline]
 fn has_problem(settings: &ResponseSettings) -> bool {
     settings.dialect.is_standard() && settings.negotiate()

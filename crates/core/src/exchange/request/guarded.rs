@@ -1,4 +1,4 @@
-//! The guards, in their order, without credentials (G0, G1, G3, G4).
+//! Runs the guards in their order, except for the credentials (G0, G1, G3, G4).
 
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN};
 use http::{Method, Version};
@@ -13,25 +13,26 @@ use crate::guard::content_type::Declared;
 use crate::guard::method;
 use crate::policy::{Matched, Mode, Policy, Preflight, Settings};
 
-/// The smallest limit of all readings, each in its own mode (G0).
+/// The smallest body limit of all readings, each in the mode of its own route (G0).
 fn body_limit(matched: &Matched) -> Option<u64> {
-    let enforcing = guarding(matched).filter(|settings| settings.mode != Mode::Observe);
+    let enforcing = guarded_readings(matched).filter(|settings| settings.mode != Mode::Observe);
     enforcing.filter_map(|settings| settings.body_limit).min()
 }
 
-/// The decisions of the guards, without credentials.
+/// What the guards decided, except for the credentials.
 #[derive(Debug, Default)]
 pub(in crate::exchange) struct GuardOutcome {
-    /// What refuses the request before its credentials are looked at (G1).
+    /// The fault that refuses the request before its credentials are checked (G1).
     pub(in crate::exchange) unmet: Option<Fault>,
-    /// What refuses the request after its credentials are checked (G3, G4).
+    /// The fault that refuses the request after its credentials were checked (G3, G4).
     pub(in crate::exchange) refusal: Option<Fault>,
-    /// What refuses the request if a first body byte comes (G3).
+    /// The fault that refuses the request if its body has a first byte (G3).
     pub(in crate::exchange) peek: Option<Fault>,
-    /// What would have refused it on a route in `observe` (M1), before its credentials are looked at and after.
+    /// The fault with which a route in mode `observe` would have refused the request before its credentials are checked
+    /// (M1).
     pub(in crate::exchange) observed_unmet: Option<Fault>,
     pub(in crate::exchange) observed: ObservedGuards,
-    /// The facts of the body, and where it is cut: the smallest limit of all readings (G0).
+    /// The facts of the body, with the smallest limit of all readings (G0): there the body is cut off.
     pub(in crate::exchange) body: BodyFacts,
     pub(in crate::exchange) limit: Option<u64>,
 }
@@ -43,9 +44,9 @@ pub(in crate::exchange) fn guard(policy: &Policy, matched: &Matched, view: &Requ
     guarded.unmet = check_headers(policy, matched, view, &mut guarded.observed).err();
     guarded.observed_unmet = guarded.observed.refusal.take();
     if guarded.unmet.is_none() {
-        let observing = guarding(matched).filter(|settings| settings.mode == Mode::Observe);
+        let observing = guarded_readings(matched).filter(|settings| settings.mode == Mode::Observe);
         let media_type = || fields::first(&view.head.headers, &CONTENT_TYPE);
-        let routes = applying(matched, view);
+        let routes = settings_that_apply(matched, view);
         match check_body(policy, routes, observing, limit, view, media_type, &mut guarded.observed) {
             Ok(peek) => guarded.peek = peek,
             Err(fault) => guarded.refusal = Some(fault),
@@ -60,7 +61,7 @@ fn check_headers(
     view: &RequestView<'_>,
     observed: &mut ObservedGuards,
 ) -> Result<(), Fault> {
-    for settings in applying(matched, view) {
+    for settings in settings_that_apply(matched, view) {
         for header in policy.required_headers(settings) {
             header.check(&view.head.headers).or_else(|fault| observed.note_refusal(settings, fault))?;
         }
@@ -68,17 +69,18 @@ fn check_headers(
     Ok(())
 }
 
-/// What the routes in `observe` would have refused (M1).
+/// The faults with which routes in mode `observe` would have refused the request (M1).
 #[derive(Debug, Default)]
 pub(in crate::exchange) struct ObservedGuards {
     pub(in crate::exchange) refusal: Option<Fault>,
-    /// What would have refused the request if a first body byte came (G3).
+    /// The fault with which such a route would refuse the request if its body has a first byte (G3).
     pub(in crate::exchange) peek: Option<Fault>,
     pub(in crate::exchange) limit: ObservedLimit,
 }
 
 impl ObservedGuards {
-    /// A route in `observe` refuses no request; the first fault that would have refused it is noted.
+    /// If the route is in mode `observe`, only notes the fault, unless there is one already; else returns it as an
+    /// error.
     fn note_refusal(&mut self, settings: &Settings, fault: Fault) -> Result<(), Fault> {
         if settings.mode != Mode::Observe {
             return Err(fault);
@@ -88,9 +90,9 @@ impl ObservedGuards {
     }
 }
 
-/// Checks the content type (G3) and the length (G4), as far as the head shows. `routes` are those that may require a
-/// type, `observing` those in `observe`, and `limit` is the smallest of the others. The returned fault refuses the request
-/// if a first body byte comes.
+/// Checks the content type (G3) and the length (G4), as far as the head shows them. `routes` may require a type,
+/// `observing` are the routes in mode `observe`, and `limit` is the smallest limit of the others. The returned fault
+/// refuses the request if its body has a first byte.
 #[inline]
 pub(in crate::exchange) fn check_body<'s, 'h>(
     policy: &Policy,
@@ -133,36 +135,36 @@ pub(in crate::exchange) fn check_body<'s, 'h>(
     }
 }
 
-/// The settings of the request's readings that have guards.
-pub(in crate::exchange) fn guarding(matched: &Matched) -> impl Iterator<Item = &Settings> + Clone {
+/// The settings of those readings of the request that have guards.
+pub(in crate::exchange) fn guarded_readings(matched: &Matched) -> impl Iterator<Item = &Settings> + Clone {
     matched.guards().filter(|settings| settings.mode != Mode::Off)
 }
 
-/// The settings whose guards hold for the request.
-fn applying<'m>(matched: &'m Matched, view: &RequestView<'_>) -> impl Iterator<Item = &'m Settings> {
+/// The settings whose guards apply to this request.
+fn settings_that_apply<'m>(matched: &'m Matched, view: &RequestView<'_>) -> impl Iterator<Item = &'m Settings> {
     let preflight = is_preflight(view);
-    guarding(matched).filter(move |settings| !preflight || settings.preflight == Preflight::Guard)
+    guarded_readings(matched).filter(move |settings| !preflight || settings.preflight == Preflight::Guard)
 }
 
-/// A CORS preflight: browsers send it without credentials (G0).
+/// Whether a request is a CORS preflight, which browsers send without credentials (G0).
 pub(in crate::exchange) fn is_preflight(view: &RequestView<'_>) -> bool {
     let RequestView { head, sent, .. } = *view;
     head.method == Method::OPTIONS
         && head.headers.contains_key(ORIGIN)
         && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-        // Browsers send no preflight with an upgrade, a body or a method override. A service may answer any upgrade
+        // A preflight of a browser has no upgrade, no body and no method override. A service may answer any upgrade
         // with 101, or run the overriding method.
         && !sent.has(HeaderFlags::UPGRADE)
         && matches!(carries_body(view), BodyPresence::No)
-        && (method::is_plain(head) && !sent.overrides_method() || !method::names_another(head))
+        && (method::is_plain(head) && !sent.overrides_method() || !method::names_another_method(head))
 }
 
-/// Whether a request carries a body, as the guard of its type needs (G3).
+/// Whether a request has a body, which the guard of its type needs to know (G3).
 #[derive(Clone, Copy)]
 enum BodyPresence {
     Yes,
     No,
-    /// Neither ended nor of a known length: its first byte decides.
+    /// The body has not ended, and its length is not known: its first byte decides.
     Unknown,
 }
 

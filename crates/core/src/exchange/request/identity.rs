@@ -1,4 +1,4 @@
-//! The id of a request, and its trace (I1-I4).
+//! The id of a request, and its trace (I1–I4).
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -14,20 +14,20 @@ use crate::request_id::{RequestId, is_traceparent};
 
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// How much of a foreign id is logged, in characters (I2).
+/// The most characters of a foreign id that are logged (I2).
 const MAX_NOTE: usize = 128;
 
-/// How many names of removed headers are logged: more of them add nothing to the first ones.
+/// The most names of removed headers that are logged: more would add nothing to the first ones.
 const MAX_NAMES: usize = 8;
 
-/// The id that the request gets.
+/// The id that is assigned to a request.
 pub(in crate::exchange) struct AssignedId {
     pub(in crate::exchange) id: RequestId,
     pub(in crate::exchange) header: HeaderValue,
     pub(in crate::exchange) notes: Option<Box<EventFields>>,
 }
 
-/// The request's id: an outer layer's (E7), a trusted peer's (I2), or a fresh one (I1).
+/// The id of the request: the one of an outer layer (E7), of a trusted client (I2), or a new one (I1).
 #[inline(always)]
 pub(in crate::exchange) fn identify(
     settings: IdSettings,
@@ -49,7 +49,7 @@ pub(in crate::exchange) fn identify(
     AssignedId { id, header, notes: notes.map(Box::new) }
 }
 
-/// Adds the id for the inner service (I1, I4), and the service's URL for a gateway.
+/// Adds the id for the inner service (I1, I4), and for a gateway the URL of the service.
 #[inline(always)]
 pub(in crate::exchange) fn mark(
     policy: &Policy,
@@ -70,17 +70,17 @@ pub(in crate::exchange) fn mark(
     trace(policy.ids(), head, id);
 }
 
-/// Removes headers that a service would take for the layer's own: the headers of `forward_id`, and those that are always
-/// [removed](is_removed), which are noted.
+/// Removes headers that a service would take for the layer's own: those of `forward_id`, and those that every policy
+/// [removes](is_removed). The names of the latter are noted.
 #[inline(always)]
-pub(in crate::exchange) fn remove_forged(
+pub(in crate::exchange) fn remove_spoofed(
     policy: &Policy,
     sent: &HeaderFlags,
     headers: &mut HeaderMap,
     notes: &mut Option<Box<EventFields>>,
 ) {
     let ids = policy.forwarded_ids();
-    if sent.has(HeaderFlags::FORGED) || !ids.is_empty() {
+    if sent.has(HeaderFlags::LOOK_ALIKE) || !ids.is_empty() {
         remove_all(ids, sent, headers, notes);
     }
 }
@@ -93,19 +93,19 @@ fn remove_all(
     notes: &mut Option<Box<EventFields>>,
 ) {
     auth::forward::remove(forwarded_ids, headers);
-    if sent.has(HeaderFlags::FORGED) {
+    if sent.has(HeaderFlags::LOOK_ALIKE) {
         notes.get_or_insert_default().removed_headers = Some(remove_look_alikes(headers));
     }
 }
 
-/// Returns their names, at most [`MAX_NAMES`].
+/// Removes them, and returns their names, of which there are at most [`MAX_NAMES`].
 fn remove_look_alikes(headers: &mut HeaderMap) -> Box<str> {
     let names: Vec<HeaderName> = headers.keys().filter(|name| is_removed(name.as_str())).cloned().collect();
     names.iter().for_each(|name| drop(headers.remove(name)));
     names.iter().take(MAX_NAMES).map(HeaderName::as_str).collect::<Vec<_>>().join(", ").into()
 }
 
-/// At most [`MAX_NOTE`] printable characters of a foreign id.
+/// The printable characters of a foreign id, at most [`MAX_NOTE`].
 pub(in crate::exchange) fn printable(value: &[u8]) -> Box<str> {
     let text = String::from_utf8_lossy(value);
     text.chars().filter(|character| !is_unprintable(*character)).take(MAX_NOTE).collect::<String>().into()
@@ -120,7 +120,7 @@ fn only_id<'a>(mut values: impl Iterator<Item = &'a HeaderValue>) -> Option<Requ
     first.to_str().ok()?.parse().ok()
 }
 
-/// I4: a valid `traceparent` stays; else the request becomes the root of a trace, without any old state.
+/// Keeps a valid `traceparent`; else the request begins a new trace, and its old trace state is removed (I4).
 #[inline]
 pub(in crate::exchange) fn trace(settings: IdSettings, head: &mut Parts, id: RequestId) {
     if settings.traceparent {

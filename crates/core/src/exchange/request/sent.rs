@@ -1,4 +1,4 @@
-//! The facts of a request's headers, from one pass.
+//! The facts of a request's headers, noted in one pass.
 
 use http::HeaderName;
 use http::header::HeaderValue;
@@ -9,21 +9,21 @@ use crate::exchange::accept::names_a_type;
 use crate::exchange::header_use::HeaderUse;
 use crate::guard::body_limit;
 
-/// The facts of a request's headers, noted in one pass: that is cheaper than to look each up.
+/// The facts of a request's headers. To note all of them in one pass is cheaper than to look up each header.
 #[derive(Default)]
 pub(in crate::exchange) struct HeaderFlags {
     has: u32,
     pub(in crate::exchange) call: Option<Call>,
-    /// The only length that is declared.
+    /// The `content-length`, if there is exactly one.
     pub(super) length: Option<u64>,
 }
 
 impl HeaderFlags {
-    /// There is an `x-request-id`.
+    /// The request has an `x-request-id`.
     pub(super) const ID: u32 = 1;
-    /// There is an `authorization`.
+    /// The request has an `authorization`.
     const CREDENTIALS: u32 = 1 << 1;
-    /// An `accept` may distinguish RFC 9457 from the envelope (R11).
+    /// An `accept` may state a preference between RFC 9457 and the envelope (R11).
     pub(super) const CHOOSES: u32 = 1 << 2;
     const EXPECT: u32 = 1 << 3;
     /// The first `expect` is `100-continue`.
@@ -36,23 +36,23 @@ impl HeaderFlags {
     pub(super) const TRANSFER_CODING: u32 = 1 << 9;
     /// A header that only RPC calls have.
     const CALL: u32 = 1 << 10;
-    /// A content type that an RPC call may have.
+    /// The content type may be an RPC call's.
     const CALL_TYPE: u32 = 1 << 14;
     pub(super) const UPGRADE: u32 = 1 << 11;
     const TYPE: u32 = 1 << 12;
     const TWO_TYPES: u32 = 1 << 13;
-    /// A header that names another method (G0).
+    /// A header names another method (G0).
     const METHOD: u32 = 1 << 15;
-    /// A header that a service would mistake for one that the layer sets.
-    pub(super) const FORGED: u32 = 1 << 16;
-    /// A header that services read keys from has a value (R1).
+    /// A header looks like one that the layer sets, so that a service may confuse them.
+    pub(super) const LOOK_ALIKE: u32 = 1 << 16;
+    /// A header from which services read keys has a value (R1).
     const KEY: u32 = 1 << 17;
     pub(super) const TRACED: u32 = 1 << 18;
     /// The first content type is a form's, or JSON.
     pub(super) const FORM: u32 = 1 << 20;
     pub(super) const JSON: u32 = 1 << 19;
 
-    /// Beside the facts, the first content type.
+    /// Notes the facts of all headers, and also returns the first `content-type`.
     #[inline]
     pub(in crate::exchange) fn scan<'h>(
         head: &'h Parts,
@@ -74,7 +74,7 @@ impl HeaderFlags {
                     Self::TYPE
                         | second
                         | bit(Self::CALL_TYPE, Rpc::may_be_in(value.as_bytes()))
-                        | posted(value.as_bytes())
+                        | form_or_json(value.as_bytes())
                 }
                 HeaderUse::Credentials => Self::CREDENTIALS,
                 HeaderUse::Expect => {
@@ -84,12 +84,12 @@ impl HeaderFlags {
                 HeaderUse::Id => Self::ID,
                 HeaderUse::Key => bit(Self::KEY, has_value(value)),
                 HeaderUse::MethodOverride => Self::METHOD,
-                HeaderUse::Removed => Self::FORGED,
+                HeaderUse::Removed => Self::LOOK_ALIKE,
                 HeaderUse::Te => first_of(has, Self::TE, Self::TAKES_TRAILERS, || value == "trailers"),
                 HeaderUse::Trace => Self::TRACED,
                 HeaderUse::TransferEncoding => Self::TRANSFER_CODING,
-                // Beside a `content-type` it counts as a second line (G3). Without one it does not count.
-                HeaderUse::TypeLookAlike => Self::FORGED | Self::TWO_TYPES,
+                // Next to a `content-type` it counts as a second one (G3). Alone it does not count.
+                HeaderUse::TypeLookAlike => Self::LOOK_ALIKE | Self::TWO_TYPES,
                 HeaderUse::Upgrade => Self::UPGRADE,
             };
         }
@@ -104,7 +104,7 @@ impl HeaderFlags {
         (Self { has, call: headers.call(&head.method, &head.uri), length }, media_type)
     }
 
-    /// The remaining facts where the headers are not read.
+    /// Only the call, for a request whose headers do not matter.
     pub(in crate::exchange) fn of_call_alone(&self) -> Self {
         Self { call: self.call, ..Self::default() }
     }
@@ -114,7 +114,7 @@ impl HeaderFlags {
         self.has & bit != 0
     }
 
-    /// A header names another method than the request's.
+    /// Whether a header names another method than the request line.
     #[inline]
     pub(in crate::exchange) fn overrides_method(&self) -> bool {
         self.has(Self::METHOD)
@@ -145,9 +145,10 @@ fn bit(bit: u32, set: bool) -> u32 {
     if set { bit } else { 0 }
 }
 
-/// What a POST of this type may request from an OAuth server (R10). Length or one byte identifies nearly all types.
+/// The flag of a content type that OAuth servers accept: a form or JSON (R10). For nearly all other types, the length
+/// or one byte is enough to rule both out.
 #[inline]
-fn posted(value: &[u8]) -> u32 {
+fn form_or_json(value: &[u8]) -> u32 {
     let is = |name: &[u8]| {
         let (start, rest) = value.split_at(name.len());
         start.eq_ignore_ascii_case(name) && matches!(rest.first(), None | Some(b';' | b' ' | b'\t'))
@@ -159,7 +160,8 @@ fn posted(value: &[u8]) -> u32 {
     }
 }
 
-/// A header whose first line counts: `what`, if that line has it.
+/// For a header of which only the first line counts: the flags to add for this line. `seen` marks that there was a
+/// line, `what` that the first one fulfils `has_it`.
 #[inline]
 fn first_of(has: u32, seen: u32, what: u32, has_it: impl FnOnce() -> bool) -> u32 {
     if has & seen != 0 { 0 } else { seen | bit(what, has_it()) }

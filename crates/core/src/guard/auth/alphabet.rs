@@ -1,8 +1,8 @@
-//! The characters of keys and tokens.
+//! The characters that keys and tokens may have.
 
 use crate::guard::expression::Values;
 
-/// What follows `Bearer`, and what a key header carries: no pattern is matched against anything else.
+/// The only values that are compared with patterns: what may follow `Bearer`, or be in the header of a key.
 pub(super) const TOKENS: Values =
     Values { name: "token", has: |byte| is_token_byte(byte) || byte == b'=', may_be_empty: false };
 pub(super) const KEYS: Values = Values { name: "key", has: is_key_byte, may_be_empty: false };
@@ -11,7 +11,8 @@ pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)
 }
 
-/// Printable ASCII. A comma is what joins two lines into one (RFC 9110 §5.3), and so not part of a key.
+/// Whether a key may have this character: printable ASCII except the comma. A comma joins two lines into one (RFC 9110
+/// §5.3), so it cannot be a part of a key.
 pub(super) fn is_key_byte(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b','
 }

@@ -1,15 +1,15 @@
-//! Client certificates: the server of the TLS handshake verifies them, the core reads their names.
+//! Client certificates. The server of the TLS handshake verifies them; this crate only reads their names.
 
 use std::sync::Arc;
 
 use http::HeaderMap;
 use http::request::Parts;
 
-/// The name in a client's verified TLS certificate: for the scheme "certificate" (rule G2).
+/// The name in a client's verified TLS certificate, for the scheme "certificate" (rule G2).
 ///
-/// The TLS server verifies the certificate, and puts this value into the extensions of each request of that connection.
-/// `error-envelope gateway` does so. Your own service must do it in its acceptor. Clients cannot put anything into the
-/// extensions.
+/// The TLS server verifies the certificate, and adds this value to the extensions of each request on that connection.
+/// `error-envelope gateway` does so; a service of your own must do it in its acceptor. Clients cannot add anything to
+/// the extensions.
 ///
 /// ```
 /// use http::Request;
@@ -22,7 +22,7 @@ use http::request::Parts;
 pub struct ClientCertificate(Arc<str>);
 
 impl ClientCertificate {
-    /// A certificate with this name. A certificate without a name (an empty text) lets no request in.
+    /// A certificate with this name. If the name is empty, the certificate lets no request in.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())
@@ -35,7 +35,7 @@ impl ClientCertificate {
     }
 }
 
-/// The parts of a request that may hold credentials.
+/// The parts of a request that may contain credentials.
 #[derive(Clone, Copy)]
 pub(crate) struct Sent<'a> {
     #[cfg_attr(not(feature = "keys"), expect(dead_code, reason = "what a header has needs keys"))]

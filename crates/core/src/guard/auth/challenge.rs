@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::guard::pattern::SettingError;
 
-/// The challenge lines of one scheme, by the fault of the token. Those of another scheme than Bearer are equal.
+/// The challenge lines of one scheme, one for each error of a token. They are all the same if the scheme is not Bearer.
 #[derive(Debug)]
 pub(super) struct Challenges {
     no_token: HeaderValue,
@@ -15,8 +15,8 @@ pub(super) struct Challenges {
     expired: HeaderValue,
 }
 
-/// The fault of a token, as RFC 6750 names it. Its expiry is only in the description: the reader of an inner 401
-/// looks for it there (R1).
+/// The error of a token, as RFC 6750 names it. That the token has expired is only in the description, where the reader
+/// of an inner 401 looks for it (R1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenError {
     NoToken,
@@ -34,7 +34,7 @@ impl Challenges {
         line.clone()
     }
 
-    /// The lines of a challenge that clients can parse.
+    /// Parses a challenge, and refuses one that clients cannot parse.
     pub(super) fn parse(challenge: &str) -> Result<Self, SettingError> {
         let has_error = has_own_error(challenge);
         let lines = [
@@ -60,16 +60,16 @@ impl Challenges {
     }
 }
 
-/// The names of schemes that OpenAPI's `http` may have: those of IANA's registry that its tools support.
+/// Schemes that OpenAPI can describe as `http`: those in IANA's registry that OpenAPI's tools support.
 #[cfg(feature = "openapi")]
 const REGISTERED: [&str; 10] =
     ["basic", "bearer", "digest", "hoba", "mutual", "negotiate", "oauth", "scram-sha-1", "scram-sha-256", "vapid"];
 
 #[cfg(feature = "openapi")]
 impl Challenges {
-    /// The scheme as OpenAPI describes it: by its name if that is registered, else by the header that its parameter `header`
-    /// names, as in `ApiKey header="x-api-key"`, or `authorization`.
-    pub(super) fn described(&self) -> Value {
+    /// The scheme as OpenAPI describes it. A registered scheme has its name. Any other is a key in a header: the one
+    /// that the parameter `header` names, as in `ApiKey header="x-api-key"`, else `authorization`.
+    pub(super) fn as_openapi(&self) -> Value {
         let line = self.line(TokenError::NoToken);
         let text = line.to_str().unwrap_or_default();
         let Some(Ok(challenge)) = ChallengeParser::new(text).next() else { return json!({}) };
@@ -85,7 +85,7 @@ impl Challenges {
 
 const BEARER: &str = "Bearer";
 
-/// Whether the challenge has an error already; `None` where clients cannot parse it.
+/// Whether the challenge already has an error; `None` if clients cannot parse the challenge.
 fn has_own_error(challenge: &str) -> Option<bool> {
     let challenges: Vec<_> = ChallengeParser::new(challenge).collect::<Result<_, _>>().ok()?;
     let names_error = |name: &&str| name.eq_ignore_ascii_case("error");
@@ -93,7 +93,7 @@ fn has_own_error(challenge: &str) -> Option<bool> {
     (!challenges.is_empty()).then(|| params().any(|name| names_error(&name)))
 }
 
-/// RFC 6750 §3: the error is a parameter of the scheme Bearer; `None` for another scheme.
+/// Adds the error as a parameter to a challenge of the scheme Bearer (RFC 6750 §3); `None` for any other scheme.
 fn with_error(challenge: &str, error: &str) -> Option<String> {
     let (scheme, params) = challenge.split_at_checked(BEARER.len())?;
     if !scheme.eq_ignore_ascii_case(BEARER) || !(params.is_empty() || params.starts_with([' ', ','])) {

@@ -12,21 +12,25 @@ use super::outcome::{AuthFailure, Checked, Granted, Rejection};
 use super::sent::bearer_token;
 
 impl Scheme {
-    /// Checks the scheme. `now` is called where a key or token has an end.
+    /// Checks the scheme. `now` is called if a key or a token has an expiry.
     pub(super) fn check(&self, sent: Sent<'_>, now: &dyn Fn() -> SystemTime) -> Checked {
-        match self.judge(sent, now) {
+        match self.decide_locally(sent, now) {
             None => Checked::NeedsVerifier,
             Some(Err(not)) if not.unless_keys_change && self.awaits_keys() => Checked::NeedsVerifier,
             Some(judged) => judged.into(),
         }
     }
 
-    /// Decides by the local data; `None` where only a verifier can decide.
+    /// Decides without a verifier; `None` if only a verifier can decide.
     #[cfg_attr(
         not(feature = "keys"),
         allow(unused_variables, reason = "without keys and tokens verifiers alone decide")
     )]
-    pub(super) fn judge(&self, sent: Sent<'_>, now: &dyn Fn() -> SystemTime) -> Option<Result<Granted, Rejection>> {
+    pub(super) fn decide_locally(
+        &self,
+        sent: Sent<'_>,
+        now: &dyn Fn() -> SystemTime,
+    ) -> Option<Result<Granted, Rejection>> {
         match &self.check {
             Check::Custom => None,
             Check::Certificate => Some(self.judge_certificate(sent.certificate)),
@@ -42,12 +46,12 @@ impl Scheme {
 
     fn judge_certificate(&self, certificate: Option<&ClientCertificate>) -> Result<Granted, Rejection> {
         let name = certificate.ok_or(AuthFailure::Missing)?.name();
-        let nameless = || Rejection::from(AuthFailure::Invalid).because("the client's certificate has no name");
+        let nameless = || Rejection::from(AuthFailure::Invalid).with_cause("the client's certificate has no name");
         let name = Some(name).filter(|name| !name.is_empty()).ok_or_else(nameless)?;
         self.pass(Some(name), Proof::IdAlone)
     }
 
-    /// Whether newer keys may be there soon.
+    /// Whether newer keys may be available soon.
     fn awaits_keys(&self) -> bool {
         #[cfg(feature = "jwt")]
         return self.remote_keys().is_some_and(|keys| !keys.is_resting());
@@ -55,14 +59,16 @@ impl Scheme {
         false
     }
 
-    /// Lets in the caller that a token or a verifier names. If the inner service gets the id, there must be one.
+    /// Lets in the caller that a token or a verifier has identified. If the inner service is to get the caller's id,
+    /// the id must exist.
     pub(super) fn pass(&self, id: Option<&str>, proof: Proof) -> Result<Granted, Rejection> {
         let id = id.filter(|id| !id.is_empty());
         let forward = match &self.forward_id {
             None => None,
             Some(name) => {
                 let cause = "the token's subject cannot be sent in a header, which forward_id requires";
-                let value = id.and_then(header_value).ok_or(Rejection::token(AuthFailure::Invalid).because(cause))?;
+                let value =
+                    id.and_then(header_value).ok_or(Rejection::token(AuthFailure::Invalid).with_cause(cause))?;
                 Some((name.clone(), value))
             }
         };

@@ -1,4 +1,4 @@
-//! Compiles an `[auth.*]` table to a [`Scheme`], or to the first mistake in it (rule M2).
+//! Compiles an `[auth.*]` table into a [`Scheme`], or reports the first mistake in it (rule M2).
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,13 +16,14 @@ use super::scheme::{AuthMessages, AuthScheme, SchemeKind};
 use crate::fields::is_same_to_cgi;
 use crate::guard::pattern::SettingError;
 
-/// Time limit for a verifier, or a fetch of keys: longer than any healthy lookup, shorter than a client's patience.
+/// The default time limit for a verifier, or for fetching keys: longer than a healthy lookup takes, but shorter than
+/// clients wait.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Longer than any client waits, and than any difference between clocks.
+/// The longest such limit, and the largest tolerance for expiry: no client waits longer, and no clocks differ by more.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// A valid [`AuthScheme`].
+/// An [`AuthScheme`] that is known to be valid.
 pub(crate) struct Scheme {
     pub(super) name: Arc<str>,
     pub(super) check: Check,
@@ -30,7 +31,7 @@ pub(crate) struct Scheme {
     pub(super) forward_id: Option<HeaderName>,
     pub(super) timeout: Duration,
     pub(super) words: AuthMessages,
-    /// The answers to callers that it does not let in, where it is the only scheme.
+    /// The answers to callers that the scheme does not let in, if it is the only scheme of its route.
     pub(super) refusals: PreparedRejections,
 }
 
@@ -50,12 +51,12 @@ impl Scheme {
         &self.name
     }
 
-    /// The header that carries the caller's id to the inner service.
+    /// The header in which the inner service gets the caller's id.
     pub(crate) fn forward_id(&self) -> Option<&HeaderName> {
         self.forward_id.as_ref()
     }
 
-    /// The header that carries keys, where it is not `authorization`.
+    /// The header in which keys are sent, if that is not `authorization`.
     pub(crate) fn key_header(&self) -> Option<&HeaderName> {
         #[cfg(feature = "keys")]
         if let Check::Key(keys) = &self.check {
@@ -64,7 +65,8 @@ impl Scheme {
         None
     }
 
-    /// The credentials that it requires, as a text that is equal where a client must send the same; it has no key.
+    /// A text that describes the required credentials, without any key. Two schemes for which clients must send the
+    /// same have the same text.
     pub(crate) fn requirement(&self) -> String {
         let kind = match &self.check {
             #[cfg(feature = "keys")]
@@ -78,12 +80,12 @@ impl Scheme {
         format!("{} {kind} {header} {:?}", self.name, self.challenges)
     }
 
-    /// Whether the credentials are in the TLS handshake, not in a header.
+    /// Whether the credentials are in the TLS handshake instead of a header.
     pub(crate) fn is_certificate(&self) -> bool {
         matches!(self.check, Check::Certificate)
     }
 
-    /// Whether the scheme uses the user's verifier.
+    /// Whether the scheme uses a verifier of the user.
     pub(crate) fn is_custom(&self) -> bool {
         matches!(self.check, Check::Custom)
     }
@@ -97,7 +99,7 @@ impl Scheme {
         }
     }
 
-    /// The time limit for that verifier, or for a fetch of keys.
+    /// The time limit for that verifier, or for fetching keys.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -111,9 +113,9 @@ impl fmt::Debug for Scheme {
 
 impl AuthScheme {
     pub(crate) fn compile(self, name: &str) -> Result<Scheme, SettingError> {
-        self.refuse_what_it_has_not()?;
+        self.refuse_foreign_settings()?;
         for (key, word) in self.words.all() {
-            SettingError::unless_message(key, word)?;
+            SettingError::check_message(key, word)?;
         }
         let name: Arc<str> = name.into();
         let forward_id = self.forward_id.as_deref().map(forwarded_name).transpose()?;
@@ -154,8 +156,9 @@ impl AuthScheme {
         })
     }
 
-    /// A setting without effect looks like one that guards.
-    fn refuse_what_it_has_not(&self) -> Result<(), SettingError> {
+    /// Refuses settings that this kind of scheme does not have. They would have no effect, but look as if they guarded
+    /// something.
+    fn refuse_foreign_settings(&self) -> Result<(), SettingError> {
         let (scheme, has_keys, waits) = match &self.kind {
             #[cfg(feature = "keys")]
             SchemeKind::Bearer => ("bearer", true, false),
@@ -208,7 +211,7 @@ fn key_header(name: &str) -> Result<HeaderName, SettingError> {
         Ok(name) if name == http::header::AUTHORIZATION => {
             refused("the authorization header carries tokens".to_owned(), "use scheme = \"bearer\"")
         }
-        Ok(name) if has_a_meaning(&name) => {
+        Ok(name) if is_reserved(&name) => {
             refused(format!("{name} is reserved for another purpose"), "use another header")
         }
         Ok(name) => Ok(name),
@@ -219,16 +222,16 @@ fn forwarded_name(name: &str) -> Result<HeaderName, SettingError> {
     let right = "write one such as \"x-consumer-id\"";
     match HeaderName::from_bytes(name.as_bytes()) {
         Err(_) => Err(SettingError::new("forward_id", format!("{name:?} is not a valid header name"), right)),
-        Ok(name) if name == http::header::AUTHORIZATION || has_a_meaning(&name) => {
+        Ok(name) if name == http::header::AUTHORIZATION || is_reserved(&name) => {
             Err(SettingError::new("forward_id", format!("{name} is reserved for another purpose"), right))
         }
         Ok(name) => Ok(name),
     }
 }
 
-/// Headers that HTTP, this layer or a browser sets: as a key they would be guessed or lost, as an id they would
+/// Whether HTTP, this layer or a browser sets the header. Keys in it could be guessed or lost, and an id in it would
 /// mislead.
-fn has_a_meaning(name: &HeaderName) -> bool {
+fn is_reserved(name: &HeaderName) -> bool {
     const NAMES: [&str; 32] = [
         "accept",
         "accept-encoding",
@@ -267,8 +270,8 @@ fn has_a_meaning(name: &HeaderName) -> bool {
     NAMES.contains(&name) || ["access-control-", "sec-", "x-forwarded-"].iter().any(|of| name.starts_with(of))
 }
 
-/// Refuses schemes that cannot be in one policy: the header in which one scheme forwards the id is removed from
-/// requests, which would remove another scheme's keys. The error names the scheme whose `forward_id` is wrong.
+/// Refuses schemes that cannot be in the same policy: the header in which one scheme forwards the id is removed from
+/// requests, so that another scheme would lose its keys. The error names the scheme whose `forward_id` is wrong.
 pub(crate) fn refuse_together<'a>(
     schemes: impl Iterator<Item = &'a Scheme> + Clone,
 ) -> Result<(), (&'a str, SettingError)> {

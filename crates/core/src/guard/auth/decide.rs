@@ -1,4 +1,4 @@
-//! Checks several schemes for one request: one scheme that accepts it is enough (rule G2).
+//! Checks the schemes of a route for one request: one scheme that accepts the request is enough (rule G2).
 
 use std::error::Error;
 use std::fmt;
@@ -15,26 +15,26 @@ use super::verified::{Verified, VerifierFailure};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
-/// The decision of a route's schemes about a request.
+/// What the schemes of a route decided about a request.
 #[derive(Debug)]
 pub(crate) enum SchemesOutcome {
     In(Granted),
-    /// The request has no credentials, and needs none.
+    /// The request has no credentials, and the route does not require any.
     Anonymous,
     Refused(AuthRefusal),
-    /// The outcome depends on verifiers.
+    /// The decision depends on verifiers that must be called first.
     Open(AwaitingVerifiers),
 }
 
-/// No scheme without a wait lets this request in, but others may.
+/// No scheme that needs no verifier lets the request in, but a verifier may.
 #[derive(Debug)]
 pub(crate) struct AwaitingVerifiers {
     schemes: Box<[Arc<Scheme>]>,
-    /// The results of the schemes, in their order; `None` if a verifier has not run yet.
+    /// The results of the schemes, in their order; `None` if a scheme's verifier has not been called yet.
     rejections: Box<[Option<Rejection>]>,
 }
 
-/// Runs all schemes that need no wait.
+/// Runs all schemes that need no verifier.
 pub(crate) fn check_without_wait<'a>(
     schemes: &[Arc<Scheme>],
     sent: impl Into<Sent<'a>>,
@@ -44,9 +44,11 @@ pub(crate) fn check_without_wait<'a>(
     if let [only] = schemes {
         match only.check(sent, now) {
             Checked::Granted(passed) => return SchemesOutcome::In(passed),
-            Checked::Rejected(not) => return SchemesOutcome::Refused(AuthRefusal::by_one(only.clone(), not)),
+            Checked::Rejected(rejection) => {
+                return SchemesOutcome::Refused(AuthRefusal::by_one(only.clone(), rejection));
+            }
             Checked::NeedsVerifier => {
-                return AwaitingVerifiers { schemes: schemes.into(), rejections: Box::new([None]) }.settled();
+                return AwaitingVerifiers { schemes: schemes.into(), rejections: Box::new([None]) }.refused_or_open();
             }
         }
     }
@@ -54,21 +56,21 @@ pub(crate) fn check_without_wait<'a>(
     for scheme in schemes {
         match scheme.check(sent, now) {
             Checked::Granted(passed) => return SchemesOutcome::In(passed),
-            Checked::Rejected(not) => rejections.push(Some(not)),
+            Checked::Rejected(rejection) => rejections.push(Some(rejection)),
             Checked::NeedsVerifier => rejections.push(None),
         }
     }
-    AwaitingVerifiers { schemes: schemes.into(), rejections: rejections.into() }.settled()
+    AwaitingVerifiers { schemes: schemes.into(), rejections: rejections.into() }.refused_or_open()
 }
 
 impl AwaitingVerifiers {
-    /// The scheme whose verifier runs next.
+    /// The scheme whose verifier is to be called next.
     pub(crate) fn next(&self) -> Option<&Arc<Scheme>> {
         self.schemes.iter().zip(&self.rejections).find_map(|(scheme, rejection)| rejection.is_none().then_some(scheme))
     }
 
-    /// Takes the result of a scheme's verifier, or checks again where keys were awaited. A result that does not belong
-    /// here changes nothing.
+    /// Takes the result of a scheme's verifier. If keys were fetched instead, the scheme is checked again. A result for
+    /// another scheme is ignored.
     pub(crate) fn verified(
         mut self,
         (of, outcome): (&Arc<Scheme>, &Result<Verified, VerifierFailure>),
@@ -77,16 +79,16 @@ impl AwaitingVerifiers {
     ) -> SchemesOutcome {
         for (scheme, rejection) in self.schemes.iter().zip(&mut self.rejections) {
             if rejection.is_none() && Arc::ptr_eq(scheme, of) {
-                match scheme.judge(sent, now).unwrap_or_else(|| scheme.resolve(outcome)) {
+                match scheme.decide_locally(sent, now).unwrap_or_else(|| scheme.result_of_verifier(outcome)) {
                     Ok(passed) => return SchemesOutcome::In(passed),
-                    Err(not) => *rejection = Some(not),
+                    Err(refused) => *rejection = Some(refused),
                 }
             }
         }
-        self.settled()
+        self.refused_or_open()
     }
 
-    fn settled(self) -> SchemesOutcome {
+    fn refused_or_open(self) -> SchemesOutcome {
         if self.next().is_some() {
             return SchemesOutcome::Open(self);
         }
@@ -98,7 +100,7 @@ impl AwaitingVerifiers {
 }
 
 impl Scheme {
-    fn resolve(&self, outcome: &Result<Verified, VerifierFailure>) -> Result<Granted, Rejection> {
+    fn result_of_verifier(&self, outcome: &Result<Verified, VerifierFailure>) -> Result<Granted, Rejection> {
         let why = match outcome {
             Err(failed) => {
                 return Err(Rejection {
@@ -106,12 +108,12 @@ impl Scheme {
                     ..AuthFailure::Unavailable.into()
                 });
             }
-            // An id that cannot be forwarded is the verifier's mistake, not the client's.
+            // If an id cannot be forwarded, that is the mistake of the verifier, not of the client.
             Ok(Verified::Granted(caller)) => {
                 let proof = caller.data.clone().map_or(Proof::IdAlone, Proof::Data);
                 return self
                     .pass(Some(&caller.id), proof)
-                    .map_err(|not| Rejection { why: AuthFailure::Unavailable, ..not });
+                    .map_err(|refused| Rejection { why: AuthFailure::Unavailable, ..refused });
             }
             Ok(Verified::Missing) => return Err(AuthFailure::Missing.into()),
             Ok(Verified::Malformed) => AuthFailure::Malformed,
@@ -122,8 +124,9 @@ impl Scheme {
         Err(Rejection::token(why))
     }
 
-    /// The code's own text mentions `authorization`, which key schemes do not use, and a verifier need not read.
-    fn malformed(&self) -> Fault {
+    /// The fault for malformed credentials. The default text of its code mentions `authorization`, which not every
+    /// scheme reads.
+    fn malformed_fault(&self) -> Fault {
         let fault = Fault::new(ErrorCode::AUTH_MALFORMED);
         match (&self.check, self.key_header()) {
             (Check::Custom, _) => fault.with_stock_message("The credentials are badly formed."),
@@ -132,9 +135,9 @@ impl Scheme {
         }
     }
 
-    pub(super) fn fault(&self, not: &Rejection) -> Fault {
+    pub(super) fn fault(&self, rejection: &Rejection) -> Fault {
         let words = &self.words;
-        let (code, word) = match not.why {
+        let (code, word) = match rejection.why {
             AuthFailure::Missing => (ErrorCode::AUTH_MISSING, &words.missing),
             AuthFailure::Malformed => (ErrorCode::AUTH_MALFORMED, &words.malformed),
             AuthFailure::Invalid => (ErrorCode::AUTH_INVALID, &words.invalid),
@@ -144,11 +147,11 @@ impl Scheme {
         };
         let fault = match word {
             Some(word) => Fault::new(code).message(word.clone()),
-            None if not.why == AuthFailure::Malformed => self.malformed(),
+            None if rejection.why == AuthFailure::Malformed => self.malformed_fault(),
             None => Fault::new(code),
         };
-        let cause = format!("scheme {}: {}", self.name, not.why.as_str());
-        match &not.cause {
+        let cause = format!("scheme {}: {}", self.name, rejection.why.as_str());
+        match &rejection.cause {
             None => fault.caused_by(cause),
             Some(AuthCause::Known(known)) => fault.caused_by(format!("{cause}: {known}")),
             // Keeps the error value, so that the log can list its causes.
@@ -157,7 +160,7 @@ impl Scheme {
     }
 }
 
-/// A verifier that failed.
+/// The failure of a verifier, with the error that it returned.
 #[derive(Debug)]
 struct SchemeFailure(String, Arc<dyn Error + Send + Sync>);
 

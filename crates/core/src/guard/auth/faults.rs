@@ -1,4 +1,4 @@
-//! Every response that a scheme may cause, for a document that lists them.
+//! All responses that a scheme may cause, for documents that list them.
 
 use serde_json::{Value, json};
 
@@ -12,8 +12,8 @@ impl Scheme {
         self.failures().into_iter().map(|why| self.fault(&Rejection::from(why)))
     }
 
-    /// The scheme as OpenAPI's `securitySchemes` has it.
-    pub(crate) fn described(&self) -> Value {
+    /// The scheme in the format of OpenAPI's `securitySchemes`.
+    pub(crate) fn as_openapi(&self) -> Value {
         match &self.check {
             #[cfg(feature = "keys")]
             Check::Key(keys) => match &keys.header {
@@ -23,7 +23,7 @@ impl Scheme {
             #[cfg(feature = "jwt")]
             Check::Jwt(_) => json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" }),
             Check::Certificate => json!({ "type": "mutualTLS" }),
-            Check::Custom => self.challenges.described(),
+            Check::Custom => self.challenges.as_openapi(),
         }
     }
 

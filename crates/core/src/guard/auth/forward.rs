@@ -1,18 +1,19 @@
-//! `forward_id`: sets the header to the verified id, and removes the client's own value.
+//! `forward_id`: sets the header to the verified id, and removes any value that the client has sent.
 
 use http::header::{CONNECTION, Entry};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::fields::is_same_to_cgi;
 
-/// An id as a header's value: printable ASCII, so that no two services read it differently.
+/// The id as the value of a header. It must be printable ASCII, so that all services read it in the same way.
 pub(super) fn header_value(id: &str) -> Option<HeaderValue> {
     let printable = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if printable && !id.is_empty() && id.trim() == id { HeaderValue::from_str(id).ok() } else { None }
 }
 
-/// Removes the client's headers of these names, in any spelling. `connection` must not name them either: a proxy inside
-/// would take them for the client's own hop, and drop the layer's values (RFC 9110 §7.6.1).
+/// Removes the headers of these names that the client has sent, in any spelling. `connection` must not name them
+/// either: an inner proxy would take them for headers of one hop, and drop the values that the layer sets (RFC 9110
+/// §7.6.1).
 #[inline]
 pub(crate) fn remove(ids: &[HeaderName], headers: &mut HeaderMap) {
     if !ids.is_empty() {

@@ -1,4 +1,4 @@
-//! Keys, kept as their SHA-256 and compared in constant time (rule G2).
+//! Keys of callers. Only their SHA-256 is stored, and it is compared in constant time (rule G2).
 
 use std::fmt;
 use std::time::SystemTime;
@@ -6,9 +6,9 @@ use std::time::SystemTime;
 use sha2::{Digest as _, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
-/// A key that clients may send: its id, and its SHA-256. Only its owner has the key itself.
+/// A key that callers may send, as its id and its SHA-256. Only the caller has the key itself.
 ///
-/// Unlike a password, a key needs no slow hash: it is long and random, so it cannot be guessed.
+/// A key needs no slow hash, in contrast to a password: it is long and random, so it cannot be guessed.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -40,7 +40,7 @@ impl Key {
         Self { id: id.into(), digest: digest.into(), revoked: false, expires: None }
     }
 
-    /// A key from its secret text, which is hashed at once: for tests, and for keys from a secret store.
+    /// A key from its secret text, which is hashed at once. For tests, and for keys from a secret store.
     pub fn of_secret(id: impl Into<String>, secret: impl AsRef<[u8]>) -> Self {
         Self::sha256(id, hex(&Sha256::digest(secret.as_ref())))
     }
@@ -51,7 +51,7 @@ impl Key {
         self
     }
 
-    /// Sets the expiry: from then on the key is refused (`auth_expired`).
+    /// Sets when the key expires. From then on it is refused (`auth_expired`).
     pub fn expires(mut self, at: SystemTime) -> Self {
         self.expires = Some(at);
         self
@@ -69,7 +69,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// A digest in four words: comparing it costs four instructions, whatever it is.
+/// A digest as four words. Comparing it takes four instructions for any value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Digest([u64; 4]);
 
@@ -92,7 +92,7 @@ impl Digest {
         self.0
     }
 
-    /// From 64 hexadecimal digits.
+    /// Parses 64 hexadecimal digits.
     pub(super) fn from_hex(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];
         let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
@@ -107,9 +107,9 @@ impl Digest {
     }
 }
 
-/// The index of a digest in a list. All of them are compared, each in the same time: the duration reveals the list's
-/// length and nothing else. A table keyed by the digest would be faster for thousands of keys, but its time would reveal
-/// which buckets are in use; a comparison costs a few nanoseconds.
+/// The index of a digest in a list. Every digest in it is compared, in the same time, so that the duration only reveals
+/// the length of the list. A hash table would be faster for thousands of keys, but its timing would reveal which
+/// buckets are in use, and a comparison takes only a few nanoseconds.
 pub(super) fn position(of: &Digest, among: &[Digest]) -> Option<usize> {
     let mut found = u64::MAX;
     for (place, digest) in (0_u64..).zip(among) {

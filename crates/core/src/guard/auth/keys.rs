@@ -1,4 +1,4 @@
-//! The keys of a scheme, and the check of a sent key (rule G2).
+//! The keys of a scheme, and how a key that was sent is checked (rule G2).
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,13 +16,13 @@ use crate::guard::pattern::SettingError;
 
 /// How keys are checked.
 pub(super) struct KeyCheck {
-    /// Their header, if not `authorization`.
+    /// The header in which keys are sent, if that is not `authorization`.
     pub(super) header: Option<HeaderName>,
     pattern: Option<WholeValue>,
     keys: ApiKeys,
 }
 
-/// The keys of one scheme: their digests side by side, and in the same order the record of each.
+/// The keys of one scheme: their digests next to each other, and their records in the same order.
 struct ApiKeys {
     digests: Box<[Digest]>,
     known: Box<[KeyRecord]>,
@@ -49,7 +49,7 @@ impl KeyCheck {
         Ok(Self { header, pattern, keys: ApiKeys::new(keys, scheme, forwarded)? })
     }
 
-    /// The record of the key that was sent, where it lets in.
+    /// The record of the key that was sent, if the key lets the request in.
     pub(super) fn check(&self, headers: &HeaderMap, now: &dyn Fn() -> SystemTime) -> Result<&KeyRecord, Rejection> {
         let key = match &self.header {
             Some(name) => header_key(headers, name),
@@ -68,7 +68,7 @@ impl KeyCheck {
 }
 
 impl KeyRecord {
-    /// Lets in the owner of the key; `name` is the header that carries the id to the inner service.
+    /// Lets in the owner of the key. `name` is the header in which the inner service gets the id.
     pub(super) fn pass(&self, name: Option<&HeaderName>) -> Granted {
         Granted { identity: self.identity.clone(), forward: name.cloned().zip(self.value.clone()) }
     }
@@ -122,7 +122,7 @@ fn usable_id(id: &str, forwarded: bool) -> Result<Option<HeaderValue>, SettingEr
     }
 }
 
-/// Errors never quote the text: it may be the key itself (L3).
+/// Parses a digest. Errors never quote the text, which may be the key itself (L3).
 fn parse_digest(id: &str, digest: &str) -> Result<Digest, SettingError> {
     if digest.eq_ignore_ascii_case(Digest::OF_NOTHING) {
         let wrong = format!("the key {id:?} is the SHA-256 of an empty text");

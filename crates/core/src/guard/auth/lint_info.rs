@@ -1,11 +1,11 @@
-//! Valid settings of a scheme that an operator should check: for the lints of a policy.
+//! Settings of a scheme that are valid, but that an operator should check; for the lints of a policy.
 
 use std::time::SystemTime;
 
 use super::AuthScheme;
 
 impl AuthScheme {
-    /// The keys that have expired by `now`, with their ids and times; revoked keys are not among them.
+    /// The keys that expired before `now`, with their ids and times, except revoked keys.
     pub(crate) fn keys_expired_at(&self, now: SystemTime) -> impl Iterator<Item = (&str, SystemTime)> {
         let live = self.keys.iter().filter(|key| !key.revoked);
         let expiring = live.filter_map(|key| Some((key.id.as_str(), key.expires?)));

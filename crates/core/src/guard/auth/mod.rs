@@ -1,10 +1,10 @@
-//! Credentials (rule G2): decides which requests may pass, and how the others are refused.
+//! Credentials (rule G2): decides which requests they let in, and how the others are refused.
 //!
-//! 1. An [`AuthScheme`] has a policy's settings. Compiled, it is a [`Scheme`], which is always valid.
-//! 2. A scheme checks the headers, and the time where a key or token has one. It accepts the request, returns an
-//!    error, or leaves the decision to the user's verifier.
-//! 3. If a route has several schemes, one that accepts the request is enough. Else the scheme whose check got
-//!    furthest decides, or the first of equals.
+//! 1. An [`AuthScheme`] has the settings in a policy. Compiling it results in a [`Scheme`], which is always valid.
+//! 2. A scheme checks the headers, and the time if a key or a token can expire. It accepts the request, returns an
+//!    error, or leaves the decision to a verifier of the user.
+//! 3. If a route has several schemes, one that accepts the request is enough. If none does, the error of the scheme
+//!    whose check got furthest counts; among equals, the first.
 //!
 //! Nothing here stores, shows or logs data of a client.
 

@@ -1,4 +1,4 @@
-//! The outcome for a request and its credentials (rule G2).
+//! What a check of credentials leads to (rule G2).
 
 use std::error::Error;
 use std::fmt;
@@ -15,30 +15,31 @@ use super::Identity;
 pub(super) enum Checked {
     Granted(Granted),
     Rejected(Rejection),
-    /// The user's own verifier decides, or keys that must be fetched.
+    /// A verifier of the user must decide, or keys must be fetched first.
     NeedsVerifier,
 }
 
-/// A request that may pass, and what the inner service gets of its identity.
+/// A request that is let in, and what the inner service is to get of the caller's identity.
 #[derive(Clone, Debug)]
 pub(crate) struct Granted {
     pub(super) identity: Identity,
     pub(super) forward: Option<(HeaderName, HeaderValue)>,
 }
 
-/// A request that a scheme does not let in.
+/// Why a scheme does not let a request in.
 #[derive(Clone, Debug)]
 pub(super) struct Rejection {
     pub(super) why: AuthFailure,
-    /// A token was sent, whatever was wrong with it: RFC 6750 has an error for that.
+    /// A token was sent, whether good or bad. RFC 6750 has errors only for this case.
     pub(super) token_sent: bool,
     pub(super) cause: Option<AuthCause>,
-    /// A newer set of keys may let it in.
+    /// A newer set of keys might let the request in.
     pub(super) unless_keys_change: bool,
 }
 
-/// In the order of rule G2: if several schemes fail, the greatest value decides. `Unavailable` is the greatest, since a
-/// failed verifier might have let the request in: with 401, a client would discard valid credentials.
+/// Why credentials fail. If several schemes fail, the greatest value decides, so the order is that of rule G2.
+/// `Unavailable` is the greatest, because a verifier that failed might have let the request in: with a 401, a client
+/// would discard valid credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum AuthFailure {
     Missing,
@@ -50,7 +51,7 @@ pub(super) enum AuthFailure {
 }
 
 impl AuthFailure {
-    /// The words in the log.
+    /// The words for the log.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "no credentials",
@@ -63,7 +64,7 @@ impl AuthFailure {
     }
 }
 
-/// Details for the log that the client does not get.
+/// Details for the log that the client must not get.
 #[derive(Clone)]
 pub(super) enum AuthCause {
     Known(&'static str),
@@ -77,7 +78,7 @@ impl From<Result<Granted, Rejection>> for Checked {
 }
 
 impl Granted {
-    /// Puts the caller's identity into the inner request.
+    /// Adds the caller's identity to the head of the request for the inner service.
     pub(crate) fn mark(self, head: &mut Parts) {
         if let Some((name, value)) = self.forward {
             head.headers.insert(name, value);
@@ -87,12 +88,12 @@ impl Granted {
 }
 
 impl Rejection {
-    /// A rejection of a token that was sent.
+    /// The rejection of a token that was sent.
     pub(super) fn token(why: AuthFailure) -> Self {
         Self { token_sent: true, ..why.into() }
     }
 
-    pub(super) fn because(self, cause: &'static str) -> Self {
+    pub(super) fn with_cause(self, cause: &'static str) -> Self {
         Self { cause: Some(AuthCause::Known(cause)), ..self }
     }
 

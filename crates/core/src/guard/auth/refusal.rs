@@ -1,4 +1,4 @@
-//! The response to a request that no scheme accepts (rule G2).
+//! The answer to a request that no scheme lets in (rule G2).
 
 use std::sync::Arc;
 
@@ -11,60 +11,61 @@ use super::outcome::{AuthFailure, Rejection};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
-/// The schemes of a route, or of several (rule G0), none of which lets the request in.
+/// The schemes that did not let the request in, of one route or of several (rule G0).
 #[derive(Debug)]
 pub(crate) struct AuthRefusal(Denials);
 
 #[derive(Debug)]
 enum Denials {
-    /// Most routes have one scheme: nothing is allocated.
+    /// The usual case, which allocates nothing.
     One(Arc<Scheme>, Rejection),
     Several(Vec<(Arc<Scheme>, Rejection)>),
 }
 
 impl AuthRefusal {
-    pub(super) fn by_one(scheme: Arc<Scheme>, not: Rejection) -> Self {
-        Self(Denials::One(scheme, not))
+    pub(super) fn by_one(scheme: Arc<Scheme>, rejection: Rejection) -> Self {
+        Self(Denials::One(scheme, rejection))
     }
 
     pub(super) fn by_several(all: Vec<(Arc<Scheme>, Rejection)>) -> Self {
         Self(Denials::Several(all))
     }
 
-    /// Adds the schemes of another route. Between equals those of `self` go first.
+    /// Adds the schemes of another route. Among equals, those of `self` come first.
     pub(crate) fn and(self, other: Self) -> Self {
-        other.into_list().into_iter().fold(self, |all, (scheme, not)| all.with(&scheme, not))
+        other.into_list().into_iter().fold(self, |all, (scheme, rejection)| all.with_scheme(&scheme, rejection))
     }
 
-    /// Adds schemes that did not refuse, because they let the request in, or because their verifier was not needed.
-    /// They decide nothing; a 401 has their challenges, too.
-    pub(crate) fn offering(self, schemes: &[Arc<Scheme>]) -> Self {
-        schemes.iter().fold(self, |all, scheme| all.with(scheme, AuthFailure::Missing.into()))
+    /// Adds schemes that did not refuse the request: they let it in, or were not needed. They do not change the
+    /// decision, but a 401 also has their challenges.
+    pub(crate) fn with_offered_schemes(self, schemes: &[Arc<Scheme>]) -> Self {
+        schemes.iter().fold(self, |all, scheme| all.with_scheme(scheme, AuthFailure::Missing.into()))
     }
 
-    /// The answer: that of the scheme that came furthest with the credentials, with the challenges of all where it is a
-    /// 401.
+    /// The answer: the fault of the scheme whose check got furthest. If it is a 401, it has the challenges of all
+    /// schemes.
     pub(crate) fn fault(&self) -> Fault {
         match &self.0 {
-            // A fault with a cause belongs to one request: it is not prepared.
-            Denials::One(scheme, not) if not.cause.is_none() => {
-                scheme.refusals.get_or_prepare(not.why as usize, not.token_sent, || refuse([(scheme, not)]))
+            // A fault with a cause belongs to one request only, so it is not prepared.
+            Denials::One(scheme, rejection) if rejection.cause.is_none() => {
+                let make = || refuse([(scheme, rejection)]);
+                scheme.refusals.get_or_prepare(rejection.why as usize, rejection.token_sent, make)
             }
-            Denials::One(scheme, not) => refuse([(scheme, not)]),
-            Denials::Several(all) => refuse(all.iter().map(|(scheme, not)| (scheme, not))),
+            Denials::One(scheme, rejection) => refuse([(scheme, rejection)]),
+            Denials::Several(all) => refuse(all.iter().map(|(scheme, rejection)| (scheme, rejection))),
         }
     }
 
-    /// Whether the request had no credentials for any of the schemes.
+    /// Whether the request has no credentials for any of the schemes.
     pub(crate) fn is_for_missing_credentials(&self) -> bool {
         match &self.0 {
-            Denials::One(_, not) => not.why == AuthFailure::Missing,
-            Denials::Several(all) => all.iter().all(|(_, not)| not.why == AuthFailure::Missing),
+            Denials::One(_, rejection) => rejection.why == AuthFailure::Missing,
+            Denials::Several(all) => all.iter().all(|(_, rejection)| rejection.why == AuthFailure::Missing),
         }
     }
 
-    /// Adds a scheme, unless it is there: for one request its result is the same again.
-    fn with(self, scheme: &Arc<Scheme>, not: Rejection) -> Self {
+    /// Adds a scheme, unless it is already in the list: for the same request its result would be the same.
+    fn with_scheme(self, scheme: &Arc<Scheme>, rejection: Rejection) -> Self {
         let is_there = match &self.0 {
             Denials::One(only, _) => Arc::ptr_eq(only, scheme),
             Denials::Several(all) => all.iter().any(|(other, _)| Arc::ptr_eq(other, scheme)),
@@ -73,13 +74,13 @@ impl AuthRefusal {
             return self;
         }
         let mut all = self.into_list();
-        all.push((scheme.clone(), not));
+        all.push((scheme.clone(), rejection));
         Self::by_several(all)
     }
 
     fn into_list(self) -> Vec<(Arc<Scheme>, Rejection)> {
         match self.0 {
-            Denials::One(scheme, not) => vec![(scheme, not)],
+            Denials::One(scheme, rejection) => vec![(scheme, rejection)],
             Denials::Several(all) => all,
         }
     }
@@ -89,18 +90,18 @@ fn refuse<'a>(
     all: impl IntoIterator<Item = (&'a Arc<Scheme>, &'a Rejection), IntoIter: DoubleEndedIterator + Clone>,
 ) -> Fault {
     let all = all.into_iter();
-    // The last of equals is taken, so that this way round it is the first.
-    let furthest = all.clone().rev().max_by_key(|(_, not)| not.why);
-    // A list without a scheme has let the request in.
-    let Some((scheme, not)) = furthest else { return Fault::new(ErrorCode::AUTH_MISSING) };
-    let fault = scheme.fault(not);
-    if fault.status_code() == StatusCode::UNAUTHORIZED { challenged(fault, all) } else { fault }
+    // `max_by_key` returns the last of equals, so the order is reversed to get the first.
+    let furthest = all.clone().rev().max_by_key(|(_, rejection)| rejection.why);
+    // If no scheme is in the list, nothing has refused the request.
+    let Some((scheme, rejection)) = furthest else { return Fault::new(ErrorCode::AUTH_MISSING) };
+    let fault = scheme.fault(rejection);
+    if fault.status_code() == StatusCode::UNAUTHORIZED { with_challenges(fault, all) } else { fault }
 }
 
-/// Adds a line for each scheme, equal ones once.
-fn challenged<'a>(mut fault: Fault, all: impl Iterator<Item = (&'a Arc<Scheme>, &'a Rejection)>) -> Fault {
-    for (scheme, not) in all {
-        let line = scheme.challenges.line(match not {
+/// Adds a challenge line for each scheme; equal lines are added only once.
+fn with_challenges<'a>(mut fault: Fault, all: impl Iterator<Item = (&'a Arc<Scheme>, &'a Rejection)>) -> Fault {
+    for (scheme, rejection) in all {
+        let line = scheme.challenges.line(match rejection {
             Rejection { why: AuthFailure::Expired, .. } => TokenError::Expired,
             Rejection { token_sent: true, .. } => TokenError::Invalid,
             _ => TokenError::NoToken,

@@ -1,10 +1,11 @@
-//! The faults of a route's only scheme, each created once, because refusals come in large numbers.
+//! The faults of a scheme that is the only one of its route. Each is created only once, because refusals may come in
+//! large numbers.
 
 use std::sync::OnceLock;
 
 use crate::fault::Fault;
 
-/// One fault for each reason of a refusal, with a token sent and without.
+/// One fault for each reason to refuse, and for each whether a token was sent.
 #[derive(Default)]
 pub(super) struct PreparedRejections([OnceLock<Fault>; 2 * MOST]);
 

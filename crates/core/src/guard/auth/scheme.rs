@@ -11,7 +11,7 @@ use super::key::Key;
 /// A way for callers to prove their identity: `[auth.*]` in the policy file (rule G2). Routes name the schemes that
 /// they accept.
 ///
-/// The policy is refused if a scheme has an error.
+/// The policy is refused if a scheme has a mistake.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -51,7 +51,7 @@ pub(super) enum SchemeKind {
     Custom,
 }
 
-/// Messages for clients in place of the code's own message.
+/// The messages that clients get instead of the default message of a code.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AuthMessages {
     pub(super) missing: Option<Cow<'static, str>>,
@@ -107,15 +107,15 @@ impl AuthScheme {
         Self::new(SchemeKind::Jwt(keys))
     }
 
-    /// The client's certificate from its TLS handshake: `scheme = "certificate"`. The server that verified it puts a
-    /// [`ClientCertificate`](super::ClientCertificate) into the request's extensions. Its name is the identity's id.
-    /// Without a certificate the request gets `auth_missing`.
+    /// The client's certificate from the TLS handshake: `scheme = "certificate"`. The server that verified it adds a
+    /// [`ClientCertificate`](super::ClientCertificate) to the extensions of the request. Its name is the id of the
+    /// identity. A request without a certificate gets `auth_missing`.
     pub fn certificate() -> Self {
         Self::new(SchemeKind::Certificate)
     }
 
-    /// Credentials that your own verifier checks: `scheme = "custom"`. Register the verifier with the layer under the
-    /// scheme's name in the policy. Without it every request gets 503.
+    /// Credentials that a verifier of your own checks: `scheme = "custom"`. Register the verifier with the layer, under
+    /// the name that the scheme has in the policy. Without it, every request gets 503.
     pub fn custom() -> Self {
         Self::new(SchemeKind::Custom)
     }
@@ -135,7 +135,7 @@ impl AuthScheme {
         }
     }
 
-    /// Adds a key, which may also be revoked or expired.
+    /// Adds a key. It may be revoked or expired.
     #[cfg(feature = "keys")]
     #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
     pub fn key(mut self, key: Key) -> Self {
@@ -143,7 +143,8 @@ impl AuthScheme {
         self
     }
 
-    /// Sets the regular expression that a whole key must match. Any other key is `auth_malformed`, and is not hashed.
+    /// Sets a regular expression that the whole key must match. A key that does not match is `auth_malformed`, and is
+    /// not hashed.
     #[cfg(all(feature = "keys", feature = "pattern"))]
     #[cfg_attr(docsrs, doc(cfg(all(feature = "keys", feature = "pattern"))))]
     pub fn pattern(mut self, pattern: impl Into<String>) -> Self {
@@ -160,15 +161,15 @@ impl AuthScheme {
         self
     }
 
-    /// Sets the header that carries the key's id, or the token's subject, to the inner service. A client's own header
-    /// of that name is removed on every route.
+    /// Sets the header in which the inner service gets the key's id, or the token's subject. A header of that name that
+    /// the client sends is removed on every route.
     pub fn forward_id(mut self, header: impl Into<String>) -> Self {
         self.forward_id = Some(header.into());
         self
     }
 
-    /// Sets the time limit of a custom scheme's verifier, or of a token's wait for a fetch of keys: 2 s by default, at
-    /// most 5 min.
+    /// Sets how long a custom scheme's verifier may take, or how long a token waits for keys to be fetched: 2 s by
+    /// default, at most 5 min.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -177,7 +178,7 @@ impl AuthScheme {
 
 macro_rules! words {
     ($($(#[$doc:meta])* $word:ident,)*) => {
-        /// Wording: one line each, instead of the code's own.
+        /// Sets messages. Each is one line, and replaces the default message of its code.
         impl AuthScheme {
             $($(#[$doc])*
             pub fn $word(mut self, message: impl Into<Cow<'static, str>>) -> Self {
@@ -187,7 +188,7 @@ macro_rules! words {
         }
 
         impl AuthMessages {
-            /// Each message that is set, with its key in the policy file.
+            /// All messages that are set, with their keys in the policy file.
             pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &Cow<'static, str>)> {
                 let all = [$((concat!("messages.", stringify!($word)), &self.$word)),*];
                 all.into_iter().filter_map(|(key, word)| Some((key, word.as_ref()?)))
@@ -197,17 +198,17 @@ macro_rules! words {
 }
 
 words! {
-    /// Sets the message where no credentials were sent (`auth_missing`).
+    /// Sets the message for requests without credentials (`auth_missing`).
     missing,
-    /// Sets the message where they are of no known form (`auth_malformed`).
+    /// Sets the message for credentials in no known form (`auth_malformed`).
     malformed,
-    /// Sets the message where they match no key (`auth_invalid`).
+    /// Sets the message for credentials that match no key (`auth_invalid`).
     invalid,
-    /// Sets the message where they have expired or were revoked (`auth_expired`).
+    /// Sets the message for credentials that have expired or were revoked (`auth_expired`).
     expired,
-    /// Sets the message where a session has no verified email address (`auth_no_email`).
+    /// Sets the message for sessions without a verified email address (`auth_no_email`).
     no_email,
-    /// Sets the message where a verifier failed (`service_unavailable`).
+    /// Sets the message for requests whose verifier failed (`service_unavailable`).
     unavailable,
 }
 
@@ -215,9 +216,9 @@ words! {
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 impl AuthScheme {
-    /// Sets the algorithms that may sign a token, by their names in RFC 7518 and RFC 8037: HS256, HS384, HS512 with a
-    /// secret, else RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA. At least one is required. `none` is
-    /// not supported.
+    /// Sets the algorithms with which a token may be signed, by their names in RFC 7518 and RFC 8037. With a secret,
+    /// these are HS256, HS384 and HS512. With public keys, they are RS256, RS384, RS512, PS256, PS384, PS512, ES256,
+    /// ES384 and EdDSA. At least one is required. `none` is not supported.
     pub fn algorithms<T: Into<String>>(mut self, algorithms: impl IntoIterator<Item = T>) -> Self {
         self.jwt.algorithms = algorithms.into_iter().map(Into::into).collect();
         self
@@ -236,7 +237,7 @@ impl AuthScheme {
         self
     }
 
-    /// Sets the allowed difference between clocks for `exp` and `nbf`: 0 by default, at most 5 min.
+    /// Sets by how much clocks may differ when `exp` and `nbf` are checked: 0 by default, at most 5 min.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.jwt.leeway = leeway;
         self

@@ -1,20 +1,20 @@
-//! The result of the user's own verifier (rule G2).
+//! The result of a user's own verifier (rule G2).
 
 use std::error::Error;
 use std::sync::Arc;
 
 use error_envelope_fault::identity::VerifierData;
 
-/// A verifier's result for a request's credentials.
+/// What a verifier found out about the credentials of a request.
 ///
-/// If a verifier returns an error instead, the request gets 503 `service_unavailable`, because the credentials may be
-/// good or bad.
+/// If a verifier returns an error instead, the request gets 503 `service_unavailable`, because it is not known whether
+/// the credentials are good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verified {
     /// The credentials are valid, and belong to this caller.
     Granted(VerifiedCaller),
-    /// The request has none that this verifier recognises (`auth_missing`): another scheme may decide.
+    /// The request has no credentials that this verifier recognises (`auth_missing`). Another scheme may decide.
     Missing,
     /// The credentials are malformed (`auth_malformed`).
     Malformed,
@@ -34,14 +34,14 @@ pub struct VerifiedCaller {
 }
 
 impl Verified {
-    /// The credentials are valid, and belong to the caller `id`. It must not be empty if the policy forwards it.
+    /// The credentials are valid, and belong to the caller `id`. The id must not be empty if the policy forwards it.
     #[must_use]
     pub fn granted(id: impl Into<Box<str>>) -> Self {
         Self::Granted(VerifiedCaller { id: id.into(), data: None })
     }
 
-    /// Attaches a value for handlers, which get it by [`Identity::data`](super::Identity::data). A second value
-    /// replaces the first. A result that grants nothing does not change.
+    /// Attaches a value for handlers, which [`Identity::data`](super::Identity::data) returns. A second value replaces
+    /// the first. If the result grants nothing, it does not change.
     ///
     /// ```
     /// use tower_error_envelope::auth::{CredentialRequest, Verified};
@@ -78,7 +78,7 @@ impl VerifiedCaller {
 }
 
 impl PartialEq for VerifiedCaller {
-    /// Whether the ids are equal, and the values the same one.
+    /// Whether the ids are equal, and the values are the same object.
     fn eq(&self, other: &Self) -> bool {
         let is_same = match (&self.data, &other.data) {
             (Some(data), Some(other)) => data.is_same(other),
@@ -91,7 +91,7 @@ impl PartialEq for VerifiedCaller {
 
 impl Eq for VerifiedCaller {}
 
-/// Why a verifier has no result; shared, since two lists of schemes may need it.
+/// Why a verifier has no result. Shared, because two lists of schemes may need it.
 #[derive(Debug)]
 pub(crate) struct VerifierFailure(pub(super) Arc<dyn Error + Send + Sync>);
 

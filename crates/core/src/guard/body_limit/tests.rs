@@ -65,8 +65,8 @@ fn m1_a_watched_message_passes_and_is_noted() {
     let drain = DrainBudget { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
     let flags = BodyFlags::new(None, drain, ObservedLimit { limit: Some(4), first_byte: true }, false);
     let mut meter = BodyMeter::new(flags.clone()).by_message(messages(false, true));
-    assert_eq!((meter.request_data(b"\0\0\0\0\x04abcd"), flags.noted()), (MeterAction::Within, None));
-    assert_eq!((meter.request_data(b"\0\0\0\0\x05"), flags.noted()), (MeterAction::Within, Some(4)));
+    assert_eq!((meter.request_data(b"\0\0\0\0\x04abcd"), flags.exceeded_observed_limit()), (MeterAction::Within, None));
+    assert_eq!((meter.request_data(b"\0\0\0\0\x05"), flags.exceeded_observed_limit()), (MeterAction::Within, Some(4)));
     assert!(flags.has(BodyFlags::BEGUN) && !flags.has(BodyFlags::OVER));
 }
 
@@ -76,8 +76,8 @@ fn m1_a_watched_body_passes_and_is_noted() {
     let flags = BodyFlags::new(None, drain, ObservedLimit { limit: Some(4), first_byte: true }, false);
     let mut meter = BodyMeter::new(flags.clone());
     assert_eq!((meter.request_data(b""), flags.has(BodyFlags::BEGUN)), (MeterAction::Within, false));
-    assert_eq!((meter.request_data(b"abcd"), flags.noted()), (MeterAction::Within, None));
-    assert_eq!((meter.request_data(b"e"), flags.noted()), (MeterAction::Within, Some(4)));
+    assert_eq!((meter.request_data(b"abcd"), flags.exceeded_observed_limit()), (MeterAction::Within, None));
+    assert_eq!((meter.request_data(b"e"), flags.exceeded_observed_limit()), (MeterAction::Within, Some(4)));
     assert!(flags.has(BodyFlags::BEGUN) && !flags.has(BodyFlags::OVER));
 }
 

@@ -1,4 +1,4 @@
-//! In a build without the feature `pattern`.
+//! The expressions in a build without the feature `pattern`: every one is refused.
 
 use super::Values;
 use crate::guard::pattern::SettingError;

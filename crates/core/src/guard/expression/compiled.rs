@@ -1,5 +1,5 @@
-//! Refuses regular expressions that no value can match, because a guard that refuses every request looks like one that
-//! works (M2).
+//! Compiles regular expressions, and refuses those that cannot match any value: a guard that refuses every request is
+//! easily mistaken for one that works (M2).
 
 use std::collections::HashSet;
 
@@ -12,15 +12,16 @@ use regex_automata::{Anchored, Input};
 use super::Values;
 use crate::guard::pattern::SettingError;
 
-/// Memory limit of the search for a match. Patterns of a few hundred states need less; a larger one is accepted.
+/// How much memory the search for a match may use. Patterns with a few hundred states need less. If a pattern needs
+/// more, it is accepted unchecked.
 const MOST_BYTES: usize = 1024 * 1024;
 
-/// A pattern that the whole of a value must match.
+/// A pattern that must match a whole value.
 #[derive(Clone, Debug)]
 pub(crate) struct WholeValue(bytes::Regex);
 
 impl WholeValue {
-    /// The pattern is compiled by itself first, so that `a)|(b` cannot step out of the anchors.
+    /// Compiles the pattern alone first, so that `a)|(b` cannot escape from the anchors that are added.
     pub(crate) fn compile(pattern: &str, values: Values) -> Result<Self, SettingError> {
         let anchored = format!(r"\A(?:{pattern})\z");
         let compiled = bytes::Regex::new(pattern).and_then(|_| bytes::Regex::new(&anchored));
@@ -38,13 +39,13 @@ impl WholeValue {
     }
 }
 
-/// A pattern that is found somewhere in a text.
+/// A pattern that is searched for in a text.
 #[derive(Debug)]
 pub(crate) struct InText(Regex);
 
 impl InText {
     pub(crate) fn compile(key: &'static str, pattern: &str) -> Result<Self, SettingError> {
-        // A class without characters, or a pattern that needs one: no text has the required length.
+        // No text can match: the pattern requires a character of an empty class.
         if syntax::parse(pattern).is_ok_and(|parsed| parsed.properties().minimum_len().is_none()) {
             let right = "write a pattern that matches an error's message";
             return Err(SettingError::new(key, "no text can match the pattern", right));
@@ -57,14 +58,15 @@ impl InText {
     }
 }
 
-/// Equal texts; another pattern may match the same.
+/// Two are equal if their texts are; a pattern with another text may match the same.
 impl PartialEq for InText {
     fn eq(&self, other: &Self) -> bool {
         self.0.as_str() == other.0.as_str()
     }
 }
 
-/// The last line of a regex error states what is wrong. The line above it points at the place in a pattern of one line.
+/// The last line of the regex error states what is wrong. The line before it marks the place, if the pattern has one
+/// line.
 fn does_not_compile(key: &'static str, error: &Error) -> SettingError {
     const INDENT: usize = 4;
     let text = error.to_string();
@@ -77,8 +79,8 @@ fn does_not_compile(key: &'static str, error: &Error) -> SettingError {
     SettingError::new(key, wrong, "correct it; https://docs.rs/regex has the syntax")
 }
 
-/// Whether no value leads from the automaton's start to a match. An automaton that cannot be built or searched in time
-/// counts as one that matches.
+/// Whether no value can match, because no path of the automaton leads to a match. If the automaton cannot be built or
+/// searched within the limits, the answer is no.
 fn matches_nothing(anchored: &str, values: Values) -> bool {
     let config = dense::Config::new()
         .start_kind(StartKind::Anchored)

@@ -1,11 +1,11 @@
-//! Two patterns side by side: for the lints of a policy, never for a request.
+//! Compares two patterns, for the lints of a policy. No request is matched here.
 
 use http::Method;
 
 use super::{Pattern, Segment};
 
 impl Pattern {
-    /// Whether it matches every request that `other` matches.
+    /// Whether this pattern matches every request that `other` matches.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         let methods = match &other.methods[..] {
             [] => self.methods.is_empty(),
@@ -14,15 +14,15 @@ impl Pattern {
         methods && self.covers_path(other)
     }
 
-    /// Whether its path, ignoring methods, matches every path that `other`'s matches.
+    /// Whether this pattern's path matches every path that `other`'s matches, regardless of methods.
     pub(crate) fn covers_path(&self, other: &Self) -> bool {
         let longer = other.segments.len() >= self.segments.len();
         let same = other.segments.len() == self.segments.len() && !other.rest;
         longer && (self.rest || same) && self.segments.iter().zip(&other.segments).all(|(wide, it)| wide.covers(it))
     }
 
-    /// A method and a path that both match, if one request matches both.
-    pub(crate) fn meeting(&self, other: &Self) -> Option<(Method, String)> {
+    /// The method and the path of a request that both patterns match, if there is one.
+    pub(crate) fn common_request(&self, other: &Self) -> Option<(Method, String)> {
         let (short, long) = if self.segments.len() < other.segments.len() { (self, other) } else { (other, self) };
         if short.segments.len() < long.segments.len() && !short.rest {
             return None;
@@ -37,7 +37,7 @@ impl Pattern {
         Some((self.shared_method(other)?, path))
     }
 
-    /// The written methods; empty means any.
+    /// The methods as written; empty if any method matches.
     pub(crate) fn methods(&self) -> &[Method] {
         &self.methods
     }
@@ -56,7 +56,7 @@ impl Segment {
         *self == Self::One || self == other
     }
 
-    /// A text that fits both.
+    /// A text that both segments match.
     fn shared_with<'a>(&'a self, other: &'a Self) -> Option<&'a str> {
         match (self, other) {
             (Self::Literal(one), Self::Literal(other)) => (one == other).then_some(one),
@@ -113,7 +113,7 @@ mod tests {
             ("/a", "/a/{b}", None),
             ("/{*rest}", "/", Some("GET /")),
         ] {
-            let met = pattern(one).meeting(&pattern(other)).map(|(method, path)| format!("{method} {path}"));
+            let met = pattern(one).common_request(&pattern(other)).map(|(method, path)| format!("{method} {path}"));
             assert_eq!(met.as_deref(), meeting, "{one} {other}");
         }
     }
@@ -143,7 +143,7 @@ mod tests {
                 }
             }
             prop_assert!(!(one.covers(&other) && only_other));
-            match one.meeting(&other) {
+            match one.common_request(&other) {
                 Some((method, path)) => {
                     prop_assert!(one.matches(&method, path.as_bytes()) && other.matches(&method, path.as_bytes()));
                 }

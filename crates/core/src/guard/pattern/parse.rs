@@ -1,14 +1,14 @@
-//! Parses a pattern, with advice if it is refused.
+//! Parses a pattern. If it is refused, the error has advice on how to write it.
 
 use http::Method;
 
-/// Matching recurses once for each segment of a pattern: this bounds the stack, well above any real route.
+/// Matching recurses once for each segment, so this limits the stack. Real routes have far fewer.
 const MAX_SEGMENTS: usize = 64;
 
-/// The mistake, and the correct form.
+/// What is wrong, and what would be right.
 pub(super) type Advice = (String, String);
 
-/// A pattern in parts.
+/// The parts of a pattern.
 pub(super) struct Parsed {
     pub(super) methods: Box<[Method]>,
     pub(super) segments: Box<[Segment]>,
@@ -63,8 +63,8 @@ fn split_methods(written: &str) -> Result<(Box<[Method]>, &str), Advice> {
     Ok((parsed.into(), path))
 }
 
-/// A list of registered methods (RFC 9110, PATCH, and WebDAV's that are seen in the wild) would need maintenance, so
-/// every upper-case token is accepted.
+/// Every token in upper case is accepted. A list of known methods (RFC 9110, PATCH, and those of WebDAV in use) would
+/// need maintenance.
 fn parse_method(name: &str) -> Result<Method, Advice> {
     let right = "write methods in capitals with | between them, as in \"GET|POST /x\"";
     let shouted = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
@@ -107,7 +107,7 @@ fn parse_path(path: &str) -> Result<(Vec<Segment>, bool), Advice> {
     Ok((segments, false))
 }
 
-/// Paths are decoded, and their query is removed, before they are matched.
+/// Refuses characters that a path cannot have when it is matched: it is decoded before, and its query is removed.
 fn refuse_characters(path: &str) -> Result<(), Advice> {
     let wrong = |what: &str| format!("{path:?} has {what}, which a normalised path never has");
     if path.contains('%') {
@@ -131,7 +131,7 @@ fn refuse_characters(path: &str) -> Result<(), Advice> {
     Ok(())
 }
 
-/// The inside of a segment in braces.
+/// The text between the braces of a segment.
 fn parameter(segment: &str) -> Result<Option<&str>, Advice> {
     if !segment.contains(['{', '}']) {
         return Ok(None);
@@ -158,7 +158,7 @@ fn refuse_name(segment: &str, name: &str, names: &[&str]) -> Result<(), Advice> 
 fn literal(path: &str, segment: &str) -> Result<Segment, Advice> {
     match segment {
         "." | ".." => Err(advise(format!("{path:?} has a dot segment"), "write the path that it resolves to")),
-        // Other routers' syntax: taken literally, it would guard nothing.
+        // The syntax of other routers. As a literal text, it would guard nothing.
         _ if segment.starts_with([':', '*', '<']) => Err(advise(
             format!("{segment:?} is not a parameter here"),
             "write {one} for one segment, or {*rest} for all that follow",

@@ -1,21 +1,21 @@
 //! A quick check of a path, which is enough for most paths (G0).
 
-/// Whether a path may have other readings than itself, ignoring letter case. Most have none; one pass shows that, eight
-/// bytes at a time and without an allocation. For a path in ASCII the result is exact.
+/// Whether a path may have other readings than itself, regardless of letter case. Most paths have none, which one pass
+/// over eight bytes at a time can show without an allocation. For an ASCII path the result is exact.
 #[inline(always)]
 pub(crate) fn has_readings(path: &[u8]) -> bool {
     let Some(last) = path.last_chunk::<8>() else { return short_has_readings(path) };
     let (mut behind_slash, mut found) = (0, 0);
     for word in path.as_chunks::<8>().0 {
         let word = u64::from_le_bytes(*word);
-        found |= signs(word, behind_slash);
-        behind_slash = zeros(word ^ each(b'/')) >> 56;
+        found |= mark_special_bytes(word, behind_slash);
+        behind_slash = mark_zero_bytes(word ^ repeat_byte(b'/')) >> 56;
     }
     // The last eight bytes as one word: some of them are checked twice.
     if !path.len().is_multiple_of(8) {
-        found |= signs(u64::from_le_bytes(*last), 0);
+        found |= mark_special_bytes(u64::from_le_bytes(*last), 0);
     }
-    found & each(0x80) != 0 || path.ends_with(b"/")
+    found & repeat_byte(0x80) != 0 || path.ends_with(b"/")
 }
 
 fn short_has_readings(path: &[u8]) -> bool {
@@ -24,25 +24,27 @@ fn short_has_readings(path: &[u8]) -> bool {
         || path.len() > 1 && path.ends_with(b"/")
 }
 
-/// Sets the highest bit of a byte that is `%`, `\` or `;`, or that is a slash or a dot and follows a slash. The slash
-/// before the first byte counts. The other bits have no meaning.
+/// Sets the highest bit of each byte that is `%`, `\` or `;`, or a slash or dot behind a slash. `behind_slash` marks
+/// the first byte if a slash comes before it. The other bits mean nothing.
 #[inline(always)]
-const fn signs(word: u64, behind_slash: u64) -> u64 {
-    let slashes = zeros(word ^ each(b'/'));
-    // A dot and a slash differ in their last bit.
-    let ends = zeros((word | each(1)) ^ each(b'/'));
-    let special = zeros(word ^ each(b'%')) | zeros(word ^ each(b'\\')) | zeros(word ^ each(b';'));
+const fn mark_special_bytes(word: u64, behind_slash: u64) -> u64 {
+    let slashes = mark_zero_bytes(word ^ repeat_byte(b'/'));
+    // A dot and a slash only differ in their last bit.
+    let ends = mark_zero_bytes((word | repeat_byte(1)) ^ repeat_byte(b'/'));
+    let special = mark_zero_bytes(word ^ repeat_byte(b'%'))
+        | mark_zero_bytes(word ^ repeat_byte(b'\\'))
+        | mark_zero_bytes(word ^ repeat_byte(b';'));
     special | ends & (slashes << 8 | behind_slash)
 }
 
-/// The highest bit is set of each byte that is 0 or more than 0x80, and of a byte that is 1 behind one that is 0: of a dot
-/// behind a slash.
+/// Sets the highest bit of each byte that is zero. It may also be set in a byte above 0x80, and in a 1 behind a zero
+/// byte, which is a dot behind a slash.
 #[inline(always)]
-const fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(each(1))
+const fn mark_zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(repeat_byte(1))
 }
 
 #[inline(always)]
-const fn each(byte: u8) -> u64 {
+const fn repeat_byte(byte: u8) -> u64 {
     u64::MAX / 255 * byte as u64
 }

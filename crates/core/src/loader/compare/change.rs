@@ -1,17 +1,17 @@
-//! A setting that differs between two policies, and its importance.
+//! A setting that differs between two policies, and how important the change is.
 
-/// The importance of a change to a reviewer, the most important first.
+/// How important a change is to a reviewer; the most important kind comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChangeKind {
-    /// A guard requires less of some requests than before, or a setting is no longer locked.
+    /// For some requests, a guard requires less than before. Or a setting is no longer locked.
     Weaker,
-    /// The definition of a scheme, a header or a scope changed: a person must judge it.
+    /// The definition of a scheme, a header or a scope has changed, and a person must judge the change.
     Guard,
     /// Any other change.
     Other,
 }
 
-/// A setting's value, and its place as `FILE:LINE`; a default has no place.
+/// A value, and where it is set as `FILE:LINE`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PlacedValue {
     pub(super) value: String,
@@ -29,7 +29,7 @@ pub struct PolicyChange {
 }
 
 impl PlacedValue {
-    /// The value, as written in the policy file.
+    /// The value, spelled as in the file.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
@@ -47,13 +47,13 @@ impl PolicyChange {
         Self { kind, key, old, new, requests: Vec::new() }
     }
 
-    /// The importance of the change.
+    /// How important the change is.
     #[must_use]
     pub const fn kind(&self) -> ChangeKind {
         self.kind
     }
 
-    /// The key: that of a route, or the dotted key of a table.
+    /// The key: a key of routes, or the dotted key of a table.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
@@ -71,7 +71,7 @@ impl PolicyChange {
         self.new.as_ref()
     }
 
-    /// Requests whose settings differ, with `…` for anything; empty if the key is not a setting of requests.
+    /// The requests whose settings differ, with `…` for any text. Empty if the key is not a setting of requests.
     #[must_use]
     pub fn requests(&self) -> &[String] {
         &self.requests

@@ -1,11 +1,11 @@
 //! Compares two policies: [`PolicyFile::changes_to`].
 //!
-//! 1. Both policies decide the settings of the same requests ([`requests`]): one for each table of either, and one
-//!    for each route that is in only one of them with each route that it crosses. Each setting that differs is a
-//!    change, with the requests that have it.
-//! 2. A setting is weaker by the same rule as for `locked`: [`weakens`].
-//! 3. Everything else is compared as text ([`tables`]), key by key. Whether a scheme or a header requires less is
-//!    not judged: these changes are listed after the weaker settings.
+//! 1. Both policies decide the settings of the same sample requests ([`requests`]). There is one request for each table
+//!    of either policy. For each route that only one policy has, there is also one for each route that it crosses. Each
+//!    setting that differs is a change, with the requests that it concerns.
+//! 2. Whether a setting is weaker is decided as for `locked`: by [`weakens`].
+//! 3. Everything else is compared as text, key by key ([`tables`]). Such a change may make a scheme or a header require
+//!    less, which is not judged here: these changes are listed after the weaker settings.
 
 mod change;
 mod requests;
@@ -21,7 +21,7 @@ use super::witness::SampleRequest;
 use crate::policy::keys::TableSettings;
 
 impl PolicyFile {
-    /// The changes from this policy to another one: weaker guards first, then by key.
+    /// The changes from this policy to another one: weaker guards first, and then sorted by key.
     ///
     /// ```
     /// use tower_error_envelope::policy::{ChangeKind, PolicyLoader};
@@ -43,12 +43,12 @@ impl PolicyFile {
         }
         settings.values_mut().for_each(|change| change.requests.dedup());
         let mut changes: Vec<_> = self.locks_removed(new).chain(settings.into_values()).collect();
-        changes.extend(tables::changed(self, new));
+        changes.extend(tables::changed_tables(self, new));
         changes.sort_by_key(|change| change.kind);
         changes
     }
 
-    /// The settings of one request that differ.
+    /// The settings that differ for one request.
     fn changed_settings(&self, new: &Self, request: &SampleRequest) -> Vec<PolicyChange> {
         let defaults = TableSettings::defaults();
         let (method, host, path) = (&request.method, &request.host, request.path.as_bytes());
@@ -63,20 +63,20 @@ impl PolicyFile {
         changed.collect()
     }
 
-    /// The value of a key, and the table that has it.
+    /// The value that applies to a key, and the table that sets it.
     fn decision<'a>(
         &self,
         chain: &SettingChain<'a>,
         key: &'static str,
         defaults: &'a TableSettings,
     ) -> (PlacedValue, &'a TableSettings) {
-        let decided = chain.decided(key);
+        let decided = chain.resolved(key);
         let table = chain.tables.iter().find(|(place, _)| Some(place) == decided.place.as_ref());
         let from = decided.place.as_ref().map(|place| self.place(place, decided.key));
         (PlacedValue { value: decided.value, from }, table.map_or(defaults, |(_, keys)| keys))
     }
 
-    /// The settings that only this policy locks.
+    /// The settings that this policy locks, but the new one does not.
     fn locks_removed<'a>(&'a self, new: &'a Self) -> impl Iterator<Item = PolicyChange> {
         let removed =
             self.locked_settings.iter().filter(|lock| new.locked_settings.iter().all(|it| it.key != lock.key));

@@ -1,4 +1,4 @@
-//! The requests by which two policies are compared.
+//! The sample requests for which two policies are compared.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -8,25 +8,27 @@ use crate::loader::file::PolicyFile;
 use crate::loader::witness::{FRESH, SampleRequest, any_method};
 use crate::policy::error::TablePath;
 
-/// A route with its settings, and the hosts of its scope.
+/// A route with its settings and the hosts of its scope.
 struct RouteSample {
     place: TablePath,
     hosts: Vec<String>,
     pattern: Pattern,
-    /// Equal for routes of two policies that have the same scope, pattern and settings.
+    /// A text that is equal for two routes with the same scope, pattern and settings.
     text: String,
 }
 
 impl PolicyFile {
-    /// Requests of each table of both, and where a route that only one has meets another one.
+    /// A request for each table of both policies, and one for each pair of routes that meet if only one policy has one
+    /// of them.
     pub(super) fn requests_to_compare(&self, new: &Self) -> Vec<SampleRequest> {
         let (before, after) = (self.route_samples(), new.route_samples());
         let texts = |routes: &[RouteSample]| routes.iter().map(|route| route.text.clone()).collect::<HashSet<_>>();
         let (old_texts, new_texts) = (texts(&before), texts(&after));
         let all = || before.iter().chain(&after);
         let changed = all().filter(|route| !(old_texts.contains(&route.text) && new_texts.contains(&route.text)));
-        let meetings = changed
-            .flat_map(|route| all().filter(|other| other.text != route.text).flat_map(|other| route.meeting(other)));
+        let meetings = changed.flat_map(|route| {
+            all().filter(|other| other.text != route.text).flat_map(|other| route.common_request(other))
+        });
         let samples = self.samples().into_iter().chain(new.samples()).chain(meetings);
         let unique: BTreeMap<_, _> =
             samples.map(|it| ((it.host.clone(), it.path.clone(), it.method.to_string()), it)).collect();
@@ -51,9 +53,9 @@ impl PolicyFile {
 }
 
 impl RouteSample {
-    /// A request of both routes, for each host of either, if there is one.
-    fn meeting(&self, other: &Self) -> Vec<SampleRequest> {
-        let Some((method, path)) = self.pattern.meeting(&other.pattern) else { return Vec::new() };
+    /// A request that both routes match, for each host of either.
+    fn common_request(&self, other: &Self) -> Vec<SampleRequest> {
+        let Some((method, path)) = self.pattern.common_request(&other.pattern) else { return Vec::new() };
         let is_any = self.pattern.methods().is_empty() && other.pattern.methods().is_empty();
         let method = if is_any { any_method() } else { method };
         let request = |host: &String| SampleRequest {
@@ -67,7 +69,8 @@ impl RouteSample {
 }
 
 impl SampleRequest {
-    /// The request for people, with `…` for anything: `GET *.example.com/a/…`, or without a method for any.
+    /// The request as people read it, with `…` for any text, such as `GET *.example.com/a/…`. Without a method if any
+    /// one fits.
     pub(super) fn to_text(&self) -> String {
         let method = if self.method == any_method() { String::new() } else { format!("{} ", self.method) };
         let (host, mut path) = (self.host.replace(FRESH, "*"), self.path.replace(FRESH, "…"));

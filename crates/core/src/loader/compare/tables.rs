@@ -1,4 +1,4 @@
-//! The keys of two policies outside of routes' settings, as the files write them.
+//! Compares the keys of two policies that are not settings of routes, as they are written in the files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,17 +8,17 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::change::{ChangeKind, PlacedValue, PolicyChange};
 use crate::loader::file::{PolicyFile, line_of};
 
-/// What the files are, not what they set; the locks are compared by themselves.
+/// Keys that are not settings: they describe the files, or are locks, which are compared separately.
 const NO_SETTINGS: [&str; 4] = ["version", "include", "base", "locked"];
-/// Compared by the requests that have their settings: only the texts of the files that they name are compared here.
+/// Tables that are compared by requests instead. Here, only the texts of files that they name are compared.
 const BY_REQUEST: [&str; 2] = ["defaults", "route"];
-/// Tables whose definitions a person judges.
+/// Tables with definitions that a person must judge.
 const GUARDS: [&str; 3] = ["auth", "header", "scope"];
-/// Lists of which the first entry that fits decides.
+/// Lists in which the first entry that matches decides.
 const RULES: [&str; 2] = ["map", "outward"];
 
-/// The keys that only one of the policies has, or that differ.
-pub(super) fn changed(old: &PolicyFile, new: &PolicyFile) -> Vec<PolicyChange> {
+/// The keys that differ, or that only one of the policies has.
+pub(super) fn changed_tables(old: &PolicyFile, new: &PolicyFile) -> Vec<PolicyChange> {
     let (mut before, mut after) = (Leaves::new(old), Leaves::new(new));
     let (old_rules, new_rules) = (before.rules_shared_with(&after), after.rules_shared_with(&before));
     if old_rules != new_rules {
@@ -36,19 +36,19 @@ pub(super) fn changed(old: &PolicyFile, new: &PolicyFile) -> Vec<PolicyChange> {
     keys.filter_map(change).collect()
 }
 
-/// Each key with a value, by its dotted name.
+/// All keys that have a value, with their dotted names.
 struct Leaves<'a> {
     policy: &'a PolicyFile,
     values: BTreeMap<String, PlacedValue>,
-    /// The keys of rules, in their order.
+    /// The keys of rules, in the order of the rules.
     rules: Vec<String>,
 }
 
-/// A file while its keys are read.
+/// A file whose keys are being read.
 struct Source<'a> {
     file: &'a str,
     text: &'a str,
-    /// The scope of the file, for keys that each scope has.
+    /// The scope of the file, for keys that every scope may have.
     scope: String,
 }
 
@@ -56,7 +56,7 @@ impl<'a> Leaves<'a> {
     fn new(policy: &'a PolicyFile) -> Self {
         let mut leaves = Self { policy, values: BTreeMap::new(), rules: Vec::new() };
         for (file, text) in policy.sources.by_precedence() {
-            // The policy was read from these texts.
+            // The policy was read from these texts, so they can be parsed.
             let Ok(root) = DeTable::parse(text) else { continue };
             let root = root.get_ref();
             let scope = root.get("scope").and_then(|scope| scope.get_ref().as_table());
@@ -81,7 +81,7 @@ impl<'a> Leaves<'a> {
         }
     }
 
-    /// A list of tables: rules by their whole text, others by their names.
+    /// Reads a list of tables. A rule is identified by its whole text, any other table by its name.
     fn read_list(&mut self, source: &Source<'_>, key: &str, list: &DeArray<'_>) {
         for element in list.iter() {
             let Some(table) = element.get_ref().as_table() else { continue };
@@ -89,7 +89,7 @@ impl<'a> Leaves<'a> {
             match named.filter(|_| !RULES.contains(&key)) {
                 Some(name) => self.read(source, &format!("{key}[{name}]"), element.get_ref(), element.span()),
                 None => {
-                    let key = format!("{key} {}{}", inline(table, source.text), source.of_scope());
+                    let key = format!("{key} {}{}", inline(table, source.text), source.scope_suffix());
                     self.insert(&key, "set".to_owned(), Some(source.place(element.span().start)));
                     self.rules.push(key);
                 }
@@ -104,13 +104,14 @@ impl<'a> Leaves<'a> {
         if BY_REQUEST.contains(&root) && content.is_none() {
             return;
         }
-        let of_scope = if ["scope", "defaults", "route"].contains(&root) { source.of_scope() } else { String::new() };
+        let of_scope =
+            if ["scope", "defaults", "route"].contains(&root) { source.scope_suffix() } else { String::new() };
         let content = content.map(|content| format!(" with the content {content}")).unwrap_or_default();
         let text = source.text.get(span.clone()).unwrap_or_default();
         self.insert(&format!("{key}{of_scope}"), format!("{text}{content}"), Some(source.place(span.start)));
     }
 
-    /// Of two files that set one key, the first one counts.
+    /// If two files set the same key, the first one counts.
     fn insert(&mut self, key: &str, value: String, from: Option<String>) {
         self.values.entry(key.to_owned()).or_insert(PlacedValue { value, from });
     }
@@ -125,7 +126,7 @@ impl Source<'_> {
         format!("{}:{}", self.file, line_of(self.text.as_bytes(), at))
     }
 
-    fn of_scope(&self) -> String {
+    fn scope_suffix(&self) -> String {
         if self.scope.is_empty() { String::new() } else { format!(" of the scope {}", self.scope) }
     }
 }
@@ -136,7 +137,7 @@ fn scope_of(scope: &DeTable<'_>, text: &str) -> String {
     ["hosts", "prefix"].into_iter().filter_map(written).collect::<Vec<_>>().join(" ")
 }
 
-/// A table on one line.
+/// The text of a table on one line.
 fn inline(table: &DeTable<'_>, text: &str) -> String {
     let written = |value: &toml::Spanned<DeValue<'_>>| text.get(value.span()).unwrap_or_default().to_owned();
     let keys: Vec<_> = table.iter().map(|(key, value)| format!("{} = {}", key.get_ref(), written(value))).collect();

@@ -110,7 +110,7 @@ fn what_is_no_request_is_refused() {
 
 fn any_keys() -> impl Strategy<Value = TableSettings> {
     let keys = proptest::collection::vec(proptest::sample::select(singles()), 0..5);
-    keys.prop_map(|keys| keys.into_iter().fold(TableSettings::default(), |set, key| key.over(set)))
+    keys.prop_map(|keys| keys.into_iter().fold(TableSettings::default(), |set, key| key.overriding(set)))
 }
 
 fn any_routes() -> impl Strategy<Value = Vec<Route>> {
@@ -182,7 +182,10 @@ proptest! {
             let reparsed = Policy::from_toml("written.toml", &text).unwrap();
             let label = settings.response_settings().label();
             let route = loaded.policy.route_label(label);
-            prop_assert_eq!(decision(&reparsed, &reparsed.of_no_host().normal), decision(&loaded.policy, settings));
+            prop_assert_eq!(
+                decision(&reparsed, &reparsed.settings_without_host().normal),
+                decision(&loaded.policy, settings)
+            );
             prop_assert_eq!(reading.routes.first().map(|(pattern, _)| pattern.as_str()), route);
         }
     }

@@ -1,4 +1,4 @@
-//! `[auth.*]`: a scheme, its keys, and the files and variables that it names.
+//! Reads `[auth.*]`: a scheme, its keys, and the files and variables that it names.
 
 use super::document::Document;
 use super::env::{MAX_FILE_BYTES, NamedFiles, PolicyEnv};
@@ -9,9 +9,9 @@ use super::value::Value;
 use crate::guard::auth::RemoteKeys;
 use crate::guard::auth::{AuthScheme, Key};
 use crate::policy::error::PolicyError;
-use crate::policy::suggestion::{closest, nearest};
+use crate::policy::suggestion::{advice_for_unknown, closest};
 
-/// The keys that each scheme has.
+/// Which keys each kind of scheme may have.
 const SCHEMES: [(&str, &[&str]); 5] = [
     ("bearer", &["scheme", "forward_id", "messages", "challenge", "pattern", "keys", "keys_file"]),
     ("header", &["scheme", "forward_id", "messages", "header", "pattern", "challenge", "keys", "keys_file"]),
@@ -37,7 +37,7 @@ const SCHEMES: [(&str, &[&str]); 5] = [
     ("custom", &["scheme", "forward_id", "messages", "challenge", "timeout"]),
 ];
 
-/// Reads one scheme. The files that it names are read with `files`.
+/// Reads one scheme. `files` reads the files that it names.
 pub(super) fn read(name: &str, table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
     let word = table.read_required("scheme", |scheme| known_or_near(scheme, table));
     refuse_foreign_keys(word.unwrap_or_default(), table);
@@ -60,19 +60,20 @@ pub(super) fn read(name: &str, table: &Table<'_>, files: &mut NamedFiles<'_>) ->
     read_shared(read, table)
 }
 
-/// The scheme, or the one that a slip meant: the other keys of the table are read as those of that one.
+/// The kind of the scheme. If it is misspelled, the kind that was probably meant is used for the other keys of the
+/// table.
 fn known_or_near(scheme: &Value<'_>, table: &Table<'_>) -> Result<&'static str, PolicyError> {
     let (written, known) = (scheme.text()?, SCHEMES.iter().map(|(name, _)| *name));
     if let Some(name) = known.clone().find(|name| *name == written) {
         return Ok(name);
     }
-    let unknown = scheme.error(format!("unknown scheme {written:?}"), nearest(written, known.clone()));
+    let unknown = scheme.error(format!("unknown scheme {written:?}"), advice_for_unknown(written, known.clone()));
     let Some(near) = closest(written, known) else { return Err(unknown) };
     table.keep(Err::<(), _>(unknown));
     Ok(near)
 }
 
-/// Refuses scheme `custom` without a registered verifier.
+/// Refuses a scheme `custom` whose verifier is not registered.
 fn check_verifier(name: &str, table: &Table<'_>, env: &dyn PolicyEnv) -> Result<(), PolicyError> {
     if table.get("scheme").is_some_and(|it| it.value.as_str() == Some("custom")) && !env.has_verifier(name) {
         return Err(table.error(format!("no verifier is registered for scheme {name:?}"), env.verifier_advice(name)));
@@ -80,7 +81,7 @@ fn check_verifier(name: &str, table: &Table<'_>, env: &dyn PolicyEnv) -> Result<
     Ok(())
 }
 
-/// Refuses scheme `certificate` where client certificates are not available.
+/// Refuses a scheme `certificate` if client certificates are not available.
 fn check_certificate_scheme(table: &Table<'_>, env: &dyn PolicyEnv) -> Result<(), PolicyError> {
     match (env.certificate_advice(), table.get("scheme")) {
         (Some(advice), Some(scheme)) => Err(scheme.error("scheme \"certificate\" is not available here", advice)),
@@ -88,7 +89,7 @@ fn check_certificate_scheme(table: &Table<'_>, env: &dyn PolicyEnv) -> Result<()
     }
 }
 
-/// Refuses keys of another scheme, and unknown keys.
+/// Refuses keys that other kinds of schemes have, and unknown keys.
 fn refuse_foreign_keys(scheme: &str, table: &Table<'_>) {
     let Some((_, own)) = SCHEMES.iter().find(|(name, _)| *name == scheme) else { return };
     let mut known = own.to_vec();
@@ -111,7 +112,7 @@ fn read_shared(scheme: AuthScheme, table: &Table<'_>) -> AuthScheme {
     let scheme = table.set(scheme, "challenge", Value::text, AuthScheme::challenge);
     let scheme = table.set(scheme, "timeout", Value::duration, AuthScheme::timeout);
     let Some(messages) = table.table("messages") else { return scheme };
-    messages.only(&["missing", "malformed", "invalid", "expired", "no_email", "unavailable"]);
+    messages.refuse_all_except(&["missing", "malformed", "invalid", "expired", "no_email", "unavailable"]);
     let scheme = messages.set(scheme, "missing", Value::owned, AuthScheme::missing);
     let scheme = messages.set(scheme, "malformed", Value::owned, AuthScheme::malformed);
     let scheme = messages.set(scheme, "invalid", Value::owned, AuthScheme::invalid);
@@ -180,7 +181,8 @@ fn read_jwt(table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
         }
         (Some(_), _, Some(other)) => Err(other.error("secret_env and jwks_url are mutually exclusive", ONE_OF_THEM)),
         (None, Some(_), Some(other)) => Err(other.error("jwks_file and jwks_url are mutually exclusive", ONE_OF_THEM)),
-        // Stands in for a key whose mistake is reported already. Without it, `algorithms` would be refused as well.
+        // Takes the place of a key whose mistake was already reported. Without it, `algorithms` would be refused as
+        // well.
         (None, None, None) if ["jwks_file", "jwks_url"].iter().any(|key| table.is_known(key)) => {
             Ok(JwtKeys::remote(RemoteKeys::never_fetched(UNKNOWN_KEYS)))
         }
@@ -200,11 +202,12 @@ fn read_jwt(table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
     table.set(scheme, "require_verified_email", Value::boolean, AuthScheme::require_verified_email)
 }
 
-/// Stands for a wrong secret, so that other mistakes in its table are found, too: no policy is made of it.
+/// Takes the place of a wrong secret, so that other mistakes in the table are found as well. No policy is built with
+/// it.
 #[cfg(feature = "jwt")]
 const UNKNOWN_SECRET: &str = "stands for a secret that is wrong; as long as the longest asks for";
 
-/// Stands for public keys whose file or URL is wrong.
+/// Takes the place of public keys whose file or URL is wrong.
 #[cfg(feature = "jwt")]
 const UNKNOWN_KEYS: &str = "https://unknown.invalid/";
 
@@ -216,7 +219,8 @@ fn read_url(url: &Value<'_>, env: &dyn PolicyEnv) -> Result<RemoteKeys, PolicyEr
     env.remote_keys(url.text()?).map_err(|advice| url.error("this program does not fetch key sets", advice))
 }
 
-/// A text that is no name of a variable may be the secret itself, and is never quoted (L3).
+/// Reads a secret from a variable. A text that is not the name of a variable may be the secret itself, so it is never
+/// quoted (L3).
 #[cfg(feature = "jwt")]
 fn read_secret(variable: &Value<'_>, env: &dyn PolicyEnv) -> Result<String, PolicyError> {
     let name = variable.text()?;
@@ -233,7 +237,7 @@ fn read_secret(variable: &Value<'_>, env: &dyn PolicyEnv) -> Result<String, Poli
     Err(variable.error("there is no such environment variable", right))
 }
 
-/// The algorithms of a token's signature; the builder refuses `none` and those that do not fit the keys.
+/// Reads the algorithms of tokens. The builder refuses `none`, and those that do not fit the keys.
 #[cfg(feature = "jwt")]
 fn read_algorithms(list: &Value<'_>) -> Result<Vec<String>, PolicyError> {
     const KNOWN: [&str; 12] =
@@ -241,7 +245,9 @@ fn read_algorithms(list: &Value<'_>) -> Result<Vec<String>, PolicyError> {
     list.each(|element| {
         let name = element.text()?;
         if !KNOWN.contains(&name) && !name.eq_ignore_ascii_case("none") {
-            return Err(element.error(format!("unknown algorithm {name:?}"), nearest(name, KNOWN.into_iter())));
+            return Err(
+                element.error(format!("unknown algorithm {name:?}"), advice_for_unknown(name, KNOWN.into_iter()))
+            );
         }
         Ok(name.to_owned())
     })

@@ -1,17 +1,17 @@
-//! `details` of a `[[code]]`: a schema in the policy itself, or the name of a file that holds it as JSON.
+//! Reads `details` of a `[[code]]`: a schema in the policy itself, or the name of a JSON file that has it.
 
 use serde_json::{Map, Number, Value as Json};
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::env::{MAX_FILE_BYTES, NamedFiles};
-use super::read::{dotted, shown};
+use super::read::{dotted, span_to_show};
 use super::sources::line_of;
 use super::value::Value;
 use crate::code::details::{self, SchemaError};
 use crate::policy::error::PolicyError;
 
-/// The schema as JSON text. A file that is named is read with `files`.
+/// Reads the schema as JSON text. `files` reads the file that the value names, if it names one.
 pub(super) fn read(value: &Value<'_>, files: &mut NamedFiles<'_>) -> Result<String, PolicyError> {
     match value.value {
         DeValue::Table(_) => read_inline(value),
@@ -31,17 +31,17 @@ pub(super) fn read(value: &Value<'_>, files: &mut NamedFiles<'_>) -> Result<Stri
 fn read_inline(value: &Value<'_>) -> Result<String, PolicyError> {
     let schema = json_of(value)?;
     details::check(&schema).map_err(|wrong| {
-        let at = descend(value, &wrong.path, wrong.is_name);
-        // An empty span is that of something missing.
+        let at = value_at(value, &wrong.path, wrong.is_name);
+        // An empty span means that something is missing there.
         let span = if wrong.lacks { at.span.start..at.span.start } else { at.span.clone() };
         Value { span, ..at }.error(wrong.wrong, wrong.right)
     })?;
     Ok(schema.to_string())
 }
 
-/// The value at the end of a path, or the last that exists, with the key of the whole path. Its span is that of the
-/// last name in the path if `is_name`.
-fn descend<'a>(value: &Value<'a>, path: &[String], is_name: bool) -> Value<'a> {
+/// The value at the end of a path, or the last value on the way that exists, with the key of the whole path. If
+/// `is_name`, its span is that of the last name in the path.
+fn value_at<'a>(value: &Value<'a>, path: &[String], is_name: bool) -> Value<'a> {
     let root = Value { document: value.document, key: value.key.clone(), span: value.span.clone(), value: value.value };
     path.iter().fold(root, |at, step| {
         let (key, child) = match at.value {
@@ -51,7 +51,7 @@ fn descend<'a>(value: &Value<'a>, path: &[String], is_name: bool) -> Value<'a> {
             }
             DeValue::Table(table) => {
                 let member = table.get_key_value(step.as_str());
-                let span = |name, value| if is_name { Spanned::span(name) } else { shown(name, value) };
+                let span = |name, value| if is_name { Spanned::span(name) } else { span_to_show(name, value) };
                 (dotted(&at.key, step), member.map(|(name, value)| (span(name, value), value.get_ref())))
             }
             _ => (dotted(&at.key, step), None),
@@ -77,8 +77,8 @@ fn json_of(value: &Value<'_>) -> Result<Json, PolicyError> {
         }
         DeValue::Array(_) => Json::Array(value.elements()?.iter().map(json_of).collect::<Result<_, _>>()?),
         DeValue::Table(table) => {
-            let member = |name: &str| Ok((name.to_owned(), json_of(&descend(value, &[name.to_owned()], false))?));
-            // A keyword that is wrong is reported already.
+            let member = |name: &str| Ok((name.to_owned(), json_of(&value_at(value, &[name.to_owned()], false))?));
+            // A wrong keyword was already reported.
             let names = table.keys().map(|name| name.get_ref().as_ref());
             let names = names.filter(|name| !value.document.is_known(&dotted(&value.key, name)));
             Json::Object(names.map(member).collect::<Result<Map<_, _>, _>>()?)
@@ -87,7 +87,7 @@ fn json_of(value: &Value<'_>) -> Result<Json, PolicyError> {
 }
 
 fn parse(value: &Value<'_>, name: &str, text: &str) -> Result<Json, PolicyError> {
-    // An editor's mark of its encoding is no JSON.
+    // The byte order mark that an editor may have added is not JSON.
     serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
         let sentence = error.to_string();
         let problem = sentence.split(" at line ").next().unwrap_or_default();
@@ -96,8 +96,8 @@ fn parse(value: &Value<'_>, name: &str, text: &str) -> Result<Json, PolicyError>
     })
 }
 
-/// An error at the policy's own line, with the file's line in its text: tools that repair a policy remove lines of the
-/// policy.
+/// An error at a line of the policy, with the line of the other file in its text. Tools that repair a policy remove
+/// lines of the policy itself.
 fn error_in_file(
     value: &Value<'_>,
     name: &str,
@@ -109,7 +109,7 @@ fn error_in_file(
     value.error(format!("{name}:{line}: {key}{wrong}"), right)
 }
 
-/// The position, in a text of JSON, of the last field of a path that exists.
+/// The position, in a JSON text, of the last field of a path that exists.
 fn place(text: &str, path: &[String]) -> usize {
     use std::collections::HashMap;
 

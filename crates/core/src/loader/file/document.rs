@@ -1,4 +1,4 @@
-//! A TOML document with the file and line of each of its bytes.
+//! A TOML document that has the file and line of each of its bytes.
 
 use std::ops::Range;
 
@@ -16,9 +16,10 @@ pub(super) struct Document<'a> {
     text: &'a str,
     pub(super) root: DeTable<'a>,
     mistakes: &'a Mistakes,
-    /// Keys that were found to be wrong before: the rest of their tables is read as if they were missing.
+    /// Keys that are already known to be wrong: the rest of their tables is read as if they were missing.
     known: &'a KnownMistakes,
-    /// The errors of invalid TOML, by line. After an error, `root` has the tables that could be parsed.
+    /// The errors of invalid TOML, with their lines. If there are any, `root` has the tables that could still be
+    /// parsed.
     syntax: Vec<(usize, Error)>,
 }
 
@@ -32,7 +33,7 @@ impl<'a> Document<'a> {
         let mut syntax: Vec<(usize, Error)> = Vec::new();
         for error in errors.into_iter().take(MAX_MISTAKES) {
             let line = line_of(text.as_bytes(), error.span().map_or(0, |span| span.start));
-            // A mistake in a line is reported once.
+            // At most one mistake is reported for a line.
             if syntax.iter().all(|(other, _)| *other != line) {
                 syntax.push((line, error));
             }
@@ -52,7 +53,7 @@ impl<'a> Document<'a> {
 
     fn syntax_error(&self, line: usize, error: &Error) -> PolicyError {
         let span = error.span().unwrap_or_default();
-        // A duplicate key is the one syntax error that has a name.
+        // A duplicate key is the only syntax error that concerns a name.
         let twice = error.message() == "duplicate key";
         let first = twice.then(|| first_definition(self.text, line)).flatten();
         let first = first.map_or_else(String::new, |first| format!(" (line {first})"));
@@ -61,10 +62,10 @@ impl<'a> Document<'a> {
         let key = name.filter(|name| is_word(name) || is_outside_of_keys(&self.text[..span.start]));
         PolicyError::new(key.map(str::to_owned), wrong, right_syntax(error.message()))
             .in_file(self.file, Some(line))
-            .spanning(span)
+            .with_span(span)
     }
 
-    /// Notes a mistake that is not there only because of the syntax.
+    /// Notes a mistake, unless it only follows from invalid TOML.
     pub(super) fn add(&self, error: PolicyError) {
         if !self.follows_from_syntax(&error) {
             self.mistakes.add(error);
@@ -96,11 +97,12 @@ impl<'a> Document<'a> {
         self.known.has(self.file, key)
     }
 
-    pub(super) fn is_called(&self, file: &str) -> bool {
+    pub(super) fn has_name(&self, file: &str) -> bool {
         self.file == file
     }
 
-    /// Whether invalid TOML causes this error: on the error's line, or in a table that lacks a key for it.
+    /// Whether an error only follows from invalid TOML: it is in the same line, or in a table that seems to lack a key
+    /// because of it.
     pub(super) fn follows_from_syntax(&self, error: &PolicyError) -> bool {
         if self.is_toml() || self.mistakes.is_full() {
             return false;
@@ -116,18 +118,20 @@ impl<'a> Document<'a> {
     }
 
     pub(super) fn error_at(&self, span: Range<usize>, key: &str, wrong: String, right: String) -> PolicyError {
-        // A mistake that is not kept needs no line, which costs a look at the whole text.
+        // If the mistake will not be stored, its line does not matter; finding it would require a search through the
+        // whole text.
         let line = if self.mistakes.is_full() { 1 } else { line_of(self.text.as_bytes(), span.start) };
         let key = Some(key.to_owned()).filter(|key| !key.is_empty());
-        PolicyError::new(key, wrong, right).in_file(self.file, Some(line)).spanning(span)
+        PolicyError::new(key, wrong, right).in_file(self.file, Some(line)).with_span(span)
     }
 }
 
-/// The parser stores each of its errors, some 600 bytes for two that are wrong: of a longer text the first one is enough.
+/// In longer texts, only the first error is reported. The parser stores each of its errors, which takes some 600 bytes
+/// for every two wrong bytes.
 const MAX_RECOVERED: usize = 64 * 1024;
 
-/// Whether a name is as short and plain as the policy's own are. Any other may be a credential in clear text that stands
-/// where a name should, and is never quoted (L3).
+/// Whether a name is short and plain, as the policy's own names are. Any other text may be a credential in the wrong
+/// place, so it is never quoted (L3).
 pub(super) fn is_word(name: &str) -> bool {
     const LONGEST: usize = 16;
     const DIGITS: usize = 3;
@@ -136,7 +140,7 @@ pub(super) fn is_word(name: &str) -> bool {
     name.len() <= LONGEST && digits <= DIGITS && name.bytes().all(is_plain)
 }
 
-/// The line above this one that has the same key in the same table, or the same head of a table.
+/// An earlier line with the same key in the same table, or with the same table header.
 fn first_definition(text: &str, line: usize) -> Option<usize> {
     let name_of = |line: &'_ str| line.split(['=', '#']).next().unwrap_or_default().trim().to_owned();
     let is_head = |line: &str| line.trim_start().starts_with('[');
@@ -148,7 +152,7 @@ fn first_definition(text: &str, line: usize) -> Option<usize> {
     first.map(|(at, _)| at + 1)
 }
 
-/// Whether what follows stands in a table that has a name and no keys.
+/// Whether the next line is in a table that has a name, but no keys yet.
 fn is_outside_of_keys(above: &str) -> bool {
     let head = above.lines().rev().map(str::trim_start).find(|line| line.starts_with('['));
     head.is_some_and(|head| {

@@ -1,4 +1,4 @@
-//! The environment of a policy: its variables, its verifiers and the files that it names.
+//! What a policy needs from its environment: variables, verifiers, and the files that it names.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -8,23 +8,23 @@ use super::sources::line_of;
 use super::value::{Value, size};
 use crate::policy::error::PolicyError;
 
-/// People write policies: a file beyond this is another file.
+/// The largest file that is read: policies are written by people, so a larger file is something else.
 pub(super) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What a policy needs from outside its own text.
+/// What a policy needs besides its own text.
 pub(crate) trait PolicyEnv {
     /// The value of an environment variable.
     #[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "the secrets of tokens alone come from there"))]
     fn variable(&self, name: &str) -> Option<String>;
 
-    /// Whether the layer has a verifier of that name.
+    /// Whether the layer has a verifier with that name.
     fn has_verifier(&self, name: &str) -> bool;
 
-    /// The keys at a URL; the error is advice for a policy whose key sets are not fetched.
+    /// The keys at a URL. The error is advice for an operator whose key sets are not fetched.
     #[cfg(feature = "jwt")]
     fn remote_keys(&self, url: &str) -> Result<crate::guard::auth::RemoteKeys, String>;
 
-    /// The text of a policy's file, or of one that it names, of at most so many bytes.
+    /// Reads a file of the policy, or one that it names. Longer files than `most` bytes are refused.
     fn load_text(&self, path: &Path, most: u64) -> Result<String, PolicyError> {
         read_text(path, most)
     }
@@ -36,22 +36,22 @@ pub(crate) trait PolicyEnv {
     fn certificate_advice(&self) -> Option<String>;
 }
 
-/// A file that a value names: keys, a schema, a page.
+/// A file that a value names, such as a file with keys, a schema or a page.
 pub(super) struct NamedFile {
     pub(super) path: PathBuf,
     pub(super) text: String,
 }
 
-/// The files that the values of one file name.
+/// Reads the files that the values of one file name.
 pub(in crate::loader) struct NamedFiles<'a> {
-    /// The folder for relative names.
+    /// The folder to which relative names refer.
     pub(super) folder: &'a Path,
     pub(super) env: &'a dyn PolicyEnv,
     pub(super) read: &'a mut Vec<NamedFile>,
 }
 
 impl NamedFiles<'_> {
-    /// The name and the text of a file that a value names.
+    /// The name and the text of the file that a value names.
     pub(super) fn read(&mut self, file: &Value<'_>, most: u64) -> Result<(String, String), PolicyError> {
         let path = self.folder.join(file.text()?);
         let name = path.display().to_string();

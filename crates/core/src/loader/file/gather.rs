@@ -1,4 +1,5 @@
-//! The files of one policy: the first, its bases and those that it includes, and theirs.
+//! Collects the files of a policy: the first one, its bases, the files that it includes, and their bases and included
+//! files.
 
 use std::path::{Path, PathBuf};
 
@@ -9,20 +10,21 @@ use super::value::Value;
 use crate::policy::error::PolicyError;
 use crate::policy::suggestion::closest;
 
-/// As many services as one process may have in front of it, and a bound for a pattern that is too wide.
+/// The most files of one policy: as many as there may be services behind one process. It also bounds a pattern that is
+/// too wide.
 const MAX_FILES: usize = 4096;
 
-/// Each file may lie in a separate folder, and each of these folders in another one. A pattern that needs more, such as
-/// `/**/*.toml`, would search the whole machine. Systems also limit how many folders they watch for one user, to some
-/// 8,000.
+/// The most folders to watch. Each file may be in a folder of its own, and each of these in another one. A pattern that
+/// needs more, such as `/**/*.toml`, would search the whole machine. Systems also limit how many folders they watch for
+/// one user, to about 8,000.
 const MAX_FOLDERS: usize = 2 * MAX_FILES;
 
-/// A file, and the file that names it.
+/// A file with its text, and the file that names it.
 pub(super) struct Text {
     /// The name of the file in errors.
     pub(super) name: String,
     pub(super) text: String,
-    /// `None` for the first file.
+    /// The file that names it; `None` for the first file.
     pub(super) parent: Option<Parent>,
     folder: PathBuf,
     canonical: Option<PathBuf>,
@@ -31,19 +33,19 @@ pub(super) struct Text {
 /// The file that names another one.
 pub(super) struct Parent {
     pub(super) file: usize,
-    /// In `base`, not in `include`.
+    /// Whether `base` names it, and not `include`.
     pub(super) is_base: bool,
-    /// `FILE:LINE` of the name.
+    /// Where it is named, as `FILE:LINE`.
     pub(super) location: String,
 }
 
-/// All files, and the folders in which more may appear.
+/// All files of a policy, and the folders in which more may appear.
 pub(super) struct SourceFiles {
     pub(super) texts: Vec<Text>,
     pub(super) folders: Vec<PathBuf>,
 }
 
-/// The files of a policy whose first one has this name and text.
+/// Collects the files of a policy whose first file has this name and text.
 pub(super) fn gather(
     name: &str,
     text: &str,
@@ -61,7 +63,8 @@ pub(super) fn gather(
 }
 
 impl SourceFiles {
-    /// The files by precedence: each before its bases, of which the last one comes first, and before what it includes.
+    /// The files in the order of precedence. Each file comes before its bases, and these begin with the last one. The
+    /// files that it includes come after that.
     pub(super) fn in_order(&self) -> Vec<usize> {
         fn visit(texts: &[Text], file: usize, order: &mut Vec<usize>) {
             order.push(file);
@@ -81,7 +84,7 @@ impl SourceFiles {
         let document = Document::parse(&name, &text, mistakes, known);
         document.report_syntax();
         let root = document.root();
-        // A file with a scope has no base: the key is refused where the file is read.
+        // A file with a scope cannot have a base: the key is refused when that file is read.
         for base in root.read("base", Value::elements).filter(|_| root.get("scope").is_none()).into_iter().flatten() {
             document.keep(base_of(&folder, &base).and_then(|path| self.insert((at, true), &base, &path, env)));
         }
@@ -107,7 +110,7 @@ impl SourceFiles {
         };
         let found = matching_files(folder, pattern)?;
         if found.is_empty() {
-            // A folder that was renamed would take the guards of its files with it.
+            // If nothing were reported, a renamed folder would silently remove the guards in its files.
             let wrong = format!("{written:?} matches no file");
             let right = match with_near_folder(folder, written) {
                 Some(near) => format!("did you mean {near:?}?"),
@@ -130,7 +133,7 @@ impl SourceFiles {
         let text = env.load_text(path, MAX_FILE_BYTES)?;
         let parent = Parent { file, is_base, location: name.location() };
         let text = Text::new(&path.display().to_string(), text, Some(parent));
-        if let Some(twice) = self.texts.iter().find(|other| other.is(&text)) {
+        if let Some(twice) = self.texts.iter().find(|other| other.is_same_file(&text)) {
             let wrong = format!("{} is part of the policy already", twice.name);
             return Err(
                 name.error(wrong, "name each file once, and never a file that includes this one or uses it as a base")
@@ -152,7 +155,7 @@ impl Text {
         Self { name: name.to_owned(), text, parent, folder, canonical: path.canonicalize().ok() }
     }
 
-    fn is(&self, other: &Self) -> bool {
+    fn is_same_file(&self, other: &Self) -> bool {
         self.name == other.name || self.canonical.is_some() && self.canonical == other.canonical
     }
 }
@@ -180,7 +183,7 @@ fn named_file(folder: &Path, name: &Value<'_>) -> Result<PathBuf, PolicyError> {
             let wrong = format!("{} is a folder", path.display());
             Err(name.error(wrong, "name its files, as in \"services/*.toml\""))
         }
-        // A path that is not a regular file is refused where it is read.
+        // A path that is not a regular file is refused when it is read.
         Ok(_) => Ok(path),
         Err(_) => {
             let wrong = format!("{} is not a file", path.display());
@@ -189,14 +192,15 @@ fn named_file(folder: &Path, name: &Value<'_>) -> Result<PathBuf, PolicyError> {
     }
 }
 
-/// The files that an element of `include` with a wildcard names, in the order of their names.
+/// The files that match an element of `include` with a wildcard, sorted by name.
 fn matching_files(folder: &Path, pattern: &Value<'_>) -> Result<Vec<PathBuf>, PolicyError> {
     let written = pattern.text()?;
     let escaped = glob::Pattern::escape(&folder.display().to_string());
     let full = Path::new(&escaped).join(written);
     let hidden = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
     let paths = glob::glob_with(&full.display().to_string(), hidden).map_err(|error| {
-        // The error's position is left out: it counts the folder, which is not in the file.
+        // The position in the error is left out: it counts from the beginning of the folder's name, which is not in the
+        // file.
         pattern.error(format!("{written:?} is not a pattern: {}", error.msg), "write one such as \"services/*.toml\"")
     })?;
     let mut found = Vec::new();
@@ -211,7 +215,7 @@ fn matching_files(folder: &Path, pattern: &Value<'_>) -> Result<Vec<PathBuf>, Po
     Ok(found)
 }
 
-/// The pattern with the name of a folder that exists, where it has a similar one that does not.
+/// The same pattern with the name of a similar folder that exists, if its own folder does not exist.
 fn with_near_folder(folder: &Path, written: &str) -> Option<String> {
     let mut parts: Vec<&str> = written.split('/').collect();
     let above = |at: usize| Path::new(".").join(folder).join(parts[..at].join("/"));
@@ -222,8 +226,8 @@ fn with_near_folder(folder: &Path, written: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// Whether a path is a part of the policy: anything but a folder. A pipe or a dangling link counts, and is refused
-/// where it is read: if it were left out, the guards of that part would be missing without notice.
+/// Whether a path that matches counts as a part of the policy: everything except a folder does. A pipe or a dangling
+/// link is refused when it is read. If it were left out instead, the guards in it would be missing without notice.
 fn is_part(path: &Path) -> bool {
     path.metadata().map_or_else(|_| path.is_symlink(), |meta| !meta.is_dir())
 }
@@ -232,7 +236,7 @@ fn is_wildcard(written: &str) -> bool {
     written.contains(['*', '?', '['])
 }
 
-/// The folders in which a new file or folder could match the pattern; `None` if there are too many.
+/// The folders in which a new file or folder could match the pattern; `None` if they are too many.
 fn folders_of(folder: &Path, written: &str) -> Option<Vec<PathBuf>> {
     if !is_wildcard(written) {
         return Some(Vec::new());

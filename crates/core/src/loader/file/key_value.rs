@@ -1,4 +1,4 @@
-//! The values of a route's keys.
+//! Reads and writes the values of a route's keys.
 
 use toml::de::DeValue;
 
@@ -9,11 +9,11 @@ use crate::page::{self, ErrorPage};
 use crate::policy::choice::KeywordValue;
 use crate::policy::error::PolicyError;
 
-/// A type of values, in the file's own form.
+/// A type of values that a policy file may have.
 pub(in crate::loader) trait KeyValue: Sized {
     fn read(value: &Value<'_>, files: &mut NamedFiles<'_>) -> Result<Self, PolicyError>;
 
-    /// As the file writes it.
+    /// The value, spelled as in a file.
     fn written(&self) -> String;
 }
 
@@ -57,13 +57,13 @@ impl KeyValue for Vec<String> {
     }
 }
 
-/// A limit, if there is one.
+/// A limit, or none.
 impl KeyValue for Option<u64> {
     fn read(value: &Value<'_>, _: &mut NamedFiles<'_>) -> Result<Self, PolicyError> {
         value.limit()
     }
 
-    /// In the largest unit that it is a multiple of.
+    /// The limit in the largest unit of which it is a multiple.
     fn written(&self) -> String {
         let Some(bytes) = self else { return "\"none\"".to_owned() };
         let size = size(*bytes);
@@ -71,7 +71,7 @@ impl KeyValue for Option<u64> {
     }
 }
 
-/// A page: the built-in one, or a file's.
+/// A page: the built-in one, or one from a file.
 impl KeyValue for ErrorPage {
     fn read(value: &Value<'_>, files: &mut NamedFiles<'_>) -> Result<Self, PolicyError> {
         match value.value {

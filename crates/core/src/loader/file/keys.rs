@@ -1,4 +1,4 @@
-//! The keys of a route in a file: read, written, and compared with those of a base.
+//! The keys of a route in a file: reads and writes them, and compares them with those of a base.
 
 use super::env::NamedFiles;
 use super::key_value::KeyValue;
@@ -17,12 +17,12 @@ macro_rules! file_keys {
         $(, path $path:ty, weaker $path_weaker:ident)?;
     )*) => {
         impl TableSettings {
-            /// Reads these keys of a table.
+            /// Reads these keys from a table.
             pub(super) fn read(table: &Table<'_>, files: &mut NamedFiles<'_>) -> Self {
                 Self { $($key: table.read(stringify!($key), |value| KeyValue::read(value, files)),)* }
             }
 
-            /// The value of a key, as the file writes it.
+            /// The value of a key, spelled as in the file; `None` if it is not set.
             pub(in crate::loader) fn written(&self, key: &str) -> Option<String> {
                 match key {
                     $(stringify!($key) => self.$key.as_ref().map(KeyValue::written),)*
@@ -30,15 +30,15 @@ macro_rules! file_keys {
                 }
             }
 
-            /// Whether both set the key, and this one requires less of a request.
+            /// Whether both tables set the key, and this one requires less of a request.
             pub(in crate::loader) fn weakens(&self, base: &Self, key: &str) -> bool {
                 let types = |keys: &Self| Self { content_types: keys.media_types().ok().flatten(), ..keys.clone() };
                 let (own, base) = (types(self), types(base));
                 match if key == stringify!(json) { stringify!(content_types) } else { key } {
                     $(
-                        $($(stringify!($key) => weaker::both(&own.$key, &base.$key, weaker::$reply_weaker),)?)?
-                        $(stringify!($key) => weaker::both(&own.$key, &base.$key, weaker::$guard_weaker),)?
-                        $(stringify!($key) => weaker::both(&own.$key, &base.$key, weaker::$path_weaker),)?
+                        $($(stringify!($key) => weaker::is_weaker(&own.$key, &base.$key, weaker::$reply_weaker),)?)?
+                        $(stringify!($key) => weaker::is_weaker(&own.$key, &base.$key, weaker::$guard_weaker),)?
+                        $(stringify!($key) => weaker::is_weaker(&own.$key, &base.$key, weaker::$path_weaker),)?
                     )*
                     _ => false,
                 }

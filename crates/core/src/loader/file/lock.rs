@@ -1,14 +1,14 @@
-//! What the files of one policy lock, and the defaults of each file, which a lock compares.
+//! The settings that the files of a policy lock, and the defaults of each file, with which a lock is compared.
 
 use crate::policy::keys::TableSettings;
 
 /// A setting that a file locks (POLICY.md).
 #[derive(Debug)]
 pub(in crate::loader) struct Lock {
-    /// One of [`LOCKABLE`](super::tables).
+    /// The key, which is one of [`LOCKABLE`](super::tables).
     pub(in crate::loader) key: &'static str,
     pub(in crate::loader) file: usize,
-    /// `FILE:LINE`.
+    /// Where it is locked, as `FILE:LINE`.
     pub(in crate::loader) location: String,
 }
 

@@ -1,8 +1,8 @@
-//! Advice for a key in a table that has no such key, and for a line that is not TOML.
+//! Advice for a key in the wrong table, and for a line that is not TOML.
 
 use crate::policy::keys::TableSettings;
 
-/// Where a key belongs that another table has; `None` for a key that no table has.
+/// The table to which a key belongs; `None` if no table has such a key.
 pub(super) fn place_of(name: &str, known: &[&str]) -> Option<&'static str> {
     let is_route = known.contains(&"match");
     match name {
@@ -20,7 +20,7 @@ pub(super) fn place_of(name: &str, known: &[&str]) -> Option<&'static str> {
 const CLOSE_TEXT: &str = "close the text with the quote that opens it";
 const REAL_TIME: &str = "write a date and a time that exist, as in 2027-01-01T00:00:00Z";
 
-/// What to write instead of a line that is not TOML, by the parser's own message.
+/// How to correct a line that is not TOML, according to the parser's message.
 pub(super) fn right_syntax(message: &str) -> &'static str {
     let advice = [
         ("duplicate key", "write each key and each table once; tables of a list have two brackets, as in [[route]]"),

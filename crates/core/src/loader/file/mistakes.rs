@@ -1,4 +1,5 @@
-//! Everything that is wrong with a policy: after a mistake, reading goes on with what does not depend on it.
+//! Collects everything that is wrong with a policy. After a mistake, reading goes on with everything that does not
+//! depend on it.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -6,7 +7,7 @@ use std::ops::Range;
 
 use crate::policy::error::PolicyError;
 
-/// More than anybody mends in one go, and a bound for what is stored.
+/// The most mistakes to store: nobody corrects more at once.
 pub(super) const MAX_MISTAKES: usize = 200;
 
 /// The mistakes of a policy, in the order in which they are found.
@@ -37,7 +38,7 @@ impl Mistakes {
     }
 }
 
-/// The wrong keys, by file. The files are read again without these keys, to find mistakes that they hide.
+/// The keys that are known to be wrong. Files are read again without these keys, to find the mistakes that they hide.
 #[derive(Default)]
 pub(super) struct KnownMistakes {
     keys: HashSet<(String, String)>,
@@ -55,7 +56,7 @@ impl KnownMistakes {
         for error in errors {
             let (Some(file), Some(key)) = (error.file(), error.key()) else { continue };
             self.tables.insert((file.to_owned(), table_of(key).to_owned()));
-            // A table that is wrong as a whole stays: more than its name is read.
+            // A table that is wrong as a whole stays, because it must still be read.
             if table_of(key) != key {
                 let list = key.strip_suffix(']').and_then(|key| Some(key.rsplit_once('[')?.0));
                 self.keys.extend([key].into_iter().chain(list).map(|key| (file.to_owned(), key.to_owned())));
@@ -64,12 +65,12 @@ impl KnownMistakes {
         self.keys.len() > before
     }
 
-    /// Whether a wrong key hid this mistake. In another place, the mistake may exist only because wrong keys are left
-    /// out.
-    pub(super) fn hid(&self, error: &PolicyError) -> bool {
+    /// Whether a wrong key hid this mistake: it is in the table of such a key. A mistake elsewhere may only exist
+    /// because wrong keys are left out.
+    pub(super) fn was_hiding(&self, error: &PolicyError) -> bool {
         let (Some(file), Some(key)) = (error.file(), error.key()) else { return false };
         let is_there = error.span().is_some_and(|span| !span.is_empty());
-        // The table around a wrong key lacks it now.
+        // The table around a wrong key seems to lack that key.
         let is_inside = |(of, inner): &(String, String)| of == file && inner.starts_with(key);
         is_there
             && !self.keys.iter().any(is_inside)
@@ -77,19 +78,20 @@ impl KnownMistakes {
     }
 }
 
-/// The table that a key belongs to, or the whole of it: `auth.app` of `auth.app.messages.missing`, `route[0]` of its keys.
+/// The table to which a key belongs: `auth.app` for `auth.app.messages.missing`, and `route[0]` for any of its keys. If
+/// the key is itself such a table, all of it.
 fn table_of(key: &str) -> &str {
     let named = ["auth.", "header.", "shape."].iter().any(|parent| key.starts_with(parent));
     key.match_indices('.').nth(usize::from(named)).map_or(key, |(at, _)| &key[..at])
 }
 
-/// Sorts mistakes by file, in the order in which the files were found to be wrong, and by line. Of several mistakes at
-/// one key, the first one stays.
+/// Sorts mistakes by file, and then by line. The files are in the order in which mistakes were found in them. If there
+/// are several mistakes at one key, only the first stays.
 pub(super) fn in_order(mut all: Vec<PolicyError>) -> Vec<PolicyError> {
     let files: Vec<_> = all.iter().map(|error| error.file().map(str::to_owned)).collect();
     let file_of = |error: &PolicyError| files.iter().position(|name| name.as_deref() == error.file());
     all.sort_by_key(|error| (file_of(error), error.line(), error.span().map(|span| span.start)));
-    // Two schemes may name one file of keys, and a key that is another scheme's may have a wrong value, too.
+    // Two schemes may name the same file of keys. Or a key may belong to another scheme, and also have a wrong value.
     let is_one = |span: Option<Range<usize>>| span.is_some_and(|span| !span.is_empty());
     all.dedup_by(|other, first| {
         let is_at_same_key = is_one(first.span()) && (first.file(), first.key()) == (other.file(), other.key());

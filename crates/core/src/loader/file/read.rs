@@ -1,4 +1,4 @@
-//! A TOML document whose every table and value has its line and its key.
+//! Reads a TOML document. Every table and every value has its line, and the key that leads to it.
 
 use std::ops::Range;
 
@@ -11,9 +11,9 @@ use super::mistakes::{KnownMistakes, Mistakes};
 use super::sources::TableAt;
 use super::value::Value;
 use crate::policy::error::PolicyError;
-use crate::policy::suggestion::nearest;
+use crate::policy::suggestion::advice_for_unknown;
 
-/// A table, and the key that leads to it.
+/// A table, with the key that leads to it.
 pub(in crate::loader) struct Table<'a> {
     document: &'a Document<'a>,
     key: String,
@@ -42,22 +42,28 @@ impl<'a> Value<'a> {
 impl<'a> Table<'a> {
     pub(super) fn get(&self, key: &str) -> Option<Value<'a>> {
         let (name, value) = self.entries.get_key_value(key).filter(|_| !self.is_known(key))?;
-        Some(Value { document: self.document, key: self.key_of(key), span: shown(name, value), value: value.get_ref() })
+        Some(Value {
+            document: self.document,
+            key: self.key_of(key),
+            span: span_to_show(name, value),
+            value: value.get_ref(),
+        })
     }
 
-    /// The value of a key, as the file writes it.
+    /// The value of a key, spelled as in the file.
     pub(super) fn written(&self, key: &str) -> &'a str {
         let span = self.entries.get(key).map(Spanned::span).unwrap_or_default();
         self.document.text_at(span)
     }
 
-    /// Where the table stands in the file with this number.
-    pub(super) fn placed(&self, file: usize) -> TableAt {
-        let keys = self.entries.iter().map(|(key, value)| (key.get_ref().to_string(), shown(key, value))).collect();
+    /// Where the table is, if its file has this number.
+    pub(super) fn table_at(&self, file: usize) -> TableAt {
+        let keys =
+            self.entries.iter().map(|(key, value)| (key.get_ref().to_string(), span_to_show(key, value))).collect();
         TableAt { file, key: self.key.clone(), at: self.at, keys }
     }
 
-    /// A required value; one that is wrong is not reported as missing.
+    /// A value that is required. If it is already known to be wrong, it is not reported as missing.
     pub(super) fn required(&self, key: &str) -> Option<Value<'a>> {
         let found = self.get(key);
         if found.is_none() && !self.is_known(key) {
@@ -71,12 +77,12 @@ impl<'a> Table<'a> {
         found
     }
 
-    /// Whether it was found to be wrong before.
+    /// Whether the key is already known to be wrong.
     pub(super) fn is_known(&self, key: &str) -> bool {
         self.document.is_known(&self.key_of(key))
     }
 
-    /// Whether any of its keys was found to be wrong before.
+    /// Whether any key of the table is already known to be wrong.
     pub(super) fn has_known(&self) -> bool {
         self.entries.keys().any(|key| self.is_known(key.get_ref()))
     }
@@ -85,7 +91,7 @@ impl<'a> Table<'a> {
         self.document.known()
     }
 
-    /// The value of a key, if it is there and right.
+    /// The value of a key, if it is set and correct.
     pub(in crate::loader) fn read<T>(
         &self,
         key: &str,
@@ -94,7 +100,7 @@ impl<'a> Table<'a> {
         self.keep(read(&self.get(key)?))
     }
 
-    /// Reads a required key: an absent one is an error.
+    /// Reads a key that must be set.
     pub(super) fn read_required<T>(
         &self,
         key: &str,
@@ -103,7 +109,7 @@ impl<'a> Table<'a> {
         self.keep(read(&self.required(key)?))
     }
 
-    /// Sets the value of a key, if it is there and right.
+    /// Sets a value of `builder`, if the key is set and correct.
     pub(super) fn set<B, T>(
         &self,
         made: B,
@@ -125,8 +131,8 @@ impl<'a> Table<'a> {
         self.document.mistakes()
     }
 
-    /// Refuses all other keys.
-    pub(super) fn only(&self, known: &[&'static str]) {
+    /// Refuses all keys except these.
+    pub(super) fn refuse_all_except(&self, known: &[&'static str]) {
         let unknown =
             self.in_order().filter(|key| !known.contains(&key.get_ref().as_ref()) && !self.is_known(key.get_ref()));
         for key in unknown.take_while(|_| !self.mistakes().is_full()) {
@@ -134,14 +140,17 @@ impl<'a> Table<'a> {
             let renamed = RENAMED.iter().find(|(old, new)| name == old && known.contains(new));
             let right = match renamed {
                 Some((_, new)) => format!("use the new name of the key, {new:?}"),
-                None => place_of(name, known).map_or_else(|| nearest(name, known.iter().copied()), str::to_owned),
+                None => {
+                    place_of(name, known).map_or_else(|| advice_for_unknown(name, known.iter().copied()), str::to_owned)
+                }
             };
             let wrong = format!("unknown key {name:?}");
             self.document.add(self.document.error_at(key.span(), &self.key_of(name), wrong, right));
         }
     }
 
-    /// As [`only`](Self::only), for a table in which an unknown name may be a credential: it is not quoted.
+    /// Like [`refuse_all_except`](Self::refuse_all_except), for a table in which an unknown name may be a credential:
+    /// names are not quoted.
     pub(super) fn only_unquoted(&self, known: &[&'static str], right: &str) {
         let may_be_quoted = |name: &str| is_word(name) || is_slip(name, known);
         match self.in_order().find(|key| !may_be_quoted(key.get_ref())) {
@@ -149,7 +158,7 @@ impl<'a> Table<'a> {
                 let wrong = "the table has an unknown key".to_owned();
                 self.document.add(self.document.error_at(key.span(), &self.key, wrong, right.to_owned()));
             }
-            None => self.only(known),
+            None => self.refuse_all_except(known),
         }
     }
 
@@ -158,7 +167,7 @@ impl<'a> Table<'a> {
         self.read(key, |value| value.table(&format!("write a table [{}]", self.key_of(key))))
     }
 
-    /// The tables of that name: `[[name]]`.
+    /// The tables of that name, which are written as `[[name]]`.
     pub(super) fn tables(&self, key: &str) -> Vec<Self> {
         let right = format!("write [[{key}]] with two brackets, once for each entry");
         let elements = self.read(key, |value| match value.value.is_array() {
@@ -168,7 +177,7 @@ impl<'a> Table<'a> {
         elements.into_iter().flatten().filter_map(|element| self.keep(element.table(&right))).collect()
     }
 
-    /// The tables inside the table of that name, by their own names and in the order of the file.
+    /// The tables inside the table of that name, with their own names, in the order of the file.
     pub(super) fn children_of(&self, key: &str) -> Vec<(String, Self)> {
         let right = format!("give the table a name: [{key}.<name>]");
         let Some(parent) = self.read(key, |value| value.table(&right)) else { return Vec::new() };
@@ -176,12 +185,12 @@ impl<'a> Table<'a> {
         parent.in_order().filter_map(|name| child(name.get_ref())).collect()
     }
 
-    /// The values by their keys, as they stand in the file.
+    /// The values with their keys, in the order of the file.
     pub(super) fn values(&self) -> Vec<(String, Value<'a>)> {
         self.in_order().filter_map(|key| Some((key.get_ref().to_string(), self.get(key.get_ref())?))).collect()
     }
 
-    /// The keys, as they stand in the file.
+    /// The keys in the order of the file.
     fn in_order(&self) -> impl Iterator<Item = &'a Spanned<DeString<'a>>> + use<'a> {
         let mut keys: Vec<_> = self.entries.keys().collect();
         keys.sort_by_key(|key| key.span().start);
@@ -192,7 +201,7 @@ impl<'a> Table<'a> {
         self.document.error_at(self.at..self.at, &self.key, wrong.into(), right.into())
     }
 
-    /// Refuses a key that is there.
+    /// Refuses a key, if it is set.
     pub(super) fn refuse_key(&self, key: &str, wrong: impl Into<String>, right: impl Into<String>) {
         let span = self.entries.get_key_value(key).map_or(self.at..self.at, |(name, _)| name.span());
         self.document.add(self.document.error_at(span, &self.key_of(key), wrong.into(), right.into()));
@@ -203,22 +212,22 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Keys of older versions, and their present names.
+/// Keys of earlier versions, and their present names.
 const RENAMED: [(&str, &str); 1] = [("keep_members", "keep_fields")];
 
-/// The span to show for a wrong value: the value, but for a table its name, as its value is all of its lines.
-pub(super) fn shown(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
+/// The span to show for a wrong value. For a table it is the name, because the value spans all of its lines.
+pub(super) fn span_to_show(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
     if value.get_ref().is_table() { name.span() } else { value.span() }
 }
 
-/// Whether a name is so near to a known one that it is no credential: `secretEnv`.
+/// Whether a name is so similar to a known one that it is a misspelling, and not a credential: `secretEnv`.
 fn is_slip(name: &str, known: &[&str]) -> bool {
     const EDITS: usize = 2;
     let name = name.to_ascii_lowercase();
     known.iter().any(|known| strsim::osa_distance(&name, known) <= EDITS)
 }
 
-/// `table.key`, the key quoted where TOML requires it.
+/// `table.key`, with quotes around the key if TOML requires them.
 pub(super) fn dotted(table: &str, key: &str) -> String {
     let bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     if bare { format!("{table}.{key}") } else { format!("{table}.{key:?}") }

@@ -1,4 +1,4 @@
-//! Reads the tables of a policy's files into a builder, and remembers where each stood.
+//! Reads the tables of a policy's files into a builder, and remembers where each table is.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -20,16 +20,16 @@ use crate::policy::keys::TableSettings;
 use crate::policy::scope::{PolicyPart, Scope};
 use crate::policy::{Policy, PolicyBuilder};
 
-/// What is made of the files so far.
+/// What has been read so far.
 pub(super) struct Reader<'a> {
     texts: &'a [Text],
     roots: &'a [Table<'a>],
     env: &'a dyn PolicyEnv,
-    /// For each file, the part that its tables belong to.
+    /// The index of the part to which the tables of each file belong.
     parts: Vec<usize>,
     codes: Codes,
     pub(super) builder: PolicyBuilder,
-    /// The tables that have a mistake.
+    /// The tables in which mistakes were found.
     pub(super) problems: Problems,
     mistakes: &'a Mistakes,
     pub(super) sources: Sources,
@@ -61,7 +61,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads what all files share: their versions, scopes and codes. Returns whether the versions are known.
+    /// Reads what all files have in common: their versions, scopes and codes. Returns whether the versions are
+    /// supported.
     pub(super) fn read_shared(&mut self, is_whole: bool) -> bool {
         for (file, root) in self.roots.iter().enumerate() {
             if !tables::read_version(root) {
@@ -89,13 +90,14 @@ impl<'a> Reader<'a> {
         self.codes.written.extend(table.get("code").and_then(|name| name.owned().ok()));
     }
 
-    /// The files that a file names.
+    /// Reads the files that this file names.
     fn files_of(&mut self, file: usize) -> NamedFiles<'_> {
         let folder = Path::new(&self.texts[file].name).parent().unwrap_or(Path::new(""));
         NamedFiles { folder, env: self.env, read: &mut self.more_files }
     }
 
-    /// A file with a scope makes a part; a base adds to the part of the file that names it.
+    /// The index of the part for a file. A file with a scope has a part of its own. A base belongs to the part of the
+    /// file that names it.
     fn part_for_file(&mut self, file: usize) -> usize {
         let parent = self.texts[file].parent.as_ref();
         let around = parent.map_or(0, |parent| self.parts[parent.file]);
@@ -118,7 +120,7 @@ impl<'a> Reader<'a> {
         let located_in_file =
             |refused: SettingError| self.sources.located_in_file(*refused.at_path(TablePath::Scope(part)));
         let cover_of = cover(part).transpose().map_err(located_in_file)?;
-        // A mistake in the scope of the including file is reported already.
+        // A mistake in the scope of the including file was already reported.
         let (Some(cover), Some(Ok(wider))) = (cover_of, cover(around)) else { return Ok(()) };
         if cover.is_narrower_than(&wider) {
             return Ok(());
@@ -172,7 +174,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a table, and notes whether anything in it is wrong: then the builder does not check it.
+    /// Reads a table, and notes if anything in it is wrong: the builder then does not check it.
     fn read_table<T>(
         &mut self,
         file: usize,
@@ -189,7 +191,7 @@ impl<'a> Reader<'a> {
         made
     }
 
-    /// The tables that hold for the process: no scope can have its own.
+    /// Reads the tables that apply to the whole process, so that no scope may have them.
     fn read_process_wide(&mut self, file: usize) {
         for (key, place) in PROCESS_WIDE {
             let Some(table) = self.roots[file].table(key) else { continue };
@@ -199,7 +201,7 @@ impl<'a> Reader<'a> {
                 self.roots[file].refuse_key(key, wrong, right);
                 continue;
             }
-            let at = table.placed(file);
+            let at = table.table_at(file);
             let mut overridden: Vec<String> = at.keys.iter().map(|(name, _)| name.clone()).collect();
             overridden.retain(|name| self.is_overridden(&place, (&table, &at), (name, &[name]), false));
             tables::read_process_wide(&place, &BaseTable { table: &table, overridden: &overridden }, &mut self.builder);
@@ -207,7 +209,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether a file that comes before this one sets the key (POLICY.md); `ways` are the names that it may have there.
+    /// Whether a file of higher precedence sets the key (POLICY.md), under any of the names in `ways`.
     fn is_overridden(
         &mut self,
         place: &TablePath,
@@ -221,7 +223,7 @@ impl<'a> Reader<'a> {
         true
     }
 
-    /// Names are shared by all files (POLICY.md).
+    /// Refuses a name that another file defines, because names are shared by all files (POLICY.md).
     fn refuse_twice(&self, place: &TablePath, table: &Table<'_>) -> Result<(), PolicyError> {
         match self.sources.locate(place, "") {
             Some(first) => {
@@ -232,17 +234,18 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Several files of one part may have defaults: those of a file come before those of its bases, key by key.
+    /// Adds defaults. Several files of a part may have some: key by key, those of a file take precedence over those of
+    /// its bases.
     fn put_defaults(&mut self, file: usize, part: usize, table: &Table<'_>, keys: TableSettings) {
         let place = TablePath::Defaults(part);
-        let (known, at) = (self.part(part).keys.clone(), table.placed(file));
+        let (known, at) = (self.part(part).keys.clone(), table.table_at(file));
         for key in setting_names::keys() {
             let Some((name, _)) = setting_names::value_of(&keys, key) else { continue };
             let weakens = known.weakens(&keys, key);
             self.is_overridden(&place, (table, &at), (name, setting_names::names_of(key)), weakens);
         }
         self.defaults.push(FileDefaults { part, file, keys: keys.clone() });
-        self.part(part).keys = known.over(keys);
+        self.part(part).keys = known.overriding(keys);
         self.sources.insert(place, at);
     }
 
@@ -254,11 +257,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// With the keys of `messages`, and with the builder's `keys`, wherever they come from.
+/// Where the table is, with the positions of the keys in `messages`, and of `keys`, which the builder names in its
+/// errors.
 fn placed_with_messages(file: usize, table: &Table<'_>) -> TableAt {
-    let mut placed = table.placed(file);
+    let mut placed = table.table_at(file);
     if let Some(Ok(messages)) = table.get("messages").map(|messages| messages.table("")) {
-        let keys = messages.placed(file).keys;
+        let keys = messages.table_at(file).keys;
         placed.keys.extend(keys.into_iter().map(|(key, span)| (format!("messages.{key}"), span)));
     }
     if let Some((_, span)) = placed.keys.iter().find(|(key, _)| key == "keys_file").cloned()

@@ -1,23 +1,23 @@
-//! Reading a file that may be anything: a pipe without a writer, a device without an end.
+//! Reads a file that may be anything, such as a pipe without a writer or a device without an end.
 
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Reads a regular file of at most `most` bytes. Symbolic links are followed.
+/// Reads a regular file of at most `most` bytes, following symbolic links.
 ///
-/// Neither opening nor reading waits for a writer. It may wait for a file system that does not respond.
+/// Neither opening nor reading waits for a writer. Both may wait for a file system that does not respond.
 ///
 /// # Errors
 ///
-/// Errors of the system; `InvalidInput` for anything but a regular file, such as a folder, a pipe or a device;
+/// Errors of the system; `InvalidInput` for anything except a regular file, such as a folder, a pipe or a device;
 /// `FileTooLarge` for a longer file.
 pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let file = open(path).map_err(|error| open_error(path, error))?;
-    // Of the opened file: the name may mean another file by now.
+    // The metadata of the file that was opened: its name may already belong to another file.
     let meta = file.metadata()?;
     if !meta.is_file() {
-        return Err(irregular(meta.file_type()));
+        return Err(not_a_regular_file(meta.file_type()));
     }
     let mut bytes = Vec::new();
     if meta.len() <= most {
@@ -39,15 +39,15 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// A socket cannot be opened, and the system reports "no such device" for it.
+/// The error for a file that cannot be opened. For a socket, the system would report "no such device".
 fn open_error(path: &Path, error: io::Error) -> io::Error {
     match path.metadata() {
-        Ok(meta) if !meta.is_file() => irregular(meta.file_type()),
+        Ok(meta) if !meta.is_file() => not_a_regular_file(meta.file_type()),
         _ => error,
     }
 }
 
-fn irregular(kind: FileType) -> io::Error {
+fn not_a_regular_file(kind: FileType) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("it is {}, not a regular file", name_of(kind)))
 }
 

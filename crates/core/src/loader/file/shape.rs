@@ -1,4 +1,4 @@
-//! `[shape.NAME]`: a shape of the organisation's own (rule R15).
+//! Reads `[shape.NAME]`: a shape of error bodies that the policy describes (rule R15).
 
 use toml::de::DeValue;
 
@@ -7,19 +7,19 @@ use super::value::{Codes, Value};
 use crate::body_shape::{BodyShape, ShapeIssues};
 use crate::dialect::custom::{Expected, PathNotation};
 use crate::policy::error::PolicyError;
-use crate::policy::suggestion::nearest;
+use crate::policy::suggestion::advice_for_unknown;
 
 const KEYS: [&str; 10] =
     ["when", "code", "message", "details", "issues", "request_id", "codes", "media_type", "id_header", "write"];
 
 pub(super) fn read(name: &str, table: &Table<'_>, codes: &Codes) -> BodyShape {
-    table.only(&KEYS);
+    table.refuse_all_except(&KEYS);
     let when = table.table("when");
     let shape = when.iter().flat_map(Table::values).fold(BodyShape::new(name), |shape, (place, value)| {
         let expected = table.keep(expected(&value));
         expected.into_iter().fold(shape, |shape, expected| shape.when(place.clone(), expected))
     });
-    // Takes the place of a wrong sign, so that the other keys are checked as well.
+    // Takes the place of a wrong condition, so that the other keys are checked as well.
     let shape = if when.is_some_and(|when| when.has_known()) { shape.when("/unknown", Expected::Any) } else { shape };
     let shape = table.table("codes").iter().flat_map(Table::values).fold(shape, |shape, (name, value)| {
         let code = table.keep(value.known_code(codes));
@@ -39,7 +39,7 @@ pub(super) fn read(name: &str, table: &Table<'_>, codes: &Codes) -> BodyShape {
 }
 
 fn read_issues(table: &Table<'_>) -> ShapeIssues {
-    table.only(&["list", "path", "message", "code", "notation"]);
+    table.refuse_all_except(&["list", "path", "message", "code", "notation"]);
     let issues = ShapeIssues::new(table.read_required("list", Value::owned).unwrap_or_default());
     let issues = table.set(issues, "path", Value::owned, ShapeIssues::path);
     let issues = table.set(issues, "message", Value::owned, ShapeIssues::message);
@@ -47,13 +47,14 @@ fn read_issues(table: &Table<'_>) -> ShapeIssues {
     table.set(issues, "notation", Value::word::<PathNotation>, ShapeIssues::notation)
 }
 
-/// A JSON type by its word, or a value; `{ is = "…" }` holds a literal text.
+/// Reads what a condition expects: the word for a JSON type, or a value. A text that is such a word is written as `{ is
+/// = "…" }`.
 fn expected(value: &Value<'_>) -> Result<Expected, PolicyError> {
     match value.value {
         DeValue::String(word) => {
             let types = Expected::TYPES.iter();
             types.clone().find(|(known, _)| *known == word).map(|(_, expected)| expected.clone()).ok_or_else(|| {
-                let known = nearest(word, types.map(|(known, _)| *known));
+                let known = advice_for_unknown(word, types.map(|(known, _)| *known));
                 value.error(
                     format!("{word:?} is not a JSON type"),
                     format!("{known}; to match the text itself, write {{ is = {word:?} }}"),
@@ -66,7 +67,7 @@ fn expected(value: &Value<'_>) -> Result<Expected, PolicyError> {
             let right = "write a JSON type, a value, or { is = \"a text\" } for a fixed text";
             let table = value.table(right)?;
             let is = table.get("is").ok_or_else(|| value.error("a table is not a condition", right))?;
-            table.only(&["is"]);
+            table.refuse_all_except(&["is"]);
             is.owned().map(Expected::Text)
         }
         _ => Err(value.error(

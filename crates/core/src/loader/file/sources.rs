@@ -1,63 +1,64 @@
-//! Where each table of a policy stands in its files, so that what is found later is led back to a line.
+//! Where each table of a policy is in its files, so that mistakes which are found later get a line.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::policy::error::{PolicyError, Problem, SourceSpan, TablePath};
 
-/// The files of a policy, and where its tables stand in them.
+/// The files of a policy, and where their tables are.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     files: Vec<(String, String)>,
-    /// The files by precedence.
+    /// The indices of the files in the order of precedence.
     order: Vec<usize>,
-    /// The settings of bases that a file before them overrides.
+    /// The settings of bases that a file of higher precedence overrides.
     pub(crate) overrides: Vec<Override>,
-    /// The defaults of one part may stand in several files.
+    /// The tables of the policy. The defaults of one part may be in several files.
     tables: HashMap<TablePath, Vec<TableAt>>,
 }
 
-/// A table in a file.
+/// Where a table is.
 #[derive(Clone, Debug)]
 pub(super) struct TableAt {
     pub(super) file: usize,
-    /// The dotted key that leads to it.
+    /// The dotted key that leads to the table.
     pub(super) key: String,
-    /// Where the table begins in the file, in bytes.
+    /// The position at which the table begins in its file, in bytes.
     pub(super) at: usize,
-    /// Each key with its position, in bytes.
+    /// The keys of the table, with their positions in bytes.
     pub(super) keys: Vec<(String, Range<usize>)>,
 }
 
-/// A key of a base that a file before it sets again.
+/// A key of a base that a file of higher precedence sets as well.
 #[derive(Clone, Debug)]
 pub(crate) struct Override {
     pub(crate) place: TablePath,
     pub(crate) key: String,
-    /// The base's value, as it writes it, and its `FILE:LINE`.
+    /// The base's value, spelled as in its file, and its `FILE:LINE`.
     pub(crate) base: (String, String),
-    /// Whether it requires less of a request than the base does.
+    /// Whether the new value requires less of a request than the base's.
     pub(crate) weakens: bool,
 }
 
 impl Sources {
-    /// The files, each with its text, and their places by precedence.
+    /// The files, each with its text, and their indices in the order of precedence.
     pub(super) fn new(files: impl Iterator<Item = (String, String)>, order: &[usize]) -> Self {
         Self { files: files.collect(), order: order.to_owned(), ..Self::default() }
     }
 
-    /// The files with their texts, each before those whose settings it overrides.
+    /// The files with their texts, in the order of precedence.
     pub(in crate::loader) fn by_precedence(&self) -> impl Iterator<Item = (&str, &str)> {
         self.order.iter().filter_map(|file| self.files.get(*file)).map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
-    /// The name under which a table of this place sets one of these keys, the file that comes first before others.
+    /// Which of these keys a table at this place sets. If several files have the table, the one of the highest
+    /// precedence decides.
     pub(super) fn set_key(&self, place: &TablePath, keys: &[&str]) -> Option<&str> {
         let mut set = self.tables.get(place)?.iter().flat_map(|table| &table.keys).map(|(name, _)| name.as_str());
         set.find(|name| keys.contains(name))
     }
 
-    /// The `FILE:LINE` of a table's key.
+    /// The `FILE:LINE` of a key in a table.
     pub(super) fn line(&self, table: &TableAt, key: &str) -> String {
         let at = table.keys.iter().find(|(name, _)| name == key).map_or(table.at, |(_, span)| span.start);
         self.files
@@ -66,7 +67,7 @@ impl Sources {
             .unwrap_or_default()
     }
 
-    /// Whether one table stands in a base, and the file of another one comes before that. Only bases share a part.
+    /// Whether one table is in a base of the file that has the other table. Only a file and its bases share a part.
     pub(crate) fn is_in_base(&self, (place, key): (&TablePath, &str), of: &TablePath) -> bool {
         let rank = |place, key| {
             let table = self.table_of(place, key)?;
@@ -75,18 +76,18 @@ impl Sources {
         place.part() == of.part() && rank(of, "") < rank(place, key)
     }
 
-    /// The file of a table that only one file has.
+    /// The file of a table that only one file can have.
     pub(in crate::loader) fn file_of(&self, place: &TablePath) -> Option<usize> {
         self.tables.get(place)?.first().map(|table| table.file)
     }
 
-    /// Whether a file comes before another one.
+    /// Whether a file has a higher precedence than another one.
     pub(in crate::loader) fn precedes(&self, file: usize, other: usize) -> bool {
         let rank = |file: usize| self.order.iter().position(|it| *it == file);
         rank(file) < rank(other)
     }
 
-    /// The `FILE:LINE` of a key in the table of this place that a file has.
+    /// The `FILE:LINE` of a key, in the table that this file has at this place.
     pub(in crate::loader) fn line_in(&self, place: &TablePath, file: usize, key: &str) -> Option<String> {
         let table = self.tables.get(place)?.iter().find(|table| table.file == file)?;
         Some(self.line(table, key))
@@ -114,9 +115,10 @@ impl Sources {
         Some(SourceSpan { file, line: line_of(text.as_bytes(), span.start), key, span })
     }
 
-    /// The builder's refusal, with the line and the key of the file.
+    /// The error for a mistake that the builder refused, with the file's line and key.
     ///
-    /// Of two tables that cannot be together, it is at that of the base's user, who cannot change the base.
+    /// If two tables contradict each other, the error is at the table of the file that uses a base, whose author cannot
+    /// change the base.
     pub(super) fn located_in_file(&self, Problem { mut place, refused, mut other }: Problem) -> PolicyError {
         if let Some(first) = &mut other
             && place.part().is_some()
@@ -138,7 +140,7 @@ impl Sources {
     }
 }
 
-/// The line of a byte, from 1.
+/// The line of a position, counted from 1.
 pub(in crate::loader) fn line_of(text: &[u8], at: usize) -> usize {
     text.iter().take(at).filter(|byte| **byte == b'\n').count() + 1
 }

@@ -1,4 +1,4 @@
-//! The tables of one file.
+//! Reads the tables of one file.
 
 use super::env::NamedFiles;
 use super::gather::Parent;
@@ -11,12 +11,12 @@ use crate::guard::header::RequiredHeader;
 use crate::outward::OutwardRule;
 use crate::policy::error::{PolicyError, TablePath};
 use crate::policy::keys::TableSettings;
-use crate::policy::suggestion::nearest;
+use crate::policy::suggestion::advice_for_unknown;
 use crate::policy::{Budget, PolicyBuilder, Route, Scope, Trust, cors, scope};
 
-/// Refuses unknown tables.
+/// Refuses tables that no policy has.
 pub(super) fn check_root(root: &Table<'_>) {
-    root.only(&[
+    root.refuse_all_except(&[
         "version",
         "include",
         "base",
@@ -41,13 +41,14 @@ pub(super) fn check_root(root: &Table<'_>) {
     ]);
 }
 
-/// Checked first: another version's keys cannot be judged. Returns whether this version's can.
+/// Reads the version. This is done first, because the keys of another version cannot be judged. Returns whether the
+/// version is supported.
 pub(super) fn read_version(root: &Table<'_>) -> bool {
     let is_known = root.read_required("version", |version| match version.integer()? {
         1 => Ok(()),
         other => Err(version.error(format!("version {other} is not supported"), "write version = 1")),
     });
-    // What is not a number names no other version.
+    // If it is not a number, no other version was meant.
     is_known.is_some() || !root.get("version").is_some_and(|version| version.value.is_integer())
 }
 
@@ -55,7 +56,7 @@ pub(super) fn read_version(root: &Table<'_>) -> bool {
 pub(in crate::loader) const LOCKABLE: [&str; 9] =
     ["auth", "require_headers", "body_limit", "mode", "json", "content_types", "paths", "case", "preflight"];
 
-/// Reads the settings that a file locks.
+/// Reads which settings a file locks.
 pub(super) fn read_locked(root: &Table<'_>, file: usize) -> Vec<Lock> {
     if root.get("locked").is_some() && root.get("scope").is_some() {
         let right = "list the settings in the file that includes this one, or in its base";
@@ -67,14 +68,18 @@ pub(super) fn read_locked(root: &Table<'_>, file: usize) -> Vec<Lock> {
         let text = name.text()?;
         let known = LOCKABLE.into_iter().find(|key| *key == text);
         let key = known.ok_or_else(|| {
-            name.error(format!("{text:?} is not a setting that can be locked"), nearest(text, LOCKABLE.into_iter()))
+            name.error(
+                format!("{text:?} is not a setting that can be locked"),
+                advice_for_unknown(text, LOCKABLE.into_iter()),
+            )
         })?;
         Ok(Lock { key, file, location: name.location() })
     };
     names.iter().filter_map(|name| root.keep(lock(name))).collect()
 }
 
-/// Refuses an included file without a scope, whose settings would hold for others, and a scope in or with a base.
+/// Refuses an included file without a scope, because its settings would apply to the requests of others. Refuses a
+/// scope in a base, or together with one.
 pub(super) fn check_scope(root: &Table<'_>, parent: Option<&Parent>) {
     let has_scope = root.get("scope").is_some();
     match parent {
@@ -98,7 +103,7 @@ pub(super) fn check_scope(root: &Table<'_>, parent: Option<&Parent>) {
 }
 
 pub(super) fn read_scope(table: &Table<'_>) -> Scope {
-    table.only(&["hosts", "prefix", "upstream", "upstream_timeout", "stall_timeout"]);
+    table.refuse_all_except(&["hosts", "prefix", "upstream", "upstream_timeout", "stall_timeout"]);
     let mut scope = Scope::new();
     let host = |host: &Value<'_>| host.checked(scope::check_host);
     scope.hosts = table.read("hosts", |hosts| hosts.each(host)).unwrap_or_default();
@@ -109,7 +114,7 @@ pub(super) fn read_scope(table: &Table<'_>) -> Scope {
     scope
 }
 
-/// The tables that hold for the process, whichever file of the policy itself has them.
+/// The tables that apply to the whole process, in whichever file of the policy itself they are.
 pub(super) const PROCESS_WIDE: [(&str, TablePath); 8] = [
     ("request_id", TablePath::RequestId),
     ("rpc", TablePath::Rpc),
@@ -121,50 +126,59 @@ pub(super) const PROCESS_WIDE: [(&str, TablePath); 8] = [
     ("proxy", TablePath::Proxy),
 ];
 
-/// A table whose keys are set where no file that comes before this one sets them.
+/// A table of a file that may be a base: a key counts only if no file of higher precedence sets it.
 pub(super) struct BaseTable<'t, 'a> {
     pub(super) table: &'t Table<'a>,
     pub(super) overridden: &'t [String],
 }
 
 impl<'a> BaseTable<'_, 'a> {
-    fn put<T>(&self, key: &str, read: impl FnOnce(&Value<'a>) -> Result<T, PolicyError>, place: &mut T) {
+    fn set_unless_overridden<T>(
+        &self,
+        key: &str,
+        read: impl FnOnce(&Value<'a>) -> Result<T, PolicyError>,
+        place: &mut T,
+    ) {
         if let Some(value) = self.table.read(key, read).filter(|_| !self.overridden.iter().any(|it| it == key)) {
             *place = value;
         }
     }
 }
 
-/// Reads one of [`PROCESS_WIDE`].
+/// Reads one of the tables in [`PROCESS_WIDE`].
 pub(super) fn read_process_wide(place: &TablePath, table: &BaseTable<'_, '_>, builder: &mut PolicyBuilder) {
     match place {
         TablePath::RequestId => {
-            table.table.only(&["trust", "traceparent", "upstream"]);
-            table.put("trust", |trust| Ok(trust.word::<Trust>()? == Trust::Valid), &mut builder.ids.trust_valid);
-            table.put("traceparent", Value::boolean, &mut builder.ids.traceparent);
-            table.put("upstream", Value::boolean, &mut builder.ids.upstream);
+            table.table.refuse_all_except(&["trust", "traceparent", "upstream"]);
+            table.set_unless_overridden(
+                "trust",
+                |trust| Ok(trust.word::<Trust>()? == Trust::Valid),
+                &mut builder.ids.trust_valid,
+            );
+            table.set_unless_overridden("traceparent", Value::boolean, &mut builder.ids.traceparent);
+            table.set_unless_overridden("upstream", Value::boolean, &mut builder.ids.upstream);
         }
         TablePath::Rpc => {
-            table.table.only(&["domain"]);
-            table.put("domain", |domain| Ok(Some(domain.owned()?.into())), &mut builder.rpc_domain);
+            table.table.refuse_all_except(&["domain"]);
+            table.set_unless_overridden("domain", |domain| Ok(Some(domain.owned()?.into())), &mut builder.rpc_domain);
         }
         TablePath::Observe => {
-            table.table.only(&["bodies"]);
-            table.put("bodies", Value::boolean, &mut builder.observes_bodies);
+            table.table.refuse_all_except(&["bodies"]);
+            table.set_unless_overridden("bodies", Value::boolean, &mut builder.observes_bodies);
         }
         TablePath::Advice => {
-            table.table.only(&["retry", "docs"]);
-            table.put("retry", Value::boolean, &mut builder.advice.retry);
-            table.put("docs", |docs| Ok(Some(docs.owned()?.into())), &mut builder.advice.docs);
+            table.table.refuse_all_except(&["retry", "docs"]);
+            table.set_unless_overridden("retry", Value::boolean, &mut builder.advice.retry);
+            table.set_unless_overridden("docs", |docs| Ok(Some(docs.owned()?.into())), &mut builder.advice.docs);
         }
         TablePath::Cors => {
-            table.table.only(&["origins", "credentials"]);
+            table.table.refuse_all_except(&["origins", "credentials"]);
             let cors = builder.cors.get_or_insert_default();
-            table.put("origins", read_origins, &mut cors.origins);
-            table.put("credentials", Value::boolean, &mut cors.credentials);
+            table.set_unless_overridden("origins", read_origins, &mut cors.origins);
+            table.set_unless_overridden("credentials", Value::boolean, &mut cors.credentials);
         }
         TablePath::Proxy => {
-            table.table.only(&["name"]);
+            table.table.refuse_all_except(&["name"]);
             let name = table.table.read_required("name", Value::owned);
             builder.proxy_name = builder.proxy_name.take().or(name);
         }
@@ -173,7 +187,7 @@ pub(super) fn read_process_wide(place: &TablePath, table: &BaseTable<'_, '_>, bu
     }
 }
 
-/// Another origin takes the place of a wrong one, so that the other keys of the table are checked as well.
+/// Reads origins. A wrong one is replaced by another, so that the other keys of the table are checked as well.
 fn read_origins(origins: &Value<'_>) -> Result<Vec<String>, PolicyError> {
     const UNKNOWN_ORIGIN: &str = "https://unknown.invalid";
 
@@ -185,9 +199,9 @@ fn read_origins(origins: &Value<'_>) -> Result<Vec<String>, PolicyError> {
 }
 
 fn read_budget(budget: &mut Budget, table: &BaseTable<'_, '_>) {
-    table.table.only(&["max_bytes", "timeout"]);
-    table.put("max_bytes", Value::size, &mut budget.max_bytes);
-    table.put("timeout", Value::duration, &mut budget.timeout);
+    table.table.refuse_all_except(&["max_bytes", "timeout"]);
+    table.set_unless_overridden("max_bytes", Value::size, &mut budget.max_bytes);
+    table.set_unless_overridden("timeout", Value::duration, &mut budget.timeout);
 }
 
 pub(super) fn read_route(table: &Table<'_>, files: &mut NamedFiles<'_>) -> Route {
@@ -195,9 +209,9 @@ pub(super) fn read_route(table: &Table<'_>, files: &mut NamedFiles<'_>) -> Route
     Route { keys: read_keys(table, &["match"], files), ..Route::new(pattern.unwrap_or_default()) }
 }
 
-/// The keys that `[defaults]` and a route share.
+/// Reads the keys that both `[defaults]` and a route may have.
 pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str], files: &mut NamedFiles<'_>) -> TableSettings {
-    table.only(&[TableSettings::NAMES, more].concat());
+    table.refuse_all_except(&[TableSettings::NAMES, more].concat());
     TableSettings::read(table, files)
 }
 
@@ -206,7 +220,7 @@ pub(super) const UNKNOWN_HEADER: &str = "x-unknown";
 const UNKNOWN_CODE: ErrorCode = ErrorCode::custom("stands_for_a_code_whose_name_is_wrong", 500);
 
 pub(super) fn read_header(table: &Table<'_>) -> RequiredHeader {
-    table.only(&["name", "pattern", "missing", "invalid"]);
+    table.refuse_all_except(&["name", "pattern", "missing", "invalid"]);
     let header = RequiredHeader::new(table.read_required("name", Value::text).unwrap_or(UNKNOWN_HEADER));
     let header = table.set(header, "pattern", Value::text, RequiredHeader::pattern);
     let header = table.set(header, "missing", Value::owned, RequiredHeader::missing);
@@ -214,12 +228,12 @@ pub(super) fn read_header(table: &Table<'_>) -> RequiredHeader {
 }
 
 pub(super) fn read_code(table: &Table<'_>) -> ErrorCode {
-    table.only(&["code", "status", "grpc", "jsonrpc", "retry", "message", "docs", "details"]);
+    table.refuse_all_except(&["code", "status", "grpc", "jsonrpc", "retry", "message", "docs", "details"]);
     let name = table.required("code");
     let status = table.read_required("status", Value::error_status);
     let own = |name: &Value<'_>| {
         let text = name.text()?;
-        // A mistake in the name is one with any status.
+        // If the status is wrong, any other one is enough to find a mistake in the name.
         ErrorCode::try_own(text, status.unwrap_or(500))
             .map_err(|wrong| name.error(format!("{text:?} cannot be defined"), wrong))
     };
@@ -233,7 +247,17 @@ pub(super) fn read_code(table: &Table<'_>) -> ErrorCode {
 }
 
 pub(super) fn read_rule(table: &Table<'_>, codes: &Codes) -> MapRule {
-    table.only(&["status", "code", "message", "content_type", "route", "message_pattern", "to", "to_status", "say"]);
+    table.refuse_all_except(&[
+        "status",
+        "code",
+        "message",
+        "content_type",
+        "route",
+        "message_pattern",
+        "to",
+        "to_status",
+        "say",
+    ]);
     let to = table.read_required("to", |to| to.known_code(codes));
     let rule = MapRule::to(to.unwrap_or(ErrorCode::OTHER));
     let rule = table.set(rule, "status", Value::error_status, MapRule::status);
@@ -247,7 +271,7 @@ pub(super) fn read_rule(table: &Table<'_>, codes: &Codes) -> MapRule {
 }
 
 pub(super) fn read_outward(table: &Table<'_>, codes: &Codes) -> OutwardRule {
-    table.only(&["codes", "name", "message", "status"]);
+    table.refuse_all_except(&["codes", "name", "message", "status"]);
     let elements = table.read_required("codes", Value::elements).unwrap_or_default();
     let rule = OutwardRule::new(elements.iter().filter_map(|code| table.keep(code.known_code(codes))));
     let rule = table.set(rule, "name", Value::owned, OutwardRule::name);

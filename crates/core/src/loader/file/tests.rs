@@ -195,7 +195,10 @@ fn a_file_and_the_builders_that_say_the_same_make_the_same_policy() {
     for name in ["seat_taken", "aisle_closed"] {
         assert_eq!(code_facts(&read, name), code_facts(&built(), name));
     }
-    assert_eq!(read.rules(&read.of_no_host().normal.response_settings())[0].to().message(), "The seat is taken.");
+    assert_eq!(
+        read.rules(&read.settings_without_host().normal.response_settings())[0].to().message(),
+        "The seat is taken."
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The forms of a value: words, sizes, times, codes.
+//! The types of values: words, sizes, times and codes.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -14,9 +14,9 @@ use crate::dialect::PathNotation;
 use crate::guard::pattern::SettingError;
 use crate::policy::choice::KeywordValue;
 use crate::policy::error::PolicyError;
-use crate::policy::suggestion::{closest, nearest};
+use crate::policy::suggestion::{advice_for_unknown, closest};
 
-/// A value, and the key that leads to it.
+/// A value, with the key that leads to it.
 pub(in crate::loader) struct Value<'a> {
     pub(super) document: &'a Document<'a>,
     pub(super) key: String,
@@ -24,13 +24,13 @@ pub(in crate::loader) struct Value<'a> {
     pub(super) value: &'a DeValue<'a>,
 }
 
-/// The names that a code may have.
+/// The names that are known as codes.
 pub(super) struct Codes {
     pub(super) known: CodeSet,
     pub(super) own: Vec<ErrorCode>,
-    /// All names that tables define, including those that are not allowed for a code.
+    /// All names that the tables define, including names that a code must not have.
     pub(super) written: HashSet<String>,
-    /// Whether all tables are TOML, so that no other name is defined.
+    /// Whether all files are TOML, so that no further names are defined.
     pub(super) is_complete: bool,
 }
 
@@ -53,7 +53,7 @@ impl<'a> Value<'a> {
             .map_err(|_| self.error("the number is too large", "write a number below 2^63"))
     }
 
-    /// A whole number of `from` to `to`; `what` names it with its article, for the error text.
+    /// Reads a whole number between `from` and `to`. `what` is its name for the error text, with an article.
     pub(super) fn within<N: TryFrom<i64>>(&self, what: &str, from: i64, to: i64) -> Result<N, PolicyError> {
         let number = self.integer()?;
         let fitting = N::try_from(number).ok().filter(|_| (from..=to).contains(&number));
@@ -73,7 +73,7 @@ impl<'a> Value<'a> {
         Ok(elements.iter().enumerate().map(element).collect())
     }
 
-    /// The right elements of a list; each that is wrong is reported.
+    /// Reads the elements of a list. Those that are wrong are reported and left out.
     pub(super) fn each<T>(&self, read: impl Fn(&Self) -> Result<T, PolicyError>) -> Result<Vec<T>, PolicyError> {
         Ok(self.elements()?.iter().filter_map(|element| self.document.keep(read(element))).collect())
     }
@@ -82,14 +82,14 @@ impl<'a> Value<'a> {
         self.each(Self::owned)
     }
 
-    /// A text that passes a check of the builder's.
+    /// Reads a text, and checks it as the builder does.
     pub(super) fn checked(&self, check: impl FnOnce(&str) -> Result<(), SettingError>) -> Result<String, PolicyError> {
         let text = self.text()?;
         check(text).map_err(|refused| self.error(refused.wrong, refused.right))?;
         Ok(text.to_owned())
     }
 
-    /// One text, or a list of them.
+    /// Reads one text, or a list of texts.
     pub(super) fn text_or_texts(&self) -> Result<Vec<String>, PolicyError> {
         if self.value.is_array() { self.texts() } else { Ok(vec![self.owned()?]) }
     }
@@ -97,22 +97,22 @@ impl<'a> Value<'a> {
     pub(super) fn word<W: KeywordValue>(&self) -> Result<W, PolicyError> {
         let words = W::ALL.iter().map(|word| word.word());
         let Some(text) = self.value.as_str() else {
-            return Err(self.error(format!("{} has the wrong type here", self.kind()), nearest("", words)));
+            return Err(self.error(format!("{} has the wrong type here", self.kind()), advice_for_unknown("", words)));
         };
         W::ALL.iter().copied().find(|word| word.word() == text).ok_or_else(|| {
-            // `unknown_codes` and `no_transform` do not read as nouns.
+            // `unknown_codes` and `no_transform` do not sound like nouns.
             let name = if self.name().starts_with(['u', 'n']) { "value" } else { self.name() };
-            self.error(format!("unknown {name} {text:?}"), nearest(text, words))
+            self.error(format!("unknown {name} {text:?}"), advice_for_unknown(text, words))
         })
     }
 
-    /// `None` for `"none"`.
+    /// Reads a limit; `"none"` is `None`.
     pub(super) fn limit(&self) -> Result<Option<u64>, PolicyError> {
         if self.value.as_str() == Some("none") { Ok(None) } else { self.bytes(", or \"none\"").map(Some) }
     }
 
-    /// A number of bytes, or a text with a unit. Only units of 1,024 are read: people mean either by `MB`, and a limit
-    /// should not turn on it.
+    /// Reads a number of bytes, or a text with a unit. Only units of 1,024 are accepted: people understand `MB` in both
+    /// ways, and a limit should not depend on that.
     pub(super) fn size(&self) -> Result<u64, PolicyError> {
         self.bytes("")
     }
@@ -137,7 +137,7 @@ impl<'a> Value<'a> {
         humantime::parse_duration(text).map_err(|_| self.error(format!("{text:?} is not a time"), right))
     }
 
-    /// A date with a time and an offset: a point in time.
+    /// Reads a point in time: a date with a time and an offset.
     pub(super) fn instant(&self) -> Result<SystemTime, PolicyError> {
         let right = "write a date with time and offset, as in 2027-01-01T00:00:00Z, without quotes";
         let DeValue::Datetime(written) = self.value else {
@@ -145,7 +145,7 @@ impl<'a> Value<'a> {
         };
         let instant = point_in_time(written);
         let instant = instant.ok_or_else(|| self.error(format!("{written} is not a point in time"), right))?;
-        // humantime panics where it has to show one (lints do).
+        // humantime panics if it has to show such a time, which lints do.
         if instant < SystemTime::UNIX_EPOCH {
             return Err(self.error(format!("{written} is before 1970"), "write a later date, or revoked = true"));
         }
@@ -159,7 +159,7 @@ impl<'a> Value<'a> {
     pub(super) fn known_code(&self, codes: &Codes) -> Result<ErrorCode, PolicyError> {
         let name = self.text()?;
         let known = codes.known.find(name).filter(|code| code.as_str() == name);
-        // A mistake in its table is reported there.
+        // A mistake in the code's own table is reported there.
         let is_elsewhere = || (!codes.is_complete || codes.written.contains(name)).then_some(ErrorCode::OTHER);
         known.or_else(is_elsewhere).ok_or_else(|| {
             let names = ErrorCode::ALL.iter().chain(&codes.own).map(ErrorCode::as_str);
@@ -175,7 +175,7 @@ impl<'a> Value<'a> {
         self.document.error_at(self.span.clone(), &self.key, wrong.into(), right.into())
     }
 
-    /// `FILE:LINE`.
+    /// Where the value is, as `FILE:LINE`.
     pub(super) fn location(&self) -> String {
         self.document.location(self.span.start)
     }
@@ -196,13 +196,13 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The key without its table.
+    /// The last part of the key, without the table.
     fn name(&self) -> &str {
         self.key.rsplit('.').next().unwrap_or_default()
     }
 }
 
-/// `None` for a local time, which is no point in time.
+/// The point in time; `None` for a local time, which has no offset.
 fn point_in_time(written: &Datetime) -> Option<SystemTime> {
     let Datetime { date: Some(date), time: Some(time), offset: Some(offset) } = written else { return None };
     let utc = humantime::parse_rfc3339(&format!("{date}T{time}Z")).ok()?;
@@ -214,8 +214,8 @@ fn point_in_time(written: &Datetime) -> Option<SystemTime> {
     if minutes < 0 { utc.checked_add(away) } else { utc.checked_sub(away) }
 }
 
-/// Parses a size in the notation of the policy file, also for flags. The inner `None` is a size that is too large to
-/// count.
+/// Parses a size as a policy file writes it, which command-line flags also use. The inner option is `None` if the size
+/// is too large to count.
 pub fn parse_size(text: &str) -> Option<Option<u64>> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
@@ -232,7 +232,7 @@ pub fn parse_size(text: &str) -> Option<Option<u64>> {
     Some(number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)))
 }
 
-/// A number of bytes in the largest unit that it is a multiple of.
+/// A number of bytes in the largest unit of which it is a multiple.
 pub(super) fn size(bytes: u64) -> String {
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
     let whole = units.into_iter().find(|(_, bits)| bytes != 0 && bytes.trailing_zeros() >= *bits);

@@ -1,11 +1,12 @@
-//! Which of two values of a key requires less of a request: [`keys`](crate::policy::keys) names these tests in its rows, for `check`.
+//! Finds out which of two values of a key requires less of a request. [`keys`](crate::policy::keys) names these
+//! functions in its rows, for `check`.
 
 #![allow(clippy::ptr_arg, reason = "what is compared is of the type that a table has for the key")]
 
 use crate::policy::choice::{BodyLimitPer, LetterCase, Mode, Paths, Preflight};
 
-/// Whether both tables set the key, and the first requires less.
-pub(super) fn both<T>(own: &Option<T>, base: &Option<T>, weaker: fn(&T, &T) -> bool) -> bool {
+/// Whether both tables set the key, and the first value requires less.
+pub(super) fn is_weaker<T>(own: &Option<T>, base: &Option<T>, weaker: fn(&T, &T) -> bool) -> bool {
     matches!((own, base), (Some(own), Some(base)) if weaker(own, base))
 }
 
@@ -27,12 +28,12 @@ pub(super) fn counts_less(own: &BodyLimitPer, base: &BodyLimitPer) -> bool {
     streams(own) > streams(base)
 }
 
-/// For names of which any one is enough; an empty list is no guard.
+/// For lists of names of which a request needs only one. An empty list guards nothing.
 pub(super) fn lets_more_in(own: &Vec<String>, base: &Vec<String>) -> bool {
     !base.is_empty() && (own.is_empty() || own.iter().any(|name| !base.contains(name)))
 }
 
-/// For names of which all are needed.
+/// For lists of names of which a request needs all.
 pub(super) fn requires_fewer(own: &Vec<String>, base: &Vec<String>) -> bool {
     base.iter().any(|name| !own.contains(name))
 }

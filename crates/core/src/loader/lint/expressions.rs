@@ -1,18 +1,18 @@
-//! Patterns and messages that look like regular expressions: a guard on `/users/[0-9]+` matches that very text alone, and
-//! guards nothing.
+//! Patterns and messages that look like regular expressions. A guard on `/users/[0-9]+` only matches that exact text,
+//! so it guards nothing.
 
 use super::report::Report;
 use crate::guard::pattern::{Pattern, Segment};
 use crate::policy::error::TablePath;
 
-/// No API has these in a path. A `$` at its beginning and brackets without an operator are OData's.
+/// No path of an API has these characters. OData has a `$` at the beginning, and brackets without an operator.
 const OPERATORS: [&str; 6] = [".*", ".+", "[", "]", "|", "^"];
 
 pub(super) fn lint(report: &mut Report<'_>) {
     report.for_each_pattern(like_expression);
     for part in 0..=report.loaded.builder.scopes.len() {
         for (index, rule) in report.loaded.policy.parts[part].own_rules().iter().enumerate() {
-            message_like_expression(report, &TablePath::Map(part, index), rule.very_text().unwrap_or_default());
+            message_like_expression(report, &TablePath::Map(part, index), rule.exact_message().unwrap_or_default());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Body limits of a few bytes, which may lack their unit.
+//! Body limits of a few bytes, whose unit may have been forgotten.
 
 use super::report::Report;
 use crate::policy::error::TablePath;

@@ -1,4 +1,4 @@
-//! Methods that no client sends: a guard on `POTS /admin` checks nothing, and looks like one that does.
+//! Methods that no client sends. A guard on `POTS /admin` checks nothing, but looks as if it did.
 
 use http::Method;
 
@@ -7,13 +7,13 @@ use crate::guard::pattern::Pattern;
 use crate::policy::error::TablePath;
 use crate::policy::suggestion::closest;
 
-/// IANA's registry of HTTP methods, except `*` and `PRI`: no client sends those.
+/// The methods in IANA's registry, except for `*` and `PRI`, which no client sends.
 const REGISTERED: &str = "\
     ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT CONNECT COPY DELETE GET HEAD LABEL LINK LOCK MERGE MKACTIVITY \
     MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE OPTIONS ORDERPATCH PATCH POST PROPFIND PROPPATCH PUT \
     QUERY REBIND REPORT SEARCH TRACE UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL";
 
-/// Caches and UPnP have these, in no registry.
+/// Methods of caches and of UPnP, which are in no registry.
 const COMMON: &str = "BAN M-SEARCH NOTIFY PURGE SUBSCRIBE UNSUBSCRIBE";
 
 pub(super) fn lint(report: &mut Report<'_>) {

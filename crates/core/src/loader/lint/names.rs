@@ -1,4 +1,4 @@
-//! Tables that nothing uses, keys that have expired, and tokens without a required audience.
+//! Tables that nothing uses, keys that have expired, and tokens for which no audience is required.
 
 use std::collections::HashSet;
 use std::time::SystemTime;

@@ -1,4 +1,4 @@
-//! Routes that overlap: one that changes nothing, and two that cross.
+//! Routes that overlap: a route that changes nothing, and two routes that cross.
 
 use std::collections::HashMap;
 
@@ -20,18 +20,18 @@ pub(super) fn lint(report: &mut Report<'_>) {
     }
 }
 
-/// A route whose every key would be the same without it, on each request that it matches.
+/// Reports a route if every key would have the same value without it, on each request that it matches.
 fn report_route_without_effect(report: &mut Report<'_>, parts: &[Neighbours<'_>], part: usize, route: usize) {
     let loaded = report.loaded;
     let (keys, pattern) = (&loaded.part(part).routes[route].keys, &parts[part].patterns[route]);
     let set: Vec<_> = chain::keys().filter_map(|key| Some((key, value_of(keys, key)?.1))).collect();
-    // A route without keys is there for its label in the log.
+    // A route without keys is only there for its label in the log.
     if set.is_empty() {
         return;
     }
     let mut wider = Vec::new();
     for at in loaded.around(part) {
-        for index in parts[at].meeting(pattern).into_iter().filter(|other| (at, *other) != (part, route)) {
+        for index in parts[at].overlapping(pattern).into_iter().filter(|other| (at, *other) != (part, route)) {
             let always = parts[at].patterns[index].covers(pattern);
             wider.push(Wider { place: TablePath::Route(at, index), keys: &loaded.part(at).routes[index].keys, always });
         }
@@ -50,8 +50,8 @@ fn report_route_without_effect(report: &mut Report<'_>, parts: &[Neighbours<'_>]
 const ONE_CASE: &str =
     "keep one of them, or set case = \"exact\" on both if every service treats the two paths as different";
 
-/// Routes that differ in letter case alone, and in their guards: a request of either has the guards of both (G0), which is
-/// seldom meant.
+/// Reports routes that only differ in letter case, but have different guards. A request for either must pass the guards
+/// of both (G0), which is seldom intended.
 fn report_case_variants(report: &mut Report<'_>, patterns: &[Pattern], part: usize) {
     let base = report.loaded.policy.parts[part].matcher.base();
     let mut first: HashMap<String, usize> = HashMap::new();
@@ -67,15 +67,15 @@ fn report_case_variants(report: &mut Report<'_>, patterns: &[Pattern], part: usi
     }
 }
 
-/// A table that applies to some requests of a route.
+/// Another table that applies to some or all requests of a route.
 struct Wider<'a> {
     place: TablePath,
     keys: &'a TableSettings,
-    /// Whether the wider table applies to all of the requests.
+    /// Whether it applies to all of them.
     always: bool,
 }
 
-/// Whether a key has a value on each of the requests, whichever of the tables apply to it.
+/// Whether a key has this value on every request, whichever of the tables apply to it.
 fn always_sets(tables: &[Wider<'_>], key: &'static str, value: &str) -> bool {
     let mut sure = false;
     for Wider { place, keys, always } in tables {
@@ -91,13 +91,13 @@ fn always_sets(tables: &[Wider<'_>], key: &'static str, value: &str) -> bool {
     default_of(key) == value
 }
 
-/// Two routes of which neither is the narrower by its path, on a request of both: the pattern with the earlier literal
-/// decides, and the other's setting is lost there.
+/// Reports two routes that both match some request, although neither path is inside the other. The pattern with the
+/// earlier literal decides there, so the setting of the other one is lost.
 fn report_crossing_routes(report: &mut Report<'_>, neighbours: &Neighbours<'_>, part: usize, route: usize) {
     let (loaded, pattern) = (report.loaded, &neighbours.patterns[route]);
-    for other in neighbours.meeting(pattern).into_iter().filter(|other| *other > route) {
+    for other in neighbours.overlapping(pattern).into_iter().filter(|other| *other > route) {
         let its = &neighbours.patterns[other];
-        let Some((method, path)) = pattern.meeting(its).filter(|(_, path)| loaded.is_inside(part, path)) else {
+        let Some((method, path)) = pattern.common_request(its).filter(|(_, path)| loaded.is_inside(part, path)) else {
             continue;
         };
         if pattern.covers_path(its) || its.covers_path(pattern) {
@@ -127,7 +127,7 @@ fn report_crossing_routes(report: &mut Report<'_>, neighbours: &Neighbours<'_>, 
     }
 }
 
-/// Patterns by their segments, so that those which can meet are found without looking at all of them.
+/// Patterns, arranged by their segments. Those that may match the same request are found without comparing all of them.
 struct Neighbours<'a> {
     patterns: &'a [Pattern],
     root: Node<'a>,
@@ -157,32 +157,32 @@ impl<'a> Neighbours<'a> {
         Self { patterns, root }
     }
 
-    /// The patterns that share a request with this one, in their order.
-    fn meeting(&self, pattern: &Pattern) -> Vec<usize> {
+    /// The patterns that match some request that this pattern matches, in their order.
+    fn overlapping(&self, pattern: &Pattern) -> Vec<usize> {
         let mut found = Vec::new();
-        self.root.meeting(pattern.segments(), pattern.has_rest(), &mut found);
-        found.retain(|other| self.patterns[*other].meeting(pattern).is_some());
+        self.root.collect_overlapping(pattern.segments(), pattern.has_rest(), &mut found);
+        found.retain(|other| self.patterns[*other].common_request(pattern).is_some());
         found.sort_unstable();
         found
     }
 }
 
 impl Node<'_> {
-    fn meeting(&self, segments: &[Segment], rest: bool, found: &mut Vec<usize>) {
+    fn collect_overlapping(&self, segments: &[Segment], rest: bool, found: &mut Vec<usize>) {
         found.extend(&self.rests);
         let one = self.one.as_deref();
         match segments {
             [] => {
                 found.extend(&self.ends);
                 let below = self.literals.values().chain(one).filter(|_| rest);
-                below.for_each(|node| node.meeting(&[], true, found));
+                below.for_each(|node| node.collect_overlapping(&[], true, found));
             }
             [Segment::Literal(literal), after @ ..] => {
                 let fitting = self.literals.get(&**literal).into_iter().chain(one);
-                fitting.for_each(|node| node.meeting(after, rest, found));
+                fitting.for_each(|node| node.collect_overlapping(after, rest, found));
             }
             [Segment::One, after @ ..] => {
-                self.literals.values().chain(one).for_each(|node| node.meeting(after, rest, found));
+                self.literals.values().chain(one).for_each(|node| node.collect_overlapping(after, rest, found));
             }
         }
     }
@@ -210,9 +210,9 @@ mod tests {
         let patterns: Vec<_> = written.iter().map(|written| Pattern::parse("match", written).unwrap()).collect();
         let neighbours = Neighbours::new(&patterns);
         for pattern in &patterns {
-            let meets = |other: &usize| patterns[*other].meeting(pattern).is_some();
+            let meets = |other: &usize| patterns[*other].common_request(pattern).is_some();
             let naive: Vec<_> = (0..patterns.len()).filter(meets).collect();
-            assert_eq!(neighbours.meeting(pattern), naive, "{}", pattern.written());
+            assert_eq!(neighbours.overlapping(pattern), naive, "{}", pattern.written());
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Settings that replace those of a base (POLICY.md): a note, or a warning if the setting requires less of a request.
+//! Settings that replace those of a base (POLICY.md). A setting that requires less of a request is reported as a
+//! warning, any other as a note.
 
 use std::collections::HashSet;
 
@@ -20,7 +21,7 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     }
 }
 
-/// The keys that a route sets instead of the next wider table, which a base has.
+/// The keys that a route sets, although the next wider table, which is in a base, sets them as well.
 fn overrides_of(report: &Report<'_>, Witness { place, chain, .. }: &Witness<'_>) -> Vec<Override> {
     let mut from_here = chain.tables.iter().skip_while(|(other, _)| other != place);
     let Some((TablePath::Route(..), own)) = from_here.next() else { return Vec::new() };

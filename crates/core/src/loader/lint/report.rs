@@ -1,4 +1,4 @@
-//! The findings of the lints, and their places.
+//! The lints that were found, and where they are.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,7 +10,8 @@ use crate::policy::keys::TableSettings;
 
 /// A valid setting in a policy file that an operator should check.
 ///
-/// A warning is probably a mistake. A note is about a setting that is probably intended, and states its consequence.
+/// A warning is probably a mistake. A note concerns a setting that is probably intended, and states what follows from
+/// it.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -30,7 +31,7 @@ pub struct Lint {
 }
 
 impl Lint {
-    /// The kind of finding, such as `json-without-limit`. These names are stable.
+    /// The kind of lint, such as `json-without-limit`. These names are stable.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
@@ -42,7 +43,7 @@ impl Lint {
         self.note
     }
 
-    /// The name of the file, as given.
+    /// The name of the file, as it was passed.
     #[must_use]
     pub fn file(&self) -> &str {
         self.finding.file().unwrap_or_default()
@@ -85,19 +86,19 @@ impl fmt::Display for Lint {
     }
 }
 
-/// The lints so far, and where tables stand.
+/// The lints so far, and the policy in which they are found.
 pub(super) struct Report<'a> {
     pub(super) loaded: &'a PolicyFile,
     pub(super) lints: Vec<Lint>,
 }
 
 impl Report<'_> {
-    /// What is likely to be a mistake.
+    /// Adds a warning, for a setting that is probably a mistake.
     pub(super) fn warn(&mut self, name: &'static str, (place, key): (&TablePath, &str), wrong: String, advice: &str) {
         self.push(name, false, (place, key), wrong, advice);
     }
 
-    /// Adds a note, for a setting that may well be intended.
+    /// Adds a note, for a setting that may be intended.
     pub(super) fn note(&mut self, name: &'static str, (place, key): (&TablePath, &str), wrong: String, advice: &str) {
         self.push(name, true, (place, key), wrong, advice);
     }
@@ -108,7 +109,7 @@ impl Report<'_> {
         }
     }
 
-    /// Calls a lint for the `[defaults]` and each route of each part.
+    /// Calls a lint for the `[defaults]` of each part, and for each of its routes.
     pub(super) fn for_each_settings(&mut self, lint: impl Fn(&mut Self, &TablePath, &TableSettings)) {
         let loaded = self.loaded;
         for (part, own) in loaded.builder.parts().enumerate() {
@@ -118,7 +119,7 @@ impl Report<'_> {
         }
     }
 
-    /// Calls a lint for the pattern of each route and of each `[[map]]` rule that has one.
+    /// Calls a lint for the pattern of each route, and of each `[[map]]` rule that has one.
     pub(super) fn for_each_pattern(&mut self, lint: impl Fn(&mut Self, (&TablePath, &str), &Pattern)) {
         let loaded = self.loaded;
         for (part, patterns) in loaded.patterns().iter().enumerate() {
@@ -133,7 +134,7 @@ impl Report<'_> {
         }
     }
 
-    /// Where another table stands, for a reader who is at the first: `line 3`, or `shared.toml:3`.
+    /// Where another table is, for a reader of the first one: `line 3`, or `shared.toml:3`.
     pub(super) fn location(&self, first: &TablePath, (place, key): (&TablePath, &str)) -> String {
         match (self.loaded.span_of(first, ""), self.loaded.span_of(place, key)) {
             (Some(first), Some(other)) if first.file == other.file => format!("line {}", other.line),

@@ -1,4 +1,4 @@
-//! Settings of a route that an operator should check, whichever table sets them.
+//! Settings of routes that an operator should check, in whichever table they are set.
 
 use std::collections::HashSet;
 
@@ -9,11 +9,11 @@ use crate::policy::BodyLimitPer;
 use crate::policy::error::TablePath;
 use crate::policy::keys::TableSettings;
 
-/// JSON is read into memory whole.
+/// JSON bodies are read into memory as a whole.
 const LARGEST_JSON: u64 = 16 * 1024 * 1024;
 
 pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
-    // One finding for the tables that cause it, however many routes inherit it.
+    // One lint for each table that causes it, even if many routes inherit the setting.
     let mut reported = HashSet::new();
     for witness in witnesses {
         json_without_limit(report, witness, &mut reported);
@@ -28,7 +28,7 @@ type Describe = HashSet<(&'static str, TablePath, Option<TablePath>)>;
 
 fn json_without_limit(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, reported: &mut Describe) {
     const NAME: &str = "json-without-limit";
-    let (json, limit) = (chain.decided("json"), chain.decided("body_limit"));
+    let (json, limit) = (chain.resolved("json"), chain.resolved("body_limit"));
     if !decodes_json(&json) || settings.body_limit.is_some_and(|limit| limit <= LARGEST_JSON) {
         return;
     }
@@ -41,10 +41,10 @@ fn json_without_limit(report: &mut Report<'_>, Witness { chain, settings, .. }: 
     }
 }
 
-/// P1: no JSON body is a stream of messages.
+/// Reports limits that count messages on a route for JSON, because a JSON body is never a stream of messages (P1).
 fn json_by_message(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, reported: &mut Describe) {
     const NAME: &str = "json-limit-per-message";
-    let (json, per) = (chain.decided("json"), chain.decided("body_limit_per"));
+    let (json, per) = (chain.resolved("json"), chain.resolved("body_limit_per"));
     if !decodes_json(&json) || settings.body_limit_per != BodyLimitPer::Message {
         return;
     }
@@ -61,10 +61,10 @@ fn decodes_json(json: &ResolvedSetting) -> bool {
     json.value == "true" || json.value.to_ascii_lowercase().contains("\"application/json\"")
 }
 
-/// M1: modes do not touch G2.
+/// Reports modes that look as if they opened a route, because no mode affects credentials (M1, G2).
 fn mode_opens_no_door(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, reported: &mut Describe) {
     const NAME: &str = "mode-opens-no-door";
-    let (mode, auth) = (chain.decided("mode"), chain.decided("auth"));
+    let (mode, auth) = (chain.resolved("mode"), chain.resolved("auth"));
     let watches = matches!(mode.value.as_str(), "\"off\"" | "\"observe\"");
     if !watches || settings.auth.is_none() || settings.auth_observe || settings.auth_optional {
         return;
@@ -89,7 +89,7 @@ fn open_under_closed(report: &mut Report<'_>, Witness { place, chain, .. }: &Wit
     }
     let wider = from_here.find_map(|(place, keys)| Some((place, keys.auth.as_ref()?)));
     let Some((wider, names)) = wider.filter(|(_, names)| !names.is_empty()) else { return };
-    // A base's `auth` is reported with the base's other keys.
+    // `auth` in a base is reported with the other keys of that base.
     if report.loaded.sources.is_in_base((wider, "auth"), place) {
         return;
     }
@@ -109,13 +109,13 @@ fn auth_observe(report: &mut Report<'_>, place: &TablePath, keys: &TableSettings
     }
 }
 
-/// A key that a table sets.
+/// A key, and the table that sets it.
 struct KeySetting {
     place: TablePath,
     key: &'static str,
 }
 
-/// Of two keys the one that the nearer table sets, if any; and the other, if a table sets it.
+/// Of two keys, first the one that the table nearer to the request sets; then the other, if a table sets it at all.
 fn nearer_first<'d>(
     chain: &SettingChain<'_>,
     one: &'d ResolvedSetting,

@@ -1,4 +1,4 @@
-//! Map rules that never match or keep a status, and texts that cannot be mapped back (R1, R12).
+//! Map rules that never match or that keep a status, and texts that cannot be mapped back (R1, R12).
 
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
         never_reached(report, part, &patterns);
         keeps_status(report, part);
     }
-    // One finding for the rules that cause it, however many scopes inherit it.
+    // One lint for the rules that cause it, even if many scopes inherit them.
     let mut reported = HashSet::new();
     for (part, dialects) in dialects {
         let rules = rules_of(report.loaded, part);
@@ -34,12 +34,13 @@ type Describe = HashSet<(&'static str, TablePath)>;
 
 const NEVER_FITS: &str = "map-never-fits";
 
-/// An earlier rule of the same table of rules fits wherever it does, or it requires a message that never occurs.
+/// Reports a rule that never matches: an earlier rule of the same list matches every error that it does, or it requires
+/// a message that cannot occur.
 fn never_fits(report: &mut Report<'_>, part: usize) {
     let own = report.loaded.policy.parts[part].own_rules();
     for (index, rule) in own.iter().enumerate() {
         let place = TablePath::Map(part, index);
-        if rule.requires_margins() {
+        if rule.requires_outer_spaces() {
             let wrong = "no error matches: messages are compared without surrounding white space".to_owned();
             report.warn(NEVER_FITS, (&place, "message"), wrong, "remove the white space around the message");
         } else if let Some(first) = own[..index].iter().position(|earlier| earlier.covers(rule)) {
@@ -50,13 +51,14 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
     }
 }
 
-/// R1: a rule sets a code of the policy's, and keeps the inner status.
+/// Reports a rule that sets a code of the policy, but keeps the inner status (R1).
 fn keeps_status(report: &mut Report<'_>, part: usize) {
     let scope = &report.loaded.policy.parts[part];
     for (index, rule) in scope.own_rules().iter().enumerate() {
         let (code, own) = (rule.to(), rule.to().status());
         let Some(kept) = rule.status().filter(|status| *status != own) else { continue };
-        // Another rule leads to the code with its own status: errors of several statuses have this code.
+        // Another rule leads to the same code with the code's own status, so errors of several statuses have this code
+        // on purpose.
         let has_both = || scope.own_rules().iter().any(|other| other.to() == code && other.status() == Some(own));
         let sets_status = |rule: &Outward| rule.status().is_some() && rule.codes().contains(code);
         let is_sent = rule.to_status().is_some() || scope.outward.iter().any(|rule| sets_status(rule));
@@ -70,7 +72,7 @@ fn keeps_status(report: &mut Report<'_>, part: usize) {
     }
 }
 
-/// The errors of a rule pass as they are, by the mode of the route that it is bound to (M1).
+/// Reports a rule whose errors pass unchanged, because of the mode of the route to which it is restricted (M1).
 fn never_reached(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>]) {
     for (index, rule) in report.loaded.policy.parts[part].own_rules().iter().enumerate() {
         let place = TablePath::Map(part, index);
@@ -82,14 +84,15 @@ fn never_reached(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>]
     }
 }
 
-/// A mode in which errors pass, if one holds for all that the pattern matches.
+/// The mode in which errors pass unchanged, if all requests that the pattern matches have such a mode.
 fn passing_mode(loaded: &PolicyFile, part: usize, route: &Pattern, patterns: &[Vec<Pattern>]) -> Option<Mode> {
     let settings = loaded.settings_of_each(part, route, patterns)?;
     let passes = |it: &Settings| matches!(it.mode, Mode::Off | Mode::Own) && it.dialect.is_standard();
     if settings.iter().all(passes) { settings.first().map(|it| it.mode) } else { None }
 }
 
-/// R12: if several rules give one code a text, none of them sets the outgoing text, so the catalogue does.
+/// Reports texts that are not used when a code is written. If several rules lead to the same code with different texts,
+/// none of them decides, and the text of the catalogue is used (R12).
 fn text_left_out(report: &mut Report<'_>, part: usize, rules: &[(TablePath, &Rule)], reported: &mut Describe) {
     const NAME: &str = "text-not-read-backwards";
     let targets: HashSet<_> = report.loaded.policy.parts[part]
@@ -113,11 +116,13 @@ fn text_left_out(report: &mut Report<'_>, part: usize, rules: &[(TablePath, &Rul
     }
 }
 
-/// In a dialect that has no code, clients can distinguish errors by the text alone.
+/// Reports a text that leads to two codes. In a dialect without codes, clients can only distinguish errors by their
+/// text.
 fn text_of_two_codes(report: &mut Report<'_>, dialect: Dialect, rules: &[(TablePath, &Rule)], reported: &mut Describe) {
     const NAME: &str = "text-of-two-codes";
     for (at, (place, rule)) in rules.iter().enumerate() {
-        let same = |other: &&(TablePath, &Rule)| other.1.very_text() == rule.very_text() && other.1.to() != rule.to();
+        let same =
+            |other: &&(TablePath, &Rule)| other.1.exact_message() == rule.exact_message() && other.1.to() != rule.to();
         let Some((first, other)) = rules[..at].iter().find(same) else { continue };
         if reported.insert((NAME, place.clone())) {
             let line = report.location(place, (first, "message"));
@@ -129,17 +134,17 @@ fn text_of_two_codes(report: &mut Report<'_>, dialect: Dialect, rules: &[(TableP
     }
 }
 
-/// The rules with an exact text that hold on every route of a scope, in their order.
+/// The rules that require an exact text and apply to every route of a scope, in their order.
 fn rules_of(loaded: &PolicyFile, part: usize) -> Vec<(TablePath, &Rule)> {
     let own = |at: usize| {
         let scope = &loaded.policy.parts[at];
         scope.own_rules().iter().enumerate().map(move |(index, rule)| (TablePath::Map(at, index), &**rule))
     };
     let all = loaded.around(part).flat_map(own);
-    all.filter(|(_, rule)| rule.very_text().is_some() && rule.route().is_none()).collect()
+    all.filter(|(_, rule)| rule.exact_message().is_some() && rule.route().is_none()).collect()
 }
 
-/// The scopes in which errors are written in another dialect than the standard one, and its dialects.
+/// The scopes whose errors are written in a dialect other than the standard one, with these dialects.
 fn dialects_of(loaded: &PolicyFile, witnesses: &[Witness<'_>]) -> Vec<(usize, Vec<Dialect>)> {
     let of = |part: usize| {
         let inside = witnesses.iter().filter(|witness| witness.chain.part == part);

@@ -1,4 +1,5 @@
-//! Settings of a route that never apply: all its requests are in the scope of an included file, which sets the same keys.
+//! Settings of routes that never apply, because all requests of the route are in the scope of an included file that
+//! sets the same keys.
 
 use std::collections::HashSet;
 
@@ -17,7 +18,7 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
         let own = chain.tables.iter().find(|(other, _)| other == place).map(|(_, keys)| *keys);
         let set = |key| own.and_then(|own| value_of(own, key));
         for (key, (name, value)) in keys().filter_map(|key| Some((key, set(key)?))) {
-            let decided = chain.decided(key);
+            let decided = chain.resolved(key);
             let narrower = decided.place.filter(|by| by.part() != Some(*part) && decided.value != value);
             let Some(by) = narrower.filter(|_| reported.insert((place.clone(), key))) else { continue };
             let line = report.location(place, (&by, decided.key));

@@ -1,4 +1,4 @@
-//! Shapes of the policy's own that are never read, or whose template loses what clients need (rule R15).
+//! Shapes of the policy that never match, or whose template loses something that clients need (rule R15).
 
 use super::report::Report;
 use crate::dialect::custom::{CustomShape, Placeholder, Pointer, Template};
@@ -7,7 +7,8 @@ use crate::policy::error::TablePath;
 pub(super) fn lint(report: &mut Report<'_>) {
     let loaded = report.loaded;
     for (part, own) in loaded.policy.parts.iter().zip(loaded.builder.parts()) {
-        // Only the part's own shapes: those of the parts around it follow them, and are checked with those parts.
+        // Only the shapes of the part itself: those of the parts around it come after them, and are checked with those
+        // parts.
         for (at, shape) in part.shapes.iter().take(own.shapes.len()).enumerate() {
             let place = TablePath::Shape(shape.as_str().to_owned());
             if let Some(earlier) = part.shapes[..at].iter().find(|earlier| takes_all_of(**earlier, *shape)) {
@@ -25,7 +26,7 @@ pub(super) fn lint(report: &mut Report<'_>) {
     }
 }
 
-/// Whether each sign of `earlier` follows from one of `shape`.
+/// Whether every body in `shape` also fulfils all conditions of `earlier`.
 fn takes_all_of(earlier: CustomShape, shape: CustomShape) -> bool {
     let follows = |sign: &_| shape.description().when.iter().any(|own| own.implies(sign));
     earlier.description().when.iter().all(follows)
@@ -55,7 +56,7 @@ fn losses(shape: CustomShape, template: &Template) -> Vec<(String, &'static str)
     for (key, places, placeholders) in places {
         let Some(read) = places.first().map(Pointer::to_string) else { continue };
         let mut written = placeholders.iter().filter_map(|which| template.place_of(*which)).map(|it| it.to_string());
-        // The first element of a list is read.
+        // Of a list, the first element is read.
         if !written.any(|written| places.iter().any(|read| written == read.to_string().replace("/*", "/0"))) {
             let wrong =
                 format!("the template has no placeholder for {key} at {read:?}, where a second gateway reads it");

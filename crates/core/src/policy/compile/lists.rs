@@ -1,4 +1,4 @@
-//! Stores each distinct list once, so that equal lists have the same index.
+//! Stores each different list once, so that equal lists have the same index.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,14 +13,15 @@ use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
 use crate::guard::pattern::SettingError;
 use crate::page::{ErrorPage, PageTemplate};
-use crate::policy::suggestion::{closest, nearest};
+use crate::policy::suggestion::{advice_for_unknown, closest};
 
-/// A place in one of the policy's lists: half a word, so that settings, which every request carries, stay small.
+/// An index into one of the policy's lists. It is half a word, because the settings that every request stores must stay
+/// small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Index(NonZeroU32);
 
 impl Index {
-    /// `None` for more than 2³² entries: no file of 4 MiB has them.
+    /// The index; `None` if there are more than 2³² entries, which no file of 4 MiB has.
     pub(in crate::policy) fn new(place: usize) -> Option<Self> {
         u32::try_from(place).ok()?.checked_add(1).and_then(NonZeroU32::new).map(Self)
     }
@@ -30,12 +31,13 @@ impl Index {
     }
 }
 
-/// A place in a list of few: the settings of a response are two words, and have a byte for each such list.
+/// An index into a list with few entries. It is a byte, because the settings of a response have one for each such list,
+/// and must fit into two words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ListIndex(NonZeroU8);
 
 impl ListIndex {
-    /// The most places.
+    /// The most entries of such a list.
     pub(in crate::policy) const MAX: usize = u8::MAX as usize;
 
     pub(in crate::policy) fn new(index: Index) -> Option<Self> {
@@ -47,13 +49,13 @@ impl ListIndex {
     }
 }
 
-/// A dialect that errors are written in, by its place among the built-in ones and the policy's own: a byte, so that
-/// settings stay small.
+/// The index of a dialect, counted over the built-in ones and then the policy's own. It is a byte, so that settings
+/// stay small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DialectIndex(u8);
 
 impl DialectIndex {
-    /// `None` for more than a byte counts.
+    /// The index; `None` if it does not fit into a byte.
     pub(in crate::policy) fn new(place: usize) -> Option<Self> {
         u8::try_from(place).ok().map(Self)
     }
@@ -62,23 +64,23 @@ impl DialectIndex {
         usize::from(self.0)
     }
 
-    /// Whether it is the canonical envelope, the first of all.
+    /// Whether the dialect is the canonical envelope, which is the first one.
     #[inline]
     pub(crate) fn is_standard(self) -> bool {
         self.0 == 0
     }
 }
 
-/// Named values; `None` if the table of a name has a mistake.
+/// Values by name; `None` for a name whose table has a mistake.
 pub(super) type Named<T> = HashMap<String, Option<T>>;
 
-/// The lists of all tables, and the values of their names.
+/// The lists of all tables, and the values to which the names in them refer.
 pub(in crate::policy) struct Lists {
     guards: Named<HeaderGuard>,
     schemes: Named<Arc<Scheme>>,
-    /// In the order of their indices, behind the built-in dialects.
+    /// The shapes, in the order of their indices, which follow those of the built-in dialects.
     shapes: Vec<(String, Option<CustomShape>)>,
-    /// Whether there is no other name than these.
+    /// Whether all names are known, so that any other one is a mistake.
     is_complete: bool,
     headers: InternedList<Box<[HeaderGuard]>>,
     types: InternedList<MediaTypes>,
@@ -87,13 +89,13 @@ pub(in crate::policy) struct Lists {
     pages: InternedList<PageTemplate>,
 }
 
-/// The values made of each distinct list of words, in order.
+/// Different lists of words, in order, each with the value that is made from it.
 struct InternedList<T> {
     places: HashMap<Vec<String>, usize>,
     made: Vec<T>,
 }
 
-/// The lists in the order of their places.
+/// The compiled lists, in the order of their indices.
 pub(super) struct CompiledLists {
     pub(super) headers: Box<[Box<[HeaderGuard]>]>,
     pub(super) types: Box<[MediaTypes]>,
@@ -146,7 +148,7 @@ impl Lists {
         self.auth.place(names, |names| resolve(names, &self.schemes, self.is_complete, unknown_scheme))
     }
 
-    /// The shape of that name, unless its table has a mistake.
+    /// The shape with that name; `None` if its table has a mistake.
     pub(in crate::policy) fn shape(&self, name: &str) -> Option<CustomShape> {
         self.shapes.iter().find(|(known, _)| known == name)?.1
     }
@@ -193,7 +195,7 @@ impl Lists {
 }
 
 impl<T> InternedList<T> {
-    /// An empty list has no place.
+    /// The index of a list; `None` if the list is empty.
     fn place(
         &mut self,
         list: &[String],
@@ -220,7 +222,7 @@ impl<T> Default for InternedList<T> {
     }
 }
 
-/// The values of the names, without those whose own tables have a mistake.
+/// The values to which the names refer, except for those whose own tables have a mistake.
 fn resolve<'n, T: Clone>(
     names: &[String],
     known: &'n Named<T>,
@@ -244,7 +246,7 @@ fn one_of_few(
     place.map(|place| ListIndex::new(place).ok_or_else(|| SettingError::new(key, wrong(), right))).transpose()
 }
 
-/// A name that appears twice may have been meant to be another one.
+/// Refuses a name that appears twice: one of the two was probably meant to be another.
 fn refuse_twice(key: &'static str, names: &[String]) -> Result<(), SettingError> {
     match (1..names.len()).find(|at| names[..*at].contains(&names[*at])) {
         Some(twice) => Err(SettingError::new(key, format!("{:?} is listed twice", names[twice]), "name each once")),
@@ -254,26 +256,26 @@ fn refuse_twice(key: &'static str, names: &[String]) -> Result<(), SettingError>
 
 fn unknown_header<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> SettingError {
     let right = format!("a table [header.{}], or in Rust .header({name:?}, RequiredHeader::new(..))", quoted(name));
-    SettingError::new("require_headers", format!("there is no header named {name:?}"), near(name, known, &right))
+    SettingError::new("require_headers", format!("there is no header named {name:?}"), advice_near(name, known, &right))
 }
 
 fn unknown_scheme<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> SettingError {
     let right = format!("a table [auth.{}], or in Rust .scheme({name:?}, AuthScheme::bearer())", quoted(name));
-    SettingError::new("auth", format!("there is no auth scheme named {name:?}"), near(name, known, &right))
+    SettingError::new("auth", format!("there is no auth scheme named {name:?}"), advice_near(name, known, &right))
 }
 
 fn unknown_dialect<'a>(name: &str, own: impl Iterator<Item = &'a str> + Clone) -> SettingError {
     let known = Dialect::ALL.iter().map(|dialect| dialect.as_str()).chain(own);
-    SettingError::new("dialect", format!("unknown dialect {name:?}"), nearest(name, known))
+    SettingError::new("dialect", format!("unknown dialect {name:?}"), advice_for_unknown(name, known))
 }
 
-/// A key that is no word, quoted as TOML requires.
+/// The name as a key in TOML: in quotes, unless it is a plain word.
 fn quoted(name: &str) -> Cow<'_, str> {
     let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     if is_word && !name.is_empty() { name.into() } else { format!("{name:?}").into() }
 }
 
-fn near<'a>(name: &str, known: impl Iterator<Item = &'a String>, table: &str) -> String {
+fn advice_near<'a>(name: &str, known: impl Iterator<Item = &'a String>, table: &str) -> String {
     match closest(name, known.map(String::as_str)) {
         Some(near) => format!("did you mean {near:?}? A new name needs {table}"),
         None => format!("add {table}"),

@@ -1,4 +1,4 @@
-//! The auth schemes of a policy.
+//! Compiles the auth schemes of a policy.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::guard::auth::{self, AuthScheme, Scheme};
 use crate::guard::pattern::SettingError;
 use crate::policy::error::{Problems, TablePath};
 
-/// The schemes by their names, and what the policy derives from all of them.
+/// The schemes by name, and what follows from all of them together.
 pub(super) struct Schemes {
     in_order: Vec<Arc<Scheme>>,
     pub(super) by_name: Named<Arc<Scheme>>,

@@ -1,4 +1,4 @@
-//! In a build without the feature `protobuf`.
+//! The details in a build without the feature `protobuf`: nothing is written, and nothing is read.
 
 use super::{PackedDetail, RpcDetails, RpcError};
 

@@ -1,4 +1,4 @@
-//! google.rpc.Status, read.
+//! Reads a google.rpc.Status.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, RpcDetails, Viola
 use crate::rpc::status::Status;
 
 impl RpcDetails {
-    /// Parses the bytes; `None` if they are no google.rpc.Status. Details that are unknown or cannot be read are
+    /// Parses the bytes; `None` if they are not a google.rpc.Status. Details that are unknown or cannot be read are
     /// skipped.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         if bytes.is_empty() {
@@ -25,7 +25,7 @@ impl RpcDetails {
         Some(rich)
     }
 
-    /// A google.protobuf.Any.
+    /// Adds the detail in a google.protobuf.Any.
     fn add_any(&mut self, bytes: &[u8]) -> Option<()> {
         let (mut type_url, mut detail) = ("", &[][..]);
         wire::read(bytes, &mut |tag, value| {
@@ -40,7 +40,7 @@ impl RpcDetails {
         Some(())
     }
 
-    /// Adds a detail by its type's name, whatever prefix the name has.
+    /// Adds a detail by the name of its type, after any prefix.
     pub fn add(&mut self, type_url: &str, value: &[u8]) {
         match type_url.rsplit('/').next().unwrap_or_default() {
             ERROR_INFO => self.add_info(value),
@@ -51,7 +51,7 @@ impl RpcDetails {
         }
     }
 
-    /// The first one counts: a service that passes on another's error puts its own before it.
+    /// Adds an `ErrorInfo`. The first one counts: a service that passes on the error of another one puts its own first.
     fn add_info(&mut self, value: &[u8]) {
         if !self.reason.is_empty() {
             return;
@@ -64,12 +64,12 @@ impl RpcDetails {
     }
 }
 
-/// An int32 is the low half of the number.
+/// The status with this number, of which an int32 is the low half.
 fn status_of(number: u64) -> Status {
     u8::try_from(number as i32).map_or(Status::UNKNOWN, Status::new)
 }
 
-/// The delay of a google.rpc.RetryInfo. A negative delay counts as none.
+/// The delay in a google.rpc.RetryInfo. A negative delay counts as none.
 fn retry_delay(info: &[u8]) -> Option<Duration> {
     let mut delay = None;
     wire::read(info, &mut |tag, value| {
@@ -80,7 +80,7 @@ fn retry_delay(info: &[u8]) -> Option<Duration> {
     i64::try_from(seconds).is_ok().then(|| Duration::new(seconds, nanos))
 }
 
-/// A google.protobuf.Duration; one that is sent in parts is read as one.
+/// Adds a google.protobuf.Duration. If it is sent in several parts, they are joined.
 fn add_duration((seconds, nanos): &mut (u64, u64), bytes: &[u8]) -> Option<()> {
     wire::read(bytes, &mut |tag, value| {
         match tag {
@@ -92,7 +92,7 @@ fn add_duration((seconds, nanos): &mut (u64, u64), bytes: &[u8]) -> Option<()> {
     })
 }
 
-/// The violations of a google.rpc.BadRequest.
+/// The violations in a google.rpc.BadRequest.
 fn violations(request: &[u8]) -> Option<Vec<Violation>> {
     list(request, 1, |bytes| {
         let [field, description, reason] = texts(bytes)?;
@@ -100,7 +100,7 @@ fn violations(request: &[u8]) -> Option<Vec<Violation>> {
     })
 }
 
-/// The fields from 1 to N of a message, which are texts. A missing one is empty.
+/// The fields 1 to N of a message, all of which are texts. A missing text is empty.
 fn texts<const N: usize>(bytes: &[u8]) -> Option<[String; N]> {
     let mut texts = [const { String::new() }; N];
     wire::read(bytes, &mut |tag, value| {
@@ -112,7 +112,7 @@ fn texts<const N: usize>(bytes: &[u8]) -> Option<[String; N]> {
     Some(texts)
 }
 
-/// The messages of a repeated field.
+/// The messages in a repeated field.
 fn list<T>(bytes: &[u8], field: u32, parse: fn(&[u8]) -> Option<T>) -> Option<Vec<T>> {
     let mut list = Vec::new();
     wire::read(bytes, &mut |tag, value| {

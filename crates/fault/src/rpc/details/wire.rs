@@ -1,6 +1,7 @@
-//! Protobuf's wire format, as far as google.rpc's messages need it.
+//! The wire format of protobuf, as far as the messages of google.rpc need it.
 
-/// A written message. The fields are added in the order of their numbers, and one with its default value is left out.
+/// A message while it is written. Add the fields in the order of their numbers. A field with its default value is left
+/// out.
 #[derive(Default)]
 pub(super) struct Message(Vec<u8>);
 
@@ -25,7 +26,7 @@ impl Message {
         self.0.len()
     }
 
-    /// The length as a field of another message.
+    /// The length that the message has as a field of another one.
     pub(super) fn field_len(&self) -> usize {
         1 + varint_len(self.len()) + self.len()
     }
@@ -40,7 +41,7 @@ impl Message {
         message
     }
 
-    /// Tags are below 16 here, so that the key is one byte.
+    /// The key of a field is one byte, because all tags here are below 16.
     fn key(mut self, tag: u8, wire_type: u8) -> Self {
         self.0.push(tag << 3 | wire_type);
         self
@@ -56,7 +57,7 @@ impl Message {
     }
 }
 
-/// Seven bits a byte.
+/// How many bytes a number takes, with seven bits in each.
 fn varint_len(number: usize) -> usize {
     (number | 1).ilog2() as usize / 7 + 1
 }
@@ -68,14 +69,14 @@ const GROUP: u8 = 3;
 const END_GROUP: u8 = 4;
 const FIXED_32: u8 = 5;
 
-/// How deep groups may be nested.
+/// How deeply groups may be nested.
 const MAX_DEPTH: u8 = 100;
 
-/// The value of a read field.
+/// The value of a field.
 pub(super) enum Value<'a> {
     Varint(u64),
     Bytes(&'a [u8]),
-    /// Of a type that no field of these messages has.
+    /// A value of a type that no field of these messages has.
     Other,
 }
 
@@ -93,7 +94,8 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Passes each field of a message with its number; `None` if the bytes are no message, or a field is refused.
+/// Calls `field` with the number and the value of each field of a message. `None` if the bytes are not a message, or if
+/// `field` returns `None`.
 pub(super) fn read<'a>(mut bytes: &'a [u8], field: &mut dyn FnMut(u32, Value<'a>) -> Option<()>) -> Option<()> {
     while !bytes.is_empty() {
         let (tag, wire_type) = read_key(&mut bytes)?;
@@ -137,7 +139,7 @@ fn skip_group(bytes: &mut &[u8], tag: u32, depth: u8) -> Option<()> {
     }
 }
 
-/// At most ten bytes, of which the last has one bit.
+/// Reads a number of at most ten bytes, of which the last one only has one bit.
 fn read_varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {

@@ -1,4 +1,4 @@
-//! google.rpc.Status, written.
+//! Writes a google.rpc.Status.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use super::{
 use crate::issues::{self, written};
 
 impl RpcError<'_> {
-    /// The google.rpc.Status, of at most `max` bytes; empty if even the details without metadata and violations do not
-    /// fit.
+    /// The google.rpc.Status, in at most `max` bytes. It is empty if not even the details without metadata and
+    /// violations fit.
     ///
-    /// Its code and message equal `grpc-status` and `grpc-message`. Neither is cut, because Python's grpc_status
-    /// raises an error if they differ.
+    /// Its code and its message are the same as `grpc-status` and `grpc-message`, and are never cut: Python's
+    /// grpc_status raises an error if they differ.
     pub fn to_bytes(self, max: usize) -> Vec<u8> {
         let status = Message::default().number(1, self.status.number().into()).text(2, self.message);
         let details = max.checked_sub(status.len()).and_then(|room| self.details(room));
@@ -22,17 +22,18 @@ impl RpcError<'_> {
         status.list(3, details.iter().map(PackedDetail::to_any)).into_bytes()
     }
 
-    /// The details, which take at most `room` bytes in a google.rpc.Status; `None` if they do not fit.
+    /// The details, which may take at most `room` bytes in a google.rpc.Status; `None` if they do not fit.
     pub fn details(self, room: usize) -> Option<Vec<PackedDetail>> {
         let info = Message::default().text(1, &self.code.to_ascii_uppercase()).text(2, self.domain);
         let others: Vec<_> = [self.request_info(), self.retry_info()].into_iter().flatten().collect();
-        let fixed = framed(ERROR_INFO, info.len()) + others.iter().map(PackedDetail::framed).sum::<usize>();
+        let fixed =
+            max_framed_len(ERROR_INFO, info.len()) + others.iter().map(PackedDetail::max_framed_len).sum::<usize>();
         let mut room = room.checked_sub(fixed)?;
         let (metadata, violations) = self.variable();
-        // The metadata must leave up to half of the room for the violations.
+        // If there are many violations, the metadata leave half of the room for them.
         let mut share = room - list_len(&violations).min(room / 2);
         room -= share;
-        let info = info.list(3, fitting(metadata, &mut share));
+        let info = info.list(3, messages_that_fit(metadata, &mut share));
         let list = self.bad_request(violations, room + share);
         Some([PackedDetail::pack(ERROR_INFO, info)].into_iter().chain(others).chain(list).collect())
     }
@@ -48,18 +49,18 @@ impl RpcError<'_> {
     }
 
     fn bad_request(self, violations: Vec<Message>, room: usize) -> Option<PackedDetail> {
-        let mut room = room.checked_sub(framed(BAD_REQUEST, 0))?;
-        let list = fitting(violations, &mut room);
+        let mut room = room.checked_sub(max_framed_len(BAD_REQUEST, 0))?;
+        let list = messages_that_fit(violations, &mut room);
         (!list.is_empty()).then(|| PackedDetail::pack(BAD_REQUEST, Message::default().list(1, list)))
     }
 
-    /// The contents of the error's own details: everything but the issue list, and the list.
+    /// The parts of the error's details that may be left out: the metadata, and the violations of the issue list.
     fn variable(self) -> (Vec<Message>, Vec<Message>) {
         let Some(details) = self.details.filter(|details| details.trim() != "null") else { return Default::default() };
         let entry = |(key, value): (String, String)| Message::default().text(1, &key).text(2, &value);
         let metadata = metadata_of(details).into_iter().map(entry).collect();
         // A list that only repeats the message adds nothing (E8).
-        let says = issues::are_in(details) && !written::only_repeat(details, self.message);
+        let says = issues::are_in(details) && !written::only_repeats_message(details, self.message);
         (metadata, if says { violations_in(details) } else { Vec::new() })
     }
 }
@@ -72,13 +73,13 @@ fn violations_in(details: &str) -> Vec<Message> {
     written::by_parameter(details).into_iter().map(violation).collect()
 }
 
-/// A code in capitals, where that is a reason: `[A-Z][A-Z0-9_]{0,62}`.
+/// The code in capitals, if that is a valid reason: `[A-Z][A-Z0-9_]{0,62}`.
 fn reason_of(code: &str) -> Option<String> {
     issue_code(code).map(|code| code.to_ascii_uppercase())
 }
 
-/// The messages that fit, in order, as a repeated field.
-fn fitting(messages: Vec<Message>, room: &mut usize) -> Vec<Message> {
+/// As many of the messages as fit as a repeated field, in order.
+fn messages_that_fit(messages: Vec<Message>, room: &mut usize) -> Vec<Message> {
     let fits = |message: &Message| match room.checked_sub(message.field_len()) {
         Some(left) => {
             *room = left;
@@ -89,13 +90,13 @@ fn fitting(messages: Vec<Message>, room: &mut usize) -> Vec<Message> {
     messages.into_iter().filter(fits).collect()
 }
 
-/// The length of a list of all of them.
+/// The length of these violations as a list.
 fn list_len(violations: &[Message]) -> usize {
-    if violations.is_empty() { 0 } else { framed(BAD_REQUEST, violations.iter().map(Message::field_len).sum()) }
+    if violations.is_empty() { 0 } else { max_framed_len(BAD_REQUEST, violations.iter().map(Message::field_len).sum()) }
 }
 
-/// The most bytes of a detail in a google.rpc.Status: two tags around it and the name's, each with a length.
-fn framed(name: &str, length: usize) -> usize {
+/// The most bytes that a detail takes in a google.rpc.Status: with the tags and lengths around it, and around its name.
+fn max_framed_len(name: &str, length: usize) -> usize {
     const LENGTH: usize = 5;
 
     (1 + LENGTH) + (2 + TYPE_URL.len() + name.len()) + (1 + LENGTH) + length
@@ -106,12 +107,12 @@ impl PackedDetail {
         Self { name, value: message.into_bytes() }
     }
 
-    /// As a google.protobuf.Any.
+    /// The detail as a google.protobuf.Any.
     fn to_any(&self) -> Message {
         Message::default().text(1, &format!("{TYPE_URL}{}", self.name)).bytes(2, &self.value)
     }
 
-    fn framed(&self) -> usize {
-        framed(self.name, self.value.len())
+    fn max_framed_len(&self) -> usize {
+        max_framed_len(self.name, self.value.len())
     }
 }

@@ -12,7 +12,7 @@ use crate::guard::pattern::SettingError;
 /// The keys that verify tokens.
 pub(super) struct KeySet(pub(super) Box<[VerifyingKey]>);
 
-/// A key, and the algorithms of the policy that it may verify.
+/// A key, and those algorithms of the policy for which it may be used.
 pub(super) struct VerifyingKey {
     pub(super) kid: Option<Box<str>>,
     pub(super) algorithms: Box<[Algorithm]>,
@@ -24,7 +24,7 @@ struct Set {
     keys: Vec<Map<String, Value>>,
 }
 
-/// All algorithms that verify with a public key.
+/// All supported algorithms with public keys.
 pub(super) const PUBLIC_KEY_ALGORITHMS: [Algorithm; 9] = [
     Algorithm::RS256,
     Algorithm::RS384,
@@ -37,19 +37,21 @@ pub(super) const PUBLIC_KEY_ALGORITHMS: [Algorithm; 9] = [
     Algorithm::EdDSA,
 ];
 
-/// The fields that only a private or a symmetric key has (RFC 7518 §6).
+/// Fields that only private or symmetric keys have (RFC 7518 §6).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// Shorter ones can be factored (RFC 7518 §3.3), longer ones cost more than a request may.
+/// The allowed lengths of an RSA key: a shorter key can be factored (RFC 7518 §3.3), a longer one makes checks too
+/// costly.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 
-/// With exponent 1 anybody can sign, and beyond these bounds the backend verifies nothing.
+/// The allowed exponents of an RSA key: with 1 anybody can sign, and outside of these bounds the backend accepts no
+/// token.
 const RSA_EXPONENTS: std::ops::RangeInclusive<u64> = 3..=(1 << 33) - 1;
 
-/// The keys of a set that verify one of these algorithms.
+/// The keys in a set that can be used with one of these algorithms.
 pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[VerifyingKey]>, SettingError> {
     let refused = |wrong: String, right: &str| Err(SettingError::new("jwks_file", wrong, right));
-    // The parser's own text may quote its input.
+    // The text of the parser's error is not used, because it may quote the input.
     let set: Set = match serde_json::from_str(json) {
         Ok(set) => set,
         Err(error) => {
@@ -67,7 +69,7 @@ pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[Verifyi
             "keep only the public keys in it",
         );
     }
-    let keys: Box<[_]> = set.keys.iter().filter_map(|key| usable(key, algorithms)).collect();
+    let keys: Box<[_]> = set.keys.iter().filter_map(|key| usable_key(key, algorithms)).collect();
     if keys.is_empty() {
         let names: Vec<_> = algorithms.iter().map(|it| format!("{it:?}")).collect();
         return refused(
@@ -78,7 +80,7 @@ pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[Verifyi
     Ok(keys)
 }
 
-/// An algorithm that verifies with a secret fits no public key; `key` is the setting that names the keys.
+/// Refuses algorithms that need a secret, because no public key fits them. `key` is the setting that names the keys.
 pub(super) fn refuse_secrets(algorithms: &[Algorithm], key: &str) -> Result<(), SettingError> {
     let Some(secret) = algorithms.iter().find(|it| it.family() == AlgorithmFamily::Hmac) else { return Ok(()) };
     let wrong = format!("{secret:?} verifies with a secret, but the scheme has public keys");
@@ -86,8 +88,9 @@ pub(super) fn refuse_secrets(algorithms: &[Algorithm], key: &str) -> Result<(), 
     Err(SettingError::new("algorithms", wrong, right))
 }
 
-/// A key that is of another type, for another use, or broken is skipped (RFC 7517 §5).
-fn usable(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Option<VerifyingKey> {
+/// A key of the set that can be used. A key of another type or for another use, or a broken one, is skipped (RFC 7517
+/// §5).
+fn usable_key(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Option<VerifyingKey> {
     let for_signatures = jwk.get("use").is_none_or(|it| it == "sig");
     let verifies = |it: &Value| it.as_array().is_some_and(|ops| ops.iter().any(|op| op == "verify"));
     if !for_signatures || !jwk.get("key_ops").is_none_or(verifies) {
@@ -97,7 +100,7 @@ fn usable(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Option<Verifyin
     let named = jwk.get("alg");
     let fits = |it: &Algorithm| fits(*it) && named.is_none_or(|named| *named == format!("{it:?}"));
     let algorithms: Box<[_]> = algorithms.iter().copied().filter(fits).collect();
-    // Whether a point is on its curve is checked here, and not at a request.
+    // Checks here whether a point is on its curve, rather than for each request.
     let sound = (DEFAULT_PROVIDER.verifier_factory)(algorithms.first()?, &key).is_ok();
     let kid = match jwk.get("kid") {
         None => None,
@@ -117,8 +120,8 @@ fn public_key(jwk: &Map<String, Value>) -> Option<(DecodingKey, Fits)> {
             let sound = is_modulus(&modulus) && is_exponent(&exponent);
             sound.then_some((key, |it| it.family() == AlgorithmFamily::Rsa))
         }
-        ("EC", Some("P-256")) => Some((point(bytes("x")?, bytes("y")?, 32)?, |it| it == Algorithm::ES256)),
-        ("EC", Some("P-384")) => Some((point(bytes("x")?, bytes("y")?, 48)?, |it| it == Algorithm::ES384)),
+        ("EC", Some("P-256")) => Some((key_of_point(bytes("x")?, bytes("y")?, 32)?, |it| it == Algorithm::ES256)),
+        ("EC", Some("P-384")) => Some((key_of_point(bytes("x")?, bytes("y")?, 48)?, |it| it == Algorithm::ES384)),
         ("OKP", Some("Ed25519")) => {
             let key = bytes("x").filter(|key| key.len() == 32)?;
             Some((DecodingKey::from_ed_der(&key), |it| it == Algorithm::EdDSA))
@@ -132,20 +135,21 @@ fn is_modulus(bytes: &[u8]) -> bool {
     is_odd && RSA_BYTES.contains(&without_zeros(bytes).len())
 }
 
-/// The backend checks the exponent only when it verifies, and then refuses every token.
+/// Whether an RSA exponent is allowed. The backend checks it only when it verifies a token, and would then refuse every
+/// token.
 fn is_exponent(bytes: &[u8]) -> bool {
     let bytes = without_zeros(bytes);
     let number = bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
     bytes.len() <= 8 && number % 2 == 1 && RSA_EXPONENTS.contains(&number)
 }
 
-/// RFC 7518 §2 forbids zeros before a number; some issuers write one all the same.
+/// The number without leading zeros. RFC 7518 §2 forbids them, but some issuers write one.
 fn without_zeros(bytes: &[u8]) -> &[u8] {
     &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..]
 }
 
-/// An uncompressed point (SEC 1 §2.3.3).
-fn point(x: Vec<u8>, y: Vec<u8>, length: usize) -> Option<DecodingKey> {
+/// A key from an uncompressed point (SEC 1 §2.3.3).
+fn key_of_point(x: Vec<u8>, y: Vec<u8>, length: usize) -> Option<DecodingKey> {
     let whole = x.len() == length && y.len() == length;
     whole.then(|| DecodingKey::from_ec_der(&[&[4], &x[..], &y[..]].concat()))
 }

@@ -1,4 +1,4 @@
-//! JSON web tokens (RFC 7519), as rule G2 requires them.
+//! JSON Web Tokens (RFC 7519), checked as rule G2 requires.
 
 mod jwks;
 mod remote;
@@ -15,9 +15,10 @@ pub use self::remote::RemoteKeys;
 use self::jwks::{KeySet, VerifyingKey};
 use crate::guard::pattern::SettingError;
 
-/// The keys that verify tokens: a secret that the issuer shares, or the issuer's public keys.
+/// The keys for checking tokens: a secret that the issuer shares, or the public keys of the issuer.
 ///
-/// The policy is refused if they are wrong: a secret that is too short, a set without a usable key, or a private key.
+/// The policy is refused if they are wrong, such as a secret that is too short, a set without a usable key, or a
+/// private key.
 ///
 /// ```
 /// use tower_error_envelope::Policy;
@@ -54,12 +55,12 @@ impl JwtKeys {
         Self(Material::Jwks(json.into()))
     }
 
-    /// A JWK set that an adapter fetches, and may replace at any time, only from an `https` URL.
+    /// A JWK set that an adapter fetches from an `https` URL, and may replace at any time.
     pub fn remote(keys: RemoteKeys) -> Self {
         Self(Material::Remote(keys))
     }
 
-    /// Whether tokens may have to wait for them.
+    /// Whether the keys are fetched, so that tokens may have to wait for them.
     pub(super) fn are_remote(&self) -> bool {
         matches!(self.0, Material::Remote(_))
     }
@@ -75,7 +76,7 @@ impl fmt::Debug for JwtKeys {
     }
 }
 
-/// The token settings of a table.
+/// The settings of a table that are for tokens.
 #[derive(Clone, Debug, Default)]
 pub(super) struct JwtSettings {
     pub(super) algorithms: Vec<String>,
@@ -86,7 +87,7 @@ pub(super) struct JwtSettings {
 }
 
 impl JwtSettings {
-    /// The key of the first setting.
+    /// The name of the first of these settings that is set.
     pub(super) fn first_set(&self) -> Option<&'static str> {
         let set = [
             ("algorithms", !self.algorithms.is_empty()),
@@ -99,7 +100,7 @@ impl JwtSettings {
     }
 }
 
-/// The checks of a token.
+/// How tokens are checked.
 pub(super) struct Tokens {
     algorithms: Box<[Algorithm]>,
     keys: Keys,
@@ -113,7 +114,7 @@ enum Keys {
 
 const NAME_ALGORITHMS: &str = "list the algorithms that the issuer signs with, such as [\"RS256\"]";
 
-/// Larger than any difference between clocks.
+/// The largest tolerance for expiry that can be set; no clocks differ by more.
 const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
 
 impl Tokens {
@@ -134,10 +135,10 @@ impl Tokens {
             }
         }
         let keys = match keys.0 {
-            Material::Secret(secret) => Keys::fixed([of_secret(&secret, &algorithms)?]),
+            Material::Secret(secret) => Keys::with_fixed_keys([key_of_secret(&secret, &algorithms)?]),
             Material::Jwks(json) => {
                 jwks::refuse_secrets(&algorithms, "jwks_file")?;
-                Keys::fixed(jwks::parse(&json, &algorithms)?)
+                Keys::with_fixed_keys(jwks::parse(&json, &algorithms)?)
             }
             Material::Remote(keys) => {
                 remote::check_url(keys.url())?;
@@ -158,11 +159,11 @@ impl Tokens {
 }
 
 impl Keys {
-    fn fixed(keys: impl Into<Box<[VerifyingKey]>>) -> Self {
+    fn with_fixed_keys(keys: impl Into<Box<[VerifyingKey]>>) -> Self {
         Self::Fixed(Arc::new(KeySet(keys.into())))
     }
 
-    /// `None` until the first set was fetched.
+    /// The current keys; `None` until a set has been fetched.
     fn current(&self) -> Option<Arc<KeySet>> {
         match self {
             Self::Fixed(set) => Some(set.clone()),
@@ -183,7 +184,7 @@ fn algorithm(name: &str) -> Result<Algorithm, SettingError> {
     })
 }
 
-fn of_secret(secret: &[u8], algorithms: &[Algorithm]) -> Result<VerifyingKey, SettingError> {
+fn key_of_secret(secret: &[u8], algorithms: &[Algorithm]) -> Result<VerifyingKey, SettingError> {
     let fits = |it: &&Algorithm| it.family() == AlgorithmFamily::Hmac;
     if let Some(other) = algorithms.iter().find(|it| !fits(it)) {
         let wrong = format!("{other:?} verifies with a public key, but the scheme has a secret");

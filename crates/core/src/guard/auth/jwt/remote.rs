@@ -1,4 +1,4 @@
-//! Public keys that an adapter fetches from a URL, and replaces while tokens are checked.
+//! Public keys that an adapter fetches from a URL. They may be replaced while tokens are being checked.
 
 use std::any::Any;
 use std::fmt;
@@ -10,9 +10,10 @@ use http::Uri;
 use super::jwks::{self, KeySet};
 use crate::guard::pattern::SettingError;
 
-/// The key set at a URL (`jwks_url`), shared by its schemes and the adapter that fetches it. A clone is the same set.
+/// The key set at a URL (`jwks_url`). The schemes that use it and the adapter that fetches it share it: a clone is the
+/// same set.
 ///
-/// Until the first set is fetched, tokens cannot be checked: requests get 503 `service_unavailable`.
+/// Until the first set has been fetched, no token can be checked, so requests get 503 `service_unavailable`.
 #[derive(Clone)]
 pub struct RemoteKeys(Arc<Shared>);
 
@@ -25,7 +26,8 @@ struct Shared {
 }
 
 impl RemoteKeys {
-    /// Starts without a set, until one is fetched. `fetcher` is a value of the adapter, for [`RemoteKeys::fetcher`].
+    /// Creates a set that is empty until it is fetched. `fetcher` is any value of the adapter; [`RemoteKeys::fetcher`]
+    /// returns it.
     pub fn new(url: &str, fetcher: impl Any + Send + Sync) -> Self {
         Self(Arc::new(Shared {
             url: url.into(),
@@ -36,7 +38,7 @@ impl RemoteKeys {
         }))
     }
 
-    /// A set that no adapter fetches: for inspecting a policy without its service.
+    /// Creates a set that no adapter fetches, for inspecting a policy without its service.
     #[must_use]
     pub fn never_fetched(url: &str) -> Self {
         let keys = Self::new(url, ());
@@ -50,13 +52,13 @@ impl RemoteKeys {
         &self.0.url
     }
 
-    /// The fetcher that was given to [`RemoteKeys::new`]; `None` if it has another type.
+    /// The fetcher that was passed to [`RemoteKeys::new`]; `None` if it has another type.
     #[must_use]
     pub fn fetcher<F: Any>(&self) -> Option<&F> {
         self.0.fetcher.downcast_ref()
     }
 
-    /// The number of clones, including those in policies.
+    /// How many clones exist, including those in policies.
     #[must_use]
     pub fn holders(&self) -> usize {
         Arc::strong_count(&self.0)
@@ -68,11 +70,11 @@ impl RemoteKeys {
         self.current().is_some()
     }
 
-    /// Replaces the set with the one in this text (RFC 7517). Returns the number of its usable keys.
+    /// Replaces the set with the one in this JSON text (RFC 7517). Returns the number of usable keys in it.
     ///
     /// # Errors
     ///
-    /// The error in the text. The old set then stays.
+    /// If the text is wrong. The old set then stays.
     pub fn replace(&self, json: &str) -> Result<usize, String> {
         let keys = jwks::parse(json, &jwks::PUBLIC_KEY_ALGORITHMS).map_err(|refused| refused.wrong)?;
         let count = keys.len();
@@ -85,13 +87,13 @@ impl RemoteKeys {
         *self.0.failure.write().unwrap_or_else(PoisonError::into_inner) = why.map(Into::into);
     }
 
-    /// The reason why the last fetch failed; `None` if it succeeded, or if there was none.
+    /// Why the last fetch failed; `None` if it succeeded, or if there was no fetch.
     #[must_use]
     pub fn failure(&self) -> Option<Arc<str>> {
         self.0.failure.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Sets whether fetches pause. During a pause no fetch runs or begins, so tokens do not wait for one.
+    /// Pauses fetches, or resumes them. During a pause no fetch runs or begins, so tokens do not wait for one.
     pub fn rest(&self, is_resting: bool) {
         self.0.is_resting.store(is_resting, Ordering::Release);
     }
@@ -107,8 +109,8 @@ impl RemoteKeys {
     }
 }
 
-/// Anyone who can read or change the traffic of an `http` URL chooses the keys. A URL with credentials is not quoted
-/// (L3).
+/// Checks a URL. It must be `https`, because anyone who can change the traffic of an `http` URL could choose the keys.
+/// A URL with credentials is not quoted in the error (L3).
 pub(super) fn check_url(url: &str) -> Result<(), SettingError> {
     let refused = |wrong: &str| Err(SettingError::new("jwks_url", wrong, "write https://HOST/PATH"));
     let Ok(uri) = url.parse::<Uri>() else { return refused("the text is not a URL") };

@@ -14,13 +14,13 @@ use super::jwks::{KeySet, VerifyingKey};
 use super::{JwtSettings, Tokens};
 use crate::guard::auth::outcome::{AuthFailure, Rejection};
 
-/// A token that is good.
+/// A token that has passed all checks.
 pub(in crate::guard::auth) struct VerifiedToken {
     pub(in crate::guard::auth) subject: Option<String>,
     pub(in crate::guard::auth) claims: String,
 }
 
-/// A token's parts, decoded.
+/// The decoded parts of a token.
 struct Token<'t> {
     header: Header,
     signed: &'t [u8],
@@ -36,7 +36,7 @@ struct Header {
     crit: Present,
 }
 
-/// Whether a field is present, even as `null`.
+/// Whether a field is in the JSON, even as `null`.
 #[derive(Default)]
 struct Present(bool);
 
@@ -70,7 +70,7 @@ impl Tokens {
         self.settings.require_verified_email
     }
 
-    /// The subject and the claims of a token that is good.
+    /// Checks a token, and returns its subject and its claims.
     pub(in crate::guard::auth) fn check(
         &self,
         token: &[u8],
@@ -83,7 +83,7 @@ impl Tokens {
         let algorithm = token.header.alg.parse().ok().filter(|it| self.algorithms.contains(it));
         let algorithm = algorithm.ok_or(invalid("the token is not signed with an algorithm of the policy"))?;
         let Some(set) = self.keys.current() else {
-            let unknown = Rejection::token(AuthFailure::Unavailable).because("no key set has been fetched yet");
+            let unknown = Rejection::token(AuthFailure::Unavailable).with_cause("no key set has been fetched yet");
             return Err(if self.claims_pass(&token, now) { unknown.unless_keys_change() } else { unknown });
         };
         if !set.0.iter().any(|key| key.verifies(&token, algorithm)) {
@@ -91,19 +91,21 @@ impl Tokens {
             let newer_may_verify = !set.has_key_of(&token) && self.claims_pass(&token, now);
             return Err(if newer_may_verify { refused.unless_keys_change() } else { refused });
         }
-        let claims: Claims = serde_json::from_str(&token.claims).map_err(|_| invalid(misformed(&token.claims)))?;
-        claims.meet(&self.settings, now())?;
+        let claims: Claims =
+            serde_json::from_str(&token.claims).map_err(|_| invalid(misformed_claim(&token.claims)))?;
+        claims.check_against(&self.settings, now())?;
         Ok(VerifiedToken { subject: claims.sub, claims: token.claims })
     }
 
-    /// A token that its claims refuse is refused for any signer, and causes no fetch of keys.
+    /// Whether the token's claims pass. If they do not, no key could change that, so no keys are fetched for it.
     fn claims_pass(&self, token: &Token<'_>, now: &dyn Fn() -> SystemTime) -> bool {
-        serde_json::from_str(&token.claims).is_ok_and(|claims: Claims| claims.meet(&self.settings, now()).is_ok())
+        serde_json::from_str(&token.claims)
+            .is_ok_and(|claims: Claims| claims.check_against(&self.settings, now()).is_ok())
     }
 }
 
 impl<'t> Token<'t> {
-    /// Three parts of base64url, the first two of them JSON objects (RFC 7519 §7.2).
+    /// Parses a token: three parts in base64url, of which the first two are JSON objects (RFC 7519 §7.2).
     fn parse(token: &'t [u8]) -> Option<Self> {
         let mut parts = token.split(|byte| *byte == b'.');
         let (header, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
@@ -121,13 +123,14 @@ impl<'t> Token<'t> {
     }
 }
 
-/// Whether it is a JSON object, whatever its fields are: serde takes a list of values for a struct, too.
+/// Whether the text is a JSON object. serde would also accept an array in place of a struct.
 fn is_object(json: &str) -> bool {
     json.trim_ascii_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(json).is_ok()
 }
 
 impl KeySet {
-    /// Whether no newer set would change the result: if a token has no key id, its key may be new.
+    /// Whether a newer set is not worth fetching for this token: this set has the key that the token names, or the
+    /// token names none.
     fn has_key_of(&self, token: &Token<'_>) -> bool {
         let is_of = |kid: &str| self.0.iter().any(|key| key.kid.as_deref() == Some(kid));
         token.header.kid.as_deref().is_none_or(is_of)
@@ -135,13 +138,13 @@ impl KeySet {
 }
 
 impl VerifyingKey {
-    /// A key without an id fits any token, and is tried for all.
+    /// Whether this key verifies the token's signature. A key without an id is tried for every token.
     fn verifies(&self, token: &Token<'_>, algorithm: Algorithm) -> bool {
         let named = match (&self.kid, &token.header.kid) {
             (Some(kid), Some(of_token)) => **kid == **of_token,
             _ => true,
         };
-        // The backend is named: the process's installed default may be another, or missing.
+        // Names the backend explicitly: another one may be installed as the process's default, or none.
         let verifier = || (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &self.key).ok();
         named
             && self.algorithms.contains(&algorithm)
@@ -150,7 +153,7 @@ impl VerifyingKey {
 }
 
 impl Claims {
-    fn meet(&self, settings: &JwtSettings, now: SystemTime) -> Result<(), Rejection> {
+    fn check_against(&self, settings: &JwtSettings, now: SystemTime) -> Result<(), Rejection> {
         if settings.issuer.as_ref().is_some_and(|issuer| self.iss.as_ref() != Some(issuer)) {
             return Err(invalid("the token is from another issuer"));
         }
@@ -173,8 +176,8 @@ impl Claims {
         Ok(())
     }
 
-    /// RFC 7519 §4.1.3: a service that `aud` does not name must refuse the token, and one without a name is never
-    /// named.
+    /// Whether the token is for this service (RFC 7519 §4.1.3): its `aud` must name one of the policy's audiences. A
+    /// policy without audiences accepts only tokens without `aud`.
     fn is_for(&self, audiences: &[String]) -> bool {
         match &self.aud {
             None => audiences.is_empty(),
@@ -184,9 +187,9 @@ impl Claims {
     }
 }
 
-/// Which of the claims that are checked has another type than RFC 7519 §4.1 gives it: for the log.
+/// The name of the first checked claim whose type differs from RFC 7519 §4.1; for the log.
 #[cold]
-fn misformed(claims: &str) -> &'static str {
+fn misformed_claim(claims: &str) -> &'static str {
     type Fits = fn(&Value) -> bool;
     let is_audience: Fits = |aud| aud.is_string() || aud.as_array().is_some_and(|aud| aud.iter().all(Value::is_string));
     let rows: [(&str, Fits, &str); 5] = [
@@ -204,7 +207,7 @@ fn misformed(claims: &str) -> &'static str {
 }
 
 fn invalid(cause: &'static str) -> Rejection {
-    Rejection::token(AuthFailure::Invalid).because(cause)
+    Rejection::token(AuthFailure::Invalid).with_cause(cause)
 }
 
 /// A time in seconds since 1970 (RFC 7519 §2); 0 for an earlier time.

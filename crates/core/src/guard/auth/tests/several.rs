@@ -82,7 +82,7 @@ fn g0_the_schemes_of_several_routes_decide_as_one_list() {
         );
     }
     // A scheme that lets the request in, or did not run, decides nothing, and is named.
-    let offered = refusal(&[app], &[]).offering(&schemes[..1]).offering(&schemes[1..]);
+    let offered = refusal(&[app], &[]).with_offered_schemes(&schemes[..1]).with_offered_schemes(&schemes[1..]);
     assert_eq!(with_challenges(&offered).1, [app_line, "Bearer", own_line]);
     assert_eq!(offered.fault().text(), Fault::new(crate::code::ErrorCode::AUTH_MISSING).text());
     // A 403 of one route offers nothing; beside another route's expired key it is a 401 with the challenges of both.
