@@ -44,15 +44,12 @@ use http::Extensions;
 use crate::dialect::ParsedBody;
 use crate::fault::Fault;
 pub(crate) use crate::{details, rpc};
-use decide::{Decision, decide};
+use decide::decide;
 pub use explanation::Explanation;
 pub(crate) use inner::{BodyFormat, Inner, KeptProtocols, PolicyView, RequestContext};
 use parse::{Parsed, lenient, parse};
-use reply_details::ReplyDetails;
 pub(crate) use retained::Retained;
-use retained::retained;
 pub(crate) use rewrite::{Rewrite, RewriteDecision, with_issue_list};
-use text::text;
 
 /// Decides how to rewrite an inner 4xx or 5xx, from its head and from what was read of its body.
 pub(crate) fn response<'b>(
@@ -107,16 +104,7 @@ fn rewrite<'b>(
     }
     let parsed = Parsed::new(body, inner, request, policy);
     let decision = decide(&parsed);
-    rewrite_as_decided(&parsed, decision)
-}
-
-/// The steps after the second one.
-#[inline]
-fn rewrite_as_decided<'b>(parsed: &Parsed<'_, 'b>, decision: Decision<'_>) -> RewriteDecision<'b> {
-    let text = text(parsed, &decision);
-    let details = ReplyDetails::new(parsed, &decision);
-    let retained = retained(parsed, &decision);
-    RewriteDecision::new(parsed, decision, text, details, retained)
+    RewriteDecision::new(&parsed, decision)
 }
 
 #[cold]

@@ -7,9 +7,9 @@ use std::borrow::Cow;
 
 use super::decide::{CodeSource, Decision, decide};
 use super::inner::{Inner, PolicyView, RequestContext};
+use super::layer_head;
 use super::parse::{KeptForm, Parsed, parse};
 use super::rewrite::RewriteDecision;
-use super::{layer_head, rewrite_as_decided};
 use crate::dialect::{self, Foreign, ParsedBody, Shape};
 use crate::redact::{self, Strictness};
 
@@ -25,7 +25,7 @@ pub(super) fn rewrite<'b>(
     let parsed = Parsed::new(body, inner, request, policy);
     let decision = decide(&parsed);
     let without = if is_layers(&parsed, &decision) { None } else { without_secrets(inner) };
-    let Some((bytes, reason)) = without else { return rewrite_as_decided(&parsed, decision) };
+    let Some((bytes, reason)) = without else { return RewriteDecision::new(&parsed, decision) };
     let less = Inner {
         status: inner.status,
         headers: inner.headers,
@@ -35,7 +35,7 @@ pub(super) fn rewrite<'b>(
     let mut body = if is_line { dialect::read_line(&bytes, inner.status) } else { parse(&less, policy) };
     let parsed = Parsed::new(&mut body, &less, request, policy);
     let kept = parsed.kept;
-    let decision = rewrite_as_decided(&parsed, decision).into_owned();
+    let decision = RewriteDecision::new(&parsed, decision).into_owned();
     decision.with_redacted(bytes, kept)
 }
 

@@ -9,8 +9,8 @@ use super::decided::DecidedBy;
 use super::details::with_issues;
 use super::parse::{KeptForm, Parsed};
 use super::reply_details::ReplyDetails;
-use super::retained::Retained;
-use super::text::ReplyText;
+use super::retained::{Retained, retained};
+use super::text::{ReplyText, text};
 use crate::code::ErrorCode;
 use crate::dialect::{Dialect, ParsedBody, Shape};
 use crate::fault::Fault;
@@ -49,15 +49,12 @@ pub(crate) struct Rewrite<'b> {
 }
 
 impl<'b> RewriteDecision<'b> {
-    /// Joins the results of the steps.
+    /// Takes the steps after the second one, and joins their results.
     #[inline]
-    pub(super) fn new(
-        parsed: &Parsed<'_, 'b>,
-        decision: Decision<'_>,
-        text: ReplyText<'b>,
-        details: ReplyDetails,
-        retained: Option<Retained>,
-    ) -> Self {
+    pub(super) fn new(parsed: &Parsed<'_, 'b>, decision: Decision<'_>) -> Self {
+        let text = text(parsed, &decision);
+        let details = ReplyDetails::new(parsed, &decision);
+        let retained = retained(parsed, &decision);
         let Decision { code, source, is_code_named, more_issues, .. } = decision;
         let ReplyDetails { json, kept, dropped, unknown_code, lack_issues } = details;
         let fault = Fault::new(code);
