@@ -210,7 +210,7 @@ impl Envelope {
     /// If the message differs.
     #[track_caller]
     pub fn assert_message(&self, message: &str) -> &Self {
-        self.assert(&self.with("message", message.into()), format_args!("the message is another"))
+        self.assert(&self.with("message", message.into()), format_args!("the message differs"))
     }
 
     /// Asserts the details, compared as JSON values: the order of fields does not matter.
@@ -220,7 +220,7 @@ impl Envelope {
     /// If the details differ or are absent, or if `details` cannot be JSON.
     #[track_caller]
     pub fn assert_details(&self, details: impl Serialize) -> &Self {
-        self.assert(&self.with("details", value(details)), format_args!("the details are others"))
+        self.assert(&self.with("details", value(details)), format_args!("the details differ"))
     }
 
     /// Asserts that the details fit their schema: the catalogue's, or the policy's

@@ -138,8 +138,8 @@ pub(crate) struct InverseMapRule<'a> {
 
 impl<'a> OutwardForm<'a> {
     /// The canonical parts of a fault, for a client that chose the dialect itself (R11).
-    pub(crate) fn canonical(fault: &'a Fault, status: StatusCode, has_issues: bool) -> Self {
-        let text = if has_issues { fault.text() } else { message_or_first_issue(fault) };
+    pub(crate) fn canonical(fault: &'a Fault, status: StatusCode, can_list_issues: bool) -> Self {
+        let text = if can_list_issues { fault.text() } else { message_or_first_issue(fault) };
         Self { name: Cow::Borrowed(fault.code().as_str()), text, status }
     }
 
@@ -160,17 +160,17 @@ impl<'a> OutwardForm<'a> {
         Self {
             name: name.map_or_else(|| dialect.spec().name_of(code, status), Cow::Borrowed),
             text: text.unwrap_or_else(|| {
-                if dialect.spec().has_issues { fault.text() } else { message_or_first_issue(fault) }
+                if dialect.spec().can_list_issues { fault.text() } else { message_or_first_issue(fault) }
             }),
             status,
         }
     }
 
-    /// The details to send. `lists`: in this form, every `invalid_request` has an issue list.
-    pub(crate) fn details<'f>(&self, fault: &'f Fault, lists: bool) -> Option<Cow<'f, str>> {
+    /// The details to send. `always_lists`: in this form, every `invalid_request` has an issue list.
+    pub(crate) fn details<'f>(&self, fault: &'f Fault, always_lists: bool) -> Option<Cow<'f, str>> {
         let text = fault.text();
-        Some(match without_noise(lists, fault.details_json()?, &text)? {
-            details if lists && self.text != text => {
+        Some(match without_noise(always_lists, fault.details_json()?, &text)? {
+            details if always_lists && self.text != text => {
                 written::with_new_message(&details, &text, &self.text).map_or(details, Cow::Owned)
             }
             details => details,

@@ -30,7 +30,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
     }
 
     /// Notes that several tasks share the stream from now on.
-    pub(super) fn is_shared(&mut self) {
+    pub(super) fn set_shared(&mut self) {
         self.state = None;
     }
 

@@ -296,7 +296,7 @@ async fn accept_to_the_end(
             acceptors.pause().await;
             let end = tokio::select! {
                 biased;
-                replaced = successor.replace() => replaced.ok().map(|()| AcceptEnd::HandedOver),
+                handed_over = successor.let_serve() => handed_over.ok().map(|()| AcceptEnd::HandedOver),
                 () = stop.as_mut() => Some(AcceptEnd::Stopped),
             };
             if let Some(end) = end {

@@ -185,7 +185,7 @@ where
         self.state = if !begins {
             State::Closing(Box::new(stream))
         } else if is_http2 {
-            stream.is_shared();
+            stream.set_shared();
             State::Http2(Box::pin(self.servers.http2.serve_connection(TokioIo::new(stream), service)))
         } else {
             let (connection, least) = (Arc::clone(&self.connection), self.shortest_silence());

@@ -54,10 +54,10 @@ fn redacted_json(text: &str, whole: bool, hidden: &mut Hidden) -> Option<String>
 
 fn of_text(text: &str, hidden: &mut Hidden) -> String {
     let mut taken = Vec::new();
-    let less = redact::text_noting(text, Strictness::Strict, &mut |value| taken.push(value.to_owned()));
-    let less = hidden.without(less.into_owned());
+    let redacted = redact::text_noting(text, Strictness::Strict, &mut |value| taken.push(value.to_owned()));
+    let redacted = hidden.without(redacted.into_owned());
     hidden.extend(&taken);
-    less
+    redacted
 }
 
 fn form(body: &[u8], hidden: &mut Hidden) -> String {

@@ -19,14 +19,14 @@ const NO_EVENTS: &str = "neither a HAR file nor a log of the layer: no line has 
 /// The longest line to read, in bytes: the layer's own lines are shorter, even with causes.
 const LONGEST: u64 = 256 * 1024;
 
-pub(super) fn each(source: Source<'_>, mut see: impl FnMut(ObservedErrors)) -> Result<(), CommandError> {
+pub(super) fn each(source: Source<'_>, mut visit: impl FnMut(ObservedErrors)) -> Result<(), CommandError> {
     let Source { path, mut reader, .. } = source;
     let (mut line, mut events) = (Vec::new(), 0_usize);
     while reader.by_ref().take(LONGEST).read_until(b'\n', &mut line).map_err(|it| unreadable(path, &it))? > 0 {
         let fields = fields_of(&String::from_utf8_lossy(&line));
         line.clear();
         events += usize::from(fields.is_some());
-        fields.as_ref().and_then(parse_fields).into_iter().for_each(&mut see);
+        fields.as_ref().and_then(parse_fields).into_iter().for_each(&mut visit);
     }
     if events > 0 {
         return Ok(());

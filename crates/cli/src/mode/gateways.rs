@@ -36,7 +36,7 @@ impl fmt::Display for Gateway {
     }
 }
 
-/// All gateways of the flags and the fleet's file, each once.
+/// All gateways that the flags and the fleet's file name, each once.
 pub(super) fn all_gateways(admin: &[Uri], fleet: Option<&Path>) -> Result<Vec<Gateway>, CommandError> {
     let mut gateways: Vec<Gateway> = Vec::new();
     for address in admin {

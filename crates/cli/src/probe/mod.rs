@@ -156,7 +156,7 @@ async fn report(args: &Args, service: &ServiceInfo, target: &Target) -> Result<R
         by_policy: args.policy.is_some(),
     };
     let mut walk = ProbeRun::new(service, target, options);
-    let lines = walk.all().await?;
+    let lines = walk.run_all().await?;
     let is_there = walk.has_ids || lines.iter().all(|line| line.got.is_none());
     let advice = if is_there { Vec::new() } else { advice::first_steps(walk.framework, &args.url) };
     let policy = args.policy.as_ref().map(|policy| policy.display().to_string());

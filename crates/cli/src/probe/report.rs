@@ -21,7 +21,7 @@ pub(super) struct Report {
 }
 
 /// The outcome of a rule.
-struct OfRule<'a> {
+struct RuleReport<'a> {
     rule: &'static str,
     about: &'static str,
     kept: Vec<&'a str>,
@@ -42,13 +42,13 @@ impl Report {
         counts
     }
 
-    fn rules(&self) -> Vec<OfRule<'_>> {
-        let of_rule = |(rule, about): &(&'static str, &'static str)| {
+    fn rules(&self) -> Vec<RuleReport<'_>> {
+        let report = |(rule, about): &(&'static str, &'static str)| {
             let broken = self.lines.iter().filter(|line| line.breaks(rule)).map(|line| &*line.name).collect();
             let kept = self.lines.iter().filter(|line| line.kept.iter().any(|kept| kept == rule));
-            OfRule { rule, about, kept: kept.map(|line| &*line.name).collect(), broken }
+            RuleReport { rule, about, kept: kept.map(|line| &*line.name).collect(), broken }
         };
-        RULES.iter().map(of_rule).collect()
+        RULES.iter().map(report).collect()
     }
 
     /// The report for people: each line with its errors below it, then each rule, then the first steps.
@@ -56,10 +56,10 @@ impl Report {
         let mut text = self.title() + "\n\n";
         text.extend(self.lines.iter().map(Line::human));
         text.push('\n');
-        let (request, unchecked): (Vec<_>, Vec<_>) = self.rules().into_iter().partition(OfRule::is_checked);
-        text.extend(request.iter().map(OfRule::human));
+        let (checked, unchecked): (Vec<_>, Vec<_>) = self.rules().into_iter().partition(RuleReport::is_checked);
+        text.extend(checked.iter().map(RuleReport::human));
         if !unchecked.is_empty() {
-            let unchecked: Vec<_> = unchecked.iter().map(|of| of.rule).collect();
+            let unchecked: Vec<_> = unchecked.iter().map(|report| report.rule).collect();
             let _ = writeln!(text, "not checked: {}", unchecked.join(", "));
         }
         let [passed, failed, skipped] = self.counts();
@@ -77,7 +77,7 @@ impl Report {
     }
 
     pub(super) fn json(&self) -> String {
-        let rules: Vec<_> = self.rules().iter().map(OfRule::object).collect();
+        let rules: Vec<_> = self.rules().iter().map(RuleReport::object).collect();
         let [passed, failed, skipped] = self.counts();
         json_text(&json!({
             "url": self.url,
@@ -104,7 +104,7 @@ impl Report {
     }
 }
 
-impl OfRule<'_> {
+impl RuleReport<'_> {
     fn is_checked(&self) -> bool {
         !self.kept.is_empty() || !self.broken.is_empty()
     }

@@ -66,7 +66,7 @@ impl<'a> ProbeRun<'a> {
     /// # Errors
     ///
     /// A service that cannot be reached at all.
-    pub(super) async fn all(&mut self) -> Result<Vec<Line>, CommandError> {
+    pub(super) async fn run_all(&mut self) -> Result<Vec<Line>, CommandError> {
         let mut lines = Vec::new();
         for probe in PROBES {
             lines.push(match self.service.plan(probe) {

@@ -63,7 +63,7 @@ pub(super) fn decide<'k>(parsed: &Parsed<'k, '_>) -> Decision<'k> {
         CodeSource::Rule(..) | CodeSource::Dialect => true,
     };
     let more_issues = body.filter(|_| passes).map_or(0, |body| body.more_issues);
-    Decision { code, source, is_code_named: is_code_named || parsed.lists, passes, more_issues }
+    Decision { code, source, is_code_named: is_code_named || parsed.lists_issues, passes, more_issues }
 }
 
 impl CodeSource<'_> {
@@ -155,7 +155,7 @@ fn code_of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> 
     if let Some(code) = body.and_then(|body| known_code(body, parsed)) {
         return (code, CodeSource::Dialect);
     }
-    let (code, by) = match parsed.lists {
+    let (code, by) = match parsed.lists_issues {
         true => (ErrorCode::INVALID_REQUEST, DecidedBy::Issues),
         false => code_of_status(parsed.status, parsed.headers, parsed.request),
     };
@@ -172,7 +172,7 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
         return Some(code);
     }
     // An issue list states more than a code that follows from the status anyway.
-    let adds = |code: &ErrorCode| !parsed.lists || *code != ErrorCode::of_status(parsed.status);
+    let adds = |code: &ErrorCode| !parsed.lists_issues || *code != ErrorCode::of_status(parsed.status);
     let code = body.names().find_map(|name| parsed.policy.codes.find(name)).filter(adds);
     match &body.meaning {
         DialectCode::Code(own) => code.or_else(|| Some(own.clone())),

@@ -42,7 +42,7 @@ impl Explanation {
                 *place = Some(envelope.code.as_str().to_owned());
                 return it;
             }
-            ParsedBody::Foreign(foreign) => it.note_body(foreign, parsed.lists),
+            ParsedBody::Foreign(foreign) => it.note_body(foreign, parsed.lists_issues),
             ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => {}
         }
         it.note_shapes(parsed.policy.shapes, inner.bytes());

@@ -32,7 +32,7 @@ pub(super) struct Parsed<'c, 'b> {
     /// The body keeps its shape, as far as its parts may pass (R12).
     pub(super) stays: bool,
     /// The body has an issue list, and the status allows one (E8).
-    pub(super) lists: bool,
+    pub(super) lists_issues: bool,
 }
 
 /// What a body keeps of its form, whatever the client's dialect.
@@ -80,7 +80,8 @@ impl<'c, 'b> Parsed<'c, 'b> {
         let content = &*body;
         let foreign = if let ParsedBody::Foreign(foreign) = content { Some(foreign) } else { None };
         let is_own = foreign.is_some_and(|foreign| foreign.shape == policy.dialect.shape());
-        let lists = dialect::tells_of_input(inner.status) && foreign.is_some_and(|foreign| foreign.parsed.has_issues());
+        let lists_issues =
+            dialect::tells_of_input(inner.status) && foreign.is_some_and(|foreign| foreign.parsed.has_issues());
         let media_type = if policy.rules.is_empty() { None } else { dialect::media_type(inner.headers) };
         let head = foreign.filter(|foreign| may_be_layers(foreign, is_own, inner.status, policy));
         let head = head.and_then(|_| layer_head::envelope(inner.headers, policy.codes));
@@ -96,7 +97,7 @@ impl<'c, 'b> Parsed<'c, 'b> {
             head,
             is_own,
             stays: is_own && !policy.negotiated,
-            lists,
+            lists_issues,
             content,
         }
     }

@@ -26,14 +26,14 @@ pub(super) fn rewrite<'b>(
     let decision = decide(&parsed);
     let without = if is_layers(&parsed, &decision) { None } else { without_secrets(inner) };
     let Some((bytes, reason)) = without else { return RewriteDecision::new(&parsed, decision) };
-    let less = Inner {
+    let redacted = Inner {
         status: inner.status,
         headers: inner.headers,
         body: inner.body.map(|_| &*bytes),
         reason: reason.as_deref(),
     };
-    let mut body = if is_line { dialect::read_line(&bytes, inner.status) } else { parse(&less, policy) };
-    let parsed = Parsed::new(&mut body, &less, request, policy);
+    let mut body = if is_line { dialect::read_line(&bytes, inner.status) } else { parse(&redacted, policy) };
+    let parsed = Parsed::new(&mut body, &redacted, request, policy);
     let kept = parsed.kept;
     let decision = RewriteDecision::new(&parsed, decision).into_owned();
     decision.with_redacted(bytes, kept)

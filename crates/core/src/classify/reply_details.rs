@@ -30,9 +30,10 @@ impl ReplyDetails {
     /// Collects the details of an error.
     #[inline]
     pub(super) fn new(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Self {
-        let lists = decision.code == ErrorCode::INVALID_REQUEST && parsed.policy.dialect.spec().lists_issues;
+        let needs_list =
+            decision.code == ErrorCode::INVALID_REQUEST && parsed.policy.dialect.spec().always_lists_issues;
         let (foreign, members) = match parsed.content {
-            ParsedBody::Envelope(envelope) => return Self::of_layer(envelope, parsed, decision, lists),
+            ParsedBody::Envelope(envelope) => return Self::of_layer(envelope, parsed, decision, needs_list),
             ParsedBody::Foreign(foreign) => (Some(foreign), foreign.members.as_ref()),
             ParsedBody::Unread(members) => (None, Some(members)),
             ParsedBody::Nothing | ParsedBody::Protocol(_) => (None, None),
@@ -50,14 +51,14 @@ impl ReplyDetails {
             },
             kept: takes_fields.then(|| fields.as_object()),
             unknown_code: foreign.and_then(|foreign| unknown_code(foreign, parsed, decision)),
-            lack_issues: lists && !is_layers && passing.is_none_or(|foreign| foreign.parsed.issues.is_none()),
+            lack_issues: needs_list && !is_layers && passing.is_none_or(|foreign| foreign.parsed.issues.is_none()),
             dropped: fields.dropped,
         }
     }
 
     /// The details that an inner layer wrote, byte for byte (E7). If its code is unknown here, the code is added to
     /// them (E9).
-    fn of_layer(envelope: &Envelope<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>, lists: bool) -> Self {
+    fn of_layer(envelope: &Envelope<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>, needs_list: bool) -> Self {
         let adds_code = matches!(decision.source, CodeSource::UnknownLayer) && parsed.status.is_client_error();
         let json = if adds_code {
             let details = envelope.details.map(|details| Cow::Borrowed(details.get()));
@@ -65,7 +66,7 @@ impl ReplyDetails {
         } else {
             envelope.details.map(ToOwned::to_owned)
         };
-        let lack_issues = lists && (adds_code || envelope.details.is_none());
+        let lack_issues = needs_list && (adds_code || envelope.details.is_none());
         Self { json, kept: None, dropped: None, unknown_code: None, lack_issues }
     }
 }
@@ -121,7 +122,7 @@ fn upstream_code<'p>(foreign: &'p Foreign<'_>, parsed: &Parsed<'_, '_>, decision
     let is_mapped = matches!(decision.source, CodeSource::Rule(_, rule) if rule.names_code());
     // An issue that names no place has only a text, so the code is still needed (R13).
     let has_place = |issues: &str| issues.split("\"path\":[").skip(1).any(|path| !path.starts_with(']'));
-    let names_places = || parsed.lists && foreign.parsed.issues.as_deref().is_none_or(has_place);
+    let names_places = || parsed.lists_issues && foreign.parsed.issues.as_deref().is_none_or(has_place);
     let is_kept = is_mapped || parsed.stays || names_places();
     let is_lost = parsed.status.is_client_error() && !is_kept;
     let code = foreign.parsed.code.as_deref().filter(|code| is_lost && adds_to_status(code))?;

@@ -221,6 +221,6 @@ impl<'b> Rewrite<'b> {
 /// Adds an issue list to an `invalid_request` without one, if the dialect requires it (E8).
 #[inline(always)]
 pub(crate) fn with_issue_list(fault: Fault, dialect: Dialect) -> Fault {
-    let lists = *fault.code() == ErrorCode::INVALID_REQUEST && dialect.spec().lists_issues;
-    if lists { with_issues(fault) } else { fault }
+    let needs_list = *fault.code() == ErrorCode::INVALID_REQUEST && dialect.spec().always_lists_issues;
+    if needs_list { with_issues(fault) } else { fault }
 }

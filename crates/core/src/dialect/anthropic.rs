@@ -16,7 +16,7 @@ use crate::code::ErrorCode;
 pub(super) const FORM: DialectSpec = DialectSpec {
     id_header: Some("request-id"),
     meaning,
-    has_issues: false,
+    can_list_issues: false,
     takes_fields: true,
     reads: &KnownFields {
         of_body: Some(&["type", "error", "request_id"]),

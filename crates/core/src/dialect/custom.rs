@@ -124,7 +124,7 @@ impl DialectSpec {
             media_type: &it.media_type,
             id_header: it.id_header.as_deref(),
             has_codes: has(Placeholder::Code) || has(Placeholder::Name),
-            has_issues: has(Placeholder::Issues) || has(Placeholder::Details),
+            can_list_issues: has(Placeholder::Issues) || has(Placeholder::Details),
             has_time: has(Placeholder::Timestamp),
             has_wait: has(Placeholder::RetryAfter),
             reads: Box::leak(Box::new(it.fields())),
@@ -232,8 +232,8 @@ impl CustomValues<'_, '_> {
     /// The details. They lack the issues if the template has another place for those.
     fn details(&self) -> Option<Cow<'_, str>> {
         let details = self.out.details?;
-        let has_issues = self.description.template.as_ref().is_some_and(|it| it.has(Placeholder::Issues));
-        match Object::parse(details).filter(|object| has_issues && object.has("issues")) {
+        let lists_issues = self.description.template.as_ref().is_some_and(|it| it.has(Placeholder::Issues));
+        match Object::parse(details).filter(|object| lists_issues && object.has("issues")) {
             Some(_) => written::details_without_issues(details).map(Cow::Owned),
             None => Some(Cow::Borrowed(details)),
         }

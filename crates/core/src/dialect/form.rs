@@ -69,9 +69,9 @@ pub(crate) struct DialectSpec {
     pub(crate) id_header: Option<&'static str>,
     /// Every `invalid_request` has an issue list, even if that only repeats the message (E8). Clients of other dialects
     /// do not expect such a list.
-    pub(crate) lists_issues: bool,
+    pub(crate) always_lists_issues: bool,
     /// Bodies can have an issue list. Without one, the text states the first issue (E8).
-    pub(crate) has_issues: bool,
+    pub(crate) can_list_issues: bool,
     /// The error object can have those fields of a service's body that the policy keeps (R12).
     pub(crate) takes_fields: bool,
     /// Bodies can have a code. In a dialect without codes, only the text distinguishes errors.
@@ -114,8 +114,8 @@ impl DialectSpec {
             name,
             media_type: "application/json",
             id_header: None,
-            lists_issues: false,
-            has_issues: true,
+            always_lists_issues: false,
+            can_list_issues: true,
             takes_fields: false,
             has_codes: true,
             has_time: false,

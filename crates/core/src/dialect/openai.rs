@@ -20,7 +20,7 @@ pub(super) const FORM: DialectSpec = DialectSpec {
     meaning,
     // Clients recognise an error by its field `error`, and skip events with a name.
     error_event: None,
-    has_issues: false,
+    can_list_issues: false,
     takes_fields: true,
     typed_event: Some(typed_event),
     reads: &KnownFields::error(&["message", "type", "param", "code", "details"]),

@@ -9,7 +9,7 @@ use super::parsed_error::{Body, ParsedError};
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     media_type: MEDIA_TYPE,
-    lists_issues: true,
+    always_lists_issues: true,
     // A title repeats the status, or is the message. A type and an instance are addresses of the service itself.
     reads: &KnownFields::body(&["type", "title", "detail", "instance", "code", "details", "request_id", "message"]),
     ..DialectSpec::new("problem", read, write, rewrite_in_place)

@@ -13,8 +13,10 @@ use crate::fault::Advice;
 use crate::syntax::is_https_uri;
 
 /// Reads no body: envelopes are read before the shapes are tried.
-pub(super) const FORM: DialectSpec =
-    DialectSpec { lists_issues: true, ..DialectSpec::new("standard", |_| None, write_out, |_, out| write_out(out)) };
+pub(super) const FORM: DialectSpec = DialectSpec {
+    always_lists_issues: true,
+    ..DialectSpec::new("standard", |_| None, write_out, |_, out| write_out(out))
+};
 
 /// An envelope from the inner service.
 pub(crate) struct Envelope<'a> {

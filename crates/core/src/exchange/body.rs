@@ -193,7 +193,7 @@ impl<'e> ErrorForm<'e> {
         let target = self.target();
         let outward = self.outward_form(fault, status, &target, retained.is_some());
         let form = self.dialect().spec();
-        let details = outward.details(fault, form.lists_issues);
+        let details = outward.details(fault, form.always_lists_issues);
         let advice = self.policy.advice().of(fault);
         let call = if form.has_call_id { self.seen.and_then(|seen| seen.read_seen(JsonRpcCall::parse)) } else { None };
         let out = Outgoing {

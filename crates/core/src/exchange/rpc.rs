@@ -35,8 +35,8 @@ pub(super) fn with_error<T>(
     headers: &HeaderMap,
     write: impl FnOnce(&RpcError<'_>) -> T,
 ) -> T {
-    let has_issues = !form.request.rpc.is_some_and(Rpc::is_grpc);
-    let text = if has_issues { fault.text() } else { outward::message_or_first_issue(fault) };
+    let can_list_issues = !form.request.rpc.is_some_and(Rpc::is_grpc);
+    let text = if can_list_issues { fault.text() } else { outward::message_or_first_issue(fault) };
     let details = fault.details_json().and_then(|details| outward::without_noise(false, details, &text));
     write(&RpcError {
         status,

@@ -174,9 +174,9 @@ impl PolicyFile {
         let mut reaches = Vec::new();
         for (part, patterns) in self.patterns().into_iter().enumerate() {
             let is_bound = |place: TablePath, keys: &TableSettings| {
-                let is_held =
+                let has_lock =
                     |table: &AppliedTable<'_>| self.locked_settings.iter().any(|lock| self.applies_to(lock, table));
-                is_locked(keys) && self.tables_at(&place, keys).iter().any(is_held)
+                is_locked(keys) && self.tables_at(&place, keys).iter().any(has_lock)
             };
             let all = Pattern::parse(
                 "",
@@ -229,14 +229,15 @@ impl PolicyFile {
 /// Paths below a prefix that both patterns match in any letter case: one of each length up to the longest. A segment
 /// that neither pattern names is one that no pattern has.
 fn shared_paths(one: &Pattern, other: &Pattern, prefix: &[&str], longest: usize) -> Vec<String> {
-    let least = one.segments().len().max(other.segments().len()).max(prefix.len());
-    let most = if one.has_rest() && other.has_rest() { longest.max(least) } else { least };
-    let is_long_enough = |pattern: &&Pattern| pattern.has_rest() || pattern.segments().len() == least;
-    if ![one, other].iter().all(is_long_enough) {
+    let min_length = one.segments().len().max(other.segments().len()).max(prefix.len());
+    let max_length = if one.has_rest() && other.has_rest() { longest.max(min_length) } else { min_length };
+    // A pattern without a rest only matches paths of its own length.
+    let matches_min_length = |pattern: &&Pattern| pattern.has_rest() || pattern.segments().len() == min_length;
+    if ![one, other].iter().all(matches_min_length) {
         return Vec::new();
     }
-    let segment = |at: usize| {
-        let literal = |pattern: &'_ Pattern| match pattern.segments().get(at) {
+    let shared_segment = |at: usize| {
+        let literal = |pattern: &Pattern| match pattern.segments().get(at) {
             Some(Segment::Literal(literal)) => Some(literal.to_string()),
             _ => None,
         };
@@ -245,13 +246,13 @@ fn shared_paths(one: &Pattern, other: &Pattern, prefix: &[&str], longest: usize)
         let first = literals.next().unwrap_or_else(|| FRESH.to_owned());
         literals.all(|it| it.eq_ignore_ascii_case(&first)).then_some(first)
     };
-    let Some(fixed) = (0..least).map(segment).collect::<Option<Vec<_>>>() else { return Vec::new() };
+    let Some(fixed) = (0..min_length).map(shared_segment).collect::<Option<Vec<_>>>() else { return Vec::new() };
     let path = |length: usize| {
-        let more = std::iter::repeat_n(FRESH, length - least);
+        let more = std::iter::repeat_n(FRESH, length - min_length);
         let path: String = fixed.iter().map(String::as_str).chain(more).map(|segment| format!("/{segment}")).collect();
         if path.is_empty() { "/".to_owned() } else { path }
     };
-    (least..=most).map(path).collect()
+    (min_length..=max_length).map(path).collect()
 }
 
 /// The keys to which a lock applies.

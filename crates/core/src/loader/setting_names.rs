@@ -4,19 +4,19 @@
 use crate::policy::keys::TableSettings;
 
 const JSON: &str = "json";
-const TYPES: &str = "content_types";
+const CONTENT_TYPES: &str = "content_types";
 
 /// The keys of a route, in the order of the manual. `json` also represents `content_types`.
 pub(super) fn keys() -> impl Iterator<Item = &'static str> {
-    TableSettings::NAMES.iter().copied().filter(|key| *key != TYPES)
+    TableSettings::NAMES.iter().copied().filter(|key| *key != CONTENT_TYPES)
 }
 
 /// The names under which one of [`keys`] may be set.
-pub(super) fn names_of(key: &'static str) -> &'static [&'static str] {
-    let at = TableSettings::NAMES.iter().position(|name| *name == key);
-    match at {
-        _ if key == JSON => &[JSON, TYPES],
-        Some(at) => &TableSettings::NAMES[at..=at],
+pub(super) fn all_names_of(key: &'static str) -> &'static [&'static str] {
+    let index = TableSettings::NAMES.iter().position(|name| *name == key);
+    match index {
+        _ if key == JSON => &[JSON, CONTENT_TYPES],
+        Some(index) => &TableSettings::NAMES[index..=index],
         None => &[],
     }
 }
@@ -24,8 +24,8 @@ pub(super) fn names_of(key: &'static str) -> &'static [&'static str] {
 /// The name and the value of one of [`keys`], as a table sets it.
 pub(super) fn value_of(keys: &TableSettings, key: &'static str) -> Option<(&'static str, String)> {
     // If both are set, the list decides, unless it is empty and `json` is true.
-    let lists = |types: &Vec<String>| keys.json != Some(true) || !types.is_empty();
-    let key = if key == JSON && keys.content_types.as_ref().is_some_and(lists) { TYPES } else { key };
+    let list_decides = |types: &Vec<String>| keys.json != Some(true) || !types.is_empty();
+    let key = if key == JSON && keys.content_types.as_ref().is_some_and(list_decides) { CONTENT_TYPES } else { key };
     Some((key, keys.written(key)?))
 }
 

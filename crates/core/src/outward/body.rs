@@ -20,7 +20,7 @@ use crate::rpc::details::DOMAIN;
 impl BodyForm for Dialect {
     fn body_of(&self, fault: &Fault, id: RequestId) -> Bytes {
         let dialect = if self.is_written() { *self } else { Self::Standard };
-        let fault = if dialect.spec().lists_issues { with_issues(fault.clone()) } else { fault.clone() };
+        let fault = if dialect.spec().always_lists_issues { with_issues(fault.clone()) } else { fault.clone() };
         let id_text = id.text();
         let body = match dialect {
             Self::Standard => {
@@ -42,7 +42,7 @@ fn in_dialect(dialect: Dialect, fault: &Fault, id: RequestId, id_text: &str) -> 
         canonical: fault.code(),
         code: &outward.name,
         message: &outward.text,
-        details: outward.details(fault, spec.lists_issues).as_deref(),
+        details: outward.details(fault, spec.always_lists_issues).as_deref(),
         kept: None,
         request_id: id_text,
         now: began,

@@ -220,11 +220,11 @@ macro_rules! for_each_key {
             json: bool;
             /// The media types that the route decodes, instead of `json` (G3).
             #[manual = "instead of json: the media types that the route decodes"]
-            content_types: Vec<String>, guard Option<Index>, by types, weaker lets_more_in;
+            content_types: Vec<String>, guard Option<Index>, by intern_types, weaker lets_more_in;
             /// Names of [auth.*] tables. Any one of them lets the request in; an empty list requires no credentials
             /// (G2).
             #[manual = "names of [auth.*]: any one of them lets the request in; [] is open"]
-            auth: Vec<String>, guard Option<Index>, by auth, weaker lets_more_in;
+            auth: Vec<String>, guard Option<Index>, by intern_schemes, weaker lets_more_in;
             /// Credentials are checked, but a failed check is only logged (M1).
             #[manual = "true: credentials are checked and logged; a request without valid ones passes"]
             auth_observe: bool, guard bool, weaker enforces_less;
@@ -235,7 +235,7 @@ macro_rules! for_each_key {
             auth_optional: bool, guard bool, weaker enforces_less;
             /// Names of [header.*] tables. A request must have all of these headers (G1).
             #[manual = "names of [header.*]: a request must have all of them"]
-            require_headers: Vec<String>, guard Option<Index>, by headers, weaker requires_fewer;
+            require_headers: Vec<String>, guard Option<Index>, by intern_headers, weaker requires_fewer;
             /// Whether a service's error with `cache-control: no-transform` is rewritten or passes (R9).
             #[manual = r#""respect": an error with cache-control: no-transform passes"#]
             no_transform: NoTransform, reply NoTransform;
@@ -244,7 +244,7 @@ macro_rules! for_each_key {
             protocols: Protocols, reply Protocols;
             /// Names of fields that are copied from the body of a foreign 4xx into `details` (R14).
             #[manual = "names of fields of a foreign 4xx body that pass into `details`"]
-            keep_fields: Vec<String>, reply Option<ListIndex>, by intern_names;
+            keep_fields: Vec<String>, reply Option<ListIndex>, by intern_fields;
             /// `[redacted]` replaces secrets in the texts of foreign 4xx errors (R17): keys, tokens, cookies,
             /// passwords, connection strings, e-mail addresses.
             #[manual = "true: secrets in the texts of foreign 4xx errors are replaced (R17)"]
@@ -270,7 +270,7 @@ macro_rules! for_each_key {
             /// Clients whose Accept prefers text/html to JSON get an error page: the built-in one, or a template file
             /// of at most 64 KiB (R16).
             #[manual = r#"true, or a template file: an error page; see "A page for browsers""#]
-            html: ErrorPage, reply Option<ListIndex>, by pages;
+            html: ErrorPage, reply Option<ListIndex>, by intern_page;
             /// Scripts of other origins may read the request id, the code and retry-after (E4).
             #[manual = "browsers may read the id, the code and retry-after"]
             expose_headers: bool, bit bool = true;

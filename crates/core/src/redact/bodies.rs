@@ -20,14 +20,14 @@ pub fn body(body: &[u8]) -> Option<Vec<u8>> {
     if let Some(json) = json(body, true, Strictness::Readable) {
         return json.is_changed().then(|| json.into_text().into_bytes());
     }
-    let less = if is_event_stream(body) {
+    let redacted = if is_event_stream(body) {
         redacted_events(body)
     } else {
         redacted_string(body).unwrap_or_else(|| text(body, Strictness::Readable))
     };
-    match less {
+    match redacted {
         Cow::Borrowed(_) => None,
-        Cow::Owned(less) => Some(less.into_bytes()),
+        Cow::Owned(redacted) => Some(redacted.into_bytes()),
     }
 }
 
@@ -36,7 +36,7 @@ fn redacted_string(body: &str) -> Option<Cow<'_, str>> {
     let inside: String = serde_json::from_str(body).ok()?;
     Some(match text(&inside, Strictness::Readable) {
         Cow::Borrowed(_) => Cow::Borrowed(body),
-        Cow::Owned(less) => Cow::Owned(serde_json::Value::from(less).to_string()),
+        Cow::Owned(redacted) => Cow::Owned(serde_json::Value::from(redacted).to_string()),
     })
 }
 
@@ -112,7 +112,7 @@ fn joined_data(lines: &[Line<'_>]) -> Option<Vec<String>> {
         Some(json) => json.is_changed().then(|| vec![json.into_text().replace('\n', "")]),
         None => match text(&data, Strictness::Readable) {
             Cow::Borrowed(_) => None,
-            Cow::Owned(less) => Some(less.split('\n').map(str::to_owned).collect()),
+            Cow::Owned(redacted) => Some(redacted.split('\n').map(str::to_owned).collect()),
         },
     }
 }

@@ -58,7 +58,7 @@ impl RedactedJson {
 /// use error_envelope_core::redact::{Strictness, json};
 ///
 /// let left = json(r#"{"n":1.0,"token":"tok_4711"}"#, true, Strictness::Strict).unwrap();
-/// assert_eq!(left.text(), r#"{"n":1.0,"token":"[redact_text]"}"#);
+/// assert_eq!(left.text(), r#"{"n":1.0,"token":"[redacted]"}"#);
 /// assert_eq!(left.taken(), ["tok_4711"]);
 /// ```
 #[must_use]
@@ -164,7 +164,7 @@ impl<'a> Reader<'a> {
                 if !is_taken && self.is_of_issue() {
                     self.texts.push((start..self.tokens.at(), text.clone()));
                 }
-                self.note_name(text);
+                self.note_credential_name(text);
                 Ok(self.after_value(start))
             }
             _ => {
@@ -181,9 +181,9 @@ impl<'a> Reader<'a> {
         if level.is_object {
             name::is_telling(&level.name)
                 || is_strict && name::is_sent(&level.name)
-                || level.is_telling && !is_text_or_code(&level.name) && !is_place(&level.name)
+                || level.is_in_credential && !is_text_or_code(&level.name) && !is_place(&level.name)
         } else {
-            level.is_telling || is_strict && level.before.is_some()
+            level.is_in_credential || is_strict && level.previous_name.is_some()
         }
     }
 
@@ -200,7 +200,8 @@ impl<'a> Reader<'a> {
     fn put_text(&mut self, start: usize, text: &str, is_taken: bool) {
         let level = self.levels.last();
         let is_code = level.is_some_and(|level| level.is_object && is_code(&level.name, text));
-        let follows_name = level.and_then(|level| level.before.as_deref()).is_some_and(|name| is_value_of(name, text));
+        let previous_name = level.and_then(|level| level.previous_name.as_deref());
+        let follows_name = previous_name.is_some_and(|name| is_value_of(name, text));
         let has_messages = level.is_some_and(|level| level.has_messages);
         let about = match self.strictness {
             Strictness::Readable if is_taken => words::words_about(text, has_messages),
@@ -214,9 +215,9 @@ impl<'a> Reader<'a> {
         if is_code && self.strictness == Strictness::Readable {
             return;
         }
-        let less = self.redact_text(&about);
-        if *less != *text {
-            self.edits.push((start..self.tokens.at(), quoted(&less)));
+        let redacted = self.redact_text(&about);
+        if *redacted != *text {
+            self.edits.push((start..self.tokens.at(), quoted(&redacted)));
         }
     }
 
@@ -259,17 +260,17 @@ impl<'a> Reader<'a> {
         self.levels.push(Level {
             start,
             is_object,
-            is_telling: is_taken,
+            is_in_credential: is_taken,
             has_messages,
             name: Cow::Borrowed(""),
             meaning,
-            before: None,
+            previous_name: None,
             names_credential: false,
             sent: Vec::new(),
             has_texts,
-            ends_with_step: false,
+            ends_with_credential: false,
             has_place: false,
-            has_telling_place: false,
+            has_credential_place: false,
             first_text: self.texts.len(),
         });
         match self.tokens.next()? {
@@ -293,9 +294,9 @@ impl<'a> Reader<'a> {
             self.tokens.next()?;
             let start = self.tokens.at();
             let name = self.tokens.string()?;
-            let less = self.redact_text(&name);
-            if *less != *name {
-                self.edits.push((start..self.tokens.at(), quoted(&less)));
+            let redacted = self.redact_text(&name);
+            if *redacted != *name {
+                self.edits.push((start..self.tokens.at(), quoted(&redacted)));
             }
             self.tokens.next()?;
             self.tokens.push(':')?;
@@ -313,22 +314,25 @@ impl<'a> Reader<'a> {
             let values = std::mem::take(&mut level.sent);
             self.edits.extend(values.into_iter().map(|range| (range, quoted(TAKEN))));
         }
-        if level.has_telling_place {
+        if level.has_credential_place {
             self.redact_issue(level.first_text);
         } else if level.has_place {
             self.texts.truncate(level.first_text);
         }
         // {"loc": ["body", "password"], "input": …}
-        let ends_with_name =
-            if level.is_object { level.names_credential } else { level.before.is_some() || level.ends_with_step };
+        let ends_with_name = if level.is_object {
+            level.names_credential
+        } else {
+            level.previous_name.is_some() || level.ends_with_credential
+        };
         if let Some(around) = self.levels.last_mut() {
             if around.is_object && is_place(&around.name) {
                 around.note_place(ends_with_name, !level.is_object);
                 around.names_credential |= ends_with_name;
                 self.texts.truncate(level.first_text);
             }
-            around.before = None;
-            around.ends_with_step = level.is_object && ends_with_name;
+            around.previous_name = None;
+            around.ends_with_credential = level.is_object && ends_with_name;
         }
         Ok(self.after_value(level.start))
     }
@@ -342,9 +346,9 @@ impl<'a> Reader<'a> {
     fn redact_issue(&mut self, first_text: usize) {
         for (range, text) in self.texts.split_off(first_text) {
             let about = words::words_about_in_message(&text);
-            let less = self.redact_text(&about);
-            if *less != *text {
-                self.edits.push((range, quoted(&less)));
+            let redacted = self.redact_text(&about);
+            if *redacted != *text {
+                self.edits.push((range, quoted(&redacted)));
             }
         }
     }
@@ -352,26 +356,27 @@ impl<'a> Reader<'a> {
     /// The same, for issues that the text breaks off in.
     fn redact_open_issues(&mut self) {
         while let Some(level) = self.levels.pop() {
-            if level.has_telling_place {
+            if level.has_credential_place {
                 self.redact_issue(level.first_text);
             }
         }
     }
 
     /// Notes a text that names a credential, because the value may follow, or be next to it.
-    fn note_name(&mut self, text: Cow<'a, str>) {
+    fn note_credential_name(&mut self, text: Cow<'a, str>) {
         let Some(level) = self.levels.last_mut() else { return };
         let is_name = name::is_credential_name(&text);
         if level.is_object {
-            if is_place(&level.name) {
+            let is_place = is_place(&level.name);
+            if is_place {
                 level.note_place(is_name, false);
             }
-            level.names_credential |= is_name && (is_place(&level.name) || NAMES_OF_PAIRS.contains(&&*level.name));
+            level.names_credential |= is_name && (is_place || NAMES_OF_PAIRS.contains(&&*level.name));
         } else {
-            let is_behind_name = self.strictness == Strictness::Strict && level.before.is_some();
-            level.ends_with_step = false;
-            let is_behind_flag = name::is_flag(&text);
-            level.before = Some(text).filter(|_| (is_name || is_behind_flag) && !is_behind_name);
+            let is_value = self.strictness == Strictness::Strict && level.previous_name.is_some();
+            let announces_value = !is_value && (is_name || name::is_flag(&text));
+            level.previous_name = if announces_value { Some(text) } else { None };
+            level.ends_with_credential = false;
         }
     }
 

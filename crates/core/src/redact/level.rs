@@ -11,7 +11,7 @@ pub(super) struct Level<'a> {
     pub(super) start: usize,
     pub(super) is_object: bool,
     /// It is in the value of a credential.
-    pub(super) is_telling: bool,
+    pub(super) is_in_credential: bool,
     /// Its texts may be messages.
     pub(super) has_messages: bool,
     /// In an object, the name of the next value.
@@ -19,18 +19,18 @@ pub(super) struct Level<'a> {
     /// The meaning of that name; in an array, of the name of the array.
     pub(super) meaning: Meaning,
     /// In an array, the text before the next one, if it names a credential.
-    pub(super) before: Option<Cow<'a, str>>,
+    pub(super) previous_name: Option<Cow<'a, str>>,
     /// A field names a credential, so what the client sent is the value of that credential.
     pub(super) names_credential: bool,
     pub(super) sent: Vec<Range<usize>>,
     /// All its texts belong to an issue, whatever their names are, as in class-validator's constraints.
     pub(super) has_texts: bool,
     /// The last step of a path names a credential.
-    pub(super) ends_with_step: bool,
+    pub(super) ends_with_credential: bool,
     /// A field has the place of an issue.
     pub(super) has_place: bool,
     /// That place is one of a credential.
-    pub(super) has_telling_place: bool,
+    pub(super) has_credential_place: bool,
     /// The number of issues' texts that came before it.
     pub(super) first_text: usize,
 }
@@ -38,10 +38,10 @@ pub(super) struct Level<'a> {
 impl Level<'_> {
     /// Notes the place of an issue. A name that data may also have only counts under an error field, unless it is a
     /// path that is an array.
-    pub(super) fn note_place(&mut self, is_telling: bool, is_list: bool) {
+    pub(super) fn note_place(&mut self, is_credential: bool, is_list: bool) {
         let is_of_data = PLACES_OF_DATA.contains(&&*self.name) && !(is_list && self.name == "path");
         self.has_place |= !is_of_data || self.has_messages;
-        self.has_telling_place |= is_telling && (!is_of_data || self.has_messages);
+        self.has_credential_place |= is_credential && (!is_of_data || self.has_messages);
     }
 }
 

@@ -53,7 +53,7 @@ pub fn text_noting<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnM
     let Some(visible) = without_hidden_characters(text) else { return redact_if_matching(text, strictness, note) };
     match redact_if_matching(&visible, strictness, note) {
         Cow::Borrowed(_) => Cow::Borrowed(text),
-        Cow::Owned(less) => Cow::Owned(less),
+        Cow::Owned(redacted) => Cow::Owned(redacted),
     }
 }
 
@@ -79,9 +79,9 @@ pub(super) fn unfiltered(text: &str, strictness: Strictness) -> Cow<'_, str> {
 fn apply_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
     let mut text = Cow::Borrowed(text);
     for (regex, with) in rules(strictness) {
-        let less = regex.replace_all(&text, |found: &Captures<'_>| with.replacement(found, strictness, note));
-        if let Cow::Owned(less) = less {
-            text = Cow::Owned(less);
+        let redacted = regex.replace_all(&text, |found: &Captures<'_>| with.replacement(found, strictness, note));
+        if let Cow::Owned(redacted) = redacted {
+            text = Cow::Owned(redacted);
         }
     }
     text
@@ -133,7 +133,7 @@ impl With {
             Self::Line if is_measure(group(1), group(2)) || is_scope(group(1), group(2)) => whole.to_owned(),
             Self::Line => match words::words_about(group(2), false) {
                 Some(Cow::Borrowed(_)) => whole.to_owned(),
-                Some(Cow::Owned(less)) => format!("{}{less}", group(1)),
+                Some(Cow::Owned(redacted)) => format!("{}{redacted}", group(1)),
                 None => taken(group(1), group(2), ""),
             },
             Self::Quoted if is_readable && stays_quoted(group(1), group(3), !group(2).is_empty()) => whole.to_owned(),

@@ -188,8 +188,8 @@ impl Filter {
 
     pub(super) fn start_timer(&self, stream: &Stream<'_>, wait: Wait, time: Duration) {
         let timer = Timer::after(stream, wait as u64, time);
-        let before = self.timer.replace(timer);
-        drop(before);
+        let previous = self.timer.replace(timer);
+        drop(previous);
     }
 
     pub(super) fn stop_timers(&self) {

@@ -178,10 +178,10 @@ impl Reader {
                 })
             }
             KeywordScope::Alone => {
-                let says = |other: &&Keyword| {
+                let conflicts = |other: &&Keyword| {
                     other.name != name && other.of != KeywordScope::Any && (other.name != "type" || name == "anyOf")
                 };
-                match KEYWORDS.iter().filter(says).find(|other| schema.get(other.name).is_some()) {
+                match KEYWORDS.iter().filter(conflicts).find(|other| schema.get(other.name).is_some()) {
                     Some(other) => {
                         let other = other.name;
                         Err(self.wrong(

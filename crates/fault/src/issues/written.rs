@@ -152,8 +152,8 @@ pub fn details_without_issues(details: &str) -> Option<String> {
 pub fn only_repeats_message(details: &str, message: &str) -> bool {
     let issues = list_in(details).unwrap_or_default();
     let [only] = &issues[..] else { return false };
-    let says = || Object::parse(only.get()).filter(|issue| !issue.has("code"))?.string("message");
-    path_of(only).is_some_and(|path| path.is_empty()) && says().is_some_and(|parsed| parsed == message)
+    let issue_message = || Object::parse(only.get()).filter(|issue| !issue.has("code"))?.string("message");
+    path_of(only).is_some_and(|path| path.is_empty()) && issue_message().is_some_and(|parsed| parsed == message)
 }
 
 /// The details with the new message in their issue list, if that list only repeats the old one (E8); `None` if the list

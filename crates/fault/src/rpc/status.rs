@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(Status::CANCELLED.connect_http().as_u16(), 499);
     }
 
-    /// Prints what to put between the markers where the catalogue is another.
+    /// Prints what to put between the markers if the catalogue differs.
     #[test]
     fn p1_p3_the_manual_says_what_each_code_becomes() {
         let page = include_str!("../../../../manual/rpc.md");

@@ -48,7 +48,7 @@ impl Handover {
             Error::unreadable(format!("no descriptors are left for clients ({error}); the other gateway keeps serving"))
                 .with_advice("raise the limit of open files (ulimit -n, LimitNOFILE)")
         })?;
-        if !predecessor.replace().await? {
+        if !predecessor.stop_accepting().await? {
             self.predecessor = None;
         }
         Ok(())

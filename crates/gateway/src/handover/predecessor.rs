@@ -33,7 +33,7 @@ impl Predecessor {
     ///
     /// # Errors
     /// The predecessor continues to serve.
-    pub(super) async fn replace(&self) -> Result<bool, Error> {
+    pub(super) async fn stop_accepting(&self) -> Result<bool, Error> {
         // If the predecessor no longer waits, it has sent the reason, or has ended.
         let _ = message::send(&self.stream, READY, &[]).await;
         match message::receive_soon(&self.stream).await {

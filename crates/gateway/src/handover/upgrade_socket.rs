@@ -112,7 +112,7 @@ impl Offer {
             let process = stream.peer_cred().ok().and_then(|peer| peer.pid());
             match self.hand_over(&stream).await {
                 Ok(()) => return Successor { stream, process },
-                Err(error) => hand_over_failed(process, &error),
+                Err(error) => log_failed_hand_over(process, &error),
             }
         }
     }
@@ -163,10 +163,10 @@ impl Successor {
     ///
     /// # Errors
     /// The successor has ended, or does not begin to serve: this gateway must accept again.
-    pub(crate) async fn replace(self) -> io::Result<()> {
+    pub(crate) async fn let_serve(self) -> io::Result<()> {
         let Self { stream, process } = self;
-        if let Err(error) = begin_serving(&stream).await {
-            hand_over_failed(process, &error);
+        if let Err(error) = wait_until_serving(&stream).await {
+            log_failed_hand_over(process, &error);
             return Err(error);
         }
         tracing::info!(target: LOG, process, "another gateway took over");
@@ -184,7 +184,7 @@ impl Successor {
     }
 }
 
-async fn begin_serving(stream: &UnixStream) -> io::Result<()> {
+async fn wait_until_serving(stream: &UnixStream) -> io::Result<()> {
     message::send(stream, YOURS, &[]).await?;
     match timeout(SERVING_WITHIN, message::receive(stream)).await {
         Ok(Ok((line, _))) if line == SERVING => Ok(()),
@@ -194,7 +194,7 @@ async fn begin_serving(stream: &UnixStream) -> io::Result<()> {
     }
 }
 
-fn hand_over_failed(process: Option<i32>, error: &io::Error) {
+fn log_failed_hand_over(process: Option<i32>, error: &io::Error) {
     tracing::warn!(target: LOG, process, %error, "the hand-over failed; this gateway keeps serving");
 }
 

@@ -39,8 +39,8 @@ fn is_stand_in(address: usize) -> bool {
     *STAND_IN.get_or_init(|| from_process(address_in_program).unwrap_or(0)) == address
 }
 
-/// The address of a static recorder; 0 for one that was installed, which is boxed: the address of a box of size zero is
-/// only its alignment.
+/// The address of a static recorder of size zero; 0 for any other recorder. An installed recorder is boxed: if its size
+/// is zero, its address is only its alignment.
 pub(super) fn address_in_program(recorder: &dyn Recorder) -> usize {
     let address = address(recorder);
     if size_of_val(recorder) != 0 || address == align_of_val(recorder) { 0 } else { address }

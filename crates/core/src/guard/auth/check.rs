@@ -16,8 +16,8 @@ impl Scheme {
     pub(super) fn check(&self, sent: Sent<'_>, now: &dyn Fn() -> SystemTime) -> Checked {
         match self.decide_locally(sent, now) {
             None => Checked::NeedsVerifier,
-            Some(Err(not)) if not.unless_keys_change && self.awaits_keys() => Checked::NeedsVerifier,
-            Some(judged) => judged.into(),
+            Some(Err(rejection)) if rejection.unless_keys_change && self.may_get_new_keys() => Checked::NeedsVerifier,
+            Some(decided) => decided.into(),
         }
     }
 
@@ -52,7 +52,7 @@ impl Scheme {
     }
 
     /// Whether newer keys may be available soon.
-    fn awaits_keys(&self) -> bool {
+    fn may_get_new_keys(&self) -> bool {
         #[cfg(feature = "jwt")]
         return self.remote_keys().is_some_and(|keys| !keys.is_resting());
         #[cfg(not(feature = "jwt"))]

@@ -4,7 +4,7 @@ use super::*;
 use crate::loader::PolicyLoader;
 use crate::loader::file::Sources;
 use crate::loader::file::keys::tests::{NAMES, singles};
-use crate::loader::setting_names::names_of;
+use crate::loader::setting_names::all_names_of;
 use crate::policy::scope::PolicyPart;
 use crate::policy::{Policy, PolicyBuilder, ResponseSettings, Route, Scope, Settings};
 
@@ -13,7 +13,7 @@ fn lines(set: &[(&str, &str, &str)], are_guards: bool) -> String {
     let keys = chain::keys().filter(|key| !are_guards || *key == "mode" || !TableSettings::OF_REPLIES.contains(key));
     keys.map(|key| {
         let default = (key, &*chain::default_of(key), "default");
-        let (key, value, from) = set.iter().find(|it| names_of(key).contains(&it.0)).copied().unwrap_or(default);
+        let (key, value, from) = set.iter().find(|it| all_names_of(key).contains(&it.0)).copied().unwrap_or(default);
         format!("{key:<17}{value:<24}{from}\n")
     })
     .collect()

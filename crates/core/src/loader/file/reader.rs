@@ -203,21 +203,22 @@ impl<'a> Reader<'a> {
             }
             let at = table.table_at(file);
             let mut overridden: Vec<String> = at.keys.iter().map(|(name, _)| name.clone()).collect();
-            overridden.retain(|name| self.is_overridden(&place, (&table, &at), (name, &[name]), false));
+            overridden.retain(|name| self.note_override(&place, (&table, &at), (name, &[name]), false));
             tables::read_process_wide(&place, &BaseTable { table: &table, overridden: &overridden }, &mut self.builder);
             self.sources.insert(place, at);
         }
     }
 
-    /// Whether a file of higher precedence sets the key (POLICY.md), under any of the names in `ways`.
-    fn is_overridden(
+    /// Returns whether a file of higher precedence sets the key (POLICY.md), under any of `names`. If so, the value in
+    /// this file is noted as overridden.
+    fn note_override(
         &mut self,
         place: &TablePath,
         (table, at): (&Table<'_>, &TableAt),
-        (name, ways): (&str, &[&str]),
+        (name, names): (&str, &[&str]),
         weakens: bool,
     ) -> bool {
-        let Some(key) = self.sources.set_key(place, ways).map(str::to_owned) else { return false };
+        let Some(key) = self.sources.set_key(place, names).map(str::to_owned) else { return false };
         let base = (format!("{name} = {}", table.written(name)), self.sources.line(at, name));
         self.sources.overrides.push(Override { place: place.clone(), key, base, weakens });
         true
@@ -242,7 +243,7 @@ impl<'a> Reader<'a> {
         for key in setting_names::keys() {
             let Some((name, _)) = setting_names::value_of(&keys, key) else { continue };
             let weakens = known.weakens(&keys, key);
-            self.is_overridden(&place, (table, &at), (name, setting_names::names_of(key)), weakens);
+            self.note_override(&place, (table, &at), (name, setting_names::all_names_of(key)), weakens);
         }
         self.defaults.push(FileDefaults { part, file, keys: keys.clone() });
         self.part(part).keys = known.overriding(keys);

@@ -39,8 +39,8 @@ fn report_route_without_effect(report: &mut Report<'_>, parts: &[Neighbours<'_>]
     }
     if set.iter().all(|(key, value)| always_sets(&wider, key, value)) {
         let place = TablePath::Route(part, route);
-        let says = |wider: &&Wider<'_>| wider.always && value_of(wider.keys, set[0].0).is_some();
-        let from = wider.iter().find(says);
+        let sets_key = |wider: &&Wider<'_>| wider.always && value_of(wider.keys, set[0].0).is_some();
+        let from = wider.iter().find(sets_key);
         let from = from.map_or("the default".to_owned(), |wider| report.location(&place, (&wider.place, set[0].0)));
         let wrong = format!("the route has no effect: its settings apply without it ({from})");
         report.warn("route-changes-nothing", (&place, "match"), wrong, "remove it, or change a setting");

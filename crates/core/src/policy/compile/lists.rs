@@ -134,16 +134,16 @@ impl Lists {
         }
     }
 
-    pub(in crate::policy) fn types(&mut self, types: &[String]) -> Result<Option<Index>, SettingError> {
+    pub(in crate::policy) fn intern_types(&mut self, types: &[String]) -> Result<Option<Index>, SettingError> {
         self.types.place(types, MediaTypes::new)
     }
 
-    pub(in crate::policy) fn headers(&mut self, names: &[String]) -> Result<Option<Index>, SettingError> {
+    pub(in crate::policy) fn intern_headers(&mut self, names: &[String]) -> Result<Option<Index>, SettingError> {
         refuse_twice("require_headers", names)?;
         self.headers.place(names, |names| resolve(names, &self.guards, self.is_complete, unknown_header))
     }
 
-    pub(in crate::policy) fn auth(&mut self, names: &[String]) -> Result<Option<Index>, SettingError> {
+    pub(in crate::policy) fn intern_schemes(&mut self, names: &[String]) -> Result<Option<Index>, SettingError> {
         refuse_twice("auth", names)?;
         self.auth.place(names, |names| resolve(names, &self.schemes, self.is_complete, unknown_scheme))
     }
@@ -173,7 +173,7 @@ impl Lists {
         })
     }
 
-    pub(in crate::policy) fn intern_names(&mut self, names: &[String]) -> Result<Option<ListIndex>, SettingError> {
+    pub(in crate::policy) fn intern_fields(&mut self, names: &[String]) -> Result<Option<ListIndex>, SettingError> {
         refuse_twice("keep_fields", names)?;
         if names.iter().any(String::is_empty) {
             return Err(SettingError::new(
@@ -187,7 +187,7 @@ impl Lists {
         one_of_few(kept, "keep_fields", "lists of fields", right)
     }
 
-    pub(in crate::policy) fn pages(&mut self, page: &ErrorPage) -> Result<Option<ListIndex>, SettingError> {
+    pub(in crate::policy) fn intern_page(&mut self, page: &ErrorPage) -> Result<Option<ListIndex>, SettingError> {
         let text: Vec<String> = page.text().map(str::to_owned).into_iter().collect();
         let page = self.pages.place(&text, |text| PageTemplate::parse(&text.concat()))?;
         one_of_few(page, "html", "pages", "let services share one")

@@ -60,8 +60,8 @@ impl RpcError<'_> {
         let entry = |(key, value): (String, String)| Message::default().text(1, &key).text(2, &value);
         let metadata = metadata_of(details).into_iter().map(entry).collect();
         // A list that only repeats the message adds nothing (E8).
-        let says = issues::are_in(details) && !written::only_repeats_message(details, self.message);
-        (metadata, if says { violations_in(details) } else { Vec::new() })
+        let adds_issues = issues::are_in(details) && !written::only_repeats_message(details, self.message);
+        (metadata, if adds_issues { violations_in(details) } else { Vec::new() })
     }
 }
 

@@ -27,7 +27,7 @@ fn at(seconds: u64) -> SystemTime {
 }
 
 fn check(tokens: &Tokens, token: &str) -> Result<Option<String>, AuthFailure> {
-    tokens.check(token.as_bytes(), &|| at(NOW)).map(|token| token.subject).map_err(|not| not.why)
+    tokens.check(token.as_bytes(), &|| at(NOW)).map(|token| token.subject).map_err(|rejection| rejection.why)
 }
 
 fn signed(algorithm: Algorithm, header: &str, claims: &str) -> String {
@@ -330,7 +330,7 @@ fn g2_a_token_that_newer_keys_may_let_in_waits_for_them() {
         match scheme.check((&headers).into(), &|| at(NOW)) {
             Checked::Granted(_) => Ok("in"),
             Checked::NeedsVerifier => Ok("wait"),
-            Checked::Rejected(not) => Err(not.why),
+            Checked::Rejected(rejection) => Err(rejection.why),
         }
     };
     let text = |of: &Value| of.as_str().unwrap().to_owned();
