@@ -119,7 +119,7 @@ impl<S> Parked<S> {
                 let (mut request, mut future) = (Some(Request::from_parts(head, body)), None);
                 match Call::begin(&mut service, &mut request, &mut future, exchange) {
                     Ok(call) => State::Calling { future, call: Some(call) },
-                    Err(answered) => State::answered(answered, None),
+                    Err(reply) => State::replying(reply),
                 }
             }
             Some(not_ready) => {

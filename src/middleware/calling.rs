@@ -71,7 +71,7 @@ where
         let StateProj::Calling { mut future, call: Some(call) } = self.project() else { return Poll::Pending };
         let polled = {
             let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
-            let _inside = span::enter(CallContext::span(&call.context));
+            let _inside = span::enter(call.context.as_deref().and_then(CallContext::span));
             running.poll(cx)
         };
         match polled {

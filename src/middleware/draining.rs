@@ -63,7 +63,7 @@ impl<B> Draining<B> {
         Self { request, budget, waits: drain.body_first, answered: Some(answered) }
     }
 
-    /// The response, once.
+    /// The local reply, once.
     #[inline]
     pub(super) fn reply(self: Pin<&mut Self>) -> Option<Box<LocalReply>> {
         self.project().answered.take()

@@ -192,6 +192,8 @@ mod tests {
         let error = client.get(http::Uri::from_static("https://no.such.scheme/")).await.unwrap_err();
         assert!(error.is_connect());
         assert_eq!(code_of(&io::Error::other(error)), "other");
+        // Such an error has a cause: a text alone is any error's.
+        assert_eq!(code_of(&io::Error::other("client error (Connect)")), "internal_error");
     }
 
     #[test]

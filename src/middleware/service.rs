@@ -111,7 +111,7 @@ where
                 let (mut request, mut future) = (Some(Request::from_parts(head, body)), None);
                 match Call::begin(&mut self.inner, &mut request, &mut future, exchange) {
                     Ok(call) => ResponseFuture { state: State::Calling { future, call: Some(call) }, timer },
-                    Err(answered) => ResponseFuture { state: State::answered(answered, None), timer },
+                    Err(reply) => ResponseFuture { state: State::replying(reply), timer },
                 }
             }
             Admission::Answer(answered) => {

@@ -49,37 +49,38 @@ pub(super) struct CallContext {
 }
 
 impl Call {
-    /// Calls the inner service, inside the request's span. The closure borrows the request and the future: values that
-    /// `catch` takes and returns would be moved twice. If the call panics, the reply is returned.
+    /// Calls the inner service with the request in `request`, inside the request's span, and puts its future into `future`,
+    /// which is empty before. The closure borrows both: values that `catch` takes and returns would be moved twice. If the
+    /// call panics, the reply is returned.
     #[inline(always)]
     pub(super) fn begin<S, B>(
         service: &mut S,
         request: &mut Option<Request<RequestBody<B>>>,
         future: &mut Option<S::Future>,
         exchange: Exchange,
-    ) -> Result<Self, Box<LocalReply>>
+    ) -> Result<Self, NextReply<B>>
     where
         S: Service<Request<RequestBody<B>>>,
     {
-        let has_context = runtime::may_log_requests() || exchange.deadline().is_some();
-        let context = if has_context { CallContext::new(&exchange) } else { None };
+        let context = CallContext::new(&exchange);
         let called = catch(|| {
-            let _inside = span::enter(CallContext::span(&context));
+            let _inside = span::enter(context.as_deref().and_then(CallContext::span));
             if let Some(request) = request.take() {
-                // It was `None`: an assignment would also drop it, and for that move the future once more.
-                std::mem::forget(future.replace(service.call(request)));
+                future.get_or_insert_with(|| service.call(request));
             }
         });
-        // The user's log subscriber may panic, too, before or after the call.
-        if let Err(panic) = called {
-            let _ = catch(|| drop(future.take()));
-            if let Some((head, body)) = request.take().map(Request::into_parts) {
-                let _ = catch(|| drop(head));
-                let _ = catch(|| drop(body));
+        match called {
+            Ok(()) => Ok(Self { exchange, context }),
+            // The user's log subscriber may panic, too, before or after the call. The span is dropped after the event.
+            Err(panic) => {
+                let _ = catch(|| drop(future.take()));
+                if let Some((head, body)) = request.take().map(Request::into_parts) {
+                    let _ = catch(|| drop(head));
+                    let _ = catch(|| drop(body));
+                }
+                Err(NextReply::new(exchange.panicked(panic).into(), None))
             }
-            return Err(Box::new(exchange.panicked(panic)));
         }
-        Ok(Self { exchange, context })
     }
 
     /// Whether the client's deadline for an RPC call has passed.
@@ -90,17 +91,22 @@ impl Call {
 }
 
 impl CallContext {
-    /// The context of a call that is logged, or has a time limit; `None` for any other.
-    #[inline(never)]
+    /// The context of a call whose span a subscriber wants, or which has a deadline; `None` for any other.
+    #[inline(always)]
     fn new(exchange: &Exchange) -> Option<Box<Self>> {
+        if runtime::may_want_span() || exchange.deadline().is_some() { Self::wanted(exchange) } else { None }
+    }
+
+    #[inline(never)]
+    fn wanted(exchange: &Exchange) -> Option<Box<Self>> {
         let span = span::span(exchange.request_id());
         let deadline = exchange.deadline().map(Deadline::after);
         (span.is_some() || deadline.is_some()).then(|| Box::new(Self { span, deadline }))
     }
 
     /// The span of a call, if it has one.
-    pub(super) fn span(context: &Option<Box<Self>>) -> Option<&Span> {
-        context.as_ref()?.span.as_ref()
+    pub(super) fn span(&self) -> Option<&Span> {
+        self.span.as_ref()
     }
 
     /// The span, and the deadline in its place: borrowed, so that nothing is left to drop.
@@ -123,25 +129,35 @@ impl<S, F, B, R> State<S, F, B, R> {
     /// A local reply. The request's body, if it was not forwarded, may be left to drain (G5).
     #[inline(always)]
     pub(super) fn answered(answered: impl Into<Box<LocalReply>>, body: Option<RemainingRequest<B>>) -> Self {
-        match log_and_drain(answered.into(), body) {
-            Ok(draining) => Self::Draining { draining: Some(draining) },
-            Err(answered) => Self::Answered { answered: Some(answered) },
+        Self::replying(NextReply::new(answered.into(), body))
+    }
+
+    #[inline(always)]
+    pub(super) fn replying(next: NextReply<B>) -> Self {
+        match next {
+            NextReply::Drained(draining) => Self::Draining { draining: Some(draining) },
+            NextReply::AtOnce(answered) => Self::Answered { answered: Some(answered) },
         }
     }
 }
 
-/// Logs a local reply. Returns it with the rest of the request if that rest must be read first, else alone.
-fn log_and_drain<B>(
-    mut answered: Box<LocalReply>,
-    body: Option<RemainingRequest<B>>,
-) -> Result<Pin<Box<Draining<B>>>, Box<LocalReply>> {
-    runtime::log_reply(&mut answered);
-    match (body, answered.drain) {
-        (Some(body), Some(drain)) => Ok(Box::pin(Draining::new(body, drain, answered))),
-        // Dropping the body runs user code (F2).
-        (body, _) => {
-            let _ = catch(|| drop(body));
-            Err(answered)
+/// A local reply that is logged.
+pub(super) enum NextReply<B> {
+    /// The rest of the request is read before it, or after its head.
+    Drained(Pin<Box<Draining<B>>>),
+    AtOnce(Box<LocalReply>),
+}
+
+impl<B> NextReply<B> {
+    fn new(mut answered: Box<LocalReply>, body: Option<RemainingRequest<B>>) -> Self {
+        runtime::log_reply(&mut answered);
+        match (body, answered.drain) {
+            (Some(body), Some(drain)) => Self::Drained(Box::pin(Draining::new(body, drain, answered))),
+            // Dropping the body runs user code (F2).
+            (body, _) => {
+                let _ = catch(|| drop(body));
+                Self::AtOnce(answered)
+            }
         }
     }
 }

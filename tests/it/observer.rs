@@ -5,7 +5,7 @@ use std::future::{Future, ready};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_error_envelope::auth::{AuthScheme, Key};
@@ -66,6 +66,35 @@ fn l3_bodies_are_shown_where_the_policy_says_so_and_are_in_no_log() {
     assert_eq!(blank(would_be), blank(&enforced), "what enforce would have said");
     assert_eq!(seen[2], format!("guard auth_missing: nothing -> 401 application/json {closed}"));
     assert!(lines.iter().all(|line| !line.text.contains("Seat")), "{lines:?}");
+}
+
+#[test]
+fn l1_an_event_with_bodies_has_its_other_fields_too() {
+    struct Fields(Mutex<Vec<String>>);
+    impl Observer for Fields {
+        fn on_event(&self, event: &Event) {
+            let notes = event.notes();
+            let fields =
+                [notes.client_request_id(), notes.trace_id(), notes.dropped_fields()].map(Option::unwrap_or_default);
+            self.0.lock().unwrap().push(format!("{} {}", fields.join(" "), event.captured().is_some()));
+        }
+    }
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let seen = Arc::new(Fields(Mutex::default()));
+    let layer = ErrorEnvelopeLayer::new().policy(routes(true)).shared_observer(seen.clone());
+    let (_, _) = logged(async {
+        for path in ["/enforced", "/observed", "/closed"] {
+            let mut request = request(path);
+            let headers = request.headers_mut();
+            headers.insert("x-request-id", HeaderValue::from_static("theirs"));
+            headers.insert("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01").parse().unwrap());
+            let body = Bytes::from_static(br#"{"message":"Seat 7 is taken","seat":7}"#);
+            answer(layer.layer(inner(body)).oneshot(request).await.unwrap()).await;
+        }
+    });
+    let fields = |dropped: &str| format!("theirs {TRACE} {dropped} true");
+    assert_eq!(*seen.0.lock().unwrap(), [fields("seat"), fields("seat"), fields("")]);
 }
 
 #[test]

@@ -198,9 +198,10 @@ pub(crate) fn log_unwatched(path: &Path, error: &(dyn Error + 'static)) {
 /// The target of the span around a request.
 const REQUEST: &str = "tower_error_envelope::request";
 
-/// Whether a subscriber may want the span of a request.
+/// Whether a subscriber may want the span of a request: [`request_span`] finds out whether it does.
 #[inline]
-pub fn may_log_requests() -> bool {
+#[must_use]
+pub fn may_want_span() -> bool {
     Level::INFO <= LevelFilter::current()
 }
 

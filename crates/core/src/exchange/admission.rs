@@ -82,8 +82,9 @@ pub(super) fn admit(
     let mut state = RequestState::new(config, &view, given, response_settings);
     count_body(&mut state, body, limit, ObservedLimit::default());
     mark(&state, head);
-    let (meter, unenforced) = (meter(&state), state.take_unenforced());
-    Admission::Forward(Exchange { state }, meter, unenforced)
+    let meter = meter(&state);
+    // Nothing was refused and let through: only credentials are observed, and this route requires none.
+    Admission::Forward(Exchange { state }, meter, None)
 }
 
 /// Sets the id in the head of a request that is to be forwarded.

@@ -50,7 +50,8 @@ impl ExchangeConfig {
         Self { proxy_errors: Some(recogniser), ..self }
     }
 
-    /// Sets the function that reads the route which the framework found for a request (L1).
+    /// Sets the function that reads the route which the framework found for a request (L1). It is not called for a
+    /// request without extensions.
     #[must_use]
     pub fn with_framework_route(self, find: FrameworkRoute) -> Self {
         Self { framework_route: Some(find), ..self }

@@ -196,8 +196,7 @@ impl Exchange {
 
     /// The head of the request cannot be read. The answer is 400 in any mode, because no guard could run (V4).
     pub fn malformed(self, cause: BoxError) -> LocalReply {
-        let failure = Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard);
-        ErrorReply { state: self.state }.answer_unforwarded(failure, Some(cause))
+        *ErrorReply { state: self.state }.refuse(Fault::new(ErrorCode::BAD_REQUEST), Some(cause))
     }
 
     /// The meter has reported ([`MeterAction::Over`](super::MeterAction::Over)) that the request's body is over its

@@ -11,9 +11,7 @@ use super::outcome::ErrorFacts;
 use super::proxy_error::ProxyError;
 use super::state::RequestState;
 use super::writer::ErrorWriter;
-use super::{
-    BodyCapture, BoxError, CapturedBody, Cause, DrainBudget, Event, Failure, LocalReply, Origin, RewrittenBody,
-};
+use super::{BoxError, CapturedBody, Cause, DrainBudget, Event, Failure, LocalReply, Origin, RewrittenBody};
 use crate::classify::{self, Rewrite};
 use crate::code::ErrorCode;
 use crate::dialect::rpc::Rpc;
@@ -93,8 +91,7 @@ impl ErrorReply {
         head.status = outgoing.sent;
         let body = if self.state.request.is_head() { Bytes::new() } else { outgoing.body };
         if before.is_some() {
-            let after = Some(CapturedBody::new(outgoing.sent, &head.headers, &body));
-            self.state.notes_mut().captured = Some(BodyCapture { before, after });
+            self.state.note_bodies(before, CapturedBody::new(outgoing.sent, &head.headers, &body));
         }
         let OutgoingReply { status, grpc, .. } = outgoing;
         let facts = ErrorFacts { status: Some(status), grpc, code: Some(code) };
@@ -140,7 +137,8 @@ impl ErrorReply {
         self.written(drain, failure, cause)
     }
 
-    /// Inlined, so that a reply is written where it is needed: it is large to move.
+    /// Writes the layer's own reply, and its event. Inlined, so that both are written where they are needed: they are large
+    /// to move.
     #[inline(always)]
     fn written(mut self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         let Failure { fault, origin } = failure;
@@ -164,8 +162,7 @@ impl ErrorReply {
         let (cause, code) = (cause.map(Cause::Error).or_else(|| cause_of(fault)), fault.code().clone());
         let unenforced = self.state.take_unenforced();
         if self.state.captures_bodies() {
-            let after = CapturedBody::new(outgoing.sent, reply.headers(), reply.body());
-            self.state.notes_mut().captured = Some(BodyCapture { before: None, after: Some(after) });
+            self.state.note_bodies(None, CapturedBody::new(outgoing.sent, reply.headers(), reply.body()));
         }
         let OutgoingReply { status, grpc, .. } = outgoing;
         let facts = ErrorFacts { status: Some(status), grpc, code: Some(code) };

@@ -9,7 +9,10 @@ use super::event::EventLabel;
 use super::outcome::ErrorFacts;
 use super::path_form::path_form;
 use super::request::{AssignedId, ColdState, GuardOutcome, RequestFlags, RequestView};
-use super::{BodyContext, Cause, Event, EventFields, ExchangeConfig, Failure, KnownMethod, Origin, head, response_id};
+use super::{
+    BodyCapture, BodyContext, CapturedBody, Cause, Event, EventFields, ExchangeConfig, Failure, KnownMethod, Origin,
+    head, response_id,
+};
 use crate::classify::credentials::Credentials;
 use crate::classify::rule;
 use crate::code::ErrorCode;
@@ -123,6 +126,11 @@ impl RequestState {
 
     pub(super) fn notes_mut(&mut self) -> &mut EventFields {
         self.cold.get_or_insert_default().notes.get_or_insert_default()
+    }
+
+    /// Notes the bodies of an error for the observer.
+    pub(super) fn note_bodies(&mut self, before: Option<CapturedBody>, after: CapturedBody) {
+        self.notes_mut().captured = Some(BodyCapture { before, after: Some(after) });
     }
 
     /// Takes the refusal that `auth_observe` prevented (M1). A second call returns `None`.
