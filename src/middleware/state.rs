@@ -62,11 +62,13 @@ impl Call {
     where
         S: Service<Request<RequestBody<B>>>,
     {
+        debug_assert!(future.is_none() && request.is_some());
         let context = CallContext::new(&exchange);
         let called = catch(|| {
             let _inside = span::enter(context.as_deref().and_then(CallContext::span));
             if let Some(request) = request.take() {
-                future.get_or_insert_with(|| service.call(request));
+                // An assignment would also drop what was there, and for that move the future once more.
+                std::mem::forget(future.replace(service.call(request)));
             }
         });
         match called {
