@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(draft.toml, toml);
         let draft = new(&kind(404, Some("NOT_FOUND")), None, false).unwrap_or_else(|why| panic!("{why}"));
         assert!(!draft.toml.contains("[[code]]"), "the catalogue has it: {}", draft.toml);
-        assert!(new(&kind(409, None), Some("/seats/{id}"), false).is_err(), "others are told apart there");
+        assert!(new(&kind(409, None), Some("/seats/{id}"), false).is_err(), "that route has others");
         assert!(new(&kind(409, None), None, true).is_err(), "it would hold everywhere");
     }
 }

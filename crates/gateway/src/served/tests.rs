@@ -108,7 +108,7 @@ macro_rules! is_quiet {
 async fn a_connection_between_two_requests_has_no_server_and_loses_nothing() {
     let (mut client, mut served) = served(MIB);
     client!(served, sleep(LONG).await);
-    assert!(is_quiet!(served), "nothing was said yet");
+    assert!(is_quiet!(served), "no notice was sent yet");
     for _ in 0..3 {
         client!(served, {
             client.write_all(GET).await.unwrap();
@@ -130,7 +130,7 @@ async fn a_connection_between_two_requests_has_no_server_and_loses_nothing() {
     client.shutdown().await.unwrap();
     assert!(matches!(step(&mut served).await, Step::Ended(Ok(()))));
     let mut rest = String::new();
-    assert_eq!(client.read_to_string(&mut rest).await.unwrap(), 0, "nothing is said to a client that has left");
+    assert_eq!(client.read_to_string(&mut rest).await.unwrap(), 0, "no bytes are sent to a client that has left");
     assert!(matches!(served.state, State::Closing(_)), "no server was made for the end");
 }
 
