@@ -49,9 +49,9 @@ pub(super) struct CallContext {
 }
 
 impl Call {
-    /// Calls the inner service with the request in `request`, inside the request's span, and puts its future into `future`,
-    /// which is empty before. The closure borrows both: values that `catch` takes and returns would be moved twice. If the
-    /// call panics, the reply is returned.
+    /// Calls the inner service with the request in `request`, inside the request's span, and puts its future into
+    /// `future`, which is empty before. The closure borrows both: values that `catch` takes and returns would be moved
+    /// twice. If the call panics, the reply is returned.
     #[inline(always)]
     pub(super) fn begin<S, B>(
         service: &mut S,
@@ -134,6 +134,7 @@ impl<S, F, B, R> State<S, F, B, R> {
         Self::replying(NextReply::new(answered.into(), body))
     }
 
+    /// A local reply that is logged already.
     #[inline(always)]
     pub(super) fn replying(next: NextReply<B>) -> Self {
         match next {

@@ -51,8 +51,8 @@ pub struct RequestId {
 impl RequestId {
     /// An id from milliseconds since the Unix epoch (of which 48 bits are used) and random bits (of which 80 are used).
     ///
-    /// The bits must come from a CSPRNG, and must be new for each id: whoever can guess an id could request the data of
-    /// others (I1).
+    /// The bits must come from a CSPRNG and be new for each id: a client that guesses an id could request another
+    /// client's data (I1).
     #[must_use]
     #[inline]
     pub const fn from_parts(timestamp_ms: u64, random: u128) -> Self {

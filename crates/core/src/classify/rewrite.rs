@@ -186,34 +186,19 @@ impl<'b> Rewrite<'b> {
     }
 
     fn into_owned<'o>(self) -> Rewrite<'o> {
-        let Self {
-            fault,
-            text,
-            shape,
-            retained,
-            is_code_named,
-            by,
-            rule,
-            to_status,
-            dropped,
-            unknown_code,
-            kept,
-            lenient,
-        } = self;
-        let text = text.map(|text| Cow::Owned(text.into_owned()));
         Rewrite {
-            fault,
-            text,
-            shape,
-            retained,
-            is_code_named,
-            by,
-            rule,
-            to_status,
-            dropped,
-            unknown_code,
-            kept,
-            lenient,
+            fault: self.fault,
+            text: self.text.map(|text| Cow::Owned(text.into_owned())),
+            shape: self.shape,
+            retained: self.retained,
+            is_code_named: self.is_code_named,
+            by: self.by,
+            rule: self.rule,
+            to_status: self.to_status,
+            dropped: self.dropped,
+            unknown_code: self.unknown_code,
+            kept: self.kept,
+            lenient: self.lenient,
         }
     }
 }

@@ -215,7 +215,7 @@ fn remove_old(headers: &mut HeaderMap, status: StatusCode, http1: bool) {
     for name in gone {
         headers.remove(name);
     }
-    // Whoever sends `upgrade` must name it in `connection` (RFC 9110 §7.8).
+    // A sender of `upgrade` must name it in `connection` (RFC 9110 §7.8).
     if http1 && headers.contains_key(UPGRADE) {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }

@@ -215,8 +215,8 @@ impl EventFields {
     }
 
     /// The client's address as the nearest hop reports it: the last address in `x-forwarded-for`, which a gateway sets.
-    /// Whoever can reach a service directly can send any address. Only set if an observer is registered. Not for the
-    /// log.
+    /// A client that reaches a service directly can send any address. Only set if an observer is registered. Not for
+    /// the log.
     #[must_use]
     pub fn client(&self) -> Option<&str> {
         let addresses = self.request.as_ref()?.forwarded_for.as_ref()?.to_str().ok()?;

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::policy::error::PolicyError;
 
-/// The most mistakes to store: nobody corrects more at once.
+/// The most mistakes to store: a longer list would not be corrected in one go.
 pub(super) const MAX_MISTAKES: usize = 200;
 
 /// The mistakes of a policy, in the order in which they are found.
