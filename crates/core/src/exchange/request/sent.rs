@@ -151,7 +151,8 @@ fn bit(bit: u32, set: bool) -> u32 {
 fn form_or_json(value: &[u8]) -> u32 {
     let is = |name: &[u8]| {
         let (start, rest) = value.split_at(name.len());
-        start.eq_ignore_ascii_case(name) && matches!(rest.first(), None | Some(b';' | b' ' | b'\t'))
+        // Nearly all clients write it in small letters.
+        (start == name || start.eq_ignore_ascii_case(name)) && matches!(rest.first(), None | Some(b';' | b' ' | b'\t'))
     };
     match value.get(12) {
         Some(b'j' | b'J') if value.len() >= 16 => bit(HeaderFlags::JSON, is(b"application/json")),
