@@ -8,9 +8,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame};
 
-use super::caught::inspected;
-use error_envelope_core::exchange::{BodyFailure, BoxError, Failure, FinalFrame, Origin};
-use error_envelope_runtime as runtime;
+use error_envelope_core::exchange::{BoxError, Origin};
 use error_envelope_runtime::catch;
 
 /// The error of a response body that was cut off after its head was sent. The cause is in the log, under the request's
@@ -67,30 +65,4 @@ pub(super) enum BodyAction {
     /// The body ends here.
     Last(Frame<Bytes>),
     BrokenOff(&'static str),
-}
-
-/// Ends a failed body as the exchange decides by `watch`. That inspects the error, whose code may panic.
-pub(super) fn end_of<W>(
-    watch: Option<Box<W>>,
-    (origin, error): Broken,
-    failure_of: fn(&W, &(dyn Error + 'static)) -> Failure,
-    failed: fn(W, Failure, BoxError) -> BodyFailure,
-) -> BodyAction {
-    let text = text_of(origin);
-    let Some(watch) = watch else { return BodyAction::BrokenOff(text) };
-    let (failure, cause) = match origin {
-        Origin::Panic => (Failure::panicked(), error),
-        _ => inspected(error, |error| failure_of(&watch, error))
-            .unwrap_or_else(|panic| (Failure::panicked(), String::from(panic).into())),
-    };
-    last(failed(*watch, failure, cause), text)
-}
-
-pub(super) fn last(BodyFailure { last, event }: BodyFailure, text: &'static str) -> BodyAction {
-    runtime::log_event(event);
-    match last {
-        FinalFrame::Trailers(trailers) => BodyAction::Last(Frame::trailers(trailers)),
-        FinalFrame::Data(data) => BodyAction::Last(Frame::data(data)),
-        FinalFrame::BrokenOff => BodyAction::BrokenOff(text),
-    }
 }

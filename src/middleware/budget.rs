@@ -93,6 +93,10 @@ impl Deadline {
         timer.map_or_else(|| Self::Clock(Instant::now() + timeout), Self::Timer)
     }
 
+    pub(super) fn at(until: std::time::Instant) -> Self {
+        Self::after(until.saturating_duration_since(Instant::now().into_std()))
+    }
+
     pub(super) fn has_passed(&mut self, cx: &mut Context<'_>) -> bool {
         match self {
             Self::Timer(timer) => matches!(timer.as_mut().poll(cx), Poll::Ready(())),

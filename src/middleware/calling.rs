@@ -9,18 +9,17 @@ use tower_service::Service;
 use tracing::Span;
 
 use super::budget::Deadline;
-use super::collecting::{BodyOutcome, Collecting, Reading};
-
+use super::collecting::{BodyOutcome, CollectJob, Collecting};
 use super::caught::{facts, inspected, size_hint};
 use super::reason::remove_reason;
 use super::request_body::RequestBody;
 use super::response_body::{Kind, PolledReply, Reply, ResponseBody, polled, reply_of};
 use super::resumed_body::ResumedBody;
-use super::rpc_body::RpcBody;
+use super::service::log;
 use super::span;
-use super::state::{Call, CallContext, State, StateProj};
-use super::tee::Tee;
-use error_envelope_core::exchange::{BodyContext, BoxError, Exchange, LocalReply, ResponsePlan};
+use super::state::{CallContext, State, StateProj};
+use error_envelope_core::exchange::{BoxError, LocalReply};
+use error_envelope_core::session::{Ending, Follow, ResponseStep, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
@@ -46,22 +45,27 @@ where
         if polled.is_err() {
             let _ = catch(|| future.set(None));
         }
-        let Some(Call { exchange, mut context }) = call.take() else { return Poll::Pending };
+        let Some(call) = call.as_mut() else { return Poll::Pending };
+        let mut context = call.context.take();
         let (span, deadline) = context.as_deref_mut().map_or((None, None), CallContext::parts);
         // The event of an error is also logged inside the span (L1).
         let fails = !matches!(&outcome, Some(Ok((head, _))) if head.status.as_u16() < 400);
         let _inside = if fails { span::enter(span) } else { None };
-        replied(match polled {
+        let ending = match polled {
             Ok(_) => match outcome {
-                Some(Ok((head, body))) => return self.answer(exchange, head, body, span, deadline, cx),
-                Some(Err(error)) => failed(exchange, error),
-                None => exchange.timed_out(),
+                Some(Ok((mut head, body))) => {
+                    let step = call.session.respond(&mut head, || facts(&body));
+                    return self.answer(step, head, body, span, deadline, cx);
+                }
+                Some(Err(error)) => failed(&call.session, error),
+                None => Ending::TimedOut,
             },
             Err(panic) => {
                 discard(outcome);
-                exchange.panicked(panic)
+                Ending::Panicked(panic)
             }
-        })
+        };
+        replied(call.session.end(ending))
     }
 
     /// Polls the inner call. It is ready once the call has ended, or the client's time limit has passed; the future is
@@ -83,90 +87,58 @@ where
         Poll::Ready(())
     }
 
-    /// Decides by the head of a response, and reads its body first if the exchange requires it.
+    /// Decides by the head of a response, and reads its body first if the session requires it.
     #[inline(always)]
     fn answer(
-        self: Pin<&mut Self>,
-        exchange: Exchange,
+        mut self: Pin<&mut Self>,
+        step: ResponseStep,
         mut head: response::Parts,
         body: R,
         span: Option<&Span>,
         deadline: Option<&mut Option<Deadline>>,
         cx: &mut Context<'_>,
     ) -> PolledReply<R, B> {
-        let id = exchange.request_id();
-        match exchange.response_head(&mut head, || facts(&body)) {
-            ResponsePlan::Pass(tail, notes) => {
-                runtime::log_notes(id, notes);
-                polled(head, ResponseBody::pass(body, tail))
+        match step {
+            ResponseStep::Pass(follow, note) => {
+                log(&follow, note);
+                polled(head, ResponseBody::follow(body, follow, deadline))
             }
-            ResponsePlan::Rewrite(mut written) => {
+            ResponseStep::Write(mut written) => {
                 let _ = catch(|| drop(body));
                 remove_reason(&mut head);
                 runtime::log_unenforced(written.unenforced.take());
                 runtime::log_event(&mut written.event);
                 polled(head, ResponseBody::reply(written.body))
             }
-            ResponsePlan::Keep(tail, mut event) => {
-                runtime::log_event(&mut *event);
-                polled(head, ResponseBody::pass(body, tail))
-            }
-            ResponsePlan::Strip(tail, notes) => {
-                runtime::log_notes(id, notes);
-                let body = strip(head.status, body, tail);
-                polled(head, body)
-            }
-            ResponsePlan::Replace(answered) => {
+            ResponseStep::Send(answered) => {
                 let _ = catch(|| drop(body));
                 let _ = catch(|| drop(head));
-                replied(*answered)
+                replied(Some(answered))
             }
-            ResponsePlan::Tee(tail, observed, max_bytes, timeout) => {
-                let size = size_hint(&body);
-                let tee = Box::new(Tee::new(observed, max_bytes, timeout, size));
-                polled(head, ResponseBody::new(Kind::Tee { body, tee }, Some(tail)))
+            ResponseStep::Strip(follow, note) => {
+                log(&follow, note);
+                let body = strip(head.status, body, follow);
+                polled(head, body)
             }
-            ResponsePlan::Watch(watch) => {
-                runtime::log_notes(id, watch.notes());
-                let watching = RpcBody::new(watch, deadline.and_then(Option::take));
-                polled(head, ResponseBody::new(Kind::Watch { body, watching }, None))
+            ResponseStep::Read(reading) => {
+                let StateProj::Calling { call: Some(call), .. } = self.as_mut().project() else { return Poll::Pending };
+                let session = std::mem::take(&mut call.session);
+                let keeps = reading.keeps;
+                let job = CollectJob::new(session, head, reading, deadline.and_then(Option::take));
+                let decided = if keeps {
+                    let mut keeping = Box::pin(Collecting::new(body));
+                    let decided = keeping.as_mut().begin(job, span, cx);
+                    self.set(Self::Keeping { keeping: Some(keeping) });
+                    decided
+                } else {
+                    self.set(Self::Collecting { collecting: Collecting::new(body) });
+                    let StateProj::Collecting { collecting } = self.as_mut().project() else { return Poll::Pending };
+                    collecting.begin(job, span, cx)
+                };
+                decided.map(|decided| Ok(self.read(decided)))
             }
-            ResponsePlan::Stream(stream, event) => {
-                match event {
-                    Some(event) => runtime::log_event(*event),
-                    None => runtime::log_notes(id, stream.notes()),
-                }
-                polled(head, ResponseBody::new(Kind::Events { body, events: Some(stream) }, None))
-            }
-            ResponsePlan::Collect(exchange, max_bytes, timeout) => {
-                let reading = Reading::new(max_bytes, timeout, deadline.and_then(Option::take));
-                self.collect(exchange, head, reading, body, span, cx)
-            }
+            ResponseStep::Resume(..) | ResponseStep::Broken => Poll::Pending,
         }
-    }
-
-    /// Reads an error's body. The body is not moved if the rest of it may have to be sent.
-    #[inline]
-    fn collect(
-        mut self: Pin<&mut Self>,
-        exchange: Exchange,
-        head: response::Parts,
-        reading: Reading,
-        body: R,
-        span: Option<&Span>,
-        cx: &mut Context<'_>,
-    ) -> PolledReply<R, B> {
-        let decided = if exchange.may_restore() {
-            let mut keeping = Box::pin(Collecting::new(body));
-            let decided = keeping.as_mut().begin(exchange, head, reading, span, cx);
-            self.set(Self::Keeping { keeping: Some(keeping) });
-            decided
-        } else {
-            self.set(Self::Collecting { collecting: Collecting::new(body) });
-            let StateProj::Collecting { collecting } = self.as_mut().project() else { return Poll::Pending };
-            collecting.begin(exchange, head, reading, span, cx)
-        };
-        decided.map(|decided| Ok(self.read(decided)))
     }
 
     /// The reply to an error whose body was read. The unread rest is dropped, or becomes a part of the reply.
@@ -175,9 +147,9 @@ where
         let kept = if let StateProj::Keeping { keeping } = self.as_mut().project() { keeping.take() } else { None };
         let _ = catch(|| self.set(State::Done));
         match (decided, kept) {
-            (BodyOutcome::Resume(reply, error, tail), Some(rest)) => {
+            (BodyOutcome::Resume(reply, error, follow), Some(rest)) => {
                 let resumed = |read| Kind::Resume { body: Box::new(ResumedBody::new(read, error, rest)) };
-                reply.map(|read| ResponseBody::new(resumed(read), Some(tail)))
+                reply.map(|read| ResponseBody::new(resumed(read), Some(follow)))
             }
             // Without the kept rest, the body cannot be resumed.
             (BodyOutcome::Resume(reply, ..), None) => reply.map(|_| ResponseBody::default()),
@@ -194,9 +166,9 @@ where
 }
 
 /// Removes the body of a response that must have none (E5).
-fn strip<R: Body, B>(status: StatusCode, body: R, tail: BodyContext) -> ResponseBody<R, B> {
+fn strip<R: Body, B>(status: StatusCode, body: R, follow: Follow) -> ResponseBody<R, B> {
     let length = size_hint(&body);
-    drop(ResponseBody::<R, B>::pass(body, tail));
+    drop(ResponseBody::<R, B>::follow(body, follow, None));
     // The head of a 205 has length 0; a 204 and a 304 keep the service's length.
     if status == StatusCode::RESET_CONTENT {
         ResponseBody::default()
@@ -207,7 +179,8 @@ fn strip<R: Body, B>(status: StatusCode, body: R, tail: BodyContext) -> Response
 
 /// Logs a reply of the layer itself, and returns it.
 #[inline(always)]
-fn replied<R, B>(mut answered: LocalReply) -> PolledReply<R, B> {
+fn replied<R, B>(answered: Option<Box<LocalReply>>) -> PolledReply<R, B> {
+    let Some(mut answered) = answered else { return Poll::Pending };
     runtime::log_reply(&mut answered);
     reply_of(answered.reply)
 }
@@ -224,13 +197,9 @@ fn discard<R, E>(outcome: Option<Outcome<R, E>>) {
     }
 }
 
-fn failed(exchange: Exchange, error: impl Into<BoxError>) -> LocalReply {
-    let error = match catch(|| error.into()) {
-        Ok(error) => error,
-        Err(panic) => return exchange.panicked(panic),
-    };
-    match inspected(error, |error| exchange.failure_of(error)) {
-        Ok((failure, error)) => exchange.failed(failure, error),
-        Err(panic) => exchange.panicked(panic),
+fn failed(session: &Session, error: impl Into<BoxError>) -> Ending {
+    match catch(|| error.into()).and_then(|error| inspected(error, |error| session.classify(error))) {
+        Ok((failure, error)) => Ending::Failed(failure, error),
+        Err(panic) => Ending::Panicked(panic),
     }
 }

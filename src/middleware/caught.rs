@@ -29,10 +29,10 @@ pub(super) fn size_hint<B: Body>(body: &B) -> SizeHint {
 /// The failure that an error stands for, and the error; if inspecting the error panics, the text of the panic.
 pub(super) fn inspected(
     error: BoxError,
-    failure_of: impl FnOnce(&(dyn Error + 'static)) -> Failure,
+    failure_of: impl FnOnce(&(dyn Error + 'static)) -> Option<Failure>,
 ) -> Result<(Failure, BoxError), Box<str>> {
     match catch(|| failure_of(&*error)) {
-        Ok(failure) => Ok((failure, error)),
+        Ok(failure) => Ok((failure.unwrap_or_else(Failure::panicked), error)),
         Err(panic) => {
             let _ = catch(|| drop(error));
             Err(panic)

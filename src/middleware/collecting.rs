@@ -2,22 +2,20 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, Response, response};
 use http_body::Body;
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
 use tracing::Span;
 
-use super::budget::{Budget, Deadline};
-use super::read_bytes::ReadBytes;
+use super::budget::Deadline;
 use super::reason::remove_reason;
 use super::request_body::panicked;
 use super::span;
-use error_envelope_core::exchange::{
-    BodyContext, BoxError, Collected, CollectedAction, Event, Exchange, LocalReply, UnreadReason,
-};
+use error_envelope_core::exchange::{BoxError, Event, LocalReply, UnreadReason};
+use error_envelope_core::session::{Ending, Follow, Reading, ResponseStep, Rest, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
@@ -40,21 +38,20 @@ where
     #[allow(clippy::disallowed_methods, reason = "an adapter measures the wait")]
     pub(super) fn begin(
         self: Pin<&mut Self>,
-        exchange: Exchange,
-        head: response::Parts,
-        mut reading: Reading,
+        mut job: CollectJob,
         span: Option<&Span>,
         cx: &mut Context<'_>,
     ) -> Poll<BodyOutcome> {
         let this = self.project();
-        match reading.poll(this.body, cx) {
-            Poll::Ready(end) => Poll::Ready(ended(exchange, head, reading, end)),
+        match job.poll(this.body, cx) {
+            Poll::Ready(end) => Poll::Ready(job.ended(end)),
             Poll::Pending => {
                 #[cfg(feature = "metrics")]
                 {
-                    reading.waits_since = Some(tokio::time::Instant::now());
+                    job.waits_since = Some(Instant::now());
                 }
-                *this.waiting = Some(Box::new(CollectJob { exchange, head, reading, span: span.cloned() }));
+                job.span = span.cloned();
+                *this.waiting = Some(Box::new(job));
                 Poll::Pending
             }
         }
@@ -64,11 +61,11 @@ where
     pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BodyOutcome> {
         let this = self.project();
         let Some(job) = this.waiting else { return Poll::Pending };
-        let end = ready!(job.reading.poll(this.body, cx));
-        let Some(job) = this.waiting.take() else { return Poll::Pending };
-        let CollectJob { exchange, head, reading, span } = *job;
+        let end = ready!(job.poll(this.body, cx));
+        let Some(mut job) = this.waiting.take() else { return Poll::Pending };
+        let span = job.span.take();
         let _inside = span::enter(span.as_ref());
-        Poll::Ready(ended(exchange, head, reading, end))
+        Poll::Ready(job.ended(end))
     }
 }
 
@@ -87,30 +84,25 @@ impl<R> Collecting<R> {
     }
 
     pub(super) fn abandoned(self: Pin<&mut Self>) -> Option<Event> {
-        let CollectJob { exchange, head, .. } = *self.project().waiting.take()?;
+        let CollectJob { mut session, head, .. } = *self.project().waiting.take()?;
         let _ = catch(|| drop(head));
-        Some(exchange.abandoned())
+        session.abandon()
     }
 }
 
 /// What else is needed to decide about an inner error while its body is read.
-struct CollectJob {
-    exchange: Exchange,
+pub(super) struct CollectJob {
+    session: Session,
     head: response::Parts,
     reading: Reading,
-    /// The span of the request.
-    span: Option<Span>,
-}
-
-/// The part of a body that was read, and how much more may be read.
-pub(super) struct Reading {
-    read: ReadBytes,
-    budget: Budget,
+    /// Wakes the task when the reading has taken too long.
+    timer: Option<Deadline>,
     /// The deadline that the client of an RPC call has set.
     deadline: Option<Deadline>,
+    span: Option<Span>,
     /// When the wait began (L2): most bodies are available with their heads.
     #[cfg(feature = "metrics")]
-    waits_since: Option<tokio::time::Instant>,
+    waits_since: Option<Instant>,
 }
 
 /// How reading ended.
@@ -122,14 +114,20 @@ enum End {
     OutOfTime,
 }
 
-impl Reading {
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+impl CollectJob {
     #[inline]
-    pub(super) fn new(max_bytes: u64, timeout: Duration, deadline: Option<Deadline>) -> Self {
-        let (read, budget) = (ReadBytes::default(), Budget::new(max_bytes, timeout));
+    pub(super) fn new(session: Session, head: response::Parts, reading: Reading, deadline: Option<Deadline>) -> Self {
         Self {
-            read,
-            budget,
+            session,
+            head,
+            reading,
+            timer: None,
             deadline,
+            span: None,
             #[cfg(feature = "metrics")]
             waits_since: None,
         }
@@ -140,88 +138,100 @@ impl Reading {
     where
         R: Body<Error: Into<BoxError>>,
     {
-        let Self { read, budget, deadline, .. } = self;
+        let Self { reading, timer, deadline, .. } = self;
         loop {
             let mut error = None;
-            let frame = catch(|| poll_into(read, body.as_mut(), &mut error, cx));
-            return Poll::Ready(match frame.unwrap_or_else(|panic| Poll::Ready(Frame::Panicked(panic))) {
-                Poll::Pending if budget.is_late(cx) => End::Unread(UnreadReason::TooLate, None),
-                Poll::Pending if deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx)) => End::OutOfTime,
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Frame::More(length)) => match budget.deduct(length, cx) {
-                    Ok(()) => continue,
-                    Err(why) => End::Unread(why, None),
-                },
-                Poll::Ready(Frame::Last(length)) => match budget.deduct(length, cx) {
-                    Ok(()) => End::Whole,
-                    Err(why) => End::Unread(why, None),
-                },
-                Poll::Ready(Frame::None) => End::Whole,
-                Poll::Ready(Frame::Failed) => End::Unread(UnreadReason::BrokeOff, error),
-                Poll::Ready(Frame::Panicked(panic)) => End::Unread(UnreadReason::BrokeOff, Some(panicked(panic))),
+            let polled = catch(|| poll_into(reading, body.as_mut(), &mut error, cx));
+            return Poll::Ready(match polled {
+                Err(panic) => End::Unread(UnreadReason::BrokeOff, Some(panicked(panic))),
+                Ok(Poll::Pending) => {
+                    let timer = timer.get_or_insert_with(|| Deadline::at(reading.waits(now)));
+                    if timer.has_passed(cx) {
+                        End::Unread(UnreadReason::TooLate, None)
+                    } else if deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx)) {
+                        End::OutOfTime
+                    } else {
+                        return Poll::Pending;
+                    }
+                }
+                Ok(Poll::Ready(Ok(false))) => continue,
+                Ok(Poll::Ready(Ok(true))) => End::Whole,
+                Ok(Poll::Ready(Err(why))) => End::Unread(why, error),
             });
+        }
+    }
+
+    /// Decides by the part that was read.
+    #[inline(always)]
+    fn ended(self, end: End) -> BodyOutcome {
+        let Self { mut session, mut head, reading, .. } = self;
+        #[cfg(feature = "metrics")]
+        if let Some(since) = self.waits_since {
+            runtime::record_error_read(since.elapsed());
+        }
+        let (read, error) = match end {
+            End::Whole => (reading.end(), None),
+            End::Unread(why, error) => (reading.stop(why), error),
+            End::OutOfTime => {
+                let _ = catch(|| drop(head));
+                return replaced(session.end(Ending::TimedOut));
+            }
+        };
+        let step = session.decide(&mut head, read);
+        if let ResponseStep::Resume(read, Rest::Body(follow), event) = step {
+            runtime::log_event(event);
+            return BodyOutcome::Resume(Response::from_parts(head, read), error, follow);
+        }
+        let _ = catch(|| drop(error));
+        match step {
+            ResponseStep::Resume(read, Rest::Trailers(trailers), event) => {
+                runtime::log_event(event);
+                BodyOutcome::Replay(Response::from_parts(head, read), trailers)
+            }
+            ResponseStep::Write(mut written) => {
+                remove_reason(&mut head);
+                runtime::log_event(&mut written.event);
+                BodyOutcome::Reply(Response::from_parts(head, written.body))
+            }
+            ResponseStep::Send(reply) => {
+                let _ = catch(|| drop(head));
+                replaced(Some(reply))
+            }
+            _ => replaced(None),
         }
     }
 }
 
-/// A frame of a body. Its bytes are already stored, because a frame is large to move.
-enum Frame {
-    /// This many bytes came, and more may follow.
-    More(usize),
-    /// This many bytes came, and the body reports its end.
-    Last(usize),
-    None,
-    Failed,
-    Panicked(Box<str>),
-}
-
+/// Reads one frame; whether the body has ended with it.
 #[inline]
 fn poll_into<R>(
-    read: &mut ReadBytes,
+    reading: &mut Reading,
     mut body: Pin<&mut R>,
     failed: &mut Option<BoxError>,
     cx: &mut Context<'_>,
-) -> Poll<Frame>
+) -> Poll<Result<bool, UnreadReason>>
 where
     R: Body<Error: Into<BoxError>>,
 {
-    let length = match ready!(body.as_mut().poll_frame(cx)) {
-        None => return Poll::Ready(Frame::None),
+    Poll::Ready(match ready!(body.as_mut().poll_frame(cx)) {
+        None => Ok(true),
         Some(Err(error)) => {
             *failed = Some(error.into());
-            return Poll::Ready(Frame::Failed);
+            Err(UnreadReason::BrokeOff)
         }
         Some(Ok(frame)) => match frame.into_data() {
             Ok(mut data) => {
                 let data = data.copy_to_bytes(data.remaining());
-                let length = data.len();
-                read.push_data(data);
-                length
+                reading.data(data, now).map(|()| body.is_end_stream())
             }
             Err(frame) => {
-                read.trailers = frame.into_trailers().ok().map(Box::new);
-                0
+                if let Ok(trailers) = frame.into_trailers() {
+                    reading.trailers(trailers);
+                }
+                Ok(body.is_end_stream())
             }
         },
-    };
-    Poll::Ready(if body.is_end_stream() { Frame::Last(length) } else { Frame::More(length) })
-}
-
-#[inline(always)]
-fn ended(exchange: Exchange, head: response::Parts, reading: Reading, end: End) -> BodyOutcome {
-    #[cfg(feature = "metrics")]
-    if let Some(since) = reading.waits_since {
-        runtime::record_error_read(since.elapsed());
-    }
-    let rest = match end {
-        End::Whole => None,
-        End::Unread(why, error) => Some((why, error)),
-        End::OutOfTime => {
-            let _ = catch(|| drop(head));
-            return replaced(exchange.timed_out());
-        }
-    };
-    decided(exchange, head, reading.read, rest)
+    })
 }
 
 /// The outcome of an inner error whose body was read.
@@ -230,52 +240,11 @@ pub(super) enum BodyOutcome {
     /// All of the body, unchanged.
     Replay(Response<Bytes>, Option<Box<HeaderMap>>),
     /// The part that was read, followed by the rest, or by the error that came instead.
-    Resume(Response<Bytes>, Option<BoxError>, BodyContext),
+    Resume(Response<Bytes>, Option<BoxError>, Follow),
 }
 
-/// Decides by the part that was read. `rest` is the reason why the rest was not read, with the error that came instead,
-/// if any.
-#[inline(always)]
-fn decided(
-    exchange: Exchange,
-    mut head: response::Parts,
-    read: ReadBytes,
-    rest: Option<(UnreadReason, Option<BoxError>)>,
-) -> BodyOutcome {
-    let (body, trailers) = read.into_parts();
-    let collected = if rest.is_none() { Collected::Whole(&body) } else { Collected::Unreadable(&body) };
-    let mut action = exchange.response_body(&mut head, collected);
-    let error = rest.and_then(|(why, error)| {
-        action.event_mut().note_unread(why);
-        error
-    });
-    let resumes = matches!(collected, Collected::Unreadable(_)) && trailers.is_none();
-    match action {
-        // Nothing follows after trailers, however late they were.
-        CollectedAction::Restore(tail, event) if resumes => {
-            runtime::log_event(*event);
-            BodyOutcome::Resume(Response::from_parts(head, body), error, tail)
-        }
-        CollectedAction::Restore(_, event) => {
-            let _ = catch(|| drop(error));
-            runtime::log_event(*event);
-            BodyOutcome::Replay(Response::from_parts(head, body), trailers)
-        }
-        CollectedAction::Rewrite(mut written) => {
-            remove_reason(&mut head);
-            let _ = catch(|| drop(error));
-            runtime::log_event(&mut written.event);
-            BodyOutcome::Reply(Response::from_parts(head, written.body))
-        }
-        CollectedAction::Replace(answered) => {
-            let _ = catch(|| drop(error));
-            let _ = catch(|| drop(head));
-            replaced(*answered)
-        }
-    }
-}
-
-fn replaced(mut answered: LocalReply) -> BodyOutcome {
+fn replaced(answered: Option<Box<LocalReply>>) -> BodyOutcome {
+    let Some(mut answered) = answered else { return BodyOutcome::Reply(Response::default()) };
     runtime::log_reply(&mut answered);
     BodyOutcome::Reply(answered.reply)
 }

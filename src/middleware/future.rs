@@ -111,7 +111,8 @@ fn abandon<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>) {
     let event = match state.as_mut().project() {
         // A call that has ended no longer has a future.
         StateProj::Done | StateProj::Calling { call: None, .. } => return,
-        StateProj::Calling { call, .. } => call.take().map(|call| call.exchange.abandoned()),
+        StateProj::Calling { call: Some(call), .. } if call.session.has_ended() => return,
+        StateProj::Calling { call, .. } => call.take().and_then(|mut call| call.session.abandon()),
         StateProj::Collecting { collecting } => collecting.abandoned(),
         StateProj::Keeping { keeping } => keeping.as_mut().and_then(|it| it.as_mut().abandoned()),
         StateProj::Peeking { peeking } => peeking.abandoned(),

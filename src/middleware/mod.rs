@@ -19,18 +19,15 @@ mod future;
 pub(crate) mod layer;
 mod parked;
 mod peeking;
-mod read_bytes;
 mod reason;
 mod recognise;
 mod request_body;
 mod response_body;
 mod resumed_body;
 mod route;
-mod rpc_body;
 pub(crate) mod service;
 mod span;
 mod state;
-mod tee;
 pub(crate) mod verify;
 mod verifying;
 

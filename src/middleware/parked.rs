@@ -3,7 +3,8 @@
 use http::request;
 
 use super::caught::inspected;
-use error_envelope_core::exchange::{BoxError, Exchange, LocalReply};
+use error_envelope_core::exchange::{BoxError, LocalReply};
+use error_envelope_core::session::{Ending, Session};
 use error_envelope_runtime::catch;
 
 /// The service that was ready for a request, and the request's head.
@@ -31,12 +32,12 @@ pub(super) enum NotReady {
 }
 
 /// The response to a request whose service was not ready (F3).
-pub(super) fn unready(not_ready: NotReady, exchange: Exchange) -> LocalReply {
-    match not_ready {
-        NotReady::Panicked(panic) => exchange.unready_panicked(panic),
-        NotReady::Failed(error) => match inspected(error, |error| exchange.unreadiness_of(error)) {
-            Ok((failure, error)) => exchange.unready(failure, error),
-            Err(panic) => exchange.unready_panicked(panic),
+pub(super) fn unready(not_ready: NotReady, session: &mut Session) -> Option<Box<LocalReply>> {
+    session.end(match not_ready {
+        NotReady::Panicked(panic) => Ending::UnreadyPanicked(panic),
+        NotReady::Failed(error) => match inspected(error, |error| session.classify_unready(error)) {
+            Ok((failure, error)) => Ending::Unready(failure, error),
+            Err(panic) => Ending::UnreadyPanicked(panic),
         },
-    }
+    })
 }

@@ -8,34 +8,27 @@ use http::HeaderMap;
 use http_body::Body;
 
 use super::budget::Deadline;
-use super::parked::Parked;
+use super::admitted::Waiting;
 use super::request_body::poll_bytes;
-use error_envelope_core::exchange::{BoxError, Event, PendingPeek};
+use error_envelope_core::exchange::{BoxError, Event};
 use error_envelope_runtime::catch;
 
 /// A request that waits for its first body byte (G3).
 pub(super) struct Peeking<S, B> {
     pub(super) deadline: Deadline,
-    pub(super) rest: Option<AfterPeek<S, B>>,
-}
-
-/// What is needed to go on after the first byte.
-pub(super) struct AfterPeek<S, B> {
-    pub(super) body: Pin<Box<B>>,
-    pub(super) pending: PendingPeek,
-    pub(super) parked: Parked<S>,
+    pub(super) rest: Option<(Waiting<S>, Pin<Box<B>>)>,
 }
 
 impl<S, B> Peeking<S, B> {
-    pub(super) fn new(timeout: Duration, rest: AfterPeek<S, B>) -> Self {
-        Self { deadline: Deadline::after(timeout), rest: Some(rest) }
+    pub(super) fn new(timeout: Duration, rest: Waiting<S>, body: Pin<Box<B>>) -> Self {
+        Self { deadline: Deadline::after(timeout), rest: Some((rest, body)) }
     }
 
     pub(super) fn abandoned(&mut self) -> Option<Event> {
-        let AfterPeek { body, pending, parked } = self.rest.take()?;
+        let (Waiting { mut session, parked, .. }, body) = self.rest.take()?;
         parked.discard();
         let _ = catch(|| drop(body));
-        Some(pending.abandoned())
+        session.abandon()
     }
 }
 

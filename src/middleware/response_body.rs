@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -10,13 +11,13 @@ use http::{HeaderMap, Response, response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::broken::{BodyAction, Polled, ResponseBodyError, end_of, poll_passed, text_of};
-use super::caught::{has_ended, size_hint};
+use super::broken::{BodyAction, Polled, ResponseBodyError, poll_passed, text_of};
+use super::budget::Deadline;
+use super::caught::{has_ended, inspected, size_hint};
 use super::draining::Draining;
 use super::resumed_body::ResumedBody;
-use super::rpc_body::RpcBody;
-use super::tee::Tee;
-use error_envelope_core::exchange::{BodyContext, BoxError, EventStream, Origin};
+use error_envelope_core::exchange::{BodyFailure, BoxError, Failure, FinalFrame, Origin};
+use error_envelope_core::session::{Follow, Needs};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::RequestTimer;
 use error_envelope_runtime::catch;
@@ -29,7 +30,7 @@ pin_project! {
     pub struct ResponseBody<R, B> {
         #[pin]
         kind: Kind<R, B>,
-        tail: Option<BodyContext>,
+        follow: Option<Follow>,
         timer: Option<RequestTimer>,
     }
 
@@ -37,7 +38,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if !this.kind.is_own() {
-                finish(this.kind, this.tail);
+                finish(this.kind, this.follow);
             }
         }
     }
@@ -46,13 +47,8 @@ pin_project! {
 pin_project! {
     #[project = KindProj]
     pub(super) enum Kind<R, B> {
-        Pass { #[pin] body: R },
-        // An inner error that passes is also copied (M1).
-        Tee { #[pin] body: R, tee: Box<Tee> },
-        // The response of an RPC call (section P).
-        Watch { #[pin] body: R, watching: RpcBody },
-        // An event stream, which ends with an error event if it breaks off (F6).
-        Events { #[pin] body: R, events: Option<Box<EventStream>> },
+        // The service's body, which `follow` follows.
+        Inner { #[pin] body: R, call: Option<Box<CallTime>> },
         // A body that passes after all: the part that was already read, then the rest or the error that came instead
         // (M1).
         Resume { body: Box<ResumedBody<R>> },
@@ -73,15 +69,9 @@ pub(super) type Reply<R, B> = Response<ResponseBody<R, B>>;
 pub(super) type PolledReply<R, B> = Poll<Result<Reply<R, B>, Infallible>>;
 
 impl<R, B> ResponseBody<R, B> {
-    /// `tail` has the facts to log if the body fails, unless `kind` already has them.
     #[inline(always)]
-    pub(super) fn new(kind: Kind<R, B>, tail: Option<BodyContext>) -> Self {
-        Self { kind, tail, timer: None }
-    }
-
-    #[inline(always)]
-    pub(super) fn pass(body: R, tail: BodyContext) -> Self {
-        Self { kind: Kind::Pass { body }, tail: Some(tail), timer: None }
+    pub(super) fn new(kind: Kind<R, B>, follow: Option<Follow>) -> Self {
+        Self { kind, follow, timer: None }
     }
 
     /// Measures the time of the response until this body is dropped.
@@ -92,6 +82,26 @@ impl<R, B> ResponseBody<R, B> {
     pub(super) fn reply(body: Bytes) -> Self {
         Self::new(if body.is_empty() { Kind::Empty } else { Kind::Reply { body } }, None)
     }
+}
+
+impl<R: Body, B> ResponseBody<R, B> {
+    #[inline(always)]
+    pub(super) fn follow(body: R, mut follow: Follow, deadline: Option<&mut Option<Deadline>>) -> Self {
+        let mut call = None;
+        if follow.needs() != Needs::Nothing {
+            follow.begin(|| size_hint(&body).exact(), now);
+            let deadline = deadline.and_then(Option::take);
+            call = Some(Box::new(CallTime { deadline, whole: AtomicBool::new(false) }));
+        }
+        Self { kind: Kind::Inner { body, call }, follow: Some(follow), timer: None }
+    }
+}
+
+/// A body that the session inspects.
+pub(super) struct CallTime {
+    deadline: Option<Deadline>,
+    /// Whether the body is complete. A server that gets this report does not poll again.
+    whole: AtomicBool,
 }
 
 impl<R, B> Default for ResponseBody<R, B> {
@@ -109,10 +119,7 @@ impl<R, B> fmt::Debug for ResponseBody<R, B> {
 impl<R, B> Kind<R, B> {
     fn name(&self) -> &'static str {
         match self {
-            Kind::Pass { .. } => "Pass",
-            Kind::Tee { .. } => "Tee",
-            Kind::Watch { .. } => "Watch",
-            Kind::Events { .. } => "Events",
+            Kind::Inner { .. } => "Inner",
             Kind::Resume { .. } => "Resume",
             Kind::Reply { .. } => "Reply",
             Kind::Drain { .. } => "Drain",
@@ -148,9 +155,14 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Pass { body } | Kind::Tee { body, .. } | Kind::Events { body, .. } => has_ended(body),
-            Kind::Watch { watching, .. } if watching.awaits_trailers() => false,
-            Kind::Watch { body, watching } => watching.report_end(has_ended(body)),
+            Kind::Inner { call: Some(_), .. } if self.follow.as_ref().is_some_and(Follow::awaits_trailers) => false,
+            Kind::Inner { body, call } => {
+                let ended = has_ended(body);
+                if let (true, Some(call)) = (ended, call) {
+                    call.whole.store(true, Ordering::Relaxed);
+                }
+                ended
+            }
             Kind::Resume { body } => body.is_end_stream(),
             // If a body reports its end, the server drops the rest of the request unread (G5).
             Kind::Reply { .. } | Kind::Broken { .. } | Kind::Drain { .. } => false,
@@ -161,8 +173,8 @@ where
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Watch { watching, .. } if watching.has_no_length() => SizeHint::default(),
-            Kind::Pass { body } | Kind::Tee { body, .. } | Kind::Watch { body, .. } => size_hint(body),
+            Kind::Inner { call: Some(_), .. } if self.follow.as_ref().is_some_and(Follow::has_no_length) => SizeHint::default(),
+            Kind::Inner { body, .. } => size_hint(body),
             Kind::Resume { body } => body.size_hint(),
             // If a body reports that it has no bytes, the server does not poll it, and then nothing drains the request:
             // the reply may be only a head (P2).
@@ -170,7 +182,7 @@ where
             Kind::Reply { body } | Kind::Drain { body, .. } | Kind::Replay { body, .. } => {
                 SizeHint::with_exact(body.len() as u64)
             }
-            Kind::Broken { .. } | Kind::Events { .. } => SizeHint::default(),
+            Kind::Broken { .. } => SizeHint::default(),
             Kind::Stripped { length } => *length,
             Kind::Empty => SizeHint::with_exact(0),
         }
@@ -189,44 +201,24 @@ where
         let mut this = self.project();
         let (mut broken, mut action) = (None, BodyAction::GoesOn);
         let polled = match this.kind.as_mut().project() {
-            KindProj::Pass { body } => poll_passed(body, cx, &mut broken),
-            KindProj::Tee { mut body, tee } => {
-                let polled = poll_passed(body.as_mut(), cx, &mut broken);
-                match &polled {
-                    // A server does not poll again if a body reports its end.
-                    Poll::Ready(Some(Ok(frame))) => {
-                        tee.passed(frame, has_ended(&*body));
-                    }
-                    Poll::Ready(Some(Err(_))) => tee.broke_off(),
-                    Poll::Ready(None) => tee.ended(),
-                    Poll::Pending => {}
-                }
-                polled
-            }
-            KindProj::Watch { body, watching } => {
-                let mut polled = poll_passed(body, cx, &mut broken);
-                action = watching.look(&mut polled, broken.take(), cx);
-                polled
-            }
-            KindProj::Events { body, events } => {
-                let mut polled = poll_passed(body, cx, &mut broken);
-                match (&mut polled, broken.take()) {
-                    (_, Some(broken)) => {
-                        action = end_of(events.take(), broken, EventStream::failure_of, EventStream::failed);
-                    }
-                    (Poll::Ready(Some(Ok(frame))), None) => passed(events, frame),
-                    _ => {}
+            KindProj::Inner { body, call: None } => poll_passed(body, cx, &mut broken),
+            KindProj::Inner { mut body, call: Some(call) } => {
+                let mut polled = poll_passed(body.as_mut(), cx, &mut broken);
+                if let Some(follow) = this.follow
+                    && broken.is_none()
+                {
+                    action = call.look(follow, &mut polled, || has_ended(&*body), cx);
                 }
                 polled
             }
             KindProj::Resume { body } => body.poll_frame(cx, &mut broken),
-            _ => return this.kind.poll_own(this.tail, cx),
+            _ => return this.kind.poll_own(this.follow, cx),
         };
         if let Some((origin, error)) = broken {
-            action = broke_off(this.tail, origin, error);
+            action = broke_off(this.follow, origin, error);
         }
         if !matches!((&action, &polled), (BodyAction::GoesOn, Poll::Pending | Poll::Ready(Some(_)))) {
-            return end(this.kind, this.tail, action, cx);
+            return end(this.kind, this.follow, action, cx);
         }
         polled
     }
@@ -247,7 +239,7 @@ where
     /// Polls for the next frame of a body that the layer itself made.
     fn poll_own(
         mut self: Pin<&mut Self>,
-        tail: &mut Option<BodyContext>,
+        follow: &mut Option<Follow>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
         match self.as_mut().project() {
@@ -262,7 +254,7 @@ where
             KindProj::Drain { request, body } => {
                 ready!(request.as_mut().poll_drained(cx));
                 let body = std::mem::take(body);
-                finish(self, tail);
+                finish(self, follow);
                 Poll::Ready(if body.is_empty() { None } else { Some(Ok(Frame::data(body))) })
             }
             KindProj::Reply { body } => {
@@ -281,43 +273,85 @@ where
             }
             KindProj::Stripped { .. } | KindProj::Empty => Poll::Ready(None),
             // These have an inner body, which is not polled here.
-            KindProj::Pass { .. }
-            | KindProj::Tee { .. }
-            | KindProj::Watch { .. }
-            | KindProj::Events { .. }
-            | KindProj::Resume { .. } => Poll::Ready(None),
+            KindProj::Inner { .. } | KindProj::Resume { .. } => Poll::Ready(None),
         }
     }
 }
 
-/// Lets the exchange inspect a frame of an event stream that passes (F6).
-fn passed(events: &mut Option<Box<EventStream>>, frame: &mut Frame<Bytes>) {
-    let Some(stream) = events else { return };
-    match frame.data_mut() {
-        Some(data) => {
-            if let Some(readdressed) = stream.response_data(data) {
-                *data = readdressed;
+impl CallTime {
+    /// Lets the session inspect a frame of a body that it follows.
+    fn look(
+        &mut self,
+        follow: &mut Follow,
+        polled: &mut Polled,
+        last: impl FnOnce() -> bool,
+        cx: &mut Context<'_>,
+    ) -> BodyAction {
+        // The deadline also applies to a body that is never pending.
+        let has_more = match polled {
+            Poll::Pending => true,
+            Poll::Ready(Some(Ok(frame))) => frame.is_data(),
+            Poll::Ready(_) => false,
+        };
+        if has_more
+            && let Some(deadline) = &mut self.deadline
+            && follow.can_time_out()
+            && deadline.has_passed(cx)
+            && let Some(BodyFailure { last, event }) = follow.timed_out()
+        {
+            runtime::log_event(event);
+            return last_frame(last, "the call ran out of time");
+        }
+        let event = match polled {
+            Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
+                frame.data_mut().and_then(|data| follow.data(data, last(), now))
             }
-        }
-        None => stream.response_trailers(),
+            Poll::Ready(Some(Ok(frame))) => frame.trailers_mut().and_then(|trailers| follow.trailers(trailers, now)),
+            Poll::Ready(None) => {
+                *self.whole.get_mut() = true;
+                follow.end(now)
+            }
+            _ => None,
+        };
+        event.into_iter().for_each(runtime::log_event);
+        BodyAction::GoesOn
     }
 }
 
-fn broke_off(tail: &mut Option<BodyContext>, origin: Origin, error: BoxError) -> BodyAction {
-    if let Some(tail) = tail.take() {
-        runtime::log_event(tail.broke_off(origin, error));
+fn now() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// Ends a failed body as the session decides. Its error is inspected first, whose code may panic.
+fn broke_off(follow: &mut Option<Follow>, origin: Origin, error: BoxError) -> BodyAction {
+    let text = text_of(origin);
+    let Some(mut follow) = follow.take() else { return BodyAction::BrokenOff(text) };
+    let (failure, cause) = match origin {
+        Origin::Panic => (Failure::panicked(), error),
+        _ => inspected(error, |error| follow.classify(error))
+            .unwrap_or_else(|panic| (Failure::panicked(), String::from(panic).into())),
+    };
+    let (last, events) = follow.failed(origin, Some(failure), cause, now);
+    events.into_iter().flatten().for_each(runtime::log_event);
+    last_frame(last, text)
+}
+
+fn last_frame(last: FinalFrame, text: &'static str) -> BodyAction {
+    match last {
+        FinalFrame::Trailers(trailers) => BodyAction::Last(Frame::trailers(trailers)),
+        FinalFrame::Data(data) => BodyAction::Last(Frame::data(data)),
+        FinalFrame::BrokenOff => BodyAction::BrokenOff(text),
     }
-    BodyAction::BrokenOff(text_of(origin))
 }
 
 /// Ends an inner body, with its last frame or with an error.
 fn end<R, B>(
     mut kind: Pin<&mut Kind<R, B>>,
-    tail: &mut Option<BodyContext>,
+    follow: &mut Option<Follow>,
     action: BodyAction,
     cx: &mut Context<'_>,
 ) -> Polled {
-    finish(kind.as_mut(), tail);
+    finish(kind.as_mut(), follow);
     match action {
         BodyAction::GoesOn => Poll::Ready(None),
         BodyAction::Last(frame) => Poll::Ready(Some(Ok(frame))),
@@ -332,19 +366,19 @@ fn end<R, B>(
 }
 
 /// Drops the body inside a catch: a panic of its drop is only logged (F2).
-fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<BodyContext>) {
-    let mut left = None;
+fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, follow: &mut Option<Follow>) {
     match kind.as_mut().project() {
-        KindProj::Tee { tee, .. } => tee.broke_off(),
-        KindProj::Watch { watching, .. } => left = watching.dropped().map(|watch| watch.into_body_context()),
-        KindProj::Events { events, .. } => left = events.take().map(|stream| stream.into_body_context()),
+        KindProj::Inner { call: Some(call), .. } => {
+            let event = follow.as_mut().and_then(|follow| follow.dropped(*call.whole.get_mut(), now));
+            event.into_iter().for_each(runtime::log_event);
+        }
         KindProj::Resume { body } => body.drop_error(),
         _ => {}
     }
     if let Err(panic) = catch(|| kind.set(Kind::Empty))
-        && let Some(tail) = tail.take().or(left)
+        && let Some(event) = follow.take().and_then(|follow| follow.drop_panicked(panic))
     {
-        runtime::log_event(tail.broke_off(Origin::Panic, String::from(panic).into()));
+        runtime::log_event(event);
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use error_envelope_core::exchange::Admission;
+use error_envelope_core::session::{RequestStep, Session};
 use error_envelope_core::request_id::RequestId;
 use http::Extensions;
 
@@ -54,8 +54,10 @@ impl RequestSlot {
     }
 
     /// Only the outermost layer notes its request; layers inside it keep that.
-    pub(super) fn note(&self, admission: &Admission) {
-        self.0.get_or_init(|| (admission.request_id(), admission.shared_route().cloned()));
+    pub(super) fn note(&self, session: &Session, step: &RequestStep) {
+        if let Some(id) = session.request_id(step) {
+            self.0.get_or_init(|| (id, session.labels(step).1.cloned()));
+        }
     }
 }
 

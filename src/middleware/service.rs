@@ -12,14 +12,14 @@ use tower_service::Service;
 use super::caught::facts;
 use super::future::ResponseFuture;
 use super::parked::{NotReady, Parked, unready};
-use super::peeking::AfterPeek;
+use super::admitted::{Unread, Waiting};
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use super::route::RequestSlot;
 use super::state::{Call, State};
 use super::verify::Verifiers;
-use super::verifying::AfterVerification;
-use error_envelope_core::exchange::{Admission, BoxError, Exchange, KnownMethod};
+use error_envelope_core::exchange::{BoxError, EventFields, KnownMethod};
+use error_envelope_core::session::{Ending, Follow, Note, RequestStep, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::PolicyHandle;
 use error_envelope_runtime::catch;
@@ -97,58 +97,63 @@ where
         let facts = facts(&body);
         // This is taken even if a guard replies: the next request polls the service again.
         let not_ready = self.not_ready.take();
-        let admission = Exchange::begin(self.policy.config(), &mut head, facts, runtime::new_request_id);
-        let timer = self.track(&admission, &head, started);
-        match admission {
-            Admission::Forward(exchange, meter, unenforced) => {
+        let (mut session, step) = Session::begin(self.policy.config(), &mut head, facts, runtime::new_request_id);
+        let timer = self.track(&session, &step, &head, started);
+        let state = match step {
+            RequestStep::Forward(meter, unenforced) => {
                 runtime::log_unenforced(unenforced);
                 if let Some(not_ready) = not_ready {
                     let _ = catch(|| drop(head));
-                    let state = State::answered(unready(not_ready, exchange), Some(body.into()));
+                    let state = State::sent(unready(not_ready, &mut session), Some(body.into()));
                     return ResponseFuture { state, timer };
                 }
                 let body = RequestBody::new(body, !facts.ended, meter, metrics_of(&timer));
                 let (mut request, mut future) = (Some(Request::from_parts(head, body)), None);
-                match Call::begin(&mut self.inner, &mut request, &mut future, exchange) {
-                    Ok(call) => ResponseFuture { state: State::Calling { future, call: Some(call) }, timer },
-                    Err(reply) => ResponseFuture { state: State::replying(reply), timer },
+                match Call::begin(&mut self.inner, &mut request, &mut future, session) {
+                    Ok(call) => return ResponseFuture { state: State::Calling { future, call: Some(call) }, timer },
+                    Err(reply) => State::replying(reply),
                 }
             }
-            Admission::Answer(answered) => {
-                if let Some(not_ready) = not_ready {
-                    let _ = catch(|| drop(not_ready));
+            RequestStep::Send(reply) => {
+                Parked { service: (), not_ready, head }.discard();
+                State::sent(Some(reply), Some(body.into()))
+            }
+            step => match self.park(not_ready, head) {
+                Ok(parked) => {
+                    let (verifiers, metrics) = (self.verifiers.clone(), metrics_of(&timer));
+                    Waiting { session, parked, verifiers, metrics }.go_on(step, Unread::New(body))
                 }
-                let _ = catch(|| drop(head));
-                ResponseFuture { state: State::answered(answered, Some(body.into())), timer }
-            }
-            Admission::Verify(unverified, timeout) => {
-                let state = match self.park(not_ready, head) {
-                    Ok(parked) => {
-                        let (verifiers, metrics) = (self.verifiers.clone(), metrics_of(&timer));
-                        State::verify(timeout, AfterVerification { parked, verifiers, unverified, body, metrics })
-                    }
-                    Err(panic) => State::answered(unverified.panicked(panic), Some(body.into())),
-                };
-                ResponseFuture { state, timer }
-            }
-            Admission::Peek(pending, timeout) => {
-                let state = match self.park(not_ready, head) {
-                    Ok(parked) => State::peek(timeout, AfterPeek { body: Box::pin(body), pending, parked }),
-                    Err(panic) => State::answered(pending.panicked(panic), Some(body.into())),
-                };
-                ResponseFuture { state, timer }
-            }
-        }
+                Err(panic) => State::sent(session.end(Ending::UnreadyPanicked(panic)), Some(body.into())),
+            },
+        };
+        ResponseFuture { state, timer }
+    }
+}
+
+/// Logs what the session has noted about a response that passes.
+#[inline(always)]
+pub(super) fn log(follow: &Follow, note: Note) {
+    match note {
+        Note::Nothing => {}
+        Note::Fields(fields) => log_fields(follow, fields),
+        Note::Event(event) => runtime::log_event(event),
+    }
+}
+
+#[cold]
+fn log_fields(follow: &Follow, fields: Box<EventFields>) {
+    if let Some(id) = follow.request_id() {
+        runtime::log_notes(id, Some(fields));
     }
 }
 
 impl<S> ErrorEnvelopeService<S> {
     /// Starts to count a request if a recorder is installed, and notes its id and route if there is a slot.
-    fn track(&self, admission: &Admission, head: &Parts, started: Option<Started>) -> Option<RequestTimer> {
+    fn track(&self, session: &Session, step: &RequestStep, head: &Parts, started: Option<Started>) -> Option<RequestTimer> {
         if let Some(slot) = RequestSlot::find(&head.extensions) {
-            slot.note(admission);
+            slot.note(session, step);
         }
-        let labels = || (admission.scope(), admission.shared_route());
+        let labels = || session.labels(step);
         started.map(|started| self.metrics.begin(started, KnownMethod::from(&head.method), labels))
     }
 }

@@ -12,11 +12,13 @@ use tracing::Span;
 use super::budget::Deadline;
 use super::collecting::Collecting;
 use super::draining::{Draining, RemainingRequest};
-use super::peeking::{AfterPeek, Peeking};
+use super::peeking::Peeking;
+use super::admitted::Waiting;
 use super::request_body::RequestBody;
 use super::span;
-use super::verifying::{AfterVerification, Verifying};
-use error_envelope_core::exchange::{Exchange, LocalReply};
+use super::verifying::Verifying;
+use error_envelope_core::exchange::LocalReply;
+use error_envelope_core::session::{Ending, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
@@ -38,7 +40,7 @@ pin_project! {
 
 /// An inner call.
 pub(super) struct Call {
-    pub(super) exchange: Exchange,
+    pub(super) session: Session,
     pub(super) context: Option<Box<CallContext>>,
 }
 
@@ -57,13 +59,13 @@ impl Call {
         service: &mut S,
         request: &mut Option<Request<RequestBody<B>>>,
         future: &mut Option<S::Future>,
-        exchange: Exchange,
+        mut session: Session,
     ) -> Result<Self, NextReply<B>>
     where
         S: Service<Request<RequestBody<B>>>,
     {
         debug_assert!(future.is_none() && request.is_some());
-        let context = CallContext::new(&exchange);
+        let context = CallContext::new(&session);
         let called = catch(|| {
             let _inside = span::enter(context.as_deref().and_then(CallContext::span));
             if let Some(request) = request.take() {
@@ -72,7 +74,7 @@ impl Call {
             }
         });
         match called {
-            Ok(()) => Ok(Self { exchange, context }),
+            Ok(()) => Ok(Self { session, context }),
             // The user's log subscriber may panic, too, before or after the call. The span is dropped after the event.
             Err(panic) => {
                 let _ = catch(|| drop(future.take()));
@@ -80,7 +82,7 @@ impl Call {
                     let _ = catch(|| drop(head));
                     let _ = catch(|| drop(body));
                 }
-                Err(NextReply::new(exchange.panicked(panic).into(), None))
+                Err(NextReply::new(session.end(Ending::Panicked(panic)), None))
             }
         }
     }
@@ -95,14 +97,14 @@ impl Call {
 impl CallContext {
     /// The context of a call whose span a subscriber wants, or which has a deadline; `None` for any other.
     #[inline(always)]
-    fn new(exchange: &Exchange) -> Option<Box<Self>> {
-        if runtime::may_want_span() || exchange.deadline().is_some() { Self::wanted(exchange) } else { None }
+    fn new(session: &Session) -> Option<Box<Self>> {
+        if runtime::may_want_span() || session.call_time().is_some() { Self::wanted(session) } else { None }
     }
 
     #[inline(never)]
-    fn wanted(exchange: &Exchange) -> Option<Box<Self>> {
-        let span = span::span(exchange.request_id());
-        let deadline = exchange.deadline().map(Deadline::after);
+    fn wanted(session: &Session) -> Option<Box<Self>> {
+        let span = span::span(session.id()?);
+        let deadline = session.call_time().map(Deadline::after);
         (span.is_some() || deadline.is_some()).then(|| Box::new(Self { span, deadline }))
     }
 
@@ -119,19 +121,18 @@ impl CallContext {
 
 impl<S, F, B, R> State<S, F, B, R> {
     /// Waits for the first byte of the body (G3).
-    pub(super) fn peek(timeout: Duration, rest: AfterPeek<S, B>) -> Self {
-        Self::Peeking { peeking: Box::new(Peeking::new(timeout, rest)) }
+    pub(super) fn peek(timeout: Duration, rest: Waiting<S>, body: Pin<Box<B>>) -> Self {
+        Self::Peeking { peeking: Box::new(Peeking::new(timeout, rest, body)) }
     }
 
     /// Waits for a verifier (G2).
-    pub(super) fn verify(timeout: Duration, rest: AfterVerification<S, B>) -> Self {
-        Self::Verifying { verifying: Box::new(Verifying::new(timeout, rest)) }
+    pub(super) fn verify(timeout: Duration, rest: Waiting<S>, body: B) -> Self {
+        Self::Verifying { verifying: Box::new(Verifying::new(timeout, rest, body)) }
     }
 
     /// A local reply. The request's body, if it was not forwarded, may be left to drain (G5).
-    #[inline(always)]
-    pub(super) fn answered(answered: impl Into<Box<LocalReply>>, body: Option<RemainingRequest<B>>) -> Self {
-        Self::replying(NextReply::new(answered.into(), body))
+    pub(super) fn sent(answered: Option<Box<LocalReply>>, body: Option<RemainingRequest<B>>) -> Self {
+        Self::replying(NextReply::new(answered, body))
     }
 
     /// A local reply that is logged already.
@@ -139,7 +140,7 @@ impl<S, F, B, R> State<S, F, B, R> {
     pub(super) fn replying(next: NextReply<B>) -> Self {
         match next {
             NextReply::Drained(draining) => Self::Draining { draining: Some(draining) },
-            NextReply::AtOnce(answered) => Self::Answered { answered: Some(answered) },
+            NextReply::AtOnce(answered) => Self::Answered { answered },
         }
     }
 }
@@ -148,18 +149,19 @@ impl<S, F, B, R> State<S, F, B, R> {
 pub(super) enum NextReply<B> {
     /// The rest of the request is read before it, or after its head.
     Drained(Pin<Box<Draining<B>>>),
-    AtOnce(Box<LocalReply>),
+    AtOnce(Option<Box<LocalReply>>),
 }
 
 impl<B> NextReply<B> {
-    fn new(mut answered: Box<LocalReply>, body: Option<RemainingRequest<B>>) -> Self {
+    fn new(answered: Option<Box<LocalReply>>, body: Option<RemainingRequest<B>>) -> Self {
+        let Some(mut answered) = answered else { return Self::AtOnce(None) };
         runtime::log_reply(&mut answered);
         match (body, answered.drain) {
             (Some(body), Some(drain)) => Self::Drained(Box::pin(Draining::new(body, drain, answered))),
             // Dropping the body runs user code (F2).
             (body, _) => {
                 let _ = catch(|| drop(body));
-                Self::AtOnce(answered)
+                Self::AtOnce(Some(answered))
             }
         }
     }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use tracing::Span;
 
 use super::budget::Deadline;
-use super::parked::Parked;
+use super::admitted::Waiting;
 use super::span;
-use super::verify::{Verifiers, VerifyFuture};
-use error_envelope_core::exchange::{BoxError, Event, PendingVerification};
+use super::verify::VerifyFuture;
+use error_envelope_core::exchange::{BoxError, Event};
 use error_envelope_core::guard::auth::Verified;
 use error_envelope_runtime as runtime;
-use error_envelope_runtime::{RouteMetrics, catch};
+use error_envelope_runtime::catch;
 
 /// A request that waits until a verifier has checked its credentials, or until keys are fetched (G2).
 pub(super) struct Verifying<S, B> {
@@ -23,37 +23,27 @@ pub(super) struct Verifying<S, B> {
     deadline: Deadline,
     timeout: Duration,
     span: Option<Span>,
-    pub(super) rest: Option<AfterVerification<S, B>>,
-}
-
-/// What is needed to go on after the verifier's result.
-pub(super) struct AfterVerification<S, B> {
-    pub(super) parked: Parked<S>,
-    pub(super) verifiers: Verifiers,
-    pub(super) unverified: PendingVerification,
-    pub(super) body: B,
-    pub(super) metrics: Option<RouteMetrics>,
+    pub(super) rest: Option<(Waiting<S>, B)>,
 }
 
 impl<S, B> Verifying<S, B> {
-    pub(super) fn new(timeout: Duration, rest: AfterVerification<S, B>) -> Self {
-        let AfterVerification { parked, verifiers, unverified, .. } = &rest;
+    pub(super) fn new(timeout: Duration, rest: Waiting<S>, body: B) -> Self {
+        let Waiting { parked, verifiers, session, .. } = &rest;
         // `begin` clones the request's extensions, and user code in them may panic.
-        let verdict = catch(|| verifiers.begin(unverified, &parked.head)).unwrap_or_else(|panic| {
+        let verdict = catch(|| verifiers.begin(session.verification()?, &parked.head)).unwrap_or_else(|panic| {
             let failed: BoxError = format!("an extension of the request panicked when it was copied: {panic}").into();
             Some(Box::pin(std::future::ready(Err(failed))))
         });
-        let span = span::span(unverified.request_id());
-        Self { verdict: Mutex::new(verdict), deadline: Deadline::after(timeout), timeout, span, rest: Some(rest) }
+        let span = session.id().and_then(span::span);
+        Self { verdict: Mutex::new(verdict), deadline: Deadline::after(timeout), timeout, span, rest: Some((rest, body)) }
     }
 
     pub(super) fn abandoned(&mut self) -> Option<Event> {
-        let rest = self.rest.take()?;
+        let (Waiting { parked, mut session, .. }, body) = self.rest.take()?;
         let _ = self.drop_verdict();
-        let AfterVerification { parked, unverified, body, .. } = rest;
         parked.discard();
         let _ = catch(|| drop(body));
-        Some(unverified.abandoned())
+        session.abandon()
     }
 
     /// Polls for the verifier's result. An error of the verifier is returned as its text, because the error may panic

@@ -36,6 +36,7 @@ pub mod page;
 pub mod policy;
 #[cfg(feature = "redact")]
 pub mod redact;
+pub mod session;
 mod syntax;
 
 #[doc(inline)]

@@ -109,6 +109,12 @@ impl Exchange {
         self.state.route()
     }
 
+    /// The name of the policy's scope.
+    #[must_use]
+    pub fn scope(&self) -> Option<&str> {
+        self.state.scope()
+    }
+
     /// How long an RPC client waits for the whole call (`grpc-timeout`, `connect-timeout-ms`). After that time, an
     /// adapter calls [`Exchange::timed_out`], or, if it has received the head,
     /// [`RpcResponse::timed_out`](super::RpcResponse::timed_out).
@@ -125,6 +131,29 @@ impl Exchange {
     #[inline(always)]
     pub fn response_head(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
         ResponseHead { state: self.state }.plan(head, body)
+    }
+
+    /// The short way for nearly every response.
+    #[inline(always)]
+    pub(crate) fn passed(
+        self,
+        head: &mut response::Parts,
+    ) -> Result<(BodyContext, Option<Box<EventFields>>), Self> {
+        let is_plain = head.extensions.is_empty() && head.headers.len() <= super::request::MAX_HEADERS;
+        if is_plain && responding::passes_unparsed(&self.state, head.status) {
+            Ok(self.state.finish_head(&mut head.headers))
+        } else {
+            Err(self)
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn response_head_parsed(
+        self,
+        head: &mut response::Parts,
+        body: impl FnOnce() -> BodyFacts,
+    ) -> ResponsePlan {
+        ResponseHead { state: self.state }.plan_parsed(head, body)
     }
 
     /// Decides by the body of an inner error, as far as it was collected.

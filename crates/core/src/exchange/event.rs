@@ -273,7 +273,7 @@ impl Event {
         self.route_ref().cloned()
     }
 
-    pub(super) fn route_ref(&self) -> Option<&Arc<str>> {
+    pub(crate) fn route_ref(&self) -> Option<&Arc<str>> {
         self.label.route(&self.config)
     }
 

@@ -31,6 +31,10 @@ pub struct EventStream {
 }
 
 impl EventStream {
+    pub(crate) fn request_id(&self) -> crate::request_id::RequestId {
+        self.state.id
+    }
+
     /// Sets the layer's headers in the head of the response, and follows its body.
     pub(super) fn boxed(mut state: RequestState, head: &mut response::Parts) -> Box<Self> {
         state.mark_head(&mut head.headers);

@@ -141,6 +141,10 @@ impl Failure {
 }
 
 impl BodyContext {
+    pub(crate) fn request_id(&self) -> RequestId {
+        self.id
+    }
+
     /// A body ended with an error or a panic after its head had been sent with `status` (F4).
     pub fn broke_off(self, origin: Origin, cause: BoxError) -> Event {
         Event { code: Some(ErrorCode::INTERNAL_ERROR), cause: Some(Cause::Error(cause)), ..self.event(origin) }

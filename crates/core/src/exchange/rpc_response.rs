@@ -51,6 +51,10 @@ pub struct RpcResponse {
 const MAX_LAST: usize = 16 * 1024;
 
 impl RpcResponse {
+    pub(crate) fn request_id(&self) -> crate::request_id::RequestId {
+        self.state.id
+    }
+
     pub(super) fn boxed(state: RequestState, rpc: Rpc) -> Box<Self> {
         Box::new(Self { state, rpc, frames: None, last: None, coding: None, may_grow: false, ended: false })
     }

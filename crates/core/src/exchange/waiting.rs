@@ -70,6 +70,10 @@ impl PendingPeek {
         Admission::Answer(ErrorReply { state: exchange.state }.refuse(fault, cause))
     }
 
+    pub(crate) fn scope(&self) -> Option<&str> {
+        self.exchange.scope()
+    }
+
     /// The request's id.
     #[must_use]
     pub fn request_id(&self) -> RequestId {
@@ -121,6 +125,10 @@ impl PendingVerification {
     /// The client disconnected (F2).
     pub fn abandoned(self) -> Event {
         self.exchange.abandoned()
+    }
+
+    pub(crate) fn scope(&self) -> Option<&str> {
+        self.exchange.scope()
     }
 
     /// The request's id.

@@ -1,6 +1,6 @@
 //! Replies that Envoy makes itself, and panics (V2, V4, F2).
 
-use error_envelope_core::exchange::{BoxError, Exchange, PendingPeek, PendingVerification, ResponsePlan};
+use error_envelope_core::session::Ending;
 use error_envelope_runtime as runtime;
 use http::{StatusCode, response};
 use tonic::Status;
@@ -8,35 +8,18 @@ use tonic::Status;
 use super::state::{ProcessingStream, Reply};
 use crate::message::grpc_status;
 
-/// Where the request was when its response came.
-pub(super) enum ReplyOrigin {
-    Exchange(Exchange),
-    Peeking(PendingPeek),
-    Verifying(PendingVerification),
-}
-
 impl ProcessingStream {
     /// The handling of a message panicked: the client gets 500, or, if the response's head has been sent, the stream
     /// ends as an error (F2, F4, V4).
     pub(super) fn panicked(&mut self, text: Box<str>) -> Reply {
-        let state = self.take_state();
-        let _ = runtime::catch(|| drop(state));
-        let exchange = self.unread();
+        let phase = self.take_phase();
+        let _ = runtime::catch(|| drop(phase));
+        self.unread();
         if self.is_head_sent {
-            runtime::log_event(exchange.panicked(text).event);
+            self.session.end(Ending::Panicked(text)).into_iter().for_each(|reply| runtime::log_event(reply.event));
             return Err(Status::internal("the processor panicked after the response's head"));
         }
-        self.answer(exchange.unready_panicked(text))
-    }
-}
-
-impl ReplyOrigin {
-    pub(super) fn proxy_failed(self, head: &mut response::Parts, cause: BoxError) -> ResponsePlan {
-        match self {
-            Self::Exchange(exchange) => exchange.proxy_failed(head, cause),
-            Self::Peeking(pending) => pending.proxy_failed(head, cause),
-            Self::Verifying(pending) => pending.proxy_failed(head, cause),
-        }
+        self.end(Ending::UnreadyPanicked(text)).unwrap_or(Ok(None))
     }
 }
 

@@ -24,13 +24,13 @@ mod wait;
 
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request as Received;
 use envoy_types::pb::envoy::service::ext_proc::v3::{ProcessingRequest, ProcessingResponse};
-use error_envelope_core::exchange::{Collected, Event, FirstByte};
+use error_envelope_core::exchange::{Event, FirstByte, UnreadReason};
 use error_envelope_runtime as runtime;
 use futures_util::Stream;
 use tonic::Status;
 
 pub(crate) use self::state::ProcessingStream;
-use self::state::{Reply, State};
+use self::state::{Phase, Reply, now};
 use self::timers::Wait;
 use self::wait::Input;
 use crate::message;
@@ -65,7 +65,7 @@ impl ProcessingStream {
             Input::KeysFetched => self.verified(),
             Input::Elapsed(Wait::Verify) => self.verified(),
             Input::Elapsed(Wait::Peek) => self.first_byte(FirstByte::TooSlow, None),
-            Input::Elapsed(Wait::Collect) => self.collected(Collected::Unreadable(&[]), message::passed_head),
+            Input::Elapsed(Wait::Collect) => self.collected(|reading| reading.stop(UnreadReason::TooLate), message::passed_head),
             Input::Elapsed(Wait::Deadline) => self.end_at_call_deadline(),
         }
     }
@@ -87,15 +87,9 @@ impl ProcessingStream {
     }
 
     fn last_event(&mut self) -> Option<Event> {
-        match self.take_state() {
-            State::Verifying(verifying) => Some(verifying.pending.abandoned()),
-            State::Peeking(pending) => Some(pending.abandoned()),
-            State::Called(exchange) => Some(exchange.abandoned()),
-            State::Collecting(collecting) => Some(collecting.exchange.abandoned()),
-            State::Copying(copying) => Some(copying.observed.finish(Collected::Unreadable(&copying.copy))),
-            // Envoy does not show how the body of a call or of an event stream has ended.
-            State::New | State::Watching(_) | State::Streaming(_) | State::Done => None,
-        }
+        // Envoy does not show how the body of a call or of an event stream has ended.
+        let left = |phase| if let Phase::Passing(mut follow) = phase { follow.dropped(true, now) } else { None };
+        self.session.abandon().or_else(|| left(self.take_phase()))
     }
 }
 

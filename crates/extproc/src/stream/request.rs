@@ -4,23 +4,21 @@ use std::pin::Pin;
 
 use envoy_types::pb::envoy::config::core::v3::HeaderMap as EnvoyHeaders;
 use envoy_types::pb::envoy::service::ext_proc::v3::{HttpHeaders, ProcessingResponse};
-use error_envelope_core::exchange::{
-    Admission, BodyFailure, Exchange, FirstByte, KnownMethod, MeterAction, PendingVerification,
-};
-use error_envelope_core::request_id::RequestId;
+use error_envelope_core::exchange::{BodyFailure, FirstByte, KnownMethod, MeterAction};
+use error_envelope_core::session::{Ending, RequestStep, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::KeyFetcher;
 use error_envelope_runtime::envoy::{self, HeaderLines as _};
 use http::request;
 use tonic::Status;
 
-use super::state::{ProcessingStream, Reply, State, Verifying};
+use super::state::{KeyWait, Phase, ProcessingStream, Reply};
 use super::timers::Wait;
 use crate::message::{self, Lines};
 
 impl ProcessingStream {
     pub(super) fn request_head(&mut self, message: HttpHeaders, protocol: Option<&str>) -> Reply {
-        if !matches!(self.state, State::New) {
+        if !matches!(self.phase, Phase::New) {
             // The guards have checked the first head: another one would reach the service unchecked.
             return Err(Status::failed_precondition("a second request head in one stream"));
         }
@@ -34,75 +32,76 @@ impl ProcessingStream {
         self.facts = envoy::request_facts(&read.parts, message.end_of_stream);
         self.head = read.parts;
         if let Some(cause) = read.unread {
-            let exchange = self.unread();
-            return self.answer(exchange.malformed(cause.into()));
+            self.unread();
+            return self.end(Ending::Malformed(cause.into())).unwrap_or(Ok(None));
         }
         inject(&self.head, "request_headers");
-        let begin = if all { Exchange::begin } else { Exchange::begin_copy };
+        let begin = if all { Session::begin } else { Session::begin_copy };
         let id = &mut self.id;
-        let admission = begin(config, &mut self.head, self.facts, || *id.insert(runtime::new_request_id()));
-        self.begin_timer(&admission);
-        self.admitted(admission, message.headers, all)
+        let (session, step) = begin(config, &mut self.head, self.facts, || *id.insert(runtime::new_request_id()));
+        self.session = session;
+        self.begin_timer(&step);
+        self.admitted(step, message.headers, all)
     }
 
-    fn begin_timer(&mut self, admission: &Admission) {
-        self.id = Some(admission.request_id());
+    fn begin_timer(&mut self, step: &RequestStep) {
+        self.id = self.session.request_id(step);
         let method = KnownMethod::from(&self.head.method);
-        let labels = || (admission.scope(), admission.shared_route());
+        let labels = || self.session.labels(step);
         self.timer = self.started.take().map(|started| self.metrics.begin(started, method, labels));
     }
 
     /// Carries out the guards' decision. `all` means that the head was parsed with all its lines, so that its changes
     /// can be applied.
-    fn admitted(&mut self, admission: Admission, lines: Option<EnvoyHeaders>, all: bool) -> Reply {
-        match admission {
-            Admission::Forward(exchange, meter, unenforced) => {
+    fn admitted(&mut self, step: RequestStep, lines: Option<EnvoyHeaders>, all: bool) -> Reply {
+        match step {
+            RequestStep::Forward(meter, unenforced) => {
                 runtime::log_unenforced(unenforced);
-                let (id, declared) = (exchange.request_id(), self.facts.upper.is_some());
+                let declared = self.facts.upper.is_some();
                 self.meter = meter.filter(|meter| meter.needs_data(declared));
                 self.mode.counts_request = self.meter.is_some();
-                self.enter_called(exchange);
-                self.forward(lines.as_ref(), all, id)
+                self.enter_called();
+                self.forward(lines.as_ref(), all)
             }
-            Admission::Answer(answered) => self.answer(*answered),
-            Admission::Verify(pending, timeout) => {
-                self.timers.start(Wait::Verify, timeout);
-                let fetched = keys_fetched(&pending);
-                self.state = State::Verifying(Box::new(Verifying { pending, lines, all, fetched }));
-                Ok(Some(message::wait_for(timeout)))
+            RequestStep::Send(reply) => self.answer(*reply),
+            RequestStep::Verify(time) => {
+                self.timers.start(Wait::Verify, time);
+                let fetched = keys_fetched(&self.session);
+                self.phase = Phase::Verifying(Box::new(KeyWait { lines, all, fetched }));
+                Ok(Some(message::wait_for(time)))
             }
-            Admission::Peek(pending, timeout) => {
-                let id = pending.request_id();
+            RequestStep::Peek(time) => {
                 self.mode.counts_request = true;
-                self.timers.start(Wait::Peek, timeout);
-                self.state = State::Peeking(Box::new(pending));
-                self.forward(lines.as_ref(), all, id)
+                self.timers.start(Wait::Peek, time);
+                self.phase = Phase::Peeking;
+                self.forward(lines.as_ref(), all)
             }
+            RequestStep::Broken => Err(Status::internal("an input in a wrong state")),
         }
     }
 
     /// Forwards the request's head, and sets which messages Envoy sends after it.
-    fn forward(&self, lines: Option<&EnvoyHeaders>, all: bool, id: RequestId) -> Reply {
+    fn forward(&self, lines: Option<&EnvoyHeaders>, all: bool) -> Reply {
+        let Some(id) = self.session.id() else { return Ok(None) };
         let changes =
             if all { message::changes(Lines::new(lines), &self.head.headers) } else { message::only_request_id(id) };
         Ok(Some(message::with_note(message::request_head(changes, self.mode), id, None)))
     }
 
-    fn enter_called(&mut self, exchange: Exchange) {
-        if let Some(time) = exchange.deadline() {
+    fn enter_called(&mut self) {
+        if let Some(time) = self.session.call_time() {
             self.timers.start(Wait::Deadline, time);
         }
-        self.state = State::Called(Box::new(exchange));
+        self.phase = Phase::Called;
     }
 
     /// The keys were fetched, or the wait for them timed out: the guards decide with the keys that are there.
     pub(super) fn verified(&mut self) -> Reply {
-        let State::Verifying(verifying) = self.take_state() else { return Ok(None) };
+        let Phase::Verifying(waited) = self.take_phase() else { return Ok(None) };
         self.timers.stop();
-        let Verifying { pending, lines, all, .. } = *verifying;
-        let outcome = Err("the processor has no verifier for this scheme".into());
-        let admission = pending.verified(&mut self.head, outcome);
-        self.admitted(admission, lines, all)
+        let result = Err("the processor has no verifier for this scheme".into());
+        let step = self.session.verified(&mut self.head, result);
+        self.admitted(step, waited.lines, waited.all)
     }
 
     /// Counts a piece of the request's body before the service gets it.
@@ -128,13 +127,15 @@ impl ProcessingStream {
 
     /// The body ran over its limit (G4): the answer, if no response has begun.
     fn overran(&mut self) -> Reply {
+        let broken = || Err(Status::resource_exhausted("the request body exceeded its limit after a response"));
         self.meter = None;
-        match self.take_state() {
-            State::Called(exchange) => self.answer(exchange.overran()),
-            State::Collecting(collecting) => self.answer(collecting.exchange.overran()),
-            State::Watching(call) => cut_off(call.overran()),
+        if let Some(reply) = self.end(Ending::Overran) {
+            return reply;
+        }
+        match self.take_phase() {
+            Phase::Passing(mut follow) => follow.overran().map_or_else(broken, cut_off),
             // Here request and response share one stream: if one ends, the response breaks off, too.
-            _ => Err(Status::resource_exhausted("the request body exceeded its limit after a response")),
+            _ => broken(),
         }
     }
 
@@ -148,38 +149,29 @@ impl ProcessingStream {
     /// The first piece of a body came, or its end, or neither in time: whether the body is empty decides about the
     /// request (G3). If no decision is due, `pass_reply` lets the message pass.
     pub(super) fn first_byte(&mut self, first: FirstByte, pass_reply: Option<ProcessingResponse>) -> Reply {
-        let pending = match self.take_state() {
-            State::Peeking(pending) => pending,
-            state => {
-                self.state = state;
-                return Ok(pass_reply);
-            }
-        };
+        if !matches!(self.phase, Phase::Peeking) {
+            return Ok(pass_reply);
+        }
         self.timers.stop();
-        match pending.first_byte(first) {
-            Admission::Forward(exchange, _, unenforced) => {
+        match self.session.first_byte(first) {
+            RequestStep::Forward(_, unenforced) => {
                 runtime::log_unenforced(unenforced);
-                self.enter_called(exchange);
+                self.enter_called();
                 Ok(pass_reply)
             }
-            Admission::Answer(answered) => self.answer(*answered),
-            // The peek is the last step: after it, the exchange requests neither another peek nor a verifier.
-            Admission::Peek(pending, _) => self.answer(pending.panicked("a second peek".into())),
-            Admission::Verify(pending, _) => self.answer(pending.panicked("a verifier after the peek".into())),
+            RequestStep::Send(reply) => self.answer(*reply),
+            // The peek is the last step.
+            _ => self.end(Ending::UnreadyPanicked("a wait after the peek".into())).unwrap_or(Ok(None)),
         }
     }
 
     /// Ends a call whose client's deadline has passed (P1).
     pub(super) fn end_at_call_deadline(&mut self) -> Reply {
-        match self.take_state() {
-            State::Called(exchange) => self.answer(exchange.timed_out()),
-            State::Collecting(collecting) => self.answer(collecting.exchange.timed_out()),
-            State::Watching(call) if !call.has_ended() => cut_off(call.timed_out()),
-            state => {
-                self.state = state;
-                Ok(None)
-            }
+        if let Some(reply) = self.end(Ending::TimedOut) {
+            return reply;
         }
+        let Phase::Passing(follow) = &mut self.phase else { return Ok(None) };
+        follow.timed_out().map_or(Ok(None), cut_off)
     }
 }
 
@@ -191,8 +183,8 @@ fn cut_off(failure: BodyFailure) -> Reply {
 
 /// Is ready once the keys that a request waits for are fetched. The processor has no custom verifiers, so it does not
 /// wait for one.
-fn keys_fetched(pending: &PendingVerification) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    match pending.keys() {
+fn keys_fetched(session: &Session) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    match session.verification().and_then(|waiting| waiting.keys()) {
         Some(keys) => Box::pin(KeyFetcher::fetched(keys)),
         None => Box::pin(std::future::ready(())),
     }

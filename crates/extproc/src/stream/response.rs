@@ -1,19 +1,17 @@
 //! The response: passed on, read first, or answered instead (R1–R14, E5, V2, V3).
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use envoy_types::pb::envoy::service::ext_proc::v3::{HeaderMutation, HttpHeaders, HttpTrailers, ProcessingResponse};
-use error_envelope_core::exchange::{
-    Collected, CollectedAction, Event, EventFields, Exchange, ObservedError, ResponsePlan, RewrittenBody,
-};
+use error_envelope_core::exchange::{RewrittenBody, UnreadReason};
+use error_envelope_core::session::{Follow, Needs, Note, Read, Reading, ResponseStep, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::envoy;
 use http::{Response, StatusCode, response};
+use tonic::Status;
 
-use super::failed::{ReplyOrigin, failed_status};
+use super::failed::failed_status;
 use super::request::inject;
-use super::state::{Collecting, Copying, ProcessingStream, Reply, State};
+use super::state::{Collecting, Phase, ProcessingStream, Reply, now};
 use super::timers::Wait;
 use crate::message::{self, Lines};
 use crate::mode::ResponseMode;
@@ -21,142 +19,122 @@ use crate::mode::ResponseMode;
 impl ProcessingStream {
     pub(super) fn response_head(&mut self, message: &HttpHeaders, details: Option<&str>) -> Reply {
         inject(&self.head, "response_headers");
-        let origin = match self.take_state() {
-            State::New => ReplyOrigin::Exchange(self.unread()),
-            State::Verifying(verifying) => ReplyOrigin::Verifying(verifying.pending),
-            State::Peeking(pending) => ReplyOrigin::Peeking(*pending),
-            State::Called(exchange) => ReplyOrigin::Exchange(*exchange),
-            State::Collecting(collecting) => {
-                return self.failed(ReplyOrigin::Exchange(collecting.exchange), message, "a second head");
-            }
-            state => {
-                self.state = state;
+        let details = details.filter(|details| *details != VIA_UPSTREAM);
+        match (self.take_phase(), details) {
+            (phase @ (Phase::Passing(_) | Phase::Done), _) => {
+                self.phase = phase;
                 return Ok(Some(message::passed_head(Default::default())));
             }
-        };
-        match (origin, details.filter(|details| *details != VIA_UPSTREAM)) {
-            (ReplyOrigin::Exchange(exchange), None) => self.service_head(exchange, message),
-            (origin, details) => self.failed(origin, message, details.unwrap_or("a response before the guards")),
+            (Phase::Collecting(_), _) => return self.failed(message, "a second head", true),
+            (Phase::New, _) => self.unread(),
+            (Phase::Called, _) => {}
+            (Phase::Verifying(_) | Phase::Peeking, details) => {
+                return self.failed(message, details.unwrap_or("a response before the guards"), false);
+            }
+        }
+        match details {
+            None => self.service_head(message),
+            Some(details) => self.failed(message, details, true),
         }
     }
 
     /// Envoy itself made this head, or the head cannot be used.
-    fn failed(&mut self, origin: ReplyOrigin, message: &HttpHeaders, details: &str) -> Reply {
+    fn failed(&mut self, message: &HttpHeaders, details: &str, is_called: bool) -> Reply {
         let read = envoy::response(Lines::new(message.headers.as_ref()));
         let status = read.as_ref().map_or(Some(StatusCode::BAD_GATEWAY), |head| failed_status(head, details));
-        let Some(status) = status else { return self.succeeded(origin, message) };
+        match status {
+            // A redirect or another success that Envoy itself made keeps its shape, and gets the request's id.
+            None if is_called => return self.service_head(message),
+            None => {
+                self.session = Session::default();
+                let changes = self.id.map(message::only_request_id).unwrap_or_default();
+                return Ok(Some(message::passed_head(changes)));
+            }
+            Some(_) => {}
+        }
         let mut head = read.unwrap_or_else(|| http::Response::new(()).into_parts().0);
-        head.status = status;
-        let cause = envoy::local_reply_cause(Some(status), details.to_owned());
-        let plan = origin.proxy_failed(&mut head, cause);
-        self.carry_out(plan, head, message)
-    }
-
-    /// A redirect or another success that Envoy itself made keeps its shape, and gets the request's id.
-    fn succeeded(&mut self, origin: ReplyOrigin, message: &HttpHeaders) -> Reply {
-        let id = match origin {
-            ReplyOrigin::Exchange(exchange) => return self.service_head(exchange, message),
-            ReplyOrigin::Peeking(pending) => pending.request_id(),
-            ReplyOrigin::Verifying(pending) => pending.request_id(),
-        };
-        Ok(Some(message::passed_head(message::only_request_id(id))))
+        head.status = status.unwrap_or(StatusCode::BAD_GATEWAY);
+        let cause = envoy::local_reply_cause(status, details.to_owned());
+        let step = self.session.proxy_failed(&mut head, cause);
+        self.carry_out(step, head, message)
     }
 
     /// Handles a head from the service.
-    fn service_head(&mut self, exchange: Exchange, message: &HttpHeaders) -> Reply {
+    fn service_head(&mut self, message: &HttpHeaders) -> Reply {
         let lines = Lines::new(message.headers.as_ref());
         let mut sent = None;
-        if envoy::can_pass_unparsed(lines, |status| exchange.passes_unparsed(*sent.insert(status)))
+        if envoy::can_pass_unparsed(lines, |status| self.session.passes_unparsed(*sent.insert(status)))
             && let Some(status) = sent
         {
-            let changes = message::only_request_id(exchange.request_id());
-            let (_, notes) = exchange.finish_unparsed();
-            self.log_notes(notes);
-            self.note_head_sent(status);
-            return Ok(Some(message::passed_head(changes)));
+            let note = self.session.finish_unparsed();
+            self.pass_with(message::passed_head(self.id.map(message::only_request_id).unwrap_or_default()), status, note)
+        } else if let Some(mut head) = envoy::response(lines) {
+            let facts = envoy::facts(&head.headers, message.end_of_stream);
+            let step = self.session.respond(&mut head, || facts);
+            self.carry_out(step, head, message)
+        } else {
+            self.failed(message, "no proper head", true)
         }
-        let Some(mut head) = envoy::response(lines) else {
-            return self.failed(ReplyOrigin::Exchange(exchange), message, "no proper head");
+    }
+
+    fn carry_out(&mut self, step: ResponseStep, head: response::Parts, message: &HttpHeaders) -> Reply {
+        match step {
+            ResponseStep::Pass(follow, note) => self.pass(&head, message, follow, note),
+            ResponseStep::Strip(_, note) => self.strip(head, message, note),
+            ResponseStep::Write(written) => self.rewritten(head, written),
+            ResponseStep::Send(reply) => self.answer(*reply),
+            ResponseStep::Read(reading) => self.collect(reading, head, message),
+            ResponseStep::Resume(..) | ResponseStep::Broken => Err(Status::internal("an input in a wrong state")),
+        }
+    }
+
+    /// Passes the response on with the changes of its head, and follows its body as far as Envoy shows it.
+    fn pass(&mut self, head: &response::Parts, message: &HttpHeaders, mut follow: Follow, note: Note) -> Reply {
+        let mut mode = match follow.needs() {
+            Needs::Nothing => ResponseMode::Head,
+            Needs::Data => ResponseMode::Streamed,
+            Needs::Trailers => ResponseMode::Trailers,
         };
-        let facts = envoy::facts(&head.headers, message.end_of_stream);
-        let plan = exchange.response_head(&mut head, || facts);
-        self.carry_out(plan, head, message)
-    }
-
-    fn carry_out(&mut self, plan: ResponsePlan, head: response::Parts, message: &HttpHeaders) -> Reply {
-        match plan {
-            ResponsePlan::Pass(_, notes) => {
-                self.log_notes(notes);
-                self.pass(&head, message, ResponseMode::Head, None)
-            }
-            ResponsePlan::Keep(_, event) => self.pass(&head, message, ResponseMode::Head, Some(*event)),
-            ResponsePlan::Strip(_, notes) => {
-                self.log_notes(notes);
-                self.strip(head, message)
-            }
-            ResponsePlan::Rewrite(written) => self.rewritten(head, written),
-            ResponsePlan::Replace(answered) => self.answer(*answered),
-            ResponsePlan::Collect(exchange, max_bytes, timeout) => {
-                self.collect(exchange, head, message, max_bytes, timeout)
-            }
-            ResponsePlan::Tee(_, observed, max_bytes, timeout) => {
-                self.observe(observed, &head, message, max_bytes, timeout)
-            }
-            ResponsePlan::Watch(watch) => {
-                self.log_notes(watch.notes());
-                let mode = if watch.reads_data() { ResponseMode::Streamed } else { ResponseMode::Trailers };
-                let passed = self.pass(&head, message, mode, None);
-                if !message.end_of_stream {
-                    self.state = State::Watching(watch);
-                }
-                passed
-            }
-            ResponsePlan::Stream(events, event) => {
-                if event.is_none() {
-                    self.log_notes(events.notes());
-                }
-                let passed = self.pass(&head, message, ResponseMode::Streamed, event.map(|event| *event));
-                self.state = State::Streaming(events);
-                passed
-            }
+        follow.begin(|| None, now);
+        let ended = message.end_of_stream;
+        if ended || follow.is_copy() && !declares_at_most(head, u64::MAX) {
+            // What Envoy would have to buffer is not read (M1).
+            let event = if ended { follow.end(now) } else { follow.unreadable() };
+            event.into_iter().for_each(runtime::log_event);
+            mode = if ended { mode } else { ResponseMode::Head };
+        } else if mode != ResponseMode::Head {
+            self.phase = Phase::Passing(follow);
         }
-    }
-
-    fn log_notes(&self, notes: Option<Box<EventFields>>) {
-        if let Some(id) = self.id {
-            runtime::log_notes(id, notes);
-        }
-    }
-
-    /// Passes the response on with the changes of its head. Notes and logs the event, if there is one.
-    fn pass(
-        &mut self,
-        head: &response::Parts,
-        message: &HttpHeaders,
-        mode: ResponseMode,
-        event: Option<Event>,
-    ) -> Reply {
         let changes = message::response_changes(Lines::new(message.headers.as_ref()), head);
         self.mode.response = mode;
         let changes_mode = mode != ResponseMode::Head && !message.end_of_stream;
         let passed = message::response_head(changes, changes_mode.then_some(self.mode));
-        self.pass_with_event(passed, head.status, event)
+        self.pass_with(passed, head.status, note)
     }
 
-    fn pass_with_event(&mut self, passed: ProcessingResponse, status: StatusCode, event: Option<Event>) -> Reply {
+    fn pass_with(&mut self, passed: ProcessingResponse, status: StatusCode, note: Note) -> Reply {
         self.note_head_sent(status);
-        let Some(event) = event else { return Ok(Some(passed)) };
-        let noted = message::with_note(passed, event.request_id(), Some(&event));
-        runtime::log_event(event);
-        Ok(Some(noted))
+        match note {
+            Note::Nothing => Ok(Some(passed)),
+            Note::Fields(fields) => {
+                self.id.into_iter().for_each(|id| runtime::log_notes(id, Some(fields.clone())));
+                Ok(Some(passed))
+            }
+            Note::Event(event) => {
+                let noted = message::with_note(passed, event.request_id(), Some(&event));
+                runtime::log_event(event);
+                Ok(Some(noted))
+            }
+        }
     }
 
     /// Passes on the head without a body (E5).
-    fn strip(&mut self, head: response::Parts, message: &HttpHeaders) -> Reply {
+    fn strip(&mut self, head: response::Parts, message: &HttpHeaders, note: Note) -> Reply {
+        let changes = message::response_changes(Lines::new(message.headers.as_ref()), &head);
+        let passed = self.pass_with(message::response_head(changes, None), head.status, note);
         if message.end_of_stream || head.status.as_u16() != 205 {
-            return self.pass(&head, message, ResponseMode::Head, None);
+            return passed;
         }
-        self.note_head_sent(head.status);
         let reply = Response::from_parts(head, Bytes::new());
         Ok(Some(message::immediate(reply, "none", &self.head)))
     }
@@ -170,28 +148,22 @@ impl ProcessingStream {
 
     /// Reads an error's body (R4). Envoy buffers the body if its length is declared, or if the route's setting requires
     /// it.
-    fn collect(
-        &mut self,
-        exchange: Exchange,
-        head: response::Parts,
-        message: &HttpHeaders,
-        max_bytes: u64,
-        timeout: Duration,
-    ) -> Reply {
+    fn collect(&mut self, mut reading: Reading, head: response::Parts, message: &HttpHeaders) -> Reply {
         let lines = message.headers.clone().unwrap_or_default();
-        let buffers = declares_at_most(&head, BUFFER) || exchange.buffers_unsized_errors();
+        let buffers = declares_at_most(&head, BUFFER) || self.session.buffers_unsized_errors();
+        let until = reading.waits(now);
         // If the body may have to be sent unchanged, the processor waits for it: an immediate response could not send
         // it.
-        let is_awaited = exchange.may_restore();
-        self.state = State::Collecting(Box::new(Collecting { exchange, head, lines, max_bytes }));
+        let is_awaited = reading.keeps;
+        self.phase = Phase::Collecting(Box::new(Collecting { reading, head, lines }));
         if message.end_of_stream {
-            return self.collected(Collected::Whole(&[]), message::passed_head);
+            return self.collected(Reading::end, message::passed_head);
         }
         if !buffers {
-            return self.collected(Collected::Unreadable(&[]), message::passed_head);
+            return self.collected(|reading| reading.stop(UnreadReason::TooLong), message::passed_head);
         }
         if !is_awaited {
-            self.timers.start(Wait::Collect, timeout);
+            self.timers.start(Wait::Collect, until.saturating_duration_since(now()));
         }
         self.mode.response = ResponseMode::Buffered;
         Ok(Some(message::response_head(Default::default(), Some(self.mode))))
@@ -201,108 +173,56 @@ impl ProcessingStream {
     /// if the error passes unchanged.
     pub(super) fn collected(
         &mut self,
-        body: Collected<'_>,
+        read: impl FnOnce(Reading) -> Read,
         pass_reply: impl FnOnce(HeaderMutation) -> ProcessingResponse,
     ) -> Reply {
-        let collecting = match self.take_state() {
-            State::Collecting(collecting) => *collecting,
-            state => {
-                self.state = state;
+        let collecting = match self.take_phase() {
+            Phase::Collecting(collecting) => *collecting,
+            phase => {
+                self.phase = phase;
                 return Ok(None);
             }
         };
         self.timers.clear();
-        let Collecting { exchange, mut head, lines, .. } = collecting;
-        match exchange.response_body(&mut head, body) {
-            CollectedAction::Rewrite(written) => self.rewritten(head, written),
-            CollectedAction::Replace(answered) => self.answer(*answered),
-            CollectedAction::Restore(_, event) => {
+        let Collecting { reading, mut head, lines } = collecting;
+        match self.session.decide(&mut head, read(reading)) {
+            ResponseStep::Write(written) => self.rewritten(head, written),
+            ResponseStep::Send(reply) => self.answer(*reply),
+            ResponseStep::Resume(_, _, event) => {
                 let changes = message::response_changes(Lines::new(Some(&lines)), &head);
-                self.pass_with_event(pass_reply(changes), head.status, Some(*event))
+                self.pass_with(pass_reply(changes), head.status, Note::Event(event))
             }
+            _ => Err(Status::internal("an input in a wrong state")),
         }
-    }
-
-    /// Lets an error pass, and copies its body in those cases in which it would otherwise be buffered and read (M1).
-    fn observe(
-        &mut self,
-        observed: Box<ObservedError>,
-        head: &response::Parts,
-        message: &HttpHeaders,
-        max_bytes: u64,
-        timeout: Duration,
-    ) -> Reply {
-        if message.end_of_stream || !declares_at_most(head, u64::MAX) {
-            let body = if message.end_of_stream { Collected::Whole(&[]) } else { Collected::Unreadable(&[]) };
-            return self.pass(head, message, ResponseMode::Head, Some(observed.finish(body)));
-        }
-        let until = tokio::time::Instant::now() + timeout;
-        self.state = State::Copying(Box::new(Copying { observed, copy: Vec::new(), passed: 0, max_bytes, until }));
-        self.pass(head, message, ResponseMode::Streamed, None)
     }
 
     pub(super) fn response_body(&mut self, data: Vec<u8>, end: bool) -> Reply {
         inject(&self.head, "response_body");
-        let mut changed = None;
-        match &mut self.state {
-            State::Collecting(collecting) => {
-                let too_long = data.len() as u64 > collecting.max_bytes;
-                let body = if too_long { Collected::Unreadable(&data) } else { Collected::Whole(&data) };
-                return self.collected(body, message::buffered_response);
-            }
-            State::Copying(copying) => copying.push(&data),
-            State::Watching(watch) => {
-                let before = Bytes::from(data);
-                let mut after = before.clone();
-                watch.response_data(&mut after).into_iter().for_each(runtime::log_event);
-                changed = (after != before).then_some(after);
-            }
-            State::Streaming(events) => changed = events.response_data(&data),
-            _ => {}
+        if let Phase::Collecting(_) = &self.phase {
+            let read = |mut reading: Reading| match reading.data(data.into(), now) {
+                Ok(()) => reading.end(),
+                Err(why) => reading.stop(why),
+            };
+            return self.collected(read, message::buffered_response);
         }
-        if end {
-            self.copied();
-        }
-        Ok(Some(message::response_body(changed)))
-    }
-
-    /// The body of an error that passes has ended: the error is logged.
-    fn copied(&mut self) {
-        match self.take_state() {
-            State::Copying(copying) => runtime::log_event(copying.finish()),
-            state => self.state = state,
-        }
+        let Phase::Passing(follow) = &mut self.phase else { return Ok(Some(message::response_body(None))) };
+        let before = Bytes::from(data);
+        let mut after = before.clone();
+        let event = follow.data(&mut after, end, now).or_else(|| if end { follow.end(now) } else { None });
+        event.into_iter().for_each(runtime::log_event);
+        Ok(Some(message::response_body((after != before).then_some(after))))
     }
 
     pub(super) fn response_trailers(&mut self, message: &HttpTrailers) -> Reply {
         let lines = Lines::new(message.trailers.as_ref());
         let mut changes = HeaderMutation::default();
-        match &mut self.state {
-            State::Watching(watch) => {
-                if let Some(mut trailers) = envoy::trailers(lines) {
-                    watch.response_trailers(&mut trailers).into_iter().for_each(runtime::log_event);
-                    changes = message::changes(lines, &trailers);
-                }
-            }
-            State::Streaming(events) => events.response_trailers(),
-            _ => self.copied(),
+        if let Phase::Passing(follow) = &mut self.phase
+            && let Some(mut trailers) = envoy::trailers(lines)
+        {
+            follow.trailers(&mut trailers, now).into_iter().for_each(runtime::log_event);
+            changes = message::changes(lines, &trailers);
         }
         Ok(Some(message::response_trailers(changes)))
-    }
-}
-
-impl Copying {
-    fn push(&mut self, data: &[u8]) {
-        self.passed = self.passed.saturating_add(data.len() as u64);
-        if self.passed <= self.max_bytes {
-            self.copy.extend_from_slice(data);
-        }
-    }
-
-    fn finish(self) -> Event {
-        let is_whole = self.passed <= self.max_bytes && tokio::time::Instant::now() < self.until;
-        let body = if is_whole { Collected::Whole(&self.copy) } else { Collected::Unreadable(&self.copy) };
-        self.observed.finish(body)
     }
 }
 

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use envoy_types::pb::envoy::config::core::v3::HeaderMap as EnvoyHeaders;
 use envoy_types::pb::envoy::service::ext_proc::v3::ProcessingResponse;
-use error_envelope_core::exchange::{
-    BodyFacts, BodyMeter, Event, EventStream, Exchange, ExchangeConfig, LocalReply, ObservedError, PendingPeek,
-    PendingVerification, RpcResponse,
-};
+use error_envelope_core::exchange::{BodyFacts, BodyMeter, Event, ExchangeConfig, LocalReply};
+use error_envelope_core::session::{Ending, Follow, Reading, Session};
 use error_envelope_core::request_id::RequestId;
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::{PolicyHandle, RequestMetrics, RequestTimer, Started};
@@ -29,7 +27,8 @@ pub(crate) struct ProcessingStream {
     pub(super) metrics: RequestMetrics,
     /// The config that the request began with (M3).
     pub(super) config: Option<Arc<ExchangeConfig>>,
-    pub(super) state: State,
+    pub(super) session: Session,
+    pub(super) phase: Phase,
     pub(super) meter: Option<BodyMeter>,
     pub(super) timers: Timers,
     /// The request's head, as far as it could be parsed: the form of an answer depends on it.
@@ -43,23 +42,21 @@ pub(crate) struct ProcessingStream {
     pub(super) started: Option<Started>,
 }
 
+/// Where the stream is; what was decided is in the session.
 #[derive(Default)]
-pub(super) enum State {
+pub(super) enum Phase {
     #[default]
     New,
-    Verifying(Box<Verifying>),
-    Peeking(Box<PendingPeek>),
-    Called(Box<Exchange>),
+    Verifying(Box<KeyWait>),
+    Peeking,
+    Called,
     Collecting(Box<Collecting>),
-    Copying(Box<Copying>),
-    Watching(Box<RpcResponse>),
-    Streaming(Box<EventStream>),
+    Passing(Follow),
     Done,
 }
 
 /// A request whose guards wait for keys.
-pub(super) struct Verifying {
-    pub(super) pending: PendingVerification,
+pub(super) struct KeyWait {
     pub(super) lines: Option<EnvoyHeaders>,
     /// Whether the head was parsed with all lines of the request.
     pub(super) all: bool,
@@ -69,19 +66,9 @@ pub(super) struct Verifying {
 
 /// An error whose body Envoy buffers.
 pub(super) struct Collecting {
-    pub(super) exchange: Exchange,
+    pub(super) reading: Reading,
     pub(super) head: response::Parts,
     pub(super) lines: EnvoyHeaders,
-    pub(super) max_bytes: u64,
-}
-
-/// An error that passes, and is copied (M1).
-pub(super) struct Copying {
-    pub(super) observed: Box<ObservedError>,
-    pub(super) copy: Vec<u8>,
-    pub(super) passed: u64,
-    pub(super) max_bytes: u64,
-    pub(super) until: tokio::time::Instant,
 }
 
 impl ProcessingStream {
@@ -90,7 +77,8 @@ impl ProcessingStream {
             handle,
             metrics,
             config: None,
-            state: State::New,
+            session: Session::default(),
+            phase: Phase::New,
             meter: None,
             timers: Timers::default(),
             head: http::Request::new(()).into_parts().0,
@@ -107,17 +95,21 @@ impl ProcessingStream {
         self.config.get_or_insert_with(|| self.handle.config()).clone()
     }
 
-    /// Takes the state. Unless a state is put back, the stream is done.
-    pub(super) fn take_state(&mut self) -> State {
-        std::mem::replace(&mut self.state, State::Done)
+    /// Takes the phase. Unless a phase is put back, the stream is done.
+    pub(super) fn take_phase(&mut self) -> Phase {
+        std::mem::replace(&mut self.phase, Phase::Done)
     }
 
-    /// The exchange of a request that was not admitted, made from those parts of its head that could be parsed.
-    pub(super) fn unread(&mut self) -> Exchange {
+    /// Begins a request that was not admitted, from those parts of its head that could be parsed.
+    pub(super) fn unread(&mut self) {
         let (config, id) = (self.config(), self.id);
-        let exchange = Exchange::unread(config, &self.head, self.facts, || id.unwrap_or_else(runtime::new_request_id));
-        self.id = Some(exchange.request_id());
-        exchange
+        self.session = Session::unread(config, &self.head, self.facts, || id.unwrap_or_else(runtime::new_request_id));
+        self.id = self.session.id();
+    }
+
+    /// Ends the request without a response of the service; `None` if it has ended already.
+    pub(super) fn end(&mut self, why: Ending) -> Option<Reply> {
+        self.session.end(why).map(|reply| self.answer(*reply))
     }
 
     /// Ends the stream with a reply instead of the service's.
@@ -128,7 +120,7 @@ impl ProcessingStream {
 
     /// Sends a response instead of the service's; its event is logged already.
     pub(super) fn send(&mut self, reply: Response<Bytes>, event: &Event) -> Reply {
-        self.state = State::Done;
+        (self.phase, self.session) = (Phase::Done, Session::default());
         self.timers.clear();
         self.note_head_sent(reply.status());
         let code = event.code().map_or("none", |code| code.as_str());
@@ -142,4 +134,8 @@ impl ProcessingStream {
             timer.head(status);
         }
     }
+}
+
+pub(super) fn now() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
 }

@@ -5,7 +5,7 @@ use futures_util::{Stream, StreamExt};
 use tokio::time::sleep_until;
 use tonic::Status;
 
-use super::state::{ProcessingStream, State};
+use super::state::{Phase, ProcessingStream};
 use super::timers::Wait;
 
 /// What came.
@@ -26,8 +26,8 @@ impl ProcessingStream {
             |received: Option<Result<ProcessingRequest, Status>>| received?.ok().map(Box::new).map(Input::Message);
         let next = self.timers.next();
         let Some((at, wait)) = next else { return received(messages.next().await) };
-        let fetched = match &mut self.state {
-            State::Verifying(verifying) => Some(verifying.fetched.as_mut()),
+        let fetched = match &mut self.phase {
+            Phase::Verifying(verifying) => Some(verifying.fetched.as_mut()),
             _ => None,
         };
         tokio::select! {
