@@ -125,9 +125,6 @@ namespace ErrorContract
         /// <summary>409, retry: no.</summary>
         public static readonly ErrorCode NotDisabled =
             Add("not_disabled", 409, Retry.No, "The channel is not disabled.");
-        /// <summary>409, retry: refresh.</summary>
-        public static readonly ErrorCode ConcurrentModification =
-            Add("concurrent_modification", 409, Retry.Refresh, "Another write changed the same resource first.");
         /// <summary>402, retry: no.</summary>
         public static readonly ErrorCode PlanChannelLimit =
             Add("plan_channel_limit", 402, Retry.No, "The plan's channel limit is reached.");
@@ -152,6 +149,9 @@ namespace ErrorContract
         /// <summary>400, retry: no.</summary>
         public static readonly ErrorCode BadRequest =
             Add("bad_request", 400, Retry.No, "The request is malformed.");
+        /// <summary>409, retry: refresh.</summary>
+        public static readonly ErrorCode ConcurrentModification =
+            Add("concurrent_modification", 409, Retry.Refresh, "Another write changed the same resource first.");
         /// <summary>409, retry: no.</summary>
         public static readonly ErrorCode NoOp =
             Add("no_op", 409, Retry.No, "Already in the requested state.");

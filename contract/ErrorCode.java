@@ -64,9 +64,6 @@ public final class ErrorCode {
     /** 409, retry: no. */
     public static final ErrorCode NOT_DISABLED =
         known("not_disabled", 409, Retry.NO, "The channel is not disabled.");
-    /** 409, retry: refresh. */
-    public static final ErrorCode CONCURRENT_MODIFICATION =
-        known("concurrent_modification", 409, Retry.REFRESH, "Another write changed the same resource first.");
     /** 402, retry: no. */
     public static final ErrorCode PLAN_CHANNEL_LIMIT =
         known("plan_channel_limit", 402, Retry.NO, "The plan's channel limit is reached.");
@@ -91,6 +88,9 @@ public final class ErrorCode {
     /** 400, retry: no. */
     public static final ErrorCode BAD_REQUEST =
         known("bad_request", 400, Retry.NO, "The request is malformed.");
+    /** 409, retry: refresh. */
+    public static final ErrorCode CONCURRENT_MODIFICATION =
+        known("concurrent_modification", 409, Retry.REFRESH, "Another write changed the same resource first.");
     /** 409, retry: no. */
     public static final ErrorCode NO_OP =
         known("no_op", 409, Retry.NO, "Already in the requested state.");

@@ -49,8 +49,6 @@ const (
 	CodeNoQr ErrorCode = "no_qr"
 	// 409, retry: no. The channel is not disabled.
 	CodeNotDisabled ErrorCode = "not_disabled"
-	// 409, retry: refresh. Another write changed the same resource first.
-	CodeConcurrentModification ErrorCode = "concurrent_modification"
 	// 402, retry: no. The plan's channel limit is reached.
 	CodePlanChannelLimit ErrorCode = "plan_channel_limit"
 	// 429, retry: backoff. Too many requests.
@@ -67,6 +65,8 @@ const (
 	CodeNotFound ErrorCode = "not_found"
 	// 400, retry: no. The request is malformed.
 	CodeBadRequest ErrorCode = "bad_request"
+	// 409, retry: refresh. Another write changed the same resource first.
+	CodeConcurrentModification ErrorCode = "concurrent_modification"
 	// 409, retry: no. Already in the requested state.
 	CodeNoOp ErrorCode = "no_op"
 	// 502, retry: backoff. An upstream provider failed.
@@ -159,8 +159,6 @@ func (code ErrorCode) about() (about, bool) {
 		return about{409, RetryBackoff, "No QR code is available for the channel's current state."}, true
 	case CodeNotDisabled:
 		return about{409, RetryNo, "The channel is not disabled."}, true
-	case CodeConcurrentModification:
-		return about{409, RetryRefresh, "Another write changed the same resource first."}, true
 	case CodePlanChannelLimit:
 		return about{402, RetryNo, "The plan's channel limit is reached."}, true
 	case CodeRateLimited:
@@ -177,6 +175,8 @@ func (code ErrorCode) about() (about, bool) {
 		return about{404, RetryNo, "Not found."}, true
 	case CodeBadRequest:
 		return about{400, RetryNo, "The request is malformed."}, true
+	case CodeConcurrentModification:
+		return about{409, RetryRefresh, "Another write changed the same resource first."}, true
 	case CodeNoOp:
 		return about{409, RetryNo, "Already in the requested state."}, true
 	case CodeOther:

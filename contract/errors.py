@@ -52,8 +52,6 @@ class ErrorCode(StrEnum):
     NO_QR = "no_qr"
     #: 409, retry: no. The channel is not disabled.
     NOT_DISABLED = "not_disabled"
-    #: 409, retry: refresh. Another write changed the same resource first.
-    CONCURRENT_MODIFICATION = "concurrent_modification"
     #: 402, retry: no. The plan's channel limit is reached.
     PLAN_CHANNEL_LIMIT = "plan_channel_limit"
     #: 429, retry: backoff. Too many requests.
@@ -70,6 +68,8 @@ class ErrorCode(StrEnum):
     NOT_FOUND = "not_found"
     #: 400, retry: no. The request is malformed.
     BAD_REQUEST = "bad_request"
+    #: 409, retry: refresh. Another write changed the same resource first.
+    CONCURRENT_MODIFICATION = "concurrent_modification"
     #: 409, retry: no. Already in the requested state.
     NO_OP = "no_op"
     #: 502, retry: backoff. An upstream provider failed.
@@ -156,7 +156,6 @@ _ABOUT: Final[dict[ErrorCode, tuple[int, Retry, str]]] = {
     ErrorCode.PAIR_CODE_FAILED: (502, Retry.BACKOFF, "The upstream rejected the pair code request."),
     ErrorCode.NO_QR: (409, Retry.BACKOFF, "No QR code is available for the channel's current state."),
     ErrorCode.NOT_DISABLED: (409, Retry.NO, "The channel is not disabled."),
-    ErrorCode.CONCURRENT_MODIFICATION: (409, Retry.REFRESH, "Another write changed the same resource first."),
     ErrorCode.PLAN_CHANNEL_LIMIT: (402, Retry.NO, "The plan's channel limit is reached."),
     ErrorCode.RATE_LIMITED: (429, Retry.BACKOFF, "Too many requests."),
     ErrorCode.WORKER_AT_CAPACITY: (503, Retry.BACKOFF, "No worker has a free slot right now."),
@@ -165,6 +164,7 @@ _ABOUT: Final[dict[ErrorCode, tuple[int, Retry, str]]] = {
     ErrorCode.INVALID_REQUEST: (400, Retry.NO, "The request failed validation."),
     ErrorCode.NOT_FOUND: (404, Retry.NO, "Not found."),
     ErrorCode.BAD_REQUEST: (400, Retry.NO, "The request is malformed."),
+    ErrorCode.CONCURRENT_MODIFICATION: (409, Retry.REFRESH, "Another write changed the same resource first."),
     ErrorCode.NO_OP: (409, Retry.NO, "Already in the requested state."),
     ErrorCode.OTHER: (502, Retry.BACKOFF, "An upstream provider failed."),
     ErrorCode.INTERNAL_ERROR: (500, Retry.BACKOFF, "An unexpected error occurred."),

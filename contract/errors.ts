@@ -40,8 +40,6 @@ export const ERROR_CODES = {
   no_qr: { status: 409, retry: "backoff", message: "No QR code is available for the channel's current state." },
   /** 409, retry: no. The channel is not disabled. */
   not_disabled: { status: 409, retry: "no", message: "The channel is not disabled." },
-  /** 409, retry: refresh. Another write changed the same resource first. */
-  concurrent_modification: { status: 409, retry: "refresh", message: "Another write changed the same resource first." },
   /** 402, retry: no. The plan's channel limit is reached. */
   plan_channel_limit: { status: 402, retry: "no", message: "The plan's channel limit is reached." },
   /** 429, retry: backoff. Too many requests. */
@@ -58,6 +56,8 @@ export const ERROR_CODES = {
   not_found: { status: 404, retry: "no", message: "Not found." },
   /** 400, retry: no. The request is malformed. */
   bad_request: { status: 400, retry: "no", message: "The request is malformed." },
+  /** 409, retry: refresh. Another write changed the same resource first. */
+  concurrent_modification: { status: 409, retry: "refresh", message: "Another write changed the same resource first." },
   /** 409, retry: no. Already in the requested state. */
   no_op: { status: 409, retry: "no", message: "Already in the requested state." },
   /** 502, retry: backoff. An upstream provider failed. */

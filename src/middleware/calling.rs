@@ -95,13 +95,20 @@ where
         cx: &mut Context<'_>,
     ) -> PolledReply<R, B> {
         let id = exchange.request_id();
-        match exchange.response_head(&mut head, || facts(&body)) {
+        // A panic of an error's body is logged with the error (F2).
+        let mut panic = None;
+        let facts = || {
+            let (facts, panicked) = facts(&body);
+            panic = panicked;
+            facts
+        };
+        match exchange.response_head(&mut head, facts) {
             ResponsePlan::Pass(tail, notes) => {
                 runtime::log_notes(id, notes);
                 polled(head, ResponseBody::pass(body, tail))
             }
             ResponsePlan::Rewrite(mut written) => {
-                let _ = catch(|| drop(body));
+                written.event.note_panic(catch(|| drop(body)).err().or(panic));
                 remove_reason(&mut head);
                 runtime::log_unenforced(written.unenforced.take());
                 runtime::log_event(&mut written.event);
@@ -116,8 +123,8 @@ where
                 let body = strip(head.status, body, tail);
                 polled(head, body)
             }
-            ResponsePlan::Replace(answered) => {
-                let _ = catch(|| drop(body));
+            ResponsePlan::Replace(mut answered) => {
+                answered.event.note_panic(catch(|| drop(body)).err().or(panic));
                 let _ = catch(|| drop(head));
                 replied(*answered)
             }
@@ -139,7 +146,7 @@ where
                 polled(head, ResponseBody::new(Kind::Events { body, events: Some(stream) }, None))
             }
             ResponsePlan::Collect(exchange, max_bytes, timeout) => {
-                let reading = Reading::new(max_bytes, timeout, deadline.and_then(Option::take));
+                let reading = Reading::new(max_bytes, timeout, deadline.and_then(Option::take), panic);
                 self.collect(exchange, head, reading, body, span, cx)
             }
         }

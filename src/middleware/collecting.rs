@@ -25,8 +25,9 @@ pin_project! {
     /// An inner error whose body is being read, without being moved (R4). If all of it is available at once, no state
     /// is stored.
     pub(super) struct Collecting<R> {
+        // `None` once it was read and cannot be sent any more.
         #[pin]
-        body: R,
+        body: Option<R>,
         waiting: Option<Box<CollectJob>>,
     }
 }
@@ -46,9 +47,13 @@ where
         span: Option<&Span>,
         cx: &mut Context<'_>,
     ) -> Poll<BodyOutcome> {
-        let this = self.project();
-        match reading.poll(this.body, cx) {
-            Poll::Ready(end) => Poll::Ready(ended(exchange, head, reading, end)),
+        let mut this = self.project();
+        let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Pending };
+        match reading.poll(body, cx) {
+            Poll::Ready(end) => {
+                reading.drop_body(&exchange, this.body);
+                Poll::Ready(ended(exchange, head, reading, end))
+            }
             Poll::Pending => {
                 #[cfg(feature = "metrics")]
                 {
@@ -62,28 +67,31 @@ where
 
     /// Reads on until the outcome is decided. After that it stays pending.
     pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BodyOutcome> {
-        let this = self.project();
-        let Some(job) = this.waiting else { return Poll::Pending };
-        let end = ready!(job.reading.poll(this.body, cx));
+        let mut this = self.project();
+        let (Some(job), Some(body)) = (&mut *this.waiting, this.body.as_mut().as_pin_mut()) else {
+            return Poll::Pending;
+        };
+        let end = ready!(job.reading.poll(body, cx));
         let Some(job) = this.waiting.take() else { return Poll::Pending };
-        let CollectJob { exchange, head, reading, span } = *job;
+        let CollectJob { exchange, head, mut reading, span } = *job;
         let _inside = span::enter(span.as_ref());
+        reading.drop_body(&exchange, this.body);
         Poll::Ready(ended(exchange, head, reading, end))
     }
 }
 
 impl<R> Collecting<R> {
     pub(super) fn new(body: R) -> Self {
-        Self { body, waiting: None }
+        Self { body: Some(body), waiting: None }
     }
 
-    /// The rest of the body.
-    pub(super) fn body(self: Pin<&mut Self>) -> Pin<&mut R> {
-        self.project().body
+    /// The rest of the body; `None` if it was dropped.
+    pub(super) fn body(self: Pin<&mut Self>) -> Option<Pin<&mut R>> {
+        self.project().body.as_pin_mut()
     }
 
-    pub(super) fn body_ref(&self) -> &R {
-        &self.body
+    pub(super) fn body_ref(&self) -> Option<&R> {
+        self.body.as_ref()
     }
 
     pub(super) fn abandoned(self: Pin<&mut Self>) -> Option<Event> {
@@ -108,6 +116,8 @@ pub(super) struct Reading {
     budget: Budget,
     /// The deadline that the client of an RPC call has set.
     deadline: Option<Deadline>,
+    /// The text of the body's panic (F2).
+    panic: Option<Box<str>>,
     /// When the wait began (L2): most bodies are available with their heads.
     #[cfg(feature = "metrics")]
     waits_since: Option<tokio::time::Instant>,
@@ -124,12 +134,13 @@ enum End {
 
 impl Reading {
     #[inline]
-    pub(super) fn new(max_bytes: u64, timeout: Duration, deadline: Option<Deadline>) -> Self {
+    pub(super) fn new(max_bytes: u64, timeout: Duration, deadline: Option<Deadline>, panic: Option<Box<str>>) -> Self {
         let (read, budget) = (ReadBytes::default(), Budget::new(max_bytes, timeout));
         Self {
             read,
             budget,
             deadline,
+            panic,
             #[cfg(feature = "metrics")]
             waits_since: None,
         }
@@ -140,7 +151,7 @@ impl Reading {
     where
         R: Body<Error: Into<BoxError>>,
     {
-        let Self { read, budget, deadline, .. } = self;
+        let Self { read, budget, deadline, panic, .. } = self;
         loop {
             let mut error = None;
             let frame = catch(|| poll_into(read, body.as_mut(), &mut error, cx));
@@ -158,8 +169,21 @@ impl Reading {
                 },
                 Poll::Ready(Frame::None) => End::Whole,
                 Poll::Ready(Frame::Failed) => End::Unread(UnreadReason::BrokeOff, error),
-                Poll::Ready(Frame::Panicked(panic)) => End::Unread(UnreadReason::BrokeOff, Some(panicked(panic))),
+                Poll::Ready(Frame::Panicked(text)) => {
+                    *panic = Some(text.clone());
+                    End::Unread(UnreadReason::BrokeOff, Some(panicked(text)))
+                }
             });
+        }
+    }
+
+    /// Drops a body that was read, unless its rest may have to be sent: a panic of the drop is logged with the error.
+    #[inline]
+    fn drop_body<R>(&mut self, exchange: &Exchange, mut body: Pin<&mut Option<R>>) {
+        if !exchange.may_restore()
+            && let Err(panic) = catch(|| body.set(None))
+        {
+            self.panic = Some(panic);
         }
     }
 }
@@ -221,7 +245,7 @@ fn ended(exchange: Exchange, head: response::Parts, reading: Reading, end: End) 
             return replaced(exchange.timed_out());
         }
     };
-    decided(exchange, head, reading.read, rest)
+    decided(exchange, head, reading, rest)
 }
 
 /// The outcome of an inner error whose body was read.
@@ -239,12 +263,13 @@ pub(super) enum BodyOutcome {
 fn decided(
     exchange: Exchange,
     mut head: response::Parts,
-    read: ReadBytes,
+    Reading { read, panic, .. }: Reading,
     rest: Option<(UnreadReason, Option<BoxError>)>,
 ) -> BodyOutcome {
     let (body, trailers) = read.into_parts();
     let collected = if rest.is_none() { Collected::Whole(&body) } else { Collected::Unreadable(&body) };
     let mut action = exchange.response_body(&mut head, collected);
+    action.event_mut().note_panic(panic);
     let error = rest.and_then(|(why, error)| {
         action.event_mut().note_unread(why);
         error

@@ -61,6 +61,7 @@ mod row;
 mod sampler;
 mod serve;
 mod service;
+mod small_server;
 mod table;
 mod visible;
 
@@ -69,3 +70,4 @@ pub use admin::Admin;
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use error_envelope_runtime::{PrometheusHandle, PrometheusRecorder, install_metrics, metrics_recorder};
 pub use service::{AdminBody, AdminService};
+pub use small_server::SmallServer;

@@ -17,8 +17,8 @@ static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 const PREFIX: &str = "x-forwarded-";
-/// Other headers that some proxies set, and in which some services trust a client's address.
-const OTHERS: [&str; 7] = [
+/// Other headers that some proxies set, and in which some services trust a client's address, or the path.
+const OTHERS: [&str; 10] = [
     "forwarded",
     "x-real-ip",
     "x-client-ip",
@@ -26,6 +26,9 @@ const OTHERS: [&str; 7] = [
     "true-client-ip",
     "cf-connecting-ip",
     "fastly-client-ip",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-script-name",
 ];
 
 /// Room for an element of `forwarded`, in bytes: the one for an IPv6 address over TLS has 59.

@@ -99,6 +99,7 @@ pub use self::pool::UpstreamBody;
 pub use self::serve::Gateway;
 pub use self::tls::ServerTls;
 pub use self::tls::clients::ClientAuthorities;
+pub use self::upgrade::UpgradeProtocol;
 pub use self::upstream::Upstream;
 pub use self::upstreams::{Forward, Upstreams};
 pub use self::workers::current_thread_runtime;

@@ -18,8 +18,17 @@ pub(crate) fn readings(path: &str) -> Vec<Vec<u8>> {
         if found.get(&path).is_some_and(|fewest| *fewest <= decodes) {
             continue;
         }
-        for step in [resolve, resolve_encoded, merge, without_last_slash, cut_parameters, before_semicolon, behind_host]
-        {
+        for step in [
+            resolve,
+            resolve_encoded,
+            merge,
+            without_last_slash,
+            cut_parameters,
+            before_semicolon,
+            behind_host,
+            without_ignored,
+            folded,
+        ] {
             left.push((step(&path), decodes));
         }
         left.extend(SEPARATORS.iter().map(|separators| (as_slashes(&path, separators), decodes)));
@@ -103,6 +112,20 @@ fn without_last_slash(path: &[u8]) -> Vec<u8> {
     match path {
         [before @ .., b'/'] if !before.is_empty() => before.to_vec(),
         _ => path.to_vec(),
+    }
+}
+
+/// Without controls, and without bytes that are no UTF-8.
+fn without_ignored(path: &[u8]) -> Vec<u8> {
+    let valid: String = path.utf8_chunks().map(|chunk| chunk.valid()).collect();
+    valid.replace(char::is_control, "").into()
+}
+
+/// The letters outside ASCII whose other case is in it.
+fn folded(path: &[u8]) -> Vec<u8> {
+    match String::from_utf8(path.to_vec()) {
+        Ok(text) => text.replace(['\u{130}', '\u{131}'], "i").replace('\u{212a}', "k").replace('\u{17f}', "s").into(),
+        Err(other) => other.into_bytes(),
     }
 }
 

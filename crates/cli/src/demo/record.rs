@@ -89,7 +89,7 @@ fn head_of(request: &DemoRequest) -> (&'static str, Option<(&'static str, String
     match *request {
         DemoRequest::Get => ("GET", None, 0),
         DemoRequest::Head => ("HEAD", None, 0),
-        DemoRequest::Upgrade => ("GET", Some(("upgrade", "echo".to_owned())), 0),
+        DemoRequest::Upgrade => ("GET", Some(("upgrade", "websocket".to_owned())), 0),
         DemoRequest::Declared(size) => ("POST", Some(("content-length", size.to_string())), size),
         DemoRequest::Chunked(size) => ("POST", Some(("transfer-encoding", "chunked".to_owned())), size),
     }

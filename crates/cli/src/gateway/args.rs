@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use error_envelope_gateway::{ClientAuthorities, Error, Forwarding, ServerTls, Upstream};
+use error_envelope_gateway::{ClientAuthorities, Error, Forwarding, ServerTls, UpgradeProtocol, Upstream};
 use humantime::Duration as Time;
 
 use super::access_log::AccessArgs;
@@ -68,6 +68,10 @@ pub(crate) struct Args {
     /// Use this PEM private key of --upstream-client-cert
     #[arg(long, value_name = "FILE", requires = "upstream_client_cert")]
     pub(super) upstream_client_key: Option<PathBuf>,
+    /// Also forward upgrades to this protocol, in addition to websocket; requests for any other go on without the
+    /// upgrade; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) upgrade: Vec<UpgradeProtocol>,
     #[command(flatten)]
     pub(super) front: Front,
     #[command(flatten)]

@@ -198,7 +198,7 @@ fn the_access_log_has_a_line_for_each_request_without_its_query_or_credentials()
 fn the_access_log_says_of_a_client_that_left_and_of_an_upgrade_what_came_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("access.log");
-    let gateway = Gateway::start(&upstream(), &["--access-log", file.to_str().unwrap()]);
+    let gateway = Gateway::start(&upstream(), &["--access-log", file.to_str().unwrap(), "--upgrade", "Echo"]);
     let mut leaving = TcpStream::connect(&gateway.address).unwrap();
     write!(leaving, "GET /never HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     wait_for("it is in flight", || metrics(&gateway).contains("streams{protocol=\"http/1\"} 1"));

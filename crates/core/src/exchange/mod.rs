@@ -80,7 +80,7 @@ pub use self::event::{
 };
 pub use self::event_stream::EventStream;
 pub use self::fault_cause::fault_cause;
-pub use self::header_use::{is_read, is_removed};
+pub use self::header_use::{is_read, is_removed, keep_checksums};
 pub use self::method::KnownMethod;
 use self::notes::RequestFacts;
 pub use self::notes::{EventFields, MapRuleId, Origin, UnreadReason};
@@ -101,3 +101,4 @@ pub use crate::fields::is_same_to_cgi;
 #[doc(hidden)]
 pub use crate::fields::lines;
 pub use crate::guard::body_limit::{BodyMeter, DrainBudget, MeterAction, client_left};
+pub use crate::policy::host::has_clear_host;

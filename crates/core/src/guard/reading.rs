@@ -11,7 +11,11 @@
 //! - slashes may be merged while a trailing one stays (Go's `ServeMux`);
 //! - dot segments are resolved as they are written, or as in the WHATWG's URL standard (`%2e` is a dot);
 //! - the text behind two leading slashes may be a host (`new URL(request.url, base)`, PHP's `parse_url`);
-//! - a semicolon may end the path (Fastify's `useSemicolonDelimiter`).
+//! - a semicolon may end the path (Fastify's `useSemicolonDelimiter`);
+//! - controls and bytes that are not UTF-8 may be ignored: a line feed before the end of a regular expression (Starlette,
+//!   FastRoute), any such byte (Bottle);
+//! - `%u0061` may be a letter (Jetty 9, IIS);
+//! - four letters outside ASCII are `i`, `k` or `s` to readers without regard to letter case.
 
 mod first_look;
 
@@ -126,6 +130,12 @@ fn apply_other_steps(path: &[u8], made: &mut Vec<Vec<u8>>) {
     }
     if path.starts_with(b"//") {
         made.push(without_host(path));
+    }
+    if path.iter().any(|byte| !(b' '..=b'~').contains(byte)) {
+        made.extend([without_ignored_bytes(path), with_folded_letters(path)].into_iter().filter(|made| made != path));
+    }
+    if signs.has(Signs::PERCENT) && path.windows(2).any(|pair| pair.eq_ignore_ascii_case(b"%u")) {
+        made.push(with_unicode_codes(path));
     }
 }
 
@@ -278,6 +288,31 @@ fn without_host(path: &[u8]) -> Vec<u8> {
     let host = path.iter().position(|byte| *byte != b'/').unwrap_or(path.len());
     let path = path[host..].iter().position(|byte| *byte == b'/').map_or(&b"/"[..], |end| &path[host + end..]);
     path.to_vec()
+}
+
+/// Removes controls, and bytes that are not UTF-8.
+fn without_ignored_bytes(path: &[u8]) -> Vec<u8> {
+    let letters = path.utf8_chunks().flat_map(|chunk| chunk.valid().chars());
+    letters.filter(|letter| !letter.is_control()).collect::<String>().into()
+}
+
+/// Replaces each letter outside ASCII that has the same capital or small letter as one of ASCII.
+fn with_folded_letters(path: &[u8]) -> Vec<u8> {
+    let Ok(path) = str::from_utf8(path) else { return path.to_vec() };
+    path.replace(['\u{130}', '\u{131}'], "i").replace('\u{212a}', "k").replace('\u{17f}', "s").into()
+}
+
+/// Decodes `%u` with four hexadecimal digits.
+fn with_unicode_codes(path: &[u8]) -> Vec<u8> {
+    let mut replaced = path.to_vec();
+    for at in (0..path.len()).rev().filter(|at| path[*at..].get(..2).is_some_and(|it| it.eq_ignore_ascii_case(b"%u"))) {
+        let code = path.get(at + 2..at + 6).filter(|code| code.iter().all(u8::is_ascii_hexdigit));
+        let code = code.and_then(|code| u32::from_str_radix(str::from_utf8(code).ok()?, 16).ok());
+        if let Some(letter) = code.and_then(char::from_u32) {
+            replaced.splice(at..at + 6, letter.encode_utf8(&mut [0; 4]).bytes());
+        }
+    }
+    replaced
 }
 
 /// Cuts off each segment at its first semicolon.
