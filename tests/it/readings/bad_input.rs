@@ -73,7 +73,7 @@ fn g0_every_encoding_of_every_ascii_byte_has_an_outcome() {
         for code in [format!("%{byte:02x}"), format!("%{byte:02X}"), format!("%25{byte:02x}"), format!("%25{byte:02X}")]
         {
             let is_separator = matches!(byte, b'/' | b'\\');
-            let ends_name = is_separator || byte == b';';
+            let ends_name = is_separator || matches!(byte, b';' | b'?' | b'#' | 0);
             let is_ignored = byte.is_ascii_control();
             let of = |is_closed| if is_closed { LOCKED } else { FORWARDED };
             for (path, expected) in [

@@ -27,7 +27,9 @@ pub(crate) fn readings(path: &str) -> Vec<Vec<u8>> {
             before_semicolon,
             behind_host,
             without_ignored,
-            folded,
+            small,
+            capital,
+            before_query,
         ] {
             left.push((step(&path), decodes));
         }
@@ -121,12 +123,24 @@ fn without_ignored(path: &[u8]) -> Vec<u8> {
     valid.replace(char::is_control, "").into()
 }
 
-/// The letters outside ASCII whose other case is in it.
-fn folded(path: &[u8]) -> Vec<u8> {
-    match String::from_utf8(path.to_vec()) {
-        Ok(text) => text.replace(['\u{130}', '\u{131}'], "i").replace('\u{212a}', "k").replace('\u{17f}', "s").into(),
-        Err(other) => other.into_bytes(),
-    }
+/// Letters outside ASCII in their small form.
+fn small(path: &[u8]) -> Vec<u8> {
+    with_letters(path, |letter| letter.to_lowercase().collect())
+}
+
+/// Letters outside ASCII in their capital form.
+fn capital(path: &[u8]) -> Vec<u8> {
+    with_letters(path, |letter| letter.to_uppercase().collect())
+}
+
+fn with_letters(path: &[u8], form: fn(char) -> String) -> Vec<u8> {
+    let Ok(text) = str::from_utf8(path) else { return path.to_vec() };
+    let letters = text.split("").filter_map(|text| text.chars().next());
+    letters.map(|letter| if letter.is_ascii() { letter.into() } else { form(letter) }).collect::<String>().into()
+}
+
+fn before_query(path: &[u8]) -> Vec<u8> {
+    path.split(|byte| matches!(byte, b'?' | b'#' | 0)).next().unwrap_or_default().to_vec()
 }
 
 /// Beyond the contract: Fastify can end a path at its first semicolon.

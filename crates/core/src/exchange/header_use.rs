@@ -162,8 +162,8 @@ const TYPE: &str = "content-type";
 /// Headers that a service must not receive under a second name.
 const ONCE: [&str; 4] = [TYPE, "x-request-id", "content-length", "transfer-encoding"];
 
-/// Headers that gunicorn takes for parts of the path.
-const PATHS: [&str; 2] = ["script_name", "path_info"];
+/// Headers that gunicorn and Daphne take for parts of the path.
+const PATHS: [&str; 3] = ["script_name", "path_info", "daphne-root-path"];
 
 const REMOVED_LENGTHS: Lengths = Lengths::from_names(&ONCE).or(Lengths::from_names(&PATHS));
 
@@ -325,6 +325,7 @@ mod tests {
             "x_request_id",
             "script_name",
             "path_info",
+            "daphne-root-path",
             "content_type",
             "content.type",
             "content_length",

@@ -15,7 +15,8 @@
 //! - controls and bytes that are not UTF-8 may be ignored: a line feed before the end of a regular expression (Starlette,
 //!   FastRoute), any such byte (Bottle);
 //! - `%u0061` may be a letter (Jetty 9, IIS);
-//! - four letters outside ASCII are `i`, `k` or `s` to readers without regard to letter case.
+//! - a decoded `?`, `#` or NUL may end the path (bramus/router, PHP);
+//! - letters outside ASCII have another letter case, too, and some of them fold to one of ASCII (the Kelvin sign).
 
 mod first_look;
 
@@ -132,7 +133,11 @@ fn apply_other_steps(path: &[u8], made: &mut Vec<Vec<u8>>) {
         made.push(without_host(path));
     }
     if path.iter().any(|byte| !(b' '..=b'~').contains(byte)) {
-        made.extend([without_ignored_bytes(path), with_folded_letters(path)].into_iter().filter(|made| made != path));
+        let folded = [with_letters(path, |it| it.to_lowercase()), with_letters(path, |it| it.to_uppercase())];
+        made.extend(folded.into_iter().chain([without_ignored_bytes(path)]).filter(|made| made != path));
+    }
+    if let Some(end) = path.iter().position(|byte| matches!(byte, b'?' | b'#' | 0)) {
+        made.push(path[..end].to_vec());
     }
     if signs.has(Signs::PERCENT) && path.windows(2).any(|pair| pair.eq_ignore_ascii_case(b"%u")) {
         made.push(with_unicode_codes(path));
@@ -296,10 +301,20 @@ fn without_ignored_bytes(path: &[u8]) -> Vec<u8> {
     letters.filter(|letter| !letter.is_control()).collect::<String>().into()
 }
 
-/// Replaces each letter outside ASCII that has the same capital or small letter as one of ASCII.
-fn with_folded_letters(path: &[u8]) -> Vec<u8> {
+/// Replaces each letter outside ASCII by its small or capital form. A pattern is compared with it without regard to the
+/// letter case of ASCII.
+fn with_letters<L: Iterator<Item = char>>(path: &[u8], form: impl Fn(char) -> L) -> Vec<u8> {
     let Ok(path) = str::from_utf8(path) else { return path.to_vec() };
-    path.replace(['\u{130}', '\u{131}'], "i").replace('\u{212a}', "k").replace('\u{17f}', "s").into()
+    let mut folded = String::with_capacity(path.len());
+    for letter in path.chars() {
+        match letter {
+            // Its small form is two characters, although it folds to one in Turkish, and to Java.
+            '\u{130}' => folded.push('i'),
+            _ if letter.is_ascii() => folded.push(letter),
+            _ => folded.extend(form(letter)),
+        }
+    }
+    folded.into()
 }
 
 /// Decodes `%u` with four hexadecimal digits.

@@ -38,7 +38,15 @@ fn g0_the_path_as_sent_comes_first_and_every_step_follows() {
         ("/%c0%afadmin", &["/admin"]),
         ("/%u0061dmin%U002fx", &["/admin/x"]),
         ("/%25u0061dmin", &["/admin"]),
-        ("/%E2%84%AAey%C5%BF", &["/keys"]),
+        ("/%E2%84%AAey", &["/key"]),
+        ("/key%C5%BF/%C4%B1", &["/keyS/I"]),
+        ("/%C4%B0d", &["/id"]),
+        ("/caf%C3%89", &["/caf\u{e9}"]),
+        ("/caf%C3%A9", &["/caf\u{c9}"]),
+        // A text that ends the path for a service which decodes first.
+        ("/admin%3Fx", &["/admin"]),
+        ("/admin%2523x", &["/admin"]),
+        ("/admin%00x", &["/admin", "/adminx"]),
     ] {
         let found = texts(path);
         assert_eq!(found[0], path);
