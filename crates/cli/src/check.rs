@@ -19,11 +19,11 @@ use tower_error_envelope::PolicyError;
 use tower_error_envelope::policy::{Effective, PathReading};
 
 use crate::failure::{CommandError, print_unless_closed};
-use crate::files;
 use crate::finding::{Finding, Kind};
 use crate::including::CheckedFile;
 use crate::policy::{self, LoadedPolicy};
 use crate::report::{Format, Report, json_value};
+use crate::stdin;
 use crate::text::counted;
 
 /// Check policy files for errors
@@ -50,7 +50,7 @@ pub(crate) struct Args {
 
 /// Writes the findings to standard output. Returns the exit code, or an error if there is no result.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
-    files::keep_policy_of_stdin(args.files.iter().map(PathBuf::as_path))?;
+    stdin::keep_policy(args.files.iter().map(PathBuf::as_path)).map_err(CommandError::Io)?;
     let (mut report, mut effective, mut unreadable) = (Report::new(args.format), Vec::new(), 0);
     let checked = args.files.iter().map(|file| CheckedFile::find(file, args.policy.as_deref()));
     let checked = checked.collect::<Result<Vec<_>, _>>()?;

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use tower_error_envelope::policy::{ChangeKind, PlacedValue, PolicyChange, PolicyFile};
 
 use crate::failure::CommandError;
-use crate::files;
 use crate::policy;
 use crate::policy_source::PolicySource;
 use crate::report::{OutputFormat, json_value};
+use crate::stdin;
 use crate::text::{counted, cut, one_line};
 
 /// Show how settings differ between two policies
@@ -44,7 +44,7 @@ const KINDS: [(ChangeKind, &str, &str); 3] = [
 
 /// Writes the changes to standard output. Returns the exit code: 1 if a guard is weaker, else 0.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
-    files::keep_policy_of_stdin([&*args.old, &*args.new].into_iter())?;
+    stdin::keep_policy([&*args.old, &*args.new].into_iter()).map_err(CommandError::Io)?;
     let ((old_source, old), (new_source, new)) = (read(&args.old)?, read(&args.new)?);
     let changes = Changes { old: old_source, new: new_source, all: old.changes_to(&new) };
     args.format.print(|| changes.to_text(), || changes.to_json())?;

@@ -12,7 +12,7 @@ use tower_error_envelope::PolicyError;
 use tower_error_envelope::auth::RemoteKeys;
 use tower_error_envelope::policy::{PolicyFile, PolicyLoader};
 
-use crate::files;
+use crate::stdin;
 
 /// The secret to use in place of one that is not set here. It is as long as the longest hash requires.
 const SOME_SECRET: &str = "a secret that is not there, taken for one of sixty-four bytes...";
@@ -39,7 +39,7 @@ impl LoadedPolicy {
 
 /// Finds the place of a variable's name in the file: the loader keeps only the name.
 fn display_name(file: &Path, name: &str) -> Option<SourceLocation> {
-    let text = files::text(file.to_str()?)?;
+    let text = stdin::text_of(file.to_str()?)?;
     let mut start = 0;
     for (line, content) in (1..).zip(text.split('\n')) {
         if let Some(at) = content.find(name).filter(|_| content.contains("secret_env")) {
@@ -65,8 +65,8 @@ fn is_name(name: &str) -> bool {
 ///
 /// All errors.
 pub(crate) fn read(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError>> {
-    read_by(PolicyLoader::new().any_verifier(), |loader| match files::policy_of_stdin(path) {
-        Some(text) => loader.check_text(files::STDIN, text),
+    read_by(PolicyLoader::new().any_verifier(), |loader| match stdin::policy(path) {
+        Some(text) => loader.check_text(stdin::NAME, text),
         None => loader.check(path),
     })
 }

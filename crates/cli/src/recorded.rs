@@ -11,7 +11,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 
 use crate::failure::CommandError;
-use crate::files;
+use crate::stdin;
 
 /// The most header lines: servers accept no head with more.
 const MOST_HEADERS: usize = 256;
@@ -90,7 +90,7 @@ fn read_request(path: &Path) -> Result<Request<Bytes>, CommandError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
-    let mut text = files::read_or_stdin(path, MOST_BYTES + 1).map_err(|error| unreadable(path, &error))?;
+    let mut text = stdin::read(path, MOST_BYTES + 1).map_err(|error| unreadable(path, &error))?;
     if text.len() as u64 > MOST_BYTES {
         let wrong = format!("{}: the file is too long; at most 64 MiB are read", path.display());
         return Err(CommandError::Io(wrong));

@@ -33,7 +33,7 @@ async fn it_is_asked_by_number_by_localhost_or_by_a_name_that_was_allowed() {
     assert_eq!(twice.status, 400);
     let no_browser = ask_with(&admin, "GET", "/kill-switch", &[]).await;
     assert_eq!(no_browser.status, 200);
-    for (target, status) in [("http://evil.example/mode", 400), ("http://localhost/mode", 200)] {
+    for (target, status) in [("http://evil.example/kill-switch", 400), ("http://localhost/kill-switch", 200)] {
         let answer = ask_with(&admin, "GET", target, &[("host", "localhost")]).await;
         assert_eq!(answer.status, status, "{target}");
     }

@@ -10,10 +10,10 @@ use error_envelope_core::code::ErrorCode;
 use error_envelope_extproc::override_modes;
 use error_envelope_runtime::FilterConfig;
 use http::StatusCode;
-use http::uri::Authority;
 use minijinja::{Environment, context};
 
 use super::services::Services;
+use super::yaml::{Address, address, quoted};
 use crate::failure::{CommandError, print};
 use crate::policy;
 
@@ -65,12 +65,12 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
         let why = "there is no service: no scope of the policy has an upstream\n = help: add --upstream HOST:PORT";
         return Err(CommandError::Io(why.to_owned()));
     }
-    let address = |address: &Option<Address>| address.as_ref().map(Address::yaml);
+    let yaml = |address: &Option<Address>| address.as_ref().map(Address::yaml);
     let values = context! {
         snippet => args.snippet,
-        listen => address(&args.listen),
-        envoy_admin => address(&args.envoy_admin),
-        ext_proc => address(&args.ext_proc),
+        listen => yaml(&args.listen),
+        envoy_admin => yaml(&args.envoy_admin),
+        ext_proc => yaml(&args.ext_proc),
         // Over HTTP/1, too, a gRPC call ends with trailers (P1).
         protocol => match args.upstream_h2 {
             true => "{ http2_protocol_options: {} }",
@@ -116,31 +116,6 @@ fn filter_config(args: &Args) -> Result<String, CommandError> {
     let token = args.admin_token_file.as_ref();
     let token = token.map(|file| format!("\nadmin_token_file = {}", quoted(file))).unwrap_or_default();
     Ok(format!("policy_file = {}{admin}{token}", quoted(file)))
-}
-
-/// A host and a port.
-#[derive(Clone, Debug)]
-pub(super) struct Address {
-    pub(super) host: String,
-    pub(super) port: u16,
-}
-
-fn address(text: &str) -> Result<Address, String> {
-    let authority: Authority = text.parse().map_err(|error| format!("{error}; write HOST:PORT"))?;
-    let port = authority.port_u16().ok_or("the port is missing; write HOST:PORT")?;
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok(Address { host, port })
-}
-
-impl Address {
-    pub(super) fn yaml(&self) -> String {
-        format!("{{ socket_address: {{ address: {}, port_value: {} }} }}", quoted(&self.host), self.port)
-    }
-}
-
-/// A string of YAML, written as a JSON string, which YAML accepts.
-pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 /// The request id that the processor set, or else one made from the time at which Envoy's request began: the same in

@@ -3,3 +3,4 @@
 
 pub(crate) mod config;
 mod services;
+mod yaml;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tower_error_envelope::Policy;
 use tower_error_envelope::policy::{HostUpstreams, UpstreamUrl};
 
-use super::config::{Address, quoted};
+use super::yaml::{Address, quoted};
 
 /// The cluster for requests whose scope names no service.
 const DEFAULT_CLUSTER: &str = "upstream";
