@@ -119,7 +119,7 @@ impl Admin {
         self.shared.store.clone()
     }
 
-    /// Returns the kill switch, which `POST /mode/off` turns on.
+    /// Returns the kill switch, which `POST /kill-switch/on` turns on.
     #[must_use]
     pub fn kill_switch(&self) -> KillSwitch {
         self.shared.switch.clone()

@@ -10,8 +10,8 @@
 //! | `GET /readyz` | `ready`, or 503 while the process stops or waits for its first key sets |
 //! | `GET /metrics` | the metrics, in Prometheus' format |
 //! | `GET /policy` | the active policy: its age, files and routes, and the last rejection |
-//! | `GET /mode` | whether the kill switch is on, with the time, the operator and the reason |
-//! | `POST /mode/off`, `POST /mode/policy` | turns the kill switch on or off; `?by=NAME&reason=TEXT` is stored |
+//! | `GET /kill-switch` | whether the kill switch is on, with the time, the operator and the reason |
+//! | `POST /kill-switch/on`, `POST /kill-switch/off` | turns the kill switch on or off; `?by=NAME&reason=TEXT` is stored |
 //!
 //! ```no_run
 //! # #[cfg(feature = "prometheus")]

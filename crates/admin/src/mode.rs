@@ -1,6 +1,6 @@
 //! The kill switch, for operators.
 //!
-//! The form or the query may have the operator's name and the reason: `POST /mode/off?by=NAME&reason=TEXT`.
+//! The form or the query may have the operator's name and the reason: `POST /kill-switch/on?by=NAME&reason=TEXT`.
 
 use error_envelope_runtime::{KillSwitch, SwitchNote};
 use http::StatusCode;
@@ -17,7 +17,6 @@ pub(crate) fn describe(request: &AdminRequest<'_>) -> Answer {
     let switch = &request.shared().switch;
     let last = switch.last_change();
     answer::json(&json!({
-        "mode": if switch.is_off() { "off" } else { "policy" },
         "kill_switch": switch.is_off(),
         "changed_at": last.as_ref().map(|it| time(it.changed_at())),
         "changed_by": last.as_ref().and_then(|it| it.by()),
@@ -26,11 +25,11 @@ pub(crate) fn describe(request: &AdminRequest<'_>) -> Answer {
     }))
 }
 
-pub(crate) fn off(request: &AdminRequest<'_>) -> Answer {
+pub(crate) fn on(request: &AdminRequest<'_>) -> Answer {
     change(request, KillSwitch::off_with)
 }
 
-pub(crate) fn back(request: &AdminRequest<'_>) -> Answer {
+pub(crate) fn off(request: &AdminRequest<'_>) -> Answer {
     change(request, KillSwitch::back_with)
 }
 

@@ -15,9 +15,9 @@ static ROWS: [Endpoint; 7] = [
     get("/readyz", health::ready),
     get("/metrics", metrics::shown),
     get("/policy", policy::show),
-    get("/mode", mode::describe),
-    post("/mode/off", mode::off),
-    post("/mode/policy", mode::back),
+    get("/kill-switch", mode::describe),
+    post("/kill-switch/on", mode::on),
+    post("/kill-switch/off", mode::off),
 ];
 
 /// The response to an accepted request.

@@ -12,6 +12,7 @@ use crate::failure::CommandError;
 use crate::policy;
 use crate::policy_source::PolicySource;
 use crate::report::{OutputFormat, json_value};
+use crate::stdin;
 use crate::text::{counted, cut, one_line};
 
 /// Show how settings differ between two policies
@@ -20,10 +21,10 @@ use crate::text::{counted, cut, one_line};
 /// headers and scopes, then the rest. Exits with 1 if a guard is weaker.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Compare with this policy: a file, or REVISION:FILE of Git, as in main:policy.toml
+    /// Compare with this policy: a file, - for standard input, or REVISION:FILE of Git, as in main:policy.toml
     #[arg(value_name = "OLD")]
     old: PathBuf,
-    /// Use this policy as the new one: a file, or REVISION:FILE
+    /// Use this policy as the new one: a file, - or REVISION:FILE
     #[arg(value_name = "NEW")]
     new: PathBuf,
     /// Set the output format
@@ -43,6 +44,7 @@ const KINDS: [(ChangeKind, &str, &str); 3] = [
 
 /// Writes the changes to standard output. Returns the exit code: 1 if a guard is weaker, else 0.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
+    stdin::keep_policy([&*args.old, &*args.new].into_iter()).map_err(CommandError::Io)?;
     let ((old_source, old), (new_source, new)) = (read(&args.old)?, read(&args.new)?);
     let changes = Changes { old: old_source, new: new_source, all: old.changes_to(&new) };
     args.format.print(|| changes.to_text(), || changes.to_json())?;

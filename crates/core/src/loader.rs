@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::compare::{ChangeKind, PlacedValue, PolicyChange};
 pub use self::effective::{Effective, PathReading, Setting};
-use self::file::PolicyEnv;
+use self::file::{MAX_FILE_BYTES, PolicyEnv};
 pub use self::file::{PolicyFile, parse_size, read_regular};
 pub use self::lint::Lint;
 pub use self::outline::OutlineTable;
@@ -141,7 +141,18 @@ impl PolicyLoader {
     ///
     /// All mistakes, sorted by file and line: at least one and at most 200.
     pub fn check(&self, path: impl AsRef<Path>) -> Result<PolicyFile, Vec<PolicyError>> {
-        let file = PolicyFile::check(path.as_ref(), self)?;
+        let path = path.as_ref();
+        let text = self.load_text(path, MAX_FILE_BYTES).map_err(|error| vec![error])?;
+        self.check_text(&path.display().to_string(), &text)
+    }
+
+    /// Like [`PolicyLoader::check`], for a text. `name` is its name in errors, and included files are relative to it.
+    ///
+    /// # Errors
+    ///
+    /// Like [`PolicyLoader::check`].
+    pub fn check_text(&self, name: &str, text: &str) -> Result<PolicyFile, Vec<PolicyError>> {
+        let file = PolicyFile::check(name, text, self)?;
         let weakened = file.weakened_locks();
         if weakened.is_empty() { Ok(file) } else { Err(weakened) }
     }

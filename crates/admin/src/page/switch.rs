@@ -49,7 +49,7 @@ fn form(request: &AdminRequest<'_>, is_off: bool) -> Markup {
     };
     let (by, reason) = (given(&request.change.by, "by"), given(&request.change.reason, "reason"));
     html! {
-        form.sure method="post" action=(if is_off { "/mode/policy" } else { "/mode/off" }) {
+        form.sure method="post" action=(if is_off { "/kill-switch/off" } else { "/kill-switch/on" }) {
             label { "Your name" input name="by" value=(line(&by)) maxlength="200" autocomplete="name"; }
             label { "Reason" input name="reason" value=(line(&reason)) maxlength="200"; }
             p.quiet { "Both appear in the log and on this page. They are not verified." }
@@ -73,7 +73,7 @@ fn read_only() -> Markup {
             p {
                 strong { "This address is read-only." } " Other machines can reach it, and no token protects changes. \
                                                          Start with "
-                code { "--admin-token-file FILE" } ", or restart with " code { "--mode off" } "."
+                code { "--admin-token-file FILE" } ", or restart with " code { "--kill-switch" } "."
             }
         }
     }

@@ -141,7 +141,7 @@ async fn the_kill_switch_is_shown_and_offered() {
     let (admin, layer) = watched(POLICY);
     assert!(ask(&admin, "GET", "/").await.body.contains("href=\"/switch\""));
     let question = ask(&admin, "GET", "/switch").await.body;
-    for told in ["action=\"/mode/off\"", "type=\"checkbox\" name=\"sure\" required", "of its 4 routes"] {
+    for told in ["action=\"/kill-switch/on\"", "type=\"checkbox\" name=\"sure\" required", "of its 4 routes"] {
         assert!(question.contains(told), "{told} in {question}");
     }
     let named = ask(&admin, "GET", "/switch?by=ada&reason=%22%3E%3Cb%3E").await.body;
@@ -150,15 +150,15 @@ async fn the_kill_switch_is_shown_and_offered() {
             && named.contains("value=\"&quot;>&lt;b>\"") | named.contains("value=\"&quot;&gt;&lt;b&gt;\""),
         "{named}"
     );
-    let mode = ask(&admin, "GET", "/mode").await.json();
+    let mode = ask(&admin, "GET", "/kill-switch").await.json();
     assert_eq!(mode["kill_switch"], false, "a page that is looked at throws nothing");
     let foreign = [("host", "127.0.0.1:9901"), ("origin", "http://evil.example")];
-    assert_eq!(ask_with(&admin, "POST", "/mode/off", &foreign).await.status, 403);
-    ask(&admin, "POST", "/mode/off").await;
+    assert_eq!(ask_with(&admin, "POST", "/kill-switch/on", &foreign).await.status, 403);
+    ask(&admin, "POST", "/kill-switch/on").await;
     through(&layer, "/names/ada", 409, "{}").await;
     let page = ask(&admin, "GET", "/").await.body;
     assert!(page.contains("every route is in mode off.") && page.contains("href=\"/switch\""), "{page}");
-    assert!(ask(&admin, "GET", "/switch").await.body.contains("action=\"/mode/policy\""));
+    assert!(ask(&admin, "GET", "/switch").await.body.contains("action=\"/kill-switch/off\""));
 }
 
 #[tokio::test]

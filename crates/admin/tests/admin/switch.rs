@@ -31,16 +31,16 @@ async fn send(admin: &Admin, path: &str, headers: &[(&str, &str)], form: &str) -
 async fn one_form_keeps_who_and_why() {
     let admin = Admin::new();
     let page = ask(&admin, "GET", "/switch").await.body;
-    assert_eq!(page.matches("<form class=\"sure\" method=\"post\" action=\"/mode/off\"").count(), 1, "{page}");
+    assert_eq!(page.matches("<form class=\"sure\" method=\"post\" action=\"/kill-switch/on\"").count(), 1, "{page}");
     let browser = [("accept", "text/html")];
-    let thrown = send(&admin, "/mode/off", &browser, "by=maria&reason=orders+loses%20texts&sure=on").await;
+    let thrown = send(&admin, "/kill-switch/on", &browser, "by=maria&reason=orders+loses%20texts&sure=on").await;
     assert_eq!((thrown.status.as_u16(), thrown.header("location")), (303, Some("/")));
     for path in ["/", "/switch", "/charts", "/policy/view", "/metrics/view", "/errors?id=x"] {
         let page = ask(&admin, "GET", path).await.body;
         assert!(page.contains("by <bdi>maria</bdi>: <bdi>orders loses texts</bdi>"), "{path}: {page}");
     }
-    let back = send(&admin, "/mode/policy", &[], "by=piet").await.json();
-    assert_eq!((&back["mode"], &back["changed_by"]), (&"policy".into(), &"piet".into()));
+    let back = send(&admin, "/kill-switch/off", &[], "by=piet").await.json();
+    assert_eq!((&back["kill_switch"], &back["changed_by"]), (&false.into(), &"piet".into()));
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn a_change_needs_the_token_of_its_file_as_it_is_now() {
         (None, format!("token={TOKEN}"), 200),
     ] {
         let headers: Vec<_> = authorization.iter().map(|value| ("authorization", value.as_str())).collect();
-        for path in ["/mode/off", "/mode/policy"] {
+        for path in ["/kill-switch/on", "/kill-switch/off"] {
             let answer = send(&admin, path, &headers, &form).await;
             let challenge = (status == 401).then_some("Bearer");
             assert_eq!(
@@ -69,15 +69,19 @@ async fn a_change_needs_the_token_of_its_file_as_it_is_now() {
             );
         }
     }
-    assert_eq!(send(&admin, &format!("/mode/off?token={TOKEN}"), &[], "").await.status, 401, "an address is logged");
+    assert_eq!(
+        send(&admin, &format!("/kill-switch/on?token={TOKEN}"), &[], "").await.status,
+        401,
+        "an address is logged"
+    );
     let another = TOKEN.replace('0', "z");
     std::fs::write(&file, &another).unwrap();
-    assert_eq!(send(&admin, "/mode/off", &[("authorization", &bearer(TOKEN))], "").await.status, 401);
-    assert_eq!(send(&admin, "/mode/off", &[("authorization", &bearer(&another))], "").await.status, 200);
+    assert_eq!(send(&admin, "/kill-switch/on", &[("authorization", &bearer(TOKEN))], "").await.status, 401);
+    assert_eq!(send(&admin, "/kill-switch/on", &[("authorization", &bearer(&another))], "").await.status, 200);
     std::fs::write(&file, "short").unwrap();
-    assert_eq!(send(&admin, "/mode/policy", &[("authorization", "Bearer short")], "").await.status, 503);
+    assert_eq!(send(&admin, "/kill-switch/off", &[("authorization", "Bearer short")], "").await.status, 503);
     assert!(admin.kill_switch().is_off());
-    assert_eq!(ask(&admin, "GET", "/mode").await.status, 200, "reading needs no token");
+    assert_eq!(ask(&admin, "GET", "/kill-switch").await.status, 200, "reading needs no token");
 }
 
 #[tokio::test]
@@ -85,7 +89,7 @@ async fn a_refused_form_is_shown_again_without_its_token() {
     let (_folder, file) = token_file(TOKEN);
     let admin = Admin::new().token_file(file).unwrap();
     let form = "by=maria&reason=%3Cb%3E&token=hunter2-hunter2";
-    let page = send(&admin, "/mode/off", &[("accept", "text/html")], form).await;
+    let page = send(&admin, "/kill-switch/on", &[("accept", "text/html")], form).await;
     assert_eq!(page.status, 401);
     for text in ["Nothing was changed.", "value=\"maria\"", "value=\"&lt;b&gt;\"", "type=\"password\""] {
         assert!(page.body.contains(text), "{text} in {}", page.body);
@@ -120,7 +124,7 @@ async fn an_address_that_others_reach_is_read_only_without_a_token() {
         let (ended, kill_switch) = (tokio::sync::oneshot::channel::<()>(), admin.kill_switch());
         let served = tokio::spawn(async move { admin.serve(listener, async { drop(ended.1.await) }).await });
         let mut answers = Vec::new();
-        for request in ["GET /switch", "POST /mode/off?by=maria"] {
+        for request in ["GET /switch", "POST /kill-switch/on?by=maria"] {
             let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
             let head = format!("{request} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\r\n");
             stream.write_all(head.as_bytes()).await.unwrap();

@@ -358,16 +358,16 @@ try {
     await page.getByLabel('Your name').fill('maria');
     await page.getByLabel('Reason').fill('orders loses texts');
     await page.getByRole('button', { name: 'Turn the switch on' }).click();
-    assert.equal((await (await fetch(`${ADMIN}/mode`)).json()).kill_switch, false, 'nothing happens by one click');
+    assert.equal((await (await fetch(`${ADMIN}/kill-switch`)).json()).kill_switch, false, 'nothing happens by one click');
     await page.getByRole('checkbox').focus();
     await page.keyboard.press('Space');
     await page.getByRole('button', { name: 'Turn the switch on' }).click();
     await page.getByText(/^Turned on .* by maria \(from 127\.0\.0\.1\): orders loses texts$/).waitFor();
-    assert.equal((await (await fetch(`${ADMIN}/mode`)).json()).kill_switch, true);
+    assert.equal((await (await fetch(`${ADMIN}/kill-switch`)).json()).kill_switch, true);
     await page.getByRole('link', { name: 'Turn it off' }).click();
     await page.getByRole('button', { name: 'Turn the switch off' }).click();
     await page.getByRole('link', { name: 'Turn it off' }).waitFor({ state: 'detached' });
-    assert.equal((await (await fetch(`${ADMIN}/mode`)).json()).kill_switch, false);
+    assert.equal((await (await fetch(`${ADMIN}/kill-switch`)).json()).kill_switch, false);
   });
 
   await step('the browser had nothing to complain of', async () => assert.deepEqual(wrong, []));

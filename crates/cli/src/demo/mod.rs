@@ -46,10 +46,6 @@ pub(crate) struct Args {
     /// Write the responses to the demo's own requests to FILE: one JSON object {name, status, headers, body} per line
     #[arg(long, value_name = "FILE", requires = "once")]
     tour_json: Option<PathBuf>,
-    /// Write those requests and responses to FILE as HAR 1.2, for `error-envelope replay`; mode "off" shows the
-    /// service's own responses
-    #[arg(long, value_name = "FILE", requires = "once")]
-    tour_har: Option<PathBuf>,
     #[command(flatten)]
     front: Front,
     #[command(flatten)]
@@ -96,7 +92,7 @@ async fn show(args: &Args) -> Result<u8, CommandError> {
         }
     };
     let tour = async {
-        let outcome = tour::tour(address, args.tour_json.as_deref(), args.tour_har.as_deref()).await;
+        let outcome = tour::tour(address, args.tour_json.as_deref()).await;
         drop(tour_done);
         if !args.once && outcome.is_ok() {
             let _ = print_line(format_args!("While it runs: curl -i http://{address}/html-502"));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::ValueEnum;
+use clap::builder::BoolishValueParser;
 use error_envelope_gateway::{ClientAuthorities, Error, Forwarding, ServerTls, UpgradeProtocol, Upstream};
 use humantime::Duration as Time;
 
@@ -84,9 +85,9 @@ pub(crate) struct Front {
     /// Apply this policy file [default: the built-in settings]
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,
-    /// Start in this mode: with off, the kill switch is on until you turn it off at the admin address
-    #[arg(long, value_name = "MODE", value_enum, default_value_t = StartMode::Policy)]
-    pub(super) mode: StartMode,
+    /// Start with the kill switch on: every route is in mode off until you turn it off at the admin address
+    #[arg(long, value_parser = BoolishValueParser::new())]
+    pub(super) kill_switch: bool,
     /// Set the format of the log on standard error; RUST_LOG sets the filter
     #[arg(long, value_enum, default_value_t = Log::Text)]
     pub(crate) log: Log,
@@ -133,15 +134,6 @@ impl Args {
         };
         tls.map(Some)
     }
-}
-
-/// The mode at the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum StartMode {
-    /// Apply the policy's modes.
-    Policy,
-    /// Put every route in mode off.
-    Off,
 }
 
 /// Whether clients need a certificate.

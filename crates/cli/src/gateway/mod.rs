@@ -37,7 +37,7 @@ use tower_error_envelope::middleware::{KillSwitch, SwitchNote};
 use tower_error_envelope::{ErrorEnvelopeLayer, PolicyError};
 
 pub(crate) use self::args::Args;
-use self::args::{Front, StartMode};
+use self::args::Front;
 use self::on_call::AdminListener;
 use self::signals::ShutdownSignal;
 use crate::failure::{CommandError, block_on, print_line, with_help};
@@ -82,8 +82,8 @@ pub(crate) fn layer(front: &Front, on_call: Option<&AdminListener>) -> Result<Er
         None => layer,
     };
     let switch = on_call.map_or_else(KillSwitch::new, |on_call| on_call.admin.kill_switch());
-    if front.mode == StartMode::Off {
-        switch.off_with(SwitchNote::new().reason("--mode off at the start"));
+    if front.kill_switch {
+        switch.off_with(SwitchNote::new().reason("--kill-switch at the start"));
     }
     // The admin address gets the events, and shares the kill switch.
     let layer = layer.kill_switch(switch);

@@ -35,8 +35,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use self::document::Document;
-pub(crate) use self::env::PolicyEnv;
-use self::env::{MAX_FILE_BYTES, NamedFile};
+use self::env::NamedFile;
+pub(crate) use self::env::{MAX_FILE_BYTES, PolicyEnv};
 use self::gather::{SourceFiles, Text, gather};
 pub(super) use self::lock::{FileDefaults, Lock};
 use self::mistakes::{KnownMistakes, MAX_MISTAKES, Mistakes};
@@ -112,11 +112,9 @@ impl PolicyFile {
         Self::from_text(&path.display().to_string(), &text, env)
     }
 
-    /// Like [`PolicyFile::from_file`], but reports all mistakes, by file and line.
-    pub(super) fn check(path: &Path, env: &dyn PolicyEnv) -> Result<Self, Vec<PolicyError>> {
-        let text = env.load_text(path, MAX_FILE_BYTES).map_err(|error| vec![error])?;
-        let name = path.display().to_string();
-        let read = |known: &KnownMistakes| Self::read(&name, &text, env, known);
+    /// Like [`PolicyFile::from_text`], but reports all mistakes, by file and line.
+    pub(super) fn check(name: &str, text: &str, env: &dyn PolicyEnv) -> Result<Self, Vec<PolicyError>> {
+        let read = |known: &KnownMistakes| Self::read(name, text, env, known);
         read(&KnownMistakes::default()).map_err(|first| mistakes::in_order(with_those_behind(first, read)))
     }
 

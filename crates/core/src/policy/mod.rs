@@ -181,10 +181,6 @@ impl CompiledScope {
     pub(crate) fn own_rules(&self) -> &[Arc<Rule>] {
         &self.rules[..self.own_rules]
     }
-
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
 }
 
 /// How ids are created, and whether the service's own id is kept (rules I2, I3, I4).

@@ -1,18 +1,17 @@
-//! A message as it was on the wire: `HTTP/1.1 404 Not Found`, the headers, an empty line, the body.
+//! A recorded exchange: a service's response as it was on the wire, such as `curl -i` writes it, and its request if
+//! there is one. The response `NAME.http` belongs to the request `NAME.request.http` next to it.
 //!
-//! The output of `curl -i` is accepted: a status line such as `HTTP/2 404`, earlier heads before the last one, and a
-//! body whose chunks and codings are already undone.
+//! What curl writes is accepted: a status line such as `HTTP/2 404`, earlier heads before the last one, and a body whose
+//! chunks and codings are already undone.
 
-use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 
-use super::exchange::{self, insert_header, insert_host, undo_stale_coding};
-use super::reader::{self, Reader, unreadable};
 use crate::failure::CommandError;
+use crate::stdin;
 
 /// The most header lines: servers accept no head with more.
 const MOST_HEADERS: usize = 256;
@@ -20,9 +19,42 @@ const MOST_HEADERS: usize = 256;
 /// The largest file to read: a larger one is not a recorded error.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
+/// A client's request, and a service's response.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    /// The file of the response.
+    pub(crate) place: String,
+    pub(crate) request: Request<Bytes>,
+    /// The length of the request's body; the recording may have only a part of it.
+    pub(crate) request_bytes: u64,
+    pub(crate) response: Response<Bytes>,
+}
+
+impl Recorded {
+    /// Reads one response, and its request: that of the file `request`, or the one next to the response, or `GET /`.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, or is not an HTTP message.
+    pub(crate) fn read(path: &Path, request: Option<&Path>) -> Result<Self, CommandError> {
+        let neighbour = request_beside(path);
+        let request = request.or(neighbour.as_deref()).map(read_request).transpose()?;
+        let request = request.unwrap_or_else(|| Request::new(Bytes::new()));
+        let response = read_response(path, request.method())?;
+        let declared = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let request_bytes = declared.unwrap_or(0).max(request.body().len() as u64);
+        Ok(Self { place: path.display().to_string(), request, request_bytes, response })
+    }
+}
+
+fn request_beside(response: &Path) -> Option<PathBuf> {
+    let stem = response.file_name()?.to_str()?.strip_suffix(".http")?;
+    Some(response.with_file_name(format!("{stem}.request.http"))).filter(|request| request.exists())
+}
+
 /// A response to a request of this method.
-pub(super) fn response(path: &Path, reader: Reader, method: &Method) -> Result<Response<Option<Bytes>>, CommandError> {
-    let text = read(path, reader)?;
+fn read_response(path: &Path, method: &Method) -> Result<Response<Bytes>, CommandError> {
+    let text = read(path)?;
     let (mut rest, mut line): (&[u8], usize) = (&text, 1);
     loop {
         let Head { first: (status, version, is_followed), mut headers, length, lines } =
@@ -33,32 +65,44 @@ pub(super) fn response(path: &Path, reader: Reader, method: &Method) -> Result<R
             continue;
         }
         let body = if *method == Method::HEAD { Bytes::new() } else { body_of(&mut headers, rest) };
-        return Ok(exchange::response(status, version, headers, Some(body)));
+        let mut response = Response::new(body);
+        (*response.status_mut(), *response.version_mut(), *response.headers_mut()) = (status, version, headers);
+        return Ok(response);
     }
 }
 
-/// A request.
-pub(super) fn request(path: &Path) -> Result<Request<Bytes>, CommandError> {
-    let text = read(path, reader::open(path)?)?;
+fn read_request(path: &Path) -> Result<Request<Bytes>, CommandError> {
+    let text = read(path)?;
     let Head { first: (method, uri, version), mut headers, length, .. } = head_of(path, 1, &text, request_line)?;
-    insert_host(&mut headers, &uri).map_err(|wrong| error(path, 1, &wrong))?;
+    if let Some(host) = uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        headers.entry(HOST).or_insert(host);
+    }
     let declared = headers.get(CONTENT_LENGTH).cloned();
     let body = body_of(&mut headers, &text[length..]);
     // A recording of an upload seldom has its body, but its declared length is checked all the same (G4).
     if let Some(declared) = declared.filter(|_| body.is_empty()) {
         headers.insert(CONTENT_LENGTH, declared);
     }
-    Ok(exchange::request(method, uri, version, headers, body))
+    let mut request = Request::new(body);
+    (*request.method_mut(), *request.uri_mut()) = (method, uri);
+    (*request.version_mut(), *request.headers_mut()) = (version, headers);
+    Ok(request)
 }
 
-fn read(path: &Path, reader: Reader) -> Result<Vec<u8>, CommandError> {
-    let mut text = Vec::new();
-    reader.take(MOST_BYTES + 1).read_to_end(&mut text).map_err(|error| unreadable(path, &error))?;
+fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+    let mut text = stdin::read(path, MOST_BYTES + 1).map_err(|error| unreadable(path, &error))?;
     if text.len() as u64 > MOST_BYTES {
         let wrong = format!("{}: the file is too long; at most 64 MiB are read", path.display());
         return Err(CommandError::Io(wrong));
     }
+    if text.starts_with(b"\xef\xbb\xbf") {
+        text.drain(..3);
+    }
     Ok(text)
+}
+
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> CommandError {
+    CommandError::Io(format!("{}: cannot be read: {error}; name a readable file", path.display()))
 }
 
 fn error(path: &Path, line: usize, wrong: &str) -> CommandError {
@@ -111,8 +155,13 @@ fn read_header(headers: &mut HeaderMap, line: &[u8]) -> Result<(), String> {
     let Ok(httparse::Status::Complete((_, [header]))) = httparse::parse_headers(&text, &mut slots) else {
         return Err("not a header: write `name: value`, and an empty line before the body".to_owned());
     };
-    insert_header(headers, header.name, header.value)?;
-    if headers.len() > MOST_HEADERS { Err("too many headers".to_owned()) } else { Ok(()) }
+    let (name, value) = (HeaderName::from_bytes(header.name.as_bytes()), HeaderValue::from_bytes(header.value));
+    let name = name.map_err(|_| format!("{:?} is not a valid header name", header.name))?;
+    let value = value.map_err(|_| format!("the value of {name} is not a valid header value"))?;
+    match headers.try_append(name, value) {
+        Ok(_) if headers.len() <= MOST_HEADERS => Ok(()),
+        _ => Err("too many headers".to_owned()),
+    }
 }
 
 /// The status, the version, and whether curl writes more heads behind this one: an interim response, a redirection that it
@@ -168,7 +217,11 @@ fn body_of(headers: &mut HeaderMap, body: &[u8]) -> Bytes {
     let chunked = headers.remove(TRANSFER_ENCODING).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"chunked"));
     let unchunked = if chunked { without_chunks(body) } else { None };
     let body = unchunked.map_or_else(|| Bytes::copy_from_slice(body), Bytes::from);
-    undo_stale_coding(headers, &body);
+    // `curl --compressed` decodes a body, but writes the head as it came. A body that is text is not compressed.
+    if headers.contains_key(CONTENT_ENCODING) && !body.is_empty() && str::from_utf8(&body).is_ok() {
+        headers.remove(CONTENT_ENCODING);
+        headers.remove(CONTENT_LENGTH);
+    }
     let declared = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
     match declared {
         // Editors add a newline at the end, which is not part of the body.
@@ -194,3 +247,6 @@ fn without_chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
         rest = rest.get(end..)?.strip_prefix(b"\r\n")?;
     }
 }
+
+#[cfg(test)]
+mod tests;
