@@ -21,8 +21,6 @@ pub struct Guards {
     pub decodes: bool,
     /// The most bytes that a body may have (G4).
     pub body_limit: Option<u64>,
-    /// Whether scripts of other origins may read headers of responses (E4).
-    pub exposes: bool,
 }
 
 impl Policy {
@@ -42,7 +40,6 @@ impl Policy {
             },
             decodes: self.content_types(&settings).is_some(),
             body_limit: settings.body_limit,
-            exposes: settings.response_settings().expose_headers(),
         }
     }
 
