@@ -87,7 +87,8 @@ impl Target {
         // hyper reads no body of a response to HEAD: bytes that follow it break the next response on the connection.
         if request.method() == Method::HEAD && !closes {
             let is_ready = sender.ready().await;
-            let again = if is_ready.is_ok() { sender.send_request(outgoing(request)).await.map(drop) } else { is_ready };
+            let again =
+                if is_ready.is_ok() { sender.send_request(outgoing(request)).await.map(drop) } else { is_ready };
             let followed = |error: &hyper::Error| error.is_parse() || error.to_string().contains("unexpected message");
             if let Err(error) = again
                 && (followed(&error) || matches!(connection.await, Ok(Err(error)) if followed(&error)))

@@ -109,13 +109,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let text = match args.format {
         OutputFormat::Human => human(&lines, counts),
         OutputFormat::Json => {
-            let ([passed, failed, skipped], policy) = (counts, &args.policy);
-            let counts = json!({ "passed": passed, "failed": failed, "skipped": skipped });
-            let mut report = json!({ "url": args.url, "policy": policy, "lines": lines });
-            report
-                .as_object_mut()
-                .into_iter()
-                .for_each(|it| it.extend(counts.as_object().cloned().unwrap_or_default()));
+            let ([passed, failed, skipped], policy) = (counts, args.policy.as_ref().map(|it| it.display().to_string()));
+            let report = json!({ "url": args.url, "policy": policy, "passed": passed, "failed": failed, "skipped": skipped, "lines": lines });
             json_text(&report)
         }
     };
@@ -200,7 +195,7 @@ fn human(lines: &[Line], [passed, failed, skipped]: [usize; 3]) -> String {
         }
     }
     let _ = writeln!(text, "\n{} lines: {passed} passed, {failed} failed, {skipped} skipped", lines.len());
-    let has_no_id = |line: &&Line| line.findings.iter().any(|finding| finding.rule == "I1");
+    let has_no_id = |line: &&Line| line.findings.iter().any(|finding| finding.wrong.starts_with("there are 0 "));
     if failed > 0 && lines.iter().filter(has_no_id).count() == failed {
         text += "\nNo answer has a request id: put the layer around the app, or the gateway in front of it.\n";
     }
