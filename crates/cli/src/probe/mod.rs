@@ -118,12 +118,10 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 }
 
 async fn probe(target: &Target, mut judge: Judge<'_>) -> Result<Vec<Line>, CommandError> {
-    const MOST_SILENT: usize = 3;
-
     let (mut lines, mut silent) = (Vec::new(), 0);
     for row in ROWS {
         let planned = match judge.service.plan(row) {
-            _ if silent >= MOST_SILENT => Err(format!("not sent: {MOST_SILENT} requests in a row got no response")),
+            _ if silent >= 3 => Err("not sent: 3 requests in a row got no response".to_owned()),
             planned => planned,
         };
         let why = planned.as_ref().err().cloned();
