@@ -21,6 +21,8 @@ const (
 type ErrorCode string
 
 const (
+	// Group auth.
+
 	// 401, retry: no. No credentials were sent.
 	CodeAuthMissing ErrorCode = "auth_missing"
 	// 401, retry: no. The credentials do not match any active key.
@@ -31,6 +33,9 @@ const (
 	CodeAuthExpired ErrorCode = "auth_expired"
 	// 403, retry: no. The session has no verified email address.
 	CodeAuthNoEmail ErrorCode = "auth_no_email"
+
+	// Group channel.
+
 	// 404, retry: no. The channel does not exist.
 	CodeChannelNotFound ErrorCode = "channel_not_found"
 	// 403, retry: no. This key belongs to a different channel.
@@ -51,14 +56,23 @@ const (
 	CodeNotDisabled ErrorCode = "not_disabled"
 	// 402, retry: no. The plan's channel limit is reached.
 	CodePlanChannelLimit ErrorCode = "plan_channel_limit"
+
+	// Group quota.
+
 	// 429, retry: backoff. Too many requests.
 	CodeRateLimited ErrorCode = "rate_limited"
 	// 503, retry: backoff. No worker has a free slot right now.
 	CodeWorkerAtCapacity ErrorCode = "worker_at_capacity"
+
+	// Group media.
+
 	// 404, retry: no. The webhook endpoint does not exist.
 	CodeWebhookEndpointNotFound ErrorCode = "webhook_endpoint_not_found"
 	// 410, retry: refresh. The media is no longer cached.
 	CodeMediaGone ErrorCode = "media_gone"
+
+	// Group generic.
+
 	// 400, retry: no. The request failed validation.
 	CodeInvalidRequest ErrorCode = "invalid_request"
 	// 404, retry: no. Not found.
@@ -73,6 +87,9 @@ const (
 	CodeOther ErrorCode = "other"
 	// 500, retry: backoff. An unexpected error occurred.
 	CodeInternalError ErrorCode = "internal_error"
+
+	// Group status.
+
 	// 402, retry: no. Payment is required.
 	CodePaymentRequired ErrorCode = "payment_required"
 	// 403, retry: no. Not allowed.

@@ -24,6 +24,7 @@ class Retry(StrEnum):
 class ErrorCode(StrEnum):
     """The codes of the contract when this file was written. The set is open: a service may send others."""
 
+    # auth
     #: 401, retry: no. No credentials were sent.
     AUTH_MISSING = "auth_missing"
     #: 401, retry: no. The credentials do not match any active key.
@@ -34,6 +35,7 @@ class ErrorCode(StrEnum):
     AUTH_EXPIRED = "auth_expired"
     #: 403, retry: no. The session has no verified email address.
     AUTH_NO_EMAIL = "auth_no_email"
+    # channel
     #: 404, retry: no. The channel does not exist.
     CHANNEL_NOT_FOUND = "channel_not_found"
     #: 403, retry: no. This key belongs to a different channel.
@@ -54,14 +56,17 @@ class ErrorCode(StrEnum):
     NOT_DISABLED = "not_disabled"
     #: 402, retry: no. The plan's channel limit is reached.
     PLAN_CHANNEL_LIMIT = "plan_channel_limit"
+    # quota
     #: 429, retry: backoff. Too many requests.
     RATE_LIMITED = "rate_limited"
     #: 503, retry: backoff. No worker has a free slot right now.
     WORKER_AT_CAPACITY = "worker_at_capacity"
+    # media
     #: 404, retry: no. The webhook endpoint does not exist.
     WEBHOOK_ENDPOINT_NOT_FOUND = "webhook_endpoint_not_found"
     #: 410, retry: refresh. The media is no longer cached.
     MEDIA_GONE = "media_gone"
+    # generic
     #: 400, retry: no. The request failed validation.
     INVALID_REQUEST = "invalid_request"
     #: 404, retry: no. Not found.
@@ -76,6 +81,7 @@ class ErrorCode(StrEnum):
     OTHER = "other"
     #: 500, retry: backoff. An unexpected error occurred.
     INTERNAL_ERROR = "internal_error"
+    # status
     #: 402, retry: no. Payment is required.
     PAYMENT_REQUIRED = "payment_required"
     #: 403, retry: no. Not allowed.

@@ -12,6 +12,7 @@ export type Retry = "no" | "backoff" | "refresh";
 
 /** The codes of the contract when this file was written. The set is open: a service may send others. */
 export const ERROR_CODES = {
+  // auth
   /** 401, retry: no. No credentials were sent. */
   auth_missing: { status: 401, retry: "no", message: "No credentials were sent." },
   /** 401, retry: no. The credentials do not match any active key. */
@@ -22,6 +23,7 @@ export const ERROR_CODES = {
   auth_expired: { status: 401, retry: "no", message: "The credentials have expired or were revoked." },
   /** 403, retry: no. The session has no verified email address. */
   auth_no_email: { status: 403, retry: "no", message: "The session has no verified email address." },
+  // channel
   /** 404, retry: no. The channel does not exist. */
   channel_not_found: { status: 404, retry: "no", message: "The channel does not exist." },
   /** 403, retry: no. This key belongs to a different channel. */
@@ -42,14 +44,17 @@ export const ERROR_CODES = {
   not_disabled: { status: 409, retry: "no", message: "The channel is not disabled." },
   /** 402, retry: no. The plan's channel limit is reached. */
   plan_channel_limit: { status: 402, retry: "no", message: "The plan's channel limit is reached." },
+  // quota
   /** 429, retry: backoff. Too many requests. */
   rate_limited: { status: 429, retry: "backoff", message: "Too many requests." },
   /** 503, retry: backoff. No worker has a free slot right now. */
   worker_at_capacity: { status: 503, retry: "backoff", message: "No worker has a free slot right now." },
+  // media
   /** 404, retry: no. The webhook endpoint does not exist. */
   webhook_endpoint_not_found: { status: 404, retry: "no", message: "The webhook endpoint does not exist." },
   /** 410, retry: refresh. The media is no longer cached. */
   media_gone: { status: 410, retry: "refresh", message: "The media is no longer cached." },
+  // generic
   /** 400, retry: no. The request failed validation. */
   invalid_request: { status: 400, retry: "no", message: "The request failed validation." },
   /** 404, retry: no. Not found. */
@@ -64,6 +69,7 @@ export const ERROR_CODES = {
   other: { status: 502, retry: "backoff", message: "An upstream provider failed." },
   /** 500, retry: backoff. An unexpected error occurred. */
   internal_error: { status: 500, retry: "backoff", message: "An unexpected error occurred." },
+  // status
   /** 402, retry: no. Payment is required. */
   payment_required: { status: 402, retry: "no", message: "Payment is required." },
   /** 403, retry: no. Not allowed. */

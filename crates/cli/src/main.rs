@@ -31,7 +31,6 @@ mod including;
 mod init;
 mod kill_switch;
 mod man;
-mod openapi;
 mod policy;
 mod policy_source;
 mod probe;

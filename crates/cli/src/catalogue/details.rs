@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::template::json_literal;
+use super::render::literal;
 
 /// Keywords that only describe a value, and check nothing.
 const DESCRIBE: [&str; 6] = ["$schema", "title", "description", "deprecated", "examples", "format"];
@@ -171,5 +171,5 @@ fn key(name: &str) -> String {
     let is_identifier = !name.is_empty()
         && !name.starts_with(|first: char| first.is_ascii_digit())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if is_identifier { name.to_owned() } else { json_literal(name) }
+    if is_identifier { name.to_owned() } else { literal(name) }
 }

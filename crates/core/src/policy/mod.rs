@@ -312,6 +312,20 @@ impl Policy {
         self.codes.custom_codes()
     }
 
+    /// Whether the policy redefines the code, or names it in a rule or a shape.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn names_code(&self, code: &ErrorCode) -> bool {
+        let in_part = |part: &CompiledScope| {
+            part.rules.iter().any(|rule| rule.to() == code) || part.outward.iter().any(|it| it.codes().contains(code))
+        };
+        self.codes.redefines(code)
+            || self.parts.iter().any(in_part)
+            || self
+                .shapes
+                .iter()
+                .any(|shape| shape.description().codes.iter().any(|(_, known)| **known == *code.as_str()))
+    }
+
     /// The code with that name, of the catalogue or of the policy.
     #[cfg(feature = "openapi")]
     pub(crate) fn known_code(&self, name: &str) -> Option<ErrorCode> {
