@@ -26,7 +26,7 @@ use super::connection_state::ConnectionState;
 use super::count;
 use super::deadlines::{Deadlines, End, LAST_HEAD};
 use super::forwarded::Forwarding;
-use super::in_flight::{RequestTracker, Stage, reached};
+use super::in_flight::{RequestTracker, Stage, stopping};
 use super::limits::ClientLimits;
 use super::linger::{ConnectionSlot, Lingering};
 use super::requests::Requests;
@@ -108,7 +108,7 @@ where
         let mut in_time = pin!(in_time);
         let handshake = tokio::select! {
             handshake = &mut in_time => handshake,
-            () = async { reached(&mut stage, Stage::Stopping).await; tokio::time::sleep(LAST_HEAD).await } => return None,
+            () = async { stopping(&mut stage).await; tokio::time::sleep(LAST_HEAD).await } => return None,
         };
         match handshake {
             Ok(Ok(stream)) => {

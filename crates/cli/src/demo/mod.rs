@@ -80,7 +80,7 @@ async fn show(args: &Args) -> Result<u8, CommandError> {
     let (stop, at_once) = signals::stop().map_err(gateway::no_signals)?;
     let access_log = args.front.access_log.open()?;
     let listener = gateway::listen(Some(args.listen()), &mut sockets).await?;
-    let gateway = gateway::open(listener, None, &args.front, layer, on_call, access_log, None).await?;
+    let gateway = gateway::open(listener, None, &args.front, layer, on_call, access_log)?;
     let address = gateway.local_addr();
     let no_service = |error| CommandError::Io(format!("the embedded service cannot start: {error}"));
     let (service, bare) =

@@ -28,10 +28,9 @@ pub(crate) struct Args {
     /// Listen on this address; port 0 picks a free port [default: 127.0.0.1:8080, or the socket that systemd passes]
     #[arg(long, value_name = "ADDR")]
     pub(super) listen: Option<String>,
-    /// Take over from the gateway that listens on this Unix socket, without losing a client; then listen there for the
-    /// next one
-    #[arg(long, value_name = "PATH")]
-    pub(super) upgrade_socket: Option<PathBuf>,
+    /// Let another process that has this flag listen at the same address: each gets a share of the new connections
+    #[arg(long)]
+    pub(super) reuse_port: bool,
     /// Serve clients over TLS with this PEM certificate chain, with HTTP/2 and HTTP/1.1; reloaded when it changes
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
