@@ -6,7 +6,6 @@ use error_envelope_admin::Admin;
 use tokio::net::TcpListener;
 use tower_error_envelope::ErrorEnvelopeLayer;
 
-use super::access::AccessLog;
 use super::forwarded::Forwarding;
 use super::limits::ClientLimits;
 use super::tls::ServerTls;
@@ -19,7 +18,7 @@ pub struct GatewayConfig {
     pub(crate) forwarding: Forwarding,
     pub(crate) limits: ClientLimits,
     pub(crate) admin: Option<(Admin, TcpListener)>,
-    pub(crate) access_log: Option<AccessLog>,
+    pub(crate) access_log: bool,
     pub(crate) workers: usize,
 }
 
@@ -28,7 +27,7 @@ impl GatewayConfig {
     /// runs.
     pub fn new(layer: ErrorEnvelopeLayer) -> Self {
         let (forwarding, limits) = (Forwarding::default(), ClientLimits::default());
-        Self { layer, tls: None, forwarding, limits, admin: None, access_log: None, workers: 0 }
+        Self { layer, tls: None, forwarding, limits, admin: None, access_log: false, workers: 0 }
     }
 
     /// Serves clients over TLS, with HTTP/2 and HTTP/1.1. By default clients are served over plain TCP, with the same
@@ -50,9 +49,9 @@ impl GatewayConfig {
         self
     }
 
-    /// Writes a line for each request; off by default.
-    pub fn access_log(mut self, log: AccessLog) -> Self {
-        self.access_log = Some(log);
+    /// Sets whether each request is logged when it ends, as an event of the target `access`; off by default.
+    pub fn access_log(mut self, is_on: bool) -> Self {
+        self.access_log = is_on;
         self
     }
 

@@ -34,7 +34,7 @@
 //!    clocks, some of which use `poll_on_wake`. `date` is the time in a response.
 //! 6. `connect`, `linger` and `reset` end connections; `socket_options` and `short_write` are about sockets.
 //! 7. `in_flight` counts the requests for which a stop waits.
-//! 8. `admin` is the admin address, `access` writes a line for each request, and `count` has the metrics.
+//! 8. `admin` is the admin address, `access` logs each request, and `count` has the metrics.
 
 #![allow(clippy::disallowed_methods, reason = "a server has a clock and an executor; the ban is for the layer")]
 
@@ -88,7 +88,6 @@ mod workers;
 
 pub use tokio_rustls::rustls;
 
-pub use self::access::{AccessField, AccessFormat, AccessLog, AccessSink};
 pub use self::client_body::ClientBody;
 pub use self::config::GatewayConfig;
 pub use self::error::Error;

@@ -8,11 +8,11 @@ use clap::ValueEnum;
 use error_envelope_gateway::{ClientAuthorities, Error, Forwarding, ServerTls, UpgradeProtocol, Upstream};
 use humantime::Duration as Time;
 
-use super::access_log::AccessArgs;
 use super::limits::{ClientFlags, UpstreamFlags, time};
-use super::log::Log;
+use super::log::{AccessSink, Log, Writing};
 use super::on_call;
 use super::url::{self, Http2};
+use crate::failure::CommandError;
 
 /// Run a reverse proxy that returns every error as one JSON envelope
 ///
@@ -87,8 +87,11 @@ pub(crate) struct Front {
     #[arg(long, value_name = "MODE", value_enum, default_value_t = StartMode::Policy)]
     pub(super) mode: StartMode,
     /// Set the format of the log on standard error; RUST_LOG sets the filter
-    #[arg(long, value_enum, default_value_t = Log::Text)]
-    pub(crate) log: Log,
+    #[arg(long, value_enum, default_value_t = Log::Full)]
+    log: Log,
+    /// Write a JSON line for each request to PATH or stdout [default: off]
+    #[arg(long, value_name = "PATH", value_parser = AccessSink::parse)]
+    pub(super) access_log: Option<AccessSink>,
     /// Set how to treat the client's own Forwarded and X-Forwarded-* headers
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Forwarded::Replace)]
     pub(crate) forwarded: Forwarded,
@@ -99,11 +102,14 @@ pub(crate) struct Front {
     pub(crate) limits: ClientFlags,
     #[command(flatten)]
     pub(crate) on_call: on_call::AdminArgs,
-    #[command(flatten)]
-    pub(crate) access_log: AccessArgs,
 }
 
 impl Front {
+    /// Writes the logs until the [`Writing`] is dropped.
+    pub(crate) fn init_log(&self) -> Result<Writing, CommandError> {
+        self.log.init(self.access_log.as_ref())
+    }
+
     /// The number of worker threads in addition to the main thread. With one worker it is 0: the main thread does the
     /// work.
     pub(super) fn workers(&self) -> usize {

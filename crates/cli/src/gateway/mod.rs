@@ -1,33 +1,23 @@
 //! `error-envelope gateway`: the command line of [`error_envelope_gateway`].
 //!
 //! [`args`] are its flags and [`limits`] those with a number, [`services`] are the services behind it by [`url`],
-//! [`on_call`] are those of the admin address, [`mod@log`] writes the log in the lines of
-//! [`log_text`] or [`log_json`], [`mod@access_log`] opens the access log, [`signals`] are
-//! the operator's, [`descriptors`] are requested from the system, [`service_manager`] gets the state of the start.
+//! [`on_call`] are those of the admin address, [`mod@log`] writes the log and the access log, [`signals`] are the
+//! operator's, [`descriptors`] are requested from the system, [`service_manager`] gets the state of the start.
 
-pub(crate) mod access_log;
 pub(crate) mod args;
 mod descriptors;
 pub(crate) mod limits;
 pub(crate) mod log;
-mod log_fields;
-mod log_json;
-#[cfg(test)]
-mod log_lines_tests;
-mod log_text;
-mod log_time;
 pub(crate) mod on_call;
 pub(crate) mod service_manager;
 mod services;
 pub(crate) mod signals;
-#[cfg(test)]
-mod tests;
 mod url;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use error_envelope_gateway::{AccessLog, Gateway, GatewayConfig, ListeningSockets, ServerTls, SocketPurpose};
+use error_envelope_gateway::{Gateway, GatewayConfig, ListeningSockets, ServerTls, SocketPurpose};
 use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
 use tower_error_envelope::middleware::{KillSwitch, SwitchNote};
@@ -42,30 +32,26 @@ use crate::failure::{CommandError, block_on, print_line};
 /// Serves until a signal stops it; the exit code is that of a second signal if one ended it at once.
 pub(crate) fn run(args: &Args, unread_variables: &[String]) -> Result<u8, CommandError> {
     let mut sockets = ListeningSockets::from_systemd()?.reuse_port(args.reuse_port);
-    let log = args.front.log.init()?;
-    let mut access_log = None;
-    let outcome = block_on(async {
-        log.log_drops();
+    let log = args.front.init_log()?;
+    block_on(async {
         for variable in unread_variables {
             tracing::warn!(variable, "no flag reads this environment variable; see error-envelope gateway --help-all");
         }
         let on_call = AdminListener::listen(&args.front.on_call, &mut sockets).await?;
+        log.count_drops();
         let rest = args.upstream.as_ref().and_then(|rest| Some(rest.as_ref().ok()?.url().clone()));
         let layer = layer(&args.front, on_call.as_ref())?.log_upstreams(rest);
         let of_upstreams = args.upstream_descriptors(&layer);
         descriptors::raise(args.front.limits.max_connections, of_upstreams, args.front.workers());
-        access_log = args.front.access_log.open()?;
         let service = args.upstreams(&layer)?.service()?;
         let tls = args.tls()?;
         let listener = listen(args.listen.as_deref(), &mut sockets).await?;
         let (stop, at_once) = signals::stop().map_err(no_signals)?;
-        let gateway = open(listener, tls, &args.front, layer, on_call, access_log.clone())?;
+        let gateway = open(listener, tls, &args.front, layer, on_call)?;
         service_manager::ready();
         let cut_short = gateway.serve_until(service, service_manager::stopping_after(stop), at_once).await;
         Ok(cut_short.map_or(0, ShutdownSignal::code))
-    });
-    access_log::write_last(access_log.as_ref());
-    outcome
+    })
 }
 
 pub(crate) fn layer(front: &Front, on_call: Option<&AdminListener>) -> Result<ErrorEnvelopeLayer, CommandError> {
@@ -131,17 +117,12 @@ pub(crate) fn open(
     front: &Front,
     layer: ErrorEnvelopeLayer,
     on_call: Option<AdminListener>,
-    access_log: Option<AccessLog>,
 ) -> Result<Gateway, CommandError> {
     reload_at_hangup(&layer, tls.clone())?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let config = GatewayConfig::new(layer.clone()).forwarding(front.forwarded.into()).limits(front.limits.limits());
-    let config = config.workers(front.workers());
+    let config = config.workers(front.workers()).access_log(front.access_log.is_some());
     let config = tls.into_iter().fold(config, GatewayConfig::tls);
-    if let Some(log) = access_log.clone() {
-        signals::run_at(SignalKind::user_defined1(), "access-log-reopen", move || log.reopen()).map_err(no_signals)?;
-    }
-    let config = access_log.into_iter().fold(config, GatewayConfig::access_log);
     let admin = on_call.as_ref().map(|on_call| on_call.address);
     let config = on_call.into_iter().fold(config, |config, it| config.admin(it.admin, it.listener));
     let gateway = Gateway::listening(listener, config);
