@@ -53,9 +53,7 @@ impl Clock {
 
     fn command(&self) -> Command {
         let mut command = Gateway::command(&crate::command::binary(), &self.service.url());
-        command
-            .args(["--admin", "0", "--access-log-format", "json", "--access-log"])
-            .arg(self.folder.path("access.log"));
+        command.args(["--admin", "0", "--access-log"]).arg(self.folder.path("access.log"));
         command.env("LD_PRELOAD", self.folder.path("shift.so")).env("CLOCK_SHIFT", self.folder.path("shift"));
         command
     }

@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Set the format of the log on standard error; RUST_LOG sets the filter
-    #[arg(long, value_enum, default_value_t = Log::Text)]
+    #[arg(long, value_enum, default_value_t = Log::Full)]
     log: Log,
     #[command(flatten)]
     on_call: AdminArgs,
@@ -55,9 +55,9 @@ const SERVER: SmallServer =
 /// Serves until a signal stops it.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let mut sockets = ListeningSockets::from_systemd()?;
-    let log = args.log.init()?;
+    let log = args.log.init(None)?;
     block_on(async {
-        log.log_drops();
+        log.count_drops();
         let on_call = AdminListener::listen(&args.on_call, &mut sockets).await?;
         let policy = policy_of(args)?;
         let policy = on_call.iter().fold(policy, |policy, on_call| on_call.admin.attach(policy));

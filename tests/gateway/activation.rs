@@ -3,11 +3,10 @@
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use http::Response;
 
-use super::process::{Place, outcome};
 use crate::command::binary;
 use crate::holds::gateway::{Folder, Gateway};
 use crate::holds::service::{Service, full};
@@ -109,30 +108,26 @@ fn sockets_of_another_process_are_left_alone() {
 }
 
 #[test]
-fn a_service_manager_is_notified_which_process_serves() {
-    let service = service();
-    let folder = Folder::new("notified");
-    let place = Place::new("notifies", &service);
+fn a_service_manager_is_notified_of_the_start_and_the_stop() {
+    let (service, folder) = (service(), Folder::new("notified"));
     let notified = UnixDatagram::bind(folder.path("notify")).unwrap();
     notified.set_read_timeout(Some(TOO_LONG)).unwrap();
-    let run = || {
-        let mut command = place.command(&[]);
-        command.env("NOTIFY_SOCKET", folder.path("notify"));
-        Gateway::run(command)
-    };
     let word = || {
         let mut bytes = [0; 256];
         let read = notified.recv(&mut bytes).unwrap();
         String::from_utf8_lossy(&bytes[..read]).into_owned()
     };
-    let old = run();
-    assert_eq!(word(), format!("READY=1\nMAINPID={}\n", old.id()));
-    let new = run();
-    assert_eq!(word(), format!("READY=1\nMAINPID={}\n", new.id()));
-    old.ended();
-    new.stopped();
-    // The one that was taken over did not say that the service stops.
+    let mut command = Gateway::command(&binary(), &service.url());
+    command.env("NOTIFY_SOCKET", folder.path("notify"));
+    let gateway = Gateway::run(command);
+    assert_eq!(word(), "READY=1\n");
+    gateway.stopped();
     assert_eq!(word(), "STOPPING=1\n");
-    notified.set_nonblocking(true).unwrap();
-    assert!(notified.recv(&mut [0; 16]).is_err());
+}
+
+/// The exit code, and what it wrote to standard error.
+fn outcome(mut command: Command) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } = command.output().expect("the gateway starts");
+    assert!(stdout.is_empty(), "{}", String::from_utf8_lossy(&stdout));
+    (status.code(), String::from_utf8_lossy(&stderr).into_owned())
 }

@@ -1,22 +1,21 @@
-//! The listening sockets that this process got at its start.
+//! The listening sockets of a process: those that systemd passes (`LISTEN_FDS`), and new ones.
 
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener as BlockingListener};
-use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
 
 use listenfd::ListenFd;
 use socket2::SockRef;
-use tokio::net::{TcpListener, lookup_host};
-use tokio::time::sleep;
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use crate::error::Error;
 
-/// How long to wait for an address to become free. A dying process closes its descriptors one after the other, perhaps
-/// the connection to its successor first.
-const FREE_WITHIN: Duration = Duration::from_secs(2);
-const BIND_AGAIN: Duration = Duration::from_millis(10);
+/// How many clients may wait to be accepted, if the system allows it (`net.core.somaxconn`, which is as large since
+/// Linux 5.4).
+///
+/// If there is no room, a client's system repeats the handshake after one second, then after three, then after seven.
+/// 128, the usual length, is less than the number of clients that connect at once after a deployment.
+pub(crate) const QUEUE: u32 = 4096;
 
 /// The purpose of a listening socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +28,8 @@ pub enum SocketPurpose {
 }
 
 impl SocketPurpose {
-    /// Its name between gateways, and in systemd's `FileDescriptorName=`.
-    pub(super) const fn name(self) -> &'static str {
+    /// Its name in systemd's `FileDescriptorName=`.
+    const fn name(self) -> &'static str {
         match self {
             Self::Clients => "clients",
             Self::Admin => "admin",
@@ -38,14 +37,12 @@ impl SocketPurpose {
     }
 }
 
-/// Listening sockets that systemd, or the gateway that this one replaces, gave to this process. By default there are
-/// none.
+/// Listening sockets that systemd gave to this process. By default there are none.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct ListeningSockets {
     given: Vec<(SocketPurpose, BlockingListener)>,
-    /// Whether a gateway has just died here, so that the kernel may take a moment to close its sockets.
-    after_death: bool,
+    reuse_port: bool,
 }
 
 impl ListeningSockets {
@@ -70,40 +67,26 @@ impl ListeningSockets {
         Ok(sockets)
     }
 
-    /// Keeps another gateway's sockets by their names; closes those with another name.
-    pub(super) fn from_descriptors(named: impl Iterator<Item = (String, OwnedFd)>) -> Result<Self, Error> {
-        let mut sockets = Self::default();
-        for (name, descriptor) in named {
-            let purpose = [SocketPurpose::Clients, SocketPurpose::Admin].into_iter().find(|it| it.name() == name);
-            purpose.map_or(Ok(()), |purpose| sockets.add(purpose, descriptor.into()))?;
-        }
-        Ok(sockets)
-    }
-
-    /// Makes [`listen`](Self::listen) wait for an address that a dead gateway still holds for a moment.
-    pub(super) fn after_death(self) -> Self {
-        Self { after_death: true, ..self }
+    /// Makes [`listen`](Self::listen) bind clients' sockets with `SO_REUSEPORT`: each process of the same user that does
+    /// so at the same address gets a share of the new connections.
+    pub fn reuse_port(self, reuse_port: bool) -> Self {
+        Self { reuse_port, ..self }
     }
 
     fn add(&mut self, purpose: SocketPurpose, listener: BlockingListener) -> Result<(), Error> {
         if self.given.iter().any(|(known, _)| *known == purpose) {
-            return Err(unusable_sockets(&format_args!(
-                "there are two sockets for {}, but only one can be used",
-                purpose.name()
-            )));
+            let problem = format_args!("there are two sockets for {}, but only one can be used", purpose.name());
+            return Err(unusable_sockets(&problem));
         }
         let listens = SockRef::from(&listener).is_listener().and_then(|listens| {
             listener.local_addr()?;
             listener.set_nonblocking(true)?;
             Ok(listens)
         });
-        match listens {
-            Ok(true) => self.given.push((purpose, listener)),
-            Ok(false) => {
-                return Err(unusable_sockets(&format_args!("the socket for {} does not listen", purpose.name())));
-            }
-            Err(error) => return Err(unusable_sockets(&error)),
+        if !listens.map_err(|error| unusable_sockets(&error))? {
+            return Err(unusable_sockets(&format_args!("the socket for {} does not listen", purpose.name())));
         }
+        self.given.push((purpose, listener));
         Ok(())
     }
 
@@ -121,7 +104,10 @@ impl ListeningSockets {
     ) -> Result<TcpListener, Error> {
         let unusable = |error: io::Error| Error::unreadable(error.to_string());
         let Some(place) = self.given.iter().position(|(known, _)| *known == purpose) else {
-            return self.bind(wanted.unwrap_or(default)).await.map_err(unusable);
+            let address = wanted.unwrap_or(default);
+            let reuse_port = self.reuse_port && purpose == SocketPurpose::Clients;
+            let bound = if reuse_port { bind_shared(address).await } else { TcpListener::bind(address).await };
+            return bound.map_err(unusable);
         };
         let (_, listener) = self.given.swap_remove(place);
         let address = listener.local_addr().map_err(unusable)?;
@@ -136,18 +122,25 @@ impl ListeningSockets {
         }
         TcpListener::from_std(listener).map_err(unusable)
     }
+}
 
-    async fn bind(&self, address: &str) -> io::Result<TcpListener> {
-        let until = Instant::now() + if self.after_death { FREE_WITHIN } else { Duration::ZERO };
-        loop {
-            match TcpListener::bind(address).await {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < until => {
-                    sleep(BIND_AGAIN).await;
-                }
-                bound => return bound,
-            }
+/// Like [`TcpListener::bind`], with `SO_REUSEPORT`.
+async fn bind_shared(address: &str) -> io::Result<TcpListener> {
+    let bind = |address: SocketAddr| {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.set_reuseport(true)?;
+        socket.bind(address)?;
+        socket.listen(QUEUE)
+    };
+    let mut failed = io::ErrorKind::NotFound.into();
+    for address in lookup_host(address).await? {
+        match bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = error,
         }
     }
+    Err(failed)
 }
 
 fn unusable_sockets(why: &dyn fmt::Display) -> Error {
