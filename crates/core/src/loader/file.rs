@@ -172,6 +172,14 @@ pub(super) fn has_scope(path: &Path, env: &dyn PolicyEnv) -> bool {
     env.load_text(path, MAX_FILE_BYTES).is_ok_and(scope)
 }
 
+/// The files of a policy, even if parts of it are wrong; none if the first one cannot be read.
+pub(super) fn source_files(path: &Path, env: &dyn PolicyEnv) -> Vec<PathBuf> {
+    let (mistakes, known) = (Mistakes::default(), KnownMistakes::default());
+    let Ok(text) = env.load_text(path, MAX_FILE_BYTES) else { return Vec::new() };
+    let files = gather(&path.display().to_string(), &text, env, &mistakes, &known);
+    files.texts.into_iter().map(|text| text.name.into()).collect()
+}
+
 /// Adds the mistakes that these mistakes hide: reading a table only reports its first mistake.
 fn with_those_behind(
     mut all: Vec<PolicyError>,
