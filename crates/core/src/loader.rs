@@ -140,8 +140,8 @@ impl PolicyLoader {
     /// All mistakes, sorted by file and line: at least one and at most 200.
     pub fn check(&self, path: impl AsRef<Path>) -> Result<PolicyFile, Vec<PolicyError>> {
         let file = PolicyFile::check(path.as_ref(), self)?;
-        let weakened = file.weakened_locks();
-        if weakened.is_empty() { Ok(file) } else { Err(weakened) }
+        let refused = file.set_although_locked();
+        if refused.is_empty() { Ok(file) } else { Err(refused) }
     }
 
     /// Reads a policy file from its text. `name` is its name in errors, and included files are relative to it.
