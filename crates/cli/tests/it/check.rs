@@ -199,8 +199,8 @@ struct Refused {
 
 #[derive(Deserialize)]
 struct Case {
+    at: String,
     file: String,
-    error: String,
 }
 
 /// Whatever is wrong, the first line states it, and nothing that is shown is cut in the middle of it.
@@ -209,14 +209,14 @@ fn m2_every_wrong_file_is_shown() {
     let refused: Refused = toml::from_str(include_str!("../../../../tests/policy_errors.toml")).unwrap();
     assert!(refused.case.len() > 60);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    for Case { file, error } in &refused.case {
+    for Case { at, file } in &refused.case {
         fs::write(folder.join("policy.toml"), file).unwrap();
         let output = command(&["check", "policy.toml"]).current_dir(folder).output().unwrap();
         let out = String::from_utf8(output.stdout).unwrap();
         let first = out.lines().next().unwrap_or_default();
-        assert!(error.starts_with(&format!("{first}; ")), "{error}\n{out}");
+        assert!(first.starts_with(&format!("{at}: ")), "{at}\n{out}");
         assert!(out.contains("= help: ") && out.ends_with("\n1 file: 1 error, no warnings, no notes\n"), "{out}");
-        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(1), &b""[..]), "{error}");
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(1), &b""[..]), "{at}");
         let wide = out.lines().skip(1).find(|line| line.chars().count() > 80);
         assert_eq!(wide, None, "{out}");
     }
