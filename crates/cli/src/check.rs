@@ -12,7 +12,6 @@
 //! written by [`report`](crate::report) for programs.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use tower_error_envelope::PolicyError;
@@ -91,8 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 
 /// Adds the lints, and the secrets that could not be checked.
 fn add_findings(report: &mut Report, read: &LoadedPolicy, file: &CheckedFile) -> Result<(), CommandError> {
-    // The lints take the time as an argument, so that they can be tested.
-    for lint in read.file.lints(SystemTime::now()).iter().filter(|lint| file.covers(lint.file())) {
+    for lint in read.file.lints().iter().filter(|lint| file.covers(lint.file())) {
         print_unless_closed(&report.add(&Finding::of_lint(lint)))?;
     }
     for (name, at) in read.missing() {

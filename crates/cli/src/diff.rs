@@ -34,8 +34,6 @@ pub(crate) struct Args {
 
 /// The most characters of a value in a line of the text output.
 const LONGEST: usize = 80;
-/// The most requests of a change in the text output.
-const MOST_REQUESTS: usize = 5;
 const KINDS: [(ChangeKind, &str, &str); 3] = [
     (ChangeKind::Weaker, "weaker", "weaker guard"),
     (ChangeKind::Guard, "guard", "changed definition"),
@@ -83,7 +81,7 @@ impl Changes {
             format!("{} ({from})", cut(&one_line(value.value()), LONGEST))
         };
         let (old, new) = (text(&self.old, change.old()), text(&self.new, change.new_value()));
-        format!("{:<8}{}: {old} -> {new}\n{}", kind_of(change), one_line(change.key()), requests_of(change))
+        format!("{:<8}{}: {old} -> {new}\n", kind_of(change), one_line(change.key()))
     }
 
     fn to_json(&self) -> Value {
@@ -96,7 +94,6 @@ impl Changes {
                 "key": change.key(),
                 "old": value(&self.old, change.old()),
                 "new": value(&self.new, change.new_value()),
-                "requests": change.requests(),
             })
         };
         json!({
@@ -110,15 +107,4 @@ impl Changes {
 
 fn kind_of(change: &PolicyChange) -> &'static str {
     KINDS.iter().find(|(kind, ..)| *kind == change.kind()).map_or("other", |(_, word, _)| word)
-}
-
-/// The line below a change that lists the requests it affects; empty if there are none.
-fn requests_of(change: &PolicyChange) -> String {
-    let requests = change.requests();
-    let shown: Vec<_> = requests.iter().take(MOST_REQUESTS).map(|it| one_line(it)).collect();
-    let more = match requests.len().saturating_sub(MOST_REQUESTS) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    if shown.is_empty() { String::new() } else { format!("{:<8}  for {}{more}\n", "", shown.join(", ")) }
 }

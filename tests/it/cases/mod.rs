@@ -61,6 +61,7 @@ const HAS: &[&str] = &[
     "jsonrpc",
     "jwt",
     "locked",
+    "locked-all",
     "modes",
     "negotiation",
     "pool",

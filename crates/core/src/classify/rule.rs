@@ -277,12 +277,6 @@ impl Rule {
         self.to_status
     }
 
-    /// The inner status that the rule requires.
-    #[cfg(feature = "policy-file")]
-    pub(crate) fn status(&self) -> Option<StatusCode> {
-        self.status
-    }
-
     /// The message to send instead of the inner one.
     pub(crate) fn say(&self) -> Option<&str> {
         self.say.as_deref()
