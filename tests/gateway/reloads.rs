@@ -106,7 +106,7 @@ fn m2_a_pipe_in_place_of_the_policy_stops_nothing_and_a_good_file_takes_effect_b
     it.gateway.signal("HUP");
     it.until_log(0, "SIGHUP: reload failed");
     assert!(it.gateway.log_from(0).contains("it is a pipe, not a regular file"));
-    for path in ["/policy", "/mode", "/readyz", "/metrics"] {
+    for path in ["/policy", "/kill-switch", "/readyz", "/metrics"] {
         let answer = it.gateway.ask_admin("GET", path);
         assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
         assert!(path != "/policy" || answer.contains("it is a pipe"), "{answer}");

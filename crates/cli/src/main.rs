@@ -18,6 +18,7 @@ mod completions;
 mod confidential;
 mod demo;
 mod diff;
+mod drafting;
 mod envoy;
 mod error_backend;
 mod explain;

@@ -307,7 +307,7 @@ fn the_admin_address_is_the_new_process_s() {
     let old = place.gateway(&[STOP, &["--admin", "0"]].concat());
     let waiting = start("curl", &["-sS", &old.url("/held")]);
     until("the request reaches the service", || when(requested.available_permits() == 1, "none"));
-    assert!(old.ask_admin("POST", "/mode/off").contains("200 OK"));
+    assert!(old.ask_admin("POST", "/kill-switch/on").contains("200 OK"));
     let new = place.gateway(&["--admin", "0"]);
     says(&old, "handed over");
     until("no socket is both processes'", || {
@@ -316,7 +316,7 @@ fn the_admin_address_is_the_new_process_s() {
         when(shared.is_empty(), shared)
     });
     assert!(new.ask_admin("GET", "/readyz").contains("200 OK"));
-    assert!(new.ask_admin("GET", "/mode").contains("policy"), "{}", new.ask_admin("GET", "/mode"));
+    assert!(new.ask_admin("GET", "/kill-switch").contains("policy"), "{}", new.ask_admin("GET", "/kill-switch"));
     go.add_permits(1);
     assert_eq!(&*waiting.wait_with_output().unwrap().stdout, b"done");
     assert_eq!(old.ended().0.code(), Some(0));

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AnsiUp } from 'ansi_up';
-import { launch, routeOf } from './browser.mjs';
+import { launch } from './browser.mjs';
 
 const { ADMIN, SERVICE, BROKEN, TERMINALS, PICTURES } = process.env;
 
@@ -25,7 +25,7 @@ try {
   for (const [colorScheme, name] of [['light', 'errors-page'], ['dark', 'errors-page-dark']]) {
     await page.emulateMedia({ colorScheme });
     await page.goto(ADMIN);
-    await routeOf(page, '/names/{name}').locator('details').first().evaluate((it) => { it.open = true; });
+    await page.locator('.error', { hasText: '/names/{name}' }).first().locator('summary').click();
     await picture(name);
   }
 

@@ -1,6 +1,6 @@
 //! A `[[route]]` for each operation.
 
-use error_envelope_admin::drafting::quoted;
+use crate::drafting::quoted;
 use error_envelope_core::openapi::Operation;
 
 use super::openapi;

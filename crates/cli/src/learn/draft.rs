@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 use std::fs;
 
-use error_envelope_admin::drafting::{self, code_of_status, is_in_catalogue, quoted, rule, status_says_all};
+use crate::drafting::{self, code_of_status, is_in_catalogue, quoted, rule, status_says_all};
 use serde_json::{Value, json};
 use tower_error_envelope::ErrorCode;
 use tower_error_envelope::policy::PolicyFile;

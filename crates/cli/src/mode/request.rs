@@ -55,9 +55,9 @@ pub(super) fn token(file: &Path) -> Result<HeaderValue, CommandError> {
 impl Order {
     pub(super) fn new(to: To, by: Option<&str>, reason: Option<&str>, patience: Duration) -> Self {
         let (method, path, mode) = match to {
-            To::Off => (Method::POST, "/mode/off", Some("off")),
-            To::Policy => (Method::POST, "/mode/policy", Some("policy")),
-            To::Status => (Method::GET, "/mode", None),
+            To::Off => (Method::POST, "/kill-switch/on", Some("off")),
+            To::Policy => (Method::POST, "/kill-switch/off", Some("policy")),
+            To::Status => (Method::GET, "/kill-switch", None),
         };
         let mut note = Serializer::new(String::new());
         for (name, text) in [("by", by), ("reason", reason)] {

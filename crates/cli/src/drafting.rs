@@ -1,59 +1,50 @@
-//! Parts of policy drafts from observed errors: for the errors page, and for
-//! the command's `learn`.
+//! Parts of policy drafts from observed errors.
 
 use error_envelope_core::code::ErrorCode;
+use error_envelope_core::message::is_invisible;
 use http::StatusCode;
-
-use crate::visible;
 
 /// The longest name that a code may have (E2).
 const LONGEST_NAME: usize = 63;
 
 /// Whether the status alone describes the error: it has only one meaning, or the service itself failed. The catalogue's
 /// code then fits, and a rule adds nothing.
-#[must_use]
-pub const fn status_says_all(status: u16) -> bool {
+pub(crate) const fn status_says_all(status: u16) -> bool {
     matches!(status, 401 | 405..=408 | 411 | 413..=417 | 421 | 426 | 428 | 429 | 431 | 451 | 500..)
 }
 
 /// The catalogue's code for a status.
-#[must_use]
-pub fn code_of_status(status: u16) -> ErrorCode {
+pub(crate) fn code_of_status(status: u16) -> ErrorCode {
     StatusCode::from_u16(status).map_or(ErrorCode::BAD_REQUEST, ErrorCode::of_status)
 }
 
 /// A code's name in the form that the contract requires (E2): `SessionNotFound`, `SESSION-NOT-FOUND` and
 /// `session.not.found` become `session_not_found`.
-#[must_use]
-pub fn name_of(code: &str) -> String {
+pub(crate) fn name_of(code: &str) -> String {
     truncated(snake(code))
 }
 
 /// A name for errors with this status on a route, made from the last part of the route that is not a parameter.
-#[must_use]
-pub fn name_on_route(route: &str, status: u16) -> String {
+pub(crate) fn name_on_route(route: &str, status: u16) -> String {
     let literal = route.rsplit('/').find(|part| !part.is_empty() && !part.contains(['{', '}', '*', ' ']));
     truncated(format!("{}_{}", snake(literal.unwrap_or("route")), code_of_status(status).as_str()))
 }
 
 /// A service's code as a sentence: `SessionNotFound` as `Session not found.`
-#[must_use]
-pub fn sentence(code: &str) -> String {
+pub(crate) fn sentence(code: &str) -> String {
     let words = snake(code).replace('_', " ");
     let mut letters = words.chars();
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).chain(['.']).collect()
 }
 
 /// Whether the catalogue has a code of this name.
-#[must_use]
-pub fn is_in_catalogue(name: &str) -> bool {
+pub(crate) fn is_in_catalogue(name: &str) -> bool {
     ErrorCode::ALL.iter().any(|code| code.as_str() == name)
 }
 
 /// A `[[map]]` for errors of a status, with further conditions as lines. If `defines` is set, the `[[code]]` that it
 /// names is written too.
-#[must_use]
-pub fn rule(status: u16, conditions: &str, code: &str, message: &str, defines: bool) -> String {
+pub(crate) fn rule(status: u16, conditions: &str, code: &str, message: &str, defines: bool) -> String {
     let (code, message) = (quoted(code), quoted(message));
     let mut toml = format!("[[map]]\nstatus = {status}\n{conditions}to = {code}\n");
     // The text of a 5xx goes only to the log, unless a person has checked it.
@@ -67,13 +58,12 @@ pub fn rule(status: u16, conditions: &str, code: &str, message: &str, defines: b
 }
 
 /// A string of TOML, without invisible characters.
-#[must_use]
-pub fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::from('"');
     for letter in text.chars() {
         match letter {
             '"' | '\\' => out.extend(['\\', letter]),
-            _ if visible::is_invisible(letter) => out.push_str(&format!("\\U{:08X}", u32::from(letter))),
+            _ if is_invisible(letter) => out.push_str(&format!("\\U{:08X}", u32::from(letter))),
             _ => out.push(letter),
         }
     }
