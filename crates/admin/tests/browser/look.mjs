@@ -174,6 +174,29 @@ try {
     assert.equal(await state(), false);
   });
 
+  await step('a token is asked for where one is needed, and a refusal is shown', async () => {
+    const guarded = await open();
+    await guarded.route('**/now.json', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...(await response.json()), changes: 'token' } });
+    });
+    let sent;
+    await guarded.route('**/kill-switch/on?**', async (route) => {
+      sent = route.request().headers().authorization;
+      await route.fulfill({ status: 401, body: 'the admin token is missing or wrong <img src=x>' });
+    });
+    await guarded.reload();
+    await guarded.getByRole('button', { name: 'Kill switch' }).click();
+    await guarded.getByLabel('Admin token').fill('hunter2');
+    await guarded.getByRole('button', { name: 'Turn on', exact: true }).click();
+    await guarded.getByText('Nothing was changed. the admin token is missing or wrong <img src=x>').waitFor();
+    assert.equal(sent, 'Bearer hunter2');
+    assert.equal(await guarded.getByLabel('Admin token').inputValue(), '');
+    await guarded.close();
+  });
+  // The refusal above is 401 by intent.
+  wrong.splice(0, wrong.length, ...wrong.filter((it) => !it.includes('status of 401')));
+
   assert.deepEqual(wrong, []);
 } finally {
   await close();
