@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use error_envelope_runtime::PrometheusHandle;
 
-use crate::error_store::ring::MINUTE_MS;
+use crate::error_store::ring::{CLASSES, MINUTE_MS};
 use crate::error_store::store::{self, Store};
-use crate::error_store::timeline::{CLASSES, Place};
+use crate::error_store::timeline::Place;
 
 const REQUESTS: &str = "error_envelope_requests_total";
 

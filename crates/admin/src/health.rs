@@ -2,8 +2,8 @@
 
 use http::StatusCode;
 
+use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
-use crate::table::AdminRequest;
 
 pub(crate) fn alive(_: &AdminRequest<'_>) -> Answer {
     answer::text(StatusCode::OK, "ok")

@@ -42,6 +42,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod admin;
+mod admin_request;
 mod admin_token;
 mod answer;
 mod assets;

@@ -5,8 +5,8 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
 
 use crate::admin::Metrics;
+use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
-use crate::table::AdminRequest;
 
 /// The name of Prometheus' text format.
 #[cfg(feature = "prometheus")]

@@ -8,14 +8,14 @@ use error_envelope_core::policy::UpstreamUrl;
 use error_envelope_runtime::{PolicyRejection, PolicyStatus};
 use serde_json::{Value, json};
 
+use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 use crate::error_store::clock::{rfc3339, time};
 use crate::error_store::error_record::{Code, Severity};
-use crate::error_store::ring::{MINUTE_MS, MINUTES, last_minutes};
+use crate::error_store::ring::{CLASSES, MINUTE_MS, MINUTES, last_minutes};
 use crate::error_store::store;
-use crate::error_store::timeline::{CLASSES, Place};
+use crate::error_store::timeline::Place;
 use crate::mode;
-use crate::table::AdminRequest;
 
 /// How many minutes count as now: enough to show a rate, and so few that the rate drops soon after the cause has ended.
 const NOW_MINUTES: u32 = 15;
@@ -148,7 +148,8 @@ fn key_sets(policy: &PolicyStatus) -> Vec<Value> {
 
 fn certificates(metrics: &str, now: u64) -> Vec<Value> {
     let value = |name: &str| {
-        let values = metrics.lines().filter_map(|line| line.strip_prefix(name)?.rsplit(' ').next()?.parse::<f64>().ok());
+        let values =
+            metrics.lines().filter_map(|line| line.strip_prefix(name)?.rsplit(' ').next()?.parse::<f64>().ok());
         values.reduce(f64::min)
     };
     let refused = value("error_envelope_certificate_refused").filter(|value| *value > 0.0).map(|_| {

@@ -4,9 +4,9 @@ use error_envelope_runtime::PolicyStatus;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 use crate::error_store::clock::time;
-use crate::table::AdminRequest;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     match request.shared().policy_status() {

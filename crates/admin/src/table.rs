@@ -3,7 +3,8 @@
 use http::Method;
 use http::request::Parts;
 
-use crate::admin::{Admin, Shared};
+use crate::admin::Admin;
+use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 use crate::assets;
 use crate::change::Change;
@@ -29,20 +30,6 @@ static ROWS: [Endpoint; 14] = [
     Endpoint("/kill-switch/off", Method::POST, mode::off),
 ];
 
-/// An accepted request, as its handler sees it.
-pub(crate) struct AdminRequest<'a> {
-    pub(crate) admin: &'a Admin,
-    pub(crate) query: Option<&'a str>,
-    /// The change that a POST requests; empty for any other method.
-    pub(crate) change: Change,
-}
-
-impl<'a> AdminRequest<'a> {
-    pub(crate) fn shared(&self) -> &'a Shared {
-        &self.admin.shared
-    }
-}
-
 /// The response to an accepted request.
 pub(crate) fn answer(admin: &Admin, request: &Parts, change: Change) -> Answer {
     let here: Vec<_> = ROWS.iter().filter(|row| row.0 == request.uri.path()).collect();
@@ -53,8 +40,6 @@ pub(crate) fn answer(admin: &Admin, request: &Parts, change: Change) -> Answer {
             let paths: Vec<_> = ROWS.iter().filter(|row| row.1 == Method::GET).map(|row| row.0).collect();
             answer::not_found(&paths.join(", "))
         }
-        None => {
-            answer::method_not_allowed(if here[0].1 == Method::GET { "GET, HEAD" } else { here[0].1.as_str() })
-        }
+        None => answer::method_not_allowed(if here[0].1 == Method::GET { "GET, HEAD" } else { here[0].1.as_str() }),
     }
 }

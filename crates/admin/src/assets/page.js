@@ -318,7 +318,7 @@
       if (!response.ok) throw new Error((await response.text()).trim());
       byId('ask').close();
     } catch (error) {
-      byId('refused').textContent = `Nothing was changed. ${visible(error.message)}`;
+      byId('refused').textContent = `Nothing was changed: ${visible(error.message)}`;
       show(byId('refused'), true);
       return;
     } finally {

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::ring::{ByClass, minute};
-use super::timeline::{CLASSES, Place};
+use super::ring::{ByClass, CLASSES, minute};
+use super::timeline::Place;
 
 /// The most routes, by scope, whose requests have their own minutes, 320 KiB in all. Requests of further routes are
 /// counted only in the sum.

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::timeline::CLASSES;
-
+/// The classes of statuses on the chart. A request without a response has none.
+pub(crate) const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 pub(crate) const MINUTE_MS: u64 = 60_000;
 /// How many minutes are kept, including the current one.
 pub(crate) const MINUTES: u32 = 60;

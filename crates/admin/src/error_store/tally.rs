@@ -59,6 +59,7 @@ impl Tally {
 /// Whether the status describes the error fully: it has only one meaning, or the service itself failed. The catalogue's
 /// code then fits, and a rule would add nothing.
 fn status_suffices(kind: &Kind) -> bool {
-    let says_all = |status| matches!(status, 401 | 405..=408 | 411 | 413..=417 | 421 | 426 | 428 | 429 | 431 | 451 | 500..);
+    let says_all =
+        |status| matches!(status, 401 | 405..=408 | 411 | 413..=417 | 421 | 426 | 428 | 429 | 431 | 451 | 500..);
     kind.unknown.is_none() && kind.sent.is_some_and(says_all)
 }

@@ -5,10 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::error_record::{Code, Kind, Severity};
-use super::ring::{ByClass, Minutes};
-
-/// The classes of statuses on the chart. A request without a response has none.
-pub(crate) const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
+use super::ring::{ByClass, CLASSES, Minutes};
 
 /// The most combinations of route, scope and code with their own row of minutes, 64 KiB in all. Beyond this number, the
 /// combination with the longest time since its last error is forgotten.

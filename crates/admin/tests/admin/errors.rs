@@ -67,8 +67,14 @@ async fn before_and_after_are_given_without_credentials() {
         }
     };
     let all = tokio::time::timeout(Duration::from_secs(10), all).await.expect("bodies are read");
-    assert_eq!((&all[0]["status"], &all[0]["would_be_status"], &all[0]["code"]), (&json!(409), &json!(409), &json!("conflict")));
-    assert_eq!((&all[1]["status"], &all[1]["code"], &all[1]["dialect"]), (&json!(422), &json!("invalid_request"), &json!("fastapi")));
+    assert_eq!(
+        (&all[0]["status"], &all[0]["would_be_status"], &all[0]["code"]),
+        (&json!(409), &json!(409), &json!("conflict"))
+    );
+    assert_eq!(
+        (&all[1]["status"], &all[1]["code"], &all[1]["dialect"]),
+        (&json!(422), &json!("invalid_request"), &json!("fastapi"))
+    );
     for (side, part) in [
         (&all[0]["before"], r#""error": "Name is taken.""#),
         (&all[0]["after"], r#""message": "Name is taken.""#),
@@ -127,7 +133,8 @@ async fn errors_are_found_by_words_of_their_code_and_route() {
         ("ada", vec![]),
     ] {
         let found = errors(&admin, text).await;
-        let ids: Vec<_> = found["errors"].as_array().unwrap().iter().map(|error| error["id"].as_str().unwrap()).collect();
+        let ids: Vec<_> =
+            found["errors"].as_array().unwrap().iter().map(|error| error["id"].as_str().unwrap()).collect();
         assert_eq!(ids, expected, "{text}");
         assert_eq!(found["searched_id"], Value::Null);
     }

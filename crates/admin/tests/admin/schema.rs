@@ -33,9 +33,12 @@ async fn each_endpoint_fits_its_definition_with_and_without_data() {
     let file = folder.path().join("policy.toml");
     std::fs::write(&file, POLICY).unwrap();
     let admin = Admin::new();
-    for (definition, path) in
-        [("now", "/now.json"), ("errors", "/errors.json"), ("readiness", "/readiness.json"), ("kill_switch", "/kill-switch")]
-    {
+    for (definition, path) in [
+        ("now", "/now.json"),
+        ("errors", "/errors.json"),
+        ("readiness", "/readiness.json"),
+        ("kill_switch", "/kill-switch"),
+    ] {
         assert_fits(&admin, definition, path).await;
     }
     let admin = admin.metrics(handle).name("orders-1");

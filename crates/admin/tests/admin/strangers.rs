@@ -69,9 +69,13 @@ async fn what_changes_something_is_no_other_sites_to_ask() {
 #[tokio::test]
 async fn nothing_is_kept_framed_sniffed_or_let_load_anything() {
     let admin = Admin::new();
-    for (method, path) in
-        [("GET", "/healthz"), ("GET", "/kill-switch"), ("GET", "/nowhere"), ("PUT", "/kill-switch"), ("POST", "/kill-switch/on")]
-    {
+    for (method, path) in [
+        ("GET", "/healthz"),
+        ("GET", "/kill-switch"),
+        ("GET", "/nowhere"),
+        ("PUT", "/kill-switch"),
+        ("POST", "/kill-switch/on"),
+    ] {
         let answer = ask_with(&admin, method, path, &[]).await;
         let expected = [
             ("cache-control", "no-store"),

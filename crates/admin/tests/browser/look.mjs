@@ -189,7 +189,7 @@ try {
     await guarded.getByRole('button', { name: 'Kill switch' }).click();
     await guarded.getByLabel('Admin token').fill('hunter2');
     await guarded.getByRole('button', { name: 'Turn on', exact: true }).click();
-    await guarded.getByText('Nothing was changed. the admin token is missing or wrong <img src=x>').waitFor();
+    await guarded.getByText('Nothing was changed: the admin token is missing or wrong <img src=x>').waitFor();
     assert.equal(sent, 'Bearer hunter2');
     assert.equal(await guarded.getByLabel('Admin token').inputValue(), '');
     await guarded.close();

@@ -6,8 +6,8 @@ use error_envelope_core::request_id::RequestId;
 
 use super::super::error_record::{Code, ErrorRecord, Kind, RequestLine};
 use super::super::recent_errors::RecentErrors;
-use super::super::tally::Tally;
 use super::super::ring::day;
+use super::super::tally::Tally;
 use super::{Verdict, next};
 
 const NOON: u64 = 1_795_262_400_000;
