@@ -25,11 +25,11 @@ async fn the_kill_switch_is_thrown_and_taken_back() {
     let layer = admin.attach(ErrorEnvelopeLayer::new());
     let said = r#"{"message":"Seat 7 is taken"}"#;
     let passes = async || through(&layer, "/seats/7", 409, said).await.body == said;
-    let mode = async |method, path| ask(&admin, method, path).await.json()["kill_switch"].clone();
-    assert_eq!((mode("GET", "/kill-switch").await, passes().await), (false.into(), false));
-    assert_eq!((mode("POST", "/kill-switch/on").await, passes().await), (true.into(), true));
-    assert_eq!((mode("GET", "/kill-switch").await, passes().await), (true.into(), true));
-    assert_eq!((mode("POST", "/kill-switch/off").await, passes().await), (false.into(), false));
+    let is_on = async |method, path| ask(&admin, method, path).await.json()["kill_switch"].clone();
+    assert_eq!((is_on("GET", "/kill-switch").await, passes().await), (false.into(), false));
+    assert_eq!((is_on("POST", "/kill-switch/on").await, passes().await), (true.into(), true));
+    assert_eq!((is_on("GET", "/kill-switch").await, passes().await), (true.into(), true));
+    assert_eq!((is_on("POST", "/kill-switch/off").await, passes().await), (false.into(), false));
 }
 
 #[tokio::test]
@@ -42,13 +42,9 @@ async fn the_kill_switch_remembers_who_when_and_why() {
     assert!(thrown["changed_at"].as_str().is_some_and(|at| at.starts_with("20")), "{thrown}");
     let again = mode("POST", "/kill-switch/on?by=piet&reason=me+too").await;
     assert_eq!(again, thrown, "the first note stays where nothing changes");
-    let page = ask(&admin, "GET", "/").await.body;
-    assert!(page.contains("by <bdi>maria</bdi>: <bdi>orders loses texts forged</bdi>"), "{page}");
     let long = format!("/kill-switch/off?by={}&reason=%3Cb%3E", "x".repeat(5000));
     let back = mode("POST", &long).await;
     assert_eq!((back["kill_switch"].as_bool(), back["changed_by"].as_str().map(str::len)), (Some(false), Some(200)));
-    let page = ask(&admin, "GET", "/switch").await.body;
-    assert!(page.contains("Turned off") && page.contains("<bdi>&lt;b&gt;</bdi>"), "{page}");
 }
 
 #[tokio::test]

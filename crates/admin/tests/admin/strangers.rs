@@ -1,7 +1,6 @@
 //! No page of another site reads or changes anything by an operator's browser.
 
 use error_envelope_admin::Admin;
-use tower::ServiceExt as _;
 
 use crate::kit::ask_with;
 
@@ -40,7 +39,7 @@ async fn it_is_asked_by_number_by_localhost_or_by_a_name_that_was_allowed() {
 }
 
 #[tokio::test]
-async fn what_changes_something_or_holds_a_live_place_is_no_other_sites_to_ask() {
+async fn what_changes_something_is_no_other_sites_to_ask() {
     let admin = Admin::new().allow_host("on-call.internal");
     let cases: [(&[(&str, &str)], u16); 11] = [
         (&[], 200),
@@ -61,12 +60,6 @@ async fn what_changes_something_or_holds_a_live_place_is_no_other_sites_to_ask()
             let answer = ask_with(&admin, "POST", path, &headers).await;
             assert_eq!(answer.status, status, "{path} {headers:?}");
         }
-        let mut live = http::Request::get("/events?code=conflict");
-        for (name, value) in &headers {
-            live = live.header(*name, *value);
-        }
-        let live = admin.service().oneshot(live.body(String::new()).expect("a request")).await.expect("an answer");
-        assert_eq!(live.status(), status, "{headers:?}");
         let read = ask_with(&admin, "GET", "/kill-switch", &headers).await;
         assert_eq!((read.status.as_u16(), read.header("access-control-allow-origin")), (200, None));
     }
@@ -96,6 +89,4 @@ async fn nothing_is_kept_framed_sniffed_or_let_load_anything() {
         }
         assert!(answer.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
     }
-    let form = ask_with(&admin, "POST", "/kill-switch/off", &[("accept", "text/html,*/*;q=0.8")]).await;
-    assert_eq!((form.status.as_u16(), form.header("location")), (303, Some("/")));
 }

@@ -60,7 +60,6 @@ mod observed_error;
 mod outcome;
 mod own_answer;
 mod passing;
-mod path_form;
 mod plan;
 mod proxy_error;
 mod reply;

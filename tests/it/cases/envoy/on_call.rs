@@ -104,8 +104,8 @@ fn envoy_m1_the_admin_address_shows_errors_and_its_switch_holds_across_configura
 
     let id = enveloped(&envoy);
     until("the error is shown with what was said before and after", || {
-        let page = text(&ask_line(admin, &format!("GET /errors/{id}")));
-        when([&id, "none", "not_found", "/404"].iter().all(|expected| page.contains(expected)), page)
+        let page = text(&ask_line(admin, &format!("GET /errors.json?search={id}")));
+        when([&id, "not_found", "/404"].iter().all(|expected| page.contains(expected)), page)
     });
 
     // A policy that is refused is shown beside the one in force.
