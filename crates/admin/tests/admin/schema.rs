@@ -68,7 +68,11 @@ async fn each_endpoint_fits_its_definition_with_and_without_data() {
 
 #[test]
 fn a_field_that_is_not_described_is_a_fault() {
-    assert_eq!(faults("kill_switch", &json!({"kill_switch": "on"})).len(), 5, "a wrong value, and four that are missing");
+    assert_eq!(
+        faults("kill_switch", &json!({"kill_switch": "on"})).len(),
+        5,
+        "a wrong value, and four that are missing"
+    );
     let side = json!({"status": 500, "content_type": null, "text": "", "length": 0, "whole": true, "more": 1});
     assert_eq!(faults("side", &side).len(), 1);
 }

@@ -42,7 +42,7 @@ impl Judge<'_> {
         let mut findings: Vec<_> = self.id(planned, answer.headers()).into_iter().collect();
         let (status, code) = (answer.status(), code_of(answer));
         if let Want::Layer(codes) = row.want {
-            let predicted = planned.predicted.as_ref().filter(|_| self.by_policy).map(|reply| code_of(reply));
+            let predicted = planned.predicted.as_ref().filter(|_| self.by_policy).map(code_of);
             if predicted.is_some_and(|wanted| wanted != code) || !codes.contains(&code) {
                 let (got, wanted) = (describe(answer), predicted.unwrap_or(codes[0]));
                 findings.push(Finding::new(row.rule, format!("got {got}, expected {wanted}")));

@@ -20,7 +20,7 @@ pub(super) fn log_request(entry: &Entry) {
         request_id = entry.slot.request_id().map(display),
         method = &*text(entry.method.as_str()),
         path = &*text(entry.path()),
-        route = entry.slot.route().as_deref(),
+        route = entry.slot.route(),
         status = entry.status.get().map(|status| status.as_u16()),
         code = header(entry.code.get()).as_deref(),
         outcome = entry.outcome().as_str(),

@@ -1,7 +1,5 @@
 //! The template of a shape's bodies: JSON with placeholders for whole values (rule R15).
 
-#[cfg(feature = "policy-file")]
-#[cfg(feature = "policy-file")]
 use super::pointer::{Pointer, Step};
 use crate::dialect::json::{self, Object, push_string};
 use crate::syntax::end_of_quoted;

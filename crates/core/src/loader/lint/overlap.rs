@@ -10,11 +10,11 @@ use crate::policy::error::TablePath;
 pub(super) fn lint(report: &mut Report<'_>) {
     let patterns = report.loaded.patterns();
     let parts: Vec<_> = patterns.iter().map(|of_part| Neighbours::new(of_part)).collect();
-    for part in 0..parts.len() {
-        for route in 0..parts[part].patterns.len() {
-            report_crossing_routes(report, &parts[part], part, route);
+    for (part, neighbours) in parts.iter().enumerate() {
+        for route in 0..neighbours.patterns.len() {
+            report_crossing_routes(report, neighbours, part, route);
         }
-        report_case_variants(report, parts[part].patterns, part);
+        report_case_variants(report, neighbours.patterns, part);
     }
 }
 
