@@ -7,7 +7,7 @@ use error_envelope_core::openapi::{Codes, Listed};
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 
-use super::details::{checks, typescript, zod};
+use super::details::{checks, literal, typescript, zod};
 use crate::failure::CommandError;
 
 const TEMPLATES: [(&str, &str); 6] = [
@@ -89,12 +89,6 @@ fn comment(text: &str) -> String {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// A string literal of JSON, and so of ECMAScript, Python and Go, because the text has no control characters. Go refuses
-/// a byte order mark within a file.
-pub(super) fn literal(text: &str) -> String {
-    serde_json::Value::from(text).to_string().replace('\u{feff}', r"\ufeff")
 }
 
 /// Escapes a text for a table cell: a policy's text may contain markup, or the end of the cell.
