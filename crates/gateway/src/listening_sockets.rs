@@ -75,7 +75,7 @@ impl ListeningSockets {
 
     fn add(&mut self, purpose: SocketPurpose, listener: BlockingListener) -> Result<(), Error> {
         if self.given.iter().any(|(known, _)| *known == purpose) {
-            let problem = format_args!("there are two sockets for {}, but only one can be used", purpose.name());
+            let problem = format!("there are two sockets for {}, but only one can be used", purpose.name());
             return Err(unusable_sockets(&problem));
         }
         let listens = SockRef::from(&listener).is_listener().and_then(|listens| {

@@ -132,14 +132,15 @@ fn apply_other_steps(path: &[u8], made: &mut Vec<Vec<u8>>) {
     if path.starts_with(b"//") {
         made.push(without_host(path));
     }
-    if path.iter().any(|byte| !(b' '..=b'~').contains(byte)) {
+    if signs.has(Signs::ODD) {
         let folded = [with_letters(path, |it| it.to_lowercase()), with_letters(path, |it| it.to_uppercase())];
         made.extend(folded.into_iter().chain([without_ignored_bytes(path)]).filter(|made| made != path));
     }
-    if let Some(end) = path.iter().position(|byte| matches!(byte, b'?' | b'#' | 0)) {
-        made.push(path[..end].to_vec());
+    if signs.has(Signs::END | Signs::ODD) {
+        let before = path.split(|byte| matches!(byte, b'?' | b'#' | 0)).next();
+        made.extend(before.filter(|before| before.len() < path.len()).map(<[u8]>::to_vec));
     }
-    if signs.has(Signs::PERCENT) && path.windows(2).any(|pair| pair.eq_ignore_ascii_case(b"%u")) {
+    if signs.has(Signs::UNICODE) {
         made.push(with_unicode_codes(path));
     }
 }
@@ -154,6 +155,12 @@ impl Signs {
     const SEMICOLON: u8 = 1 << 2;
     const TWO_SLASHES: u8 = 1 << 3;
     const DOT_SEGMENT: u8 = 1 << 4;
+    /// A control, or a byte outside ASCII.
+    const ODD: u8 = 1 << 5;
+    /// A character that may end the path; a NUL, which may also end it, is odd.
+    const END: u8 = 1 << 6;
+    /// `%u`.
+    const UNICODE: u8 = 1 << 7;
 
     /// The loop has no early exit, so that the compiler can process several bytes at once.
     fn from_path(path: &[u8]) -> Self {
@@ -164,6 +171,9 @@ impl Signs {
                 | bit(Self::SEMICOLON, byte == b';')
                 | bit(Self::TWO_SLASHES, (byte == b'/') & (next == b'/'))
                 | bit(Self::DOT_SEGMENT, (byte == b'/') & (next == b'.'))
+                | bit(Self::ODD, byte.wrapping_sub(b' ') > b'~' - b' ')
+                | bit(Self::END, (byte == b'?') | (byte == b'#'))
+                | bit(Self::UNICODE, (byte == b'%') & (next | 0x20 == b'u'))
         };
         let pairs = path.iter().zip(path.get(1..).unwrap_or_default());
         let last = path.last().map_or(0, |last| of(*last, 0));
