@@ -4,7 +4,7 @@
 //!
 //! 1. [`json`] is for your own programs;
 //! 2. its schema and [`document`] describe the envelope, by the shapes and forms of the core's room `openapi`;
-//! 3. [`render`] fills the templates of a page of documentation, and of modules for clients;
+//! 3. [`render()`] fills the templates of a page of documentation, and of modules for clients;
 //! 4. [`details`] writes a code's details, a JSON Schema of the library's, as TypeScript and Zod.
 //!
 //! [`diff`] lists the changes since an export in JSON was written.
