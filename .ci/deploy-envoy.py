@@ -1,5 +1,5 @@
 """Writes the Envoy configuration that the manifests of custom kinds lead to, as far as it is ours: DIRECTORY gets a bootstrap
-for each, for `envoy --mode validate` and `error-envelope envoy-check`.
+for each, for `envoy --mode validate`.
 
     deploy-envoy.py DIRECTORY POLICY
 

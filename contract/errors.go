@@ -21,6 +21,8 @@ const (
 type ErrorCode string
 
 const (
+	// Group auth.
+
 	// 401, retry: no. No credentials were sent.
 	CodeAuthMissing ErrorCode = "auth_missing"
 	// 401, retry: no. The credentials do not match any active key.
@@ -31,6 +33,9 @@ const (
 	CodeAuthExpired ErrorCode = "auth_expired"
 	// 403, retry: no. The session has no verified email address.
 	CodeAuthNoEmail ErrorCode = "auth_no_email"
+
+	// Group channel.
+
 	// 404, retry: no. The channel does not exist.
 	CodeChannelNotFound ErrorCode = "channel_not_found"
 	// 403, retry: no. This key belongs to a different channel.
@@ -49,30 +54,42 @@ const (
 	CodeNoQr ErrorCode = "no_qr"
 	// 409, retry: no. The channel is not disabled.
 	CodeNotDisabled ErrorCode = "not_disabled"
-	// 409, retry: refresh. Another write changed the same resource first.
-	CodeConcurrentModification ErrorCode = "concurrent_modification"
 	// 402, retry: no. The plan's channel limit is reached.
 	CodePlanChannelLimit ErrorCode = "plan_channel_limit"
+
+	// Group quota.
+
 	// 429, retry: backoff. Too many requests.
 	CodeRateLimited ErrorCode = "rate_limited"
 	// 503, retry: backoff. No worker has a free slot right now.
 	CodeWorkerAtCapacity ErrorCode = "worker_at_capacity"
+
+	// Group media.
+
 	// 404, retry: no. The webhook endpoint does not exist.
 	CodeWebhookEndpointNotFound ErrorCode = "webhook_endpoint_not_found"
 	// 410, retry: refresh. The media is no longer cached.
 	CodeMediaGone ErrorCode = "media_gone"
+
+	// Group generic.
+
 	// 400, retry: no. The request failed validation.
 	CodeInvalidRequest ErrorCode = "invalid_request"
 	// 404, retry: no. Not found.
 	CodeNotFound ErrorCode = "not_found"
 	// 400, retry: no. The request is malformed.
 	CodeBadRequest ErrorCode = "bad_request"
+	// 409, retry: refresh. Another write changed the same resource first.
+	CodeConcurrentModification ErrorCode = "concurrent_modification"
 	// 409, retry: no. Already in the requested state.
 	CodeNoOp ErrorCode = "no_op"
 	// 502, retry: backoff. An upstream provider failed.
 	CodeOther ErrorCode = "other"
 	// 500, retry: backoff. An unexpected error occurred.
 	CodeInternalError ErrorCode = "internal_error"
+
+	// Group status.
+
 	// 402, retry: no. Payment is required.
 	CodePaymentRequired ErrorCode = "payment_required"
 	// 403, retry: no. Not allowed.
@@ -159,8 +176,6 @@ func (code ErrorCode) about() (about, bool) {
 		return about{409, RetryBackoff, "No QR code is available for the channel's current state."}, true
 	case CodeNotDisabled:
 		return about{409, RetryNo, "The channel is not disabled."}, true
-	case CodeConcurrentModification:
-		return about{409, RetryRefresh, "Another write changed the same resource first."}, true
 	case CodePlanChannelLimit:
 		return about{402, RetryNo, "The plan's channel limit is reached."}, true
 	case CodeRateLimited:
@@ -177,6 +192,8 @@ func (code ErrorCode) about() (about, bool) {
 		return about{404, RetryNo, "Not found."}, true
 	case CodeBadRequest:
 		return about{400, RetryNo, "The request is malformed."}, true
+	case CodeConcurrentModification:
+		return about{409, RetryRefresh, "Another write changed the same resource first."}, true
 	case CodeNoOp:
 		return about{409, RetryNo, "Already in the requested state."}, true
 	case CodeOther:

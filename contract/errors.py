@@ -24,6 +24,7 @@ class Retry(StrEnum):
 class ErrorCode(StrEnum):
     """The codes of the contract when this file was written. The set is open: a service may send others."""
 
+    # auth
     #: 401, retry: no. No credentials were sent.
     AUTH_MISSING = "auth_missing"
     #: 401, retry: no. The credentials do not match any active key.
@@ -34,6 +35,7 @@ class ErrorCode(StrEnum):
     AUTH_EXPIRED = "auth_expired"
     #: 403, retry: no. The session has no verified email address.
     AUTH_NO_EMAIL = "auth_no_email"
+    # channel
     #: 404, retry: no. The channel does not exist.
     CHANNEL_NOT_FOUND = "channel_not_found"
     #: 403, retry: no. This key belongs to a different channel.
@@ -52,30 +54,34 @@ class ErrorCode(StrEnum):
     NO_QR = "no_qr"
     #: 409, retry: no. The channel is not disabled.
     NOT_DISABLED = "not_disabled"
-    #: 409, retry: refresh. Another write changed the same resource first.
-    CONCURRENT_MODIFICATION = "concurrent_modification"
     #: 402, retry: no. The plan's channel limit is reached.
     PLAN_CHANNEL_LIMIT = "plan_channel_limit"
+    # quota
     #: 429, retry: backoff. Too many requests.
     RATE_LIMITED = "rate_limited"
     #: 503, retry: backoff. No worker has a free slot right now.
     WORKER_AT_CAPACITY = "worker_at_capacity"
+    # media
     #: 404, retry: no. The webhook endpoint does not exist.
     WEBHOOK_ENDPOINT_NOT_FOUND = "webhook_endpoint_not_found"
     #: 410, retry: refresh. The media is no longer cached.
     MEDIA_GONE = "media_gone"
+    # generic
     #: 400, retry: no. The request failed validation.
     INVALID_REQUEST = "invalid_request"
     #: 404, retry: no. Not found.
     NOT_FOUND = "not_found"
     #: 400, retry: no. The request is malformed.
     BAD_REQUEST = "bad_request"
+    #: 409, retry: refresh. Another write changed the same resource first.
+    CONCURRENT_MODIFICATION = "concurrent_modification"
     #: 409, retry: no. Already in the requested state.
     NO_OP = "no_op"
     #: 502, retry: backoff. An upstream provider failed.
     OTHER = "other"
     #: 500, retry: backoff. An unexpected error occurred.
     INTERNAL_ERROR = "internal_error"
+    # status
     #: 402, retry: no. Payment is required.
     PAYMENT_REQUIRED = "payment_required"
     #: 403, retry: no. Not allowed.
@@ -156,7 +162,6 @@ _ABOUT: Final[dict[ErrorCode, tuple[int, Retry, str]]] = {
     ErrorCode.PAIR_CODE_FAILED: (502, Retry.BACKOFF, "The upstream rejected the pair code request."),
     ErrorCode.NO_QR: (409, Retry.BACKOFF, "No QR code is available for the channel's current state."),
     ErrorCode.NOT_DISABLED: (409, Retry.NO, "The channel is not disabled."),
-    ErrorCode.CONCURRENT_MODIFICATION: (409, Retry.REFRESH, "Another write changed the same resource first."),
     ErrorCode.PLAN_CHANNEL_LIMIT: (402, Retry.NO, "The plan's channel limit is reached."),
     ErrorCode.RATE_LIMITED: (429, Retry.BACKOFF, "Too many requests."),
     ErrorCode.WORKER_AT_CAPACITY: (503, Retry.BACKOFF, "No worker has a free slot right now."),
@@ -165,6 +170,7 @@ _ABOUT: Final[dict[ErrorCode, tuple[int, Retry, str]]] = {
     ErrorCode.INVALID_REQUEST: (400, Retry.NO, "The request failed validation."),
     ErrorCode.NOT_FOUND: (404, Retry.NO, "Not found."),
     ErrorCode.BAD_REQUEST: (400, Retry.NO, "The request is malformed."),
+    ErrorCode.CONCURRENT_MODIFICATION: (409, Retry.REFRESH, "Another write changed the same resource first."),
     ErrorCode.NO_OP: (409, Retry.NO, "Already in the requested state."),
     ErrorCode.OTHER: (502, Retry.BACKOFF, "An upstream provider failed."),
     ErrorCode.INTERNAL_ERROR: (500, Retry.BACKOFF, "An unexpected error occurred."),

@@ -14,6 +14,7 @@ export type Retry = "no" | "backoff" | "refresh";
 
 /** The codes of the contract when this file was written. The set is open: a service may send others. */
 export const ERROR_CODES = {
+  // auth
   /** 401, retry: no. No credentials were sent. */
   auth_missing: { status: 401, retry: "no", message: "No credentials were sent." },
   /** 401, retry: no. The credentials do not match any active key. */
@@ -24,6 +25,7 @@ export const ERROR_CODES = {
   auth_expired: { status: 401, retry: "no", message: "The credentials have expired or were revoked." },
   /** 403, retry: no. The session has no verified email address. */
   auth_no_email: { status: 403, retry: "no", message: "The session has no verified email address." },
+  // channel
   /** 404, retry: no. The channel does not exist. */
   channel_not_found: { status: 404, retry: "no", message: "The channel does not exist." },
   /** 403, retry: no. This key belongs to a different channel. */
@@ -42,30 +44,34 @@ export const ERROR_CODES = {
   no_qr: { status: 409, retry: "backoff", message: "No QR code is available for the channel's current state." },
   /** 409, retry: no. The channel is not disabled. */
   not_disabled: { status: 409, retry: "no", message: "The channel is not disabled." },
-  /** 409, retry: refresh. Another write changed the same resource first. */
-  concurrent_modification: { status: 409, retry: "refresh", message: "Another write changed the same resource first." },
   /** 402, retry: no. The plan's channel limit is reached. */
   plan_channel_limit: { status: 402, retry: "no", message: "The plan's channel limit is reached." },
+  // quota
   /** 429, retry: backoff. Too many requests. */
   rate_limited: { status: 429, retry: "backoff", message: "Too many requests." },
   /** 503, retry: backoff. No worker has a free slot right now. */
   worker_at_capacity: { status: 503, retry: "backoff", message: "No worker has a free slot right now." },
+  // media
   /** 404, retry: no. The webhook endpoint does not exist. */
   webhook_endpoint_not_found: { status: 404, retry: "no", message: "The webhook endpoint does not exist." },
   /** 410, retry: refresh. The media is no longer cached. */
   media_gone: { status: 410, retry: "refresh", message: "The media is no longer cached." },
+  // generic
   /** 400, retry: no. The request failed validation. */
   invalid_request: { status: 400, retry: "no", message: "The request failed validation." },
   /** 404, retry: no. Not found. */
   not_found: { status: 404, retry: "no", message: "Not found." },
   /** 400, retry: no. The request is malformed. */
   bad_request: { status: 400, retry: "no", message: "The request is malformed." },
+  /** 409, retry: refresh. Another write changed the same resource first. */
+  concurrent_modification: { status: 409, retry: "refresh", message: "Another write changed the same resource first." },
   /** 409, retry: no. Already in the requested state. */
   no_op: { status: 409, retry: "no", message: "Already in the requested state." },
   /** 502, retry: backoff. An upstream provider failed. */
   other: { status: 502, retry: "backoff", message: "An upstream provider failed." },
   /** 500, retry: backoff. An unexpected error occurred. */
   internal_error: { status: 500, retry: "backoff", message: "An unexpected error occurred." },
+  // status
   /** 402, retry: no. Payment is required. */
   payment_required: { status: 402, retry: "no", message: "Payment is required." },
   /** 403, retry: no. Not allowed. */
@@ -151,7 +157,7 @@ export const errorDetails = {
 export const knownError = z.discriminatedUnion("code", [
   z.object({ code: z.literal("invalid_request"), message: z.string(), details: errorDetails.invalid_request.optional().catch(undefined) }),
   z.object({ code: z.literal("payload_too_large"), message: z.string(), details: errorDetails.payload_too_large.optional().catch(undefined) }),
-  z.object({ code: z.enum(["auth_missing", "auth_invalid", "auth_malformed", "auth_expired", "auth_no_email", "channel_not_found", "channel_access_denied", "channel_unavailable", "channel_scoped_key", "invalid_lifecycle_transition", "pair_code_unavailable", "pair_code_failed", "no_qr", "not_disabled", "concurrent_modification", "plan_channel_limit", "rate_limited", "worker_at_capacity", "webhook_endpoint_not_found", "media_gone", "not_found", "bad_request", "no_op", "other", "internal_error", "payment_required", "forbidden", "method_not_allowed", "not_acceptable", "request_timeout", "conflict", "gone", "length_required", "precondition_failed", "uri_too_long", "unsupported_media_type", "range_not_satisfiable", "expectation_failed", "misdirected_request", "locked", "too_early", "upgrade_required", "precondition_required", "headers_too_large", "unavailable_for_legal_reasons", "not_implemented", "service_unavailable", "gateway_timeout"]), message: z.string(), details: z.unknown().optional() }),
+  z.object({ code: z.enum(["auth_missing", "auth_invalid", "auth_malformed", "auth_expired", "auth_no_email", "channel_not_found", "channel_access_denied", "channel_unavailable", "channel_scoped_key", "invalid_lifecycle_transition", "pair_code_unavailable", "pair_code_failed", "no_qr", "not_disabled", "plan_channel_limit", "rate_limited", "worker_at_capacity", "webhook_endpoint_not_found", "media_gone", "not_found", "bad_request", "concurrent_modification", "no_op", "other", "internal_error", "payment_required", "forbidden", "method_not_allowed", "not_acceptable", "request_timeout", "conflict", "gone", "length_required", "precondition_failed", "uri_too_long", "unsupported_media_type", "range_not_satisfiable", "expectation_failed", "misdirected_request", "locked", "too_early", "upgrade_required", "precondition_required", "headers_too_large", "unavailable_for_legal_reasons", "not_implemented", "service_unavailable", "gateway_timeout"]), message: z.string(), details: z.unknown().optional() }),
 ]);
 
 /** An error whose code is listed, to switch over. */

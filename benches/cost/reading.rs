@@ -60,7 +60,7 @@ impl Written {
             Self::Capitals => 150.0,
             // It has some two hundred readings, and nobody honest sends it.
             Self::ManySigns => 500_000.0,
-            _ => 8_500.0,
+            _ => 8_700.0,
         }
     }
 }

@@ -54,8 +54,14 @@ where
         let ending = match polled {
             Ok(_) => match outcome {
                 Some(Ok((mut head, body))) => {
-                    let step = call.session.respond(&mut head, || facts(&body));
-                    return self.answer(step, head, body, span, deadline, cx);
+                    let mut panic = None;
+                    let facts = || {
+                        let (facts, panicked) = facts(&body);
+                        panic = panicked;
+                        facts
+                    };
+                    let step = call.session.respond(&mut head, facts);
+                    return self.answer(step, head, (body, panic), span, deadline, cx);
                 }
                 Some(Err(error)) => failed(&call.session, error),
                 None => Ending::TimedOut,
@@ -93,25 +99,27 @@ where
         mut self: Pin<&mut Self>,
         step: ResponseStep,
         mut head: response::Parts,
-        body: R,
+        body: (R, Option<Box<str>>),
         span: Option<&Span>,
         deadline: Option<&mut Option<Deadline>>,
         cx: &mut Context<'_>,
     ) -> PolledReply<R, B> {
+        // A panic of an error's body is logged with the error (F2).
+        let (body, panic) = body;
         match step {
             ResponseStep::Pass(follow, note) => {
                 log(&follow, note);
                 polled(head, ResponseBody::follow(body, follow, deadline))
             }
             ResponseStep::Write(mut written) => {
-                let _ = catch(|| drop(body));
+                written.event.note_panic(catch(|| drop(body)).err().or(panic));
                 remove_reason(&mut head);
                 runtime::log_unenforced(written.unenforced.take());
                 runtime::log_event(&mut written.event);
                 polled(head, ResponseBody::reply(written.body))
             }
-            ResponseStep::Send(answered) => {
-                let _ = catch(|| drop(body));
+            ResponseStep::Send(mut answered) => {
+                answered.event.note_panic(catch(|| drop(body)).err().or(panic));
                 let _ = catch(|| drop(head));
                 replied(Some(answered))
             }
@@ -124,7 +132,7 @@ where
                 let StateProj::Calling { call: Some(call), .. } = self.as_mut().project() else { return Poll::Pending };
                 let session = std::mem::take(&mut call.session);
                 let keeps = reading.keeps;
-                let job = CollectJob::new(session, head, reading, deadline.and_then(Option::take));
+                let job = CollectJob::new(session, head, reading, deadline.and_then(Option::take), panic);
                 let decided = if keeps {
                     let mut keeping = Box::pin(Collecting::new(body));
                     let decided = keeping.as_mut().begin(job, span, cx);

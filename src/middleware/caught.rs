@@ -7,13 +7,14 @@ use http_body::{Body, SizeHint};
 use error_envelope_core::exchange::{BodyFacts, BoxError, Failure};
 use error_envelope_runtime::catch;
 
-/// What a body reports about itself. If it panics, it counts as reporting nothing; it will panic again when it is read.
-pub(super) fn facts<B: Body>(body: &B) -> BodyFacts {
+/// What a body reports about itself. If it panics, it counts as reporting nothing. The panic is returned, too: it may
+/// not panic again when it is read.
+pub(super) fn facts<B: Body>(body: &B) -> (BodyFacts, Option<Box<str>>) {
     let facts = catch(|| {
         let size = body.size_hint();
         BodyFacts { ended: body.is_end_stream(), lower: size.lower(), upper: size.upper() }
     });
-    facts.unwrap_or_default()
+    facts.map_or_else(|panic| (BodyFacts::default(), Some(panic)), |facts| (facts, None))
 }
 
 /// Whether a body reports its end.

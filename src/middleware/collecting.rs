@@ -23,8 +23,9 @@ pin_project! {
     /// An inner error whose body is being read, without being moved (R4). If all of it is available at once, no state
     /// is stored.
     pub(super) struct Collecting<R> {
+        // `None` once it was read and cannot be sent any more.
         #[pin]
-        body: R,
+        body: Option<R>,
         waiting: Option<Box<CollectJob>>,
     }
 }
@@ -42,9 +43,13 @@ where
         span: Option<&Span>,
         cx: &mut Context<'_>,
     ) -> Poll<BodyOutcome> {
-        let this = self.project();
-        match job.poll(this.body, cx) {
-            Poll::Ready(end) => Poll::Ready(job.ended(end)),
+        let mut this = self.project();
+        let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Pending };
+        match job.poll(body, cx) {
+            Poll::Ready(end) => {
+                job.drop_body(this.body);
+                Poll::Ready(job.ended(end))
+            }
             Poll::Pending => {
                 #[cfg(feature = "metrics")]
                 {
@@ -59,28 +64,31 @@ where
 
     /// Reads on until the outcome is decided. After that it stays pending.
     pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BodyOutcome> {
-        let this = self.project();
-        let Some(job) = this.waiting else { return Poll::Pending };
-        let end = ready!(job.poll(this.body, cx));
+        let mut this = self.project();
+        let (Some(job), Some(body)) = (&mut *this.waiting, this.body.as_mut().as_pin_mut()) else {
+            return Poll::Pending;
+        };
+        let end = ready!(job.poll(body, cx));
         let Some(mut job) = this.waiting.take() else { return Poll::Pending };
         let span = job.span.take();
         let _inside = span::enter(span.as_ref());
+        job.drop_body(this.body);
         Poll::Ready(job.ended(end))
     }
 }
 
 impl<R> Collecting<R> {
     pub(super) fn new(body: R) -> Self {
-        Self { body, waiting: None }
+        Self { body: Some(body), waiting: None }
     }
 
-    /// The rest of the body.
-    pub(super) fn body(self: Pin<&mut Self>) -> Pin<&mut R> {
-        self.project().body
+    /// The rest of the body; `None` if it was dropped.
+    pub(super) fn body(self: Pin<&mut Self>) -> Option<Pin<&mut R>> {
+        self.project().body.as_pin_mut()
     }
 
-    pub(super) fn body_ref(&self) -> &R {
-        &self.body
+    pub(super) fn body_ref(&self) -> Option<&R> {
+        self.body.as_ref()
     }
 
     pub(super) fn abandoned(self: Pin<&mut Self>) -> Option<Event> {
@@ -100,6 +108,8 @@ pub(super) struct CollectJob {
     /// The deadline that the client of an RPC call has set.
     deadline: Option<Deadline>,
     span: Option<Span>,
+    /// The text of the body's panic (F2).
+    panic: Option<Box<str>>,
     /// When the wait began (L2): most bodies are available with their heads.
     #[cfg(feature = "metrics")]
     waits_since: Option<Instant>,
@@ -120,7 +130,13 @@ fn now() -> std::time::Instant {
 
 impl CollectJob {
     #[inline]
-    pub(super) fn new(session: Session, head: response::Parts, reading: Reading, deadline: Option<Deadline>) -> Self {
+    pub(super) fn new(
+        session: Session,
+        head: response::Parts,
+        reading: Reading,
+        deadline: Option<Deadline>,
+        panic: Option<Box<str>>,
+    ) -> Self {
         Self {
             session,
             head,
@@ -128,6 +144,7 @@ impl CollectJob {
             timer: None,
             deadline,
             span: None,
+            panic,
             #[cfg(feature = "metrics")]
             waits_since: None,
         }
@@ -138,12 +155,15 @@ impl CollectJob {
     where
         R: Body<Error: Into<BoxError>>,
     {
-        let Self { reading, timer, deadline, .. } = self;
+        let Self { reading, timer, deadline, panic, .. } = self;
         loop {
             let mut error = None;
             let polled = catch(|| poll_into(reading, body.as_mut(), &mut error, cx));
             return Poll::Ready(match polled {
-                Err(panic) => End::Unread(UnreadReason::BrokeOff, Some(panicked(panic))),
+                Err(text) => {
+                    *panic = Some(text.clone());
+                    End::Unread(UnreadReason::BrokeOff, Some(panicked(text)))
+                }
                 Ok(Poll::Pending) => {
                     let timer = timer.get_or_insert_with(|| Deadline::at(reading.waits(now)));
                     if timer.has_passed(cx) {
@@ -161,10 +181,20 @@ impl CollectJob {
         }
     }
 
+    /// Drops a body that was read, unless its rest may have to be sent: a panic of the drop is logged with the error.
+    #[inline]
+    fn drop_body<R>(&mut self, mut body: Pin<&mut Option<R>>) {
+        if !self.reading.keeps
+            && let Err(panic) = catch(|| body.set(None))
+        {
+            self.panic = Some(panic);
+        }
+    }
+
     /// Decides by the part that was read.
     #[inline(always)]
     fn ended(self, end: End) -> BodyOutcome {
-        let Self { mut session, mut head, reading, .. } = self;
+        let Self { mut session, mut head, reading, panic, .. } = self;
         #[cfg(feature = "metrics")]
         if let Some(since) = self.waits_since {
             runtime::record_error_read(since.elapsed());
@@ -177,7 +207,8 @@ impl CollectJob {
                 return replaced(session.end(Ending::TimedOut));
             }
         };
-        let step = session.decide(&mut head, read);
+        let mut step = session.decide(&mut head, read);
+        step.note_panic(panic);
         if let ResponseStep::Resume(read, Rest::Body(follow), event) = step {
             runtime::log_event(event);
             return BodyOutcome::Resume(Response::from_parts(head, read), error, follow);

@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use super::budget::{Budget, BudgetExhausted};
 use super::caught::{has_ended, size_hint};
 use error_envelope_core::code::ErrorCode;
-use error_envelope_core::exchange::{BodyMeter, BoxError, DrainBudget, MeterAction};
+use error_envelope_core::exchange::{BodyMeter, BoxError, DrainBudget, MeterAction, keep_checksums};
 use error_envelope_core::fault::Fault;
 use error_envelope_runtime::{RouteMetrics, catch};
 
@@ -183,18 +183,24 @@ where
     }
 }
 
-/// Polls for a body's next frame, with its data as `Bytes`, so that message framing can be parsed. A panic becomes an
-/// error (F2).
+/// Polls for a body's next frame, with its data as `Bytes`, so that message framing can be parsed. Of trailers, only
+/// checksums pass (R6). A panic becomes an error (F2).
 pub(super) fn poll_bytes<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>
 where
     B: Body<Error: Into<BoxError>>,
 {
     let polled = catch(|| {
-        body.poll_frame(cx).map(|frame| {
-            frame.map(|frame| match frame {
-                Ok(frame) => Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))),
-                Err(error) => Err(error.into()),
-            })
+        body.poll_frame(cx).map(|frame| match frame? {
+            Ok(mut frame) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    keep_checksums(trailers);
+                    if trailers.is_empty() {
+                        return None;
+                    }
+                }
+                Some(Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))))
+            }
+            Err(error) => Some(Err(error.into())),
         })
     });
     polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic)))))

@@ -33,13 +33,13 @@ impl<R> ResumedBody<R> {
 
 impl<R: Body> ResumedBody<R> {
     pub(super) fn is_end_stream(&self) -> bool {
-        self.read.is_empty() && self.error.is_none() && has_ended(self.rest.body_ref())
+        self.read.is_empty() && self.error.is_none() && self.rest.body_ref().is_none_or(has_ended)
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
         let size = match self.error {
             Some(_) => SizeHint::default(),
-            None => size_hint(self.rest.body_ref()),
+            None => self.rest.body_ref().map_or(SizeHint::with_exact(0), size_hint),
         };
         let read = self.read.len() as u64;
         let mut whole = SizeHint::new();
@@ -58,9 +58,10 @@ impl<R: Body> ResumedBody<R> {
         if !self.read.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.read)))));
         }
-        match self.error.take() {
-            Some(error) => failed(broken, Origin::Error, error),
-            None => poll_passed(self.rest.as_mut().body(), cx, broken),
+        match (self.error.take(), self.rest.as_mut().body()) {
+            (Some(error), _) => failed(broken, Origin::Error, error),
+            (None, Some(rest)) => poll_passed(rest, cx, broken),
+            (None, None) => Poll::Ready(None),
         }
     }
 }

@@ -94,7 +94,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let started = Started::now();
         let (mut head, body) = request.into_parts();
-        let facts = facts(&body);
+        let (facts, _) = facts(&body);
         // This is taken even if a guard replies: the next request polls the service again.
         let not_ready = self.not_ready.take();
         let (mut session, step) = Session::begin(self.policy.config(), &mut head, facts, runtime::new_request_id);

@@ -48,9 +48,9 @@ apps! {
 
 /// A body whose trailer states what trailer the request had.
 fn summed(trailers: Option<&HeaderMap>) -> impl Body<Data = Bytes, Error = Infallible> + Send + Sync + use<> {
-    let sum = trailers.and_then(|trailers| trailers.get("x-sum")).cloned();
+    let sum = trailers.and_then(|trailers| trailers.get("content-digest")).cloned();
     let sum = sum.unwrap_or(HeaderValue::from_static("none"));
-    let trailers = HeaderMap::from_iter([(HeaderName::from_static("x-sum"), sum)]);
+    let trailers = HeaderMap::from_iter([(HeaderName::from_static("content-digest"), sum)]);
     // Of no known length: with a content-length HTTP/1 has no place for trailers.
     StreamBody::new(stream::iter([Ok(Frame::data(Bytes::from("summed"))), Ok(Frame::trailers(trailers))]))
 }

@@ -127,14 +127,15 @@ async fn id(target: Target) -> String {
 
 /// The app sends back the trailer that it got, or `none`.
 async fn trailers(target: Target) -> String {
-    let sum = HeaderMap::from_iter([(http::HeaderName::from_static("x-sum"), HeaderValue::from_static("7"))]);
+    let sum = HeaderMap::from_iter([(http::HeaderName::from_static("content-digest"), HeaderValue::from_static("7"))]);
     let frames = [Frame::data(Bytes::from("abc")), Frame::trailers(sum)].map(Ok::<_, Infallible>);
     let body = Upload::new(StreamBody::new(futures_util::stream::iter(frames)));
-    let request = target.request(Method::POST, "/trailers").header("te", "trailers").header("trailer", "x-sum");
+    let request =
+        target.request(Method::POST, "/trailers").header("te", "trailers").header("trailer", "content-digest");
     let response = target.connect().await.send(request.body(body).unwrap()).await.unwrap();
     assert_eq!(response.status(), 200);
     let body = response.into_body().collect().await.unwrap();
-    match body.trailers().and_then(|trailers| trailers.get("x-sum")).and_then(|sum| sum.to_str().ok()) {
+    match body.trailers().and_then(|trailers| trailers.get("content-digest")).and_then(|sum| sum.to_str().ok()) {
         Some("7") => "both ways".into(),
         Some("none") => "of the response; it shows no request's".into(),
         Some(other) => other.into(),

@@ -1,14 +1,15 @@
 //! The gateway under load, in a binary of its own: what takes both cores must not run beside tests that read a clock.
 #![allow(clippy::disallowed_methods, reason = "tests measure real time and start their own tasks")]
 
+mod activation;
 mod clock;
 #[path = "../it/command.rs"]
 mod command;
 mod flip;
-mod handover;
 mod holds;
 mod load;
 mod reloads;
+mod reuse_port;
 mod secured;
 #[allow(dead_code, reason = "shared with the other integration binary, which asks for more")]
 #[path = "../it/wait.rs"]

@@ -340,33 +340,3 @@ fn exchange(mut stream: Secured) -> std::io::Result<Vec<u8>> {
     let shown = stream.conn.peer_certificates().and_then(|chain| chain.first()).expect("a certificate");
     Ok(shown.to_vec())
 }
-
-#[test]
-fn a_hand_over_ends_no_handshake_and_the_next_process_has_its_own_certificate() {
-    let (service, folder, pairs) = (service(), Folder::new("handed-over"), [Pair::new(), Pair::new()]);
-    let socket = folder.path("upgrade.sock");
-    let more = ["--upgrade-socket", socket.to_str().unwrap(), "--idle-timeout", "1h", "--tls-handshake-timeout", "1h"];
-    let places = ["old", "new"].map(|name| folder.path(name));
-    for (place, pair) in places.iter().zip(&pairs) {
-        fs::create_dir(place).unwrap();
-        pair.write(place);
-    }
-    let old = secured(&service, &places[0], &more);
-    let before = old.sockets().len();
-    let begun = TcpStream::connect(old.address).unwrap();
-    until("it is accepted", || when(old.sockets().len() > before, old.sockets()));
-    let trust = Trust::new(&pairs);
-    let mut new = None;
-    let requests = under_load(old.address, &trust, || {
-        let new = new.insert(secured(&service, &places[1], &more));
-        until("it accepts", || when(new.log_from(0).contains("took over"), new.log_from(0)));
-        // Whoever comes from here on is the next one's, however busy the threads of the other one are.
-        let after: Vec<_> = (0..32).map(|_| TcpStream::connect(new.address).unwrap()).collect();
-        for stream in after {
-            assert_eq!(exchange(trust.over(stream).unwrap()).unwrap(), pairs[1].certificate());
-        }
-    });
-    assert!(requests > 0, "clients asked all the while");
-    assert_eq!(exchange(trust.over(begun).unwrap()).unwrap(), pairs[0].certificate());
-    assert_eq!(old.ended().0.code(), Some(0));
-}

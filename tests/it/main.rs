@@ -11,6 +11,7 @@ mod decided;
 mod derived;
 mod details;
 mod dialects;
+mod doors;
 mod elsewhere;
 mod examples;
 mod failures;

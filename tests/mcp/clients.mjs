@@ -94,6 +94,19 @@ const authProvider = (redirectUrl) => {
   }
 }
 
+// As other clients may write a call: white space behind the id, the id last, and two ids, of which neither is taken.
+test('an id is read wherever it stands', async () => {
+  for (const [body, id] of [
+    ['{"id":1 }', 1],
+    [JSON.stringify({ jsonrpc: '2.0', method: 'tools/list', id: 'a-1' }, null, 2), 'a-1'],
+    ['{"id":1,"jsonrpc":"2.0","method":"tools/list","id":2 }', null],
+  ]) {
+    const response = await fetch(`${url}/nowhere`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    const { error, ...found } = await response.json()
+    assert.deepEqual([response.status, found, error.data.code], [404, { jsonrpc: '2.0', id }, 'not_found'], body)
+  }
+})
+
 for (const [name, { Client, Transport, callTool, ofStatus, ofRpc, ...expected }] of Object.entries(GENERATIONS)) {
   // Connects, and runs the work; keeps the responses of the gateway, whose public name leads nowhere.
   const connected = async (path, work, options = {}) => {

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import json
 import subprocess
 import sys
 import unittest
@@ -143,6 +144,16 @@ class Errors(unittest.TestCase):
     def test_a_service_that_is_down(self):
         expected = -32603, "An upstream provider failed.", "other", "backoff", None
         self.each_mode("/down", lambda client: client.list_tools(), expected, status=502)
+
+    def test_an_id_is_read_wherever_it_stands(self):
+        # As other clients may write a call: white space behind the id, the id last, and two ids, of which neither is taken.
+        call = {"jsonrpc": "2.0", "method": "tools/list", "id": "a-1"}
+        two = '{"id":1,"jsonrpc":"2.0","method":"tools/list","id":2 }'
+        for content, call_id in [('{"id":1 }', 1), (json.dumps(call, indent=2), "a-1"), (two, None)]:
+            response = httpx2.post(self.url + "/nowhere", content=content, headers={"content-type": "application/json"})
+            with self.subTest(content):
+                found = response.json()
+                self.assertEqual((response.status_code, found["id"], found["error"]["data"]["code"]), (404, call_id, "not_found"))
 
     def test_a_closed_route(self):
         missing = -32010, "No credentials were sent.", "auth_missing", "no", None

@@ -1,5 +1,5 @@
 """Servers of MCP, by Python's own SDK, on one port: `/mcp`, `/broken` and `/closed` are one of them, `/resumed` and `/ended`
-another one, which keeps its events, and `/own` requires tokens and has an authorization server beside it."""
+another one, which keeps its events, `/own` requires tokens and has an authorization server beside it, and `/nowhere` is none."""
 
 import contextlib
 import logging
@@ -12,6 +12,7 @@ from mcp.server.auth.settings import AuthSettings, ClientRegistrationOptions
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.streamable_http import EventMessage, EventStore
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette.responses import PlainTextResponse
 
 BREAK = "and here it breaks off"
 
@@ -64,6 +65,13 @@ async def story(context: Context) -> str:
     return "the end"
 
 
+async def unknown(scope, receive, send):
+    # The gateway has the call's id only if the service reads the call.
+    while (await receive()).get("more_body"):
+        pass
+    await PlainTextResponse("Not Found", 404)(scope, receive, send)
+
+
 def app_of(path="/mcp", store=None, **settings):
     server = MCPServer("tales", log_level="CRITICAL", **settings)
     server.add_tool(echo)
@@ -81,7 +89,7 @@ def application(public):
         client_registration_options=registration,
     )
     own = app_of("/own", auth_server_provider=Authority(), auth=auth)
-    mounted = {"/mcp": plain, "/broken": plain, "/closed": plain, "/resumed": resumable, "/ended": resumable}
+    mounted = {"/mcp": plain, "/broken": plain, "/closed": plain, "/resumed": resumable, "/ended": resumable, "/nowhere": unknown}
 
     async def serve(scope, receive, send):
         async def breaking(message):

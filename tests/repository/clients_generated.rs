@@ -36,7 +36,12 @@ fn python_knows_the_codes_and_those_of_statuses() {
     const END: &str = "# --- the end of what is made\n";
 
     let mut made = "ERROR_CODES: Final[Mapping[str, Advice]] = {\n".to_owned();
+    let mut group = None;
     for code in ErrorCode::ALL {
+        if group != code.group() {
+            group = code.group();
+            writeln!(made, "    # {}", group.unwrap_or_default()).unwrap();
+        }
         let (status, retry) = (code.status().as_u16(), code.retry().as_str());
         writeln!(made, "    \"{code}\": Advice({status}, \"{retry}\", {:?}),", code.message()).unwrap();
     }

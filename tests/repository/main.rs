@@ -12,7 +12,6 @@ mod costs;
 mod floors;
 mod manual;
 mod manual_rpc;
-mod plain_words;
 mod policy_manual;
 mod protos_generated;
 mod readme;

@@ -1,12 +1,11 @@
-//! The pages for people: every page of the manual is in its index, every link leads somewhere, sentences are short, and what the
-//! pages show of a policy is what clients get.
+//! The pages for people: every page of the manual is in its index, every link leads somewhere, and what the pages show of a
+//! policy is what clients get.
 
 mod answers;
 mod blocks;
 mod book;
 mod links;
 mod pictures;
-mod sentences;
 
 use std::fs;
 use std::path::{Path, PathBuf};

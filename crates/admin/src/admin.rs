@@ -11,10 +11,10 @@ use error_envelope_runtime::PrometheusHandle;
 use error_envelope_runtime::{KillSwitch, PolicyHandle, PolicyHolder, PolicyStatus};
 
 use crate::admin_token::TokenFile;
-use crate::error_store::Store;
-use crate::guard::Hosts;
 #[cfg(feature = "prometheus")]
-use crate::sampler;
+use crate::counters;
+use crate::error_store::store::Store;
+use crate::guard::Hosts;
 
 /// The content of the admin address. Clones share it.
 ///
@@ -63,9 +63,9 @@ impl Admin {
     #[cfg(feature = "prometheus")]
     #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
     /// Serves this recorder's metrics at `/metrics`: [`install_metrics`](crate::install_metrics) makes one. A thread
-    /// reads it once a minute, for the charts of requests.
+    /// reads it once a minute, for the chart of requests.
     pub fn metrics(mut self, handle: PrometheusHandle) -> Self {
-        sampler::follow(handle.clone(), &self.shared.store);
+        counters::follow(handle.clone(), &self.shared.store);
         self.metrics = Metrics::Here(handle);
         self
     }
@@ -83,13 +83,13 @@ impl Admin {
         self
     }
 
-    /// Sets the name of this process in its pages, such as its host. By default it is the host name of the request.
+    /// Sets the name of this process on its page, such as its host. By default it is the host name of the request.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Requires the token in this file for each change: as `Authorization: Bearer`, or in the page's form. The file is
+    /// Requires the token in this file for each change: as `Authorization: Bearer`. The page asks for it. The file is
     /// read for each change, so that a new token applies at once. White space around the token is ignored.
     ///
     /// Without a token, [`Admin::serve`] refuses changes on an address other than loopback.
@@ -101,7 +101,7 @@ impl Admin {
         Ok(self)
     }
 
-    /// Connects this address to a layer, or to the [`PolicyHandle`] of another adapter: the pages then show its active
+    /// Connects this address to a layer, or to the [`PolicyHandle`] of another adapter: the page then shows its active
     /// policy and its errors, and the kill switch works. With several layers, the page shows the policy of the last
     /// one.
     #[must_use]
@@ -113,23 +113,23 @@ impl Admin {
         })
     }
 
-    /// Returns the observer that stores each error for the pages.
+    /// Returns the observer that stores each error for the page.
     #[must_use]
     pub fn observer(&self) -> Arc<dyn Observer> {
         self.shared.store.clone()
     }
 
-    /// Returns the kill switch, which `POST /mode/off` turns on.
+    /// Returns the kill switch, which `POST /kill-switch/on` turns on.
     #[must_use]
     pub fn kill_switch(&self) -> KillSwitch {
         self.shared.switch.clone()
     }
 
-    /// Adds the counts since the last full minute to the charts. Returns the metrics, if this address serves them.
+    /// Adds the counts since the last full minute to the chart. Returns the metrics, if this address serves them.
     pub(crate) fn look_at_counters(&self) -> Option<String> {
         match &self.metrics {
             #[cfg(feature = "prometheus")]
-            Metrics::Here(handle) => Some(sampler::look(handle, &self.shared.store)),
+            Metrics::Here(handle) => Some(counters::look(handle, &self.shared.store)),
             _ => None,
         }
     }

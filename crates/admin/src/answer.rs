@@ -1,21 +1,16 @@
 //! Responses, with their headers.
 
-use std::convert::Infallible;
-
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use serde_json::Value;
 
-/// A whole body, or a stream of events.
-pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
-pub(crate) type Answer = Response<Body>;
+pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// Pages load styles and scripts as files of this address only: nothing from elsewhere, and nothing inline.
+/// The page loads styles, scripts and data of this address only: nothing from elsewhere, and nothing inline.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
-                           form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+                           form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The policy of all other responses, such as JSON or text: a browser that shows one loads nothing for it.
 const NO_PAGE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -42,29 +37,9 @@ pub(crate) fn json(value: &Value) -> Answer {
     whole(StatusCode::OK, "application/json", format!("{value:#}\n"))
 }
 
-pub(crate) fn html(status: StatusCode, page: impl Into<Bytes>) -> Answer {
-    let mut answer = whole(status, "text/html; charset=utf-8", page);
+pub(crate) fn page(html: &'static str) -> Answer {
+    let mut answer = whole(StatusCode::OK, "text/html; charset=utf-8", html);
     answer.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
-    answer
-}
-
-/// A file of a page: its style, its script.
-pub(crate) fn file(content_type: &'static str, content: impl Into<Bytes>) -> Answer {
-    whole(StatusCode::OK, content_type, content)
-}
-
-/// A stream that continues as long as the client reads.
-pub(crate) fn stream<B>(content_type: &'static str, body: B) -> Answer
-where
-    B: http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
-{
-    new(StatusCode::OK, content_type, body.boxed_unsync())
-}
-
-/// Redirects to a page, after a form was sent.
-pub(crate) fn redirect_to(page: &'static str) -> Answer {
-    let mut answer = text(StatusCode::SEE_OTHER, page);
-    answer.headers_mut().insert(LOCATION, HeaderValue::from_static(page));
     answer
 }
 
@@ -78,15 +53,11 @@ pub(crate) fn method_not_allowed(allowed: &str) -> Answer {
     answer
 }
 
-fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
-    new(status, content_type, Full::new(body.into()).boxed_unsync())
-}
-
-fn new(status: StatusCode, content_type: &'static str, body: Body) -> Answer {
+pub(crate) fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
     let mut headers = HeaderMap::from_iter(ALWAYS.map(|(name, value)| (name, HeaderValue::from_static(value))));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(NO_PAGE_POLICY));
-    let mut answer = Response::new(body);
+    let mut answer = Response::new(Full::new(body.into()));
     (*answer.status_mut(), *answer.headers_mut()) = (status, headers);
     answer
 }

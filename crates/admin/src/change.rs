@@ -1,35 +1,27 @@
 //! Decides whether the sender of a request may change something.
 //!
-//! 1. With a token file, a change needs the token: as `Authorization: Bearer`, or as `token` of the form.
+//! 1. With a token file, a change needs the token, as `Authorization: Bearer`.
 //! 2. Without one, changes are refused if an address other than loopback is served: anyone could reach it.
-//! 3. The operator's name and the reason come from the form, else from the query. They are not verified.
+//! 3. The operator's name and the reason come from the query. They are not verified.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use error_envelope_runtime::SwitchNote;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
-use http_body::Body;
-use http_body_util::{BodyExt, Limited};
 
 use crate::admin::Admin;
-use crate::error_store::query::value;
-
-/// The largest form, in bytes: it has room for a name, a reason and a token, even with each byte escaped.
-const MOST_OF_FORM: usize = 16 * 1024;
-const FORM_WITHIN: Duration = Duration::from_secs(5);
 
 /// The address of the client's connection.
 #[derive(Clone, Copy)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-/// The fields of the form, and whether the change is allowed.
+/// Who requests a change and why, and whether it is allowed.
 #[derive(Default)]
 pub(crate) struct Change {
-    pub(crate) by: String,
-    pub(crate) reason: String,
+    by: String,
+    reason: String,
     peer: Option<IpAddr>,
     pub(crate) denied: Option<Denied>,
 }
@@ -47,20 +39,10 @@ impl Denied {
 }
 
 impl Change {
-    /// Reads the form, and checks its token.
-    pub(crate) async fn read<B: Body>(admin: &Admin, head: &Parts, body: B) -> Self {
-        let (form, unread) = match form(&head.headers, body).await {
-            Ok(form) => (form, None),
-            Err(denied) => (String::new(), Some(denied)),
-        };
-        let query = head.uri.query();
-        let field = |name| value(Some(&form), name).or_else(|| value(query, name)).unwrap_or_default();
+    pub(crate) async fn read(admin: &Admin, head: &Parts) -> Self {
+        let field = |name| value(head.uri.query(), name).unwrap_or_default();
         let peer = head.extensions.get::<Peer>().map(|peer| peer.0);
-        let token = bearer(&head.headers).map(str::to_owned).or_else(|| value(Some(&form), "token"));
-        let denied = match unread {
-            None => admin.check_change(token.as_deref(), peer).await.err(),
-            unread => unread,
-        };
+        let denied = admin.check_change(bearer(&head.headers), peer).await.err();
         Self { by: field("by"), reason: field("reason"), peer, denied }
     }
 
@@ -91,7 +73,7 @@ impl Admin {
                     has_token = token.is_some(),
                     "rejected a change: the admin token is missing or wrong"
                 );
-                let why = "the admin token is missing or wrong; send it as Authorization: Bearer TOKEN, or in the form";
+                let why = "the admin token is missing or wrong; send it as Authorization: Bearer TOKEN";
                 Err(Denied::new(StatusCode::UNAUTHORIZED, why))
             }
             Err(error) => {
@@ -105,22 +87,10 @@ impl Admin {
     }
 }
 
-/// The text of a form; empty if the body is not a form.
-async fn form<B: Body>(headers: &HeaderMap, body: B) -> Result<String, Denied> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if !kind.trim_start().starts_with("application/x-www-form-urlencoded") {
-        return Ok(String::new());
-    }
-    let whole =
-        tokio::time::timeout(FORM_WITHIN, Limited::new(body.map_err(|_| "broken off"), MOST_OF_FORM).collect()).await;
-    let bytes = whole.ok().and_then(Result::ok).map(|whole| whole.to_bytes());
-    let text = bytes.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
-    text.ok_or_else(|| {
-        Denied::new(
-            StatusCode::BAD_REQUEST,
-            "the form is too long, too slow or incomplete; send at most 16 KiB within 5 s",
-        )
-    })
+/// A value of the query that is present and not empty.
+pub(crate) fn value(query: Option<&str>, name: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs.find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.into_owned())
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -3,8 +3,7 @@
 //! 1. A `Host` that is a name other than `localhost` is refused unless it was allowed. An attacker can point a name
 //!    at this address (DNS rebinding), and the browser then treats the attacker's page as one of ours. An IP address
 //!    cannot be pointed elsewhere. A request without a `Host` does not come from a browser.
-//! 2. A request that changes something is refused if `Origin` or `Sec-Fetch-Site` names another site. So is a
-//!    request for live errors, because a page of another site could use up all of the few connections for them.
+//! 2. A request that changes something is refused if `Origin` or `Sec-Fetch-Site` names another site.
 
 use std::net::IpAddr;
 
@@ -14,7 +13,6 @@ use http::uri::Authority;
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::answer::{self, Answer};
-use crate::error_store::LIVE;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -39,8 +37,7 @@ impl Hosts {
             return Some(misdirected(host.host()));
         }
         let reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        let holds = request.uri.path() == LIVE;
-        let foreign = (!reads || holds) && is_of_another_site(&request.headers, host.as_ref());
+        let foreign = !reads && is_of_another_site(&request.headers, host.as_ref());
         foreign.then(|| {
             let why = "refused: cross-site request; use the page at this address, or a client other than a browser";
             answer::text(StatusCode::FORBIDDEN, why)

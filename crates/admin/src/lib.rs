@@ -2,16 +2,16 @@
 //!
 //! | path | content |
 //! |---|---|
-//! | `GET /` | the errors page: each route's errors, and the last errors |
-//! | `GET /charts` | errors and requests per minute of the last hours, by route and by code |
-//! | `GET /policy/view` | the active policy as a page: its settings, and their files |
-//! | `GET /metrics/view` | the metrics, as a table |
+//! | `GET /` | one page for operators, which reads the JSON below |
+//! | `GET /now.json` | what is wrong now, and the counts of the last hour by class of status |
+//! | `GET /errors.json` | the last errors; `?search=TEXT` finds them by id, code, route and service |
+//! | `GET /readiness.json` | the counts of each route, and whether it is ready for its next mode |
 //! | `GET /healthz` | `ok` while the process responds |
 //! | `GET /readyz` | `ready`, or 503 while the process stops or waits for its first key sets |
 //! | `GET /metrics` | the metrics, in Prometheus' format |
 //! | `GET /policy` | the active policy: its age, files and routes, and the last rejection |
-//! | `GET /mode` | whether the kill switch is on, with the time, the operator and the reason |
-//! | `POST /mode/off`, `POST /mode/policy` | turns the kill switch on or off; `?by=NAME&reason=TEXT` is stored |
+//! | `GET /kill-switch` | whether the kill switch is on, with the time, the operator and the reason |
+//! | `POST /kill-switch/on`, `POST /kill-switch/off` | turns the kill switch on or off; `?by=NAME&reason=TEXT` is stored |
 //!
 //! ```no_run
 //! # #[cfg(feature = "prometheus")]
@@ -45,27 +45,27 @@ mod admin;
 mod admin_request;
 mod admin_token;
 mod answer;
+mod assets;
 mod change;
-pub mod drafting;
-mod error_store;
 #[cfg(feature = "prometheus")]
-mod exposition;
+mod counters;
+mod error_store;
+mod errors;
 mod guard;
 mod health;
 mod metrics;
 mod mode;
-mod page;
+mod now;
 mod policy;
-mod row;
-#[cfg(feature = "prometheus")]
-mod sampler;
+mod readiness;
 mod serve;
 mod service;
+mod small_server;
 mod table;
-mod visible;
 
 pub use admin::Admin;
 #[cfg(feature = "prometheus")]
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use error_envelope_runtime::{PrometheusHandle, PrometheusRecorder, install_metrics, metrics_recorder};
 pub use service::{AdminBody, AdminService};
+pub use small_server::SmallServer;

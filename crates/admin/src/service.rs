@@ -9,43 +9,40 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
 use tower_service::Service;
 
 use crate::admin::Admin;
 use crate::answer::Answer;
 use crate::change::Change;
-use crate::{answer, table};
+use crate::table;
 
-/// The service of [`Admin::service`]. It reads a body only for changes: at most 16 KiB, within 5 seconds.
+/// The service of [`Admin::service`]. It reads no bodies.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct AdminService(Admin);
 
 /// The body of a response.
-pub struct AdminBody(answer::Body);
+pub struct AdminBody(Full<Bytes>);
 
 impl Admin {
-    /// Returns a service to mount in your own server, at the root of a host or an address: its pages link to
-    /// each other by absolute paths. Your server must limit heads, waits and connections. It needs a Tokio runtime.
+    /// Returns a service to mount in your own server, at the root of a host or an address: its page reads
+    /// absolute paths. Your server must limit heads, waits and connections. It needs a Tokio runtime.
     /// Changes need a [token](Self::token_file) if one is set; otherwise your server must restrict access to them.
     pub fn service(&self) -> AdminService {
         AdminService(self.clone())
     }
 
-    async fn respond<B: Body>(&self, head: &Parts, body: B) -> Answer {
+    async fn respond(&self, head: &Parts) -> Answer {
         if let Some(refusal) = self.hosts.refusal(head) {
             return refusal;
         }
-        let change = if head.method == Method::POST { Change::read(self, head, body).await } else { Change::default() };
+        let change = if head.method == Method::POST { Change::read(self, head).await } else { Change::default() };
         table::answer(self, head, change)
     }
 }
 
-impl<B> Service<Request<B>> for AdminService
-where
-    B: Body + Send + 'static,
-    B::Data: Send,
-{
+impl<B> Service<Request<B>> for AdminService {
     type Response = Response<AdminBody>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response<AdminBody>, Infallible>> + Send>>;
@@ -55,11 +52,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let admin = self.0.clone();
-        Box::pin(async move {
-            let (head, body) = request.into_parts();
-            Ok(admin.respond(&head, body).await.map(AdminBody))
-        })
+        let (admin, (head, _)) = (self.0.clone(), request.into_parts());
+        Box::pin(async move { Ok(admin.respond(&head).await.map(AdminBody)) })
     }
 }
 

@@ -6,47 +6,40 @@ use http::request::Parts;
 use crate::admin::Admin;
 use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
+use crate::assets;
 use crate::change::Change;
-use crate::row::{Endpoint, get, post};
-use crate::{health, metrics, mode, page, policy};
+use crate::{errors, health, metrics, mode, now, policy, readiness};
 
-static ROWS: [Endpoint; 7] = [
-    get("/healthz", health::alive),
-    get("/readyz", health::ready),
-    get("/metrics", metrics::shown),
-    get("/policy", policy::show),
-    get("/mode", mode::describe),
-    post("/mode/off", mode::off),
-    post("/mode/policy", mode::back),
+/// One path with one method. `GET` serves `HEAD`, too: the server leaves the body out.
+struct Endpoint(&'static str, Method, fn(&AdminRequest<'_>) -> Answer);
+
+static ROWS: [Endpoint; 14] = [
+    Endpoint("/", Method::GET, |_| assets::page()),
+    Endpoint("/page.css", Method::GET, |_| assets::style()),
+    Endpoint("/page.js", Method::GET, |_| assets::script()),
+    Endpoint("/page.svg", Method::GET, |_| assets::icon()),
+    Endpoint("/now.json", Method::GET, now::show),
+    Endpoint("/errors.json", Method::GET, errors::show),
+    Endpoint("/readiness.json", Method::GET, readiness::show),
+    Endpoint("/healthz", Method::GET, health::alive),
+    Endpoint("/readyz", Method::GET, health::ready),
+    Endpoint("/metrics", Method::GET, metrics::shown),
+    Endpoint("/policy", Method::GET, policy::show),
+    Endpoint("/kill-switch", Method::GET, mode::show),
+    Endpoint("/kill-switch/on", Method::POST, mode::on),
+    Endpoint("/kill-switch/off", Method::POST, mode::off),
 ];
 
 /// The response to an accepted request.
 pub(crate) fn answer(admin: &Admin, request: &Parts, change: Change) -> Answer {
-    let (method, path) = (&request.method, request.uri.path());
-    let here: Vec<_> = rows().filter_map(|row| Some((row, row.name_in(path)?))).collect();
-    let wanted = if method == Method::HEAD { &Method::GET } else { method };
-    let (headers, query) = (&request.headers, request.uri.query());
-    let view = |name| AdminRequest { admin, headers, name, query, change };
-    match here.iter().find(|(row, _)| row.method == *wanted) {
-        Some((row, name)) => (row.answer)(&view(name)),
-        None if here.is_empty() => not_found(&view("")),
-        None => answer::method_not_allowed(&methods(here.iter().map(|(row, _)| *row))),
+    let here: Vec<_> = ROWS.iter().filter(|row| row.0 == request.uri.path()).collect();
+    let wanted = if request.method == Method::HEAD { &Method::GET } else { &request.method };
+    match here.iter().find(|row| row.1 == *wanted) {
+        Some(row) => (row.2)(&AdminRequest { admin, query: request.uri.query(), change }),
+        None if here.is_empty() => {
+            let paths: Vec<_> = ROWS.iter().filter(|row| row.1 == Method::GET).map(|row| row.0).collect();
+            answer::not_found(&paths.join(", "))
+        }
+        None => answer::method_not_allowed(if here[0].1 == Method::GET { "GET, HEAD" } else { here[0].1.as_str() }),
     }
-}
-
-fn not_found(request: &AdminRequest<'_>) -> Answer {
-    if request.wants_page() {
-        return page::not_found(request);
-    }
-    let paths: Vec<_> = rows().filter(|row| row.method == Method::GET).map(|row| row.path).collect();
-    answer::not_found(&paths.join(", "))
-}
-
-fn rows() -> impl Iterator<Item = &'static Endpoint> {
-    ROWS.iter().chain(page::ROWS)
-}
-
-fn methods<'r>(rows: impl Iterator<Item = &'r Endpoint>) -> String {
-    let named = rows.map(|row| if row.method == Method::GET { "GET, HEAD" } else { row.method.as_str() });
-    named.collect::<Vec<_>>().join(", ")
 }

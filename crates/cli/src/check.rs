@@ -12,7 +12,6 @@
 //! written by [`report`](crate::report) for programs.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use tower_error_envelope::PolicyError;
@@ -23,13 +22,14 @@ use crate::finding::{Finding, Kind};
 use crate::including::CheckedFile;
 use crate::policy::{self, LoadedPolicy};
 use crate::report::{Format, Report, json_value};
+use crate::stdin;
 use crate::text::counted;
 
 /// Check policy files for errors
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Check these policy files, each with the files that it includes; a file with a scope is checked as a part of
-    /// the policy that includes it
+    /// Check these policy files, or standard input with -, each with the files that it includes; a file with a scope
+    /// is checked as a part of the policy that includes it
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Check the files as parts of this policy [default: the policy in the file's folder or above that includes the
@@ -49,6 +49,7 @@ pub(crate) struct Args {
 
 /// Writes the findings to standard output. Returns the exit code, or an error if there is no result.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
+    stdin::keep_policy(args.files.iter().map(PathBuf::as_path)).map_err(CommandError::Io)?;
     let (mut report, mut effective, mut unreadable) = (Report::new(args.format), Vec::new(), 0);
     let checked = args.files.iter().map(|file| CheckedFile::find(file, args.policy.as_deref()));
     let checked = checked.collect::<Result<Vec<_>, _>>()?;
@@ -89,8 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 
 /// Adds the lints, and the secrets that could not be checked.
 fn add_findings(report: &mut Report, read: &LoadedPolicy, file: &CheckedFile) -> Result<(), CommandError> {
-    // The lints take the time as an argument, so that they can be tested.
-    for lint in read.file.lints(SystemTime::now()).iter().filter(|lint| file.covers(lint.file())) {
+    for lint in read.file.lints().iter().filter(|lint| file.covers(lint.file())) {
         print_unless_closed(&report.add(&Finding::of_lint(lint)))?;
     }
     for (name, at) in read.missing() {

@@ -12,6 +12,7 @@ use crate::failure::CommandError;
 use crate::policy;
 use crate::policy_source::PolicySource;
 use crate::report::{OutputFormat, json_value};
+use crate::stdin;
 use crate::text::{counted, cut, one_line};
 
 /// Show how settings differ between two policies
@@ -20,10 +21,10 @@ use crate::text::{counted, cut, one_line};
 /// headers and scopes, then the rest. Exits with 1 if a guard is weaker.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Compare with this policy: a file, or REVISION:FILE of Git, as in main:policy.toml
+    /// Compare with this policy: a file, - for standard input, or REVISION:FILE of Git, as in main:policy.toml
     #[arg(value_name = "OLD")]
     old: PathBuf,
-    /// Use this policy as the new one: a file, or REVISION:FILE
+    /// Use this policy as the new one: a file, - or REVISION:FILE
     #[arg(value_name = "NEW")]
     new: PathBuf,
     /// Set the output format
@@ -33,8 +34,6 @@ pub(crate) struct Args {
 
 /// The most characters of a value in a line of the text output.
 const LONGEST: usize = 80;
-/// The most requests of a change in the text output.
-const MOST_REQUESTS: usize = 5;
 const KINDS: [(ChangeKind, &str, &str); 3] = [
     (ChangeKind::Weaker, "weaker", "weaker guard"),
     (ChangeKind::Guard, "guard", "changed definition"),
@@ -43,6 +42,7 @@ const KINDS: [(ChangeKind, &str, &str); 3] = [
 
 /// Writes the changes to standard output. Returns the exit code: 1 if a guard is weaker, else 0.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
+    stdin::keep_policy([&*args.old, &*args.new].into_iter()).map_err(CommandError::Io)?;
     let ((old_source, old), (new_source, new)) = (read(&args.old)?, read(&args.new)?);
     let changes = Changes { old: old_source, new: new_source, all: old.changes_to(&new) };
     args.format.print(|| changes.to_text(), || changes.to_json())?;
@@ -81,7 +81,7 @@ impl Changes {
             format!("{} ({from})", cut(&one_line(value.value()), LONGEST))
         };
         let (old, new) = (text(&self.old, change.old()), text(&self.new, change.new_value()));
-        format!("{:<8}{}: {old} -> {new}\n{}", kind_of(change), one_line(change.key()), requests_of(change))
+        format!("{:<8}{}: {old} -> {new}\n", kind_of(change), one_line(change.key()))
     }
 
     fn to_json(&self) -> Value {
@@ -94,7 +94,6 @@ impl Changes {
                 "key": change.key(),
                 "old": value(&self.old, change.old()),
                 "new": value(&self.new, change.new_value()),
-                "requests": change.requests(),
             })
         };
         json!({
@@ -108,15 +107,4 @@ impl Changes {
 
 fn kind_of(change: &PolicyChange) -> &'static str {
     KINDS.iter().find(|(kind, ..)| *kind == change.kind()).map_or("other", |(_, word, _)| word)
-}
-
-/// The line below a change that lists the requests it affects; empty if there are none.
-fn requests_of(change: &PolicyChange) -> String {
-    let requests = change.requests();
-    let shown: Vec<_> = requests.iter().take(MOST_REQUESTS).map(|it| one_line(it)).collect();
-    let more = match requests.len().saturating_sub(MOST_REQUESTS) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    if shown.is_empty() { String::new() } else { format!("{:<8}  for {}{more}\n", "", shown.join(", ")) }
 }

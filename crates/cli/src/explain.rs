@@ -14,7 +14,7 @@ use tower_error_envelope::Mode;
 use tower_error_envelope::policy::{Dialect, Effective, PathReading};
 
 use crate::failure::CommandError;
-use crate::recorded::{self, Recorded};
+use crate::recorded::Recorded;
 use crate::report::OutputFormat;
 use crate::text::{one_line, printable};
 use crate::trial::{Trial, TrialResult};
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// Set the output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: OutputFormat,
-    /// Read the service's response from this file: status line, headers, empty line, body
+    /// Read the service's response from this file, or from standard input with -: status line, headers, empty line, body
     #[arg(value_name = "RESPONSE.http")]
     response: PathBuf,
 }
@@ -45,7 +45,7 @@ const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode:
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let trial = Trial::from_file(args.policy.as_deref(), &MODES)?;
-    let recorded = recorded::pair(&args.response, args.request.as_deref())?;
+    let recorded = Recorded::read(&args.response, args.request.as_deref())?;
     let [real, enforced] = [None, Some(Mode::Enforce)].map(|mode| trial.run(&recorded, mode, None));
     let explained = Explained { recorded: &recorded, trial: &trial, real, enforced };
     args.format.print(|| explained.to_text(), || explained.to_json())
@@ -81,7 +81,7 @@ impl Explained<'_> {
                 "unchanged": self.is_unchanged(outcome),
                 "status": outcome.status.as_u16(),
                 "headers": headers.collect::<Vec<_>>(),
-                "body": outcome.bytes(self.recorded).map(|body| printable_body(&body)),
+                "body": printable_body(&outcome.bytes(self.recorded)),
             })
         };
         json!({
@@ -169,7 +169,7 @@ impl Explained<'_> {
             )
         }));
         let dialect = match self.enforced.unread {
-            true => "the body is not parsed: it is too long, in an unknown coding, or not recorded (R4, R5)".to_owned(),
+            true => "the body is not parsed: it is too long, or in an unknown coding (R4, R5)".to_owned(),
             false => dialect(explanation),
         };
         steps.push(Step::new(DecidedBy::Dialect, dialect));
@@ -240,7 +240,7 @@ impl Explained<'_> {
         let is_rewritten = !self.enforced.passes() && self.enforced.explanation.is_some();
         self.trial.dialects().filter(move |_| is_rewritten).map(|dialect| {
             let outcome = self.trial.run(self.recorded, Some(Mode::Enforce), Some(dialect));
-            let body = outcome.bytes(self.recorded).unwrap_or_default();
+            let body = outcome.bytes(self.recorded);
             (dialect, outcome.status, printable_body(&body))
         })
     }
@@ -354,11 +354,8 @@ fn whole(outcome: &TrialResult, recorded: &Recorded) -> String {
     if kept > 0 {
         let _ = writeln!(out, "({kept} more, unchanged)");
     }
-    out + &match outcome.bytes(recorded) {
-        None => "\n(the body was not recorded)\n".to_owned(),
-        Some(body) if body.is_empty() => String::new(),
-        Some(body) => format!("\n{}\n", printable_body(&body)),
-    }
+    let body = outcome.bytes(recorded);
+    if body.is_empty() { out } else { format!("{out}\n{}\n", printable_body(&body)) }
 }
 
 /// The headers that the layer wrote. A received header is left out: it may be a cookie or a token (L3).

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Set the format of the log on standard error; RUST_LOG sets the filter
-    #[arg(long, value_enum, default_value_t = Log::Text)]
+    #[arg(long, value_enum, default_value_t = Log::Full)]
     log: Log,
     /// Serve Envoy on this many threads [default: the processors that the process may use]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -56,9 +56,9 @@ const DEFAULT: &str = "127.0.0.1:9002";
 
 /// Serves until a signal stops it; the exit code is that of a second signal if one ended it at once.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
-    let log = args.log.init()?;
+    let log = args.log.init(None)?;
     block_on(async {
-        log.log_drops();
+        log.count_drops();
         let mut sockets = ListeningSockets::from_systemd()?;
         let on_call = AdminListener::listen(&args.on_call, &mut sockets).await?;
         let handle = policy(args, on_call.as_ref())?;

@@ -2,7 +2,6 @@
 //! correction.
 
 use std::borrow::Cow;
-use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use tower_error_envelope::policy::Lint;
 
 use crate::confidential::{masked, may_be_shown};
 use crate::policy::SourceLocation;
+use crate::stdin;
 
 /// The width for text: every terminal has at least this many columns.
 const WIDTH: usize = 80;
@@ -102,7 +102,7 @@ impl<'a> Finding<'a> {
 
     /// The columns of the error on its line, counted in characters from 1; the range ends behind the last one.
     pub(crate) fn columns(&self) -> Option<Range<usize>> {
-        let text = fs::read_to_string(self.file.as_deref()?).ok()?;
+        let text = stdin::text_of(self.file.as_deref()?)?;
         let (start, line) = nth_line(&text, self.line?)?;
         let span =
             self.span.as_ref().filter(|span| !span.is_empty() && (start..start + line.len()).contains(&span.start))?;
@@ -122,7 +122,7 @@ impl<'a> Finding<'a> {
     /// The finding as text with colour codes, which are removed later if the output is not a terminal. It has no
     /// newline at its end.
     pub(crate) fn render(&self) -> String {
-        let text = self.file.as_deref().and_then(|file| fs::read_to_string(file).ok());
+        let text = self.file.as_deref().and_then(stdin::text_of);
         let title = self.kind.level().no_name().primary_title(self.title());
         let help = wrapped(self.advice, WIDTH - self.margin());
         let help = Level::HELP.message(help);

@@ -1,16 +1,8 @@
-//! The command line before it is parsed: former names of flags, `--help-all`, and variables of the environment.
+//! The command line before it is parsed: `--help-all`, and variables of the environment.
 
 use std::ffi::OsString;
 
 use clap::{Arg, Command};
-
-/// Former names of flags: the command, the name and the present one.
-const RENAMED: [(&str, &str, &str); 4] = [
-    ("gateway", "--client-timeout", "--body-timeout"),
-    ("demo", "--client-timeout", "--body-timeout"),
-    ("envoy-config", "--http2", "--upstream-h2"),
-    ("envoy-config", "--on-call", "--admin"),
-];
 
 /// The last line of the help of a command that has hidden flags.
 pub(crate) const MORE: &str = "--help-all also lists the limits that few services need.";
@@ -50,16 +42,6 @@ pub(crate) fn unread_variables(command: &Command) -> Vec<String> {
 fn variable(arg: &Arg) -> Option<String> {
     let long = arg.get_long().filter(|long| *long != "help" && *long != "color")?;
     Some(format!("{VARIABLES}{}", long.to_ascii_uppercase().replace('-', "_")))
-}
-
-/// The reason to refuse a command line if one of its flags has a former name.
-pub(crate) fn former_name_error(words: &[OsString]) -> Option<String> {
-    let flags = || words.iter().filter_map(|word| word.to_str()?.split('=').next());
-    let is_used = |(command, old, _): &&(&str, &str, &str)| {
-        words.iter().any(|word| word == command) && flags().any(|flag| flag == *old)
-    };
-    let (_, old, new) = RENAMED.iter().find(is_used)?;
-    Some(format!("error: {old} is now called {new}\n = help: write {new}"))
 }
 
 /// The command and the words to parse: with `--help-all`, no flag is hidden.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tower_error_envelope::policy::PolicyLoader;
 
 use crate::failure::CommandError;
+use crate::stdin;
 
 /// The policy to read for a file that the user named.
 pub(crate) struct CheckedFile {
@@ -27,6 +28,9 @@ impl CheckedFile {
     pub(crate) fn find(file: &Path, named: Option<&Path>) -> Result<Self, CommandError> {
         let loader = PolicyLoader::new().any_verifier();
         let part_of = |policy: PathBuf| Self { policy, part: Some(file.to_owned()), is_alone: false };
+        if file == Path::new(stdin::NAME) && named.is_none() {
+            return Ok(Self { policy: file.to_owned(), part: None, is_alone: false });
+        }
         if let Some(policy) = named {
             return if loader.includes(policy, file) {
                 Ok(part_of(policy.to_owned()))

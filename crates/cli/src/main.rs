@@ -4,10 +4,10 @@
 //! [`check`] reports errors in policy files, and the settings of a request; [`diff`] the settings that differ between two; [`schema`] describes them to editors. [`catalogue`]
 //! writes the error codes and the envelope in the languages of clients and documents, and the changes that break clients.
 //! [`probe`] checks whether a running service keeps the contract. [`gateway`] keeps it in front of a service, [`demo`] in front of one that
-//! misbehaves, and [`error_backend`] behind another gateway; [`ext_proc`] decides for Envoy; [`mode`] turns the policy of a running one off. Those that read policies do so by [`policy`] and show
+//! misbehaves, and [`error_backend`] behind another gateway; [`ext_proc`] decides for Envoy; [`kill_switch`] turns the policy of a running one off. Those that read policies do so by [`policy`] and show
 //! lines of them by [`finding`], those alone that are not [`confidential`], or as [`report`] writes them for programs.
-//! [`flags`] refuses former names of flags. [`failure`] has the errors of a verb that could not do its work: exit code 1 if its input is wrong, 2 if it
-//! cannot be read. [`man`] and [`completions`] are written from the text of `--help`; [`files`] writes whole files.
+//! [`flags`] reads them from variables, too. [`failure`] has the errors of a verb that could not do its work: exit code 1 if its input is wrong, 2 if it
+//! cannot be read. [`man`] and [`completions`] are written from the text of `--help`; [`files`] writes whole files, and [`stdin`] is read in place of one.
 
 #![allow(clippy::disallowed_methods, reason = "a program has a clock and an executor; the ban is for the library")]
 #![allow(rustdoc::bare_urls, reason = "the words of the flags are for `--help`")]
@@ -29,18 +29,16 @@ mod flags;
 mod gateway;
 mod including;
 mod init;
-mod learn;
+mod kill_switch;
 mod man;
-mod mode;
-mod openapi;
 mod policy;
 mod policy_source;
 mod probe;
 mod recorded;
-mod replay;
 mod report;
 mod roots;
 mod schema;
+mod stdin;
 mod text;
 mod trial;
 
@@ -66,19 +64,16 @@ enum Verb {
     Catalogue(catalogue::Args),
     Schema(schema::Args),
     EnvoyConfig(envoy::config::Args),
-    EnvoyCheck(envoy::check::Args),
     Probe(Box<probe::Args>),
     Man(man::Args),
     Completions(completions::Args),
     Explain(explain::Args),
     Init(init::Args),
-    Learn(learn::Args),
-    Replay(replay::Args),
     Gateway(Box<gateway::Args>),
     ExtProc(ext_proc::Args),
     ErrorBackend(error_backend::Args),
     Demo(Box<demo::Args>),
-    Mode(mode::Args),
+    KillSwitch(kill_switch::Args),
 }
 
 /// A request allocates and frees fourteen pieces of memory, some larger than those that glibc caches for a thread.
@@ -89,10 +84,6 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
-    if let Some(why) = flags::former_name_error(&words) {
-        anstream::eprintln!("{why}");
-        return ExitCode::from(failure::UNUSABLE);
-    }
     let (command, words) = flags::with_help_all(flags::with_variables(Args::command()), words);
     let args = Args::from_arg_matches(&command.get_matches_from(words)).unwrap_or_else(|error| error.exit());
     choose_color(args.color);
@@ -102,19 +93,16 @@ fn main() -> ExitCode {
         Verb::Catalogue(args) => catalogue::run(&args),
         Verb::Schema(args) => schema::run(&args).map(|()| 0),
         Verb::EnvoyConfig(args) => envoy::config::run(&args).map(|()| 0),
-        Verb::EnvoyCheck(args) => envoy::check::run(&args),
         Verb::Probe(args) => probe::run(&args),
         Verb::Man(args) => man::run(&args, &Args::command()).map(|()| 0),
         Verb::Completions(args) => completions::run(&args, &mut Args::command()).map(|()| 0),
         Verb::Explain(args) => explain::run(&args).map(|()| 0),
         Verb::Init(args) => init::run(&args).map(|()| 0),
-        Verb::Learn(args) => learn::run(&args).map(|()| 0),
-        Verb::Replay(args) => replay::run(&args),
         Verb::Gateway(args) => gateway::run(&args, &flags::unread_variables(&Args::command())),
         Verb::ExtProc(args) => ext_proc::run(&args),
         Verb::ErrorBackend(args) => error_backend::run(&args),
         Verb::Demo(args) => demo::run(&args),
-        Verb::Mode(args) => mode::run(&args),
+        Verb::KillSwitch(args) => kill_switch::run(&args),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {
         failure.print();

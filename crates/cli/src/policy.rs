@@ -3,7 +3,6 @@
 //! The layer's verifiers are missing, and its secrets should be: each verifier is assumed to exist, and each secret
 //! that the environment lacks is assumed to be valid if its name is. Everything else is refused as in the layer (M2).
 
-use std::fs;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +11,8 @@ use error_envelope_runtime::FilterPolicy;
 use tower_error_envelope::PolicyError;
 use tower_error_envelope::auth::RemoteKeys;
 use tower_error_envelope::policy::{PolicyFile, PolicyLoader};
+
+use crate::stdin;
 
 /// The secret to use in place of one that is not set here. It is as long as the longest hash requires.
 const SOME_SECRET: &str = "a secret that is not there, taken for one of sixty-four bytes...";
@@ -38,7 +39,7 @@ impl LoadedPolicy {
 
 /// Finds the place of a variable's name in the file: the loader keeps only the name.
 fn display_name(file: &Path, name: &str) -> Option<SourceLocation> {
-    let text = fs::read_to_string(file).ok()?;
+    let text = stdin::text_of(file.to_str()?)?;
     let mut start = 0;
     for (line, content) in (1..).zip(text.split('\n')) {
         if let Some(at) = content.find(name).filter(|_| content.contains("secret_env")) {
@@ -57,13 +58,17 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(fits)
 }
 
-/// Reads the file and all that it includes.
+/// Reads the file and all that it includes. In a policy of standard input, names of files are relative to the current
+/// folder.
 ///
 /// # Errors
 ///
 /// All errors.
 pub(crate) fn read(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError>> {
-    read_by(PolicyLoader::new().any_verifier(), |loader| loader.check(path))
+    read_by(PolicyLoader::new().any_verifier(), |loader| match stdin::policy(path) {
+        Some(text) => loader.check_text(stdin::NAME, text),
+        None => loader.check(path),
+    })
 }
 
 /// As [`read`], but as inside Envoy, which has no verifiers.
@@ -82,15 +87,6 @@ pub(crate) fn read_in_envoy(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError
 /// All errors.
 pub(crate) fn read_for_processor(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError>> {
     read_by(FilterPolicy::loader().key_sets(|url| Ok(RemoteKeys::never_fetched(url))), |loader| loader.check(path))
-}
-
-/// As [`read_in_envoy`], for the text in an Envoy configuration.
-///
-/// # Errors
-///
-/// The error.
-pub(crate) fn read_inline_in_envoy(text: &str) -> Result<LoadedPolicy, Vec<PolicyError>> {
-    read_by(FilterPolicy::loader(), |loader| loader.parse(FilterPolicy::INLINE, text).map_err(|error| vec![error]))
 }
 
 /// A loader for a program that checks no credentials: secrets and verifiers may be missing.

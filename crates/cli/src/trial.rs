@@ -1,8 +1,7 @@
 //! Tries a recorded exchange under a policy: how the layer would have answered it, as the library itself decides.
 //!
 //! Credentials are assumed valid (G2): recordings seldom have them, and a policy's keys are hashes. Everything else in the
-//! head is checked, and the body as far as it was recorded. Ids and times are the same in every trial, so that two of them can
-//! be compared.
+//! head is checked, and the body as far as it was recorded. Ids and times are the same in every trial.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -30,7 +29,7 @@ pub(crate) struct TrialResult {
     pub(crate) event: Option<Event>,
     /// The explanation of the response; `None` if it was not requested.
     pub(crate) explanation: Option<Explanation>,
-    /// Whether the layer could not read the body: too long, in an unknown coding, or not recorded (R4, R5).
+    /// Whether the layer could not read the body: too long, or in an unknown coding (R4, R5).
     pub(crate) unread: bool,
     /// The rules that were tried, for [`Explanation::rules`].
     pub(crate) rules: Vec<MapRuleId>,
@@ -120,7 +119,7 @@ fn count(meter: Option<BodyMeter>, body: &Bytes) {
 
 fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> TrialResult {
     let head = recorded.response.clone().into_parts().0;
-    let body = recorded.response.body().as_ref().filter(|_| *method != Method::HEAD);
+    let body = Some(recorded.response.body()).filter(|_| *method != Method::HEAD);
     let length = body.map(|body| body.len() as u64);
     let ended = length.map_or(*method == Method::HEAD, |length| length == 0);
     let explain = |body| matches!(head.status.as_u16(), 400..=599).then(|| exchange.explain(&head, body));
@@ -191,9 +190,9 @@ impl TrialResult {
         self.body.is_none()
     }
 
-    /// The body that the client gets; `None` if the recording lacks the body.
-    pub(crate) fn bytes(&self, recorded: &Recorded) -> Option<Bytes> {
-        self.body.clone().or_else(|| recorded.response.body().clone())
+    /// The body that the client gets.
+    pub(crate) fn bytes(&self, recorded: &Recorded) -> Bytes {
+        self.body.clone().unwrap_or_else(|| recorded.response.body().clone())
     }
 }
 

@@ -11,14 +11,12 @@ mod outline;
 mod setting_names;
 mod witness;
 
-use std::cell::RefCell;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use self::compare::{ChangeKind, PlacedValue, PolicyChange};
 pub use self::effective::{Effective, PathReading, Setting};
-use self::file::PolicyEnv;
+use self::file::{MAX_FILE_BYTES, PolicyEnv};
 pub use self::file::{PolicyFile, parse_size, read_regular};
 pub use self::lint::Lint;
 pub use self::outline::OutlineTable;
@@ -141,9 +139,20 @@ impl PolicyLoader {
     ///
     /// All mistakes, sorted by file and line: at least one and at most 200.
     pub fn check(&self, path: impl AsRef<Path>) -> Result<PolicyFile, Vec<PolicyError>> {
-        let file = PolicyFile::check(path.as_ref(), self)?;
-        let weakened = file.weakened_locks();
-        if weakened.is_empty() { Ok(file) } else { Err(weakened) }
+        let path = path.as_ref();
+        let text = self.load_text(path, MAX_FILE_BYTES).map_err(|error| vec![error])?;
+        self.check_text(&path.display().to_string(), &text)
+    }
+
+    /// Like [`PolicyLoader::check`], for a text. `name` is its name in errors, and included files are relative to it.
+    ///
+    /// # Errors
+    ///
+    /// Like [`PolicyLoader::check`].
+    pub fn check_text(&self, name: &str, text: &str) -> Result<PolicyFile, Vec<PolicyError>> {
+        let file = PolicyFile::check(name, text, self)?;
+        let refused = file.set_although_locked();
+        if refused.is_empty() { Ok(file) } else { Err(refused) }
     }
 
     /// Reads a policy file from its text. `name` is its name in errors, and included files are relative to it.
@@ -153,67 +162,6 @@ impl PolicyLoader {
     /// Like [`PolicyLoader::load`].
     pub fn parse(&self, name: &str, text: &str) -> Result<PolicyFile, PolicyError> {
         PolicyFile::from_text(name, text, self)?.checked_for_locks()
-    }
-}
-
-/// The result of reading a policy's files once.
-pub struct PolicyReading {
-    /// The policy, or the first mistake.
-    pub file: Result<PolicyFile, PolicyError>,
-    /// A hash that is equal for the same files with the same texts, whether valid or not.
-    pub texts: u64,
-    /// All files that were read, and those that could not be read.
-    pub files: Vec<PathBuf>,
-}
-
-impl PolicyLoader {
-    /// Like [`PolicyLoader::load`], but also returns the files and the hash of their texts, even if the policy is
-    /// refused. Calls `has_file` with `false` before it reads a file, and with `true` after that.
-    pub fn read(&self, path: &Path, has_file: &dyn Fn(bool)) -> PolicyReading {
-        let recording = Recording { loader: self, has_file, texts: RefCell::default(), files: RefCell::default() };
-        let file = PolicyFile::from_file(path, &recording).and_then(PolicyFile::checked_for_locks);
-        PolicyReading { file, texts: recording.texts.borrow().finish(), files: recording.files.take() }
-    }
-}
-
-/// Notes which files are read.
-struct Recording<'a> {
-    loader: &'a PolicyLoader,
-    has_file: &'a dyn Fn(bool),
-    texts: RefCell<DefaultHasher>,
-    files: RefCell<Vec<PathBuf>>,
-}
-
-impl PolicyEnv for Recording<'_> {
-    fn variable(&self, name: &str) -> Option<String> {
-        self.loader.variable(name)
-    }
-
-    fn has_verifier(&self, name: &str) -> bool {
-        self.loader.has_verifier(name)
-    }
-
-    fn certificate_advice(&self) -> Option<String> {
-        self.loader.certificate_advice()
-    }
-
-    fn verifier_advice(&self, name: &str) -> String {
-        self.loader.verifier_advice(name)
-    }
-
-    #[cfg(feature = "jwt")]
-    fn remote_keys(&self, url: &str) -> Result<RemoteKeys, String> {
-        self.loader.remote_keys(url)
-    }
-
-    fn load_text(&self, path: &Path, most: u64) -> Result<String, PolicyError> {
-        (self.has_file)(false);
-        let text = self.loader.load_text(path, most);
-        (self.has_file)(true);
-        let known = text.as_ref().map_err(ToString::to_string);
-        (path, known).hash(&mut *self.texts.borrow_mut());
-        self.files.borrow_mut().push(path.to_owned());
-        text
     }
 }
 

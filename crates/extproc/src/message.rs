@@ -139,8 +139,8 @@ pub(crate) fn request_body() -> ProcessingResponse {
     message(Verdict::RequestBody(BodyResponse::default()))
 }
 
-pub(crate) fn request_trailers() -> ProcessingResponse {
-    message(Verdict::RequestTrailers(TrailersResponse::default()))
+pub(crate) fn request_trailers(changes: HeaderMutation) -> ProcessingResponse {
+    message(Verdict::RequestTrailers(TrailersResponse { header_mutation: Some(changes) }))
 }
 
 /// Lets a piece of the response body pass, or replaces it with these bytes.

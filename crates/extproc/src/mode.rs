@@ -13,7 +13,7 @@ pub type ModeFields = [(&'static str, &'static str); 6];
 /// How much of the messages after this one Envoy sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mode {
-    /// Whether the request's body comes in pieces, with its trailers.
+    /// Whether the request's body comes in pieces.
     pub(crate) counts_request: bool,
     pub(crate) response: ResponseMode,
 }
@@ -60,16 +60,14 @@ impl Mode {
             ResponseMode::Streamed => (BodySendMode::Streamed, HeaderSendMode::Send),
             ResponseMode::Trailers => (BodySendMode::None, HeaderSendMode::Send),
         };
-        let (request_body, request_trailers) = match self.counts_request {
-            false => (BodySendMode::None, HeaderSendMode::Skip),
-            true => (BodySendMode::Streamed, HeaderSendMode::Send),
-        };
+        let request_body = if self.counts_request { BodySendMode::Streamed } else { BodySendMode::None };
         ProcessingMode {
             request_header_mode: HeaderSendMode::Send.into(),
             response_header_mode: HeaderSendMode::Send.into(),
             request_body_mode: request_body.into(),
             response_body_mode: body.into(),
-            request_trailer_mode: request_trailers.into(),
+            // Trailers come after the guards: the processor removes most of them (R6).
+            request_trailer_mode: HeaderSendMode::Send.into(),
             response_trailer_mode: trailers.into(),
         }
     }

@@ -6,9 +6,7 @@ use error_envelope_admin::Admin;
 use tokio::net::TcpListener;
 use tower_error_envelope::ErrorEnvelopeLayer;
 
-use super::access::AccessLog;
 use super::forwarded::Forwarding;
-use super::handover::UpgradeSocket;
 use super::limits::ClientLimits;
 use super::tls::ServerTls;
 
@@ -20,8 +18,7 @@ pub struct GatewayConfig {
     pub(crate) forwarding: Forwarding,
     pub(crate) limits: ClientLimits,
     pub(crate) admin: Option<(Admin, TcpListener)>,
-    pub(crate) access_log: Option<AccessLog>,
-    pub(crate) upgrade: Option<UpgradeSocket>,
+    pub(crate) access_log: bool,
     pub(crate) workers: usize,
 }
 
@@ -30,7 +27,7 @@ impl GatewayConfig {
     /// runs.
     pub fn new(layer: ErrorEnvelopeLayer) -> Self {
         let (forwarding, limits) = (Forwarding::default(), ClientLimits::default());
-        Self { layer, tls: None, forwarding, limits, admin: None, access_log: None, upgrade: None, workers: 0 }
+        Self { layer, tls: None, forwarding, limits, admin: None, access_log: false, workers: 0 }
     }
 
     /// Serves clients over TLS, with HTTP/2 and HTTP/1.1. By default clients are served over plain TCP, with the same
@@ -52,9 +49,9 @@ impl GatewayConfig {
         self
     }
 
-    /// Writes a line for each request; off by default.
-    pub fn access_log(mut self, log: AccessLog) -> Self {
-        self.access_log = Some(log);
+    /// Sets whether each request is logged when it ends, as an event of the target `access`; off by default.
+    pub fn access_log(mut self, is_on: bool) -> Self {
+        self.access_log = is_on;
         self
     }
 
@@ -65,14 +62,6 @@ impl GatewayConfig {
     /// tasks that the service spawned there end, too. Give each gateway its own service, and do not block in it.
     pub fn workers(mut self, count: usize) -> Self {
         self.workers = count;
-        self
-    }
-
-    /// Hands the listening sockets to the next process that connects there. The gateway waits for two seconds, then
-    /// ends. Its connections get `connection: close` or GOAWAY, and must end within [`ClientLimits::idle_timeout`].
-    /// Requests in flight must end within a further [`ClientLimits::stop_timeout`].
-    pub fn upgrade_socket(mut self, socket: UpgradeSocket) -> Self {
-        self.upgrade = Some(socket);
         self
     }
 

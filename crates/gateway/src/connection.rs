@@ -20,13 +20,13 @@ use tokio::sync::watch;
 use tower::{BoxError, Service};
 use tracing::Instrument;
 
-use super::access::{AccessLog, ClientRecords};
+use super::access::ClientRecords;
 use super::client::{Client, Inbound};
 use super::connection_state::ConnectionState;
 use super::count;
 use super::deadlines::{Deadlines, End, LAST_HEAD};
 use super::forwarded::Forwarding;
-use super::in_flight::{RequestTracker, Stage, reached};
+use super::in_flight::{RequestTracker, Stage, stopping};
 use super::limits::ClientLimits;
 use super::linger::{ConnectionSlot, Lingering};
 use super::requests::Requests;
@@ -42,7 +42,7 @@ pub(super) struct Connections<S> {
     pub(super) service: S,
     pub(super) tls: Option<Arc<ServerTls>>,
     pub(super) forwarding: Forwarding,
-    pub(super) access_log: Option<AccessLog>,
+    pub(super) access_log: bool,
     pub(super) tracker: Arc<RequestTracker>,
     pub(super) stage: watch::Receiver<Stage>,
     // In an `Arc`, because each connection moves its state from wait to wait, and a copy would be larger.
@@ -68,7 +68,7 @@ where
             service: self.service.clone(),
             client: Box::new(client),
             certificate: None,
-            records: ClientRecords { log: self.access_log.clone(), address: peer.ip().to_canonical() },
+            records: ClientRecords { is_logged: self.access_log, address: peer.ip().to_canonical() },
             limits: Arc::clone(&self.limits),
             state,
         };
@@ -108,7 +108,7 @@ where
         let mut in_time = pin!(in_time);
         let handshake = tokio::select! {
             handshake = &mut in_time => handshake,
-            () = async { reached(&mut stage, Stage::Stopping).await; tokio::time::sleep(LAST_HEAD).await } => return None,
+            () = async { stopping(&mut stage).await; tokio::time::sleep(LAST_HEAD).await } => return None,
         };
         match handshake {
             Ok(Ok(stream)) => {

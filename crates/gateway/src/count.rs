@@ -9,8 +9,8 @@
 //! | `error_envelope_upstream_requests` | `upstream`: requests that have a connection |
 //! | `error_envelope_upstream_queued_requests` | `upstream`: requests that wait for one |
 //!
-//! There are two counters: `error_envelope_upstream_requests_total` with `connection`, `new` or `reused`, and
-//! `error_envelope_access_log_dropped_total` of the access log. Handles are created once, not for each request.
+//! There is a counter: `error_envelope_upstream_requests_total` with `connection`, `new` or `reused`. Handles are created
+//! once, not for each request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -25,7 +25,6 @@ const UPSTREAM_LIMIT: &str = "error_envelope_upstream_connections_limit";
 const UPSTREAM_REQUESTS: &str = "error_envelope_upstream_requests";
 const UPSTREAM_QUEUE: &str = "error_envelope_upstream_queued_requests";
 const UPSTREAM_REQUESTS_TOTAL: &str = "error_envelope_upstream_requests_total";
-pub(super) const ACCESS_LOG_DROPPED: &str = "error_envelope_access_log_dropped_total";
 const PROTOCOLS: [&str; 3] = ["none", "http/1", "http/2"];
 
 /// Describes the metrics to the installed recorder.
@@ -37,7 +36,6 @@ pub(super) fn describe() {
     describe_gauge!(UPSTREAM_REQUESTS, "Requests that have a connection to the service.");
     describe_gauge!(UPSTREAM_QUEUE, "Requests that wait for a connection to the service.");
     describe_counter!(UPSTREAM_REQUESTS_TOTAL, "Requests sent to the service, over a new connection or a reused one.");
-    describe_counter!(ACCESS_LOG_DROPPED, "Access log lines that were not written: the sink was slow, full or failed.");
 }
 
 /// The gauges of clients.

@@ -21,7 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 /// The last second of the year 9999, the last that date formats can express.
-pub(crate) const LAST_SECOND: u64 = 253_402_300_799;
+const LAST_SECOND: u64 = 253_402_300_799;
 
 thread_local! {
     /// The second that was formatted last.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::connection_state::ConnectionState;
-use super::in_flight::{Stage, reached};
+use super::in_flight::{Stage, stopping};
 use super::limits::ClientLimits;
 
 /// How long a stop waits for a client that has begun a head or a handshake; at most twice. It is longer than data takes
@@ -55,7 +55,7 @@ impl Deadlines {
         let mut stage = self.stage.clone();
         // An incomplete head is not a request yet: its rest is not waited for.
         let last_head = pin!(async {
-            reached(&mut stage, Stage::Stopping).await;
+            stopping(&mut stage).await;
             self.state.activity.stops_for(LAST_HEAD).await;
         });
         tokio::select! {
@@ -66,12 +66,10 @@ impl Deadlines {
         End::Closed
     }
 
-    /// Waits until the connection can close without losing a request. A client may send a request while its idle HTTP/1
-    /// connection is being closed; over HTTP/2 it gets a notice first.
+    /// Waits until the connection can close. A client that has connected just now may have sent a request that nothing
+    /// has read yet.
     async fn wait_to_leave(&self, stage: &mut watch::Receiver<Stage>) {
-        reached(stage, Stage::HandedOver).await;
-        if !self.state.is_http2() {
-            reached(stage, Stage::Stopping).await;
-        }
+        stopping(stage).await;
+        self.state.activity.first_request_or(LAST_HEAD).await;
     }
 }

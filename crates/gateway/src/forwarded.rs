@@ -17,8 +17,8 @@ static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 const PREFIX: &str = "x-forwarded-";
-/// Other headers that some proxies set, and in which some services trust a client's address.
-const OTHERS: [&str; 7] = [
+/// Other headers that some proxies set, and in which some services trust a client's address, or the path.
+const OTHERS: [&str; 20] = [
     "forwarded",
     "x-real-ip",
     "x-client-ip",
@@ -26,6 +26,19 @@ const OTHERS: [&str; 7] = [
     "true-client-ip",
     "cf-connecting-ip",
     "fastly-client-ip",
+    "client-ip",
+    "forwarded-for",
+    "x-forwarded",
+    "x-appengine-user-ip",
+    "wl-proxy-client-ip",
+    "x-original-url",
+    "x-original-uri",
+    "x-original-host",
+    "x-original-method",
+    "x-rewrite-url",
+    "x-script-name",
+    "x-envoy-original-path",
+    "x-waws-unencoded-url",
 ];
 
 /// Room for an element of `forwarded`, in bytes: the one for an IPv6 address over TLS has 59.

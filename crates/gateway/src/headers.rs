@@ -7,7 +7,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, Entry, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::Authority;
-use http::{Extensions, Request, StatusCode, Version, request, response};
+use http::{Extensions, StatusCode, Version, request, response};
 use hyper::ext::ReasonPhrase;
 
 /// Headers that always belong to one hop; `connection` may name more.
@@ -42,6 +42,9 @@ impl HopHeaders {
         // A length next to a transfer coding is wrong (RFC 9112 §6.3), and hyper would use it.
         if self.contains(&TRANSFER_ENCODING) {
             headers.remove(CONTENT_LENGTH);
+        }
+        if self.contains(&UPGRADE) {
+            headers.remove("http2-settings");
         }
         self.names().for_each(|name| drop(headers.remove(name)));
     }
@@ -93,29 +96,6 @@ pub(crate) fn towards_service(head: &mut request::Parts, hop: HopHeaders) {
     head.extensions = Extensions::new();
 }
 
-/// Whether a request names exactly one host; in HTTP/1.0 it may name none.
-pub(crate) fn has_one_host<B>(request: &Request<B>) -> bool {
-    let mut hosts = lines(request.headers(), &HOST);
-    match (hosts.next(), hosts.next()) {
-        (None, _) => request.uri().authority().is_some() || request.version() < Version::HTTP_11,
-        (Some(host), None) => is_host(host.as_bytes()),
-        (Some(_), Some(_)) => false,
-    }
-}
-
-/// Whether the text is a host name or an IPv4 address, with or without a port. These need no parser, which would copy
-/// the text.
-fn is_host(text: &[u8]) -> bool {
-    let (name, port) = match text.iter().position(|byte| *byte == b':') {
-        Some(colon) => text.split_at(colon),
-        None => (text, &b":"[..]),
-    };
-    let is_plain = !name.is_empty()
-        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
-        && port.iter().skip(1).all(u8::is_ascii_digit);
-    is_plain || Authority::try_from(text).is_ok_and(|authority| !authority.as_str().contains('@'))
-}
-
 pub(crate) fn is_coded_at_most_in_chunks(headers: &HeaderMap, hop: HopHeaders) -> bool {
     if !hop.contains(&TRANSFER_ENCODING) {
         return true;
@@ -126,19 +106,6 @@ pub(crate) fn is_coded_at_most_in_chunks(headers: &HeaderMap, hop: HopHeaders) -
         (Some(coding), None) => coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"),
         (Some(_), Some(_)) => false,
     }
-}
-
-/// Keeps only those trailers of a request that confirm that the body is whole.
-///
-/// Trailers arrive after every guard has run, and some services read them as headers: a credential, a length, or a name
-/// that the policy requires would bypass the guards (RFC 9110 §6.5.1 lets a forwarding recipient discard them).
-pub(crate) fn trailers_towards_service(trailers: &mut HeaderMap) {
-    // Checksums of RFC 9530 and its predecessors, and those of object stores.
-    const WHOLE: [&str; 6] =
-        ["content-digest", "repr-digest", "digest", "content-md5", "x-amz-trailer-signature", "x-goog-hash"];
-    const BEGINS: &str = "x-amz-checksum-";
-    let passes = |name: &HeaderName| WHOLE.contains(&name.as_str()) || name.as_str().starts_with(BEGINS);
-    remove_all(trailers, |name| !passes(name));
 }
 
 /// Removes the headers for whose names `wrong` returns true.
@@ -222,17 +189,6 @@ fn join_cookies(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_host_that_needs_no_parser_is_one_to_the_parser() {
-        let pieces =
-            ["", "a", "Z", "9", ".", "-", ":", "0", "@", "/", "_", "%", "[", "]", " ", "\\", "?", "#", "\u{e9}"];
-        let texts = pieces.iter().flat_map(|a| pieces.iter().map(move |b| [*a, b].concat()));
-        for text in texts.clone().flat_map(|a| texts.clone().map(move |b| [&*a, &*b].concat())) {
-            let parsed = Authority::try_from(text.as_bytes()).is_ok_and(|authority| !authority.as_str().contains('@'));
-            assert_eq!(is_host(text.as_bytes()), parsed, "{text:?}");
-        }
-    }
 
     #[test]
     fn each_header_of_one_hop_has_a_bit_of_its_own() {

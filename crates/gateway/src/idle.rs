@@ -59,6 +59,13 @@ impl Activity {
         }
     }
 
+    /// Resolves at once if the client has sent a request, else `limit` after it connected.
+    pub(crate) async fn first_request_or(&self, limit: Duration) {
+        if self.running.load(Relaxed) == 0 && self.ended.load(Relaxed) == 0 {
+            tokio::time::sleep_until(self.connected + limit).await;
+        }
+    }
+
     /// Resolves once no request was in flight for a while, and the last response is fully written, so that hyper is
     /// between two requests.
     ///

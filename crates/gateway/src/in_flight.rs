@@ -12,18 +12,16 @@ use tower_error_envelope::{ErrorEnvelopeLayer, RequestId};
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The stages of a gateway's end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Serving,
-    /// Another process accepts clients: connections end as soon as no request can be lost.
-    HandedOver,
-    /// Connections without a request in flight end.
+    /// No new clients are accepted. Connections without a request in flight end.
     Stopping,
 }
 
-/// Waits for the stage `wanted`.
-pub(super) async fn reached(stage: &mut watch::Receiver<Stage>, wanted: Stage) {
-    let _ = stage.wait_for(|stage| *stage >= wanted).await;
+/// Waits for the stage `Stopping`.
+pub(super) async fn stopping(stage: &mut watch::Receiver<Stage>) {
+    let _ = stage.wait_for(|stage| *stage == Stage::Stopping).await;
 }
 
 /// The requests of a gateway.

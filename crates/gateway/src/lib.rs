@@ -22,7 +22,7 @@
 //!
 //! The modules, in the order of a request:
 //!
-//! 1. `serve` runs until the stop, and `accept` accepts clients. `connection` serves one client, over `tls` or plain TCP.
+//! 1. `serve` runs until the stop, and `accept` accepts clients on `listening_sockets`. `connection` serves one client, over `tls` or plain TCP.
 //!    `workers` are the threads.
 //! 2. `served` runs hyper over a `client_stream`, with reads of a `read_size`. `requests` handles its requests, each with
 //!    a `client_body`. `client` describes the client for the log, and `forwarded` for the service.
@@ -33,8 +33,8 @@
 //! 5. `connection_state` is the shared state of a connection, with its `last_body`. `pace`, `idle` and `deadlines` are
 //!    clocks, some of which use `poll_on_wake`. `date` is the time in a response.
 //! 6. `connect`, `linger` and `reset` end connections; `socket_options` and `short_write` are about sockets.
-//! 7. `in_flight` counts the requests for which a stop waits. `handover` gives the listening sockets to the next process.
-//! 8. `admin` is the admin address, `access` writes a line for each request, and `count` has the metrics.
+//! 7. `in_flight` counts the requests for which a stop waits.
+//! 8. `admin` is the admin address, `access` logs each request, and `count` has the metrics.
 
 #![allow(clippy::disallowed_methods, reason = "a server has a clock and an executor; the ban is for the layer")]
 
@@ -55,7 +55,6 @@ mod date;
 mod deadlines;
 mod error;
 mod forwarded;
-mod handover;
 mod head_limit;
 mod headers;
 mod http1;
@@ -65,6 +64,7 @@ mod in_flight;
 mod last_body;
 mod limits;
 mod linger;
+mod listening_sockets;
 mod pace;
 mod poll_on_wake;
 mod pool;
@@ -88,17 +88,17 @@ mod workers;
 
 pub use tokio_rustls::rustls;
 
-pub use self::access::{AccessField, AccessFormat, AccessLog, AccessSink};
 pub use self::client_body::ClientBody;
 pub use self::config::GatewayConfig;
 pub use self::error::Error;
 pub use self::forwarded::Forwarding;
-pub use self::handover::{ListeningSockets, SocketPurpose, Takeover, UpgradeSocket};
 pub use self::limits::{ClientLimits, UpstreamLimits};
+pub use self::listening_sockets::{ListeningSockets, SocketPurpose};
 pub use self::pool::UpstreamBody;
 pub use self::serve::Gateway;
 pub use self::tls::ServerTls;
 pub use self::tls::clients::ClientAuthorities;
+pub use self::upgrade::UpgradeProtocol;
 pub use self::upstream::Upstream;
 pub use self::upstreams::{Forward, Upstreams};
 pub use self::workers::current_thread_runtime;

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use error_envelope_core::exchange::{ProxyError, ProxyFailure};
-use http::header::{ALLOW, HeaderValue};
+use error_envelope_core::exchange::{ProxyError, ProxyFailure, has_clear_host};
+use http::header::{ALLOW, HOST, HeaderValue};
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Version};
 use tower::BoxError;
@@ -26,7 +26,7 @@ use super::http1::Http1;
 use super::http2::Http2;
 use super::pace::{Pace, UnsentBody};
 use super::pool::{Binding, Bounds, ForwardBody, Outgoing, PendingRequest, Pool, UpstreamBody};
-use super::upgrade::{self, UpgradeRequest};
+use super::upgrade::{self, UpgradeProtocol, UpgradeRequest};
 use super::upstream::Upstream;
 use super::{headers, http1, http2, pool};
 
@@ -38,6 +38,7 @@ pub(crate) struct Proxy<B: Send + 'static> {
     /// The time limits that scopes set for response heads, by duration.
     scope_limits: Mutex<HashMap<Duration, HeadLimit>>,
     capacity: Capacity,
+    upgrades: Vec<UpgradeProtocol>,
 }
 
 enum Connections<B: Send + 'static> {
@@ -72,6 +73,7 @@ impl<B: ForwardBody> Proxy<B> {
             open_timeout: timeout,
         };
         let (service, capacity) = (upstream.url.clone(), Capacity::new(limits.requests));
+        let upgrades = upstream.upgrades.clone();
         let metrics = UpstreamMetrics::new(service.to_string(), bounds.connections);
         let url = service.to_string().into();
         let connections = match upstream.version {
@@ -84,7 +86,14 @@ impl<B: ForwardBody> Proxy<B> {
                 Connections::Http1 { pool, host: HeaderValue::from_str(service.authority().as_str()).ok() }
             }
         };
-        Ok(Self { connections, url, head_limit: HeadLimit::new(timeout), scope_limits: Mutex::default(), capacity })
+        Ok(Self {
+            connections,
+            url,
+            head_limit: HeadLimit::new(timeout),
+            scope_limits: Mutex::default(),
+            capacity,
+            upgrades,
+        })
     }
 
     /// Turns a client's request that was not [refused](refuse) into one for the service. This does all steps that need
@@ -100,7 +109,7 @@ impl<B: ForwardBody> Proxy<B> {
             caller.into_iter().for_each(|id| record.authenticated(id));
         }
         let upgrades = matches!(self.connections, Connections::Http1 { .. });
-        let upgrade_request = upgrades.then(|| UpgradeRequest::take_from(&mut request, hop)).flatten();
+        let upgrade_request = upgrades.then(|| UpgradeRequest::take_from(&mut request, hop, &self.upgrades)).flatten();
         let (mut head, body) = request.into_parts();
         headers::towards_service(&mut head, hop);
         if let Some(upgrade_request) = &upgrade_request {
@@ -188,7 +197,8 @@ pub(crate) fn refuse<B>(request: &Request<B>, hop: HopHeaders) -> Result<(), Fau
     if uri.scheme().is_none() && uri.authority().is_some() {
         return bad("The request target is neither a path nor a URI.");
     }
-    if !headers::has_one_host(request) {
+    let names_none = || uri.authority().is_none() && !request.headers().contains_key(HOST);
+    if !has_clear_host(uri, request.headers()) || request.version() >= Version::HTTP_11 && names_none() {
         return bad("The request does not name one host.");
     }
     if !headers::is_coded_at_most_in_chunks(request.headers(), hop) {

@@ -1,4 +1,10 @@
 //! Upgrades: after a 101 the two connections are joined, and all bytes pass unchanged.
+//!
+//! Requests inside such a connection bypass every guard. So an upgrade is forwarded only if the client requests exactly
+//! one protocol that is allowed, and the service switches to exactly that one. Any other request goes on without it,
+//! because services trim and split the header in more ways than can be listed.
+
+use std::str::FromStr;
 
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{HeaderName, Request, Response, StatusCode, Version};
@@ -8,49 +14,92 @@ use tower_error_envelope::{ErrorCode, Fault};
 
 use super::access::{AccessRecord, Outcome};
 use super::capacity::Permit;
+use super::error::Error;
 use super::headers::{HopHeaders, has_token};
 use super::pool::UpstreamBody;
 
 const LOG: &str = "error_envelope::gateway::upgrade";
 
+/// The name of a protocol to which a client's connection may be upgraded, such as `websocket`, in any letter case.
+///
+/// ```
+/// use error_envelope_gateway::UpgradeProtocol;
+///
+/// assert!("spdy/3.1".parse::<UpgradeProtocol>().is_ok());
+/// assert!("h2c".parse::<UpgradeProtocol>().is_err());
+/// ```
+#[derive(Clone, Debug)]
+pub struct UpgradeProtocol(HeaderValue);
+
+impl UpgradeProtocol {
+    /// The only protocol that every service may switch to (RFC 6455).
+    pub(crate) const WEBSOCKET: Self = Self(HeaderValue::from_static("websocket"));
+
+    fn is_same(&self, requested: &HeaderValue) -> bool {
+        self.0.as_bytes().eq_ignore_ascii_case(requested.as_bytes())
+    }
+}
+
+/// Parses one name, with or without a version (RFC 9110 §7.8). HTTP and TLS are refused: they carry further requests.
+impl FromStr for UpgradeProtocol {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let is_token = |part: &str| HeaderName::from_str(part).is_ok();
+        let (protocol, version) = name.split_once('/').unwrap_or((name, "1"));
+        let begins = |with: &str| protocol.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+        if ["h2", "http", "tls"].into_iter().any(begins) {
+            let text = format!("an upgrade to {name} would let requests bypass every guard");
+            return Err(Error::invalid(text).with_advice("allow other protocols only, such as a tunnel's"));
+        }
+        match HeaderValue::from_str(name) {
+            Ok(value) if is_token(protocol) && is_token(version) => Ok(Self(value)),
+            _ => Err(Error::invalid(format!("{name:?} is not the name of a protocol")).with_advice("write one name")),
+        }
+    }
+}
+
 /// A client's request for another protocol, and the client's side of the connection once the service agrees.
 pub(crate) struct UpgradeRequest {
-    protocols: Vec<HeaderValue>,
+    protocol: HeaderValue,
     client: OnUpgrade,
 }
 
 impl UpgradeRequest {
     /// Taken from a request; `None` in HTTP/1.0, which has no upgrades (RFC 9110 §7.8), and in HTTP/2.
-    ///
-    /// Also `None` for `h2c`: requests inside that connection would bypass every guard of the layer.
-    pub(crate) fn take_from<B>(request: &mut Request<B>, hop: HopHeaders) -> Option<Self> {
+    /// Also `None` unless the request names one of the allowed protocols alone.
+    pub(crate) fn take_from<B>(request: &mut Request<B>, hop: HopHeaders, allowed: &[UpgradeProtocol]) -> Option<Self> {
         let may_upgrade = request.version() == Version::HTTP_11 && hop.contains(&UPGRADE) && hop.contains(&CONNECTION);
-        let headers = request.headers();
-        if !may_upgrade || !has_token(headers, &CONNECTION, "upgrade") || has_token(headers, &UPGRADE, "h2c") {
+        if !may_upgrade || !has_token(request.headers(), &CONNECTION, "upgrade") {
             return None;
         }
-        let protocols = headers.get_all(UPGRADE).iter().cloned().collect();
-        Some(Self { protocols, client: hyper::upgrade::on(request) })
+        let requested = only_line(request.headers())?;
+        let protocol = allowed.iter().any(|protocol| protocol.is_same(requested)).then(|| requested.clone())?;
+        Some(Self { protocol, client: hyper::upgrade::on(request) })
     }
 
     /// Adds the upgrade to the headers of the request to the service.
     pub(crate) fn forward(&self, headers: &mut HeaderMap) {
-        set_upgrade(headers, self.protocols.iter().cloned());
+        set_upgrade(headers, self.protocol.clone());
     }
 }
 
-/// Turns the service's 101 into one from the gateway. A service that switches without a request for it has broken the
-/// protocol.
+/// Turns the service's 101 into one from the gateway. A service that switches without a request for it, or to another
+/// protocol, has broken HTTP; its connection is closed when the response is dropped.
 pub(crate) fn switch(
     upgrade_request: Option<UpgradeRequest>,
     mut response: Response<UpstreamBody>,
     share: Option<Permit>,
     record: Option<AccessRecord>,
 ) -> Result<Response<UpstreamBody>, Fault> {
+    let broken = |text: &str| Err(Fault::new(ErrorCode::OTHER).caused_by(text));
     let Some(upgrade_request) = upgrade_request else {
-        return Err(Fault::new(ErrorCode::OTHER).caused_by("the service switched protocols without a request for it"));
+        return broken("the service switched protocols without a request for it");
     };
-    let protocols: Vec<_> = response.headers().get_all(UPGRADE).iter().cloned().collect();
+    let requested = UpgradeProtocol(upgrade_request.protocol);
+    let Some(protocol) = only_line(response.headers()).filter(|protocol| requested.is_same(protocol)).cloned() else {
+        return broken("the service switched to another protocol than the client requested");
+    };
     let joined = join(upgrade_request.client, hyper::upgrade::on(&mut response));
     let (permit, share) = share.map(Permit::share).unzip();
     tokio::spawn(async move {
@@ -64,17 +113,20 @@ pub(crate) fn switch(
     let (mut head, body) = response.into_parts();
     let hop = HopHeaders::from_headers(&head.headers);
     super::headers::towards_client(&mut head, hop);
-    set_upgrade(&mut head.headers, protocols);
+    set_upgrade(&mut head.headers, protocol);
     debug_assert_eq!(head.status, StatusCode::SWITCHING_PROTOCOLS);
     Ok(Response::from_parts(head, body.hold(share)))
 }
 
-fn set_upgrade(headers: &mut HeaderMap, protocols: impl IntoIterator<Item = HeaderValue>) {
-    static NAME: HeaderName = UPGRADE;
+/// The value of `upgrade`, if it is on one line.
+fn only_line(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut lines = headers.get_all(UPGRADE).iter();
+    lines.next().filter(|_| lines.next().is_none())
+}
+
+fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    for protocol in protocols {
-        headers.append(&NAME, protocol);
-    }
+    headers.insert(UPGRADE, protocol);
 }
 
 /// Joins the two connections. Returns how many bytes passed from the client and to it; 0 if a connection failed.

@@ -18,6 +18,7 @@ use super::error::Error;
 use super::limits::{UP_TO_A_YEAR, UpstreamLimits};
 use super::resolve::Resolver;
 use super::tls::pair::Pair;
+use super::upgrade::UpgradeProtocol;
 
 /// The service behind a gateway, parsed from a URL such as `http://127.0.0.1:3000`.
 #[derive(Clone, Debug)]
@@ -29,6 +30,7 @@ pub struct Upstream {
     pub(crate) version: Version,
     pub(crate) response_timeout: Duration,
     pub(crate) limits: UpstreamLimits,
+    pub(crate) upgrades: Vec<UpgradeProtocol>,
 }
 
 impl Upstream {
@@ -82,6 +84,13 @@ impl Upstream {
         self
     }
 
+    /// Also forwards upgrades to this protocol, in addition to `websocket`. Any other upgrade is removed from a request,
+    /// because the guards do not see what follows a 101.
+    pub fn upgrade(mut self, protocol: UpgradeProtocol) -> Self {
+        self.upgrades.push(protocol);
+        self
+    }
+
     /// The URL, for comparison with one in a policy.
     #[must_use]
     pub fn url(&self) -> &UpstreamUrl {
@@ -115,6 +124,7 @@ impl From<UpstreamUrl> for Upstream {
             version: Version::HTTP_11,
             response_timeout: Duration::from_secs(30),
             limits: UpstreamLimits::default(),
+            upgrades: vec![UpgradeProtocol::WEBSOCKET],
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The configuration of Envoy's filter: parsed by the module, and by the command that checks a configuration.
+//! The configuration of Envoy's filter: parsed by the module, and in part by the command that writes one.
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -56,12 +56,8 @@ impl FilterConfig {
         }
     }
 
-    /// As [`FilterConfig::parse`], for a `google.protobuf.Struct`.
-    ///
-    /// # Errors
-    ///
-    /// As for the text.
-    pub fn of_struct(value: &Value) -> Result<Self, String> {
+    /// Parses a `google.protobuf.Struct`.
+    fn of_struct(value: &Value) -> Result<Self, String> {
         let mut config = Self::default();
         for (key, entry) in value.as_object().into_iter().flatten() {
             match (key.as_str(), entry) {

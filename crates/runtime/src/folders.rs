@@ -6,14 +6,12 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use std::{fmt, io};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-
-use crate::open_writers::OpenWriters;
 
 /// How long the folders must be quiet before files are read: one change causes several events.
 const QUIET: Duration = Duration::from_millis(50);
@@ -26,65 +24,38 @@ const MOST_LOOKS: usize = 16;
 
 /// The folders that are watched while this value exists.
 pub struct WatchedFolders {
-    watcher: Result<RecommendedWatcher, String>,
+    watcher: RecommendedWatcher,
     watched: BTreeSet<PathBuf>,
     /// Whether a new folder was added.
     grew: bool,
 }
 
-/// The receiver of the events of [`WatchedFolders`].
-#[derive(Clone, Debug)]
-pub(crate) struct Events {
-    woken: SyncSender<()>,
-    pub(crate) writers: Arc<OpenWriters>,
-}
-
-/// The events in [`WatchedFolders`].
+/// The events in [`WatchedFolders`]; one unhandled change stands for any number of them.
 #[derive(Debug)]
 pub struct Changes(Receiver<()>);
 
-/// A channel for events; one unhandled change stands for any number of them.
-pub(crate) fn events() -> (Events, Changes) {
-    let (woken, wait) = sync_channel(1);
-    (Events { woken, writers: Arc::default() }, Changes(wait))
-}
-
-impl Events {
-    /// Makes the files be read again.
-    pub(crate) fn wake(&self) {
-        let _ = self.woken.try_send(());
-    }
-}
-
 impl WatchedFolders {
     /// Watches no folder yet.
-    pub(crate) fn new(events: &Events) -> Result<Self, notify::Error> {
-        let events = events.clone();
+    ///
+    /// # Errors
+    ///
+    /// The system cannot watch folders.
+    pub fn new() -> Result<(Self, Changes), notify::Error> {
+        let (woken, wait) = sync_channel(1);
         let watcher = notify::recommended_watcher(move |event: Result<notify::Event, notify::Error>| {
-            if let Ok(event) = &event {
-                events.writers.note(event);
-            }
             // Reading the files causes events, too, which are not changes.
             if !event.is_ok_and(|event| event.kind.is_access()) {
-                events.wake();
+                let _ = woken.try_send(());
             }
         })?;
-        Ok(Self { watcher: Ok(watcher), watched: BTreeSet::new(), grew: false })
-    }
-
-    /// As [`new`](Self::new), but if the system refuses, the error is returned only when folders are to be watched.
-    pub(crate) fn new_lenient(events: &Events) -> Self {
-        Self::new(events).unwrap_or_else(|error| {
-            let watcher = Err(error.to_string());
-            Self { watcher, watched: BTreeSet::new(), grew: false }
-        })
+        Ok((Self { watcher, watched: BTreeSet::new(), grew: false }, Changes(wait)))
     }
 
     /// Watches these folders, and stops watching all others.
     pub fn watch(&mut self, folders: BTreeSet<PathBuf>) -> Result<(), notify::Error> {
         for gone in self.watched.difference(&folders) {
             // A folder that was deleted is not watched any more.
-            let _ = self.watcher.as_mut().map(|watcher| watcher.unwatch(gone));
+            let _ = self.watcher.unwatch(gone);
         }
         self.watched.retain(|folder| folders.contains(folder));
         self.watch_also(folders)
@@ -92,12 +63,11 @@ impl WatchedFolders {
 
     /// Watches these folders, too.
     pub fn watch_also(&mut self, folders: BTreeSet<PathBuf>) -> Result<(), notify::Error> {
-        let watcher = self.watcher.as_mut().map_err(|error| notify::Error::generic(error))?;
         let mut failed = Ok(());
         for folder in folders {
             // This is repeated for folders that are already watched: a folder may have been replaced by another one
             // with the same name.
-            if let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) {
+            if let Err(error) = self.watcher.watch(&folder, RecursiveMode::NonRecursive) {
                 failed = Err(error);
             }
             self.grew |= self.watched.insert(folder);
@@ -134,11 +104,6 @@ impl Changes {
         Ok(())
     }
 
-    #[cfg(test)]
-    pub(crate) fn wait_for_one(&self) {
-        self.0.recv().expect("somebody may wake");
-    }
-
     fn wait<T>(&self, owner: &Weak<T>, reload: fn(&T)) {
         while self.0.recv().is_ok() {
             for _ in 0..MOST_EVENTS {
@@ -161,12 +126,6 @@ pub fn of_file(file: &Path) -> impl Iterator<Item = PathBuf> {
     let ends = links.clone().filter_map(|link| nearest_to(link.parent()?.join(link.read_link().ok()?).parent()?));
     let real = file.canonicalize().ok().and_then(|real| Some(real.parent()?.to_owned()));
     links.chain([file]).filter_map(|part| nearest_to(part.parent()?)).chain(ends).chain(real)
-}
-
-/// The paths by which events name this file: the one in its watched folder, and its real path.
-pub(crate) fn paths_of(file: &Path) -> impl Iterator<Item = PathBuf> {
-    let named = file.parent().and_then(nearest_to).zip(file.file_name()).map(|(folder, name)| folder.join(name));
-    named.into_iter().chain(file.canonicalize().ok())
 }
 
 /// The folder, or its nearest existing ancestor, in which a new folder becomes visible.

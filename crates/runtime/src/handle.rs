@@ -91,8 +91,7 @@ impl PolicyHandle {
     ///
     /// # Errors
     ///
-    /// A policy that [`PolicyLoader::load`] refuses; folders that cannot be watched; files that keep changing or whose
-    /// file system does not answer.
+    /// A policy that [`PolicyLoader::load`] refuses; folders that cannot be watched.
     #[cfg(feature = "policy-file")]
     pub fn with_file(self, path: impl AsRef<Path>, loader: PolicyLoader) -> Result<Self, PolicyError> {
         let reloader = PolicyReloader::new(path.as_ref(), loader)?;
@@ -152,8 +151,7 @@ impl PolicyHandle {
     }
 
     /// Reloads a watched policy's files, even if they seem unchanged. Returns `true` if another policy is active now. A
-    /// policy that is not watched does not change. It blocks its thread: at most 5 s while the files are being written,
-    /// or 10 s if their file system does not respond. If another reload runs, it takes up to twice as long.
+    /// policy that is not watched does not change. It blocks its thread until the files are read.
     ///
     /// # Errors
     ///

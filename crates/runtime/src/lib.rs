@@ -17,8 +17,6 @@ mod count;
 #[cfg_attr(docsrs, doc(cfg(feature = "envoy")))]
 pub mod envoy;
 #[cfg(feature = "policy-file")]
-mod file_reader;
-#[cfg(feature = "policy-file")]
 mod filter_config;
 #[cfg(feature = "policy-file")]
 mod folders;
@@ -26,8 +24,6 @@ mod handle;
 #[cfg(feature = "jwks-url")]
 mod key_sets;
 mod log;
-#[cfg(feature = "policy-file")]
-mod open_writers;
 #[cfg(feature = "policy-file")]
 mod reloader;
 mod status;
@@ -65,6 +61,5 @@ pub use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 pub mod files {
     pub use error_envelope_core::loader::read_regular;
 
-    pub use crate::file_reader::{FileReader, Look, Patience, Unread};
     pub use crate::folders::{Changes, WatchedFolders, of_file};
 }

@@ -147,16 +147,16 @@ pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static s
 }
 
 /// Logs a change of the kill switch. The operator's name and the reason are not verified.
-pub(crate) fn log_switched(off: bool, [by, reason]: [Option<&str>; 2], client: Option<IpAddr>) {
-    count::record_switch(if off { "off" } else { "policy" });
-    let message = if off {
+pub(crate) fn log_switched(on: bool, [by, reason]: [Option<&str>; 2], client: Option<IpAddr>) {
+    count::record_switch(if on { "on" } else { "off" });
+    let message = if on {
         "kill switch turned on: every route is in mode off"
     } else {
         "kill switch turned off: the policy's modes apply again"
     };
     tracing::warn!(
         target: "tower_error_envelope",
-        off,
+        on,
         claimed_by = by,
         claimed_reason = reason,
         client_address = client.map(tracing::field::display),

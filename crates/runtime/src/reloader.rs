@@ -3,10 +3,9 @@
 //! 1. The folders of all files are watched, and those of every symbolic link on the way to them, because editors and
 //!    deployments rename files, and Kubernetes swaps a link. The folders in which an included file may appear are
 //!    watched, too, or their nearest existing ancestors.
-//! 2. Once the folders are quiet, all files are read again by [`crate::file_reader`]: no lock is held meanwhile. A
-//!    valid policy takes effect between two requests. If it is refused, missing or unreadable, the old one stays
-//!    active, and the rejection is logged and counted once. Until it is corrected, the folders of the wrong or missing
-//!    files are watched, too, or their nearest existing ancestors.
+//! 2. Once the folders are quiet, all files are read again. A valid policy takes effect between two requests. If it is
+//!    refused, missing or unreadable, the old one stays active, and the rejection is logged and counted once. Until it
+//!    is corrected, the folders of the wrong or missing files are watched, too, or their nearest existing ancestors.
 //!
 //! The thread that waits ends with the last service and layer.
 
@@ -18,23 +17,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::file_reader::{FileReader, Look, Patience, Progress, Unread};
 use crate::folders::{self, WatchedFolders};
 use crate::status::{PolicyRejection, PolicyStatus};
 use crate::{clock, log};
-use error_envelope_core::loader::{PolicyFile, PolicyLoader, PolicyReading};
+use error_envelope_core::loader::{PolicyFile, PolicyLoader};
 use error_envelope_core::policy::{Policy, PolicyError};
 
 /// The active policy, and where it is read from.
 pub(crate) struct PolicyReloader {
     active: ArcSwap<Policy>,
     path: PathBuf,
-    reader: FileReader<Content>,
+    loader: PolicyLoader,
+    /// Locked while the files are read, so that an older reading never replaces a newer one.
+    folders: Mutex<WatchedFolders>,
     /// The lock is held only for moments.
     state: Mutex<State>,
 }
-
-type Content = Result<PolicyFile, PolicyError>;
 
 struct State {
     /// The result of the last read.
@@ -51,20 +49,17 @@ enum Outcome {
 impl PolicyReloader {
     /// Reads a policy file, and watches it from then on.
     pub(crate) fn new(path: &Path, loader: PolicyLoader) -> Result<Arc<Self>, PolicyError> {
-        let unwatchable = |error| unwatchable(path, error);
-        let named = path.to_owned();
-        let reader = FileReader::new(move |folders, progress| look(&named, &loader, folders, progress));
-        let (reader, changes) = reader.map_err(unwatchable)?;
-        let look = reader.read(&Patience::START, |read| read.map_err(|unread| unread_error(path, unread)))?;
-        let file = look.content?;
-        look.watched.map_err(unwatchable)?;
+        let (mut folders, changes) = WatchedFolders::new().map_err(|error| unwatchable(path, error))?;
+        let (file, watched) = folders.read(|folders| read(path, &loader, folders));
+        let file = file?;
+        watched.map_err(|error| unwatchable(path, error))?;
         let outcome = Outcome::Taken(file.fingerprint());
         let status = status_of(file, None);
         let active = ArcSwap::new(status.policy.clone());
         let state = Mutex::new(State { outcome, status });
-        let watched = Arc::new(Self { active, path: path.to_owned(), reader, state });
-        let reload = |watched: &Self| drop(watched.read(&Patience::CHANGED));
-        changes.follow("error-envelope-policy", &watched, reload).map_err(|error| self::unwatchable(path, error))?;
+        let watched = Arc::new(Self { active, path: path.to_owned(), loader, folders: Mutex::new(folders), state });
+        let reload = |watched: &Self| drop(watched.reload());
+        changes.follow("error-envelope-policy", &watched, reload).map_err(|error| unwatchable(path, error))?;
         Ok(watched)
     }
 
@@ -79,21 +74,12 @@ impl PolicyReloader {
 
     /// Reads the files again; returns whether another policy is active now.
     pub(crate) fn reload(&self) -> Result<bool, PolicyError> {
-        self.read(&Patience::REQUESTED)
-    }
-
-    fn read(&self, patience: &Patience) -> Result<bool, PolicyError> {
-        self.reader.read(patience, |read| match read {
-            Ok(Look { content, watched, .. }) => {
-                if let Err(error) = watched {
-                    log::log_unwatched(&self.path, &error);
-                }
-                content.map(|file| self.apply(file)).inspect_err(|error| self.refuse(error))
-            }
-            // This is not a refusal: another caller is reading the files, and soon has a result.
-            Err(Unread::Busy) => Err(unread_error(&self.path, Unread::Busy)),
-            Err(unread) => Err(unread_error(&self.path, unread)).inspect_err(|error| self.refuse(error)),
-        })
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        let (file, watched) = folders.read(|folders| read(&self.path, &self.loader, folders));
+        if let Err(error) = watched {
+            log::log_unwatched(&self.path, &error);
+        }
+        file.map(|file| self.apply(file)).inspect_err(|error| self.refuse(error))
     }
 
     fn refuse(&self, error: &PolicyError) {
@@ -130,14 +116,17 @@ impl PolicyReloader {
 }
 
 /// Reads the files, and watches the folders in which the next change will be visible.
-fn look(path: &Path, loader: &PolicyLoader, folders: &mut WatchedFolders, progress: &Progress) -> Look<Content> {
-    let PolicyReading { file: content, texts, files } = loader.read(path, &|has_file| progress.computes(has_file));
-    progress.computes(false);
-    let watched = match &content {
+fn read(
+    path: &Path,
+    loader: &PolicyLoader,
+    folders: &mut WatchedFolders,
+) -> (Result<PolicyFile, PolicyError>, Result<(), notify::Error>) {
+    let file = loader.load(path);
+    let watched = match &file {
         Ok(file) => folders.watch(folders_of(file)),
         Err(error) => folders.watch_also(folders_to_mend(error)),
     };
-    Look { content, texts, files, watched }
+    (file, watched)
 }
 
 /// The status of a policy that is active from now on.
@@ -159,10 +148,6 @@ fn folders_to_mend(error: &PolicyError) -> BTreeSet<PathBuf> {
 
 fn unwatchable(path: &Path, error: impl Error + Send + Sync + 'static) -> PolicyError {
     PolicyError::unwatchable(&path.display().to_string(), error)
-}
-
-fn unread_error(path: &Path, unread: Unread) -> PolicyError {
-    PolicyError::unread(&path.display().to_string(), &unread.to_string(), unread.advice())
 }
 
 impl fmt::Debug for PolicyReloader {

@@ -1,34 +1,50 @@
 """Sends real applications every spelling of the way into their closed parts, bare and behind the gateway (G0).
 
-It fails, and prints the request, if one without credentials reaches a closed part, or if an ordinary request gets another
-answer than from the bare app.
+It fails, and prints the request, if one without credentials reaches a closed part, if an upgrade that the policy does not allow
+opens a connection, or if an ordinary request gets another answer than from the bare app. With `--envoy` it does so behind Envoy,
+with the module and with the processor.
 """
 
 import argparse
 import os
 import socket
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from run import APPS, Processes
-from spellings import FORGED, ORDINARY, ways_in
+from spellings import FORGED, ORDINARY, overridden, upgrades, ways_in
+from tunnel import is_lingering, upgraded
 
 KEY = [("authorization", "Bearer doors-key-1")]
 # The markers that only a request with credentials may get, by policy.
 POLICIES = {"part": ("CLOSED-REACHED",), "public": ("CLOSED-REACHED", "OPEN-REACHED")}
-WAYS = list(ways_in())
+WAYS, OVERRIDDEN, UPGRADES = list(ways_in()), list(overridden()), list(upgrades())
 LITERAL = {("GET", "/admin"), ("POST", "/orders"), ("DELETE", "/items/7")}
+
+# The apps that replace a method get the decorated names of methods; a push has time for the first two.
+OVERRIDING = ["express", "express-any"]
+ALL_OVERRIDING = [*OVERRIDING, "hono", "flask", "php", "rack", "symfony", "spring", "jersey"]
+# The apps that answer upgrades, and those of them with h2c.
+HTTP2 = ["hypercorn", "spring", "jersey"]
+UPGRADING = [*HTTP2, "upgrade"]
+JARS = """
+tomcat9-catalina tomcat9-coyote tomcat9-juli tomcat9-util tomcat9-util-scan tomcat9-api tomcat9-annotations-api tomcat9-jaspic-api
+tomcat9-jni tomcat9-servlet-api spring3-web spring3-core spring3-beans spring3-context commons-logging jersey1-core jersey1-server
+jersey1-servlet jsr311-api jaxb-api
+""".split()
 
 
 def commands(made):
     """Each app's command and where it runs."""
     python = made / "venv" / "bin"
     gunicorn = [python / "gunicorn", "--log-level", "critical", "--threads", "4", "--permit-unconventional-http-method"]
-    node = {name: (["node", "doors.js", name], made / "node") for name in ["express", "fastify", "hono"]}
+    node = {name: (["node", "doors.js", name], made / "node") for name in ["express", "express-any", "fastify", "hono"]}
     return node | {
         "starlette": ([python / "uvicorn", "--log-level", "critical", "doors:starlette_app", "--port"], made / "python"),
+        "hypercorn": ([python / "hypercorn", "--log-level", "critical", "doors:starlette_app", "--bind"], made / "python"),
         "flask": ([*gunicorn, "doors:flask_app", "--bind"], made / "python"),
         "django": ([*gunicorn, "doors:django_app", "--bind"], made / "python"),
         "php": (["php", "-S"], APPS / "php"),
@@ -38,12 +54,20 @@ def commands(made):
     }
 
 
+def nightly(made):
+    """The apps whose packages a push does not install."""
+    java = ["java", "-XX:TieredStopAtLevel=1", "-cp", ":".join(f"/usr/share/java/{jar}.jar" for jar in JARS), "Doors.java"]
+    return {filter: ([*java, filter], made / "java") for filter in ["spring", "jersey"]} | {
+        "rack": (["ruby", "doors.rb"], made / "ruby"),
+        "symfony": (["php", "-d", "include_path=/usr/share/php", "-S"], APPS / "symfony"),
+    }
+
+
 class Client:
     """Sends a request as it is written: a library would normalise its target."""
 
     def __init__(self, address):
-        self.host, port = address.split(":")
-        self.port, self.socket = int(port), None
+        self.address, self.socket = address, None
 
     def ask(self, method, target, headers=()):
         """Returns the status and the body; status 0 if the connection closes without an answer."""
@@ -57,14 +81,19 @@ class Client:
                 self.close()
                 if is_last:
                     return 0, ""
+            finally:
+                # Node reads no second request from a connection that was to be upgraded, and lets it wait for seconds.
+                if any(name.lower() == "upgrade" for name, _ in headers):
+                    self.close()
 
     def send(self, head, method):
         if self.socket is None:
-            self.socket = socket.create_connection((self.host, self.port), timeout=20)
+            host, port = self.address.split(":")
+            self.socket = socket.create_connection((host, int(port)), timeout=20)
         self.socket.sendall(head)
         response = HTTPResponse(self.socket, method=method)
         response.begin()
-        body = response.read().decode("utf-8", "replace") or response.getheader("x-door", "")
+        body = "" if is_lingering(response) else response.read().decode("utf-8", "replace") or response.getheader("x-door", "")
         if response.will_close or response.status == 101:
             self.close()
         return response.status, body
@@ -75,30 +104,69 @@ class Client:
         self.socket = None
 
 
+def loses_upgrade(place, method, headers):
+    """Whether Envoy makes a plain preflight of a request: it removes an upgrade to h2c before any filter sees the head."""
+    return place[0] != "gateway" and method == "OPTIONS" and any(
+        name.lower() == "upgrade" and value.strip(" \t").lower() == "h2c" for name, value in headers
+    )
+
+
 def is_literal(method, target):
     path = target.split("?")[0]
     return (method, path) in LITERAL or path.startswith("/admin/")
 
 
-def tried(name, bare, behind):
+def tried(name, bare, behind, has_decorated):
     """Returns what is wrong with an app, and its row of figures."""
-    bare, behind = Client(bare), {policy: Client(address) for policy, address in behind.items()}
+    begun = time.monotonic()
+    bare, behind = Client(bare), {place: Client(address) for place, address in behind.items()}
+    ways = WAYS + OVERRIDDEN if has_decorated else WAYS
     wrong, found, unseen = [], 0, 0
-    reached = dict.fromkeys(POLICIES, 0)
-    for method, target, headers in WAYS:
+    reached = dict.fromkeys(behind, 0)
+    for method, target, headers in ways:
         is_way_in = "CLOSED-REACHED" in bare.ask(method, target, headers)[1]
         found += is_way_in
         unseen += is_way_in and (not is_literal(method, target) or bool(headers))
-        for policy, markers in POLICIES.items():
-            status, body = behind[policy].ask(method, target, headers)
-            if any(marker in body for marker in markers):
-                reached[policy] += 1
-                wrong.append(f"{name}: {policy}.toml: {method} {target} {headers or ''} got in: {status} {body}")
+        for place, client in behind.items():
+            status, body = client.ask(method, target, headers)
+            if any(marker in body for marker in POLICIES[place[1]]) and not loses_upgrade(place, method, headers):
+                reached[place] += 1
+                wrong.append(f"{name}: {' '.join(place)}.toml: {method} {target} {headers or ''} got in: {status} {body}")
     if not unseen:
         wrong.append(f"{name}: no other spelling reaches the closed part of the bare app, so this trial cannot fail")
+    requests = len(ways)
+    if name in UPGRADING:
+        requests += len(UPGRADES)
+        inside, problems = through_upgrades(name, bare, behind, reached)
+        found += inside
+        wrong += problems
     wrong += (f"{name}: {problem}" for problem in ordinary(bare, behind))
-    row = [name, len(WAYS), found, unseen, *reached.values()]
-    return wrong, row
+    return wrong, [name, requests, found, unseen, *reached.values(), f"{time.monotonic() - begun:.0f} s"]
+
+
+def through_upgrades(name, bare, behind, reached):
+    """Returns how many upgrades lead into the closed part of the bare app, and what is wrong behind the gateway."""
+    found, opened, wrong = 0, 0, []
+    for method, target, headers in UPGRADES:
+        status, body = upgraded(bare.address, method, target, headers)
+        found += "CLOSED-REACHED" in body
+        opened += status == 101
+        for place, client in behind.items():
+            status, body = upgraded(client.address, method, target, headers)
+            got_in = any(marker in body for marker in POLICIES[place[1]])
+            got_in = got_in and (status == 101 or not loses_upgrade(place, method, headers))
+            if got_in or (status == 101 and not is_websocket(headers)):
+                reached[place] += got_in
+                how = "got in" if got_in else "opened a connection"
+                wrong.append(f"{name}: {' '.join(place)}.toml: {method} {target} {headers} {how}: {status} {body}")
+    if not (found if name in HTTP2 else opened):
+        wrong.append(f"{name}: no upgrade reaches the closed part of the bare app, so this trial cannot fail")
+    return found, wrong
+
+
+def is_websocket(headers):
+    """Whether a request has the one upgrade that passes without a flag."""
+    return [value.strip(" \t").lower() for name, value in headers if name == "upgrade"] == ["websocket"]
 
 
 def ordinary(bare, behind):
@@ -106,28 +174,35 @@ def ordinary(bare, behind):
         expected = bare.ask(method, target)
         if expected[0] != 200:
             yield f"{method} {target} is no ordinary request: {expected}"
-        for policy, client in behind.items():
-            needs_key = part == "closed" or (part == "open" and policy == "public")
+        for place, client in behind.items():
+            needs_key = part == "closed" or (part == "open" and place[1] == "public")
             for headers in [KEY] if needs_key else [[], KEY]:
                 got = client.ask(method, target, headers)
                 if got != expected:
-                    yield f"{policy}.toml: {method} {target} {headers}: bare {expected}, behind {got}"
+                    yield f"{' '.join(place)}.toml: {method} {target} {headers}: bare {expected}, behind {got}"
     for header in FORGED:
         for headers in ([header], [*KEY, header]):
-            status, body = behind["part"].ask("GET", "/public/x", headers)
-            if status != 200 or "forged" in body:
-                yield f"{header[0]} gets through: {status} {body}"
+            for place, client in behind.items():
+                if place[1] == "part":
+                    status, body = client.ask("GET", "/public/x", headers)
+                    if status != 200 or "forged" in body:
+                        yield f"{place[0]}: {header[0]} gets through: {status} {body}"
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--made", type=lambda path: Path(path).absolute(), required=True, help="directory of the apps' packages")
     options.add_argument("--target", type=lambda path: Path(path).absolute(), required=True, help="cargo's target directory")
-    options.add_argument("only", nargs="*", help="only these apps")
+    options.add_argument("--nightly", action="store_true", help="all apps, and decorated methods for all that replace one")
+    options.add_argument("--envoy", help="Envoy's binary, which stands in front of the apps instead of the gateway")
+    options.add_argument("only", nargs="*", help="only these apps, as `--nightly` has them")
     options = options.parse_args()
-    apps = {name: app for name, app in commands(options.made).items() if not options.only or name in options.only}
+    apps, overriding = commands(options.made), OVERRIDING
+    if options.nightly or options.only:
+        apps, overriding = apps | nightly(options.made), ALL_OVERRIDING
     if unknown := set(options.only) - apps.keys():
         raise SystemExit(f"no such app: {', '.join(sorted(unknown))}")
+    apps = {name: app for name, app in apps.items() if not options.only or name in options.only}
     several = {"env": {**os.environ, "PHP_CLI_SERVER_WORKERS": "4"}}
 
     with Processes(options.made / "logs") as processes, ThreadPoolExecutor(len(apps)) as threads:
@@ -135,21 +210,34 @@ def main():
         trials = []
         for name, (process, address) in started.items():
             processes.until_it_answers(f"doors-{name}", process, address)
-            program = options.target / "debug" / "error-envelope"
-            behind = {
-                policy: processes.gateway(f"doors-{name}-{policy}", program, address, APPS / "doors" / f"{policy}.toml")
-                for policy in POLICIES
-            }
-            trials.append(threads.submit(tried, name, address, behind))
+            behind = in_front(processes, options, name, address)
+            trials.append(threads.submit(tried, name, address, behind, name in overriding))
         results = [trial.result() for trial in trials]
-    columns = ["app", "requests", "reach the bare app", "in another spelling", *(f"pass {policy}.toml" for policy in POLICIES)]
+    passed = [f"pass {' '.join(place)}" for place in behind]
+    columns = ["app", "requests", "reach the bare app", "in another spelling", *passed, "time"]
     for row in [columns, *(row for _, row in results)]:
-        print("".join(f"{cell!s:20}" for cell in row).rstrip())
+        print("".join(f"{cell!s:22}" for cell in row).rstrip())
     wrong = [problem for problems, _ in results for problem in problems]
     for problem in wrong:
         print(f"WRONG: {problem}", file=sys.stderr)
-    print(f"{len(WAYS)} spellings, {len(ORDINARY)} ordinary requests, {len(results)} apps, {len(wrong)} wrong")
+    total = sum(row[1] for _, row in results)
+    print(f"{total} requests, {len(ORDINARY)} ordinary ones for each app, {len(results)} apps, {len(wrong)} wrong")
     sys.exit(bool(wrong))
+
+
+def in_front(processes, options, name, address):
+    """The addresses of what stands in front of an app, by its kind and its policy."""
+    behind = {}
+    for policy in POLICIES:
+        file, label = APPS / "doors" / f"{policy}.toml", f"doors-{name}-{policy}"
+        if not options.envoy:
+            program = options.target / "debug" / "error-envelope"
+            behind["gateway", policy] = processes.gateway(label, program, address, file)
+            continue
+        for kind in ("module", "processor"):
+            front = (f"{label}-{kind}", options.envoy, options.target, file, address, kind == "processor")
+            behind[kind, policy] = processes.envoy(*front)
+    return behind
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Starts processes and ends those that it started."""
 
 import json
+import os
 import random
 import re
+import signal
 import socket
 import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 APPS = Path(__file__).parent.parent
@@ -37,12 +39,31 @@ class Processes(ExitStack):
     def gateway(self, name, program, upstream, policy=APPS / "policy.toml"):
         command = [program, "gateway", "--listen", "127.0.0.1:0", "--policy", policy]
         command += ["--upstream", f"http://{upstream}"] if upstream else []
-        process = self.start(f"{name}.gateway", command, stdout=subprocess.PIPE)
-        said = process.stdout.readline().decode()
-        found = re.search(r"listening on http://(\S+)", said)
+        return self.listening(f"{name}.gateway", command)
+
+    def listening(self, name, command):
+        """The address that the command prints in its first line."""
+        process = self.start(name, command, stdout=subprocess.PIPE)
+        found = re.search(r"listening on http://(\S+)", process.stdout.readline().decode())
         if not found:
-            raise SystemExit(f"the gateway for {name} did not start: {self.told(name + '.gateway')}")
+            raise SystemExit(f"{name} did not start: {self.told(name)}")
         return found[1]
+
+    def envoy(self, name, binary, target, policy, upstream=None, processor=False):
+        """Where an Envoy listens that runs what the command writes for the module, or for the processor."""
+        program, address = target / "debug" / "error-envelope", f"127.0.0.1:{free_port()}"
+        command = [program, "envoy-config", "--listen", address, "--policy", policy]
+        command += ["--upstream", upstream] if upstream else []
+        if processor:
+            serve = [program, "ext-proc", "--listen", "127.0.0.1:0", "--policy", policy]
+            command += ["--ext-proc", self.listening(f"{name}.processor", serve)]
+        config = self.logs / f"{name}.yaml"
+        config.write_text(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+        command = [binary, "-c", config, "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
+        module = {**os.environ, "ENVOY_DYNAMIC_MODULES_SEARCH_PATH": str(target / "debug")}
+        process = self.start(name, command, env=module)
+        self.until_it_answers(name, process, address)
+        return address
 
     def tower(self, program):
         """The apps in process; they serve until their input ends."""
@@ -82,12 +103,24 @@ def free_port():
 
 
 def end(process):
+    # PHP's workers outlive the server that started them.
+    workers = [] if process.poll() is not None else children(process.pid)
     process.terminate()
     try:
         process.wait(timeout=5)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    for worker in workers:
+        with suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGTERM)
     for pipe in (process.stdin, process.stdout):
         if pipe:
             pipe.close()
+
+
+def children(pid):
+    """None where the kernel lists no children."""
+    with suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []

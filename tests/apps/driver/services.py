@@ -39,7 +39,7 @@ def main():
         gateway = processes.gateway("services", options.target / "debug" / "error-envelope", None, policy)
         wrong = []
         if options.envoy:
-            wrong += compared(gateway, envoy(processes, options, policy))
+            wrong += compared(gateway, processes.envoy("envoy", options.envoy, options.target, policy))
         wrong += side_by_side(processes, options, gateway, services)
     for problem in wrong:
         print(f"WRONG: {problem}", file=sys.stderr)
@@ -72,19 +72,6 @@ def written(folder, addresses):
     policy = folder / "policy.toml"
     policy.write_text('version = 1\ninclude = ["services/*.toml"]\n')
     return policy
-
-
-def envoy(processes, options, policy):
-    """Where an Envoy listens that runs what the command writes."""
-    address = f"127.0.0.1:{free_port()}"
-    command = [options.target / "debug" / "error-envelope", "envoy-config", "--listen", address, "--policy", policy]
-    config = options.logs / "envoy.yaml"
-    config.write_text(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    command = [options.envoy, "-c", config, "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
-    module = {**os.environ, "ENVOY_DYNAMIC_MODULES_SEARCH_PATH": str(options.target / "debug")}
-    process = processes.start("envoy", command, env=module)
-    processes.until_it_answers("envoy", process, address)
-    return address
 
 
 def compared(gateway, envoy):

@@ -2,6 +2,7 @@
 
 import random
 from itertools import product
+from urllib.parse import quote
 
 # Each list begins with the plain piece.
 LEADS = """
@@ -98,6 +99,94 @@ OVERRIDES = """
 X-HTTP-Method-Override X-HTTP-Method X-Method-Override x_http_method_override x.http.method.override X-Http.Method_Override
 x_http_method x.method.override
 """.split()
+
+
+# Latin-1's white space is a single byte in a header; Unicode's, and what has no width, is sent as UTF-8.
+LATIN_BLANKS = [bytes([byte]) for byte in (*b"\t\v\f\x1c\x1d\x1e\x1f ", 0x85, 0xA0)]
+WIDE = [0x85, 0xA0, 0x1680, 0x180E, *range(0x2000, 0x200C), 0x2028, 0x2029, 0x202F, 0x205F, 0x2060, 0x3000, 0xFEFF]
+WIDE_BLANKS = [chr(point).encode() for point in WIDE]
+CONTROLS = [b"\0", b"\x01", b"\b", b"\n", b"\r", b"\x1b", b"\x7f", b"\x80", b"\xad", b"\xff", b"\xc2"]
+QUOTES = ['""', "''", "``", "()", "[]", "{}", "<>", "\u201c\u201d", "\u2018\u2019", "\xab\xbb"]
+SEPARATORS = [", ", ",", ";", "; ", ",,", " ", "\t", "|", "/", ":", "&", "+", "\\", "#", "?", "="]
+FORMS = r"""
+@;q=1 @;q="1" @;charset=utf-8 @;a=@ @=@ _method=@ @. .@ @- @_ _@ @* *@ $@ @%00 %00@ @%0a @%0d%0a @%20 %20@ @%2520 @%a0 @%c2%a0 @%2c
+@%22 %22@%22 @%3bq=1 &nbsp;@ @&#32; @\n @\u00a0 =?utf-8?q?@?= utf-8''@ @/1.1
+""".split()
+# Letters that become these in capitals or small letters, or once they are normalised.
+OTHER_LETTERS = {"I": "\u0131\u0130", "K": "\u212a", "S": "\u017f", "ST": "\ufb06\ufb05"}
+
+
+def decorated(name):
+    """Some 200 values, as bytes, that a service may read as this name."""
+    return list(dict.fromkeys([*around(name.encode()), *forms(name), *letters(name)]))
+
+
+def around(name):
+    middle = len(name) // 2
+    for blank in [*LATIN_BLANKS, *WIDE_BLANKS, *CONTROLS]:
+        yield blank + name
+        yield name + blank
+    for blank in [b"\xa0", b"\x85", b"\x1f", "\u3000".encode(), "\ufeff".encode()]:
+        yield blank + name + blank
+        yield b" " + blank + b" " + name
+        yield name[:middle] + blank + name[middle:]
+    # The first letter with its code written out, and in two bytes where one is enough.
+    for first in (b"%%%02x", b"%%25%02x", b"\\u%04x"):
+        yield first % name[0] + name[1:]
+    yield bytes([0xC0 | name[0] >> 6, 0x80 | name[0] & 0x3F]) + name[1:]
+
+
+def forms(name):
+    texts = [f"{left}{name}{right}" for left, right in QUOTES]
+    for separator in SEPARATORS:
+        texts += [f"{name}{separator}PATCH", f"PATCH{separator}{name}", f"{separator}{name}", f"{name}{separator}"]
+    texts += [form.replace("@", name) for form in FORMS]
+    return [text.encode() for text in texts]
+
+
+def letters(name):
+    texts = [name.lower(), name.capitalize(), name.swapcase(), f"{name[0]}\u0301{name[1:]}"]
+    for text in (name.upper(), name.lower()):
+        # Of full width, and mathematical.
+        texts.append("".join(chr(ord(letter) + 0xFEE0) for letter in text))
+        texts.append("".join(chr(ord(letter) + (0x1D3BF if letter < "a" else 0x1D3B9)) for letter in text if letter.isalpha()))
+    for letter, others in OTHER_LETTERS.items():
+        texts += [name.replace(letter, other) for other in others if letter in name]
+    return [text.encode() for text in texts]
+
+
+# The transport ends a header at these.
+LINE_ENDS = (b"\r", b"\n")
+
+
+def overridden():
+    """Requests that a service which replaces methods may run as DELETE or LINK /items/7, or as POST /orders."""
+    for method, values, target, sent_as in [
+        ("DELETE", decorated("DELETE"), "/items/7", ["POST", "GET", "OPTIONS"]),
+        ("POST", decorated("POST"), "/orders", ["GET", "OPTIONS"]),
+        ("LINK", letters("LINK"), "/items/7", ["POST", "GET"]),
+    ]:
+        for value, sent in product([method.encode(), *values], sent_as):
+            more = PREFLIGHT if sent == "OPTIONS" else []
+            if not any(end in value for end in LINE_ENDS):
+                yield from ((sent, target, [*more, (name, value.decode("latin-1"))]) for name in OVERRIDES[:3])
+            yield sent, f"{target}?_method={quote(value, safe='')}", more
+
+
+def upgrades():
+    """Requests for an open part, and preflights for a closed one, by the `upgrade` lines that they have.
+
+    None has a length: some services upgrade no request with a body.
+    """
+    lines = [[value.decode("latin-1")] for value in decorated("h2c") if not any(end in value for end in LINE_ENDS)]
+    for other in ["h2c", "h2", "HTTP/2.0", "HTTP/2", "http/1.1", "TLS/1.0", "TLS", "x"]:
+        lines += [[other], [f"websocket, {other}"], [f"{other}, websocket"], ["websocket", other], [other, "websocket"]]
+        lines += [[other + "\xa0"], [other.upper() + "\x85"], [f"websocket;{other}"], [f"websocket {other}"], ["", other]]
+    lines += [["websocket\xa0"], ["\xa0websocket"], ["websocket/13"], ["web\xc5\xbfoc\xe2\x84\xaaet"], [""]]
+    for method, target, more in [("GET", "/public/x", []), ("OPTIONS", "/admin/x", PREFLIGHT)]:
+        for protocols in lines:
+            yield method, target, [*more, ("connection", "upgrade, http2-settings"), *(("upgrade", it) for it in protocols)]
+
 
 # Behind the gateway each has the bare app's answer. The first word names the part: `closed` needs a key under both
 # policies, `open` under the one that closes everything but `/public/`.

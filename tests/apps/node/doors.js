@@ -11,17 +11,20 @@ const [framework, port] = [process.argv[2], Number(process.argv[3])]
 const text = (door, method, path) => `${door}-REACHED ${method} ${path}`
 
 const apps = {
-  express() {
+  express(options) {
     const app = express()
-    for (const getter of [...OVERRIDES, '_method']) app.use(overridden(getter))
+    for (const getter of [...OVERRIDES, '_method']) app.use(overridden(getter, options))
     const door = (name) => (request, response) => response.type('text').send(text(name, request.method, request.path))
     app.all('/admin{/*rest}', door('CLOSED'))
     app.post('/orders', door('CLOSED'))
     app.delete('/items/:id', door('CLOSED'))
+    app.link('/items/:id', door('CLOSED'))
     app.all('/public{/*rest}', door('PUBLIC'))
     app.all('/{*rest}', door('OPEN'))
     app.listen(port, '127.0.0.1')
   },
+  // A method is replaced whatever it is, and not only POST.
+  'express-any': () => apps.express({ methods: null }),
   async fastify() {
     const app = Fastify()
     const door = (name) => async (request) => text(name, request.method, request.url)

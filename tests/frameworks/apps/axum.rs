@@ -41,7 +41,7 @@ async fn panics() {
 
 async fn trailers(request: Request) -> impl IntoResponse {
     let body = request.into_body().collect().await.unwrap();
-    ([("trailer", "x-sum")], Body::new(super::summed(body.trailers())))
+    ([("trailer", "content-digest")], Body::new(super::summed(body.trailers())))
 }
 
 fn events() -> impl Stream<Item = Result<Event, Infallible>> {

@@ -50,7 +50,7 @@ async fn respond(request: Request<RequestBody<Incoming>>) -> Result<Response<Bod
         (_, "/trailers") => {
             let body = request.into_body().collect().await?;
             let summed = super::summed(body.trailers()).map_err(Into::into);
-            Ok(Response::builder().header("trailer", "x-sum").body(Body::new(summed))?)
+            Ok(Response::builder().header("trailer", "content-digest").body(Body::new(summed))?)
         }
         (_, "/events") => {
             let event = Ok(Frame::data(Bytes::from("data: one\n\n")));

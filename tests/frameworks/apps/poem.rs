@@ -86,7 +86,7 @@ async fn trailers(body: Body) -> Response {
     let body: BoxBody<Bytes, std::io::Error> = body.into();
     let body = BodyExt::collect(body).await.unwrap();
     let summed = super::summed(body.trailers()).map_err(|never| match never {});
-    Response::builder().header("trailer", "x-sum").body(BoxBody::new(summed))
+    Response::builder().header("trailer", "content-digest").body(BoxBody::new(summed))
 }
 
 #[handler]

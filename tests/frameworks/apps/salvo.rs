@@ -71,7 +71,7 @@ async fn id(request: &mut Request) -> String {
 async fn trailers(request: &mut Request, response: &mut Response) {
     let body = BodyExt::collect(request.take_body()).await.unwrap();
     let summed = super::summed(body.trailers()).map_err(Into::into);
-    response.headers_mut().insert("trailer", "x-sum".parse().unwrap());
+    response.headers_mut().insert("trailer", "content-digest".parse().unwrap());
     response.body(ResBody::Boxed(Box::pin(summed)));
 }
 

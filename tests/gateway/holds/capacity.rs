@@ -16,8 +16,8 @@ const WHOLE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 #[test]
 fn an_upgraded_connection_is_a_request_until_it_ends() {
-    let upgrades = "connection: upgrade\r\nupgrade: echo\r\n";
-    leaves_no_room(upgrades, b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n");
+    let upgrades = "connection: upgrade\r\nupgrade: websocket\r\n";
+    leaves_no_room(upgrades, b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
 }
 
 #[test]

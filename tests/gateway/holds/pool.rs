@@ -75,9 +75,9 @@ fn at_the_bound_a_request_waits_for_a_connection_and_then_gets_503() {
 
 #[test]
 fn an_upgraded_connection_is_one_of_them() {
-    const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+    const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
     let service = Service::raw(|mut stream| async move {
-        if head(&mut stream).await.is_some_and(|head| head.contains("upgrade: echo")) {
+        if head(&mut stream).await.is_some_and(|head| head.contains("upgrade: websocket")) {
             let _ = stream.write_all(SWITCH).await;
             let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
         } else {
@@ -86,7 +86,7 @@ fn an_upgraded_connection_is_one_of_them() {
     });
     let gateway = Gateway::start(service.address, &["--upstream-connections", "1", "--upstream-queue-time", "200ms"]);
     let mut upgraded = gateway.connect();
-    let asks = request("GET", "/").replace("\r\n\r\n", "\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n");
+    let asks = request("GET", "/").replace("\r\n\r\n", "\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
     upgraded.write_all(asks.as_bytes()).unwrap();
     let mut switched = [0; 12];
     upgraded.read_exact(&mut switched).unwrap();

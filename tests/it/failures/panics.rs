@@ -110,7 +110,9 @@ fn f2_an_error_body_that_panics_leaves_the_decision_to_the_status() {
             ask(&mut service, get()).await
         });
         answer.expect_envelope(404, "not_found");
-        only(&lines);
+        let line = only(&lines);
+        assert_eq!(line.field("origin"), Some("panic"), "{at:?}");
+        assert!(line.text.contains(TEXT) && line.field("request_id").is_some(), "{at:?}: {line:?}");
     }
 }
 

@@ -10,7 +10,7 @@ use tower_error_envelope::PolicyError;
 use tower_error_envelope::auth::RemoteKeys;
 use tower_error_envelope::policy::PolicyLoader;
 
-use super::with_words;
+use super::{assert_text, place};
 
 /// What every secret and every key in clear text of these files contains, and no message does.
 const SECRET: &str = "sk_live_";
@@ -23,7 +23,7 @@ struct Refused {
 #[derive(Deserialize)]
 struct Folder {
     name: String,
-    error: String,
+    at: String,
     files: BTreeMap<String, String>,
 }
 
@@ -48,8 +48,7 @@ fn m2_no_message_shows_a_secret_or_the_text_of_a_key() {
 }
 
 fn folders() -> Vec<Folder> {
-    let folders = toml::from_str::<Refused>(include_str!("../../policy_errors.toml")).unwrap().folder;
-    folders.into_iter().map(|folder| Folder { error: with_words(&folder.error), ..folder }).collect()
+    toml::from_str::<Refused>(include_str!("../../policy_errors.toml")).unwrap().folder
 }
 
 impl Folder {
@@ -77,13 +76,14 @@ fn refused(folder: &Path) -> Option<PolicyError> {
     loader.key_sets(|url| Ok(RemoteKeys::never_fetched(url))).load(folder.join("policy.toml")).err()
 }
 
-/// The message, with names relative to the folder.
+/// The error, if it is not where it is expected. Files are named relative to the folder.
 fn not_as_expected(folder: &Folder) -> Option<String> {
-    let Folder { name, error, .. } = folder;
+    let Folder { name, at, .. } = folder;
     let written = folder.written("texts");
     let Some(refused) = refused(&written) else { return Some(format!("{name}: accepted")) };
-    let found = refused.to_string().replace(&format!("{}/", written.display()), "");
-    (found != *error).then(|| format!("{name}: {found}"))
+    assert_text(&refused);
+    let found = place(&refused).replace(&format!("{}/", written.display()), "");
+    (found != *at).then(|| format!("{name}: {found}, not {at}: {refused}"))
 }
 
 fn causes(error: &PolicyError) -> String {

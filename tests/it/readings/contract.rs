@@ -18,8 +18,19 @@ pub(crate) fn readings(path: &str) -> Vec<Vec<u8>> {
         if found.get(&path).is_some_and(|fewest| *fewest <= decodes) {
             continue;
         }
-        for step in [resolve, resolve_encoded, merge, without_last_slash, cut_parameters, before_semicolon, behind_host]
-        {
+        for step in [
+            resolve,
+            resolve_encoded,
+            merge,
+            without_last_slash,
+            cut_parameters,
+            before_semicolon,
+            behind_host,
+            without_ignored,
+            small,
+            capital,
+            before_query,
+        ] {
             left.push((step(&path), decodes));
         }
         left.extend(SEPARATORS.iter().map(|separators| (as_slashes(&path, separators), decodes)));
@@ -104,6 +115,32 @@ fn without_last_slash(path: &[u8]) -> Vec<u8> {
         [before @ .., b'/'] if !before.is_empty() => before.to_vec(),
         _ => path.to_vec(),
     }
+}
+
+/// Without controls, and without bytes that are no UTF-8.
+fn without_ignored(path: &[u8]) -> Vec<u8> {
+    let valid: String = path.utf8_chunks().map(|chunk| chunk.valid()).collect();
+    valid.replace(char::is_control, "").into()
+}
+
+/// Letters outside ASCII in their small form.
+fn small(path: &[u8]) -> Vec<u8> {
+    with_letters(path, |letter| letter.to_lowercase().collect())
+}
+
+/// Letters outside ASCII in their capital form.
+fn capital(path: &[u8]) -> Vec<u8> {
+    with_letters(path, |letter| letter.to_uppercase().collect())
+}
+
+fn with_letters(path: &[u8], form: fn(char) -> String) -> Vec<u8> {
+    let Ok(text) = str::from_utf8(path) else { return path.to_vec() };
+    let letters = text.split("").filter_map(|text| text.chars().next());
+    letters.map(|letter| if letter.is_ascii() { letter.into() } else { form(letter) }).collect::<String>().into()
+}
+
+fn before_query(path: &[u8]) -> Vec<u8> {
+    path.split(|byte| matches!(byte, b'?' | b'#' | 0)).next().unwrap_or_default().to_vec()
 }
 
 /// Beyond the contract: Fastify can end a path at its first semicolon.

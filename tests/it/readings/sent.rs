@@ -110,8 +110,7 @@ impl Sent {
         let upper = self.method.to_ascii_uppercase();
         let in_headers =
             self.headers.iter().flat_map(|(_, value)| value.split(',')).map(|name| name.trim().to_ascii_uppercase());
-        let in_query =
-            self.query.filter(|_| self.method != "GET" && self.method != "HEAD").map(str::to_ascii_uppercase);
+        let in_query = self.query.map(str::to_ascii_uppercase);
         [self.method.to_owned(), upper]
             .into_iter()
             .chain(in_headers.filter(|name| !name.is_empty()))

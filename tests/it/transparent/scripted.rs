@@ -121,7 +121,7 @@ impl Body for Script {
             }
             Some(Step::Data(data)) => Some(Ok(Frame::data(data))),
             Some(Step::Trailers(sum)) => Some(Ok(Frame::trailers(HeaderMap::from_iter([(
-                HeaderName::from_static("x-sum"),
+                HeaderName::from_static("content-digest"),
                 HeaderValue::from(u16::from(sum)),
             )])))),
             None => None,

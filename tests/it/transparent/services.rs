@@ -24,7 +24,7 @@ fn response<B>(status: u16, body: B) -> Response<B> {
         .header("set-cookie", "a=1")
         .header("access-control-allow-origin", "*")
         .header("set-cookie", "b=2")
-        .header("trailer", "x-sum")
+        .header("trailer", "content-digest")
         .header("etag", "\"1\"");
     response.extension(Mark(7)).body(body).unwrap()
 }

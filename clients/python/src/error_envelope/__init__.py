@@ -57,11 +57,13 @@ class Advice(NamedTuple):
 
 # --- made from the catalogue: do not edit
 ERROR_CODES: Final[Mapping[str, Advice]] = {
+    # auth
     "auth_missing": Advice(401, "no", "No credentials were sent."),
     "auth_invalid": Advice(401, "no", "The credentials do not match any active key."),
     "auth_malformed": Advice(401, "no", "The Authorization header is not a well-formed Bearer token."),
     "auth_expired": Advice(401, "no", "The credentials have expired or were revoked."),
     "auth_no_email": Advice(403, "no", "The session has no verified email address."),
+    # channel
     "channel_not_found": Advice(404, "no", "The channel does not exist."),
     "channel_access_denied": Advice(403, "no", "This key belongs to a different channel."),
     "channel_unavailable": Advice(409, "no", "The channel is not connected."),
@@ -71,18 +73,22 @@ ERROR_CODES: Final[Mapping[str, Advice]] = {
     "pair_code_failed": Advice(502, "backoff", "The upstream rejected the pair code request."),
     "no_qr": Advice(409, "backoff", "No QR code is available for the channel's current state."),
     "not_disabled": Advice(409, "no", "The channel is not disabled."),
-    "concurrent_modification": Advice(409, "refresh", "Another write changed the same resource first."),
     "plan_channel_limit": Advice(402, "no", "The plan's channel limit is reached."),
+    # quota
     "rate_limited": Advice(429, "backoff", "Too many requests."),
     "worker_at_capacity": Advice(503, "backoff", "No worker has a free slot right now."),
+    # media
     "webhook_endpoint_not_found": Advice(404, "no", "The webhook endpoint does not exist."),
     "media_gone": Advice(410, "refresh", "The media is no longer cached."),
+    # generic
     "invalid_request": Advice(400, "no", "The request failed validation."),
     "not_found": Advice(404, "no", "Not found."),
     "bad_request": Advice(400, "no", "The request is malformed."),
+    "concurrent_modification": Advice(409, "refresh", "Another write changed the same resource first."),
     "no_op": Advice(409, "no", "Already in the requested state."),
     "other": Advice(502, "backoff", "An upstream provider failed."),
     "internal_error": Advice(500, "backoff", "An unexpected error occurred."),
+    # status
     "payment_required": Advice(402, "no", "Payment is required."),
     "forbidden": Advice(403, "no", "Not allowed."),
     "method_not_allowed": Advice(405, "no", "The method is not allowed for this resource."),

@@ -32,8 +32,6 @@ pub(crate) struct ErrorRecord<'a> {
     pub(crate) has_bodies: bool,
     /// The cause of the failure, if the policy shows bodies.
     pub(crate) cause: Option<Box<str>>,
-    /// The form of the path, such as `/{word}/{number}`, if no route matched and the policy shows bodies.
-    pub(crate) form: Option<Box<str>>,
 }
 
 /// The request of an error, and how long it took.
@@ -79,9 +77,6 @@ pub(crate) enum Code {
     #[default]
     None,
     Known(ErrorCode),
-    /// A code whose form the library never lets through to clients (E2).
-    #[cfg(test)]
-    Any(Box<str>),
 }
 
 /// One of the last errors.
@@ -95,6 +90,7 @@ pub(crate) struct Entry {
     pub(crate) mode: Mode,
     pub(crate) kind: Arc<Kind>,
     pub(crate) request: RequestLine,
+    /// The names of fields that are dropped.
     pub(crate) dropped: Option<Box<str>>,
     pub(crate) has_bodies: bool,
     pub(crate) cause: Option<Box<str>>,
@@ -133,7 +129,6 @@ impl<'a> ErrorRecord<'a> {
             request: RequestLine::from_event(event, at),
             dropped: event.notes().dropped_fields().map(without_secrets),
             has_bodies: event.captured().is_some(),
-            form: event.notes().path_form().map(without_secrets),
             cause: event.cause().filter(|_| event.shows_bodies()).map(shown_cause),
         }
     }
@@ -230,8 +225,6 @@ impl Code {
         match self {
             Self::None => "",
             Self::Known(code) => code.as_str(),
-            #[cfg(test)]
-            Self::Any(code) => code,
         }
     }
 }

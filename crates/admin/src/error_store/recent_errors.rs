@@ -1,7 +1,6 @@
 //! Stored errors: counts of each route, counts of each minute, the last errors, and the ids of more of them.
 //!
-//! All of it is bounded: the number of routes (patterns of the policy, never paths), the kinds of a route, and two
-//! rings of errors.
+//! All of it is bounded: the number of routes (patterns of the policy, never paths), and two rings of errors.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
@@ -10,10 +9,9 @@ use error_envelope_core::policy::{Mode, UpstreamUrl};
 use error_envelope_core::request_id::RequestId;
 
 use super::error_record::{Entry, ErrorRecord, Kind};
-use super::minutes::minute;
-use super::place::Place;
+use super::ring::minute;
 use super::tally::Tally;
-use super::timeline::{MOST_SERIES, Timeline};
+use super::timeline::{MOST_SERIES, Place, Timeline};
 
 /// The number of last errors that are shown.
 pub(crate) const MOST_ENTRIES: usize = 100;
@@ -50,8 +48,9 @@ impl RecentErrors {
     /// Stores one. Returns `None` for an abandoned request, which is no error: it is counted, and found by its id.
     pub(crate) fn insert(&mut self, seen: ErrorRecord<'_>) -> Option<Arc<Entry>> {
         let route = seen.route.map(|route| self.shared(route));
-        let kind = self.tally(route.as_ref(), seen.mode).count(&seen);
-        let ErrorRecord { id, at, scope, mode, request, dropped, has_bodies, cause, .. } = seen;
+        self.tally(route.as_ref(), seen.mode).count(&seen);
+        let ErrorRecord { id, at, scope, mode, kind, request, dropped, has_bodies, cause, .. } = seen;
+        let kind = Arc::new(kind);
         push(&mut self.ids, MOST_IDS, Id { id, at, route: route.clone(), kind: kind.clone() });
         if !kind.is_error() {
             return None;
@@ -93,18 +92,6 @@ impl RecentErrors {
         route.into()
     }
 
-    /// Makes this entry its route's example, once its bodies are stored.
-    pub(crate) fn set_example(&mut self, entry: &Arc<Entry>) {
-        let tally = match &entry.route {
-            None => self.elsewhere.as_mut(),
-            Some(route) => self.routes.get_mut(route),
-        };
-        let newer = |tally: &&mut Tally| tally.example.as_ref().is_none_or(|shown| shown.number < entry.number);
-        if let Some(tally) = tally.filter(newer) {
-            tally.example = Some(entry.clone());
-        }
-    }
-
     /// Each route with its counts; errors without a route come first.
     pub(crate) fn tallies(&self) -> impl Iterator<Item = (Option<&Arc<str>>, &Tally)> {
         let elsewhere = self.elsewhere.iter().map(|tally| (None, tally));
@@ -114,11 +101,6 @@ impl RecentErrors {
     /// The last errors, the newest first.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.entries.iter().rev()
-    }
-
-    /// The last errors of a request.
-    pub(crate) fn entries_of(&self, id: RequestId) -> Vec<Arc<Entry>> {
-        self.entries().filter(|entry| entry.id == id).cloned().collect()
     }
 
     /// The stored events with this request id, the newest first, at most as many as errors are shown; and the number of

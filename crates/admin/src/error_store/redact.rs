@@ -9,7 +9,7 @@ mod layout;
 
 use std::borrow::Cow;
 
-use error_envelope_core::redact::{self, Strictness, TAKEN, is_telling, json};
+use error_envelope_core::redact::{self, Strictness, TAKEN, is_telling_parameter, json};
 
 pub(crate) use self::hidden::Hidden;
 
@@ -62,7 +62,7 @@ fn of_text(text: &str, hidden: &mut Hidden) -> String {
 
 fn form(body: &[u8], hidden: &mut Hidden) -> String {
     let fields = form_urlencoded::parse(body).map(|(name, value)| {
-        let value = if is_telling(&name) {
+        let value = if is_telling_parameter(&name) {
             hidden.extend(&[value.into_owned()]);
             TAKEN.to_owned()
         } else {

@@ -1,15 +1,18 @@
-//! Requests minute by minute, computed from the process's counters at the end of each minute. Nothing here counts
-//! single requests.
+//! Requests of the last hour, minute by minute, computed from the process's counters at the end of each minute. Nothing
+//! here counts single requests.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::minutes::{Minutes, minute};
-use super::place::{NO_ROUTE, Place};
+use super::ring::{ByClass, CLASSES, minute};
+use super::timeline::Place;
 
-/// The most routes, by scope, whose requests have their own row of minutes. Requests of further routes are counted only
-/// in the sum.
+/// The most routes, by scope, whose requests have their own minutes, 320 KiB in all. Requests of further routes are
+/// counted only in the sum.
 const MOST_ROUTES: usize = 256;
+
+/// The requests of each class of status.
+type Totals = [u64; CLASSES.len()];
 
 /// Requests per minute.
 #[derive(Debug, Default)]
@@ -17,97 +20,63 @@ pub(crate) struct Requests {
     /// `None` before the counters are read for the first time: the first reading only gives their start values.
     all: Option<Row>,
     places: HashMap<Place, Row>,
-    /// The requests that ended in 5xx.
-    faults: HashMap<Place, Row>,
     /// When the counters were read last.
     looked_ms: u64,
 }
 
-/// The counters of a place, as they are now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RouteTotals {
-    pub(crate) all: u64,
-    pub(crate) faults: u64,
-}
-
 #[derive(Debug, Default)]
 struct Row {
-    total: u64,
-    minutes: Minutes,
+    totals: Totals,
+    minutes: ByClass,
 }
 
 impl Row {
-    fn beginning(total: u64) -> Self {
-        Self { total, minutes: Minutes::default() }
+    fn beginning(totals: Totals) -> Self {
+        Self { totals, minutes: ByClass::default() }
     }
 
     /// Counts the requests since the last reading. A counter that is lower than before has restarted.
-    fn look(&mut self, minute: u32, total: u64) {
-        let more = if total < self.total { total } else { total - self.total };
-        self.total = total;
-        if more > 0 {
-            self.minutes.add(minute, u32::try_from(more).unwrap_or(u32::MAX));
+    fn look(&mut self, minute: u32, totals: Totals) {
+        for ((minutes, old), new) in self.minutes.iter_mut().zip(self.totals).zip(totals) {
+            let more = new.checked_sub(old).unwrap_or(new);
+            if more > 0 {
+                minutes.add(minute, u32::try_from(more).unwrap_or(u32::MAX));
+            }
         }
+        self.totals = totals;
     }
 }
 
 impl Requests {
     /// Reads the current counters of each place.
-    pub(crate) fn look(&mut self, at_ms: u64, totals: &HashMap<Place, RouteTotals>) {
+    pub(crate) fn look(&mut self, at_ms: u64, totals: &HashMap<Place, Totals>) {
         // On a busy machine the reading at the end of a minute comes late: the requests that it counts came before.
         let minute = minute(at_ms.saturating_sub(at_ms.saturating_sub(self.looked_ms) / 2));
         self.looked_ms = at_ms;
-        let sum = totals.values().fold(0, |sum: u64, total| sum.saturating_add(total.all));
+        let add = |sum: Totals, more: &Totals| std::array::from_fn(|class| sum[class].saturating_add(more[class]));
+        let sum = totals.values().fold(Totals::default(), add);
         let is_first = self.all.is_none();
         self.all.get_or_insert_with(|| Row::beginning(sum)).look(minute, sum);
-        for (place, total) in totals {
-            look_at(&mut self.places, place, minute, total.all, is_first);
-            look_at(&mut self.faults, place, minute, total.faults, is_first);
+        for (place, totals) in totals {
+            if self.places.len() < MOST_ROUTES || self.places.contains_key(place) {
+                // When the counters are read for the first time, it is unknown when their requests came. The counter of
+                // a place that appears later began at 0.
+                let begin = || Row::beginning(if is_first { *totals } else { Totals::default() });
+                self.places.entry(place.clone()).or_insert_with(begin).look(minute, *totals);
+            }
         }
     }
 
-    /// One count for each of these minutes, of one route or of all; `None` if there are no counters.
-    pub(crate) fn counts(&self, route: Option<&str>, minutes: Range<u32>) -> Option<Vec<u32>> {
-        let all = self.all.as_ref()?;
-        let Some(route) = route else { return Some(all.minutes.counts(minutes)) };
-        let mut rows = of_route(&self.places, Some(route)).peekable();
-        rows.peek()?;
-        Some(sum(rows).counts(minutes))
+    /// For each class of status, one count for each of these minutes; `None` if there are no counters.
+    pub(crate) fn by_class(&self, minutes: &Range<u32>) -> Option<[Vec<u32>; CLASSES.len()]> {
+        Some(self.all.as_ref()?.minutes.each_ref().map(|counts| counts.counts(minutes.clone())))
     }
 
-    /// As [`Requests::counts`], but only of requests that ended in 5xx.
-    pub(crate) fn fault_counts(&self, route: Option<&str>, minutes: Range<u32>) -> Vec<u32> {
-        sum(of_route(&self.faults, route)).counts(minutes)
-    }
-
-    /// Each place with requests in these minutes, and its counts; `None` if there are no counters.
-    pub(crate) fn totals(&self, minutes: &Range<u32>) -> Option<Vec<(&Place, RouteTotals)>> {
+    /// The requests of each place in these minutes; `None` if there are no counters.
+    pub(crate) fn totals(&self, minutes: &Range<u32>) -> Option<HashMap<Place, Totals>> {
         self.all.as_ref()?;
-        let sum = |row: &Row| row.minutes.counts(minutes.clone()).into_iter().map(u64::from).sum();
-        let faults = |place| self.faults.get(place).map_or(0, sum);
-        let rows = self.places.iter().map(|(place, all)| (place, RouteTotals { all: sum(all), faults: faults(place) }));
-        Some(rows.filter(|(_, totals)| totals.all > 0).collect())
-    }
-}
-
-/// The rows of a route in every scope, or all rows. [`NO_ROUTE`] stands for requests without a route.
-fn of_route<'r>(rows: &'r HashMap<Place, Row>, route: Option<&'r str>) -> impl Iterator<Item = &'r Row> {
-    let fits = move |place: &Place| route.is_none_or(|route| place.route.as_deref().unwrap_or(NO_ROUTE) == route);
-    rows.iter().filter(move |(place, _)| fits(place)).map(|(_, row)| row)
-}
-
-fn sum<'r>(rows: impl Iterator<Item = &'r Row>) -> Minutes {
-    let mut sum = Minutes::default();
-    rows.for_each(|row| sum.take_over(&row.minutes));
-    sum
-}
-
-/// When the counters are read for the first time, it is unknown when their requests came. The counter of a place that
-/// appears later began at 0.
-fn look_at(rows: &mut HashMap<Place, Row>, place: &Place, minute: u32, total: u64, is_first: bool) {
-    if rows.len() < MOST_ROUTES || rows.contains_key(place) {
-        let begin = || Row::beginning(if is_first { total } else { 0 });
-        rows.entry(place.clone()).or_insert_with(begin).look(minute, total);
+        let sums = |row: &Row| row.minutes.each_ref().map(|counts| counts.sum_of(minutes));
+        Some(self.places.iter().map(|(place, row)| (place.clone(), sums(row))).collect())
     }
 }
 
@@ -115,7 +84,7 @@ fn look_at(rows: &mut HashMap<Place, Row>, place: &Place, minute: u32, total: u6
 mod tests {
     use std::collections::HashMap;
 
-    use super::{MOST_ROUTES, Place, Requests, RouteTotals};
+    use super::{MOST_ROUTES, Place, Requests};
 
     const TURN: u64 = 29_921_041 * 60_000;
     const MINUTE: u32 = 29_921_041;
@@ -123,49 +92,33 @@ mod tests {
     #[test]
     fn each_minute_has_what_the_counters_grew_by() {
         let mut requests = Requests::default();
-        assert_eq!(requests.counts(None, MINUTE..MINUTE + 1), None, "nothing counts them");
-        let mut look = |at: u64, totals: &[(&'static str, u64)]| {
-            requests.look(
-                at,
-                &totals
-                    .iter()
-                    .map(|(route, total)| {
-                        (Place::from_labels(route, None), RouteTotals { all: *total, faults: *total / 1_004 })
-                    })
-                    .collect(),
-            )
+        assert_eq!(requests.by_class(&(MINUTE..MINUTE + 1)), None, "nothing counts them");
+        let mut look = |at: u64, totals: &[(&'static str, [u64; 4])]| {
+            let totals = totals.iter().map(|(route, totals)| (Place::from_labels(route, None), *totals));
+            requests.look(at, &totals.collect());
         };
-        look(TURN + 30_000, &[("/a", 1_000)]);
-        look(TURN + 40_000, &[("/a", 1_003), ("none", 2)]);
-        look(TURN + 60_005, &[("/a", 1_005), ("none", 2)]);
+        look(TURN + 30_000, &[("/a", [1_000, 0, 0, 7])]);
+        look(TURN + 40_000, &[("/a", [1_003, 0, 0, 8]), ("none", [0, 0, 2, 0])]);
+        look(TURN + 60_005, &[("/a", [1_005, 0, 0, 8]), ("none", [0, 0, 2, 0])]);
         // Late, on a busy machine.
-        look(TURN + 124_005, &[("/a", 1_005), ("none", 7)]);
+        look(TURN + 124_005, &[("/a", [1_005, 0, 0, 8]), ("none", [0, 0, 7, 0])]);
         // The recorder of the process was replaced.
-        look(TURN + 180_005, &[("/a", 4), ("none", 7)]);
-        let minutes = || MINUTE..MINUTE + 3;
-        assert_eq!(requests.counts(Some("/a"), minutes()), Some(vec![5, 0, 4]));
-        assert_eq!(requests.counts(Some("none"), minutes()), Some(vec![2, 5, 0]));
-        assert_eq!(requests.counts(None, minutes()), Some(vec![7, 5, 11]), "the sum fell, too: it begins anew");
-        assert_eq!(requests.counts(Some("/b"), minutes()), None);
-        let of_a = |minutes| {
-            requests.totals(&minutes).unwrap().into_iter().find(|(place, _)| place.route.as_deref() == Some("/a"))
-        };
-        let both = RouteTotals { all: 9, faults: 1 };
-        assert_eq!(of_a(minutes()).map(|(_, it)| it), Some(both), "the share of 5xx is that of the same minutes");
-        assert_eq!(of_a(MINUTE + 1..MINUTE + 2), None);
+        look(TURN + 180_005, &[("/a", [4, 0, 0, 0]), ("none", [0, 0, 7, 0])]);
+        let classes = requests.by_class(&(MINUTE..MINUTE + 3)).unwrap();
+        assert_eq!(classes, [vec![5, 0, 4], vec![0; 3], vec![2, 5, 0], vec![1, 0, 0]]);
+        let totals = requests.totals(&(MINUTE..MINUTE + 3)).unwrap();
+        assert_eq!(totals[&Place::from_labels("/a", None)], [9, 0, 0, 1]);
+        assert_eq!(totals[&Place::from_labels("none", None)], [0, 0, 7, 0]);
     }
 
     #[test]
     fn more_routes_than_rows_are_in_the_sum() {
         let mut requests = Requests::default();
         requests.look(TURN, &HashMap::new());
-        requests.look(
-            TURN + 30_000,
-            &(0..MOST_ROUTES + 10)
-                .map(|at| (Place::from_labels(&format!("/{at}"), None), RouteTotals { all: 1, faults: 0 }))
-                .collect(),
-        );
+        let many = (0..MOST_ROUTES + 10).map(|at| (Place::from_labels(&format!("/{at}"), None), [1, 0, 0, 0]));
+        requests.look(TURN + 30_000, &many.collect());
         assert_eq!(requests.places.len(), MOST_ROUTES);
-        assert_eq!(requests.counts(None, MINUTE..MINUTE + 1), Some(vec![u32::try_from(MOST_ROUTES).unwrap() + 10]));
+        let all = requests.by_class(&(MINUTE..MINUTE + 1)).unwrap();
+        assert_eq!(all[0], [u32::try_from(MOST_ROUTES).unwrap() + 10]);
     }
 }

@@ -2,6 +2,36 @@
 
 use std::ops::Range;
 
+/// The classes of statuses on the chart. A request without a response has none.
+pub(crate) const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
+pub(crate) const MINUTE_MS: u64 = 60_000;
+/// How many minutes are kept, including the current one.
+pub(crate) const MINUTES: u32 = 60;
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// How often something happened in each of the last minutes.
+pub(crate) type Minutes = Ring<{ MINUTES as usize }>;
+/// How often something happened in each of the last minutes, by class of status.
+pub(crate) type ByClass = [Minutes; CLASSES.len()];
+/// How often something happened, today and on the six days before.
+pub(crate) type Week = Ring<7>;
+
+/// The minute of a time in milliseconds since the Unix epoch, by its number since then.
+pub(crate) fn minute(at_ms: u64) -> u32 {
+    u32::try_from(at_ms / MINUTE_MS).unwrap_or(u32::MAX)
+}
+
+/// The last `count` minutes; the last one is the current minute.
+pub(crate) fn last_minutes(now_ms: u64, count: u32) -> Range<u32> {
+    let end = minute(now_ms).saturating_add(1);
+    end.saturating_sub(count)..end
+}
+
+/// The day of a time in milliseconds since the Unix epoch, by its number since then.
+pub(crate) fn day(at_ms: u64) -> u32 {
+    u32::try_from(at_ms / DAY_MS).unwrap_or(u32::MAX)
+}
+
 /// How often something happened in each of the last `N` spans; spans are numbered from the Unix epoch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ring<const N: usize> {
@@ -27,17 +57,6 @@ impl<const N: usize> Ring<N> {
         *count = count.saturating_add(more);
     }
 
-    /// Adds all counts of another ring.
-    pub(crate) fn take_over(&mut self, other: &Self) {
-        self.advance_to(other.last);
-        for span in (0..Self::LENGTH).filter_map(|ago| other.last.checked_sub(ago)) {
-            if self.has(span) {
-                let count = &mut self.counts[bucket::<N>(span)];
-                *count = count.saturating_add(other.counts[bucket::<N>(span)]);
-            }
-        }
-    }
-
     /// The count of one span; 0 for a span that is no longer kept, or is in the future.
     fn count_in(&self, span: u32) -> u32 {
         if self.has(span) { self.counts[bucket::<N>(span)] } else { 0 }
@@ -46,6 +65,11 @@ impl<const N: usize> Ring<N> {
     /// One count for each of these spans.
     pub(crate) fn counts(&self, spans: Range<u32>) -> Vec<u32> {
         spans.map(|span| self.count_in(span)).collect()
+    }
+
+    /// The sum over these spans.
+    pub(crate) fn sum_of(&self, spans: &Range<u32>) -> u64 {
+        spans.clone().map(|span| u64::from(self.count_in(span))).sum()
     }
 
     /// The sum over all kept spans, up to this one.

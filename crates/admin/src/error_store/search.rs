@@ -1,6 +1,8 @@
-//! Finds a request id in a text that an operator typed or pasted.
+//! Finds errors by a text that an operator typed or pasted.
 
 use error_envelope_core::request_id::RequestId;
+
+use super::error_record::Entry;
 
 /// The longest text to search for, in characters: a client's report of an error is shorter.
 const LONGEST: usize = 4096;
@@ -10,6 +12,16 @@ pub(crate) fn id_in(text: &str) -> Option<RequestId> {
     let text = text.char_indices().nth(LONGEST).map_or(text, |(end, _)| &text[..end]);
     let words = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_' && it != '-');
     words.filter(|word| !word.is_empty()).find_map(id)
+}
+
+/// Whether each word of the text is in the error's code, route or service, in any letter case.
+pub(crate) fn fits(entry: &Entry, text: &str) -> bool {
+    let kind = &entry.kind;
+    let route = entry.route.as_deref().unwrap_or("no route");
+    let service = entry.request.service.as_ref().map(ToString::to_string).unwrap_or_default();
+    let texts = [kind.code.as_str(), kind.unknown.as_deref().unwrap_or_default(), route, &service];
+    let texts = texts.join("\n").to_lowercase();
+    text.to_lowercase().split_whitespace().all(|word| texts.contains(word))
 }
 
 fn id(word: &str) -> Option<RequestId> {

@@ -9,7 +9,6 @@ use error_envelope_core::exchange::{BodyCapture, Event, Observer};
 
 use super::clock;
 use super::error_record::{Bodies, Entry, ErrorRecord};
-use super::listeners::Subscribers;
 use super::recent_errors::RecentErrors;
 use super::requests::Requests;
 
@@ -18,10 +17,9 @@ const MOST_WAITING: usize = 256;
 
 /// The observed errors, in bounded memory.
 pub(crate) struct Store {
-    kept: Arc<Mutex<RecentErrors>>,
+    kept: Mutex<RecentErrors>,
     /// The thread starts when the first body comes: most policies show no bodies.
     bodies: OnceLock<Option<SyncSender<Work>>>,
-    pub(crate) listeners: Subscribers,
     requests: Mutex<Requests>,
     /// In milliseconds since the Unix epoch.
     pub(crate) since: u64,
@@ -31,8 +29,7 @@ type Work = (Arc<Entry>, BodyCapture);
 
 impl Default for Store {
     fn default() -> Self {
-        let (kept, listeners) = (Arc::default(), Subscribers::default());
-        Self { kept, bodies: OnceLock::new(), listeners, requests: Mutex::default(), since: now() }
+        Self { kept: Mutex::default(), bodies: OnceLock::new(), requests: Mutex::default(), since: now() }
     }
 }
 
@@ -47,7 +44,7 @@ impl Observer for Store {
 
 impl Store {
     pub(crate) fn recent(&self) -> MutexGuard<'_, RecentErrors> {
-        lock(&self.kept)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn requests(&self) -> MutexGuard<'_, Requests> {
@@ -65,13 +62,12 @@ impl Store {
     fn worker(&self) -> Option<&SyncSender<Work>> {
         let begin = || {
             let (sender, receiver) = sync_channel(MOST_WAITING);
-            let kept = self.kept.clone();
             let worker = thread::Builder::new().name("error-store".to_owned());
-            match worker.spawn(move || work(&receiver, &kept)) {
+            match worker.spawn(move || work(&receiver)) {
                 Ok(_) => Some(sender),
                 Err(error) => {
-                    tracing::warn!(%error, "cannot start the thread that stores error bodies; the errors page shows no \
-                                            bodies");
+                    tracing::warn!(%error, "cannot start the thread that stores error bodies; the admin page shows \
+                                            none");
                     None
                 }
             }
@@ -80,19 +76,10 @@ impl Store {
     }
 }
 
-fn work(receiver: &Receiver<Work>, kept: &Mutex<RecentErrors>) {
+fn work(receiver: &Receiver<Work>) {
     while let Ok((entry, captured)) = receiver.recv() {
-        let bodies = Bodies::new(&captured);
-        let is_example = bodies.before.is_some();
-        let _ = entry.bodies.set(bodies);
-        if is_example {
-            lock(kept).set_example(&entry);
-        }
+        let _ = entry.bodies.set(Bodies::new(&captured));
     }
-}
-
-fn lock(kept: &Mutex<RecentErrors>) -> MutexGuard<'_, RecentErrors> {
-    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// In milliseconds since the Unix epoch.

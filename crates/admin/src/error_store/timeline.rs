@@ -1,24 +1,39 @@
-//! Errors minute by minute: all of them, and by route, scope and code.
+//! Errors of the last hour, minute by minute: by class of status, and by route, scope and code.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::error_record::{Code, Kind, Severity};
-use super::minutes::Minutes;
-use super::place::Place;
-use super::query::{Filter, route_word};
+use super::ring::{ByClass, CLASSES, Minutes};
 
-/// The most combinations of route, scope and code with their own row of minutes, 360 KiB in all. Beyond this number,
-/// the combination with the longest time since its last error loses its row: its counts go to the sum of the others.
+/// The most combinations of route, scope and code with their own row of minutes, 64 KiB in all. Beyond this number, the
+/// combination with the longest time since its last error is forgotten.
 pub(crate) const MOST_SERIES: usize = 256;
+
+/// Where a request went: its route and its scope. Requests that match no route differ only by scope.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Place {
+    /// The pattern; `None` if no route matched.
+    pub(crate) route: Option<Arc<str>>,
+    /// The scope; `None` outside all of them.
+    pub(crate) scope: Option<Arc<str>>,
+}
+
+impl Place {
+    /// From the labels of a metric, in which `none` stands for no route and no scope.
+    #[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "without a recorder nothing counts requests"))]
+    pub(crate) fn from_labels(route: &str, scope: Option<&str>) -> Self {
+        let named = |label: &str| (label != "none").then(|| label.into());
+        Self { route: named(route), scope: scope.and_then(named) }
+    }
+}
 
 /// Errors per minute.
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
-    all: Minutes,
+    classes: ByClass,
     series: HashMap<Series, Minutes>,
-    /// The errors of all combinations that have lost their row.
-    others: Minutes,
 }
 
 /// The key of a row of minutes.
@@ -29,13 +44,12 @@ struct Series {
     severity: Severity,
 }
 
-/// The counts of each pattern or code, minute by minute.
-pub(crate) type Rows = BTreeMap<String, Vec<u32>>;
-
 impl Timeline {
     /// Counts one more error.
     pub(crate) fn count(&mut self, minute: u32, place: &Place, kind: &Kind) {
-        self.all.add(minute, 1);
+        if let Some(class) = kind.sent.and_then(|status| usize::from(status / 100).checked_sub(2)) {
+            self.classes[class.min(CLASSES.len() - 1)].add(minute, 1);
+        }
         let series = Series { place: place.clone(), code: kind.code.clone(), severity: kind.severity() };
         if self.series.len() == MOST_SERIES && !self.series.contains_key(&series) {
             self.forget_quietest();
@@ -46,67 +60,19 @@ impl Timeline {
     #[cold]
     fn forget_quietest(&mut self) {
         let quietest = self.series.iter().min_by_key(|(_, counts)| counts.last()).map(|(series, _)| series.clone());
-        if let Some(counts) = quietest.and_then(|series| self.series.remove(&series)) {
-            self.others.take_over(&counts);
-        }
+        quietest.and_then(|series| self.series.remove(&series));
     }
 
-    /// One count for each of these minutes, of the errors that match.
-    pub(crate) fn counts(&self, filter: &Filter, minutes: Range<u32>) -> Vec<u32> {
-        if filter.matches_all() {
-            return self.all.counts(minutes);
-        }
-        let mut sum = Minutes::default();
-        self.matching(filter).for_each(|(_, counts)| sum.take_over(counts));
-        sum.counts(minutes)
-    }
-
-    /// The counts of each route, only of the errors that match.
-    pub(crate) fn by_route(&self, filter: &Filter, minutes: &Range<u32>) -> Rows {
-        self.rows(filter, minutes, |series| route_word(series.place.route.as_deref()))
-    }
-
-    /// The counts of each code, only of the errors that match. Errors without a code have an empty name.
-    pub(crate) fn by_code(&self, filter: &Filter, minutes: &Range<u32>) -> Rows {
-        self.rows(filter, minutes, |series| series.code.as_str())
-    }
-
-    /// The counts of each minute, of the errors of this severity.
-    pub(crate) fn counts_of(&self, severity: Severity, minutes: Range<u32>) -> Vec<u32> {
-        let mut sum = Minutes::default();
-        self.with_severity(severity).for_each(|(_, counts)| sum.take_over(counts));
-        sum.counts(minutes)
+    /// For each class of status, one count for each of these minutes.
+    pub(crate) fn by_class(&self, minutes: &Range<u32>) -> [Vec<u32>; CLASSES.len()] {
+        self.classes.each_ref().map(|counts| counts.counts(minutes.clone()))
     }
 
     /// The count of each place and code in these minutes, of the errors of this severity.
     pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Place, Code, u64)> {
-        let total = |counts: &Minutes| counts.counts(minutes.clone()).into_iter().map(u64::from).sum();
-        let totals = self
-            .with_severity(severity)
-            .map(|(series, counts)| (series.place.clone(), series.code.clone(), total(counts)));
+        let of_it = self.series.iter().filter(|(series, _)| series.severity == severity);
+        let totals = of_it.map(|(series, counts)| (series.place.clone(), series.code.clone(), counts.sum_of(minutes)));
         totals.filter(|(_, _, total)| *total > 0).collect()
-    }
-
-    fn with_severity(&self, severity: Severity) -> impl Iterator<Item = (&Series, &Minutes)> {
-        self.series.iter().filter(move |(series, _)| series.severity == severity)
-    }
-
-    /// The counts of errors whose route and code are no longer kept.
-    pub(crate) fn others(&self, minutes: Range<u32>) -> u64 {
-        self.others.counts(minutes).into_iter().map(u64::from).sum()
-    }
-
-    fn rows(&self, filter: &Filter, minutes: &Range<u32>, name: fn(&Series) -> &str) -> Rows {
-        let mut rows: BTreeMap<&str, Minutes> = BTreeMap::new();
-        for (series, counts) in self.matching(filter) {
-            rows.entry(name(series)).or_default().take_over(counts);
-        }
-        let rows = rows.into_iter().map(|(name, counts)| (name.to_owned(), counts.counts(minutes.clone())));
-        rows.filter(|(_, counts)| counts.iter().any(|count| *count > 0)).collect()
-    }
-
-    fn matching(&self, filter: &Filter) -> impl Iterator<Item = (&Series, &Minutes)> {
-        self.series.iter().filter(|(series, _)| filter.fits(series.place.route.as_deref(), series.code.as_str()))
     }
 }
 
@@ -116,21 +82,16 @@ mod tests {
 
     use error_envelope_core::exchange::Origin;
 
-    use super::super::error_record::{Code, Kind};
-    use super::super::query::Filter;
+    use super::super::error_record::{Code, Kind, Severity};
     use super::{MOST_SERIES, Place, Timeline};
 
-    fn kind(code: Code) -> Kind {
-        let (origin, sent) = (Origin::Inner, Some(404));
+    fn kind(status: u16) -> Kind {
+        let (origin, code, sent) = (Origin::Inner, Code::default(), Some(status));
         Kind { origin, code, sent, would_be: None, grpc: None, dialect: None, by: None, unknown: None }
     }
 
-    fn at_route(route: &Arc<str>) -> Place {
-        Place { route: Some(route.clone()), scope: None }
-    }
-
-    fn sum(counts: &[u32]) -> u64 {
-        counts.iter().copied().map(u64::from).sum()
+    fn at_route(route: &str) -> Place {
+        Place { route: Some(route.into()), scope: None }
     }
 
     #[test]
@@ -140,38 +101,28 @@ mod tests {
         for at in 0..1_000_000_usize {
             // Now and then a rarely requested route.
             let route = if at % 1_000 == 0 { 200 + at / 1_000 % 800 } else { at % 200 };
-            timeline.count(77, &at_route(&routes[route]), &kind(Code::None));
+            timeline.count(77, &Place { route: Some(routes[route].clone()), scope: None }, &kind(404));
         }
-        assert_eq!(timeline.counts(&Filter::default(), 77..78), [1_000_000]);
+        assert_eq!(timeline.by_class(&(77..78)), [vec![0], vec![0], vec![1_000_000], vec![0]]);
         assert_eq!(timeline.series.len(), MOST_SERIES);
-        let known: u64 = timeline.by_route(&Filter::default(), &(77..78)).values().map(|row| sum(row)).sum();
-        assert_eq!(known + timeline.others(77..78), 1_000_000, "none is lost, whoever had it");
-        assert_eq!(timeline.counts(&Filter::default(), 78..79), [0]);
+        assert_eq!(timeline.by_class(&(78..79))[2], [0]);
     }
 
     #[test]
-    fn a_filter_counts_what_fits_and_the_quietest_gives_way() {
+    fn the_quietest_gives_way() {
         let mut timeline = Timeline::default();
-        let [a, b]: [Arc<str>; 2] = ["/a".into(), "/b".into()];
-        let not_found = Code::Any("not_found".into());
-        timeline.count(1, &at_route(&a), &kind(not_found.clone()));
-        timeline.count(2, &at_route(&b), &kind(not_found.clone()));
-        timeline.count(2, &at_route(&b), &kind(Code::None));
-        timeline.count(3, &Place::default(), &kind(Code::None));
-        let by = |query: &str| timeline.counts(&Filter::parse(Some(query)), 1..4);
-        assert_eq!(by("route=/b"), [0, 2, 0]);
-        assert_eq!(by("code=not_found"), [1, 1, 0]);
-        assert_eq!(by("route=/b&code=not_found"), [0, 1, 0]);
-        assert_eq!(by("route=-"), [0, 0, 1]);
-        let rows = timeline.by_code(&Filter::by_route(Some("/b")), &(1..4));
-        assert_eq!(
-            rows.into_iter().collect::<Vec<_>>(),
-            [(String::new(), vec![0, 1, 0]), ("not_found".to_owned(), vec![0, 1, 0])]
-        );
-        for at in 4..u32::try_from(MOST_SERIES).unwrap() + 4 {
-            timeline.count(at, &at_route(&format!("/{at}").into()), &kind(Code::None));
+        timeline.count(1, &at_route("/a"), &kind(500));
+        timeline.count(2, &at_route("/b"), &kind(502));
+        timeline.count(2, &at_route("/b"), &kind(404));
+        let totals = |timeline: &Timeline| {
+            let mut totals = timeline.totals_of(Severity::Fault, &(0..60));
+            totals.sort_by_key(|(place, _, _)| place.clone());
+            totals.into_iter().map(|(place, _, total)| (place, total)).collect::<Vec<_>>()
+        };
+        assert_eq!(totals(&timeline), [(at_route("/a"), 1), (at_route("/b"), 1)]);
+        for at in 0..MOST_SERIES - 2 {
+            timeline.count(3, &at_route(&format!("/{at}")), &kind(404));
         }
-        assert_eq!(sum(&timeline.counts(&Filter::by_route(Some("/a")), 0..300)), 0, "it was quiet the longest");
-        assert_eq!(timeline.others(0..300), 4);
+        assert_eq!(totals(&timeline), [(at_route("/b"), 1)], "/a was quiet the longest");
     }
 }

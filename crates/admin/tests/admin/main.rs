@@ -2,15 +2,15 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests have a clock and an executor; the ban is for the library")]
 
-mod charts;
 mod deploy;
-mod errors_page;
+mod errors;
 mod kit;
 mod metrics;
 mod now;
+mod page;
 mod paths;
 mod policy;
+mod schema;
 mod server;
 mod strangers;
 mod switch;
-mod tables;

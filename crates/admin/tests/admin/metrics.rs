@@ -151,10 +151,10 @@ async fn each_metric_is_served_with_what_it_means() {
     ] {
         assert!(answer.body.lines().any(|it| it == line), "{line}\n{}", answer.body);
     }
-    ask(&admin, "POST", "/mode/off").await;
+    ask(&admin, "POST", "/kill-switch/on").await;
     let thrown = ask(&admin, "GET", "/metrics").await.body;
     assert!(thrown.contains("error_envelope_kill_switch_thrown 1\n"), "{thrown}");
-    assert!(thrown.contains(r#"error_envelope_kill_switch_total{to="off"} 1"#), "{thrown}");
+    assert!(thrown.contains(r#"error_envelope_kill_switch_total{to="on"} 1"#), "{thrown}");
 }
 
 #[tokio::test]

@@ -1,13 +1,19 @@
 //! The admin address as a server: what it lets a client take.
 
+use std::convert::Infallible;
+use std::future;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use error_envelope_admin::Admin;
+use error_envelope_admin::{Admin, SmallServer};
+use http::Response;
+use http_body_util::Full;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, timeout};
 
 /// More than the connections that are let in at once.
 const MANY: usize = 200;
@@ -54,18 +60,60 @@ async fn it_answers_once_a_connection_and_ends_when_it_is_told_to() {
     assert!(TcpStream::connect(served.address).await.is_err());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn probes_are_answered_beside_silent_clients_that_come_back() {
+    let served = serve(Admin::new()).await;
+    let mut silent = JoinSet::new();
+    for n in 0..MANY {
+        let part = if n % 2 == 0 { "" } else { "GET /healthz HTTP/1.1\r\nhost:" };
+        let mut stream = send(served.address, part).await;
+        silent.spawn(async move {
+            loop {
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+                stream = send(served.address, part).await;
+            }
+        });
+    }
+    for probe in 0..20 {
+        let answer = response_to(served.address, "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        let answer = timeout(Duration::from_secs(1), answer).await;
+        assert!(answer.as_ref().is_ok_and(|answer| answer.ends_with("ok\n")), "{probe}: {answer:?}");
+    }
+}
+
 /// The clock is the test's: where nothing else moves, it jumps to the next time limit.
 #[tokio::test(start_paused = true)]
-async fn heads_that_do_not_come_hold_nobody_up_for_long() {
-    let served = serve(Admin::new()).await;
-    let mut slow = Vec::new();
-    for _ in 0..MANY {
-        slow.push(send(served.address, "GET /healthz HTTP/1.1\r\nhost:").await);
+async fn kept_connections_outlast_the_time_for_a_first_head_and_give_way_where_places_run_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (server, minute) = (SmallServer::new(2, 1 << 14, Duration::from_secs(1)), Duration::from_secs(60));
+    let answer = |_| future::ready(Ok::<_, Infallible>(Response::new(Full::new(&b"ok\n"[..]))));
+    tokio::spawn(server.keep_alive(minute * 5 / 4).serve(listener, answer, future::pending()));
+    let get = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let is_answered = async |stream: &mut TcpStream| {
+        stream.write_all(get.as_bytes()).await.unwrap();
+        let mut answer = [0; 1024];
+        let length = stream.read(&mut answer).await.unwrap();
+        length > 0 && answer[..length].ends_with(b"\r\n\r\nok\n")
+    };
+    let mut kept = TcpStream::connect(address).await.unwrap();
+    assert!(is_answered(&mut kept).await);
+    let began = Instant::now();
+    assert_eq!(response_to(address, "GET").await, "");
+    assert_eq!(began.elapsed().as_secs(), 5);
+    tokio::time::sleep(minute).await;
+    assert!(is_answered(&mut kept).await);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let began = Instant::now();
+    let mut others = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
+    for other in &mut others {
+        assert!(is_answered(other).await);
     }
-    let began = tokio::time::Instant::now();
-    let answer = response_to(served.address, "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
-    assert!(answer.ends_with("ok\n"), "{answer}");
-    assert!(began.elapsed() < std::time::Duration::from_secs(60), "{:?}", began.elapsed());
+    assert_eq!(kept.read(&mut [0; 8]).await.unwrap(), 0);
+    assert_eq!(began.elapsed().as_secs(), 0);
+    let began = Instant::now();
+    assert_eq!(others[1].read(&mut [0; 8]).await.unwrap(), 0);
+    assert_eq!(began.elapsed().as_secs(), 75);
 }
 
 #[tokio::test(start_paused = true)]

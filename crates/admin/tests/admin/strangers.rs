@@ -1,7 +1,6 @@
 //! No page of another site reads or changes anything by an operator's browser.
 
 use error_envelope_admin::Admin;
-use tower::ServiceExt as _;
 
 use crate::kit::ask_with;
 
@@ -26,21 +25,21 @@ async fn it_is_asked_by_number_by_localhost_or_by_a_name_that_was_allowed() {
         ("localhost:9901@evil.example", 421),
     ];
     for (host, status) in cases {
-        let answer = ask_with(&admin, "GET", "/mode", &[("host", host)]).await;
+        let answer = ask_with(&admin, "GET", "/kill-switch", &[("host", host)]).await;
         assert_eq!(answer.status, status, "{host:?}: {}", answer.body);
     }
-    let twice = ask_with(&admin, "GET", "/mode", &[("host", "localhost"), ("host", "evil.example")]).await;
+    let twice = ask_with(&admin, "GET", "/kill-switch", &[("host", "localhost"), ("host", "evil.example")]).await;
     assert_eq!(twice.status, 400);
-    let no_browser = ask_with(&admin, "GET", "/mode", &[]).await;
+    let no_browser = ask_with(&admin, "GET", "/kill-switch", &[]).await;
     assert_eq!(no_browser.status, 200);
-    for (target, status) in [("http://evil.example/mode", 400), ("http://localhost/mode", 200)] {
+    for (target, status) in [("http://evil.example/kill-switch", 400), ("http://localhost/kill-switch", 200)] {
         let answer = ask_with(&admin, "GET", target, &[("host", "localhost")]).await;
         assert_eq!(answer.status, status, "{target}");
     }
 }
 
 #[tokio::test]
-async fn what_changes_something_or_holds_a_live_place_is_no_other_sites_to_ask() {
+async fn what_changes_something_is_no_other_sites_to_ask() {
     let admin = Admin::new().allow_host("on-call.internal");
     let cases: [(&[(&str, &str)], u16); 11] = [
         (&[], 200),
@@ -57,17 +56,11 @@ async fn what_changes_something_or_holds_a_live_place_is_no_other_sites_to_ask()
     ];
     for (headers, status) in cases {
         let headers = [&[("host", "localhost:9901")], headers].concat();
-        for path in ["/mode/off", "/mode/policy"] {
+        for path in ["/kill-switch/on", "/kill-switch/off"] {
             let answer = ask_with(&admin, "POST", path, &headers).await;
             assert_eq!(answer.status, status, "{path} {headers:?}");
         }
-        let mut live = http::Request::get("/events?code=conflict");
-        for (name, value) in &headers {
-            live = live.header(*name, *value);
-        }
-        let live = admin.service().oneshot(live.body(String::new()).expect("a request")).await.expect("an answer");
-        assert_eq!(live.status(), status, "{headers:?}");
-        let read = ask_with(&admin, "GET", "/mode", &headers).await;
+        let read = ask_with(&admin, "GET", "/kill-switch", &headers).await;
         assert_eq!((read.status.as_u16(), read.header("access-control-allow-origin")), (200, None));
     }
     assert!(!admin.kill_switch().is_off());
@@ -76,9 +69,13 @@ async fn what_changes_something_or_holds_a_live_place_is_no_other_sites_to_ask()
 #[tokio::test]
 async fn nothing_is_kept_framed_sniffed_or_let_load_anything() {
     let admin = Admin::new();
-    for (method, path) in
-        [("GET", "/healthz"), ("GET", "/mode"), ("GET", "/nowhere"), ("PUT", "/mode"), ("POST", "/mode/off")]
-    {
+    for (method, path) in [
+        ("GET", "/healthz"),
+        ("GET", "/kill-switch"),
+        ("GET", "/nowhere"),
+        ("PUT", "/kill-switch"),
+        ("POST", "/kill-switch/on"),
+    ] {
         let answer = ask_with(&admin, method, path, &[]).await;
         let expected = [
             ("cache-control", "no-store"),
@@ -92,6 +89,4 @@ async fn nothing_is_kept_framed_sniffed_or_let_load_anything() {
         }
         assert!(answer.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
     }
-    let form = ask_with(&admin, "POST", "/mode/policy", &[("accept", "text/html,*/*;q=0.8")]).await;
-    assert_eq!((form.status.as_u16(), form.header("location")), (303, Some("/")));
 }

@@ -25,8 +25,4 @@ export const launch = async (viewport) => {
   return { browser, close };
 };
 
-export const rowOf = (page, id) =>
-  page.locator('table.errors tbody').filter({ has: page.getByRole('link', { name: id, exact: true }) });
-
-export const routeOf = (page, pattern) =>
-  page.locator('table.routes > tbody').filter({ has: page.getByRole('rowheader', { name: pattern, exact: true }) });
+export const errorOf = (page, id) => page.locator(`.error[data-id="${id}"]`);

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AnsiUp } from 'ansi_up';
-import { launch, routeOf } from './browser.mjs';
+import { launch } from './browser.mjs';
 
 const { ADMIN, SERVICE, BROKEN, TERMINALS, PICTURES } = process.env;
 
@@ -14,7 +14,7 @@ const terminal = (text) => `<!doctype html><meta charset="utf-8"><style>
       max-width: 112ch; overflow: hidden; text-overflow: ellipsis }
   </style><pre>${new AnsiUp().ansi_to_html(text.trimEnd())}</pre>`;
 
-const { browser, close } = await launch({ width: 1180, height: 1180 });
+const { browser, close } = await launch({ width: 1180, height: 1420 });
 try {
   const page = await browser.newPage();
   const picture = (name, of = page) => of.screenshot({ path: join(PICTURES, `${name}.png`) });
@@ -25,7 +25,9 @@ try {
   for (const [colorScheme, name] of [['light', 'errors-page'], ['dark', 'errors-page-dark']]) {
     await page.emulateMedia({ colorScheme });
     await page.goto(ADMIN);
-    await routeOf(page, '/names/{name}').locator('details').first().evaluate((it) => { it.open = true; });
+    await page.locator('.error', { hasText: '/accounts' }).first().locator('summary').click();
+    // A thread of its own reads the bodies.
+    await page.getByText('"Too short."').first().waitFor();
     await picture(name);
   }
 

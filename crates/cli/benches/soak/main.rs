@@ -152,8 +152,8 @@ fn flip(policy: &Path, over: &AtomicBool) {
 /// The kill switch, for a moment now and then.
 fn throw(gateway: &Gateway, over: &AtomicBool) {
     loop {
-        for (mode, time) in [("policy", POLICY_FOR), ("off", OFF_FOR)] {
-            let answer = gateway.ask_admin("POST", &format!("/mode/{mode}"));
+        for (state, time) in [("off", POLICY_FOR), ("on", OFF_FOR)] {
+            let answer = gateway.ask_admin("POST", &format!("/kill-switch/{state}"));
             assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
             let end = Instant::now() + time;
             while Instant::now() < end {

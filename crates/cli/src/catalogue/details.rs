@@ -4,8 +4,6 @@
 
 use serde_json::Value;
 
-use super::template::json_literal;
-
 /// Keywords that only describe a value, and check nothing.
 const DESCRIBE: [&str; 6] = ["$schema", "title", "description", "deprecated", "examples", "format"];
 
@@ -171,5 +169,11 @@ fn key(name: &str) -> String {
     let is_identifier = !name.is_empty()
         && !name.starts_with(|first: char| first.is_ascii_digit())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if is_identifier { name.to_owned() } else { json_literal(name) }
+    if is_identifier { name.to_owned() } else { literal(name) }
+}
+
+/// A string literal of JSON, and so of ECMAScript, Python and Go, because the text has no control characters. Go refuses
+/// a byte order mark within a file.
+pub(super) fn literal(text: &str) -> String {
+    serde_json::Value::from(text).to_string().replace('\u{feff}', r"\ufeff")
 }

@@ -2,30 +2,27 @@
 //!
 //! All formats are written from one list of codes, the library's table and a policy's own, and contain the same:
 //!
-//! 1. [`markdown`] for a page of documentation, [`json`] for your own programs;
+//! 1. [`json`] is for your own programs;
 //! 2. its schema and [`document`] describe the envelope, by the shapes and forms of the core's room `openapi`;
-//! 3. [`typescript`] has the two modules that a client of ECMAScript imports, [`constants`] those for other languages; both fill
-//!    a [`template`] of each;
-//! 4. [`details`] writes a code's details, a JSON Schema of the library's, in each language.
+//! 3. [`render()`] fills the templates of a page of documentation, and of modules for clients;
+//! 4. [`details`] writes a code's details, a JSON Schema of the library's, as TypeScript and Zod.
 //!
 //! [`diff`] lists the changes since an export in JSON was written.
 //!
 //! The set of codes is open (E2): no format refuses a code that it does not list, and each expects clients to treat such
 //! a code as transient. The output depends on the codes alone, so that a checked-in export shows what changed.
 
-mod constants;
 mod details;
 mod diff;
 mod json;
-mod markdown;
-mod template;
-mod typescript;
+mod render;
 
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use error_envelope_core::openapi::{Codes, document};
 
+use self::render::render;
 use crate::failure::{CommandError, print, print_unless_closed};
 use crate::policy;
 
@@ -35,12 +32,12 @@ pub(crate) struct Args {
     /// Set the output format [default: markdown, with --diff human]
     #[arg(long, value_name = "FORMAT", value_enum)]
     format: Option<Format>,
-    /// Include the custom codes of this policy file
+    /// Include the codes that this policy file adds or names
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Leave out the codes of these groups; responses do not change
+    /// Include the codes of these groups, which belong to products
     #[arg(long, value_name = "GROUP", value_enum, value_delimiter = ',')]
-    except: Vec<Group>,
+    group: Vec<Group>,
     /// Compare with the JSON export OLD and show the changes (--format human or json); exit code 1 if a change breaks clients
     #[arg(long, value_name = "OLD")]
     diff: Option<PathBuf>,
@@ -64,10 +61,6 @@ enum Format {
     Python,
     /// A Go package without dependencies
     Go,
-    /// A Java class without dependencies
-    Java,
-    /// A C# file without dependencies
-    Csharp,
     /// With --diff: one line per change
     Human,
 }
@@ -75,8 +68,9 @@ enum Format {
 /// Writes to standard output, and returns the exit code.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let read = args.policy.as_deref().map(policy::read).transpose()?;
-    let stays = |group: &str| !args.except.iter().any(|except| except.is_named(group));
-    let codes = Codes::from_policy(read.as_ref().map(|read| read.file.policy()), stays);
+    let groups: Vec<_> = args.group.iter().filter_map(Group::to_possible_value).collect();
+    let groups: Vec<_> = groups.iter().map(|group| group.get_name()).collect();
+    let codes = Codes::from_policy(read.as_ref().map(|read| read.file.policy()), &groups);
     let Some(old) = &args.diff else {
         return print(&args.format.unwrap_or(Format::Markdown).write(&codes)?).map(|()| 0);
     };
@@ -92,36 +86,24 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 impl Format {
     fn write(self, codes: &Codes) -> Result<String, CommandError> {
         Ok(match self {
-            Self::Markdown => markdown::write(codes),
+            Self::Markdown => render("errors.md", codes)?,
             Self::Json => json::write(codes),
             Self::JsonSchema => json::envelope_schema(codes),
             Self::Openapi => document::write(codes),
-            Self::Typescript => typescript::plain(codes),
-            Self::Zod => typescript::for_zod(codes),
-            Self::Python => constants::python(codes),
-            Self::Go => constants::go(codes),
-            Self::Java => constants::java(codes),
-            Self::Csharp => constants::csharp(codes),
+            Self::Typescript => render("errors.ts", codes)?,
+            Self::Zod => render("errors.zod.ts", codes)?,
+            Self::Python => render("errors.py", codes)?,
+            Self::Go => render("errors.go", codes)?,
             Self::Human => return Err(CommandError::Io("--format human needs --diff OLD".to_owned())),
         })
     }
 }
 
-/// A group of codes that some APIs do not need. Leaving out a group changes no response, because the set of codes is
-/// open (E2).
+/// A group of codes that belong to products (E2).
 #[derive(Clone, Copy, ValueEnum)]
 enum Group {
     /// Channels, pairing and their life cycle
     Channel,
-    /// Plans, rates and capacity
-    Quota,
     /// Media and webhooks
     Media,
-}
-
-impl Group {
-    /// Whether this value of the flag is the name of that group in the catalogue.
-    fn is_named(self, group: &str) -> bool {
-        self.to_possible_value().is_some_and(|value| value.get_name() == group)
-    }
 }

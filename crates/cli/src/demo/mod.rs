@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 use crate::failure::{CommandError, block_on, print_line};
 use crate::gateway::args::Front;
 use crate::gateway::limits::{UpstreamFlags, time};
+use crate::gateway::log::Writing;
 use crate::gateway::on_call::AdminListener;
 use crate::gateway::{self, signals};
 
@@ -46,10 +47,6 @@ pub(crate) struct Args {
     /// Write the responses to the demo's own requests to FILE: one JSON object {name, status, headers, body} per line
     #[arg(long, value_name = "FILE", requires = "once")]
     tour_json: Option<PathBuf>,
-    /// Write those requests and responses to FILE as HAR 1.2, for `error-envelope replay`; mode "off" shows the
-    /// service's own responses
-    #[arg(long, value_name = "FILE", requires = "once")]
-    tour_har: Option<PathBuf>,
     #[command(flatten)]
     front: Front,
     #[command(flatten)]
@@ -66,21 +63,18 @@ impl Args {
 
 /// Serves and sends the requests at the same time. The exit code is 1 if `--once` found a wrong row.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
-    let log = args.front.log.init()?;
-    block_on(async {
-        log.log_drops();
-        show(args).await
-    })
+    let log = args.front.init_log()?;
+    block_on(show(args, &log))
 }
 
-async fn show(args: &Args) -> Result<u8, CommandError> {
+async fn show(args: &Args, log: &Writing) -> Result<u8, CommandError> {
     let mut sockets = ListeningSockets::default();
     let on_call = AdminListener::listen(&args.front.on_call, &mut sockets).await?;
+    log.count_drops();
     let layer = gateway::layer(&args.front, on_call.as_ref())?;
     let (stop, at_once) = signals::stop().map_err(gateway::no_signals)?;
-    let access_log = args.front.access_log.open()?;
     let listener = gateway::listen(Some(args.listen()), &mut sockets).await?;
-    let gateway = gateway::open(listener, None, &args.front, layer, on_call, access_log, None).await?;
+    let gateway = gateway::open(listener, None, &args.front, layer, on_call)?;
     let address = gateway.local_addr();
     let no_service = |error| CommandError::Io(format!("the embedded service cannot start: {error}"));
     let (service, bare) =
@@ -96,7 +90,7 @@ async fn show(args: &Args) -> Result<u8, CommandError> {
         }
     };
     let tour = async {
-        let outcome = tour::tour(address, args.tour_json.as_deref(), args.tour_har.as_deref()).await;
+        let outcome = tour::tour(address, args.tour_json.as_deref()).await;
         drop(tour_done);
         if !args.once && outcome.is_ok() {
             let _ = print_line(format_args!("While it runs: curl -i http://{address}/html-502"));

@@ -102,7 +102,7 @@ async fn repeat_body(mut stream: TcpStream, head: &str, chunk: &str, interval_ms
 }
 
 async fn echo(mut stream: TcpStream) -> io::Result<()> {
-    stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n").await?;
+    stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n").await?;
     let (mut from, mut to) = stream.split();
     tokio::io::copy(&mut from, &mut to).await.map(drop)
 }

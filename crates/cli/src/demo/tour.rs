@@ -15,13 +15,13 @@ use tower::BoxError;
 
 use super::acts::{ACTS, DemoCase, Expect};
 use super::judge::judge;
-use super::record::{record_har, record_lines};
+use super::record::record_lines;
 use super::table::Table;
 use super::visit::{DemoResponse, RequestBody, visit};
 
 /// Sends the requests, prints the table, and returns whether every row is as it should be. `recorded` is the file for
-/// the JSON lines, `har` the file for the HAR.
-pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>, har: Option<&Path>) -> Result<bool, BoxError> {
+/// the JSON lines.
+pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>) -> Result<bool, BoxError> {
     let mut walk = JoinSet::new();
     let client = Client::builder(TokioExecutor::new()).build_http::<RequestBody>();
     for (row, act) in ACTS.iter().enumerate() {
@@ -37,7 +37,6 @@ pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>, har: Opti
     out.write_all(text.as_bytes())?;
     out.flush()?;
     recorded.map_or(Ok(()), |file| record_lines(file, rows()))?;
-    har.map_or(Ok(()), |file| record_har(file, address, rows()))?;
     Ok(wrong == 0)
 }
 

@@ -60,7 +60,7 @@ fn request(address: SocketAddr, act: &DemoCase) -> Result<Request<RequestBody>, 
     Ok(match act.request {
         DemoRequest::Get => request.body(empty()),
         DemoRequest::Head => request.method("HEAD").body(empty()),
-        DemoRequest::Upgrade => request.header(CONNECTION, "upgrade").header(UPGRADE, "echo").body(empty()),
+        DemoRequest::Upgrade => request.header(CONNECTION, "upgrade").header(UPGRADE, "websocket").body(empty()),
         DemoRequest::Declared(size) => request.method("POST").body(full(size)),
         DemoRequest::Chunked(size) => request.method("POST").header(TRANSFER_ENCODING, "chunked").body(full(size)),
     }?)

@@ -1,14 +1,19 @@
-//! `error-envelope envoy-config`: an Envoy bootstrap that runs as it is, or the part of it that must be merged.
+//! `error-envelope envoy-config`: an Envoy bootstrap that runs as it is, or the parts of it to merge into another one.
+//!
+//! `module.yaml` and `ext_proc.yaml` are the templates, with the comments that the output has. Both include
+//! `envoy.yaml`, which has what they share.
 
-use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use error_envelope_core::code::ErrorCode;
+use error_envelope_extproc::override_modes;
 use error_envelope_runtime::FilterConfig;
+use http::StatusCode;
+use minijinja::{Environment, context};
 
-use super::processor;
 use super::services::Services;
-use super::yaml::{Address, address, indented, quoted};
+use super::yaml::{Address, address, quoted};
 use crate::failure::{CommandError, print};
 use crate::policy;
 
@@ -51,96 +56,98 @@ pub(crate) struct Args {
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     // A policy that is refused here would also be refused when Envoy starts: it is better to report it now.
-    let (read, part) = match &args.ext_proc {
-        Some(address) => (policy::read_for_processor(&args.policy)?, Part::processor(address)),
-        None => (policy::read_in_envoy(&args.policy)?, Part::module(args)?),
+    let read = match &args.ext_proc {
+        Some(_) => policy::read_for_processor(&args.policy)?,
+        None => policy::read_in_envoy(&args.policy)?,
     };
-    let Some(listen) = args.listen.as_ref().filter(|_| !args.snippet) else { return print(&snippet(&part)) };
-    let services = Services::new(read.file.policy(), args.upstream.as_ref(), args.upstream_h2);
-    if services.is_empty() {
+    let services = Services::new(read.file.policy(), args.upstream.as_ref());
+    if !args.snippet && services.clusters.is_empty() {
         let why = "there is no service: no scope of the policy has an upstream\n = help: add --upstream HOST:PORT";
         return Err(CommandError::Io(why.to_owned()));
     }
-    print(&bootstrap(&part, listen, &services, args.envoy_admin.as_ref()))
+    let yaml = |address: &Option<Address>| address.as_ref().map(Address::yaml);
+    let values = context! {
+        snippet => args.snippet,
+        listen => yaml(&args.listen),
+        envoy_admin => yaml(&args.envoy_admin),
+        ext_proc => yaml(&args.ext_proc),
+        // Over HTTP/1, too, a gRPC call ends with trailers (P1).
+        protocol => match args.upstream_h2 {
+            true => "{ http2_protocol_options: {} }",
+            false => "{ http_protocol_options: { enable_trailers: true } }",
+        },
+        hosts => services.hosts,
+        services => services.clusters,
+        filter_config => filter_config(args)?,
+        // Every mode that the processor can request.
+        modes => override_modes()
+            .map(|mode| mode.map(|(field, value)| format!("{field}: {value}")).join(", "))
+            .collect::<Vec<_>>(),
+        id => ID,
+        code => by_status(|code| code.as_str().to_owned()),
+        message => by_status(|code| code.message().to_owned()),
+    };
+    let template = if args.ext_proc.is_some() { "ext_proc" } else { "module" };
+    let text =
+        render(template, &values).map_err(|error| CommandError::Io(format!("template {template}: {error:#}")))?;
+    print(&text)
 }
 
-/// The settings of the listener.
-const LISTENER: &str = include_str!("listener.yaml");
-
-/// The settings of the connection manager.
-const MANAGER: &str = include_str!("manager.yaml");
-
-/// The access log, whose fields the module and the processor write alike.
-const ACCESS_LOG: &str = include_str!("access_log.yaml");
-
-/// The parts of a configuration that the module and the processor do not share.
-struct Part {
-    /// A comment on how to run it.
-    about: &'static str,
-    filters: String,
-    local_replies: String,
-    cluster: String,
-}
-
-impl Part {
-    fn module(args: &Args) -> Result<Self, CommandError> {
-        let file = std::path::absolute(&args.policy).map_err(|error| CommandError::Io(error.to_string()))?;
-        let file = file.to_str().ok_or_else(|| CommandError::Io(format!("{}: not UTF-8", file.display())))?;
-        let admin = args.admin.map(|address| format!("\nadmin = \"{address}\"")).unwrap_or_default();
-        let token = args.admin_token_file.as_ref();
-        let token = token.map(|file| format!("\nadmin_token_file = {}", quoted(file))).unwrap_or_default();
-        let config = quoted(&format!("policy_file = {}{admin}{token}", quoted(file)));
-        Ok(Self {
-            about: "# Run it with ENVOY_DYNAMIC_MODULES_SEARCH_PATH set to the folder of liberror_envelope.so.\n",
-            filters: format!(include_str!("filters.yaml"), config = config),
-            local_replies: include_str!("local_replies.yaml").to_owned(),
-            cluster: String::new(),
-        })
+fn render(template: &str, values: &minijinja::Value) -> Result<String, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_trim_blocks(true);
+    environment.set_keep_trailing_newline(true);
+    environment.add_filter("quoted", |text: &str| quoted(text));
+    for (name, text) in [
+        ("envoy", include_str!("envoy.yaml")),
+        ("module", include_str!("module.yaml")),
+        ("ext_proc", include_str!("ext_proc.yaml")),
+    ] {
+        environment.add_template(name, text)?;
     }
+    environment.get_template(template)?.render(values)
+}
 
-    fn processor(address: &Address) -> Self {
-        Self {
-            about: "# Run it beside `error-envelope ext-proc`, which reads the policy.\n",
-            filters: processor::filters(),
-            local_replies: processor::local_replies(),
-            cluster: processor::cluster(address),
+/// The module's `filter_config`.
+fn filter_config(args: &Args) -> Result<String, CommandError> {
+    let file = std::path::absolute(&args.policy).map_err(|error| CommandError::Io(error.to_string()))?;
+    let file = file.to_str().ok_or_else(|| CommandError::Io(format!("{}: not UTF-8", file.display())))?;
+    let admin = args.admin.map(|address| format!("\nadmin = \"{address}\"")).unwrap_or_default();
+    let token = args.admin_token_file.as_ref();
+    let token = token.map(|file| format!("\nadmin_token_file = {}", quoted(file))).unwrap_or_default();
+    Ok(format!("policy_file = {}{admin}{token}", quoted(file)))
+}
+
+/// The request id that the processor set, or else one made from the time at which Envoy's request began: the same in
+/// header and body.
+const ID: &str = r#"%COALESCE({"operators":[{"command":"DYNAMIC_METADATA","param":"error_envelope:request_id"},{"command":"START_TIME","param":"req_%s%9f0000000"}]})%"#;
+
+/// A CEL expression that chooses a text by the response's status; the texts come from the catalogue.
+fn by_status(text: impl Fn(&ErrorCode) -> String) -> String {
+    let text_for = |status: u16| {
+        StatusCode::from_u16(status).map(|status| text(&ErrorCode::of_status(status))).unwrap_or_default()
+    };
+    let usual = |status: u16| text_for(if status < 500 { 499 } else { 599 });
+    let named: Vec<_> =
+        (400..600).map(|status| (status, text_for(status))).filter(|(status, text)| *text != usual(*status)).collect();
+    let usual = format!("response.code < 500 ? {} : {}", literal(&usual(400)), literal(&usual(500)));
+    format!("%CEL({})%", choice(&named, &usual))
+}
+
+/// The expression splits the statuses in halves, because Envoy limits how deep expressions may be nested.
+fn choice(named: &[(u16, String)], usual: &str) -> String {
+    match named {
+        [] => usual.to_owned(),
+        [(status, text)] => format!("response.code == {status} ? {} : ({usual})", literal(text)),
+        _ => {
+            let (left, right) = named.split_at(named.len() / 2);
+            format!("response.code < {} ? ({}) : ({})", right[0].0, choice(left, usual), choice(right, usual))
         }
     }
-
-    fn manager(&self) -> String {
-        [MANAGER, &self.local_replies, ACCESS_LOG].concat()
-    }
 }
 
-fn snippet(part: &Part) -> String {
-    let (manager, filters) = (part.manager(), &part.filters);
-    let mut text = format!(
-        "\
-# Into the listener:
-{LISTENER}
-# Into its envoy.filters.network.http_connection_manager:
-{manager}{filters}"
-    );
-    if !part.cluster.is_empty() {
-        let _ = write!(text, "\n# Into static_resources:\nclusters:\n{}", part.cluster);
-    }
-    text
-}
-
-fn bootstrap(part: &Part, listen: &Address, services: &Services<'_>, admin: Option<&Address>) -> String {
-    let mut text = String::from(part.about);
-    if let Some(admin) = admin {
-        let _ = writeln!(text, "admin:\n  address: {}", admin.yaml());
-    }
-    let _ = write!(
-        text,
-        include_str!("bootstrap.yaml"),
-        listen = listen.yaml(),
-        routes = indented(&services.routes(), 12),
-        clusters = indented(&[services.clusters(), part.cluster.clone()].concat(), 2),
-        listener = indented(LISTENER, 4),
-        manager = indented(&part.manager(), 10),
-        filters = indented(&part.filters, 10),
-    );
-    text
+/// A string literal of CEL. Envoy takes a parenthesis and a percent sign as the end of the expression; no text here has
+/// these.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }

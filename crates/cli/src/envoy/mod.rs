@@ -1,8 +1,6 @@
-//! Envoy configurations with the module of `error-envelope-envoy`, or with the external [`processor`]: [`config`]
-//! writes one, including the [`services`] of a policy, and [`check`] checks one.
+//! Envoy configurations with the module of `error-envelope-envoy`, or with the external processor: [`config`] fills a
+//! template of each, including the [`services`] of a policy.
 
-pub(crate) mod check;
 pub(crate) mod config;
-mod processor;
 mod services;
 mod yaml;

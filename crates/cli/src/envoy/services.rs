@@ -6,95 +6,96 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use http::uri::Scheme;
+use serde::Serialize;
 use tower_error_envelope::Policy;
 use tower_error_envelope::policy::{HostUpstreams, UpstreamUrl};
 
-use super::yaml::{Address, indented, quoted};
+use super::yaml::{Address, quoted};
 
 /// The cluster for requests whose scope names no service.
 const DEFAULT_CLUSTER: &str = "upstream";
 
-/// The services that an Envoy listener routes to.
-pub(super) struct Services<'a> {
-    hosts: Vec<HostUpstreams<'a>>,
-    default_upstream: Option<&'a Address>,
-    http2: bool,
+/// The services that an Envoy listener routes to, as the templates need them: each text is YAML.
+pub(super) struct Services {
+    pub(super) hosts: Vec<Host>,
+    pub(super) clusters: Vec<Cluster>,
 }
 
-impl<'a> Services<'a> {
-    pub(super) fn new(policy: &'a Policy, default_upstream: Option<&'a Address>, http2: bool) -> Self {
-        Self { hosts: policy.upstreams_by_host(), default_upstream, http2 }
-    }
+#[derive(Serialize)]
+pub(super) struct Host {
+    name: String,
+    domains: String,
+    routes: Vec<Route>,
+}
 
-    /// Whether there is no service to forward to.
-    pub(super) fn is_empty(&self) -> bool {
-        self.default_upstream.is_none() && self.named().is_empty()
-    }
+#[derive(Serialize)]
+struct Route {
+    path: String,
+    cluster: String,
+}
 
-    /// The route configuration.
-    pub(super) fn routes(&self) -> String {
-        let mut text = format!("name: {DEFAULT_CLUSTER}\n");
-        if self.hosts.len() > 1 {
-            text += "# A scope's hosts have no port.\nignore_port_in_host_matching: true\n";
-        }
-        text += "virtual_hosts:\n";
-        for host in &self.hosts {
-            let (name, domains) = match host.host() {
-                "*" => (DEFAULT_CLUSTER.to_owned(), quoted("*")),
-                // A host name with a final dot is the same host.
-                name => (quoted(name), format!("{}, {}", quoted(name), quoted(&format!("{name}.")))),
-            };
-            let _ = write!(
-                text,
-                "- name: {name}\n  domains: [{domains}]\n  routes:\n{}",
-                indented(&self.host_routes(host), 2)
-            );
-        }
-        text
-    }
+#[derive(Serialize)]
+pub(super) struct Cluster {
+    name: String,
+    address: String,
+    is_tls: bool,
+    /// The name that the service's certificate must have.
+    host: String,
+    san_type: &'static str,
+    /// Whether the name is sent in the handshake, which no IP address is.
+    sni: bool,
+}
 
-    /// The routes of one host. Prefixes without a service get no route: Envoy returns 404, which the module rewrites (V2).
-    fn host_routes(&self, host: &HostUpstreams<'_>) -> String {
-        let mut text = String::from("# If a service does not respond within the timeout, the client gets 504.\n");
-        let mut is_any = false;
-        for (prefix, upstream) in host.prefixes() {
-            let (path, cluster) = match (prefix, upstream) {
-                ("/", None) if self.default_upstream.is_some() => ("prefix: /".to_owned(), DEFAULT_CLUSTER.to_owned()),
-                (_, None) => continue,
-                ("/", Some(url)) => ("prefix: /".to_owned(), quoted(&url.to_string())),
-                (prefix, Some(url)) => (path_match(prefix), quoted(&url.to_string())),
-            };
-            is_any = true;
-            let _ = writeln!(text, "- {{ match: {{ {path} }}, route: {{ cluster: {cluster}, timeout: 30s }} }}");
-        }
-        if is_any { text } else { "[]\n".to_owned() }
-    }
-
-    /// The clusters.
-    pub(super) fn clusters(&self) -> String {
-        let default = self.default_upstream.map(|address| self.cluster(DEFAULT_CLUSTER, &address.yaml(), ""));
-        let named = self.named().into_iter().map(|name| match name.parse::<UpstreamUrl>() {
-            Ok(url) => {
-                let address = Address { host: url.host().to_owned(), port: url.port() };
-                self.cluster(&quoted(&name), &address.yaml(), &tls(&url))
-            }
-            Err(_) => String::new(),
+impl Services {
+    pub(super) fn new(policy: &Policy, default_upstream: Option<&Address>) -> Self {
+        let hosts = policy.upstreams_by_host();
+        let urls = hosts.iter().flat_map(HostUpstreams::prefixes).filter_map(|(_, upstream)| upstream);
+        let urls: BTreeSet<String> = urls.map(ToString::to_string).collect();
+        let default = default_upstream.map(|address| Cluster {
+            name: DEFAULT_CLUSTER.to_owned(),
+            address: address.yaml(),
+            is_tls: false,
+            host: String::new(),
+            san_type: "",
+            sni: false,
         });
-        default.into_iter().chain(named).collect()
+        let named = urls.iter().filter_map(|url| url.parse().ok()).map(|url| Cluster::named(&url));
+        let clusters = default.into_iter().chain(named).collect();
+        Self { hosts: hosts.iter().map(|host| Host::new(host, default_upstream.is_some())).collect(), clusters }
     }
+}
 
-    fn named(&self) -> BTreeSet<String> {
-        let prefixes = self.hosts.iter().flat_map(HostUpstreams::prefixes);
-        prefixes.filter_map(|(_, upstream)| upstream).map(ToString::to_string).collect()
-    }
-
-    fn cluster(&self, name: &str, address: &str, tls: &str) -> String {
-        let protocol = match self.http2 {
-            true => "{ http2_protocol_options: {} }",
-            // Over HTTP/1, too, a gRPC call ends with trailers (P1).
-            false => "{ http_protocol_options: { enable_trailers: true } }",
+impl Host {
+    /// Prefixes without a service get no route: Envoy returns 404, which the module rewrites (V2).
+    fn new(host: &HostUpstreams<'_>, has_default: bool) -> Self {
+        let (name, domains) = match host.host() {
+            "*" => (DEFAULT_CLUSTER.to_owned(), quoted("*")),
+            // A host name with a final dot is the same host.
+            name => (quoted(name), format!("{}, {}", quoted(name), quoted(&format!("{name}.")))),
         };
-        format!(include_str!("cluster.yaml"), name = name, protocol = protocol, tls = tls, address = address)
+        let routes = host.prefixes().filter_map(|(prefix, upstream)| {
+            let cluster = match (prefix, upstream) {
+                ("/", None) if has_default => DEFAULT_CLUSTER.to_owned(),
+                (_, upstream) => quoted(&upstream?.to_string()),
+            };
+            let path = if prefix == "/" { "prefix: /".to_owned() } else { path_match(prefix) };
+            Some(Route { path, cluster })
+        });
+        Self { name, domains, routes: routes.collect() }
+    }
+}
+
+impl Cluster {
+    fn named(url: &UpstreamUrl) -> Self {
+        let is_ip = url.host().parse::<IpAddr>().is_ok();
+        Self {
+            name: quoted(&url.to_string()),
+            address: Address { host: url.host().to_owned(), port: url.port() }.yaml(),
+            is_tls: *url.scheme() == Scheme::HTTPS,
+            host: quoted(url.host()),
+            san_type: if is_ip { "IP_ADDRESS" } else { "DNS" },
+            sni: !is_ip,
+        }
     }
 }
 
@@ -118,17 +119,4 @@ fn path_match(prefix: &str) -> String {
         };
     }
     format!("safe_regex: {{ regex: {} }}", quoted(&format!("{regex}(?:/.*)?")))
-}
-
-/// TLS to the service; its certificate must have the host name of the URL.
-fn tls(url: &UpstreamUrl) -> String {
-    if *url.scheme() != Scheme::HTTPS {
-        return String::new();
-    }
-    let host = quoted(url.host());
-    let (sni, kind) = match url.host().parse::<IpAddr>() {
-        Ok(_) => (String::new(), "IP_ADDRESS"),
-        Err(_) => (format!("    sni: {host}\n"), "DNS"),
-    };
-    indented(&format!(include_str!("tls.yaml"), sni = sni, kind = kind, host = host), 2)
 }

@@ -1,4 +1,4 @@
-//! Helpers to write an Envoy configuration.
+//! Texts of an Envoy configuration.
 
 use http::uri::Authority;
 
@@ -25,8 +25,4 @@ impl Address {
 /// A string of YAML, written as a JSON string, which YAML accepts.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-pub(super) fn indented(text: &str, by: usize) -> String {
-    text.lines().map(|line| format!("{:by$}{line}\n", "")).collect()
 }

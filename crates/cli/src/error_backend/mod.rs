@@ -4,14 +4,16 @@
 //! 2. In [`answer`](mod@answer) the exchange writes the error as one of a proxy around the service (V2): with the
 //!    dialect, page, id and advice that the policy has for the request's route. No guard runs: the other gateway has
 //!    admitted the request.
-//! 3. [`serve`] listens. It logs and counts each error as the gateway does.
+//! 3. A [`SmallServer`] listens. Each error is logged and counted as by the gateway.
 
 mod answer;
 mod handed_over;
-mod serve;
 
+use std::future;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use error_envelope_admin::SmallServer;
 use error_envelope_gateway::{ListeningSockets, SocketPurpose};
 use error_envelope_runtime::PolicyHandle;
 use tokio::signal::unix::SignalKind;
@@ -36,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Set the format of the log on standard error; RUST_LOG sets the filter
-    #[arg(long, value_enum, default_value_t = Log::Text)]
+    #[arg(long, value_enum, default_value_t = Log::Full)]
     log: Log,
     #[command(flatten)]
     on_call: AdminArgs,
@@ -44,12 +46,18 @@ pub(crate) struct Args {
 
 const DEFAULT: &str = "127.0.0.1:8081";
 
+/// 512 places: each gateway keeps only a few connections, and most systems start a program with 1,024 descriptors. A
+/// head of 64 KiB is as large as gateways accept, since they hand over all of a client's headers. Connections are kept
+/// for longer than nginx keeps an idle one (60 s).
+const SERVER: SmallServer =
+    SmallServer::new(512, 64 * 1024, Duration::from_secs(5)).keep_alive(Duration::from_secs(75));
+
 /// Serves until a signal stops it.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let mut sockets = ListeningSockets::from_systemd()?;
-    let log = args.log.init()?;
+    let log = args.log.init(None)?;
     block_on(async {
-        log.log_drops();
+        log.count_drops();
         let on_call = AdminListener::listen(&args.on_call, &mut sockets).await?;
         let policy = policy_of(args)?;
         let policy = on_call.iter().fold(policy, |policy, on_call| on_call.admin.attach(policy));
@@ -66,10 +74,11 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         print_line(format_args!("listening on http://{address}"))?;
         if let Some(AdminListener { admin, listener, address }) = on_call {
             print_line(format_args!("admin on http://{address}"))?;
-            tokio::spawn(async move { admin.serve(listener, std::future::pending()).await });
+            tokio::spawn(async move { admin.serve(listener, future::pending()).await });
         }
+        let answer = move |request| future::ready(Ok(answer::answer(policy.config(), request)));
         tokio::select! {
-            () = serve::serve(listener, move |request| answer::answer(policy.config(), request), stop) => Ok(0),
+            () = SERVER.serve(listener, answer, stop) => Ok(0),
             signal = at_once => Ok(signal.code()),
         }
     })

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use error_envelope_gateway::{ClientAuthorities, Error, Forwarding, ServerTls, Upstream};
+use clap::builder::BoolishValueParser;
+use error_envelope_gateway::{ClientAuthorities, Error, Forwarding, ServerTls, UpgradeProtocol, Upstream};
 use humantime::Duration as Time;
 
-use super::access_log::AccessArgs;
 use super::limits::{ClientFlags, UpstreamFlags, time};
-use super::log::Log;
+use super::log::{AccessSink, Log, Writing};
 use super::on_call;
 use super::url::{self, Http2};
+use crate::failure::CommandError;
 
 /// Run a reverse proxy that returns every error as one JSON envelope
 ///
@@ -28,10 +29,9 @@ pub(crate) struct Args {
     /// Listen on this address; port 0 picks a free port [default: 127.0.0.1:8080, or the socket that systemd passes]
     #[arg(long, value_name = "ADDR")]
     pub(super) listen: Option<String>,
-    /// Take over from the gateway that listens on this Unix socket, without losing a client; then listen there for the
-    /// next one
-    #[arg(long, value_name = "PATH")]
-    pub(super) upgrade_socket: Option<PathBuf>,
+    /// Let another process that has this flag listen at the same address: each gets a share of the new connections
+    #[arg(long)]
+    pub(super) reuse_port: bool,
     /// Serve clients over TLS with this PEM certificate chain, with HTTP/2 and HTTP/1.1; reloaded when it changes
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -68,6 +68,10 @@ pub(crate) struct Args {
     /// Use this PEM private key of --upstream-client-cert
     #[arg(long, value_name = "FILE", requires = "upstream_client_cert")]
     pub(super) upstream_client_key: Option<PathBuf>,
+    /// Also forward upgrades to this protocol, in addition to websocket; requests for any other go on without the
+    /// upgrade; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) upgrade: Vec<UpgradeProtocol>,
     #[command(flatten)]
     pub(super) front: Front,
     #[command(flatten)]
@@ -80,12 +84,15 @@ pub(crate) struct Front {
     /// Apply this policy file [default: the built-in settings]
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,
-    /// Start in this mode: with off, the kill switch is on until you turn it off at the admin address
-    #[arg(long, value_name = "MODE", value_enum, default_value_t = StartMode::Policy)]
-    pub(super) mode: StartMode,
+    /// Start with the kill switch on: every route is in mode off until you turn it off at the admin address
+    #[arg(long, value_parser = BoolishValueParser::new())]
+    pub(super) kill_switch: bool,
     /// Set the format of the log on standard error; RUST_LOG sets the filter
-    #[arg(long, value_enum, default_value_t = Log::Text)]
-    pub(crate) log: Log,
+    #[arg(long, value_enum, default_value_t = Log::Full)]
+    log: Log,
+    /// Write a JSON line for each request to PATH or stdout [default: off]
+    #[arg(long, value_name = "PATH", value_parser = AccessSink::parse)]
+    pub(super) access_log: Option<AccessSink>,
     /// Set how to treat the client's own Forwarded and X-Forwarded-* headers
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Forwarded::Replace)]
     pub(crate) forwarded: Forwarded,
@@ -96,11 +103,14 @@ pub(crate) struct Front {
     pub(crate) limits: ClientFlags,
     #[command(flatten)]
     pub(crate) on_call: on_call::AdminArgs,
-    #[command(flatten)]
-    pub(crate) access_log: AccessArgs,
 }
 
 impl Front {
+    /// Writes the logs until the [`Writing`] is dropped.
+    pub(crate) fn init_log(&self) -> Result<Writing, CommandError> {
+        self.log.init(self.access_log.as_ref())
+    }
+
     /// The number of worker threads in addition to the main thread. With one worker it is 0: the main thread does the
     /// work.
     pub(super) fn workers(&self) -> usize {
@@ -129,15 +139,6 @@ impl Args {
         };
         tls.map(Some)
     }
-}
-
-/// The mode at the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum StartMode {
-    /// Apply the policy's modes.
-    Policy,
-    /// Put every route in mode off.
-    Off,
 }
 
 /// Whether clients need a certificate.

@@ -1,25 +1,28 @@
-//! The log on standard error: one line per event.
+//! The log on standard error, and the access log: one line per event.
 //!
-//! A separate thread writes it. If the disk is full, or nothing reads the pipe, no request waits: lines without room in
-//! the queue are dropped, and their number is logged once there is room again.
+//! A separate thread writes each. If a disk is full, or nothing reads a pipe, no request waits: lines without room in
+//! the queue are dropped and counted, and their number is logged once there is room again.
 
 use std::ffi::OsStr;
 use std::fmt::{Debug, Display};
-use std::io::{self, IsTerminal, Write, stderr};
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal, Write, stderr, stdout};
+use std::mem;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::ValueEnum;
 use error_envelope_runtime::log_panic_places;
+use metrics::{counter, describe_counter};
 use tracing::Span;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::Directive;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::{Directive, FilterExt, filter_fn};
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::{EnvFilter, Registry, fmt};
 
-use super::log_json::JsonLine;
-use super::log_text::TextLine;
 use crate::failure::CommandError;
 
 /// The variable that sets the filter, and the default if it is empty or missing. The file watcher logs a line at INFO
@@ -29,39 +32,86 @@ const DEFAULT: &str = "info,notify=warn,tower_error_envelope::request=warn";
 const FILTER_HELP: &str = "write off, error, warn, info, debug or trace, alone or for a target, as in \
                            warn,tower_error_envelope=info; or unset the variable";
 
+/// The target of the access log's events.
+const ACCESS: &str = "access";
+const ACCESS_DROPPED: &str = "error_envelope_access_log_dropped_total";
+
 /// The most lines that may wait to be written: as many as a busy gateway logs within some seconds, in less than 16 MiB.
 const LINES: usize = 16 * 1024;
+/// The same for the access log, whose lines have 5 KiB at most.
+const ACCESS_LINES: usize = 4 * 1024;
 /// How often to check for dropped lines.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The format of a log line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Log {
-    /// Write lines for people.
-    Text,
+    /// Write a line for each event.
+    Full,
+    /// Write several lines for each event.
+    Pretty,
     /// Write one JSON object per line.
     Json,
 }
 
-impl Log {
-    /// Writes the log until the [`Writing`] is dropped; `RUST_LOG` sets the filter.
-    pub(crate) fn init(self) -> Result<Writing, CommandError> {
-        let filter = filter(std::env::var_os(FILTER).as_deref()).map_err(CommandError::Io)?;
-        let failed = Arc::<AtomicU64>::default();
-        let errors = Errors { to: stderr(), failed: Arc::clone(&failed) };
-        let (writer, thread) = NonBlockingBuilder::default().buffered_lines_limit(LINES).finish(errors);
-        let dropped = Dropped { queue: writer.error_counter(), failed };
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
-        match self {
-            Self::Text => {
-                let is_coloured = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-                log.with_ansi(is_coloured).event_format(TextLine).init();
-            }
-            Self::Json => log.json().event_format(JsonLine).init(),
+/// The destination of the access log.
+#[derive(Clone, Debug)]
+pub(crate) enum AccessSink {
+    Stdout,
+    File(PathBuf),
+}
+
+impl AccessSink {
+    pub(crate) fn parse(place: &str) -> Result<Self, String> {
+        match place {
+            "" => Err("write a path or stdout".to_owned()),
+            "stdout" => Ok(Self::Stdout),
+            path => Ok(Self::File(path.into())),
         }
+    }
+
+    fn open(&self) -> Result<Box<dyn Write + Send>, CommandError> {
+        let Self::File(path) = self else { return Ok(Box::new(stdout())) };
+        // Appending also writes at the file's new end after `copytruncate`.
+        match OpenOptions::new().append(true).create(true).open(path) {
+            Ok(file) => Ok(Box::new(file)),
+            Err(error) => Err(CommandError::Io(format!("--access-log: {}: {error}", path.display()))),
+        }
+    }
+}
+
+impl Log {
+    /// Writes the log until the [`Writing`] is dropped; `RUST_LOG` sets the filter. The access log has neither filter nor
+    /// format: each request is a JSON object.
+    pub(crate) fn init(self, access: Option<&AccessSink>) -> Result<Writing, CommandError> {
+        let filter = filter(std::env::var_os(FILTER).as_deref()).map_err(CommandError::Io)?;
+        let access = access.map(AccessSink::open).transpose()?.map(|sink| Queue::start(sink, ACCESS_LINES));
+        let (writer, log) = Queue::start(Box::new(stderr()), LINES);
+        let is_coloured = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let lines = fmt::layer::<Registry>().with_writer(writer).with_ansi(is_coloured);
+        let lines = match self {
+            Self::Full => lines.boxed(),
+            Self::Pretty => lines.pretty().boxed(),
+            Self::Json => lines.json().boxed(),
+        };
+        let access = match access {
+            None => {
+                tracing_subscriber::registry().with(lines).with(filter).init();
+                None
+            }
+            Some((writer, queue)) => {
+                let requests = fmt::layer().with_writer(writer).json().flatten_event(true);
+                let requests = requests.with_level(false).with_target(false);
+                let requests = requests.with_current_span(false).with_span_list(false);
+                let lines = lines.with_filter(filter.and(filter_fn(|event| event.target() != ACCESS)));
+                let requests = requests.with_filter(filter_fn(|event| event.target() == ACCESS));
+                tracing_subscriber::registry().with(lines).with(requests).init();
+                Some(queue)
+            }
+        };
         std::panic::set_hook(Box::new(log_panic));
         log_panic_places();
-        Ok(Writing { dropped, thread: Some(thread) })
+        Ok(Writing { log, access })
     }
 }
 
@@ -78,38 +128,67 @@ fn filter(directives: Option<&OsStr>) -> Result<EnvFilter, String> {
     })
 }
 
-/// Keeps the thread that writes the log. When this is dropped, the waiting lines are written within a second, or are
-/// lost.
+/// Keeps the threads that write. When this is dropped, the waiting lines are written within a second, or are lost.
 pub(crate) struct Writing {
+    log: Queue,
+    access: Option<Queue>,
+}
+
+impl Writing {
+    /// Logs the number of dropped lines, on the current runtime, and counts those of the access log. Install the metrics
+    /// recorder before this call.
+    pub(crate) fn count_drops(&self) {
+        let (log, access) = (self.log.dropped.clone(), self.access.as_ref().map(|queue| queue.dropped.clone()));
+        let counter = access.is_some().then(|| {
+            describe_counter!(
+                ACCESS_DROPPED,
+                "Access log lines that were not written: the sink was slow, full or failed."
+            );
+            counter!(ACCESS_DROPPED)
+        });
+        tokio::spawn(async move {
+            let (mut reported, mut counted) = (0, 0);
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                if let (Some(access), Some(counter)) = (&access, &counter)
+                    && mem::replace(&mut counted, access.lines()) < access.lines()
+                {
+                    counter.absolute(access.lines());
+                    tracing::warn!(lines = access.lines(), "dropped access log lines since the start");
+                }
+                let lines = log.lines();
+                if lines > reported {
+                    tracing::warn!(lines, "dropped log lines since the start: standard error did not accept them");
+                    // If the line about dropped lines was itself dropped, it is logged again.
+                    reported = if log.lines() == lines { lines } else { reported };
+                }
+            }
+        });
+    }
+}
+
+/// The lines that wait for a sink, and the thread that writes them.
+struct Queue {
     dropped: Dropped,
     thread: Option<WorkerGuard>,
 }
 
-impl Drop for Writing {
+impl Queue {
+    fn start(to: Box<dyn Write + Send>, lines: usize) -> (NonBlocking, Self) {
+        let failed = Arc::<AtomicU64>::default();
+        let sink = Sink { to, failed: Arc::clone(&failed) };
+        let (writer, thread) = NonBlockingBuilder::default().buffered_lines_limit(lines).finish(sink);
+        let dropped = Dropped { queue: writer.error_counter(), failed };
+        (writer, Self { dropped, thread: Some(thread) })
+    }
+}
+
+impl Drop for Queue {
     fn drop(&mut self) {
         let thread = self.thread.take();
         // If nothing reads the log, dropping the thread reports that on standard output, and panics if nothing reads
         // that either. Without the catch, a stop would end as a failure.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(thread)));
-    }
-}
-
-impl Writing {
-    /// Logs the number of dropped lines, on the current runtime.
-    pub(crate) fn log_drops(&self) {
-        let dropped = self.dropped.clone();
-        tokio::spawn(async move {
-            let mut reported = 0;
-            loop {
-                tokio::time::sleep(LOOK_EVERY).await;
-                let lines = dropped.lines();
-                if lines > reported {
-                    tracing::warn!(lines, "dropped log lines since the start: standard error did not accept them");
-                    // If the line about dropped lines was itself dropped, it is logged again.
-                    reported = if dropped.lines() == lines { lines } else { reported };
-                }
-            }
-        });
     }
 }
 
@@ -125,13 +204,13 @@ impl Dropped {
     }
 }
 
-/// Writes to standard error, and counts the lines that could not be written.
-struct Errors<W> {
+/// Counts the lines that could not be written, which the thread ignores.
+struct Sink<W> {
     to: W,
     failed: Arc<AtomicU64>,
 }
 
-impl<W: Write> Write for Errors<W> {
+impl<W: Write> Write for Sink<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let written = self.to.write(line);
         if written.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted) {
@@ -190,7 +269,7 @@ mod tests {
     fn a_line_that_a_full_disk_does_not_take_is_counted_and_one_that_is_written_is_not() {
         let count = |to: &mut dyn Write| {
             let failed = Arc::<AtomicU64>::default();
-            let written = Errors { to, failed: Arc::clone(&failed) }.write(b"a line").is_ok();
+            let written = Sink { to, failed: Arc::clone(&failed) }.write(b"a line").is_ok();
             (written, failed.load(Ordering::Relaxed))
         };
         let mut full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();

@@ -1,78 +1,57 @@
 //! `error-envelope gateway`: the command line of [`error_envelope_gateway`].
 //!
 //! [`args`] are its flags and [`limits`] those with a number, [`services`] are the services behind it by [`url`],
-//! [`on_call`] are those of the admin address, [`mod@log`] writes the log in the lines of
-//! [`log_text`] or [`log_json`], [`mod@access_log`] opens the access log, [`signals`] are
-//! the operator's, [`descriptors`] are requested from the system, [`service_manager`] gets the state of the start.
+//! [`on_call`] are those of the admin address, [`mod@log`] writes the log and the access log, [`signals`] are the
+//! operator's, [`descriptors`] are requested from the system, [`service_manager`] gets the state of the start.
 
-pub(crate) mod access_log;
 pub(crate) mod args;
 mod descriptors;
 pub(crate) mod limits;
 pub(crate) mod log;
-mod log_fields;
-mod log_json;
-#[cfg(test)]
-mod log_lines_tests;
-mod log_text;
-mod log_time;
 pub(crate) mod on_call;
 pub(crate) mod service_manager;
 mod services;
 pub(crate) mod signals;
-#[cfg(test)]
-mod tests;
 mod url;
 
-use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 
-use error_envelope_gateway::{
-    AccessLog, Error, Gateway, GatewayConfig, ListeningSockets, ServerTls, SocketPurpose, Takeover,
-};
+use error_envelope_gateway::{Gateway, GatewayConfig, ListeningSockets, ServerTls, SocketPurpose};
 use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
 use tower_error_envelope::middleware::{KillSwitch, SwitchNote};
 use tower_error_envelope::{ErrorEnvelopeLayer, PolicyError};
 
 pub(crate) use self::args::Args;
-use self::args::{Front, StartMode};
+use self::args::Front;
 use self::on_call::AdminListener;
 use self::signals::ShutdownSignal;
-use crate::failure::{CommandError, block_on, print_line, with_help};
+use crate::failure::{CommandError, block_on, print_line};
 
 /// Serves until a signal stops it; the exit code is that of a second signal if one ended it at once.
 pub(crate) fn run(args: &Args, unread_variables: &[String]) -> Result<u8, CommandError> {
-    let mut sockets = ListeningSockets::from_systemd()?;
-    let log = args.front.log.init()?;
-    let mut access_log = None;
-    let outcome = block_on(async {
-        log.log_drops();
+    let mut sockets = ListeningSockets::from_systemd()?.reuse_port(args.reuse_port);
+    let log = args.front.init_log()?;
+    block_on(async {
         for variable in unread_variables {
             tracing::warn!(variable, "no flag reads this environment variable; see error-envelope gateway --help-all");
         }
-        let takeover = match &args.upgrade_socket {
-            Some(path) => Some(begin(path, &mut sockets).await?),
-            None => None,
-        };
         let on_call = AdminListener::listen(&args.front.on_call, &mut sockets).await?;
+        log.count_drops();
         let rest = args.upstream.as_ref().and_then(|rest| Some(rest.as_ref().ok()?.url().clone()));
         let layer = layer(&args.front, on_call.as_ref())?.log_upstreams(rest);
         let of_upstreams = args.upstream_descriptors(&layer);
         descriptors::raise(args.front.limits.max_connections, of_upstreams, args.front.workers());
-        access_log = args.front.access_log.open()?;
         let service = args.upstreams(&layer)?.service()?;
         let tls = args.tls()?;
         let listener = listen(args.listen.as_deref(), &mut sockets).await?;
         let (stop, at_once) = signals::stop().map_err(no_signals)?;
-        let gateway = open(listener, tls, &args.front, layer, on_call, access_log.clone(), takeover).await?;
+        let gateway = open(listener, tls, &args.front, layer, on_call)?;
         service_manager::ready();
         let cut_short = gateway.serve_until(service, service_manager::stopping_after(stop), at_once).await;
         Ok(cut_short.map_or(0, ShutdownSignal::code))
-    });
-    access_log::write_last(access_log.as_ref());
-    outcome
+    })
 }
 
 pub(crate) fn layer(front: &Front, on_call: Option<&AdminListener>) -> Result<ErrorEnvelopeLayer, CommandError> {
@@ -82,8 +61,8 @@ pub(crate) fn layer(front: &Front, on_call: Option<&AdminListener>) -> Result<Er
         None => layer,
     };
     let switch = on_call.map_or_else(KillSwitch::new, |on_call| on_call.admin.kill_switch());
-    if front.mode == StartMode::Off {
-        switch.off_with(SwitchNote::new().reason("--mode off at the start"));
+    if front.kill_switch {
+        switch.off_with(SwitchNote::new().reason("--kill-switch at the start"));
     }
     // The admin address gets the events, and shares the kill switch.
     let layer = layer.kill_switch(switch);
@@ -119,19 +98,6 @@ pub(crate) fn no_signals(error: std::io::Error) -> CommandError {
     CommandError::Io(format!("cannot listen for signals: {error}"))
 }
 
-/// Requests the sockets of the gateway that is serving. They replace the sockets from systemd, which are the same or
-/// unused.
-async fn begin(path: &Path, sockets: &mut ListeningSockets) -> Result<Takeover, CommandError> {
-    let begun = Takeover::begin(path, mem::take(sockets)).await;
-    let (takeover, given) = begun.map_err(|error| upgrade_failed(&error))?;
-    *sockets = given;
-    Ok(takeover)
-}
-
-fn upgrade_failed(error: &Error) -> CommandError {
-    CommandError::Io(format!("--upgrade-socket {}", with_help(error)))
-}
-
 /// The socket for clients: one that this process was given, or a new one.
 pub(crate) async fn listen(address: Option<&str>, sockets: &mut ListeningSockets) -> Result<TcpListener, CommandError> {
     const DEFAULT: &str = "127.0.0.1:8080";
@@ -144,41 +110,26 @@ fn listen_failed(address: &str, problem: &str, advice: Option<&str>) -> CommandE
     CommandError::Io(format!("--listen {address}: {problem}\n = help: {advice}"))
 }
 
-/// Opens the gateway, prints its address, and takes over from another gateway if one is serving. Scripts wait for the
-/// address, the first line on standard output.
-pub(crate) async fn open(
+/// Opens the gateway, and prints its address. Scripts wait for the address, the first line on standard output.
+pub(crate) fn open(
     listener: TcpListener,
     tls: Option<Arc<ServerTls>>,
     front: &Front,
     layer: ErrorEnvelopeLayer,
     on_call: Option<AdminListener>,
-    access_log: Option<AccessLog>,
-    takeover: Option<Takeover>,
 ) -> Result<Gateway, CommandError> {
     reload_at_hangup(&layer, tls.clone())?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let config = GatewayConfig::new(layer.clone()).forwarding(front.forwarded.into()).limits(front.limits.limits());
-    let config = config.workers(front.workers());
+    let config = config.workers(front.workers()).access_log(front.access_log.is_some());
     let config = tls.into_iter().fold(config, GatewayConfig::tls);
-    if let Some(log) = access_log.clone() {
-        signals::run_at(SignalKind::user_defined1(), "access-log-reopen", move || log.reopen()).map_err(no_signals)?;
-    }
-    let config = access_log.into_iter().fold(config, GatewayConfig::access_log);
     let admin = on_call.as_ref().map(|on_call| on_call.address);
-    let config = match takeover {
-        Some(takeover) => {
-            config.upgrade_socket(takeover.prepare(&layer).await.map_err(|error| upgrade_failed(&error))?)
-        }
-        None => config,
-    };
     let config = on_call.into_iter().fold(config, |config, it| config.admin(it.admin, it.listener));
     let gateway = Gateway::listening(listener, config);
-    let mut gateway = gateway.map_err(|error| CommandError::Io(format!("cannot listen: {error}")))?;
+    let gateway = gateway.map_err(|error| CommandError::Io(format!("cannot listen: {error}")))?;
     print_line(format_args!("listening on {scheme}://{}", gateway.local_addr()))?;
     if let Some(admin) = admin {
         print_line(format_args!("admin on http://{admin}"))?;
     }
-    // This step comes last: whatever fails before it, the other gateway goes on serving.
-    gateway.take_over().await.map_err(|error| upgrade_failed(&error))?;
     Ok(gateway)
 }

@@ -2,14 +2,12 @@
 
 use sd_notify::NotifyState;
 
-/// Reports that this process is serving, and is the service's main process from now on: before a takeover, another
-/// process was.
+/// Reports that this process is serving.
 pub(crate) fn ready() {
-    notify(&[NotifyState::Ready, NotifyState::MainPid(std::process::id())]);
+    notify(&[NotifyState::Ready]);
 }
 
-/// Reports the stop as soon as it begins. A gateway that another one has replaced reports nothing, because the service
-/// goes on.
+/// Reports the stop as soon as it begins.
 pub(crate) async fn stopping_after(stop: impl Future<Output = ()>) {
     stop.await;
     notify(&[NotifyState::Stopping]);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use error_envelope_gateway::{Error, Upstream, UpstreamLimits, Upstreams};
+use error_envelope_gateway::{Error, UpgradeProtocol, Upstream, UpstreamLimits, Upstreams};
 use http::uri::Scheme;
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -63,6 +63,7 @@ struct Settings {
     ca: Option<PathBuf>,
     /// The client certificate, and its key.
     certificate: Option<(PathBuf, PathBuf)>,
+    upgrades: Vec<UpgradeProtocol>,
     /// The trusted certificates, which are read for the first https service.
     roots: Mutex<Option<RootCertStore>>,
 }
@@ -76,6 +77,7 @@ impl Settings {
             http2: http2.map_err(|error| refused("--upstream-h2", &error))?,
             ca: args.upstream_ca.clone(),
             certificate: args.upstream_client_cert.clone().zip(args.upstream_client_key.clone()),
+            upgrades: args.upgrade.clone(),
             roots: Mutex::default(),
         })
     }
@@ -84,6 +86,7 @@ impl Settings {
     /// URL's host.
     fn apply(&self, upstream: Upstream, name: Option<&str>) -> Result<Upstream, CommandError> {
         let upstream = upstream.response_timeout(self.timeout).limits(self.limits);
+        let upstream = self.upgrades.iter().cloned().fold(upstream, Upstream::upgrade);
         let speaks_http2 = self.http2.iter().any(|url| url.as_ref().is_none_or(|url| url == upstream.url()));
         let upstream = if speaks_http2 { upstream.http2() } else { upstream };
         if upstream.scheme() != Scheme::HTTPS {

@@ -14,10 +14,14 @@ pub(crate) enum ShutdownSignal {
 }
 
 /// Waits for Ctrl-C and SIGTERM: a future for a stop, and one for a stop at once. The handlers are installed when this returns, so
-/// that no signal is lost.
+/// that no signal is lost. SIGUSR1 and SIGUSR2, which scripts for other servers send after a log was renamed, have no effect.
 pub(crate) fn stop() -> io::Result<(impl Future<Output = ()>, impl Future<Output = ShutdownSignal>)> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    // tokio's handler stays installed.
+    for unused in [SignalKind::user_defined1(), SignalKind::user_defined2()] {
+        drop(signal(unused)?);
+    }
     let (first, stop) = oneshot::channel();
     let (second, at_once) = oneshot::channel();
     tokio::spawn(async move {

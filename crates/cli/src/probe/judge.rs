@@ -1,225 +1,159 @@
-//! Judges a response, rule by rule. It sends nothing and has no clock: its input is a response and its request.
+//! Compares an answer with the contract and the policy. It sends nothing and has no clock.
 
-mod case;
-mod rpc;
-mod shape;
+use std::collections::HashSet;
 
-use http::header::ACCESS_CONTROL_ALLOW_METHODS;
-use http::{HeaderMap, StatusCode};
-use tower_error_envelope::RequestId;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, header};
+use serde::Serialize;
+use serde_json::Value;
+use tower_error_envelope::{ErrorCode, RequestId, testing};
 
-pub(super) use self::case::Case;
-use self::case::shown_lines;
-use self::shape::{agrees, shape};
-use super::answer::ProbeResponse;
-use super::finding::{Finding, Outcome};
-use super::plan::code_of;
-use super::request::SentRequest;
-use super::table::Want;
+use super::plan::{Planned, ServiceInfo, code_of};
+use super::rows::{Row, Want};
+use crate::text::{cut, one_line};
 
-/// Judges one response: the outcome, and the rules that the response keeps.
-pub(super) fn judge(case: &Case<'_>) -> (Outcome, Vec<String>) {
-    let (probe, got) = (case.probe, case.got);
-    if probe.want == Want::Below && is_of_the_server_below(got) {
-        return (Outcome::Passed, vec!["F5".to_owned()]);
-    }
-    let (exception, is_of_cors) = (why_inconclusive(case), is_of_cors(case));
-    // These responses need no id: they are not final, or CORS made them outside the layer.
-    let mut wrong = if got.requested_body || is_of_cors { Vec::new() } else { id(case) };
-    if exception.is_none() {
-        wrong.extend(errors_of_wanted(case));
-    }
-    let mut rules: Vec<String> = if is_of_cors { Vec::new() } else { vec!["I1".to_owned()] };
-    if !matches!(probe.want, Want::Rpc(_)) && (got.status.is_client_error() || got.status.is_server_error()) {
-        let (broken, request) = shape(case);
-        wrong.extend(broken);
-        rules.extend(request);
-    }
-    wrong.extend(Finding::unless(got.whole, "F4", || "the body is shorter than its declared length, or was cut off"));
-    match exception {
-        Some(why) if wrong.is_empty() => {
-            let why = format!("{} {why}; {}", case.request.line(), probe.otherwise);
-            return (Outcome::Skipped(why), Vec::new());
-        }
-        Some(_) => {}
-        None => rules.extend(probe.rules.iter().map(|rule| (*rule).to_owned())),
-    }
-    let kept = visibly_kept(case, rules, &wrong);
-    (if wrong.is_empty() { Outcome::Passed } else { Outcome::Failed(wrong) }, kept)
+/// What an answer breaks.
+#[derive(Serialize)]
+pub(super) struct Finding {
+    pub(super) rule: String,
+    pub(super) wrong: String,
 }
 
-/// The reason why the response shows nothing about the probe's rules, if there is one.
-fn why_inconclusive(case: &Case<'_>) -> Option<String> {
-    let got = case.got;
-    let is_refused = got.status.is_client_error() && got.status != StatusCode::PAYLOAD_TOO_LARGE;
-    match case.probe.want {
-        // The response's head may leave before the request's body is over the limit (G4).
-        Want::Guard(_) if matches!(case.request.body, SentRequest::Chunked(_)) && is_refused => {
-            Some(format!("got {}, maybe before the service read the body", describe(got)))
-        }
-        Want::Service(statuses) if !statuses.contains(&got.status.as_u16()) => {
-            let wanted: Vec<_> = statuses.iter().map(u16::to_string).collect();
-            Some(format!("got {} instead of {}", describe(got), wanted.join(" or ")))
-        }
-        _ => None,
+impl Finding {
+    /// The text may come from the server, so it is shortened, and its control characters are removed.
+    pub(super) fn new(rule: &str, wrong: impl AsRef<str>) -> Self {
+        const LONGEST: usize = 400;
+
+        Self { rule: rule.to_owned(), wrong: cut(&one_line(wrong.as_ref()), LONGEST) }
     }
 }
 
-/// What is wrong with a response to the probe.
-fn errors_of_wanted(case: &Case<'_>) -> Vec<Finding> {
-    let (probe, got) = (case.probe, case.got);
-    match probe.want {
-        Want::Guard(codes) => guard(case, codes),
-        Want::NoGuard if got.status == StatusCode::UNAUTHORIZED => {
-            vec![Finding::new("G0", "a browser's preflight was refused without credentials, which it never sends")]
+/// What an answer is judged by.
+pub(super) struct Judge<'a> {
+    pub(super) service: &'a ServiceInfo,
+    /// Whether a policy is given. Without one, the layer's own answers are not compared as a whole.
+    pub(super) by_policy: bool,
+    /// The ids of earlier answers.
+    pub(super) seen: HashSet<String>,
+}
+
+impl Judge<'_> {
+    pub(super) fn findings(&mut self, row: &Row, planned: &Planned, answer: &Response<Bytes>) -> Vec<Finding> {
+        let mut findings: Vec<_> = self.id(planned, answer.headers()).into_iter().collect();
+        let (status, code) = (answer.status(), code_of(answer));
+        if let Want::Layer(codes) = row.want {
+            let predicted = planned.predicted.as_ref().filter(|_| self.by_policy).map(code_of);
+            if predicted.is_some_and(|wanted| wanted != code) || !codes.contains(&code) {
+                let (got, wanted) = (describe(answer), predicted.unwrap_or(codes[0]));
+                findings.push(Finding::new(row.rule, format!("got {got}, expected {wanted}")));
+            }
         }
-        Want::Service(_) if probe.rules.contains(&"R13") && code_of(&got.headers).is_none() => {
-            vec![Finding::new(
-                "R13",
-                "the response has no x-error-code, so clients cannot see what was wrong with the body",
-            )]
+        if status.is_client_error() || status.is_server_error() {
+            findings.extend(self.form(row, planned, answer));
+            findings.extend(cached(answer));
+            // A rule of the policy may set another code for the service's answers.
+            let is_mapped = self.by_policy && matches!(row.want, Want::Service(_));
+            let known = ErrorCode::ALL.iter().find(|known| known.as_str() == code && !is_mapped);
+            if known.is_some_and(|known| known.status() != status && ErrorCode::of_status(status) != *known) {
+                findings.push(Finding::new("R1", format!("{code} came with status {status}")));
+            }
         }
-        Want::Service(_) | Want::Declared | Want::NoGuard | Want::Below => Vec::new(),
-        Want::Rpc(protocol) => rpc::judge(protocol, got),
+        findings
     }
-}
 
-/// Whether CORS has answered a preflight by itself, at README's place for it: the layer never saw the request.
-fn is_of_cors(case: &Case<'_>) -> bool {
-    let got = case.got;
-    case.probe.want == Want::NoGuard
-        && got.status.is_success()
-        && got.headers.contains_key(ACCESS_CONTROL_ALLOW_METHODS)
-        && !got.headers.contains_key("x-request-id")
-}
+    /// I1: each answer has exactly one valid id, which no other has. I2: it is not the client's.
+    fn id(&mut self, planned: &Planned, headers: &HeaderMap) -> Option<Finding> {
+        let lines: Vec<_> = headers.get_all("x-request-id").iter().collect();
+        let [id] = lines[..] else {
+            return Some(Finding::new("I1", format!("there are {} x-request-id headers, expected 1", lines.len())));
+        };
+        let id = id.to_str().unwrap_or_default();
+        let is_new = self.seen.insert(id.to_owned());
+        if id.parse::<RequestId>().map(|parsed| parsed.to_string()).as_deref() != Ok(id) {
+            return Some(Finding::new("I1", format!("x-request-id is {id:?} instead of req_ and a ULID")));
+        }
+        let sent = planned.request.headers().get("x-request-id").and_then(|sent| sent.to_str().ok());
+        match planned.kept_id.as_deref() {
+            Some(kept) => (kept != id).then(|| Finding::new("I2", format!("the policy keeps {kept}, got {id}"))),
+            None if sent == Some(id) => Some(Finding::new("I2", "the client's id was not replaced")),
+            None => (!is_new).then(|| Finding::new("I1", format!("{id} is the id of another request"))),
+        }
+    }
 
-/// The rules of a probe that the service visibly keeps in this response. A rule that the response shows nothing about
-/// is left out.
-fn visibly_kept(case: &Case<'_>, mut rules: Vec<String>, wrong: &[Finding]) -> Vec<String> {
-    let breaks = |rule: &str| wrong.iter().any(|finding| finding.rule == rule);
-    let is_unread = ["E1", "R11", "R12"].into_iter().any(breaks);
-    let code = code_of(&case.got.headers);
-    let breaks_own_rule = case.probe.rules.iter().any(|rule| breaks(rule));
-    rules.retain(|rule| match rule.as_str() {
-        rule if breaks(rule) => false,
-        // If one of the line's own rules is broken, none of them counts as kept.
-        rule if breaks_own_rule && case.probe.rules.contains(&rule) => false,
-        "E2" | "E3" | "R13" => !is_unread,
-        "R6" => !is_unread && code.is_some(),
-        "E8" => !is_unread && code.as_deref() == Some("invalid_request"),
-        "E4" => code.is_some() && !is_unread,
-        // If a `[[map]]` rule may have set the code, a status that does not fit breaks no rule, but does not show that
-        // the rule is kept.
-        "R1" => code.is_some() && !is_unread && agrees(case),
-        "I2" => !breaks("I1"),
-        // F5 is about the server below the layer, but here the layer answered.
-        "F5" => false,
-        _ => true,
-    });
-    rules.sort();
-    rules.dedup();
-    rules
+    /// The form of an error: the layer's own answer where the policy predicts it; else the envelope, or the shape that
+    /// the route has.
+    fn form(&self, row: &Row, planned: &Planned, answer: &Response<Bytes>) -> Vec<Finding> {
+        let code = code_of(answer);
+        let exact = planned.predicted.as_ref().filter(|reply| self.by_policy && code_of(reply) == code);
+        if let Some(exact) = exact {
+            return differences(exact, answer);
+        }
+        let mut findings = Vec::new();
+        if code.is_empty() {
+            findings.push(Finding::new("E4", "there is no x-error-code"));
+        }
+        let model = self.service.model(&planned.request, code, answer.status());
+        let in_shape = |model: &Response<Bytes>| {
+            !testing::wrong(model.status(), model.headers(), model.body()).is_empty()
+                || planned.request.method() == Method::HEAD
+        };
+        let rule = if matches!(row.rule, "E5" | "R11") { row.rule } else { "R12" };
+        match model.filter(in_shape) {
+            Some(model) => findings.extend(other_header(rule, "content-type", &model, answer)),
+            None => findings.extend(envelope(answer)),
+        }
+        findings
+    }
 }
 
 /// `404 not_found`.
-pub(super) fn describe(got: &ProbeResponse) -> String {
-    let status = got.status.as_u16();
-    code_of(&got.headers).map_or_else(|| status.to_string(), |code| format!("{status} {code}"))
+pub(super) fn describe(answer: &Response<Bytes>) -> String {
+    one_line(&format!("{} {}", answer.status().as_u16(), code_of(answer))).trim_end().to_owned()
 }
 
-/// Checks the request id. I1: each response has exactly one valid id, which no other response has. I2: it is not the
-/// client's id.
-fn id(case: &Case<'_>) -> Vec<Finding> {
-    let headers = &case.got.headers;
-    let ids: Vec<_> = headers.get_all("x-request-id").iter().map(|id| id.to_str().unwrap_or_default()).collect();
-    let [id] = ids[..] else {
-        let count = if ids.is_empty() { "is no".to_owned() } else { format!("are {}", ids.len()) };
-        return vec![Finding::new("I1", format!("there {count} x-request-id"))];
-    };
-    let is_canonical = id.parse::<RequestId>().map(|parsed| parsed.to_string()).as_deref() == Ok(id);
-    let form = Finding::unless(id.starts_with("req_") && is_canonical, "I1", || {
-        format!("x-request-id is {id:?} instead of req_ and a ULID")
-    });
-    form.into_iter().chain(origin_of_id(case, id)).collect()
-}
-
-fn origin_of_id(case: &Case<'_>, id: &str) -> Option<Finding> {
-    let mut sent = case.request.headers.get_all("x-request-id").iter().filter_map(|sent| sent.to_str().ok());
-    match case.kept_id {
-        Some(kept) => Finding::unless(kept == id, "I2", || {
-            format!("the policy trusts the client's id: {kept} was sent, but the response has {id}")
-        }),
-        None if sent.any(|sent| id == sent || id.strip_prefix("req_") == Some(sent)) => {
-            Some(Finding::new("I2", "the response has the client's id, which must be replaced"))
-        }
-        None => Finding::unless(!case.seen.contains(id), "I1", || format!("{id} is the id of another request")),
+fn envelope(answer: &Response<Bytes>) -> Vec<Finding> {
+    let wrong = testing::wrong(answer.status(), answer.headers(), answer.body());
+    let split = |text: &String| text.split_once(": ").map(|(rule, wrong)| Finding::new(rule, wrong));
+    let mut findings: Vec<_> = wrong.iter().filter_map(split).collect();
+    let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let issues = body.pointer("/error/details/issues").and_then(Value::as_array);
+    if code_of(answer) == "invalid_request" && issues.is_none_or(Vec::is_empty) {
+        findings.push(Finding::new("E8", "details of invalid_request has no list of issues"));
     }
+    findings
 }
 
-/// Checks that the guard answered, and as the policy sets. The guard's rule is the probe's first.
-fn guard(case: &Case<'_>, codes: &[&str]) -> Vec<Finding> {
-    let (rule, predicted) = (case.probe.rules.first().copied().unwrap_or("E1"), case.predicted);
-    if case.got.requested_body {
-        return vec![Finding::new(rule, "the service sent 100 Continue for a body whose length is over the limit")];
+/// What differs from the layer's own answer, but for the id.
+fn differences(right: &Response<Bytes>, answer: &Response<Bytes>) -> Vec<Finding> {
+    let rules =
+        [("E1", "content-type"), ("E4", "x-content-type-options"), ("G2", "www-authenticate"), ("G3", "accept")];
+    let mut findings: Vec<_> =
+        rules.iter().filter_map(|(rule, name)| other_header(rule, name, right, answer)).collect();
+    let id = |of: &Response<Bytes>| Some(of.headers().get("x-request-id")?.to_str().ok()?.to_owned());
+    let (came, right_body) = (String::from_utf8_lossy(answer.body()), String::from_utf8_lossy(right.body()));
+    let expected = right_body.replace(&id(right).unwrap_or_default(), &id(answer).unwrap_or_default());
+    if came != expected {
+        findings.push(Finding::new("E1", format!("the body is {}, expected {expected}", cut(&came, 180))));
     }
-    let code = predicted.and_then(|reply| code_of(reply.headers()));
-    let code = code.unwrap_or_else(|| codes.first().copied().unwrap_or_default().to_owned());
-    let status = predicted.map_or_else(|| usual_status(&code), |reply| reply.status());
-    if case.got.status != status {
-        return vec![Finding::new(rule, wrong_status(case, rule, status, &code))];
-    }
-    let headers =
-        predicted.filter(|_| case.by_policy).map(|reply| same_headers(rule, reply.headers(), &case.got.headers));
-    wrong_code(case, rule, codes, &code).into_iter().chain(headers.into_iter().flatten()).collect()
+    findings
 }
 
-fn wrong_status(case: &Case<'_>, rule: &str, status: StatusCode, code: &str) -> String {
-    let came = if case.got.status.is_success() { "was let through" } else { "was answered" };
-    let size = match case.request.body {
-        SentRequest::Nothing | SentRequest::Text(_) => "",
-        _ => " (a body over the limit)",
-    };
-    let advice = match rule {
-        "G3" if !case.by_policy => "; with `json = true` on the route, the layer refuses it",
-        _ => "",
-    };
-    format!("{came} with {}, expected {} {code}{size}{advice}", describe(case.got), status.as_u16())
+/// R7: caches store no such answer.
+fn cached(answer: &Response<Bytes>) -> Option<Finding> {
+    let must = answer.status().is_server_error() || matches!(answer.status().as_u16(), 401 | 403 | 429);
+    let came = shown(answer.headers(), "cache-control");
+    let may_differ = !must && answer.headers().contains_key(header::CACHE_CONTROL);
+    let is_cached = !may_differ && !came.contains("no-store");
+    is_cached.then(|| Finding::new("R7", format!("cache-control is {came}, expected no-store")))
 }
 
-fn wrong_code(case: &Case<'_>, rule: &str, codes: &[&str], code: &str) -> Option<Finding> {
-    let came = code_of(&case.got.headers).unwrap_or_default();
-    let is_exact = case.by_policy && case.predicted.is_some();
-    let fits = if is_exact { came == code } else { codes.contains(&came.as_str()) };
-    Finding::unless(fits && !came.is_empty(), rule, || match came.as_str() {
-        "" => format!("the status is right, but there is no x-error-code; expected {code}"),
-        came => format!("the code is {came:?}, expected {code:?}"),
-    })
+fn other_header(rule: &str, name: &str, right: &Response<Bytes>, answer: &Response<Bytes>) -> Option<Finding> {
+    let (right, came) = (shown(right.headers(), name), shown(answer.headers(), name));
+    (right != came).then(|| Finding::new(rule, format!("{name} is {came}, expected {right}")))
 }
 
-/// The headers of a guard's response are complete: how to log in, which types are accepted.
-fn same_headers(rule: &str, right: &HeaderMap, came: &HeaderMap) -> Vec<Finding> {
-    let lines = |headers: &HeaderMap, name: &str| {
-        let mut lines: Vec<_> = headers.get_all(name).iter().cloned().collect();
-        lines.sort();
-        lines
-    };
-    let differ = ["www-authenticate", "accept"].into_iter().filter(|name| lines(right, name) != lines(came, name));
-    let finding = |name| {
-        let (right, came) = (shown_lines(right, name), shown_lines(came, name));
-        Finding::new(rule, format!("{name} is {came}, expected {right}"))
-    };
-    differ.map(finding).collect()
+/// All values of a header, as a text for people.
+fn shown(headers: &HeaderMap, name: &str) -> String {
+    let lines: Vec<_> = headers.get_all(name).iter().map(|line| line.as_bytes().escape_ascii().to_string()).collect();
+    if lines.is_empty() { "not there".to_owned() } else { format!("{:?}", lines.join(", ")) }
 }
-
-fn usual_status(code: &str) -> StatusCode {
-    let known = tower_error_envelope::ErrorCode::ALL.iter().find(|known| known.as_str() == code);
-    known.map_or(StatusCode::BAD_REQUEST, tower_error_envelope::ErrorCode::status)
-}
-
-/// Whether the server below the layer answered: without a body and an id, to a head that never reached the layer.
-fn is_of_the_server_below(got: &ProbeResponse) -> bool {
-    matches!(got.status.as_u16(), 400 | 431) && got.body.is_empty() && !got.headers.contains_key("x-request-id")
-}
-
-#[cfg(test)]
-mod tests;

@@ -38,7 +38,7 @@ fn the_given_policies_are_in_order() {
     assert_check(&["check", "--deny-warnings", files[0], files[1]], 0, "2 files: no errors, no warnings, no notes\n");
     let all = run(&["check", "--deny-warnings", files[0], files[1], "tests/policies/voice-gateway.toml"]);
     assert_eq!((all.code, all.err.as_str()), (Some(0), ""));
-    assert!(all.out.ends_with("\n\n3 files: no errors, no warnings, 4 notes\n"), "{}", all.out);
+    assert!(all.out.ends_with("\n\n3 files: no errors, no warnings, 1 note\n"), "{}", all.out);
     assert!(all.out.starts_with(
         "\
 tests/policies/voice-gateway.toml:71: route[7].auth: note: the route requires no credentials, but a wider setting is auth = [\"app\"] (line 7) [open-under-closed]
@@ -77,14 +77,6 @@ crates/cli/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \"bod
 fn warnings_exit_0_unless_they_are_denied() {
     let file = format!("{POLICIES}/watched.toml");
     let out = "\
-crates/cli/tests/policies/watched.toml:13: route[0].body_limit: warning: JSON bodies of any length are accepted [json-without-limit]
-   |
-13 | body_limit = \"none\"
-   |              ^^^^^^
-   |
-   = help: a JSON body is held in memory as a whole: set a body_limit of at most
-           \"16 MiB\"
-
 crates/cli/tests/policies/watched.toml:17: route[1].mode: warning: mode = \"observe\" does not switch off auth: requests without credentials are still refused (auth: line 4) [mode-opens-no-door]
    |
 17 | mode = \"observe\"
@@ -93,7 +85,7 @@ crates/cli/tests/policies/watched.toml:17: route[1].mode: warning: mode = \"obse
    = help: set auth_observe = true to accept all requests and log the failures,
            or auth = [] to require no credentials
 
-1 file: no errors, 2 warnings, no notes
+1 file: no errors, 1 warning, no notes
 ";
     assert_check(&["check", &file], 0, out);
     assert_check(&["check", &file, "--deny-warnings"], 1, out);
@@ -207,8 +199,8 @@ struct Refused {
 
 #[derive(Deserialize)]
 struct Case {
+    at: String,
     file: String,
-    error: String,
 }
 
 /// Whatever is wrong, the first line states it, and nothing that is shown is cut in the middle of it.
@@ -217,21 +209,21 @@ fn m2_every_wrong_file_is_shown() {
     let refused: Refused = toml::from_str(include_str!("../../../../tests/policy_errors.toml")).unwrap();
     assert!(refused.case.len() > 60);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    for Case { file, error } in &refused.case {
+    for Case { at, file } in &refused.case {
         fs::write(folder.join("policy.toml"), file).unwrap();
         let output = command(&["check", "policy.toml"]).current_dir(folder).output().unwrap();
         let out = String::from_utf8(output.stdout).unwrap();
         let first = out.lines().next().unwrap_or_default();
-        assert!(error.starts_with(&format!("{first}; ")), "{error}\n{out}");
+        assert!(first.starts_with(&format!("{at}: ")), "{at}\n{out}");
         assert!(out.contains("= help: ") && out.ends_with("\n1 file: 1 error, no warnings, no notes\n"), "{out}");
-        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(1), &b""[..]), "{error}");
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(1), &b""[..]), "{at}");
         let wide = out.lines().skip(1).find(|line| line.chars().count() > 80);
         assert_eq!(wide, None, "{out}");
     }
 }
 
 #[test]
-fn what_a_sidecar_overrides_of_its_base_is_told_and_warned_of_where_it_weakens_a_guard() {
+fn what_a_sidecar_weakens_of_its_base_is_warned_of() {
     let run = run(&["check", "--deny-warnings", &format!("{POLICIES}/sidecar.toml")]);
     let titles: Vec<_> = run.out.lines().filter_map(|line| line.strip_prefix("crates/cli/tests/policies/")).collect();
     let base = "of the base (crates/cli/tests/policies/base/organisation.toml";
@@ -245,10 +237,6 @@ fn what_a_sidecar_overrides_of_its_base_is_told_and_warned_of_where_it_weakens_a
         format!(
             "sidecar.toml:7: defaults.auth: warning: this requires less of requests than auth = [\"app\"] {base}:6) [weakens-base]"
         ),
-        format!(
-            "sidecar.toml:8: defaults.dialect: note: this overrides dialect = \"standard\" {base}:7) [overrides-base]"
-        ),
-        format!("sidecar.toml:11: inspect.timeout: note: this overrides timeout = \"1s\" {base}:10) [overrides-base]"),
         format!(
             "sidecar.toml:15: route[0].require_headers: warning: this requires less of requests than require_headers = [\"tenant\"] {base}:22) [weakens-base]"
         ),
@@ -276,7 +264,7 @@ fn titles(files: &[(&str, &str)]) -> (Vec<String>, Option<i32>) {
 }
 
 #[test]
-fn what_the_last_of_two_bases_overrides_is_told_and_warned_of_where_it_weakens_a_guard() {
+fn what_the_last_of_two_bases_weakens_is_warned_of() {
     let files = [
         ("policy.toml", "base = [\"one.toml\", \"two.toml\"]\n[defaults]\ndialect = \"problem\"\n"),
         ("one.toml", "[defaults]\nbody_limit = 3000\ndialect = \"openai\"\nnegotiate = false\n"),
@@ -287,10 +275,7 @@ fn what_the_last_of_two_bases_overrides_is_told_and_warned_of_where_it_weakens_a
     ];
     let (titles, code) = titles(&files);
     let expected = [
-        "policy.toml:4: defaults.dialect: note: this overrides dialect = \"google\" of the base (two.toml:4) [overrides-base]",
-        "policy.toml:4: defaults.dialect: note: this overrides dialect = \"openai\" of the base (one.toml:4) [overrides-base]",
         "two.toml:3: defaults.body_limit: warning: this requires less of requests than body_limit = 3000 of the base (one.toml:3) [weakens-base]",
-        "two.toml:5: defaults.negotiate: note: this overrides negotiate = false of the base (one.toml:5) [overrides-base]",
     ];
     assert_eq!((titles, code), (expected.map(str::to_owned).to_vec(), Some(0)));
 }

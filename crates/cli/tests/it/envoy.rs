@@ -1,20 +1,18 @@
-//! `envoy-config` and `envoy-check`: what is written is in order, and what is taken out of it is missed by its name.
-
-mod broken;
-mod processor;
+//! `envoy-config`: what it writes has each line of the manual's checklist, and each service of the policy.
 
 use std::fs;
 use std::path::Path;
 
+use error_envelope_extproc::override_modes;
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::kit::{command, run};
+use crate::kit::run;
 
-/// A folder with a policy, and with what stands for the module.
+/// A folder with a policy.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("policy.toml"), "version = 1\n").unwrap();
-    fs::write(folder.path().join("liberror_envelope.so"), "").unwrap();
     folder
 }
 
@@ -27,33 +25,89 @@ fn written(folder: &Path, more: &[&str]) -> String {
 
 const WHOLE: [&str; 4] = ["--listen", "127.0.0.1:8080", "--upstream", "[::1]:3000"];
 
-/// What the check states of a file, its place left out, and how it ends.
-fn checked(folder: &Path, name: &str, config: &[u8]) -> (Vec<String>, Option<i32>) {
-    let file = folder.join(name);
-    fs::write(&file, config).unwrap();
-    let mut command = command(&["envoy-check", file.to_str().unwrap()]);
-    let output = command.env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", folder).output().unwrap();
-    let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
-    let text = text.replace(folder.to_str().unwrap(), "FOLDER");
-    let short =
-        |line: &str| match [": error: ", ": warning: ", ": note: "].iter().find_map(|kind| line.split_once(kind)) {
-            Some((place, what)) if place.contains("filter_chains") => what.to_owned(),
-            _ => line.to_owned(),
-        };
-    (text.lines().map(short).collect(), output.status.code())
+const PROCESSOR: [&str; 2] = ["--ext-proc", "127.0.0.1:9002"];
+
+const MANUAL: &str = include_str!("../../../../manual/envoy.md");
+
+/// The rows of the checklist: for what they are, and the setting.
+fn checklist() -> Vec<(&'static str, Value)> {
+    let (_, list) = MANUAL.split_once("\n### Checklist\n").unwrap();
+    let rows =
+        list.lines().skip_while(|line| !line.starts_with("|---")).skip(1).take_while(|line| line.starts_with('|'));
+    let row = |row: &'static str| {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        (cells[1], serde_saphyr::from_str(&format!("{{ {} }}", cells[2].trim_matches('`'))).unwrap())
+    };
+    rows.map(row).collect()
+}
+
+/// Whether some mapping below a value has these entries. A list has to be the same.
+fn has(value: &Value, setting: &Value) -> bool {
+    let fits = |value: &Value| {
+        setting.as_object().unwrap().iter().all(|(key, wanted)| match wanted {
+            Value::Object(_) => value.get(key).is_some_and(|value| has(&Value::from(vec![value.clone()]), wanted)),
+            wanted => value.get(key) == Some(wanted),
+        })
+    };
+    match value {
+        Value::Object(entries) => fits(value) || entries.values().any(|value| has(value, setting)),
+        Value::Array(items) => items.iter().any(|value| has(value, setting)),
+        _ => false,
+    }
+}
+
+fn parsed(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
 #[test]
-fn what_is_written_is_in_order() {
-    let folder = folder();
-    for more in [&[][..], &["--upstream-h2"], &["--envoy-admin", "127.0.0.1:9901"], &["--admin", "9902"]] {
-        let config = written(folder.path(), &[&WHOLE[..], more].concat());
-        let (lines, code) = checked(folder.path(), "envoy.yaml", config.as_bytes());
-        assert_eq!((lines, code), (vec!["FOLDER/envoy.yaml: 0 warnings, 0 notes".to_owned()], Some(0)));
+fn each_line_of_the_checklist_is_in_what_is_written() {
+    let (folder, checklist) = (folder(), checklist());
+    assert!(checklist.len() > 20, "{checklist:#?}");
+    for (kind, more) in [("module", &[][..]), ("processor", &PROCESSOR)] {
+        for flags in
+            [&WHOLE[..], &["--snippet"], &[&WHOLE[..], &["--upstream-h2", "--envoy-admin", "[::1]:1"]].concat()]
+        {
+            let config = parsed(&written(folder.path(), &[flags, more].concat()));
+            for (_, setting) in checklist.iter().filter(|(of, _)| *of == "all" || *of == kind) {
+                assert!(has(&config, setting), "{kind}, {flags:?}: no {setting} in {config:#}");
+            }
+            let manager = config.pointer("/static_resources/listeners/0/filter_chains/0/filters/0/typed_config");
+            let manager = manager.unwrap_or(&config);
+            let first = manager["http_filters"][0].to_string();
+            assert!(
+                first.contains("error_envelope") && manager["http_filters"].as_array().unwrap().len() == 2,
+                "{first}"
+            );
+            let mapper = &manager["local_reply_config"]["mappers"][0]["filter"]["metadata_filter"];
+            assert_eq!(mapper["matcher"]["filter"], "error_envelope", "another one would replace this one's replies");
+            for word in
+                ["typed_per_filter_config", "disabled", "observability_mode", "disable_immediate_response", "UNIQUE_ID"]
+            {
+                assert!(!config.to_string().contains(word), "{word}");
+            }
+        }
     }
-    // A part, which has no connection manager around it.
-    let (lines, code) = checked(folder.path(), "part.yaml", written(folder.path(), &["--snippet"]).as_bytes());
-    assert_eq!((lines, code), (vec!["FOLDER/part.yaml: 0 warnings, 0 notes".to_owned()], Some(0)));
+}
+
+#[test]
+fn the_checklist_s_test_sees_what_is_missing() {
+    let config = parsed("http: { a: { b: 1, c: [ 1 ] }, d: true }");
+    for (setting, is) in
+        [("a: { b: 1 }", true), ("b: 1, c: [ 1 ]", true), ("b: 2", false), ("c: []", false), ("b: 1, d: true", false)]
+    {
+        assert_eq!(has(&config, &parsed(&format!("{{ {setting} }}"))), is, "{setting}");
+    }
+}
+
+#[test]
+fn every_mode_that_the_processor_can_request_is_allowed() {
+    let config = parsed(&written(folder().path(), &[&["--snippet"], &PROCESSOR[..]].concat()));
+    let allowed = config["http_filters"][0]["typed_config"]["allowed_override_modes"].as_array().unwrap();
+    assert_eq!(allowed.len(), override_modes().count());
+    for mode in override_modes() {
+        assert!(allowed.iter().any(|it| mode.iter().all(|(field, value)| it[field] == **value)), "{mode:?}");
+    }
 }
 
 #[test]
@@ -71,9 +125,7 @@ fn each_service_that_a_scope_names_has_a_cluster_and_its_routes() {
         fs::write(folder.path().join(format!("s/{name}.toml")), format!("version = 1\n[scope]\n{scope}\n")).unwrap();
     }
     let config = written(folder.path(), &WHOLE);
-    let (lines, code) = checked(folder.path(), "envoy.yaml", config.as_bytes());
-    assert_eq!((lines, code), (vec!["FOLDER/envoy.yaml: 0 warnings, 0 notes".to_owned()], Some(0)));
-    let config: serde_json::Value = serde_saphyr::from_str(&config).unwrap();
+    let config: Value = serde_saphyr::from_str(&config).unwrap();
     let manager = &config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
     let routes = &manager["route_config"];
     assert_eq!(routes["ignore_port_in_host_matching"], true);
@@ -127,8 +179,7 @@ fn each_service_that_a_scope_names_has_a_cluster_and_its_routes() {
     // Without a service for the rest Envoy has no route there.
     let alone = written(folder.path(), &WHOLE[..2]);
     assert!(!alone.contains("cluster: upstream,") && !alone.contains("- name: upstream\n    type"), "{alone}");
-    let (lines, code) = checked(folder.path(), "envoy.yaml", alone.as_bytes());
-    assert_eq!((lines.len(), code), (1, Some(0)), "{lines:#?}");
+    parsed(&alone);
     fs::write(folder.path().join("policy.toml"), "version = 1\n").unwrap();
     let policy = folder.path().join("policy.toml");
     let run = run(&["envoy-config", "--policy", policy.to_str().unwrap(), "--listen", "127.0.0.1:8080"]);
@@ -151,40 +202,6 @@ fn the_admin_address_stands_beside_the_policy_s_file() {
         assert_eq!((run.code, run.out.as_str()), (Some(2), ""));
         assert!(run.err.contains("is not an IP address with a port"), "{}", run.err);
     }
-    // It may be read by whoever reaches it.
-    let config = written(folder.path(), &[&WHOLE[..], &["--admin", "0.0.0.0:9902"]].concat());
-    let (lines, code) = checked(folder.path(), "envoy.yaml", config.as_bytes());
-    assert!(lines[0].starts_with("admin is not on loopback: "), "{lines:#?}");
-    assert_eq!((lines.len(), code), (2, Some(0)));
-}
-
-/// The protocol's JSON, with its names: as a control plane or `config_dump` has it.
-fn json(value: &serde_json::Value) -> serde_json::Value {
-    use serde_json::Value;
-    let name = |key: &String| {
-        let mut parts = key.split('_');
-        let first = parts.next().unwrap_or_default().to_owned();
-        parts.fold(first, |name, part| name + &part[..1].to_uppercase() + &part[1..])
-    };
-    match value {
-        Value::Object(entries) => entries.iter().map(|(key, value)| (name(key), json(value))).collect(),
-        Value::Array(items) => items.iter().map(json).collect(),
-        value => value.clone(),
-    }
-}
-
-#[test]
-fn json_is_read_as_yaml_is_by_either_name_of_a_field() {
-    let folder = folder();
-    let config: serde_json::Value = serde_saphyr::from_str(&written(folder.path(), &WHOLE)).unwrap();
-    for (name, text) in [("same.json", config.to_string()), ("camel.json", json(&config).to_string())] {
-        let (lines, code) = checked(folder.path(), name, text.as_bytes());
-        assert_eq!((lines, code), (vec![format!("FOLDER/{name}: 0 warnings, 0 notes")], Some(0)));
-    }
-    let wrong = json(&config).to_string().replace("\"normalizePath\":true", "\"normalizePath\":false");
-    let (lines, code) = checked(folder.path(), "wrong.json", wrong.as_bytes());
-    assert_eq!(lines[0], "normalize_path is false: Envoy may choose another route than the policy (G0); write true");
-    assert_eq!((lines.len(), code), (2, Some(1)));
 }
 
 #[test]
@@ -196,52 +213,4 @@ fn a_policy_that_envoy_would_refuse_is_told_before_envoy_does() {
     let run = run(&args);
     assert_eq!((run.code, run.out.as_str()), (Some(1), ""), "{}", run.err);
     assert!(run.err.contains("policy.toml:2") && run.err.contains("ext_authz"), "{}", run.err);
-}
-
-#[test]
-fn what_is_no_configuration_is_refused_and_harms_nothing() {
-    let folder = folder();
-    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let bomb: String = (1..30).map(|index| format!("a{index}: &a{index} [*a{0}, *a{0}]\n", index - 1)).collect();
-    let bomb = format!("a0: &a0 [x, x]\n{bomb}");
-    for (what, text, code) in [
-        ("nothing", "".as_bytes(), 1),
-        ("a word", b"envoy", 1),
-        ("a list", b"[1, 2]", 1),
-        ("no filters", b"http_filters: 3", 1),
-        ("filters that are none", b"http_filters: [1, null, [], {name: 3}, {typed_config: []}]", 1),
-        ("a mapping of lists", b"{http_filters: {a: b}, local_reply_config: [1], route_config: []}", 1),
-        ("half of one", b"static_resources: {", 1),
-        ("a tab", b"a:\n\t- b", 1),
-        ("no UTF-8", b"a: \xff", 2),
-        ("deep lists", deep.as_bytes(), 1),
-        ("names for names", bomb.as_bytes(), 1),
-        ("one name twice", b"normalize_path: true\nnormalize_path: false\nhttp_filters: []", 1),
-        ("two documents", b"http_filters: []\n---\nhttp_filters: []\n", 1),
-    ] {
-        let (lines, told) = checked(folder.path(), "envoy.yaml", text);
-        assert_eq!(told, Some(code), "{what}: {lines:#?}");
-        assert!(!lines.is_empty() && lines.iter().all(|line| line.len() < 2000), "{what}: {lines:#?}");
-    }
-    let (lines, _) = checked(folder.path(), "envoy.yaml", b"inline_string: secret-of-ours\n- [");
-    assert!(!lines.concat().contains("secret-of-ours"), "{lines:#?}");
-    let run = run(&["envoy-check", folder.path().to_str().unwrap()]);
-    assert_eq!((run.code, run.out.as_str()), (Some(2), ""));
-    let run = self::run(&["envoy-check", "/nowhere/envoy.yaml"]);
-    assert_eq!((run.code, run.out.as_str()), (Some(2), ""));
-}
-
-#[test]
-fn without_its_library_the_search_path_is_told() {
-    let folder = folder();
-    let config = written(folder.path(), &WHOLE);
-    fs::remove_file(folder.path().join("liberror_envelope.so")).unwrap();
-    let (lines, code) = checked(folder.path(), "envoy.yaml", config.as_bytes());
-    assert!(lines[0].contains("liberror_envelope.so is not in that folder"), "{lines:#?}");
-    assert_eq!(code, Some(1));
-    let file = folder.path().join("envoy.yaml");
-    let mut command = command(&["envoy-check", file.to_str().unwrap()]);
-    let output = command.env_remove("ENVOY_DYNAMIC_MODULES_SEARCH_PATH").output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("not set here; set it in Envoy's environment"));
 }

@@ -4,8 +4,11 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use crate::kit::Running;
+use tokio::io::AsyncReadExt;
+
+use crate::kit::{self, Running};
 
 /// The head and the body of an answer over a connection that is kept.
 fn ask(stream: &TcpStream, target: &str, headers: &str) -> (String, String) {
@@ -50,4 +53,32 @@ fn v2_a_status_that_is_handed_over_becomes_the_error_of_its_route() {
     // The connection is idle: a stop does not wait for it.
     backend.is_told_to_end();
     assert_eq!(backend.ended().code(), Some(0));
+}
+
+/// More silent clients than places, at both addresses: the error backend has 512, the admin address 64.
+#[test]
+fn probes_are_answered_beside_silent_clients_that_come_back() {
+    let mut backend = Running::start(&["error-backend", "--listen", "127.0.0.1:0", "--admin", "0"]);
+    let addresses = [backend.says("listening on http://"), backend.says("admin on http://")];
+    let clients = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_io().build().unwrap();
+    for (address, silent) in addresses.iter().zip([600, 200]) {
+        for _ in 0..silent {
+            let address = address.clone();
+            let mut stream = clients.block_on(tokio::net::TcpStream::connect(&address)).unwrap();
+            clients.spawn(async move {
+                loop {
+                    let _ = stream.read(&mut [0]).await;
+                    stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+                }
+            });
+        }
+    }
+    for _ in 0..20 {
+        for address in &addresses {
+            let began = Instant::now();
+            let answer = kit::ask(address, "GET", "/healthz", "").unwrap();
+            assert!(answer.ends_with("\r\n\r\nok\n"), "{answer}");
+            assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        }
+    }
 }

@@ -26,6 +26,16 @@ pub(crate) fn run(args: &[&str]) -> Run {
     Run { out: text(output.stdout), err: text(output.stderr), code: output.status.code() }
 }
 
+/// As [`run`], with this standard input.
+pub(crate) fn run_with_input(args: &[&str], input: &[u8]) -> Run {
+    let mut command = command(args);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Run { out: text(output.stdout), err: text(output.stderr), code: output.status.code() }
+}
+
 /// The help below an error: an advice that ends in the list of a table's keys, in lines of 80 columns.
 pub(crate) fn advice_to_known_keys(advice: &str) -> String {
     let quoted: Vec<String> = ROUTE_KEYS.iter().map(|key| format!("{key:?}")).collect();

@@ -7,6 +7,7 @@ mod envoy;
 mod error_backend;
 mod exports;
 mod kit;
+mod log_lines;
 mod numbers;
 mod on_call;
 mod owner;

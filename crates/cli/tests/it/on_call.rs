@@ -59,36 +59,36 @@ fn a_gateway_that_drains_says_so_until_its_last_answer() {
 }
 
 #[test]
-fn mode_turns_the_policy_of_a_running_gateway_off_and_on() {
+fn m1_the_kill_switch_of_a_running_gateway_is_turned_on_and_off() {
     let (url, _came, go) = upstream();
     (0..3).for_each(|_| go.send(()).unwrap());
     let gateway = Gateway::start(&url, &[]);
-    let mode = |to: &str| {
-        let run = run(&["mode", to, "--admin", &gateway.admin]);
+    let switch = |to: &str| {
+        let run = run(&["kill-switch", to, "--admin", &gateway.admin]);
         assert_eq!((run.code, &*run.err), (Some(0), ""));
         run.out
     };
     let passes = || get(&gateway.address, "/seats/7").unwrap().ends_with(SAID);
-    assert_eq!((&*mode("status"), passes()), ("policy: the policy's modes apply\n", false));
-    let off =
-        run(&["mode", "off", "--admin", &gateway.admin, "--by", "maria", "--reason", "orders loses texts & ids"]).out;
-    assert!(off.starts_with("off since 20") && mode("status") == off && passes(), "{off}");
-    assert!(off.contains("Z by maria (orders loses texts & ids): every route is in mode off"), "{off}");
-    assert!(mode("policy").starts_with("policy since 20") && !passes());
+    assert_eq!((&*switch("status"), passes()), ("off: the policy's modes apply\n", false));
+    let note = ["--by", "maria", "--reason", "orders loses texts & ids"];
+    let on = run(&[&["kill-switch", "on", "--admin", &gateway.admin], &note[..]].concat()).out;
+    assert!(on.starts_with("on since 20") && switch("status") == on && passes(), "{on}");
+    assert!(on.contains("Z by maria (orders loses texts & ids): every route is in mode off"), "{on}");
+    assert!(switch("off").starts_with("off since 20") && !passes());
 }
 
 #[test]
-fn mode_says_what_is_wrong_with_the_address() {
+fn a_wrong_admin_address_is_named_with_what_is_wrong() {
     let (url, _came, go) = upstream();
     go.send(()).unwrap();
     let cases = [
-        (&*url, 1, "returned 409 Conflict without a mode"),
+        (&*url, 1, "returned 409 Conflict without the state of a kill switch"),
         ("127.0.0.1:1", 1, "use the address given to `error-envelope gateway --admin`"),
         ("https://127.0.0.1:9901", 2, "write http://HOST:PORT"),
-        ("http://127.0.0.1:9901/mode", 2, "write http://HOST:PORT"),
+        ("http://127.0.0.1:9901/kill-switch", 2, "write http://HOST:PORT"),
     ];
     for (admin, code, why) in cases {
-        let run = run(&["mode", "off", "--admin", admin]);
+        let run = run(&["kill-switch", "on", "--admin", admin]);
         assert!(run.code == Some(code) && run.err.contains(why), "{admin}: {:?} {}", run.code, run.err);
     }
 }
@@ -99,56 +99,36 @@ fn signal(process: &Running, name: &str) {
 }
 
 #[test]
-fn one_command_switches_a_fleet_and_names_who_did_not_answer() {
+fn one_command_switches_several_gateways_and_names_those_that_did_not_answer() {
     let (url, _came, _go) = upstream();
-    let fleet: Vec<Gateway> = (0..3).map(|_| Gateway::start(&url, &[])).collect();
-    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("fleet.txt");
-    let lines: Vec<String> =
-        (1..).zip(&fleet).map(|(at, it)| format!("orders-{at} {}  # rack {at}\n", it.admin)).collect();
-    std::fs::write(&file, format!("# the fleet\n\n{}", lines.concat())).unwrap();
-    let mode = |to: &str, format: &str| {
-        let args =
-            ["mode", to, "--fleet", file.to_str().unwrap(), "--timeout", "1s", "--by", "maria", "--format", format];
-        run(&args)
+    let gateways: Vec<Gateway> = (0..3).map(|_| Gateway::start(&url, &[])).collect();
+    let admins: Vec<&str> = gateways.iter().flat_map(|it| ["--admin", &it.admin]).collect();
+    let switch = |to: &str, format: &str| {
+        run(&[&["kill-switch", to, "--timeout", "1s", "--by", "maria", "--format", format], &admins[..]].concat())
     };
+    let url = |at: usize| format!("http://{}", gateways[at].admin);
     // The system still takes its connections.
-    signal(&fleet[1].process, "-STOP");
-    for (to, says) in [("off", "off since 20"), ("policy", "policy since 20")] {
-        let done = mode(to, "human");
-        assert_eq!((done.code, &*done.err), (Some(1), "orders-2: no response within 1s\n"), "{}", done.out);
+    signal(&gateways[1].process, "-STOP");
+    for to in ["on", "off"] {
+        let done = switch(to, "human");
+        assert_eq!((done.code, done.err), (Some(1), format!("{}: no response within 1s\n", url(1))), "{}", done.out);
         let lines: Vec<&str> = done.out.lines().collect();
-        assert!(lines[0].starts_with(&format!("orders-1: {says}")) && lines[0].contains(" by maria"), "{}", done.out);
-        assert!(lines[1].starts_with(&format!("orders-3: {says}")), "{}", done.out);
+        let is_done = |line: &str, at| line.starts_with(&format!("{}: {to} since 20", url(at)));
+        assert!(is_done(lines[0], 0) && lines[0].contains(" by maria") && is_done(lines[1], 2), "{}", done.out);
         assert_eq!(lines[2..], ["3 gateways: 2 done, 1 failed"]);
     }
-    let told: serde_json::Value = serde_json::from_str(&mode("status", "json").out).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&switch("status", "json").out).unwrap();
     let of = |at: usize| &told["gateways"][at];
     assert_eq!(
         (&told["failed"], &of(1)["ok"], &of(1)["error"]),
         (&1.into(), &false.into(), &"no response within 1s".into())
     );
     assert_eq!(
-        (&of(0)["name"], &of(0)["mode"], &of(2)["changed_by"]),
-        (&"orders-1".into(), &"policy".into(), &"maria".into())
+        (&of(0)["admin"], &of(0)["kill_switch"], &of(2)["changed_by"]),
+        (&url(0).into(), &false.into(), &"maria".into())
     );
-    signal(&fleet[1].process, "-CONT");
-    wait_for("it answers again", || mode("status", "human").code == Some(0));
-}
-
-#[test]
-fn a_fleet_that_is_wrong_is_told_by_line_and_asked_nothing() {
-    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("wrong-fleet.txt");
-    let told = |text: &str| {
-        std::fs::write(&file, text).unwrap();
-        let run = run(&["mode", "off", "--fleet", file.to_str().unwrap()]);
-        (run.code, run.err.replace(&format!("{}:", file.display()), ""))
-    };
-    let twice = "2: a is listed twice (first on line 1); list each gateway once\n".to_owned();
-    assert_eq!(told("a 127.0.0.1:1\na 127.0.0.1:2\n"), (Some(1), twice));
-    let (code, none) = told("# nobody\n");
-    assert!(code == Some(1) && none.contains("the file lists no gateway"), "{none}");
-    let run = run(&["mode", "off", "--fleet", "no-such-fleet.txt"]);
-    assert!(run.code == Some(2) && run.err.starts_with("no-such-fleet.txt: "), "{}", run.err);
+    signal(&gateways[1].process, "-CONT");
+    wait_for("it answers again", || switch("status", "human").code == Some(0));
 }
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -178,11 +158,11 @@ fn a_change_needs_the_token_and_the_log_has_its_sender() {
     let [file, wrong] = [file.to_str().unwrap(), wrong.to_str().unwrap()];
     let (mut process, lines) = logged(&["--admin", "0", "--admin-token-file", file, "--log", "json"], &[]);
     let (_, admin) = (process.says("listening on http://"), process.says("admin on http://"));
-    let mode = |to: &str, more: &[&str]| {
-        run(&[&["mode", to, "--admin", &admin, "--by", "maria", "--reason", "orders"], more].concat())
+    let switch = |to: &str, more: &[&str]| {
+        run(&[&["kill-switch", to, "--admin", &admin, "--by", "maria", "--reason", "orders"], more].concat())
     };
     for (more, has_token) in [(&[][..], false), (&["--token-file", wrong], true)] {
-        let refused = mode("off", more);
+        let refused = switch("on", more);
         assert!(refused.code == Some(1) && refused.err.contains("use --token-file"), "{}", refused.err);
         let line = line_with(&lines, "rejected a change");
         assert!(
@@ -191,37 +171,36 @@ fn a_change_needs_the_token_and_the_log_has_its_sender() {
         );
         assert!(!line.contains("zzz"), "{line}");
     }
-    assert_eq!(mode("off", &["--token-file", file]).code, Some(0));
+    assert_eq!(switch("on", &["--token-file", file]).code, Some(0));
     let line = line_with(&lines, "kill switch turned on");
     for field in [r#""claimed_by":"maria""#, r#""claimed_reason":"orders""#, r#""client_address":"127.0.0.1""#] {
         assert!(line.contains(field), "{field} in {line}");
     }
-    let page = get(&admin, "/").unwrap();
-    assert!(page.contains("by <bdi>maria</bdi> (from 127.0.0.1): <bdi>orders</bdi>"), "{page}");
-    assert!(page.contains(&format!(", process {}", process.id())), "{page}");
+    let now = get(&admin, "/now.json").unwrap();
+    for part in [r#""changed_by": "maria""#, r#""client_address": "127.0.0.1""#, r#""reason": "orders""#] {
+        assert!(now.contains(part), "{part} in {now}");
+    }
+    assert!(now.contains(&format!(", process {}", process.id())), "{now}");
 }
 
 #[test]
 fn a_gateway_starts_with_the_switch_on_by_flag_or_variable() {
-    let by_variables = [("ERROR_ENVELOPE_MODE", "off"), ("ERROR_ENVELOPE_ADMIN", "0"), ("ERROR_ENVELOPE_MDOE", "off")];
-    for (args, variables, says) in [
-        (&["--admin", "0", "--mode", "off"][..], &[][..], "off since"),
-        (&[], &by_variables, "off since"),
-        (&["--mode", "policy"], &by_variables, "policy: the policy's modes apply"),
+    for (args, variables) in [
+        (&["--admin", "0", "--kill-switch"][..], &[][..]),
+        (&["--admin", "0"], &[("ERROR_ENVELOPE_KILL_SWITCH", "on"), ("ERROR_ENVELOPE_KILL_SWTICH", "on")]),
     ] {
         let (mut process, lines) = logged(args, variables);
         let (_, admin) = (process.says("listening on http://"), process.says("admin on http://"));
-        let status = run(&["mode", "status", "--admin", &admin]).out;
-        assert!(status.starts_with(says), "{args:?}: {status}");
-        assert_eq!(status.contains("(--mode off at the start)"), says == "off since", "{status}");
+        let status = run(&["kill-switch", "status", "--admin", &admin]).out;
+        assert!(status.starts_with("on since ") && status.contains("(--kill-switch at the start)"), "{status}");
         if !variables.is_empty() {
-            line_with(&lines, "variable=\"ERROR_ENVELOPE_MDOE\"");
+            line_with(&lines, "variable=\"ERROR_ENVELOPE_KILL_SWTICH\"");
         }
     }
 }
 
 #[test]
-fn l1_a_line_of_the_access_log_is_json_in_the_log_with_the_names_of_the_error_log_and_the_caller() {
+fn l1_a_line_of_the_access_log_has_the_names_of_the_error_log_and_the_caller() {
     let (url, _came, go) = upstream();
     (0..2).for_each(|_| go.send(()).unwrap());
     let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("callers.toml");
@@ -232,23 +211,21 @@ fn l1_a_line_of_the_access_log_is_json_in_the_log_with_the_names_of_the_error_lo
          [[route]]\nmatch = \"/seats/{{id}}\"\nauth = [\"app\"]\n"
     );
     std::fs::write(&file, policy).unwrap();
-    let args = ["--upstream", &url, "--policy", file.to_str().unwrap(), "--access-log", "log", "--log", "json"];
+    let args = ["--upstream", &url, "--policy", file.to_str().unwrap(), "--access-log", "stdout", "--log", "json"];
     let (mut process, lines) = logged(&args, &[]);
     let address = process.says("listening on http://");
     let json = |text: &str| serde_json::from_str::<serde_json::Value>(&line_with(&lines, text)).unwrap();
+    let mut access = || serde_json::from_str::<serde_json::Value>(&process.says("")).unwrap();
     ask(&address, "GET", "/seats/7", "x-api-key: trial-key-1\r\n").unwrap();
-    let (error, access) = (json("\"request failed\""), json("error_envelope::gateway::access"));
-    assert_eq!((&access["fields"]["caller"], &access["fields"]["outcome"]), (&"acme".into(), &"complete".into()));
+    let (error, line) = (json("\"request failed\""), access());
+    assert_eq!((&line["caller"], &line["outcome"]), (&"acme".into(), &"complete".into()));
     for name in ["request_id", "code", "status", "route", "method", "upstream"] {
-        assert_eq!(access["fields"][name], error["fields"][name], "{name}: {access} {error}");
+        assert_eq!(line[name], error["fields"][name], "{name}: {line} {error}");
     }
-    assert_eq!(access["fields"]["client_address"], error["span"]["client_address"]);
-    assert!(!access.to_string().contains("trial-key-1") && access["fields"]["timestamp"].is_string(), "{access}");
+    assert_eq!(line["client_address"], error["span"]["client_address"]);
+    assert!(!line.to_string().contains("trial-key-1") && line["timestamp"].is_string(), "{line}");
     ask(&address, "GET", "/seats/7", "x-api-key: another\r\n").unwrap();
-    let (refused, access) = (json("\"request refused\""), json("error_envelope::gateway::access"));
-    assert_eq!(
-        (&access["fields"]["caller"], &access["fields"]["upstream"]),
-        (&serde_json::Value::Null, &serde_json::Value::Null)
-    );
+    let (refused, line) = (json("\"request refused\""), access());
+    assert_eq!((&line["caller"], &line["upstream"]), (&serde_json::Value::Null, &serde_json::Value::Null));
     assert_eq!(refused["fields"]["cause"], "scheme app: invalid credentials");
 }

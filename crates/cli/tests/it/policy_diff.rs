@@ -37,10 +37,8 @@ fn a_change_in_an_included_file_is_shown_between_trees() {
     fs::write(folder.join("services/orders.toml"), SCOPE.to_owned() + "[defaults]\nmode = \"off\"\ncase = \"exact\"\n")
         .unwrap();
     let expected = "\
-weaker  case: \"fold\" (default) -> \"exact\" (services/orders.toml:6)
-          for /orders/…
-weaker  mode: \"enforce\" (default) -> \"off\" (services/orders.toml:5)
-          for /orders/…
+weaker  defaults.mode of the scope \"/orders\": nothing -> \"off\" (services/orders.toml:5)
+weaker  defaults.case of the scope \"/orders\": nothing -> \"exact\" (services/orders.toml:6)
 2 weaker guards
 ";
     let (out, err, code) = diff(&folder, &["HEAD:policy.toml", "policy.toml"]);
@@ -60,8 +58,9 @@ fn programs_read_the_same_changes() {
     let (out, _, code) = diff(&folder, &["--format", "json", "HEAD:policy.toml", "new.toml"]);
     let found: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((&found["weaker"], &found["others"], code), (&0.into(), &1.into(), Some(0)), "{out}");
-    let limit = found["changes"].as_array().unwrap().iter().find(|change| change["key"] == "body_limit").unwrap();
-    assert_eq!(limit["old"], serde_json::json!({ "value": "1 MiB", "from": null }));
+    let limit =
+        found["changes"].as_array().unwrap().iter().find(|change| change["key"] == "defaults.body_limit").unwrap();
+    assert_eq!(limit["old"], serde_json::Value::Null);
     assert_eq!(limit["new"], serde_json::json!({ "value": 5, "from": "new.toml:3" }));
 }
 

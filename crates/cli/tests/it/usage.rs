@@ -3,7 +3,7 @@
 use std::io::{Read, pipe};
 use std::process::Stdio;
 
-use crate::kit::{advice_to_known_keys, command, repository, run};
+use crate::kit::{advice_to_known_keys, command, repository, run, run_with_input};
 
 #[test]
 fn help_fits_80_columns_and_says_the_exit_codes() {
@@ -20,10 +20,8 @@ fn help_fits_80_columns_and_says_the_exit_codes() {
         &["check", "-h"],
         &["explain", "--help"],
         &["init", "--help"],
-        &["learn", "--help"],
-        &["replay", "--help"],
-        &["mode", "--help"],
-        &["mode", "-h"],
+        &["kill-switch", "--help"],
+        &["kill-switch", "-h"],
     ] {
         let help = run(args);
         assert_eq!(help.code, Some(0), "{args:?}");
@@ -48,8 +46,7 @@ fn every_verb_that_prints_has_json() {
         (&["check", "tests/policies/messaging.toml", "--format", "json"][..], "findings"),
         (&["check", "tests/policies/messaging.toml", "--format", "json", "--effective", "GET", "/x"], "effective"),
         (&["explain", "--format", "json", "crates/cli/tests/owner/express.http"], "tried"),
-        (&["learn", "--format", "json", "crates/cli/tests/owner/tour.har"], "drafts"),
-        (&["mode", "status", "--format", "json", "--admin", "127.0.0.1:1"], "gateways"),
+        (&["kill-switch", "status", "--format", "json", "--admin", "127.0.0.1:1"], "gateways"),
     ] {
         let run = run(args);
         let told: serde_json::Value =
@@ -64,6 +61,43 @@ fn wrong_usage_exits_2() {
         let run = run(args);
         assert_eq!((run.code, run.out.as_str()), (Some(2), ""), "{args:?}");
         assert!(!run.err.contains('\u{1b}'), "{args:?}: colours where no terminal is");
+    }
+}
+
+#[test]
+fn a_removed_verb_or_flag_is_refused_with_the_nearest_one_that_exists() {
+    for (args, nearest) in [
+        (&["envoy-check", "envoy.yaml"][..], "'envoy-config'"),
+        (&["gateway", "--kill", "--upstream", "http://127.0.0.1:1"], "'--kill-switch'"),
+        (&["demo", "--once", "--tour-har", "a.har"], "'--tour-json'"),
+        (&["replay", "tour.har"], "'explain'"),
+    ] {
+        let run = run(args);
+        assert_eq!((run.code, run.out.as_str()), (Some(2), ""), "{args:?}");
+        assert!(run.err.contains("tip: a similar") && run.err.contains(nearest), "{args:?}: {}", run.err);
+    }
+}
+
+/// `-` is standard input: `check`, `explain` and `diff` read what another command prints.
+#[test]
+fn a_policy_or_a_response_may_come_from_standard_input() {
+    let misspelt = "crates/cli/tests/policies/misspelt.toml";
+    let from_file = run(&["check", misspelt]);
+    let from_stdin = run_with_input(&["check", "-"], &std::fs::read(repository().join(misspelt)).unwrap());
+    assert_eq!((from_stdin.code, from_stdin.err.as_str()), (Some(1), ""));
+    assert_eq!(from_stdin.out, from_file.out.replace(misspelt, "-"), "the lines are shown, too");
+    let weaker = b"version = 1\n[defaults]\nmode = \"observe\"\n";
+    let diff = run_with_input(&["diff", "tests/policies/messaging.toml", "-"], weaker);
+    assert!(diff.code == Some(1) && diff.out.contains("-> \"observe\" (-:3)"), "{} {}", diff.out, diff.err);
+    let response = std::fs::read(repository().join("crates/cli/tests/owner/express.http")).unwrap();
+    let explained = run_with_input(&["explain", "-"], &response);
+    assert!(explained.code == Some(0) && explained.out.starts_with("-: the service answered GET / with 409"));
+    for (args, input, why) in [
+        (["check", "-"], &b"a = \xff"[..], "-: cannot be read: it is not UTF-8"),
+        (["explain", "-"], b"", "-:1: the file is empty"),
+    ] {
+        let run = run_with_input(&args, input);
+        assert!(run.code == Some(2) && run.out.is_empty() && run.err.starts_with(why), "{args:?}: {}", run.err);
     }
 }
 

@@ -123,17 +123,6 @@ impl MapRule {
         &self.to
     }
 
-    /// Whether the rule matches every error of this status, code and route, whatever else the error has.
-    #[cfg(feature = "policy-file")]
-    pub(crate) fn fits_each(&self, status: u16, code: Option<&str>, route: Option<&str>) -> bool {
-        let pattern = |written: &str| Pattern::parse("route", written).ok();
-        let covers = |wide: &str| pattern(wide).zip(pattern(route?)).map(|(wide, it)| wide.covers(&it));
-        self.status.is_none_or(|own| own == status)
-            && self.code.as_deref().is_none_or(|own| code == Some(own))
-            && self.route.as_deref().is_none_or(|own| covers(own).unwrap_or(false))
-            && [&self.message, &self.message_pattern, &self.content_type].iter().all(|it| it.is_none())
-    }
-
     /// This rule, with its code as the policy defines it.
     pub(crate) fn with_codes(self, codes: &CodeSet) -> Self {
         match codes.defined(&self.to) {
@@ -286,12 +275,6 @@ impl Rule {
     /// The status to send instead of the inner one.
     pub(crate) fn to_status(&self) -> Option<StatusCode> {
         self.to_status
-    }
-
-    /// The inner status that the rule requires.
-    #[cfg(feature = "policy-file")]
-    pub(crate) fn status(&self) -> Option<StatusCode> {
-        self.status
     }
 
     /// The message to send instead of the inner one.

@@ -123,7 +123,6 @@ impl DialectSpec {
         Self {
             media_type: &it.media_type,
             id_header: it.id_header.as_deref(),
-            has_codes: has(Placeholder::Code) || has(Placeholder::Name),
             can_list_issues: has(Placeholder::Issues) || has(Placeholder::Details),
             has_time: has(Placeholder::Timestamp),
             has_wait: has(Placeholder::RetryAfter),

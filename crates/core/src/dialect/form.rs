@@ -74,9 +74,6 @@ pub(crate) struct DialectSpec {
     pub(crate) can_list_issues: bool,
     /// The error object can have those fields of a service's body that the policy keeps (R12).
     pub(crate) takes_fields: bool,
-    /// Bodies can have a code. In a dialect without codes, only the text distinguishes errors.
-    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "the lints of a policy file alone ask"))]
-    pub(crate) has_codes: bool,
     /// Bodies have the time at which the request began.
     pub(crate) has_time: bool,
     /// Bodies have the call's id, which is in the body of the request (R10).
@@ -117,7 +114,6 @@ impl DialectSpec {
             always_lists_issues: false,
             can_list_issues: true,
             takes_fields: false,
-            has_codes: true,
             has_time: false,
             has_call_id: false,
             has_names_alone_on_5xx: false,

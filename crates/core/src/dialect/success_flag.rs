@@ -7,11 +7,8 @@ use super::json::{Object, Writer, quoted, with_fields};
 use super::outgoing::{Outgoing, PreservedBody};
 use super::parsed_error::{Body, ParsedError};
 
-pub(super) const FORM: DialectSpec = DialectSpec {
-    has_codes: false,
-    reads: &KnownFields::ALL,
-    ..DialectSpec::new("success_flag", read, write, rewrite_in_place)
-};
+pub(super) const FORM: DialectSpec =
+    DialectSpec { reads: &KnownFields::ALL, ..DialectSpec::new("success_flag", read, write, rewrite_in_place) };
 
 /// Names that fields of the details cannot have, because the body would then be in another shape.
 const TAKEN: [&str; 3] = ["success", "error", "jsonrpc"];

@@ -162,7 +162,7 @@ impl ArrivingRequest<'_> {
         let view = RequestView { head, sent, body, stream_limit_per };
         let mut guarded = request::guard(policy, matched, &view);
         let is_preflight = request::is_preflight(&view);
-        let refuse = |text: &'static str| Some(Fault::new(ErrorCode::BAD_REQUEST).message(text).caused_by(text));
+        let refuse = |text: &str| Some(Fault::new(ErrorCode::BAD_REQUEST).message(text.to_owned()).caused_by(text));
         match unmatched {
             // A request that names two hosts has no route (RFC 9112 §3.2).
             Some(Unmatched::NoHost) if policy.refuses() => guarded.unmet = Some(no_host()),
@@ -171,6 +171,10 @@ impl ArrivingRequest<'_> {
                 guarded.observed_unmet.get_or_insert_with(no_host);
             }
             Some(Unmatched::TooManyReadings) => guarded.unmet = refuse(TOO_MANY_READINGS),
+            Some(Unmatched::UnclearMethod(name)) => {
+                guarded.unmet =
+                    refuse(&format!("The value of {name} is not a method: it may have up to 32 letters and hyphens."));
+            }
             None if matched.is_refused => guarded.unmet = refuse(AMBIGUOUS_PATH),
             None => {}
         }

@@ -249,6 +249,15 @@ impl Event {
         self.unread = Some(why);
     }
 
+    /// Notes the panic of an error's body, if there was one (F2).
+    #[inline]
+    pub fn note_panic(&mut self, panic: Option<Box<str>>) {
+        if let Some(panic) = panic {
+            self.origin = Origin::Panic;
+            self.cause.get_or_insert_with(|| Cause::Error(String::from(panic).into()));
+        }
+    }
+
     /// What decided the code of an inner error (R1). `None` for all other errors, for errors that keep their shape (R9,
     /// R10), and for the statuses of RPC protocols.
     #[must_use]

@@ -1,6 +1,6 @@
 //! The request headers that matter, for adapters that copy the heads of their proxy.
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
 
 use crate::fields::{Lengths, is_same_to_cgi};
 use crate::guard::method::{OVERRIDE_LENGTHS, is_override};
@@ -129,6 +129,30 @@ pub fn is_removed(name: impl AsRef<[u8]>) -> bool {
     REMOVED_LENGTHS.may_have(name.len()) && str::from_utf8(name).is_ok_and(is_misread)
 }
 
+/// Keeps only those trailers of a request that confirm that the body is whole (R6).
+///
+/// Trailers arrive after every guard has run, and some services read them as headers: a credential, a length, or a name
+/// that the policy requires would bypass the guards (RFC 9110 §6.5.1 lets a recipient discard them).
+///
+/// ```
+/// use error_envelope_core::exchange::keep_checksums;
+/// use http::{HeaderMap, HeaderName, HeaderValue};
+///
+/// let line = |name| (HeaderName::from_static(name), HeaderValue::from_static("1"));
+/// let mut trailers = HeaderMap::from_iter([line("content-digest"), line("authorization")]);
+/// keep_checksums(&mut trailers);
+/// assert!(trailers.len() == 1 && trailers.contains_key("content-digest"));
+/// ```
+pub fn keep_checksums(trailers: &mut HeaderMap) {
+    // Checksums of RFC 9530 and its predecessors, and those of object stores.
+    const WHOLE: [&str; 6] =
+        ["content-digest", "repr-digest", "digest", "content-md5", "x-amz-trailer-signature", "x-goog-hash"];
+    const BEGINS: &str = "x-amz-checksum-";
+    let passes = |name: &HeaderName| WHOLE.contains(&name.as_str()) || name.as_str().starts_with(BEGINS);
+    let removed: Vec<_> = trailers.keys().filter(|name| !passes(name)).cloned().collect();
+    removed.into_iter().for_each(|name| drop(trailers.remove(name)));
+}
+
 fn is_misread(name: &str) -> bool {
     PATHS.contains(&name) || ONCE.iter().any(|once| name != *once && is_same_to_cgi(name, once))
 }
@@ -138,8 +162,8 @@ const TYPE: &str = "content-type";
 /// Headers that a service must not receive under a second name.
 const ONCE: [&str; 4] = [TYPE, "x-request-id", "content-length", "transfer-encoding"];
 
-/// Headers that gunicorn takes for parts of the path.
-const PATHS: [&str; 2] = ["script_name", "path_info"];
+/// Headers that gunicorn and Daphne take for parts of the path.
+const PATHS: [&str; 3] = ["script_name", "path_info", "daphne-root-path"];
 
 const REMOVED_LENGTHS: Lengths = Lengths::from_names(&ONCE).or(Lengths::from_names(&PATHS));
 
@@ -301,6 +325,7 @@ mod tests {
             "x_request_id",
             "script_name",
             "path_info",
+            "daphne-root-path",
             "content_type",
             "content.type",
             "content_length",

@@ -60,7 +60,6 @@ mod observed_error;
 mod outcome;
 mod own_answer;
 mod passing;
-mod path_form;
 mod plan;
 mod proxy_error;
 mod reply;
@@ -80,7 +79,7 @@ pub use self::event::{
 };
 pub use self::event_stream::EventStream;
 pub use self::fault_cause::fault_cause;
-pub use self::header_use::{is_read, is_removed};
+pub use self::header_use::{is_read, is_removed, keep_checksums};
 pub use self::method::KnownMethod;
 use self::notes::RequestFacts;
 pub use self::notes::{EventFields, MapRuleId, Origin, UnreadReason};
@@ -101,3 +100,4 @@ pub use crate::fields::is_same_to_cgi;
 #[doc(hidden)]
 pub use crate::fields::lines;
 pub use crate::guard::body_limit::{BodyMeter, DrainBudget, MeterAction, client_left};
+pub use crate::policy::host::has_clear_host;

@@ -56,7 +56,6 @@ pub struct EventFields {
     pub(super) readings: Vec<MatchedReading>,
     pub(super) counts_whole: bool,
     pub(super) policy_status: Option<StatusCode>,
-    pub(super) path_form: Option<Box<str>>,
     /// `None` if no observer is registered.
     pub(super) request: Option<RequestFacts>,
     pub(super) captured: Option<BodyCapture>,
@@ -132,7 +131,6 @@ impl EventFields {
         readings: Vec::new(),
         counts_whole: false,
         policy_status: None,
-        path_form: None,
         request: None,
         captured: None,
     };
@@ -200,14 +198,6 @@ impl EventFields {
         self.policy_status
     }
 
-    /// The form of the path of a request that no route matched, with `{…}` for segments that look like ids:
-    /// `/users/{…}/orders`. Only set if an observer is registered, and `[observe] bodies` lets it have bodies. Not for
-    /// the log.
-    #[must_use]
-    pub fn path_form(&self) -> Option<&str> {
-        self.path_form.as_deref()
-    }
-
     /// The request's path as it was sent, without its query. Only set if an observer is registered. Not for the log.
     #[must_use]
     pub fn path(&self) -> Option<&str> {
@@ -243,7 +233,6 @@ impl EventFields {
             readings,
             counts_whole,
             policy_status,
-            path_form: _,
             request: _,
             captured: _,
         } = self;

@@ -7,7 +7,6 @@ use http::{HeaderMap, HeaderValue, Method, Version};
 use super::auth::PendingAuth;
 use super::event::EventLabel;
 use super::outcome::ErrorFacts;
-use super::path_form::path_form;
 use super::request::{AssignedId, ColdState, GuardOutcome, RequestFlags, RequestView};
 use super::{
     BodyCapture, BodyContext, CapturedBody, Cause, Event, EventFields, ExchangeConfig, Failure, KnownMethod, Origin,
@@ -84,11 +83,6 @@ impl RequestState {
         }
         let method = KnownMethod::from(&view.head.method);
         let framework_route = config.framework_route(&view.head.extensions);
-        if !settings.label().has_route() && framework_route.is_none() && captures_bodies(&config) {
-            // For users who want to find the missing route.
-            cold.get_or_insert_default().notes.get_or_insert_default().path_form =
-                Some(path_form(view.head.uri.path()));
-        }
         Self { settings, id, id_header, request, method, framework_route, flags: None, cold, config }
     }
 

@@ -133,8 +133,17 @@ impl HeaderGuard {
     fn accepts(&self, value: &HeaderValue) -> bool {
         match &self.pattern {
             Some(pattern) => pattern.matches(value.as_bytes()),
-            None => !value.is_empty(),
+            None => !is_blank(value.as_bytes()),
         }
+    }
+}
+
+/// Whether a service that trims white space, in UTF-8 or in Latin-1, finds nothing in a value.
+fn is_blank(value: &[u8]) -> bool {
+    let is_trimmed = |letter: char| letter.is_whitespace() || letter.is_control() || letter == '\u{feff}';
+    match str::from_utf8(value) {
+        Ok(text) => text.chars().all(is_trimmed),
+        Err(_) => value.iter().all(|byte| is_trimmed(char::from(*byte))),
     }
 }
 
@@ -209,6 +218,10 @@ mod tests {
         let guard = RequiredHeader::new("x-tenant").compile().unwrap();
         assert_eq!(verdict(&guard, &["anything at all"]), Ok(()));
         let text = "bad_request: The header x-tenant is badly formed or repeated.";
-        assert_eq!(verdict(&guard, &[""]), Err(text.to_owned()));
+        for blank in ["", " ", "\u{a0}", "\u{feff}\u{3000}"] {
+            assert_eq!(verdict(&guard, &[blank]), Err(text.to_owned()), "{blank:?}");
+        }
+        let latin = [(HeaderName::from_static("x-tenant"), HeaderValue::from_bytes(b"\xa0\x85").unwrap())];
+        assert!(guard.check(&latin.into_iter().collect()).is_err());
     }
 }

@@ -11,7 +11,12 @@
 //! - slashes may be merged while a trailing one stays (Go's `ServeMux`);
 //! - dot segments are resolved as they are written, or as in the WHATWG's URL standard (`%2e` is a dot);
 //! - the text behind two leading slashes may be a host (`new URL(request.url, base)`, PHP's `parse_url`);
-//! - a semicolon may end the path (Fastify's `useSemicolonDelimiter`).
+//! - a semicolon may end the path (Fastify's `useSemicolonDelimiter`);
+//! - controls and bytes that are not UTF-8 may be ignored: a line feed before the end of a regular expression (Starlette,
+//!   FastRoute), any such byte (Bottle);
+//! - `%u0061` may be a letter (Jetty 9, IIS);
+//! - a decoded `?`, `#` or NUL may end the path (bramus/router, PHP);
+//! - letters outside ASCII have another letter case, too, and some of them fold to one of ASCII (the Kelvin sign).
 
 mod first_look;
 
@@ -127,6 +132,17 @@ fn apply_other_steps(path: &[u8], made: &mut Vec<Vec<u8>>) {
     if path.starts_with(b"//") {
         made.push(without_host(path));
     }
+    if signs.has(Signs::ODD) {
+        let folded = [with_letters(path, |it| it.to_lowercase()), with_letters(path, |it| it.to_uppercase())];
+        made.extend(folded.into_iter().chain([without_ignored_bytes(path)]).filter(|made| made != path));
+    }
+    if signs.has(Signs::END | Signs::ODD) {
+        let before = path.split(|byte| matches!(byte, b'?' | b'#' | 0)).next();
+        made.extend(before.filter(|before| before.len() < path.len()).map(<[u8]>::to_vec));
+    }
+    if signs.has(Signs::UNICODE) {
+        made.push(with_unicode_codes(path));
+    }
 }
 
 /// Which characters a path has that some step acts on.
@@ -139,6 +155,12 @@ impl Signs {
     const SEMICOLON: u8 = 1 << 2;
     const TWO_SLASHES: u8 = 1 << 3;
     const DOT_SEGMENT: u8 = 1 << 4;
+    /// A control, or a byte outside ASCII.
+    const ODD: u8 = 1 << 5;
+    /// A character that may end the path; a NUL, which may also end it, is odd.
+    const END: u8 = 1 << 6;
+    /// `%u`.
+    const UNICODE: u8 = 1 << 7;
 
     /// The loop has no early exit, so that the compiler can process several bytes at once.
     fn from_path(path: &[u8]) -> Self {
@@ -149,6 +171,9 @@ impl Signs {
                 | bit(Self::SEMICOLON, byte == b';')
                 | bit(Self::TWO_SLASHES, (byte == b'/') & (next == b'/'))
                 | bit(Self::DOT_SEGMENT, (byte == b'/') & (next == b'.'))
+                | bit(Self::ODD, byte.wrapping_sub(b' ') > b'~' - b' ')
+                | bit(Self::END, (byte == b'?') | (byte == b'#'))
+                | bit(Self::UNICODE, (byte == b'%') & (next | 0x20 == b'u'))
         };
         let pairs = path.iter().zip(path.get(1..).unwrap_or_default());
         let last = path.last().map_or(0, |last| of(*last, 0));
@@ -278,6 +303,41 @@ fn without_host(path: &[u8]) -> Vec<u8> {
     let host = path.iter().position(|byte| *byte != b'/').unwrap_or(path.len());
     let path = path[host..].iter().position(|byte| *byte == b'/').map_or(&b"/"[..], |end| &path[host + end..]);
     path.to_vec()
+}
+
+/// Removes controls, and bytes that are not UTF-8.
+fn without_ignored_bytes(path: &[u8]) -> Vec<u8> {
+    let letters = path.utf8_chunks().flat_map(|chunk| chunk.valid().chars());
+    letters.filter(|letter| !letter.is_control()).collect::<String>().into()
+}
+
+/// Replaces each letter outside ASCII by its small or capital form. A pattern is compared with it without regard to the
+/// letter case of ASCII.
+fn with_letters<L: Iterator<Item = char>>(path: &[u8], form: impl Fn(char) -> L) -> Vec<u8> {
+    let Ok(path) = str::from_utf8(path) else { return path.to_vec() };
+    let mut folded = String::with_capacity(path.len());
+    for letter in path.chars() {
+        match letter {
+            // Its small form is two characters, although it folds to one in Turkish, and to Java.
+            '\u{130}' => folded.push('i'),
+            _ if letter.is_ascii() => folded.push(letter),
+            _ => folded.extend(form(letter)),
+        }
+    }
+    folded.into()
+}
+
+/// Decodes `%u` with four hexadecimal digits.
+fn with_unicode_codes(path: &[u8]) -> Vec<u8> {
+    let mut replaced = path.to_vec();
+    for at in (0..path.len()).rev().filter(|at| path[*at..].get(..2).is_some_and(|it| it.eq_ignore_ascii_case(b"%u"))) {
+        let code = path.get(at + 2..at + 6).filter(|code| code.iter().all(u8::is_ascii_hexdigit));
+        let code = code.and_then(|code| u32::from_str_radix(str::from_utf8(code).ok()?, 16).ok());
+        if let Some(letter) = code.and_then(char::from_u32) {
+            replaced.splice(at..at + 6, letter.encode_utf8(&mut [0; 4]).bytes());
+        }
+    }
+    replaced
 }
 
 /// Cuts off each segment at its first semicolon.

@@ -76,15 +76,6 @@ impl PolicyFile {
         None
     }
 
-    /// Whether a `[[map]]` rule decides every error of this status, code and route, whatever its text, in the scope of
-    /// this name ([`Event::scope`](crate::exchange::Event::scope)).
-    #[must_use]
-    pub fn has_rule_for(&self, scope: Option<&str>, status: u16, code: Option<&str>, route: Option<&str>) -> bool {
-        let part = self.policy.parts.iter().position(|part| scope.is_some() && part.name() == scope).unwrap_or(0);
-        let mut rules = self.around(part).flat_map(|at| &self.part(at).rules);
-        rules.any(|rule| rule.fits_each(status, code, route))
-    }
-
     /// The span of a key; of its table if that does not set the key.
     pub(super) fn span_of(&self, place: &TablePath, key: &str) -> Option<SourceSpan<'_>> {
         self.sources.locate(place, key)

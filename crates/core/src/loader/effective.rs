@@ -150,12 +150,15 @@ impl PolicyFile {
         let head = Request::builder().method(method.clone()).uri(uri).body(()).map(|request| request.into_parts().0);
         let head = head.map_err(|_| refused("URL", url, "write a path"))?;
         // The layer refuses such a request whatever its path.
-        let hosts = host::hosts(&head).ok_or_else(|| refused("URL", url, "write a host, and a port in digits"))?;
+        let hosts = host::hosts(&head.uri, &head.headers)
+            .ok_or_else(|| refused("URL", url, "write a host, and a port in digits"))?;
         let host = hosts.first.into_owned();
         let path = head.uri.path();
         let normal = normalised(path).unwrap_or_else(|| path.into());
         let matched = self.policy.matched(&head).map_err(|unmatched| match unmatched {
             Unmatched::NoHost => refused("URL", url, "write a host, and a port in digits"),
+            // The request has no header, and its method is one that the query cannot replace by an unclear one.
+            Unmatched::UnclearMethod(name) => refused(name, url, "leave it out"),
             Unmatched::TooManyReadings => {
                 let wrong = format!("{url:?} has more than 256 readings, or more than 64 KiB of readings");
                 PolicyError::new(None, wrong, "the layer answers such a request with 400".to_owned())

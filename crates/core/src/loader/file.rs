@@ -18,7 +18,6 @@ mod env;
 mod gather;
 mod key_value;
 pub(super) mod keys;
-mod lock;
 mod misplaced;
 mod mistakes;
 mod read;
@@ -35,16 +34,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use self::document::Document;
-pub(crate) use self::env::PolicyEnv;
-use self::env::{MAX_FILE_BYTES, NamedFile};
+use self::env::NamedFile;
+pub(crate) use self::env::{MAX_FILE_BYTES, PolicyEnv};
 use self::gather::{SourceFiles, Text, gather};
-pub(super) use self::lock::{FileDefaults, Lock};
 use self::mistakes::{KnownMistakes, MAX_MISTAKES, Mistakes};
 use self::read::Table;
 use self::reader::Reader;
 pub use self::regular::read_regular;
 pub(super) use self::sources::line_of;
 pub(crate) use self::sources::{Override, Sources};
+pub(super) use self::tables::Lock;
 pub use self::value::parse_size;
 use crate::policy::error::PolicyError;
 use crate::policy::{Origin, Policy, PolicyBuilder};
@@ -57,8 +56,6 @@ pub struct PolicyFile {
     pub(super) builder: PolicyBuilder,
     pub(super) sources: Sources,
     pub(super) locked_settings: Vec<Lock>,
-    /// The defaults of each part, for each file, in the order of precedence.
-    pub(super) defaults: Vec<FileDefaults>,
     /// The hashes of files that values name, such as files with keys.
     pub(super) named_files: HashMap<PathBuf, String>,
     pub(super) fingerprint: u64,
@@ -112,11 +109,9 @@ impl PolicyFile {
         Self::from_text(&path.display().to_string(), &text, env)
     }
 
-    /// Like [`PolicyFile::from_file`], but reports all mistakes, by file and line.
-    pub(super) fn check(path: &Path, env: &dyn PolicyEnv) -> Result<Self, Vec<PolicyError>> {
-        let text = env.load_text(path, MAX_FILE_BYTES).map_err(|error| vec![error])?;
-        let name = path.display().to_string();
-        let read = |known: &KnownMistakes| Self::read(&name, &text, env, known);
+    /// Like [`PolicyFile::from_text`], but reports all mistakes, by file and line.
+    pub(super) fn check(name: &str, text: &str, env: &dyn PolicyEnv) -> Result<Self, Vec<PolicyError>> {
+        let read = |known: &KnownMistakes| Self::read(name, text, env, known);
         read(&KnownMistakes::default()).map_err(|first| mistakes::in_order(with_those_behind(first, read)))
     }
 
@@ -140,7 +135,7 @@ impl PolicyFile {
         if has_known_version {
             order.iter().for_each(|file| reader.read(*file));
         }
-        let Reader { builder, sources, more_files, mut problems, locked_settings, defaults, .. } = reader;
+        let Reader { builder, sources, more_files, mut problems, locked_settings, .. } = reader;
         problems.names_are_complete = is_whole;
         let policy = builder.clone().compile_all(&mut problems);
         if has_known_version {
@@ -161,7 +156,7 @@ impl PolicyFile {
             .chain(more_files.into_iter().map(|file| file.path))
             .collect();
         let policy = policy.with_origin(Origin::File { name: name.into(), hash: hash.into() });
-        Ok(Self { policy, builder, sources, locked_settings, defaults, named_files, fingerprint, files, folders })
+        Ok(Self { policy, builder, sources, locked_settings, named_files, fingerprint, files, folders })
     }
 }
 
@@ -170,6 +165,14 @@ pub(super) fn has_scope(path: &Path, env: &dyn PolicyEnv) -> bool {
     let (mistakes, known) = (Mistakes::default(), KnownMistakes::default());
     let scope = |text: String| Document::parse("", &text, &mistakes, &known).root.contains_key("scope");
     env.load_text(path, MAX_FILE_BYTES).is_ok_and(scope)
+}
+
+/// The files of a policy, even if parts of it are wrong; none if the first one cannot be read.
+pub(super) fn source_files(path: &Path, env: &dyn PolicyEnv) -> Vec<PathBuf> {
+    let (mistakes, known) = (Mistakes::default(), KnownMistakes::default());
+    let Ok(text) = env.load_text(path, MAX_FILE_BYTES) else { return Vec::new() };
+    let files = gather(&path.display().to_string(), &text, env, &mistakes, &known);
+    files.texts.into_iter().map(|text| text.name.into()).collect()
 }
 
 /// Adds the mistakes that these mistakes hide: reading a table only reports its first mistake.

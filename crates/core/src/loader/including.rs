@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::PolicyLoader;
-use super::file::has_scope;
+use super::file::{has_scope, source_files};
 
 /// How many folders are searched if no `.git` ends the search: no policy is known to have deeper folders.
 const MAX_FOLDERS: usize = 8;
@@ -34,7 +34,7 @@ impl PolicyLoader {
     pub fn includes(&self, policy: &Path, file: &Path) -> bool {
         let Ok(file) = file.canonicalize() else { return false };
         let is_file = |part: &PathBuf| part.canonicalize().is_ok_and(|part| part == file);
-        !self.has_scope(policy) && self.read(policy, &|_| ()).files.iter().skip(1).any(is_file)
+        !self.has_scope(policy) && source_files(policy, self).iter().skip(1).any(is_file)
     }
 }
 

@@ -5,18 +5,16 @@
 //! ([`witness`](super::witness)), and lets the policy decide. A lint about rules is true for every error. The modules
 //! are:
 //!
-//! 1. [`routes`]: JSON bodies without a limit, or counted by message; credentials that are only observed; modes that do
-//!    not affect credentials; open routes inside of closed ones. [`overlap`]: routes that change nothing, and routes
-//!    that cross. [`methods`]: methods that no client sends. [`expressions`]: patterns and messages that look like
-//!    regular expressions. [`limits`]: body limits of a few bytes. [`shadows`]: settings that an included file
-//!    replaces;
-//! 2. [`rules`]: map rules that never match, statuses that are kept, texts that cannot be mapped back (R12);
-//! 3. [`shapes`]: shapes that never match because of an earlier one, and templates that lose a code or an id (R15);
-//! 4. [`names`]: schemes and headers that nothing requires, keys that have expired, tokens for any audience;
-//! 5. [`overrides`]: settings that a file sets instead of its bases.
+//! 1. [`routes`]: credentials that are only observed; modes that do not affect credentials; open routes inside of
+//!    closed ones. [`overlap`]: routes that cross, or that differ only in letter case. [`methods`]: methods that no
+//!    client sends. [`expressions`]: patterns and messages that look like regular expressions. [`shadows`]: settings
+//!    that an included file replaces;
+//! 2. [`rules`]: map rules that never match (R1);
+//! 3. [`shapes`]: shapes that never match because of an earlier one (R15);
+//! 4. [`names`]: schemes and headers that nothing requires, tokens for any audience;
+//! 5. [`overrides`]: settings that require less than those of a base.
 
 mod expressions;
-mod limits;
 mod methods;
 mod names;
 mod overlap;
@@ -27,16 +25,14 @@ mod rules;
 mod shadows;
 mod shapes;
 
-use std::time::SystemTime;
-
 pub use self::report::Lint;
 use self::report::Report;
 use super::file::PolicyFile;
 
 impl PolicyFile {
-    /// Valid settings that an operator should check, sorted by file and line. `now` is needed for keys that expire.
+    /// Valid settings that an operator should check, sorted by file and line.
     #[must_use]
-    pub fn lints(&self, now: SystemTime) -> Vec<Lint> {
+    pub fn lints(&self) -> Vec<Lint> {
         let mut report = Report { loaded: self, lints: Vec::new() };
         let witnesses = self.witnesses();
         routes::lint(&mut report, &witnesses);
@@ -44,11 +40,10 @@ impl PolicyFile {
         methods::lint(&mut report);
         expressions::lint(&mut report);
         shadows::lint(&mut report, &witnesses);
-        rules::lint(&mut report, &witnesses);
+        rules::lint(&mut report);
         shapes::lint(&mut report);
-        names::lint(&mut report, now);
+        names::lint(&mut report);
         overrides::lint(&mut report, &witnesses);
-        limits::lint(&mut report);
         let mut lints = report.lints;
         let file = |lint: &Lint| self.files.iter().position(|file| file.as_os_str() == lint.file());
         lints.sort_by_key(|lint| (file(lint), lint.span().start, lint.name()));

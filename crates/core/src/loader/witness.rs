@@ -1,4 +1,4 @@
-//! Sample requests, one for each table: the table applies to it, and as few other tables as possible do.
+//! Sample requests for the lints, one for each table: the table applies to it, and as few other tables as possible do.
 //!
 //! For a parameter of the pattern, the request has a segment that no pattern of the policy names. For `{*rest}`, it has
 //! more segments than any pattern. So the tables that apply to the sample are those that apply to nearly all requests
@@ -19,36 +19,22 @@ pub(super) struct Witness<'a> {
     pub(super) settings: Settings,
 }
 
-/// A request with which a table is tried.
-pub(super) struct SampleRequest {
-    pub(super) place: TablePath,
-    pub(super) method: Method,
-    pub(super) host: String,
-    pub(super) path: String,
-}
-
 /// A segment that no pattern has, and a label that no host has.
-pub(super) const FRESH: &str = "lint-witness";
+const FRESH: &str = "lint-witness";
 
 /// A method that no pattern has.
 const ANY_METHOD: &[u8] = b"LINT-WITNESS";
 
 impl PolicyFile {
-    /// A witness for each sample to which its table applies.
+    /// A witness for each method of each route; and for each part, one for a request that no route matches.
     pub(super) fn witnesses(&self) -> Vec<Witness<'_>> {
-        let witness = |it: SampleRequest| self.witness(it.place, &it.method, &it.host, &it.path);
-        self.samples().into_iter().filter_map(witness).collect()
-    }
-
-    /// One request for each method of each route; and for each part, one request that no route matches.
-    pub(super) fn samples(&self) -> Vec<SampleRequest> {
-        let mut samples = Vec::new();
+        let mut witnesses = Vec::new();
         let patterns = self.patterns();
         let deepest = patterns.iter().flatten().map(|pattern| pattern.segments().len()).max().unwrap_or(0);
         for (part, patterns) in patterns.iter().enumerate() {
             let mut sample = |place: TablePath, method: Method, segments: &[Segment], rest: bool| {
                 let path = self.path_of(part, segments, if rest { deepest + 1 } else { 0 });
-                samples.push(SampleRequest { place, method, host: self.host_of(part), path });
+                witnesses.extend(self.witness(place, &method, &self.host_of(part), &path));
             };
             sample(TablePath::Defaults(part), any_method(), &[], true);
             for (index, pattern) in patterns.iter().enumerate() {
@@ -59,7 +45,7 @@ impl PolicyFile {
                 }
             }
         }
-        samples
+        witnesses
     }
 
     /// The patterns of the routes in each part.
@@ -105,15 +91,9 @@ impl PolicyFile {
         Some(Witness { place, chain, settings: self.policy.normalised(method, host, path) })
     }
 
-    pub(super) fn host_of(&self, part: usize) -> String {
-        self.hosts_of(part).into_iter().next().unwrap_or_default()
-    }
-
-    /// One host of each kind that the part names.
-    pub(super) fn hosts_of(&self, part: usize) -> Vec<String> {
-        let scope = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at));
-        let hosts = scope.map_or(&[][..], |scope| &scope.hosts);
-        hosts.iter().map(|host| host.to_ascii_lowercase().replace('*', FRESH)).collect()
+    fn host_of(&self, part: usize) -> String {
+        let host = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at)?.hosts.first());
+        host.map(|host| host.to_ascii_lowercase().replace('*', FRESH)).unwrap_or_default()
     }
 
     /// Whether a path is below the prefix of the part's scope.
@@ -141,6 +121,6 @@ impl PolicyFile {
     }
 }
 
-pub(super) fn any_method() -> Method {
+fn any_method() -> Method {
     Method::from_bytes(ANY_METHOD).unwrap_or(Method::TRACE)
 }

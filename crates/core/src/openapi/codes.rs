@@ -26,9 +26,12 @@ pub struct Listed {
 /// The group of codes that a policy adds.
 const OWN: &str = "own";
 
+/// The groups of the catalogue whose codes belong to products.
+const PRODUCTS: [&str; 2] = ["channel", "media"];
+
 impl Codes {
-    /// The codes in those groups of the catalogue for which `stays` returns true, and all codes of the policy.
-    pub fn from_policy(policy: Option<&Policy>, stays: impl Fn(&str) -> bool) -> Self {
+    /// The codes of everybody's groups and of these groups of products, and those that the policy adds or names (E2).
+    pub fn from_policy(policy: Option<&Policy>, groups: &[&str]) -> Self {
         let catalogue = CodeSet::default();
         let codes = policy.map_or(&catalogue, Policy::codes);
         let shapes = policy.map_or(&[][..], Policy::own_shapes).iter();
@@ -38,13 +41,18 @@ impl Codes {
                 format!("The body of an error on routes whose dialect is {}.", shape.as_str()).into();
             Some((type_name(shape.as_str()), schema))
         };
-        let stays = |listed: &Listed| listed.code.group().is_none_or(&stays);
+        let is_listed = |code: &ErrorCode| {
+            let group = code.group().unwrap_or(OWN);
+            !PRODUCTS.contains(&group)
+                || groups.contains(&group)
+                || policy.is_some_and(|policy| policy.names_code(code))
+        };
         let listed = |code: ErrorCode| {
             let docs = policy.and_then(|policy| Some(policy.advice().docs_of(&code)?.text().into_owned()));
             Listed { docs, ..Listed::from(code) }
         };
         Self {
-            listed: codes.iter().cloned().map(listed).filter(stays).collect(),
+            listed: codes.iter().filter(|code| is_listed(code)).cloned().map(listed).collect(),
             shapes: shapes.filter_map(written).collect(),
         }
     }

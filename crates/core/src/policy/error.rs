@@ -60,13 +60,6 @@ impl PolicyError {
             .caused_by(error)
     }
 
-    /// The text of the file cannot be read.
-    #[cfg(feature = "policy-file")]
-    pub fn unread(file: &str, wrong: &str, right: &str) -> Self {
-        let source = std::io::Error::other(wrong.to_owned());
-        Self::new(None, wrong, right).in_file(file, None).caused_by(source)
-    }
-
     #[cfg(feature = "policy-file")]
     pub(crate) fn with_span(mut self, span: Range<usize>) -> Self {
         self.0.span = Some(span);

@@ -21,8 +21,6 @@ pub struct Guards {
     pub decodes: bool,
     /// The most bytes that a body may have (G4).
     pub body_limit: Option<u64>,
-    /// Whether scripts of other origins may read headers of responses (E4).
-    pub exposes: bool,
 }
 
 impl Policy {
@@ -42,21 +40,7 @@ impl Policy {
             },
             decodes: self.content_types(&settings).is_some(),
             body_limit: settings.body_limit,
-            exposes: settings.response_settings().expose_headers(),
         }
-    }
-
-    /// A description of the required credentials (G2), scheme by scheme, for comparison with another policy. No key is
-    /// in it.
-    #[must_use]
-    pub fn credentials_of(&self, head: &Parts) -> Vec<String> {
-        let settings = self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
-        let enforced = match (settings.auth_observe, settings.auth_optional) {
-            (true, _) => "observed",
-            (false, true) => "optional",
-            (false, false) => "enforced",
-        };
-        self.schemes(&settings).iter().map(|scheme| format!("{} {enforced}", scheme.requirement())).collect()
     }
 
     /// A sample request for each route, which matches as few other routes as possible. It has a method, if the route

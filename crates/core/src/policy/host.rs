@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
 use http::header::HOST;
-use http::request::Parts;
 use http::uri::Authority;
+use http::{HeaderMap, Uri};
 
 use crate::fields;
 
@@ -19,14 +19,30 @@ pub(crate) struct Hosts<'a> {
     pub(crate) other: Option<Cow<'a, str>>,
 }
 
-/// The hosts of a request. `None` if they are unclear: there are several `host` lines, or the text is not a host with a
-/// port, such as `a.example:80:80`. RFC 9112 §3.2 requires that such a request is refused.
-pub(crate) fn hosts(head: &Parts) -> Option<Hosts<'_>> {
-    let line = match fields::at_most_one(&head.headers, &HOST)? {
+/// Whether the target and the `host` line of a request are clear about its host; a request without either is, too.
+/// If not, RFC 9112 §3.2 requires that the request is refused: a service may read another host than the guards.
+///
+/// ```
+/// use error_envelope_core::exchange::has_clear_host;
+/// use http::{HeaderMap, HeaderValue, Uri, header::HOST};
+///
+/// let line = |host| HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
+/// assert!(has_clear_host(&Uri::from_static("/"), &line("pay.example.com:8080")));
+/// assert!(!has_clear_host(&Uri::from_static("/"), &line("pay..example.com")));
+/// ```
+#[must_use]
+pub fn has_clear_host(target: &Uri, headers: &HeaderMap) -> bool {
+    hosts(target, headers).is_some()
+}
+
+/// The hosts of a request. `None` if they are unclear: there are several `host` lines, or one is not a host with a
+/// port, such as `a.example:80:80`, `a..example` or an empty one.
+pub(crate) fn hosts<'h>(target: &'h Uri, headers: &'h HeaderMap) -> Option<Hosts<'h>> {
+    let line = match fields::at_most_one(headers, &HOST)? {
         Some(line) => Some(host_without_port(line.to_str().ok()?)?),
         None => None,
     };
-    let target = match head.uri.authority().map(Authority::as_str) {
+    let target = match target.authority().map(Authority::as_str) {
         Some(authority) => Some(host_without_port(authority.rsplit_once('@').map_or(authority, |(_, host)| host))?),
         None => None,
     };
@@ -52,8 +68,10 @@ fn host_without_port(written: &str) -> Option<Cow<'_, str>> {
     }
     let (host, port) = written.split_at(end);
     let host = host.strip_suffix('.').unwrap_or(host);
-    // No name is longer (RFC 1035 §2.3.4), and the domain behind each dot must be looked up.
-    if host.len() > 253 || !is_port(port) {
+    // No name is longer (RFC 1035 §2.3.4), and the domain behind each dot must be looked up. An empty label may be
+    // dropped by a service, and then names another host.
+    let has_empty_label = host.is_empty() || host.starts_with('.') || host.ends_with('.') || host.contains("..");
+    if has_empty_label || host.len() > 253 || !is_port(port) {
         return None;
     }
     Some(if kinds & UPPER == 0 { host.into() } else { host.to_ascii_lowercase().into() })
@@ -91,7 +109,7 @@ mod tests {
     fn host(target: &str, lines: &[&str]) -> Option<String> {
         let builder = lines.iter().fold(Request::builder().uri(target), |builder, line| builder.header(HOST, *line));
         let head = builder.body(()).unwrap().into_parts().0;
-        hosts(&head).map(|Hosts { first, other }| match other {
+        hosts(&head.uri, &head.headers).map(|Hosts { first, other }| match other {
             Some(other) => format!("{first}, not {other}"),
             None => first.into_owned(),
         })
@@ -107,7 +125,14 @@ mod tests {
             ("/", &["[::1]"], Some("[::1]")),
             ("/", &[], Some("")),
             ("/", &["[0:0::0001]:"], Some("[::1]")),
-            ("/", &[""], Some("")),
+            ("/", &[""], None),
+            ("/", &[":80"], None),
+            ("/", &["."], None),
+            ("/", &["pay..example.com"], None),
+            ("/", &[".pay.example.com"], None),
+            ("/", &["pay.example.com..:80"], None),
+            ("http://a.example/", &[""], None),
+            ("http://a..example/", &["a.example"], None),
             ("/", &["\u{e9}.example"], None),
             ("/", &["a.example:80:80"], None),
             ("/", &["a.example:http"], None),

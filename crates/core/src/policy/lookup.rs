@@ -11,7 +11,7 @@ use super::host::{self, Hosts};
 use super::keys::Settings;
 use super::precomputed::MatchedRoutes;
 use super::{CompiledScope, Policy, inheritance};
-use crate::guard::method;
+use crate::guard::method::{self, Methods};
 use crate::guard::pattern::Pattern;
 use crate::guard::reading::{has_readings, normalise, normalised, readings};
 
@@ -45,6 +45,9 @@ pub(crate) enum Unmatched {
     NoHost,
     /// The path can be read in more ways than the guards check.
     TooManyReadings,
+    /// A route for the path names a method, and this header, or field of the query, has a value that a service may read
+    /// as a method, but the guards do not.
+    UnclearMethod(&'static str),
 }
 
 impl Matched {
@@ -113,17 +116,27 @@ impl Policy {
         original: Option<&str>,
         overrides: bool,
     ) -> Result<Matched, Unmatched> {
-        let hosts =
-            if self.scopes.depend_on_host() { host::hosts(head).ok_or(Unmatched::NoHost)? } else { Hosts::default() };
-        let several = match self.names_methods || overrides || !method::names_few_methods(head) {
-            true => method::methods(head).map_err(|_| Unmatched::TooManyReadings)?,
-            false => Vec::new(),
+        let hosts = if self.scopes.depend_on_host() {
+            host::hosts(&head.uri, &head.headers).ok_or(Unmatched::NoHost)?
+        } else {
+            Hosts::default()
         };
-        let methods = if several.is_empty() { std::slice::from_ref(&head.method) } else { &several[..] };
+        let Methods { named, unclear } = match self.names_methods || overrides || !method::names_few_methods(head) {
+            true => method::methods(head).map_err(|_| Unmatched::TooManyReadings)?,
+            false => Methods::default(),
+        };
+        let methods = if named.is_empty() { std::slice::from_ref(&head.method) } else { &named[..] };
         let hosts: &[&str] = match &hosts.other {
             None => &[&hosts.first],
             Some(other) => &[&hosts.first, other],
         };
+        if let Some(unclear) = unclear.filter(|_| self.names_methods) {
+            for path in std::iter::once(head.uri.path()).chain(original) {
+                if self.names_method_for(hosts, path)? {
+                    return Err(Unmatched::UnclearMethod(unclear));
+                }
+            }
+        }
         let matched = self.matched_by(methods, hosts, head.uri.path())?;
         Ok(match original {
             None => matched,
@@ -167,12 +180,29 @@ impl Policy {
         Ok(Matched::new(normal, others, is_refused))
     }
 
+    /// Whether a route names a method, and some reading of the path matches it.
+    #[cold]
+    fn names_method_for(&self, hosts: &[&str], path: &str) -> Result<bool, Unmatched> {
+        let paths = paths_of(path)?;
+        let names_method = |part: &CompiledScope, path: &[u8]| {
+            let mut found = false;
+            part.matcher.each_path_match(path, &mut |pattern| found |= pattern.names_methods());
+            found
+        };
+        let mut readings = hosts.iter().flat_map(|host| paths.iter().map(move |path| (host, path)));
+        Ok(readings.any(|(host, path)| {
+            let parts = self.scopes.narrowest_folded(host, path);
+            parts.into_iter().any(|part| self.around(part).any(|part| names_method(part, path)))
+        }))
+    }
+
     /// The settings with which a request is answered that was refused because of its readings (rule G0).
     #[cold]
     pub(crate) fn settings_of_unmatched(&self, head: &Parts, why: Unmatched) -> Matched {
-        let hosts = if self.scopes.depend_on_host() { host::hosts(head) } else { Some(Hosts::default()) };
+        let hosts =
+            if self.scopes.depend_on_host() { host::hosts(&head.uri, &head.headers) } else { Some(Hosts::default()) };
         match (why, hosts) {
-            (Unmatched::TooManyReadings, Some(hosts)) => {
+            (Unmatched::TooManyReadings | Unmatched::UnclearMethod(_), Some(hosts)) => {
                 Matched::only(self.normalised(&head.method, &hosts.first, head.uri.path()))
             }
             _ => self.settings_without_host(),
@@ -203,7 +233,8 @@ impl Policy {
         let narrowest = if self.parts.len() == 1 {
             0
         } else {
-            let hosts = if self.scopes.depend_on_host() { host::hosts(head)? } else { Hosts::default() };
+            let hosts =
+                if self.scopes.depend_on_host() { host::hosts(&head.uri, &head.headers)? } else { Hosts::default() };
             if hosts.other.is_some() {
                 return None;
             }

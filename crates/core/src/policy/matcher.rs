@@ -79,6 +79,11 @@ impl Matcher {
             }
         });
     }
+
+    /// Visits all patterns that match the path in any letter case, whatever their methods.
+    pub(crate) fn each_path_match(&self, path: &[u8], visit: &mut impl FnMut(&Pattern)) {
+        self.root.walk(segments_of(path), true, &mut |index, _| visit(&self.patterns[index]));
+    }
 }
 
 impl Node {

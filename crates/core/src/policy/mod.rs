@@ -181,10 +181,6 @@ impl CompiledScope {
     pub(crate) fn own_rules(&self) -> &[Arc<Rule>] {
         &self.rules[..self.own_rules]
     }
-
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
 }
 
 /// How ids are created, and whether the service's own id is kept (rules I2, I3, I4).
@@ -314,6 +310,20 @@ impl Policy {
     /// The policy's own codes, by name.
     pub fn own_codes(&self) -> impl Iterator<Item = &ErrorCode> {
         self.codes.custom_codes()
+    }
+
+    /// Whether the policy redefines the code, or names it in a rule or a shape.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn names_code(&self, code: &ErrorCode) -> bool {
+        let in_part = |part: &CompiledScope| {
+            part.rules.iter().any(|rule| rule.to() == code) || part.outward.iter().any(|it| it.codes().contains(code))
+        };
+        self.codes.redefines(code)
+            || self.parts.iter().any(in_part)
+            || self
+                .shapes
+                .iter()
+                .any(|shape| shape.description().codes.iter().any(|(_, known)| **known == *code.as_str()))
     }
 
     /// The code with that name, of the catalogue or of the policy.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::level::{Level, Meaning, is_code, is_place};
 use super::rules::TAKEN;
 use super::tokens::{Literal, Stop, Tokens};
+use super::view::View;
 use super::{Strictness, card, name, text, words};
 use crate::field_names::is_text_or_code;
 
@@ -301,8 +302,8 @@ impl<'a> Reader<'a> {
             self.tokens.next()?;
             self.tokens.push(':')?;
             let level = self.levels.last_mut().ok_or(Stop::Malformed)?;
-            level.meaning = Meaning::new(&name);
-            level.name = name;
+            level.name = View::folded(&name).map(|view| Cow::Owned(view.text)).unwrap_or(name);
+            level.meaning = Meaning::new(&level.name);
         }
         Ok(Step::Value)
     }

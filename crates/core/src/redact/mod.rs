@@ -5,6 +5,8 @@
 //! 2. It removes everything that looks like a credential, whatever its name: `Bearer` and `Basic`, JSON Web Tokens,
 //!    keys with the prefix of a known service, private keys, hashes of passwords, passwords in URLs and command lines,
 //!    and numbers of cards. It also removes e-mail addresses.
+//! 3. It reads a text as its reader does: percent-encoding, escapes, no-break spaces and full-width letters hide nothing.
+//!    What it leaves keeps its spelling.
 //!
 //! There is one set of rules. [`Strictness`] decides about uncertain cases.
 
@@ -19,13 +21,13 @@ mod rules;
 mod tests;
 mod text;
 mod tokens;
+mod view;
 mod words;
 
 pub use self::bodies::body;
 pub use self::json::{RedactedJson, json};
-pub use self::name::is_telling;
 pub use self::rules::TAKEN;
-pub use self::text::{prepare, text, text_noting};
+pub use self::text::{is_telling_parameter, prepare, text, text_noting};
 
 /// What to do with a text that may or may not be a secret.
 ///

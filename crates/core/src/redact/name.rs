@@ -36,6 +36,10 @@ const WHOLE: &str = "xauth connectsid pan card ccnumber passw";
 const HEADERS: &str = "authorization proxyauthorization cookie setcookie xapikey apikey xauthtoken xaccesstoken \
     privatetoken xcsrftoken xxsrftoken xgoogapikey ocpapimsubscriptionkey xamzsecuritytoken";
 
+/// Parameters of a URL or a form whose values are removed, whatever they look like. Elsewhere `code`, `key` and `state`
+/// are ordinary names.
+pub(super) const PARAMETERS: &str = "code key token state session sig signature";
+
 /// Names of fields in which an error repeats what a client sent.
 const SENT: &str = "input value val headervalue given received actual got provided supplied submitted rejectedvalue \
     invalidvalue receivedvalue attemptedvalue actualvalue inputvalue submittedvalue";
@@ -51,13 +55,7 @@ const KINDS: &str = "type kind";
 const LONGEST: usize = 64;
 
 /// Whether the value of a field or header with this name is a credential.
-///
-/// ```
-/// use error_envelope_core::redact::is_telling;
-///
-/// assert!(is_telling("X-Api-Key") && !is_telling("x-request-id"));
-/// ```
-pub fn is_telling(name: &str) -> bool {
+pub(super) fn is_telling(name: &str) -> bool {
     static PLAIN_PARTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let parts = format!("{PARTS} {PARTS_OF_OTHERS} {PARTS_OF_NAMES}").replace('-', "");
         Regex::new(&parts.split_ascii_whitespace().collect::<Vec<_>>().join("|")).ok()

@@ -1,6 +1,7 @@
 //! Texts of errors as people reported them in public, with other secrets: no secret is left, and ordinary words stay.
 
 mod exact;
+mod parameters;
 
 use std::borrow::Cow;
 
@@ -246,7 +247,7 @@ fn r17_time_of_the_longest_bodies() {
 }
 
 /// What a body may consist of, over and over.
-const UNITS: [&str; 83] = [
+const UNITS: [&str; 94] = [
     "é @ ",
     "é password ",
     "é ",
@@ -330,6 +331,17 @@ const UNITS: [&str; 83] = [
     "v='a",
     "a\u{200b}",
     "eyJ.",
+    "%74oken%3D",
+    "token%20x1 ",
+    "a%20b ",
+    "%2525",
+    "%E5",
+    "\\x41",
+    "ｔ",
+    "：a",
+    "： ",
+    "?code=a&",
+    "code=a&b=",
 ];
 
 /// The texts that begin with what is long, and go on with something else.

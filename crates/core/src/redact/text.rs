@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use regex::{Captures, Regex};
 
 use super::rules::{self, TAKEN, With, rules};
+use super::view::{View, is_hidden};
 use super::{Strictness, card, keys, name, words};
 
 /// The fewest digits that a card number has.
@@ -50,30 +51,67 @@ pub fn text_noting<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnM
     if !is_suspect(text) {
         return Cow::Borrowed(text);
     }
-    let Some(visible) = without_hidden_characters(text) else { return redact_if_matching(text, strictness, note) };
-    match redact_if_matching(&visible, strictness, note) {
+    let visible = without_hidden_characters(text);
+    let redacted = redact(visible.as_deref().unwrap_or(text), 0, &mut |text| {
+        if may_match(text) { apply_rules(text, strictness, note) } else { Cow::Borrowed(text) }
+    });
+    match redacted {
         Cow::Borrowed(_) => Cow::Borrowed(text),
         Cow::Owned(redacted) => Cow::Owned(redacted),
     }
 }
 
-fn redact_if_matching<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
-    if may_match(text) { apply_rules(text, strictness, note) } else { Cow::Borrowed(text) }
+/// Whether the value of a parameter of a URL or a form with this name is a credential.
+///
+/// ```
+/// use error_envelope_core::redact::is_telling_parameter;
+///
+/// assert!(is_telling_parameter("state") && is_telling_parameter("X-Api-Key") && !is_telling_parameter("page"));
+/// ```
+#[must_use]
+pub fn is_telling_parameter(name: &str) -> bool {
+    let view = View::folded(name);
+    let name = view.as_ref().map_or(name, |view| &view.text);
+    name::has_word(name::PARAMETERS, name) || name::is_telling(name)
 }
 
-/// A text without the characters that may hide a name from the rules: those without a width, and those that set the
-/// direction. `None` if it has no such characters.
-fn without_hidden_characters(text: &str) -> Option<String> {
-    let is_hidden = |it: char| {
-        matches!(it, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}')
-            || matches!(it, '\u{2060}'..='\u{2069}')
+/// Applies the rules to a text as its reader reads it, and then to each word that is percent-encoded, as a text of its
+/// own. So what separates words and parameters outside of an encoding ends no value inside of it, and the other way round.
+fn redact<'t>(text: &'t str, depth: usize, rules: &mut dyn for<'r> FnMut(&'r str) -> Cow<'r, str>) -> Cow<'t, str> {
+    /// A URL in a URL in a URL.
+    const DEEPEST: usize = 3;
+
+    static WORDS: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"[^\s&"'<>]*%[0-9A-Fa-f]{2}[^\s&"'<>]*"#).ok());
+
+    let redacted = match View::folded(text) {
+        Some(view) => Cow::Owned(view.spelled(&rules(&view.text))),
+        None => rules(text),
     };
+    let redacted = match &*WORDS {
+        Some(words) if depth < DEEPEST && redacted.contains('%') => {
+            let decoded = words.replace_all(&redacted, |word: &Captures<'_>| {
+                let view = View::decoded(&word[0]);
+                match redact(&view.text, depth + 1, rules) {
+                    Cow::Borrowed(_) => word[0].to_owned(),
+                    Cow::Owned(redacted) => view.spelled(&redacted),
+                }
+            });
+            Cow::Owned(decoded.into_owned())
+        }
+        _ => redacted,
+    };
+    if redacted == text { Cow::Borrowed(text) } else { Cow::Owned(redacted.into_owned()) }
+}
+
+/// A text without the characters that may hide a name from the rules. `None` if it has no such characters.
+fn without_hidden_characters(text: &str) -> Option<String> {
     (!text.is_ascii() && text.contains(is_hidden)).then(|| text.replace(is_hidden, ""))
 }
 
 #[cfg(test)]
 pub(super) fn unfiltered(text: &str, strictness: Strictness) -> Cow<'_, str> {
-    apply_rules(text, strictness, &mut |_| {})
+    redact(text, 0, &mut |text| apply_rules(text, strictness, &mut |_| {}))
 }
 
 fn apply_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
@@ -91,7 +129,7 @@ fn apply_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&
 fn may_match(text: &str) -> bool {
     static SIGNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let names = rules::names();
-        let of_rules = r"\\u00|-----BEGIN|[@=(]|%(?:25)*40|%3[AaDd]|eyJ|[0-9](?:[ \-]?[0-9]){12}";
+        let of_rules = r"-----BEGIN|[@=(]|eyJ|[0-9](?:[ \-]?[0-9]){12}";
         let words = r"(?i-u:bearer|basic|digest|negotiate|duplicate|input|val|given|received|actual|got|provided|supplied|submitted|mysql|mariadb|sshpass|mongo|redis-cli|login|hooks\.slack|api/webhooks|[ \t\x22'`]-u|--user|--proxy-user|^-u)";
         let keys = keys::beginnings();
         Regex::new(&format!("{of_rules}|{words}|{keys}|{names}")).ok()
@@ -141,9 +179,6 @@ impl With {
             Self::Listed if found.get(3).is_some() => whole.to_owned(),
             Self::Listed if is_readable && stays_in_list(group(1), group(2)) => whole.to_owned(),
             Self::Listed => taken(group(1), whole.strip_prefix(group(1)).unwrap_or(whole), ""),
-            Self::Letter => {
-                u8::from_str_radix(group(1), 16).map_or_else(|_| TAKEN.to_owned(), |it| char::from(it).into())
-            }
             Self::TagWithoutValues => without_values(whole),
             Self::Card if !card::is_in(whole) => whole.to_owned(),
             Self::Card => taken("", whole, ""),
@@ -278,7 +313,7 @@ mod tests {
             ("otp_code: 471147", "otp_code: [redacted]"),
             ("csrfmiddleware: hunter2", "csrfmiddleware: [redacted]"),
             ("verification-code: hunter2", "verification-code: [redacted]"),
-            (r#"{\\"pass\\u0077ord\\":\\"hunter2\\"}"#, r#"{\\"password\\":[redacted]}"#),
+            (r#"{\\"pass\\u0077ord\\":\\"hunter2\\"}"#, r#"{\\"pass\\u0077ord\\":[redacted]}"#),
             (r#"{"password":"ab\u0022hunter2"}"#, r#"{"password":[redacted]}"#),
             ("the password is hunter2, sorry", "the password is [redacted] sorry"),
             ("The password is too short", "The password is too short"),

@@ -93,6 +93,18 @@ pub enum ResponseStep {
     Broken,
 }
 
+impl ResponseStep {
+    /// Notes a panic of the error's body in the event of the error (F2).
+    pub fn note_panic(&mut self, text: Option<Box<str>>) {
+        match self {
+            Self::Write(written) => written.event.note_panic(text),
+            Self::Send(reply) => reply.event.note_panic(text),
+            Self::Resume(_, _, event) | Self::Pass(_, Note::Event(event)) => event.note_panic(text),
+            Self::Pass(..) | Self::Strip(..) | Self::Read(_) | Self::Broken => {}
+        }
+    }
+}
+
 /// What follows the part of a body that was read.
 #[derive(Debug)]
 pub enum Rest {

@@ -33,6 +33,7 @@ const FEW_CHUNKS: usize = 8;
 #[repr(u32)]
 pub(crate) enum Head {
     Request = 0,
+    RequestTrailers = 1,
     Response = 2,
     ResponseTrailers = 3,
 }

@@ -1,7 +1,7 @@
 //! The request: the guards check its head, and its body is counted (G0–G5, V4).
 
 use error_envelope_core::exchange::{
-    Admission, BodyMeter, DrainBudget, Exchange, FirstByte, MeterAction, PendingPeek, RpcResponse,
+    Admission, BodyMeter, DrainBudget, Exchange, FirstByte, MeterAction, PendingPeek, RpcResponse, keep_checksums,
 };
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::envoy::HeaderLines as _;
@@ -126,11 +126,22 @@ impl Filter {
     pub(crate) fn request_trailers(&self, stream: &Stream<'_>) -> HeadStatus {
         self.request_ended.set(true);
         self.inject(stream, "request_trailers");
+        Self::keep_checksums(stream);
         match self.replace_state(State::New) {
             State::New => HeadStatus::Stop,
             State::Peeking(pending) => self.first_byte(stream, *pending, FirstByte::End).into(),
             state => self.later_data(stream, state, true).map_or_else(|| self.count_end(), Into::into),
         }
+    }
+
+    /// Removes the trailers that must not reach the service. If a line cannot be parsed, none of them is kept.
+    fn keep_checksums(stream: &Stream<'_>) {
+        let changes = stream.lines(Head::RequestTrailers, |lines| {
+            let mut trailers = heads::trailers(lines).unwrap_or_default();
+            keep_checksums(&mut trailers);
+            HeaderMutations::from_lines(lines, &trailers)
+        });
+        changes.apply(stream, Head::RequestTrailers);
     }
 
     fn count_end(&self) -> HeadStatus {

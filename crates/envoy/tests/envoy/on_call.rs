@@ -52,14 +52,14 @@ fn v4_an_address_is_of_the_newest_configuration_and_its_switch_outlives_them_all
     shows("/second");
     hooks::unconfigure(first);
     shows("/second");
-    request_until(free, "POST /mode/off", |answer| {
-        answer.as_ref().is_ok_and(|text| text.contains("\"mode\": \"off\""))
+    request_until(free, "POST /kill-switch/on", |answer| {
+        answer.as_ref().is_ok_and(|text| text.contains("\"kill_switch\": true"))
     });
     hooks::unconfigure(second);
     request_until(free, "GET /healthz", Result::is_err);
     let fourth = configure("/fourth", free);
     shows("/fourth");
-    let mode = request_until(free, "GET /mode", Result::is_ok);
-    assert!(mode.contains("\"mode\": \"off\""), "{mode}");
+    let switch = request_until(free, "GET /kill-switch", Result::is_ok);
+    assert!(switch.contains("\"kill_switch\": true"), "{switch}");
     hooks::unconfigure(fourth);
 }

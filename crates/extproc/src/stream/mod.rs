@@ -76,7 +76,7 @@ impl ProcessingStream {
         match request {
             Some(Received::RequestHeaders(head)) => self.request_head(head, attribute("request.protocol")),
             Some(Received::RequestBody(body)) => self.request_body(&body.body, body.end_of_stream),
-            Some(Received::RequestTrailers(_)) => self.request_ended(),
+            Some(Received::RequestTrailers(trailers)) => self.request_trailers(&trailers),
             Some(Received::ResponseHeaders(head)) => self.response_head(&head, attribute("response.code_details")),
             Some(Received::ResponseBody(body)) => self.response_body(body.body, body.end_of_stream),
             Some(Received::ResponseTrailers(trailers)) => self.response_trailers(&trailers),

@@ -3,8 +3,8 @@
 use std::pin::Pin;
 
 use envoy_types::pb::envoy::config::core::v3::HeaderMap as EnvoyHeaders;
-use envoy_types::pb::envoy::service::ext_proc::v3::{HttpHeaders, ProcessingResponse};
-use error_envelope_core::exchange::{BodyFailure, FirstByte, KnownMethod, MeterAction};
+use envoy_types::pb::envoy::service::ext_proc::v3::{HttpHeaders, HttpTrailers, ProcessingResponse};
+use error_envelope_core::exchange::{BodyFailure, FirstByte, KnownMethod, MeterAction, keep_checksums};
 use error_envelope_core::session::{Ending, RequestStep, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::KeyFetcher;
@@ -139,11 +139,15 @@ impl ProcessingStream {
         }
     }
 
-    pub(super) fn request_ended(&mut self) -> Reply {
+    /// The body has ended. Of its trailers, only checksums reach the service (R6); none do if a line cannot be parsed.
+    pub(super) fn request_trailers(&mut self, message: &HttpTrailers) -> Reply {
         if let Some(meter) = &mut self.meter {
             meter.body_ended();
         }
-        self.first_byte(FirstByte::End, Some(message::request_trailers()))
+        let lines = Lines::new(message.trailers.as_ref());
+        let mut trailers = envoy::trailers(lines).unwrap_or_default();
+        keep_checksums(&mut trailers);
+        self.first_byte(FirstByte::End, Some(message::request_trailers(message::changes(lines, &trailers))))
     }
 
     /// The first piece of a body came, or its end, or neither in time: whether the body is empty decides about the

@@ -35,6 +35,11 @@ impl CodeSet {
         ErrorCode::ALL.iter().map(redefined).chain(&self.own)
     }
 
+    /// Whether the policy sets other details for this code of the catalogue.
+    pub fn redefines(&self, code: &ErrorCode) -> bool {
+        self.redefined.contains(code)
+    }
+
     /// The code of that name, in any letter case; `None` if neither the catalogue nor the policy has it.
     pub fn find(&self, name: &str) -> Option<ErrorCode> {
         ErrorCode::in_catalogue(name).or_else(|| {

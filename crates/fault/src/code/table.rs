@@ -70,10 +70,9 @@ codes! {
         PAIR_CODE_FAILED "pair_code_failed" 502 14 -32021 Backoff "The upstream rejected the pair code request."
         NO_QR "no_qr" 409 14 -32022 Backoff "No QR code is available for the channel's current state."
         NOT_DISABLED "not_disabled" 409 9 -32023 No "The channel is not disabled."
-        CONCURRENT_MODIFICATION "concurrent_modification" 409 10 -32024 Refresh "Another write changed the same resource first."
+        PLAN_CHANNEL_LIMIT "plan_channel_limit" 402 8 -32025 No "The plan's channel limit is reached."
     }
     quota {
-        PLAN_CHANNEL_LIMIT "plan_channel_limit" 402 8 -32025 No "The plan's channel limit is reached."
         RATE_LIMITED "rate_limited" 429 8 -32026 Backoff "Too many requests."
         WORKER_AT_CAPACITY "worker_at_capacity" 503 14 -32027 Backoff "No worker has a free slot right now."
     }
@@ -86,6 +85,7 @@ codes! {
             => r#"{"type":"object","properties":{"issues":{"description":"What is wrong, and where.","type":"array","items":{"type":"object","properties":{"path":{"description":"Names and indices that lead to the value; empty for the whole request.","type":"array","items":{"anyOf":[{"type":"string"},{"type":"integer","minimum":0}]}},"message":{"type":"string"},"code":{"type":"string"}},"required":["path","message"]},"minItems":1}},"required":["issues"]}"#
         NOT_FOUND "not_found" 404 5 -32030 No "Not found."
         BAD_REQUEST "bad_request" 400 3 -32600 No "The request is malformed."
+        CONCURRENT_MODIFICATION "concurrent_modification" 409 10 -32024 Refresh "Another write changed the same resource first."
         NO_OP "no_op" 409 9 -32031 No "Already in the requested state."
         OTHER "other" 502 14 -32603 Backoff "An upstream provider failed."
         INTERNAL_ERROR "internal_error" 500 13 -32603 Backoff "An unexpected error occurred."

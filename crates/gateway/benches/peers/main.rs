@@ -51,8 +51,8 @@ fn main() -> ExitCode {
         ["--bare", service, certificate, key] => {
             bare::run(service.parse().expect("an address"), Some((certificate, key)));
         }
-        ["--own", service] => own::run(service.parse().expect("an address"), None),
-        ["--own", service, log] => own::run(service.parse().expect("an address"), Some(log.into())),
+        ["--own", service] => own::run(service.parse().expect("an address"), false),
+        ["--own", service, "--access-log"] => own::run(service.parse().expect("an address"), true),
         _ if args.contains(&"--check") => return counted::check(),
         _ if args.contains(&"--bench") => measure(&args),
         // As `cargo test` runs it, without what it measures.

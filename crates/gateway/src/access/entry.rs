@@ -1,20 +1,14 @@
-//! The facts of a request, for its line.
+//! The facts of a request, for its event.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use http::header::{HOST, HeaderMap, HeaderValue, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Version};
 use tower_error_envelope::middleware::RequestSlot;
-
-use crate::date::LAST_SECOND;
-
-/// The end of the year 9999, the last that RFC 3339 can express. A later time is shown as this one, so that the line is
-/// written even if the clock is wrong.
-const LAST_TIME: Duration = Duration::from_secs(LAST_SECOND);
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +22,6 @@ pub(crate) enum Outcome {
 
 /// The facts of a request.
 pub(crate) struct Entry {
-    pub(super) time: SystemTime,
     began: Instant,
     pub(super) method: Method,
     path: Option<PathAndQuery>,
@@ -53,7 +46,6 @@ pub(crate) struct Entry {
 impl Entry {
     pub(super) fn new<B>(client: IpAddr, request: &Request<B>) -> Self {
         Self {
-            time: SystemTime::now().clamp(UNIX_EPOCH, UNIX_EPOCH + LAST_TIME),
             began: Instant::now(),
             method: request.method().clone(),
             path: request.uri().path_and_query().cloned(),

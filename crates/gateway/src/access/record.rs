@@ -1,4 +1,4 @@
-//! The record of a request, which writes its line.
+//! The record of a request, which logs its event.
 
 use std::net::IpAddr;
 use std::ops::Deref;
@@ -8,32 +8,31 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::Request;
 
 use super::entry::Entry;
-use super::log::AccessLog;
+use super::event::log_request;
 
 /// Whether any request of the process has had a record: without an access log, requests are not searched for records.
 static RECORDS: AtomicBool = AtomicBool::new(false);
 
 /// Makes the records of one client's requests, if there is an access log.
 pub(crate) struct ClientRecords {
-    pub(crate) log: Option<AccessLog>,
+    pub(crate) is_logged: bool,
     pub(crate) address: IpAddr,
 }
 
-/// A request, written once the last clone of the record is dropped.
+/// A request, logged once the last clone of the record is dropped.
 #[derive(Clone)]
 pub(crate) struct AccessRecord(Arc<Recorded>);
 
-struct Recorded {
-    log: AccessLog,
-    entry: Entry,
-}
+struct Recorded(Entry);
 
 impl ClientRecords {
     /// Begins the record of a request, and stores it in the extensions for the code that handles the request.
     #[inline]
     pub(crate) fn begin<B>(&self, request: &mut Request<B>) -> Option<AccessRecord> {
-        let log = self.log.clone()?;
-        let record = AccessRecord(Arc::new(Recorded { log, entry: Entry::new(self.address, request) }));
+        if !self.is_logged {
+            return None;
+        }
+        let record = AccessRecord(Arc::new(Recorded(Entry::new(self.address, request))));
         request.extensions_mut().insert(record.slot.clone());
         request.extensions_mut().insert(record.clone());
         RECORDS.store(true, Ordering::Relaxed);
@@ -54,12 +53,12 @@ impl Deref for AccessRecord {
     type Target = Entry;
 
     fn deref(&self) -> &Entry {
-        &self.0.entry
+        &self.0.0
     }
 }
 
 impl Drop for Recorded {
     fn drop(&mut self) {
-        self.log.write(&self.entry);
+        log_request(&self.0);
     }
 }

@@ -10,7 +10,6 @@ use tower::BoxError;
 
 use super::exchange::Exchange;
 use crate::capacity::Permit;
-use crate::headers::trailers_towards_service;
 use crate::pace::Pace;
 
 /// A body that can be forwarded.
@@ -37,21 +36,13 @@ struct Pieces<B> {
 }
 
 impl<B: ForwardBody> Pieces<B> {
-    /// Polls for the next frame of the body, with the trailers that may pass.
+    /// Polls for the next frame of the body.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         self.pace.note(polled.is_pending());
-        let mut frame = ready!(polled);
+        let frame = ready!(polled);
         if frame.is_none() || self.body.is_end_stream() {
             self.pace.end();
-        }
-        if let Some(Ok(last)) = &mut frame
-            && let Some(trailers) = last.trailers_mut()
-        {
-            trailers_towards_service(trailers);
-            if trailers.is_empty() {
-                frame = None;
-            }
         }
         if !matches!(frame, Some(Ok(_))) {
             self.permit = None;

@@ -5,8 +5,7 @@
 //!    a session of the old certificate, because each pair stores its own sessions.
 //! 3. If a pair cannot be read, or does not belong together, the old pair stays active and the error is logged once.
 //!    This also happens between the two steps of a deployment that replaces one file after the other.
-//! 4. The folders of both files are watched, and those of every symbolic link on the way to them. The files are read
-//!    like a policy's: twice, on a separate thread, and without holding a lock.
+//! 4. The folders of both files are watched like a policy's, and those of every symbolic link on the way to them.
 //!
 //! [`pair`] reads the files, [`count`] records metrics for operators.
 
@@ -22,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use error_envelope_runtime::files;
-use error_envelope_runtime::files::{FileReader, Look, Patience, Unread, WatchedFolders};
+use error_envelope_runtime::files::WatchedFolders;
 use humantime::format_rfc3339_seconds;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -35,7 +34,8 @@ use crate::error::Error;
 pub struct ServerTls {
     pair: Pair,
     active: RwLock<Arc<ServerConfig>>,
-    reader: FileReader<Content>,
+    /// Locked while the files are read, so that an older pair never replaces a newer one.
+    folders: Mutex<WatchedFolders>,
     /// The result of the last read.
     last: Mutex<LastReload>,
     refused: count::RefusedClients,
@@ -45,8 +45,6 @@ const LOG: &str = "error_envelope::gateway::tls";
 
 /// How long before its expiry a certificate causes a warning, as in the alert on certificates.
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
-type Content = Result<Read, Error>;
 
 #[derive(PartialEq, Eq)]
 enum LastReload {
@@ -79,18 +77,15 @@ impl ServerTls {
     fn watch_pair(pair: Pair) -> Result<Arc<Self>, Error> {
         let unwatchable =
             |error: &dyn std::fmt::Display| Error::unreadable(format!("{pair}: cannot be watched: {error}"));
-        let named = pair.clone();
-        let (reader, changes) =
-            FileReader::new(move |folders, _| look(&named, folders)).map_err(|it| unwatchable(&it))?;
-        let look = reader.read(&Patience::START, |read| read.map_err(|unread| not_read(&pair, unread)))?;
-        let Read { config, fingerprint, not_after } = look.content?;
-        look.watched.map_err(|error| unwatchable(&error))?;
+        let (mut folders, changes) = WatchedFolders::new().map_err(|error| unwatchable(&error))?;
+        folders.watch(folders_of(&pair)).map_err(|error| unwatchable(&error))?;
+        let Read { config, fingerprint, not_after } = pair.read()?;
         count::record_active_certificate(not_after);
         warn_of_expiry(&pair, not_after);
         let last = Mutex::new(LastReload::Taken(fingerprint));
         let refused = count::RefusedClients::default();
-        let tls = Arc::new(Self { pair, active: RwLock::new(config), reader, last, refused });
-        changes.follow("error-envelope-tls", &tls, |tls| tls.read(&Patience::CHANGED)).map_err(|error| {
+        let tls = Arc::new(Self { pair, active: RwLock::new(config), folders: Mutex::new(folders), last, refused });
+        changes.follow("error-envelope-tls", &tls, Self::reload).map_err(|error| {
             Error::unreadable(format!("cannot start the thread that watches the certificate files: {error}"))
         })?;
         Ok(tls)
@@ -116,27 +111,16 @@ impl ServerTls {
 
     /// Rereads the files, and logs changes. It blocks its thread until they are read, or reading fails.
     pub fn reload(&self) {
-        self.read(&Patience::REQUESTED);
-    }
-
-    fn read(&self, patience: &Patience) {
-        self.reader.read(patience, |read| {
-            let content = match read {
-                Ok(look) => {
-                    if let Err(error) = look.watched {
-                        tracing::warn!(target: LOG, %error, files = %self.pair, "cannot watch the certificate files; send SIGHUP to reload them");
-                    }
-                    look.content
-                }
-                // Another thread is reading the files, and soon has a result.
-                Err(Unread::Busy) => return,
-                Err(unread) => Err(not_read(&self.pair, unread)),
-            };
-            match content {
-                Ok(read) => self.activate(read),
-                Err(error) => self.reject(error),
-            }
-        });
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        // A changed link leads to other folders than before. They are watched before the files are read, so that a
+        // change in between has an event.
+        if let Err(error) = folders.watch(folders_of(&self.pair)) {
+            tracing::warn!(target: LOG, %error, files = %self.pair, "cannot watch the certificate files; send SIGHUP to reload them");
+        }
+        match self.pair.read() {
+            Ok(read) => self.activate(read),
+            Err(error) => self.reject(error),
+        }
     }
 
     /// Makes a new certificate active, and logs it once.
@@ -185,18 +169,6 @@ fn warn_of_expiry(pair: &Pair, not_after: Option<i64>) {
 /// A time in seconds since the Unix epoch.
 fn time_of(second: i64) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(second).ok()?))
-}
-
-/// Reads the files. Their folders are watched first, so that a change during the read has an event; if a link was
-/// changed, they are other folders than before.
-fn look(pair: &Pair, folders: &mut WatchedFolders) -> Look<Content> {
-    let watched = folders.watch(folders_of(pair));
-    let (texts, content) = pair.read();
-    Look { content, texts, files: files_of(pair).cloned().collect(), watched }
-}
-
-fn not_read(pair: &Pair, unread: Unread) -> Error {
-    Error::unreadable(format!("{pair}: {unread}")).with_advice(unread.advice())
 }
 
 fn folders_of(pair: &Pair) -> BTreeSet<PathBuf> {

@@ -34,26 +34,16 @@ pub(super) struct Read {
 }
 
 impl Pair {
-    /// Reads the files. Also returns a hash that shows whether they have changed, even if they are invalid. An error
-    /// never contains a line of a file, because either file may be the key.
-    pub(super) fn read(&self) -> (u64, Result<Read, Error>) {
-        let (certificate, key) = (pem::file(&self.certificate), pem::file(&self.key));
-        let clients = self.clients.as_ref().map(|clients| pem::file(&clients.file));
+    /// Reads the files. An error never contains a line of a file, because either file may be the key.
+    pub(super) fn read(&self) -> Result<Read, Error> {
+        let (certificate, key) = (pem::file(&self.certificate)?, pem::file(&self.key)?);
+        let clients = self.clients.as_ref().map(|clients| pem::file(&clients.file)).transpose()?;
         let mut hasher = DefaultHasher::new();
-        for text in [&certificate, &key].into_iter().chain(&clients) {
-            text.as_ref().map_err(ToString::to_string).hash(&mut hasher);
-        }
-        let fingerprint = hasher.finish();
-        let read =
-            certificate.and_then(|certificate| self.parse(&certificate, &key?, clients.transpose()?, fingerprint));
-        (fingerprint, read)
-    }
-
-    fn parse(&self, certificate: &[u8], key: &[u8], clients: Option<Vec<u8>>, fingerprint: u64) -> Result<Read, Error> {
-        let chain = pem::certificates(&self.certificate, certificate)?;
+        (&certificate, &key, &clients).hash(&mut hasher);
+        let chain = pem::certificates(&self.certificate, &certificate)?;
         let not_after = chain.iter().filter_map(not_after).min();
-        let config = Arc::new(self.config(chain, private_key(&self.key, key)?, clients)?);
-        Ok(Read { config, fingerprint, not_after })
+        let config = Arc::new(self.config(chain, private_key(&self.key, &key)?, clients)?);
+        Ok(Read { config, fingerprint: hasher.finish(), not_after })
     }
 
     fn config(

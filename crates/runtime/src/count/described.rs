@@ -19,7 +19,7 @@ use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 /// | `error_envelope_policy_refused` | gauge | |
 /// | `error_envelope_policy_info` | gauge | `hash` |
 /// | `error_envelope_key_set_fetches_total` | counter | `outcome`: `taken` or `failed` |
-/// | `error_envelope_kill_switch_total` | counter | `to`: `off` or `policy` |
+/// | `error_envelope_kill_switch_total` | counter | `to`: `on` or `off` |
 /// | `error_envelope_kill_switch_thrown` | gauge | |
 /// | `error_envelope_build_info` | gauge | `version` |
 ///

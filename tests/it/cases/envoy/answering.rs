@@ -7,7 +7,7 @@ use super::asking::{ask, code, get, start_as_written, with_route};
 use super::service;
 use crate::wait::until;
 
-/// Filters that refuse each request by themselves, and with which status; `envoy-check` states the same of them.
+/// Filters that refuse each request by themselves, and with which status.
 const BEFORE: [(&str, &str, u16); 10] = [
     (
         "rbac.v3.RBAC",

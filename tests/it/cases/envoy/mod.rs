@@ -83,7 +83,8 @@ fn not_by_envoy(case: &Case) -> Option<&'static str> {
         (upgrades, "Envoy: it takes `upgrade` off a response"),
         (case.name == "no-preflight/another-method", "Envoy: it refuses the method (V2)"),
         (
-            case.name.starts_with("no-preflight/") && request.has_header("upgrade"),
+            case.name.starts_with("no-preflight/") && request.has_header("upgrade")
+                || case.name.starts_with("door-upgrade/"),
             "an `upgrade` that Envoy does not serve reaches neither the module nor the service",
         ),
         (

@@ -104,8 +104,8 @@ fn envoy_m1_the_admin_address_shows_errors_and_its_switch_holds_across_configura
 
     let id = enveloped(&envoy);
     until("the error is shown with what was said before and after", || {
-        let page = text(&ask_line(admin, &format!("GET /errors/{id}")));
-        when([&id, "none", "not_found", "/404"].iter().all(|expected| page.contains(expected)), page)
+        let page = text(&ask_line(admin, &format!("GET /errors.json?search={id}")));
+        when([&id, "not_found", "/404"].iter().all(|expected| page.contains(expected)), page)
     });
 
     // A policy that is refused is shown beside the one in force.
@@ -114,7 +114,7 @@ fn envoy_m1_the_admin_address_shows_errors_and_its_switch_holds_across_configura
     assert!(policy["last_refusal"]["why"].as_str().is_some_and(|why| why.contains("version")), "{policy:#}");
     assert_eq!((&policy["last_refusal"]["stands"], &policy["routes"][0]["route"]), (&json!(true), &json!("/404")));
 
-    assert_eq!(read(admin, "POST /mode/off")["mode"], "off");
+    assert_eq!(read(admin, "POST /kill-switch/on")["kill_switch"], true);
     passes(&envoy);
 
     // Another configuration of the same address: what it holds is shown, and the switch stays where it is.
@@ -123,13 +123,13 @@ fn envoy_m1_the_admin_address_shows_errors_and_its_switch_holds_across_configura
         let policy = read(admin, "GET /policy");
         when(policy["routes"][0]["route"] == "/other", policy)
     });
-    assert_eq!(read(admin, "GET /mode")["mode"], "off");
+    assert_eq!(read(admin, "GET /kill-switch")["kill_switch"], true);
     passes(&envoy);
 
-    assert_eq!(read(admin, "POST /mode/policy")["mode"], "policy");
+    assert_eq!(read(admin, "POST /kill-switch/off")["kill_switch"], false);
     enveloped(&envoy);
-    let switched = ["off", "policy"]
-        .map(|to| format!("envoy_dynamicmodulescustom_error_envelope_kill_switch_total{{to=\"{to}\"}} 1"));
+    let switched =
+        ["on", "off"].map(|to| format!("envoy_dynamicmodulescustom_error_envelope_kill_switch_total{{to=\"{to}\"}} 1"));
     until("the switch is counted", || {
         let lines = envoy.counters();
         when(switched.iter().all(|line| lines.contains(line)), lines)

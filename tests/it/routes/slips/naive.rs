@@ -104,6 +104,18 @@ fn readings(path: &str) -> Option<BTreeSet<Vec<u8>>> {
             let rest: Vec<&[u8]> = path.split(|byte| *byte == b'/').skip_while(|it| it.is_empty()).skip(1).collect();
             open.push(([&b"/"[..], &rest.join(&b'/')].concat(), decodes));
         }
+        let end = path.iter().position(|byte| b"?#\0".contains(byte)).unwrap_or(path.len());
+        open.push((path[..end].to_vec(), decodes));
+        let letters: String = path.utf8_chunks().map(|chunk| chunk.valid()).collect();
+        open.push((letters.replace(char::is_control, "").into(), decodes));
+        if let Ok(text) = String::from_utf8(path.clone()) {
+            let forms: [fn(char) -> String; 2] =
+                [|letter| letter.to_lowercase().collect(), |letter| letter.to_uppercase().collect()];
+            for form in forms {
+                let letter = |letter: char| if letter.is_ascii() { letter.to_string() } else { form(letter) };
+                open.push((text.chars().map(letter).collect::<String>().into(), decodes));
+            }
+        }
         let trimmed = path.iter().rposition(|byte| *byte != b'/').map_or(&b"/"[..], |last| &path[..=last]);
         open.push((trimmed.to_vec(), decodes));
         let cut = segments.iter().map(|segment| segment.split(|byte| *byte == b';').next().unwrap_or_default());

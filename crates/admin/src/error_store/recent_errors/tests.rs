@@ -8,8 +8,7 @@ use error_envelope_core::request_id::RequestId;
 
 use super::super::error_record::{Bodies, Code, RequestLine, Side};
 use super::super::redact;
-use super::super::tally::MOST_KINDS;
-use super::super::week;
+use super::super::ring::day;
 use super::*;
 
 const NOON: u64 = 1_795_262_400_000;
@@ -35,22 +34,15 @@ fn seen<'a>(number: u64, route: Option<&'a str>, unknown: Option<&str>) -> Error
         dropped: None,
         has_bodies: true,
         cause: None,
-        form: None,
     }
 }
 
 /// In bytes, without what an allocator adds.
 fn room_of(kept: &RecentErrors) -> usize {
-    let kinds_of = |tally: &Tally| tally.kinds.iter().map(|it| it.kind.clone()).collect::<Vec<_>>();
-    let all = kept.tallies().map(|(_, tally)| tally).collect::<Vec<_>>();
-    let mut kinds: Vec<Arc<Kind>> = all.iter().flat_map(|tally| kinds_of(tally)).collect();
-    kinds.extend(kept.ids.iter().map(|id| id.kind.clone()));
+    let all = kept.tallies().count();
+    let mut kinds: Vec<Arc<Kind>> = kept.ids.iter().map(|id| id.kind.clone()).collect();
     let mut distinct = HashSet::new();
     kinds.retain(|kind| distinct.insert(Arc::as_ptr(kind)));
-    let mut entries: Vec<&Arc<Entry>> = kept.entries.iter().collect();
-    entries.extend(all.iter().filter_map(|tally| tally.example.as_ref()));
-    let mut distinct = HashSet::new();
-    entries.retain(|entry| distinct.insert(Arc::as_ptr(entry)));
     let side = |side: &Side| {
         side.text.as_ref().map_or(0, |text| text.len()) + side.content_type.as_ref().map_or(0, |kind| kind.len())
     };
@@ -60,13 +52,13 @@ fn room_of(kept: &RecentErrors) -> usize {
     };
     kept.routes.capacity() * size_of::<(Arc<str>, Tally)>()
         + kept.routes.keys().map(|route| route.len() + 16).sum::<usize>()
-        + all.iter().map(|tally| tally.kinds.capacity() * size_of::<super::super::tally::OfKind>()).sum::<usize>()
+        + all * size_of::<Tally>()
         + kinds
             .iter()
             .map(|kind| size_of::<Kind>() + 16 + kind.unknown.as_ref().map_or(0, |it| it.len()))
             .sum::<usize>()
         + kept.entries.capacity() * size_of::<Arc<Entry>>()
-        + entries.iter().map(|it| size_of::<Entry>() + 16 + bodies(it)).sum::<usize>()
+        + kept.entries.iter().map(|it| size_of::<Entry>() + 16 + bodies(it)).sum::<usize>()
         + kept.ids.capacity() * size_of::<Id>()
 }
 
@@ -83,7 +75,6 @@ fn feed(kept: &mut RecentErrors, events: std::ops::Range<u64>) {
             let text = || Some(body.clone().into());
             let side = || Some(Side { status: 409, content_type: None, text: text(), length: body.len(), whole: true });
             let _ = entry.bodies.set(Bodies { before: side(), after: side() });
-            kept.set_example(&entry);
         }
     }
 }
@@ -99,23 +90,6 @@ fn a_million_errors_take_no_more_room_than_the_first_ones() {
     assert!(late < 24 * 1024 * 1024, "{late} bytes");
     assert_eq!((kept.entries.len(), kept.ids.len(), kept.count), (MOST_ENTRIES, MOST_IDS, 1_000_000));
     assert_eq!(kept.routes.len(), MOST_ROUTES);
-    assert!(kept.tallies().all(|(_, tally)| tally.kinds.len() <= MOST_KINDS));
-}
-
-#[test]
-fn nothing_is_lost_of_a_count_where_kinds_are_too_many() {
-    let mut kept = RecentErrors::default();
-    for number in 0..1000 {
-        let unknown = format!("E_{number}");
-        // One in ten is of one kind.
-        kept.insert(seen(number, None, (number % 10 != 0).then_some(&*unknown)));
-    }
-    let (_, tally) = kept.tallies().next().expect("one route");
-    let today = week::day(NOON);
-    let counted: u64 = tally.commonest(today).iter().map(|(count, _)| count).sum();
-    assert_eq!(counted + tally.others.sum(today), 1000);
-    assert_eq!(tally.commonest(today)[0].0, 100, "the commonest is not forgotten");
-    assert_eq!((tally.errors.sum(today), tally.without_code.sum(today)), (1000, 1000));
 }
 
 #[test]
@@ -123,7 +97,7 @@ fn an_id_is_found_for_longer_than_its_error_is_shown() {
     let mut kept = RecentErrors::default();
     (0..20_000).for_each(|number| drop(kept.insert(seen(number, Some("/a"), None))));
     let id = |number: u64| RequestId::from_parts(NOON + number, u128::from(number));
-    let found = |number| (kept.entries_of(id(number)).len(), kept.find(id(number)).1);
+    let found = |number| (kept.entries().filter(|entry| entry.id == id(number)).count(), kept.find(id(number)).1);
     assert_eq!([19_999, 19_900, 19_899, 10_000, 9_999].map(found), [(1, 1), (1, 1), (0, 1), (0, 1), (0, 0)]);
 }
 
@@ -135,6 +109,6 @@ fn an_abandoned_request_is_counted_and_found_and_no_error() {
     let id = abandoned.id;
     assert!(kept.insert(abandoned).is_none());
     let (_, tally) = kept.tallies().next().expect("its route");
-    assert_eq!((tally.abandoned.sum(week::day(NOON)), tally.errors.sum(week::day(NOON))), (1, 0));
+    assert_eq!((tally.abandoned.sum(day(NOON)), tally.errors.sum(day(NOON))), (1, 0));
     assert_eq!((kept.find(id).1, kept.entries().count()), (1, 0));
 }

@@ -268,3 +268,12 @@ fn what_is_hidden_in_the_body_of_the_service_is_hidden_in_that_of_the_client() {
         assert!(shown.contains(left), "{before}: {shown}");
     }
 }
+
+#[test]
+fn parameters_of_a_form_are_not_shown() {
+    let form = Some("application/x-www-form-urlencoded");
+    let shown = body(form, "code=abc&State=open&%6Bey=name&ｓｉｇ=x&count=1&zip_code=2".as_bytes(), true);
+    let expected =
+        "code = [redacted]\nState = [redacted]\nkey = [redacted]\nｓｉｇ = [redacted]\ncount = 1\nzip_code = 2";
+    assert_eq!(shown.as_deref(), Some(expected));
+}

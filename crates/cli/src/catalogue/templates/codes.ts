@@ -10,7 +10,13 @@ export type Retry = "no" | "backoff" | "refresh";
 
 /** The codes of the contract when this file was written. The set is open: a service may send others. */
 export const ERROR_CODES = {
-@codes@
+{% for group in groups %}
+  // {{ group.name }}
+{% for code in group.codes %}
+  /** {{ code.summary | comment }} */
+  {{ code.name }}: { status: {{ code.status }}, retry: "{{ code.retry }}", message: {{ code.message | literal }} },
+{% endfor %}
+{% endfor %}
 } as const satisfies Record<string, { status: number; retry: Retry; message: string }>;
 
 /** A code that was in the contract when this file was written. */

@@ -1,3 +1,5 @@
+// The error contract, version {{ version }}.
+// Written by `error-envelope catalogue --format go`: do not edit.
 
 // Package errorcontract has the error codes of the contract, and what a client may do about each.
 package errorcontract
@@ -19,7 +21,17 @@ const (
 type ErrorCode string
 
 const (
-@codes@
+{% for group in groups %}
+{% if not loop.first %}
+
+{% endif %}
+	// Group {{ group.name }}.
+
+{% for code in group.codes %}
+	// {{ code.summary }}
+	Code{{ code.name | pascal }} ErrorCode = "{{ code.name }}"
+{% endfor %}
+{% endfor %}
 )
 
 type about struct {
@@ -30,7 +42,10 @@ type about struct {
 
 func (code ErrorCode) about() (about, bool) {
 	switch code {
-@about@
+{% for code in codes %}
+	case Code{{ code.name | pascal }}:
+		return about{% raw %}{{% endraw %}{{ code.status }}, Retry{{ code.retry | pascal }}, {{ code.message | literal }}}, true
+{% endfor %}
 	default:
 		return about{0, RetryBackoff, ""}, false
 	}

@@ -1,3 +1,5 @@
+# The error contract, version {{ version }}.
+# Written by `error-envelope catalogue --format python`: do not edit.
 """The error codes of the contract, and what a client may do about each."""
 
 from __future__ import annotations
@@ -22,7 +24,13 @@ class Retry(StrEnum):
 class ErrorCode(StrEnum):
     """The codes of the contract when this file was written. The set is open: a service may send others."""
 
-@codes@
+{% for group in groups %}
+    # {{ group.name }}
+{% for code in group.codes %}
+    #: {{ code.summary }}
+    {{ code.name | upper }} = "{{ code.name }}"
+{% endfor %}
+{% endfor %}
 
     @property
     def status(self) -> int:
@@ -41,7 +49,9 @@ class ErrorCode(StrEnum):
 
 
 _ABOUT: Final[dict[ErrorCode, tuple[int, Retry, str]]] = {
-@about@
+{% for code in codes %}
+    ErrorCode.{{ code.name | upper }}: ({{ code.status }}, Retry.{{ code.retry | upper }}, {{ code.message | literal }}),
+{% endfor %}
 }
 
 
@@ -114,5 +124,5 @@ class ApiError(Exception):
             return None
         retry, docs = error.get("retry"), error.get("docs")
         advice = next((word for word in Retry if word == retry), None)
-        is_address = isinstance(docs, str) and len(docs) <= @MAX_DOCS@ and re.match(r"@DOCS@", docs)
+        is_address = isinstance(docs, str) and len(docs) <= {{ max_docs }} and re.match(r"{{ docs }}", docs)
         return cls(status, code, message, request_id, error.get("details"), advice, docs if is_address else None)

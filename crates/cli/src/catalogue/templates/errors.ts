@@ -1,4 +1,6 @@
-@table@
+// The error contract, version {{ version }}.
+// Written by `error-envelope catalogue --format typescript`: do not edit.
+{% include "codes.ts" %}
 
 /** The body of every error response. */
 export interface ErrorEnvelope<Code extends ErrorCode = ErrorCode> {
@@ -28,7 +30,12 @@ export interface Issue {
 
 /** The details of a code, where a schema declares them. A service may add members, and may send none at all. */
 export interface ErrorDetails {
-@details@
+{% for code in codes if code.details %}
+{% if code.details.about %}
+  /** {{ code.details.about | comment }} */
+{% endif %}
+  {{ code.name }}: {{ code.details.typescript }};
+{% endfor %}
 }
 
 /** The details of a code; anything where no schema declares them. */
@@ -56,19 +63,25 @@ interface Schema {
   minimum?: number;
   maximum?: number;
 }
-@shapes@
+{% for shape in shapes %}
+
+/** {{ shape.about | comment }} */
+export type {{ shape.name }} = {{ shape.typescript }};
+{% endfor %}
 
 const DETAILS: { [code: string]: Schema } = {
-@schemas@
+{% for code in codes if code.details %}
+  {{ code.name }}: {{ code.details.checks }},
+{% endfor %}
 };
 
-const CODE = /@CODE@/;
-const MESSAGE = /@MESSAGE@/;
-const MAX_MESSAGE = @MAX_MESSAGE@;
-const REQUEST_ID = /@REQUEST_ID@/;
+const CODE = /{{ code_form }}/;
+const MESSAGE = /{{ message_form }}/;
+const MAX_MESSAGE = {{ max_message }};
+const REQUEST_ID = /{{ request_id_form }}/;
 const RETRY = /^(no|backoff|refresh)$/;
-const DOCS = /@DOCS@/;
-const MAX_DOCS = @MAX_DOCS@;
+const DOCS = /{{ docs | replace('/', '\\/') }}/;
+const MAX_DOCS = {{ max_docs }};
 
 /** Whether a value, such as a parsed body, is an envelope. */
 export function isErrorEnvelope(value: unknown): value is ErrorEnvelope {

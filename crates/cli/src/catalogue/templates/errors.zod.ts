@@ -1,10 +1,14 @@
+// The error contract, version {{ version }}.
+// Written by `error-envelope catalogue --format zod`: do not edit.
 
 import * as z from "zod";
-@table@
+{% include "codes.ts" %}
 
 /** The details of a code, where a schema declares them. A service may add members, and may send none at all. */
 export const errorDetails = {
-@details@
+{% for code in codes if code.details %}
+  {{ code.name }}: {{ code.details.zod }},
+{% endfor %}
 };
 
 /**
@@ -13,17 +17,19 @@ export const errorDetails = {
  * Details that do not fit the schema of the code are left out: a service may send others.
  */
 export const knownError = z.discriminatedUnion("code", [
-@known@
-  z.object({ code: z.enum([@others@]), message: z.string(), details: z.unknown().optional() }),
+{% for code in codes if code.details %}
+  z.object({ code: z.literal("{{ code.name }}"), message: z.string(), details: errorDetails.{{ code.name }}.optional().catch(undefined) }),
+{% endfor %}
+  z.object({ code: z.enum([{% for code in codes if not code.details %}{{ code.name | literal }}{% if not loop.last %}, {% endif %}{% endfor %}]), message: z.string(), details: z.unknown().optional() }),
 ]);
 
 /** An error whose code is listed, to switch over. */
 export type KnownError = z.output<typeof knownError>;
 
-const CODE = /@CODE@/;
-const MESSAGE = /@MESSAGE@/;
-const REQUEST_ID = /@REQUEST_ID@/;
-const DOCS = /@DOCS@/;
+const CODE = /{{ code_form }}/;
+const MESSAGE = /{{ message_form }}/;
+const REQUEST_ID = /{{ request_id_form }}/;
+const DOCS = /{{ docs | replace('/', '\\/') }}/;
 
 /** One issue of an invalid request; further members are kept. */
 export const issue = z.looseObject({
@@ -46,10 +52,10 @@ export const errorEnvelope = z
   .object({
     error: z.object({
       code: z.string().regex(CODE),
-      message: z.string().max(@MAX_MESSAGE@).regex(MESSAGE),
+      message: z.string().max({{ max_message }}).regex(MESSAGE),
       details: z.unknown().optional(),
       retry: z.enum(["no", "backoff", "refresh"]).optional(),
-      docs: z.string().max(@MAX_DOCS@).regex(DOCS).optional(),
+      docs: z.string().max({{ max_docs }}).regex(DOCS).optional(),
     }),
     request_id: z.string().regex(REQUEST_ID),
   })

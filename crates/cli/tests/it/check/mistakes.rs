@@ -184,7 +184,7 @@ fn programs_read_the_same_findings() {
     assert_eq!(fine, (empty.to_owned(), Some(0)));
     let watched = format!("{POLICIES}/watched.toml");
     let out = run(&["check", "--format", "github", &watched]).out;
-    assert!(out.starts_with("::warning file=crates/cli/tests/policies/watched.toml,line=13,"), "{out}");
+    assert!(out.starts_with("::warning file=crates/cli/tests/policies/watched.toml,line=17,"), "{out}");
 }
 
 #[test]

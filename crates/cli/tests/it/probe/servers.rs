@@ -1,7 +1,7 @@
-//! The gateway, and servers that send what a test sets.
+//! The gateway, a proxy that changes what it forwards, and a server that sends nothing.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 
 use crate::kit::Running;
 
@@ -23,89 +23,61 @@ impl Gateway {
     }
 }
 
-/// A server that gives every request the same treatment. Its threads end with the test's process.
+/// A server. Its threads end with the test's process.
 pub(super) struct Answers {
     pub(super) url: String,
 }
 
 impl Answers {
-    /// Answers every head with this one, and no body.
-    pub(super) fn start(head: &'static str) -> Self {
-        Self::serve(move |mut stream| {
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let mut line = String::new();
-            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
-                line.clear();
-            }
-            let _ = stream.write_all(format!("{head}content-length: 0\r\nconnection: close\r\n\r\n").as_bytes());
-            let _ = stream.shutdown(std::net::Shutdown::Write);
-            // What is still on the way must not reset the connection under the answer.
-            let _ = std::io::copy(&mut reader, &mut std::io::sink());
-        })
-    }
-
-    /// Asks for every body that is announced, and answers 404 to all else.
-    pub(super) fn eager() -> Self {
-        Self::serve(|mut stream| {
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let (mut line, mut waits) = (String::new(), false);
-            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
-                waits |= line.starts_with("expect:");
-                line.clear();
-            }
-            let answer = if waits { "100 Continue\r\n\r\n" } else { "404 Not Found\r\ncontent-length: 0\r\n\r\n" };
-            let _ = stream.write_all(format!("HTTP/1.1 {answer}").as_bytes());
-            let _ = std::io::copy(&mut reader, &mut std::io::sink());
-        })
-    }
-
-    /// Says these bytes to whoever connects, and then these again and again; then closes.
-    pub(super) fn say(first: &'static str, again: &'static str) -> Self {
-        Self::serve(move |mut stream| {
-            let _ = stream.read(&mut [0; 1024]);
-            let mut open = stream.write_all(first.as_bytes()).is_ok();
-            while open && !again.is_empty() {
-                open = stream.write_all(again.as_bytes()).is_ok();
-            }
-        })
-    }
-
-    /// Resets each call of HTTP/2, and answers 404 to all else.
-    pub(super) fn resets() -> Self {
-        const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-        const RESET: [u8; 13] = [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 2];
-        const HEADERS: u8 = 1;
-
-        Self::serve(|mut stream| {
-            let (mut preface, mut head) = ([0; 24], [0; 9]);
-            if stream.read_exact(&mut preface).is_err() || !preface.starts_with(b"PRI ") {
-                let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-                let _ = stream.shutdown(std::net::Shutdown::Write);
-            } else if stream.write_all(&SETTINGS).is_ok() {
-                while stream.read_exact(&mut head).is_ok() && head[3] != HEADERS {
-                    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-                    let _ = std::io::copy(&mut (&stream).take(length.into()), &mut std::io::sink());
-                }
-                let _ = stream.write_all(&RESET);
-            }
-            let _ = std::io::copy(&mut stream, &mut std::io::sink());
-        })
-    }
-
     /// Takes connections, and sends nothing.
     pub(super) fn silent() -> Self {
-        Self::serve(|mut stream| drop(std::io::copy(&mut stream, &mut std::io::sink())))
+        Self { url: serve(|mut stream| drop(std::io::copy(&mut stream, &mut std::io::sink()))) }
     }
+}
 
-    fn serve(treat: impl Fn(TcpStream) + Clone + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let treat = treat.clone();
-                std::thread::spawn(move || treat(stream));
+/// A proxy that changes the heads of requests, and responses. Each connection has one request.
+pub(super) struct Proxy {
+    pub(super) url: String,
+}
+
+impl Proxy {
+    pub(super) fn start(
+        upstream: &str,
+        change_request: fn(&str) -> String,
+        change_response: fn(&str, &str) -> String,
+    ) -> Self {
+        let upstream = upstream.strip_prefix("http://").unwrap().to_owned();
+        let url = serve(move |stream| {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut head = String::new();
+            while reader.read_line(&mut head).is_ok_and(|read| read > 2) {}
+            if head.is_empty() {
+                return;
             }
+            let mut service = TcpStream::connect(&upstream).unwrap();
+            let sent = change_request(&head);
+            let sent = format!("{}\r\nconnection: close\r\n\r\n", sent.trim_end());
+            service.write_all(sent.as_bytes()).unwrap();
+            let mut upload = service.try_clone().unwrap();
+            std::thread::spawn(move || std::io::copy(&mut reader, &mut upload));
+            let mut response = Vec::new();
+            let _ = service.read_to_end(&mut response);
+            let response = change_response(&head, &String::from_utf8_lossy(&response));
+            let _ = (&stream).write_all(response.as_bytes());
+            let _ = stream.shutdown(Shutdown::Write);
         });
         Self { url }
     }
+}
+
+fn serve(treat: impl Fn(TcpStream) + Clone + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let treat = treat.clone();
+            std::thread::spawn(move || treat(stream));
+        }
+    });
+    url
 }

@@ -1,4 +1,4 @@
-//! https: whose certificates are trusted, and what becomes of HTTP/2 without ALPN.
+//! https: whose certificates are trusted.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -72,8 +72,6 @@ fn a_certificate_is_trusted_by_its_name_alone() {
     assert_eq!(asked.code, Some(1), "{}", asked.err);
     let told = report(&asked);
     assert_eq!(told["lines"][0]["got"], "404", "{told:#}");
-    let grpc = told["lines"].as_array().unwrap().iter().find(|line| line["name"] == "grpc").unwrap();
-    assert!(grpc["why"].as_str().unwrap().starts_with("the service does not support HTTP/2; "), "{grpc}");
 
     let other_name = probe(&format!("https://127.0.0.1:{}", server.port), &["--ca", server.ca()]);
     assert_eq!((other_name.code, other_name.out.as_str()), (Some(2), ""));
@@ -83,11 +81,4 @@ fn a_certificate_is_trusted_by_its_name_alone() {
     let unknown = probe(&format!("https://localhost:{}", server.port), &["--ca", other.ca()]);
     assert_eq!((unknown.code, unknown.out.as_str()), (Some(2), ""));
     assert!(unknown.err.contains(": TLS: "), "{}", unknown.err);
-}
-
-#[test]
-fn certificates_are_for_https() {
-    let server = Secured::start();
-    let plain = probe(&format!("http://localhost:{}", server.port), &["--ca", server.ca()]);
-    assert_eq!((plain.code, plain.err.contains("--ca needs an https URL")), (Some(2), true), "{}", plain.err);
 }

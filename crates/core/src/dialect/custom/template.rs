@@ -1,10 +1,5 @@
 //! The template of a shape's bodies: JSON with placeholders for whole values (rule R15).
 
-#[cfg(feature = "policy-file")]
-use serde_json::value::RawValue;
-
-#[cfg(feature = "policy-file")]
-use super::condition::{Condition, Expected};
 use super::pointer::{Pointer, Step};
 use crate::dialect::json::{self, Object, push_string};
 use crate::syntax::end_of_quoted;
@@ -79,16 +74,6 @@ impl Template {
     pub(crate) fn place_of(&self, placeholder: Placeholder) -> Option<Pointer> {
         let mut steps = Vec::new();
         self.0.find(placeholder, &mut steps).then(|| Pointer::from_steps(&steps))
-    }
-
-    /// Whether a body made from the template may fulfil this condition.
-    #[cfg(feature = "policy-file")]
-    pub(crate) fn may_fulfil(&self, condition: &Condition) -> bool {
-        let steps = condition.at.steps();
-        match condition.is {
-            Expected::Absent => !self.0.may_fulfil(steps, &Expected::Any),
-            _ => self.0.may_fulfil(steps, &condition.is),
-        }
     }
 
     pub(crate) fn has(&self, placeholder: Placeholder) -> bool {
@@ -166,25 +151,6 @@ impl Node {
             steps.pop();
         }
         is_there
-    }
-
-    #[cfg(feature = "policy-file")]
-    fn may_fulfil(&self, steps: &[Step], is: &Expected) -> bool {
-        match (self, steps.split_first()) {
-            // The content of details is not known here: it is the service's.
-            (Self::Value { placeholder, .. }, inside) => inside.is_none() || *placeholder == Placeholder::Details,
-            (Self::Literal(text), None) => RawValue::from_string(text.to_string()).is_ok_and(|value| is.holds(&value)),
-            (Self::Literal(_), Some(_)) => false,
-            (Self::Object(_), None) => matches!(is, Expected::Object | Expected::Issues | Expected::Any),
-            (Self::Array(_), None) => matches!(is, Expected::Array | Expected::Issues | Expected::Any),
-            (Self::Object(members), Some((step, rest))) => {
-                members.iter().any(|(name, node)| step.name() == Some(name) && node.may_fulfil(rest, is))
-            }
-            (Self::Array(nodes), Some((step, rest))) => nodes
-                .iter()
-                .enumerate()
-                .any(|(at, node)| step.name().is_none_or(|index| index == at.to_string()) && node.may_fulfil(rest, is)),
-        }
     }
 
     /// Writes the node. Returns `false` if its field is to be left out.

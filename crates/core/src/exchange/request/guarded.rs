@@ -153,10 +153,11 @@ pub(in crate::exchange) fn is_preflight(view: &RequestView<'_>) -> bool {
         && head.headers.contains_key(ORIGIN)
         && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
         // A preflight of a browser has no upgrade, no body and no method override. A service may answer any upgrade
-        // with 101, or run the overriding method.
+        // with 101, or run the overriding method, which it reads in more ways than the guards do.
         && !sent.has(HeaderFlags::UPGRADE)
         && matches!(carries_body(view), BodyPresence::No)
-        && (method::is_plain(head) && !sent.overrides_method() || !method::names_another_method(head))
+        && !sent.overrides_method()
+        && !method::is_in_query(head)
 }
 
 /// Whether a request has a body, which the guard of its type needs to know (G3).

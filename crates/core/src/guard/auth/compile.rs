@@ -65,21 +65,6 @@ impl Scheme {
         None
     }
 
-    /// A text that describes the required credentials, without any key. Two schemes for which clients must send the
-    /// same have the same text.
-    pub(crate) fn requirement(&self) -> String {
-        let kind = match &self.check {
-            #[cfg(feature = "keys")]
-            Check::Key(_) => "key",
-            #[cfg(feature = "jwt")]
-            Check::Jwt(_) => "jwt",
-            Check::Certificate => return format!("{} certificate {:?}", self.name, self.challenges),
-            Check::Custom => "custom",
-        };
-        let header = self.key_header().map_or("authorization", HeaderName::as_str);
-        format!("{} {kind} {header} {:?}", self.name, self.challenges)
-    }
-
     /// Whether the credentials are in the TLS handshake instead of a header.
     pub(crate) fn is_certificate(&self) -> bool {
         matches!(self.check, Check::Certificate)

@@ -44,7 +44,8 @@ pub(super) fn header_key<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Resul
 /// The only line of a header. An empty line counts as none. Several lines are refused, because they may differ.
 fn only_line<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Rejection> {
     match fields::with_rivals(headers, name) {
-        (Some(_), true) => Err(Rejection::token(AuthFailure::Malformed)),
+        // A service that works like CGI takes a look-alike for the header, so a request with only that is not anonymous.
+        (_, true) => Err(Rejection::token(AuthFailure::Malformed)),
         (Some(line), false) if !line.as_bytes().trim_ascii().is_empty() => Ok(line.as_bytes()),
         _ => Err(AuthFailure::Missing.into()),
     }

@@ -155,7 +155,7 @@ fn g2_what_becomes_of_a_key_header() {
         let lines: Vec<_> = values.iter().map(|value| ("x-api-key", *value)).collect();
         assert_eq!(outcome(self::verdict(&schemes, &lines)), verdict, "{values:?}");
     }
-    assert_eq!(outcome(verdict(&schemes, &[("x_api_key", "app key: 1")])), "auth_missing");
+    assert_eq!(outcome(verdict(&schemes, &[("x_api_key", "app key: 1")])), "auth_malformed");
     assert_eq!(outcome(verdict(&schemes, &[("authorization", "Bearer app key: 1")])), "auth_missing");
 }
 

@@ -3,7 +3,7 @@
 /// How important a change is to a reviewer; the most important kind comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChangeKind {
-    /// For some requests, a guard requires less than before. Or a setting is no longer locked.
+    /// A guard requires less than before. Or a setting is no longer locked.
     Weaker,
     /// The definition of a scheme, a header or a scope has changed, and a person must judge the change.
     Guard,
@@ -25,7 +25,6 @@ pub struct PolicyChange {
     pub(super) key: String,
     pub(super) old: Option<PlacedValue>,
     pub(super) new: Option<PlacedValue>,
-    pub(super) requests: Vec<String>,
 }
 
 impl PlacedValue {
@@ -44,7 +43,7 @@ impl PlacedValue {
 
 impl PolicyChange {
     pub(super) fn new(kind: ChangeKind, key: String, old: Option<PlacedValue>, new: Option<PlacedValue>) -> Self {
-        Self { kind, key, old, new, requests: Vec::new() }
+        Self { kind, key, old, new }
     }
 
     /// How important the change is.
@@ -53,7 +52,7 @@ impl PolicyChange {
         self.kind
     }
 
-    /// The key: a key of routes, or the dotted key of a table.
+    /// The dotted key with its table, as in `defaults.auth` or `route[GET /a].auth`, and with its scope if it has one.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
@@ -69,11 +68,5 @@ impl PolicyChange {
     #[must_use]
     pub const fn new_value(&self) -> Option<&PlacedValue> {
         self.new.as_ref()
-    }
-
-    /// The requests whose settings differ, with `…` for any text. Empty if the key is not a setting of requests.
-    #[must_use]
-    pub fn requests(&self) -> &[String] {
-        &self.requests
     }
 }

@@ -10,8 +10,8 @@ use crate::loader::file::{PolicyFile, line_of};
 
 /// Keys that are not settings: they describe the files, or are locks, which are compared separately.
 const NO_SETTINGS: [&str; 4] = ["version", "include", "base", "locked"];
-/// Tables that are compared by requests instead. Here, only the texts of files that they name are compared.
-const BY_REQUEST: [&str; 2] = ["defaults", "route"];
+/// Tables whose settings are compared separately. Here, only the texts of files that they name are compared.
+const SETTINGS: [&str; 2] = ["defaults", "route"];
 /// Tables with definitions that a person must judge.
 const GUARDS: [&str; 3] = ["auth", "header", "scope"];
 /// Lists in which the first entry that matches decides.
@@ -101,7 +101,7 @@ impl<'a> Leaves<'a> {
         let folder = Path::new(source.file).parent().unwrap_or(Path::new(""));
         let content = value.as_str().and_then(|name| self.policy.named_files.get(&folder.join(name)));
         let root = key.split(['.', '[']).next().unwrap_or_default();
-        if BY_REQUEST.contains(&root) && content.is_none() {
+        if SETTINGS.contains(&root) && content.is_none() {
             return;
         }
         let of_scope =

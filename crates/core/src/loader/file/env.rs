@@ -9,7 +9,7 @@ use super::value::{Value, size};
 use crate::policy::error::PolicyError;
 
 /// The largest file that is read: policies are written by people, so a larger file is something else.
-pub(super) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+pub(crate) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What a policy needs besides its own text.
 pub(crate) trait PolicyEnv {

@@ -5,11 +5,10 @@ use std::path::Path;
 
 use super::env::{NamedFile, NamedFiles, PolicyEnv};
 use super::gather::Text;
-use super::lock::{FileDefaults, Lock};
 use super::mistakes::Mistakes;
 use super::read::Table;
 use super::sources::{Override, Sources, TableAt};
-use super::tables::{self, BaseTable, PROCESS_WIDE};
+use super::tables::{self, BaseTable, Lock, PROCESS_WIDE};
 use super::value::Codes;
 use super::{auth, details, shape};
 use crate::code::{CodeSet, ErrorCode};
@@ -34,7 +33,6 @@ pub(super) struct Reader<'a> {
     mistakes: &'a Mistakes,
     pub(super) sources: Sources,
     pub(super) locked_settings: Vec<Lock>,
-    pub(super) defaults: Vec<FileDefaults>,
     pub(super) more_files: Vec<NamedFile>,
 }
 
@@ -56,7 +54,6 @@ impl<'a> Reader<'a> {
             mistakes,
             sources: Sources::new(texts.iter().map(|it| (it.name.clone(), it.text.clone())), order),
             locked_settings: Vec::new(),
-            defaults: Vec::new(),
             more_files: Vec::new(),
         }
     }
@@ -245,7 +242,6 @@ impl<'a> Reader<'a> {
             let weakens = known.weakens(&keys, key);
             self.note_override(&place, (table, &at), (name, setting_names::all_names_of(key)), weakens);
         }
-        self.defaults.push(FileDefaults { part, file, keys: keys.clone() });
         self.part(part).keys = known.overriding(keys);
         self.sources.insert(place, at);
     }

@@ -76,21 +76,25 @@ impl Sources {
         place.part() == of.part() && rank(of, "") < rank(place, key)
     }
 
-    /// The file of a table that only one file can have.
-    pub(in crate::loader) fn file_of(&self, place: &TablePath) -> Option<usize> {
-        self.tables.get(place)?.first().map(|table| table.file)
+    /// The keys that `[defaults]` and routes set in each file, with the part, the file, the name and the span.
+    pub(in crate::loader) fn route_keys(&self) -> impl Iterator<Item = (usize, usize, &str, SourceSpan<'_>)> {
+        let tables = self.tables.iter().filter_map(|(place, tables)| match place {
+            TablePath::Defaults(part) | TablePath::Route(part, _) => Some((*part, tables)),
+            _ => None,
+        });
+        let tables = tables.flat_map(|(part, tables)| tables.iter().map(move |table| (part, table)));
+        tables.flat_map(move |(part, table)| {
+            table
+                .keys
+                .iter()
+                .filter_map(move |(name, _)| Some((part, table.file, name.as_str(), self.span(table, name)?)))
+        })
     }
 
     /// Whether a file has a higher precedence than another one.
     pub(in crate::loader) fn precedes(&self, file: usize, other: usize) -> bool {
         let rank = |file: usize| self.order.iter().position(|it| *it == file);
         rank(file) < rank(other)
-    }
-
-    /// The `FILE:LINE` of a key, in the table that this file has at this place.
-    pub(in crate::loader) fn line_in(&self, place: &TablePath, file: usize, key: &str) -> Option<String> {
-        let table = self.tables.get(place)?.iter().find(|table| table.file == file)?;
-        Some(self.line(table, key))
     }
 
     fn table_of(&self, place: &TablePath, key: &str) -> Option<&TableAt> {
@@ -103,7 +107,10 @@ impl Sources {
     }
 
     pub(crate) fn locate(&self, place: &TablePath, key: &str) -> Option<SourceSpan<'_>> {
-        let table = self.table_of(place, key)?;
+        self.span(self.table_of(place, key)?, key)
+    }
+
+    fn span(&self, table: &TableAt, key: &str) -> Option<SourceSpan<'_>> {
         let (file, text) = self.files.get(table.file)?;
         let span = table.keys.iter().find(|(name, _)| name == key).map(|(_, span)| span.clone());
         let span = span.unwrap_or(table.at..table.at);

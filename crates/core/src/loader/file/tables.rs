@@ -2,7 +2,6 @@
 
 use super::env::NamedFiles;
 use super::gather::Parent;
-use super::lock::Lock;
 use super::read::Table;
 use super::value::{Codes, Value};
 use crate::classify::rule::MapRule;
@@ -52,9 +51,14 @@ pub(super) fn read_version(root: &Table<'_>) -> bool {
     is_known.is_some() || !root.get("version").is_some_and(|version| version.value.is_integer())
 }
 
-/// The settings that a policy file may list under `locked`.
-pub(in crate::loader) const LOCKABLE: [&str; 9] =
-    ["auth", "require_headers", "body_limit", "mode", "json", "content_types", "paths", "case", "preflight"];
+/// A key of `[defaults]` that a file locks.
+#[derive(Debug)]
+pub(in crate::loader) struct Lock {
+    pub(in crate::loader) key: &'static str,
+    pub(in crate::loader) file: usize,
+    /// Where it is locked, as `FILE:LINE`.
+    pub(in crate::loader) location: String,
+}
 
 /// Reads which settings a file locks.
 pub(super) fn read_locked(root: &Table<'_>, file: usize) -> Vec<Lock> {
@@ -66,11 +70,11 @@ pub(super) fn read_locked(root: &Table<'_>, file: usize) -> Vec<Lock> {
     let names = root.read("locked", Value::elements).unwrap_or_default();
     let lock = |name: &Value<'_>| {
         let text = name.text()?;
-        let known = LOCKABLE.into_iter().find(|key| *key == text);
-        let key = known.ok_or_else(|| {
+        let known = TableSettings::NAMES.iter().find(|key| **key == text);
+        let key = *known.ok_or_else(|| {
             name.error(
                 format!("{text:?} is not a setting that can be locked"),
-                advice_for_unknown(text, LOCKABLE.into_iter()),
+                advice_for_unknown(text, TableSettings::NAMES.iter().copied()),
             )
         })?;
         Ok(Lock { key, file, location: name.location() })

@@ -145,7 +145,6 @@ impl<'a> Value<'a> {
         };
         let instant = point_in_time(written);
         let instant = instant.ok_or_else(|| self.error(format!("{written} is not a point in time"), right))?;
-        // humantime panics if it has to show such a time, which lints do.
         if instant < SystemTime::UNIX_EPOCH {
             return Err(self.error(format!("{written} is before 1970"), "write a later date, or revoked = true"));
         }

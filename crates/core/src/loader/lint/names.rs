@@ -1,13 +1,12 @@
-//! Tables that nothing uses, keys that have expired, and tokens for which no audience is required.
+//! Schemes and headers that nothing requires, and tokens for which no audience is required.
 
 use std::collections::HashSet;
-use std::time::SystemTime;
 
 use super::report::Report;
 use crate::policy::error::TablePath;
 use crate::policy::keys::TableSettings;
 
-pub(super) fn lint(report: &mut Report<'_>, now: SystemTime) {
+pub(super) fn lint(report: &mut Report<'_>) {
     let loaded = report.loaded;
     let names_in = |names: fn(&TableSettings) -> Option<&Vec<String>>| -> HashSet<&str> {
         let parts = loaded.builder.parts();
@@ -30,11 +29,6 @@ pub(super) fn lint(report: &mut Report<'_>, now: SystemTime) {
         if !schemes.contains(name.as_str()) {
             let wrong = "no route uses the auth scheme".to_owned();
             report.warn("unused-auth", (&place, ""), wrong, "add it to auth, or remove the table");
-        }
-        for (id, expired) in scheme.keys_expired_at(now) {
-            let wrong = format!("the key {id:?} expired at {}", humantime::format_rfc3339_seconds(expired));
-            let advice = "remove it once no client sends it, or set a later date";
-            report.warn("expired-key", (&place, "keys"), wrong, advice);
         }
         if scheme.is_jwt_without_audience() {
             let wrong = "no audience is set: tokens with an audience are refused, and tokens without one are accepted for any service";

@@ -1,49 +1,20 @@
-//! Routes that overlap: a route that changes nothing, and two routes that cross.
+//! Routes that overlap: two routes that cross, and two that differ only in letter case.
 
 use std::collections::HashMap;
 
 use super::report::Report;
 use crate::guard::pattern::{Pattern, Segment};
-use crate::loader::chain::{self, default_of, value_of};
+use crate::loader::chain::{self, value_of};
 use crate::policy::error::TablePath;
-use crate::policy::keys::TableSettings;
 
 pub(super) fn lint(report: &mut Report<'_>) {
     let patterns = report.loaded.patterns();
     let parts: Vec<_> = patterns.iter().map(|of_part| Neighbours::new(of_part)).collect();
-    for part in 0..parts.len() {
-        for route in 0..parts[part].patterns.len() {
-            report_route_without_effect(report, &parts, part, route);
-            report_crossing_routes(report, &parts[part], part, route);
+    for (part, neighbours) in parts.iter().enumerate() {
+        for route in 0..neighbours.patterns.len() {
+            report_crossing_routes(report, neighbours, part, route);
         }
-        report_case_variants(report, parts[part].patterns, part);
-    }
-}
-
-/// Reports a route if every key would have the same value without it, on each request that it matches.
-fn report_route_without_effect(report: &mut Report<'_>, parts: &[Neighbours<'_>], part: usize, route: usize) {
-    let loaded = report.loaded;
-    let (keys, pattern) = (&loaded.part(part).routes[route].keys, &parts[part].patterns[route]);
-    let set: Vec<_> = chain::keys().filter_map(|key| Some((key, value_of(keys, key)?.1))).collect();
-    // A route without keys is only there for its label in the log.
-    if set.is_empty() {
-        return;
-    }
-    let mut wider = Vec::new();
-    for at in loaded.around(part) {
-        for index in parts[at].overlapping(pattern).into_iter().filter(|other| (at, *other) != (part, route)) {
-            let always = parts[at].patterns[index].covers(pattern);
-            wider.push(Wider { place: TablePath::Route(at, index), keys: &loaded.part(at).routes[index].keys, always });
-        }
-        wider.push(Wider { place: TablePath::Defaults(at), keys: &loaded.part(at).keys, always: true });
-    }
-    if set.iter().all(|(key, value)| always_sets(&wider, key, value)) {
-        let place = TablePath::Route(part, route);
-        let sets_key = |wider: &&Wider<'_>| wider.always && value_of(wider.keys, set[0].0).is_some();
-        let from = wider.iter().find(sets_key);
-        let from = from.map_or("the default".to_owned(), |wider| report.location(&place, (&wider.place, set[0].0)));
-        let wrong = format!("the route has no effect: its settings apply without it ({from})");
-        report.warn("route-changes-nothing", (&place, "match"), wrong, "remove it, or change a setting");
+        report_case_variants(report, neighbours.patterns, part);
     }
 }
 
@@ -65,30 +36,6 @@ fn report_case_variants(report: &mut Report<'_>, patterns: &[Pattern], part: usi
         let wrong = format!("the route differs only in letter case from another route with other guards ({location})");
         report.warn("route-differs-in-case", (&place, "match"), wrong, ONE_CASE);
     }
-}
-
-/// Another table that applies to some or all requests of a route.
-struct Wider<'a> {
-    place: TablePath,
-    keys: &'a TableSettings,
-    /// Whether it applies to all of them.
-    always: bool,
-}
-
-/// Whether a key has this value on every request, whichever of the tables apply to it.
-fn always_sets(tables: &[Wider<'_>], key: &'static str, value: &str) -> bool {
-    let mut sure = false;
-    for Wider { place, keys, always } in tables {
-        match value_of(keys, key) {
-            Some((_, other)) if other != value => return sure && matches!(place, TablePath::Defaults(_)),
-            Some(_) => sure |= always,
-            None => {}
-        }
-        if sure && matches!(place, TablePath::Defaults(_)) {
-            return true;
-        }
-    }
-    default_of(key) == value
 }
 
 /// Reports two routes that both match some request, although neither path is inside the other. The pattern with the

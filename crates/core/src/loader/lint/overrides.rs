@@ -1,5 +1,4 @@
-//! Settings that replace those of a base (POLICY.md). A setting that requires less of a request is reported as a
-//! warning, any other as a note.
+//! Settings that require less of a request than those of a base, which they replace (`manual/policy.md`).
 
 use std::collections::HashSet;
 
@@ -46,12 +45,9 @@ fn overrides_of(report: &Report<'_>, Witness { place, chain, .. }: &Witness<'_>)
 }
 
 fn report_override(report: &mut Report<'_>, Override { place, key, base: (base_value, line), weakens }: &Override) {
-    let what = format!("{base_value} of the base ({line})");
     if *weakens {
+        let wrong = format!("this requires less of requests than {base_value} of the base ({line})");
         let advice = "fine if the service needs it; otherwise remove it here, so that the base applies";
-        report.warn("weakens-base", (place, key), format!("this requires less of requests than {what}"), advice);
-    } else {
-        let advice = "fine if intended; otherwise remove it here, so that the base applies";
-        report.note("overrides-base", (place, key), format!("this overrides {what}"), advice);
+        report.warn("weakens-base", (place, key), wrong, advice);
     }
 }

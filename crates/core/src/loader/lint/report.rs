@@ -14,13 +14,12 @@ use crate::policy::keys::TableSettings;
 /// it.
 ///
 /// ```
-/// use std::time::SystemTime;
 /// use tower_error_envelope::policy::PolicyLoader;
 ///
-/// let text = "version = 1\n[defaults]\njson = true\nbody_limit = \"none\"\n";
-/// let lints = PolicyLoader::new().parse("policy.toml", text)?.lints(SystemTime::UNIX_EPOCH);
-/// assert_eq!((lints[0].name(), lints[0].is_note()), ("json-without-limit", false));
-/// assert_eq!((lints[0].file(), lints[0].line(), lints[0].key()), ("policy.toml", 4, "defaults.body_limit"));
+/// let text = "version = 1\n[[route]]\nmatch = \"POTS /a\"\nmode = \"own\"\n";
+/// let lints = PolicyLoader::new().parse("policy.toml", text)?.lints();
+/// assert_eq!((lints[0].name(), lints[0].is_note()), ("method-unregistered", false));
+/// assert_eq!((lints[0].file(), lints[0].line(), lints[0].key()), ("policy.toml", 3, "route[0].match"));
 /// # Ok::<(), tower_error_envelope::PolicyError>(())
 /// ```
 #[derive(Debug)]
@@ -31,7 +30,7 @@ pub struct Lint {
 }
 
 impl Lint {
-    /// The kind of lint, such as `json-without-limit`. These names are stable.
+    /// The kind of lint, such as `routes-cross`. These names are stable.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name

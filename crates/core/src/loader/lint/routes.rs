@@ -5,19 +5,13 @@ use std::collections::HashSet;
 use super::report::Report;
 use crate::loader::chain::{ResolvedSetting, SettingChain};
 use crate::loader::witness::Witness;
-use crate::policy::BodyLimitPer;
 use crate::policy::error::TablePath;
 use crate::policy::keys::TableSettings;
-
-/// JSON bodies are read into memory as a whole.
-const LARGEST_JSON: u64 = 16 * 1024 * 1024;
 
 pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     // One lint for each table that causes it, even if many routes inherit the setting.
     let mut reported = HashSet::new();
     for witness in witnesses {
-        json_without_limit(report, witness, &mut reported);
-        json_by_message(report, witness, &mut reported);
         mode_opens_no_door(report, witness, &mut reported);
         open_under_closed(report, witness, &mut reported);
     }
@@ -25,41 +19,6 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
 }
 
 type Describe = HashSet<(&'static str, TablePath, Option<TablePath>)>;
-
-fn json_without_limit(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, reported: &mut Describe) {
-    const NAME: &str = "json-without-limit";
-    let (json, limit) = (chain.resolved("json"), chain.resolved("body_limit"));
-    if !decodes_json(&json) || settings.body_limit.is_some_and(|limit| limit <= LARGEST_JSON) {
-        return;
-    }
-    let Some((nearer, other)) = nearer_first(chain, &limit, &json) else { return };
-    if reported.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
-        let taken = if limit.value == "\"none\"" { "any length".to_owned() } else { format!("up to {}", limit.value) };
-        let wrong = format!("JSON bodies of {taken} are accepted{}", nearer.with_location(report, other));
-        let advice = "a JSON body is held in memory as a whole: set a body_limit of at most \"16 MiB\"";
-        report.warn(NAME, (&nearer.place, nearer.key), wrong, advice);
-    }
-}
-
-/// Reports limits that count messages on a route for JSON, because a JSON body is never a stream of messages (P1).
-fn json_by_message(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, reported: &mut Describe) {
-    const NAME: &str = "json-limit-per-message";
-    let (json, per) = (chain.resolved("json"), chain.resolved("body_limit_per"));
-    if !decodes_json(&json) || settings.body_limit_per != BodyLimitPer::Message {
-        return;
-    }
-    let Some((nearer, other)) = nearer_first(chain, &per, &json) else { return };
-    if reported.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
-        let location = nearer.with_location(report, other);
-        let wrong = format!("the body limit counts single messages, but JSON is decoded from the whole body{location}");
-        let advice = "a JSON body is held in memory as a whole: set \"auto\" or \"body\" here";
-        report.warn(NAME, (&nearer.place, nearer.key), wrong, advice);
-    }
-}
-
-fn decodes_json(json: &ResolvedSetting) -> bool {
-    json.value == "true" || json.value.to_ascii_lowercase().contains("\"application/json\"")
-}
 
 /// Reports modes that look as if they opened a route, because no mode affects credentials (M1, G2).
 fn mode_opens_no_door(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, reported: &mut Describe) {

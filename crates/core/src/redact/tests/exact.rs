@@ -2,7 +2,7 @@
 
 use super::super::{Strictness, text};
 
-const REPLACED: [(&str, &str); 72] = [
+const REPLACED: [(&str, &str); 76] = [
     // A scheme, a cookie or a list behind `=`.
     ("headers {Authorization=ApiKey abc123def456, X=1}", "headers {Authorization=[redacted]"),
     ("Authorization=AWS AKID1A:frJIUN8DYpKDtOLCwo==", "Authorization=[redacted]"),
@@ -96,11 +96,15 @@ const REPLACED: [(&str, &str); 72] = [
     ("éa@mail.example, é", "[redacted], é"),
     ("ада@почта.рф, é", "[redacted], é"),
     ("GET /cb?code=4%2F0AX4XfWhabcdef failed", "GET /cb?code=[redacted] failed"),
+    ("GET /issues?state=open failed", "GET /issues?state=[redacted] failed"),
+    ("no such ?key=name here", "no such ?key=[redacted] here"),
+    ("GET /x?code=SUMMER24 is no coupon", "GET /x?code=[redacted] is no coupon"),
+    ("GET /?key=products-2024-list is empty", "GET /?key=[redacted] is empty"),
     ("secret \"hunter2x9\" is wrong", "secret [redacted] is wrong"),
     ("é password hunter2x9 é", "é password [redacted] é"),
 ];
 
-const ORDINARY: [&str; 54] = [
+const ORDINARY: [&str; 50] = [
     // Clients parse these limits.
     "max_tokens: 64000 > 32000, which is the maximum allowed number of output tokens for claude-x-4-5",
     "prompt is too long: 210000 tokens > 200000 maximum",
@@ -113,10 +117,7 @@ const ORDINARY: [&str; 54] = [
     "retry at 1764184000123 or 1764184000131",
     "message 1199738409275998220 not found",
     "order 9007199254740993 and order 1000000000000008 not found",
-    // Parameters and columns.
-    "GET /issues?state=open failed",
-    "no such ?key=name here",
-    "GET /x?code=SUMMER24 is no coupon",
+    // Columns.
     "Unknown column 'password' in 'field list'",
     "Parameter session-id: expected integer",
     "Unsupported token_type: MAC",
@@ -157,7 +158,6 @@ const ORDINARY: [&str; 54] = [
     "failed to connect to redis/redis-stack@sha256:abcdef",
     "HMAC: unsupported algorithm sha1",
     "illegal token: ILLEGAL_IDENTIFIER_123",
-    "GET /?key=products-2024-list is empty",
     "configmap \"x\" and secret \"y2\" already exists",
 ];
 

@@ -1,0 +1,375 @@
+// Reads the JSON of this address, and shows it. Each foreign text is set as text, never as HTML.
+'use strict';
+
+(() => {
+  const REFRESH_MS = 5000;
+  const FEW_ERRORS = 15;
+  const WORST = 8;
+  const CLASSES = ['2xx', '3xx', '4xx', '5xx'];
+  const SVG = 'http://www.w3.org/2000/svg';
+  const NOT_STORED = {
+    waiting: 'The body is being read.',
+    too_many_at_once: 'Not stored: too many errors came at once.',
+    stored: 'The body was not stored.',
+    not_stored: 'The body was not stored.',
+  };
+  const NO_SERVICE = {
+    guard: 'The service was not called: a guard refused the request.',
+    fault: 'A fault in this process.',
+    error: 'No response arrived.',
+    panic: 'A panic in this process. The log has its text.',
+    proxy: 'The proxy itself returned the response.',
+  };
+  const VERDICTS = { ready: 'ready', not_ready: 'not ready', unseen: 'not seen yet', done: 'done' };
+
+  const byId = (id) => document.getElementById(id);
+  const number = (count) => count.toLocaleString('en');
+  // The date is left out of a time of today (UTC).
+  const time = (at) => (at.slice(0, 10) === new Date().toISOString().slice(0, 10) ? '' : `${at.slice(0, 10)} `) + at.slice(11, 19);
+
+  // Characters that are invisible, or that turn the direction of writing, become their numbers. A body keeps its lines.
+  const visible = (text, keepsLines = false) =>
+    text.replace(/\r\n/g, keepsLines ? '\n' : '\r\n').replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\u2028\u2029\u115f\u1160\u3164\uffa0]/gu, (letter) =>
+      keepsLines && (letter === '\n' || letter === '\t')
+        ? letter
+        : `⟨U+${letter.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`);
+
+  // An element with its class; its children are elements, or texts that become text nodes.
+  const make = (name, className = '', ...children) => {
+    const element = document.createElement(name);
+    if (className) element.className = className;
+    element.append(...children.filter((child) => child !== null && child !== undefined && child !== ''));
+    return element;
+  };
+  const foreign = (text) => make('bdi', '', visible(text));
+  const code = (text) => make('code', '', foreign(text));
+  const none = (text) => make('span', 'none', text);
+  const routeName = (route) => (route === null ? none('no route') : code(route));
+  // It may scroll, by keyboard, too.
+  const pre = (text) => {
+    const it = make('pre', '', text);
+    it.tabIndex = 0;
+    return it;
+  };
+  const fact = (name, value) => make('div', '', make('dt', '', name), make('dd', '', value));
+  const show = (element, isShown) => { element.hidden = !isShown; };
+
+  const head = (...columns) =>
+    make('thead', '', make('tr', '', ...columns.map((name) => {
+      const cell = make('th', '', name);
+      cell.scope = 'col';
+      return cell;
+    })));
+  // A cell that shows its column's name where the page is narrow.
+  const cell = (name, ...children) => {
+    const it = make('td', '', ...children);
+    it.dataset.name = name;
+    return it;
+  };
+
+  const read = async (path) => {
+    const response = await fetch(path, { cache: 'no-store' });
+    if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+    return response.json();
+  };
+
+  /* What is wrong now. */
+
+  const listed = (codes) => codes.flatMap(({ code: name, count }, at) => [at ? ', ' : '', name ? code(name) : none('no code'), ` ${number(count)}`]);
+
+  const table = (kind, what, places, minutes) => {
+    if (!places.length) return null;
+    const rows = places.slice(0, WORST).map(({ route, scope, service, count, requests, codes }) => make('tr', '',
+      cell('Route', routeName(route), scope ? ' in ' : '', scope ? foreign(scope) : ''),
+      cell(what, make('b', '', number(count)), requests ? ` of ${number(requests)} (${Math.round((100 * count) / requests) || 'under 1'} %)` : ''),
+      cell('Codes', ...(codes.length ? listed(codes) : [none('not examined')])),
+      service ? cell('Service', foreign(service)) : make('td', 'unknown', '–')));
+    const more = places.length - WORST;
+    return make('div', `affected ${kind}`,
+      make('table', '', make('caption', '', `${what} by route and service in the last ${minutes} minutes`), head('Route', what, 'Codes', 'Service'), make('tbody', '', ...rows)),
+      more > 0 ? make('p', 'quiet', `And ${number(more)} more, with lower counts.`) : null);
+  };
+
+  const showNow = (now) => {
+    const problems = now.problems.map(({ level, what, text }) => {
+      const [first, ...rest] = visible(text, true).split('\n');
+      const more = rest.length ? make('details', '', make('summary', '', 'Details'), pre(rest.join('\n'))) : null;
+      return make('div', `problem ${level}`, make('strong', '', `${level === 'danger' ? '✕ Danger: ' : '! Warning: '}${visible(what)}. `), make('bdi', '', first), more);
+    });
+    const tables = [table('danger', '5xx', now.failing, now.minutes), table('warning', 'Refused', now.refusing, now.minutes)].filter(Boolean);
+    const isWell = !problems.length && !tables.length;
+    byId('now').replaceChildren(...problems, ...tables,
+      ...(isWell ? [make('p', 'well', `✓ No problems: no 5xx and no refused request in the last ${now.minutes} minutes.`)] : []));
+
+    const name = now.process ?? location.host;
+    document.title = `${isWell && !now.kill_switch.kill_switch ? '' : '✕ '}Errors · ${visible(name)}`;
+    byId('process').replaceChildren(foreign(name));
+    byId('policy').replaceChildren(now.policy === null ? 'no policy' : foreign(now.policy), ` · version ${now.version}`);
+    byId('as-of').textContent = `· as of ${time(now.at)}`;
+    byId('since').textContent = time(now.since);
+    show(byId('no-bodies'), now.shows_bodies === false);
+  };
+
+  /* The last hour. */
+
+  const showHour = ({ counts, begin, classes }) => {
+    const minutes = classes['2xx'].length;
+    const shown = CLASSES.filter((name) => classes[name].some((count) => count > 0));
+    const sums = Array.from({ length: minutes }, (_, at) => CLASSES.reduce((sum, name) => sum + classes[name][at], 0));
+    const most = Math.max(...sums, 1);
+    const total = (name) => classes[name].reduce((sum, count) => sum + count, 0);
+    const what = counts === 'requests' ? 'Requests' : 'Errors';
+    const words = shown.length ? shown.map((name) => `${number(total(name))} ${name}`).join(', ') : 'none';
+    const at = (minute) => new Date(Date.parse(begin) + minute * 60000).toISOString().slice(11, 16);
+
+    const svg = document.createElementNS(SVG, 'svg');
+    svg.setAttribute('viewBox', `0 0 ${minutes} 100`);
+    svg.setAttribute('preserveAspectRatio', 'none');
+    svg.setAttribute('role', 'img');
+    svg.setAttribute('aria-label', `${what} per minute in the last hour: ${words}. At most ${number(most)} in a minute.`);
+    const bottoms = new Array(minutes).fill(100);
+    // The worst class is at the bottom, where its height can be compared.
+    for (const name of [...CLASSES].reverse()) {
+      const path = document.createElementNS(SVG, 'path');
+      path.setAttribute('class', `of-${name}`);
+      path.setAttribute('d', classes[name].map((count, minute) => {
+        if (!count) return '';
+        const height = Math.max((100 * count) / most, 1.5);
+        bottoms[minute] -= height;
+        return `M${minute} ${bottoms[minute].toFixed(2)}h.85v${height.toFixed(2)}h-.85z`;
+      }).join(''));
+      svg.append(path);
+    }
+    const legend = make('ul', 'legend', ...shown.map((name) => make('li', '', make('span', `swatch of-${name}`), ` ${name} `, make('b', '', number(total(name))))));
+    const rows = sums.map((sum, minute) => sum && make('tr', '', make('td', '', at(minute)), ...CLASSES.map((name) => cell(name, number(classes[name][minute]))))).filter(Boolean);
+    const numbers = make('details', '', make('summary', '', 'The numbers as a table'),
+      make('table', 'numbers', make('caption', '', `${what} per minute, minutes without any left out`), head('Minute', ...CLASSES), make('tbody', '', ...rows.reverse())));
+    numbers.open = byId('hour').querySelector('details')?.open ?? false;
+    byId('hour').replaceChildren(
+      make('figcaption', '', `${what} per minute by status, at most ${number(most)}`, shown.length ? legend : ': none'),
+      svg,
+      make('p', 'axis', make('span', '', at(0)), make('span', '', at(minutes / 2)), make('span', '', at(minutes - 1))),
+      numbers);
+  };
+
+  /* The last errors. */
+
+  const side = (name, it, why) => make('div', 'side', make('h3', '', name),
+    it === null
+      ? make('p', 'none', why)
+      : make('p', 'quiet', make('b', '', String(it.status)), ' ', it.content_type === null ? none('without a content type') : foreign(it.content_type)),
+    it === null || it.text === '' ? null : it.text === null ? make('p', 'none', `${number(it.length)} bytes that are not text`) : pre(visible(it.text, true)),
+    it === null || it.whole ? null : make('p', 'none', 'The rest was not stored.'));
+
+  const statusOf = (error) => {
+    const parts = [error.inner_status, error.status].filter((status, at, all) => status !== null && all.indexOf(status) === at);
+    const text = parts.length ? parts.join(' → ') : 'none';
+    if (error.would_be_status === null) return text;
+    return error.would_be_status === error.status ? `${text} observed` : `${text}, in enforce ${error.would_be_status}`;
+  };
+  const isFault = (error) => (error.would_be_status ?? error.status) >= 500 || ['panic', 'error'].includes(error.origin);
+
+  const whyNoBefore = ({ origin, would_be_status: wouldBe, status, bodies }) => {
+    if (origin !== 'guard' || wouldBe === null) return NO_SERVICE[origin] ?? NOT_STORED[bodies];
+    return status === null
+      ? 'The request was forwarded because of auth_observe. In mode enforce, a guard would refuse it.'
+      : 'The service answered the request, which a guard would refuse in mode enforce. The body was not stored.';
+  };
+  const whyNoAfter = ({ would_be_status: wouldBe, status, bodies }) => {
+    if (status === null) return 'No response was sent.';
+    return wouldBe === null ? NOT_STORED[bodies] : 'No response was made, because the service’s body was not read.';
+  };
+
+  const detailsOf = (error) => {
+    const facts = [
+      ['Origin', error.origin], ['Mode', error.mode], ['Method', error.method], ['Path', error.path], ['Client', error.client], ['Dialect', error.dialect],
+      ['Code decided by', error.decided_by], ['Unknown code', error.unknown_code], ['gRPC status', error.grpc_status],
+      ['Fields dropped', error.dropped_fields], ['Cause', error.cause],
+    ].filter(([, value]) => value !== null).map(([name, value]) => fact(name, foreign(String(value))));
+    const here = make('a', '', 'This error alone');
+    here.href = `/?search=${error.id}`;
+    return [
+      make('div', 'sides',
+        side('Before: the service sent', error.before, whyNoBefore(error)),
+        side(error.would_be_status === null ? 'After: the client got' : 'After, in enforce', error.after, whyNoAfter(error))),
+      make('dl', 'facts', ...facts),
+      make('p', 'quiet', here, error.path === null ? ', with path and client' : '')];
+  };
+
+  const errorRow = (error, isOpen) => {
+    const summary = make('summary', '',
+      make('span', 'status', `${isFault(error) ? '✕ ' : ''}${statusOf(error)}`), ' ',
+      error.code ? code(error.code) : none('no code'), ' ',
+      make('span', 'route', routeName(error.route)), ' ',
+      make('span', 'quiet', time(error.at), error.service === null ? '' : ' → ', error.service === null ? '' : foreign(error.service), error.duration_ms === null ? '' : `, ${number(error.duration_ms)} ms`), ' ',
+      make('span', 'id', error.id));
+    const row = make('details', isFault(error) ? 'error fault' : 'error', summary);
+    row.dataset.number = error.number;
+    row.dataset.id = error.id;
+    // The bodies of a hundred closed rows need not be on the page.
+    const fill = () => { if (row.open && row.children.length === 1) row.append(...detailsOf(error)); };
+    row.addEventListener('toggle', fill);
+    row.open = isOpen;
+    fill();
+    return row;
+  };
+
+  let search = new URLSearchParams(location.search).get('search') ?? '';
+  let showsAll = false;
+  let rows = new Map();
+  let newest = 0;
+  let opened = null;
+
+  const showErrors = ({ errors, searched_id: searched }) => {
+    const next = new Map();
+    const shown = showsAll || searched ? errors : errors.slice(0, FEW_ERRORS);
+    const opens = searched !== null && searched.id !== opened;
+    opened = searched?.id ?? null;
+    for (const error of shown) {
+      const json = JSON.stringify(error);
+      const known = rows.get(error.number);
+      // A row that did not change stays, with what is selected in it.
+      const isOpen = opens || (known?.row.open ?? false);
+      next.set(error.number, known?.json === json && !opens ? known : { json, row: errorRow(error, isOpen) });
+    }
+    rows = next;
+    const wanted = [...next.values()].map(({ row }) => row);
+    const list = byId('errors');
+    if (!wanted.length) list.replaceChildren(make('p', 'quiet', search ? 'None of the last errors matches.' : 'No errors yet.'));
+    else if (wanted.some((row, at) => list.children[at] !== row) || list.children.length !== wanted.length) list.replaceChildren(...wanted);
+    byId('more').textContent = `Show all ${errors.length}`;
+    show(byId('more'), shown.length < errors.length);
+    show(byId('all'), search !== '');
+    showSearched(searched, errors);
+    if (opens) byId('searched').scrollIntoView({ block: 'nearest' });
+
+    const latest = errors[0]?.number ?? 0;
+    if (newest && latest > newest) byId('announce').textContent = `${latest - newest} new errors, the last one ${errors[0].code} on ${errors[0].route ?? 'no route'}`;
+    newest = Math.max(newest, latest);
+  };
+
+  // What is known of an id whose errors are no longer, or never were, among the last ones.
+  const showSearched = (searched, errors) => {
+    show(byId('searched'), searched !== null);
+    if (!searched) return;
+    const known = errors.length ? [] : searched.known.map(({ at, route, code: name, status, origin }) => make('dl', 'facts',
+      fact('Time', time(at)), fact('Status', status === null ? none('none') : String(status)), fact('Code', name ? code(name) : none('none')),
+      fact('Route', routeName(route)), fact('Origin', origin === 'abandoned' ? 'no error: the client left before it got a response' : origin)));
+    const found = searched.count ? `${number(searched.count)} with this id` : 'This id is not among the last 10,000 errors of this process. If this layer made it, the request began at ' + time(searched.began_at);
+    byId('searched').replaceChildren(make('h3', 'id', searched.id), make('p', '', `${found}.`), ...known,
+      make('p', 'quiet', 'In the log: ', make('code', '', `grep -F '${searched.id}'`), '. As a trace id: ', make('code', '', searched.trace_id), '.'));
+  };
+
+  /* The routes. */
+
+  const showRoutes = (policy, { routes, since, days }, isOff) => {
+    const about = policy === null ? [] : [
+      make('p', 'quiet', `Default mode ${policy.mode}, active since ${time(policy.since)}`, policy.hash === null ? '' : ', hash ', policy.hash === null ? '' : make('code', '', policy.hash.slice(0, 12)), '.')];
+    const from = Math.max(Date.parse(since), Date.now() - days * 86400000);
+    const body = routes.map((it) => make('tr', '',
+      cell('Route', routeName(it.route), it.in_policy ? '' : none(' not in the policy')),
+      cell('Mode', isOff && it.mode !== 'off' ? make('b', '', 'off') : it.mode, isOff && it.mode !== 'off' ? make('span', 'quiet', ` (policy: ${it.mode})`) : ''),
+      cell('Errors', number(it.errors), it.without_code ? make('span', 'quiet', `, ${number(it.without_code)} without a code`) : ''),
+      cell('Next', it.next === null ? VERDICTS[it.verdict] : `${it.next}: ${VERDICTS[it.verdict]}`, it.would_refuse ? make('span', 'quiet', `, own would refuse ${number(it.would_refuse)}`) : '')));
+    byId('routes').replaceChildren(...about, body.length
+      ? make('table', '', make('caption', '', `Errors since ${time(new Date(from).toISOString())}`), head('Route', 'Mode', 'Errors', 'Next mode'), make('tbody', '', ...body))
+      : make('p', 'quiet', 'The policy has no routes.'));
+  };
+
+  /* The kill switch. */
+
+  let isOn = false;
+  let changes = 'open';
+
+  const showSwitch = (now) => {
+    const { kill_switch: on, changed_at: at, changed_by: by, reason, client_address: client } = now.kill_switch;
+    [isOn, changes] = [on, now.changes];
+    const button = byId('switch');
+    button.textContent = on ? 'Turn the kill switch off' : 'Kill switch';
+    show(button, true);
+    show(byId('switched'), on);
+    if (!on) return;
+    byId('switched').replaceChildren(make('p', '', make('strong', '', '✕ Kill switch on: every route is in mode off. '),
+      'Clients get the services’ own errors, which are neither logged nor counted.'),
+    make('p', '', `Turned on ${time(at)}`, by === null ? '' : ' by ', by === null ? '' : foreign(by), client === null ? '' : ` (from ${client})`, reason === null ? '' : ': ', reason === null ? '' : foreign(reason)));
+  };
+
+  const ask = () => {
+    byId('ask-title').textContent = isOn ? 'Turn the kill switch off?' : 'Turn the kill switch on?';
+    byId('effects').replaceChildren(...(isOn
+      ? ['The policy’s modes apply again at once.']
+      : ['On every route, clients get the services’ own errors. They are neither logged nor counted.',
+        'Limits and required headers are not enforced. Credentials are still required.',
+        'It applies at once to this process, until it is turned off or the process ends.']).map((text) => make('li', '', text)));
+    byId('sure').textContent = isOn ? 'Turn off' : 'Turn on';
+    show(byId('token-field'), changes === 'token');
+    byId('refused').textContent = changes === 'refused' ? 'This address is read-only: others can reach it, and no token protects changes. Start with --admin-token-file FILE.' : '';
+    show(byId('refused'), changes === 'refused');
+    byId('sure').disabled = changes === 'refused';
+    byId('ask').showModal();
+  };
+
+  const change = async (event) => {
+    event.preventDefault();
+    const note = new URLSearchParams({ by: byId('by').value, reason: byId('reason').value });
+    const token = byId('token').value;
+    try {
+      const response = await fetch(`/kill-switch/${isOn ? 'off' : 'on'}?${note}`, { method: 'POST', headers: token ? { authorization: `Bearer ${token}` } : {} });
+      if (!response.ok) throw new Error((await response.text()).trim());
+      byId('ask').close();
+    } catch (error) {
+      byId('refused').textContent = `Nothing was changed: ${visible(error.message)}`;
+      show(byId('refused'), true);
+      return;
+    } finally {
+      byId('token').value = '';
+    }
+    await refresh();
+  };
+
+  /* All of it. */
+
+  let running = null;
+  const refresh = async () => {
+    const mine = Symbol('reading');
+    running = mine;
+    try {
+      const policy = fetch('/policy', { cache: 'no-store' }).then((response) => (response.ok ? response.json() : null));
+      const [now, errors, active, readiness] = await Promise.all([read('/now.json'), read(`/errors.json?${new URLSearchParams({ search })}`), policy, read('/readiness.json')]);
+      // A later reading has begun meanwhile, for example with another search.
+      if (running !== mine) return;
+      showNow(now);
+      showSwitch(now);
+      showHour(now.hour);
+      showErrors(errors);
+      showRoutes(active, readiness, now.kill_switch.kill_switch);
+      show(byId('lost'), false);
+    } catch (error) {
+      if (running !== mine) return;
+      byId('lost').textContent = `✕ Not up to date: ${visible(error.message)}`;
+      show(byId('lost'), true);
+    }
+  };
+
+  const searchFor = (text) => {
+    search = text.trim();
+    byId('text').value = search;
+    history.pushState(null, '', search ? `/?${new URLSearchParams({ search })}` : '/');
+    refresh();
+  };
+
+  byId('search').addEventListener('submit', (event) => { event.preventDefault(); searchFor(byId('text').value); });
+  byId('all').addEventListener('click', () => searchFor(''));
+  byId('more').addEventListener('click', () => { showsAll = true; refresh(); });
+  byId('switch').addEventListener('click', ask);
+  byId('change').addEventListener('submit', change);
+  byId('leave').addEventListener('click', () => byId('ask').close());
+  addEventListener('popstate', () => {
+    search = new URLSearchParams(location.search).get('search') ?? '';
+    byId('text').value = search;
+    refresh();
+  });
+  byId('text').value = search;
+  setInterval(() => { if (byId('follow').checked && !document.hidden) refresh(); }, REFRESH_MS);
+  refresh();
+})();

@@ -1,0 +1,97 @@
+//! `/errors.json?search=TEXT`: the last errors, each with the bodies before and after the layer.
+//!
+//! Path and client may identify people: they are only given for the request id that was searched.
+
+use error_envelope_core::exchange::KnownMethod;
+use error_envelope_core::request_id::RequestId;
+use serde_json::{Value, json};
+
+use crate::admin_request::AdminRequest;
+use crate::answer::{self, Answer};
+use crate::change::value;
+use crate::error_store::clock::rfc3339;
+use crate::error_store::error_record::{Entry, Side};
+use crate::error_store::recent_errors::{Id, RecentErrors};
+use crate::error_store::search;
+
+pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
+    let text = value(request.query, "search").unwrap_or_default();
+    let id = search::id_in(&text);
+    let recent = request.shared().store.recent();
+    let fits = |entry: &Entry| id.map_or_else(|| search::fits(entry, &text), |id| entry.id == id);
+    let entries: Vec<_> = recent.entries().filter(|entry| fits(entry)).cloned().collect();
+    let searched = id.map(|id| of_id(id, &recent));
+    drop(recent);
+    let errors: Vec<_> = entries.iter().map(|entry| describe(entry, id.is_some())).collect();
+    answer::json(&json!({"errors": errors, "searched_id": searched}))
+}
+
+/// What is known of an id, even if its errors are no longer among the last ones.
+fn of_id(id: RequestId, recent: &RecentErrors) -> Value {
+    let (known, count) = recent.find(id);
+    json!({
+        "id": id.to_string(),
+        "trace_id": id.trace_id().iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+        "began_at": rfc3339(id.timestamp_ms()),
+        "count": count,
+        "known": known.iter().map(remembered).collect::<Vec<_>>(),
+    })
+}
+
+fn remembered(known: &Id) -> Value {
+    json!({
+        "at": rfc3339(known.at),
+        "route": known.route.as_deref(),
+        "code": known.kind.code.as_str(),
+        "status": known.kind.status(),
+        "origin": known.kind.origin.as_str(),
+    })
+}
+
+fn describe(entry: &Entry, is_searched: bool) -> Value {
+    let (kind, request) = (&entry.kind, &entry.request);
+    let bodies = entry.bodies.get();
+    let side = |side: &Option<Side>| side.as_ref().map(describe_side);
+    let state = match bodies {
+        Some(bodies) if bodies.before.is_none() && bodies.after.is_none() => "too_many_at_once",
+        Some(_) => "stored",
+        None if entry.has_bodies => "waiting",
+        None => "not_stored",
+    };
+    json!({
+        "number": entry.number,
+        "id": entry.id.to_string(),
+        "at": rfc3339(entry.at),
+        "route": entry.route.as_deref(),
+        "mode": entry.mode.as_str(),
+        "origin": kind.origin.as_str(),
+        "code": kind.code.as_str(),
+        "unknown_code": kind.unknown,
+        "decided_by": kind.by.map(|by| by.as_str()),
+        "status": kind.sent,
+        "would_be_status": kind.would_be,
+        "inner_status": entry.inner_status(),
+        "grpc_status": kind.grpc,
+        "dialect": kind.dialect.map(|dialect| dialect.as_str()),
+        "method": request.method.map(KnownMethod::as_str),
+        "service": request.service.as_ref().map(ToString::to_string),
+        "duration_ms": request.duration_ms,
+        "path": request.path.as_ref().filter(|_| is_searched),
+        "client": request.client.as_ref().filter(|_| is_searched),
+        "dropped_fields": entry.dropped,
+        "cause": entry.cause,
+        "bodies": state,
+        "before": bodies.and_then(|it| side(&it.before)),
+        "after": bodies.and_then(|it| side(&it.after)),
+    })
+}
+
+fn describe_side(side: &Side) -> Value {
+    json!({
+        "status": side.status,
+        "content_type": side.content_type,
+        "text": side.text,
+        "length": side.length,
+        "whole": side.whole,
+    })
+}

@@ -1,0 +1,332 @@
+//! A small HTTP/1.1 server for probes: clients that send nothing do not keep it from the others.
+//!
+//! 1. Each connection takes one of a limited number of places.
+//! 2. A connection that has not sent the whole head of its first request within 5 seconds is closed.
+//! 3. If a client connects while all places are taken, the server closes the connection that has waited longest for the
+//!    rest of a head. It may be an idle connection that was kept.
+//! 4. A connection is not closed for another one while its request is answered. If that is so for all, new clients wait.
+//!
+//! A client that stops reading its response is disconnected. This server does not limit how long an answer takes.
+
+use std::borrow::Borrow;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::error::Error;
+use std::io;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, timeout};
+use tokio_io_timeout::TimeoutStream;
+
+use crate::change::Peer;
+
+/// The time limit for the head of a connection's first request.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+/// How long a connection may wait for a head before it can lose its place. Without this wait, clients that connect
+/// again at once would take all of a processor, and the place of a probe whose head takes some milliseconds.
+const HEAD_GRACE: Duration = Duration::from_millis(20);
+/// How many clients may wait in the kernel's queue. Tokio's 128 would be too few: the system ignores a client that finds
+/// the queue full, which tries again only after a second. 64 places take up a queue of 1,024 in a third of a second.
+const QUEUE: i32 = 1024;
+/// A client that reads nothing of its response for this long is disconnected.
+const WRITE_WITHIN: Duration = Duration::from_secs(10);
+/// The wait after a failed accept: long enough for a descriptor to come free, short enough not to be noticed.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// A server for requests with short answers.
+#[derive(Clone, Copy, Debug)]
+pub struct SmallServer {
+    most_connections: usize,
+    most_head: usize,
+    stop_within: Duration,
+    idle: Option<Duration>,
+}
+
+impl SmallServer {
+    /// Returns a server with one response per connection. It closes `stop_within` after its stop at the latest.
+    /// `most_head` is in bytes.
+    #[must_use]
+    pub const fn new(most_connections: usize, most_head: usize, stop_within: Duration) -> Self {
+        Self { most_connections, most_head, stop_within, idle: None }
+    }
+
+    /// Keeps connections. The whole head of a further request must arrive within `idle` after the last response.
+    #[must_use]
+    pub const fn keep_alive(self, idle: Duration) -> Self {
+        Self { idle: Some(idle), ..self }
+    }
+
+    /// Serves until `stop`, then finishes the requests in flight.
+    pub async fn serve<A, F, B>(self, listener: impl Borrow<TcpListener>, answer: A, stop: impl Future<Output = ()>)
+    where
+        A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
+        // If the system refuses, the queue stays as it is.
+        let _ = SockRef::from(listener.borrow()).listen(QUEUE);
+        let (places, (stopping, stopped)) = (Places::new(self.most_connections), watch::channel(()));
+        let accepting = async {
+            loop {
+                let stream = accept(listener.borrow()).await;
+                spawn(self.answer_on(stream, places.take().await, answer.clone(), stopped.clone()));
+            }
+        };
+        tokio::select! {
+            () = stop => {}
+            () = accepting => {}
+        }
+        drop((listener, stopped));
+        stopping.send_replace(());
+        let _ = timeout(self.stop_within, stopping.closed()).await;
+    }
+
+    async fn answer_on<A, F, B>(self, stream: TcpStream, place: Place, answer: A, mut stopped: watch::Receiver<()>)
+    where
+        A: Fn(Request<Incoming>) -> F,
+        F: Future<Output = Result<Response<B>, Infallible>>,
+        B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+    {
+        let peer = stream.peer_addr().map(|peer| Peer(peer.ip().to_canonical())).ok();
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_WITHIN));
+        let place = &place;
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            place.answers();
+            peer.map(|peer| request.extensions_mut().insert(peer));
+            let answer = answer(request);
+            async move {
+                let response = answer.await;
+                // hyper writes a short response before `lost` is polled. A long one may be cut off if its client reads
+                // slowly and no other connection has waited longer.
+                if self.idle.is_some() {
+                    place.waits();
+                }
+                response
+            }
+        });
+        let connection = http1::Builder::new()
+            .keep_alive(self.idle.is_some())
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.idle)
+            .max_buf_size(self.most_head)
+            .serve_connection(TokioIo::new(Box::pin(stream)), service);
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            biased;
+            ended = connection.as_mut() => ended,
+            () = place.lost() => Ok(()),
+            _ = stopped.changed() => {
+                connection.as_mut().graceful_shutdown();
+                // A stream of events does not end by itself.
+                timeout(self.stop_within / 2, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "connection ended with an error");
+        }
+    }
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => accept_failed(&error).await,
+        }
+    }
+}
+
+/// Waits after some errors. If a client left before it was accepted, nothing failed; if descriptors are lacking, some
+/// become free later.
+async fn accept_failed(error: &io::Error) {
+    if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+        tracing::warn!(%error, "cannot accept a connection; retrying");
+        tokio::time::sleep(ACCEPT_AGAIN).await;
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a server has an executor; the ban is for the library")]
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}
+
+struct Places {
+    free: Arc<Semaphore>,
+    /// The open connections. Those that wait for a head are in the order in which they began to wait.
+    open: Mutex<VecDeque<(Instant, watch::Sender<Phase>)>>,
+}
+
+#[derive(PartialEq)]
+enum Phase {
+    New,
+    Answering,
+    /// Waits for the head of a further request.
+    Kept,
+    Lost,
+}
+
+impl Places {
+    fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { free: Arc::new(Semaphore::new(most)), open: Mutex::default() })
+    }
+
+    /// Returns a free place, or that of another connection.
+    async fn take(self: &Arc<Self>) -> Place {
+        let mut free = Arc::clone(&self.free).try_acquire_owned().ok();
+        while free.is_none() {
+            self.evict();
+            // The head of the evicted connection may still arrive in time: then its place does not come free.
+            free = timeout(HEAD_GRACE, Arc::clone(&self.free).acquire_owned()).await.ok().and_then(Result::ok);
+        }
+        let phase = watch::Sender::new(Phase::New);
+        self.open().push_back((Instant::now(), phase.clone()));
+        Place { places: Arc::clone(self), phase, _free: free }
+    }
+
+    fn evict(&self) {
+        let lose = |phase: &mut Phase| {
+            let is_silent = matches!(phase, Phase::New | Phase::Kept);
+            if is_silent {
+                *phase = Phase::Lost;
+            }
+            is_silent
+        };
+        let open = self.open();
+        let _ = (open.iter().take_while(|(since, _)| since.elapsed() >= HEAD_GRACE))
+            .any(|(_, phase)| phase.send_if_modified(lose));
+    }
+
+    fn open(&self) -> MutexGuard<'_, VecDeque<(Instant, watch::Sender<Phase>)>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of a connection, which waits for its first head.
+struct Place {
+    places: Arc<Places>,
+    phase: watch::Sender<Phase>,
+    _free: Option<OwnedSemaphorePermit>,
+}
+
+impl Place {
+    fn answers(&self) {
+        self.phase.send_replace(Phase::Answering);
+    }
+
+    fn waits(&self) {
+        let mut open = self.places.open();
+        self.phase.send_replace(Phase::Kept);
+        open.retain(|(_, phase)| !phase.same_channel(&self.phase));
+        open.push_back((Instant::now(), self.phase.clone()));
+    }
+
+    /// Resolves once the connection must be closed.
+    async fn lost(&self) {
+        let mut phase = self.phase.subscribe();
+        if timeout(HEAD_WITHIN, phase.wait_for(|phase| *phase != Phase::New)).await.is_ok() {
+            drop(phase.wait_for(|phase| *phase == Phase::Lost).await);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.open().retain(|(_, phase)| !phase.same_channel(&self.phase));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+
+    use super::*;
+
+    /// How long this takes, by the simulated clock.
+    async fn time_of<T>(waits: impl Future<Output = T>) -> (T, Duration) {
+        let began = Instant::now();
+        (waits.await, began.elapsed())
+    }
+
+    fn is_lost(place: &Place) -> bool {
+        *place.phase.borrow() == Phase::Lost
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_places_run_out_the_longest_silent_connection_gives_its_own() {
+        let places = Places::new(4);
+        let [answering, kept, silent, next] =
+            [places.take().await, places.take().await, places.take().await, places.take().await];
+        answering.answers();
+        kept.answers();
+        tokio::time::advance(HEAD_GRACE).await;
+        kept.waits();
+        let newcomer = places.take();
+        let silent_closes = async move {
+            silent.lost().await;
+            drop(silent);
+        };
+        let ((newcomer, ()), waited) = time_of(async { tokio::join!(newcomer, silent_closes) }).await;
+        assert_eq!(waited, Duration::ZERO);
+        assert!([&answering, &kept, &next, &newcomer].iter().all(|place| !is_lost(place)));
+        places.evict();
+        places.evict();
+        assert!(is_lost(&next) && !is_lost(&kept) && !is_lost(&newcomer), "what is young keeps its place");
+        tokio::time::advance(HEAD_GRACE).await;
+        places.evict();
+        assert!(is_lost(&kept) && !is_lost(&newcomer));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_arrives_in_time_keeps_its_place_and_another_one_is_taken() {
+        let places = Places::new(2);
+        let (hasty, silent) = (places.take().await, places.take().await);
+        tokio::time::advance(HEAD_GRACE).await;
+        places.evict();
+        assert!(is_lost(&hasty));
+        hasty.answers();
+        let silent_closes = async move {
+            silent.lost().await;
+            drop(silent);
+        };
+        let ((newcomer, ()), waited) = time_of(async { tokio::join!(places.take(), silent_closes) }).await;
+        assert_eq!(waited, Duration::ZERO);
+        assert!(!is_lost(&hasty) && !is_lost(&newcomer));
+        assert_eq!(places.open().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_wait_while_all_connections_are_answered() {
+        let places = Places::new(1);
+        let only = places.take().await;
+        only.answers();
+        let answer = async move {
+            tokio::time::sleep(10 * HEAD_WITHIN).await;
+            assert!(!is_lost(&only));
+            drop(only);
+        };
+        let (_, waited) = time_of(async { tokio::join!(places.take(), answer) }).await;
+        assert_eq!(waited, 10 * HEAD_WITHIN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_first_head_must_be_whole_within_its_time() {
+        let places = Places::new(2);
+        let (silent, kept) = (places.take().await, places.take().await);
+        kept.answers();
+        kept.waits();
+        assert_eq!(time_of(silent.lost()).await.1, HEAD_WITHIN);
+        assert!(timeout(100 * HEAD_WITHIN, kept.lost()).await.is_err());
+    }
+}

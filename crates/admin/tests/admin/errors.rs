@@ -1,0 +1,199 @@
+//! `/errors.json` and `/readiness.json`: what an operator gets of errors that went through a layer.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use error_envelope_admin::Admin;
+use http::{Request, Response};
+use http_body_util::Full;
+use serde_json::{Value, json};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
+
+use crate::kit::{Answer, ask, through};
+
+const POLICY: &str = r#"
+    version = 1
+    [defaults]
+    mode = "observe"
+    [header.tenant]
+    name = "x-tenant"
+    [[route]]
+    match = "/names/{name}"
+    [[route]]
+    match = "/tenants"
+    require_headers = ["tenant"]
+    [[route]]
+    match = "/accounts"
+    mode = "enforce"
+    [[route]]
+    match = "/quiet"
+    mode = "fill"
+"#;
+const WITH_BODIES: &str = "[observe]\nbodies = true\n";
+const SECRET: &str =
+    r#"{"detail":[{"loc":["body","password"],"msg":"Too short.","input":"hunter2"}],"token":"hunter2"}"#;
+
+fn watched(policy: &str) -> (Admin, ErrorEnvelopeLayer) {
+    let admin = Admin::new();
+    let policy = Policy::from_toml("policy.toml", policy).unwrap();
+    let layer = admin.attach(ErrorEnvelopeLayer::new().policy(policy));
+    (admin, layer)
+}
+
+async fn errors(admin: &Admin, search: &str) -> Value {
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("search", search).finish();
+    ask(admin, "GET", &format!("/errors.json?{query}")).await.json()
+}
+
+fn id_of(answer: &Answer) -> String {
+    answer.header("x-request-id").unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn before_and_after_are_given_without_credentials() {
+    let (admin, layer) = watched(&format!("{POLICY}{WITH_BODIES}"));
+    through(&layer, "/accounts", 422, SECRET).await;
+    through(&layer, "/names/ada", 409, r#"{"error":"Name is taken."}"#).await;
+    // A thread of its own reads the bodies.
+    let all = async {
+        loop {
+            let all = errors(&admin, "").await;
+            if all["errors"].as_array().unwrap().iter().all(|error| error["bodies"] == "stored") {
+                return all["errors"].clone();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let all = tokio::time::timeout(Duration::from_secs(10), all).await.expect("bodies are read");
+    assert_eq!(
+        (&all[0]["status"], &all[0]["would_be_status"], &all[0]["code"]),
+        (&json!(409), &json!(409), &json!("conflict"))
+    );
+    assert_eq!(
+        (&all[1]["status"], &all[1]["code"], &all[1]["dialect"]),
+        (&json!(422), &json!("invalid_request"), &json!("fastapi"))
+    );
+    for (side, part) in [
+        (&all[0]["before"], r#""error": "Name is taken.""#),
+        (&all[0]["after"], r#""message": "Name is taken.""#),
+        (&all[1]["before"], r#""token": "[redacted]""#),
+        (&all[1]["before"], r#""input": "[redacted]""#),
+        (&all[1]["after"], r#""code": "invalid_request""#),
+    ] {
+        assert!(side["text"].as_str().unwrap().contains(part), "{part} in {side}");
+    }
+    assert!(!all.to_string().contains("hunter2"), "{all}");
+}
+
+#[tokio::test]
+async fn without_leave_of_the_policy_there_are_no_bodies() {
+    let (admin, layer) = watched(POLICY);
+    through(&layer, "/names/ada", 409, r#"{"error":"Name is taken."}"#).await;
+    let all = errors(&admin, "").await;
+    assert_eq!((&all["errors"][0]["bodies"], &all["errors"][0]["before"]), (&json!("not_stored"), &Value::Null));
+    assert!(!all.to_string().contains("Name is taken"), "{all}");
+}
+
+#[tokio::test]
+async fn an_error_is_found_by_what_a_client_reports() {
+    let (admin, layer) = watched(POLICY);
+    let id = id_of(&through(&layer, "/names/ada", 409, "{}").await);
+    through(&layer, "/names/bob", 409, "{}").await;
+    for said in
+        [id.clone(), id[4..].to_ascii_lowercase(), format!("  {id} "), format!(r#"{{"request_id":"{id}"}}, please"#)]
+    {
+        let found = errors(&admin, &said).await;
+        assert_eq!(found["errors"].as_array().unwrap().len(), 1, "{said}");
+        assert_eq!((&found["errors"][0]["id"], &found["searched_id"]["count"]), (&json!(id), &json!(1)));
+    }
+    let unknown = errors(&admin, "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D").await;
+    assert_eq!((&unknown["errors"], &unknown["searched_id"]["count"]), (&json!([]), &json!(0)));
+    for number in 0..100 {
+        through(&layer, &format!("/names/{number}"), 409, "{}").await;
+    }
+    let older = errors(&admin, &id).await;
+    assert_eq!((&older["errors"], &older["searched_id"]["known"][0]["route"]), (&json!([]), &json!("/names/{name}")));
+}
+
+#[tokio::test]
+async fn errors_are_found_by_words_of_their_code_and_route() {
+    let (admin, layer) = watched(POLICY);
+    let name = id_of(&through(&layer, "/names/ada", 409, "{}").await);
+    let account = id_of(&through(&layer, "/accounts", 404, "{}").await);
+    let elsewhere = id_of(&through(&layer, "/elsewhere", 404, "{}").await);
+    for (text, expected) in [
+        ("", vec![&elsewhere, &account, &name]),
+        ("/names/{name}", vec![&name]),
+        ("NOT_found", vec![&elsewhere, &account]),
+        ("not_found /accounts", vec![&account]),
+        ("no route", vec![&elsewhere]),
+        ("not_found /names", vec![]),
+        ("ada", vec![]),
+    ] {
+        let found = errors(&admin, text).await;
+        let ids: Vec<_> =
+            found["errors"].as_array().unwrap().iter().map(|error| error["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, expected, "{text}");
+        assert_eq!(found["searched_id"], Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn path_and_client_are_given_for_the_searched_id_alone() {
+    let (admin, layer) = watched(POLICY);
+    let service = layer.layer(service_fn(|_| async {
+        Ok::<_, Infallible>(Response::builder().status(500).body(Full::<Bytes>::default()).unwrap())
+    }));
+    let request = Request::put("/names/ada?key=hunter2").header("x-forwarded-for", "203.0.113.9, 198.51.100.4");
+    let response = service.oneshot(request.body(Full::<Bytes>::default()).unwrap()).await.unwrap();
+    let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let found = errors(&admin, &id).await;
+    let error = &found["errors"][0];
+    assert_eq!(
+        (&error["method"], &error["path"], &error["client"]),
+        (&json!("PUT"), &json!("/names/ada"), &json!("198.51.100.4"))
+    );
+    assert!(error["duration_ms"].is_u64() && !found.to_string().contains("hunter2"), "{found}");
+    let all = errors(&admin, "").await.to_string();
+    assert!(!all.contains("/names/ada") && !all.contains("198.51"), "they may name a person: {all}");
+}
+
+#[tokio::test]
+async fn a_cause_is_given_only_where_the_policy_lets_bodies_be_seen() {
+    for (observe, is_shown) in [("", false), (WITH_BODIES, true)] {
+        let (admin, layer) = watched(&format!("version = 1\n{observe}"));
+        let service = layer.layer(service_fn(|_| async {
+            let fails = true;
+            assert!(!fails, "<b>no row 7</b> for postgres://app:hunter2@db/orders");
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        }));
+        service.oneshot(Request::get("/a").body(Full::<Bytes>::default()).unwrap()).await.unwrap();
+        let all = errors(&admin, "").await.to_string();
+        assert_eq!(all.contains("<b>no row 7</b>"), is_shown, "{all}");
+        assert!(!all.contains("hunter2"), "{all}");
+    }
+}
+
+#[tokio::test]
+async fn each_route_has_its_counts_and_whether_it_is_ready() {
+    let (admin, layer) = watched(POLICY);
+    for name in ["ada", "bob"] {
+        through(&layer, &format!("/names/{name}"), 409, r#"{"error":"Name is taken."}"#).await;
+    }
+    through(&layer, "/tenants", 200, "{}").await;
+    let readiness = ask(&admin, "GET", "/readiness.json").await.json();
+    let row = |route: &str| readiness["routes"].as_array().unwrap().iter().find(|it| it["route"] == route).unwrap();
+    let columns = ["mode", "next", "verdict", "inner", "without_code", "would_refuse"];
+    for (route, expected) in [
+        ("/names/{name}", json!(["observe", "own", "not_ready", 2, 2, 0])),
+        ("/tenants", json!(["observe", "own", "not_ready", 0, 0, 1])),
+        ("/accounts", json!(["enforce", null, "done", 0, 0, 0])),
+        ("/quiet", json!(["fill", "enforce", "unseen", 0, 0, 0])),
+    ] {
+        let row = row(route);
+        assert_eq!(Value::from(columns.map(|name| row[name].clone()).to_vec()), expected, "{route}");
+    }
+    assert_eq!(readiness["routes"][0]["route"], "/names/{name}", "most errors first");
+}

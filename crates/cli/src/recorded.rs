@@ -1,0 +1,252 @@
+//! A recorded exchange: a service's response as it was on the wire, such as `curl -i` writes it, and its request if
+//! there is one. The response `NAME.http` belongs to the request `NAME.request.http` next to it.
+//!
+//! What curl writes is accepted: a status line such as `HTTP/2 404`, earlier heads before the last one, and a body whose
+//! chunks and codings are already undone.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+
+use crate::failure::CommandError;
+use crate::stdin;
+
+/// The most header lines: servers accept no head with more.
+const MOST_HEADERS: usize = 256;
+
+/// The largest file to read: a larger one is not a recorded error.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A client's request, and a service's response.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    /// The file of the response.
+    pub(crate) place: String,
+    pub(crate) request: Request<Bytes>,
+    /// The length of the request's body; the recording may have only a part of it.
+    pub(crate) request_bytes: u64,
+    pub(crate) response: Response<Bytes>,
+}
+
+impl Recorded {
+    /// Reads one response, and its request: that of the file `request`, or the one next to the response, or `GET /`.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, or is not an HTTP message.
+    pub(crate) fn read(path: &Path, request: Option<&Path>) -> Result<Self, CommandError> {
+        let neighbour = request_beside(path);
+        let request = request.or(neighbour.as_deref()).map(read_request).transpose()?;
+        let request = request.unwrap_or_else(|| Request::new(Bytes::new()));
+        let response = read_response(path, request.method())?;
+        let declared = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let request_bytes = declared.unwrap_or(0).max(request.body().len() as u64);
+        Ok(Self { place: path.display().to_string(), request, request_bytes, response })
+    }
+}
+
+fn request_beside(response: &Path) -> Option<PathBuf> {
+    let stem = response.file_name()?.to_str()?.strip_suffix(".http")?;
+    Some(response.with_file_name(format!("{stem}.request.http"))).filter(|request| request.exists())
+}
+
+/// A response to a request of this method.
+fn read_response(path: &Path, method: &Method) -> Result<Response<Bytes>, CommandError> {
+    let text = read(path)?;
+    let (mut rest, mut line): (&[u8], usize) = (&text, 1);
+    loop {
+        let Head { first: (status, version, is_followed), mut headers, length, lines } =
+            head_of(path, line, rest, status_line)?;
+        rest = &rest[length..];
+        if rest.starts_with(b"HTTP/") && is_followed {
+            line += lines;
+            continue;
+        }
+        let body = if *method == Method::HEAD { Bytes::new() } else { body_of(&mut headers, rest) };
+        let mut response = Response::new(body);
+        (*response.status_mut(), *response.version_mut(), *response.headers_mut()) = (status, version, headers);
+        return Ok(response);
+    }
+}
+
+fn read_request(path: &Path) -> Result<Request<Bytes>, CommandError> {
+    let text = read(path)?;
+    let Head { first: (method, uri, version), mut headers, length, .. } = head_of(path, 1, &text, request_line)?;
+    if let Some(host) = uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        headers.entry(HOST).or_insert(host);
+    }
+    let declared = headers.get(CONTENT_LENGTH).cloned();
+    let body = body_of(&mut headers, &text[length..]);
+    // A recording of an upload seldom has its body, but its declared length is checked all the same (G4).
+    if let Some(declared) = declared.filter(|_| body.is_empty()) {
+        headers.insert(CONTENT_LENGTH, declared);
+    }
+    let mut request = Request::new(body);
+    (*request.method_mut(), *request.uri_mut()) = (method, uri);
+    (*request.version_mut(), *request.headers_mut()) = (version, headers);
+    Ok(request)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+    let mut text = stdin::read(path, MOST_BYTES + 1).map_err(|error| unreadable(path, &error))?;
+    if text.len() as u64 > MOST_BYTES {
+        let wrong = format!("{}: the file is too long; at most 64 MiB are read", path.display());
+        return Err(CommandError::Io(wrong));
+    }
+    if text.starts_with(b"\xef\xbb\xbf") {
+        text.drain(..3);
+    }
+    Ok(text)
+}
+
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> CommandError {
+    CommandError::Io(format!("{}: cannot be read: {error}; name a readable file", path.display()))
+}
+
+fn error(path: &Path, line: usize, wrong: &str) -> CommandError {
+    CommandError::Io(format!("{}:{line}: {wrong}", path.display()))
+}
+
+/// The head of a message, and its length in bytes with the empty line.
+struct Head<T> {
+    first: T,
+    headers: HeaderMap,
+    length: usize,
+    lines: usize,
+}
+
+const NO_HEAD: &str = "not an HTTP message: a response begins with a line such as `HTTP/1.1 404 Not Found`, a request with one \
+                       such as `GET /orders HTTP/1.1`; `curl -i` writes such files";
+
+fn head_of<T>(
+    path: &Path,
+    line: usize,
+    text: &[u8],
+    first: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Head<T>, CommandError> {
+    if text.trim_ascii().is_empty() {
+        return Err(error(path, line, &format!("the file is empty: {NO_HEAD}")));
+    }
+    let mut all = text.split_inclusive(|byte| *byte == b'\n');
+    let first_line = all.next().unwrap_or_default();
+    let parsed = str::from_utf8(first_line.trim_ascii_end()).map_err(|_| NO_HEAD.to_owned()).and_then(first);
+    let first = parsed.map_err(|wrong| error(path, line, &wrong))?;
+    let mut head = Head { first, headers: HeaderMap::new(), length: first_line.len(), lines: 1 };
+    // A file from an editor has line feeds without carriage returns, and may end after the last header.
+    for text in all {
+        let is_end = text.trim_ascii().is_empty();
+        if !is_end {
+            read_header(&mut head.headers, text).map_err(|wrong| error(path, line + head.lines, &wrong))?;
+        }
+        head.length += text.len();
+        head.lines += 1;
+        if is_end {
+            break;
+        }
+    }
+    Ok(head)
+}
+
+fn read_header(headers: &mut HeaderMap, line: &[u8]) -> Result<(), String> {
+    let text = [line.trim_ascii_end(), b"\r\n\r\n"].concat();
+    let mut slots = [httparse::EMPTY_HEADER; 1];
+    let Ok(httparse::Status::Complete((_, [header]))) = httparse::parse_headers(&text, &mut slots) else {
+        return Err("not a header: write `name: value`, and an empty line before the body".to_owned());
+    };
+    let (name, value) = (HeaderName::from_bytes(header.name.as_bytes()), HeaderValue::from_bytes(header.value));
+    let name = name.map_err(|_| format!("{:?} is not a valid header name", header.name))?;
+    let value = value.map_err(|_| format!("the value of {name} is not a valid header value"))?;
+    match headers.try_append(name, value) {
+        Ok(_) if headers.len() <= MOST_HEADERS => Ok(()),
+        _ => Err("too many headers".to_owned()),
+    }
+}
+
+/// The status, the version, and whether curl writes more heads behind this one: an interim response, a redirection that it
+/// followed, a proxy's answer.
+fn status_line(line: &str) -> Result<(StatusCode, Version, bool), String> {
+    let (version, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let version = version_of(version)?;
+    let status = rest.split(' ').next().unwrap_or_default();
+    let status: StatusCode =
+        status.parse().map_err(|_| format!("{status:?} is not a valid status: write one such as 404"))?;
+    let is_interim = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
+    let is_of_proxy = status == StatusCode::OK && line.to_ascii_lowercase().ends_with(" connection established");
+    Ok((status, version, is_interim || status.is_redirection() || is_of_proxy))
+}
+
+fn request_line(line: &str) -> Result<(Method, Uri, Version), String> {
+    let parts: Vec<&str> = line.split(' ').collect();
+    let (method, target, version) = match parts[..] {
+        [method, target, version] => (method, target, version_of(version)?),
+        [method, target] => (method, target, Version::HTTP_11),
+        _ => return Err(NO_HEAD.to_owned()),
+    };
+    let method = method.parse().map_err(|_| format!("{method:?} is not a valid method: write one such as GET"))?;
+    let uri: Uri = target
+        .parse()
+        .map_err(|error| format!("{:?} is not a valid request target: {error}", without_query(target)))?;
+    match uri.path().starts_with('/') || uri.path() == "*" || method == Method::CONNECT {
+        true => Ok((method, uri, version)),
+        false => Err(format!(
+            "{:?} is not a valid request target: write a path such as /orders, or a URL",
+            without_query(target)
+        )),
+    }
+}
+
+/// The target without its query, which may contain a key (L3).
+fn without_query(target: &str) -> &str {
+    target.split('?').next().unwrap_or_default()
+}
+
+fn version_of(word: &str) -> Result<Version, String> {
+    match word {
+        "HTTP/1.0" => Ok(Version::HTTP_10),
+        "HTTP/1.1" => Ok(Version::HTTP_11),
+        "HTTP/2" | "HTTP/2.0" => Ok(Version::HTTP_2),
+        "HTTP/3" | "HTTP/3.0" => Ok(Version::HTTP_3),
+        _ => Err(NO_HEAD.to_owned()),
+    }
+}
+
+/// The body without its chunk lines, if it still has them. Also removes the headers of codings that were undone.
+fn body_of(headers: &mut HeaderMap, body: &[u8]) -> Bytes {
+    let chunked = headers.remove(TRANSFER_ENCODING).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    let unchunked = if chunked { without_chunks(body) } else { None };
+    let body = unchunked.map_or_else(|| Bytes::copy_from_slice(body), Bytes::from);
+    // `curl --compressed` decodes a body, but writes the head as it came. A body that is text is not compressed.
+    if headers.contains_key(CONTENT_ENCODING) && !body.is_empty() && str::from_utf8(&body).is_ok() {
+        headers.remove(CONTENT_ENCODING);
+        headers.remove(CONTENT_LENGTH);
+    }
+    let declared = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
+    match declared {
+        // Editors add a newline at the end, which is not part of the body.
+        Some(length) if length < body.len() && body[length..].trim_ascii().is_empty() => body.slice(..length),
+        Some(length) if length != body.len() => {
+            headers.remove(CONTENT_LENGTH);
+            body
+        }
+        _ => body,
+    }
+}
+
+/// The data of a chunked body; `None` if it is not chunked to its end.
+fn without_chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut data = Vec::new();
+    loop {
+        let httparse::Status::Complete((start, length)) = httparse::parse_chunk_size(rest).ok()? else { return None };
+        let end = start.checked_add(usize::try_from(length).ok()?)?;
+        if length == 0 {
+            return Some(data);
+        }
+        data.extend_from_slice(rest.get(start..end)?);
+        rest = rest.get(end..)?.strip_prefix(b"\r\n")?;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! The listening sockets of a process: those that systemd passes (`LISTEN_FDS`), and new ones.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener as BlockingListener};
+
+use listenfd::ListenFd;
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
+
+use crate::error::Error;
+
+/// How many clients may wait to be accepted, if the system allows it (`net.core.somaxconn`, which is as large since
+/// Linux 5.4).
+///
+/// If there is no room, a client's system repeats the handshake after one second, then after three, then after seven.
+/// 128, the usual length, is less than the number of clients that connect at once after a deployment.
+pub(crate) const QUEUE: u32 = 4096;
+
+/// The purpose of a listening socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SocketPurpose {
+    /// The gateway's clients.
+    Clients,
+    /// The admin address.
+    Admin,
+}
+
+impl SocketPurpose {
+    /// Its name in systemd's `FileDescriptorName=`.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Clients => "clients",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// Listening sockets that systemd gave to this process. By default there are none.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct ListeningSockets {
+    given: Vec<(SocketPurpose, BlockingListener)>,
+    reuse_port: bool,
+}
+
+impl ListeningSockets {
+    /// Takes the sockets of systemd's socket activation (`LISTEN_FDS`, `LISTEN_PID`): the one with the name `admin` in
+    /// `LISTEN_FDNAMES`, and another one for clients. There are none if systemd gave none.
+    ///
+    /// Call it before the process starts a second thread, because it removes the variables from the environment.
+    ///
+    /// # Errors
+    /// If one of them does not listen for TCP connections, or if two have the same purpose.
+    pub fn from_systemd() -> Result<Self, Error> {
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let mut names = names.split(':');
+        let mut descriptors = ListenFd::from_env();
+        let mut sockets = Self::default();
+        for place in 0..descriptors.len() {
+            let is_admin = names.next() == Some(SocketPurpose::Admin.name());
+            let purpose = if is_admin { SocketPurpose::Admin } else { SocketPurpose::Clients };
+            let listener = descriptors.take_tcp_listener(place).map_err(|error| unusable_sockets(&error))?;
+            listener.map_or(Ok(()), |listener| sockets.add(purpose, listener))?;
+        }
+        Ok(sockets)
+    }
+
+    /// Makes [`listen`](Self::listen) bind clients' sockets with `SO_REUSEPORT`: each process of the same user that does
+    /// so at the same address gets a share of the new connections.
+    pub fn reuse_port(self, reuse_port: bool) -> Self {
+        Self { reuse_port, ..self }
+    }
+
+    fn add(&mut self, purpose: SocketPurpose, listener: BlockingListener) -> Result<(), Error> {
+        if self.given.iter().any(|(known, _)| *known == purpose) {
+            let problem = format!("there are two sockets for {}, but only one can be used", purpose.name());
+            return Err(unusable_sockets(&problem));
+        }
+        let listens = SockRef::from(&listener).is_listener().and_then(|listens| {
+            listener.local_addr()?;
+            listener.set_nonblocking(true)?;
+            Ok(listens)
+        });
+        if !listens.map_err(|error| unusable_sockets(&error))? {
+            return Err(unusable_sockets(&format_args!("the socket for {} does not listen", purpose.name())));
+        }
+        self.given.push((purpose, listener));
+        Ok(())
+    }
+
+    /// Returns the socket that was given for `purpose`. Otherwise it binds a new one at `wanted`, or at `default` if
+    /// `wanted` is `None`.
+    ///
+    /// # Errors
+    /// If the given socket has another address than `wanted` (port 0 matches any port), or if the address cannot be
+    /// used.
+    pub async fn listen(
+        &mut self,
+        purpose: SocketPurpose,
+        wanted: Option<&str>,
+        default: &str,
+    ) -> Result<TcpListener, Error> {
+        let unusable = |error: io::Error| Error::unreadable(error.to_string());
+        let Some(place) = self.given.iter().position(|(known, _)| *known == purpose) else {
+            let address = wanted.unwrap_or(default);
+            let reuse_port = self.reuse_port && purpose == SocketPurpose::Clients;
+            let bound = if reuse_port { bind_shared(address).await } else { TcpListener::bind(address).await };
+            return bound.map_err(unusable);
+        };
+        let (_, listener) = self.given.swap_remove(place);
+        let address = listener.local_addr().map_err(unusable)?;
+        let fits = |wanted: SocketAddr| wanted.ip() == address.ip() && [0, address.port()].contains(&wanted.port());
+        if let Some(wanted) = wanted
+            && !lookup_host(wanted).await.map_err(unusable)?.any(fits)
+        {
+            let problem = format!("the socket passed to this process listens on {address}");
+            return Err(Error::unreadable(problem).with_advice(
+                "use that address, or stop the process that serves there first: a socket keeps its address",
+            ));
+        }
+        TcpListener::from_std(listener).map_err(unusable)
+    }
+}
+
+/// Like [`TcpListener::bind`], with `SO_REUSEPORT`.
+async fn bind_shared(address: &str) -> io::Result<TcpListener> {
+    let bind = |address: SocketAddr| {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.set_reuseport(true)?;
+        socket.bind(address)?;
+        socket.listen(QUEUE)
+    };
+    let mut failed = io::ErrorKind::NotFound.into();
+    for address in lookup_host(address).await? {
+        match bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+fn unusable_sockets(why: &dyn fmt::Display) -> Error {
+    Error::unreadable(format!("the listening sockets passed to this process cannot be used: {why}"))
+}
