@@ -26,7 +26,7 @@ use poem::{Endpoint, RequestParts, Route, handler};
 use tokio::net::TcpListener;
 use tower::{Layer, Service, ServiceExt};
 use tower_error_envelope::ErrorEnvelopeLayer;
-use tower_error_envelope::exchange::BoxError;
+use tower_error_envelope::session::BoxError;
 
 #[derive(Parser)]
 #[command(about = "A poem route with one shape for its errors")]

@@ -13,7 +13,7 @@ use axum::{Extension, Router};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 use tower_error_envelope::auth::{AuthScheme, CredentialRequest, Identity, Verified, Verifier};
-use tower_error_envelope::exchange::BoxError;
+use tower_error_envelope::session::BoxError;
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy, PolicyError, Route};
 
 /// Stands for a database: sessions with their users.

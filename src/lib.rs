@@ -63,7 +63,7 @@
 //!
 //! 1. [`ErrorEnvelopeLayer`] wraps a service. Its [`middleware`] forwards bodies, applies time limits, catches
 //!    panics and logs.
-//! 2. The layer reports each error as an event: [`exchange`] has the types for observers. The crate
+//! 2. The layer reports each error as an event: [`session`] has the types for observers. The crate
 //!    `error-envelope-core` makes the decisions, without I/O, so that other adapters can use them.
 //! 3. The [`Policy`] has the settings of each route: limits, required headers, custom codes and rules.
 //! 4. A failure is a [`Fault`]: an [`ErrorCode`], a message, details. A service maps its own errors to faults with
@@ -164,13 +164,13 @@ pub mod auth;
 pub mod client;
 #[cfg(feature = "derive")]
 mod derive;
-pub mod exchange;
 #[cfg(feature = "axum")]
 pub mod extract;
 pub mod middleware;
 #[cfg(feature = "utoipa")]
 pub mod openapi;
 pub mod policy;
+pub mod session;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use error_envelope_core::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
+use error_envelope_core::session::{BodyFacts, RequestStep, Session, SessionConfig};
 use http::Request;
 use http::request::Parts;
 use rand::RngExt as _;
@@ -108,28 +108,28 @@ fn end_to_end() -> f64 {
         let pairs = sent.chunks(2).map(|pair| [near, 1 - near].map(|at| (config.clone(), pair[at].clone())));
         pairs.collect()
     };
-    let prepare = |(config, key): &(Arc<ExchangeConfig>, Arc<str>)| (config.clone(), request(key));
+    let prepare = |(config, key): &(Arc<SessionConfig>, Arc<str>)| (config.clone(), request(key));
     t_value(fresh, prepare, refused)
 }
 
-fn refused((config, mut head): (Arc<ExchangeConfig>, Parts)) -> (Admission, Parts) {
+fn refused((config, mut head): (Arc<SessionConfig>, Parts)) -> ((Session, RequestStep), Parts) {
     let facts = BodyFacts { ended: true, ..BodyFacts::default() };
     let id = || RequestId::from_parts(1, 1);
-    let admission = Exchange::begin(config, &mut head, facts, id);
-    assert!(matches!(admission, Admission::Answer(_)));
-    (admission, head)
+    let begun = Session::begin(config, &mut head, facts, id);
+    assert!(matches!(begun.1, RequestStep::Send(_)));
+    (begun, head)
 }
 
 /// A policy whose keys are those that are sent, but for one character: the last of each second one from `near` on, the first
 /// of the others.
-fn config(sent: &[Arc<str>], near: usize) -> Arc<ExchangeConfig> {
+fn config(sent: &[Arc<str>], near: usize) -> Arc<SessionConfig> {
     let wrong = |(at, key): (usize, &Arc<str>)| {
         let place = if at % 2 == near { key.len() - 1 } else { 0 };
         Key::of_secret(&**key, format!("{}~{}", &key[..place], &key[place + 1..]))
     };
     let scheme = sent.iter().enumerate().fold(AuthScheme::bearer(), |scheme, key| scheme.key(wrong(key)));
     let policy = Policy::builder().scheme("api", scheme).auth(["api"]).build().expect("a policy that is right");
-    Arc::new(ExchangeConfig::new(policy, || std::time::UNIX_EPOCH))
+    Arc::new(SessionConfig::new(policy, || std::time::UNIX_EPOCH))
 }
 
 /// What looking for a key among 10,000 takes, in microseconds.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State;
 use tower_error_envelope::auth::{CredentialRequest, Verified};
-use tower_error_envelope::exchange::BoxError;
 use tower_error_envelope::extract::{CallerData, Json};
+use tower_error_envelope::session::BoxError;
 
 use super::errors::MessageError;
 use super::store::{Message, Store};

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use error_envelope_core::exchange::{BodyFacts, Exchange, ExchangeConfig};
+use error_envelope_core::session::{BodyFacts, Exchange, SessionConfig};
 use http::{Method, Request};
 use libfuzzer_sys::fuzz_target;
 use tower_error_envelope::{Policy, RequestId};
@@ -30,7 +30,7 @@ fuzz_target!(|text: &str| {
             let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
             let Ok(request) = Request::builder().method(method).uri(target).body(()) else { return };
             let (mut head, ()) = request.into_parts();
-            let config = Arc::new(ExchangeConfig::new(policy, || std::time::UNIX_EPOCH));
+            let config = Arc::new(SessionConfig::new(policy, || std::time::UNIX_EPOCH));
             drop(Exchange::begin(config, &mut head, BodyFacts::default(), || RequestId::from_parts(1, 1)));
         }
     }

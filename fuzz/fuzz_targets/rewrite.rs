@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use error_envelope_core::exchange::{
-    Admission, BodyFacts, Collected, CollectedAction, Exchange, ExchangeConfig, ResponsePlan,
+use error_envelope_core::session::{
+    Admission, BodyFacts, Collected, CollectedAction, Exchange, SessionConfig, ResponsePlan,
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use libfuzzer_sys::fuzz_target;
@@ -61,7 +61,7 @@ fn put(headers: &mut HeaderMap, media_type: u8, chosen: u8) {
 
 fn rewritten(policy: &Arc<Policy>, inner: Response<Vec<u8>>) -> Response<Vec<u8>> {
     let (mut request, ()) = Request::new(()).into_parts();
-    let config = ExchangeConfig::new(policy.clone(), || std::time::UNIX_EPOCH);
+    let config = SessionConfig::new(policy.clone(), || std::time::UNIX_EPOCH);
     let id = || "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse::<RequestId>().expect("an id");
     let ended = BodyFacts { ended: true, ..BodyFacts::default() };
     let Admission::Forward(exchange, ..) = Exchange::begin(Arc::new(config), &mut request, ended, id) else {

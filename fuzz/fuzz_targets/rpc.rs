@@ -2,7 +2,7 @@
 //! measured as a naive reader measures them, and tonic or a Connect client reads whatever the layer wrote (P1-P3, F4, E7).
 #![no_main]
 
-use error_envelope_core::exchange::{Admission, Exchange};
+use error_envelope_core::session::{Admission, Exchange};
 use libfuzzer_sys::fuzz_target;
 
 #[path = "rpc/call.rs"]
@@ -38,7 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
 fn forwarded(
     call: &call::RpcCall,
     is_empty: bool,
-) -> Option<(Exchange, Option<error_envelope_core::exchange::BodyMeter>)> {
+) -> Option<(Exchange, Option<error_envelope_core::session::BodyMeter>)> {
     match call.begin(is_empty)? {
         Admission::Forward(exchange, meter, _) => Some((exchange, meter)),
         Admission::Answer(answered) => {

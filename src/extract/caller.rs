@@ -74,7 +74,7 @@ impl<T: DeserializeOwned, S: Sync> OptionalFromRequestParts<S> for Claims<T> {
 /// use axum::{Router, routing::get};
 /// use tower_error_envelope::auth::{AuthScheme, CredentialRequest, Verified};
 /// use tower_error_envelope::extract::CallerData;
-/// use tower_error_envelope::exchange::BoxError;
+/// use tower_error_envelope::session::BoxError;
 /// use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 ///
 /// struct User {

@@ -15,7 +15,7 @@ use super::request_body::RequestBody;
 use super::state::{Call, State};
 use super::verify::Verifiers;
 use super::verifying::Verifying;
-use error_envelope_core::exchange::{BoxError, FirstByte};
+use error_envelope_core::session::{BoxError, FirstByte};
 use error_envelope_core::session::{Ending, RequestStep, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::{RouteMetrics, catch};

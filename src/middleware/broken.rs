@@ -1,4 +1,4 @@
-//! Response bodies that fail, and bodies whose end the exchange decides.
+//! Response bodies that fail, and bodies whose end the session decides.
 
 use std::error::Error;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame};
 
-use error_envelope_core::exchange::{BoxError, Origin};
+use error_envelope_core::session::{BoxError, Origin};
 use error_envelope_runtime::catch;
 
 /// The error of a response body that was cut off after its head was sent. The cause is in the log, under the request's
@@ -59,7 +59,7 @@ pub(super) fn failed(broken: &mut Option<Broken>, origin: Origin, error: BoxErro
     Poll::Ready(Some(Err(ResponseBodyError(text_of(origin)))))
 }
 
-/// What to do with a frame of a body whose end the exchange decides.
+/// What to do with a frame of a body whose end the session decides.
 pub(super) enum BodyAction {
     GoesOn,
     /// The body ends here.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
-use error_envelope_core::exchange::{BoxError, UnreadReason};
+use error_envelope_core::session::{BoxError, UnreadReason};
 use error_envelope_runtime::catch;
 
 /// The bytes and the time that a body may still take.

@@ -9,8 +9,8 @@ use tower_service::Service;
 use tracing::Span;
 
 use super::budget::Deadline;
-use super::collecting::{BodyOutcome, CollectJob, Collecting};
 use super::caught::{facts, inspected, size_hint};
+use super::collecting::{BodyOutcome, CollectJob, Collecting};
 use super::reason::remove_reason;
 use super::request_body::RequestBody;
 use super::response_body::{Kind, PolledReply, Reply, ResponseBody, polled, reply_of};
@@ -18,7 +18,7 @@ use super::resumed_body::ResumedBody;
 use super::service::log;
 use super::span;
 use super::state::{CallContext, State, StateProj};
-use error_envelope_core::exchange::{BoxError, LocalReply};
+use error_envelope_core::session::{BoxError, LocalReply};
 use error_envelope_core::session::{Ending, Follow, ResponseStep, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;

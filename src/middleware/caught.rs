@@ -4,7 +4,7 @@ use std::error::Error;
 
 use http_body::{Body, SizeHint};
 
-use error_envelope_core::exchange::{BodyFacts, BoxError, Failure};
+use error_envelope_core::session::{BodyFacts, BoxError, Failure};
 use error_envelope_runtime::catch;
 
 /// What a body reports about itself. If it panics, it counts as reporting nothing. The panic is returned, too: it may

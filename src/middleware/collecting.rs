@@ -14,7 +14,7 @@ use super::budget::Deadline;
 use super::reason::remove_reason;
 use super::request_body::panicked;
 use super::span;
-use error_envelope_core::exchange::{BoxError, Event, LocalReply, UnreadReason};
+use error_envelope_core::session::{BoxError, Event, LocalReply, UnreadReason};
 use error_envelope_core::session::{Ending, Follow, Reading, ResponseStep, Rest, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use super::budget::{Budget, BudgetExhausted};
 use super::caught::has_ended;
 use super::request_body::poll_dropped;
-use error_envelope_core::exchange::{BoxError, DrainBudget, LocalReply};
+use error_envelope_core::session::{BoxError, DrainBudget, LocalReply};
 
 /// The most bytes to drop before the head leaves: for bytes that are available at once, no state is stored.
 const AT_ONCE: u64 = 64 * 1024;

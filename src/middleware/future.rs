@@ -14,13 +14,13 @@ use tower_service::Service;
 use super::request_body::RequestBody;
 use super::response_body::{Kind, PolledReply, Reply, ResponseBody, polled, reply_of};
 use super::state::{State, StateProj};
-use error_envelope_core::exchange::BoxError;
+use error_envelope_core::session::BoxError;
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::RequestTimer;
 use error_envelope_runtime::catch;
 
 pin_project! {
-    /// Calls the inner service, reads an error's body if the exchange requires it, and returns the response.
+    /// Calls the inner service, reads an error's body if the session requires it, and returns the response.
     ///
     /// If it is dropped before its response, it logs the request as abandoned, once (rule F2). If it is polled after
     /// its response, it stays pending instead of panicking.

@@ -15,12 +15,12 @@ use error_envelope_core::absent::NeedsPolicyFile;
 use super::recognise::{proxy_error, recognise};
 use super::service::ErrorEnvelopeService;
 use super::verify::{Verifier, Verifiers};
-use error_envelope_core::exchange::{Classifier, ExchangeConfig, Observer};
 use error_envelope_core::fault::Fault;
 #[cfg(feature = "policy-file")]
 use error_envelope_core::loader::PolicyLoader;
 use error_envelope_core::policy::{Policy, PolicyError, UpstreamUrl};
 use error_envelope_core::request_id::RequestId;
+use error_envelope_core::session::{Classifier, Observer, SessionConfig};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::DropGuarded;
 #[cfg(feature = "jwks-url")]
@@ -153,7 +153,7 @@ impl ErrorEnvelopeLayer {
     ///
     /// ```
     /// use tower_error_envelope::auth::{AuthScheme, CredentialRequest, Verified};
-    /// use tower_error_envelope::exchange::BoxError;
+    /// use tower_error_envelope::session::BoxError;
     /// use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
     ///
     /// async fn look_up(request: CredentialRequest) -> Result<Verified, BoxError> {
@@ -345,7 +345,7 @@ impl ErrorEnvelopeLayer {
 }
 
 /// Adds the functions with which the layer recognises types of other crates.
-fn config(config: ExchangeConfig) -> ExchangeConfig {
+fn config(config: SessionConfig) -> SessionConfig {
     let config = config
         .with_recogniser(recognise)
         .with_proxy_errors(proxy_error)

@@ -3,7 +3,7 @@
 use http::request;
 
 use super::caught::inspected;
-use error_envelope_core::exchange::{BoxError, LocalReply};
+use error_envelope_core::session::{BoxError, LocalReply};
 use error_envelope_core::session::{Ending, Session};
 use error_envelope_runtime::catch;
 

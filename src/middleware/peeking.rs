@@ -7,10 +7,10 @@ use std::time::Duration;
 use http::HeaderMap;
 use http_body::Body;
 
-use super::budget::Deadline;
 use super::admitted::Waiting;
+use super::budget::Deadline;
 use super::request_body::poll_bytes;
-use error_envelope_core::exchange::{BoxError, Event};
+use error_envelope_core::session::{BoxError, Event};
 use error_envelope_runtime::catch;
 
 /// A request that waits for its first body byte (G3).

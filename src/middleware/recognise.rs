@@ -7,14 +7,14 @@ use std::error::Error;
 use std::fmt::{self, Write};
 
 use error_envelope_core::cause::chain;
-use error_envelope_core::exchange::{CauseKind, ProxyError, Recognised};
+use error_envelope_core::session::{CauseKind, ProxyError, Recognised};
 #[cfg(feature = "tonic")]
 use error_envelope_fault::grpc_status::fault_of_cause as fault_of_status;
 #[cfg(feature = "hyper")]
 use error_envelope_runtime::catch;
 
 /// The layer's recognition of errors of tokio, tower, hyper and tonic (rule F1): a
-/// [`Recogniser`](error_envelope_core::exchange::Recogniser) for your own adapter. Errors of tower, hyper and tonic
+/// [`Recogniser`](error_envelope_core::session::Recogniser) for your own adapter. Errors of tower, hyper and tonic
 /// need the feature of that name.
 #[must_use]
 pub fn recognise(error: &(dyn Error + 'static)) -> Option<Recognised> {
@@ -160,9 +160,9 @@ mod tests {
     use std::{fmt, io};
 
     use error_envelope_core::code::ErrorCode;
-    use error_envelope_core::exchange::{Admission, BodyFacts, BoxError, Exchange, ExchangeConfig};
     use error_envelope_core::fault::Fault;
     use error_envelope_core::policy::Policy;
+    use error_envelope_core::session::{BodyFacts, BoxError, Ending, Session, SessionConfig};
     use http::Request;
     use tonic::{Code, Status, TimeoutExpired};
     use tower::load_shed::error::Overloaded;
@@ -171,13 +171,13 @@ mod tests {
     use super::*;
 
     fn code_of(error: &(dyn Error + 'static)) -> String {
-        let config = ExchangeConfig::new(Policy::default(), error_envelope_runtime::now).with_recogniser(recognise);
+        let config = SessionConfig::new(Policy::default(), error_envelope_runtime::now).with_recogniser(recognise);
         let (mut head, ()) = Request::new(()).into_parts();
         let body = BodyFacts { ended: true, lower: 0, upper: Some(0) };
-        let begun = Exchange::begin(Arc::new(config), &mut head, body, error_envelope_runtime::new_request_id);
-        let Admission::Forward(exchange, ..) = begun else { panic!("nothing guards it") };
-        let failure = exchange.failure_of(error);
-        let event = exchange.failed(failure, "".into()).event;
+        let (mut session, _) =
+            Session::begin(Arc::new(config), &mut head, body, error_envelope_runtime::new_request_id);
+        let failure = session.classify(error).expect("nothing guards it");
+        let event = session.end(Ending::Failed(failure, "".into())).expect("it has not ended").event;
         event.code().map(|code| code.as_str().to_owned()).unwrap_or_default()
     }
 

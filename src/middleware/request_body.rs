@@ -13,8 +13,8 @@ use pin_project_lite::pin_project;
 use super::budget::{Budget, BudgetExhausted};
 use super::caught::{has_ended, size_hint};
 use error_envelope_core::code::ErrorCode;
-use error_envelope_core::exchange::{BodyMeter, BoxError, DrainBudget, MeterAction, keep_checksums};
 use error_envelope_core::fault::Fault;
+use error_envelope_core::session::{BodyMeter, BoxError, DrainBudget, MeterAction, keep_checksums};
 use error_envelope_runtime::{RouteMetrics, catch};
 
 pin_project! {
@@ -237,8 +237,8 @@ fn over_limit() -> BoxError {
 mod tests {
     use std::sync::Arc;
 
-    use error_envelope_core::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
     use error_envelope_core::policy::{BodyLimitPer, Policy};
+    use error_envelope_core::session::{BodyFacts, RequestStep, Session, SessionConfig};
     use http::{Request, Version};
 
     use super::*;
@@ -276,14 +276,14 @@ mod tests {
         let call =
             Request::post("/").version(version).header("content-type", "application/grpc").header("te", "trailers");
         let (mut head, ()) = call.body(()).unwrap().into_parts();
-        let config = ExchangeConfig::new(
+        let config = SessionConfig::new(
             Policy::builder().body_limit(9).body_limit_per(BodyLimitPer::Message).build().unwrap(),
             error_envelope_runtime::now,
         );
         let body = BodyFacts { ended: false, lower: 0, upper: None };
         let id = error_envelope_runtime::new_request_id;
-        match Exchange::begin(Arc::new(config), &mut head, body, id) {
-            Admission::Forward(_, Some(meter), _) => meter,
+        match Session::begin(Arc::new(config), &mut head, body, id).1 {
+            RequestStep::Forward(Some(meter), _) => meter,
             other => panic!("{other:?}"),
         }
     }

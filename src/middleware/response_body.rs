@@ -16,7 +16,7 @@ use super::budget::Deadline;
 use super::caught::{has_ended, inspected, size_hint};
 use super::draining::Draining;
 use super::resumed_body::ResumedBody;
-use error_envelope_core::exchange::{BodyFailure, BoxError, Failure, FinalFrame, Origin};
+use error_envelope_core::session::{BodyFailure, BoxError, Failure, FinalFrame, Origin};
 use error_envelope_core::session::{Follow, Needs};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::RequestTimer;
@@ -173,7 +173,9 @@ where
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Inner { call: Some(_), .. } if self.follow.as_ref().is_some_and(Follow::has_no_length) => SizeHint::default(),
+            Kind::Inner { call: Some(_), .. } if self.follow.as_ref().is_some_and(Follow::has_no_length) => {
+                SizeHint::default()
+            }
             Kind::Inner { body, .. } => size_hint(body),
             Kind::Resume { body } => body.size_hint(),
             // If a body reports that it has no bytes, the server does not poll it, and then nothing drains the request:

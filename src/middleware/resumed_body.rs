@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::broken::{Broken, Polled, failed, poll_passed};
 use super::caught::{has_ended, size_hint};
 use super::collecting::Collecting;
-use error_envelope_core::exchange::{BoxError, Origin};
+use error_envelope_core::session::{BoxError, Origin};
 use error_envelope_runtime::catch;
 
 /// The part that was read, then the rest, or the error that came instead.

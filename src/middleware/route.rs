@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use error_envelope_core::session::{RequestStep, Session};
 use error_envelope_core::request_id::RequestId;
+use error_envelope_core::session::{RequestStep, Session};
 use http::Extensions;
 
 /// Whether the process has made a slot: before that, requests are not searched for one.

@@ -1,4 +1,4 @@
-//! The service: consults the exchange, and calls the inner service or replies itself.
+//! The service: consults the session, and calls the inner service or replies itself.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -9,16 +9,16 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
+use super::admitted::{Unread, Waiting};
 use super::caught::facts;
 use super::future::ResponseFuture;
 use super::parked::{NotReady, Parked, unready};
-use super::admitted::{Unread, Waiting};
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use super::route::RequestSlot;
 use super::state::{Call, State};
 use super::verify::Verifiers;
-use error_envelope_core::exchange::{BoxError, EventFields, KnownMethod};
+use error_envelope_core::session::{BoxError, EventFields, KnownMethod};
 use error_envelope_core::session::{Ending, Follow, Note, RequestStep, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::PolicyHandle;
@@ -149,7 +149,13 @@ fn log_fields(follow: &Follow, fields: Box<EventFields>) {
 
 impl<S> ErrorEnvelopeService<S> {
     /// Starts to count a request if a recorder is installed, and notes its id and route if there is a slot.
-    fn track(&self, session: &Session, step: &RequestStep, head: &Parts, started: Option<Started>) -> Option<RequestTimer> {
+    fn track(
+        &self,
+        session: &Session,
+        step: &RequestStep,
+        head: &Parts,
+        started: Option<Started>,
+    ) -> Option<RequestTimer> {
         if let Some(slot) = RequestSlot::find(&head.extensions) {
             slot.note(session, step);
         }

@@ -9,15 +9,15 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::Span;
 
+use super::admitted::Waiting;
 use super::budget::Deadline;
 use super::collecting::Collecting;
 use super::draining::{Draining, RemainingRequest};
 use super::peeking::Peeking;
-use super::admitted::Waiting;
 use super::request_body::RequestBody;
 use super::span;
 use super::verifying::Verifying;
-use error_envelope_core::exchange::LocalReply;
+use error_envelope_core::session::LocalReply;
 use error_envelope_core::session::{Ending, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;

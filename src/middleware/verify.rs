@@ -6,11 +6,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use error_envelope_core::exchange::PendingVerification;
 use http::{Extensions, HeaderMap, Method, Uri, request};
 
-use error_envelope_core::exchange::BoxError;
 use error_envelope_core::guard::auth::Verified;
+use error_envelope_core::session::{BoxError, Verification};
 use error_envelope_runtime::DropGuarded;
 
 /// Identifies the owner of a request's credentials: the scheme `custom` of a policy (rule G2).
@@ -25,7 +24,7 @@ use error_envelope_runtime::DropGuarded;
 /// ```
 /// use std::collections::HashMap;
 /// use tower_error_envelope::auth::{CredentialRequest, Verified, Verifier};
-/// use tower_error_envelope::exchange::BoxError;
+/// use tower_error_envelope::session::BoxError;
 ///
 /// struct Sessions(HashMap<String, String>);
 ///
@@ -139,7 +138,7 @@ impl Verifiers {
 
     /// Starts the verifier or the fetch of keys for which a request must wait. `None` if the layer has no verifier of
     /// that name.
-    pub(super) fn begin(&self, unverified: &PendingVerification, head: &request::Parts) -> Option<VerifyFuture> {
+    pub(super) fn begin(&self, unverified: &Verification, head: &request::Parts) -> Option<VerifyFuture> {
         #[cfg(feature = "jwks-url")]
         if let Some(keys) = unverified.keys() {
             let fetched = error_envelope_runtime::KeyFetcher::fetched(keys);

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tracing::Span;
 
-use super::budget::Deadline;
 use super::admitted::Waiting;
+use super::budget::Deadline;
 use super::span;
 use super::verify::VerifyFuture;
-use error_envelope_core::exchange::{BoxError, Event};
 use error_envelope_core::guard::auth::Verified;
+use error_envelope_core::session::{BoxError, Event};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
@@ -35,7 +35,13 @@ impl<S, B> Verifying<S, B> {
             Some(Box::pin(std::future::ready(Err(failed))))
         });
         let span = session.id().and_then(span::span);
-        Self { verdict: Mutex::new(verdict), deadline: Deadline::after(timeout), timeout, span, rest: Some((rest, body)) }
+        Self {
+            verdict: Mutex::new(verdict),
+            deadline: Deadline::after(timeout),
+            timeout,
+            span,
+            rest: Some((rest, body)),
+        }
     }
 
     pub(super) fn abandoned(&mut self) -> Option<Event> {

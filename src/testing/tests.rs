@@ -98,7 +98,7 @@ fn answer(policy: Policy, request: http::request::Builder) -> (Policy, http::Res
     let fails = tower::service_fn(|_| async {
         let issues = json!({"issues": [{"path": ["seats", 0], "message": "Required."}]});
         let fault = crate::Fault::new(crate::ErrorCode::INVALID_REQUEST).message("Look at the seats.").details(issues);
-        Err::<http::Response<String>, crate::exchange::BoxError>(fault.into())
+        Err::<http::Response<String>, crate::session::BoxError>(fault.into())
     });
     let service = crate::ErrorEnvelopeLayer::new().policy(policy.clone()).layer(fails);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

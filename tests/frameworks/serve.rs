@@ -11,7 +11,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tower::Service;
-use tower_error_envelope::exchange::BoxError;
+use tower_error_envelope::session::BoxError;
 
 /// Serves HTTP/1 and HTTP/2 on a free port for as long as the runtime lives.
 pub(crate) async fn serve<S, B>(service: S) -> SocketAddr

@@ -17,9 +17,9 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use tower::{Layer, Service, ServiceExt};
 use tower_error_envelope::auth::{AuthScheme, Identity, Key};
-use tower_error_envelope::exchange::BoxError;
 use tower_error_envelope::middleware::RequestBody;
 use tower_error_envelope::policy::PolicyBuilder;
+use tower_error_envelope::session::BoxError;
 use tower_error_envelope::{ErrorEnvelopeLayer, ErrorEnvelopeService, Policy};
 
 use crate::kit::{Answer, answer};

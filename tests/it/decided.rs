@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use axum::http::{Request, Response, response};
-use error_envelope_core::exchange::{
-    Admission, BodyFacts, Collected, CollectedAction, DecidedBy, Event, Exchange, ExchangeConfig, ResponsePlan,
-};
+use bytes::Bytes;
+use error_envelope_core::session::{BodyFacts, DecidedBy, Event, Note, ResponseStep, Session, SessionConfig};
 use tower_error_envelope::policy::{Dialect, PolicyFile, PolicyLoader};
 use tower_error_envelope::{ErrorCode, Fault, Mode, Policy, RequestId};
 
@@ -73,26 +72,22 @@ fn l3_an_unknown_code_is_logged_where_it_is_a_name() {
 #[test]
 fn r1_each_step_is_returned_on_request() {
     let body = r#"{"error":{"code":"NO_SUCH","message":"Gone."}}"#;
-    let explanation = exchange("/enforced").explain(&head(404, "application/json"), Collected::Whole(body.as_bytes()));
+    let explained = |path, head, body| session(path).explain(&head, body).unwrap();
+    let explanation = explained("/enforced", head(404, "application/json"), Some(body.as_bytes()));
     assert_eq!((explanation.codes, explanation.message.as_deref()), (vec!["NO_SUCH".to_owned()], Some("Gone.")));
     assert_eq!(explanation.rules, [Some("route"), None], "the first misses its route, the second fits");
-    let explanation = exchange("/enforced").explain(&head(410, "text/plain"), Collected::Whole(b"Gone."));
+    let explanation = explained("/enforced", head(410, "text/plain"), Some(b"Gone."));
     assert_eq!((explanation.codes, explanation.rules), (Vec::new(), vec![Some("status"), Some("code")]));
-    let explanation = exchange("/other").explain(&head(404, ""), Collected::Unreadable(b"Gone."));
+    let explanation = explained("/other", head(404, ""), None);
     assert_eq!((explanation.message, explanation.rules), (None, vec![None]));
 }
 
 #[test]
-fn an_exchange_goes_on_as_if_its_route_had_another_mode_and_dialect() {
+fn a_session_goes_on_as_if_its_route_had_another_mode_and_dialect() {
     let enforced = file().another_policy().unwrap().in_mode(Mode::Enforce);
-    let plan = exchange_under(enforced, "/observed").as_if(Some(Dialect::SuccessFlag));
-    let mut head = head(404, "text/plain");
-    let ResponsePlan::Collect(plan, ..) = plan.response_head(&mut head, || facts("no")) else {
-        panic!("an error's body is read")
-    };
-    let CollectedAction::Rewrite(written) = plan.response_body(&mut head, Collected::Whole(b"no")) else {
-        panic!("an error is rewritten")
-    };
+    let mut session = session_under(enforced, "/observed").as_if(Some(Dialect::SuccessFlag));
+    let step = session.respond_whole(&mut head(404, "text/plain"), &"no".into());
+    let ResponseStep::Write(written) = step else { panic!("an error is rewritten") };
     assert_eq!(written.body, r#"{"success":false,"error":"no"}"#);
 }
 
@@ -100,17 +95,15 @@ fn file() -> PolicyFile {
     PolicyLoader::new().parse("policy.toml", POLICY).unwrap()
 }
 
-fn exchange(path: &str) -> Exchange {
-    exchange_under(file().into_policy(), path)
+fn session(path: &str) -> Session {
+    session_under(file().into_policy(), path)
 }
 
-fn exchange_under(policy: Policy, path: &str) -> Exchange {
-    let config = Arc::new(ExchangeConfig::new(policy, || UNIX_EPOCH));
+fn session_under(policy: Policy, path: &str) -> Session {
+    let config = Arc::new(SessionConfig::new(policy, || UNIX_EPOCH));
     let mut head = Request::builder().uri(path).body(()).unwrap().into_parts().0;
-    match Exchange::begin(config, &mut head, facts(""), || RequestId::from_parts(0, 0)) {
-        Admission::Forward(exchange, ..) => exchange,
-        other => panic!("{other:?}"),
-    }
+    let body = BodyFacts { ended: true, ..BodyFacts::default() };
+    Session::begin(config, &mut head, body, || RequestId::from_parts(0, 0)).0
 }
 
 fn head(status: u16, kind: &str) -> response::Parts {
@@ -121,36 +114,26 @@ fn head(status: u16, kind: &str) -> response::Parts {
     response.body(()).unwrap().into_parts().0
 }
 
-fn facts(body: &str) -> BodyFacts {
-    BodyFacts { ended: body.is_empty(), lower: body.len() as u64, upper: Some(body.len() as u64) }
-}
-
 #[test]
 fn l1_an_event_has_the_cause_of_a_fault_in_each_mode() {
     for path in ["/enforced", "/observed"] {
         let mut head = head(409, "");
         head.extensions.insert(Fault::new(ErrorCode::CONFLICT).caused_by("4 wanted, 3 left"));
-        let event = match exchange(path).response_head(&mut head, || facts("")) {
-            ResponsePlan::Rewrite(written) => written.event,
-            ResponsePlan::Keep(_, event) => *event,
-            other => panic!("{other:?}"),
-        };
+        let event = event_of(session(path).respond_whole(&mut head, &Bytes::new())).expect("an error is logged");
         let causes = event.cause().map(|cause| cause.source().map(ToString::to_string));
         assert_eq!(causes, Some(Some("4 wanted, 3 left".to_owned())), "{path}");
     }
 }
 
 fn logged_event(path: &str, status: u16, kind: &str, body: &str) -> Option<Event> {
-    let (mut head, whole) = (head(status, kind), Collected::Whole(body.as_bytes()));
-    match exchange(path).response_head(&mut head, || facts(body)) {
-        ResponsePlan::Rewrite(written) => Some(written.event),
-        ResponsePlan::Keep(_, event) => Some(*event),
-        ResponsePlan::Tee(_, observed, ..) => Some(observed.finish(whole)),
-        ResponsePlan::Collect(exchange, ..) => match exchange.response_body(&mut head, whole) {
-            CollectedAction::Rewrite(written) => Some(written.event),
-            CollectedAction::Restore(_, event) => Some(*event),
-            CollectedAction::Replace(answered) => Some(answered.event),
-        },
+    event_of(session(path).respond_whole(&mut head(status, kind), &Bytes::copy_from_slice(body.as_bytes())))
+}
+
+fn event_of(step: ResponseStep) -> Option<Event> {
+    match step {
+        ResponseStep::Write(written) => Some(written.event),
+        ResponseStep::Pass(_, Note::Event(event)) | ResponseStep::Resume(_, _, event) => Some(*event),
+        ResponseStep::Pass(..) => None,
         other => panic!("{other:?}"),
     }
 }

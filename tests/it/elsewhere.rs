@@ -11,8 +11,8 @@ use futures_util::stream;
 use http::StatusCode;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use tower_error_envelope::exchange::BoxError;
 use tower_error_envelope::policy::{BodyShape, Dialect, EventStreams, Expected};
+use tower_error_envelope::session::BoxError;
 use tower_error_envelope::{AsFault, ErrorCode, ErrorEnvelopeLayer, Fault, Issue, Mode, Policy, RequestId};
 
 use crate::kit::{Answer, SECRET, answer, logged, only};

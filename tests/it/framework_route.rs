@@ -7,8 +7,8 @@ use axum::body::Body;
 use axum::routing::get;
 use http::{Request, StatusCode};
 use tower::ServiceExt;
-use tower_error_envelope::exchange::{Event, Observer};
 use tower_error_envelope::middleware::RequestSlot;
+use tower_error_envelope::session::{Event, Observer};
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
 
 type Seen = (Option<String>, Option<&'static str>, bool);

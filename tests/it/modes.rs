@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_error_envelope::exchange::BoxError;
+use tower_error_envelope::session::BoxError;
 use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy};
 
 const TYPES: [Option<&str>; 9] = [

@@ -9,8 +9,8 @@ use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_error_envelope::auth::{AuthScheme, Key};
-use tower_error_envelope::exchange::{CapturedBody, Event, Observer};
 use tower_error_envelope::middleware::{KillSwitch, SwitchNote};
+use tower_error_envelope::session::{CapturedBody, Event, Observer};
 use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route};
 
 use crate::kit::{Answer, answer, logged};

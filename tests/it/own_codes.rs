@@ -5,8 +5,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_error_envelope::exchange::BoxError;
 use tower_error_envelope::policy::MapRule;
+use tower_error_envelope::session::BoxError;
 use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy, Retry};
 
 use crate::kit::{Answer, answer, logged, only};

@@ -6,9 +6,7 @@ mod protocols;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{
-    Admission, BodyFacts, Collected, CollectedAction, Exchange, ExchangeConfig, ResponsePlan,
-};
+use error_envelope_core::session::{BodyFacts, RequestStep, ResponseStep, Session, SessionConfig};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -16,7 +14,7 @@ use tower_error_envelope::{Policy, RequestId};
 
 pub(crate) const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
 
-/// The response of one exchange around an inner one.
+/// The response of one session around an inner one.
 fn rewritten(policy: &Arc<Policy>, inner: &Response<Bytes>) -> Response<Bytes> {
     rewritten_for(policy, Request::new(()), inner)
 }
@@ -25,27 +23,15 @@ fn rewritten(policy: &Arc<Policy>, inner: &Response<Bytes>) -> Response<Bytes> {
 pub(crate) fn rewritten_for(policy: &Arc<Policy>, request: Request<()>, inner: &Response<Bytes>) -> Response<Bytes> {
     let (mut request, ()) = request.into_parts();
     let ended = BodyFacts { ended: request.method == Method::GET, ..BodyFacts::default() };
-    let admission = Exchange::begin(
-        ExchangeConfig::new(policy.clone(), || std::time::UNIX_EPOCH).into(),
-        &mut request,
-        ended,
-        || ID.parse::<RequestId>().unwrap(),
-    );
-    let Admission::Forward(exchange, ..) = admission else { panic!("nothing guards the request") };
+    let config = SessionConfig::new(policy.clone(), || std::time::UNIX_EPOCH);
+    let id = || ID.parse::<RequestId>().unwrap();
+    let (mut session, step) = Session::begin(config.into(), &mut request, ended, id);
+    assert!(matches!(step, RequestStep::Forward(..)), "nothing guards the request");
     let (mut head, body) = inner.clone().into_parts();
-    let facts = BodyFacts { ended: body.is_empty(), lower: body.len() as u64, upper: Some(body.len() as u64) };
-    let sent = match exchange.response_head(&mut head, || facts) {
-        ResponsePlan::Rewrite(written) => written.body,
-        ResponsePlan::Collect(exchange, limit, _) => {
-            assert!(body.len() as u64 <= limit);
-            match exchange.response_body(&mut head, Collected::Whole(&body)) {
-                CollectedAction::Rewrite(written) => written.body,
-                CollectedAction::Restore(..) => body,
-                CollectedAction::Replace(_) => panic!("no request body was over a limit"),
-            }
-        }
-        ResponsePlan::Pass(..) | ResponsePlan::Keep(..) => body,
-        plan => panic!("{plan:?}"),
+    let sent = match session.respond_whole(&mut head, &body) {
+        ResponseStep::Write(written) => written.body,
+        ResponseStep::Pass(..) | ResponseStep::Resume(..) => body,
+        step => panic!("{step:?}"),
     };
     Response::from_parts(head, sent)
 }

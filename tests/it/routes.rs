@@ -1,10 +1,10 @@
-//! Which guards hold for which spelling of which path (rule G0), asked of the exchange itself.
+//! Which guards hold for which spelling of which path (rule G0), asked of the session itself.
 
 pub(crate) mod slips;
 
 use std::sync::Arc;
 
-use error_envelope_core::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
+use error_envelope_core::session::{BodyFacts, RequestStep, Session, SessionConfig};
 use http::{Method, Request};
 use proptest::prelude::*;
 use tower_error_envelope::Policy;
@@ -58,10 +58,10 @@ fn outcome(request: &str, length: u64) -> String {
     let (mut head, ()) = request.body(()).expect("a request").into_parts();
     let body = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
     let id = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse().expect("an id");
-    let config = ExchangeConfig::new(policy, || std::time::UNIX_EPOCH);
-    match Exchange::begin(Arc::new(config), &mut head, body, || id) {
-        Admission::Forward(..) => "forward".to_owned(),
-        Admission::Answer(answered) => {
+    let config = SessionConfig::new(policy, || std::time::UNIX_EPOCH);
+    match Session::begin(Arc::new(config), &mut head, body, || id).1 {
+        RequestStep::Forward(..) => "forward".to_owned(),
+        RequestStep::Send(answered) => {
             let body: serde_json::Value = serde_json::from_slice(answered.reply.body()).unwrap_or_default();
             let error = &body["error"];
             let limit = error["details"]["limit_bytes"].as_u64().map(|limit| format!(" {limit}")).unwrap_or_default();
@@ -69,8 +69,9 @@ fn outcome(request: &str, length: u64) -> String {
             let route = answered.event.route().unwrap_or("no route");
             format!("{} {message}{limit} | {route}", answered.reply.status().as_u16())
         }
-        Admission::Peek(..) => "peek".to_owned(),
-        Admission::Verify(..) => "verify".to_owned(),
+        RequestStep::Peek(_) => "peek".to_owned(),
+        RequestStep::Verify(_) => "verify".to_owned(),
+        RequestStep::Broken => "broken".to_owned(),
     }
 }
 

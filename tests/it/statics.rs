@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{Admission, BodyMeter, BoxError, Exchange};
+use error_envelope_core::session::{BodyMeter, BoxError, Follow, Reading, RequestStep, ResponseStep, Session};
 use http::{Request, Response};
 use http_body_util::{Empty, Full};
 use tower_error_envelope::middleware::{RequestBody, ResponseBody, ResponseBodyError, ResponseFuture};
@@ -81,7 +81,7 @@ fn what_its_parts_allow_is_send_and_sync() {
     is_send_and_sync::<ResponseBody<Body, Body>>();
     is_send_and_sync::<ResponseBodyError>();
     is_send_and_sync::<(Policy, Route, Fault, ErrorCode, RequestId)>();
-    is_send_and_sync::<(Exchange, BodyMeter, Admission)>();
+    is_send_and_sync::<(Session, BodyMeter, RequestStep, ResponseStep, Reading, Follow)>();
     is_sync::<WrappedFuture>();
     is_send::<WrappedFuture>();
     is_send::<ResponseFuture<Inner, Sized144, UnsyncBody, UnsyncBody>>();
@@ -136,7 +136,7 @@ fn the_service_never_fails() {
 fn sizes_are_what_they_were() {
     assert_eq!(size_of::<Sized144>(), 144);
     for (what, size, most) in [
-        // The framework's route, which an exchange keeps, and the timer with what it counts.
+        // The framework's route, which a session keeps, and the timer with what it counts.
         ("ResponseFuture around 144 bytes", size_of::<WrappedFuture>(), 144 + 176),
         ("RequestBody beyond its body", size_of::<RequestBody<Body>>() - size_of::<Body>(), 80),
         ("ResponseBody beyond its body", size_of::<ResponseBody<Body, Body>>() - size_of::<Body>(), 120),

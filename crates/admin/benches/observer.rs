@@ -12,7 +12,7 @@ use error_envelope_admin::Admin;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_error_envelope::exchange::{Event, Observer};
+use tower_error_envelope::session::{Event, Observer};
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 
 /// Short rounds, of which the fastest tenth counts: others use the machine, too.

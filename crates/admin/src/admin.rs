@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{fmt, io};
 
-use error_envelope_core::exchange::Observer;
+use error_envelope_core::session::Observer;
 #[cfg(feature = "prometheus")]
 use error_envelope_runtime::PrometheusHandle;
 use error_envelope_runtime::{KillSwitch, PolicyHandle, PolicyHolder, PolicyStatus};

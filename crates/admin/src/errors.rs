@@ -2,8 +2,8 @@
 //!
 //! Path and client may identify people: they are only given for the request id that was searched.
 
-use error_envelope_core::exchange::KnownMethod;
 use error_envelope_core::request_id::RequestId;
+use error_envelope_core::session::KnownMethod;
 use serde_json::{Value, json};
 
 use crate::admin_request::AdminRequest;

@@ -7,7 +7,7 @@ use std::fmt::{self, Write};
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{DecidedBy, Event, Explanation, MapRuleId, Origin};
+use error_envelope_core::session::{DecidedBy, Event, Explanation, MapRuleId, Origin};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tower_error_envelope::Mode;

@@ -1,4 +1,4 @@
-//! Tries a recorded exchange under a policy: how the layer would have answered it, as the library itself decides.
+//! Tries a recorded response under a policy: how the layer would have answered it, as the library itself decides.
 //!
 //! Credentials are assumed valid (G2): recordings seldom have them, and a policy's keys are hashes. Everything else in the
 //! head is checked, and the body as far as it was recorded. Ids and times are the same in every trial.
@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{
-    Admission, BodyFacts, BodyMeter, Collected, CollectedAction, Event, Exchange, ExchangeConfig, Explanation,
-    FirstByte, LocalReply, MapRuleId, ResponsePlan,
+use error_envelope_core::session::{
+    BodyFacts, BodyMeter, Event, Explanation, FirstByte, LocalReply, MapRuleId, Note, RequestStep, ResponseStep,
+    Session, SessionConfig,
 };
 use http::{HeaderMap, Method, StatusCode, response};
 use tower_error_envelope::policy::{Dialect, Effective, PolicyFile};
@@ -19,7 +19,7 @@ use tower_error_envelope::{Mode, Policy, PolicyError, RequestId};
 use crate::policy;
 use crate::recorded::Recorded;
 
-/// A policy's result for an exchange.
+/// A policy's result for a recorded response.
 pub(crate) struct TrialResult {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -35,18 +35,18 @@ pub(crate) struct TrialResult {
     pub(crate) rules: Vec<MapRuleId>,
 }
 
-/// A policy to try recorded exchanges under.
+/// A policy to try recorded responses under.
 pub(crate) struct Trial {
     /// The policy's file, with the line of each rule; `None` for the defaults.
     pub(crate) file: Option<PolicyFile>,
-    config: Arc<ExchangeConfig>,
+    config: Arc<SessionConfig>,
     /// The same policy once for each mode, set on every route: the guards need the mode first, before any result
     /// exists.
-    modes: Vec<(Mode, Arc<ExchangeConfig>)>,
+    modes: Vec<(Mode, Arc<SessionConfig>)>,
 }
 
 impl Trial {
-    /// Reads the policy of a file, or takes the defaults: to try recorded exchanges under it, as it is and in each of
+    /// Reads the policy of a file, or takes the defaults: to try recorded responses under it, as it is and in each of
     /// these modes.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl Trial {
         self.config.policy().dialects()
     }
 
-    /// Tries an exchange, as if its route had this mode and this dialect. The mode must be one of those that
+    /// Tries a response, as if its route had this mode and this dialect. The mode must be one of those that
     /// [`from_file`](Self::from_file) got.
     pub(crate) fn run(&self, recorded: &Recorded, mode: Option<Mode>, dialect: Option<Dialect>) -> TrialResult {
         let in_mode = self.modes.iter().find(|(each, _)| Some(*each) == mode);
@@ -85,27 +85,24 @@ impl Trial {
         let (mut head, body) = recorded.request.clone().into_parts();
         let length = recorded.request_bytes;
         let facts = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
-        let mut admission = Exchange::begin(config.clone(), &mut head, facts, example_id);
+        let (mut session, mut step) = Session::begin(config.clone(), &mut head, facts, example_id);
         loop {
-            admission = match admission {
-                Admission::Answer(answered) => return TrialResult::answered(*answered),
-                Admission::Peek(pending, _) => {
-                    pending.first_byte(if length == 0 { FirstByte::End } else { FirstByte::Data })
-                }
-                Admission::Verify(unverified, _) => {
-                    unverified.verified(&mut head, Err("a trial has no credentials".into()))
-                }
-                Admission::Forward(exchange, meter, _) => {
+            step = match step {
+                RequestStep::Send(reply) => return TrialResult::answered(*reply),
+                RequestStep::Peek(_) => session.first_byte(if length == 0 { FirstByte::End } else { FirstByte::Data }),
+                RequestStep::Verify(_) => session.verified(&mut head, Err("a trial has no credentials".into())),
+                RequestStep::Forward(meter, _) => {
                     count(meter, &body);
-                    return respond(exchange.as_if(dialect), recorded, &head.method);
+                    return respond(session.as_if(dialect), recorded, &head.method);
                 }
+                RequestStep::Broken => unreachable!("each call is the one that the session expects"),
             };
         }
     }
 }
 
-fn config(policy: Policy) -> Arc<ExchangeConfig> {
-    Arc::new(ExchangeConfig::new(policy.without_credentials(), example_time))
+fn config(policy: Policy) -> Arc<SessionConfig> {
+    Arc::new(SessionConfig::new(policy.without_credentials(), example_time))
 }
 
 /// Passes a body to the meter, which checks the lengths of an RPC's messages (P1). A body that is too long as a whole
@@ -117,57 +114,45 @@ fn count(meter: Option<BodyMeter>, body: &Bytes) {
     }
 }
 
-fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> TrialResult {
-    let head = recorded.response.clone().into_parts().0;
+fn respond(mut session: Session, recorded: &Recorded, method: &Method) -> TrialResult {
+    let mut head = recorded.response.clone().into_parts().0;
     let body = Some(recorded.response.body()).filter(|_| *method != Method::HEAD);
     let length = body.map(|body| body.len() as u64);
-    let ended = length.map_or(*method == Method::HEAD, |length| length == 0);
-    let explain = |body| matches!(head.status.as_u16(), 400..=599).then(|| exchange.explain(&head, body));
-    let explanation = explain(body.map_or(Collected::Unreadable(&[]), |body| Collected::Whole(body)));
-    let from_head = explain(Collected::Unreadable(&[]));
+    let facts = BodyFacts {
+        ended: length.map_or(*method == Method::HEAD, |length| length == 0),
+        lower: length.unwrap_or_default(),
+        upper: length,
+    };
+    let explain = |body| if matches!(head.status.as_u16(), 400..=599) { session.explain(&head, body) } else { None };
+    let explanation = explain(body.map(|body| &body[..]));
+    let from_head = explain(None);
     let lengths = [&explanation, &from_head].into_iter().flatten().map(|explanation| explanation.rules.len());
     let most = lengths.max().unwrap_or(0);
-    let rules = (0..most).map(|index| exchange.map_rule(index)).collect();
-    let outcome = planned(exchange, head, body, BodyFacts { ended, lower: length.unwrap_or_default(), upper: length });
-    let explanation = if outcome.unread { from_head } else { explanation };
-    TrialResult { explanation, rules, ..outcome }
-}
-
-fn planned(exchange: Exchange, mut head: response::Parts, body: Option<&Bytes>, facts: BodyFacts) -> TrialResult {
-    match exchange.response_head(&mut head, || facts) {
-        ResponsePlan::Pass(..) | ResponsePlan::Watch(_) => TrialResult::passed(head, None),
-        ResponsePlan::Stream(_, event) => TrialResult::passed(head, event.map(|event| *event)),
-        ResponsePlan::Strip(..) => TrialResult::from_head(head, Some(Bytes::new()), None),
-        ResponsePlan::Keep(_, event) => TrialResult::passed(head, Some(*event)),
-        ResponsePlan::Rewrite(written) => {
-            let outcome = TrialResult::from_head(head, Some(written.body), Some(written.event));
-            // Here the response's head alone decided.
-            TrialResult { unread: !facts.ended, ..outcome }
+    let rules = (0..most).filter_map(|index| session.map_rule(index)).collect();
+    let (step, unread) = match session.respond(&mut head, || facts) {
+        ResponseStep::Read(reading) => {
+            let read = reading.whole(body.cloned().unwrap_or_default());
+            let unread = body.is_none() || !read.is_whole();
+            (session.decide(&mut head, read), unread)
         }
-        ResponsePlan::Replace(answered) => TrialResult::answered(*answered),
-        ResponsePlan::Tee(_, observed, most, _) => {
-            TrialResult::passed(head, Some(observed.finish(collected(body, most))))
-        }
-        ResponsePlan::Collect(exchange, most, _) => whole(exchange, head, collected(body, most)),
-    }
-}
-
-fn whole(exchange: Exchange, mut head: response::Parts, body: Collected<'_>) -> TrialResult {
-    let unread = matches!(body, Collected::Unreadable(_));
-    let outcome = match exchange.response_body(&mut head, body) {
-        CollectedAction::Rewrite(it) => TrialResult::from_head(head, Some(it.body), Some(it.event)),
-        CollectedAction::Replace(answered) => TrialResult::answered(*answered),
-        CollectedAction::Restore(_, event) => TrialResult::passed(head, Some(*event)),
+        // Here the response's head alone decided.
+        step @ ResponseStep::Write(_) => (step, !facts.ended),
+        step => (step, false),
     };
-    TrialResult { unread, ..outcome }
-}
-
-fn collected(body: Option<&Bytes>, most: u64) -> Collected<'_> {
-    match body {
-        Some(body) if body.len() as u64 <= most => Collected::Whole(body),
-        Some(body) => Collected::Unreadable(body.get(..usize::try_from(most).unwrap_or(0)).unwrap_or_default()),
-        None => Collected::Unreadable(&[]),
-    }
+    let outcome = match step {
+        ResponseStep::Pass(mut follow, note) => {
+            let copied = body.and_then(|body| follow.whole(body));
+            let event = if let Note::Event(event) = note { Some(*event) } else { copied };
+            TrialResult::passed(head, event)
+        }
+        ResponseStep::Resume(_, _, event) => TrialResult::passed(head, Some(*event)),
+        ResponseStep::Strip(..) => TrialResult::from_head(head, Some(Bytes::new()), None),
+        ResponseStep::Write(written) => TrialResult::from_head(head, Some(written.body), Some(written.event)),
+        ResponseStep::Send(reply) => TrialResult::answered(*reply),
+        ResponseStep::Read(_) | ResponseStep::Broken => unreachable!("a body that was read is decided"),
+    };
+    let explanation = if unread { from_head } else { explanation };
+    TrialResult { explanation, rules, unread, ..outcome }
 }
 
 impl TrialResult {

@@ -48,7 +48,7 @@ pub(crate) fn at_most_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Opti
 /// ignores letter case, and reads every character except letters and digits as `_`.
 ///
 /// ```
-/// use error_envelope_core::exchange::is_same_to_cgi;
+/// use error_envelope_core::session::is_same_to_cgi;
 ///
 /// assert!(is_same_to_cgi("x.consumer_id", "X-Consumer-Id"));
 /// assert!(!is_same_to_cgi("x-consumer", "x-consumer-id"));

@@ -2,13 +2,13 @@
 //! adapters.
 //!
 //! Services use the Tower layer of that crate, which re-exports the parts of this crate that its users need. An adapter
-//! for another proxy or framework calls the methods of an [`Exchange`](exchange::Exchange) itself:
+//! for another proxy or framework calls the methods of a [`Session`](session::Session) itself:
 //!
 //! 1. A [`fault::Fault`] has a [`code::ErrorCode`]; a [`dialect::Dialect`] writes it as an envelope.
 //! 2. The [`guard`]s refuse requests by their head or by the size of their body.
 //! 3. [`classify`] chooses the code of an inner error, and [`outward`] the code's name, message and status for clients.
 //! 4. The [`policy::Policy`] has the settings of each route.
-//! 5. One [`exchange::Exchange`] follows one request through all of these steps.
+//! 5. One [`session::Session`] follows one request through all of these steps.
 //!
 //! Nothing here has a body, a future, a clock, a random source or a log. Inputs are arguments, and decisions are
 //! values. Only one module reads files, and only if it is enabled: `loader` (feature `policy-file`).
@@ -23,7 +23,6 @@ pub mod classify;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod dialect;
-pub mod exchange;
 mod fields;
 pub mod grpc_messages;
 pub mod guard;

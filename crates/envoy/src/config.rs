@@ -7,9 +7,9 @@
 
 use std::sync::Arc;
 
-use error_envelope_core::exchange::ExchangeConfig;
 use error_envelope_core::loader::PolicyFile;
 use error_envelope_core::policy::{Policy, PolicyError};
+use error_envelope_core::session::SessionConfig;
 use error_envelope_runtime::{FilterConfig, FilterPolicy, PolicyHandle};
 
 use crate::abi::{self, Defining, Level};
@@ -45,7 +45,7 @@ impl FilterModule {
     }
 
     /// The config for a stream that begins now (M3).
-    pub(crate) fn config(&self) -> Arc<ExchangeConfig> {
+    pub(crate) fn config(&self) -> Arc<SessionConfig> {
         self.in_force.config()
     }
 }

@@ -1,6 +1,6 @@
 //! Envoy's lines as heads of the crate `http`, and changed heads as lines.
 
-use error_envelope_core::exchange::HeaderMutation;
+use error_envelope_core::session::HeaderMutation;
 pub(crate) use error_envelope_runtime::envoy::{
     MAX_COPIED_LINES, RequestHead, can_pass_unparsed, changed_status, facts, has_removed, mutations, request,
     request_facts, response, trailers, version,

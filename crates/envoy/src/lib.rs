@@ -1,6 +1,6 @@
 //! Runs tower-error-envelope inside Envoy, as a dynamic module for the filter `envoy.filters.http.dynamic_modules`.
 //!
-//! One [`Exchange`](error_envelope_core::exchange::Exchange) decides the handling of one stream, as it does in the
+//! One [`Exchange`](error_envelope_core::session::Exchange) decides the handling of one stream, as it does in the
 //! layer (V1). This crate passes it the input of Envoy's hooks, and returns its output:
 //!
 //! 1. `hooks` has the functions that Envoy calls, each for the stream that is `current`; every hook catches panics

@@ -17,8 +17,8 @@ use envoy_types::pb::envoy::service::ext_proc::v3::{
 use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 use envoy_types::pb::google::protobuf::value::Kind;
 use envoy_types::pb::google::protobuf::{BoolValue, Duration as EnvoyDuration, Struct, Value};
-use error_envelope_core::exchange::Event;
 use error_envelope_core::request_id::RequestId;
+use error_envelope_core::session::Event;
 use error_envelope_runtime::envoy::{HeaderLines, changed_status, mutations};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, request, response};

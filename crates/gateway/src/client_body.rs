@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use error_envelope_core::exchange::client_left;
+use error_envelope_core::session::client_left;
 use http::Version;
 use http::header::EXPECT;
 use http::request::Parts;

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::BufMut;
 use error_envelope_core::cause;
-use error_envelope_core::exchange::{ProxyError, ProxyFailure};
+use error_envelope_core::session::{ProxyError, ProxyFailure};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;

@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use error_envelope_core::exchange::is_same_to_cgi;
+use error_envelope_core::session::is_same_to_cgi;
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 

@@ -2,7 +2,7 @@
 //!
 //! Everything else passes unchanged: the bytes of the target, and all other header lines, in order within a name.
 
-use error_envelope_core::exchange::lines;
+use error_envelope_core::session::lines;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, Entry, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };

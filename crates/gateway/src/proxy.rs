@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use error_envelope_core::exchange::{ProxyError, ProxyFailure, has_clear_host};
+use error_envelope_core::session::{ProxyError, ProxyFailure, has_clear_host};
 use http::header::{ALLOW, HOST, HeaderValue};
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Version};

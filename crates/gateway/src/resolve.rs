@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use error_envelope_core::exchange::{ProxyError, ProxyFailure};
+use error_envelope_core::session::{ProxyError, ProxyFailure};
 use tokio::net::TcpStream;
 use tokio::sync::watch::{self, Receiver};
 use tokio::time::Instant;

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use error_envelope_core::exchange::{ProxyError, ProxyFailure};
+use error_envelope_core::session::{ProxyError, ProxyFailure};
 use tokio::time::{Instant, Sleep, sleep};
 
 /// The limit on the pauses of one body.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use std::{fmt, future};
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{ProxyError, ProxyFailure};
+use error_envelope_core::session::{ProxyError, ProxyFailure};
 use http::{Request, Response};
 use http_body::Body;
 use tower::{BoxError, Service};

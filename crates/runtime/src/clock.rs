@@ -47,7 +47,7 @@ impl RandomBytes {
     }
 }
 
-/// The time of the system's clock, for [`ExchangeConfig::new`](error_envelope_core::exchange::ExchangeConfig::new).
+/// The time of the system's clock, for [`SessionConfig::new`](error_envelope_core::session::SessionConfig::new).
 #[allow(clippy::disallowed_methods, reason = "an id carries the time it was made, and keys have an end")]
 #[inline]
 #[must_use]

@@ -40,7 +40,7 @@ pub use requests::{RequestMetrics, RequestTimer, RouteMetrics, Started};
 pub(crate) fn record_policy(_: Option<&str>) {}
 
 #[cfg(not(feature = "metrics"))]
-pub(crate) fn record_error(_: &error_envelope_core::exchange::Event) {}
+pub(crate) fn record_error(_: &error_envelope_core::session::Event) {}
 
 #[cfg(all(feature = "metrics", feature = "policy-file"))]
 pub(crate) fn record_reload(outcome: &'static str) {

@@ -8,12 +8,12 @@ use std::time::SystemTime;
 
 #[cfg(feature = "policy-file")]
 use arc_swap::ArcSwap;
-use error_envelope_core::exchange::{ExchangeConfig, Observer};
 #[cfg(feature = "policy-file")]
 use error_envelope_core::loader::PolicyLoader;
 use error_envelope_core::policy::Policy;
 #[cfg(feature = "policy-file")]
 use error_envelope_core::policy::PolicyError;
+use error_envelope_core::session::{Observer, SessionConfig};
 
 #[cfg(feature = "policy-file")]
 use crate::reloader::PolicyReloader;
@@ -39,14 +39,14 @@ pub struct PolicyHandle {
 #[derive(Clone)]
 enum Source {
     Fixed {
-        config: Arc<ExchangeConfig>,
+        config: Arc<SessionConfig>,
         since: SystemTime,
     },
     #[cfg(feature = "policy-file")]
     Watched {
         reloader: Arc<PolicyReloader>,
         /// The config of the policy that was active at the last call.
-        latest: Arc<ArcSwap<ExchangeConfig>>,
+        latest: Arc<ArcSwap<SessionConfig>>,
     },
 }
 
@@ -66,7 +66,7 @@ impl PolicyHolder for PolicyHandle {
 impl PolicyHandle {
     /// A policy that is never reloaded.
     pub fn fixed(policy: impl Into<Arc<Policy>>) -> Self {
-        Self { source: Source::fixed(ExchangeConfig::new(policy, clock::now)), switched: None }
+        Self { source: Source::fixed(SessionConfig::new(policy, clock::now)), switched: None }
     }
 
     /// The policy of a file: [`PolicyHandle::with_file`].
@@ -101,8 +101,8 @@ impl PolicyHandle {
 
     /// A handle with another config around the policy, also after the policy changes.
     #[must_use]
-    pub fn with_config(self, change: impl FnOnce(ExchangeConfig) -> ExchangeConfig) -> Self {
-        let config = Arc::new(change(ExchangeConfig::clone(&self.source.config())));
+    pub fn with_config(self, change: impl FnOnce(SessionConfig) -> SessionConfig) -> Self {
+        let config = Arc::new(change(SessionConfig::clone(&self.source.config())));
         let source = match self.source {
             Source::Fixed { since, .. } => Source::Fixed { config, since },
             #[cfg(feature = "policy-file")]
@@ -126,7 +126,7 @@ impl PolicyHandle {
     /// The config of a request that begins now.
     #[must_use]
     #[inline]
-    pub fn config(&self) -> Arc<ExchangeConfig> {
+    pub fn config(&self) -> Arc<SessionConfig> {
         let config = self.source.config();
         match &self.switched {
             Some(switched) if switched.is_off() => switched.off(config),
@@ -177,12 +177,12 @@ impl PolicyHandle {
 }
 
 impl Source {
-    fn fixed(config: ExchangeConfig) -> Self {
+    fn fixed(config: SessionConfig) -> Self {
         Self::Fixed { config: Arc::new(config), since: clock::now() }
     }
 
     #[inline]
-    fn config(&self) -> Arc<ExchangeConfig> {
+    fn config(&self) -> Arc<SessionConfig> {
         match self {
             Self::Fixed { config, .. } => config.clone(),
             #[cfg(feature = "policy-file")]

@@ -5,7 +5,7 @@
 //!    A [`KillSwitch`] puts every route in mode `off`.
 //! 2. [`new_request_id`] generates ids.
 //! 3. [`catch`] catches panics of the user's code (F2).
-//! 4. [`log_event`] and similar functions log and count the events of an exchange, with the target
+//! 4. [`log_event`] and similar functions log and count the events of a session, with the target
 //!    `tower_error_envelope`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -13,12 +13,12 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata, Span};
 
 use error_envelope_core::code::ErrorCode;
-use error_envelope_core::exchange::{Event, EventFields, LocalReply, Observer, Origin, fault_cause};
 use error_envelope_core::fault::Fault;
 use error_envelope_core::policy::Policy;
 #[cfg(feature = "policy-file")]
 use error_envelope_core::policy::PolicyError;
 use error_envelope_core::request_id::RequestId;
+use error_envelope_core::session::{Event, EventFields, LocalReply, Observer, Origin, fault_cause};
 
 use crate::catch::catch;
 use crate::count;

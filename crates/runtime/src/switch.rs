@@ -7,9 +7,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use crate::{clock, log};
-use error_envelope_core::exchange::ExchangeConfig;
 use error_envelope_core::message::is_invisible;
 use error_envelope_core::policy::{Mode, Policy};
+use error_envelope_core::session::SessionConfig;
 
 /// Puts every route into [`Mode::Off`] at once, whatever the policy sets, until the switch is turned off.
 ///
@@ -202,7 +202,7 @@ impl fmt::Debug for KillSwitch {
 pub(crate) struct Switched {
     switch: KillSwitch,
     /// The config in mode `off`, and the config from which it was made.
-    made: RwLock<Option<(Arc<ExchangeConfig>, Arc<ExchangeConfig>)>>,
+    made: RwLock<Option<(Arc<SessionConfig>, Arc<SessionConfig>)>>,
 }
 
 impl Switched {
@@ -216,8 +216,8 @@ impl Switched {
     }
 
     #[cold]
-    pub(crate) fn off(&self, config: Arc<ExchangeConfig>) -> Arc<ExchangeConfig> {
-        let made = |made: &Option<(Arc<ExchangeConfig>, Arc<ExchangeConfig>)>| match made {
+    pub(crate) fn off(&self, config: Arc<SessionConfig>) -> Arc<SessionConfig> {
+        let made = |made: &Option<(Arc<SessionConfig>, Arc<SessionConfig>)>| match made {
             Some((source, off)) if Arc::ptr_eq(source, &config) => Some(off.clone()),
             _ => None,
         };

@@ -2,7 +2,7 @@
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Meter};
-use tower_error_envelope::exchange::{Event, Observer, Origin};
+use tower_error_envelope::session::{Event, Observer, Origin};
 
 /// Counts each error by `error.type` (its code), `http.response.status_code` and `http.route`.
 ///

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
-use error_envelope_core::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
+use error_envelope_core::session::{Admission, BodyFacts, Exchange, SessionConfig};
 use http::{HeaderValue, Request, Version};
 use tower_error_envelope::{Mode, Policy, RequestId, Route};
 
@@ -89,7 +89,7 @@ impl RpcCall {
         }
         let facts = BodyFacts { ended: is_empty, ..BodyFacts::default() };
         let id = || ID.parse::<RequestId>().expect("an id");
-        Some(Exchange::begin(Arc::new(ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH)), &mut head, facts, id))
+        Some(Exchange::begin(Arc::new(SessionConfig::new(policy, || SystemTime::UNIX_EPOCH)), &mut head, facts, id))
     }
 
     pub(crate) fn rewrites(&self) -> bool {

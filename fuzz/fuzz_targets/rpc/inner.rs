@@ -1,7 +1,7 @@
 //! The service's response.
 
 use bytes::Bytes;
-use error_envelope_core::exchange::BodyFacts;
+use error_envelope_core::session::BodyFacts;
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 

@@ -1,7 +1,7 @@
 //! The request's body on its way in: the meter stops it where a naive reader of the whole of it would.
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{self, BodyMeter};
+use error_envelope_core::session::{self, BodyMeter};
 
 use crate::call::{RpcCall, Protocol};
 

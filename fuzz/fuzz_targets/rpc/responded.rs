@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{
+use error_envelope_core::session::{
     BodyFailure, Collected, CollectedAction, Exchange, FinalFrame, ResponsePlan, RpcResponse,
 };
 use http::{HeaderMap, response};

@@ -1,6 +1,6 @@
 //! An error that the layer wrote: its client reads it, and a second pass changes nothing.
 
-use error_envelope_core::exchange::{
+use error_envelope_core::session::{
     Admission, BodyFacts, Collected, CollectedAction, Exchange, LocalReply, ResponsePlan,
 };
 use http::{HeaderMap, StatusCode};

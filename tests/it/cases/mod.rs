@@ -1,6 +1,6 @@
 //! The contract as data: `tests/cases/*.toml` through every driver.
 //!
-//! A case is read (`format`, `load`), run by a driver (`layer`, `gateway`, `exchange`) and checked (`check` for what it
+//! A case is read (`format`, `load`), run by a driver (`layer`, `gateway`, `in_memory`) and checked (`check` for what it
 //! names, `always` for what holds in every case). `CASES=part-of-a-name` runs some, `CASES_DIR=folder` runs others,
 //! `CASES_WITH=field` runs those that wait for that word.
 
@@ -12,13 +12,13 @@ mod client;
 mod drive;
 mod envelope;
 mod envoy;
-mod exchange;
 mod failures;
 mod format;
 mod framed;
 mod gateway;
 mod http1;
 mod http2;
+mod in_memory;
 mod inside;
 mod kept;
 mod layer;
@@ -89,7 +89,7 @@ fn has(word: &str) -> bool {
 /// that holds is none any more.
 const DISPUTED: &[(&str, &[&str], &str)] = &[
     // A message is measured as it comes: in process it comes once the service reads it, and this one answers without.
-    ("rpc-said/on-one-message-too-large", &["layer", "exchange"], "G4"),
+    ("rpc-said/on-one-message-too-large", &["layer", "core"], "G4"),
     // The query of a GET names a method, too.
     ("doors/method-of-a-get", &[], "G0"),
     ("reading-methods-open/query-on-a-get", &[], "G0"),
@@ -115,7 +115,7 @@ fn gateway_holds_the_contract_over_http2() {
 
 #[test]
 fn exchange_holds_the_contract() {
-    drive::all(&exchange::Core);
+    drive::all(&in_memory::Core);
 }
 
 #[test]

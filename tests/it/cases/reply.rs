@@ -1,14 +1,12 @@
 //! A response as one layer of the core hands it to the next: its head, and what its body will do.
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{
-    BodyContext, BodyFacts, BodyFailure, BoxError, Collected, Event, EventStream, Failure, FinalFrame, Origin,
-    RpcResponse,
-};
+use error_envelope_core::session::{BodyFacts, BodyFailure, BoxError, Event, Failure, FinalFrame, Follow, Origin};
 use http::{HeaderMap, response};
 
 use super::failures::body_failure;
 use super::format::{Fails, Inner};
+use super::in_memory::monotonic;
 use super::script::map_of;
 use super::seen::{End, Sent};
 
@@ -57,68 +55,50 @@ impl Reply {
         matches!(self.end, End::Aborted(_))
     }
 
-    /// What a reader with this budget gets of it.
-    pub(super) fn collected(&self, bytes: u64, late: bool) -> Collected<'_> {
-        let whole = !late && self.end == End::Whole && self.body.len() as u64 <= bytes;
-        if whole { Collected::Whole(&self.body) } else { Collected::Unreadable(&self.body) }
-    }
-
-    /// It passes; where it breaks off, that is logged (F4).
-    pub(super) fn passed(self, tail: BodyContext) -> (Self, Option<Event>) {
-        let event = self.fails().then(|| tail.broke_off(self.origin, "the body failed".into()));
-        (Self { origin: Origin::Error, ..self }, event)
-    }
-
-    /// It passes before the eyes of a watch, whose client may wait no longer than for its end (P1).
-    pub(super) fn watched(
+    /// It passes, and the layer follows it: to its end, until it breaks off (F4, F6), or until the client of a call waits no
+    /// longer (P1).
+    pub(super) fn followed(
         mut self,
-        mut watch: RpcResponse,
+        mut follow: Follow,
         out_of_time: bool,
         piece: Option<usize>,
     ) -> (Self, Vec<Event>) {
         let mut events = Vec::new();
+        follow.begin(|| self.length, monotonic);
         let mut body = Vec::new();
         for piece in self.body.chunks(piece.unwrap_or(PIECE).max(1)) {
             let mut data = Bytes::copy_from_slice(piece);
-            events.extend(watch.response_data(&mut data));
+            events.extend(follow.data(&mut data, false, monotonic));
             body.extend_from_slice(&data);
         }
         self.body = body;
-        let ended = match &self.end {
-            End::Aborted(_) if self.origin == Origin::Panic => watch.panicked("the body".into()),
+        let last = match &self.end {
             End::Aborted(text) => {
                 let cause = self.cause.take().unwrap_or_else(|| text.clone().into());
-                let failure = watch.failure_of(&*cause);
-                watch.failed(failure, cause)
+                let is_panic = self.origin == Origin::Panic;
+                let failure = if is_panic { Some(Failure::panicked()) } else { follow.classify(&*cause) };
+                let (last, logged) = follow.failed(self.origin, failure, cause, monotonic);
+                events.extend(logged.into_iter().flatten());
+                Some(last)
             }
-            End::Unfinished if out_of_time && !watch.has_ended() => watch.timed_out(),
-            _ => {
+            End::Unfinished if out_of_time => follow.timed_out().map(|BodyFailure { last, event }| {
+                events.push(event);
+                last
+            }),
+            End::Unfinished => {
+                events.extend(if follow.is_copy() { follow.dropped(false, monotonic) } else { None });
+                None
+            }
+            End::Whole => {
                 if !self.trailers.is_empty() {
-                    events.extend(watch.response_trailers(&mut self.trailers));
+                    events.extend(follow.trailers(&mut self.trailers, monotonic));
                 }
-                return (self, events);
+                events.extend(follow.end(monotonic));
+                None
             }
         };
-        let BodyFailure { last, event } = ended;
-        events.push(event);
-        (self.ended(last), events)
-    }
-
-    /// It passes, and ends with an event where it breaks off between two (F6).
-    pub(super) fn streamed(mut self, mut stream: EventStream, piece: Option<usize>) -> (Self, Option<Event>) {
-        let pieces = self
-            .body
-            .chunks(piece.unwrap_or(PIECE).max(1))
-            .map(|piece| stream.response_data(piece).unwrap_or_else(|| Bytes::copy_from_slice(piece)));
-        self.body = pieces.collect::<Vec<_>>().concat();
-        if !self.fails() {
-            return (self, None);
-        }
-        let cause = self.cause.take().unwrap_or_else(|| "the body failed".into());
-        let is_panic = self.origin == Origin::Panic;
-        let failure = if is_panic { Failure::panicked() } else { stream.failure_of(&*cause) };
-        let BodyFailure { last, event } = stream.failed(failure, cause);
-        (self.ended(last), Some(event))
+        let reply = if let Some(last) = last { self.ended(last) } else { self };
+        (Self { origin: Origin::Error, ..reply }, events)
     }
 
     fn ended(mut self, last: FinalFrame) -> Self {

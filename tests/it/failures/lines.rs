@@ -2,7 +2,7 @@
 
 use std::io;
 
-use error_envelope_core::exchange::{Admission, BodyFacts, BoxError, Exchange, ExchangeConfig};
+use error_envelope_core::session::{BodyFacts, BoxError, RequestStep, Session, SessionConfig};
 use http::{Request, header};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_error_envelope::auth::AuthScheme;
@@ -114,7 +114,7 @@ fn l3_no_path_query_credential_or_body_is_logged() {
 
 /// An adapter may log what it holds.
 #[test]
-fn l3_what_is_written_of_an_exchange_has_no_credential() {
+fn l3_what_is_written_of_a_session_has_no_credential() {
     for (name, value) in [
         ("authorization", "s3cr3t"),
         ("authorization", "Bearer s3cr3t"),
@@ -125,12 +125,12 @@ fn l3_what_is_written_of_an_exchange_has_no_credential() {
         for facts in [BodyFacts { ended: true, ..BodyFacts::default() }, BodyFacts::default()] {
             let policy = Policy::builder().route(Route::new("/json").json(true)).build().unwrap();
             let (mut head, ()) = Request::post("/json").header(name, value).body(()).unwrap().into_parts();
-            let admission =
-                Exchange::begin(ExchangeConfig::new(policy, || std::time::UNIX_EPOCH).into(), &mut head, facts, || {
+            let begun =
+                Session::begin(SessionConfig::new(policy, || std::time::UNIX_EPOCH).into(), &mut head, facts, || {
                     RequestId::from_parts(1, 1)
                 });
-            assert_eq!(matches!(admission, Admission::Forward(..)), facts.ended, "{admission:?}");
-            assert!(!format!("{admission:?}").contains("s3cr3t"), "{name}: {value}: {admission:?}");
+            assert_eq!(matches!(begun.1, RequestStep::Forward(..)), facts.ended, "{begun:?}");
+            assert!(!format!("{begun:?}").contains("s3cr3t"), "{name}: {value}: {begun:?}");
         }
     }
 }

@@ -12,7 +12,7 @@ use http::Request;
 use http_body::Body;
 use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceExt};
-use tower_error_envelope::exchange::BoxError;
+use tower_error_envelope::session::BoxError;
 use tower_error_envelope::{ErrorCode, Fault};
 
 use super::scripted::{At, Scene, Script, Scripted, TEXT, Tricky};

@@ -5,8 +5,8 @@ use std::task::{Context, Poll};
 
 use http::Request;
 use tower::{Layer, Service, ServiceExt};
-use tower_error_envelope::exchange::BoxError;
 use tower_error_envelope::middleware::RequestBody;
+use tower_error_envelope::session::BoxError;
 use tower_error_envelope::{ErrorCode, Fault};
 
 use super::scripted::{Played, Scene, Script, Scripted, TEXT, Tricky};

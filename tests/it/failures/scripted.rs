@@ -15,8 +15,8 @@ use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tower::Service;
-use tower_error_envelope::exchange::BoxError;
 use tower_error_envelope::middleware::RequestBody;
+use tower_error_envelope::session::BoxError;
 
 /// What each panic and error states: for the log alone.
 pub(super) const TEXT: &str = "n0t-for-clients";

@@ -13,8 +13,8 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Sleep, sleep};
 use tower::{Layer, ServiceBuilder, service_fn};
-use tower_error_envelope::exchange::BoxError;
 use tower_error_envelope::middleware::RequestBody;
+use tower_error_envelope::session::BoxError;
 
 use super::client::{Framing, Reader, Upload};
 use super::http1::Wire;

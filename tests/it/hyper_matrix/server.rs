@@ -18,9 +18,9 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tower::{Service, service_fn};
-use tower_error_envelope::exchange::BoxError;
 use tower_error_envelope::middleware::RequestBody;
 use tower_error_envelope::policy::PolicyBuilder;
+use tower_error_envelope::session::BoxError;
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
 use tower_layer::Layer;
 

@@ -12,8 +12,8 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tower::buffer::Buffer;
 use tower::{Service, service_fn};
-use tower_error_envelope::exchange::BoxError;
 use tower_error_envelope::middleware::RequestBody;
+use tower_error_envelope::session::BoxError;
 
 use super::state::{NEXT, State, next_response, trailers};
 use super::trap::{Trap, Tricky, What, Where};

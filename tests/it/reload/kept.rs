@@ -54,7 +54,7 @@ impl Policy {
                 let Some(head) = waits else { return Ok(not_found("").map(|_| full(""))) };
                 let read = request.into_body().collect().await?;
                 let head = head.await.expect("the test sends one");
-                Ok::<_, tower_error_envelope::exchange::BoxError>(match read.to_bytes() {
+                Ok::<_, tower_error_envelope::session::BoxError>(match read.to_bytes() {
                     read if read.is_empty() => head,
                     read => head.map(|_| full(format!("{} bytes", read.len()))),
                 })

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
-use tower_error_envelope::exchange::BoxError;
+use tower_error_envelope::session::BoxError;
 
 use super::Setting;
 

@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::DuplexStream;
-use tower_error_envelope::exchange::BoxError;
+use tower_error_envelope::session::BoxError;
 use tower_service::Service;
 
 /// One end of a pipe whose other one is served.

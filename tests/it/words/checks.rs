@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use error_envelope_core::exchange::{
-    Admission, BodyFacts, Collected, CollectedAction, Exchange, ExchangeConfig, ResponsePlan,
-};
+use error_envelope_core::session::{BodyFacts, ResponseStep, Session, SessionConfig};
 use http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::value::RawValue;
 use tower_error_envelope::{Policy, RequestId};
@@ -201,24 +199,16 @@ fn members(json: &str) -> Option<BTreeMap<String, &RawValue>> {
 /// `None` where a protocol keeps its own shape (R10).
 fn rewritten(policy: &Arc<Policy>, status: StatusCode, media_type: &'static str, body: &[u8]) -> Option<String> {
     let (mut request, ()) = Request::new(()).into_parts();
-    let config = ExchangeConfig::new(policy.clone(), || std::time::UNIX_EPOCH);
+    let config = SessionConfig::new(policy.clone(), || std::time::UNIX_EPOCH);
     let id = || "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse::<RequestId>().expect("an id");
     let ended = BodyFacts { ended: true, ..BodyFacts::default() };
-    let Admission::Forward(exchange, ..) = Exchange::begin(Arc::new(config), &mut request, ended, id) else {
-        panic!("a GET without a body is forwarded")
-    };
+    let (mut session, _) = Session::begin(Arc::new(config), &mut request, ended, id);
     let (mut head, ()) = Response::new(()).into_parts();
     head.status = status;
     head.headers.insert("content-type", HeaderValue::from_static(media_type));
-    let facts = BodyFacts { ended: body.is_empty(), lower: body.len() as u64, upper: Some(body.len() as u64) };
-    let written = match exchange.response_head(&mut head, || facts) {
-        ResponsePlan::Rewrite(written) => written,
-        ResponsePlan::Collect(exchange, ..) => match exchange.response_body(&mut head, Collected::Whole(body)) {
-            CollectedAction::Rewrite(written) => written,
-            CollectedAction::Restore(..) => return None,
-            CollectedAction::Replace(_) => panic!("no request body was over a limit"),
-        },
-        plan => panic!("{plan:?}"),
-    };
-    Some(String::from_utf8(written.body.to_vec()).expect("UTF-8"))
+    match session.respond_whole(&mut head, &Bytes::copy_from_slice(body)) {
+        ResponseStep::Write(written) => Some(String::from_utf8(written.body.to_vec()).expect("UTF-8")),
+        ResponseStep::Resume(..) => None,
+        step => panic!("{step:?}"),
+    }
 }

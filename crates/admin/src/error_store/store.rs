@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::SystemTime;
 
-use error_envelope_core::exchange::{BodyCapture, Event, Observer};
+use error_envelope_core::session::{BodyCapture, Event, Observer};
 
 use super::clock;
 use super::error_record::{Bodies, Entry, ErrorRecord};

@@ -1,7 +1,7 @@
 //! One route's errors, counted in constant memory.
 
-use error_envelope_core::exchange::Origin;
 use error_envelope_core::policy::Mode;
+use error_envelope_core::session::Origin;
 
 use super::error_record::{ErrorRecord, Kind};
 use super::ring::{Week, day};

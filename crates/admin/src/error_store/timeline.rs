@@ -80,7 +80,7 @@ impl Timeline {
 mod tests {
     use std::sync::Arc;
 
-    use error_envelope_core::exchange::Origin;
+    use error_envelope_core::session::Origin;
 
     use super::super::error_record::{Code, Kind, Severity};
     use super::{MOST_SERIES, Place, Timeline};

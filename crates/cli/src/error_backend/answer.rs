@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{BodyFacts, Exchange, ExchangeConfig, ProxyError, ProxyFailure, ResponsePlan};
+use error_envelope_core::session::{BodyFacts, ProxyError, ProxyFailure, ResponseStep, Session, SessionConfig};
 use error_envelope_runtime::{log_event, new_request_id};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -11,22 +11,22 @@ use http_body_util::Full;
 use super::handed_over::HandedOver;
 
 /// Writes the error, and logs it; `ok` for a health check.
-pub(super) fn answer<B>(config: Arc<ExchangeConfig>, request: Request<B>) -> Response<Full<Bytes>> {
+pub(super) fn answer<B>(config: Arc<SessionConfig>, request: Request<B>) -> Response<Full<Bytes>> {
     let HandedOver { head, status, source } = match HandedOver::parse(request.into_parts().0) {
         Some(handed_over) => handed_over,
         None => return Response::new(Full::from("ok\n")),
     };
-    let exchange = Exchange::handed_over(config, &head, BodyFacts::default(), new_request_id);
+    let mut session = Session::handed_over(config, &head, BodyFacts::default(), new_request_id);
     let mut reply = Response::new(()).into_parts().0;
     reply.status = status;
     // The cause is recorded only at the other gateway.
     let cause = ProxyFailure::new(kind_of(status), source);
-    let body = match exchange.proxy_failed(&mut reply, cause.into()) {
-        ResponsePlan::Rewrite(written) => {
+    let body = match session.proxy_failed(&mut reply, cause.into()) {
+        ResponseStep::Write(written) => {
             log_event(written.event);
             written.body
         }
-        // The exchange always rewrites a proxy's failure, so other plans do not occur.
+        // A session always rewrites a proxy's failure, so other steps do not occur.
         _ => Bytes::new(),
     };
     Response::from_parts(reply, Full::from(body))

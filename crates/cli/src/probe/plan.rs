@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
 use error_envelope_core::policy::Guards;
+use error_envelope_core::session::{BodyFacts, Ending, RequestStep, Session, SessionConfig};
 use error_envelope_runtime as runtime;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use tower_error_envelope::{ErrorCode, Fault, Mode, Policy, RequestId};
@@ -25,7 +25,7 @@ const MALFORMED: [&str; 2] = ["", "~"];
 
 /// The facts about the service.
 pub(super) struct ServiceInfo {
-    config: Arc<ExchangeConfig>,
+    config: Arc<SessionConfig>,
     routes: Vec<(Option<Method>, String)>,
     panic_path: Option<String>,
     /// The headers that every request has.
@@ -44,7 +44,7 @@ pub(super) struct Planned {
 impl ServiceInfo {
     pub(super) fn new(policy: Policy, panic_path: Option<String>, headers: HeaderMap) -> Self {
         let routes = policy.samples(STAND_IN).collect();
-        Self { config: Arc::new(ExchangeConfig::new(policy, runtime::now)), routes, panic_path, headers }
+        Self { config: Arc::new(SessionConfig::new(policy, runtime::now)), routes, panic_path, headers }
     }
 
     /// At most three requests for the row, or the reason why there is none.
@@ -141,12 +141,9 @@ impl ServiceInfo {
             return Err(None);
         }
         let fresh = runtime::new_request_id();
-        let (predicted, id, is_verified) = match self.begin(&request, fresh) {
-            Admission::Answer(answered) => (Some(answered.reply), fresh, false),
-            Admission::Forward(exchange, ..) => (None, exchange.request_id(), false),
-            Admission::Verify(..) => (None, fresh, true),
-            Admission::Peek(..) => (None, fresh, false),
-        };
+        let (session, step) = self.begin(&request, fresh);
+        let (id, is_verified) = (session.id().unwrap_or(fresh), matches!(step, RequestStep::Verify(_)));
+        let predicted = if let RequestStep::Send(reply) = step { Some(reply.reply) } else { None };
         let reaches_service = row.body == Body::TooLargeChunked || row.place == Place::Panic;
         let code = predicted.as_ref().map(|reply| code_of(reply).to_owned());
         match (code, row.want) {
@@ -165,19 +162,21 @@ impl ServiceInfo {
     pub(super) fn model(&self, request: &Request<Bytes>, code: &str, status: StatusCode) -> Option<Response<Bytes>> {
         let known = self.config.policy().codes().iter().find(|known| known.as_str() == code);
         let fault = Fault::new(known.cloned().unwrap_or_else(|| ErrorCode::of_status(status)));
-        let Admission::Forward(exchange, ..) = self.begin(request, runtime::new_request_id()) else { return None };
-        let failure = exchange.failure_of(&fault);
-        Some(exchange.failed(failure, Box::new(fault)).reply)
+        let (mut session, RequestStep::Forward(..)) = self.begin(request, runtime::new_request_id()) else {
+            return None;
+        };
+        let failure = session.classify(&fault)?;
+        Some(session.end(Ending::Failed(failure, Box::new(fault)))?.reply)
     }
 
     fn guards(&self, request: &Request<Bytes>) -> Guards {
         self.config.policy().guards_of(&request.clone().into_parts().0)
     }
 
-    fn begin(&self, request: &Request<Bytes>, id: RequestId) -> Admission {
+    fn begin(&self, request: &Request<Bytes>, id: RequestId) -> (Session, RequestStep) {
         let upper = (!request.headers().contains_key(header::TRANSFER_ENCODING)).then_some(request.body().len() as u64);
         let facts = BodyFacts { ended: request.body().is_empty(), lower: upper.unwrap_or(0), upper };
-        Exchange::begin(Arc::clone(&self.config), &mut request.clone().into_parts().0, facts, || id)
+        Session::begin(Arc::clone(&self.config), &mut request.clone().into_parts().0, facts, || id)
     }
 }
 

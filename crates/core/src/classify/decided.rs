@@ -3,7 +3,7 @@
 /// What decided the code of an inner error: the first of these sources that had a code (rule R1).
 ///
 /// ```
-/// use tower_error_envelope::exchange::DecidedBy;
+/// use tower_error_envelope::session::DecidedBy;
 ///
 /// assert_eq!(DecidedBy::Rule.as_str(), "rule");
 /// ```

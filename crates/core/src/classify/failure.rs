@@ -3,7 +3,7 @@
 //! Checks in this order, each over the whole chain of causes: a typed fault; a fault of the adapter's [`Recogniser`],
 //! such as from a tonic status; a body over a limit; a time-out; load shedding; a closed or failed buffer; an
 //! upstream's connection. Anything else is `internal_error`. The meter's result for the request's body, and the user's
-//! own classifier, come first (see `exchange`). This module recognises errors of the standard library and of body
+//! own classifier, come first (see `session`). This module recognises errors of the standard library and of body
 //! limits. The recogniser recognises errors of tower, hyper and tonic.
 
 use std::error::Error;

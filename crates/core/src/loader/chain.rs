@@ -4,11 +4,11 @@ use http::Method;
 
 use super::file::PolicyFile;
 pub(super) use super::setting_names::{default_of, keys, value_of};
-use crate::exchange::MapRuleId;
 use crate::policy::error::{SourceSpan, TablePath};
 use crate::policy::inheritance;
 use crate::policy::keys::TableSettings;
 use crate::policy::scope::PolicyPart;
+use crate::session::MapRuleId;
 
 /// The tables that decide about a request, in their [order](inheritance::tables).
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl PolicyFile {
     }
 
     /// The file and line of a `[[map]]` rule that is in an event of this policy
-    /// ([`Event::map_rule`](crate::exchange::Event::map_rule)). `None` if the rule is from another policy.
+    /// ([`Event::map_rule`](crate::session::Event::map_rule)). `None` if the rule is from another policy.
     #[must_use]
     pub fn map_rule(&self, rule: MapRuleId) -> Option<(&str, usize)> {
         // The rules of a part are followed by those of the parts around it.

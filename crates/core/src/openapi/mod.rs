@@ -5,7 +5,7 @@
 //! 3. [`RouteErrors`] is for an existing document. It lists the errors with which the layer itself may answer an
 //!    operation, as the policy's guards require, and adds them to the declared errors.
 //!
-//! An [`Exchange`](crate::exchange::Exchange) decides the status, the name, the shape and the dialect of an error, so
+//! A [`Session`](crate::session::Session) decides the status, the name, the shape and the dialect of an error, so
 //! that the document shows what clients really get.
 
 pub mod codes;

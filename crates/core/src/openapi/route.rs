@@ -15,10 +15,10 @@ use super::response::{ErrorResponse, inline, value};
 use super::schema;
 use super::tree::{Json, by_name, object, text};
 use crate::code::ErrorCode;
-use crate::exchange::{Exchange, ExchangeConfig};
 use crate::fault::Fault;
 use crate::policy::Policy;
 use crate::request_id::RequestId;
+use crate::session::{Session, SessionConfig};
 
 /// Takes the place of a parameter in a path: patterns match it, unless they have a literal there.
 const STAND_IN: &str = "error-envelope-parameter";
@@ -26,7 +26,7 @@ const STAND_IN: &str = "error-envelope-parameter";
 /// The errors that clients may get from one operation, as the layer writes them.
 #[derive(Clone, Debug)]
 pub struct RouteErrors {
-    pub(super) config: Arc<ExchangeConfig>,
+    pub(super) config: Arc<SessionConfig>,
     pub(super) head: Parts,
     /// The codes of the errors that the operation itself returns; `None` if they are not listed.
     pub(super) own_codes: Option<Vec<ErrorCode>>,
@@ -50,7 +50,7 @@ impl RouteErrors {
         let mut head = Request::new(()).into_parts().0;
         head.method = method.clone();
         head.uri = sample(path).parse().unwrap_or_else(|_| Uri::from_static("/"));
-        Self { config: Arc::new(ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH)), head, own_codes: None }
+        Self { config: Arc::new(SessionConfig::new(policy, || SystemTime::UNIX_EPOCH)), head, own_codes: None }
     }
 
     /// Sets which codes the operation itself returns. Other codes are removed, even if an error type in the document
@@ -88,7 +88,7 @@ impl RouteErrors {
 
     fn render(&self, error: &DeclaredError) -> Rendered {
         let id = SAMPLE_ID.parse().unwrap_or(RequestId::from_parts(0, 0));
-        let reply = Exchange::example(Arc::clone(&self.config), &self.head, error.fault.clone(), id);
+        let reply = Session::example(Arc::clone(&self.config), &self.head, error.fault.clone(), id);
         let text_of = |name: &str| reply.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let code = text_of("x-error-code").unwrap_or_else(|| error.fault.code().to_string());
         let body: Value = serde_json::from_slice(reply.body())

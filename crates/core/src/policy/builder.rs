@@ -84,7 +84,7 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets whether an [`Observer`](crate::exchange::Observer) gets the bodies that services send, and those that
+    /// Sets whether an [`Observer`](crate::session::Observer) gets the bodies that services send, and those that
     /// clients receive, up to 8 KiB of each. By default it does not, because bodies may contain private data (rule L3).
     pub fn observe_bodies(mut self, bodies: bool) -> Self {
         self.observes_bodies = bodies;

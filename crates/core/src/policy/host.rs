@@ -23,7 +23,7 @@ pub(crate) struct Hosts<'a> {
 /// If not, RFC 9112 §3.2 requires that the request is refused: a service may read another host than the guards.
 ///
 /// ```
-/// use error_envelope_core::exchange::has_clear_host;
+/// use error_envelope_core::session::has_clear_host;
 /// use http::{HeaderMap, HeaderValue, Uri, header::HOST};
 ///
 /// let line = |host| HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);

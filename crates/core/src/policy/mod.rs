@@ -7,7 +7,7 @@
 //!    itself.
 //! 3. Within each scope, a key is decided by the most specific matching route that sets it, and otherwise by the
 //!    scope's defaults.
-//! 4. If readings have different guards, the settings of all of them are returned, and the exchange applies all guards.
+//! 4. If readings have different guards, the settings of all of them are returned, and the session applies all guards.
 //!    Everything else is decided by the normalised reading.
 //!
 //! Finding the settings allocates nothing for a path with one reading. Without routes, it only copies them.
@@ -238,7 +238,7 @@ impl Policy {
         self.drain.0
     }
 
-    /// Whether an [`Observer`](crate::exchange::Observer) gets the bodies of errors.
+    /// Whether an [`Observer`](crate::session::Observer) gets the bodies of errors.
     #[inline]
     pub(crate) fn observes_bodies(&self) -> bool {
         self.observes_bodies

@@ -1,4 +1,4 @@
-//! The settings of a request, as the guards and the exchange use them (rule G0).
+//! The settings of a request, as the guards and the session use them (rule G0).
 
 use std::ops::Deref;
 
@@ -6,7 +6,7 @@ use super::choice::Mode;
 use super::compile::lists::Index;
 use super::keys::{PartialSettings, ResponseSettings, Settings};
 
-/// The part of the settings that outlives the exchange, because the log needs it.
+/// The part of the settings that outlives the session, because the log needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LogLabel {
     pub(crate) mode: Mode,

@@ -47,7 +47,7 @@ impl Policy {
     }
 
     /// All routes: first those of the policy itself, then those of its scopes. Their patterns are in
-    /// [`Event::route`](crate::exchange::Event::route).
+    /// [`Event::route`](crate::session::Event::route).
     ///
     /// ```
     /// use tower_error_envelope::{Mode, Policy, Route};
@@ -114,7 +114,7 @@ impl<'a> PolicySummary<'a> {
         self.body_limit
     }
 
-    /// Whether an [`Observer`](crate::exchange::Observer) gets the bodies of errors: `[observe] bodies = true`.
+    /// Whether an [`Observer`](crate::session::Observer) gets the bodies of errors: `[observe] bodies = true`.
     #[must_use]
     pub fn observes_bodies(&self) -> bool {
         self.observes_bodies

@@ -14,7 +14,7 @@ use crate::guard::pattern::SettingError;
 /// The URL of a service: `http` or `https`, a host, and a port, if it is not the default of the scheme.
 ///
 /// The URLs of the same service are equal, even if they are written differently. Cloning one allocates nothing. The
-/// [exchange](crate::exchange::Exchange::begin) adds the URL for a request's scope to the extensions of the request.
+/// [session](crate::session::Session::begin) adds the URL for a request's scope to the extensions of the request.
 ///
 /// ```
 /// use tower_error_envelope::policy::UpstreamUrl;
@@ -89,7 +89,7 @@ impl UpstreamUrl {
 }
 
 /// A gateway's time limits for the service of a scope (`[scope] upstream_timeout`, `stall_timeout`), if the scope sets
-/// them. The [exchange](crate::exchange::Exchange::begin) adds them to the extensions of the request.
+/// them. The [session](crate::session::Session::begin) adds them to the extensions of the request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamTimeouts {
     pub(crate) head: Option<Duration>,

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::reading::Pieces;
-use crate::exchange::{
-    BodyContext, BodyFailure, BoxError, Collected, Event, EventStream, Failure, FinalFrame, ObservedError, Origin,
+use super::{
+    BodyContext, BodyFailure, BoxError, Event, EventStream, Failure, FinalFrame, ObservedError, Origin, ReadBytes,
     RpcResponse, UnreadReason,
 };
 use crate::request_id::RequestId;
@@ -61,7 +61,18 @@ impl Follow {
     pub(super) fn copy(tail: BodyContext, observed: Box<ObservedError>, max_bytes: u64, time: Duration) -> Self {
         let pieces = Pieces::default();
         let observed = Some(observed);
-        Self { kind: Kind::Copy(Box::new(Copy { tail, observed, pieces, passed: 0, max_bytes, time, length: None, until: None })) }
+        Self {
+            kind: Kind::Copy(Box::new(Copy {
+                tail,
+                observed,
+                pieces,
+                passed: 0,
+                max_bytes,
+                time,
+                length: None,
+                until: None,
+            })),
+        }
     }
 
     pub(super) fn call(call: Box<RpcResponse>) -> Self {
@@ -181,6 +192,15 @@ impl Follow {
         if let Kind::Copy(copy) = &mut self.kind { copy.end(true, now) } else { None }
     }
 
+    /// The event of an error that is copied, and whose whole body is in memory.
+    #[must_use]
+    pub fn whole(&mut self, body: &Bytes) -> Option<Event> {
+        let Kind::Copy(copy) = &mut self.kind else { return None };
+        copy.passed = body.len() as u64;
+        let read = if copy.passed > copy.max_bytes { ReadBytes::Part(body) } else { ReadBytes::Whole(body) };
+        Some(copy.observed.take()?.finish(read))
+    }
+
     /// Whether the body is an error that is copied.
     #[must_use]
     pub fn is_copy(&self) -> bool {
@@ -190,7 +210,7 @@ impl Follow {
     /// The body of a copied error is not shown to the adapter.
     pub fn unreadable(&mut self) -> Option<Event> {
         let Kind::Copy(copy) = &mut self.kind else { return None };
-        Some(copy.observed.take()?.finish(Collected::Unreadable(&[])))
+        Some(copy.observed.take()?.finish(ReadBytes::Part(&[])))
     }
 
     /// Classifies the body's error. Runs user code.
@@ -229,7 +249,8 @@ impl Follow {
                 (FinalFrame::BrokenOff, [Some(call.into_body_context().broke_off(origin, cause)), None])
             }
             (Kind::Events(events), None) => {
-                (FinalFrame::BrokenOff, [Some(events.into_body_context().broke_off(origin, cause)), None])
+                let BodyFailure { last, event } = events.upstream_failed(cause);
+                (last, [Some(event), None])
             }
             (Kind::Ended, _) => (FinalFrame::BrokenOff, [None, None]),
         }
@@ -278,9 +299,9 @@ impl Copy {
             () if self.until.is_some_and(|until| now() >= until) => Some(UnreadReason::TooLate),
             () => None,
         };
-        let Some(why) = unread else { return Some(observed.finish(Collected::Whole(&bytes))) };
-        let mut event = observed.finish(Collected::Unreadable(&bytes));
-        event.note_unread(why);
+        let read = if unread.is_none() { ReadBytes::Whole(&bytes) } else { ReadBytes::Part(&bytes) };
+        let mut event = observed.finish(read);
+        event.note_unread(unread);
         Some(event)
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 
-use crate::exchange::UnreadReason;
+use super::UnreadReason;
 
 /// The bytes and the time that a body may still take.
 #[derive(Debug)]
@@ -57,12 +57,21 @@ pub struct Reading {
     pub keeps: bool,
 }
 
-/// What was read, and why no more of it.
-#[derive(Debug)]
+/// What was read of a body, and why no more of it.
+#[derive(Debug, Default)]
 pub struct Read {
     pub(super) bytes: Bytes,
     pub(super) trailers: Option<Box<HeaderMap>>,
     pub(super) unread: Option<UnreadReason>,
+}
+
+/// The bytes that were read of an inner error's body.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ReadBytes<'a> {
+    /// All of it.
+    Whole(&'a [u8]),
+    /// A part: the body was too long, too late, or cut off behind it. The status decides.
+    Part(&'a [u8]),
 }
 
 /// A single chunk as it came, or several chunks joined.
@@ -70,6 +79,19 @@ pub struct Read {
 pub(super) struct Pieces {
     first: Bytes,
     all: BytesMut,
+}
+
+impl Read {
+    /// Whether all of the body was read.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.unread.is_none()
+    }
+
+    #[inline]
+    pub(super) fn as_bytes(&self) -> ReadBytes<'_> {
+        if self.unread.is_none() { ReadBytes::Whole(&self.bytes) } else { ReadBytes::Part(&self.bytes) }
+    }
 }
 
 impl Pieces {
@@ -109,6 +131,13 @@ impl Reading {
     /// The trailers; the body ends with them.
     pub fn trailers(&mut self, trailers: HeaderMap) {
         self.trailers = Some(Box::new(trailers));
+    }
+
+    /// All of the body is in memory.
+    #[must_use]
+    pub fn whole(mut self, body: Bytes) -> Read {
+        self.pieces.push(body.clone());
+        if body.len() as u64 > self.budget.left { self.stop(UnreadReason::TooLong) } else { self.end() }
     }
 
     /// The body has ended.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use error_envelope_core::exchange::{BodyContext, Collected, CollectedAction, ObservedError, RpcResponse};
+use error_envelope_core::session::{BodyContext, Collected, CollectedAction, ObservedError, RpcResponse};
 use http::response;
 
 use super::state::{BodyStatus, Collecting, Filter, HeadStatus, State, TeeState, Wait};
@@ -126,7 +126,7 @@ impl Filter {
         }
     }
 
-    /// Passes a call's body to its exchange, which may replace its end (section P).
+    /// Passes a call's body to its session, which may replace its end (section P).
     pub(super) fn watch(&self, stream: &Stream<'_>, mut watch: Box<RpcResponse>) {
         if !watch.reads_data() {
             self.replace_state(State::Watching(watch));

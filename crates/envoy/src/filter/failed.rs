@@ -1,6 +1,6 @@
 //! Responses that Envoy makes itself instead of the service's (V2, V3).
 
-use error_envelope_core::exchange::{BoxError, Event, Exchange, PendingPeek, ResponsePlan};
+use error_envelope_core::session::{BoxError, Event, Exchange, PendingPeek, ResponsePlan};
 use error_envelope_runtime::envoy;
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 
@@ -31,7 +31,7 @@ impl Filter {
                 note_reply(stream, &answered.event, answered.reply.headers(), answered.reply.body());
                 drop(self.logged_parts(stream, *answered));
             }
-            // The exchange never collects or passes a failure.
+            // The session never collects or passes a failure.
             ResponsePlan::Pass(..)
             | ResponsePlan::Keep(..)
             | ResponsePlan::Strip(..)

@@ -22,7 +22,7 @@ mod response;
 mod sending;
 mod state;
 
-use error_envelope_core::exchange::{BodyContext, BoxError, Collected, Event, Origin};
+use error_envelope_core::session::{BodyContext, BoxError, Collected, Event, Origin};
 use error_envelope_runtime as runtime;
 
 pub(crate) use self::state::{BodyStatus, Filter, HeadStatus};

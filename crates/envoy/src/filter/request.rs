@@ -1,6 +1,6 @@
 //! The request: the guards check its head, and its body is counted (G0–G5, V4).
 
-use error_envelope_core::exchange::{
+use error_envelope_core::session::{
     Admission, BodyMeter, DrainBudget, Exchange, FirstByte, MeterAction, PendingPeek, RpcResponse, keep_checksums,
 };
 use error_envelope_runtime as runtime;
@@ -224,7 +224,7 @@ impl Filter {
                 return BodyStatus::Continue;
             }
             Admission::Answer(answered) => *answered,
-            // The peek is the last step: after it, the exchange requests neither another peek nor a verifier.
+            // The peek is the last step: after it, the session requests neither another peek nor a verifier.
             Admission::Peek(pending, _) => pending.panicked("a second peek".into()),
             Admission::Verify(unverified, _) => unverified.panicked("a verifier after the peek".into()),
         };

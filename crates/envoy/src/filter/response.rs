@@ -1,7 +1,7 @@
 //! The response: passed on, read first, or rewritten (R1–R14, E5, V2, V3).
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{Exchange, ResponsePlan};
+use error_envelope_core::session::{Exchange, ResponsePlan};
 use error_envelope_runtime as runtime;
 use http::response;
 
@@ -74,7 +74,7 @@ impl Filter {
         }
     }
 
-    /// Does what the exchange has planned. `is_local` means that Envoy itself wrote the head.
+    /// Does what the session has planned. `is_local` means that Envoy itself wrote the head.
     fn carry_out(
         &self,
         stream: &Stream<'_>,
@@ -221,7 +221,7 @@ impl Filter {
 /// The plan for a response, its head, and the header changes if it passes.
 type HeadOutcome = (ResponsePlan, response::Parts, Option<HeaderMutations>);
 
-/// Plans a response by its head. Returns the exchange if the head is invalid.
+/// Plans a response by its head. Returns the session if the head is invalid.
 fn plan_response(exchange: Exchange, lines: HeaderList<'_>, end_of_stream: bool) -> Result<HeadOutcome, Box<Exchange>> {
     if heads::can_pass_unparsed(lines, |status| exchange.passes_unparsed(status)) {
         let changes = HeaderMutations::only_request_id(exchange.id_header().clone(), false);

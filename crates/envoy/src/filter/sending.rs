@@ -1,7 +1,7 @@
 //! Sends our answers, and drops the rest of a request so that its client can read the answer (G5).
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{
+use error_envelope_core::session::{
     BodyFailure, BoxError, DrainBudget, EventStream, Failure, FinalFrame, LocalReply, RpcResponse,
 };
 use error_envelope_runtime as runtime;

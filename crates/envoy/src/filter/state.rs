@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{
-    BodyContext, BodyMeter, Event, EventStream, Exchange, ExchangeConfig, ObservedError, PendingPeek, RpcResponse,
-};
 use error_envelope_core::request_id::RequestId;
+use error_envelope_core::session::{
+    BodyContext, BodyMeter, Event, EventStream, Exchange, ObservedError, PendingPeek, RpcResponse, SessionConfig,
+};
 use error_envelope_runtime as runtime;
 use http::{Response, Version, response as http_response};
 
@@ -66,7 +66,7 @@ pub(crate) struct Filter {
     pub(super) timer: RefCell<Option<Timer>>,
     /// The timer of the whole call.
     pub(super) deadline: RefCell<Option<Timer>>,
-    pub(super) config: RefCell<Option<Arc<ExchangeConfig>>>,
+    pub(super) config: RefCell<Option<Arc<SessionConfig>>>,
     pub(super) id: Cell<Option<RequestId>>,
     /// The id of the stream that Envoy may be beginning again.
     pub(super) followed: Cell<Option<RequestId>>,
@@ -152,7 +152,7 @@ impl Filter {
         }
     }
 
-    /// The exchange of a request that was not admitted and must not be forwarded, made from those parts of its head
+    /// The session of a request that was not admitted and must not be forwarded, made from those parts of its head
     /// that could be parsed.
     pub(super) fn unread(&self, stream: &Stream<'_>) -> Exchange {
         let mut head = self.read_request(stream);
@@ -167,7 +167,7 @@ impl Filter {
     }
 
     /// The config that the request began with (M3).
-    pub(super) fn config(&self) -> Arc<ExchangeConfig> {
+    pub(super) fn config(&self) -> Arc<SessionConfig> {
         self.config.borrow_mut().get_or_insert_with(|| self.module.config()).clone()
     }
 

@@ -24,7 +24,7 @@ mod wait;
 
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request as Received;
 use envoy_types::pb::envoy::service::ext_proc::v3::{ProcessingRequest, ProcessingResponse};
-use error_envelope_core::exchange::{Event, FirstByte, UnreadReason};
+use error_envelope_core::session::{Event, FirstByte, UnreadReason};
 use error_envelope_runtime as runtime;
 use futures_util::Stream;
 use tonic::Status;
@@ -65,7 +65,9 @@ impl ProcessingStream {
             Input::KeysFetched => self.verified(),
             Input::Elapsed(Wait::Verify) => self.verified(),
             Input::Elapsed(Wait::Peek) => self.first_byte(FirstByte::TooSlow, None),
-            Input::Elapsed(Wait::Collect) => self.collected(|reading| reading.stop(UnreadReason::TooLate), message::passed_head),
+            Input::Elapsed(Wait::Collect) => {
+                self.collected(|reading| reading.stop(UnreadReason::TooLate), message::passed_head)
+            }
             Input::Elapsed(Wait::Deadline) => self.end_at_call_deadline(),
         }
     }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use envoy_types::pb::envoy::config::core::v3::HeaderMap as EnvoyHeaders;
 use envoy_types::pb::envoy::service::ext_proc::v3::{HttpHeaders, HttpTrailers, ProcessingResponse};
-use error_envelope_core::exchange::{BodyFailure, FirstByte, KnownMethod, MeterAction, keep_checksums};
+use error_envelope_core::session::{BodyFailure, FirstByte, KnownMethod, MeterAction, keep_checksums};
 use error_envelope_core::session::{Ending, RequestStep, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::KeyFetcher;

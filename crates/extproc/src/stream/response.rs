@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use envoy_types::pb::envoy::service::ext_proc::v3::{HeaderMutation, HttpHeaders, HttpTrailers, ProcessingResponse};
-use error_envelope_core::exchange::{RewrittenBody, UnreadReason};
 use error_envelope_core::session::{Follow, Needs, Note, Read, Reading, ResponseStep, Session};
+use error_envelope_core::session::{RewrittenBody, UnreadReason};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::envoy;
 use http::{Response, StatusCode, response};
@@ -67,7 +67,11 @@ impl ProcessingStream {
             && let Some(status) = sent
         {
             let note = self.session.finish_unparsed();
-            self.pass_with(message::passed_head(self.id.map(message::only_request_id).unwrap_or_default()), status, note)
+            self.pass_with(
+                message::passed_head(self.id.map(message::only_request_id).unwrap_or_default()),
+                status,
+                note,
+            )
         } else if let Some(mut head) = envoy::response(lines) {
             let facts = envoy::facts(&head.headers, message.end_of_stream);
             let step = self.session.respond(&mut head, || facts);

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use envoy_types::pb::envoy::config::core::v3::HeaderMap as EnvoyHeaders;
 use envoy_types::pb::envoy::service::ext_proc::v3::ProcessingResponse;
-use error_envelope_core::exchange::{BodyFacts, BodyMeter, Event, ExchangeConfig, LocalReply};
-use error_envelope_core::session::{Ending, Follow, Reading, Session};
 use error_envelope_core::request_id::RequestId;
+use error_envelope_core::session::{BodyFacts, BodyMeter, Event, LocalReply, SessionConfig};
+use error_envelope_core::session::{Ending, Follow, Reading, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::{PolicyHandle, RequestMetrics, RequestTimer, Started};
 use http::{Response, StatusCode, request, response};
@@ -26,7 +26,7 @@ pub(crate) struct ProcessingStream {
     pub(super) handle: PolicyHandle,
     pub(super) metrics: RequestMetrics,
     /// The config that the request began with (M3).
-    pub(super) config: Option<Arc<ExchangeConfig>>,
+    pub(super) config: Option<Arc<SessionConfig>>,
     pub(super) session: Session,
     pub(super) phase: Phase,
     pub(super) meter: Option<BodyMeter>,
@@ -91,7 +91,7 @@ impl ProcessingStream {
         }
     }
 
-    pub(super) fn config(&mut self) -> Arc<ExchangeConfig> {
+    pub(super) fn config(&mut self) -> Arc<SessionConfig> {
         self.config.get_or_insert_with(|| self.handle.config()).clone()
     }
 

@@ -8,7 +8,7 @@ use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use error_envelope_core::exchange::lines;
+use error_envelope_core::session::lines;
 use http::Extensions;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use error_envelope_core::exchange::{ProxyError, ProxyFailure};
+use error_envelope_core::session::{ProxyError, ProxyFailure};
 use tokio::runtime::Handle;
 use tower::BoxError;
 

@@ -9,8 +9,8 @@ use metrics::{Counter, Histogram, Key, Label, Level, Metadata, SharedString};
 
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::dialect::Shape;
-use error_envelope_core::exchange::{Event, Origin, UnreadReason};
 use error_envelope_core::policy::Mode;
+use error_envelope_core::session::{Event, Origin, UnreadReason};
 
 use super::installed;
 use super::kept::{CachedHandle, now_if_kept};

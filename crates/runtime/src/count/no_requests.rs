@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use error_envelope_core::exchange::KnownMethod;
+use error_envelope_core::session::KnownMethod;
 use http::StatusCode;
 
 /// Stands in for the metrics of a layer's requests; it stores nothing.

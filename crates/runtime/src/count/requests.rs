@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use std::{array, mem};
 
-use error_envelope_core::exchange::KnownMethod;
+use error_envelope_core::session::KnownMethod;
 use http::StatusCode;
 use metrics::{Counter, Histogram, Label, counter, histogram};
 use rustc_hash::FxHashMap;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use error_envelope_core::exchange::{ExchangeConfig, KnownMethod};
 use error_envelope_core::policy::Policy;
+use error_envelope_core::session::{KnownMethod, SessionConfig};
 use http::StatusCode;
 use metrics::{
     Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, NoopRecorder, Recorder, SharedString, Unit,
@@ -72,8 +72,8 @@ impl Recorder for Forgetful {
     }
 }
 
-fn event() -> error_envelope_core::exchange::Event {
-    Arc::new(ExchangeConfig::new(Policy::default(), clock::now)).not_taken(clock::new_request_id())
+fn event() -> error_envelope_core::session::Event {
+    Arc::new(SessionConfig::new(Policy::default(), clock::now)).not_taken(clock::new_request_id())
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Lines of a head in Envoy's memory, and their copies as headers of the crate `http`.
 
 use bytes::Bytes;
-use error_envelope_core::exchange::BodyFacts;
+use error_envelope_core::session::BodyFacts;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue};
 

@@ -1,6 +1,6 @@
 //! The reason for which Envoy itself returned a response (V2).
 
-use error_envelope_core::exchange::{BoxError, ProxyError, ProxyFailure};
+use error_envelope_core::session::{BoxError, ProxyError, ProxyFailure};
 use http::StatusCode;
 
 /// Envoy's response code details as a cause for the log, with the type of the failure, if any (L4).

@@ -1,7 +1,7 @@
 //! The head of a request in Envoy's lines.
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{BodyFacts, is_read, is_removed};
+use error_envelope_core::session::{BodyFacts, is_read, is_removed};
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Method, Uri, Version, request};

@@ -1,6 +1,6 @@
 //! The head and the trailers of a response in Envoy's lines.
 
-use error_envelope_core::exchange::{HeaderMutation, changes};
+use error_envelope_core::session::{HeaderMutation, changes};
 use http::header::HOST;
 use http::{HeaderMap, StatusCode, response};
 

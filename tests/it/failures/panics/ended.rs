@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_error_envelope::exchange::BoxError;
 use tower_error_envelope::middleware::RequestBody;
+use tower_error_envelope::session::BoxError;
 
 use super::super::layer;
 use super::super::scripted::{Scene, TEXT};

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_error_envelope::exchange::BoxError;
 use tower_error_envelope::middleware::RequestBody;
+use tower_error_envelope::session::BoxError;
 use tower_error_envelope::{ErrorCode, Fault};
 
 use super::super::scripted::{Scene, Script, Scripted};

@@ -10,7 +10,7 @@ mod world;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use error_envelope_core::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
+use error_envelope_core::session::{BodyFacts, RequestStep, Session, SessionConfig};
 use http::Request;
 use http::request::Parts;
 use tower_error_envelope::policy::RequiredHeader;
@@ -78,10 +78,10 @@ fn respelt(path: &str, choices: &mut Choices<'_>) -> String {
 /// The status of the answer; `None` where the request is forwarded.
 pub(crate) fn status(policy: Arc<Policy>, mut head: Parts, length: u64) -> Option<u16> {
     let body = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
-    let config = ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH).into();
-    match Exchange::begin(config, &mut head, body, || RequestId::from_parts(1, 1)) {
-        Admission::Forward(..) => None,
-        Admission::Answer(answered) => Some(answered.reply.status().as_u16()),
+    let config = SessionConfig::new(policy, || SystemTime::UNIX_EPOCH).into();
+    match Session::begin(config, &mut head, body, || RequestId::from_parts(1, 1)).1 {
+        RequestStep::Forward(..) => None,
+        RequestStep::Send(answered) => Some(answered.reply.status().as_u16()),
         other => panic!("nothing here waits: {other:?}"),
     }
 }

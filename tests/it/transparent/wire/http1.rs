@@ -8,7 +8,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::Layer;
-use tower_error_envelope::exchange::BoxError;
+use tower_error_envelope::session::BoxError;
 use tower_service::Service;
 
 use super::super::Setting;

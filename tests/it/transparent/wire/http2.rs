@@ -16,7 +16,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tower::Layer;
-use tower_error_envelope::exchange::BoxError;
+use tower_error_envelope::session::BoxError;
 use tower_service::Service;
 
 use super::super::scripted::{Ended, Hint, Script, Step, for_the_wire, without_a_body};

@@ -1,8 +1,8 @@
 //! Checks the advice on a route before it changes for clients.
 
-use error_envelope_core::exchange::{DecidedBy, Origin};
 use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
+use error_envelope_core::session::{DecidedBy, Origin};
 
 use super::super::error_record::{Code, ErrorRecord, Kind, RequestLine};
 use super::super::recent_errors::RecentErrors;

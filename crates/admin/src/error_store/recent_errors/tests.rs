@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use error_envelope_core::exchange::{DecidedBy, Origin};
 use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
+use error_envelope_core::session::{DecidedBy, Origin};
 
 use super::super::error_record::{Bodies, Code, RequestLine, Side};
 use super::super::redact;

@@ -45,7 +45,7 @@ impl Verified {
     ///
     /// ```
     /// use tower_error_envelope::auth::{CredentialRequest, Verified};
-    /// use tower_error_envelope::exchange::BoxError;
+    /// use tower_error_envelope::session::BoxError;
     ///
     /// struct Session {
     ///     tenant: String,

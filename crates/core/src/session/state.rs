@@ -1,4 +1,4 @@
-//! The request in each phase of its exchange.
+//! The request in each phase of its session.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::event::EventLabel;
 use super::outcome::ErrorFacts;
 use super::request::{AssignedId, ColdState, GuardOutcome, RequestFlags, RequestView};
 use super::{
-    BodyCapture, BodyContext, CapturedBody, Cause, Event, EventFields, ExchangeConfig, Failure, KnownMethod, Origin,
+    BodyCapture, BodyContext, CapturedBody, Cause, Event, EventFields, Failure, KnownMethod, Origin, SessionConfig,
     head, response_id,
 };
 use crate::classify::credentials::Credentials;
@@ -23,23 +23,38 @@ use crate::request_id::RequestId;
 
 /// One request.
 ///
-/// Every future of the layer contains one, so it is kept small: state that few requests need is boxed.
-#[derive(Debug)]
-pub struct Exchange {
-    pub(super) state: RequestState,
+/// Every future of the layer contains one, so it is kept small: what few requests need is boxed.
+#[derive(Debug, Default)]
+pub struct Session {
+    pub(super) phase: Phase,
 }
 
-/// A request whose first body byte must be awaited, because the guard of its content type depends on it (G3).
+/// Which call a session expects.
+#[derive(Debug, Default)]
+pub(super) enum Phase {
+    /// A response, or an end without one.
+    Called(RequestState),
+    /// The first byte of the request's body, because the guard of its content type depends on it (G3).
+    Peeking(Box<Peek>),
+    /// The result of a user's verifier, or keys (G2).
+    Verifying(Box<Verification>),
+    /// None: everything is decided.
+    #[default]
+    Ended,
+}
+
+/// A request whose first body byte is awaited.
 #[derive(Debug)]
-pub struct PendingPeek {
-    pub(super) exchange: Exchange,
+pub(super) struct Peek {
+    pub(super) state: RequestState,
+    /// The answer if a byte comes.
     pub(super) refusal: Fault,
 }
 
-/// A request that depends on the result of a user's verifier (G2).
+/// A request that depends on a verifier, or on keys that must be fetched (G2).
 #[derive(Debug)]
-pub struct PendingVerification {
-    pub(super) exchange: Exchange,
+pub struct Verification {
+    pub(super) state: RequestState,
     pub(super) pending: Box<PendingAuth>,
     /// What the other guards decided.
     pub(super) guarded: Box<GuardOutcome>,
@@ -48,7 +63,7 @@ pub struct PendingVerification {
 /// The facts of a request, its config and its id.
 #[derive(Debug)]
 pub(super) struct RequestState {
-    pub(super) config: Arc<ExchangeConfig>,
+    pub(super) config: Arc<SessionConfig>,
     /// The settings of the request's path in its normal form.
     pub(super) settings: ResponseSettings,
     pub(super) id: RequestId,
@@ -63,7 +78,7 @@ pub(super) struct RequestState {
 impl RequestState {
     #[inline(always)]
     pub(super) fn new(
-        config: Arc<ExchangeConfig>,
+        config: Arc<SessionConfig>,
         view: &RequestView<'_>,
         given: AssignedId,
         settings: ResponseSettings,
@@ -199,25 +214,25 @@ impl RequestState {
         }
     }
 
-    /// An event with nothing but its origin set; the exchange goes on.
+    /// An event with nothing but its origin set; the session goes on.
     pub(super) fn event(&self, origin: Origin) -> Event {
         let notes = self.cold.as_ref().and_then(|cold| cold.event_notes());
         Event { notes, ..self.body_context().event(origin) }
     }
 
-    /// The event that ends the exchange.
+    /// The event that ends the session.
     pub(super) fn into_event(self, origin: Origin) -> Event {
         self.into_event_with(origin, None, ErrorFacts::default())
     }
 
-    /// The event of the error that ends the exchange.
+    /// The event of the error that ends the session.
     #[inline(always)]
     pub(super) fn into_event_with(mut self, origin: Origin, cause: Option<Cause>, facts: ErrorFacts) -> Event {
         let notes = self.cold.take().and_then(|cold| cold.into_event_notes());
         self.into_context_and_fields().0.event_with(origin, cause, notes, facts)
     }
 
-    /// What to log if the body fails later; the exchange goes on.
+    /// What to log if the body fails later; the session goes on.
     pub(super) fn body_context(&self) -> BodyContext {
         let framework_route = self.framework_route.clone();
         let label = EventLabel { settings: self.settings.label(), method: Some(self.method), framework_route };
@@ -244,13 +259,13 @@ impl RequestState {
         self.into_context_and_fields()
     }
 
-    /// The id as the value of the response's header. It is taken out, because the exchange ends.
+    /// The id as the value of the response's header. It is taken out, because the session ends.
     #[inline(always)]
     fn take_id_header(&mut self) -> HeaderValue {
         std::mem::replace(&mut self.id_header, HeaderValue::from_static(""))
     }
 
-    /// Adds the layer's headers to a response that passes; the exchange goes on.
+    /// Adds the layer's headers to a response that passes; the session goes on.
     pub(super) fn mark_head(&mut self, headers: &mut HeaderMap) {
         self.expose(headers);
         self.identify_response(headers);
@@ -297,6 +312,6 @@ impl RequestState {
 }
 
 #[inline]
-fn captures_bodies(config: &ExchangeConfig) -> bool {
+fn captures_bodies(config: &SessionConfig) -> bool {
     config.observer().is_some() && config.policy().observes_bodies()
 }

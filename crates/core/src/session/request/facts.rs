@@ -6,10 +6,10 @@ use super::{HeaderFlags, RequestView};
 use crate::classify::BodyFormat;
 use crate::classify::credentials::CredentialKind;
 use crate::dialect::rpc::Rpc;
-use crate::exchange::accept::{prefers_page, prefers_problem};
 use crate::grpc_messages::MessageDecoder;
 use crate::guard::body_limit::Messages;
 use crate::policy::{Policy, ResponseSettings};
+use crate::session::accept::{prefers_page, prefers_problem};
 
 /// On HTTP/1, the rest of a request may be read and dropped to keep the connection open (G5), if its declared length is
 /// at most this many bytes.
@@ -17,11 +17,11 @@ const CHEAP_REST: u64 = 64 * 1024;
 
 /// The facts of a request's head that matter later: a few bits, because every request stores them.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::exchange) struct RequestFlags {
+pub(in crate::session) struct RequestFlags {
     bits: u16,
     /// The protocol of an RPC call (section P).
-    pub(in crate::exchange) rpc: Option<Rpc>,
-    pub(in crate::exchange) credentials: CredentialKind,
+    pub(in crate::session) rpc: Option<Rpc>,
+    pub(in crate::session) credentials: CredentialKind,
 }
 
 impl RequestFlags {
@@ -39,7 +39,7 @@ impl RequestFlags {
     const PAGE: u16 = Self::STREAM;
 
     #[inline]
-    pub(in crate::exchange) fn new(view: &RequestView<'_>, settings: &ResponseSettings, policy: &Policy) -> Self {
+    pub(in crate::session) fn new(view: &RequestView<'_>, settings: &ResponseSettings, policy: &Policy) -> Self {
         let RequestView { head, sent, body, .. } = view;
         let rpc = sent.call.map(|call| call.rpc);
         let is_http1 = head.version <= Version::HTTP_11;
@@ -78,22 +78,22 @@ impl RequestFlags {
     }
 
     #[inline]
-    pub(in crate::exchange) fn is_head(self) -> bool {
+    pub(in crate::session) fn is_head(self) -> bool {
         self.has_flag(Self::HEAD)
     }
 
     #[inline]
-    pub(in crate::exchange) fn is_http1(self) -> bool {
+    pub(in crate::session) fn is_http1(self) -> bool {
         self.has_flag(Self::HTTP1)
     }
 
     /// The request has a body, which has arrived or will.
-    pub(in crate::exchange) fn has_body(self) -> bool {
+    pub(in crate::session) fn has_body(self) -> bool {
         self.has_flag(Self::BODY)
     }
 
     /// The format of the request's body: one that OAuth servers accept, or another (R10).
-    pub(in crate::exchange) fn body_format(self) -> BodyFormat {
+    pub(in crate::session) fn body_format(self) -> BodyFormat {
         if self.has_flag(Self::FORM) {
             BodyFormat::Form
         } else if self.has_flag(Self::JSON) {
@@ -104,43 +104,43 @@ impl RequestFlags {
     }
 
     /// Whether the client only sends its body after a `100 Continue`, because it sent `Expect: 100-continue`.
-    pub(in crate::exchange) fn expects(self) -> bool {
+    pub(in crate::session) fn expects(self) -> bool {
         self.has_flag(Self::EXPECTS)
     }
 
     /// The `100 Continue` was sent.
-    pub(in crate::exchange) fn expects_no_more(&mut self) {
+    pub(in crate::session) fn expects_no_more(&mut self) {
         self.bits &= !Self::EXPECTS;
     }
 
     /// Whether the rest of the body has a declared length, and is cheap to drop.
-    pub(in crate::exchange) fn has_cheap_rest(self) -> bool {
+    pub(in crate::session) fn has_cheap_rest(self) -> bool {
         self.has_flag(Self::CHEAP_REST)
     }
 
     /// Whether the client prefers RFC 9457 to the envelope, and the route lets it choose (R11).
-    pub(in crate::exchange) fn prefers_problem(self) -> bool {
+    pub(in crate::session) fn prefers_problem(self) -> bool {
         self.has_flag(Self::PROBLEM)
     }
 
     /// Whether the client prefers a page to JSON (R16).
-    pub(in crate::exchange) fn prefers_page(self) -> bool {
+    pub(in crate::session) fn prefers_page(self) -> bool {
         self.rpc.is_none() && self.has_flag(Self::PAGE)
     }
 
     /// The same facts, for a client without a preference (R11, R16).
-    pub(in crate::exchange) fn without_preference(self) -> Self {
+    pub(in crate::session) fn without_preference(self) -> Self {
         Self { bits: self.bits & !(Self::PROBLEM | Self::PAGE), ..self }
     }
 
     /// Whether trailers at the end of a body reach the client. With HTTP/1 they may as well, because a proxy may
     /// translate gRPC-Web.
-    pub(in crate::exchange) fn takes_trailers(self) -> bool {
+    pub(in crate::session) fn takes_trailers(self) -> bool {
         self.has_flag(Self::TRAILERS)
     }
 
     /// How to measure the messages of the body, if the limit counts messages (P1).
-    pub(in crate::exchange) fn messages(self) -> Option<Messages> {
+    pub(in crate::session) fn messages(self) -> Option<Messages> {
         let rpc = self.rpc.filter(|_| self.has_flag(Self::STREAM))?;
         Some(Messages { frames: MessageDecoder::new(rpc.is_text()), rest_is_free: !self.is_http1() })
     }
@@ -153,7 +153,7 @@ fn flag(bit: u16, set: bool) -> u16 {
 
 /// Whether the client may choose between forms (R11, R16).
 #[inline]
-pub(in crate::exchange) fn negotiates(settings: &ResponseSettings) -> bool {
+pub(in crate::session) fn negotiates(settings: &ResponseSettings) -> bool {
     has_problem(settings) || settings.html.is_some()
 }
 

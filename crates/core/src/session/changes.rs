@@ -23,13 +23,13 @@ impl<'a> HeaderMutation<'a> {
 }
 
 /// Lists every difference between the old and the new lines of a head. An adapter makes these changes to its own head,
-/// after it has passed a copy to [`Exchange::begin`](super::Exchange::begin) or
-/// [`Exchange::response_head`](super::Exchange::response_head). `before` has the old names and values. Leave out lines
+/// after it has passed a copy to [`Session::begin`](super::Session::begin) or
+/// [`Session::respond`](super::Session::respond). `before` has the old names and values. Leave out lines
 /// whose names the crate `http` does not accept, such as `:path`.
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue};
-/// use error_envelope_core::exchange::changes;
+/// use error_envelope_core::session::changes;
 ///
 /// let after: HeaderMap = HeaderMap::from_iter([(http::header::VARY, HeaderValue::from_static("accept"))]);
 /// let before = [(&b"etag"[..], &b"1"[..])];

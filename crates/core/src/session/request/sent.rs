@@ -5,15 +5,15 @@ use http::header::HeaderValue;
 use http::request::Parts;
 
 use crate::dialect::rpc::{Call, CallHeaders, Rpc};
-use crate::exchange::accept::names_a_type;
-use crate::exchange::header_use::HeaderUse;
 use crate::guard::body_limit;
+use crate::session::accept::names_a_type;
+use crate::session::header_use::HeaderUse;
 
 /// The facts of a request's headers. To note all of them in one pass is cheaper than to look up each header.
 #[derive(Default)]
-pub(in crate::exchange) struct HeaderFlags {
+pub(in crate::session) struct HeaderFlags {
     has: u32,
-    pub(in crate::exchange) call: Option<Call>,
+    pub(in crate::session) call: Option<Call>,
     /// The `content-length`, if there is exactly one.
     pub(super) length: Option<u64>,
 }
@@ -54,10 +54,7 @@ impl HeaderFlags {
 
     /// Notes the facts of all headers, and also returns the first `content-type`.
     #[inline]
-    pub(in crate::exchange) fn scan<'h>(
-        head: &'h Parts,
-        key_headers: &[HeaderName],
-    ) -> (Self, Option<&'h HeaderValue>) {
+    pub(in crate::session) fn scan<'h>(head: &'h Parts, key_headers: &[HeaderName]) -> (Self, Option<&'h HeaderValue>) {
         let (mut has, mut length, mut media_type) = (0, None, None);
         for (name, value) in &head.headers {
             let Some(kind) = HeaderUse::of_name(name) else { continue };
@@ -105,7 +102,7 @@ impl HeaderFlags {
     }
 
     /// Only the call, for a request whose headers do not matter.
-    pub(in crate::exchange) fn of_call_alone(&self) -> Self {
+    pub(in crate::session) fn of_call_alone(&self) -> Self {
         Self { call: self.call, ..Self::default() }
     }
 
@@ -116,22 +113,22 @@ impl HeaderFlags {
 
     /// Whether a header names another method than the request line.
     #[inline]
-    pub(in crate::exchange) fn overrides_method(&self) -> bool {
+    pub(in crate::session) fn overrides_method(&self) -> bool {
         self.has(Self::METHOD)
     }
 
     #[inline]
-    pub(in crate::exchange) fn has_two_types(&self) -> bool {
+    pub(in crate::session) fn has_two_types(&self) -> bool {
         self.has(Self::TWO_TYPES)
     }
 
     #[inline]
-    pub(in crate::exchange) fn has_credentials(&self) -> bool {
+    pub(in crate::session) fn has_credentials(&self) -> bool {
         self.has(Self::CREDENTIALS | Self::KEY)
     }
 
     #[inline]
-    pub(in crate::exchange) fn has_key(&self) -> bool {
+    pub(in crate::session) fn has_key(&self) -> bool {
         self.has(Self::KEY)
     }
 }

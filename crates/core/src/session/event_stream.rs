@@ -21,7 +21,7 @@ use crate::policy::{EventStreams, Mode};
 ///
 /// An adapter passes the body to it. If the body is cut off, the adapter sends the result of [`EventStream::failed`].
 #[derive(Debug)]
-pub struct EventStream {
+pub(super) struct EventStream {
     state: RequestState,
     scanner: EventScanner,
     /// Reads the numbers of the events, if events of this dialect have a type.
@@ -31,7 +31,7 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    pub(crate) fn request_id(&self) -> crate::request_id::RequestId {
+    pub(super) fn request_id(&self) -> crate::request_id::RequestId {
         self.state.id
     }
 
@@ -44,7 +44,7 @@ impl EventStream {
 
     /// The ids that were replaced (I2, I3). They are logged with the head, unless the head is logged as an event.
     #[must_use]
-    pub fn notes(&self) -> Option<Box<EventFields>> {
+    pub(super) fn notes(&self) -> Option<Box<EventFields>> {
         self.state.cold.as_ref()?.notes.clone()
     }
 
@@ -55,7 +55,7 @@ impl EventStream {
     /// Inspects a piece of the body. If it returns bytes, they replace the piece: the last event, which an inner layer
     /// wrote, gets the id of this request (E7).
     #[must_use]
-    pub fn response_data(&mut self, data: &[u8]) -> Option<Bytes> {
+    pub(super) fn response_data(&mut self, data: &[u8]) -> Option<Bytes> {
         let readdressed = self.with_our_id(data);
         self.scanner.read(data);
         if let Some(typed) = &mut self.typed {
@@ -74,7 +74,7 @@ impl EventStream {
     }
 
     /// Notes that the trailers of the body passed.
-    pub fn response_trailers(&mut self) {
+    pub(super) fn response_trailers(&mut self) {
         self.ended = true;
     }
 
@@ -83,13 +83,13 @@ impl EventStream {
     /// # Panics
     ///
     /// If the classifier does, or the error's `source`.
-    pub fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
+    pub(super) fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
         failure_of(&self.state, error)
     }
 
     /// The body was cut off, because of `cause`. If the stream is between two events, the last frame is an event that
     /// reports the failure.
-    pub fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
+    pub(super) fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
         let origin = match failure.origin {
             origin @ (Origin::Panic | Origin::Fault) => origin,
             _ => Origin::Error,
@@ -108,12 +108,12 @@ impl EventStream {
     }
 
     /// Ends a body that the upstream cut off, for an adapter that has no error value for that.
-    pub fn upstream_failed(self, cause: BoxError) -> BodyFailure {
+    pub(super) fn upstream_failed(self, cause: BoxError) -> BodyFailure {
         self.failed(Failure::new(Fault::new(ErrorCode::OTHER), Origin::Error), cause)
     }
 
     /// Returns the context that outlives the stream. It is enough to log that the body panicked when it was dropped.
-    pub fn into_body_context(self) -> BodyContext {
+    pub(super) fn into_body_context(self) -> BodyContext {
         self.state.into_context_and_fields().0
     }
 }

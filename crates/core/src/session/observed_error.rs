@@ -9,11 +9,11 @@ use super::inner_error::InnerErrorReader;
 use super::observe::would_be;
 use super::state::RequestState;
 use super::writer::ErrorWriter;
-use super::{CapturedBody, Collected, Event, Origin, rpc};
+use super::{CapturedBody, Event, Origin, ReadBytes, rpc};
 use crate::classify::{Rewrite, RewriteDecision};
 
 /// An inner error that passes on a route in mode `observe` while its body is copied.
-pub struct ObservedError {
+pub(super) struct ObservedError {
     pub(super) state: RequestState,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -32,7 +32,7 @@ impl fmt::Debug for ObservedError {
 impl ObservedError {
     /// The body has ended, or is not to be read further. The bytes that were received decide, as they would in
     /// `enforce`.
-    pub fn finish(self, body: Collected<'_>) -> Event {
+    pub(super) fn finish(self, body: ReadBytes<'_>) -> Event {
         let Self { state, status, headers, reason } = &self;
         let reader = InnerErrorReader { state };
         let decoded = reader.decoded(headers, body);

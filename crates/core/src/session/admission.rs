@@ -12,9 +12,8 @@ use super::auth::{self, AuthDecision};
 use super::reply::{ErrorReply, cause_of, drain_budget};
 use super::request::{self, AssignedId, GuardOutcome, HeaderFlags, MAX_HEADERS, ObservedGuards, RequestView};
 use super::state::RequestState;
-use super::{
-    Admission, BodyFacts, BodyMeter, Event, Exchange, ExchangeConfig, Origin, PendingPeek, PendingVerification,
-};
+use super::state::{Peek, Phase};
+use super::{BodyFacts, BodyMeter, BoxError, Event, Origin, RequestStep, Session, SessionConfig, Verification};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::body_limit::{BodyFlags, ObservedLimit};
@@ -28,15 +27,18 @@ const AMBIGUOUS_PATH: &str = "The request's path can be read in several ways.";
 /// How long to wait for the first byte of a body that declares neither a type nor a length (G3).
 const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A session, and what to do first.
+pub(super) type Admitted = (Session, RequestStep);
+
 /// Finds the request's route, and runs its guards. `mark` is called on the head of a request that is to be forwarded.
 #[inline]
 pub(super) fn admit(
-    config: Arc<ExchangeConfig>,
+    config: Arc<SessionConfig>,
     head: &mut Parts,
     body: BodyFacts,
     id: impl FnOnce() -> RequestId,
     mark: impl FnOnce(&RequestState, &mut Parts),
-) -> Admission {
+) -> Admitted {
     let policy = &**config.policy();
     let (sent, media_type) = HeaderFlags::scan(head, policy.key_headers());
     if head.headers.len() > MAX_HEADERS {
@@ -48,9 +50,9 @@ pub(super) fn admit(
         Some(_) => None,
     };
     let Some(settings) = cached else {
-        let admission = ArrivingRequest { config, body, sent: &sent, given }.admit_in_readings(head);
-        mark_admitted(&admission, head, mark);
-        return admission;
+        let admitted = ArrivingRequest { config, body, sent: &sent, given }.admit_in_readings(head);
+        mark_admitted(&admitted, head, mark);
+        return admitted;
     };
     let stream_limit_per = request::stream_limit_per(head, &sent, body, || std::iter::once(settings));
     let view = RequestView { head, sent: &sent, body, stream_limit_per };
@@ -67,14 +69,13 @@ pub(super) fn admit(
         Some(Ok(None)) => {}
         Some(Err(fault)) => {
             let state = RequestState::new(config, &view, given, response_settings);
-            return Admission::Answer(ErrorReply { state }.refuse(fault, None));
+            return refused(state, fault, None);
         }
         Some(Ok(Some(_))) | None => {
             let mut matched = Matched::only(*settings);
-            let admission =
-                ArrivingRequest { config, body, sent: &sent, given }.admit_guarded(head, &mut matched, None);
-            mark_admitted(&admission, head, mark);
-            return admission;
+            let admitted = ArrivingRequest { config, body, sent: &sent, given }.admit_guarded(head, &mut matched, None);
+            mark_admitted(&admitted, head, mark);
+            return admitted;
         }
     }
     request::remove_spoofed(policy, &sent, &mut head.headers, &mut given.notes);
@@ -84,7 +85,7 @@ pub(super) fn admit(
     mark(&state, head);
     let meter = meter(&state);
     // Nothing was refused and let through: only credentials are observed, and this route requires none.
-    Admission::Forward(Exchange { state }, meter, None)
+    (Session { phase: Phase::Called(state) }, RequestStep::Forward(meter, None))
 }
 
 /// Sets the id in the head of a request that is to be forwarded.
@@ -94,15 +95,15 @@ pub(super) fn mark(state: &RequestState, head: &mut Parts) {
 }
 
 /// Marks the head of a request that may be forwarded.
-fn mark_admitted(admission: &Admission, head: &mut Parts, mark: impl FnOnce(&RequestState, &mut Parts)) {
-    if let Ok(state) = admission.state() {
+fn mark_admitted((session, _): &Admitted, head: &mut Parts, mark: impl FnOnce(&RequestState, &mut Parts)) {
+    if let Some(state) = session.state() {
         mark(state, head);
     }
 }
 
 /// A request whose head is read, but not guarded: only the head decides the form of the answer.
 pub(super) fn unguarded(
-    config: Arc<ExchangeConfig>,
+    config: Arc<SessionConfig>,
     (head, sent): (&Parts, &HeaderFlags),
     body: BodyFacts,
     settings: ResponseSettings,
@@ -115,24 +116,24 @@ pub(super) fn unguarded(
 /// Refuses a head with so many headers that a `HeaderMap` cannot take one more. None of them is read.
 #[cold]
 fn refuse_headers(
-    config: Arc<ExchangeConfig>,
+    config: Arc<SessionConfig>,
     head: &mut Parts,
     body: BodyFacts,
     sent: &HeaderFlags,
     id: impl FnOnce() -> RequestId,
-) -> Admission {
+) -> Admitted {
     head.headers.clear();
     let policy = config.policy();
     let settings =
         policy.matched(head).unwrap_or_else(|why| policy.settings_of_unmatched(head, why)).normal.response_settings();
     let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE).caused_by("the head has too many headers");
     let state = unguarded(config, (head, &sent.of_call_alone()), body, settings, id);
-    Admission::Answer(ErrorReply { state }.refuse(fault, None))
+    refused(state, fault, None)
 }
 
 /// A request that already has an id, but no state yet.
 struct ArrivingRequest<'r> {
-    config: Arc<ExchangeConfig>,
+    config: Arc<SessionConfig>,
     body: BodyFacts,
     sent: &'r HeaderFlags,
     given: AssignedId,
@@ -141,7 +142,7 @@ struct ArrivingRequest<'r> {
 impl ArrivingRequest<'_> {
     /// Admits a request whose path or method may be read in several ways (G0).
     #[inline(never)]
-    fn admit_in_readings(self, head: &mut Parts) -> Admission {
+    fn admit_in_readings(self, head: &mut Parts) -> Admitted {
         let policy = self.config.policy();
         let original = self.config.original_uri(head).map(Uri::path);
         let (mut matched, unmatched) = match policy.matched_as(head, original, self.sent.overrides_method()) {
@@ -152,7 +153,7 @@ impl ArrivingRequest<'_> {
     }
 
     /// Runs all guards, for every reading of the request.
-    fn admit_guarded(self, head: &mut Parts, matched: &mut Matched, unmatched: Option<Unmatched>) -> Admission {
+    fn admit_guarded(self, head: &mut Parts, matched: &mut Matched, unmatched: Option<Unmatched>) -> Admitted {
         let Self { config, body, sent, mut given } = self;
         let policy = &**config.policy();
         request::remove_spoofed(policy, sent, &mut head.headers, &mut given.notes);
@@ -195,12 +196,12 @@ impl ArrivingRequest<'_> {
 }
 
 /// Applies first the result of authentication, then the results of the other guards.
-pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, guarded: GuardOutcome) -> Admission {
+pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, guarded: GuardOutcome) -> Admitted {
     let (refusal, unenforced) = match decision {
         AuthDecision::Ask(pending) => {
             let timeout = pending.next().map_or(Duration::ZERO, |scheme| scheme.timeout());
-            let (exchange, guarded) = (Exchange { state }, Box::new(guarded));
-            return Admission::Verify(PendingVerification { exchange, pending, guarded }, timeout);
+            let verification = Verification { state, pending, guarded: Box::new(guarded) };
+            return (Session { phase: Phase::Verifying(Box::new(verification)) }, RequestStep::Verify(timeout));
         }
         AuthDecision::Closed(fault, unenforced) => (Some(fault), unenforced),
         AuthDecision::Open(unenforced) => (guarded.refusal, unenforced),
@@ -214,19 +215,27 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
         (cold.observed, cold.observed_peek) = (observed, guarded.observed.peek);
     }
     if let Some(refusal) = refusal {
-        return Admission::Answer(ErrorReply { state }.refuse(refusal, None));
+        return refused(state, refusal, None);
     }
     count_body(&mut state, guarded.body, guarded.limit, guarded.observed.limit);
     match guarded.peek {
-        Some(refusal) => Admission::Peek(PendingPeek { exchange: Exchange { state }, refusal }, PEEK_TIMEOUT),
+        Some(refusal) => {
+            let peek = Box::new(Peek { state, refusal });
+            (Session { phase: Phase::Peeking(peek) }, RequestStep::Peek(PEEK_TIMEOUT))
+        }
         None => forward(state),
     }
 }
 
 #[inline(always)]
-pub(super) fn forward(mut state: RequestState) -> Admission {
+pub(super) fn forward(mut state: RequestState) -> Admitted {
     let (meter, unenforced) = (meter(&state), state.take_unenforced());
-    Admission::Forward(Exchange { state }, meter, unenforced)
+    (Session { phase: Phase::Called(state) }, RequestStep::Forward(meter, unenforced))
+}
+
+/// Answers a request that is not forwarded.
+pub(super) fn refused(state: RequestState, fault: Fault, cause: Option<BoxError>) -> Admitted {
+    (Session::default(), RequestStep::Send(ErrorReply { state }.refuse(fault, cause)))
 }
 
 /// The meter of a request's body, if it has one.

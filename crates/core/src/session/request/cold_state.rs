@@ -7,47 +7,47 @@ use http::{HeaderName, HeaderValue, Method};
 
 use super::identity::TRACEPARENT;
 use super::{HeaderFlags, RequestView};
-use crate::exchange::{Event, EventFields, ExchangeConfig, RequestFacts};
 use crate::fault::Fault;
 use crate::fields;
 use crate::policy::{BodyLimitPer, ResponseSettings};
+use crate::session::{Event, EventFields, RequestFacts, SessionConfig};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// State that few requests need. It is boxed, so that all other requests stay small.
 #[derive(Debug, Default)]
-pub(in crate::exchange) struct ColdState {
-    pub(in crate::exchange) notes: Option<Box<EventFields>>,
+pub(in crate::session) struct ColdState {
+    pub(in crate::session) notes: Option<Box<EventFields>>,
     /// The method and the path, if a rule of the policy compares them.
-    pub(in crate::exchange) target: Option<(Method, PathAndQuery)>,
+    pub(in crate::session) target: Option<(Method, PathAndQuery)>,
     /// The scheme of `authorization`, if it is not Bearer.
-    pub(in crate::exchange) scheme: Option<Box<str>>,
+    pub(in crate::session) scheme: Option<Box<str>>,
     /// The fault with which a route in mode `observe` would have refused the request (M1).
-    pub(in crate::exchange) observed: Option<Fault>,
+    pub(in crate::session) observed: Option<Fault>,
     /// The same, if the first byte of the body decides (G3).
-    pub(in crate::exchange) observed_peek: Option<Fault>,
+    pub(in crate::session) observed_peek: Option<Fault>,
     /// When the request began, if the dialect writes that time.
-    pub(in crate::exchange) began: Option<SystemTime>,
+    pub(in crate::session) began: Option<SystemTime>,
     /// The refusal that `auth_observe` prevented, until it is logged.
-    pub(in crate::exchange) unenforced: Option<Box<Event>>,
+    pub(in crate::session) unenforced: Option<Box<Event>>,
     /// The request claims to be a stream of messages, but the limit counts its whole body (P1).
-    pub(in crate::exchange) counts_whole: bool,
+    pub(in crate::session) counts_whole: bool,
     /// How long the client waits for the whole call.
-    pub(in crate::exchange) deadline: Option<Duration>,
+    pub(in crate::session) deadline: Option<Duration>,
     /// The origin whose scripts may read the answers that the layer itself makes (R6a), as the client sent it.
-    pub(in crate::exchange) origin: Option<HeaderValue>,
+    pub(in crate::session) origin: Option<HeaderValue>,
     /// The header as received, valid or not.
     traceparent: Option<HeaderValue>,
 }
 
 impl ColdState {
     /// The fields of an event that do not depend on its error.
-    pub(in crate::exchange) fn event_notes(&self) -> Option<Box<EventFields>> {
+    pub(in crate::session) fn event_notes(&self) -> Option<Box<EventFields>> {
         self.completed(self.notes.clone())
     }
 
-    /// The log fields of the error that ends the exchange.
-    pub(in crate::exchange) fn into_event_notes(mut self: Box<Self>) -> Option<Box<EventFields>> {
+    /// The log fields of the error that ends the session.
+    pub(in crate::session) fn into_event_notes(mut self: Box<Self>) -> Option<Box<EventFields>> {
         let notes = self.notes.take();
         self.completed(notes)
     }
@@ -63,11 +63,11 @@ impl ColdState {
     }
 
     #[inline]
-    pub(in crate::exchange) fn new(
+    pub(in crate::session) fn new(
         view: &RequestView<'_>,
         notes: Option<Box<EventFields>>,
         settings: &ResponseSettings,
-        config: &ExchangeConfig,
+        config: &SessionConfig,
     ) -> Option<Box<Self>> {
         let is_traced = view.sent.has(HeaderFlags::TRACED);
         if notes.is_none()
@@ -86,7 +86,7 @@ impl ColdState {
         view: &RequestView<'_>,
         mut notes: Option<Box<EventFields>>,
         settings: &ResponseSettings,
-        config: &ExchangeConfig,
+        config: &SessionConfig,
     ) -> Option<Box<Self>> {
         if config.observer().is_some() {
             let path = view.head.uri.path_and_query().cloned();

@@ -4,14 +4,14 @@ use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_TYPE, Head
 use http::{Method, Version};
 
 use super::{HeaderFlags, RequestView};
-use crate::exchange::BodyFacts;
-use crate::exchange::head::list;
 use crate::fault::Fault;
 use crate::fields;
 use crate::guard::body_limit::ObservedLimit;
 use crate::guard::content_type::Declared;
 use crate::guard::method;
 use crate::policy::{Matched, Mode, Policy, Preflight, Settings};
+use crate::session::BodyFacts;
+use crate::session::head::list;
 
 /// The smallest body limit of all readings, each in the mode of its own route (G0).
 fn body_limit(matched: &Matched) -> Option<u64> {
@@ -21,24 +21,24 @@ fn body_limit(matched: &Matched) -> Option<u64> {
 
 /// What the guards decided, except for the credentials.
 #[derive(Debug, Default)]
-pub(in crate::exchange) struct GuardOutcome {
+pub(in crate::session) struct GuardOutcome {
     /// The fault that refuses the request before its credentials are checked (G1).
-    pub(in crate::exchange) unmet: Option<Fault>,
+    pub(in crate::session) unmet: Option<Fault>,
     /// The fault that refuses the request after its credentials were checked (G3, G4).
-    pub(in crate::exchange) refusal: Option<Fault>,
+    pub(in crate::session) refusal: Option<Fault>,
     /// The fault that refuses the request if its body has a first byte (G3).
-    pub(in crate::exchange) peek: Option<Fault>,
+    pub(in crate::session) peek: Option<Fault>,
     /// The fault with which a route in mode `observe` would have refused the request before its credentials are checked
     /// (M1).
-    pub(in crate::exchange) observed_unmet: Option<Fault>,
-    pub(in crate::exchange) observed: ObservedGuards,
+    pub(in crate::session) observed_unmet: Option<Fault>,
+    pub(in crate::session) observed: ObservedGuards,
     /// The facts of the body, with the smallest limit of all readings (G0): there the body is cut off.
-    pub(in crate::exchange) body: BodyFacts,
-    pub(in crate::exchange) limit: Option<u64>,
+    pub(in crate::session) body: BodyFacts,
+    pub(in crate::session) limit: Option<u64>,
 }
 
 /// Runs the guards in their order.
-pub(in crate::exchange) fn guard(policy: &Policy, matched: &Matched, view: &RequestView<'_>) -> GuardOutcome {
+pub(in crate::session) fn guard(policy: &Policy, matched: &Matched, view: &RequestView<'_>) -> GuardOutcome {
     let limit = body_limit(matched);
     let mut guarded = GuardOutcome { limit, body: view.body, ..GuardOutcome::default() };
     guarded.unmet = check_headers(policy, matched, view, &mut guarded.observed).err();
@@ -71,11 +71,11 @@ fn check_headers(
 
 /// The faults with which routes in mode `observe` would have refused the request (M1).
 #[derive(Debug, Default)]
-pub(in crate::exchange) struct ObservedGuards {
-    pub(in crate::exchange) refusal: Option<Fault>,
+pub(in crate::session) struct ObservedGuards {
+    pub(in crate::session) refusal: Option<Fault>,
     /// The fault with which such a route would refuse the request if its body has a first byte (G3).
-    pub(in crate::exchange) peek: Option<Fault>,
-    pub(in crate::exchange) limit: ObservedLimit,
+    pub(in crate::session) peek: Option<Fault>,
+    pub(in crate::session) limit: ObservedLimit,
 }
 
 impl ObservedGuards {
@@ -94,7 +94,7 @@ impl ObservedGuards {
 /// `observing` are the routes in mode `observe`, and `limit` is the smallest limit of the others. The returned fault
 /// refuses the request if its body has a first byte.
 #[inline]
-pub(in crate::exchange) fn check_body<'s, 'h>(
+pub(in crate::session) fn check_body<'s, 'h>(
     policy: &Policy,
     routes: impl Iterator<Item = &'s Settings>,
     observing: impl Iterator<Item = &'s Settings>,
@@ -136,7 +136,7 @@ pub(in crate::exchange) fn check_body<'s, 'h>(
 }
 
 /// The settings of those readings of the request that have guards.
-pub(in crate::exchange) fn guarded_readings(matched: &Matched) -> impl Iterator<Item = &Settings> + Clone {
+pub(in crate::session) fn guarded_readings(matched: &Matched) -> impl Iterator<Item = &Settings> + Clone {
     matched.guards().filter(|settings| settings.mode != Mode::Off)
 }
 
@@ -147,7 +147,7 @@ fn settings_that_apply<'m>(matched: &'m Matched, view: &RequestView<'_>) -> impl
 }
 
 /// Whether a request is a CORS preflight, which browsers send without credentials (G0).
-pub(in crate::exchange) fn is_preflight(view: &RequestView<'_>) -> bool {
+pub(in crate::session) fn is_preflight(view: &RequestView<'_>) -> bool {
     let RequestView { head, sent, .. } = *view;
     head.method == Method::OPTIONS
         && head.headers.contains_key(ORIGIN)

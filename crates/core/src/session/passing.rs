@@ -5,10 +5,13 @@ use http::response;
 
 use super::event_stream::{EventStream, appends_error};
 use super::state::RequestState;
-use super::{BodyContext, BodyFacts, CapturedBody, Cause, Event, Origin, ResponsePlan, head};
+use super::{BodyContext, BodyFacts, CapturedBody, Cause, Event, Follow, Note, Origin, ResponseStep, head};
 use crate::classify;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
+
+/// What to log for an error that keeps its shape, now and if its body fails later.
+pub(super) type KeptError = (BodyContext, Box<Event>);
 
 /// Lets the response of a request pass.
 pub(super) struct PassingResponse {
@@ -16,9 +19,11 @@ pub(super) struct PassingResponse {
 }
 
 impl PassingResponse {
-    pub(super) fn pass(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
+    pub(super) fn pass(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponseStep {
         if appends_error(&self.state, head, body) {
-            return ResponsePlan::Stream(EventStream::boxed(self.state, head), None);
+            let stream = EventStream::boxed(self.state, head);
+            let note = Note::from(stream.notes());
+            return ResponseStep::Pass(Follow::events(stream), note);
         }
         if !head.extensions.is_empty()
             && let Some(fault) = fault_of_success(head)
@@ -26,13 +31,13 @@ impl PassingResponse {
             return self.pass_fault(head, fault);
         }
         let (body_context, notes) = self.state.finish_head(&mut head.headers);
-        ResponsePlan::Pass(body_context, notes)
+        ResponseStep::Pass(Follow::tail(body_context), notes.into())
     }
 
     /// Passes a fault that the service sent with a status of success, such as `(StatusCode::OK, fault)` (E5). It is
     /// still logged as an error.
     #[cold]
-    fn pass_fault(mut self, head: &mut response::Parts, fault: Fault) -> ResponsePlan {
+    fn pass_fault(mut self, head: &mut response::Parts, fault: Fault) -> ResponseStep {
         self.state.mark_head(&mut head.headers);
         let fault = self.state.with_policy_settings(fault, Origin::Fault);
         let event = Event {
@@ -45,18 +50,18 @@ impl PassingResponse {
     }
 
     /// Passes an error that keeps its shape, and logs it by its status (L1).
-    pub(super) fn pass_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+    pub(super) fn pass_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
         if appends_error(&self.state, head, || body) {
             let stream = EventStream::boxed(self.state, head);
             let event = stream.preserved(head.status);
-            return ResponsePlan::Stream(stream, Some(Box::new(event)));
+            return ResponseStep::Pass(Follow::events(stream), Note::Event(Box::new(event)));
         }
         let (body_context, event) = self.preserve(head);
-        ResponsePlan::Keep(body_context, event)
+        ResponseStep::Pass(Follow::tail(body_context), Note::Event(event))
     }
 
     /// Like [`PassingResponse::pass_error`], for an error that is not an event stream.
-    pub(super) fn preserve(mut self, head: &mut response::Parts) -> (BodyContext, Box<Event>) {
+    pub(super) fn preserve(mut self, head: &mut response::Parts) -> KeptError {
         self.state.mark_head(&mut head.headers);
         let body_context = self.state.body_context();
         (body_context, Box::new(self.state.into_event(Origin::Inner).preserved(head.status)))
@@ -64,12 +69,7 @@ impl PassingResponse {
 
     /// Like [`PassingResponse::preserve`], for an error whose code is known (R10). `read` is the part of the body that
     /// was read.
-    pub(super) fn preserve_protocol(
-        self,
-        head: &mut response::Parts,
-        code: &ErrorCode,
-        read: &[u8],
-    ) -> (BodyContext, Box<Event>) {
+    pub(super) fn preserve_protocol(self, head: &mut response::Parts, code: &ErrorCode, read: &[u8]) -> KeptError {
         head::mark_kept(&mut head.headers, head.status, code);
         let body = self.state.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
         let (body_context, mut event) = self.preserve(head);
@@ -87,6 +87,6 @@ fn fault_of_success(head: &response::Parts) -> Option<Fault> {
 }
 
 /// Passes a response unchanged, and logs this event for it.
-pub(super) fn pass_and_log(state: &RequestState, event: Event) -> ResponsePlan {
-    ResponsePlan::Keep(state.body_context(), Box::new(event))
+pub(super) fn pass_and_log(state: &RequestState, event: Event) -> ResponseStep {
+    ResponseStep::Pass(Follow::tail(state.body_context()), Note::Event(Box::new(event)))
 }

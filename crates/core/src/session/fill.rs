@@ -7,7 +7,7 @@
 use http::{HeaderMap, response};
 
 use super::state::RequestState;
-use super::{BodyFacts, Collected};
+use super::{BodyFacts, ReadBytes};
 use crate::dialect;
 use crate::guard::body_limit;
 use crate::policy::Mode;
@@ -36,18 +36,18 @@ pub(super) fn must_be_read(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a body that was read is to be rewritten. `decoded` is the decoded body, if all of it was read.
-pub(super) fn is_to_rewrite(headers: &HeaderMap, body: Collected<'_>, decoded: Option<&[u8]>) -> bool {
+pub(super) fn is_to_rewrite(headers: &HeaderMap, body: ReadBytes<'_>, decoded: Option<&[u8]>) -> bool {
     let read = match body {
-        Collected::Whole(read) | Collected::Unreadable(read) => decoded.unwrap_or(read),
+        ReadBytes::Whole(read) | ReadBytes::Part(read) => decoded.unwrap_or(read),
     };
     match (kind(headers), body) {
-        (_, Collected::Whole([])) => true,
+        (_, ReadBytes::Whole([])) => true,
         (Kind::Other, _) => false,
         (Kind::Text, _) => !decoded.is_some_and(is_json),
-        (Kind::Untyped, Collected::Whole(_)) => {
+        (Kind::Untyped, ReadBytes::Whole(_)) => {
             !decoded.is_some_and(is_json) && str::from_utf8(read).is_ok_and(is_text)
         }
-        (Kind::Untyped, Collected::Unreadable(_)) => !read.is_empty() && is_text(without_cut_character(read)),
+        (Kind::Untyped, ReadBytes::Part(_)) => !read.is_empty() && is_text(without_cut_character(read)),
     }
 }
 
@@ -119,14 +119,14 @@ mod tests {
         ] {
             let headers = media_type.map(|it| (CONTENT_TYPE, HeaderValue::from_static(it)));
             let headers: HeaderMap = headers.into_iter().collect();
-            let whole = Collected::Whole(body.as_bytes());
+            let whole = ReadBytes::Whole(body.as_bytes());
             assert_eq!(is_to_rewrite(&headers, whole, Some(body.as_bytes())), filled, "{media_type:?} {body}");
         }
     }
 
     #[test]
     fn m1_a_whole_body_that_ends_inside_a_character_is_no_text() {
-        assert!(!is_to_rewrite(&HeaderMap::new(), Collected::Whole(b"\xc2"), Some(b"\xc2")));
+        assert!(!is_to_rewrite(&HeaderMap::new(), ReadBytes::Whole(b"\xc2"), Some(b"\xc2")));
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
         ] {
             let headers = media_type.map(|it| (CONTENT_TYPE, HeaderValue::from_static(it)));
             let headers: HeaderMap = headers.into_iter().collect();
-            assert_eq!(is_to_rewrite(&headers, Collected::Unreadable(read), None), filled, "{media_type:?} {read:?}");
+            assert_eq!(is_to_rewrite(&headers, ReadBytes::Part(read), None), filled, "{media_type:?} {read:?}");
         }
     }
 }

@@ -12,9 +12,10 @@ use super::observe::{observed_refusal, would_be};
 use super::passing::{self, PassingResponse};
 use super::reply::ErrorReply;
 use super::request::MAX_HEADERS;
-use super::state::RequestState;
+use super::state::{Phase, RequestState};
 use super::{
-    BodyFacts, Collected, Failure, ObservedError, Origin, ResponsePlan, RewrittenBody, UnreadReason, fill, head,
+    BodyFacts, Failure, Follow, Note, ObservedError, Origin, ReadBytes, Reading, ResponseStep, RewrittenBody, Session,
+    UnreadReason, fill, head,
 };
 use crate::classify::{self, RewriteDecision};
 use crate::code::ErrorCode;
@@ -26,8 +27,10 @@ use crate::guard::body_limit;
 use crate::policy::{EventStreams, Mode, NoTransform};
 
 /// Decides about the response of a request by its head.
-pub(super) struct ResponseHead {
+pub(super) struct ResponseHead<'s> {
     pub(super) state: RequestState,
+    /// Gets the state back if the body must be read first.
+    pub(super) session: &'s mut Session,
 }
 
 /// How to treat a response in the route's mode, as far as its status shows.
@@ -41,65 +44,53 @@ enum StatusTreatment {
     Observe,
 }
 
-impl ResponseHead {
-    /// `body` is only called if facts about the body matter.
-    #[inline(always)]
-    pub(super) fn plan(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
-        // The short way for nearly every response. [`ResponseHead::plan_parsed`] returns the same result in more steps.
-        let is_plain = head.extensions.is_empty() && head.headers.len() <= MAX_HEADERS;
-        if is_plain && passes_unparsed(&self.state, head.status) {
-            let (body_context, notes) = self.state.finish_head(&mut head.headers);
-            return ResponsePlan::Pass(body_context, notes);
-        }
-        self.plan_parsed(head, body)
-    }
-
-    /// The long way, for a head that must be read first.
+impl ResponseHead<'_> {
+    /// Decides by a head that must be read first. `body` is only called if facts about the body matter.
     #[inline(never)]
-    pub(super) fn plan_parsed(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
+    pub(super) fn decide(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponseStep {
         if let Some(failure) = self.state.why_body_was_cut() {
-            return ResponsePlan::Replace(Box::new(ErrorReply { state: self.state }.answer(failure, None)));
+            return ResponseStep::Send(Box::new(ErrorReply { state: self.state }.answer(failure, None)));
         }
         if head.headers.len() > MAX_HEADERS {
             let failure = Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Inner);
             let cause = format!("{} response headers", head.headers.len()).into();
-            return ResponsePlan::Replace(Box::new(ErrorReply { state: self.state }.answer(failure, Some(cause))));
+            return ResponseStep::Send(Box::new(ErrorReply { state: self.state }.answer(failure, Some(cause))));
         }
         if let Some((rpc, names)) = answered_call(&self.state, head) {
             return call_head(self.state, rpc, &names, head, body());
         }
         if matches!(head.status.as_u16(), 400..=599) {
-            return self.plan_error(head, body());
+            return self.decide_error(head, body());
         }
         match StatusTreatment::new(&self.state, head.status) {
             StatusTreatment::Pass => PassingResponse { state: self.state }.pass(head, body),
             StatusTreatment::Strip => self.strip(head),
-            StatusTreatment::Observe => self.plan_observed(head, body()),
+            StatusTreatment::Observe => self.decide_observed(head, body()),
             StatusTreatment::Rewrite => {
                 head.status = StatusCode::BAD_GATEWAY;
                 let reply = ErrorReply { state: self.state };
-                ResponsePlan::Rewrite(reply.replace_malformed(head))
+                ResponseStep::Write(reply.replace_malformed(head))
             }
         }
     }
 
-    fn strip(self, head: &mut response::Parts) -> ResponsePlan {
+    fn strip(self, head: &mut response::Parts) -> ResponseStep {
         // RFC 9110 §15.3.6 requires the length 0 for a 205. A 204 and a 304 declare no length.
         if head.status == StatusCode::RESET_CONTENT {
             head.headers.remove(TRANSFER_ENCODING);
             head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         let (body_context, notes) = self.state.finish_head(&mut head.headers);
-        ResponsePlan::Strip(body_context, notes)
+        ResponseStep::Strip(Follow::tail(body_context), notes.into())
     }
 
-    fn plan_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+    fn decide_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
         match StatusTreatment::new(&self.state, head.status) {
             _ if self.state.settings.mode == Mode::Enforce || self.is_fault_alone(head, body) => {
                 self.rewrite_error(head, body)
             }
             StatusTreatment::Pass => PassingResponse { state: self.state }.pass(head, || body),
-            StatusTreatment::Observe => self.plan_observed(head, body),
+            StatusTreatment::Observe => self.decide_observed(head, body),
             _ if fill::keeps(&self.state, head, body) => PassingResponse { state: self.state }.pass_error(head, body),
             _ => self.rewrite_error(head, body),
         }
@@ -111,7 +102,7 @@ impl ResponseHead {
         classify::fault_in(&head.extensions).is_some() && self.has_no_bytes(head, body)
     }
 
-    fn plan_observed(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+    fn decide_observed(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
         self.state.identify_response(&mut head.headers);
         if let Some(event) = observed_refusal(&mut self.state, head.status) {
             return passing::pass_and_log(&self.state, event);
@@ -124,7 +115,7 @@ impl ResponseHead {
         }
     }
 
-    fn observe_error(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+    fn observe_error(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
         if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
             let fault = self.state.with_policy_settings(fault, Origin::Fault);
             return self.keep_observed(head.status, &fault, head.status, Origin::Fault);
@@ -137,21 +128,22 @@ impl ResponseHead {
         let reason = self.reason(head, body);
         let observed = ObservedError { state: self.state, status: head.status, headers, reason };
         if observed.state.request.is_head() || is_unreadable(&head.headers, body, inspect.max_bytes) {
-            let mut event = observed.finish(Collected::Unreadable(&[]));
+            let mut event = observed.finish(ReadBytes::Part(&[]));
             event.unread = (body.lower > inspect.max_bytes).then_some(UnreadReason::TooLong);
-            return ResponsePlan::Keep(body_context, Box::new(event));
+            return ResponseStep::Pass(Follow::tail(body_context), Note::Event(Box::new(event)));
         }
-        ResponsePlan::Tee(body_context, Box::new(observed), inspect.max_bytes, inspect.timeout)
+        let follow = Follow::copy(body_context, Box::new(observed), inspect.max_bytes, inspect.timeout);
+        ResponseStep::Pass(follow, Note::Nothing)
     }
 
-    fn keep_observed(self, status: StatusCode, fault: &Fault, rewritten: StatusCode, origin: Origin) -> ResponsePlan {
+    fn keep_observed(self, status: StatusCode, fault: &Fault, rewritten: StatusCode, origin: Origin) -> ResponseStep {
         passing::pass_and_log(&self.state, would_be(&self.state, status, fault, rewritten, origin, false))
     }
 
     #[inline]
-    fn rewrite_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+    fn rewrite_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
         if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
-            return ResponsePlan::Rewrite(self.write_fault(head, fault));
+            return ResponseStep::Write(self.write_fault(head, fault));
         }
         let fills = self.state.settings.mode == Mode::Fill;
         // A stream that passes must still end with an event if it is cut off (F6).
@@ -165,12 +157,13 @@ impl ResponseHead {
             return self.rewrite_unread(head, body, inspect.max_bytes);
         }
         let max_bytes = if fills { fill::more_bytes_to_read(&head.headers) } else { None };
-        let exchange = super::Exchange { state: self.state };
-        ResponsePlan::Collect(exchange, max_bytes.unwrap_or(inspect.max_bytes), inspect.timeout)
+        let reading = Reading::new(max_bytes.unwrap_or(inspect.max_bytes), inspect.timeout, fills);
+        self.session.phase = Phase::Called(self.state);
+        ResponseStep::Read(reading)
     }
 
     /// Rewrites an error by its head, without reading its body.
-    fn rewrite_unread(self, head: &mut response::Parts, body: BodyFacts, max_bytes: u64) -> ResponsePlan {
+    fn rewrite_unread(self, head: &mut response::Parts, body: BodyFacts, max_bytes: u64) -> ResponseStep {
         let reason = self.reason(head, body);
         let reader = InnerErrorReader { state: &self.state };
         let (RewriteDecision::Rewrite(rewrite) | RewriteDecision::Pass(rewrite)) =
@@ -178,11 +171,11 @@ impl ResponseHead {
         if self.keeps_head(head) {
             let (body_context, event) =
                 PassingResponse { state: self.state }.preserve_protocol(head, rewrite.code(), &[]);
-            return ResponsePlan::Keep(body_context, event);
+            return ResponseStep::Pass(Follow::tail(body_context), Note::Event(event));
         }
         let mut written = ErrorReply { state: self.state }.rewrite_parsed(head, rewrite, Origin::Inner, &[]);
         written.event.unread = (body.lower > max_bytes).then_some(UnreadReason::TooLong);
-        ResponsePlan::Rewrite(written)
+        ResponseStep::Write(written)
     }
 
     /// Writes the service's fault. In mode `observe`, the refusal that the request would have got is logged as well.

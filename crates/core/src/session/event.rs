@@ -1,4 +1,4 @@
-//! The events to log (rules L1, I2, I3, F2), their observer, and the configuration of an exchange.
+//! The events to log (rules L1, I2, I3, F2), their observer, and the configuration of a session.
 //!
 //! They are in one file because each needs the next one: a config has an observer, an observer receives events, and an
 //! event has its config.
@@ -54,7 +54,7 @@ pub struct Event {
     pub(super) rule: Option<MapRuleId>,
     pub(super) cause: Option<Cause>,
     pub(super) notes: Option<Box<EventFields>>,
-    pub(super) config: Arc<ExchangeConfig>,
+    pub(super) config: Arc<SessionConfig>,
     pub(super) label: EventLabel,
 }
 
@@ -73,7 +73,7 @@ impl EventLabel {
     }
 
     /// The route that the framework found, else the pattern of the route in the policy.
-    pub(super) fn route<'a>(&'a self, config: &'a ExchangeConfig) -> Option<&'a Arc<str>> {
+    pub(super) fn route<'a>(&'a self, config: &'a SessionConfig) -> Option<&'a Arc<str>> {
         let pattern = || config.policy.route_pattern(self.settings).map(|pattern| pattern.shared());
         self.framework_route.as_ref().or_else(pattern)
     }
@@ -87,7 +87,7 @@ impl EventLabel {
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
 /// use tower_error_envelope::ErrorEnvelopeLayer;
-/// use tower_error_envelope::exchange::{Event, Observer};
+/// use tower_error_envelope::session::{Event, Observer};
 ///
 /// #[derive(Default)]
 /// struct Nameless(AtomicU64);
@@ -115,13 +115,13 @@ pub trait Observer: Send + Sync + 'static {
 /// ```
 /// use std::time::SystemTime;
 /// use tower_error_envelope::Policy;
-/// use error_envelope_core::exchange::ExchangeConfig;
+/// use error_envelope_core::session::SessionConfig;
 ///
-/// let config = ExchangeConfig::new(Policy::default(), SystemTime::now);
+/// let config = SessionConfig::new(Policy::default(), SystemTime::now);
 /// # let _ = config;
 /// ```
 #[derive(Clone)]
-pub struct ExchangeConfig {
+pub struct SessionConfig {
     pub(super) policy: Arc<Policy>,
     pub(super) classifier: Option<Arc<Classifier>>,
     pub(super) recogniser: Option<Recogniser>,
@@ -245,8 +245,10 @@ impl Event {
 
     /// Notes why the body was not read to its end.
     #[inline]
-    pub fn note_unread(&mut self, why: UnreadReason) {
-        self.unread = Some(why);
+    pub(super) fn note_unread(&mut self, why: Option<UnreadReason>) {
+        if why.is_some() {
+            self.unread = why;
+        }
     }
 
     /// Notes the panic of an error's body, if there was one (F2).
@@ -282,7 +284,7 @@ impl Event {
         self.route_ref().cloned()
     }
 
-    pub(crate) fn route_ref(&self) -> Option<&Arc<str>> {
+    pub(super) fn route_ref(&self) -> Option<&Arc<str>> {
         self.label.route(&self.config)
     }
 

@@ -6,11 +6,11 @@ use http::{HeaderMap, HeaderValue, StatusCode, response};
 
 use super::inner_error::InnerErrorReader;
 use super::observe::observed_refusal;
-use super::passing::{self, PassingResponse};
+use super::passing::{self, KeptError, PassingResponse};
 use super::reply::ErrorReply;
 use super::rpc_response::{RpcResponse, replace_layer_id};
 use super::state::RequestState;
-use super::{BodyFacts, Collected, CollectedAction, Event, Origin, ResponsePlan, RewrittenBody, head};
+use super::{BodyFacts, Event, Follow, Note, Origin, ReadBytes, ResponseStep, RewrittenBody, head};
 use crate::classify;
 use crate::dialect::connect;
 use crate::dialect::grpc::{self, GRPC_STATUS, ReportedStatus};
@@ -75,7 +75,7 @@ pub(super) fn call_head(
     names: &RpcHeaderFlags,
     head: &mut response::Parts,
     body: BodyFacts,
-) -> ResponsePlan {
+) -> ResponseStep {
     // The state is large, and nearly every call is observed, so the state is moved only once.
     let mut call = RpcResponse::boxed(state, rpc);
     let state = &mut call.state;
@@ -90,7 +90,7 @@ pub(super) fn call_head(
         && let Some(fault) = redefined_fault(state, head)
     {
         head.status = fault.status_code();
-        return ResponsePlan::Rewrite(ErrorReply { state: call.state }.rewrite(head, fault, Origin::Fault));
+        return ResponseStep::Write(ErrorReply { state: call.state }.rewrite(head, fault, Origin::Fault));
     }
     if names.status
         && let Some(event) = head_status(state, rpc, head)
@@ -109,7 +109,9 @@ pub(super) fn call_head(
     announce_trailers(state, rpc, head);
     let has_length = names.length || body.upper == Some(body.lower);
     call.begin_body(&head.headers, !has_length);
-    ResponsePlan::Watch(call)
+    // The ids that were replaced (I2, I3) are logged with the head, because there may be no event later.
+    let note = Note::from(call.notes());
+    ResponseStep::Pass(Follow::call(call), note)
 }
 
 /// The fault from which the service made the status in the head, if the policy redefines the fault's code: the service
@@ -137,22 +139,23 @@ fn announce_trailers(state: &RequestState, rpc: Rpc, head: &mut response::Parts)
     }
 }
 
-/// An inner error in Connect's own form: it stays, except for the id that an inner layer put there (E7).
+/// An inner error in Connect's own form: it stays, which is the `Err` here, except for the id that an inner layer put
+/// there (E7).
 pub(super) fn unary_error(
     mut state: RequestState,
     head: &mut response::Parts,
     reported: &ReportedStatus<'_>,
-    read: Collected<'_>,
-) -> CollectedAction {
+    read: ReadBytes<'_>,
+) -> Result<RewrittenBody, KeptError> {
     state.mark_head(&mut head.headers);
     let event = InnerErrorReader { state: &state }.rpc_event(reported);
-    if let Collected::Whole(body) = read
+    if let ReadBytes::Whole(body) = read
         && let Some((theirs, ours)) = state.ids_of_layers()
         && let Some(body) = connect::with_other_id(body, theirs, ours)
     {
-        return CollectedAction::Rewrite(RewrittenBody { body: body.into(), event, unenforced: None });
+        return Ok(RewrittenBody { body: body.into(), event, unenforced: None });
     }
-    CollectedAction::Restore(state.body_context(), Box::new(event))
+    Err((state.body_context(), Box::new(event)))
 }
 
 /// Logs a gRPC status that came with an HTTP error, which the mode of the route lets pass (M1).
@@ -162,11 +165,11 @@ fn keep_under_http_error(state: &RequestState, event: Event, status: StatusCode)
 }
 
 /// Sends a gRPC status that came with an HTTP error as a whole answer, under 200: the head is enough (P1).
-fn send_as_whole_answer(head: &mut response::Parts, event: Event) -> ResponsePlan {
+fn send_as_whole_answer(head: &mut response::Parts, event: Event) -> ResponseStep {
     head.status = StatusCode::OK;
     head.headers.remove(CONTENT_LENGTH);
     head.headers.remove(TRANSFER_ENCODING);
-    ResponsePlan::Rewrite(RewrittenBody { body: Bytes::new(), event, unenforced: None })
+    ResponseStep::Write(RewrittenBody { body: Bytes::new(), event, unenforced: None })
 }
 
 /// The trailers in which a call may report a failure.

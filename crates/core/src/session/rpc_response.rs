@@ -33,7 +33,7 @@ use crate::policy::Mode;
 ///
 /// An adapter passes all data through it, and logs the events that it returns.
 #[derive(Debug)]
-pub struct RpcResponse {
+pub(super) struct RpcResponse {
     pub(super) state: RequestState,
     rpc: Rpc,
     /// The decoder of messages, if the call ends with a message in the body.
@@ -51,7 +51,7 @@ pub struct RpcResponse {
 const MAX_LAST: usize = 16 * 1024;
 
 impl RpcResponse {
-    pub(crate) fn request_id(&self) -> crate::request_id::RequestId {
+    pub(super) fn request_id(&self) -> crate::request_id::RequestId {
         self.state.id
     }
 
@@ -70,20 +70,20 @@ impl RpcResponse {
 
     /// The ids that were replaced (I2, I3). Log them with the head, because there may be no event later.
     #[must_use]
-    pub fn notes(&self) -> Option<Box<EventFields>> {
+    pub(super) fn notes(&self) -> Option<Box<EventFields>> {
         self.state.cold.as_ref()?.notes.clone()
     }
 
     /// Whether the call may end within the body, so that [`RpcResponse::response_data`] must get it. If not, it ends in
     /// trailers.
     #[must_use]
-    pub fn reads_data(&self) -> bool {
+    pub(super) fn reads_data(&self) -> bool {
         self.frames.is_some() && !self.ended
     }
 
     /// Inspects a chunk of the body. If the chunk ends the call, but the request's body was cut off, the end is
     /// replaced by an error.
-    pub fn response_data(&mut self, data: &mut Bytes) -> Option<Event> {
+    pub(super) fn response_data(&mut self, data: &mut Bytes) -> Option<Event> {
         if self.ended || self.frames.is_none() || data.is_empty() {
             return None;
         }
@@ -111,7 +111,7 @@ impl RpcResponse {
     }
 
     /// Inspects the trailers of the body. If the request's body was cut off, the error for that replaces them.
-    pub fn response_trailers(&mut self, trailers: &mut HeaderMap) -> Option<Event> {
+    pub(super) fn response_trailers(&mut self, trailers: &mut HeaderMap) -> Option<Event> {
         if self.ended || !matches!(self.rpc, Rpc::Grpc(_)) {
             return None;
         }
@@ -140,12 +140,12 @@ impl RpcResponse {
     /// # Panics
     ///
     /// If the classifier does, or the error's `source`.
-    pub fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
+    pub(super) fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
         failure_of(&self.state, error)
     }
 
     /// The body failed because of `cause`.
-    pub fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
+    pub(super) fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
         let Failure { fault, origin } = self.state.why_body_was_cut().unwrap_or(failure);
         let fault = &self.state.with_policy_settings(fault, origin);
         let last = match self.rpc {
@@ -163,31 +163,26 @@ impl RpcResponse {
         BodyFailure { last, event }
     }
 
-    /// The body panicked with this text.
-    pub fn panicked(self, text: Box<str>) -> BodyFailure {
-        self.failed(Failure::panicked(), String::from(text).into())
-    }
-
     /// The call took longer than its client waits.
-    pub fn timed_out(self) -> BodyFailure {
+    pub(super) fn timed_out(self) -> BodyFailure {
         let (failure, cause) = client_timeout();
         self.failed(failure, cause)
     }
 
     /// Ends a call because its meter reported that the request's body was cut off. It is for adapters that need not
     /// wait for the service's response (G4, P1).
-    pub fn overran(self) -> BodyFailure {
+    pub(super) fn overran(self) -> BodyFailure {
         self.failed(Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard), "the request was cut".into())
     }
 
     /// The client cancelled a call that has not ended (F2).
-    pub fn abandoned(self) -> Event {
+    pub(super) fn abandoned(self) -> Event {
         self.state.into_event(Origin::Abandoned)
     }
 
     /// Whether the call can be ended properly now: the body is between two messages, and its length is not declared.
     #[must_use]
-    pub fn can_end(&self) -> bool {
+    pub(super) fn can_end(&self) -> bool {
         let between = match self.rpc {
             Rpc::Grpc(_) => self.state.request.takes_trailers(),
             _ => self.frames.as_ref().is_some_and(MessageDecoder::is_between_messages),
@@ -197,7 +192,7 @@ impl RpcResponse {
     }
 
     /// Returns the context for logging a late body failure, such as a panic when the body is dropped.
-    pub fn into_body_context(self) -> BodyContext {
+    pub(super) fn into_body_context(self) -> BodyContext {
         self.state.into_context_and_fields().0
     }
 
@@ -205,20 +200,20 @@ impl RpcResponse {
     /// checking whether the body has ended. Over HTTP/1, a body with a declared length has no trailers. In the modes
     /// `observe` and `off`, the body is polled as it would be without the layer.
     #[must_use]
-    pub fn awaits_trailers(&self) -> bool {
+    pub(super) fn awaits_trailers(&self) -> bool {
         let is_grpc = matches!(self.rpc, Rpc::Grpc(_));
         is_grpc && self.may_grow && !self.ended && self.state.changes_responses()
     }
 
     /// Whether neither the head nor the body declares the body's length.
     #[must_use]
-    pub fn has_no_length(&self) -> bool {
+    pub(super) fn has_no_length(&self) -> bool {
         self.may_grow
     }
 
     /// Whether the status of the call has been sent.
     #[must_use]
-    pub fn has_ended(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         self.ended
     }
 

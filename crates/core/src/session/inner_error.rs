@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, StatusCode, response};
 
 use super::body::ErrorForm;
 use super::state::RequestState;
-use super::{Collected, Event, Origin};
+use super::{Event, Origin, ReadBytes};
 use crate::classify::credentials::Credentials;
 use crate::classify::{self, Explanation, Inner, KeptProtocols, PolicyView, RequestContext, RewriteDecision, reason};
 use crate::dialect::grpc::ReportedStatus;
@@ -39,17 +39,17 @@ impl InnerErrorReader<'_> {
     }
 
     /// What an error contains, and which rules matched it.
-    pub(super) fn explanation(&self, head: &response::Parts, body: Collected<'_>) -> Explanation {
+    pub(super) fn explanation(&self, head: &response::Parts, body: ReadBytes<'_>) -> Explanation {
         let decoded = self.decoded(&head.headers, body);
-        let reason = self.reason(head, || matches!(body, Collected::Whole([])));
+        let reason = self.reason(head, || matches!(body, ReadBytes::Whole([])));
         let (status, headers) = (head.status, &head.headers);
         let inner = Inner { status, headers, body: decoded.as_deref(), reason: reason.as_deref() };
         self.with_facts(inner, classify::explain)
     }
 
     /// The decoded body in UTF-8; `None` if it cannot be read (R3–R5).
-    pub(super) fn decoded<'b>(&self, headers: &HeaderMap, body: Collected<'b>) -> Option<Cow<'b, [u8]>> {
-        let Collected::Whole(body) = body else { return None };
+    pub(super) fn decoded<'b>(&self, headers: &HeaderMap, body: ReadBytes<'b>) -> Option<Cow<'b, [u8]>> {
+        let ReadBytes::Whole(body) = body else { return None };
         Some(charset::in_utf8(headers, self.decode_body(headers, body)?))
     }
 

@@ -4,13 +4,13 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 
 use super::HeaderFlags;
-use crate::exchange::EventFields;
-use crate::exchange::head::X_REQUEST_ID;
-use crate::exchange::header_use::is_removed;
 use crate::guard::auth;
 use crate::message::is_unprintable;
 use crate::policy::{IdSettings, Policy, ResponseSettings};
 use crate::request_id::{RequestId, is_traceparent};
+use crate::session::EventFields;
+use crate::session::head::X_REQUEST_ID;
+use crate::session::header_use::is_removed;
 
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -21,15 +21,15 @@ const MAX_NOTE: usize = 128;
 const MAX_NAMES: usize = 8;
 
 /// The id that is assigned to a request.
-pub(in crate::exchange) struct AssignedId {
-    pub(in crate::exchange) id: RequestId,
-    pub(in crate::exchange) header: HeaderValue,
-    pub(in crate::exchange) notes: Option<Box<EventFields>>,
+pub(in crate::session) struct AssignedId {
+    pub(in crate::session) id: RequestId,
+    pub(in crate::session) header: HeaderValue,
+    pub(in crate::session) notes: Option<Box<EventFields>>,
 }
 
 /// The id of the request: the one of an outer layer (E7), of a trusted client (I2), or a new one (I1).
 #[inline(always)]
-pub(in crate::exchange) fn identify(
+pub(in crate::session) fn identify(
     settings: IdSettings,
     head: &Parts,
     sent: &HeaderFlags,
@@ -51,7 +51,7 @@ pub(in crate::exchange) fn identify(
 
 /// Adds the id for the inner service (I1, I4), and for a gateway the URL of the service.
 #[inline(always)]
-pub(in crate::exchange) fn mark(
+pub(in crate::session) fn mark(
     policy: &Policy,
     response_settings: &ResponseSettings,
     head: &mut Parts,
@@ -73,7 +73,7 @@ pub(in crate::exchange) fn mark(
 /// Removes headers that a service would take for the layer's own: those of `forward_id`, and those that every policy
 /// [removes](is_removed). The names of the latter are noted.
 #[inline(always)]
-pub(in crate::exchange) fn remove_spoofed(
+pub(in crate::session) fn remove_spoofed(
     policy: &Policy,
     sent: &HeaderFlags,
     headers: &mut HeaderMap,
@@ -106,7 +106,7 @@ fn remove_look_alikes(headers: &mut HeaderMap) -> Box<str> {
 }
 
 /// The printable characters of a foreign id, at most [`MAX_NOTE`].
-pub(in crate::exchange) fn printable(value: &[u8]) -> Box<str> {
+pub(in crate::session) fn printable(value: &[u8]) -> Box<str> {
     let text = String::from_utf8_lossy(value);
     text.chars().filter(|character| !is_unprintable(*character)).take(MAX_NOTE).collect::<String>().into()
 }
@@ -122,7 +122,7 @@ fn only_id<'a>(mut values: impl Iterator<Item = &'a HeaderValue>) -> Option<Requ
 
 /// Keeps a valid `traceparent`; else the request begins a new trace, and its old trace state is removed (I4).
 #[inline]
-pub(in crate::exchange) fn trace(settings: IdSettings, head: &mut Parts, id: RequestId) {
+pub(in crate::session) fn trace(settings: IdSettings, head: &mut Parts, id: RequestId) {
     if settings.traceparent {
         begin_trace(&mut head.headers, id);
     }

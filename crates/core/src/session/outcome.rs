@@ -1,4 +1,4 @@
-//! The data that an exchange receives about bodies, and the data that it returns: an adapter acts on the latter.
+//! The data that a session receives about bodies, and the data that it returns: an adapter acts on the latter.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 
 use super::event::EventLabel;
-use super::{BoxError, Cause, DrainBudget, Event, EventFields, ExchangeConfig, Origin};
+use super::{BoxError, Cause, DrainBudget, Event, EventFields, Origin, SessionConfig};
 use crate::code::ErrorCode;
 use crate::dialect::status::Status;
 use crate::fault::Fault;
@@ -58,28 +58,6 @@ pub struct LocalReply {
     pub unenforced: Option<Box<Event>>,
 }
 
-/// How much of an error's body was read.
-#[derive(Clone, Copy, Debug)]
-pub enum Collected<'a> {
-    /// All of it.
-    Whole(&'a [u8]),
-    /// These bytes, but the body was too long, too late, or cut off behind them: the status decides.
-    Unreadable(&'a [u8]),
-}
-
-/// What to do with a body that was collected.
-#[derive(Debug)]
-#[must_use]
-pub enum CollectedAction {
-    /// The head has been rewritten: send it with this body instead.
-    Rewrite(RewrittenBody),
-    /// Drop the response, and send this one instead.
-    Replace(Box<LocalReply>),
-    /// Send the bytes that were read, and then the rest of the body, all unchanged: the error keeps its shape (R10,
-    /// M1).
-    Restore(BodyContext, Box<Event>),
-}
-
 /// The body of a rewritten error, and the event to log.
 #[derive(Debug)]
 #[must_use]
@@ -113,10 +91,10 @@ pub enum FinalFrame {
     BrokenOff,
 }
 
-/// The context that outlives the exchange. It is enough to log that a body failed after its head was sent (F4).
+/// The context that outlives the session. It is enough to log that a body failed after its head was sent (F4).
 #[derive(Debug)]
-pub struct BodyContext {
-    pub(super) config: Arc<ExchangeConfig>,
+pub(super) struct BodyContext {
+    pub(super) config: Arc<SessionConfig>,
     pub(super) id: RequestId,
     pub(super) label: EventLabel,
 }
@@ -141,12 +119,12 @@ impl Failure {
 }
 
 impl BodyContext {
-    pub(crate) fn request_id(&self) -> RequestId {
+    pub(super) fn request_id(&self) -> RequestId {
         self.id
     }
 
     /// A body ended with an error or a panic after its head had been sent with `status` (F4).
-    pub fn broke_off(self, origin: Origin, cause: BoxError) -> Event {
+    pub(super) fn broke_off(self, origin: Origin, cause: BoxError) -> Event {
         Event { code: Some(ErrorCode::INTERNAL_ERROR), cause: Some(Cause::Error(cause)), ..self.event(origin) }
     }
 
@@ -183,18 +161,6 @@ impl BodyContext {
             notes,
             config,
             label,
-        }
-    }
-}
-
-impl CollectedAction {
-    /// The extra fields for the log; `None` if there are none.
-    #[inline]
-    pub fn event_mut(&mut self) -> &mut Event {
-        match self {
-            Self::Rewrite(written) => &mut written.event,
-            Self::Replace(local) => &mut local.event,
-            Self::Restore(_, event) => event,
         }
     }
 }

@@ -47,10 +47,10 @@ macro_rules! headers {
 
         /// Whether every policy reads the request header with this lower-case name: for the route (G0), the id (I2),
         /// the guards (G1–G4), the protocol (section P) or the response (R11, G5). A policy may [read
-        /// others](super::ExchangeConfig::reads_any) as well.
+        /// others](super::SessionConfig::reads_any) as well.
         ///
         /// ```
-        /// use error_envelope_core::exchange::is_read;
+        /// use error_envelope_core::session::is_read;
         ///
         /// assert!(is_read(b"content-type") && !is_read(b"user-agent"));
         /// ```
@@ -118,7 +118,7 @@ impl HeaderUse {
 /// guards (G0). If a head has such a line, an adapter that [copies](is_read) only some lines must copy the whole head.
 ///
 /// ```
-/// use error_envelope_core::exchange::is_removed;
+/// use error_envelope_core::session::is_removed;
 ///
 /// assert!(is_removed("x_request_id") && is_removed("script_name") && !is_removed("x-request-id"));
 /// ```
@@ -135,7 +135,7 @@ pub fn is_removed(name: impl AsRef<[u8]>) -> bool {
 /// that the policy requires would bypass the guards (RFC 9110 §6.5.1 lets a recipient discard them).
 ///
 /// ```
-/// use error_envelope_core::exchange::keep_checksums;
+/// use error_envelope_core::session::keep_checksums;
 /// use http::{HeaderMap, HeaderName, HeaderValue};
 ///
 /// let line = |name| (HeaderName::from_static(name), HeaderValue::from_static("1"));
@@ -178,7 +178,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::responding::ResponseHead;
-    use super::super::{Admission, BodyFacts, Exchange, ExchangeConfig, ResponsePlan};
+    use super::super::state::Phase;
+    use super::super::{BodyFacts, RequestStep, ResponseStep, Session, SessionConfig};
     use super::is_read;
     use crate::guard::auth::{AuthScheme, Key};
     use crate::policy::{Mode, Policy, Preflight, Route, Scope, Trust};
@@ -187,7 +188,7 @@ mod tests {
     const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce];
 
     /// A policy whose settings name no header of their own.
-    fn config(mode: Mode) -> Arc<ExchangeConfig> {
+    fn config(mode: Mode) -> Arc<SessionConfig> {
         let bearer = AuthScheme::bearer().key(Key::of_secret("app", "app key"));
         let scope = Scope::new().host("scoped.example").body_limit(3);
         let policy = Policy::builder()
@@ -201,7 +202,7 @@ mod tests {
             .route(Route::new("/flown").preflight(Preflight::Guard).auth(["api"]))
             .route(Route::new("/watched").mode(Mode::Observe).auth(["api"]))
             .scope(scope);
-        Arc::new(ExchangeConfig::new(policy.build().unwrap(), || SystemTime::UNIX_EPOCH))
+        Arc::new(SessionConfig::new(policy.build().unwrap(), || SystemTime::UNIX_EPOCH))
     }
 
     fn id() -> RequestId {
@@ -320,7 +321,7 @@ mod tests {
     #[test]
     fn what_is_removed_or_names_a_method_is_noticed_in_the_one_pass_over_a_head() {
         let routes = Policy::builder().route(Route::new("DELETE /x").body_limit(1)).build().unwrap();
-        let config = Arc::new(ExchangeConfig::new(routes, || SystemTime::UNIX_EPOCH));
+        let config = Arc::new(SessionConfig::new(routes, || SystemTime::UNIX_EPOCH));
         for name in [
             "x_request_id",
             "script_name",
@@ -333,10 +334,8 @@ mod tests {
         ] {
             let mut head = Request::builder().uri("/x").header(name, "1").body(()).unwrap().into_parts().0;
             assert!(super::is_removed(name));
-            assert!(matches!(
-                Exchange::begin(config.clone(), &mut head, BodyFacts::default(), id),
-                Admission::Forward(..)
-            ));
+            let (_, step) = Session::begin(config.clone(), &mut head, BodyFacts::default(), id);
+            assert!(matches!(step, RequestStep::Forward(..)));
             assert!(!head.headers.contains_key(name), "{name}");
         }
         for name in ["x-http-method-override", "x-http-method", "x_method.override"] {
@@ -345,7 +344,8 @@ mod tests {
             let mut head = request.body(()).unwrap().into_parts().0;
             assert!(is_read(name.as_bytes()));
             let body = BodyFacts { ended: false, lower: 2, upper: Some(2) };
-            assert!(matches!(Exchange::begin(config.clone(), &mut head, body, id), Admission::Answer(..)), "{name}");
+            let (_, step) = Session::begin(config.clone(), &mut head, body, id);
+            assert!(matches!(step, RequestStep::Send(_)), "{name}");
         }
     }
 
@@ -358,13 +358,13 @@ mod tests {
             prop_assert!(!config.reads_any());
             let (mut whole, mut copy) = (head.clone(), copy_of(&head));
             let sent = copy.headers.clone();
-            let admission = Exchange::begin(config.clone(), &mut whole, body, id);
-            let of_copy = Exchange::begin_copy(config, &mut copy, body, id);
-            prop_assert_eq!(format!("{admission:?}"), format!("{of_copy:?}"));
+            let begun = Session::begin(config.clone(), &mut whole, body, id);
+            let of_copy = Session::begin_copy(config, &mut copy, body, id);
+            prop_assert_eq!(format!("{begun:?}"), format!("{of_copy:?}"));
             prop_assert_eq!(copy.headers, sent);
-            if let Admission::Forward(exchange, ..) = of_copy {
+            if let (session, RequestStep::Forward(..)) = of_copy {
                 let mut expected = head.headers;
-                expected.insert("x-request-id", exchange.id_header().clone());
+                expected.insert("x-request-id", session.id_header().unwrap().clone());
                 prop_assert_eq!(whole.headers, expected);
             }
         }
@@ -377,10 +377,9 @@ mod tests {
             status in prop_oneof![prop::sample::select(vec![101_u16, 200, 204, 205, 206, 304, 400]), 100..600_u16],
             lines in lines(),
         ) {
-            let begin = || Exchange::begin(config(mode), &mut head.clone(), body, id);
-            let (Admission::Forward(exchange, ..), Admission::Forward(unread, ..)) = (begin(), begin()) else {
-                return Ok(());
-            };
+            let begin = || Session::begin(config(mode), &mut head.clone(), body, id).0;
+            let (mut session, mut unread) = (begin(), begin());
+            let Phase::Called(state) = std::mem::take(&mut session.phase) else { return Ok(()) };
             let mut response = Response::builder().status(status).body(()).unwrap().into_parts().0;
             for (name, value) in lines.into_iter().filter(|(name, _)| *name != "x-request-id") {
                 response.headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
@@ -389,12 +388,11 @@ mod tests {
                 return Ok(());
             }
             let mut expected = response.headers.clone();
-            expected.insert("x-request-id", unread.id_header().clone());
-            let parsed = ResponseHead { state: exchange.state }.plan_parsed(&mut response, || body);
-            let ResponsePlan::Pass(tail, notes) = parsed else {
+            expected.insert("x-request-id", unread.id_header().unwrap().clone());
+            let ResponseStep::Pass(follow, note) = ResponseHead { state, session: &mut session }.decide(&mut response, || body) else {
                 return Err(TestCaseError::fail("it does not pass"));
             };
-            prop_assert_eq!(format!("{:?}", (tail, notes)), format!("{:?}", unread.finish_unparsed()));
+            prop_assert_eq!(format!("{:?}", Some((follow, note))), format!("{:?}", unread.finish_unparsed()));
             prop_assert_eq!((response.status.as_u16(), response.headers), (status, expected));
         }
     }

@@ -3,14 +3,14 @@
 //! What only an adapter does (waiting, draining, catching, breaking off a body) is for the other drivers.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{
-    Admission, BodyContext, BodyFacts, BoxError, CollectedAction, Event, Exchange, ExchangeConfig, FirstByte,
-    LocalReply, MeterAction, ResponsePlan,
+use error_envelope_core::session::{
+    BodyFacts, BodyMeter, BoxError, Ending, Event, FirstByte, Follow, LocalReply, MeterAction, Note, Reading,
+    RequestStep, ResponseStep, Rest, Session, SessionConfig, UnreadReason,
 };
 use http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode, request};
 use http_body::Body as _;
@@ -33,7 +33,7 @@ impl Driver for Core {
     type Session = ();
 
     fn name(&self) -> &'static str {
-        "exchange"
+        "core"
     }
 
     fn run(&self, (): &mut (), case: &Case) -> Outcome {
@@ -70,7 +70,7 @@ fn not_here(case: &Case) -> Option<&'static str> {
 
 fn run(case: &Case, policies: impl Fn() -> Policy) -> Run {
     let config: Vec<_> =
-        (0..case.chain).map(|_| Arc::new(ExchangeConfig::new(policies(), now).with_recogniser(recognise))).collect();
+        (0..case.chain).map(|_| Arc::new(SessionConfig::new(policies(), now).with_recogniser(recognise))).collect();
     let mut stage = Stage { case, calls: Vec::new(), log: String::new(), took: Duration::ZERO };
     let mut exchanges = Vec::new();
     for _ in 0..case.request.times {
@@ -97,40 +97,35 @@ impl Stage<'_> {
     /// The first of these layers around the others; without any it is the service.
     fn layer(
         &mut self,
-        config: &[Arc<ExchangeConfig>],
+        config: &[Arc<SessionConfig>],
         head: &mut request::Parts,
         body: BodyFacts,
     ) -> Result<Reply, BoxError> {
         let Some((config, inside)) = config.split_first() else { return self.service(head) };
-        let mut admission = Exchange::begin(config.clone(), head, body, fresh_id);
+        let (mut session, mut step) = Session::begin(config.clone(), head, body, fresh_id);
         loop {
-            match admission {
-                Admission::Answer(answered) => return Ok(self.answered(*answered)),
-                Admission::Peek(pending, wait) => {
-                    let first = self.first_byte(body, wait);
-                    admission = pending.first_byte(first);
-                }
+            step = match step {
+                RequestStep::Send(reply) => return Ok(self.answered(*reply)),
+                RequestStep::Peek(wait) => session.first_byte(self.first_byte(body, wait)),
                 // A policy from a file alone has no verifiers.
-                Admission::Verify(unverified, _) => {
-                    let outcome = Err("this driver has no verifiers".into());
-                    admission = unverified.verified(head, outcome);
-                }
-                Admission::Forward(exchange, meter, unenforced) => {
+                RequestStep::Verify(_) => session.verified(head, Err("this driver has no verifiers".into())),
+                RequestStep::Forward(meter, unenforced) => {
                     unenforced.iter().for_each(|event| self.note(event));
                     let metered = self.metered(meter);
                     let before = self.took;
                     let answer = match self.unready() {
-                        Some(unready) => return Ok(self.not_forwarded(exchange, unready)),
+                        Some(unready) => return Ok(self.not_forwarded(&mut session, unready)),
                         None if inside.is_empty() => self.service_reading(head, metered),
                         None => self.layer(inside, head, body),
                     };
-                    if let Some(deadline) = exchange.deadline().filter(|deadline| self.took - before >= *deadline) {
+                    if let Some(deadline) = session.call_time().filter(|deadline| self.took - before >= *deadline) {
                         self.took = before + deadline;
-                        return Ok(self.answered(exchange.timed_out()));
+                        return Ok(self.ended(&mut session, Ending::TimedOut));
                     }
-                    return Ok(self.decided(exchange, answer));
+                    return Ok(self.decided(session, answer));
                 }
-            }
+                RequestStep::Broken => panic!("the session expected another call"),
+            };
         }
     }
 
@@ -146,7 +141,7 @@ impl Stage<'_> {
     }
 
     /// The body through the meter: whole, or the error that its reader gets.
-    fn metered(&self, meter: Option<error_envelope_core::exchange::BodyMeter>) -> Result<Vec<u8>, (Vec<u8>, BoxError)> {
+    fn metered(&self, meter: Option<BodyMeter>) -> Result<Vec<u8>, (Vec<u8>, BoxError)> {
         let body = self.case.request.body().unwrap_or_default();
         let Some(mut meter) = meter.filter(|_| self.case.inner.reads_body) else { return Ok(body) };
         let mut read = Vec::new();
@@ -164,15 +159,19 @@ impl Stage<'_> {
         self.case.inner.fails.filter(|fails| matches!(fails, Fails::NotReady | Fails::PanicInReady))
     }
 
-    fn not_forwarded(&mut self, exchange: Exchange, fails: Fails) -> Reply {
-        let answered = if fails == Fails::PanicInReady {
-            exchange.unready_panicked(SECRET.into())
+    fn not_forwarded(&mut self, session: &mut Session, fails: Fails) -> Reply {
+        let why = if fails == Fails::PanicInReady {
+            Ending::UnreadyPanicked(SECRET.into())
         } else {
             let cause: BoxError = SECRET.into();
-            let fault = exchange.unreadiness_of(&*cause);
-            exchange.unready(fault, cause)
+            Ending::Unready(session.classify_unready(&*cause).expect("it goes on"), cause)
         };
-        self.answered(answered)
+        self.ended(session, why)
+    }
+
+    fn ended(&mut self, session: &mut Session, why: Ending) -> Reply {
+        let reply = session.end(why).expect("it has not ended");
+        self.answered(*reply)
     }
 
     fn service_reading(
@@ -233,80 +232,72 @@ impl Stage<'_> {
         Reply { length: length.filter(|_| known || nothing), ..Reply::of_service(inner, head, sent) }
     }
 
-    fn decided(&mut self, exchange: Exchange, answer: Result<Reply, BoxError>) -> Reply {
+    fn decided(&mut self, mut session: Session, answer: Result<Reply, BoxError>) -> Reply {
         let mut reply = match answer {
             Ok(reply) => reply,
-            Err(error) if error.is::<Panicked>() => {
-                let answered = exchange.panicked(SECRET.into());
-                return self.answered(answered);
-            }
+            Err(error) if error.is::<Panicked>() => return self.ended(&mut session, Ending::Panicked(SECRET.into())),
             Err(error) => {
-                let fault = exchange.failure_of(&*error);
-                let answered = exchange.failed(fault, error);
-                return self.answered(answered);
+                let failure = session.classify(&*error).expect("it goes on");
+                return self.ended(&mut session, Ending::Failed(failure, error));
             }
         };
         let facts = reply.facts();
-        let out_of_time = exchange.deadline().is_some();
-        match exchange.response_head(&mut reply.head, || facts) {
-            ResponsePlan::Pass(tail, _) => self.passed(reply, tail),
-            ResponsePlan::Keep(tail, event) => {
+        let out_of_time = session.call_time().is_some();
+        let mut step = session.respond(&mut reply.head, || facts);
+        if let ResponseStep::Read(reading) = step {
+            let read = self.read(reading, &reply);
+            step = session.decide(&mut reply.head, read);
+        }
+        match step {
+            ResponseStep::Pass(follow, note) => {
+                if let Note::Event(event) = note {
+                    self.note(&event);
+                }
+                self.followed(reply, follow, out_of_time)
+            }
+            ResponseStep::Resume(_, rest, event) => {
                 self.note(&event);
-                self.passed(reply, tail)
+                match rest {
+                    Rest::Body(follow) => self.followed(reply, follow, out_of_time),
+                    Rest::Trailers(_) => reply,
+                }
             }
-            ResponsePlan::Strip(..) => Reply::new(reply.head, Vec::new()),
-            ResponsePlan::Rewrite(written) => self.written(reply, &written.event, &written.body),
-            ResponsePlan::Replace(answered) => self.answered(*answered),
-            ResponsePlan::Tee(tail, observed, bytes, _) => {
-                self.note(&observed.finish(reply.collected(bytes, false)));
-                self.passed(reply, tail)
+            ResponseStep::Strip(..) => Reply::new(reply.head, Vec::new()),
+            ResponseStep::Write(written) => {
+                self.note(&written.event);
+                Reply::new(reply.head, written.body.to_vec())
             }
-            ResponsePlan::Watch(watch) => {
-                let piece = self.case.inner.trickle.map(|trickle| trickle.bytes);
-                let (reply, events) = reply.watched(*watch, out_of_time, piece);
-                events.iter().for_each(|event| self.note(event));
-                reply
-            }
-            ResponsePlan::Stream(stream, event) => {
-                event.iter().for_each(|event| self.note(event));
-                let piece = self.case.inner.trickle.map(|trickle| trickle.bytes);
-                let (reply, event) = reply.streamed(*stream, piece);
-                event.iter().for_each(|event| self.note(event));
-                reply
-            }
-            ResponsePlan::Collect(exchange, bytes, time) => self.collected(exchange, reply, bytes, time),
+            ResponseStep::Send(answered) => self.answered(*answered),
+            ResponseStep::Read(_) | ResponseStep::Broken => panic!("the session expected another call"),
         }
     }
 
-    fn passed(&mut self, reply: Reply, tail: BodyContext) -> Reply {
-        let (reply, event) = reply.passed(tail);
-        event.iter().for_each(|event| self.note(event));
+    fn followed(&mut self, reply: Reply, follow: Follow, out_of_time: bool) -> Reply {
+        let piece = self.case.inner.trickle.map(|trickle| trickle.bytes);
+        let (reply, events) = reply.followed(follow, out_of_time, piece);
+        events.iter().for_each(|event| self.note(event));
         reply
     }
 
-    fn collected(&mut self, exchange: Exchange, mut reply: Reply, bytes: u64, time: Duration) -> Reply {
+    /// An error's body, as far as it comes in the time for it.
+    fn read(&mut self, mut reading: Reading, reply: &Reply) -> error_envelope_core::session::Read {
+        let time = reading.waits(monotonic) - monotonic();
         let pieces = self.case.inner.trickle.map_or(0, |trickle| {
             let waits = reply.body.len().div_ceil(trickle.bytes.max(1)).saturating_sub(1);
             trickle.every_ms * waits as u64
         });
         let late = reply.end == End::Unfinished || Duration::from_millis(pieces) > time;
         self.took += if late { time } else { Duration::from_millis(pieces) };
-        let mut head = reply.head.clone();
-        let rewritten = exchange.response_body(&mut head, reply.collected(bytes, late));
-        reply.head = head;
-        match rewritten {
-            CollectedAction::Rewrite(written) => self.written(reply, &written.event, &written.body),
-            CollectedAction::Replace(answered) => self.answered(*answered),
-            CollectedAction::Restore(tail, event) => {
-                self.note(&event);
-                self.passed(reply, tail)
-            }
+        match reading.data(Bytes::copy_from_slice(&reply.body), monotonic) {
+            Err(why) => return reading.stop(why),
+            Ok(()) if late => return reading.stop(UnreadReason::TooLate),
+            Ok(()) if reply.fails() => return reading.stop(UnreadReason::BrokeOff),
+            Ok(()) => {}
         }
-    }
-
-    fn written(&mut self, reply: Reply, event: &Event, body: &Bytes) -> Reply {
-        self.note(event);
-        Reply::new(reply.head, body.to_vec())
+        if !reply.trailers.is_empty() {
+            reading.trailers(reply.trailers.clone());
+        }
+        reading.end()
     }
 
     fn answered(&mut self, answered: LocalReply) -> Reply {
@@ -356,6 +347,12 @@ fn fresh_id() -> RequestId {
 /// Between the keys of the cases that have expired and those that have not yet.
 fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_700_000_000)
+}
+
+/// A clock that stands still: what waits is counted in [`Stage::took`].
+pub(super) fn monotonic() -> Instant {
+    static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);
+    *NOW
 }
 
 /// It has no constructor: a body that is over its limit yields one.

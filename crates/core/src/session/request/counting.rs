@@ -5,15 +5,15 @@ use http::{Method, Version};
 
 use super::HeaderFlags;
 use crate::dialect::rpc::Rpc;
-use crate::exchange::BodyFacts;
 use crate::guard::call_path::names_method;
 use crate::guard::method;
 use crate::policy::{BodyLimitPer, Mode, Settings};
+use crate::session::BodyFacts;
 
 /// `Message` or `Body` if the content type claims a stream of messages; `None` for all other requests, of which the
 /// whole body counts. If several routes match, the strictest value wins.
 #[inline]
-pub(in crate::exchange) fn stream_limit_per<'s, R>(
+pub(in crate::session) fn stream_limit_per<'s, R>(
     head: &Parts,
     sent: &HeaderFlags,
     body: BodyFacts,

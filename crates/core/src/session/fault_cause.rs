@@ -13,7 +13,7 @@ const MOST_PATHS: usize = 16;
 /// value from the client is in it, unless the service put one into its text.
 ///
 /// ```
-/// use error_envelope_core::exchange::fault_cause;
+/// use error_envelope_core::session::fault_cause;
 /// use tower_error_envelope::{ErrorCode, Fault};
 ///
 /// let issues = serde_json::json!({"issues": [{"path": ["items", 0, "qty"], "message": "Required."}]});

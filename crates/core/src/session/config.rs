@@ -1,4 +1,4 @@
-//! The configuration of an exchange, which an adapter sets.
+//! The configuration of a session, which an adapter sets.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use http::{Extensions, Uri};
 
 use super::event::{Classifier, EventLabel};
 use super::proxy_error::ProxyErrorRecogniser;
-use super::{BodyContext, Event, ExchangeConfig, FrameworkRoute, Observer, Origin, OriginalUri, ReasonPhrase};
+use super::{BodyContext, Event, FrameworkRoute, Observer, Origin, OriginalUri, ReasonPhrase, SessionConfig};
 use crate::classify::failure::Recogniser;
 use crate::policy::{Policy, UpstreamUrl};
 use crate::request_id::RequestId;
 
-impl ExchangeConfig {
+impl SessionConfig {
     /// A config with this policy, and without a classifier. `clock` is called for keys and tokens that expire (G2), for
     /// a dialect that writes the time (R2), and for RPC errors that state until when to wait (P1).
     pub fn new(policy: impl Into<Arc<Policy>>, clock: fn() -> SystemTime) -> Self {
@@ -96,10 +96,10 @@ impl ExchangeConfig {
         &self.policy
     }
 
-    /// Whether an exchange with this config may read, set or remove request headers of any name. If it returns false,
-    /// the exchange reads only the headers for which [`is_read`](super::is_read) returns true, and sets only the id. An
+    /// Whether a session with this config may read, set or remove request headers of any name. If it returns false,
+    /// the session reads only the headers for which [`is_read`](super::is_read) returns true, and sets only the id. An
     /// adapter whose proxy owns the heads then need not copy other headers for
-    /// [`Exchange::begin_copy`](super::Exchange::begin_copy).
+    /// [`Session::begin_copy`](super::Session::begin_copy).
     #[must_use]
     pub fn reads_any(&self) -> bool {
         self.policy.names_headers()
@@ -143,14 +143,14 @@ impl ExchangeConfig {
         self.observer.as_deref()
     }
 
-    /// The event for a response that the client did not read. By then, the exchange and its route no longer exist.
+    /// The event for a response that the client did not read. By then, the session and its route no longer exist.
     pub fn not_taken(self: Arc<Self>, request_id: RequestId) -> Event {
         let label = EventLabel::without_request(self.policy().own_label());
         BodyContext { config: self, id: request_id, label }.event(Origin::Abandoned)
     }
 }
 
-impl fmt::Debug for ExchangeConfig {
+impl fmt::Debug for SessionConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { policy, classifier, .. } = self;
         f.debug_struct("Terms").field("policy", policy).field("classifier", &classifier.is_some()).finish()

@@ -1,0 +1,514 @@
+//! The calls of an adapter, in the order of a request. A call that the session does not expect changes nothing.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, StatusCode, response};
+
+use super::admission::{self, admit_after_auth, forward, refused};
+use super::body::ErrorForm;
+use super::inner_error::InnerErrorReader;
+use super::reply::ErrorReply;
+use super::request::{HeaderFlags, MAX_HEADERS};
+use super::responding::{self, ResponseHead};
+use super::state::{Peek, Phase, RequestState};
+use super::{
+    BodyFacts, BodyMeter, BoxError, Cause, Ending, Event, Failure, FirstByte, Follow, LocalReply, MapRuleId, Note,
+    Origin, Read, ReadBytes, RequestStep, ResponseStep, Session, SessionConfig, Verification, collected, failing,
+};
+use crate::classify::{self, Explanation, Rewrite};
+use crate::code::ErrorCode;
+use crate::dialect::Dialect;
+use crate::fault::Fault;
+#[cfg(feature = "jwt")]
+use crate::guard::auth::RemoteKeys;
+use crate::guard::auth::Verified;
+use crate::policy::ExtProcBodies;
+use crate::request_id::RequestId;
+
+/// The request, until it is forwarded.
+impl Session {
+    /// Begins with the head of a request: sets its id, finds its route, and runs the guards.
+    ///
+    /// `id` generates an id; it is called only if no other id is used (I1). If the request is forwarded, its head
+    /// changes. It gets `x-request-id`, and `traceparent` and the headers of `forward_id` if the policy sets them. The
+    /// extensions get the [`RequestId`], the caller's [`Identity`](crate::guard::auth::Identity), and the
+    /// [`UpstreamUrl`](crate::policy::UpstreamUrl) of the request's scope.
+    #[inline]
+    pub fn begin(
+        config: Arc<SessionConfig>,
+        head: &mut Parts,
+        body: BodyFacts,
+        id: impl FnOnce() -> RequestId,
+    ) -> (Self, RequestStep) {
+        admission::admit(config, head, body, id, admission::mark)
+    }
+
+    /// Like [`Session::begin`], but on a copy that only has those header lines that are [read](super::is_read). It is
+    /// for an adapter whose proxy owns the heads, and needs a config that does not [read
+    /// any](SessionConfig::reads_any) others.
+    ///
+    /// The head does not change. If the request is forwarded, the adapter sets its `x-request-id` to
+    /// [`Session::id_header`], which replaces any other value. It changes nothing else.
+    pub fn begin_copy(
+        config: Arc<SessionConfig>,
+        head: &mut Parts,
+        body: BodyFacts,
+        id: impl FnOnce() -> RequestId,
+    ) -> (Self, RequestStep) {
+        admission::admit(config, head, body, id, |_, _| ())
+    }
+
+    /// A request that must not be forwarded, because its head never arrived or could not be read (V4).
+    ///
+    /// It has no route, and no guard has checked it. `head` decides the protocol of the response; use an empty head if
+    /// none arrived. End it with [`Session::end`] or [`Session::proxy_failed`].
+    pub fn unread(config: Arc<SessionConfig>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
+        let (sent, _) = HeaderFlags::scan(head, config.policy().key_headers());
+        let settings = config.policy().settings_without_host().normal.response_settings();
+        Self::called(admission::unguarded(config, (head, &sent), body, settings, id))
+    }
+
+    /// A request that another gateway handed over after it had failed. That gateway has already run its guards. The
+    /// route is the one of this policy.
+    ///
+    /// `head` is the head of the client's request. The session ends with [`Session::proxy_failed`].
+    pub fn handed_over(
+        config: Arc<SessionConfig>,
+        head: &Parts,
+        body: BodyFacts,
+        id: impl FnOnce() -> RequestId,
+    ) -> Self {
+        let policy = config.policy();
+        let (sent, _) = HeaderFlags::scan(head, policy.key_headers());
+        let settings = policy
+            .matched(head)
+            .unwrap_or_else(|why| policy.settings_of_unmatched(head, why))
+            .normal
+            .response_settings();
+        Self::called(admission::unguarded(config, (head, &sent), body, settings, id))
+    }
+
+    /// What a request waits for after [`RequestStep::Verify`].
+    #[must_use]
+    pub fn verification(&self) -> Option<&Verification> {
+        if let Phase::Verifying(verification) = &self.phase { Some(verification) } else { None }
+    }
+
+    /// Continues with the result of the verifier, or with the reason why it has none: an error, a panic or a time-out.
+    /// After waiting for keys, `result` is ignored: the token is checked with the keys that are there now (G2).
+    pub fn verified(&mut self, head: &mut Parts, result: Result<Verified, BoxError>) -> RequestStep {
+        let Some(verification) = self.take(|phase| match phase {
+            Phase::Verifying(verification) => Ok(verification),
+            phase => Err(phase),
+        }) else {
+            return RequestStep::Broken;
+        };
+        let Verification { state, pending, guarded } = *verification;
+        let now = state.config.clock;
+        let decision = pending.verified(result.map_err(Into::into), state.policy(), head, &now);
+        self.step(admit_after_auth(state, decision, *guarded))
+    }
+
+    /// Continues after the wait for the first byte of the request's body (G3). A failure is from
+    /// [`Session::classify`].
+    pub fn first_byte(&mut self, first: FirstByte) -> RequestStep {
+        let Some(peek) = self.take(|phase| match phase {
+            Phase::Peeking(peek) => Ok(peek),
+            phase => Err(phase),
+        }) else {
+            return RequestStep::Broken;
+        };
+        let Peek { mut state, refusal } = *peek;
+        // Waiting for the byte has requested the body, so a `100 Continue` was sent (G5).
+        state.request.expects_no_more();
+        let (fault, cause) = match first {
+            FirstByte::End => {
+                if let Some(flags) = &state.flags {
+                    BodyMeter::new(flags.clone()).body_ended();
+                }
+                return self.step(forward(state));
+            }
+            FirstByte::Data => (refusal, None),
+            FirstByte::TooSlow => {
+                (Fault::new(ErrorCode::REQUEST_TIMEOUT), Some("the first byte of the body came too late".into()))
+            }
+            FirstByte::Failed(failure, error) => (failure.fault, Some(error)),
+        };
+        self.step(refused(state, fault, cause))
+    }
+
+    fn step(&mut self, (session, step): admission::Admitted) -> RequestStep {
+        *self = session;
+        step
+    }
+}
+
+/// What is known of a request.
+impl Session {
+    /// Whether everything is decided.
+    #[must_use]
+    #[inline]
+    pub fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended)
+    }
+
+    /// The request's id, until the session ends.
+    #[must_use]
+    #[inline]
+    pub fn id(&self) -> Option<RequestId> {
+        Some(self.state()?.id)
+    }
+
+    /// The request's id as the value of `x-request-id`, until the session ends.
+    #[must_use]
+    #[inline]
+    pub fn id_header(&self) -> Option<&HeaderValue> {
+        Some(&self.state()?.id_header)
+    }
+
+    /// The request's id, also if `step` ended the session.
+    #[must_use]
+    pub fn request_id(&self, step: &RequestStep) -> Option<RequestId> {
+        self.id().or_else(|| Some(step.reply()?.event.request_id()))
+    }
+
+    /// The scope and the route of the request, as events report them (L1), also if `step` ended the session. The scope
+    /// is its first host and its prefix; the route is the framework's, else the pattern in the policy.
+    #[must_use]
+    #[inline]
+    pub fn labels<'s>(&'s self, step: &'s RequestStep) -> (Option<&'s str>, Option<&'s Arc<str>>) {
+        match (self.state(), step.reply()) {
+            (Some(state), _) => (state.scope(), state.route()),
+            (None, Some(reply)) => (reply.event.scope(), reply.event.route_ref()),
+            (None, None) => (None, None),
+        }
+    }
+
+    /// How long an RPC client waits for the whole call (`grpc-timeout`, `connect-timeout-ms`). After that time, an
+    /// adapter ends the session with [`Ending::TimedOut`], or, if the head has been sent, calls [`Follow::timed_out`].
+    #[must_use]
+    #[inline]
+    pub fn call_time(&self) -> Option<Duration> {
+        self.called_state().filter(|state| state.changes_responses())?.cold.as_ref()?.deadline
+    }
+
+    /// Whether an external processor on this route must read an error even if its length is not declared.
+    #[must_use]
+    pub fn buffers_unsized_errors(&self) -> bool {
+        self.called_state().is_some_and(|state| state.settings.ext_proc_bodies == ExtProcBodies::Buffered)
+    }
+
+    #[inline(always)]
+    pub(super) fn state(&self) -> Option<&RequestState> {
+        match &self.phase {
+            Phase::Called(state) => Some(state),
+            Phase::Peeking(peek) => Some(&peek.state),
+            Phase::Verifying(verification) => Some(&verification.state),
+            Phase::Ended => None,
+        }
+    }
+
+    #[inline(always)]
+    fn called_state(&self) -> Option<&RequestState> {
+        if let Phase::Called(state) = &self.phase { Some(state) } else { None }
+    }
+
+    fn called(state: RequestState) -> Self {
+        Self { phase: Phase::Called(state) }
+    }
+
+    /// Takes what `of` finds in the phase, and ends; or leaves the phase as it is.
+    #[inline(always)]
+    fn take<T>(&mut self, of: impl FnOnce(Phase) -> Result<T, Phase>) -> Option<T> {
+        of(std::mem::take(&mut self.phase)).map_err(|phase| self.phase = phase).ok()
+    }
+
+    /// Takes the state of a request that was forwarded, and ends.
+    #[inline(always)]
+    fn take_called(&mut self) -> Option<RequestState> {
+        self.take(|phase| match phase {
+            Phase::Called(state) => Ok(state),
+            phase => Err(phase),
+        })
+    }
+
+    /// Takes the state of the request, wherever it is, and ends.
+    fn take_state(&mut self) -> Option<RequestState> {
+        match std::mem::take(&mut self.phase) {
+            Phase::Called(state) => Some(state),
+            Phase::Peeking(peek) => Some(peek.state),
+            Phase::Verifying(verification) => Some(verification.state),
+            Phase::Ended => None,
+        }
+    }
+}
+
+impl Verification {
+    /// The name of the scheme whose verifier is to run.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.pending.next().map_or("", |scheme| scheme.name())
+    }
+
+    /// The keys that must be fetched; `None` if a verifier must run instead.
+    #[cfg(feature = "jwt")]
+    #[must_use]
+    pub fn keys(&self) -> Option<&RemoteKeys> {
+        self.pending.next()?.remote_keys()
+    }
+}
+
+/// The response of the inner service.
+impl Session {
+    /// Decides by the head of the response. `body` is only called if facts about the body matter.
+    #[inline(always)]
+    pub fn respond(&mut self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponseStep {
+        let Some(state) = self.take_called() else { return ResponseStep::Broken };
+        // The short way for nearly every response: [`ResponseHead::decide`] returns the same in more steps.
+        let is_plain = head.extensions.is_empty() && head.headers.len() <= MAX_HEADERS;
+        if is_plain && responding::passes_unparsed(&state, head.status) {
+            let (context, notes) = state.finish_head(&mut head.headers);
+            return ResponseStep::Pass(Follow::tail(context), notes.into());
+        }
+        ResponseHead { state, session: self }.decide(head, body)
+    }
+
+    /// Decides by the part of an inner error's body that was read.
+    #[inline]
+    pub fn decide(&mut self, head: &mut response::Parts, read: Read) -> ResponseStep {
+        let Some(state) = self.take_called() else { return ResponseStep::Broken };
+        collected::response_body(state, head, read)
+    }
+
+    /// Whether a response with this status passes without being parsed, for adapters whose proxy owns the heads. The
+    /// adapter then only sets its `x-request-id` to [`Session::id_header`]. But a response that has an `x-request-id`
+    /// (I3) or an `access-control-allow-origin` (E4) must still go to [`Session::respond`].
+    #[must_use]
+    pub fn passes_unparsed(&self, status: StatusCode) -> bool {
+        self.called_state().is_some_and(|state| responding::passes_unparsed(state, status))
+    }
+
+    /// Ends with a response that [passes unparsed](Session::passes_unparsed): returns what [`ResponseStep::Pass`] has.
+    pub fn finish_unparsed(&mut self) -> Option<(Follow, Note)> {
+        let (context, notes) = self.take_called()?.into_context_and_fields();
+        Some((Follow::tail(context), notes.into()))
+    }
+}
+
+/// A request without a response from the service: errors, panics, a service that is not ready, clients that disconnect
+/// (F1–F3), and answers of the proxy itself (V2–V4).
+impl Session {
+    /// Classifies an error of the service (F1), or of the request's body whose first byte is awaited. If the request's
+    /// body was over its limit, that decides. Else the classifier decides, else the contract's list. Both look at the
+    /// whole chain of causes.
+    ///
+    /// # Panics
+    ///
+    /// If the classifier does, or the error's `source`. The error is borrowed because its drop may panic, too.
+    #[must_use]
+    pub fn classify(&self, error: &(dyn Error + 'static)) -> Option<Failure> {
+        let state = self.state()?;
+        if let (Phase::Peeking(_), Some(flags)) = (&self.phase, &state.flags) {
+            BodyMeter::new(flags.clone()).body_failed(error);
+        }
+        Some(failing::failure_of(state, error))
+    }
+
+    /// Classifies an error from `poll_ready` (F3).
+    ///
+    /// # Panics
+    ///
+    /// As [`Session::classify`].
+    #[must_use]
+    pub fn classify_unready(&self, error: &(dyn Error + 'static)) -> Option<Failure> {
+        Some(failing::unreadiness_of(self.state()?, error))
+    }
+
+    /// Ends the request without a response of the service; `None` if it has ended already.
+    pub fn end(&mut self, why: Ending) -> Option<Box<LocalReply>> {
+        let state = self.take_state()?;
+        let cut = || state.why_body_was_cut();
+        let (failure, cause, forwarded) = match why {
+            Ending::Failed(failure, cause) => (failure, Some(cause), true),
+            Ending::Panicked(text) => (cut().unwrap_or_else(Failure::panicked), Some(String::from(text).into()), true),
+            Ending::TimedOut => {
+                let (failure, cause) = failing::client_timeout();
+                (cut().unwrap_or(failure), Some(cause), true)
+            }
+            Ending::Unready(failure, cause) => (failure, Some(cause), false),
+            Ending::UnreadyPanicked(text) => (Failure::panicked(), Some(String::from(text).into()), false),
+            Ending::Overran => {
+                let unknown = || Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Error);
+                (cut().unwrap_or_else(unknown), None, false)
+            }
+            Ending::Malformed(cause) => {
+                return Some(ErrorReply { state }.refuse(Fault::new(ErrorCode::BAD_REQUEST), Some(cause)));
+            }
+        };
+        let reply = ErrorReply { state };
+        Some(Box::new(if forwarded { reply.answer(failure, cause) } else { reply.answer_unforwarded(failure, cause) }))
+    }
+
+    /// The client left before the response head (F2). The event to log; `None` if the request has ended already.
+    pub fn abandon(&mut self) -> Option<Event> {
+        Some(self.take_state()?.into_event(Origin::Abandoned))
+    }
+
+    /// The proxy itself sends a response with this head, whose status is that of the proxy's failure (V2). As for any
+    /// failure, the response is rewritten in every mode (F1): this returns [`ResponseStep::Write`]. If the layer cut
+    /// the request's body off, it returns the answer to that (G4) as [`ResponseStep::Send`].
+    ///
+    /// The status is kept, and also decides the code. `cause` is only for the log. This may also end a session whose
+    /// response is being read (V3).
+    pub fn proxy_failed(&mut self, head: &mut response::Parts, cause: BoxError) -> ResponseStep {
+        let Some(state) = self.take_state() else { return ResponseStep::Broken };
+        if let Some(failure) = state.why_body_was_cut() {
+            return ResponseStep::Send(Box::new(ErrorReply { state }.answer(failure, Some(cause))));
+        }
+        let fault = Fault::new(ErrorCode::of_status(head.status)).status(head.status);
+        let mut rewrite = Rewrite::unchanged(classify::with_issue_list(fault, ErrorForm::new(&state).dialect()));
+        rewrite.is_code_named = false;
+        let mut written = ErrorReply { state }.replace_proxys(head, rewrite, &*cause);
+        written.event.cause = Some(Cause::Error(cause));
+        ResponseStep::Write(written)
+    }
+}
+
+/// For programs that inspect policies and recorded exchanges: shows why an inner error is rewritten as it is, and how
+/// it would be rewritten elsewhere. No request that is served uses these methods.
+impl Session {
+    /// Decides about a response whose whole body is in memory.
+    pub fn respond_whole(&mut self, head: &mut response::Parts, body: &Bytes) -> ResponseStep {
+        let length = body.len() as u64;
+        match self.respond(head, || BodyFacts { ended: body.is_empty(), lower: length, upper: Some(length) }) {
+            ResponseStep::Read(reading) => self.decide(head, reading.whole(body.clone())),
+            ResponseStep::Pass(mut follow, note) => {
+                let note = follow.whole(body).map_or(note, |event| Note::Event(Box::new(event)));
+                ResponseStep::Pass(follow, note)
+            }
+            step => step,
+        }
+    }
+
+    /// Continues with this dialect instead of the route's.
+    #[must_use]
+    pub fn as_if(mut self, dialect: Option<Dialect>) -> Self {
+        if let Phase::Called(state) = &mut self.phase {
+            if let Some(index) = dialect.and_then(|dialect| state.policy().dialect_index(dialect)) {
+                (state.settings.dialect, state.settings.html) = (index, None);
+            }
+            if state.policy().dialect(&state.settings).spec().has_time {
+                let now = state.config.clock;
+                state.cold.get_or_insert_default().began.get_or_insert_with(now);
+            }
+        }
+        self
+    }
+
+    /// What an inner error contains, and which rules matched; `None` if the session has ended. `body` is `None` if it
+    /// was not read.
+    #[must_use]
+    pub fn explain(&self, head: &response::Parts, body: Option<&[u8]>) -> Option<Explanation> {
+        let body = body.map_or(ReadBytes::Part(&[]), ReadBytes::Whole);
+        Some(InnerErrorReader { state: self.state()? }.explanation(head, body))
+    }
+
+    /// The rule at this index, in the order in which rules are tried; `None` if the session has ended.
+    #[must_use]
+    pub fn map_rule(&self, index: usize) -> Option<MapRuleId> {
+        Some(MapRuleId::new(self.state()?.settings.part(), index))
+    }
+
+    /// The answer to a service that fails with `fault`, on the route of `head`. No guards run.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn example(
+        config: Arc<SessionConfig>,
+        head: &Parts,
+        fault: Fault,
+        id: RequestId,
+    ) -> http::Response<Bytes> {
+        let policy = config.policy();
+        let (sent, _) = HeaderFlags::scan(head, policy.key_headers());
+        let settings =
+            policy.matched(head).unwrap_or_else(|_| policy.settings_without_host()).normal.response_settings();
+        let state = admission::unguarded(config, (head, &sent), BodyFacts::default(), settings, || id);
+        let cause = Box::new(fault.clone());
+        ErrorReply { state }.answer(Failure::new(fault, Origin::Fault), Some(cause)).reply
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use http::header::{CONTENT_TYPE, RETRY_AFTER};
+    use http::{HeaderValue, Request, Response, StatusCode};
+
+    use super::super::{MeterAction, RewrittenBody};
+    use super::*;
+    use crate::policy::Policy;
+
+    fn parts(lines: &[(&'static str, &'static str)]) -> Parts {
+        let builder = lines.iter().fold(Request::builder(), |builder, (name, value)| builder.header(*name, *value));
+        builder.body(()).unwrap().into_parts().0
+    }
+
+    fn config() -> Arc<SessionConfig> {
+        Arc::new(SessionConfig::new(Policy::default(), || SystemTime::UNIX_EPOCH))
+    }
+
+    fn failed(request: &[(&'static str, &'static str)], status: u16) -> (response::Parts, RewrittenBody) {
+        let mut session =
+            Session::unread(config(), &parts(request), BodyFacts::default(), || RequestId::from_parts(1, 2));
+        let mut head = Response::new(()).into_parts().0;
+        head.status = StatusCode::from_u16(status).unwrap();
+        head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        head.headers.insert(RETRY_AFTER, HeaderValue::from_static("7"));
+        match session.proxy_failed(&mut head, "upstream_reset".into()) {
+            ResponseStep::Write(written) => (head, written),
+            step => unreachable!("{step:?}"),
+        }
+    }
+
+    #[test]
+    fn v2_a_proxy_s_failure_has_its_status_and_says_nothing_else_of_it() {
+        let (head, written) = failed(&[], 426);
+        assert_eq!((head.status.as_u16(), head.headers["x-error-code"].to_str().unwrap()), (426, "upgrade_required"));
+        assert_eq!(head.headers["retry-after"], "7");
+        assert_eq!(written.event.origin(), Origin::Proxy);
+        assert_eq!(written.event.cause().unwrap().to_string(), "upstream_reset");
+        assert!(!String::from_utf8_lossy(&written.body).contains("upstream"));
+    }
+
+    #[test]
+    fn v2_a_grpc_client_gets_the_status_of_grpc_s_table() {
+        let (head, written) = failed(&[("content-type", "application/grpc"), ("te", "trailers")], 404);
+        assert_eq!((head.status.as_u16(), head.headers["grpc-status"].to_str().unwrap()), (200, "12"));
+        assert!(written.body.is_empty());
+    }
+
+    #[test]
+    fn v4_what_was_not_read_is_refused_in_its_own_protocol() {
+        let mut session = Session::unread(config(), &parts(&[]), BodyFacts::default(), || RequestId::from_parts(1, 2));
+        let local = session.end(Ending::Malformed("a header".into())).unwrap();
+        assert_eq!(local.reply.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(local.event.origin(), Origin::Guard);
+    }
+
+    #[test]
+    fn g4_what_ran_over_is_answered_by_one_call() {
+        let mut head = parts(&[]);
+        head.method = http::Method::POST;
+        let policy = Policy::builder().body_limit(4).build().unwrap();
+        let config = Arc::new(SessionConfig::new(policy, || SystemTime::UNIX_EPOCH));
+        let begun = Session::begin(config, &mut head, BodyFacts::default(), || RequestId::from_parts(1, 2));
+        let (mut session, RequestStep::Forward(Some(mut meter), _)) = begun else { unreachable!() };
+        assert!(matches!(meter.request_data(b"12345"), MeterAction::Over(_)));
+        let local = session.end(Ending::Overran).unwrap();
+        assert_eq!(local.reply.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+}
