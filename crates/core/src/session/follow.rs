@@ -13,18 +13,19 @@ use super::{
 };
 use crate::request_id::RequestId;
 
-/// What a body that passes must be told of, until it ends or is dropped.
-#[derive(Debug)]
+/// What a body that passes must be told of, until it ends or is dropped. The default is a body that has ended.
+#[derive(Debug, Default)]
 pub struct Follow {
     kind: Kind,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Kind {
     Tail(BodyContext),
     Copy(Box<Copy>),
     Call(Box<RpcResponse>),
     Events(Box<EventStream>),
+    #[default]
     Ended,
 }
 
@@ -245,6 +246,7 @@ impl Follow {
                 (FinalFrame::BrokenOff, [observed, Some(copy.tail.broke_off(origin, cause))])
             }
             (Kind::Tail(tail), _) => (FinalFrame::BrokenOff, [Some(tail.broke_off(origin, cause)), None]),
+            (Kind::Call(call), None) if call.has_ended() => (FinalFrame::BrokenOff, [None, None]),
             (Kind::Call(call), None) => {
                 (FinalFrame::BrokenOff, [Some(call.into_body_context().broke_off(origin, cause)), None])
             }
