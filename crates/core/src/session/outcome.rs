@@ -54,8 +54,6 @@ pub struct LocalReply {
     pub drain: Option<DrainBudget>,
     /// The event to log.
     pub event: Event,
-    /// The refusal that `auth_observe` prevented (M1); log it, too.
-    pub unenforced: Option<Box<Event>>,
 }
 
 /// The body of a rewritten error, and the event to log.
@@ -66,8 +64,6 @@ pub struct RewrittenBody {
     pub body: Bytes,
     /// The event to log.
     pub event: Event,
-    /// The refusal that the request would have got if its mode were not `observe` (M1); log it, too.
-    pub unenforced: Option<Box<Event>>,
 }
 
 /// How to end a response body that failed after its head was sent, and what to log.
@@ -121,8 +117,7 @@ impl Failure {
 impl RewrittenBody {
     /// The whole response with its head, for an adapter that sends it as any other reply.
     pub fn into_reply(self, head: response::Parts) -> LocalReply {
-        let Self { body, event, unenforced } = self;
-        LocalReply { reply: Response::from_parts(head, body), drain: None, event, unenforced }
+        LocalReply { reply: Response::from_parts(head, self.body), drain: None, event: self.event }
     }
 }
 
@@ -159,6 +154,7 @@ impl BodyContext {
             code,
             status,
             would_be: None,
+            is_late: false,
             grpc,
             origin,
             dialect: None,

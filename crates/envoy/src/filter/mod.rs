@@ -34,9 +34,9 @@ impl Filter {
     pub(crate) fn local_reply(&self, stream: &Stream<'_>, status: u32, details: &[u8]) {
         let details = String::from_utf8_lossy(details).into_owned();
         match self.replace_phase(Phase::Answered) {
-            Phase::Passing(mut follow) if !self.response_ended.get() && !follow.is_copy() => {
-                let (last, events) = follow.failed(Origin::Error, None, details.into(), now);
-                events.into_iter().flatten().for_each(|event| self.log(stream, event));
+            Phase::Passing(mut follow) if !self.response_ended.get() => {
+                let (last, event) = follow.failed(Origin::Error, None, details.into(), now);
+                event.into_iter().for_each(|event| self.log(stream, event));
                 // Envoy resets the stream as soon as the hook returns: the client gets the last event of an event
                 // stream, but no proper end (F6).
                 if let FinalFrame::Data(data) = last {
@@ -74,17 +74,14 @@ impl Filter {
         if !ended && redirect::is_followed(stream, self.id.get()) {
             return;
         }
-        let events = match phase {
-            Phase::Passing(mut follow) => {
-                let cause = if ended || follow.is_copy() { None } else { upstream_broke(stream) };
-                match cause {
-                    Some(cause) => follow.failed(Origin::Error, None, cause, now).1,
-                    None => [follow.dropped(ended, now), None],
-                }
-            }
-            _ => [session.abandon(), None],
+        let event = match phase {
+            Phase::Passing(mut follow) => match if ended { None } else { upstream_broke(stream) } {
+                Some(cause) => follow.failed(Origin::Error, None, cause, now).1,
+                None => follow.dropped(ended, now),
+            },
+            _ => session.abandon(),
         };
-        events.into_iter().flatten().for_each(|event| self.log(stream, event));
+        event.into_iter().for_each(|event| self.log(stream, event));
     }
 
     /// Envoy destroys the stream: its callbacks must not be used any more.
@@ -100,8 +97,8 @@ impl Filter {
             && follow.request_id().is_some()
         {
             let cause = String::from(text).into();
-            let (last, events) = follow.failed(Origin::Panic, Some(Failure::panicked()), cause, now);
-            return self.end_body(stream, last, events.into_iter().flatten(), DETAILS);
+            let (last, event) = follow.failed(Origin::Panic, Some(Failure::panicked()), cause, now);
+            return self.end_body(stream, last, event, DETAILS);
         }
         self.unread(stream);
         if self.is_head_sent.get() {

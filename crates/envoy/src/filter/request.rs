@@ -40,8 +40,7 @@ impl Filter {
     /// Carries out the guards' decision.
     fn admitted(&self, stream: &Stream<'_>, step: RequestStep) -> BodyStatus {
         match step {
-            RequestStep::Forward(meter, unenforced) => {
-                runtime::log_unenforced(unenforced);
+            RequestStep::Forward(meter) => {
                 *self.meter.borrow_mut() = meter;
                 let time = self.session.borrow().call_time();
                 let deadline = time.and_then(|time| Timer::after(stream, Wait::Deadline as u64, time));
@@ -140,7 +139,7 @@ impl Filter {
             }
             Phase::Passing(mut follow) => {
                 if let Some(BodyFailure { last, event }) = follow.overran() {
-                    return self.end_body(stream, last, [event], BROKEN_OFF);
+                    return self.end_body(stream, last, Some(event), BROKEN_OFF);
                 }
                 self.replace_phase(Phase::Passing(follow));
             }
@@ -186,7 +185,7 @@ impl Filter {
             _ => None,
         };
         if let Some(BodyFailure { last, event }) = failure {
-            self.end_body(stream, last, [event], BROKEN_OFF);
+            self.end_body(stream, last, Some(event), BROKEN_OFF);
         }
     }
 }

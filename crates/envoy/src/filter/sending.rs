@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use error_envelope_core::session::{DrainBudget, Ending, Event, FinalFrame, LocalReply};
-use error_envelope_runtime as runtime;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Response, Version, response};
 
@@ -12,22 +11,21 @@ use crate::heads;
 
 impl Filter {
     /// Answers in place of the service, from any hook. A part of the service's response is dropped.
-    pub(super) fn answer(&self, stream: &Stream<'_>, mut answered: LocalReply) {
+    pub(super) fn answer(&self, stream: &Stream<'_>, LocalReply { reply, drain, event }: LocalReply) {
         self.stop_timers();
-        let drain = answered.drain;
-        self.log_reply(stream, &mut answered);
+        self.log(stream, event);
         // A stream of HTTP/2 ends by itself, and the rest of it is reset.
         let over_http1 = self.version.get() < Version::HTTP_2 && !self.request_ended.get();
         match drain.filter(|drain| over_http1 && drain.max_bytes > 0) {
             // This answer keeps the connection open. Envoy would close it if the answer were sent before the request is
             // complete.
-            Some(drain) if !answered.reply.headers().contains_key(CONNECTION) => {
+            Some(drain) if !reply.headers().contains_key(CONNECTION) => {
                 self.start_timer(stream, Wait::Linger, drain.timeout);
-                let lingering = Lingering { reply: answered.reply, left: drain.max_bytes };
+                let lingering = Lingering { reply, left: drain.max_bytes };
                 self.replace_phase(Phase::Lingering(Box::new(lingering)));
             }
-            Some(drain) => self.send_head_first(stream, answered.reply, drain),
-            None => self.send(stream, answered.reply),
+            Some(drain) => self.send_head_first(stream, reply, drain),
+            None => self.send(stream, reply),
         }
     }
 
@@ -42,17 +40,12 @@ impl Filter {
         send_head(stream, &head, false);
     }
 
-    fn log_reply(&self, stream: &Stream<'_>, reply: &mut LocalReply) {
-        self.note_event(stream, &reply.event);
-        runtime::log_reply(reply);
-    }
-
     /// Logs a reply, and writes it.
-    pub(super) fn reply(&self, stream: &Stream<'_>, mut reply: LocalReply, place: Place) -> BodyStatus {
+    pub(super) fn reply(&self, stream: &Stream<'_>, reply: LocalReply, place: Place) -> BodyStatus {
         if let Place::Metadata = place {
             note_reply(stream, &reply);
         }
-        self.log_reply(stream, &mut reply);
+        self.log(stream, reply.event);
         self.put(stream, reply.reply, place)
     }
 
@@ -152,16 +145,10 @@ impl Filter {
 
     /// Ends a response that has begun, as its protocol requires, or breaks it off (F4, F6). If it must be reset, Envoy
     /// gets these `details`.
-    pub(super) fn end_body(
-        &self,
-        stream: &Stream<'_>,
-        last: FinalFrame,
-        events: impl IntoIterator<Item = Event>,
-        details: &str,
-    ) {
+    pub(super) fn end_body(&self, stream: &Stream<'_>, last: FinalFrame, event: Option<Event>, details: &str) {
         self.stop_timers();
         self.replace_phase(Phase::Answered);
-        events.into_iter().for_each(|event| self.log(stream, event));
+        event.into_iter().for_each(|event| self.log(stream, event));
         match last {
             FinalFrame::Trailers(trailers) => stream.send_trailers(heads::lines_of(&trailers)),
             FinalFrame::Data(data) => stream.send_data(&data, true),

@@ -183,10 +183,10 @@ impl Filter {
         runtime::log_event(event);
     }
 
-    /// Notes an error for access logs and traces.
-    pub(super) fn note_event(&self, stream: &Stream<'_>, event: &Event) {
+    /// Notes an error for access logs and traces, unless the request has one already.
+    fn note_event(&self, stream: &Stream<'_>, event: &Event) {
         let (noted, span) = (self.module.metadata, stream.span());
-        if !noted && span.is_none() {
+        if event.is_late() || !noted && span.is_none() {
             return;
         }
         let id = event.request_id().text();

@@ -30,7 +30,7 @@ impl ProcessingStream {
         let (session, step) = self.head.begin(config, runtime::new_request_id);
         self.session = session;
         self.begin_timer(&step);
-        self.admitted(step, message.headers)
+        self.admitted(step, message.headers, None)
     }
 
     fn begin_timer(&mut self, step: &RequestStep) {
@@ -40,16 +40,24 @@ impl ProcessingStream {
         self.timer = self.started.take().map(|started| self.metrics.begin(started, method, labels));
     }
 
-    /// Carries out the guards' decision about a head with these lines.
-    fn admitted(&mut self, step: RequestStep, lines: Option<EnvoyHeaders>) -> Reply {
+    /// Carries out the guards' decision about a head with these lines. If the head is forwarded already, `pass_reply`
+    /// lets the message pass that was waited for.
+    fn admitted(
+        &mut self,
+        step: RequestStep,
+        lines: Option<EnvoyHeaders>,
+        pass_reply: Option<ProcessingResponse>,
+    ) -> Reply {
         match step {
-            RequestStep::Forward(meter, unenforced) => {
-                runtime::log_unenforced(unenforced);
+            RequestStep::Forward(meter) => {
                 let declared = self.head.facts.upper.is_some();
                 self.meter = meter.filter(|meter| meter.needs_data(declared));
                 self.mode.counts_request = self.meter.is_some();
-                self.enter_called();
-                self.forward(lines.as_ref())
+                if let Some(time) = self.session.call_time() {
+                    self.timers.start(Wait::Deadline, time);
+                }
+                self.phase = Phase::Called;
+                pass_reply.map_or_else(|| self.forward(lines.as_ref()), |pass| Ok(Some(pass)))
             }
             RequestStep::Send(reply) => self.answer(*reply),
             RequestStep::Verify(time) => {
@@ -79,20 +87,13 @@ impl ProcessingStream {
         Ok(Some(message::with_note(message::request_head(changes, self.mode), id, None)))
     }
 
-    fn enter_called(&mut self) {
-        if let Some(time) = self.session.call_time() {
-            self.timers.start(Wait::Deadline, time);
-        }
-        self.phase = Phase::Called;
-    }
-
     /// The keys were fetched, or the wait for them timed out: the guards decide with the keys that are there.
     pub(super) fn verified(&mut self) -> Reply {
         let Phase::Verifying(waited) = self.take_phase() else { return Ok(None) };
         self.timers.stop();
         let result = Err("the processor has no verifier for this scheme".into());
         let step = self.session.verified(&mut self.head.parts, result);
-        self.admitted(step, waited.lines)
+        self.admitted(step, waited.lines, None)
     }
 
     /// Counts a piece of the request's body before the service gets it.
@@ -148,16 +149,8 @@ impl ProcessingStream {
             return Ok(pass_reply);
         }
         self.timers.stop();
-        match self.session.first_byte(first) {
-            RequestStep::Forward(_, unenforced) => {
-                runtime::log_unenforced(unenforced);
-                self.enter_called();
-                Ok(pass_reply)
-            }
-            RequestStep::Send(reply) => self.answer(*reply),
-            // The peek is the last step.
-            _ => self.end(Ending::UnreadyPanicked("a wait after the peek".into())).unwrap_or(Ok(None)),
-        }
+        let step = self.session.first_byte(first);
+        self.admitted(step, None, pass_reply)
     }
 
     /// Ends a call whose client's deadline has passed (P1).

@@ -101,7 +101,9 @@ impl ProcessingStream {
         match note {
             Note::Nothing => Ok(Some(passed)),
             Note::Fields(fields) => {
-                self.id.into_iter().for_each(|id| runtime::log_notes(id, Some(fields.clone())));
+                if let Some(id) = self.id {
+                    runtime::log_notes(id, Some(fields));
+                }
                 Ok(Some(passed))
             }
             Note::Event(event) => {
