@@ -74,13 +74,13 @@ impl Filter {
         if !ended && redirect::is_followed(stream, self.id.get()) {
             return;
         }
-        let event = match phase {
+        let event = session.abandon().or_else(|| match phase {
             Phase::Passing(mut follow) => match if ended { None } else { upstream_broke(stream) } {
                 Some(cause) => follow.failed(Origin::Error, None, cause, now).1,
                 None => follow.dropped(ended, now),
             },
-            _ => session.abandon(),
-        };
+            _ => None,
+        });
         event.into_iter().for_each(|event| self.log(stream, event));
     }
 

@@ -62,6 +62,7 @@ impl Filter {
                 self.pass(stream, &head, id, follow, place.is_end())
             }
             ResponseStep::Strip(_, note) => {
+                self.stop_timers();
                 self.log_note(stream, note);
                 if place.is_end() {
                     return self.pass_head(stream, &head, None, Phase::Dropping);
@@ -174,6 +175,7 @@ impl Filter {
         read: impl FnOnce(Reading) -> Read,
         place: Place,
     ) -> BodyStatus {
+        self.stop_timers();
         let Collecting { reading, mut head } = *collecting;
         let step = self.session.borrow_mut().decide(&mut head, read(reading));
         self.carry_out(stream, HeadDecision { step, head, id: None }, place)
