@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
-use error_envelope_core::session::{Admission, BodyFacts, Exchange, SessionConfig};
+use error_envelope_core::session::{BodyFacts, RequestStep, Session, SessionConfig};
 use http::{HeaderValue, Request, Version};
 use tower_error_envelope::{Mode, Policy, RequestId, Route};
 
@@ -67,8 +67,8 @@ impl RpcCall {
         }
     }
 
-    /// The exchange of such a request; `None` where there is no such one.
-    pub(crate) fn begin(&self, is_empty: bool) -> Option<Admission> {
+    /// The session of such a request.
+    pub(crate) fn begin(&self, is_empty: bool) -> (Session, RequestStep) {
         let route = Route::new("/{*all}").mode(self.mode);
         let route = match self.limit {
             Some(limit) => route.body_limit(limit).body_limit_per(tower_error_envelope::policy::BodyLimitPer::Message),
@@ -89,7 +89,7 @@ impl RpcCall {
         }
         let facts = BodyFacts { ended: is_empty, ..BodyFacts::default() };
         let id = || ID.parse::<RequestId>().expect("an id");
-        Some(Exchange::begin(Arc::new(SessionConfig::new(policy, || SystemTime::UNIX_EPOCH)), &mut head, facts, id))
+        Session::begin(Arc::new(SessionConfig::new(policy, || SystemTime::UNIX_EPOCH)), &mut head, facts, id)
     }
 
     pub(crate) fn rewrites(&self) -> bool {
