@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 
 #[path = "rpc/call.rs"]
 mod call;
-#[path = "rpc/choices.rs"]
+#[path = "../../tests/it/choices.rs"]
 mod choices;
 #[path = "rpc/inner.rs"]
 mod inner;

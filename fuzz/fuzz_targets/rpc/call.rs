@@ -110,7 +110,7 @@ impl Protocol {
 
 /// Chunks of a body: whole messages, and whatever else.
 pub(crate) fn body(choices: &mut Choices<'_>, protocol: Protocol) -> Vec<Bytes> {
-    choices.chunks(|choices| {
+    let chunk = |choices: &mut Choices<'_>| {
         if choices.yes() {
             return Bytes::copy_from_slice(choices.bytes());
         }
@@ -118,5 +118,6 @@ pub(crate) fn body(choices: &mut Choices<'_>, protocol: Protocol) -> Vec<Bytes> 
         let payload = choices.bytes();
         let message = [&[flags, 0, 0, 0, payload.len() as u8][..], payload].concat();
         if protocol == Protocol::WebText { BASE64_STANDARD.encode(message).into() } else { message.into() }
-    })
+    };
+    (0..choices.below(8)).map(|_| chunk(choices)).collect()
 }

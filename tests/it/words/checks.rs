@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use error_envelope_core::session::{BodyFacts, ResponseStep, Session, SessionConfig};
 use http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::value::RawValue;
