@@ -44,7 +44,7 @@ pub(super) fn head(choices: &mut Choices<'_>, request: &request::Parts) -> respo
     let mut head = Response::new(()).into_parts().0;
     head.status = StatusCode::from_u16(choices.one_of(&STATUSES)).expect("a status");
     let media_type = match request.headers.get("content-type") {
-        Some(same) if choices.yes() => same.clone(),
+        Some(same) if choices.below(4) > 0 => same.clone(),
         None if choices.yes() => HeaderValue::from_static("text/event-stream"),
         _ => HeaderValue::from_static(choices.one_of(&TYPES)),
     };
