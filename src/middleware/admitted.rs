@@ -17,7 +17,6 @@ use super::verify::Verifiers;
 use super::verifying::Verifying;
 use error_envelope_core::session::{BoxError, FirstByte};
 use error_envelope_core::session::{Ending, RequestStep, Session};
-use error_envelope_runtime as runtime;
 use error_envelope_runtime::{RouteMetrics, catch};
 
 type StateOf<S, B, R> = State<S, <S as Service<Request<RequestBody<B>>>>::Future, B, R>;
@@ -95,8 +94,7 @@ impl<S> Waiting<S> {
         match (step, body) {
             (RequestStep::Verify(time), Unread::New(body)) => State::verify(time, self, body),
             (RequestStep::Peek(time), Unread::New(body)) => State::peek(time, self, Box::pin(body)),
-            (RequestStep::Forward(meter, unenforced), body) => {
-                runtime::log_unenforced(unenforced);
+            (RequestStep::Forward(meter), body) => {
                 let Self { mut session, parked: Parked { mut service, not_ready, head }, metrics, .. } = self;
                 let body = match body {
                     Unread::New(body) => RequestBody::new(body, false, meter, metrics),

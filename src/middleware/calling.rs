@@ -114,7 +114,6 @@ where
             ResponseStep::Write(mut written) => {
                 written.event.note_panic(catch(|| drop(body)).err().or(panic));
                 remove_reason(&mut head);
-                runtime::log_unenforced(written.unenforced.take());
                 runtime::log_event(&mut written.event);
                 polled(head, ResponseBody::reply(written.body))
             }
@@ -189,7 +188,7 @@ fn strip<R: Body, B>(status: StatusCode, body: R, follow: Follow) -> ResponseBod
 #[inline(always)]
 fn replied<R, B>(answered: Option<Box<LocalReply>>) -> PolledReply<R, B> {
     let Some(mut answered) = answered else { return Poll::Pending };
-    runtime::log_reply(&mut answered);
+    runtime::log_event(&mut answered.event);
     reply_of(answered.reply)
 }
 

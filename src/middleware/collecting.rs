@@ -276,6 +276,6 @@ pub(super) enum BodyOutcome {
 
 fn replaced(answered: Option<Box<LocalReply>>) -> BodyOutcome {
     let Some(mut answered) = answered else { return BodyOutcome::Reply(Response::default()) };
-    runtime::log_reply(&mut answered);
+    runtime::log_event(&mut answered.event);
     BodyOutcome::Reply(answered.reply)
 }

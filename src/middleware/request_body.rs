@@ -283,7 +283,7 @@ mod tests {
         let body = BodyFacts { ended: false, lower: 0, upper: None };
         let id = error_envelope_runtime::new_request_id;
         match Session::begin(Arc::new(config), &mut head, body, id).1 {
-            RequestStep::Forward(Some(meter), _) => meter,
+            RequestStep::Forward(Some(meter)) => meter,
             other => panic!("{other:?}"),
         }
     }

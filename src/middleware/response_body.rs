@@ -333,8 +333,8 @@ fn broke_off(follow: &mut Option<Follow>, origin: Origin, error: BoxError) -> Bo
         _ => inspected(error, |error| follow.classify(error))
             .unwrap_or_else(|panic| (Failure::panicked(), String::from(panic).into())),
     };
-    let (last, events) = follow.failed(origin, Some(failure), cause, now);
-    events.into_iter().flatten().for_each(runtime::log_event);
+    let (last, event) = follow.failed(origin, Some(failure), cause, now);
+    event.into_iter().for_each(runtime::log_event);
     last_frame(last, text)
 }
 

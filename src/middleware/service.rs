@@ -100,8 +100,7 @@ where
         let (mut session, step) = Session::begin(self.policy.config(), &mut head, facts, runtime::new_request_id);
         let timer = self.track(&session, &step, &head, started);
         let state = match step {
-            RequestStep::Forward(meter, unenforced) => {
-                runtime::log_unenforced(unenforced);
+            RequestStep::Forward(meter) => {
                 if let Some(not_ready) = not_ready {
                     let _ = catch(|| drop(head));
                     let state = State::sent(unready(not_ready, &mut session), Some(body.into()));

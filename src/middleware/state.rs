@@ -155,7 +155,7 @@ pub(super) enum NextReply<B> {
 impl<B> NextReply<B> {
     fn new(answered: Option<Box<LocalReply>>, body: Option<RemainingRequest<B>>) -> Self {
         let Some(mut answered) = answered else { return Self::AtOnce(None) };
-        runtime::log_reply(&mut answered);
+        runtime::log_event(&mut answered.event);
         match (body, answered.drain) {
             (Some(body), Some(drain)) => Self::Drained(Box::pin(Draining::new(body, drain, answered))),
             // Dropping the body runs user code (F2).

@@ -91,7 +91,7 @@ impl Trial {
                 RequestStep::Send(reply) => return TrialResult::answered(*reply),
                 RequestStep::Peek(_) => session.first_byte(if length == 0 { FirstByte::End } else { FirstByte::Data }),
                 RequestStep::Verify(_) => session.verified(&mut head, Err("a trial has no credentials".into())),
-                RequestStep::Forward(meter, _) => {
+                RequestStep::Forward(meter) => {
                     count(meter, &body);
                     return respond(session.as_if(dialect), recorded, &head.method);
                 }

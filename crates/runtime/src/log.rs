@@ -18,19 +18,13 @@ use error_envelope_core::policy::Policy;
 #[cfg(feature = "policy-file")]
 use error_envelope_core::policy::PolicyError;
 use error_envelope_core::request_id::RequestId;
-use error_envelope_core::session::{Event, EventFields, LocalReply, Observer, Origin, fault_cause};
+use error_envelope_core::session::{Event, EventFields, Observer, Origin, UnreadReason, fault_cause};
 
 use crate::catch::catch;
 use crate::count;
 
 /// The longest text of a cause in the log, in bytes.
 const MAX_CAUSE: usize = 4096;
-
-/// Logs the events of a reply.
-pub fn log_reply(answered: &mut LocalReply) {
-    log_unenforced(answered.unenforced.take());
-    log_event(&mut answered.event);
-}
 
 /// Logs an event, and drops its cause. Both may call the user's own code, which may panic (F2).
 pub fn log_event(mut event: impl BorrowMut<Event>) {
@@ -46,7 +40,7 @@ fn log_and_count(event: &mut Event) {
         _ => write(Level::ERROR, event),
     }
     warn_of_original_path(event.request_id(), event.notes());
-    if let Some(observer) = event.observer() {
+    if let Some(observer) = event.observer().filter(|_| !event.is_late()) {
         notify_observer(observer, event);
     }
     if let Some(cause) = event.take_cause() {
@@ -72,14 +66,6 @@ fn is_success(status: StatusCode) -> bool {
 fn notify_observer(observer: &dyn Observer, event: &Event) {
     if let Err(panic) = catch(|| observer.on_event(event)) {
         tracing::error!(target: "tower_error_envelope", request_id = %event.request_id(), panic, "the observer panicked");
-    }
-}
-
-/// Logs requests that `auth_observe` let through although a guard would refuse them (M1).
-#[inline]
-pub fn log_unenforced(event: Option<Box<Event>>) {
-    if let Some(event) = event {
-        log_event(event);
     }
 }
 
@@ -245,6 +231,8 @@ fn write_line(level: Level, event: &Event) {
                     code = event.code().map(|code| code.as_str()),
                     status = event.status().map(|status| status.as_u16()),
                     grpc_status = event.grpc_status(),
+                    also = notes.also().map(ErrorCode::as_str),
+                    unread = event.unread().map(UnreadReason::as_str),
                     would_be_status = event.would_be().map(|status| status.as_u16()),
                     origin = event.origin().as_str(),
                     dialect = event.dialect().map(|dialect| dialect.as_str()),
@@ -280,6 +268,7 @@ fn write_line(level: Level, event: &Event) {
 
 fn message(event: &Event) -> &'static str {
     match (event.origin(), event.status()) {
+        _ if event.is_late() => "response body broke off",
         _ if event.would_be().is_some() => "observed only: the layer would have returned an error",
         (Origin::Abandoned, _) => "request abandoned before the response ended",
         (_, None) => "response cut off",

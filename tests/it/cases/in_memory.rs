@@ -109,8 +109,7 @@ impl Stage<'_> {
                 RequestStep::Peek(wait) => session.first_byte(self.first_byte(body, wait)),
                 // A policy from a file alone has no verifiers.
                 RequestStep::Verify(_) => session.verified(head, Err("this driver has no verifiers".into())),
-                RequestStep::Forward(meter, unenforced) => {
-                    unenforced.iter().for_each(|event| self.note(event));
+                RequestStep::Forward(meter) => {
                     let metered = self.metered(meter);
                     let before = self.took;
                     let answer = match self.unready() {
@@ -301,7 +300,6 @@ impl Stage<'_> {
     }
 
     fn answered(&mut self, answered: LocalReply) -> Reply {
-        answered.unenforced.iter().for_each(|event| self.note(event));
         self.note(&answered.event);
         let (head, body) = answered.reply.into_parts();
         Reply::new(head, body.to_vec())
@@ -318,6 +316,9 @@ impl Stage<'_> {
             ("removed_headers", notes.removed_headers()),
             ("dropped_fields", notes.dropped_fields()),
         ];
+        if let Some(also) = notes.also() {
+            let _ = write!(self.log, " also={also}");
+        }
         for (name, value) in sides.iter().filter_map(|(name, value)| Some((name, (*value)?))) {
             let _ = write!(self.log, " {name}={value}");
         }

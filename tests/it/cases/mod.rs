@@ -64,6 +64,7 @@ const HAS: &[&str] = &[
     "locked-all",
     "modes",
     "negotiation",
+    "one-event",
     "pool",
     "proxy-status",
     "readings",

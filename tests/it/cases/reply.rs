@@ -78,7 +78,7 @@ impl Reply {
                 let is_panic = self.origin == Origin::Panic;
                 let failure = if is_panic { Some(Failure::panicked()) } else { follow.classify(&*cause) };
                 let (last, logged) = follow.failed(self.origin, failure, cause, monotonic);
-                events.extend(logged.into_iter().flatten());
+                events.extend(logged);
                 Some(last)
             }
             End::Unfinished if out_of_time => follow.timed_out().map(|BodyFailure { last, event }| {

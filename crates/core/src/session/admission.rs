@@ -9,15 +9,15 @@ use http::request::Parts;
 use http::{Method, Uri};
 
 use super::auth::{self, AuthDecision};
-use super::reply::{ErrorReply, cause_of, drain_budget};
+use super::reply::{ErrorReply, drain_budget};
 use super::request::{self, AssignedId, GuardOutcome, HeaderFlags, MAX_HEADERS, ObservedGuards, RequestView};
 use super::state::RequestState;
 use super::state::{Peek, Phase};
-use super::{BodyFacts, BodyMeter, BoxError, Event, Origin, RequestStep, Session, SessionConfig, Verification};
+use super::{BodyFacts, BodyMeter, BoxError, RequestStep, Session, SessionConfig, Verification};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::body_limit::{BodyFlags, ObservedLimit};
-use crate::policy::{Matched, Mode, ResponseSettings, Unmatched};
+use crate::policy::{Matched, ResponseSettings, Unmatched};
 use crate::request_id::RequestId;
 
 /// Refusals of the path or method itself (G0). Their texts are for developers of the client.
@@ -84,8 +84,7 @@ pub(super) fn admit(
     count_body(&mut state, body, limit, ObservedLimit::default());
     mark(&state, head);
     let meter = meter(&state);
-    // Nothing was refused and let through: only credentials are observed, and this route requires none.
-    (Session { phase: Phase::Called(state) }, RequestStep::Forward(meter, None))
+    (Session { phase: Phase::Called(state) }, RequestStep::Forward(meter))
 }
 
 /// Sets the id in the head of a request that is to be forwarded.
@@ -208,9 +207,8 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
     };
     // Reports the first refusal that was not enforced, in the order of the guards.
     let observed = guarded.observed_unmet.or(unenforced).or(guarded.observed.refusal);
-    if state.settings.mode != Mode::Observe {
-        note_unenforced(&mut state, observed);
-    } else if observed.is_some() || guarded.observed.peek.is_some() {
+    if observed.is_some() || guarded.observed.peek.is_some() {
+        state.note_refusal(observed.as_ref());
         let cold = state.cold.get_or_insert_default();
         (cold.observed, cold.observed_peek) = (observed, guarded.observed.peek);
     }
@@ -228,9 +226,9 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
 }
 
 #[inline(always)]
-pub(super) fn forward(mut state: RequestState) -> Admitted {
-    let (meter, unenforced) = (meter(&state), state.take_unenforced());
-    (Session { phase: Phase::Called(state) }, RequestStep::Forward(meter, unenforced))
+pub(super) fn forward(state: RequestState) -> Admitted {
+    let meter = meter(&state);
+    (Session { phase: Phase::Called(state) }, RequestStep::Forward(meter))
 }
 
 /// Answers a request that is not forwarded.
@@ -263,19 +261,6 @@ fn note_original_path(state: &mut RequestState, matched: &Matched, head: &Parts)
     if let (Some((_, target)), Some(path)) = (&mut cold.target, original.path_and_query()) {
         *target = path.clone();
     }
-}
-
-/// Notes for the log the fault with which the request would have been refused without `auth_observe` (M1). A route in
-/// mode `observe` logs it together with the outcome of the request.
-fn note_unenforced(state: &mut RequestState, fault: Option<Fault>) {
-    let Some(fault) = fault else { return };
-    let event = Event {
-        code: Some(fault.code().clone()),
-        would_be: Some(fault.status_code()),
-        cause: cause_of(&fault),
-        ..state.body_context().event(Origin::Guard)
-    };
-    state.cold.get_or_insert_default().unenforced = Some(Box::new(event));
 }
 
 fn no_host() -> Fault {

@@ -83,7 +83,9 @@ pub(super) fn call_head(
         state.expose(&mut head.headers);
     }
     state.identify_response(&mut head.headers);
-    if let Some(event) = observed_refusal(state, head.status) {
+    if state.settings.mode == Mode::Observe
+        && let Some(event) = observed_refusal(state, head.status)
+    {
         return passing::pass_and_log(state, event);
     }
     if names.status
@@ -153,7 +155,7 @@ pub(super) fn unary_error(
         && let Some((theirs, ours)) = state.ids_of_layers()
         && let Some(body) = connect::with_other_id(body, theirs, ours)
     {
-        return Ok(RewrittenBody { body: body.into(), event, unenforced: None });
+        return Ok(RewrittenBody { body: body.into(), event });
     }
     Err((state.body_context(), Box::new(event)))
 }
@@ -169,7 +171,7 @@ fn send_as_whole_answer(head: &mut response::Parts, event: Event) -> ResponseSte
     head.status = StatusCode::OK;
     head.headers.remove(CONTENT_LENGTH);
     head.headers.remove(TRANSFER_ENCODING);
-    ResponseStep::Write(RewrittenBody { body: Bytes::new(), event, unenforced: None })
+    ResponseStep::Write(RewrittenBody { body: Bytes::new(), event })
 }
 
 /// The trailers in which a call may report a failure.

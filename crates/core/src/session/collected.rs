@@ -58,7 +58,7 @@ fn resume(read: Read, (context, mut event): KeptError) -> ResponseStep {
     event.note_unread(unread);
     // Nothing follows after trailers, however late they were.
     let rest = if unread.is_some() && trailers.is_none() {
-        Rest::Body(Follow::tail(context))
+        Rest::Body(Follow::after_error(context))
     } else {
         Rest::Trailers(trailers)
     };

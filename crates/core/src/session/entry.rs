@@ -506,7 +506,7 @@ mod tests {
         let policy = Policy::builder().body_limit(4).build().unwrap();
         let config = Arc::new(SessionConfig::new(policy, || SystemTime::UNIX_EPOCH));
         let begun = Session::begin(config, &mut head, BodyFacts::default(), || RequestId::from_parts(1, 2));
-        let (mut session, RequestStep::Forward(Some(mut meter), _)) = begun else { unreachable!() };
+        let (mut session, RequestStep::Forward(Some(mut meter))) = begun else { unreachable!() };
         assert!(matches!(meter.request_data(b"12345"), MeterAction::Over(_)));
         let local = session.end(Ending::Overran).unwrap();
         assert_eq!(local.reply.status(), StatusCode::PAYLOAD_TOO_LARGE);

@@ -46,6 +46,7 @@ pub struct Event {
     pub(super) code: Option<ErrorCode>,
     pub(super) status: Option<StatusCode>,
     pub(super) would_be: Option<StatusCode>,
+    pub(super) is_late: bool,
     pub(super) grpc: Option<Status>,
     pub(super) origin: Origin,
     pub(super) dialect: Option<Shape>,
@@ -218,6 +219,13 @@ impl Event {
         self.would_be
     }
 
+    /// Whether the request has an error event already: then its body broke off, which is a line and a count of its own,
+    /// but no second error (L1).
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.is_late
+    }
+
     /// The status of an RPC error (0–16), as gRPC numbers them (section P).
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
@@ -249,6 +257,15 @@ impl Event {
         if why.is_some() {
             self.unread = why;
         }
+    }
+
+    /// The event of an error whose body broke off, for this reason.
+    pub(super) fn broken_by(mut self, origin: Origin, cause: BoxError) -> Self {
+        if origin == Origin::Panic {
+            self.origin = origin;
+        }
+        self.cause.get_or_insert(Cause::Error(cause));
+        self
     }
 
     /// Notes the panic of an error's body, if there was one (F2).

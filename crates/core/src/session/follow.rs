@@ -13,10 +13,12 @@ use super::{
 };
 use crate::request_id::RequestId;
 
-/// What a body that passes must be told of, until it ends or is dropped.
+/// Follows a body that passes, until it ends or is dropped.
 #[derive(Debug)]
 pub struct Follow {
     kind: Kind,
+    /// The request has its error event: that the body breaks off is no second one (L1).
+    pub(super) has_error_event: bool,
 }
 
 #[derive(Debug)]
@@ -55,32 +57,40 @@ pub enum Needs {
 impl Follow {
     #[inline(always)]
     pub(super) fn tail(tail: BodyContext) -> Self {
-        Self { kind: Kind::Tail(tail) }
+        Self::new(Kind::Tail(tail))
+    }
+
+    /// The rest of an error whose event is logged with its head.
+    pub(super) fn after_error(tail: BodyContext) -> Self {
+        Self { has_error_event: true, ..Self::tail(tail) }
+    }
+
+    #[inline(always)]
+    fn new(kind: Kind) -> Self {
+        Self { kind, has_error_event: false }
     }
 
     pub(super) fn copy(tail: BodyContext, observed: Box<ObservedError>, max_bytes: u64, time: Duration) -> Self {
         let pieces = Pieces::default();
         let observed = Some(observed);
-        Self {
-            kind: Kind::Copy(Box::new(Copy {
-                tail,
-                observed,
-                pieces,
-                passed: 0,
-                max_bytes,
-                time,
-                length: None,
-                until: None,
-            })),
-        }
+        Self::new(Kind::Copy(Box::new(Copy {
+            tail,
+            observed,
+            pieces,
+            passed: 0,
+            max_bytes,
+            time,
+            length: None,
+            until: None,
+        })))
     }
 
     pub(super) fn call(call: Box<RpcResponse>) -> Self {
-        Self { kind: Kind::Call(call) }
+        Self::new(Kind::Call(call))
     }
 
     pub(super) fn events(events: Box<EventStream>) -> Self {
-        Self { kind: Kind::Events(events) }
+        Self::new(Kind::Events(events))
     }
 
     /// The request's id, as long as the body passes.
@@ -118,21 +128,21 @@ impl Follow {
         if let Kind::Call(call) = &self.kind { call.can_end() } else { false }
     }
 
-    /// The client's time for the call has passed.
+    /// The client's time for the call has passed: how the call ends, if it can still end properly.
     pub fn timed_out(&mut self) -> Option<BodyFailure> {
-        match std::mem::replace(&mut self.kind, Kind::Ended) {
-            Kind::Call(call) if !call.has_ended() => Some(call.timed_out()),
-            kind => {
-                self.kind = kind;
-                None
-            }
-        }
+        let call = self.take_call(|call| !call.has_ended())?;
+        Some(self.noted(call.timed_out()))
     }
 
-    /// The meter said `Over` behind the head: a call ends with that.
+    /// The meter has reported that the request's body is over its limit: a call ends with that (G4).
     pub fn overran(&mut self) -> Option<BodyFailure> {
+        let call = self.take_call(|_| true)?;
+        Some(self.noted(call.overran()))
+    }
+
+    fn take_call(&mut self, is_due: impl FnOnce(&RpcResponse) -> bool) -> Option<Box<RpcResponse>> {
         match std::mem::replace(&mut self.kind, Kind::Ended) {
-            Kind::Call(call) => Some(call.overran()),
+            Kind::Call(call) if is_due(&call) => Some(call),
             kind => {
                 self.kind = kind;
                 None
@@ -140,22 +150,10 @@ impl Follow {
         }
     }
 
-    /// The drop of the body panicked with this text.
-    pub fn drop_panicked(self, text: Box<str>) -> Option<Event> {
-        let tail = match self.kind {
-            Kind::Tail(tail) => tail,
-            Kind::Copy(copy) => copy.tail,
-            Kind::Call(call) => call.into_body_context(),
-            Kind::Events(events) => events.into_body_context(),
-            Kind::Ended => return None,
-        };
-        Some(tail.broke_off(Origin::Panic, String::from(text).into()))
-    }
-
-    /// A chunk, which may be changed. `last`: the body reports its end, so nobody polls for it.
+    /// A chunk, which may be changed. `last` means that the body reports its end, so that nothing polls for it.
     #[inline]
     pub fn data(&mut self, data: &mut Bytes, last: bool, now: impl FnOnce() -> Instant) -> Option<Event> {
-        match &mut self.kind {
+        let event = match &mut self.kind {
             Kind::Tail(_) | Kind::Ended => None,
             Kind::Copy(copy) => {
                 copy.passed = copy.passed.saturating_add(data.len() as u64);
@@ -171,12 +169,13 @@ impl Follow {
                 }
                 None
             }
-        }
+        };
+        self.once(event)
     }
 
     /// The trailers, which may be changed.
     pub fn trailers(&mut self, trailers: &mut HeaderMap, now: impl FnOnce() -> Instant) -> Option<Event> {
-        match &mut self.kind {
+        let event = match &mut self.kind {
             Kind::Tail(_) | Kind::Ended => None,
             Kind::Copy(copy) => copy.end(true, now),
             Kind::Call(call) => call.response_trailers(trailers),
@@ -184,12 +183,18 @@ impl Follow {
                 events.response_trailers();
                 None
             }
-        }
+        };
+        self.once(event)
     }
 
     /// The body has ended.
     pub fn end(&mut self, now: impl FnOnce() -> Instant) -> Option<Event> {
-        if let Kind::Copy(copy) = &mut self.kind { copy.end(true, now) } else { None }
+        let event = match &mut self.kind {
+            Kind::Copy(copy) => copy.end(true, now),
+            Kind::Call(call) if !self.has_error_event => call.refusal(),
+            Kind::Tail(_) | Kind::Call(_) | Kind::Events(_) | Kind::Ended => None,
+        };
+        self.once(event)
     }
 
     /// The event of an error that is copied, and whose whole body is in memory.
@@ -198,7 +203,8 @@ impl Follow {
         let Kind::Copy(copy) = &mut self.kind else { return None };
         copy.passed = body.len() as u64;
         let read = if copy.passed > copy.max_bytes { ReadBytes::Part(body) } else { ReadBytes::Whole(body) };
-        Some(copy.observed.take()?.finish(read))
+        let event = copy.observed.take()?.finish(read);
+        self.once(Some(event))
     }
 
     /// Whether the body is an error that is copied.
@@ -207,13 +213,18 @@ impl Follow {
         matches!(self.kind, Kind::Copy(_))
     }
 
-    /// The body of a copied error is not shown to the adapter.
+    /// The event of an error that should be copied, but whose body the adapter does not get.
     pub fn unreadable(&mut self) -> Option<Event> {
         let Kind::Copy(copy) = &mut self.kind else { return None };
-        Some(copy.observed.take()?.finish(ReadBytes::Part(&[])))
+        let event = copy.observed.take()?.finish(ReadBytes::Part(&[]));
+        self.once(Some(event))
     }
 
-    /// Classifies the body's error. Runs user code.
+    /// Classifies the body's error (F1). This runs user code; the error is borrowed because its drop may panic.
+    ///
+    /// # Panics
+    ///
+    /// If the classifier does, or the error's `source`.
     #[must_use]
     pub fn classify(&self, error: &(dyn Error + 'static)) -> Option<Failure> {
         match &self.kind {
@@ -223,53 +234,75 @@ impl Follow {
         }
     }
 
-    /// The body failed, or panicked (`Failure::panicked`): the last frame, and the events to log.
+    /// The body failed, or panicked ([`Failure::panicked`]): the last frame, and the event to log.
     pub fn failed(
         &mut self,
         origin: Origin,
         failure: Option<Failure>,
         cause: BoxError,
         now: impl FnOnce() -> Instant,
-    ) -> (FinalFrame, [Option<Event>; 2]) {
-        match (std::mem::replace(&mut self.kind, Kind::Ended), failure) {
-            (Kind::Call(call), Some(failure)) => {
-                let BodyFailure { last, event } = call.failed(failure, cause);
-                (last, [Some(event), None])
-            }
-            (Kind::Events(events), Some(failure)) => {
-                let BodyFailure { last, event } = events.failed(failure, cause);
-                (last, [Some(event), None])
-            }
-            (Kind::Copy(mut copy), _) => {
-                let observed = copy.end(false, now);
-                (FinalFrame::BrokenOff, [observed, Some(copy.tail.broke_off(origin, cause))])
-            }
-            (Kind::Tail(tail), _) => (FinalFrame::BrokenOff, [Some(tail.broke_off(origin, cause)), None]),
-            (Kind::Call(call), None) => {
-                (FinalFrame::BrokenOff, [Some(call.into_body_context().broke_off(origin, cause)), None])
-            }
-            (Kind::Events(events), None) => {
-                let BodyFailure { last, event } = events.upstream_failed(cause);
-                (last, [Some(event), None])
-            }
-            (Kind::Ended, _) => (FinalFrame::BrokenOff, [None, None]),
-        }
+    ) -> (FinalFrame, Option<Event>) {
+        let broke_off = |context: BodyContext, cause| BodyFailure {
+            last: FinalFrame::BrokenOff,
+            event: context.broke_off(origin, cause),
+        };
+        let failure = match (std::mem::replace(&mut self.kind, Kind::Ended), failure) {
+            (Kind::Ended, _) => return (FinalFrame::BrokenOff, None),
+            (Kind::Call(call), Some(failure)) => call.failed(failure, cause),
+            (Kind::Call(call), None) => broke_off(call.into_body_context(), cause),
+            (Kind::Events(events), Some(failure)) => events.failed(failure, cause),
+            (Kind::Events(events), None) => events.upstream_failed(cause),
+            (Kind::Tail(context), _) => broke_off(context, cause),
+            (Kind::Copy(mut copy), _) => match copy.end(false, now) {
+                // An error that is copied is logged once, also if it breaks off (L1).
+                Some(event) => BodyFailure { last: FinalFrame::BrokenOff, event: event.broken_by(origin, cause) },
+                None => broke_off(copy.tail, cause),
+            },
+        };
+        let BodyFailure { last, event } = self.noted(failure);
+        (last, Some(event))
     }
 
-    /// The body is about to be dropped. `ended`: the server was told of its end. Returns the event of a call that its
-    /// client cancelled, or of an error that was copied. What is left logs a panic of the drop.
+    /// The drop of the body panicked with this text.
+    pub fn drop_panicked(self, text: Box<str>) -> Option<Event> {
+        let context = match self.kind {
+            Kind::Tail(context) => context,
+            Kind::Copy(copy) => copy.tail,
+            Kind::Call(call) => call.into_body_context(),
+            Kind::Events(events) => events.into_body_context(),
+            Kind::Ended => return None,
+        };
+        let event = context.broke_off(Origin::Panic, String::from(text).into());
+        Some(Event { is_late: self.has_error_event, ..event })
+    }
+
+    /// The body is about to be dropped. `ended` means that the server got a report of its end. Returns the event of a
+    /// call that its client cancelled, of an error that was copied, or of a refusal by a guard that only observes.
     pub fn dropped(&mut self, ended: bool, now: impl FnOnce() -> Instant) -> Option<Event> {
-        if let Kind::Copy(copy) = &mut self.kind {
-            return copy.end(false, now);
-        }
-        if let Kind::Call(call) = &self.kind
-            && !ended
-            && !call.has_ended()
-            && let Kind::Call(call) = std::mem::replace(&mut self.kind, Kind::Ended)
-        {
-            return Some(call.abandoned());
-        }
-        None
+        let event = match std::mem::replace(&mut self.kind, Kind::Ended) {
+            Kind::Call(call) if !ended && !call.has_ended() => Some(call.abandoned()),
+            kind => {
+                self.kind = kind;
+                match &mut self.kind {
+                    Kind::Copy(copy) => copy.end(false, now),
+                    _ => self.end(now),
+                }
+            }
+        };
+        self.once(event)
+    }
+
+    /// Lets an event pass, and notes it: what comes after it is no second error event (L1).
+    #[inline]
+    fn once(&mut self, event: Option<Event>) -> Option<Event> {
+        self.has_error_event |= event.is_some();
+        event
+    }
+
+    /// As [`Follow::once`], for a body that failed.
+    fn noted(&mut self, failure: BodyFailure) -> BodyFailure {
+        let event = Event { is_late: std::mem::replace(&mut self.has_error_event, true), ..failure.event };
+        BodyFailure { event, ..failure }
     }
 
     /// Whether the call ends with trailers, so that the end must not be reported before.

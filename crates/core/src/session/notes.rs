@@ -7,6 +7,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, StatusCode};
 
 use super::BodyCapture;
+use crate::code::ErrorCode;
 use crate::policy::{BodyLimitPer, MatchedReading};
 use crate::request_id;
 
@@ -56,6 +57,7 @@ pub struct EventFields {
     pub(super) readings: Vec<MatchedReading>,
     pub(super) counts_whole: bool,
     pub(super) policy_status: Option<StatusCode>,
+    pub(super) also: Option<ErrorCode>,
     /// `None` if no observer is registered.
     pub(super) request: Option<RequestFacts>,
     pub(super) captured: Option<BodyCapture>,
@@ -131,6 +133,7 @@ impl EventFields {
         readings: Vec::new(),
         counts_whole: false,
         policy_status: None,
+        also: None,
         request: None,
         captured: None,
     };
@@ -198,6 +201,12 @@ impl EventFields {
         self.policy_status
     }
 
+    /// The code of the refusal that the request would also have got, from a guard that only observes (M1).
+    #[must_use]
+    pub fn also(&self) -> Option<&ErrorCode> {
+        self.also.as_ref()
+    }
+
     /// The request's path as it was sent, without its query. Only set if an observer is registered. Not for the log.
     #[must_use]
     pub fn path(&self) -> Option<&str> {
@@ -233,11 +242,12 @@ impl EventFields {
             readings,
             counts_whole,
             policy_status,
+            also,
             request: _,
             captured: _,
         } = self;
         let texts = [client_request_id, upstream_request_id, removed_headers, dropped_fields, unknown_code];
-        let flags = [*only_original_path, *counts_whole, policy_status.is_some()];
-        texts.iter().all(|note| note.is_none()) && readings.is_empty() && flags == [false; 3]
+        let flags = [*only_original_path, *counts_whole, policy_status.is_some(), also.is_some()];
+        texts.iter().all(|note| note.is_none()) && readings.is_empty() && flags == [false; 4]
     }
 }

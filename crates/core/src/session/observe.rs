@@ -1,7 +1,7 @@
 //! Mode `observe` (rule M1): logs what mode `enforce` would have done.
 //!
 //! The response passes unchanged except for its id. The log gets the error with which a guard would have refused the
-//! request, or else the error that would have replaced an inner one.
+//! request, or else the error that would have replaced an inner one. With `auth_observe`, a guard observes in any mode.
 
 use http::StatusCode;
 
@@ -13,21 +13,25 @@ use crate::fault::Fault;
 use crate::guard::body_limit::BodyFlags;
 use crate::policy::Mode;
 
-/// The event of the refusal that the request would have got, if its route is in mode `observe`.
+/// The event of the refusal that the request would have got, if a guard only observes. A second call returns `None`.
 #[inline]
 pub(super) fn observed_refusal(state: &mut RequestState, status: StatusCode) -> Option<Event> {
-    if state.settings.mode == Mode::Observe { would_refuse(state, status) } else { None }
+    let observes = state.settings.mode == Mode::Observe || state.has_observed_refusal();
+    if observes { would_refuse(state, status) } else { None }
 }
 
 fn would_refuse(state: &mut RequestState, status: StatusCode) -> Option<Event> {
     let fault = refusal(state)?;
     let mut event = would_be(state, status, &fault, fault.status_code(), Origin::Guard, false);
     event.grpc = state.request.rpc.map(|rpc| rpc::grpc_status(rpc, &fault, fault.status_code(), true));
+    if let Some(notes) = &mut event.notes {
+        notes.also = None;
+    }
     Some(event)
 }
 
 /// The fault with which the request would have been refused.
-fn refusal(state: &mut RequestState) -> Option<Fault> {
+pub(super) fn refusal(state: &mut RequestState) -> Option<Fault> {
     let (observed, peeked) = match &mut state.cold {
         Some(cold) => (cold.observed.take(), cold.observed_peek.take()),
         None => (None, None),

@@ -54,8 +54,6 @@ pub struct LocalReply {
     pub drain: Option<DrainBudget>,
     /// The event to log.
     pub event: Event,
-    /// The refusal that `auth_observe` prevented (M1); log it, too.
-    pub unenforced: Option<Box<Event>>,
 }
 
 /// The body of a rewritten error, and the event to log.
@@ -66,8 +64,6 @@ pub struct RewrittenBody {
     pub body: Bytes,
     /// The event to log.
     pub event: Event,
-    /// The refusal that the request would have got if its mode were not `observe` (M1); log it, too.
-    pub unenforced: Option<Box<Event>>,
 }
 
 /// How to end a response body that failed after its head was sent, and what to log.
@@ -151,6 +147,7 @@ impl BodyContext {
             code,
             status,
             would_be: None,
+            is_late: false,
             grpc,
             origin,
             dialect: None,

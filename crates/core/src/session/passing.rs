@@ -4,6 +4,7 @@
 use http::response;
 
 use super::event_stream::{EventStream, appends_error};
+use super::observe::observed_refusal;
 use super::state::RequestState;
 use super::{BodyContext, BodyFacts, CapturedBody, Cause, Event, Follow, Note, Origin, ResponseStep, head};
 use crate::classify;
@@ -19,16 +20,21 @@ pub(super) struct PassingResponse {
 }
 
 impl PassingResponse {
-    pub(super) fn pass(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponseStep {
+    pub(super) fn pass(mut self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponseStep {
         if appends_error(&self.state, head, body) {
+            let refusal = observed_refusal(&mut self.state, head.status);
             let stream = EventStream::boxed(self.state, head);
-            let note = Note::from(stream.notes());
-            return ResponseStep::Pass(Follow::events(stream), note);
+            let note = refusal.map_or_else(|| stream.notes().into(), |event| Note::Event(Box::new(event)));
+            return ResponseStep::pass(Follow::events(stream), note);
         }
         if !head.extensions.is_empty()
             && let Some(fault) = fault_of_success(head)
         {
             return self.pass_fault(head, fault);
+        }
+        if let Some(event) = observed_refusal(&mut self.state, head.status) {
+            self.state.mark_head(&mut head.headers);
+            return pass_and_log(&self.state, event);
         }
         let (body_context, notes) = self.state.finish_head(&mut head.headers);
         ResponseStep::Pass(Follow::tail(body_context), notes.into())
@@ -54,10 +60,10 @@ impl PassingResponse {
         if appends_error(&self.state, head, || body) {
             let stream = EventStream::boxed(self.state, head);
             let event = stream.preserved(head.status);
-            return ResponseStep::Pass(Follow::events(stream), Note::Event(Box::new(event)));
+            return ResponseStep::pass(Follow::events(stream), Note::Event(Box::new(event)));
         }
         let (body_context, event) = self.preserve(head);
-        ResponseStep::Pass(Follow::tail(body_context), Note::Event(event))
+        ResponseStep::pass(Follow::tail(body_context), Note::Event(event))
     }
 
     /// Like [`PassingResponse::pass_error`], for an error that is not an event stream.
@@ -88,5 +94,5 @@ fn fault_of_success(head: &response::Parts) -> Option<Fault> {
 
 /// Passes a response unchanged, and logs this event for it.
 pub(super) fn pass_and_log(state: &RequestState, event: Event) -> ResponseStep {
-    ResponseStep::Pass(Follow::tail(state.body_context()), Note::Event(Box::new(event)))
+    ResponseStep::pass(Follow::tail(state.body_context()), Note::Event(Box::new(event)))
 }

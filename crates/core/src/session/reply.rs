@@ -95,7 +95,7 @@ impl ErrorReply {
         }
         let OutgoingReply { status, grpc, .. } = outgoing;
         let facts = ErrorFacts { status: Some(status), grpc, code: Some(code) };
-        let mut written = RewrittenBody { body, event: self.into_event(origin, cause, facts), unenforced: None };
+        let mut written = RewrittenBody { body, event: self.into_event(origin, cause, facts) };
         let event = &mut written.event;
         event.note_lost(lost);
         if event.status.is_some() {
@@ -160,13 +160,12 @@ impl ErrorReply {
             ProxyError::of_answer(origin, fault, cause, self.state.config.proxy_errors())
         });
         let (cause, code) = (cause.map(Cause::Error).or_else(|| cause_of(fault)), fault.code().clone());
-        let unenforced = self.state.take_unenforced();
         if self.state.captures_bodies() {
             self.state.note_bodies(None, CapturedBody::new(outgoing.sent, reply.headers(), reply.body()));
         }
         let OutgoingReply { status, grpc, .. } = outgoing;
         let facts = ErrorFacts { status: Some(status), grpc, code: Some(code) };
-        LocalReply { reply, drain, event: self.into_event(origin, cause, facts), unenforced }
+        LocalReply { reply, drain, event: self.into_event(origin, cause, facts) }
     }
 
     /// How much of a request that the adapter has not read yet is dropped (G5). Nothing is read while `Expect` is

@@ -8,7 +8,7 @@ use super::body::ErrorForm;
 use super::calls::{answered_call, call_head};
 use super::event_stream::appends_error;
 use super::inner_error::InnerErrorReader;
-use super::observe::{observed_refusal, would_be};
+use super::observe::{observed_refusal, refusal, would_be};
 use super::passing::{self, PassingResponse};
 use super::reply::ErrorReply;
 use super::request::MAX_HEADERS;
@@ -74,14 +74,16 @@ impl ResponseHead<'_> {
         }
     }
 
-    fn strip(self, head: &mut response::Parts) -> ResponseStep {
+    fn strip(mut self, head: &mut response::Parts) -> ResponseStep {
         // RFC 9110 §15.3.6 requires the length 0 for a 205. A 204 and a 304 declare no length.
         if head.status == StatusCode::RESET_CONTENT {
             head.headers.remove(TRANSFER_ENCODING);
             head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
+        let note = observed_refusal(&mut self.state, head.status);
         let (body_context, notes) = self.state.finish_head(&mut head.headers);
-        ResponseStep::Strip(Follow::tail(body_context), notes.into())
+        let note = note.map_or_else(|| notes.into(), |event| Note::Event(Box::new(event)));
+        ResponseStep::Strip(Follow::tail(body_context), note)
     }
 
     fn decide_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
@@ -130,7 +132,7 @@ impl ResponseHead<'_> {
         if observed.state.request.is_head() || is_unreadable(&head.headers, body, inspect.max_bytes) {
             let mut event = observed.finish(ReadBytes::Part(&[]));
             event.unread = (body.lower > inspect.max_bytes).then_some(UnreadReason::TooLong);
-            return ResponseStep::Pass(Follow::tail(body_context), Note::Event(Box::new(event)));
+            return ResponseStep::pass(Follow::tail(body_context), Note::Event(Box::new(event)));
         }
         let follow = Follow::copy(body_context, Box::new(observed), inspect.max_bytes, inspect.timeout);
         ResponseStep::Pass(follow, Note::Nothing)
@@ -171,18 +173,19 @@ impl ResponseHead<'_> {
         if self.keeps_head(head) {
             let (body_context, event) =
                 PassingResponse { state: self.state }.preserve_protocol(head, rewrite.code(), &[]);
-            return ResponseStep::Pass(Follow::tail(body_context), Note::Event(event));
+            return ResponseStep::pass(Follow::tail(body_context), Note::Event(event));
         }
         let mut written = ErrorReply { state: self.state }.rewrite_parsed(head, rewrite, Origin::Inner, &[]);
         written.event.unread = (body.lower > max_bytes).then_some(UnreadReason::TooLong);
         ResponseStep::Write(written)
     }
 
-    /// Writes the service's fault. In mode `observe`, the refusal that the request would have got is logged as well.
+    /// Writes the service's fault. In mode `observe`, the refusal that the request would have got is a field of its event.
     fn write_fault(mut self, head: &mut response::Parts, fault: Fault) -> RewrittenBody {
-        let unenforced = observed_refusal(&mut self.state, head.status).map(Box::new);
+        let refusal = refusal(&mut self.state);
+        self.state.note_refusal(refusal.as_ref());
         let fault = classify::with_issue_list(fault, ErrorForm::new(&self.state).dialect());
-        RewrittenBody { unenforced, ..ErrorReply { state: self.state }.rewrite(head, fault, Origin::Fault) }
+        ErrorReply { state: self.state }.rewrite(head, fault, Origin::Fault)
     }
 
     /// Whether a response to HEAD has an error that GET would get in the shape of its protocol, as far as the head
@@ -239,6 +242,7 @@ pub(super) fn passes_unparsed(state: &RequestState, status: StatusCode) -> bool 
         && state.request.rpc.is_none()
         && state.settings.event_streams == EventStreams::Break
         && !state.is_cut()
+        && !state.has_observed_refusal()
 }
 
 /// Whether reading a body would be useless: there is none, its coding is unknown (R5), or it is too long (R4).

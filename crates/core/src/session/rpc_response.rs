@@ -120,7 +120,9 @@ impl RpcResponse {
             *trailers = self.trailers(&fault);
             return Some(self.failure(&fault, origin, None));
         }
-        if let Some(event) = observed_refusal(&mut self.state, StatusCode::OK) {
+        if self.is_observed()
+            && let Some(event) = self.refusal()
+        {
             return Some(event);
         }
         // Parsing the whole status would be costly, and a status of OK has nothing to report.
@@ -133,6 +135,11 @@ impl RpcResponse {
         };
         replace_layer_id(&self.state, trailers);
         Some(event)
+    }
+
+    /// The refusal that a call without an error would have got (M1).
+    pub(super) fn refusal(&mut self) -> Option<Event> {
+        observed_refusal(&mut self.state, StatusCode::OK)
     }
 
     /// Classifies an error of the body (F1).

@@ -142,10 +142,17 @@ impl RequestState {
         self.notes_mut().captured = Some(BodyCapture { before, after: Some(after) });
     }
 
-    /// Takes the refusal that `auth_observe` prevented (M1). A second call returns `None`.
+    /// Whether a guard that only observes would have refused the request, and this is not logged yet.
     #[inline]
-    pub(super) fn take_unenforced(&mut self) -> Option<Box<Event>> {
-        self.cold.as_mut().and_then(|cold| cold.unenforced.take())
+    pub(super) fn has_observed_refusal(&self) -> bool {
+        self.cold.as_ref().is_some_and(|cold| cold.observed.is_some())
+    }
+
+    /// Notes for the request's error event which refusal it would also have got (L1).
+    pub(super) fn note_refusal(&mut self, refusal: Option<&Fault>) {
+        if let Some(refusal) = refusal {
+            self.notes_mut().also = Some(refusal.code().clone());
+        }
     }
 
     /// Whether an observer gets bodies.

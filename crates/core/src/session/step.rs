@@ -13,9 +13,8 @@ use super::{BodyMeter, BoxError, Event, EventFields, Failure, Follow, LocalReply
 #[derive(Debug)]
 #[must_use]
 pub enum RequestStep {
-    /// Forward it. The meter, if there is one, counts the body. The event, if there is one, is the refusal that the
-    /// request would have got (M1); log it.
-    Forward(Option<BodyMeter>, Option<Box<Event>>),
+    /// Forward it. The meter, if there is one, counts the body.
+    Forward(Option<BodyMeter>),
     /// Run the verifier, or fetch the keys, of [`Session::verification`](super::Session::verification), but no longer
     /// than this. Then call [`Session::verified`](super::Session::verified) (G2).
     Verify(Duration),
@@ -65,7 +64,7 @@ pub enum Note {
     Nothing,
     /// Fields without an error (I2, I3).
     Fields(Box<EventFields>),
-    /// An error that keeps its shape (R9, R10).
+    /// An error that keeps its shape (R9, R10), or a refusal by a guard that only observes (M1).
     Event(Box<Event>),
 }
 
@@ -96,6 +95,12 @@ impl RequestStep {
 }
 
 impl ResponseStep {
+    /// Passes a body whose head may be logged: what fails later is no second error (L1).
+    pub(super) fn pass(mut follow: Follow, note: Note) -> Self {
+        follow.has_error_event = matches!(note, Note::Event(_));
+        Self::Pass(follow, note)
+    }
+
     /// Notes a panic of the error's body in the event of the error (F2).
     pub fn note_panic(&mut self, text: Option<Box<str>>) {
         match self {

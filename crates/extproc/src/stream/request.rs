@@ -55,8 +55,7 @@ impl ProcessingStream {
     /// can be applied.
     fn admitted(&mut self, step: RequestStep, lines: Option<EnvoyHeaders>, all: bool) -> Reply {
         match step {
-            RequestStep::Forward(meter, unenforced) => {
-                runtime::log_unenforced(unenforced);
+            RequestStep::Forward(meter) => {
                 let declared = self.facts.upper.is_some();
                 self.meter = meter.filter(|meter| meter.needs_data(declared));
                 self.mode.counts_request = self.meter.is_some();
@@ -158,8 +157,7 @@ impl ProcessingStream {
         }
         self.timers.stop();
         match self.session.first_byte(first) {
-            RequestStep::Forward(_, unenforced) => {
-                runtime::log_unenforced(unenforced);
+            RequestStep::Forward(_) => {
                 self.enter_called();
                 Ok(pass_reply)
             }

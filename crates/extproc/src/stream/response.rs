@@ -65,8 +65,8 @@ impl ProcessingStream {
         let mut sent = None;
         if envoy::can_pass_unparsed(lines, |status| self.session.passes_unparsed(*sent.insert(status)))
             && let Some(status) = sent
+            && let Some((_, note)) = self.session.finish_unparsed()
         {
-            let note = self.session.finish_unparsed();
             self.pass_with(
                 message::passed_head(self.id.map(message::only_request_id).unwrap_or_default()),
                 status,
@@ -143,8 +143,7 @@ impl ProcessingStream {
         Ok(Some(message::immediate(reply, "none", &self.head)))
     }
 
-    fn rewritten(&mut self, head: response::Parts, mut written: RewrittenBody) -> Reply {
-        runtime::log_unenforced(written.unenforced.take());
+    fn rewritten(&mut self, head: response::Parts, written: RewrittenBody) -> Reply {
         let sent = self.send(Response::from_parts(head, written.body), &written.event);
         runtime::log_event(written.event);
         sent

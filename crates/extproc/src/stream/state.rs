@@ -114,7 +114,7 @@ impl ProcessingStream {
 
     /// Ends the stream with a reply instead of the service's.
     pub(super) fn answer(&mut self, mut answered: LocalReply) -> Reply {
-        runtime::log_reply(&mut answered);
+        runtime::log_event(&mut answered.event);
         self.send(answered.reply, &answered.event)
     }
 

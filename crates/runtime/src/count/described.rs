@@ -14,6 +14,7 @@ use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 /// | `error_envelope_response_body_bytes_total` | counter | `route`, `method`, `scope` |
 /// | `error_envelope_errors_total` | counter | `code`, `status`, `would_be_status`, `origin`, `route`, `scope`, `mode`, `dialect` |
 /// | `error_envelope_unread_errors_total` | counter | `reason`: `too_long`, `too_late` or `broke_off` (R4); `route`, `scope` |
+/// | `error_envelope_broken_bodies_total` | counter | `route`, `scope` |
 /// | `error_envelope_error_read_seconds` | histogram | |
 /// | `error_envelope_policy_reloads_total` | counter | `outcome`: `taken` or `refused` |
 /// | `error_envelope_policy_refused` | gauge | |
@@ -49,6 +50,10 @@ pub fn describe() {
     describe_counter!(
         "error_envelope_unread_errors_total",
         "Errors classified by status alone, since the body was too long, too late or cut off."
+    );
+    describe_counter!(
+        "error_envelope_broken_bodies_total",
+        "Bodies that broke off after the error of their request was counted."
     );
     describe_histogram!(
         "error_envelope_error_read_seconds",

@@ -45,6 +45,9 @@ struct Kind {
 
 pub(crate) fn record_error(event: &Event) {
     let Some(recorder) = installed::find() else { return };
+    if event.is_late() {
+        return count_broken_body(event);
+    }
     if let Some(why) = event.unread() {
         count_unread(event, why);
     }
@@ -89,12 +92,19 @@ pub fn record_error_read(time: Duration) {
 }
 
 #[cold]
+fn count_broken_body(event: &Event) {
+    let labels = place_labels(event).to_vec();
+    register(&Key::from_parts("error_envelope_broken_bodies_total", labels)).increment(1);
+}
+
+fn place_labels(event: &Event) -> [Label; 2] {
+    [Label::new("route", text_of_route(event.shared_route())), Label::new("scope", text_of_scope(event.scope()))]
+}
+
+#[cold]
 fn count_unread(event: &Event, why: UnreadReason) {
-    let labels = vec![
-        Label::new("reason", why.as_str()),
-        Label::new("route", text_of_route(event.shared_route())),
-        Label::new("scope", text_of_scope(event.scope())),
-    ];
+    let [route, scope] = place_labels(event);
+    let labels = vec![Label::new("reason", why.as_str()), route, scope];
     register(&Key::from_parts("error_envelope_unread_errors_total", labels)).increment(1);
 }
 

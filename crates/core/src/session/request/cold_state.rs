@@ -10,7 +10,7 @@ use super::{HeaderFlags, RequestView};
 use crate::fault::Fault;
 use crate::fields;
 use crate::policy::{BodyLimitPer, ResponseSettings};
-use crate::session::{Event, EventFields, RequestFacts, SessionConfig};
+use crate::session::{EventFields, RequestFacts, SessionConfig};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -22,14 +22,12 @@ pub(in crate::session) struct ColdState {
     pub(in crate::session) target: Option<(Method, PathAndQuery)>,
     /// The scheme of `authorization`, if it is not Bearer.
     pub(in crate::session) scheme: Option<Box<str>>,
-    /// The fault with which a route in mode `observe` would have refused the request (M1).
+    /// The fault with which a guard that only observes would have refused the request, until it is logged (M1).
     pub(in crate::session) observed: Option<Fault>,
     /// The same, if the first byte of the body decides (G3).
     pub(in crate::session) observed_peek: Option<Fault>,
     /// When the request began, if the dialect writes that time.
     pub(in crate::session) began: Option<SystemTime>,
-    /// The refusal that `auth_observe` prevented, until it is logged.
-    pub(in crate::session) unenforced: Option<Box<Event>>,
     /// The request claims to be a stream of messages, but the limit counts its whole body (P1).
     pub(in crate::session) counts_whole: bool,
     /// How long the client waits for the whole call.
