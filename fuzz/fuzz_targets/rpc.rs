@@ -37,7 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
 /// What reaches the service; an answer is checked at once.
 fn forwarded(call: &call::RpcCall, is_empty: bool) -> Option<(Session, Option<BodyMeter>)> {
     match call.begin(is_empty) {
-        (session, RequestStep::Forward(meter, _)) => Some((session, meter)),
+        (session, RequestStep::Forward(meter)) => Some((session, meter)),
         (_, RequestStep::Send(reply)) => {
             sent::Sent::from_reply(*reply).check(call);
             None

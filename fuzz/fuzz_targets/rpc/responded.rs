@@ -126,9 +126,7 @@ impl Followed<'_> {
     fn end(self, mut follow: Follow) {
         let error = io::Error::other("a secret");
         let failed = |follow: &mut Follow, failure, cause| {
-            let (last, [event, None]) = follow.failed(Origin::Error, failure, cause, Instant::now) else {
-                panic!("one event")
-            };
+            let (last, event) = follow.failed(Origin::Error, failure, cause, Instant::now);
             BodyFailure { last, event: event.expect("an event") }
         };
         let BodyFailure { last, event } = match self.inner.end {

@@ -50,11 +50,10 @@ impl Passing {
                     1 => Some(Failure::panicked()),
                     _ => None,
                 };
-                let (last, events) = follow.failed(Origin::Error, failure, error.into(), now);
+                let (last, event) = follow.failed(Origin::Error, failure, error.into(), now);
                 expect_no_secret(&last);
                 assert!(follow.needs() == Needs::Nothing && follow.request_id().is_none(), "claim 5: {follow:?}");
-                events.iter().flatten().for_each(|event| ledger.event(event));
-                None
+                event
             }
             9 => {
                 let failure = if choices.yes() { follow.timed_out() } else { follow.overran() };

@@ -108,16 +108,24 @@ impl Guarded {
     /// A naive reading of G1–G4.
     pub(super) fn is_let_in(&self) -> bool {
         let is = |name: &str, value: &str| self.head.headers.get(name).is_some_and(|it| it == value);
-        let needs_credentials = self.has(KEY) || self.has(VERIFIER);
-        let has_credentials = self.has(KEY) && is("authorization", "Bearer key") || self.is_granted;
         let has_header = !self.has(HEADER) || self.head.headers.contains_key("x-tenant");
         let has_type = !self.has(JSON)
             || self.is_empty && (self.body.ended || !self.head.headers.contains_key("content-type"))
             || is("content-type", "application/json");
         let is_in_messages = self.head.headers.get("content-type").is_some_and(|it| it != "application/json");
         let has_length = !self.has(LIMIT) || is_in_messages || self.body.lower <= MOST;
-        (!needs_credentials || has_credentials || self.has(OBSERVES_AUTH))
+        (self.has_credentials() || self.has(OBSERVES_AUTH))
             && (!self.refuses() || has_header && has_type && has_length)
+    }
+
+    /// Only because the policy observes credentials (M1).
+    pub(super) fn is_let_through(&self) -> bool {
+        self.has(OBSERVES_AUTH) && !self.has_credentials()
+    }
+
+    fn has_credentials(&self) -> bool {
+        let has_key = self.head.headers.get("authorization").is_some_and(|it| it == "Bearer key");
+        !self.has(KEY) && !self.has(VERIFIER) || self.has(KEY) && has_key || self.is_granted
     }
 
     fn has(&self, what: usize) -> bool {

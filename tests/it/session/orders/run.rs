@@ -76,7 +76,9 @@ impl Run {
             passing.drop(&mut self.ledger, self.now);
         }
         self.finish(choices);
-        let Self { mut session, ledger, .. } = self;
+        let Self { mut session, ledger, guarded, .. } = self;
+        let is_unlogged = ledger.forwards == 1 && guarded.is_let_through() && !ledger.has_an_error();
+        assert!(!is_unlogged, "claim 2, a refusal that was let through: {guarded:?}, {ledger:?}");
         assert!(session.has_ended() && !ledger.has_no_end(), "claim 5: {ledger:?}");
         assert!(session.abandon().is_none() && session.end(Ending::TimedOut).is_none(), "claim 5, a second end");
         assert!(session.id().is_none() && session.verification().is_none() && session.call_time().is_none());
@@ -116,9 +118,8 @@ impl Run {
 
     fn request_step(&mut self, step: RequestStep) {
         match step {
-            RequestStep::Forward(meter, unenforced) => {
+            RequestStep::Forward(meter) => {
                 self.ledger.forward();
-                self.ledger.let_through(unenforced.as_deref());
                 assert!(self.guarded.is_let_in(), "claim 4: {:?}", self.guarded);
                 self.meter = meter;
             }
