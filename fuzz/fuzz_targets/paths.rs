@@ -3,6 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 
+#[path = "../../tests/it/choices.rs"]
+mod choices;
 #[path = "../../tests/it/routes/slips/mod.rs"]
 mod slips;
 

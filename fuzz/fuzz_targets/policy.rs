@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use error_envelope_core::session::{BodyFacts, Exchange, SessionConfig};
+use error_envelope_core::session::{BodyFacts, Session, SessionConfig};
 use http::{Method, Request};
 use libfuzzer_sys::fuzz_target;
 use tower_error_envelope::{Policy, RequestId};
@@ -31,7 +31,7 @@ fuzz_target!(|text: &str| {
             let Ok(request) = Request::builder().method(method).uri(target).body(()) else { return };
             let (mut head, ()) = request.into_parts();
             let config = Arc::new(SessionConfig::new(policy, || std::time::UNIX_EPOCH));
-            drop(Exchange::begin(config, &mut head, BodyFacts::default(), || RequestId::from_parts(1, 1)));
+            drop(Session::begin(config, &mut head, BodyFacts::default(), || RequestId::from_parts(1, 1)));
         }
     }
 });

@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use error_envelope_core::session::{
-    Admission, BodyFacts, Collected, CollectedAction, Exchange, SessionConfig, ResponsePlan,
-};
+use bytes::Bytes;
+use error_envelope_core::session::{BodyFacts, RequestStep, ResponseStep, Session, SessionConfig};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use libfuzzer_sys::fuzz_target;
 use tower_error_envelope::policy::{Protocols, UnknownCodes};
@@ -31,7 +30,7 @@ fuzz_target!(|data: &[u8]| {
     let builder = if policy & 1 == 0 { builder } else { builder.unknown_codes(UnknownCodes::ByStatus) };
     let builder = if policy & 2 == 0 { builder } else { builder.protocols(Protocols::Rewrite) };
     let policy = Arc::new(builder.build().expect("a policy"));
-    let mut response = Response::new(body.to_vec());
+    let mut response = Response::new(Bytes::copy_from_slice(body));
     *response.status_mut() = StatusCode::from_u16(400 + u16::from(*status) % 200).expect("an error");
     put(response.headers_mut(), *media_type, *headers);
 
@@ -59,25 +58,19 @@ fn put(headers: &mut HeaderMap, media_type: u8, chosen: u8) {
     }
 }
 
-fn rewritten(policy: &Arc<Policy>, inner: Response<Vec<u8>>) -> Response<Vec<u8>> {
+fn rewritten(policy: &Arc<Policy>, inner: Response<Bytes>) -> Response<Bytes> {
     let (mut request, ()) = Request::new(()).into_parts();
     let config = SessionConfig::new(policy.clone(), || std::time::UNIX_EPOCH);
     let id = || "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse::<RequestId>().expect("an id");
     let ended = BodyFacts { ended: true, ..BodyFacts::default() };
-    let Admission::Forward(exchange, ..) = Exchange::begin(Arc::new(config), &mut request, ended, id) else {
+    let (mut session, RequestStep::Forward(..)) = Session::begin(Arc::new(config), &mut request, ended, id) else {
         panic!("a GET without a body is forwarded")
     };
     let (mut head, body) = inner.into_parts();
-    let facts = BodyFacts { ended: body.is_empty(), lower: body.len() as u64, upper: Some(body.len() as u64) };
-    let body = match exchange.response_head(&mut head, || facts) {
-        ResponsePlan::Rewrite(written) => written.body.to_vec(),
-        ResponsePlan::Collect(exchange, ..) => match exchange.response_body(&mut head, Collected::Whole(&body)) {
-            CollectedAction::Rewrite(written) => written.body.to_vec(),
-            CollectedAction::Restore(..) => body,
-            CollectedAction::Replace(_) => panic!("no request body was over a limit"),
-        },
-        ResponsePlan::Pass(..) | ResponsePlan::Keep(..) => body,
-        plan => panic!("{plan:?}"),
+    let body = match session.respond_whole(&mut head, &body) {
+        ResponseStep::Write(written) => written.body,
+        ResponseStep::Pass(..) | ResponseStep::Resume(..) => body,
+        step => panic!("{step:?}"),
     };
     Response::from_parts(head, body)
 }

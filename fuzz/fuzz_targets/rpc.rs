@@ -2,12 +2,12 @@
 //! measured as a naive reader measures them, and tonic or a Connect client reads whatever the layer wrote (P1-P3, F4, E7).
 #![no_main]
 
-use error_envelope_core::session::{Admission, Exchange};
+use error_envelope_core::session::{BodyMeter, RequestStep, Session};
 use libfuzzer_sys::fuzz_target;
 
 #[path = "rpc/call.rs"]
 mod call;
-#[path = "rpc/choices.rs"]
+#[path = "../../tests/it/choices.rs"]
 mod choices;
 #[path = "rpc/inner.rs"]
 mod inner;
@@ -26,25 +26,22 @@ fuzz_target!(|bytes: &[u8]| {
     let call = call::RpcCall::chosen(choices);
     let mut body = call::body(choices, call.protocol);
     let inner = inner::Inner::chosen(choices, call.protocol);
-    let Some((exchange, meter)) = forwarded(&call, body.is_empty()) else { return };
+    let Some((session, meter)) = forwarded(&call, body.is_empty()) else { return };
     // Whatever is left comes when the head of the response is out.
     let late = body.split_off(body.len().min(choices.below(9)));
     let mut metered = metered::Metered::new(meter, &call);
     metered.take(&body);
-    responded::check(&call, &inner, exchange, metered, &late);
+    responded::check(&call, &inner, session, metered, &late);
 });
 
 /// What reaches the service; an answer is checked at once.
-fn forwarded(
-    call: &call::RpcCall,
-    is_empty: bool,
-) -> Option<(Exchange, Option<error_envelope_core::session::BodyMeter>)> {
-    match call.begin(is_empty)? {
-        Admission::Forward(exchange, meter, _) => Some((exchange, meter)),
-        Admission::Answer(answered) => {
-            sent::Sent::from_reply(*answered).check(call);
+fn forwarded(call: &call::RpcCall, is_empty: bool) -> Option<(Session, Option<BodyMeter>)> {
+    match call.begin(is_empty) {
+        (session, RequestStep::Forward(meter)) => Some((session, meter)),
+        (_, RequestStep::Send(reply)) => {
+            sent::Sent::from_reply(*reply).check(call);
             None
         }
-        admission => panic!("{admission:?}"),
+        (_, step) => panic!("{step:?}"),
     }
 }

@@ -5,6 +5,7 @@ mod abandoned;
 mod calls;
 mod clockless;
 mod endless;
+mod followed;
 mod lines;
 mod panics;
 mod readiness;

@@ -4,6 +4,7 @@
 mod axum_app;
 mod axum_extract;
 mod cases;
+mod choices;
 mod client;
 mod command;
 mod credentials;
@@ -41,6 +42,7 @@ mod rpc_app;
 mod rpc_clients;
 mod rpc_lengths;
 mod rpc_transparent;
+mod session;
 mod shapes;
 mod statics;
 mod transparent;

@@ -21,7 +21,7 @@ use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 use self::sent::Sent;
 use self::stacks::{STACKS, Segments};
 use self::table::Table;
-use crate::routes::slips::Choices;
+use crate::choices::Choices;
 
 /// The requests for each table.
 const REQUESTS: usize = 24;

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
-use error_envelope_core::session::{Admission, BodyFacts, Exchange, SessionConfig};
+use error_envelope_core::session::{BodyFacts, RequestStep, Session, SessionConfig};
 use http::{HeaderValue, Request, Version};
 use tower_error_envelope::{Mode, Policy, RequestId, Route};
 
@@ -67,8 +67,8 @@ impl RpcCall {
         }
     }
 
-    /// The exchange of such a request; `None` where there is no such one.
-    pub(crate) fn begin(&self, is_empty: bool) -> Option<Admission> {
+    /// The session of such a request.
+    pub(crate) fn begin(&self, is_empty: bool) -> (Session, RequestStep) {
         let route = Route::new("/{*all}").mode(self.mode);
         let route = match self.limit {
             Some(limit) => route.body_limit(limit).body_limit_per(tower_error_envelope::policy::BodyLimitPer::Message),
@@ -89,7 +89,7 @@ impl RpcCall {
         }
         let facts = BodyFacts { ended: is_empty, ..BodyFacts::default() };
         let id = || ID.parse::<RequestId>().expect("an id");
-        Some(Exchange::begin(Arc::new(SessionConfig::new(policy, || SystemTime::UNIX_EPOCH)), &mut head, facts, id))
+        Session::begin(Arc::new(SessionConfig::new(policy, || SystemTime::UNIX_EPOCH)), &mut head, facts, id)
     }
 
     pub(crate) fn rewrites(&self) -> bool {
@@ -110,7 +110,7 @@ impl Protocol {
 
 /// Chunks of a body: whole messages, and whatever else.
 pub(crate) fn body(choices: &mut Choices<'_>, protocol: Protocol) -> Vec<Bytes> {
-    choices.chunks(|choices| {
+    let chunk = |choices: &mut Choices<'_>| {
         if choices.yes() {
             return Bytes::copy_from_slice(choices.bytes());
         }
@@ -118,5 +118,6 @@ pub(crate) fn body(choices: &mut Choices<'_>, protocol: Protocol) -> Vec<Bytes> 
         let payload = choices.bytes();
         let message = [&[flags, 0, 0, 0, payload.len() as u8][..], payload].concat();
         if protocol == Protocol::WebText { BASE64_STANDARD.encode(message).into() } else { message.into() }
-    })
+    };
+    (0..choices.below(8)).map(|_| chunk(choices)).collect()
 }

@@ -1,7 +1,7 @@
 //! The request's body on its way in: the meter stops it where a naive reader of the whole of it would.
 
 use bytes::Bytes;
-use error_envelope_core::session::{self, BodyMeter};
+use error_envelope_core::session::{BodyMeter, MeterAction};
 
 use crate::call::{RpcCall, Protocol};
 
@@ -30,7 +30,7 @@ impl<'a> Metered<'a> {
         for chunk in chunks {
             let Some(meter) = self.meter.as_mut().filter(|_| self.cut.is_none()) else { return };
             self.came.extend_from_slice(chunk);
-            let over = matches!(meter.request_data(chunk), exchange::MeterAction::Over(_));
+            let over = matches!(meter.request_data(chunk), MeterAction::Over(_));
             self.cut = self.compared(over);
         }
     }

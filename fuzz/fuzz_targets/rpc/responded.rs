@@ -1,10 +1,11 @@
 //! The response on its way out, as an adapter moves it.
 
 use std::io;
+use std::time::Instant;
 
 use bytes::Bytes;
 use error_envelope_core::session::{
-    BodyFailure, Collected, CollectedAction, Exchange, FinalFrame, ResponsePlan, RpcResponse,
+    BodyFailure, Failure, FinalFrame, Follow, Needs, Origin, Reading, ResponseStep, Session, UnreadReason,
 };
 use http::{HeaderMap, response};
 use tower_error_envelope::Mode;
@@ -15,25 +16,24 @@ use crate::metered::{Cut, Metered};
 use crate::reading;
 use crate::sent::Sent;
 
-pub(crate) fn check(call: &RpcCall, inner: &Inner, exchange: Exchange, mut metered: Metered<'_>, late: &[Bytes]) {
+pub(crate) fn check(call: &RpcCall, inner: &Inner, mut session: Session, mut metered: Metered<'_>, late: &[Bytes]) {
     let mut head = inner.head();
     let cut = metered.cut;
-    match exchange.response_head(&mut head, || inner.facts()) {
-        ResponsePlan::Replace(answered) => replaced(call, inner, cut, Sent::from_reply(*answered)),
+    match session.respond(&mut head, || inner.facts()) {
+        ResponseStep::Send(reply) => replaced(call, inner, cut, Sent::from_reply(*reply)),
         _ if cut.is_some() => panic!("a body that was cut is answered: {call:?}"),
-        ResponsePlan::Rewrite(written) => rewritten(call, inner, head, &written.body),
-        ResponsePlan::Collect(exchange, ..) => collected(call, inner, exchange, head, metered, late),
-        ResponsePlan::Pass(..) | ResponsePlan::Keep(..) | ResponsePlan::Strip(..) => passed(call, inner, &head),
-        ResponsePlan::Tee(_, observed, ..) => {
-            drop(observed.finish(Collected::Whole(&inner.whole())));
-            assert!(call.mode == Mode::Observe);
+        ResponseStep::Write(written) => rewritten(call, inner, head, &written.body),
+        ResponseStep::Read(reading) => collected(call, inner, session, reading, head, metered, late),
+        ResponseStep::Pass(mut follow, _) if follow.is_copy() => {
+            assert!(follow.whole(&inner.whole().into()).is_some() && call.mode == Mode::Observe);
         }
-        ResponsePlan::Stream(..) => panic!("a call has an end of its own: {call:?}"),
-        ResponsePlan::Watch(watch) => {
+        ResponseStep::Pass(follow, _) if follow.needs() != Needs::Nothing => {
             metered.take(late);
             metered.end(late.is_empty());
-            Watched { call, inner, cut: metered.cut, sent: Vec::new() }.all(*watch);
+            Followed { call, inner, cut: metered.cut, sent: Vec::new(), ended: false }.all(follow);
         }
+        ResponseStep::Pass(..) | ResponseStep::Strip(..) => passed(call, inner, &head),
+        step @ (ResponseStep::Resume(..) | ResponseStep::Broken) => panic!("{step:?}"),
     }
 }
 
@@ -63,18 +63,24 @@ fn rewritten(call: &RpcCall, inner: &Inner, head: response::Parts, body: &[u8]) 
 fn collected(
     call: &RpcCall,
     inner: &Inner,
-    exchange: Exchange,
+    mut session: Session,
+    mut reading: Reading,
     mut head: response::Parts,
     mut metered: Metered<'_>,
     late: &[Bytes],
 ) {
     metered.take(late);
-    let whole = inner.whole();
-    let body = if matches!(inner.end, End::Whole) { Collected::Whole(&whole) } else { Collected::Unreadable(&whole) };
-    match exchange.response_body(&mut head, body) {
-        CollectedAction::Rewrite(written) => rewritten(call, inner, head, &written.body),
-        CollectedAction::Replace(answered) => replaced(call, inner, metered.cut, Sent::from_reply(*answered)),
-        CollectedAction::Restore(..) => passed(call, inner, &head),
+    let read = if matches!(inner.end, End::Whole) {
+        reading.whole(inner.whole().into())
+    } else {
+        let _ = reading.data(inner.whole().into(), Instant::now);
+        reading.stop(UnreadReason::BrokeOff)
+    };
+    match session.decide(&mut head, read) {
+        ResponseStep::Write(written) => rewritten(call, inner, head, &written.body),
+        ResponseStep::Send(reply) => replaced(call, inner, metered.cut, Sent::from_reply(*reply)),
+        ResponseStep::Resume(..) => passed(call, inner, &head),
+        step => panic!("{step:?}"),
     }
 }
 
@@ -85,18 +91,21 @@ fn passed(call: &RpcCall, inner: &Inner, head: &response::Parts) {
 }
 
 /// A call whose response has begun.
-struct Watched<'a> {
+struct Followed<'a> {
     call: &'a RpcCall,
     inner: &'a Inner,
     cut: Option<Cut>,
     sent: Vec<u8>,
+    /// The service's own end has passed.
+    ended: bool,
 }
 
-impl Watched<'_> {
-    fn all(mut self, mut watch: RpcResponse) {
+impl Followed<'_> {
+    fn all(mut self, mut follow: Follow) {
         for chunk in &self.inner.body {
-            let mut data = chunk.clone();
-            drop(watch.response_data(&mut data));
+            let (mut data, needs) = (chunk.clone(), follow.needs());
+            drop(follow.data(&mut data, false, Instant::now));
+            self.ended |= follow.needs() != needs;
             self.sent.extend_from_slice(&data);
             if data != *chunk {
                 assert!(self.cut.is_some() && self.call.guards());
@@ -105,32 +114,40 @@ impl Watched<'_> {
         }
         if let (Some(trailers), End::Whole) = (&self.inner.trailers, self.inner.end) {
             let mut shown = trailers.clone();
-            drop(watch.response_trailers(&mut shown));
+            drop(follow.trailers(&mut shown, Instant::now));
             if shown != *trailers {
                 assert!(self.cut.is_some() && self.call.guards());
                 reading::grpc(&shown);
             }
         }
-        self.ended(watch);
+        self.end(follow);
     }
 
-    fn ended(self, watch: RpcResponse) {
+    fn end(self, mut follow: Follow) {
         let error = io::Error::other("a secret");
-        let has_ended = watch.has_ended();
+        let failed = |follow: &mut Follow, failure, cause| {
+            let (last, event) = follow.failed(Origin::Error, failure, cause, Instant::now);
+            BodyFailure { last, event: event.expect("an event") }
+        };
         let BodyFailure { last, event } = match self.inner.end {
             End::Whole => return,
-            End::Abandoned => return drop(watch.abandoned()),
-            End::Failed => {
-                let failure = watch.failure_of(&error);
-                watch.failed(failure, error.into())
+            End::Abandoned => {
+                return assert!(self.ended || follow.dropped(false, Instant::now).is_some());
             }
-            End::Panicked => watch.panicked("a secret".into()),
-            End::TimedOut => watch.timed_out(),
+            End::Failed => {
+                let failure = follow.classify(&error);
+                failed(&mut follow, failure, error.into())
+            }
+            End::Panicked => failed(&mut follow, Some(Failure::panicked()), "a secret".into()),
+            End::TimedOut => match follow.timed_out() {
+                Some(failure) => failure,
+                None => return assert!(self.ended),
+            },
         };
         assert_eq!(event.grpc_status().is_none(), matches!(last, FinalFrame::BrokenOff));
         match last {
             FinalFrame::BrokenOff => {}
-            _ if has_ended || self.call.mode == Mode::Observe => panic!("{:?}: {last:?}", self.call),
+            _ if self.ended || self.call.mode == Mode::Observe => panic!("{:?}: {last:?}", self.call),
             FinalFrame::Trailers(trailers) => self.expect_trailers(&trailers),
             FinalFrame::Data(data) => Self { sent: [&*self.sent, &data].concat(), ..self }.expect_end(),
         }

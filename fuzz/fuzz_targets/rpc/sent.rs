@@ -1,8 +1,8 @@
 //! An error that the layer wrote: its client reads it, and a second pass changes nothing.
 
-use error_envelope_core::session::{
-    Admission, BodyFacts, Collected, CollectedAction, Exchange, LocalReply, ResponsePlan,
-};
+use std::time::Instant;
+
+use error_envelope_core::session::{LocalReply, Note, RequestStep, ResponseStep};
 use http::{HeaderMap, StatusCode};
 
 use crate::call::{RpcCall, ID, Protocol};
@@ -57,28 +57,21 @@ impl Sent {
 
     /// E7: a layer around this one leaves it as it is.
     fn check_again(&self, call: &RpcCall) {
-        let Some(Admission::Forward(exchange, ..)) = call.begin(true) else { panic!("a call without a body") };
+        let (mut session, RequestStep::Forward(..)) = call.begin(true) else { panic!("a call without a body") };
         let (mut head, ()) = http::Response::new(()).into_parts();
         (head.status, head.headers) = (self.status, self.headers.clone());
-        let length = self.body.len() as u64;
-        let facts = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
-        match exchange.response_head(&mut head, || facts) {
-            ResponsePlan::Keep(_, event) => assert!(call.protocol.is_grpc() && event.grpc_status().is_some()),
-            ResponsePlan::Collect(exchange, ..) => self.expect_restored(exchange, &mut head),
-            ResponsePlan::Watch(mut watch) => {
-                let mut data = self.body.clone().into();
-                let event = watch.response_data(&mut data).expect("an end");
-                assert!(data == self.body && event.grpc_status().is_some() && watch.has_ended());
+        let body = self.body.clone().into();
+        match session.respond_whole(&mut head, &body) {
+            ResponseStep::Pass(_, Note::Event(event)) => assert!(call.protocol.is_grpc() && event.grpc_status().is_some()),
+            ResponseStep::Resume(_, _, event) => assert!(event.grpc_status().is_some()),
+            ResponseStep::Pass(mut follow, _) => {
+                let mut data = body.clone();
+                let event = follow.data(&mut data, false, Instant::now).expect("an end");
+                assert!(data == body && event.grpc_status().is_some());
+                assert!(follow.dropped(false, Instant::now).is_none(), "the call has ended");
             }
-            plan => panic!("{plan:?}"),
+            step => panic!("{step:?}"),
         }
         assert_eq!((head.status, head.headers), (self.status, self.headers.clone()));
-    }
-
-    fn expect_restored(&self, exchange: Exchange, head: &mut http::response::Parts) {
-        match exchange.response_body(head, Collected::Whole(&self.body)) {
-            CollectedAction::Restore(_, event) => assert!(event.grpc_status().is_some()),
-            rewritten => panic!("{rewritten:?}"),
-        }
     }
 }

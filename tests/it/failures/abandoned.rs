@@ -9,7 +9,7 @@ use tower::{Service, ServiceExt};
 
 use super::scripted::{At, Scene, Script};
 use super::{data, get, is_served, post, service};
-use crate::kit::{Line, logged, only};
+use crate::kit::{Line, answer, logged, only};
 
 /// Calls, polls once, and goes away.
 fn leaves(script: Script, request: Request<Scene>) -> Vec<Line> {
@@ -70,6 +70,30 @@ fn f2_what_was_answered_is_not_abandoned() {
         drop(service.ready().await.unwrap().call(over_limit));
     });
     assert_eq!(only(&lines).field("code"), Some("payload_too_large"));
+}
+
+/// A server may keep the future until the whole response is sent.
+#[test]
+fn f2_an_answered_call_that_is_kept_and_dropped_later_is_not_abandoned() {
+    for (script, request, logged_lines) in [
+        (Script::fine(), get(), 0),
+        (Script::says(404), get(), 1),
+        (Script { body_hangs: true, ..Script::says(404) }, get(), 1),
+        (Script::fails(|| "failed".into()), get(), 1),
+        (Script::fine(), post("/json", data("{}")), 1),
+        (Script::fine(), post("/json", Scene::hanging()), 1),
+        (Script { reads: true, ..Script::fine() }, post("/any", data("123456789")), 1),
+    ] {
+        let ((), lines) = logged(async {
+            let mut service = service(script);
+            let mut call = Box::pin(service.ready().await.unwrap().call(request));
+            let Ok(response) = call.as_mut().await;
+            answer(response).await;
+            drop(call);
+        });
+        assert_eq!(lines.len(), logged_lines, "{script:?}: {lines:?}");
+        assert!(lines.iter().all(|line| line.field("origin") != Some("abandoned")), "{script:?}: {lines:?}");
+    }
 }
 
 /// The head has left: what becomes of the body is no abandonment.

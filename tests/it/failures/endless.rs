@@ -12,6 +12,7 @@ use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 
 use super::scripted::{Scene, Script, Scripted};
 use super::{ask, post, service};
+use crate::kit::{logged, only};
 
 #[tokio::test(start_paused = true)]
 async fn r4_an_error_body_of_empty_frames_is_given_up() {
@@ -20,6 +21,34 @@ async fn r4_an_error_body_of_empty_frames_is_given_up() {
     let answer = ask(&mut service(script), Request::new(Scene::empty())).await;
     answer.expect_envelope(404, "not_found");
     assert_eq!(start.elapsed(), Duration::ZERO, "by its bytes, not by its time");
+}
+
+/// Nothing wakes the task but the timers: that of the reading, and that of the call.
+#[test]
+fn r4_p1_an_error_body_that_never_wakes_ends_at_the_first_of_its_time_limits() {
+    for (call_time, ends, code) in [
+        (None, 1000, "other"),
+        (Some("400m"), 400, "gateway_timeout"),
+        (Some("1000m"), 1000, "other"),
+        (Some("3S"), 1000, "other"),
+    ] {
+        let ((status, elapsed), lines) = logged(async {
+            let policy = Policy::builder().inspect(64, Duration::from_secs(1)).build().unwrap();
+            let script = Script { body_hangs: true, ..Script::says(502) };
+            let mut service = ErrorEnvelopeLayer::new().policy(policy).layer(Scripted::new(script));
+            let mut request = post("/a.B/C", Scene::empty());
+            request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+            if let Some(time) = call_time {
+                request.headers_mut().insert("grpc-timeout", time.parse().unwrap());
+            }
+            let start = Instant::now();
+            let answer = ask(&mut service, request).await;
+            (answer.header("x-error-code").unwrap().to_owned(), start.elapsed())
+        });
+        assert_eq!((status.as_str(), elapsed.as_millis()), (code, ends), "{call_time:?}");
+        let line = only(&lines);
+        assert_eq!(line.field("unread"), (code == "other").then_some("too_late"), "{call_time:?}: {line:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

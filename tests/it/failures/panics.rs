@@ -188,6 +188,7 @@ fn f2_an_error_that_panics_is_a_500_all_the_same() {
         ((|| Tricky::Display.into()) as fn() -> BoxError, "Display"),
         (|| Tricky::Source.into(), "source"),
         (|| Tricky::Drop.into(), "drop"),
+        (|| Tricky::SourceAndDrop.into(), "source and drop"),
     ] {
         let (answer, lines) = logged(async {
             let mut service = service(Script::fails(error));
@@ -219,7 +220,13 @@ fn f2_a_classifier_that_panics_is_a_500() {
 /// The classifier knows the error without its causes: they are asked for the log alone.
 #[test]
 fn f2_a_classified_error_may_panic_in_its_source_and_its_drop() {
-    for error in [(|| Tricky::Source.into()) as fn() -> BoxError, || Tricky::Drop.into(), || Tricky::Display.into()] {
+    let errors: [fn() -> BoxError; 4] = [
+        || Tricky::Source.into(),
+        || Tricky::Drop.into(),
+        || Tricky::Display.into(),
+        || Tricky::SourceAndDrop.into(),
+    ];
+    for error in errors {
         for script in [Script::fails(error), Script { not_ready: Some(error), ..Script::fine() }] {
             let (answer, lines) = logged(async {
                 let knows = |error: &(dyn Error + 'static)| {
@@ -238,11 +245,11 @@ fn f2_a_classified_error_may_panic_in_its_source_and_its_drop() {
 
 /// A body of the server below whose error panics, met by the peek and by the service.
 #[test]
-fn f2_a_request_bodys_error_may_panic_in_its_source() {
+fn f2_a_request_bodys_error_may_panic_in_its_source_and_its_drop() {
     for path in ["/any", "/json"] {
         let (answer, lines) = logged(async {
             let mut service = service(Script { reads: true, ..Script::fine() });
-            ask(&mut service, post(path, Scene::new([Err(Tricky::Source.into())]))).await
+            ask(&mut service, post(path, Scene::new([Err(Tricky::SourceAndDrop.into())]))).await
         });
         let status = answer.head.status;
         assert!(status.is_client_error() || status.is_server_error(), "{path}: {answer:?}");

@@ -86,6 +86,7 @@ fn f3_a_better_reason_is_reported() {
         (|| Tricky::Display.into(), 503, "service_unavailable"),
         (|| Tricky::Drop.into(), 503, "service_unavailable"),
         (|| Tricky::Source.into(), 500, "internal_error"),
+        (|| Tricky::SourceAndDrop.into(), 500, "internal_error"),
     ] {
         let (answer, lines) = logged(async {
             let mut service = service(not_ready(error));

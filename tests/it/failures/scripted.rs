@@ -71,6 +71,8 @@ pub(super) enum Tricky {
     Display,
     Source,
     Drop,
+    /// A drop that panics while another panic unwinds aborts the process.
+    SourceAndDrop,
 }
 
 impl Script {
@@ -254,13 +256,13 @@ impl fmt::Display for Tricky {
 
 impl Error for Tricky {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        assert!(!matches!(self, Self::Source), "{TEXT}");
+        assert!(!matches!(self, Self::Source | Self::SourceAndDrop), "{TEXT}");
         None
     }
 }
 
 impl Drop for Tricky {
     fn drop(&mut self) {
-        assert!(!matches!(self, Self::Drop), "{TEXT}");
+        assert!(!matches!(self, Self::Drop | Self::SourceAndDrop), "{TEXT}");
     }
 }

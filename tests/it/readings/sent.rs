@@ -3,7 +3,7 @@
 use http::Request;
 
 use super::table::Table;
-use crate::routes::slips::Choices;
+use crate::choices::Choices;
 
 #[derive(Debug)]
 pub(crate) struct Sent {

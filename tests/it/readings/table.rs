@@ -5,7 +5,7 @@ use tower_error_envelope::policy::Scope;
 use tower_error_envelope::{Policy, PolicyError, Route};
 
 use super::stacks::Segments;
-use crate::routes::slips::Choices;
+use crate::choices::Choices;
 
 const LITERALS: [&str; 9] = ["a", "admin", "Pub", "x.y", ".b", "c;d", "a-b", "ü", "9"];
 

@@ -192,7 +192,7 @@ impl Follow {
     pub fn end(&mut self, now: impl FnOnce() -> Instant) -> Option<Event> {
         let event = match &mut self.kind {
             Kind::Copy(copy) => copy.end(true, now),
-            Kind::Call(call) if !self.has_error_event => call.refusal(),
+            Kind::Call(call) if !self.has_error_event => call.end(),
             Kind::Tail(_) | Kind::Call(_) | Kind::Events(_) | Kind::Ended => None,
         };
         self.once(event)

@@ -137,8 +137,14 @@ impl RpcResponse {
         Some(event)
     }
 
+    /// The body has ended, and with it the call: the client cannot cancel it any more.
+    pub(super) fn end(&mut self) -> Option<Event> {
+        self.ended = true;
+        self.refusal()
+    }
+
     /// The refusal that a call without an error would have got (M1).
-    pub(super) fn refusal(&mut self) -> Option<Event> {
+    fn refusal(&mut self) -> Option<Event> {
         observed_refusal(&mut self.state, StatusCode::OK)
     }
 

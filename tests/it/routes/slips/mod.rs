@@ -17,8 +17,8 @@ use tower_error_envelope::policy::RequiredHeader;
 use tower_error_envelope::{Mode, Policy, RequestId, Route};
 
 use self::route_request::RouteRequest;
-pub(crate) use self::world::Choices;
 use self::world::World;
+use crate::choices::Choices;
 
 /// Builds what the bytes choose, asks both sides, and panics where they differ.
 pub(crate) fn check(bytes: &[u8]) {

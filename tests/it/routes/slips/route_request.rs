@@ -3,7 +3,8 @@
 use http::request::Parts;
 use http::{HeaderValue, Request, Uri};
 
-use super::world::{Choices, SECRET};
+use super::world::SECRET;
+use crate::choices::Choices;
 
 #[derive(Debug)]
 pub(crate) struct RouteRequest {

@@ -4,28 +4,7 @@ use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::policy::{PolicyBuilder, RequiredHeader, Scope};
 use tower_error_envelope::{Mode, Policy, PolicyError, Route};
 
-/// Choices, one byte each; the first of all where the bytes have ended.
-pub(crate) struct Choices<'a>(&'a [u8]);
-
-impl<'a> Choices<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self(bytes)
-    }
-
-    pub(crate) fn below(&mut self, number: usize) -> usize {
-        let Some((first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        usize::from(*first) % number
-    }
-
-    pub(crate) fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len())].clone()
-    }
-
-    pub(crate) fn rest(&mut self) -> &'a [u8] {
-        std::mem::take(&mut self.0)
-    }
-}
+use crate::choices::Choices;
 
 #[derive(Debug)]
 pub(crate) struct World {

@@ -1,12 +1,16 @@
-//! Bytes as choices; where there are none left, each is the first.
+//! Bytes as choices, for tests whose bytes proptest or a fuzz target brings.
 
-use bytes::Bytes;
-
+/// Choices, one byte each; where there are none left, each is the first.
 pub(crate) struct Choices<'a>(&'a [u8]);
 
+#[allow(dead_code, reason = "each target chooses in its own ways")]
 impl<'a> Choices<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(crate) fn byte(&mut self) -> u8 {
@@ -23,8 +27,8 @@ impl<'a> Choices<'a> {
         self.byte() & 1 == 1
     }
 
-    pub(crate) fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len())]
+    pub(crate) fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())].clone()
     }
 
     /// At most 255 bytes.
@@ -35,8 +39,7 @@ impl<'a> Choices<'a> {
         text
     }
 
-    /// A few chunks, each by itself what `chunk` makes of the choices.
-    pub(crate) fn chunks(&mut self, chunk: impl Fn(&mut Self) -> Bytes) -> Vec<Bytes> {
-        (0..self.below(8)).map(|_| chunk(self)).collect()
+    pub(crate) fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.0)
     }
 }

@@ -1,0 +1,71 @@
+//! What has become of the request so far.
+
+use bytes::Bytes;
+use error_envelope_core::session::{Event, LocalReply, RewrittenBody};
+use http::HeaderMap;
+
+use super::response::is_secret_in;
+
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) forwards: u8,
+    /// Replies, and responses that pass.
+    pub(super) answers: u8,
+    pub(super) abandoned: bool,
+    errors: u8,
+    late: u8,
+}
+
+impl Ledger {
+    pub(super) fn answer(&mut self) {
+        self.answers += 1;
+        assert!(self.answers == 1 && !self.abandoned, "claim 1, one answer: {self:?}");
+    }
+
+    pub(super) fn forward(&mut self) {
+        self.forwards += 1;
+        assert!(self.forwards == 1 && self.has_no_end(), "claim 1, one forward: {self:?}");
+    }
+
+    pub(super) fn abandon(&mut self, event: &Event) {
+        assert!(self.has_no_end(), "claim 1, it is answered: {self:?}");
+        self.abandoned = true;
+        self.event(event);
+    }
+
+    pub(super) fn reply(&mut self, reply: &LocalReply) {
+        self.answer();
+        self.event(&reply.event);
+        let (headers, body) = (reply.reply.headers(), reply.reply.body());
+        assert!(!is_secret_in(body) && !is_secret_in_any(headers), "claim 3, a reply: {reply:?}");
+    }
+
+    /// `speaks`: the message of the service's error may be in it (R3).
+    pub(super) fn written(&mut self, headers: &HeaderMap, written: &RewrittenBody, speaks: bool) {
+        self.answer();
+        self.event(&written.event);
+        assert!(speaks || !is_secret_in(&written.body), "claim 3, a rewritten body: {:?}", written.body);
+        assert!(speaks || !is_secret_in_any(headers), "claim 3, a rewritten head: {headers:?}");
+    }
+
+    pub(super) fn event(&mut self, event: &Event) {
+        if event.is_late() {
+            self.late += 1;
+        } else {
+            self.errors += 1;
+        }
+        assert!(self.errors == 1 && self.late <= 1, "claim 2, one event: {self:?}, {event:?}");
+    }
+
+    pub(super) fn has_no_end(&self) -> bool {
+        self.answers == 0 && !self.abandoned
+    }
+
+    pub(super) fn has_an_error(&self) -> bool {
+        self.errors == 1
+    }
+}
+
+pub(super) fn is_secret_in_any(fields: &HeaderMap) -> bool {
+    fields.values().any(|value| is_secret_in(&Bytes::copy_from_slice(value.as_bytes())))
+}
