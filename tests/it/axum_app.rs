@@ -52,7 +52,7 @@ async fn fault() -> Result<(), Fault> {
 }
 
 async fn question_mark() -> Result<(), Fault> {
-    let taken: Result<(), ErrorCode> = Err(ErrorCode::CHANNEL_UNAVAILABLE);
+    let taken: Result<(), ErrorCode> = Err(ErrorCode::CONFLICT);
     Ok(taken?)
 }
 
@@ -221,7 +221,7 @@ fn f1_a_fault_is_answered_whole_and_its_source_stays_in_the_log() {
 #[tokio::test]
 async fn e2_a_fault_may_have_a_code_of_ones_own_or_come_from_a_question_mark() {
     send(app(), request(Method::GET, "/fault-of-ones-own")).await.expect_envelope(409, "seat_taken");
-    send(app(), request(Method::GET, "/fault-from-question-mark")).await.expect_envelope(409, "channel_unavailable");
+    send(app(), request(Method::GET, "/fault-from-question-mark")).await.expect_envelope(409, "conflict");
 }
 
 #[test]

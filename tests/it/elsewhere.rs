@@ -83,8 +83,8 @@ fn f6_a_fault_that_ends_axums_event_stream_is_its_last_event() {
         (|| Fault::new(ErrorCode::GONE).message("No more.").into(), "gone", "No more."),
         (|| Fault::from(Left).into(), "conflict", "Left."),
         (
-            || std::io::Error::other(Fault::new(ErrorCode::NO_QR)).into(),
-            "no_qr",
+            || std::io::Error::other(Fault::new(ErrorCode::NO_OP)).into(),
+            "no_op",
             "No QR code is available for the channel's current state.",
         ),
         (|| Left.into(), "internal_error", "An unexpected error occurred."),
