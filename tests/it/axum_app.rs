@@ -122,8 +122,8 @@ fn m1_a_fault_that_a_handler_returns_is_written_in_every_mode_and_under_the_kill
     let paths = ["/off", "/observe", "/own", "/fill", "/enforce", "/openai"];
     let app = paths.into_iter().fold(Router::new(), |app, path| app.route(path, get(fault))).layer(layer);
     let ((), lines) = logged(async {
-        for is_off in [false, true] {
-            assert!(!is_off || switch.off());
+        for is_on in [false, true] {
+            assert!(!is_on || switch.turn_on());
             for path in paths {
                 let request = Request::get(path).body(Body::empty()).unwrap();
                 let answer = answer(app.clone().oneshot(request).await.unwrap()).await;
