@@ -65,11 +65,8 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
 
 fn explain_logged(args: &Args, log: &[u8]) -> Result<(), CommandError> {
     let place = args.recording.display().to_string();
-    let Some(logged) = LoggedError::find(log) else {
-        let wrong =
-            "no line is an error of the log: a JSON object with the target tower_error_envelope and an `origin`";
-        return Err(CommandError::Io(format!("{place}: {wrong}")));
-    };
+    let wrong = "no line is an error of the log: a JSON object of the target tower_error_envelope with an `origin`";
+    let logged = LoggedError::find(log).ok_or_else(|| CommandError::Io(format!("{place}: {wrong}")))?;
     if args.request.is_some() {
         return Err(CommandError::Io("--request is for a response: the log has no request".to_owned()));
     }

@@ -166,12 +166,6 @@ impl KillSwitch {
         self.0.on.load(Ordering::Relaxed)
     }
 
-    /// The time of the last change; `None` if it never changed.
-    #[must_use]
-    pub fn changed_at(&self) -> Option<SystemTime> {
-        self.last_change().map(|change| change.at)
-    }
-
     /// The last change of the switch: its author, time and reason. `None` if it never changed.
     #[must_use]
     pub fn last_change(&self) -> Option<SwitchChange> {

@@ -32,7 +32,7 @@ macro_rules! table {
         }
 
         impl ErrorCode {
-            $(general! { $($about)? {
+            $(only! { general $($about)? {
                 $(
                     #[doc = concat!("`", $name, "` (", $status, "): ", $message)]
                     pub const $constant: Self = Self::of_row(&rows::$constant);
@@ -48,14 +48,14 @@ macro_rules! table {
         pub mod names {
             use super::ErrorCode;
 
-            $(general! { $($about)? { $(pub const $constant: ErrorCode = ErrorCode::$constant;)* } })*
+            $(only! { general $($about)? { $(pub const $constant: ErrorCode = ErrorCode::$constant;)* } })*
         }
 
         /// The codes of the catalogue that belong to products, in a module for each group.
         ///
         /// The codes that any service can use are constants of [`ErrorCode`].
         pub mod codes {
-            $(product! { $($about)? {
+            $(only! { product $($about)? {
                 #[doc = concat!($($about,)? ": the group `", stringify!($group), "`.")]
                 pub mod $group {
                     use crate::code::ErrorCode;
@@ -76,16 +76,12 @@ macro_rules! table {
     };
 }
 
-/// Keeps what is for a group that has no description, because any service can use its codes.
-macro_rules! general {
-    ({ $($items:tt)* }) => { $($items)* };
-    ($about:literal { $($items:tt)* }) => {};
-}
-
-/// Keeps what is for a group of products.
-macro_rules! product {
-    ({ $($items:tt)* }) => {};
-    ($about:literal { $($items:tt)* }) => { $($items)* };
+/// Keeps what is for general groups, or for those of products, which have a description.
+macro_rules! only {
+    (general { $($items:tt)* }) => { $($items)* };
+    (general $about:literal { $($items:tt)* }) => {};
+    (product { $($items:tt)* }) => {};
+    (product $about:literal { $($items:tt)* }) => { $($items)* };
 }
 
 table! {
