@@ -2,8 +2,6 @@
 
 use std::pin::Pin;
 
-use envoy_types::pb::envoy::config::core::v3::HeaderMap as EnvoyHeaders;
-use envoy_types::pb::envoy::service::ext_proc::v3::{HttpHeaders, HttpTrailers, ProcessingResponse};
 use error_envelope_core::exchange::{
     Admission, BodyFailure, Exchange, FirstByte, KnownMethod, MeterAction, PendingVerification, keep_checksums,
 };
@@ -17,6 +15,8 @@ use tonic::Status;
 use super::state::{ProcessingStream, Reply, State, Verifying};
 use super::timers::Wait;
 use crate::message::{self, Lines};
+use crate::proto::HeaderMap as EnvoyHeaders;
+use crate::proto::{HttpHeaders, HttpTrailers, ProcessingResponse};
 
 impl ProcessingStream {
     pub(super) fn request_head(&mut self, message: HttpHeaders, protocol: Option<&str>) -> Reply {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use envoy_types::pb::envoy::service::ext_proc::v3::{HeaderMutation, HttpHeaders, HttpTrailers, ProcessingResponse};
 use error_envelope_core::exchange::{
     Collected, CollectedAction, Event, EventFields, Exchange, ObservedError, ResponsePlan, RewrittenBody,
 };
@@ -17,6 +16,7 @@ use super::state::{Collecting, Copying, ProcessingStream, Reply, State};
 use super::timers::Wait;
 use crate::message::{self, Lines};
 use crate::mode::ResponseMode;
+use crate::proto::{HeaderMutation, HttpHeaders, HttpTrailers, ProcessingResponse};
 
 impl ProcessingStream {
     pub(super) fn response_head(&mut self, message: &HttpHeaders, details: Option<&str>) -> Reply {

@@ -4,8 +4,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use envoy_types::pb::envoy::config::core::v3::HeaderMap as EnvoyHeaders;
-use envoy_types::pb::envoy::service::ext_proc::v3::ProcessingResponse;
 use error_envelope_core::exchange::{
     BodyFacts, BodyMeter, Event, EventStream, Exchange, ExchangeConfig, LocalReply, ObservedError, PendingPeek,
     PendingVerification, RpcResponse,
@@ -19,6 +17,8 @@ use tonic::Status;
 use super::timers::Timers;
 use crate::message;
 use crate::mode::Mode;
+use crate::proto::HeaderMap as EnvoyHeaders;
+use crate::proto::ProcessingResponse;
 
 /// What a message leads to: a message for Envoy; `None` if nothing is sent until another input comes.
 pub(super) type Reply = Result<Option<ProcessingResponse>, Status>;
