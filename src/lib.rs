@@ -188,7 +188,7 @@ pub use error_envelope_fault::grpc_status;
 #[cfg(feature = "derive")]
 #[doc(hidden)]
 pub use error_envelope_fault::{__derived_response, __derived_status};
-pub use error_envelope_fault::{BodyForm, ErrorCode, Fault, Issue, ParseRequestIdError, RequestId, Retry};
+pub use error_envelope_fault::{BodyForm, ErrorCode, Fault, Issue, ParseRequestIdError, RequestId, Retry, codes};
 #[cfg(feature = "prometheus")]
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use error_envelope_runtime::{PrometheusHandle, install_metrics};

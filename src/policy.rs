@@ -9,8 +9,7 @@ pub use error_envelope_core::guard::header::RequiredHeader;
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub use error_envelope_core::loader::{
-    ChangeKind, Effective, Lint, OutlineTable, PathReading, PlacedValue, PolicyChange, PolicyFile, PolicyLoader,
-    Setting,
+    ChangeKind, Effective, Lint, PathReading, PlacedValue, PolicyChange, PolicyFile, PolicyLoader, Setting,
 };
 pub use error_envelope_core::outward::OutwardRule;
 pub use error_envelope_core::policy::{

@@ -1,4 +1,4 @@
-"""The rows that all clients share, and the gateway, whose address is in GATEWAY: `.ci/clients` starts it."""
+"""The rows that all clients share, and the gateway, whose address is in GATEWAY: `clients/check` starts it."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ impl ErrorEnvelopeLayer {
     ///
     /// let layer = ErrorEnvelopeLayer::new().classify(|error: &(dyn Error + 'static)| {
     ///     let missing = error.downcast_ref::<io::Error>()?.kind() == io::ErrorKind::NotFound;
-    ///     missing.then(|| Fault::new(ErrorCode::MEDIA_GONE))
+    ///     missing.then(|| Fault::new(ErrorCode::NOT_FOUND))
     /// });
     /// # let _ = layer;
     /// ```

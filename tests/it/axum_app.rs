@@ -52,7 +52,7 @@ async fn fault() -> Result<(), Fault> {
 }
 
 async fn question_mark() -> Result<(), Fault> {
-    let taken: Result<(), ErrorCode> = Err(ErrorCode::CHANNEL_UNAVAILABLE);
+    let taken: Result<(), ErrorCode> = Err(ErrorCode::CONFLICT);
     Ok(taken?)
 }
 
@@ -122,8 +122,8 @@ fn m1_a_fault_that_a_handler_returns_is_written_in_every_mode_and_under_the_kill
     let paths = ["/off", "/observe", "/own", "/fill", "/enforce", "/openai"];
     let app = paths.into_iter().fold(Router::new(), |app, path| app.route(path, get(fault))).layer(layer);
     let ((), lines) = logged(async {
-        for is_off in [false, true] {
-            assert!(!is_off || switch.off());
+        for is_on in [false, true] {
+            assert!(!is_on || switch.turn_on());
             for path in paths {
                 let request = Request::get(path).body(Body::empty()).unwrap();
                 let answer = answer(app.clone().oneshot(request).await.unwrap()).await;
@@ -221,7 +221,7 @@ fn f1_a_fault_is_answered_whole_and_its_source_stays_in_the_log() {
 #[tokio::test]
 async fn e2_a_fault_may_have_a_code_of_ones_own_or_come_from_a_question_mark() {
     send(app(), request(Method::GET, "/fault-of-ones-own")).await.expect_envelope(409, "seat_taken");
-    send(app(), request(Method::GET, "/fault-from-question-mark")).await.expect_envelope(409, "channel_unavailable");
+    send(app(), request(Method::GET, "/fault-from-question-mark")).await.expect_envelope(409, "conflict");
 }
 
 #[test]

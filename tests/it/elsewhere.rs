@@ -82,11 +82,7 @@ fn f6_a_fault_that_ends_axums_event_stream_is_its_last_event() {
     let rows: [(Make, &str, &str); 4] = [
         (|| Fault::new(ErrorCode::GONE).message("No more.").into(), "gone", "No more."),
         (|| Fault::from(Left).into(), "conflict", "Left."),
-        (
-            || std::io::Error::other(Fault::new(ErrorCode::NO_QR)).into(),
-            "no_qr",
-            "No QR code is available for the channel's current state.",
-        ),
+        (|| std::io::Error::other(Fault::new(ErrorCode::NO_OP)).into(), "no_op", "Already in the requested state."),
         (|| Left.into(), "internal_error", "An unexpected error occurred."),
     ];
     for (error, code, text) in rows {

@@ -137,7 +137,9 @@ fn m1_a_kill_switch_puts_every_route_to_off_but_skips_no_authentication() {
         let ask = async |path| answer(service.clone().oneshot(request(path)).await.unwrap()).await;
         assert_ne!(ask("/enforced").await.body, BODY);
         assert!(
-            switch.off_with(SwitchNote::new().by("maria").reason("lost texts")) && !switch.off() && switch.is_off()
+            switch.turn_on_with(SwitchNote::new().by("maria").reason("lost texts"))
+                && !switch.turn_on()
+                && switch.is_on()
         );
         for _ in 0..2 {
             let passed = ask("/enforced").await;
@@ -146,7 +148,7 @@ fn m1_a_kill_switch_puts_every_route_to_off_but_skips_no_authentication() {
             assert!(!passed.head.headers.contains_key("x-error-code"));
         }
         assert_eq!(ask("/closed").await.head.status, 401, "G2 holds in every mode");
-        assert!(switch.back() && !switch.back());
+        assert!(switch.turn_off() && !switch.turn_off());
         assert_ne!(ask("/enforced").await.body, BODY);
     });
     let count_of = |text: &str| lines.iter().filter(|line| line.level == "WARN" && line.text.contains(text)).count();

@@ -1,6 +1,6 @@
 //! The errors that a document lists by `utoipa` are those that its service answers with: each of them, and no others.
 //!
-//! `.ci/contract` sends the same requests over a socket, with a validator of OpenAPI and one of JSON Schema.
+//! `contract/tests/check` sends the same requests over a socket, with a validator of OpenAPI and one of JSON Schema.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;

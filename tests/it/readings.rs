@@ -7,41 +7,20 @@ mod sent;
 mod stacks;
 mod table;
 
-use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Full;
 use proptest::prelude::*;
-use tower::{Layer, ServiceExt};
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 
 use self::sent::Sent;
 use self::stacks::{STACKS, Segments};
 use self::table::Table;
 use crate::choices::Choices;
+use crate::kit::ask;
 
 /// The requests for each table.
 const REQUESTS: usize = 24;
 
 /// Far fewer readings than the layer counts.
 const FEW: usize = 100;
-
-/// The status of the answer, and whether the inner service was called.
-fn ask(layer: &ErrorEnvelopeLayer, request: Request<Full<Bytes>>) -> (u16, bool) {
-    let called = Arc::new(AtomicBool::new(false));
-    let calls = called.clone();
-    let inner = tower::service_fn(move |_| {
-        calls.store(true, Ordering::Relaxed);
-        std::future::ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())))
-    });
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
-    let Ok(response) = runtime.block_on(layer.layer(inner).oneshot(request));
-    (response.status().as_u16(), called.load(Ordering::Relaxed))
-}
 
 fn layer(policy: Policy) -> ErrorEnvelopeLayer {
     ErrorEnvelopeLayer::new().policy(policy)

@@ -1,5 +1,5 @@
 //! tonic's own client, and tonic-web's, against each application of `tests/rpc/app`: what `tests/rpc/scenarios.json` says
-//! of code, message, request id, retry delay and details is what they see; those of other languages are `.ci/rpc`'s.
+//! of code, message, request id, retry delay and details is what they see; those of other languages are `.ci/clients rpc`'s.
 
 mod client;
 mod expected;

@@ -12,9 +12,8 @@ use std::path::{Path, PathBuf};
 
 use links::{anchors, links};
 
-/// Pages beside those of `manual/`.
-const PAGES: [&str; 18] = [
-    "README.md",
+/// Pages beside those of `manual/` and the READMEs of the crates.
+const PAGES: [&str; 13] = [
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",
@@ -22,11 +21,7 @@ const PAGES: [&str; 18] = [
     "clients/python/README.md",
     "clients/typescript/README.md",
     "contract/README.md",
-    "crates/admin/README.md",
-    "crates/cli/README.md",
     "crates/cli/benches/abuse/abuse.md",
-    "crates/envoy/README.md",
-    "crates/gateway/README.md",
     "examples/README.md",
     "tests/apps/words.md",
     "tests/frameworks/checks.md",
@@ -51,8 +46,43 @@ fn the_index_has_every_page_of_the_manual() {
 fn no_link_leads_nowhere() {
     let mut pages = manual();
     pages.extend(PAGES.iter().map(|page| root().join(page)));
+    pages.extend(published().iter().map(|folder| folder.join("README.md")));
     let dead: Vec<String> = pages.iter().flat_map(|page| dead(page)).collect();
     assert_eq!(dead, [] as [String; 0]);
+}
+
+/// A registry shows a README outside of the repository, and resolves its links by the address in the manifest. What is
+/// neither in the package nor in the repository would be a dead link there.
+#[test]
+fn a_registry_resolves_the_links_of_each_readme() {
+    let manifest = |folder: &Path| read(&folder.join("Cargo.toml")).parse::<toml::Table>().unwrap();
+    let address = manifest(root())["workspace"]["package"]["repository"].as_str().unwrap().to_owned();
+    assert!(address.starts_with("https://"), "{address}");
+    for folder in published() {
+        let manifest = manifest(&folder);
+        let package = manifest["package"].as_table().unwrap();
+        let is_shared = package["repository"].get("workspace").and_then(toml::Value::as_bool);
+        assert_eq!((is_shared, package["readme"].as_str()), (Some(true), Some("README.md")), "{}", folder.display());
+        for key in ["keywords", "categories", "include"] {
+            let listed = package[key].as_array().unwrap().len();
+            assert!((1..=5).contains(&listed), "{}: {key}", folder.display());
+        }
+        assert!(package["description"].as_str().is_some_and(|text| text.len() > 30), "{}", folder.display());
+        let page = folder.join("README.md");
+        let text = read(&page);
+        let outside = links(&text).into_iter().find(|link| {
+            let is_html = text.contains("<img") || text.contains("<a ");
+            let is_there = || folder.join(file_of(link)).canonicalize().is_ok_and(|file| file.starts_with(root()));
+            is_html || link.starts_with('/') || !link.contains("://") && !is_there()
+        });
+        assert_eq!(outside, None, "{}: neither in the package nor in the repository", page.display());
+    }
+}
+
+/// The folders of the published crates.
+fn published() -> Vec<PathBuf> {
+    let crates = fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap().path());
+    crates.chain([root().to_owned()]).collect()
 }
 
 /// What a page names that is not there.

@@ -13,7 +13,7 @@ use toml::{Table, Value};
 const ADDRESS: &str = "127.0.0.1:3000";
 
 #[test]
-#[ignore = "it builds a crate of its own: .ci/stranger"]
+#[ignore = "it builds a crate of its own, which `.ci/run` does"]
 fn what_the_readme_shows_is_what_a_stranger_gets() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let [setup, main, curls, bodies] = first_part(&readme);
@@ -23,7 +23,7 @@ fn what_the_readme_shows_is_what_a_stranger_gets() {
 }
 
 #[test]
-#[ignore = "it builds a crate of its own: .ci/stranger"]
+#[ignore = "it builds a crate of its own, which `.ci/run` does"]
 fn what_the_documentation_shows_is_what_a_stranger_gets() {
     let (readme, page) = (fs::read_to_string(root().join("README.md")).unwrap(), documentation());
     let setup = first_part(&readme)[0].replace("shop", "documented-shop") + "cargo add thiserror\n";
@@ -41,7 +41,7 @@ fn what_the_documentation_shows_is_what_a_stranger_gets() {
 }
 
 #[test]
-#[ignore = "it builds a crate of its own: .ci/stranger"]
+#[ignore = "it builds a crate of its own, which `.ci/run` does"]
 fn what_the_tutorial_shows_is_what_a_stranger_gets() {
     let page = fs::read_to_string(root().join("manual/tutorial.md")).unwrap();
     let [setup, main, curls, bodies, log] = blocks(&page, ["bash", "rust", "bash", "text", "text"]);

@@ -1,11 +1,13 @@
 """Puts Envoy with the module in front of the bare application: behind_envoy.py FOLDER SERVER, where FOLDER has the
-command and the module. It prints the server's line of JSON with Envoy's addresses in it, and serves until its input ends.
+command and the module. It prints the server's line of JSON with Envoy's addresses in it, and serves until its input ends or
+it is terminated.
 
 `ENVOY` names the binary of Envoy. A second one stands in front of a port that nobody listens on.
 """
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -48,6 +50,8 @@ def address(envoy, work):
 
 
 def main():
+    # Envoy ends with this process.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     bare = SERVER["apps"]["bare"].removeprefix("http://")
     with socket.socket() as nobody, tempfile.TemporaryDirectory() as folder:
         nobody.bind(("127.0.0.1", 0))

@@ -1,4 +1,5 @@
-//! Serves `app` for clients in other languages: `.ci/rpc` runs it, and with `--bare`, without the layer, `.ci/envoy`.
+//! Serves `app` for clients in other languages: `.ci/clients rpc` runs it; `.ci/clients rpc-envoy` with `--bare`,
+//! without the layer.
 //!
 //! It prints one line of JSON and serves until its input ends: the addresses by name, the key of the vault, and the
 //! descriptors of `google.rpc`'s messages, which Connect's client does not bring along.

@@ -45,7 +45,6 @@ mod admin;
 mod admin_request;
 mod admin_token;
 mod answer;
-mod assets;
 mod change;
 #[cfg(feature = "prometheus")]
 mod counters;

@@ -14,17 +14,17 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
 }
 
 pub(crate) fn on(request: &AdminRequest<'_>) -> Answer {
-    change(request, KillSwitch::off_with)
+    change(request, KillSwitch::turn_on_with)
 }
 
 pub(crate) fn off(request: &AdminRequest<'_>) -> Answer {
-    change(request, KillSwitch::back_with)
+    change(request, KillSwitch::turn_off_with)
 }
 
 pub(crate) fn describe(switch: &KillSwitch) -> Value {
     let last = switch.last_change();
     json!({
-        "kill_switch": switch.is_off(),
+        "kill_switch": switch.is_on(),
         "changed_at": last.as_ref().map(|it| time(it.changed_at())),
         "changed_by": last.as_ref().and_then(|it| it.by()),
         "reason": last.as_ref().and_then(|it| it.reason()),

@@ -10,7 +10,7 @@ use crate::error_store::clock::time;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     match request.shared().policy_status() {
-        Some(status) => answer::json(&describe(&status, request.shared().switch.is_off())),
+        Some(status) => answer::json(&describe(&status, request.shared().switch.is_on())),
         None => answer::text(StatusCode::SERVICE_UNAVAILABLE, "no layer is connected to this address yet"),
     }
 }

@@ -1,12 +1,11 @@
 //! The table of endpoints: path, method, handler.
 
-use http::Method;
 use http::request::Parts;
+use http::{Method, StatusCode};
 
 use crate::admin::Admin;
 use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
-use crate::assets;
 use crate::change::Change;
 use crate::{errors, health, metrics, mode, now, policy, readiness};
 
@@ -14,10 +13,10 @@ use crate::{errors, health, metrics, mode, now, policy, readiness};
 struct Endpoint(&'static str, Method, fn(&AdminRequest<'_>) -> Answer);
 
 static ROWS: [Endpoint; 14] = [
-    Endpoint("/", Method::GET, |_| assets::page()),
-    Endpoint("/page.css", Method::GET, |_| assets::style()),
-    Endpoint("/page.js", Method::GET, |_| assets::script()),
-    Endpoint("/page.svg", Method::GET, |_| assets::icon()),
+    Endpoint("/", Method::GET, |_| answer::page(include_str!("assets/page.html"))),
+    Endpoint("/page.css", Method::GET, |_| asset("text/css; charset=utf-8", include_str!("assets/page.css"))),
+    Endpoint("/page.js", Method::GET, |_| asset("text/javascript; charset=utf-8", include_str!("assets/page.js"))),
+    Endpoint("/page.svg", Method::GET, |_| asset("image/svg+xml", include_str!("assets/page.svg"))),
     Endpoint("/now.json", Method::GET, now::show),
     Endpoint("/errors.json", Method::GET, errors::show),
     Endpoint("/readiness.json", Method::GET, readiness::show),
@@ -42,4 +41,8 @@ pub(crate) fn answer(admin: &Admin, request: &Parts, change: Change) -> Answer {
         }
         None => answer::method_not_allowed(if here[0].1 == Method::GET { "GET, HEAD" } else { here[0].1.as_str() }),
     }
+}
+
+fn asset(media_type: &'static str, text: &'static str) -> Answer {
+    answer::whole(StatusCode::OK, media_type, text)
 }

@@ -2,19 +2,26 @@
 //!
 //! It prints the library's own decision (rule R1): the sources in their order, up to the one that decided; then the
 //! bytes, in each mode and in each dialect. Values of received headers are not shown, nor the query of a URL (L3).
+//!
+//! Of an event of the log it prints what the fields state: the response itself is not in the log.
+
+mod logged;
 
 use std::fmt::{self, Write};
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use error_envelope_core::code::CodeSet;
 use error_envelope_core::session::{DecidedBy, Event, Explanation, MapRuleId, Origin};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tower_error_envelope::Mode;
 use tower_error_envelope::policy::{Dialect, Effective, PathReading};
 
+use self::logged::LoggedError;
 use crate::failure::CommandError;
-use crate::recorded::Recorded;
+use crate::policy;
+use crate::recorded::{self, Recorded};
 use crate::report::OutputFormat;
 use crate::text::{one_line, printable};
 use crate::trial::{Trial, TrialResult};
@@ -23,7 +30,7 @@ use crate::trial::{Trial, TrialResult};
 ///
 /// Prints the rule that decided, the rules tried before it, and the response that a client gets in each mode and
 /// dialect. Record a response with `curl -i`. Credentials in the recording are assumed valid; ids and times are
-/// examples.
+/// examples. For a line of a JSON log, prints what its fields state.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Read the request of this response from FILE [default: NAME.request.http beside NAME.http, else GET /]
@@ -35,20 +42,37 @@ pub(crate) struct Args {
     /// Set the output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: OutputFormat,
-    /// Read the service's response from this file, or from standard input with -: status line, headers, empty line, body
-    #[arg(value_name = "RESPONSE.http")]
-    response: PathBuf,
+    /// Read the service's response (status line, headers, empty line, body) or a JSON log's line from this file, or from
+    /// standard input with -
+    #[arg(value_name = "RECORDING")]
+    recording: PathBuf,
 }
 
 const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce];
 
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
+    let text = recorded::read(&args.recording)?;
+    if text.starts_with(b"{") {
+        return explain_logged(args, &text);
+    }
     let trial = Trial::from_file(args.policy.as_deref(), &MODES)?;
-    let recorded = Recorded::read(&args.response, args.request.as_deref())?;
+    let recorded = Recorded::parse(&args.recording, &text, args.request.as_deref())?;
     let [real, enforced] = [None, Some(Mode::Enforce)].map(|mode| trial.run(&recorded, mode, None));
     let explained = Explained { recorded: &recorded, trial: &trial, real, enforced };
     args.format.print(|| explained.to_text(), || explained.to_json())
+}
+
+fn explain_logged(args: &Args, log: &[u8]) -> Result<(), CommandError> {
+    let place = args.recording.display().to_string();
+    let wrong = "no line is an error of the log: a JSON object of the target tower_error_envelope with an `origin`";
+    let logged = LoggedError::find(log).ok_or_else(|| CommandError::Io(format!("{place}: {wrong}")))?;
+    if args.request.is_some() {
+        return Err(CommandError::Io("--request is for a response: the log has no request".to_owned()));
+    }
+    let read = args.policy.as_deref().map(policy::read).transpose()?;
+    let codes = read.as_ref().map_or_else(CodeSet::default, |read| read.file.policy().codes().clone());
+    args.format.print(|| logged.to_text(&place, &codes), || logged.to_json(&place, &codes))
 }
 
 struct Explained<'a> {

@@ -76,9 +76,7 @@ enum Verb {
     KillSwitch(kill_switch::Args),
 }
 
-/// A request allocates and frees fourteen pieces of memory, some larger than those that glibc caches for a thread.
-/// Libraries leave the choice of an allocator to the program.
-#[cfg(not(target_env = "msvc"))]
+#[cfg(all(feature = "jemalloc", not(target_env = "msvc")))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

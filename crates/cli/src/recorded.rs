@@ -31,16 +31,17 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
-    /// Reads one response, and its request: that of the file `request`, or the one next to the response, or `GET /`.
+    /// Parses one response, and reads its request: that of the file `request`, or the one next to the response, or
+    /// `GET /`.
     ///
     /// # Errors
     ///
     /// A file cannot be read, or is not an HTTP message.
-    pub(crate) fn read(path: &Path, request: Option<&Path>) -> Result<Self, CommandError> {
+    pub(crate) fn parse(path: &Path, text: &[u8], request: Option<&Path>) -> Result<Self, CommandError> {
         let neighbour = request_beside(path);
         let request = request.or(neighbour.as_deref()).map(read_request).transpose()?;
         let request = request.unwrap_or_else(|| Request::new(Bytes::new()));
-        let response = read_response(path, request.method())?;
+        let response = parse_response(path, text, request.method())?;
         let declared = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let request_bytes = declared.unwrap_or(0).max(request.body().len() as u64);
         Ok(Self { place: path.display().to_string(), request, request_bytes, response })
@@ -53,9 +54,8 @@ fn request_beside(response: &Path) -> Option<PathBuf> {
 }
 
 /// A response to a request of this method.
-fn read_response(path: &Path, method: &Method) -> Result<Response<Bytes>, CommandError> {
-    let text = read(path)?;
-    let (mut rest, mut line): (&[u8], usize) = (&text, 1);
+fn parse_response(path: &Path, text: &[u8], method: &Method) -> Result<Response<Bytes>, CommandError> {
+    let (mut rest, mut line) = (text, 1);
     loop {
         let Head { first: (status, version, is_followed), mut headers, length, lines } =
             head_of(path, line, rest, status_line)?;
@@ -89,7 +89,8 @@ fn read_request(path: &Path) -> Result<Request<Bytes>, CommandError> {
     Ok(request)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+/// The bytes of a recording, without a byte order mark.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     let mut text = stdin::read(path, MOST_BYTES + 1).map_err(|error| unreadable(path, &error))?;
     if text.len() as u64 > MOST_BYTES {
         let wrong = format!("{}: the file is too long; at most 64 MiB are read", path.display());

@@ -7,7 +7,6 @@ mod file;
 mod including;
 mod lint;
 mod locked;
-mod outline;
 mod setting_names;
 mod witness;
 
@@ -19,7 +18,6 @@ pub use self::effective::{Effective, PathReading, Setting};
 use self::file::{MAX_FILE_BYTES, PolicyEnv};
 pub use self::file::{PolicyFile, parse_size, read_regular};
 pub use self::lint::Lint;
-pub use self::outline::OutlineTable;
 #[cfg(feature = "jwt")]
 use crate::guard::auth::RemoteKeys;
 use crate::policy::keys::TableSettings;

@@ -24,6 +24,10 @@
 
 mod message;
 mod mode;
+#[allow(unreachable_pub, clippy::all, reason = "generated from processor.proto")]
+mod proto {
+    include!("../proto/processor.rs");
+}
 mod server;
 mod service;
 mod stream;

@@ -4,19 +4,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
-use envoy_types::pb::envoy::config::core::v3::{
-    HeaderMap as EnvoyHeaders, HeaderValue as EnvoyLine, HeaderValueOption,
-};
-use envoy_types::pb::envoy::service::ext_proc::v3::body_mutation::Mutation;
-use envoy_types::pb::envoy::service::ext_proc::v3::processing_response::Response as Verdict;
-use envoy_types::pb::envoy::service::ext_proc::v3::{
-    BodyMutation, BodyResponse, CommonResponse, GrpcStatus, HeaderMutation, HeadersResponse, ImmediateResponse,
-    ProcessingResponse, TrailersResponse,
-};
-use envoy_types::pb::envoy::r#type::v3::HttpStatus;
-use envoy_types::pb::google::protobuf::value::Kind;
-use envoy_types::pb::google::protobuf::{BoolValue, Duration as EnvoyDuration, Struct, Value};
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::Event;
 use error_envelope_runtime::envoy::{HeaderLines, changed_status, grpc_status, mutations};
@@ -24,6 +11,15 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, request, response};
 
 use crate::mode::Mode;
+use crate::proto::body_mutation::Mutation;
+use crate::proto::header_value_option::HeaderAppendAction;
+use crate::proto::processing_response::Response as Verdict;
+use crate::proto::value::Kind;
+use crate::proto::{
+    BodyMutation, BodyResponse, BoolValue, CommonResponse, Duration as EnvoyDuration, GrpcStatus,
+    HeaderMap as EnvoyHeaders, HeaderMutation, HeaderValue as EnvoyLine, HeaderValueOption, HeadersResponse,
+    HttpStatus, ImmediateResponse, ProcessingResponse, Struct, TrailersResponse, Value,
+};
 
 /// The key of the filter's attributes in a message, and the namespace of the metadata that the processor writes.
 const FILTER: &str = "envoy.filters.http.ext_proc";
@@ -93,11 +89,8 @@ fn set<'v>(mutation: &mut HeaderMutation, name: &HeaderName, values: impl Iterat
     mutation.set_headers.extend(values.map(|(index, value)| line(name.as_str(), value.as_bytes(), index == 0)));
 }
 
-/// A header line for Envoy. It replaces the existing lines of its name, or is added to them.
-#[allow(
-    deprecated,
-    reason = "without `append` Envoy replaces the line before, since APPEND_IF_EXISTS_OR_ADD is no value on the wire"
-)]
+/// A header line for Envoy. It replaces the existing lines of its name, or is added to them: by the deprecated `append`,
+/// because APPEND_IF_EXISTS_OR_ADD is no value on the wire, and Envoy would replace the line before.
 fn line(name: &str, value: &[u8], replaces: bool) -> HeaderValueOption {
     // Envoy ignores `value` if `raw_value` is set, and sends an empty line if only `value` is set.
     let header = EnvoyLine { key: name.to_owned(), value: String::new(), raw_value: value.to_vec() };

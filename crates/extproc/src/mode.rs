@@ -4,8 +4,8 @@
 //! then a body's limit is not checked, or an error passes unchanged. So the generated configuration lists the modes of
 //! [`override_modes`], which are all that this crate can request.
 
-use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::ProcessingMode;
-use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::processing_mode::{BodySendMode, HeaderSendMode};
+use crate::proto::ProcessingMode;
+use crate::proto::processing_mode::{BodySendMode, HeaderSendMode};
 
 /// The fields of a processing mode in Envoy's configuration, with their values.
 pub type ModeFields = [(&'static str, &'static str); 6];

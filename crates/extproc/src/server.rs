@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpListener as Socket};
 use std::thread;
 use std::time::Duration;
 
-use envoy_types::pb::envoy::service::ext_proc::v3::external_processor_server::ExternalProcessorServer;
 use error_envelope_admin::Admin;
 use error_envelope_runtime::PolicyHandle;
 use futures_util::FutureExt;
@@ -18,6 +17,7 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
+use crate::proto::external_processor_server::ExternalProcessorServer;
 use crate::service::PolicyService;
 
 const LOG: &str = "error_envelope::extproc";

@@ -2,13 +2,13 @@
 
 use std::pin::Pin;
 
-use envoy_types::pb::envoy::service::ext_proc::v3::external_processor_server::ExternalProcessor;
-use envoy_types::pb::envoy::service::ext_proc::v3::{ProcessingRequest, ProcessingResponse};
 use error_envelope_core::loader::PolicyLoader;
 use error_envelope_runtime::{FilterPolicy, KeyFetcher, PolicyHandle, RequestMetrics};
 use futures_util::{Stream, stream};
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::proto::external_processor_server::ExternalProcessor;
+use crate::proto::{ProcessingRequest, ProcessingResponse};
 use crate::stream::ProcessingStream;
 
 /// A loader for policies as they can apply in a processor: without a verifier in Rust, and with key sets that are fetched.

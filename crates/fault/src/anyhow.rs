@@ -108,7 +108,7 @@ mod tests {
             (anyhow::Error::new(io::Error::other(sqlx::Error::RowNotFound)), "internal_error"),
             (anyhow::Error::new(report.clone()).context(ErrorCode::CONFLICT), "conflict"),
             (anyhow::Error::new(report).context("booking"), "invalid_request"),
-            (Err::<(), _>(Fault::new(ErrorCode::NO_QR)).context("pairing").unwrap_err(), "no_qr"),
+            (Err::<(), _>(Fault::new(ErrorCode::NO_OP)).context("pairing").unwrap_err(), "no_op"),
         ] {
             let name = format!("{error:#}");
             assert_eq!(Fault::from(&error).code(), code, "{name}");

@@ -35,9 +35,9 @@ use crate::message;
 /// ```
 /// use tower_error_envelope::{ErrorCode, Fault};
 ///
-/// let fault = Fault::new(ErrorCode::CHANNEL_UNAVAILABLE).message("Re-pair to continue.").details(std::collections::BTreeMap::from([("channel_id", 7)]));
+/// let fault = Fault::new(ErrorCode::CONFLICT).message("The seat is taken.").details(std::collections::BTreeMap::from([("seat", 7)]));
 /// assert_eq!(fault.status_code(), 409);
-/// assert_eq!(fault.to_string(), "channel_unavailable: Re-pair to continue.");
+/// assert_eq!(fault.to_string(), "conflict: The seat is taken.");
 /// ```
 #[derive(Clone)]
 #[must_use]

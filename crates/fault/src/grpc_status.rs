@@ -15,18 +15,18 @@
 //! use tower_error_envelope::{ErrorCode, Fault, RequestId};
 //!
 //! fn find(id: u64) -> Result<String, Fault> {
-//!     Err(Fault::new(ErrorCode::CHANNEL_NOT_FOUND).details(serde_json::json!({ "channel_id": id })))
+//!     Err(Fault::new(ErrorCode::NOT_FOUND).details(serde_json::json!({ "seat": id })))
 //! }
 //!
-//! async fn connect(request: Request<u64>) -> Result<Response<String>, Status> {
+//! async fn reserve(request: Request<u64>) -> Result<Response<String>, Status> {
 //!     let _id = request.extensions().get::<RequestId>();
-//!     let channel = find(*request.get_ref())?;
-//!     Ok(Response::new(channel))
+//!     let seat = find(*request.get_ref())?;
+//!     Ok(Response::new(seat))
 //! }
 //!
-//! let status = tokio::runtime::Builder::new_current_thread().build()?.block_on(connect(Request::new(7))).unwrap_err();
-//! assert_eq!((status.code(), status.message()), (tonic::Code::NotFound, "The channel does not exist."));
-//! assert_eq!(Fault::from(status).details_json(), Some(r#"{"channel_id":7}"#));
+//! let status = tokio::runtime::Builder::new_current_thread().build()?.block_on(reserve(Request::new(7))).unwrap_err();
+//! assert_eq!((status.code(), status.message()), (tonic::Code::NotFound, "Not found."));
+//! assert_eq!(Fault::from(status).details_json(), Some(r#"{"seat":7}"#));
 //! # Ok::<(), std::io::Error>(())
 //! ```
 

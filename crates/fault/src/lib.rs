@@ -7,12 +7,12 @@
 //! ```
 //! use error_envelope_fault::{ErrorCode, Fault};
 //!
-//! fn connect(id: u64) -> Result<(), Fault> {
-//!     Err(Fault::new(ErrorCode::CHANNEL_UNAVAILABLE).details(serde_json::json!({ "channel_id": id })))
+//! fn reserve(seat: u64) -> Result<(), Fault> {
+//!     Err(Fault::new(ErrorCode::CONFLICT).details(serde_json::json!({ "seat": seat })))
 //! }
 //!
-//! let fault = connect(7).unwrap_err();
-//! assert_eq!((fault.status_code().as_u16(), fault.details_json()), (409, Some(r#"{"channel_id":7}"#)));
+//! let fault = reserve(7).unwrap_err();
+//! assert_eq!((fault.status_code().as_u16(), fault.details_json()), (409, Some(r#"{"seat":7}"#)));
 //! ```
 //!
 //! Integrations with other crates are also here, because the orphan rule requires it. Each is a feature: `axum` (a
@@ -79,7 +79,7 @@ pub use derive::private as __private;
 #[cfg(feature = "derive")]
 pub use derive::{AsFault, Codes};
 
-pub use self::code::{ErrorCode, Retry};
+pub use self::code::{ErrorCode, Retry, codes};
 #[cfg(not(feature = "derive"))]
 pub use self::fault::AsFault;
 pub use self::fault::{BodyForm, Fault};

@@ -131,8 +131,8 @@ fn read(
 
 /// The status of a policy that is active from now on.
 fn status_of(file: PolicyFile, rejection: Option<PolicyRejection>) -> PolicyStatus {
-    let (files, outline) = (file.files().map(Path::to_owned).collect(), file.outline().into());
-    PolicyStatus { since: clock::now(), files, outline, policy: Arc::new(file.into_policy()), rejection }
+    let files = file.files().map(Path::to_owned).collect();
+    PolicyStatus { since: clock::now(), files, policy: Arc::new(file.into_policy()), rejection }
 }
 
 /// The folders that show a change of the policy.

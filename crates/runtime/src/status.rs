@@ -4,8 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-#[cfg(feature = "policy-file")]
-use error_envelope_core::loader::OutlineTable;
 use error_envelope_core::policy::Policy;
 
 /// The active policy: its age, its files, and the last rejection:
@@ -23,8 +21,6 @@ pub struct PolicyStatus {
     pub(crate) policy: Arc<Policy>,
     pub(crate) since: SystemTime,
     pub(crate) files: Arc<[PathBuf]>,
-    #[cfg(feature = "policy-file")]
-    pub(crate) outline: Arc<[OutlineTable]>,
     pub(crate) rejection: Option<PolicyRejection>,
 }
 
@@ -39,14 +35,7 @@ pub struct PolicyRejection {
 impl PolicyStatus {
     /// A policy without a file.
     pub(crate) fn fixed(policy: Arc<Policy>, since: SystemTime) -> Self {
-        Self {
-            policy,
-            since,
-            files: Arc::default(),
-            #[cfg(feature = "policy-file")]
-            outline: Arc::default(),
-            rejection: None,
-        }
+        Self { policy, since, files: Arc::default(), rejection: None }
     }
 
     /// The policy.
@@ -66,15 +55,6 @@ impl PolicyStatus {
     #[must_use]
     pub fn files(&self) -> &[PathBuf] {
         &self.files
-    }
-
-    /// The settings in those files: each table of defaults and each route, with its keys and their lines. Empty if the
-    /// policy is not watched.
-    #[cfg(feature = "policy-file")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
-    #[must_use]
-    pub fn outline(&self) -> &[OutlineTable] {
-        &self.outline
     }
 
     /// The URLs of the key sets that no fetch has returned yet, without their queries, which may contain credentials.

@@ -25,9 +25,9 @@ use error_envelope_core::session::SessionConfig;
 /// let switch = KillSwitch::new();
 /// let layer = ErrorEnvelopeLayer::new().kill_switch(switch.clone());
 ///
-/// assert!(switch.off());
-/// assert!(switch.is_off());
-/// assert!(switch.back());
+/// assert!(switch.turn_on());
+/// assert!(switch.is_on());
+/// assert!(switch.turn_off());
 /// # let _ = layer;
 /// ```
 #[derive(Clone, Default)]
@@ -35,7 +35,7 @@ pub struct KillSwitch(Arc<State>);
 
 #[derive(Default)]
 struct State {
-    off: AtomicBool,
+    on: AtomicBool,
     last: RwLock<Option<SwitchChange>>,
 }
 
@@ -46,10 +46,10 @@ struct State {
 /// use tower_error_envelope::middleware::{KillSwitch, SwitchNote};
 ///
 /// let switch = KillSwitch::new();
-/// switch.off_with(SwitchNote::new().by("maria").reason("orders loses its own error texts"));
+/// switch.turn_on_with(SwitchNote::new().by("maria").reason("orders loses its own error texts"));
 ///
 /// let change = switch.last_change().unwrap();
-/// assert!(change.is_off());
+/// assert!(change.is_on());
 /// assert_eq!((change.by(), change.reason()), (Some("maria"), Some("orders loses its own error texts")));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,7 +95,7 @@ fn one_line(text: &str) -> Option<Arc<str>> {
 /// The last change of a [`KillSwitch`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SwitchChange {
-    off: bool,
+    on: bool,
     at: SystemTime,
     note: SwitchNote,
 }
@@ -103,8 +103,8 @@ pub struct SwitchChange {
 impl SwitchChange {
     /// Whether the switch was turned on; else it was turned off.
     #[must_use]
-    pub const fn is_off(&self) -> bool {
-        self.off
+    pub const fn is_on(&self) -> bool {
+        self.on
     }
 
     /// The time of the change.
@@ -139,37 +139,31 @@ impl KillSwitch {
         Self::default()
     }
 
-    /// Puts every route in mode `off`. Returns `false` if they already are.
-    pub fn off(&self) -> bool {
-        self.off_with(SwitchNote::new())
+    /// Puts every route in mode `off`. Returns `false` if the switch is already on.
+    pub fn turn_on(&self) -> bool {
+        self.turn_on_with(SwitchNote::new())
     }
 
-    /// Applies the policy's own modes again. Returns `false` if they already apply.
-    pub fn back(&self) -> bool {
-        self.back_with(SwitchNote::new())
+    /// Applies the policy's own modes again. Returns `false` if the switch is already off.
+    pub fn turn_off(&self) -> bool {
+        self.turn_off_with(SwitchNote::new())
     }
 
-    /// Like [`KillSwitch::off`], with a name and a reason. If the switch is on already, the first note stays.
-    pub fn off_with(&self, note: SwitchNote) -> bool {
+    /// Like [`KillSwitch::turn_on`], with a name and a reason. If the switch is on already, the first note stays.
+    pub fn turn_on_with(&self, note: SwitchNote) -> bool {
         self.set(true, note)
     }
 
-    /// Like [`KillSwitch::back`], with a name and a reason.
-    pub fn back_with(&self, note: SwitchNote) -> bool {
+    /// Like [`KillSwitch::turn_off`], with a name and a reason.
+    pub fn turn_off_with(&self, note: SwitchNote) -> bool {
         self.set(false, note)
     }
 
-    /// Whether every route is in `off`.
+    /// Whether every route is in mode `off`.
     #[must_use]
     #[inline]
-    pub fn is_off(&self) -> bool {
-        self.0.off.load(Ordering::Relaxed)
-    }
-
-    /// The time of the last change; `None` if it never changed.
-    #[must_use]
-    pub fn changed_at(&self) -> Option<SystemTime> {
-        self.last_change().map(|change| change.at)
+    pub fn is_on(&self) -> bool {
+        self.0.on.load(Ordering::Relaxed)
     }
 
     /// The last change of the switch: its author, time and reason. `None` if it never changed.
@@ -178,14 +172,14 @@ impl KillSwitch {
         self.0.last.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, off: bool, note: SwitchNote) -> bool {
+    fn set(&self, on: bool, note: SwitchNote) -> bool {
         // The lock is held until the note is stored, so that after two changes at once the note is that of the last
         // one.
         let mut last = self.0.last.write().unwrap_or_else(PoisonError::into_inner);
-        let changed = self.0.off.swap(off, Ordering::Relaxed) != off;
+        let changed = self.0.on.swap(on, Ordering::Relaxed) != on;
         if changed {
-            let change = SwitchChange { off, at: clock::now(), note };
-            log::log_switched(off, [change.by(), change.reason()], change.peer());
+            let change = SwitchChange { on, at: clock::now(), note };
+            log::log_switched(on, [change.by(), change.reason()], change.peer());
             *last = Some(change);
         }
         changed
@@ -194,7 +188,7 @@ impl KillSwitch {
 
 impl fmt::Debug for KillSwitch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KillSwitch").field("off", &self.is_off()).finish()
+        f.debug_struct("KillSwitch").field("on", &self.is_on()).finish()
     }
 }
 
@@ -211,8 +205,8 @@ impl Switched {
     }
 
     #[inline]
-    pub(crate) fn is_off(&self) -> bool {
-        self.switch.is_off()
+    pub(crate) fn is_on(&self) -> bool {
+        self.switch.is_on()
     }
 
     #[cold]

@@ -1,4 +1,4 @@
-//! `manual/clients.md`: the example prints what the page shows. `.ci/clients` runs the snippets of other languages, and the
+//! `manual/clients.md`: the example prints what the page shows. `clients/check` runs the snippets of other languages, and the
 //! doctests the one in Rust.
 
 use std::process::Command;

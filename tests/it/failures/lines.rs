@@ -29,7 +29,7 @@ fn l1_each_error_is_one_line_at_its_level() {
         (Script::says(999), "ERROR", "inner", "other"),
         (Script::fails(|| TEXT.into()), "ERROR", "error", "internal_error"),
         (Script::fails(|| Fault::new(ErrorCode::GONE).into()), "INFO", "fault", "gone"),
-        (Script::fails(|| io::Error::other(Fault::new(ErrorCode::NO_QR)).into()), "INFO", "fault", "no_qr"),
+        (Script::fails(|| io::Error::other(Fault::new(ErrorCode::NO_OP)).into()), "INFO", "fault", "no_op"),
         (Script::fails(|| io::Error::from(io::ErrorKind::TimedOut).into()), "ERROR", "error", "gateway_timeout"),
         (Script::fails(|| io::Error::from(io::ErrorKind::ConnectionReset).into()), "ERROR", "error", "other"),
         (Script::fails(|| tower::load_shed::error::Overloaded::new().into()), "WARN", "error", "worker_at_capacity"),

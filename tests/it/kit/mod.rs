@@ -2,14 +2,21 @@
 
 mod answer;
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::{Request, Response};
 use http_body::{Body, Frame};
+use http_body_util::Full;
 use serde_json::Value;
+use tower::{Layer, ServiceExt};
+use tower_error_envelope::ErrorEnvelopeLayer;
 
 use crate::cases::logs::captured;
 pub(crate) use answer::{Answer, answer};
@@ -35,6 +42,19 @@ pub(crate) fn logged<T>(work: impl Future<Output = T>) -> (T, Vec<Line>) {
         runtime.block_on(work)
     });
     (value, log.lines().filter_map(Line::read).collect())
+}
+
+/// The status of the answer, and whether the inner service was called.
+pub(crate) fn ask(layer: &ErrorEnvelopeLayer, request: Request<Full<Bytes>>) -> (u16, bool) {
+    let called = Arc::new(AtomicBool::new(false));
+    let calls = called.clone();
+    let inner = tower::service_fn(move |_| {
+        calls.store(true, Ordering::Relaxed);
+        std::future::ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())))
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let Ok(response) = runtime.block_on(layer.layer(inner).oneshot(request));
+    (response.status().as_u16(), called.load(Ordering::Relaxed))
 }
 
 impl Answer {

@@ -1,4 +1,4 @@
-//! The manual's pictures: each is on a page, and `.ci/pictures` makes those of pages and terminals.
+//! The manual's pictures: each is on a page, and `.ci/pages --pictures` makes those of pages and terminals.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ fn each_picture_is_on_a_page() {
 
 #[test]
 fn each_screenshot_is_made_by_a_script() {
-    let script = read(&root().join(".ci/pictures"));
+    let script = read(&root().join(".ci/pages"));
     let made = script.split_once("for picture in ").and_then(|(_, rest)| rest.split_once(';')).expect("a list").0;
     let mut made: Vec<_> = made.split(' ').map(|name| format!("{name}.png")).collect();
     made.sort();

@@ -16,7 +16,8 @@ use serde_json::json;
 use tower::load_shed::error::Overloaded;
 use tower::timeout::error::Elapsed;
 use tower::{BoxError, Layer, Service};
-use tower_error_envelope::{ErrorCode, Fault};
+use tower_error_envelope::Fault;
+use tower_error_envelope::codes::channel;
 
 use super::{SCENARIO, SECRET};
 
@@ -86,7 +87,7 @@ async fn play(scenario: &str) -> Result<Response<Body>, BoxError> {
 }
 
 fn fault() -> Fault {
-    Fault::new(ErrorCode::CHANNEL_UNAVAILABLE).message("Re-pair to continue.").details(json!({ "channel_id": "7" }))
+    Fault::new(channel::CHANNEL_UNAVAILABLE).message("Re-pair to continue.").details(json!({ "channel_id": "7" }))
 }
 
 /// As a proxy or a web framework states it.

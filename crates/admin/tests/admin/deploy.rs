@@ -66,7 +66,7 @@ async fn exposed() -> Exposed {
     assert!(watched.reload().is_err());
     let admin = Admin::new();
     let switch = admin.kill_switch();
-    assert!(switch.off() && switch.back());
+    assert!(switch.turn_on() && switch.turn_off());
 
     let policy = Policy::builder()
         .body_limit(1)

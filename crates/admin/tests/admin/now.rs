@@ -51,7 +51,7 @@ async fn failing_routes_have_their_share_and_codes_and_refusals_are_apart() {
     assert_eq!(shown["failing"], failing);
     assert_eq!((&shown["refusing"][0]["route"], &shown["refusing"][0]["count"]), (&json!("/tenants"), &json!(1)));
     assert_eq!((&shown["hour"]["counts"], sums(&shown)), (&json!("requests"), [1, 0, 2, 3]));
-    admin.kill_switch().off();
+    admin.kill_switch().turn_on();
     through(&layer, "/orders/7", 500, "{}").await;
     let off = now(&admin).await;
     let counts = (&off["failing"][0]["count"], &off["failing"][0]["requests"]);

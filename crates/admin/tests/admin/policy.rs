@@ -41,7 +41,7 @@ async fn a_policy_built_in_rust_is_told_route_by_route() {
         ],
     });
     assert_eq!(first, expected);
-    admin.kill_switch().off();
+    admin.kill_switch().turn_on();
     let off = policy_json(&admin).await;
     assert_eq!((&off["kill_switch"], &off["routes"][1]["mode"]), (&json!(true), &json!("enforce")), "the policy's own");
 }
@@ -95,6 +95,6 @@ async fn an_adapter_of_ones_own_is_told_as_a_layer_is() {
         assert!(began.elapsed() < Duration::from_secs(30), "the change is seen");
         tokio::task::yield_now().await;
     }
-    admin.kill_switch().off();
+    admin.kill_switch().turn_on();
     assert_eq!(in_force.config().policy().routes().next().unwrap().mode(), Mode::Off);
 }

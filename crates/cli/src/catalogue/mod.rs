@@ -20,7 +20,9 @@ mod render;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use error_envelope_core::openapi::{Codes, document};
+use tower_error_envelope::codes;
 
 use self::render::render;
 use crate::failure::{CommandError, print, print_unless_closed};
@@ -36,8 +38,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Include the codes of these groups, which belong to products
-    #[arg(long, value_name = "GROUP", value_enum, value_delimiter = ',')]
-    group: Vec<Group>,
+    #[arg(long, value_name = "GROUP", value_parser = groups(), value_delimiter = ',')]
+    group: Vec<String>,
     /// Compare with the JSON export OLD and show the changes (--format human or json); exit code 1 if a change breaks clients
     #[arg(long, value_name = "OLD")]
     diff: Option<PathBuf>,
@@ -68,9 +70,7 @@ enum Format {
 /// Writes to standard output, and returns the exit code.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let read = args.policy.as_deref().map(policy::read).transpose()?;
-    let groups: Vec<_> = args.group.iter().filter_map(Group::to_possible_value).collect();
-    let groups: Vec<_> = groups.iter().map(|group| group.get_name()).collect();
-    let codes = Codes::from_policy(read.as_ref().map(|read| read.file.policy()), &groups);
+    let codes = Codes::from_policy(read.as_ref().map(|read| read.file.policy()), &args.group);
     let Some(old) = &args.diff else {
         return print(&args.format.unwrap_or(Format::Markdown).write(&codes)?).map(|()| 0);
     };
@@ -99,11 +99,7 @@ impl Format {
     }
 }
 
-/// A group of codes that belong to products (E2).
-#[derive(Clone, Copy, ValueEnum)]
-enum Group {
-    /// Channels, pairing and their life cycle
-    Channel,
-    /// Media and webhooks
-    Media,
+/// Parses a group of codes that belong to products (E2).
+fn groups() -> PossibleValuesParser {
+    codes::GROUPS.iter().map(|(name, about)| PossibleValue::new(name).help(about)).collect::<Vec<_>>().into()
 }

@@ -20,7 +20,7 @@ impl Folder {
 }
 
 fn read(path: &Path) -> Result<Recorded, String> {
-    match Recorded::read(path, None) {
+    match super::read(path).and_then(|text| Recorded::parse(path, &text, None)) {
         Ok(recorded) => Ok(recorded),
         Err(CommandError::Io(why)) => Err(why.replace(&path.display().to_string(), "FILE")),
         Err(other) => panic!("{other:?}"),

@@ -36,6 +36,12 @@ fn no_client_begins_a_line_or_brings_an_escape_in_any_format() {
         assert_eq!(gateway.ended().code(), Some(0));
         let [log, access] = [log, access].map(|file| std::fs::read_to_string(file).unwrap());
         assert!(log.contains("request failed") && access.contains("\\\\u{202e}"), "{log}\n{access}");
+        if format == "json" {
+            let explained = crate::kit::run_with_input(&["explain", "-"], log.as_bytes());
+            let expected = "-: request failed\nThe service, or the body of its response, failed with an error.\n\
+                            The code other has the status 502, ";
+            assert!(explained.out.starts_with(expected), "{} {}", explained.out, explained.err);
+        }
         for line in log.lines().chain(access.lines()) {
             let is_hostile =
                 |it: char| it.is_control() || matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

@@ -130,7 +130,7 @@ mod tests {
     fn recognise(error: &(dyn Error + 'static)) -> Option<Recognised> {
         let kind = |text: &str| match text {
             "shed" => Some(Recognised::Kind(CauseKind::Shed)),
-            "status" => Some(Recognised::Fault(Fault::new(ErrorCode::NO_QR))),
+            "status" => Some(Recognised::Fault(Fault::new(ErrorCode::NO_OP))),
             _ => None,
         };
         chain(error).find_map(|cause| kind(&cause.to_string()))
@@ -144,10 +144,10 @@ mod tests {
     fn f1_the_whole_chain_decides() {
         let buried = |error: Box<dyn Error + Send + Sync>| io::Error::other(io::Error::other(error));
         for (error, code) in [
-            (buried(Box::new(Fault::new(ErrorCode::NO_QR))), "no_qr"),
+            (buried(Box::new(Fault::new(ErrorCode::NO_OP))), "no_op"),
             (buried(Box::new(io::Error::from(io::ErrorKind::TimedOut))), "gateway_timeout"),
             (buried("shed".into()), "worker_at_capacity"),
-            (buried("status".into()), "no_qr"),
+            (buried("status".into()), "no_op"),
             (buried(Box::new(io::Error::from(io::ErrorKind::ConnectionRefused))), "other"),
             (buried("secret".into()), "internal_error"),
             (io::Error::from(io::ErrorKind::NotFound), "internal_error"),

@@ -90,6 +90,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::code::codes::channel;
     use crate::dialect::outgoing::tests::{ID, out, preserved, text};
 
     #[test]
@@ -98,9 +99,9 @@ mod tests {
         for (code, status, expected) in [
             (ErrorCode::INVALID_REQUEST, 422, "invalid_request_error"),
             (ErrorCode::AUTH_EXPIRED, 401, "authentication_error"),
-            (ErrorCode::PLAN_CHANNEL_LIMIT, 402, "billing_error"),
+            (channel::PLAN_CHANNEL_LIMIT, 402, "billing_error"),
             (DENIED, 403, "permission_error"),
-            (ErrorCode::CHANNEL_NOT_FOUND, 404, "not_found_error"),
+            (channel::CHANNEL_NOT_FOUND, 404, "not_found_error"),
             (ErrorCode::CONFLICT, 409, "invalid_request_error"),
             (ErrorCode::PAYLOAD_TOO_LARGE, 413, "request_too_large"),
             (ErrorCode::RATE_LIMITED, 429, "rate_limit_error"),

@@ -105,10 +105,6 @@ impl PathReading {
 }
 
 impl Setting {
-    pub(super) fn new(key: &'static str, value: String, from: Option<String>) -> Self {
-        Self { key, value, from: from.filter(|from| !from.is_empty()) }
-    }
-
     /// The key. It is `content_types` instead of `json` if that was set.
     #[must_use]
     pub const fn key(&self) -> &'static str {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::code::{CodeSet, ErrorCode};
+use crate::code::{CodeSet, ErrorCode, codes};
 use crate::dialect::custom::CustomShape;
 use crate::policy::Policy;
 
@@ -26,12 +26,9 @@ pub struct Listed {
 /// The group of codes that a policy adds.
 const OWN: &str = "own";
 
-/// The groups of the catalogue whose codes belong to products.
-const PRODUCTS: [&str; 2] = ["channel", "media"];
-
 impl Codes {
     /// The codes of everybody's groups and of these groups of products, and those that the policy adds or names (E2).
-    pub fn from_policy(policy: Option<&Policy>, groups: &[&str]) -> Self {
+    pub fn from_policy(policy: Option<&Policy>, groups: &[String]) -> Self {
         let catalogue = CodeSet::default();
         let codes = policy.map_or(&catalogue, Policy::codes);
         let shapes = policy.map_or(&[][..], Policy::own_shapes).iter();
@@ -43,8 +40,8 @@ impl Codes {
         };
         let is_listed = |code: &ErrorCode| {
             let group = code.group().unwrap_or(OWN);
-            !PRODUCTS.contains(&group)
-                || groups.contains(&group)
+            !codes::GROUPS.iter().any(|(name, _)| *name == group)
+                || groups.iter().any(|name| name == group)
                 || policy.is_some_and(|policy| policy.names_code(code))
         };
         let listed = |code: ErrorCode| {

@@ -10,6 +10,16 @@ use proptest::prelude::*;
 use super::text::unfiltered;
 use super::{Strictness, body, text};
 
+/// Each text is replaced by the one beside it, which then stays as it is, as ordinary texts do.
+fn assert_texts(replaced: &[(&str, &str)], ordinary: &[&str]) {
+    let stay = replaced.iter().map(|(_, left)| left).chain(ordinary).map(|stays| (*stays, *stays));
+    let wrong = replaced.iter().copied().chain(stay).filter_map(|(sent, expected)| {
+        let left = text(sent, Strictness::Readable);
+        (left != expected).then(|| format!("{sent}\n  {left}\n  {expected}"))
+    });
+    assert_eq!(wrong.collect::<Vec<_>>().join("\n"), "");
+}
+
 /// What a client would get; a secret is any text with `s3cret`, or as it is named.
 const SECRETS: [(&str, &str); 47] = [
     // Huma, Outline, Penpot.

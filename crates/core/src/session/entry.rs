@@ -351,7 +351,11 @@ impl Session {
             }
         };
         let reply = ErrorReply { state };
-        Some(Box::new(if forwarded && was_forwarded { reply.answer(failure, cause) } else { reply.answer_unforwarded(failure, cause) }))
+        Some(Box::new(if forwarded && was_forwarded {
+            reply.answer(failure, cause)
+        } else {
+            reply.answer_unforwarded(failure, cause)
+        }))
     }
 
     /// The client left before the response head (F2). The event to log; `None` if the request has ended already.

@@ -10,7 +10,9 @@ use super::body::ErrorForm;
 use super::state::RequestState;
 use super::{Event, Origin, ReadBytes};
 use crate::classify::credentials::Credentials;
-use crate::classify::{self, ChangedBody, Explanation, Inner, KeptProtocols, PolicyView, RequestContext, RewriteDecision, reason};
+use crate::classify::{
+    self, ChangedBody, Explanation, Inner, KeptProtocols, PolicyView, RequestContext, RewriteDecision, reason,
+};
 use crate::dialect::grpc::ReportedStatus;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;

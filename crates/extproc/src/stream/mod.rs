@@ -21,8 +21,6 @@ mod tests;
 mod timers;
 mod wait;
 
-use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request as Received;
-use envoy_types::pb::envoy::service::ext_proc::v3::{ProcessingRequest, ProcessingResponse};
 use error_envelope_core::session::{Ending, Event, FirstByte, UnreadReason};
 use error_envelope_runtime as runtime;
 use futures_util::Stream;
@@ -33,6 +31,8 @@ use self::state::{Phase, Reply, now};
 use self::timers::Wait;
 use self::wait::Input;
 use crate::message;
+use crate::proto::processing_request::Request as Received;
+use crate::proto::{ProcessingRequest, ProcessingResponse};
 
 impl ProcessingStream {
     /// The next message for Envoy; `None` once Envoy has ended the stream.

@@ -2,8 +2,6 @@
 
 use std::pin::Pin;
 
-use envoy_types::pb::envoy::config::core::v3::HeaderMap as EnvoyHeaders;
-use envoy_types::pb::envoy::service::ext_proc::v3::{HttpHeaders, HttpTrailers, ProcessingResponse};
 use error_envelope_core::session::{
     BodyFailure, Ending, FirstByte, KnownMethod, MeterAction, RequestStep, Session, keep_checksums,
 };
@@ -15,6 +13,8 @@ use tonic::Status;
 use super::state::{KeyWait, Phase, ProcessingStream, Reply};
 use super::timers::Wait;
 use crate::message::{self, Lines};
+use crate::proto::HeaderMap as EnvoyHeaders;
+use crate::proto::{HttpHeaders, HttpTrailers, ProcessingResponse};
 
 impl ProcessingStream {
     pub(super) fn request_head(&mut self, message: HttpHeaders, protocol: Option<&str>) -> Reply {

@@ -1,7 +1,6 @@
 //! The response: passed on, read first, or answered instead (R1–R14, E5, V2, V3).
 
 use bytes::Bytes;
-use envoy_types::pb::envoy::service::ext_proc::v3::{HeaderMutation, HttpHeaders, HttpTrailers, ProcessingResponse};
 use error_envelope_core::session::{Follow, Needs, Note, Read, Reading, ResponseStep, UnreadReason};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::envoy::{self, EnvoyReply, HeadDecision};
@@ -13,6 +12,7 @@ use super::state::{Collecting, Phase, ProcessingStream, Reply, now};
 use super::timers::Wait;
 use crate::message::{self, Lines};
 use crate::mode::ResponseMode;
+use crate::proto::{HeaderMutation, HttpHeaders, HttpTrailers, ProcessingResponse};
 
 impl ProcessingStream {
     pub(super) fn response_head(&mut self, message: &HttpHeaders, details: Option<&str>) -> Reply {

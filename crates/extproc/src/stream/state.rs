@@ -3,8 +3,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::core::v3::HeaderMap as EnvoyHeaders;
-use envoy_types::pb::envoy::service::ext_proc::v3::{HttpHeaders, ProcessingResponse};
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::{BodyMeter, Ending, Follow, LocalReply, Reading, Session, SessionConfig};
 use error_envelope_runtime as runtime;
@@ -16,6 +14,8 @@ use tonic::Status;
 use super::timers::Timers;
 use crate::message;
 use crate::mode::Mode;
+use crate::proto::HeaderMap as EnvoyHeaders;
+use crate::proto::{HttpHeaders, ProcessingResponse};
 
 /// What a message leads to: a message for Envoy; `None` if nothing is sent until another input comes.
 pub(super) type Reply = Result<Option<ProcessingResponse>, Status>;

@@ -3,9 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use envoy_types::pb::envoy::config::core::v3::{HeaderMap as EnvoyHeaders, HeaderValue as EnvoyLine};
-use envoy_types::pb::envoy::service::ext_proc::v3::processing_response::Response as Verdict;
-use envoy_types::pb::envoy::service::ext_proc::v3::{HttpBody, HttpHeaders, ProcessingRequest, ProcessingResponse};
 use error_envelope_core::loader::PolicyLoader;
 use error_envelope_runtime::{PolicyHandle, RequestMetrics};
 use futures_util::{StreamExt, stream};
@@ -13,6 +10,9 @@ use tonic::{Code, Status};
 
 use super::{ProcessingStream, Received};
 use crate::mode::{fields, override_modes};
+use crate::proto::processing_response::Response as Verdict;
+use crate::proto::{HeaderMap as EnvoyHeaders, HeaderValue as EnvoyLine};
+use crate::proto::{HttpBody, HttpHeaders, ProcessingRequest, ProcessingResponse};
 use crate::service::replies;
 
 const POLICY: &str = "version = 1\n[defaults]\nbody_limit = 4\n[auth.keys]\nscheme = \"bearer\"\nkeys = [{ id = \"a\", sha256 = \"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881\" }]\n\
@@ -31,7 +31,7 @@ fn head(lines: &[(&str, &str)], end_of_stream: bool) -> HttpHeaders {
         raw_value: value.as_bytes().to_vec(),
     };
     let headers = EnvoyHeaders { headers: lines.iter().map(line).collect() };
-    HttpHeaders { headers: Some(headers), end_of_stream, ..HttpHeaders::default() }
+    HttpHeaders { headers: Some(headers), end_of_stream }
 }
 
 fn message(request: Received) -> Result<ProcessingRequest, Status> {
@@ -191,7 +191,7 @@ async fn r4_a_head_without_a_length_decides_and_a_declared_length_is_read() {
         assert_eq!(status(&run_open(vec![get("/"), failed(lines)], 2).await[1]), 409);
     }
     let body = br#"{"error":{"code":"not_found","message":"No seat."}}"#.to_vec();
-    let body = message(Received::ResponseBody(HttpBody { body, end_of_stream: true, ..HttpBody::default() }));
+    let body = message(Received::ResponseBody(HttpBody { body, end_of_stream: true }));
     let replies = run_open(vec![get("/"), failed(&[("content-length", "51")]), body], 3).await;
     assert!(matches!(replies[1], Verdict::ResponseHeaders(_)));
     let Verdict::ImmediateResponse(reply) = &replies[2] else { panic!("{replies:?}") };

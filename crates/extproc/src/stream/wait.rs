@@ -1,12 +1,12 @@
 //! The next input of a stream: a message of Envoy's, or the end of a wait.
 
-use envoy_types::pb::envoy::service::ext_proc::v3::ProcessingRequest;
 use futures_util::{Stream, StreamExt};
 use tokio::time::sleep_until;
 use tonic::Status;
 
 use super::state::{Phase, ProcessingStream};
 use super::timers::Wait;
+use crate::proto::ProcessingRequest;
 
 /// What came.
 pub(super) enum Input {

@@ -8,6 +8,9 @@ use std::sync::Arc;
 /// It is a code of the catalogue, such as [`ErrorCode::NOT_FOUND`], a custom code ([`ErrorCode::custom`]), or a code of
 /// an inner process of which only the name is known. Two codes are equal if their names are.
 ///
+/// Its constants are the catalogue's groups `auth`, `quota`, `generic` and `status`, which any service can use. The
+/// groups that belong to products are in [`codes`](crate::codes).
+///
 /// ```
 /// use tower_error_envelope::{ErrorCode, Retry};
 ///

@@ -21,6 +21,7 @@ use http::StatusCode;
 pub use code_set::CodeSet;
 use error_code::{CustomCode, DescribedRow, Repr, Row, Text};
 pub use error_code::{ErrorCode, Retry};
+pub use table::codes;
 #[doc(hidden)]
 pub use table::names;
 

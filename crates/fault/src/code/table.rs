@@ -1,10 +1,11 @@
-//! The table of codes. A row defines the constant, the texts and the numbers of a code. A test compares it with the
-//! catalogue.
+//! The table of codes. A row defines the constant, the texts and the numbers of a code. A group with a description
+//! belongs to products (E2): its constants are in a module of [`codes`], not on [`ErrorCode`]. A test compares the table
+//! with the catalogue.
 
 use super::error_code::{ErrorCode, Retry, Row};
 
-macro_rules! codes {
-    ($($group:ident { $($constant:ident $name:literal $status:literal $grpc:literal $jsonrpc:literal $retry:ident $message:literal
+macro_rules! table {
+    ($($group:ident $($about:literal)? { $($constant:ident $name:literal $status:literal $grpc:literal $jsonrpc:literal $retry:ident $message:literal
         $(=> $details:literal)?)* })*) => {
         mod rows {
             use super::{Retry, Row};
@@ -31,28 +32,59 @@ macro_rules! codes {
         }
 
         impl ErrorCode {
-            $($(
-                #[doc = concat!("`", $name, "` (", $status, "): ", $message)]
-                pub const $constant: Self = Self::of_row(&rows::$constant);
-            )*)*
+            $(only! { general $($about)? {
+                $(
+                    #[doc = concat!("`", $name, "` (", $status, "): ", $message)]
+                    pub const $constant: Self = Self::of_row(&rows::$constant);
+                )*
+            } })*
 
             /// All codes of the catalogue, in its order.
-            pub const ALL: &'static [Self] = &[$($(Self::$constant,)*)*];
+            pub const ALL: &'static [Self] = &[$($(Self::of_row(&rows::$constant),)*)*];
         }
 
-        /// The codes of the catalogue under their bare names, for `#[derive(AsFault)]`.
+        /// The general codes under their bare names, for `#[derive(AsFault)]`.
         #[doc(hidden)]
         pub mod names {
             use super::ErrorCode;
 
-            $($(pub const $constant: ErrorCode = ErrorCode::$constant;)*)*
+            $(only! { general $($about)? { $(pub const $constant: ErrorCode = ErrorCode::$constant;)* } })*
+        }
+
+        /// The codes of the catalogue that belong to products, in a module for each group.
+        ///
+        /// The codes that any service can use are constants of [`ErrorCode`].
+        pub mod codes {
+            $(only! { product $($about)? {
+                #[doc = concat!($($about,)? ": the group `", stringify!($group), "`.")]
+                pub mod $group {
+                    use crate::code::ErrorCode;
+                    use crate::code::table::rows;
+
+                    $(
+                        #[doc = concat!("`", $name, "` (", $status, "): ", $message)]
+                        pub const $constant: ErrorCode = ErrorCode::of_row(&rows::$constant);
+                    )*
+                }
+            } })*
+
+            /// The groups, each with a short description.
+            pub const GROUPS: &[(&str, &str)] = &[$($((stringify!($group), $about),)?)*];
         }
 
         const ROWS: &[&Row] = &[$($(&rows::$constant,)*)*];
     };
 }
 
-codes! {
+/// Keeps what is for general groups, or for those of products, which have a description.
+macro_rules! only {
+    (general { $($items:tt)* }) => { $($items)* };
+    (general $about:literal { $($items:tt)* }) => {};
+    (product { $($items:tt)* }) => {};
+    (product $about:literal { $($items:tt)* }) => { $($items)* };
+}
+
+table! {
     auth {
         AUTH_MISSING "auth_missing" 401 16 -32010 No "No credentials were sent."
         AUTH_INVALID "auth_invalid" 401 16 -32011 No "The credentials do not match any active key."
@@ -60,7 +92,7 @@ codes! {
         AUTH_EXPIRED "auth_expired" 401 16 -32013 No "The credentials have expired or were revoked."
         AUTH_NO_EMAIL "auth_no_email" 403 7 -32014 No "The session has no verified email address."
     }
-    channel {
+    channel "Channels, pairing and their life cycle" {
         CHANNEL_NOT_FOUND "channel_not_found" 404 5 -32015 No "The channel does not exist."
         CHANNEL_ACCESS_DENIED "channel_access_denied" 403 7 -32016 No "This key belongs to a different channel."
         CHANNEL_UNAVAILABLE "channel_unavailable" 409 9 -32017 No "The channel is not connected."
@@ -76,7 +108,7 @@ codes! {
         RATE_LIMITED "rate_limited" 429 8 -32026 Backoff "Too many requests."
         WORKER_AT_CAPACITY "worker_at_capacity" 503 14 -32027 Backoff "No worker has a free slot right now."
     }
-    media {
+    media "Media and webhooks" {
         WEBHOOK_ENDPOINT_NOT_FOUND "webhook_endpoint_not_found" 404 5 -32028 No "The webhook endpoint does not exist."
         MEDIA_GONE "media_gone" 410 5 -32029 Refresh "The media is no longer cached."
     }

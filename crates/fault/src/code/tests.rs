@@ -20,6 +20,17 @@ fn the_table_equals_the_catalogue() {
 }
 
 #[test]
+fn e2_the_constants_of_products_stand_by_group() {
+    let everybodys = ["auth", "generic", "quota", "status"];
+    let of_products = ErrorCode::ALL.iter().filter_map(ErrorCode::group).filter(|group| !everybodys.contains(group));
+    let listed: Vec<_> = codes::GROUPS.iter().map(|(name, _)| *name).collect();
+    assert!(of_products.clone().all(|group| listed.contains(&group)));
+    assert!(listed.iter().all(|name| of_products.clone().any(|group| group == *name)));
+    assert_eq!((codes::channel::NO_QR.group(), codes::media::MEDIA_GONE.group()), (Some("channel"), Some("media")));
+    assert_eq!(codes::media::MEDIA_GONE.as_str(), "media_gone");
+}
+
+#[test]
 fn a_code_is_found_in_any_case_and_a_stranger_is_not() {
     assert_eq!(ErrorCode::in_catalogue("Rate_LIMITED"), Some(ErrorCode::RATE_LIMITED));
     assert_eq!(ErrorCode::in_catalogue("rate limited"), None);

@@ -134,7 +134,7 @@ mod tests {
         }
 
         assert_eq!(fails(ErrorCode::GONE).unwrap_err().code(), &ErrorCode::GONE);
-        assert_eq!(fails(Fault::new(ErrorCode::NO_QR)).unwrap_err().code(), &ErrorCode::NO_QR);
+        assert_eq!(fails(Fault::new(ErrorCode::NO_OP)).unwrap_err().code(), &ErrorCode::NO_OP);
         assert_eq!(fails(DefaultMessage).unwrap_err().code(), &ErrorCode::INTERNAL_ERROR);
     }
 }

@@ -1,6 +1,6 @@
 //! What a request costs the gateway beside a bare proxy of the same libraries, and beside the proxies that people run.
 //!
-//! `.ci/peers` runs it:
+//! `.ci/cost gateway` runs it:
 //!
 //! 1. Every proxy is a process of its own on one core. The service behind them and the clients are on the other.
 //! 2. A round asks each proxy for the same number of requests, one proxy after the other. What a request costs is the

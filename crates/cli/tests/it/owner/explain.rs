@@ -109,3 +109,31 @@ fn explain_tells_what_the_layer_decides() {
         "{out}"
     );
 }
+
+#[test]
+fn an_event_of_the_log_is_explained_as_far_as_its_fields_go() {
+    let folder = Folder::with_files();
+    let noise = r#"{"timestamp":"t","level":"INFO","fields":{"message":"reloaded"},"target":"tower_error_envelope"}"#;
+    let fields = r#""message":"observed only","request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D","code":"seat_taken","status":404,"would_be_status":409,"origin":"inner","route":"/a\u001b[31m","decided_by":"rule","unknown_code":"TAKEN""#;
+    let event = format!(r#"{{"timestamp":"t","level":"INFO","fields":{{{fields}}},"target":"tower_error_envelope"}}"#);
+    folder.put("log", format!("{noise}\n{event}\n"));
+    folder.put("policy.toml", "version = 1\n[[code]]\ncode = \"seat_taken\"\nstatus = 409\nmessage = \"Taken.\"\n");
+    let (out, err, code) = folder.sh("error-envelope explain log --policy policy.toml");
+    assert_eq!((err.as_str(), code), ("", 0));
+    let told = "log: observed only\nThe service sent an error response.\n\
+                The code seat_taken has the status 409, the retry advice no and the text \"Taken.\".\n\
+                The code comes from a [[map]] rule of the policy.\n\
+                The body has the code TAKEN, which nothing defines: add a [[code]], or a [[map]] rule for it.\n\
+                The client got 404; in mode enforce it would get 409.\n\n";
+    let route = format!("  {:<20} /a\\u{{1b}}[31m\n", "route");
+    assert!(out.starts_with(told) && out.contains(&route), "{out}");
+    folder.put("log", format!(r#"{{{fields},"target":"tower_error_envelope"}}"#));
+    let (out, _, code) = folder.sh("error-envelope explain log --format json");
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((json["fields"]["code"].as_str(), code), (Some("seat_taken"), 0));
+    let unknown = json["explanation"][1].as_str().unwrap();
+    assert!(unknown.starts_with("Neither the catalogue nor the policy has the code seat_taken"), "{unknown}");
+    folder.put("log", noise);
+    let (out, err, code) = folder.sh("error-envelope explain log");
+    assert!(code == 2 && out.is_empty() && err.starts_with("log: no line is an error of the log"), "{err}");
+}

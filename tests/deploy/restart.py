@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
 """Restarts a gateway with the unit's flags on a socket that stays open, as systemd does, while clients keep their connections.
 
 Each client sends a request every 50 ms, and opens a new connection only after a response with `connection: close`. A
-connection that ends in any other way is a failure. Run it as `.ci/deploy-restart COMMAND UNIT`.
+connection that ends in any other way is a failure. Run it as `restart.py COMMAND UNIT`.
 """
 
 import http.client

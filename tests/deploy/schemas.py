@@ -1,6 +1,6 @@
 """Checks the manifests of custom kinds by the schemas of FOLDER, and fails at a field that a schema does not have.
 
-    deploy-schemas.py FOLDER OUT MANIFEST...
+    schemas.py FOLDER OUT MANIFEST...
 
 OUT gets the documents of Kubernetes' own kinds, one file for each manifest. FOLDER has JSON Schemas, or custom resource
 definitions in YAML, as products publish them. Each field is also misspelt once: then the schema must refuse the manifest.

@@ -1,7 +1,7 @@
 """Writes the Envoy configuration that the manifests of custom kinds lead to, as far as it is ours: DIRECTORY gets a bootstrap
 for each, for `envoy --mode validate`.
 
-    deploy-envoy.py DIRECTORY POLICY
+    envoy.py DIRECTORY POLICY
 
 DIRECTORY has what `envoy-config --snippet` prints for the processor and for the module: the patches must have its values. What Istio and Envoy Gateway
 generate themselves is written here after their sources (Istio 1.31, Envoy Gateway 1.9), in the few fields that matter.

@@ -1,6 +1,6 @@
-"""Runs what deploy-envoy.py wrote in a real Envoy with the real processor, and looks at one response of each kind.
+"""Runs what envoy.py wrote in a real Envoy with the real processor, and looks at one response of each kind.
 
-    deploy-live.py ENVOY COMMAND DIRECTORY NAME...
+    live.py ENVOY COMMAND DIRECTORY NAME...
 
 The configuration of a NAME that ends in `-unpatched` has no EnvoyPatchPolicy: there, Envoy's own errors stay its own.
 """

@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 """Checks that no name that we publish under is somebody else's: on crates.io, PyPI and npm it must be free, or have our
 repository. A registry that cannot be reached is skipped, with a message.
 
 Each registry is read by its own client, so that a mirror that is configured for it is used. What a client prints may name
-that mirror, and is not shown.
+that mirror, and is not shown. It runs at the root of the repository.
 """
 
 import json
@@ -12,8 +11,6 @@ import re
 import subprocess
 import sys
 import tomllib
-
-os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 
 def run(*command):

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """A preprocessor of mdBook: pages of the repository outside of manual/ that the book links to become pages of the book.
 
 A link to a file that is no page, such as a source file, becomes the file's name: the book has no such file. So does a link to a

@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
 """The error ratio, the latency and the burn-rate alert, by promtool, on what a gateway counted of real requests.
 
 Writes a test for `promtool test rules`: a scrape of a live gateway stands for each minute. For 70 minutes its service answers,
-then for 8 it fails, slowly. Run it as `.ci/oncall-traffic COMMAND RULES >TEST`.
+then for 8 it fails, slowly. Run it as `traffic.py COMMAND RULES >TEST`.
 """
 
 import http.client

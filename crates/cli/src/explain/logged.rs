@@ -1,0 +1,85 @@
+//! An error event of the log, as `--log json` and a service's own JSON log write it: what its fields state, in sentences.
+
+use error_envelope_core::code::CodeSet;
+use serde_json::{Map, Value, json};
+
+use crate::text::{one_line, printable};
+
+/// The target of the library's lines in a log.
+const TARGET: &str = "tower_error_envelope";
+
+const ORIGINS: [(&str, &str); 7] = [
+    ("guard", "A guard of the policy refused the request."),
+    ("fault", "The service returned an error with a code, a Fault."),
+    ("error", "The service, or the body of its response, failed with an error."),
+    ("panic", "The service panicked."),
+    ("inner", "The service sent an error response."),
+    ("proxy", "The proxy itself sent the error, not the service."),
+    ("abandoned", "This is not an error: the client left before the response was complete."),
+];
+
+const SOURCES: [(&str, &str); 6] = [
+    ("layer", "The code comes from an inner layer: a canonical envelope, or its x-error-code."),
+    ("rule", "The code comes from a [[map]] rule of the policy."),
+    ("dialect", "The code comes from the code in the body."),
+    ("credentials", "The code comes from the credentials of the request, and www-authenticate."),
+    ("issues", "The code comes from the list of invalid fields in the body."),
+    ("status", "The code comes from the status alone: nothing else in the response was known."),
+];
+
+/// The fields of an error event.
+pub(super) struct LoggedError(Map<String, Value>);
+
+impl LoggedError {
+    /// The first error event among the lines of a log; `None` if there is none.
+    pub(super) fn find(log: &[u8]) -> Option<Self> {
+        log.split(|byte| *byte == b'\n').find_map(|line| {
+            let mut event: Map<String, Value> = serde_json::from_slice(line).ok()?;
+            let is_ours = event.get("target").and_then(Value::as_str) == Some(TARGET);
+            // A subscriber with `flatten_event` writes the fields beside the level and the time.
+            let fields = event.remove("fields").and_then(|fields| fields.as_object().cloned()).unwrap_or(event);
+            (is_ours && fields.contains_key("origin")).then_some(Self(fields))
+        })
+    }
+
+    pub(super) fn to_text(&self, place: &str, codes: &CodeSet) -> String {
+        let message = self.text("message").unwrap_or_default();
+        let mut out = format!("{}: {message}\n{}\n\n", one_line(place), self.sentences(codes).join("\n"));
+        let shown = |value: &Value| one_line(&value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        out.extend(self.0.iter().map(|(name, value)| format!("  {:<20} {}\n", printable(name), shown(value))));
+        out
+    }
+
+    pub(super) fn to_json(&self, place: &str, codes: &CodeSet) -> Value {
+        json!({ "event": place, "explanation": self.sentences(codes), "fields": self.0 })
+    }
+
+    fn sentences(&self, codes: &CodeSet) -> Vec<String> {
+        let meaning = |field: &str, table: &[(&str, &str)]| {
+            let name = self.0.get(field)?.as_str()?;
+            table.iter().find(|(known, _)| *known == name).map(|(_, sentence)| (*sentence).to_owned())
+        };
+        let code = self.text("code").map(|name| match codes.find(&name) {
+            Some(code) => {
+                let (status, retry, message) = (code.status().as_u16(), code.retry().as_str(), code.message());
+                format!("The code {name} has the status {status}, the retry advice {retry} and the text {message:?}.")
+            }
+            None => format!("Neither the catalogue nor the policy has the code {name}: name its policy by --policy."),
+        });
+        let unknown = self.text("unknown_code").map(|name| {
+            format!("The body has the code {name}, which nothing defines: add a [[code]], or a [[map]] rule for it.")
+        });
+        let status = |field: &str| self.0.get(field).and_then(Value::as_u64);
+        let response = match (status("status"), status("would_be_status")) {
+            (Some(sent), Some(other)) => Some(format!("The client got {sent}; in mode enforce it would get {other}.")),
+            (None, Some(other)) => Some(format!("The request passed; in mode enforce the client would get {other}.")),
+            (sent, None) => sent.map(|sent| format!("The client got {sent}.")),
+        };
+        let all = [meaning("origin", &ORIGINS), code, meaning("decided_by", &SOURCES), unknown, response];
+        all.into_iter().flatten().collect()
+    }
+
+    fn text(&self, field: &str) -> Option<String> {
+        self.0.get(field)?.as_str().map(one_line)
+    }
+}
