@@ -1,5 +1,5 @@
-//! Adds the library's counters to Envoy's (L2): `error_envelope_errors_total`, `error_envelope_unread_errors_total`,
-//! `error_envelope_policy_reloads_total` and `error_envelope_kill_switch_total`.
+//! Adds the library's counters to Envoy's (L2): those of errors, of unread errors and broken bodies, of reloads, and of the
+//! kill switch.
 //!
 //! Envoy finds a counter by the texts of its labels, under a lock that all workers share. So a worker counts here, and
 //! Envoy's main thread records the counts four times a second, if there are any.
@@ -15,12 +15,13 @@ use crate::lock::locked;
 use crate::timer;
 
 /// Each counter's name, and its labels.
-const COUNTERS: [(&str, &[&str]); 4] = [
+const COUNTERS: [(&str, &[&str]); 5] = [
     (
         "error_envelope_errors_total",
         &["code", "status", "would_be_status", "origin", "route", "scope", "mode", "dialect"],
     ),
     ("error_envelope_unread_errors_total", &["reason", "route", "scope"]),
+    ("error_envelope_broken_bodies_total", &["route", "scope"]),
     ("error_envelope_policy_reloads_total", &["outcome"]),
     ("error_envelope_kill_switch_total", &["to"]),
 ];
