@@ -1,15 +1,15 @@
-//! Clocks that are wrong: set back under load, before 1970, after 9999.
+//! Clocks that are wrong: set back under load, and in 2038.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::holds::gateway::{Folder, Gateway, ended, output_of};
+use crate::holds::gateway::{Folder, Gateway, output_of};
 use crate::holds::service::Service;
 
 const DAY: i64 = 24 * 60 * 60;
@@ -107,19 +107,14 @@ fn a_clock_that_is_set_back_takes_the_dates_of_all_workers_with_it() {
 }
 
 #[test]
-fn a_clock_before_1970_and_in_2038_fails_no_request() {
+fn a_clock_in_1970_and_in_2038_fails_no_request() {
     const Y2038: i64 = i32::MAX as i64;
-    let clock = Clock::new("clock-1969");
+    let clock = Clock::new("clock-2038");
     let gateway = Gateway::run(clock.command());
-    for second in [-200 * DAY, -1, 0, Y2038 - 1] {
+    for second in [0, Y2038 - 1] {
         let shift = clock.set(second);
         for _ in 0..CONNECTIONS {
-            let date = date_on(&mut gateway.connect());
-            if second >= 0 {
-                is_at(date, shift);
-            } else {
-                assert!(date < 60, "{date}");
-            }
+            is_at(date_on(&mut gateway.connect()), shift);
         }
         http2_date(&gateway);
         for path in ["/readyz", "/policy", "/now.json"] {
@@ -129,20 +124,4 @@ fn a_clock_before_1970_and_in_2038_fails_no_request() {
     }
     let log = gateway.stopped();
     assert!(!log.contains("panicked") && !log.contains("\"ERROR\""), "{log}");
-}
-
-#[test]
-fn a_start_before_1970_or_after_9999_is_refused_with_the_reason() {
-    let clock = Clock::new("clock-start");
-    for second in [-DAY, 253_402_300_800 + DAY] {
-        clock.set(second);
-        let log = clock.folder.path("start.log");
-        let mut command = clock.command();
-        command.stdout(Stdio::null()).stderr(File::create(&log).unwrap());
-        let status = ended(&mut command.spawn().unwrap());
-        let logged = fs::read_to_string(log).unwrap();
-        assert_eq!(status.code(), Some(2), "{logged}");
-        assert!(logged.contains("the system's clock is before 1970 or after 9999; set it"), "{logged}");
-        assert!(!logged.contains("panicked"), "{logged}");
-    }
 }

@@ -3,8 +3,10 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use error_envelope_gateway::Error as GatewayError;
+use tokio::runtime::Builder;
 use tower_error_envelope::PolicyError;
 
 use crate::finding::Finding;
@@ -111,14 +113,35 @@ pub(crate) fn print_unless_closed(text: &str) -> Result<(), CommandError> {
     }
 }
 
-/// Runs `main` on this thread, in its own runtime. Then it drops the tasks that still run, so that a DNS lookup of half
-/// a minute does not delay a stop.
+/// How many ready sockets a runtime takes from the system before it works on them.
+const EVENTS_AT_ONCE: usize = 16;
+
+/// How long a stop waits for the runtime's threads, which drop their tasks meanwhile: less than a DNS lookup may take.
+const LAST_TASKS: Duration = Duration::from_secs(2);
+
+/// Runs `main` on this thread, in its own runtime.
 pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
-    let runtime = error_envelope_gateway::current_thread_runtime();
+    block_on_threads(0, main)
+}
+
+/// Runs `main` on this thread, and the tasks that it spawns on so many others, or with none on this one, too. Then it
+/// drops the tasks that still run.
+pub(crate) fn block_on_threads<T>(
+    threads: usize,
+    main: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
+    let mut builder = match threads {
+        0 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    let runtime = builder.worker_threads(threads.max(1)).enable_all().max_io_events_per_tick(EVENTS_AT_ONCE).build();
     let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
     let outcome = runtime.block_on(main);
-    // A shutdown with a time limit would wait before it drops the tasks, and clients would wait for that long, too.
-    runtime.shutdown_background();
+    match threads {
+        // With a time limit, this thread would wait before it drops the tasks, and clients would wait for that long, too.
+        0 => runtime.shutdown_background(),
+        _ => runtime.shutdown_timeout(LAST_TASKS),
+    }
     outcome
 }
 

@@ -3,11 +3,11 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use futures_util::future::Either;
-use http::header::{CONNECTION, HeaderValue};
-use http::{Response, StatusCode};
+use http::header::{CONNECTION, DATE, HeaderValue};
+use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -15,21 +15,20 @@ use pin_project_lite::pin_project;
 use super::access::AccessRecord;
 use super::client::ClientRequest;
 use super::connection_state::{ActiveRequest, ConnectionState};
-use super::date::add_date;
 use super::in_flight::loggable_request_id;
 use super::pace::UnsentBody;
 use super::response_body::ResponseBody;
 
 pin_project! {
     /// The response to a request, as a future that ends with its head.
-    pub(super) struct Answer<F, W, B: Body> {
+    pub(super) struct Answer<F, B: Body> {
         #[pin]
-        response: Option<Call<F, W>>,
+        response: Option<F>,
         context: Option<AnswerContext>,
         unread: Option<Box<UnreadRest<B>>>,
     }
 
-    impl<F, W, B: Body> PinnedDrop for Answer<F, W, B> {
+    impl<F, B: Body> PinnedDrop for Answer<F, B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Some(context) = this.context {
@@ -44,10 +43,6 @@ pin_project! {
     }
 }
 
-/// A call of a service: at once, or after the service is ready. The latter is boxed, so that the former needs no room
-/// for it.
-pub(super) type Call<F, W> = Either<F, Pin<Box<W>>>;
-
 /// The context of a request around the layer.
 pub(super) struct AnswerContext {
     pub(super) request: ClientRequest,
@@ -55,16 +50,15 @@ pub(super) struct AnswerContext {
     pub(super) record: Option<AccessRecord>,
 }
 
-impl<F, W, B: Body> Answer<F, W, B> {
-    pub(super) fn new(response: Call<F, W>, context: AnswerContext) -> Self {
+impl<F, B: Body> Answer<F, B> {
+    pub(super) fn new(response: F, context: AnswerContext) -> Self {
         Self { response: Some(response), context: Some(context), unread: None }
     }
 }
 
-impl<F, W, B> Future for Answer<F, W, B>
+impl<F, B> Future for Answer<F, B>
 where
     F: Future<Output = Result<Response<B>, Infallible>>,
-    W: Future<Output = F::Output>,
     B: Body<Data = Bytes>,
 {
     type Output = Result<Response<ResponseBody<B>>, Infallible>;
@@ -79,9 +73,9 @@ where
                 close_after(&mut response);
             }
             add_date(response.headers_mut());
-            let ConnectionState { last_body, activity, .. } = context.active.connection();
+            let ConnectionState { last_body, .. } = context.active.connection();
             let is_left = last_body.closes_connection(|| false);
-            match is_left.then(|| last_body.take_rest(activity)).flatten() {
+            match is_left.then(|| last_body.take_rest()).flatten() {
                 Some(rest) => *this.unread = Some(Box::new(UnreadRest { response, rest, polls: 0, bytes: 0 })),
                 None => return leave(this.context, response),
             }
@@ -112,6 +106,16 @@ fn leave<B: Body<Data = Bytes>>(
     }
     let progress = active.begin_response(loggable_request_id(response.headers()), record);
     Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, request, progress))))
+}
+
+/// Adds a date to a service's response that has none. hyper would add the latest one that it has seen, which after the
+/// clock was set back is in the future.
+fn add_date(headers: &mut HeaderMap) {
+    if !headers.contains_key(DATE)
+        && let Ok(date) = httpdate::fmt_http_date(SystemTime::now()).try_into()
+    {
+        headers.insert(DATE, date);
+    }
 }
 
 fn close_after<B>(response: &mut Response<B>) {

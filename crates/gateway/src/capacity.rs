@@ -12,14 +12,12 @@ use tower::load_shed::error::Overloaded;
 /// Room for this many requests.
 pub(crate) struct Capacity(Arc<AtomicU32>);
 
-/// The place of one request, until the last share of it is dropped.
-pub(crate) enum Permit {
-    Own(Room),
-    Shared(Arc<Room>),
-}
+/// The place of one request, until the last clone of it is dropped.
+#[derive(Clone)]
+pub(crate) struct Permit(#[expect(dead_code, reason = "it is held, never looked at")] Arc<Room>);
 
 /// One place, which is free again when this is dropped.
-pub(crate) struct Room(Arc<AtomicU32>);
+struct Room(Arc<AtomicU32>);
 
 impl Capacity {
     pub(crate) fn new(requests: u32) -> Self {
@@ -30,18 +28,7 @@ impl Capacity {
     /// into 503 `worker_at_capacity`.
     pub(crate) fn take(&self) -> Result<Permit, Overloaded> {
         let taken = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
-        taken.map(|_| Permit::Own(Room(Arc::clone(&self.0)))).map_err(|_| Overloaded::new())
-    }
-}
-
-impl Permit {
-    /// Shares the permit between two holders. A request without a body needs no share for the body.
-    pub(crate) fn share(self) -> (Self, Self) {
-        let room = match self {
-            Self::Own(room) => Arc::new(room),
-            Self::Shared(room) => room,
-        };
-        (Self::Shared(Arc::clone(&room)), Self::Shared(room))
+        taken.map(|_| Permit(Arc::new(Room(Arc::clone(&self.0))))).map_err(|_| Overloaded::new())
     }
 }
 

@@ -1,5 +1,5 @@
-//! A client's stream for hyper: it limits how much is read at once, notes whether a write is waiting, and keeps bytes
-//! that hyper has read without using them.
+//! A client's stream for hyper: its bytes can be read before hyper's server is created, and put back when that is dropped.
+//! It notes whether a write is waiting.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +10,6 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::connection_state::ConnectionState;
-use super::read_size::ReadSize;
 
 /// The first bytes of a client that uses HTTP/2 (RFC 9113 §3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -19,19 +18,12 @@ pub(super) struct ClientStream<T> {
     stream: T,
     /// Bytes to read again before the stream.
     ahead: Bytes,
-    size: ReadSize,
-    /// Where to store whether a write is waiting: only over HTTP/1, where one task does everything.
-    state: Option<Arc<ConnectionState>>,
+    state: Arc<ConnectionState>,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
-    pub(super) fn new(stream: T, size: ReadSize, state: Arc<ConnectionState>) -> Self {
-        Self { stream, ahead: Bytes::new(), size, state: Some(state) }
-    }
-
-    /// Notes that several tasks share the stream from now on.
-    pub(super) fn set_shared(&mut self) {
-        self.state = None;
+    pub(super) fn new(stream: T, state: Arc<ConnectionState>) -> Self {
+        Self { stream, ahead: Bytes::new(), state }
     }
 
     /// Puts back bytes that hyper has read but not used. They are copied, because even an empty slice would keep
@@ -40,63 +32,37 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
         self.ahead = [read, &self.ahead].concat().into();
     }
 
-    /// Whether the stream begins like HTTP/2. Pending until the first bytes show it; false if the stream ends before.
-    pub(super) fn poll_is_http2(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        while PREFACE.starts_with(&self.ahead) {
-            if self.ahead.len() == PREFACE.len() {
-                return Poll::Ready(Ok(true));
-            }
-            let mut more = [0; PREFACE.len()];
-            let mut more = ReadBuf::new(&mut more[self.ahead.len()..]);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut more))?;
-            if more.filled().is_empty() {
-                break;
-            }
-            self.ahead = [&self.ahead, more.filled()].concat().into();
-        }
-        Poll::Ready(Ok(false))
+    /// Waits for as many first bytes as show whether the client uses HTTP/2.
+    pub(super) async fn is_http2(&mut self) -> io::Result<bool> {
+        while PREFACE.starts_with(&self.ahead) && self.ahead.len() < PREFACE.len() && self.read_ahead().await? {}
+        Ok(self.ahead == PREFACE[..])
     }
 
-    /// Whether there are bytes to read, and not the stream's end.
-    pub(super) fn poll_has_bytes(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        if self.ahead.is_empty() {
-            let mut more = [0; PREFACE.len()];
-            let mut more = ReadBuf::new(&mut more);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut more))?;
-            self.ahead = Bytes::copy_from_slice(more.filled());
-        }
-        Poll::Ready(Ok(!self.ahead.is_empty()))
-    }
-
-    fn note_write(&self, waits: bool) {
-        if let Some(state) = &self.state {
-            state.activity.note_write(waits);
-        }
+    /// Waits for further bytes, and reads no more than are missing from the preface; false at the stream's end.
+    pub(super) async fn read_ahead(&mut self) -> io::Result<bool> {
+        let mut more = [0; PREFACE.len()];
+        let room = PREFACE.len().saturating_sub(self.ahead.len()).max(1);
+        let count = self.stream.read(&mut more[..room]).await?;
+        self.ahead = [&self.ahead, &more[..count]].concat().into();
+        Ok(count > 0)
     }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        // The bytes are returned together with those that follow: if a head came in two pieces, hyper's buffer would
-        // double.
-        let count = this.ahead.len().min(buf.remaining());
-        buf.put_slice(&this.ahead.split_to(count));
-        let before = buf.filled().len();
-        let read = Pin::new(&mut (&mut this.stream).take(this.size.limit())).poll_read(cx, buf);
-        match read {
-            Poll::Ready(Ok(())) => this.size.read(buf.filled().len() - before),
-            Poll::Pending if count > 0 => return Poll::Ready(Ok(())),
-            _ => {}
+        if self.ahead.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buf);
         }
-        read
+        let count = self.ahead.len().min(buf.remaining());
+        buf.put_slice(&self.ahead.split_to(count));
+        Poll::Ready(Ok(()))
     }
 }
 
 /// hyper flushes once nothing is left to write, so a flush shows that no write is waiting.
-impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.note_write(true);
+        self.state.activity.note_write(true);
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -105,7 +71,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.note_write(true);
+        self.state.activity.note_write(true);
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 
@@ -115,13 +81,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        self.note_write(false);
+        self.state.activity.note_write(false);
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // No later call resets this: hyper has ended the connection.
-        self.note_write(true);
+        self.state.activity.note_write(true);
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -19,7 +19,6 @@ pub struct GatewayConfig {
     pub(crate) limits: ClientLimits,
     pub(crate) admin: Option<(Admin, TcpListener)>,
     pub(crate) access_log: bool,
-    pub(crate) workers: usize,
 }
 
 impl GatewayConfig {
@@ -27,7 +26,7 @@ impl GatewayConfig {
     /// runs.
     pub fn new(layer: ErrorEnvelopeLayer) -> Self {
         let (forwarding, limits) = (Forwarding::default(), ClientLimits::default());
-        Self { layer, tls: None, forwarding, limits, admin: None, access_log: false, workers: 0 }
+        Self { layer, tls: None, forwarding, limits, admin: None, access_log: false }
     }
 
     /// Serves clients over TLS, with HTTP/2 and HTTP/1.1. By default clients are served over plain TCP, with the same
@@ -52,16 +51,6 @@ impl GatewayConfig {
     /// Sets whether each request is logged when it ends, as an event of the target `access`; off by default.
     pub fn access_log(mut self, is_on: bool) -> Self {
         self.access_log = is_on;
-        self
-    }
-
-    /// Serves clients on this many threads, each with its own runtime. A connection stays on one thread, which costs
-    /// less than tasks that move. By default the gateway serves in the caller's runtime.
-    ///
-    /// The threads end with [`Gateway::serve`](crate::Gateway::serve), which waits for them up to two seconds. All
-    /// tasks that the service spawned there end, too. Give each gateway its own service, and do not block in it.
-    pub fn workers(mut self, count: usize) -> Self {
-        self.workers = count;
         self
     }
 

@@ -11,7 +11,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
-use bytes::BufMut;
 use error_envelope_core::cause;
 use error_envelope_core::session::{ProxyError, ProxyFailure};
 use socket2::SockRef;
@@ -19,7 +18,6 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls;
 
-use super::short_write::{JoinBuffer, join_short};
 use super::socket_options::set_socket_options;
 use super::upstream::{Upstream, UpstreamTls};
 
@@ -94,12 +92,6 @@ async fn start_tls(stream: ServiceStream, tls: &UpstreamTls) -> io::Result<impl 
     Ok(stream)
 }
 
-/// Whether the next call would wait if this one was short: true with epoll, which reports each change.
-const CLEARS: bool = cfg!(target_os = "linux");
-
-/// Whether a call wrote or read less than its buffer allowed.
-type IsShort = bool;
-
 /// A stream to a service, which may have stopped reading but may still write.
 struct ServiceStream {
     /// The socket. This is its only strong reference: a [`Probe`] does not keep it open.
@@ -108,40 +100,23 @@ struct ServiceStream {
 }
 
 impl ServiceStream {
-    /// Makes the call once the socket is ready. After a short call, the socket counts as not ready until the system
-    /// reports it as ready again: the next call would only have to wait.
-    fn poll_try(
+    /// Makes the call once the socket is ready.
+    fn poll_try<T>(
         &self,
         cx: &mut Context<'_>,
         interest: Interest,
-        mut call: impl FnMut(&TcpStream) -> io::Result<(usize, IsShort)>,
-    ) -> Poll<io::Result<usize>> {
+        mut call: impl FnMut(&TcpStream) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
         loop {
             ready!(match interest {
                 Interest::READABLE => self.stream.poll_read_ready(cx),
                 _ => self.stream.poll_write_ready(cx),
             })?;
-            let mut done = None;
-            let called = self.stream.try_io(interest, || {
-                let (count, is_short) = call(&self.stream)?;
-                done = Some(count);
-                if is_short && CLEARS { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
-            });
-            match (done, called) {
-                (Some(count), _) => return Poll::Ready(Ok(count)),
-                (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(error)),
-                _ => {}
+            match call(&self.stream) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                called => return Poll::Ready(called),
             }
         }
-    }
-
-    fn poll_try_write(
-        &self,
-        cx: &mut Context<'_>,
-        bytes: usize,
-        write: impl Fn(&TcpStream) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        self.poll_try(cx, Interest::WRITABLE, |stream| write(stream).map(|count| (count, count > 0 && count < bytes)))
     }
 
     /// Returns `written`, or `done` if it is the error of a service that no longer reads.
@@ -159,13 +134,7 @@ impl ServiceStream {
 
 impl AsyncRead for ServiceStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let read = ready!(self.poll_try(cx, Interest::READABLE, |stream| {
-            let count = stream.try_read_buf(buf)?;
-            // At the end of the stream, the socket stays ready: a later read must find the end again, and no further
-            // event reports it.
-            Ok((count, count > 0 && buf.has_remaining_mut()))
-        }));
-        Poll::Ready(read.map(drop))
+        self.poll_try(cx, Interest::READABLE, |stream| stream.try_read_buf(buf)).map_ok(drop)
     }
 }
 
@@ -174,7 +143,7 @@ impl AsyncWrite for ServiceStream {
         if self.has_stopped_reading {
             return Poll::Ready(Ok(buf.len()));
         }
-        let written = ready!(self.poll_try_write(cx, buf.len(), |stream| stream.try_write(buf)));
+        let written = ready!(self.poll_try(cx, Interest::WRITABLE, |stream| stream.try_write(buf)));
         Poll::Ready(self.or_done_if_unread(written, buf.len()))
     }
 
@@ -183,15 +152,11 @@ impl AsyncWrite for ServiceStream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut joined = JoinBuffer::new();
-        if let Some(one) = join_short(bufs, &mut joined) {
-            return self.poll_write(cx, one);
-        }
         let all = bufs.iter().map(|buf| buf.len()).sum();
         if self.has_stopped_reading {
             return Poll::Ready(Ok(all));
         }
-        let written = ready!(self.poll_try_write(cx, all, |stream| stream.try_write_vectored(bufs)));
+        let written = ready!(self.poll_try(cx, Interest::WRITABLE, |stream| stream.try_write_vectored(bufs)));
         Poll::Ready(self.or_done_if_unread(written, all))
     }
 

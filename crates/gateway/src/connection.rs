@@ -5,11 +5,9 @@
 //! 431 for one that is too large) have no envelope and no id (rule F5).
 
 use std::convert::Infallible;
-use std::future;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Poll, ready};
 
 use bytes::Bytes;
 use http::Response;
@@ -24,13 +22,13 @@ use super::access::ClientRecords;
 use super::client::{Client, Inbound};
 use super::connection_state::ConnectionState;
 use super::count;
-use super::deadlines::{Deadlines, End, LAST_HEAD};
+use super::deadlines::{Deadlines, LAST_HEAD};
 use super::forwarded::Forwarding;
 use super::in_flight::{RequestTracker, Stage, stopping};
 use super::limits::ClientLimits;
 use super::linger::{ConnectionSlot, Lingering};
 use super::requests::Requests;
-use super::served::{Served, Servers, Step};
+use super::served::{Servers, serve};
 use super::socket_options::set_socket_options;
 use super::tls::{self, ServerTls};
 
@@ -45,8 +43,7 @@ pub(super) struct Connections<S> {
     pub(super) access_log: bool,
     pub(super) tracker: Arc<RequestTracker>,
     pub(super) stage: watch::Receiver<Stage>,
-    // In an `Arc`, because each connection moves its state from wait to wait, and a copy would be larger.
-    pub(super) server: Arc<Servers>,
+    pub(super) servers: Arc<Servers>,
     pub(super) limits: Arc<ClientLimits>,
     pub(super) clients: Arc<count::Clients>,
 }
@@ -72,9 +69,8 @@ where
             limits: Arc::clone(&self.limits),
             state,
         };
-        let connection = Connection { server: Arc::clone(&self.server), stage: self.stage.clone(), requests };
+        let connection = Connection { servers: Arc::clone(&self.servers), stage: self.stage.clone(), requests };
         let Some(tls) = self.tls.clone() else {
-            // The future is the task itself: a box would be one more piece of memory for each request to touch.
             tokio::spawn(connection.serve(stream, false).instrument(span));
             return;
         };
@@ -91,7 +87,7 @@ where
 
 /// One connection, with everything needed to serve it.
 struct Connection<S> {
-    server: Arc<Servers>,
+    servers: Arc<Servers>,
     stage: watch::Receiver<Stage>,
     requests: Requests<S>,
 }
@@ -132,27 +128,9 @@ where
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         alpn_is_http2: bool,
     ) -> impl Future<Output = ()> + Send {
-        let Self { server, stage, requests } = self;
+        let Self { servers, stage, requests } = self;
         let (limits, state) = (Arc::clone(&requests.limits), Arc::clone(&requests.state));
-        let deadlines = Deadlines { limits, stage, state: Arc::clone(&state), alpn_is_http2 };
-        let mut served = Served::new(server, stream, requests, state, deadlines.clone().first());
-        // Only the end of the connection needs this. Because it is boxed, it does not enlarge the memory that each poll
-        // reads.
-        let deadlines = Box::new(deadlines);
-        // Not an async function: its state would be in memory apart from what each poll reads.
-        future::poll_fn(move |cx| {
-            let ended = loop {
-                match ready!(served.poll_step(cx)) {
-                    Step::Ended(ended) => break ended,
-                    Step::Deadline(End::Closed) => return Poll::Ready(()),
-                    Step::Deadline(End::Graceful) => served.graceful_shutdown((*deadlines).clone().last()),
-                }
-            };
-            if let Err(error) = ended {
-                tracing::debug!(target: LOG, %error, "client connection ended with an error");
-            }
-            Poll::Ready(())
-        })
+        serve(servers, stream, requests, Deadlines { limits, stage, state, alpn_is_http2 })
     }
 }
 

@@ -1,7 +1,5 @@
 //! The shared state of a client's connection, and the answers on their way over it.
 //!
-//! All of it is in one allocation: with many connections, the cost of a request is the uncached memory that it touches.
-//!
 //! A client may read its socket but open no HTTP/2 window. Then its data stays unsent, and hyper polls the body again
 //! only once there is room, so only the data itself can reveal the stall. So each piece of data that hyper gets notes
 //! when it is sent, and [`ConnectionState::stall_for`] finds answers whose data is not. (If the socket accepts nothing
@@ -52,7 +50,7 @@ pub(crate) struct OpenConnection(Arc<ConnectionState>);
 /// Counts a request as in flight until this is dropped.
 pub(crate) struct ActiveRequest(Arc<ConnectionState>, Protocol);
 
-/// Counts a request body as unfinished until this is dropped.
+/// Counts an HTTP/1 request's body as unfinished until this is dropped.
 pub(crate) struct ActiveBody {
     state: Arc<ConnectionState>,
     number: BodyNumber,
@@ -98,7 +96,7 @@ impl ConnectionState {
     }
 
     pub(crate) fn begin(self: &Arc<Self>, version: Version) -> ActiveRequest {
-        self.last_body.request_started(&self.activity);
+        self.last_body.request_started();
         self.activity.request_started();
         ActiveRequest(Arc::clone(self), self.counted.request_started(version))
     }
@@ -184,7 +182,7 @@ impl ActiveRequest {
 
     /// Begins the response to this request. If the response is lost, that is logged with `id`.
     pub(crate) fn begin_response(self, id: Option<HeaderValue>, record: Option<AccessRecord>) -> Arc<ResponseProgress> {
-        self.0.last_body.response_started(&self.0.activity);
+        self.0.last_body.response_started();
         let is_tracked = self.1.is_http2();
         if is_tracked {
             self.0.forget_last();
@@ -206,7 +204,7 @@ impl ActiveBody {
 
     /// Takes the rest of the body when its reader is dropped.
     pub(crate) fn leave(&self, rest: Incoming) {
-        self.state.last_body.leave(self.number, rest, !self.expects_continue, &self.state.activity);
+        self.state.last_body.leave(self.number, rest, !self.expects_continue);
     }
 }
 
@@ -275,9 +273,10 @@ impl ResponseProgress {
         self.lost.store(true, Ordering::Relaxed);
     }
 
-    /// Whether earlier data still waits for the client. hyper polls again once that data is written.
+    /// Whether earlier data still waits for the client. hyper polls again once that data is written. Over HTTP/2 another
+    /// task writes.
     pub(crate) fn is_held_up(&self) -> bool {
-        self.connection().activity.has_waiting_write()
+        !self.request.1.is_http2() && self.connection().activity.has_waiting_write()
     }
 
     /// Notes that the client has received everything before the point at which the body was cut off.

@@ -15,7 +15,6 @@ use super::limits::ClientLimits;
 /// over the network, and shorter than a stop may take.
 pub(crate) const LAST_HEAD: Duration = Duration::from_secs(1);
 
-#[derive(Clone)]
 pub(crate) struct Deadlines {
     pub(crate) limits: Arc<ClientLimits>,
     pub(crate) stage: watch::Receiver<Stage>,
@@ -34,7 +33,7 @@ pub(crate) enum End {
 
 impl Deadlines {
     /// Resolves once the connection is to end.
-    pub(crate) async fn first(self) -> End {
+    pub(crate) async fn first(&self) -> End {
         let mut stage = self.stage.clone();
         tokio::select! {
             () = self.state.stall_for(self.limits.write_timeout) => {
@@ -51,7 +50,7 @@ impl Deadlines {
 
     /// Resolves once the wait for an ending connection is over. The wait has a limit: over HTTP/2 hyper sends GOAWAY
     /// and waits for a reply, which not every client sends.
-    pub(crate) async fn last(self) -> End {
+    pub(crate) async fn last(&self) {
         let mut stage = self.stage.clone();
         // An incomplete head is not a request yet: its rest is not waited for.
         let last_head = pin!(async {
@@ -63,7 +62,6 @@ impl Deadlines {
             () = self.state.activity.stops_for(self.limits.idle_timeout) => {}
             () = last_head => {}
         }
-        End::Closed
     }
 
     /// Waits until the connection can close. A client that has connected just now may have sent a request that nothing

@@ -6,10 +6,8 @@
 
 use std::net::IpAddr;
 
-use bytes::Bytes;
 use error_envelope_core::session::is_same_to_cgi;
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
-use smallvec::SmallVec;
 
 use super::headers::remove_all;
 
@@ -41,9 +39,6 @@ const OTHERS: [&str; 20] = [
     "x-waws-unencoded-url",
 ];
 
-/// Room for an element of `forwarded`, in bytes: the one for an IPv6 address over TLS has 59.
-const ELEMENT: usize = 64;
-
 /// How to treat the client's own `forwarded` and `x-forwarded-*` headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Forwarding {
@@ -71,11 +66,8 @@ impl Hop {
         let (open, close) = if address.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
         let address = address.to_string();
         let element = format!("for={open}{address}{close};proto={scheme}");
-        // Element, address and reference count share one allocation, so that a request touches one piece of memory.
-        let element = Bytes::from_owner(SmallVec::<[u8; ELEMENT]>::from_slice(element.as_bytes()));
-        let begins = "for=".len() + open.len();
-        let value = |text: Bytes| HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static("unknown"));
-        let (address, element) = (value(element.slice(begins..begins + address.len())), value(element));
+        let value = |text| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"));
+        let (address, element) = (value(address), value(element));
         Self { forwarding, address, scheme: HeaderValue::from_static(scheme), element }
     }
 

@@ -20,48 +20,16 @@ static OF_ONE_HOP: [HeaderName; 6] = [
     UPGRADE,
 ];
 
-/// Which of the headers in [`OF_ONE_HOP`] a head has, one bit each. Most heads have none, and one pass over the names
-/// shows that.
-#[derive(Clone, Copy)]
-pub(crate) struct HopHeaders(u8);
-
-impl HopHeaders {
-    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
-        Self(headers.keys().fold(0, |bits, name| bits | bit(name)))
+/// Removes the headers of one hop.
+fn strip(headers: &mut HeaderMap) {
+    // A length next to a transfer coding is wrong (RFC 9112 §6.3), and hyper would use it.
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
     }
-
-    pub(crate) fn contains(self, name: &HeaderName) -> bool {
-        self.0 != 0 && self.0 & bit(name) != 0
+    if headers.contains_key(UPGRADE) {
+        headers.remove("http2-settings");
     }
-
-    fn names(self) -> impl Iterator<Item = &'static HeaderName> {
-        OF_ONE_HOP.iter().filter(move |name| self.contains(name))
-    }
-
-    fn strip(self, headers: &mut HeaderMap) {
-        // A length next to a transfer coding is wrong (RFC 9112 §6.3), and hyper would use it.
-        if self.contains(&TRANSFER_ENCODING) {
-            headers.remove(CONTENT_LENGTH);
-        }
-        if self.contains(&UPGRADE) {
-            headers.remove("http2-settings");
-        }
-        self.names().for_each(|name| drop(headers.remove(name)));
-    }
-}
-
-/// The bit of a header in [`OF_ONE_HOP`]; 0 for any other. A match on the text costs a third of what six comparisons of
-/// `HeaderName`s would.
-fn bit(name: &HeaderName) -> u8 {
-    match name.as_str() {
-        "connection" => 1,
-        "keep-alive" => 1 << 1,
-        "proxy-connection" => 1 << 2,
-        "te" => 1 << 3,
-        "transfer-encoding" => 1 << 4,
-        "upgrade" => 1 << 5,
-        _ => 0,
-    }
+    OF_ONE_HOP.iter().for_each(|name| drop(headers.remove(name)));
 }
 
 /// Drops the headers that `connection` names.
@@ -81,9 +49,9 @@ pub(crate) fn drop_named(headers: &mut HeaderMap) {
 ///
 /// `host` names the host that the client requested: an authority in the target outranks a header (RFC 9112 §3.2.2, RFC
 /// 9113 §8.3.1).
-pub(crate) fn towards_service(head: &mut request::Parts, hop: HopHeaders) {
-    let trailers = hop.contains(&TE) && has_token(&head.headers, &TE, "trailers");
-    hop.strip(&mut head.headers);
+pub(crate) fn towards_service(head: &mut request::Parts) {
+    let trailers = has_token(&head.headers, &TE, "trailers");
+    strip(&mut head.headers);
     if trailers {
         head.headers.insert(TE, HeaderValue::from_static("trailers"));
     }
@@ -96,10 +64,7 @@ pub(crate) fn towards_service(head: &mut request::Parts, hop: HopHeaders) {
     head.extensions = Extensions::new();
 }
 
-pub(crate) fn is_coded_at_most_in_chunks(headers: &HeaderMap, hop: HopHeaders) -> bool {
-    if !hop.contains(&TRANSFER_ENCODING) {
-        return true;
-    }
+pub(crate) fn is_coded_at_most_in_chunks(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(TRANSFER_ENCODING).into_iter();
     match (lines.next(), lines.next()) {
         (None, _) => true,
@@ -117,13 +82,11 @@ pub(crate) fn remove_all(headers: &mut HeaderMap, wrong: impl Fn(&HeaderName) ->
 }
 
 /// Turns a service's response into one from the gateway.
-pub(crate) fn towards_client(head: &mut response::Parts, hop: HopHeaders) {
-    if hop.contains(&CONNECTION) {
-        drop_named(&mut head.headers);
-    }
+pub(crate) fn towards_client(head: &mut response::Parts) {
+    drop_named(&mut head.headers);
     // RFC 9110 §15.5.22: a 426 that does not name the protocol is useless.
     let upgrade = (head.status == StatusCode::UPGRADE_REQUIRED).then(|| head.headers.remove(UPGRADE)).flatten();
-    hop.strip(&mut head.headers);
+    strip(&mut head.headers);
     keep_one_length(&mut head.headers);
     if let Some(upgrade) = upgrade {
         head.headers.insert(UPGRADE, upgrade);
@@ -183,17 +146,5 @@ fn join_cookies(headers: &mut HeaderMap) {
         if let Ok(joined) = HeaderValue::from_bytes(&joined) {
             headers.insert(COOKIE, joined);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_header_of_one_hop_has_a_bit_of_its_own() {
-        let bits = OF_ONE_HOP.iter().map(bit).fold(0, |bits, one| bits ^ one);
-        assert_eq!(bits.count_ones() as usize, OF_ONE_HOP.len());
-        assert_eq!([CONTENT_LENGTH, HOST, COOKIE].map(|name| bit(&name)), [0; 3]);
     }
 }

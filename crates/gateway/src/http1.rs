@@ -1,7 +1,5 @@
 //! HTTP/1.1 connections to the service.
 
-use std::future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -15,11 +13,8 @@ use hyper_util::rt::TokioIo;
 use tower::BoxError;
 
 use super::connect::{Probe, connect};
-use super::limits::HEADERS;
 use super::pool::{Connection, Exchange, ForwardBody, Observed, Outgoing, PoolSlot, Reached, Sends, Unanswered};
-use super::read_size::{ReadSize, large};
 use super::upstream::Upstream;
-use super::workers::{self, WorkerId};
 
 /// Prepares a head for hyper's client, which expects the origin form, a host, and a header for a body of unknown
 /// length. Without that header, hyper would drop the body of a GET.
@@ -42,26 +37,19 @@ pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> 
     let limits = upstream.limits;
     let exchange = Arc::<Exchange>::default();
     let (stream, probe) = connect(&upstream).await?;
-    let stream = Observed::new(stream, Arc::clone(&exchange), slot, ReadSize::new(limits.buffer));
+    let stream = Observed::new(stream, Arc::clone(&exchange), slot);
     let mut client = Builder::new();
-    client.max_header_size(limits.buffer as usize).max_buf_size(large(limits.buffer));
-    // If it equals hyper's own limit, it is not set: setting it would make hyper fill two lists for each response.
-    if limits.headers != HEADERS {
-        client.max_headers(limits.headers as usize);
-    }
+    client.max_buf_size(limits.buffer as usize).max_headers(limits.headers as usize);
     let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
-    let mut connection = connection.with_upgrades();
-    // Not an async function, which keeps its state apart from the connection's: one more cache line for each poll.
-    tokio::spawn(future::poll_fn(move |cx| {
-        if let Err(error) = ready!(Pin::new(&mut connection).poll(cx)) {
+    tokio::spawn(async move {
+        if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(target: "error_envelope::gateway::http1", %error, "connection to the service ended with an error");
         }
-        Poll::Ready(())
-    }));
+    });
     // hyper's task polls for a first request once it runs. Without this wait, that late poll would look like the end of
     // a response.
     sender.ready().await?;
-    Ok(Http1 { sender, exchange, probe, worker: workers::here() })
+    Ok(Http1 { sender, exchange, probe })
 }
 
 /// Whether a response that has no body, because it is to HEAD or a 304, declares one.
@@ -76,7 +64,6 @@ pub(crate) struct Http1<B> {
     sender: SendRequest<Outgoing<B>>,
     exchange: Arc<Exchange>,
     probe: Probe,
-    worker: WorkerId,
 }
 
 impl<B: Send + 'static> Connection for Http1<B> {
@@ -100,10 +87,6 @@ impl<B: Send + 'static> Connection for Http1<B> {
 
     fn is_same(&self, _: &Self) -> bool {
         false
-    }
-
-    fn worker(&self) -> WorkerId {
-        self.worker
     }
 
     fn poll_reusable(&mut self, cx: &mut Context<'_>) -> Poll<bool> {

@@ -25,9 +25,7 @@ use tower_error_envelope::policy::UpstreamUrl;
 use super::connect::connect;
 use super::limits::UpstreamLimits;
 use super::pool::{Connection, ForwardBody, Observed, Outgoing, PoolSlot, Reached, Sends, Unanswered};
-use super::read_size::ReadSize;
 use super::upstream::Upstream;
-use super::workers::{self, WorkerId};
 
 /// Prepares a head for HTTP/2: `:authority` gets the value of `host` (RFC 9113 §8.3.1).
 pub(crate) fn prepare(head: &mut request::Parts, service: &UpstreamUrl) {
@@ -52,7 +50,7 @@ const CHECK_EVERY: Duration = Duration::from_millis(1);
 pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> Result<Http2<B>, BoxError> {
     let limits = upstream.limits;
     let (stream, _) = connect(&upstream).await?;
-    let stream = Observed::new(stream, Arc::default(), slot, ReadSize::new(limits.buffer));
+    let stream = Observed::new(stream, Arc::default(), slot);
     let (sender, mut connection) = client(limits).handshake(TokioIo::new(stream)).await?;
     while connection.current_max_send_streams() == UNKNOWN {
         if let Ok(ended) = tokio::time::timeout(CHECK_EVERY, &mut connection).await {
@@ -85,7 +83,7 @@ pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> 
         }
         last.load(Relaxed)
     };
-    Ok(Http2 { sender, opened: Arc::new(Opened { worker: workers::here(), room: Box::new(room) }) })
+    Ok(Http2 { sender, room: Arc::new(room) })
 }
 
 /// The error for a service that sends GOAWAY first: it counts as not reached (F4a).
@@ -117,15 +115,8 @@ fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
 /// A handle to a connection to the service.
 pub(crate) struct Http2<B> {
     sender: SendRequest<Outgoing<B>>,
-    /// Two handles belong to the same connection if they share this.
-    opened: Arc<Opened>,
-}
-
-/// The state that the handles to a connection share.
-struct Opened {
-    worker: WorkerId,
-    /// How many streams the service allows now.
-    room: Box<dyn Fn() -> usize + Send + Sync>,
+    /// How many streams the service allows now. Two handles belong to the same connection if they share this.
+    room: Arc<dyn Fn() -> usize + Send + Sync>,
 }
 
 impl<B: Send + 'static> Connection for Http2<B> {
@@ -140,19 +131,15 @@ impl<B: Send + 'static> Connection for Http2<B> {
     }
 
     fn room(&self) -> usize {
-        (self.opened.room)()
+        (self.room)()
     }
 
     fn share(&self) -> Option<Self> {
-        Some(Self { sender: self.sender.clone(), opened: Arc::clone(&self.opened) })
+        Some(Self { sender: self.sender.clone(), room: Arc::clone(&self.room) })
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.opened, &other.opened)
-    }
-
-    fn worker(&self) -> WorkerId {
-        self.opened.worker
+        Arc::ptr_eq(&self.room, &other.room)
     }
 
     fn poll_reusable(&mut self, _: &mut Context<'_>) -> Poll<bool> {

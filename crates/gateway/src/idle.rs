@@ -1,13 +1,15 @@
 //! Closes connections that have been without a request for a while, in any HTTP version.
 //!
 //! hyper's timer for heads covers only HTTP/1, and starts only once hyper has detected HTTP/1. A client that sends
-//! `PRI` and no more, or keeps an HTTP/2 connection alive with pings, would stay for ever. That timer is also set for
-//! each request, while one for each connection is enough.
+//! `PRI` and no more, or keeps an HTTP/2 connection alive with pings, would stay for ever.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+/// Longer than the pauses of a busy client, and short enough that the buffers of one client soon serve another.
+const REST: Duration = Duration::from_millis(200);
 
 /// The activity on a connection.
 pub(crate) struct Activity {
@@ -46,6 +48,17 @@ impl Activity {
         self.bodies.fetch_sub(1, Relaxed);
     }
 
+    /// Resolves once no request was in flight for [`REST`], and the last response is fully written, so that hyper is
+    /// between two requests.
+    pub(crate) async fn rests(&self) {
+        loop {
+            self.stops_for(REST).await;
+            if self.bodies.load(Relaxed) == 0 && !self.has_waiting_write() {
+                return;
+            }
+        }
+    }
+
     /// Resolves once no request was in flight for `limit`, counted from now.
     pub(crate) async fn stops_for(&self, limit: Duration) {
         let began = Instant::now();
@@ -63,28 +76,6 @@ impl Activity {
     pub(crate) async fn first_request_or(&self, limit: Duration) {
         if self.running.load(Relaxed) == 0 && self.ended.load(Relaxed) == 0 {
             tokio::time::sleep_until(self.connected + limit).await;
-        }
-    }
-
-    /// Resolves once no request was in flight for a while, and the last response is fully written, so that hyper is
-    /// between two requests.
-    ///
-    /// The wait is `least` at first. Whenever a check finds that a request has just ended, it doubles, up to `most`,
-    /// because each check wakes a busy connection.
-    pub(crate) async fn wait_for_silence(&self, least: Duration, most: Duration) {
-        let (mut limit, mut quiet) = (least, Duration::ZERO);
-        loop {
-            tokio::time::sleep(limit - quiet).await;
-            let now = Instant::now();
-            quiet = now - self.quiet_since(now);
-            if quiet < limit / 2 {
-                limit = most.min(limit * 2);
-            } else if quiet >= limit {
-                if self.bodies.load(Relaxed) == 0 && !self.has_waiting_write() {
-                    return;
-                }
-                quiet = Duration::ZERO;
-            }
         }
     }
 
@@ -144,30 +135,5 @@ mod tests {
         let began = Instant::now();
         activity.stops_for(LIMIT).await;
         assert!((LIMIT..LIMIT + SECOND / 100).contains(&began.elapsed()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_rests_soon_after_one_request_and_not_while_it_is_at_work() {
-        let (activity, began) = (Activity::new(), Instant::now());
-        activity.request_started();
-        activity.request_ended();
-        activity.wait_for_silence(SECOND, LIMIT).await;
-        assert!((SECOND..SECOND + SECOND / 100).contains(&began.elapsed()), "{:?}", began.elapsed());
-        let (began, mut last) = (Instant::now(), Instant::now());
-        let requests = async {
-            for pause in [[SECOND * 2 / 5; 20], [SECOND * 3 / 2; 20]].concat() {
-                tokio::time::sleep(pause).await;
-                activity.request_started();
-                activity.request_ended();
-                last = Instant::now();
-            }
-            std::future::pending().await
-        };
-        tokio::select! {
-            () = activity.wait_for_silence(SECOND, LIMIT) => {}
-            () = requests => {}
-        }
-        assert_eq!(last - began, 38 * SECOND, "it rests between two requests of a client that is at work");
-        assert!(last.elapsed() <= LIMIT + SECOND / 100, "{:?}", last.elapsed());
     }
 }

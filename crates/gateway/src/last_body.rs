@@ -8,8 +8,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hyper::body::Incoming;
 
-use super::idle::Activity;
-
 /// The body of the last request that has one.
 #[derive(Default)]
 pub(crate) struct LastBody {
@@ -44,31 +42,31 @@ impl LastBody {
     }
 
     /// Notes that the next request begins.
-    pub(crate) fn request_started(&self, activity: &Activity) {
+    pub(crate) fn request_started(&self) {
         if self.is_current.swap(false, Relaxed) {
-            self.drop_rest(activity);
+            self.drop_rest();
         }
     }
 
     /// Notes that the response to the last request leaves.
-    pub(crate) fn response_started(&self, activity: &Activity) {
+    pub(crate) fn response_started(&self) {
         if self.is_current.load(Relaxed) {
-            self.drop_rest(activity);
+            self.drop_rest();
         }
     }
 
     /// Drops the rest: hyper then skips what has arrived, or closes the connection.
-    fn drop_rest(&self, activity: &Activity) {
+    fn drop_rest(&self) {
         let mut body = self.state();
         body.is_answered = true;
-        let rest = body.take_rest(activity);
+        let rest = body.rest.take();
         drop(body);
         drop(rest);
     }
 
     /// Takes the rest of a body that was dropped, to read it. While the rest exists, hyper waits for its end.
-    pub(crate) fn take_rest(&self, activity: &Activity) -> Option<Incoming> {
-        self.state().take_rest(activity)
+    pub(crate) fn take_rest(&self) -> Option<Incoming> {
+        self.state().rest.take()
     }
 
     /// Whether hyper will close the connection after a response that leaves now, because it cannot skip the rest of the
@@ -96,25 +94,18 @@ impl LastBody {
 
     /// Notes that this body is dropped, with this rest of it. If it `may_be_kept`, the rest is kept until the response
     /// leaves.
-    pub(crate) fn leave(&self, number: BodyNumber, rest: Incoming, may_be_kept: bool, activity: &Activity) {
+    pub(crate) fn leave(&self, number: BodyNumber, rest: Incoming, may_be_kept: bool) {
         let mut body = self.state();
         if body.number != number || !body.is_unread {
             return;
         }
         body.is_left = true;
         if may_be_kept && !body.is_answered {
-            activity.body_started();
             body.rest = Some(rest);
         }
     }
 
     fn state(&self) -> MutexGuard<'_, BodyState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl BodyState {
-    fn take_rest(&mut self, activity: &Activity) -> Option<Incoming> {
-        self.rest.take().inspect(|_| activity.body_ended())
     }
 }

@@ -23,16 +23,15 @@
 //! The modules, in the order of a request:
 //!
 //! 1. `serve` runs until the stop, and `accept` accepts clients on `listening_sockets`. `connection` serves one client, over `tls` or plain TCP.
-//!    `workers` are the threads.
-//! 2. `served` runs hyper over a `client_stream`, with reads of a `read_size`. `requests` handles its requests, each with
-//!    a `client_body`. `client` describes the client for the log, and `forwarded` for the service.
+//! 2. `served` runs hyper over a `client_stream`. `requests` handles its requests, each with a `client_body`. `client` describes the client for the
+//!    log, and `forwarded` for the service.
 //! 3. `upstreams` chooses a service. `proxy` forwards to the `upstream` over `http1` or `http2`, within its `capacity`. A
 //!    `pool` has the connections, to addresses that `resolve` finds.
 //! 4. `answer` sends the response to the client, with a `response_body` of `tracked_data`. `headers` replaces the headers
 //!    of a single hop, and `upgrade` joins two connections.
 //! 5. `connection_state` is the shared state of a connection, with its `last_body`. `pace`, `idle` and `deadlines` are
-//!    clocks, some of which use `poll_on_wake`. `date` is the time in a response.
-//! 6. `connect`, `linger` and `reset` end connections; `socket_options` and `short_write` are about sockets.
+//!    clocks.
+//! 6. `connect`, `linger` and `reset` end connections; `socket_options` is about sockets.
 //! 7. `in_flight` counts the requests for which a stop waits.
 //! 8. `admin` is the admin address, `access` logs each request, and `count` has the metrics.
 
@@ -51,11 +50,9 @@ mod connect;
 mod connection;
 mod connection_state;
 mod count;
-mod date;
 mod deadlines;
 mod error;
 mod forwarded;
-mod head_limit;
 mod headers;
 mod http1;
 mod http2;
@@ -66,17 +63,14 @@ mod limits;
 mod linger;
 mod listening_sockets;
 mod pace;
-mod poll_on_wake;
 mod pool;
 mod proxy;
-mod read_size;
 mod requests;
 mod reset;
 mod resolve;
 mod response_body;
 mod serve;
 mod served;
-mod short_write;
 mod socket_options;
 mod stall;
 mod tls;
@@ -84,7 +78,6 @@ mod tracked_data;
 mod upgrade;
 mod upstream;
 mod upstreams;
-mod workers;
 
 pub use tokio_rustls::rustls;
 
@@ -101,4 +94,3 @@ pub use self::tls::clients::ClientAuthorities;
 pub use self::upgrade::UpgradeProtocol;
 pub use self::upstream::Upstream;
 pub use self::upstreams::{Forward, Upstreams};
-pub use self::workers::current_thread_runtime;

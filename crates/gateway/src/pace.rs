@@ -1,11 +1,34 @@
 //! Whether a request waits for the client or for the service.
 //!
-//! A service that sends no head in time causes a 504 ([`HeadLimit`](super::head_limit::HeadLimit)). Its clock stops
-//! while the client is slow: a slow upload is not the service's fault.
+//! A service that sends no head in time causes a 504. Its clock stops while the client is slow: a slow upload is not the
+//! service's fault.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
+use tower::BoxError;
+use tower::timeout::error::Elapsed;
+
+/// Limits the time for `head`: after that it fails with tower's [`Elapsed`], which the layer turns into 504
+/// `gateway_timeout`. The time stops while `pace` shows that the client is slow.
+pub(crate) async fn limit_head<T>(
+    head: impl Future<Output = Result<T, BoxError>>,
+    limit: Duration,
+    pace: Option<&Pace>,
+) -> Result<T, BoxError> {
+    let (mut head, mut began) = (pin!(head), Instant::now());
+    loop {
+        if let Ok(head) = timeout_at(began + limit, head.as_mut()).await {
+            return head;
+        }
+        match pace.map(Pace::waited_since) {
+            Some(since) if since > began => began = since,
+            _ => return Err(Elapsed::new().into()),
+        }
+    }
+}
 
 /// When the request last made progress, and whether it waits for the client.
 #[derive(Clone)]
@@ -50,5 +73,38 @@ impl Pace {
 
     fn last(&self) -> MutexGuard<'_, LastMove> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(30);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_of_an_upload_stands_still_while_its_client_pauses() {
+        let (pace, began) = (Pace::start(), Instant::now());
+        let service = limit_head(pending::<Result<(), BoxError>>(), LIMIT, Some(&pace));
+        let client = async {
+            for _ in 0..5 {
+                pace.note(true);
+                sleep(2 * LIMIT).await;
+                pace.note(false);
+                sleep(LIMIT - SECOND).await;
+            }
+            pending().await
+        };
+        tokio::select! {
+            late = service => assert!(late.unwrap_err().is::<Elapsed>()),
+            () = client => {}
+        }
+        let time = began.elapsed() - 5 * (3 * LIMIT - SECOND);
+        assert!((SECOND..SECOND + SECOND / 100).contains(&time), "{time:?}");
     }
 }

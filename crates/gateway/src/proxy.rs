@@ -3,8 +3,7 @@
 //! It never creates a response itself: it returns failures as errors, and the layer around it creates the response.
 //! [`pool`](super::pool) decides what is sent twice, and over which connection.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use error_envelope_core::session::{ProxyError, ProxyFailure, has_clear_host};
@@ -17,15 +16,13 @@ use tower_error_envelope::policy::{UpstreamTimeouts, UpstreamUrl};
 use tower_error_envelope::{ErrorCode, Fault};
 
 use super::access::AccessRecord;
-use super::capacity::{Capacity, Permit};
+use super::capacity::Capacity;
 use super::count::UpstreamMetrics;
 use super::error::Error;
-use super::head_limit::HeadLimit;
-use super::headers::HopHeaders;
 use super::http1::Http1;
 use super::http2::Http2;
-use super::pace::{Pace, UnsentBody};
-use super::pool::{Binding, Bounds, ForwardBody, Outgoing, PendingRequest, Pool, UpstreamBody};
+use super::pace::{Pace, UnsentBody, limit_head};
+use super::pool::{Binding, Bounds, ForwardBody, Outgoing, Pool, UpstreamBody};
 use super::upgrade::{self, UpgradeProtocol, UpgradeRequest};
 use super::upstream::Upstream;
 use super::{headers, http1, http2, pool};
@@ -34,9 +31,7 @@ use super::{headers, http1, http2, pool};
 pub(crate) struct Proxy<B: Send + 'static> {
     connections: Connections<B>,
     url: Arc<str>,
-    head_limit: HeadLimit,
-    /// The time limits that scopes set for response heads, by duration.
-    scope_limits: Mutex<HashMap<Duration, HeadLimit>>,
+    response_timeout: Duration,
     capacity: Capacity,
     upgrades: Vec<UpgradeProtocol>,
 }
@@ -44,17 +39,6 @@ pub(crate) struct Proxy<B: Send + 'static> {
 enum Connections<B: Send + 'static> {
     Http1 { pool: Pool<Http1<B>>, host: Option<HeaderValue> },
     Http2 { pool: Pool<Http2<B>>, service: UpstreamUrl },
-}
-
-/// A request in the form for its service, and what else is needed to send it.
-pub(crate) struct Prepared<B> {
-    request: PendingRequest<B>,
-    pace: Option<Pace>,
-    share: Option<Permit>,
-    upgrade_request: Option<UpgradeRequest>,
-    record: Option<AccessRecord>,
-    binding: Option<Binding>,
-    timeouts: UpstreamTimeouts,
 }
 
 impl<B: ForwardBody> Proxy<B> {
@@ -65,12 +49,12 @@ impl<B: ForwardBody> Proxy<B> {
             (None, true) => return Err(Error::invalid("an https URL needs trusted certificates: call Upstream::tls")),
             (Some(_), false) => return Err(Error::invalid("an http URL has no TLS: remove the call of Upstream::tls")),
         }
-        let (limits, timeout) = (upstream.limits, upstream.response_timeout);
+        let (limits, response_timeout) = (upstream.limits, upstream.response_timeout);
         let bounds = Bounds {
             connections: limits.connections as usize,
             queue_time: limits.queue_time,
             idle_timeout: limits.idle_timeout,
-            open_timeout: timeout,
+            open_timeout: response_timeout,
         };
         let (service, capacity) = (upstream.url.clone(), Capacity::new(limits.requests));
         let upgrades = upstream.upgrades.clone();
@@ -86,98 +70,60 @@ impl<B: ForwardBody> Proxy<B> {
                 Connections::Http1 { pool, host: HeaderValue::from_str(service.authority().as_str()).ok() }
             }
         };
-        Ok(Self {
-            connections,
-            url,
-            head_limit: HeadLimit::new(timeout),
-            scope_limits: Mutex::default(),
-            capacity,
-            upgrades,
-        })
+        Ok(Self { connections, url, response_timeout, capacity, upgrades })
     }
 
-    /// Turns a client's request that was not [refused](refuse) into one for the service. This does all steps that need
-    /// no wait, because a future would have to move the request.
-    pub(crate) fn prepare(&self, mut request: Request<B>, hop: HopHeaders) -> Result<Prepared<B>, BoxError> {
+    /// Forwards a client's request that was not [refused](refuse), and returns the service's response.
+    pub(crate) async fn send(self: Arc<Self>, mut request: Request<B>) -> Result<Response<UpstreamBody>, BoxError> {
         let record = AccessRecord::take_from(&mut request);
         let binding = Binding::take_from(request.extensions_mut());
-        let timeouts = request.extensions().get().copied().unwrap_or_default();
-        let share = self.capacity.take()?;
+        let timeouts: UpstreamTimeouts = request.extensions().get().copied().unwrap_or_default();
+        let permit = self.capacity.take()?;
         if let Some(record) = &record {
             record.forwarded(&self.url);
             let caller = request.extensions().get::<Identity>().and_then(Identity::id);
             caller.into_iter().for_each(|id| record.authenticated(id));
         }
         let upgrades = matches!(self.connections, Connections::Http1 { .. });
-        let upgrade_request = upgrades.then(|| UpgradeRequest::take_from(&mut request, hop, &self.upgrades)).flatten();
+        let upgrade_request = upgrades.then(|| UpgradeRequest::take_from(&mut request, &self.upgrades)).flatten();
         let (mut head, body) = request.into_parts();
-        headers::towards_service(&mut head, hop);
+        headers::towards_service(&mut head);
         if let Some(upgrade_request) = &upgrade_request {
             upgrade_request.forward(&mut head.headers);
         }
-        let (body, share, pace) = if body.is_end_stream() {
-            (Outgoing::empty(), share, None)
-        } else {
-            let (pace, (share, of_body)) = (Pace::start(), share.share());
-            (Outgoing::new(body, pace.clone(), of_body), share, Some(pace))
+        let pace = (!body.is_end_stream()).then(Pace::start);
+        let body = match &pace {
+            Some(pace) => Outgoing::new(body, pace.clone(), permit.clone()),
+            None => Outgoing::empty(),
         };
         match &self.connections {
             Connections::Http1 { host, .. } => http1::prepare(&mut head, &body, host.as_ref()),
             Connections::Http2 { service, .. } => http2::prepare(&mut head, service),
         }
-        Ok(Prepared {
-            request: PendingRequest::Unsent(Request::from_parts(head, body)),
-            pace,
-            share: Some(share),
-            upgrade_request,
-            record,
-            binding,
-            timeouts,
-        })
-    }
-
-    /// The time limit of a scope. A policy has few different ones, so each is kept as long as the service.
-    fn scope_limit(&self, limit: Duration) -> HeadLimit {
-        let mut limits = self.scope_limits.lock().unwrap_or_else(PoisonError::into_inner);
-        limits.entry(limit).or_insert_with(|| HeadLimit::new(limit)).clone()
-    }
-
-    /// Sends the request; the future is the service's response.
-    #[expect(clippy::manual_async_fn, reason = "an async function has room for its arguments twice")]
-    pub(crate) fn send(
-        self: Arc<Self>,
-        mut prepared: Prepared<B>,
-    ) -> impl Future<Output = Result<Response<UpstreamBody>, BoxError>> + Send {
-        async move {
-            let Prepared { request, pace, share, upgrade_request, record, binding, timeouts } = &mut prepared;
-            let response = async {
-                match &self.connections {
-                    Connections::Http1 { pool, .. } => pool::send(pool, request, binding.take()).await,
-                    Connections::Http2 { pool, .. } => pool::send(pool, request, None).await,
-                }
-            };
-            let sent = pace.clone();
-            let response = match timeouts.head() {
-                None => self.head_limit.apply(response, pace.take()).await?,
-                Some(limit) => self.scope_limit(limit).apply(response, pace.take()).await?,
-            };
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                return Ok(upgrade::switch(upgrade_request.take(), response, share.take(), record.take())?);
+        let request = Request::from_parts(head, body);
+        let response = async {
+            match &self.connections {
+                Connections::Http1 { pool, .. } => pool::send(pool, request, binding).await,
+                Connections::Http2 { pool, .. } => pool::send(pool, request, None).await,
             }
-            let hop = HopHeaders::from_headers(response.headers());
-            if !headers::is_coded_at_most_in_chunks(response.headers(), hop) {
-                // Otherwise the body would reach the client still coded, but without the name of its coding.
-                let text = "the service's response has a transfer coding besides chunked";
-                let cause = ProxyFailure::new(ProxyError::HttpProtocolError, text);
-                return Err(Fault::new(ErrorCode::OTHER).caused_by(cause).into());
-            }
-            let (mut head, body) = response.into_parts();
-            headers::towards_client(&mut head, hop);
-            if sent.is_some_and(|sent| !sent.has_ended()) {
-                head.extensions.insert(UnsentBody);
-            }
-            Ok(Response::from_parts(head, body.hold(share.take()).limit_pauses(timeouts.stall())))
+        };
+        let limit = timeouts.head().unwrap_or(self.response_timeout);
+        let response = limit_head(response, limit, pace.as_ref()).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(upgrade::switch(upgrade_request, response, permit, record)?);
         }
+        if !headers::is_coded_at_most_in_chunks(response.headers()) {
+            // Otherwise the body would reach the client still coded, but without the name of its coding.
+            let text = "the service's response has a transfer coding besides chunked";
+            let cause = ProxyFailure::new(ProxyError::HttpProtocolError, text);
+            return Err(Fault::new(ErrorCode::OTHER).caused_by(cause).into());
+        }
+        let (mut head, body) = response.into_parts();
+        headers::towards_client(&mut head);
+        if pace.is_some_and(|pace| !pace.has_ended()) {
+            head.extensions.insert(UnsentBody);
+        }
+        Ok(Response::from_parts(head, body.hold(permit).limit_pauses(timeouts.stall())))
     }
 }
 
@@ -185,7 +131,7 @@ impl<B: ForwardBody> Proxy<B> {
 /// known, but not supported here). A target must be a path, a URI or `*`, and without exactly one host a request has no
 /// route (RFC 9112 §3.2). If a body has a transfer coding that is not removed here, it would reach the service without
 /// the name of its coding (RFC 9112 §6.1).
-pub(crate) fn refuse<B>(request: &Request<B>, hop: HopHeaders) -> Result<(), Fault> {
+pub(crate) fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
     let uri = request.uri();
     let failure = |text: &str| ProxyFailure::new(ProxyError::HttpRequestError, text);
     let bad = |message| Err(Fault::new(ErrorCode::BAD_REQUEST).message(message).caused_by(failure(message)));
@@ -201,7 +147,7 @@ pub(crate) fn refuse<B>(request: &Request<B>, hop: HopHeaders) -> Result<(), Fau
     if !has_clear_host(uri, request.headers()) || request.version() >= Version::HTTP_11 && names_none() {
         return bad("The request does not name one host.");
     }
-    if !headers::is_coded_at_most_in_chunks(request.headers(), hop) {
+    if !headers::is_coded_at_most_in_chunks(request.headers()) {
         return bad("The only supported transfer coding is chunked.");
     }
     Ok(())

@@ -2,10 +2,8 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use futures_util::future::Either;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -22,9 +20,6 @@ use super::connection_state::ConnectionState;
 use super::headers;
 use super::limits::ClientLimits;
 use super::response_body::ResponseBody;
-
-/// How many headers the gateway adds to a request: an id, and three that name the client.
-const ADDED: usize = 4;
 
 /// The hyper service of one connection: passes requests to the layer, with the facts about the client that the layer
 /// and the service behind it need.
@@ -46,8 +41,6 @@ impl<S> Requests<S> {
         let (mut head, body) = request.into_parts();
         self.state.reset.saw_request(head.version);
         self.state.bind(&mut head);
-        // The layer and the gateway add this many headers; if their room is reserved now, the map grows only once.
-        head.headers.reserve(ADDED);
         headers::drop_named(&mut head.headers);
         let body = ClientBody::new(body, &head, &self.limits, &self.state, record.clone());
         self.client.forward(&mut head.headers);
@@ -62,17 +55,12 @@ where
 {
     type Response = Response<ResponseBody<B>>;
     type Error = Infallible;
-    type Future = Answer<S::Future, Oneshot<S, Inbound>, B>;
+    type Future = Answer<Oneshot<S, Inbound>, B>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (active, going) = (self.state.begin(request.version()), self.client.begin(request.version()));
         let (request, record) = self.inbound(request);
-        let mut service = self.service.clone();
-        // Most services are ready. If one is not, the request's task polls it again.
-        let response = going.in_scope(|| match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => Either::Left(service.call(request)),
-            Poll::Pending => Either::Right(Box::pin(service.oneshot(request))),
-        });
+        let response = self.service.clone().oneshot(request);
         Answer::new(response, AnswerContext { request: going, active, record })
     }
 }

@@ -1,10 +1,9 @@
 //! Serves clients until the stop, then waits for requests in flight.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
-use std::{fmt, future, io, iter};
+use std::{fmt, future, io};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -16,7 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use tower::{BoxError, Layer, Service};
 use tower_error_envelope::middleware::RequestBody;
 
-use super::accept::Listeners;
+use super::accept::Acceptor;
 use super::admin::AdminServer;
 use super::client_body::ClientBody;
 use super::config::GatewayConfig;
@@ -26,16 +25,13 @@ use super::limits::ClientLimits;
 use super::linger::ConnectionSlot;
 use super::listening_sockets::QUEUE;
 use super::served::Servers;
-use super::workers::Workers;
-use super::{count, date, tls};
+use super::{count, tls};
 
 const LOG: &str = "error_envelope::gateway::serve";
 
 /// A reverse proxy with the layer, which listens for clients.
 pub struct Gateway {
-    /// The listening sockets: one for each worker, or one for this thread.
-    listeners: Vec<std::net::TcpListener>,
-    workers: Workers,
+    listener: TcpListener,
     address: SocketAddr,
     config: GatewayConfig,
 }
@@ -53,22 +49,13 @@ impl Gateway {
     /// Like [`Gateway::bind`], with a socket that already listens.
     ///
     /// # Errors
-    /// If the socket does not listen, if there are not enough descriptors, if a thread cannot be started, or if the
-    /// system's clock is before 1970 or after 9999.
+    /// If the socket does not listen.
     pub fn listening(listener: TcpListener, config: GatewayConfig) -> io::Result<Self> {
-        date::check_clock()?;
         SockRef::from(&listener).listen(QUEUE.cast_signed())?;
         let address = listener.local_addr()?;
         count::describe();
         tls::count::describe();
-        let mut workers = Workers::start(config.workers)?;
-        take_first_times(&mut workers);
-        // The listener is unregistered from this runtime, so that new clients do not wake a runtime that does not
-        // accept.
-        let listener = listener.into_std()?;
-        let further = (1..workers.count()).map(|_| listener.try_clone()).collect::<io::Result<Vec<_>>>()?;
-        let listeners = further.into_iter().chain([listener]).collect();
-        Ok(Self { listeners, workers, address, config })
+        Ok(Self { listener, address, config })
     }
 
     /// The address that it listens on. If the port was 0, this has the chosen one.
@@ -106,7 +93,7 @@ impl Gateway {
         B: Body<Data = Bytes, Error: Into<BoxError> + Send> + Send + 'static,
         T: fmt::Display,
     {
-        let Self { listeners: sockets, workers, config, .. } = self;
+        let Self { listener, config, .. } = self;
         let GatewayConfig { layer, tls, forwarding, limits, admin, access_log, .. } = config;
         let admin = AdminServer(admin);
         let stop = admin.drains_at(stop);
@@ -115,29 +102,13 @@ impl Gateway {
         let tracker = RequestTracker::new(layer);
         let ending = Ending { stages, tracker: Arc::clone(&tracker), limits };
         let slots = Arc::new(Semaphore::new(limits.max_connections as usize));
-        let listeners = Listeners { sockets, workers, slots, retry: limits.accept_retry };
-        let (server, limits, clients) = (Arc::new(Servers::new(&limits)), Arc::new(limits), count::Clients::new());
-        let connections = Connections { service, tls, forwarding, access_log, tracker, stage, server, limits, clients };
+        let retry = limits.accept_retry;
+        let (servers, limits, clients) = (Arc::new(Servers::new(&limits)), Arc::new(limits), count::Clients::new());
+        let connections =
+            Connections { service, tls, forwarding, access_log, tracker, stage, servers, limits, clients };
         let serve = move |stream, peer, slot| connections.serve(stream, peer, slot);
-        admin.run_with(run(listeners, serve, ending, stop, at_once)).await
+        admin.run_with(run(Acceptor { listener, slots, retry, serve }, ending, stop, at_once)).await
     }
-}
-
-/// Makes hyper read the clock for the first time on each thread, and waits for that: later the clock may be set to
-/// before 1970.
-fn take_first_times(workers: &mut Workers) {
-    let (taking, taken) = mpsc::channel::<Infallible>();
-    workers.run(iter::repeat_with(|| {
-        let taking = taking.clone();
-        move || {
-            date::take_first_time();
-            drop(taking);
-        }
-    }));
-    drop(taking);
-    date::take_first_time();
-    // The channel ends without a message, once the last thread has dropped its sender.
-    let _ = taken.recv();
 }
 
 /// How the connections end, and how long that may take.
@@ -182,23 +153,17 @@ async fn drain(delay: Duration) {
 
 /// Accepts clients until `stop`, and serves until the last one has left, or until `at_once`.
 async fn run<T: fmt::Display>(
-    mut listeners: Listeners,
-    serve: impl Fn(TcpStream, SocketAddr, Option<ConnectionSlot>) + Clone + Send + 'static,
+    acceptor: Acceptor<impl Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)>,
     ending: Ending,
     stop: impl Future<Output = ()>,
     at_once: impl Future<Output = T>,
 ) -> Option<T> {
-    let (mut accepting, here) = listeners.accept(&ending.stages.subscribe(), serve);
     let to_its_end = async {
-        tokio::select! {
-            () = ending.drained_after(stop) => {}
-            _ = accepting.recv() => panic!("no thread accepts clients any more"),
-        }
+        acceptor.run_until(ending.drained_after(stop)).await;
         ending.finish().await;
     };
     tokio::select! {
         () = to_its_end => None,
-        never = here => match never {},
         signal = at_once => {
             ending.end_at_once(&signal);
             Some(signal)

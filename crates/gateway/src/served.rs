@@ -1,45 +1,33 @@
 //! hyper's server for one connection, which is dropped while the client is silent.
 //!
 //! hyper keeps some 16 KiB of buffers for a connection that waits for its next request, and more once a body has gone
-//! through them. So after a while without a request over HTTP/1, its server is dropped, and created again at the first
-//! byte. A silent connection then needs as little memory as one that has not sent anything yet, and the memory of many
-//! silent connections is soon free for others. (hyper-util's `auto` also detects the version by the first bytes, but
-//! keeps its server, and limits heads only together with everything else that is read.)
+//! through them. So over HTTP/1 its server is dropped after a while without a request, and created again at the first
+//! byte. (hyper-util's `auto` also detects the version by the first bytes, but keeps its server, and limits heads only
+//! together with everything else that is read.)
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::rt::bounds::Http2ServerConnExec;
 use hyper::server::conn::{http1, http2};
-use hyper::service::{HttpService, Service};
+use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tower::BoxError;
 
 use super::client_stream::ClientStream;
-use super::connection_state::ConnectionState;
-use super::deadlines::End;
+use super::deadlines::{Deadlines, End};
 use super::limits::ClientLimits;
-use super::poll_on_wake::PollOnWake;
-use super::read_size::{ReadSize, large};
 
-/// How long a connection must be silent before its server is dropped: a client with a single request is done by then.
-const SHORT_SILENCE: Duration = Duration::from_millis(100);
-/// The same for a client that sent another request soon after its server was dropped, or that has sent a part of a
-/// head. It is longer than the pauses of a busy client, and short compared with the time that a client may be idle.
-const LONG_SILENCE: Duration = Duration::from_secs(2);
+const LOG: &str = "error_envelope::gateway::served";
 
 /// How hyper serves each connection.
 pub(super) struct Servers {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
-    piece: u32,
 }
 
 impl Servers {
@@ -48,14 +36,10 @@ impl Servers {
     /// (rule F2).
     pub(super) fn new(limits: &ClientLimits) -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
-        // hyper's own time limit for heads is off, because it sets a timer for each head: `idle` limits that time
-        // instead.
+        // hyper's own time limit for heads is off: `idle` limits that time in any version.
         http1.header_read_timeout(None).max_header_size(limits.max_head as usize);
-        http1.max_buf_size(large(limits.stream_buffer).max(limits.max_head as usize));
-        // `client` adds the date to each response. In HTTP/1, the error responses that hyper makes itself have hyper's
-        // date.
+        http1.max_buf_size(limits.stream_buffer.max(limits.max_head) as usize);
         http2
-            .auto_date_header(false)
             .timer(TokioTimer::new())
             .keep_alive_interval(limits.ping_interval)
             .keep_alive_timeout(limits.ping_timeout)
@@ -64,181 +48,232 @@ impl Servers {
             .initial_stream_window_size(limits.stream_buffer)
             .initial_connection_window_size(limits.connection_window)
             .max_header_list_size(limits.max_head);
-        Self { http1, http2, piece: limits.stream_buffer }
+        Self { http1, http2 }
     }
 }
 
-type Io<T> = TokioIo<ClientStream<T>>;
-
-/// A connection, from its first byte to its end.
-///
-/// With many connections, this one's memory has left all caches when its next request comes. So the fields that each
-/// poll reads are close together, and the others are in a box.
-pub(super) struct Served<T, S: HttpService<Incoming>> {
-    state: State<T, S>,
-    waits: PollOnWake<Box<Waits>>,
-    servers: Arc<Servers>,
-    connection: Arc<ConnectionState>,
-    /// When its server was last dropped.
-    server_dropped: Option<Instant>,
-}
-
-enum State<T, S: HttpService<Incoming>> {
-    Quiet(Box<QuietConnection<T, S>>),
-    Http1(Box<http1::UpgradeableConnection<Io<T>, S>>),
-    Http2(Pin<Box<http2::Connection<Io<T>, S, TokioExecutor>>>),
-    /// The connection is closed between two requests: over TLS the client gets a notice first.
-    Closing(Box<ClientStream<T>>),
-    Ended,
-}
-
-/// A connection without a server.
-struct QuietConnection<T, S> {
-    stream: ClientStream<T>,
-    service: S,
-    is_new: bool,
-}
-
-/// What a connection waits for besides its requests.
-struct Waits {
-    /// Set while there is a server that can be dropped.
-    silence: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    deadline: Pin<Box<dyn Future<Output = End> + Send>>,
-}
-
-/// Which of [`Waits`] resolved.
-enum WaitOutcome {
-    Silent,
-    Deadline(End),
-}
-
-impl Future for Waits {
-    type Output = WaitOutcome;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<WaitOutcome> {
-        if self.silence.as_mut().is_some_and(|silence| silence.as_mut().poll(cx).is_ready()) {
-            self.silence = None;
-            return Poll::Ready(WaitOutcome::Silent);
-        }
-        self.deadline.as_mut().poll(cx).map(WaitOutcome::Deadline)
-    }
-}
-
-/// The result of a step.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// The connection has ended, with the result of hyper's future.
-    Ended(Result<(), BoxError>),
-    Deadline(End),
-}
-
-impl<T, S, B> Served<T, S>
+/// Serves the requests of a connection until it ends.
+pub(super) async fn serve<T, S, B>(servers: Arc<Servers>, stream: T, mut service: S, deadlines: Deadlines)
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    S: Service<Request<Incoming>, Response = Response<B>>,
-    S::Error: Into<BoxError>,
-    B: Body + 'static,
-    B::Error: Into<BoxError>,
+    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>>,
+    B: Body<Error: Into<BoxError>> + 'static,
     TokioExecutor: Http2ServerConnExec<S::Future, B>,
 {
-    /// `deadline` resolves once the connection must end.
-    pub(super) fn new(
-        servers: Arc<Servers>,
-        stream: T,
-        service: S,
-        connection: Arc<ConnectionState>,
-        deadline: impl Future<Output = End> + Send + 'static,
-    ) -> Self {
-        let stream = ClientStream::new(stream, ReadSize::new(servers.piece), Arc::clone(&connection));
-        let state = State::Quiet(Box::new(QuietConnection { stream, service, is_new: true }));
-        let waits = PollOnWake::new(Box::new(Waits { silence: None, deadline: Box::pin(deadline) }));
-        Self { state, waits, servers, connection, server_dropped: None }
-    }
-
-    /// Ends the connection after its current requests, but at `deadline` at the latest.
-    pub(super) fn graceful_shutdown(&mut self, deadline: impl Future<Output = End> + Send + 'static) {
-        // `silence: None`, since the server must not be dropped now: a new one would not be shutting down.
-        **self.waits.get_mut() = Waits { silence: None, deadline: Box::pin(deadline) };
-        self.state = match std::mem::replace(&mut self.state, State::Ended) {
-            State::Quiet(quiet) => State::Closing(Box::new(quiet.stream)),
-            State::Http1(mut server) => {
-                Pin::new(&mut *server).graceful_shutdown();
-                State::Http1(server)
+    let mut deadline = pin!(deadlines.first());
+    let mut stream = ClientStream::new(stream, Arc::clone(&deadlines.state));
+    // What has arrived is handled before the connection may be closed.
+    let is_http2 = tokio::select! {
+        biased;
+        is_http2 = stream.is_http2() => is_http2,
+        end = deadline.as_mut() => return close(stream, end, &deadlines).await,
+    };
+    if is_http2.is_ok_and(|is_http2| is_http2) {
+        // Boxed, as is the other one, so that a connection without a server needs no room for it.
+        let mut served = Box::pin(servers.http2.serve_connection(TokioIo::new(stream), service));
+        let ended = tokio::select! {
+            biased;
+            ended = served.as_mut() => ended,
+            end = deadline => {
+                let End::Graceful = end else { return };
+                served.as_mut().graceful_shutdown();
+                in_time(served, &deadlines).await
             }
-            State::Http2(mut server) => {
-                server.as_mut().graceful_shutdown();
-                State::Http2(server)
-            }
-            ends @ (State::Closing(_) | State::Ended) => ends,
         };
+        return log(ended);
     }
-
-    /// Creates the server for the client's HTTP version, once the client has begun to send.
-    fn poll_new_server(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        let State::Quiet(quiet) = &mut self.state else { return Poll::Ready(Ok(())) };
-        let is_http2 = if quiet.is_new { ready!(quiet.stream.poll_is_http2(cx))? } else { false };
-        let begins = is_http2 || ready!(quiet.stream.poll_has_bytes(cx))?;
-        let State::Quiet(quiet) = std::mem::replace(&mut self.state, State::Ended) else {
-            return Poll::Ready(Ok(()));
-        };
-        let QuietConnection { mut stream, service, .. } = *quiet;
-        self.state = if !begins {
-            State::Closing(Box::new(stream))
-        } else if is_http2 {
-            stream.set_shared();
-            State::Http2(Box::pin(self.servers.http2.serve_connection(TokioIo::new(stream), service)))
-        } else {
-            let (connection, least) = (Arc::clone(&self.connection), self.shortest_silence());
-            self.waits.get_mut().silence =
-                Some(Box::pin(async move { connection.activity.wait_for_silence(least, LONG_SILENCE).await }));
-            State::Http1(Box::new(self.servers.http1.serve_connection(TokioIo::new(stream), service).with_upgrades()))
-        };
-        Poll::Ready(Ok(()))
-    }
-
-    /// How long the connection must be silent before a new server is dropped, at least.
-    fn shortest_silence(&self) -> Duration {
-        match self.server_dropped {
-            Some(server_dropped) if server_dropped.elapsed() < LONG_SILENCE => LONG_SILENCE,
-            _ => SHORT_SILENCE,
-        }
-    }
-
-    /// Drops the server, between two requests.
-    fn drop_server(&mut self) {
-        self.server_dropped = Some(Instant::now());
-        let State::Http1(server) = std::mem::replace(&mut self.state, State::Ended) else { return };
-        if let Some(parts) = server.into_parts() {
-            let mut stream = parts.io.into_inner();
-            stream.rewind(&parts.read_buf);
-            self.state = State::Quiet(Box::new(QuietConnection { stream, service: parts.service, is_new: false }));
-        }
-    }
-
-    /// Ready once the connection has ended, or must end.
-    pub(super) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        loop {
-            // The server is polled first, so that it handles everything that has arrived before it may be dropped.
-            let ended = match &mut self.state {
-                State::Quiet(_) => match self.poll_new_server(cx) {
-                    Poll::Ready(Ok(())) => continue,
-                    other => other,
-                },
-                State::Http1(server) => Pin::new(&mut **server).poll(cx).map_err(Into::into),
-                State::Http2(server) => server.as_mut().poll(cx).map_err(Into::into),
-                State::Closing(stream) => Pin::new(&mut **stream).poll_shutdown(cx).map_err(Into::into),
-                State::Ended => Poll::Ready(Ok(())),
-            };
-            if let Poll::Ready(ended) = ended {
-                return Poll::Ready(Step::Ended(ended));
-            }
-            match ready!(Pin::new(&mut self.waits).poll(cx)) {
-                WaitOutcome::Silent => self.drop_server(),
-                WaitOutcome::Deadline(end) => return Poll::Ready(Step::Deadline(end)),
+    loop {
+        let served = servers.http1.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let mut served = Box::pin(served);
+        tokio::select! {
+            biased;
+            ended = &mut served => return log(ended),
+            () = deadlines.state.activity.rests() => {}
+            end = deadline.as_mut() => {
+                let End::Graceful = end else { return };
+                served.as_mut().graceful_shutdown();
+                return log(in_time(served, &deadlines).await);
             }
         }
+        let Some(parts) = Pin::into_inner(served).into_parts() else { return };
+        (stream, service) = (parts.io.into_inner(), parts.service);
+        stream.rewind(&parts.read_buf);
+        let has_more = tokio::select! {
+            biased;
+            has_more = stream.read_ahead() => has_more,
+            end = deadline.as_mut() => return close(stream, end, &deadlines).await,
+        };
+        if !has_more.is_ok_and(|has_more| has_more) {
+            // Over TLS the client gets a notice.
+            return close(stream, End::Graceful, &deadlines).await;
+        }
+    }
+}
+
+/// Ends a connection between two requests.
+async fn close(mut stream: impl AsyncWrite + Unpin, end: End, deadlines: &Deadlines) {
+    if let End::Graceful = end {
+        let _ = in_time(stream.shutdown(), deadlines).await;
+    }
+}
+
+/// Waits for the end of a connection that is shutting down, but not for ever.
+async fn in_time<E>(served: impl Future<Output = Result<(), E>>, deadlines: &Deadlines) -> Result<(), E> {
+    tokio::select! {
+        biased;
+        ended = served => ended,
+        () = deadlines.last() => Ok(()),
+    }
+}
+
+fn log(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(target: LOG, %error, "client connection ended with an error");
     }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http_body_util::{BodyExt, Full};
+    use hyper::service::service_fn;
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+    use tokio::sync::watch;
+    use tokio::time::sleep;
+    use tower_error_envelope::ErrorEnvelopeLayer;
+
+    use super::*;
+    use crate::connection_state::ConnectionState;
+    use crate::count::Clients;
+    use crate::in_flight::{RequestTracker, Stage};
+
+    const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: test.example\r\n\r\n";
+    /// Longer than a client may be silent before its server is dropped.
+    const LONG: Duration = Duration::from_secs(5);
+    const MIB: usize = 1 << 20;
+
+    /// A client's stream with so much room on the way, and what makes its gateway stop. The service answers with the sum of
+    /// the body's bytes. `/early` is answered at once while its body is held, `/long` by a mebibyte.
+    fn served(room: usize) -> (DuplexStream, watch::Sender<Stage>) {
+        let (client, stream) = duplex(room);
+        let state = ConnectionState::new(Clients::new(), RequestTracker::new(ErrorEnvelopeLayer::new()));
+        let of_requests = Arc::clone(&state);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (active, body) = (of_requests.begin(request.version()), of_requests.begin_body(false));
+            async move {
+                let path = request.uri().path().to_owned();
+                let answer = match &*path {
+                    "/early" => {
+                        tokio::spawn(async move {
+                            sleep(3 * LONG).await;
+                            drop((request, body));
+                        });
+                        "early".into()
+                    }
+                    "/long" => "x".repeat(MIB),
+                    _ => {
+                        let bytes = request.into_body().collect().await.unwrap().to_bytes();
+                        drop(body);
+                        sum(&bytes)
+                    }
+                };
+                drop(active);
+                Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(answer)))
+            }
+        });
+        let limits = Arc::new(ClientLimits::default().max_head(8 << 10));
+        let (stages, stage) = watch::channel(Stage::Serving);
+        let deadlines = Deadlines { limits: Arc::clone(&limits), stage, state, alpn_is_http2: false };
+        tokio::spawn(serve(Arc::new(Servers::new(&limits)), stream, service, deadlines));
+        (client, stages)
+    }
+
+    fn sum(bytes: &[u8]) -> String {
+        format!(
+            "{} {}",
+            bytes.len(),
+            bytes.iter().fold(0_u64, |sum, it| sum.wrapping_mul(31).wrapping_add((*it).into()))
+        )
+    }
+
+    async fn answer(client: &mut DuplexStream, ends: &str) -> String {
+        let mut answer = Vec::new();
+        while !answer.ends_with(ends.as_bytes()) {
+            assert!(client.read_buf(&mut answer).await.unwrap() > 0, "{}", String::from_utf8_lossy(&answer));
+        }
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_pauses_between_requests_and_within_a_head_loses_nothing() {
+        let (mut client, _stages) = served(MIB);
+        for _ in 0..3 {
+            sleep(LONG).await;
+            client.write_all(GET).await.unwrap();
+            assert!(answer(&mut client, "0 0").await.starts_with("HTTP/1.1 200 OK\r\n"));
+            sleep(LONG).await;
+            for half in [&GET[..9], &GET[9..]] {
+                client.write_all(half).await.unwrap();
+                sleep(LONG).await;
+            }
+            answer(&mut client, "0 0").await;
+        }
+        // Its client has written everything, and still reads: it gets the end of the stream.
+        client.shutdown().await.unwrap();
+        assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rest_of_a_body_is_no_request_after_a_pause() {
+        let (mut client, _stages) = served(1024);
+        client.write_all(b"POST /early HTTP/1.1\r\nhost: test.example\r\ncontent-length: 39\r\n\r\n").await.unwrap();
+        answer(&mut client, "early").await;
+        sleep(LONG).await;
+        let _ = client.write_all(GET).await;
+        let mut rest = String::new();
+        let _ = tokio::time::timeout(2 * LONG, client.read_to_string(&mut rest)).await;
+        assert_eq!(rest, "");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_late_gets_all() {
+        let (mut client, _stages) = served(1024);
+        client.write_all(b"GET /long HTTP/1.1\r\nhost: test.example\r\n\r\n").await.unwrap();
+        sleep(LONG).await;
+        answer(&mut client, &"x".repeat(MIB)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_arrives_as_it_was_sent_and_a_head_has_its_own_limit() {
+        let body: Vec<u8> = (0..3 * MIB).map(|at| (at % 251) as u8).collect();
+        let head = |padding: usize| {
+            let (length, padding) = (body.len(), "x".repeat(padding));
+            format!("POST / HTTP/1.1\r\nhost: test.example\r\nx-padding: {padding}\r\ncontent-length: {length}\r\n\r\n")
+        };
+        let (mut client, _stages) = served(4 * MIB);
+        for padding in [1, 8_000] {
+            client.write_all(head(padding).as_bytes()).await.unwrap();
+            client.write_all(&body).await.unwrap();
+            answer(&mut client, &sum(&body)).await;
+        }
+        client.write_all(head(8_200).as_bytes()).await.unwrap();
+        let mut refused = String::new();
+        client.read_to_string(&mut refused).await.unwrap();
+        assert!(refused.starts_with("HTTP/1.1 431 "), "{refused}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_ends_a_quiet_connection() {
+        for bytes in [&b""[..], b"PRI * HT", GET] {
+            let (mut client, stages) = served(MIB);
+            client.write_all(bytes).await.unwrap();
+            sleep(LONG).await;
+            stages.send_replace(Stage::Stopping);
+            let mut rest = Vec::new();
+            tokio::time::timeout(LONG, client.read_to_end(&mut rest)).await.expect("it ends").unwrap();
+        }
+    }
+}

@@ -15,7 +15,7 @@ use tower_error_envelope::{ErrorCode, Fault};
 use super::access::{AccessRecord, Outcome};
 use super::capacity::Permit;
 use super::error::Error;
-use super::headers::{HopHeaders, has_token};
+use super::headers::has_token;
 use super::pool::UpstreamBody;
 
 const LOG: &str = "error_envelope::gateway::upgrade";
@@ -68,9 +68,8 @@ pub(crate) struct UpgradeRequest {
 impl UpgradeRequest {
     /// Taken from a request; `None` in HTTP/1.0, which has no upgrades (RFC 9110 §7.8), and in HTTP/2.
     /// Also `None` unless the request names one of the allowed protocols alone.
-    pub(crate) fn take_from<B>(request: &mut Request<B>, hop: HopHeaders, allowed: &[UpgradeProtocol]) -> Option<Self> {
-        let may_upgrade = request.version() == Version::HTTP_11 && hop.contains(&UPGRADE) && hop.contains(&CONNECTION);
-        if !may_upgrade || !has_token(request.headers(), &CONNECTION, "upgrade") {
+    pub(crate) fn take_from<B>(request: &mut Request<B>, allowed: &[UpgradeProtocol]) -> Option<Self> {
+        if request.version() != Version::HTTP_11 || !has_token(request.headers(), &CONNECTION, "upgrade") {
             return None;
         }
         let requested = only_line(request.headers())?;
@@ -89,7 +88,7 @@ impl UpgradeRequest {
 pub(crate) fn switch(
     upgrade_request: Option<UpgradeRequest>,
     mut response: Response<UpstreamBody>,
-    share: Option<Permit>,
+    permit: Permit,
     record: Option<AccessRecord>,
 ) -> Result<Response<UpstreamBody>, Fault> {
     let broken = |text: &str| Err(Fault::new(ErrorCode::OTHER).caused_by(text));
@@ -101,21 +100,20 @@ pub(crate) fn switch(
         return broken("the service switched to another protocol than the client requested");
     };
     let joined = join(upgrade_request.client, hyper::upgrade::on(&mut response));
-    let (permit, share) = share.map(Permit::share).unzip();
+    let of_connections = permit.clone();
     tokio::spawn(async move {
         let (received, sent) = joined.await;
         if let Some(record) = record {
             record.received(received);
             record.ended(Outcome::Complete, sent);
         }
-        drop(permit);
+        drop(of_connections);
     });
     let (mut head, body) = response.into_parts();
-    let hop = HopHeaders::from_headers(&head.headers);
-    super::headers::towards_client(&mut head, hop);
+    super::headers::towards_client(&mut head);
     set_upgrade(&mut head.headers, protocol);
     debug_assert_eq!(head.status, StatusCode::SWITCHING_PROTOCOLS);
-    Ok(Response::from_parts(head, body.hold(share)))
+    Ok(Response::from_parts(head, body.hold(permit)))
 }
 
 /// The value of `upgrade`, if it is on one line.

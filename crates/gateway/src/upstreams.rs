@@ -9,11 +9,11 @@
 //! 4. A request without a service gets `not_found`.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use std::{fmt, future};
 
 use bytes::Bytes;
 use error_envelope_core::session::{ProxyError, ProxyFailure};
@@ -24,9 +24,8 @@ use tower_error_envelope::policy::UpstreamUrl;
 use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault};
 
 use super::error::Error;
-use super::headers::HopHeaders;
 use super::pool::{ForwardBody, UpstreamBody};
-use super::proxy::{Prepared, Proxy, refuse};
+use super::proxy::{Proxy, refuse};
 use super::upstream::Upstream;
 
 /// How often to check which services the active policy names. Until then, the last idle connections of a removed
@@ -137,10 +136,8 @@ impl<B: ForwardBody> Service<Request<B>> for Forward<B> {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.0.begin(request) {
-            Ok((proxy, prepared)) => Box::pin(proxy.send(prepared)),
-            Err(error) => Box::pin(future::ready(Err(error))),
-        }
+        let proxies = Arc::clone(&self.0);
+        Box::pin(async move { proxies.choose(&request)?.send(request).await })
     }
 }
 
@@ -163,25 +160,19 @@ impl<B: ForwardBody> Proxies<B> {
         Ok(proxies)
     }
 
-    /// Chooses the service of a request, and makes the request that the service gets.
-    fn begin(&self, request: Request<B>) -> Result<(Arc<Proxy<B>>, Prepared<B>), BoxError> {
-        let hop = HopHeaders::from_headers(request.headers());
-        refuse(&request, hop)?;
+    /// Chooses the service of a request.
+    fn choose(&self, request: &Request<B>) -> Result<Arc<Proxy<B>>, BoxError> {
+        refuse(request)?;
         let named = request.extensions().get::<UpstreamUrl>().filter(|_| self.layer.is_some());
-        let proxy = match (named, &self.rest) {
-            (Some(url), _) => self.get_or_create(url).map_err(|error| Fault::new(ErrorCode::OTHER).caused_by(error))?,
-            (None, Some((_, rest))) => Arc::clone(rest),
+        match (named, &self.rest) {
+            (Some(url), _) => Ok(self.get_or_create(url).map_err(|it| Fault::new(ErrorCode::OTHER).caused_by(it))?),
+            (None, Some((_, rest))) => Ok(Arc::clone(rest)),
             (None, None) => {
-                return Err(Fault::new(ErrorCode::NOT_FOUND)
-                    .caused_by(ProxyFailure::new(
-                        ProxyError::DestinationNotFound,
-                        "no scope has a service for the request",
-                    ))
-                    .into());
+                let text = "no scope has a service for the request";
+                let cause = ProxyFailure::new(ProxyError::DestinationNotFound, text);
+                Err(Fault::new(ErrorCode::NOT_FOUND).caused_by(cause).into())
             }
-        };
-        let prepared = proxy.prepare(request, hop)?;
-        Ok((proxy, prepared))
+        }
     }
 
     /// The proxy for this URL; creates one if there is none.

@@ -97,7 +97,7 @@ fn one_worker_is_the_main_thread() {
     Runtime::new().unwrap().block_on(ask_at_once(&gateway, 3));
     let tasks = std::fs::read_dir(format!("/proc/{}/task", gateway.id())).unwrap();
     let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap());
-    assert!(!names.map(|name| name.trim().to_owned()).any(|name| name == "gateway-worker"));
+    assert!(!names.map(|name| name.trim().to_owned()).any(|name| name == "tokio-rt-worker"));
     gateway.stopped();
 }
 

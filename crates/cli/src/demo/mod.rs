@@ -20,7 +20,7 @@ use error_envelope_gateway::ListeningSockets;
 use humantime::Duration as Time;
 use tokio::sync::oneshot;
 
-use crate::failure::{CommandError, block_on, print_line};
+use crate::failure::{CommandError, block_on_threads, print_line};
 use crate::gateway::args::Front;
 use crate::gateway::limits::{UpstreamFlags, time};
 use crate::gateway::log::Writing;
@@ -64,7 +64,7 @@ impl Args {
 /// Serves and sends the requests at the same time. The exit code is 1 if `--once` found a wrong row.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let log = args.front.init_log()?;
-    block_on(show(args, &log))
+    block_on_threads(args.front.workers(), show(args, &log))
 }
 
 async fn show(args: &Args, log: &Writing) -> Result<u8, CommandError> {

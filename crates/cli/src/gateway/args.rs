@@ -113,7 +113,7 @@ impl Front {
 
     /// The number of worker threads in addition to the main thread. With one worker it is 0: the main thread does the
     /// work.
-    pub(super) fn workers(&self) -> usize {
+    pub(crate) fn workers(&self) -> usize {
         workers(self.workers)
     }
 }

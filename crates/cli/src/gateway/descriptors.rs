@@ -7,13 +7,10 @@
 /// runtime, the admin address.
 const OTHERS: u64 = 256;
 
-/// Descriptors that each worker needs: for its runtime, and its listening socket.
-const OF_WORKER: u64 = 5;
-
-/// Requests enough descriptors for these numbers of clients, connections and workers. Logs a warning if the system does
-/// not grant them.
-pub(crate) fn raise(clients: u32, connections: u32, workers: usize) {
-    let wanted = u64::from(clients) + u64::from(connections) + OF_WORKER * workers as u64 + OTHERS;
+/// Requests enough descriptors for these numbers of clients and connections. Logs a warning if the system does not grant
+/// them.
+pub(crate) fn raise(clients: u32, connections: u32) {
+    let wanted = u64::from(clients) + u64::from(connections) + OTHERS;
     match rlimit::increase_nofile_limit(wanted) {
         Ok(given) if given < wanted => tracing::warn!(
             descriptors = given,

@@ -27,13 +27,13 @@ pub(crate) use self::args::Args;
 use self::args::Front;
 use self::on_call::AdminListener;
 use self::signals::ShutdownSignal;
-use crate::failure::{CommandError, block_on, print_line};
+use crate::failure::{CommandError, block_on_threads, print_line};
 
 /// Serves until a signal stops it; the exit code is that of a second signal if one ended it at once.
 pub(crate) fn run(args: &Args, unread_variables: &[String]) -> Result<u8, CommandError> {
     let mut sockets = ListeningSockets::from_systemd()?.reuse_port(args.reuse_port);
     let log = args.front.init_log()?;
-    block_on(async {
+    block_on_threads(args.front.workers(), async {
         for variable in unread_variables {
             tracing::warn!(variable, "no flag reads this environment variable; see error-envelope gateway --help-all");
         }
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args, unread_variables: &[String]) -> Result<u8, Comman
         let rest = args.upstream.as_ref().and_then(|rest| Some(rest.as_ref().ok()?.url().clone()));
         let layer = layer(&args.front, on_call.as_ref())?.log_upstreams(rest);
         let of_upstreams = args.upstream_descriptors(&layer);
-        descriptors::raise(args.front.limits.max_connections, of_upstreams, args.front.workers());
+        descriptors::raise(args.front.limits.max_connections, of_upstreams);
         let service = args.upstreams(&layer)?.service()?;
         let tls = args.tls()?;
         let listener = listen(args.listen.as_deref(), &mut sockets).await?;
@@ -121,7 +121,7 @@ pub(crate) fn open(
     reload_at_hangup(&layer, tls.clone())?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let config = GatewayConfig::new(layer.clone()).forwarding(front.forwarded.into()).limits(front.limits.limits());
-    let config = config.workers(front.workers()).access_log(front.access_log.is_some());
+    let config = config.access_log(front.access_log.is_some());
     let config = tls.into_iter().fold(config, GatewayConfig::tls);
     let admin = on_call.as_ref().map(|on_call| on_call.address);
     let config = on_call.into_iter().fold(config, |config, it| config.admin(it.admin, it.listener));

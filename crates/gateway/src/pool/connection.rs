@@ -2,8 +2,6 @@
 
 use std::task::{Context, Poll};
 
-use crate::workers::WorkerId;
-
 /// A connection to the service.
 pub(crate) trait Connection: Sized + Send + 'static {
     /// Whether a connection takes several requests at once. If so, only one is opened at a time, and the newest idle
@@ -23,9 +21,6 @@ pub(crate) trait Connection: Sized + Send + 'static {
     fn share(&self) -> Option<Self>;
 
     fn is_same(&self, other: &Self) -> bool;
-
-    /// The worker that opened the connection: a request of the same worker wakes no other thread.
-    fn worker(&self) -> WorkerId;
 
     /// After a response, waits until the next request can be sent. Returns whether it may be sent over this connection.
     fn poll_reusable(&mut self, cx: &mut Context<'_>) -> Poll<bool>;

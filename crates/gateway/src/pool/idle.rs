@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 
 use super::connection::Connection;
-use crate::workers;
 
 /// How many rounds a connection may be idle. A connection is closed up to one round early, never late.
 pub(super) const ROUNDS: u32 = 8;
@@ -36,16 +35,16 @@ impl<C> Default for Idle<C> {
 }
 
 impl<C: Connection> Idle<C> {
-    /// Takes the newest connection that is fit and has room, if possible one of this worker. Unfit connections that are
-    /// found on the way go to `unfit`, because they must not be dropped under a lock.
+    /// Takes the newest connection that is fit and has room. Unfit connections that are found on the way go to `unfit`,
+    /// because they must not be dropped under a lock.
     pub(super) fn take(&mut self, unfit: &mut Vec<C>) -> Option<C> {
         loop {
-            let index = self.nearest()?;
-            let nearest = self.connections.get_mut(index)?;
-            if nearest.connection.is_fit()
-                && let Some(shared) = nearest.connection.share()
+            let index = self.connections.iter().rposition(|each| each.has_room() || !each.connection.is_fit())?;
+            let newest = self.connections.get_mut(index)?;
+            if newest.connection.is_fit()
+                && let Some(shared) = newest.connection.share()
             {
-                nearest.in_use += 1;
+                newest.in_use += 1;
                 return Some(shared);
             }
             let Unused { connection, .. } = self.connections.remove(index)?;
@@ -54,13 +53,6 @@ impl<C: Connection> Idle<C> {
             }
             unfit.push(connection);
         }
-    }
-
-    fn nearest(&self) -> Option<usize> {
-        let here = workers::here();
-        let may_be = |each: &Unused<C>| each.has_room() || !each.connection.is_fit();
-        let nearest = self.connections.iter().rposition(|each| each.connection.worker() == here && may_be(each));
-        nearest.or_else(|| self.connections.iter().rposition(may_be))
     }
 
     /// Stores a connection that is not in use.

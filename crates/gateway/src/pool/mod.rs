@@ -1,9 +1,9 @@
 //! Connections to the service: how many there are, which request gets which connection, and which
 //! requests are repeated (rule F7).
 //!
-//! 1. A request takes the newest idle connection that is fit, of its own worker's if there is one ([`idle`]). If
-//!    there is none, it waits in line ([`mod@line`]) for its [`turn`], and a connection is opened for it, as long as
-//!    fewer than `--upstream-connections` are there ([`slot`]).
+//! 1. A request takes the newest idle connection that is fit ([`idle`]). If there is none, it waits in line
+//!    ([`mod@line`]) for its [`turn`], and a connection is opened for it, as long as fewer than `--upstream-connections`
+//!    are there ([`slot`]).
 //! 2. Whichever comes first goes to the first request in line: a connection that was opened, or one that came back.
 //! 3. A connection comes back before the client gets the last byte of its response ([`reply`]). So the client's next
 //!    request finds it, and one client never holds two.
@@ -20,7 +20,6 @@
 mod bound;
 mod connection;
 mod exchange;
-mod header_copy;
 mod idle;
 mod line;
 mod outgoing;
@@ -38,6 +37,6 @@ pub(super) use self::connection::Connection;
 pub(super) use self::exchange::{Exchange, Observed};
 pub(super) use self::outgoing::{ForwardBody, Outgoing};
 pub use self::reply::UpstreamBody;
-pub(super) use self::send::{PendingRequest, Reached, Sends, Unanswered, send};
+pub(super) use self::send::{Reached, Sends, Unanswered, send};
 pub(super) use self::shared::{Bounds, Pool};
 pub(super) use self::slot::PoolSlot;

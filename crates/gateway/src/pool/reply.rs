@@ -115,8 +115,8 @@ impl UpstreamBody {
     }
 
     /// Keeps the permit until the body has ended.
-    pub(crate) fn hold(self, permit: Option<Permit>) -> Self {
-        Self { permit, ..self }
+    pub(crate) fn hold(self, permit: Permit) -> Self {
+        Self { permit: Some(permit), ..self }
     }
 
     /// Limits each pause of the service within the body.

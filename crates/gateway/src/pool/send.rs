@@ -3,9 +3,8 @@
 use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
-use std::mem;
 
-use http::{Method, Request, Response, Uri, Version};
+use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -13,7 +12,6 @@ use tower::BoxError;
 
 use super::bound::Binding;
 use super::connection::Connection;
-use super::header_copy;
 use super::outgoing::{ForwardBody, Outgoing};
 use super::reply::{GiveBack, Lease, UpstreamBody};
 use super::shared::Pool;
@@ -46,22 +44,14 @@ pub(crate) enum Reached {
     Response,
 }
 
-/// A request while it waits for its connection; afterwards, what is kept of it while it waits for its response. It is
-/// one enum because a future, and each future around it, has room for all its variables at once.
-pub(crate) enum PendingRequest<B> {
-    Unsent(Request<Outgoing<B>>),
-    /// The request was sent. The copy is for a second attempt; `None` if it must not be repeated.
-    Sent(Option<RequestCopy>),
-}
-
-/// Sends the request in `pending` over a connection of `pool`.
+/// Sends the request over a connection of `pool`.
 ///
 /// # Errors
 ///
 /// There is no connection, or the last attempt failed.
 pub(crate) async fn send<B, C>(
     pool: &Pool<C>,
-    pending: &mut PendingRequest<B>,
+    mut request: Request<Outgoing<B>>,
     binding: Option<Binding>,
 ) -> Result<Response<UpstreamBody>, BoxError>
 where
@@ -84,35 +74,32 @@ where
         lease.bind(binding.as_ref().and_then(|binding| binding.bind(is_own)));
         let was_used = lease.is_used();
         let Some(connection) = lease.connection() else { continue };
-        let PendingRequest::Unsent(request) = &*pending else { return Err("there is no request to send".into()) };
         let is_repeatable = request.method().is_idempotent() && request.body().is_end_stream();
         if was_used && !is_repeatable && connection.has_ended() {
             continue;
         }
         let may_be_copied = may_repeat && (C::IS_SHARED || (was_used && is_repeatable));
-        let copy = if may_be_copied { RequestCopy::from_request(request) } else { None };
-        let PendingRequest::Unsent(request) = mem::replace(pending, PendingRequest::Sent(copy)) else { continue };
-        let sent = connection.send(request).await;
-        let mut failed = match sent {
+        let copy = if may_be_copied { copy(&request) } else { None };
+        let mut failed = match connection.send(request).await {
             Ok(response) => break (response, lease),
             Err(failed) => failed,
         };
-        let again = match (failed.take_message(), mem::replace(pending, PendingRequest::Sent(None))) {
+        let again = match (failed.take_message(), copy) {
             (Some(unwritten), _) if was_used => {
-                *pending = PendingRequest::Unsent(unwritten);
+                request = unwritten;
                 continue;
             }
             (Some(unwritten), _) => Some(unwritten).filter(|_| may_repeat),
-            (None, PendingRequest::Sent(Some(copy))) => match connection.reached(failed.error()) {
-                Reached::Unprocessed => Some(copy.request()),
-                Reached::Service => (was_used && is_repeatable).then(|| copy.request()),
+            (None, Some(copy)) => match connection.reached(failed.error()) {
+                Reached::Unprocessed => Some(copy),
+                Reached::Service => (was_used && is_repeatable).then_some(copy),
                 Reached::Response => None,
             },
-            (None, _) => None,
+            (None, None) => None,
         };
         let error = failed.into_error();
         let Some(again) = again else { return Err(with_advice(error)) };
-        *pending = PendingRequest::Unsent(again);
+        request = again;
         tracing::debug!(target: "error_envelope::gateway::pool::send", %error, "retrying a request on a new connection");
         may_repeat = false;
     };
@@ -145,29 +132,14 @@ impl Error for HeadTooLarge {
     }
 }
 
-/// A copy of a request without a body. Hardly any is ever sent, so the headers are in one buffer, which is parsed only
-/// then.
-pub(crate) struct RequestCopy {
-    method: Method,
-    uri: Uri,
-    version: Version,
-    headers: Vec<u8>,
-}
-
-impl RequestCopy {
-    fn from_request<B: ForwardBody>(request: &Request<Outgoing<B>>) -> Option<Self> {
-        request.body().is_end_stream().then(|| Self {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            version: request.version(),
-            headers: header_copy::write(request.headers()),
-        })
-    }
-
-    fn request<B: ForwardBody>(self) -> Request<Outgoing<B>> {
-        let mut request = Request::new(Outgoing::empty());
-        (*request.method_mut(), *request.uri_mut(), *request.version_mut()) = (self.method, self.uri, self.version);
-        *request.headers_mut() = header_copy::read(&self.headers);
-        request
-    }
+/// Copies a request without a body.
+fn copy<B: ForwardBody>(request: &Request<Outgoing<B>>) -> Option<Request<Outgoing<B>>> {
+    request.body().is_end_stream().then(|| {
+        let mut copy = Request::new(Outgoing::empty());
+        copy.method_mut().clone_from(request.method());
+        copy.uri_mut().clone_from(request.uri());
+        *copy.version_mut() = request.version();
+        copy.headers_mut().clone_from(request.headers());
+        copy
+    })
 }

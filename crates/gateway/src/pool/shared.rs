@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use error_envelope_core::session::{ProxyError, ProxyFailure};
-use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::time::{Instant, interval_at};
 use tower::BoxError;
 
 use super::connection::Connection;
@@ -16,7 +17,6 @@ use super::idle::ROUNDS;
 use super::slot::{Freed, PoolSlot};
 use super::state::State;
 use crate::count::UpstreamMetrics;
-use crate::workers;
 
 /// The limits of a pool.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +39,8 @@ pub(super) struct Shared<C: Connection> {
     bounds: Bounds,
     metrics: UpstreamMetrics,
     id: u64,
+    /// Notified when a place becomes free.
+    freed: Arc<Notify>,
 }
 
 /// The number of pools that the process has created, for their ids.
@@ -61,9 +63,9 @@ impl<C: Connection> Pool<C> {
         F: Future<Output = Result<C, BoxError>> + Send + 'static,
     {
         let open = Box::new(move |place| Box::pin(open(place)) as Connecting<C>);
-        let shared =
-            Arc::new(Shared { state: Mutex::default(), open, bounds, metrics, id: POOLS.fetch_add(1, Relaxed) });
-        tokio::spawn(close_unused(Arc::downgrade(&shared), bounds.idle_timeout));
+        let (id, freed) = (POOLS.fetch_add(1, Relaxed), Arc::<Notify>::default());
+        let shared = Arc::new(Shared { state: Mutex::default(), open, bounds, metrics, id, freed: Arc::clone(&freed) });
+        tokio::spawn(tend(Arc::downgrade(&shared), freed, bounds.idle_timeout));
         Self(shared)
     }
 
@@ -125,10 +127,8 @@ impl<C: Connection> Freed for Shared<C> {
     fn freed(self: Arc<Self>) {
         let pool = Pool(self);
         pool.state().slots -= 1;
-        // While the runtime ends, no connection is opened.
-        if !workers::ends() && Handle::try_current().is_ok() {
-            pool.open_missing_connections();
-        }
+        // Not opened here: a runtime that ends drops a task at once, and its place would come back to this function.
+        pool.0.freed.notify_one();
     }
 }
 
@@ -174,13 +174,21 @@ impl<C: Connection> Drop for Opening<C> {
     }
 }
 
-/// Closes connections that are idle for too long, until the pool is dropped.
-async fn close_unused<C: Connection>(pool: Weak<Shared<C>>, idle_timeout: Duration) {
+/// Closes connections that are idle for too long, and opens others when places become free, until the pool is dropped.
+async fn tend<C: Connection>(pool: Weak<Shared<C>>, freed: Arc<Notify>, idle_timeout: Duration) {
     let round = (idle_timeout / ROUNDS).max(Duration::from_millis(1));
+    let mut rounds = interval_at(Instant::now() + round, round);
     loop {
-        tokio::time::sleep(round).await;
+        let has_round_ended = tokio::select! {
+            _ = rounds.tick() => true,
+            () = freed.notified() => false,
+        };
         let Some(pool) = pool.upgrade().map(Pool) else { return };
-        let unused = pool.state().idle.end_round();
-        drop(unused);
+        if has_round_ended {
+            let unused = pool.state().idle.end_round();
+            drop(unused);
+        } else {
+            pool.open_missing_connections();
+        }
     }
 }

@@ -4,7 +4,6 @@ mod exchange;
 mod line;
 mod shared;
 
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -17,7 +16,6 @@ use tower::BoxError;
 use super::reply::{GiveBack, Lease};
 use super::{Bounds, Connection, Pool, PoolSlot};
 use crate::count::UpstreamMetrics;
-use crate::workers::WorkerId;
 
 const QUEUE_TIME: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(4);
@@ -32,8 +30,6 @@ struct Service {
     refuses: bool,
     room: usize,
     closed: Mutex<Vec<usize>>,
-    /// Opened by another worker.
-    elsewhere: Mutex<Vec<usize>>,
 }
 
 impl Service {
@@ -89,11 +85,6 @@ impl<const SHARED: bool> Connection for Simulated<SHARED> {
 
     fn is_same(&self, other: &Self) -> bool {
         SHARED && self.number == other.number
-    }
-
-    fn worker(&self) -> WorkerId {
-        let is_elsewhere = self.socket.service.elsewhere.lock().unwrap().contains(&self.number);
-        NonZeroUsize::new(usize::from(is_elsewhere))
     }
 
     fn poll_reusable(&mut self, _: &mut Context<'_>) -> Poll<bool> {
@@ -182,19 +173,6 @@ async fn the_newest_idle_connection_that_is_fit_is_taken() {
     service.close(2);
     let mut taken = pool.take().await.unwrap();
     assert_eq!((number(&mut taken), taken.is_used(), service.opened()), (1, true, 3));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_connection_of_this_worker_is_taken_before_one_of_another_and_that_before_a_new_one() {
-    let (pool, service) = pool::<false>(Service::default(), 9);
-    let leases = [pool.take().await.unwrap(), pool.take().await.unwrap()];
-    service.elsewhere.lock().unwrap().push(1);
-    for lease in leases {
-        give_back(lease).await;
-    }
-    let mut taken = [pool.take().await.unwrap(), pool.take().await.unwrap()];
-    assert_eq!(taken.each_mut().map(number), [0, 1]);
-    assert_eq!(service.opened(), 2);
 }
 
 #[tokio::test(start_paused = true)]
