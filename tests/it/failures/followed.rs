@@ -105,7 +105,11 @@ fn l1_a_server_that_stops_at_the_declared_length_has_seen_the_end() {
             None => assert!(lines.is_empty(), "{mode:?} {response:?}: {lines:#?}"),
             Some(code) => {
                 let line = only(&lines);
-                assert_eq!((line.field("code"), line.field("unread")), (Some(code), None), "{mode:?} {response:?}: {line:?}");
+                assert_eq!(
+                    (line.field("code"), line.field("unread")),
+                    (Some(code), None),
+                    "{mode:?} {response:?}: {line:?}"
+                );
             }
         }
     }

@@ -220,12 +220,8 @@ fn f2_a_classifier_that_panics_is_a_500() {
 /// The classifier knows the error without its causes: they are asked for the log alone.
 #[test]
 fn f2_a_classified_error_may_panic_in_its_source_and_its_drop() {
-    let errors: [fn() -> BoxError; 4] = [
-        || Tricky::Source.into(),
-        || Tricky::Drop.into(),
-        || Tricky::Display.into(),
-        || Tricky::SourceAndDrop.into(),
-    ];
+    let errors: [fn() -> BoxError; 4] =
+        [|| Tricky::Source.into(), || Tricky::Drop.into(), || Tricky::Display.into(), || Tricky::SourceAndDrop.into()];
     for error in errors {
         for script in [Script::fails(error), Script { not_ready: Some(error), ..Script::fine() }] {
             let (answer, lines) = logged(async {

@@ -114,8 +114,7 @@ impl Guarded {
             || is("content-type", "application/json");
         let is_in_messages = self.head.headers.get("content-type").is_some_and(|it| it != "application/json");
         let has_length = !self.has(LIMIT) || is_in_messages || self.body.lower <= MOST;
-        (self.has_credentials() || self.has(OBSERVES_AUTH))
-            && (!self.refuses() || has_header && has_type && has_length)
+        (self.has_credentials() || self.has(OBSERVES_AUTH)) && (!self.refuses() || has_header && has_type && has_length)
     }
 
     /// Only because the policy observes credentials (M1).

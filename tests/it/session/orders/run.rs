@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use error_envelope_core::session::{
-    BodyMeter, Ending, FirstByte, Follow, MeterAction, Note, Read, Reading, RequestStep, ResponseStep, Rest,
-    Session, UnreadReason,
+    BodyMeter, Ending, FirstByte, Follow, MeterAction, Note, Read, Reading, RequestStep, ResponseStep, Rest, Session,
+    UnreadReason,
 };
 use http::response;
 use tower_error_envelope::Mode;
@@ -40,8 +40,7 @@ impl Run {
     pub(super) fn begin(choices: &mut Choices<'_>) -> Self {
         let (guarded, session, step) = Guarded::begin(choices);
         let (ledger, now) = (Ledger::default(), Instant::now());
-        let mut run =
-            Self { guarded, session, meter: None, is_cut: false, reading: None, passing: None, ledger, now };
+        let mut run = Self { guarded, session, meter: None, is_cut: false, reading: None, passing: None, ledger, now };
         run.request_step(step);
         run
     }
