@@ -1,37 +1,29 @@
-//! What follows a wait: for the first byte (rule G3), or for a verifier's result (rule G2).
+//! Carries out what the session decides about a request: at once, or after a wait for the first byte (rule G3) or for a
+//! verifier's result (rule G2).
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response};
+use http::{Request, Response, request};
 use http_body::Body;
 use tower_service::Service;
 
 use super::caught::inspected;
 use super::draining::RemainingRequest;
-use super::parked::{Parked, unready};
+use super::parked::{NotReady, Parked, Waiting, unready};
 use super::peeking::{First, Peeking, poll_first};
 use super::request_body::RequestBody;
 use super::state::{Call, State};
-use super::verify::Verifiers;
 use super::verifying::Verifying;
-use error_envelope_core::session::{BoxError, FirstByte};
-use error_envelope_core::session::{Ending, RequestStep, Session};
+use error_envelope_core::session::{BodyMeter, BoxError, Ending, FirstByte, RequestStep, Session, Wait};
 use error_envelope_runtime::{RouteMetrics, catch};
 
 type StateOf<S, B, R> = State<S, <S as Service<Request<RequestBody<B>>>>::Future, B, R>;
 
-/// What a request keeps while it waits, apart from its body.
-pub(super) struct Waiting<S> {
-    pub(super) session: Session,
-    pub(super) parked: Parked<S>,
-    pub(super) verifiers: Verifiers,
-    pub(super) metrics: Option<RouteMetrics>,
-}
-
 /// The request's body: before a peek it may be moved.
 pub(super) enum Unread<B> {
-    New(B),
+    /// `true` means that `is_end_stream` was checked, and was false.
+    New(B, bool),
     Peeked(Pin<Box<B>>, RequestBody<B>),
 }
 
@@ -51,7 +43,7 @@ impl<S, B: Body<Error: Into<BoxError>>> Peeking<S, B> {
                 Ok((failure, error)) => (FirstByte::Failed(failure, error), None),
                 Err(panic) => {
                     waiting.parked.discard();
-                    let reply = waiting.session.end(Ending::Panicked(panic));
+                    let reply = waiting.session.end(Ending::UnreadyPanicked(panic));
                     return Poll::Ready(State::sent(reply, Some(RemainingRequest::Pinned { body })));
                 }
             },
@@ -72,63 +64,83 @@ impl<S, B: Body<Error: Into<BoxError>>> Verifying<S, B> {
         let outcome = ready!(self.poll_verdict(cx));
         let Some((mut waiting, body)) = self.rest.take() else { return Poll::Pending };
         let step = waiting.session.verified(&mut waiting.parked.head, outcome);
-        Poll::Ready(waiting.go_on(step, Unread::New(body)))
+        Poll::Ready(waiting.go_on(step, Unread::New(body, false)))
     }
 }
 
 impl<B> Unread<B> {
-    fn rest(self) -> RemainingRequest<B> {
+    pub(super) fn rest(self) -> RemainingRequest<B> {
         match self {
-            Self::New(body) => body.into(),
+            Self::New(body, _) => body.into(),
             Self::Peeked(body, _) => RemainingRequest::Pinned { body },
+        }
+    }
+
+    /// The body for the inner service.
+    #[inline(always)]
+    fn forwarded(self, meter: Option<BodyMeter>, metrics: Option<RouteMetrics>) -> RequestBody<B> {
+        match self {
+            Self::New(body, has_more) => RequestBody::new(body, has_more, meter, metrics),
+            Self::Peeked(peeked, body) => {
+                let _ = catch(|| drop(peeked));
+                body
+            }
         }
     }
 }
 
 impl<S> Waiting<S> {
-    /// Carries out what the session decides about the request.
+    /// Waits, or goes on with what the session decided after a wait.
     pub(super) fn go_on<B, R>(self, step: RequestStep, body: Unread<B>) -> StateOf<S, B, R>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     {
-        match (step, body) {
-            (RequestStep::Verify(time), Unread::New(body)) => State::verify(time, self, body),
-            (RequestStep::Peek(time), Unread::New(body)) => State::peek(time, self, Box::pin(body)),
-            (RequestStep::Forward(meter), body) => {
-                let Self { mut session, parked: Parked { mut service, not_ready, head }, metrics, .. } = self;
-                let body = match body {
-                    Unread::New(body) => RequestBody::new(body, false, meter, metrics),
-                    Unread::Peeked(peeked, body) => {
-                        let _ = catch(|| drop(peeked));
-                        body
-                    }
-                };
-                let state = match not_ready {
-                    None => {
-                        let (mut request, mut future) = (Some(Request::from_parts(head, body)), None);
-                        match Call::begin(&mut service, &mut request, &mut future, session) {
-                            Ok(call) => State::Calling { future, call: Some(call) },
-                            Err(reply) => State::replying(reply),
-                        }
-                    }
-                    Some(not_ready) => {
-                        let reply = unready(not_ready, &mut session);
-                        let _ = catch(|| drop(head));
-                        State::sent(reply, body.into_inner().map(RemainingRequest::from))
-                    }
-                };
+        match (step.wait(), body) {
+            (Some(Wait::Verifier(time)), Unread::New(body, _)) => State::verify(time, self, body),
+            (Some(Wait::FirstByte(time)), Unread::New(body, _)) => State::peek(time, self, Box::pin(body)),
+            (_, body) => {
+                let Self { session, parked: Parked { mut service, not_ready, head }, metrics, .. } = self;
+                let state = carry_out(step, session, &mut service, (head, not_ready), body, metrics);
                 let _ = catch(|| drop(service));
                 state
             }
-            (RequestStep::Send(reply), body) => {
-                self.parked.discard();
-                State::sent(Some(reply), Some(body.rest()))
-            }
-            (_, body) => {
-                let Self { mut session, parked, .. } = self;
-                parked.discard();
-                State::sent(session.end(Ending::Panicked("a wait after the peek".into())), Some(body.rest()))
-            }
         }
     }
+}
+
+/// Carries out a decision that needs no wait: calls the inner service, or replies.
+#[inline(always)]
+pub(super) fn carry_out<S, B, R>(
+    step: RequestStep,
+    mut session: Session,
+    service: &mut S,
+    (head, not_ready): (request::Parts, Option<NotReady>),
+    body: Unread<B>,
+    metrics: Option<RouteMetrics>,
+) -> StateOf<S, B, R>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+{
+    let reply = match step {
+        RequestStep::Forward(meter) => {
+            let body = body.forwarded(meter, metrics);
+            if let Some(not_ready) = not_ready {
+                let _ = catch(|| drop(head));
+                let reply = unready(not_ready, &mut session);
+                return State::sent(reply, body.into_inner().map(RemainingRequest::from));
+            }
+            let (mut request, mut future) = (Some(Request::from_parts(head, body)), None);
+            return match Call::begin(service, &mut request, &mut future, session) {
+                Ok(call) => State::Calling { future, call: Some(call) },
+                Err(reply) => State::replying(reply),
+            };
+        }
+        RequestStep::Send(reply) => Some(reply),
+        RequestStep::Verify(_) | RequestStep::Peek(_) | RequestStep::Broken => {
+            session.end(Ending::UnreadyPanicked("a wait after the peek".into()))
+        }
+    };
+    let _ = catch(|| drop(not_ready));
+    let _ = catch(|| drop(head));
+    State::sent(reply, Some(body.rest()))
 }

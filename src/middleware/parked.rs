@@ -3,9 +3,9 @@
 use http::request;
 
 use super::caught::inspected;
-use error_envelope_core::session::{BoxError, LocalReply};
-use error_envelope_core::session::{Ending, Session};
-use error_envelope_runtime::catch;
+use super::verify::Verifiers;
+use error_envelope_core::session::{BoxError, Ending, LocalReply, Session};
+use error_envelope_runtime::{RouteMetrics, catch};
 
 /// The service that was ready for a request, and the request's head.
 pub(super) struct Parked<S> {
@@ -22,6 +22,14 @@ impl<S> Parked<S> {
         let _ = catch(|| drop(not_ready));
         let _ = catch(|| drop(head));
     }
+}
+
+/// What a request keeps while it waits, apart from its body.
+pub(super) struct Waiting<S> {
+    pub(super) session: Session,
+    pub(super) parked: Parked<S>,
+    pub(super) verifiers: Verifiers,
+    pub(super) metrics: Option<RouteMetrics>,
 }
 
 /// The failure of `poll_ready`, for the request that would have been forwarded (F3). Of a panic only the text is kept:

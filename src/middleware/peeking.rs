@@ -7,8 +7,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use http_body::Body;
 
-use super::admitted::Waiting;
 use super::budget::Deadline;
+use super::parked::Waiting;
 use super::request_body::poll_bytes;
 use error_envelope_core::session::{BoxError, Event};
 use error_envelope_runtime::catch;

@@ -9,21 +9,18 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::admitted::{Unread, Waiting};
+use super::admitted::{Unread, carry_out};
 use super::caught::facts;
 use super::future::ResponseFuture;
-use super::parked::{NotReady, Parked, unready};
+use super::parked::{NotReady, Parked, Waiting};
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use super::route::RequestSlot;
-use super::state::{Call, State};
+use super::state::State;
 use super::verify::Verifiers;
-use error_envelope_core::session::{BoxError, EventFields, KnownMethod};
-use error_envelope_core::session::{Ending, Follow, Note, RequestStep, Session};
+use error_envelope_core::session::{BoxError, Ending, EventFields, Follow, KnownMethod, Note, RequestStep, Session};
 use error_envelope_runtime as runtime;
-use error_envelope_runtime::PolicyHandle;
-use error_envelope_runtime::catch;
-use error_envelope_runtime::{RequestMetrics, RequestTimer, RouteMetrics, Started};
+use error_envelope_runtime::{PolicyHandle, RequestMetrics, RequestTimer, RouteMetrics, Started, catch};
 
 /// The service that [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) makes. It never fails: every error becomes a
 /// response.
@@ -99,31 +96,18 @@ where
         let not_ready = self.not_ready.take();
         let (mut session, step) = Session::begin(self.policy.config(), &mut head, facts, runtime::new_request_id);
         let timer = self.track(&session, &step, &head, started);
-        let state = match step {
-            RequestStep::Forward(meter) => {
-                if let Some(not_ready) = not_ready {
-                    let _ = catch(|| drop(head));
-                    let state = State::sent(unready(not_ready, &mut session), Some(body.into()));
-                    return ResponseFuture { state, timer };
-                }
-                let body = RequestBody::new(body, !facts.ended, meter, metrics_of(&timer));
-                let (mut request, mut future) = (Some(Request::from_parts(head, body)), None);
-                match Call::begin(&mut self.inner, &mut request, &mut future, session) {
-                    Ok(call) => return ResponseFuture { state: State::Calling { future, call: Some(call) }, timer },
-                    Err(reply) => State::replying(reply),
-                }
+        let metrics = metrics_of(&timer);
+        let body = Unread::New(body, !facts.ended);
+        if step.wait().is_none() {
+            let state = carry_out(step, session, &mut self.inner, (head, not_ready), body, metrics);
+            return ResponseFuture { state, timer };
+        }
+        let state = match self.park(not_ready, head) {
+            Ok(parked) => {
+                let verifiers = self.verifiers.clone();
+                Waiting { session, parked, verifiers, metrics }.go_on(step, body)
             }
-            RequestStep::Send(reply) => {
-                Parked { service: (), not_ready, head }.discard();
-                State::sent(Some(reply), Some(body.into()))
-            }
-            step => match self.park(not_ready, head) {
-                Ok(parked) => {
-                    let (verifiers, metrics) = (self.verifiers.clone(), metrics_of(&timer));
-                    Waiting { session, parked, verifiers, metrics }.go_on(step, Unread::New(body))
-                }
-                Err(panic) => State::sent(session.end(Ending::UnreadyPanicked(panic)), Some(body.into())),
-            },
+            Err(panic) => State::sent(session.end(Ending::UnreadyPanicked(panic)), Some(body.rest())),
         };
         ResponseFuture { state, timer }
     }

@@ -9,10 +9,10 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::Span;
 
-use super::admitted::Waiting;
 use super::budget::Deadline;
 use super::collecting::Collecting;
 use super::draining::{Draining, RemainingRequest};
+use super::parked::Waiting;
 use super::peeking::Peeking;
 use super::request_body::RequestBody;
 use super::span;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tracing::Span;
 
-use super::admitted::Waiting;
 use super::budget::Deadline;
+use super::parked::Waiting;
 use super::span;
 use super::verify::VerifyFuture;
 use error_envelope_core::guard::auth::Verified;

@@ -1,4 +1,4 @@
-//! A recorded exchange: a service's response as it was on the wire, such as `curl -i` writes it, and its request if
+//! A recorded response: a service's response as it was on the wire, such as `curl -i` writes it, and its request if
 //! there is one. The response `NAME.http` belongs to the request `NAME.request.http` next to it.
 //!
 //! What curl writes is accepted: a status line such as `HTTP/2 404`, earlier heads before the last one, and a body whose

@@ -1,63 +1,35 @@
-//! Envoy's lines as heads of the crate `http`, and changed heads as lines.
+//! Changes Envoy's heads to heads of the crate `http`.
 
 use error_envelope_core::session::HeaderMutation;
-pub(crate) use error_envelope_runtime::envoy::{
-    MAX_COPIED_LINES, RequestHead, can_pass_unparsed, changed_status, facts, has_removed, mutations, request,
-    request_facts, response, trailers, version,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, response as http_response};
+use error_envelope_runtime::envoy::{changed_status, mutations};
+use http::{HeaderMap, HeaderValue, response};
 
-use crate::abi::{Head, HeaderList, Stream};
+use crate::abi::{Head, Stream};
 
-/// The changes of a head. They are applied once no part of the head is borrowed any more.
-#[derive(Default)]
-pub(crate) struct HeaderMutations {
-    status: Option<StatusCode>,
-    lines: Vec<OwnedMutation>,
-    /// The request id to set, and whether it replaces another one.
-    id: Option<(HeaderValue, bool)>,
+/// Changes the lines of one of Envoy's heads to these headers.
+pub(crate) fn apply(stream: &Stream<'_>, target: Head, after: &HeaderMap) {
+    let changed = stream.lines(target, |lines| mutations(lines, after));
+    put_all(stream, target, &changed);
 }
 
-/// The change of one name, with its own copy of the values, because the new head may be dropped before it is applied.
-struct OwnedMutation {
-    name: HeaderName,
-    is_new: bool,
-    values: Vec<HeaderValue>,
-}
-
-impl HeaderMutations {
-    /// The changes to these lines, as far as the crate `http` parses them.
-    pub(crate) fn from_lines(lines: HeaderList<'_>, after: &HeaderMap) -> Self {
-        let owned = |it: HeaderMutation<'_>| OwnedMutation {
-            values: it.values().cloned().collect(),
-            is_new: it.is_new,
-            name: it.name.into_owned(),
-        };
-        Self { status: None, lines: mutations(lines, after).into_iter().map(owned).collect(), id: None }
-    }
-
-    /// Sets the request id, and changes nothing else. `has_id`: the head has an id already, which this one replaces.
-    pub(crate) fn only_request_id(id: HeaderValue, has_id: bool) -> Self {
-        Self { status: None, lines: Vec::new(), id: Some((id, has_id)) }
-    }
-
-    pub(crate) fn of_response(lines: HeaderList<'_>, after: &http_response::Parts) -> Self {
-        Self { status: changed_status(lines, after), ..Self::from_lines(lines, &after.headers) }
-    }
-
-    pub(crate) fn apply(&self, stream: &Stream<'_>, target: Head) {
-        put_status(stream, target, self.status);
-        if let Some((id, has_id)) = &self.id {
-            put(stream, target, "x-request-id", !has_id, std::iter::once(id));
-        }
-        self.lines.iter().for_each(|it| put(stream, target, it.name.as_str(), it.is_new, it.values.iter()));
-    }
-}
-
-fn put_status(stream: &Stream<'_>, target: Head, status: Option<StatusCode>) {
+/// Changes Envoy's response head to this one.
+pub(crate) fn apply_response(stream: &Stream<'_>, head: &response::Parts) {
+    let target = Head::Response;
+    let (status, changed) =
+        stream.lines(target, |lines| (changed_status(lines, head), mutations(lines, &head.headers)));
     if let Some(status) = status {
         stream.set(target, b":status", Some(status.as_str().as_bytes()));
     }
+    put_all(stream, target, &changed);
+}
+
+/// Sets the request id, and changes nothing else. `is_new`: the head has no id that this one replaces.
+pub(crate) fn set_request_id(stream: &Stream<'_>, target: Head, id: &HeaderValue, is_new: bool) {
+    put(stream, target, "x-request-id", is_new, std::iter::once(id));
+}
+
+fn put_all(stream: &Stream<'_>, target: Head, changed: &[HeaderMutation<'_>]) {
+    changed.iter().for_each(|it| put(stream, target, it.name.as_str(), it.is_new, it.values()));
 }
 
 /// Replaces the lines of this name. If there are none, adding a line takes a third less time than searching for one to
@@ -74,15 +46,6 @@ fn put<'v>(
         stream.set(target, name, values.next().map(HeaderValue::as_bytes));
     }
     values.for_each(|value| stream.add(target, name, value.as_bytes()));
-}
-
-/// Changes Envoy's response head to this one.
-pub(crate) fn apply_response(stream: &Stream<'_>, head: &http_response::Parts) {
-    let target = Head::Response;
-    let (status, changed) =
-        stream.lines(target, |lines| (changed_status(lines, head), mutations(lines, &head.headers)));
-    put_status(stream, target, status);
-    changed.iter().for_each(|it| put(stream, target, it.name.as_str(), it.is_new, it.values()));
 }
 
 /// The lines of a head that is sent.

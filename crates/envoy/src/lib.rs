@@ -1,6 +1,6 @@
 //! Runs tower-error-envelope inside Envoy, as a dynamic module for the filter `envoy.filters.http.dynamic_modules`.
 //!
-//! One [`Exchange`](error_envelope_core::session::Exchange) decides the handling of one stream, as it does in the
+//! One [`Session`](error_envelope_core::session::Session) decides the handling of one stream, as it does in the
 //! layer (V1). This crate passes it the input of Envoy's hooks, and returns its output:
 //!
 //! 1. `hooks` has the functions that Envoy calls, each for the stream that is `current`; every hook catches panics
@@ -8,7 +8,7 @@
 //! 2. `config` reads the filter's configuration: a policy, or the path of a policy file. Errors in it are logged,
 //!    and Envoy refuses the configuration (M2, V4).
 //! 3. `filter` is one stream: the hooks that were called, and the decisions. Envoy may call the hooks in any order.
-//! 4. `heads` converts Envoy's lines into heads and back; `timer` is the one thread that ends waits; `log`, `count` and
+//! 4. `heads` changes Envoy's heads; `timer` is the one thread that ends waits; `log`, `count` and
 //!    `recorder` show the decisions to operators.
 //! 5. `on_call` is the admin address, if the configuration has one.
 //!

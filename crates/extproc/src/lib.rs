@@ -1,7 +1,7 @@
 //! An external processor for Envoy (`envoy.service.ext_proc.v3`): applies the policy of `tower-error-envelope` if Envoy
 //! cannot load the module.
 //!
-//! One stream of messages is one request, and one [`Exchange`](error_envelope_core::session::Exchange) decides it, as
+//! One stream of messages is one request, and one [`Session`](error_envelope_core::session::Session) decides it, as
 //! in the layer and in the module:
 //!
 //! 1. The request's head comes first. The guards refuse it with an immediate response, or it is forwarded with its id.

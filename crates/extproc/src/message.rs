@@ -19,7 +19,7 @@ use envoy_types::pb::google::protobuf::value::Kind;
 use envoy_types::pb::google::protobuf::{BoolValue, Duration as EnvoyDuration, Struct, Value};
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::Event;
-use error_envelope_runtime::envoy::{HeaderLines, changed_status, mutations};
+use error_envelope_runtime::envoy::{HeaderLines, changed_status, grpc_status, mutations};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, request, response};
 
@@ -80,8 +80,8 @@ pub(crate) fn response_changes(lines: Lines<'_>, after: &response::Parts) -> Hea
 }
 
 /// Sets the request id, and changes nothing else.
-pub(crate) fn only_request_id(id: RequestId) -> HeaderMutation {
-    HeaderMutation { set_headers: vec![line("x-request-id", &id.text(), true)], ..HeaderMutation::default() }
+pub(crate) fn only_request_id(id: &[u8]) -> HeaderMutation {
+    HeaderMutation { set_headers: vec![line("x-request-id", id, true)], ..HeaderMutation::default() }
 }
 
 /// Replaces the lines of this name; without values it is removed.
@@ -203,11 +203,6 @@ fn grpc_message(headers: &HeaderMap) -> Vec<u8> {
 fn is_grpc(headers: &HeaderMap) -> bool {
     let rest = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
     rest.is_some_and(|rest| matches!(rest, [] | [b'+', ..]))
-}
-
-/// The gRPC status in the head of a response that has only a head.
-pub(crate) fn grpc_status(headers: &HeaderMap) -> Option<u32> {
-    headers.get("grpc-status")?.to_str().ok()?.parse().ok()
 }
 
 /// Adds metadata to a message: the id for Envoy's own replies, and an error for access logs.

@@ -115,7 +115,7 @@ fn gateway_holds_the_contract_over_http2() {
 }
 
 #[test]
-fn exchange_holds_the_contract() {
+fn core_holds_the_contract() {
     drive::all(&in_memory::Core);
 }
 

@@ -1,5 +1,6 @@
 //! An inner error as received, and the facts that are needed to read it.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode};
@@ -11,7 +12,18 @@ use crate::dialect::custom::CustomShape;
 use crate::dialect::protocol::{Protocol, ProtocolType};
 use crate::dialect::{Dialect, Readable};
 
+/// What replaces the received body while an error is read: it is kept here, because results borrow from it.
+#[derive(Default)]
+pub(crate) struct ChangedBody {
+    /// Repaired for the parser (R3).
+    pub(super) repaired: OnceCell<Vec<u8>>,
+    /// Without its secrets (R17), and the text in the status line.
+    #[cfg(feature = "redact")]
+    pub(super) redacted: OnceCell<(Vec<u8>, Option<String>)>,
+}
+
 /// An inner error response.
+#[derive(Clone)]
 pub(crate) struct Inner<'h, 'b> {
     pub(crate) status: StatusCode,
     pub(crate) headers: &'h HeaderMap,

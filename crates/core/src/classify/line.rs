@@ -45,7 +45,7 @@ mod tests {
 
     use super::super::credentials::Credentials;
     use super::super::inner::{BodyFormat, KeptProtocols};
-    use super::super::{parse, response, rewrite_parsed};
+    use super::super::{ChangedBody, response, rewrite_parsed};
     use super::*;
     use crate::code::CodeSet;
     use crate::dialect::Dialect;
@@ -56,7 +56,7 @@ mod tests {
         let is_pass = matches!(decision, RewriteDecision::Pass(_));
         let (fault, text) = it.parts();
         let own = (it.retained, it.is_code_named, it.by, it.rule, it.to_status);
-        let lost = (&it.dropped, &it.unknown_code, &it.kept, &it.lenient);
+        let lost = (&it.dropped, &it.unknown_code, &it.kept);
         format!("{is_pass} {fault:?} {text:?} {:?} {own:?} {lost:?}", it.shape)
     }
 
@@ -123,8 +123,10 @@ mod tests {
                 negotiated: false,
                 page: false,
             };
-            let by_all = rewrite_parsed(parse(inner, &policy), inner, &request, &policy);
-            assert_eq!(facts(response(inner, &request, &policy)), facts(by_all), "{:?} {:?}", inner.status, inner.body);
+            let [shortly, changed] = [ChangedBody::default(), ChangedBody::default()];
+            let by_all = rewrite_parsed(inner, &changed, &request, &policy);
+            let shortly = response(inner, &shortly, &request, &policy);
+            assert_eq!(facts(shortly), facts(by_all), "{:?} {:?}", inner.status, inner.body);
         }
     }
 }

@@ -46,14 +46,16 @@ use crate::fault::Fault;
 pub(crate) use crate::{details, rpc};
 use decide::decide;
 pub use explanation::Explanation;
-pub(crate) use inner::{BodyFormat, Inner, KeptProtocols, PolicyView, RequestContext};
+pub(crate) use inner::{BodyFormat, ChangedBody, Inner, KeptProtocols, PolicyView, RequestContext};
 use parse::{Parsed, lenient, parse};
 pub(crate) use retained::Retained;
 pub(crate) use rewrite::{Rewrite, RewriteDecision, with_issue_list};
 
-/// Decides how to rewrite an inner 4xx or 5xx, from its head and from what was read of its body.
+/// Decides how to rewrite an inner 4xx or 5xx, from its head and from what was read of its body. `changed` keeps a body
+/// that had to be changed before.
 pub(crate) fn response<'b>(
     inner: &Inner<'_, 'b>,
+    changed: &'b ChangedBody,
     request: &RequestContext<'_>,
     policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
@@ -62,20 +64,21 @@ pub(crate) fn response<'b>(
     }
     match line::line(inner, policy) {
         Some(line) => line::rewrite(line, inner, request),
-        None => rewrite_parsed(parse(inner, policy), inner, request, policy),
+        None => rewrite_parsed(inner, changed, request, policy),
     }
 }
 
-/// All steps after the first one, for a body of any kind.
+/// All steps, for a body of any kind.
 fn rewrite_parsed<'b>(
-    mut body: ParsedBody<'b>,
     inner: &Inner<'_, 'b>,
+    changed: &'b ChangedBody,
     request: &RequestContext<'_>,
     policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
-    match lenient(&body, inner) {
-        None => rewrite(&mut body, inner, request, policy),
-        Some(lenient) => rewrite_lenient(lenient, inner, request, policy),
+    let body = parse(inner, policy);
+    match lenient(&body, inner, changed) {
+        None => rewrite(body, inner, changed, request, policy),
+        Some(inner) => rewrite(parse(&inner, policy), &inner, changed, request, policy),
     }
 }
 
@@ -93,53 +96,32 @@ fn rewrite_status_alone(
 /// The steps after the first one.
 #[inline]
 fn rewrite<'b>(
-    body: &mut ParsedBody<'b>,
+    mut body: ParsedBody<'b>,
     inner: &Inner<'_, 'b>,
+    changed: &'b ChangedBody,
     request: &RequestContext<'_>,
     policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
     #[cfg(feature = "redact")]
     if policy.redact {
-        return redacted::rewrite(body, inner, request, policy);
+        return redacted::rewrite(body, inner, changed, request, policy);
     }
-    let parsed = Parsed::new(body, inner, request, policy);
+    let _ = changed;
+    let parsed = Parsed::new(&mut body, inner, request, policy);
     let decision = decide(&parsed);
     RewriteDecision::new(&parsed, decision)
 }
 
-#[cold]
-fn rewrite_lenient<'b>(
-    lenient: Vec<u8>,
-    inner: &Inner<'_, '_>,
-    request: &RequestContext<'_>,
-    policy: &PolicyView<'_>,
-) -> RewriteDecision<'b> {
-    let inner = inner.with_body(&lenient);
-    let mut body = parse(&inner, policy);
-    let decision = rewrite(&mut body, &inner, request, policy).into_owned();
-    decision.with_lenient(lenient)
-}
-
 /// Explains the result of [`response`].
 pub(crate) fn explain(inner: &Inner<'_, '_>, request: &RequestContext<'_>, policy: &PolicyView<'_>) -> Explanation {
-    let mut body = parse(inner, policy);
-    match lenient(&body, inner) {
-        None => explanation(&mut body, inner, request, policy),
-        Some(lenient) => {
-            let inner = inner.with_body(&lenient);
-            explanation(&mut parse(&inner, policy), &inner, request, policy)
-        }
-    }
-}
-
-fn explanation<'b>(
-    body: &mut ParsedBody<'b>,
-    inner: &Inner<'_, 'b>,
-    request: &RequestContext<'_>,
-    policy: &PolicyView<'_>,
-) -> Explanation {
-    let parsed = Parsed::new(body, inner, request, policy);
-    Explanation::new(inner, &parsed, &decide(&parsed))
+    let changed = ChangedBody::default();
+    let body = parse(inner, policy);
+    let (mut body, inner) = match lenient(&body, inner, &changed) {
+        None => (body, inner.clone()),
+        Some(inner) => (parse(&inner, policy), inner),
+    };
+    let parsed = Parsed::new(&mut body, &inner, request, policy);
+    Explanation::new(&inner, &parsed, &decide(&parsed))
 }
 
 /// The fault that a service left in the response's extensions (R1), alone or as the cause of a tonic status.

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, StatusCode};
 
-use super::inner::{Inner, PolicyView, RequestContext};
+use super::inner::{ChangedBody, Inner, PolicyView, RequestContext};
 use super::layer_head;
 use crate::code::ErrorCode;
 use crate::dialect::protocol::Protocol;
@@ -15,6 +15,8 @@ pub(super) struct Parsed<'c, 'b> {
     pub(super) headers: &'c HeaderMap,
     pub(super) request: &'c RequestContext<'c>,
     pub(super) policy: &'c PolicyView<'c>,
+    /// The body.
+    pub(super) bytes: &'b [u8],
     /// The content of the body, or the content that replaces it: see [`replace`].
     pub(super) content: &'c ParsedBody<'b>,
     pub(super) kept: KeptForm,
@@ -59,12 +61,17 @@ pub(super) fn parse<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> Parse
     }
 }
 
-/// The body as a more lenient parser reads it, if the strict one read nothing (R3): its text becomes UTF-8, and its
-/// JSON is repaired.
+/// The error with the body as a more lenient parser reads it, if the strict one read nothing (R3): its text becomes
+/// UTF-8, and its JSON is repaired.
 #[inline]
-pub(super) fn lenient(body: &ParsedBody<'_>, inner: &Inner<'_, '_>) -> Option<Vec<u8>> {
+pub(super) fn lenient<'h, 'b>(
+    body: &ParsedBody<'_>,
+    inner: &Inner<'h, 'b>,
+    changed: &'b ChangedBody,
+) -> Option<Inner<'h, 'b>> {
     let is_unread = matches!(body, ParsedBody::Nothing) && !inner.bytes().is_empty();
-    if is_unread { charset::lenient(inner.bytes()) } else { None }
+    let repaired = if is_unread { charset::lenient(inner.bytes()) } else { None }?;
+    Some(inner.with_body(changed.repaired.get_or_init(|| repaired)))
 }
 
 impl<'c, 'b> Parsed<'c, 'b> {
@@ -88,6 +95,7 @@ impl<'c, 'b> Parsed<'c, 'b> {
         Self {
             status: inner.status,
             headers: inner.headers,
+            bytes: inner.bytes(),
             request,
             policy,
             kept,

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::decide::{CodeSource, Decision, decide};
-use super::inner::{Inner, PolicyView, RequestContext};
+use super::inner::{ChangedBody, Inner, PolicyView, RequestContext};
 use super::layer_head;
 use super::parse::{KeptForm, Parsed, parse};
 use super::rewrite::RewriteDecision;
@@ -16,27 +16,28 @@ use crate::redact::{self, Strictness};
 /// The steps after the first one.
 #[cold]
 pub(super) fn rewrite<'b>(
-    body: &mut ParsedBody<'b>,
+    mut body: ParsedBody<'b>,
     inner: &Inner<'_, 'b>,
+    changed: &'b ChangedBody,
     request: &RequestContext<'_>,
     policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
-    let is_line = is_line(body, inner.bytes());
-    let parsed = Parsed::new(body, inner, request, policy);
+    let is_line = is_line(&body, inner.bytes());
+    let parsed = Parsed::new(&mut body, inner, request, policy);
     let decision = decide(&parsed);
     let without = if is_layers(&parsed, &decision) { None } else { without_secrets(inner) };
-    let Some((bytes, reason)) = without else { return RewriteDecision::new(&parsed, decision) };
+    let Some(without) = without else { return RewriteDecision::new(&parsed, decision) };
+    let (bytes, reason) = changed.redacted.get_or_init(|| without);
     let redacted = Inner {
         status: inner.status,
         headers: inner.headers,
-        body: inner.body.map(|_| &*bytes),
+        body: inner.body.map(|_| &**bytes),
         reason: reason.as_deref(),
     };
-    let mut body = if is_line { dialect::read_line(&bytes, inner.status) } else { parse(&redacted, policy) };
+    let mut body = if is_line { dialect::read_line(bytes, inner.status) } else { parse(&redacted, policy) };
     let parsed = Parsed::new(&mut body, &redacted, request, policy);
     let kept = parsed.kept;
-    let decision = RewriteDecision::new(&parsed, decision).into_owned();
-    decision.with_redacted(bytes, kept)
+    RewriteDecision::new(&parsed, decision).of_redacted(kept)
 }
 
 /// Whether the body is a text that would be read as JSON if redaction made it begin with a bracket.
@@ -60,9 +61,9 @@ fn is_layers(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> bool {
 }
 
 /// The body and the reason phrase, without their secrets. `None` if neither has any.
-fn without_secrets<'r>(inner: &Inner<'_, 'r>) -> Option<(Vec<u8>, Option<Cow<'r, str>>)> {
+fn without_secrets(inner: &Inner<'_, '_>) -> Option<(Vec<u8>, Option<String>)> {
     let body = redact::body(inner.bytes());
     let reason = inner.reason.map(|reason| redact::text(reason, Strictness::Readable));
     let has_secret = body.is_some() || matches!(reason, Some(Cow::Owned(_)));
-    has_secret.then(|| (body.unwrap_or_else(|| inner.bytes().to_vec()), reason))
+    has_secret.then(|| (body.unwrap_or_else(|| inner.bytes().to_vec()), reason.map(Cow::into_owned)))
 }

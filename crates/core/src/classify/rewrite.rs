@@ -44,8 +44,8 @@ pub(crate) struct Rewrite<'b> {
     pub(crate) unknown_code: Option<Box<str>>,
     /// Fields that the policy keeps, for a dialect whose error object takes them (R12): a JSON object.
     pub(crate) kept: Option<Box<str>>,
-    /// The body to rewrite instead of the received one: repaired for the parser (R3), or without its secrets (R17).
-    pub(crate) lenient: Option<Vec<u8>>,
+    /// The body to rewrite: as it was received, repaired for the parser (R3), or without its secrets (R17).
+    pub(crate) body: &'b [u8],
 }
 
 impl<'b> RewriteDecision<'b> {
@@ -85,37 +85,20 @@ impl<'b> RewriteDecision<'b> {
             dropped,
             unknown_code,
             kept,
-            lenient: None,
+            body: parsed.bytes,
         };
         let rewrite = if lack_issues { rewrite.with_issues() } else { rewrite };
         if matches!(parsed.kept, KeptForm::Whole(_)) { Self::Pass(rewrite) } else { Self::Rewrite(rewrite) }
     }
 
-    /// The same result, without references into the body.
-    pub(super) fn into_owned<'o>(self) -> RewriteDecision<'o> {
-        match self {
-            Self::Rewrite(rewrite) => RewriteDecision::Rewrite(rewrite.into_owned()),
-            Self::Pass(rewrite) => RewriteDecision::Pass(rewrite.into_owned()),
-        }
-    }
-
-    /// Adds the repaired body, which only the lenient parser could read: the rewrite needs it, a body that passes does
-    /// not.
-    pub(super) fn with_lenient(mut self, body: Vec<u8>) -> Self {
-        if let Self::Rewrite(rewrite) = &mut self {
-            rewrite.lenient.get_or_insert(body);
-        }
-        self
-    }
-
-    /// Adds the body without its secrets (R17). A body that would pass unchanged is rewritten without them instead.
+    /// The result for a body without its secrets (R17): it is rewritten, even if it would pass with them.
     #[cfg(feature = "redact")]
-    pub(super) fn with_redacted(self, body: Vec<u8>, kept: KeptForm) -> Self {
+    pub(super) fn of_redacted(self, kept: KeptForm) -> Self {
         match (self, kept) {
             (Self::Pass(rewrite), KeptForm::Whole(protocol)) => {
-                Self::Rewrite(Rewrite { retained: Some(Retained::Protocol(protocol)), lenient: Some(body), ..rewrite })
+                Self::Rewrite(Rewrite { retained: Some(Retained::Protocol(protocol)), ..rewrite })
             }
-            (decision, _) => decision.with_lenient(body),
+            (decision, _) => decision,
         }
     }
 }
@@ -145,7 +128,7 @@ impl<'b> Rewrite<'b> {
             dropped: None,
             unknown_code: None,
             kept: None,
-            lenient: None,
+            body: &[],
         }
     }
 
@@ -183,23 +166,6 @@ impl<'b> Rewrite<'b> {
             self.fault = self.fault.with_clean_message(text.into_owned());
         }
         Self { fault: with_issues(self.fault), ..self }
-    }
-
-    fn into_owned<'o>(self) -> Rewrite<'o> {
-        Rewrite {
-            fault: self.fault,
-            text: self.text.map(|text| Cow::Owned(text.into_owned())),
-            shape: self.shape,
-            retained: self.retained,
-            is_code_named: self.is_code_named,
-            by: self.by,
-            rule: self.rule,
-            to_status: self.to_status,
-            dropped: self.dropped,
-            unknown_code: self.unknown_code,
-            kept: self.kept,
-            lenient: self.lenient,
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::passing::PassingResponse;
 use super::reply::ErrorReply;
 use super::state::RequestState;
 use super::{Follow, Origin, Read, ReadBytes, ResponseStep, Rest, RewrittenBody, calls, fill};
-use crate::classify::RewriteDecision;
+use crate::classify::{ChangedBody, RewriteDecision};
 use crate::policy::Mode;
 
 /// Decides by the body of an inner error, as far as it was read.
@@ -41,7 +41,8 @@ fn decided(state: RequestState, head: &mut response::Parts, body: ReadBytes<'_>)
     }
     let reason = reader.reason(head, || matches!(body, ReadBytes::Whole([])));
     let text = decoded.as_deref().unwrap_or_default();
-    match reader.decision(head.status, &head.headers, decoded.as_deref(), reason.as_deref()) {
+    let changed = ChangedBody::default();
+    match reader.decision(head.status, &head.headers, (decoded.as_deref(), &changed), reason.as_deref()) {
         RewriteDecision::Rewrite(rewrite) => {
             Ok(ErrorReply { state }.rewrite_parsed(head, rewrite, Origin::Inner, text))
         }

@@ -330,6 +330,7 @@ impl Session {
 
     /// Ends the request without a response of the service; `None` if it has ended already.
     pub fn end(&mut self, why: Ending) -> Option<Box<LocalReply>> {
+        let was_forwarded = matches!(self.phase, Phase::Called(_));
         let state = self.take_state()?;
         let cut = || state.why_body_was_cut();
         let (failure, cause, forwarded) = match why {
@@ -350,7 +351,7 @@ impl Session {
             }
         };
         let reply = ErrorReply { state };
-        Some(Box::new(if forwarded { reply.answer(failure, cause) } else { reply.answer_unforwarded(failure, cause) }))
+        Some(Box::new(if forwarded && was_forwarded { reply.answer(failure, cause) } else { reply.answer_unforwarded(failure, cause) }))
     }
 
     /// The client left before the response head (F2). The event to log; `None` if the request has ended already.

@@ -13,20 +13,21 @@ use super::{
 };
 use crate::request_id::RequestId;
 
-/// Follows a body that passes, until it ends or is dropped.
-#[derive(Debug)]
+/// Follows a body that passes, until it ends or is dropped. The default is a body that has ended.
+#[derive(Debug, Default)]
 pub struct Follow {
     kind: Kind,
     /// The request has its error event: that the body breaks off is no second one (L1).
     pub(super) has_error_event: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Kind {
     Tail(BodyContext),
     Copy(Box<Copy>),
     Call(Box<RpcResponse>),
     Events(Box<EventStream>),
+    #[default]
     Ended,
 }
 

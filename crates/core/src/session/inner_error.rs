@@ -10,7 +10,7 @@ use super::body::ErrorForm;
 use super::state::RequestState;
 use super::{Event, Origin, ReadBytes};
 use crate::classify::credentials::Credentials;
-use crate::classify::{self, Explanation, Inner, KeptProtocols, PolicyView, RequestContext, RewriteDecision, reason};
+use crate::classify::{self, ChangedBody, Explanation, Inner, KeptProtocols, PolicyView, RequestContext, RewriteDecision, reason};
 use crate::dialect::grpc::ReportedStatus;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
@@ -26,16 +26,18 @@ pub(super) struct InnerErrorReader<'e> {
 }
 
 impl InnerErrorReader<'_> {
-    /// Decides what the client gets for an error with this status, head and decoded body.
+    /// Decides what the client gets for an error with this status, head and decoded body. `changed` keeps a body that had
+    /// to be changed before.
     #[inline]
     pub(super) fn decision<'b>(
         &self,
         status: StatusCode,
         headers: &HeaderMap,
-        body: Option<&'b [u8]>,
+        (body, changed): (Option<&'b [u8]>, &'b ChangedBody),
         reason: Option<&'b str>,
     ) -> RewriteDecision<'b> {
-        self.with_facts(Inner { status, headers, body, reason }, classify::response)
+        let inner = Inner { status, headers, body, reason };
+        self.with_facts(inner, |inner, request, policy| classify::response(inner, changed, request, policy))
     }
 
     /// What an error contains, and which rules matched it.

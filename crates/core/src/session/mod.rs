@@ -88,7 +88,7 @@ use self::reading::ReadBytes;
 pub use self::reading::{Budget, Read, Reading};
 use self::rpc_response::RpcResponse;
 pub use self::state::{Session, Verification};
-pub use self::step::{Ending, Note, RequestStep, ResponseStep, Rest};
+pub use self::step::{Ending, Note, RequestStep, ResponseStep, Rest, Wait};
 pub use crate::classify::Explanation;
 pub use crate::classify::decided::DecidedBy;
 pub use crate::classify::failure::{CauseKind, Recognised, Recogniser};

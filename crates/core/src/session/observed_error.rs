@@ -10,7 +10,7 @@ use super::observe::would_be;
 use super::state::RequestState;
 use super::writer::ErrorWriter;
 use super::{CapturedBody, Event, Origin, ReadBytes, rpc};
-use crate::classify::{Rewrite, RewriteDecision};
+use crate::classify::{ChangedBody, Rewrite, RewriteDecision};
 
 /// An inner error that passes on a route in mode `observe` while its body is copied.
 pub(super) struct ObservedError {
@@ -39,7 +39,8 @@ impl ObservedError {
         if let Some(reported) = reader.connect_status(decoded.as_deref()) {
             return reader.rpc_event(&reported);
         }
-        match reader.decision(*status, headers, decoded.as_deref(), reason.as_deref()) {
+        let changed = ChangedBody::default();
+        match reader.decision(*status, headers, (decoded.as_deref(), &changed), reason.as_deref()) {
             RewriteDecision::Rewrite(rewrite) => self.would_rewrite(rewrite, decoded.as_deref().unwrap_or_default()),
             RewriteDecision::Pass(rewrite) => {
                 let code = Some(rewrite.code().clone());
@@ -51,14 +52,13 @@ impl ObservedError {
     fn would_rewrite(&self, mut rewrite: Rewrite<'_>, read: &[u8]) -> Event {
         let Self { state, status, headers, .. } = self;
         let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
-        let lenient = rewrite.lenient.take();
-        let Rewrite { shape, retained, is_code_named, by, rule, to_status, .. } = rewrite;
+        let Rewrite { shape, retained, is_code_named, by, rule, to_status, body, .. } = rewrite;
         let sent = to_status.unwrap_or(*status);
         let fault = rewrite.into_fault();
         let captured = state.captures_bodies().then(|| {
             let before = CapturedBody::new(*status, headers, read);
-            let (mut headers, kept) = (headers.clone(), lenient.as_deref().unwrap_or(read));
-            let retained = retained.map(|part| RetainedBody { part, body: kept, status: *status });
+            let mut headers = headers.clone();
+            let retained = retained.map(|part| RetainedBody { part, body, status: *status });
             let written = ErrorWriter::new(state).rewritten(&mut headers, sent, &fault, is_code_named, retained);
             (before, CapturedBody::new(written.sent, &headers, &written.body))
         });

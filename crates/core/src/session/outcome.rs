@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, response};
 
 use super::event::EventLabel;
 use super::{BoxError, Cause, DrainBudget, Event, EventFields, Origin, SessionConfig};
@@ -111,6 +111,13 @@ impl Failure {
     /// The failure for a panic (F2).
     pub fn panicked() -> Self {
         Self::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic)
+    }
+}
+
+impl RewrittenBody {
+    /// The whole response with its head, for an adapter that sends it as any other reply.
+    pub fn into_reply(self, head: response::Parts) -> LocalReply {
+        LocalReply { reply: Response::from_parts(head, self.body), drain: None, event: self.event }
     }
 }
 

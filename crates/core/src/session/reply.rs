@@ -63,13 +63,11 @@ impl ErrorReply {
     ) -> RewrittenBody {
         let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
         let kept = rewrite.kept.take();
-        let Rewrite { shape, retained, is_code_named, by, rule, .. } = rewrite;
+        let Rewrite { shape, retained, is_code_named, by, rule, body, .. } = rewrite;
         let part = self.state.settings.part();
         let before = self.state.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
         let inner_status = head.status;
         head.status = rewrite.to_status.unwrap_or(inner_status);
-        let lenient = rewrite.lenient.take();
-        let read = lenient.as_deref().unwrap_or(read);
         let writer = ErrorWriter { form: ErrorForm { kept: kept.as_deref(), ..ErrorForm::new(&self.state) } };
         let known = if retained.is_none() && kept.is_none() {
             let (fault, text) = rewrite.parts();
@@ -82,7 +80,7 @@ impl ErrorReply {
             Some(outgoing) => outgoing,
             None => {
                 let fault = rewrite.into_fault();
-                let retained = retained.map(|part| RetainedBody { part, body: read, status: inner_status });
+                let retained = retained.map(|part| RetainedBody { part, body, status: inner_status });
                 let outgoing = writer.rewritten(&mut head.headers, head.status, &fault, is_code_named, retained);
                 self.state.identify_response(&mut head.headers);
                 outgoing

@@ -17,7 +17,7 @@ use super::{
     BodyFacts, Failure, Follow, Note, ObservedError, Origin, ReadBytes, Reading, ResponseStep, RewrittenBody, Session,
     UnreadReason, fill, head,
 };
-use crate::classify::{self, RewriteDecision};
+use crate::classify::{self, ChangedBody, RewriteDecision};
 use crate::code::ErrorCode;
 use crate::dialect::protocol::{self, ProtocolType};
 use crate::dialect::{self, coding};
@@ -167,9 +167,9 @@ impl ResponseHead<'_> {
     /// Rewrites an error by its head, without reading its body.
     fn rewrite_unread(self, head: &mut response::Parts, body: BodyFacts, max_bytes: u64) -> ResponseStep {
         let reason = self.reason(head, body);
-        let reader = InnerErrorReader { state: &self.state };
+        let (reader, changed) = (InnerErrorReader { state: &self.state }, ChangedBody::default());
         let (RewriteDecision::Rewrite(rewrite) | RewriteDecision::Pass(rewrite)) =
-            reader.decision(head.status, &head.headers, None, reason.as_deref());
+            reader.decision(head.status, &head.headers, (None, &changed), reason.as_deref());
         if self.keeps_head(head) {
             let (body_context, event) =
                 PassingResponse { state: self.state }.preserve_protocol(head, rewrite.code(), &[]);

@@ -88,7 +88,27 @@ pub enum Ending {
     Malformed(BoxError),
 }
 
+/// What a request waits for, and how long at most.
+#[derive(Clone, Copy, Debug)]
+pub enum Wait {
+    /// A verifier's result, or keys.
+    Verifier(Duration),
+    /// The first byte of its body.
+    FirstByte(Duration),
+}
+
 impl RequestStep {
+    /// What the request waits for, if it does.
+    #[must_use]
+    #[inline(always)]
+    pub fn wait(&self) -> Option<Wait> {
+        match self {
+            Self::Verify(time) => Some(Wait::Verifier(*time)),
+            Self::Peek(time) => Some(Wait::FirstByte(*time)),
+            Self::Forward(_) | Self::Send(_) | Self::Broken => None,
+        }
+    }
+
     pub(super) fn reply(&self) -> Option<&LocalReply> {
         if let Self::Send(reply) = self { Some(reply) } else { None }
     }

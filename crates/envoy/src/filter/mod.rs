@@ -1,6 +1,6 @@
-//! One stream: which hooks have come, and what was decided.
+//! One stream: its session decides, and a phase shows which hook is due.
 //!
-//! | state | its answer |
+//! | phase | meaning |
 //! |---|---|
 //! | `New` | nothing has come; a head that comes of itself is Envoy's own (V2) |
 //! | `Peeking` | the request's first body byte decides (G3) |
@@ -8,25 +8,24 @@
 //! | `Draining` | the request ran over its limit: the rest of it is dropped before its answer is sent (G5) |
 //! | `Collecting` | an error's body is read, within its budget (R4) |
 //! | `Replacing`, `Dropping` | our body replaces Envoy's own; a body that no client may see is dropped (E5) |
-//! | `Passing`, `Copying`, `Watching`, `Streaming` | the response's head has been sent, its body passes |
+//! | `Passing` | the response's head has been sent, its body passes |
 //! | `Lingering` | our answer is sent or ready, the rest of the request is dropped (G5) |
-//! | `LocalReply` | our reply, or one that another filter or Envoy ends |
+//! | `Answered` | our reply, or one that another filter or Envoy ends |
 //!
-//! A hook takes the state and leaves another one, before it sends anything: a sent reply passes through the hooks again.
+//! A hook takes the phase and leaves another one, before it sends anything: a sent reply passes through the hooks again.
 
-mod collecting;
-mod failed;
 mod redirect;
 mod request;
 mod response;
 mod sending;
 mod state;
 
-use error_envelope_core::session::{BodyContext, BoxError, Collected, Event, Origin};
-use error_envelope_runtime as runtime;
+use error_envelope_core::session::{BoxError, Ending, Failure, FinalFrame, Origin};
+use error_envelope_runtime::envoy::EnvoyReply;
+use http::StatusCode;
 
 pub(crate) use self::state::{BodyStatus, Filter, HeadStatus};
-use self::state::{EnvoyLocalReply, State, TeeState, Wait};
+use self::state::{Phase, Wait, now};
 use crate::abi::{Attribute, Stream};
 
 impl Filter {
@@ -34,14 +33,24 @@ impl Filter {
     /// head bypasses the filters.
     pub(crate) fn local_reply(&self, stream: &Stream<'_>, status: u32, details: &[u8]) {
         let details = String::from_utf8_lossy(details).into_owned();
-        match self.replace_state(State::Answered) {
-            State::Collecting(collecting) => {
-                self.held_response_failed(stream, collecting.exchange, EnvoyLocalReply { status, details })
+        match self.replace_phase(Phase::Answered) {
+            Phase::Passing(mut follow) if !self.response_ended.get() => {
+                let (last, event) = follow.failed(Origin::Error, None, details.into(), now);
+                event.into_iter().for_each(|event| self.log(stream, event));
+                // Envoy resets the stream as soon as the hook returns: the client gets the last event of an event
+                // stream, but no proper end (F6).
+                if let FinalFrame::Data(data) = last {
+                    stream.send_data(&data, false);
+                }
             }
-            State::Streaming(events) => self.broke_off(stream, *events, details.into()),
-            state => {
-                self.replace_state(state);
-                *self.local.borrow_mut() = Some(EnvoyLocalReply { status, details });
+            phase => {
+                let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+                let own = EnvoyReply { status, details };
+                if let Phase::Collecting(_) = phase {
+                    return self.held_response_failed(stream, own);
+                }
+                self.replace_phase(phase);
+                *self.own.borrow_mut() = Some(own);
             }
         }
     }
@@ -60,40 +69,19 @@ impl Filter {
     /// (F2, F4).
     pub(crate) fn completed(&self, stream: &Stream<'_>) {
         self.stop_timers();
-        let event = match self.replace_state(State::Answered) {
-            State::Peeking(pending) => Some(pending.abandoned()),
-            State::Called(_) | State::Passing(_) | State::Streaming(_)
-                if !self.response_ended.get() && redirect::is_followed(stream, self.id.get()) =>
-            {
-                None
-            }
-            State::Called(exchange) => Some(exchange.abandoned()),
-            State::Draining(draining) => Some(draining.exchange.abandoned()),
-            State::Collecting(collecting) => Some(collecting.exchange.abandoned()),
-            State::Copying(copying) => {
-                let TeeState { observed, copy, .. } = *copying;
-                Some(observed.finish(Collected::Unreadable(&copy)))
-            }
-            State::Passing(tail) if !self.response_ended.get() => broke_off(stream, tail),
-            State::Watching(watch) if !self.response_ended.get() && !watch.has_ended() => {
-                match upstream_broke(stream) {
-                    Some(cause) => Some(watch.into_body_context().broke_off(Origin::Error, cause)),
-                    None => Some(watch.abandoned()),
-                }
-            }
-            State::Streaming(events) if !self.response_ended.get() => broke_off(stream, events.into_body_context()),
-            State::New
-            | State::Passing(_)
-            | State::Streaming(_)
-            | State::Watching(_)
-            | State::Replacing(_)
-            | State::Dropping
-            | State::Lingering(_)
-            | State::Answered => None,
-        };
-        if let Some(event) = event {
-            self.log(stream, event);
+        let ended = self.response_ended.get();
+        let (phase, mut session) = (self.replace_phase(Phase::Answered), self.session.take());
+        if !ended && redirect::is_followed(stream, self.id.get()) {
+            return;
         }
+        let event = session.abandon().or_else(|| match phase {
+            Phase::Passing(mut follow) => match if ended { None } else { upstream_broke(stream) } {
+                Some(cause) => follow.failed(Origin::Error, None, cause, now).1,
+                None => follow.dropped(ended, now),
+            },
+            _ => None,
+        });
+        event.into_iter().for_each(|event| self.log(stream, event));
     }
 
     /// Envoy destroys the stream: its callbacks must not be used any more.
@@ -103,17 +91,22 @@ impl Filter {
 
     /// A hook panicked: the client gets 500, or, if the head has been sent, the stream ends as an error (F2, F4, V4).
     pub(crate) fn panicked(&self, stream: &Stream<'_>, text: Box<str>) {
-        let state = self.replace_state(State::Answered);
-        if let State::Streaming(events) = state {
-            return self.end_broken(stream, *events, text);
+        const DETAILS: &str = "error_envelope_panicked";
+
+        if let Phase::Passing(mut follow) = self.replace_phase(Phase::Answered)
+            && follow.request_id().is_some()
+        {
+            let cause = String::from(text).into();
+            let (last, event) = follow.failed(Origin::Panic, Some(Failure::panicked()), cause, now);
+            return self.end_body(stream, last, event, DETAILS);
         }
-        let _ = runtime::catch(|| drop(state));
-        let exchange = self.unread(stream);
+        self.unread(stream);
         if self.is_head_sent.get() {
-            self.log(stream, exchange.panicked(text).event);
-            stream.reset("error_envelope_panicked");
+            let reply = self.session.borrow_mut().end(Ending::Panicked(text));
+            reply.into_iter().for_each(|reply| self.log(stream, reply.event));
+            stream.reset(DETAILS);
         } else {
-            self.answer(stream, exchange.unready_panicked(text));
+            self.end(stream, Ending::UnreadyPanicked(text));
         }
     }
 }
@@ -124,8 +117,4 @@ fn upstream_broke(stream: &Stream<'_>) -> Option<BoxError> {
         let details = String::from_utf8_lossy(details?).into_owned();
         (details.starts_with("upstream") || details.contains("timeout")).then(|| details.into())
     })
-}
-
-fn broke_off(stream: &Stream<'_>, tail: BodyContext) -> Option<Event> {
-    upstream_broke(stream).map(|cause| tail.broke_off(Origin::Error, cause))
 }

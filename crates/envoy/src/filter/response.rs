@@ -1,136 +1,90 @@
 //! The response: passed on, read first, or rewritten (R1–R14, E5, V2, V3).
 
-use bytes::Bytes;
-use error_envelope_core::session::{Exchange, ResponsePlan};
-use error_envelope_runtime as runtime;
-use http::response;
+use bytes::{Bytes, BytesMut};
+use error_envelope_core::session::{Follow, Needs, Read, Reading, ResponseStep, Rest, UnreadReason};
+use error_envelope_runtime::envoy::{self, EnvoyReply, HeadDecision};
+use http::{HeaderValue, Response, StatusCode, response};
 
-use super::failed::{OwnHead, ReplyOrigin};
-use super::state::{BodyStatus, Collecting, EnvoyLocalReply, Filter, HeadStatus, State, TeeState};
-use crate::abi::{Body, Head, HeaderList, Stream};
-use crate::heads::{self, HeaderMutations};
+use super::sending::Place;
+use super::state::{BodyStatus, Collecting, Filter, HeadStatus, Phase, Wait, now};
+use crate::abi::{Body, Head, Stream};
+use crate::heads;
 
 impl Filter {
+    /// A head came: the service's, or Envoy's own if Envoy has announced a reply.
     pub(crate) fn response_head(&self, stream: &Stream<'_>, end: bool) -> HeadStatus {
         self.inject(stream, "response_headers");
-        let mut local = self.local.take();
-        let by = match self.replace_state(State::Answered) {
-            State::New => ReplyOrigin::Exchange(self.unread(stream)),
-            State::Peeking(pending) => ReplyOrigin::Pending(*pending),
-            State::Called(exchange) => ReplyOrigin::Exchange(*exchange),
-            State::Draining(draining) => ReplyOrigin::Exchange(draining.exchange),
+        let own = self.own.take();
+        let own = match self.replace_phase(Phase::Answered) {
+            Phase::New => {
+                self.unread(stream);
+                own
+            }
+            Phase::Called | Phase::Draining(..) => own,
+            Phase::Peeking => own.or_else(|| Some(EnvoyReply::new("a response before the guards"))),
             // V3: a reply of Envoy's own comes while a body is collected. No known Envoy version does this: then its
             // reply bypasses the filters.
-            State::Collecting(collecting) => {
-                local = local.or_else(|| Some(EnvoyLocalReply { status: 0, details: "a second head".to_owned() }));
-                ReplyOrigin::Exchange(collecting.exchange)
+            Phase::Collecting(_) => own.or_else(|| Some(EnvoyReply::new("a second head"))),
+            Phase::Lingering(lingering) if !self.is_head_sent.get() => {
+                return self.put(stream, lingering.reply, Place::local(end)).into();
             }
-            state => return self.later_head(stream, state, end),
+            // Our own answer passes through the hooks, too.
+            phase => {
+                self.replace_phase(phase);
+                return HeadStatus::Continue;
+            }
         };
-        self.answered_by(stream, by, local, end)
-    }
-
-    /// A head came while our answer is ready or sent: our own answer passes through the hooks, too.
-    fn later_head(&self, stream: &Stream<'_>, state: State, end: bool) -> HeadStatus {
-        match state {
-            State::Lingering(lingering) if !self.is_head_sent.get() => {
-                self.stop_timer();
-                let (head, body) = lingering.reply.into_parts();
-                self.write(stream, head, body, end, true)
-            }
-            state => {
-                self.replace_state(state);
-                HeadStatus::Continue
-            }
-        }
-    }
-
-    /// A head came: the service's, or Envoy's own if Envoy has announced a local reply.
-    fn answered_by(
-        &self,
-        stream: &Stream<'_>,
-        by: ReplyOrigin,
-        local: Option<EnvoyLocalReply>,
-        end: bool,
-    ) -> HeadStatus {
         self.stop_timer();
         self.response_ended.set(end);
-        let by = match by {
-            ReplyOrigin::Exchange(exchange) if local.is_none() => {
-                match stream.lines(Head::Response, |lines| plan_response(exchange, lines, end)) {
-                    Ok((plan, head, changes)) => return self.carry_out(stream, plan, head, end, false, changes),
-                    Err(exchange) => ReplyOrigin::Exchange(*exchange),
-                }
-            }
-            by => by,
-        };
-        let OwnHead { plan, head, is_local } = OwnHead::new(stream, by, local, end);
-        match plan {
-            Some(plan) => self.carry_out(stream, plan, head, end, is_local, None),
-            None => {
-                heads::apply_response(stream, &head);
-                HeadStatus::Continue
-            }
-        }
+        let place =
+            if own.is_some() { Place::local(end) } else { Place::Response { into: Body::KeptResponse, ended: end } };
+        let decision =
+            stream.lines(Head::Response, |lines| envoy::respond(&mut self.session.borrow_mut(), lines, end, own));
+        self.carry_out(stream, decision, place).into()
     }
 
-    /// Does what the session has planned. `is_local` means that Envoy itself wrote the head.
-    fn carry_out(
-        &self,
-        stream: &Stream<'_>,
-        plan: ResponsePlan,
-        head: response::Parts,
-        end: bool,
-        is_local: bool,
-        changes: Option<HeaderMutations>,
-    ) -> HeadStatus {
-        if !matches!(plan, ResponsePlan::Watch(_) | ResponsePlan::Collect(..)) {
-            self.deadline.take();
-        }
-        let log_notes = |notes| self.id.get().map(|id| runtime::log_notes(id, notes));
-        let pass = |next| self.pass(stream, &head, next, changes.as_ref());
-        match plan {
-            ResponsePlan::Pass(tail, notes) => {
-                log_notes(notes);
-                pass(State::Passing(tail))
+    /// A response that was held back fails, and Envoy writes to the client itself (V3). The reply is noted for Envoy's
+    /// `local_reply_config`, which the generated configuration has.
+    pub(super) fn held_response_failed(&self, stream: &Stream<'_>, own: EnvoyReply) {
+        self.is_head_sent.set(true);
+        let mut head = http::Response::new(()).into_parts().0;
+        let status = own.status.unwrap_or(StatusCode::BAD_GATEWAY);
+        let step = own.fail(&mut self.session.borrow_mut(), &mut head, status);
+        self.carry_out(stream, HeadDecision { step, head, id: None }, Place::Metadata);
+    }
+
+    /// Does what the session has decided.
+    fn carry_out(&self, stream: &Stream<'_>, decision: HeadDecision, place: Place) -> BodyStatus {
+        let HeadDecision { step, head, id } = decision;
+        match step {
+            ResponseStep::Pass(follow, note) => {
+                self.log_note(stream, note);
+                self.pass(stream, &head, id, follow, place.is_end())
             }
-            ResponsePlan::Keep(tail, event) => {
+            ResponseStep::Strip(_, note) => {
+                self.stop_timers();
+                self.log_note(stream, note);
+                if place.is_end() {
+                    return self.pass_head(stream, &head, None, Phase::Dropping);
+                }
+                self.send(stream, Response::from_parts(head, Bytes::new()));
+                BodyStatus::Stop
+            }
+            ResponseStep::Write(written) => self.reply(stream, written.into_reply(head), place),
+            ResponseStep::Send(reply) => self.reply(stream, *reply, place),
+            ResponseStep::Read(reading) => self.begin_collecting(stream, reading, head, place),
+            ResponseStep::Resume(bytes, rest, event) => {
                 self.log(stream, *event);
-                pass(State::Passing(tail))
+                self.write_body(stream, head, &bytes, place.body());
+                self.replace_phase(Phase::Passing(match rest {
+                    Rest::Body(follow) => follow,
+                    Rest::Trailers(_) => Follow::default(),
+                }));
+                BodyStatus::Continue
             }
-            ResponsePlan::Strip(_, notes) => {
-                log_notes(notes);
-                if end { pass(State::Dropping) } else { self.write(stream, head, Bytes::new(), false, false) }
-            }
-            ResponsePlan::Rewrite(written) => {
-                self.log(stream, written.event);
-                self.write(stream, head, written.body, end, is_local)
-            }
-            ResponsePlan::Replace(answered) => {
-                let (head, body) = self.logged_parts(stream, *answered);
-                self.write(stream, head, body, end, is_local)
-            }
-            ResponsePlan::Collect(exchange, max_bytes, timeout) => {
-                let collecting = Collecting { exchange, head, read: Vec::new(), max_bytes };
-                self.begin_collecting(stream, collecting, timeout, end)
-            }
-            ResponsePlan::Tee(tail, observed, max_bytes, timeout) => {
-                pass(State::Copying(Box::new(TeeState::new(tail, observed, max_bytes, timeout))));
-                if end {
-                    self.copied(stream, true);
-                }
-                HeadStatus::Continue
-            }
-            ResponsePlan::Watch(watch) => {
-                log_notes(watch.notes());
-                pass(State::Watching(watch))
-            }
-            ResponsePlan::Stream(events, event) => {
-                match event {
-                    Some(event) => self.log(stream, *event),
-                    None => drop(log_notes(events.notes())),
-                }
-                pass(State::Streaming(events))
+            ResponseStep::Broken => {
+                stream.reset("error_envelope_ended");
+                BodyStatus::Stop
             }
         }
     }
@@ -139,100 +93,162 @@ impl Filter {
         &self,
         stream: &Stream<'_>,
         head: &response::Parts,
-        next: State,
-        changes: Option<&HeaderMutations>,
-    ) -> HeadStatus {
-        self.replace_state(next);
-        self.is_head_sent.set(true);
-        match changes {
-            Some(changes) => changes.apply(stream, Head::Response),
-            None => heads::apply_response(stream, head),
+        id: Option<HeaderValue>,
+        mut follow: Follow,
+        end: bool,
+    ) -> BodyStatus {
+        if !follow.can_time_out() {
+            drop(self.deadline.take());
         }
-        HeadStatus::Continue
+        follow.begin(|| None, now);
+        let event = if end { follow.end(now) } else { None };
+        event.into_iter().for_each(|event| self.log(stream, event));
+        self.pass_head(stream, head, id, Phase::Passing(follow))
     }
 
-    /// With `is_local`, Envoy itself wrote the head, and its body follows at once. The rest of a service's body is not
-    /// waited for.
-    fn write(
+    /// Passes on a head with its changes, of which an `id` is the only one.
+    pub(super) fn pass_head(
         &self,
         stream: &Stream<'_>,
-        mut head: response::Parts,
-        body: Bytes,
-        end: bool,
-        is_local: bool,
-    ) -> HeadStatus {
-        if end || !is_local {
-            return self.put_or_send(stream, head, body, end, Body::KeptResponse).into();
+        head: &response::Parts,
+        id: Option<HeaderValue>,
+        next: Phase,
+    ) -> BodyStatus {
+        self.replace_phase(next);
+        self.is_head_sent.set(true);
+        match id {
+            Some(id) => heads::set_request_id(stream, Head::Response, &id, true),
+            None => heads::apply_response(stream, head),
         }
-        self.set_framing(&mut head, &body);
-        self.pass(stream, &head, State::Replacing(body), None)
+        BodyStatus::Continue
+    }
+
+    /// Reads an error's body before anything is sent (R4).
+    fn begin_collecting(
+        &self,
+        stream: &Stream<'_>,
+        mut reading: Reading,
+        head: response::Parts,
+        place: Place,
+    ) -> BodyStatus {
+        let until = reading.waits(now);
+        let collecting = Box::new(Collecting { reading, head });
+        if place.is_end() {
+            return self.collected(stream, collecting, Reading::end, place);
+        }
+        self.replace_phase(Phase::Collecting(collecting));
+        self.start_timer(stream, Wait::Collect, until.saturating_duration_since(now()));
+        BodyStatus::Stop
+    }
+
+    /// Reads a part of an error's body. Envoy keeps none of it, so that none of it can reach the client (V3).
+    fn collect(&self, stream: &Stream<'_>, mut collecting: Box<Collecting>, end: bool) -> BodyStatus {
+        let place = Place::Response { into: Body::Response, ended: end };
+        match collecting.reading.data(stream.chunks(Body::Response, joined), now) {
+            Err(why) => self.collected(stream, collecting, |reading| reading.stop(why), place),
+            Ok(()) if end => self.collected(stream, collecting, Reading::end, place),
+            Ok(()) => {
+                self.replace_phase(Phase::Collecting(collecting));
+                BodyStatus::Stop
+            }
+        }
+    }
+
+    pub(super) fn collected_too_late(&self, stream: &Stream<'_>) {
+        match self.replace_phase(Phase::Answered) {
+            Phase::Collecting(collecting) => {
+                let place = Place::Response { into: Body::KeptResponse, ended: false };
+                let stop = |reading: Reading| reading.stop(UnreadReason::TooLate);
+                if self.collected(stream, collecting, stop, place) == BodyStatus::Continue {
+                    stream.continue_encoding();
+                }
+            }
+            phase => drop(self.replace_phase(phase)),
+        }
+    }
+
+    /// Finishes an error whose body was read, completely or in part.
+    fn collected(
+        &self,
+        stream: &Stream<'_>,
+        collecting: Box<Collecting>,
+        read: impl FnOnce(Reading) -> Read,
+        place: Place,
+    ) -> BodyStatus {
+        self.stop_timers();
+        let Collecting { reading, mut head } = *collecting;
+        let step = self.session.borrow_mut().decide(&mut head, read(reading));
+        self.carry_out(stream, HeadDecision { step, head, id: None }, place)
     }
 
     pub(crate) fn response_body(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
         self.inject(stream, "response_body");
-        let state = self.replace_state(State::Answered);
-        if !matches!(state, State::Replacing(_) | State::Dropping) {
+        let phase = self.replace_phase(Phase::Answered);
+        if !matches!(phase, Phase::Replacing(_) | Phase::Dropping) {
             self.response_ended.set(end);
         }
-        match state {
-            State::Collecting(collecting) => return self.collect(stream, collecting, end),
-            State::Replacing(body) => {
+        match phase {
+            Phase::Collecting(collecting) => return self.collect(stream, collecting, end),
+            Phase::Replacing(body) => {
                 stream.drain(Body::Response);
                 if end {
                     stream.append(Body::Response, &body);
                 } else {
-                    self.replace_state(State::Replacing(body));
+                    self.replace_phase(Phase::Replacing(body));
                 }
             }
-            State::Dropping => {
+            Phase::Dropping => {
                 stream.drain(Body::Response);
-                self.replace_state(State::Dropping);
+                self.replace_phase(Phase::Dropping);
             }
-            State::Copying(copying) => self.copy(stream, copying, end),
-            State::Watching(watch) => self.watch(stream, watch),
-            State::Streaming(events) => self.pass_events(stream, events),
-            state => drop(self.replace_state(state)),
+            Phase::Passing(follow) if follow.needs() == Needs::Data => self.follow(stream, follow, end),
+            phase => drop(self.replace_phase(phase)),
         }
         BodyStatus::Continue
+    }
+
+    /// Passes a part of a body through the value that follows it, which may change it.
+    fn follow(&self, stream: &Stream<'_>, mut follow: Follow, end: bool) {
+        let before = stream.chunks(Body::Response, joined);
+        let mut data = before.clone();
+        let event = follow.data(&mut data, end, now);
+        self.replace_phase(Phase::Passing(follow));
+        if data != before {
+            stream.drain(Body::Response);
+            stream.append(Body::Response, &data);
+        }
+        event.into_iter().for_each(|event| self.log(stream, event));
     }
 
     pub(crate) fn response_trailers(&self, stream: &Stream<'_>) -> HeadStatus {
         self.inject(stream, "response_trailers");
         self.response_ended.set(true);
-        match self.replace_state(State::Answered) {
+        match self.replace_phase(Phase::Answered) {
             // Our answer has no trailers, and is sent separately.
-            State::Collecting(collecting) => {
-                return self.collected(stream, *collecting, true, false, Body::KeptResponse).into();
+            Phase::Collecting(collecting) => {
+                let place = Place::Response { into: Body::KeptResponse, ended: false };
+                return self.collected(stream, collecting, Reading::end, place).into();
             }
-            State::Watching(watch) => self.watch_trailers(stream, watch),
-            State::Streaming(mut events) => {
-                events.response_trailers();
-                self.replace_state(State::Streaming(events));
+            Phase::Passing(mut follow) if follow.needs() != Needs::Nothing => {
+                let event = match stream.lines(Head::ResponseTrailers, |lines| envoy::trailers(lines)) {
+                    Some(mut trailers) => {
+                        let event = follow.trailers(&mut trailers, now);
+                        heads::apply(stream, Head::ResponseTrailers, &trailers);
+                        event
+                    }
+                    None => follow.end(now),
+                };
+                self.replace_phase(Phase::Passing(follow));
+                event.into_iter().for_each(|event| self.log(stream, event));
             }
-            state => {
-                self.replace_state(state);
-                self.copied(stream, true);
-            }
+            phase => drop(self.replace_phase(phase)),
         }
         HeadStatus::Continue
     }
 }
 
-/// The plan for a response, its head, and the header changes if it passes.
-type HeadOutcome = (ResponsePlan, response::Parts, Option<HeaderMutations>);
-
-/// Plans a response by its head. Returns the session if the head is invalid.
-fn plan_response(exchange: Exchange, lines: HeaderList<'_>, end_of_stream: bool) -> Result<HeadOutcome, Box<Exchange>> {
-    if heads::can_pass_unparsed(lines, |status| exchange.passes_unparsed(status)) {
-        let changes = HeaderMutations::only_request_id(exchange.id_header().clone(), false);
-        let (body_context, event_fields) = exchange.finish_unparsed();
-        let unparsed = http::Response::new(()).into_parts().0;
-        return Ok((ResponsePlan::Pass(body_context, event_fields), unparsed, Some(changes)));
-    }
-    let Some(mut head) = heads::response(lines) else { return Err(Box::new(exchange)) };
-    let facts = heads::facts(&head.headers, end_of_stream);
-    let plan = exchange.response_head(&mut head, || facts);
-    let passes = !matches!(plan, ResponsePlan::Rewrite(_) | ResponsePlan::Replace(_) | ResponsePlan::Collect(..));
-    let changes = passes.then(|| HeaderMutations::of_response(lines, &head));
-    Ok((plan, head, changes))
+fn joined(chunks: &[&[u8]]) -> Bytes {
+    let mut data = BytesMut::with_capacity(chunks.iter().map(|chunk| chunk.len()).sum());
+    chunks.iter().for_each(|chunk| data.extend_from_slice(chunk));
+    data.freeze()
 }

@@ -1,35 +1,31 @@
 //! Sends our answers, and drops the rest of a request so that its client can read the answer (G5).
 
 use bytes::Bytes;
-use error_envelope_core::session::{
-    BodyFailure, BoxError, DrainBudget, EventStream, Failure, FinalFrame, LocalReply, RpcResponse,
-};
-use error_envelope_runtime as runtime;
+use error_envelope_core::session::{DrainBudget, Ending, Event, FinalFrame, LocalReply};
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Response, Version, response};
 
-use super::state::{Draining, Filter, Lingering, State, Wait};
+use super::state::{BodyStatus, Filter, Lingering, Phase, Wait, code_of};
 use crate::abi::{Body, Stream};
 use crate::heads;
 
 impl Filter {
     /// Answers in place of the service, from any hook. A part of the service's response is dropped.
-    pub(super) fn answer(&self, stream: &Stream<'_>, mut answered: LocalReply) {
+    pub(super) fn answer(&self, stream: &Stream<'_>, LocalReply { reply, drain, event }: LocalReply) {
         self.stop_timers();
-        let drain = answered.drain;
-        self.log_reply(stream, &mut answered);
+        self.log(stream, event);
         // A stream of HTTP/2 ends by itself, and the rest of it is reset.
         let over_http1 = self.version.get() < Version::HTTP_2 && !self.request_ended.get();
         match drain.filter(|drain| over_http1 && drain.max_bytes > 0) {
             // This answer keeps the connection open. Envoy would close it if the answer were sent before the request is
             // complete.
-            Some(drain) if !answered.reply.headers().contains_key(CONNECTION) => {
+            Some(drain) if !reply.headers().contains_key(CONNECTION) => {
                 self.start_timer(stream, Wait::Linger, drain.timeout);
-                let lingering = Lingering { reply: answered.reply, left: drain.max_bytes };
-                self.replace_state(State::Lingering(Box::new(lingering)));
+                let lingering = Lingering { reply, left: drain.max_bytes };
+                self.replace_phase(Phase::Lingering(Box::new(lingering)));
             }
-            Some(drain) => self.send_head_first(stream, answered.reply, drain),
-            None => self.send(stream, answered.reply),
+            Some(drain) => self.send_head_first(stream, reply, drain),
+            None => self.send(stream, reply),
         }
     }
 
@@ -39,25 +35,47 @@ impl Filter {
         self.start_timer(stream, Wait::Linger, drain.timeout);
         let (mut head, body) = reply.into_parts();
         self.set_framing(&mut head, &body);
-        self.replace_state(State::Lingering(Box::new(Lingering { reply: Response::new(body), left: drain.max_bytes })));
+        self.replace_phase(Phase::Lingering(Box::new(Lingering { reply: Response::new(body), left: drain.max_bytes })));
         self.is_head_sent.set(true);
         send_head(stream, &head, false);
     }
 
-    fn log_reply(&self, stream: &Stream<'_>, answered: &mut LocalReply) {
-        self.note_event(stream, &answered.event);
-        runtime::log_reply(answered);
+    /// Logs a reply, and writes it.
+    pub(super) fn reply(&self, stream: &Stream<'_>, reply: LocalReply, place: Place) -> BodyStatus {
+        if let Place::Metadata = place {
+            note_reply(stream, &reply);
+        }
+        self.log(stream, reply.event);
+        self.put(stream, reply.reply, place)
     }
 
-    /// Logs a reply, and returns its head and its body.
-    pub(super) fn logged_parts(&self, stream: &Stream<'_>, mut answered: LocalReply) -> (response::Parts, Bytes) {
-        self.log_reply(stream, &mut answered);
-        answered.reply.into_parts()
+    pub(super) fn put(&self, stream: &Stream<'_>, reply: Response<Bytes>, place: Place) -> BodyStatus {
+        self.stop_timers();
+        let (mut head, body) = reply.into_parts();
+        match place {
+            // If a head has left its hook, Envoy sends it as the head of a response with a body, in which a gRPC status
+            // does not count (P1). Sending another head is also cheaper: one call passes all its lines, while finding
+            // the changes that Envoy would need takes longer.
+            Place::Response { into: Body::KeptResponse, ended: true } => {
+                self.write_body(stream, head, &body, Body::KeptResponse);
+                BodyStatus::Continue
+            }
+            Place::Response { .. } => {
+                self.send(stream, Response::from_parts(head, body));
+                BodyStatus::Stop
+            }
+            Place::Local => {
+                self.set_framing(&mut head, &body);
+                self.pass_head(stream, &head, None, Phase::Replacing(body))
+            }
+            Place::Metadata => BodyStatus::Stop,
+        }
     }
 
     /// Sends a complete answer. The stream must not be used after that.
     pub(super) fn send(&self, stream: &Stream<'_>, reply: Response<Bytes>) {
-        self.replace_state(State::Answered);
+        self.stop_timers();
+        self.replace_phase(Phase::Answered);
         self.is_head_sent.set(true);
         let (mut head, body) = reply.into_parts();
         self.set_framing(&mut head, &body);
@@ -70,9 +88,9 @@ impl Filter {
     /// Drops data of a request that is not needed any more.
     pub(super) fn drop_request(&self, stream: &Stream<'_>, end: bool) {
         let count = stream.chunks(Body::Request, |chunks| chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>());
-        let enough = match &mut *self.state.borrow_mut() {
-            State::Lingering(lingering) => deduct(&mut lingering.left, count),
-            State::Draining(draining) => deduct(&mut draining.left, count),
+        let enough = match &mut *self.phase.borrow_mut() {
+            Phase::Lingering(lingering) => deduct(&mut lingering.left, count),
+            Phase::Draining(_, left) => deduct(left, count),
             _ => return,
         };
         if enough || end {
@@ -81,8 +99,8 @@ impl Filter {
     }
 
     pub(super) fn lingered_enough(&self, stream: &Stream<'_>) {
-        match self.replace_state(State::Answered) {
-            State::Lingering(lingering) => {
+        match self.replace_phase(Phase::Answered) {
+            Phase::Lingering(lingering) => {
                 self.stop_timer();
                 if self.is_head_sent.get() {
                     stream.send_data(lingering.reply.body(), true);
@@ -90,21 +108,23 @@ impl Filter {
                     self.send(stream, lingering.reply);
                 }
             }
-            State::Draining(draining) => {
-                let Draining { exchange, mut meter, .. } = *draining;
+            Phase::Draining(mut meter, _) => {
                 if self.request_ended.get() {
                     meter.body_ended();
                 }
-                // No more of the request is dropped: the budget is used up.
-                self.answer(stream, LocalReply { drain: None, ..exchange.overran() });
+                let reply = self.session.borrow_mut().end(Ending::Overran);
+                if let Some(reply) = reply {
+                    // No more of the request is dropped: the budget is used up.
+                    self.answer(stream, LocalReply { drain: None, ..*reply });
+                }
             }
-            state => drop(self.replace_state(state)),
+            phase => drop(self.replace_phase(phase)),
         }
     }
 
     /// Replaces a response whose body has ended or never began: changes its head in place, and sets this body.
     pub(super) fn write_body(&self, stream: &Stream<'_>, mut head: response::Parts, body: &[u8], into: Body) {
-        self.replace_state(State::Answered);
+        self.replace_phase(Phase::Answered);
         self.is_head_sent.set(true);
         self.set_framing(&mut head, body);
         heads::apply_response(stream, &head);
@@ -123,49 +143,44 @@ impl Filter {
         }
     }
 
-    /// Ends an event stream that broke off after its head (F6). Envoy resets the stream as soon as the hook returns:
-    /// the client gets the last event, but no proper end.
-    pub(super) fn broke_off(&self, stream: &Stream<'_>, events: EventStream, cause: BoxError) {
-        let BodyFailure { last, event } = events.upstream_failed(cause);
-        self.log(stream, event);
-        if let FinalFrame::Data(data) = last {
-            stream.send_data(&data, false);
-        }
-    }
-
-    /// Passes chunks to their event stream, which may replace one (E7).
-    pub(super) fn pass_events(&self, stream: &Stream<'_>, mut events: Box<EventStream>) {
-        let changed = stream.chunks(Body::Response, |chunks| with_replacement(&mut events, chunks));
-        if let Some(data) = changed {
-            stream.drain(Body::Response);
-            stream.append(Body::Response, &data);
-        }
-        self.replace_state(State::Streaming(events));
-    }
-
-    /// Ends an event stream after a hook panicked (F2, F6).
-    pub(super) fn end_broken(&self, stream: &Stream<'_>, events: EventStream, panic: Box<str>) {
-        let BodyFailure { last, event } = events.failed(Failure::panicked(), String::from(panic).into());
-        self.log(stream, event);
-        send_last(stream, last, "error_envelope_panicked");
-    }
-
-    /// Ends a call as its protocol requires, or breaks it off (F4).
-    pub(super) fn end_watch(&self, stream: &Stream<'_>, watch: RpcResponse, end: fn(RpcResponse) -> BodyFailure) {
+    /// Ends a response that has begun, as its protocol requires, or breaks it off (F4, F6). If it must be reset, Envoy
+    /// gets these `details`.
+    pub(super) fn end_body(&self, stream: &Stream<'_>, last: FinalFrame, event: Option<Event>, details: &str) {
         self.stop_timers();
-        let BodyFailure { last, event } = end(watch);
-        self.replace_state(State::Answered);
-        self.log(stream, event);
-        send_last(stream, last, "error_envelope_broken_off");
+        self.replace_phase(Phase::Answered);
+        event.into_iter().for_each(|event| self.log(stream, event));
+        match last {
+            FinalFrame::Trailers(trailers) => stream.send_trailers(heads::lines_of(&trailers)),
+            FinalFrame::Data(data) => stream.send_data(&data, true),
+            FinalFrame::BrokenOff => stream.reset(details),
+        }
     }
 }
 
-/// Ends a response that has begun. If it must be reset, Envoy gets these `details`.
-fn send_last(stream: &Stream<'_>, last: FinalFrame, details: &str) {
-    match last {
-        FinalFrame::Trailers(trailers) => stream.send_trailers(heads::lines_of(&trailers)),
-        FinalFrame::Data(data) => stream.send_data(&data, true),
-        FinalFrame::BrokenOff => stream.reset(details),
+/// Where a reply is written.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    /// In this part of the service's response, of which nothing follows if it has `ended`.
+    Response { into: Body, ended: bool },
+    /// Envoy itself wrote the head, and its body follows at once: our body replaces it.
+    Local,
+    /// Only in the metadata, since Envoy itself writes to the client.
+    Metadata,
+}
+
+impl Place {
+    /// In a response of Envoy's own, whose body follows unless it has `ended`.
+    pub(super) fn local(ended: bool) -> Self {
+        if ended { Self::Response { into: Body::KeptResponse, ended } } else { Self::Local }
+    }
+
+    /// Whether nothing of the response follows.
+    pub(super) fn is_end(self) -> bool {
+        matches!(self, Self::Response { ended: true, .. })
+    }
+
+    pub(super) fn body(self) -> Body {
+        if let Self::Response { into, .. } = self { into } else { Body::KeptResponse }
     }
 }
 
@@ -181,12 +196,22 @@ fn send_head(stream: &Stream<'_>, head: &response::Parts, end: bool) {
     stream.send_head(std::iter::once(status).chain(heads::lines_of(&head.headers)), end);
 }
 
-/// The bytes to send in place of an event stream's chunks; `None` if the chunks pass unchanged.
-fn with_replacement(events: &mut EventStream, chunks: &[&[u8]]) -> Option<Vec<u8>> {
-    let mut changed = None;
-    for (at, chunk) in chunks.iter().enumerate() {
-        changed = events.response_data(chunk).map(|data| (at, data)).or(changed);
-    }
-    let (at, data) = changed?;
-    Some([chunks[..at].concat(), data.to_vec(), chunks[at + 1..].concat()].concat())
+/// Notes a reply for Envoy to write. For a gRPC call, Envoy uses the body as the status message, and encodes it.
+fn note_reply(stream: &Stream<'_>, LocalReply { reply, event, .. }: &LocalReply) {
+    let (headers, body) = (reply.headers(), reply.body());
+    let line = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let grpc_message = percent_encoding::percent_decode_str(line("grpc-message")).decode_utf8_lossy();
+    let text = if body.is_empty() { grpc_message } else { String::from_utf8_lossy(body) };
+    let id = event.request_id().text();
+    let pairs = [
+        ("local_reply", "error_envelope"),
+        ("request_id", str::from_utf8(&id).unwrap_or_default()),
+        ("code", code_of(event)),
+        ("body", &text),
+        ("content_type", line("content-type")),
+        ("content_security_policy", line("content-security-policy")),
+        ("vary", line("vary")),
+        ("grpc_details", line("grpc-status-details-bin")),
+    ];
+    stream.note("error_envelope", &pairs);
 }

@@ -1,4 +1,4 @@
-//! One stream's state, and what each of its hooks does with it.
+//! What a stream keeps between two hooks.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -6,18 +6,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use error_envelope_core::request_id::RequestId;
-use error_envelope_core::session::{
-    BodyContext, BodyMeter, Event, EventStream, Exchange, ObservedError, PendingPeek, RpcResponse, SessionConfig,
-};
+use error_envelope_core::session::{BodyMeter, Event, Follow, Note, Reading, Session, SessionConfig};
 use error_envelope_runtime as runtime;
-use http::{Response, Version, response as http_response};
+use error_envelope_runtime::envoy::{self, EnvoyReply, RequestHead};
+use http::{Response, Version, response};
 
 use super::redirect;
-#[cfg(feature = "panics")]
-use crate::abi::HeaderList;
-use crate::abi::{Attribute, Head, Stream};
+use crate::abi::{Attribute, Head, HeaderList, Stream};
 use crate::config::FilterModule;
-use crate::heads;
 use crate::timer::Timer;
 
 /// What to do with a head, or with trailers.
@@ -59,10 +55,12 @@ pub(super) enum Wait {
 /// One stream.
 pub(crate) struct Filter {
     pub(crate) module: Arc<FilterModule>,
-    pub(super) state: RefCell<State>,
+    pub(super) session: RefCell<Session>,
+    pub(super) phase: RefCell<Phase>,
     pub(super) meter: RefCell<Option<BodyMeter>>,
-    pub(super) local: RefCell<Option<EnvoyLocalReply>>,
-    /// The timer of the waiting state.
+    /// The reply that Envoy has announced.
+    pub(super) own: RefCell<Option<EnvoyReply>>,
+    /// The timer of the waiting phase.
     pub(super) timer: RefCell<Option<Timer>>,
     /// The timer of the whole call.
     pub(super) deadline: RefCell<Option<Timer>>,
@@ -77,47 +75,27 @@ pub(crate) struct Filter {
     pub(super) is_head_sent: Cell<bool>,
 }
 
+/// Which hook is due; what was decided is in the session.
 #[derive(Default)]
-pub(super) enum State {
+pub(super) enum Phase {
     #[default]
     New,
-    Peeking(Box<PendingPeek>),
-    Called(Box<Exchange>),
-    Draining(Box<Draining>),
+    Peeking,
+    Called,
+    /// The bytes that may still be dropped are the second field.
+    Draining(BodyMeter, u64),
     Collecting(Box<Collecting>),
     Replacing(Bytes),
     Dropping,
-    Passing(BodyContext),
-    Copying(Box<TeeState>),
-    Watching(Box<RpcResponse>),
-    Streaming(Box<EventStream>),
+    Passing(Follow),
     Lingering(Box<Lingering>),
     Answered,
 }
 
-/// A request that exceeded its body limit. The rest of it is read and dropped before its answer is sent.
-pub(super) struct Draining {
-    pub(super) exchange: Exchange,
-    pub(super) meter: BodyMeter,
-    pub(super) left: u64,
-}
-
 /// An inner error whose body is read.
 pub(super) struct Collecting {
-    pub(super) exchange: Exchange,
-    pub(super) head: http_response::Parts,
-    pub(super) read: Vec<u8>,
-    pub(super) max_bytes: u64,
-}
-
-/// An inner error that passes, and is copied (M1).
-pub(super) struct TeeState {
-    pub(super) tail: BodyContext,
-    pub(super) observed: Box<ObservedError>,
-    pub(super) copy: Vec<u8>,
-    pub(super) passed: u64,
-    pub(super) max_bytes: u64,
-    pub(super) until: Instant,
+    pub(super) reading: Reading,
+    pub(super) head: response::Parts,
 }
 
 /// An answer that waits until the rest of the request is dropped. Its head has been sent, unless its connection
@@ -127,19 +105,14 @@ pub(super) struct Lingering {
     pub(super) left: u64,
 }
 
-/// Envoy's details of its own answer.
-pub(super) struct EnvoyLocalReply {
-    pub(super) status: u32,
-    pub(super) details: String,
-}
-
 impl Filter {
     pub(crate) fn new(module: Arc<FilterModule>) -> Self {
         Self {
             module,
-            state: RefCell::default(),
+            session: RefCell::default(),
+            phase: RefCell::default(),
             meter: RefCell::default(),
-            local: RefCell::default(),
+            own: RefCell::default(),
             timer: RefCell::default(),
             deadline: RefCell::default(),
             config: RefCell::default(),
@@ -152,18 +125,17 @@ impl Filter {
         }
     }
 
-    /// The session of a request that was not admitted and must not be forwarded, made from those parts of its head
-    /// that could be parsed.
-    pub(super) fn unread(&self, stream: &Stream<'_>) -> Exchange {
-        let mut head = self.read_request(stream);
+    /// Begins a request that was not admitted and must not be forwarded, from those parts of its head that could be
+    /// parsed.
+    pub(super) fn unread(&self, stream: &Stream<'_>) {
+        let version = self.read_version(stream);
+        let parse = |lines: HeaderList<'_>| RequestHead::parse(lines, version, self.request_ended.get(), true);
+        let mut head = stream.lines(Head::Request, parse);
         let followed = redirect::follow(self.followed.take(), &mut head.parts.headers);
-        let facts = heads::request_facts(&head.parts, self.request_ended.get());
-        let config = self.config();
-        let exchange = Exchange::unread(config, &head.parts, facts, || {
-            self.id.get().or(followed).unwrap_or_else(runtime::new_request_id)
-        });
-        self.id.set(Some(exchange.request_id()));
-        exchange
+        let id = || self.id.get().or(followed).unwrap_or_else(runtime::new_request_id);
+        let session = head.unread(self.config(), id);
+        self.id.set(session.id());
+        *self.session.borrow_mut() = session;
     }
 
     /// The config that the request began with (M3).
@@ -172,18 +144,13 @@ impl Filter {
     }
 
     pub(super) fn read_version(&self, stream: &Stream<'_>) -> Version {
-        let version = stream.attribute(Attribute::Protocol, heads::version);
+        let version = stream.attribute(Attribute::Protocol, envoy::version);
         self.version.set(version);
         version
     }
 
-    pub(super) fn read_request(&self, stream: &Stream<'_>) -> heads::RequestHead {
-        let version = self.read_version(stream);
-        stream.lines(Head::Request, |lines| heads::request(lines, version, true))
-    }
-
-    pub(super) fn replace_state(&self, next: State) -> State {
-        self.state.replace(next)
+    pub(super) fn replace_phase(&self, next: Phase) -> Phase {
+        self.phase.replace(next)
     }
 
     pub(super) fn start_timer(&self, stream: &Stream<'_>, wait: Wait, time: Duration) {
@@ -201,16 +168,25 @@ impl Filter {
         drop(self.timer.take());
     }
 
+    /// Logs what comes with a response that passes.
+    pub(super) fn log_note(&self, stream: &Stream<'_>, note: Note) {
+        match (note, self.id.get()) {
+            (Note::Event(event), _) => self.log(stream, *event),
+            (Note::Fields(fields), Some(id)) => runtime::log_notes(id, Some(fields)),
+            (Note::Nothing | Note::Fields(_), _) => {}
+        }
+    }
+
     /// Logs and counts an event, and notes it for access logs and traces.
     pub(super) fn log(&self, stream: &Stream<'_>, event: Event) {
         self.note_event(stream, &event);
         runtime::log_event(event);
     }
 
-    /// Notes an error for access logs and traces.
-    pub(super) fn note_event(&self, stream: &Stream<'_>, event: &Event) {
+    /// Notes an error for access logs and traces, unless the request has one already.
+    fn note_event(&self, stream: &Stream<'_>, event: &Event) {
         let (noted, span) = (self.module.metadata, stream.span());
-        if !noted && span.is_none() {
+        if event.is_late() || !noted && span.is_none() {
             return;
         }
         let id = event.request_id().text();
@@ -253,4 +229,9 @@ fn note(stream: &Stream<'_>, event: &Event, id: &str, code: &str) {
 
 pub(super) fn code_of(event: &Event) -> &str {
     event.code().map_or("none", |code| code.as_str())
+}
+
+#[allow(clippy::disallowed_methods, reason = "an adapter has a clock")]
+pub(super) fn now() -> Instant {
+    Instant::now()
 }

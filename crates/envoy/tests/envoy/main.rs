@@ -317,6 +317,19 @@ fn v3_what_envoy_s_own_reply_needs_is_noted_whatever_the_configuration_says() {
     }
 }
 
+#[test]
+fn v2_a_redirect_of_envoy_s_own_while_a_byte_is_awaited_logs_nothing() {
+    let mut world = World::new(POLICY, false, false);
+    world.act(&Act::RequestHead { method: "POST", path: "/json", lines: Vec::new(), end: false });
+    world.act(&Act::LocalReply(301));
+    world.act(&Act::ResponseHead { status: "301", lines: Vec::new(), end: true });
+    let head = world.response_head();
+    assert!(head.iter().any(|(name, id)| name == "x-request-id" && id.starts_with("req_")), "{head:?}");
+    world.act(&Act::Completed);
+    assert!(world.noted().is_empty(), "{:?}", world.noted());
+    world.end();
+}
+
 /// What the end of a wait gives back to its worker.
 fn event_of(world: &World) -> u64 {
     let event = (0..6000).find_map(|_| {

@@ -1,19 +1,18 @@
-//! One stream: the messages of one request, and what was decided.
+//! One stream: the messages of one request. Its session decides; a phase shows which message is due.
 //!
-//! | state | meaning |
+//! | phase | meaning |
 //! |---|---|
 //! | `New` | no message has come |
 //! | `Verifying` | keys are fetched before the guards can decide (G2) |
 //! | `Peeking` | the request's first body byte decides (G3) |
 //! | `Called` | the request is on its way to the service |
 //! | `Collecting` | Envoy buffers an error's body (R4) |
-//! | `Copying`, `Watching`, `Streaming` | the response's head has been sent, its body passes in pieces |
+//! | `Passing` | the response's head has been sent, its body passes in pieces |
 //! | `Done` | no message changes anything any more |
 //!
-//! A message takes the state and leaves another one. Envoy waits for the reply to each message, but accepts an
+//! A message takes the phase and leaves another one. Envoy waits for the reply to each message, but accepts an
 //! immediate response at any time. So a time limit ends a wait with an immediate response.
 
-mod failed;
 mod request;
 mod response;
 mod state;
@@ -24,7 +23,7 @@ mod wait;
 
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request as Received;
 use envoy_types::pb::envoy::service::ext_proc::v3::{ProcessingRequest, ProcessingResponse};
-use error_envelope_core::session::{Event, FirstByte, UnreadReason};
+use error_envelope_core::session::{Ending, Event, FirstByte, UnreadReason};
 use error_envelope_runtime as runtime;
 use futures_util::Stream;
 use tonic::Status;
@@ -62,8 +61,7 @@ impl ProcessingStream {
     fn decide(&mut self, input: Input) -> Reply {
         match input {
             Input::Message(message) => self.received(*message),
-            Input::KeysFetched => self.verified(),
-            Input::Elapsed(Wait::Verify) => self.verified(),
+            Input::KeysFetched | Input::Elapsed(Wait::Verify) => self.verified(),
             Input::Elapsed(Wait::Peek) => self.first_byte(FirstByte::TooSlow, None),
             Input::Elapsed(Wait::Collect) => {
                 self.collected(|reading| reading.stop(UnreadReason::TooLate), message::passed_head)
@@ -86,6 +84,19 @@ impl ProcessingStream {
                 Err(Status::invalid_argument("the message has no request that this processor supports; use Envoy 1.40"))
             }
         }
+    }
+
+    /// The handling of a message panicked: the client gets 500, or, if the response's head has been sent, the stream
+    /// ends as an error (F2, F4, V4).
+    pub(super) fn panicked(&mut self, text: Box<str>) -> Reply {
+        let phase = self.take_phase();
+        let _ = runtime::catch(|| drop(phase));
+        self.unread();
+        if self.is_head_sent {
+            self.session.end(Ending::Panicked(text)).into_iter().for_each(|reply| runtime::log_event(reply.event));
+            return Err(Status::internal("the processor panicked after the response's head"));
+        }
+        self.end(Ending::UnreadyPanicked(text)).unwrap_or(Ok(None))
     }
 
     fn last_event(&mut self) -> Option<Event> {

@@ -4,12 +4,12 @@ use std::pin::Pin;
 
 use envoy_types::pb::envoy::config::core::v3::HeaderMap as EnvoyHeaders;
 use envoy_types::pb::envoy::service::ext_proc::v3::{HttpHeaders, HttpTrailers, ProcessingResponse};
-use error_envelope_core::session::{BodyFailure, FirstByte, KnownMethod, MeterAction, keep_checksums};
-use error_envelope_core::session::{Ending, RequestStep, Session};
+use error_envelope_core::session::{
+    BodyFailure, Ending, FirstByte, KnownMethod, MeterAction, RequestStep, Session, keep_checksums,
+};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::KeyFetcher;
-use error_envelope_runtime::envoy::{self, HeaderLines as _};
-use http::request;
+use error_envelope_runtime::envoy::{self, RequestHead};
 use tonic::Status;
 
 use super::state::{KeyWait, Phase, ProcessingStream, Reply};
@@ -23,75 +23,68 @@ impl ProcessingStream {
             return Err(Status::failed_precondition("a second request head in one stream"));
         }
         let config = self.config();
-        let lines = Lines::new(message.headers.as_ref());
-        let all = config.reads_any()
-            || cfg!(feature = "panics")
-            || lines.count() > envoy::MAX_COPIED_LINES
-            || envoy::has_removed(lines);
-        let read = envoy::request(lines, envoy::version(protocol.map(str::as_bytes)), all);
-        self.facts = envoy::request_facts(&read.parts, message.end_of_stream);
-        self.head = read.parts;
-        if let Some(cause) = read.unread {
-            self.unread();
-            return self.end(Ending::Malformed(cause.into())).unwrap_or(Ok(None));
-        }
+        let (lines, version) = (Lines::new(message.headers.as_ref()), envoy::version(protocol.map(str::as_bytes)));
+        let reads_all = config.reads_any() || cfg!(feature = "panics");
+        self.head = RequestHead::parse(lines, version, message.end_of_stream, reads_all);
         inject(&self.head, "request_headers");
-        let begin = if all { Session::begin } else { Session::begin_copy };
-        let id = &mut self.id;
-        let (session, step) = begin(config, &mut self.head, self.facts, || *id.insert(runtime::new_request_id()));
+        let (session, step) = self.head.begin(config, runtime::new_request_id);
         self.session = session;
         self.begin_timer(&step);
-        self.admitted(step, message.headers, all)
+        self.admitted(step, message.headers, None)
     }
 
     fn begin_timer(&mut self, step: &RequestStep) {
         self.id = self.session.request_id(step);
-        let method = KnownMethod::from(&self.head.method);
+        let method = KnownMethod::from(&self.head.parts.method);
         let labels = || self.session.labels(step);
         self.timer = self.started.take().map(|started| self.metrics.begin(started, method, labels));
     }
 
-    /// Carries out the guards' decision. `all` means that the head was parsed with all its lines, so that its changes
-    /// can be applied.
-    fn admitted(&mut self, step: RequestStep, lines: Option<EnvoyHeaders>, all: bool) -> Reply {
+    /// Carries out the guards' decision about a head with these lines. If the head is forwarded already, `pass_reply`
+    /// lets the message pass that was waited for.
+    fn admitted(
+        &mut self,
+        step: RequestStep,
+        lines: Option<EnvoyHeaders>,
+        pass_reply: Option<ProcessingResponse>,
+    ) -> Reply {
         match step {
             RequestStep::Forward(meter) => {
-                let declared = self.facts.upper.is_some();
+                let declared = self.head.facts.upper.is_some();
                 self.meter = meter.filter(|meter| meter.needs_data(declared));
                 self.mode.counts_request = self.meter.is_some();
-                self.enter_called();
-                self.forward(lines.as_ref(), all)
+                if let Some(time) = self.session.call_time() {
+                    self.timers.start(Wait::Deadline, time);
+                }
+                self.phase = Phase::Called;
+                pass_reply.map_or_else(|| self.forward(lines.as_ref()), |pass| Ok(Some(pass)))
             }
             RequestStep::Send(reply) => self.answer(*reply),
             RequestStep::Verify(time) => {
                 self.timers.start(Wait::Verify, time);
                 let fetched = keys_fetched(&self.session);
-                self.phase = Phase::Verifying(Box::new(KeyWait { lines, all, fetched }));
+                self.phase = Phase::Verifying(Box::new(KeyWait { lines, fetched }));
                 Ok(Some(message::wait_for(time)))
             }
             RequestStep::Peek(time) => {
                 self.mode.counts_request = true;
                 self.timers.start(Wait::Peek, time);
                 self.phase = Phase::Peeking;
-                self.forward(lines.as_ref(), all)
+                self.forward(lines.as_ref())
             }
             RequestStep::Broken => Err(Status::internal("an input in a wrong state")),
         }
     }
 
     /// Forwards the request's head, and sets which messages Envoy sends after it.
-    fn forward(&self, lines: Option<&EnvoyHeaders>, all: bool) -> Reply {
+    fn forward(&self, lines: Option<&EnvoyHeaders>) -> Reply {
         let Some(id) = self.session.id() else { return Ok(None) };
-        let changes =
-            if all { message::changes(Lines::new(lines), &self.head.headers) } else { message::only_request_id(id) };
+        let changes = if self.head.has_all {
+            message::changes(Lines::new(lines), &self.head.parts.headers)
+        } else {
+            message::only_request_id(&id.text())
+        };
         Ok(Some(message::with_note(message::request_head(changes, self.mode), id, None)))
-    }
-
-    fn enter_called(&mut self) {
-        if let Some(time) = self.session.call_time() {
-            self.timers.start(Wait::Deadline, time);
-        }
-        self.phase = Phase::Called;
     }
 
     /// The keys were fetched, or the wait for them timed out: the guards decide with the keys that are there.
@@ -99,8 +92,8 @@ impl ProcessingStream {
         let Phase::Verifying(waited) = self.take_phase() else { return Ok(None) };
         self.timers.stop();
         let result = Err("the processor has no verifier for this scheme".into());
-        let step = self.session.verified(&mut self.head, result);
-        self.admitted(step, waited.lines, waited.all)
+        let step = self.session.verified(&mut self.head.parts, result);
+        self.admitted(step, waited.lines, None)
     }
 
     /// Counts a piece of the request's body before the service gets it.
@@ -156,15 +149,8 @@ impl ProcessingStream {
             return Ok(pass_reply);
         }
         self.timers.stop();
-        match self.session.first_byte(first) {
-            RequestStep::Forward(_) => {
-                self.enter_called();
-                Ok(pass_reply)
-            }
-            RequestStep::Send(reply) => self.answer(*reply),
-            // The peek is the last step.
-            _ => self.end(Ending::UnreadyPanicked("a wait after the peek".into())).unwrap_or(Ok(None)),
-        }
+        let step = self.session.first_byte(first);
+        self.admitted(step, None, pass_reply)
     }
 
     /// Ends a call whose client's deadline has passed (P1).
@@ -193,11 +179,11 @@ fn keys_fetched(session: &Session) -> Pin<Box<dyn Future<Output = ()> + Send>> {
 }
 
 /// Panics if the request names this message, for tests.
-pub(super) fn inject(head: &request::Parts, message: &str) {
+pub(super) fn inject(head: &RequestHead, message: &str) {
     assert!(!is_named(head, message), "the panic that the request names, in {message}");
 }
 
 /// Whether the request names this message in `x-panic-in`; always false except in builds for tests.
-pub(super) fn is_named(head: &request::Parts, message: &str) -> bool {
-    cfg!(feature = "panics") && head.headers.get("x-panic-in").is_some_and(|value| value == message)
+pub(super) fn is_named(head: &RequestHead, message: &str) -> bool {
+    cfg!(feature = "panics") && head.parts.headers.get("x-panic-in").is_some_and(|value| value == message)
 }

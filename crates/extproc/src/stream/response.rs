@@ -2,14 +2,12 @@
 
 use bytes::Bytes;
 use envoy_types::pb::envoy::service::ext_proc::v3::{HeaderMutation, HttpHeaders, HttpTrailers, ProcessingResponse};
-use error_envelope_core::session::{Follow, Needs, Note, Read, Reading, ResponseStep, Session};
-use error_envelope_core::session::{RewrittenBody, UnreadReason};
+use error_envelope_core::session::{Follow, Needs, Note, Read, Reading, ResponseStep, UnreadReason};
 use error_envelope_runtime as runtime;
-use error_envelope_runtime::envoy;
+use error_envelope_runtime::envoy::{self, EnvoyReply, HeadDecision};
 use http::{Response, StatusCode, response};
 use tonic::Status;
 
-use super::failed::failed_status;
 use super::request::inject;
 use super::state::{Collecting, Phase, ProcessingStream, Reply, now};
 use super::timers::Wait;
@@ -20,100 +18,82 @@ impl ProcessingStream {
     pub(super) fn response_head(&mut self, message: &HttpHeaders, details: Option<&str>) -> Reply {
         inject(&self.head, "response_headers");
         let details = details.filter(|details| *details != VIA_UPSTREAM);
-        match (self.take_phase(), details) {
-            (phase @ (Phase::Passing(_) | Phase::Done), _) => {
+        let details = match self.take_phase() {
+            phase @ (Phase::Passing(_) | Phase::Done) => {
                 self.phase = phase;
                 return Ok(Some(message::passed_head(Default::default())));
             }
-            (Phase::Collecting(_), _) => return self.failed(message, "a second head", true),
-            (Phase::New, _) => self.unread(),
-            (Phase::Called, _) => {}
-            (Phase::Verifying(_) | Phase::Peeking, details) => {
-                return self.failed(message, details.unwrap_or("a response before the guards"), false);
+            Phase::New => {
+                self.unread();
+                details
             }
-        }
-        match details {
-            None => self.service_head(message),
-            Some(details) => self.failed(message, details, true),
-        }
-    }
-
-    /// Envoy itself made this head, or the head cannot be used.
-    fn failed(&mut self, message: &HttpHeaders, details: &str, is_called: bool) -> Reply {
-        let read = envoy::response(Lines::new(message.headers.as_ref()));
-        let status = read.as_ref().map_or(Some(StatusCode::BAD_GATEWAY), |head| failed_status(head, details));
-        match status {
-            // A redirect or another success that Envoy itself made keeps its shape, and gets the request's id.
-            None if is_called => return self.service_head(message),
-            None => {
-                self.session = Session::default();
-                let changes = self.id.map(message::only_request_id).unwrap_or_default();
-                return Ok(Some(message::passed_head(changes)));
-            }
-            Some(_) => {}
-        }
-        let mut head = read.unwrap_or_else(|| http::Response::new(()).into_parts().0);
-        head.status = status.unwrap_or(StatusCode::BAD_GATEWAY);
-        let cause = envoy::local_reply_cause(status, details.to_owned());
-        let step = self.session.proxy_failed(&mut head, cause);
-        self.carry_out(step, head, message)
-    }
-
-    /// Handles a head from the service.
-    fn service_head(&mut self, message: &HttpHeaders) -> Reply {
+            Phase::Called => details,
+            Phase::Collecting(_) => Some("a second head"),
+            Phase::Verifying(_) | Phase::Peeking => details.or(Some("a response before the guards")),
+        };
         let lines = Lines::new(message.headers.as_ref());
-        let mut sent = None;
-        if envoy::can_pass_unparsed(lines, |status| self.session.passes_unparsed(*sent.insert(status)))
-            && let Some(status) = sent
-            && let Some((_, note)) = self.session.finish_unparsed()
-        {
-            self.pass_with(
-                message::passed_head(self.id.map(message::only_request_id).unwrap_or_default()),
-                status,
-                note,
-            )
-        } else if let Some(mut head) = envoy::response(lines) {
-            let facts = envoy::facts(&head.headers, message.end_of_stream);
-            let step = self.session.respond(&mut head, || facts);
-            self.carry_out(step, head, message)
-        } else {
-            self.failed(message, "no proper head", true)
-        }
+        let decision = envoy::respond(&mut self.session, lines, message.end_of_stream, details.map(EnvoyReply::new));
+        self.carry_out(decision, message, message::passed_head)
     }
 
-    fn carry_out(&mut self, step: ResponseStep, head: response::Parts, message: &HttpHeaders) -> Reply {
+    /// Does what was decided about the response with the head in this message. `pass_reply` makes the reply to the last
+    /// message if an error whose body was read passes unchanged.
+    fn carry_out(
+        &mut self,
+        HeadDecision { step, head, id }: HeadDecision,
+        message: &HttpHeaders,
+        pass_reply: fn(HeaderMutation) -> ProcessingResponse,
+    ) -> Reply {
+        let changes = || match id {
+            Some(id) => message::only_request_id(id.as_bytes()),
+            None => message::response_changes(Lines::new(message.headers.as_ref()), &head),
+        };
         match step {
-            ResponseStep::Pass(follow, note) => self.pass(&head, message, follow, note),
-            ResponseStep::Strip(_, note) => self.strip(head, message, note),
-            ResponseStep::Write(written) => self.rewritten(head, written),
+            ResponseStep::Pass(follow, note) => self.pass(changes(), &head, follow, note, message.end_of_stream),
+            ResponseStep::Strip(_, note) if message.end_of_stream || head.status != StatusCode::RESET_CONTENT => {
+                self.pass_with(message::passed_head(changes()), head.status, note)
+            }
+            ResponseStep::Strip(_, note) => {
+                let (status, reply) = (head.status, Response::from_parts(head, Bytes::new()));
+                self.pass_with(message::immediate(reply, "none", &self.head.parts), status, note)
+            }
+            ResponseStep::Write(written) => self.answer(written.into_reply(head)),
             ResponseStep::Send(reply) => self.answer(*reply),
             ResponseStep::Read(reading) => self.collect(reading, head, message),
-            ResponseStep::Resume(..) | ResponseStep::Broken => Err(Status::internal("an input in a wrong state")),
+            ResponseStep::Resume(_, _, event) => self.pass_with(pass_reply(changes()), head.status, Note::Event(event)),
+            ResponseStep::Broken => Err(Status::internal("an input in a wrong state")),
         }
     }
 
     /// Passes the response on with the changes of its head, and follows its body as far as Envoy shows it.
-    fn pass(&mut self, head: &response::Parts, message: &HttpHeaders, mut follow: Follow, note: Note) -> Reply {
-        let mut mode = match follow.needs() {
+    fn pass(
+        &mut self,
+        changes: HeaderMutation,
+        head: &response::Parts,
+        mut follow: Follow,
+        note: Note,
+        ended: bool,
+    ) -> Reply {
+        follow.begin(|| None, now);
+        // What Envoy would have to buffer is not read (M1).
+        let is_hidden = follow.is_copy() && !declares_at_most(head, u64::MAX);
+        let event = match () {
+            () if ended => follow.end(now),
+            () if is_hidden => follow.unreadable(),
+            () => None,
+        };
+        self.mode.response = match follow.needs() {
+            _ if ended || is_hidden => ResponseMode::Head,
             Needs::Nothing => ResponseMode::Head,
             Needs::Data => ResponseMode::Streamed,
             Needs::Trailers => ResponseMode::Trailers,
         };
-        follow.begin(|| None, now);
-        let ended = message.end_of_stream;
-        if ended || follow.is_copy() && !declares_at_most(head, u64::MAX) {
-            // What Envoy would have to buffer is not read (M1).
-            let event = if ended { follow.end(now) } else { follow.unreadable() };
-            event.into_iter().for_each(runtime::log_event);
-            mode = if ended { mode } else { ResponseMode::Head };
-        } else if mode != ResponseMode::Head {
+        let is_followed = self.mode.response != ResponseMode::Head;
+        if is_followed {
             self.phase = Phase::Passing(follow);
         }
-        let changes = message::response_changes(Lines::new(message.headers.as_ref()), head);
-        self.mode.response = mode;
-        let changes_mode = mode != ResponseMode::Head && !message.end_of_stream;
-        let passed = message::response_head(changes, changes_mode.then_some(self.mode));
-        self.pass_with(passed, head.status, note)
+        let passed = message::response_head(changes, is_followed.then_some(self.mode));
+        self.pass_with(passed, head.status, event.map_or(note, |event| Note::Event(Box::new(event))))
     }
 
     fn pass_with(&mut self, passed: ProcessingResponse, status: StatusCode, note: Note) -> Reply {
@@ -121,7 +101,9 @@ impl ProcessingStream {
         match note {
             Note::Nothing => Ok(Some(passed)),
             Note::Fields(fields) => {
-                self.id.into_iter().for_each(|id| runtime::log_notes(id, Some(fields.clone())));
+                if let Some(id) = self.id {
+                    runtime::log_notes(id, Some(fields));
+                }
                 Ok(Some(passed))
             }
             Note::Event(event) => {
@@ -132,33 +114,15 @@ impl ProcessingStream {
         }
     }
 
-    /// Passes on the head without a body (E5).
-    fn strip(&mut self, head: response::Parts, message: &HttpHeaders, note: Note) -> Reply {
-        let changes = message::response_changes(Lines::new(message.headers.as_ref()), &head);
-        let passed = self.pass_with(message::response_head(changes, None), head.status, note);
-        if message.end_of_stream || head.status.as_u16() != 205 {
-            return passed;
-        }
-        let reply = Response::from_parts(head, Bytes::new());
-        Ok(Some(message::immediate(reply, "none", &self.head)))
-    }
-
-    fn rewritten(&mut self, head: response::Parts, written: RewrittenBody) -> Reply {
-        let sent = self.send(Response::from_parts(head, written.body), &written.event);
-        runtime::log_event(written.event);
-        sent
-    }
-
     /// Reads an error's body (R4). Envoy buffers the body if its length is declared, or if the route's setting requires
     /// it.
     fn collect(&mut self, mut reading: Reading, head: response::Parts, message: &HttpHeaders) -> Reply {
-        let lines = message.headers.clone().unwrap_or_default();
         let buffers = declares_at_most(&head, BUFFER) || self.session.buffers_unsized_errors();
         let until = reading.waits(now);
         // If the body may have to be sent unchanged, the processor waits for it: an immediate response could not send
         // it.
         let is_awaited = reading.keeps;
-        self.phase = Phase::Collecting(Box::new(Collecting { reading, head, lines }));
+        self.phase = Phase::Collecting(Box::new(Collecting { reading, head, message: message.clone() }));
         if message.end_of_stream {
             return self.collected(Reading::end, message::passed_head);
         }
@@ -172,12 +136,11 @@ impl ProcessingStream {
         Ok(Some(message::response_head(Default::default(), Some(self.mode))))
     }
 
-    /// Finishes an error whose body was read, completely or in part. `pass_reply` makes the reply to the last message
-    /// if the error passes unchanged.
+    /// Finishes an error whose body was read, completely or in part.
     pub(super) fn collected(
         &mut self,
         read: impl FnOnce(Reading) -> Read,
-        pass_reply: impl FnOnce(HeaderMutation) -> ProcessingResponse,
+        pass_reply: fn(HeaderMutation) -> ProcessingResponse,
     ) -> Reply {
         let collecting = match self.take_phase() {
             Phase::Collecting(collecting) => *collecting,
@@ -187,16 +150,9 @@ impl ProcessingStream {
             }
         };
         self.timers.clear();
-        let Collecting { reading, mut head, lines } = collecting;
-        match self.session.decide(&mut head, read(reading)) {
-            ResponseStep::Write(written) => self.rewritten(head, written),
-            ResponseStep::Send(reply) => self.answer(*reply),
-            ResponseStep::Resume(_, _, event) => {
-                let changes = message::response_changes(Lines::new(Some(&lines)), &head);
-                self.pass_with(pass_reply(changes), head.status, Note::Event(event))
-            }
-            _ => Err(Status::internal("an input in a wrong state")),
-        }
+        let Collecting { reading, mut head, message } = collecting;
+        let step = self.session.decide(&mut head, read(reading));
+        self.carry_out(HeadDecision { step, head, id: None }, &message, pass_reply)
     }
 
     pub(super) fn response_body(&mut self, data: Vec<u8>, end: bool) -> Reply {
@@ -211,20 +167,23 @@ impl ProcessingStream {
         let Phase::Passing(follow) = &mut self.phase else { return Ok(Some(message::response_body(None))) };
         let before = Bytes::from(data);
         let mut after = before.clone();
-        let event = follow.data(&mut after, end, now).or_else(|| if end { follow.end(now) } else { None });
-        event.into_iter().for_each(runtime::log_event);
+        follow.data(&mut after, end, now).into_iter().for_each(runtime::log_event);
         Ok(Some(message::response_body((after != before).then_some(after))))
     }
 
     pub(super) fn response_trailers(&mut self, message: &HttpTrailers) -> Reply {
+        let Phase::Passing(follow) = &mut self.phase else {
+            return Ok(Some(message::response_trailers(Default::default())));
+        };
         let lines = Lines::new(message.trailers.as_ref());
-        let mut changes = HeaderMutation::default();
-        if let Phase::Passing(follow) = &mut self.phase
-            && let Some(mut trailers) = envoy::trailers(lines)
-        {
-            follow.trailers(&mut trailers, now).into_iter().for_each(runtime::log_event);
-            changes = message::changes(lines, &trailers);
-        }
+        let (changes, event) = match envoy::trailers(lines) {
+            Some(mut trailers) => {
+                let event = follow.trailers(&mut trailers, now);
+                (message::changes(lines, &trailers), event)
+            }
+            None => (HeaderMutation::default(), follow.end(now)),
+        };
+        event.into_iter().for_each(runtime::log_event);
         Ok(Some(message::response_trailers(changes)))
     }
 }

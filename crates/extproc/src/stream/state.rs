@@ -3,15 +3,14 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use envoy_types::pb::envoy::config::core::v3::HeaderMap as EnvoyHeaders;
-use envoy_types::pb::envoy::service::ext_proc::v3::ProcessingResponse;
+use envoy_types::pb::envoy::service::ext_proc::v3::{HttpHeaders, ProcessingResponse};
 use error_envelope_core::request_id::RequestId;
-use error_envelope_core::session::{BodyFacts, BodyMeter, Event, LocalReply, SessionConfig};
-use error_envelope_core::session::{Ending, Follow, Reading, Session};
+use error_envelope_core::session::{BodyMeter, Ending, Follow, LocalReply, Reading, Session, SessionConfig};
 use error_envelope_runtime as runtime;
+use error_envelope_runtime::envoy::RequestHead;
 use error_envelope_runtime::{PolicyHandle, RequestMetrics, RequestTimer, Started};
-use http::{Response, StatusCode, request, response};
+use http::{StatusCode, response};
 use tonic::Status;
 
 use super::timers::Timers;
@@ -32,8 +31,7 @@ pub(crate) struct ProcessingStream {
     pub(super) meter: Option<BodyMeter>,
     pub(super) timers: Timers,
     /// The request's head, as far as it could be parsed: the form of an answer depends on it.
-    pub(super) head: request::Parts,
-    pub(super) facts: BodyFacts,
+    pub(super) head: RequestHead,
     pub(super) id: Option<RequestId>,
     pub(super) mode: Mode,
     /// A response's head has been sent, so no other response can be.
@@ -58,8 +56,6 @@ pub(super) enum Phase {
 /// A request whose guards wait for keys.
 pub(super) struct KeyWait {
     pub(super) lines: Option<EnvoyHeaders>,
-    /// Whether the head was parsed with all lines of the request.
-    pub(super) all: bool,
     /// Is ready once the keys are fetched.
     pub(super) fetched: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
@@ -68,7 +64,8 @@ pub(super) struct KeyWait {
 pub(super) struct Collecting {
     pub(super) reading: Reading,
     pub(super) head: response::Parts,
-    pub(super) lines: EnvoyHeaders,
+    /// The message with the head.
+    pub(super) message: HttpHeaders,
 }
 
 impl ProcessingStream {
@@ -81,8 +78,7 @@ impl ProcessingStream {
             phase: Phase::New,
             meter: None,
             timers: Timers::default(),
-            head: http::Request::new(()).into_parts().0,
-            facts: BodyFacts::default(),
+            head: RequestHead::default(),
             id: None,
             mode: Mode::default(),
             is_head_sent: false,
@@ -103,7 +99,7 @@ impl ProcessingStream {
     /// Begins a request that was not admitted, from those parts of its head that could be parsed.
     pub(super) fn unread(&mut self) {
         let (config, id) = (self.config(), self.id);
-        self.session = Session::unread(config, &self.head, self.facts, || id.unwrap_or_else(runtime::new_request_id));
+        self.session = self.head.unread(config, || id.unwrap_or_else(runtime::new_request_id));
         self.id = self.session.id();
     }
 
@@ -115,16 +111,13 @@ impl ProcessingStream {
     /// Ends the stream with a reply instead of the service's.
     pub(super) fn answer(&mut self, mut answered: LocalReply) -> Reply {
         runtime::log_event(&mut answered.event);
-        self.send(answered.reply, &answered.event)
-    }
-
-    /// Sends a response instead of the service's; its event is logged already.
-    pub(super) fn send(&mut self, reply: Response<Bytes>, event: &Event) -> Reply {
-        (self.phase, self.session) = (Phase::Done, Session::default());
+        let LocalReply { reply, event, .. } = answered;
+        self.phase = Phase::Done;
         self.timers.clear();
         self.note_head_sent(reply.status());
         let code = event.code().map_or("none", |code| code.as_str());
-        Ok(Some(message::with_note(message::immediate(reply, code, &self.head), event.request_id(), Some(event))))
+        let reply = message::immediate(reply, code, &self.head.parts);
+        Ok(Some(message::with_note(reply, event.request_id(), Some(&event))))
     }
 
     /// Counts the request (L2): a head with this status goes to the client.

@@ -1,8 +1,8 @@
-//! Parses the input of Envoy's filters, for the module and the external processor: heads as lines, and Envoy's own
-//! replies.
+//! What Envoy's filters, the module and the external processor, do alike: they parse heads as lines, and begin and
+//! continue the session of a request with them.
 //!
-//! `lines` are the lines of any head, `request` and `response` parse heads; `local_reply` finds the cause of Envoy's
-//! own replies (V2).
+//! `lines` are the lines of any head, `request` and `response` parse heads; `local_reply` has the cause of Envoy's own
+//! replies (V2).
 
 mod lines;
 mod local_reply;
@@ -10,6 +10,6 @@ mod request;
 mod response;
 
 pub use self::lines::{HeaderLines, facts};
-pub use self::local_reply::local_reply_cause;
-pub use self::request::{RequestHead, has_removed, request, request_facts, version};
-pub use self::response::{MAX_COPIED_LINES, can_pass_unparsed, changed_status, mutations, response, trailers};
+pub use self::local_reply::{EnvoyReply, grpc_status};
+pub use self::request::{RequestHead, version};
+pub use self::response::{HeadDecision, changed_status, mutations, respond, trailers};

@@ -1,21 +1,29 @@
 //! The head of a request in Envoy's lines.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use error_envelope_core::session::{BodyFacts, is_read, is_removed};
+use error_envelope_core::request_id::RequestId;
+use error_envelope_core::session::{BodyFacts, Ending, RequestStep, Session, SessionConfig, is_read, is_removed};
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Method, Uri, Version, request};
 
 use super::lines::{HeaderLines, append, facts, is_plain, shared};
+use super::response::MAX_COPIED_LINES;
 
-/// A request's head, as far as it could be parsed, and the error for the rest.
+/// A request's head, as far as it could be parsed.
 pub struct RequestHead {
     /// The head.
     pub parts: request::Parts,
-    /// The reason why the head must not be forwarded; `None` if all of it was parsed.
-    pub unread: Option<String>,
+    /// The facts about the body.
+    pub facts: BodyFacts,
+    /// The head has all lines of the request, so that its changes can be applied; otherwise only its id may change.
+    pub has_all: bool,
     /// The request has an id already (I2).
     pub has_id: bool,
+    /// The reason why the head must not be forwarded; `None` if all of it was parsed.
+    unread: Option<String>,
 }
 
 /// The version that Envoy passes; HTTP/1.1 if it passes none.
@@ -41,59 +49,83 @@ struct Target<'l> {
     path: Option<Bytes>,
 }
 
-/// Parses the head of a request: all of it, or only its target and the headers that are [read](is_read).
-pub fn request<'l>(lines: impl HeaderLines<'l>, version: Version, all: bool) -> RequestHead {
-    let mut parts = http::Request::new(()).into_parts().0;
-    parts.version = version;
-    let (mut target, mut unread, mut has_id) = (Target::default(), None, false);
-    let mut cannot = |what: String| unread = unread.take().or(Some(what));
-    parts.headers.reserve(if all { lines.count() } else { FEW_READ });
-    let mut shared = all.then(|| shared(lines));
-    for (name, value) in lines.iter() {
-        let copy = shared.as_mut().and_then(Iterator::next).map(|(_, copy)| copy);
-        let owned_value = || copy.unwrap_or_else(|| Bytes::copy_from_slice(value));
-        match name {
-            b":method" => target.method = value,
-            b":scheme" => target.scheme = value,
-            b":authority" => {
-                target.authority = value;
-                if version >= Version::HTTP_2 {
-                    target.named = Authority::try_from(value).ok();
+impl Default for RequestHead {
+    /// No head has come.
+    fn default() -> Self {
+        let parts = http::Request::new(()).into_parts().0;
+        Self { parts, facts: BodyFacts::default(), has_all: false, has_id: false, unread: None }
+    }
+}
+
+impl RequestHead {
+    /// Parses the head of a request: all of it, or only its target and the headers that are [read](is_read), if
+    /// nothing needs the others.
+    pub fn parse<'l>(lines: impl HeaderLines<'l>, version: Version, ended: bool, reads_all: bool) -> Self {
+        let has_all = reads_all || lines.count() > MAX_COPIED_LINES || lines.iter().any(|(name, _)| is_removed(name));
+        let mut parts = http::Request::new(()).into_parts().0;
+        parts.version = version;
+        let (mut target, mut unread, mut has_id) = (Target::default(), None, false);
+        let mut cannot = |what: String| unread = unread.take().or(Some(what));
+        parts.headers.reserve(if has_all { lines.count() } else { FEW_READ });
+        let mut shared = has_all.then(|| shared(lines));
+        for (name, value) in lines.iter() {
+            let copy = shared.as_mut().and_then(Iterator::next).map(|(_, copy)| copy);
+            let owned_value = || copy.unwrap_or_else(|| Bytes::copy_from_slice(value));
+            match name {
+                b":method" => target.method = value,
+                b":scheme" => target.scheme = value,
+                b":authority" => {
+                    target.authority = value;
+                    if version >= Version::HTTP_2 {
+                        target.named = Authority::try_from(value).ok();
+                    }
+                    // The host is inserted at its usual position in the head, so that changes of the head are found
+                    // quickly.
+                    if target.named.is_none() {
+                        match HeaderValue::from_maybe_shared(owned_value()) {
+                            Ok(host) => drop(parts.headers.append(HOST, host)),
+                            Err(_) => cannot("the request's host cannot be read".to_owned()),
+                        }
+                    }
                 }
-                // The host is inserted at its usual position in the head, so that changes of the head are found
-                // quickly.
-                if target.named.is_none() {
-                    match HeaderValue::from_maybe_shared(owned_value()) {
-                        Ok(host) => drop(parts.headers.append(HOST, host)),
-                        Err(_) => cannot("the request's host cannot be read".to_owned()),
+                b":path" => target.path = Some(owned_value()),
+                [b':', ..] => {}
+                name if !has_all && !is_read(name) && is_plain(name, value) => {}
+                name => {
+                    has_id |= name.eq_ignore_ascii_case(b"x-request-id");
+                    if let Err(what) = append(&mut parts.headers, name, owned_value()) {
+                        cannot(what);
                     }
                 }
             }
-            b":path" => target.path = Some(owned_value()),
-            [b':', ..] => {}
-            name if !all && !is_read(name) && is_plain(name, value) => {}
-            name => {
-                has_id |= name.eq_ignore_ascii_case(b"x-request-id");
-                if let Err(what) = append(&mut parts.headers, name, owned_value()) {
-                    cannot(what);
-                }
-            }
         }
+        match Method::from_bytes(target.method) {
+            Ok(method) => parts.method = method,
+            Err(_) => cannot("the request's method is not valid".to_owned()),
+        }
+        match target.uri(&parts.method, version) {
+            Ok(uri) => parts.uri = uri,
+            Err(what) => cannot(what),
+        }
+        let facts = request_facts(&parts, ended);
+        Self { parts, facts, has_all, has_id, unread }
     }
-    match Method::from_bytes(target.method) {
-        Ok(method) => parts.method = method,
-        Err(_) => cannot("the request's method is not valid".to_owned()),
-    }
-    match target.uri(&parts.method, version) {
-        Ok(uri) => parts.uri = uri,
-        Err(what) => cannot(what),
-    }
-    RequestHead { parts, unread, has_id }
-}
 
-/// Whether a line is [removed](is_removed) from the head of a forwarded request.
-pub fn has_removed<'l>(lines: impl HeaderLines<'l>) -> bool {
-    lines.iter().any(|(name, _)| is_removed(name))
+    /// Begins the request. A head that could not be parsed is refused (V4).
+    pub fn begin(&mut self, config: Arc<SessionConfig>, id: impl FnOnce() -> RequestId) -> (Session, RequestStep) {
+        if let Some(cause) = self.unread.take() {
+            let mut session = self.unread(config, id);
+            let step = session.end(Ending::Malformed(cause.into())).map_or(RequestStep::Broken, RequestStep::Send);
+            return (session, step);
+        }
+        let begin = if self.has_all { Session::begin } else { Session::begin_copy };
+        begin(config, &mut self.parts, self.facts, id)
+    }
+
+    /// Begins a request that must not be forwarded, from those parts of its head that could be parsed (V4).
+    pub fn unread(&self, config: Arc<SessionConfig>, id: impl FnOnce() -> RequestId) -> Session {
+        Session::unread(config, &self.parts, self.facts, id)
+    }
 }
 
 /// Room for the headers that are read. Most requests have no more of them.
@@ -123,9 +155,7 @@ impl Target<'_> {
 }
 
 /// The facts about a request's body. After an upgrade, the bytes belong to another protocol, and are not a body.
-#[must_use]
-#[inline]
-pub fn request_facts(parts: &request::Parts, ended: bool) -> BodyFacts {
+fn request_facts(parts: &request::Parts, ended: bool) -> BodyFacts {
     let framed = || parts.headers.contains_key(CONTENT_LENGTH) || parts.headers.contains_key(TRANSFER_ENCODING);
     let tunnels = parts.method == Method::CONNECT || parts.headers.contains_key(UPGRADE) && !framed();
     facts(&parts.headers, ended || tunnels)

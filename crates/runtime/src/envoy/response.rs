@@ -1,30 +1,84 @@
 //! The head and the trailers of a response in Envoy's lines.
 
-use error_envelope_core::session::{HeaderMutation, changes};
+use error_envelope_core::session::{Follow, HeaderMutation, Note, ResponseStep, Session, changes};
 use http::header::HOST;
-use http::{HeaderMap, StatusCode, response};
+use http::{HeaderMap, HeaderValue, StatusCode, response};
 
-use super::lines::{HeaderLines, append, is_plain, shared};
+use super::lines::{HeaderLines, append, facts, is_plain, shared};
+use super::local_reply::EnvoyReply;
 
-/// Whether a response can pass although its head is not parsed: if `passes` accepts its status, and its header lines
-/// are plain.
-pub fn can_pass_unparsed<'l>(lines: impl HeaderLines<'l>, passes: impl FnOnce(StatusCode) -> bool) -> bool {
-    let status = lines.iter().find(|(name, _)| *name == b":status");
-    let status = status.and_then(|(_, value)| StatusCode::from_bytes(value).ok());
-    status.is_some_and(passes)
+/// What a session decides by the head of a response.
+pub struct HeadDecision {
+    /// What to do with the response.
+    pub step: ResponseStep,
+    /// The changed head; only its status if `id` is set.
+    pub head: response::Parts,
+    /// The request id, which is then the only change of the head.
+    pub id: Option<HeaderValue>,
+}
+
+/// Decides by the head of a response, which the service made, or Envoy itself (`own`, V2).
+pub fn respond<'l>(
+    session: &mut Session,
+    lines: impl HeaderLines<'l>,
+    ended: bool,
+    own: Option<EnvoyReply>,
+) -> HeadDecision {
+    if own.is_none()
+        && let Some(status) = unparsed_status(session, lines)
+        && let Some(id) = session.id_header().cloned()
+        && let Some((follow, note)) = session.finish_unparsed()
+    {
+        let mut head = http::Response::new(()).into_parts().0;
+        head.status = status;
+        return HeadDecision { step: ResponseStep::Pass(follow, note), head, id: Some(id) };
+    }
+    let parsed = parse(lines);
+    let failure = match (&parsed, &own) {
+        (Some(head), Some(own)) => own.failure(head),
+        (Some(_), None) => None,
+        (None, _) => Some(StatusCode::BAD_GATEWAY),
+    };
+    let mut head = parsed.unwrap_or_else(|| http::Response::new(()).into_parts().0);
+    let step = match failure {
+        Some(status) => own.unwrap_or_else(|| EnvoyReply::new("no proper head")).fail(session, &mut head, status),
+        None => {
+            let facts = facts(&head.headers, ended);
+            session.respond(&mut head, || facts)
+        }
+    };
+    let step = match step {
+        // Envoy redirects a request that is not forwarded yet: the redirect keeps its shape, and gets the request's id.
+        ResponseStep::Broken if !session.has_ended() => {
+            let id = std::mem::take(session).id_header().cloned();
+            id.into_iter().for_each(|id| drop(head.headers.insert("x-request-id", id)));
+            ResponseStep::Pass(Follow::default(), Note::Nothing)
+        }
+        step => step,
+    };
+    HeadDecision { step, head, id: None }
+}
+
+/// The status of a response that can pass although its head is not parsed: the session passes the status, and the header
+/// lines are plain.
+fn unparsed_status<'l>(session: &Session, lines: impl HeaderLines<'l>) -> Option<StatusCode> {
+    let (_, status) = lines.iter().find(|(name, _)| *name == b":status")?;
+    let status = StatusCode::from_bytes(status).ok()?;
+    let passes = session.passes_unparsed(status)
         && lines.count() <= MAX_COPIED_LINES
         && lines.iter().all(|(name, value)| match name {
             b"x-request-id" | b"access-control-allow-origin" => false,
             [b':', ..] => true,
             name => is_plain(name, value),
-        })
+        });
+    passes.then_some(status)
 }
 
 /// The most lines of a head from which single lines are copied. A head with more lines is parsed as a whole.
-pub const MAX_COPIED_LINES: usize = 256;
+pub(super) const MAX_COPIED_LINES: usize = 256;
 
 /// Parses a response's head; `None` if it is not valid.
-pub fn response<'l>(lines: impl HeaderLines<'l>) -> Option<response::Parts> {
+fn parse<'l>(lines: impl HeaderLines<'l>) -> Option<response::Parts> {
     let mut parts = http::Response::new(()).into_parts().0;
     let mut status = None;
     parts.headers.reserve(lines.count());
