@@ -29,25 +29,22 @@ fuzz_target!(|data: &[u8]| {
     let builder = Policy::builder();
     let builder = if policy & 1 == 0 { builder } else { builder.unknown_codes(UnknownCodes::ByStatus) };
     let builder = if policy & 2 == 0 { builder } else { builder.protocols(Protocols::Rewrite) };
-    let policy = Arc::new(builder.build().expect("a policy"));
+    let (policy, rewrites_all) = (Arc::new(builder.build().expect("a policy")), policy & 2 != 0);
     let mut response = Response::new(Bytes::copy_from_slice(body));
     *response.status_mut() = StatusCode::from_u16(400 + u16::from(*status) % 200).expect("an error");
     put(response.headers_mut(), *media_type, *headers);
 
-    let once = rewritten(&policy, response);
-    if once.headers().get("x-content-type-options").is_none() {
-        return;
-    }
+    let Some(once) = rewritten(&policy, response) else { return };
     let text = std::str::from_utf8(once.body()).expect("UTF-8");
-    // tRPC keeps its shape (R10).
-    if !text.contains("\"httpStatus\":") {
+    // Otherwise GraphQL, tRPC and JSON-RPC keep their shapes (R10).
+    if rewrites_all {
         assert!(text.starts_with("{\"error\":{\"code\":\""), "{text}");
         assert!(text.contains("},\"request_id\":\"req_"), "{text}");
     }
     assert!(serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok(), "{text}");
     assert_eq!(once.headers()["content-length"], once.body().len().to_string());
     let body = once.body().clone();
-    assert_eq!(*rewritten(&policy, once).body(), body);
+    assert!(rewritten(&policy, once).is_none_or(|again| *again.body() == body), "{body:?}");
 });
 
 fn put(headers: &mut HeaderMap, media_type: u8, chosen: u8) {
@@ -58,7 +55,8 @@ fn put(headers: &mut HeaderMap, media_type: u8, chosen: u8) {
     }
 }
 
-fn rewritten(policy: &Arc<Policy>, inner: Response<Bytes>) -> Response<Bytes> {
+/// `None` where it passes.
+fn rewritten(policy: &Arc<Policy>, inner: Response<Bytes>) -> Option<Response<Bytes>> {
     let (mut request, ()) = Request::new(()).into_parts();
     let config = SessionConfig::new(policy.clone(), || std::time::UNIX_EPOCH);
     let id = || "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse::<RequestId>().expect("an id");
@@ -67,10 +65,9 @@ fn rewritten(policy: &Arc<Policy>, inner: Response<Bytes>) -> Response<Bytes> {
         panic!("a GET without a body is forwarded")
     };
     let (mut head, body) = inner.into_parts();
-    let body = match session.respond_whole(&mut head, &body) {
-        ResponseStep::Write(written) => written.body,
-        ResponseStep::Pass(..) | ResponseStep::Resume(..) => body,
+    match session.respond_whole(&mut head, &body) {
+        ResponseStep::Write(written) => Some(Response::from_parts(head, written.body)),
+        ResponseStep::Pass(..) | ResponseStep::Resume(..) => None,
         step => panic!("{step:?}"),
-    };
-    Response::from_parts(head, body)
+    }
 }

@@ -43,7 +43,7 @@ impl<S, B: Body<Error: Into<BoxError>>> Peeking<S, B> {
                 Ok((failure, error)) => (FirstByte::Failed(failure, error), None),
                 Err(panic) => {
                     waiting.parked.discard();
-                    let reply = waiting.session.end(Ending::UnreadyPanicked(panic));
+                    let reply = waiting.session.end(Ending::UnreadyPanicked(panic)).map(Box::new);
                     return Poll::Ready(State::sent(reply, Some(RemainingRequest::Pinned { body })));
                 }
             },
@@ -137,7 +137,7 @@ where
         }
         RequestStep::Send(reply) => Some(reply),
         RequestStep::Verify(_) | RequestStep::Peek(_) | RequestStep::Broken => {
-            session.end(Ending::UnreadyPanicked("a wait after the peek".into()))
+            session.end(Ending::UnreadyPanicked("a wait after the peek".into())).map(Box::new)
         }
     };
     let _ = catch(|| drop(not_ready));

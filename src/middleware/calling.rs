@@ -71,7 +71,7 @@ where
                 Ending::Panicked(panic)
             }
         };
-        replied(call.session.end(ending))
+        call.session.end(ending).map_or(Poll::Pending, replied)
     }
 
     /// Polls the inner call. It is ready once the call has ended, or the client's time limit has passed; the future is
@@ -120,7 +120,7 @@ where
             ResponseStep::Send(mut answered) => {
                 answered.event.note_panic(catch(|| drop(body)).err().or(panic));
                 let _ = catch(|| drop(head));
-                replied(Some(answered))
+                replied(*answered)
             }
             ResponseStep::Strip(follow, note) => {
                 log(&follow, note);
@@ -186,8 +186,7 @@ fn strip<R: Body, B>(status: StatusCode, body: R, follow: Follow) -> ResponseBod
 
 /// Logs a reply of the layer itself, and returns it.
 #[inline(always)]
-fn replied<R, B>(answered: Option<Box<LocalReply>>) -> PolledReply<R, B> {
-    let Some(mut answered) = answered else { return Poll::Pending };
+fn replied<R, B>(mut answered: LocalReply) -> PolledReply<R, B> {
     runtime::log_event(&mut answered.event);
     reply_of(answered.reply)
 }

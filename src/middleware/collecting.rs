@@ -226,7 +226,7 @@ impl CollectJob {
             }
             ResponseStep::Send(reply) => {
                 let _ = catch(|| drop(head));
-                replaced(Some(reply))
+                replaced(Some(*reply))
             }
             _ => replaced(None),
         }
@@ -274,7 +274,7 @@ pub(super) enum BodyOutcome {
     Resume(Response<Bytes>, Option<BoxError>, Follow),
 }
 
-fn replaced(answered: Option<Box<LocalReply>>) -> BodyOutcome {
+fn replaced(answered: Option<LocalReply>) -> BodyOutcome {
     let Some(mut answered) = answered else { return BodyOutcome::Reply(Response::default()) };
     runtime::log_event(&mut answered.event);
     BodyOutcome::Reply(answered.reply)

@@ -41,11 +41,12 @@ pub(super) enum NotReady {
 
 /// The response to a request whose service was not ready (F3).
 pub(super) fn unready(not_ready: NotReady, session: &mut Session) -> Option<Box<LocalReply>> {
-    session.end(match not_ready {
+    let reply = session.end(match not_ready {
         NotReady::Panicked(panic) => Ending::UnreadyPanicked(panic),
         NotReady::Failed(error) => match inspected(error, |error| session.classify_unready(error)) {
             Ok((failure, error)) => Ending::Unready(failure, error),
             Err(panic) => Ending::UnreadyPanicked(panic),
         },
-    })
+    });
+    reply.map(Box::new)
 }

@@ -107,7 +107,7 @@ where
                 let verifiers = self.verifiers.clone();
                 Waiting { session, parked, verifiers, metrics }.go_on(step, body)
             }
-            Err(panic) => State::sent(session.end(Ending::UnreadyPanicked(panic)), Some(body.rest())),
+            Err(panic) => State::sent(session.end(Ending::UnreadyPanicked(panic)).map(Box::new), Some(body.rest())),
         };
         ResponseFuture { state, timer }
     }

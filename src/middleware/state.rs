@@ -82,7 +82,7 @@ impl Call {
                     let _ = catch(|| drop(head));
                     let _ = catch(|| drop(body));
                 }
-                Err(NextReply::new(session.end(Ending::Panicked(panic)), None))
+                Err(NextReply::new(session.end(Ending::Panicked(panic)).map(Box::new), None))
             }
         }
     }

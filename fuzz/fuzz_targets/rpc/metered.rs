@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use error_envelope_core::session::{BodyMeter, MeterAction};
 
-use crate::call::{RpcCall, Protocol};
+use crate::call::{Protocol, RpcCall};
 
 pub(crate) struct Metered<'a> {
     meter: Option<BodyMeter>,

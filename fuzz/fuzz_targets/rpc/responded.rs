@@ -10,7 +10,7 @@ use error_envelope_core::session::{
 use http::{HeaderMap, response};
 use tower_error_envelope::Mode;
 
-use crate::call::{RpcCall, ID, Protocol};
+use crate::call::{ID, Protocol, RpcCall};
 use crate::inner::{End, Inner};
 use crate::metered::{Cut, Metered};
 use crate::reading;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use error_envelope_core::session::{LocalReply, Note, RequestStep, ResponseStep};
 use http::{HeaderMap, StatusCode};
 
-use crate::call::{RpcCall, ID, Protocol};
+use crate::call::{ID, Protocol, RpcCall};
 use crate::reading;
 
 pub(crate) struct Sent {
@@ -62,7 +62,9 @@ impl Sent {
         (head.status, head.headers) = (self.status, self.headers.clone());
         let body = self.body.clone().into();
         match session.respond_whole(&mut head, &body) {
-            ResponseStep::Pass(_, Note::Event(event)) => assert!(call.protocol.is_grpc() && event.grpc_status().is_some()),
+            ResponseStep::Pass(_, Note::Event(event)) => {
+                assert!(call.protocol.is_grpc() && event.grpc_status().is_some())
+            }
             ResponseStep::Resume(_, _, event) => assert!(event.grpc_status().is_some()),
             ResponseStep::Pass(mut follow, _) => {
                 let mut data = body.clone();

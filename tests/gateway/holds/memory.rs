@@ -53,7 +53,7 @@ fn a_large_upload_passes_through() {
 #[test]
 fn a_connection_between_two_requests_holds_little() {
     const MANY: u64 = 400;
-    const EACH_KIB: u64 = 6;
+    const EACH_KIB: u64 = 8;
     let service = Service::new(|_| ready(Response::new(full("small"))));
     let gateway = Gateway::start(service.address, &[]);
     let ask = |_| {

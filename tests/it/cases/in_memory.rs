@@ -170,7 +170,7 @@ impl Stage<'_> {
 
     fn ended(&mut self, session: &mut Session, why: Ending) -> Reply {
         let reply = session.end(why).expect("it has not ended");
-        self.answered(*reply)
+        self.answered(reply)
     }
 
     fn service_reading(

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use error_envelope_core::session::{BodyFacts, ResponseStep, Session, SessionConfig};
 use http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::value::RawValue;
+use tower_error_envelope::policy::Protocols;
 use tower_error_envelope::{Policy, RequestId};
 
 /// Names of members that are read, or that look as if they were.
@@ -156,8 +157,8 @@ pub(crate) fn check(status: u8, media_type: &'static str, body: &[u8]) {
 
 /// The envelope that comes out: as it should be, and the same when another layer reads it (E1, E7, E8).
 fn envelope_of(status: StatusCode, media_type: &'static str, body: &[u8]) -> String {
-    let policy = Policy::builder().keep_fields(["keep"]).build().expect("a policy");
-    let policy = Arc::new(policy);
+    let policy = Policy::builder().keep_fields(["keep"]).protocols(Protocols::Rewrite).build();
+    let policy = Arc::new(policy.expect("a policy"));
     let once = rewritten(&policy, status, media_type, body);
     let Some(once) = once else { return String::new() };
     let error = members(&once).and_then(|all| members(all["error"].get())).unwrap_or_else(|| panic!("{once}"));

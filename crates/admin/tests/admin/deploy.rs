@@ -96,6 +96,8 @@ async fn exposed() -> Exposed {
     }
     let labels = [("upstream", "http://127.0.0.1:3000"), ("connection", "reused")];
     metrics::counter!("error_envelope_upstream_requests_total", &labels).increment(1);
+    let place = [("route", "/orders/{id}"), ("scope", "none")];
+    metrics::counter!("error_envelope_broken_bodies_total", &place).increment(1);
     metrics::counter!("error_envelope_access_log_dropped_total").increment(1);
     metrics::counter!("error_envelope_key_set_fetches_total", "outcome" => "taken").increment(1);
     metrics::counter!("error_envelope_key_set_fetches_total", "outcome" => "failed").increment(1);

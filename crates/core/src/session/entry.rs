@@ -230,10 +230,10 @@ impl Session {
     /// Takes the state of a request that was forwarded, and ends.
     #[inline(always)]
     fn take_called(&mut self) -> Option<RequestState> {
-        self.take(|phase| match phase {
-            Phase::Called(state) => Ok(state),
-            phase => Err(phase),
-        })
+        if !matches!(self.phase, Phase::Called(_)) {
+            return None;
+        }
+        if let Phase::Called(state) = std::mem::take(&mut self.phase) { Some(state) } else { None }
     }
 
     /// Takes the state of the request, wherever it is, and ends.
@@ -329,7 +329,7 @@ impl Session {
     }
 
     /// Ends the request without a response of the service; `None` if it has ended already.
-    pub fn end(&mut self, why: Ending) -> Option<Box<LocalReply>> {
+    pub fn end(&mut self, why: Ending) -> Option<LocalReply> {
         let was_forwarded = matches!(self.phase, Phase::Called(_));
         let state = self.take_state()?;
         let cut = || state.why_body_was_cut();
@@ -347,15 +347,15 @@ impl Session {
                 (cut().unwrap_or_else(unknown), None, false)
             }
             Ending::Malformed(cause) => {
-                return Some(ErrorReply { state }.refuse(Fault::new(ErrorCode::BAD_REQUEST), Some(cause)));
+                return Some(*ErrorReply { state }.refuse(Fault::new(ErrorCode::BAD_REQUEST), Some(cause)));
             }
         };
         let reply = ErrorReply { state };
-        Some(Box::new(if forwarded && was_forwarded {
+        Some(if forwarded && was_forwarded {
             reply.answer(failure, cause)
         } else {
             reply.answer_unforwarded(failure, cause)
-        }))
+        })
     }
 
     /// The client left before the response head (F2). The event to log; `None` if the request has ended already.

@@ -46,7 +46,6 @@ pub struct Event {
     pub(super) code: Option<ErrorCode>,
     pub(super) status: Option<StatusCode>,
     pub(super) would_be: Option<StatusCode>,
-    pub(super) is_late: bool,
     pub(super) grpc: Option<Status>,
     pub(super) origin: Origin,
     pub(super) dialect: Option<Shape>,
@@ -66,11 +65,13 @@ pub(super) struct EventLabel {
     /// `None` if the request is no longer available.
     pub(super) method: Option<KnownMethod>,
     pub(super) framework_route: Option<Arc<str>>,
+    /// The request has its error event already (L1).
+    pub(super) has_error_event: bool,
 }
 
 impl EventLabel {
     pub(super) fn without_request(settings: LogLabel) -> Self {
-        Self { settings, method: None, framework_route: None }
+        Self { settings, method: None, framework_route: None, has_error_event: false }
     }
 
     /// The route that the framework found, else the pattern of the route in the policy.
@@ -223,7 +224,7 @@ impl Event {
     /// but no second error (L1).
     #[must_use]
     pub fn is_late(&self) -> bool {
-        self.is_late
+        self.label.has_error_event
     }
 
     /// The status of an RPC error (0–16), as gRPC numbers them (section P).

@@ -22,7 +22,7 @@ use crate::policy::{EventStreams, Mode};
 /// An adapter passes the body to it. If the body is cut off, the adapter sends the result of [`EventStream::failed`].
 #[derive(Debug)]
 pub(super) struct EventStream {
-    state: RequestState,
+    pub(super) state: RequestState,
     scanner: EventScanner,
     /// Reads the numbers of the events, if events of this dialect have a type.
     typed: Option<TypedEventScanner>,

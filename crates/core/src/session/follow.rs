@@ -17,8 +17,6 @@ use crate::request_id::RequestId;
 #[derive(Debug, Default)]
 pub struct Follow {
     kind: Kind,
-    /// The request has its error event: that the body breaks off is no second one (L1).
-    pub(super) has_error_event: bool,
 }
 
 #[derive(Debug, Default)]
@@ -63,12 +61,14 @@ impl Follow {
 
     /// The rest of an error whose event is logged with its head.
     pub(super) fn after_error(tail: BodyContext) -> Self {
-        Self { has_error_event: true, ..Self::tail(tail) }
+        let mut follow = Self::tail(tail);
+        follow.note_error_event();
+        follow
     }
 
     #[inline(always)]
     fn new(kind: Kind) -> Self {
-        Self { kind, has_error_event: false }
+        Self { kind }
     }
 
     pub(super) fn copy(tail: BodyContext, observed: Box<ObservedError>, max_bytes: u64, time: Duration) -> Self {
@@ -132,13 +132,13 @@ impl Follow {
     /// The client's time for the call has passed: how the call ends, if it can still end properly.
     pub fn timed_out(&mut self) -> Option<BodyFailure> {
         let call = self.take_call(|call| !call.has_ended())?;
-        Some(self.noted(call.timed_out()))
+        Some(call.timed_out())
     }
 
     /// The meter has reported that the request's body is over its limit: a call ends with that (G4).
     pub fn overran(&mut self) -> Option<BodyFailure> {
         let call = self.take_call(|_| true)?;
-        Some(self.noted(call.overran()))
+        Some(call.overran())
     }
 
     fn take_call(&mut self, is_due: impl FnOnce(&RpcResponse) -> bool) -> Option<Box<RpcResponse>> {
@@ -192,7 +192,7 @@ impl Follow {
     pub fn end(&mut self, now: impl FnOnce() -> Instant) -> Option<Event> {
         let event = match &mut self.kind {
             Kind::Copy(copy) => copy.end(true, now),
-            Kind::Call(call) if !self.has_error_event => call.end(),
+            Kind::Call(call) if !call.state.request.has_error_event() => call.end(),
             Kind::Tail(_) | Kind::Call(_) | Kind::Events(_) | Kind::Ended => None,
         };
         self.once(event)
@@ -260,7 +260,7 @@ impl Follow {
                 None => broke_off(copy.tail, cause),
             },
         };
-        let BodyFailure { last, event } = self.noted(failure);
+        let BodyFailure { last, event } = failure;
         (last, Some(event))
     }
 
@@ -273,8 +273,7 @@ impl Follow {
             Kind::Events(events) => events.into_body_context(),
             Kind::Ended => return None,
         };
-        let event = context.broke_off(Origin::Panic, String::from(text).into());
-        Some(Event { is_late: self.has_error_event, ..event })
+        Some(context.broke_off(Origin::Panic, String::from(text).into()))
     }
 
     /// The body is about to be dropped. `ended` means that the server got a report of its end. Returns the event of a
@@ -293,17 +292,24 @@ impl Follow {
         self.once(event)
     }
 
-    /// Lets an event pass, and notes it: what comes after it is no second error event (L1).
+    /// Lets an event pass, and notes it.
     #[inline]
     fn once(&mut self, event: Option<Event>) -> Option<Event> {
-        self.has_error_event |= event.is_some();
+        if event.is_some() {
+            self.note_error_event();
+        }
         event
     }
 
-    /// As [`Follow::once`], for a body that failed.
-    fn noted(&mut self, failure: BodyFailure) -> BodyFailure {
-        let event = Event { is_late: std::mem::replace(&mut self.has_error_event, true), ..failure.event };
-        BodyFailure { event, ..failure }
+    /// The request has its error event: that the body breaks off is no second one (L1).
+    pub(super) fn note_error_event(&mut self) {
+        match &mut self.kind {
+            Kind::Tail(context) => context.label.has_error_event = true,
+            Kind::Copy(copy) => copy.tail.label.has_error_event = true,
+            Kind::Call(call) => call.state.request.note_error_event(),
+            Kind::Events(events) => events.state.request.note_error_event(),
+            Kind::Ended => {}
+        }
     }
 
     /// Whether the call ends with trailers, so that the end must not be reported before.

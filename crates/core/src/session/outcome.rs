@@ -154,7 +154,6 @@ impl BodyContext {
             code,
             status,
             would_be: None,
-            is_late: false,
             grpc,
             origin,
             dialect: None,

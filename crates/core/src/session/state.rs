@@ -242,15 +242,17 @@ impl RequestState {
     /// What to log if the body fails later; the session goes on.
     pub(super) fn body_context(&self) -> BodyContext {
         let framework_route = self.framework_route.clone();
-        let label = EventLabel { settings: self.settings.label(), method: Some(self.method), framework_route };
+        let (settings, method) = (self.settings.label(), Some(self.method));
+        let label = EventLabel { settings, method, framework_route, has_error_event: self.request.has_error_event() };
         BodyContext { config: self.config.clone(), id: self.id, label }
     }
 
     /// Returns what to log if the body fails later, and the extra fields for the log.
     #[inline(always)]
     pub(super) fn into_context_and_fields(self) -> (BodyContext, Option<Box<EventFields>>) {
-        let Self { config, settings, id, method, framework_route, cold, .. } = self;
-        let label = EventLabel { settings: settings.label(), method: Some(method), framework_route };
+        let Self { config, settings, id, request, method, framework_route, cold, .. } = self;
+        let (settings, method) = (settings.label(), Some(method));
+        let label = EventLabel { settings, method, framework_route, has_error_event: request.has_error_event() };
         (BodyContext { config, id, label }, cold.and_then(|cold| cold.notes))
     }
 

@@ -117,7 +117,9 @@ impl RequestStep {
 impl ResponseStep {
     /// Passes a body whose head may be logged: what fails later is no second error (L1).
     pub(super) fn pass(mut follow: Follow, note: Note) -> Self {
-        follow.has_error_event = matches!(note, Note::Event(_));
+        if matches!(note, Note::Event(_)) {
+            follow.note_error_event();
+        }
         Self::Pass(follow, note)
     }
 

@@ -66,7 +66,7 @@ impl Filter {
         let reply = self.session.borrow_mut().end(why);
         let is_ended = reply.is_some();
         if let Some(reply) = reply {
-            self.answer(stream, *reply);
+            self.answer(stream, reply);
         }
         is_ended
     }

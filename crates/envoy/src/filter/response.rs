@@ -106,23 +106,6 @@ impl Filter {
         self.pass_head(stream, head, id, Phase::Passing(follow))
     }
 
-    /// Passes on a head with its changes, of which an `id` is the only one.
-    pub(super) fn pass_head(
-        &self,
-        stream: &Stream<'_>,
-        head: &response::Parts,
-        id: Option<HeaderValue>,
-        next: Phase,
-    ) -> BodyStatus {
-        self.replace_phase(next);
-        self.is_head_sent.set(true);
-        match id {
-            Some(id) => heads::set_request_id(stream, Head::Response, &id, true),
-            None => heads::apply_response(stream, head),
-        }
-        BodyStatus::Continue
-    }
-
     /// Reads an error's body before anything is sent (R4).
     fn begin_collecting(
         &self,

@@ -6,7 +6,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Response, Version, response};
 
 use super::state::{BodyStatus, Filter, Lingering, Phase, Wait, code_of};
-use crate::abi::{Body, Stream};
+use crate::abi::{Body, Head, Stream};
 use crate::heads;
 
 impl Filter {
@@ -72,6 +72,23 @@ impl Filter {
         }
     }
 
+    /// Passes on a head with its changes, of which an `id` is the only one.
+    pub(super) fn pass_head(
+        &self,
+        stream: &Stream<'_>,
+        head: &response::Parts,
+        id: Option<HeaderValue>,
+        next: Phase,
+    ) -> BodyStatus {
+        self.replace_phase(next);
+        self.is_head_sent.set(true);
+        match id {
+            Some(id) => heads::set_request_id(stream, Head::Response, &id, true),
+            None => heads::apply_response(stream, head),
+        }
+        BodyStatus::Continue
+    }
+
     /// Sends a complete answer. The stream must not be used after that.
     pub(super) fn send(&self, stream: &Stream<'_>, reply: Response<Bytes>) {
         self.stop_timers();
@@ -115,7 +132,7 @@ impl Filter {
                 let reply = self.session.borrow_mut().end(Ending::Overran);
                 if let Some(reply) = reply {
                     // No more of the request is dropped: the budget is used up.
-                    self.answer(stream, LocalReply { drain: None, ..*reply });
+                    self.answer(stream, LocalReply { drain: None, ..reply });
                 }
             }
             phase => drop(self.replace_phase(phase)),

@@ -105,7 +105,7 @@ impl ProcessingStream {
 
     /// Ends the request without a response of the service; `None` if it has ended already.
     pub(super) fn end(&mut self, why: Ending) -> Option<Reply> {
-        self.session.end(why).map(|reply| self.answer(*reply))
+        self.session.end(why).map(|reply| self.answer(reply))
     }
 
     /// Ends the stream with a reply instead of the service's.

@@ -115,7 +115,8 @@ impl RequestHead {
     pub fn begin(&mut self, config: Arc<SessionConfig>, id: impl FnOnce() -> RequestId) -> (Session, RequestStep) {
         if let Some(cause) = self.unread.take() {
             let mut session = self.unread(config, id);
-            let step = session.end(Ending::Malformed(cause.into())).map_or(RequestStep::Broken, RequestStep::Send);
+            let reply = session.end(Ending::Malformed(cause.into()));
+            let step = reply.map_or(RequestStep::Broken, |reply| RequestStep::Send(Box::new(reply)));
             return (session, step);
         }
         let begin = if self.has_all { Session::begin } else { Session::begin_copy };

@@ -35,8 +35,18 @@ impl RequestFlags {
     const TRAILERS: u16 = 1 << 7;
     const FORM: u16 = 1 << 8;
     const JSON: u16 = 1 << 9;
+    const ERROR_EVENT: u16 = 1 << 10;
     /// A page is requested. It shares a bit with a flag of RPC calls, because no call requests a page.
     const PAGE: u16 = Self::STREAM;
+
+    /// Whether the request has its error event already (L1).
+    pub(in crate::session) fn has_error_event(self) -> bool {
+        self.bits & Self::ERROR_EVENT != 0
+    }
+
+    pub(in crate::session) fn note_error_event(&mut self) {
+        self.bits |= Self::ERROR_EVENT;
+    }
 
     #[inline]
     pub(in crate::session) fn new(view: &RequestView<'_>, settings: &ResponseSettings, policy: &Policy) -> Self {
