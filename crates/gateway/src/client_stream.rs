@@ -1,5 +1,5 @@
 //! A client's stream for hyper: its bytes can be read before hyper's server is created, and put back when that is dropped.
-//! It notes whether a write is waiting.
+//! It limits how much is read at once, and notes whether a write is waiting.
 
 use std::io;
 use std::pin::Pin;
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::connection_state::ConnectionState;
+use super::read_size::ReadSize;
 
 /// The first bytes of a client that uses HTTP/2 (RFC 9113 §3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -18,12 +19,13 @@ pub(super) struct ClientStream<T> {
     stream: T,
     /// Bytes to read again before the stream.
     ahead: Bytes,
+    size: ReadSize,
     state: Arc<ConnectionState>,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
-    pub(super) fn new(stream: T, state: Arc<ConnectionState>) -> Self {
-        Self { stream, ahead: Bytes::new(), state }
+    pub(super) fn new(stream: T, size: ReadSize, state: Arc<ConnectionState>) -> Self {
+        Self { stream, ahead: Bytes::new(), size, state }
     }
 
     /// Puts back bytes that hyper has read but not used. They are copied, because even an empty slice would keep
@@ -50,11 +52,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
 
 impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.ahead.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buf);
+        let this = &mut *self;
+        if !this.ahead.is_empty() {
+            let count = this.ahead.len().min(buf.remaining());
+            buf.put_slice(&this.ahead.split_to(count));
+            return Poll::Ready(Ok(()));
         }
-        let count = self.ahead.len().min(buf.remaining());
-        buf.put_slice(&self.ahead.split_to(count));
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut (&mut this.stream).take(this.size.limit())).poll_read(cx, buf))?;
+        this.size.read(buf.filled().len() - before);
         Poll::Ready(Ok(()))
     }
 }

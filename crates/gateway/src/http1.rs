@@ -13,7 +13,9 @@ use hyper_util::rt::TokioIo;
 use tower::BoxError;
 
 use super::connect::{Probe, connect};
+use super::limits::HEADERS;
 use super::pool::{Connection, Exchange, ForwardBody, Observed, Outgoing, PoolSlot, Reached, Sends, Unanswered};
+use super::read_size::{ReadSize, large};
 use super::upstream::Upstream;
 
 /// Prepares a head for hyper's client, which expects the origin form, a host, and a header for a body of unknown
@@ -37,9 +39,13 @@ pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> 
     let limits = upstream.limits;
     let exchange = Arc::<Exchange>::default();
     let (stream, probe) = connect(&upstream).await?;
-    let stream = Observed::new(stream, Arc::clone(&exchange), slot);
+    let stream = Observed::new(stream, Arc::clone(&exchange), slot, ReadSize::new(limits.buffer));
     let mut client = Builder::new();
-    client.max_buf_size(limits.buffer as usize).max_headers(limits.headers as usize);
+    client.max_header_size(limits.buffer as usize).max_buf_size(large(limits.buffer));
+    // hyper has this limit. If it were set, hyper would fill a list for each response: 1,072 instructions.
+    if limits.headers != HEADERS {
+        client.max_headers(limits.headers as usize);
+    }
     let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {

@@ -25,6 +25,7 @@ use tower_error_envelope::policy::UpstreamUrl;
 use super::connect::connect;
 use super::limits::UpstreamLimits;
 use super::pool::{Connection, ForwardBody, Observed, Outgoing, PoolSlot, Reached, Sends, Unanswered};
+use super::read_size::ReadSize;
 use super::upstream::Upstream;
 
 /// Prepares a head for HTTP/2: `:authority` gets the value of `host` (RFC 9113 §8.3.1).
@@ -50,7 +51,7 @@ const CHECK_EVERY: Duration = Duration::from_millis(1);
 pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> Result<Http2<B>, BoxError> {
     let limits = upstream.limits;
     let (stream, _) = connect(&upstream).await?;
-    let stream = Observed::new(stream, Arc::default(), slot);
+    let stream = Observed::new(stream, Arc::default(), slot, ReadSize::new(limits.buffer));
     let (sender, mut connection) = client(limits).handshake(TokioIo::new(stream)).await?;
     while connection.current_max_send_streams() == UNKNOWN {
         if let Ok(ended) = tokio::time::timeout(CHECK_EVERY, &mut connection).await {

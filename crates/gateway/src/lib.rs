@@ -23,7 +23,7 @@
 //! The modules, in the order of a request:
 //!
 //! 1. `serve` runs until the stop, and `accept` accepts clients on `listening_sockets`. `connection` serves one client, over `tls` or plain TCP.
-//! 2. `served` runs hyper over a `client_stream`. `requests` handles its requests, each with a `client_body`. `client` describes the client for the
+//! 2. `served` runs hyper over a `client_stream`, with reads of a `read_size`. `requests` handles its requests, each with a `client_body`. `client` describes the client for the
 //!    log, and `forwarded` for the service.
 //! 3. `upstreams` chooses a service. `proxy` forwards to the `upstream` over `http1` or `http2`, within its `capacity`. A
 //!    `pool` has the connections, to addresses that `resolve` finds.
@@ -65,6 +65,7 @@ mod listening_sockets;
 mod pace;
 mod pool;
 mod proxy;
+mod read_size;
 mod requests;
 mod reset;
 mod resolve;

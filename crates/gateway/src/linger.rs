@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf};
@@ -19,6 +20,7 @@ use tokio::time::Sleep;
 
 use super::connection_state::OpenConnection;
 use super::limits::ClientLimits;
+use super::read_size::{Room, large};
 
 /// One place of `--max-connections`.
 pub(crate) type ConnectionSlot = OwnedSemaphorePermit;
@@ -37,7 +39,49 @@ pub(crate) struct Lingering {
 /// The state that exists as long as the socket, even after an upgrade and while it lingers.
 struct SocketState {
     connection: OpenConnection,
+    unsent: Unsent,
     _slot: Option<ConnectionSlot>,
+}
+
+/// How much unsent data the kernel takes.
+///
+/// By default it takes megabytes for a client that reads slowly, and reports room only once a third of them are sent: a
+/// slow client would look like a stalled one. A fast client gets more at once, as long as there is [`Room`].
+struct Unsent {
+    small: u32,
+    room: Option<Room>,
+}
+
+impl Unsent {
+    /// A client that takes half of the waiting data within this time reads several MB per second.
+    const FAST: Duration = Duration::from_millis(20);
+    const SLOW: Duration = Duration::from_millis(500);
+
+    fn new(small: u32, stream: &TcpStream) -> Self {
+        let unsent = Self { small, room: None };
+        unsent.set_unsent_limit(stream);
+        unsent
+    }
+
+    /// Adjusts the socket's unsent limit to how long the client took to read before more could be written.
+    fn adjust_after_wait(&mut self, time: Duration, stream: &TcpStream) {
+        let large = large(self.small);
+        match &self.room {
+            None if time < Self::FAST => self.room = Room::take(large),
+            Some(_) if time > Self::SLOW => self.room = None,
+            _ => return,
+        }
+        self.set_unsent_limit(stream);
+    }
+
+    fn set_unsent_limit(&self, stream: &TcpStream) {
+        let bytes = if self.room.is_some() { u32::try_from(large(self.small)).unwrap_or(u32::MAX) } else { self.small };
+        // If the socket is already closed, the next read reports that.
+        #[cfg(target_os = "linux")]
+        let _ = SockRef::from(stream).set_tcp_notsent_lowat(bytes);
+        #[cfg(not(target_os = "linux"))]
+        let _ = (stream, bytes);
+    }
 }
 
 impl Lingering {
@@ -47,12 +91,8 @@ impl Lingering {
         connection: OpenConnection,
         limits: Arc<ClientLimits>,
     ) -> Self {
-        // By default the kernel takes megabytes for a client that reads slowly, and reports room only once a third of
-        // them are sent: a slow client would look like a stalled one. If the socket is already closed, the next read
-        // reports that.
-        #[cfg(target_os = "linux")]
-        let _ = SockRef::from(&stream).set_tcp_notsent_lowat(limits.stream_buffer);
-        let socket = Box::new(SocketState { connection, _slot: slot });
+        let unsent = Unsent::new(limits.stream_buffer, &stream);
+        let socket = Box::new(SocketState { connection, unsent, _slot: slot });
         Self { open: Some((stream, socket)), client_closed: false, limits, clock: None }
     }
 
@@ -62,15 +102,19 @@ impl Lingering {
 
     /// Returns a write's result, or a timeout if the client has read nothing for too long.
     fn limit_write_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.clock = None;
+        if written.is_ready() && self.clock.is_none() {
             return written;
         }
         let limit = self.limits.write_timeout;
-        ready!(self.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(cx));
-        if let Some((_, socket)) = &self.open {
-            socket.connection.state().give_up();
+        let Some((stream, socket)) = &mut self.open else { return written };
+        if written.is_ready() {
+            if let Some(clock) = self.clock.take() {
+                socket.unsent.adjust_after_wait((clock.deadline() - limit).elapsed(), stream);
+            }
+            return written;
         }
+        ready!(self.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(cx));
+        socket.connection.state().give_up();
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its response")))
     }
 }

@@ -21,6 +21,7 @@ use tower::BoxError;
 use super::client_stream::ClientStream;
 use super::deadlines::{Deadlines, End};
 use super::limits::ClientLimits;
+use super::read_size::{ReadSize, large};
 
 const LOG: &str = "error_envelope::gateway::served";
 
@@ -28,6 +29,7 @@ const LOG: &str = "error_envelope::gateway::served";
 pub(super) struct Servers {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
+    piece: u32,
 }
 
 impl Servers {
@@ -38,7 +40,7 @@ impl Servers {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
         // hyper's own time limit for heads is off: `idle` limits that time in any version.
         http1.header_read_timeout(None).max_header_size(limits.max_head as usize);
-        http1.max_buf_size(limits.stream_buffer.max(limits.max_head) as usize);
+        http1.max_buf_size(large(limits.stream_buffer).max(limits.max_head as usize));
         http2
             .timer(TokioTimer::new())
             .keep_alive_interval(limits.ping_interval)
@@ -48,7 +50,7 @@ impl Servers {
             .initial_stream_window_size(limits.stream_buffer)
             .initial_connection_window_size(limits.connection_window)
             .max_header_list_size(limits.max_head);
-        Self { http1, http2 }
+        Self { http1, http2, piece: limits.stream_buffer }
     }
 }
 
@@ -61,7 +63,7 @@ where
     TokioExecutor: Http2ServerConnExec<S::Future, B>,
 {
     let mut deadline = pin!(deadlines.first());
-    let mut stream = ClientStream::new(stream, Arc::clone(&deadlines.state));
+    let mut stream = ClientStream::new(stream, ReadSize::new(servers.piece), Arc::clone(&deadlines.state));
     // What has arrived is handled before the connection may be closed.
     let is_http2 = tokio::select! {
         biased;
@@ -98,6 +100,8 @@ where
         let Some(parts) = Pin::into_inner(served).into_parts() else { return };
         (stream, service) = (parts.io.into_inner(), parts.service);
         stream.rewind(&parts.read_buf);
+        // It keeps hyper's whole buffer.
+        drop(parts.read_buf);
         let has_more = tokio::select! {
             biased;
             has_more = stream.read_ahead() => has_more,

@@ -9,11 +9,11 @@
 //! 4. A request without a service gets `not_found`.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{fmt, future};
 
 use bytes::Bytes;
 use error_envelope_core::session::{ProxyError, ProxyFailure};
@@ -136,8 +136,10 @@ impl<B: ForwardBody> Service<Request<B>> for Forward<B> {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let proxies = Arc::clone(&self.0);
-        Box::pin(async move { proxies.choose(&request)?.send(request).await })
+        match self.0.choose(&request) {
+            Ok(proxy) => Box::pin(proxy.send(request)),
+            Err(error) => Box::pin(future::ready(Err(error))),
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct ClientFlags {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 200)]
     max_streams: u32,
     /// Limit the bytes of a body that are buffered on the client's side: in the socket, in the current read, and in the
-    /// HTTP/2 stream, each
+    /// HTTP/2 stream, each. A fast body over HTTP/1.1 may use four times as much
     #[arg(long, value_name = "SIZE", value_parser = size(KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
     stream_buffer: ByteSize,
     /// Set the HTTP/2 connection window: the unread bytes of all requests on a client's connection
@@ -91,8 +91,8 @@ pub(crate) struct UpstreamFlags {
     /// Limit the header lines of an HTTP/1.1 response; a response with more becomes 502
     #[arg(long, hide = true, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000), default_value_t = 100)]
     upstream_headers: u32,
-    /// Limit each read of an HTTP/1.1 response; if the client does not read, two reads are buffered. A response
-    /// head must fit into one read
+    /// Limit each read of an HTTP/1.1 response; if the client does not read, two reads are buffered. A fast body may
+    /// use four times as much. A response head must fit into one read
     #[arg(long, hide = true, value_name = "SIZE", value_parser = size(8 * KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
     upstream_buffer: ByteSize,
     /// Limit the buffered bytes of an HTTP/2 body that are not read yet, in each direction

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::slot::PoolSlot;
+use crate::read_size::ReadSize;
 
 /// A request and its response, on one connection. The channels between the tasks make stored values visible in order.
 #[derive(Default)]
@@ -92,20 +93,23 @@ fn is_interim(bytes: &[u8]) -> bool {
 pub(crate) struct Observed<S> {
     stream: S,
     exchange: Arc<Exchange>,
+    size: ReadSize,
     _place: PoolSlot,
 }
 
 impl<S> Observed<S> {
-    pub(crate) fn new(stream: S, exchange: Arc<Exchange>, place: PoolSlot) -> Self {
-        Self { stream, exchange, _place: place }
+    pub(crate) fn new(stream: S, exchange: Arc<Exchange>, place: PoolSlot, size: ReadSize) -> Self {
+        Self { stream, exchange, size, _place: place }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Observed<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let (this, before) = (&mut *self, buf.filled().len());
-        let read = ready!(Pin::new(&mut this.stream).poll_read(cx, buf));
-        this.exchange.read(&buf.filled()[before..]);
+        let read = ready!(Pin::new(&mut (&mut this.stream).take(this.size.limit())).poll_read(cx, buf));
+        let bytes = &buf.filled()[before..];
+        this.size.read(bytes.len());
+        this.exchange.read(bytes);
         Poll::Ready(read)
     }
 }

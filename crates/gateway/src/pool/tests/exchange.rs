@@ -12,6 +12,7 @@ use super::super::{Exchange, Observed, Outgoing};
 use super::{PoolSlot, Simulated};
 use crate::capacity::Capacity;
 use crate::pace::Pace;
+use crate::read_size::ReadSize;
 
 #[tokio::test]
 async fn what_a_stream_holds_back_is_not_sent_until_it_is_flushed() {
@@ -20,7 +21,7 @@ async fn what_a_stream_holds_back_is_not_sent_until_it_is_flushed() {
         let (near, mut far) = duplex(4);
         let exchange = Arc::new(Exchange::default());
         let place = PoolSlot::detached::<Simulated<false>>();
-        let mut stream = Observed::new(BufWriter::new(near), Arc::clone(&exchange), place);
+        let mut stream = Observed::new(BufWriter::new(near), Arc::clone(&exchange), place, ReadSize::new(0));
         exchange.begin(false);
         stream.write_all(b"a request").await.unwrap();
         assert!(Pin::new(&mut stream).poll_flush(&mut Context::from_waker(Waker::noop())).is_pending());
@@ -40,7 +41,7 @@ async fn a_piece_is_asked_for_while_the_one_before_is_written_and_waits() {
     let (near, mut far) = duplex(4);
     let exchange = Arc::new(Exchange::default());
     let place = PoolSlot::detached::<Simulated<false>>();
-    let mut stream = Observed::new(near, Arc::clone(&exchange), place);
+    let mut stream = Observed::new(near, Arc::clone(&exchange), place, ReadSize::new(0));
     let mut body = Outgoing::new(Full::from("piece"), Pace::start(), Capacity::new(1).take().unwrap());
     body.begin(&exchange);
     let cx = &mut Context::from_waker(Waker::noop());

@@ -1,0 +1,109 @@
+//! How many bytes are read at once.
+//!
+//! Each read costs a system call, wake-ups and a frame, whatever its size, so large pieces are best for a fast body.
+//! But if the reader stops, three pieces are held: one that is being written, one that waits for that, and one on its
+//! way. So a connection reads pieces of its configured size, and pieces [`TIMES`] as large while they arrive full and
+//! the process has [`Room`] for them. Whatever clients do, all large pieces together take at most [`MOST`] bytes.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// How many times its configured size a piece may have.
+const TIMES: usize = 4;
+/// How many pieces are held for a reader that stops.
+const PIECES: usize = 3;
+/// The memory for all large pieces, in bytes: enough for some forty bodies at full speed. Further bodies are read in
+/// small pieces.
+const MOST: usize = 64 << 20;
+/// The smallest buffer size in hyper.
+const LEAST: usize = 8 << 10;
+/// hyper doubles its buffer when a read fills it. So a read that must stay small leaves this much of the buffer empty.
+const PAGE: usize = 4 << 10;
+
+static LEFT: AtomicUsize = AtomicUsize::new(MOST);
+
+/// The size to which a buffer of the size `small` may grow.
+pub(crate) const fn large(small: u32) -> usize {
+    let small = small as usize;
+    (if small < LEAST { LEAST } else { small }).saturating_mul(TIMES)
+}
+
+/// The size of a connection's reads.
+pub(crate) struct ReadSize {
+    small: usize,
+    room: Option<Room>,
+    left: &'static AtomicUsize,
+}
+
+impl ReadSize {
+    pub(crate) fn new(small: u32) -> Self {
+        Self::within(small, &LEFT)
+    }
+
+    fn within(small: u32, left: &'static AtomicUsize) -> Self {
+        Self { small: LEAST.max(small as usize), room: None, left }
+    }
+
+    /// How many bytes the next read may return.
+    pub(crate) fn limit(&self) -> u64 {
+        let limit = if self.room.is_some() { self.small.saturating_mul(TIMES) } else { self.small - PAGE };
+        limit as u64
+    }
+
+    /// Notes that a read returned this many bytes.
+    pub(crate) fn read(&mut self, bytes: usize) {
+        if self.room.is_none() && bytes >= self.small - PAGE {
+            self.room = Room::within(self.small.saturating_mul(TIMES * PIECES), self.left);
+        } else if self.room.is_some() && bytes < self.small / 2 {
+            self.room = None;
+        }
+    }
+}
+
+/// A share of the process's memory for large pieces, until this is dropped.
+pub(crate) struct Room {
+    bytes: usize,
+    left: &'static AtomicUsize,
+}
+
+impl Room {
+    /// Takes this many bytes; `None` if other connections use up the memory.
+    pub(crate) fn take(bytes: usize) -> Option<Self> {
+        Self::within(bytes, &LEFT)
+    }
+
+    fn within(bytes: usize, left: &'static AtomicUsize) -> Option<Self> {
+        left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes)).ok()?;
+        Some(Self { bytes, left })
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.left.fetch_add(self.bytes, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: u32 = 128 << 10;
+
+    #[test]
+    fn pieces_are_large_while_they_come_full_and_the_process_has_room() {
+        static LEFT: AtomicUsize = AtomicUsize::new(MOST);
+        let full = |size: &mut ReadSize| size.read(usize::try_from(size.limit()).unwrap());
+        let mut sizes: Vec<_> = (0..1_000).map(|_| ReadSize::within(SMALL, &LEFT)).collect();
+        sizes.iter_mut().for_each(full);
+        let large_ones = |sizes: &[ReadSize]| sizes.iter().filter(|size| size.limit() == large(SMALL) as u64).count();
+        assert_eq!(large_ones(&sizes), MOST / PIECES / large(SMALL));
+        assert!(sizes.iter().all(|size| size.room.is_some() || size.limit() < u64::from(SMALL)));
+        // A head, or the end of a body: its room is free for another.
+        sizes[0].read(100);
+        full(&mut sizes[999]);
+        assert_eq!((sizes[0].limit(), sizes[999].limit()), ((SMALL as usize - PAGE) as u64, large(SMALL) as u64));
+        drop(sizes);
+        assert_eq!(LEFT.load(Relaxed), MOST);
+        assert_eq!(ReadSize::new(1).limit(), (LEAST - PAGE) as u64);
+    }
+}
