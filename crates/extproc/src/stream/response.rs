@@ -158,11 +158,7 @@ impl ProcessingStream {
     pub(super) fn response_body(&mut self, data: Vec<u8>, end: bool) -> Reply {
         inject(&self.head, "response_body");
         if let Phase::Collecting(_) = &self.phase {
-            let read = |mut reading: Reading| match reading.data(data.into(), now) {
-                Ok(()) => reading.end(),
-                Err(why) => reading.stop(why),
-            };
-            return self.collected(read, message::buffered_response);
+            return self.collected(|reading| reading.whole(data.into()), message::buffered_response);
         }
         let Phase::Passing(follow) = &mut self.phase else { return Ok(Some(message::response_body(None))) };
         let before = Bytes::from(data);
