@@ -1,4 +1,4 @@
-//! Caps for reading a body, in bytes and in time (rules R4, G5), and for a wait (G3).
+//! Waits with an end: for the rest of a body within its budget (rules R4, G5), and for a first byte (G3).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,29 +7,23 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
-use error_envelope_core::session::{BoxError, UnreadReason};
+use error_envelope_core::session::{self, BoxError};
 use error_envelope_runtime::catch;
 
-/// The bytes and the time that a body may still take.
+/// The budget of a body that is read and dropped, with the timer that wakes the task.
 #[derive(Debug)]
 pub(super) struct Budget {
-    left: u64,
-    /// The remaining empty frames: without this limit, a body that has only empty frames would never end.
-    empty_frames: u16,
-    timeout: Duration,
+    budget: session::Budget,
     /// Set at the first wait: most bodies do not wait.
     deadline: Option<Deadline>,
 }
-
-/// The most empty frames to accept: more than any server sends by itself.
-const MAX_EMPTY_FRAMES: u16 = 1024;
 
 /// The reason to stop reading: the budget is spent, or the body failed.
 pub(super) struct BudgetExhausted;
 
 impl Budget {
     pub(super) fn new(max_bytes: u64, timeout: Duration) -> Self {
-        Self { left: max_bytes, empty_frames: MAX_EMPTY_FRAMES, timeout, deadline: None }
+        Self { budget: session::Budget::new(max_bytes, timeout), deadline: None }
     }
 
     /// Polls for the length of the body's next frame; `None` at the body's end.
@@ -40,7 +34,7 @@ impl Budget {
     ) -> Poll<Result<Option<usize>, BudgetExhausted>> {
         match poll(cx) {
             Poll::Ready(Some(Ok(length))) => {
-                Poll::Ready(self.deduct(length, cx).map(|()| Some(length)).map_err(|_| BudgetExhausted))
+                Poll::Ready(self.budget.deduct(length, now).map(|()| Some(length)).map_err(|_| BudgetExhausted))
             }
             Poll::Ready(None) => Poll::Ready(Ok(None)),
             Poll::Ready(Some(Err(error))) => {
@@ -48,31 +42,18 @@ impl Budget {
                 let _ = catch(|| drop(error));
                 Poll::Ready(Err(BudgetExhausted))
             }
-            Poll::Pending if self.is_late(cx) => Poll::Ready(Err(BudgetExhausted)),
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => {
+                let Self { budget, deadline } = self;
+                let deadline = deadline.get_or_insert_with(|| Deadline::at(budget.waits(now)));
+                if deadline.has_passed(cx) { Poll::Ready(Err(BudgetExhausted)) } else { Poll::Pending }
+            }
         }
     }
+}
 
-    /// Deducts a frame of this many bytes that came in time.
-    pub(super) fn deduct(&mut self, length: usize, cx: &mut Context<'_>) -> Result<(), UnreadReason> {
-        let left = if length == 0 {
-            self.empty_frames.checked_sub(1).map(|left| self.empty_frames = left)
-        } else {
-            self.left.checked_sub(length as u64).map(|left| self.left = left)
-        };
-        if left.is_none() {
-            Err(UnreadReason::TooLong)
-        } else if self.deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx)) {
-            Err(UnreadReason::TooLate)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Whether the wait is too long. The first call starts the time of the wait.
-    pub(super) fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
-        self.deadline.get_or_insert_with(|| Deadline::after(self.timeout)).has_passed(cx)
-    }
+/// The time, which tests may stop.
+pub(super) fn now() -> std::time::Instant {
+    Instant::now().into_std()
 }
 
 /// The deadline of a wait. It wakes the task; without a tokio timer, it is noticed only when bytes arrive.
@@ -94,7 +75,7 @@ impl Deadline {
     }
 
     pub(super) fn at(until: std::time::Instant) -> Self {
-        Self::after(until.saturating_duration_since(Instant::now().into_std()))
+        Self::after(until.saturating_duration_since(now()))
     }
 
     pub(super) fn has_passed(&mut self, cx: &mut Context<'_>) -> bool {

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tracing::Span;
 
-use super::budget::Deadline;
+use super::budget::{Deadline, now};
 use super::reason::remove_reason;
 use super::request_body::panicked;
 use super::span;
@@ -122,10 +122,6 @@ enum End {
     Unread(UnreadReason, Option<BoxError>),
     /// The client's deadline has passed.
     OutOfTime,
-}
-
-fn now() -> std::time::Instant {
-    Instant::now().into_std()
 }
 
 impl CollectJob {

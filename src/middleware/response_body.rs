@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::broken::{BodyAction, Polled, ResponseBodyError, poll_passed, text_of};
-use super::budget::Deadline;
+use super::budget::{Deadline, now};
 use super::caught::{has_ended, inspected, size_hint};
 use super::draining::Draining;
 use super::resumed_body::ResumedBody;
@@ -318,10 +318,6 @@ impl CallTime {
         event.into_iter().for_each(runtime::log_event);
         BodyAction::GoesOn
     }
-}
-
-fn now() -> std::time::Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 /// Ends a failed body as the session decides. Its error is inspected first, whose code may panic.

@@ -11,18 +11,21 @@ use super::UnreadReason;
 #[derive(Debug)]
 pub struct Budget {
     left: u64,
-    /// Without this limit, a body of empty frames would never end.
+    /// The empty frames that may still come: without this limit, a body that has only empty frames would never end.
     empty_frames: u16,
     time: Duration,
     /// Set at the first wait: most bodies do not wait, and the clock is not read.
     until: Option<Instant>,
 }
 
+/// The most empty frames to accept: more than any server sends by itself.
+const MAX_EMPTY_FRAMES: u16 = 1024;
+
 impl Budget {
     /// A budget whose time begins with the first wait.
     #[must_use]
     pub fn new(max_bytes: u64, time: Duration) -> Self {
-        Self { left: max_bytes, empty_frames: 1024, time, until: None }
+        Self { left: max_bytes, empty_frames: MAX_EMPTY_FRAMES, time, until: None }
     }
 
     /// Nothing is available: until when to wait.
