@@ -7,7 +7,6 @@ use bytes::{Buf, Bytes};
 use http::{HeaderMap, Response, response};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tokio::time::Instant;
 use tracing::Span;
 
 use super::budget::{Deadline, now};
@@ -53,7 +52,7 @@ where
             Poll::Pending => {
                 #[cfg(feature = "metrics")]
                 {
-                    job.waits_since = Some(Instant::now());
+                    job.waits_since = Some(tokio::time::Instant::now());
                 }
                 job.span = span.cloned();
                 *this.waiting = Some(Box::new(job));
@@ -112,7 +111,7 @@ pub(super) struct CollectJob {
     panic: Option<Box<str>>,
     /// When the wait began (L2): most bodies are available with their heads.
     #[cfg(feature = "metrics")]
-    waits_since: Option<Instant>,
+    waits_since: Option<tokio::time::Instant>,
 }
 
 /// How reading ended.
