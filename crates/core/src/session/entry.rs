@@ -267,11 +267,16 @@ impl Session {
     /// Decides by the head of the response. `body` is only called if facts about the body matter.
     #[inline(always)]
     pub fn respond(&mut self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponseStep {
-        let Some(state) = self.take_called() else { return ResponseStep::Broken };
+        let Phase::Called(state) = &mut self.phase else { return ResponseStep::Broken };
         // The short way for nearly every response: [`ResponseHead::decide`] returns the same in more steps.
         let is_plain = head.extensions.is_empty() && head.headers.len() <= MAX_HEADERS;
-        if is_plain && responding::passes_unparsed(&state, head.status) {
-            let (context, notes) = state.finish_head(&mut head.headers);
+        let passes = is_plain && responding::passes_unparsed(state, head.status);
+        if passes {
+            state.finish_head(&mut head.headers);
+        }
+        let Some(state) = self.take_called() else { return ResponseStep::Broken };
+        if passes {
+            let (context, notes) = state.into_context_and_fields();
             return ResponseStep::Pass(Follow::tail(context), notes.into());
         }
         ResponseHead { state, session: self }.decide(head, body)

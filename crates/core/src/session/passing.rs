@@ -36,7 +36,8 @@ impl PassingResponse {
             self.state.mark_head(&mut head.headers);
             return pass_and_log(&self.state, event);
         }
-        let (body_context, notes) = self.state.finish_head(&mut head.headers);
+        self.state.finish_head(&mut head.headers);
+        let (body_context, notes) = self.state.into_context_and_fields();
         ResponseStep::Pass(Follow::tail(body_context), notes.into())
     }
 

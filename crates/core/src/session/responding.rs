@@ -81,7 +81,8 @@ impl ResponseHead<'_> {
             head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         let note = observed_refusal(&mut self.state, head.status);
-        let (body_context, notes) = self.state.finish_head(&mut head.headers);
+        self.state.finish_head(&mut head.headers);
+        let (body_context, notes) = self.state.into_context_and_fields();
         let note = note.map_or_else(|| notes.into(), |event| Note::Event(Box::new(event)));
         ResponseStep::Strip(Follow::tail(body_context), note)
     }
