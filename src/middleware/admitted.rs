@@ -10,11 +10,11 @@ use tower_service::Service;
 
 use super::caught::inspected;
 use super::draining::RemainingRequest;
+use super::parked::Verifying;
+use super::parked::{First, Peeking, poll_first};
 use super::parked::{NotReady, Parked, Waiting, unready};
-use super::peeking::{First, Peeking, poll_first};
 use super::request_body::RequestBody;
 use super::state::{Call, State};
-use super::verifying::Verifying;
 use error_envelope_core::session::{BodyMeter, BoxError, Ending, FirstByte, RequestStep, Session, Wait};
 use error_envelope_runtime::{RouteMetrics, catch};
 

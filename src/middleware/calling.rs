@@ -8,13 +8,13 @@ use http_body::Body;
 use tower_service::Service;
 use tracing::Span;
 
+use super::broken::ResumedBody;
 use super::budget::Deadline;
 use super::caught::{facts, inspected, size_hint};
 use super::collecting::{BodyOutcome, CollectJob, Collecting};
 use super::reason::remove_reason;
 use super::request_body::RequestBody;
 use super::response_body::{Kind, PolledReply, Reply, ResponseBody, polled, reply_of};
-use super::resumed_body::ResumedBody;
 use super::service::log;
 use super::span;
 use super::state::{CallContext, State, StateProj};

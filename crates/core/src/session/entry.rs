@@ -17,7 +17,7 @@ use super::responding::{self, ResponseHead};
 use super::state::{Peek, Phase, RequestState};
 use super::{
     BodyFacts, BodyMeter, BoxError, Cause, Ending, Event, Failure, FirstByte, Follow, LocalReply, MapRuleId, Note,
-    Origin, Read, ReadBytes, RequestStep, ResponseStep, Session, SessionConfig, Verification, collected, failing,
+    Origin, Read, ReadBytes, RequestStep, ResponseStep, Session, SessionConfig, Verification, reply,
 };
 use crate::classify::{self, Explanation, Rewrite};
 use crate::code::ErrorCode;
@@ -286,7 +286,7 @@ impl Session {
     #[inline]
     pub fn decide(&mut self, head: &mut response::Parts, read: Read) -> ResponseStep {
         let Some(state) = self.take_called() else { return ResponseStep::Broken };
-        collected::response_body(state, head, read)
+        responding::decide_by_body(state, head, read)
     }
 
     /// Whether a response with this status passes without being parsed, for adapters whose proxy owns the heads. The
@@ -320,7 +320,7 @@ impl Session {
         if let (Phase::Peeking(_), Some(flags)) = (&self.phase, &state.flags) {
             BodyMeter::new(flags.clone()).body_failed(error);
         }
-        Some(failing::failure_of(state, error))
+        Some(reply::failure_of(state, error))
     }
 
     /// Classifies an error from `poll_ready` (F3).
@@ -330,7 +330,7 @@ impl Session {
     /// As [`Session::classify`].
     #[must_use]
     pub fn classify_unready(&self, error: &(dyn Error + 'static)) -> Option<Failure> {
-        Some(failing::unreadiness_of(self.state()?, error))
+        Some(reply::unreadiness_of(self.state()?, error))
     }
 
     /// Ends the request without a response of the service; `None` if it has ended already.
@@ -342,7 +342,7 @@ impl Session {
             Ending::Failed(failure, cause) => (failure, Some(cause), true),
             Ending::Panicked(text) => (cut().unwrap_or_else(Failure::panicked), Some(String::from(text).into()), true),
             Ending::TimedOut => {
-                let (failure, cause) = failing::client_timeout();
+                let (failure, cause) = reply::client_timeout();
                 (cut().unwrap_or(failure), Some(cause), true)
             }
             Ending::Unready(failure, cause) => (failure, Some(cause), false),

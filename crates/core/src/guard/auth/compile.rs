@@ -7,11 +7,11 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::challenge::Challenges;
+use super::challenge::PreparedRejections;
 #[cfg(feature = "jwt")]
 use super::jwt::{RemoteKeys, Tokens};
 #[cfg(feature = "keys")]
 use super::keys::KeyCheck;
-use super::refusals::PreparedRejections;
 use super::scheme::{AuthMessages, AuthScheme, SchemeKind};
 use crate::fields::is_same_to_cgi;
 use crate::guard::pattern::SettingError;
