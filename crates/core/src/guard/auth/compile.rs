@@ -10,7 +10,7 @@ use super::challenge::Challenges;
 use super::challenge::PreparedRejections;
 #[cfg(feature = "jwt")]
 use super::jwt::{RemoteKeys, Tokens};
-#[cfg(feature = "keys")]
+#[cfg(feature = "auth")]
 use super::keys::KeyCheck;
 use super::scheme::{AuthMessages, AuthScheme, SchemeKind};
 use crate::fields::is_same_to_cgi;
@@ -37,7 +37,7 @@ pub(crate) struct Scheme {
 
 /// How credentials are checked.
 pub(super) enum Check {
-    #[cfg(feature = "keys")]
+    #[cfg(feature = "auth")]
     Key(KeyCheck),
     #[cfg(feature = "jwt")]
     Jwt(Box<Tokens>),
@@ -58,7 +58,7 @@ impl Scheme {
 
     /// The header in which keys are sent, if that is not `authorization`.
     pub(crate) fn key_header(&self) -> Option<&HeaderName> {
-        #[cfg(feature = "keys")]
+        #[cfg(feature = "auth")]
         if let Check::Key(keys) = &self.check {
             return keys.header.as_ref();
         }
@@ -104,12 +104,12 @@ impl AuthScheme {
         }
         let name: Arc<str> = name.into();
         let forward_id = self.forward_id.as_deref().map(forwarded_name).transpose()?;
-        #[cfg(feature = "keys")]
+        #[cfg(feature = "auth")]
         let header = match &self.kind {
             SchemeKind::Header(name) => Some(key_header(name)?),
             _ => None,
         };
-        #[cfg(not(feature = "keys"))]
+        #[cfg(not(feature = "auth"))]
         let header: Option<HeaderName> = None;
         if let (Some(header), Some(id)) = (&header, &forward_id)
             && is_same_to_cgi(header.as_str(), id.as_str())
@@ -120,7 +120,7 @@ impl AuthScheme {
         let challenges = self.challenges(header.as_ref())?;
         let words = self.words;
         let check = match self.kind {
-            #[cfg(feature = "keys")]
+            #[cfg(feature = "auth")]
             SchemeKind::Bearer | SchemeKind::Header(_) => {
                 let pattern = self.pattern.as_deref();
                 Check::Key(KeyCheck::compile(header, pattern, self.keys, &name, forward_id.is_some())?)
@@ -145,9 +145,9 @@ impl AuthScheme {
     /// something.
     fn refuse_foreign_settings(&self) -> Result<(), SettingError> {
         let (scheme, has_keys, waits) = match &self.kind {
-            #[cfg(feature = "keys")]
+            #[cfg(feature = "auth")]
             SchemeKind::Bearer => ("bearer", true, false),
-            #[cfg(feature = "keys")]
+            #[cfg(feature = "auth")]
             SchemeKind::Header(_) => ("header", true, false),
             #[cfg(feature = "jwt")]
             SchemeKind::Jwt(keys) => ("jwt", false, keys.are_remote()),
@@ -161,7 +161,7 @@ impl AuthScheme {
             }
             false => Ok(()),
         };
-        #[cfg(feature = "keys")]
+        #[cfg(feature = "auth")]
         without("keys", !self.keys.is_empty(), has_keys, "schemes \"bearer\" and \"header\"")?;
         without("pattern", self.pattern.is_some(), has_keys, "schemes \"bearer\" and \"header\"")?;
         without("timeout", self.timeout.is_some(), waits, "scheme \"custom\" and schemes with jwks_url")?;
@@ -188,7 +188,7 @@ impl AuthScheme {
     }
 }
 
-#[cfg(feature = "keys")]
+#[cfg(feature = "auth")]
 fn key_header(name: &str) -> Result<HeaderName, SettingError> {
     let refused = |wrong: String, right: &str| Err(SettingError::new("header", wrong, right));
     match HeaderName::from_bytes(name.as_bytes()) {

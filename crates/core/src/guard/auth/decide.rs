@@ -192,7 +192,7 @@ impl Scheme {
 
     /// Decides without a verifier; `None` if only a verifier can decide.
     #[cfg_attr(
-        not(feature = "keys"),
+        not(feature = "auth"),
         allow(unused_variables, reason = "without keys and tokens verifiers alone decide")
     )]
     pub(super) fn decide_locally(
@@ -203,7 +203,7 @@ impl Scheme {
         match &self.check {
             Check::Custom => None,
             Check::Certificate => Some(self.judge_certificate(sent.certificate)),
-            #[cfg(feature = "keys")]
+            #[cfg(feature = "auth")]
             Check::Key(keys) => Some(keys.check(sent.headers, now).map(|known| known.pass(self.forward_id.as_ref()))),
             #[cfg(feature = "jwt")]
             Check::Jwt(tokens) => {

@@ -15,9 +15,9 @@ mod decide;
 mod faults;
 #[cfg(feature = "jwt")]
 mod jwt;
-#[cfg(feature = "keys")]
+#[cfg(feature = "auth")]
 mod key;
-#[cfg(feature = "keys")]
+#[cfg(feature = "auth")]
 mod keys;
 mod outcome;
 mod refusal;
@@ -27,7 +27,7 @@ mod verified;
 pub use error_envelope_fault::identity::Identity;
 #[cfg(feature = "jwt")]
 pub use jwt::{JwtKeys, RemoteKeys};
-#[cfg(feature = "keys")]
+#[cfg(feature = "auth")]
 pub use key::Key;
 pub(crate) use scheme::remove_forwarded;
 pub use scheme::{AuthScheme, ClientCertificate};

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 #[cfg(feature = "jwt")]
 use super::jwt::{JwtKeys, JwtSettings};
-#[cfg(feature = "keys")]
+#[cfg(feature = "auth")]
 use super::key::Key;
 use crate::fields::is_same_to_cgi;
 
@@ -35,7 +35,7 @@ use crate::fields::is_same_to_cgi;
 #[must_use]
 pub struct AuthScheme {
     pub(super) kind: SchemeKind,
-    #[cfg(feature = "keys")]
+    #[cfg(feature = "auth")]
     pub(super) keys: Vec<Key>,
     pub(super) pattern: Option<String>,
     pub(super) challenge: Option<String>,
@@ -48,9 +48,9 @@ pub struct AuthScheme {
 
 #[derive(Clone, Debug)]
 pub(super) enum SchemeKind {
-    #[cfg(feature = "keys")]
+    #[cfg(feature = "auth")]
     Bearer,
-    #[cfg(feature = "keys")]
+    #[cfg(feature = "auth")]
     Header(String),
     #[cfg(feature = "jwt")]
     Jwt(JwtKeys),
@@ -71,15 +71,15 @@ pub(super) struct AuthMessages {
 
 impl AuthScheme {
     /// Keys that are sent as `Authorization: Bearer <key>` (RFC 6750): `scheme = "bearer"`.
-    #[cfg(feature = "keys")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
+    #[cfg(feature = "auth")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
     pub fn bearer() -> Self {
         Self::new(SchemeKind::Bearer)
     }
 
     /// Keys that are sent in a separate header, such as `x-api-key`: `scheme = "header"`.
-    #[cfg(feature = "keys")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
+    #[cfg(feature = "auth")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
     pub fn header(name: impl Into<String>) -> Self {
         Self::new(SchemeKind::Header(name.into()))
     }
@@ -130,7 +130,7 @@ impl AuthScheme {
     fn new(kind: SchemeKind) -> Self {
         Self {
             kind,
-            #[cfg(feature = "keys")]
+            #[cfg(feature = "auth")]
             keys: Vec::new(),
             pattern: None,
             challenge: None,
@@ -143,8 +143,8 @@ impl AuthScheme {
     }
 
     /// Adds a key. It may be revoked or expired.
-    #[cfg(feature = "keys")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
+    #[cfg(feature = "auth")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
     pub fn key(mut self, key: Key) -> Self {
         self.keys.push(key);
         self
@@ -152,8 +152,8 @@ impl AuthScheme {
 
     /// Sets a regular expression that the whole key must match. A key that does not match is `auth_malformed`, and is
     /// not hashed.
-    #[cfg(all(feature = "keys", feature = "pattern"))]
-    #[cfg_attr(docsrs, doc(cfg(all(feature = "keys", feature = "pattern"))))]
+    #[cfg(all(feature = "auth", feature = "pattern"))]
+    #[cfg_attr(docsrs, doc(cfg(all(feature = "auth", feature = "pattern"))))]
     pub fn pattern(mut self, pattern: impl Into<String>) -> Self {
         self.pattern = Some(pattern.into());
         self
@@ -290,7 +290,7 @@ impl ClientCertificate {
 /// The parts of a request that may contain credentials.
 #[derive(Clone, Copy)]
 pub(crate) struct Sent<'a> {
-    #[cfg_attr(not(feature = "keys"), expect(dead_code, reason = "what a header has needs keys"))]
+    #[cfg_attr(not(feature = "auth"), expect(dead_code, reason = "what a header has needs keys"))]
     pub(super) headers: &'a HeaderMap,
     pub(super) certificate: Option<&'a ClientCertificate>,
 }
