@@ -7,5 +7,6 @@ pub mod content_type;
 pub(crate) mod expression;
 pub mod header;
 pub(crate) mod method;
+pub(crate) mod mistake;
 pub(crate) mod pattern;
 pub(crate) mod reading;

@@ -16,6 +16,7 @@ use http::{Method, StatusCode};
 
 use self::parse::Parsed;
 pub(crate) use self::parse::Segment;
+use super::mistake::Kind;
 use crate::message;
 
 /// A valid pattern.
@@ -36,11 +37,16 @@ pub(crate) struct SettingError {
     pub(crate) key: &'static str,
     pub(crate) wrong: String,
     pub(crate) right: String,
+    pub(crate) kind: Kind,
 }
 
 impl SettingError {
     pub(crate) fn new(key: &'static str, wrong: impl Into<String>, right: impl Into<String>) -> Self {
-        Self { key, wrong: wrong.into(), right: right.into() }
+        Self { key, wrong: wrong.into(), right: right.into(), kind: Kind::default() }
+    }
+
+    pub(crate) fn of_kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
     }
 
     /// Refuses a text for clients that is not a valid message (E2), because a text of the policy is sent byte for byte.
@@ -56,7 +62,8 @@ impl SettingError {
     pub(crate) fn check_error_status(key: &'static str, status: u16) -> Result<StatusCode, Self> {
         match StatusCode::from_u16(status) {
             Ok(status) if status.is_client_error() || status.is_server_error() => Ok(status),
-            _ => Err(Self::new(key, format!("{status} is not an error status"), "write a status from 400 to 599")),
+            _ => Err(Self::new(key, format!("{status} is not an error status"), "write a status from 400 to 599")
+                .of_kind(Kind::OutOfRange)),
         }
     }
 }
@@ -65,7 +72,7 @@ impl Pattern {
     /// Parses a pattern. `key` is the key to name in an error.
     pub(crate) fn parse(key: &'static str, written: &str) -> Result<Self, SettingError> {
         let Parsed { methods, segments, rest } =
-            parse::parse(written).map_err(|(wrong, right)| SettingError { key, wrong, right })?;
+            parse::parse(written).map_err(|(wrong, right)| SettingError::new(key, wrong, right))?;
         Ok(Self { written: written.into(), methods, segments, rest })
     }
 

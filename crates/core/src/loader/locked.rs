@@ -2,6 +2,7 @@
 //! and a file is below its bases.
 
 use super::file::{Lock, PolicyFile};
+use crate::guard::mistake::Kind;
 use crate::policy::error::PolicyError;
 
 /// The keys that decide together. A lock of the first one holds for all of them.
@@ -30,7 +31,7 @@ impl PolicyFile {
             let is_below = |lock: &&Lock| file != lock.file && (part != 0 || self.sources.precedes(file, lock.file));
             let lock = self.locked_settings.iter().filter(is_below).find(|lock| lock.holds_for(name))?;
             let wrong = format!("{} is locked ({}): a file below cannot set {name}", lock.key, lock.location);
-            Some((file, span.span.start, PolicyError::spanned(&span, wrong, "remove it")))
+            Some((file, span.span.start, PolicyError::spanned(&span, wrong, "remove it").of_kind(Kind::Locked)))
         });
         let mut refused: Vec<_> = refused.collect();
         refused.sort_by_key(|(file, at, _)| (*file, *at));

@@ -15,10 +15,10 @@ impl PolicyBuilder {
         let names = self.names();
         self.compile().map_err(|problem| {
             let Problem { place, refused, .. } = *problem;
-            let SettingError { key, wrong, right } = refused;
+            let SettingError { key, wrong, right, kind } = refused;
             let table = names.name(&place);
             let key = if key.is_empty() { table } else { format!("{table}: {key}") };
-            PolicyError::new(Some(key), wrong, right)
+            PolicyError::new(Some(key), wrong, right).of_kind(kind)
         })
     }
 

@@ -27,6 +27,7 @@ use crate::dialect::custom::CustomShape;
 use crate::dialect::rich::DOMAIN;
 use crate::fields::is_same_to_cgi;
 use crate::guard::header::{HeaderGuard, RequiredHeader};
+use crate::guard::mistake::Kind;
 use crate::guard::pattern::{Pattern, SettingError};
 use crate::outward::{Outward, OutwardRule};
 use crate::syntax::is_token_byte;
@@ -189,7 +190,7 @@ fn compile_covers(scopes: &[Scope], problems: &mut Problems) -> Vec<ScopeMatcher
             let wrong = "the scope overlaps another scope, and neither contains the other";
             let right =
                 "narrow one of them by hosts or prefix until it is inside the other, or shares no request with it";
-            let refused = SettingError::new("", wrong, right);
+            let refused = SettingError::new("", wrong, right).of_kind(Kind::Conflict);
             problems.add(refused.with_location(TablePath::Scope(at), TablePath::Scope(other + 1)));
         }
         covers.push(cover);
@@ -221,11 +222,16 @@ fn refuse_budgets(inspect: &Budget, drain: &Budget, problems: &mut Problems) {
     const LARGEST: u64 = 1024 * 1024 * 1024;
     if inspect.max_bytes > LARGEST {
         let wrong = "the size is too large: error bodies are held in memory";
-        problems.add(SettingError::new("max_bytes", wrong, "set at most 1 GiB").at_path(TablePath::Inspect));
+        problems.add(
+            SettingError::new("max_bytes", wrong, "set at most 1 GiB")
+                .of_kind(Kind::OutOfRange)
+                .at_path(TablePath::Inspect),
+        );
     }
     for (budget, place) in [(inspect, TablePath::Inspect), (drain, TablePath::Drain)] {
         if budget.timeout.is_zero() || budget.timeout > Duration::from_secs(300) {
-            let refused = SettingError::new("timeout", "the timeout is out of range", TIMEOUT_ADVICE);
+            let refused =
+                SettingError::new("timeout", "the timeout is out of range", TIMEOUT_ADVICE).of_kind(Kind::OutOfRange);
             problems.add(refused.at_path(place));
         }
     }
@@ -263,7 +269,11 @@ fn compile_headers(headers: Vec<(String, RequiredHeader)>, problems: &mut Proble
         let place = || TablePath::Header(name.clone());
         let guard = problems.make(place(), header.compile());
         if guards.insert(name.clone(), guard).is_some() {
-            problems.add(SettingError::new("", "the name is used twice", "rename one of them").at_path(place()));
+            problems.add(
+                SettingError::new("", "the name is used twice", "rename one of them")
+                    .of_kind(Kind::DefinedTwice)
+                    .at_path(place()),
+            );
         }
     }
     guards
@@ -278,7 +288,7 @@ fn refuse_guards_of_forwarded(guards: &Named<HeaderGuard>, ids: &[HeaderName]) -
     let Some((name, guard)) = removed.first() else { return Ok(()) };
     let wrong = format!("{} is set by forward_id, so the client's own value is removed", guard.name());
     let right = "require another header, or forward ids in another header";
-    Err(SettingError::new("name", wrong, right).at_path(TablePath::Header((*name).clone())))
+    Err(SettingError::new("name", wrong, right).of_kind(Kind::Conflict).at_path(TablePath::Header((*name).clone())))
 }
 
 fn compile_codes(codes: Vec<ErrorCode>, problems: &mut Problems) -> CodeSet {
@@ -287,7 +297,8 @@ fn compile_codes(codes: Vec<ErrorCode>, problems: &mut Problems) -> CodeSet {
         let made = problems.make(TablePath::Code(index), refuse_code(code));
         if !names.insert(code.as_str()) && made.is_some() {
             let first = codes.iter().position(|other| other == code).unwrap_or_default();
-            let refused = SettingError::new("code", format!("{:?} is defined twice", code.as_str()), "define it once");
+            let refused = SettingError::new("code", format!("{:?} is defined twice", code.as_str()), "define it once")
+                .of_kind(Kind::DefinedTwice);
             problems.add(refused.with_location(TablePath::Code(index), TablePath::Code(first)));
         }
     }
@@ -303,7 +314,8 @@ fn refuse_code(code: &ErrorCode) -> Result<(), SettingError> {
             "code",
             format!("{name:?} is a code of the catalogue"),
             "use it without defining it",
-        ));
+        )
+        .of_kind(Kind::DefinedTwice));
     }
     if code.is_foreign() {
         return Err(SettingError::new("code", format!("{name:?} has no status"), "create it with ErrorCode::custom"));
@@ -355,7 +367,11 @@ fn compile_shapes(parts: &[PolicyPart], problems: &mut Problems) -> Vec<(String,
     for shape in parts.iter().flat_map(|part| &part.shapes) {
         let (name, place) = (shape.shape_name().to_owned(), TablePath::Shape(shape.shape_name().to_owned()));
         if compiled.iter().any(|(known, _)| *known == name) {
-            problems.add(SettingError::new("", "the name is used twice", "rename one of them").at_path(place));
+            problems.add(
+                SettingError::new("", "the name is used twice", "rename one of them")
+                    .of_kind(Kind::DefinedTwice)
+                    .at_path(place),
+            );
             continue;
         }
         let shape = problems.make(place, shape.clone().compile());
@@ -399,9 +415,12 @@ fn same_paths_error(at: usize, part: &PolicyPart, (first, second): (usize, usize
         part.routes[second].pattern, part.routes[first].pattern
     );
     let right = "keep one of them, or give them different methods";
-    SettingError::new("match", wrong, right).with_location(TablePath::Route(at, second), TablePath::Route(at, first))
+    SettingError::new("match", wrong, right)
+        .of_kind(Kind::DefinedTwice)
+        .with_location(TablePath::Route(at, second), TablePath::Route(at, first))
 }
 
 fn outside_scope(key: &'static str) -> SettingError {
     SettingError::new(key, "the path is outside the scope's prefix", "write the full path, including the prefix")
+        .of_kind(Kind::Conflict)
 }

@@ -7,6 +7,7 @@ use std::ops::Range;
 #[cfg(feature = "policy-file")]
 use std::path::{Path, PathBuf};
 
+use crate::guard::mistake::Kind;
 use crate::guard::pattern::SettingError;
 
 /// Why a policy was refused (rule M2): the file, the line, the key, what is wrong, and what would be right.
@@ -18,6 +19,7 @@ use crate::guard::pattern::SettingError;
 ///
 /// let error = Policy::from_toml("policy.toml", "version = 1\n[defaults]\nmode = \"of\"\n").unwrap_err();
 /// assert_eq!((error.file(), error.line(), error.key()), (Some("policy.toml"), Some(3), Some("defaults.mode")));
+/// assert_eq!(error.kind(), "unknown-word");
 /// assert_eq!(
 ///     error.to_string(),
 ///     "policy.toml:3: defaults.mode: unknown mode \"of\"; did you mean \"off\"? The choices are \"off\", \
@@ -36,6 +38,7 @@ struct Inner {
     right: String,
     #[cfg(feature = "policy-file")]
     missing: Vec<PathBuf>,
+    kind: Kind,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -58,6 +61,11 @@ impl PolicyError {
         Self::new(None, wrong, "raise the system's limit of watches, or load the policy once instead")
             .in_file(file, None)
             .caused_by(error)
+    }
+
+    pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
+        self.0.kind = kind;
+        self
     }
 
     #[cfg(feature = "policy-file")]
@@ -115,6 +123,12 @@ impl PolicyError {
     #[must_use]
     pub fn wrong(&self) -> &str {
         &self.0.wrong
+    }
+
+    /// The kind of mistake, such as `unknown-key`. These names are stable.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.0.kind.as_str()
     }
 
     /// How to correct it.

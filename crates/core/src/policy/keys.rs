@@ -22,6 +22,7 @@ use super::choice::{
 use super::compile::lists::{DialectIndex, Index, ListIndex, Lists};
 use crate::dialect::DialectName;
 use crate::guard::content_type::JSON;
+use crate::guard::mistake::Kind;
 use crate::guard::pattern::SettingError;
 use crate::page::ErrorPage;
 
@@ -296,7 +297,8 @@ impl TableSettings {
         match (self.json, &self.content_types) {
             (Some(true), Some(types)) if !types.is_empty() => {
                 let right = "keep one of them; a list may name application/json, too";
-                Err(SettingError::new("content_types", "json = true and content_types are mutually exclusive", right))
+                Err(SettingError::new("content_types", "json = true and content_types are mutually exclusive", right)
+                    .of_kind(Kind::Conflict))
             }
             (Some(true), _) => Ok(json()),
             (_, Some(types)) => Ok(Some(types.clone())),

@@ -19,6 +19,7 @@ use super::route::Route;
 use super::upstream::UpstreamTimeouts;
 use crate::body_shape::BodyShape;
 use crate::classify::rule::MapRule;
+use crate::guard::mistake::Kind;
 use crate::guard::pattern::{Pattern, RemainingPath, SettingError, segments_of, split_segment};
 use crate::outward::OutwardRule;
 
@@ -139,7 +140,7 @@ impl Scope {
         let hosts = self.hosts.iter().map(|host| HostPattern::parse(host)).collect::<Result<Vec<_>, _>>()?;
         if let Some(twice) = (1..hosts.len()).find(|at| hosts[..*at].contains(&hosts[*at])) {
             let wrong = format!("{:?} is listed twice", self.hosts[twice]);
-            return Err(SettingError::new("hosts", wrong, "write each host once"));
+            return Err(SettingError::new("hosts", wrong, "write each host once").of_kind(Kind::DefinedTwice));
         }
         let prefix = self.prefix.as_deref().map_or(Ok(Vec::new()), parse_prefix)?;
         Ok(ScopeMatcher { hosts, prefix })

@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::uri::{Authority, Scheme, Uri};
 
 use super::error::PolicyError;
+use crate::guard::mistake::Kind;
 use crate::guard::pattern::SettingError;
 
 /// The URL of a service: `http` or `https`, a host, and a port, if it is not the default of the scheme.
@@ -114,7 +115,7 @@ impl UpstreamTimeouts {
         let is_wrong = |time: Option<Duration>| time.is_some_and(|time| time.is_zero() || time > year);
         let refused = |key| {
             let right = "set more than 0 and at most 365 days";
-            Err(SettingError::new(key, "the timeout is out of range", right))
+            Err(SettingError::new(key, "the timeout is out of range", right).of_kind(Kind::OutOfRange))
         };
         match (is_wrong(self.head), is_wrong(self.stall)) {
             (true, _) => refused("upstream_timeout"),

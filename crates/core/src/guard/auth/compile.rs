@@ -14,6 +14,7 @@ use super::keys::KeyCheck;
 use super::refusals::PreparedRejections;
 use super::scheme::{AuthMessages, AuthScheme, SchemeKind};
 use crate::fields::is_same_to_cgi;
+use crate::guard::mistake::Kind;
 use crate::guard::pattern::SettingError;
 
 /// The default time limit for a verifier, or for fetching keys: longer than a healthy lookup takes, but shorter than
@@ -115,7 +116,9 @@ impl AuthScheme {
             && is_same_to_cgi(header.as_str(), id.as_str())
         {
             let right = "forward the id in another header: the client's own values of a forward_id header are removed";
-            return Err(SettingError::new("forward_id", "this header carries the key itself", right));
+            return Err(
+                SettingError::new("forward_id", "this header carries the key itself", right).of_kind(Kind::Conflict)
+            );
         }
         let challenges = self.challenges(header.as_ref())?;
         let words = self.words;
@@ -157,7 +160,8 @@ impl AuthScheme {
         let without = |key, is_set: bool, has: bool, which: &str| match is_set && !has {
             true => {
                 let right = format!("remove it: it applies to {which}");
-                Err(SettingError::new(key, format!("this setting does not apply to scheme {scheme:?}"), right))
+                Err(SettingError::new(key, format!("this setting does not apply to scheme {scheme:?}"), right)
+                    .of_kind(Kind::Conflict))
             }
             false => Ok(()),
         };
@@ -172,7 +176,8 @@ impl AuthScheme {
         match self.timeout {
             Some(timeout) if timeout.is_zero() || timeout > LONGEST => {
                 let wrong = "the timeout is out of range";
-                Err(SettingError::new("timeout", wrong, "set more than 0 and at most 5 minutes"))
+                Err(SettingError::new("timeout", wrong, "set more than 0 and at most 5 minutes")
+                    .of_kind(Kind::OutOfRange))
             }
             _ => Ok(()),
         }
@@ -267,7 +272,7 @@ pub(crate) fn refuse_together<'a>(
         if let Some(other) = schemes.clone().find(carries) {
             let wrong = format!("this header carries the keys of [auth.{}]", other.name());
             let right = "forward the id in another header: the client's own values of a forward_id header are removed";
-            return Err((one.name(), SettingError::new("forward_id", wrong, right)));
+            return Err((one.name(), SettingError::new("forward_id", wrong, right).of_kind(Kind::Conflict)));
         }
     }
     Ok(())

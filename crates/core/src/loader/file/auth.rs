@@ -8,6 +8,7 @@ use super::value::Value;
 #[cfg(feature = "jwt")]
 use crate::guard::auth::RemoteKeys;
 use crate::guard::auth::{AuthScheme, Key};
+use crate::guard::mistake::Kind;
 use crate::policy::error::PolicyError;
 use crate::policy::suggestion::{advice_for_unknown, closest};
 
@@ -67,7 +68,9 @@ fn known_or_near(scheme: &Value<'_>, table: &Table<'_>) -> Result<&'static str, 
     if let Some(name) = known.clone().find(|name| *name == written) {
         return Ok(name);
     }
-    let unknown = scheme.error(format!("unknown scheme {written:?}"), advice_for_unknown(written, known.clone()));
+    let unknown = scheme
+        .error(format!("unknown scheme {written:?}"), advice_for_unknown(written, known.clone()))
+        .of_kind(Kind::UnknownWord);
     let Some(near) = closest(written, known) else { return Err(unknown) };
     table.keep(Err::<(), _>(unknown));
     Ok(near)
@@ -76,7 +79,9 @@ fn known_or_near(scheme: &Value<'_>, table: &Table<'_>) -> Result<&'static str, 
 /// Refuses a scheme `custom` whose verifier is not registered.
 fn check_verifier(name: &str, table: &Table<'_>, env: &dyn PolicyEnv) -> Result<(), PolicyError> {
     if table.get("scheme").is_some_and(|it| it.value.as_str() == Some("custom")) && !env.has_verifier(name) {
-        return Err(table.error(format!("no verifier is registered for scheme {name:?}"), env.verifier_advice(name)));
+        return Err(table
+            .error(format!("no verifier is registered for scheme {name:?}"), env.verifier_advice(name))
+            .of_kind(Kind::Unavailable));
     }
     Ok(())
 }
@@ -84,7 +89,9 @@ fn check_verifier(name: &str, table: &Table<'_>, env: &dyn PolicyEnv) -> Result<
 /// Refuses a scheme `certificate` if client certificates are not available.
 fn check_certificate_scheme(table: &Table<'_>, env: &dyn PolicyEnv) -> Result<(), PolicyError> {
     match (env.certificate_advice(), table.get("scheme")) {
-        (Some(advice), Some(scheme)) => Err(scheme.error("scheme \"certificate\" is not available here", advice)),
+        (Some(advice), Some(scheme)) => {
+            Err(scheme.error("scheme \"certificate\" is not available here", advice).of_kind(Kind::Unavailable))
+        }
         _ => Ok(()),
     }
 }
@@ -177,10 +184,14 @@ fn read_jwt(table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
         (None, Some(file), None) => files.read(&file, MAX_FILE_BYTES).map(|(_, text)| JwtKeys::jwks(text)),
         (None, None, Some(url)) => read_url(&url, files.env).map(JwtKeys::remote),
         (Some(_), Some(other), None) => {
-            Err(other.error("secret_env and jwks_file are mutually exclusive", ONE_OF_THEM))
+            Err(other.error("secret_env and jwks_file are mutually exclusive", ONE_OF_THEM).of_kind(Kind::Conflict))
         }
-        (Some(_), _, Some(other)) => Err(other.error("secret_env and jwks_url are mutually exclusive", ONE_OF_THEM)),
-        (None, Some(_), Some(other)) => Err(other.error("jwks_file and jwks_url are mutually exclusive", ONE_OF_THEM)),
+        (Some(_), _, Some(other)) => {
+            Err(other.error("secret_env and jwks_url are mutually exclusive", ONE_OF_THEM).of_kind(Kind::Conflict))
+        }
+        (None, Some(_), Some(other)) => {
+            Err(other.error("jwks_file and jwks_url are mutually exclusive", ONE_OF_THEM).of_kind(Kind::Conflict))
+        }
         // Takes the place of a key whose mistake was already reported. Without it, `algorithms` would be refused as
         // well.
         (None, None, None) if ["jwks_file", "jwks_url"].iter().any(|key| table.is_known(key)) => {
@@ -189,7 +200,7 @@ fn read_jwt(table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
         (None, None, None) if table.is_known("secret_env") => Ok(JwtKeys::secret(UNKNOWN_SECRET)),
         (None, None, None) => {
             let right = "set one of them: secret_env = \"…\", jwks_file = \"…\" or jwks_url = \"…\"";
-            Err(table.error("the scheme has neither a secret nor a key set", right))
+            Err(table.error("the scheme has neither a secret nor a key set", right).of_kind(Kind::MissingKey))
         }
     };
     let scheme = AuthScheme::jwt(table.keep(keys).unwrap_or_else(|| JwtKeys::secret(UNKNOWN_SECRET)));
@@ -216,7 +227,8 @@ const ONE_OF_THEM: &str = "keep one of them";
 
 #[cfg(feature = "jwt")]
 fn read_url(url: &Value<'_>, env: &dyn PolicyEnv) -> Result<RemoteKeys, PolicyError> {
-    env.remote_keys(url.text()?).map_err(|advice| url.error("this program does not fetch key sets", advice))
+    env.remote_keys(url.text()?)
+        .map_err(|advice| url.error("this program does not fetch key sets", advice).of_kind(Kind::Unavailable))
 }
 
 /// Reads a secret from a variable. A text that is not the name of a variable may be the secret itself, so it is never
@@ -226,15 +238,21 @@ fn read_secret(variable: &Value<'_>, env: &dyn PolicyEnv) -> Result<String, Poli
     let name = variable.text()?;
     match env.variable(name) {
         Some(secret) if !secret.is_empty() => return Ok(secret),
-        Some(_) => return Err(variable.error("the environment variable is empty", "set it to the secret")),
+        Some(_) => {
+            return Err(variable
+                .error("the environment variable is empty", "set it to the secret")
+                .of_kind(Kind::Unavailable));
+        }
         None => {}
     }
     if name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_') {
-        return Err(variable.error(format!("there is no environment variable {name:?}"), "set it to the secret"));
+        return Err(variable
+            .error(format!("there is no environment variable {name:?}"), "set it to the secret")
+            .of_kind(Kind::Unavailable));
     }
     let right = "write the name of the variable that has the secret, as in \"JWT_SECRET\"; a policy never has the \
                  secret itself";
-    Err(variable.error("there is no such environment variable", right))
+    Err(variable.error("there is no such environment variable", right).of_kind(Kind::Unavailable))
 }
 
 /// Reads the algorithms of tokens. The builder refuses `none`, and those that do not fit the keys.
@@ -245,9 +263,9 @@ fn read_algorithms(list: &Value<'_>) -> Result<Vec<String>, PolicyError> {
     list.each(|element| {
         let name = element.text()?;
         if !KNOWN.contains(&name) && !name.eq_ignore_ascii_case("none") {
-            return Err(
-                element.error(format!("unknown algorithm {name:?}"), advice_for_unknown(name, KNOWN.into_iter()))
-            );
+            return Err(element
+                .error(format!("unknown algorithm {name:?}"), advice_for_unknown(name, KNOWN.into_iter()))
+                .of_kind(Kind::UnknownWord));
         }
         Ok(name.to_owned())
     })

@@ -8,6 +8,7 @@ use toml::de::{DeTable, Error};
 use super::misplaced::right_syntax;
 use super::mistakes::{KnownMistakes, MAX_MISTAKES, Mistakes};
 use super::sources::line_of;
+use crate::guard::mistake::Kind;
 use crate::policy::error::PolicyError;
 
 /// A parsed file.
@@ -61,6 +62,7 @@ impl<'a> Document<'a> {
         let name = self.text.get(span.clone()).filter(|_| twice);
         let key = name.filter(|name| is_word(name) || is_outside_of_keys(&self.text[..span.start]));
         PolicyError::new(key.map(str::to_owned), wrong, right_syntax(error.message()))
+            .of_kind(Kind::Syntax)
             .in_file(self.file, Some(line))
             .with_span(span)
     }

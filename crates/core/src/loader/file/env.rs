@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::regular::read_regular;
 use super::sources::line_of;
 use super::value::{Value, size};
+use crate::guard::mistake::Kind;
 use crate::policy::error::PolicyError;
 
 /// The largest file that is read: policies are written by people, so a larger file is something else.
@@ -58,7 +59,7 @@ impl NamedFiles<'_> {
         let text = self.env.load_text(&path, most).map_err(|error| {
             let wrong = format!("{name} {}", error.wrong());
             let right = format!("name a readable UTF-8 file of at most {}", size(most));
-            file.error(wrong, right).without(&path).caused_by(error)
+            file.error(wrong, right).of_kind(Kind::File).without(&path).caused_by(error)
         })?;
         self.read.push(NamedFile { path, text: text.clone() });
         Ok((name, text))
@@ -68,7 +69,8 @@ impl NamedFiles<'_> {
 /// The text of a file.
 fn read_text(path: &Path, most: u64) -> Result<String, PolicyError> {
     let name = path.display().to_string();
-    let refused = |wrong: String, right: &str| PolicyError::new(None, wrong, right).in_file(&name, None);
+    let refused =
+        |wrong: String, right: &str| PolicyError::new(None, wrong, right).of_kind(Kind::File).in_file(&name, None);
     let bytes = read_regular(path, most).map_err(|error| match error.kind() {
         ErrorKind::FileTooLarge => refused(format!("is larger than {}", size(most)), "name a policy file"),
         ErrorKind::InvalidInput => refused(format!("cannot be read: {error}"), "name a regular file").caused_by(error),

@@ -7,6 +7,7 @@ use super::document::Document;
 use super::env::{MAX_FILE_BYTES, PolicyEnv};
 use super::mistakes::{KnownMistakes, Mistakes};
 use super::value::Value;
+use crate::guard::mistake::Kind;
 use crate::policy::error::PolicyError;
 use crate::policy::suggestion::closest;
 
@@ -106,7 +107,7 @@ impl SourceFiles {
         }
         let Some(folders) = folders_of(folder, written) else {
             let wrong = format!("{written:?} searches more than {MAX_FOLDERS} folders");
-            return Err(pattern.error(wrong, "narrow the pattern"));
+            return Err(pattern.error(wrong, "narrow the pattern").of_kind(Kind::File));
         };
         let found = matching_files(folder, pattern)?;
         if found.is_empty() {
@@ -116,7 +117,7 @@ impl SourceFiles {
                 Some(near) => format!("did you mean {near:?}?"),
                 None => "create the first file, or remove the line".to_owned(),
             };
-            let refused = pattern.error(wrong, right);
+            let refused = pattern.error(wrong, right).of_kind(Kind::File);
             return Err(folders.iter().fold(refused, |error, folder| error.without(&folder.join("*"))));
         }
         self.folders.extend(folders);
@@ -135,13 +136,13 @@ impl SourceFiles {
         let text = Text::new(&path.display().to_string(), text, Some(parent));
         if let Some(twice) = self.texts.iter().find(|other| other.is_same_file(&text)) {
             let wrong = format!("{} is part of the policy already", twice.name);
-            return Err(
-                name.error(wrong, "name each file once, and never a file that includes this one or uses it as a base")
-            );
+            return Err(name
+                .error(wrong, "name each file once, and never a file that includes this one or uses it as a base")
+                .of_kind(Kind::File));
         }
         if self.texts.len() == MAX_FILES {
             let wrong = format!("the policy has more than {MAX_FILES} files");
-            return Err(name.error(wrong, "narrow the pattern"));
+            return Err(name.error(wrong, "narrow the pattern").of_kind(Kind::File));
         }
         self.texts.push(text);
         Ok(())
@@ -181,13 +182,13 @@ fn named_file(folder: &Path, name: &Value<'_>) -> Result<PathBuf, PolicyError> {
     match path.metadata() {
         Ok(meta) if meta.is_dir() => {
             let wrong = format!("{} is a folder", path.display());
-            Err(name.error(wrong, "name its files, as in \"services/*.toml\""))
+            Err(name.error(wrong, "name its files, as in \"services/*.toml\"").of_kind(Kind::File))
         }
         // A path that is not a regular file is refused when it is read.
         Ok(_) => Ok(path),
         Err(_) => {
             let wrong = format!("{} is not a file", path.display());
-            Err(name.error(wrong, "create the file, or remove its name here").without(&path))
+            Err(name.error(wrong, "create the file, or remove its name here").of_kind(Kind::File).without(&path))
         }
     }
 }
@@ -206,7 +207,9 @@ fn matching_files(folder: &Path, pattern: &Value<'_>) -> Result<Vec<PathBuf>, Po
     let mut found = Vec::new();
     for path in paths {
         let path = path.map_err(|error| {
-            pattern.error(format!("{} cannot be read: {}", error.path().display(), error.error()), "make it readable")
+            pattern
+                .error(format!("{} cannot be read: {}", error.path().display(), error.error()), "make it readable")
+                .of_kind(Kind::File)
         })?;
         if is_part(&path) {
             found.push(path);

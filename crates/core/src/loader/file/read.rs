@@ -10,6 +10,7 @@ use super::misplaced::place_of;
 use super::mistakes::{KnownMistakes, Mistakes};
 use super::sources::TableAt;
 use super::value::Value;
+use crate::guard::mistake::Kind;
 use crate::policy::error::PolicyError;
 use crate::policy::suggestion::advice_for_unknown;
 
@@ -34,7 +35,7 @@ impl<'a> Value<'a> {
             DeValue::Table(entries) => {
                 Ok(Table { document: self.document, key: self.key.clone(), at: self.span.start, entries })
             }
-            _ => Err(self.error(format!("{} is not a table", self.kind()), right)),
+            _ => Err(self.error(format!("{} is not a table", self.kind()), right).of_kind(Kind::WrongType)),
         }
     }
 }
@@ -72,7 +73,9 @@ impl<'a> Table<'a> {
                 _ => format!("add {key} = … to the table"),
             };
             let missing = "the key is missing".to_owned();
-            self.document.add(self.document.error_at(self.at..self.at, &self.key_of(key), missing, right));
+            self.document.add(
+                self.document.error_at(self.at..self.at, &self.key_of(key), missing, right).of_kind(Kind::MissingKey),
+            );
         }
         found
     }
@@ -145,7 +148,8 @@ impl<'a> Table<'a> {
                 }
             };
             let wrong = format!("unknown key {name:?}");
-            self.document.add(self.document.error_at(key.span(), &self.key_of(name), wrong, right));
+            self.document
+                .add(self.document.error_at(key.span(), &self.key_of(name), wrong, right).of_kind(Kind::UnknownKey));
         }
     }
 
@@ -156,7 +160,9 @@ impl<'a> Table<'a> {
         match self.in_order().find(|key| !may_be_quoted(key.get_ref())) {
             Some(key) => {
                 let wrong = "the table has an unknown key".to_owned();
-                self.document.add(self.document.error_at(key.span(), &self.key, wrong, right.to_owned()));
+                self.document.add(
+                    self.document.error_at(key.span(), &self.key, wrong, right.to_owned()).of_kind(Kind::UnknownKey),
+                );
             }
             None => self.refuse_all_except(known),
         }
@@ -172,7 +178,7 @@ impl<'a> Table<'a> {
         let right = format!("write [[{key}]] with two brackets, once for each entry");
         let elements = self.read(key, |value| match value.value.is_array() {
             true => value.elements(),
-            false => Err(value.error("this is not a list of tables", &*right)),
+            false => Err(value.error("this is not a list of tables", &*right).of_kind(Kind::WrongType)),
         });
         elements.into_iter().flatten().filter_map(|element| self.keep(element.table(&right))).collect()
     }
@@ -204,7 +210,8 @@ impl<'a> Table<'a> {
     /// Refuses a key, if it is set.
     pub(super) fn refuse_key(&self, key: &str, wrong: impl Into<String>, right: impl Into<String>) {
         let span = self.entries.get_key_value(key).map_or(self.at..self.at, |(name, _)| name.span());
-        self.document.add(self.document.error_at(span, &self.key_of(key), wrong.into(), right.into()));
+        self.document
+            .add(self.document.error_at(span, &self.key_of(key), wrong.into(), right.into()).of_kind(Kind::Conflict));
     }
 
     fn key_of(&self, key: &str) -> String {

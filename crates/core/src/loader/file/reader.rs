@@ -12,6 +12,7 @@ use super::tables::{self, BaseTable, Lock, PROCESS_WIDE};
 use super::value::Codes;
 use super::{auth, details, shape};
 use crate::code::{CodeSet, ErrorCode};
+use crate::guard::mistake::Kind;
 use crate::guard::pattern::SettingError;
 use crate::loader::setting_names;
 use crate::policy::error::{PolicyError, Problems, TablePath};
@@ -123,7 +124,8 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let wrong = "the scope is not inside the scope of the including file";
-        let refused = SettingError::new("", wrong, "narrow it, or include the file from a file without a scope");
+        let refused = SettingError::new("", wrong, "narrow it, or include the file from a file without a scope")
+            .of_kind(Kind::Conflict);
         Err(self.sources.located_in_file(*refused.with_location(TablePath::Scope(part), TablePath::Scope(around))))
     }
 
@@ -226,7 +228,7 @@ impl<'a> Reader<'a> {
         match self.sources.locate(place, "") {
             Some(first) => {
                 let wrong = format!("the name is used twice ({}:{})", first.file, first.line);
-                Err(table.error(wrong, "rename one of them"))
+                Err(table.error(wrong, "rename one of them").of_kind(Kind::DefinedTwice))
             }
             None => Ok(()),
         }

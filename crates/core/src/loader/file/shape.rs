@@ -6,6 +6,7 @@ use super::read::Table;
 use super::value::{Codes, Value};
 use crate::body_shape::{BodyShape, ShapeIssues};
 use crate::dialect::custom::{Expected, PathNotation};
+use crate::guard::mistake::Kind;
 use crate::policy::error::PolicyError;
 use crate::policy::suggestion::advice_for_unknown;
 
@@ -55,10 +56,12 @@ fn expected(value: &Value<'_>) -> Result<Expected, PolicyError> {
             let types = Expected::TYPES.iter();
             types.clone().find(|(known, _)| *known == word).map(|(_, expected)| expected.clone()).ok_or_else(|| {
                 let known = advice_for_unknown(word, types.map(|(known, _)| *known));
-                value.error(
-                    format!("{word:?} is not a JSON type"),
-                    format!("{known}; to match the text itself, write {{ is = {word:?} }}"),
-                )
+                value
+                    .error(
+                        format!("{word:?} is not a JSON type"),
+                        format!("{known}; to match the text itself, write {{ is = {word:?} }}"),
+                    )
+                    .of_kind(Kind::UnknownWord)
             })
         }
         DeValue::Integer(_) => value.integer().map(Expected::from),
@@ -70,9 +73,11 @@ fn expected(value: &Value<'_>) -> Result<Expected, PolicyError> {
             table.refuse_all_except(&["is"]);
             is.owned().map(Expected::Text)
         }
-        _ => Err(value.error(
-            format!("{} is not a condition", value.kind()),
-            "write a JSON type, a text, a whole number, true or false",
-        )),
+        _ => Err(value
+            .error(
+                format!("{} is not a condition", value.kind()),
+                "write a JSON type, a text, a whole number, true or false",
+            )
+            .of_kind(Kind::WrongType)),
     }
 }

@@ -141,8 +141,8 @@ impl Sources {
             (None, _) => refused.wrong,
         };
         match at {
-            Some(at) => PolicyError::spanned(&at, wrong, refused.right),
-            None => PolicyError::new(Some(refused.key.to_owned()), wrong, refused.right),
+            Some(at) => PolicyError::spanned(&at, wrong, refused.right).of_kind(refused.kind),
+            None => PolicyError::new(Some(refused.key.to_owned()), wrong, refused.right).of_kind(refused.kind),
         }
     }
 }

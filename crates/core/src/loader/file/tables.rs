@@ -7,6 +7,7 @@ use super::value::{Codes, Value};
 use crate::classify::rule::MapRule;
 use crate::code::{ErrorCode, Retry};
 use crate::guard::header::RequiredHeader;
+use crate::guard::mistake::Kind;
 use crate::outward::OutwardRule;
 use crate::policy::error::{PolicyError, TablePath};
 use crate::policy::keys::TableSettings;
@@ -45,7 +46,9 @@ pub(super) fn check_root(root: &Table<'_>) {
 pub(super) fn read_version(root: &Table<'_>) -> bool {
     let is_known = root.read_required("version", |version| match version.integer()? {
         1 => Ok(()),
-        other => Err(version.error(format!("version {other} is not supported"), "write version = 1")),
+        other => {
+            Err(version.error(format!("version {other} is not supported"), "write version = 1").of_kind(Kind::Version))
+        }
     });
     // If it is not a number, no other version was meant.
     is_known.is_some() || !root.get("version").is_some_and(|version| version.value.is_integer())
@@ -76,6 +79,7 @@ pub(super) fn read_locked(root: &Table<'_>, file: usize) -> Vec<Lock> {
                 format!("{text:?} is not a setting that can be locked"),
                 advice_for_unknown(text, TableSettings::NAMES.iter().copied()),
             )
+            .of_kind(Kind::UnknownWord)
         })?;
         Ok(Lock { key, file, location: name.location() })
     };

@@ -11,6 +11,7 @@ use toml::value::{Datetime, Offset};
 use super::document::Document;
 use crate::code::{CodeSet, ErrorCode, Retry};
 use crate::dialect::PathNotation;
+use crate::guard::mistake::Kind;
 use crate::guard::pattern::SettingError;
 use crate::policy::choice::KeywordValue;
 use crate::policy::error::PolicyError;
@@ -50,15 +51,17 @@ impl<'a> Value<'a> {
     pub(super) fn integer(&self) -> Result<i64, PolicyError> {
         let DeValue::Integer(number) = self.value else { return Err(self.mistyped("a whole number")) };
         i64::from_str_radix(number.as_str(), number.radix())
-            .map_err(|_| self.error("the number is too large", "write a number below 2^63"))
+            .map_err(|_| self.error("the number is too large", "write a number below 2^63").of_kind(Kind::OutOfRange))
     }
 
     /// Reads a whole number between `from` and `to`. `what` is its name for the error text, with an article.
     pub(super) fn within<N: TryFrom<i64>>(&self, what: &str, from: i64, to: i64) -> Result<N, PolicyError> {
         let number = self.integer()?;
         let fitting = N::try_from(number).ok().filter(|_| (from..=to).contains(&number));
-        fitting
-            .ok_or_else(|| self.error(format!("{number} is not {what}"), format!("write a number from {from} to {to}")))
+        fitting.ok_or_else(|| {
+            self.error(format!("{number} is not {what}"), format!("write a number from {from} to {to}"))
+                .of_kind(Kind::OutOfRange)
+        })
     }
 
     pub(super) fn elements(&self) -> Result<Vec<Self>, PolicyError> {
@@ -97,12 +100,14 @@ impl<'a> Value<'a> {
     pub(super) fn word<W: KeywordValue>(&self) -> Result<W, PolicyError> {
         let words = W::ALL.iter().map(|word| word.word());
         let Some(text) = self.value.as_str() else {
-            return Err(self.error(format!("{} has the wrong type here", self.kind()), advice_for_unknown("", words)));
+            return Err(self
+                .error(format!("{} has the wrong type here", self.kind()), advice_for_unknown("", words))
+                .of_kind(Kind::WrongType));
         };
         W::ALL.iter().copied().find(|word| word.word() == text).ok_or_else(|| {
             // `unknown_codes` and `no_transform` do not sound like nouns.
             let name = if self.name().starts_with(['u', 'n']) { "value" } else { self.name() };
-            self.error(format!("unknown {name} {text:?}"), advice_for_unknown(text, words))
+            self.error(format!("unknown {name} {text:?}"), advice_for_unknown(text, words)).of_kind(Kind::UnknownWord)
         })
     }
 
@@ -119,21 +124,30 @@ impl<'a> Value<'a> {
 
     fn bytes(&self, or: &str) -> Result<u64, PolicyError> {
         if self.value.is_integer() {
-            return self.integer()?.try_into().map_err(|_| self.error("a size cannot be negative", "write 0 or more"));
+            return self
+                .integer()?
+                .try_into()
+                .map_err(|_| self.error("a size cannot be negative", "write 0 or more").of_kind(Kind::OutOfRange));
         }
         let right = format!("write a number of bytes, or one with KiB, MiB or GiB, as in \"64 KiB\"{or}");
         let refused = |wrong: String| self.error(wrong, right.as_str());
-        let text = self.value.as_str().ok_or_else(|| refused(format!("{} is not a size", self.kind())))?;
+        let text = self
+            .value
+            .as_str()
+            .ok_or_else(|| refused(format!("{} is not a size", self.kind())).of_kind(Kind::WrongType))?;
         match parse_size(text) {
             Some(Some(bytes)) => Ok(bytes),
-            Some(None) => Err(refused(format!("{text:?} is too large for 64 bits"))),
+            Some(None) => Err(refused(format!("{text:?} is too large for 64 bits")).of_kind(Kind::OutOfRange)),
             None => Err(refused(format!("{text:?} is not a size"))),
         }
     }
 
     pub(super) fn duration(&self) -> Result<Duration, PolicyError> {
         let right = "write a time such as \"500ms\" or \"2s\"";
-        let text = self.value.as_str().ok_or_else(|| self.error(format!("{} is not a time", self.kind()), right))?;
+        let text = self
+            .value
+            .as_str()
+            .ok_or_else(|| self.error(format!("{} is not a time", self.kind()), right).of_kind(Kind::WrongType))?;
         humantime::parse_duration(text).map_err(|_| self.error(format!("{text:?} is not a time"), right))
     }
 
@@ -141,7 +155,7 @@ impl<'a> Value<'a> {
     pub(super) fn instant(&self) -> Result<SystemTime, PolicyError> {
         let right = "write a date with time and offset, as in 2027-01-01T00:00:00Z, without quotes";
         let DeValue::Datetime(written) = self.value else {
-            return Err(self.error(format!("{} is not a point in time", self.kind()), right));
+            return Err(self.error(format!("{} is not a point in time", self.kind()), right).of_kind(Kind::WrongType));
         };
         let instant = point_in_time(written);
         let instant = instant.ok_or_else(|| self.error(format!("{written} is not a point in time"), right))?;
@@ -166,7 +180,7 @@ impl<'a> Value<'a> {
                 Some(near) => format!("did you mean {near:?}? For a code of your own, add a table [[code]]"),
                 None => "use a code of the catalogue, or define this one in a table [[code]]".to_owned(),
             };
-            self.error(format!("unknown code {name:?}"), right)
+            self.error(format!("unknown code {name:?}"), right).of_kind(Kind::UnknownName)
         })
     }
 
@@ -181,6 +195,7 @@ impl<'a> Value<'a> {
 
     pub(super) fn mistyped(&self, right: &str) -> PolicyError {
         self.error(format!("{} has the wrong type here", self.kind()), format!("write {right}"))
+            .of_kind(Kind::WrongType)
     }
 
     pub(super) fn kind(&self) -> &'static str {

@@ -11,6 +11,7 @@ use crate::dialect::custom::CustomShape;
 use crate::guard::auth::Scheme;
 use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
+use crate::guard::mistake::Kind;
 use crate::guard::pattern::SettingError;
 use crate::page::{ErrorPage, PageTemplate};
 use crate::policy::suggestion::{advice_for_unknown, closest};
@@ -249,7 +250,8 @@ fn one_of_few(
 /// Refuses a name that appears twice: one of the two was probably meant to be another.
 fn refuse_twice(key: &'static str, names: &[String]) -> Result<(), SettingError> {
     match (1..names.len()).find(|at| names[..*at].contains(&names[*at])) {
-        Some(twice) => Err(SettingError::new(key, format!("{:?} is listed twice", names[twice]), "name each once")),
+        Some(twice) => Err(SettingError::new(key, format!("{:?} is listed twice", names[twice]), "name each once")
+            .of_kind(Kind::DefinedTwice)),
         None => Ok(()),
     }
 }
@@ -257,16 +259,19 @@ fn refuse_twice(key: &'static str, names: &[String]) -> Result<(), SettingError>
 fn unknown_header<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> SettingError {
     let right = format!("a table [header.{}], or in Rust .header({name:?}, RequiredHeader::new(..))", quoted(name));
     SettingError::new("require_headers", format!("there is no header named {name:?}"), advice_near(name, known, &right))
+        .of_kind(Kind::UnknownName)
 }
 
 fn unknown_scheme<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> SettingError {
     let right = format!("a table [auth.{}], or in Rust .scheme({name:?}, AuthScheme::bearer())", quoted(name));
     SettingError::new("auth", format!("there is no auth scheme named {name:?}"), advice_near(name, known, &right))
+        .of_kind(Kind::UnknownName)
 }
 
 fn unknown_dialect<'a>(name: &str, own: impl Iterator<Item = &'a str> + Clone) -> SettingError {
     let known = Dialect::ALL.iter().map(|dialect| dialect.as_str()).chain(own);
     SettingError::new("dialect", format!("unknown dialect {name:?}"), advice_for_unknown(name, known))
+        .of_kind(Kind::UnknownName)
 }
 
 /// The name as a key in TOML: in quotes, unless it is a plain word.

@@ -6,6 +6,7 @@ use http::HeaderName;
 
 use super::lists::Named;
 use crate::guard::auth::{self, AuthScheme, Scheme};
+use crate::guard::mistake::Kind;
 use crate::guard::pattern::SettingError;
 use crate::policy::error::{Problems, TablePath};
 
@@ -21,7 +22,11 @@ pub(super) fn compile_schemes(schemes: Vec<(String, AuthScheme)>, problems: &mut
         let place = || TablePath::Auth(name.clone());
         let scheme = problems.make(place(), scheme.compile(&name)).map(Arc::new);
         if compiled.by_name.insert(name.clone(), scheme.clone()).is_some() {
-            problems.add(SettingError::new("", "the name is used twice", "rename one of them").at_path(place()));
+            problems.add(
+                SettingError::new("", "the name is used twice", "rename one of them")
+                    .of_kind(Kind::DefinedTwice)
+                    .at_path(place()),
+            );
         }
         compiled.in_order.extend(scheme);
     }
