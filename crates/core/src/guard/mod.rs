@@ -7,6 +7,5 @@ pub mod content_type;
 pub(crate) mod expression;
 pub mod header;
 pub(crate) mod method;
-pub(crate) mod mistake;
 pub(crate) mod pattern;
 pub(crate) mod reading;

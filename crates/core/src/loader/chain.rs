@@ -6,7 +6,7 @@ use super::file::PolicyFile;
 pub(super) use super::setting_names::{default_of, keys, value_of};
 use crate::policy::error::{SourceSpan, TablePath};
 use crate::policy::inheritance;
-use crate::policy::keys::TableSettings;
+use crate::policy::keys::RouteTable;
 use crate::policy::scope::PolicyPart;
 use crate::session::MapRuleId;
 
@@ -15,7 +15,7 @@ use crate::session::MapRuleId;
 pub(super) struct SettingChain<'a> {
     /// The narrowest scope for the request; 0 is the policy itself.
     pub(super) part: usize,
-    pub(super) tables: Vec<(TablePath, &'a TableSettings)>,
+    pub(super) tables: Vec<(TablePath, &'a RouteTable)>,
 }
 
 /// The value that applies to a key, and the table that sets it.

@@ -1,28 +1,28 @@
 //! The keys of a route by their names, for programs that show them. `json` and `content_types` are two names for one
 //! setting.
 
-use crate::policy::keys::TableSettings;
+use crate::policy::keys::RouteTable;
 
 const JSON: &str = "json";
 const CONTENT_TYPES: &str = "content_types";
 
 /// The keys of a route, in the order of the manual. `json` also represents `content_types`.
 pub(super) fn keys() -> impl Iterator<Item = &'static str> {
-    TableSettings::NAMES.iter().copied().filter(|key| *key != CONTENT_TYPES)
+    RouteTable::KEYS.iter().copied().filter(|key| *key != CONTENT_TYPES)
 }
 
 /// The names under which one of [`keys`] may be set.
 pub(super) fn all_names_of(key: &'static str) -> &'static [&'static str] {
-    let index = TableSettings::NAMES.iter().position(|name| *name == key);
+    let index = RouteTable::KEYS.iter().position(|name| *name == key);
     match index {
         _ if key == JSON => &[JSON, CONTENT_TYPES],
-        Some(index) => &TableSettings::NAMES[index..=index],
+        Some(index) => &RouteTable::KEYS[index..=index],
         None => &[],
     }
 }
 
 /// The name and the value of one of [`keys`], as a table sets it.
-pub(super) fn value_of(keys: &TableSettings, key: &'static str) -> Option<(&'static str, String)> {
+pub(super) fn value_of(keys: &RouteTable, key: &'static str) -> Option<(&'static str, String)> {
     // If both are set, the list decides, unless it is empty and `json` is true.
     let list_decides = |types: &Vec<String>| keys.json != Some(true) || !types.is_empty();
     let key = if key == JSON && keys.content_types.as_ref().is_some_and(list_decides) { CONTENT_TYPES } else { key };
@@ -30,5 +30,5 @@ pub(super) fn value_of(keys: &TableSettings, key: &'static str) -> Option<(&'sta
 }
 
 pub(super) fn default_of(key: &str) -> String {
-    TableSettings::defaults().written(key).unwrap_or_default()
+    RouteTable::defaults().written(key).unwrap_or_default()
 }

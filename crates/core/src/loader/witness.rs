@@ -92,7 +92,7 @@ impl PolicyFile {
     }
 
     fn host_of(&self, part: usize) -> String {
-        let host = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at)?.hosts.first());
+        let host = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at)?.hosts().first());
         host.map(|host| host.to_ascii_lowercase().replace('*', FRESH)).unwrap_or_default()
     }
 
@@ -104,7 +104,7 @@ impl PolicyFile {
 
     pub(super) fn prefix_of(&self, part: usize) -> Vec<&str> {
         let scope = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at));
-        let prefix = scope.and_then(|scope| scope.prefix.as_deref()).unwrap_or_default();
+        let prefix = scope.and_then(|scope| scope.path_prefix()).unwrap_or_default();
         prefix.split('/').filter(|segment| !segment.is_empty()).collect()
     }
 

@@ -1,7 +1,7 @@
 //! The keys of a route, in the order of the manual. There is one row for each key, and every list of keys is made from
 //! the rows (rule G0).
 //!
-//! A new key needs a row, a setter, and the code that reads it. `crates/cli/src/policy.schema.json` and the list in
+//! A new key needs a row, and the code that reads it. The row makes the setters of [`Route`](super::Route) too. `crates/cli/src/policy.schema.json` and the list in
 //! `manual/policy.md` are generated from the rows: the comment of a row is the description in the schema, and `manual`
 //! is the comment in the manual.
 //!
@@ -22,9 +22,8 @@ use super::choice::{
 use super::compile::lists::{DialectIndex, Index, ListIndex, Lists};
 use crate::dialect::DialectName;
 use crate::guard::content_type::JSON;
-use crate::guard::mistake::Kind;
-use crate::guard::pattern::SettingError;
 use crate::page::ErrorPage;
+use crate::table::{Kind, SettingError, tables};
 
 /// Enough for the JSON of nearly every API, and little enough that a thousand bodies fit into memory.
 pub(super) const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
@@ -33,37 +32,31 @@ macro_rules! keys {
     ($(
         $(#[doc = $about:literal])+
         #[manual = $note:literal]
-        $key:ident: $value:ty
+        $(#[rust = $more:literal])?
+        $key:ident: $value:ident
         $(, reply $reply:ty $(= $reply_default:expr)? $(, by $reply_list:ident)? $(, weaker $reply_weaker:ident)?)?
         $(, bit $bit:ty $(= $bit_default:expr)?)?
         $(, guard $guard:ty $(= $guard_default:expr)? $(, by $guard_list:ident)?, weaker $guard_weaker:ident)?
         $(, path $path:ty, weaker $path_weaker:ident)?;
     )*) => {
-        /// The settings in one table.
-        #[derive(Clone, Debug, Default)]
-        pub(crate) struct TableSettings {
-            $(pub(crate) $key: Option<$value>,)*
+        tables! {
+            /// The keys that `[defaults]` and a route may have.
+            pub(crate) struct RouteTable {
+                $($(#[doc = $about])+ $key: $value,)*
+            }
         }
 
         #[cfg(feature = "policy-file")]
-        impl TableSettings {
-            pub(crate) const NAMES: &[&'static str] = &[$(stringify!($key),)*];
-
+        impl RouteTable {
             pub(crate) const OF_REPLIES: &[&'static str] = &[$($(name_of!($key, $reply),)? $(name_of!($key, $bit),)?)*];
 
             /// The settings that apply if no table sets anything.
             pub(crate) fn defaults() -> Self {
                 Self { $($key: Some(default!($value $($(, $reply_default)?)? $($(, $bit_default)?)? $($(, $guard_default)?)?)),)* }
             }
-
-            /// Joins the settings of both tables; if both set a key, this table's value counts.
-            pub(crate) fn overriding(self, base: Self) -> Self {
-                let base = if self.media_types_are_set() { Self { json: None, content_types: None, ..base } } else { base };
-                Self { $($key: self.$key.or(base.$key),)* }
-            }
         }
 
-        /// [`TableSettings`] in which lists are replaced by their indices in the policy.
+        /// [`RouteTable`] in which lists are replaced by their indices in the policy.
         #[derive(Clone, Debug, Default)]
         pub(super) struct PartialSettings {$(
             $(pub(super) $key: Option<$reply>,)?
@@ -74,9 +67,9 @@ macro_rules! keys {
 
         impl PartialSettings {
             /// `lists` stores each different list, and returns its index. An empty list has none.
-            pub(super) fn new(keys: &TableSettings, lists: &mut Lists, refuse: &mut dyn FnMut(SettingError)) -> Self {
+            pub(super) fn new(keys: &RouteTable, lists: &mut Lists, refuse: &mut dyn FnMut(SettingError)) -> Self {
                 let content_types = keys.media_types().map_err(&mut *refuse).ok().flatten();
-                let keys = TableSettings { content_types, ..keys.clone() };
+                let keys = RouteTable { content_types, ..keys.clone() };
                 Self {$(
                     $($key: stored!($reply, keys.$key $(, lists.$reply_list, refuse)?),)?
                     $($key: stored!($bit, keys.$key),)?
@@ -188,8 +181,9 @@ macro_rules! stored {
 
 /// Calls a macro with all rows.
 macro_rules! for_each_key {
-    ($call:ident) => {
+    ($call:ident $($with:tt)*) => {
         $call! {
+            $([$with])*
             // The text for the schema, which is not a comment.
             #[doc = " How much the layer does (M1). `off`: only request ids, responses to failures, and credentials."]
             /// `observe`: also logs what `enforce` would do. `own`: guards also refuse requests. `fill`: also rewrites
@@ -210,7 +204,8 @@ macro_rules! for_each_key {
             /// The longest request body, in bytes or with KiB, MiB or GiB (G4). In RPC streams it limits each message.
             /// `"none"` removes the limit.
             #[manual = r#"bytes, or with KiB, MiB, GiB; "none" lifts it; see "Body limits""#]
-            body_limit: Option<u64>, guard Option<u64> = Some(DEFAULT_BODY_LIMIT), weaker larger;
+            #[rust = "The framework inside has a limit of its own, which still applies. axum's extractors read at most 2 MiB. To read more, set axum's `DefaultBodyLimit` on the same routes as well."]
+            body_limit: Limit, guard Option<u64> = Some(DEFAULT_BODY_LIMIT), weaker larger;
             /// What the limit counts if a request's content type is that of an RPC stream: each message, or the whole
             /// body (P1).
             #[manual = r#"or "message", "body": what the limit counts in an RPC stream"#]
@@ -218,14 +213,15 @@ macro_rules! for_each_key {
             // Stored as `content_types`.
             /// Request bodies must be `application/json` (G3).
             #[manual = "true: request bodies must be application/json"]
+            #[rust = "The type must be exactly this one: `application/vnd.api+json` gets 415, although the `Json` of axum and of this crate would read it. For such bodies, use `.content_types([\"application/json\", \"application/vnd.api+json\"])` instead."]
             json: bool;
             /// The media types that the route decodes, instead of `json` (G3).
             #[manual = "instead of json: the media types that the route decodes"]
-            content_types: Vec<String>, guard Option<Index>, by intern_types, weaker lets_more_in;
+            content_types: Names, guard Option<Index>, by intern_types, weaker lets_more_in;
             /// Names of [auth.*] tables. Any one of them lets the request in; an empty list requires no credentials
             /// (G2).
             #[manual = "names of [auth.*]: any one of them lets the request in; [] is open"]
-            auth: Vec<String>, guard Option<Index>, by intern_schemes, weaker lets_more_in;
+            auth: Names, guard Option<Index>, by intern_schemes, weaker lets_more_in;
             /// Credentials are checked, but a failed check is only logged (M1).
             #[manual = "true: credentials are checked and logged; a request without valid ones passes"]
             auth_observe: bool, guard bool, weaker enforces_less;
@@ -236,7 +232,7 @@ macro_rules! for_each_key {
             auth_optional: bool, guard bool, weaker enforces_less;
             /// Names of [header.*] tables. A request must have all of these headers (G1).
             #[manual = "names of [header.*]: a request must have all of them"]
-            require_headers: Vec<String>, guard Option<Index>, by intern_headers, weaker requires_fewer;
+            require_headers: Names, guard Option<Index>, by intern_headers, weaker requires_fewer;
             /// Whether a service's error with `cache-control: no-transform` is rewritten or passes (R9).
             #[manual = r#""respect": an error with cache-control: no-transform passes"#]
             no_transform: NoTransform, reply NoTransform;
@@ -245,10 +241,11 @@ macro_rules! for_each_key {
             protocols: Protocols, reply Protocols;
             /// Names of fields that are copied from the body of a foreign 4xx into `details` (R14).
             #[manual = "names of fields of a foreign 4xx body that pass into `details`"]
-            keep_fields: Vec<String>, reply Option<ListIndex>, by intern_fields;
+            keep_fields: Names, reply Option<ListIndex>, by intern_fields;
             /// `[redacted]` replaces secrets in the texts of foreign 4xx errors (R17): keys, tokens, cookies,
             /// passwords, connection strings, e-mail addresses.
             #[manual = "true: secrets in the texts of foreign 4xx errors are replaced (R17)"]
+            #[rust = "Codes, paths of issues, and errors that are already envelopes do not change."]
             redact: bool, bit bool;
             /// Whether CORS preflights skip the guards or are guarded (G0).
             #[manual = r#""guard": the guards apply to CORS preflights, too"#]
@@ -279,15 +276,20 @@ macro_rules! for_each_key {
     };
 }
 
-#[cfg(feature = "policy-file")]
 pub(crate) use for_each_key;
+
+/// The most bytes of a body; `None` if there is no limit.
+pub(crate) type Limit = Option<u64>;
+pub(crate) type Names = Vec<String>;
 
 for_each_key!(keys);
 
-impl TableSettings {
+impl RouteTable {
     #[cfg(feature = "policy-file")]
-    fn media_types_are_set(&self) -> bool {
-        self.json.is_some() || self.content_types.is_some()
+    /// Joins the settings of both tables; if both set a key, this table's value counts.
+    pub(crate) fn over_base(self, base: Self) -> Self {
+        let sets_types = self.json.is_some() || self.content_types.is_some();
+        self.overriding(if sets_types { Self { json: None, content_types: None, ..base } } else { base })
     }
 
     /// The media types that the table requires. `json` and `content_types` are two ways to set them: a narrower route's

@@ -14,7 +14,6 @@
 
 mod adopt;
 mod advice;
-mod budget;
 mod build;
 mod builder;
 pub(crate) mod choice;
@@ -32,6 +31,7 @@ mod lookup;
 mod matcher;
 mod precompute;
 mod precomputed;
+pub(crate) mod process;
 #[cfg(feature = "openapi")]
 mod refusals;
 mod requirements;
@@ -40,7 +40,6 @@ mod route;
 pub(crate) mod scope;
 mod setters;
 mod settings;
-pub(crate) mod suggestion;
 mod summary;
 mod upstream;
 mod upstreams;
@@ -52,16 +51,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::HeaderName;
 
 pub(crate) use self::adopt::Adopted;
-use self::advice::{AdviceSettings, PolicyAdvice};
-pub(crate) use self::budget::Budget;
-use self::budget::{Drain, Inspect};
+use self::advice::PolicyAdvice;
 pub use self::builder::PolicyBuilder;
 pub use self::choice::{
     BodyLimitPer, EventStreams, ExtProcBodies, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, Trust,
     UnknownCodes,
 };
-use self::cors::{Cors, CorsSettings};
-pub use self::error::PolicyError;
+use self::cors::Cors;
 use self::faults::PolicyFaults;
 pub use self::guards::Guards;
 use self::keys::{DEFAULT_BODY_LIMIT, PartialSettings};
@@ -69,6 +65,7 @@ pub(crate) use self::keys::{ResponseSettings, Settings};
 pub(crate) use self::lookup::{Matched, MatchedReading, Unmatched};
 use self::matcher::Matcher;
 use self::precomputed::PrecomputedRoute;
+pub(crate) use self::process::{Budget, IdSettings};
 pub use self::route::Route;
 pub use self::scope::Scope;
 use self::scope::Scopes;
@@ -89,6 +86,7 @@ use crate::guard::pattern::Pattern;
 use crate::outward::Outward;
 pub use crate::page::ErrorPage;
 use crate::page::PageTemplate;
+pub use crate::table::PolicyError;
 
 /// The layer's settings for each request: built in Rust with [`Policy::builder`], or read from a file.
 ///
@@ -114,8 +112,8 @@ pub struct Policy {
     pub(crate) origin: Origin,
     ids: IdSettings,
     rpc_domain: Cow<'static, str>,
-    inspect: Inspect,
-    drain: Drain,
+    inspect: Budget,
+    drain: Budget,
     observes_bodies: bool,
     advice: PolicyAdvice,
     cors: Option<Cors>,
@@ -183,14 +181,6 @@ impl CompiledScope {
     }
 }
 
-/// How ids are created, and whether the service's own id is kept (rules I2, I3, I4).
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct IdSettings {
-    pub(crate) trust_valid: bool,
-    pub(crate) traceparent: bool,
-    pub(crate) upstream: bool,
-}
-
 /// Where a policy came from.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Origin {
@@ -229,13 +219,13 @@ impl Policy {
 
     /// How much of an inner error's body may be read (rule R4).
     pub(crate) fn inspect(&self) -> Budget {
-        self.inspect.0
+        self.inspect
     }
 
     /// How much of the rest of a request may be read and dropped (rule G5).
     #[inline]
     pub(crate) fn drain(&self) -> Budget {
-        self.drain.0
+        self.drain
     }
 
     /// Whether an [`Observer`](crate::session::Observer) gets the bodies of errors.
@@ -381,8 +371,8 @@ impl Default for Policy {
             origin: Origin::default(),
             ids: IdSettings::default(),
             rpc_domain: Cow::Borrowed(DOMAIN),
-            inspect: Inspect::default(),
-            drain: Drain::default(),
+            inspect: Budget::INSPECT,
+            drain: Budget::DRAIN,
             observes_bodies: false,
             advice: PolicyAdvice::default(),
             cors: None,

@@ -6,7 +6,8 @@ use std::path::Path;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::change::{ChangeKind, PlacedValue, PolicyChange};
-use crate::loader::file::{PolicyFile, line_of};
+use crate::loader::file::PolicyFile;
+use crate::table::line_of;
 
 /// Keys that are not settings: they describe the files, or are locks, which are compared separately.
 const NO_SETTINGS: [&str; 4] = ["version", "include", "base", "locked"];

@@ -2,15 +2,15 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::loader::PolicyLoader;
-use crate::loader::file::Sources;
-use crate::loader::file::keys::tests::{NAMES, singles};
+use crate::loader::keys_tests::{NAMES, singles};
 use crate::loader::setting_names::all_names_of;
+use crate::loader::sources::Sources;
 use crate::policy::scope::PolicyPart;
 use crate::policy::{Policy, PolicyBuilder, ResponseSettings, Route, Scope, Settings};
 
 /// The lines of all keys, or of the guards' alone: those that are set, and the defaults of the others.
 fn lines(set: &[(&str, &str, &str)], are_guards: bool) -> String {
-    let keys = chain::keys().filter(|key| !are_guards || *key == "mode" || !TableSettings::OF_REPLIES.contains(key));
+    let keys = chain::keys().filter(|key| !are_guards || *key == "mode" || !RouteTable::OF_REPLIES.contains(key));
     keys.map(|key| {
         let default = (key, &*chain::default_of(key), "default");
         let (key, value, from) = set.iter().find(|it| all_names_of(key).contains(&it.0)).copied().unwrap_or(default);
@@ -108,9 +108,9 @@ fn what_is_no_request_is_refused() {
     assert!(file.effective("GET", "https://a.example").is_ok());
 }
 
-fn any_keys() -> impl Strategy<Value = TableSettings> {
+fn any_keys() -> impl Strategy<Value = RouteTable> {
     let keys = proptest::collection::vec(proptest::sample::select(singles()), 0..5);
-    keys.prop_map(|keys| keys.into_iter().fold(TableSettings::default(), |set, key| key.overriding(set)))
+    keys.prop_map(|keys| keys.into_iter().fold(RouteTable::default(), |set, key| key.overriding(set)))
 }
 
 fn any_routes() -> impl Strategy<Value = Vec<Route>> {
@@ -135,7 +135,7 @@ fn any_policy() -> impl Strategy<Value = PolicyBuilder> {
     let scopes = proptest::collection::vec(any_scope(), 0..3);
     (any_keys(), any_routes(), scopes).prop_map(|(keys, routes, scopes)| {
         let text = ["version = 1", NAMES].concat();
-        let named = PolicyFile::from_text("names.toml", &text, &PolicyLoader::new()).unwrap().builder;
+        let named = PolicyLoader::new().parse("names.toml", &text).unwrap().builder;
         let part = PolicyPart { keys, routes, ..PolicyPart::default() };
         scopes.into_iter().fold(PolicyBuilder { part, ..named }, PolicyBuilder::scope)
     })

@@ -5,7 +5,7 @@ use http::Method;
 use super::report::Report;
 use crate::guard::pattern::Pattern;
 use crate::policy::error::TablePath;
-use crate::policy::suggestion::closest;
+use crate::table::suggestion::closest;
 
 /// The methods in IANA's registry, except for `*` and `PRI`, which no client sends.
 const REGISTERED: &str = "\

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use super::report::Report;
 use crate::policy::error::TablePath;
-use crate::policy::keys::TableSettings;
+use crate::policy::keys::RouteTable;
 
 pub(super) fn lint(report: &mut Report<'_>) {
     let loaded = report.loaded;
-    let names_in = |names: fn(&TableSettings) -> Option<&Vec<String>>| -> HashSet<&str> {
+    let names_in = |names: fn(&RouteTable) -> Option<&Vec<String>>| -> HashSet<&str> {
         let parts = loaded.builder.parts();
         let tables = parts.flat_map(|part| std::iter::once(&part.keys).chain(part.routes.iter().map(|it| &it.keys)));
         tables.filter_map(names).flatten().map(String::as_str).collect()

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::report::Report;
 use crate::loader::chain::{keys, value_of};
-use crate::loader::file::Override;
+use crate::loader::sources::Override;
 use crate::loader::witness::Witness;
 use crate::policy::error::TablePath;
 
@@ -33,21 +33,14 @@ fn overrides_of(report: &Report<'_>, Witness { place, chain, .. }: &Witness<'_>)
             return None;
         }
         let line = report.loaded.span_of(at, its).map(|at| format!("{}:{}", at.file, at.line))?;
-        let weakens = own.weakens(base, key);
-        Some(Override {
-            place: place.clone(),
-            key: name.to_owned(),
-            base: (format!("{its} = {base_value}"), line),
-            weakens,
-        })
+        let base = (own.weakens(base, key)).then(|| (format!("{its} = {base_value}"), line))?;
+        Some(Override { place: place.clone(), key: name.to_owned(), base })
     };
     keys().filter_map(overridden).collect()
 }
 
-fn report_override(report: &mut Report<'_>, Override { place, key, base: (base_value, line), weakens }: &Override) {
-    if *weakens {
-        let wrong = format!("this requires less of requests than {base_value} of the base ({line})");
-        let advice = "fine if the service needs it; otherwise remove it here, so that the base applies";
-        report.warn("weakens-base", (place, key), wrong, advice);
-    }
+fn report_override(report: &mut Report<'_>, Override { place, key, base: (base_value, line) }: &Override) {
+    let wrong = format!("this requires less of requests than {base_value} of the base ({line})");
+    let advice = "fine if the service needs it; otherwise remove it here, so that the base applies";
+    report.warn("weakens-base", (place, key), wrong, advice);
 }

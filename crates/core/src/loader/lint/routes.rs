@@ -6,7 +6,7 @@ use super::report::Report;
 use crate::loader::chain::{ResolvedSetting, SettingChain};
 use crate::loader::witness::Witness;
 use crate::policy::error::TablePath;
-use crate::policy::keys::TableSettings;
+use crate::policy::keys::RouteTable;
 
 pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     // One lint for each table that causes it, even if many routes inherit the setting.
@@ -60,7 +60,7 @@ fn open_under_closed(report: &mut Report<'_>, Witness { place, chain, .. }: &Wit
     }
 }
 
-fn auth_observe(report: &mut Report<'_>, place: &TablePath, keys: &TableSettings) {
+fn auth_observe(report: &mut Report<'_>, place: &TablePath, keys: &RouteTable) {
     if keys.auth_observe == Some(true) {
         let wrong = "credentials are checked and logged, but no request is refused".to_owned();
         let advice = "remove it once the log shows no failure of a valid client";

@@ -11,10 +11,10 @@ use crate::dialect::custom::CustomShape;
 use crate::guard::auth::Scheme;
 use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
-use crate::guard::mistake::Kind;
-use crate::guard::pattern::SettingError;
 use crate::page::{ErrorPage, PageTemplate};
-use crate::policy::suggestion::{advice_for_unknown, closest};
+use crate::table::Kind;
+use crate::table::SettingError;
+use crate::table::suggestion::{advice_for_unknown, closest};
 
 /// An index into one of the policy's lists. It is half a word, because the settings that every request stores must stay
 /// small.
@@ -81,8 +81,6 @@ pub(in crate::policy) struct Lists {
     schemes: Named<Arc<Scheme>>,
     /// The shapes, in the order of their indices, which follow those of the built-in dialects.
     shapes: Vec<(String, Option<CustomShape>)>,
-    /// Whether all names are known, so that any other one is a mistake.
-    is_complete: bool,
     headers: InternedList<Box<[HeaderGuard]>>,
     types: InternedList<MediaTypes>,
     auth: InternedList<Box<[Arc<Scheme>]>>,
@@ -110,13 +108,11 @@ impl Lists {
         guards: Named<HeaderGuard>,
         schemes: Named<Arc<Scheme>>,
         shapes: Vec<(String, Option<CustomShape>)>,
-        is_complete: bool,
     ) -> Self {
         Self {
             guards,
             schemes,
             shapes,
-            is_complete,
             headers: InternedList::default(),
             types: InternedList::default(),
             auth: InternedList::default(),
@@ -141,12 +137,12 @@ impl Lists {
 
     pub(in crate::policy) fn intern_headers(&mut self, names: &[String]) -> Result<Option<Index>, SettingError> {
         refuse_twice("require_headers", names)?;
-        self.headers.place(names, |names| resolve(names, &self.guards, self.is_complete, unknown_header))
+        self.headers.place(names, |names| resolve(names, &self.guards, unknown_header))
     }
 
     pub(in crate::policy) fn intern_schemes(&mut self, names: &[String]) -> Result<Option<Index>, SettingError> {
         refuse_twice("auth", names)?;
-        self.auth.place(names, |names| resolve(names, &self.schemes, self.is_complete, unknown_scheme))
+        self.auth.place(names, |names| resolve(names, &self.schemes, unknown_scheme))
     }
 
     /// The shape with that name; `None` if its table has a mistake.
@@ -159,9 +155,6 @@ impl Lists {
             return Ok(DialectIndex::new(place).unwrap_or_default());
         }
         let Some(place) = self.shapes.iter().position(|(known, _)| known == name) else {
-            if !self.is_complete {
-                return Ok(DialectIndex::default());
-            }
             return Err(unknown_dialect(name, self.shapes.iter().map(|(name, _)| name.as_str())));
         };
         if self.shapes[place].1.is_some_and(|shape| !shape.is_written()) {
@@ -227,11 +220,10 @@ impl<T> Default for InternedList<T> {
 fn resolve<'n, T: Clone>(
     names: &[String],
     known: &'n Named<T>,
-    is_complete: bool,
     unknown: impl Fn(&str, Keys<'n, String, Option<T>>) -> SettingError,
 ) -> Result<Box<[T]>, SettingError> {
     let found = |name: &String| match known.get(name) {
-        None if is_complete => Err(unknown(name, known.keys())),
+        None => Err(unknown(name, known.keys())),
         found => Ok(found.cloned().flatten()),
     };
     names.iter().filter_map(|name| found(name).transpose()).collect()

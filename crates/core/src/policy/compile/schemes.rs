@@ -6,9 +6,9 @@ use http::HeaderName;
 
 use super::lists::Named;
 use crate::guard::auth::{self, AuthScheme, Scheme};
-use crate::guard::mistake::Kind;
-use crate::guard::pattern::SettingError;
 use crate::policy::error::{Problems, TablePath};
+use crate::table::Kind;
+use crate::table::SettingError;
 
 /// The schemes by name, and what follows from all of them together.
 pub(super) struct Schemes {
@@ -20,7 +20,7 @@ pub(super) fn compile_schemes(schemes: Vec<(String, AuthScheme)>, problems: &mut
     let mut compiled = Schemes { in_order: Vec::new(), by_name: Named::new() };
     for (name, scheme) in schemes {
         let place = || TablePath::Auth(name.clone());
-        let scheme = problems.make(place(), scheme.compile(&name)).map(Arc::new);
+        let scheme = problems.make(place(), |refusals| scheme.compile(&name, refusals)).map(Arc::new);
         if compiled.by_name.insert(name.clone(), scheme.clone()).is_some() {
             problems.add(
                 SettingError::new("", "the name is used twice", "rename one of them")

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::guard::reading::normalised;
 use crate::policy::Matched;
+use crate::policy::Scope;
 
 #[test]
 fn a_url_has_one_spelling() {

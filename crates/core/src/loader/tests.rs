@@ -10,9 +10,9 @@ use crate::dialect::Dialect;
 use crate::guard::auth::{AuthScheme, Key};
 use crate::guard::header::RequiredHeader;
 use crate::loader::PolicyLoader;
-use crate::loader::file::keys::tests::as_text;
+use crate::loader::keys_tests::as_text;
 use crate::outward::OutwardRule;
-use crate::policy::keys::TableSettings;
+use crate::policy::keys::RouteTable;
 use crate::policy::{
     BodyLimitPer, EventStreams, ExtProcBodies, LetterCase, Mode, NoTransform, Origin, Paths, Policy, PolicyBuilder,
     Preflight, Protocols, Route, Scope, Trust, UnknownCodes,
@@ -218,7 +218,7 @@ fn the_defaults_written_out_are_the_default_policy() {
         timeout = "2s"
     "#;
     let loaded =
-        Policy::from_toml("policy.toml", &defaults.replace("KEYS", &as_text(&TableSettings::defaults()))).unwrap();
+        Policy::from_toml("policy.toml", &defaults.replace("KEYS", &as_text(&RouteTable::defaults()))).unwrap();
     let settings = |policy: &Policy| format!("{:?}", policy.normalised(&http::Method::GET, "", "/"));
     let budgets = |policy: &Policy| format!("{:?} {:?} {:?}", policy.inspect(), policy.drain(), policy.ids());
     assert_eq!(settings(&loaded), settings(&Policy::default()));
