@@ -10,8 +10,6 @@ mod effective;
 mod file;
 mod gather;
 mod including;
-#[cfg(test)]
-mod keys_tests;
 mod lint;
 mod locked;
 mod setting_names;

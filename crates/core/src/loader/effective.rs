@@ -126,7 +126,7 @@ impl Setting {
 
     /// Whether the key is a guard. Only the normalised reading decides how errors are written.
     fn is_guard(&self) -> bool {
-        self.key == "mode" || !RouteTable::OF_REPLIES.contains(&self.key)
+        RouteTable::GUARDS.contains(&self.key)
     }
 }
 

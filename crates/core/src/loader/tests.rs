@@ -1,5 +1,7 @@
 //! The file and the builders make the same policy.
 
+pub(super) mod keys;
+
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -10,7 +12,7 @@ use crate::dialect::Dialect;
 use crate::guard::auth::{AuthScheme, Key};
 use crate::guard::header::RequiredHeader;
 use crate::loader::PolicyLoader;
-use crate::loader::keys_tests::as_text;
+use crate::loader::tests::keys::as_text;
 use crate::outward::OutwardRule;
 use crate::policy::keys::RouteTable;
 use crate::policy::{
@@ -195,10 +197,7 @@ fn a_file_and_the_builders_that_say_the_same_make_the_same_policy() {
     for name in ["seat_taken", "aisle_closed"] {
         assert_eq!(code_facts(&read, name), code_facts(&built(), name));
     }
-    assert_eq!(
-        read.rules(&read.settings_without_host().normal.response_settings())[0].to().message(),
-        "The seat is taken."
-    );
+    assert_eq!(read.rules(&read.settings_without_host().normal)[0].to().message(), "The seat is taken.");
 }
 
 #[test]
@@ -228,24 +227,10 @@ fn the_defaults_written_out_are_the_default_policy() {
 }
 
 #[test]
-fn r14_a_list_of_kept_fields_has_a_place_in_a_byte() {
-    let with = |lists: usize| {
-        let routes = (0..lists).map(|at| format!("[[route]]\nmatch = \"/{at}\"\nkeep_fields = [\"a{at}\"]\n"));
-        Policy::from_toml("policy.toml", &format!("version = 1\n{}", routes.collect::<String>()))
-    };
-    let policy = with(255).unwrap();
-    let kept = |path| policy.kept_fields(&policy.normalised(&http::Method::GET, "", path).response_settings()).to_vec();
-    assert_eq!((kept("/0"), kept("/254"), kept("/x")), (vec!["a0".into()], vec!["a254".into()], vec![]));
-    let refused = with(256).unwrap_err().to_string();
-    assert!(refused.starts_with("policy.toml:769: route[255].keep_fields: there are more than 255"), "{refused}");
-    assert_eq!(size_of::<crate::policy::ResponseSettings>(), 16);
-}
-
-#[test]
 fn a_route_that_says_json_false_keeps_a_wider_list_out() {
     let text = "version = 1\ndefaults.content_types = [\"a/b\"]\n[[route]]\nmatch = \"/x\"\njson = false\n";
     let policy = Policy::from_toml("policy.toml", text).unwrap();
-    let asks = |path| policy.content_types(&policy.normalised(&http::Method::POST, "", path)).is_some();
+    let asks = |path| policy.normalised(&http::Method::POST, "", path).content_types.is_some();
     assert!(asks("/") && !asks("/x"));
 }
 

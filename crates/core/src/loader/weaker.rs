@@ -11,7 +11,9 @@ macro_rules! weaker {
         $(#[doc = $about:literal])+
         #[manual = $note:literal]
         $(#[rust = $more:literal])?
-        $key:ident: $value:ident $(, $kind:ident $type:ty $(= $default:expr)? $(, by $list:ident)? $(, weaker $weaker:ident)?)?;
+        $(#[guard($guard:ident)])?
+        $(#[weaker($weaker:ident)])?
+        $key:ident: $value:ident $(=> $made:ty, by $make:ident)? $(= $default:expr)?;
     )*) => {
         impl RouteTable {
             /// Whether both tables set the key, and this one requires less of a request.
@@ -19,7 +21,10 @@ macro_rules! weaker {
                 let types = |keys: &Self| Self { content_types: keys.media_types().ok().flatten(), ..keys.clone() };
                 let (own, base) = (types(self), types(base));
                 match if key == "json" { "content_types" } else { key } {
-                    $($($(stringify!($key) => is_weaker(&own.$key, &base.$key, $weaker),)?)?)*
+                    $(
+                        $(stringify!($key) => is_weaker(&own.$key, &base.$key, $guard),)?
+                        $(stringify!($key) => is_weaker(&own.$key, &base.$key, $weaker),)?
+                    )*
                     _ => false,
                 }
             }

@@ -1,8 +1,5 @@
 //! Compiles the settings of a builder into a [`Policy`], or reports the first mistake (rule M2).
 
-pub(super) mod lists;
-mod schemes;
-
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,15 +7,15 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use self::lists::{Lists, Named};
-use self::schemes::compile_schemes;
 use super::advice::refuse_docs;
+use super::chains::{around, inherited};
 use super::error::{Problem, Problems, TablePath};
 use super::faults::PolicyFaults;
-use super::inheritance::{around, inherited};
-use super::keys::{PartialSettings, RouteTable};
+use super::keys::{LinkedTable, RouteTable};
 use super::matcher::Matcher;
+use super::names::{Named, Names};
 use super::process::{Budget, IdSettings, ProcessTables};
+use super::schemes::compile_schemes;
 use super::scope::{PolicyPart, Scope, ScopeMatcher, Scopes};
 use super::upstream::{UpstreamTimeouts, UpstreamUrl};
 use super::{CompiledScope, Origin, Policy, PolicyBuilder, upstreams};
@@ -73,19 +70,12 @@ impl PolicyBuilder {
         let owns: Vec<PolicyPart> =
             std::iter::once(self.part).chain(self.scopes.into_iter().map(|scope| scope.part)).collect();
         let shapes = compile_shapes(&owns, &codes, problems);
-        let mut lists = Lists::new(guards, schemes.by_name, shapes.clone());
-        let mut route_settings = Vec::new();
+        let mut lists = Names::new(guards, schemes.by_name, shapes.clone());
+        let mut routes = Vec::new();
         let mut parts: Vec<CompiledScope> = Vec::new();
         for (at, part) in owns.into_iter().enumerate() {
-            let scope = compile_part(
-                at,
-                part,
-                covers.get(at.wrapping_sub(1)),
-                &codes,
-                &mut lists,
-                &mut route_settings,
-                problems,
-            );
+            let scope =
+                compile_part(at, part, covers.get(at.wrapping_sub(1)), &codes, &mut lists, &mut routes, problems);
             parts.push(CompiledScope {
                 parent: parents[at],
                 upstream: named[at].clone(),
@@ -96,7 +86,6 @@ impl PolicyBuilder {
         }
         let parts = inherit_all(parts);
         let depths: Vec<usize> = (0..parts.len()).map(|at| around(&parts, at).count()).collect();
-        let lists = lists.into_lists();
         Policy {
             origin: Origin::BuiltInRust,
             ids: IdSettings::new(request_id.as_ref()),
@@ -108,16 +97,13 @@ impl PolicyBuilder {
             cors,
             proxy_name,
             codes,
-            route_settings: route_settings.into(),
-            precomputed: Box::default(),
+            routes: routes.into(),
+            chains: Box::default(),
             scopes: Scopes::new(&covers, &depths),
             parts,
             shapes: shapes.into_iter().filter_map(|(_, shape)| shape).collect(),
-            header_lists: lists.headers,
-            type_lists: lists.types,
-            auth_lists: lists.auth,
-            kept_lists: lists.kept,
-            pages: lists.pages,
+            schemes: lists.auth.values().flat_map(|schemes| schemes.iter().cloned()).collect(),
+            requires_headers: !lists.headers.is_empty(),
             forwarded_ids,
             key_headers,
             custom,
@@ -128,7 +114,7 @@ impl PolicyBuilder {
             original_reported: Arc::default(),
             needs_request_facts: false,
         }
-        .with_precomputed()
+        .with_chains()
     }
 }
 
@@ -138,8 +124,8 @@ fn compile_part(
     part: PolicyPart,
     cover: Option<&ScopeMatcher>,
     codes: &CodeSet,
-    lists: &mut Lists,
-    route_settings: &mut Vec<PartialSettings>,
+    lists: &mut Names,
+    routes: &mut Vec<LinkedTable>,
     problems: &mut Problems,
 ) -> CompiledScope {
     let mut settings = |keys: &RouteTable, place: TablePath, problems: &mut Problems| {
@@ -147,19 +133,19 @@ fn compile_part(
         if keys.redact == Some(true) {
             crate::redact::prepare();
         }
-        PartialSettings::new(keys, lists, &mut |refused| {
+        LinkedTable::new(keys, lists, &mut |refused| {
             problems.add(refused.at_path(place.clone()));
         })
     };
-    let default_keys = settings(&part.keys, TablePath::Defaults(at), problems);
-    let matcher = compile_routes(at, &part, cover, route_settings.len(), problems).unwrap_or_default();
+    let keys = settings(&part.keys, TablePath::Defaults(at), problems);
+    let matcher = compile_routes(at, &part, cover, routes.len(), problems).unwrap_or_default();
     for (index, route) in part.routes.iter().enumerate() {
-        route_settings.push(settings(&route.keys, TablePath::Route(at, index), problems));
+        routes.push(settings(&route.keys, TablePath::Route(at, index), problems));
     }
     let rules = compile_rules(at, part.rules, cover, codes, problems);
     let outward = compile_outward(at, part.outward, codes, problems);
     let shapes = part.shapes.iter().filter_map(|shape| lists.shape(&shape.name)).collect();
-    CompiledScope { default_keys, matcher, own_rules: rules.len(), rules, outward, shapes, ..CompiledScope::default() }
+    CompiledScope { keys, matcher, own_rules: rules.len(), rules, outward, shapes, ..CompiledScope::default() }
 }
 
 /// Lets each part inherit from those around it: their rules, after its own, and the settings that no route sets.

@@ -16,30 +16,27 @@ mod adopt;
 mod advice;
 mod build;
 mod builder;
+pub(crate) mod chains;
 pub(crate) mod choice;
 mod compile;
 pub(crate) mod cors;
-mod dialects;
 pub(crate) mod error;
 mod faults;
 mod guards;
 pub(crate) mod host;
-pub(crate) mod inheritance;
 pub(crate) mod keys;
 mod literals;
 mod lookup;
 mod matcher;
-mod precompute;
-mod precomputed;
+mod names;
 pub(crate) mod process;
 #[cfg(feature = "openapi")]
 mod refusals;
-mod requirements;
 mod response;
 mod route;
+mod schemes;
 pub(crate) mod scope;
 mod setters;
-mod settings;
 mod summary;
 mod upstream;
 mod upstreams;
@@ -53,6 +50,7 @@ use http::HeaderName;
 pub(crate) use self::adopt::Adopted;
 use self::advice::PolicyAdvice;
 pub use self::builder::PolicyBuilder;
+use self::chains::FixedChain;
 pub use self::choice::{
     BodyLimitPer, EventStreams, ExtProcBodies, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, Trust,
     UnknownCodes,
@@ -60,16 +58,15 @@ pub use self::choice::{
 use self::cors::Cors;
 use self::faults::PolicyFaults;
 pub use self::guards::Guards;
-use self::keys::{DEFAULT_BODY_LIMIT, PartialSettings};
-pub(crate) use self::keys::{ResponseSettings, Settings};
+use self::keys::{DEFAULT_BODY_LIMIT, LinkedTable};
+pub(crate) use self::keys::{LogLabel, RouteSettings};
 pub(crate) use self::lookup::{Matched, MatchedReading, Unmatched};
 use self::matcher::Matcher;
-use self::precomputed::PrecomputedRoute;
+use self::names::Shared;
 pub(crate) use self::process::{Budget, IdSettings};
 pub use self::route::Route;
 pub use self::scope::Scope;
 use self::scope::Scopes;
-pub(crate) use self::settings::LogLabel;
 pub use self::summary::{PolicySummary, RouteSummary};
 pub use self::upstream::{UpstreamTimeouts, UpstreamUrl};
 pub use self::upstreams::HostUpstreams;
@@ -80,12 +77,9 @@ use crate::dialect::custom::CustomShape;
 use crate::dialect::rich::DOMAIN;
 use crate::fault::Fault;
 use crate::guard::auth::Scheme;
-use crate::guard::content_type::MediaTypes;
-use crate::guard::header::HeaderGuard;
 use crate::guard::pattern::Pattern;
 use crate::outward::Outward;
 pub use crate::page::ErrorPage;
-use crate::page::PageTemplate;
 pub use crate::table::PolicyError;
 
 /// The layer's settings for each request: built in Rust with [`Policy::builder`], or read from a file.
@@ -120,20 +114,19 @@ pub struct Policy {
     /// The name of this process in `Proxy-Status`, in quotes if RFC 9209 requires them.
     proxy_name: Option<Box<str>>,
     codes: CodeSet,
-    /// The settings of all routes, over all parts.
-    route_settings: Box<[PartialSettings]>,
+    /// The tables of all routes, over all parts.
+    routes: Box<[LinkedTable]>,
     /// The settings that most requests of each route have.
-    precomputed: Box<[PrecomputedRoute]>,
+    chains: Box<[FixedChain]>,
     scopes: Scopes,
     /// The policy itself, then its scopes.
     pub(crate) parts: Box<[CompiledScope]>,
-    /// The shapes of all parts, in the order of their [`DialectIndex`](compile::lists::DialectIndex).
+    /// The shapes of all parts, in the order in which files and builders have them.
     shapes: Box<[CustomShape]>,
-    header_lists: Box<[Box<[HeaderGuard]>]>,
-    type_lists: Box<[MediaTypes]>,
-    auth_lists: Box<[Box<[Arc<Scheme>]>]>,
-    kept_lists: Box<[Box<[Box<str>]>]>,
-    pages: Box<[PageTemplate]>,
+    /// The schemes of all routes. One that several lists name is repeated.
+    schemes: Box<[Arc<Scheme>]>,
+    /// Whether any route requires headers.
+    requires_headers: bool,
     forwarded_ids: Box<[HeaderName]>,
     key_headers: Box<[HeaderName]>,
     custom: Box<[Box<str>]>,
@@ -156,9 +149,9 @@ pub(crate) struct CompiledScope {
     /// The index of the part around this one.
     parent: Option<usize>,
     pub(crate) matcher: Matcher,
-    default_keys: PartialSettings,
+    keys: LinkedTable,
     /// The settings for requests that match no route.
-    defaults: Settings,
+    defaults: Arc<RouteSettings>,
     pub(crate) own_rules: usize,
     /// The part's own rules, then those of the parts around it.
     rules: Box<[Arc<Rule>]>,
@@ -281,19 +274,16 @@ impl Policy {
 
     /// The same policy without required credentials (G2): for recorded requests, whose credentials were removed.
     #[must_use]
-    pub fn without_credentials(self) -> Self {
-        Self { auth_lists: Box::default(), ..self }
+    pub fn without_credentials(mut self) -> Self {
+        self.change_settings(|settings| settings.auth = Shared::default());
+        Self { schemes: Box::default(), ..self }
     }
 
     /// The same policy with this mode on every route, for both guards and responses.
     #[must_use]
     pub fn in_mode(mut self, mode: Mode) -> Self {
-        self.route_settings.iter_mut().for_each(|route| route.mode = Some(mode));
-        self.precomputed.iter_mut().for_each(|precomputed| precomputed.set_mode(mode));
-        for part in &mut self.parts {
-            part.default_keys.mode = Some(mode);
-            part.defaults.response_settings.mode = mode;
-        }
+        self.routes.iter_mut().for_each(|route| route.set_mode(mode));
+        self.change_settings(|settings| settings.mode = mode);
         self
     }
 
@@ -344,7 +334,7 @@ impl Policy {
     }
 
     pub(crate) fn route_pattern(&self, label: LogLabel) -> Option<&Pattern> {
-        let route = label.route?.get();
+        let route = label.route? as usize;
         self.parts.iter().find_map(|part| part.matcher.pattern(route))
     }
 
@@ -378,16 +368,13 @@ impl Default for Policy {
             cors: None,
             proxy_name: None,
             codes: CodeSet::default(),
-            route_settings: Box::default(),
-            precomputed: Box::default(),
+            routes: Box::default(),
+            chains: Box::default(),
             scopes: Scopes::default(),
             parts: Box::new([CompiledScope::default()]),
             shapes: Box::default(),
-            header_lists: Box::default(),
-            type_lists: Box::default(),
-            auth_lists: Box::default(),
-            kept_lists: Box::default(),
-            pages: Box::default(),
+            schemes: Box::default(),
+            requires_headers: false,
             forwarded_ids: Box::default(),
             key_headers: Box::default(),
             custom: Box::default(),

@@ -16,7 +16,9 @@ macro_rules! setters {
         $(#[doc = $about:literal])+
         #[manual = $note:literal]
         $(#[rust = $more:literal])?
-        $key:ident: $value:ident $(, $kind:ident $type:ty $(= $default:expr)? $(, by $list:ident)? $(, weaker $weaker:ident)?)?;
+        $(#[guard($guard:ident)])?
+        $(#[weaker($weaker:ident)])?
+        $key:ident: $value:ident $(=> $made:ty, by $make:ident)? $(= $default:expr)?;
     )*) => {
         impl $of {
             $(setter! { [$(#[doc = $about])+ $(#[doc = ""] #[doc = $more])?] $keys $key $value })*
@@ -45,7 +47,7 @@ macro_rules! setter {
     ([$($doc:tt)*] ($($keys:tt)+) $key:ident ErrorPage) => {
         setter! { [$($doc)*] $key ($($keys)+) impl Into<ErrorPage>, Into::into }
     };
-    ([$($doc:tt)*] ($($keys:tt)+) $key:ident Names) => {
+    ([$($doc:tt)*] ($($keys:tt)+) $key:ident Texts) => {
         $($doc)*
         pub fn $key<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
             self.$($keys)+.$key = Some(names.into_iter().map(Into::into).collect());

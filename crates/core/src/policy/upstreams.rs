@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::keys::ResponseSettings;
+use super::keys::RouteSettings;
 use super::upstream::{UpstreamTimeouts, UpstreamUrl};
 use super::{CompiledScope, LogLabel, Policy};
 
@@ -58,14 +58,14 @@ impl Policy {
 
     /// The service that the scope of a request names, else that of the nearest scope around it.
     #[inline]
-    pub(crate) fn upstream(&self, response_settings: &ResponseSettings) -> Option<&UpstreamUrl> {
-        self.part(response_settings.part).upstream.as_ref()
+    pub(crate) fn upstream(&self, settings: &RouteSettings) -> Option<&UpstreamUrl> {
+        self.part(settings.part).upstream.as_ref()
     }
 
     /// How long to wait for that service, if a scope sets it.
     #[inline]
-    pub(crate) fn upstream_timeouts(&self, response_settings: &ResponseSettings) -> Option<UpstreamTimeouts> {
-        Some(self.part(response_settings.part).timeouts).filter(|timeouts| *timeouts != UpstreamTimeouts::default())
+    pub(crate) fn upstream_timeouts(&self, settings: &RouteSettings) -> Option<UpstreamTimeouts> {
+        Some(self.part(settings.part).timeouts).filter(|timeouts| *timeouts != UpstreamTimeouts::default())
     }
 
     /// The service for a request, of which only the label for the log is left.

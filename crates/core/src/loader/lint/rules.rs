@@ -1,10 +1,13 @@
 //! Map rules that never match (R1).
 
+use std::sync::Arc;
+
 use super::report::Report;
+use crate::dialect::Dialect;
 use crate::guard::pattern::Pattern;
 use crate::loader::file::PolicyFile;
 use crate::policy::error::TablePath;
-use crate::policy::{Mode, Settings};
+use crate::policy::{Mode, RouteSettings};
 
 pub(super) fn lint(report: &mut Report<'_>) {
     let patterns = report.loaded.patterns();
@@ -48,6 +51,6 @@ fn never_reached(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>]
 /// The mode in which errors pass unchanged, if all requests that the pattern matches have such a mode.
 fn passing_mode(loaded: &PolicyFile, part: usize, route: &Pattern, patterns: &[Vec<Pattern>]) -> Option<Mode> {
     let settings = loaded.settings_of_each(part, route, patterns)?;
-    let passes = |it: &Settings| matches!(it.mode, Mode::Off | Mode::Own) && it.dialect.is_standard();
+    let passes = |it: &Arc<RouteSettings>| matches!(it.mode, Mode::Off | Mode::Own) && it.dialect == Dialect::default();
     if settings.iter().all(passes) { settings.first().map(|it| it.mode) } else { None }
 }

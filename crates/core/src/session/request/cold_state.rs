@@ -9,7 +9,7 @@ use super::identity::TRACEPARENT;
 use super::{HeaderFlags, RequestView};
 use crate::fault::Fault;
 use crate::fields;
-use crate::policy::{BodyLimitPer, ResponseSettings};
+use crate::policy::{BodyLimitPer, RouteSettings};
 use crate::session::{EventFields, RequestFacts, SessionConfig};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -64,7 +64,7 @@ impl ColdState {
     pub(in crate::session) fn new(
         view: &RequestView<'_>,
         notes: Option<Box<EventFields>>,
-        settings: &ResponseSettings,
+        settings: &RouteSettings,
         config: &SessionConfig,
     ) -> Option<Box<Self>> {
         let is_traced = view.sent.has(HeaderFlags::TRACED);
@@ -83,7 +83,7 @@ impl ColdState {
     fn with_notes(
         view: &RequestView<'_>,
         mut notes: Option<Box<EventFields>>,
-        settings: &ResponseSettings,
+        settings: &RouteSettings,
         config: &SessionConfig,
     ) -> Option<Box<Self>> {
         if config.observer().is_some() {
@@ -93,7 +93,7 @@ impl ColdState {
             notes.get_or_insert_default().request = Some(RequestFacts { path, forwarded_for, began });
         }
         let uses_path = config.policy().rules_use_path(settings);
-        let has_time = config.policy().dialect(settings).spec().has_time;
+        let has_time = settings.dialect.spec().has_time;
         let deadline = view.sent.call.and_then(|call| call.timeout);
         let counts_whole = view.stream_limit_per == Some(BodyLimitPer::Body);
         let is_traced = view.sent.has(HeaderFlags::TRACED);

@@ -5,10 +5,11 @@ use http::{Method, Version};
 use super::{HeaderFlags, RequestView};
 use crate::classify::BodyFormat;
 use crate::classify::credentials::CredentialKind;
+use crate::dialect::Dialect;
 use crate::dialect::rpc::Rpc;
 use crate::grpc_messages::MessageDecoder;
 use crate::guard::body_limit::Messages;
-use crate::policy::{Policy, ResponseSettings};
+use crate::policy::{Policy, RouteSettings};
 use crate::session::accept::{prefers_page, prefers_problem};
 
 /// On HTTP/1, the rest of a request may be read and dropped to keep the connection open (G5), if its declared length is
@@ -49,7 +50,7 @@ impl RequestFlags {
     }
 
     #[inline]
-    pub(in crate::session) fn new(view: &RequestView<'_>, settings: &ResponseSettings, policy: &Policy) -> Self {
+    pub(in crate::session) fn new(view: &RequestView<'_>, settings: &RouteSettings, policy: &Policy) -> Self {
         let RequestView { head, sent, body, .. } = view;
         let rpc = sent.call.map(|call| call.rpc);
         let is_http1 = head.version <= Version::HTTP_11;
@@ -73,7 +74,7 @@ impl RequestFlags {
             bits |= flag(Self::TRAILERS, sent.has(HeaderFlags::TAKES_TRAILERS))
                 | flag(Self::STREAM, view.counts_messages());
         } else if settings.html.is_some()
-            && prefers_page(&head.headers, policy.dialect(settings).spec().media_type, has_problem(settings))
+            && prefers_page(&head.headers, settings.dialect.spec().media_type, has_problem(settings))
         {
             bits |= Self::PAGE;
         } else if sent.has(HeaderFlags::CHOOSES) {
@@ -163,12 +164,12 @@ fn flag(bit: u16, set: bool) -> u16 {
 
 /// Whether the client may choose between forms (R11, R16).
 #[inline]
-pub(in crate::session) fn negotiates(settings: &ResponseSettings) -> bool {
+pub(in crate::session) fn negotiates(settings: &RouteSettings) -> bool {
     has_problem(settings) || settings.html.is_some()
 }
 
 /// Whether the client may choose RFC 9457 (R11).
 #[inline]
-fn has_problem(settings: &ResponseSettings) -> bool {
-    settings.dialect.is_standard() && settings.negotiate()
+fn has_problem(settings: &RouteSettings) -> bool {
+    settings.dialect == Dialect::Standard && settings.negotiate
 }

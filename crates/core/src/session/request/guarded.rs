@@ -1,5 +1,7 @@
 //! Runs the guards in their order, except for the credentials (G0, G1, G3, G4).
 
+use std::sync::Arc;
+
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN};
 use http::{Method, Version};
 
@@ -9,7 +11,7 @@ use crate::fields;
 use crate::guard::body_limit::ObservedLimit;
 use crate::guard::content_type::Declared;
 use crate::guard::method;
-use crate::policy::{Matched, Mode, Policy, Preflight, Settings};
+use crate::policy::{Matched, Mode, Policy, Preflight, RouteSettings};
 use crate::session::BodyFacts;
 use crate::session::head::list;
 
@@ -41,7 +43,7 @@ pub(in crate::session) struct GuardOutcome {
 pub(in crate::session) fn guard(policy: &Policy, matched: &Matched, view: &RequestView<'_>) -> GuardOutcome {
     let limit = body_limit(matched);
     let mut guarded = GuardOutcome { limit, body: view.body, ..GuardOutcome::default() };
-    guarded.unmet = check_headers(policy, matched, view, &mut guarded.observed).err();
+    guarded.unmet = check_headers(matched, view, &mut guarded.observed).err();
     guarded.observed_unmet = guarded.observed.refusal.take();
     if guarded.unmet.is_none() {
         let observing = guarded_readings(matched).filter(|settings| settings.mode == Mode::Observe);
@@ -55,14 +57,9 @@ pub(in crate::session) fn guard(policy: &Policy, matched: &Matched, view: &Reque
     guarded
 }
 
-fn check_headers(
-    policy: &Policy,
-    matched: &Matched,
-    view: &RequestView<'_>,
-    observed: &mut ObservedGuards,
-) -> Result<(), Fault> {
+fn check_headers(matched: &Matched, view: &RequestView<'_>, observed: &mut ObservedGuards) -> Result<(), Fault> {
     for settings in settings_that_apply(matched, view) {
-        for header in policy.required_headers(settings) {
+        for header in settings.require_headers.iter() {
             header.check(&view.head.headers).or_else(|fault| observed.note_refusal(settings, fault))?;
         }
     }
@@ -81,7 +78,7 @@ pub(in crate::session) struct ObservedGuards {
 impl ObservedGuards {
     /// If the route is in mode `observe`, only notes the fault, unless there is one already; else returns it as an
     /// error.
-    fn note_refusal(&mut self, settings: &Settings, fault: Fault) -> Result<(), Fault> {
+    fn note_refusal(&mut self, settings: &RouteSettings, fault: Fault) -> Result<(), Fault> {
         if settings.mode != Mode::Observe {
             return Err(fault);
         }
@@ -96,8 +93,8 @@ impl ObservedGuards {
 #[inline]
 pub(in crate::session) fn check_body<'s, 'h>(
     policy: &Policy,
-    routes: impl Iterator<Item = &'s Settings>,
-    observing: impl Iterator<Item = &'s Settings>,
+    routes: impl Iterator<Item = &'s Arc<RouteSettings>>,
+    observing: impl Iterator<Item = &'s Arc<RouteSettings>>,
     limit: Option<u64>,
     view: &RequestView<'_>,
     media_type: impl Fn() -> Option<&'h HeaderValue>,
@@ -108,7 +105,7 @@ pub(in crate::session) fn check_body<'s, 'h>(
         return Ok(peek);
     }
     for settings in routes {
-        let Some(types) = policy.content_types(settings) else { continue };
+        let Some(types) = settings.content_types.get() else { continue };
         let declared = types.declared(media_type(), view.sent.has_two_types());
         if declared == Declared::Accepted {
             continue;
@@ -136,12 +133,15 @@ pub(in crate::session) fn check_body<'s, 'h>(
 }
 
 /// The settings of those readings of the request that have guards.
-pub(in crate::session) fn guarded_readings(matched: &Matched) -> impl Iterator<Item = &Settings> + Clone {
+pub(in crate::session) fn guarded_readings(matched: &Matched) -> impl Iterator<Item = &Arc<RouteSettings>> + Clone {
     matched.guards().filter(|settings| settings.mode != Mode::Off)
 }
 
 /// The settings whose guards apply to this request.
-fn settings_that_apply<'m>(matched: &'m Matched, view: &RequestView<'_>) -> impl Iterator<Item = &'m Settings> {
+fn settings_that_apply<'m>(
+    matched: &'m Matched,
+    view: &RequestView<'_>,
+) -> impl Iterator<Item = &'m Arc<RouteSettings>> {
     let preflight = is_preflight(view);
     guarded_readings(matched).filter(move |settings| !preflight || settings.preflight == Preflight::Guard)
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
-use super::lists::Named;
+use super::error::{Problems, TablePath};
+use super::names::Named;
 use crate::guard::auth::{self, AuthScheme, Scheme};
-use crate::policy::error::{Problems, TablePath};
 use crate::table::Kind;
 use crate::table::SettingError;
 

@@ -10,7 +10,7 @@ use crate::policy::Route;
 use crate::policy::keys::{RouteTable, for_each_key};
 
 /// The tables that the lists of [`Samples`] name.
-pub(super) const NAMES: &str = r#"
+pub(in crate::loader) const NAMES: &str = r#"
 [header."a/b"]
 name = "x-h"
 [header."b/a"]
@@ -25,10 +25,10 @@ keys = [{ id = "k", sha256 = "0a2b100945586dce5a8b1cae7b7f864c9fd922d168cc0a196d
 "#;
 
 /// Each key with each of its samples, one at a time.
-pub(super) fn singles() -> Vec<RouteTable> {
+pub(in crate::loader) fn singles() -> Vec<RouteTable> {
     let mut singles = Vec::new();
     macro_rules! singles {
-        ($($(#[$_:ident = $about:literal])+ $key:ident: $value:ty $(, $kind:ident $of:ty $(= $default:expr)? $(, by $list:ident)? $(, weaker $weaker:ident)?)?;)*) => {
+        ($($(#[$($_:tt)+])+ $key:ident: $value:ty $(=> $made:ty, by $make:ident)? $(= $default:expr)?;)*) => {
             $(singles.extend(
                 Values::samples().into_iter().map(|value| RouteTable { $key: Some(value), ..RouteTable::default() }),
             );)*
@@ -39,7 +39,7 @@ pub(super) fn singles() -> Vec<RouteTable> {
 }
 
 /// The keys of a table, as a file has them.
-pub(super) fn as_text(keys: &RouteTable) -> String {
+pub(in crate::loader) fn as_text(keys: &RouteTable) -> String {
     let line = |key: &&str| Some(format!("{key} = {}\n", keys.written(key)?));
     RouteTable::KEYS.iter().filter_map(line).collect()
 }
@@ -67,7 +67,7 @@ macro_rules! set {
 }
 
 macro_rules! set_each {
-    ($($(#[$_:ident = $about:literal])+ $key:ident: $value:ty $(, $kind:ident $of:ty $(= $default:expr)? $(, by $list:ident)? $(, weaker $weaker:ident)?)?;)*) => {
+    ($($(#[$($_:tt)+])+ $key:ident: $value:ty $(=> $made:ty, by $make:ident)? $(= $default:expr)?;)*) => {
         fn set_each(keys: &RouteTable) -> Route {
             let mut route = Route::new("/");
             $(if let Some(value) = keys.$key.clone() {
@@ -202,7 +202,7 @@ fn schema_of<T: Values>(_: fn(&RouteTable) -> &Option<T>) -> String {
 }
 
 macro_rules! descriptions {
-    ($($(#[doc = $about:literal])+ #[manual = $note:literal] $(#[rust = $more:literal])? $key:ident: $value:ty $(, $kind:ident $of:ty $(= $default:expr)? $(, by $list:ident)? $(, weaker $weaker:ident)?)?;)*) => {
+    ($($(#[doc = $about:literal])+ #[manual = $note:literal] $(#[rust = $more:literal])? $(#[guard($guard:ident)])? $(#[weaker($weaker:ident)])? $key:ident: $value:ty $(=> $made:ty, by $make:ident)? $(= $default:expr)?;)*) => {
         fn descriptions() -> Vec<Description> {
             vec![$(Description {
                 key: stringify!($key),
