@@ -14,6 +14,7 @@ mod lint;
 mod locked;
 mod setting_names;
 mod sources;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -23,6 +24,7 @@ mod witness;
 use std::fmt;
 use std::path::Path;
 
+use self::auth::PolicyEnv;
 pub use self::compare::{ChangeKind, PlacedValue, PolicyChange};
 pub use self::effective::{Effective, PathReading, Setting};
 pub use self::file::PolicyFile;
@@ -177,26 +179,6 @@ impl PolicyLoader {
 /// The first of all mistakes.
 fn first(mut mistakes: Vec<PolicyError>) -> PolicyError {
     mistakes.swap_remove(0)
-}
-
-/// What a policy needs besides its own text.
-trait PolicyEnv {
-    /// The value of an environment variable.
-    #[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "the secrets of tokens alone come from there"))]
-    fn variable(&self, name: &str) -> Option<String>;
-
-    /// Whether the layer has a verifier with that name.
-    fn has_verifier(&self, name: &str) -> bool;
-
-    /// The keys at a URL. The error is advice for an operator whose key sets are not fetched.
-    #[cfg(feature = "jwt")]
-    fn remote_keys(&self, url: &str) -> Result<RemoteKeys, String>;
-
-    /// Advice for a scheme `custom` whose verifier is not registered.
-    fn verifier_advice(&self, name: &str) -> String;
-
-    /// Advice for a scheme `certificate`; `None` if client certificates are available.
-    fn certificate_advice(&self) -> Option<String>;
 }
 
 impl Default for PolicyLoader {

@@ -4,13 +4,32 @@ use std::time::{Duration, SystemTime};
 
 use toml::de::DeValue;
 
-use super::PolicyEnv;
 use super::values::{NamedText, Version};
 use crate::guard::auth::{AuthMessages, AuthScheme, Key};
 #[cfg(feature = "jwt")]
 use crate::guard::auth::{JwtKeys, RemoteKeys};
 use crate::table::suggestion::{advice_for_unknown, closest};
 use crate::table::{Document, Kind, Leaf, MAX_FILE_BYTES, OneOrMore, Reading, Refusals, SettingError, tables};
+
+/// What a policy needs besides its own text.
+pub(super) trait PolicyEnv {
+    /// The value of an environment variable.
+    #[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "the secrets of tokens alone come from there"))]
+    fn variable(&self, name: &str) -> Option<String>;
+
+    /// Whether the layer has a verifier with that name.
+    fn has_verifier(&self, name: &str) -> bool;
+
+    /// The keys at a URL. The error is advice for an operator whose key sets are not fetched.
+    #[cfg(feature = "jwt")]
+    fn remote_keys(&self, url: &str) -> Result<RemoteKeys, String>;
+
+    /// Advice for a scheme `custom` whose verifier is not registered.
+    fn verifier_advice(&self, name: &str) -> String;
+
+    /// Advice for a scheme `certificate`; `None` if client certificates are available.
+    fn certificate_advice(&self) -> Option<String>;
+}
 
 /// The kinds of schemes, and the keys that each has besides `scheme`, `forward_id`, `messages` and `challenge`.
 const SCHEMES: [(&str, &[&str]); 5] = [

@@ -4,13 +4,13 @@ use http::Method;
 
 use super::file::PolicyFile;
 pub(super) use super::setting_names::{default_of, keys, value_of};
-use crate::policy::chains;
 use crate::policy::error::{SourceSpan, TablePath};
+use crate::policy::inheritance;
 use crate::policy::keys::RouteTable;
 use crate::policy::scope::PolicyPart;
 use crate::session::MapRuleId;
 
-/// The tables that decide about a request, in their [order](chains::tables).
+/// The tables that decide about a request, in their [order](inheritance::tables).
 #[derive(Debug)]
 pub(super) struct SettingChain<'a> {
     /// The narrowest scope for the request; 0 is the policy itself.
@@ -38,7 +38,7 @@ impl PolicyFile {
 
     /// The tables that decide about requests that these routes match.
     pub(super) fn deciding_tables(&self, part: usize, routes: &[usize]) -> SettingChain<'_> {
-        let tables = chains::tables(&self.policy.parts, part, routes).map(|(at, route)| {
+        let tables = inheritance::tables(&self.policy.parts, part, routes).map(|(at, route)| {
             let own = self.part(at);
             let Some(route) = route else { return (TablePath::Defaults(at), &own.keys) };
             let index = route - self.policy.parts[at].matcher.base();
@@ -49,7 +49,7 @@ impl PolicyFile {
 
     /// A part of the policy and those around it, beginning with the narrowest.
     pub(super) fn around(&self, part: usize) -> impl Iterator<Item = usize> {
-        chains::around(&self.policy.parts, part)
+        inheritance::around(&self.policy.parts, part)
     }
 
     /// The tables of a part.

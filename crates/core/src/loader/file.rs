@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use super::PolicyEnv;
+use super::auth::PolicyEnv;
 use super::build::{Assembly, Lock};
 use super::digest;
 use super::gather::Gathered;

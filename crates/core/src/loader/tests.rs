@@ -1,7 +1,5 @@
 //! The file and the builders make the same policy.
 
-pub(super) mod keys;
-
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -12,7 +10,7 @@ use crate::dialect::Dialect;
 use crate::guard::auth::{AuthScheme, Key};
 use crate::guard::header::RequiredHeader;
 use crate::loader::PolicyLoader;
-use crate::loader::tests::keys::as_text;
+use crate::loader::weaker::tests::as_text;
 use crate::outward::OutwardRule;
 use crate::policy::keys::RouteTable;
 use crate::policy::{

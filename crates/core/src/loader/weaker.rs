@@ -82,3 +82,6 @@ fn reads_on(own: &Paths, base: &Paths) -> bool {
 fn distinguishes_case(own: &LetterCase, base: &LetterCase) -> bool {
     (*own, *base) == (LetterCase::Exact, LetterCase::Fold)
 }
+
+#[cfg(test)]
+pub(in crate::loader) mod tests;

@@ -8,9 +8,9 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::advice::refuse_docs;
-use super::chains::{around, inherited};
 use super::error::{Problem, Problems, TablePath};
 use super::faults::PolicyFaults;
+use super::inheritance::{around, inherited};
 use super::keys::{LinkedTable, RouteTable};
 use super::matcher::Matcher;
 use super::names::{Named, Names};

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use http::Method;
 use http::request::Parts;
 
-use super::chains::{self, MatchedRoutes};
+use super::chains::MatchedRoutes;
 use super::choice::{LetterCase, Paths};
 use super::host::{self, Hosts};
 use super::keys::RouteSettings;
-use super::{CompiledScope, Policy};
+use super::{CompiledScope, Policy, inheritance};
 use crate::guard::method::{self, Methods};
 use crate::guard::pattern::Pattern;
 use crate::guard::reading::{has_readings, normalise, normalised, readings};
@@ -388,13 +388,13 @@ impl Policy {
     }
 
     pub(super) fn inherited(&self, narrowest: usize, routes: &[usize]) -> Arc<RouteSettings> {
-        chains::inherited(&self.parts, &self.routes, narrowest, routes)
+        inheritance::inherited(&self.parts, &self.routes, narrowest, routes)
     }
 
     /// A part, and those around it.
     #[inline]
     fn around(&self, part: usize) -> impl Iterator<Item = &CompiledScope> {
-        chains::around(&self.parts, part).map(|part| &self.parts[part])
+        inheritance::around(&self.parts, part).map(|part| &self.parts[part])
     }
 }
 

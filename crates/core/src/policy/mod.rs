@@ -16,7 +16,7 @@ mod adopt;
 mod advice;
 mod build;
 mod builder;
-pub(crate) mod chains;
+mod chains;
 pub(crate) mod choice;
 mod compile;
 pub(crate) mod cors;
@@ -24,11 +24,13 @@ pub(crate) mod error;
 mod faults;
 mod guards;
 pub(crate) mod host;
+pub(crate) mod inheritance;
 pub(crate) mod keys;
 mod literals;
 mod lookup;
 mod matcher;
 mod names;
+mod precompute;
 pub(crate) mod process;
 #[cfg(feature = "openapi")]
 mod refusals;
@@ -285,6 +287,14 @@ impl Policy {
         self.routes.iter_mut().for_each(|route| route.set_mode(mode));
         self.change_settings(|settings| settings.mode = mode);
         self
+    }
+
+    /// Changes the settings of all requests.
+    pub(super) fn change_settings(&mut self, change: impl Fn(&mut RouteSettings)) {
+        let tables = self.routes.iter_mut().chain(self.parts.iter_mut().map(|part| &mut part.keys));
+        tables.for_each(|table| change(table.settings_mut()));
+        let made = self.chains.iter_mut().map(|chain| &mut chain.settings);
+        made.chain(self.parts.iter_mut().map(|part| &mut part.defaults)).for_each(|made| change(Arc::make_mut(made)));
     }
 
     /// The policy's own codes, by name.

@@ -129,7 +129,9 @@ impl Names {
                 let right = format!("add write = '{{…}}' to [shape.{name}]");
                 Err(SettingError::new("dialect", format!("the shape {name:?} has no template"), right))
             }
-            Some((_, shape)) => Ok(shape.map_or(Dialect::default(), Dialect::Custom)),
+            Some((_, shape)) => {
+                Ok(shape.map_or(Dialect::default(), |shape| Dialect::from_place(Dialect::ALL.len(), &[shape])))
+            }
         }
     }
 

@@ -3,8 +3,8 @@
 use toml::Spanned;
 use toml::de::{DeTable, Error};
 
-use super::reading::{is_word, line_of};
-use super::{Kind, MAX_MISTAKES, PolicyError};
+use super::error::{Kind, PolicyError, line_of};
+use super::reading::{MAX_MISTAKES, is_word};
 
 /// A parsed file.
 pub(crate) struct Document<'a> {

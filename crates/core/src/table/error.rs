@@ -206,3 +206,9 @@ kinds! {
     /// What the policy needs is not part of the program or of its environment.
     Unavailable = "unavailable",
 }
+
+/// The line of a position, counted from 1.
+#[cfg(feature = "policy-file")]
+pub(crate) fn line_of(text: &[u8], at: usize) -> usize {
+    text.iter().take(at).filter(|byte| **byte == b'\n').count() + 1
+}

@@ -4,9 +4,8 @@ use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::leaf::size;
-use super::reading::line_of;
-use super::{Kind, PolicyError};
+use super::error::{Kind, PolicyError, line_of};
+use super::values::size;
 
 /// The largest file that is read: policies are written by people, so a larger file is something else.
 pub(crate) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;

@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 use toml::de::{DeInteger, DeValue};
 use toml::value::{Datetime, Offset};
 
-use super::reading::{in_order, span_to_show};
+use super::error::Kind;
+use super::reading::{Leaf, Reading, in_order, span_to_show};
 use super::suggestion::{advice_for_unknown, closest};
-use super::{KeywordValue, Kind, Leaf, Named, OneOrMore, Reading, Size, Tables};
+use super::values::{KeywordValue, Named, OneOrMore, Size, Tables, kind_of, parse_size, size};
 use crate::code::ErrorCode;
 
 impl Leaf for String {
@@ -243,42 +244,4 @@ impl<T: Leaf> Leaf for Named<T> {
         }
         Some(Self(named))
     }
-}
-
-/// What kind of value this is, with an article.
-pub(crate) fn kind_of(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a fraction",
-        DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date or time",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
-}
-
-/// Parses a size as a policy file writes it, which command-line flags also use. The inner option is `None` if the size
-/// is too large to count.
-pub fn parse_size(text: &str) -> Option<Option<u64>> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let factor = match unit.trim_start_matches(' ') {
-        "" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return None,
-    };
-    if number.is_empty() {
-        return None;
-    }
-    Some(number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)))
-}
-
-/// A number of bytes in the largest unit of which it is a multiple.
-pub(crate) fn size(bytes: u64) -> String {
-    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
-    let whole = units.into_iter().find(|(_, bits)| bytes != 0 && bytes.trailing_zeros() >= *bits);
-    whole.map_or_else(|| bytes.to_string(), |(unit, bits)| format!("{} {unit}", bytes >> bits))
 }

@@ -19,30 +19,28 @@ mod leaf;
 mod reading;
 mod refusal;
 pub(crate) mod suggestion;
+mod values;
 
 #[cfg(feature = "policy-file")]
 pub(crate) use self::document::Document;
 pub(crate) use self::error::Kind;
 pub use self::error::PolicyError;
 #[cfg(feature = "policy-file")]
+pub(crate) use self::error::line_of;
+#[cfg(feature = "policy-file")]
 pub use self::files::read_regular;
 #[cfg(feature = "policy-file")]
 pub(crate) use self::files::{MAX_FILE_BYTES, NamedFile, read_text};
 #[cfg(feature = "policy-file")]
-pub use self::leaf::parse_size;
-#[cfg(feature = "policy-file")]
-pub(crate) use self::reading::{Found, Leaf, MAX_MISTAKES, Reading, dotted, line_of, span_to_show};
+pub(crate) use self::reading::{Found, Leaf, MAX_MISTAKES, Reading, dotted, span_to_show};
 #[cfg(test)]
 pub(crate) use self::refusal::alone;
 pub(crate) use self::refusal::{Refusals, SettingError};
-
-/// A setting that can only have the values that are listed here.
-#[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "the policy file alone reads words"))]
-pub(crate) trait KeywordValue: Copy + 'static {
-    const ALL: &'static [Self];
-
-    fn word(self) -> &'static str;
-}
+#[cfg(feature = "policy-file")]
+pub(crate) use self::values::Tables;
+#[cfg(feature = "policy-file")]
+pub use self::values::parse_size;
+pub(crate) use self::values::{KeywordValue, Message, Named, OneOrMore, Size};
 
 /// Defines a table: each field is a key, and its comment is the text of the manual. A key that a table must have is
 /// `= required`; in Rust the constructor sets it.
@@ -162,29 +160,3 @@ macro_rules! setters {
 }
 
 pub(crate) use {setters, tables};
-
-/// A text for clients.
-pub(crate) type Message = std::borrow::Cow<'static, str>;
-
-/// A number of bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Size(pub(crate) u64);
-
-/// Tables or values with names, in the order of the file.
-#[derive(Clone, Debug)]
-pub(crate) struct Named<T>(pub(crate) Vec<(String, T)>);
-
-/// Tables of a list, which are written as `[[name]]`. One that is no table counts as an empty one.
-#[cfg(feature = "policy-file")]
-#[derive(Clone, Debug)]
-pub(crate) struct Tables<T>(pub(crate) Vec<T>);
-
-/// A text, or a list of texts.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct OneOrMore(pub(crate) Vec<String>);
-
-impl<T> Default for Named<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}

@@ -7,10 +7,10 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::error::{Kind, PolicyError, line_of};
 use super::files::{NamedFile, read_text};
-use super::leaf::{kind_of, size};
 use super::suggestion::advice_for_unknown;
-use super::{Kind, PolicyError};
+use super::values::{kind_of, size};
 
 /// The most mistakes to store: a longer list would not be corrected in one go.
 pub(crate) const MAX_MISTAKES: usize = 200;
@@ -245,11 +245,6 @@ pub(crate) fn dotted(table: &str, key: &str) -> String {
         (false, true) => format!("{table}.{key}"),
         (false, false) => format!("{table}.{key:?}"),
     }
-}
-
-/// The line of a position, counted from 1.
-pub(crate) fn line_of(text: &[u8], at: usize) -> usize {
-    text.iter().take(at).filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// Whether a name is short and plain, as the policy's own names are. Any other text may be a credential in the wrong

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
-use super::Kind;
+use super::error::Kind;
 use super::suggestion::closest;
 use crate::code::{CodeSet, ErrorCode};
 use crate::message;

@@ -4,7 +4,7 @@ use super::*;
 use crate::loader::PolicyLoader;
 use crate::loader::setting_names::all_names_of;
 use crate::loader::sources::Sources;
-use crate::loader::tests::keys::{NAMES, singles};
+use crate::loader::weaker::tests::{NAMES, singles};
 use crate::policy::scope::PolicyPart;
 use crate::policy::{Policy, PolicyBuilder, Route, RouteSettings, Scope};
 
