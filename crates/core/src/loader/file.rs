@@ -113,3 +113,6 @@ fn fingerprint(texts: &[SourceFile], more: &[NamedFile]) -> u64 {
     more.iter().for_each(|it| (&it.path, &it.text).hash(&mut hasher));
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;
