@@ -65,9 +65,18 @@ impl<'a> Tables<'a> {
                 let own = table.map(|table| table.keys).filter(|keys| value_of(keys, key).is_some());
                 own.unwrap_or_else(|| tables.inherited(name, pattern, key)).clone()
             };
-            let is_weaker = decides(new, after).weakens(&decides(self, before), key);
-            let kind = if is_weaker { ChangeKind::Weaker } else { ChangeKind::Other };
-            Some(PolicyChange::new(kind, format!("{}.{key}{}", name.1, name.0), old_value, new_value))
+            let (earlier, later) = (decides(self, before), decides(new, after));
+            let begins_to_enforce = key == "mode" && earlier.weakens(&later, key);
+            let kind = match key {
+                _ if later.weakens(&earlier, key) => ChangeKind::Opens,
+                _ if earlier.weakens(&later, key) && !begins_to_enforce => ChangeKind::Closes,
+                _ if value_of(&earlier, key).map(|it| it.1) == value_of(&later, key).map(|it| it.1) => {
+                    ChangeKind::Neither
+                }
+                _ => ChangeKind::Answers,
+            };
+            let change = PolicyChange::new(kind, format!("{}.{key}{}", name.1, name.0), old_value, new_value);
+            Some(PolicyChange { begins_to_enforce, ..change })
         });
         changed.collect()
     }
