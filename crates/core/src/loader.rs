@@ -12,7 +12,6 @@ mod gather;
 mod including;
 mod lint;
 mod locked;
-mod setting_names;
 mod sources;
 mod tables;
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::auth::{PolicyEnv, Scheme};
+use super::chain;
 use super::gather::Gathered;
-use super::setting_names;
 use super::sources::{Override, Sources};
 use super::tables::FileTable;
 use super::values::PlacedText;
@@ -227,9 +227,9 @@ impl Assembly {
     /// its bases.
     fn put_defaults(&mut self, file: usize, part: usize, keys: RouteTable) {
         let (place, known) = (TablePath::Defaults(part), self.part(part).keys.clone());
-        for key in setting_names::keys() {
-            let Some((name, value)) = setting_names::value_of(&keys, key) else { continue };
-            let Some(own) = self.sources.set_key(&place, setting_names::all_names_of(key)) else { continue };
+        for key in chain::keys() {
+            let Some((name, value)) = chain::value_of(&keys, key) else { continue };
+            let Some(own) = self.sources.set_key(&place, chain::all_names_of(key)) else { continue };
             if known.weakens(&keys, key) {
                 let base =
                     (format!("{name} = {value}"), self.sources.files[file].location(&format!("defaults.{name}")));
@@ -277,9 +277,8 @@ impl Assembly {
         let mut seen = HashSet::new();
         all.retain(|error| {
             let is_one = error.span().is_some_and(|span| !span.is_empty());
-            let place = (error.file(), error.line(), error.key()).clone();
-            let place = is_one.then(|| format!("{place:?}")).unwrap_or_else(|| error.to_string());
-            seen.insert(place)
+            let place = (error.file(), error.line(), error.key());
+            seen.insert(if is_one { format!("{place:?}") } else { error.to_string() })
         });
         all.truncate(MAX_MISTAKES);
         all

@@ -36,7 +36,6 @@ pub(crate) mod process;
 mod refusals;
 mod response;
 mod route;
-mod schemes;
 pub(crate) mod scope;
 mod setters;
 mod summary;

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::loader::PolicyLoader;
-use crate::loader::setting_names::all_names_of;
+use crate::loader::chain::all_names_of;
 use crate::loader::sources::Sources;
 use crate::loader::weaker::tests::{NAMES, singles};
 use crate::policy::scope::PolicyPart;
