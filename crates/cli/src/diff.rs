@@ -1,7 +1,7 @@
 //! `error-envelope diff`: compares the settings of two policies, with those of their bases and included files.
 //!
 //! The core compares ([`PolicyFile::changes_to`](tower_error_envelope::policy::PolicyFile::changes_to)); this prints,
-//! weaker guards first.
+//! what closes a door first.
 
 use std::path::{Path, PathBuf};
 
@@ -17,8 +17,8 @@ use crate::text::{counted, cut, one_line};
 
 /// Show how settings differ between two policies
 ///
-/// Compares all settings, including those of bases and included files. Lists weaker guards first, then changed schemes,
-/// headers and scopes, then the rest. Exits with 1 if a guard is weaker.
+/// Compares all settings, including those of bases and included files. Lists first what closes a door, then what opens
+/// one, then what changes answers, then the rest.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Compare with this policy: a file, - for standard input, or REVISION:FILE of Git, as in main:policy.toml
@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// Use this policy as the new one: a file, - or REVISION:FILE
     #[arg(value_name = "NEW")]
     new: PathBuf,
+    /// Exit with 1 if a change closes a door, opens one, or changes answers
+    #[arg(long)]
+    exit_code: bool,
     /// Set the output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: OutputFormat,
@@ -34,19 +37,20 @@ pub(crate) struct Args {
 
 /// The most characters of a value in a line of the text output.
 const LONGEST: usize = 80;
-const KINDS: [(ChangeKind, &str, &str); 3] = [
-    (ChangeKind::Weaker, "weaker", "weaker guard"),
-    (ChangeKind::Guard, "guard", "changed definition"),
-    (ChangeKind::Other, "other", "other change"),
+const KINDS: [(ChangeKind, &str, &str); 4] = [
+    (ChangeKind::Closes, "closes", "closed door"),
+    (ChangeKind::Opens, "opens", "open door"),
+    (ChangeKind::Answers, "answers", "changed answer"),
+    (ChangeKind::Neither, "neither", "other change"),
 ];
 
-/// Writes the changes to standard output. Returns the exit code: 1 if a guard is weaker, else 0.
+/// Writes the changes to standard output. Returns the exit code.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     stdin::keep_policy([&*args.old, &*args.new].into_iter()).map_err(CommandError::Io)?;
     let ((old_source, old), (new_source, new)) = (read(&args.old)?, read(&args.new)?);
     let changes = Changes { old: old_source, new: new_source, all: old.changes_to(&new) };
     args.format.print(|| changes.to_text(), || changes.to_json())?;
-    Ok(u8::from(changes.count(ChangeKind::Weaker) > 0))
+    Ok(u8::from(args.exit_code && changes.count(ChangeKind::Neither) < changes.all.len()))
 }
 
 fn read(name: &Path) -> Result<(PolicySource, PolicyFile), CommandError> {
@@ -97,14 +101,15 @@ impl Changes {
             })
         };
         json!({
-            "weaker": self.count(ChangeKind::Weaker),
-            "guards": self.count(ChangeKind::Guard),
-            "others": self.count(ChangeKind::Other),
+            "closes": self.count(ChangeKind::Closes),
+            "opens": self.count(ChangeKind::Opens),
+            "answers": self.count(ChangeKind::Answers),
+            "neither": self.count(ChangeKind::Neither),
             "changes": self.all.iter().map(change).collect::<Vec<_>>(),
         })
     }
 }
 
 fn kind_of(change: &PolicyChange) -> &'static str {
-    KINDS.iter().find(|(kind, ..)| *kind == change.kind()).map_or("other", |(_, word, _)| word)
+    KINDS.iter().find(|(kind, ..)| *kind == change.kind()).map_or("neither", |(_, word, _)| word)
 }

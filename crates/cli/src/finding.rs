@@ -110,13 +110,10 @@ impl<'a> Finding<'a> {
         Some(column(span.start)?..column(span.end)?)
     }
 
-    /// The text of the error, with its level if nothing was refused.
+    /// The text of the finding, with its level.
     pub(crate) fn to_text(&self) -> String {
         let lint = self.lint.map(|name| format!(" [{name}]")).unwrap_or_default();
-        match self.kind {
-            Kind::Error => self.wrong.to_owned(),
-            _ => format!("{}: {}{lint}", self.kind.as_str(), self.wrong),
-        }
+        format!("{}: {}{lint}", self.kind.as_str(), self.wrong)
     }
 
     /// The finding as text with colour codes, which are removed later if the output is not a terminal. It has no

@@ -121,7 +121,9 @@ fn annotation(finding: &Finding<'_>) -> String {
     let properties = properties.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", property(&value?))));
     let properties = properties.collect::<Vec<_>>().join(",");
     let space = if properties.is_empty() { "" } else { " " };
-    let text = escaped(&format!("{}; {}", finding.to_text(), finding.advice));
+    // The level of an error stands in the command already.
+    let text = if finding.kind == Kind::Error { finding.wrong.to_owned() } else { finding.to_text() };
+    let text = escaped(&format!("{text}; {}", finding.advice));
     format!("::{command}{space}{properties}::{text}\n")
 }
 

@@ -37,6 +37,7 @@ pub mod policy;
 pub mod redact;
 pub mod session;
 mod syntax;
+mod table;
 
 #[doc(inline)]
 pub use error_envelope_fault::{cause, code, fault, message, request_id};

@@ -1,30 +1,42 @@
 //! Reads policies from files. Their inputs are the environment and the layer's verifiers.
 
+mod auth;
+mod build;
 mod chain;
 mod compare;
+mod details;
+mod digest;
 mod effective;
 mod file;
+mod gather;
 mod including;
 mod lint;
 mod locked;
-mod setting_names;
+mod sources;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod values;
+mod weaker;
 mod witness;
 
 use std::fmt;
 use std::path::Path;
 
+use self::auth::PolicyEnv;
 pub use self::compare::{ChangeKind, PlacedValue, PolicyChange};
 pub use self::effective::{Effective, PathReading, Setting};
-use self::file::{MAX_FILE_BYTES, PolicyEnv};
-pub use self::file::{PolicyFile, parse_size, read_regular};
+pub use self::file::PolicyFile;
 pub use self::lint::Lint;
 #[cfg(feature = "jwt")]
 use crate::guard::auth::RemoteKeys;
-use crate::policy::keys::TableSettings;
-use crate::policy::{Policy, PolicyError};
+use crate::policy::Policy;
+use crate::policy::keys::RouteTable;
+use crate::table::{MAX_FILE_BYTES, PolicyError, read_text};
+pub use crate::table::{parse_size, read_regular};
 
 /// The names of the keys that a route may have, in the order of the manual.
-pub const ROUTE_KEYS: &[&str] = TableSettings::NAMES;
+pub const ROUTE_KEYS: &[&str] = RouteTable::KEYS;
 
 /// Reads policy files, with [`PolicyLoader::load`].
 ///
@@ -124,7 +136,7 @@ impl PolicyLoader {
     /// The first mistake, with its file, line and key. A file is also refused if it cannot be read, is not a regular
     /// file, is larger than 4 MiB, or is not UTF-8. An environment variable that is not set is a mistake, too.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<PolicyFile, PolicyError> {
-        PolicyFile::from_file(path.as_ref(), self)?.checked_for_locks()
+        self.check(path).map_err(first)
     }
 
     /// Like [`PolicyLoader::load`], but reports all mistakes at once, for operators who correct a file.
@@ -138,7 +150,7 @@ impl PolicyLoader {
     /// All mistakes, sorted by file and line: at least one and at most 200.
     pub fn check(&self, path: impl AsRef<Path>) -> Result<PolicyFile, Vec<PolicyError>> {
         let path = path.as_ref();
-        let text = self.load_text(path, MAX_FILE_BYTES).map_err(|error| vec![error])?;
+        let text = read_text(path, MAX_FILE_BYTES).map_err(|error| vec![error])?;
         self.check_text(&path.display().to_string(), &text)
     }
 
@@ -148,7 +160,7 @@ impl PolicyLoader {
     ///
     /// Like [`PolicyLoader::check`].
     pub fn check_text(&self, name: &str, text: &str) -> Result<PolicyFile, Vec<PolicyError>> {
-        let file = PolicyFile::check(name, text, self)?;
+        let file = PolicyFile::read(name, text.to_owned(), self)?;
         let refused = file.set_although_locked();
         if refused.is_empty() { Ok(file) } else { Err(refused) }
     }
@@ -159,8 +171,13 @@ impl PolicyLoader {
     ///
     /// Like [`PolicyLoader::load`].
     pub fn parse(&self, name: &str, text: &str) -> Result<PolicyFile, PolicyError> {
-        PolicyFile::from_text(name, text, self)?.checked_for_locks()
+        self.check_text(name, text).map_err(first)
     }
+}
+
+/// The first of all mistakes.
+fn first(mut mistakes: Vec<PolicyError>) -> PolicyError {
+    mistakes.swap_remove(0)
 }
 
 impl Default for PolicyLoader {

@@ -15,82 +15,76 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::code::ErrorCode;
+use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::Dialect;
 use crate::dialect::issues::written;
 use crate::fault::Fault;
-use crate::guard::pattern::SettingError;
 use crate::message;
+use crate::table::{Message, Refusals, SettingError, setters};
 
-/// Sets how codes are written on routes with a dialect other than the standard one: `[[outward]]` in the policy file
-/// (rule R12).
-///
-/// It needs at least one code, and must set at least one of name, message and status. A mistake is refused when the
-/// policy is built.
-///
-/// ```
-/// use tower_error_envelope::policy::OutwardRule;
-/// use tower_error_envelope::ErrorCode;
-///
-/// let busy = OutwardRule::new([ErrorCode::OTHER, ErrorCode::GATEWAY_TIMEOUT])
-///     .name("UPSTREAM_DOWN")
-///     .message("Try later.")
-///     .status(503);
-/// ```
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct OutwardRule {
-    codes: Vec<ErrorCode>,
-    name: Option<Cow<'static, str>>,
-    message: Option<Cow<'static, str>>,
-    status: Option<u16>,
+setters! {
+    /// Sets how codes are written on routes with a dialect other than the standard one: `[[outward]]` in the policy file
+    /// (rule R12).
+    ///
+    /// It needs at least one code, and must set at least one of name, message and status. A mistake is refused when the
+    /// policy is built.
+    ///
+    /// ```
+    /// use tower_error_envelope::policy::OutwardRule;
+    /// use tower_error_envelope::ErrorCode;
+    ///
+    /// let busy = OutwardRule::new([ErrorCode::OTHER, ErrorCode::GATEWAY_TIMEOUT])
+    ///     .name("UPSTREAM_DOWN")
+    ///     .message("Try later.")
+    ///     .status(503);
+    /// ```
+    pub struct OutwardRule {
+        /// The codes.
+        codes: Codes = required,
+        /// Sets the dialect's name for the code: one printable line. By default, it is the code of a `[[map]]` rule that
+        /// leads to this code, else the canonical code.
+        name: Message,
+        /// Sets the text for errors that have none of their own. The default comes from the `[[map]]` rules, else from the
+        /// catalogue.
+        message: Message,
+        /// Sets the status (400–599). By default the status stays.
+        status: u16,
+    }
 }
+
+type Codes = Vec<ErrorCode>;
 
 impl OutwardRule {
     /// Creates a rule for these codes. It still needs a name, a message or a status.
     pub fn new(codes: impl IntoIterator<Item = ErrorCode>) -> Self {
-        Self { codes: codes.into_iter().collect(), name: None, message: None, status: None }
+        Self { codes: Some(codes.into_iter().collect()), ..Self::default() }
     }
 
-    /// Sets the dialect's name for the code: one printable line. By default, it is the code of a `[[map]]` rule that
-    /// leads to this code, else the canonical code.
-    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// Sets the text for errors that have none of their own. The default comes from the `[[map]]` rules, else from the
-    /// catalogue.
-    pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
-        self.message = Some(message.into());
-        self
-    }
-
-    /// Sets the status (400–599). By default the status stays.
-    pub fn status(mut self, status: u16) -> Self {
-        self.status = Some(status);
-        self
-    }
-
-    pub(crate) fn compile(self) -> Result<Outward, SettingError> {
-        if self.codes.is_empty() {
-            return Err(SettingError::new("codes", "the outward rule has no code", "list at least one"));
+    /// `codes` are those that the policy defines.
+    pub(crate) fn compile(self, codes: &CodeSet, refusals: &mut Refusals) -> Option<Outward> {
+        let listed = self.codes?;
+        if listed.is_empty() {
+            refusals.0.push(SettingError::new("codes", "the outward rule has no code", "list at least one"));
         }
-        if let Some(code) = self.codes.iter().find(|code| code.is_foreign()) {
-            let wrong = format!("the policy and the catalogue have no code {:?}", code.as_str());
-            return Err(SettingError::new("codes", wrong, "use a code of the catalogue, or define your own"));
+        let known = listed.into_iter().enumerate();
+        let known = known.map(|(at, code)| SettingError::known_code(format!("codes[{at}]"), code, codes));
+        let known: Vec<_> = known.map(|code| refusals.keep(code)).collect();
+        let known: Option<Box<[_]>> = known.into_iter().collect();
+        if self.name.is_none() && self.message.is_none() && self.status.is_none() && refusals.0.is_empty() {
+            let right = "give it a name, a message or a status";
+            refusals.0.push(SettingError::new("", "the outward rule changes nothing", right));
         }
-        if self.name.is_none() && self.message.is_none() && self.status.is_none() {
-            return Err(SettingError::new(
-                "",
-                "the outward rule changes nothing",
-                "give it a name, a message or a status",
-            ));
-        }
-        self.name.as_deref().map_or(Ok(()), refuse_name)?;
-        self.message.as_deref().map_or(Ok(()), |text| SettingError::check_message("message", text))?;
-        let status = self.status.map(|status| SettingError::check_error_status("status", status)).transpose()?;
-        Ok(Outward { codes: self.codes.into(), name: self.name, message: self.message, status })
+        self.name.as_deref().map(|name| refusals.keep(refuse_name(name)));
+        self.message.as_deref().map(|it| refusals.keep(SettingError::check_message("message", it)));
+        let status = refusals.keep_some(self.status, |status| SettingError::check_error_status("status", status));
+        Some(Outward { codes: known?, name: self.name, message: self.message, status: status? })
+    }
+}
+
+#[cfg(test)]
+impl OutwardRule {
+    pub(crate) fn compiled(self) -> Result<Outward, SettingError> {
+        crate::table::alone(|it| self.compile(&CodeSet::default(), it))
     }
 }
 
@@ -222,7 +216,7 @@ mod tests {
     fn m2_a_wrong_outward_rule_names_its_key() {
         for (wrong, key) in [
             (OutwardRule::new([]).name("X"), "codes"),
-            (OutwardRule::new([ErrorCode::foreign("unheard_of").unwrap()]).name("X"), "codes"),
+            (OutwardRule::new([ErrorCode::foreign("unheard_of").unwrap()]).name("X"), "codes[0]"),
             (rule(), ""),
             (rule().name(""), "name"),
             (rule().name(" X"), "name"),
@@ -232,30 +226,30 @@ mod tests {
             (rule().status(399), "status"),
             (rule().status(600), "status"),
         ] {
-            assert_eq!(wrong.clone().compile().unwrap_err().key, key, "{wrong:?}");
+            assert_eq!(wrong.clone().compiled().unwrap_err().key, key, "{wrong:?}");
         }
     }
 
     #[test]
     fn r12_an_outward_rule_says_one_thing_or_all() {
-        let all = rule().name("UPSTREAM_DOWN").message("Try later.").status(503).compile().unwrap();
+        let all = rule().name("UPSTREAM_DOWN").message("Try later.").status(503).compiled().unwrap();
         assert_eq!(all.codes(), [ErrorCode::OTHER]);
         assert_eq!((all.name(), all.message()), (Some("UPSTREAM_DOWN"), Some("Try later.")));
         assert_eq!(all.status(), Some(StatusCode::SERVICE_UNAVAILABLE));
         for one in [rule().name("X"), rule().message("X."), rule().status(400)] {
-            assert!(one.compile().is_ok());
+            assert!(one.compiled().is_ok());
         }
     }
 
     fn leaves(fault: &Fault, dialect: Dialect, rules: &[InverseMapRule<'static>]) -> (String, String, u16) {
         let entries = [
-            rule().name("FIRST").compile().unwrap(),
+            rule().name("FIRST").compiled().unwrap(),
             OutwardRule::new([ErrorCode::GONE, ErrorCode::OTHER])
                 .name("SECOND")
                 .message("Try later.")
-                .compile()
+                .compiled()
                 .unwrap(),
-            OutwardRule::new([ErrorCode::OTHER]).status(503).message("Later still.").compile().unwrap(),
+            OutwardRule::new([ErrorCode::OTHER]).status(503).message("Later still.").compiled().unwrap(),
         ];
         let entries = entries.map(Arc::new);
         let outward = OutwardForm::new(fault, fault.status_code(), dialect, &entries, rules.iter().copied());

@@ -24,6 +24,7 @@ struct Refused {
 struct Folder {
     name: String,
     at: String,
+    kind: String,
     files: BTreeMap<String, String>,
 }
 
@@ -78,12 +79,13 @@ fn refused(folder: &Path) -> Option<PolicyError> {
 
 /// The error, if it is not where it is expected. Files are named relative to the folder.
 fn not_as_expected(folder: &Folder) -> Option<String> {
-    let Folder { name, at, .. } = folder;
+    let Folder { name, at, kind, .. } = folder;
     let written = folder.written("texts");
     let Some(refused) = refused(&written) else { return Some(format!("{name}: accepted")) };
     assert_text(&refused);
     let found = place(&refused).replace(&format!("{}/", written.display()), "");
-    (found != *at).then(|| format!("{name}: {found}, not {at}: {refused}"))
+    (found != *at || refused.kind() != kind)
+        .then(|| format!("{name}: {found} [{}], not {at} [{kind}]: {refused}", refused.kind()))
 }
 
 fn causes(error: &PolicyError) -> String {

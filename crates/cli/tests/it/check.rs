@@ -59,7 +59,7 @@ fn m2_a_misspelt_key_is_told_with_its_line_and_the_near_one() {
         1,
         &format!(
             "\
-crates/cli/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \"body_limt\"
+crates/cli/tests/policies/misspelt.toml:4: defaults.body_limt: error: unknown key \"body_limt\"
   |
 4 | body_limt = \"64 KiB\"
   | ^^^^^^^^^
@@ -97,7 +97,7 @@ fn an_error_in_an_included_file_is_shown_there() {
         &["check", &format!("{POLICIES}/outside.toml"), &format!("{POLICIES}/organisation.toml")],
         1,
         "\
-crates/cli/tests/policies/broken/orders.toml:7: route[0].match: the path is outside the scope's prefix
+crates/cli/tests/policies/broken/orders.toml:7: route[0].match: error: the path is outside the scope's prefix
   |
 7 | match = \"/payments/{id}\"
   |         ^^^^^^^^^^^^^^^^
@@ -118,7 +118,7 @@ fn a_file_that_cannot_be_read_exits_2_after_the_others() {
         "{}",
         run.err
     );
-    assert!(run.err.starts_with("no-such.toml: cannot be read: "), "{}", run.err);
+    assert!(run.err.starts_with("no-such.toml: error: cannot be read: "), "{}", run.err);
 }
 
 #[test]
@@ -291,11 +291,11 @@ fn an_old_policy_is_told_each_line_to_change() {
     ];
     let (titles, code) = titles(&files);
     let expected = [
-        "policy.toml:4: include[1]: \"teams/*.toml\" matches no file",
+        "policy.toml:4: include[1]: error: \"teams/*.toml\" matches no file",
         "4 |   \"teams/*.toml\",",
-        "policy.toml:7: defaults.keep_members: unknown key \"keep_members\"",
-        "organisation.toml:1: scope: an included file needs a [scope]",
-        "organisation.toml:3: defaults.keep_members: unknown key \"keep_members\"",
+        "policy.toml:7: defaults.keep_members: error: unknown key \"keep_members\"",
+        "organisation.toml:1: scope: error: an included file needs a [scope]",
+        "organisation.toml:3: defaults.keep_members: error: unknown key \"keep_members\"",
     ];
     assert_eq!((titles, code), (expected.map(str::to_owned).to_vec(), Some(1)));
 }

@@ -105,7 +105,7 @@ fn what_cannot_be_read_exits_2_and_writes_nothing() {
         ("explain policy.toml", 2, "policy.toml:1: not an HTTP message"),
         ("explain express.http --request empty", 2, "empty:1: the file is empty"),
         ("explain express.http --policy broken.toml", 1, "broken.toml:2: mode: "),
-        ("explain express.http --policy none.toml", 2, "none.toml: cannot be read"),
+        ("explain express.http --policy none.toml", 2, "none.toml: error: cannot be read"),
         ("init --output none/policy.toml", 2, "none/policy.toml: cannot be written: "),
     ] {
         let (out, err, ended) = folder.sh(&format!("error-envelope {line}"));

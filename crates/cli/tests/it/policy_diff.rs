@@ -37,18 +37,21 @@ fn a_change_in_an_included_file_is_shown_between_trees() {
     fs::write(folder.join("services/orders.toml"), SCOPE.to_owned() + "[defaults]\nmode = \"off\"\ncase = \"exact\"\n")
         .unwrap();
     let expected = "\
-weaker  defaults.mode of the scope \"/orders\": nothing -> \"off\" (services/orders.toml:5)
-weaker  defaults.case of the scope \"/orders\": nothing -> \"exact\" (services/orders.toml:6)
-2 weaker guards
+opens   defaults.mode of the scope \"/orders\": nothing -> \"off\" (services/orders.toml:5)
+opens   defaults.case of the scope \"/orders\": nothing -> \"exact\" (services/orders.toml:6)
+2 open doors
 ";
-    let (out, err, code) = diff(&folder, &["HEAD:policy.toml", "policy.toml"]);
-    assert_eq!((&*out, &*err, code), (expected, "", Some(1)));
-    // A stricter policy is no finding.
-    let (out, _, code) = diff(&folder, &["policy.toml", "HEAD:policy.toml"]);
-    assert!(out.ends_with("\n2 other changes\n"), "{out}");
-    assert_eq!(code, Some(0));
+    for (args, code) in
+        [(&["--exit-code", "HEAD:policy.toml", "policy.toml"][..], 1), (&["HEAD:policy.toml", "policy.toml"], 0)]
+    {
+        let (out, err, exit) = diff(&folder, args);
+        assert_eq!((&*out, &*err, exit), (expected, "", Some(code)));
+    }
+    let (out, _, code) = diff(&folder, &["--exit-code", "policy.toml", "HEAD:policy.toml"]);
+    assert!(out.ends_with("\n1 closed door, 1 changed answer\n"), "{out}");
+    assert_eq!(code, Some(1));
     let (out, ..) = diff(&folder.join("services"), &["HEAD:./../policy.toml", "../policy.toml"]);
-    assert!(out.ends_with("\n2 weaker guards\n"), "{out}");
+    assert!(out.ends_with("\n2 open doors\n"), "{out}");
 }
 
 #[test]
@@ -57,7 +60,7 @@ fn programs_read_the_same_changes() {
     fs::write(folder.join("new.toml"), "version = 1\n[defaults]\nbody_limit = 5\n").unwrap();
     let (out, _, code) = diff(&folder, &["--format", "json", "HEAD:policy.toml", "new.toml"]);
     let found: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((&found["weaker"], &found["others"], code), (&0.into(), &1.into(), Some(0)), "{out}");
+    assert_eq!((&found["opens"], &found["closes"], code), (&1.into(), &1.into(), Some(0)), "{out}");
     let limit =
         found["changes"].as_array().unwrap().iter().find(|change| change["key"] == "defaults.body_limit").unwrap();
     assert_eq!(limit["old"], serde_json::Value::Null);
@@ -69,8 +72,8 @@ fn a_policy_that_cannot_be_read_is_named_as_it_was_given() {
     let folder = work_tree("diff-unreadable");
     for (old, problem, code) in [
         ("nope:policy.toml", "nope: cannot be read: Git does not find this revision here\n = help: name a file", 2),
-        ("HEAD:nope.toml", "HEAD:nope.toml: cannot be read: No such file", 2),
-        ("nope.toml", "nope.toml: cannot be read: No such file", 2),
+        ("HEAD:nope.toml", "HEAD:nope.toml: error: cannot be read: No such file", 2),
+        ("nope.toml", "nope.toml: error: cannot be read: No such file", 2),
         ("HEAD:services/orders.toml", "HEAD:services", 1),
     ] {
         if code == 1 {

@@ -88,7 +88,7 @@ fn l3_a_secret_is_not_taken_for_the_name_of_its_variable() {
         let token = format!("scheme = \"jwt\"\nsecret_env = \"{secret}\"\nalgorithms = [\"HS256\"]\n");
         let told = check(&written("pasted", &format!("version = 1\n[auth.a]\n{token}"), ""));
         assert_eq!(told.code, Some(1), "{secret}: {}", told.out);
-        assert!(told.out.starts_with("policy.toml:4: auth.a.secret_env: there is no"), "{}", told.out);
+        assert!(told.out.starts_with("policy.toml:4: auth.a.secret_env: error: there is no"), "{}", told.out);
         assert_hidden(&told);
     }
 }

@@ -88,7 +88,7 @@ fn a_policy_or_a_response_may_come_from_standard_input() {
     assert_eq!(from_stdin.out, from_file.out.replace(misspelt, "-"), "the lines are shown, too");
     let weaker = b"version = 1\n[defaults]\nmode = \"observe\"\n";
     let diff = run_with_input(&["diff", "tests/policies/messaging.toml", "-"], weaker);
-    assert!(diff.code == Some(1) && diff.out.contains("-> \"observe\" (-:3)"), "{} {}", diff.out, diff.err);
+    assert!(diff.code == Some(0) && diff.out.contains("-> \"observe\" (-:3)"), "{} {}", diff.out, diff.err);
     let response = std::fs::read(repository().join("crates/cli/tests/owner/express.http")).unwrap();
     let explained = run_with_input(&["explain", "-"], &response);
     assert!(explained.code == Some(0) && explained.out.starts_with("-: the service answered GET / with 409"));
@@ -120,7 +120,7 @@ fn a_policy_that_cannot_be_read_exits_2() {
     assert_eq!(
         run.err,
         "\
-no-such.toml: cannot be read: No such file or directory (os error 2)
+no-such.toml: error: cannot be read: No such file or directory (os error 2)
  |
  = help: name a readable file
 "
@@ -135,7 +135,7 @@ fn m2_a_policy_that_is_refused_exits_1_and_nothing_is_written() {
         run.err,
         format!(
             "\
-crates/cli/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \"body_limt\"
+crates/cli/tests/policies/misspelt.toml:4: defaults.body_limt: error: unknown key \"body_limt\"
   |
 4 | body_limt = \"64 KiB\"
   | ^^^^^^^^^

@@ -16,158 +16,105 @@ use crate::code::{CodeSet, ErrorCode};
 use crate::fault::Fault;
 use crate::guard::content_type;
 use crate::guard::expression::InText;
-use crate::guard::pattern::{Pattern, SettingError};
+use crate::guard::pattern::Pattern;
 use crate::guard::reading::normalised;
+use crate::table::{Message, Refusals, SettingError, setters};
 
-/// A rule that maps the content of an inner error to a code: `[[map]]` in the policy file (rule R1).
-///
-/// A mistake, such as a rule without a condition, is refused when the policy is built.
-///
-/// ```
-/// use tower_error_envelope::policy::MapRule;
-/// use tower_error_envelope::{ErrorCode, Policy};
-///
-/// const SESSION_NOT_FOUND: ErrorCode = ErrorCode::custom("session_not_found", 404);
-/// let policy = Policy::builder()
-///     .code(SESSION_NOT_FOUND)
-///     .map(MapRule::to(SESSION_NOT_FOUND).status(404).message("Session not found"))
-///     .map(MapRule::to(ErrorCode::OTHER).message_pattern("^upstream .* failed$").say("The provider failed."))
-///     .build();
-/// assert!(policy.is_ok());
-/// ```
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct MapRule {
-    to: ErrorCode,
-    status: Option<u16>,
-    code: Option<String>,
-    message: Option<String>,
-    message_pattern: Option<String>,
-    content_type: Option<String>,
-    route: Option<String>,
-    to_status: Option<u16>,
-    say: Option<Cow<'static, str>>,
+setters! {
+    /// A rule that maps the content of an inner error to a code: `[[map]]` in the policy file (rule R1).
+    ///
+    /// A mistake, such as a rule without a condition, is refused when the policy is built.
+    ///
+    /// ```
+    /// use tower_error_envelope::policy::MapRule;
+    /// use tower_error_envelope::{ErrorCode, Policy};
+    ///
+    /// const SESSION_NOT_FOUND: ErrorCode = ErrorCode::custom("session_not_found", 404);
+    /// let policy = Policy::builder()
+    ///     .code(SESSION_NOT_FOUND)
+    ///     .map(MapRule::to(SESSION_NOT_FOUND).status(404).message("Session not found"))
+    ///     .map(MapRule::to(ErrorCode::OTHER).message_pattern("^upstream .* failed$").say("The provider failed."))
+    ///     .build();
+    /// assert!(policy.is_ok());
+    /// ```
+    pub struct MapRule {
+        /// The code.
+        to: ErrorCode = required,
+        /// Adds a condition: the inner status is this one (400–599).
+        status: u16,
+        /// Adds a condition: the code in the inner body is exactly this one.
+        code: String,
+        /// Adds a condition: the message in the inner body is exactly this one.
+        message: String,
+        /// Adds a condition: this regular expression is found in the message of the inner body.
+        #[cfg(feature = "pattern")]
+        message_pattern: String,
+        /// Adds a condition: the inner body has this media type.
+        content_type: String,
+        /// Adds a condition: this pattern matches the request's path, and its method if the pattern has one, as in
+        /// `"/api/v1/{*rest}"`.
+        route: String,
+        /// Sets the status that is sent instead of the inner one (400–599). The inner status still decides which parts of
+        /// the body may pass (rules R1, R3).
+        to_status: u16,
+        /// Sets the message that is sent instead of the inner one. A rule whose `code` is the code of a [`Fault`] that
+        /// the service returns replaces its message, too.
+        say: Message,
+    }
 }
 
 impl MapRule {
     /// Creates a rule that leads to `code`. It still needs at least one condition.
     pub fn to(code: ErrorCode) -> Self {
-        Self {
-            to: code,
-            status: None,
-            code: None,
-            message: None,
-            message_pattern: None,
-            content_type: None,
-            route: None,
-            to_status: None,
-            say: None,
-        }
+        Self { to: Some(code), ..Self::default() }
     }
 
-    /// Adds a condition: the inner status is this one (400–599).
-    pub fn status(mut self, status: u16) -> Self {
-        self.status = Some(status);
-        self
-    }
-
-    /// Adds a condition: the code in the inner body is exactly this one.
-    pub fn code(mut self, code: impl Into<String>) -> Self {
-        self.code = Some(code.into());
-        self
-    }
-
-    /// Adds a condition: the message in the inner body is exactly this one.
-    pub fn message(mut self, message: impl Into<String>) -> Self {
-        self.message = Some(message.into());
-        self
-    }
-
-    /// Adds a condition: this regular expression is found in the message of the inner body.
-    #[cfg(feature = "pattern")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "pattern")))]
-    pub fn message_pattern(mut self, pattern: impl Into<String>) -> Self {
-        self.message_pattern = Some(pattern.into());
-        self
-    }
-
-    /// Adds a condition: the inner body has this media type.
-    pub fn content_type(mut self, media_type: impl Into<String>) -> Self {
-        self.content_type = Some(media_type.into());
-        self
-    }
-
-    /// Adds a condition: this pattern matches the request's path, and its method if the pattern has one, as in
-    /// `"/api/v1/{*rest}"`.
-    pub fn route(mut self, pattern: impl Into<String>) -> Self {
-        self.route = Some(pattern.into());
-        self
-    }
-
-    /// Sets the status that is sent instead of the inner one (400–599). The inner status still decides which parts of
-    /// the body may pass (rules R1, R3).
-    pub fn to_status(mut self, status: u16) -> Self {
-        self.to_status = Some(status);
-        self
-    }
-
-    /// Sets the message that is sent instead of the inner one. A rule whose `code` is the code of a [`Fault`] that
-    /// the service returns replaces its message, too.
-    pub fn say(mut self, message: impl Into<Cow<'static, str>>) -> Self {
-        self.say = Some(message.into());
-        self
-    }
-
-    /// The code that the rule leads to.
-    pub(crate) fn target(&self) -> &ErrorCode {
-        &self.to
-    }
-
-    /// This rule, with its code as the policy defines it.
-    pub(crate) fn with_codes(self, codes: &CodeSet) -> Self {
-        match codes.defined(&self.to) {
-            Some((_, to)) => Self { to, ..self },
-            None => self,
-        }
-    }
-
-    pub(crate) fn compile(self) -> Result<Rule, SettingError> {
-        self.refuse_conditions()?;
-        if self.to.is_foreign() {
-            let wrong = format!("the policy and the catalogue have no code {:?}", self.to.as_str());
-            return Err(SettingError::new("to", wrong, "use a code of the catalogue, or define your own"));
-        }
-        self.say.as_deref().map_or(Ok(()), |text| SettingError::check_message("say", text))?;
-        Ok(Rule {
-            status: self.status.map(|status| SettingError::check_error_status("status", status)).transpose()?,
-            text: compile_text(self.message, self.message_pattern.as_deref())?,
-            content_type: self.content_type.as_deref().map(parse_content_type).transpose()?,
-            route: self.route.as_deref().map(|pattern| Pattern::parse("route", pattern)).transpose()?,
-            to_status: self
-                .to_status
-                .map(|status| SettingError::check_error_status("to_status", status))
-                .transpose()?,
-            to: self.to,
+    /// `codes` are those that the policy defines.
+    pub(crate) fn compile(self, codes: &CodeSet, refusals: &mut Refusals) -> Option<Rule> {
+        self.refuse_conditions(refusals);
+        let to = self.to.and_then(|to| refusals.keep(SettingError::known_code("to", to, codes)));
+        self.say.as_deref().map(|text| refusals.keep(SettingError::check_message("say", text)));
+        let status = |key| move |status| SettingError::check_error_status(key, status);
+        let rule_status = refusals.keep_some(self.status, status("status"));
+        let to_status = refusals.keep_some(self.to_status, status("to_status"));
+        let text = refusals.keep(compile_text(self.message, self.message_pattern.as_deref()));
+        let content_type = refusals.keep_some(self.content_type, |it| parse_content_type(&it));
+        let route = refusals.keep_some(self.route, |pattern| Pattern::parse("route", &pattern));
+        Some(Rule {
+            to: to?,
+            status: rule_status?,
             code: self.code,
+            text: text?,
+            content_type: content_type?,
+            route: route?,
+            to_status: to_status?,
             say: self.say,
         })
     }
 
-    fn refuse_conditions(&self) -> Result<(), SettingError> {
+    fn refuse_conditions(&self, refusals: &mut Refusals) {
+        let mut refuse = |key: &'static str, wrong, right| refusals.0.push(SettingError::new(key, wrong, right));
+        if self.message.is_some() && self.message_pattern.is_some() {
+            refuse("message_pattern", "message and message_pattern are mutually exclusive", "keep one of them");
+        }
+        if self.code.as_deref() == Some("") {
+            refuse("code", "the code is empty, so no error matches", "write a code, or remove the key");
+        }
+        if self.message.as_deref().is_some_and(|text| text.trim().is_empty()) {
+            refuse("message", "the message is blank, so no error matches", "name a code, or remove the key");
+        }
         let conditions = [&self.code, &self.message, &self.message_pattern, &self.content_type, &self.route];
-        let (key, wrong, right) = if self.message.is_some() && self.message_pattern.is_some() {
-            ("message_pattern", "message and message_pattern are mutually exclusive", "keep one of them")
-        } else if self.code.as_deref() == Some("") {
-            ("code", "the code is empty, so no error matches", "write a code, or remove the key")
-        } else if self.message.as_deref().is_some_and(|text| text.trim().is_empty()) {
-            ("message", "the message is blank, so no error matches", "name a code, or remove the key")
-        } else if self.status.is_none() && conditions.iter().all(|condition| condition.is_none()) {
+        if self.status.is_none() && conditions.iter().all(|condition| condition.is_none()) {
             let right = "give it at least one of status, code, message, message_pattern, content_type, route";
-            ("", "the map rule has no condition and would match every error", right)
-        } else {
-            return Ok(());
-        };
-        Err(SettingError::new(key, wrong, right))
+            refuse("", "the map rule has no condition and would match every error", right);
+        }
+    }
+}
+
+#[cfg(test)]
+impl MapRule {
+    pub(crate) fn compiled(self) -> Result<Rule, SettingError> {
+        crate::table::alone(|it| self.compile(&CodeSet::default(), it))
     }
 }
 
@@ -352,7 +299,7 @@ fn compile_text(exact: Option<String>, pattern: Option<&str>) -> Result<Option<T
 }
 
 fn parse_content_type(written: &str) -> Result<String, SettingError> {
-    content_type::parse(written).map_err(|refused| SettingError { key: "content_type", ..refused })
+    content_type::parse(written).map_err(|refused| SettingError { key: "content_type".into(), ..refused })
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@
 
 use http::header::{ACCEPT, HeaderValue};
 
-use super::pattern::SettingError;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::syntax::media_type;
+use crate::table::SettingError;
 
 /// The media types that a route decodes, in lower case; at least one.
 #[derive(Clone, Debug)]

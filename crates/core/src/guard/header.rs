@@ -10,76 +10,70 @@ use http::header::HeaderMap;
 use http::{HeaderName, HeaderValue};
 
 use super::expression::{HEADER_VALUES, WholeValue};
-use super::pattern::SettingError;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::fields;
+use crate::table::{Message, Refusals, SettingError, setters};
 
-/// A header that requests must have: `[header.*]` in the policy file (rule G1).
-///
-/// A mistake is refused when the policy is built.
-///
-/// ```
-/// use tower_error_envelope::policy::RequiredHeader;
-/// use tower_error_envelope::{Policy, Route};
-///
-/// let app_id = RequiredHeader::new("x-app-id").pattern("[A-Za-z0-9_-]{1,64}").missing("Missing X-App-ID header");
-/// let policy = Policy::builder()
-///     .header("app-id", app_id)
-///     .route(Route::new("/api/{*rest}").require_headers(["app-id"]))
-///     .build();
-/// assert!(policy.is_ok());
-/// ```
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct RequiredHeader {
-    name: String,
-    pattern: Option<String>,
-    missing: Option<Cow<'static, str>>,
-    invalid: Option<Cow<'static, str>>,
+setters! {
+    /// A header that requests must have: `[header.*]` in the policy file (rule G1).
+    ///
+    /// A mistake is refused when the policy is built.
+    ///
+    /// ```
+    /// use tower_error_envelope::policy::RequiredHeader;
+    /// use tower_error_envelope::{Policy, Route};
+    ///
+    /// let app_id = RequiredHeader::new("x-app-id").pattern("[A-Za-z0-9_-]{1,64}").missing("Missing X-App-ID header");
+    /// let policy = Policy::builder()
+    ///     .header("app-id", app_id)
+    ///     .route(Route::new("/api/{*rest}").require_headers(["app-id"]))
+    ///     .build();
+    /// assert!(policy.is_ok());
+    /// ```
+    pub struct RequiredHeader {
+        /// The name of the header, in any letter case.
+        name: String = required,
+        /// Sets a regular expression that must match the whole value.
+        #[cfg(feature = "pattern")]
+        pattern: String,
+        /// Sets the message for requests without the header.
+        missing: Message,
+        /// Sets the message for requests whose value does not match, or which repeat the header.
+        invalid: Message,
+    }
 }
 
 impl RequiredHeader {
     /// A required header of this name, in any letter case.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), pattern: None, missing: None, invalid: None }
+        Self { name: Some(name.into()), ..Self::default() }
     }
 
-    /// Sets a regular expression that must match the whole value.
-    #[cfg(feature = "pattern")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "pattern")))]
-    pub fn pattern(mut self, pattern: impl Into<String>) -> Self {
-        self.pattern = Some(pattern.into());
-        self
-    }
-
-    /// Sets the message for requests without the header.
-    pub fn missing(mut self, message: impl Into<Cow<'static, str>>) -> Self {
-        self.missing = Some(message.into());
-        self
-    }
-
-    /// Sets the message for requests whose value does not match, or which repeat the header.
-    pub fn invalid(mut self, message: impl Into<Cow<'static, str>>) -> Self {
-        self.invalid = Some(message.into());
-        self
-    }
-
-    pub(crate) fn compile(self) -> Result<HeaderGuard, SettingError> {
-        let name = parse_name(&self.name)?;
-        let pattern = self.pattern.as_deref().map(|it| WholeValue::compile(it, HEADER_VALUES)).transpose()?;
+    pub(crate) fn compile(self, refusals: &mut Refusals) -> Option<HeaderGuard> {
+        let name = self.name.and_then(|name| refusals.keep(parse_name(&name)));
+        let pattern = refusals.keep_some(self.pattern, |it| WholeValue::compile(&it, HEADER_VALUES));
+        for (key, text) in [("missing", &self.missing), ("invalid", &self.invalid)] {
+            text.as_deref().map(|text| refusals.keep(SettingError::check_message(key, text)));
+        }
+        let (name, pattern) = (name?, pattern?);
         let missing = Text::new(self.missing, || format!("The header {name} is missing."));
         let invalid = Text::new(self.invalid, || format!("The header {name} is badly formed or repeated."));
-        SettingError::check_message("missing", &missing.text)?;
-        SettingError::check_message("invalid", &invalid.text)?;
         let refusal =
             |text: Text, why: &str| text.fault().caused_by(format!("header {name}: {why}")).with_stored_reply();
-        Ok(HeaderGuard {
+        Some(HeaderGuard {
             pattern,
             missing: refusal(missing, "missing"),
             invalid: refusal(invalid, "badly formed or repeated"),
             name,
         })
+    }
+}
+
+#[cfg(test)]
+impl RequiredHeader {
+    pub(crate) fn compiled(self) -> Result<HeaderGuard, SettingError> {
+        crate::table::alone(|it| self.compile(it))
     }
 }
 
@@ -168,7 +162,7 @@ mod tests {
     use super::*;
 
     fn guard() -> HeaderGuard {
-        RequiredHeader::new("X-Tenant").pattern("[a-z]{1,8}|é+").invalid("bad").compile().unwrap()
+        RequiredHeader::new("X-Tenant").pattern("[a-z]{1,8}|é+").invalid("bad").compiled().unwrap()
     }
 
     fn verdict(guard: &HeaderGuard, values: &[&str]) -> Result<(), String> {
@@ -190,7 +184,7 @@ mod tests {
 
     #[test]
     fn g1_a_look_alike_is_a_repetition_and_alone_it_is_no_header() {
-        let guard = RequiredHeader::new("x-tenant_id").compile().unwrap();
+        let guard = RequiredHeader::new("x-tenant_id").compiled().unwrap();
         let check = |lines: &[(&'static str, &'static str)]| {
             let line = |(name, value): &(&'static str, &'static str)| {
                 (HeaderName::from_static(name), HeaderValue::from_static(value))
@@ -208,14 +202,14 @@ mod tests {
 
     #[test]
     fn g1_bytes_that_are_no_text_do_not_match_any_character() {
-        let guard = RequiredHeader::new("x-tenant").pattern(".*").compile().unwrap();
+        let guard = RequiredHeader::new("x-tenant").pattern(".*").compiled().unwrap();
         let headers = [(HeaderName::from_static("x-tenant"), HeaderValue::from_bytes(b"\xff").unwrap())];
         assert!(guard.check(&headers.into_iter().collect()).is_err());
     }
 
     #[test]
     fn g1_without_a_pattern_an_empty_value_is_refused() {
-        let guard = RequiredHeader::new("x-tenant").compile().unwrap();
+        let guard = RequiredHeader::new("x-tenant").compiled().unwrap();
         assert_eq!(verdict(&guard, &["anything at all"]), Ok(()));
         let text = "bad_request: The header x-tenant is badly formed or repeated.";
         for blank in ["", " ", "\u{a0}", "\u{feff}\u{3000}"] {

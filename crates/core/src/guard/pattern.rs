@@ -12,11 +12,11 @@ mod parse;
 
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
+use http::Method;
 
 use self::parse::Parsed;
 pub(crate) use self::parse::Segment;
-use crate::message;
+use crate::table::SettingError;
 
 /// A valid pattern.
 #[derive(Clone, Debug)]
@@ -30,42 +30,11 @@ pub(crate) struct Pattern {
 /// The part of a path that is not matched yet; `None` behind its last segment.
 pub(crate) type RemainingPath<'p> = Option<&'p [u8]>;
 
-/// Why a setting was refused: the key in its table, what is wrong, and what would be right.
-#[derive(Debug)]
-pub(crate) struct SettingError {
-    pub(crate) key: &'static str,
-    pub(crate) wrong: String,
-    pub(crate) right: String,
-}
-
-impl SettingError {
-    pub(crate) fn new(key: &'static str, wrong: impl Into<String>, right: impl Into<String>) -> Self {
-        Self { key, wrong: wrong.into(), right: right.into() }
-    }
-
-    /// Refuses a text for clients that is not a valid message (E2), because a text of the policy is sent byte for byte.
-    pub(crate) fn check_message(key: &'static str, text: &str) -> Result<(), Self> {
-        if message::clean(text).as_deref() == Some(text) {
-            return Ok(());
-        }
-        let right = "write one line of printable text of 1 to 1,024 bytes, without white space around it";
-        Err(Self::new(key, "the text cannot be sent to clients as it is", right))
-    }
-
-    /// Refuses a status that is not an error's.
-    pub(crate) fn check_error_status(key: &'static str, status: u16) -> Result<StatusCode, Self> {
-        match StatusCode::from_u16(status) {
-            Ok(status) if status.is_client_error() || status.is_server_error() => Ok(status),
-            _ => Err(Self::new(key, format!("{status} is not an error status"), "write a status from 400 to 599")),
-        }
-    }
-}
-
 impl Pattern {
     /// Parses a pattern. `key` is the key to name in an error.
     pub(crate) fn parse(key: &'static str, written: &str) -> Result<Self, SettingError> {
         let Parsed { methods, segments, rest } =
-            parse::parse(written).map_err(|(wrong, right)| SettingError { key, wrong, right })?;
+            parse::parse(written).map_err(|(wrong, right)| SettingError::new(key, wrong, right))?;
         Ok(Self { written: written.into(), methods, segments, rest })
     }
 

@@ -8,9 +8,10 @@ use http::{Method, Request, Uri};
 use super::chain::{self, SettingChain};
 use super::file::PolicyFile;
 use crate::guard::reading::normalised;
-use crate::policy::error::{PolicyError, TablePath};
-use crate::policy::keys::TableSettings;
+use crate::policy::error::TablePath;
+use crate::policy::keys::RouteTable;
 use crate::policy::{MatchedReading, Unmatched, host};
+use crate::table::PolicyError;
 
 /// The settings for one request, key by key, each with the file and line that sets it (rule G0).
 ///
@@ -125,7 +126,7 @@ impl Setting {
 
     /// Whether the key is a guard. Only the normalised reading decides how errors are written.
     fn is_guard(&self) -> bool {
-        self.key == "mode" || !TableSettings::OF_REPLIES.contains(&self.key)
+        RouteTable::GUARDS.contains(&self.key)
     }
 }
 
@@ -205,7 +206,7 @@ impl PolicyFile {
 
     /// The service of a part, and where the policy names it.
     fn upstream(&self, part: usize) -> Option<(String, String)> {
-        let names = |at: &usize| self.builder.scopes.get(at.checked_sub(1)?)?.upstream.as_ref();
+        let names = |at: &usize| self.builder.scopes.get(at.checked_sub(1)?)?.table.upstream.as_ref();
         let named = self.around(part).find(|at| names(at).is_some())?;
         let url = self.policy.parts.get(part)?.upstream.as_ref()?;
         Some((url.to_string(), self.place(&TablePath::Scope(named), "upstream")))
@@ -220,7 +221,7 @@ impl PolicyFile {
         let Some(scope) = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at)) else {
             return "the policy itself".to_owned();
         };
-        let covers = format!("{}{}", scope.hosts.join(","), scope.prefix.as_deref().unwrap_or_default());
+        let covers = format!("{}{}", scope.hosts().join(","), scope.path_prefix().unwrap_or_default());
         match self.place(&TablePath::Scope(part), "") {
             place if place.is_empty() => format!("scope {covers}"),
             place => format!("scope {covers} ({place})"),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::PolicyLoader;
-use super::file::{has_scope, source_files};
+use super::file::source_files;
 
 /// How many folders are searched if no `.git` ends the search: no policy is known to have deeper folders.
 const MAX_FOLDERS: usize = 8;
@@ -12,7 +12,7 @@ const MAX_FOLDERS: usize = 8;
 impl PolicyLoader {
     /// Whether a file has a `[scope]`, and therefore is a part of another policy. Returns `false` if it cannot be read.
     pub fn has_scope(&self, path: &Path) -> bool {
-        has_scope(path, self)
+        source_files(path).first().is_some_and(|(_, has_scope)| *has_scope)
     }
 
     /// The policies that include this file. They are in the nearest folder that has any: the folder of the file, or one
@@ -33,8 +33,9 @@ impl PolicyLoader {
     /// itself.
     pub fn includes(&self, policy: &Path, file: &Path) -> bool {
         let Ok(file) = file.canonicalize() else { return false };
-        let is_file = |part: &PathBuf| part.canonicalize().is_ok_and(|part| part == file);
-        !self.has_scope(policy) && source_files(policy, self).iter().skip(1).any(is_file)
+        let is_file = |(part, _): &(PathBuf, bool)| part.canonicalize().is_ok_and(|part| part == file);
+        let files = source_files(policy);
+        files.first().is_some_and(|(_, has_scope)| !has_scope) && files.iter().skip(1).any(is_file)
     }
 }
 

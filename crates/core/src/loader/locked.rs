@@ -1,8 +1,9 @@
 //! `locked`: keys that no file below may set (`manual/policy.md`). An included file is below every file that locks,
 //! and a file is below its bases.
 
-use super::file::{Lock, PolicyFile};
-use crate::policy::error::PolicyError;
+use super::build::Lock;
+use super::file::PolicyFile;
+use crate::table::{Kind, PolicyError};
 
 /// The keys that decide together. A lock of the first one holds for all of them.
 const COMPANIONS: [&[&str]; 4] = [
@@ -13,14 +14,6 @@ const COMPANIONS: [&[&str]; 4] = [
 ];
 
 impl PolicyFile {
-    /// Returns the policy, unless a file sets a key that is locked for it.
-    pub(super) fn checked_for_locks(self) -> Result<Self, PolicyError> {
-        match self.set_although_locked().into_iter().next() {
-            Some(first) => Err(first),
-            None => Ok(self),
-        }
-    }
-
     /// The errors of the keys that are locked for their file, by file and line.
     pub(super) fn set_although_locked(&self) -> Vec<PolicyError> {
         if self.locked_settings.is_empty() {
@@ -30,7 +23,7 @@ impl PolicyFile {
             let is_below = |lock: &&Lock| file != lock.file && (part != 0 || self.sources.precedes(file, lock.file));
             let lock = self.locked_settings.iter().filter(is_below).find(|lock| lock.holds_for(name))?;
             let wrong = format!("{} is locked ({}): a file below cannot set {name}", lock.key, lock.location);
-            Some((file, span.span.start, PolicyError::spanned(&span, wrong, "remove it")))
+            Some((file, span.span.start, span.error(wrong, "remove it").of_kind(Kind::Locked)))
         });
         let mut refused: Vec<_> = refused.collect();
         refused.sort_by_key(|(file, at, _)| (*file, *at));
@@ -51,7 +44,7 @@ mod tests {
     use std::path::Path;
 
     use crate::loader::PolicyLoader;
-    use crate::policy::keys::TableSettings;
+    use crate::policy::keys::RouteTable;
 
     const KEYS: &str = "[auth.k]\nscheme = \"bearer\"\nkeys = [{ id = \"a\", sha256 = \
                         \"627c8a152519f9f3da4d61fa329dc9fb559e10d8e336ca7797c953773fe47836\" }]\n";
@@ -59,6 +52,8 @@ mod tests {
     /// Reads a policy of these files, beginning with `policy.toml`, and returns its mistakes.
     fn mistakes(name: &str, files: &[(&str, &str)]) -> Vec<String> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tmp").join(name);
+        // Tests run at the same time.
+        let folder = folder.join(std::thread::current().name().unwrap_or_default().replace("::", "-"));
         fs::create_dir_all(&folder).unwrap();
         files.iter().for_each(|(file, text)| fs::write(folder.join(file), format!("version = 1\n{text}")).unwrap());
         let (loader, path) = (PolicyLoader::new(), folder.join("policy.toml"));
@@ -120,8 +115,8 @@ mod tests {
 
     #[test]
     fn m2_each_key_can_be_locked_and_nothing_else() {
-        for key in TableSettings::NAMES {
-            let value = TableSettings::defaults().written(key).unwrap();
+        for key in RouteTable::KEYS {
+            let value = RouteTable::defaults().written(key).unwrap();
             let found = of_three(&format!("locked = [{key:?}]"), "", &format!("[defaults]\n{key} = {value}"));
             assert!(
                 matches!(&found[..], [one] if one.starts_with(&format!("a.toml:5: defaults.{key}: "))),

@@ -9,14 +9,16 @@ use http::Method;
 use crate::guard::pattern::{Pattern, Segment};
 use crate::loader::chain::SettingChain;
 use crate::loader::file::PolicyFile;
-use crate::policy::Settings;
+use std::sync::Arc;
+
+use crate::policy::RouteSettings;
 use crate::policy::error::TablePath;
 
 /// A sample request of a table, with its settings.
 pub(super) struct Witness<'a> {
     pub(super) place: TablePath,
     pub(super) chain: SettingChain<'a>,
-    pub(super) settings: Settings,
+    pub(super) settings: Arc<RouteSettings>,
 }
 
 /// A segment that no pattern has, and a label that no host has.
@@ -62,7 +64,7 @@ impl PolicyFile {
         part: usize,
         route: &Pattern,
         patterns: &[Vec<Pattern>],
-    ) -> Option<Vec<Settings>> {
+    ) -> Option<Vec<Arc<RouteSettings>>> {
         let deepest = patterns.iter().flatten().map(|pattern| pattern.segments().len()).max().unwrap_or(0);
         let method = route.methods().first().cloned().unwrap_or_else(any_method);
         let is_around = |narrow: usize, wide: usize| self.around(narrow).any(|it| it == wide);
@@ -92,7 +94,7 @@ impl PolicyFile {
     }
 
     fn host_of(&self, part: usize) -> String {
-        let host = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at)?.hosts.first());
+        let host = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at)?.hosts().first());
         host.map(|host| host.to_ascii_lowercase().replace('*', FRESH)).unwrap_or_default()
     }
 
@@ -104,7 +106,7 @@ impl PolicyFile {
 
     pub(super) fn prefix_of(&self, part: usize) -> Vec<&str> {
         let scope = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at));
-        let prefix = scope.and_then(|scope| scope.prefix.as_deref()).unwrap_or_default();
+        let prefix = scope.and_then(|scope| scope.path_prefix()).unwrap_or_default();
         prefix.split('/').filter(|segment| !segment.is_empty()).collect()
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::dialect::outgoing::Outgoing;
-use crate::guard::pattern::SettingError;
+use crate::table::SettingError;
 
 /// The largest page: every error repeats it.
 pub(crate) const MAX_BYTES: usize = 64 * 1024;

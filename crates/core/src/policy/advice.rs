@@ -1,29 +1,20 @@
 //! `[advice]`: what a client can do next (rule E10).
 
-use std::borrow::Cow;
-
+use super::process::AdviceTable;
 use crate::code::{ErrorCode, Retry};
 use crate::dialect::outgoing::{Docs, WrittenAdvice};
 use crate::fault::Fault;
-use crate::guard::pattern::SettingError;
 use crate::syntax::is_https_uri;
+use crate::table::{Refusals, SettingError};
 
 /// Takes the place of the code in the address of a page.
 const CODE: &str = "{{code}}";
 
-/// Which advice errors have.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct AdviceSettings {
-    pub(crate) retry: bool,
-    /// The address of the pages, with [`CODE`] in it, or of one page for all codes.
-    pub(crate) docs: Option<Cow<'static, str>>,
-}
-
-impl AdviceSettings {
-    pub(super) fn compile(self) -> Result<PolicyAdvice, SettingError> {
-        let docs = self.docs.map(|docs| refuse_docs(&docs.replace(CODE, "x")).map(|()| docs)).transpose()?;
+impl AdviceTable {
+    pub(super) fn compile(self, refusals: &mut Refusals) -> Option<PolicyAdvice> {
+        let docs = refusals.keep_some(self.docs, |docs| refuse_docs(&docs.replace(CODE, "x")).map(|()| docs))?;
         let pieces = docs.map(|docs| docs.split(CODE).map(Box::from).collect());
-        Ok(PolicyAdvice { retry: self.retry, docs: pieces })
+        Some(PolicyAdvice { retry: self.retry.unwrap_or_default(), docs: pieces })
     }
 }
 
@@ -78,7 +69,8 @@ mod tests {
             ("https://a.example/{{code}}?a={{code}}&b", "https://a.example/not_found?a=not_found&b"),
         ];
         for (docs, page) in pages {
-            let advice = AdviceSettings { retry: false, docs: Some(docs.into()) }.compile().unwrap();
+            let advice =
+                AdviceTable { retry: None, docs: Some(docs.into()) }.compile(&mut Refusals::default()).unwrap();
             let code = ErrorCode::NOT_FOUND;
             let written = advice.docs_of(&code).unwrap();
             let mut json = Vec::new();
@@ -90,9 +82,13 @@ mod tests {
 
     #[test]
     fn e10_an_address_that_is_no_https_uri_is_refused() {
-        let compile = |docs: &'static str| AdviceSettings { retry: false, docs: Some(docs.into()) }.compile();
+        let refused = |docs: &'static str| {
+            let mut refusals = Refusals::default();
+            AdviceTable { retry: None, docs: Some(docs.into()) }.compile(&mut refusals);
+            refusals.0.into_iter().map(|it| it.key).next()
+        };
         for right in ["https://a.example/e#{{code}}", "https://a.example", "https://[::1]:8443/{{code}}?a={{code}}"] {
-            assert!(compile(right).is_ok(), "{right}");
+            assert_eq!(refused(right), None, "{right}");
         }
         for wrong in [
             "",
@@ -107,7 +103,7 @@ mod tests {
             "https://a.example/a b",
             "https://a.example/\"",
         ] {
-            assert_eq!(compile(wrong).unwrap_err().key, "docs", "{wrong}");
+            assert_eq!(refused(wrong).as_deref(), Some("docs"), "{wrong}");
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Turns the settings of a builder into a policy, or reports the first mistake with its key.
 
-use super::error::{PolicyError, Problem, TablePath};
-use super::scope::{PolicyPart, Scope};
+use super::error::{Problem, TablePath};
+use super::scope::PolicyPart;
 use super::{Policy, PolicyBuilder};
-use crate::guard::pattern::SettingError;
+use crate::code::ErrorCode;
+use crate::table::PolicyError;
+use crate::table::SettingError;
 
 impl PolicyBuilder {
     /// Returns the policy if it is valid.
@@ -15,10 +17,10 @@ impl PolicyBuilder {
         let names = self.names();
         self.compile().map_err(|problem| {
             let Problem { place, refused, .. } = *problem;
-            let SettingError { key, wrong, right } = refused;
+            let SettingError { key, wrong, right, kind } = refused;
             let table = names.name(&place);
             let key = if key.is_empty() { table } else { format!("{table}: {key}") };
-            PolicyError::new(Some(key), wrong, right)
+            PolicyError::new(Some(key), wrong, right).of_kind(kind)
         })
     }
 
@@ -29,13 +31,18 @@ impl PolicyBuilder {
 
     /// The names of tables, for the errors of [`PolicyBuilder::build`].
     fn names(&self) -> BuilderNames {
-        let scopes = self.scopes.iter().map(|Scope { hosts, prefix, .. }| {
-            format!("scope {:?}: ", format!("{}{}", hosts.join(","), prefix.as_deref().unwrap_or_default()))
+        let scopes = self.scopes.iter().map(|scope| {
+            format!("scope {:?}: ", format!("{}{}", scope.hosts().join(","), scope.path_prefix().unwrap_or_default()))
         });
         BuilderNames {
             codes: self.codes.iter().map(|code| code.as_str().to_owned()).collect(),
             parts: std::iter::once(String::new()).chain(scopes).collect(),
-            rules: self.parts().map(|part| part.rules.iter().map(|it| it.target().to_string()).collect()).collect(),
+            rules: self
+                .parts()
+                .map(|part| {
+                    part.rules.iter().map(|it| it.to.as_ref().map(ErrorCode::to_string).unwrap_or_default()).collect()
+                })
+                .collect(),
             routes: self.parts().map(|part| part.routes.iter().map(|it| it.pattern.clone()).collect()).collect(),
         }
     }

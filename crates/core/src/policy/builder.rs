@@ -3,29 +3,24 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::Policy;
 use super::choice::Trust;
+use super::process::{BudgetTable, ObserveTable, ProcessTables, ProxyTable, RpcTable};
 use super::route::Route;
 use super::scope::{PolicyPart, Scope};
-use super::{AdviceSettings, Budget, CorsSettings, Drain, IdSettings, Inspect, Policy};
 use crate::body_shape::BodyShape;
 use crate::classify::rule::MapRule;
 use crate::code::ErrorCode;
 use crate::guard::auth::AuthScheme;
 use crate::guard::header::RequiredHeader;
 use crate::outward::OutwardRule;
+use crate::table::Size;
 
 /// Builds a [`Policy`]: see [`Policy::builder`]. Settings of routes that are set here apply to all routes by default.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct PolicyBuilder {
-    pub(crate) ids: IdSettings,
-    pub(crate) rpc_domain: Option<Cow<'static, str>>,
-    pub(crate) inspect: Inspect,
-    pub(crate) drain: Drain,
-    pub(crate) observes_bodies: bool,
-    pub(crate) advice: AdviceSettings,
-    pub(crate) cors: Option<CorsSettings>,
-    pub(crate) proxy_name: Option<String>,
+    pub(crate) process: ProcessTables,
     pub(crate) headers: Vec<(String, RequiredHeader)>,
     pub(crate) schemes: Vec<(String, AuthScheme)>,
     pub(crate) codes: Vec<ErrorCode>,
@@ -43,20 +38,20 @@ impl Policy {
 impl PolicyBuilder {
     /// Sets whether the client's request id is kept (rule I2): never by default.
     pub fn trust(mut self, trust: Trust) -> Self {
-        self.ids.trust_valid = trust == Trust::Valid;
+        self.process.request_id.get_or_insert_default().trust = Some(trust);
         self
     }
 
     /// Sets whether a request without a valid `traceparent` gets one with the request id as its trace id (rule I4).
     pub fn traceparent(mut self, traceparent: bool) -> Self {
-        self.ids.traceparent = traceparent;
+        self.process.request_id.get_or_insert_default().traceparent = Some(traceparent);
         self
     }
 
     /// Sets whether clients get the `x-request-id` that the inner service sent, as `x-upstream-request-id` (rule I3).
     /// By default they do not.
     pub fn upstream_request_id(mut self, upstream: bool) -> Self {
-        self.ids.upstream = upstream;
+        self.process.request_id.get_or_insert_default().upstream = Some(upstream);
         self
     }
 
@@ -67,34 +62,34 @@ impl PolicyBuilder {
     /// At most 253 letters, digits, dots, hyphens and underscores; anything else is refused when the policy is built.
     /// RPC clients get it only with the feature `protobuf`.
     pub fn rpc_domain(mut self, domain: impl Into<Cow<'static, str>>) -> Self {
-        self.rpc_domain = Some(domain.into());
+        self.process.rpc = Some(RpcTable { domain: Some(domain.into()) });
         self
     }
 
     /// Sets the limits for reading an inner error's body (rule R4): 64 KiB and 1 s by default, at most 1 GiB and 5 min.
     pub fn inspect(mut self, max_bytes: u64, timeout: Duration) -> Self {
-        self.inspect = Inspect(Budget { max_bytes, timeout });
+        self.process.inspect = Some(BudgetTable { max_bytes: Some(Size(max_bytes)), timeout: Some(timeout) });
         self
     }
 
     /// Sets the limits for reading and dropping the rest of a refused request (rule G5): 16 MiB and 2 s by default, at
     /// most 5 min.
     pub fn drain(mut self, max_bytes: u64, timeout: Duration) -> Self {
-        self.drain = Drain(Budget { max_bytes, timeout });
+        self.process.drain = Some(BudgetTable { max_bytes: Some(Size(max_bytes)), timeout: Some(timeout) });
         self
     }
 
     /// Sets whether an [`Observer`](crate::session::Observer) gets the bodies that services send, and those that
     /// clients receive, up to 8 KiB of each. By default it does not, because bodies may contain private data (rule L3).
     pub fn observe_bodies(mut self, bodies: bool) -> Self {
-        self.observes_bodies = bodies;
+        self.process.observe = Some(ObserveTable { bodies: Some(bodies) });
         self
     }
 
     /// Sets whether errors have the field `retry` with the advice of their code: `no`, `backoff` or `refresh` (rule
     /// E10). By default they do not.
     pub fn advise_retry(mut self, retry: bool) -> Self {
-        self.advice.retry = retry;
+        self.process.advice.get_or_insert_default().retry = Some(retry);
         self
     }
 
@@ -109,7 +104,7 @@ impl PolicyBuilder {
     /// assert!(policy.is_ok());
     /// ```
     pub fn docs(mut self, address: impl Into<Cow<'static, str>>) -> Self {
-        self.advice.docs = Some(address.into());
+        self.process.advice.get_or_insert_default().docs = Some(address.into());
         self
     }
 
@@ -117,21 +112,21 @@ impl PolicyBuilder {
     /// `https://app.example.com` or `https://*.example.com`; `*` allows all. By default none may. Responses of the
     /// service keep their own headers.
     pub fn cors_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.cors.get_or_insert_default().origins = origins.into_iter().map(Into::into).collect();
+        self.process.cors.get_or_insert_default().origins = Some(origins.into_iter().map(Into::into).collect());
         self
     }
 
     /// Sets whether scripts of these origins may send credentials: `access-control-allow-credentials` (rule R6a). By
     /// default they may not.
     pub fn cors_credentials(mut self, credentials: bool) -> Self {
-        self.cors.get_or_insert_default().credentials = credentials;
+        self.process.cors.get_or_insert_default().credentials = Some(credentials);
         self
     }
 
     /// Sets the name of this process in `Proxy-Status` (RFC 9209, rule L4): 1 to 64 printable ASCII characters. Errors
     /// that the service did not make then have that header. By default they do not.
     pub fn proxy_name(mut self, name: impl Into<String>) -> Self {
-        self.proxy_name = Some(name.into());
+        self.process.proxy = Some(ProxyTable { name: Some(name.into()) });
         self
     }
 

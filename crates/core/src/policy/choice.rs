@@ -1,5 +1,7 @@
 //! Settings with a few possible values, each of which has a word in the policy file.
 
+use crate::table::KeywordValue;
+
 /// Defines an enum whose values have words in the policy file, and the default for a policy that sets none.
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal,)* })*) => {$(
@@ -27,14 +29,6 @@ macro_rules! words {
             }
         }
     )*};
-}
-
-/// A setting that can only have the values that are listed here.
-#[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "the policy file alone reads words"))]
-pub(crate) trait KeywordValue: Copy + 'static {
-    const ALL: &'static [Self];
-
-    fn word(self) -> &'static str;
 }
 
 words! {

@@ -5,14 +5,17 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderValue};
 
 use crate::fields;
-use crate::guard::pattern::SettingError;
+use crate::table::{Kind, Refusals, SettingError, tables};
 
-/// The origins, spelled as in the policy.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct CorsSettings {
-    pub(crate) origins: Vec<String>,
-    pub(crate) credentials: bool,
+tables! {
+    /// The origins, spelled as in the policy.
+    pub(crate) struct CorsTable {
+        origins: Origins,
+        credentials: bool,
+    }
 }
+
+type Origins = Vec<String>;
 
 /// The valid origins, compiled.
 #[derive(Clone, Debug)]
@@ -39,29 +42,23 @@ struct Origin {
     port: Option<u16>,
 }
 
-impl CorsSettings {
-    pub(super) fn compile(self) -> Result<Cors, SettingError> {
-        let Self { origins, credentials } = self;
+impl CorsTable {
+    pub(super) fn compile(self, refusals: &mut Refusals) -> Option<Cors> {
+        let (origins, credentials) = (self.origins.unwrap_or_default(), self.credentials.unwrap_or_default());
         if origins.is_empty() {
             let right = "name one, such as \"https://app.example.com\", or remove the table";
-            return Err(SettingError::new("origins", "no origin is listed", right));
+            refusals.0.push(SettingError::new("origins", "no origin is listed", right));
         }
-        origins.iter().try_for_each(|origin| check_origin(origin))?;
-        if !origins.iter().any(|origin| origin == "*") {
-            let origins = origins.iter().map(|origin| AllowedOrigin::parse(origin)).collect::<Result<_, _>>()?;
-            return Ok(Cors { origins: Some(origins), credentials });
-        }
-        if credentials {
+        let allows_all = origins.iter().any(|origin| origin == "*");
+        if allows_all && credentials {
             let wrong = "\"*\" and credentials = true are mutually exclusive: browsers refuse both together";
-            return Err(SettingError::new("origins", wrong, "name the origins"));
+            refusals.0.push(SettingError::new("origins", wrong, "name the origins").of_kind(Kind::Conflict));
         }
-        Ok(Cors { origins: None, credentials })
+        let named = origins.iter().enumerate().filter(|(_, origin)| *origin != "*");
+        let allowed: Vec<_> = named.map(|(at, it)| refusals.keep(AllowedOrigin::parse(at, it))).collect();
+        let allowed = allowed.into_iter().collect::<Option<_>>()?;
+        Some(Cors { origins: if allows_all { None } else { Some(allowed) }, credentials })
     }
-}
-
-/// Refuses a text that is neither an origin nor `*`.
-pub(crate) fn check_origin(written: &str) -> Result<(), SettingError> {
-    if written == "*" { Ok(()) } else { AllowedOrigin::parse(written).map(drop) }
 }
 
 impl Cors {
@@ -82,13 +79,13 @@ impl Cors {
 }
 
 impl AllowedOrigin {
-    fn parse(written: &str) -> Result<Self, SettingError> {
+    fn parse(at: usize, written: &str) -> Result<Self, SettingError> {
         let bare = written.replacen("://*.", "://", 1);
         let is_below = bare != written;
         Origin::parse(&bare).map(|origin| Self { origin, is_below }).ok_or_else(|| {
             let right = "write a scheme and a host, and a port if it is not the scheme's own, as in \
                          \"https://app.example.com\" or \"https://*.example.com\"";
-            SettingError::new("origins", format!("{written:?} is not an origin"), right)
+            SettingError::new(format!("origins[{at}]"), format!("{written:?} is not an origin"), right)
         })
     }
 
@@ -132,7 +129,8 @@ mod tests {
     use super::*;
 
     fn cors(origins: &[&str], credentials: bool) -> Result<Cors, SettingError> {
-        CorsSettings { origins: origins.iter().map(|it| (*it).to_owned()).collect(), credentials }.compile()
+        let origins = Some(origins.iter().map(|it| (*it).to_owned()).collect());
+        crate::table::alone(|it| CorsTable { origins, credentials: Some(credentials) }.compile(it))
     }
 
     #[test]
@@ -188,7 +186,8 @@ mod tests {
             (&["https://a.example:x"], false),
             (&["*"], true),
         ] {
-            assert_eq!(cors(origins, credentials).unwrap_err().key, "origins", "{origins:?}");
+            let key = cors(origins, credentials).unwrap_err().key;
+            assert!(["origins", "origins[0]"].contains(&&*key), "{origins:?}: {key}");
         }
         assert!(cors(&["*"], false).unwrap().is_for_any());
     }

@@ -3,7 +3,7 @@
 use http::request::Parts;
 use http::{HeaderName, Method, header};
 
-use super::{Mode, Policy, precomputed};
+use super::{Mode, Policy, chains};
 use crate::guard::auth::Scheme;
 use crate::guard::header::HeaderGuard;
 
@@ -31,14 +31,14 @@ impl Policy {
         let settings = self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
         let of_scheme = |scheme: &Scheme| scheme.key_header().cloned().unwrap_or(header::AUTHORIZATION);
         Guards {
-            mode: settings.response_settings().mode,
-            required: self.required_headers(&settings).iter().map(HeaderGuard::name).cloned().collect(),
+            mode: settings.mode,
+            required: settings.require_headers.iter().map(HeaderGuard::name).cloned().collect(),
             credentials: {
-                let required = if settings.auth_optional { &[] } else { self.schemes(&settings) };
+                let required: &[_] = if settings.auth_optional { &[] } else { &settings.auth };
                 let by_header = required.iter().filter(|scheme| !scheme.is_certificate());
                 by_header.map(|scheme| of_scheme(scheme)).collect()
             },
-            decodes: self.content_types(&settings).is_some(),
+            decodes: settings.content_types.is_some(),
             body_limit: settings.body_limit,
         }
     }
@@ -47,8 +47,8 @@ impl Policy {
     /// names one, and a path with `stand_in` for each parameter.
     pub fn samples(&self, stand_in: &str) -> impl Iterator<Item = (Option<Method>, String)> {
         self.parts.iter().flat_map(|part| part.matcher.patterns()).map(move |pattern| {
-            let (_, path) = precomputed::witness(pattern);
-            let path = String::from_utf8_lossy(&path).replace(precomputed::FRESH, stand_in);
+            let (_, path) = chains::witness(pattern);
+            let path = String::from_utf8_lossy(&path).replace(chains::FRESH, stand_in);
             (pattern.first_method(), path)
         })
     }

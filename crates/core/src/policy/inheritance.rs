@@ -1,8 +1,9 @@
 //! Which tables of a policy decide about a request, and in which order (G0).
 
+use std::sync::Arc;
+
 use super::CompiledScope;
-use super::compile::lists::Index;
-use super::keys::{PartialSettings, Settings};
+use super::keys::{LinkedTable, RouteSettings};
 
 /// A part and those around it, beginning with the narrowest.
 pub(crate) fn around(parts: &[CompiledScope], part: usize) -> impl Iterator<Item = usize> {
@@ -24,17 +25,16 @@ pub(crate) fn tables(
     })
 }
 
-/// The settings for requests that match these routes: for each key, the first table that sets it decides. `keys` are
-/// the settings of all routes.
+/// The settings for requests that match these routes. `keys` are the tables of all routes.
 pub(super) fn inherited(
     parts: &[CompiledScope],
-    keys: &[PartialSettings],
+    keys: &[LinkedTable],
     narrowest: usize,
     routes: &[usize],
-) -> Settings {
-    let mut settings = PartialSettings::default();
-    for (part, route) in tables(parts, narrowest, routes) {
-        settings.inherit(route.map_or(&parts[part].default_keys, |route| &keys[route]));
-    }
-    settings.with_defaults(u16::try_from(narrowest).unwrap_or(0), routes.first().copied().and_then(Index::new))
+) -> Arc<RouteSettings> {
+    let tables = tables(parts, narrowest, routes);
+    let settings =
+        RouteSettings::inherited(tables.map(|(part, route)| route.map_or(&parts[part].keys, |route| &keys[route])));
+    let route = routes.first().and_then(|route| u32::try_from(*route).ok());
+    Arc::new(RouteSettings { part: u16::try_from(narrowest).unwrap_or(0), route, ..settings })
 }

@@ -2,14 +2,15 @@
 //! and scopes (rule G0).
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::Method;
 use http::request::Parts;
 
+use super::chains::MatchedRoutes;
 use super::choice::{LetterCase, Paths};
 use super::host::{self, Hosts};
-use super::keys::Settings;
-use super::precomputed::MatchedRoutes;
+use super::keys::RouteSettings;
 use super::{CompiledScope, Policy, inheritance};
 use crate::guard::method::{self, Methods};
 use crate::guard::pattern::Pattern;
@@ -19,7 +20,7 @@ use crate::guard::reading::{has_readings, normalise, normalised, readings};
 #[derive(Clone, Debug)]
 pub(crate) struct Matched {
     /// The settings for the normalised reading, which decide everything except guards.
-    pub(crate) normal: Settings,
+    pub(crate) normal: Arc<RouteSettings>,
     /// Other readings with different guards, one for each difference; few requests have any.
     pub(crate) others: Vec<MatchedReading>,
     /// Readings of the path match routes with different guards, and one of these routes refuses such paths (`paths`).
@@ -35,7 +36,7 @@ pub(crate) struct Matched {
 pub(crate) struct MatchedReading {
     pub(crate) method: Method,
     pub(crate) path: Vec<u8>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<RouteSettings>,
 }
 
 /// Why there are no settings for a request.
@@ -52,16 +53,16 @@ pub(crate) enum Unmatched {
 
 impl Matched {
     /// The settings for a request that can only be read in one way.
-    pub(crate) fn only(normal: Settings) -> Self {
+    pub(crate) fn only(normal: Arc<RouteSettings>) -> Self {
         Self::new(normal, Vec::new(), false)
     }
 
-    fn new(normal: Settings, others: Vec<MatchedReading>, is_refused: bool) -> Self {
+    fn new(normal: Arc<RouteSettings>, others: Vec<MatchedReading>, is_refused: bool) -> Self {
         Self { normal, others, is_refused, follows_original: false, only_original: false }
     }
 
     /// The settings of all readings, one for each set of guards.
-    pub(crate) fn guards(&self) -> impl Iterator<Item = &Settings> + Clone {
+    pub(crate) fn guards(&self) -> impl Iterator<Item = &Arc<RouteSettings>> + Clone {
         self.others.iter().map(|other| &other.settings).chain([&self.normal])
     }
 
@@ -69,8 +70,8 @@ impl Matched {
     /// the two paths matches a route or a scope, only that one counts, because a policy is written for one of them.
     fn and_original(self, original: Self) -> Self {
         let only_original = !self.has_route() && original.has_route();
-        let own_place = self.guards().any(Settings::has_place);
-        if !original.guards().any(Settings::has_place) {
+        let own_place = self.guards().any(|settings| settings.has_place());
+        if !original.guards().any(|settings| settings.has_place()) {
             return self;
         }
         let is_refused = self.is_refused || original.is_refused;
@@ -160,15 +161,15 @@ impl Policy {
                     let is_normal = **path == *normal;
                     self.each_case(method, host, path, &mut |settings, _| {
                         if is_normal {
-                            own.get_or_insert(*settings);
+                            own.get_or_insert_with(|| settings.clone());
                         }
                         refuses |= settings.paths == Paths::Refuse;
-                        differ |= !first.get_or_insert(*settings).guards_like(settings);
+                        differ |= !first.get_or_insert_with(|| settings.clone()).guards_like(settings);
                         if !others.iter().any(|known: &MatchedReading| known.settings.guards_like(settings)) {
                             others.push(MatchedReading {
                                 method: method.clone(),
                                 path: path.clone(),
-                                settings: *settings,
+                                settings: settings.clone(),
                             });
                         }
                     })?;
@@ -211,14 +212,14 @@ impl Policy {
 
     /// The settings if the host is unclear.
     pub(crate) fn settings_without_host(&self) -> Matched {
-        Matched::only(self.root_scope().defaults)
+        Matched::only(self.root_scope().defaults.clone())
     }
 
     /// The settings for a request that can only be read in one way and names one host, as nearly every request does. If
     /// it returns `None`, [`matched`](Self::matched) must find the settings. `overrides`: a header names another
     /// method.
     #[inline]
-    pub(crate) fn cached_settings(&self, head: &Parts, overrides: bool) -> Option<&Settings> {
+    pub(crate) fn cached_settings(&self, head: &Parts, overrides: bool) -> Option<&Arc<RouteSettings>> {
         let path = head.uri.path();
         if has_readings(path.as_bytes()) {
             return None;
@@ -246,15 +247,15 @@ impl Policy {
 
     /// The settings for a request to which the same tables apply as to most requests of its route.
     #[inline]
-    fn precomputed(&self, narrowest: usize, met: &MatchedRoutes) -> Option<&Settings> {
+    fn precomputed(&self, narrowest: usize, met: &MatchedRoutes) -> Option<&Arc<RouteSettings>> {
         match met.first() {
             None => Some(&self.parts.get(narrowest)?.defaults),
-            Some(first) => self.precomputed.get(first)?.settings(narrowest, met),
+            Some(first) => self.chains.get(first)?.settings(narrowest, met),
         }
     }
 
     /// The settings for the normalised reading, which decide everything except the guards of other readings.
-    pub(crate) fn normalised(&self, method: &Method, host: &str, path: &str) -> Settings {
+    pub(crate) fn normalised(&self, method: &Method, host: &str, path: &str) -> Arc<RouteSettings> {
         self.settings(method, host, normalised(path).as_deref().unwrap_or(path.as_bytes()))
     }
 
@@ -283,7 +284,7 @@ impl Policy {
         method: &Method,
         host: &str,
         path: &[u8],
-        visit: &mut impl FnMut(&Settings, &dyn Fn() -> Vec<usize>),
+        visit: &mut impl FnMut(&Arc<RouteSettings>, &dyn Fn() -> Vec<usize>),
     ) -> Result<(), Unmatched> {
         let met_in_any_case = |part: usize| Some((part, self.met_in_any_case(part, method, path)?));
         let in_any_case = self.scopes.narrowest_in_any_case(host, path).and_then(met_in_any_case);
@@ -343,7 +344,7 @@ impl Policy {
     }
 
     /// The settings for a path in exactly this letter case.
-    pub(super) fn settings(&self, method: &Method, host: &str, path: &[u8]) -> Settings {
+    pub(super) fn settings(&self, method: &Method, host: &str, path: &[u8]) -> Arc<RouteSettings> {
         let narrowest = self.scopes.narrowest(host, path);
         let mut met = MatchedRoutes::default();
         self.each_route(narrowest, method, path, &mut |route, is_exact| {
@@ -352,7 +353,7 @@ impl Policy {
             }
         });
         let inherited = || self.inherited(narrowest, &self.routes_in(narrowest, method, path));
-        self.precomputed(narrowest, &met).copied().unwrap_or_else(inherited)
+        self.precomputed(narrowest, &met).cloned().unwrap_or_else(inherited)
     }
 
     /// The routes that match, beginning with the most specific one of the narrowest part. `None` if letter case decides
@@ -386,8 +387,8 @@ impl Policy {
         self.around(narrowest).for_each(|part| part.matcher.each_match(method, path, visit));
     }
 
-    pub(super) fn inherited(&self, narrowest: usize, routes: &[usize]) -> Settings {
-        inheritance::inherited(&self.parts, &self.route_settings, narrowest, routes)
+    pub(super) fn inherited(&self, narrowest: usize, routes: &[usize]) -> Arc<RouteSettings> {
+        inheritance::inherited(&self.parts, &self.routes, narrowest, routes)
     }
 
     /// A part, and those around it.

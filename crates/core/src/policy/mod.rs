@@ -14,13 +14,12 @@
 
 mod adopt;
 mod advice;
-mod budget;
 mod build;
 mod builder;
+mod chains;
 pub(crate) mod choice;
 mod compile;
 pub(crate) mod cors;
-mod dialects;
 pub(crate) mod error;
 mod faults;
 mod guards;
@@ -30,17 +29,15 @@ pub(crate) mod keys;
 mod literals;
 mod lookup;
 mod matcher;
+mod names;
 mod precompute;
-mod precomputed;
+pub(crate) mod process;
 #[cfg(feature = "openapi")]
 mod refusals;
-mod requirements;
 mod response;
 mod route;
 pub(crate) mod scope;
 mod setters;
-mod settings;
-pub(crate) mod suggestion;
 mod summary;
 mod upstream;
 mod upstreams;
@@ -52,27 +49,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::HeaderName;
 
 pub(crate) use self::adopt::Adopted;
-use self::advice::{AdviceSettings, PolicyAdvice};
-pub(crate) use self::budget::Budget;
-use self::budget::{Drain, Inspect};
+use self::advice::PolicyAdvice;
 pub use self::builder::PolicyBuilder;
+use self::chains::FixedChain;
 pub use self::choice::{
     BodyLimitPer, EventStreams, ExtProcBodies, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, Trust,
     UnknownCodes,
 };
-use self::cors::{Cors, CorsSettings};
-pub use self::error::PolicyError;
+use self::cors::Cors;
 use self::faults::PolicyFaults;
 pub use self::guards::Guards;
-use self::keys::{DEFAULT_BODY_LIMIT, PartialSettings};
-pub(crate) use self::keys::{ResponseSettings, Settings};
+use self::keys::{DEFAULT_BODY_LIMIT, LinkedTable};
+pub(crate) use self::keys::{LogLabel, RouteSettings};
 pub(crate) use self::lookup::{Matched, MatchedReading, Unmatched};
 use self::matcher::Matcher;
-use self::precomputed::PrecomputedRoute;
+use self::names::Shared;
+pub(crate) use self::process::{Budget, IdSettings};
 pub use self::route::Route;
 pub use self::scope::Scope;
 use self::scope::Scopes;
-pub(crate) use self::settings::LogLabel;
 pub use self::summary::{PolicySummary, RouteSummary};
 pub use self::upstream::{UpstreamTimeouts, UpstreamUrl};
 pub use self::upstreams::HostUpstreams;
@@ -83,12 +78,10 @@ use crate::dialect::custom::CustomShape;
 use crate::dialect::rich::DOMAIN;
 use crate::fault::Fault;
 use crate::guard::auth::Scheme;
-use crate::guard::content_type::MediaTypes;
-use crate::guard::header::HeaderGuard;
 use crate::guard::pattern::Pattern;
 use crate::outward::Outward;
 pub use crate::page::ErrorPage;
-use crate::page::PageTemplate;
+pub use crate::table::PolicyError;
 
 /// The layer's settings for each request: built in Rust with [`Policy::builder`], or read from a file.
 ///
@@ -114,28 +107,27 @@ pub struct Policy {
     pub(crate) origin: Origin,
     ids: IdSettings,
     rpc_domain: Cow<'static, str>,
-    inspect: Inspect,
-    drain: Drain,
+    inspect: Budget,
+    drain: Budget,
     observes_bodies: bool,
     advice: PolicyAdvice,
     cors: Option<Cors>,
     /// The name of this process in `Proxy-Status`, in quotes if RFC 9209 requires them.
     proxy_name: Option<Box<str>>,
     codes: CodeSet,
-    /// The settings of all routes, over all parts.
-    route_settings: Box<[PartialSettings]>,
+    /// The tables of all routes, over all parts.
+    routes: Box<[LinkedTable]>,
     /// The settings that most requests of each route have.
-    precomputed: Box<[PrecomputedRoute]>,
+    chains: Box<[FixedChain]>,
     scopes: Scopes,
     /// The policy itself, then its scopes.
     pub(crate) parts: Box<[CompiledScope]>,
-    /// The shapes of all parts, in the order of their [`DialectIndex`](compile::lists::DialectIndex).
+    /// The shapes of all parts, in the order in which files and builders have them.
     shapes: Box<[CustomShape]>,
-    header_lists: Box<[Box<[HeaderGuard]>]>,
-    type_lists: Box<[MediaTypes]>,
-    auth_lists: Box<[Box<[Arc<Scheme>]>]>,
-    kept_lists: Box<[Box<[Box<str>]>]>,
-    pages: Box<[PageTemplate]>,
+    /// The schemes of all routes. One that several lists name is repeated.
+    schemes: Box<[Arc<Scheme>]>,
+    /// Whether any route requires headers.
+    requires_headers: bool,
     forwarded_ids: Box<[HeaderName]>,
     key_headers: Box<[HeaderName]>,
     custom: Box<[Box<str>]>,
@@ -158,9 +150,9 @@ pub(crate) struct CompiledScope {
     /// The index of the part around this one.
     parent: Option<usize>,
     pub(crate) matcher: Matcher,
-    default_keys: PartialSettings,
+    keys: LinkedTable,
     /// The settings for requests that match no route.
-    defaults: Settings,
+    defaults: Arc<RouteSettings>,
     pub(crate) own_rules: usize,
     /// The part's own rules, then those of the parts around it.
     rules: Box<[Arc<Rule>]>,
@@ -181,14 +173,6 @@ impl CompiledScope {
     pub(crate) fn own_rules(&self) -> &[Arc<Rule>] {
         &self.rules[..self.own_rules]
     }
-}
-
-/// How ids are created, and whether the service's own id is kept (rules I2, I3, I4).
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct IdSettings {
-    pub(crate) trust_valid: bool,
-    pub(crate) traceparent: bool,
-    pub(crate) upstream: bool,
 }
 
 /// Where a policy came from.
@@ -229,13 +213,13 @@ impl Policy {
 
     /// How much of an inner error's body may be read (rule R4).
     pub(crate) fn inspect(&self) -> Budget {
-        self.inspect.0
+        self.inspect
     }
 
     /// How much of the rest of a request may be read and dropped (rule G5).
     #[inline]
     pub(crate) fn drain(&self) -> Budget {
-        self.drain.0
+        self.drain
     }
 
     /// Whether an [`Observer`](crate::session::Observer) gets the bodies of errors.
@@ -291,20 +275,25 @@ impl Policy {
 
     /// The same policy without required credentials (G2): for recorded requests, whose credentials were removed.
     #[must_use]
-    pub fn without_credentials(self) -> Self {
-        Self { auth_lists: Box::default(), ..self }
+    pub fn without_credentials(mut self) -> Self {
+        self.change_settings(|settings| settings.auth = Shared::default());
+        Self { schemes: Box::default(), ..self }
     }
 
     /// The same policy with this mode on every route, for both guards and responses.
     #[must_use]
     pub fn in_mode(mut self, mode: Mode) -> Self {
-        self.route_settings.iter_mut().for_each(|route| route.mode = Some(mode));
-        self.precomputed.iter_mut().for_each(|precomputed| precomputed.set_mode(mode));
-        for part in &mut self.parts {
-            part.default_keys.mode = Some(mode);
-            part.defaults.response_settings.mode = mode;
-        }
+        self.routes.iter_mut().for_each(|route| route.set_mode(mode));
+        self.change_settings(|settings| settings.mode = mode);
         self
+    }
+
+    /// Changes the settings of all requests.
+    pub(super) fn change_settings(&mut self, change: impl Fn(&mut RouteSettings)) {
+        let tables = self.routes.iter_mut().chain(self.parts.iter_mut().map(|part| &mut part.keys));
+        tables.for_each(|table| change(table.settings_mut()));
+        let made = self.chains.iter_mut().map(|chain| &mut chain.settings);
+        made.chain(self.parts.iter_mut().map(|part| &mut part.defaults)).for_each(|made| change(Arc::make_mut(made)));
     }
 
     /// The policy's own codes, by name.
@@ -354,7 +343,7 @@ impl Policy {
     }
 
     pub(crate) fn route_pattern(&self, label: LogLabel) -> Option<&Pattern> {
-        let route = label.route?.get();
+        let route = label.route? as usize;
         self.parts.iter().find_map(|part| part.matcher.pattern(route))
     }
 
@@ -381,23 +370,20 @@ impl Default for Policy {
             origin: Origin::default(),
             ids: IdSettings::default(),
             rpc_domain: Cow::Borrowed(DOMAIN),
-            inspect: Inspect::default(),
-            drain: Drain::default(),
+            inspect: Budget::INSPECT,
+            drain: Budget::DRAIN,
             observes_bodies: false,
             advice: PolicyAdvice::default(),
             cors: None,
             proxy_name: None,
             codes: CodeSet::default(),
-            route_settings: Box::default(),
-            precomputed: Box::default(),
+            routes: Box::default(),
+            chains: Box::default(),
             scopes: Scopes::default(),
             parts: Box::new([CompiledScope::default()]),
             shapes: Box::default(),
-            header_lists: Box::default(),
-            type_lists: Box::default(),
-            auth_lists: Box::default(),
-            kept_lists: Box::default(),
-            pages: Box::default(),
+            schemes: Box::default(),
+            requires_headers: false,
             forwarded_ids: Box::default(),
             key_headers: Box::default(),
             custom: Box::default(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::{Policy, Settings};
+use super::{Policy, RouteSettings};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::auth::Scheme;
@@ -15,7 +15,7 @@ impl Policy {
         let settings = &self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
         let mut faults = Vec::new();
         if !settings.auth_observe {
-            let refused = self.schemes(settings).iter().flat_map(|scheme| scheme.faults());
+            let refused = settings.auth.iter().flat_map(|scheme| scheme.faults());
             let may_be_missing = settings.auth_optional;
             faults.extend(refused.filter(|fault| !may_be_missing || *fault.code() != ErrorCode::AUTH_MISSING));
         }
@@ -27,18 +27,18 @@ impl Policy {
     }
 
     /// The schemes of a route, and whether requests without credentials may pass.
-    pub(crate) fn credentials_at(&self, head: &Parts) -> (&[Arc<Scheme>], bool) {
+    pub(crate) fn credentials_at(&self, head: &Parts) -> (Vec<Arc<Scheme>>, bool) {
         let settings = &self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
-        (self.schemes(settings), settings.auth_observe || settings.auth_optional)
+        (settings.auth.to_vec(), settings.auth_observe || settings.auth_optional)
     }
 
     /// The faults of those guards that a mode may turn off (G0, G1, G3, G4).
-    fn unmet(&self, settings: &Settings, has_body: bool) -> Vec<Fault> {
-        let mut faults: Vec<Fault> = self.required_headers(settings).iter().map(|guard| guard.refusal()).collect();
+    fn unmet(&self, settings: &RouteSettings, has_body: bool) -> Vec<Fault> {
+        let mut faults: Vec<Fault> = settings.require_headers.iter().map(|guard| guard.refusal()).collect();
         // For a path that can be read in several ways.
         faults.push(Fault::new(ErrorCode::BAD_REQUEST));
         if has_body {
-            faults.extend(self.content_types(settings).map(|types| types.refusal()));
+            faults.extend(settings.content_types.get().map(|types| types.refusal()));
             faults.extend(settings.body_limit.map(|limit| self.too_large(limit)));
         }
         faults

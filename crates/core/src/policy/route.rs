@@ -1,6 +1,6 @@
 //! Routes: a pattern, and the settings of the requests that it matches.
 
-use super::keys::TableSettings;
+use super::keys::RouteTable;
 
 /// Settings for the requests that a pattern matches: `[[route]]` in the policy file (rule G0).
 ///
@@ -18,17 +18,17 @@ use super::keys::TableSettings;
 ///     .build();
 /// assert!(policy.is_ok());
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Route {
     pub(crate) pattern: String,
-    pub(crate) keys: TableSettings,
+    pub(crate) keys: RouteTable,
 }
 
 impl Route {
     /// Creates a route without any settings. A wrong pattern is refused when the policy is built.
     pub fn new(pattern: impl Into<String>) -> Self {
-        Self { pattern: pattern.into(), keys: TableSettings::default() }
+        Self { pattern: pattern.into(), keys: RouteTable::default() }
     }
 
     /// Requires no credentials on this route, even if wider routes or the policy do: `auth = []`.

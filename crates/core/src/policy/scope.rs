@@ -13,14 +13,14 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
-use super::keys::TableSettings;
+use super::keys::RouteTable;
 use super::literals::Literals;
 use super::route::Route;
-use super::upstream::UpstreamTimeouts;
 use crate::body_shape::BodyShape;
 use crate::classify::rule::MapRule;
-use crate::guard::pattern::{Pattern, RemainingPath, SettingError, segments_of, split_segment};
+use crate::guard::pattern::{Pattern, RemainingPath, segments_of, split_segment};
 use crate::outward::OutwardRule;
+use crate::table::{Kind, Refusals, SettingError, tables};
 
 /// A part of a policy that only applies to some hosts, or below some path. In a policy file, it is an included file
 /// with a `[scope]`.
@@ -42,17 +42,27 @@ use crate::outward::OutwardRule;
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Scope {
-    pub(crate) hosts: Vec<String>,
-    pub(crate) prefix: Option<String>,
-    pub(crate) upstream: Option<String>,
-    pub(crate) timeouts: UpstreamTimeouts,
+    pub(crate) table: ScopeTable,
     pub(crate) part: PolicyPart,
 }
+
+tables! {
+    /// Which requests a scope covers, and the service that a gateway calls for them.
+    pub(crate) struct ScopeTable {
+        hosts: Hosts,
+        prefix: String,
+        upstream: String,
+        upstream_timeout: Duration,
+        stall_timeout: Duration,
+    }
+}
+
+type Hosts = Vec<String>;
 
 /// The settings of one scope, or of the policy itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PolicyPart {
-    pub(crate) keys: TableSettings,
+    pub(crate) keys: RouteTable,
     pub(crate) routes: Vec<Route>,
     pub(crate) rules: Vec<MapRule>,
     pub(crate) outward: Vec<OutwardRule>,
@@ -68,13 +78,13 @@ impl Scope {
     /// Adds a host, in any letter case and without a port: `"orders.example.com"`, or `"*.orders.example.com"` for its
     /// subdomains.
     pub fn host(mut self, host: impl Into<String>) -> Self {
-        self.hosts.push(host.into());
+        self.table.hosts.get_or_insert_default().push(host.into());
         self
     }
 
     /// Sets the prefix of the paths in the scope: `"/orders"` covers `/orders` and `/orders/1`, but not `/orders2`.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = Some(prefix.into());
+        self.table.prefix = Some(prefix.into());
         self
     }
 
@@ -82,21 +92,21 @@ impl Scope {
     /// [`UpstreamUrl`](crate::policy::UpstreamUrl). If it is not set, the URL of the nearest enclosing scope applies.
     /// The layer itself ignores it, because it calls the service that it wraps.
     pub fn upstream(mut self, url: impl Into<String>) -> Self {
-        self.upstream = Some(url.into());
+        self.table.upstream = Some(url.into());
         self
     }
 
     /// Sets how long the service may take to send the head of its response. It replaces the gateway's own limit. More
     /// than 0, at most 365 days.
     pub fn upstream_timeout(mut self, timeout: Duration) -> Self {
-        self.timeouts.head = Some(timeout);
+        self.table.upstream_timeout = Some(timeout);
         self
     }
 
     /// Sets how long the body of a response may pause in a gateway. After that, the body is cut off (rules F4, F6). By
     /// default there is no limit.
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
-        self.timeouts.stall = Some(timeout);
+        self.table.stall_timeout = Some(timeout);
         self
     }
 
@@ -126,23 +136,34 @@ impl Scope {
         self
     }
 
-    /// The name in the log: the first host in lower case, and the prefix, such as `orders.example.com/pay`.
-    pub(crate) fn name(&self) -> String {
-        let host = self.hosts.first().map(|host| host.to_ascii_lowercase()).unwrap_or_default();
-        host + self.prefix.as_deref().unwrap_or_default()
+    pub(crate) fn hosts(&self) -> &[String] {
+        self.table.hosts.as_deref().unwrap_or_default()
     }
 
-    pub(crate) fn cover(&self) -> Result<ScopeMatcher, SettingError> {
-        if self.hosts.is_empty() && self.prefix.is_none() {
-            return Err(SettingError::new("", "the scope covers all requests", "give it hosts, a prefix, or both"));
+    pub(crate) fn path_prefix(&self) -> Option<&str> {
+        self.table.prefix.as_deref()
+    }
+
+    /// The name in the log: the first host in lower case, and the prefix, such as `orders.example.com/pay`.
+    pub(crate) fn name(&self) -> String {
+        let host = self.hosts().first().map(|host| host.to_ascii_lowercase()).unwrap_or_default();
+        host + self.path_prefix().unwrap_or_default()
+    }
+
+    pub(crate) fn cover(&self, refusals: &mut Refusals) -> Option<ScopeMatcher> {
+        let written = self.hosts();
+        if written.is_empty() && self.path_prefix().is_none() {
+            refusals.0.push(SettingError::new("", "the scope covers all requests", "give it hosts, a prefix, or both"));
+            return None;
         }
-        let hosts = self.hosts.iter().map(|host| HostPattern::parse(host)).collect::<Result<Vec<_>, _>>()?;
-        if let Some(twice) = (1..hosts.len()).find(|at| hosts[..*at].contains(&hosts[*at])) {
-            let wrong = format!("{:?} is listed twice", self.hosts[twice]);
-            return Err(SettingError::new("hosts", wrong, "write each host once"));
+        let hosts: Vec<_> =
+            written.iter().enumerate().map(|(at, host)| refusals.keep(HostPattern::parse(at, host))).collect();
+        if let Some(twice) = (1..hosts.len()).find(|at| hosts[*at].is_some() && hosts[..*at].contains(&hosts[*at])) {
+            let wrong = format!("{:?} is listed twice", written[twice]);
+            refusals.0.push(SettingError::new("hosts", wrong, "write each host once").of_kind(Kind::DefinedTwice));
         }
-        let prefix = self.prefix.as_deref().map_or(Ok(Vec::new()), parse_prefix)?;
-        Ok(ScopeMatcher { hosts, prefix })
+        let prefix = refusals.keep_some(self.path_prefix(), parse_prefix)?.unwrap_or_default();
+        Some(ScopeMatcher { hosts: hosts.into_iter().collect::<Option<_>>()?, prefix })
     }
 }
 
@@ -186,8 +207,9 @@ impl ScopeMatcher {
 }
 
 impl HostPattern {
-    fn parse(written: &str) -> Result<Self, SettingError> {
-        let refused = |right: &str| Err(SettingError::new("hosts", format!("{written:?} is not a valid host"), right));
+    fn parse(at: usize, written: &str) -> Result<Self, SettingError> {
+        let key = || format!("hosts[{at}]");
+        let refused = |right: &str| Err(SettingError::new(key(), format!("{written:?} is not a valid host"), right));
         let host = written.to_ascii_lowercase();
         let (name, is_wild) = host.strip_prefix("*.").map_or((&*host, false), |domain| (domain, true));
         if !written.is_ascii() {
@@ -240,12 +262,6 @@ fn is_name(name: &str) -> bool {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     })
-}
-
-/// Refuses a text that is not a host of a scope.
-#[cfg(feature = "policy-file")]
-pub(crate) fn check_host(written: &str) -> Result<(), SettingError> {
-    HostPattern::parse(written).map(drop)
 }
 
 fn parse_prefix(written: &str) -> Result<Vec<Box<str>>, SettingError> {

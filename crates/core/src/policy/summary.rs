@@ -1,6 +1,6 @@
 //! A summary of a policy: its numbers and its routes.
 
-use super::settings::LogLabel;
+use super::keys::LogLabel;
 use super::{Mode, Policy};
 
 /// The numbers of a policy: [`Policy::summary`].
@@ -31,7 +31,7 @@ impl Policy {
         PolicySummary {
             origin: self.origin.as_str(),
             hash: self.origin.hash(),
-            routes: self.route_settings.len(),
+            routes: self.routes.len(),
             scopes: self.parts.len() - 1,
             map_rules: self.parts.iter().map(|part| part.own_rules).sum(),
             own_codes: self.codes.len(),
@@ -59,7 +59,7 @@ impl Policy {
     /// ```
     pub fn routes(&self) -> impl Iterator<Item = RouteSummary<'_>> {
         let patterns = self.parts.iter().flat_map(|part| part.matcher.patterns());
-        let modes = self.precomputed.iter().map(|precomputed| precomputed.mode());
+        let modes = self.chains.iter().map(|chain| chain.settings.mode);
         patterns.zip(modes).map(|(pattern, mode)| RouteSummary { pattern: pattern.written(), mode })
     }
 }

@@ -172,7 +172,7 @@ proptest! {
         method in prop::sample::select(METHODS.to_vec())
     ) {
         let policy = policy(&routes, closed).unwrap();
-        let required = |settings: &Settings| (settings.body_limit, !policy.required_headers(settings).is_empty());
+        let required = |settings: &RouteSettings| (settings.body_limit, !settings.require_headers.is_empty());
         let sent = policy.settings(&method, "", path.as_bytes());
         prop_assert_eq!(required(&policy.normalised(&method, "", &path)), by_each_alone(&routes, closed, &method, &rewritten(&path)));
         prop_assert_eq!(required(&sent), by_each_alone(&routes, closed, &method, path.as_bytes()));
@@ -193,7 +193,7 @@ proptest! {
             prop_assert!(all.is_err());
             return Ok(());
         };
-        let asks = matched.guards().any(|settings| !policy.required_headers(settings).is_empty());
+        let asks = matched.guards().any(|settings| !settings.require_headers.is_empty());
         // The routes' own letters are small.
         let reached = |path: &Vec<u8>| closed.matches(&method, &path.to_ascii_lowercase());
         prop_assert_eq!(asks, all.unwrap().iter().any(reached));
@@ -234,7 +234,7 @@ fn g0_the_two_spellings_are_told_apart_only_where_their_guards_differ() {
     let modes = |path| {
         let Matched { others, normal, .. } = policy.of_path(&Method::GET, path).unwrap();
         let others: Vec<Mode> = others.iter().map(|reading| reading.settings.mode).collect();
-        (others, normal.mode, policy.route_label(normal.response_settings().label()).map(str::to_owned))
+        (others, normal.mode, policy.route_label(normal.label()).map(str::to_owned))
     };
     let label = |pattern: &str| Some(pattern.to_owned());
     assert_eq!(modes("/off/../t/x"), (vec![Mode::Off], Mode::Enforce, label("/t/{*rest}")));
@@ -296,7 +296,7 @@ fn g3_a_narrower_word_on_content_types_replaces_a_wider_one() {
         .unwrap();
     let types = |path| {
         let settings = policy.normalised(&Method::POST, "", path);
-        policy.content_types(&settings).map(|types| types.refusal().to_string().split(' ').nth(4).map(str::to_owned))
+        settings.content_types.get().map(|types| types.refusal().to_string().split(' ').nth(4).map(str::to_owned))
     };
     let of = |one: &str| Some(Some(one.to_owned()));
     for (path, expected) in [
@@ -326,7 +326,7 @@ fn g1_a_route_asks_for_the_headers_that_it_names_in_their_order() {
     let none = http::HeaderMap::new();
     for (path, names) in [("/", "a"), ("/b", "b"), ("/ab", "ab"), ("/ba", "ba"), ("/again", "b")] {
         let settings = policy.normalised(&Method::GET, "", path);
-        let missing = policy.required_headers(&settings).iter().map(|header| header.check(&none).unwrap_err());
+        let missing = settings.require_headers.iter().map(|header| header.check(&none).unwrap_err());
         let required: String = missing.map(|fault| fault.to_string().replace("bad_request: ", "")).collect();
         assert_eq!(required, names, "{path}");
     }
@@ -337,19 +337,20 @@ fn a_builder_that_was_told_nothing_makes_the_default_policy() {
     let built = Policy::builder().build().unwrap().with_origin(Origin::Defaults);
     assert_eq!(format!("{built:?}"), format!("{:?}", Policy::default()));
     let settings = built.normalised(&Method::GET, "", "/");
-    let settings_of_replies = settings.response_settings();
-    let (expose_headers, negotiate) = (settings_of_replies.expose_headers(), settings_of_replies.negotiate());
-    let ResponseSettings { mode, .. } = settings_of_replies;
-    assert_eq!((mode, settings.body_limit, expose_headers, negotiate), (Mode::Enforce, Some(1024 * 1024), true, true));
+    let (expose_headers, negotiate) = (settings.expose_headers, settings.negotiate);
+    assert_eq!(
+        (settings.mode, settings.body_limit, expose_headers, negotiate),
+        (Mode::Enforce, Some(1024 * 1024), true, true)
+    );
     assert_eq!((built.inspect().max_bytes, built.inspect().timeout), (64 * 1024, Duration::from_secs(1)));
     assert_eq!((built.drain().max_bytes, built.drain().timeout), (16 * 1024 * 1024, Duration::from_secs(2)));
     assert!(
         !built.ids().trust_valid
             && !built.ids().traceparent
-            && !built.rules_use_path(&built.settings_without_host().normal.response_settings())
+            && !built.rules_use_path(&built.settings_without_host().normal)
     );
     assert!(
-        built.rules(&built.settings_without_host().normal.response_settings()).is_empty()
+        built.rules(&built.settings_without_host().normal).is_empty()
             && built.codes().find("NOT_FOUND") == Some(ErrorCode::NOT_FOUND)
     );
 }

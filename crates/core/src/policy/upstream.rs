@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use http::uri::{Authority, Scheme, Uri};
 
-use super::error::PolicyError;
-use crate::guard::pattern::SettingError;
+use super::scope::ScopeTable;
+use crate::table::{Kind, PolicyError, Refusals, SettingError};
 
 /// The URL of a service: `http` or `https`, a host, and a port, if it is not the default of the scheme.
 ///
@@ -109,17 +109,18 @@ impl UpstreamTimeouts {
         self.stall
     }
 
-    pub(super) fn compile(self) -> Result<Self, SettingError> {
-        let year = Duration::from_secs(365 * 24 * 60 * 60);
-        let is_wrong = |time: Option<Duration>| time.is_some_and(|time| time.is_zero() || time > year);
-        let refused = |key| {
-            let right = "set more than 0 and at most 365 days";
-            Err(SettingError::new(key, "the timeout is out of range", right))
+    pub(super) fn new(table: &ScopeTable, refusals: &mut Refusals) -> Self {
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+        let mut checked = |key: &'static str, time: Option<Duration>| {
+            if time.is_some_and(|time| time.is_zero() || time > YEAR) {
+                let (wrong, right) = ("the timeout is out of range", "set more than 0 and at most 365 days");
+                refusals.0.push(SettingError::new(key, wrong, right).of_kind(Kind::OutOfRange));
+            }
+            time
         };
-        match (is_wrong(self.head), is_wrong(self.stall)) {
-            (true, _) => refused("upstream_timeout"),
-            (_, true) => refused("stall_timeout"),
-            _ => Ok(self),
+        Self {
+            head: checked("upstream_timeout", table.upstream_timeout),
+            stall: checked("stall_timeout", table.stall_timeout),
         }
     }
 }

@@ -3,9 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::error::{Problems, TablePath};
-use super::keys::ResponseSettings;
-use super::scope::Scope;
+use super::keys::RouteSettings;
 use super::upstream::{UpstreamTimeouts, UpstreamUrl};
 use super::{CompiledScope, LogLabel, Policy};
 
@@ -60,14 +58,14 @@ impl Policy {
 
     /// The service that the scope of a request names, else that of the nearest scope around it.
     #[inline]
-    pub(crate) fn upstream(&self, response_settings: &ResponseSettings) -> Option<&UpstreamUrl> {
-        self.part(response_settings.part).upstream.as_ref()
+    pub(crate) fn upstream(&self, settings: &RouteSettings) -> Option<&UpstreamUrl> {
+        self.part(settings.part).upstream.as_ref()
     }
 
     /// How long to wait for that service, if a scope sets it.
     #[inline]
-    pub(crate) fn upstream_timeouts(&self, response_settings: &ResponseSettings) -> Option<UpstreamTimeouts> {
-        Some(self.part(response_settings.part).timeouts).filter(|timeouts| *timeouts != UpstreamTimeouts::default())
+    pub(crate) fn upstream_timeouts(&self, settings: &RouteSettings) -> Option<UpstreamTimeouts> {
+        Some(self.part(settings.part).timeouts).filter(|timeouts| *timeouts != UpstreamTimeouts::default())
     }
 
     /// The service for a request, of which only the label for the log is left.
@@ -76,29 +74,12 @@ impl Policy {
     }
 }
 
-/// The time limits that each part itself sets.
-pub(super) fn compile_timeouts(scopes: &[Scope], problems: &mut Problems) -> Vec<UpstreamTimeouts> {
-    let timeouts = |(at, scope): (usize, &Scope)| problems.make(TablePath::Scope(at), scope.timeouts.compile());
-    let compiled = (1..).zip(scopes).map(timeouts).map(Option::unwrap_or_default);
-    std::iter::once(UpstreamTimeouts::default()).chain(compiled).collect()
-}
-
 /// The time limits for a part: each comes from the nearest part that sets it. `around` begins with the part itself.
 pub(super) fn inherited_timeouts<'a>(around: impl Iterator<Item = &'a CompiledScope>) -> UpstreamTimeouts {
     around.fold(UpstreamTimeouts::default(), |near, part| UpstreamTimeouts {
         head: near.head.or(part.timeouts.head),
         stall: near.stall.or(part.timeouts.stall),
     })
-}
-
-/// The service that each part itself names. The policy itself names none.
-pub(super) fn compile_upstreams(scopes: &[Scope], problems: &mut Problems) -> Vec<Option<UpstreamUrl>> {
-    let upstream = |(at, scope): (usize, &Scope)| {
-        let url = scope.upstream.as_deref()?;
-        // Also checked if the hosts or the prefix of the scope are wrong.
-        problems.keep(UpstreamUrl::parse(url).map_err(|refused| refused.at_path(TablePath::Scope(at))))
-    };
-    std::iter::once(None).chain((1..).zip(scopes).map(upstream)).collect()
 }
 
 /// The services without duplicates.

@@ -17,7 +17,7 @@ use super::{BodyFacts, BodyMeter, BoxError, RequestStep, Session, SessionConfig,
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::body_limit::{BodyFlags, ObservedLimit};
-use crate::policy::{Matched, ResponseSettings, Unmatched};
+use crate::policy::{Matched, RouteSettings, Unmatched};
 use crate::request_id::RequestId;
 
 /// Refusals of the path or method itself (G0). Their texts are for developers of the client.
@@ -58,8 +58,7 @@ pub(super) fn admit(
     let view = RequestView { head, sent: &sent, body, stream_limit_per };
     // Most routes only guard the body, and most bodies declare a type. Without a type, the first byte of the body may
     // decide.
-    let (response_settings, limit, mut observed) =
-        (settings.response_settings(), settings.body_limit, ObservedGuards::default());
+    let (response_settings, limit, mut observed) = (settings.clone(), settings.body_limit, ObservedGuards::default());
     let alone = settings.guards_bodies_alone() && head.method != Method::OPTIONS;
     let checked = alone.then(|| {
         let (routes, observing) = (std::iter::once(settings), std::iter::empty());
@@ -72,7 +71,7 @@ pub(super) fn admit(
             return refused(state, fault, None);
         }
         Some(Ok(Some(_))) | None => {
-            let mut matched = Matched::only(*settings);
+            let mut matched = Matched::only(settings.clone());
             let admitted = ArrivingRequest { config, body, sent: &sent, given }.admit_guarded(head, &mut matched, None);
             mark_admitted(&admitted, head, mark);
             return admitted;
@@ -105,7 +104,7 @@ pub(super) fn unguarded(
     config: Arc<SessionConfig>,
     (head, sent): (&Parts, &HeaderFlags),
     body: BodyFacts,
-    settings: ResponseSettings,
+    settings: Arc<RouteSettings>,
     id: impl FnOnce() -> RequestId,
 ) -> RequestState {
     let given = request::identify(config.policy().ids(), head, sent, id);
@@ -123,8 +122,7 @@ fn refuse_headers(
 ) -> Admitted {
     head.headers.clear();
     let policy = config.policy();
-    let settings =
-        policy.matched(head).unwrap_or_else(|why| policy.settings_of_unmatched(head, why)).normal.response_settings();
+    let settings = policy.matched(head).unwrap_or_else(|why| policy.settings_of_unmatched(head, why)).normal;
     let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE).caused_by("the head has too many headers");
     let state = unguarded(config, (head, &sent.of_call_alone()), body, settings, id);
     refused(state, fault, None)
@@ -178,11 +176,11 @@ impl ArrivingRequest<'_> {
             None if matched.is_refused => guarded.unmet = refuse(AMBIGUOUS_PATH),
             None => {}
         }
-        let mut state = RequestState::new(config, &view, given, matched.normal.response_settings());
+        let mut state = RequestState::new(config, &view, given, matched.normal.clone());
         let now = LazyCell::new(state.config.clock);
         let decision = match guarded.unmet.take() {
             None if !state.policy().has_schemes() => AuthDecision::Open(None),
-            None => auth::check_auth(state.policy(), matched, (head, is_preflight), &|| *now),
+            None => auth::check_auth(matched, (head, is_preflight), &|| *now),
             Some(fault) => AuthDecision::Closed(fault, None),
         };
         // Notes for the log which other readings of the request matched other guards (G0).
@@ -246,7 +244,7 @@ fn meter(state: &RequestState) -> Option<BodyMeter> {
 fn count_body(state: &mut RequestState, body: BodyFacts, limit: Option<u64>, observed: ObservedLimit) {
     if !body.is_empty() {
         let policy = state.policy();
-        let keeps = policy.needs_request_facts() && policy.dialect(&state.settings).spec().has_call_id;
+        let keeps = policy.needs_request_facts() && state.settings.dialect.spec().has_call_id;
         state.flags = Some(BodyFlags::new(limit, drain_budget(policy), observed, keeps));
     }
 }

@@ -8,7 +8,7 @@ use http::request::Parts;
 
 use crate::fault::Fault;
 use crate::guard::auth::{self, AuthRefusal, Scheme, SchemesOutcome, Verified, VerifierFailure};
-use crate::policy::{Matched, Policy, Preflight, Settings};
+use crate::policy::{Matched, Preflight, RouteSettings};
 
 /// The decision about a request. It may include the fault that would have refused the request without `auth_observe`.
 pub(super) enum AuthDecision {
@@ -30,29 +30,28 @@ pub(super) struct PendingAuth {
 struct RouteAuth {
     verdict: SchemesOutcome,
     /// The settings of the route to which the reading leads.
-    settings: Settings,
+    settings: Arc<RouteSettings>,
 }
 
 /// Runs all checks for which nothing must be awaited. For an allowed request, it writes the caller's identity into the
 /// head.
 pub(super) fn check_auth(
-    policy: &Policy,
     matched: &Matched,
     (head, is_preflight): (&mut Parts, bool),
     now: &dyn Fn() -> SystemTime,
 ) -> AuthDecision {
-    let auth_of = |settings: &Settings| {
-        let schemes = policy.schemes(settings);
+    let auth_of = |settings: &Arc<RouteSettings>| {
+        let schemes = &settings.auth;
         if schemes.is_empty() || settings.preflight == Preflight::Pass && is_preflight {
             return None;
         }
         let verdict = auth::check_without_wait(schemes, &*head, now);
-        Some(RouteAuth::new(verdict, *settings))
+        Some(RouteAuth::new(verdict, settings.clone()))
     };
     let others = matched.others.iter().filter_map(|reading| auth_of(&reading.settings)).collect();
     match (PendingAuth { normal: auth_of(&matched.normal), others }) {
         PendingAuth { normal: None, others } if others.is_empty() => AuthDecision::Open(None),
-        pending => pending.decide(policy, head),
+        pending => pending.decide(head),
     }
 }
 
@@ -69,11 +68,10 @@ impl PendingAuth {
     pub(super) fn verified(
         self,
         outcome: Result<Verified, VerifierFailure>,
-        policy: &Policy,
         head: &mut Parts,
         now: &dyn Fn() -> SystemTime,
     ) -> AuthDecision {
-        let Some(scheme) = self.next().cloned() else { return self.decide(policy, head) };
+        let Some(scheme) = self.next().cloned() else { return self.decide(head) };
         let outcome = |route: RouteAuth| match route.verdict {
             SchemesOutcome::Open(undecided) => {
                 let verdict = undecided.verified((&scheme, &outcome), (&*head).into(), now);
@@ -82,7 +80,7 @@ impl PendingAuth {
             _ => route,
         };
         let others = self.others.into_iter().map(outcome).collect();
-        Self { normal: self.normal.map(outcome), others }.decide(policy, head)
+        Self { normal: self.normal.map(outcome), others }.decide(head)
     }
 
     /// All readings; the normalised one is last.
@@ -91,14 +89,16 @@ impl PendingAuth {
     }
 
     /// Decides from all readings. If one of them already refuses, the verifiers of the others are not called.
-    fn decide(self, policy: &Policy, head: &mut Parts) -> AuthDecision {
+    fn decide(self, head: &mut Parts) -> AuthDecision {
         let is_refused = self.readings().any(RouteAuth::refuses);
         if !is_refused && self.next().is_some() {
             return AuthDecision::Ask(Box::new(self));
         }
         // If there is only one reading, its refusal already names all the challenges.
-        let offered: Vec<Settings> = match is_refused && !self.others.is_empty() {
-            true => self.readings().map(|route| route.settings).filter(|settings| !settings.auth_observe).collect(),
+        let offered: Vec<Arc<RouteSettings>> = match is_refused && !self.others.is_empty() {
+            true => {
+                self.readings().map(|route| route.settings.clone()).filter(|settings| !settings.auth_observe).collect()
+            }
             false => Vec::new(),
         };
         // A route that requires no credentials has no caller, even if another reading leads to a route that has one.
@@ -123,7 +123,8 @@ impl PendingAuth {
         match closed {
             None => AuthDecision::Open(observed),
             Some(refusal) => {
-                let offer = |refusal: AuthRefusal, settings| refusal.with_offered_schemes(policy.schemes(settings));
+                let offer =
+                    |refusal: AuthRefusal, settings: &Arc<RouteSettings>| refusal.with_offered_schemes(&settings.auth);
                 AuthDecision::Closed(offered.iter().fold(refusal, offer).fault(), observed)
             }
         }
@@ -131,7 +132,7 @@ impl PendingAuth {
 }
 
 impl RouteAuth {
-    fn new(verdict: SchemesOutcome, settings: Settings) -> Self {
+    fn new(verdict: SchemesOutcome, settings: Arc<RouteSettings>) -> Self {
         let verdict = match verdict {
             SchemesOutcome::Refused(refusal) if settings.auth_optional && refusal.is_for_missing_credentials() => {
                 SchemesOutcome::Anonymous

@@ -22,7 +22,7 @@ use crate::fault::Fault;
 use crate::guard::body_limit::BodyFlags;
 use crate::outward::{InverseMapRule, OutwardForm};
 use crate::page::PageTemplate;
-use crate::policy::{Policy, ResponseSettings};
+use crate::policy::{Policy, RouteSettings};
 use crate::{classify, outward, page};
 
 /// The form that the errors of one request have.
@@ -30,7 +30,7 @@ use crate::{classify, outward, page};
 pub(super) struct ErrorForm<'e> {
     pub(super) policy: &'e Policy,
     pub(super) clock: fn() -> SystemTime,
-    pub(super) settings: &'e ResponseSettings,
+    pub(super) settings: &'e RouteSettings,
     pub(super) request: RequestFlags,
     /// The method and the path, if a rule of the policy compares them.
     pub(super) target: Option<&'e (Method, PathAndQuery)>,
@@ -94,7 +94,7 @@ impl<'e> ErrorForm<'e> {
         match self.request.rpc {
             Some(_) => Dialect::Standard,
             None if self.negotiated() => Dialect::Problem,
-            None => self.policy.dialect(self.settings),
+            None => self.settings.dialect,
         }
     }
 
@@ -104,7 +104,7 @@ impl<'e> ErrorForm<'e> {
 
     /// The HTML page that the client gets instead of JSON (R16).
     pub(super) fn page(&self) -> Option<&PageTemplate> {
-        if self.request.prefers_page() { self.policy.page(self.settings) } else { None }
+        if self.request.prefers_page() { self.settings.html.get() } else { None }
     }
 
     pub(super) fn content_type(&self) -> &'static str {

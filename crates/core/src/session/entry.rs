@@ -68,7 +68,7 @@ impl Session {
     /// none arrived. End it with [`Session::end`] or [`Session::proxy_failed`].
     pub fn unread(config: Arc<SessionConfig>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
         let (sent, _) = HeaderFlags::scan(head, config.policy().key_headers());
-        let settings = config.policy().settings_without_host().normal.response_settings();
+        let settings = config.policy().settings_without_host().normal;
         Self::called(admission::unguarded(config, (head, &sent), body, settings, id))
     }
 
@@ -84,11 +84,7 @@ impl Session {
     ) -> Self {
         let policy = config.policy();
         let (sent, _) = HeaderFlags::scan(head, policy.key_headers());
-        let settings = policy
-            .matched(head)
-            .unwrap_or_else(|why| policy.settings_of_unmatched(head, why))
-            .normal
-            .response_settings();
+        let settings = policy.matched(head).unwrap_or_else(|why| policy.settings_of_unmatched(head, why)).normal;
         Self::called(admission::unguarded(config, (head, &sent), body, settings, id))
     }
 
@@ -109,7 +105,7 @@ impl Session {
         };
         let Verification { state, pending, guarded } = *verification;
         let now = state.config.clock;
-        let decision = pending.verified(result.map_err(Into::into), state.policy(), head, &now);
+        let decision = pending.verified(result.map_err(Into::into), head, &now);
         self.step(admit_after_auth(state, decision, *guarded))
     }
 
@@ -408,10 +404,11 @@ impl Session {
     #[must_use]
     pub fn as_if(mut self, dialect: Option<Dialect>) -> Self {
         if let Phase::Called(state) = &mut self.phase {
-            if let Some(index) = dialect.and_then(|dialect| state.policy().dialect_index(dialect)) {
-                (state.settings.dialect, state.settings.html) = (index, None);
+            if let Some(dialect) = dialect.filter(|dialect| state.policy().dialects().any(|it| it == *dialect)) {
+                let settings = Arc::make_mut(&mut state.settings);
+                (settings.dialect, settings.html) = (dialect, Default::default());
             }
-            if state.policy().dialect(&state.settings).spec().has_time {
+            if state.settings.dialect.spec().has_time {
                 let now = state.config.clock;
                 state.cold.get_or_insert_default().began.get_or_insert_with(now);
             }
@@ -443,8 +440,7 @@ impl Session {
     ) -> http::Response<Bytes> {
         let policy = config.policy();
         let (sent, _) = HeaderFlags::scan(head, policy.key_headers());
-        let settings =
-            policy.matched(head).unwrap_or_else(|_| policy.settings_without_host()).normal.response_settings();
+        let settings = policy.matched(head).unwrap_or_else(|_| policy.settings_without_host()).normal;
         let state = admission::unguarded(config, (head, &sent), BodyFacts::default(), settings, || id);
         let cause = Box::new(fault.clone());
         ErrorReply { state }.answer(Failure::new(fault, Origin::Fault), Some(cause)).reply

@@ -98,8 +98,8 @@ impl InnerErrorReader<'_> {
             by_status: settings.unknown_codes == UnknownCodes::ByStatus,
             protocols: self.protocols(),
             #[cfg(feature = "redact")]
-            redact: settings.redact(),
-            kept: policy.kept_fields(settings),
+            redact: settings.redact,
+            kept: &settings.keep_fields,
             dialect: form.dialect(),
             negotiated: form.negotiated(),
             page: form.page().is_some(),

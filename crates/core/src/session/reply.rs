@@ -263,7 +263,7 @@ impl RequestState {
         if cors.credentials {
             headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
-        if self.settings.expose_headers() {
+        if self.settings.expose_headers {
             head::expose(headers, &head::EXPOSED);
             // A client without credentials reads in this header where to get them (RFC 9728).
             if headers.contains_key(WWW_AUTHENTICATE) {

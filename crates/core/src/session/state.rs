@@ -18,7 +18,7 @@ use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::fields;
 use crate::guard::body_limit::{self, BodyFlags};
-use crate::policy::{Adopted, Mode, Policy, ResponseSettings};
+use crate::policy::{Adopted, Mode, Policy, RouteSettings};
 use crate::request_id::RequestId;
 
 /// One request.
@@ -65,7 +65,7 @@ pub struct Verification {
 pub(super) struct RequestState {
     pub(super) config: Arc<SessionConfig>,
     /// The settings of the request's path in its normal form.
-    pub(super) settings: ResponseSettings,
+    pub(super) settings: Arc<RouteSettings>,
     pub(super) id: RequestId,
     pub(super) id_header: HeaderValue,
     pub(super) request: RequestFlags,
@@ -81,7 +81,7 @@ impl RequestState {
         config: Arc<SessionConfig>,
         view: &RequestView<'_>,
         given: AssignedId,
-        settings: ResponseSettings,
+        settings: Arc<RouteSettings>,
     ) -> Self {
         let AssignedId { id, header: mut id_header, notes } = given;
         // HPACK's tables are for values that come again. h2 indexes every other value, and compares each new id with
@@ -295,7 +295,7 @@ impl RequestState {
 
     #[inline(always)]
     fn exposes(&self) -> bool {
-        self.settings.expose_headers() && self.changes_responses()
+        self.settings.expose_headers && self.changes_responses()
     }
 
     /// Keeps the inner service's id next to the layer's for the client, in every mode, if `[request_id] upstream =

@@ -160,7 +160,7 @@ impl<'e> ErrorWriter<'e> {
     /// Lets scripts of other origins read the head of the error (E4). A gRPC-Web client recognises the error by it
     /// (P2).
     fn expose(&self, headers: &mut HeaderMap) {
-        if !self.form.settings.expose_headers() {
+        if !self.form.settings.expose_headers {
             return;
         }
         head::expose(headers, &head::EXPOSED);

@@ -35,11 +35,11 @@ fn five_mistakes_are_told_in_one_run() {
     let (out, code) = check_in("five", FIVE, &[]);
     let titles: Vec<&str> = out.lines().filter(|line| line.starts_with("policy.toml:")).collect();
     let told = [
-        "policy.toml:3: defaults.body_limt: unknown key \"body_limt\"",
-        "policy.toml:4: defaults.mode: unknown mode \"of\"",
-        "policy.toml:7: code[0].status: 99 is not an error status",
-        "policy.toml:12: route[0].match: a whole number has the wrong type here",
-        "policy.toml:15: route[1].body_limit: \"many\" is not a size",
+        "policy.toml:3: defaults.body_limt: error: unknown key \"body_limt\"",
+        "policy.toml:4: defaults.mode: error: unknown mode \"of\"",
+        "policy.toml:7: code[0].status: error: 99 is not an error status",
+        "policy.toml:12: route[0].match: error: a whole number has the wrong type here",
+        "policy.toml:15: route[1].body_limit: error: \"many\" is not a size",
     ];
     assert_eq!(titles, told, "{out}");
     assert!(out.ends_with("\n1 file: 5 errors, no warnings, no notes\n"), "{out}");
@@ -193,19 +193,19 @@ fn eight_mistakes_of_which_two_stand_behind_others_are_told_at_once() {
     let checked = command(&["check", &file]).env("ERROR_ENVELOPE_SHORT_SECRET", "abc").output().unwrap();
     let out = String::from_utf8(checked.stdout).unwrap();
     let expected = [
-        (4, "defaults.mode: unknown mode", "mode = \"enforced\"", "       ^^^^^^^^^^"),
-        (5, "defaults.body_limit: \"64 KB\" is not a size", "body_limit = \"64 KB\"", "             ^^^^^^^"),
-        (9, "header.tenant.name: ", "name = \"x tenant\"", "       ^^^^^^^^^^"),
-        (10, "header.tenant.pattern: ", "pattern = \"[\"", "          ^^^"),
+        (4, "defaults.mode: error: unknown mode", "mode = \"enforced\"", "       ^^^^^^^^^^"),
+        (5, "defaults.body_limit: error: \"64 KB\" is not a size", "body_limit = \"64 KB\"", "             ^^^^^^^"),
+        (9, "header.tenant.name: error: ", "name = \"x tenant\"", "       ^^^^^^^^^^"),
+        (10, "header.tenant.pattern: error: ", "pattern = \"[\"", "          ^^^"),
         (
             14,
-            "auth.session.secret_env: the secret has 3 bytes",
+            "auth.session.secret_env: error: the secret has 3 bytes",
             "secret_env = \"ERROR_ENVELOPE_SHORT_SECRET\"",
             "             ^^^^",
         ),
-        (18, "route[0].match: ", "match = \"/seats/{id\"", "        ^^^^^^^^^^^"),
-        (19, "route[0].bdy_limit: unknown key", "bdy_limit = 3", "^^^^^^^^^"),
-        (24, "route[1].json: a whole number has the wrong type", "json = 1", "       ^"),
+        (18, "route[0].match: error: ", "match = \"/seats/{id\"", "        ^^^^^^^^^^^"),
+        (19, "route[0].bdy_limit: error: unknown key", "bdy_limit = 3", "^^^^^^^^^"),
+        (24, "route[1].json: error: a whole number has the wrong type", "json = 1", "       ^"),
     ];
     for (line, wrong, shown, caret) in expected {
         let told = out.split("\n\n").find(|it| it.starts_with(&format!("{file}:{line}: {wrong}")));
@@ -244,8 +244,11 @@ fn what_is_beside_a_mistake_of_syntax_is_told_with_it() {
                 [[route]]\nmatch = \"/c\"\n[[route]]\nmatch = \"/c\"\n";
     let (out, code) = check_in("beside-syntax", text, &[]);
     let titles: Vec<_> = out.lines().filter(|line| line.starts_with("policy.toml:")).collect();
-    let begins =
-        ["policy.toml:3: this is not TOML", "policy.toml:6: route[0].match: ", "policy.toml:10: route[2].match: "];
+    let begins = [
+        "policy.toml:3: error: this is not TOML",
+        "policy.toml:6: route[0].match: ",
+        "policy.toml:10: route[2].match: ",
+    ];
     assert_eq!((titles.len(), code), (3, Some(1)), "{out}");
     assert!(titles.iter().zip(begins).all(|(title, begin)| title.starts_with(begin)), "{out}");
 }

@@ -33,7 +33,7 @@ fn a_part_is_checked_with_the_policy_that_includes_it() {
     let weak = ORDERS.to_owned() + "mode = \"off\"\n";
     let files = [("policy.toml", TOP), ("services/orders.toml", &weak)];
     let (out, _, code) = check_files("part-weak", &files, &["services/orders.toml"]);
-    assert!(out.contains("services/orders.toml:6: defaults.mode: mode is locked ("), "{out}");
+    assert!(out.contains("services/orders.toml:6: defaults.mode: error: mode is locked ("), "{out}");
     assert_eq!(code, Some(1));
 }
 

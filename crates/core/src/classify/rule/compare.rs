@@ -45,7 +45,7 @@ mod tests {
     use crate::code::ErrorCode;
 
     fn covers(wide: MapRule, narrow: MapRule) -> bool {
-        let compile = |rule: MapRule| rule.compile().unwrap();
+        let compile = |rule: MapRule| rule.compiled().unwrap();
         compile(wide).covers(&compile(narrow))
     }
 

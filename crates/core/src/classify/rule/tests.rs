@@ -14,7 +14,7 @@ fn not_found_at(path: &str) -> ErrorFacts<'_> {
 }
 
 fn fits(rule: MapRule) -> bool {
-    first_fit(&[Arc::new(rule.compile().unwrap())], &not_found_at("/api/%76%31//x/"), |_, _| {}).is_some()
+    first_fit(&[Arc::new(rule.compiled().unwrap())], &not_found_at("/api/%76%31//x/"), |_, _| {}).is_some()
 }
 
 fn rule() -> MapRule {
@@ -44,7 +44,7 @@ fn r1_the_first_rule_that_fits_decides() {
         MapRule::to(ErrorCode::NOT_FOUND).status(404).say("Nothing there."),
         rule().code("NO_SESSION"),
     ];
-    let rules = rules.map(|rule| Arc::new(rule.compile().unwrap()));
+    let rules = rules.map(|rule| Arc::new(rule.compiled().unwrap()));
     let mut tried = Vec::new();
     let (at, fit) = first_fit(&rules, &not_found_at("/"), |at, unmet| tried.push((at, unmet))).unwrap();
     assert_eq!(at, 1);
@@ -56,7 +56,7 @@ fn r1_the_first_rule_that_fits_decides() {
 fn r1_what_the_error_does_not_say_fits_no_condition() {
     let silent = ErrorFacts { code: None, message: None, media_type: None, path: None, ..not_found_at("/") };
     let patterns = [rule().message_pattern(""), rule().code("x"), rule().content_type("a/b"), rule().route("/{*x}")];
-    let rules = patterns.map(|rule| Arc::new(rule.compile().unwrap()));
+    let rules = patterns.map(|rule| Arc::new(rule.compiled().unwrap()));
     assert!(first_fit(&rules, &silent, |_, _| {}).is_none());
 }
 
@@ -69,7 +69,7 @@ fn r12_backwards_a_rule_that_is_bound_to_another_route_says_nothing() {
         rule().message("Gone already"),
         rule().message_pattern("^Gone"),
     ];
-    let rules = rules.map(|rule| Arc::new(rule.compile().unwrap()));
+    let rules = rules.map(|rule| Arc::new(rule.compiled().unwrap()));
     let texts = |path| {
         let target = RequestTarget::new(&Method::GET, path);
         let code = ErrorCode::GONE;
@@ -83,8 +83,8 @@ fn r12_backwards_a_rule_that_is_bound_to_another_route_says_nothing() {
 
 #[test]
 fn r3_a_rule_tells_a_very_text_from_a_pattern() {
-    let exact = rule().message("x").compile().unwrap();
-    let pattern = rule().message_pattern("x").compile().unwrap();
+    let exact = rule().message("x").compiled().unwrap();
+    let pattern = rule().message_pattern("x").compiled().unwrap();
     assert!(exact.names_message() && exact.exact_message().is_some());
     assert!(pattern.names_message() && pattern.exact_message().is_none());
 }
@@ -105,6 +105,6 @@ fn m2_a_wrong_rule_names_its_key() {
         (rule().route("api"), "route"),
         (MapRule::to(ErrorCode::foreign("unheard_of").unwrap()).status(404), "to"),
     ] {
-        assert_eq!(wrong.clone().compile().unwrap_err().key, key, "{wrong:?}");
+        assert_eq!(wrong.clone().compiled().unwrap_err().key, key, "{wrong:?}");
     }
 }

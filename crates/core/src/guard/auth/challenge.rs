@@ -8,7 +8,7 @@ use http_auth::parser::ChallengeParser;
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
-use crate::guard::pattern::SettingError;
+use crate::table::SettingError;
 
 /// The challenge lines of one scheme, one for each error of a token. They are all the same if the scheme is not Bearer.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use super::jwt::{RemoteKeys, Tokens};
 use super::keys::KeyCheck;
 use super::scheme::{AuthMessages, AuthScheme, SchemeKind};
 use crate::fields::is_same_to_cgi;
-use crate::guard::pattern::SettingError;
+use crate::table::{Kind, Refusals, SettingError};
 
 /// The default time limit for a verifier, or for fetching keys: longer than a healthy lookup takes, but shorter than
 /// clients wait.
@@ -97,44 +97,46 @@ impl fmt::Debug for Scheme {
 }
 
 impl AuthScheme {
-    pub(crate) fn compile(self, name: &str) -> Result<Scheme, SettingError> {
-        self.refuse_foreign_settings()?;
+    pub(crate) fn compile(self, name: &str, refusals: &mut Refusals) -> Option<Scheme> {
+        self.refuse_foreign_settings(refusals);
         for (key, word) in self.words.all() {
-            SettingError::check_message(key, word)?;
+            refusals.keep(SettingError::check_message(key, word));
         }
         let name: Arc<str> = name.into();
-        let forward_id = self.forward_id.as_deref().map(forwarded_name).transpose()?;
+        let forward_id = refusals.keep_some(self.forward_id.as_deref(), forwarded_name);
         #[cfg(feature = "auth")]
         let header = match &self.kind {
-            SchemeKind::Header(name) => Some(key_header(name)?),
-            _ => None,
+            SchemeKind::Header(name) => refusals.keep(key_header(name)).map(Some),
+            _ => Some(None),
         };
         #[cfg(not(feature = "auth"))]
-        let header: Option<HeaderName> = None;
-        if let (Some(header), Some(id)) = (&header, &forward_id)
+        let header: Option<Option<HeaderName>> = Some(None);
+        if let (Some(Some(header)), Some(Some(id))) = (&header, &forward_id)
             && is_same_to_cgi(header.as_str(), id.as_str())
         {
             let right = "forward the id in another header: the client's own values of a forward_id header are removed";
-            return Err(SettingError::new("forward_id", "this header carries the key itself", right));
+            let wrong = "this header carries the key itself";
+            refusals.0.push(SettingError::new("forward_id", wrong, right).of_kind(Kind::Conflict));
         }
-        let challenges = self.challenges(header.as_ref())?;
+        let challenges = refusals.keep(self.challenges(header.as_ref().and_then(Option::as_ref)));
         let words = self.words;
         let check = match self.kind {
             #[cfg(feature = "auth")]
             SchemeKind::Bearer | SchemeKind::Header(_) => {
-                let pattern = self.pattern.as_deref();
-                Check::Key(KeyCheck::compile(header, pattern, self.keys, &name, forward_id.is_some())?)
+                let has_id = matches!(forward_id, Some(Some(_)));
+                let header = header.flatten();
+                KeyCheck::compile(header, self.pattern.as_deref(), self.keys, &name, has_id, refusals).map(Check::Key)
             }
             #[cfg(feature = "jwt")]
-            SchemeKind::Jwt(keys) => Check::Jwt(Box::new(Tokens::new(keys, self.jwt)?)),
-            SchemeKind::Certificate => Check::Certificate,
-            SchemeKind::Custom => Check::Custom,
+            SchemeKind::Jwt(keys) => Tokens::new(keys, self.jwt, refusals).map(Box::new).map(Check::Jwt),
+            SchemeKind::Certificate => Some(Check::Certificate),
+            SchemeKind::Custom => Some(Check::Custom),
         };
-        Ok(Scheme {
+        Some(Scheme {
             name,
-            check,
-            challenges,
-            forward_id,
+            check: check?,
+            challenges: challenges?,
+            forward_id: forward_id?,
             timeout: self.timeout.unwrap_or(TIMEOUT),
             words,
             refusals: PreparedRejections::default(),
@@ -143,7 +145,7 @@ impl AuthScheme {
 
     /// Refuses settings that this kind of scheme does not have. They would have no effect, but look as if they guarded
     /// something.
-    fn refuse_foreign_settings(&self) -> Result<(), SettingError> {
+    fn refuse_foreign_settings(&self, refusals: &mut Refusals) {
         let (scheme, has_keys, waits) = match &self.kind {
             #[cfg(feature = "auth")]
             SchemeKind::Bearer => ("bearer", true, false),
@@ -154,27 +156,24 @@ impl AuthScheme {
             SchemeKind::Certificate => ("certificate", false, false),
             SchemeKind::Custom => ("custom", false, true),
         };
-        let without = |key, is_set: bool, has: bool, which: &str| match is_set && !has {
-            true => {
+        let mut without = |key: &'static str, is_set: bool, has: bool, which: &str| {
+            if is_set && !has {
+                let wrong = format!("this setting does not apply to scheme {scheme:?}");
                 let right = format!("remove it: it applies to {which}");
-                Err(SettingError::new(key, format!("this setting does not apply to scheme {scheme:?}"), right))
+                refusals.0.push(SettingError::new(key, wrong, right).of_kind(Kind::Conflict));
             }
-            false => Ok(()),
         };
         #[cfg(feature = "auth")]
-        without("keys", !self.keys.is_empty(), has_keys, "schemes \"bearer\" and \"header\"")?;
-        without("pattern", self.pattern.is_some(), has_keys, "schemes \"bearer\" and \"header\"")?;
-        without("timeout", self.timeout.is_some(), waits, "scheme \"custom\" and schemes with jwks_url")?;
+        without("keys", !self.keys.is_empty(), has_keys, "schemes \"bearer\" and \"header\"");
+        without("pattern", self.pattern.is_some(), has_keys, "schemes \"bearer\" and \"header\"");
+        without("timeout", self.timeout.is_some(), waits, "scheme \"custom\" and schemes with jwks_url");
         #[cfg(feature = "jwt")]
         if let Some(key) = self.jwt.first_set() {
-            without(key, true, matches!(self.kind, SchemeKind::Jwt(_)), "scheme \"jwt\"")?;
+            without(key, true, matches!(self.kind, SchemeKind::Jwt(_)), "scheme \"jwt\"");
         }
-        match self.timeout {
-            Some(timeout) if timeout.is_zero() || timeout > LONGEST => {
-                let wrong = "the timeout is out of range";
-                Err(SettingError::new("timeout", wrong, "set more than 0 and at most 5 minutes"))
-            }
-            _ => Ok(()),
+        if self.timeout.is_some_and(|timeout| timeout.is_zero() || timeout > LONGEST) {
+            let (wrong, right) = ("the timeout is out of range", "set more than 0 and at most 5 minutes");
+            refusals.0.push(SettingError::new("timeout", wrong, right).of_kind(Kind::OutOfRange));
         }
     }
 
@@ -188,11 +187,18 @@ impl AuthScheme {
     }
 }
 
+#[cfg(test)]
+impl AuthScheme {
+    pub(crate) fn compiled(self, name: &str) -> Result<Scheme, SettingError> {
+        crate::table::alone(|it| self.compile(name, it))
+    }
+}
+
 #[cfg(feature = "auth")]
 fn key_header(name: &str) -> Result<HeaderName, SettingError> {
     let refused = |wrong: String, right: &str| Err(SettingError::new("header", wrong, right));
     match HeaderName::from_bytes(name.as_bytes()) {
-        Err(_) => refused(format!("{name:?} is not a valid header name"), "write one such as \"x-api-key\""),
+        Err(_) => refused("this is not a valid header name".to_owned(), "write one such as \"x-api-key\""),
         Ok(name) if name == http::header::AUTHORIZATION => {
             refused("the authorization header carries tokens".to_owned(), "use scheme = \"bearer\"")
         }
@@ -206,7 +212,7 @@ fn key_header(name: &str) -> Result<HeaderName, SettingError> {
 fn forwarded_name(name: &str) -> Result<HeaderName, SettingError> {
     let right = "write one such as \"x-consumer-id\"";
     match HeaderName::from_bytes(name.as_bytes()) {
-        Err(_) => Err(SettingError::new("forward_id", format!("{name:?} is not a valid header name"), right)),
+        Err(_) => Err(SettingError::new("forward_id", "this is not a valid header name".to_owned(), right)),
         Ok(name) if name == http::header::AUTHORIZATION || is_reserved(&name) => {
             Err(SettingError::new("forward_id", format!("{name} is reserved for another purpose"), right))
         }
@@ -267,7 +273,7 @@ pub(crate) fn refuse_together<'a>(
         if let Some(other) = schemes.clone().find(carries) {
             let wrong = format!("this header carries the keys of [auth.{}]", other.name());
             let right = "forward the id in another header: the client's own values of a forward_id header are removed";
-            return Err((one.name(), SettingError::new("forward_id", wrong, right)));
+            return Err((one.name(), SettingError::new("forward_id", wrong, right).of_kind(Kind::Conflict)));
         }
     }
     Ok(())

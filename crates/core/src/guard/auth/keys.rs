@@ -12,7 +12,7 @@ use super::outcome::{AuthFailure, Granted, Rejection};
 use super::scheme::header_value;
 use crate::fields;
 use crate::guard::expression::{Values, WholeValue};
-use crate::guard::pattern::SettingError;
+use crate::table::{Refusals, SettingError};
 
 /// How keys are checked.
 pub(super) struct KeyCheck {
@@ -43,10 +43,12 @@ impl KeyCheck {
         keys: Vec<Key>,
         scheme: &Arc<str>,
         forwarded: bool,
-    ) -> Result<Self, SettingError> {
+        refusals: &mut Refusals,
+    ) -> Option<Self> {
         let values = if header.is_some() { KEYS } else { TOKENS };
-        let pattern = pattern.map(|it| WholeValue::compile(it, values)).transpose()?;
-        Ok(Self { header, pattern, keys: ApiKeys::new(keys, scheme, forwarded)? })
+        let pattern = refusals.keep_some(pattern, |it| WholeValue::compile(it, values));
+        let keys = refusals.keep(ApiKeys::new(keys, scheme, forwarded));
+        Some(Self { header, pattern: pattern?, keys: keys? })
     }
 
     /// The record of the key that was sent, if the key lets the request in.
@@ -86,20 +88,15 @@ impl ApiKeys {
         let mut digests: Vec<Digest> = Vec::new();
         let mut known: Vec<KeyRecord> = Vec::new();
         let mut ids = std::collections::HashSet::new();
-        let mut seen = std::collections::HashMap::new();
+        let mut seen = std::collections::HashSet::new();
         for Key { id, digest, revoked, expires } in keys {
             let value = usable_id(&id, forwarded)?;
             if !ids.insert(id.clone()) {
-                return Err(SettingError::new(
-                    "keys",
-                    format!("two keys have the id {id:?}"),
-                    "give each a different id",
-                ));
+                return Err(SettingError::new("keys", "two keys have the same id", "give each a different id"));
             }
-            let digest = parse_digest(&id, &digest)?;
-            if let Some(other) = seen.insert(digest.words(), id.clone()) {
-                let wrong = format!("the keys {other:?} and {id:?} have the same hash");
-                return Err(SettingError::new("keys", wrong, "keep one of them"));
+            let digest = parse_digest(&digest)?;
+            if !seen.insert(digest.words()) {
+                return Err(SettingError::new("keys", "two keys have the same hash", "keep one of them"));
             }
             digests.push(digest);
             known.push(KeyRecord { identity: Identity::new(scheme.clone(), Some(&id)), value, revoked, expires });
@@ -116,20 +113,20 @@ fn usable_id(id: &str, forwarded: bool) -> Result<Option<HeaderValue>, SettingEr
         value if !forwarded => Ok(value),
         Some(value) => Ok(Some(value)),
         None => {
-            let wrong = format!("the id {id:?} cannot be sent in the header of forward_id");
+            let wrong = "an id cannot be sent in the header of forward_id";
             Err(SettingError::new("keys", wrong, "use printable ASCII, without white space around it"))
         }
     }
 }
 
 /// Parses a digest. Errors never quote the text, which may be the key itself (L3).
-fn parse_digest(id: &str, digest: &str) -> Result<Digest, SettingError> {
+fn parse_digest(digest: &str) -> Result<Digest, SettingError> {
     if digest.eq_ignore_ascii_case(Digest::OF_NOTHING) {
-        let wrong = format!("the key {id:?} is the SHA-256 of an empty text");
+        let wrong = "a key is the SHA-256 of an empty text";
         return Err(SettingError::new("keys", wrong, "hash the key itself"));
     }
     Digest::from_hex(digest).ok_or_else(|| {
-        let wrong = format!("the sha256 of the key {id:?} is not 64 hexadecimal digits");
+        let wrong = "the sha256 of a key is not 64 hexadecimal digits";
         let right = "write the key's SHA-256 in hex; never write a key in clear text into a policy";
         SettingError::new("keys", wrong, right)
     })

@@ -36,6 +36,8 @@ pub use verified::{Verified, VerifiedCaller};
 pub(crate) use compile::{Scheme, refuse_together};
 pub(crate) use decide::{SchemesOutcome, check_without_wait};
 pub(crate) use refusal::AuthRefusal;
+#[cfg(feature = "policy-file")]
+pub(crate) use scheme::AuthMessages;
 pub(crate) use verified::VerifierFailure;
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::jwt::{JwtKeys, JwtSettings};
 #[cfg(feature = "auth")]
 use super::key::Key;
 use crate::fields::is_same_to_cgi;
+use crate::table::{Message, tables};
 
 /// A way for callers to prove their identity: `[auth.*]` in the policy file (rule G2). Routes name the schemes that
 /// they accept.
@@ -56,17 +57,6 @@ pub(super) enum SchemeKind {
     Jwt(JwtKeys),
     Certificate,
     Custom,
-}
-
-/// The messages that clients get instead of the default message of a code.
-#[derive(Clone, Debug, Default)]
-pub(super) struct AuthMessages {
-    pub(super) missing: Option<Cow<'static, str>>,
-    pub(super) malformed: Option<Cow<'static, str>>,
-    pub(super) invalid: Option<Cow<'static, str>>,
-    pub(super) expired: Option<Cow<'static, str>>,
-    pub(super) no_email: Option<Cow<'static, str>>,
-    pub(super) unavailable: Option<Cow<'static, str>>,
 }
 
 impl AuthScheme {
@@ -125,6 +115,11 @@ impl AuthScheme {
     /// the name that the scheme has in the policy. Without it, every request gets 503.
     pub fn custom() -> Self {
         Self::new(SchemeKind::Custom)
+    }
+
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn with_messages(self, words: AuthMessages) -> Self {
+        Self { words, ..self }
     }
 
     fn new(kind: SchemeKind) -> Self {
@@ -192,6 +187,13 @@ macro_rules! words {
                 self.words.$word = Some(message.into());
                 self
             })*
+        }
+
+        tables! {
+            /// The messages that replace those of the layer.
+            pub(crate) struct AuthMessages {
+                $($word: Message,)*
+            }
         }
 
         impl AuthMessages {

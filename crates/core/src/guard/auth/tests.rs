@@ -27,7 +27,7 @@ fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
 }
 
 fn compiled(schemes: impl IntoIterator<Item = (&'static str, AuthScheme)>) -> Vec<Arc<Scheme>> {
-    schemes.into_iter().map(|(name, scheme)| Arc::new(scheme.compile(name).unwrap())).collect()
+    schemes.into_iter().map(|(name, scheme)| Arc::new(scheme.compiled(name).unwrap())).collect()
 }
 
 fn bearer() -> AuthScheme {
@@ -304,7 +304,7 @@ proptest::proptest! {
 
 #[test]
 fn g2_a_custom_scheme_is_never_let_in_by_itself() {
-    let scheme = AuthScheme::custom().compile("partner").unwrap();
+    let scheme = AuthScheme::custom().compiled("partner").unwrap();
     assert!(matches!(
         scheme.check((&headers(&[("authorization", "Bearer key-live-1")])).into(), &|| at(NOW)),
         Checked::NeedsVerifier

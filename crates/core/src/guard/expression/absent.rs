@@ -1,7 +1,7 @@
 //! The expressions in a build without the feature `pattern`: every one is refused.
 
 use super::Values;
-use crate::guard::pattern::SettingError;
+use crate::table::SettingError;
 
 #[derive(Clone, Debug)]
 pub(crate) enum WholeValue {}

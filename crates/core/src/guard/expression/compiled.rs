@@ -10,7 +10,7 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 
 use super::Values;
-use crate::guard::pattern::SettingError;
+use crate::table::SettingError;
 
 /// How much memory the search for a match may use. Patterns with a few hundred states need less. If a pattern needs
 /// more, it is accepted unchecked.

@@ -1,14 +1,17 @@
 //! A setting that differs between two policies, and how important the change is.
 
-/// How important a change is to a reviewer; the most important kind comes first.
+/// What a change does. A list of changes is in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChangeKind {
-    /// A guard requires less than before. Or a setting is no longer locked.
-    Weaker,
-    /// The definition of a scheme, a header or a scope has changed, and a person must judge the change.
-    Guard,
-    /// Any other change.
-    Other,
+    /// A guard requires more than before: clients may be refused that were not.
+    Closes,
+    /// A guard requires less than before, or a setting is no longer locked. Or the definition of a scheme, a header or
+    /// a scope differs in a way that a person must judge.
+    Opens,
+    /// Clients get other answers.
+    Answers,
+    /// Neither who is let in nor an answer changes.
+    Neither,
 }
 
 /// A value, and where it is set as `FILE:LINE`.
@@ -25,6 +28,8 @@ pub struct PolicyChange {
     pub(super) key: String,
     pub(super) old: Option<PlacedValue>,
     pub(super) new: Option<PlacedValue>,
+    /// Whether it is a mode that goes from observing to enforcing.
+    pub(super) begins_to_enforce: bool,
 }
 
 impl PlacedValue {
@@ -43,10 +48,10 @@ impl PlacedValue {
 
 impl PolicyChange {
     pub(super) fn new(kind: ChangeKind, key: String, old: Option<PlacedValue>, new: Option<PlacedValue>) -> Self {
-        Self { kind, key, old, new }
+        Self { kind, key, old, new, begins_to_enforce: false }
     }
 
-    /// How important the change is.
+    /// What the change does.
     #[must_use]
     pub const fn kind(&self) -> ChangeKind {
         self.kind

@@ -7,12 +7,12 @@ use crate::guard::pattern::Pattern;
 use crate::loader::chain::{keys, value_of};
 use crate::loader::file::PolicyFile;
 use crate::policy::error::TablePath;
-use crate::policy::keys::TableSettings;
+use crate::policy::keys::RouteTable;
 
 /// The `[defaults]` of a part, or a route.
 struct Table<'a> {
     place: TablePath,
-    keys: &'a TableSettings,
+    keys: &'a RouteTable,
     /// Matches all requests of the table.
     pattern: Pattern,
 }
@@ -22,7 +22,7 @@ struct Tables<'a> {
     policy: &'a PolicyFile,
     parts: BTreeMap<String, usize>,
     by_name: BTreeMap<(String, String), Table<'a>>,
-    defaults: TableSettings,
+    defaults: RouteTable,
 }
 
 /// The keys that differ, or that only one of the policies sets.
@@ -35,7 +35,7 @@ pub(super) fn changed_settings(old: &PolicyFile, new: &PolicyFile) -> Vec<Policy
 impl<'a> Tables<'a> {
     fn new(policy: &'a PolicyFile) -> Self {
         let mut tables =
-            Self { policy, parts: BTreeMap::new(), by_name: BTreeMap::new(), defaults: TableSettings::defaults() };
+            Self { policy, parts: BTreeMap::new(), by_name: BTreeMap::new(), defaults: RouteTable::defaults() };
         for (part, patterns) in policy.patterns().into_iter().enumerate() {
             let (scope, own) = (policy.scope_suffix(part), policy.part(part));
             tables.parts.insert(scope.clone(), part);
@@ -65,9 +65,18 @@ impl<'a> Tables<'a> {
                 let own = table.map(|table| table.keys).filter(|keys| value_of(keys, key).is_some());
                 own.unwrap_or_else(|| tables.inherited(name, pattern, key)).clone()
             };
-            let is_weaker = decides(new, after).weakens(&decides(self, before), key);
-            let kind = if is_weaker { ChangeKind::Weaker } else { ChangeKind::Other };
-            Some(PolicyChange::new(kind, format!("{}.{key}{}", name.1, name.0), old_value, new_value))
+            let (earlier, later) = (decides(self, before), decides(new, after));
+            let begins_to_enforce = key == "mode" && earlier.weakens(&later, key);
+            let kind = match key {
+                _ if later.weakens(&earlier, key) => ChangeKind::Opens,
+                _ if earlier.weakens(&later, key) && !begins_to_enforce => ChangeKind::Closes,
+                _ if value_of(&earlier, key).map(|it| it.1) == value_of(&later, key).map(|it| it.1) => {
+                    ChangeKind::Neither
+                }
+                _ => ChangeKind::Answers,
+            };
+            let change = PolicyChange::new(kind, format!("{}.{key}{}", name.1, name.0), old_value, new_value);
+            Some(PolicyChange { begins_to_enforce, ..change })
         });
         changed.collect()
     }
@@ -80,8 +89,8 @@ impl<'a> Tables<'a> {
 
     /// The next wider table that sets a key which the table of this name does not set: the narrowest route that covers
     /// its requests, else the defaults around it.
-    fn inherited(&self, (scope, name): &(String, String), pattern: &Pattern, key: &'static str) -> &TableSettings {
-        let sets = |keys: &TableSettings| value_of(keys, key).is_some();
+    fn inherited(&self, (scope, name): &(String, String), pattern: &Pattern, key: &'static str) -> &RouteTable {
+        let sets = |keys: &RouteTable| value_of(keys, key).is_some();
         for part in self.policy.around(self.parts.get(scope).copied().unwrap_or_default()) {
             let covering = self.by_name.iter().filter(|((_, its), table)| {
                 let is_here = matches!(table.place, TablePath::Route(at, _) if at == part);
@@ -106,8 +115,8 @@ impl PolicyFile {
     /// The hosts and the prefix of a scope, as a changed key names them; empty for the policy itself.
     fn scope_suffix(&self, part: usize) -> String {
         let Some(scope) = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at)) else { return String::new() };
-        let hosts = Some(format!("{:?}", scope.hosts)).filter(|_| !scope.hosts.is_empty());
-        let prefix = scope.prefix.as_ref().map(|prefix| format!("{prefix:?}"));
+        let hosts = Some(format!("{:?}", scope.hosts())).filter(|_| !scope.hosts().is_empty());
+        let prefix = scope.path_prefix().map(|prefix| format!("{prefix:?}"));
         format!(" of the scope {}", hosts.into_iter().chain(prefix).collect::<Vec<_>>().join(" "))
     }
 }

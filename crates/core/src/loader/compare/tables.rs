@@ -6,16 +6,21 @@ use std::path::Path;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::change::{ChangeKind, PlacedValue, PolicyChange};
-use crate::loader::file::{PolicyFile, line_of};
+use crate::loader::file::PolicyFile;
+use crate::table::line_of;
 
 /// Keys that are not settings: they describe the files, or are locks, which are compared separately.
 const NO_SETTINGS: [&str; 4] = ["version", "include", "base", "locked"];
 /// Tables whose settings are compared separately. Here, only the texts of files that they name are compared.
 const SETTINGS: [&str; 2] = ["defaults", "route"];
-/// Tables with definitions that a person must judge.
+/// Tables with definitions of guards.
 const GUARDS: [&str; 3] = ["auth", "header", "scope"];
+/// Tables that change neither who is let in nor an answer.
+const NEITHER: [&str; 3] = ["inspect", "drain", "observe"];
 /// Lists in which the first entry that matches decides.
 const RULES: [&str; 2] = ["map", "outward"];
+/// Lists of which an entry is one line.
+const ONE_LINE: [&str; 1] = ["code"];
 
 /// The keys that differ, or that only one of the policies has.
 pub(super) fn changed_tables(old: &PolicyFile, new: &PolicyFile) -> Vec<PolicyChange> {
@@ -29,11 +34,48 @@ pub(super) fn changed_tables(old: &PolicyFile, new: &PolicyFile) -> Vec<PolicyCh
     let change = |key: &String| {
         let (old, new) = (before.values.get(key), after.values.get(key));
         let is_same = old.map(PlacedValue::value) == new.map(PlacedValue::value);
-        let is_guard = GUARDS.iter().any(|table| key.starts_with(table));
-        let kind = if is_guard { ChangeKind::Guard } else { ChangeKind::Other };
-        (!is_same).then(|| PolicyChange::new(kind, key.clone(), old.cloned(), new.cloned()))
+        (!is_same).then(|| {
+            let (shown, kind) = (shown_key(key), kind_of(key, old.is_none(), new.is_none()));
+            PolicyChange::new(kind, shown, old.map(|it| shown_value(key, it)), new.map(|it| shown_value(key, it)))
+        })
     };
     keys.filter_map(change).collect()
+}
+
+/// What a change of a key does, which may be new or gone.
+fn kind_of(key: &str, is_new: bool, is_gone: bool) -> ChangeKind {
+    let root = key.split(['.', '[', ' ']).next().unwrap_or_default();
+    let (is_key, is_revocation) = (key.contains(".keys["), key.ends_with(".revoked") || key.ends_with(".expires"));
+    match root {
+        _ if NEITHER.contains(&root) => ChangeKind::Neither,
+        _ if !GUARDS.contains(&root) => ChangeKind::Answers,
+        _ if key.contains(".messages.") || key.ends_with(".missing") || key.ends_with(".invalid") => {
+            ChangeKind::Answers
+        }
+        // A key that is added lets its owner in, and one that is gone does not.
+        _ if is_key && !is_revocation => {
+            if is_gone {
+                ChangeKind::Closes
+            } else {
+                ChangeKind::Opens
+            }
+        }
+        _ if is_new => ChangeKind::Closes,
+        _ => ChangeKind::Opens,
+    }
+}
+
+/// No text of `[auth.*]` is shown (L3), not even the ids of its keys.
+fn shown_value(key: &str, placed: &PlacedValue) -> PlacedValue {
+    let value = if key.starts_with("auth.") { "…".to_owned() } else { placed.value.clone() };
+    PlacedValue { value, from: placed.from.clone() }
+}
+
+fn shown_key(key: &str) -> String {
+    match key.split_once(".keys[").filter(|_| key.starts_with("auth.")) {
+        Some((scheme, rest)) => format!("{scheme}.keys{}", rest.rsplit_once(']').map_or("", |(_, rest)| rest)),
+        None => key.to_owned(),
+    }
 }
 
 /// All keys that have a value, with their dotted names.
@@ -87,6 +129,10 @@ impl<'a> Leaves<'a> {
             let Some(table) = element.get_ref().as_table() else { continue };
             let named = ["id", "code", "match"].into_iter().find_map(|name| table.get(name)?.get_ref().as_str());
             match named.filter(|_| !RULES.contains(&key)) {
+                Some(name) if ONE_LINE.contains(&key) && !table.contains_key("details") => {
+                    let place = source.place(element.span().start);
+                    self.insert(&format!("{key}[{name}]"), inline(table, source.text), Some(place));
+                }
                 Some(name) => self.read(source, &format!("{key}[{name}]"), element.get_ref(), element.span()),
                 None => {
                     let key = format!("{key} {}{}", inline(table, source.text), source.scope_suffix());

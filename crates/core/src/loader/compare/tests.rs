@@ -7,7 +7,7 @@ fn read(text: &str) -> PolicyFile {
     PolicyLoader::new().parse("p.toml", &format!("version = 1\n{text}{KEYS}")).unwrap()
 }
 
-/// `Weaker defaults.auth: ["k"] -> []`.
+/// `Opens defaults.auth: ["k"] -> []`.
 fn changes(old: &str, new: &str) -> Vec<String> {
     let changed = read(old).changes_to(&read(new));
     let text = |value: Option<&super::PlacedValue>| value.map_or("-", super::PlacedValue::value).to_owned();
@@ -23,30 +23,39 @@ fn m2_a_setting_is_compared_with_the_same_key_of_the_same_table() {
     let (closed, open) = ("[defaults]\nauth = [\"k\"]\n", "[defaults]\nauth = []\n");
     for (old, new, expected) in [
         (closed.to_owned(), closed.to_owned(), &[][..]),
-        (closed.to_owned(), open.to_owned(), &["Weaker defaults.auth: [\"k\"] -> []"]),
-        (open.to_owned(), closed.to_owned(), &["Other defaults.auth: [] -> [\"k\"]"]),
+        (closed.to_owned(), open.to_owned(), &["Opens defaults.auth: [\"k\"] -> []"]),
+        (open.to_owned(), closed.to_owned(), &["Closes defaults.auth: [] -> [\"k\"]"]),
         (
             "[defaults]\nmode = \"enforce\"\n".to_owned(),
             "[defaults]\nmode = \"observe\"\ndialect = \"google\"\n".to_owned(),
-            &["Weaker defaults.mode: \"enforce\" -> \"observe\"", "Other defaults.dialect: - -> \"google\""],
+            &["Opens defaults.mode: \"enforce\" -> \"observe\"", "Answers defaults.dialect: - -> \"google\""],
         ),
-        ("locked = [\"auth\"]\n".to_owned(), String::new(), &["Weaker locked: \"auth\" -> -"]),
+        (
+            "[defaults]\nmode = \"observe\"\ndialect = \"google\"\nbody_limit = 9\n".to_owned(),
+            "[defaults]\nmode = \"enforce\"\ndialect = \"openai\"\nbody_limit = 5\n".to_owned(),
+            &[
+                "Closes defaults.body_limit: 9 -> 5",
+                "Answers defaults.mode: \"observe\" -> \"enforce\"",
+                "Answers defaults.dialect: \"google\" -> \"openai\"",
+            ],
+        ),
+        ("locked = [\"auth\"]\n".to_owned(), String::new(), &["Opens locked: \"auth\" -> -"]),
         // A key that one policy alone sets is compared with the next wider table of the other one.
-        (route("GET /a/{x}", "auth = [\"k\"]"), String::new(), &["Weaker route[GET /a/{x}].auth: [\"k\"] -> -"]),
+        (route("GET /a/{x}", "auth = [\"k\"]"), String::new(), &["Opens route[GET /a/{x}].auth: [\"k\"] -> -"]),
         (
             closed.to_owned() + &route("GET /a/{x}", "auth = [\"k\"]"),
             closed.to_owned(),
-            &["Other route[GET /a/{x}].auth: [\"k\"] -> -"],
+            &["Neither route[GET /a/{x}].auth: [\"k\"] -> -"],
         ),
         (
             route("/a/{*rest}", "auth = [\"k\"]"),
             route("/a/{*rest}", "auth = [\"k\"]") + &route("/a/open", "auth = []"),
-            &["Weaker route[/a/open].auth: - -> []"],
+            &["Opens route[/a/open].auth: - -> []"],
         ),
         (
             closed.to_owned() + &route("/a/{*rest}", "auth = []"),
             closed.to_owned() + &route("/a/{*rest}", "auth = []") + &route("/a/open", "auth = []"),
-            &["Other route[/a/open].auth: - -> []"],
+            &["Neither route[/a/open].auth: - -> []"],
         ),
     ] {
         assert_eq!(changes(&old, &new), expected, "{old}\n{new}");
@@ -55,20 +64,41 @@ fn m2_a_setting_is_compared_with_the_same_key_of_the_same_table() {
 
 #[test]
 fn m2_other_tables_are_compared_by_their_keys() {
+    let code = |status: u16| format!("[[code]]\ncode = \"seat\"\nstatus = {status}\ngrpc = 6\n");
+    let scheme = |more: &str| format!("[auth.s]\nscheme = \"bearer\"\n{more}\n");
+    let keys = |id: &str| {
+        format!(
+            "keys = [{{ id = {id:?}, sha256 = {:?} }}]",
+            "0a2b100945586dce5a8b1cae7b7f864c9fd922d168cc0a196d8008f17ce675bd"
+        )
+    };
     let rule = |status: u16| format!("[[map]]\nstatus = {status}\nto = \"conflict\"\n");
     for (old, new, expected) in [
         (
             "[header.h]\nname = \"x-h\"\npattern = \"a+\"\n".to_owned(),
             "[header.h]\nname = \"x-h\"\n".to_owned(),
-            &["Guard header.h.pattern: \"a+\" -> -"][..],
+            &["Opens header.h.pattern: \"a+\" -> -"][..],
         ),
-        ("[request_id]\ntrust = \"valid\"\n".to_owned(), String::new(), &["Other request_id.trust: \"valid\" -> -"]),
-        (rule(418), rule(418) + &rule(419), &["Other map { status = 419, to = \"conflict\" }: - -> set"]),
+        ("[request_id]\ntrust = \"valid\"\n".to_owned(), String::new(), &["Answers request_id.trust: \"valid\" -> -"]),
+        (String::new(), code(409), &["Answers code[seat]: - -> { code = \"seat\", grpc = 6, status = 409 }"]),
+        ("[drain]\ntimeout = \"1s\"\n".to_owned(), String::new(), &["Neither drain.timeout: \"1s\" -> -"]),
+        (
+            scheme(&keys("a")),
+            scheme(&keys("b")) + "[auth.s.messages]\nmissing = \"M\"\n",
+            &[
+                "Closes auth.s.keys.id: … -> -",
+                "Closes auth.s.keys.sha256: … -> -",
+                "Opens auth.s.keys.id: - -> …",
+                "Opens auth.s.keys.sha256: - -> …",
+                "Answers auth.s.messages.missing: - -> …",
+            ],
+        ),
+        (rule(418), rule(418) + &rule(419), &["Answers map { status = 419, to = \"conflict\" }: - -> set"]),
         (
             rule(418) + &rule(419),
             rule(419) + &rule(418),
             &[
-                "Other order of the rules: map { status = 418, to = \"conflict\" }, map { status = 419, to = \"conflict\" } \
+                "Answers order of the rules: map { status = 418, to = \"conflict\" }, map { status = 419, to = \"conflict\" } \
                -> map { status = 419, to = \"conflict\" }, map { status = 418, to = \"conflict\" }",
             ],
         ),

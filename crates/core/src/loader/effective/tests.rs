@@ -2,15 +2,15 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::loader::PolicyLoader;
-use crate::loader::file::Sources;
-use crate::loader::file::keys::tests::{NAMES, singles};
-use crate::loader::setting_names::all_names_of;
+use crate::loader::chain::all_names_of;
+use crate::loader::sources::Sources;
+use crate::loader::weaker::tests::{NAMES, singles};
 use crate::policy::scope::PolicyPart;
-use crate::policy::{Policy, PolicyBuilder, ResponseSettings, Route, Scope, Settings};
+use crate::policy::{Policy, PolicyBuilder, Route, RouteSettings, Scope};
 
 /// The lines of all keys, or of the guards' alone: those that are set, and the defaults of the others.
 fn lines(set: &[(&str, &str, &str)], are_guards: bool) -> String {
-    let keys = chain::keys().filter(|key| !are_guards || *key == "mode" || !TableSettings::OF_REPLIES.contains(key));
+    let keys = chain::keys().filter(|key| !are_guards || RouteTable::GUARDS.contains(key));
     keys.map(|key| {
         let default = (key, &*chain::default_of(key), "default");
         let (key, value, from) = set.iter().find(|it| all_names_of(key).contains(&it.0)).copied().unwrap_or(default);
@@ -108,9 +108,9 @@ fn what_is_no_request_is_refused() {
     assert!(file.effective("GET", "https://a.example").is_ok());
 }
 
-fn any_keys() -> impl Strategy<Value = TableSettings> {
+fn any_keys() -> impl Strategy<Value = RouteTable> {
     let keys = proptest::collection::vec(proptest::sample::select(singles()), 0..5);
-    keys.prop_map(|keys| keys.into_iter().fold(TableSettings::default(), |set, key| key.overriding(set)))
+    keys.prop_map(|keys| keys.into_iter().fold(RouteTable::default(), |set, key| key.overriding(set)))
 }
 
 fn any_routes() -> impl Strategy<Value = Vec<Route>> {
@@ -135,25 +135,15 @@ fn any_policy() -> impl Strategy<Value = PolicyBuilder> {
     let scopes = proptest::collection::vec(any_scope(), 0..3);
     (any_keys(), any_routes(), scopes).prop_map(|(keys, routes, scopes)| {
         let text = ["version = 1", NAMES].concat();
-        let named = PolicyFile::from_text("names.toml", &text, &PolicyLoader::new()).unwrap().builder;
+        let named = PolicyLoader::new().parse("names.toml", &text).unwrap().builder;
         let part = PolicyPart { keys, routes, ..PolicyPart::default() };
         scopes.into_iter().fold(PolicyBuilder { part, ..named }, PolicyBuilder::scope)
     })
 }
 
-/// The policy's decision, in a form that two policies can be compared by: lists have other places in another one.
-fn decision(policy: &Policy, settings: &Settings) -> String {
-    let response_settings =
-        ResponseSettings { keep_fields: None, html: None, part: 0, route: None, ..settings.response_settings() };
-    let keys = Settings { response_settings, content_types: None, auth: None, require_headers: None, ..*settings };
-    format!(
-        "{keys:?} {:?} {:?} {:?} {:?} {:?}",
-        policy.content_types(settings),
-        policy.schemes(settings),
-        policy.required_headers(settings),
-        policy.kept_fields(&settings.response_settings()),
-        policy.page(&settings.response_settings()),
-    )
+/// The decision, in a form that two policies can be compared by.
+fn decision(settings: &RouteSettings) -> String {
+    format!("{:?}", RouteSettings { part: 0, route: None, ..settings.clone() })
 }
 
 proptest! {
@@ -180,11 +170,11 @@ proptest! {
             let keys: String = reading.settings.iter().map(|it| format!("{} = {}\n", it.key, it.value)).collect();
             let text = format!("version = 1\n[defaults]\n{keys}{NAMES}");
             let reparsed = Policy::from_toml("written.toml", &text).unwrap();
-            let label = settings.response_settings().label();
+            let label = settings.label();
             let route = loaded.policy.route_label(label);
             prop_assert_eq!(
-                decision(&reparsed, &reparsed.settings_without_host().normal),
-                decision(&loaded.policy, settings)
+                decision(&reparsed.settings_without_host().normal),
+                decision(settings)
             );
             prop_assert_eq!(reading.routes.first().map(|(pattern, _)| pattern.as_str()), route);
         }

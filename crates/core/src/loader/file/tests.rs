@@ -1,341 +1,126 @@
-//! The file and the builders make the same policy.
+//! No mistake opens a door: each key of real policies, misspelt, of another type, or left out.
 
-use std::fs;
-use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::fmt::Write as _;
+use std::ops::Range;
 
-use crate::classify::rule::MapRule;
-use crate::code::{ErrorCode, Retry};
-use crate::dialect::Dialect;
-use crate::guard::auth::{AuthScheme, Key};
-use crate::guard::header::RequiredHeader;
-use crate::loader::PolicyLoader;
-use crate::loader::file::keys::tests::as_text;
-use crate::outward::OutwardRule;
-use crate::policy::keys::TableSettings;
-use crate::policy::{
-    BodyLimitPer, EventStreams, ExtProcBodies, LetterCase, Mode, NoTransform, Origin, Paths, Policy, PolicyBuilder,
-    Preflight, Protocols, Route, Scope, Trust, UnknownCodes,
-};
+use toml::de::{DeTable, DeValue};
 
-const EVERY_KEY: &str = r#"
-version = 1
-include = []
-base = []
+use crate::loader::{PolicyFile, PolicyLoader};
+use crate::table::{MAX_MISTAKES, PolicyError, dotted};
 
-[request_id]
-trust = "valid"
-traceparent = true
-upstream = true
+const POLICIES: [&str; 3] = [
+    include_str!("../../../../../tests/policies/messaging.toml"),
+    include_str!("../../../../../tests/policies/voice-ai.toml"),
+    include_str!("../../../../../tests/policies/voice-gateway.toml"),
+];
 
-[rpc]
-domain = "orders.example.com"
-
-[defaults]
-mode = "fill"
-dialect = "problem"
-negotiate = false
-unknown_codes = "by_status"
-body_limit = "2 MiB"
-body_limit_per = "message"
-json = false
-content_types = []
-auth = ["app", "partner"]
-auth_observe = false
-require_headers = ["tenant", "app id"]
-no_transform = "respect"
-protocols = "rewrite"
-keep_fields = ["field", "retry_in"]
-preflight = "guard"
-paths = "refuse"
-case = "exact"
-event_streams = "append_error"
-ext_proc_bodies = "buffered"
-html = true
-expose_headers = false
-
-[inspect]
-max_bytes = "1 GiB"
-timeout = "1500ms"
-
-[drain]
-max_bytes = 0
-
-[header.tenant]
-name = "X-Tenant"
-pattern = "[a-z]{1,8}"
-missing = "Missing X-Tenant header"
-invalid = "Invalid X-Tenant format"
-[header."app id"]
-name = "x-app-id"
-
-[auth.app]
-scheme = "header"
-header = "x-api-key"
-pattern = "[a-z]{1,9}"
-challenge = 'Own realm="x"'
-forward_id = "x-consumer-id"
-keys = [
-  { id = "a", sha256 = "fa93378f7d690467a255d8e41ef2cf3a009121a8df7e07df956b401ba231bd66", revoked = true },
-  { id = "b", sha256 = "0a2b100945586dce5a8b1cae7b7f864c9fd922d168cc0a196d8008f17ce675bd", expires = 2027-01-01T01:00:00+01:00 },
-]
-[auth.app.messages]
-missing = "Missing API key"
-[auth.partner]
-scheme = "custom"
-
-[[outward]]
-codes = ["other", "seat_taken"]
-name = "BUSY"
-message = "Try later."
-status = 503
-
-[[route]]
-match = "GET|POST /files/{*path}"
-mode = "off"
-dialect = "openai"
-auth = []
-auth_observe = true
-body_limit = "none"
-json = true
-[[route]]
-match = "/files/{name}"
-body_limit = 0
-content_types = ["Text/CSV", "text/plain"]
-require_headers = []
-
-[[code]]
-code = "seat_taken"
-status = 409
-grpc = 6
-retry = "refresh"
-message = "The seat is taken."
-[[code]]
-code = "aisle_closed"
-status = 503
-
-[[map]]
-status = 404
-code = "NO_SEAT"
-message = "Seat not found"
-content_type = "Application/JSON"
-route = "GET /seats/{*rest}"
-to = "seat_taken"
-say = "Choose another seat."
-[[map]]
-message_pattern = "^No .* found$"
-to = "not_found"
-"#;
-
-fn built() -> Policy {
-    let tenant = RequiredHeader::new("X-Tenant").pattern("[a-z]{1,8}");
-    let taken = ErrorCode::custom("seat_taken", 409).with_grpc(6).with_retry(Retry::Refresh);
-    let rule = MapRule::to(taken.clone()).status(404).code("NO_SEAT").message("Seat not found");
-    let files = Route::new("GET|POST /files/{*path}").mode(Mode::Off).no_body_limit().json(true);
-    let files = files.dialect(Dialect::OpenAi).auth([""; 0]).auth_observe(true);
-    let a = Key::sha256("a", "fa93378f7d690467a255d8e41ef2cf3a009121a8df7e07df956b401ba231bd66").revoked();
-    let b = Key::sha256("b", "0a2b100945586dce5a8b1cae7b7f864c9fd922d168cc0a196d8008f17ce675bd");
-    let b = b.expires(SystemTime::UNIX_EPOCH + Duration::from_secs(1_798_761_600));
-    let app = AuthScheme::header("x-api-key").pattern("[a-z]{1,9}").challenge("Own realm=\"x\"").key(a).key(b);
-    let app = app.forward_id("x-consumer-id").missing("Missing API key");
-    let file = Route::new("/files/{name}").body_limit(0).content_types(["Text/CSV", "text/plain"]);
-    let builder = Policy::builder()
-        .trust(Trust::Valid)
-        .traceparent(true)
-        .upstream_request_id(true)
-        .mode(Mode::Fill)
-        .dialect(Dialect::Problem)
-        .auth(["app", "partner"])
-        .auth_observe(false)
-        .scheme("app", app)
-        .scheme("partner", AuthScheme::custom())
-        .outward(OutwardRule::new([ErrorCode::OTHER, taken.clone()]).name("BUSY").message("Try later.").status(503))
-        .negotiate(false)
-        .unknown_codes(UnknownCodes::ByStatus)
-        .body_limit(2 * 1024 * 1024)
-        .body_limit_per(BodyLimitPer::Message)
-        .json(false)
-        .content_types([""; 0])
-        .require_headers(["tenant", "app id"])
-        .no_transform(NoTransform::Respect)
-        .protocols(Protocols::Rewrite)
-        .keep_fields(["field", "retry_in"])
-        .preflight(Preflight::Guard)
-        .paths(Paths::Refuse)
-        .case(LetterCase::Exact)
-        .event_streams(EventStreams::AppendError)
-        .ext_proc_bodies(ExtProcBodies::Buffered)
-        .html(true)
-        .expose_headers(false)
-        .rpc_domain("orders.example.com")
-        .inspect(1 << 30, Duration::from_millis(1500))
-        .drain(0, Duration::from_secs(2))
-        .header("tenant", tenant.missing("Missing X-Tenant header").invalid("Invalid X-Tenant format"))
-        .header("app id", RequiredHeader::new("x-app-id"))
-        .route(files)
-        .route(file.require_headers([""; 0]))
-        .code(taken.with_message("The seat is taken."))
-        .code(ErrorCode::custom("aisle_closed", 503))
-        .map(rule.content_type("Application/JSON").route("GET /seats/{*rest}").say("Choose another seat."))
-        .map(MapRule::to(ErrorCode::NOT_FOUND).message_pattern("^No .* found$"));
-    builder.build().unwrap()
+/// A key of a policy: its path, and the bytes of its name and of its value.
+struct Key {
+    path: String,
+    table: String,
+    name: Range<usize>,
+    value: Range<usize>,
+    other_type: &'static str,
 }
 
-/// The facts of a code that `Debug` does not show.
-fn code_facts(policy: &Policy, name: &str) -> (u16, u8, Retry, String) {
-    let code = policy.codes().find(name).unwrap();
-    (code.status().as_u16(), code.grpc(), code.retry(), code.message().to_owned())
-}
-
-#[test]
-fn a_file_and_the_builders_that_say_the_same_make_the_same_policy() {
-    let loader = PolicyLoader::new().any_verifier();
-    let read = loader.parse("policy.toml", EVERY_KEY).unwrap().into_policy().with_origin(Origin::Defaults);
-    assert_eq!(format!("{read:#?}"), format!("{:#?}", built().with_origin(Origin::Defaults)));
-    for name in ["seat_taken", "aisle_closed"] {
-        assert_eq!(code_facts(&read, name), code_facts(&built(), name));
+fn keys(table: &DeTable<'_>, path: &str, found: &mut Vec<Key>) {
+    for (name, value) in table.iter() {
+        let key = dotted(path, name.get_ref());
+        let other_type = match value.get_ref() {
+            DeValue::Table(_) => "5",
+            DeValue::Array(_) => "true",
+            DeValue::String(_) | DeValue::Boolean(_) => "1979-05-27",
+            _ => "[]",
+        };
+        inner(value.get_ref(), &key, found);
+        found.push(Key { path: key, table: path.to_owned(), name: name.span(), value: value.span(), other_type });
     }
-    assert_eq!(
-        read.rules(&read.settings_without_host().normal.response_settings())[0].to().message(),
-        "The seat is taken."
-    );
 }
 
-#[test]
-fn the_defaults_written_out_are_the_default_policy() {
-    let defaults = r#"
-        version = 1
-        [request_id]
-        trust = "never"
-        traceparent = false
-        [defaults]
-        KEYS
-        [inspect]
-        max_bytes = "64 KiB"
-        timeout = "1s"
-        [drain]
-        max_bytes = "16 MiB"
-        timeout = "2s"
-    "#;
-    let loaded =
-        Policy::from_toml("policy.toml", &defaults.replace("KEYS", &as_text(&TableSettings::defaults()))).unwrap();
-    let settings = |policy: &Policy| format!("{:?}", policy.normalised(&http::Method::GET, "", "/"));
-    let budgets = |policy: &Policy| format!("{:?} {:?} {:?}", policy.inspect(), policy.drain(), policy.ids());
-    assert_eq!(settings(&loaded), settings(&Policy::default()));
-    assert_eq!(budgets(&loaded), budgets(&Policy::default()));
-    let silent = Policy::from_toml("policy.toml", "version = 1").unwrap().with_origin(Origin::Defaults);
-    assert_eq!(format!("{silent:?}"), format!("{:?}", Policy::default()));
-}
-
-#[test]
-fn r14_a_list_of_kept_fields_has_a_place_in_a_byte() {
-    let with = |lists: usize| {
-        let routes = (0..lists).map(|at| format!("[[route]]\nmatch = \"/{at}\"\nkeep_fields = [\"a{at}\"]\n"));
-        Policy::from_toml("policy.toml", &format!("version = 1\n{}", routes.collect::<String>()))
-    };
-    let policy = with(255).unwrap();
-    let kept = |path| policy.kept_fields(&policy.normalised(&http::Method::GET, "", path).response_settings()).to_vec();
-    assert_eq!((kept("/0"), kept("/254"), kept("/x")), (vec!["a0".into()], vec!["a254".into()], vec![]));
-    let refused = with(256).unwrap_err().to_string();
-    assert!(refused.starts_with("policy.toml:769: route[255].keep_fields: there are more than 255"), "{refused}");
-    assert_eq!(size_of::<crate::policy::ResponseSettings>(), 16);
-}
-
-#[test]
-fn a_route_that_says_json_false_keeps_a_wider_list_out() {
-    let text = "version = 1\ndefaults.content_types = [\"a/b\"]\n[[route]]\nmatch = \"/x\"\njson = false\n";
-    let policy = Policy::from_toml("policy.toml", text).unwrap();
-    let asks = |path| policy.content_types(&policy.normalised(&http::Method::POST, "", path)).is_some();
-    assert!(asks("/") && !asks("/x"));
-}
-
-/// Files below a folder of their own.
-fn folder(name: &str, files: &[(&str, &str)]) -> std::path::PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tmp").join(name);
-    for (file, text) in files {
-        let path = folder.join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+fn inner(value: &DeValue<'_>, path: &str, found: &mut Vec<Key>) {
+    match value {
+        DeValue::Table(table) => keys(table, path, found),
+        DeValue::Array(list) => {
+            let elements = list.iter().enumerate();
+            elements.for_each(|(at, element)| inner(element.get_ref(), &format!("{path}[{at}]"), found));
+        }
+        _ => {}
     }
-    folder
 }
 
-const ORDERS: &str = r#"
-version = 1
-[scope]
-hosts = ["Orders.example.com"]
-prefix = "/orders"
-[defaults]
-body_limit = 10
-[[route]]
-match = "/orders/{id}"
-mode = "own"
-[[map]]
-code = "GONE"
-to = "order_gone"
-[[outward]]
-codes = ["order_gone"]
-name = "GONE"
-"#;
+fn check(text: &str) -> Result<PolicyFile, Vec<PolicyError>> {
+    let secret = |_: &str| Some("s".repeat(64));
+    PolicyLoader::new().any_verifier().environment(secret).check_text("policy.toml", text)
+}
 
-const SHARED: &str = r#"
-version = 1
-defaults.mode = "observe"
-[[code]]
-code = "order_gone"
-status = 410
-[[map]]
-code = "LOST"
-to = "order_gone"
-"#;
+/// Whether the policy has exactly these paths, or has a mistake at one of `places`, or inside of it.
+fn has_path(file: &PolicyFile, path: &str) -> bool {
+    file.sources.files[0].places.contains_key(path)
+}
 
-#[test]
-fn bases_and_an_included_file_and_a_scope_in_rust_make_the_same_policy() {
-    let root = "version = 1\ninclude = [\"services/o*.toml\"]\nbase = [\"first.toml\", \"shared/last.toml\"]\n[[map]]\n\
-                code = \"X\"\nto = \"gone\"\n";
-    let first = "version = 1\ndefaults.mode = \"fill\"\ndefaults.json = true\n[[map]]\ncode = \"Y\"\nto = \"gone\"\n";
-    let last = SHARED.replacen("version = 1\n", "version = 1\nbase = [\"base.toml\"]\n", 1);
-    let files = [
-        ("policy.toml", root),
-        ("services/orders.toml", ORDERS),
-        ("first.toml", first),
-        ("shared/last.toml", &last),
-        ("shared/base.toml", "version = 1\ndefaults.mode = \"off\"\ndefaults.case = \"exact\"\n"),
-    ];
-    let read = PolicyLoader::new().load(folder("included", &files).join("policy.toml")).unwrap();
-    assert_eq!((read.files().count(), read.folders().count()), (5, 1));
-    let gone = ErrorCode::custom("order_gone", 410);
-    let orders = Scope::new()
-        .host("orders.example.com")
-        .prefix("/orders")
-        .body_limit(10)
-        .route(Route::new("/orders/{id}").mode(Mode::Own))
-        .map(MapRule::to(gone.clone()).code("GONE"))
-        .outward(OutwardRule::new([gone.clone()]).name("GONE"));
-    let builder = Policy::builder().mode(Mode::Observe).json(true).case(LetterCase::Exact).code(gone.clone());
-    let rules = [
-        MapRule::to(ErrorCode::GONE).code("X"),
-        MapRule::to(gone).code("LOST"),
-        MapRule::to(ErrorCode::GONE).code("Y"),
-    ];
-    let built = rules.into_iter().fold(builder.scope(orders), PolicyBuilder::map).build().unwrap();
-    assert_eq!(
-        format!("{:#?}", read.into_policy().with_origin(Origin::Defaults)),
-        format!("{:#?}", built.with_origin(Origin::Defaults))
-    );
+fn is_at(mistakes: &[PolicyError], place: &str) -> bool {
+    let inside =
+        |key: &str| key.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+    mistakes.iter().any(|mistake| mistake.key().is_some_and(inside))
 }
 
 #[test]
-fn a_pattern_that_looks_through_too_many_folders_is_refused() {
-    let root = "version = 1\ninclude = [\"many/**/*.toml\"]\n";
-    let files = [("policy.toml", root), ("many/a/one.toml", "version = 1\n[scope]\nprefix = \"/a\"\n")];
-    let many = folder("wide", &files).join("many");
-    let load = || PolicyLoader::new().load(many.with_file_name("policy.toml")).map(|read| read.files().count());
-    (0..8200).for_each(|at| fs::create_dir_all(many.join(at.to_string())).unwrap());
-    let refused = load().unwrap_err().to_string();
-    fs::remove_dir_all(&many).unwrap();
-    let wrong = "policy.toml:2: include[0]: \"many/**/*.toml\" searches more than 8192 folders; narrow the pattern";
-    assert!(refused.ends_with(wrong), "{refused}");
-    folder("wide", &files);
-    assert_eq!(load().unwrap(), 2);
+fn m2_no_mistake_opens_a_door() {
+    let mut tried = 0;
+    for text in POLICIES {
+        assert!(check(text).is_ok());
+        let root = DeTable::parse(text).unwrap().into_inner();
+        let mut all = Vec::new();
+        keys(&root, "", &mut all);
+        // The value of a table with a head of its own is elsewhere in the file.
+        all.retain(|key| text[key.name.end..].trim_start().starts_with('='));
+        for Key { path, table, name, value, other_type } in all {
+            let with = |span: &Range<usize>, put: &str| [&text[..span.start], put, &text[span.end..]].concat();
+            // Misspelt: an unknown key, or another name of a table, which the file then has.
+            let written = format!("{}qq", text[name.clone()].trim_matches('"'));
+            let misspelt = dotted(&table, &written);
+            match check(&with(&name, &written)) {
+                Ok(file) => assert!(has_path(&file, &misspelt) && !has_path(&file, &path), "{misspelt}"),
+                Err(mistakes) => {
+                    assert!(is_at(&mistakes, &misspelt) || is_at(&mistakes, &table), "{misspelt} {mistakes:?}")
+                }
+            }
+            // Of another type: never accepted.
+            let mistakes = check(&with(&value, other_type)).err().unwrap_or_else(|| panic!("{path} = {other_type}"));
+            assert!(is_at(&mistakes, &path), "{path} = {other_type}: {mistakes:?}");
+            // Left out: missing, or the file does not have it.
+            let comma = text[value.end..].trim_start().starts_with(',');
+            let end = if comma { value.end + text[value.end..].find(',').unwrap() + 1 } else { value.end };
+            let before = text[..name.start].trim_end();
+            let start = if !comma && before.ends_with(',') { before.len() - 1 } else { name.start };
+            match check(&with(&(start..end), "")) {
+                Ok(file) => assert!(!has_path(&file, &path), "{path} is left out"),
+                Err(mistakes) => {
+                    let is_shown = is_at(&mistakes, &path) || is_at(&mistakes, &table);
+                    assert!(is_shown, "{path} is left out: {mistakes:?}");
+                }
+            }
+            tried += 3;
+        }
+    }
+    assert!(tried > 700, "{tried}");
+}
+
+#[test]
+fn m2_a_large_file_is_read_or_refused_in_bounded_time() {
+    let mut unknown = "version = 1\n[defaults]\n".to_owned();
+    (0..100_000).for_each(|at| writeln!(unknown, "key{at} = 1").unwrap());
+    let mistakes = check(&unknown).unwrap_err();
+    assert_eq!((mistakes.len(), mistakes[0].line(), mistakes[199].line()), (MAX_MISTAKES, Some(3), Some(202)));
+
+    let mut wrong = "version = 1\n".to_owned();
+    (0..20_000).for_each(|at| writeln!(wrong, "[[map]]\nstatus = 99\nto = \"nowhere{at}\"").unwrap());
+    assert!(wrong.len() < 1 << 20);
+    assert_eq!(check(&wrong).unwrap_err().len(), MAX_MISTAKES);
+
+    let mut routes = "version = 1\n".to_owned();
+    (0..5_000)
+        .for_each(|at| writeln!(routes, "[[route]]\nmatch = \"/r{at}/{{id}}\"\nbody_limit = \"64 KiB\"").unwrap());
+    routes += &"#".repeat((1 << 20) - routes.len());
+    assert_eq!(check(&routes).unwrap().policy().routes().count(), 5_000);
 }

@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use crate::guard::pattern::Pattern;
 use crate::loader::file::PolicyFile;
-use crate::policy::error::{PolicyError, TablePath};
-use crate::policy::keys::TableSettings;
+use crate::policy::error::TablePath;
+use crate::policy::keys::RouteTable;
+use crate::table::PolicyError;
 
 /// A valid setting in a policy file that an operator should check.
 ///
@@ -104,12 +105,12 @@ impl Report<'_> {
 
     fn push(&mut self, name: &'static str, note: bool, (place, key): (&TablePath, &str), wrong: String, advice: &str) {
         if let Some(at) = self.loaded.span_of(place, key) {
-            self.lints.push(Lint { name, note, finding: PolicyError::spanned(&at, wrong, advice) });
+            self.lints.push(Lint { name, note, finding: at.error(wrong, advice) });
         }
     }
 
     /// Calls a lint for the `[defaults]` of each part, and for each of its routes.
-    pub(super) fn for_each_settings(&mut self, lint: impl Fn(&mut Self, &TablePath, &TableSettings)) {
+    pub(super) fn for_each_settings(&mut self, lint: impl Fn(&mut Self, &TablePath, &RouteTable)) {
         let loaded = self.loaded;
         for (part, own) in loaded.builder.parts().enumerate() {
             lint(self, &TablePath::Defaults(part), &own.keys);

@@ -2,7 +2,6 @@
 
 use super::Lint;
 use crate::loader::PolicyLoader;
-use crate::loader::file::PolicyFile;
 
 const KEY: &str = "fa93378f7d690467a255d8e41ef2cf3a009121a8df7e07df956b401ba231bd66";
 
@@ -254,7 +253,7 @@ fn an_override_that_weakens_a_guard_is_told_from_one_that_does_not() {
     let keys = |line: &str| {
         let text = format!("version = 1\n[defaults]\n{line}\n{named}");
         let key = format!("keys = [{{ id = \"k\", sha256 = \"{KEY}\" }}]");
-        let read = PolicyFile::from_text("p.toml", &text.replace("$KEY", &key), &PolicyLoader::new());
+        let read = PolicyLoader::new().parse("p.toml", &text.replace("$KEY", &key));
         read.unwrap_or_else(|error| panic!("{error}")).builder.part.keys
     };
     for (key, strong, weak) in STRONGER_AND_WEAKER {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::guard::reading::normalised;
 use crate::policy::Matched;
+use crate::policy::Scope;
 
 #[test]
 fn a_url_has_one_spelling() {
@@ -119,7 +120,7 @@ fn policy_of(scopes: &[Written]) -> Option<Policy> {
 
 fn matched(policy: &Policy, host: &str, path: &str) -> Option<Matched> {
     let head = Request::builder().method(Method::POST).uri(path).header("host", host).body(()).ok()?.into_parts().0;
-    let cached = policy.cached_settings(&head, false).copied();
+    let cached = policy.cached_settings(&head, false).cloned();
     let matched = policy.matched(&head).ok()?;
     cached.inspect(|settings| assert_eq!(*settings, matched.normal, "{host}{path}"));
     Some(matched)
@@ -140,7 +141,7 @@ proptest! {
         let mut around: Vec<_> = (1..).zip(&scopes).filter(|(_, scope)| scope.covers(host, &normal)).collect();
         around.sort_by_key(|(_, scope)| std::cmp::Reverse(scope.weight()));
         let expected = around.iter().find(|(_, scope)| scope.upstream).map(|(at, _)| format!("http://s{at}"));
-        let upstream = policy.upstream(&matched.normal.response_settings()).map(ToString::to_string);
+        let upstream = policy.upstream(&matched.normal).map(ToString::to_string);
         prop_assert_eq!(&upstream, &expected, "{:?} {}{}", scopes, host, path);
         let narrowest = limit(around.first().map_or(0, |(at, _)| *at));
         prop_assert_eq!(matched.normal.body_limit, Some(narrowest));
@@ -169,7 +170,7 @@ proptest! {
             _ => normal.strip_prefix(prefix.as_bytes()).is_some_and(|rest| matches!(rest, [] | [b'/', ..])),
         };
         let (_, upstream) = listed.prefixes().find(|(prefix, _)| covers(prefix)).unwrap();
-        prop_assert_eq!(upstream, policy.upstream(&matched.normal.response_settings()), "{:?} {}{}", scopes, host, path);
+        prop_assert_eq!(upstream, policy.upstream(&matched.normal), "{:?} {}{}", scopes, host, path);
     }
 
     #[test]

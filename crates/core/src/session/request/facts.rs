@@ -9,12 +9,13 @@ use super::identity::TRACEPARENT;
 use super::{HeaderFlags, RequestView};
 use crate::classify::BodyFormat;
 use crate::classify::credentials::CredentialKind;
+use crate::dialect::Dialect;
 use crate::dialect::rpc::Rpc;
 use crate::fault::Fault;
 use crate::fields;
 use crate::grpc_messages::MessageDecoder;
 use crate::guard::body_limit::Messages;
-use crate::policy::{BodyLimitPer, Policy, ResponseSettings};
+use crate::policy::{BodyLimitPer, Policy, RouteSettings};
 use crate::session::accept::{prefers_page, prefers_problem};
 use crate::session::{EventFields, RequestFacts, SessionConfig};
 
@@ -56,7 +57,7 @@ impl RequestFlags {
     }
 
     #[inline]
-    pub(in crate::session) fn new(view: &RequestView<'_>, settings: &ResponseSettings, policy: &Policy) -> Self {
+    pub(in crate::session) fn new(view: &RequestView<'_>, settings: &RouteSettings, policy: &Policy) -> Self {
         let RequestView { head, sent, body, .. } = view;
         let rpc = sent.call.map(|call| call.rpc);
         let is_http1 = head.version <= Version::HTTP_11;
@@ -80,7 +81,7 @@ impl RequestFlags {
             bits |= flag(Self::TRAILERS, sent.has(HeaderFlags::TAKES_TRAILERS))
                 | flag(Self::STREAM, view.counts_messages());
         } else if settings.html.is_some()
-            && prefers_page(&head.headers, policy.dialect(settings).spec().media_type, has_problem(settings))
+            && prefers_page(&head.headers, settings.dialect.spec().media_type, has_problem(settings))
         {
             bits |= Self::PAGE;
         } else if sent.has(HeaderFlags::CHOOSES) {
@@ -170,14 +171,14 @@ fn flag(bit: u16, set: bool) -> u16 {
 
 /// Whether the client may choose between forms (R11, R16).
 #[inline]
-pub(in crate::session) fn negotiates(settings: &ResponseSettings) -> bool {
+pub(in crate::session) fn negotiates(settings: &RouteSettings) -> bool {
     has_problem(settings) || settings.html.is_some()
 }
 
 /// Whether the client may choose RFC 9457 (R11).
 #[inline]
-fn has_problem(settings: &ResponseSettings) -> bool {
-    settings.dialect.is_standard() && settings.negotiate()
+fn has_problem(settings: &RouteSettings) -> bool {
+    settings.dialect == Dialect::Standard && settings.negotiate
 }
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -232,7 +233,7 @@ impl ColdState {
     pub(in crate::session) fn new(
         view: &RequestView<'_>,
         notes: Option<Box<EventFields>>,
-        settings: &ResponseSettings,
+        settings: &RouteSettings,
         config: &SessionConfig,
     ) -> Option<Box<Self>> {
         let is_traced = view.sent.has(HeaderFlags::TRACED);
@@ -251,7 +252,7 @@ impl ColdState {
     fn with_notes(
         view: &RequestView<'_>,
         mut notes: Option<Box<EventFields>>,
-        settings: &ResponseSettings,
+        settings: &RouteSettings,
         config: &SessionConfig,
     ) -> Option<Box<Self>> {
         if config.observer().is_some() {
@@ -261,7 +262,7 @@ impl ColdState {
             notes.get_or_insert_default().request = Some(RequestFacts { path, forwarded_for, began });
         }
         let uses_path = config.policy().rules_use_path(settings);
-        let has_time = config.policy().dialect(settings).spec().has_time;
+        let has_time = settings.dialect.spec().has_time;
         let deadline = view.sent.call.and_then(|call| call.timeout);
         let counts_whole = view.stream_limit_per == Some(BodyLimitPer::Body);
         let is_traced = view.sent.has(HeaderFlags::TRACED);

@@ -1,5 +1,7 @@
 //! Runs the guards in their order, except for the credentials (G0, G1, G3, G4).
 
+use std::sync::Arc;
+
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN};
 use http::request::Parts;
 use http::{Method, Version};
@@ -12,7 +14,7 @@ use crate::guard::body_limit::ObservedLimit;
 use crate::guard::call_path::names_method;
 use crate::guard::content_type::Declared;
 use crate::guard::method;
-use crate::policy::{BodyLimitPer, Matched, Mode, Policy, Preflight, Settings};
+use crate::policy::{BodyLimitPer, Matched, Mode, Policy, Preflight, RouteSettings};
 use crate::session::BodyFacts;
 use crate::session::head::list;
 
@@ -44,7 +46,7 @@ pub(in crate::session) struct GuardOutcome {
 pub(in crate::session) fn guard(policy: &Policy, matched: &Matched, view: &RequestView<'_>) -> GuardOutcome {
     let limit = body_limit(matched);
     let mut guarded = GuardOutcome { limit, body: view.body, ..GuardOutcome::default() };
-    guarded.unmet = check_headers(policy, matched, view, &mut guarded.observed).err();
+    guarded.unmet = check_headers(matched, view, &mut guarded.observed).err();
     guarded.observed_unmet = guarded.observed.refusal.take();
     if guarded.unmet.is_none() {
         let observing = guarded_readings(matched).filter(|settings| settings.mode == Mode::Observe);
@@ -58,14 +60,9 @@ pub(in crate::session) fn guard(policy: &Policy, matched: &Matched, view: &Reque
     guarded
 }
 
-fn check_headers(
-    policy: &Policy,
-    matched: &Matched,
-    view: &RequestView<'_>,
-    observed: &mut ObservedGuards,
-) -> Result<(), Fault> {
+fn check_headers(matched: &Matched, view: &RequestView<'_>, observed: &mut ObservedGuards) -> Result<(), Fault> {
     for settings in settings_that_apply(matched, view) {
-        for header in policy.required_headers(settings) {
+        for header in settings.require_headers.iter() {
             header.check(&view.head.headers).or_else(|fault| observed.note_refusal(settings, fault))?;
         }
     }
@@ -84,7 +81,7 @@ pub(in crate::session) struct ObservedGuards {
 impl ObservedGuards {
     /// If the route is in mode `observe`, only notes the fault, unless there is one already; else returns it as an
     /// error.
-    fn note_refusal(&mut self, settings: &Settings, fault: Fault) -> Result<(), Fault> {
+    fn note_refusal(&mut self, settings: &RouteSettings, fault: Fault) -> Result<(), Fault> {
         if settings.mode != Mode::Observe {
             return Err(fault);
         }
@@ -99,8 +96,8 @@ impl ObservedGuards {
 #[inline]
 pub(in crate::session) fn check_body<'s, 'h>(
     policy: &Policy,
-    routes: impl Iterator<Item = &'s Settings>,
-    observing: impl Iterator<Item = &'s Settings>,
+    routes: impl Iterator<Item = &'s Arc<RouteSettings>>,
+    observing: impl Iterator<Item = &'s Arc<RouteSettings>>,
     limit: Option<u64>,
     view: &RequestView<'_>,
     media_type: impl Fn() -> Option<&'h HeaderValue>,
@@ -111,7 +108,7 @@ pub(in crate::session) fn check_body<'s, 'h>(
         return Ok(peek);
     }
     for settings in routes {
-        let Some(types) = policy.content_types(settings) else { continue };
+        let Some(types) = settings.content_types.get() else { continue };
         let declared = types.declared(media_type(), view.sent.has_two_types());
         if declared == Declared::Accepted {
             continue;
@@ -139,12 +136,15 @@ pub(in crate::session) fn check_body<'s, 'h>(
 }
 
 /// The settings of those readings of the request that have guards.
-pub(in crate::session) fn guarded_readings(matched: &Matched) -> impl Iterator<Item = &Settings> + Clone {
+pub(in crate::session) fn guarded_readings(matched: &Matched) -> impl Iterator<Item = &Arc<RouteSettings>> + Clone {
     matched.guards().filter(|settings| settings.mode != Mode::Off)
 }
 
 /// The settings whose guards apply to this request.
-fn settings_that_apply<'m>(matched: &'m Matched, view: &RequestView<'_>) -> impl Iterator<Item = &'m Settings> {
+fn settings_that_apply<'m>(
+    matched: &'m Matched,
+    view: &RequestView<'_>,
+) -> impl Iterator<Item = &'m Arc<RouteSettings>> {
     let preflight = is_preflight(view);
     guarded_readings(matched).filter(move |settings| !preflight || settings.preflight == Preflight::Guard)
 }
@@ -200,7 +200,7 @@ pub(in crate::session) fn stream_limit_per<'s, R>(
     routes: impl FnOnce() -> R,
 ) -> Option<BodyLimitPer>
 where
-    R: Iterator<Item = &'s Settings> + Clone,
+    R: Iterator<Item = &'s Arc<RouteSettings>> + Clone,
 {
     match sent.call {
         Some(call) if call.rpc.is_framed() && !body.is_empty() => Some(decide(head, sent, call.rpc, routes())),
@@ -215,20 +215,20 @@ fn decide<'s>(
     head: &Parts,
     sent: &HeaderFlags,
     rpc: Rpc,
-    routes: impl Iterator<Item = &'s Settings> + Clone,
+    routes: impl Iterator<Item = &'s Arc<RouteSettings>> + Clone,
 ) -> BodyLimitPer {
     // A service may see another method in the request, and an upload in its body (G0).
     let is_post = head.method == Method::POST && !sent.overrides_method() && method::is_plain(head);
     let over_its_http = !matches!(rpc, Rpc::Grpc(_)) || head.version >= Version::HTTP_2;
     let is_call = is_post && over_its_http && names_method(head.uri.path());
-    let counts_whole = |settings: &Settings| match settings.body_limit_per {
+    let counts_whole = |settings: &Arc<RouteSettings>| match settings.body_limit_per {
         BodyLimitPer::Auto => !is_call,
         BodyLimitPer::Message => !is_post,
         BodyLimitPer::Body => true,
     };
     let mut limiting = routes.filter(|settings| settings.body_limit.is_some());
     // A route in mode `observe` must not change anything for a route that refuses (M1).
-    let is_enforced = |settings: &&Settings| settings.mode != Mode::Observe;
+    let is_enforced = |settings: &&Arc<RouteSettings>| settings.mode != Mode::Observe;
     let whole = match limiting.clone().any(|settings| is_enforced(&settings)) {
         true => limiting.filter(is_enforced).any(counts_whole),
         false => limiting.any(counts_whole),

@@ -6,7 +6,7 @@ use http::request::Parts;
 use super::HeaderFlags;
 use crate::guard::auth;
 use crate::message::is_unprintable;
-use crate::policy::{IdSettings, Policy, ResponseSettings};
+use crate::policy::{IdSettings, Policy, RouteSettings};
 use crate::request_id::{RequestId, is_traceparent};
 use crate::session::EventFields;
 use crate::session::head::X_REQUEST_ID;
@@ -53,7 +53,7 @@ pub(in crate::session) fn identify(
 #[inline(always)]
 pub(in crate::session) fn mark(
     policy: &Policy,
-    response_settings: &ResponseSettings,
+    response_settings: &RouteSettings,
     head: &mut Parts,
     id: RequestId,
     mut value: HeaderValue,

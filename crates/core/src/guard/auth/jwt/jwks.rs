@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::guard::pattern::SettingError;
+use crate::table::SettingError;
 
 /// The keys that verify tokens.
 pub(super) struct KeySet(pub(super) Box<[VerifyingKey]>);

@@ -13,7 +13,7 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 pub use self::remote::RemoteKeys;
 
 use self::jwks::{KeySet, VerifyingKey};
-use crate::guard::pattern::SettingError;
+use crate::table::{Kind, Refusals, SettingError};
 
 /// The keys for checking tokens: a secret that the issuer shares, or the public keys of the issuer.
 ///
@@ -118,35 +118,43 @@ const NAME_ALGORITHMS: &str = "list the algorithms that the issuer signs with, s
 const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
 
 impl Tokens {
-    pub(super) fn new(keys: JwtKeys, settings: JwtSettings) -> Result<Self, SettingError> {
-        let algorithms = settings.algorithms.iter().map(|name| algorithm(name)).collect::<Result<Box<[_]>, _>>()?;
-        if algorithms.is_empty() {
-            return Err(SettingError::new("algorithms", "the list of algorithms is empty", NAME_ALGORITHMS));
-        }
+    pub(super) fn new(keys: JwtKeys, settings: JwtSettings, refusals: &mut Refusals) -> Option<Self> {
+        let algorithms = settings.algorithms.iter().map(|name| algorithm(name)).collect::<Result<Box<[_]>, _>>();
+        let algorithms = refusals.keep(algorithms.and_then(|algorithms| match algorithms.is_empty() {
+            true => Err(SettingError::new("algorithms", "the list of algorithms is empty", NAME_ALGORITHMS)),
+            false => Ok(algorithms),
+        }));
         if settings.leeway > LONGEST_LEEWAY {
-            return Err(SettingError::new("leeway", "the leeway is too long", "set at most 5 minutes"));
+            let refused = SettingError::new("leeway", "the leeway is too long", "set at most 5 minutes");
+            refusals.0.push(refused.of_kind(Kind::OutOfRange));
         }
         for (key, text) in
             settings.issuer.iter().map(|it| ("issuer", it)).chain(settings.audiences.iter().map(|it| ("audience", it)))
         {
             if text.is_empty() {
                 let right = "write the value that the tokens carry, or remove the key";
-                return Err(SettingError::new(key, "the text is empty", right));
+                refusals.0.push(SettingError::new(key, "the text is empty", right));
             }
         }
-        let keys = match keys.0 {
-            Material::Secret(secret) => Keys::with_fixed_keys([key_of_secret(&secret, &algorithms)?]),
-            Material::Jwks(json) => {
-                jwks::refuse_secrets(&algorithms, "jwks_file")?;
-                Keys::with_fixed_keys(jwks::parse(&json, &algorithms)?)
+        let (keys, algorithms) = match (keys.0, algorithms) {
+            (Material::Secret(secret), Some(algorithms)) => {
+                let key = refusals.keep(key_of_secret(&secret, &algorithms))?;
+                (Keys::with_fixed_keys([key]), algorithms)
             }
-            Material::Remote(keys) => {
-                remote::check_url(keys.url())?;
-                jwks::refuse_secrets(&algorithms, "jwks_url")?;
-                Keys::Remote(keys)
+            (Material::Jwks(json), Some(algorithms)) => {
+                let keys =
+                    jwks::refuse_secrets(&algorithms, "jwks_file").and_then(|()| jwks::parse(&json, &algorithms));
+                (Keys::with_fixed_keys(refusals.keep(keys)?), algorithms)
             }
+            (Material::Remote(keys), algorithms) => {
+                refusals.keep(remote::check_url(keys.url()));
+                let algorithms = algorithms?;
+                refusals.keep(jwks::refuse_secrets(&algorithms, "jwks_url"))?;
+                (Keys::Remote(keys), algorithms)
+            }
+            _ => return None,
         };
-        Ok(Self { algorithms, keys, settings })
+        Some(Self { algorithms, keys, settings })
     }
 
     /// The keys that an adapter fetches.
@@ -155,6 +163,13 @@ impl Tokens {
             Keys::Fixed(_) => None,
             Keys::Remote(keys) => Some(keys),
         }
+    }
+}
+
+#[cfg(test)]
+impl Tokens {
+    fn compiled(keys: JwtKeys, settings: JwtSettings) -> Result<Self, SettingError> {
+        crate::table::alone(|it| Self::new(keys, settings, it))
     }
 }
 
@@ -180,7 +195,7 @@ fn algorithm(name: &str) -> Result<Algorithm, SettingError> {
     name.parse().map_err(|_| {
         let right =
             "the choices are HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA";
-        SettingError::new("algorithms", format!("{name:?} is not a supported algorithm"), right)
+        SettingError::new("algorithms", "an algorithm is not supported", right)
     })
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use http::Uri;
 
 use super::jwks::{self, KeySet};
-use crate::guard::pattern::SettingError;
+use crate::table::SettingError;
 
 /// The key set at a URL (`jwks_url`). The schemes that use it and the adapter that fetches it share it: a clone is the
 /// same set.

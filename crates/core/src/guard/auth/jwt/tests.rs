@@ -44,7 +44,7 @@ fn hs256(claims: &Value) -> String {
 fn of_secret(change: impl FnOnce(&mut JwtSettings)) -> Tokens {
     let mut settings = JwtSettings { audiences: Vec::new(), ..settings(&["HS256"]) };
     change(&mut settings);
-    Tokens::new(JwtKeys::secret(SECRET), settings).unwrap()
+    Tokens::compiled(JwtKeys::secret(SECRET), settings).unwrap()
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn g2_each_algorithm_verifies_what_another_implementation_signed() {
     for (algorithm, token) in vectors["tokens"].as_object().unwrap() {
         let token = token.as_str().unwrap();
         let tokens =
-            |algorithms: &[&str]| Tokens::new(JwtKeys::jwks(vectors["jwks"].to_string()), settings(algorithms));
+            |algorithms: &[&str]| Tokens::compiled(JwtKeys::jwks(vectors["jwks"].to_string()), settings(algorithms));
         assert_eq!(check(&tokens(&[algorithm]).unwrap(), token), Ok(Some("u1".to_owned())), "{algorithm}");
         assert_eq!(check(&tokens(&all).unwrap(), token), Ok(Some("u1".to_owned())), "{algorithm} among all");
         let others: Vec<&str> = all.iter().copied().filter(|it| it != algorithm).collect();
@@ -77,7 +77,7 @@ fn g2_each_hash_verifies_what_its_secret_signed() {
         let token = signed(algorithm, &format!(r#"{{"alg":"{algorithm:?}"}}"#), r#"{"sub":"u1","exp":1700000001}"#);
         let tokens = of_secret(|it| it.algorithms = vec![format!("{algorithm:?}")]);
         assert_eq!(check(&tokens, &token), Ok(Some("u1".to_owned())), "{algorithm:?}");
-        let other = Tokens::new(JwtKeys::secret(SECRET.replace('a', "b")), settings(&["HS256"])).unwrap();
+        let other = Tokens::compiled(JwtKeys::secret(SECRET.replace('a', "b")), settings(&["HS256"])).unwrap();
         assert_eq!(check(&other, &token), Err(AuthFailure::Invalid));
     }
 }
@@ -85,7 +85,7 @@ fn g2_each_hash_verifies_what_its_secret_signed() {
 #[test]
 fn g2_a_key_id_picks_the_key_and_none_tries_all() {
     let vectors = vectors();
-    let tokens = Tokens::new(JwtKeys::jwks(vectors["jwks"].to_string()), settings(&["RS256", "ES256"])).unwrap();
+    let tokens = Tokens::compiled(JwtKeys::jwks(vectors["jwks"].to_string()), settings(&["RS256", "ES256"])).unwrap();
     for token in vectors["without_kid"].as_object().unwrap().values() {
         assert!(check(&tokens, token.as_str().unwrap()).is_ok());
     }
@@ -96,7 +96,7 @@ fn g2_a_key_id_picks_the_key_and_none_tries_all() {
         .unwrap()
         .iter_mut()
         .for_each(|key| drop(key.as_object_mut().unwrap().remove("kid")));
-    let tokens = Tokens::new(JwtKeys::jwks(nameless.to_string()), settings(&["RS256"])).unwrap();
+    let tokens = Tokens::compiled(JwtKeys::jwks(nameless.to_string()), settings(&["RS256"])).unwrap();
     assert!(check(&tokens, vectors["other_kid"].as_str().unwrap()).is_ok());
 }
 
@@ -107,7 +107,7 @@ fn g2_the_keys_algorithm_binds() {
     for (named, verdict) in [("PS256", Ok(())), ("RS256", Err(AuthFailure::Invalid))] {
         let mut jwks = vectors["jwks"].clone();
         jwks["keys"][0]["alg"] = json!(named);
-        let tokens = Tokens::new(JwtKeys::jwks(jwks.to_string()), settings(&["RS256", "PS256"])).unwrap();
+        let tokens = Tokens::compiled(JwtKeys::jwks(jwks.to_string()), settings(&["RS256", "PS256"])).unwrap();
         assert_eq!(check(&tokens, token).map(drop), verdict, "{named}");
     }
 }
@@ -125,7 +125,7 @@ fn g2_a_public_key_is_never_a_secret() {
     let key = EncodingKey::from_secret(&URL_SAFE_NO_PAD.decode(modulus).unwrap());
     let signer = (DEFAULT_PROVIDER.signer_factory)(&Algorithm::HS256, &key).unwrap();
     let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(signer.try_sign(message.as_bytes()).unwrap()));
-    let tokens = Tokens::new(JwtKeys::jwks(vectors["jwks"].to_string()), settings(&["RS256"])).unwrap();
+    let tokens = Tokens::compiled(JwtKeys::jwks(vectors["jwks"].to_string()), settings(&["RS256"])).unwrap();
     assert_eq!(check(&tokens, &token), Err(AuthFailure::Invalid));
 }
 
@@ -264,8 +264,8 @@ fn m2_weak_or_unfitting_keys_are_refused() {
         (JwtKeys::secret(SECRET), &[][..], "algorithms", "algorithms is empty"),
         (JwtKeys::secret(SECRET), &["none"], "algorithms", "\"none\""),
         (JwtKeys::secret(SECRET), &["HS256", "None"], "algorithms", "\"none\""),
-        (JwtKeys::secret(SECRET), &["hs256"], "algorithms", "\"hs256\""),
-        (JwtKeys::secret(SECRET), &["ES512"], "algorithms", "\"ES512\""),
+        (JwtKeys::secret(SECRET), &["hs256"], "algorithms", "not supported"),
+        (JwtKeys::secret(SECRET), &["ES512"], "algorithms", "not supported"),
         (JwtKeys::secret(SECRET), &["RS256"], "algorithms", "public key"),
         (JwtKeys::secret(SECRET), &["HS256", "EdDSA"], "algorithms", "public key"),
         (JwtKeys::secret(&SECRET[..31]), &["HS256"], "secret_env", "31 bytes"),
@@ -293,15 +293,15 @@ fn m2_weak_or_unfitting_keys_are_refused() {
         (JwtKeys::jwks(set(vectors["short_rsa"].clone())), &["RS256"], "jwks_file", "no key"),
         (JwtKeys::jwks(set(off_the_curve)), &["ES256"], "jwks_file", "no key"),
     ] {
-        let refused = Tokens::new(keys, settings(algorithms)).err().unwrap();
+        let refused = Tokens::compiled(keys, settings(algorithms)).err().unwrap();
         assert_eq!(refused.key, key, "{}", refused.wrong);
         assert!(refused.wrong.contains(wrong), "{wrong}: {}", refused.wrong);
         assert!(!refused.wrong.contains(&SECRET[..20]) && !refused.right.contains(&SECRET[..20]));
     }
     let long = JwtSettings { leeway: Duration::from_secs(301), ..settings(&["HS256"]) };
-    assert_eq!(Tokens::new(JwtKeys::secret(SECRET), long).err().unwrap().key, "leeway");
+    assert_eq!(Tokens::compiled(JwtKeys::secret(SECRET), long).err().unwrap().key, "leeway");
     let empty = JwtSettings { issuer: Some(String::new()), ..settings(&["HS256"]) };
-    assert_eq!(Tokens::new(JwtKeys::secret(SECRET), empty).err().unwrap().key, "issuer");
+    assert_eq!(Tokens::compiled(JwtKeys::secret(SECRET), empty).err().unwrap().key, "issuer");
 }
 
 /// RFC 7517 §5: unknown entries are skipped, and do not spoil the rest.
@@ -311,7 +311,7 @@ fn g2_a_set_may_hold_keys_for_others() {
     let keys = jwks["keys"].as_array_mut().unwrap();
     keys.insert(0, json!({ "kty": "AKP", "alg": "ML-DSA-44", "pub": "AA" }));
     keys.insert(0, json!({ "kty": "EC", "crv": "P-521", "x": "AA", "y": "AA" }));
-    let tokens = Tokens::new(JwtKeys::jwks(jwks.to_string()), settings(&["RS256"])).unwrap();
+    let tokens = Tokens::compiled(JwtKeys::jwks(jwks.to_string()), settings(&["RS256"])).unwrap();
     assert!(check(&tokens, vectors()["tokens"]["RS256"].as_str().unwrap()).is_ok());
 }
 
@@ -323,7 +323,7 @@ fn g2_a_token_that_newer_keys_may_let_in_waits_for_them() {
     let vectors = vectors();
     let keys = RemoteKeys::new("https://id.example/keys", 7_u8);
     let scheme = crate::guard::auth::AuthScheme::jwt(JwtKeys::remote(keys.clone())).algorithms(["RS256", "ES256"]);
-    let scheme = scheme.audience("api").issuer("https://id.test.example").compile("id").unwrap();
+    let scheme = scheme.audience("api").issuer("https://id.test.example").compiled("id").unwrap();
     let ask = |token: &str| {
         let line = http::HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
         let headers: http::HeaderMap = [(http::header::AUTHORIZATION, line)].into_iter().collect();
@@ -385,7 +385,7 @@ fn g2_zeros_before_a_number_do_not_matter() {
     let mut jwks = vectors["jwks"].clone();
     jwks["keys"][0]["e"] = json!("AAAAAAAAAAEAAQ");
     jwks["keys"][0]["n"] = json!(format!("AAAA{}", vectors["jwks"]["keys"][0]["n"].as_str().unwrap()));
-    let tokens = Tokens::new(JwtKeys::jwks(jwks.to_string()), settings(&["RS256"])).unwrap();
+    let tokens = Tokens::compiled(JwtKeys::jwks(jwks.to_string()), settings(&["RS256"])).unwrap();
     assert!(check(&tokens, vectors["tokens"]["RS256"].as_str().unwrap()).is_ok());
 }
 

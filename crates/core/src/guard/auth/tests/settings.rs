@@ -12,12 +12,12 @@ fn m2_what_is_wrong_with_a_scheme_is_refused_by_its_key() {
         (AuthScheme::bearer(), "keys", "no key"),
         (AuthScheme::header("x-api-key"), "keys", "no key"),
         (AuthScheme::bearer().key(Key::sha256("", DIGEST)), "keys", "empty id"),
-        (bearer().key(Key::sha256("live", DIGEST)), "keys", "two keys have the id \"live\""),
-        (bearer().key(Key::of_secret("again", "key-live-1")), "keys", "\"live\" and \"again\" have the same hash"),
+        (bearer().key(Key::sha256("live", DIGEST)), "keys", "two keys have the same id"),
+        (bearer().key(Key::of_secret("again", "key-live-1")), "keys", "two keys have the same hash"),
         (AuthScheme::bearer().key(Key::sha256("a", "hunter2")), "keys", "not 64 hexadecimal digits"),
         (AuthScheme::bearer().key(Key::sha256("a", empty)), "keys", "SHA-256 of an empty text"),
         (AuthScheme::bearer().key(Key::of_secret("a", "")), "keys", "SHA-256 of an empty text"),
-        (AuthScheme::bearer().key(Key::sha256("ä", DIGEST)).forward_id("x-id"), "keys", "\"ä\" cannot be sent"),
+        (AuthScheme::bearer().key(Key::sha256("ä", DIGEST)).forward_id("x-id"), "keys", "cannot be sent"),
         (AuthScheme::bearer().key(Key::sha256("a\nb", DIGEST)).forward_id("x-id"), "keys", "cannot be sent"),
         (AuthScheme::bearer().key(Key::sha256(" a", DIGEST)).forward_id("x-id"), "keys", "cannot be sent"),
         (header("x api key"), "header", "not a valid header name"),
@@ -50,13 +50,13 @@ fn m2_what_is_wrong_with_a_scheme_is_refused_by_its_key() {
         (bearer().timeout(Duration::from_secs(1)), "timeout", "does not apply to scheme"),
     ] {
         let text = format!("{scheme:?}");
-        let refused = scheme.compile("api").err().unwrap_or_else(|| panic!("{text} was taken"));
+        let refused = scheme.compiled("api").err().unwrap_or_else(|| panic!("{text} was taken"));
         assert_eq!(refused.key, key, "{text}: {}", refused.wrong);
         assert!(refused.wrong.contains(wrong), "{text}: {}", refused.wrong);
         assert!(!refused.wrong.contains("hunter2") && !refused.right.contains("hunter2"), "{}", refused.wrong);
     }
-    assert!(AuthScheme::bearer().key(Key::sha256("ä", DIGEST)).compile("api").is_ok(), "nobody forwards it");
-    assert!(AuthScheme::custom().timeout(Duration::from_secs(300)).challenge("Own").compile("own").is_ok());
+    assert!(AuthScheme::bearer().key(Key::sha256("ä", DIGEST)).compiled("api").is_ok(), "nobody forwards it");
+    assert!(AuthScheme::custom().timeout(Duration::from_secs(300)).challenge("Own").compiled("own").is_ok());
 }
 
 #[cfg(feature = "jwt")]
@@ -73,15 +73,15 @@ fn m2_settings_of_tokens_are_for_tokens() {
         (jwt().pattern("a"), "pattern"),
         (jwt().timeout(Duration::from_secs(1)), "timeout"),
     ] {
-        assert_eq!(scheme.compile("api").err().unwrap().key, key);
+        assert_eq!(scheme.compiled("api").err().unwrap().key, key);
     }
-    assert!(jwt().compile("api").is_ok());
+    assert!(jwt().compiled("api").is_ok());
 }
 
 #[test]
 fn m2_a_forwarded_header_that_carries_anothers_keys_is_refused() {
     let schemes = compiled([("app", key_header()), ("api", bearer().forward_id("x_api_key"))]);
     let (name, refused) = refuse_together(schemes.iter().map(|scheme| &**scheme)).unwrap_err();
-    assert_eq!((name, refused.key), ("api", "forward_id"));
+    assert_eq!((name, &*refused.key), ("api", "forward_id"));
     assert!(refuse_together(schemes[..1].iter().map(|scheme| &**scheme)).is_ok());
 }

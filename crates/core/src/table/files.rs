@@ -1,8 +1,36 @@
-//! Reads a file that may be anything, such as a pipe without a writer or a device without an end.
+//! Reads files that may be anything, such as a pipe without a writer or a device without an end.
 
 use std::fs::{File, FileType, OpenOptions};
-use std::io::{self, Read};
-use std::path::Path;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use super::error::{Kind, PolicyError, line_of};
+use super::values::size;
+
+/// The largest file that is read: policies are written by people, so a larger file is something else.
+pub(crate) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// A file that a value names, such as a file with keys, a schema or a page.
+pub(crate) struct NamedFile {
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+}
+
+/// The text of a policy file. Longer files than `most` bytes are refused.
+pub(crate) fn read_text(path: &Path, most: u64) -> Result<String, PolicyError> {
+    let name = path.display().to_string();
+    let refused =
+        |wrong: String, right: &str| PolicyError::new(None, wrong, right).of_kind(Kind::File).in_file(&name, None);
+    let bytes = read_regular(path, most).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => refused(format!("is larger than {}", size(most)), "name a policy file"),
+        ErrorKind::InvalidInput => refused(format!("cannot be read: {error}"), "name a regular file").caused_by(error),
+        _ => refused(format!("cannot be read: {error}"), "name a readable file").caused_by(error),
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let line = line_of(error.as_bytes(), error.utf8_error().valid_up_to());
+        refused("is not UTF-8".to_owned(), "save it as UTF-8").in_file(&name, Some(line))
+    })
+}
 
 /// Reads a regular file of at most `most` bytes, following symbolic links.
 ///

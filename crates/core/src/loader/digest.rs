@@ -5,8 +5,8 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::env::NamedFile;
-use super::gather::Text;
+use super::sources::SourceFile;
+use crate::table::NamedFile;
 
 /// So many hexadecimal digits that no two policies of one organisation have the same, and so few that people can
 /// compare them.
@@ -19,7 +19,7 @@ pub(super) fn digest(text: &str) -> String {
 
 /// The hash of all files of a policy. The folder and the file name of the policy itself do not count, because gateways
 /// may have it in different places.
-pub(super) fn digest_of_files(texts: &[Text], more: &[NamedFile]) -> String {
+pub(super) fn digest_of_files(texts: &[SourceFile], more: &[NamedFile]) -> String {
     let folder = texts.first().and_then(|first| Path::new(&first.name).parent()).unwrap_or(Path::new(""));
     let included = texts.iter().skip(1).map(|it| (Path::new(&it.name), &it.text));
     let named = more.iter().map(|it| (it.path.as_path(), &it.text));

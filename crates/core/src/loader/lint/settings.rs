@@ -1,14 +1,16 @@
-//! Settings of routes that an operator should check, in whichever table they are set.
+//! Settings that an operator should check, in whichever table they are set: those that open a door, that require less than a
+//! base (`manual/policy.md`), or that never apply because an included file sets the same keys.
 
 use std::collections::HashSet;
 
 use super::report::Report;
-use crate::loader::chain::{ResolvedSetting, SettingChain};
+use crate::loader::chain::{ResolvedSetting, SettingChain, keys, value_of};
+use crate::loader::sources::Override;
 use crate::loader::witness::Witness;
 use crate::policy::error::TablePath;
-use crate::policy::keys::TableSettings;
+use crate::policy::keys::RouteTable;
 
-pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
+pub(super) fn lint_routes(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     // One lint for each table that causes it, even if many routes inherit the setting.
     let mut reported = HashSet::new();
     for witness in witnesses {
@@ -60,7 +62,7 @@ fn open_under_closed(report: &mut Report<'_>, Witness { place, chain, .. }: &Wit
     }
 }
 
-fn auth_observe(report: &mut Report<'_>, place: &TablePath, keys: &TableSettings) {
+fn auth_observe(report: &mut Report<'_>, place: &TablePath, keys: &RouteTable) {
     if keys.auth_observe == Some(true) {
         let wrong = "credentials are checked and logged, but no request is refused".to_owned();
         let advice = "remove it once the log shows no failure of a valid client";
@@ -96,5 +98,66 @@ impl KeySetting {
         elsewhere.map_or_else(String::new, |(place, key)| {
             format!(" ({key}: {})", report.location(&self.place, (place, key)))
         })
+    }
+}
+
+pub(super) fn lint_overrides(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
+    for table in &report.loaded.sources.overrides {
+        report_override(report, table);
+    }
+    let mut reported = HashSet::new();
+    for witness in witnesses {
+        let found = overrides_of(report, witness);
+        let new: Vec<_> = found.into_iter().filter(|it| reported.insert((it.place.clone(), it.key.clone()))).collect();
+        new.iter().for_each(|it| report_override(report, it));
+    }
+}
+
+/// The keys that a route sets, although the next wider table, which is in a base, sets them as well.
+fn overrides_of(report: &Report<'_>, Witness { place, chain, .. }: &Witness<'_>) -> Vec<Override> {
+    let mut from_here = chain.tables.iter().skip_while(|(other, _)| other != place);
+    let Some((TablePath::Route(..), own)) = from_here.next() else { return Vec::new() };
+    let wider: Vec<_> = from_here.collect();
+    let overridden = |key| {
+        let (name, value) = value_of(own, key)?;
+        let (at, base, (its, base_value)) =
+            wider.iter().find_map(|(at, keys)| Some((at, *keys, value_of(keys, key)?)))?;
+        if base_value == value || !report.loaded.sources.is_in_base((at, its), place) {
+            return None;
+        }
+        let line = report.loaded.span_of(at, its).map(|at| format!("{}:{}", at.file, at.line))?;
+        let base = (own.weakens(base, key)).then(|| (format!("{its} = {base_value}"), line))?;
+        Some(Override { place: place.clone(), key: name.to_owned(), base })
+    };
+    keys().filter_map(overridden).collect()
+}
+
+fn report_override(report: &mut Report<'_>, Override { place, key, base: (base_value, line) }: &Override) {
+    let wrong = format!("this requires less of requests than {base_value} of the base ({line})");
+    let advice = "fine if the service needs it; otherwise remove it here, so that the base applies";
+    report.warn("weakens-base", (place, key), wrong, advice);
+}
+
+pub(super) fn lint_shadows(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
+    let mut reported = HashSet::new();
+    for Witness { place, chain, .. } in witnesses {
+        let TablePath::Route(part, _) = place else { continue };
+        if chain.part == *part {
+            continue;
+        }
+        let own = chain.tables.iter().find(|(other, _)| other == place).map(|(_, keys)| *keys);
+        let set = |key| own.and_then(|own| value_of(own, key));
+        for (key, (name, value)) in keys().filter_map(|key| Some((key, set(key)?))) {
+            let decided = chain.resolved(key);
+            let narrower = decided.place.filter(|by| by.part() != Some(*part) && decided.value != value);
+            let Some(by) = narrower.filter(|_| reported.insert((place.clone(), key))) else { continue };
+            let line = report.location(place, (&by, decided.key));
+            let wrong = format!(
+                "this never applies: {} = {} of an included file comes first ({line})",
+                decided.key, decided.value
+            );
+            let advice = "set it in a route of that file, or remove it here";
+            report.warn("shadowed-by-include", (place, name), wrong, advice);
+        }
     }
 }

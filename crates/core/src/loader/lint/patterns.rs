@@ -1,13 +1,17 @@
-//! Routes that overlap: two routes that cross, and two that differ only in letter case.
+//! Patterns that an operator should check: of routes that cross or differ only in letter case, with methods that no client
+//! sends, or that look like regular expressions.
 
 use std::collections::HashMap;
+
+use http::Method;
 
 use super::report::Report;
 use crate::guard::pattern::{Pattern, Segment};
 use crate::loader::chain::{self, value_of};
 use crate::policy::error::TablePath;
+use crate::table::suggestion::closest;
 
-pub(super) fn lint(report: &mut Report<'_>) {
+pub(super) fn lint_overlap(report: &mut Report<'_>) {
     let patterns = report.loaded.patterns();
     let parts: Vec<_> = patterns.iter().map(|of_part| Neighbours::new(of_part)).collect();
     for (part, neighbours) in parts.iter().enumerate() {
@@ -132,6 +136,68 @@ impl Node<'_> {
                 self.literals.values().chain(one).for_each(|node| node.collect_overlapping(after, rest, found));
             }
         }
+    }
+}
+
+/// The methods in IANA's registry, except for `*` and `PRI`, which no client sends.
+const REGISTERED: &str = "\
+    ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT CONNECT COPY DELETE GET HEAD LABEL LINK LOCK MERGE MKACTIVITY \
+    MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE OPTIONS ORDERPATCH PATCH POST PROPFIND PROPPATCH PUT \
+    QUERY REBIND REPORT SEARCH TRACE UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL";
+
+/// Methods of caches and of UPnP, which are in no registry.
+const COMMON: &str = "BAN M-SEARCH NOTIFY PURGE SUBSCRIBE UNSUBSCRIBE";
+
+pub(super) fn lint_methods(report: &mut Report<'_>) {
+    report.for_each_pattern(unregistered);
+}
+
+fn unregistered(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Pattern) {
+    const NAME: &str = "method-unregistered";
+    let known = |method: &str| REGISTERED.split(' ').chain(COMMON.split(' ')).any(|it| it == method);
+    for method in pattern.methods().iter().map(Method::as_str).filter(|method| !known(method)) {
+        let wrong = format!("{method} is not a registered method; only requests with exactly this method match");
+        match closest(method, REGISTERED.split(' ')) {
+            _ if matches!(method, "ALL" | "ANY") => {
+                report.warn(NAME, at, wrong, "remove it: a path without a method matches all methods");
+            }
+            Some(near) => report.warn(NAME, at, wrong, &format!("did you mean {near}?")),
+            None => report.note(NAME, at, wrong, "fine if clients send it"),
+        }
+    }
+}
+
+/// No path of an API has these characters. OData has a `$` at the beginning, and brackets without an operator.
+const OPERATORS: [&str; 6] = [".*", ".+", "[", "]", "|", "^"];
+
+pub(super) fn lint_expressions(report: &mut Report<'_>) {
+    report.for_each_pattern(like_expression);
+    for part in 0..=report.loaded.builder.scopes.len() {
+        for (index, rule) in report.loaded.policy.parts[part].own_rules().iter().enumerate() {
+            message_like_expression(report, &TablePath::Map(part, index), rule.exact_message().unwrap_or_default());
+        }
+    }
+}
+
+fn message_like_expression(report: &mut Report<'_>, place: &TablePath, message: &str) {
+    const OPERATORS: [&str; 5] = [".*", ".+", r"\d", r"\w", r"\s"];
+    if message.starts_with('^') || message.ends_with('$') || OPERATORS.iter().any(|it| message.contains(it)) {
+        let wrong = "a message is no regular expression: only an error with this very text matches".to_owned();
+        let advice = "fine if it is that text; otherwise write message_pattern instead of message";
+        report.note("message-like-expression", (place, "message"), wrong, advice);
+    }
+}
+
+fn like_expression(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Pattern) {
+    let is_like = |literal: &str| OPERATORS.iter().any(|it| literal.contains(it)) || literal.ends_with('$');
+    let literals = pattern.segments().iter().filter_map(|segment| match segment {
+        Segment::Literal(literal) => Some(&**literal),
+        Segment::One => None,
+    });
+    if let Some(literal) = literals.into_iter().rev().find(|literal| is_like(literal)) {
+        let wrong = format!("a path pattern is not a regular expression: it matches only the literal text {literal:?}");
+        let advice = "write {one} for any segment, and {*rest} at the end for all segments that follow";
+        report.warn("pattern-like-expression", at, wrong, advice);
     }
 }
 

@@ -1,9 +1,11 @@
-//! The settings of each route, together with the routes that usually match with it. They are computed when the policy
-//! is built, so that requests need not inherit settings key by key.
+//! The settings of each route, together with the routes that usually match with it. They are made when the policy is
+//! built, so that requests need not inherit settings key by key.
+
+use std::sync::Arc;
 
 use http::Method;
 
-use super::keys::Settings;
+use super::keys::RouteSettings;
 use crate::guard::pattern::{Pattern, Segment};
 
 /// The most routes that are stored together. Requests in known policies match fewer. If more match, the settings are
@@ -17,13 +19,13 @@ pub(super) struct MatchedRoutes {
     number: usize,
 }
 
-/// The settings for all requests that match exactly the routes in `met`: those that a sample request of the first one
-/// matches.
+/// The settings for all requests that match exactly these routes: those that a sample request of the first one matches.
 #[derive(Clone, Debug)]
-pub(super) struct PrecomputedRoute {
-    part: usize,
-    met: MatchedRoutes,
-    settings: Settings,
+pub(super) struct FixedChain {
+    /// The narrowest part that covers these requests.
+    pub(super) part: usize,
+    pub(super) met: MatchedRoutes,
+    pub(super) settings: Arc<RouteSettings>,
 }
 
 impl MatchedRoutes {
@@ -44,27 +46,9 @@ impl MatchedRoutes {
     }
 }
 
-impl PrecomputedRoute {
-    /// `part` is the narrowest part that covers these requests.
-    pub(super) fn new(part: usize, met: MatchedRoutes, settings: Settings) -> Self {
-        Self { part, met, settings }
-    }
-
-    #[cfg(feature = "policy-file")]
-    pub(super) fn all(&self) -> &Settings {
-        &self.settings
-    }
-
-    pub(super) fn set_mode(&mut self, mode: super::Mode) {
-        self.settings.response_settings.mode = mode;
-    }
-
-    pub(super) fn mode(&self) -> super::Mode {
-        self.settings.mode
-    }
-
+impl FixedChain {
     #[inline]
-    pub(super) fn settings(&self, part: usize, met: &MatchedRoutes) -> Option<&Settings> {
+    pub(super) fn settings(&self, part: usize, met: &MatchedRoutes) -> Option<&Arc<RouteSettings>> {
         let same = self.part == part && met.number <= MOST && self.met.routes() == met.routes();
         same.then_some(&self.settings)
     }

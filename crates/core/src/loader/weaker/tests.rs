@@ -5,11 +5,9 @@ use std::{env, fs};
 
 use crate::dialect::{Dialect, DialectName};
 use crate::loader::PolicyLoader;
-use crate::loader::file::PolicyFile;
 use crate::page::ErrorPage;
 use crate::policy::Route;
-use crate::policy::choice::KeywordValue;
-use crate::policy::keys::{TableSettings, for_each_key};
+use crate::policy::keys::{RouteTable, for_each_key};
 
 /// The tables that the lists of [`Samples`] name.
 pub(in crate::loader) const NAMES: &str = r#"
@@ -27,12 +25,12 @@ keys = [{ id = "k", sha256 = "0a2b100945586dce5a8b1cae7b7f864c9fd922d168cc0a196d
 "#;
 
 /// Each key with each of its samples, one at a time.
-pub(in crate::loader) fn singles() -> Vec<TableSettings> {
+pub(in crate::loader) fn singles() -> Vec<RouteTable> {
     let mut singles = Vec::new();
     macro_rules! singles {
-        ($($(#[$_:ident = $about:literal])+ $key:ident: $value:ty $(, $kind:ident $of:ty $(= $default:expr)? $(, by $list:ident)? $(, weaker $weaker:ident)?)?;)*) => {
+        ($($(#[$($_:tt)+])+ $key:ident: $value:ty $(=> $made:ty, by $make:ident)? $(= $default:expr)?;)*) => {
             $(singles.extend(
-                Values::samples().into_iter().map(|value| TableSettings { $key: Some(value), ..TableSettings::default() }),
+                Values::samples().into_iter().map(|value| RouteTable { $key: Some(value), ..RouteTable::default() }),
             );)*
         };
     }
@@ -41,16 +39,16 @@ pub(in crate::loader) fn singles() -> Vec<TableSettings> {
 }
 
 /// The keys of a table, as a file has them.
-pub(in crate::loader) fn as_text(keys: &TableSettings) -> String {
+pub(in crate::loader) fn as_text(keys: &RouteTable) -> String {
     let line = |key: &&str| Some(format!("{key} = {}\n", keys.written(key)?));
-    TableSettings::NAMES.iter().filter_map(line).collect()
+    RouteTable::KEYS.iter().filter_map(line).collect()
 }
 
 #[test]
 fn what_a_file_sets_is_what_it_reads() {
     for keys in singles() {
         let text = format!("version = 1\n[defaults]\n{}{NAMES}", as_text(&keys));
-        let read = PolicyFile::from_text("policy.toml", &text, &PolicyLoader::new()).unwrap();
+        let read = PolicyLoader::new().parse("policy.toml", &text).unwrap();
         assert_eq!(format!("{:?}", read.builder.part.keys), format!("{keys:?}"));
     }
 }
@@ -69,8 +67,8 @@ macro_rules! set {
 }
 
 macro_rules! set_each {
-    ($($(#[$_:ident = $about:literal])+ $key:ident: $value:ty $(, $kind:ident $of:ty $(= $default:expr)? $(, by $list:ident)? $(, weaker $weaker:ident)?)?;)*) => {
-        fn set_each(keys: &TableSettings) -> Route {
+    ($($(#[$($_:tt)+])+ $key:ident: $value:ty $(=> $made:ty, by $make:ident)? $(= $default:expr)?;)*) => {
+        fn set_each(keys: &RouteTable) -> Route {
             let mut route = Route::new("/");
             $(if let Some(value) = keys.$key.clone() {
                 route = set!($key, route, value);
@@ -97,7 +95,7 @@ trait Values: Sized {
     fn samples() -> Vec<Self>;
 }
 
-impl<W: KeywordValue> Values for W {
+impl<W: crate::table::KeywordValue> Values for W {
     fn schema() -> String {
         let words: Vec<_> = W::ALL.iter().map(|word| format!("        {:?}", word.word())).collect();
         format!("\"enum\": [\n{}\n      ]", words.join(",\n"))
@@ -199,12 +197,12 @@ struct Description {
     schema: String,
 }
 
-fn schema_of<T: Values>(_: fn(&TableSettings) -> &Option<T>) -> String {
+fn schema_of<T: Values>(_: fn(&RouteTable) -> &Option<T>) -> String {
     T::schema()
 }
 
 macro_rules! descriptions {
-    ($($(#[doc = $about:literal])+ #[manual = $note:literal] $key:ident: $value:ty $(, $kind:ident $of:ty $(= $default:expr)? $(, by $list:ident)? $(, weaker $weaker:ident)?)?;)*) => {
+    ($($(#[doc = $about:literal])+ #[manual = $note:literal] $(#[rust = $more:literal])? $(#[guard($guard:ident)])? $(#[weaker($weaker:ident)])? $key:ident: $value:ty $(=> $made:ty, by $make:ident)? $(= $default:expr)?;)*) => {
         fn descriptions() -> Vec<Description> {
             vec![$(Description {
                 key: stringify!($key),
@@ -221,7 +219,7 @@ for_each_key!(descriptions);
 impl Description {
     /// The default, in a form that TOML and JSON share.
     fn default(&self) -> String {
-        TableSettings::defaults().written(self.key).unwrap()
+        RouteTable::defaults().written(self.key).unwrap()
     }
 
     fn definition(&self) -> String {

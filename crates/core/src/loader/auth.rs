@@ -1,0 +1,321 @@
+//! `[auth.*]`: a scheme, its keys, and the files and variables that it names. No error quotes a text of it (L3).
+
+use std::time::{Duration, SystemTime};
+
+use toml::de::DeValue;
+
+use super::values::{NamedText, Version};
+use crate::guard::auth::{AuthMessages, AuthScheme, Key};
+#[cfg(feature = "jwt")]
+use crate::guard::auth::{JwtKeys, RemoteKeys};
+use crate::table::suggestion::{advice_for_unknown, closest};
+use crate::table::{Document, Kind, Leaf, MAX_FILE_BYTES, OneOrMore, Reading, Refusals, SettingError, tables};
+
+/// What a policy needs besides its own text.
+pub(super) trait PolicyEnv {
+    /// The value of an environment variable.
+    #[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "the secrets of tokens alone come from there"))]
+    fn variable(&self, name: &str) -> Option<String>;
+
+    /// Whether the layer has a verifier with that name.
+    fn has_verifier(&self, name: &str) -> bool;
+
+    /// The keys at a URL. The error is advice for an operator whose key sets are not fetched.
+    #[cfg(feature = "jwt")]
+    fn remote_keys(&self, url: &str) -> Result<RemoteKeys, String>;
+
+    /// Advice for a scheme `custom` whose verifier is not registered.
+    fn verifier_advice(&self, name: &str) -> String;
+
+    /// Advice for a scheme `certificate`; `None` if client certificates are available.
+    fn certificate_advice(&self) -> Option<String>;
+}
+
+/// The kinds of schemes, and the keys that each has besides `scheme`, `forward_id`, `messages` and `challenge`.
+const SCHEMES: [(&str, &[&str]); 5] = [
+    ("bearer", &["pattern", "keys", "keys_file"]),
+    ("header", &["header", "pattern", "keys", "keys_file"]),
+    (
+        "jwt",
+        &[
+            "secret_env",
+            "jwks_file",
+            "jwks_url",
+            "timeout",
+            "algorithms",
+            "issuer",
+            "audience",
+            "leeway",
+            "require_verified_email",
+        ],
+    ),
+    ("certificate", &[]),
+    ("custom", &["timeout"]),
+];
+
+tables! {
+    /// The keys of all kinds of schemes.
+    pub(super) struct AuthTable {
+        scheme: String = required,
+        forward_id: String,
+        messages: AuthMessages,
+        challenge: String,
+        header: String,
+        pattern: String,
+        keys: Keys,
+        keys_file: KeysFile,
+        secret_env: String,
+        jwks_file: NamedText,
+        jwks_url: String,
+        timeout: Duration,
+        algorithms: Algorithms,
+        issuer: String,
+        audience: OneOrMore,
+        leeway: Duration,
+        require_verified_email: bool,
+    }
+
+    /// A key in a policy or in a file of keys.
+    pub(super) struct KeyTable {
+        id: String = required,
+        sha256: KeyHash = required,
+        revoked: bool,
+        expires: SystemTime,
+    }
+
+    /// A file of keys.
+    pub(super) struct KeysFileTable {
+        version: Version,
+        keys: Keys = required,
+    }
+}
+
+type Keys = Vec<KeyTable>;
+type Algorithms = Vec<String>;
+
+/// A scheme: the keys of its kind, and none of the others.
+#[derive(Clone, Debug)]
+pub(super) struct Scheme(pub(super) AuthTable);
+
+impl Leaf for Scheme {
+    fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
+        let table = at.table(value)?;
+        let written = table.get("scheme").and_then(|scheme| scheme.get_ref().as_str()).unwrap_or_default();
+        let kind = SCHEMES.iter().find(|(name, _)| closest(written, std::iter::once(*name)).is_some());
+        // A key that only other kinds have is refused with its place in `refuse_foreign_keys`.
+        let is_known =
+            |key: &&&str| kind.is_none_or(|(_, own)| own.contains(*key) || is_shared(key) || table.contains_key(**key));
+        at.refuse_others(table, &AuthTable::KEYS.iter().filter(is_known).copied().collect::<Vec<_>>());
+        Some(Self(AuthTable::read_keys(table, at)))
+    }
+}
+
+/// Whether all kinds of schemes have the key.
+fn is_shared(key: &str) -> bool {
+    !SCHEMES.iter().any(|(_, keys)| keys.contains(&key))
+}
+
+/// The SHA-256 of a key, as 64 hexadecimal digits.
+#[derive(Clone, Debug)]
+pub(super) struct KeyHash(String);
+
+impl Leaf for KeyHash {
+    fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
+        let text = String::read(value, at)?;
+        if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Some(Self(text));
+        }
+        let right = "write the key's SHA-256 as 64 hexadecimal digits; a policy holds hashes, never the key itself";
+        at.refuse(Kind::InvalidValue, "this is not a SHA-256 hash", right)
+    }
+}
+
+/// The keys in a file that the policy names.
+#[derive(Clone, Debug)]
+pub(super) struct KeysFile(Keys);
+
+impl Leaf for KeysFile {
+    fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
+        let name = String::read(value, at)?;
+        let (path, text) = at.read_file(&name, MAX_FILE_BYTES)?;
+        let document = Document::parse(&path, &text);
+        document.syntax_errors().for_each(|error| at.add(error));
+        at.in_secret_file(&path, &text, |at| {
+            let read = KeysFileTable::read(&DeValue::Table(document.root.clone()), at);
+            at.found.mistakes.retain(|mistake| !document.explains(mistake));
+            read
+        })
+        .and_then(|table| table.keys)
+        .or_else(|| Some(vec![KeyTable::default()]))
+        .map(Self)
+    }
+}
+
+impl AuthTable {
+    /// The scheme. If parts of it are wrong, others stand for them, so that its other keys are checked as well.
+    pub(super) fn into_scheme(self, name: &str, env: &dyn PolicyEnv, refusals: &mut Refusals) -> AuthScheme {
+        let kind = self.scheme.as_deref().map(|written| known_or_near(written, refusals));
+        let kind = kind.flatten().unwrap_or_default();
+        self.refuse_foreign_keys(kind, refusals);
+        let scheme = match kind {
+            "bearer" => AuthScheme::bearer(),
+            "header" => {
+                if self.header.is_none() {
+                    refusals.0.push(missing("header"));
+                }
+                AuthScheme::header(self.header.as_deref().unwrap_or("x-unknown"))
+            }
+            "jwt" => self.jwt(env, refusals),
+            "certificate" => {
+                if let Some(advice) = env.certificate_advice() {
+                    let wrong = "scheme \"certificate\" is not available here";
+                    refusals.0.push(SettingError::new("scheme", wrong, advice).of_kind(Kind::Unavailable));
+                }
+                AuthScheme::certificate()
+            }
+            _ => {
+                if kind == "custom" && !env.has_verifier(name) {
+                    let wrong = format!("no verifier is registered for scheme {name:?}");
+                    let right = env.verifier_advice(name);
+                    refusals.0.push(SettingError::new("", wrong, right).of_kind(Kind::Unavailable));
+                }
+                AuthScheme::custom()
+            }
+        };
+        let has = |key| SCHEMES.iter().any(|(name, keys)| *name == kind && keys.contains(&key));
+        let keys = self.keys.into_iter().chain(self.keys_file.map(|KeysFile(keys)| keys)).flatten();
+        let keys: Vec<_> = keys.filter(|_| has("keys")).collect();
+        // Stands for keys with a mistake, which was noted when they were read.
+        let is_whole = keys.iter().all(|key| key.id.is_some() && key.sha256.is_some());
+        let keys = if is_whole { keys } else { vec![KeyTable::unknown()] };
+        let scheme = keys.into_iter().fold(scheme, |scheme, KeyTable { id, sha256, revoked, expires }| {
+            let key = Key::sha256(id.unwrap_or_default(), sha256.map(|KeyHash(hash)| hash).unwrap_or_default());
+            let key = if revoked == Some(true) { key.revoked() } else { key };
+            scheme.key(expires.into_iter().fold(key, Key::expires))
+        });
+        let scheme = self.pattern.filter(|_| has("pattern")).into_iter().fold(scheme, AuthScheme::pattern);
+        let scheme = self.timeout.filter(|_| has("timeout")).into_iter().fold(scheme, AuthScheme::timeout);
+        let scheme = self.forward_id.into_iter().fold(scheme, AuthScheme::forward_id);
+        let scheme = self.challenge.into_iter().fold(scheme, AuthScheme::challenge);
+        scheme.with_messages(self.messages.unwrap_or_default())
+    }
+
+    /// Refuses keys that only other kinds of schemes have.
+    fn refuse_foreign_keys(&self, kind: &str, refusals: &mut Refusals) {
+        let Some((_, own)) = SCHEMES.iter().find(|(name, _)| *name == kind) else { return };
+        for key in Self::KEYS.iter().filter(|key| !own.contains(key) && self.written(key).is_some()) {
+            let theirs = SCHEMES.iter().filter(|(_, keys)| keys.contains(key)).map(|(name, _)| format!("{name:?}"));
+            let theirs = theirs.collect::<Vec<_>>().join(" or ");
+            if !theirs.is_empty() {
+                let wrong = format!("the key {key} does not apply to scheme {kind:?}");
+                let right = format!("remove it: it applies to scheme {theirs}");
+                refusals.0.push(SettingError::new(*key, wrong, right).of_kind(Kind::Conflict));
+            }
+        }
+    }
+
+    #[cfg(not(feature = "jwt"))]
+    fn jwt(&self, _: &dyn PolicyEnv, refusals: &mut Refusals) -> AuthScheme {
+        let (wrong, right) =
+            ("session tokens are not part of this build", "build with the feature \"jwt\" of tower-error-envelope");
+        refusals.0.push(SettingError::new("scheme", wrong, right).of_kind(Kind::Unavailable));
+        AuthScheme::custom()
+    }
+
+    #[cfg(feature = "jwt")]
+    fn jwt(&self, env: &dyn PolicyEnv, refusals: &mut Refusals) -> AuthScheme {
+        let set = [
+            ("secret_env", self.secret_env.is_some()),
+            ("jwks_file", self.jwks_file.is_some()),
+            ("jwks_url", self.jwks_url.is_some()),
+        ];
+        let set: Vec<&str> = set.into_iter().filter_map(|(key, is_set)| is_set.then_some(key)).collect();
+        if let [first, second, ..] = set[..] {
+            let wrong = format!("{first} and {second} are mutually exclusive");
+            refusals.0.push(SettingError::new(second.to_owned(), wrong, "keep one of them").of_kind(Kind::Conflict));
+        } else if set.is_empty() {
+            let right = "set one of them: secret_env = \"…\", jwks_file = \"…\" or jwks_url = \"…\"";
+            let wrong = "the scheme has neither a secret nor a key set";
+            refusals.0.push(SettingError::new("", wrong, right).of_kind(Kind::MissingKey));
+        }
+        let secret = self.secret_env.as_deref().map(|name| refusals.keep(read_secret(name, env)).map(JwtKeys::secret));
+        let file = self.jwks_file.as_ref().map(|NamedText(text)| Some(JwtKeys::jwks(text.clone())));
+        let url = self.jwks_url.as_deref().map(|url| {
+            let refused = |advice| {
+                SettingError::new("jwks_url", "this program does not fetch key sets", advice).of_kind(Kind::Unavailable)
+            };
+            refusals.keep(env.remote_keys(url).map_err(refused)).map(JwtKeys::remote)
+        });
+        let algorithms = self.algorithms.as_deref().unwrap_or_else(|| {
+            refusals.0.push(missing("algorithms"));
+            &[]
+        });
+        let known = refuse_algorithms(algorithms, refusals);
+        let is_secret = known.first().is_none_or(|name| name.starts_with("HS"));
+        let unknown = || match is_secret {
+            true => JwtKeys::secret("stands for a secret that is wrong; as long as the longest asks for"),
+            false => JwtKeys::remote(RemoteKeys::never_fetched("https://unknown.invalid/")),
+        };
+        let scheme = AuthScheme::jwt(secret.or(file).or(url).flatten().unwrap_or_else(unknown));
+        // Without any algorithm, the list itself would be refused as well.
+        let known = if known.is_empty() && self.algorithms.as_ref().is_none_or(|all| !all.is_empty()) {
+            vec![if is_secret { "HS256".to_owned() } else { "RS256".to_owned() }]
+        } else {
+            known
+        };
+        let scheme = self.issuer.iter().fold(scheme.algorithms(known), AuthScheme::issuer);
+        let scheme = self.audience.iter().flat_map(|OneOrMore(all)| all).fold(scheme, AuthScheme::audience);
+        let scheme = self.leeway.into_iter().fold(scheme, AuthScheme::leeway);
+        self.require_verified_email.into_iter().fold(scheme, AuthScheme::require_verified_email)
+    }
+}
+
+impl KeyTable {
+    fn unknown() -> Self {
+        let hash = KeyHash("0".repeat(64));
+        Self { id: Some("unknown".to_owned()), sha256: Some(hash), ..Self::default() }
+    }
+}
+
+fn missing(key: &'static str) -> SettingError {
+    SettingError::new(key, "the key is missing", format!("add {key} = … to the table")).of_kind(Kind::MissingKey)
+}
+
+/// The kind of a scheme. If it is misspelled, the kind that was probably meant is used for the other keys.
+fn known_or_near(written: &str, refusals: &mut Refusals) -> Option<&'static str> {
+    let known = SCHEMES.iter().map(|(name, _)| *name);
+    known.clone().find(|name| *name == written).or_else(|| {
+        let right = advice_for_unknown(written, known.clone());
+        refusals.0.push(SettingError::new("scheme", "unknown scheme", right).of_kind(Kind::UnknownWord));
+        closest(written, known)
+    })
+}
+
+/// Reads a secret from a variable. A text that is not the name of a variable may be the secret itself.
+#[cfg(feature = "jwt")]
+fn read_secret(name: &str, env: &dyn PolicyEnv) -> Result<String, SettingError> {
+    let (wrong, right) = match env.variable(name) {
+        Some(secret) if !secret.is_empty() => return Ok(secret),
+        Some(_) => ("the environment variable is empty", "set it to the secret"),
+        None => (
+            "there is no such environment variable",
+            "write the name of a variable that has the secret, as in \"JWT_SECRET\", and set it; a policy never has the \
+             secret itself",
+        ),
+    };
+    Err(SettingError::new("secret_env", wrong, right).of_kind(Kind::Unavailable))
+}
+
+/// The known algorithms; the others are refused. The builder refuses `none`, and those that do not fit the keys.
+#[cfg(feature = "jwt")]
+fn refuse_algorithms(names: &[String], refusals: &mut Refusals) -> Vec<String> {
+    const KNOWN: [&str; 12] =
+        ["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+    let is_known = |name: &str| KNOWN.contains(&name) || name.eq_ignore_ascii_case("none");
+    for (at, name) in names.iter().enumerate().filter(|(_, name)| !is_known(name)) {
+        let right = advice_for_unknown(name, KNOWN.into_iter());
+        let refused = SettingError::new(format!("algorithms[{at}]"), "unknown algorithm", right);
+        refusals.0.push(refused.of_kind(Kind::UnknownWord));
+    }
+    names.iter().filter(|name| is_known(name)).cloned().collect()
+}

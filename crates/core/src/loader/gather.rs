@@ -1,0 +1,258 @@
+//! Collects the files of a policy: the first one, its bases, the files that it includes, and their bases and included
+//! files.
+
+use std::path::{Path, PathBuf};
+
+use toml::de::DeValue;
+
+use super::sources::{Parent, SourceFile};
+use super::tables::{FileTable, misplaced};
+use super::values::PlacedText;
+use crate::table::suggestion::closest;
+use crate::table::{Document, Found, Kind, Leaf, MAX_FILE_BYTES, NamedFile, PolicyError, Reading, read_text};
+
+/// The most files of one policy: as many as there may be services behind one process. It also bounds a pattern that is
+/// too wide.
+const MAX_FILES: usize = 4096;
+
+/// The most folders to watch. Each file may be in a folder of its own, and each of these in another one. A pattern that
+/// needs more, such as `/**/*.toml`, would search the whole machine. Systems also limit how many folders they watch for
+/// one user, to about 8,000.
+const MAX_FOLDERS: usize = 2 * MAX_FILES;
+
+/// All files of a policy with their tables, and the folders in which more may appear.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) files: Vec<SourceFile>,
+    pub(super) tables: Vec<FileTable>,
+    pub(super) mistakes: Vec<PolicyError>,
+    pub(super) named_files: Vec<NamedFile>,
+    pub(super) folders: Vec<PathBuf>,
+}
+
+impl Gathered {
+    /// Collects the files of a policy whose first file has this name and text.
+    pub(super) fn new(name: &str, text: String) -> Self {
+        let mut gathered = Self::default();
+        gathered.read(name, text, None);
+        let mut at = 0;
+        while at < gathered.files.len() {
+            gathered.gather_named(at);
+            at += 1;
+        }
+        gathered
+    }
+
+    /// The files in the order of precedence. Each file comes before its bases, and these begin with the last one. The
+    /// files that it includes come after that.
+    pub(super) fn in_order(&self) -> Vec<usize> {
+        fn visit(files: &[SourceFile], file: usize, order: &mut Vec<usize>) {
+            order.push(file);
+            let named = (0..files.len()).filter_map(|at| Some((at, files[at].parent.as_ref()?)));
+            let named = named.filter(|(_, parent)| parent.file == file);
+            let (bases, included): (Vec<_>, Vec<_>) = named.partition(|(_, parent)| parent.is_base);
+            bases.iter().rev().chain(&included).for_each(|(at, _)| visit(files, *at, order));
+        }
+        let mut order = Vec::new();
+        visit(&self.files, 0, &mut order);
+        order
+    }
+
+    /// Reads the tables of a file.
+    fn read(&mut self, name: &str, text: String, parent: Option<Parent>) {
+        let document = Document::parse(name, &text);
+        let mut at = Reading::new(name, &text, misplaced);
+        let table = FileTable::read(&DeValue::Table(document.root.clone()), &mut at).unwrap_or_default();
+        let Found { mut mistakes, places, named_files } = at.found;
+        // The keys of another version cannot be judged.
+        let other_version = mistakes.iter().position(|mistake| mistake.kind() == Kind::Version.as_str());
+        let is_known = other_version.is_none();
+        if let Some(only) = other_version {
+            mistakes = vec![mistakes.swap_remove(only)];
+        }
+        self.mistakes.extend(document.syntax_errors());
+        self.mistakes.extend(mistakes.into_iter().filter(|mistake| !document.explains(mistake)));
+        let (is_whole, canonical) = (document.is_toml() && is_known, Path::new(name).canonicalize().ok());
+        drop(document);
+        self.named_files.extend(named_files);
+        self.tables.push(if is_known { table } else { FileTable::default() });
+        self.files.push(SourceFile { name: name.to_owned(), text, parent, canonical, places, is_whole });
+    }
+
+    fn gather_named(&mut self, at: usize) {
+        let folder = Path::new(&self.files[at].name).parent().unwrap_or(Path::new("")).to_owned();
+        let (bases, patterns) = (self.tables[at].base.clone(), self.tables[at].include.clone());
+        // A file with a scope cannot have a base: the key is refused when its tables are put together.
+        let has_scope = self.files[at].places.contains_key("scope");
+        for name in bases.into_iter().flatten().filter(|_| !has_scope) {
+            let read = base_of(&folder, &self.named(at, &name)).and_then(|path| self.insert((at, true), &name, &path));
+            self.mistakes.extend(read.err());
+        }
+        for pattern in patterns.into_iter().flatten() {
+            let read = self.include_pattern(at, &folder, &pattern);
+            self.mistakes.extend(read.err());
+        }
+    }
+
+    fn named<'a>(&'a self, file: usize, text: &'a PlacedText) -> NamedPath<'a> {
+        NamedPath { file: &self.files[file], text }
+    }
+
+    fn include_pattern(&mut self, at: usize, folder: &Path, text: &PlacedText) -> Result<(), PolicyError> {
+        let (pattern, written) = (self.named(at, text), text.text.as_str());
+        if !is_wildcard(written) {
+            let path = named_file(folder, &pattern)?;
+            return self.insert((at, false), text, &path);
+        }
+        let Some(folders) = folders_of(folder, written) else {
+            let wrong = format!("{written:?} searches more than {MAX_FOLDERS} folders");
+            return Err(pattern.error(Kind::File, wrong, "narrow the pattern"));
+        };
+        let found = matching_files(folder, &pattern)?;
+        if found.is_empty() {
+            // If nothing were reported, a renamed folder would silently remove the guards in its files.
+            let wrong = format!("{written:?} matches no file");
+            let right = match with_near_folder(folder, written) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => "create the first file, or remove the line".to_owned(),
+            };
+            let refused = pattern.error(Kind::File, wrong, right);
+            return Err(folders.iter().fold(refused, |error, folder| error.without(&folder.join("*"))));
+        }
+        self.folders.extend(folders);
+        found.iter().try_for_each(|path| self.insert((at, false), text, path))
+    }
+
+    fn insert(&mut self, (file, is_base): (usize, bool), text: &PlacedText, path: &Path) -> Result<(), PolicyError> {
+        let content = read_text(path, MAX_FILE_BYTES)?;
+        let (name, canonical) = (path.display().to_string(), path.canonicalize().ok());
+        let named = self.named(file, text);
+        let is_same = |it: &&SourceFile| it.name == name || canonical.is_some() && it.canonical == canonical;
+        if let Some(twice) = self.files.iter().find(is_same) {
+            let wrong = format!("{} is part of the policy already", twice.name);
+            let right = "name each file once, and never a file that includes this one or uses it as a base";
+            return Err(named.error(Kind::File, wrong, right));
+        }
+        if self.files.len() == MAX_FILES {
+            let wrong = format!("the policy has more than {MAX_FILES} files");
+            return Err(named.error(Kind::File, wrong, "narrow the pattern"));
+        }
+        let parent = Parent { file, is_base, location: named.file.location(&text.path) };
+        self.read(&name, content, Some(parent));
+        Ok(())
+    }
+}
+
+/// The path of a file, or a pattern, in the file that names it.
+struct NamedPath<'a> {
+    file: &'a SourceFile,
+    text: &'a PlacedText,
+}
+
+impl NamedPath<'_> {
+    fn error(&self, kind: Kind, wrong: impl Into<String>, right: impl Into<String>) -> PolicyError {
+        self.file.error(&self.text.path, kind, wrong, right)
+    }
+}
+
+/// The file that an element of `base` names.
+fn base_of(folder: &Path, name: &NamedPath<'_>) -> Result<PathBuf, PolicyError> {
+    if is_wildcard(&name.text.text) {
+        return Err(name.error(
+            Kind::InvalidValue,
+            "a base cannot have a wildcard",
+            "name each file; if two bases set the same key, the last one applies",
+        ));
+    }
+    named_file(folder, name)
+}
+
+/// The file of a name without a wildcard.
+fn named_file(folder: &Path, name: &NamedPath<'_>) -> Result<PathBuf, PolicyError> {
+    let written = name.text.text.as_str();
+    if written.is_empty() {
+        return Err(name.error(
+            Kind::InvalidValue,
+            "the file name is empty",
+            "write a path, as in \"services/*.toml\"",
+        ));
+    }
+    let path = folder.join(written);
+    match path.metadata() {
+        Ok(meta) if meta.is_dir() => {
+            let wrong = format!("{} is a folder", path.display());
+            Err(name.error(Kind::File, wrong, "name its files, as in \"services/*.toml\""))
+        }
+        // A path that is not a regular file is refused when it is read.
+        Ok(_) => Ok(path),
+        Err(_) => {
+            let wrong = format!("{} is not a file", path.display());
+            Err(name.error(Kind::File, wrong, "create the file, or remove its name here").without(&path))
+        }
+    }
+}
+
+/// The files that match an element of `include` with a wildcard, sorted by name.
+fn matching_files(folder: &Path, pattern: &NamedPath<'_>) -> Result<Vec<PathBuf>, PolicyError> {
+    let written = pattern.text.text.as_str();
+    let escaped = glob::Pattern::escape(&folder.display().to_string());
+    let full = Path::new(&escaped).join(written);
+    let hidden = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+    let paths = glob::glob_with(&full.display().to_string(), hidden).map_err(|error| {
+        // The position in the error is left out: it counts from the beginning of the folder's name, which is not in the
+        // file.
+        let wrong = format!("{written:?} is not a pattern: {}", error.msg);
+        pattern.error(Kind::InvalidValue, wrong, "write one such as \"services/*.toml\"")
+    })?;
+    let mut found = Vec::new();
+    for path in paths {
+        let path = path.map_err(|error| {
+            pattern.error(
+                Kind::File,
+                format!("{} cannot be read: {}", error.path().display(), error.error()),
+                "make it readable",
+            )
+        })?;
+        if is_part(&path) {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// The same pattern with the name of a similar folder that exists, if its own folder does not exist.
+fn with_near_folder(folder: &Path, written: &str) -> Option<String> {
+    let mut parts: Vec<&str> = written.split('/').collect();
+    let above = |at: usize| Path::new(".").join(folder).join(parts[..at].join("/"));
+    let missing = (1..parts.len()).find(|at| !above(*at).is_dir())? - 1;
+    let beside = above(missing).read_dir().ok()?.flatten().filter(|entry| entry.path().is_dir());
+    let names: Vec<String> = beside.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    parts[missing] = closest(parts[missing], names.iter().map(String::as_str))?;
+    Some(parts.join("/"))
+}
+
+/// Whether a path that matches counts as a part of the policy: everything except a folder does. A pipe or a dangling
+/// link is refused when it is read. If it were left out instead, the guards in it would be missing without notice.
+fn is_part(path: &Path) -> bool {
+    path.metadata().map_or_else(|_| path.is_symlink(), |meta| !meta.is_dir())
+}
+
+fn is_wildcard(written: &str) -> bool {
+    written.contains(['*', '?', '['])
+}
+
+/// The folders in which a new file or folder could match the pattern; `None` if they are too many.
+fn folders_of(folder: &Path, written: &str) -> Option<Vec<PathBuf>> {
+    if !is_wildcard(written) {
+        return Some(Vec::new());
+    }
+    let Some(above) = Path::new(written).parent() else { return Some(Vec::new()) };
+    let escaped = Path::new(&glob::Pattern::escape(&folder.display().to_string())).join(above);
+    let inside = glob::glob(&escaped.display().to_string()).into_iter().flatten().filter_map(Result::ok);
+    let mut folders: Vec<PathBuf> = inside.filter(|path| path.is_dir()).take(MAX_FOLDERS + 1).collect();
+    if !is_wildcard(&above.display().to_string()) {
+        folders = vec![folder.join(above)];
+    }
+    folders.extend(folders_of(folder, &above.display().to_string())?);
+    (folders.len() <= MAX_FOLDERS).then_some(folders)
+}

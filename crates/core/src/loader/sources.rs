@@ -1,0 +1,200 @@
+//! The files of a policy, and where each of its tables and keys is in them.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use crate::policy::error::{Problem, SourceSpan, TablePath};
+use crate::policy::keys::RouteTable;
+use crate::table::{Kind, PolicyError, line_of};
+
+/// The files of a policy, and where their tables are.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    pub(super) files: Vec<SourceFile>,
+    /// The indices of the files in the order of precedence.
+    pub(super) order: Vec<usize>,
+    /// The keys of bases that a file of higher precedence sets to a value which requires less of a request.
+    pub(crate) overrides: Vec<Override>,
+    /// The tables of the policy, each with its file and its path there. The defaults of one part may be in several
+    /// files.
+    pub(super) tables: HashMap<TablePath, Vec<(usize, String)>>,
+}
+
+/// A file, and where its keys are.
+#[derive(Debug)]
+pub(super) struct SourceFile {
+    /// The name of the file in errors.
+    pub(super) name: String,
+    pub(super) text: String,
+    /// The file that names it; `None` for the first file.
+    pub(super) parent: Option<Parent>,
+    pub(super) canonical: Option<PathBuf>,
+    /// The bytes of each key and element, by its path.
+    pub(super) places: HashMap<String, Range<usize>>,
+    /// Whether all of its lines are TOML, in a version that is known.
+    pub(super) is_whole: bool,
+}
+
+/// The file that names another one.
+#[derive(Debug)]
+pub(super) struct Parent {
+    pub(super) file: usize,
+    /// Whether `base` names it, and not `include`.
+    pub(super) is_base: bool,
+    /// Where it is named, as `FILE:LINE`.
+    pub(super) location: String,
+}
+
+/// A key of a base that a file of higher precedence sets as well.
+#[derive(Clone, Debug)]
+pub(crate) struct Override {
+    pub(crate) place: TablePath,
+    pub(crate) key: String,
+    /// The base's value, spelled as in its file, and its `FILE:LINE`.
+    pub(crate) base: (String, String),
+}
+
+impl SourceFile {
+    /// Where a key is. If the file does not have it, an empty span at its table, or at the beginning of the file.
+    pub(super) fn span(&self, path: &str) -> SourceSpan<'_> {
+        let table =
+            || path.rsplit_once('.').and_then(|(table, _)| self.places.get(table)).map_or(0, |table| table.start);
+        let span = self.places.get(path).cloned().unwrap_or_else(|| table()..table());
+        SourceSpan { file: &self.name, line: line_of(self.text.as_bytes(), span.start), key: path.to_owned(), span }
+    }
+
+    pub(super) fn error(
+        &self,
+        path: &str,
+        kind: Kind,
+        wrong: impl Into<String>,
+        right: impl Into<String>,
+    ) -> PolicyError {
+        self.span(path).error(wrong, right).of_kind(kind)
+    }
+
+    /// Where a key is, as `FILE:LINE`.
+    pub(super) fn location(&self, path: &str) -> String {
+        format!("{}:{}", self.name, self.span(path).line)
+    }
+}
+
+impl SourceSpan<'_> {
+    pub(super) fn error(&self, wrong: impl Into<String>, right: impl Into<String>) -> PolicyError {
+        let key = Some(self.key.clone()).filter(|key| !key.is_empty());
+        PolicyError::new(key, wrong, right).in_file(self.file, Some(self.line)).with_span(self.span.clone())
+    }
+}
+
+impl Sources {
+    /// The files with their texts, in the order of precedence.
+    pub(super) fn by_precedence(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.order.iter().map(|file| (self.files[*file].name.as_str(), self.files[*file].text.as_str()))
+    }
+
+    pub(super) fn insert(&mut self, place: TablePath, file: usize, path: String) {
+        self.tables.entry(place).or_default().push((file, path));
+    }
+
+    /// The first table at this place: the one of the highest precedence.
+    pub(super) fn first(&self, place: &TablePath) -> Option<SourceSpan<'_>> {
+        let (file, path) = self.tables.get(place)?.first()?;
+        Some(self.files[*file].span(path))
+    }
+
+    /// Which of these keys a table at this place sets. If several files have the table, the one of the highest
+    /// precedence decides.
+    pub(super) fn set_key(&self, place: &TablePath, keys: &[&'static str]) -> Option<&'static str> {
+        let mut tables = self.tables.get(place)?.iter();
+        tables.find_map(|table| keys.iter().copied().find(|key| self.sets(table, key)))
+    }
+
+    fn sets(&self, (file, path): &(usize, String), key: &str) -> bool {
+        self.files[*file].places.contains_key(&format!("{path}.{key}"))
+    }
+
+    /// Whether one table is in a base of the file that has the other table. Only a file and its bases share a part.
+    pub(crate) fn is_in_base(&self, (place, key): (&TablePath, &str), of: &TablePath) -> bool {
+        let rank = |place, key| {
+            self.order.iter().position(|file| Some(*file) == self.table_of(place, key).map(|(file, _)| *file))
+        };
+        place.part() == of.part() && rank(of, "") < rank(place, key)
+    }
+
+    /// The keys that `[defaults]` and routes set in each file, with the part, the file and the span.
+    pub(super) fn route_keys(&self) -> impl Iterator<Item = (usize, usize, &'static str, SourceSpan<'_>)> {
+        let tables = self.tables.iter().filter_map(|(place, tables)| Some((place.part()?, tables)));
+        let tables = tables.flat_map(|(part, tables)| tables.iter().map(move |table| (part, table)));
+        tables.flat_map(move |(part, table)| {
+            let set = RouteTable::KEYS.iter().filter(move |key| self.sets(table, key));
+            set.map(move |key| (part, table.0, *key, self.files[table.0].span(&format!("{}.{key}", table.1))))
+        })
+    }
+
+    /// Whether a file has a higher precedence than another one.
+    pub(super) fn precedes(&self, file: usize, other: usize) -> bool {
+        let rank = |file: usize| self.order.iter().position(|it| *it == file);
+        rank(file) < rank(other)
+    }
+
+    fn table_of(&self, place: &TablePath, key: &str) -> Option<&(usize, String)> {
+        let tables = self.tables.get(place)?;
+        tables.iter().find(|table| self.sets(table, key)).or(tables.first())
+    }
+
+    /// Where a key is; an empty span at its table if the table does not set the key.
+    pub(crate) fn locate(&self, place: &TablePath, key: &str) -> Option<SourceSpan<'_>> {
+        let (file, path) = self.table_of(place, key)?;
+        let places = &self.files[*file].places;
+        // The keys of a scheme may be in a file of their own.
+        let key = if key == "keys"
+            && !places.contains_key(&format!("{path}.keys"))
+            && places.contains_key(&format!("{path}.keys_file"))
+        {
+            SourceSpan { key: format!("{path}.keys"), ..self.files[*file].span(&format!("{path}.keys_file")) }
+        } else {
+            self.files[*file].span(&if key.is_empty() { path.clone() } else { format!("{path}.{key}") })
+        };
+        Some(if key.key == *path { SourceSpan { span: key.span.start..key.span.start, ..key } } else { key })
+    }
+
+    /// Whether a mistake that was found after reading follows from one of these, which were found before: the table
+    /// has one, and it lacks the key, or the key has one itself.
+    pub(super) fn explain(&self, mistakes: &[PolicyError], Problem { place, refused, .. }: &Problem) -> bool {
+        let Some((file, path)) = self.table_of(place, &refused.key) else { return false };
+        let key = if refused.key.is_empty() { path.clone() } else { format!("{path}.{}", refused.key) };
+        let is_inside = |mistake: &PolicyError, outer: &str| {
+            let rest = mistake.key().and_then(|key| key.strip_prefix(outer));
+            mistake.file() == Some(&self.files[*file].name)
+                && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let lacks = key == *path || !self.files[*file].places.contains_key(&key);
+        mistakes.iter().any(|mistake| is_inside(mistake, &key) || lacks && is_inside(mistake, path))
+    }
+
+    /// The error for a mistake that the builder refused, with the file's line and key.
+    ///
+    /// If two tables contradict each other, the error is at the table of the file that uses a base, whose author cannot
+    /// change the base.
+    pub(super) fn located_in_file(&self, Problem { mut place, refused, mut other }: Problem) -> PolicyError {
+        if let Some(first) = &mut other
+            && place.part().is_some()
+            && self.is_in_base((&place, &refused.key), first)
+        {
+            std::mem::swap(&mut place, first);
+        }
+        let other = other.and_then(|other| self.locate(&other, &refused.key));
+        let at = self.locate(&place, &refused.key);
+        let wrong = match (&other, &at) {
+            (Some(other), Some(at)) if other.file == at.file => format!("{} (line {})", refused.wrong, other.line),
+            (Some(other), _) => format!("{} ({}:{})", refused.wrong, other.file, other.line),
+            (None, _) => refused.wrong,
+        };
+        let error = match at {
+            Some(at) => at.error(wrong, refused.right),
+            None => PolicyError::new(Some(refused.key.into_owned()), wrong, refused.right),
+        };
+        error.of_kind(refused.kind)
+    }
+}

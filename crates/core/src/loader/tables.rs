@@ -1,0 +1,113 @@
+//! The tables of a file.
+
+use toml::de::DeValue;
+
+use super::auth::Scheme;
+use super::details::Details;
+use super::values::{PlacedText, Version};
+use crate::body_shape::ShapeTable;
+use crate::classify::rule::MapRule;
+use crate::code::{ErrorCode, Retry};
+use crate::guard::header::RequiredHeader;
+use crate::outward::OutwardRule;
+use crate::policy::Route;
+use crate::policy::cors::CorsTable;
+use crate::policy::keys::RouteTable;
+use crate::policy::process::{AdviceTable, BudgetTable, ObserveTable, ProxyTable, RequestIdTable, RpcTable};
+use crate::policy::scope::ScopeTable;
+use crate::table::{Leaf, Message, Named, Reading, Refusals, SettingError, Tables, tables};
+
+tables! {
+    /// A file of a policy.
+    pub(super) struct FileTable {
+        version: Version = required,
+        include: PlacedTexts,
+        base: PlacedTexts,
+        locked: PlacedTexts,
+        request_id: RequestIdTable,
+        rpc: RpcTable,
+        defaults: RouteTable,
+        inspect: BudgetTable,
+        drain: BudgetTable,
+        observe: ObserveTable,
+        advice: AdviceTable,
+        cors: CorsTable,
+        proxy: ProxyTable,
+        header: Headers,
+        auth: Schemes,
+        route: Routes,
+        code: Codes,
+        map: MapRules,
+        outward: OutwardRules,
+        shape: Shapes,
+        scope: ScopeTable,
+    }
+
+    /// A code that the policy defines.
+    pub(super) struct CodeTable {
+        code: String = required,
+        status: u16 = required,
+        grpc: u8,
+        jsonrpc: i32,
+        retry: Retry,
+        message: Message,
+        docs: Message,
+        details: Details,
+    }
+}
+
+type PlacedTexts = Vec<PlacedText>;
+type Headers = Named<RequiredHeader>;
+type Schemes = Named<Scheme>;
+type Shapes = Named<ShapeTable>;
+type Routes = Tables<Route>;
+type Codes = Tables<CodeTable>;
+type MapRules = Tables<MapRule>;
+type OutwardRules = Tables<OutwardRule>;
+
+/// A route has the keys of `[defaults]`, and its pattern.
+impl Leaf for Route {
+    fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
+        let table = at.table(value)?;
+        at.refuse_others(table, &[RouteTable::KEYS, &["match"]].concat());
+        let pattern: Option<String> = at.key(table, "match", true);
+        Some(Self { keys: RouteTable::read_keys(table, at), ..Self::new(pattern.unwrap_or_default()) })
+    }
+}
+
+/// Advice for a key that belongs to another table than the one with these keys.
+pub(super) fn misplaced(name: &str, known: &[&str]) -> Option<String> {
+    let is_route = known.contains(&"match");
+    let right = match name {
+        "keep_members" if known.contains(&"keep_fields") => "use the new name of the key, \"keep_fields\"",
+        "version" | "include" | "base" | "locked" => "write it above the first table of the file",
+        "hosts" | "prefix" | "upstream" | "upstream_timeout" | "stall_timeout" => {
+            "write it in the table [scope] of an included file"
+        }
+        "path" | "pattern" if is_route => "the key is called \"match\"",
+        "method" | "methods" if is_route => "write the methods in match, as in \"GET|POST /x\"",
+        _ if RouteTable::KEYS.contains(&name) => "write it in [defaults], or in a [[route]]",
+        _ => return None,
+    };
+    Some(right.to_owned())
+}
+
+impl CodeTable {
+    /// The code. If its name or its status is wrong, others stand for them.
+    pub(super) fn into_code(self, refusals: &mut Refusals) -> ErrorCode {
+        const UNKNOWN: ErrorCode = ErrorCode::custom("stands_for_a_code_whose_name_is_wrong", 500);
+        let status = self.status.map(|status| refusals.keep(SettingError::check_error_status("status", status)));
+        let status = status.flatten().map_or(500, |status| status.as_u16());
+        let name = self.code.as_deref().map(|name| {
+            let refused = |wrong| SettingError::new("code", format!("{name:?} cannot be defined"), wrong);
+            refusals.keep(ErrorCode::try_own(name, status).map_err(refused))
+        });
+        let code = name.flatten().unwrap_or(UNKNOWN);
+        let code = self.grpc.into_iter().fold(code, ErrorCode::with_grpc);
+        let code = self.jsonrpc.into_iter().fold(code, ErrorCode::with_jsonrpc);
+        let code = self.docs.into_iter().fold(code, ErrorCode::with_docs);
+        let code = self.retry.into_iter().fold(code, ErrorCode::with_retry);
+        let code = self.message.into_iter().fold(code, ErrorCode::with_message);
+        self.details.into_iter().fold(code, |code, Details(schema)| code.with_details(schema))
+    }
+}

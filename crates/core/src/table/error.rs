@@ -1,0 +1,214 @@
+//! Why a policy was refused: for operators, never for clients.
+
+use std::error::Error;
+use std::fmt;
+use std::ops::Range;
+#[cfg(feature = "policy-file")]
+use std::path::{Path, PathBuf};
+
+/// Why a policy was refused (rule M2): the file, the line, the key, what is wrong, and what would be right.
+///
+/// A policy that is refused has no effect.
+///
+/// ```
+/// use tower_error_envelope::Policy;
+///
+/// let error = Policy::from_toml("policy.toml", "version = 1\n[defaults]\nmode = \"of\"\n").unwrap_err();
+/// assert_eq!((error.file(), error.line(), error.key()), (Some("policy.toml"), Some(3), Some("defaults.mode")));
+/// assert_eq!(error.kind(), "unknown-word");
+/// assert_eq!(
+///     error.to_string(),
+///     "policy.toml:3: defaults.mode: unknown mode \"of\"; did you mean \"off\"? The choices are \"off\", \
+///      \"observe\", \"own\", \"fill\" and \"enforce\""
+/// );
+/// ```
+pub struct PolicyError(Box<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    file: Option<String>,
+    line: Option<usize>,
+    span: Option<Range<usize>>,
+    key: Option<String>,
+    wrong: String,
+    right: String,
+    #[cfg(feature = "policy-file")]
+    missing: Vec<PathBuf>,
+    kind: Kind,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl PolicyError {
+    pub(crate) fn new(key: Option<String>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
+        Self(Box::new(Inner { key, wrong: wrong.into(), right: right.into(), ..Inner::default() }))
+    }
+
+    /// The file is valid, but changes to it cannot be watched.
+    #[cfg(feature = "policy-file")]
+    pub fn unwatchable(file: &str, error: impl Error + Send + Sync + 'static) -> Self {
+        let wrong = format!("cannot be watched: {error}");
+        Self::new(None, wrong, "raise the system's limit of watches, or load the policy once instead")
+            .in_file(file, None)
+            .caused_by(error)
+    }
+
+    pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn with_span(mut self, span: Range<usize>) -> Self {
+        self.0.span = Some(span);
+        self
+    }
+
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn in_file(mut self, file: &str, line: Option<usize>) -> Self {
+        self.0.file = Some(file.to_owned());
+        self.0.line = line;
+        self
+    }
+
+    /// Notes a file that is missing.
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn without(mut self, missing: &Path) -> Self {
+        self.0.missing.push(missing.to_owned());
+        self
+    }
+
+    #[cfg(feature = "policy-file")]
+    /// The files of the policy that are missing. If a pattern matches no files, the pattern in each folder that was
+    /// searched.
+    pub fn missing(&self) -> impl Iterator<Item = &Path> {
+        self.0.missing.iter().map(PathBuf::as_path)
+    }
+
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// The name of the file, as it was passed; `None` for a policy that was built in Rust.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        self.0.file.as_deref()
+    }
+
+    /// The line in the file, counted from 1.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        self.0.line
+    }
+
+    /// The range of the wrong bytes in the file; empty if something is missing there.
+    #[must_use]
+    pub fn span(&self) -> Option<Range<usize>> {
+        self.0.span.clone()
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub fn wrong(&self) -> &str {
+        &self.0.wrong
+    }
+
+    /// The kind of mistake, such as `unknown-key`. These names are stable.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.0.kind.as_str()
+    }
+
+    /// How to correct it.
+    #[must_use]
+    pub fn advice(&self) -> &str {
+        &self.0.right
+    }
+
+    /// The key. In a file it is written as `route[0].body_limit`, where tables of an array count from 0. In Rust it is
+    /// written as `route "POST /x": body_limit`. `None` if the file cannot be read or parsed.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.0.key.as_deref()
+    }
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { file, line, key, wrong, right, .. } = &*self.0;
+        match (file, line) {
+            (Some(file), Some(line)) => write!(f, "{file}:{line}: ")?,
+            (Some(file), None) => write!(f, "{file}: ")?,
+            (None, _) => {}
+        }
+        if let Some(key) = key {
+            write!(f, "{key}: ")?;
+        }
+        write!(f, "{wrong}; {right}")
+    }
+}
+
+impl fmt::Debug for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PolicyError({:?})", self.to_string())
+    }
+}
+
+impl Error for PolicyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal,)*) => {
+        /// The kind of mistake in a policy.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "a reader of files finds most of them"))]
+        pub(crate) enum Kind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl Kind {
+            pub(crate) const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The value has the right type, but no meaning here.
+    #[default]
+    InvalidValue = "invalid-value",
+    /// A number, a size or a time is too small or too large.
+    OutOfRange = "out-of-range",
+    WrongType = "wrong-type",
+    UnknownKey = "unknown-key",
+    MissingKey = "missing-key",
+    /// The value is none of a few words.
+    UnknownWord = "unknown-word",
+    /// No table defines the name.
+    UnknownName = "unknown-name",
+    DefinedTwice = "defined-twice",
+    /// Two settings exclude each other, or a setting has no effect where it is.
+    Conflict = "conflict",
+    /// A file below sets a locked key.
+    Locked = "locked",
+    Syntax = "syntax",
+    /// A file that is missing, or that is no policy file.
+    File = "file",
+    /// A version of the format that is not supported.
+    Version = "version",
+    /// What the policy needs is not part of the program or of its environment.
+    Unavailable = "unavailable",
+}
+
+/// The line of a position, counted from 1.
+#[cfg(feature = "policy-file")]
+pub(crate) fn line_of(text: &[u8], at: usize) -> usize {
+    text.iter().take(at).filter(|byte| **byte == b'\n').count() + 1
+}

@@ -1,0 +1,162 @@
+//! The tables of a policy: each is one plain struct, for the file and for Rust, and its keys stand in one place.
+//!
+//! 1. [`tables!`] makes a struct whose fields are the keys of a table, each an option with its doc comment. It also
+//!    makes the reader of the table. [`setters!`] makes the methods by which Rust sets the same keys.
+//! 2. A value is a [`Leaf`]: it is read from TOML, and printed as a file has it.
+//! 3. [`Reading`] is the place in a file. It collects all mistakes, with their keys and bytes: a wrong key is left out,
+//!    and the rest of its table is read.
+//! 4. What a table means is checked when the policy is built, for files and Rust alike. [`Refusals`] collects these
+//!    mistakes, so that one hides no other.
+
+#[cfg(feature = "policy-file")]
+mod document;
+mod error;
+#[cfg(feature = "policy-file")]
+mod files;
+#[cfg(feature = "policy-file")]
+mod leaf;
+#[cfg(feature = "policy-file")]
+mod reading;
+mod refusal;
+pub(crate) mod suggestion;
+mod values;
+
+#[cfg(feature = "policy-file")]
+pub(crate) use self::document::Document;
+pub(crate) use self::error::Kind;
+pub use self::error::PolicyError;
+#[cfg(feature = "policy-file")]
+pub(crate) use self::error::line_of;
+#[cfg(feature = "policy-file")]
+pub use self::files::read_regular;
+#[cfg(feature = "policy-file")]
+pub(crate) use self::files::{MAX_FILE_BYTES, NamedFile, read_text};
+#[cfg(feature = "policy-file")]
+pub(crate) use self::reading::{Found, Leaf, MAX_MISTAKES, Reading, dotted, span_to_show};
+#[cfg(test)]
+pub(crate) use self::refusal::alone;
+pub(crate) use self::refusal::{Refusals, SettingError};
+#[cfg(feature = "policy-file")]
+pub(crate) use self::values::Tables;
+#[cfg(feature = "policy-file")]
+pub use self::values::parse_size;
+pub(crate) use self::values::{KeywordValue, Message, Named, OneOrMore, Size};
+
+/// Defines a table: each field is a key, and its comment is the text of the manual. A key that a table must have is
+/// `= required`; in Rust the constructor sets it.
+macro_rules! tables {
+    ($(
+        $(#[doc = $what:literal])*
+        $vis:vis struct $name:ident {
+            $(
+                $(#[doc = $about:literal])*
+                $(#[cfg($cfg:meta)])?
+                $key:ident $(($word:literal))?: $type:ty $(= $need:ident)?,
+            )*
+        }
+    )*) => {$(
+        $(#[doc = $what])*
+        #[derive(Clone, Debug, Default)]
+        #[must_use]
+        $vis struct $name {
+            $($(#[doc = $about])* pub(crate) $key: Option<$type>,)*
+        }
+
+        #[cfg(feature = "policy-file")]
+        #[allow(dead_code, reason = "not every table needs each of these")]
+        impl $name {
+            /// The keys, in the order of the manual.
+            pub(crate) const KEYS: &[&'static str] = &[$($crate::table::tables!(@name $key $($word)?),)*];
+
+            /// Reads the keys, and refuses no others.
+            pub(crate) fn read_keys(table: &toml::de::DeTable<'_>, at: &mut $crate::table::Reading<'_>) -> Self {
+                Self {
+                    $($key: at.key(
+                        table,
+                        $crate::table::tables!(@name $key $($word)?),
+                        $crate::table::tables!(@need $($need)?),
+                    ),)*
+                }
+            }
+
+            /// The keys of both tables. If both set a key, this table's value counts.
+            pub(crate) fn overriding(self, base: Self) -> Self {
+                Self { $($key: self.$key.or(base.$key),)* }
+            }
+
+            /// The value of a key, spelled as in a file; `None` if it is not set.
+            pub(crate) fn written(&self, key: &str) -> Option<String> {
+                $(if key == $crate::table::tables!(@name $key $($word)?) {
+                    return self.$key.as_ref().map($crate::table::Leaf::written);
+                })*
+                None
+            }
+        }
+
+        #[cfg(feature = "policy-file")]
+        impl $crate::table::Leaf for $name {
+            fn read(value: &toml::de::DeValue<'_>, at: &mut $crate::table::Reading<'_>) -> Option<Self> {
+                let table = at.table(value)?;
+                at.refuse_others(table, Self::KEYS);
+                Some(Self::read_keys(table, at))
+            }
+
+            fn written(&self) -> String {
+                let key = |key: &&str| Some(format!("{key} = {}", Self::written(self, key)?));
+                format!("{{ {} }}", Self::KEYS.iter().filter_map(key).collect::<Vec<_>>().join(", "))
+            }
+        }
+    )*};
+    (@name $key:ident) => { stringify!($key) };
+    (@name $key:ident $word:literal) => { $word };
+    (@need) => { false };
+    (@need required) => { true };
+}
+
+/// Makes the setters of a table, with the comments of its keys. Texts are taken as whatever converts to them.
+macro_rules! setters {
+    ($(
+        $(#[doc = $what:literal])*
+        $vis:vis struct $name:ident {
+            $(
+                $(#[doc = $about:literal])*
+                $(#[cfg($cfg:meta)])?
+                $key:ident $(($word:literal))?: $type:ident $(= $need:ident)?,
+            )*
+        }
+    )*) => {
+        $(impl $name {
+            $($crate::table::setters! { @one [$(#[doc = $about])* $(#[cfg($cfg)] #[cfg_attr(docsrs, doc(cfg($cfg)))])?] $key $type $($need)? })*
+        })*
+        $crate::table::tables! { $(
+            $(#[doc = $what])*
+            $vis struct $name {
+                $($(#[doc = $about])* $(#[cfg($cfg)])? $key $(($word))?: $type $(= $need)?,)*
+            }
+        )* }
+    };
+    (@one [$($attribute:tt)*] $key:ident $type:ident required) => {};
+    (@one [$($attribute:tt)*] $key:ident String) => {
+        $($attribute)*
+        pub fn $key(mut self, $key: impl Into<String>) -> Self {
+            self.$key = Some($key.into());
+            self
+        }
+    };
+    (@one [$($attribute:tt)*] $key:ident Message) => {
+        $($attribute)*
+        pub fn $key(mut self, $key: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+            self.$key = Some($key.into());
+            self
+        }
+    };
+    (@one [$($attribute:tt)*] $key:ident $type:ident) => {
+        $($attribute)*
+        pub fn $key(mut self, $key: $type) -> Self {
+            self.$key = Some($key);
+            self
+        }
+    };
+}
+
+pub(crate) use {setters, tables};

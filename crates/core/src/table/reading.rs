@@ -1,0 +1,265 @@
+//! The place in a file at which a policy is read, and what was found there.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::error::{Kind, PolicyError, line_of};
+use super::files::{NamedFile, read_text};
+use super::suggestion::advice_for_unknown;
+use super::values::{kind_of, size};
+
+/// The most mistakes to store: a longer list would not be corrected in one go.
+pub(crate) const MAX_MISTAKES: usize = 200;
+
+/// What a key can be.
+pub(crate) trait Leaf: Sized {
+    /// Reads the value. If it is wrong, that is noted, and there is none.
+    fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self>;
+
+    /// The value, spelled as in a file. Nothing of `[auth.*]` is ever printed (L3).
+    fn written(&self) -> String {
+        "…".to_owned()
+    }
+}
+
+/// Where reading is in a file.
+pub(crate) struct Reading<'a> {
+    /// The name of the file.
+    pub(crate) file: &'a str,
+    text: &'a str,
+    path: String,
+    span: Range<usize>,
+    /// Whether any text here may be a credential in the wrong place, so that none is quoted (L3).
+    is_secret: bool,
+    /// Advice for an unknown key of a table with these keys, if it is known elsewhere.
+    misplaced: Misplaced,
+    pub(crate) found: Found,
+}
+
+pub(crate) type Misplaced = fn(&str, &[&str]) -> Option<String>;
+
+/// What was found in a file.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) mistakes: Vec<PolicyError>,
+    /// The bytes of each key and element, by its path.
+    pub(crate) places: HashMap<String, Range<usize>>,
+    pub(crate) named_files: Vec<NamedFile>,
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn new(file: &'a str, text: &'a str, misplaced: Misplaced) -> Self {
+        Self { file, text, path: String::new(), span: 0..0, is_secret: false, misplaced, found: Found::default() }
+    }
+
+    /// Reads a file of keys that a value names. Its mistakes are those of that file.
+    pub(crate) fn in_secret_file<T>(&mut self, file: &str, text: &str, read: impl FnOnce(&mut Reading<'_>) -> T) -> T {
+        let mut inner = Reading { is_secret: true, ..Reading::new(file, text, self.misplaced) };
+        let made = read(&mut inner);
+        inner.found.mistakes.into_iter().for_each(|mistake| self.add(mistake));
+        made
+    }
+
+    /// The last step of the path.
+    pub(crate) fn name(&self) -> &str {
+        self.path.rsplit('.').next().unwrap_or_default()
+    }
+
+    pub(crate) fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(crate) fn refuse<T>(&mut self, kind: Kind, wrong: impl Into<String>, right: impl Into<String>) -> Option<T> {
+        let refused = self.error(kind, wrong, right);
+        self.add(refused);
+        None
+    }
+
+    /// Refuses the value; or what is missing in front of it, which has an empty span.
+    pub(crate) fn refuse_empty<T>(
+        &mut self,
+        is_empty: bool,
+        kind: Kind,
+        wrong: impl Into<String>,
+        right: impl Into<String>,
+    ) -> Option<T> {
+        let start = self.span.start;
+        let refused = self.error(kind, wrong, right);
+        self.add(if is_empty { refused.with_span(start..start) } else { refused });
+        None
+    }
+
+    /// Refuses the value because of its type. `right` states what to write.
+    pub(crate) fn mistyped<T>(&mut self, value: &DeValue<'_>, right: &str) -> Option<T> {
+        self.refuse(Kind::WrongType, format!("{} has the wrong type here", kind_of(value)), right)
+    }
+
+    /// An error here.
+    pub(crate) fn error(&self, kind: Kind, wrong: impl Into<String>, right: impl Into<String>) -> PolicyError {
+        let key = Some(self.path.clone()).filter(|path| !path.is_empty());
+        // Finding the line is a search through the text, and is of no use for a mistake that is not stored.
+        let line =
+            if self.found.mistakes.len() < MAX_MISTAKES { line_of(self.text.as_bytes(), self.span.start) } else { 1 };
+        PolicyError::new(key, wrong, right).of_kind(kind).in_file(self.file, Some(line)).with_span(self.span.clone())
+    }
+
+    pub(crate) fn add(&mut self, mistake: PolicyError) {
+        if self.found.mistakes.len() < MAX_MISTAKES {
+            self.found.mistakes.push(mistake);
+        }
+    }
+
+    /// A text of the file for an error, unless it may be a credential.
+    pub(crate) fn quoted(&self, text: &str) -> String {
+        if self.is_secret { "the text".to_owned() } else { format!("{text:?}") }
+    }
+
+    /// Reads at an inner key.
+    pub(crate) fn within<T>(&mut self, name: &str, span: Range<usize>, read: impl FnOnce(&mut Self) -> T) -> T {
+        let (length, outer, was_secret) = (self.path.len(), self.span.clone(), self.is_secret);
+        self.is_secret |= length == 0 && name == "auth";
+        self.path = dotted(&self.path, name);
+        self.read_at(length, span, outer, was_secret, read)
+    }
+
+    /// Reads an element of a list.
+    pub(crate) fn element<T>(&mut self, index: usize, span: Range<usize>, read: impl FnOnce(&mut Self) -> T) -> T {
+        let (length, outer, was_secret) = (self.path.len(), self.span.clone(), self.is_secret);
+        self.path.push_str(&format!("[{index}]"));
+        self.read_at(length, span, outer, was_secret, read)
+    }
+
+    fn read_at<T>(
+        &mut self,
+        length: usize,
+        span: Range<usize>,
+        outer: Range<usize>,
+        was_secret: bool,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        self.found.places.insert(self.path.clone(), span.clone());
+        self.span = span;
+        let made = read(self);
+        self.path.truncate(length);
+        (self.span, self.is_secret) = (outer, was_secret);
+        made
+    }
+
+    /// The value of a key, if it is set and right.
+    pub(crate) fn key<T: Leaf>(&mut self, table: &DeTable<'_>, name: &str, is_required: bool) -> Option<T> {
+        match table.get_key_value(name) {
+            Some((key, value)) => self.within(name, span_to_show(key, value), |at| T::read(value.get_ref(), at)),
+            None if is_required => {
+                let right = match name {
+                    "version" => "write version = 1 at the top".to_owned(),
+                    _ => format!("add {name} = … to the table"),
+                };
+                let missing = PolicyError::new(Some(dotted(&self.path, name)), "the key is missing", right);
+                let (line, span) = (line_of(self.text.as_bytes(), self.span.start), self.span.start..self.span.start);
+                self.add(missing.of_kind(Kind::MissingKey).in_file(self.file, Some(line)).with_span(span));
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// The value as a table.
+    pub(crate) fn table<'v, 'i>(&mut self, value: &'v DeValue<'i>) -> Option<&'v DeTable<'i>> {
+        value.as_table().or_else(|| {
+            let right = if self.path.ends_with(']') {
+                "write a table".to_owned()
+            } else {
+                format!("write a table [{}]", self.path)
+            };
+            self.refuse(Kind::WrongType, format!("{} is not a table", kind_of(value)), right)
+        })
+    }
+
+    /// Refuses all keys except these.
+    pub(crate) fn refuse_others(&mut self, table: &DeTable<'_>, known: &[&'static str]) {
+        let unknown: Vec<_> = in_order(table).filter(|(key, _)| !known.contains(&key.get_ref().as_ref())).collect();
+        let is_shown = |name: &str, at: &Self| !at.is_secret || is_word(name) || is_slip(name, known);
+        if let Some((key, _)) = unknown.iter().find(|(key, _)| !is_shown(key.get_ref(), self)) {
+            let (right, outer) = (format!("the choices are {}", known.join(", ")), self.span.clone());
+            self.span = key.span();
+            self.refuse::<()>(Kind::UnknownKey, "the table has an unknown key", right);
+            self.span = outer;
+            return;
+        }
+        for (key, _) in unknown.into_iter().take(MAX_MISTAKES) {
+            let name = key.get_ref().as_ref();
+            let near = || advice_for_unknown(name, known.iter().copied());
+            let right = (self.misplaced)(name, known).unwrap_or_else(near);
+            let wrong = format!("unknown key {name:?}");
+            self.within(name, key.span(), |at| at.refuse::<()>(Kind::UnknownKey, wrong, right));
+        }
+    }
+
+    /// The name and the text of the file that the value names.
+    pub(crate) fn read_file(&mut self, name: &str, most: u64) -> Option<(String, String)> {
+        let folder = Path::new(self.file).parent().unwrap_or(Path::new(""));
+        let path = folder.join(name);
+        match read_text(&path, most) {
+            Ok(text) => {
+                self.found.named_files.push(NamedFile { path: path.clone(), text: text.clone() });
+                Some((path.display().to_string(), text))
+            }
+            Err(error) => {
+                let wrong = format!("{} {}", path.display(), error.wrong());
+                let right = format!("name a readable UTF-8 file of at most {}", size(most));
+                let refused = self.error(Kind::File, wrong, right).without(&path).caused_by(error);
+                self.add(refused);
+                None
+            }
+        }
+    }
+}
+
+/// The keys and values of a table, in the order of the file.
+pub(crate) fn in_order<'v, 'i>(
+    table: &'v DeTable<'i>,
+) -> impl Iterator<Item = (&'v Spanned<DeString<'i>>, &'v Spanned<DeValue<'i>>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries.into_iter()
+}
+
+/// The span to show for a wrong value. For a table it is the name, because the value spans all of its lines.
+pub(crate) fn span_to_show(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
+    if value.get_ref().is_table() { name.span() } else { value.span() }
+}
+
+/// `table.key`, with quotes around the key if TOML requires them.
+pub(crate) fn dotted(table: &str, key: &str) -> String {
+    let bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    match (table.is_empty(), bare) {
+        (true, _) => key.to_owned(),
+        (false, true) => format!("{table}.{key}"),
+        (false, false) => format!("{table}.{key:?}"),
+    }
+}
+
+/// Whether a name is short and plain, as the policy's own names are. Any other text may be a credential in the wrong
+/// place, so it is never quoted (L3).
+pub(crate) fn is_word(name: &str) -> bool {
+    const LONGEST: usize = 16;
+    const DIGITS: usize = 3;
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
+    let digits = name.bytes().filter(u8::is_ascii_digit).count();
+    name.len() <= LONGEST && digits <= DIGITS && name.bytes().all(is_plain)
+}
+
+/// Whether a name is so similar to a known one that it is a misspelling, and not a credential: `secretEnv`.
+fn is_slip(name: &str, known: &[&str]) -> bool {
+    const EDITS: usize = 2;
+    let name = name.to_ascii_lowercase();
+    known.iter().any(|known| strsim::osa_distance(&name, known) <= EDITS)
+}

@@ -1,0 +1,79 @@
+//! The types of values that tables have besides those of the standard library.
+
+#[cfg(feature = "policy-file")]
+use toml::de::DeValue;
+
+/// A setting that can only have the values that are listed here.
+#[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "the policy file alone reads words"))]
+pub(crate) trait KeywordValue: Copy + 'static {
+    const ALL: &'static [Self];
+
+    fn word(self) -> &'static str;
+}
+
+/// A text for clients.
+pub(crate) type Message = std::borrow::Cow<'static, str>;
+
+/// A number of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size(pub(crate) u64);
+
+/// Tables or values with names, in the order of the file.
+#[derive(Clone, Debug)]
+pub(crate) struct Named<T>(pub(crate) Vec<(String, T)>);
+
+/// Tables of a list, which are written as `[[name]]`. One that is no table counts as an empty one.
+#[cfg(feature = "policy-file")]
+#[derive(Clone, Debug)]
+pub(crate) struct Tables<T>(pub(crate) Vec<T>);
+
+/// A text, or a list of texts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OneOrMore(pub(crate) Vec<String>);
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+/// What kind of value this is, with an article.
+#[cfg(feature = "policy-file")]
+pub(crate) fn kind_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a fraction",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// Parses a size as a policy file writes it, which command-line flags also use. The inner option is `None` if the size
+/// is too large to count.
+#[cfg(feature = "policy-file")]
+pub fn parse_size(text: &str) -> Option<Option<u64>> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim_start_matches(' ') {
+        "" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    if number.is_empty() {
+        return None;
+    }
+    Some(number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)))
+}
+
+/// A number of bytes in the largest unit of which it is a multiple.
+#[cfg(feature = "policy-file")]
+pub(crate) fn size(bytes: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let whole = units.into_iter().find(|(_, bits)| bytes != 0 && bytes.trailing_zeros() >= *bits);
+    whole.map_or_else(|| bytes.to_string(), |(unit, bits)| format!("{} {unit}", bytes >> bits))
+}
