@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::{Json, Router, routing::post};
-use tower::ServiceBuilder;
-use tower_http::ServiceBuilderExt;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::request_id::MakeRequestUuid;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
@@ -24,14 +22,14 @@ async fn place(Json(order): Json<Order>) -> String {
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     tracing_subscriber::fmt().init();
-    let layers = ServiceBuilder::new()
-        .set_x_request_id(MakeRequestUuid)
-        .layer(TraceLayer::new_for_http())
-        .propagate_x_request_id()
-        .layer(CatchPanicLayer::new())
+    let app = Router::new()
+        .route("/orders", post(place))
+        .layer(RequestBodyLimitLayer::new(1 << 20))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(30)))
-        .layer(RequestBodyLimitLayer::new(1 << 20));
-    let app = Router::new().route("/orders", post(place)).layer(layers);
+        .layer(CatchPanicLayer::new())
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(TraceLayer::new_for_http())
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     axum::serve(listener, app).await
 }
