@@ -2,8 +2,8 @@
 //!
 //! A policy defines [schemes](AuthScheme); each route names those that it accepts.
 
-#[cfg(feature = "keys")]
-#[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
+#[cfg(feature = "auth")]
+#[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
 pub use error_envelope_core::guard::auth::Key;
 pub use error_envelope_core::guard::auth::{AuthScheme, ClientCertificate, Identity, Verified, VerifiedCaller};
 #[cfg(feature = "jwt")]

@@ -132,13 +132,15 @@
 //!
 //! # Features
 //!
-//! Default: `hyper`, `tower` (their errors are recognised as causes), `keys` (API keys as hashes), `protobuf` (details
-//! of `google.rpc`). Without these features the build is smaller, and code that uses a guard of a missing feature does
-//! not compile.
+//! Default: `hyper`, `tower` (their errors are recognised as causes). Code that uses a guard of a missing feature does
+//! not compile, and the compiler's error names the feature.
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `axum` | `Fault` as a response, extractors with field errors, `?` for axum's errors; `ws` adds errors of WebSockets |
+//! | `axum` | `Fault` as a response, extractors with field errors, `?` for axum's errors; `multipart` adds forms with files, `ws` errors of WebSockets |
+//! | `auth` | API keys, stored as hashes |
+//! | `protobuf` | details of `google.rpc` in gRPC's and Connect's errors |
+//! | `charsets` | error bodies that are not UTF-8 |
 //! | `derive` | `#[derive(AsFault)]` |
 //! | `garde`, `validator`, `anyhow`, `sqlx` | `?` for the errors of these crates |
 //! | `utoipa` | the errors of a derive and of the policy in an OpenAPI document |

@@ -66,6 +66,7 @@ mod expected;
 mod form;
 mod issue;
 mod json;
+#[cfg(feature = "multipart")]
 mod multipart;
 mod path;
 mod query;
@@ -78,6 +79,8 @@ pub use self::caller::CallerData;
 pub use self::caller::Claims;
 pub use self::form::Form;
 pub use self::json::Json;
+#[cfg(feature = "multipart")]
+#[cfg_attr(docsrs, doc(cfg(feature = "multipart")))]
 pub use self::multipart::Multipart;
 pub use self::path::Path;
 pub use self::query::Query;

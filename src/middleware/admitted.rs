@@ -10,11 +10,11 @@ use tower_service::Service;
 
 use super::caught::inspected;
 use super::draining::RemainingRequest;
+use super::parked::Verifying;
+use super::parked::{First, Peeking, poll_first};
 use super::parked::{NotReady, Parked, Waiting, unready};
-use super::peeking::{First, Peeking, poll_first};
 use super::request_body::RequestBody;
 use super::state::{Call, State};
-use super::verifying::Verifying;
 use error_envelope_core::session::{BodyMeter, BoxError, Ending, FirstByte, RequestStep, Session, Wait};
 use error_envelope_runtime::{RouteMetrics, catch};
 
@@ -100,7 +100,7 @@ impl<S> Waiting<S> {
             (Some(Wait::FirstByte(time)), Unread::New(body, _)) => State::peek(time, self, Box::pin(body)),
             (_, body) => {
                 let Self { session, parked: Parked { mut service, not_ready, head }, metrics, .. } = self;
-                let state = carry_out(step, session, &mut service, (head, not_ready), body, metrics);
+                let state = carry_out(step, session, &mut service, head, not_ready, body, metrics);
                 let _ = catch(|| drop(service));
                 state
             }
@@ -114,7 +114,8 @@ pub(super) fn carry_out<S, B, R>(
     step: RequestStep,
     mut session: Session,
     service: &mut S,
-    (head, not_ready): (request::Parts, Option<NotReady>),
+    head: request::Parts,
+    not_ready: Option<NotReady>,
     body: Unread<B>,
     metrics: Option<RouteMetrics>,
 ) -> StateOf<S, B, R>
@@ -129,9 +130,10 @@ where
                 let reply = unready(not_ready, &mut session);
                 return State::sent(reply, body.into_inner().map(RemainingRequest::from));
             }
-            let (mut request, mut future) = (Some(Request::from_parts(head, body)), None);
-            return match Call::begin(service, &mut request, &mut future, session) {
-                Ok(call) => State::Calling { future, call: Some(call) },
+            let mut request = Some(Request::from_parts(head, body));
+            let mut future = None;
+            return match Call::begin(service, &mut request, &mut future, &mut session) {
+                Ok(context) => State::Calling { future, call: Some(Call { session, context }) },
                 Err(reply) => State::replying(reply),
             };
         }

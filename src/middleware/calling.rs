@@ -8,13 +8,13 @@ use http_body::Body;
 use tower_service::Service;
 use tracing::Span;
 
+use super::broken::ResumedBody;
 use super::budget::Deadline;
 use super::caught::{facts, inspected, size_hint};
 use super::collecting::{BodyOutcome, CollectJob, Collecting};
 use super::reason::remove_reason;
 use super::request_body::RequestBody;
 use super::response_body::{Kind, PolledReply, Reply, ResponseBody, polled, reply_of};
-use super::resumed_body::ResumedBody;
 use super::service::log;
 use super::span;
 use super::state::{CallContext, State, StateProj};
@@ -51,20 +51,23 @@ where
         // The event of an error is also logged inside the span (L1).
         let fails = !matches!(&outcome, Some(Ok((head, _))) if head.status.as_u16() < 400);
         let _inside = if fails { span::enter(span) } else { None };
+        // Borrowed until it is decided about, because moving a head is dear.
+        if polled.is_ok()
+            && let Some(Ok((head, body))) = &mut outcome
+        {
+            let mut panic = None;
+            let facts = || {
+                let (facts, panicked) = facts(body);
+                panic = panicked;
+                facts
+            };
+            let step = call.session.respond(head, facts);
+            return self.answer(step, outcome, panic, span, deadline, cx);
+        }
         let ending = match polled {
             Ok(_) => match outcome {
-                Some(Ok((mut head, body))) => {
-                    let mut panic = None;
-                    let facts = || {
-                        let (facts, panicked) = facts(&body);
-                        panic = panicked;
-                        facts
-                    };
-                    let step = call.session.respond(&mut head, facts);
-                    return self.answer(step, head, (body, panic), span, deadline, cx);
-                }
                 Some(Err(error)) => failed(&call.session, error),
-                None => Ending::TimedOut,
+                Some(Ok(_)) | None => Ending::TimedOut,
             },
             Err(panic) => {
                 discard(outcome);
@@ -98,14 +101,13 @@ where
     fn answer(
         mut self: Pin<&mut Self>,
         step: ResponseStep,
-        mut head: response::Parts,
-        body: (R, Option<Box<str>>),
+        outcome: Option<Outcome<R, S::Error>>,
+        panic: Option<Box<str>>,
         span: Option<&Span>,
         deadline: Option<&mut Option<Deadline>>,
         cx: &mut Context<'_>,
     ) -> PolledReply<R, B> {
-        // A panic of an error's body is logged with the error (F2).
-        let (body, panic) = body;
+        let Some(Ok((mut head, body))) = outcome else { return Poll::Pending };
         match step {
             ResponseStep::Pass(follow, note) => {
                 log(&follow, note);

@@ -18,18 +18,15 @@ mod draining;
 mod future;
 pub(crate) mod layer;
 mod parked;
-mod peeking;
 mod reason;
 mod recognise;
 mod request_body;
 mod response_body;
-mod resumed_body;
 mod route;
 pub(crate) mod service;
 mod span;
 mod state;
 pub(crate) mod verify;
-mod verifying;
 
 pub use error_envelope_runtime::{
     KillSwitch, PolicyRejection, PolicyStatus, SwitchChange, SwitchNote, log_panic_places,

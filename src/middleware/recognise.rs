@@ -3,14 +3,14 @@
 //! Errors of tower, hyper and tonic need the feature of that name; without it, the causes of such an error decide.
 
 use std::error::Error;
-#[cfg(feature = "hyper")]
+#[cfg(any(feature = "hyper", feature = "tower"))]
 use std::fmt::{self, Write};
 
 use error_envelope_core::cause::chain;
 use error_envelope_core::session::{CauseKind, ProxyError, Recognised};
 #[cfg(feature = "tonic")]
 use error_envelope_fault::grpc_status::fault_of_cause as fault_of_status;
-#[cfg(feature = "hyper")]
+#[cfg(any(feature = "hyper", feature = "tower"))]
 use error_envelope_runtime::catch;
 
 /// The layer's recognition of errors of tokio, tower, hyper and tonic (rule F1): a
@@ -60,17 +60,25 @@ fn kind_of_cause(cause: &(dyn Error + 'static)) -> Option<CauseKind> {
 
 #[cfg(feature = "tower")]
 fn kind_of_tower(cause: &(dyn Error + 'static)) -> Option<CauseKind> {
-    use tower::buffer::error::{Closed, ServiceError};
-
     if cause.is::<tower::timeout::error::Elapsed>() {
         Some(CauseKind::Timeout)
     } else if cause.is::<tower::load_shed::error::Overloaded>() {
         Some(CauseKind::Shed)
-    } else if cause.is::<Closed>() || cause.is::<ServiceError>() {
+    } else if is_of_buffer(cause) {
         Some(CauseKind::Buffer)
     } else {
         None
     }
+}
+
+/// Whether tower's buffer or its service failed. Its texts show that: to use its types, every build would have to include
+/// it. Sizes are compared first, because texts are dear.
+#[cfg(feature = "tower")]
+fn is_of_buffer(error: &(dyn Error + 'static)) -> bool {
+    size_of_val(error) == 0 && has_text(error, "buffer's worker closed unexpectedly")
+        || size_of_val(error) == size_of::<usize>()
+            && error.source().is_some()
+            && is_text(error, "buffered service failed: ", true)
 }
 
 #[cfg(not(feature = "tower"))]
@@ -106,21 +114,28 @@ fn is_failed_connect(error: &(dyn Error + 'static)) -> bool {
     error.source().is_some() && has_text(error, "client error (Connect)")
 }
 
-/// Compares the text of an error, without an allocation. If formatting the error panics, the texts count as different.
-#[cfg(feature = "hyper")]
+#[cfg(any(feature = "hyper", feature = "tower"))]
 fn has_text(error: &(dyn Error + 'static), text: &str) -> bool {
+    is_text(error, text, false)
+}
+
+/// Compares the text of an error, or only the beginning of it, without an allocation. If formatting the error panics, the
+/// texts count as different.
+#[cfg(any(feature = "hyper", feature = "tower"))]
+fn is_text(error: &(dyn Error + 'static), text: &str, may_go_on: bool) -> bool {
     /// The part of the text that must still follow; `None` after a difference. Writing never fails, since a `Display`
     /// may panic if it does.
-    struct Remaining<'t>(Option<&'t str>);
+    struct Remaining<'t>(Option<&'t str>, bool);
 
     impl fmt::Write for Remaining<'_> {
         fn write_str(&mut self, part: &str) -> fmt::Result {
-            self.0 = self.0.and_then(|text| text.strip_prefix(part));
+            let is_end = |text: &&str| self.1 && part.starts_with(text);
+            self.0 = self.0.and_then(|text| text.strip_prefix(part).or_else(|| Some(text).filter(is_end).map(|_| "")));
             Ok(())
         }
     }
 
-    let mut remaining = Remaining(Some(text));
+    let mut remaining = Remaining(Some(text), may_go_on);
     // Formatting the error runs the user's code (F2).
     let written = catch(|| write!(remaining, "{error}"));
     matches!(written, Ok(Ok(()))) && remaining.0 == Some("")

@@ -11,11 +11,11 @@ use http::{HeaderMap, Response, response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use super::broken::ResumedBody;
 use super::broken::{BodyAction, Polled, ResponseBodyError, poll_passed, text_of};
 use super::budget::{Deadline, now};
 use super::caught::{has_ended, inspected, size_hint};
 use super::draining::Draining;
-use super::resumed_body::ResumedBody;
 use error_envelope_core::session::{BodyFailure, BoxError, Failure, FinalFrame, Origin};
 use error_envelope_core::session::{Follow, Needs};
 use error_envelope_runtime as runtime;

@@ -99,7 +99,7 @@ where
         let metrics = metrics_of(&timer);
         let body = Unread::New(body, !facts.ended);
         if step.wait().is_none() {
-            let state = carry_out(step, session, &mut self.inner, (head, not_ready), body, metrics);
+            let state = carry_out(step, session, &mut self.inner, head, not_ready, body, metrics);
             return ResponseFuture { state, timer };
         }
         let state = match self.park(not_ready, head) {

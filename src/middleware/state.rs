@@ -12,11 +12,11 @@ use tracing::Span;
 use super::budget::Deadline;
 use super::collecting::Collecting;
 use super::draining::{Draining, RemainingRequest};
+use super::parked::Peeking;
+use super::parked::Verifying;
 use super::parked::Waiting;
-use super::peeking::Peeking;
 use super::request_body::RequestBody;
 use super::span;
-use super::verifying::Verifying;
 use error_envelope_core::session::LocalReply;
 use error_envelope_core::session::{Ending, Session};
 use error_envelope_runtime as runtime;
@@ -59,13 +59,13 @@ impl Call {
         service: &mut S,
         request: &mut Option<Request<RequestBody<B>>>,
         future: &mut Option<S::Future>,
-        mut session: Session,
-    ) -> Result<Self, NextReply<B>>
+        session: &mut Session,
+    ) -> Result<Option<Box<CallContext>>, NextReply<B>>
     where
         S: Service<Request<RequestBody<B>>>,
     {
         debug_assert!(future.is_none() && request.is_some());
-        let context = CallContext::new(&session);
+        let context = CallContext::new(session);
         let called = catch(|| {
             let _inside = span::enter(context.as_deref().and_then(CallContext::span));
             if let Some(request) = request.take() {
@@ -74,7 +74,7 @@ impl Call {
             }
         });
         match called {
-            Ok(()) => Ok(Self { session, context }),
+            Ok(()) => Ok(context),
             // The user's log subscriber may panic, too, before or after the call. The span is dropped after the event.
             Err(panic) => {
                 let _ = catch(|| drop(future.take()));

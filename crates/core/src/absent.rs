@@ -39,9 +39,9 @@ absent! {
 }
 
 absent! {
-    "keys" NeedsKeys
-    "this needs the feature `keys` of `tower-error-envelope`"
-    "turn it on: `cargo add tower-error-envelope --features keys`"
+    "auth" NeedsKeys
+    "this needs the feature `auth` of `tower-error-envelope`"
+    "turn it on: `cargo add tower-error-envelope --features auth`"
     crate::guard::auth::AuthScheme { header() -> Self; }
 }
 

@@ -31,7 +31,7 @@
 //! let _ = tower_error_envelope::auth::AuthScheme::custom().pattern("[a-z]{1,8}");
 //! ```
 //!
-//! Keys (`keys`), tokens (`jwt`) and files (`policy-file`):
+//! Keys (`auth`), tokens (`jwt`) and files (`policy-file`):
 //!
 //! ```compile_fail,E0599
 //! let _ = tower_error_envelope::auth::AuthScheme::bearer();

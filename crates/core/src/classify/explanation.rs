@@ -1,8 +1,8 @@
 //! What each step found that chooses the code of an inner error (R1). Programs show it to explain the code.
 
+use super::decide::DecidedBy;
 use super::decide::{self, CodeSource, Decision};
-use super::decided::DecidedBy;
-use super::inner::Inner;
+use super::parse::Inner;
 use super::parse::{KeptForm, Parsed};
 use crate::dialect::{CustomShape, Foreign, ParsedBody, Shape};
 

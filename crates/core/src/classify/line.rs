@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::decide;
-use super::inner::{Inner, PolicyView, RequestContext};
+use super::parse::{Inner, PolicyView, RequestContext};
 use super::rewrite::{Rewrite, RewriteDecision};
 use crate::dialect;
 use crate::fault::Fault;
@@ -44,7 +44,7 @@ mod tests {
     use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
     use super::super::credentials::Credentials;
-    use super::super::inner::{BodyFormat, KeptProtocols};
+    use super::super::parse::{BodyFormat, KeptProtocols};
     use super::super::{ChangedBody, response, rewrite_parsed};
     use super::*;
     use crate::code::CodeSet;

@@ -1,12 +1,12 @@
 //! Turns an inner error into a [`Fault`].
 //!
-//! [`response`] reads an inner 4xx/5xx in five steps. Each is a file, and a function of the results before it:
+//! [`response`] reads an inner 4xx/5xx in five steps. Each is a function of the results before it:
 //!
 //! 1. [`parse`](parse::parse): the content of the body, or else of the head, and the form that the body keeps
 //! 2. [`decide`](decide::decide): the code
-//! 3. [`text`](text::text): the text
+//! 3. [`text`](rewrite::text): the text
 //! 4. [`details`](reply_details::ReplyDetails): the fields besides them
-//! 5. [`retained`](retained::retained): the part of the body that stays in its place
+//! 5. [`retained`](rewrite::retained): the part of the body that stays in its place
 //!
 //! The first match decides the code (rule R1), unless the response has a `Fault` in its extensions:
 //!
@@ -21,23 +21,17 @@
 //! The text and the details depend on the match (R3, E8, E9). [`failure`] does the same for error values (F1).
 
 pub(crate) mod credentials;
-mod decide;
-pub(crate) mod decided;
+pub(crate) mod decide;
 mod explanation;
 pub(crate) mod failure;
-mod inner;
-mod layer_head;
 mod line;
 mod parse;
 pub(crate) mod reason;
 #[cfg(feature = "redact")]
 mod redacted;
 mod reply_details;
-mod retained;
 mod rewrite;
 pub mod rule;
-mod text;
-mod unread_fields;
 
 use http::Extensions;
 
@@ -46,9 +40,9 @@ use crate::fault::Fault;
 pub(crate) use crate::{details, rpc};
 use decide::decide;
 pub use explanation::Explanation;
-pub(crate) use inner::{BodyFormat, ChangedBody, Inner, KeptProtocols, PolicyView, RequestContext};
+pub(crate) use parse::{BodyFormat, ChangedBody, Inner, KeptProtocols, PolicyView, RequestContext};
 use parse::{Parsed, lenient, parse};
-pub(crate) use retained::Retained;
+pub(crate) use rewrite::Retained;
 pub(crate) use rewrite::{Rewrite, RewriteDecision, with_issue_list};
 
 /// Decides how to rewrite an inner 4xx or 5xx, from its head and from what was read of its body. `changed` keeps a body

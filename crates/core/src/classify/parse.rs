@@ -1,13 +1,23 @@
-//! Step 1: parses an inner error (rules R1–R3, R10), and collects the facts that several later steps need.
+//! Step 1: parses an inner error (rules R1–R3, R10), and collects the facts that several later steps need. The
+//! head shows whether an inner layer wrote the response (E4, R16).
 
-use http::{HeaderMap, StatusCode};
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::sync::Arc;
 
-use super::inner::{ChangedBody, Inner, PolicyView, RequestContext};
-use super::layer_head;
-use crate::code::ErrorCode;
-use crate::dialect::protocol::Protocol;
+use http::header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
+
+use super::credentials::Credentials;
+use super::rule::Rule;
+use crate::code::{CodeSet, ErrorCode};
+use crate::dialect::custom::CustomShape;
+use crate::dialect::protocol::{Protocol, ProtocolType};
 use crate::dialect::standard::Envelope;
-use crate::dialect::{self, Dialect, DialectCode, Foreign, ParsedBody, charset, json_rpc};
+use crate::dialect::{Dialect, DialectCode, Foreign, ParsedBody, Readable, charset, json_rpc, standard};
+use crate::fault::Advice;
+use crate::request_id::RequestId;
+use crate::{dialect, page};
 
 /// A parsed inner error.
 pub(super) struct Parsed<'c, 'b> {
@@ -91,7 +101,7 @@ impl<'c, 'b> Parsed<'c, 'b> {
             dialect::tells_of_input(inner.status) && foreign.is_some_and(|foreign| foreign.parsed.has_issues());
         let media_type = if policy.rules.is_empty() { None } else { dialect::media_type(inner.headers) };
         let head = foreign.filter(|foreign| may_be_layers(foreign, is_own, inner.status, policy));
-        let head = head.and_then(|_| layer_head::envelope(inner.headers, policy.codes));
+        let head = head.and_then(|_| envelope_in_head(inner.headers, policy.codes));
         Self {
             status: inner.status,
             headers: inner.headers,
@@ -120,7 +130,7 @@ fn may_be_layers(foreign: &Foreign<'_>, is_own: bool, status: StatusCode, policy
 
 fn is_vouched(code: &ErrorCode, inner: &Inner<'_, '_>) -> bool {
     let is_servers = *code == ErrorCode::INTERNAL_ERROR || inner.status.is_server_error();
-    !is_servers || layer_head::is_whole(inner.headers)
+    !is_servers || has_head_of_layer(inner.headers)
 }
 
 /// Replaces the body of a protocol, or one that could not be read, with the content to use instead.
@@ -144,8 +154,8 @@ fn replace<'b>(
 /// The content of a body that is empty or could not be read: the head may have its code, and the status line its text.
 fn content_without_body<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> (ParsedBody<'b>, KeptForm) {
     let is_empty = inner.bytes().is_empty();
-    let is_page = !is_empty && layer_head::is_page(inner.headers);
-    let head = if is_empty || is_page { layer_head::envelope(inner.headers, policy.codes) } else { None };
+    let is_page = !is_empty && is_page_of_layer(inner.headers);
+    let head = if is_empty || is_page { envelope_in_head(inner.headers, policy.codes) } else { None };
     match (head, inner.reason) {
         (Some(head), _) => (ParsedBody::Envelope(head), if is_page { KeptForm::Page } else { KeptForm::Nothing }),
         (None, Some(reason)) if is_empty => (ParsedBody::Foreign(Foreign::plain_text(reason)), KeptForm::Nothing),
@@ -166,14 +176,14 @@ fn content_of_protocol<'b>(
         let foreign = dialect::read_rewritten(inner.bytes(), &policy.readable(), inner.status);
         foreign.map(|foreign| ParsedBody::Foreign(without_code_on_5xx(foreign, inner.status)))
     } else {
-        let head = layer_head::envelope(inner.headers, policy.codes);
-        head.filter(|_| layer_head::is_whole(inner.headers)).map(ParsedBody::Envelope)
+        let head = envelope_in_head(inner.headers, policy.codes);
+        head.filter(|_| has_head_of_layer(inner.headers)).map(ParsedBody::Envelope)
     };
     (content.unwrap_or(ParsedBody::Nothing), kept)
 }
 
 fn kept_form(protocol: Protocol, inner: &Inner<'_, '_>, policy: &PolicyView<'_>) -> KeptForm {
-    if protocol == Protocol::JsonRpc && layer_head::is_whole(inner.headers) && json_rpc::is_layers(inner.bytes()) {
+    if protocol == Protocol::JsonRpc && has_head_of_layer(inner.headers) && json_rpc::is_layers(inner.bytes()) {
         return KeptForm::LayersJsonRpc;
     }
     match protocol.filtered(inner.bytes(), inner.status, "") {
@@ -192,4 +202,155 @@ fn without_code_on_5xx(mut foreign: Foreign<'_>, status: StatusCode) -> Foreign<
         (foreign.parsed.code, foreign.parsed.wider) = (None, None);
     }
     foreign
+}
+
+/// What replaces the received body while an error is read: it is kept here, because results borrow from it.
+#[derive(Default)]
+pub(crate) struct ChangedBody {
+    /// Repaired for the parser (R3).
+    pub(super) repaired: OnceCell<Vec<u8>>,
+    /// Without its secrets (R17), and the text in the status line.
+    #[cfg(feature = "redact")]
+    pub(super) redacted: OnceCell<(Vec<u8>, Option<String>)>,
+}
+
+/// An inner error response.
+#[derive(Clone)]
+pub(crate) struct Inner<'h, 'b> {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: &'h HeaderMap,
+    /// The whole body. `None` if it cannot be read: it is the response to HEAD, too long, too late, cut off or encoded.
+    pub(crate) body: Option<&'b [u8]>,
+    /// The text of an error with an empty body: the [words of the service's own](super::reason::own_words) in the
+    /// status line.
+    pub(crate) reason: Option<&'b str>,
+}
+
+impl<'h, 'b> Inner<'h, 'b> {
+    /// The body; empty if it cannot be read.
+    pub(super) fn bytes(&self) -> &'b [u8] {
+        self.body.unwrap_or_default()
+    }
+
+    /// Whether the response has nothing but its status: no headers, no body and no words of its own in the status line.
+    pub(super) fn is_status_alone(&self) -> bool {
+        self.bytes().is_empty() && self.reason.is_none() && self.headers.is_empty()
+    }
+
+    /// The same error with another body.
+    pub(super) fn with_body<'o>(&self, body: &'o [u8]) -> Inner<'h, 'o> {
+        Inner { status: self.status, headers: self.headers, body: Some(body), reason: None }
+    }
+}
+
+/// The facts about the request that the answer to it depends on.
+pub(crate) struct RequestContext<'a> {
+    pub(crate) credentials: Credentials<'a>,
+    pub(crate) method: &'a Method,
+    pub(crate) path: Option<&'a str>,
+    pub(crate) body_format: BodyFormat,
+}
+
+/// The format of a request's body: of those that an OAuth server accepts (R10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyFormat {
+    /// A form, as RFC 6749 and its extensions require.
+    Form,
+    /// JSON, as RFC 7591 requires.
+    Json,
+    /// Anything else, or no body.
+    Other,
+}
+
+/// Which protocols keep the shape of their errors (R10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeptProtocols {
+    All,
+    /// Only those that keep it even under `protocols = "rewrite"`.
+    Some,
+    /// None, because the client of an RPC call reads only the call's own protocol.
+    Nothing,
+}
+
+impl KeptProtocols {
+    /// Whether an error of that protocol keeps its shape.
+    pub(crate) fn keep(self, protocol: Protocol) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some => !protocol.is_rewritten(),
+            Self::Nothing => false,
+        }
+    }
+
+    /// Whether an error of that media type keeps its shape.
+    pub(crate) fn keep_type(self, named: ProtocolType) -> bool {
+        named.of_json().map_or(self != Self::Nothing, |protocol| self.keep(protocol))
+    }
+}
+
+/// The parts of the policy that are needed to read an error.
+pub(crate) struct PolicyView<'a> {
+    pub(crate) codes: &'a CodeSet,
+    /// The policy's own shapes (R15).
+    pub(crate) shapes: &'a [CustomShape],
+    pub(crate) rules: &'a [Arc<Rule>],
+    /// If a canonical code is unknown, the status decides instead (E2).
+    pub(crate) by_status: bool,
+    pub(crate) protocols: KeptProtocols,
+    /// Secrets in texts are to be replaced (R17).
+    #[cfg(feature = "redact")]
+    pub(crate) redact: bool,
+    /// The names of the fields that may pass into the details (R14).
+    pub(crate) kept: &'a [Box<str>],
+    /// The client's dialect.
+    pub(crate) dialect: Dialect,
+    /// The client chose this dialect with its `accept` (R11): even a body already in it is rewritten.
+    pub(crate) negotiated: bool,
+    /// The client gets an HTML page (R16).
+    pub(crate) page: bool,
+}
+
+impl<'a> PolicyView<'a> {
+    pub(super) fn readable(&self) -> Readable<'a> {
+        Readable { codes: self.codes, shapes: self.shapes, dialect: self.dialect }
+    }
+
+    /// Whether an error of that protocol keeps its shape for this request (R10).
+    pub(super) fn keeps(&self, protocol: Protocol, request: &RequestContext<'_>) -> bool {
+        let is_requested = match (protocol, request.body_format) {
+            (Protocol::OAuth { is_registration }, BodyFormat::Json) => is_registration,
+            (Protocol::OAuth { .. }, body_format) => body_format == BodyFormat::Form,
+            _ => true,
+        };
+        is_requested && self.protocols.keep(protocol)
+    }
+}
+
+const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The code in a response's head, as an envelope without a text (R1). `None` if the head has no code, or more than one.
+pub(super) fn envelope_in_head(headers: &HeaderMap, codes: &CodeSet) -> Option<Envelope<'static>> {
+    if headers.is_empty() {
+        return None;
+    }
+    let mut values = headers.get_all(X_ERROR_CODE).iter();
+    let (first, None) = (values.next()?, values.next()) else { return None };
+    let (code, known) = standard::parse_code(first.to_str().ok()?, codes)?;
+    Some(Envelope { code, known, message: Cow::Borrowed(""), details: None, advice: Advice::default() })
+}
+
+/// Whether an inner layer wrote the body as an HTML page (R16).
+pub(super) fn is_page_of_layer(headers: &HeaderMap) -> bool {
+    let is_html = || dialect::media_type(headers).is_some_and(|it| it.eq_ignore_ascii_case("text/html"));
+    headers.get(CONTENT_SECURITY_POLICY).is_some_and(|it| *it == page::CONTENT_SECURITY_POLICY)
+        && is_html()
+        && has_head_of_layer(headers)
+}
+
+/// Whether the head has the headers that every layer sets (I1, E4). Only a layer creates an id of this form.
+pub(super) fn has_head_of_layer(headers: &HeaderMap) -> bool {
+    let id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
+    let is_ours = |id: &str| id.starts_with("req_") && id.parse::<RequestId>().is_ok();
+    id.is_some_and(is_ours) && headers.get(X_CONTENT_TYPE_OPTIONS).is_some_and(|it| it == "nosniff")
 }

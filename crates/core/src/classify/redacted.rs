@@ -6,9 +6,7 @@
 use std::borrow::Cow;
 
 use super::decide::{CodeSource, Decision, decide};
-use super::inner::{ChangedBody, Inner, PolicyView, RequestContext};
-use super::layer_head;
-use super::parse::{KeptForm, Parsed, parse};
+use super::parse::{ChangedBody, Inner, KeptForm, Parsed, PolicyView, RequestContext, has_head_of_layer, parse};
 use super::rewrite::RewriteDecision;
 use crate::dialect::{self, Foreign, ParsedBody, Shape};
 use crate::redact::{self, Strictness};
@@ -55,7 +53,7 @@ fn is_layers(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> bool {
         KeptForm::Page | KeptForm::LayersJsonRpc => true,
         KeptForm::Nothing => {
             let is_of_layer = matches!(decision.source, CodeSource::Layer { .. });
-            is_envelope || is_of_layer && layer_head::is_whole(parsed.headers)
+            is_envelope || is_of_layer && has_head_of_layer(parsed.headers)
         }
     }
 }

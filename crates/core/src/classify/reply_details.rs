@@ -1,17 +1,18 @@
-//! Step 4: the fields besides code and text that reach the client (rules R3, E8, E9, R14).
+//! Step 4: the fields besides code and text that reach the client (rules R3, E8, E9, R14). Fields of a foreign
+//! 4xx body that no rule reads may be kept by name; the others are dropped, and their names are logged (L3).
 
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::decide::{CodeSource, Decision};
-use super::decided::is_name;
+use super::decide::{CodeSource, Decision, is_name};
 use super::details;
 use super::parse::Parsed;
-use super::unread_fields::{self, UnreadFields};
 use crate::code::ErrorCode;
+use crate::dialect::json::Writer;
 use crate::dialect::standard::Envelope;
-use crate::dialect::{self, Foreign, Members, ParsedBody, outgoing};
+use crate::dialect::{Foreign, Members, ParsedBody, ParsedError, outgoing};
+use crate::{dialect, message};
 
 /// The details of a rewritten error, and the parts of the body that do not reach any client.
 pub(super) struct ReplyDetails {
@@ -82,7 +83,7 @@ fn unread_fields<'p>(
     let is_rewritten = parsed.status.is_client_error() && !(parsed.is_own && decision.passes);
     let members = members.filter(|members| is_rewritten && members.has_unread(body));
     let kept = if decision.passes { parsed.policy.kept } else { &[] };
-    members.map(|members| unread_fields::sort(members, body, kept)).unwrap_or_default()
+    members.map(|members| sort(members, body, kept)).unwrap_or_default()
 }
 
 /// The details that reach the client, with the issue list (E8), an unknown code, and the type of a problem (E9).
@@ -145,4 +146,65 @@ fn unknown_code(foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decis
 /// counts as known.
 fn is_unknown(code: &str, foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>) -> bool {
     parsed.policy.codes.find(code).is_none() && *code != *parsed.status.as_str() && !foreign.defines(code)
+}
+
+/// The most names to log for one body. If there are more, they are probably data.
+const MAX_NAMES: usize = 16;
+
+/// The most characters to log of one name.
+const MAX_NAME_CHARS: usize = 64;
+
+#[derive(Default)]
+pub(super) struct UnreadFields<'a> {
+    /// The kept fields in the order of the body, each name once.
+    pub(super) kept: Vec<(&'a str, &'a RawValue)>,
+    /// The names of the fields that are dropped.
+    pub(super) dropped: Option<Box<str>>,
+}
+
+impl UnreadFields<'_> {
+    /// The kept fields as a JSON object.
+    pub(super) fn as_object(&self) -> Box<str> {
+        let fields = self.kept.iter().fold(Writer::new(64), |json, (name, value)| json.raw(name, value.get()));
+        fields.into_string().into()
+    }
+}
+
+/// Sorts the fields into kept and dropped ones. `kept` are the names of the fields to keep, if the details have room
+/// for them.
+#[cold]
+pub(super) fn sort<'a>(
+    members: &'a Members<'_>,
+    parsed: Option<&ParsedError<'_>>,
+    kept: &[Box<str>],
+) -> UnreadFields<'a> {
+    let mut left = UnreadFields::default();
+    let mut dropped = Vec::new();
+    let has_room = parsed.is_none_or(|parsed| details::has_room(parsed.details.as_deref()));
+    members.visit_unread(parsed, &mut |name, value| {
+        if has_room && kept.iter().any(|it| **it == *name) {
+            if left.kept.iter().all(|(other, _)| *other != name) {
+                left.kept.push((name, value));
+            }
+        } else if dropped.len() <= MAX_NAMES && !dropped.contains(&name) {
+            dropped.push(name);
+        }
+    });
+    left.dropped = (!dropped.is_empty()).then(|| line(&dropped));
+    left
+}
+
+fn line(names: &[&str]) -> Box<str> {
+    let mut line = String::new();
+    for (at, name) in names.iter().enumerate() {
+        if at > 0 {
+            line.push(',');
+        }
+        if at == MAX_NAMES {
+            line.push('…');
+            break;
+        }
+        line.extend(name.chars().filter(|character| !message::is_unprintable(*character)).take(MAX_NAME_CHARS));
+    }
+    line.into()
 }

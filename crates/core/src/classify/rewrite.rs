@@ -1,19 +1,19 @@
-//! The result of the steps: the content of the rewritten error, and the facts for the log.
+//! Steps 3 and 5: the text that reaches the client (rule R3), and which part of a body stays in place (rules R10–R12,
+//! R16). Then the result of all steps: the content of the rewritten error, and the facts for the log.
 
 use std::borrow::Cow;
 
 use http::StatusCode;
 
-use super::decide::{CodeSource, Decision};
-use super::decided::DecidedBy;
+use super::decide::{CodeSource, DecidedBy, Decision};
 use super::details::with_issues;
 use super::parse::{KeptForm, Parsed};
 use super::reply_details::ReplyDetails;
-use super::retained::{Retained, retained};
-use super::text::{ReplyText, text};
 use crate::code::ErrorCode;
-use crate::dialect::{Dialect, ParsedBody, Shape};
+use crate::dialect::protocol::Protocol;
+use crate::dialect::{ClientMessage, Dialect, Foreign, ParsedBody, ParsedError, Shape};
 use crate::fault::Fault;
+use crate::message;
 
 pub(crate) enum RewriteDecision<'b> {
     /// Write a new body.
@@ -174,4 +174,137 @@ impl<'b> Rewrite<'b> {
 pub(crate) fn with_issue_list(fault: Fault, dialect: Dialect) -> Fault {
     let needs_list = *fault.code() == ErrorCode::INVALID_REQUEST && dialect.spec().always_lists_issues;
     if needs_list { with_issues(fault) } else { fault }
+}
+
+/// The text of a rewritten error.
+pub(super) enum ReplyText<'b> {
+    /// The default message of the error's code.
+    OfCode,
+    /// A text of the catalogue other than the default message of the code.
+    Stock(Cow<'static, str>),
+    /// A text of the service or the policy, already cleaned.
+    Clean(Cow<'b, str>),
+}
+
+/// Chooses the text. It also states how many issues are missing from the list (R4).
+#[inline]
+pub(super) fn text<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> ReplyText<'b> {
+    let text = match parsed.content {
+        ParsedBody::Envelope(envelope) => cleaned(&envelope.message, message::clean),
+        ParsedBody::Foreign(foreign) => text_of_foreign(foreign, parsed, decision),
+        ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => text_of_rule(decision),
+    };
+    let more = decision.more_issues;
+    match text {
+        Some(text) if more > 0 => ReplyText::Clean(message::with_more(&text, more).into_owned().into()),
+        Some(text) => ReplyText::Clean(text),
+        None if more > 0 => {
+            ReplyText::Stock(message::with_more(decision.code.default_message(), more).into_owned().into())
+        }
+        // A code of which only the name is known has no default message: the one of the status is used.
+        None if decision.code.is_foreign() => {
+            ReplyText::Stock(ErrorCode::of_status(parsed.status).default_message().into())
+        }
+        None => ReplyText::OfCode,
+    }
+}
+
+fn text_of_rule(decision: &Decision<'_>) -> Option<Cow<'static, str>> {
+    let CodeSource::Rule(_, rule) = decision.source else { return None };
+    rule.say().map(|text| Cow::Owned(text.to_owned()))
+}
+
+fn text_of_foreign<'b>(
+    foreign: &Foreign<'b>,
+    parsed: &Parsed<'_, 'b>,
+    decision: &Decision<'_>,
+) -> Option<Cow<'b, str>> {
+    if let Some(text) = text_of_rule(decision) {
+        return Some(text);
+    }
+    let body = &foreign.parsed;
+    let (recognised, has_exact_message) = match decision.source {
+        CodeSource::Layer { .. } | CodeSource::UnknownLayer => return text_of_body(body, message::clean),
+        CodeSource::Rule(_, rule) => (rule.names_code() || rule.names_message(), rule.exact_message().is_some()),
+        CodeSource::Dialect => (true, false),
+        CodeSource::Otherwise(_) => (false, false),
+    };
+    if decision.code == ErrorCode::INTERNAL_ERROR || parsed.status.is_server_error() && !recognised {
+        return if has_exact_message { text_of_body(body, message::of_recognised_text) } else { None };
+    }
+    let clean = if recognised { message::of_recognised_text } else { message::from_foreign_text };
+    // A client that reads the body's own dialect gets the whole text, even if it contains the issues (R12).
+    let is_whole = has_exact_message || parsed.stays;
+    match &body.client_message {
+        ClientMessage::Text(text) if !is_whole => clean(text).map(|text| Cow::Owned(text.into_owned())),
+        ClientMessage::Nothing if !is_whole => None,
+        _ => text_of_body(body, clean),
+    }
+}
+
+fn text_of_body<'b>(body: &ParsedError<'b>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
+    cleaned(body.message.as_ref()?, clean)
+}
+
+/// The text, if it is fit for a message after cleaning. It is copied only if it is not part of the body.
+fn cleaned<'b>(text: &Cow<'b, str>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
+    match text {
+        Cow::Borrowed(text) => clean(text),
+        Cow::Owned(text) => clean(text).map(|text| Cow::Owned(text.into_owned())),
+    }
+}
+
+/// Which part of a body passes (R3), if the body is in the client's dialect or keeps its form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retained {
+    /// All except a text that clients must not get.
+    Whole,
+    /// All except the fields that the layer adds to each error, because the client chose the dialect (R11).
+    Negotiated,
+    /// Only the names in its fields, such as a code.
+    Names,
+    /// The parts that clients of the protocol may get, whatever their dialect (R10).
+    Protocol(Protocol),
+    /// JSON-RPC that an inner layer wrote, except for the id (E7).
+    LayersJsonRpc,
+    /// A page, except for the id (R16).
+    Page,
+}
+
+impl Retained {
+    /// The word that the media type of a body with this form contains.
+    pub(crate) const fn format(self) -> Option<&'static str> {
+        match self {
+            Self::Protocol(protocol) => Some(protocol.format()),
+            Self::LayersJsonRpc => Some("json"),
+            Self::Whole | Self::Negotiated | Self::Names | Self::Page => None,
+        }
+    }
+}
+
+/// The part of the body that passes; `None` if all of the body is rewritten.
+#[inline]
+pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<Retained> {
+    match (parsed.kept, parsed.content) {
+        (KeptForm::Filtered(protocol), _) => Some(Retained::Protocol(protocol)),
+        (KeptForm::LayersJsonRpc, _) => Some(Retained::LayersJsonRpc),
+        // The head has the code with which an inner layer wrote the page. The page stays for a client that prefers
+        // pages (E7).
+        (KeptForm::Page, ParsedBody::Envelope(head)) if parsed.policy.page && decision.code == head.code => {
+            Some(Retained::Page)
+        }
+        (KeptForm::Nothing, _) if parsed.stays => {
+            let is_whole = decision.passes && (parsed.is_vouched || !has_names_alone(parsed));
+            Some(if is_whole { Retained::Whole } else { Retained::Names })
+        }
+        (KeptForm::Nothing, _) if parsed.is_own && decision.passes && parsed.status.is_client_error() => {
+            Some(Retained::Negotiated)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a service's error keeps only its names, whatever decided its code (R10).
+fn has_names_alone(parsed: &Parsed<'_, '_>) -> bool {
+    parsed.status.is_server_error() && parsed.policy.dialect.spec().has_names_alone_on_5xx
 }

@@ -1,7 +1,7 @@
 //! Turns bodies that are not UTF-8, or not quite JSON, into UTF-8 and JSON (rule R3).
 //!
-//! 1. A byte order mark decides the charset.
-//! 2. Else the charset that the media type names decides, by WHATWG's names.
+//! 1. A byte order mark decides the charset (feature `charsets`).
+//! 2. Else the charset that the media type names decides, by WHATWG's names (the same feature).
 //! 3. Else the body is UTF-8, and invalid bytes become U+FFFD. A body with control characters is not a text.
 //! 4. JSON may have `NaN` and `Infinity`, as Python and JavaScript write them. They stand for `null`.
 //!
@@ -10,15 +10,32 @@
 
 use std::borrow::Cow;
 
+#[cfg(feature = "charsets")]
 use encoding_rs::{Encoding, UTF_8};
 use http::HeaderMap;
+#[cfg(feature = "charsets")]
 use http::header::CONTENT_TYPE;
 use serde_json::value::RawValue;
 
+#[cfg(feature = "charsets")]
 use crate::fields;
+#[cfg(feature = "charsets")]
 use crate::syntax::{is_bare_type, media_type};
 
+/// The body, which counts as UTF-8: other charsets need the feature `charsets`.
+#[cfg(not(feature = "charsets"))]
+pub(crate) fn in_utf8<'b>(_: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
+    body
+}
+
+/// Whether a `content-encoding` is the name of the only charset that is read.
+#[cfg(not(feature = "charsets"))]
+pub(crate) fn is_charset(name: &str) -> bool {
+    ["utf-8", "utf8"].iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
 /// The body in UTF-8. It is copied only if a byte order mark or the media type names another charset.
+#[cfg(feature = "charsets")]
 pub(crate) fn in_utf8<'b>(headers: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
     match charset_of_mark(&body).or_else(|| Some((charset_of_type(headers)?, 0))) {
         Some((encoding, mark)) if encoding != UTF_8 => {
@@ -33,6 +50,7 @@ pub(crate) fn in_utf8<'b>(headers: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [
 }
 
 /// Whether a `content-encoding` is the name of a charset, as some services send. It is then not a coding (R5).
+#[cfg(feature = "charsets")]
 pub(crate) fn is_charset(name: &str) -> bool {
     Encoding::for_label(name.as_bytes()).is_some()
 }
@@ -50,11 +68,13 @@ pub(crate) fn lenient(body: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
+#[cfg(feature = "charsets")]
 fn charset_of_mark(body: &[u8]) -> Option<(&'static Encoding, usize)> {
     matches!(body.first(), Some(0xef | 0xfe | 0xff)).then(|| Encoding::for_bom(body))?
 }
 
 /// The charset that the media type of the body names; `None` if it is unknown.
+#[cfg(feature = "charsets")]
 fn charset_of_type(headers: &HeaderMap) -> Option<&'static Encoding> {
     let value = fields::single_value(headers, &CONTENT_TYPE)?.as_bytes();
     if is_bare_type(value) {

@@ -160,10 +160,12 @@ pub(super) fn list(values: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<u8
 
 /// The end of the year 9999: RFC 3339 has no later time. A time before the epoch is written as the epoch.
 pub(super) fn timestamp(at: SystemTime) -> String {
-    // The end of the year 9999: RFC 3339 cannot write a later time. Earlier than the epoch is not written either.
     const LAST: Duration = Duration::from_millis(253_402_300_799_999);
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LAST);
-    humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()
+    // `Sun, 06 Nov 1994 08:49:37 GMT`
+    let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since);
+    let month = "JanFebMarAprMayJunJulAugSepOctNovDec".find(&date[8..11]).unwrap_or_default() / 3 + 1;
+    format!("{}-{month:02}-{}T{}.{:03}Z", &date[12..16], &date[5..7], &date[17..25], since.subsec_millis())
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::responding::{self, ResponseHead};
 use super::state::{Peek, Phase, RequestState};
 use super::{
     BodyFacts, BodyMeter, BoxError, Cause, Ending, Event, Failure, FirstByte, Follow, LocalReply, MapRuleId, Note,
-    Origin, Read, ReadBytes, RequestStep, ResponseStep, Session, SessionConfig, Verification, collected, failing,
+    Origin, Read, ReadBytes, RequestStep, ResponseStep, Session, SessionConfig, Verification, reply,
 };
 use crate::classify::{self, Explanation, Rewrite};
 use crate::code::ErrorCode;
@@ -263,11 +263,16 @@ impl Session {
     /// Decides by the head of the response. `body` is only called if facts about the body matter.
     #[inline(always)]
     pub fn respond(&mut self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponseStep {
-        let Some(state) = self.take_called() else { return ResponseStep::Broken };
+        let Phase::Called(state) = &mut self.phase else { return ResponseStep::Broken };
         // The short way for nearly every response: [`ResponseHead::decide`] returns the same in more steps.
         let is_plain = head.extensions.is_empty() && head.headers.len() <= MAX_HEADERS;
-        if is_plain && responding::passes_unparsed(&state, head.status) {
-            let (context, notes) = state.finish_head(&mut head.headers);
+        let passes = is_plain && responding::passes_unparsed(state, head.status);
+        if passes {
+            state.finish_head(&mut head.headers);
+        }
+        let Some(state) = self.take_called() else { return ResponseStep::Broken };
+        if passes {
+            let (context, notes) = state.into_context_and_fields();
             return ResponseStep::Pass(Follow::tail(context), notes.into());
         }
         ResponseHead { state, session: self }.decide(head, body)
@@ -277,7 +282,7 @@ impl Session {
     #[inline]
     pub fn decide(&mut self, head: &mut response::Parts, read: Read) -> ResponseStep {
         let Some(state) = self.take_called() else { return ResponseStep::Broken };
-        collected::response_body(state, head, read)
+        responding::decide_by_body(state, head, read)
     }
 
     /// Whether a response with this status passes without being parsed, for adapters whose proxy owns the heads. The
@@ -311,7 +316,7 @@ impl Session {
         if let (Phase::Peeking(_), Some(flags)) = (&self.phase, &state.flags) {
             BodyMeter::new(flags.clone()).body_failed(error);
         }
-        Some(failing::failure_of(state, error))
+        Some(reply::failure_of(state, error))
     }
 
     /// Classifies an error from `poll_ready` (F3).
@@ -321,7 +326,7 @@ impl Session {
     /// As [`Session::classify`].
     #[must_use]
     pub fn classify_unready(&self, error: &(dyn Error + 'static)) -> Option<Failure> {
-        Some(failing::unreadiness_of(self.state()?, error))
+        Some(reply::unreadiness_of(self.state()?, error))
     }
 
     /// Ends the request without a response of the service; `None` if it has ended already.
@@ -333,7 +338,7 @@ impl Session {
             Ending::Failed(failure, cause) => (failure, Some(cause), true),
             Ending::Panicked(text) => (cut().unwrap_or_else(Failure::panicked), Some(String::from(text).into()), true),
             Ending::TimedOut => {
-                let (failure, cause) = failing::client_timeout();
+                let (failure, cause) = reply::client_timeout();
                 (cut().unwrap_or(failure), Some(cause), true)
             }
             Ending::Unready(failure, cause) => (failure, Some(cause), false),

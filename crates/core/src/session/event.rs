@@ -12,7 +12,7 @@ use http::{Extensions, StatusCode, Uri};
 use super::proxy_error::ProxyErrorRecogniser;
 use super::request::printable;
 use super::{BodyCapture, CapturedBody, EventFields, KnownMethod, MapRuleId, Origin, UnreadReason};
-use crate::classify::decided::DecidedBy;
+use crate::classify::decide::DecidedBy;
 use crate::classify::failure::Recogniser;
 use crate::code::ErrorCode;
 use crate::dialect::Shape;

@@ -7,7 +7,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{StatusCode, response};
 
 use super::body::ErrorForm;
-use super::failing::failure_of;
+use super::reply::failure_of;
 use super::state::RequestState;
 use super::{BodyContext, BodyFacts, BodyFailure, BoxError, Event, EventFields, Failure, FinalFrame, Origin};
 use crate::code::ErrorCode;

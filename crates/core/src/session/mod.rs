@@ -26,9 +26,9 @@
 //!
 //! The way of a request through these files, each of which only calls later ones: `entry` has the calls; `admission`
 //! admits the request, with `auth` and `request`; `responding` decides by the head of a response (`calls` for RPC,
-//! `passing` for what passes), `collected` by its body; `inner_error` reads inner errors, `failing` classifies errors
-//! without a response; `reply` ends the request with an error, which `writer` writes, with its `head` and its `body`
-//! (or `rpc`); `event` is the data for the log. They share the `RequestState` in `state`.
+//! `passing` for what passes), and by its body; `inner_error` reads inner errors; `reply` ends the request with an error,
+//! which `writer` writes, with its `head` and its `body`; `event` is the data for the log. They share the `RequestState`
+//! in `state`.
 
 mod accept;
 mod admission;
@@ -37,24 +37,17 @@ mod body;
 mod body_capture;
 mod calls;
 mod changes;
-mod collected;
 mod config;
 mod entry;
 mod event;
 mod event_stream;
-mod failing;
-mod fault_cause;
-mod fill;
 mod follow;
 mod head;
 mod header_use;
 mod inner_error;
-mod method;
 mod notes;
 mod observe;
-mod observed_error;
 mod outcome;
-mod own_answer;
 mod passing;
 mod proxy_error;
 mod reading;
@@ -62,7 +55,6 @@ mod reply;
 mod request;
 mod responding;
 mod response_id;
-mod rpc;
 mod rpc_response;
 mod state;
 mod step;
@@ -74,23 +66,23 @@ pub use self::event::{
     BoxError, Cause, Classifier, Event, FrameworkRoute, Observer, OriginalUri, ReasonPhrase, SessionConfig,
 };
 use self::event_stream::EventStream;
-pub use self::fault_cause::fault_cause;
 pub use self::follow::{Follow, Needs};
 pub use self::header_use::{is_read, is_removed, keep_checksums};
-pub use self::method::KnownMethod;
+pub use self::notes::KnownMethod;
 use self::notes::RequestFacts;
 pub use self::notes::{EventFields, MapRuleId, Origin, UnreadReason};
-use self::observed_error::ObservedError;
+use self::observe::ObservedError;
 use self::outcome::BodyContext;
 pub use self::outcome::{BodyFacts, BodyFailure, Failure, FinalFrame, FirstByte, LocalReply, RewrittenBody};
 pub use self::proxy_error::{ProxyError, ProxyErrorRecogniser, ProxyFailure};
 use self::reading::ReadBytes;
 pub use self::reading::{Budget, Read, Reading};
+pub use self::reply::fault_cause;
 use self::rpc_response::RpcResponse;
 pub use self::state::{Session, Verification};
 pub use self::step::{Ending, Note, RequestStep, ResponseStep, Rest, Wait};
 pub use crate::classify::Explanation;
-pub use crate::classify::decided::DecidedBy;
+pub use crate::classify::decide::DecidedBy;
 pub use crate::classify::failure::{CauseKind, Recognised, Recogniser};
 pub use crate::dialect::Shape;
 pub use crate::fields::is_same_to_cgi;

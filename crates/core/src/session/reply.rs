@@ -1,22 +1,28 @@
-//! The response to the client: the layer's own, or a rewritten inner error (E1, E5). Also decides how much of the
-//! request must be read so that the client can read the response (G5).
+//! The response to the client: the layer's own, or a rewritten inner error (E1, E5). Errors of the inner service are
+//! classified first (F1, F3). Also decides how much of the request must be read so that the client can read the response
+//! (G5).
 
 use std::error::Error;
 
 use bytes::Bytes;
-use http::{Response, response};
+use http::header::{ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, response};
 
 use super::body::{ErrorForm, OutgoingReply, RetainedBody};
 use super::outcome::ErrorFacts;
 use super::proxy_error::ProxyError;
 use super::state::RequestState;
 use super::writer::ErrorWriter;
-use super::{BoxError, CapturedBody, Cause, DrainBudget, Event, Failure, LocalReply, Origin, RewrittenBody};
-use crate::classify::{self, Rewrite};
+use super::{BoxError, CapturedBody, Cause, DrainBudget, Event, Failure, LocalReply, Origin, RewrittenBody, head};
+use crate::classify;
+use crate::classify::Rewrite;
+use crate::classify::failure::ErrorKind;
 use crate::code::ErrorCode;
+use crate::dialect::issues::written;
 use crate::dialect::rpc::Rpc;
 use crate::fault::Fault;
 use crate::guard::body_limit::BodyFlags;
+use crate::message::clean;
 use crate::policy::Policy;
 
 /// Ends a request with an error that the layer writes.
@@ -196,4 +202,115 @@ pub(super) fn drain_budget(policy: &Policy) -> DrainBudget {
 /// only the adapter formats it.
 pub(super) fn cause_of(fault: &Fault) -> Option<Cause> {
     fault.source().map(|_| Cause::Fault(fault.clone()))
+}
+
+/// Classifies an inner error (F1). If the request's body was over its limit, that decides. Else the classifier decides,
+/// else the contract's list. Both look at the whole chain of causes.
+pub(super) fn failure_of(state: &RequestState, error: &(dyn Error + 'static)) -> Failure {
+    if let Some(failure) = state.why_body_was_cut().or_else(|| by_classifier(state, error)) {
+        return failure;
+    }
+    let kind = ErrorKind::new(error, state.config.recogniser());
+    if let ErrorKind::Typed(fault) = kind {
+        return Failure::new(fault.clone(), Origin::Fault);
+    }
+    Failure::new(state.broken_request().unwrap_or_else(|| kind.call_fault()), Origin::Error)
+}
+
+/// Classifies an error from `poll_ready` (F3).
+pub(super) fn unreadiness_of(state: &RequestState, error: &(dyn Error + 'static)) -> Failure {
+    if let Some(failure) = by_classifier(state, error) {
+        return failure;
+    }
+    let kind = ErrorKind::new(error, state.config.recogniser());
+    let origin = if matches!(kind, ErrorKind::Typed(_)) { Origin::Fault } else { Origin::Error };
+    Failure::new(kind.readiness_fault(), origin)
+}
+
+/// How the service's own classifier classifies an error.
+fn by_classifier(state: &RequestState, error: &(dyn Error + 'static)) -> Option<Failure> {
+    Some(Failure::new(state.config.classifier()?(error)?, Origin::Error))
+}
+
+/// The failure for a call whose client has stopped waiting: the same as for a time-out of the inner service (F1).
+pub(super) fn client_timeout() -> (Failure, super::BoxError) {
+    let cause = "the client's time limit for the call passed";
+    (Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error), cause.into())
+}
+
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+
+impl RequestState {
+    /// Marks the head of an answer that the service did not make. `error` is only called if the policy names this
+    /// process.
+    #[inline]
+    pub(super) fn mark_own_answer(&self, headers: &mut HeaderMap, error: impl FnOnce() -> Option<ProxyError>) {
+        if let Some(name) = self.policy().proxy_name() {
+            add_proxy_status(headers, name, error());
+        }
+        if self.policy().cors().is_some() {
+            self.allow_origin(headers);
+        }
+    }
+
+    fn allow_origin(&self, headers: &mut HeaderMap) {
+        let Some(cors) = self.policy().cors() else { return };
+        if !cors.is_for_any() {
+            head::vary_by(headers, "origin");
+        }
+        let Some(origin) = self.cold.as_ref().and_then(|cold| cold.origin.clone()) else { return };
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        if cors.credentials {
+            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+        if self.settings.expose_headers {
+            head::expose(headers, &head::EXPOSED);
+            // A client without credentials reads in this header where to get them (RFC 9728).
+            if headers.contains_key(WWW_AUTHENTICATE) {
+                head::expose(headers, &[WWW_AUTHENTICATE.as_str()]);
+            }
+            if self.request.rpc.is_some() {
+                head::expose(headers, &head::EXPOSED_OF_GRPC);
+            }
+        }
+    }
+}
+
+fn add_proxy_status(headers: &mut HeaderMap, name: &str, error: Option<ProxyError>) {
+    let value = error.and_then(|error| HeaderValue::try_from(format!("{name}; error={}", error.as_str())).ok());
+    if let Some(value) = value {
+        headers.append(PROXY_STATUS, value);
+    }
+}
+
+/// The most paths that are logged for one fault.
+const MOST_PATHS: usize = 16;
+
+/// The cause of a fault that has no source: its own text, and the paths of its issues. `None` if it has neither. No
+/// value from the client is in it, unless the service put one into its text.
+///
+/// ```
+/// use error_envelope_core::session::fault_cause;
+/// use tower_error_envelope::{ErrorCode, Fault};
+///
+/// let issues = serde_json::json!({"issues": [{"path": ["items", 0, "qty"], "message": "Required."}]});
+/// let fault = Fault::new(ErrorCode::INVALID_REQUEST).message("Look at the cart.").details(issues);
+/// assert_eq!(fault_cause(&fault).as_deref(), Some("Look at the cart. (items[0].qty)"));
+/// assert_eq!(fault_cause(&Fault::new(ErrorCode::CONFLICT)), None);
+/// ```
+#[must_use]
+pub fn fault_cause(fault: &Fault) -> Option<String> {
+    if fault.source().is_some() {
+        return None;
+    }
+    let text = Some(fault.text()).filter(|text| *text != fault.code().message());
+    let paths = fault.details_json().map(written::paths).unwrap_or_default();
+    let more = if paths.len() > MOST_PATHS { ", …" } else { "" };
+    let paths = paths.iter().take(MOST_PATHS).filter_map(|path| clean(path)).collect::<Vec<_>>().join(", ");
+    match (text, paths.is_empty()) {
+        (Some(text), true) => Some(text.into_owned()),
+        (Some(text), false) => Some(format!("{text} ({paths}{more})")),
+        (None, true) => None,
+        (None, false) => Some(format!("{paths}{more}")),
+    }
 }

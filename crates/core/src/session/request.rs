@@ -1,10 +1,8 @@
 //! The head of a request: its id (I1–I4), and the guards (G0–G4).
 //!
-//! [`sent`] notes the facts of the headers, [`identity`] chooses the id, [`counting`] decides what the body limit
-//! counts, and [`guarded`] runs the guards. [`facts`] and [`cold_state`] store what matters later.
+//! [`sent`] notes the facts of the headers, [`identity`] chooses the id, and [`guarded`] decides what the body limit counts
+//! (P1) and runs the guards. [`facts`] stores what matters later.
 
-mod cold_state;
-mod counting;
 mod facts;
 mod guarded;
 mod identity;
@@ -12,10 +10,10 @@ mod sent;
 
 use http::request::Parts;
 
-pub(super) use self::cold_state::ColdState;
-pub(super) use self::counting::stream_limit_per;
-pub(super) use self::facts::{RequestFlags, negotiates};
-pub(super) use self::guarded::{GuardOutcome, ObservedGuards, check_body, guard, guarded_readings, is_preflight};
+pub(super) use self::facts::{ColdState, RequestFlags, negotiates};
+pub(super) use self::guarded::{
+    GuardOutcome, ObservedGuards, check_body, guard, guarded_readings, is_preflight, stream_limit_per,
+};
 pub(super) use self::identity::{AssignedId, identify, mark, printable, remove_spoofed, trace};
 pub(super) use self::sent::HeaderFlags;
 use super::BodyFacts;

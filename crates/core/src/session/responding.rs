@@ -1,5 +1,5 @@
 //! Decides by the head of an inner response whether it passes, is read first, or is rewritten (rules R1, R4, R5, R9,
-//! R10, E5, E6).
+//! R10, E5, E6), and by the body of an error that was read (M1).
 
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode, response};
@@ -9,22 +9,22 @@ use super::calls::{answered_call, call_head};
 use super::event_stream::appends_error;
 use super::inner_error::InnerErrorReader;
 use super::observe::{observed_refusal, refusal, would_be};
-use super::passing::{self, PassingResponse};
+use super::passing::{KeptError, PassingResponse};
 use super::reply::ErrorReply;
 use super::request::MAX_HEADERS;
 use super::state::{Phase, RequestState};
 use super::{
-    BodyFacts, Failure, Follow, Note, ObservedError, Origin, ReadBytes, Reading, ResponseStep, RewrittenBody, Session,
-    UnreadReason, fill, head,
+    BodyFacts, Failure, Follow, Note, ObservedError, Origin, Read, ReadBytes, Reading, ResponseStep, Rest,
+    RewrittenBody, Session, UnreadReason, calls, head, passing,
 };
-use crate::classify::{self, ChangedBody, RewriteDecision};
+use crate::classify::{ChangedBody, RewriteDecision};
 use crate::code::ErrorCode;
-use crate::dialect::protocol::{self, ProtocolType};
-use crate::dialect::{self, coding};
+use crate::dialect::protocol::ProtocolType;
+use crate::dialect::{coding, protocol};
 use crate::fault::Fault;
-use crate::fields;
 use crate::guard::body_limit;
 use crate::policy::{EventStreams, Mode, NoTransform};
+use crate::{classify, dialect, fields};
 
 /// Decides about the response of a request by its head.
 pub(super) struct ResponseHead<'s> {
@@ -81,7 +81,8 @@ impl ResponseHead<'_> {
             head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         let note = observed_refusal(&mut self.state, head.status);
-        let (body_context, notes) = self.state.finish_head(&mut head.headers);
+        self.state.finish_head(&mut head.headers);
+        let (body_context, notes) = self.state.into_context_and_fields();
         let note = note.map_or_else(|| notes.into(), |event| Note::Event(Box::new(event)));
         ResponseStep::Strip(Follow::tail(body_context), note)
     }
@@ -93,7 +94,9 @@ impl ResponseHead<'_> {
             }
             StatusTreatment::Pass => PassingResponse { state: self.state }.pass(head, || body),
             StatusTreatment::Observe => self.decide_observed(head, body),
-            _ if fill::keeps(&self.state, head, body) => PassingResponse { state: self.state }.pass_error(head, body),
+            _ if passing::keeps(&self.state, head, body) => {
+                PassingResponse { state: self.state }.pass_error(head, body)
+            }
             _ => self.rewrite_error(head, body),
         }
     }
@@ -153,12 +156,12 @@ impl ResponseHead<'_> {
             return PassingResponse { state: self.state }.pass_error(head, body);
         }
         let inspect = self.state.policy().inspect();
-        let looks = fills && fill::must_be_read(&head.headers) && !body.is_empty();
+        let looks = fills && passing::must_be_read(&head.headers) && !body.is_empty();
         let unreadable = is_unreadable(&head.headers, body, inspect.max_bytes);
         if self.state.request.is_head() || unreadable && !looks {
             return self.rewrite_unread(head, body, inspect.max_bytes);
         }
-        let max_bytes = if fills { fill::more_bytes_to_read(&head.headers) } else { None };
+        let max_bytes = if fills { passing::more_bytes_to_read(&head.headers) } else { None };
         let reading = Reading::new(max_bytes.unwrap_or(inspect.max_bytes), inspect.timeout, fills);
         self.session.phase = Phase::Called(self.state);
         ResponseStep::Read(reading)
@@ -248,4 +251,59 @@ pub(super) fn passes_unparsed(state: &RequestState, status: StatusCode) -> bool 
 /// Whether reading a body would be useless: there is none, its coding is unknown (R5), or it is too long (R4).
 fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
     body.is_empty() || body.lower > max_bytes || coding::codings(headers).is_none()
+}
+
+/// Decides by the body of an inner error, as far as it was read.
+#[inline]
+pub(super) fn decide_by_body(state: RequestState, head: &mut response::Parts, read: Read) -> ResponseStep {
+    if let Some(failure) = state.why_body_was_cut() {
+        let mut reply = ErrorReply { state }.answer(failure, None);
+        reply.event.note_unread(read.unread);
+        return ResponseStep::Send(Box::new(reply));
+    }
+    match decided(state, head, read.as_bytes()) {
+        Ok(mut written) => {
+            written.event.note_unread(read.unread);
+            ResponseStep::Write(written)
+        }
+        Err(kept) => resume(read, kept),
+    }
+}
+
+/// The body that replaces an error, or what to log for an error that keeps its shape.
+#[inline(always)]
+fn decided(state: RequestState, head: &mut response::Parts, body: ReadBytes<'_>) -> Result<RewrittenBody, KeptError> {
+    let reader = InnerErrorReader { state: &state };
+    let decoded = reader.decoded(&head.headers, body);
+    if state.settings.mode == Mode::Fill && !passing::is_to_rewrite(&head.headers, body, decoded.as_deref()) {
+        return Err(PassingResponse { state }.preserve(head));
+    }
+    if let Some(reported) = reader.connect_status(decoded.as_deref()) {
+        return calls::unary_error(state, head, &reported, body);
+    }
+    let reason = reader.reason(head, || matches!(body, ReadBytes::Whole([])));
+    let text = decoded.as_deref().unwrap_or_default();
+    let changed = ChangedBody::default();
+    match reader.decision(head.status, &head.headers, (decoded.as_deref(), &changed), reason.as_deref()) {
+        RewriteDecision::Rewrite(rewrite) => {
+            Ok(ErrorReply { state }.rewrite_parsed(head, rewrite, Origin::Inner, text))
+        }
+        RewriteDecision::Pass(rewrite) => {
+            head.status = rewrite.to_status.unwrap_or(head.status);
+            Err(PassingResponse { state }.preserve_protocol(head, rewrite.code(), text))
+        }
+    }
+}
+
+/// Sends what was read, and then the rest.
+fn resume(read: Read, (context, mut event): KeptError) -> ResponseStep {
+    let Read { bytes, trailers, unread } = read;
+    event.note_unread(unread);
+    // Nothing follows after trailers, however late they were.
+    let rest = if unread.is_some() && trailers.is_none() {
+        Rest::Body(Follow::after_error(context))
+    } else {
+        Rest::Trailers(trailers)
+    };
+    ResponseStep::Resume(bytes, rest, event)
 }

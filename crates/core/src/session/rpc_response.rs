@@ -11,13 +11,13 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::body::ErrorForm;
-use super::failing::{client_timeout, failure_of};
 use super::head::{X_ERROR_CODE, code_value};
 use super::inner_error::InnerErrorReader;
 use super::observe::observed_refusal;
 use super::reply::cause_of;
+use super::reply::{client_timeout, failure_of};
 use super::state::RequestState;
-use super::{BodyContext, BodyFailure, BoxError, Cause, Event, EventFields, Failure, FinalFrame, Origin, rpc};
+use super::{BodyContext, BodyFailure, BoxError, Cause, Event, EventFields, Failure, FinalFrame, Origin, body};
 use crate::code::ErrorCode;
 use crate::dialect::coding::Coding;
 use crate::dialect::grpc::GRPC_STATUS_DETAILS_BIN;
@@ -258,7 +258,7 @@ impl RpcResponse {
 
     fn with_error<T>(&self, fault: &Fault, write: impl FnOnce(&RpcError<'_>) -> T) -> T {
         let status = Status::of_error(fault.code(), fault.status_code());
-        rpc::with_error(&ErrorForm::new(&self.state), fault, status, fault.headers(), write)
+        body::with_error(&ErrorForm::new(&self.state), fault, status, fault.headers(), write)
     }
 
     fn failure(&self, fault: &Fault, origin: Origin, cause: Option<BoxError>) -> Event {

@@ -256,16 +256,14 @@ impl RequestState {
         (BodyContext { config, id, label }, cold.and_then(|cold| cold.notes))
     }
 
-    /// Adds the layer's headers to a response that passes. Returns what to log if the body fails later, and the extra
-    /// fields for the log.
+    /// Adds the layer's headers to a response that passes, and ends the session.
     #[inline(always)]
-    pub(super) fn finish_head(mut self, headers: &mut HeaderMap) -> (BodyContext, Option<Box<EventFields>>) {
+    pub(super) fn finish_head(&mut self, headers: &mut HeaderMap) {
         self.expose(headers);
         self.hand_on_id(headers);
         if let Some(theirs) = response_id::identify(headers, self.take_id_header()) {
             self.notes_mut().upstream_request_id = Some(theirs);
         }
-        self.into_context_and_fields()
     }
 
     /// The id as the value of the response's header. It is taken out, because the session ends.

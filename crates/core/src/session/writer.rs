@@ -3,10 +3,10 @@
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use super::body;
 use super::body::{ErrorForm, OutgoingReply, RetainedBody};
 use super::head::{self, ErrorHead, X_ERROR_CODE, X_REQUEST_ID};
 use super::request::{self, MAX_HEADERS};
-use super::rpc;
 use super::state::RequestState;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::{self, Dialect};
@@ -138,7 +138,7 @@ impl<'e> ErrorWriter<'e> {
         add_missing(headers, fault.headers());
         self.expose(headers);
         let (outgoing, error_head) = match self.form.request.rpc {
-            Some(rpc) => rpc::write_error(&self.form, rpc, fault, (status, is_code_named), headers),
+            Some(rpc) => body::write_error(&self.form, rpc, fault, (status, is_code_named), headers),
             None => {
                 let (body, status) = self.form.body_of(fault, status, retained, headers);
                 (OutgoingReply::over_http(status, body), HeaderMap::new())

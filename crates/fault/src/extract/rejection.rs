@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::io::ErrorKind;
 
+#[cfg(feature = "multipart")]
 use axum::extract::multipart::{InvalidBoundary, MultipartError, MultipartRejection};
 use axum::extract::rejection::*;
 #[cfg(feature = "ws")]
@@ -73,7 +74,9 @@ rejections! {
     BytesRejection { FailedToBufferBody }
     StringRejection { FailedToBufferBody }
     InvalidUtf8 {}
+    #[cfg(feature = "multipart")]
     MultipartRejection {}
+    #[cfg(feature = "multipart")]
     InvalidBoundary {}
     #[cfg(feature = "ws")]
     WebSocketUpgradeRejection {}
@@ -97,6 +100,7 @@ macro_rules! body_errors {
 body_errors! { FailedToBufferBody LengthLimitError UnknownBodyError }
 
 /// The text of the form parser's own errors contains no value, so it passes. That of a connection's error does not.
+#[cfg(feature = "multipart")]
 impl AsFault for MultipartError {
     fn code(&self) -> ErrorCode {
         self.fault().code().clone()

@@ -1,10 +1,13 @@
 //! The challenge of a 401: `www-authenticate` (RFC 9110 §11.6.1, RFC 6750 §3).
 
+use std::sync::OnceLock;
+
 use http::HeaderValue;
 use http_auth::parser::ChallengeParser;
 #[cfg(feature = "openapi")]
 use serde_json::{Value, json};
 
+use crate::fault::Fault;
 use crate::table::SettingError;
 
 /// The challenge lines of one scheme, one for each error of a token. They are all the same if the scheme is not Bearer.
@@ -102,6 +105,22 @@ fn with_error(challenge: &str, error: &str) -> Option<String> {
     let params = params.trim_start_matches([' ', ',']);
     let more = if params.is_empty() { "" } else { ", " };
     Some(format!("{scheme} {error}{more}{params}"))
+}
+
+/// The faults of a scheme that is the only one of its route: one for each reason to refuse, and for each whether a token
+/// was sent. Each is created only once, because refusals may come in large numbers.
+#[derive(Default)]
+pub(super) struct PreparedRejections([OnceLock<Fault>; 2 * MOST]);
+
+const MOST: usize = 6;
+
+impl PreparedRejections {
+    pub(super) fn get_or_prepare(&self, why: usize, token_sent: bool, make: impl FnOnce() -> Fault) -> Fault {
+        match self.0.get(2 * why + usize::from(token_sent)) {
+            Some(kept) => kept.get_or_init(|| make().with_stored_reply()).clone(),
+            None => make(),
+        }
+    }
 }
 
 #[cfg(test)]

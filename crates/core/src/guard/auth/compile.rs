@@ -7,11 +7,11 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::challenge::Challenges;
+use super::challenge::PreparedRejections;
 #[cfg(feature = "jwt")]
 use super::jwt::{RemoteKeys, Tokens};
-#[cfg(feature = "keys")]
+#[cfg(feature = "auth")]
 use super::keys::KeyCheck;
-use super::refusals::PreparedRejections;
 use super::scheme::{AuthMessages, AuthScheme, SchemeKind};
 use crate::fields::is_same_to_cgi;
 use crate::table::{Kind, Refusals, SettingError};
@@ -37,7 +37,7 @@ pub(crate) struct Scheme {
 
 /// How credentials are checked.
 pub(super) enum Check {
-    #[cfg(feature = "keys")]
+    #[cfg(feature = "auth")]
     Key(KeyCheck),
     #[cfg(feature = "jwt")]
     Jwt(Box<Tokens>),
@@ -58,7 +58,7 @@ impl Scheme {
 
     /// The header in which keys are sent, if that is not `authorization`.
     pub(crate) fn key_header(&self) -> Option<&HeaderName> {
-        #[cfg(feature = "keys")]
+        #[cfg(feature = "auth")]
         if let Check::Key(keys) = &self.check {
             return keys.header.as_ref();
         }
@@ -104,12 +104,12 @@ impl AuthScheme {
         }
         let name: Arc<str> = name.into();
         let forward_id = refusals.keep_some(self.forward_id.as_deref(), forwarded_name);
-        #[cfg(feature = "keys")]
+        #[cfg(feature = "auth")]
         let header = match &self.kind {
             SchemeKind::Header(name) => refusals.keep(key_header(name)).map(Some),
             _ => Some(None),
         };
-        #[cfg(not(feature = "keys"))]
+        #[cfg(not(feature = "auth"))]
         let header: Option<Option<HeaderName>> = Some(None);
         if let (Some(Some(header)), Some(Some(id))) = (&header, &forward_id)
             && is_same_to_cgi(header.as_str(), id.as_str())
@@ -121,7 +121,7 @@ impl AuthScheme {
         let challenges = refusals.keep(self.challenges(header.as_ref().and_then(Option::as_ref)));
         let words = self.words;
         let check = match self.kind {
-            #[cfg(feature = "keys")]
+            #[cfg(feature = "auth")]
             SchemeKind::Bearer | SchemeKind::Header(_) => {
                 let has_id = matches!(forward_id, Some(Some(_)));
                 let header = header.flatten();
@@ -147,9 +147,9 @@ impl AuthScheme {
     /// something.
     fn refuse_foreign_settings(&self, refusals: &mut Refusals) {
         let (scheme, has_keys, waits) = match &self.kind {
-            #[cfg(feature = "keys")]
+            #[cfg(feature = "auth")]
             SchemeKind::Bearer => ("bearer", true, false),
-            #[cfg(feature = "keys")]
+            #[cfg(feature = "auth")]
             SchemeKind::Header(_) => ("header", true, false),
             #[cfg(feature = "jwt")]
             SchemeKind::Jwt(keys) => ("jwt", false, keys.are_remote()),
@@ -163,7 +163,7 @@ impl AuthScheme {
                 refusals.0.push(SettingError::new(key, wrong, right).of_kind(Kind::Conflict));
             }
         };
-        #[cfg(feature = "keys")]
+        #[cfg(feature = "auth")]
         without("keys", !self.keys.is_empty(), has_keys, "schemes \"bearer\" and \"header\"");
         without("pattern", self.pattern.is_some(), has_keys, "schemes \"bearer\" and \"header\"");
         without("timeout", self.timeout.is_some(), waits, "scheme \"custom\" and schemes with jwks_url");
@@ -194,7 +194,7 @@ impl AuthScheme {
     }
 }
 
-#[cfg(feature = "keys")]
+#[cfg(feature = "auth")]
 fn key_header(name: &str) -> Result<HeaderName, SettingError> {
     let refused = |wrong: String, right: &str| Err(SettingError::new("header", wrong, right));
     match HeaderName::from_bytes(name.as_bytes()) {

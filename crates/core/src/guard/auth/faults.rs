@@ -15,7 +15,7 @@ impl Scheme {
     /// The scheme in the format of OpenAPI's `securitySchemes`.
     pub(crate) fn as_openapi(&self) -> Value {
         match &self.check {
-            #[cfg(feature = "keys")]
+            #[cfg(feature = "auth")]
             Check::Key(keys) => match &keys.header {
                 Some(header) => json!({ "type": "apiKey", "in": "header", "name": header.as_str() }),
                 None => json!({ "type": "http", "scheme": "bearer" }),
@@ -30,7 +30,7 @@ impl Scheme {
     fn failures(&self) -> Vec<AuthFailure> {
         use AuthFailure::{Expired, Invalid, Malformed, Missing, NoEmail, Unavailable};
         match &self.check {
-            #[cfg(feature = "keys")]
+            #[cfg(feature = "auth")]
             Check::Key(_) => vec![Missing, Malformed, Invalid, Expired],
             #[cfg(feature = "jwt")]
             Check::Jwt(tokens) => {

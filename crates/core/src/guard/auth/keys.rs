@@ -1,17 +1,17 @@
-//! The keys of a scheme, and how a key that was sent is checked (rule G2).
+//! The keys of a scheme, and how a key that was sent is checked: after `Bearer`, or in another header (rule G2).
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Identity;
-use super::alphabet::{KEYS, TOKENS};
-use super::forward::header_value;
 use super::key::{Digest, Key, position};
 use super::outcome::{AuthFailure, Granted, Rejection};
-use super::sent::{bearer_token, header_key};
-use crate::guard::expression::WholeValue;
+use super::scheme::header_value;
+use crate::fields;
+use crate::guard::expression::{Values, WholeValue};
 use crate::table::{Refusals, SettingError};
 
 /// How keys are checked.
@@ -130,4 +130,63 @@ fn parse_digest(digest: &str) -> Result<Digest, SettingError> {
         let right = "write the key's SHA-256 in hex; never write a key in clear text into a policy";
         SettingError::new("keys", wrong, right)
     })
+}
+
+/// The only values that are compared with patterns: what may follow `Bearer`, or be in the header of a key.
+pub(super) const TOKENS: Values =
+    Values { name: "token", has: |byte| is_token_byte(byte) || byte == b'=', may_be_empty: false };
+pub(super) const KEYS: Values = Values { name: "key", has: is_key_byte, may_be_empty: false };
+
+pub(super) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)
+}
+
+/// Whether a key may have this character: printable ASCII except the comma. A comma joins two lines into one (RFC 9110
+/// §5.3), so it cannot be a part of a key.
+pub(super) fn is_key_byte(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b','
+}
+
+/// The longest key or token, in bytes: enough for a token with many claims. A longer one is not checked.
+const MAX_LENGTH: usize = 8 * 1024;
+
+/// The token of `Authorization: Bearer <token>` (RFC 6750 §2.1). The name of the scheme may be in any letter case (RFC
+/// 9110 §11.1).
+pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&[u8], Rejection> {
+    let value = only_line(headers, &AUTHORIZATION)?;
+    let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+    let (scheme, rest) = value.split_at(end);
+    let token = rest.iter().position(|byte| *byte != b' ').map_or(&b""[..], |start| &rest[start..]);
+    if !scheme.eq_ignore_ascii_case(b"bearer") || token.is_empty() {
+        return Err(AuthFailure::Malformed.into());
+    }
+    if token.len() > MAX_LENGTH || !is_b64token(token) {
+        Err(Rejection::token(AuthFailure::Malformed))
+    } else {
+        Ok(token)
+    }
+}
+
+fn is_b64token(token: &[u8]) -> bool {
+    let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
+    let characters = &token[..token.len() - padding];
+    !characters.is_empty() && characters.iter().copied().all(is_token_byte)
+}
+
+/// Returns the key in the scheme's header. A line whose name looks the same to a service that works like CGI counts as
+/// a second line.
+pub(super) fn header_key<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Rejection> {
+    let key = only_line(headers, name)?;
+    let right = key.len() <= MAX_LENGTH && key.iter().copied().all(is_key_byte) && key.trim_ascii() == key;
+    if right { Ok(key) } else { Err(Rejection::token(AuthFailure::Malformed)) }
+}
+
+/// The only line of a header. An empty line counts as none. Several lines are refused, because they may differ.
+fn only_line<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Rejection> {
+    match fields::with_rivals(headers, name) {
+        // A service that works like CGI takes a look-alike for the header, so a request with only that is not anonymous.
+        (_, true) => Err(Rejection::token(AuthFailure::Malformed)),
+        (Some(line), false) if !line.as_bytes().trim_ascii().is_empty() => Ok(line.as_bytes()),
+        _ => Err(AuthFailure::Missing.into()),
+    }
 }

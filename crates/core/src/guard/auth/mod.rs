@@ -8,39 +8,29 @@
 //!
 //! Nothing here stores, shows or logs data of a client.
 
-#[cfg(feature = "keys")]
-mod alphabet;
-mod certificate;
 mod challenge;
-mod check;
 mod compile;
 mod decide;
 #[cfg(feature = "openapi")]
 mod faults;
-pub(crate) mod forward;
 #[cfg(feature = "jwt")]
 mod jwt;
-#[cfg(feature = "keys")]
+#[cfg(feature = "auth")]
 mod key;
-#[cfg(feature = "keys")]
+#[cfg(feature = "auth")]
 mod keys;
-#[cfg(feature = "policy-file")]
-mod lint_info;
 mod outcome;
 mod refusal;
-mod refusals;
 mod scheme;
-#[cfg(feature = "keys")]
-mod sent;
 mod verified;
 
-pub use certificate::ClientCertificate;
 pub use error_envelope_fault::identity::Identity;
 #[cfg(feature = "jwt")]
 pub use jwt::{JwtKeys, RemoteKeys};
-#[cfg(feature = "keys")]
+#[cfg(feature = "auth")]
 pub use key::Key;
-pub use scheme::AuthScheme;
+pub(crate) use scheme::remove_forwarded;
+pub use scheme::{AuthScheme, ClientCertificate};
 pub use verified::{Verified, VerifiedCaller};
 
 pub(crate) use compile::{Scheme, refuse_together};

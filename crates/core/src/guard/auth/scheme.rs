@@ -1,12 +1,19 @@
-//! The settings of an `[auth.*]` table, before they are checked.
+//! The settings of an `[auth.*]` table, before they are checked; client certificates, which the server of the TLS
+//! handshake verifies; and `forward_id`, which sets a header to the verified id and removes what the client has sent.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
+
+use http::header::{CONNECTION, Entry};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 #[cfg(feature = "jwt")]
 use super::jwt::{JwtKeys, JwtSettings};
-#[cfg(feature = "keys")]
+#[cfg(feature = "auth")]
 use super::key::Key;
+use crate::fields::is_same_to_cgi;
 use crate::table::{Message, tables};
 
 /// A way for callers to prove their identity: `[auth.*]` in the policy file (rule G2). Routes name the schemes that
@@ -29,7 +36,7 @@ use crate::table::{Message, tables};
 #[must_use]
 pub struct AuthScheme {
     pub(super) kind: SchemeKind,
-    #[cfg(feature = "keys")]
+    #[cfg(feature = "auth")]
     pub(super) keys: Vec<Key>,
     pub(super) pattern: Option<String>,
     pub(super) challenge: Option<String>,
@@ -42,9 +49,9 @@ pub struct AuthScheme {
 
 #[derive(Clone, Debug)]
 pub(super) enum SchemeKind {
-    #[cfg(feature = "keys")]
+    #[cfg(feature = "auth")]
     Bearer,
-    #[cfg(feature = "keys")]
+    #[cfg(feature = "auth")]
     Header(String),
     #[cfg(feature = "jwt")]
     Jwt(JwtKeys),
@@ -54,15 +61,15 @@ pub(super) enum SchemeKind {
 
 impl AuthScheme {
     /// Keys that are sent as `Authorization: Bearer <key>` (RFC 6750): `scheme = "bearer"`.
-    #[cfg(feature = "keys")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
+    #[cfg(feature = "auth")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
     pub fn bearer() -> Self {
         Self::new(SchemeKind::Bearer)
     }
 
     /// Keys that are sent in a separate header, such as `x-api-key`: `scheme = "header"`.
-    #[cfg(feature = "keys")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
+    #[cfg(feature = "auth")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
     pub fn header(name: impl Into<String>) -> Self {
         Self::new(SchemeKind::Header(name.into()))
     }
@@ -118,7 +125,7 @@ impl AuthScheme {
     fn new(kind: SchemeKind) -> Self {
         Self {
             kind,
-            #[cfg(feature = "keys")]
+            #[cfg(feature = "auth")]
             keys: Vec::new(),
             pattern: None,
             challenge: None,
@@ -131,8 +138,8 @@ impl AuthScheme {
     }
 
     /// Adds a key. It may be revoked or expired.
-    #[cfg(feature = "keys")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
+    #[cfg(feature = "auth")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
     pub fn key(mut self, key: Key) -> Self {
         self.keys.push(key);
         self
@@ -140,8 +147,8 @@ impl AuthScheme {
 
     /// Sets a regular expression that the whole key must match. A key that does not match is `auth_malformed`, and is
     /// not hashed.
-    #[cfg(all(feature = "keys", feature = "pattern"))]
-    #[cfg_attr(docsrs, doc(cfg(all(feature = "keys", feature = "pattern"))))]
+    #[cfg(all(feature = "auth", feature = "pattern"))]
+    #[cfg_attr(docsrs, doc(cfg(all(feature = "auth", feature = "pattern"))))]
     pub fn pattern(mut self, pattern: impl Into<String>) -> Self {
         self.pattern = Some(pattern.into());
         self
@@ -249,5 +256,102 @@ impl AuthScheme {
     pub fn require_verified_email(mut self, required: bool) -> Self {
         self.jwt.require_verified_email = required;
         self
+    }
+}
+
+/// The name in a client's verified TLS certificate, for the scheme "certificate" (rule G2).
+///
+/// The TLS server verifies the certificate, and adds this value to the extensions of each request on that connection.
+/// `error-envelope gateway` does so; a service of your own must do it in its acceptor. Clients cannot add anything to
+/// the extensions.
+///
+/// ```
+/// use http::Request;
+/// use tower_error_envelope::auth::ClientCertificate;
+///
+/// let mut request = Request::new(());
+/// request.extensions_mut().insert(ClientCertificate::new("spiffe://example.org/billing"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ClientCertificate(Arc<str>);
+
+impl ClientCertificate {
+    /// A certificate with this name. If the name is empty, the certificate lets no request in.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The parts of a request that may contain credentials.
+#[derive(Clone, Copy)]
+pub(crate) struct Sent<'a> {
+    #[cfg_attr(not(feature = "auth"), expect(dead_code, reason = "what a header has needs keys"))]
+    pub(super) headers: &'a HeaderMap,
+    pub(super) certificate: Option<&'a ClientCertificate>,
+}
+
+impl<'a> From<&'a Parts> for Sent<'a> {
+    fn from(head: &'a Parts) -> Self {
+        Self { headers: &head.headers, certificate: head.extensions.get() }
+    }
+}
+
+#[cfg(test)]
+impl<'a> From<&'a HeaderMap> for Sent<'a> {
+    fn from(headers: &'a HeaderMap) -> Self {
+        Self { headers, certificate: None }
+    }
+}
+
+#[cfg(feature = "policy-file")]
+impl AuthScheme {
+    /// Whether this is a JWT scheme without an audience: it accepts only tokens that have no `aud` (RFC 7519 §4.1.3).
+    pub(crate) fn is_jwt_without_audience(&self) -> bool {
+        #[cfg(feature = "jwt")]
+        return matches!(self.kind, SchemeKind::Jwt(_)) && self.jwt.audiences.is_empty();
+        #[cfg(not(feature = "jwt"))]
+        false
+    }
+}
+
+/// The id as the value of a header. It must be printable ASCII, so that all services read it in the same way.
+pub(super) fn header_value(id: &str) -> Option<HeaderValue> {
+    let printable = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if printable && !id.is_empty() && id.trim() == id { HeaderValue::from_str(id).ok() } else { None }
+}
+
+/// Removes the headers of these names that the client has sent, in any spelling. `connection` must not name them
+/// either: an inner proxy would take them for headers of one hop, and drop the values that the layer sets (RFC 9110
+/// §7.6.1).
+#[inline]
+pub(crate) fn remove_forwarded(ids: &[HeaderName], headers: &mut HeaderMap) {
+    if !ids.is_empty() {
+        remove_all(ids, headers);
+    }
+}
+
+fn remove_all(ids: &[HeaderName], headers: &mut HeaderMap) {
+    let one_of_them = |name: &HeaderName| ids.iter().any(|id| is_same_to_cgi(name.as_str(), id.as_str()));
+    while let Some(name) = headers.keys().find(|name| one_of_them(name)).cloned() {
+        headers.remove(name);
+    }
+    let names_one = |option: &&[u8]| HeaderName::from_bytes(option.trim_ascii()).is_ok_and(|name| one_of_them(&name));
+    let Entry::Occupied(connection) = headers.entry(CONNECTION) else { return };
+    let options = || connection.iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    if !options().any(|option| names_one(&option)) {
+        return;
+    }
+    let kept: Vec<&[u8]> = options().filter(|option| !names_one(option)).collect();
+    let kept = HeaderValue::from_bytes(kept.join(&b',').trim_ascii()).ok().filter(|kept| !kept.is_empty());
+    connection.remove_entry_mult();
+    if let Some(kept) = kept {
+        headers.insert(CONNECTION, kept);
     }
 }

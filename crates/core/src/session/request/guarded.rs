@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN};
+use http::request::Parts;
 use http::{Method, Version};
 
 use super::{HeaderFlags, RequestView};
+use crate::dialect::rpc::Rpc;
 use crate::fault::Fault;
 use crate::fields;
 use crate::guard::body_limit::ObservedLimit;
+use crate::guard::call_path::names_method;
 use crate::guard::content_type::Declared;
 use crate::guard::method;
-use crate::policy::{Matched, Mode, Policy, Preflight, RouteSettings};
+use crate::policy::{BodyLimitPer, Matched, Mode, Policy, Preflight, RouteSettings};
 use crate::session::BodyFacts;
 use crate::session::head::list;
 
@@ -185,4 +188,50 @@ fn is_bodyless_upgrade(RequestView { head, sent, .. }: &RequestView<'_>) -> bool
     let is_named =
         || head.headers.get_all(CONNECTION).iter().flat_map(list).any(|it| it.eq_ignore_ascii_case("upgrade"));
     head.version == Version::HTTP_11 && sent.has(HeaderFlags::UPGRADE) && is_named() && unframed()
+}
+
+/// `Message` or `Body` if the content type claims a stream of messages; `None` for all other requests, of which the
+/// whole body counts. If several routes match, the strictest value wins.
+#[inline]
+pub(in crate::session) fn stream_limit_per<'s, R>(
+    head: &Parts,
+    sent: &HeaderFlags,
+    body: BodyFacts,
+    routes: impl FnOnce() -> R,
+) -> Option<BodyLimitPer>
+where
+    R: Iterator<Item = &'s Arc<RouteSettings>> + Clone,
+{
+    match sent.call {
+        Some(call) if call.rpc.is_framed() && !body.is_empty() => Some(decide(head, sent, call.rpc, routes())),
+        _ => None,
+    }
+}
+
+/// Decides whether messages are counted. A content type is only a claim: if it were accepted for any request, it would
+/// remove the limit from every upload (G4).
+#[inline(never)]
+fn decide<'s>(
+    head: &Parts,
+    sent: &HeaderFlags,
+    rpc: Rpc,
+    routes: impl Iterator<Item = &'s Arc<RouteSettings>> + Clone,
+) -> BodyLimitPer {
+    // A service may see another method in the request, and an upload in its body (G0).
+    let is_post = head.method == Method::POST && !sent.overrides_method() && method::is_plain(head);
+    let over_its_http = !matches!(rpc, Rpc::Grpc(_)) || head.version >= Version::HTTP_2;
+    let is_call = is_post && over_its_http && names_method(head.uri.path());
+    let counts_whole = |settings: &Arc<RouteSettings>| match settings.body_limit_per {
+        BodyLimitPer::Auto => !is_call,
+        BodyLimitPer::Message => !is_post,
+        BodyLimitPer::Body => true,
+    };
+    let mut limiting = routes.filter(|settings| settings.body_limit.is_some());
+    // A route in mode `observe` must not change anything for a route that refuses (M1).
+    let is_enforced = |settings: &&Arc<RouteSettings>| settings.mode != Mode::Observe;
+    let whole = match limiting.clone().any(|settings| is_enforced(&settings)) {
+        true => limiting.filter(is_enforced).any(counts_whole),
+        false => limiting.any(counts_whole),
+    };
+    if whole { BodyLimitPer::Body } else { BodyLimitPer::Message }
 }

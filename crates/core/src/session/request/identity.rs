@@ -92,7 +92,7 @@ fn remove_all(
     headers: &mut HeaderMap,
     notes: &mut Option<Box<EventFields>>,
 ) {
-    auth::forward::remove(forwarded_ids, headers);
+    auth::remove_forwarded(forwarded_ids, headers);
     if sent.has(HeaderFlags::LOOK_ALIKE) {
         notes.get_or_insert_default().removed_headers = Some(remove_look_alikes(headers));
     }
