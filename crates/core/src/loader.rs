@@ -10,6 +10,7 @@ mod effective;
 mod file;
 mod gather;
 mod including;
+mod keys;
 mod lint;
 mod locked;
 mod sources;
@@ -17,7 +18,6 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod values;
-mod weaker;
 mod witness;
 
 use std::fmt;

@@ -35,7 +35,7 @@ fn m2_an_included_file_that_was_refused_takes_effect_when_it_is_put_right() {
     let folder = Folder::new();
     let served = Served::watch(folder.write("etc/policy.toml", &saying("one")));
     let unheard = folder.unheard("etc/policy.toml");
-    folder.write("services/orders.toml", "version = 1\nrout = 1\n");
+    folder.write("services/orders.toml", "scope.prefix = \"/team\"\nrout = 1\nversion = 1\n");
     fs::write(unheard, including("../services/orders.toml")).unwrap();
     assert!(served.layer.reload().unwrap_err().to_string().contains("services/orders.toml:2: "));
     folder.write("services/orders.toml", &part("/team", "two"));

@@ -224,12 +224,8 @@ impl AuthTable {
 
     #[cfg(feature = "jwt")]
     fn jwt(&self, env: &dyn PolicyEnv, refusals: &mut Refusals) -> AuthScheme {
-        let set = [
-            ("secret_env", self.secret_env.is_some()),
-            ("jwks_file", self.jwks_file.is_some()),
-            ("jwks_url", self.jwks_url.is_some()),
-        ];
-        let set: Vec<&str> = set.into_iter().filter_map(|(key, is_set)| is_set.then_some(key)).collect();
+        let set = ["secret_env", "jwks_file", "jwks_url"].into_iter();
+        let set: Vec<&str> = set.filter(|key| self.written(key).is_some()).collect();
         if let [first, second, ..] = set[..] {
             let wrong = format!("{first} and {second} are mutually exclusive");
             refusals.0.push(SettingError::new(second.to_owned(), wrong, "keep one of them").of_kind(Kind::Conflict));

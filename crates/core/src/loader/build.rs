@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::auth::{PolicyEnv, Scheme};
-use super::chain;
 use super::gather::Gathered;
+use super::keys;
 use super::sources::{Override, Sources};
 use super::tables::FileTable;
 use super::values::PlacedText;
@@ -227,9 +227,9 @@ impl Assembly {
     /// its bases.
     fn put_defaults(&mut self, file: usize, part: usize, keys: RouteTable) {
         let (place, known) = (TablePath::Defaults(part), self.part(part).keys.clone());
-        for key in chain::keys() {
-            let Some((name, value)) = chain::value_of(&keys, key) else { continue };
-            let Some(own) = self.sources.set_key(&place, chain::all_names_of(key)) else { continue };
+        for key in keys::keys() {
+            let Some((name, value)) = keys::value_of(&keys, key) else { continue };
+            let Some(own) = self.sources.set_key(&place, keys::all_names_of(key)) else { continue };
             if known.weakens(&keys, key) {
                 let base =
                     (format!("{name} = {value}"), self.sources.files[file].location(&format!("defaults.{name}")));
@@ -250,7 +250,10 @@ impl Assembly {
     /// All mistakes, by file and line. At one key, only the first stays. A mistake that follows from another is left
     /// out, as is an unknown name if a file may define more names than could be read.
     pub(super) fn all_mistakes(&mut self) -> Vec<PolicyError> {
-        let is_lost = |mistake: &PolicyError| mistake.kind() == Kind::File.as_str();
+        let is_lost = |mistake: &PolicyError| {
+            let names_file = mistake.key().is_none_or(|key| key.starts_with("include") || key.starts_with("base"));
+            names_file && mistake.kind() == Kind::File.as_str()
+        };
         let is_whole = self.sources.files.iter().all(|file| file.is_whole) && !self.mistakes.iter().any(is_lost);
         let problems = std::mem::take(&mut self.problems.0).into_iter();
         let problems = problems.filter(|problem| is_whole || problem.refused.kind != Kind::UnknownName);

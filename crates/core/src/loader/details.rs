@@ -30,7 +30,8 @@ impl Leaf for Details {
     }
 }
 
-/// Refuses each mistake of the schema. Returns whether there is none. After a mistake, the rest is checked without it.
+/// Refuses each mistake of the schema. Returns whether there is none. After a mistake, the rest is checked without it; a
+/// wrong type counts as an object, which may have most other keywords.
 fn refuse_mistakes(value: &DeValue<'_>, mut schema: Json, at: &mut Reading<'_>) -> bool {
     let mut is_right = true;
     while let Err(SchemaError { path, wrong, right, is_name, lacks }) = details::check(&schema) {
@@ -42,6 +43,9 @@ fn refuse_mistakes(value: &DeValue<'_>, mut schema: Json, at: &mut Reading<'_>) 
             json => json.get_mut(step),
         });
         let is_removed = match parent {
+            Some(Json::Object(members)) if last == "type" && !lacks => {
+                members.insert(last.clone(), "object".into()).is_some_and(|written| written != "object")
+            }
             Some(Json::Object(members)) => members.remove(last).is_some(),
             Some(Json::Array(list)) => {
                 last.parse().is_ok_and(|at: usize| at < list.len() && !list.remove(at).is_null())

@@ -10,7 +10,7 @@ use crate::dialect::Dialect;
 use crate::guard::auth::{AuthScheme, Key};
 use crate::guard::header::RequiredHeader;
 use crate::loader::PolicyLoader;
-use crate::loader::weaker::tests::as_text;
+use crate::loader::keys::tests::as_text;
 use crate::outward::OutwardRule;
 use crate::policy::keys::RouteTable;
 use crate::policy::{

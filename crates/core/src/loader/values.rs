@@ -45,6 +45,7 @@ impl Leaf for PlacedText {
 
 /// The text of a file that the policy names.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "tokens alone have such a file"))]
 pub(super) struct NamedText(pub(super) String);
 
 impl Leaf for NamedText {

@@ -89,7 +89,7 @@ macro_rules! keys {
         /// A table whose names are replaced by what they refer to.
         #[derive(Clone, Debug, Default)]
         pub(super) struct LinkedTable {
-            settings: RouteSettings,
+            pub(super) settings: RouteSettings,
             /// A bit for each [`Key`] that the table sets.
             set: u32,
         }
@@ -174,14 +174,6 @@ impl LinkedTable {
     pub(super) fn set_mode(&mut self, mode: Mode) {
         self.settings.mode = mode;
         self.set |= 1 << Key::mode as u32;
-    }
-
-    pub(super) fn settings(&self) -> &RouteSettings {
-        &self.settings
-    }
-
-    pub(super) fn settings_mut(&mut self) -> &mut RouteSettings {
-        &mut self.settings
     }
 }
 

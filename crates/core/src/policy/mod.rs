@@ -291,7 +291,7 @@ impl Policy {
     /// Changes the settings of all requests.
     pub(super) fn change_settings(&mut self, change: impl Fn(&mut RouteSettings)) {
         let tables = self.routes.iter_mut().chain(self.parts.iter_mut().map(|part| &mut part.keys));
-        tables.for_each(|table| change(table.settings_mut()));
+        tables.for_each(|table| change(&mut table.settings));
         let made = self.chains.iter_mut().map(|chain| &mut chain.settings);
         made.chain(self.parts.iter_mut().map(|part| &mut part.defaults)).for_each(|made| change(Arc::make_mut(made)));
     }

@@ -24,7 +24,7 @@ impl Policy {
         let parts = self.parts.iter().enumerate();
         let patterns = parts.flat_map(|(at, part)| part.matcher.patterns().map(move |pattern| (at, pattern)));
         let limits = self.parts.iter().map(|part| part.defaults.body_limit);
-        let limits = limits.chain(self.routes.iter().map(|route| route.settings().body_limit));
+        let limits = limits.chain(self.routes.iter().map(|route| route.settings.body_limit));
         self.faults = PolicyFaults::new(limits.flatten(), self.codes.len());
         let chains = patterns.map(|(part, pattern)| {
             let (method, path) = witness(pattern);
@@ -39,7 +39,7 @@ impl Policy {
         let has_facts = |settings: &RouteSettings| settings.dialect.spec().has_request_facts();
         self.needs_request_facts = self.cors.is_some()
             || self.parts.iter().any(|part| part.rules_use_path || has_facts(&part.defaults))
-            || self.routes.iter().any(|route| has_facts(route.settings()));
+            || self.routes.iter().any(|route| has_facts(&route.settings));
         self
     }
 }

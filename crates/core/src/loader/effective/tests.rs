@@ -2,9 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::loader::PolicyLoader;
-use crate::loader::chain::all_names_of;
+use crate::loader::keys::all_names_of;
+use crate::loader::keys::tests::{NAMES, singles};
 use crate::loader::sources::Sources;
-use crate::loader::weaker::tests::{NAMES, singles};
 use crate::policy::scope::PolicyPart;
 use crate::policy::{Policy, PolicyBuilder, Route, RouteSettings, Scope};
 
