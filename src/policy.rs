@@ -8,12 +8,9 @@ pub use error_envelope_core::dialect::{CustomShape, Dialect, DialectName, Expect
 pub use error_envelope_core::guard::header::RequiredHeader;
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
-pub use error_envelope_core::loader::{
-    ChangeKind, Effective, Lint, PathReading, PlacedValue, PolicyChange, PolicyFile, PolicyLoader, Setting,
-};
+pub use error_envelope_core::loader::{PolicyFile, PolicyLoader};
 pub use error_envelope_core::outward::OutwardRule;
 pub use error_envelope_core::policy::{
-    BodyLimitPer, BodyShape, ErrorPage, EventStreams, ExtProcBodies, HostUpstreams, LetterCase, NoTransform, Paths,
-    PolicyBuilder, PolicySummary, Preflight, Protocols, RouteSummary, Scope, ShapeIssues, Trust, UnknownCodes,
-    UpstreamTimeouts, UpstreamUrl,
+    BodyLimitPer, BodyShape, ErrorPage, EventStreams, LetterCase, NoTransform, Paths, PolicyBuilder, PolicySummary,
+    Preflight, Protocols, RouteSummary, Scope, ShapeIssues, Trust, UnknownCodes,
 };

@@ -13,9 +13,9 @@
 
 use std::path::{Path, PathBuf};
 
+use error_envelope_core::loader::{Effective, PathReading};
 use serde_json::{Value, json};
 use tower_error_envelope::PolicyError;
-use tower_error_envelope::policy::{Effective, PathReading};
 
 use crate::failure::{CommandError, print_unless_closed};
 use crate::finding::{Finding, Kind};

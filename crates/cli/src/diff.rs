@@ -1,12 +1,12 @@
 //! `error-envelope diff`: compares the settings of two policies, with those of their bases and included files.
 //!
-//! The core compares ([`PolicyFile::changes_to`](tower_error_envelope::policy::PolicyFile::changes_to)); this prints,
+//! The core compares ([`PolicyFile::changes_to`](error_envelope_core::loader::PolicyFile::changes_to)); this prints,
 //! what closes a door first.
 
 use std::path::{Path, PathBuf};
 
+use error_envelope_core::loader::{ChangeKind, PlacedValue, PolicyChange, PolicyFile};
 use serde_json::{Value, json};
-use tower_error_envelope::policy::{ChangeKind, PlacedValue, PolicyChange, PolicyFile};
 
 use crate::failure::CommandError;
 use crate::policy;

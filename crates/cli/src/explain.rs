@@ -12,11 +12,12 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use error_envelope_core::code::CodeSet;
+use error_envelope_core::loader::{Effective, PathReading};
 use error_envelope_core::session::{DecidedBy, Event, Explanation, MapRuleId, Origin};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tower_error_envelope::Mode;
-use tower_error_envelope::policy::{Dialect, Effective, PathReading};
+use tower_error_envelope::policy::Dialect;
 
 use self::logged::LoggedError;
 use crate::failure::CommandError;

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use error_envelope_core::loader::Lint;
 use tower_error_envelope::PolicyError;
-use tower_error_envelope::policy::Lint;
 
 use crate::confidential::{masked, may_be_shown};
 use crate::policy::SourceLocation;

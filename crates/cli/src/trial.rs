@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use error_envelope_core::loader::Effective;
 use error_envelope_core::session::{
     BodyFacts, BodyMeter, Event, Explanation, FirstByte, LocalReply, MapRuleId, Note, RequestStep, ResponseStep,
     Session, SessionConfig,
 };
 use http::{HeaderMap, Method, StatusCode, response};
-use tower_error_envelope::policy::{Dialect, Effective, PolicyFile};
+use tower_error_envelope::policy::{Dialect, PolicyFile};
 use tower_error_envelope::{Mode, Policy, PolicyError, RequestId};
 
 use crate::policy;

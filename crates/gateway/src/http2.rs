@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use error_envelope_core::policy::UpstreamUrl;
 use h2::Reason;
 use http::header::HOST;
 use http::uri::{self, Authority, PathAndQuery, Uri};
@@ -20,7 +21,6 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tower::BoxError;
-use tower_error_envelope::policy::UpstreamUrl;
 
 use super::connect::connect;
 use super::limits::UpstreamLimits;

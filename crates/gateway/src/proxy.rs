@@ -6,13 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use error_envelope_core::policy::{UpstreamTimeouts, UpstreamUrl};
 use error_envelope_core::session::{ProxyError, ProxyFailure, has_clear_host};
 use http::header::{ALLOW, HOST, HeaderValue};
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Version};
 use tower::BoxError;
 use tower_error_envelope::auth::Identity;
-use tower_error_envelope::policy::{UpstreamTimeouts, UpstreamUrl};
 use tower_error_envelope::{ErrorCode, Fault};
 
 use super::access::AccessRecord;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use error_envelope_core::policy::UpstreamUrl;
 use http::Version;
 use http::uri::{Authority, Scheme};
 use tokio_rustls::TlsConnector;
@@ -12,7 +13,6 @@ use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::sign::SingleCertAndKey;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-use tower_error_envelope::policy::UpstreamUrl;
 
 use super::error::Error;
 use super::limits::{UP_TO_A_YEAR, UpstreamLimits};

@@ -16,11 +16,11 @@ use std::time::Duration;
 use std::{fmt, future};
 
 use bytes::Bytes;
+use error_envelope_core::policy::UpstreamUrl;
 use error_envelope_core::session::{ProxyError, ProxyFailure};
 use http::{Request, Response};
 use http_body::Body;
 use tower::{BoxError, Service};
-use tower_error_envelope::policy::UpstreamUrl;
 use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault};
 
 use super::error::Error;

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::IpAddr;
 
+use error_envelope_core::policy::{HostUpstreams, UpstreamUrl};
 use http::uri::Scheme;
 use serde::Serialize;
 use tower_error_envelope::Policy;
-use tower_error_envelope::policy::{HostUpstreams, UpstreamUrl};
 
 use super::yaml::{Address, quoted};
 

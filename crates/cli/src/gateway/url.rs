@@ -1,7 +1,7 @@
 //! URLs of services, as flags have them.
 
+use error_envelope_core::policy::UpstreamUrl;
 use error_envelope_gateway::{Error, Upstream};
-use tower_error_envelope::policy::UpstreamUrl;
 
 /// A service to reach over HTTP/2; `None` means all.
 pub(super) type Http2 = Option<UpstreamUrl>;

@@ -6,8 +6,9 @@ mod parts;
 use std::fs;
 use std::path::Path;
 
+use error_envelope_core::loader::Setting;
 use serde::Deserialize;
-use tower_error_envelope::policy::{PolicyLoader, Setting};
+use tower_error_envelope::policy::PolicyLoader;
 
 use crate::kit::{advice_to_known_keys, command, run};
 
