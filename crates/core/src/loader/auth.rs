@@ -139,15 +139,17 @@ impl Leaf for KeysFile {
         let name = String::read(value, at)?;
         let (path, text) = at.read_file(&name, MAX_FILE_BYTES)?;
         let document = Document::parse(&path, &text);
+        let before = at.found.mistakes.len();
         document.syntax_errors().for_each(|error| at.add(error));
-        at.in_secret_file(&path, &text, |at| {
+        let keys = at.in_secret_file(&path, &text, |at| {
             let read = KeysFileTable::read(&DeValue::Table(document.root.clone()), at);
             at.found.mistakes.retain(|mistake| !document.explains(mistake));
             read
-        })
-        .and_then(|table| table.keys)
-        .or_else(|| Some(vec![KeyTable::default()]))
-        .map(Self)
+        });
+        // A list without a key would be refused as well.
+        let is_right = at.found.mistakes.len() == before;
+        let keys = keys.and_then(|table| table.keys).filter(|keys| is_right || !keys.is_empty());
+        Some(Self(keys.unwrap_or_else(|| vec![KeyTable::default()])))
     }
 }
 
@@ -247,7 +249,8 @@ impl AuthTable {
             &[]
         });
         let known = refuse_algorithms(algorithms, refusals);
-        let is_secret = known.first().is_none_or(|name| name.starts_with("HS"));
+        let has_public_keys = self.jwks_file.is_some() || self.jwks_url.is_some();
+        let is_secret = known.first().map_or(!has_public_keys, |name| name.starts_with("HS"));
         let unknown = || match is_secret {
             true => JwtKeys::secret("stands for a secret that is wrong; as long as the longest asks for"),
             false => JwtKeys::remote(RemoteKeys::never_fetched("https://unknown.invalid/")),

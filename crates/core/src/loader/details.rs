@@ -106,14 +106,17 @@ fn json_of(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Json> {
         DeValue::Array(list) => {
             let read = list.iter().enumerate();
             let read = read.map(|(index, it)| at.element(index, it.span(), |at| json_of(it.get_ref(), at)));
-            Json::Array(read.collect::<Option<_>>()?)
+            // All of them are read, even after a wrong one.
+            let read: Vec<_> = read.collect();
+            Json::Array(read.into_iter().collect::<Option<_>>()?)
         }
         DeValue::Table(table) => {
             let member = table.iter().map(|(name, it)| {
                 let read = at.within(name.get_ref(), span_to_show(name, it), |at| json_of(it.get_ref(), at));
                 Some((name.get_ref().to_string(), read?))
             });
-            Json::Object(member.collect::<Option<Map<_, _>>>()?)
+            let read: Vec<_> = member.collect();
+            Json::Object(read.into_iter().collect::<Option<Map<_, _>>>()?)
         }
     })
 }

@@ -64,14 +64,16 @@ impl Gathered {
         let mut at = Reading::new(name, &text, misplaced);
         let table = FileTable::read(&DeValue::Table(document.root.clone()), &mut at).unwrap_or_default();
         let Found { mut mistakes, places, named_files } = at.found;
-        // The keys of another version cannot be judged.
-        let other_version = mistakes.iter().position(|mistake| mistake.kind() == Kind::Version.as_str());
+        // The keys of another version cannot be judged. A file that a key names has its own mistakes.
+        let is_own = |mistake: &PolicyError| mistake.file() == Some(name);
+        let is_version = |mistake: &PolicyError| mistake.kind() == Kind::Version.as_str();
+        let other_version = mistakes.iter().position(|mistake| is_own(mistake) && is_version(mistake));
         let is_known = other_version.is_none();
         if let Some(only) = other_version {
             mistakes = vec![mistakes.swap_remove(only)];
         }
         self.mistakes.extend(document.syntax_errors());
-        self.mistakes.extend(mistakes.into_iter().filter(|mistake| !document.explains(mistake)));
+        self.mistakes.extend(mistakes.into_iter().filter(|mistake| !is_own(mistake) || !document.explains(mistake)));
         let (is_whole, canonical) = (document.is_toml() && is_known, Path::new(name).canonicalize().ok());
         drop(document);
         self.named_files.extend(named_files);

@@ -187,14 +187,14 @@ impl<'a> Reading<'a> {
     pub(crate) fn refuse_others(&mut self, table: &DeTable<'_>, known: &[&'static str]) {
         let unknown: Vec<_> = in_order(table).filter(|(key, _)| !known.contains(&key.get_ref().as_ref())).collect();
         let is_shown = |name: &str, at: &Self| !at.is_secret || is_word(name) || is_slip(name, known);
-        if let Some((key, _)) = unknown.iter().find(|(key, _)| !is_shown(key.get_ref(), self)) {
+        let (shown, hidden): (Vec<_>, Vec<_>) = unknown.into_iter().partition(|(key, _)| is_shown(key.get_ref(), self));
+        if let Some((key, _)) = hidden.first() {
             let (right, outer) = (format!("the choices are {}", known.join(", ")), self.span.clone());
             self.span = key.span();
             self.refuse::<()>(Kind::UnknownKey, "the table has an unknown key", right);
             self.span = outer;
-            return;
         }
-        for (key, _) in unknown.into_iter().take(MAX_MISTAKES) {
+        for (key, _) in shown.into_iter().take(MAX_MISTAKES) {
             let name = key.get_ref().as_ref();
             let near = || advice_for_unknown(name, known.iter().copied());
             let right = (self.misplaced)(name, known).unwrap_or_else(near);
@@ -213,7 +213,8 @@ impl<'a> Reading<'a> {
                 Some((path.display().to_string(), text))
             }
             Err(error) => {
-                let wrong = format!("{} {}", path.display(), error.wrong());
+                let shown = if self.is_secret { "the file".to_owned() } else { path.display().to_string() };
+                let wrong = format!("{shown} {}", error.wrong());
                 let right = format!("name a readable UTF-8 file of at most {}", size(most));
                 let refused = self.error(Kind::File, wrong, right).without(&path).caused_by(error);
                 self.add(refused);

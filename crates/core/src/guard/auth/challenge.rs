@@ -55,7 +55,7 @@ impl Challenges {
         match (has_error.filter(|_| challenge.is_ascii()), no_token, invalid, expired) {
             (Some(_), Some(no_token), Some(invalid), Some(expired)) => Ok(Self { no_token, invalid, expired }),
             _ => {
-                let wrong = format!("{challenge:?} is not a valid challenge");
+                let wrong = "this is not a valid challenge";
                 let right = "write one such as 'ApiKey header=\"x-api-key\"' (RFC 9110 §11.6.1)";
                 Err(SettingError::new("challenge", wrong, right))
             }
