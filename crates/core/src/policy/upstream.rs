@@ -17,7 +17,7 @@ use crate::table::{Kind, PolicyError, Refusals, SettingError};
 /// [session](crate::session::Session::begin) adds the URL for a request's scope to the extensions of the request.
 ///
 /// ```
-/// use tower_error_envelope::policy::UpstreamUrl;
+/// use error_envelope_core::policy::UpstreamUrl;
 ///
 /// let orders: UpstreamUrl = "http://Orders:80/".parse()?;
 /// assert_eq!((orders.host(), orders.port(), orders.to_string()), ("orders", 80, "http://orders".to_owned()));

@@ -18,7 +18,7 @@ impl PolicyFile {
     /// enforce is the first change of the answers.
     ///
     /// ```
-    /// use tower_error_envelope::policy::{ChangeKind, PolicyLoader};
+    /// use error_envelope_core::loader::{ChangeKind, PolicyLoader};
     ///
     /// let read = |text: &str| PolicyLoader::new().parse("policy.toml", text);
     /// let (old, new) = (read("version = 1\n")?, read("version = 1\n[defaults]\nbody_limit = \"none\"\n")?);
