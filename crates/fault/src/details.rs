@@ -11,7 +11,7 @@ use crate::json::{Object, push_string};
 
 /// Adds kept fields (R14), an issue list and an unknown code to the received details. The bytes of these do not change.
 ///
-/// If the details are not an object, nothing is added (E9).
+/// If the details are not an object, they move into a field `details` beside what is added (E9).
 #[inline]
 pub fn compose(
     came: Option<Cow<'_, str>>,
@@ -19,11 +19,12 @@ pub fn compose(
     issues: Option<&str>,
     upstream_code: Option<&str>,
 ) -> Option<Box<RawValue>> {
-    let upstream_code = upstream_code.filter(|_| came.as_deref().is_none_or(has_room_for_a_code));
+    let has_code = |details: &str| Object::parse(details).is_some_and(|details| details.has("upstream_code"));
+    let upstream_code = upstream_code.filter(|_| !came.as_deref().is_some_and(has_code));
     let issues = issues.filter(|_| !came.as_deref().is_some_and(issues::are_in));
     let mut details = came.map(Cow::into_owned);
     for (name, value) in kept {
-        let came = details.unwrap_or_default();
+        let came = if has_room(details.as_deref()) { details.unwrap_or_default() } else { object_for_issues(details) };
         let has_it = Object::parse(&came).is_some_and(|came| came.has(name));
         details = Some(if has_it { came } else { with_member(came, name, value.get()) });
     }
@@ -33,7 +34,12 @@ pub fn compose(
     if let Some(code) = upstream_code {
         let mut text = Vec::new();
         push_string(&mut text, code);
-        details = Some(with_member(details.unwrap_or_default(), "upstream_code", &String::from_utf8_lossy(&text)));
+        let text = String::from_utf8_lossy(&text);
+        let member = |object: String| with_member(object, "upstream_code", &text);
+        details = Some(match details {
+            Some(other) if !has_room(Some(&other)) => with_member(member(String::new()), "details", &other),
+            object => member(object.unwrap_or_default()),
+        });
     }
     RawValue::from_string(details?).ok()
 }
@@ -53,10 +59,6 @@ pub fn with_issues(fault: Fault) -> Fault {
 /// Whether fields can be added to the details.
 pub fn has_room(details: Option<&str>) -> bool {
     details.is_none_or(|details| Object::parse(details).is_some())
-}
-
-fn has_room_for_a_code(details: &str) -> bool {
-    Object::parse(details).is_some_and(|details| !details.has("upstream_code"))
 }
 
 /// The details as the object that an issue list is added to. Details that are not an object move into its field
@@ -107,7 +109,7 @@ mod tests {
             (Some("{ }"), None, Some("X"), Some(r#"{ "upstream_code":"X"}"#)),
             (Some(r#"{"n":1.10}"#), None, Some("X"), Some(r#"{"n":1.10,"upstream_code":"X"}"#)),
             (Some(r#"{"upstream_code":1}"#), None, Some("X"), Some(r#"{"upstream_code":1}"#)),
-            (Some("[4]"), None, Some("X"), Some("[4]")),
+            (Some("[4]"), None, Some("X"), Some(r#"{"upstream_code":"X","details":[4]}"#)),
             (Some("[4]"), Some(LIST), None, Some(r#"{"details":[4],"issues":[{"path":[],"message":"m"}]}"#)),
             (Some(r#"{"issues":3,"a":1}"#), Some(LIST), None, Some(r#"{"a":1,"issues":[{"path":[],"message":"m"}]}"#)),
             (None, Some(LIST), Some("X"), Some(r#"{"issues":[{"path":[],"message":"m"}],"upstream_code":"X"}"#)),

@@ -1,51 +1,125 @@
 //! The names of fields that services use in errors (rules R2, R13): for texts, codes, places and errors, and for names
 //! that are not fields of the request. No other file lists such names.
 //!
-//! Names in [`TEXTS`], [`TEXT_LISTS`] and [`CODES`] match in any letter case.
+//! Names of texts and codes match in any spelling, and those in [`TEXT_LISTS`] in any letter case.
 
 use crate::tree::{Names, Node};
 
-/// Fields that have the text of an error, in the order of preference (R2).
-pub const TEXTS: [&str; 19] = [
-    "message",
-    "msg",
-    "error_msg",
-    "errorMsg",
-    "errmsg",
-    "err_msg",
-    "errorMessage",
-    "error_message",
-    "error_description",
-    "errorDescription",
-    "description",
-    "detail",
-    "reason",
-    "faultstring",
-    "statusMessage",
-    "status_message",
-    "error",
-    "err",
-    "title",
+/// Names of fields that have the text of an error, in the order of preference (R2), [normalized](base_of).
+const TEXTS: [&[u8]; 12] = [
+    b"message",
+    b"msg",
+    b"description",
+    b"detail",
+    b"summary",
+    b"title",
+    b"context",
+    b"reason",
+    b"faultstring",
+    b"statusmessage",
+    b"error",
+    b"err",
 ];
 
-/// The same names, for look-ups.
-pub static TEXTS_BY_NAME: Names<19> = Names::new(TEXTS);
+/// The rank of a name among those of texts: the lower, the better. A name without a leading word comes first.
+pub fn rank_of_text(name: &str) -> Option<u32> {
+    let mut buffer = [0; LONGEST];
+    let Base { name, has_leading_word } = base_of(name, &mut buffer);
+    let at = TEXTS.iter().position(|text| *text == name)?;
+    u32::try_from(2 * at + usize::from(has_leading_word)).ok()
+}
+
+/// Whether a field is for programs and the people who debug them: its text is no message, whatever it is (R2).
+pub fn is_for_debugging(name: &str) -> bool {
+    const PARTS: [&str; 16] = [
+        "stack",
+        "trace",
+        "debug",
+        "exception",
+        "cause",
+        "sql",
+        "query",
+        "file",
+        "path",
+        "input",
+        "value",
+        "url",
+        "link",
+        "href",
+        "doc",
+        "help",
+    ];
+
+    let name = name.to_ascii_lowercase();
+    PARTS.iter().any(|part| name.contains(part))
+}
+
+/// Whether a name begins with a word for errors: `errorSource`.
+pub fn is_of_error(name: &str) -> bool {
+    base_of(name, &mut [0; LONGEST]).has_leading_word
+}
+
+/// What the name of a field for a code is worth (R2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeName {
+    /// `code`, `type` or `status`.
+    Sure,
+    /// `name`, `id`, `num` or `key` behind a leading word, as in `errorId`.
+    Led,
+    /// Such a name alone. It counts by its place and its value.
+    Bare,
+}
+
+/// Names of fields that have the code of an error, in the order of preference (R2), [normalized](base_of).
+const CODES: [&[u8]; 7] = [b"code", b"type", b"status", b"name", b"id", b"num", b"key"];
+
+/// The rank of a name among those of codes: the lower, the better.
+pub fn rank_of_code(name: &str) -> Option<u32> {
+    let mut buffer = [0; LONGEST];
+    let Base { name, has_leading_word } = base_of(name, &mut buffer);
+    let at = CODES.iter().position(|code| *code == name)?;
+    u32::try_from(2 * at + usize::from(has_leading_word)).ok()
+}
+
+/// What the name with this rank is worth.
+pub fn code_name(rank: u32) -> CodeName {
+    match rank {
+        0..6 => CodeName::Sure,
+        _ if rank % 2 == 1 => CodeName::Led,
+        _ => CodeName::Bare,
+    }
+}
+
+/// Whether a name is the one of a code of its own, rather than of data: `code`, `errorCode`, `type`, `status`, `key`.
+pub fn is_code_name(name: &str) -> bool {
+    name == "key" || rank_of_code(name).is_some_and(|rank| code_name(rank) == CodeName::Sure)
+}
+
+/// A name without its variations.
+struct Base<'b> {
+    name: &'b [u8],
+    has_leading_word: bool,
+}
+
+/// The name in lower case, without underscores and hyphens, without a prefix up to a colon (`odata:`), and without a
+/// leading `err`, `error` or `exception`. Empty if it is too long to be one of the names here.
+fn base_of<'b>(name: &str, buffer: &'b mut [u8; LONGEST]) -> Base<'b> {
+    let name = name.rsplit(':').next().unwrap_or_default();
+    let name = if name.len() <= LONGEST { normalized(name, buffer) } else { &[] };
+    let leading: [&[u8]; 3] = [b"exception", b"error", b"err"];
+    let behind = leading.iter().find_map(|word| name.strip_prefix(*word)).filter(|behind| !behind.is_empty());
+    Base { name: behind.unwrap_or(name), has_leading_word: behind.is_some() }
+}
 
 /// Fields that have the text of an error, or a list with one text (R2).
 pub static TEXT_LISTS: Names<7> =
     Names::new(["error", "errors", "messages", "errorMessages", "error_messages", "problems", "message"]);
 
 /// Further fields that have the text of an issue, in errors of Spring and Mongoose.
-const ISSUE_TEXTS: [&str; 3] = ["defaultMessage", "text", "validatorMessage"];
-
-/// The same names, for look-ups.
-pub static ISSUE_TEXTS_BY_NAME: Names<3> = Names::new(ISSUE_TEXTS);
+pub const ISSUE_TEXTS: [&str; 3] = ["defaultMessage", "text", "validatorMessage"];
 
 /// Fields for texts that ordinary data has as well. Next to just a name, such a text is not an issue.
-const TEXTS_OF_DATA: [&str; 4] = ["description", "detail", "title", "text"];
-
-/// Fields that have the code of an error, in the order of preference (R2).
-pub const CODES: [&str; 7] = ["code", "errorCode", "error_code", "__type", "type", "status", "key"];
+const TEXTS_OF_DATA: [&str; 6] = ["description", "detail", "summary", "title", "context", "text"];
 
 /// Words in those fields that only mean that there is an error (R2).
 pub const NO_CODES: [&str; 4] = ["error", "fail", "failed", "failure"];
@@ -114,7 +188,7 @@ const PARTS: [&str; 19] = [
 ];
 
 /// Names in a map that mean the whole request (R13).
-const WHOLE: [&str; 16] = [
+const WHOLE: [&str; 17] = [
     "_errors",
     "_error",
     "_schema",
@@ -128,6 +202,7 @@ const WHOLE: [&str; 16] = [
     "instance",
     "messages",
     "errorMessages",
+    "full_messages",
     "request_body",
     "$",
     "",
@@ -163,8 +238,9 @@ pub fn is_text_of_data(name: &str) -> bool {
 
 /// Whether a field is for a text or a code (R2). An object with such a field is not a map from fields to texts.
 pub fn is_text_or_code(name: &str) -> bool {
-    let is = |names: &[&str]| names.iter().any(|it| it.eq_ignore_ascii_case(name));
-    is(&TEXTS) || is(&ISSUE_TEXTS) || is(&CODES)
+    let is_field = matches!(name, "summary" | "context");
+    let is_text = || rank_of_text(name).is_some() || ISSUE_TEXTS.iter().any(|it| it.eq_ignore_ascii_case(name));
+    !is_field && (is_text() || is_code_name(name))
 }
 
 /// Whether a name ends like the name of a text: `userMessage`.
@@ -228,6 +304,7 @@ pub fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
     match name {
         _ if ends.iter().any(|end| name.ends_with(end)) || name.starts_with(b"validation") => Meaning::Errors,
         b"modelstate" | b"inner" => Meaning::Errors,
+        b"messages" if field.is_object() && !is_by_language(field) => Meaning::Errors,
         b"error" | b"detail" | b"details" | b"fields" | b"params" => Meaning::ErrorsOrData,
         b"message" if field.is_object() && !is_by_language(field) => Meaning::ErrorsOrData,
         b"data" if fails(parent) || has_keywords(field) => Meaning::ErrorsOrData,
@@ -263,9 +340,10 @@ fn normalized<'b>(name: &str, buffer: &'b mut [u8; LONGEST]) -> &'b [u8] {
 /// More bytes than any of the names has.
 const LONGEST: usize = 64;
 
-/// Whether `status` in an object means a failure.
+/// Whether `status` in an object means a failure, or `code` is the number of one (PocketBase).
 fn fails(object: Node<'_, '_>) -> bool {
-    let Some(status) = object.field("status") else { return false };
+    let is_error = |code: Node<'_, '_>| matches!(code.raw().as_bytes(), [b'4' | b'5', _, _]);
+    let Some(status) = object.field("status") else { return object.field("code").is_some_and(is_error) };
     match status.word_or_digits() {
         Some(status) => {
             matches!(&*status, "fail" | "failed" | "error") || matches!(status.as_bytes(), [b'4' | b'5', _, _])

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
+use http::StatusCode;
+
 use crate::issue_list::List;
-use crate::issues::IssueList;
+use crate::issues::{IssueList, tells_of_input};
 use crate::message;
 use crate::sentences::{self, Context, Reading, without_values};
 
@@ -36,17 +38,20 @@ impl ClientMessage {
     }
 }
 
-/// Reads a text. `of_input`: the status is 400 or 422, so the text may state issues, which are read, too. `is_json`:
-/// the text is a string of a JSON body. Any other text is only sent to clients if it is a single line (R3).
-pub fn read(text: &str, of_input: bool, is_json: bool) -> FrameworkText {
-    let readings = if of_input { sentences::read(text, Context::default()) } else { None };
-    let (issues, mut client_message) = match readings {
-        Some(readings) => (list_of(&readings).into_list(), ClientMessage::Nothing),
-        None if of_input => (None, without_sent_values(text)),
-        None => (None, ClientMessage::All),
+/// Reads a text. `is_json`: it is a string of a JSON body, which is searched for issues on every 4xx. Any other text is
+/// searched only on a 400 or 422, and only sent to clients if it has few lines (R3).
+pub fn read(text: &str, status: StatusCode, is_json: bool) -> FrameworkText {
+    let of_input = tells_of_input(status);
+    let is_read = of_input || is_json && status.is_client_error();
+    let readings = if is_read { sentences::read(text, Context::default()) } else { None };
+    let issues = readings.and_then(|readings| list_of(&readings).into_list());
+    let mut client_message = match issues {
+        Some(_) if of_input => ClientMessage::Nothing,
+        _ if is_read => without_sent_values(text),
+        _ => ClientMessage::All,
     };
     let left = if let ClientMessage::Text(left) = &client_message { left } else { text };
-    if !is_json && !message::is_line(left) {
+    if !is_json && !message::has_few_lines(left) {
         client_message = ClientMessage::Nothing;
     }
     FrameworkText { issues, client_message }

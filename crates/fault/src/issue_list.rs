@@ -42,7 +42,7 @@ impl List {
         if self.is_full() {
             return self.leave_out(1);
         }
-        let message = message::clean(message).unwrap_or(Cow::Borrowed("Invalid."));
+        let message = message::from_json_text(message).unwrap_or(Cow::Borrowed("Invalid."));
         let size = self.json.len() + path.len() + message.len() + code.map_or(0, str::len);
         if size > MAX_BYTES {
             return self.leave_out(1);

@@ -2,6 +2,8 @@
 //! recognised (rule R3).
 
 mod bytes;
+mod markup;
+mod trace;
 
 use std::borrow::Cow;
 
@@ -37,20 +39,41 @@ pub fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
     }
 }
 
+/// The text of a JSON body, for a client (R3): without inline markup, and without a stack trace behind it. `None` if
+/// nothing is left, if it still has a tag, or if it is JSON itself.
+pub fn from_json_text(text: &str) -> Option<Cow<'_, str>> {
+    if is_ordinary(text) {
+        return Some(Cow::Borrowed(text));
+    }
+    let text = match has_any(text.as_bytes(), [b'<', b'&']) {
+        true => markup::as_text(text)?,
+        false => Cow::Borrowed(text),
+    };
+    let end = trace::start(&text).unwrap_or(text.len());
+    let line = match text {
+        Cow::Borrowed(text) => clean(&text[..end])?,
+        Cow::Owned(text) => Cow::Owned(clean(&text[..end])?.into_owned()),
+    };
+    (!is_json(&line)).then_some(line)
+}
+
 /// A quick check that shows of most texts that they pass unchanged: they have no character with which another check
 /// begins.
 #[inline]
 fn is_ordinary(text: &str) -> bool {
     let ends_in_words = matches!(text.as_bytes(), [b'!'..=b'~', .., b'!'..=b'~']);
     let begins_like_others = text.starts_with(['{', '[']) || text.starts_with("at ");
-    ends_in_words && !begins_like_others && text.len() <= MAX_BYTES && is_plain_without(text.as_bytes(), [b'<', b'T'])
+    let is_plain = || is_plain_without(text.as_bytes(), [b'<', b'&', b'T', b':', b'[', b'#']);
+    ends_in_words && !begins_like_others && text.len() <= MAX_BYTES && is_plain() && trace::start(text).is_none()
 }
 
-/// Whether a text outside of JSON is a message (R3): it is one line of at most [`MAX_BYTES`].
-pub fn is_line(text: &str) -> bool {
+/// Whether a text outside of JSON may be a message (R3): it has at most 8 lines.
+pub fn has_few_lines(text: &str) -> bool {
+    const MOST: usize = 8;
+
     let text = trimmed(text);
-    let has_break = || text.contains(|character| is_break(character) && character != '\t');
-    text.len() <= MAX_BYTES && (is_plain(text.as_bytes()) || !has_break())
+    is_plain(text.as_bytes())
+        || text.lines().flat_map(|line| line.split(trace::is_break)).take(MOST + 1).count() <= MOST
 }
 
 /// The text, followed by the number of issues that are missing from the list (R4).
@@ -61,7 +84,7 @@ pub fn with_more(text: &str, more: usize) -> Cow<'_, str> {
 /// The text of a body whose code or message was recognised (R3). `None` if it is markup or JSON.
 pub fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
     // Checked after cleaning, so that invisible characters cannot hide it.
-    clean(text).filter(|line| !is_wrapped(line) && !is_stack(text))
+    clean(text).filter(|line| !is_wrapped(line) && trace::start(text).is_none())
 }
 
 /// The text without white space around it. Most texts are ASCII and have none.
@@ -87,7 +110,8 @@ fn has_markup(text: &str) -> bool {
 /// character.
 #[inline]
 pub fn is_page(text: &str) -> bool {
-    text.contains(|character: char| character == '<' || character.is_control()) || has_entity(text)
+    let is_other = |it: char| it == '<' || it.is_control() && !matches!(it, '\n' | '\r');
+    text.contains(is_other) || has_entity(text)
 }
 
 fn has_entity(text: &str) -> bool {
@@ -111,40 +135,9 @@ fn is_wrapped(text: &str) -> bool {
     }
 }
 
-/// Whether a text is a stack trace (R3): a line of it names a file or a class behind `at`, or Python wrote it.
-fn is_stack(text: &str) -> bool {
-    // Nearly all texts have only one line.
-    if !has_any(text.as_bytes(), [b'\n', b'\r']) {
-        return has_byte(text.as_bytes(), b'T') && text.contains("Traceback")
-            || text.strip_prefix("at ").is_some_and(is_frame);
-    }
-    let is_frame = |line: &str| line.trim_start().strip_prefix("at ").is_some_and(is_frame);
-    let is_pythons = |file: &str| file.split_once('"').is_some_and(|(_, behind)| behind.starts_with(", line "));
-    text.contains("Traceback")
-        || text.split(is_break).any(is_frame)
-        || text.split("File \"").skip(1).filter(|file| is_pythons(file)).count() > 1
-}
-
-/// Whether the text behind `at` is that of a stack frame: `com.shop.Cart.add(Cart.java:41)`, `f (/srv/a.js:1:2)`,
-/// `/srv/a.js:1:2`.
-fn is_frame(text: &str) -> bool {
-    let text = text.strip_prefix("async ").or_else(|| text.strip_prefix("new ")).unwrap_or(text);
-    let (call, behind) = text.split_once('(').unwrap_or((text, ""));
-    let is_call = !behind.is_empty() && !call.trim_end().contains(' ') && (call.contains('.') || has_position(behind));
-    is_call || has_position(text.split(' ').next().unwrap_or_default())
-}
-
-/// Whether a text ends with a line of a file: `a.js:1:2`, `/srv/main.rs:10`.
-fn has_position(text: &str) -> bool {
-    let text = text.trim_end().trim_end_matches(')');
-    let Some((file, line)) = text.rsplit_once(':') else { return false };
-    let is_number = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit());
-    let is_file = file.contains(['/', '\\']) || file.contains('.') && file.contains(':') || file.ends_with(".java");
-    is_number(line) && is_file
-}
-
-fn is_json(text: &str) -> bool {
-    serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
+/// Whether a text is a JSON object or array as a whole.
+pub fn is_json(text: &str) -> bool {
+    text.starts_with(['{', '[']) && serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
 /// The text as one line without unprintable characters. It ends soon after [`MAX_BYTES`], because the rest is cut off.
@@ -182,7 +175,7 @@ fn boundary(text: &str, most: usize) -> usize {
 }
 
 fn is_break(character: char) -> bool {
-    matches!(character, '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
+    character == '\t' || trace::is_break(character)
 }
 
 /// Whether [`clean`] removes a character: it removes all [invisible](is_invisible) ones that no script needs. It keeps

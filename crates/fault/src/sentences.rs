@@ -31,6 +31,13 @@ pub struct Context<'c> {
     pub body: Option<Node<'c, 'c>>,
 }
 
+impl Context<'_> {
+    /// Whether the body is NestJS's own, with a list of class-validator's sentences.
+    fn is_of_nest(&self) -> bool {
+        self.body.is_some_and(|body| body.has("statusCode") && body.field("message").is_some_and(Node::is_array))
+    }
+}
+
 /// The sentences in a text, each with the field that it names; `None` if one of them names no field.
 pub fn read(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     let text = text.trim();
@@ -119,6 +126,9 @@ impl Sentence {
             When::Beside(field) => context.body.is_some_and(|body| body.has(field)),
         };
         let captures = if holds { pattern::match_pattern(self.pattern, text)? } else { return None };
+        if self.when == When::InList && !context.is_of_nest() && !pattern::shows_field(self.pattern, &captures) {
+            return None;
+        }
         let serde = captures.last().filter(|(kind, _)| *kind == "serde").map(|(_, text)| *text);
         match serde {
             Some(text) if self.message.is_empty() => serde::parse_text(text).map(Reading::from_serde),

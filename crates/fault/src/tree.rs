@@ -276,6 +276,18 @@ impl<'t, 'a> Node<'t, 'a> {
         may_be.filter_map(move |(name, _)| Some((*name, self.last(name, |have| have.eq_ignore_ascii_case(name))?)))
     }
 
+    /// The fields whose names have a rank below 64, the lowest rank first. Of several with the same rank, the last.
+    pub fn ranked(self, rank_of: fn(&str) -> Option<u32>) -> impl Iterator<Item = (u32, Node<'t, 'a>)> {
+        let ranks = |field: Node<'t, 'a>| rank_of(field.name());
+        let fields = || self.children().filter(move |_| self.is_object());
+        let mut left = fields().filter_map(ranks).fold(0_u64, |ranks, rank| ranks | 1 << rank);
+        std::iter::from_fn(move || {
+            let rank = (left != 0).then(|| left.trailing_zeros())?;
+            left &= left - 1;
+            Some((rank, self.children().filter(|field| rank_of(field.name()) == Some(rank)).last()?))
+        })
+    }
+
     /// The last field with this name.
     #[inline]
     pub fn field(self, name: &str) -> Option<Node<'t, 'a>> {

@@ -89,6 +89,7 @@ pub(super) fn rule_of<'k>(
     let facts = |code| rule::ErrorFacts {
         status: parsed.status,
         code,
+        raw_code: body.and_then(|body| body.raw_code.as_deref()),
         message: body.and_then(|body| body.message.as_deref()),
         media_type: parsed.media_type,
         path: parsed.request.path,

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use http::StatusCode;
+
 use super::decide;
 use super::parse::{Inner, PolicyView, RequestContext};
 use super::rewrite::{Rewrite, RewriteDecision};
@@ -29,12 +31,12 @@ pub(super) fn line<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> Option
 #[inline]
 pub(super) fn rewrite<'b>(line: &'b str, inner: &Inner<'_, '_>, request: &RequestContext<'_>) -> RewriteDecision<'b> {
     let (code, by) = decide::code_of_status(inner.status, inner.headers, request);
-    RewriteDecision::Rewrite(Rewrite::of_line(Fault::new(code), by, text(line)))
+    RewriteDecision::Rewrite(Rewrite::of_line(Fault::new(code), by, text(line, inner.status)))
 }
 
 /// The text for the client; `None` if the line is not a message.
-fn text(line: &str) -> Option<Cow<'_, str>> {
-    let read = framework_text::read(line, false, false);
+fn text(line: &str, status: StatusCode) -> Option<Cow<'_, str>> {
+    let read = framework_text::read(line, status, false);
     if read.client_message == framework_text::ClientMessage::All { message::from_foreign_text(line) } else { None }
 }
 

@@ -9,9 +9,10 @@ use super::decide::{CodeSource, Decision, is_name};
 use super::details;
 use super::parse::Parsed;
 use crate::code::ErrorCode;
+use crate::dialect::issues::written;
 use crate::dialect::json::Writer;
 use crate::dialect::standard::Envelope;
-use crate::dialect::{Foreign, Members, ParsedBody, ParsedError, outgoing};
+use crate::dialect::{CodeOf, Foreign, Members, ParsedBody, ParsedError, outgoing};
 use crate::{dialect, message};
 
 /// The details of a rewritten error, and the parts of the body that do not reach any client.
@@ -99,21 +100,16 @@ fn details_of(
         return None;
     }
     let upstream_code = upstream_code(foreign, parsed, decision);
-    let described;
-    let kept = match foreign.problem_type().filter(|_| parsed.status.is_client_error() && !parsed.is_own) {
-        Some(uri) if details::has_room(body.details.as_deref()) => {
-            described = [kept, &[("type", uri)]].concat();
-            &described
-        }
-        _ => kept,
-    };
-    // Under any other code, the details stay as the service sent them (E1).
-    if body.issues.is_none()
-        && decision.code == ErrorCode::INVALID_REQUEST
-        && let Some(list) = body.details_as_issues()
-    {
-        return details::compose(None, kept, Some(&list.json), upstream_code);
-    }
+    let is_rewritten = parsed.status.is_client_error() && !parsed.is_own;
+    let problem_type = foreign.problem_type().filter(|_| is_rewritten && details::has_room(body.details.as_deref()));
+    let texts = body.further_texts.iter().filter(|_| is_rewritten).filter_map(|(name, text)| {
+        let text = serde_json::to_string(&message::from_json_text(text)?).ok()?;
+        Some((&**name, RawValue::from_string(text).ok()?))
+    });
+    let texts: Vec<_> = texts.collect();
+    let texts = texts.iter().map(|(name, text)| (*name, &**text));
+    let kept: Vec<_> = kept.iter().copied().chain(problem_type.map(|uri| ("type", uri))).chain(texts).collect();
+    let kept = &*kept;
     details::compose(body.details.clone(), kept, body.issues.as_deref(), upstream_code)
 }
 
@@ -121,13 +117,26 @@ fn details_of(
 /// stays in its place anyway.
 fn upstream_code<'p>(foreign: &'p Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<&'p str> {
     let is_mapped = matches!(decision.source, CodeSource::Rule(_, rule) if rule.names_code());
-    // An issue that names no place has only a text, so the code is still needed (R13).
-    let has_place = |issues: &str| issues.split("\"path\":[").skip(1).any(|path| !path.starts_with(']'));
-    let names_places = || parsed.lists_issues && foreign.parsed.issues.as_deref().is_none_or(has_place);
-    let is_kept = is_mapped || parsed.stays || names_places();
-    let is_lost = parsed.status.is_client_error() && !is_kept;
-    let code = foreign.parsed.code.as_deref().filter(|code| is_lost && adds_to_status(code))?;
-    (decision.code != *code && is_unknown(code, foreign, parsed)).then_some(code)
+    let is_lost = parsed.status.is_client_error() && !is_mapped && !parsed.stays;
+    let body = &foreign.parsed;
+    let code = body.code.as_deref().filter(|code| is_lost && adds_to_status(code))?;
+    let issues = || body.issues.as_deref().or(body.details.as_deref()).filter(|_| body.has_issues());
+    let repeats_issues = || match body.code_of {
+        CodeOf::Error => issues().is_some_and(|issues| means_bad_input(code) || written::have_code(issues, code)),
+        CodeOf::Issue => true,
+        CodeOf::FirstError => false,
+    };
+    let is_in_target =
+        parsed.request.path.is_some_and(|path| path.split(['/', '?', '&', '=']).any(|part| part == code));
+    (decision.code != *code && is_unknown(code, foreign, parsed) && !is_in_target && !repeats_issues()).then_some(code)
+}
+
+/// Whether a code means no more than that the input was wrong, as the issues beside it state.
+fn means_bad_input(code: &str) -> bool {
+    const WORDS: [&str; 4] = ["validationerror", "invalidrequest", "badrequest", "unprocessableentity"];
+
+    let name: String = code.chars().filter(|it| !matches!(it, '_' | '-')).map(|it| it.to_ascii_lowercase()).collect();
+    WORDS.contains(&&*name) || code.ends_with("ValidationError") || code.ends_with("ZodError")
 }
 
 /// Whether a code states more than the status: it has the form of a code, and is not the phrase of a status (E9).

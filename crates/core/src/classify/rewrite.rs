@@ -11,6 +11,7 @@ use super::parse::{KeptForm, Parsed};
 use super::reply_details::ReplyDetails;
 use crate::code::ErrorCode;
 use crate::dialect::protocol::Protocol;
+use crate::dialect::{self, issues::written, json::Object};
 use crate::dialect::{ClientMessage, Dialect, Foreign, ParsedBody, ParsedError, Shape};
 use crate::fault::Fault;
 use crate::message;
@@ -189,12 +190,16 @@ pub(super) enum ReplyText<'b> {
 /// Chooses the text. It also states how many issues are missing from the list (R4).
 #[inline]
 pub(super) fn text<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> ReplyText<'b> {
+    let mut more = decision.more_issues;
     let text = match parsed.content {
         ParsedBody::Envelope(envelope) => cleaned(&envelope.message, message::clean),
-        ParsedBody::Foreign(foreign) => text_of_foreign(foreign, parsed, decision),
+        ParsedBody::Foreign(foreign) => text_of_foreign(foreign, parsed, decision).or_else(|| {
+            let (text, others) = text_of_issue(&foreign.parsed, parsed.status, decision)?;
+            more += others;
+            Some(Cow::Owned(text))
+        }),
         ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => text_of_rule(decision),
     };
-    let more = decision.more_issues;
     match text {
         Some(text) if more > 0 => ReplyText::Clean(message::with_more(&text, more).into_owned().into()),
         Some(text) => ReplyText::Clean(text),
@@ -207,6 +212,15 @@ pub(super) fn text<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Repl
         }
         None => ReplyText::OfCode,
     }
+}
+
+/// The first issue, and the number of the others, where a 4xx that is neither 400 nor 422 has no text of its own (E8).
+fn text_of_issue(body: &ParsedError<'_>, status: StatusCode, decision: &Decision<'_>) -> Option<(String, usize)> {
+    if !status.is_client_error() || dialect::tells_of_input(status) || !decision.passes {
+        return None;
+    }
+    let in_details = || Some(Object::parse(body.details.as_deref()?)?.raw("issues")?.get());
+    written::first_issue(body.issues.as_deref().or_else(in_details)?)
 }
 
 fn text_of_rule(decision: &Decision<'_>) -> Option<Cow<'static, str>> {
@@ -230,9 +244,13 @@ fn text_of_foreign<'b>(
         CodeSource::Otherwise(_) => (false, false),
     };
     if decision.code == ErrorCode::INTERNAL_ERROR || parsed.status.is_server_error() && !recognised {
-        return if has_exact_message { text_of_body(body, message::of_recognised_text) } else { None };
+        return if has_exact_message { text_of_body(body, message::from_json_text) } else { None };
     }
-    let clean = if recognised { message::of_recognised_text } else { message::from_foreign_text };
+    let clean = match (foreign.is_json(), recognised) {
+        (true, _) => message::from_json_text,
+        (false, true) => message::of_recognised_text,
+        (false, false) => message::from_foreign_text,
+    };
     // A client that reads the body's own dialect gets the whole text, even if it contains the issues (R12).
     let is_whole = has_exact_message || parsed.stays;
     match &body.client_message {

@@ -143,6 +143,8 @@ pub(crate) struct ErrorFacts<'a> {
     pub(crate) status: StatusCode,
     /// The code in the body, spelled as in the body.
     pub(crate) code: Option<&'a str>,
+    /// The first text or number under the name of a code, whatever its form.
+    pub(crate) raw_code: Option<&'a str>,
     pub(crate) message: Option<&'a str>,
     /// `type/subtype`, in any letter case.
     pub(crate) media_type: Option<&'a str>,
@@ -175,7 +177,8 @@ pub(crate) fn message_for<'r>(
 ) -> Option<&'r str> {
     let (code, text) = (Some(fault.code().as_str()), fault.text());
     let message = Some(&*text);
-    let facts = ErrorFacts { status: fault.status_code(), code, message, media_type: None, path, method };
+    let facts =
+        ErrorFacts { status: fault.status_code(), code, raw_code: None, message, media_type: None, path, method };
     let target = RequestTarget::new(method, path);
     rules.iter().find(|rule| rule.names_code() && rule.unmet_condition(&facts, &target).is_none())?.say()
 }
@@ -264,7 +267,7 @@ impl Rule {
         let other_type = |own: &str| !facts.media_type.is_some_and(|its| its.eq_ignore_ascii_case(own));
         if self.status.is_some_and(|status| status != facts.status) {
             Some("status")
-        } else if self.code.as_deref().is_some_and(|code| facts.code != Some(code)) {
+        } else if self.code.as_deref().is_some_and(|code| facts.code != Some(code) && facts.raw_code != Some(code)) {
             Some("code")
         } else if self.content_type.as_deref().is_some_and(other_type) {
             Some("content_type")

@@ -231,10 +231,7 @@ fn parts_of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: f
     ErrorParts {
         raw_code: parsed.code.as_deref().and_then(|name| raw(name, &code)),
         message: text(parsed.message.as_deref().filter(|text| is_message(text)), &code, status),
-        details: match parsed.details_as_issues() {
-            Some(list) if parsed.issues.is_none() => details::compose(None, &[], Some(&list.json), None),
-            _ => details::compose(parsed.details.clone(), &[], parsed.issues.as_deref(), None),
-        },
+        details: details::compose(parsed.details.clone(), &[], parsed.issues.as_deref(), None),
         shape: Some(foreign.shape),
         ..rest(code, id().as_deref())
     }
@@ -254,7 +251,7 @@ fn layers_data(body: &[u8]) -> Option<Object<'_>> {
 
 /// Whether a text can be a message (R3). A text that contains a whole error, such as JSON, cannot.
 fn is_message(text: &str) -> bool {
-    message::of_recognised_text(text).is_some()
+    message::from_json_text(text).is_some()
 }
 
 /// The code in a layer's head, which it sends even if the body's dialect has no place for a code (E4).

@@ -10,14 +10,14 @@ use super::custom::CustomShape;
 use super::foreign_text::{ForeignText, Found};
 use super::form::KnownFields;
 use super::framework_errors::is_within;
-use super::issues::tells_of_input;
 use super::json::Object;
-use super::parsed_error::{Body, ParsedError, ReadFn};
+use super::parsed_error::{Body, CodeOf, ParsedError, ReadFn};
 use super::protocol::Protocol;
 use super::standard::Envelope;
 use super::table::{Dialect, Shape};
 use super::tree::{Node, Tree};
-use super::{foreign_text, framework_errors, issues, problem, protocol, trpc};
+use super::{foreign_text, framework_errors, json, problem, protocol, trpc};
+use crate::message;
 
 /// The contents of a JSON object, and its shape.
 pub(crate) struct Foreign<'a> {
@@ -87,32 +87,55 @@ fn foreign<'a>(
     body: Body<'a, '_>,
     status: StatusCode,
 ) -> ParsedBody<'a> {
-    let of_input = tells_of_input(status);
+    let has_issues = status.is_client_error();
     if let Shape::Custom(custom) = shape {
-        if of_input && custom.description().issues.is_none() {
+        if has_issues && custom.description().issues.is_none() {
             let tree = Tree::parse(body.object.text());
             tree.root()
                 .into_iter()
                 .for_each(|root| framework_errors::add_rest(&mut parsed, root, reads.of_body.unwrap_or_default()));
         }
-    } else if of_input {
-        add_issues(&mut parsed, &body, status);
-    } else {
-        // Only if the request is wrong can a parameter be wrong.
-        parsed.issues = parsed.issues.filter(|_| shape != Shape::OpenAi);
-        add_lists_beside_text(&mut parsed, &body);
+    } else if has_issues {
+        add_issues(&mut parsed, shape, &body, status);
     }
     ParsedBody::Foreign(Foreign { shape, parsed, members: Some(Members::of_known_shape(body, reads)) })
 }
 
-fn add_issues<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>, status: StatusCode) {
+fn add_issues<'a>(parsed: &mut ParsedError<'a>, shape: Shape, body: &Body<'a, '_>, status: StatusCode) {
     let tree = Tree::parse(body.object.text());
     let Some(root) = tree.root() else { return };
     let read = foreign_text::read(root, status);
     parsed.message_source = read.text.as_ref().map(|text| text.field.raw());
-    framework_errors::add_to(parsed, root, &read);
-    if parsed.issues.is_none() {
-        add_lists_beside_text(parsed, body);
+    add_all(parsed, Some(shape), root, &read, status);
+}
+
+/// Adds what any 4xx may have: issues, further texts, and the code as it stands.
+fn add_all<'a>(
+    parsed: &mut ParsedError<'a>,
+    shape: Option<Shape>,
+    root: Node<'_, 'a>,
+    read: &ForeignText<'_, 'a>,
+    status: StatusCode,
+) {
+    framework_errors::add_to(parsed, root, read, status);
+    if let Some(text) = parsed.message.as_deref().filter(|text| message::is_json(text.trim())) {
+        let inner = read_inner(text.trim(), status);
+        parsed.code = parsed.code.take().or(inner.code);
+        (parsed.message, parsed.client_message) = (inner.message, inner.client_message);
+    }
+    let texts = foreign_text::further_texts(read, status).into_iter();
+    parsed.further_texts = texts.map(|text| (text.field.name().into(), text.value)).collect();
+    parsed.raw_code = read.raw_code.clone();
+    // The type of a problem is an address, also if it has no host (RFC 9457 §3.1.1).
+    let is_type = |code: &&Found<'_, '_>| shape == Some(Shape::Problem) && code.field.name() == "type";
+    let Some(code) = read.code.as_ref().filter(|code| !is_type(code)) else { return };
+    if parsed.code_of == CodeOf::Error && parsed.code.as_deref().is_none_or(|code| !foreign_text::is_code(code, status))
+    {
+        parsed.code = Some(code.value.clone());
+    }
+    let is_code = parsed.code.as_deref() == Some(&*code.value);
+    if is_code && parsed.issues_source.is_some_and(|source| is_within(code.field.raw(), source)) {
+        parsed.code_of = CodeOf::Issue;
     }
 }
 
@@ -128,15 +151,13 @@ fn read_unknown_shape<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<
     parsed.message_source = read.text.as_ref().map(|text| text.field.raw());
     let details = details(root, &read);
     parsed.details = details.map(|details| Cow::Borrowed(details.raw()));
-    if tells_of_input(status) {
-        framework_errors::add_to(&mut parsed, root, &read);
+    if status.is_client_error() {
+        add_all(&mut parsed, None, root, &read, status);
         if parsed.message.is_none() && parsed.issues.is_none() {
-            parsed.message = foreign_text::only_sentence(root).map(|text| text.value);
+            let sentence = foreign_text::only_sentence(root).map(|text| text.value);
+            parsed.message = sentence.filter(|text| !message::is_json(text.trim()));
             framework_errors::clean_message(&mut parsed);
         }
-    }
-    if parsed.issues.is_none() {
-        add_lists_beside_text(&mut parsed, &body);
     }
     let shape = shape_of(root, &parsed);
     let sources = [parsed.message_source, read.code.map(|code| code.field.raw()), details.map(|it| it.raw())];
@@ -147,6 +168,23 @@ fn read_unknown_shape<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<
         Some(shape) => ParsedBody::Foreign(Foreign { shape, parsed, members: Some(members) }),
         None => ParsedBody::Unread(members),
     }
+}
+
+/// Reads a text that is JSON as a body (R3). JSON in its own text is no text.
+fn read_inner(text: &str, status: StatusCode) -> ParsedError<'static> {
+    let object = json::array(text).and_then(|list| Some(list.first()?.get())).unwrap_or(text);
+    let tree = Tree::parse(object);
+    let mut parsed = ParsedError::new(None, None);
+    let Some(root) = tree.root().filter(|root| root.is_object()) else { return parsed };
+    let read = foreign_text::read(root, status);
+    let owned = |found: &Found<'_, '_>| Cow::Owned(found.value.clone().into_owned());
+    parsed.code = read.code.as_ref().map(owned);
+    parsed.message = read.text.as_ref().map(owned).or_else(|| Some(owned(&foreign_text::only_sentence(root)?)));
+    parsed.message = parsed.message.filter(|text| !message::is_json(text.trim()));
+    if status.is_client_error() {
+        framework_errors::clean_message(&mut parsed);
+    }
+    parsed
 }
 
 /// The details of a body in no known shape: the field `details`, the data of JSON-RPC, or a `detail` that is not a
@@ -173,23 +211,16 @@ fn shape_of(body: Node<'_, '_>, parsed: &ParsedError<'_>) -> Option<Shape> {
     })
 }
 
-/// Adds the list of field errors that is next to the text, if it is in one of the forms of rule E8.
-fn add_lists_beside_text<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>) {
-    if parsed.issues.is_some() {
-        return;
-    }
-    let objects = [body.error.as_ref(), Some(&body.object)];
-    if let Some((list, source)) = objects.into_iter().flatten().find_map(issues::parse_beside) {
-        parsed.set_issues(list);
-        parsed.issues_source = Some(source);
-    }
-}
-
 impl<'a> Foreign<'a> {
     /// A plain text that is not searched for the sentences of frameworks.
     pub(crate) fn plain_text(text: &'a str) -> Self {
         let parsed = ParsedError::new(None, Some(Cow::Borrowed(text)));
         Self { shape: Shape::PlainText, parsed, members: None }
+    }
+
+    /// Whether the body is JSON, rather than a plain text.
+    pub(crate) fn is_json(&self) -> bool {
+        self.shape != Shape::PlainText
     }
 
     /// The type by which clients recognise the problem (RFC 9457 §3.1.1). `None` if it only repeats the status, or is
@@ -271,7 +302,8 @@ impl<'a> Members<'a> {
         let sources = || self.sources.iter().chain([&source]).flatten();
         for (name, value) in object.members() {
             let is_read = || sources().any(|source| is_within(source, value.get()) || is_within(value.get(), source));
-            if !read.contains(&name) && !STATUS_FIELDS.contains(&name) && !is_read() {
+            let is_text = || parsed.is_some_and(|it| it.further_texts.iter().any(|(text, _)| **text == *name));
+            if !read.contains(&name) && !STATUS_FIELDS.contains(&name) && !is_read() && !is_text() {
                 take(name, value);
             }
         }

@@ -12,10 +12,13 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use super::field_names::{
-    CODES, Meaning, NO_CODES, PLACES, PLACES_OF_DATA, TEXT_LISTS, TEXTS_BY_NAME, is_whole, meaning, names_fields,
+    CodeName, Meaning, NO_CODES, PLACES, PLACES_OF_DATA, TEXT_LISTS, code_name, is_for_debugging, is_of_error,
+    is_whole, meaning, names_fields, rank_of_code, rank_of_text,
 };
+use super::outgoing::is_upstream_code;
 use super::phrases::{is_phrase, is_phrase_as_code};
 use super::tree::Node;
+use crate::request_id::RequestId;
 
 /// The text and the code, with the places where they were found.
 pub(super) struct ForeignText<'t, 'a> {
@@ -25,6 +28,8 @@ pub(super) struct ForeignText<'t, 'a> {
     pub(super) wrappers: Vec<Node<'t, 'a>>,
     pub(super) text: Option<Found<'t, 'a>>,
     pub(super) code: Option<Found<'t, 'a>>,
+    /// The first text or number under a sure name of a code, whatever its form (R1).
+    pub(super) raw_code: Option<Cow<'a, str>>,
 }
 
 /// A value, and the field in which it was found.
@@ -49,13 +54,33 @@ pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignTex
         None => (body.field("error").filter(|error| error.is_object()).unwrap_or(body), Vec::new()),
     };
     let sentence = texts(holder).find(|text| !is_word(&text.value, status));
-    let text = sentence.or_else(|| texts(holder).next());
-    let around = wrappers.iter().rev().copied().chain([body]);
-    let code = std::iter::once(holder).chain(around).find_map(code).or_else(|| {
+    let text = sentence.or_else(|| led_sentence(holder)).or_else(|| texts(holder).next());
+    let extensions = holder.field("extensions").filter(|it| it.is_object());
+    let objects = || std::iter::once(holder).chain(extensions).chain(wrappers.iter().rev().copied()).chain([body]);
+    let sure = |object| codes(object, CodeName::Sure);
+    let of_form = |found: &Found<'_, 'a>| is_code(&found.value, status);
+    let word = || {
         let text = text.as_ref()?.field.raw();
-        texts_of(holder, |field| !std::ptr::eq(field.raw(), text)).find(|word| is_code(&word.value))
-    });
-    ForeignText { holder, wrappers, text, code }
+        texts_of(holder, |field| !std::ptr::eq(field.raw(), text)).find(of_form)
+    };
+    let led = || objects().flat_map(|object| codes(object, CodeName::Led)).find(of_form);
+    let is_top = std::ptr::eq(holder.raw(), body.raw());
+    let bare = || codes(holder, CodeName::Bare).find(|found| of_form(found) && is_bare_code(found, is_top));
+    let code = objects().flat_map(sure).find(of_form).or_else(word).or_else(led).or_else(bare);
+    let raw_code = objects().flat_map(sure).next().map(|found| found.value);
+    ForeignText { holder, wrappers, text, code, raw_code }
+}
+
+/// The texts besides the message: each a sentence under a name of a text, in the object with the message (R2).
+pub(super) fn further_texts<'t, 'a>(read: &ForeignText<'t, 'a>, status: StatusCode) -> Vec<Found<'t, 'a>> {
+    let Some(message) = &read.text else { return Vec::new() };
+    let is_other = |field: &Node<'_, '_>| !std::ptr::eq(field.raw(), message.field.raw());
+    let is_read =
+        |field: Node<'_, '_>| read.code.as_ref().is_some_and(|code| std::ptr::eq(code.field.raw(), field.raw()));
+    let fields = read.holder.ranked(rank_of_text).map(|(_, field)| field).filter(is_other);
+    let texts = fields.filter(|field| !is_read(*field) && !is_for_debugging(field.name()));
+    let texts = texts.filter_map(|field| Some(Found { value: field.words()?, field }));
+    texts.filter(|it| it.value.trim() != message.value.trim() && !is_word(&it.value, status)).collect()
 }
 
 /// Whether an inner object is an issue, about one field: it names a place, or it is in a map under the name of a field.
@@ -69,14 +94,24 @@ fn is_issue(holder: Node<'_, '_>, wrappers: &[Node<'_, '_>]) -> bool {
     wrappers.last().is_some_and(holds)
 }
 
-/// The only text with a space, if no other field of its object has one (R2). On a 400 or 422 it states what is wrong.
+/// The only sentence under names that begin with a word for errors. A word under a better name is the code then.
+fn led_sentence<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
+    let fields = object.children().filter(|field| is_of_error(field.name()) && !is_for_debugging(field.name()));
+    let mut sentences = fields.filter_map(|field| {
+        let value = field.words().filter(|text| text.trim().contains(' '))?;
+        Some(Found { value, field })
+    });
+    sentences.next().filter(|_| sentences.next().is_none())
+}
+
+/// The only text with a space, if no other field of its object has one (R2).
 ///
 /// It is also searched for under fields that mean errors, at most as deep as a text that has a known name.
 pub(super) fn only_sentence<'t, 'a>(body: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
     let mut object = body;
     for _ in 0..=MAX_WRAPPERS {
         let mut sentences = object.children().filter_map(|field| {
-            let value = field.words().filter(|text| text.trim().contains(' '))?;
+            let value = field.words().filter(|text| text.trim().contains(' ') && !is_for_debugging(field.name()))?;
             Some(Found { value, field })
         });
         if let Some(sentence) = sentences.next() {
@@ -110,8 +145,8 @@ fn object_in<'t, 'a>(field: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
 }
 
 /// Whether an object has a text.
-fn has_text(object: Node<'_, '_>) -> bool {
-    object.named(&TEXTS_BY_NAME).any(|(_, field)| field.has_words()) || texts(object).next().is_some()
+pub(super) fn has_text(object: Node<'_, '_>) -> bool {
+    object.ranked(rank_of_text).any(|(_, field)| field.has_words()) || texts(object).next().is_some()
 }
 
 /// The texts of an object, in the order in which they are preferred.
@@ -124,7 +159,7 @@ pub(super) fn texts_of<'t, 'a>(
     object: Node<'t, 'a>,
     is_wanted: impl Fn(&Node<'t, 'a>) -> bool + Copy,
 ) -> impl Iterator<Item = Found<'t, 'a>> {
-    let texts = object.named(&TEXTS_BY_NAME).filter_map(move |(_, field)| {
+    let texts = object.ranked(rank_of_text).filter_map(move |(_, field)| {
         let field = Some(field).filter(is_wanted)?;
         Some(Found { value: field.words()?, field })
     });
@@ -150,24 +185,61 @@ fn is_word(text: &str, status: StatusCode) -> bool {
     !text.contains(char::is_whitespace) || is_phrase(text) || repeats()
 }
 
-fn code<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
-    CODES.iter().find_map(|name| {
-        let field = object.field_in_any_case(name)?;
-        let value = field.only().unwrap_or(field).word_or_digits().filter(|value| is_code(value))?;
+/// The texts and numbers under names of codes that are worth this much.
+fn codes<'t, 'a>(object: Node<'t, 'a>, worth: CodeName) -> impl Iterator<Item = Found<'t, 'a>> {
+    object.ranked(rank_of_code).filter(move |(rank, _)| code_name(*rank) == worth).filter_map(|(_, field)| {
+        let value = field.only().unwrap_or(field).word_or_digits()?;
         // AWS puts a namespace before the name.
-        let value = match (*name, value) {
-            ("__type", Cow::Borrowed(value)) => Cow::Borrowed(value.rsplit('#').next().unwrap_or(value)),
-            (_, value) => value,
+        let value = match value {
+            Cow::Borrowed(value) if field.name() == "__type" => {
+                Cow::Borrowed(value.rsplit('#').next().unwrap_or(value))
+            }
+            value => value,
         };
         Some(Found { value, field })
     })
 }
 
-/// Whether a code states more than the status, or than the mere fact of an error.
-fn is_code(code: &str) -> bool {
-    let is_status = code.len() == 3 && code.parse::<u16>().is_ok_and(|code| (100..600).contains(&code));
+/// The code of the first of several errors.
+pub(super) fn code_of_first<'a>(errors: Node<'_, 'a>, status: StatusCode) -> Option<Cow<'a, str>> {
+    let first = errors.elements()?.next()?;
+    codes(first, CodeName::Sure).find(|code| is_code(&code.value, status)).map(|code| code.value)
+}
+
+/// Whether a value has the form of a code, and states more than the status, or than the mere fact of an error.
+pub(super) fn is_code(code: &str, status: StatusCode) -> bool {
+    let is_status = code.len() == 3
+        && (code == status.as_str() || code.parse::<u16>().is_ok_and(|code| (400..600).contains(&code)));
     let is_word = NO_CODES.iter().any(|word| code.eq_ignore_ascii_case(word));
-    !is_status && !is_word && !is_phrase_as_code(code) && !code.contains(' ')
+    let has_content = code.bytes().any(|byte| byte.is_ascii_alphanumeric());
+    let is_address = code.contains("://") || code == "about:blank";
+    is_upstream_code(code)
+        && !is_address
+        && has_content
+        && !is_status
+        && !is_word
+        && !is_phrase_as_code(code)
+        && !is_id(code)
+}
+
+/// Whether a text is an id rather than a code: a UUID, a ULID, a request id, or 16 or more hexadecimal digits.
+fn is_id(text: &str) -> bool {
+    text.len() >= 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) || text.parse::<RequestId>().is_ok()
+}
+
+/// Whether the value under a bare name such as `name` or `id` is a code: at the top of the body only under `name`.
+fn is_bare_code(found: &Found<'_, '_>, is_top: bool) -> bool {
+    let value = &*found.value;
+    let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+    let in_capitals = !is_number && !value.bytes().any(|byte| byte.is_ascii_lowercase());
+    let is_camel = || value.as_bytes().windows(2).any(|it| it[0].is_ascii_lowercase() && it[1].is_ascii_uppercase());
+    let is_class = || ["Error", "Exception", "Fault"].iter().any(|end| value.ends_with(end));
+    match (found.field.name().to_ascii_lowercase().as_str(), is_top) {
+        ("name", true) => in_capitals || is_class(),
+        (_, true) => false,
+        ("num", false) => is_number,
+        _ => in_capitals || value.contains('_') || is_camel(),
+    }
 }
 
 /// Whether an object names a place. An array of one such object is a list of one issue (R2, R13).

@@ -1,6 +1,6 @@
 //! Finds the issues in the errors that frameworks send for bad input (rule R13).
 //!
-//! It runs only on a 400 or 422, and only on what the general rule (R2) has not read. It tries the structure of the
+//! It runs only on a 4xx, and only on what the general rule (R2) has not read. It tries the structure of the
 //! body first (`search`, with `map` and `entry`), then the sentences in it (`sentences.rs`). A body that only looks
 //! similar stays unchanged, because a wrong path is worse than none.
 //!
@@ -14,23 +14,24 @@ mod sent_values;
 
 use std::borrow::Cow;
 
+use http::StatusCode;
 use serde_json::value::RawValue;
 
 use super::field_names::{self, Meaning, TOP_PLACES};
 use super::foreign_text::{self, ForeignText};
 use super::issues;
 use super::json::{Object, Writer};
-use super::parsed_error::{ClientMessage, ParsedError};
+use super::parsed_error::{ClientMessage, CodeOf, ParsedError};
 use super::place::{Place, is_dotted};
 use super::sentences::{self, Context, without_values};
 use super::tree::{Node, Tree};
 use crate::framework_text::{self, FrameworkText, list_of, without_sent_values};
 use crate::issue_list::List;
 
-/// Parses a text. `of_input`: the status is 400 or 422, so the text may state issues, which are parsed, too. `is_json`:
-/// the text is a string of a JSON body. Any other text is only sent to clients if it is a single line (R3).
-pub(super) fn of_text(text: Cow<'_, str>, of_input: bool, is_json: bool) -> ParsedError<'_> {
-    let FrameworkText { issues, client_message } = framework_text::read(&text, of_input, is_json);
+/// Parses a text, and on a 4xx the issues that it states. `is_json`: the text is a string of a JSON body. Any other text
+/// is only sent to clients if it is a single line (R3).
+pub(super) fn of_text(text: Cow<'_, str>, status: StatusCode, is_json: bool) -> ParsedError<'_> {
+    let FrameworkText { issues, client_message } = framework_text::read(&text, status, is_json);
     let mut parsed = ParsedError::new(None, Some(text));
     issues.into_iter().for_each(|list| parsed.set_issues(list));
     parsed.client_message = client_message;
@@ -51,6 +52,11 @@ pub(super) fn of_array(text: &str) -> Option<ParsedError<'_>> {
     Some(parsed)
 }
 
+/// Whether a JSON text is a list of issues, or a map of them.
+pub(super) fn has_issues(text: &str) -> bool {
+    Tree::parse(text).root().is_some_and(|root| search::issues(root, &[], &[]).is_some())
+}
+
 /// Adds the issues in the body of a policy's shape. The fields that the shape itself reads (`taken`) are not searched.
 pub(super) fn add_rest<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, taken: &[&str]) {
     if parsed.issues.is_none()
@@ -62,7 +68,12 @@ pub(super) fn add_rest<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, tak
 }
 
 /// Adds the issues of a JSON object to what its shape, or the general rule (R2), has read.
-pub(super) fn add_to<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, read: &ForeignText<'_, 'a>) {
+pub(super) fn add_to<'a>(
+    parsed: &mut ParsedError<'a>,
+    body: Node<'_, 'a>,
+    read: &ForeignText<'_, 'a>,
+    status: StatusCode,
+) {
     if parsed.details.as_deref().is_some_and(issues::are_canonical_in) {
         return;
     }
@@ -80,6 +91,13 @@ pub(super) fn add_to<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, read:
     } else if let Some((field, list)) = issues_of_text_lists(body, read, Context { in_list: true, ..context }) {
         set_list(parsed, list);
         parsed.issues_source = Some(field.raw());
+        let first = || foreign_text::code_of_first(field, status);
+        if parsed.code.is_none()
+            && !issues::tells_of_input(status)
+            && let Some(code) = first()
+        {
+            (parsed.code, parsed.code_of) = (Some(code), CodeOf::FirstError);
+        }
         if parsed.message.as_deref().is_some_and(|text| read.text.as_ref().is_some_and(|it| it.value == text))
             && read.text.as_ref().is_some_and(|text| is_within(text.field.raw(), field.raw()))
         {
@@ -87,7 +105,12 @@ pub(super) fn add_to<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, read:
         }
         clean_message(parsed);
     } else if let Some(readings) = texts(body, read).find_map(|text| sentences::read(&text, context)) {
-        replace_text_with_issues(parsed, list_of(&readings));
+        set_list(parsed, list_of(&readings));
+        parsed.issues_source = parsed.message_source;
+        match issues::tells_of_input(status) {
+            true => parsed.client_message = ClientMessage::Nothing,
+            false => clean_message(parsed),
+        }
     } else {
         clean_message(parsed);
     }
@@ -227,13 +250,6 @@ fn texts<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> impl Iterato
 
 fn set_list(parsed: &mut ParsedError<'_>, list: List) {
     list.into_list().into_iter().for_each(|list| parsed.set_issues(list));
-}
-
-/// Replaces the text by the issues, which state all that the text does.
-fn replace_text_with_issues(parsed: &mut ParsedError<'_>, list: List) {
-    set_list(parsed, list);
-    parsed.issues_source = parsed.message_source;
-    parsed.client_message = ClientMessage::Nothing;
 }
 
 /// Removes the values that the client sent, from the message and from details that are a text.

@@ -54,7 +54,7 @@ pub(crate) use form::DialectSpec;
 pub(crate) use issues::tells_of_input;
 use json::{Object, utf8_text};
 use parsed_error::Body;
-pub(crate) use parsed_error::{ClientMessage, DialectCode, ParsedError};
+pub(crate) use parsed_error::{ClientMessage, CodeOf, DialectCode, ParsedError};
 pub(crate) use phrases::is_phrase_as_code;
 use protocol::{Protocol, ProtocolType};
 pub use table::{Dialect, DialectName, Shape};
@@ -73,7 +73,7 @@ pub(crate) struct Readable<'k> {
 /// Reads a whole body with its [declared media type](declared_type). It is read as JSON if the type allows that, else
 /// as a text (R2).
 ///
-/// On a 400 or 422, the issue lists and sentences of frameworks are read as well (R13).
+/// On a 4xx, the issue lists and sentences of frameworks are read as well (R13).
 pub(crate) fn read<'a>(
     media_type: Option<&[u8]>,
     body: &'a [u8],
@@ -181,7 +181,7 @@ pub(crate) fn read_line(body: &[u8], status: StatusCode) -> ParsedBody<'_> {
 }
 
 fn read_text<'a>(text: Cow<'a, str>, status: StatusCode, is_json: bool) -> ParsedBody<'a> {
-    let parsed = framework_errors::of_text(text, tells_of_input(status), is_json);
+    let parsed = framework_errors::of_text(text, status, is_json);
     ParsedBody::Foreign(Foreign { shape: Shape::PlainText, parsed, members: None })
 }
 
@@ -206,7 +206,7 @@ fn read_array<'a>(
         return read_text(text, status, true);
     }
     let is_issue = || Tree::parse(text).root().and_then(Node::only).is_some_and(foreign_text::names_place);
-    if tells_of_input(status)
+    if status.is_client_error()
         && (only.is_none() || is_issue())
         && let Some(parsed) = framework_errors::of_array(text)
     {

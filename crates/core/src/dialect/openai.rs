@@ -58,19 +58,24 @@ fn name(code: &ErrorCode) -> Option<&'static str> {
 
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let error = body.error.as_ref()?;
-    let kind = error.words("type")?;
+    let kind = error.words("type");
     let message = error.string("message")?;
-    if !error.has("param") && !error.has("code") {
+    let has_null = || error.raw("type").is_some_and(|kind| kind.get() == "null") && error.has("code");
+    let is_openai = match kind {
+        Some(_) => error.has("param") || error.has("code"),
+        None => error.has("param") && !error.has("type") || has_null(),
+    };
+    if !is_openai {
         return None;
     }
     let mut parsed = error_object::parse(error);
     parsed.meaning = match parsed.code.as_deref().map_or(DialectCode::Unknown, meaning) {
-        DialectCode::Unknown => meaning(&kind),
+        DialectCode::Unknown => kind.as_deref().map_or(DialectCode::Unknown, meaning),
         known => known,
     };
     // Some servers use the status as the code.
     let is_status = |code: &str| matches!(code.as_bytes(), [b'4' | b'5', _, _]);
-    parsed.code = parsed.code.filter(|code| error.words("code").is_some() || !is_status(code)).or(Some(kind));
+    parsed.code = parsed.code.filter(|code| !is_status(code)).or(kind);
     if let Some(place) = error.words("param").and_then(|param| Place::of_parameter(&param)) {
         parsed.issues = Some(Cow::Owned(written::list_of_one_issue(&place, &message)));
     }
@@ -85,7 +90,9 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
 
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
-    let stays = |name: &str, value: &_| kept.whole || matches!(name, "type" | "code") && is_name(value);
+    // Without a type, the body may be of another dialect, in which a code is no name for clients.
+    let has_type = error.words("type").is_some();
+    let stays = |name: &str, value: &_| kept.whole || has_type && matches!(name, "type" | "code") && is_name(value);
     let mut set = vec![("message", quoted(out.message))];
     if !error.raw("type").is_some_and(|kind| stays("type", kind)) {
         set.push(("type", quoted(kind(out.status))));

@@ -28,6 +28,12 @@ pub(super) type ReadFn = for<'a> fn(&Body<'a, '_>) -> Option<ParsedError<'a>>;
 /// What was read from the body.
 pub(crate) struct ParsedError<'a> {
     pub(crate) code: Option<Cow<'a, str>>,
+    /// The first text or number under a name of a code, whatever its form: rules compare it, too (R1).
+    pub(crate) raw_code: Option<Cow<'a, str>>,
+    /// What the code belongs to.
+    pub(crate) code_of: CodeOf,
+    /// The sentences besides the message, with the names of their fields (R2).
+    pub(crate) further_texts: Vec<(Box<str>, Cow<'a, str>)>,
     /// A more general name for the error, in case the code is unknown.
     pub(crate) wider: Option<Cow<'a, str>>,
     pub(crate) message: Option<Cow<'a, str>>,
@@ -44,6 +50,16 @@ pub(crate) struct ParsedError<'a> {
     /// The parts of the body from which the message and the issues were read.
     pub(super) message_source: Option<&'a str>,
     pub(super) issues_source: Option<&'a str>,
+}
+
+/// What the code of a body belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CodeOf {
+    Error,
+    /// An issue, in which it stays.
+    Issue,
+    /// The first of several errors without places. It stays in its issue, and counts for all of them (E8).
+    FirstError,
 }
 
 /// What a name means that the dialect itself defines (R2).
@@ -64,6 +80,9 @@ impl<'a> ParsedError<'a> {
     pub(super) fn new(code: Option<Cow<'a, str>>, message: Option<Cow<'a, str>>) -> Self {
         Self {
             code,
+            raw_code: None,
+            code_of: CodeOf::Error,
+            further_texts: Vec::new(),
             wider: None,
             message,
             details: None,
@@ -83,7 +102,7 @@ impl<'a> ParsedError<'a> {
 
     /// Whether the error has only a message: no code, no details and no issues.
     pub(crate) fn is_text_alone(&self) -> bool {
-        self.code.is_none() && self.details.is_none() && self.issues.is_none()
+        self.code.is_none() && self.details.is_none() && self.issues.is_none() && self.further_texts.is_empty()
     }
 
     /// The names of the error's code, the most specific first.
@@ -93,13 +112,6 @@ impl<'a> ParsedError<'a> {
 
     /// Whether the body has an issue list (E8).
     pub(crate) fn has_issues(&self) -> bool {
-        self.issues.is_some()
-            || self.details.as_deref().is_some_and(issues::are_in)
-            || self.details_as_issues().is_some()
-    }
-
-    /// The issue list, if the details consist of nothing else.
-    pub(crate) fn details_as_issues(&self) -> Option<IssueList> {
-        self.details.as_deref().and_then(issues::read_array)
+        self.issues.is_some() || self.details.as_deref().is_some_and(issues::are_in)
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::name;
-use crate::field_names::{CODES, PLACES, PLACES_OF_DATA, is_text_or_code};
+use crate::field_names::{PLACES, PLACES_OF_DATA, is_code_name, is_text_or_code};
 
 /// The object or the array that began with a `{` or `[`.
 pub(super) struct Level<'a> {
@@ -60,7 +60,7 @@ pub(super) struct Meaning {
 impl Meaning {
     pub(super) fn new(name: &str) -> Self {
         let is_error = is_error(name);
-        let is_text = !CODES.contains(&name) && (is_error || is_text_or_code(name) || is_message(name));
+        let is_text = !is_code_name(name) && (is_error || is_text_or_code(name) || is_message(name));
         Self { is_measure: name::is_measure(name), is_error, is_text }
     }
 }
@@ -87,5 +87,5 @@ pub(super) fn is_code(name: &str, text: &str) -> bool {
     const LONGEST: usize = 64;
 
     let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:/-".contains(&byte);
-    name != "key" && CODES.contains(&name) && text.len() <= LONGEST && text.bytes().all(is_fit)
+    name != "key" && is_code_name(name) && text.len() <= LONGEST && text.bytes().all(is_fit)
 }

@@ -139,8 +139,12 @@ fn unread_body_fault(error: &(dyn Error + 'static), status: StatusCode) -> Fault
 
 /// The fault that the layer would make from a response with this text (R1, R3, E8), under a policy without settings.
 fn fault_of_response(status: StatusCode, text: &str) -> Fault {
-    let FrameworkText { issues, client_message } = framework_text::read(text, issues::tells_of_input(status), false);
-    let code = if issues.is_some() { ErrorCode::INVALID_REQUEST } else { ErrorCode::of_status(status) };
+    let FrameworkText { issues, client_message } = framework_text::read(text, status, false);
+    let code = if issues.is_some() && issues::tells_of_input(status) {
+        ErrorCode::INVALID_REQUEST
+    } else {
+        ErrorCode::of_status(status)
+    };
     let fault = Fault::new(code).status(status);
     if !status.is_client_error() {
         return fault;

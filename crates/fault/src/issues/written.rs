@@ -56,15 +56,37 @@ pub fn first_parameter(details: &str) -> Option<String> {
 /// The first issue as one line of text, which ends with the number of the other issues (E8). `None` if there is no
 /// issue.
 pub fn first_issue_as_text(details: &str, left_out: usize) -> Option<String> {
-    let issues = list_in(details)?;
-    let message = Object::parse(issues.first()?.get())?.string("message")?;
-    let more = issues.len() - 1 + left_out;
-    let steps =
-        path_of(issues.first()?)?.into_iter().map(|step| json::string(step).unwrap_or(Cow::Borrowed(step.get())));
-    let mut place = steps.collect::<Vec<_>>().join(".");
-    place.push_str(if place.is_empty() { "" } else { ": " });
-    let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-    message::clean(&[&*place, &*message, &*more].concat()).map(Cow::into_owned)
+    let (text, others) = first_issue(Object::parse(details)?.raw("issues")?.get())?;
+    Some(match others + left_out {
+        0 => text,
+        more => message::with_more(&text, more).into_owned(),
+    })
+}
+
+/// The first issue of a list as `path: text`, and the number of the others. A path with which the text begins is not
+/// repeated.
+pub fn first_issue(list: &str) -> Option<(String, usize)> {
+    let issues = json::array(list).filter(|_| are_zod(list))?;
+    let first = issues.first()?;
+    let text = Object::parse(first.get())?.string("message")?;
+    let path = path_of(first)?;
+    let steps = path.iter().map(|step| json::string(step).unwrap_or(Cow::Borrowed(step.get())));
+    let place = steps.collect::<Vec<_>>().join(".");
+    let begins_with = |place: &str| {
+        let is_begin = text.get(..place.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(place));
+        is_begin && !text[place.len()..].starts_with(|next: char| next.is_alphanumeric() || next == '_')
+    };
+    let is_named = place.is_empty() || begins_with(&place) || begins_with(&parameter_of(&path));
+    let line = if is_named { text } else { Cow::Owned(format!("{place}: {text}")) };
+    Some((message::clean(&line)?.into_owned(), issues.len() - 1))
+}
+
+/// Whether an issue has this code, in a list or in details with a list.
+pub fn have_code(issues: &str, code: &str) -> bool {
+    let list = if issues.starts_with('[') { json::array(issues) } else { list_in(issues) };
+    list.unwrap_or_default()
+        .into_iter()
+        .any(|it| Object::parse(it.get()).is_some_and(|it| it.string("code").as_deref() == Some(code)))
 }
 
 /// An issue whose path is a parameter's name, such as `messages[0].content`.

@@ -112,6 +112,33 @@ pub(super) fn is_quoted(text: &str) -> bool {
     QUOTES.iter().any(is_within) || is_literal() || text.parse::<f64>().is_ok()
 }
 
+/// Whether a sentence of a list is about a field, and is no English sentence: the notation of its first word is that of
+/// a field, or a colon is behind it. Behind it are the words of a validator.
+pub(super) fn shows_field(pattern: &str, captures: &Captures<'_>) -> bool {
+    const CONSTRAINTS: [&str; 8] =
+        ["be ", "not be ", "contain ", "not contain ", "match ", "not match ", "have ", "not exist"];
+
+    pattern.starts_with("{field}:")
+        || captures.iter().all(|(kind, text)| match *kind {
+            "field" => has_notation(text),
+            "text" => CONSTRAINTS.iter().any(|begins| text.starts_with(begins)),
+            _ => true,
+        })
+}
+
+/// Whether a word can only be the name or place of a field: it has an index, an underscore, or a capital behind two
+/// small letters (`items[0].qty`, `items.0.qty`, `user_id`, `firstName`).
+fn has_notation(word: &str) -> bool {
+    let is_index = |step: &str| !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit());
+    let is_camel = |letters: &[u8]| {
+        matches!(letters, [first, second, third]
+            if first.is_ascii_lowercase() && second.is_ascii_lowercase() && third.is_ascii_uppercase())
+    };
+    let is_dotted = word.contains(['.', '[']);
+    word.split(['.', '[', ']']).any(is_index)
+        || !is_dotted && (word.contains('_') || word.as_bytes().windows(3).any(is_camel))
+}
+
 fn is_field(text: &str) -> bool {
     let first = text.split(['.', '[']).next().unwrap_or_default();
     let is_whole_part = first.len() == text.len() && is_part(first);

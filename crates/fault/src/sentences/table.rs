@@ -4,7 +4,8 @@
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
     Always,
-    /// In a list of texts.
+    /// In a list of texts: in NestJS's own body, or if the notation of the place and the words behind it show that the
+    /// sentence is class-validator's.
     InList,
     /// In a body that also has this field.
     Beside(&'static str),
@@ -52,7 +53,7 @@ const OF_APPLICATIONS: &str = "custom validators of Mongoose 8.19";
 const YUP: &str = "yup 1.7";
 
 // The order matters: if two rows match a text, the more precise one must come first.
-pub(super) static SENTENCES: [Sentence; 168] = [
+pub(super) static SENTENCES: [Sentence; 166] = [
     row(AXUM, "Failed to deserialize the JSON body into the target type: {serde}", ""),
     row(AXUM, "Failed to deserialize query string: {serde}", ""),
     row(AXUM, "Failed to deserialize form body: {serde}", ""),
@@ -164,12 +165,10 @@ pub(super) static SENTENCES: [Sentence; 168] = [
     row(GRAPE, "{field} is invalid", "").joined(", "),
     row(GRAPE, "{field} is empty", "").joined(", "),
     row(GRAPE, "{field} does not have a valid value", "").joined(", "),
-    row(CLASS, "each value in {path} must {text}", "").when(When::InList),
-    row(CLASS, "each value in {path} should {text}", "").when(When::InList),
-    row(CLASS, "nested property {path} must be {text}", "").when(When::InList),
-    row(CLASS, "property {path} should not exist", "").when(When::InList),
-    row(CLASS, "{deep} must {text}", "must {text}").when(When::InList),
-    row(CLASS, "{deep} should {text}", "should {text}").when(When::InList),
+    row(CLASS, "each value in {field} must {text}", "").when(When::InList),
+    row(CLASS, "each value in {field} should {text}", "").when(When::InList),
+    row(CLASS, "nested property {field} must {text}", "").when(When::InList),
+    row(CLASS, "property {field} should {text}", "").when(When::InList),
     row(CLASS, "{field} must {text}", "").when(When::InList),
     row(CLASS, "{field} should {text}", "").when(When::InList),
     row(LOOPBACK, "Invalid data {value} for parameter \"{path}\".", "Invalid data"),
@@ -179,8 +178,8 @@ pub(super) static SENTENCES: [Sentence; 168] = [
     row(MICRONAUT, "Required {word} [{path}] not specified", ""),
     row(MICRONAUT, "{part}: {text}", "{text}").when(When::Beside("_links")),
     row(MICRONAUT, "{argument}: {text}", "{text}").when(When::Beside("_links")),
-    row(BEAN, "{path}: {bean}", "{bean}").when(When::InList),
-    row(BEAN, "{path} {bean}", "{bean}").when(When::InList),
+    row(BEAN, "{field}: {bean}", "{bean}").when(When::InList),
+    row(BEAN, "{field} {bean}", "").when(When::InList),
     row(BEAN, "{deep}: {bean}", "{bean}").joined(", "),
     row(
         "Litestar 2.25",

@@ -5,6 +5,7 @@ use super::*;
 fn not_found_at(path: &str) -> ErrorFacts<'_> {
     ErrorFacts {
         status: StatusCode::NOT_FOUND,
+        raw_code: None,
         code: Some("NO_SESSION"),
         message: Some(" Session not found\n"),
         media_type: Some("Text/HTML"),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::found::{Found, Issue, Surroundings};
 use crate::dialect::field_names::{
-    self, ISSUE_CODES, ISSUE_TEXTS_BY_NAME, PLACES, PLACES_OF_DATA, TEXT_LISTS, TEXTS_BY_NAME, is_no_place, is_part,
+    self, ISSUE_CODES, ISSUE_TEXTS, Meaning, PLACES, PLACES_OF_DATA, TEXT_LISTS, is_no_place, is_part, rank_of_text,
 };
 use crate::dialect::outgoing::is_identifier;
 use crate::dialect::place::Place;
@@ -61,13 +61,14 @@ fn read_several_texts<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, ar
 }
 
 /// The list of texts in an entry, with the name of its field.
-fn list_of_texts<'t, 'a>(entry: Node<'t, 'a>) -> Option<(&'static str, Node<'t, 'a>)> {
+pub(super) fn list_of_texts<'t, 'a>(entry: Node<'t, 'a>) -> Option<(&'t str, Node<'t, 'a>)> {
     let may_be = |list: Node<'_, '_>| list.elements().is_some_and(|mut it| it.next().is_some_and(Node::is_text));
     // Most entries have no such list, and looking up names is slow.
     if !entry.children().any(may_be) {
         return None;
     }
-    let mut fields = entry.named(&TEXTS_BY_NAME).chain(entry.named(&TEXT_LISTS));
+    let fields = entry.ranked(rank_of_text).map(|(_, field)| field);
+    let mut fields = fields.chain(entry.named(&TEXT_LISTS).map(|(_, field)| field)).map(|field| (field.name(), field));
     fields.find(|(_, list)| list.elements().is_some_and(|mut it| it.all(Node::is_text)) && list.count_texts() > 0)
 }
 
@@ -104,21 +105,21 @@ fn has_place(object: Node<'_, '_>) -> bool {
     PLACES.iter().any(|place| object.has(place) && !PLACES_OF_DATA.contains(place))
 }
 
-/// The text of an entry, and the name of its field.
-pub(super) fn text<'a>(object: Node<'_, 'a>, means_errors: bool) -> Option<(&'static str, Cow<'a, str>)> {
-    let mut texts = object.named(&TEXTS_BY_NAME).chain(object.named(&ISSUE_TEXTS_BY_NAME));
-    let named = texts.find_map(|(name, field)| Some((name, field.words()?)));
-    match named {
-        Some((name, text)) => {
-            let is_issue = means_errors || !field_names::is_text_of_data(name) || has_place(object);
-            is_issue.then_some((name, text))
-        }
-        // Entries of typia and Marble have no text.
-        None => {
-            let expected = object.string("expected").filter(|_| has_place(object) || object.has("path"))?;
-            Some(("expected", Cow::Owned(format!("expected {expected}"))))
-        }
+/// The text of an entry, and the name of its field. Without a text, a code beside a sure place counts as one.
+pub(super) fn text<'t, 'a>(object: Node<'t, 'a>, means_errors: bool) -> Option<(&'t str, Cow<'a, str>)> {
+    let others = || ISSUE_TEXTS.iter().filter_map(|name| object.field_in_any_case(name));
+    let mut texts = object.ranked(rank_of_text).map(|(_, field)| field).chain(others());
+    if let Some((name, text)) = texts.find_map(|field| Some((field.name(), field.words()?))) {
+        let is_issue = means_errors || !field_names::is_text_of_data(name) || has_place(object);
+        return is_issue.then_some((name, text));
     }
+    // Entries of typia and Marble have no text.
+    if let Some(expected) = object.string("expected").filter(|_| has_place(object) || object.has("path")) {
+        return Some(("expected", Cow::Owned(format!("expected {expected}"))));
+    }
+    let is_placed = means_errors && (has_place(object) || object.field("path").is_some_and(Node::is_array));
+    let code = ["code", "errorCode", "error_code", "rule", "keyword"].iter().find_map(|name| object.string(name));
+    Some(("", code.filter(|code| is_placed && is_identifier(code))?))
 }
 
 /// Adds an issue with this text, and with the code next to it.
@@ -134,7 +135,7 @@ pub(super) fn code<'a>(entry: Node<'_, 'a>, text: &str) -> Option<Cow<'a, str>> 
         entry.string(name).filter(|code| is_identifier(code) && !(*name == "type" && code == "field"))
     });
     let is_sentence = text.trim().contains(' ');
-    let mut texts = entry.named(&TEXTS_BY_NAME).filter(|_| is_sentence);
+    let mut texts = entry.ranked(rank_of_text).filter(|_| is_sentence);
     named.or_else(|| texts.find_map(|(_, field)| field.text().filter(|word| is_identifier(word))))
 }
 
@@ -147,6 +148,9 @@ pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> 
     let mut empty = None;
     for name in PLACES {
         let Some(value) = object.field(name).filter(|value| !value.is_null()) else { continue };
+        if name == "name" && is_class_or_parent(object, value) {
+            continue;
+        }
         let is_list = name == "path" && value.is_array();
         if name == text || PLACES_OF_DATA.contains(&name) && !is_of_errors && !is_list || name == "path" && is_graphql {
             continue;
@@ -162,6 +166,13 @@ pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> 
         }
     }
     Ok(empty.unwrap_or_else(|| vec![Place::default()]))
+}
+
+/// Whether a `name` is the class of an error, or of an object that has a list of errors itself.
+fn is_class_or_parent(object: Node<'_, '_>, name: Node<'_, '_>) -> bool {
+    let is_class = |name: &str| name.ends_with("Error") || name.ends_with("Exception");
+    name.text().is_some_and(|name| is_class(&name))
+        || object.children().any(|field| field.is_array() && field_names::meaning(field, object) == Meaning::Errors)
 }
 
 fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<Vec<Place>> {

@@ -73,6 +73,15 @@ impl<'t, 'a> Found<'t, 'a> {
         }
     }
 
+    /// Takes back what `read` has added, if it returns false.
+    pub(super) fn keep_if(&mut self, read: impl FnOnce(&mut Self) -> bool) {
+        let (len, more, more_places) = (self.issues.len(), self.more, self.more_places);
+        if !read(self) {
+            self.issues.truncate(len);
+            (self.more, self.more_places) = (more, more_places);
+        }
+    }
+
     /// Whether further issues are only counted, not written.
     pub(super) fn is_full(&self) -> bool {
         self.issues.len() == MAX_ISSUES

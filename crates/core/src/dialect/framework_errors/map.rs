@@ -9,6 +9,19 @@ use crate::dialect::field_names::{Meaning, PLACES, is_like_text, is_part, is_tex
 use crate::dialect::place::Place;
 use crate::dialect::tree::Node;
 
+/// Names that end a path and are no step of it, where their value is a text (Laminas, Sails, express-validator).
+const PATH_ENDS: [&str; 9] = [
+    "msg",
+    "message",
+    "error",
+    "isEmpty",
+    "notEmpty",
+    "required",
+    "invalid",
+    "stringLengthTooShort",
+    "stringLengthTooLong",
+];
+
 /// How deeply maps may be nested: deeper than any real form.
 const DEPTH: usize = 24;
 
@@ -30,7 +43,8 @@ pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, arou
         *found = Found::default();
     }
     let mut map = Map { found, around, wraps: false, in_element: false };
-    (around.means_errors || !has_errors_inside(object)) && map.object(&mut Place::default(), object, 0)
+    (around.means_errors || around.depth == 0 && !has_errors_inside(object))
+        && map.object(&mut Place::default(), object, 0)
 }
 
 /// Reads a list of such maps. Each map states what is wrong with one element that the client sent, or with one field
@@ -91,9 +105,20 @@ impl<'t, 'a> Map<'_, 't, 'a> {
                 return true;
             }
             let mark = place.len();
-            if is_whole(field, fields) {
+            if self.around.means_errors && !place.is_empty() && field.is_text() && PATH_ENDS.contains(&field.name()) {
+                return self.text_under_end(place, field);
+            }
+            // Below a place that has been found, these are names of fields.
+            let is_name = !place.is_empty()
+                && field.is_object()
+                && matches!(field.name(), "fields" | "details" | "detail" | "params");
+            if !is_name && is_whole(field, fields) {
                 self.found.of_whole |= field.is_text() || field.children().next().is_some_and(Node::is_text);
             } else {
+                // A number alone names no field, but its texts still state what is wrong.
+                self.found.of_whole |= self.around.means_errors
+                    && place.is_empty()
+                    && field.name().bytes().all(|byte| byte.is_ascii_digit());
                 place.key(field.name());
             }
             let read = self.value(place, field, depth, takes_texts);
@@ -185,9 +210,21 @@ impl<'t, 'a> Map<'_, 't, 'a> {
     }
 
     fn text(&mut self, place: &Place, text: Cow<'a, str>) -> bool {
-        // At the top, or where data may be, a name is a field of the request only if the text states what is wrong.
-        let is_issue = self.around.means_errors && !self.around.is_vague || is_verdict(&text);
-        is_issue && push(self.found, place.clone().in_known_part(), text)
+        self.may_be_issue(&text) && push(self.found, place.clone().in_known_part(), text)
+    }
+
+    /// At the top, or where data may be, a name is a field of the request only if the text states what is wrong.
+    fn may_be_issue(&self, text: &str) -> bool {
+        self.around.means_errors && !self.around.is_vague || is_verdict(text)
+    }
+
+    /// Reads a text under a name that ends a path, and is no step of it.
+    fn text_under_end(&mut self, place: &Place, field: Node<'t, 'a>) -> bool {
+        let Some(text) = field.text().filter(|text| self.may_be_issue(text)) else { return false };
+        let is_code = !matches!(field.name(), "msg" | "message" | "error");
+        let code = is_code.then(|| Cow::Owned(field.name().to_owned()));
+        self.found.push(Issue { place: place.clone().in_known_part(), text, code, entry: None });
+        true
     }
 
     /// Whether a single text under a name is an issue. It is if a field above means errors, and no field is the text or
@@ -209,6 +246,13 @@ impl<'t, 'a> Map<'_, 't, 'a> {
             return false;
         }
         let text = entry::text(it, true);
+        if text.is_none()
+            && let Some((_, texts)) = entry::list_of_texts(it)
+        {
+            let texts = texts.children().filter_map(Node::words);
+            texts.for_each(|text| entry::push(self.found, place.clone().in_known_part(), it, text));
+            return true;
+        }
         let is_silent = || it.string("code").is_some() && it.field("message").is_some_and(Node::is_null);
         let text = match text {
             Some((_, text)) => text,

@@ -7,6 +7,7 @@
 use super::found::{Found, Surroundings};
 use super::{entry, map};
 use crate::dialect::field_names::meaning;
+use crate::dialect::foreign_text;
 use crate::dialect::issues::IssueList;
 use crate::dialect::json;
 use crate::dialect::tree::{Node, Tree};
@@ -112,6 +113,12 @@ impl<'x> Search<'x, '_> {
         if around.depth == Surroundings::DEEPEST {
             return;
         }
+        // Beside an error's text, what has another name is data.
+        let around = if around.is_vague && foreign_text::has_text(object) {
+            Surroundings { means_errors: false, is_vague: false, ..around }
+        } else {
+            around
+        };
         for field in object.children() {
             if self.may_be_best(field) && (around.depth > 0 || !self.taken.contains(&field.name())) {
                 self.value(field, field, around.inside_field(meaning(field, object)));
@@ -128,6 +135,12 @@ impl<'x> Search<'x, '_> {
         if !read && (around.depth == 0 || around.means_errors) {
             found = Found::default();
             read = map::read_elements(&mut found, list, around);
+            if !read {
+                // An element that cannot be read is left out alone.
+                found = Found::default();
+                list.children().for_each(|element| found.keep_if(|found| entry::read(found, element, around, None)));
+                read = found.places() > 0;
+            }
         }
         if read {
             self.keep_if_best(found, source, around);

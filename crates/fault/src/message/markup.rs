@@ -1,0 +1,135 @@
+//! Takes inline markup out of the texts of JSON bodies (rule R3).
+
+use std::borrow::Cow;
+
+/// Tags that only format a text, or that break its lines.
+const INLINE: [&str; 11] = ["a", "b", "br", "code", "em", "i", "p", "small", "span", "strong", "u"];
+
+/// Other elements of HTML. Those are left out that may also be the name of a value, as in `<title> is required`.
+const OTHERS: [&str; 58] = [
+    "abbr", "article", "audio", "body", "button", "canvas", "center", "dd", "dialog", "div", "dl", "dt", "embed",
+    "fieldset", "font", "footer", "form", "frame", "frameset", "h1", "h2", "h3", "h4", "h5", "h6", "head", "hr",
+    "html", "iframe", "img", "input", "li", "main", "marquee", "math", "meta", "nav", "noscript", "object", "ol",
+    "pre", "script", "section", "select", "style", "svg", "table", "tbody", "td", "template", "textarea", "th",
+    "thead", "tr", "tt", "ul", "var", "video",
+];
+
+/// The text without its inline tags, and with its entities decoded. `None` if it still has a tag then.
+pub(super) fn as_text(text: &str) -> Option<Cow<'_, str>> {
+    let text = without_inline_tags(text);
+    let text = match text {
+        Cow::Borrowed(text) => decoded(text),
+        Cow::Owned(text) => Cow::Owned(decoded(&text).into_owned()),
+    };
+    (!has_tag(&text)).then_some(text)
+}
+
+fn without_inline_tags(text: &str) -> Cow<'_, str> {
+    let mut left = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('<') {
+        let (before, tag) = rest.split_at(at);
+        left.push_str(before);
+        match inline_tag(tag) {
+            Some((name, behind)) => {
+                left.push_str(if matches!(name, "br" | "p") { " " } else { "" });
+                rest = behind;
+            }
+            None => {
+                left.push('<');
+                rest = &tag[1..];
+            }
+        }
+    }
+    if left.is_empty() && rest.len() == text.len() {
+        return Cow::Borrowed(text);
+    }
+    left.push_str(rest);
+    Cow::Owned(left)
+}
+
+/// The name of the inline tag with which the text begins, and the text behind it.
+fn inline_tag(text: &str) -> Option<(&'static str, &str)> {
+    let inside = text[1..].strip_prefix('/').unwrap_or(&text[1..]);
+    let name = INLINE.iter().find(|name| starts_with_name(inside, name))?;
+    let mut quote = None;
+    let end = inside.find(|character| match (quote, character) {
+        (None, '"' | '\'') => {
+            quote = Some(character);
+            false
+        }
+        (Some(open), _) => {
+            quote = Some(open).filter(|open| *open != character);
+            false
+        }
+        (None, character) => character == '>',
+    })?;
+    Some((name, &inside[end + 1..]))
+}
+
+/// Whether a text begins with the name of a tag, which ends there.
+fn starts_with_name(text: &str, name: &str) -> bool {
+    text.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name))
+        && text[name.len()..].starts_with(|next: char| next == '>' || next == '/' || next.is_whitespace())
+}
+
+/// Whether a text contains a tag, a comment or a declaration. A type with parameters (`List<String>`) and a placeholder
+/// (`<key> is required`) are none.
+fn has_tag(text: &str) -> bool {
+    text.match_indices('<').any(|(at, _)| {
+        let behind = &text[at + 1..];
+        let name = behind.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'-').count();
+        let has_attribute = || {
+            let inside = behind[name..].split('>').next().unwrap_or_default();
+            inside.len() < behind[name..].len() && inside.starts_with([' ', '/', '\n', '\t']) && inside.contains('=')
+        };
+        behind.starts_with(['/', '!', '?'])
+            || name > 0 && has_attribute()
+            || INLINE.iter().chain(&OTHERS).any(|name| starts_with_name(behind, name))
+    })
+}
+
+/// The text with its entities decoded: numbers, and the names that occur in messages.
+fn decoded(text: &str) -> Cow<'_, str> {
+    let mut left = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('&') {
+        let (before, entity) = rest.split_at(at);
+        left.push_str(before);
+        let decoded = entity[1..].split_once(';').and_then(|(name, behind)| Some((character(name)?, behind)));
+        let (character, behind) = decoded.unwrap_or(('&', &entity[1..]));
+        left.push(character);
+        rest = behind;
+    }
+    if left.is_empty() && rest.len() == text.len() {
+        return Cow::Borrowed(text);
+    }
+    left.push_str(rest);
+    Cow::Owned(left)
+}
+
+fn character(name: &str) -> Option<char> {
+    if let Some(number) = name.strip_prefix('#') {
+        let hex = number.strip_prefix(['x', 'X']);
+        let number = hex.map_or_else(|| number.parse(), |hex| u32::from_str_radix(hex, 16)).ok()?;
+        return char::from_u32(number);
+    }
+    Some(match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        "nbsp" => ' ',
+        "hellip" => '…',
+        "mdash" => '—',
+        "ndash" => '–',
+        "lsquo" => '‘',
+        "rsquo" => '’',
+        "ldquo" => '“',
+        "rdquo" => '”',
+        "laquo" => '«',
+        "raquo" => '»',
+        _ => return None,
+    })
+}

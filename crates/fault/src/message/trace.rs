@@ -1,0 +1,99 @@
+//! Recognises stack traces (rule R3), line by line.
+
+use memchr::memmem::find;
+
+use super::bytes::has_any;
+
+/// Where the stack trace in a text begins: at its first line that a runtime wrote.
+pub(super) fn start(text: &str) -> Option<usize> {
+    if !may_have_trace(text) {
+        return None;
+    }
+    let mut pythons = 0;
+    let mut at = 0;
+    for line in text.split(is_break) {
+        pythons += usize::from(is_file_of_python(line));
+        if pythons > 1 || is_of_trace(line.trim_start()) {
+            return Some(at);
+        }
+        at += line.len() + text[at + line.len()..].chars().next().map_or(0, char::len_utf8);
+    }
+    None
+}
+
+/// A quick check: each line of a trace has one of these characters, or one of these words.
+fn may_have_trace(text: &str) -> bool {
+    let text = text.as_bytes();
+    has_any(text, [b':', b'[', b'#', b'(']) || find(text, b" line ").is_some() || find(text, b"panicked at").is_some()
+}
+
+pub(super) fn is_break(character: char) -> bool {
+    matches!(character, '\n' | '\u{b}' | '\u{c}' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+fn is_of_trace(line: &str) -> bool {
+    const MARKS: [&str; 5] = ["Traceback", "Stack trace:", "Stacktrace:", "stack backtrace:", "panicked at"];
+
+    MARKS.iter().any(|mark| find(line.as_bytes(), mark.as_bytes()).is_some())
+        || line.strip_prefix("at ").is_some_and(is_frame)
+        || is_of_go(line)
+        || is_of_php(line)
+        || is_of_ruby(line)
+        || is_of_perl(line)
+}
+
+/// `goroutine 1 [running]:`
+fn is_of_go(line: &str) -> bool {
+    let number = line.strip_prefix("goroutine ").and_then(|rest| rest.split_once(" ["));
+    number.is_some_and(|(number, _)| is_number(number))
+}
+
+/// `#0 /srv/cart.php(41): add()`
+fn is_of_php(line: &str) -> bool {
+    let Some((number, file)) = line.strip_prefix('#').and_then(|rest| rest.split_once(' ')) else { return false };
+    let ends = file.match_indices("):").map(|(end, _)| &file[..end]);
+    is_number(number) && ends.filter_map(|file| file.rsplit_once('(')).any(|(_, line)| is_number(line))
+}
+
+/// ``/srv/cart.rb:41:in `add'``
+fn is_of_ruby(line: &str) -> bool {
+    let places = line.match_indices(":in ").map(|(end, _)| &line[..end]);
+    places.filter_map(|place| place.rsplit_once(':')).any(|(_, line)| is_number(line))
+}
+
+/// `Died at /srv/cart.pl line 41.`
+fn is_of_perl(line: &str) -> bool {
+    line.match_indices(" line ").any(|(at, words)| {
+        let digits = line[at + words.len()..].bytes().take_while(u8::is_ascii_digit).count();
+        let is_end = line[at + words.len() + digits..].starts_with(['.', ',']);
+        let file = line[..at].rsplit_once(" at ").map(|(_, file)| file);
+        digits > 0 && is_end && file.is_some_and(|file| !file.contains(' ') || file.contains(['/', '\\']))
+    })
+}
+
+/// `File "cart.py", line 41`: one such line may also be a message.
+fn is_file_of_python(line: &str) -> bool {
+    let file = line.split_once("File \"").and_then(|(_, file)| file.split_once('"'));
+    file.is_some_and(|(_, behind)| behind.starts_with(", line "))
+}
+
+/// Whether the text behind `at` is that of a stack frame: `com.shop.Cart.add(Cart.java:41)`, `f (/srv/a.js:1:2)`,
+/// `/srv/a.js:1:2`.
+fn is_frame(text: &str) -> bool {
+    let text = text.strip_prefix("async ").or_else(|| text.strip_prefix("new ")).unwrap_or(text);
+    let (call, behind) = text.split_once('(').unwrap_or((text, ""));
+    let is_call = !behind.is_empty() && !call.trim_end().contains(' ') && (call.contains('.') || has_position(behind));
+    is_call || has_position(text.split(' ').next().unwrap_or_default())
+}
+
+/// Whether a text ends with a line of a file: `a.js:1:2`, `/srv/main.rs:10`.
+fn has_position(text: &str) -> bool {
+    let text = text.trim_end().trim_end_matches(')');
+    let Some((file, line)) = text.rsplit_once(':') else { return false };
+    let is_file = file.contains(['/', '\\']) || file.contains('.') && file.contains(':') || file.ends_with(".java");
+    is_number(line) && is_file
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
