@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use http::StatusCode;
+use serde_json::value::RawValue;
 
 use super::decide::{CodeSource, DecidedBy, Decision};
 use super::details::with_issues;
@@ -195,7 +196,7 @@ pub(super) fn text<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Repl
         ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => text_of_rule(decision),
     };
     let more = decision.more_issues;
-    match text {
+    match text.or_else(|| reason(parsed, decision)) {
         Some(text) if more > 0 => ReplyText::Clean(message::with_more(&text, more).into_owned().into()),
         Some(text) => ReplyText::Clean(text),
         None if more > 0 => {
@@ -207,6 +208,13 @@ pub(super) fn text<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Repl
         }
         None => ReplyText::OfCode,
     }
+}
+
+/// The service's words in the status line, if its body is JSON without a text (R3).
+fn reason<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Option<Cow<'b, str>> {
+    let is_foreign = !matches!(parsed.content, ParsedBody::Envelope(_)) && parsed.kept == KeptForm::Nothing;
+    let reason = parsed.reason.filter(|_| is_foreign && decision.code != ErrorCode::INTERNAL_ERROR)?;
+    serde_json::from_slice::<&RawValue>(parsed.bytes).ok().and_then(|_| message::from_foreign_text(reason))
 }
 
 fn text_of_rule(decision: &Decision<'_>) -> Option<Cow<'static, str>> {
