@@ -1,8 +1,47 @@
-//! Each number of a rule that code, tests or pages name in parentheses is a rule of `manual/contract.md`.
+//! The two pages of the contract are short, and each rule that code, tests or pages name in parentheses is on one of them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+
+/// The pages of the contract, and the most words of each.
+const PAGES: [(&str, usize); 2] = [("manual/contract.md", 5_200), ("manual/contract-parsing.md", 4_200)];
+/// The most words of a sentence; code is one word.
+const SENTENCE_WORDS: usize = 30;
+
+fn page(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// The sentences outside of tables, headings and examples. Each entry of a list begins one.
+fn sentences(page: &str) -> Vec<String> {
+    let (mut blocks, mut in_example) = (vec![String::new()], false);
+    for line in page.lines().map(str::trim) {
+        in_example ^= line.starts_with("```");
+        let is_entry = line.starts_with("- ") || line.split_once(". ").is_some_and(|(at, _)| at.parse::<u8>().is_ok());
+        if line.is_empty() || is_entry {
+            blocks.push(String::new());
+        }
+        if !in_example && !line.starts_with(['|', '#', '`']) {
+            let code_as_words = line.split('`').enumerate().map(|(at, part)| if at % 2 == 1 { "code" } else { part });
+            blocks.last_mut().unwrap().extend(code_as_words.chain([" "]));
+        }
+    }
+    blocks.iter().flat_map(|block| block.split(". ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_contract_is_short_and_so_are_its_sentences() {
+    for (name, most) in PAGES {
+        let page = page(name);
+        let words = page.split_whitespace().count();
+        assert!(words <= most, "{name} has {words} words, at most {most}");
+        let is_word = |word: &&str| !matches!(*word, "-" | "<a");
+        let is_long = |sentence: &String| sentence.split_whitespace().filter(is_word).count() > SENTENCE_WORDS;
+        let long: Vec<_> = sentences(&page).into_iter().filter(is_long).collect();
+        assert!(long.is_empty(), "{name}: sentences of more than {SENTENCE_WORDS} words: {long:#?}");
+    }
+}
 
 /// `R13`, `F1a`: a letter of a section, digits, and at most one more letter.
 fn is_rule(word: &str) -> bool {
@@ -26,7 +65,7 @@ fn named(text: &str) -> Vec<&str> {
 #[test]
 fn each_rule_that_is_named_is_in_the_contract() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let contract = std::fs::read_to_string(root.join("manual/contract.md")).unwrap();
+    let contract = PAGES.map(|(name, _)| page(name)).concat();
     let rules: BTreeSet<_> = contract.split("<a id=\"").skip(1).filter_map(|it| Some(it.split_once('"')?.0)).collect();
     assert!(rules.len() > 40 && rules.contains("r13"), "{rules:?}");
     let listed = Command::new("git").args(["ls-files", "*.rs", "*.md"]).current_dir(root).output().unwrap().stdout;
@@ -36,7 +75,7 @@ fn each_rule_that_is_named_is_in_the_contract() {
         let names = named(&text).into_iter().filter(|name| !rules.contains(&*name.to_lowercase()));
         unknown.extend(names.map(|name| format!("{path}: {name}")));
     }
-    assert!(unknown.is_empty(), "no rule of manual/contract.md: {unknown:#?}");
+    assert!(unknown.is_empty(), "no rule of the contract: {unknown:#?}");
 }
 
 #[test]

@@ -78,6 +78,7 @@ const HAS: &[&str] = &[
     "streams",
     "to-status",
     "words",
+    "world",
 ];
 
 /// Whether this build has a word, or `CASES_WITH=word,word` runs the cases that wait for it as well.

@@ -14,7 +14,7 @@ pub(super) fn links(page: &str) -> Vec<String> {
 }
 
 /// The anchors of its headings, as GitHub makes them: in lower case, without punctuation, hyphens for blanks; those that are
-/// there already get a number.
+/// there already get a number. Then those that a line names itself.
 pub(super) fn anchors(page: &str) -> Vec<String> {
     let mut anchors = Vec::<String>::new();
     for line in prose(page) {
@@ -27,6 +27,8 @@ pub(super) fn anchors(page: &str) -> Vec<String> {
         let free = std::iter::once(anchor.clone()).chain(numbered).find(|it| !anchors.contains(it));
         anchors.extend(free);
     }
+    let named = |line: &str| Some(line.split_once("<a id=\"")?.1.split_once('"')?.0.to_owned());
+    anchors.extend(prose(page).filter_map(named));
     anchors
 }
 

@@ -8,10 +8,11 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use super::decide;
-use super::parse::{Inner, PolicyView, RequestContext};
+use super::parse::{Inner, PolicyView, RequestContext, X_ERROR_CODE};
 use super::rewrite::{Rewrite, RewriteDecision};
 use crate::dialect;
 use crate::fault::Fault;
+use crate::fields;
 use crate::framework_text;
 use crate::message;
 
@@ -23,7 +24,10 @@ pub(super) fn line<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> Option
     if policy.redact {
         return None;
     }
-    let is_read = policy.rules.is_empty() && inner.status.is_client_error() && !dialect::tells_of_input(inner.status);
+    let is_read = policy.rules.is_empty()
+        && !fields::has(inner.headers, &X_ERROR_CODE)
+        && inner.status.is_client_error()
+        && !dialect::tells_of_input(inner.status);
     if is_read { dialect::plain_text(inner.headers, inner.bytes()) } else { None }
 }
 

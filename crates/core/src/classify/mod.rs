@@ -42,6 +42,7 @@ use decide::decide;
 pub use explanation::Explanation;
 pub(crate) use parse::{BodyFormat, ChangedBody, Inner, KeptProtocols, PolicyView, RequestContext};
 use parse::{Parsed, lenient, parse};
+pub(crate) use reply_details::service_code;
 pub(crate) use rewrite::Retained;
 pub(crate) use rewrite::{Rewrite, RewriteDecision, with_issue_list};
 

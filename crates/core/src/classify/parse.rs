@@ -27,6 +27,8 @@ pub(super) struct Parsed<'c, 'b> {
     pub(super) policy: &'c PolicyView<'c>,
     /// The body.
     pub(super) bytes: &'b [u8],
+    /// The service's own words in the status line (R3).
+    pub(super) reason: Option<&'b str>,
     /// The content of the body, or the content that replaces it: see [`replace`].
     pub(super) content: &'c ParsedBody<'b>,
     pub(super) kept: KeptForm,
@@ -106,6 +108,7 @@ impl<'c, 'b> Parsed<'c, 'b> {
             status: inner.status,
             headers: inner.headers,
             bytes: inner.bytes(),
+            reason: inner.reason,
             request,
             policy,
             kept,
@@ -221,7 +224,7 @@ pub(crate) struct Inner<'h, 'b> {
     pub(crate) headers: &'h HeaderMap,
     /// The whole body. `None` if it cannot be read: it is the response to HEAD, too long, too late, cut off or encoded.
     pub(crate) body: Option<&'b [u8]>,
-    /// The text of an error with an empty body: the [words of the service's own](super::reason::own_words) in the
+    /// The text of an error whose body has none: the [words of the service's own](super::reason::own_words) in the
     /// status line.
     pub(crate) reason: Option<&'b str>,
 }
@@ -238,8 +241,11 @@ impl<'h, 'b> Inner<'h, 'b> {
     }
 
     /// The same error with another body.
-    pub(super) fn with_body<'o>(&self, body: &'o [u8]) -> Inner<'h, 'o> {
-        Inner { status: self.status, headers: self.headers, body: Some(body), reason: None }
+    pub(super) fn with_body<'o>(&self, body: &'o [u8]) -> Inner<'h, 'o>
+    where
+        'b: 'o,
+    {
+        Inner { body: Some(body), ..*self }
     }
 }
 
@@ -326,7 +332,7 @@ impl<'a> PolicyView<'a> {
     }
 }
 
-const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
+pub(super) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The code in a response's head, as an envelope without a text (R1). `None` if the head has no code, or more than one.

@@ -3,17 +3,18 @@
 
 use std::borrow::Cow;
 
+use http::{HeaderMap, StatusCode};
 use serde_json::value::RawValue;
 
 use super::decide::{CodeSource, Decision, is_name};
 use super::details;
-use super::parse::Parsed;
-use crate::code::ErrorCode;
+use super::parse::{Parsed, X_ERROR_CODE};
+use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::issues::written;
 use crate::dialect::json::Writer;
 use crate::dialect::standard::Envelope;
 use crate::dialect::{CodeOf, Foreign, Members, ParsedBody, ParsedError, outgoing};
-use crate::{dialect, message};
+use crate::{dialect, fields, message};
 
 /// The details of a rewritten error, and the parts of the body that do not reach any client.
 pub(super) struct ReplyDetails {
@@ -48,8 +49,11 @@ impl ReplyDetails {
         Self {
             json: match passing {
                 Some(foreign) => details_of(foreign, added, parsed, decision),
-                None if added.is_empty() => None,
-                None => details::compose(None, added, None, None),
+                None => {
+                    let code = service_code(parsed.headers, parsed.status, parsed.policy.codes);
+                    let code = code.filter(|_| decision.passes && foreign.is_none());
+                    if added.is_empty() && code.is_none() { None } else { details::compose(None, added, None, code) }
+                }
             },
             kept: takes_fields.then(|| fields.as_object()),
             unknown_code: foreign.and_then(|foreign| unknown_code(foreign, parsed, decision)),
@@ -95,11 +99,11 @@ fn details_of(
     decision: &Decision<'_>,
 ) -> Option<Box<RawValue>> {
     let body = &foreign.parsed;
+    let upstream_code = upstream_code(foreign, parsed, decision);
     // Most bodies have only a text.
-    if body.is_text_alone() && kept.is_empty() && foreign.problem_type().is_none() {
+    if body.is_text_alone() && upstream_code.is_none() && kept.is_empty() && foreign.problem_type().is_none() {
         return None;
     }
-    let upstream_code = upstream_code(foreign, parsed, decision);
     let is_rewritten = parsed.status.is_client_error() && !parsed.is_own;
     let problem_type = foreign.problem_type().filter(|_| is_rewritten && details::has_room(body.details.as_deref()));
     let texts = body.further_texts.iter().filter(|_| is_rewritten).filter_map(|(name, text)| {
@@ -115,11 +119,12 @@ fn details_of(
 
 /// The code in the body, if the client is to get it next to the canonical one (E9). In the client's own dialect, it
 /// stays in its place anyway.
-fn upstream_code<'p>(foreign: &'p Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<&'p str> {
+fn upstream_code<'p>(foreign: &'p Foreign<'_>, parsed: &Parsed<'p, '_>, decision: &Decision<'_>) -> Option<&'p str> {
     let is_mapped = matches!(decision.source, CodeSource::Rule(_, rule) if rule.names_code());
     let is_lost = parsed.status.is_client_error() && !is_mapped && !parsed.stays;
     let body = &foreign.parsed;
-    let code = body.code.as_deref().filter(|code| is_lost && adds_to_status(code))?;
+    let in_head = || service_code(parsed.headers, parsed.status, parsed.policy.codes);
+    let code = body.code.as_deref().or_else(in_head).filter(|code| is_lost && adds_to_status(code))?;
     let issues = || body.issues.as_deref().or(body.details.as_deref()).filter(|_| body.has_issues());
     let repeats_issues = || match body.code_of {
         CodeOf::Error => issues().is_some_and(|issues| means_bad_input(code) || written::have_code(issues, code)),
@@ -142,6 +147,13 @@ fn means_bad_input(code: &str) -> bool {
 /// Whether a code states more than the status: it has the form of a code, and is not the phrase of a status (E9).
 fn adds_to_status(code: &str) -> bool {
     outgoing::is_upstream_code(code) && !dialect::is_phrase_as_code(code)
+}
+
+/// The code that a service put into the head of its 4xx, if it is not canonical (E9).
+pub(crate) fn service_code<'h>(headers: &'h HeaderMap, status: StatusCode, codes: &CodeSet) -> Option<&'h str> {
+    let value = || fields::single_value(headers, &X_ERROR_CODE)?.to_str().ok();
+    let is_own = |code: &&str| adds_to_status(code) && *code != status.as_str() && codes.find(code).is_none();
+    if status.is_client_error() && fields::has(headers, &X_ERROR_CODE) { value().filter(is_own) } else { None }
 }
 
 /// The code in the body, for the log: only if it is a name and cannot be a secret (L3).

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use http::StatusCode;
+use serde_json::value::RawValue;
 
 use super::decide::{CodeSource, DecidedBy, Decision};
 use super::details::with_issues;
@@ -193,13 +194,14 @@ pub(super) fn text<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Repl
     let mut more = decision.more_issues;
     let text = match parsed.content {
         ParsedBody::Envelope(envelope) => cleaned(&envelope.message, message::clean),
-        ParsedBody::Foreign(foreign) => text_of_foreign(foreign, parsed, decision).or_else(|| {
-            let (text, others) = text_of_issue(&foreign.parsed, parsed.status, decision)?;
-            more += others;
-            Some(Cow::Owned(text))
-        }),
+        ParsedBody::Foreign(foreign) => text_of_foreign(foreign, parsed, decision),
         ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => text_of_rule(decision),
     };
+    let text = text.or_else(|| reason(parsed, decision)).or_else(|| {
+        let (text, others) = text_of_issue(parsed, decision)?;
+        more += others;
+        Some(Cow::Owned(text))
+    });
     match text {
         Some(text) if more > 0 => ReplyText::Clean(message::with_more(&text, more).into_owned().into()),
         Some(text) => ReplyText::Clean(text),
@@ -215,12 +217,20 @@ pub(super) fn text<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Repl
 }
 
 /// The first issue, and the number of the others, where a 4xx that is neither 400 nor 422 has no text of its own (E8).
-fn text_of_issue(body: &ParsedError<'_>, status: StatusCode, decision: &Decision<'_>) -> Option<(String, usize)> {
-    if !status.is_client_error() || dialect::tells_of_input(status) || !decision.passes {
+fn text_of_issue(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<(String, usize)> {
+    let ParsedBody::Foreign(Foreign { parsed: body, .. }) = parsed.content else { return None };
+    if !parsed.status.is_client_error() || dialect::tells_of_input(parsed.status) || !decision.passes {
         return None;
     }
     let in_details = || Some(Object::parse(body.details.as_deref()?)?.raw("issues")?.get());
     written::first_issue(body.issues.as_deref().or_else(in_details)?)
+}
+
+/// The service's words in the status line, if its body is JSON without a text (R3).
+fn reason<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Option<Cow<'b, str>> {
+    let is_foreign = !matches!(parsed.content, ParsedBody::Envelope(_)) && parsed.kept == KeptForm::Nothing;
+    let reason = parsed.reason.filter(|_| is_foreign && decision.code != ErrorCode::INTERNAL_ERROR)?;
+    serde_json::from_slice::<&RawValue>(parsed.bytes).ok().and_then(|_| message::from_foreign_text(reason))
 }
 
 fn text_of_rule(decision: &Decision<'_>) -> Option<Cow<'static, str>> {

@@ -97,8 +97,9 @@ impl MapRule {
         if self.message.is_some() && self.message_pattern.is_some() {
             refuse("message_pattern", "message and message_pattern are mutually exclusive", "keep one of them");
         }
-        if self.code.as_deref() == Some("") {
-            refuse("code", "the code is empty, so no error matches", "write a code, or remove the key");
+        if self.code.as_deref().is_some_and(|code| code.is_empty() || code.contains(['\n', '\r'])) {
+            let problem = "the code is empty or has a line break, so no error matches";
+            refuse("code", problem, "write a code on one line, or remove the key");
         }
         if self.message.as_deref().is_some_and(|text| text.trim().is_empty()) {
             refuse("message", "the message is blank, so no error matches", "name a code, or remove the key");

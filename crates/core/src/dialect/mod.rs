@@ -91,7 +91,7 @@ pub(crate) fn read<'a>(
             None => ParsedBody::Nothing,
         },
         Some(b'[') if kind.may_be_json() => read_array(media_type, text, readable, status, named),
-        first => match (json_text(kind, text), named.and_then(|named| named.of_text(text))) {
+        first => match (json_text(kind, text), protocol::of_text(named, media_type, text)) {
             (Some(text), _) => read_text(text, status, true),
             (None, Some(protocol)) => ParsedBody::Protocol(protocol),
             // A body that begins like JSON, but is not JSON, was cut off, or is the script of a page.
@@ -226,7 +226,9 @@ fn read_object<'a>(
 ) -> ParsedBody<'a> {
     if let Some(envelope) = standard::read(&body, readable.codes) {
         ParsedBody::Envelope(envelope)
-    } else if let Some(protocol) = named.and_then(ProtocolType::of_json).or_else(|| protocol_of(&body, readable)) {
+    } else if let Some(protocol) =
+        named.and_then(ProtocolType::of_json).or_else(|| protocol_of(&body, readable, status))
+    {
         ParsedBody::Protocol(protocol)
     } else {
         foreign::read(body, readable.shapes, status)
@@ -235,11 +237,11 @@ fn read_object<'a>(
 
 /// The protocol of a body. `None` also for a JSON-RPC error on a route whose dialect is JSON-RPC, where it is an
 /// ordinary error.
-fn protocol_of(body: &Body<'_, '_>, readable: &Readable<'_>) -> Option<Protocol> {
+fn protocol_of(body: &Body<'_, '_>, readable: &Readable<'_>, status: StatusCode) -> Option<Protocol> {
     let is_own_dialect = |protocol| protocol == Protocol::JsonRpc && readable.dialect == Dialect::JsonRpc;
     // A response with neither a result nor a valid error counts as an error as well, because the client needs one.
     let is_ordinary_error = |protocol| is_own_dialect(protocol) && !body.object.has("result");
-    protocol::detect(body).filter(|protocol| !is_ordinary_error(*protocol))
+    protocol::detect(body, status).filter(|protocol| !is_ordinary_error(*protocol))
 }
 
 /// Parses the body of a protocol like any other error, because of `protocols = "rewrite"` (R10).

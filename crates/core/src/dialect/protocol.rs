@@ -38,6 +38,8 @@ pub(crate) enum Protocol {
     Scim,
     Soap(SoapVersion),
     Trpc,
+    /// The payment that a 402 asks an agent for.
+    X402,
 }
 
 /// A media type that belongs to a protocol.
@@ -70,14 +72,16 @@ impl ProtocolType {
     pub(crate) fn of_json(self) -> Option<Protocol> {
         if let Self::Json(protocol) = self { Some(protocol) } else { None }
     }
+}
 
-    /// The protocol of a text with this type that is not JSON.
-    pub(super) fn of_text(self, text: &str) -> Option<Protocol> {
-        match self {
-            Self::EventStream => event_stream::begins_with_field(text).then_some(Protocol::EventStream),
-            Self::Soap => soap::version(text).map(Protocol::Soap),
-            Self::Json(_) => None,
-        }
+/// The protocol of a text that is not JSON. SOAP 1.1 has no media type of its own.
+pub(super) fn of_text(named: Option<ProtocolType>, media_type: Option<&[u8]>, text: &str) -> Option<Protocol> {
+    let is_xml = |it: &[u8]| it.eq_ignore_ascii_case(b"text/xml") || it.eq_ignore_ascii_case(b"application/xml");
+    match named {
+        Some(ProtocolType::EventStream) => event_stream::begins_with_field(text).then_some(Protocol::EventStream),
+        Some(ProtocolType::Soap) => soap::version(text, true).map(Protocol::Soap),
+        None if media_type.is_some_and(is_xml) => soap::version(text, false).map(Protocol::Soap),
+        _ => None,
     }
 }
 
@@ -117,9 +121,11 @@ pub(crate) fn names_grpc(media_type: &[u8]) -> bool {
 }
 
 /// The protocol that a JSON object is in.
-pub(super) fn detect(body: &Body<'_, '_>) -> Option<Protocol> {
+pub(super) fn detect(body: &Body<'_, '_>, status: StatusCode) -> Option<Protocol> {
     let object = &body.object;
-    if is_json_rpc(object) {
+    if status == StatusCode::PAYMENT_REQUIRED && is_x402(object) {
+        Some(Protocol::X402)
+    } else if is_json_rpc(object) {
         Some(Protocol::JsonRpc)
     } else if trpc::is_error(body) {
         Some(Protocol::Trpc)
@@ -182,6 +188,10 @@ fn is_graphql(body: &Object<'_>) -> bool {
     let first = errors.iter().take(MOST_LOOKED_AT);
     let located: Option<Vec<_>> = first.map(|it| Object::parse(it.get()).and_then(with_message)).collect();
     located.is_some_and(|located| !located.is_empty() && (body.has("data") || located.contains(&true)))
+}
+
+fn is_x402(body: &Object<'_>) -> bool {
+    body.number("x402Version").is_some() && body.raw("accepts").is_some_and(|it| json::array(it.get()).is_some())
 }
 
 fn is_scim(body: &Object<'_>) -> bool {

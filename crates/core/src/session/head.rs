@@ -14,6 +14,7 @@ use crate::{dialect, fields, page};
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
+pub(super) const X_UPSTREAM_ERROR_CODE: HeaderName = HeaderName::from_static("x-upstream-error-code");
 pub(super) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");

@@ -45,7 +45,7 @@ impl InnerErrorReader<'_> {
     /// What an error contains, and which rules matched it.
     pub(super) fn explanation(&self, head: &response::Parts, body: ReadBytes<'_>) -> Explanation {
         let decoded = self.decoded(&head.headers, body);
-        let reason = self.reason(head, || matches!(body, ReadBytes::Whole([])));
+        let reason = self.reason(head, || matches!(body, ReadBytes::Whole(_)));
         let (status, headers) = (head.status, &head.headers);
         let inner = Inner { status, headers, body: decoded.as_deref(), reason: reason.as_deref() };
         self.with_facts(inner, classify::explain)
@@ -70,11 +70,11 @@ impl InnerErrorReader<'_> {
         Some(Cow::Borrowed(body))
     }
 
-    /// The text in the status line of a 4xx without a body (R3).
-    pub(super) fn reason(&self, head: &response::Parts, is_empty: impl FnOnce() -> bool) -> Option<Box<str>> {
+    /// The text in the status line of a 4xx whose body is empty or was read (R3).
+    pub(super) fn reason(&self, head: &response::Parts, is_known: impl FnOnce() -> bool) -> Option<Box<str>> {
         let phrase =
             if head.status.is_client_error() { self.state.config.reason_phrase(&head.extensions) } else { None }?;
-        reason::own_words(head.status, phrase).filter(|_| is_empty()).map(Into::into)
+        reason::own_words(head.status, phrase).filter(|_| is_known()).map(Into::into)
     }
 
     /// Calls `read` with the error, and with the facts about the request and the policy that it needs.

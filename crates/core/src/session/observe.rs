@@ -70,7 +70,7 @@ pub(super) struct ObservedError {
     pub(super) state: RequestState,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// The text in the status line, if the response has no body.
+    /// The text in the status line.
     pub(super) reason: Option<Box<str>>,
 }
 
@@ -93,7 +93,8 @@ impl ObservedError {
             return reader.rpc_event(&reported);
         }
         let changed = ChangedBody::default();
-        match reader.decision(*status, headers, (decoded.as_deref(), &changed), reason.as_deref()) {
+        let reason = reason.as_deref().filter(|_| matches!(body, ReadBytes::Whole(_)));
+        match reader.decision(*status, headers, (decoded.as_deref(), &changed), reason) {
             RewriteDecision::Rewrite(rewrite) => self.would_rewrite(rewrite, decoded.as_deref().unwrap_or_default()),
             RewriteDecision::Pass(rewrite) => {
                 let code = Some(rewrite.code().clone());

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, response};
 use super::body::ErrorForm;
 use super::calls::{answered_call, call_head};
 use super::event_stream::appends_error;
+use super::head::X_UPSTREAM_ERROR_CODE;
 use super::inner_error::InnerErrorReader;
 use super::observe::{observed_refusal, refusal, would_be};
 use super::passing::{KeptError, PassingResponse};
@@ -130,10 +131,11 @@ impl ResponseHead<'_> {
         }
         let inspect = self.state.policy().inspect();
         let (body_context, headers) = (self.state.body_context(), head.headers.clone());
-        let reason = self.reason(head, body);
+        let reason = InnerErrorReader { state: &self.state }.reason(head, || true);
+        let no_bytes = if self.has_no_bytes(head, body) { ReadBytes::Whole(&[]) } else { ReadBytes::Part(&[]) };
         let observed = ObservedError { state: self.state, status: head.status, headers, reason };
         if observed.state.request.is_head() || is_unreadable(&head.headers, body, inspect.max_bytes) {
-            let mut event = observed.finish(ReadBytes::Part(&[]));
+            let mut event = observed.finish(no_bytes);
             event.unread = (body.lower > inspect.max_bytes).then_some(UnreadReason::TooLong);
             return ResponseStep::pass(Follow::tail(body_context), Note::Event(Box::new(event)));
         }
@@ -169,10 +171,13 @@ impl ResponseHead<'_> {
 
     /// Rewrites an error by its head, without reading its body.
     fn rewrite_unread(self, head: &mut response::Parts, body: BodyFacts, max_bytes: u64) -> ResponseStep {
-        let reason = self.reason(head, body);
         let (reader, changed) = (InnerErrorReader { state: &self.state }, ChangedBody::default());
+        let reason = reader.reason(head, || self.has_no_bytes(head, body));
         let (RewriteDecision::Rewrite(rewrite) | RewriteDecision::Pass(rewrite)) =
             reader.decision(head.status, &head.headers, (None, &changed), reason.as_deref());
+        if self.state.request.is_head() {
+            self.keep_service_code(head, rewrite.code());
+        }
         if self.keeps_head(head) {
             let (body_context, event) =
                 PassingResponse { state: self.state }.preserve_protocol(head, rewrite.code(), &[]);
@@ -181,6 +186,17 @@ impl ResponseHead<'_> {
         let mut written = ErrorReply { state: self.state }.rewrite_parsed(head, rewrite, Origin::Inner, &[]);
         written.event.unread = (body.lower > max_bytes).then_some(UnreadReason::TooLong);
         ResponseStep::Write(written)
+    }
+
+    /// Keeps the service's own code in another header, because no body can state it (E9).
+    fn keep_service_code(&self, head: &mut response::Parts, code: &ErrorCode) {
+        let theirs = classify::service_code(&head.headers, head.status, self.state.policy().codes());
+        let theirs = theirs.filter(|theirs| *theirs != code.as_str()).and_then(|it| HeaderValue::from_str(it).ok());
+        let Some(theirs) = theirs.filter(|_| !head.headers.contains_key(X_UPSTREAM_ERROR_CODE)) else { return };
+        head.headers.insert(X_UPSTREAM_ERROR_CODE, theirs);
+        if self.state.settings.expose_headers {
+            head::expose(&mut head.headers, &[X_UPSTREAM_ERROR_CODE.as_str()]);
+        }
     }
 
     /// Writes the service's fault. In mode `observe`, the refusal that the request would have got is a field of its event.
@@ -213,10 +229,6 @@ impl ResponseHead<'_> {
                 || self.state.settings.no_transform == NoTransform::Respect
                     && fields::has(headers, &CACHE_CONTROL)
                     && no_transform())
-    }
-
-    fn reason(&self, head: &response::Parts, body: BodyFacts) -> Option<Box<str>> {
-        InnerErrorReader { state: &self.state }.reason(head, || self.has_no_bytes(head, body))
     }
 
     /// Whether a response has no body, and would not have one for GET either.
@@ -281,7 +293,7 @@ fn decided(state: RequestState, head: &mut response::Parts, body: ReadBytes<'_>)
     if let Some(reported) = reader.connect_status(decoded.as_deref()) {
         return calls::unary_error(state, head, &reported, body);
     }
-    let reason = reader.reason(head, || matches!(body, ReadBytes::Whole([])));
+    let reason = reader.reason(head, || matches!(body, ReadBytes::Whole(_)));
     let text = decoded.as_deref().unwrap_or_default();
     let changed = ChangedBody::default();
     match reader.decision(head.status, &head.headers, (decoded.as_deref(), &changed), reason.as_deref()) {

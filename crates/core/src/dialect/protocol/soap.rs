@@ -12,26 +12,44 @@ pub(crate) enum SoapVersion {
 const NAMESPACE_11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 const NAMESPACE_12: &str = "http://www.w3.org/2003/05/soap-envelope";
 
-/// The SOAP version of a text whose root element is an `Envelope`, from its first tag to its last. An envelope with an
-/// unknown namespace counts as SOAP 1.2.
-pub(super) fn version(text: &str) -> Option<SoapVersion> {
+/// The SOAP version of a text whose root element is an `Envelope`, from its first tag to its last. Under SOAP's own
+/// media type, an envelope with an unknown namespace counts as SOAP 1.2.
+pub(super) fn version(text: &str, is_soap_type: bool) -> Option<SoapVersion> {
     let tag = root_tag(text)?;
     let name = tag.split(|it: char| it.is_ascii_whitespace() || it == '/').next()?;
-    let local = name.rsplit_once(':').map_or(name, |(_, local)| local);
+    let (prefix, local) = name.rsplit_once(':').unwrap_or(("", name));
     let ends = || text.trim_end().strip_suffix('>')?.trim_end().strip_suffix(name)?.strip_suffix("</");
     if local != "Envelope" || ends().is_none() {
         return None;
     }
-    let is_old = tag.contains(NAMESPACE_11) && !tag.contains(NAMESPACE_12);
-    Some(if is_old { SoapVersion::V11 } else { SoapVersion::V12 })
+    match namespace(&tag[name.len()..], prefix) {
+        Some(NAMESPACE_11) => Some(SoapVersion::V11),
+        Some(NAMESPACE_12) => Some(SoapVersion::V12),
+        _ => is_soap_type.then_some(SoapVersion::V12),
+    }
 }
 
-/// A fault with this text that blames the service. SOAP 1.1 calls it `Server`; a dot may make that more precise.
+/// The namespace that the attributes of an element declare for a prefix, which may be empty.
+fn namespace<'t>(mut attributes: &'t str, prefix: &str) -> Option<&'t str> {
+    loop {
+        let (name, behind) = attributes.split_once('=')?;
+        let behind = behind.trim_start();
+        let quote = behind.chars().next().filter(|it| matches!(it, '"' | '\''))?;
+        let (value, rest) = behind[1..].split_once(quote)?;
+        match name.trim().strip_prefix("xmlns") {
+            Some("") if prefix.is_empty() => return Some(value),
+            Some(declared) if declared.strip_prefix(':') == Some(prefix) => return Some(value),
+            _ => attributes = rest,
+        }
+    }
+}
+
+/// A fault with this text that blames the service.
 pub(super) fn fault(version: SoapVersion, message: &str) -> Vec<u8> {
     let text = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let (namespace, fault) = match version {
         SoapVersion::V11 => {
-            let code = "<faultcode>env:Server.Receiver</faultcode>";
+            let code = "<faultcode>env:Server</faultcode>";
             (NAMESPACE_11, format!("{code}<faultstring>{text}</faultstring>"))
         }
         SoapVersion::V12 => {
@@ -111,7 +129,7 @@ mod tests {
             "<!DOCTYPE a [<!ENTITY b \"]>\"><!-- ' ]> --><?c ']>?>]><s:Envelope></s:Envelope>",
             "<!DOCTYPE a SYSTEM \"]>\">\n<Envelope></Envelope>",
         ] {
-            assert_eq!(version(envelope.trim_start_matches('\u{feff}')), Some(SoapVersion::V12), "{envelope}");
+            assert_eq!(version(envelope.trim_start_matches('\u{feff}'), true), Some(SoapVersion::V12), "{envelope}");
         }
         for other in [
             "",
@@ -129,20 +147,36 @@ mod tests {
             "<!DOCTYPE a [",
             "<Envelope a='></Envelope>",
         ] {
-            assert_eq!(version(other), None, "{other}");
+            assert_eq!(version(other, true), None, "{other}");
         }
     }
 
     #[test]
+    fn r10_the_namespace_is_that_of_the_root_elements_prefix() {
+        for (attributes, is) in [
+            (format!("xmlns:s='{NAMESPACE_11}'"), Some(SoapVersion::V11)),
+            (format!("xmlns=\"x\" a = '>\"' xmlns:s\n=\n\"{NAMESPACE_12}\""), Some(SoapVersion::V12)),
+            (format!("xmlns='{NAMESPACE_11}'"), None),
+            (format!("xmlns:t='{NAMESPACE_11}'"), None),
+            (format!("xmlnss='{NAMESPACE_11}'"), None),
+            (format!("xmlns:s='{NAMESPACE_11}/'"), None),
+            (format!("a='xmlns:s=\"{NAMESPACE_11}\"'"), None),
+            ("a=''".repeat(10_000), None),
+            (String::new(), None),
+        ] {
+            let body = format!("<s:Envelope {attributes}></s:Envelope>");
+            assert_eq!(version(&body, false), is, "{attributes:.99}");
+            assert_eq!(version(&body, true), is.or(Some(SoapVersion::V12)));
+        }
+        assert_eq!(version(&format!("<Envelope xmlns='{NAMESPACE_11}'></Envelope>"), false), Some(SoapVersion::V11));
+    }
+
+    #[test]
     fn r10_a_fault_has_the_version_of_what_came() {
-        for (namespace, is) in
-            [(NAMESPACE_11, SoapVersion::V11), (NAMESPACE_12, SoapVersion::V12), ("x", SoapVersion::V12)]
-        {
-            let came = format!("<s:Envelope xmlns:s=\"{namespace}\"><s:Body/></s:Envelope>");
-            assert_eq!(version(&came), Some(is));
+        for (is, code) in [(SoapVersion::V11, "env:Server<"), (SoapVersion::V12, "env:Receiver<")] {
             let written = String::from_utf8(fault(is, "a < b & c")).unwrap();
-            assert!(written.contains(">a &lt; b &amp; c<") && written.contains("Receiver"), "{written}");
-            assert_eq!(version(&written), Some(is));
+            assert!(written.contains(">a &lt; b &amp; c<") && written.contains(code), "{written}");
+            assert_eq!(version(&written, false), Some(is));
         }
     }
 }

@@ -1,7 +1,11 @@
 use super::*;
 
 fn detected(body: &str) -> Option<Protocol> {
-    if body.starts_with('[') { detect_batch(body) } else { detect(&Body::new(None, Object::parse(body)?)) }
+    if body.starts_with('[') {
+        detect_batch(body)
+    } else {
+        detect(&Body::new(None, Object::parse(body)?), StatusCode::PAYMENT_REQUIRED)
+    }
 }
 
 #[test]
@@ -41,6 +45,9 @@ fn r10_a_protocol_is_known_by_its_body() {
         (r#"{"error":"invalid_redirect_uri"}"#, Some(Protocol::OAuth { is_registration: true })),
         (r#"{"error":"slow_down","message":"a"}"#, None),
         (r#"{"error":"seat_taken"}"#, None),
+        (r#"{"x402Version":1,"accepts":[]}"#, Some(Protocol::X402)),
+        (r#"{"x402Version":"1","accepts":[]}"#, None),
+        (r#"{"x402Version":1,"accepts":{}}"#, None),
     ] {
         assert_eq!(detected(body), is, "{body}");
     }
@@ -58,7 +65,7 @@ fn r10_an_event_stream_begins_with_an_event() {
         ("{\"data\":1}", false),
         ("", false),
     ] {
-        assert_eq!(ProtocolType::EventStream.of_text(body).is_some(), is, "{body:?}");
+        assert_eq!(of_text(Some(ProtocolType::EventStream), None, body).is_some(), is, "{body:?}");
     }
 }
 
