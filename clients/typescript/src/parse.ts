@@ -20,8 +20,8 @@ export interface ParseOptions {
 const RAW_CODE = /^[A-Za-z0-9_.-]{1,64}$/;
 const REQUEST_ID = /^[!-~]{1,128}$/;
 const MAX_MESSAGE = 1024;
-/** Markup, a control character or an entity. */
-const PAGE = /[<\0-\x1f\x7f-\x9f]|&#?[0-9A-Za-z]+;/u;
+/** Markup, an entity, or a control character that breaks no line. */
+const PAGE = /[<\0-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f]|&#?[0-9A-Za-z]+;/u;
 /** Markup, or JSON that was cut off. */
 const WRAPPED = /^(?:<[A-Za-z!/?]|\{\s*(?:["'}]|$)|\[\s*[{["\]])/u;
 /** Breaks of lines and tabs, with the blanks about them: one blank is left. */

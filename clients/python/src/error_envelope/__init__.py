@@ -452,8 +452,8 @@ _REQUEST_ID: Final = re.compile("[!-~]{1,128}")
 _DOCS: Final = re.compile(r"https://[^/?#\s][!#-;=?-Z\]_a-z~\[]*")
 _MAX_DOCS: Final = 1024
 _MAX_MESSAGE: Final = 1024
-# Markup, a control character or an entity.
-_PAGE: Final = re.compile(r"[<\0-\x1f\x7f-\x9f]|&#?[0-9A-Za-z]+;")
+# Markup, an entity, or a control character that breaks no line.
+_PAGE: Final = re.compile(r"[<\0-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f]|&#?[0-9A-Za-z]+;")
 # Markup, or JSON that was cut off.
 _WRAPPED: Final = re.compile(r"<[A-Za-z!/?]|\{\s*([\"'}]|$)|\[\s*[{\[\"\]]")
 # Breaks of lines and tabs, with the blanks about them: one blank is left.

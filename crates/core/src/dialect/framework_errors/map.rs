@@ -220,7 +220,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
 
     /// Reads a text under a name that ends a path, and is no step of it.
     fn text_under_end(&mut self, place: &Place, field: Node<'t, 'a>) -> bool {
-        let Some(text) = field.text().filter(|text| self.may_be_issue(text)) else { return false };
+        let Some(text) = field.words().filter(|text| self.may_be_issue(text)) else { return false };
         let is_code = !matches!(field.name(), "msg" | "message" | "error");
         let code = is_code.then(|| Cow::Owned(field.name().to_owned()));
         self.found.push(Issue { place: place.clone().in_known_part(), text, code, entry: None });
