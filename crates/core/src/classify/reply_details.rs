@@ -51,8 +51,7 @@ impl ReplyDetails {
                 Some(foreign) => details_of(foreign, added, parsed, decision),
                 None => {
                     let code = service_code(parsed.headers, parsed.status, parsed.policy.codes);
-                    let code = code.filter(|_| decision.passes && foreign.is_none());
-                    if added.is_empty() && code.is_none() { None } else { details::compose(None, added, None, code) }
+                    details::compose(None, added, None, code.filter(|_| decision.passes && foreign.is_none()))
                 }
             },
             kept: takes_fields.then(|| fields.as_object()),
