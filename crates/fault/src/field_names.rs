@@ -3,31 +3,9 @@
 //!
 //! Names of texts and codes match in any spelling, and those in [`TEXT_LISTS`] in any letter case.
 
+pub use crate::field_ranks::{CodeName, Ranks, is_of_error};
+use crate::field_ranks::{LONGEST, normalized};
 use crate::tree::{Names, Node};
-
-/// Names of fields that have the text of an error, in the order of preference (R2), [normalized](base_of).
-const TEXTS: [&[u8]; 12] = [
-    b"message",
-    b"msg",
-    b"description",
-    b"detail",
-    b"summary",
-    b"title",
-    b"context",
-    b"reason",
-    b"faultstring",
-    b"statusmessage",
-    b"error",
-    b"err",
-];
-
-/// The rank of a name among those of texts: the lower, the better. A name without a leading word comes first.
-pub fn rank_of_text(name: &str) -> Option<u32> {
-    let mut buffer = [0; LONGEST];
-    let Base { name, has_leading_word } = base_of(name, &mut buffer);
-    let at = TEXTS.iter().position(|text| *text == name)?;
-    u32::try_from(2 * at + usize::from(has_leading_word)).ok()
-}
 
 /// Whether a field is for programs and the people who debug them: its text is no message, whatever it is (R2).
 pub fn is_for_debugging(name: &str) -> bool {
@@ -52,63 +30,6 @@ pub fn is_for_debugging(name: &str) -> bool {
 
     let name = name.to_ascii_lowercase();
     PARTS.iter().any(|part| name.contains(part))
-}
-
-/// Whether a name begins with a word for errors: `errorSource`.
-pub fn is_of_error(name: &str) -> bool {
-    base_of(name, &mut [0; LONGEST]).has_leading_word
-}
-
-/// What the name of a field for a code is worth (R2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CodeName {
-    /// `code`, `type` or `status`.
-    Sure,
-    /// `name`, `id`, `num` or `key` behind a leading word, as in `errorId`.
-    Led,
-    /// Such a name alone. It counts by its place and its value.
-    Bare,
-}
-
-/// Names of fields that have the code of an error, in the order of preference (R2), [normalized](base_of).
-const CODES: [&[u8]; 7] = [b"code", b"type", b"status", b"name", b"id", b"num", b"key"];
-
-/// The rank of a name among those of codes: the lower, the better.
-pub fn rank_of_code(name: &str) -> Option<u32> {
-    let mut buffer = [0; LONGEST];
-    let Base { name, has_leading_word } = base_of(name, &mut buffer);
-    let at = CODES.iter().position(|code| *code == name)?;
-    u32::try_from(2 * at + usize::from(has_leading_word)).ok()
-}
-
-/// What the name with this rank is worth.
-pub fn code_name(rank: u32) -> CodeName {
-    match rank {
-        0..6 => CodeName::Sure,
-        _ if rank % 2 == 1 => CodeName::Led,
-        _ => CodeName::Bare,
-    }
-}
-
-/// Whether a name is the one of a code of its own, rather than of data: `code`, `errorCode`, `type`, `status`, `key`.
-pub fn is_code_name(name: &str) -> bool {
-    name == "key" || rank_of_code(name).is_some_and(|rank| code_name(rank) == CodeName::Sure)
-}
-
-/// A name without its variations.
-struct Base<'b> {
-    name: &'b [u8],
-    has_leading_word: bool,
-}
-
-/// The name in lower case, without underscores and hyphens, without a prefix up to a colon (`odata:`), and without a
-/// leading `err`, `error` or `exception`. Empty if it is too long to be one of the names here.
-fn base_of<'b>(name: &str, buffer: &'b mut [u8; LONGEST]) -> Base<'b> {
-    let name = name.rsplit(':').next().unwrap_or_default();
-    let name = if name.len() <= LONGEST { normalized(name, buffer) } else { &[] };
-    let leading: [&[u8]; 3] = [b"exception", b"error", b"err"];
-    let behind = leading.iter().find_map(|word| name.strip_prefix(*word)).filter(|behind| !behind.is_empty());
-    Base { name: behind.unwrap_or(name), has_leading_word: behind.is_some() }
 }
 
 /// Fields that have the text of an error, or a list with one text (R2).
@@ -236,10 +157,20 @@ pub fn is_text_of_data(name: &str) -> bool {
     TEXTS_OF_DATA.contains(&name)
 }
 
+/// Whether a field is for a text.
+pub fn is_text_name(name: &str) -> bool {
+    Ranks::new(name).text().is_some()
+}
+
+/// Whether a name is the one of a code of its own, rather than of data: `code`, `errorCode`, `type`, `status`, `key`.
+pub fn is_code_name(name: &str) -> bool {
+    name == "key" || Ranks::new(name).code(CodeName::Sure).is_some()
+}
+
 /// Whether a field is for a text or a code (R2). An object with such a field is not a map from fields to texts.
 pub fn is_text_or_code(name: &str) -> bool {
     let is_field = matches!(name, "summary" | "context");
-    let is_text = || rank_of_text(name).is_some() || ISSUE_TEXTS.iter().any(|it| it.eq_ignore_ascii_case(name));
+    let is_text = || is_text_name(name) || ISSUE_TEXTS.iter().any(|it| it.eq_ignore_ascii_case(name));
     !is_field && (is_text() || is_code_name(name))
 }
 
@@ -329,16 +260,6 @@ fn may_mean_errors(name: &[u8]) -> bool {
     matches!(last, Some(b's' | b'r' | b'l' | b'e' | b'a' | b'S' | b'R' | b'L' | b'E' | b'A'))
         || matches!(first, Some(b'v' | b'V'))
 }
-
-/// The name in lower case, without underscores and hyphens.
-fn normalized<'b>(name: &str, buffer: &'b mut [u8; LONGEST]) -> &'b [u8] {
-    let letters = name.bytes().filter(|it| !matches!(it, b'_' | b'-'));
-    let length = buffer.iter_mut().zip(letters).map(|(place, letter)| *place = letter.to_ascii_lowercase()).count();
-    &buffer[..length]
-}
-
-/// More bytes than any of the names has.
-const LONGEST: usize = 64;
 
 /// Whether `status` in an object means a failure, or `code` is the number of one (PocketBase).
 fn fails(object: Node<'_, '_>) -> bool {

@@ -42,7 +42,7 @@ impl ClientMessage {
 /// searched only on a 400 or 422, and only sent to clients if it has few lines (R3).
 pub fn read(text: &str, status: StatusCode, is_json: bool) -> FrameworkText {
     let of_input = tells_of_input(status);
-    let is_read = of_input || is_json && status.is_client_error();
+    let is_read = of_input || is_json && status.is_client_error() && sentences::may_name_field(text);
     let readings = if is_read { sentences::read(text, Context::default()) } else { None };
     let issues = readings.and_then(|readings| list_of(&readings).into_list());
     let mut client_message = match issues {

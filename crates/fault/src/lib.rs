@@ -41,6 +41,8 @@ pub mod fault;
 #[doc(hidden)]
 pub mod field_names;
 #[doc(hidden)]
+pub mod field_ranks;
+#[doc(hidden)]
 pub mod framework_text;
 #[cfg(feature = "tonic")]
 pub mod grpc_status;

@@ -18,6 +18,7 @@ pub use self::quoted::without_values;
 pub use self::reading::Reading;
 use self::screen::BytePairs;
 use self::table::{Sentence, When};
+use crate::message::has_any;
 use crate::tree::Node;
 
 /// The longest text that is read as a list of sentences.
@@ -36,6 +37,12 @@ impl Context<'_> {
     fn is_of_nest(&self) -> bool {
         self.body.is_some_and(|body| body.has("statusCode") && body.field("message").is_some_and(Node::is_array))
     }
+}
+
+/// A quick check whether a text may name a field, or quote a value: something stands in quotes, or behind a colon.
+#[inline]
+pub fn may_name_field(text: &str) -> bool {
+    has_any(text.as_bytes(), [b'`', b'"', b'\'', b':', b'=']) || !text.is_ascii()
 }
 
 /// The sentences in a text, each with the field that it names; `None` if one of them names no field.

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use crate::field_ranks::Ranks;
 use crate::json;
 
 /// How deeply values are parsed.
@@ -19,6 +20,8 @@ struct Value<'a> {
     /// The name of a field; empty for an element of an array.
     name: Cow<'a, str>,
     raw: &'a str,
+    /// What the name is worth among those of texts and codes.
+    ranks: Ranks,
     /// The index of the next value that is not inside this one.
     next: usize,
     /// The number of texts before this value in the body. Names of fields do not count.
@@ -119,7 +122,8 @@ impl<'a> Parser<'a> {
             self.values[self.open[self.depth - 1]].names |= bit_of(&name);
         }
         let next = self.values.len() + 1;
-        self.values.push(Value { name, raw: &self.text[start..end], next, texts_before: self.texts, names: 0 });
+        let ranks = if name.is_empty() { Ranks::NONE } else { Ranks::new(&name) };
+        self.values.push(Value { name, ranks, raw: &self.text[start..end], next, texts_before: self.texts, names: 0 });
         self.at = end;
     }
 
@@ -277,14 +281,14 @@ impl<'t, 'a> Node<'t, 'a> {
     }
 
     /// The fields whose names have a rank below 64, the lowest rank first. Of several with the same rank, the last.
-    pub fn ranked(self, rank_of: fn(&str) -> Option<u32>) -> impl Iterator<Item = (u32, Node<'t, 'a>)> {
-        let ranks = |field: Node<'t, 'a>| rank_of(field.name());
+    pub fn ranked(self, rank_of: impl Fn(Ranks) -> Option<u8> + Copy) -> impl Iterator<Item = Node<'t, 'a>> {
+        let ranks = move |field: Node<'t, 'a>| rank_of(field.value().ranks);
         let fields = || self.children().filter(move |_| self.is_object());
         let mut left = fields().filter_map(ranks).fold(0_u64, |ranks, rank| ranks | 1 << rank);
         std::iter::from_fn(move || {
             let rank = (left != 0).then(|| left.trailing_zeros())?;
             left &= left - 1;
-            Some((rank, self.children().filter(|field| rank_of(field.name()) == Some(rank)).last()?))
+            self.children().filter(|field| ranks(*field).map(u32::from) == Some(rank)).last()
         })
     }
 

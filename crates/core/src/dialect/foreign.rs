@@ -91,9 +91,9 @@ fn foreign<'a>(
     if let Shape::Custom(custom) = shape {
         if has_issues && custom.description().issues.is_none() {
             let tree = Tree::parse(body.object.text());
-            tree.root()
-                .into_iter()
-                .for_each(|root| framework_errors::add_rest(&mut parsed, root, reads.of_body.unwrap_or_default()));
+            tree.root().into_iter().for_each(|root| {
+                framework_errors::add_rest(&mut parsed, root, reads.of_body.unwrap_or_default(), status)
+            });
         }
     } else if has_issues {
         add_issues(&mut parsed, shape, &body, status);
@@ -156,7 +156,7 @@ fn read_unknown_shape<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<
         if parsed.message.is_none() && parsed.issues.is_none() {
             let sentence = foreign_text::only_sentence(root).map(|text| text.value);
             parsed.message = sentence.filter(|text| !message::is_json(text.trim()));
-            framework_errors::clean_message(&mut parsed);
+            framework_errors::clean_message(&mut parsed, status);
         }
     }
     let shape = shape_of(root, &parsed);
@@ -182,7 +182,7 @@ fn read_inner(text: &str, status: StatusCode) -> ParsedError<'static> {
     parsed.message = read.text.as_ref().map(owned).or_else(|| Some(owned(&foreign_text::only_sentence(root)?)));
     parsed.message = parsed.message.filter(|text| !message::is_json(text.trim()));
     if status.is_client_error() {
-        framework_errors::clean_message(&mut parsed);
+        framework_errors::clean_message(&mut parsed, status);
     }
     parsed
 }

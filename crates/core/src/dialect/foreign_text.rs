@@ -12,8 +12,8 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use super::field_names::{
-    CodeName, Meaning, NO_CODES, PLACES, PLACES_OF_DATA, TEXT_LISTS, code_name, is_for_debugging, is_of_error,
-    is_whole, meaning, names_fields, rank_of_code, rank_of_text,
+    CodeName, Meaning, NO_CODES, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_for_debugging, is_of_error, is_whole,
+    meaning, names_fields,
 };
 use super::outgoing::is_upstream_code;
 use super::phrases::{is_phrase, is_phrase_as_code};
@@ -77,7 +77,7 @@ pub(super) fn further_texts<'t, 'a>(read: &ForeignText<'t, 'a>, status: StatusCo
     let is_other = |field: &Node<'_, '_>| !std::ptr::eq(field.raw(), message.field.raw());
     let is_read =
         |field: Node<'_, '_>| read.code.as_ref().is_some_and(|code| std::ptr::eq(code.field.raw(), field.raw()));
-    let fields = read.holder.ranked(rank_of_text).map(|(_, field)| field).filter(is_other);
+    let fields = read.holder.ranked(Ranks::text).filter(is_other);
     let texts = fields.filter(|field| !is_read(*field) && !is_for_debugging(field.name()));
     let texts = texts.filter_map(|field| Some(Found { value: field.words()?, field }));
     texts.filter(|it| it.value.trim() != message.value.trim() && !is_word(&it.value, status)).collect()
@@ -146,7 +146,7 @@ fn object_in<'t, 'a>(field: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
 
 /// Whether an object has a text.
 pub(super) fn has_text(object: Node<'_, '_>) -> bool {
-    object.ranked(rank_of_text).any(|(_, field)| field.has_words()) || texts(object).next().is_some()
+    object.ranked(Ranks::text).any(Node::has_words) || texts(object).next().is_some()
 }
 
 /// The texts of an object, in the order in which they are preferred.
@@ -159,7 +159,7 @@ pub(super) fn texts_of<'t, 'a>(
     object: Node<'t, 'a>,
     is_wanted: impl Fn(&Node<'t, 'a>) -> bool + Copy,
 ) -> impl Iterator<Item = Found<'t, 'a>> {
-    let texts = object.ranked(rank_of_text).filter_map(move |(_, field)| {
+    let texts = object.ranked(Ranks::text).filter_map(move |field| {
         let field = Some(field).filter(is_wanted)?;
         Some(Found { value: field.words()?, field })
     });
@@ -187,7 +187,7 @@ fn is_word(text: &str, status: StatusCode) -> bool {
 
 /// The texts and numbers under names of codes that are worth this much.
 fn codes<'t, 'a>(object: Node<'t, 'a>, worth: CodeName) -> impl Iterator<Item = Found<'t, 'a>> {
-    object.ranked(rank_of_code).filter(move |(rank, _)| code_name(*rank) == worth).filter_map(|(_, field)| {
+    object.ranked(move |ranks| ranks.code(worth)).filter_map(|field| {
         let value = field.only().unwrap_or(field).word_or_digits()?;
         // AWS puts a namespace before the name.
         let value = match value {

@@ -58,13 +58,13 @@ pub(super) fn has_issues(text: &str) -> bool {
 }
 
 /// Adds the issues in the body of a policy's shape. The fields that the shape itself reads (`taken`) are not searched.
-pub(super) fn add_rest<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, taken: &[&str]) {
+pub(super) fn add_rest<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, taken: &[&str], status: StatusCode) {
     if parsed.issues.is_none()
         && let Some(found) = search::issues(body, &[], taken)
     {
         set_found_issues(parsed, found);
     }
-    clean_message(parsed);
+    clean_message(parsed, status);
 }
 
 /// Adds the issues of a JSON object to what its shape, or the general rule (R2), has read.
@@ -78,16 +78,18 @@ pub(super) fn add_to<'a>(
         return;
     }
     if parsed.issues.is_some() {
-        return clean_message(parsed);
+        return clean_message(parsed, status);
     }
     if let Some(found) = search::issues(body, &read.wrappers, &[]) {
         set_found_issues(parsed, found);
-        return clean_message(parsed);
+        return clean_message(parsed, status);
     }
     let context = Context { in_list: false, body: Some(body) };
+    // Where the input was not wrong, most texts are about something else.
+    let is_read = |text: &str| issues::tells_of_input(status) || sentences::may_name_field(text);
     if let Some(list) = issues_at_top_places(parsed, body, read) {
         set_list(parsed, list);
-        clean_message(parsed);
+        clean_message(parsed, status);
     } else if let Some((field, list)) = issues_of_text_lists(body, read, Context { in_list: true, ..context }) {
         set_list(parsed, list);
         parsed.issues_source = Some(field.raw());
@@ -103,16 +105,18 @@ pub(super) fn add_to<'a>(
         {
             parsed.client_message = ClientMessage::Nothing;
         }
-        clean_message(parsed);
-    } else if let Some(readings) = texts(body, read).find_map(|text| sentences::read(&text, context)) {
+        clean_message(parsed, status);
+    } else if let Some(readings) =
+        texts(body, read).filter(|text| is_read(text)).find_map(|text| sentences::read(&text, context))
+    {
         set_list(parsed, list_of(&readings));
         parsed.issues_source = parsed.message_source;
         match issues::tells_of_input(status) {
             true => parsed.client_message = ClientMessage::Nothing,
-            false => clean_message(parsed),
+            false => clean_message(parsed, status),
         }
     } else {
-        clean_message(parsed);
+        clean_message(parsed, status);
     }
     drop_unread_list(parsed);
 }
@@ -253,9 +257,10 @@ fn set_list(parsed: &mut ParsedError<'_>, list: List) {
 }
 
 /// Removes the values that the client sent, from the message and from details that are a text.
-pub(super) fn clean_message(parsed: &mut ParsedError<'_>) {
+pub(super) fn clean_message(parsed: &mut ParsedError<'_>, status: StatusCode) {
+    let may_quote = |text: &str| issues::tells_of_input(status) || sentences::may_name_field(text);
     if parsed.client_message == ClientMessage::All
-        && let Some(text) = parsed.message.as_deref()
+        && let Some(text) = parsed.message.as_deref().filter(|text| may_quote(text))
     {
         parsed.client_message = without_sent_values(text);
     }

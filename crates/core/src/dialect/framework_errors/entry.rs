@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::found::{Found, Issue, Surroundings};
 use crate::dialect::field_names::{
-    self, ISSUE_CODES, ISSUE_TEXTS, Meaning, PLACES, PLACES_OF_DATA, TEXT_LISTS, is_no_place, is_part, rank_of_text,
+    self, ISSUE_CODES, ISSUE_TEXTS, Meaning, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_no_place, is_part,
 };
 use crate::dialect::outgoing::is_identifier;
 use crate::dialect::place::Place;
@@ -67,7 +67,7 @@ pub(super) fn list_of_texts<'t, 'a>(entry: Node<'t, 'a>) -> Option<(&'t str, Nod
     if !entry.children().any(may_be) {
         return None;
     }
-    let fields = entry.ranked(rank_of_text).map(|(_, field)| field);
+    let fields = entry.ranked(Ranks::text);
     let mut fields = fields.chain(entry.named(&TEXT_LISTS).map(|(_, field)| field)).map(|field| (field.name(), field));
     fields.find(|(_, list)| list.elements().is_some_and(|mut it| it.all(Node::is_text)) && list.count_texts() > 0)
 }
@@ -108,7 +108,7 @@ fn has_place(object: Node<'_, '_>) -> bool {
 /// The text of an entry, and the name of its field. Without a text, a code beside a sure place counts as one.
 pub(super) fn text<'t, 'a>(object: Node<'t, 'a>, means_errors: bool) -> Option<(&'t str, Cow<'a, str>)> {
     let others = || ISSUE_TEXTS.iter().filter_map(|name| object.field_in_any_case(name));
-    let mut texts = object.ranked(rank_of_text).map(|(_, field)| field).chain(others());
+    let mut texts = object.ranked(Ranks::text).chain(others());
     if let Some((name, text)) = texts.find_map(|field| Some((field.name(), field.words()?))) {
         let is_issue = means_errors || !field_names::is_text_of_data(name) || has_place(object);
         return is_issue.then_some((name, text));
@@ -135,8 +135,8 @@ pub(super) fn code<'a>(entry: Node<'_, 'a>, text: &str) -> Option<Cow<'a, str>> 
         entry.string(name).filter(|code| is_identifier(code) && !(*name == "type" && code == "field"))
     });
     let is_sentence = text.trim().contains(' ');
-    let mut texts = entry.ranked(rank_of_text).filter(|_| is_sentence);
-    named.or_else(|| texts.find_map(|(_, field)| field.text().filter(|word| is_identifier(word))))
+    let mut texts = entry.ranked(Ranks::text).filter(|_| is_sentence);
+    named.or_else(|| texts.find_map(|field| field.text().filter(|word| is_identifier(word))))
 }
 
 /// The places of an entry, usually one. An entry without a place has an empty one. An invalid place is an error: the

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::oauth;
-use crate::dialect::field_names::rank_of_text;
+use crate::dialect::field_names::is_text_name;
 use crate::dialect::json;
 use crate::syntax::end_of_quoted;
 
@@ -205,9 +205,7 @@ fn verdict_on_string(name: &str, text: &str) -> Verdict {
         "code" | "status" => passes(64, b"_-"),
         "error" if oauth::is_registered(text) => Verdict::Tell,
         _ if NAMES_OF_SIGNS.contains(&name) => passes(128, b"_.:/-"),
-        _ if rank_of_text(name).is_some() || TEXTS_OF_FHIR.iter().any(|it| it.eq_ignore_ascii_case(name)) => {
-            Verdict::Message
-        }
+        _ if is_text_name(name) || TEXTS_OF_FHIR.iter().any(|it| it.eq_ignore_ascii_case(name)) => Verdict::Message,
         _ => Verdict::Drop,
     }
 }

@@ -1,0 +1,110 @@
+//! Which fields have the text and the code of an error, by their names in any spelling (rule R2).
+
+/// The place of a name among those of texts, and among those of codes: the lower, the better.
+#[derive(Clone, Copy, Debug)]
+pub struct Ranks {
+    text: u8,
+    code: u8,
+}
+
+/// What the name of a field for a code is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeName {
+    /// `code`, `type` or `status`.
+    Sure,
+    /// `name`, `id`, `num` or `key` behind a leading word, as in `errorId`.
+    Led,
+    /// Such a name alone. It counts by its place and its value.
+    Bare,
+}
+
+/// More bytes than any of the names has.
+pub(crate) const LONGEST: usize = 64;
+
+const NONE: u8 = u8::MAX;
+
+/// Names of fields that have the text of an error, in the order of preference.
+const TEXTS: [&[u8]; 12] = [
+    b"message",
+    b"msg",
+    b"description",
+    b"detail",
+    b"summary",
+    b"title",
+    b"context",
+    b"reason",
+    b"faultstring",
+    b"statusmessage",
+    b"error",
+    b"err",
+];
+
+/// Names of fields that have the code of an error, in the order of preference.
+const CODES: [&[u8]; 7] = [b"code", b"type", b"status", b"name", b"id", b"num", b"key"];
+
+/// The first rank of a code whose name is not sure.
+const UNSURE: u8 = 6;
+
+impl Ranks {
+    pub const NONE: Self = Self { text: NONE, code: NONE };
+
+    pub fn new(name: &str) -> Self {
+        // The longest name with a leading word, and some underscores.
+        const MOST: usize = 32;
+
+        let mut buffer = [0; LONGEST];
+        let bare = without_prefix(name);
+        if bare.len() > MOST {
+            return Self::NONE;
+        }
+        let name = normalized(bare, &mut buffer);
+        let (name, is_led) = without_leading_word(name);
+        // A name without a leading word comes first.
+        let rank = |at: usize| u8::try_from(2 * at + usize::from(is_led)).unwrap_or(NONE);
+        let place = |names: &[&[u8]]| names.iter().position(|it| *it == name).map_or(NONE, rank);
+        Self { text: place(&TEXTS), code: place(&CODES) }
+    }
+
+    pub fn text(self) -> Option<u8> {
+        (self.text != NONE).then_some(self.text)
+    }
+
+    /// The rank among the names of codes that are worth this much.
+    pub fn code(self, worth: CodeName) -> Option<u8> {
+        let own = match self.code {
+            NONE => return None,
+            0..UNSURE => CodeName::Sure,
+            rank if rank % 2 == 1 => CodeName::Led,
+            _ => CodeName::Bare,
+        };
+        (own == worth).then_some(self.code)
+    }
+}
+
+/// Whether a name begins with a word for errors: `errorSource`.
+pub fn is_of_error(name: &str) -> bool {
+    let name = without_prefix(name);
+    name.len() <= LONGEST && without_leading_word(normalized(name, &mut [0; LONGEST])).1
+}
+
+/// The name without a prefix up to a colon: `odata:code`.
+fn without_prefix(name: &str) -> &str {
+    name.bytes().rposition(|byte| byte == b':').map_or(name, |at| &name[at + 1..])
+}
+
+/// The name without a leading `err`, `error` or `exception`, and whether it had one.
+fn without_leading_word(name: &[u8]) -> (&[u8], bool) {
+    if !name.starts_with(b"e") {
+        return (name, false);
+    }
+    let leading: [&[u8]; 3] = [b"exception", b"error", b"err"];
+    let behind = leading.iter().find_map(|word| name.strip_prefix(*word)).filter(|behind| !behind.is_empty());
+    (behind.unwrap_or(name), behind.is_some())
+}
+
+/// The name in lower case, without underscores and hyphens.
+pub(crate) fn normalized<'b>(name: &str, buffer: &'b mut [u8; LONGEST]) -> &'b [u8] {
+    let letters = name.bytes().filter(|it| !matches!(it, b'_' | b'-'));
+    let length = buffer.iter_mut().zip(letters).map(|(place, letter)| *place = letter.to_ascii_lowercase()).count();
+    &buffer[..length]
+}
