@@ -8,6 +8,8 @@ use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::issues;
 use crate::json::{Object, push_string};
+use crate::message;
+use crate::tree::{Node, Tree};
 
 /// Adds kept fields (R14), an issue list and an unknown code to the received details. The bytes of these do not change.
 ///
@@ -42,6 +44,40 @@ pub fn compose(
         });
     }
     RawValue::from_string(details?).ok()
+}
+
+/// The details of a foreign error without the stack traces in their texts (R3); `None` if nothing is left.
+pub fn without_traces(details: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    let tree = Tree::parse(&details);
+    let Some(root) = tree.root() else { return Some(details) };
+    if !has_trace(root) {
+        return Some(details);
+    }
+    cut_traces(root).map(Cow::Owned)
+}
+
+fn has_trace(value: Node<'_, '_>) -> bool {
+    value.text().is_some_and(|text| message::has_trace(&text)) || value.children().any(has_trace)
+}
+
+/// The JSON of a value in which each text ends before its trace. A text that is nothing else is left out.
+fn cut_traces(value: Node<'_, '_>) -> Option<String> {
+    if let Some(text) = value.text().filter(|text| message::has_trace(text)) {
+        return serde_json::to_string(&message::from_json_text(&text)?).ok();
+    }
+    let inside = |(open, close): (&str, &str), parts: Vec<String>| [open, &parts.join(","), close].concat();
+    if value.is_array() {
+        return Some(inside(("[", "]"), value.children().filter_map(cut_traces).collect()));
+    }
+    let member = |field: Node<'_, '_>| {
+        let mut text = Vec::new();
+        push_string(&mut text, field.name());
+        Some(format!("{}:{}", String::from_utf8_lossy(&text), cut_traces(field)?))
+    };
+    match value.is_object() {
+        true => Some(inside(("{", "}"), value.children().filter_map(member).collect())),
+        false => Some(value.raw().to_owned()),
+    }
 }
 
 /// Makes sure that an `invalid_request` has an issue list, even if the message is its only issue (E8).

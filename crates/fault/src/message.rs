@@ -39,6 +39,11 @@ pub fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
     }
 }
 
+/// Whether a text has a line of a stack trace.
+pub fn has_trace(text: &str) -> bool {
+    trace::start(text).is_some()
+}
+
 /// The text of a JSON body, for a client (R3): without inline markup, and without a stack trace behind it. `None` if
 /// nothing is left, if it still has a tag, or if it is JSON itself.
 pub fn from_json_text(text: &str) -> Option<Cow<'_, str>> {

@@ -8,7 +8,7 @@ use super::rule::Rule;
 use super::{credentials, rule};
 use crate::code::ErrorCode;
 use crate::dialect::standard::Envelope;
-use crate::dialect::{Dialect, DialectCode, Foreign, ParsedBody, ParsedError, standard};
+use crate::dialect::{Dialect, DialectCode, Foreign, ParsedBody, ParsedError, Shape, standard};
 
 /// The code of an inner error.
 pub(super) struct Decision<'k> {
@@ -172,7 +172,13 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
         return Some(code);
     }
     // An issue list states more than a code that follows from the status anyway.
-    let adds = |code: &ErrorCode| !parsed.lists_issues || *code != ErrorCode::of_status(parsed.status);
+    let adds = |code: &ErrorCode| {
+        let is_clients = code.status().is_client_error();
+        // Of a 5xx in no shape that has codes, the code of a client's error is data, and its text may be a database's.
+        let has_codes = matches!(parsed.content, ParsedBody::Foreign(it) if it.shape != Shape::Message);
+        let is_odd = parsed.status.is_server_error() && is_clients && !has_codes;
+        !is_odd && (!parsed.lists_issues || *code != ErrorCode::of_status(parsed.status))
+    };
     let code = body.names().find_map(|name| parsed.policy.codes.find(name)).filter(adds);
     match &body.meaning {
         DialectCode::Code(own) => code.or_else(|| Some(own.clone())),

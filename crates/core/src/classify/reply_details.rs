@@ -113,7 +113,8 @@ fn details_of(
     let texts = texts.iter().map(|(name, text)| (*name, &**text));
     let kept: Vec<_> = kept.iter().copied().chain(problem_type.map(|uri| ("type", uri))).chain(texts).collect();
     let kept = &*kept;
-    details::compose(body.details.clone(), kept, body.issues.as_deref(), upstream_code)
+    let came = body.details.clone().and_then(details::without_traces);
+    details::compose(came, kept, body.issues.as_deref(), upstream_code)
 }
 
 /// The code in the body, if the client is to get it next to the canonical one (E9). In the client's own dialect, it

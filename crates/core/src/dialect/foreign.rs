@@ -122,8 +122,12 @@ fn add_all<'a>(
         let inner = read_inner(text.trim(), status);
         parsed.code = parsed.code.take().or(inner.code);
         (parsed.message, parsed.client_message) = (inner.message, inner.client_message);
+        if parsed.issues.is_none() {
+            (parsed.issues, parsed.more_issues) = (inner.issues, inner.more_issues);
+            parsed.issues_source = parsed.issues.as_ref().and(parsed.message_source);
+        }
     }
-    let texts = foreign_text::further_texts(read, status).into_iter();
+    let texts = foreign_text::further_texts(read, parsed.message.as_deref(), status).into_iter();
     parsed.further_texts = texts.map(|text| (text.field.name().into(), text.value)).collect();
     parsed.raw_code = read.raw_code.clone();
     // The type of a problem is an address, also if it has no host (RFC 9457 §3.1.1).
@@ -134,7 +138,9 @@ fn add_all<'a>(
         parsed.code = Some(code.value.clone());
     }
     let is_code = parsed.code.as_deref() == Some(&*code.value);
-    if is_code && parsed.issues_source.is_some_and(|source| is_within(code.field.raw(), source)) {
+    // For express-validator, `type` is the kind of the entry.
+    let is_kind = || parsed.issues_source.is_some_and(|source| is_within(code.field.raw(), source));
+    if is_code && code.field.name() == "type" && is_kind() {
         parsed.code_of = CodeOf::Issue;
     }
 }
@@ -177,13 +183,17 @@ fn read_inner(text: &str, status: StatusCode) -> ParsedError<'static> {
     let mut parsed = ParsedError::new(None, None);
     let Some(root) = tree.root().filter(|root| root.is_object()) else { return parsed };
     let read = foreign_text::read(root, status);
-    let owned = |found: &Found<'_, '_>| Cow::Owned(found.value.clone().into_owned());
-    parsed.code = read.code.as_ref().map(owned);
-    parsed.message = read.text.as_ref().map(owned).or_else(|| Some(owned(&foreign_text::only_sentence(root)?)));
-    parsed.message = parsed.message.filter(|text| !message::is_json(text.trim()));
+    let owned = |found: &Found<'_, '_>| Cow::<str>::Owned(found.value.clone().into_owned());
+    let message = read.text.as_ref().map(owned).or_else(|| Some(owned(&foreign_text::only_sentence(root)?)));
+    let message = message.filter(|text| !message::is_json(text.trim()));
+    let mut inner = ParsedError::new(None, message);
     if status.is_client_error() {
-        framework_errors::clean_message(&mut parsed, status);
+        framework_errors::add_to(&mut inner, root, &read, status);
     }
+    parsed.code = read.code.as_ref().map(owned);
+    parsed.issues = inner.issues.map(|issues| Cow::Owned(issues.into_owned()));
+    parsed.message = inner.message.map(|text| Cow::Owned(text.into_owned()));
+    (parsed.more_issues, parsed.client_message) = (inner.more_issues, inner.client_message);
     parsed
 }
 

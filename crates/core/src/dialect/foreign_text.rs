@@ -72,15 +72,18 @@ pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignTex
 }
 
 /// The texts besides the message: each a sentence under a name of a text, in the object with the message (R2).
-pub(super) fn further_texts<'t, 'a>(read: &ForeignText<'t, 'a>, status: StatusCode) -> Vec<Found<'t, 'a>> {
-    let Some(message) = &read.text else { return Vec::new() };
-    let is_other = |field: &Node<'_, '_>| !std::ptr::eq(field.raw(), message.field.raw());
+pub(super) fn further_texts<'t, 'a>(
+    read: &ForeignText<'t, 'a>,
+    message: Option<&str>,
+    status: StatusCode,
+) -> Vec<Found<'t, 'a>> {
+    let Some(message) = message.map(str::trim) else { return Vec::new() };
     let is_read =
         |field: Node<'_, '_>| read.code.as_ref().is_some_and(|code| std::ptr::eq(code.field.raw(), field.raw()));
-    let fields = read.holder.ranked(Ranks::text).filter(is_other);
+    let fields = read.holder.ranked(Ranks::text);
     let texts = fields.filter(|field| !is_read(*field) && !is_for_debugging(field.name()));
     let texts = texts.filter_map(|field| Some(Found { value: field.words()?, field }));
-    texts.filter(|it| it.value.trim() != message.value.trim() && !is_word(&it.value, status)).collect()
+    texts.filter(|it| it.value.trim() != message && !is_word(&it.value, status)).collect()
 }
 
 /// Whether an inner object is an issue, about one field: it names a place, or it is in a map under the name of a field.
@@ -89,8 +92,14 @@ fn is_issue(holder: Node<'_, '_>, wrappers: &[Node<'_, '_>]) -> bool {
         let mut fields = map.children().filter(|field| !is_whole(*field, map));
         fields.any(|field| object_in(field).is_some_and(|it| std::ptr::eq(it.raw(), holder.raw())))
     };
-    let holds =
-        |map: &Node<'_, '_>| names_place(holder) || holder.has("path") || names_fields(map.name()) && is_named(*map);
+    // A list in a map of errors has what is wrong with one field.
+    let is_in_list = |map: Node<'_, '_>| {
+        map.name() == "errors"
+            && map.children().any(|it| it.only().is_some_and(|it| std::ptr::eq(it.raw(), holder.raw())))
+    };
+    let holds = |map: &Node<'_, '_>| {
+        names_place(holder) || holder.has("path") || (names_fields(map.name()) || is_in_list(*map)) && is_named(*map)
+    };
     wrappers.last().is_some_and(holds)
 }
 

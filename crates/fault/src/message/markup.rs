@@ -32,7 +32,7 @@ fn without_inline_tags(text: &str) -> Cow<'_, str> {
         left.push_str(before);
         match inline_tag(tag) {
             Some((name, behind)) => {
-                left.push_str(if matches!(name, "br" | "p") { " " } else { "" });
+                left.push_str(if matches!(name, "br" | "p") { "\n" } else { "" });
                 rest = behind;
             }
             None => {

@@ -12,7 +12,7 @@ pub(super) fn start(text: &str) -> Option<usize> {
     let mut pythons = 0;
     let mut at = 0;
     for line in text.split(is_break) {
-        pythons += usize::from(is_file_of_python(line));
+        pythons += if is_file_of_python(line) { 1 + usize::from(line.contains(", in ")) } else { 0 };
         if pythons > 1 || is_of_trace(line.trim_start()) {
             return Some(at);
         }
@@ -32,18 +32,32 @@ pub(super) fn is_break(character: char) -> bool {
 }
 
 fn is_of_trace(line: &str) -> bool {
-    const MARKS: [&str; 5] = ["Traceback", "Stack trace:", "Stacktrace:", "stack backtrace:", "panicked at"];
+    const MARKS: [&str; 6] =
+        ["Traceback", "Stack trace:", "Stacktrace:", "stack backtrace:", "panicked at", "Caused by: "];
 
     MARKS.iter().any(|mark| find(line.as_bytes(), mark.as_bytes()).is_some())
         || line.strip_prefix("at ").is_some_and(is_frame)
+        || is_of_java(line)
         || is_of_go(line)
         || is_of_php(line)
         || is_of_ruby(line)
         || is_of_perl(line)
 }
 
-/// `goroutine 1 [running]:`
+/// `at com.shop.Cart.add(Cart.java:41)`, wherever it stands in the line.
+fn is_of_java(line: &str) -> bool {
+    let places = [".java:", ".kt:", ".scala:"].iter().filter_map(|file| line.split_once(file));
+    places
+        .filter_map(|(call, line)| Some((call, line.split_once(')')?.0)))
+        .any(|(call, line)| call.contains('(') && is_number(line))
+}
+
+/// `goroutine 1 [running]:`, `/srv/cart.go:41 +0x1d`
 fn is_of_go(line: &str) -> bool {
+    let offset = line.split_once(".go:").and_then(|(_, behind)| behind.split_once(" +0x"));
+    if offset.is_some_and(|(line, _)| is_number(line)) {
+        return true;
+    }
     let number = line.strip_prefix("goroutine ").and_then(|rest| rest.split_once(" ["));
     number.is_some_and(|(number, _)| is_number(number))
 }
@@ -71,7 +85,7 @@ fn is_of_perl(line: &str) -> bool {
     })
 }
 
-/// `File "cart.py", line 41`: one such line may also be a message.
+/// `File "cart.py", line 41, in add`: without a function, one such line may also be a message.
 fn is_file_of_python(line: &str) -> bool {
     let file = line.split_once("File \"").and_then(|(_, file)| file.split_once('"'));
     file.is_some_and(|(_, behind)| behind.starts_with(", line "))

@@ -115,13 +115,48 @@ pub(super) fn is_quoted(text: &str) -> bool {
 /// Whether a sentence of a list is about a field, and is no English sentence: the notation of its first word is that of
 /// a field, or a colon is behind it. Behind it are the words of a validator.
 pub(super) fn shows_field(pattern: &str, captures: &Captures<'_>) -> bool {
-    const CONSTRAINTS: [&str; 8] =
-        ["be ", "not be ", "contain ", "not contain ", "match ", "not match ", "have ", "not exist"];
+    // How class-validator's own messages go on behind `must` and `should`.
+    const CONSTRAINTS: [&str; 32] = [
+        "be true",
+        "be false",
+        "be null",
+        "be a ",
+        "be an ",
+        "be one ",
+        "be longer ",
+        "be shorter ",
+        "be less ",
+        "be greater ",
+        "be equal ",
+        "be unique",
+        "be valid",
+        "be empty",
+        "be either ",
+        "be in ",
+        "be between ",
+        "be positive",
+        "be negative",
+        "be divisible ",
+        "be base",
+        "be lowercase",
+        "be uppercase",
+        "be ISO",
+        "be latitude",
+        "be longitude",
+        "not be ",
+        "contain ",
+        "not contain ",
+        "match ",
+        "not have ",
+        "not exist",
+    ];
 
+    let is_constraint = |text: &str| CONSTRAINTS.iter().any(|begins| text.starts_with(begins));
     pattern.starts_with("{field}:")
         || captures.iter().all(|(kind, text)| match *kind {
             "field" => has_notation(text),
-            "text" => CONSTRAINTS.iter().any(|begins| text.starts_with(begins)),
+            "text" => is_constraint(text),
+            "bean" => text.strip_prefix("must ").is_none_or(is_constraint),
             _ => true,
         })
 }

@@ -168,9 +168,10 @@ pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> 
     Ok(empty.unwrap_or_else(|| vec![Place::default()]))
 }
 
-/// Whether a `name` is the class of an error, or of an object that has a list of errors itself.
+/// Whether a `name` is a code, the class of an error, or of an object that has a list of errors itself.
 fn is_class_or_parent(object: Node<'_, '_>, name: Node<'_, '_>) -> bool {
-    let is_class = |name: &str| name.ends_with("Error") || name.ends_with("Exception");
+    let is_code = |name: &str| name.contains('_') && !name.bytes().any(|it| it.is_ascii_lowercase());
+    let is_class = |name: &str| name.ends_with("Error") || name.ends_with("Exception") || is_code(name);
     name.text().is_some_and(|name| is_class(&name))
         || object.children().any(|field| field.is_array() && field_names::meaning(field, object) == Meaning::Errors)
 }

@@ -218,6 +218,17 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         self.around.means_errors && !self.around.is_vague || is_verdict(text)
     }
 
+    /// Whether the texts of an object with names of texts or codes are still issues: each is a sentence, and one stands
+    /// under another name (Jira's `description` beside `issuetype`).
+    fn are_sentences(&self, fields: Node<'t, 'a>) -> bool {
+        const OF_ERRORS: [&str; 7] = ["message", "msg", "error", "err", "reason", "code", "detail"];
+
+        !self.around.is_vague
+            && fields.children().all(|field| field.text().is_some_and(|text| text.trim().contains(' ')))
+            && fields.children().any(|field| !is_text_or_code(field.name()))
+            && !fields.children().any(|field| OF_ERRORS.contains(&field.name()))
+    }
+
     /// Reads a text under a name that ends a path, and is no step of it.
     fn text_under_end(&mut self, place: &Place, field: Node<'t, 'a>) -> bool {
         let Some(text) = field.words().filter(|text| self.may_be_issue(text)) else { return false };
@@ -230,9 +241,11 @@ impl<'t, 'a> Map<'_, 't, 'a> {
     /// Whether a single text under a name is an issue. It is if a field above means errors, and no field is the text or
     /// code of an error.
     fn takes_single_texts(&self, fields: Node<'t, 'a>) -> bool {
+        let are_sentences = self.are_sentences(fields);
         let is_error = |field: Node<'_, '_>| {
             let name = field.name();
-            is_text_or_code(name)
+            is_text_or_code(name) && !are_sentences
+                || self.around.is_vague && is_of_program(name)
                 || self.around.is_vague && FIELDS_OF_ERRORS.contains(&name)
                 || field.is_array() && meaning(field, fields) != Meaning::Nothing && field.raw().contains('{')
         };
@@ -295,6 +308,12 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         place.truncate(mark);
         read
     }
+}
+
+/// Whether a field has what only programmers read.
+fn is_of_program(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["stack", "trace", "debug", "exception", "sql"].iter().any(|part| name.contains(part))
 }
 
 /// Whether all names of an object are numbers.
