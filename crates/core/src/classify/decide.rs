@@ -8,7 +8,7 @@ use super::rule::Rule;
 use super::{credentials, rule};
 use crate::code::ErrorCode;
 use crate::dialect::standard::Envelope;
-use crate::dialect::{Dialect, DialectCode, Foreign, ParsedBody, ParsedError, standard};
+use crate::dialect::{Dialect, DialectCode, Foreign, ParsedBody, ParsedError, Shape, standard};
 
 /// The code of an inner error.
 pub(super) struct Decision<'k> {
@@ -169,6 +169,12 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
         && let Some(code) = parsed.policy.codes.find(name)
     {
         return Some(code);
+    }
+    // What a policy's shape writes for a whole status may also be the name of a code.
+    if body.meaning == DialectCode::ByStatus
+        && matches!(parsed.content, ParsedBody::Foreign(Foreign { shape: Shape::Custom(_), .. }))
+    {
+        return None;
     }
     // An issue list states more than a code that follows from the status anyway.
     let adds = |code: &ErrorCode| !parsed.lists_issues || *code != ErrorCode::of_status(parsed.status);
