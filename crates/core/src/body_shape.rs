@@ -5,7 +5,8 @@ use http::HeaderName;
 
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::custom::{
-    CodeNames, Condition, CustomShape, Description, Expected, IssuePlaces, PathNotation, Placeholder, Pointer, Template,
+    CodeNames, Condition, Conditions, CustomShape, Description, Expected, IssuePlaces, PathNotation, Placeholder,
+    Pointer, StatusNames, Template,
 };
 use crate::dialect::{Dialect, Shape};
 use crate::table::{Named, OneOrMore, Refusals, SettingError, setters, tables};
@@ -44,21 +45,23 @@ pub struct BodyShape {
 tables! {
     /// `[shape.NAME]`: where a body has its parts.
     pub(crate) struct ShapeTable {
-        when: Conditions,
+        when: Named<Expected>,
+        any: Named<Expected>,
+        not: Named<Expected>,
         code: OneOrMore,
         message: OneOrMore,
         details: OneOrMore,
         issues: ShapeIssues,
         request_id: String,
-        codes: NamedCodes,
+        codes: Named<ErrorCode>,
+        by_status: Named<String>,
+        stays: OneOrMore,
+        ignores: OneOrMore,
         media_type: String,
         id_header: String,
         write: String,
     }
 }
-
-type Conditions = Named<Expected>;
-type NamedCodes = Named<ErrorCode>;
 
 setters! {
     /// Where bodies of a [`BodyShape`] have their issues, and where each issue has its parts.
@@ -125,6 +128,18 @@ impl BodyShape {
         self
     }
 
+    /// Adds a condition of which a body in the shape fulfils at least one.
+    pub fn any(mut self, place: impl Into<String>, expected: impl Into<Expected>) -> Self {
+        self.table.any.get_or_insert_default().0.push((place.into(), expected.into()));
+        self
+    }
+
+    /// Adds a condition that no body in the shape fulfils.
+    pub fn not(mut self, place: impl Into<String>, expected: impl Into<Expected>) -> Self {
+        self.table.not.get_or_insert_default().0.push((place.into(), expected.into()));
+        self
+    }
+
     /// Adds a place where a body may have its code: a text or a number. The first place that has one counts.
     pub fn code(mut self, place: impl Into<String>) -> Self {
         self.table.code.get_or_insert_default().0.push(place.into());
@@ -183,17 +198,32 @@ impl BodyShape {
         self
     }
 
+    /// Adds the shape's name for all codes of a status that have no name of their own: `404`, or `"4xx"` and `"5xx"` for
+    /// statuses that have none. Such a name is read as a repetition of the status.
+    pub fn by_status(mut self, status: impl ToString, name: impl Into<String>) -> Self {
+        self.table.by_status.get_or_insert_default().0.push((status.to_string(), name.into()));
+        self
+    }
+
+    /// Adds a place whose name, number or boolean stays in a body in this shape, even if its texts may not pass (rule
+    /// R3). If they may, all fields stay.
+    pub fn stays(mut self, place: impl Into<String>) -> Self {
+        self.table.stays.get_or_insert_default().0.push(place.into());
+        self
+    }
+
+    /// Adds a field of the body, or of its `error`, that means nothing: it is neither searched for field errors nor
+    /// logged as dropped (rules R13, R14).
+    pub fn ignores(mut self, place: impl Into<String>) -> Self {
+        self.table.ignores.get_or_insert_default().0.push(place.into());
+        self
+    }
+
     /// `codes` are those that the policy defines.
     pub(crate) fn compile(self, codes: &CodeSet, refusals: &mut Refusals) -> Option<CustomShape> {
         let Self { name, table } = self;
         let of_name = refusals.keep(refuse_name(&name));
-        let when = table.when.unwrap_or_default().0;
-        if when.is_empty() {
-            let right = "add when = { \"/place\" = \"string\" }, or a value that all of its bodies have";
-            refusals.0.push(SettingError::new("when", "no condition distinguishes the shape from others", right));
-        }
-        let when = when.into_iter().map(|(at, is)| Ok(Condition { at: body_place("when", &at)?, is }));
-        let when = refusals.keep(when.collect::<Result<_, _>>());
+        let conditions = compile_conditions(table.when, table.any, table.not, refusals);
         let template = refusals.keep_some(table.write, |it| {
             Template::parse(&it).map_err(|(wrong, right)| SettingError::new("write", wrong, right))
         });
@@ -206,9 +236,7 @@ impl BodyShape {
         let of_template = |which| template.as_ref()?.as_ref()?.place_of(which);
         let mut places = |key, places: Option<OneOrMore>, which: &[Placeholder]| match places {
             None => Some(which.iter().find_map(|which| of_template(*which)).into_iter().collect()),
-            Some(OneOrMore(places)) => {
-                refusals.keep(places.iter().map(|place| body_place(key, place)).collect::<Result<_, _>>())
-            }
+            Some(places) => refusals.keep(body_places(key, places)),
         };
         let code = places("code", table.code, &[Placeholder::Name, Placeholder::Code]);
         let message = places("message", table.message, &[Placeholder::Message]);
@@ -216,22 +244,30 @@ impl BodyShape {
         let request_id = refusals.keep_some(table.request_id, |place| body_place("request_id", &place));
         let request_id = request_id.map(|place| place.or_else(|| of_template(Placeholder::RequestId)));
         let codes = compile_codes(table.codes.unwrap_or_default().0, codes, refusals);
+        let by_status = refusals.keep(names_by_status(table.by_status.unwrap_or_default().0));
+        let stays = refusals.keep(body_places("stays", table.stays.unwrap_or_default()));
+        let ignores = refusals.keep(body_places("ignores", table.ignores.unwrap_or_default()));
         let media_type = refusals.keep(json_type(table.media_type));
         let id_header = refusals.keep_some(table.id_header, |name| header_name(&name));
         of_name?;
-        Some(CustomShape::new(Description {
+        let description = Description {
             code: code?,
             message: message?,
             details: details?,
             request_id: request_id?,
             name: name.into(),
-            when: when?,
+            conditions: conditions?,
             issues: issues?,
             codes: codes?,
+            by_status: by_status?,
+            stays: stays?,
+            ignores: ignores?,
             media_type: media_type?,
             id_header: id_header?,
             template: template?,
-        }))
+        };
+        refusals.keep(refuse_useless_places(&description))?;
+        Some(CustomShape::new(description))
     }
 }
 
@@ -275,6 +311,95 @@ fn body_place(key: &'static str, place: &str) -> Result<Pointer, SettingError> {
         return Err(SettingError::new(key, wrong, "name a field of the body, as in \"/error\""));
     }
     Ok(inside)
+}
+
+fn body_places(key: &'static str, OneOrMore(places): OneOrMore) -> Result<Box<[Pointer]>, SettingError> {
+    places.iter().map(|place| body_place(key, place)).collect()
+}
+
+fn compile_conditions(
+    when: Option<Named<Expected>>,
+    any: Option<Named<Expected>>,
+    not: Option<Named<Expected>>,
+    refusals: &mut Refusals,
+) -> Option<Conditions> {
+    let is_empty = |table: &Option<Named<Expected>>| table.as_ref().is_some_and(|Named(all)| all.is_empty());
+    if when.is_none() && any.is_none() || is_empty(&when) {
+        let right = "add when = { \"/place\" = \"string\" }, or a value that all of its bodies have";
+        refusals.0.push(SettingError::new("when", "no condition distinguishes the shape from others", right));
+    } else if is_empty(&any) {
+        let right = "list the conditions of which one is enough, or remove any";
+        refusals.0.push(SettingError::new("any", "no condition is listed", right));
+    }
+    let mut compiled = |key, table: Option<Named<Expected>>| {
+        let all = table.unwrap_or_default().0.into_iter();
+        refusals
+            .keep(all.map(|(at, is)| Ok(Condition { at: body_place(key, &at)?, is })).collect::<Result<Box<_>, _>>())
+    };
+    let (when, any, not) = (compiled("when", when), compiled("any", any), compiled("not", not));
+    let conditions = Conditions { when: when?, any: any?, not: not? };
+    let required = |it: &&Condition| conditions.when.iter().any(|when| when.implies(it));
+    let wrong =
+        |key, at: &Pointer, wrong, right| Err(SettingError::new(key, format!("{:?}: {wrong}", at.to_string()), right));
+    let useless = match (conditions.any.iter().find(required), conditions.not.iter().find(required)) {
+        (Some(any), _) => wrong("any", &any.at, "when requires this already", "remove it, or the condition in when"),
+        (None, Some(not)) => wrong("not", &not.at, "when requires this", "remove one of the two: no body fulfils both"),
+        (None, None) => Ok(()),
+    };
+    refusals.keep(useless)?;
+    Some(conditions)
+}
+
+/// Exact statuses come before classes.
+fn names_by_status(named: Vec<(String, String)>) -> Result<StatusNames, SettingError> {
+    let compiled = named.into_iter().map(|(status, name)| {
+        let wrong = |wrong, right| Err(SettingError::new(format!("by_status.{status}"), wrong, right));
+        let statuses = match (&*status, status.parse()) {
+            ("4xx", _) => 400..=499,
+            ("5xx", _) => 500..=599,
+            (_, Ok(one @ 400..=599)) => one..=one,
+            _ => {
+                let right = "write a status from 400 to 599; 4xx or 5xx stands for the others of its class";
+                return wrong(format!("{status:?} is not an error status"), right);
+            }
+        };
+        match name.trim() {
+            "" => wrong("the name is empty".to_owned(), "write the shape's name for such errors, or remove the status"),
+            _ => Ok((statuses, name.into())),
+        }
+    });
+    let mut compiled = compiled.collect::<Result<StatusNames, _>>()?;
+    compiled.sort_by_key(|(statuses, _)| statuses.len());
+    Ok(compiled)
+}
+
+/// Refuses places in `stays` and `ignores` that have no effect, or none that the operator can mean.
+fn refuse_useless_places(it: &Description) -> Result<(), SettingError> {
+    let refuse = |key, place: &Pointer, wrong: &str, right| {
+        Err(SettingError::new(key, format!("{:?} {wrong}", place.to_string()), right))
+    };
+    if let Some(place) = it.stays.first().filter(|_| it.template.is_none()) {
+        return refuse("stays", place, "stays in no body: the shape has no template", "add write, or remove stays");
+    }
+    if let Some(place) =
+        it.stays.iter().find(|place| it.message.contains(place) || it.request_id.as_ref() == Some(place))
+    {
+        return refuse("stays", place, "is a place that the layer itself fills", "name another field");
+    }
+    let read = || [&it.code, &it.message, &it.details].into_iter().flatten().chain(&it.request_id);
+    for place in &it.ignores {
+        if read().any(|other| other == place) {
+            return refuse("ignores", place, "is read by the shape", "name another field, or remove its place");
+        } else if !place.is_field() {
+            return refuse(
+                "ignores",
+                place,
+                "is inside a field",
+                "name the whole field, as in \"/meta\" or \"/error/meta\"",
+            );
+        }
+    }
+    Ok(())
 }
 
 fn compile_codes(named: Vec<(String, ErrorCode)>, codes: &CodeSet, refusals: &mut Refusals) -> Option<CodeNames> {
@@ -349,6 +474,20 @@ mod tests {
             (BodyShape::new("openai").when("/c", 1), ""),
             (BodyShape::new("fastapi").when("/c", 1), ""),
             (shape().when("c", 1), "when"),
+            (BodyShape::new("acme").not("/c", 1), "when"),
+            (shape().any("c", 1), "any"),
+            (shape().any("/e/c", Expected::Any), "any"),
+            (shape().not("/", 1).not("/*", 1), "not"),
+            (shape().not("/e/c", Expected::String), "not"),
+            (shape().by_status(399, "A"), "by_status.399"),
+            (shape().by_status("6xx", "A"), "by_status.6xx"),
+            (shape().by_status(404, " "), "by_status.404"),
+            (shape().stays("e"), "stays"),
+            (shape().stays("/e/m"), "stays"),
+            (shape().stays("/id"), "stays"),
+            (BodyShape::new("acme").when("/c", 1).stays("/d"), "stays"),
+            (shape().ignores("/e/d"), "ignores"),
+            (shape().ignores("/x/y"), "ignores"),
             (shape().code("/~"), "code"),
             (shape().message("e.m"), "message"),
             (shape().details(""), "details"),

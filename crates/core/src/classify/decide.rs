@@ -171,6 +171,12 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
     {
         return Some(code);
     }
+    // What a policy's shape writes for a whole status may also be the name of a code.
+    if body.meaning == DialectCode::ByStatus
+        && matches!(parsed.content, ParsedBody::Foreign(Foreign { shape: Shape::Custom(_), .. }))
+    {
+        return None;
+    }
     // An issue list states more than a code that follows from the status anyway.
     let adds = |code: &ErrorCode| {
         let is_clients = code.status().is_client_error();

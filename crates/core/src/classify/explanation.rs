@@ -60,7 +60,7 @@ impl Explanation {
 
     /// Notes why the body was not in those shapes of the policy that were tried before the one that matched.
     fn note_shapes(&mut self, shapes: &[CustomShape], body: &[u8]) {
-        let missing = |shape: &CustomShape| Some((*shape, shape.missing_sign(body)?));
+        let missing = |shape: &CustomShape| Some((*shape, shape.misfit(body)?));
         self.other_shapes = shapes.iter().map_while(missing).collect();
     }
 

@@ -13,11 +13,12 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
+use http::StatusCode;
 use serde_json::value::RawValue;
 
-pub(crate) use self::condition::Condition;
 pub use self::condition::Expected;
-pub(crate) use self::description::{CodeNames, Description};
+pub(crate) use self::condition::{Condition, Conditions};
+pub(crate) use self::description::{CodeNames, Description, StatusNames};
 pub(crate) use self::issues::IssuePlaces;
 pub use self::issues::PathNotation;
 pub(crate) use self::pointer::Pointer;
@@ -61,20 +62,18 @@ impl CustomShape {
         self.form.name
     }
 
-    /// The condition that a body does not fulfil; `None` if the body is in the shape, or is not a JSON object.
-    pub(crate) fn missing_sign(self, body: &[u8]) -> Option<String> {
+    /// Why a body is not in the shape; `None` if it is, or is not a JSON object.
+    pub(crate) fn misfit(self, body: &[u8]) -> Option<String> {
         let body = Object::of_body(body)?;
-        let sign = self.description.missing_condition(&BodyValues::new(&body))?;
-        Some(format!("its {:?} is not {}", sign.at.to_string(), sign.is))
+        self.description.conditions.misfit(&BodyValues::new(&body)).map(|misfit| misfit.to_string())
     }
 
     /// The request id in a body of the shape.
     #[cfg(feature = "client")]
     pub(crate) fn request_id<'a>(self, body: &Object<'a>) -> Option<Cow<'a, str>> {
         let body = &BodyValues::new(body);
-        let place =
-            self.description.request_id.as_ref().filter(|_| self.description.missing_condition(body).is_none())?;
-        place.first(body).and_then(json::string)
+        let place = self.description.request_id.as_ref();
+        place.filter(|_| self.description.conditions.misfit(body).is_none())?.first(body).and_then(json::string)
     }
 
     /// The JSON Schema 2020-12 of the bodies in this shape, as JSON text; `None` if the shape has no template.
@@ -134,17 +133,13 @@ impl DialectSpec {
 }
 
 impl Description {
-    /// A condition that the body does not fulfil; `None` if the body is in the shape.
-    pub(crate) fn missing_condition(&self, body: &BodyValues<'_, '_>) -> Option<&Condition> {
-        self.when.iter().find(|condition| !condition.holds(body))
-    }
-
-    /// The fields that the shape reads.
+    /// The fields that the shape reads or ignores.
     pub(super) fn fields(&'static self) -> KnownFields {
         let issues = self.issues.as_ref().map(|issues| &issues.list);
         let places = [&self.code, &self.message, &self.details].into_iter().flatten();
-        let places = places.chain(&self.request_id).chain(issues);
-        let places: Vec<&Pointer> = places.chain(self.when.iter().map(|condition| &condition.at)).collect();
+        let places = places.chain(&self.request_id).chain(issues).chain(&self.ignores);
+        let conditions = self.conditions.when.iter().chain(&self.conditions.any);
+        let places: Vec<&Pointer> = places.chain(conditions.map(|condition| &condition.at)).collect();
         let names: Vec<&str> = places.iter().filter_map(|place| place.field()).collect();
         let of_error = places.iter().copied().filter(|place| place.field() == Some("error"));
         let of_error: Vec<&str> =
@@ -156,7 +151,7 @@ impl Description {
 impl Described for Description {
     fn read<'a>(&self, body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
         let body = &BodyValues::of_body(body);
-        if self.missing_condition(body).is_some() {
+        if self.conditions.misfit(body).is_some() {
             return None;
         }
         let code = first_value(&self.code, body, |code| match json::is_number(code) {
@@ -175,14 +170,17 @@ impl Described for Description {
     fn meaning(&self, name: &str) -> DialectCode {
         match self.codes.iter().find(|(known, _)| **known == *name) {
             Some((_, code)) => DialectCode::Named(code.clone()),
+            None if self.by_status.iter().any(|(_, known)| **known == *name) => DialectCode::ByStatus,
             None if self.template.is_some() && code::is_well_formed(name.as_bytes()) => DialectCode::Canonical,
             None => DialectCode::Unknown,
         }
     }
 
-    /// The shape's name for a code: the first one if it has several.
-    fn name_of<'a>(&'a self, code: &'a str) -> Cow<'a, str> {
-        Cow::Borrowed(self.codes.iter().find(|(_, known)| **known == *code).map_or(code, |(name, _)| name))
+    /// The shape's name for a code: the first one if it has several, else the one of the status.
+    fn name_of<'a>(&'a self, code: &'a str, status: StatusCode) -> Cow<'a, str> {
+        let named = self.codes.iter().find(|(_, known)| **known == *code).map(|(name, _)| &**name);
+        let of_status = || self.by_status.iter().find(|(statuses, _)| statuses.contains(&status.as_u16()));
+        Cow::Borrowed(named.or_else(|| of_status().map(|(_, name)| &**name)).unwrap_or(code))
     }
 
     fn write(&self, out: &Outgoing<'_>) -> Vec<u8> {
@@ -190,21 +188,30 @@ impl Described for Description {
         self.template.as_ref().map(|template| template.write(&values, out.size())).unwrap_or_default()
     }
 
-    /// Rewrites a body that already is in the shape. If its texts must not pass, only its code stays.
+    /// Rewrites a body that already is in the shape. If its texts must not pass, only its code stays, and the names,
+    /// numbers and booleans at the places that the policy lists.
     fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         let body = &BodyValues::new(&kept.body);
         if !kept.whole {
             let name = first_value(&self.code, body, |code| if is_name(code) { json::string(code) } else { None });
-            return self.write(&Outgoing { code: name.as_deref().unwrap_or(out.code), ..*out });
+            let written = self.write(&Outgoing { code: name.as_deref().unwrap_or(out.code), ..*out });
+            let stays = |value: &&RawValue| is_name(value) || matches!(value.get(), "true" | "false");
+            let kept = self.stays.iter().filter_map(|place| Some((place, place.first(body).filter(stays)?.get())));
+            return with_values(written, kept.map(|(place, value)| (place, value.into())), true);
         }
         let message = self.message.iter().find(|place| place.first(body).is_some_and(|it| text_of(it).is_some()));
         let set = [(message.or(self.message.first()), out.message), (self.request_id.as_ref(), out.request_id)];
-        let compact = String::from_utf8(with_fields(&kept.body, &[], |_, _| true)).unwrap_or_default();
-        let placed = set.into_iter().filter_map(|(place, value)| Some((place?, value)));
-        let body = placed
-            .fold(compact, |body, (place, value)| pointer::replaced(&body, place.steps(), &quoted(value)).into_owned());
-        body.into_bytes()
+        let placed = set.into_iter().filter_map(|(place, value)| Some((place?, quoted(value))));
+        with_values(with_fields(&kept.body, &[], |_, _| true), placed, false)
     }
+}
+
+fn with_values<'p>(body: Vec<u8>, values: impl Iterator<Item = (&'p Pointer, Vec<u8>)>, adds: bool) -> Vec<u8> {
+    let body = String::from_utf8(body).unwrap_or_default();
+    let set = |body: String, (place, value): (&Pointer, Vec<u8>)| {
+        pointer::with_value(&body, place.steps(), &value, adds).into_owned()
+    };
+    values.fold(body, set).into_bytes()
 }
 
 /// The first of the values at these places that `read` accepts.

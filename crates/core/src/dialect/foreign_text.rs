@@ -47,16 +47,19 @@ const MOST_BESIDE: usize = 256;
 
 /// Reads an object.
 pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignText<'t, 'a> {
-    let (holder, wrappers) = match holder(body, 0) {
+    let (holder, wrappers, is_issue) = match holder(body, 0) {
         // An object that names a place, inside a map, is an issue. The objects around it do not count as wrappers.
-        Some((holder, wrappers)) if is_issue(holder, &wrappers) => (holder, Vec::new()),
-        Some(found) => found,
-        None => (body.field("error").filter(|error| error.is_object()).unwrap_or(body), Vec::new()),
+        Some((holder, wrappers)) if is_issue(holder, &wrappers) => (holder, Vec::new(), true),
+        Some((holder, wrappers)) => (holder, wrappers, false),
+        None => (body.field("error").filter(|error| error.is_object()).unwrap_or(body), Vec::new(), false),
     };
     let sentence = texts(holder).find(|text| !is_word(&text.value, status));
     let text = sentence.or_else(|| led_sentence(holder)).or_else(|| texts(holder).next());
     let extensions = holder.field("extensions").filter(|it| it.is_object());
-    let objects = || std::iter::once(holder).chain(extensions).chain(wrappers.iter().rev().copied()).chain([body]);
+    // The code of an issue is not the body's.
+    let outer = Some(body).filter(|_| is_issue);
+    let inner = outer.into_iter().chain([holder]).chain(extensions);
+    let objects = || inner.clone().chain(wrappers.iter().rev().copied()).chain([body]);
     let sure = |object| codes(object, CodeName::Sure);
     let of_form = |found: &Found<'_, 'a>| is_code(&found.value, status);
     let word = || {

@@ -52,7 +52,7 @@ pub(super) trait Described: fmt::Debug + Sync {
     fn meaning(&self, name: &str) -> DialectCode;
 
     /// The shape's name for a code.
-    fn name_of<'a>(&'a self, code: &'a str) -> Cow<'a, str>;
+    fn name_of<'a>(&'a self, code: &'a str, status: StatusCode) -> Cow<'a, str>;
 }
 
 /// Writes the last event of a stream of typed events, from the error's body and the event's number.
@@ -151,7 +151,7 @@ impl DialectSpec {
     }
 
     pub(crate) fn name_of<'a>(&self, code: &'a ErrorCode, status: StatusCode) -> Cow<'a, str> {
-        self.described.map_or_else(|| (self.name_of)(code, status), |described| described.name_of(code.as_str()))
+        self.described.map_or_else(|| (self.name_of)(code, status), |it| it.name_of(code.as_str(), status))
     }
 
     /// Whether the dialect itself defines this name. Clients do not get such a name, because the code means the same

@@ -1,6 +1,6 @@
 //! The conditions that distinguish a shape from others (rule R15).
 
-use std::fmt;
+use std::{fmt, slice};
 
 use http::StatusCode;
 use serde_json::value::RawValue;
@@ -9,6 +9,55 @@ use super::pointer::Pointer;
 use super::values::BodyValues;
 use crate::dialect::framework_errors;
 use crate::dialect::json;
+
+/// What distinguishes a shape: its bodies fulfil all of `when`, one of `any` if it has conditions, and none of `not`.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Conditions {
+    pub(crate) when: Box<[Condition]>,
+    pub(crate) any: Box<[Condition]>,
+    pub(crate) not: Box<[Condition]>,
+}
+
+/// Why a body is not in the shape: it fulfils none of these conditions, or an excluded one.
+pub(super) struct Misfit<'c> {
+    conditions: &'c [Condition],
+    is_excluded: bool,
+}
+
+impl Conditions {
+    /// `None` if the body is in the shape.
+    pub(super) fn misfit(&self, body: &BodyValues<'_, '_>) -> Option<Misfit<'_>> {
+        let is_one_of = |conditions: &[Condition]| conditions.iter().any(|it| it.holds(body));
+        let excluded = || self.not.iter().find(|it| it.holds(body)).map(|it| (slice::from_ref(it), true));
+        let (conditions, is_excluded) = match self.when.iter().find(|it| !it.holds(body)) {
+            Some(unmet) => (slice::from_ref(unmet), false),
+            None if !self.any.is_empty() && !is_one_of(&self.any) => (&*self.any, false),
+            None => excluded()?,
+        };
+        Some(Misfit { conditions, is_excluded })
+    }
+
+    /// Whether every body that fulfils the other conditions also fulfils these.
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn cover(&self, other: &Self) -> bool {
+        let is_one_of_any = |it: &Condition| self.any.iter().any(|sign| it.implies(sign));
+        let each_of_any = |implies: &dyn Fn(&Condition) -> bool| !other.any.is_empty() && other.any.iter().all(implies);
+        let follows =
+            |sign: &Condition| other.when.iter().any(|it| it.implies(sign)) || each_of_any(&|it| it.implies(sign));
+        self.when.iter().all(follows)
+            && (self.any.is_empty() || self.any.iter().any(follows) || each_of_any(&is_one_of_any))
+            && self.not.iter().all(|sign| other.not.iter().any(|it| sign.implies(it)))
+    }
+}
+
+impl fmt::Display for Misfit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.conditions.iter().enumerate().try_for_each(|(index, Condition { at, is })| {
+            let (and, not) = (if index > 0 { ", and " } else { "" }, if self.is_excluded { "" } else { "not " });
+            write!(f, "{and}its {:?} is {not}{is}", at.to_string())
+        })
+    }
+}
 
 /// What a body of the shape has at one of these places.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,7 +125,6 @@ impl Expected {
         ("absent", Self::Absent),
     ];
 
-    #[cfg(feature = "policy-file")]
     fn is_narrower_than(&self, other: &Self) -> bool {
         match other {
             Self::Any => *self != Self::Absent,
@@ -171,7 +219,6 @@ impl Condition {
     }
 
     /// Whether every body that fulfils this condition also fulfils the other.
-    #[cfg(feature = "policy-file")]
     pub(crate) fn implies(&self, other: &Self) -> bool {
         self.at == other.at && (self.is == other.is || self.is.is_narrower_than(&other.is))
     }
@@ -185,6 +232,53 @@ mod tests {
     fn holds(is: Expected, value: &str) -> bool {
         let condition = Condition { at: Pointer::parse("/v").unwrap(), is };
         condition.holds(&BodyValues::new(&Object::parse(&format!("{{\"v\":{value}}}")).unwrap()))
+    }
+
+    fn conditions(text: &str) -> Conditions {
+        let each = |of: &str| {
+            let of = text.split(' ').filter_map(|it| it.strip_prefix(of)?.split_once('='));
+            of.map(|(at, is)| Condition {
+                at: Pointer::parse(at).unwrap(),
+                is: Expected::TYPES.into_iter().find(|(word, _)| *word == is).unwrap().1,
+            })
+            .collect()
+        };
+        Conditions { when: each("when"), any: each("any"), not: each("not") }
+    }
+
+    #[test]
+    fn r15_a_body_outside_the_shape_states_why() {
+        let conditions = conditions("when/a=string any/b=number any/c=array not/d=object not/d=null");
+        for (body, why) in [
+            (r#"{"a":"","b":1}"#, ""),
+            (r#"{"a":"","c":[],"d":1}"#, ""),
+            (r#"{"b":1,"d":{}}"#, "its \"/a\" is not a string"),
+            (r#"{"a":"","d":{}}"#, "its \"/b\" is not a number, and its \"/c\" is not an array"),
+            (r#"{"a":"","b":1,"d":null}"#, "its \"/d\" is null"),
+        ] {
+            let misfit = conditions.misfit(&BodyValues::new(&Object::parse(body).unwrap())).map(|it| it.to_string());
+            assert_eq!(misfit.unwrap_or_default(), why, "{body}");
+        }
+    }
+
+    #[cfg(feature = "policy-file")]
+    #[test]
+    fn r15_conditions_cover_those_of_fewer_bodies() {
+        for (wide, narrow, covers) in [
+            ("when/a=string", "when/a=name when/b=null", true),
+            ("when/a=name", "when/a=string", false),
+            ("any/a=string any/b=string", "when/b=name", true),
+            ("any/a=string any/b=string", "any/b=name any/a=name", true),
+            ("any/a=string", "any/b=name any/a=name", false),
+            ("when/a=string", "any/a=name any/a=nonblank", true),
+            ("when/a=string", "any/a=name any/b=name", false),
+            ("when/a=string not/b=object", "when/a=string", false),
+            ("when/a=string not/b=object", "when/a=string not/b=any", true),
+            ("when/a=string not/b=any", "when/a=string not/b=object", false),
+            ("any/a=string any/b=string", "when/c=string", false),
+        ] {
+            assert_eq!(conditions(wide).cover(&conditions(narrow)), covers, "{wide} of {narrow}");
+        }
     }
 
     #[test]

@@ -42,6 +42,12 @@ impl Pointer {
         self.0.first().and_then(Step::name)
     }
 
+    /// Whether the pointer leads to a field of the body or of its `error`, and not into one.
+    pub(crate) fn is_field(&self) -> bool {
+        matches!(&*self.0, [Step::Name(_)])
+            || matches!(&*self.0, [Step::Name(error), Step::Name(_)] if &**error == "error")
+    }
+
     /// The value at this place in the body; the first one if there are several.
     pub(super) fn first<'a>(&self, body: &BodyValues<'_, 'a>) -> Option<&'a RawValue> {
         first(|visit| self.each(body, visit))
@@ -127,22 +133,23 @@ fn visit_at<'a>(value: &'a RawValue, steps: &[Step], visit: &mut dyn FnMut(&'a R
     }
 }
 
-/// The body with another value at the place of the pointer; unchanged if nothing is there.
-pub(super) fn replaced<'t>(text: &'t str, steps: &[Step], value: &[u8]) -> Cow<'t, str> {
+/// The body with this value at the place of the pointer. If nothing is there, it is added if `adds` is `true`.
+pub(super) fn with_value<'t>(text: &'t str, steps: &[Step], value: &[u8], adds: bool) -> Cow<'t, str> {
     let Some((step, rest)) = steps.split_first() else { return owned(value.to_vec()) };
     if let Some(elements) = json::array(text) {
         let at = step.name().map_or(Some(0), |name| name.parse().ok());
         let Some(at) = at.filter(|at| *at < elements.len()) else { return Cow::Borrowed(text) };
         let each = elements.iter().enumerate().map(|(place, element)| match place == at {
-            true => replaced(element.get(), rest, value),
+            true => with_value(element.get(), rest, value, adds),
             false => Cow::Borrowed(element.get()),
         });
         return Cow::Owned(format!("[{}]", each.collect::<Vec<_>>().join(",")));
     }
-    let (Some(object), Some(name)) = (Object::parse(text), step.name()) else { return Cow::Borrowed(text) };
-    match object.raw(name) {
+    let object = Object::parse(if adds && text == "null" { "{}" } else { text });
+    let (Some(object), Some(name)) = (object, step.name()) else { return Cow::Borrowed(text) };
+    match object.raw(name).map(RawValue::get).or(adds.then_some("null")) {
         Some(inside) => {
-            let inside = replaced(inside.get(), rest, value).into_owned().into_bytes();
+            let inside = with_value(inside, rest, value, adds).into_owned().into_bytes();
             owned(with_fields(&object, &[(name, inside)], |_, _| true))
         }
         None => Cow::Borrowed(text),
@@ -193,12 +200,15 @@ mod tests {
     #[test]
     fn r15_a_value_is_replaced_where_it_stands() {
         let body = r#"{ "a": [ {"t":"old", "n":1.10}, {"t":"other"} ], "z":0 }"#;
-        let with = |pointer: &str| replaced(body, Pointer::parse(pointer).unwrap().steps(), b"\"new\"").into_owned();
+        let put = |pointer: &str, adds| with_value(body, Pointer::parse(pointer).unwrap().steps(), b"\"new\"", adds);
+        let with = |pointer: &str| put(pointer, false).into_owned();
         assert_eq!(with("/a/*/t"), r#"{"a":[{"t":"new","n":1.10},{"t":"other"}],"z":0}"#);
         assert_eq!(with("/a/1/t"), r#"{"a":[{"t":"old", "n":1.10},{"t":"new"}],"z":0}"#);
         for nowhere in ["/a/2/t", "/a/x", "/b", "/z/y"] {
             assert_eq!(Object::parse(&with(nowhere)).unwrap().raw("z").unwrap().get(), "0", "{nowhere}");
             assert!(!with(nowhere).contains("new"), "{nowhere}");
         }
+        assert!(put("/b/c/d", true).ends_with(r#","z":0,"b":{"c":{"d":"new"}}}"#));
+        assert!(put("/a/0/u", true).contains(r#""n":1.10,"u":"new"}"#));
     }
 }

@@ -43,7 +43,7 @@ impl Description {
     /// Whether every body of the shape has a value at this place, because a condition requires it. A body from a
     /// service may lack other values that the template writes.
     fn is_sign(&self, path: &[Step]) -> bool {
-        self.when.iter().any(|sign| sign.is != Expected::Absent && sign.at.steps().starts_with(path))
+        self.conditions.when.iter().any(|sign| sign.is != Expected::Absent && sign.at.steps().starts_with(path))
     }
 
     fn value_schema(&self, placeholder: Placeholder, is_optional: bool) -> Vec<u8> {

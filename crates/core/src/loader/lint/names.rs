@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::report::Report;
 use crate::dialect::Dialect;
-use crate::dialect::custom::CustomShape;
 use crate::guard::pattern::Pattern;
 use crate::loader::file::PolicyFile;
 use crate::policy::error::TablePath;
@@ -65,7 +64,9 @@ pub(super) fn lint_shapes(report: &mut Report<'_>) {
         // parts.
         for (at, shape) in part.shapes.iter().take(own.shapes.len()).enumerate() {
             let place = TablePath::Shape(shape.as_str().to_owned());
-            if let Some(earlier) = part.shapes[..at].iter().find(|earlier| takes_all_of(**earlier, *shape)) {
+            if let Some(earlier) =
+                part.shapes[..at].iter().find(|it| it.description().conditions.cover(&shape.description().conditions))
+            {
                 let wrong =
                     format!("every body of this shape is read as {:?}, which is tried before it", earlier.as_str());
                 let advice = "put this shape before that one, or add a condition to that one's `when`";
@@ -73,12 +74,6 @@ pub(super) fn lint_shapes(report: &mut Report<'_>) {
             }
         }
     }
-}
-
-/// Whether every body in `shape` also fulfils all conditions of `earlier`.
-fn takes_all_of(earlier: CustomShape, shape: CustomShape) -> bool {
-    let follows = |sign: &_| shape.description().when.iter().any(|own| own.implies(sign));
-    earlier.description().when.iter().all(follows)
 }
 
 pub(super) fn lint_names(report: &mut Report<'_>) {

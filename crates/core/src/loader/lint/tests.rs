@@ -205,6 +205,7 @@ fn r15_a_shape_that_is_never_read() {
         ],
     );
     assert_lints(&format!("{WHOLE}[shape.b]\nwhen.\"/d\" = 1\ncode = \"/c\"\n"), &[]);
+    assert_lints(&format!("{WHOLE}[shape.b]\nany = {{ \"/c\" = \"name\", \"/d\" = 1 }}\ncode = \"/c\"\n"), &[]);
 }
 
 #[test]
