@@ -63,7 +63,7 @@ impl Gathered {
         let document = Document::parse(name, &text);
         let mut at = Reading::new(name, &text, misplaced);
         let table = FileTable::read(&DeValue::Table(document.root.clone()), &mut at).unwrap_or_default();
-        let Found { mut mistakes, places, named_files } = at.found;
+        let Found { mut mistakes, places, moved, named_files } = at.found;
         // The keys of another version cannot be judged. A file that a key names has its own mistakes.
         let is_own = |mistake: &PolicyError| mistake.file() == Some(name);
         let is_version = |mistake: &PolicyError| mistake.kind() == Kind::Version.as_str();
@@ -78,7 +78,7 @@ impl Gathered {
         drop(document);
         self.named_files.extend(named_files);
         self.tables.push(if is_known { table } else { FileTable::default() });
-        self.files.push(SourceFile { name: name.to_owned(), text, parent, canonical, places, is_whole });
+        self.files.push(SourceFile { name: name.to_owned(), text, parent, canonical, places, moved, is_whole });
     }
 
     fn gather_named(&mut self, at: usize) {

@@ -32,6 +32,7 @@ pub(super) struct SourceFile {
     pub(super) canonical: Option<PathBuf>,
     /// The bytes of each key and element, by its path.
     pub(super) places: HashMap<String, Range<usize>>,
+    pub(super) moved: HashMap<String, String>,
     /// Whether all of its lines are TOML, in a version that is known.
     pub(super) is_whole: bool,
 }
@@ -143,9 +144,15 @@ impl Sources {
         tables.iter().find(|table| self.sets(table, key)).or(tables.first())
     }
 
+    /// The path of a key of this table in its file.
+    fn path_of(&self, (file, table): &(usize, String), key: &str) -> String {
+        let path = if key.is_empty() { table.clone() } else { format!("{table}.{key}") };
+        self.files[*file].moved.get(&path).cloned().unwrap_or(path)
+    }
+
     /// Where a key is; an empty span at its table if the table does not set the key.
     pub(crate) fn locate(&self, place: &TablePath, key: &str) -> Option<SourceSpan<'_>> {
-        let (file, path) = self.table_of(place, key)?;
+        let table @ (file, path) = self.table_of(place, key)?;
         let places = &self.files[*file].places;
         // The keys of a scheme may be in a file of their own.
         let key = if key == "keys"
@@ -154,7 +161,7 @@ impl Sources {
         {
             SourceSpan { key: format!("{path}.keys"), ..self.files[*file].span(&format!("{path}.keys_file")) }
         } else {
-            self.files[*file].span(&if key.is_empty() { path.clone() } else { format!("{path}.{key}") })
+            self.files[*file].span(&self.path_of(table, key))
         };
         Some(if key.key == *path { SourceSpan { span: key.span.start..key.span.start, ..key } } else { key })
     }
@@ -162,12 +169,15 @@ impl Sources {
     /// Whether a mistake that was found after reading follows from one of these, which were found before: the table
     /// has one, and it lacks the key, or the key has one itself.
     pub(super) fn explain(&self, mistakes: &[PolicyError], Problem { place, refused, .. }: &Problem) -> bool {
-        let Some((file, path)) = self.table_of(place, &refused.key) else { return false };
-        let key = if refused.key.is_empty() { path.clone() } else { format!("{path}.{}", refused.key) };
+        let Some(table @ (file, path)) = self.table_of(place, &refused.key) else { return false };
+        let key = self.path_of(table, &refused.key);
+        // No unknown name follows from another element of its list.
+        let is_alone = refused.kind == Kind::UnknownName;
         let is_inside = |mistake: &PolicyError, outer: &str| {
             let rest = mistake.key().and_then(|key| key.strip_prefix(outer));
             mistake.file() == Some(&self.files[*file].name)
-                && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+                && rest
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || !is_alone && rest.starts_with('['))
         };
         let lacks = key == *path || !self.files[*file].places.contains_key(&key);
         mistakes.iter().any(|mistake| is_inside(mistake, &key) || lacks && is_inside(mistake, path))

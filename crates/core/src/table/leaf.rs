@@ -194,8 +194,13 @@ impl<T: Leaf> Leaf for Vec<T> {
         let Some(list) = value.as_array() else {
             return at.mistyped(value, "write a list in brackets, such as [\"a\"] or []");
         };
-        let each = list.iter().enumerate();
-        Some(each.filter_map(|(index, it)| at.element(index, it.span(), |at| T::read(it.get_ref(), at))).collect())
+        let mut right = Self::new();
+        for (index, it) in list.iter().enumerate() {
+            let read = at.element(index, it.span(), |at| T::read(it.get_ref(), at));
+            at.note_moved(index, right.len());
+            right.extend(read);
+        }
+        Some(right)
     }
 
     fn written(&self) -> String {

@@ -48,6 +48,8 @@ pub(crate) struct Found {
     pub(crate) mistakes: Vec<PolicyError>,
     /// The bytes of each key and element, by its path.
     pub(crate) places: HashMap<String, Range<usize>>,
+    /// The paths of elements behind a wrong one, by their paths in the list without it.
+    pub(crate) moved: HashMap<String, String>,
     pub(crate) named_files: Vec<NamedFile>,
 }
 
@@ -135,6 +137,13 @@ impl<'a> Reading<'a> {
         let (length, outer, was_secret) = (self.path.len(), self.span.clone(), self.is_secret);
         self.path.push_str(&format!("[{index}]"));
         self.read_at(length, span, outer, was_secret, read)
+    }
+
+    /// Notes that an element is at a lower index in what was read, because wrong ones before it are left out.
+    pub(crate) fn note_moved(&mut self, index: usize, read: usize) {
+        if index != read {
+            self.found.moved.insert(format!("{}[{read}]", self.path), format!("{}[{index}]", self.path));
+        }
     }
 
     fn read_at<T>(

@@ -136,6 +136,10 @@ fn a_mistake_hides_none_behind_it() {
         "version = 1\n[auth.a]\nscheme = \"JWT\"\nsecret_env = 5\nalgorithms = [\"HS265\", \"RS265\"]\naudiance = \"a\"\n",
         &["auth.a.scheme", "auth.a.secret_env", "auth.a.algorithms[0]", "auth.a.algorithms[1]", "auth.a.audiance"],
     );
+    assert_keys(
+        "version = 1\n[defaults]\nauth = [1, \"nope\"]\n[[outward]]\ncodes = [1, \"gone\", 2, \"unheard_of\"]\nname = \"X\"\n",
+        &["defaults.auth", "defaults.auth[0]", "outward[0].codes[0]", "outward[0].codes[2]", "outward[0].codes[3]"],
+    );
     let details = "type = \"objekt\", required = \"x\", pattern = \"x\"";
     assert_keys(
         &format!("version = 1\n[[code]]\ncode = \"a\"\nstatus = 409\ndetails = {{ {details} }}\n"),
