@@ -97,6 +97,13 @@ fn details_of(
     parsed: &Parsed<'_, '_>,
     decision: &Decision<'_>,
 ) -> Option<Box<RawValue>> {
+    // A layer wrote all that it had read before (E7).
+    if parsed.is_own
+        && matches!(decision.source, CodeSource::Layer { in_head: true })
+        && let Some(body) = dialect::read_own(parsed.bytes, parsed.policy.dialect)
+    {
+        return details::compose(body.details, kept, body.issues.as_deref(), None);
+    }
     let body = &foreign.parsed;
     let upstream_code = upstream_code(foreign, parsed, decision);
     // Most bodies have only a text.

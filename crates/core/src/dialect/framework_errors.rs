@@ -80,7 +80,9 @@ pub(super) fn add_to<'a>(
     if parsed.issues.is_some() {
         return clean_message(parsed, status);
     }
-    if let Some(found) = search::issues(body, &read.wrappers, &[]) {
+    if let Some(found) = search::issues(body, &read.wrappers, &[])
+        && !(matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) && names_route(found.source))
+    {
         set_found_issues(parsed, found);
         return clean_message(parsed, status);
     }
@@ -119,6 +121,12 @@ pub(super) fn add_to<'a>(
         clean_message(parsed, status);
     }
     drop_unread_list(parsed);
+}
+
+/// Whether the elements of a list have the request's own path as their place (express-openapi-validator).
+fn names_route(list: &str) -> bool {
+    let is_route = |it: Node<'_, '_>| it.string("path").is_some_and(|path| path.starts_with('/'));
+    Tree::parse(list).root().is_some_and(|list| list.children().any(is_route))
 }
 
 fn set_found_issues<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a>) {

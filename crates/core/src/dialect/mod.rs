@@ -244,6 +244,11 @@ fn protocol_of(body: &Body<'_, '_>, readable: &Readable<'_>, status: StatusCode)
     protocol::detect(body, status).filter(|protocol| !is_ordinary_error(*protocol))
 }
 
+/// Reads a body in this dialect, and nothing that only a service would have written.
+pub(crate) fn read_own(body: &[u8], dialect: Dialect) -> Option<ParsedError<'_>> {
+    (dialect.spec().read)(&Body::new(None, Object::of_body(body)?))
+}
+
 /// Parses the body of a protocol like any other error, because of `protocols = "rewrite"` (R10).
 pub(crate) fn read_rewritten<'a>(body: &'a [u8], readable: &Readable<'_>, status: StatusCode) -> Option<Foreign<'a>> {
     let text = utf8_text(body)?;
