@@ -3,6 +3,7 @@
 use memchr::memmem::find;
 
 use super::bytes::has_any;
+use super::{MAX_BYTES, boundary};
 
 /// Where the stack trace in a text begins: at its first line that a runtime wrote.
 pub(super) fn start(text: &str) -> Option<usize> {
@@ -13,7 +14,9 @@ pub(super) fn start(text: &str) -> Option<usize> {
     let mut at = 0;
     for line in text.split(is_break) {
         pythons += if is_file_of_python(line) { 1 + usize::from(line.contains(", in ")) } else { 0 };
-        if pythons > 1 || is_of_trace(line.trim_start()) {
+        // A longer line of a trace shows what it is before.
+        let begin = line.trim_start();
+        if pythons > 1 || is_of_trace(&begin[..boundary(begin, MAX_BYTES)]) {
             return Some(at);
         }
         at += line.len() + text[at + line.len()..].chars().next().map_or(0, char::len_utf8);
