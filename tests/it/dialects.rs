@@ -190,7 +190,7 @@ proptest! {
     fn r2_what_a_dialect_writes_it_reads_back(
         dialect in prop::sample::select(dialects()),
         code in prop::sample::select(ErrorCode::ALL),
-        message in "[A-Za-z][ -;=-~]{0,60}[a-z.]",
+        message in "[A-Za-z][ -%'-;=-~]{0,60}[a-z.]",
         details in prop::collection::btree_map("[a-d]{1,3}", json_value(), 1..4),
     ) {
         let fault = Fault::new(code.clone()).message(message.clone()).details(&details);

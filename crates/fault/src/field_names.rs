@@ -169,9 +169,13 @@ pub fn is_code_name(name: &str) -> bool {
 
 /// Whether a field is for a text or a code (R2). An object with such a field is not a map from fields to texts.
 pub fn is_text_or_code(name: &str) -> bool {
-    let is_field = matches!(name, "summary" | "context");
     let is_text = || is_text_name(name) || ISSUE_TEXTS.iter().any(|it| it.eq_ignore_ascii_case(name));
-    !is_field && (is_text() || is_code_name(name))
+    !is_name_of_data(name) && (is_text() || is_code_name(name))
+}
+
+/// Whether a name of a text is also one of data, whose words are no text: `{"context":"query.week"}` (R2).
+pub fn is_name_of_data(name: &str) -> bool {
+    name.eq_ignore_ascii_case("summary") || name.eq_ignore_ascii_case("context")
 }
 
 /// Whether a name ends like the name of a text: `userMessage`.

@@ -7,8 +7,8 @@ mod trace;
 
 use std::borrow::Cow;
 
+use bytes::{boundary, is_plain, is_plain_without};
 pub use bytes::{has_any, has_byte, has_escape};
-use bytes::{is_plain, is_plain_without};
 
 /// The most bytes of a message (E2).
 pub const MAX_BYTES: usize = 1024;
@@ -176,11 +176,6 @@ fn truncated(line: Cow<'_, str>) -> Cow<'_, str> {
         return Cow::Owned([&line[..end], MARK].concat());
     }
     line
-}
-
-/// Where to cut a text, so that at most this many bytes are left.
-fn boundary(text: &str, most: usize) -> usize {
-    (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }
 
 fn is_break(character: char) -> bool {

@@ -197,12 +197,6 @@ fn end_of_nested(text: &str, start: usize) -> usize {
     text.len()
 }
 
-/// Whether four hexadecimal digits are a character that is not white space.
-fn begins_with_letter(digits: &[u8]) -> bool {
-    let number = digits.get(..4).and_then(|it| u32::from_str_radix(str::from_utf8(it).ok()?, 16).ok());
-    number.and_then(char::from_u32).is_some_and(|letter| !letter.is_whitespace())
-}
-
 impl<'t, 'a> Node<'t, 'a> {
     #[inline]
     fn value(self) -> &'t Value<'a> {
@@ -332,16 +326,6 @@ impl<'t, 'a> Node<'t, 'a> {
     #[inline]
     pub fn text(self) -> Option<Cow<'a, str>> {
         if self.is_text() { json::text(self.raw()) } else { None }
-    }
-
-    /// Whether the value is a JSON string that is not blank.
-    #[inline]
-    pub fn has_words(self) -> bool {
-        match self.raw().as_bytes() {
-            [b'"', b'!'..=b'[' | b']'..=b'~', _, ..] | [b'"', b'\\', b'"' | b'\\' | b'/', ..] => true,
-            [b'"', b'\\', b'u', digits @ ..] if begins_with_letter(digits) => true,
-            _ => self.words().is_some(),
-        }
     }
 
     /// The text of a JSON string that is not blank.

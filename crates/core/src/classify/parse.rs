@@ -98,7 +98,9 @@ impl<'c, 'b> Parsed<'c, 'b> {
         let kept = replace(body, inner, request, policy);
         let content = &*body;
         let foreign = if let ParsedBody::Foreign(foreign) = content { Some(foreign) } else { None };
-        let is_own = foreign.is_some_and(|foreign| foreign.shape == policy.dialect.shape());
+        // A list of one error is read as that error (R2), but no dialect writes a list.
+        let is_object = || inner.bytes().trim_ascii_start().starts_with(b"{");
+        let is_own = foreign.is_some_and(|foreign| foreign.shape == policy.dialect.shape() && is_object());
         let lists_issues =
             dialect::tells_of_input(inner.status) && foreign.is_some_and(|foreign| foreign.parsed.has_issues());
         let media_type = if policy.rules.is_empty() { None } else { dialect::media_type(inner.headers) };

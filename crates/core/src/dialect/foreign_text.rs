@@ -12,8 +12,8 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use super::field_names::{
-    CodeName, Meaning, NO_CODES, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_for_debugging, is_of_error, is_whole,
-    meaning, names_fields,
+    CodeName, Meaning, NO_CODES, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_for_debugging, is_name_of_data,
+    is_of_error, is_whole, meaning, names_fields,
 };
 use super::outgoing::is_upstream_code;
 use super::phrases::{is_phrase, is_phrase_as_code};
@@ -158,7 +158,7 @@ fn object_in<'t, 'a>(field: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
 
 /// Whether an object has a text.
 pub(super) fn has_text(object: Node<'_, '_>) -> bool {
-    object.ranked(Ranks::text).any(Node::has_words) || texts(object).next().is_some()
+    texts(object).next().is_some()
 }
 
 /// The texts of an object, in the order in which they are preferred.
@@ -173,7 +173,8 @@ pub(super) fn texts_of<'t, 'a>(
 ) -> impl Iterator<Item = Found<'t, 'a>> {
     let texts = object.ranked(Ranks::text).filter_map(move |field| {
         let field = Some(field).filter(is_wanted)?;
-        Some(Found { value: field.words()?, field })
+        let value = field.words()?;
+        (value.contains(' ') || !is_name_of_data(field.name())).then_some(Found { value, field })
     });
     // OData's texts, which have a language.
     let by_language = move || {

@@ -74,9 +74,10 @@ fn number(out: &Outgoing<'_>) -> i32 {
 /// Rewrites a received error. It keeps its number, its id and its data; on a 5xx only the number and the id.
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
+    let id_of_call = || out.call.and_then(|call| call.id.as_deref());
     if !kept.whole {
         let id = kept.body.raw("id").filter(|id| is_name(id) || id.get() == "null").map(|id| id.get());
-        let id = id.or_else(|| out.call?.id.as_deref()).unwrap_or("null");
+        let id = id.or_else(id_of_call).unwrap_or("null");
         let number = error.number("code").map_or_else(|| number(out).to_string(), str::to_owned);
         return write_body(&Outgoing { details: None, ..*out }, id, &number);
     }
@@ -91,8 +92,11 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         None if !error.has("data") => set.push(("data", self::data(out))),
         _ => {}
     }
-    let error = with_fields(&error, &set, |_, _| true);
-    with_fields(&kept.body, &[("error", error)], |_, _| true)
+    let mut set = vec![("error", with_fields(&error, &set, |_, _| true))];
+    if !kept.body.has("id") {
+        set.push(("id", id_of_call().unwrap_or("null").into()));
+    }
+    with_fields(&kept.body, &set, |_, _| true)
 }
 
 /// The data that an inner layer wrote, with this layer's id and advice (E7).

@@ -2,8 +2,10 @@
 
 use memchr::memmem::find;
 
-use super::bytes::has_any;
-use super::{MAX_BYTES, boundary};
+use super::bytes::{boundary, has_any};
+
+/// A longer line of a trace shows in these bytes what it is.
+const MOST_SEEN: usize = 1024;
 
 /// Where the stack trace in a text begins: at its first line that a runtime wrote.
 pub(super) fn start(text: &str) -> Option<usize> {
@@ -14,9 +16,8 @@ pub(super) fn start(text: &str) -> Option<usize> {
     let mut at = 0;
     for line in text.split(is_break) {
         pythons += if is_file_of_python(line) { 1 + usize::from(line.contains(", in ")) } else { 0 };
-        // A longer line of a trace shows what it is before.
         let begin = line.trim_start();
-        if pythons > 1 || is_of_trace(&begin[..boundary(begin, MAX_BYTES)]) {
+        if pythons > 1 || is_of_trace(&begin[..boundary(begin, MOST_SEEN)]) {
             return Some(at);
         }
         at += line.len() + text[at + line.len()..].chars().next().map_or(0, char::len_utf8);
