@@ -2,7 +2,7 @@
 //! is made up.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -33,10 +33,19 @@ const TEXTS: [&str; 15] = [
 ];
 
 fn client_gets(dialect: Dialect, status: u16, body: &Value) -> String {
-    let policy = Arc::new(Policy::builder().dialect(dialect).build().unwrap());
+    String::from_utf8(answered(dialect, status, body).into_body().to_vec()).unwrap()
+}
+
+fn answered(dialect: Dialect, status: u16, body: &Value) -> Response<Bytes> {
+    static POLICIES: LazyLock<Vec<(Dialect, Arc<Policy>)>> = LazyLock::new(|| {
+        let policy = |dialect: &Dialect| (*dialect, Arc::new(Policy::builder().dialect(*dialect).build().unwrap()));
+        Dialect::ALL.iter().map(policy).collect()
+    });
+
+    let (_, policy) = POLICIES.iter().find(|(it, _)| *it == dialect).unwrap();
     let inner = Response::builder().status(status).header("content-type", "application/json");
     let inner = inner.body(Bytes::from(body.to_string())).unwrap();
-    String::from_utf8(rewritten_for(&policy, Request::new(()), &inner).into_body().to_vec()).unwrap()
+    rewritten_for(policy, Request::new(()), &inner)
 }
 
 /// Statuses that mean neither credentials, whose code may be another one, nor a protocol.
@@ -167,6 +176,29 @@ fn r2_the_text_of_a_body_that_a_service_sent_reaches_the_client_however_it_is_wr
 }
 
 #[test]
+fn r3_no_text_of_a_500_reaches_a_client() {
+    let bodies = crate::cases::json_errors().into_iter().chain(recorded()).map(|(_, body)| body);
+    let bodies: BTreeMap<String, Value> = bodies.map(|body| (body.to_string(), body)).collect();
+    // Long bodies only repeat what short ones have.
+    for (_, body) in bodies.iter().filter(|(text, _)| text.len() < 4_000) {
+        // An envelope, and a body whose code is known, vouch for their text.
+        let is_envelope = body["request_id"].is_string() && body["error"]["code"].is_string();
+        let one_by_one = (0..count_strings(body).min(24)).map(|at| with_secret(body, |it| it == at));
+        let everywhere = with_secret(body, |_| true);
+        let in_standard = one_by_one.map(|sent| (Dialect::Standard, sent));
+        for (dialect, sent) in in_standard.chain(Dialect::ALL.iter().map(|dialect| (*dialect, everywhere.clone()))) {
+            let got = client_gets(dialect, 500, &sent);
+            assert!(
+                !got.contains(SECRET) || is_envelope || has_code(dialect, body),
+                "{dialect:?}: {sent} became {got}"
+            );
+        }
+    }
+}
+
+const SECRET: &str = "s3cr3t of the house";
+
+#[test]
 fn r4_many_fields_long_names_and_deep_wrappers_are_answered() {
     let deep = |depth: usize| (0..depth).fold(json!({"message": "Sold out."}), |inside, _| json!({ "w": inside }));
     assert!(client_gets(Dialect::Standard, 409, &deep(2)).contains("Sold out."));
@@ -192,7 +224,7 @@ fn r4_many_fields_long_names_and_deep_wrappers_are_answered() {
 
 /// The 4xx bodies of the cases and of the recorded applications in which R2 names a text that R3 lets pass.
 fn bodies_with_a_text() -> Vec<(u16, Value, String)> {
-    let bodies = crate::cases::client_errors().into_iter().chain(recorded());
+    let bodies = crate::cases::json_errors().into_iter().chain(recorded());
     let with_text = bodies.filter_map(|(status, body)| {
         // Rocket's cause is the text then (R13).
         let text = named_text(status, &body).filter(|_| body.get("cause").is_none())?;
@@ -213,7 +245,7 @@ fn recorded() -> impl Iterator<Item = (u16, Value)> {
         let body = serde_json::from_str(row["said"]["body"].as_str()?).ok()?;
         Some((u16::try_from(row["said"]["status"].as_u64()?).ok()?, body))
     });
-    sent.filter(|(status, _)| (400..500).contains(status)).collect::<Vec<_>>().into_iter()
+    sent.filter(|(status, _)| *status >= 400).collect::<Vec<_>>().into_iter()
 }
 
 /// The words that a text must bring to the client but for values and places, which R13 takes out.
@@ -253,6 +285,41 @@ fn named_text(status: u16, body: &Value) -> Option<String> {
         };
     }
     None
+}
+
+fn count_strings(value: &Value) -> usize {
+    match value {
+        Value::String(_) => 1,
+        Value::Array(values) => values.iter().map(count_strings).sum(),
+        Value::Object(fields) => fields.values().map(count_strings).sum(),
+        _ => 0,
+    }
+}
+
+/// The body with a secret behind those strings whose number is chosen.
+fn with_secret(body: &Value, is_chosen: impl Fn(usize) -> bool) -> Value {
+    fn walk(value: &mut Value, at: &mut usize, is_chosen: &dyn Fn(usize) -> bool) {
+        match value {
+            Value::String(text) => {
+                if is_chosen(*at) {
+                    text.push(' ');
+                    text.push_str(SECRET);
+                }
+                *at += 1;
+            }
+            Value::Array(values) => values.iter_mut().for_each(|value| walk(value, at, is_chosen)),
+            Value::Object(fields) => fields.values_mut().for_each(|value| walk(value, at, is_chosen)),
+            _ => {}
+        }
+    }
+    let mut body = body.clone();
+    walk(&mut body, &mut 0, &is_chosen);
+    body
+}
+
+/// Whether the code of a body as a 500 is another one than the status's.
+fn has_code(dialect: Dialect, body: &Value) -> bool {
+    answered(dialect, 500, body).headers().get("x-error-code").is_some_and(|it| it != "internal_error")
 }
 
 fn sole_object(value: &Value) -> &Value {

@@ -38,10 +38,10 @@ mod value;
 mod wire;
 
 /// The status and JSON of each 4xx that a service of the cases sends.
-pub(crate) fn client_errors() -> Vec<(u16, serde_json::Value)> {
+pub(crate) fn json_errors() -> Vec<(u16, serde_json::Value)> {
     let cases = load::folders().iter().flat_map(|folder| load::cases(folder)).collect::<Vec<_>>();
     let sent = cases.iter().filter_map(|case| {
-        let status = case.inner.status.filter(|status| (400..500).contains(status))?;
+        let status = case.inner.status.filter(|status| (400..600).contains(status))?;
         Some((status, serde_json::from_slice(&case.inner.body()?).ok()?))
     });
     sent.collect()

@@ -32,6 +32,13 @@ pub(super) struct ForeignText<'t, 'a> {
     pub(super) raw_code: Option<Cow<'a, str>>,
 }
 
+impl<'t, 'a> ForeignText<'t, 'a> {
+    /// The body, and the object with the text if that is another one.
+    pub(super) fn objects(&self, body: Node<'t, 'a>) -> impl Iterator<Item = Node<'t, 'a>> + Clone {
+        [body].into_iter().chain(Some(self.holder).filter(|holder| !std::ptr::eq(holder.raw(), body.raw())))
+    }
+}
+
 /// A value, and the field in which it was found.
 #[derive(Clone)]
 pub(super) struct Found<'t, 'a> {
@@ -59,18 +66,23 @@ pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignTex
     // The code of an issue is not the body's.
     let outer = Some(body).filter(|_| is_issue);
     let inner = outer.into_iter().chain([holder]).chain(extensions);
-    let objects = || inner.clone().chain(wrappers.iter().rev().copied()).chain([body]);
-    let sure = |object| codes(object, CodeName::Sure);
+    let is_top = std::ptr::eq(holder.raw(), body.raw());
+    let around = Some(body).filter(|_| !is_top);
+    let objects = || inner.clone().chain(wrappers.iter().rev().copied()).chain(around);
+    let mut raw_code = None;
+    let mut sure = objects().flat_map(|object| codes(object, CodeName::Sure));
     let of_form = |found: &Found<'_, 'a>| is_code(&found.value, status);
     let word = || {
         let text = text.as_ref()?.field.raw();
         texts_of(holder, |field| !std::ptr::eq(field.raw(), text)).find(of_form)
     };
     let led = || objects().flat_map(|object| codes(object, CodeName::Led)).find(of_form);
-    let is_top = std::ptr::eq(holder.raw(), body.raw());
     let bare = || codes(holder, CodeName::Bare).find(|found| of_form(found) && is_bare_code(found, is_top));
-    let code = objects().flat_map(sure).find(of_form).or_else(word).or_else(led).or_else(bare);
-    let raw_code = objects().flat_map(sure).next().map(|found| found.value);
+    let sure = sure.find(|found| {
+        raw_code.get_or_insert_with(|| found.value.clone());
+        of_form(found)
+    });
+    let code = sure.or_else(word).or_else(led).or_else(bare);
     ForeignText { holder, wrappers, text, code, raw_code }
 }
 
@@ -83,10 +95,10 @@ pub(super) fn further_texts<'t, 'a>(
     let Some(message) = message.map(str::trim) else { return Vec::new() };
     let is_read =
         |field: Node<'_, '_>| read.code.as_ref().is_some_and(|code| std::ptr::eq(code.field.raw(), field.raw()));
-    let fields = read.holder.ranked(Ranks::text);
-    let texts = fields.filter(|field| !is_read(*field) && !is_for_debugging(field.name()));
-    let texts = texts.filter_map(|field| Some(Found { value: field.words()?, field }));
-    texts.filter(|it| it.value.trim() != message && !is_word(&it.value, status)).collect()
+    let fields = read.holder.ranked(Ranks::text).filter(|field| !is_read(*field));
+    let texts = fields.filter_map(|field| Some(Found { value: field.words()?, field }));
+    let texts = texts.filter(|it| it.value.trim() != message && !is_word(&it.value, status));
+    texts.filter(|it| !is_for_debugging(it.field.name())).collect()
 }
 
 /// Whether an inner object is an issue, about one field: it names a place, or it is in a map under the name of a field.

@@ -148,11 +148,10 @@ pub(super) fn is_within(inner: &str, outer: &str) -> bool {
 fn issues_at_top_places<'a>(parsed: &ParsedError<'a>, body: Node<'_, 'a>, read: &ForeignText<'_, 'a>) -> Option<List> {
     let text = parsed.message.as_deref()?;
     let mut list = List::new();
-    for object in [read.holder, body] {
-        if let Some(place) = place_of(object) {
-            list.push(&place.json(), &without_values(text), None);
-            return Some(list);
-        }
+    // The object with the text comes before the body.
+    if let Some(place) = read.objects(body).filter_map(place_of).last() {
+        list.push(&place.json(), &without_values(text), None);
+        return Some(list);
     }
     let mut holders = [Some(body), body.field("data")].into_iter().flatten();
     let names = holders.find_map(|object| object.field("params")?.elements())?;
@@ -193,10 +192,15 @@ fn issues_of_text_lists<'t, 'a>(
     const LISTS: [&str; 8] =
         ["errors", "message", "messages", "errorMessages", "problems", "error", "detail", "_embedded"];
 
-    let objects = || [body, read.holder].into_iter();
+    let objects = || read.objects(body);
+    // Most errors have neither lists nor objects.
+    if objects().flat_map(Node::children).all(|field| !field.is_array() && !field.is_object()) {
+        return None;
+    }
     let by_name = LISTS.into_iter().filter_map(|name| objects().find_map(|object| object.field(name)));
     let by_meaning = objects().flat_map(|object| {
-        object.children().filter(move |field| field_names::meaning(*field, object) == Meaning::Errors)
+        let lists = object.children().filter(|field| field.is_array());
+        lists.filter(move |field| field_names::meaning(*field, object) == Meaning::Errors)
     });
     by_name.chain(by_meaning).find_map(|field| {
         let is_embedded = field.name() == "_embedded";
@@ -248,11 +252,10 @@ fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'
 
 /// The texts of the body, and of the object with the text.
 fn texts<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> impl Iterator<Item = Cow<'a, str>> {
-    let holders = [Some(read.holder), (read.holder.raw() != body.raw()).then_some(body)];
     // The first text is known already: parsing it from JSON again would take long.
     let first = read.text.as_ref().map(|text| text.field.raw());
     let is_other = move |field: &Node<'_, '_>| first.is_none_or(|first| !std::ptr::eq(first, field.raw()));
-    let others = holders.into_iter().flatten().flat_map(move |object| foreign_text::texts_of(object, is_other));
+    let others = read.objects(body).flat_map(move |object| foreign_text::texts_of(object, is_other));
     let of_objects = read.text.clone().into_iter().chain(others).map(|text| text.value);
     // The cause that rouille sends, and the one that salvo sends in debug builds.
     let cause = body.field("cause").and_then(|cause| cause.string("description"));
