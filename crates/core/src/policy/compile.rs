@@ -102,7 +102,6 @@ impl PolicyBuilder {
             parts,
             shapes: shapes.into_iter().filter_map(|(_, shape)| shape).collect(),
             schemes: lists.auth.values().flat_map(|schemes| schemes.iter().cloned()).collect(),
-            requires_headers: !lists.headers.is_empty(),
             forwarded_ids,
             key_headers,
             custom,

@@ -126,8 +126,6 @@ pub struct Policy {
     shapes: Box<[CustomShape]>,
     /// The schemes of all routes. One that several lists name is repeated.
     schemes: Box<[Arc<Scheme>]>,
-    /// Whether any route requires headers.
-    requires_headers: bool,
     forwarded_ids: Box<[HeaderName]>,
     key_headers: Box<[HeaderName]>,
     custom: Box<[Box<str>]>,
@@ -383,7 +381,6 @@ impl Default for Policy {
             parts: Box::new([CompiledScope::default()]),
             shapes: Box::default(),
             schemes: Box::default(),
-            requires_headers: false,
             forwarded_ids: Box::default(),
             key_headers: Box::default(),
             custom: Box::default(),
