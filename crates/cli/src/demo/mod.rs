@@ -72,7 +72,7 @@ async fn show(args: &Args, log: &Writing) -> Result<u8, CommandError> {
     let on_call = AdminListener::listen(&args.front.on_call, &mut sockets).await?;
     log.count_drops();
     let layer = gateway::layer(&args.front, on_call.as_ref())?;
-    let (stop, at_once) = signals::stop().map_err(gateway::no_signals)?;
+    let (stop, at_once) = signals::stop()?;
     let listener = gateway::listen(Some(args.listen()), &mut sockets).await?;
     let gateway = gateway::open(listener, None, &args.front, layer, on_call)?;
     let address = gateway.local_addr();
