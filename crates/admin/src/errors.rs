@@ -6,13 +6,13 @@ use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::KnownMethod;
 use serde_json::{Value, json};
 
-use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 use crate::change::value;
 use crate::error_store::clock::rfc3339;
 use crate::error_store::error_record::{Entry, Side};
 use crate::error_store::recent_errors::{Id, RecentErrors};
 use crate::error_store::search;
+use crate::table::AdminRequest;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let text = value(request.query, "search").unwrap_or_default();
@@ -42,7 +42,7 @@ fn remembered(known: &Id) -> Value {
     json!({
         "at": rfc3339(known.at),
         "route": known.route.as_deref(),
-        "code": known.kind.code.as_str(),
+        "code": known.kind.code(),
         "status": known.kind.status(),
         "origin": known.kind.origin.as_str(),
     })
@@ -65,7 +65,7 @@ fn describe(entry: &Entry, is_searched: bool) -> Value {
         "route": entry.route.as_deref(),
         "mode": entry.mode.as_str(),
         "origin": kind.origin.as_str(),
-        "code": kind.code.as_str(),
+        "code": kind.code(),
         "unknown_code": kind.unknown,
         "decided_by": kind.by.map(|by| by.as_str()),
         "status": kind.sent,

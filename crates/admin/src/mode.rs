@@ -5,9 +5,9 @@ use http::StatusCode;
 use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 
-use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 use crate::error_store::clock::time;
+use crate::table::AdminRequest;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     answer::json(&describe(&request.shared().switch))
@@ -33,13 +33,17 @@ pub(crate) fn describe(switch: &KillSwitch) -> Value {
 }
 
 fn change(request: &AdminRequest<'_>, set: fn(&KillSwitch, SwitchNote) -> bool) -> Answer {
-    let Some(denied) = &request.change.denied else {
-        set(&request.shared().switch, request.change.note());
-        return show(request);
-    };
-    let mut answer = answer::text(denied.status, &*denied.why);
-    if denied.status == StatusCode::UNAUTHORIZED {
-        answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    match &request.change {
+        Ok(note) => {
+            set(&request.shared().switch, note.clone());
+            show(request)
+        }
+        Err((status, why)) => {
+            let mut answer = answer::text(*status, *why);
+            if *status == StatusCode::UNAUTHORIZED {
+                answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            answer
+        }
     }
-    answer
 }

@@ -59,7 +59,8 @@ pub(crate) enum Severity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
     pub(crate) origin: Origin,
-    pub(crate) code: Code,
+    /// The code, if there is one that may be shown.
+    pub(crate) code: Option<ErrorCode>,
     /// The status that the client got; `None` if no response left.
     pub(crate) sent: Option<u16>,
     /// The status that it would get in `enforce`, if the mode is an earlier one.
@@ -69,14 +70,6 @@ pub(crate) struct Kind {
     pub(crate) by: Option<DecidedBy>,
     /// A code that the service sent, and that is not known.
     pub(crate) unknown: Option<Box<str>>,
-}
-
-/// A code, if there is one that may be shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) enum Code {
-    #[default]
-    None,
-    Known(ErrorCode),
 }
 
 /// One of the last errors.
@@ -181,7 +174,8 @@ impl Kind {
     fn from_event(event: &Event) -> Self {
         Self {
             origin: event.origin(),
-            code: Code::new(event.code()),
+            // Codes of the catalogue and of the policy come from an operator; any other comes from the service.
+            code: event.code().filter(|code| redact::text(code.as_str()) == code.as_str()).cloned(),
             sent: event.status().map(|status| status.as_u16()),
             would_be: event.would_be().map(|status| status.as_u16()),
             grpc: event.grpc_status(),
@@ -189,6 +183,11 @@ impl Kind {
             by: event.decided_by(),
             unknown: event.notes().unknown_code().map(without_secrets),
         }
+    }
+
+    /// The code's text; empty without a code.
+    pub(crate) fn code(&self) -> &str {
+        self.code.as_ref().map_or("", ErrorCode::as_str)
     }
 
     pub(crate) fn is_error(&self) -> bool {
@@ -211,21 +210,6 @@ impl Entry {
     pub(crate) fn inner_status(&self) -> Option<u16> {
         let before = self.bodies.get().and_then(|bodies| bodies.before.as_ref());
         before.map(|side| side.status).or(self.kind.sent.filter(|_| self.kind.origin == Origin::Inner))
-    }
-}
-
-impl Code {
-    /// Codes of the catalogue and of the policy come from an operator; any other comes from the service.
-    fn new(code: Option<&ErrorCode>) -> Self {
-        let may_be_shown = |code: &&ErrorCode| redact::text(code.as_str()) == code.as_str();
-        code.filter(may_be_shown).map_or(Self::None, |code| Self::Known(code.clone()))
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        match self {
-            Self::None => "",
-            Self::Known(code) => code.as_str(),
-        }
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn fits(entry: &Entry, text: &str) -> bool {
     let kind = &entry.kind;
     let route = entry.route.as_deref().unwrap_or("no route");
     let service = entry.request.service.as_ref().map(ToString::to_string).unwrap_or_default();
-    let texts = [kind.code.as_str(), kind.unknown.as_deref().unwrap_or_default(), route, &service];
+    let texts = [kind.code(), kind.unknown.as_deref().unwrap_or_default(), route, &service];
     let texts = texts.join("\n").to_lowercase();
     text.to_lowercase().split_whitespace().all(|word| texts.contains(word))
 }

@@ -6,7 +6,7 @@ use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::{DecidedBy, Origin};
 
-use super::super::error_record::{Bodies, Code, RequestLine, Side};
+use super::super::error_record::{Bodies, RequestLine, Side};
 use super::super::redact;
 use super::super::ring::day;
 use super::*;
@@ -23,7 +23,7 @@ fn seen<'a>(number: u64, route: Option<&'a str>, unknown: Option<&str>) -> Error
         mode: Mode::Observe,
         kind: Kind {
             origin: Origin::Inner,
-            code: Code::default(),
+            code: None,
             sent: Some(409),
             would_be: None,
             grpc: None,
