@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tower_service::Service;
 
 use crate::admin::Admin;
@@ -30,6 +31,17 @@ impl Admin {
             served.announce(address);
         }
         SERVER.serve(listener, move |request| served.service().call(request), stop).await;
+    }
+
+    /// Serves until `work` has ended, and returns its output. Call [`drain`](Self::drain) once it begins to end.
+    pub async fn serve_with<T>(&self, listener: &TcpListener, work: impl Future<Output = T>) -> T {
+        let (ends, ended) = oneshot::channel::<()>();
+        let work = async {
+            let output = work.await;
+            drop(ends);
+            output
+        };
+        tokio::join!(self.serve(listener, async { drop(ended.await) }), work).1
     }
 
     fn announce(&self, address: SocketAddr) {

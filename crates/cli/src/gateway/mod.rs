@@ -21,7 +21,6 @@ use error_envelope_runtime::{KillSwitch, SwitchNote};
 use tokio::net::TcpListener;
 use tower_error_envelope::ErrorEnvelopeLayer;
 
-
 pub(crate) use self::args::Args;
 use self::args::Front;
 use self::on_call::AdminListener;
