@@ -9,8 +9,7 @@ use http::{HeaderMap, Response, response};
 use http_body::Body;
 
 use super::bodies::{BodyReader, ReadBody, RemainingBytes};
-use error_envelope_core::client::ClientError;
-use error_envelope_core::client::{self, ResponseView};
+use error_envelope_core::client::{self, ClientError, ResponseView};
 use error_envelope_core::code::{CodeSet, ErrorCode};
 use error_envelope_core::dialect::CustomShape;
 use error_envelope_core::policy::Policy;

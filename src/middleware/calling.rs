@@ -18,8 +18,7 @@ use super::response_body::{Kind, PolledReply, Reply, ResponseBody, polled, reply
 use super::service::log;
 use super::span;
 use super::state::{CallContext, State, StateProj};
-use error_envelope_core::session::{BoxError, LocalReply};
-use error_envelope_core::session::{Ending, Follow, ResponseStep, Session};
+use error_envelope_core::session::{BoxError, Ending, Follow, LocalReply, ResponseStep, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 

@@ -13,8 +13,9 @@ use super::budget::{Deadline, now};
 use super::reason::remove_reason;
 use super::request_body::panicked;
 use super::span;
-use error_envelope_core::session::{BoxError, Event, LocalReply, UnreadReason};
-use error_envelope_core::session::{Ending, Follow, Reading, ResponseStep, Rest, Session};
+use error_envelope_core::session::{
+    BoxError, Ending, Event, Follow, LocalReply, Reading, ResponseStep, Rest, Session, UnreadReason,
+};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 

@@ -22,13 +22,9 @@ use error_envelope_core::policy::{Policy, PolicyError, UpstreamUrl};
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::{Classifier, Observer, SessionConfig};
 use error_envelope_runtime as runtime;
-use error_envelope_runtime::DropGuarded;
 #[cfg(feature = "jwks-url")]
 use error_envelope_runtime::KeyFetcher;
-use error_envelope_runtime::KillSwitch;
-use error_envelope_runtime::PolicyStatus;
-use error_envelope_runtime::RequestMetrics;
-use error_envelope_runtime::{PolicyHandle, PolicyHolder};
+use error_envelope_runtime::{DropGuarded, KillSwitch, PolicyHandle, PolicyHolder, PolicyStatus, RequestMetrics};
 
 /// Wraps a service so that all errors for its clients have the same shape.
 ///

@@ -12,13 +12,10 @@ use tracing::Span;
 use super::budget::Deadline;
 use super::collecting::Collecting;
 use super::draining::{Draining, RemainingRequest};
-use super::parked::Peeking;
-use super::parked::Verifying;
-use super::parked::Waiting;
+use super::parked::{Peeking, Verifying, Waiting};
 use super::request_body::RequestBody;
 use super::span;
-use error_envelope_core::session::LocalReply;
-use error_envelope_core::session::{Ending, Session};
+use error_envelope_core::session::{Ending, LocalReply, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 

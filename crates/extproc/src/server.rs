@@ -1,9 +1,8 @@
 //! Listens for Envoy, and stops without losing a request.
 
-use std::io;
 use std::net::{SocketAddr, TcpListener as Socket};
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
 use error_envelope_admin::Admin;
 use error_envelope_runtime::PolicyHandle;

@@ -6,8 +6,7 @@ use std::sync::{Arc, OnceLock};
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::policy::{Mode, UpstreamUrl};
 use error_envelope_core::request_id::RequestId;
-use error_envelope_core::session::Shape;
-use error_envelope_core::session::{BodyCapture, CapturedBody, DecidedBy, Event, KnownMethod, Origin};
+use error_envelope_core::session::{BodyCapture, CapturedBody, DecidedBy, Event, KnownMethod, Origin, Shape};
 use error_envelope_runtime::cause_text;
 
 use super::clock;

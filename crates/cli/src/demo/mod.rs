@@ -6,7 +6,6 @@
 
 mod acts;
 mod backstage;
-mod embedded;
 mod judge;
 mod record;
 mod stage;
@@ -78,7 +77,7 @@ async fn show(args: &Args, log: &Writing) -> Result<u8, CommandError> {
     let address = gateway.local_addr();
     let no_service = |error| CommandError::Io(format!("the embedded service cannot start: {error}"));
     let (service, bare) =
-        embedded::start(*args.upstream_timeout, args.upstream_limits.limits()).await.map_err(no_service)?;
+        backstage::start(*args.upstream_timeout, args.upstream_limits.limits()).await.map_err(no_service)?;
     if !args.once {
         print_line(format_args!("the service without the layer: http://{bare}"))?;
     }
@@ -105,6 +104,5 @@ async fn show(args: &Args, log: &Writing) -> Result<u8, CommandError> {
     if !args.once {
         return Ok(0);
     }
-    let as_expected = outcome.map_err(|error| CommandError::Io(error.to_string()))?;
-    Ok(u8::from(!as_expected))
+    outcome.map(|as_expected| u8::from(!as_expected))
 }

@@ -17,9 +17,8 @@ mod lifetime;
 mod rotation;
 
 use std::collections::HashMap;
-use std::fmt;
-use std::io;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::{fmt, io};
 
 use error_envelope_core::guard::auth::RemoteKeys;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::challenge::Challenges;
-use super::challenge::PreparedRejections;
+use super::challenge::{Challenges, PreparedRejections};
 #[cfg(feature = "jwt")]
 use super::jwt::{RemoteKeys, Tokens};
 #[cfg(feature = "auth")]
