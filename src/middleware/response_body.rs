@@ -109,22 +109,7 @@ impl<R, B> Default for ResponseBody<R, B> {
 
 impl<R, B> fmt::Debug for ResponseBody<R, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ResponseBody").field(&self.kind.name()).finish()
-    }
-}
-
-impl<R, B> Kind<R, B> {
-    fn name(&self) -> &'static str {
-        match self {
-            Kind::Inner { .. } => "Inner",
-            Kind::Resume { .. } => "Resume",
-            Kind::Reply { .. } => "Reply",
-            Kind::Drain { .. } => "Drain",
-            Kind::Replay { .. } => "Replay",
-            Kind::Broken { .. } => "Broken",
-            Kind::Stripped { .. } => "Stripped",
-            Kind::Empty => "Empty",
-        }
+        f.debug_struct("ResponseBody").finish_non_exhaustive()
     }
 }
 

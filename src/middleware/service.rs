@@ -15,12 +15,11 @@ use super::future::ResponseFuture;
 use super::parked::{NotReady, Parked, Waiting};
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
-use super::route::RequestSlot;
 use super::state::State;
 use super::verify::Verifiers;
 use error_envelope_core::session::{BoxError, Ending, EventFields, Follow, KnownMethod, Note, RequestStep, Session};
 use error_envelope_runtime as runtime;
-use error_envelope_runtime::{PolicyHandle, RequestMetrics, RequestTimer, RouteMetrics, Started, catch};
+use error_envelope_runtime::{PolicyHandle, RequestMetrics, RequestSlot, RequestTimer, RouteMetrics, Started, catch};
 
 /// The service that [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) makes. It never fails: every error becomes a
 /// response.

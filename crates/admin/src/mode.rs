@@ -1,6 +1,6 @@
 //! The kill switch, for operators: `POST /kill-switch/on?by=NAME&reason=TEXT`.
 
-use error_envelope_runtime::{KillSwitch, SwitchNote};
+use error_envelope_runtime::KillSwitch;
 use http::StatusCode;
 use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
@@ -14,11 +14,11 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
 }
 
 pub(crate) fn on(request: &AdminRequest<'_>) -> Answer {
-    change(request, KillSwitch::turn_on_with)
+    change(request, true)
 }
 
 pub(crate) fn off(request: &AdminRequest<'_>) -> Answer {
-    change(request, KillSwitch::turn_off_with)
+    change(request, false)
 }
 
 pub(crate) fn describe(switch: &KillSwitch) -> Value {
@@ -32,10 +32,10 @@ pub(crate) fn describe(switch: &KillSwitch) -> Value {
     })
 }
 
-fn change(request: &AdminRequest<'_>, set: fn(&KillSwitch, SwitchNote) -> bool) -> Answer {
+fn change(request: &AdminRequest<'_>, on: bool) -> Answer {
     match &request.change {
         Ok(note) => {
-            set(&request.shared().switch, note.clone());
+            request.shared().switch.set(on, note.clone());
             show(request)
         }
         Err((status, why)) => {

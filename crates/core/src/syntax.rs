@@ -73,8 +73,7 @@ fn split_value(text: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// The position behind the quoted string with which a header or JSON text begins; `None` if the string is not closed.
-#[must_use]
-pub fn end_of_quoted(text: &[u8]) -> Option<usize> {
+pub(crate) fn end_of_quoted(text: &[u8]) -> Option<usize> {
     let mut escaped = false;
     let closes = |byte: &u8| {
         let closes = *byte == b'"' && !escaped;

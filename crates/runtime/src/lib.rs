@@ -26,6 +26,7 @@ mod key_sets;
 mod log;
 #[cfg(feature = "policy-file")]
 mod reloader;
+mod slot;
 mod status;
 mod switch;
 
@@ -46,6 +47,7 @@ pub use self::handle::{PolicyHandle, PolicyHolder};
 #[cfg_attr(docsrs, doc(cfg(feature = "jwks-url")))]
 pub use self::key_sets::KeyFetcher;
 pub use self::log::{cause_text, log_event, log_notes, log_policy, may_want_span, request_span};
+pub use self::slot::RequestSlot;
 pub use self::status::{PolicyRejection, PolicyStatus};
 pub use self::switch::{KillSwitch, SwitchChange, SwitchNote};
 

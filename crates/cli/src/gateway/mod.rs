@@ -62,7 +62,7 @@ pub(crate) fn layer(front: &Front, on_call: Option<&AdminListener>) -> Result<Er
     };
     let switch = on_call.map_or_else(KillSwitch::new, |on_call| on_call.admin.kill_switch());
     if front.kill_switch {
-        switch.turn_on_with(SwitchNote::new().reason("--kill-switch at the start"));
+        switch.set(true, SwitchNote::new().reason("--kill-switch at the start"));
     }
     // The admin address gets the events, and shares the kill switch.
     let layer = layer.kill_switch(switch);

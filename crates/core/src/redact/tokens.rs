@@ -85,6 +85,13 @@ impl<'a> Tokens<'a> {
     }
 }
 
+/// The length of the JSON string with which the text begins, with its quotes. A string that breaks off is the whole
+/// text.
+#[must_use]
+pub fn end_of_string(text: &str) -> usize {
+    end_of_quoted(text.as_bytes()).unwrap_or(text.len())
+}
+
 /// The text behind the bracket that closes the first one.
 fn behind_brackets(text: &str) -> Option<&str> {
     let (mut depth, mut at) = (0_usize, 0);

@@ -1,6 +1,6 @@
 //! Formats JSON for people: fields keep their order, and numbers their spelling.
 
-use error_envelope_core::redact::end_of_quoted;
+use error_envelope_core::redact::end_of_string;
 
 /// Deeper values get no further indentation: otherwise a body of nothing but brackets would grow to the square of its
 /// length.
@@ -14,7 +14,7 @@ pub(super) fn format_json(json: &str, most: usize) -> String {
         if layout.out.len() > most {
             return layout.out + " …";
         }
-        let length = if first == '"' { end_of_quoted(rest.as_bytes()).unwrap_or(rest.len()) } else { first.len_utf8() };
+        let length = if first == '"' { end_of_string(rest) } else { first.len_utf8() };
         layout.put(first, &rest[..length]);
         rest = &rest[length..];
     }
