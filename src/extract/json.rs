@@ -121,16 +121,13 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value =
         serde_path_to_error::deserialize(&mut deserializer).map_err(|error| match error.inner().classify() {
-            Category::Data => does_not_fit(error.path(), error.inner()),
+            // The status is the one of axum's `Json`.
+            Category::Data => Fault::from(issue::of_data(error.path(), &without_place(error.inner())))
+                .status(StatusCode::UNPROCESSABLE_ENTITY),
             Category::Syntax | Category::Eof | Category::Io => not_json(body, error.inner()),
         })?;
     deserializer.end().map_err(|error| not_json(body, &error))?;
     Ok(value)
-}
-
-/// JSON that does not fit the type; the status is the one of axum's `Json`.
-fn does_not_fit(path: &serde_path_to_error::Path, error: &serde_json::Error) -> Fault {
-    Fault::from(issue::of_data(path, &without_place(error))).status(StatusCode::UNPROCESSABLE_ENTITY)
 }
 
 /// A body that is not JSON. serde_json's own error text is not used, because it can quote the body.

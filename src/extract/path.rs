@@ -64,7 +64,8 @@ async fn rejection_fault(rejection: PathRejection, parts: &mut Parts) -> Fault {
     match error.into_kind() {
         ErrorKind::ParseErrorAtKey { key, expected_type, .. } => Issue::expected(Step::Name(key), expected_type).into(),
         ErrorKind::ParseErrorAtIndex { index, expected_type, .. } => {
-            Issue::expected(nth_parameter(index, parts).await, expected_type).into()
+            let name = names(parts).await.into_iter().nth(index);
+            Issue::expected(name.map(Step::Name), expected_type).into()
         }
         ErrorKind::ParseError { expected_type, .. } => {
             Issue::expected(only_parameter(parts).await, expected_type).into()
@@ -84,10 +85,6 @@ async fn only_parameter(parts: &mut Parts) -> Option<Step> {
         [name] => Some(Step::Name(name.clone())),
         _ => None,
     }
-}
-
-async fn nth_parameter(index: usize, parts: &mut Parts) -> Option<Step> {
-    names(parts).await.into_iter().nth(index).map(Step::Name)
 }
 
 async fn names(parts: &mut Parts) -> Vec<String> {

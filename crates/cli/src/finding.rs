@@ -122,7 +122,8 @@ impl<'a> Finding<'a> {
     pub(crate) fn render(&self) -> String {
         let text = self.file.as_deref().and_then(stdin::text_of);
         let title = self.kind.level().no_name().primary_title(self.title());
-        let help = wrapped(self.advice, WIDTH - self.margin());
+        let margin = self.line.map_or(0, |line| line.to_string().len()) + " = help: ".len();
+        let help = wrapped(self.advice, WIDTH - margin);
         let help = Level::HELP.message(help);
         let report = match text.as_deref().and_then(|text| self.excerpt(text)) {
             Some((text, span)) => {
@@ -141,11 +142,6 @@ impl<'a> Finding<'a> {
         let text = self.to_text();
         let parts = [place.as_deref(), self.key, Some(&*text)];
         parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
-    }
-
-    /// The width of the margin that has the line number.
-    fn margin(&self) -> usize {
-        self.line.map_or(0, |line| line.to_string().len()) + " = help: ".len()
     }
 
     /// The line to show, and the bytes of it to underline: those that the error names, as far as they are on this line,

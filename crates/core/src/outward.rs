@@ -101,18 +101,6 @@ impl Outward {
     pub(crate) fn codes(&self) -> &[ErrorCode] {
         &self.codes
     }
-
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    pub(crate) fn message(&self) -> Option<&str> {
-        self.message.as_deref()
-    }
-
-    pub(crate) fn status(&self) -> Option<StatusCode> {
-        self.status
-    }
 }
 
 /// The parts of an error as they are sent.
@@ -146,10 +134,11 @@ impl<'a> OutwardForm<'a> {
         rules: impl Iterator<Item = InverseMapRule<'a>> + Clone,
     ) -> Self {
         let code = fault.code();
-        let entries = || entries.iter().filter(|entry| entry.codes().contains(code));
-        let status = entries().find_map(|entry| entry.status()).unwrap_or(status);
-        let name = entries().find_map(|entry| entry.name()).or_else(|| rules.clone().find_map(|rule| rule.name));
-        let text = fault.own_text().or_else(|| entries().find_map(|entry| entry.message()).map(Cow::Borrowed));
+        let entries = || entries.iter().filter(|entry| entry.codes.contains(code));
+        let status = entries().find_map(|entry| entry.status).unwrap_or(status);
+        let name =
+            entries().find_map(|entry| entry.name.as_deref()).or_else(|| rules.clone().find_map(|rule| rule.name));
+        let text = fault.own_text().or_else(|| entries().find_map(|entry| entry.message.as_deref()).map(Cow::Borrowed));
         let text = text.or_else(|| single_item(rules.filter_map(|rule| rule.text)).and_then(message::clean));
         Self {
             name: name.map_or_else(|| dialect.spec().name_of(code, status), Cow::Borrowed),

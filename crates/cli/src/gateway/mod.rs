@@ -73,12 +73,11 @@ pub(crate) fn layer(front: &Front, on_call: Option<&AdminListener>) -> Result<Er
 pub(crate) async fn listen(address: Option<&str>, sockets: &mut ListeningSockets) -> Result<TcpListener, CommandError> {
     const DEFAULT: &str = "127.0.0.1:8080";
     let listener = sockets.listen(SocketPurpose::Clients, address, DEFAULT).await;
-    listener.map_err(|error| listen_failed(address.unwrap_or(DEFAULT), error.problem(), error.advice()))
-}
-
-fn listen_failed(address: &str, problem: &str, advice: Option<&str>) -> CommandError {
-    let advice = advice.unwrap_or("choose another address, or port 0 for a free one");
-    CommandError::Io(format!("--listen {address}: {problem}\n = help: {advice}"))
+    listener.map_err(|error| {
+        let (address, problem) = (address.unwrap_or(DEFAULT), error.problem());
+        let advice = error.advice().unwrap_or("choose another address, or port 0 for a free one");
+        CommandError::Io(format!("--listen {address}: {problem}\n = help: {advice}"))
+    })
 }
 
 /// Opens the gateway, and prints its address. Scripts wait for the address, the first line on standard output.

@@ -162,9 +162,6 @@ fn time_of(second: i64) -> Option<SystemTime> {
 }
 
 fn folders_of(pair: &Pair) -> BTreeSet<PathBuf> {
-    files_of(pair).flat_map(|file| files::of_file(file)).collect()
-}
-
-fn files_of(pair: &Pair) -> impl Iterator<Item = &PathBuf> {
-    [&pair.certificate, &pair.key].into_iter().chain(pair.clients.as_ref().map(|clients| &clients.file))
+    let clients = pair.clients.as_ref().map(|clients| &clients.file);
+    [&pair.certificate, &pair.key].into_iter().chain(clients).flat_map(|file| files::of_file(file)).collect()
 }
