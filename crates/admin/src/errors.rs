@@ -17,7 +17,7 @@ use crate::table::AdminRequest;
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let text = value(request.query, "search").unwrap_or_default();
     let id = search::id_in(&text);
-    let recent = request.shared().store.recent();
+    let recent = request.admin.shared.store.recent();
     let fits = |entry: &Entry| id.map_or_else(|| search::fits(entry, &text), |id| entry.id == id);
     let entries: Vec<_> = recent.entries().filter(|entry| fits(entry)).cloned().collect();
     let searched = id.map(|id| of_id(id, &recent));

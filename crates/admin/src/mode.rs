@@ -10,7 +10,7 @@ use crate::error_store::clock::time;
 use crate::table::AdminRequest;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
-    answer::json(&describe(&request.shared().switch))
+    answer::json(&describe(&request.admin.shared.switch))
 }
 
 pub(crate) fn on(request: &AdminRequest<'_>) -> Answer {
@@ -35,7 +35,7 @@ pub(crate) fn describe(switch: &KillSwitch) -> Value {
 fn change(request: &AdminRequest<'_>, on: bool) -> Answer {
     match &request.change {
         Ok(note) => {
-            request.shared().switch.set(on, note.clone());
+            request.admin.shared.switch.set(on, note.clone());
             show(request)
         }
         Err((status, why)) => {

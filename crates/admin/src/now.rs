@@ -29,7 +29,7 @@ const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 type Totals = HashMap<Place, [u64; CLASSES.len()]>;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
-    let (admin, shared) = (request.admin, request.shared());
+    let (admin, shared) = (request.admin, &request.admin.shared);
     let metrics = admin.look_at_counters();
     let (requests, recent, at) = (shared.store.requests(), shared.store.recent(), store::now());
     let (now, hour) = (last_minutes(at, NOW_MINUTES), last_minutes(at, MINUTES));

@@ -20,7 +20,7 @@ pub(crate) fn alive(_: &AdminRequest<'_>) -> Answer {
 }
 
 pub(crate) fn ready(request: &AdminRequest<'_>) -> Answer {
-    let shared = request.shared();
+    let shared = &request.admin.shared;
     if !shared.is_ready() {
         return answer::text(StatusCode::SERVICE_UNAVAILABLE, "draining");
     }
@@ -48,8 +48,8 @@ pub(crate) fn metrics(request: &AdminRequest<'_>) -> Answer {
 }
 
 pub(crate) fn policy(request: &AdminRequest<'_>) -> Answer {
-    match request.shared().policy_status() {
-        Some(status) => answer::json(&describe(&status, request.shared().switch.is_on())),
+    match request.admin.shared.policy_status() {
+        Some(status) => answer::json(&describe(&status, request.admin.shared.switch.is_on())),
         None => answer::text(StatusCode::SERVICE_UNAVAILABLE, "no layer is connected to this address yet"),
     }
 }

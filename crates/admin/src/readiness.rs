@@ -15,7 +15,7 @@ use crate::error_store::tally::Tally;
 use crate::table::AdminRequest;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
-    let shared = request.shared();
+    let shared = &request.admin.shared;
     let (status, today) = (shared.policy_status(), day(store::now()));
     let mut modes: HashMap<&str, Mode> = HashMap::new();
     for route in status.iter().flat_map(|it| it.policy().routes()) {

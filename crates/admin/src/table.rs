@@ -3,7 +3,7 @@
 use http::request::Parts;
 use http::{Method, StatusCode};
 
-use crate::admin::{Admin, Shared};
+use crate::admin::Admin;
 use crate::answer::{self, Answer};
 use crate::change::Change;
 use crate::{errors, mode, now, process, readiness};
@@ -14,12 +14,6 @@ pub(crate) struct AdminRequest<'a> {
     pub(crate) query: Option<&'a str>,
     /// The change that a POST requests; empty for any other method.
     pub(crate) change: Change,
-}
-
-impl<'a> AdminRequest<'a> {
-    pub(crate) fn shared(&self) -> &'a Shared {
-        &self.admin.shared
-    }
 }
 
 /// One path with one method. `GET` serves `HEAD`, too: the server leaves the body out.

@@ -223,8 +223,8 @@ mod tests {
     fn r12_an_outward_rule_says_one_thing_or_all() {
         let all = rule().name("UPSTREAM_DOWN").message("Try later.").status(503).compiled().unwrap();
         assert_eq!(all.codes(), [ErrorCode::OTHER]);
-        assert_eq!((all.name(), all.message()), (Some("UPSTREAM_DOWN"), Some("Try later.")));
-        assert_eq!(all.status(), Some(StatusCode::SERVICE_UNAVAILABLE));
+        assert_eq!((all.name.as_deref(), all.message.as_deref()), (Some("UPSTREAM_DOWN"), Some("Try later.")));
+        assert_eq!(all.status, Some(StatusCode::SERVICE_UNAVAILABLE));
         for one in [rule().name("X"), rule().message("X."), rule().status(400)] {
             assert!(one.compiled().is_ok());
         }

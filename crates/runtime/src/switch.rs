@@ -1,6 +1,5 @@
 //! The kill switch, which puts every route in mode `off` at once, for operators on call.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -30,10 +29,10 @@ use error_envelope_core::session::SessionConfig;
 /// assert!(switch.turn_off());
 /// # let _ = layer;
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct KillSwitch(Arc<State>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     on: AtomicBool,
     last: RwLock<Option<SwitchChange>>,
@@ -174,12 +173,6 @@ impl KillSwitch {
             *last = Some(change);
         }
         changed
-    }
-}
-
-impl fmt::Debug for KillSwitch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KillSwitch").field("on", &self.is_on()).finish()
     }
 }
 
