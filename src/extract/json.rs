@@ -12,7 +12,7 @@ use serde_json::error::Category;
 use super::issue;
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
-use error_envelope_core::guard::content_type::{JSON, essence};
+use error_envelope_core::guard::content_type::{JSON, declared_essence};
 
 /// A JSON body: as a handler's argument it is an extractor, as its result a response.
 ///
@@ -110,9 +110,7 @@ impl<T> From<T> for Json<T> {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return false };
-    let Some((kind, subtype)) = essence(value.as_bytes()).and_then(|it| it.split_once('/')) else { return false };
+    let Some((kind, subtype)) = declared_essence(headers).and_then(|it| it.split_once('/')) else { return false };
     let suffix = subtype.rsplit_once('+').map_or(subtype, |(_, suffix)| suffix);
     kind.eq_ignore_ascii_case("application") && suffix.eq_ignore_ascii_case("json")
 }

@@ -62,7 +62,9 @@ impl<T: DeserializeOwned + Send + 'static, S: Send + Sync> OptionalFromRequestPa
 async fn rejection_fault(rejection: PathRejection, parts: &mut Parts) -> Fault {
     let PathRejection::FailedToDeserializePathParams(error) = rejection else { return mistake(&rejection) };
     match error.into_kind() {
-        ErrorKind::ParseErrorAtKey { key, expected_type, .. } => Issue::expected(Step::Name(key), expected_type).into(),
+        ErrorKind::ParseErrorAtKey { key, expected_type, .. } => {
+            Issue::expected([Step::Name(key)], expected_type).into()
+        }
         ErrorKind::ParseErrorAtIndex { index, expected_type, .. } => {
             let name = names(parts).await.into_iter().nth(index);
             Issue::expected(name.map(Step::Name), expected_type).into()
@@ -70,8 +72,8 @@ async fn rejection_fault(rejection: PathRejection, parts: &mut Parts) -> Fault {
         ErrorKind::ParseError { expected_type, .. } => {
             Issue::expected(only_parameter(parts).await, expected_type).into()
         }
-        ErrorKind::InvalidUtf8InPathParam { key } => Issue::expected(Step::Name(key), "UTF-8").into(),
-        ErrorKind::DeserializeError { key, message, .. } => issue::of_text(Step::Name(key), &message).into(),
+        ErrorKind::InvalidUtf8InPathParam { key } => Issue::expected([Step::Name(key)], "UTF-8").into(),
+        ErrorKind::DeserializeError { key, message, .. } => issue::of_text([Step::Name(key)], &message).into(),
         ErrorKind::Message(message) => issue::of_text(only_parameter(parts).await, &message).into(),
         // The number of parameters is wrong, or a path cannot have this type: no other request could succeed.
         kind => mistake(&kind),

@@ -134,7 +134,7 @@ impl<'a> OutwardForm<'a> {
         rules: impl Iterator<Item = InverseMapRule<'a>> + Clone,
     ) -> Self {
         let code = fault.code();
-        let entries = || entries.iter().filter(|entry| entry.codes.contains(code));
+        let entries = || entries.iter().filter(|entry| entry.codes().contains(code));
         let status = entries().find_map(|entry| entry.status).unwrap_or(status);
         let name =
             entries().find_map(|entry| entry.name.as_deref()).or_else(|| rules.clone().find_map(|rule| rule.name));
