@@ -81,13 +81,6 @@ impl OutwardRule {
     }
 }
 
-#[cfg(test)]
-impl OutwardRule {
-    pub(crate) fn compiled(self) -> Result<Outward, SettingError> {
-        crate::table::alone(|it| self.compile(&CodeSet::default(), it))
-    }
-}
-
 /// A valid [`OutwardRule`].
 #[derive(Debug)]
 pub(crate) struct Outward {
@@ -199,6 +192,12 @@ mod tests {
 
     fn rule() -> OutwardRule {
         OutwardRule::new([ErrorCode::OTHER])
+    }
+
+    impl OutwardRule {
+        pub(crate) fn compiled(self) -> Result<Outward, SettingError> {
+            crate::table::alone(|it| self.compile(&CodeSet::default(), it))
+        }
     }
 
     #[test]

@@ -105,11 +105,6 @@ fn redact<'t>(text: &'t str, depth: usize, rules: &mut dyn for<'r> FnMut(&'r str
     if redacted == text { Cow::Borrowed(text) } else { Cow::Owned(redacted.into_owned()) }
 }
 
-#[cfg(test)]
-pub(super) fn unfiltered(text: &str, strictness: Strictness) -> Cow<'_, str> {
-    redact(text, 0, &mut |text| apply_rules(text, strictness, &mut |_| {}))
-}
-
 fn apply_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
     let mut text = Cow::Borrowed(text);
     for (regex, with) in rules(strictness) {
@@ -254,8 +249,12 @@ fn without_values(tag: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Strictness, text};
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::redact) fn unfiltered(text: &str, strictness: Strictness) -> Cow<'_, str> {
+        redact(text, 0, &mut |text| apply_rules(text, strictness, &mut |_| {}))
+    }
 
     fn redacted(sent: &str) -> String {
         text(sent, Strictness::Strict).into_owned()

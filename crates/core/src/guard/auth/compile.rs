@@ -188,13 +188,6 @@ impl AuthScheme {
     }
 }
 
-#[cfg(test)]
-impl AuthScheme {
-    pub(crate) fn compiled(self, name: &str) -> Result<Scheme, SettingError> {
-        crate::table::alone(|it| self.compile(name, it))
-    }
-}
-
 /// The header of a scheme's keys.
 #[cfg(feature = "auth")]
 fn key_header(name: &str) -> Result<HeaderName, SettingError> {
