@@ -70,7 +70,7 @@ impl ClientRequest {
         let _stopped = stopped.as_ref().map(Span::enter);
         drop_unfinished();
         if let (Some(_), Some(id)) = (ended_by, lost) {
-            self.going.response_lost(id);
+            self.going.0.response_lost(id);
         }
     }
 }

@@ -24,6 +24,7 @@ use error_envelope_core::guard::auth::RemoteKeys;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
+pub use self::https::system_roots;
 use self::https::{Https, Target};
 use self::rotation::Rounds;
 
