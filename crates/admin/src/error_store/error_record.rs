@@ -14,16 +14,16 @@ use super::redact::{self, Hidden};
 
 /// One event, as it is counted. Anything that looks like a credential is removed from text that the client or the
 /// service chose.
-#[derive(Clone)]
-pub(crate) struct ErrorRecord<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct ErrorRecord {
     pub(crate) id: RequestId,
     /// In milliseconds since the Unix epoch.
     pub(crate) at: u64,
     /// The pattern; `None` where no route matched.
-    pub(crate) route: Option<&'a str>,
-    pub(crate) scope: Option<&'a str>,
+    pub(crate) route: Option<Arc<str>>,
+    pub(crate) scope: Option<Arc<str>>,
     pub(crate) mode: Mode,
-    pub(crate) kind: Kind,
+    pub(crate) kind: Arc<Kind>,
     pub(crate) request: RequestLine,
     /// The names of fields that are dropped.
     pub(crate) dropped: Option<Box<str>>,
@@ -76,16 +76,7 @@ pub(crate) struct Kind {
 pub(crate) struct Entry {
     /// Counts from 1, in the order in which errors were seen.
     pub(crate) number: u64,
-    pub(crate) id: RequestId,
-    pub(crate) at: u64,
-    pub(crate) route: Option<Arc<str>>,
-    pub(crate) mode: Mode,
-    pub(crate) kind: Arc<Kind>,
-    pub(crate) request: RequestLine,
-    /// The names of fields that are dropped.
-    pub(crate) dropped: Option<Box<str>>,
-    pub(crate) has_bodies: bool,
-    pub(crate) cause: Option<Box<str>>,
+    pub(crate) seen: ErrorRecord,
     /// Set once the credentials have been removed from the bodies.
     pub(crate) bodies: OnceLock<Bodies>,
 }
@@ -109,15 +100,15 @@ pub(crate) struct Side {
     pub(crate) whole: bool,
 }
 
-impl<'a> ErrorRecord<'a> {
-    pub(crate) fn from_event(event: &'a Event, at: u64) -> Self {
+impl ErrorRecord {
+    pub(crate) fn from_event(event: &Event, at: u64) -> Self {
         Self {
             id: event.request_id(),
             at,
-            route: event.route(),
-            scope: event.scope(),
+            route: event.shared_route(),
+            scope: event.scope().map(Arc::from),
             mode: event.mode(),
-            kind: Kind::from_event(event),
+            kind: Arc::new(Kind::from_event(event)),
             request: RequestLine::from_event(event, at),
             dropped: event.notes().dropped_fields().map(without_secrets),
             has_bodies: event.captured().is_some(),
@@ -208,7 +199,7 @@ impl Entry {
     /// The service's own status; `None` if it was not called, or sent none.
     pub(crate) fn inner_status(&self) -> Option<u16> {
         let before = self.bodies.get().and_then(|bodies| bodies.before.as_ref());
-        before.map(|side| side.status).or(self.kind.sent.filter(|_| self.kind.origin == Origin::Inner))
+        before.map(|side| side.status).or(self.seen.kind.sent.filter(|_| self.seen.kind.origin == Origin::Inner))
     }
 }
 
