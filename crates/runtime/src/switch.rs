@@ -194,7 +194,7 @@ impl Switched {
     }
 
     #[cold]
-    pub(crate) fn off(&self, config: Arc<SessionConfig>) -> Arc<SessionConfig> {
+    pub(crate) fn in_mode_off(&self, config: Arc<SessionConfig>) -> Arc<SessionConfig> {
         let made = |made: &Option<(Arc<SessionConfig>, Arc<SessionConfig>)>| match made {
             Some((source, off)) if Arc::ptr_eq(source, &config) => Some(off.clone()),
             _ => None,

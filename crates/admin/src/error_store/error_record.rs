@@ -124,7 +124,7 @@ fn shown_cause(cause: &(dyn Error + Send + Sync + 'static)) -> Box<str> {
     const LONGEST: usize = 1024;
 
     let text = cause_text(cause);
-    without_secrets(text.char_indices().nth(LONGEST).map_or(&*text, |(end, _)| &text[..end]))
+    without_secrets(bounded(&text, LONGEST))
 }
 
 fn without_secrets(text: &str) -> Box<str> {
@@ -133,23 +133,22 @@ fn without_secrets(text: &str) -> Box<str> {
 
 impl RequestLine {
     fn from_event(event: &Event, at: u64) -> Self {
+        const LONGEST: usize = 256;
+
         let notes = event.notes();
         Self {
             method: event.method(),
-            path: notes.path().map(|path| without_secrets(bounded(path))),
+            path: notes.path().map(|path| without_secrets(bounded(path, LONGEST))),
             service: event.upstream().cloned(),
-            client: notes.client().map(|client| without_secrets(bounded(client))),
+            client: notes.client().map(|client| without_secrets(bounded(client, LONGEST))),
             duration_ms: notes.began().map(|began| at.saturating_sub(clock::milliseconds(began))),
         }
     }
 }
 
 /// The first characters of a text from a client.
-fn bounded(text: &str) -> &str {
-    /// The most characters to store.
-    const LONGEST: usize = 256;
-
-    text.char_indices().nth(LONGEST).map_or(text, |(end, _)| &text[..end])
+fn bounded(text: &str, most: usize) -> &str {
+    text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
 }
 
 impl Kind {
