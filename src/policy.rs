@@ -12,5 +12,5 @@ pub use error_envelope_core::loader::{PolicyFile, PolicyLoader};
 pub use error_envelope_core::outward::OutwardRule;
 pub use error_envelope_core::policy::{
     BodyLimitPer, BodyShape, ErrorPage, EventStreams, LetterCase, NoTransform, Paths, PolicyBuilder, PolicySummary,
-    Preflight, Protocols, RouteSummary, Scope, ShapeIssues, Trust, UnknownCodes,
+    Preflight, Protocols, Scope, ShapeIssues, Trust, UnknownCodes,
 };

@@ -43,4 +43,4 @@ pub use bodies::ResponseBody;
 pub use error_envelope_core::client::{ClientError, Issue, Step};
 pub use layer::{ReadError, ReadErrorLayer, ResponseFuture};
 pub use reader::{BufferedResponse, ErrorReader};
-pub use retry::{Idempotent, RetryPolicy, Wait};
+pub use retry::{Idempotent, RetryPolicy};

@@ -1,6 +1,5 @@
 //! Settings for reading error responses: the known codes, and the limits.
 
-use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,8 +8,7 @@ use http::{HeaderMap, Response, response};
 use http_body::Body;
 
 use super::bodies::{BodyReader, ReadBody, RemainingBytes};
-use error_envelope_core::client::ClientError;
-use error_envelope_core::client::{self, ResponseView};
+use error_envelope_core::client::{self, ClientError, ResponseView};
 use error_envelope_core::code::{CodeSet, ErrorCode};
 use error_envelope_core::dialect::CustomShape;
 use error_envelope_core::policy::Policy;
@@ -35,7 +33,7 @@ const TIME: Duration = Duration::from_secs(5);
 /// assert!(!reader.read(&response).expect("409 is an error").is_retryable());
 /// # Ok::<_, http::Error>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct ErrorReader {
     codes: Arc<CodeSet>,
@@ -191,17 +189,6 @@ impl ErrorReader {
 impl Default for ErrorReader {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl fmt::Debug for ErrorReader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ErrorReader")
-            .field("codes", &self.codes)
-            .field("shapes", &self.shapes)
-            .field("limit", &self.limit)
-            .field("time", &self.time)
-            .finish()
     }
 }
 

@@ -1,14 +1,10 @@
 //! The contract's advice as a policy for `tower::retry`.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
-use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 use tower::retry::Policy;
 use tower::retry::budget::{Budget, TpsBudget};
@@ -149,13 +145,13 @@ impl RetryPolicy {
 }
 
 impl<Q: Clone, B, E> Policy<Request<Q>, Response<B>, E> for RetryPolicy {
-    type Future = Wait;
+    type Future = Sleep;
 
-    fn retry(&mut self, _: &mut Request<Q>, result: &mut Result<Response<B>, E>) -> Option<Wait> {
+    fn retry(&mut self, _: &mut Request<Q>, result: &mut Result<Response<B>, E>) -> Option<Sleep> {
         if self.progress.again == 0 {
             self.settings.budget.deposit();
         }
-        self.next(result).map(|wait| Wait { sleep: tokio::time::sleep(wait) })
+        self.next(result).map(tokio::time::sleep)
     }
 
     fn clone_request(&mut self, request: &Request<Q>) -> Option<Request<Q>> {
@@ -173,22 +169,5 @@ impl Default for RetryPolicy {
 impl fmt::Debug for RetryPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetryPolicy").field("schedule", &self.settings.schedule).finish_non_exhaustive()
-    }
-}
-
-pin_project! {
-    /// The time between two attempts, on `tokio`'s clock.
-    #[derive(Debug)]
-    pub struct Wait {
-        #[pin]
-        sleep: Sleep,
-    }
-}
-
-impl Future for Wait {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.project().sleep.poll(cx)
     }
 }

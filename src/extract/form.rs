@@ -3,14 +3,14 @@
 use axum_core::extract::{FromRequest, Request};
 use axum_core::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
-use error_envelope_core::guard::content_type::essence;
+use error_envelope_core::guard::content_type::declared_essence;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -44,7 +44,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
         if matches!(*request.method(), Method::GET | Method::HEAD) {
             return super::query::read(request.uri().query().unwrap_or_default().as_bytes()).map(Self);
         }
-        if !is_form(request.headers()) {
+        let declared = declared_essence(request.headers());
+        if !declared.is_some_and(|essence| essence.eq_ignore_ascii_case(FORM)) {
             let fault = Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE);
             let fault = fault.message("Content-Type must be application/x-www-form-urlencoded.");
             return Err(fault.header(ACCEPT, HeaderValue::from_static(FORM)));
@@ -64,10 +65,4 @@ impl<T: Serialize> IntoResponse for Form<T> {
             Err(error) => Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(error).into_response(),
         }
     }
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return false };
-    essence(value.as_bytes()).is_some_and(|essence| essence.eq_ignore_ascii_case(FORM))
 }

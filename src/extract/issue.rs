@@ -78,15 +78,6 @@ impl Step {
     }
 }
 
-impl IntoIterator for Step {
-    type Item = Self;
-    type IntoIter = std::iter::Once<Self>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        std::iter::once(self)
-    }
-}
-
 impl From<Issue> for Fault {
     fn from(issue: Issue) -> Self {
         #[derive(Serialize)]

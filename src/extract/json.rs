@@ -12,7 +12,7 @@ use serde_json::error::Category;
 use super::issue;
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
-use error_envelope_core::guard::content_type::{JSON, essence};
+use error_envelope_core::guard::content_type::{JSON, declared_essence};
 
 /// A JSON body: as a handler's argument it is an extractor, as its result a response.
 ///
@@ -110,9 +110,7 @@ impl<T> From<T> for Json<T> {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return false };
-    let Some((kind, subtype)) = essence(value.as_bytes()).and_then(|it| it.split_once('/')) else { return false };
+    let Some((kind, subtype)) = declared_essence(headers).and_then(|it| it.split_once('/')) else { return false };
     let suffix = subtype.rsplit_once('+').map_or(subtype, |(_, suffix)| suffix);
     kind.eq_ignore_ascii_case("application") && suffix.eq_ignore_ascii_case("json")
 }
@@ -121,16 +119,13 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value =
         serde_path_to_error::deserialize(&mut deserializer).map_err(|error| match error.inner().classify() {
-            Category::Data => does_not_fit(error.path(), error.inner()),
+            // The status is the one of axum's `Json`.
+            Category::Data => Fault::from(issue::of_data(error.path(), &without_place(error.inner())))
+                .status(StatusCode::UNPROCESSABLE_ENTITY),
             Category::Syntax | Category::Eof | Category::Io => not_json(body, error.inner()),
         })?;
     deserializer.end().map_err(|error| not_json(body, &error))?;
     Ok(value)
-}
-
-/// JSON that does not fit the type; the status is the one of axum's `Json`.
-fn does_not_fit(path: &serde_path_to_error::Path, error: &serde_json::Error) -> Fault {
-    Fault::from(issue::of_data(path, &without_place(error))).status(StatusCode::UNPROCESSABLE_ENTITY)
 }
 
 /// A body that is not JSON. serde_json's own error text is not used, because it can quote the body.

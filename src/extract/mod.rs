@@ -87,17 +87,17 @@ pub use self::query::Query;
 
 /// Implements the same traits as axum's extractors have, so that a handler need only change its import.
 macro_rules! dereferences {
-    ($extractor:ident) => {
-        impl<T> std::ops::Deref for $extractor<T> {
-            type Target = T;
+    ($extractor:ty, $target:ty $(, $generic:ident)?) => {
+        impl$(<$generic>)? std::ops::Deref for $extractor {
+            type Target = $target;
 
-            fn deref(&self) -> &T {
+            fn deref(&self) -> &$target {
                 &self.0
             }
         }
 
-        impl<T> std::ops::DerefMut for $extractor<T> {
-            fn deref_mut(&mut self) -> &mut T {
+        impl$(<$generic>)? std::ops::DerefMut for $extractor {
+            fn deref_mut(&mut self) -> &mut $target {
                 &mut self.0
             }
         }
@@ -105,9 +105,11 @@ macro_rules! dereferences {
 }
 
 #[cfg(feature = "jwt")]
-dereferences!(Claims);
-dereferences!(CallerData);
-dereferences!(Form);
-dereferences!(Json);
-dereferences!(Query);
-dereferences!(Path);
+dereferences!(Claims<T>, T, T);
+dereferences!(CallerData<T>, T, T);
+dereferences!(Form<T>, T, T);
+dereferences!(Json<T>, T, T);
+dereferences!(Query<T>, T, T);
+dereferences!(Path<T>, T, T);
+#[cfg(feature = "multipart")]
+dereferences!(Multipart, axum::extract::Multipart);

@@ -1,7 +1,5 @@
 //! Multipart forms, such as uploads.
 
-use std::ops::{Deref, DerefMut};
-
 use axum::extract::Multipart as AxumMultipart;
 use axum_core::extract::{FromRequest, OptionalFromRequest, Request};
 
@@ -45,19 +43,5 @@ impl<S: Send + Sync> OptionalFromRequest<S> for Multipart {
 
     async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Fault> {
         Ok(<AxumMultipart as OptionalFromRequest<S>>::from_request(request, state).await?.map(Self))
-    }
-}
-
-impl Deref for Multipart {
-    type Target = AxumMultipart;
-
-    fn deref(&self) -> &AxumMultipart {
-        &self.0
-    }
-}
-
-impl DerefMut for Multipart {
-    fn deref_mut(&mut self) -> &mut AxumMultipart {
-        &mut self.0
     }
 }

@@ -62,15 +62,18 @@ impl<T: DeserializeOwned + Send + 'static, S: Send + Sync> OptionalFromRequestPa
 async fn rejection_fault(rejection: PathRejection, parts: &mut Parts) -> Fault {
     let PathRejection::FailedToDeserializePathParams(error) = rejection else { return mistake(&rejection) };
     match error.into_kind() {
-        ErrorKind::ParseErrorAtKey { key, expected_type, .. } => Issue::expected(Step::Name(key), expected_type).into(),
+        ErrorKind::ParseErrorAtKey { key, expected_type, .. } => {
+            Issue::expected([Step::Name(key)], expected_type).into()
+        }
         ErrorKind::ParseErrorAtIndex { index, expected_type, .. } => {
-            Issue::expected(nth_parameter(index, parts).await, expected_type).into()
+            let name = names(parts).await.into_iter().nth(index);
+            Issue::expected(name.map(Step::Name), expected_type).into()
         }
         ErrorKind::ParseError { expected_type, .. } => {
             Issue::expected(only_parameter(parts).await, expected_type).into()
         }
-        ErrorKind::InvalidUtf8InPathParam { key } => Issue::expected(Step::Name(key), "UTF-8").into(),
-        ErrorKind::DeserializeError { key, message, .. } => issue::of_text(Step::Name(key), &message).into(),
+        ErrorKind::InvalidUtf8InPathParam { key } => Issue::expected([Step::Name(key)], "UTF-8").into(),
+        ErrorKind::DeserializeError { key, message, .. } => issue::of_text([Step::Name(key)], &message).into(),
         ErrorKind::Message(message) => issue::of_text(only_parameter(parts).await, &message).into(),
         // The number of parameters is wrong, or a path cannot have this type: no other request could succeed.
         kind => mistake(&kind),
@@ -84,10 +87,6 @@ async fn only_parameter(parts: &mut Parts) -> Option<Step> {
         [name] => Some(Step::Name(name.clone())),
         _ => None,
     }
-}
-
-async fn nth_parameter(index: usize, parts: &mut Parts) -> Option<Step> {
-    names(parts).await.into_iter().nth(index).map(Step::Name)
 }
 
 async fn names(parts: &mut Parts) -> Vec<String> {

@@ -10,9 +10,7 @@ use tower_service::Service;
 
 use super::caught::inspected;
 use super::draining::RemainingRequest;
-use super::parked::Verifying;
-use super::parked::{First, Peeking, poll_first};
-use super::parked::{NotReady, Parked, Waiting, unready};
+use super::parked::{First, NotReady, Parked, Peeking, Verifying, Waiting, poll_first, unready};
 use super::request_body::RequestBody;
 use super::state::{Call, State};
 use error_envelope_core::session::{BodyMeter, BoxError, Ending, FirstByte, RequestStep, Session, Wait};

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
@@ -46,6 +46,21 @@ impl Budget {
                 let Self { budget, deadline } = self;
                 let deadline = deadline.get_or_insert_with(|| Deadline::at(budget.waits(now)));
                 if deadline.has_passed(cx) { Poll::Ready(Err(BudgetExhausted)) } else { Poll::Pending }
+            }
+        }
+    }
+
+    /// Polls up to the end. Returns `false` if the budget was used up before.
+    pub(super) fn poll_to_end(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<Option<Result<usize, BoxError>>>,
+    ) -> Poll<bool> {
+        loop {
+            match ready!(self.poll_length(cx, &mut poll)) {
+                Ok(Some(_)) => {}
+                Ok(None) => return Poll::Ready(true),
+                Err(BudgetExhausted) => return Poll::Ready(false),
             }
         }
     }

@@ -16,10 +16,8 @@ use super::reason::remove_reason;
 use super::request_body::RequestBody;
 use super::response_body::{Kind, PolledReply, Reply, ResponseBody, polled, reply_of};
 use super::service::log;
-use super::span;
 use super::state::{CallContext, State, StateProj};
-use error_envelope_core::session::{BoxError, LocalReply};
-use error_envelope_core::session::{Ending, Follow, ResponseStep, Session};
+use error_envelope_core::session::{BoxError, Ending, Follow, LocalReply, ResponseStep, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
@@ -50,7 +48,7 @@ where
         let (span, deadline) = context.as_deref_mut().map_or((None, None), CallContext::parts);
         // The event of an error is also logged inside the span (L1).
         let fails = !matches!(&outcome, Some(Ok((head, _))) if head.status.as_u16() < 400);
-        let _inside = if fails { span::enter(span) } else { None };
+        let _inside = span.filter(|_| fails).map(Span::enter);
         // Borrowed until it is decided about, because moving a head is dear.
         if polled.is_ok()
             && let Some(Ok((head, body))) = &mut outcome
@@ -84,7 +82,7 @@ where
         let StateProj::Calling { mut future, call: Some(call) } = self.project() else { return Poll::Pending };
         let polled = {
             let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
-            let _inside = span::enter(call.context.as_deref().and_then(CallContext::span));
+            let _inside = call.context.as_deref().and_then(CallContext::span).map(Span::enter);
             running.poll(cx)
         };
         match polled {

@@ -12,9 +12,9 @@ use tracing::Span;
 use super::budget::{Deadline, now};
 use super::reason::remove_reason;
 use super::request_body::panicked;
-use super::span;
-use error_envelope_core::session::{BoxError, Event, LocalReply, UnreadReason};
-use error_envelope_core::session::{Ending, Follow, Reading, ResponseStep, Rest, Session};
+use error_envelope_core::session::{
+    BoxError, Ending, Event, Follow, LocalReply, Reading, ResponseStep, Rest, Session, UnreadReason,
+};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
@@ -70,7 +70,7 @@ where
         let end = ready!(job.poll(body, cx));
         let Some(mut job) = this.waiting.take() else { return Poll::Pending };
         let span = job.span.take();
-        let _inside = span::enter(span.as_ref());
+        let _inside = span.as_ref().map(Span::enter);
         job.drop_body(this.body);
         Poll::Ready(job.ended(end))
     }

@@ -2,7 +2,7 @@
 //! G5).
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -101,8 +101,6 @@ where
     /// Reads and drops the rest, within the budget.
     pub(super) fn poll_drained(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        let mut poll = |cx: &mut _| this.budget.poll_length(cx, |cx| poll_dropped(this.request.as_mut().body(), cx));
-        while let Ok(Some(_)) = ready!(poll(cx)) {}
-        Poll::Ready(())
+        this.budget.poll_to_end(cx, |cx| poll_dropped(this.request.as_mut().body(), cx)).map(drop)
     }
 }

@@ -16,8 +16,7 @@ use super::response_body::{Kind, PolledReply, Reply, ResponseBody, polled, reply
 use super::state::{State, StateProj};
 use error_envelope_core::session::BoxError;
 use error_envelope_runtime as runtime;
-use error_envelope_runtime::RequestTimer;
-use error_envelope_runtime::catch;
+use error_envelope_runtime::{RequestTimer, catch};
 
 pin_project! {
     /// Calls the inner service, reads an error's body if the session requires it, and returns the response.

@@ -22,13 +22,9 @@ use error_envelope_core::policy::{Policy, PolicyError, UpstreamUrl};
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::{Classifier, Observer, SessionConfig};
 use error_envelope_runtime as runtime;
-use error_envelope_runtime::DropGuarded;
 #[cfg(feature = "jwks-url")]
 use error_envelope_runtime::KeyFetcher;
-use error_envelope_runtime::KillSwitch;
-use error_envelope_runtime::PolicyStatus;
-use error_envelope_runtime::RequestMetrics;
-use error_envelope_runtime::{PolicyHandle, PolicyHolder};
+use error_envelope_runtime::{DropGuarded, KillSwitch, PolicyHandle, PolicyHolder, PolicyStatus, RequestMetrics};
 
 /// Wraps a service so that all errors for its clients have the same shape.
 ///
@@ -105,13 +101,8 @@ impl ErrorEnvelopeLayer {
     }
 
     /// Passes each error to an [`Observer`], once, as it is logged.
-    pub fn observer(self, observer: impl Observer) -> Self {
-        self.shared_observer(Arc::new(observer))
-    }
-
-    /// Like [`ErrorEnvelopeLayer::observer`], for a shared observer.
-    pub fn shared_observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.policy = self.policy.with_observer(observer);
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.policy = self.policy.with_observer(Arc::new(observer));
         self
     }
 

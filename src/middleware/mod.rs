@@ -22,15 +22,13 @@ mod reason;
 mod recognise;
 mod request_body;
 mod response_body;
+#[cfg(feature = "axum")]
 mod route;
 pub(crate) mod service;
-mod span;
 mod state;
 pub(crate) mod verify;
 
-pub use error_envelope_runtime::{
-    KillSwitch, PolicyRejection, PolicyStatus, SwitchChange, SwitchNote, log_panic_places,
-};
+pub use error_envelope_runtime::{KillSwitch, PolicyRejection, PolicyStatus, log_panic_places};
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub use error_envelope_runtime::{describe_metrics, keep_counters};
@@ -40,4 +38,3 @@ pub use future::ResponseFuture;
 pub use recognise::recognise;
 pub use request_body::RequestBody;
 pub use response_body::ResponseBody;
-pub use route::RequestSlot;

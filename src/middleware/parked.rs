@@ -17,7 +17,6 @@ use tracing::Span;
 use super::budget::Deadline;
 use super::caught::inspected;
 use super::request_body::poll_bytes;
-use super::span;
 use super::verify::{Verifiers, VerifyFuture};
 
 /// The service that was ready for a request, and the request's head.
@@ -133,7 +132,7 @@ impl<S, B> Verifying<S, B> {
             let failed: BoxError = format!("an extension of the request panicked when it was copied: {panic}").into();
             Some(Box::pin(std::future::ready(Err(failed))))
         });
-        let span = session.id().and_then(span::span);
+        let span = session.id().and_then(runtime::request_span);
         Self {
             verdict: Mutex::new(verdict),
             deadline: Deadline::after(timeout),
@@ -158,7 +157,7 @@ impl<S, B> Verifying<S, B> {
         let polled = match verdict.get_mut().unwrap_or_else(PoisonError::into_inner) {
             None => return Poll::Ready(Err("the layer has no verifier for this scheme".into())),
             Some(verdict) => catch(|| {
-                let _inside = span::enter(span.as_ref());
+                let _inside = span.as_ref().map(Span::enter);
                 verdict.as_mut().poll(cx)
             }),
         };

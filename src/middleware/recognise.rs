@@ -55,20 +55,14 @@ fn kind_of_cause(cause: &(dyn Error + 'static)) -> Option<CauseKind> {
     if cause.is::<tonic::TimeoutExpired>() {
         return Some(CauseKind::Timeout);
     }
-    kind_of_tower(cause)
-}
-
-#[cfg(feature = "tower")]
-fn kind_of_tower(cause: &(dyn Error + 'static)) -> Option<CauseKind> {
-    if cause.is::<tower::timeout::error::Elapsed>() {
-        Some(CauseKind::Timeout)
-    } else if cause.is::<tower::load_shed::error::Overloaded>() {
-        Some(CauseKind::Shed)
-    } else if is_of_buffer(cause) {
-        Some(CauseKind::Buffer)
-    } else {
-        None
+    #[cfg(feature = "tower")]
+    match cause {
+        _ if cause.is::<tower::timeout::error::Elapsed>() => return Some(CauseKind::Timeout),
+        _ if cause.is::<tower::load_shed::error::Overloaded>() => return Some(CauseKind::Shed),
+        _ if is_of_buffer(cause) => return Some(CauseKind::Buffer),
+        _ => {}
     }
+    None
 }
 
 /// Whether tower's buffer or its service failed. Its texts show that: to use its types, every build would have to include
@@ -79,11 +73,6 @@ fn is_of_buffer(error: &(dyn Error + 'static)) -> bool {
         || size_of_val(error) == size_of::<usize>()
             && error.source().is_some()
             && is_text(error, "buffered service failed: ", true)
-}
-
-#[cfg(not(feature = "tower"))]
-fn kind_of_tower(_: &(dyn Error + 'static)) -> Option<CauseKind> {
-    None
 }
 
 #[cfg(feature = "hyper")]

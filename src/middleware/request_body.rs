@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Full, Limited};
 use pin_project_lite::pin_project;
 
-use super::budget::{Budget, BudgetExhausted};
+use super::budget::Budget;
 use super::caught::{has_ended, size_hint};
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
@@ -102,7 +102,7 @@ where
             }
         }
         if let Some(draining) = this.draining {
-            let ended = ready!(poll_drained(draining, body, cx));
+            let ended = ready!(draining.poll_to_end(cx, |cx| poll_dropped(body.as_mut(), cx)));
             if let (true, Some(meter)) = (ended, this.meter.as_mut()) {
                 meter.body_ended();
             }
@@ -167,20 +167,6 @@ fn inspect_frame(
         None => meter.body_ended(),
     }
     if is_end { FrameOutcome::Ends } else { FrameOutcome::Passes }
-}
-
-/// Reads and drops the rest of a body over its limit. Returns whether the end was reached.
-fn poll_drained<B>(budget: &mut Budget, mut body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<bool>
-where
-    B: Body<Error: Into<BoxError>>,
-{
-    loop {
-        match ready!(budget.poll_length(cx, |cx| poll_dropped(body.as_mut(), cx))) {
-            Ok(Some(_)) => {}
-            Ok(None) => return Poll::Ready(true),
-            Err(BudgetExhausted) => return Poll::Ready(false),
-        }
-    }
 }
 
 /// Polls for a body's next frame, with its data as `Bytes`, so that message framing can be parsed. Of trailers, only

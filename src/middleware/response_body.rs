@@ -11,16 +11,13 @@ use http::{HeaderMap, Response, response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::broken::ResumedBody;
-use super::broken::{BodyAction, Polled, ResponseBodyError, poll_passed, text_of};
+use super::broken::{BodyAction, Polled, ResponseBodyError, ResumedBody, poll_passed, text_of};
 use super::budget::{Deadline, now};
 use super::caught::{has_ended, inspected, size_hint};
 use super::draining::Draining;
-use error_envelope_core::session::{BodyFailure, BoxError, Failure, FinalFrame, Origin};
-use error_envelope_core::session::{Follow, Needs};
+use error_envelope_core::session::{BodyFailure, BoxError, Failure, FinalFrame, Follow, Needs, Origin};
 use error_envelope_runtime as runtime;
-use error_envelope_runtime::RequestTimer;
-use error_envelope_runtime::catch;
+use error_envelope_runtime::{RequestTimer, catch};
 
 pin_project! {
     /// The inner service's body, unchanged, or the reply that the layer wrote.
@@ -112,22 +109,7 @@ impl<R, B> Default for ResponseBody<R, B> {
 
 impl<R, B> fmt::Debug for ResponseBody<R, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ResponseBody").field(&self.kind.name()).finish()
-    }
-}
-
-impl<R, B> Kind<R, B> {
-    fn name(&self) -> &'static str {
-        match self {
-            Kind::Inner { .. } => "Inner",
-            Kind::Resume { .. } => "Resume",
-            Kind::Reply { .. } => "Reply",
-            Kind::Drain { .. } => "Drain",
-            Kind::Replay { .. } => "Replay",
-            Kind::Broken { .. } => "Broken",
-            Kind::Stripped { .. } => "Stripped",
-            Kind::Empty => "Empty",
-        }
+        f.debug_struct("ResponseBody").finish_non_exhaustive()
     }
 }
 

@@ -15,12 +15,11 @@ use super::future::ResponseFuture;
 use super::parked::{NotReady, Parked, Waiting};
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
-use super::route::RequestSlot;
 use super::state::State;
 use super::verify::Verifiers;
 use error_envelope_core::session::{BoxError, Ending, EventFields, Follow, KnownMethod, Note, RequestStep, Session};
 use error_envelope_runtime as runtime;
-use error_envelope_runtime::{PolicyHandle, RequestMetrics, RequestTimer, RouteMetrics, Started, catch};
+use error_envelope_runtime::{PolicyHandle, RequestMetrics, RequestSlot, RequestTimer, Started, catch};
 
 /// The service that [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) makes. It never fails: every error becomes a
 /// response.
@@ -96,7 +95,7 @@ where
         let not_ready = self.not_ready.take();
         let (mut session, step) = Session::begin(self.policy.config(), &mut head, facts, runtime::new_request_id);
         let timer = self.track(&session, &step, &head, started);
-        let metrics = metrics_of(&timer);
+        let metrics = timer.as_ref().map(RequestTimer::metrics);
         let body = Unread::New(body, !facts.ended);
         if step.wait().is_none() {
             let state = carry_out(step, session, &mut self.inner, head, not_ready, body, metrics);
@@ -158,8 +157,4 @@ impl<S: Clone> ErrorEnvelopeService<S> {
             }
         }
     }
-}
-
-fn metrics_of(timer: &Option<RequestTimer>) -> Option<RouteMetrics> {
-    timer.as_ref().map(RequestTimer::metrics)
 }

@@ -12,13 +12,9 @@ use tracing::Span;
 use super::budget::Deadline;
 use super::collecting::Collecting;
 use super::draining::{Draining, RemainingRequest};
-use super::parked::Peeking;
-use super::parked::Verifying;
-use super::parked::Waiting;
+use super::parked::{Peeking, Verifying, Waiting};
 use super::request_body::RequestBody;
-use super::span;
-use error_envelope_core::session::LocalReply;
-use error_envelope_core::session::{Ending, Session};
+use error_envelope_core::session::{Ending, LocalReply, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
@@ -67,7 +63,7 @@ impl Call {
         debug_assert!(future.is_none() && request.is_some());
         let context = CallContext::new(session);
         let called = catch(|| {
-            let _inside = span::enter(context.as_deref().and_then(CallContext::span));
+            let _inside = context.as_deref().and_then(CallContext::span).map(Span::enter);
             if let Some(request) = request.take() {
                 // An assignment would also drop what was there, and for that move the future once more.
                 std::mem::forget(future.replace(service.call(request)));
@@ -103,7 +99,7 @@ impl CallContext {
 
     #[inline(never)]
     fn wanted(session: &Session) -> Option<Box<Self>> {
-        let span = span::span(session.id()?);
+        let span = runtime::request_span(session.id()?);
         let deadline = session.call_time().map(Deadline::after);
         (span.is_some() || deadline.is_some()).then(|| Box::new(Self { span, deadline }))
     }

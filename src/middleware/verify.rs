@@ -55,55 +55,40 @@ where
 }
 
 /// The request that a verifier gets: a copy of its head. The body is not read yet.
-pub struct CredentialRequest {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    extensions: Extensions,
-}
+pub struct CredentialRequest(request::Parts);
 
 impl CredentialRequest {
-    /// Copies the head. Cloning its extensions runs user code.
-    pub(super) fn new(head: &request::Parts) -> Self {
-        Self {
-            method: head.method.clone(),
-            uri: head.uri.clone(),
-            headers: head.headers.clone(),
-            extensions: head.extensions.clone(),
-        }
-    }
-
     /// The method.
     #[must_use]
     pub fn method(&self) -> &Method {
-        &self.method
+        &self.0.method
     }
 
     /// The target, as it was sent.
     #[must_use]
     pub fn uri(&self) -> &Uri {
-        &self.uri
+        &self.0.uri
     }
 
     /// The headers, without those that the policy uses to forward ids.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        &self.headers
+        &self.0.headers
     }
 
     /// The extensions of outer layers and the server, such as the peer's address or certificate.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
-        &self.extensions
+        &self.0.extensions
     }
 }
 
 impl fmt::Debug for CredentialRequest {
     /// Leaves out headers and query: they have the credentials (L3).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Presented")
-            .field("method", &self.method)
-            .field("path", &self.uri.path())
+        f.debug_struct("CredentialRequest")
+            .field("method", &self.0.method)
+            .field("path", &self.0.uri.path())
             .finish_non_exhaustive()
     }
 }
@@ -149,7 +134,8 @@ impl Verifiers {
             }));
         }
         let verifier = self.0.as_ref()?.get(unverified.scheme())?;
-        Some(verifier.clone().begin(CredentialRequest::new(head)))
+        // Cloning the extensions runs user code.
+        Some(verifier.clone().begin(CredentialRequest(head.clone())))
     }
 
     #[cfg(feature = "policy-file")]

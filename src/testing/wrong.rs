@@ -5,9 +5,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use error_envelope_core::code;
-use error_envelope_core::message;
 use error_envelope_core::request_id::RequestId;
+use error_envelope_core::{code, message};
 
 const EMPTY: &str = "E1: the body is empty (a response to HEAD has its code in x-error-code; a `Fault` or an error of \
                      your own is empty until the layer writes it: send the request through the router with the \

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
+use error_envelope_runtime::RequestSlot;
 use http::{Request, StatusCode};
 use tower::ServiceExt;
-use tower_error_envelope::middleware::RequestSlot;
 use tower_error_envelope::session::{Event, Observer};
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
 

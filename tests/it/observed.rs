@@ -27,8 +27,7 @@ mod examples {
 mod command {
     pub(super) mod demo {
         pub(crate) mod acts;
-        mod backstage;
-        pub(crate) mod embedded;
+        pub(crate) mod backstage;
         mod stage;
     }
 }

@@ -5,11 +5,12 @@ use std::future::{Future, ready};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use error_envelope_runtime::SwitchNote;
 use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_error_envelope::auth::{AuthScheme, Key};
-use tower_error_envelope::middleware::{KillSwitch, SwitchNote};
+use tower_error_envelope::middleware::KillSwitch;
 use tower_error_envelope::session::{CapturedBody, Event, Observer};
 use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route};
 
@@ -137,9 +138,7 @@ fn m1_a_kill_switch_puts_every_route_to_off_but_skips_no_authentication() {
         let ask = async |path| answer(service.clone().oneshot(request(path)).await.unwrap()).await;
         assert_ne!(ask("/enforced").await.body, BODY);
         assert!(
-            switch.turn_on_with(SwitchNote::new().by("maria").reason("lost texts"))
-                && !switch.turn_on()
-                && switch.is_on()
+            switch.set(true, SwitchNote::new().by("maria").reason("lost texts")) && !switch.turn_on() && switch.is_on()
         );
         for _ in 0..2 {
             let passed = ask("/enforced").await;

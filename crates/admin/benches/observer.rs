@@ -23,9 +23,10 @@ const MOST: Duration = Duration::from_micros(2);
 const POLICY: &str = "version = 1\n[[route]]\nmatch = \"/seats/{id}\"\n";
 
 /// Sees each event as often as it is measured.
+#[derive(Clone)]
 struct Again {
     observer: Arc<dyn Observer>,
-    took: Mutex<Vec<Duration>>,
+    took: Arc<Mutex<Vec<Duration>>>,
 }
 
 impl Observer for Again {
@@ -48,9 +49,9 @@ fn main() {
         ("no shape", 502, "<html>"),
     ] {
         let admin = Admin::new();
-        let again = Arc::new(Again { observer: admin.observer(), took: Mutex::default() });
+        let again = Again { observer: admin.observer(), took: Arc::default() };
         let policy = Policy::from_toml("bench.toml", POLICY).unwrap();
-        let layer = ErrorEnvelopeLayer::new().policy(policy).shared_observer(again.clone());
+        let layer = ErrorEnvelopeLayer::new().policy(policy).observer(again.clone());
         runtime.block_on(async {
             for _ in 0..ROUNDS {
                 let service = layer.layer(service_fn(move |_| async move {

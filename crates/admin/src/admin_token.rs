@@ -30,17 +30,13 @@ impl TokenFile {
     ///
     /// # Errors
     /// The file cannot be read now, or is too short.
+    #[allow(clippy::disallowed_methods, reason = "a server has an executor; the ban is for the library")]
     pub(crate) async fn accepts(&self, sent: &[u8]) -> io::Result<bool> {
         let path = self.0.clone();
-        let reading = tokio::time::timeout(READ_WITHIN, spawn_reading(path)).await;
-        let token = reading.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        let reading = tokio::time::timeout(READ_WITHIN, tokio::task::spawn_blocking(move || read(&path))).await;
+        let token = reading.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map_err(io::Error::other)??;
         Ok(token.ct_eq(sent).into())
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "a server has an executor; the ban is for the library")]
-async fn spawn_reading(path: Arc<Path>) -> io::Result<Vec<u8>> {
-    tokio::task::spawn_blocking(move || read(&path)).await.map_err(io::Error::other)?
 }
 
 /// The token without the white space around it, such as an editor's line end.

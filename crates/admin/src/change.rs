@@ -17,52 +17,28 @@ use crate::admin::Admin;
 #[derive(Clone, Copy)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-/// Who requests a change and why, and whether it is allowed.
-#[derive(Default)]
-pub(crate) struct Change {
-    by: String,
-    reason: String,
-    peer: Option<IpAddr>,
-    pub(crate) denied: Option<Denied>,
-}
-
-/// The refusal of a change: the status and the reason.
-pub(crate) struct Denied {
-    pub(crate) status: StatusCode,
-    pub(crate) why: String,
-}
-
-impl Denied {
-    fn new(status: StatusCode, why: impl Into<String>) -> Self {
-        Self { status, why: why.into() }
-    }
-}
-
-impl Change {
-    pub(crate) async fn read(admin: &Admin, head: &Parts) -> Self {
-        let field = |name| value(head.uri.query(), name).unwrap_or_default();
-        let peer = head.extensions.get::<Peer>().map(|peer| peer.0);
-        let denied = admin.check_change(bearer(&head.headers), peer).await.err();
-        Self { by: field("by"), reason: field("reason"), peer, denied }
-    }
-
-    pub(crate) fn note(&self) -> SwitchNote {
-        let note = SwitchNote::new().by(&self.by).reason(&self.reason);
-        self.peer.into_iter().fold(note, SwitchNote::peer)
-    }
-}
+/// Who requests a change and why; or the status and the reason of its refusal.
+pub(crate) type Change = Result<SwitchNote, (StatusCode, &'static str)>;
 
 impl Admin {
+    pub(crate) async fn read_change(&self, head: &Parts) -> Change {
+        let peer = head.extensions.get::<Peer>().map(|peer| peer.0);
+        self.check_change(bearer(&head.headers), peer).await?;
+        let field = |name| value(head.uri.query(), name).unwrap_or_default();
+        let note = SwitchNote::new().by(&field("by")).reason(&field("reason"));
+        Ok(peer.into_iter().fold(note, SwitchNote::peer))
+    }
+
     /// Whether every change is refused.
     pub(crate) fn is_read_only(&self) -> bool {
         self.token.is_none() && self.is_exposed
     }
 
-    async fn check_change(&self, token: Option<&str>, peer: Option<IpAddr>) -> Result<(), Denied> {
+    async fn check_change(&self, token: Option<&str>, peer: Option<IpAddr>) -> Result<(), (StatusCode, &'static str)> {
         let Some(file) = &self.token else {
             let why = "read-only: this address is not loopback; start with --admin-token-file FILE, or send the change \
                        to a loopback address on the same machine";
-            return if self.is_exposed { Err(Denied::new(StatusCode::FORBIDDEN, why)) } else { Ok(()) };
+            return if self.is_exposed { Err((StatusCode::FORBIDDEN, why)) } else { Ok(()) };
         };
         let client_address = peer.map(tracing::field::display);
         match file.accepts(token.unwrap_or_default().as_bytes()).await {
@@ -74,14 +50,11 @@ impl Admin {
                     "rejected a change: the admin token is missing or wrong"
                 );
                 let why = "the admin token is missing or wrong; send it as Authorization: Bearer TOKEN";
-                Err(Denied::new(StatusCode::UNAUTHORIZED, why))
+                Err((StatusCode::UNAUTHORIZED, why))
             }
             Err(error) => {
                 tracing::error!(client_address, %error, "rejected a change: cannot read the admin token file");
-                Err(Denied::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "cannot read the admin token file; the log has the reason",
-                ))
+                Err((StatusCode::SERVICE_UNAVAILABLE, "cannot read the admin token file; the log has the reason"))
             }
         }
     }

@@ -1,12 +1,12 @@
 //! Reads the counters of the process at the end of each minute, so that the chart of requests adds no cost to a request.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
 use error_envelope_runtime::PrometheusHandle;
+use serde_json::Deserializer;
 
 use crate::error_store::ring::{CLASSES, MINUTE_MS};
 use crate::error_store::store::{self, Store};
@@ -56,7 +56,7 @@ fn totals(text: &str) -> HashMap<Place, [u64; CLASSES.len()]> {
 }
 
 /// Names with their values.
-type Labels<'a> = Vec<(&'a str, Cow<'a, str>)>;
+type Labels<'a> = Vec<(&'a str, String)>;
 
 /// The labels and the value of a sample, from its line without the metric's name.
 fn sample(line: &str) -> Option<(Labels<'_>, f64)> {
@@ -72,28 +72,12 @@ fn labels(mut rest: &str) -> Option<(Labels<'_>, &str)> {
         if let Some(after) = rest.strip_prefix('}') {
             return Some((labels, after));
         }
-        let (name, value) = rest.split_once("=\"")?;
-        let mut is_escaped = false;
-        let end = value.bytes().position(|byte| {
-            let closes = byte == b'"' && !is_escaped;
-            is_escaped = byte == b'\\' && !is_escaped;
-            closes
-        })?;
-        labels.push((name, unescaped(&value[..end])));
-        rest = &value[end + 1..];
+        let (name, value) = rest.split_once('=')?;
+        // The escapes of a label are some of JSON's.
+        let mut texts = Deserializer::from_str(value).into_iter::<String>();
+        labels.push((name, texts.next()?.ok()?));
+        rest = &value[texts.byte_offset()..];
     }
-}
-
-fn unescaped(value: &str) -> Cow<'_, str> {
-    if !value.contains('\\') {
-        return Cow::Borrowed(value);
-    }
-    let mut letters = value.chars();
-    let next = || match letters.next()? {
-        '\\' => letters.next().map(|letter| if letter == 'n' { '\n' } else { letter }),
-        letter => Some(letter),
-    };
-    std::iter::from_fn(next).collect::<String>().into()
 }
 
 #[cfg(test)]

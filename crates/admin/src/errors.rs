@@ -6,19 +6,19 @@ use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::KnownMethod;
 use serde_json::{Value, json};
 
-use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 use crate::change::value;
 use crate::error_store::clock::rfc3339;
 use crate::error_store::error_record::{Entry, Side};
 use crate::error_store::recent_errors::{Id, RecentErrors};
 use crate::error_store::search;
+use crate::table::AdminRequest;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let text = value(request.query, "search").unwrap_or_default();
     let id = search::id_in(&text);
-    let recent = request.shared().store.recent();
-    let fits = |entry: &Entry| id.map_or_else(|| search::fits(entry, &text), |id| entry.id == id);
+    let recent = request.admin.shared.store.recent();
+    let fits = |entry: &Entry| id.map_or_else(|| search::fits(entry, &text), |id| entry.seen.id == id);
     let entries: Vec<_> = recent.entries().filter(|entry| fits(entry)).cloned().collect();
     let searched = id.map(|id| of_id(id, &recent));
     drop(recent);
@@ -42,30 +42,30 @@ fn remembered(known: &Id) -> Value {
     json!({
         "at": rfc3339(known.at),
         "route": known.route.as_deref(),
-        "code": known.kind.code.as_str(),
+        "code": known.kind.code(),
         "status": known.kind.status(),
         "origin": known.kind.origin.as_str(),
     })
 }
 
 fn describe(entry: &Entry, is_searched: bool) -> Value {
-    let (kind, request) = (&entry.kind, &entry.request);
+    let (seen, kind, request) = (&entry.seen, &entry.seen.kind, &entry.seen.request);
     let bodies = entry.bodies.get();
     let side = |side: &Option<Side>| side.as_ref().map(describe_side);
     let state = match bodies {
         Some(bodies) if bodies.before.is_none() && bodies.after.is_none() => "too_many_at_once",
         Some(_) => "stored",
-        None if entry.has_bodies => "waiting",
+        None if seen.has_bodies => "waiting",
         None => "not_stored",
     };
     json!({
         "number": entry.number,
-        "id": entry.id.to_string(),
-        "at": rfc3339(entry.at),
-        "route": entry.route.as_deref(),
-        "mode": entry.mode.as_str(),
+        "id": seen.id.to_string(),
+        "at": rfc3339(seen.at),
+        "route": seen.route.as_deref(),
+        "mode": seen.mode.as_str(),
         "origin": kind.origin.as_str(),
-        "code": kind.code.as_str(),
+        "code": kind.code(),
         "unknown_code": kind.unknown,
         "decided_by": kind.by.map(|by| by.as_str()),
         "status": kind.sent,
@@ -78,8 +78,8 @@ fn describe(entry: &Entry, is_searched: bool) -> Value {
         "duration_ms": request.duration_ms,
         "path": request.path.as_ref().filter(|_| is_searched),
         "client": request.client.as_ref().filter(|_| is_searched),
-        "dropped_fields": entry.dropped,
-        "cause": entry.cause,
+        "dropped_fields": seen.dropped,
+        "cause": seen.cause,
         "bodies": state,
         "before": bodies.and_then(|it| side(&it.before)),
         "after": bodies.and_then(|it| side(&it.after)),

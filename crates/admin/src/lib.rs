@@ -42,7 +42,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod admin;
-mod admin_request;
 mod admin_token;
 mod answer;
 mod change;
@@ -51,11 +50,9 @@ mod counters;
 mod error_store;
 mod errors;
 mod guard;
-mod health;
-mod metrics;
 mod mode;
 mod now;
-mod policy;
+mod process;
 mod readiness;
 mod serve;
 mod service;

@@ -1,24 +1,24 @@
 //! The kill switch, for operators: `POST /kill-switch/on?by=NAME&reason=TEXT`.
 
-use error_envelope_runtime::{KillSwitch, SwitchNote};
+use error_envelope_runtime::KillSwitch;
 use http::StatusCode;
 use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 
-use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 use crate::error_store::clock::time;
+use crate::table::AdminRequest;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
-    answer::json(&describe(&request.shared().switch))
+    answer::json(&describe(&request.admin.shared.switch))
 }
 
 pub(crate) fn on(request: &AdminRequest<'_>) -> Answer {
-    change(request, KillSwitch::turn_on_with)
+    change(request, true)
 }
 
 pub(crate) fn off(request: &AdminRequest<'_>) -> Answer {
-    change(request, KillSwitch::turn_off_with)
+    change(request, false)
 }
 
 pub(crate) fn describe(switch: &KillSwitch) -> Value {
@@ -32,14 +32,18 @@ pub(crate) fn describe(switch: &KillSwitch) -> Value {
     })
 }
 
-fn change(request: &AdminRequest<'_>, set: fn(&KillSwitch, SwitchNote) -> bool) -> Answer {
-    let Some(denied) = &request.change.denied else {
-        set(&request.shared().switch, request.change.note());
-        return show(request);
-    };
-    let mut answer = answer::text(denied.status, &*denied.why);
-    if denied.status == StatusCode::UNAUTHORIZED {
-        answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+fn change(request: &AdminRequest<'_>, on: bool) -> Answer {
+    match &request.change {
+        Ok(note) => {
+            request.admin.shared.switch.set(on, note.clone());
+            show(request)
+        }
+        Err((status, why)) => {
+            let mut answer = answer::text(*status, *why);
+            if *status == StatusCode::UNAUTHORIZED {
+                answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            answer
+        }
     }
-    answer
 }

@@ -4,18 +4,19 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use error_envelope_core::code::ErrorCode;
 use error_envelope_core::policy::UpstreamUrl;
 use error_envelope_runtime::{PolicyRejection, PolicyStatus};
 use serde_json::{Value, json};
 
-use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 use crate::error_store::clock::{rfc3339, time};
-use crate::error_store::error_record::{Code, Severity};
+use crate::error_store::error_record::Severity;
 use crate::error_store::ring::{CLASSES, MINUTE_MS, MINUTES, last_minutes};
 use crate::error_store::store;
 use crate::error_store::timeline::Place;
 use crate::mode;
+use crate::table::AdminRequest;
 
 /// How many minutes count as now: enough to show a rate, and so few that the rate drops soon after the cause has ended.
 const NOW_MINUTES: u32 = 15;
@@ -28,7 +29,7 @@ const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 type Totals = HashMap<Place, [u64; CLASSES.len()]>;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
-    let (admin, shared) = (request.admin, request.shared());
+    let (admin, shared) = (request.admin, &request.admin.shared);
     let metrics = admin.look_at_counters();
     let (requests, recent, at) = (shared.store.requests(), shared.store.recent(), store::now());
     let (now, hour) = (last_minutes(at, NOW_MINUTES), last_minutes(at, MINUTES));
@@ -74,12 +75,12 @@ struct Affected {
     codes: Vec<(String, u64)>,
 }
 
-fn affected(of_codes: &[(Place, Code, u64)]) -> BTreeMap<Place, Affected> {
+fn affected(of_codes: &[(Place, Option<ErrorCode>, u64)]) -> BTreeMap<Place, Affected> {
     let mut places: BTreeMap<Place, Affected> = BTreeMap::new();
     for (place, code, count) in of_codes {
         let it = places.entry(place.clone()).or_default();
         it.count += count;
-        it.codes.push((code.as_str().to_owned(), *count));
+        it.codes.push((code.as_ref().map_or("", ErrorCode::as_str).to_owned(), *count));
     }
     places
 }

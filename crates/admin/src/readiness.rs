@@ -6,16 +6,16 @@ use std::collections::HashMap;
 use error_envelope_core::policy::Mode;
 use serde_json::{Value, json};
 
-use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 use crate::error_store::clock::rfc3339;
 use crate::error_store::readiness::{Verdict, next};
 use crate::error_store::ring::day;
 use crate::error_store::store;
 use crate::error_store::tally::Tally;
+use crate::table::AdminRequest;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
-    let shared = request.shared();
+    let shared = &request.admin.shared;
     let (status, today) = (shared.policy_status(), day(store::now()));
     let mut modes: HashMap<&str, Mode> = HashMap::new();
     for route in status.iter().flat_map(|it| it.policy().routes()) {

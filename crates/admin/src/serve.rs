@@ -7,19 +7,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tower_service::Service;
 
 use crate::admin::Admin;
-#[cfg(feature = "prometheus")]
-use crate::admin::Metrics;
 use crate::small_server::SmallServer;
 
 /// 64 places: a person's pages, a scraper and an orchestrator's probes need only a few. A head of 16 KiB need not have
 /// room for the cookies of other sites. A stop waits for 1 s.
 const SERVER: SmallServer = SmallServer::new(64, 16 * 1024, Duration::from_secs(1));
-/// How often recorded times are added to their histograms: until then each takes memory, even if nothing scrapes the
-/// metrics.
-const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 impl Admin {
     /// Serves until `stop`, at the end of the process. Call [`drain`](Self::drain) before that.
@@ -34,24 +30,18 @@ impl Admin {
             served.is_exposed = !address.ip().is_loopback();
             served.announce(address);
         }
-        let upkeep = async {
-            let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
-            loop {
-                upkeep.tick().await;
-                self.upkeep();
-            }
-        };
-        tokio::select! {
-            () = SERVER.serve(listener, move |request| served.service().call(request), stop) => {}
-            () = upkeep => {}
-        }
+        SERVER.serve(listener, move |request| served.service().call(request), stop).await;
     }
 
-    fn upkeep(&self) {
-        #[cfg(feature = "prometheus")]
-        if let Metrics::Here(handle) = &self.metrics {
-            handle.run_upkeep();
-        }
+    /// Serves until `work` has ended, and returns its output. Call [`drain`](Self::drain) once it begins to end.
+    pub async fn serve_with<T>(&self, listener: &TcpListener, work: impl Future<Output = T>) -> T {
+        let (ends, ended) = oneshot::channel::<()>();
+        let work = async {
+            let output = work.await;
+            drop(ends);
+            output
+        };
+        tokio::join!(self.serve(listener, async { drop(ended.await) }), work).1
     }
 
     fn announce(&self, address: SocketAddr) {

@@ -1,20 +1,18 @@
 //! Handles requests to the admin address, as a service.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use error_envelope_runtime::SwitchNote;
 use http::request::Parts;
 use http::{Method, Request, Response};
-use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use tower_service::Service;
 
 use crate::admin::Admin;
 use crate::answer::Answer;
-use crate::change::Change;
 use crate::table;
 
 /// The service of [`Admin::service`]. It reads no bodies.
@@ -23,7 +21,7 @@ use crate::table;
 pub struct AdminService(Admin);
 
 /// The body of a response.
-pub struct AdminBody(Full<Bytes>);
+pub type AdminBody = Full<Bytes>;
 
 impl Admin {
     /// Returns a service to mount in your own server, at the root of a host or an address: its page reads
@@ -37,7 +35,7 @@ impl Admin {
         if let Some(refusal) = self.hosts.refusal(head) {
             return refusal;
         }
-        let change = if head.method == Method::POST { Change::read(self, head).await } else { Change::default() };
+        let change = if head.method == Method::POST { self.read_change(head).await } else { Ok(SwitchNote::new()) };
         table::answer(self, head, change)
     }
 }
@@ -53,29 +51,6 @@ impl<B> Service<Request<B>> for AdminService {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (admin, (head, _)) = (self.0.clone(), request.into_parts());
-        Box::pin(async move { Ok(admin.respond(&head).await.map(AdminBody)) })
-    }
-}
-
-impl Body for AdminBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Pin::new(&mut self.0).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
-    }
-}
-
-impl fmt::Debug for AdminBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AdminBody").finish_non_exhaustive()
+        Box::pin(async move { Ok(admin.respond(&head).await) })
     }
 }

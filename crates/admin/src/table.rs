@@ -4,10 +4,17 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 
 use crate::admin::Admin;
-use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 use crate::change::Change;
-use crate::{errors, health, metrics, mode, now, policy, readiness};
+use crate::{errors, mode, now, process, readiness};
+
+/// An accepted request, as its handler sees it.
+pub(crate) struct AdminRequest<'a> {
+    pub(crate) admin: &'a Admin,
+    pub(crate) query: Option<&'a str>,
+    /// The change that a POST requests; empty for any other method.
+    pub(crate) change: Change,
+}
 
 /// One path with one method. `GET` serves `HEAD`, too: the server leaves the body out.
 struct Endpoint(&'static str, Method, fn(&AdminRequest<'_>) -> Answer);
@@ -20,10 +27,10 @@ static ROWS: [Endpoint; 14] = [
     Endpoint("/now.json", Method::GET, now::show),
     Endpoint("/errors.json", Method::GET, errors::show),
     Endpoint("/readiness.json", Method::GET, readiness::show),
-    Endpoint("/healthz", Method::GET, health::alive),
-    Endpoint("/readyz", Method::GET, health::ready),
-    Endpoint("/metrics", Method::GET, metrics::shown),
-    Endpoint("/policy", Method::GET, policy::show),
+    Endpoint("/healthz", Method::GET, process::alive),
+    Endpoint("/readyz", Method::GET, process::ready),
+    Endpoint("/metrics", Method::GET, process::metrics),
+    Endpoint("/policy", Method::GET, process::policy),
     Endpoint("/kill-switch", Method::GET, mode::show),
     Endpoint("/kill-switch/on", Method::POST, mode::on),
     Endpoint("/kill-switch/off", Method::POST, mode::off),

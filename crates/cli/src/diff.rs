@@ -9,11 +9,10 @@ use error_envelope_core::loader::{ChangeKind, PlacedValue, PolicyChange, PolicyF
 use serde_json::{Value, json};
 
 use crate::failure::CommandError;
-use crate::policy;
 use crate::policy_source::PolicySource;
 use crate::report::{OutputFormat, json_value};
-use crate::stdin;
 use crate::text::{counted, cut, one_line};
+use crate::{policy, stdin};
 
 /// Show how settings differ between two policies
 ///

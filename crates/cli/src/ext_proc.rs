@@ -7,15 +7,14 @@ use error_envelope_extproc::{Processor, ProcessorLimits, policy_loader};
 use error_envelope_gateway::{ListeningSockets, SocketPurpose};
 use error_envelope_runtime::PolicyHandle;
 use humantime::Duration as Time;
-use tokio::signal::unix::SignalKind;
 
 use crate::failure::{CommandError, block_on, print_line};
 use crate::gateway::args::workers;
 use crate::gateway::limits::{delay, time};
 use crate::gateway::log::Log;
 use crate::gateway::on_call::{AdminArgs, AdminListener};
+use crate::gateway::service_manager;
 use crate::gateway::signals::{self, ShutdownSignal};
-use crate::gateway::{no_signals, service_manager};
 
 /// Run an external processor for Envoy, which applies the policy
 ///
@@ -64,8 +63,9 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         let handle = policy(args, on_call.as_ref())?;
         let listener = sockets.listen(SocketPurpose::Clients, Some(&args.listen), DEFAULT).await;
         let listener = listener.map_err(|error| cannot_listen(args, error.problem()))?;
-        let (stop, at_once) = signals::stop().map_err(no_signals)?;
-        reload_at_hangup(&handle)?;
+        let (stop, at_once) = signals::stop()?;
+        let reloaded = handle.clone();
+        signals::reload_policy_at_hangup(move || reloaded.reload())?;
         let processor = Processor::listening(listener, handle, limits(args));
         let processor = processor.map_err(|error| cannot_listen(args, &error.to_string()))?;
         print_line(format_args!("listening on http://{}", processor.local_addr()))?;
@@ -80,13 +80,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 fn policy(args: &Args, on_call: Option<&AdminListener>) -> Result<PolicyHandle, CommandError> {
     let handle = match &args.policy {
         None => PolicyHandle::fixed(Policy::default()),
-        Some(file) => {
-            PolicyHandle::watching(file, policy_loader()).map_err(|first| match policy_loader().check(file) {
-                Err(all) => CommandError::from(all),
-                // Meanwhile the operator has corrected the file: only the first error is left to report.
-                Ok(_) => CommandError::from_error(&first),
-            })?
-        }
+        Some(file) => PolicyHandle::watching(file, policy_loader())
+            .map_err(|first| CommandError::of_policy(&first, policy_loader().check(file)))?,
     };
     let handle = on_call.into_iter().fold(handle, |handle, on_call| on_call.admin.attach(handle));
     handle.announce();
@@ -111,14 +106,4 @@ fn limits(args: &Args) -> ProcessorLimits {
 fn cannot_listen(args: &Args, problem: &str) -> CommandError {
     let help = "choose another address, or port 0 for a free one";
     CommandError::Io(format!("--listen {}: {problem}\n = help: {help}", args.listen))
-}
-
-fn reload_at_hangup(handle: &PolicyHandle) -> Result<(), CommandError> {
-    let handle = handle.clone();
-    let reload = move || match handle.reload() {
-        Ok(true) => {}
-        Ok(false) => tracing::info!("SIGHUP: the policy has not changed"),
-        Err(error) => tracing::error!(%error, "SIGHUP: reload failed; the old policy stays active"),
-    };
-    signals::run_at(SignalKind::hangup(), "policy-hangup", reload).map_err(no_signals)
 }

@@ -72,6 +72,15 @@ impl CommandError {
         let why = Finding::of_error(error).render();
         if unreadable { Self::Io(why) } else { Self::Refused(why) }
     }
+
+    /// All errors of a policy, as `check` finds them, in place of the first.
+    pub(crate) fn of_policy<T>(first: &PolicyError, checked: Result<T, Vec<PolicyError>>) -> Self {
+        match checked {
+            Err(all) => Self::from(all),
+            // Meanwhile the operator has corrected the file: only the first error is left to report.
+            Ok(_) => Self::from_error(first),
+        }
+    }
 }
 
 impl From<GatewayError> for CommandError {

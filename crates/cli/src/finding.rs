@@ -72,30 +72,31 @@ impl<'a> Finding<'a> {
 
     /// The finding for a secret that is missing in the environment.
     pub(crate) fn for_missing_secret(file: &'a Path, at: Option<&'a SourceLocation>, wrong: &'a str) -> Self {
-        Self {
-            kind: Kind::Note,
-            lint: None,
-            file: Some(at.map_or_else(|| file.to_string_lossy(), |at| Cow::Borrowed(&*at.file))),
-            line: at.map(|at| at.line),
-            key: Some("secret_env"),
-            span: at.map(|at| at.span.clone()),
+        let note = Self::note(
+            at.map_or(file, |at| Path::new(&at.file)),
+            "secret_env",
             wrong,
-            advice: "set it where the layer runs: without it, the layer rejects the policy",
-            refused: false,
-        }
+            "set it where the layer runs: without it, the layer rejects the policy",
+        );
+        Self { line: at.map(|at| at.line), span: at.map(|at| at.span.clone()), ..note }
     }
 
     /// The finding for a file that has a `[scope]`, but that no policy includes.
     pub(crate) fn for_lone_scope(file: &'a Path) -> Self {
+        let wrong = "no policy in this folder or above includes this file, so it was checked alone";
+        Self::note(file, "scope", wrong, "if it is part of a policy, add --policy FILE")
+    }
+
+    fn note(file: &'a Path, key: &'a str, wrong: &'a str, advice: &'a str) -> Self {
         Self {
             kind: Kind::Note,
             lint: None,
             file: Some(file.to_string_lossy()),
             line: None,
-            key: Some("scope"),
+            key: Some(key),
             span: None,
-            wrong: "no policy in this folder or above includes this file, so it was checked alone",
-            advice: "if it is part of a policy, add --policy FILE",
+            wrong,
+            advice,
             refused: false,
         }
     }
@@ -121,7 +122,8 @@ impl<'a> Finding<'a> {
     pub(crate) fn render(&self) -> String {
         let text = self.file.as_deref().and_then(stdin::text_of);
         let title = self.kind.level().no_name().primary_title(self.title());
-        let help = wrapped(self.advice, WIDTH - self.margin());
+        let margin = self.line.map_or(0, |line| line.to_string().len()) + " = help: ".len();
+        let help = wrapped(self.advice, WIDTH - margin);
         let help = Level::HELP.message(help);
         let report = match text.as_deref().and_then(|text| self.excerpt(text)) {
             Some((text, span)) => {
@@ -140,11 +142,6 @@ impl<'a> Finding<'a> {
         let text = self.to_text();
         let parts = [place.as_deref(), self.key, Some(&*text)];
         parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
-    }
-
-    /// The width of the margin that has the line number.
-    fn margin(&self) -> usize {
-        self.line.map_or(0, |line| line.to_string().len()) + " = help: ".len()
     }
 
     /// The line to show, and the bytes of it to underline: those that the error names, as far as they are on this line,

@@ -7,7 +7,7 @@
 //! misbehaves, and [`error_backend`] behind another gateway; [`ext_proc`] decides for Envoy; [`kill_switch`] turns the policy of a running one off. Those that read policies do so by [`policy`] and show
 //! lines of them by [`finding`], those alone that are not [`confidential`], or as [`report`] writes them for programs.
 //! [`flags`] reads them from variables, too. [`failure`] has the errors of a verb that could not do its work: exit code 1 if its input is wrong, 2 if it
-//! cannot be read. [`man`] and [`completions`] are written from the text of `--help`; [`files`] writes whole files, and [`stdin`] is read in place of one.
+//! cannot be read. [`man`] and [`completions`] are written from the text of `--help`; [`stdin`] is read in place of a file.
 
 #![allow(clippy::disallowed_methods, reason = "a program has a clock and an executor; the ban is for the library")]
 #![allow(rustdoc::bare_urls, reason = "the words of the flags are for `--help`")]
@@ -23,7 +23,6 @@ mod error_backend;
 mod explain;
 mod ext_proc;
 mod failure;
-mod files;
 mod finding;
 mod flags;
 mod gateway;

@@ -10,7 +10,6 @@ use clap::Command;
 use clap_mangen::Man;
 
 use crate::failure::{CommandError, print};
-use crate::files;
 
 /// Generate man pages
 #[derive(clap::Args)]
@@ -31,7 +30,11 @@ pub(crate) fn run(args: &Args, command: &Command) -> Result<(), CommandError> {
     let verbs: Vec<Command> = command.get_subcommands().cloned().collect();
     for command in [command].into_iter().chain(verbs) {
         let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
-        files::write(&dir.join(format!("{name}.1")), page(command)?.as_bytes())?;
+        let path = dir.join(format!("{name}.1"));
+        fs::write(&path, page(command)?).map_err(|error| {
+            let help = "name a writable folder";
+            CommandError::Io(format!("{}: cannot be written: {error}\n = help: {help}", path.display()))
+        })?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::stdin;
 const MOST_HEADERS: usize = 256;
 
 /// The largest file to read: a larger one is not a recorded error.
-const MOST_BYTES: u64 = 64 * 1024 * 1024;
+const MOST_MIB: u64 = 64;
 
 /// A client's request, and a service's response.
 #[derive(Debug)]
@@ -91,19 +91,13 @@ fn read_request(path: &Path) -> Result<Request<Bytes>, CommandError> {
 
 /// The bytes of a recording, without a byte order mark.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
-    let mut text = stdin::read(path, MOST_BYTES + 1).map_err(|error| unreadable(path, &error))?;
-    if text.len() as u64 > MOST_BYTES {
-        let wrong = format!("{}: the file is too long; at most 64 MiB are read", path.display());
-        return Err(CommandError::Io(wrong));
-    }
+    let mut text = stdin::read(path, MOST_MIB).map_err(|error| {
+        CommandError::Io(format!("{}: cannot be read: {error}; name a readable file", path.display()))
+    })?;
     if text.starts_with(b"\xef\xbb\xbf") {
         text.drain(..3);
     }
     Ok(text)
-}
-
-pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> CommandError {
-    CommandError::Io(format!("{}: cannot be read: {error}; name a readable file", path.display()))
 }
 
 fn error(path: &Path, line: usize, wrong: &str) -> CommandError {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use error_envelope_runtime::system_roots;
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -15,22 +16,8 @@ pub(crate) fn roots(file: Option<&Path>, flag: &str) -> Result<RootCertStore, Co
         Some(file) => roots_of_file(file).map_err(|what| {
             CommandError::Io(format!("{}: {what}\n = help: name a PEM file with certificates", file.display()))
         }),
-        None => platform_roots().map_err(|why| {
-            CommandError::Io(format!(
-                "cannot load the system's trusted root certificates: {why}; set others with {flag} FILE"
-            ))
-        }),
+        None => system_roots().map_err(|why| CommandError::Io(format!("{why}; set others with {flag} FILE"))),
     }
-}
-
-fn platform_roots() -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        return Err(found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string));
-    }
-    Ok(roots)
 }
 
 fn roots_of_file(file: &Path) -> Result<RootCertStore, String> {

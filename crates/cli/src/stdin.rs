@@ -8,33 +8,32 @@ use std::sync::OnceLock;
 /// The name of standard input on the command line and in errors. A file of this name is `./-`.
 pub(crate) const NAME: &str = "-";
 
-/// Reads at most `most` bytes of a file, or of standard input.
-pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+/// Reads a file of at most so many MiB, or standard input.
+pub(crate) fn read(path: &Path, most_mib: u64) -> io::Result<Vec<u8>> {
+    let (mut bytes, most) = (Vec::new(), most_mib * 1024 * 1024);
     match path == Path::new(NAME) {
-        true => io::stdin().take(most).read_to_end(&mut bytes)?,
-        false => File::open(path)?.take(most).read_to_end(&mut bytes)?,
+        true => io::stdin().take(most + 1).read_to_end(&mut bytes)?,
+        false => File::open(path)?.take(most + 1).read_to_end(&mut bytes)?,
     };
-    Ok(bytes)
+    match bytes.len() as u64 > most {
+        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {most_mib} MiB"))),
+        false => Ok(bytes),
+    }
 }
 
 /// A policy's text from standard input. It can be read only once, and reports show its lines.
 static POLICY: OnceLock<String> = OnceLock::new();
-
-/// The longest policy: as long as the file of one may be.
-const MOST_OF_POLICY: u64 = 4 * 1024 * 1024;
 
 /// Reads a policy's text from standard input if one of the names is `-`.
 pub(crate) fn keep_policy<'a>(mut names: impl Iterator<Item = &'a Path>) -> Result<(), String> {
     if !names.any(|name| name == Path::new(NAME)) {
         return Ok(());
     }
-    let failed = |why: &str| format!("{NAME}: cannot be read: {why}; write a policy to it");
-    let bytes = read(Path::new(NAME), MOST_OF_POLICY + 1).map_err(|error| failed(&error.to_string()))?;
-    if bytes.len() as u64 > MOST_OF_POLICY {
-        return Err(failed("it is larger than 4 MiB"));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| failed("it is not UTF-8"))?;
+    // As long as the file of a policy may be.
+    let text = read(Path::new(NAME), 4).and_then(|bytes| {
+        String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+    });
+    let text = text.map_err(|why| format!("{NAME}: cannot be read: {why}; write a policy to it"))?;
     POLICY.get_or_init(|| text);
     Ok(())
 }

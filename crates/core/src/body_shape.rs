@@ -271,13 +271,6 @@ impl BodyShape {
     }
 }
 
-#[cfg(test)]
-impl BodyShape {
-    pub(crate) fn compiled(self) -> Result<CustomShape, SettingError> {
-        crate::table::alone(|it| self.compile(&CodeSet::default(), it))
-    }
-}
-
 fn refuse_name(name: &str) -> Result<(), SettingError> {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
     let is_name = name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(is_plain);
@@ -460,6 +453,12 @@ mod tests {
 
     const TEMPLATE: &str =
         r#"{"e":{"c":{{name}},"m":{{message}},"d":{{details?}},"i":{{issues?}}},"id":{{request_id}}}"#;
+
+    impl BodyShape {
+        pub(crate) fn compiled(self) -> Result<CustomShape, SettingError> {
+            crate::table::alone(|it| self.compile(&CodeSet::default(), it))
+        }
+    }
 
     fn shape() -> BodyShape {
         let issues = ShapeIssues::new("/e/i/*").path("/f").message("/m");

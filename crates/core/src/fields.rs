@@ -23,12 +23,7 @@ pub(crate) fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h
 /// The value of that name; `None` if there is none, or more than one.
 #[inline]
 pub(crate) fn single_value<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
-    if headers.len() > FEW {
-        let mut values = headers.get_all(name).iter();
-        return values.next().filter(|_| values.next().is_none());
-    }
-    let mut values = lines(headers, name);
-    values.next().filter(|_| values.next().is_none())
+    at_most_one(headers, name).flatten()
 }
 
 /// The value of that name, if there is exactly one. `Some(None)` if there is none; `None` if there are several.

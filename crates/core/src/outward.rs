@@ -81,13 +81,6 @@ impl OutwardRule {
     }
 }
 
-#[cfg(test)]
-impl OutwardRule {
-    pub(crate) fn compiled(self) -> Result<Outward, SettingError> {
-        crate::table::alone(|it| self.compile(&CodeSet::default(), it))
-    }
-}
-
 /// A valid [`OutwardRule`].
 #[derive(Debug)]
 pub(crate) struct Outward {
@@ -100,18 +93,6 @@ pub(crate) struct Outward {
 impl Outward {
     pub(crate) fn codes(&self) -> &[ErrorCode] {
         &self.codes
-    }
-
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    pub(crate) fn message(&self) -> Option<&str> {
-        self.message.as_deref()
-    }
-
-    pub(crate) fn status(&self) -> Option<StatusCode> {
-        self.status
     }
 }
 
@@ -147,9 +128,10 @@ impl<'a> OutwardForm<'a> {
     ) -> Self {
         let code = fault.code();
         let entries = || entries.iter().filter(|entry| entry.codes().contains(code));
-        let status = entries().find_map(|entry| entry.status()).unwrap_or(status);
-        let name = entries().find_map(|entry| entry.name()).or_else(|| rules.clone().find_map(|rule| rule.name));
-        let text = fault.own_text().or_else(|| entries().find_map(|entry| entry.message()).map(Cow::Borrowed));
+        let status = entries().find_map(|entry| entry.status).unwrap_or(status);
+        let name =
+            entries().find_map(|entry| entry.name.as_deref()).or_else(|| rules.clone().find_map(|rule| rule.name));
+        let text = fault.own_text().or_else(|| entries().find_map(|entry| entry.message.as_deref()).map(Cow::Borrowed));
         let text = text.or_else(|| single_item(rules.filter_map(|rule| rule.text)).and_then(message::clean));
         Self {
             name: name.map_or_else(|| dialect.spec().name_of(code, status), Cow::Borrowed),
@@ -212,6 +194,12 @@ mod tests {
         OutwardRule::new([ErrorCode::OTHER])
     }
 
+    impl OutwardRule {
+        pub(crate) fn compiled(self) -> Result<Outward, SettingError> {
+            crate::table::alone(|it| self.compile(&CodeSet::default(), it))
+        }
+    }
+
     #[test]
     fn m2_a_wrong_outward_rule_names_its_key() {
         for (wrong, key) in [
@@ -234,8 +222,8 @@ mod tests {
     fn r12_an_outward_rule_says_one_thing_or_all() {
         let all = rule().name("UPSTREAM_DOWN").message("Try later.").status(503).compiled().unwrap();
         assert_eq!(all.codes(), [ErrorCode::OTHER]);
-        assert_eq!((all.name(), all.message()), (Some("UPSTREAM_DOWN"), Some("Try later.")));
-        assert_eq!(all.status(), Some(StatusCode::SERVICE_UNAVAILABLE));
+        assert_eq!((all.name.as_deref(), all.message.as_deref()), (Some("UPSTREAM_DOWN"), Some("Try later.")));
+        assert_eq!(all.status, Some(StatusCode::SERVICE_UNAVAILABLE));
         for one in [rule().name("X"), rule().message("X."), rule().status(400)] {
             assert!(one.compiled().is_ok());
         }

@@ -1,16 +1,14 @@
 //! Listens for Envoy, and stops without losing a request.
 
-use std::io;
 use std::net::{SocketAddr, TcpListener as Socket};
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
 use error_envelope_admin::Admin;
 use error_envelope_runtime::PolicyHandle;
-use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
@@ -105,19 +103,17 @@ impl Processor {
         health.set_serving::<ExternalProcessorServer<PolicyService>>().await;
         Worker { service: PolicyService::new(handle), health: health.clone(), limits, stage }.start(listener)?;
         let draining = admin.as_ref().map(|(admin, _)| admin.clone());
-        let (over, open) = oneshot::channel::<()>();
         let serve = async {
             let outcome = tokio::select! {
                 signal = at_once => Some(signal),
                 () = run(stop, health, draining, limits, &stages) => None,
             };
             stages.send_replace(Stage::Ended);
-            drop(over);
             outcome
         };
-        Ok(match admin {
+        Ok(match &admin {
             None => serve.await,
-            Some((admin, listener)) => tokio::join!(admin.serve(listener, open.map(drop)), serve).1,
+            Some((admin, listener)) => admin.serve_with(listener, serve).await,
         })
     }
 }

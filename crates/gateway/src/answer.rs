@@ -67,7 +67,7 @@ where
         let mut this = self.project();
         if let Some(response) = this.response.as_mut().as_pin_mut() {
             let Some(context) = this.context else { return Poll::Pending };
-            let Ok(mut response) = ready!(context.request.in_scope(|| response.poll(cx)));
+            let Ok(mut response) = ready!(context.request.span.in_scope(|| response.poll(cx)));
             this.response.set(None);
             if context.request.closes_connection() {
                 close_after(&mut response);

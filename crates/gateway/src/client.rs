@@ -7,7 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use http::header::{HeaderMap, HeaderValue};
+use http::header::HeaderValue;
 use http::{Request, Version};
 use tracing::Span;
 
@@ -22,7 +22,7 @@ pub(crate) type Inbound = Request<ClientBody>;
 /// A connected client.
 pub(super) struct Client {
     span: Span,
-    hop: Hop,
+    pub(super) hop: Hop,
     tracker: Arc<RequestTracker>,
 }
 
@@ -38,11 +38,6 @@ impl Client {
         self.span.clone()
     }
 
-    /// Adds the client's address to the headers of a request to the service.
-    pub(super) fn forward(&self, headers: &mut HeaderMap) {
-        self.hop.apply(headers);
-    }
-
     /// Begins a request of this client, in this HTTP version.
     pub(super) fn begin(&self, version: Version) -> ClientRequest {
         let has_own_task = version == Version::HTTP_2;
@@ -53,16 +48,12 @@ impl Client {
 
 /// A client's request, until its response has ended.
 pub(super) struct ClientRequest {
-    span: Span,
+    pub(super) span: Span,
     has_own_task: bool,
     going: InFlight,
 }
 
 impl ClientRequest {
-    pub(super) fn in_scope<T>(&self, code: impl FnOnce() -> T) -> T {
-        self.span.in_scope(code)
-    }
-
     /// Whether the response must close the connection. An HTTP/2 connection gets GOAWAY instead, once no new client is
     /// accepted.
     pub(super) fn closes_connection(&self) -> bool {
@@ -79,7 +70,7 @@ impl ClientRequest {
         let _stopped = stopped.as_ref().map(Span::enter);
         drop_unfinished();
         if let (Some(_), Some(id)) = (ended_by, lost) {
-            self.going.response_lost(id);
+            self.going.0.response_lost(id);
         }
     }
 }

@@ -35,10 +35,10 @@ pub(crate) async fn connect(upstream: &Upstream) -> io::Result<(Connection, Prob
     let named = |error: io::Error| {
         // There is no error kind for a name that does not resolve: it, too, counts as a service that cannot be reached.
         let kind = if error.kind() == io::ErrorKind::TimedOut { error.kind() } else { io::ErrorKind::NotConnected };
-        let text = format!("cannot connect to {}: {error}", upstream.authority());
+        let text = format!("cannot connect to {}: {error}", upstream.url.authority());
         io::Error::new(kind, ProxyFailure::new(proxy_error(&error), text))
     };
-    let (host, port) = (upstream.host(), upstream.url.port());
+    let (host, port) = (upstream.url.host(), upstream.url.port());
     let stream = upstream.resolver.connect(host, port, upstream.response_timeout).await.map_err(named)?;
     set_socket_options(&stream)?;
     let stream = Arc::new(stream);

@@ -68,14 +68,9 @@ impl RequestTracker {
     }
 }
 
-pub(super) struct InFlight(Arc<RequestTracker>);
+pub(super) struct InFlight(pub(super) Arc<RequestTracker>);
 
 impl InFlight {
-    /// Logs that a response did not reach its client.
-    pub(super) fn response_lost(&self, id: &HeaderValue) {
-        self.0.response_lost(id);
-    }
-
     pub(super) fn is_closing(&self) -> bool {
         self.0.closing.load(Ordering::Relaxed)
     }

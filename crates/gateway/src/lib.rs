@@ -39,7 +39,6 @@
 
 mod accept;
 mod access;
-mod admin;
 mod answer;
 mod capacity;
 mod client;

@@ -1,8 +1,7 @@
 //! The listening sockets of a process: those that systemd passes (`LISTEN_FDS`), and new ones.
 
-use std::fmt;
-use std::io;
 use std::net::{SocketAddr, TcpListener as BlockingListener};
+use std::{fmt, io};
 
 use listenfd::ListenFd;
 use socket2::SockRef;

@@ -43,7 +43,7 @@ impl<S> Requests<S> {
         self.state.bind(&mut head);
         headers::drop_named(&mut head.headers);
         let body = ClientBody::new(body, &head, &self.limits, &self.state, record.clone());
-        self.client.forward(&mut head.headers);
+        self.client.hop.apply(&mut head.headers);
         (Request::from_parts(head, body), record)
     }
 }

@@ -70,7 +70,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
             return Poll::Pending;
         }
         if let (None, Some(body)) = (&this.broken, this.body.as_pin_mut()) {
-            match ready!(this.request.in_scope(|| body.poll_frame(cx))) {
+            match ready!(this.request.span.in_scope(|| body.poll_frame(cx))) {
                 Some(Err(error)) => {
                     this.progress.broke_off();
                     *this.broken = Some(Broken { error, left: Box::pin(sleep(LEAVES)) });

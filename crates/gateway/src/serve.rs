@@ -6,6 +6,7 @@ use std::time::Duration;
 use std::{fmt, future, io};
 
 use bytes::Bytes;
+use error_envelope_admin::Admin;
 use http::{Request, Response};
 use http_body::Body;
 use humantime::format_duration;
@@ -16,7 +17,6 @@ use tower::{BoxError, Layer, Service};
 use tower_error_envelope::middleware::RequestBody;
 
 use super::accept::Acceptor;
-use super::admin::AdminServer;
 use super::client_body::ClientBody;
 use super::config::GatewayConfig;
 use super::connection::Connections;
@@ -95,8 +95,11 @@ impl Gateway {
     {
         let Self { listener, config, .. } = self;
         let GatewayConfig { layer, tls, forwarding, limits, admin, access_log, .. } = config;
-        let admin = AdminServer(admin);
-        let stop = admin.drains_at(stop);
+        let draining = admin.as_ref().map(|(admin, _)| admin.clone());
+        let stop = async {
+            stop.await;
+            draining.iter().for_each(Admin::drain);
+        };
         let (stages, stage) = watch::channel(Stage::Serving);
         let service = layer.layer(service);
         let tracker = RequestTracker::new(layer);
@@ -107,7 +110,11 @@ impl Gateway {
         let connections =
             Connections { service, tls, forwarding, access_log, tracker, stage, servers, limits, clients };
         let serve = move |stream, peer, slot| connections.serve(stream, peer, slot);
-        admin.run_with(run(Acceptor { listener, slots, retry, serve }, ending, stop, at_once)).await
+        let work = run(Acceptor { listener, slots, retry, serve }, ending, stop, at_once);
+        match &admin {
+            Some((admin, listener)) => admin.serve_with(listener, work).await,
+            None => work.await,
+        }
     }
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use error_envelope_core::policy::UpstreamUrl;
 use http::Version;
-use http::uri::{Authority, Scheme};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -95,22 +94,6 @@ impl Upstream {
     #[must_use]
     pub fn url(&self) -> &UpstreamUrl {
         &self.url
-    }
-
-    /// `http` or `https`.
-    #[must_use]
-    pub fn scheme(&self) -> Scheme {
-        self.url.scheme().clone()
-    }
-
-    /// The host of the URL, an IPv6 address without its brackets.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        self.url.host()
-    }
-
-    pub(crate) fn authority(&self) -> &Authority {
-        self.url.authority()
     }
 }
 

@@ -5,11 +5,11 @@
 //!    serves.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use std::{fmt, io};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
@@ -23,6 +23,7 @@ const MOST_EVENTS: usize = 1000;
 const MOST_LOOKS: usize = 16;
 
 /// The folders that are watched while this value exists.
+#[derive(Debug)]
 pub struct WatchedFolders {
     watcher: RecommendedWatcher,
     watched: BTreeSet<PathBuf>,
@@ -86,12 +87,6 @@ impl WatchedFolders {
             }
         }
         read(self)
-    }
-}
-
-impl fmt::Debug for WatchedFolders {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(&self.watched).finish()
     }
 }
 

@@ -129,7 +129,7 @@ impl PolicyHandle {
     pub fn config(&self) -> Arc<SessionConfig> {
         let config = self.source.config();
         match &self.switched {
-            Some(switched) if switched.is_on() => switched.off(config),
+            Some(switched) if switched.is_on() => switched.in_mode_off(config),
             _ => config,
         }
     }

@@ -11,7 +11,6 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -148,13 +147,4 @@ fn folders_to_mend(error: &PolicyError) -> BTreeSet<PathBuf> {
 
 fn unwatchable(path: &Path, error: impl Error + Send + Sync + 'static) -> PolicyError {
     PolicyError::unwatchable(&path.display().to_string(), error)
-}
-
-impl fmt::Debug for PolicyReloader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PolicyReloader")
-            .field("path", &self.path)
-            .field("policy", &self.policy())
-            .finish_non_exhaustive()
-    }
 }

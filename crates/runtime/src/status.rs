@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+#[cfg(feature = "jwt")]
+use error_envelope_core::guard::auth::RemoteKeys;
 use error_envelope_core::policy::Policy;
 
 /// The active policy: its age, its files, and the last rejection:
@@ -62,12 +64,9 @@ impl PolicyStatus {
     #[must_use]
     pub fn missing_key_sets(&self) -> Vec<&str> {
         #[cfg(feature = "jwt")]
-        let missing = self.policy.remote_keys().filter(|keys| !keys.has_set());
-        #[cfg(feature = "jwt")]
-        let missing = missing.map(|keys| keys.url().split('?').next().unwrap_or_default()).collect();
+        return self.policy.remote_keys().filter(|keys| !keys.has_set()).map(shown_url).collect();
         #[cfg(not(feature = "jwt"))]
-        let missing = Vec::new();
-        missing
+        Vec::new()
     }
 
     /// The URLs of the key sets whose last fetch failed, without their queries, and why it failed. An older set stays
@@ -75,15 +74,9 @@ impl PolicyStatus {
     #[must_use]
     pub fn failing_key_sets(&self) -> Vec<(&str, Arc<str>)> {
         #[cfg(feature = "jwt")]
-        let failing = self
-            .policy
-            .remote_keys()
-            .filter_map(|keys| Some((keys.url().split('?').next().unwrap_or_default(), keys.failure()?)));
-        #[cfg(feature = "jwt")]
-        let failing = failing.collect();
+        return self.policy.remote_keys().filter_map(|keys| Some((shown_url(keys), keys.failure()?))).collect();
         #[cfg(not(feature = "jwt"))]
-        let failing = Vec::new();
-        failing
+        Vec::new()
     }
 
     /// The last rejection; `None` if there was none. It is still returned after the policy is corrected.
@@ -91,6 +84,12 @@ impl PolicyStatus {
     pub fn rejection(&self) -> Option<&PolicyRejection> {
         self.rejection.as_ref()
     }
+}
+
+/// The URL of a set without its query, which may have a secret.
+#[cfg(feature = "jwt")]
+fn shown_url(keys: &RemoteKeys) -> &str {
+    keys.url().split('?').next().unwrap_or_default()
 }
 
 impl PolicyRejection {

@@ -1,6 +1,5 @@
 //! The kill switch, which puts every route in mode `off` at once, for operators on call.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -30,10 +29,10 @@ use error_envelope_core::session::SessionConfig;
 /// assert!(switch.turn_off());
 /// # let _ = layer;
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct KillSwitch(Arc<State>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     on: AtomicBool,
     last: RwLock<Option<SwitchChange>>,
@@ -43,10 +42,10 @@ struct State {
 /// label. Both are optional.
 ///
 /// ```
-/// use tower_error_envelope::middleware::{KillSwitch, SwitchNote};
+/// use error_envelope_runtime::{KillSwitch, SwitchNote};
 ///
 /// let switch = KillSwitch::new();
-/// switch.turn_on_with(SwitchNote::new().by("maria").reason("orders loses its own error texts"));
+/// switch.set(true, SwitchNote::new().by("maria").reason("orders loses its own error texts"));
 ///
 /// let change = switch.last_change().unwrap();
 /// assert!(change.is_on());
@@ -141,22 +140,12 @@ impl KillSwitch {
 
     /// Puts every route in mode `off`. Returns `false` if the switch is already on.
     pub fn turn_on(&self) -> bool {
-        self.turn_on_with(SwitchNote::new())
+        self.set(true, SwitchNote::new())
     }
 
     /// Applies the policy's own modes again. Returns `false` if the switch is already off.
     pub fn turn_off(&self) -> bool {
-        self.turn_off_with(SwitchNote::new())
-    }
-
-    /// Like [`KillSwitch::turn_on`], with a name and a reason. If the switch is on already, the first note stays.
-    pub fn turn_on_with(&self, note: SwitchNote) -> bool {
-        self.set(true, note)
-    }
-
-    /// Like [`KillSwitch::turn_off`], with a name and a reason.
-    pub fn turn_off_with(&self, note: SwitchNote) -> bool {
-        self.set(false, note)
+        self.set(false, SwitchNote::new())
     }
 
     /// Whether every route is in mode `off`.
@@ -172,7 +161,8 @@ impl KillSwitch {
         self.0.last.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, on: bool, note: SwitchNote) -> bool {
+    /// Turns the switch on or off, with a name and a reason. If it is so already, the first note stays.
+    pub fn set(&self, on: bool, note: SwitchNote) -> bool {
         // The lock is held until the note is stored, so that after two changes at once the note is that of the last
         // one.
         let mut last = self.0.last.write().unwrap_or_else(PoisonError::into_inner);
@@ -183,12 +173,6 @@ impl KillSwitch {
             *last = Some(change);
         }
         changed
-    }
-}
-
-impl fmt::Debug for KillSwitch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KillSwitch").field("on", &self.is_on()).finish()
     }
 }
 
@@ -210,7 +194,7 @@ impl Switched {
     }
 
     #[cold]
-    pub(crate) fn off(&self, config: Arc<SessionConfig>) -> Arc<SessionConfig> {
+    pub(crate) fn in_mode_off(&self, config: Arc<SessionConfig>) -> Arc<SessionConfig> {
         let made = |made: &Option<(Arc<SessionConfig>, Arc<SessionConfig>)>| match made {
             Some((source, off)) if Arc::ptr_eq(source, &config) => Some(off.clone()),
             _ => None,

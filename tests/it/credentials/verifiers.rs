@@ -73,7 +73,7 @@ fn g2_a_verifier_sees_the_request_but_for_what_is_forwarded() {
             assert_eq!((it.method().as_str(), it.uri().query()), ("GET", Some("q=1")));
             assert!(it.headers().get("x-user").is_none() && it.headers().contains_key("x-request-id"));
             assert_eq!(it.extensions().get::<u8>(), Some(&7));
-            assert_eq!(format!("{it:?}"), "Presented { method: GET, path: \"/x\", .. }");
+            assert_eq!(format!("{it:?}"), "CredentialRequest { method: GET, path: \"/x\", .. }");
             Ok(Verified::granted("anna"))
         },
     );

@@ -6,8 +6,7 @@ use std::sync::{Arc, OnceLock};
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::policy::{Mode, UpstreamUrl};
 use error_envelope_core::request_id::RequestId;
-use error_envelope_core::session::Shape;
-use error_envelope_core::session::{BodyCapture, CapturedBody, DecidedBy, Event, KnownMethod, Origin};
+use error_envelope_core::session::{BodyCapture, CapturedBody, DecidedBy, Event, KnownMethod, Origin, Shape};
 use error_envelope_runtime::cause_text;
 
 use super::clock;
@@ -15,16 +14,16 @@ use super::redact::{self, Hidden};
 
 /// One event, as it is counted. Anything that looks like a credential is removed from text that the client or the
 /// service chose.
-#[derive(Clone)]
-pub(crate) struct ErrorRecord<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct ErrorRecord {
     pub(crate) id: RequestId,
     /// In milliseconds since the Unix epoch.
     pub(crate) at: u64,
     /// The pattern; `None` where no route matched.
-    pub(crate) route: Option<&'a str>,
-    pub(crate) scope: Option<&'a str>,
+    pub(crate) route: Option<Arc<str>>,
+    pub(crate) scope: Option<Arc<str>>,
     pub(crate) mode: Mode,
-    pub(crate) kind: Kind,
+    pub(crate) kind: Arc<Kind>,
     pub(crate) request: RequestLine,
     /// The names of fields that are dropped.
     pub(crate) dropped: Option<Box<str>>,
@@ -59,7 +58,8 @@ pub(crate) enum Severity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
     pub(crate) origin: Origin,
-    pub(crate) code: Code,
+    /// The code, if there is one that may be shown.
+    pub(crate) code: Option<ErrorCode>,
     /// The status that the client got; `None` if no response left.
     pub(crate) sent: Option<u16>,
     /// The status that it would get in `enforce`, if the mode is an earlier one.
@@ -71,29 +71,12 @@ pub(crate) struct Kind {
     pub(crate) unknown: Option<Box<str>>,
 }
 
-/// A code, if there is one that may be shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) enum Code {
-    #[default]
-    None,
-    Known(ErrorCode),
-}
-
 /// One of the last errors.
 #[derive(Debug)]
 pub(crate) struct Entry {
     /// Counts from 1, in the order in which errors were seen.
     pub(crate) number: u64,
-    pub(crate) id: RequestId,
-    pub(crate) at: u64,
-    pub(crate) route: Option<Arc<str>>,
-    pub(crate) mode: Mode,
-    pub(crate) kind: Arc<Kind>,
-    pub(crate) request: RequestLine,
-    /// The names of fields that are dropped.
-    pub(crate) dropped: Option<Box<str>>,
-    pub(crate) has_bodies: bool,
-    pub(crate) cause: Option<Box<str>>,
+    pub(crate) seen: ErrorRecord,
     /// Set once the credentials have been removed from the bodies.
     pub(crate) bodies: OnceLock<Bodies>,
 }
@@ -117,15 +100,15 @@ pub(crate) struct Side {
     pub(crate) whole: bool,
 }
 
-impl<'a> ErrorRecord<'a> {
-    pub(crate) fn from_event(event: &'a Event, at: u64) -> Self {
+impl ErrorRecord {
+    pub(crate) fn from_event(event: &Event, at: u64) -> Self {
         Self {
             id: event.request_id(),
             at,
-            route: event.route(),
-            scope: event.scope(),
+            route: event.shared_route(),
+            scope: event.scope().map(Arc::from),
             mode: event.mode(),
-            kind: Kind::from_event(event),
+            kind: Arc::new(Kind::from_event(event)),
             request: RequestLine::from_event(event, at),
             dropped: event.notes().dropped_fields().map(without_secrets),
             has_bodies: event.captured().is_some(),
@@ -141,7 +124,7 @@ fn shown_cause(cause: &(dyn Error + Send + Sync + 'static)) -> Box<str> {
     const LONGEST: usize = 1024;
 
     let text = cause_text(cause);
-    without_secrets(text.char_indices().nth(LONGEST).map_or(&*text, |(end, _)| &text[..end]))
+    without_secrets(bounded(&text, LONGEST))
 }
 
 fn without_secrets(text: &str) -> Box<str> {
@@ -150,23 +133,22 @@ fn without_secrets(text: &str) -> Box<str> {
 
 impl RequestLine {
     fn from_event(event: &Event, at: u64) -> Self {
+        const LONGEST: usize = 256;
+
         let notes = event.notes();
         Self {
             method: event.method(),
-            path: notes.path().map(|path| without_secrets(bounded(path))),
+            path: notes.path().map(|path| without_secrets(bounded(path, LONGEST))),
             service: event.upstream().cloned(),
-            client: notes.client().map(|client| without_secrets(bounded(client))),
+            client: notes.client().map(|client| without_secrets(bounded(client, LONGEST))),
             duration_ms: notes.began().map(|began| at.saturating_sub(clock::milliseconds(began))),
         }
     }
 }
 
 /// The first characters of a text from a client.
-fn bounded(text: &str) -> &str {
-    /// The most characters to store.
-    const LONGEST: usize = 256;
-
-    text.char_indices().nth(LONGEST).map_or(text, |(end, _)| &text[..end])
+fn bounded(text: &str, most: usize) -> &str {
+    text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
 }
 
 impl Kind {
@@ -181,7 +163,8 @@ impl Kind {
     fn from_event(event: &Event) -> Self {
         Self {
             origin: event.origin(),
-            code: Code::new(event.code()),
+            // Codes of the catalogue and of the policy come from an operator; any other comes from the service.
+            code: event.code().filter(|code| redact::text(code.as_str()) == code.as_str()).cloned(),
             sent: event.status().map(|status| status.as_u16()),
             would_be: event.would_be().map(|status| status.as_u16()),
             grpc: event.grpc_status(),
@@ -189,6 +172,11 @@ impl Kind {
             by: event.decided_by(),
             unknown: event.notes().unknown_code().map(without_secrets),
         }
+    }
+
+    /// The code's text; empty without a code.
+    pub(crate) fn code(&self) -> &str {
+        self.code.as_ref().map_or("", ErrorCode::as_str)
     }
 
     pub(crate) fn is_error(&self) -> bool {
@@ -210,22 +198,7 @@ impl Entry {
     /// The service's own status; `None` if it was not called, or sent none.
     pub(crate) fn inner_status(&self) -> Option<u16> {
         let before = self.bodies.get().and_then(|bodies| bodies.before.as_ref());
-        before.map(|side| side.status).or(self.kind.sent.filter(|_| self.kind.origin == Origin::Inner))
-    }
-}
-
-impl Code {
-    /// Codes of the catalogue and of the policy come from an operator; any other comes from the service.
-    fn new(code: Option<&ErrorCode>) -> Self {
-        let may_be_shown = |code: &&ErrorCode| redact::text(code.as_str()) == code.as_str();
-        code.filter(may_be_shown).map_or(Self::None, |code| Self::Known(code.clone()))
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        match self {
-            Self::None => "",
-            Self::Known(code) => code.as_str(),
-        }
+        before.map(|side| side.status).or(self.seen.kind.sent.filter(|_| self.seen.kind.origin == Origin::Inner))
     }
 }
 

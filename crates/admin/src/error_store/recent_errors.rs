@@ -46,21 +46,19 @@ pub(crate) struct Id {
 
 impl RecentErrors {
     /// Stores one. Returns `None` for an abandoned request, which is no error: it is counted, and found by its id.
-    pub(crate) fn insert(&mut self, seen: ErrorRecord<'_>) -> Option<Arc<Entry>> {
-        let route = seen.route.map(|route| self.shared(route));
+    pub(crate) fn insert(&mut self, mut seen: ErrorRecord) -> Option<Arc<Entry>> {
+        seen.route = seen.route.map(|route| self.shared(route));
+        let (route, kind) = (seen.route.clone(), seen.kind.clone());
         self.tally(route.as_ref(), seen.mode).count(&seen);
-        let ErrorRecord { id, at, scope, mode, kind, request, dropped, has_bodies, cause, .. } = seen;
-        let kind = Arc::new(kind);
-        push(&mut self.ids, MOST_IDS, Id { id, at, route: route.clone(), kind: kind.clone() });
+        push(&mut self.ids, MOST_IDS, Id { id: seen.id, at: seen.at, route: route.clone(), kind: kind.clone() });
         if !kind.is_error() {
             return None;
         }
-        let place = Place { route: route.clone(), scope: scope.map(Arc::from) };
-        self.timeline.count(minute(at), &place, &kind);
-        self.remember_service(place, request.service.as_ref());
+        let place = Place { route, scope: seen.scope.clone() };
+        self.timeline.count(minute(seen.at), &place, &kind);
+        self.remember_service(place, seen.request.service.as_ref());
         self.count += 1;
-        let (number, bodies) = (self.count, OnceLock::new());
-        let entry = Arc::new(Entry { number, id, at, route, mode, kind, request, dropped, has_bodies, cause, bodies });
+        let entry = Arc::new(Entry { number: self.count, seen, bodies: OnceLock::new() });
         push(&mut self.entries, MOST_ENTRIES, entry.clone());
         Some(entry)
     }
@@ -81,15 +79,15 @@ impl RecentErrors {
     }
 
     /// The stored text of a route. Makes room for it first, if it is new.
-    fn shared(&mut self, route: &str) -> Arc<str> {
-        if let Some((known, _)) = self.routes.get_key_value(route) {
+    fn shared(&mut self, route: Arc<str>) -> Arc<str> {
+        if let Some((known, _)) = self.routes.get_key_value(&*route) {
             return known.clone();
         }
         if self.routes.len() >= MOST_ROUTES {
             let quiet = self.routes.iter().min_by_key(|(_, tally)| tally.last).map(|(route, _)| route.clone());
             quiet.and_then(|quiet| self.routes.remove(&quiet));
         }
-        route.into()
+        route
     }
 
     /// Each route with its counts; errors without a route come first.

@@ -46,10 +46,10 @@ fn readable(body: &[u8], whole: bool) -> Option<String> {
 /// Formats JSON for people; `None` if the text is not JSON.
 fn redacted_json(text: &str, whole: bool, hidden: &mut Hidden) -> Option<String> {
     let json = json(text, whole, Strictness::Strict)?;
-    let laid = hidden.without(layout::format_json(json.text(), MOST));
-    hidden.extend(json.taken());
+    let laid = hidden.without(layout::format_json(&json.text, MOST));
+    hidden.extend(&json.taken);
     // A JSON text that breaks off is redacted again as plain text, in case it never was JSON.
-    Some(if json.is_cut() { self::text(&laid).into_owned() + " …" } else { laid })
+    Some(if json.is_cut { self::text(&laid).into_owned() + " …" } else { laid })
 }
 
 fn of_text(text: &str, hidden: &mut Hidden) -> String {

@@ -16,10 +16,10 @@ pub(crate) fn id_in(text: &str) -> Option<RequestId> {
 
 /// Whether each word of the text is in the error's code, route or service, in any letter case.
 pub(crate) fn fits(entry: &Entry, text: &str) -> bool {
-    let kind = &entry.kind;
-    let route = entry.route.as_deref().unwrap_or("no route");
-    let service = entry.request.service.as_ref().map(ToString::to_string).unwrap_or_default();
-    let texts = [kind.code.as_str(), kind.unknown.as_deref().unwrap_or_default(), route, &service];
+    let kind = &entry.seen.kind;
+    let route = entry.seen.route.as_deref().unwrap_or("no route");
+    let service = entry.seen.request.service.as_ref().map(ToString::to_string).unwrap_or_default();
+    let texts = [kind.code(), kind.unknown.as_deref().unwrap_or_default(), route, &service];
     let texts = texts.join("\n").to_lowercase();
     text.to_lowercase().split_whitespace().all(|word| texts.contains(word))
 }

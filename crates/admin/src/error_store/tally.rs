@@ -32,7 +32,7 @@ impl Tally {
     }
 
     /// Counts one.
-    pub(crate) fn count(&mut self, seen: &ErrorRecord<'_>) {
+    pub(crate) fn count(&mut self, seen: &ErrorRecord) {
         let (day, kind) = (day(seen.at), &seen.kind);
         (self.mode, self.last) = (seen.mode, seen.at);
         if !kind.is_error() {

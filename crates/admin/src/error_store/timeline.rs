@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::error_record::{Code, Kind, Severity};
+use error_envelope_core::code::ErrorCode;
+
+use super::error_record::{Kind, Severity};
 use super::ring::{ByClass, CLASSES, Minutes};
 
 /// The most combinations of route, scope and code with their own row of minutes, 64 KiB in all. Beyond this number, the
@@ -40,7 +42,7 @@ pub(crate) struct Timeline {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Series {
     place: Place,
-    code: Code,
+    code: Option<ErrorCode>,
     severity: Severity,
 }
 
@@ -69,7 +71,7 @@ impl Timeline {
     }
 
     /// The count of each place and code in these minutes, of the errors of this severity.
-    pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Place, Code, u64)> {
+    pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Place, Option<ErrorCode>, u64)> {
         let of_it = self.series.iter().filter(|(series, _)| series.severity == severity);
         let totals = of_it.map(|(series, counts)| (series.place.clone(), series.code.clone(), counts.sum_of(minutes)));
         totals.filter(|(_, _, total)| *total > 0).collect()
@@ -82,11 +84,11 @@ mod tests {
 
     use error_envelope_core::session::Origin;
 
-    use super::super::error_record::{Code, Kind, Severity};
+    use super::super::error_record::{Kind, Severity};
     use super::{MOST_SERIES, Place, Timeline};
 
     fn kind(status: u16) -> Kind {
-        let (origin, code, sent) = (Origin::Inner, Code::default(), Some(status));
+        let (origin, code, sent) = (Origin::Inner, None, Some(status));
         Kind { origin, code, sent, would_be: None, grpc: None, dialect: None, by: None, unknown: None }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! `ErrorCode::with_details` accepts only keywords that are handled here.
 
+use error_envelope_core::code::details::types;
 use serde_json::Value;
 
 /// Keywords that only describe a value, and check nothing.
@@ -157,11 +158,6 @@ fn members(schema: &Value) -> impl Iterator<Item = (&str, &Value, bool)> {
 fn values(schema: &Value) -> Option<Vec<&Value>> {
     let list = schema["enum"].as_array().map(|values| values.iter().collect());
     list.or_else(|| schema.get("const").map(|value| vec![value]))
-}
-
-fn types(schema: &Value) -> Vec<&str> {
-    let value = &schema["type"];
-    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str).collect()
 }
 
 /// A field's name, in quotes if it is not an identifier.

@@ -6,8 +6,6 @@
 //! 3. Details are compared as they stand in both, as JSON Schemas: what only describes them does not count. A schema
 //!    for a code that had none promises more than before.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -16,10 +14,11 @@ use serde_json::{Value, json};
 use super::details::compared;
 use crate::failure::CommandError;
 use crate::report::json_text;
+use crate::stdin;
 use crate::text::{counted, one_line, printable};
 
 /// The largest file to read: every catalogue is smaller.
-const LARGEST: u64 = 64 * 1024 * 1024;
+const LARGEST_MIB: u64 = 64;
 
 /// Keywords of JSON Schema that only describe a value, and check nothing.
 const DESCRIBE: [&str; 7] = ["title", "description", "$comment", "examples", "default", "deprecated", "$id"];
@@ -70,18 +69,15 @@ struct CatalogueChange {
 /// The file cannot be read, or is not an export.
 pub(super) fn diff(old: &Path, new: &str) -> Result<Diff, CommandError> {
     let old = read(old)?;
-    let new = parsed(new).map_err(|error| CommandError::Io(format!("the current catalogue: {error}")))?;
+    let new = parsed(new.as_bytes()).map_err(|error| CommandError::Io(format!("the current catalogue: {error}")))?;
     Ok(Diff::new(&old, &new))
 }
 
 fn read(path: &Path) -> Result<Export, CommandError> {
     let failure = |what: String, advice: &str| CommandError::Io(format!("{}{what}\n = help: {advice}", path.display()));
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
-    read.map_err(|error| failure(format!(": cannot be read: {error}"), "name a readable file"))?;
-    if text.len() as u64 > LARGEST {
-        return Err(failure(": is larger than 64 MiB".to_owned(), "name a file that `catalogue --format json` wrote"));
-    }
+    let text = stdin::read(path, LARGEST_MIB).map_err(|error| {
+        failure(format!(": cannot be read: {error}"), "name a file that `catalogue --format json` wrote")
+    })?;
     parsed(&text)
         .map_err(|error| failure(not_an_export(&error), "before the change, write one with `catalogue --format json`"))
 }
@@ -98,8 +94,8 @@ fn not_an_export(error: &serde_json::Error) -> String {
 }
 
 /// Parses an export. It is refused if it lists a code twice.
-fn parsed(text: &str) -> Result<Export, serde_json::Error> {
-    let export: Export = serde_json::from_str(text)?;
+fn parsed(text: &[u8]) -> Result<Export, serde_json::Error> {
+    let export: Export = serde_json::from_slice(text)?;
     let mut seen = std::collections::BTreeSet::new();
     match export.codes.iter().find(|code| !seen.insert(&code.code)) {
         Some(twice) => Err(serde::de::Error::custom(format!("the code {:?} is listed twice", twice.code))),

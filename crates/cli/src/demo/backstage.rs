@@ -1,27 +1,57 @@
-//! Faults that a socket cannot show: handlers that fail in the layer's own process. All other paths go to the stage.
+//! The complete service. It adds the faults that a socket cannot show: handlers that fail in the layer's own process.
+//! All other paths go to the stage.
+
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
-use error_envelope_gateway::Forward;
+use error_envelope_gateway::{Forward, Upstream, UpstreamLimits};
 use futures_util::{StreamExt, stream};
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, StreamBody};
-use tower::BoxError;
+use tokio::net::TcpListener;
 use tower::util::BoxCloneSyncService;
-use tower::{ServiceExt, service_fn};
+use tower::{BoxError, ServiceExt, service_fn};
 
 use super::acts::DemoCase;
 use super::acts::HandlerBehaviour::{Errs, Panics, PanicsInBody, Refused};
 use super::acts::UpstreamBehaviour::Inside;
+use super::stage;
 
 /// The service that the layer wraps in the demo.
 pub(crate) type Backstage<B> = BoxCloneSyncService<Request<B>, Response<Acted>, BoxError>;
 
 type Acted = UnsyncBoxBody<Bytes, BoxError>;
 
+/// Starts the service. Returns the Tower service that calls it, for the layer to wrap, and the address at which it can
+/// be called without the layer.
+pub(crate) async fn start<B>(timeout: Duration, limits: UpstreamLimits) -> Result<(Backstage<B>, SocketAddr), BoxError>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    let (listener, address) = bind().await?;
+    let to = |address: SocketAddr| {
+        let upstream: Upstream = format!("http://{address}").parse()?;
+        Ok::<_, BoxError>(upstream.response_timeout(timeout).limits(limits).service()?)
+    };
+    let stage = to(address)?;
+    tokio::spawn(stage::play(listener));
+    // A port that was free a moment ago refuses connections.
+    let (_, gone) = bind().await?;
+    Ok((open(stage, to(gone)?), address))
+}
+
+async fn bind() -> std::io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
 /// `stage` forwards to the stage, `gone` to a port without a listener.
-pub(super) fn open<B>(stage: Forward<B>, gone: Forward<B>) -> Backstage<B>
+fn open<B>(stage: Forward<B>, gone: Forward<B>) -> Backstage<B>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {

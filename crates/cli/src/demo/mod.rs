@@ -6,7 +6,6 @@
 
 mod acts;
 mod backstage;
-mod embedded;
 mod judge;
 mod record;
 mod stage;
@@ -72,13 +71,13 @@ async fn show(args: &Args, log: &Writing) -> Result<u8, CommandError> {
     let on_call = AdminListener::listen(&args.front.on_call, &mut sockets).await?;
     log.count_drops();
     let layer = gateway::layer(&args.front, on_call.as_ref())?;
-    let (stop, at_once) = signals::stop().map_err(gateway::no_signals)?;
+    let (stop, at_once) = signals::stop()?;
     let listener = gateway::listen(Some(args.listen()), &mut sockets).await?;
     let gateway = gateway::open(listener, None, &args.front, layer, on_call)?;
     let address = gateway.local_addr();
     let no_service = |error| CommandError::Io(format!("the embedded service cannot start: {error}"));
     let (service, bare) =
-        embedded::start(*args.upstream_timeout, args.upstream_limits.limits()).await.map_err(no_service)?;
+        backstage::start(*args.upstream_timeout, args.upstream_limits.limits()).await.map_err(no_service)?;
     if !args.once {
         print_line(format_args!("the service without the layer: http://{bare}"))?;
     }
@@ -105,6 +104,5 @@ async fn show(args: &Args, log: &Writing) -> Result<u8, CommandError> {
     if !args.once {
         return Ok(0);
     }
-    let as_expected = outcome.map_err(|error| CommandError::Io(error.to_string()))?;
-    Ok(u8::from(!as_expected))
+    outcome.map(|as_expected| u8::from(!as_expected))
 }

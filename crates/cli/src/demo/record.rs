@@ -4,19 +4,20 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tower::BoxError;
 
 use super::acts::DemoCase;
 use super::visit::DemoResponse;
+use crate::failure::CommandError;
 
 /// Writes a line for each response. A request without a response gets no line, and its row counts as wrong.
 pub(super) fn record_lines<'a>(
     file: &Path,
     rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse, String>)>,
-) -> Result<(), BoxError> {
+) -> Result<(), CommandError> {
     let lines: String = rows.filter_map(|(act, got)| Some(format!("{}\n", line(act, got.as_ref().ok()?)))).collect();
-    let refused = |error| format!("--tour-json {}: {error}; name a file that can be written", file.display());
-    Ok(std::fs::write(file, lines).map_err(refused)?)
+    std::fs::write(file, lines).map_err(|error| {
+        CommandError::Io(format!("--tour-json {}: {error}; name a file that can be written", file.display()))
+    })
 }
 
 fn line(act: &DemoCase, got: &DemoResponse) -> Value {

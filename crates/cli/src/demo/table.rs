@@ -1,7 +1,5 @@
 //! A table of at most 100 columns.
 
-use std::io::IsTerminal;
-
 use crate::text::cut;
 
 const WIDTHS: [usize; 3] = [17, 37, 44];
@@ -10,30 +8,19 @@ const BOLD: &str = "1";
 const GREEN: &str = "32";
 const RED: &str = "31";
 
-/// Writes rows; in colour only on a terminal, and not if `NO_COLOR` is set.
-pub(super) struct Table {
-    colour: bool,
+pub(super) fn head(cells: [&str; 3]) -> String {
+    let rule = WIDTHS.map(|width| "─".repeat(width)).join("─");
+    format!("{}\n{rule}", paint(BOLD, fit(cells).join(" ").trim_end()))
 }
 
-impl Table {
-    pub(super) fn of_terminal() -> Self {
-        Self { colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() }
-    }
+/// One row; its last cell is red unless `well` is set.
+pub(super) fn row(cells: [&str; 3], well: bool) -> String {
+    let [path, upstream, got] = fit(cells);
+    format!("{path} {upstream} {}", paint(if well { GREEN } else { RED }, got.trim_end()))
+}
 
-    pub(super) fn head(&self, cells: [&str; 3]) -> String {
-        let rule = WIDTHS.map(|width| "─".repeat(width)).join("─");
-        format!("{}\n{rule}", self.paint(BOLD, fit(cells).join(" ").trim_end()))
-    }
-
-    /// One row; its last cell is red unless `well` is set.
-    pub(super) fn row(&self, cells: [&str; 3], well: bool) -> String {
-        let [path, upstream, got] = fit(cells);
-        format!("{path} {upstream} {}", self.paint(if well { GREEN } else { RED }, got.trim_end()))
-    }
-
-    fn paint(&self, colour: &str, text: &str) -> String {
-        if self.colour { format!("\u{1b}[{colour}m{text}\u{1b}[0m") } else { text.to_owned() }
-    }
+fn paint(colour: &str, text: &str) -> String {
+    format!("\u{1b}[{colour}m{text}\u{1b}[0m")
 }
 
 /// Each cell on one line, filled up with spaces, or cut with `…` if it is too long.

@@ -16,12 +16,11 @@ use std::time::Duration;
 use error_envelope_admin::SmallServer;
 use error_envelope_gateway::{ListeningSockets, SocketPurpose};
 use error_envelope_runtime::PolicyHandle;
-use tokio::signal::unix::SignalKind;
 
 use crate::failure::{CommandError, block_on, print_line};
 use crate::gateway::log::Log;
 use crate::gateway::on_call::{AdminArgs, AdminListener};
-use crate::gateway::{no_signals, signals};
+use crate::gateway::signals;
 use crate::policy;
 
 /// Serve error responses for another gateway, such as ingress-nginx, nginx or Traefik
@@ -65,12 +64,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         let listener = sockets.listen(SocketPurpose::Clients, args.listen.as_deref(), DEFAULT).await?;
         let address = listener.local_addr().map_err(|error| CommandError::Io(format!("cannot listen: {error}")))?;
         let reloaded = policy.clone();
-        let reload = move || match reloaded.reload() {
-            Ok(_) => {}
-            Err(error) => tracing::error!(%error, "SIGHUP: reload failed; the old policy stays active"),
-        };
-        signals::run_at(SignalKind::hangup(), "policy-hangup", reload).map_err(no_signals)?;
-        let (stop, at_once) = signals::stop().map_err(no_signals)?;
+        signals::reload_policy_at_hangup(move || reloaded.reload())?;
+        let (stop, at_once) = signals::stop()?;
         print_line(format_args!("listening on http://{address}"))?;
         if let Some(AdminListener { admin, listener, address }) = on_call {
             print_line(format_args!("admin on http://{address}"))?;
@@ -87,9 +82,5 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 fn policy_of(args: &Args) -> Result<PolicyHandle, CommandError> {
     let Some(file) = &args.policy else { return Ok(PolicyHandle::fixed(tower_error_envelope::Policy::default())) };
     let loader = policy::loader_without_credentials();
-    PolicyHandle::watching(file, loader).map_err(|first| match policy::read(file) {
-        Err(all) => CommandError::from(all),
-        // Meanwhile the operator has corrected the file: only the first error is left to report.
-        Ok(_) => CommandError::from_error(&first),
-    })
+    PolicyHandle::watching(file, loader).map_err(|first| CommandError::of_policy(&first, policy::read(file)))
 }

@@ -128,16 +128,11 @@ impl Args {
     /// TLS for clients.
     pub(super) fn tls(&self) -> Result<Option<Arc<ServerTls>>, Error> {
         let Some((certificate, key)) = self.tls_cert.as_ref().zip(self.tls_key.as_ref()) else { return Ok(None) };
-        let tls = match (&self.tls_client_ca, self.tls_client_auth) {
-            (None, _) => ServerTls::watch(certificate, key),
-            (Some(file), ClientAuth::Optional) => {
-                ServerTls::watch_mutual(certificate, key, ClientAuthorities::optional(file))
-            }
-            (Some(file), ClientAuth::Required) => {
-                ServerTls::watch_mutual(certificate, key, ClientAuthorities::required(file))
-            }
-        };
-        tls.map(Some)
+        let clients = self.tls_client_ca.as_ref().map(|file| match self.tls_client_auth {
+            ClientAuth::Optional => ClientAuthorities::optional(file),
+            ClientAuth::Required => ClientAuthorities::required(file),
+        });
+        ServerTls::watch(certificate, key, clients).map(Some)
     }
 }
 

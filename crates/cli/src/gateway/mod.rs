@@ -14,14 +14,12 @@ mod services;
 pub(crate) mod signals;
 mod url;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use error_envelope_gateway::{Gateway, GatewayConfig, ListeningSockets, ServerTls, SocketPurpose};
+use error_envelope_runtime::{KillSwitch, SwitchNote};
 use tokio::net::TcpListener;
-use tokio::signal::unix::SignalKind;
-use tower_error_envelope::middleware::{KillSwitch, SwitchNote};
-use tower_error_envelope::{ErrorEnvelopeLayer, PolicyError};
+use tower_error_envelope::ErrorEnvelopeLayer;
 
 pub(crate) use self::args::Args;
 use self::args::Front;
@@ -46,7 +44,7 @@ pub(crate) fn run(args: &Args, unread_variables: &[String]) -> Result<u8, Comman
         let service = args.upstreams(&layer)?.service()?;
         let tls = args.tls()?;
         let listener = listen(args.listen.as_deref(), &mut sockets).await?;
-        let (stop, at_once) = signals::stop().map_err(no_signals)?;
+        let (stop, at_once) = signals::stop()?;
         let gateway = open(listener, tls, &args.front, layer, on_call)?;
         service_manager::ready();
         let cut_short = gateway.serve_until(service, service_manager::stopping_after(stop), at_once).await;
@@ -57,57 +55,29 @@ pub(crate) fn run(args: &Args, unread_variables: &[String]) -> Result<u8, Comman
 pub(crate) fn layer(front: &Front, on_call: Option<&AdminListener>) -> Result<ErrorEnvelopeLayer, CommandError> {
     let layer = ErrorEnvelopeLayer::new();
     let layer = match &front.policy {
-        Some(file) => layer.watching(file).map_err(|error| all_that_is_wrong(file, &error))?,
+        Some(file) => layer
+            .watching(file)
+            .map_err(|first| CommandError::of_policy(&first, ErrorEnvelopeLayer::new().check_policy(file)))?,
         None => layer,
     };
     let switch = on_call.map_or_else(KillSwitch::new, |on_call| on_call.admin.kill_switch());
     if front.kill_switch {
-        switch.turn_on_with(SwitchNote::new().reason("--kill-switch at the start"));
+        switch.set(true, SwitchNote::new().reason("--kill-switch at the start"));
     }
     // The admin address gets the events, and shares the kill switch.
     let layer = layer.kill_switch(switch);
     Ok(on_call.into_iter().fold(layer, |layer, on_call| on_call.admin.attach(layer)))
 }
 
-/// Reports all errors of the file at once, as `check` does.
-fn all_that_is_wrong(file: &Path, first: &PolicyError) -> CommandError {
-    match ErrorEnvelopeLayer::new().check_policy(file) {
-        Err(all) => CommandError::from(all),
-        // Meanwhile the operator has corrected the file: only the first error is left to report.
-        Ok(()) => CommandError::from_error(first),
-    }
-}
-
-/// SIGHUP reloads the policy and the certificate, even if the file watcher noticed no change. Neither reload waits for
-/// the other.
-fn reload_at_hangup(layer: &ErrorEnvelopeLayer, tls: Option<Arc<ServerTls>>) -> Result<(), CommandError> {
-    let layer = layer.clone();
-    let reload = move || match layer.reload() {
-        Ok(true) => {}
-        Ok(false) => tracing::info!("SIGHUP: the policy has not changed"),
-        Err(error) => tracing::error!(%error, "SIGHUP: reload failed; the old policy stays active"),
-    };
-    signals::run_at(SignalKind::hangup(), "policy-hangup", reload).map_err(no_signals)?;
-    match tls {
-        Some(tls) => signals::run_at(SignalKind::hangup(), "tls-hangup", move || tls.reload()).map_err(no_signals),
-        None => Ok(()),
-    }
-}
-
-pub(crate) fn no_signals(error: std::io::Error) -> CommandError {
-    CommandError::Io(format!("cannot listen for signals: {error}"))
-}
-
 /// The socket for clients: one that this process was given, or a new one.
 pub(crate) async fn listen(address: Option<&str>, sockets: &mut ListeningSockets) -> Result<TcpListener, CommandError> {
     const DEFAULT: &str = "127.0.0.1:8080";
     let listener = sockets.listen(SocketPurpose::Clients, address, DEFAULT).await;
-    listener.map_err(|error| listen_failed(address.unwrap_or(DEFAULT), error.problem(), error.advice()))
-}
-
-fn listen_failed(address: &str, problem: &str, advice: Option<&str>) -> CommandError {
-    let advice = advice.unwrap_or("choose another address, or port 0 for a free one");
-    CommandError::Io(format!("--listen {address}: {problem}\n = help: {advice}"))
+    listener.map_err(|error| {
+        let (address, problem) = (address.unwrap_or(DEFAULT), error.problem());
+        let advice = error.advice().unwrap_or("choose another address, or port 0 for a free one");
+        CommandError::Io(format!("--listen {address}: {problem}\n = help: {advice}"))
+    })
 }
 
 /// Opens the gateway, and prints its address. Scripts wait for the address, the first line on standard output.
@@ -118,7 +88,12 @@ pub(crate) fn open(
     layer: ErrorEnvelopeLayer,
     on_call: Option<AdminListener>,
 ) -> Result<Gateway, CommandError> {
-    reload_at_hangup(&layer, tls.clone())?;
+    let reloaded = layer.clone();
+    signals::reload_policy_at_hangup(move || reloaded.reload())?;
+    // Neither reload waits for the other.
+    if let Some(tls) = tls.clone() {
+        signals::run_at_hangup("tls-hangup", move || tls.reload())?;
+    }
     let scheme = if tls.is_some() { "https" } else { "http" };
     let config = GatewayConfig::new(layer.clone()).forwarding(front.forwarded.into()).limits(front.limits.limits());
     let config = config.access_log(front.access_log.is_some());

@@ -49,7 +49,10 @@ impl AdminListener {
         let address = listener.local_addr().map_err(|error| refused(&error, None))?;
         let metrics = install_metrics()
             .map_err(|error| CommandError::Io(format!("cannot install the metrics recorder: {error}")))?;
-        let admin = Admin::new().metrics(metrics).name(host_and_process());
+        // Two gateways may run on one host.
+        let host = rustix::system::uname();
+        let name = format!("{}, process {}", host.nodename().to_string_lossy(), std::process::id());
+        let admin = Admin::new().metrics(metrics).name(name);
         let admin = args.admin_host.iter().fold(admin, |admin, name| admin.allow_host(name));
         let admin = match &args.admin_token_file {
             Some(file) => {
@@ -59,11 +62,6 @@ impl AdminListener {
         };
         Ok(Some(Self { admin, listener, address }))
     }
-}
-
-/// The name of this process on the pages. It has the process id, because two gateways may run on one host.
-fn host_and_process() -> String {
-    format!("{}, process {}", rustix::system::uname().nodename().to_string_lossy(), std::process::id())
 }
 
 fn host(name: &str) -> Result<String, String> {

@@ -34,7 +34,7 @@ impl Args {
 
     /// Refuses flags for https that would silently have no effect. A scope may name a service by https at any reload.
     fn refuse_ignored(&self, rest: Option<&Upstream>, by_policy: bool) -> Result<(), CommandError> {
-        let is_https = rest.is_some_and(|rest| rest.scheme() == Scheme::HTTPS);
+        let is_https = rest.is_some_and(|rest| *rest.url().scheme() == Scheme::HTTPS);
         let ignored = [
             ("--upstream-ca", self.upstream_ca.is_some() && !by_policy),
             ("--upstream-client-cert", self.upstream_client_cert.is_some() && !by_policy),
@@ -89,10 +89,10 @@ impl Settings {
         let upstream = self.upgrades.iter().cloned().fold(upstream, Upstream::upgrade);
         let speaks_http2 = self.http2.iter().any(|url| url.as_ref().is_none_or(|url| url == upstream.url()));
         let upstream = if speaks_http2 { upstream.http2() } else { upstream };
-        if upstream.scheme() != Scheme::HTTPS {
+        if *upstream.url().scheme() != Scheme::HTTPS {
             return Ok(upstream);
         }
-        let name = server_name(name.unwrap_or_else(|| upstream.host()))?;
+        let name = server_name(name.unwrap_or_else(|| upstream.url().host()))?;
         let upstream = upstream.tls(self.roots()?, name)?;
         match &self.certificate {
             Some((certificate, key)) => Ok(upstream.client_certificate(certificate, key)?),

@@ -3,8 +3,11 @@
 use std::sync::mpsc::sync_channel;
 use std::{fmt, future, io, thread};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
+use tower_error_envelope::PolicyError;
+
+use crate::failure::CommandError;
 
 /// A request to end the program. The first lets requests in flight finish; the second does not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +18,12 @@ pub(crate) enum ShutdownSignal {
 
 /// Waits for Ctrl-C and SIGTERM: a future for a stop, and one for a stop at once. The handlers are installed when this returns, so
 /// that no signal is lost. SIGUSR1 and SIGUSR2, which scripts for other servers send after a log was renamed, have no effect.
-pub(crate) fn stop() -> io::Result<(impl Future<Output = ()>, impl Future<Output = ShutdownSignal>)> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+pub(crate) fn stop() -> Result<(impl Future<Output = ()>, impl Future<Output = ShutdownSignal>), CommandError> {
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
     // tokio's handler stays installed.
     for unused in [SignalKind::user_defined1(), SignalKind::user_defined2()] {
-        drop(signal(unused)?);
+        drop(listen(unused)?);
     }
     let (first, stop) = oneshot::channel();
     let (second, at_once) = oneshot::channel();
@@ -65,16 +68,36 @@ impl fmt::Display for ShutdownSignal {
     }
 }
 
-/// Calls `act` at each signal of this kind, which would otherwise end the program. It runs on a separate thread of this
-/// name, so that no worker of the runtime waits for it. Signals that come while it runs count as one.
-pub(crate) fn run_at(kind: SignalKind, thread: &str, act: impl Fn() + Send + 'static) -> io::Result<()> {
-    let mut signals = signal(kind)?;
+/// SIGHUP reloads the policy, even if the file watcher noticed no change.
+pub(crate) fn reload_policy_at_hangup(
+    reload: impl Fn() -> Result<bool, PolicyError> + Send + 'static,
+) -> Result<(), CommandError> {
+    run_at_hangup("policy-hangup", move || match reload() {
+        Ok(true) => {}
+        Ok(false) => tracing::info!("SIGHUP: the policy has not changed"),
+        Err(error) => tracing::error!(%error, "SIGHUP: reload failed; the old policy stays active"),
+    })
+}
+
+/// Calls `act` at each SIGHUP, which would otherwise end the program. It runs on a separate thread of this name, so
+/// that no worker of the runtime waits for it. Signals that come while it runs count as one.
+pub(crate) fn run_at_hangup(thread: &str, act: impl Fn() + Send + 'static) -> Result<(), CommandError> {
+    let mut signals = listen(SignalKind::hangup())?;
     let (request, requested) = sync_channel(1);
-    thread::Builder::new().name(thread.to_owned()).spawn(move || requested.iter().for_each(|()| act()))?;
+    let acting = thread::Builder::new().name(thread.to_owned()).spawn(move || requested.iter().for_each(|()| act()));
+    acting.map_err(no_signals)?;
     tokio::spawn(async move {
         while signals.recv().await.is_some() {
             let _ = request.try_send(());
         }
     });
     Ok(())
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, CommandError> {
+    signal(kind).map_err(no_signals)
+}
+
+fn no_signals(error: io::Error) -> CommandError {
+    CommandError::Io(format!("cannot listen for signals: {error}"))
 }

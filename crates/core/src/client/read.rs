@@ -22,6 +22,7 @@ use crate::dialect::{
     self, CustomShape, Dialect, DialectCode, Foreign, ParsedBody, Readable, Shape, coding, connect, standard,
 };
 use crate::fault::Advice;
+use crate::fields;
 use crate::grpc_messages::{self, DecodedItem, MessageDecoder};
 use crate::message;
 use crate::request_id::RequestId;
@@ -173,7 +174,7 @@ fn parts_of_status(
         message: text(Some(&reported.message), &code, status),
         details: rich.and_then(details_of),
         request_id: request_id_from(answer, || rich.map(|rich| Cow::Borrowed(&*rich.request_id))),
-        retry_after: wait_of(answer, now).or(delay),
+        retry_after: rpc::retry_after(answer.headers, now).or(delay),
         shape: Some(if is_grpc { Shape::Grpc } else { Shape::Connect }),
         ..parts_of_head(status, code, answer)
     }
@@ -202,7 +203,7 @@ fn parts_of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: f
     let rest = |code, id: Option<&str>| ErrorParts {
         advice: advice_in(body),
         request_id: request_id_from(answer, || id.map(Cow::Borrowed)),
-        retry_after: wait_of(answer, now),
+        retry_after: rpc::retry_after(answer.headers, now),
         ..parts_of_head(status, code, answer)
     };
     let id = || id_in(body, answer.shapes);
@@ -257,9 +258,7 @@ fn is_message(text: &str) -> bool {
 /// The code in a layer's head, which it sends even if the body's dialect has no place for a code (E4).
 fn code_of_head(answer: &ResponseView<'_>, codes: &CodeSet) -> Option<ErrorCode> {
     let named = |headers: &HeaderMap| {
-        let mut values = headers.get_all(X_ERROR_CODE).iter();
-        let (first, None) = (values.next()?, values.next()) else { return None };
-        standard::parse_code(first.to_str().ok()?, codes).map(|(code, _)| code)
+        standard::parse_code(fields::single_value(headers, &X_ERROR_CODE)?.to_str().ok()?, codes).map(|(code, _)| code)
     };
     named(answer.headers).or_else(|| named(answer.trailers?))
 }
@@ -329,10 +328,6 @@ fn id_in(text: &[u8], shapes: &[CustomShape]) -> Option<String> {
     let id = of_shape().or_else(|| body.string("request_id"));
     let id = id.or_else(|| body.object("meta")?.string("request_id")).map(Cow::into_owned);
     id.or_else(|| layers_data(text)?.string("request_id").map(Cow::into_owned))
-}
-
-fn wait_of(answer: &ResponseView<'_>, now: fn() -> SystemTime) -> Option<Duration> {
-    rpc::retry_after(answer.headers, now)
 }
 
 /// gRPC's rule (A6): any value except a number of milliseconds forbids another attempt.

@@ -19,6 +19,7 @@ use serde_json::value::RawValue;
 use crate::cause;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
+use crate::fields;
 use crate::grpc_messages::{DecodedItem, InvalidBase64, MessageDecoder, MessagePrefix, PREFIX_LEN};
 
 /// Counts the bytes of a request's body, and notes if the body fails.
@@ -300,9 +301,7 @@ impl BodyFlags {
 
 /// The length that the head declares, in bytes; `None` if it declares none, or none that can be trusted.
 pub(crate) fn declared(headers: &HeaderMap) -> Option<u64> {
-    let mut values = headers.get_all(CONTENT_LENGTH).iter();
-    let (first, None) = (values.next()?, values.next()) else { return None };
-    length(first)
+    length(fields::single_value(headers, &CONTENT_LENGTH)?)
 }
 
 /// The length in one line. A number with more digits than a u64 can have is still a length, and over any limit.

@@ -2,10 +2,11 @@
 //!
 //! Two headers are refused, and so is one that cannot be parsed. Parameters must be valid, but are not compared.
 
-use http::header::{ACCEPT, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use crate::code::ErrorCode;
 use crate::fault::Fault;
+use crate::fields;
 use crate::syntax::media_type;
 use crate::table::SettingError;
 
@@ -91,6 +92,11 @@ pub(crate) fn parse(written: &str) -> Result<String, SettingError> {
         Some(whole) if whole == written && !written.contains('*') => Ok(written.to_ascii_lowercase()),
         _ => Err(SettingError::new(KEY, format!("{written:?} is not a valid media type"), right)),
     }
+}
+
+/// The `type/subtype` of the only content-type header.
+pub fn declared_essence(headers: &HeaderMap) -> Option<&str> {
+    essence(fields::single_value(headers, &CONTENT_TYPE)?.as_bytes())
 }
 
 /// The `type/subtype` of a content-type header; `None` if its parameters are not valid (RFC 9110 §8.3.1).

@@ -70,13 +70,6 @@ impl RequiredHeader {
     }
 }
 
-#[cfg(test)]
-impl RequiredHeader {
-    pub(crate) fn compiled(self) -> Result<HeaderGuard, SettingError> {
-        crate::table::alone(|it| self.compile(it))
-    }
-}
-
 /// A valid [`RequiredHeader`].
 #[derive(Clone, Debug)]
 pub(crate) struct HeaderGuard {
@@ -163,6 +156,12 @@ mod tests {
 
     fn guard() -> HeaderGuard {
         RequiredHeader::new("X-Tenant").pattern("[a-z]{1,8}|é+").invalid("bad").compiled().unwrap()
+    }
+
+    impl RequiredHeader {
+        pub(crate) fn compiled(self) -> Result<HeaderGuard, SettingError> {
+            crate::table::alone(|it| self.compile(it))
+        }
     }
 
     fn verdict(guard: &HeaderGuard, values: &[&str]) -> Result<(), String> {

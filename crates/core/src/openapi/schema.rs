@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::codes::{Codes, Listed};
+use super::codes::Codes;
 pub use error_envelope_fault::openapi::schema::embedded;
 use error_envelope_fault::openapi::schema::{RETRYABLE, any_details, closed_object, error_fields, request_id};
 pub(super) use error_envelope_fault::openapi::schema::{of_error, of_errors};
@@ -115,18 +115,16 @@ fn has_issues(at: &str) -> Json {
 
 /// The schema of codes. It is open (E2): the last branch allows any code of the right form.
 fn error_code(codes: &Codes) -> Json {
+    let listed =
+        codes.iter().map(|listed| object([("const", text(listed.name())), ("description", text(listed.summary()))]));
     // Generators of types read a branch without a type as a value of any type.
     let any_other = object([("type", text("string")), ("description", text(format!("Any other code. {RETRYABLE}")))]);
     object([
         ("type", text("string")),
         ("pattern", text(CODE)),
         ("description", text(format!("The code that clients match on. The set is open. {RETRYABLE}"))),
-        ("anyOf", list(codes.iter().map(listed_code).chain([any_other]))),
+        ("anyOf", list(listed.chain([any_other]))),
     ])
-}
-
-fn listed_code(listed: &Listed) -> Json {
-    object([("const", text(listed.name())), ("description", text(listed.summary()))])
 }
 
 fn validation_details(at: &str) -> Json {

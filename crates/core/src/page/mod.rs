@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderValue;
+use memchr::memmem;
 
 #[cfg(feature = "policy-file")]
 pub(crate) use self::template::MAX_BYTES;
@@ -98,14 +99,9 @@ pub(crate) fn with_id(page: &[u8], inner: Option<&HeaderValue>, id: &HeaderValue
     let Some(inner) = inner.map(HeaderValue::as_bytes).filter(|inner| inner.len() == id.len()) else {
         return page.into();
     };
-    let mut at = 0;
-    while let Some(place) = page.get_mut(at..at + inner.len()) {
-        if place == inner {
-            place.copy_from_slice(id.as_bytes());
-            at += inner.len();
-        } else {
-            at += 1;
-        }
+    let places: Vec<_> = memmem::find_iter(&page, inner).collect();
+    for at in places {
+        page[at..at + id.len()].copy_from_slice(id.as_bytes());
     }
     page.into()
 }

@@ -18,7 +18,7 @@ use super::{Strictness, text};
 pub fn body(body: &[u8]) -> Option<Vec<u8>> {
     let body = str::from_utf8(body).ok()?;
     if let Some(json) = json(body, true, Strictness::Readable) {
-        return json.is_changed().then(|| json.into_text().into_bytes());
+        return json.is_changed.then(|| json.text.into_bytes());
     }
     let redacted = if is_event_stream(body) {
         redacted_events(body)
@@ -109,7 +109,7 @@ fn joined_data(lines: &[Line<'_>]) -> Option<Vec<String>> {
     }
     let data = data.join("\n");
     match json(&data, true, Strictness::Readable) {
-        Some(json) => json.is_changed().then(|| vec![json.into_text().replace('\n', "")]),
+        Some(json) => json.is_changed.then(|| vec![json.text.replace('\n', "")]),
         None => match text(&data, Strictness::Readable) {
             Cow::Borrowed(_) => None,
             Cow::Owned(redacted) => Some(redacted.split('\n').map(str::to_owned).collect()),
@@ -119,7 +119,7 @@ fn joined_data(lines: &[Line<'_>]) -> Option<Vec<String>> {
 
 fn redacted_value(value: &str) -> Cow<'_, str> {
     match json(value, true, Strictness::Readable) {
-        Some(json) if json.is_changed() => Cow::Owned(format!(" {}", json.into_text())),
+        Some(json) if json.is_changed => Cow::Owned(format!(" {}", json.text)),
         Some(_) => Cow::Borrowed(value),
         None => text(value, Strictness::Readable),
     }

@@ -16,40 +16,14 @@ const NAMES_OF_PAIRS: [&str; 4] = ["k", "header", "headerName", "label"];
 /// A JSON text without credentials.
 #[derive(Debug)]
 pub struct RedactedJson {
-    text: String,
-    taken: Vec<String>,
-    is_changed: bool,
-    is_cut: bool,
-}
-
-impl RedactedJson {
     /// The text, up to its last complete token.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
+    pub text: String,
     /// The values that were removed.
-    #[must_use]
-    pub fn taken(&self) -> &[String] {
-        &self.taken
-    }
-
+    pub taken: Vec<String>,
     /// Whether anything was removed.
-    #[must_use]
-    pub fn is_changed(&self) -> bool {
-        self.is_changed
-    }
-
+    pub is_changed: bool,
     /// Whether the text is incomplete.
-    #[must_use]
-    pub fn is_cut(&self) -> bool {
-        self.is_cut
-    }
-
-    pub(super) fn into_text(self) -> String {
-        self.text
-    }
+    pub is_cut: bool,
 }
 
 /// Removes credentials from an object or an array. `None` if the text is neither, or becomes invalid before its end. If
@@ -59,8 +33,8 @@ impl RedactedJson {
 /// use error_envelope_core::redact::{Strictness, json};
 ///
 /// let left = json(r#"{"n":1.0,"token":"tok_4711"}"#, true, Strictness::Strict).unwrap();
-/// assert_eq!(left.text(), r#"{"n":1.0,"token":"[redacted]"}"#);
-/// assert_eq!(left.taken(), ["tok_4711"]);
+/// assert_eq!(left.text, r#"{"n":1.0,"token":"[redacted]"}"#);
+/// assert_eq!(left.taken, ["tok_4711"]);
 /// ```
 #[must_use]
 pub fn json(text: &str, whole: bool, strictness: Strictness) -> Option<RedactedJson> {
@@ -226,8 +200,8 @@ impl<'a> Reader<'a> {
     fn redact_text<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
         match json(text, true, self.strictness) {
             Some(inner) => {
-                self.taken.extend_from_slice(inner.taken());
-                if inner.is_changed() { Cow::Owned(inner.into_text()) } else { Cow::Borrowed(text) }
+                self.taken.extend_from_slice(&inner.taken);
+                if inner.is_changed { Cow::Owned(inner.text) } else { Cow::Borrowed(text) }
             }
             None => text::text_noting(text, self.strictness, &mut |taken| self.taken.push(taken.to_owned())),
         }

@@ -28,6 +28,7 @@ pub use self::bodies::body;
 pub use self::json::{RedactedJson, json};
 pub use self::rules::TAKEN;
 pub use self::text::{is_telling_parameter, prepare, text, text_noting};
+pub use self::tokens::end_of_string;
 
 /// What to do with a text that may or may not be a secret.
 ///

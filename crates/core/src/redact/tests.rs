@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use proptest::prelude::*;
 
-use super::text::unfiltered;
+use super::text::tests::unfiltered;
 use super::{Strictness, body, text};
 
 /// Each text is replaced by the one beside it, which then stays as it is, as ordinary texts do.

@@ -51,7 +51,8 @@ pub fn text_noting<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnM
     if !is_suspect(text) {
         return Cow::Borrowed(text);
     }
-    let visible = without_hidden_characters(text);
+    // Hidden characters may hide a name from the rules.
+    let visible = (!text.is_ascii() && text.contains(is_hidden)).then(|| text.replace(is_hidden, ""));
     let redacted = redact(visible.as_deref().unwrap_or(text), 0, &mut |text| {
         if may_match(text) { apply_rules(text, strictness, note) } else { Cow::Borrowed(text) }
     });
@@ -102,16 +103,6 @@ fn redact<'t>(text: &'t str, depth: usize, rules: &mut dyn for<'r> FnMut(&'r str
         _ => redacted,
     };
     if redacted == text { Cow::Borrowed(text) } else { Cow::Owned(redacted.into_owned()) }
-}
-
-/// A text without the characters that may hide a name from the rules. `None` if it has no such characters.
-fn without_hidden_characters(text: &str) -> Option<String> {
-    (!text.is_ascii() && text.contains(is_hidden)).then(|| text.replace(is_hidden, ""))
-}
-
-#[cfg(test)]
-pub(super) fn unfiltered(text: &str, strictness: Strictness) -> Cow<'_, str> {
-    redact(text, 0, &mut |text| apply_rules(text, strictness, &mut |_| {}))
 }
 
 fn apply_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
@@ -258,8 +249,12 @@ fn without_values(tag: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Strictness, text};
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::redact) fn unfiltered(text: &str, strictness: Strictness) -> Cow<'_, str> {
+        redact(text, 0, &mut |text| apply_rules(text, strictness, &mut |_| {}))
+    }
 
     fn redacted(sent: &str) -> String {
         text(sent, Strictness::Strict).into_owned()

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::syntax::end_of_quoted;
+
 /// Why there is no token to take off.
 pub(super) enum Stop {
     /// The text is not JSON.
@@ -50,15 +52,17 @@ impl<'a> Tokens<'a> {
 
     /// Takes off a string.
     pub(super) fn string(&mut self) -> Result<Cow<'a, str>, Stop> {
-        let inner = self.rest.strip_prefix('"').ok_or(Stop::Malformed)?;
-        let end = end_of_string(inner).ok_or(Stop::BrokeOff)?;
-        let (token, rest) = self.rest.split_at(end + 2);
+        if !self.rest.starts_with('"') {
+            return Err(Stop::Malformed);
+        }
+        let end = end_of_quoted(self.rest.as_bytes()).ok_or(Stop::BrokeOff)?;
+        let (token, rest) = self.rest.split_at(end);
         self.rest = rest;
         if !token.contains('\\') {
-            return Ok(Cow::Borrowed(&inner[..end]));
+            return Ok(Cow::Borrowed(&token[1..end - 1]));
         }
         // A token that is not a valid JSON string is used as it is.
-        Ok(serde_json::from_str(token).map_or(Cow::Borrowed(&inner[..end]), Cow::Owned))
+        Ok(serde_json::from_str(token).map_or(Cow::Borrowed(&token[1..end - 1]), Cow::Owned))
     }
 
     pub(super) fn literal(&mut self) -> Result<Literal<'a>, Stop> {
@@ -81,14 +85,11 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// Where a string ends. `inner` is the text behind its opening quote.
-fn end_of_string(inner: &str) -> Option<usize> {
-    let mut escaped = false;
-    inner.bytes().position(|byte| {
-        let ends = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        ends
-    })
+/// The length of the JSON string with which the text begins, with its quotes. A string that breaks off is the whole
+/// text.
+#[must_use]
+pub fn end_of_string(text: &str) -> usize {
+    end_of_quoted(text.as_bytes()).unwrap_or(text.len())
 }
 
 /// The text behind the bracket that closes the first one.
@@ -96,7 +97,7 @@ fn behind_brackets(text: &str) -> Option<&str> {
     let (mut depth, mut at) = (0_usize, 0);
     while let Some(byte) = text.as_bytes().get(at) {
         match byte {
-            b'"' => at += end_of_string(&text[at + 1..])? + 1,
+            b'"' => at += end_of_quoted(&text.as_bytes()[at..])? - 1,
             b'{' | b'[' => depth += 1,
             b'}' | b']' => {
                 depth -= 1;

@@ -13,8 +13,7 @@ use tonic::Status;
 use super::state::{KeyWait, Phase, ProcessingStream, Reply};
 use super::timers::Wait;
 use crate::message::{self, Lines};
-use crate::proto::HeaderMap as EnvoyHeaders;
-use crate::proto::{HttpHeaders, HttpTrailers, ProcessingResponse};
+use crate::proto::{HeaderMap as EnvoyHeaders, HttpHeaders, HttpTrailers, ProcessingResponse};
 
 impl ProcessingStream {
     pub(super) fn request_head(&mut self, message: HttpHeaders, protocol: Option<&str>) -> Reply {

@@ -14,8 +14,7 @@ use tonic::Status;
 use super::timers::Timers;
 use crate::message;
 use crate::mode::Mode;
-use crate::proto::HeaderMap as EnvoyHeaders;
-use crate::proto::{HttpHeaders, ProcessingResponse};
+use crate::proto::{HeaderMap as EnvoyHeaders, HttpHeaders, ProcessingResponse};
 
 /// What a message leads to: a message for Envoy; `None` if nothing is sent until another input comes.
 pub(super) type Reply = Result<Option<ProcessingResponse>, Status>;

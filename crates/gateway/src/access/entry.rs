@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use error_envelope_runtime::RequestSlot;
 use http::header::{HOST, HeaderMap, HeaderValue, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Version};
-use tower_error_envelope::middleware::RequestSlot;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use error_envelope_core::message::is_invisible;
 use http::HeaderValue;
 
 use super::entry::Entry;
@@ -38,7 +39,7 @@ pub(super) fn log_request(entry: &Entry) {
 
 /// A client's text on one line: invisible characters, and those that change the direction of writing, are escaped.
 fn text(text: &str) -> Cow<'_, str> {
-    let is_plain = |it: char| !it.is_control() && !is_format(it);
+    let is_plain = |it: char| !is_invisible(it);
     if text.len() <= MAX_TEXT && text.chars().all(is_plain) {
         return Cow::Borrowed(text);
     }
@@ -51,9 +52,4 @@ fn text(text: &str) -> Cow<'_, str> {
         if is_plain(it) { shown.push(it) } else { shown.extend(it.escape_unicode()) }
     }
     Cow::Owned(shown)
-}
-
-/// Unicode's format characters and line separators: bidirectional overrides, and invisible characters.
-fn is_format(it: char) -> bool {
-    matches!(it, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

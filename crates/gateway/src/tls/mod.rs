@@ -53,28 +53,18 @@ enum LastReload {
 }
 
 impl ServerTls {
-    /// Reads the certificate chain and its key, and then watches their files.
+    /// Reads the certificate chain and its key, and then watches their files. With `clients`, it requests client
+    /// certificates of these authorities, and watches their file, too.
     ///
     /// # Errors
-    /// If a file cannot be read or watched, or if the key does not match the certificate.
-    pub fn watch(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Arc<Self>, Error> {
-        Self::watch_pair(Pair { certificate: certificate.into(), key: key.into(), clients: None })
-    }
-
-    /// Like [`ServerTls::watch`], but also requests client certificates of these authorities. Their file is watched,
-    /// too.
-    ///
-    /// # Errors
-    /// As for [`ServerTls::watch`], and if the file has no certificate of an authority.
-    pub fn watch_mutual(
+    /// If a file cannot be read or watched, if the key does not match the certificate, or if the authorities' file has
+    /// no certificate.
+    pub fn watch(
         certificate: impl Into<PathBuf>,
         key: impl Into<PathBuf>,
-        clients: ClientAuthorities,
+        clients: Option<ClientAuthorities>,
     ) -> Result<Arc<Self>, Error> {
-        Self::watch_pair(Pair { certificate: certificate.into(), key: key.into(), clients: Some(clients) })
-    }
-
-    fn watch_pair(pair: Pair) -> Result<Arc<Self>, Error> {
+        let pair = Pair { certificate: certificate.into(), key: key.into(), clients };
         let unwatchable =
             |error: &dyn std::fmt::Display| Error::unreadable(format!("{pair}: cannot be watched: {error}"));
         let (mut folders, changes) = WatchedFolders::new().map_err(|error| unwatchable(&error))?;
@@ -172,9 +162,6 @@ fn time_of(second: i64) -> Option<SystemTime> {
 }
 
 fn folders_of(pair: &Pair) -> BTreeSet<PathBuf> {
-    files_of(pair).flat_map(|file| files::of_file(file)).collect()
-}
-
-fn files_of(pair: &Pair) -> impl Iterator<Item = &PathBuf> {
-    [&pair.certificate, &pair.key].into_iter().chain(pair.clients.as_ref().map(|clients| &clients.file))
+    let clients = pair.clients.as_ref().map(|clients| &clients.file);
+    [&pair.certificate, &pair.key].into_iter().chain(clients).flat_map(|file| files::of_file(file)).collect()
 }

@@ -118,7 +118,13 @@ impl Https {
         if let Some(config) = self.config.get() {
             return Ok(config.clone());
         }
-        let roots = self.roots.clone().map_or_else(system_roots, Ok)?;
+        let roots = match &self.roots {
+            Some(roots) => Arc::clone(roots),
+            // A failure is not stored: the next fetch tries again.
+            None => {
+                Arc::new(system_roots().map_err(|why| format!("{why}; install ca-certificates or set SSL_CERT_FILE"))?)
+            }
+        };
         let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| format!("TLS: {error}"))?;
@@ -128,18 +134,20 @@ impl Https {
     }
 }
 
-/// Loads the system's root certificates. A failure is not stored: the next fetch tries again.
-fn system_roots() -> Result<Arc<RootCertStore>, String> {
+/// The trusted root certificates of the system, or those of `SSL_CERT_FILE`.
+///
+/// # Errors
+///
+/// If there are none.
+pub fn system_roots() -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         let why = found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
-        return Err(format!(
-            "cannot load the system's trusted root certificates: {why}; install ca-certificates or set SSL_CERT_FILE"
-        ));
+        return Err(format!("cannot load the system's trusted root certificates: {why}"));
     }
-    Ok(Arc::new(roots))
+    Ok(roots)
 }
 
 fn request(target: &Target) -> Result<Request<Empty<Bytes>>, String> {

@@ -17,14 +17,14 @@ mod lifetime;
 mod rotation;
 
 use std::collections::HashMap;
-use std::fmt;
-use std::io;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::{fmt, io};
 
 use error_envelope_core::guard::auth::RemoteKeys;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
+pub use self::https::system_roots;
 use self::https::{Https, Target};
 use self::rotation::Rounds;
 

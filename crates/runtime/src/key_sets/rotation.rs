@@ -6,7 +6,7 @@ use error_envelope_core::guard::auth::RemoteKeys;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::https::{Answer, Https, Target};
+use super::https::{Https, Target};
 use super::lifetime::lifetime;
 use crate::{clock, count};
 
@@ -28,7 +28,10 @@ pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_un
     loop {
         #[allow(clippy::disallowed_methods, reason = "an adapter keeps the clock")]
         let began = Instant::now();
-        let fetched = https.get(&target).await.and_then(|answer| store_keys(&keys, &answer));
+        let fetched = https.get(&target).await.and_then(|answer| {
+            let count = keys.replace(&answer.body)?;
+            Ok(Fetched { keys: count, lifetime: lifetime(&answer.headers, clock::now()) })
+        });
         log.write(&fetched, keys.has_set());
         keys.note_failure(fetched.as_ref().err().map(String::as_str));
         keys.rest(true);
@@ -67,11 +70,6 @@ pub(super) fn fetch_ended(keys: &RemoteKeys) -> impl Future<Output = ()> + Send 
 struct Fetched {
     keys: usize,
     lifetime: Duration,
-}
-
-fn store_keys(keys: &RemoteKeys, answer: &Answer) -> Result<Fetched, String> {
-    let count = keys.replace(&answer.body)?;
-    Ok(Fetched { keys: count, lifetime: lifetime(&answer.headers, clock::now()) })
 }
 
 /// Logs the reason of a failure once, until it changes.

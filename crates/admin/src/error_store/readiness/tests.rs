@@ -4,7 +4,7 @@ use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::{DecidedBy, Origin};
 
-use super::super::error_record::{Code, ErrorRecord, Kind, RequestLine};
+use super::super::error_record::{ErrorRecord, Kind, RequestLine};
 use super::super::recent_errors::RecentErrors;
 use super::super::ring::day;
 use super::super::tally::Tally;
@@ -15,7 +15,7 @@ const DAY: u64 = 24 * 3_600_000;
 
 /// An error of the service's, decided by this, of that status.
 fn inner_error(by: DecidedBy, status: u16) -> Kind {
-    let (origin, code) = (Origin::Inner, Code::default());
+    let (origin, code) = (Origin::Inner, None);
     Kind { origin, code, sent: Some(status), would_be: None, grpc: None, dialect: None, by: Some(by), unknown: None }
 }
 
@@ -38,10 +38,10 @@ fn tally(kinds: impl IntoIterator<Item = Kind>) -> Tally {
             request: RequestLine::default(),
             id,
             at,
-            route: Some("/a"),
+            route: Some("/a".into()),
             scope: None,
             mode: Mode::Observe,
-            kind,
+            kind: kind.into(),
             dropped: None,
             has_bodies: false,
             cause: None,

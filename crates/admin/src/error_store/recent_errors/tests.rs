@@ -6,31 +6,31 @@ use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::{DecidedBy, Origin};
 
-use super::super::error_record::{Bodies, Code, RequestLine, Side};
+use super::super::error_record::{Bodies, RequestLine, Side};
 use super::super::redact;
 use super::super::ring::day;
 use super::*;
 
 const NOON: u64 = 1_795_262_400_000;
 
-fn seen<'a>(number: u64, route: Option<&'a str>, unknown: Option<&str>) -> ErrorRecord<'a> {
+fn seen(number: u64, route: Option<&str>, unknown: Option<&str>) -> ErrorRecord {
     ErrorRecord {
         request: RequestLine::default(),
         id: RequestId::from_parts(NOON + number, u128::from(number)),
         at: NOON + number,
-        route,
+        route: route.map(Into::into),
         scope: None,
         mode: Mode::Observe,
-        kind: Kind {
+        kind: Arc::new(Kind {
             origin: Origin::Inner,
-            code: Code::default(),
+            code: None,
             sent: Some(409),
             would_be: None,
             grpc: None,
             dialect: None,
             by: Some(DecidedBy::Status),
             unknown: unknown.map(Into::into),
-        },
+        }),
         dropped: None,
         has_bodies: true,
         cause: None,
@@ -97,7 +97,7 @@ fn an_id_is_found_for_longer_than_its_error_is_shown() {
     let mut kept = RecentErrors::default();
     (0..20_000).for_each(|number| drop(kept.insert(seen(number, Some("/a"), None))));
     let id = |number: u64| RequestId::from_parts(NOON + number, u128::from(number));
-    let found = |number| (kept.entries().filter(|entry| entry.id == id(number)).count(), kept.find(id(number)).1);
+    let found = |number| (kept.entries().filter(|entry| entry.seen.id == id(number)).count(), kept.find(id(number)).1);
     assert_eq!([19_999, 19_900, 19_899, 10_000, 9_999].map(found), [(1, 1), (1, 1), (0, 1), (0, 1), (0, 0)]);
 }
 
@@ -105,7 +105,8 @@ fn an_id_is_found_for_longer_than_its_error_is_shown() {
 fn an_abandoned_request_is_counted_and_found_and_no_error() {
     let mut kept = RecentErrors::default();
     let mut abandoned = seen(1, Some("/a"), None);
-    (abandoned.kind.origin, abandoned.kind.sent, abandoned.kind.by) = (Origin::Abandoned, None, None);
+    let kind = Arc::make_mut(&mut abandoned.kind);
+    (kind.origin, kind.sent, kind.by) = (Origin::Abandoned, None, None);
     let id = abandoned.id;
     assert!(kept.insert(abandoned).is_none());
     let (_, tally) = kept.tallies().next().expect("its route");

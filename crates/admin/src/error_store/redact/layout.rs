@@ -1,5 +1,7 @@
 //! Formats JSON for people: fields keep their order, and numbers their spelling.
 
+use error_envelope_core::redact::end_of_string;
+
 /// Deeper values get no further indentation: otherwise a body of nothing but brackets would grow to the square of its
 /// length.
 const DEEPEST: usize = 16;
@@ -54,17 +56,6 @@ impl Layout {
             self.out.push_str("  ");
         }
     }
-}
-
-/// The length of the JSON string with which the text begins, with its quotes.
-fn end_of_string(text: &str) -> usize {
-    let mut escaped = false;
-    let end = text.bytes().skip(1).position(|byte| {
-        let ends = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        ends
-    });
-    end.map_or(text.len(), |end| end + 2)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::{Diff, meaning, parsed};
 
 fn export(codes: Value) -> super::Export {
     let text = json!({ "contract": "1", "unknown_code": { "retry": "backoff" }, "codes": codes });
-    parsed(&text.to_string()).unwrap()
+    parsed(text.to_string().as_bytes()).unwrap()
 }
 
 fn code(changed: Value) -> Value {

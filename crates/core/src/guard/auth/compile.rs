@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::challenge::Challenges;
-use super::challenge::PreparedRejections;
+use super::challenge::{Challenges, PreparedRejections};
 #[cfg(feature = "jwt")]
 use super::jwt::{RemoteKeys, Tokens};
 #[cfg(feature = "auth")]
@@ -103,7 +102,9 @@ impl AuthScheme {
             refusals.keep(SettingError::check_message(key, word));
         }
         let name: Arc<str> = name.into();
-        let forward_id = refusals.keep_some(self.forward_id.as_deref(), forwarded_name);
+        let forward_id = refusals.keep_some(self.forward_id.as_deref(), |name| {
+            header_name("forward_id", name, "write one such as \"x-consumer-id\"")
+        });
         #[cfg(feature = "auth")]
         let header = match &self.kind {
             SchemeKind::Header(name) => refusals.keep(key_header(name)).map(Some),
@@ -187,34 +188,24 @@ impl AuthScheme {
     }
 }
 
-#[cfg(test)]
-impl AuthScheme {
-    pub(crate) fn compiled(self, name: &str) -> Result<Scheme, SettingError> {
-        crate::table::alone(|it| self.compile(name, it))
-    }
-}
-
+/// The header of a scheme's keys.
 #[cfg(feature = "auth")]
 fn key_header(name: &str) -> Result<HeaderName, SettingError> {
-    let refused = |wrong: String, right: &str| Err(SettingError::new("header", wrong, right));
-    match HeaderName::from_bytes(name.as_bytes()) {
-        Err(_) => refused("this is not a valid header name".to_owned(), "write one such as \"x-api-key\""),
-        Ok(name) if name == http::header::AUTHORIZATION => {
-            refused("the authorization header carries tokens".to_owned(), "use scheme = \"bearer\"")
-        }
-        Ok(name) if is_reserved(&name) => {
-            refused(format!("{name} is reserved for another purpose"), "use another header")
-        }
-        Ok(name) => Ok(name),
-    }
+    header_name(
+        "header",
+        name,
+        match name.eq_ignore_ascii_case("authorization") {
+            true => "for tokens in it, use scheme = \"bearer\"",
+            false => "write one such as \"x-api-key\"",
+        },
+    )
 }
 
-fn forwarded_name(name: &str) -> Result<HeaderName, SettingError> {
-    let right = "write one such as \"x-consumer-id\"";
+fn header_name(key: &'static str, name: &str, right: &str) -> Result<HeaderName, SettingError> {
     match HeaderName::from_bytes(name.as_bytes()) {
-        Err(_) => Err(SettingError::new("forward_id", "this is not a valid header name".to_owned(), right)),
-        Ok(name) if name == http::header::AUTHORIZATION || is_reserved(&name) => {
-            Err(SettingError::new("forward_id", format!("{name} is reserved for another purpose"), right))
+        Err(_) => Err(SettingError::new(key, "this is not a valid header name", right)),
+        Ok(name) if is_reserved(&name) => {
+            Err(SettingError::new(key, format!("{name} is reserved for another purpose"), right))
         }
         Ok(name) => Ok(name),
     }
@@ -223,10 +214,11 @@ fn forwarded_name(name: &str) -> Result<HeaderName, SettingError> {
 /// Whether HTTP, this layer or a browser sets the header. Keys in it could be guessed or lost, and an id in it would
 /// mislead.
 fn is_reserved(name: &HeaderName) -> bool {
-    const NAMES: [&str; 32] = [
+    const NAMES: [&str; 33] = [
         "accept",
         "accept-encoding",
         "accept-language",
+        "authorization",
         "cache-control",
         "connect-protocol-version",
         "connection",

@@ -13,8 +13,7 @@ use super::compile::{Check, Scheme};
 use super::keys::bearer_token;
 use super::outcome::{AuthCause, AuthFailure, Checked, Granted, Rejection};
 use super::refusal::AuthRefusal;
-use super::scheme::header_value;
-use super::scheme::{ClientCertificate, Sent};
+use super::scheme::{ClientCertificate, Sent, header_value};
 use super::verified::{Verified, VerifierFailure};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
@@ -49,7 +48,7 @@ pub(crate) fn check_without_wait<'a>(
         match only.check(sent, now) {
             Checked::Granted(passed) => return SchemesOutcome::In(passed),
             Checked::Rejected(rejection) => {
-                return SchemesOutcome::Refused(AuthRefusal::by_one(only.clone(), rejection));
+                return SchemesOutcome::Refused(AuthRefusal::One(only.clone(), rejection));
             }
             Checked::NeedsVerifier => {
                 return AwaitingVerifiers { schemes: schemes.into(), rejections: Box::new([None]) }.refused_or_open();
@@ -97,7 +96,7 @@ impl AwaitingVerifiers {
             return SchemesOutcome::Open(self);
         }
         let schemes = self.schemes.into_iter().zip(self.rejections);
-        SchemesOutcome::Refused(AuthRefusal::by_several(
+        SchemesOutcome::Refused(AuthRefusal::Several(
             schemes.filter_map(|(scheme, rejection)| Some((scheme, rejection?))).collect(),
         ))
     }

@@ -28,7 +28,7 @@ pub(crate) struct Granted {
 
 /// Why a scheme does not let a request in.
 #[derive(Clone, Debug)]
-pub(super) struct Rejection {
+pub(crate) struct Rejection {
     pub(super) why: AuthFailure,
     /// A token was sent, whether good or bad. RFC 6750 has errors only for this case.
     pub(super) token_sent: bool,

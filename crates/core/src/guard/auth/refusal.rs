@@ -13,24 +13,13 @@ use crate::fault::Fault;
 
 /// The schemes that did not let the request in, of one route or of several (rule G0).
 #[derive(Debug)]
-pub(crate) struct AuthRefusal(Denials);
-
-#[derive(Debug)]
-enum Denials {
+pub(crate) enum AuthRefusal {
     /// The usual case, which allocates nothing.
     One(Arc<Scheme>, Rejection),
     Several(Vec<(Arc<Scheme>, Rejection)>),
 }
 
 impl AuthRefusal {
-    pub(super) fn by_one(scheme: Arc<Scheme>, rejection: Rejection) -> Self {
-        Self(Denials::One(scheme, rejection))
-    }
-
-    pub(super) fn by_several(all: Vec<(Arc<Scheme>, Rejection)>) -> Self {
-        Self(Denials::Several(all))
-    }
-
     /// Adds the schemes of another route. Among equals, those of `self` come first.
     pub(crate) fn and(self, other: Self) -> Self {
         other.into_list().into_iter().fold(self, |all, (scheme, rejection)| all.with_scheme(&scheme, rejection))
@@ -45,43 +34,43 @@ impl AuthRefusal {
     /// The answer: the fault of the scheme whose check got furthest. If it is a 401, it has the challenges of all
     /// schemes.
     pub(crate) fn fault(&self) -> Fault {
-        match &self.0 {
+        match self {
             // A fault with a cause belongs to one request only, so it is not prepared.
-            Denials::One(scheme, rejection) if rejection.cause.is_none() => {
+            Self::One(scheme, rejection) if rejection.cause.is_none() => {
                 let make = || refuse([(scheme, rejection)]);
                 scheme.refusals.get_or_prepare(rejection.why as usize, rejection.token_sent, make)
             }
-            Denials::One(scheme, rejection) => refuse([(scheme, rejection)]),
-            Denials::Several(all) => refuse(all.iter().map(|(scheme, rejection)| (scheme, rejection))),
+            Self::One(scheme, rejection) => refuse([(scheme, rejection)]),
+            Self::Several(all) => refuse(all.iter().map(|(scheme, rejection)| (scheme, rejection))),
         }
     }
 
     /// Whether the request has no credentials for any of the schemes.
     pub(crate) fn is_for_missing_credentials(&self) -> bool {
-        match &self.0 {
-            Denials::One(_, rejection) => rejection.why == AuthFailure::Missing,
-            Denials::Several(all) => all.iter().all(|(_, rejection)| rejection.why == AuthFailure::Missing),
+        match self {
+            Self::One(_, rejection) => rejection.why == AuthFailure::Missing,
+            Self::Several(all) => all.iter().all(|(_, rejection)| rejection.why == AuthFailure::Missing),
         }
     }
 
     /// Adds a scheme, unless it is already in the list: for the same request its result would be the same.
     fn with_scheme(self, scheme: &Arc<Scheme>, rejection: Rejection) -> Self {
-        let is_there = match &self.0 {
-            Denials::One(only, _) => Arc::ptr_eq(only, scheme),
-            Denials::Several(all) => all.iter().any(|(other, _)| Arc::ptr_eq(other, scheme)),
+        let is_there = match &self {
+            Self::One(only, _) => Arc::ptr_eq(only, scheme),
+            Self::Several(all) => all.iter().any(|(other, _)| Arc::ptr_eq(other, scheme)),
         };
         if is_there {
             return self;
         }
         let mut all = self.into_list();
         all.push((scheme.clone(), rejection));
-        Self::by_several(all)
+        Self::Several(all)
     }
 
     fn into_list(self) -> Vec<(Arc<Scheme>, Rejection)> {
-        match self.0 {
-            Denials::One(scheme, rejection) => vec![(scheme, rejection)],
-            Denials::Several(all) => all,
+        match self {
+            Self::One(scheme, rejection) => vec![(scheme, rejection)],
+            Self::Several(all) => all,
         }
     }
 }

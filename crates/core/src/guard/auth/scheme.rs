@@ -303,13 +303,6 @@ impl<'a> From<&'a Parts> for Sent<'a> {
     }
 }
 
-#[cfg(test)]
-impl<'a> From<&'a HeaderMap> for Sent<'a> {
-    fn from(headers: &'a HeaderMap) -> Self {
-        Self { headers, certificate: None }
-    }
-}
-
 #[cfg(feature = "policy-file")]
 impl AuthScheme {
     /// Whether this is a JWT scheme without an audience: it accepts only tokens that have no `aud` (RFC 7519 §4.1.3).

@@ -10,8 +10,22 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::strategy::Strategy;
 
 use super::outcome::Checked;
+use super::scheme::Sent;
 use super::*;
 use crate::fault::Fault;
+use crate::table::SettingError;
+
+impl AuthScheme {
+    pub(crate) fn compiled(self, name: &str) -> Result<Scheme, SettingError> {
+        crate::table::alone(|it| self.compile(name, it))
+    }
+}
+
+impl<'a> From<&'a HeaderMap> for Sent<'a> {
+    fn from(headers: &'a HeaderMap) -> Self {
+        Self { headers, certificate: None }
+    }
+}
 
 const NOW: u64 = 1_700_000_000;
 

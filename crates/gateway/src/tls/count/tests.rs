@@ -36,7 +36,7 @@ fn a_refused_certificate_and_the_end_of_the_one_in_force_are_told() {
     };
     let expected = |refused, end: f64| BTreeMap::from([(NOT_AFTER.to_owned(), end), (REFUSED.to_owned(), refused)]);
     metrics::with_local_recorder(&recorder, || {
-        let tls = ServerTls::watch(&pair.certificate, &pair.key).unwrap();
+        let tls = ServerTls::watch(&pair.certificate, &pair.key, None).unwrap();
         assert_eq!(gauges(), expected(0.0, 2_208_988_800.0));
         fs::write(&pair.certificate, "none").unwrap();
         tls.reload();

@@ -166,13 +166,6 @@ impl Tokens {
     }
 }
 
-#[cfg(test)]
-impl Tokens {
-    fn compiled(keys: JwtKeys, settings: JwtSettings) -> Result<Self, SettingError> {
-        crate::table::alone(|it| Self::new(keys, settings, it))
-    }
-}
-
 impl Keys {
     fn with_fixed_keys(keys: impl Into<Box<[VerifyingKey]>>) -> Self {
         Self::Fixed(Arc::new(KeySet(keys.into())))

@@ -9,6 +9,12 @@ use serde_json::{Value, json};
 use super::*;
 use crate::guard::auth::outcome::{AuthCause, AuthFailure};
 
+impl Tokens {
+    fn compiled(keys: JwtKeys, settings: JwtSettings) -> Result<Self, SettingError> {
+        crate::table::alone(|it| Self::new(keys, settings, it))
+    }
+}
+
 const SECRET: &str = "a secret of sixty-four bytes, so that each of the hashes has one";
 const NOW: u64 = 1_700_000_000;
 

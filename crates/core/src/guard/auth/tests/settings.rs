@@ -22,7 +22,7 @@ fn m2_what_is_wrong_with_a_scheme_is_refused_by_its_key() {
         (AuthScheme::bearer().key(Key::sha256(" a", DIGEST)).forward_id("x-id"), "keys", "cannot be sent"),
         (header("x api key"), "header", "not a valid header name"),
         (header(""), "header", "not a valid header name"),
-        (header("Authorization"), "header", "carries tokens"),
+        (header("Authorization"), "header", "authorization is reserved"),
         (header("host"), "header", "reserved for another purpose"),
         (header("content-length"), "header", "reserved for another purpose"),
         (header("x-request-id"), "header", "reserved for another purpose"),

@@ -1,0 +1,82 @@
+//! What the process reports of itself: its health, its metrics and its active policy.
+
+use error_envelope_runtime::PolicyStatus;
+use http::StatusCode;
+#[cfg(feature = "prometheus")]
+use http::header::{CONTENT_TYPE, HeaderValue};
+use serde_json::{Value, json};
+
+use crate::admin::Metrics;
+use crate::answer::{self, Answer};
+use crate::error_store::clock::time;
+use crate::table::AdminRequest;
+
+/// The name of Prometheus' text format.
+#[cfg(feature = "prometheus")]
+const FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+pub(crate) fn alive(_: &AdminRequest<'_>) -> Answer {
+    answer::text(StatusCode::OK, "ok")
+}
+
+pub(crate) fn ready(request: &AdminRequest<'_>) -> Answer {
+    let shared = &request.admin.shared;
+    if !shared.is_ready() {
+        return answer::text(StatusCode::SERVICE_UNAVAILABLE, "draining");
+    }
+    let status = shared.policy_status();
+    match status.as_ref().and_then(|status| status.missing_key_sets().first().copied()) {
+        Some(url) => answer::text(StatusCode::SERVICE_UNAVAILABLE, format!("waiting for the key set at {url}")),
+        None => answer::text(StatusCode::OK, "ready"),
+    }
+}
+
+/// The metrics, in Prometheus' format.
+pub(crate) fn metrics(request: &AdminRequest<'_>) -> Answer {
+    match &request.admin.metrics {
+        #[cfg(feature = "prometheus")]
+        Metrics::Here(handle) => {
+            let mut answer = answer::text(StatusCode::OK, handle.render());
+            answer.headers_mut().insert(CONTENT_TYPE, FORMAT);
+            answer
+        }
+        Metrics::Elsewhere(place) => answer::text(StatusCode::NOT_FOUND, &**place),
+        Metrics::Nowhere => {
+            answer::text(StatusCode::NOT_FOUND, "nothing is counted, because no metrics recorder is installed")
+        }
+    }
+}
+
+pub(crate) fn policy(request: &AdminRequest<'_>) -> Answer {
+    match request.admin.shared.policy_status() {
+        Some(status) => answer::json(&describe(&status, request.admin.shared.switch.is_on())),
+        None => answer::text(StatusCode::SERVICE_UNAVAILABLE, "no layer is connected to this address yet"),
+    }
+}
+
+fn describe(status: &PolicyStatus, kill_switch: bool) -> Value {
+    let policy = status.policy();
+    let figures = policy.summary();
+    let files: Vec<_> = status.files().iter().map(|path| path.display().to_string()).collect();
+    let routes: Vec<_> =
+        policy.routes().map(|route| json!({"route": route.pattern(), "mode": route.mode().as_str()})).collect();
+    json!({
+        "policy": figures.origin(),
+        "hash": figures.hash(),
+        "since": time(status.since()),
+        "kill_switch": kill_switch,
+        "files": files,
+        "last_refusal": status.rejection().map(|rejection| json!({
+            "at": time(rejection.since()),
+            "why": rejection.why(),
+            "stands": rejection.is_current(),
+        })),
+        "mode": figures.mode().as_str(),
+        "body_limit": figures.body_limit(),
+        "scopes": figures.scopes(),
+        "map_rules": figures.map_rules(),
+        "own_codes": figures.own_codes(),
+        "observes_bodies": figures.observes_bodies(),
+        "routes": routes,
+    })
+}
