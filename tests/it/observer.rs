@@ -41,7 +41,7 @@ impl Observer for Seen {
 #[test]
 fn l1_an_observer_sees_each_error_once_and_no_body() {
     let seen = Arc::new(Seen::default());
-    let layer = ErrorEnvelopeLayer::new().shared_observer(seen.clone()).policy(routes(false));
+    let layer = ErrorEnvelopeLayer::new().observer(seen.clone()).policy(routes(false));
     let (_, lines) = logged(async {
         for path in ["/enforced", "/observed", "/closed"] {
             ask(&layer, path).await;
@@ -54,7 +54,7 @@ fn l1_an_observer_sees_each_error_once_and_no_body() {
 #[test]
 fn l3_bodies_are_shown_where_the_policy_says_so_and_are_in_no_log() {
     let seen = Arc::new(Seen::default());
-    let layer = ErrorEnvelopeLayer::new().policy(routes(true)).shared_observer(seen.clone());
+    let layer = ErrorEnvelopeLayer::new().policy(routes(true)).observer(seen.clone());
     let (answers, lines) = logged(async {
         [ask(&layer, "/enforced").await, ask(&layer, "/observed").await, ask(&layer, "/closed").await]
     });
@@ -83,7 +83,7 @@ fn l1_an_event_with_bodies_has_its_other_fields_too() {
 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     let seen = Arc::new(Fields(Mutex::default()));
-    let layer = ErrorEnvelopeLayer::new().policy(routes(true)).shared_observer(seen.clone());
+    let layer = ErrorEnvelopeLayer::new().policy(routes(true)).observer(seen.clone());
     let (_, _) = logged(async {
         for path in ["/enforced", "/observed", "/closed"] {
             let mut request = request(path);
@@ -108,7 +108,7 @@ fn l3_a_large_body_is_shown_in_part_and_never_in_debug() {
         }
     }
     let seen = Arc::new(Whole(Mutex::default()));
-    let layer = ErrorEnvelopeLayer::new().policy(routes(true)).shared_observer(seen.clone());
+    let layer = ErrorEnvelopeLayer::new().policy(routes(true)).observer(seen.clone());
     logged(ask_for(&layer, "/enforced", "Seat ".repeat(2000).into()));
     let (length, whole, debug) = seen.0.lock().unwrap().remove(0);
     assert_eq!((length, whole), (8192, false));

@@ -8,8 +8,8 @@ use super::values::{NamedText, Version};
 use crate::guard::auth::{AuthMessages, AuthScheme, Key};
 #[cfg(feature = "jwt")]
 use crate::guard::auth::{JwtKeys, RemoteKeys};
-use crate::table::suggestion::{advice_for_unknown, closest};
 use crate::table::{Document, Kind, Leaf, MAX_FILE_BYTES, OneOrMore, Reading, Refusals, SettingError, tables};
+use crate::table::{advice_for_unknown, closest};
 
 /// What a policy needs besides its own text.
 pub(super) trait PolicyEnv {

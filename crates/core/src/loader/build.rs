@@ -10,12 +10,13 @@ use super::tables::FileTable;
 use super::values::PlacedText;
 use crate::body_shape::BodyShape;
 use crate::policy::PolicyBuilder;
-use crate::policy::error::{Problems, TablePath};
 use crate::policy::keys::RouteTable;
 use crate::policy::process::ProcessTables;
 use crate::policy::scope::{PolicyPart, Scope};
-use crate::table::suggestion::{advice_for_unknown, closest};
-use crate::table::{Kind, MAX_MISTAKES, Named, PolicyError, Refusals, SettingError, Tables, dotted};
+use crate::table::{
+    Kind, MAX_MISTAKES, Named, PolicyError, Refusals, SettingError, TablePath, Tables, advice_for_unknown, closest,
+    dotted,
+};
 
 /// A key of `[defaults]` that a file locks.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub(super) struct Assembly {
     pub(super) builder: PolicyBuilder,
     pub(super) sources: Sources,
     pub(super) locks: Vec<Lock>,
-    pub(super) problems: Problems,
+    pub(super) problems: Refusals,
     pub(super) mistakes: Vec<PolicyError>,
 }
 
@@ -118,7 +119,7 @@ impl Assembly {
             let wrong = "the scope is not inside the scope of the including file";
             let right = "narrow it, or include the file from a file without a scope";
             let refused = SettingError::new("", wrong, right).of_kind(Kind::Conflict);
-            self.problems.add(refused.with_location(TablePath::Scope(part), TablePath::Scope(around)));
+            self.problems.add(refused.in_tables(TablePath::Scope(part), TablePath::Scope(around)));
         }
         part
     }
@@ -127,9 +128,8 @@ impl Assembly {
         for (index, table) in table.code.take().into_iter().flat_map(|Tables(codes)| codes).enumerate() {
             let place = TablePath::Code(self.builder.codes.len());
             self.sources.insert(place.clone(), file, format!("code[{index}]"));
-            let mut refusals = Refusals::default();
-            self.builder.codes.push(table.into_code(&mut refusals));
-            refusals.0.into_iter().for_each(|refused| self.problems.add(refused.at_path(place.clone())));
+            let code = self.problems.read(&place, |refusals| table.into_code(refusals));
+            self.builder.codes.push(code);
         }
     }
 
@@ -147,9 +147,7 @@ impl Assembly {
         for (name, Scheme(scheme)) in table.auth.into_iter().flat_map(|Named(all)| all) {
             let place = TablePath::Auth(name.clone());
             if self.is_new(place.clone(), file, dotted("auth", &name)) {
-                let mut refusals = Refusals::default();
-                let scheme = scheme.into_scheme(&name, env, &mut refusals);
-                refusals.0.into_iter().for_each(|refused| self.problems.add(refused.at_path(place.clone())));
+                let scheme = self.problems.read(&place, |refusals| scheme.into_scheme(&name, env, refusals));
                 self.builder.schemes.push((name, scheme));
             }
         }
@@ -178,13 +176,13 @@ impl Assembly {
     /// Reads the tables that apply to the whole process, so that no scope may have them.
     fn read_process(&mut self, file: usize, part: usize, table: &mut FileTable) {
         macro_rules! read {
-            ($($key:ident $place:ident,)*) => {$(
+            ($($key:ident)*) => {$(
                 if let Some(base) = table.$key.take() {
                     if file != 0 && part != 0 {
                         let wrong = concat!("[", stringify!($key), "] applies to the whole process, but this file has a scope");
                         self.refuse(file, stringify!($key), wrong, "set it in the file without a scope");
                     } else {
-                        self.sources.insert(TablePath::$place, file, stringify!($key).to_owned());
+                        self.sources.insert(TablePath::Process(stringify!($key)), file, stringify!($key).to_owned());
                         let process: &mut ProcessTables = &mut self.builder.process;
                         process.$key = Some(match process.$key.take() {
                             Some(own) => own.overriding(base),
@@ -194,16 +192,7 @@ impl Assembly {
                 }
             )*};
         }
-        read! {
-            request_id RequestId,
-            rpc Rpc,
-            inspect Inspect,
-            observe Observe,
-            drain Drain,
-            advice Advice,
-            cors Cors,
-            proxy Proxy,
-        }
+        read! { request_id rpc inspect observe drain advice cors proxy }
     }
 
     /// Whether no other file has a table of this name, because names are shared by all files (POLICY.md).
@@ -256,7 +245,7 @@ impl Assembly {
         };
         let is_whole = self.sources.files.iter().all(|file| file.is_whole) && !self.mistakes.iter().any(is_lost);
         let problems = std::mem::take(&mut self.problems.0).into_iter();
-        let problems = problems.filter(|problem| is_whole || problem.refused.kind != Kind::UnknownName);
+        let problems = problems.filter(|problem| is_whole || problem.kind != Kind::UnknownName);
         let found: Vec<_> = problems
             .filter(|problem| !self.sources.explain(&self.mistakes, problem))
             .take(MAX_MISTAKES)

@@ -4,13 +4,14 @@ use http::Method;
 
 use super::file::PolicyFile;
 pub(super) use super::keys::{default_of, keys, value_of};
-use crate::policy::error::{SourceSpan, TablePath};
-use crate::policy::inheritance;
+use super::sources::SourceSpan;
 use crate::policy::keys::RouteTable;
+use crate::policy::lookup;
 use crate::policy::scope::PolicyPart;
 use crate::session::MapRuleId;
+use crate::table::TablePath;
 
-/// The tables that decide about a request, in their [order](inheritance::tables).
+/// The tables that decide about a request, in their [order](lookup::tables).
 #[derive(Debug)]
 pub(super) struct SettingChain<'a> {
     /// The narrowest scope for the request; 0 is the policy itself.
@@ -38,7 +39,7 @@ impl PolicyFile {
 
     /// The tables that decide about requests that these routes match.
     pub(super) fn deciding_tables(&self, part: usize, routes: &[usize]) -> SettingChain<'_> {
-        let tables = inheritance::tables(&self.policy.parts, part, routes).map(|(at, route)| {
+        let tables = lookup::tables(&self.policy.parts, part, routes).map(|(at, route)| {
             let own = self.part(at);
             let Some(route) = route else { return (TablePath::Defaults(at), &own.keys) };
             let index = route - self.policy.parts[at].matcher.base();
@@ -49,7 +50,7 @@ impl PolicyFile {
 
     /// A part of the policy and those around it, beginning with the narrowest.
     pub(super) fn around(&self, part: usize) -> impl Iterator<Item = usize> {
-        inheritance::around(&self.policy.parts, part)
+        lookup::around(&self.policy.parts, part)
     }
 
     /// The tables of a part.

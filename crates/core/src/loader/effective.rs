@@ -8,10 +8,10 @@ use http::{Method, Request, Uri};
 use super::chain::{self, SettingChain};
 use super::file::PolicyFile;
 use crate::guard::reading::normalised;
-use crate::policy::error::TablePath;
 use crate::policy::keys::RouteTable;
 use crate::policy::{MatchedReading, Unmatched, host};
 use crate::table::PolicyError;
+use crate::table::TablePath;
 
 /// The settings for one request, key by key, each with the file and line that sets it (rule G0).
 ///

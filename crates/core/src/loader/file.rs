@@ -56,7 +56,7 @@ impl PolicyFile {
     ///
     /// Like [`PolicyLoader::load`](super::PolicyLoader::load).
     pub fn another_policy(&self) -> Result<Policy, PolicyError> {
-        let policy = self.builder.clone().compile().map_err(|problem| self.sources.located_in_file(*problem))?;
+        let policy = self.builder.compile().map_err(|problem| self.sources.located_in_file(problem))?;
         Ok(policy.with_origin(self.policy.origin.clone()))
     }
 
@@ -83,7 +83,7 @@ impl PolicyFile {
         let mut gathered = Gathered::new(name, text);
         let (more_files, folders) = (std::mem::take(&mut gathered.named_files), std::mem::take(&mut gathered.folders));
         let mut all = Assembly::new(gathered, env);
-        let policy = all.builder.clone().compile_all(&mut all.problems);
+        let policy = all.builder.compile_all(&mut all.problems);
         let mistakes = all.all_mistakes();
         let Assembly { builder, sources, locks, .. } = all;
         if !mistakes.is_empty() {

@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use super::sources::{Parent, SourceFile};
 use super::tables::{FileTable, misplaced};
 use super::values::PlacedText;
-use crate::table::suggestion::closest;
+use crate::table::closest;
 use crate::table::{Document, Found, Kind, Leaf, MAX_FILE_BYTES, NamedFile, PolicyError, Reading, read_text};
 
 /// The most files of one policy: as many as there may be services behind one process. It also bounds a pattern that is

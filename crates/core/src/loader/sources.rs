@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use crate::policy::error::{Problem, SourceSpan, TablePath};
 use crate::policy::keys::RouteTable;
-use crate::table::{Kind, PolicyError, line_of};
+use crate::table::{Kind, PolicyError, SettingError, TablePath, line_of};
 
 /// The files of a policy, and where their tables are.
 #[derive(Debug, Default)]
@@ -54,6 +53,15 @@ pub(crate) struct Override {
     pub(crate) key: String,
     /// The base's value, spelled as in its file, and its `FILE:LINE`.
     pub(crate) base: (String, String),
+}
+
+/// Where a key is in a file. If the key is missing, where its table is.
+#[derive(Clone, Debug)]
+pub(super) struct SourceSpan<'a> {
+    pub(super) file: &'a str,
+    pub(super) line: usize,
+    pub(super) key: String,
+    pub(super) span: Range<usize>,
 }
 
 impl SourceFile {
@@ -168,11 +176,15 @@ impl Sources {
 
     /// Whether a mistake that was found after reading follows from one of these, which were found before: the table
     /// has one, and it lacks the key, or the key has one itself.
-    pub(super) fn explain(&self, mistakes: &[PolicyError], Problem { place, refused, .. }: &Problem) -> bool {
-        let Some(table @ (file, path)) = self.table_of(place, &refused.key) else { return false };
-        let key = self.path_of(table, &refused.key);
+    pub(super) fn explain(
+        &self,
+        mistakes: &[PolicyError],
+        SettingError { place, key, kind, .. }: &SettingError,
+    ) -> bool {
+        let Some(table @ (file, path)) = self.table_of(place, key) else { return false };
+        let key = self.path_of(table, key);
         // No unknown name follows from another element of its list.
-        let is_alone = refused.kind == Kind::UnknownName;
+        let is_alone = *kind == Kind::UnknownName;
         let is_inside = |mistake: &PolicyError, outer: &str| {
             let rest = mistake.key().and_then(|key| key.strip_prefix(outer));
             mistake.file() == Some(&self.files[*file].name)
@@ -187,24 +199,26 @@ impl Sources {
     ///
     /// If two tables contradict each other, the error is at the table of the file that uses a base, whose author cannot
     /// change the base.
-    pub(super) fn located_in_file(&self, Problem { mut place, refused, mut other }: Problem) -> PolicyError {
+    pub(super) fn located_in_file(&self, refused: SettingError) -> PolicyError {
+        let SettingError { mut place, key, wrong, right, kind, other } = refused;
+        let mut other = other.map(|other| *other);
         if let Some(first) = &mut other
             && place.part().is_some()
-            && self.is_in_base((&place, &refused.key), first)
+            && self.is_in_base((&place, &key), first)
         {
             std::mem::swap(&mut place, first);
         }
-        let other = other.and_then(|other| self.locate(&other, &refused.key));
-        let at = self.locate(&place, &refused.key);
+        let other = other.and_then(|other| self.locate(&other, &key));
+        let at = self.locate(&place, &key);
         let wrong = match (&other, &at) {
-            (Some(other), Some(at)) if other.file == at.file => format!("{} (line {})", refused.wrong, other.line),
-            (Some(other), _) => format!("{} ({}:{})", refused.wrong, other.file, other.line),
-            (None, _) => refused.wrong,
+            (Some(other), Some(at)) if other.file == at.file => format!("{wrong} (line {})", other.line),
+            (Some(other), _) => format!("{wrong} ({}:{})", other.file, other.line),
+            (None, _) => wrong,
         };
         let error = match at {
-            Some(at) => at.error(wrong, refused.right),
-            None => PolicyError::new(Some(refused.key.into_owned()), wrong, refused.right),
+            Some(at) => at.error(wrong, right),
+            None => PolicyError::new(Some(key.into_owned()), wrong, right),
         };
-        error.of_kind(refused.kind)
+        error.of_kind(kind)
     }
 }

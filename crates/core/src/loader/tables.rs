@@ -11,9 +11,8 @@ use crate::code::{ErrorCode, Retry};
 use crate::guard::header::RequiredHeader;
 use crate::outward::OutwardRule;
 use crate::policy::Route;
-use crate::policy::cors::CorsTable;
 use crate::policy::keys::RouteTable;
-use crate::policy::process::{AdviceTable, BudgetTable, ObserveTable, ProxyTable, RequestIdTable, RpcTable};
+use crate::policy::process::{AdviceTable, BudgetTable, CorsTable, ObserveTable, ProxyTable, RequestIdTable, RpcTable};
 use crate::policy::scope::ScopeTable;
 use crate::table::{Leaf, Message, Named, Reading, Refusals, SettingError, Tables, tables};
 

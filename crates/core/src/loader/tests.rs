@@ -233,6 +233,21 @@ fn a_route_that_says_json_false_keeps_a_wider_list_out() {
 }
 
 /// Files below a folder of their own.
+#[test]
+fn m2_each_unknown_name_of_a_list_is_reported_at_its_place() {
+    let text = "version = 1\n[header.tenant]\nname = \"x-tenant\"\n[defaults]\nauth = [\"a\", \"b\"]\nrequire_headers = \
+                [\"tennant\", \"tenant\", \"app\"]\n";
+    let mistakes = PolicyLoader::new().check_text("policy.toml", text).unwrap_err();
+    let keys: Vec<_> = mistakes.iter().map(|error| (error.key().unwrap(), &text[error.span().unwrap()])).collect();
+    let expected = [
+        ("defaults.auth[0]", "\"a\""),
+        ("defaults.auth[1]", "\"b\""),
+        ("defaults.require_headers[0]", "\"tennant\""),
+        ("defaults.require_headers[2]", "\"app\""),
+    ];
+    assert_eq!(keys, expected);
+}
+
 fn folder(name: &str, files: &[(&str, &str)]) -> std::path::PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tmp").join(name);
     for (file, text) in files {

@@ -6,7 +6,7 @@ use crate::code::Retry;
 use crate::dialect::DialectName;
 use crate::dialect::custom::{Expected, PathNotation};
 use crate::page::{self, ErrorPage};
-use crate::table::suggestion::advice_for_unknown;
+use crate::table::advice_for_unknown;
 use crate::table::{KeywordValue, Kind, Leaf, MAX_FILE_BYTES, Reading};
 
 /// The version of the format, which is 1.

@@ -12,7 +12,7 @@ use crate::loader::file::PolicyFile;
 use std::sync::Arc;
 
 use crate::policy::RouteSettings;
-use crate::policy::error::TablePath;
+use crate::table::TablePath;
 
 /// A sample request of a table, with its settings.
 pub(super) struct Witness<'a> {
@@ -32,7 +32,7 @@ impl PolicyFile {
     pub(super) fn witnesses(&self) -> Vec<Witness<'_>> {
         let mut witnesses = Vec::new();
         let patterns = self.patterns();
-        let deepest = patterns.iter().flatten().map(|pattern| pattern.segments().len()).max().unwrap_or(0);
+        let deepest = patterns.iter().copied().flatten().map(|pattern| pattern.segments().len()).max().unwrap_or(0);
         for (part, patterns) in patterns.iter().enumerate() {
             let mut sample = |place: TablePath, method: Method, segments: &[Segment], rest: bool| {
                 let path = self.path_of(part, segments, if rest { deepest + 1 } else { 0 });
@@ -51,10 +51,8 @@ impl PolicyFile {
     }
 
     /// The patterns of the routes in each part.
-    pub(super) fn patterns(&self) -> Vec<Vec<Pattern>> {
-        let parts = 0..=self.builder.scopes.len();
-        let parsed = |part| self.part(part).routes.iter().filter_map(|route| Pattern::parse("", &route.pattern).ok());
-        parts.map(|part| parsed(part).collect()).collect()
+    pub(super) fn patterns(&self) -> Vec<&[Pattern]> {
+        self.policy.parts.iter().map(|part| part.matcher.patterns()).collect()
     }
 
     /// The settings of those requests of a part that a pattern matches, one for each table that may apply to some of
@@ -63,9 +61,9 @@ impl PolicyFile {
         &self,
         part: usize,
         route: &Pattern,
-        patterns: &[Vec<Pattern>],
+        patterns: &[&[Pattern]],
     ) -> Option<Vec<Arc<RouteSettings>>> {
-        let deepest = patterns.iter().flatten().map(|pattern| pattern.segments().len()).max().unwrap_or(0);
+        let deepest = patterns.iter().copied().flatten().map(|pattern| pattern.segments().len()).max().unwrap_or(0);
         let method = route.methods().first().cloned().unwrap_or_else(any_method);
         let is_around = |narrow: usize, wide: usize| self.around(narrow).any(|it| it == wide);
         let mut settings = Vec::new();

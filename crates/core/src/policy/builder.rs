@@ -6,15 +6,11 @@ use std::time::Duration;
 use super::Policy;
 use super::choice::Trust;
 use super::process::{BudgetTable, ObserveTable, ProcessTables, ProxyTable, RpcTable};
-use super::route::Route;
 use super::scope::{PolicyPart, Scope};
-use crate::body_shape::BodyShape;
-use crate::classify::rule::MapRule;
 use crate::code::ErrorCode;
 use crate::guard::auth::AuthScheme;
 use crate::guard::header::RequiredHeader;
-use crate::outward::OutwardRule;
-use crate::table::Size;
+use crate::table::{Size, TablePath};
 
 /// Builds a [`Policy`]: see [`Policy::builder`]. Settings of routes that are set here apply to all routes by default.
 #[derive(Clone, Debug, Default)]
@@ -148,33 +144,43 @@ impl PolicyBuilder {
         self
     }
 
-    /// Adds a rule. The first rule that matches an inner error decides (rule R1).
-    pub fn map(mut self, rule: MapRule) -> Self {
-        self.part.rules.push(rule);
-        self
-    }
-
-    /// Adds a route. The order of routes does not matter.
-    pub fn route(mut self, route: Route) -> Self {
-        self.part.routes.push(route);
-        self
-    }
-
-    /// Sets how codes are written in another dialect (rule R12).
-    pub fn outward(mut self, rule: OutwardRule) -> Self {
-        self.part.outward.push(rule);
-        self
-    }
-
-    /// Adds a shape of error bodies. Shapes are tried in the order in which they are added (rule R15).
-    pub fn shape(mut self, shape: BodyShape) -> Self {
-        self.part.shapes.push(shape);
-        self
-    }
-
     /// Adds a scope, whose settings only apply to some requests. The order of scopes does not matter.
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scopes.push(scope);
         self
+    }
+
+    /// The policy itself, and then its scopes.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &PolicyPart> {
+        std::iter::once(&self.part).chain(self.scopes.iter().map(|scope| &scope.part))
+    }
+
+    /// The scope of a part; `None` for the policy itself.
+    pub(crate) fn scope_of(&self, part: usize) -> Option<&Scope> {
+        self.scopes.get(part.checked_sub(1)?)
+    }
+
+    /// A name for a table, for the errors of [`PolicyBuilder::build`].
+    pub(super) fn name_of(&self, place: &TablePath) -> String {
+        let scope = |part: usize| self.scope_of(part).map(|scope| format!("scope {:?}", scope.covers()));
+        let inside = |part: usize| scope(part).map_or_else(String::new, |scope| scope + ": ");
+        let own = |part: usize| self.parts().nth(part);
+        match place {
+            TablePath::Defaults(part) | TablePath::Scope(part) => scope(*part).unwrap_or_else(|| "defaults".to_owned()),
+            TablePath::Process(name) => (*name).to_owned(),
+            TablePath::Header(name) => format!("header {name:?}"),
+            TablePath::Auth(name) => format!("scheme {name:?}"),
+            TablePath::Shape(name) => format!("shape {name:?}"),
+            TablePath::Code(at) => format!("code {:?}", self.codes.get(*at).map_or("", ErrorCode::as_str)),
+            TablePath::Map(part, at) => {
+                let to = own(*part).and_then(|part| part.rules.get(*at)?.to.as_ref());
+                format!("{}map[{at}] to {:?}", inside(*part), to.map_or("", ErrorCode::as_str))
+            }
+            TablePath::Outward(part, at) => format!("{}outward[{at}]", inside(*part)),
+            TablePath::Route(part, at) => {
+                let pattern = own(*part).and_then(|part| Some(&*part.routes.get(*at)?.pattern));
+                format!("{}route {:?}", inside(*part), pattern.unwrap_or_default())
+            }
+        }
     }
 }

@@ -24,7 +24,7 @@ use crate::guard::auth::Scheme;
 use crate::guard::content_type::{JSON, MediaTypes};
 use crate::guard::header::HeaderGuard;
 use crate::page::{ErrorPage, PageTemplate};
-use crate::table::{Kind, SettingError, tables};
+use crate::table::{Kind, Refusals, SettingError, tables};
 
 /// Enough for the JSON of nearly every API, and little enough that a thousand bodies fit into memory.
 pub(super) const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
@@ -69,7 +69,7 @@ macro_rules! keys {
 
         impl Default for RouteSettings {
             fn default() -> Self {
-                Self { $($key: default!(made!($value $(, $made)?) $(, $default)?),)* part: 0, route: None }
+                Self::inherited(std::iter::empty(), 0, None)
             }
         }
 
@@ -80,47 +80,38 @@ macro_rules! keys {
             }
         }
 
-        #[allow(non_camel_case_types, reason = "each has the name of its key")]
-        #[derive(Clone, Copy)]
-        enum Key {
-            $($key,)*
-        }
-
         /// A table whose names are replaced by what they refer to.
         #[derive(Clone, Debug, Default)]
         pub(super) struct LinkedTable {
-            pub(super) settings: RouteSettings,
-            /// A bit for each [`Key`] that the table sets.
-            set: u32,
+            $(pub(super) $key: Option<made!($value $(, $made)?)>,)*
         }
 
         impl LinkedTable {
-            pub(super) fn new(keys: &RouteTable, names: &mut Names, refuse: &mut dyn FnMut(SettingError)) -> Self {
-                let content_types = keys.media_types().map_err(&mut *refuse).ok().flatten();
+            pub(super) fn new(keys: &RouteTable, names: &mut Names, refusals: &mut Refusals) -> Self {
+                let content_types = refusals.keep(keys.media_types()).flatten();
                 let keys = RouteTable { content_types, ..keys.clone() };
-                let mut linked = Self::default();
-                $(if let Some(value) = keys.$key
-                    && let Some(value) = linked!(value, names, refuse $(, $make)?)
-                {
-                    linked.settings.$key = value;
-                    linked.set |= 1 << Key::$key as u32;
-                })*
-                linked
+                Self { $($key: keys.$key.and_then(|value| linked!(value, names, refusals $(, $make)?)),)* }
             }
         }
 
         impl RouteSettings {
             /// The settings that these tables have together: for each key, the first table that sets it decides.
-            pub(super) fn inherited<'t>(tables: impl Iterator<Item = &'t LinkedTable>) -> Self {
-                let (mut settings, mut set) = (Self::default(), 0);
+            pub(super) fn inherited<'t>(
+                tables: impl Iterator<Item = &'t LinkedTable>,
+                part: u16,
+                route: Option<u32>,
+            ) -> Self {
+                let mut first = LinkedTable::default();
                 for table in tables {
-                    let new = table.set & !set;
-                    $(if new & 1 << Key::$key as u32 != 0 {
-                        settings.$key = table.settings.$key.clone();
+                    $(if first.$key.is_none() {
+                        first.$key.clone_from(&table.$key);
                     })*
-                    set |= new;
                 }
-                settings
+                Self {
+                    $($key: first.$key.unwrap_or_else(|| default!(made!($value $(, $made)?) $(, $default)?)),)*
+                    part,
+                    route,
+                }
             }
         }
     };
@@ -158,23 +149,12 @@ macro_rules! is_same {
 }
 
 macro_rules! linked {
-    ($value:ident, $names:ident, $refuse:ident) => {
+    ($value:ident, $names:ident, $refusals:ident) => {
         Some($value)
     };
-    ($value:ident, $names:ident, $refuse:ident, $make:ident) => {
-        $names.$make(&$value).map_err(&mut *$refuse).ok()
+    ($value:ident, $names:ident, $refusals:ident, $make:ident) => {
+        $names.$make(&$value, $refusals)
     };
-}
-
-impl LinkedTable {
-    pub(super) fn mode(&self) -> Option<Mode> {
-        (self.set & 1 << Key::mode as u32 != 0).then_some(self.settings.mode)
-    }
-
-    pub(super) fn set_mode(&mut self, mode: Mode) {
-        self.settings.mode = mode;
-        self.set |= 1 << Key::mode as u32;
-    }
 }
 
 impl RouteSettings {

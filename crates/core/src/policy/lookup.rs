@@ -7,11 +7,13 @@ use std::sync::Arc;
 use http::Method;
 use http::request::Parts;
 
-use super::chains::MatchedRoutes;
 use super::choice::{LetterCase, Paths};
+use super::faults::PolicyFaults;
 use super::host::{self, Hosts};
-use super::keys::RouteSettings;
-use super::{CompiledScope, Policy, inheritance};
+use super::keys::{LinkedTable, RouteSettings};
+use super::matcher::{FixedChain, MatchedRoutes, witness};
+use super::{CompiledScope, Policy};
+use crate::dialect::Dialect;
 use crate::guard::method::{self, Methods};
 use crate::guard::pattern::Pattern;
 use crate::guard::reading::{has_readings, normalise, normalised, readings};
@@ -388,14 +390,81 @@ impl Policy {
     }
 
     pub(super) fn inherited(&self, narrowest: usize, routes: &[usize]) -> Arc<RouteSettings> {
-        inheritance::inherited(&self.parts, &self.routes, narrowest, routes)
+        inherited(&self.parts, &self.routes, narrowest, routes)
+    }
+
+    /// Whether most requests of the two routes have different guards, and letter case does not tell the routes apart.
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn guards_differ(&self, route: usize, other: usize) -> bool {
+        let settings = |route: usize| self.chains.get(route).map(|chain| &*chain.settings);
+        let differ = |one: &RouteSettings, other: &RouteSettings| {
+            !one.guards_like(other) && [one, other].iter().any(|settings| settings.case == LetterCase::Fold)
+        };
+        settings(route).zip(settings(other)).is_some_and(|(one, other)| differ(one, other))
+    }
+
+    /// Adds the settings that most requests of each route have.
+    pub(super) fn with_chains(mut self) -> Self {
+        let parts = self.parts.iter().enumerate();
+        let patterns = parts.flat_map(|(at, part)| part.matcher.patterns().iter().map(move |pattern| (at, pattern)));
+        let limits = self.parts.iter().map(|part| part.defaults.body_limit);
+        let limits = limits.chain(self.routes.iter().filter_map(|route| route.body_limit));
+        self.faults = PolicyFaults::new(limits.flatten(), self.codes.len());
+        let chains = patterns.map(|(part, pattern)| {
+            let (method, path) = witness(pattern);
+            let routes = self.routes_in(part, &method, &path);
+            let mut met = MatchedRoutes::default();
+            routes.iter().for_each(|route| met.push(*route));
+            FixedChain { part, met, settings: self.inherited(part, &routes) }
+        });
+        self.chains = chains.collect();
+        self.names_methods = self.parts.iter().flat_map(|part| part.matcher.patterns()).any(Pattern::names_methods);
+        self.is_everywhere = self.parts.len() == 1 && self.routes.is_empty() && !self.scopes.depend_on_host();
+        let has_facts = |dialect: Dialect| dialect.spec().has_request_facts();
+        self.needs_request_facts = self.process.cors.is_some()
+            || self.parts.iter().any(|part| part.rules_use_path || has_facts(part.defaults.dialect))
+            || self.routes.iter().any(|route| route.dialect.is_some_and(has_facts));
+        self
     }
 
     /// A part, and those around it.
     #[inline]
     fn around(&self, part: usize) -> impl Iterator<Item = &CompiledScope> {
-        inheritance::around(&self.parts, part).map(|part| &self.parts[part])
+        around(&self.parts, part).map(|part| &self.parts[part])
     }
+}
+
+/// A part and those around it, beginning with the narrowest.
+pub(crate) fn around(parts: &[CompiledScope], part: usize) -> impl Iterator<Item = usize> {
+    let part = (part < parts.len()).then_some(part);
+    std::iter::successors(part, |part| parts[*part].parent)
+}
+
+/// The tables that decide about requests that match these routes, beginning with the most specific. Those of the
+/// narrowest part come first. Within a part, its routes come before its defaults. Each item is a part, and the index of
+/// a route or `None`.
+pub(crate) fn tables(
+    parts: &[CompiledScope],
+    narrowest: usize,
+    routes: &[usize],
+) -> impl Iterator<Item = (usize, Option<usize>)> {
+    around(parts, narrowest).flat_map(move |part| {
+        let own = routes.iter().copied().filter(move |route| parts[part].matcher.pattern(*route).is_some());
+        own.map(Some).chain([None]).map(move |route| (part, route))
+    })
+}
+
+/// The settings for requests that match these routes. `keys` are the tables of all routes.
+pub(super) fn inherited(
+    parts: &[CompiledScope],
+    keys: &[LinkedTable],
+    narrowest: usize,
+    routes: &[usize],
+) -> Arc<RouteSettings> {
+    let tables = tables(parts, narrowest, routes);
+    let tables = tables.map(|(part, route)| route.map_or(&parts[part].keys, |route| &keys[route]));
+    let route = routes.first().and_then(|route| u32::try_from(*route).ok());
+    Arc::new(RouteSettings::inherited(tables, u16::try_from(narrowest).unwrap_or(0), route))
 }
 
 /// All readings of a path. A text that is not a path only has itself.

@@ -12,70 +12,51 @@
 //!
 //! Finding the settings allocates nothing for a path with one reading. Without routes, it only copies them.
 
-mod adopt;
-mod advice;
-mod build;
 mod builder;
-mod chains;
 pub(crate) mod choice;
 mod compile;
-pub(crate) mod cors;
-pub(crate) mod error;
 mod faults;
-mod guards;
 pub(crate) mod host;
-pub(crate) mod inheritance;
 pub(crate) mod keys;
-mod literals;
-mod lookup;
+pub(crate) mod lookup;
 mod matcher;
 mod names;
-mod precompute;
 pub(crate) mod process;
-#[cfg(feature = "openapi")]
-mod refusals;
 mod response;
-mod route;
 pub(crate) mod scope;
 mod setters;
 mod summary;
 mod upstream;
-mod upstreams;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::HeaderName;
 
-pub(crate) use self::adopt::Adopted;
-use self::advice::PolicyAdvice;
 pub use self::builder::PolicyBuilder;
-use self::chains::FixedChain;
 pub use self::choice::{
     BodyLimitPer, EventStreams, ExtProcBodies, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, Trust,
     UnknownCodes,
 };
-use self::cors::Cors;
 use self::faults::PolicyFaults;
-pub use self::guards::Guards;
-use self::keys::{DEFAULT_BODY_LIMIT, LinkedTable};
+use self::keys::LinkedTable;
 pub(crate) use self::keys::{LogLabel, RouteSettings};
 pub(crate) use self::lookup::{Matched, MatchedReading, Unmatched};
-use self::matcher::Matcher;
+use self::matcher::FixedChain;
+pub(crate) use self::matcher::Matcher;
 use self::names::Shared;
 pub(crate) use self::process::{Budget, IdSettings};
-pub use self::route::Route;
-pub use self::scope::Scope;
+use self::process::{Cors, PolicyAdvice, ProcessSettings};
+pub(crate) use self::response::Adopted;
+pub use self::response::Guards;
 use self::scope::Scopes;
-pub use self::summary::{PolicySummary, RouteSummary};
+pub use self::scope::{Route, Scope};
+pub use self::summary::{HostUpstreams, PolicySummary, RouteSummary};
 pub use self::upstream::{UpstreamTimeouts, UpstreamUrl};
-pub use self::upstreams::HostUpstreams;
 pub use crate::body_shape::{BodyShape, ShapeIssues};
 use crate::classify::rule::Rule;
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::custom::CustomShape;
-use crate::dialect::rich::DOMAIN;
 use crate::fault::Fault;
 use crate::guard::auth::Scheme;
 use crate::guard::pattern::Pattern;
@@ -105,15 +86,7 @@ pub use crate::table::PolicyError;
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub(crate) origin: Origin,
-    ids: IdSettings,
-    rpc_domain: Cow<'static, str>,
-    inspect: Budget,
-    drain: Budget,
-    observes_bodies: bool,
-    advice: PolicyAdvice,
-    cors: Option<Cors>,
-    /// The name of this process in `Proxy-Status`, in quotes if RFC 9209 requires them.
-    proxy_name: Option<Box<str>>,
+    process: ProcessSettings,
     codes: CodeSet,
     /// The tables of all routes, over all parts.
     routes: Box<[LinkedTable]>,
@@ -206,47 +179,47 @@ impl Origin {
 impl Policy {
     #[inline]
     pub(crate) fn ids(&self) -> IdSettings {
-        self.ids
+        self.process.ids
     }
 
     /// How much of an inner error's body may be read (rule R4).
     pub(crate) fn inspect(&self) -> Budget {
-        self.inspect
+        self.process.inspect
     }
 
     /// How much of the rest of a request may be read and dropped (rule G5).
     #[inline]
     pub(crate) fn drain(&self) -> Budget {
-        self.drain
+        self.process.drain
     }
 
     /// Whether an [`Observer`](crate::session::Observer) gets the bodies of errors.
     #[inline]
     pub(crate) fn observes_bodies(&self) -> bool {
-        self.observes_bodies
+        self.process.observes_bodies
     }
 
     /// The advice on what a client can do next (E10).
     #[inline]
     pub(crate) fn advice(&self) -> &PolicyAdvice {
-        &self.advice
+        &self.process.advice
     }
 
     /// The origins whose scripts may read the answers that the layer itself makes (R6a).
     #[inline]
     pub(crate) fn cors(&self) -> Option<&Cors> {
-        self.cors.as_ref()
+        self.process.cors.as_ref()
     }
 
     /// The name in `Proxy-Status` (L4), in the syntax of a structured field.
     #[inline]
     pub(crate) fn proxy_name(&self) -> Option<&str> {
-        self.proxy_name.as_deref()
+        self.process.proxy_name.as_deref()
     }
 
     /// The owner of the codes, for RPC clients (P1).
     pub(crate) fn rpc_domain(&self) -> &str {
-        &self.rpc_domain
+        &self.process.rpc_domain
     }
 
     /// The policy's own codes.
@@ -274,6 +247,8 @@ impl Policy {
     /// The same policy without required credentials (G2): for recorded requests, whose credentials were removed.
     #[must_use]
     pub fn without_credentials(mut self) -> Self {
+        let tables = self.routes.iter_mut().chain(self.parts.iter_mut().map(|part| &mut part.keys));
+        tables.for_each(|table| table.auth = Some(Shared::default()));
         self.change_settings(|settings| settings.auth = Shared::default());
         Self { schemes: Box::default(), ..self }
     }
@@ -281,15 +256,13 @@ impl Policy {
     /// The same policy with this mode on every route, for both guards and responses.
     #[must_use]
     pub fn in_mode(mut self, mode: Mode) -> Self {
-        self.routes.iter_mut().for_each(|route| route.set_mode(mode));
+        self.routes.iter_mut().for_each(|route| route.mode = Some(mode));
         self.change_settings(|settings| settings.mode = mode);
         self
     }
 
-    /// Changes the settings of all requests.
+    /// Changes the settings that are made.
     pub(super) fn change_settings(&mut self, change: impl Fn(&mut RouteSettings)) {
-        let tables = self.routes.iter_mut().chain(self.parts.iter_mut().map(|part| &mut part.keys));
-        tables.for_each(|table| change(&mut table.settings));
         let made = self.chains.iter_mut().map(|chain| &mut chain.settings);
         made.chain(self.parts.iter_mut().map(|part| &mut part.defaults)).for_each(|made| change(Arc::make_mut(made)));
     }
@@ -359,38 +332,6 @@ impl Policy {
     #[inline]
     fn root_scope(&self) -> &CompiledScope {
         &self.parts[0]
-    }
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            origin: Origin::default(),
-            ids: IdSettings::default(),
-            rpc_domain: Cow::Borrowed(DOMAIN),
-            inspect: Budget::INSPECT,
-            drain: Budget::DRAIN,
-            observes_bodies: false,
-            advice: PolicyAdvice::default(),
-            cors: None,
-            proxy_name: None,
-            codes: CodeSet::default(),
-            routes: Box::default(),
-            chains: Box::default(),
-            scopes: Scopes::default(),
-            parts: Box::new([CompiledScope::default()]),
-            shapes: Box::default(),
-            schemes: Box::default(),
-            forwarded_ids: Box::default(),
-            key_headers: Box::default(),
-            custom: Box::default(),
-            faults: PolicyFaults::new(std::iter::once(DEFAULT_BODY_LIMIT), 0),
-            upstreams: Box::default(),
-            is_everywhere: true,
-            names_methods: false,
-            original_reported: Arc::default(),
-            needs_request_facts: false,
-        }
     }
 }
 

@@ -1,22 +1,18 @@
 //! What the names in tables refer to. Equal lists of names are made into one value, which their settings share.
 
-use std::borrow::Cow;
-use std::collections::hash_map::Keys;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use http::HeaderName;
 
-use super::error::{Problems, TablePath};
 use crate::dialect::custom::CustomShape;
 use crate::dialect::{Dialect, DialectName};
 use crate::guard::auth::{self, AuthScheme, Scheme};
 use crate::guard::content_type::MediaTypes;
-use crate::guard::header::HeaderGuard;
+use crate::guard::header::{HeaderGuard, RequiredHeader};
 use crate::page::{ErrorPage, PageTemplate};
-use crate::table::suggestion::{advice_for_unknown, closest};
-use crate::table::{Kind, SettingError};
+use crate::table::{Kind, Refusals, SettingError, TablePath, advice_for_unknown, closest, dotted};
 
 /// A value that settings share, or none. Two are equal only if they are the same one.
 #[derive(Debug)]
@@ -70,16 +66,16 @@ impl<T: ?Sized> PartialEq for Shared<T> {
 impl<T: ?Sized> Eq for Shared<T> {}
 
 /// Values by name; `None` for a name whose table has a mistake.
-pub(super) type Named<T> = HashMap<String, Option<T>>;
+pub(super) type Named<T> = BTreeMap<String, Option<T>>;
 
 /// What is made from each different list of words.
 type Made<T> = BTreeMap<Vec<String>, Shared<T>>;
 
 /// The values to which names refer, and the lists of them.
 pub(super) struct Names {
-    guards: Named<HeaderGuard>,
-    schemes: Named<Arc<Scheme>>,
-    shapes: Vec<(String, Option<CustomShape>)>,
+    pub(super) guards: Named<HeaderGuard>,
+    pub(super) schemes: Named<Arc<Scheme>>,
+    pub(super) shapes: Vec<(String, Option<CustomShape>)>,
     types: Made<MediaTypes>,
     pub(super) auth: Made<[Arc<Scheme>]>,
     pub(super) headers: Made<[HeaderGuard]>,
@@ -89,32 +85,52 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(
-        guards: Named<HeaderGuard>,
-        schemes: Named<Arc<Scheme>>,
-        shapes: Vec<(String, Option<CustomShape>)>,
+        headers: &[(String, RequiredHeader)],
+        schemes: &[(String, AuthScheme)],
+        problems: &mut Refusals,
     ) -> Self {
-        let (types, auth, headers, kept, pages) = Default::default();
+        let guards = compile_named(headers, TablePath::Header, problems, |it, _, refusals| it.compile(refusals));
+        let schemes =
+            compile_named(schemes, TablePath::Auth, problems, |it, name, all| it.compile(name, all).map(Arc::new));
+        problems.keep(auth::refuse_together(schemes.values().flatten().map(|scheme| &**scheme)));
+        let (shapes, types, auth, headers, kept, pages) = Default::default();
         Self { guards, schemes, shapes, types, auth, headers, kept, pages }
     }
 
-    pub(super) fn media_types(&mut self, types: &[String]) -> Result<Shared<MediaTypes>, SettingError> {
-        share(&mut self.types, types, |types| MediaTypes::new(types).map(Arc::new))
+    /// The names of headers that the schemes have, without duplicates.
+    pub(super) fn headers_of_schemes(&self, name: fn(&Scheme) -> Option<&HeaderName>) -> Box<[HeaderName]> {
+        let mut found: Vec<HeaderName> = Vec::new();
+        for name in self.schemes.values().flatten().filter_map(|scheme| name(scheme)) {
+            if !found.contains(name) {
+                found.push(name.clone());
+            }
+        }
+        found.into()
+    }
+
+    pub(super) fn media_types(&mut self, types: &[String], refusals: &mut Refusals) -> Option<Shared<MediaTypes>> {
+        share(&mut self.types, types, || refusals.keep(MediaTypes::new(types).map(Arc::new)))
     }
 
     /// `json` is one of two ways to set [`media_types`](Self::media_types), and has no value of its own.
     #[allow(clippy::unused_self, reason = "it has the form of the others")]
-    pub(super) fn as_content_type(&self, _: &bool) -> Result<(), SettingError> {
-        Ok(())
+    pub(super) fn as_content_type(&self, _: &bool, _: &mut Refusals) -> Option<()> {
+        Some(())
     }
 
-    pub(super) fn headers(&mut self, names: &[String]) -> Result<Shared<[HeaderGuard]>, SettingError> {
-        refuse_twice("require_headers", names)?;
-        share(&mut self.headers, names, |names| resolve(names, &self.guards, unknown_header))
+    pub(super) fn headers(&mut self, names: &[String], refusals: &mut Refusals) -> Option<Shared<[HeaderGuard]>> {
+        let advice = |name: &str| {
+            format!("a table [{}], or in Rust .header({name:?}, RequiredHeader::new(..))", dotted("header", name))
+        };
+        let resolve = || resolve(("require_headers", "header"), names, &self.guards, advice, refusals);
+        share(&mut self.headers, names, resolve)
     }
 
-    pub(super) fn schemes(&mut self, names: &[String]) -> Result<Shared<[Arc<Scheme>]>, SettingError> {
-        refuse_twice("auth", names)?;
-        share(&mut self.auth, names, |names| resolve(names, &self.schemes, unknown_scheme))
+    pub(super) fn schemes(&mut self, names: &[String], refusals: &mut Refusals) -> Option<Shared<[Arc<Scheme>]>> {
+        let advice = |name: &str| {
+            format!("a table [{}], or in Rust .scheme({name:?}, AuthScheme::bearer())", dotted("auth", name))
+        };
+        share(&mut self.auth, names, || resolve(("auth", "auth scheme"), names, &self.schemes, advice, refusals))
     }
 
     /// The shape with that name; `None` if its table has a mistake.
@@ -122,65 +138,91 @@ impl Names {
         self.shapes.iter().find(|(known, _)| known == name)?.1
     }
 
-    pub(super) fn dialect(&mut self, name: &DialectName) -> Result<Dialect, SettingError> {
+    pub(super) fn dialect(&mut self, name: &DialectName, refusals: &mut Refusals) -> Option<Dialect> {
         if let Some(dialect) = Dialect::ALL.iter().find(|dialect| dialect.as_str() == &**name) {
-            return Ok(*dialect);
+            return Some(*dialect);
         }
-        match self.shapes.iter().find(|(known, _)| *known == **name) {
-            None => Err(unknown_dialect(name, self.shapes.iter().map(|(name, _)| name.as_str()))),
+        let refused = match self.shapes.iter().find(|(known, _)| *known == **name) {
+            None => {
+                let own = self.shapes.iter().map(|(name, _)| name.as_str());
+                let right = advice_for_unknown(name, Dialect::ALL.iter().map(|dialect| dialect.as_str()).chain(own));
+                SettingError::new("dialect", format!("unknown dialect {name:?}"), right).of_kind(Kind::UnknownName)
+            }
             Some((name, Some(shape))) if !shape.is_written() => {
                 let right = format!("add write = '{{…}}' to [shape.{name}]");
-                Err(SettingError::new("dialect", format!("the shape {name:?} has no template"), right))
+                SettingError::new("dialect", format!("the shape {name:?} has no template"), right)
             }
             Some((_, shape)) => {
-                Ok(shape.map_or(Dialect::default(), |shape| Dialect::from_place(Dialect::ALL.len(), &[shape])))
+                return Some(shape.map_or(Dialect::default(), |it| Dialect::from_place(Dialect::ALL.len(), &[it])));
             }
-        }
+        };
+        refusals.keep(Err(refused))
     }
 
-    pub(super) fn fields(&mut self, names: &[String]) -> Result<Shared<[Box<str>]>, SettingError> {
-        refuse_twice("keep_fields", names)?;
+    pub(super) fn fields(&mut self, names: &[String], refusals: &mut Refusals) -> Option<Shared<[Box<str>]>> {
         if names.iter().any(String::is_empty) {
             let right = "write the names of fields of the body";
-            return Err(SettingError::new("keep_fields", "a field name is empty", right));
+            return refusals.keep(Err(SettingError::new("keep_fields", "a field name is empty", right)));
         }
-        share(&mut self.kept, names, |names| Ok(names.iter().map(|name| name.as_str().into()).collect()))
+        refusals.keep(refuse_twice("keep_fields", names))?;
+        share(&mut self.kept, names, || Some(names.iter().map(|name| name.as_str().into()).collect()))
     }
 
-    pub(super) fn page(&mut self, page: &ErrorPage) -> Result<Shared<PageTemplate>, SettingError> {
+    pub(super) fn page(&mut self, page: &ErrorPage, refusals: &mut Refusals) -> Option<Shared<PageTemplate>> {
         let text: Vec<String> = page.text().map(str::to_owned).into_iter().collect();
-        share(&mut self.pages, &text, |text| PageTemplate::parse(&text.concat()).map(Arc::new))
+        share(&mut self.pages, &text, || refusals.keep(PageTemplate::parse(&text.concat()).map(Arc::new)))
     }
+}
+
+/// What the tables of these names are made into.
+fn compile_named<S: Clone, T>(
+    tables: &[(String, S)],
+    place: fn(String) -> TablePath,
+    problems: &mut Refusals,
+    compile: impl Fn(S, &str, &mut Refusals) -> Option<T>,
+) -> Named<T> {
+    let mut named = Named::new();
+    for (name, table) in tables {
+        let made = problems.make(place(name.clone()), |refusals| compile(table.clone(), name, refusals));
+        if named.insert(name.clone(), made).is_some() {
+            problems.add(SettingError::used_twice(place(name.clone())));
+        }
+    }
+    named
 }
 
 /// What is made from a list, which is none from an empty one.
-fn share<T: ?Sized>(
-    made: &mut Made<T>,
-    list: &[String],
-    make: impl FnOnce(&[String]) -> Result<Arc<T>, SettingError>,
-) -> Result<Shared<T>, SettingError> {
+fn share<T: ?Sized>(made: &mut Made<T>, list: &[String], make: impl FnOnce() -> Option<Arc<T>>) -> Option<Shared<T>> {
     if list.is_empty() {
-        return Ok(Shared::default());
+        return Some(Shared::default());
     }
     if let Some(made) = made.get(list) {
-        return Ok(made.clone());
+        return Some(made.clone());
     }
-    let new = Shared(Some(make(list)?));
+    let new = Shared(Some(make()?));
     made.insert(list.to_vec(), new.clone());
-    Ok(new)
+    Some(new)
 }
 
-/// The values to which the names refer, except for those whose own tables have a mistake.
-fn resolve<'n, T: Clone>(
+/// The values to which the names refer, except for those whose own tables have a mistake. `advice` is on a new table.
+fn resolve<T: Clone>(
+    (key, what): (&'static str, &str),
     names: &[String],
-    known: &'n Named<T>,
-    unknown: impl Fn(&str, Keys<'n, String, Option<T>>) -> SettingError,
-) -> Result<Arc<[T]>, SettingError> {
-    let found = |name: &String| match known.get(name) {
-        None => Err(unknown(name, known.keys())),
-        found => Ok(found.cloned().flatten()),
-    };
-    names.iter().filter_map(|name| found(name).transpose()).collect()
+    known: &Named<T>,
+    advice: impl Fn(&str) -> String,
+    refusals: &mut Refusals,
+) -> Option<Arc<[T]>> {
+    refusals.keep(refuse_twice(key, names))?;
+    let unknown: Vec<_> = names.iter().enumerate().filter(|(_, name)| !known.contains_key(*name)).collect();
+    for (at, name) in &unknown {
+        let right = match closest(name, known.keys().map(String::as_str)) {
+            Some(near) => format!("did you mean {near:?}? A new name needs {}", advice(name)),
+            None => format!("add {}", advice(name)),
+        };
+        let wrong = format!("there is no {what} named {name:?}");
+        refusals.add(SettingError::new(format!("{key}[{at}]"), wrong, right).of_kind(Kind::UnknownName));
+    }
+    unknown.is_empty().then(|| names.iter().filter_map(|name| known.get(name).cloned().flatten()).collect())
 }
 
 /// Refuses a name that appears twice: one of the two was probably meant to be another.
@@ -190,84 +232,4 @@ fn refuse_twice(key: &'static str, names: &[String]) -> Result<(), SettingError>
             .of_kind(Kind::DefinedTwice)),
         None => Ok(()),
     }
-}
-
-fn unknown_header<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> SettingError {
-    let right = format!("a table [header.{}], or in Rust .header({name:?}, RequiredHeader::new(..))", quoted(name));
-    SettingError::new("require_headers", format!("there is no header named {name:?}"), advice_near(name, known, &right))
-        .of_kind(Kind::UnknownName)
-}
-
-fn unknown_scheme<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> SettingError {
-    let right = format!("a table [auth.{}], or in Rust .scheme({name:?}, AuthScheme::bearer())", quoted(name));
-    SettingError::new("auth", format!("there is no auth scheme named {name:?}"), advice_near(name, known, &right))
-        .of_kind(Kind::UnknownName)
-}
-
-fn unknown_dialect<'a>(name: &str, own: impl Iterator<Item = &'a str> + Clone) -> SettingError {
-    let known = Dialect::ALL.iter().map(|dialect| dialect.as_str()).chain(own);
-    SettingError::new("dialect", format!("unknown dialect {name:?}"), advice_for_unknown(name, known))
-        .of_kind(Kind::UnknownName)
-}
-
-/// The name as a key in TOML: in quotes, unless it is a plain word.
-fn quoted(name: &str) -> Cow<'_, str> {
-    let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    if is_word && !name.is_empty() { name.into() } else { format!("{name:?}").into() }
-}
-
-fn advice_near<'a>(name: &str, known: impl Iterator<Item = &'a String>, table: &str) -> String {
-    match closest(name, known.map(String::as_str)) {
-        Some(near) => format!("did you mean {near:?}? A new name needs {table}"),
-        None => format!("add {table}"),
-    }
-}
-
-/// The schemes by name, and what follows from all of them together.
-pub(super) struct Schemes {
-    in_order: Vec<Arc<Scheme>>,
-    pub(super) by_name: Named<Arc<Scheme>>,
-}
-
-pub(super) fn compile_schemes(schemes: Vec<(String, AuthScheme)>, problems: &mut Problems) -> Schemes {
-    let mut compiled = Schemes { in_order: Vec::new(), by_name: Named::new() };
-    for (name, scheme) in schemes {
-        let place = || TablePath::Auth(name.clone());
-        let scheme = problems.make(place(), |refusals| scheme.compile(&name, refusals)).map(Arc::new);
-        if compiled.by_name.insert(name.clone(), scheme.clone()).is_some() {
-            problems.add(
-                SettingError::new("", "the name is used twice", "rename one of them")
-                    .of_kind(Kind::DefinedTwice)
-                    .at_path(place()),
-            );
-        }
-        compiled.in_order.extend(scheme);
-    }
-    let together = auth::refuse_together(compiled.in_order.iter().map(|scheme| &**scheme));
-    problems.keep(together.map_err(|(name, refused)| refused.at_path(TablePath::Auth(name.to_owned()))));
-    compiled
-}
-
-impl Schemes {
-    pub(super) fn forwarded_ids(&self) -> Box<[HeaderName]> {
-        distinct(self.in_order.iter().filter_map(|scheme| scheme.forward_id()))
-    }
-
-    pub(super) fn key_headers(&self) -> Box<[HeaderName]> {
-        distinct(self.in_order.iter().filter_map(|scheme| scheme.key_header()))
-    }
-
-    pub(super) fn custom(&self) -> Box<[Box<str>]> {
-        self.in_order.iter().filter(|scheme| scheme.is_custom()).map(|scheme| scheme.name().into()).collect()
-    }
-}
-
-fn distinct<'a>(names: impl Iterator<Item = &'a HeaderName>) -> Box<[HeaderName]> {
-    let mut found: Vec<HeaderName> = Vec::new();
-    for name in names {
-        if !found.contains(name) {
-            found.push(name.clone());
-        }
-    }
-    found.into()
 }

@@ -1,10 +1,20 @@
-//! The tables that apply to the whole process, so that no scope may have them.
+//! The tables that apply to the whole process, so that no scope may have them; and what is made of them.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use http::header::ORIGIN;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue};
+
 use super::choice::Trust;
-use super::cors::CorsTable;
-use crate::table::{Message, Size, tables};
+use crate::code::{ErrorCode, Retry};
+use crate::dialect::outgoing::{Docs, WrittenAdvice};
+use crate::dialect::rich::DOMAIN;
+use crate::fault::Fault;
+use crate::fields;
+use crate::syntax::{is_https_uri, is_token_byte};
+use crate::table::{Kind, Message, Refusals, SettingError, Size, TablePath, tables};
 
 tables! {
     /// How request ids are made (rules I2, I3, I4).
@@ -36,6 +46,12 @@ tables! {
         docs: Message,
     }
 
+    /// The origins whose scripts may read the responses that the layer itself makes (rule R6a), spelled as in the policy.
+    pub(crate) struct CorsTable {
+        origins: Origins,
+        credentials: bool,
+    }
+
     /// The name of this process in `Proxy-Status` (rule L4).
     pub(crate) struct ProxyTable {
         name: String = required,
@@ -54,6 +70,52 @@ tables! {
     }
 }
 
+type Origins = Vec<String>;
+
+/// What the tables are made into.
+#[derive(Clone, Debug)]
+pub(super) struct ProcessSettings {
+    pub(super) ids: IdSettings,
+    pub(super) rpc_domain: Cow<'static, str>,
+    pub(super) inspect: Budget,
+    pub(super) drain: Budget,
+    pub(super) observes_bodies: bool,
+    pub(super) advice: PolicyAdvice,
+    pub(super) cors: Option<Cors>,
+    /// The name of this process in `Proxy-Status`, in quotes if RFC 9209 requires them.
+    pub(super) proxy_name: Option<Box<str>>,
+}
+
+impl ProcessTables {
+    pub(super) fn compile(&self, problems: &mut Refusals) -> ProcessSettings {
+        let domain = self.rpc.as_ref().and_then(|rpc| rpc.domain.clone()).unwrap_or(Cow::Borrowed(DOMAIN));
+        let name = self.proxy.as_ref().and_then(|proxy| proxy.name.as_deref());
+        let mut budget = |key, default: Budget, table: Option<&BudgetTable>| {
+            let budget = default.with(table);
+            problems.read(&TablePath::Process(key), |refusals| budget.check(key == "inspect", refusals));
+            budget
+        };
+        let (inspect, drain) = (
+            budget("inspect", Budget::INSPECT, self.inspect.as_ref()),
+            budget("drain", Budget::DRAIN, self.drain.as_ref()),
+        );
+        ProcessSettings {
+            ids: IdSettings::new(self.request_id.as_ref()),
+            inspect,
+            drain,
+            observes_bodies: self.observe.as_ref().and_then(|observe| observe.bodies).unwrap_or_default(),
+            rpc_domain: problems
+                .make(TablePath::Process("rpc"), |refusals| refusals.keep(compile_domain(domain)))
+                .unwrap_or_default(),
+            advice: problems
+                .make(TablePath::Process("advice"), |refusals| self.advice.as_ref()?.compile(refusals))
+                .unwrap_or_default(),
+            cors: problems.make(TablePath::Process("cors"), |refusals| self.cors.as_ref()?.compile(refusals)),
+            proxy_name: problems.make(TablePath::Process("proxy"), |refusals| refusals.keep(compile_proxy_name(name?))),
+        }
+    }
+}
+
 /// How much may be read, and how long that may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
@@ -63,16 +125,28 @@ pub(crate) struct Budget {
 
 impl Budget {
     /// A longer body is not an error message, and waiting longer would cost the client more than the message is worth.
-    pub(super) const INSPECT: Self = Self { max_bytes: 64 * 1024, timeout: Duration::from_secs(1) };
+    const INSPECT: Self = Self { max_bytes: 64 * 1024, timeout: Duration::from_secs(1) };
 
     /// Clients that write their whole request first can upload this much before they read the 413, and few need longer.
-    pub(super) const DRAIN: Self = Self { max_bytes: 16 * 1024 * 1024, timeout: Duration::from_secs(2) };
+    const DRAIN: Self = Self { max_bytes: 16 * 1024 * 1024, timeout: Duration::from_secs(2) };
 
     /// What the table sets, else this.
-    pub(super) fn with(self, table: Option<&BudgetTable>) -> Self {
+    fn with(self, table: Option<&BudgetTable>) -> Self {
         Self {
             max_bytes: table.and_then(|table| table.max_bytes).map_or(self.max_bytes, |Size(bytes)| bytes),
             timeout: table.and_then(|table| table.timeout).unwrap_or(self.timeout),
+        }
+    }
+
+    fn check(self, is_held: bool, refusals: &mut Refusals) {
+        const LARGEST: u64 = 1024 * 1024 * 1024;
+        let mut refuse =
+            |key, wrong, right| refusals.add(SettingError::new(key, wrong, right).of_kind(Kind::OutOfRange));
+        if is_held && self.max_bytes > LARGEST {
+            refuse("max_bytes", "the size is too large: error bodies are held in memory", "set at most 1 GiB");
+        }
+        if self.timeout.is_zero() || self.timeout > Duration::from_secs(300) {
+            refuse("timeout", "the timeout is out of range", "set more than 0 and at most 5 minutes");
         }
     }
 }
@@ -86,12 +160,309 @@ pub(crate) struct IdSettings {
 }
 
 impl IdSettings {
-    pub(super) fn new(table: Option<&RequestIdTable>) -> Self {
+    fn new(table: Option<&RequestIdTable>) -> Self {
         let is_set = |flag: fn(&RequestIdTable) -> Option<bool>| table.and_then(flag).unwrap_or_default();
         Self {
             trust_valid: is_set(|table| table.trust.map(|trust| trust == Trust::Valid)),
             traceparent: is_set(|table| table.traceparent),
             upstream: is_set(|table| table.upstream),
+        }
+    }
+}
+
+/// Checks a domain. AIP-193 requires a DNS name, and every RPC error contains it.
+fn compile_domain(domain: Cow<'static, str>) -> Result<Cow<'static, str>, SettingError> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if (1..=253).contains(&domain.len()) && domain.bytes().all(is_name) {
+        return Ok(domain);
+    }
+    let right = "write a name such as \"orders.example.com\"";
+    Err(SettingError::new("domain", "the domain is not a valid host name", right))
+}
+
+/// The name as RFC 9209 §2 writes it: a token, or a string in quotes.
+fn compile_proxy_name(name: &str) -> Result<Box<str>, SettingError> {
+    if !(1..=64).contains(&name.len()) || !name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        let right = "write 1 to 64 printable ASCII characters, such as \"edge\"";
+        return Err(SettingError::new("name", "the name cannot be sent in a header", right));
+    }
+    let is_token_byte = |byte: u8| is_token_byte(byte) || matches!(byte, b':' | b'/');
+    if name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '*') && name.bytes().all(is_token_byte) {
+        return Ok(name.into());
+    }
+    Ok(format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")).into())
+}
+
+/// Takes the place of the code in the address of a page.
+const CODE: &str = "{{code}}";
+
+impl AdviceTable {
+    fn compile(&self, refusals: &mut Refusals) -> Option<PolicyAdvice> {
+        let docs =
+            refusals.keep_some(self.docs.as_deref(), |docs| refuse_docs(&docs.replace(CODE, "x")).map(|()| docs))?;
+        let pieces = docs.map(|docs| docs.split(CODE).map(Box::from).collect());
+        Some(PolicyAdvice { retry: self.retry.unwrap_or_default(), docs: pieces })
+    }
+}
+
+/// The advice that a policy gives.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PolicyAdvice {
+    retry: bool,
+    /// The address of the pages, in the pieces around the code.
+    docs: Option<Box<[Box<str>]>>,
+}
+
+impl PolicyAdvice {
+    /// The advice for an error: the policy's, else that of an inner layer (E7).
+    pub(crate) fn of<'a>(&'a self, fault: &'a Fault) -> WrittenAdvice<'a> {
+        let (code, inner) = (fault.code(), fault.advice());
+        let retry = if self.retry { Some(code.retry()) } else { inner.and_then(|inner| inner.retry) };
+        let of_inner = || inner?.docs.as_deref().map(Docs::Address);
+        WrittenAdvice { retry: retry.map(Retry::as_str), docs: self.docs_of(code).or_else(of_inner) }
+    }
+
+    /// The page about a code: the code's own, else the policy's.
+    pub(crate) fn docs_of<'a>(&'a self, code: &'a ErrorCode) -> Option<Docs<'a>> {
+        let of_policy = || Some(Docs::OfCode { pieces: self.docs.as_deref()?, code: code.as_str() });
+        code.docs().map(Docs::Address).or_else(of_policy)
+    }
+}
+
+pub(super) fn refuse_docs(address: &str) -> Result<(), SettingError> {
+    if address.contains("{{") {
+        return Err(SettingError::new("docs", "the address has an unknown placeholder", "the only one is {{code}}"));
+    }
+    if is_https_uri(address) {
+        return Ok(());
+    }
+    if address.contains(['{', '}']) {
+        let right = "write {{code}}, with two braces on each side";
+        return Err(SettingError::new("docs", "the address has a brace that belongs to no placeholder", right));
+    }
+    let right = "write one such as \"https://docs.example.com/errors#{{code}}\", of at most 1,024 bytes";
+    Err(SettingError::new("docs", "this is not an https address", right))
+}
+
+/// The valid origins, compiled.
+#[derive(Clone, Debug)]
+pub(crate) struct Cors {
+    /// The origins; `None` if any origin is allowed.
+    origins: Option<Box<[AllowedOrigin]>>,
+    pub(crate) credentials: bool,
+}
+
+/// An origin, or all origins below a domain.
+#[derive(Clone, Debug)]
+struct AllowedOrigin {
+    origin: Origin,
+    /// Whether the hosts below the named one are allowed, at any depth.
+    is_below: bool,
+}
+
+/// A scheme, a host and a port, each in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Origin {
+    scheme: String,
+    host: String,
+    /// The port; `None` for the default port of a scheme that is neither `http` nor `https`.
+    port: Option<u16>,
+}
+
+impl CorsTable {
+    fn compile(&self, refusals: &mut Refusals) -> Option<Cors> {
+        let (origins, credentials) =
+            (self.origins.as_deref().unwrap_or_default(), self.credentials.unwrap_or_default());
+        if origins.is_empty() {
+            let right = "name one, such as \"https://app.example.com\", or remove the table";
+            refusals.0.push(SettingError::new("origins", "no origin is listed", right));
+        }
+        let allows_all = origins.iter().any(|origin| origin == "*");
+        if allows_all && credentials {
+            let wrong = "\"*\" and credentials = true are mutually exclusive: browsers refuse both together";
+            refusals.0.push(SettingError::new("origins", wrong, "name the origins").of_kind(Kind::Conflict));
+        }
+        let named = origins.iter().enumerate().filter(|(_, origin)| *origin != "*");
+        let allowed: Vec<_> = named.map(|(at, it)| refusals.keep(AllowedOrigin::parse(at, it))).collect();
+        let allowed = allowed.into_iter().collect::<Option<_>>()?;
+        Some(Cors { origins: if allows_all { None } else { Some(allowed) }, credentials })
+    }
+}
+
+impl Cors {
+    /// Whether every origin is allowed, so that the header is the same for all requests.
+    pub(crate) fn is_for_any(&self) -> bool {
+        self.origins.is_none()
+    }
+
+    /// The value of `access-control-allow-origin` for a request; `None` if its origin is not allowed.
+    pub(crate) fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let sent = fields::single_value(headers, &ORIGIN)?;
+        let origin = Origin::parse(sent.to_str().ok()?)?;
+        match &self.origins {
+            None => Some(HeaderValue::from_static("*")),
+            Some(origins) => origins.iter().any(|allowed| allowed.covers(&origin)).then(|| sent.clone()),
+        }
+    }
+}
+
+impl AllowedOrigin {
+    fn parse(at: usize, written: &str) -> Result<Self, SettingError> {
+        let bare = written.replacen("://*.", "://", 1);
+        let is_below = bare != written;
+        Origin::parse(&bare).map(|origin| Self { origin, is_below }).ok_or_else(|| {
+            let right = "write a scheme and a host, and a port if it is not the scheme's own, as in \
+                         \"https://app.example.com\" or \"https://*.example.com\"";
+            SettingError::new(format!("origins[{at}]"), format!("{written:?} is not an origin"), right)
+        })
+    }
+
+    fn covers(&self, origin: &Origin) -> bool {
+        if !self.is_below {
+            return self.origin == *origin;
+        }
+        let is_below = |host: &str| host.strip_suffix(&*self.origin.host).is_some_and(|rest| rest.ends_with('.'));
+        (&self.origin.scheme, self.origin.port) == (&origin.scheme, origin.port) && is_below(&origin.host)
+    }
+}
+
+impl Origin {
+    /// Parses an origin; `None` for `null`, and for a text with more parts than an origin has, such as a path or a user
+    /// name.
+    fn parse(text: &str) -> Option<Self> {
+        let (scheme, authority) = text.split_once("://")?;
+        let is_scheme_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+        if !scheme.starts_with(|first: char| first.is_ascii_alphabetic()) || !scheme.bytes().all(is_scheme_byte) {
+            return None;
+        }
+        let authority: Authority = authority.parse().ok().filter(|_| !authority.contains(['@', '*']))?;
+        let port = authority.as_str().strip_prefix(authority.host())?;
+        let port = match port.strip_prefix(':') {
+            None => None,
+            Some(digits) => Some(digits.parse().ok()?),
+        };
+        let scheme = scheme.to_ascii_lowercase();
+        let default = match &*scheme {
+            "http" => Some(80),
+            "https" => Some(443),
+            _ => None,
+        };
+        let host = Some(authority.host().to_ascii_lowercase()).filter(|host| !host.is_empty())?;
+        Some(Self { scheme, host, port: port.or(default) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cors(origins: &[&str], credentials: bool) -> Result<Cors, SettingError> {
+        let origins = Some(origins.iter().map(|it| (*it).to_owned()).collect());
+        crate::table::alone(|it| CorsTable { origins, credentials: Some(credentials) }.compile(it))
+    }
+
+    #[test]
+    fn r6a_an_origin_is_a_scheme_a_host_and_a_port() {
+        let cors = cors(&["https://App.example", "https://*.a.example", "http://[::1]:3000", "app://x"], true).unwrap();
+        let allows = |origin: &str| {
+            let headers = [(ORIGIN, HeaderValue::from_str(origin).unwrap())].into_iter().collect();
+            cors.allowed(&headers).is_some_and(|allowed| allowed == origin)
+        };
+        for origin in [
+            "https://app.example",
+            "https://app.example:443",
+            "HTTPS://APP.example",
+            "https://b.a.example",
+            "https://c.b.a.example",
+            "http://[::1]:3000",
+            "app://x",
+        ] {
+            assert!(allows(origin), "{origin}");
+        }
+        for origin in [
+            "https://app.example:8443",
+            "http://app.example",
+            "https://a.example",
+            "https://ba.example",
+            "https://app.example.evil.example",
+            "https://app.example@evil.example",
+            "https://evil.example/https://app.example",
+            "null",
+            "",
+            "https://",
+            "https://*.a.example",
+            "http://[::1]",
+            "app://x:1",
+        ] {
+            assert!(!allows(origin), "{origin}");
+        }
+        let two = [(ORIGIN, HeaderValue::from_static("app://x")), (ORIGIN, HeaderValue::from_static("app://x"))];
+        assert!(cors.allowed(&two.into_iter().collect()).is_none());
+    }
+
+    #[test]
+    fn r6a_what_is_no_origin_is_refused() {
+        for (origins, credentials) in [
+            (&[][..], false),
+            (&["null"], false),
+            (&["https://a.example/path"], false),
+            (&["https://a.example/"], false),
+            (&["a.example"], false),
+            (&["https://*"], false),
+            (&["https://a.*.example"], false),
+            (&["https://u@a.example"], false),
+            (&["https://a.example:x"], false),
+            (&["*"], true),
+        ] {
+            let key = cors(origins, credentials).unwrap_err().key;
+            assert!(["origins", "origins[0]"].contains(&&*key), "{origins:?}: {key}");
+        }
+        assert!(cors(&["*"], false).unwrap().is_for_any());
+    }
+
+    #[test]
+    fn e10_the_code_stands_at_each_place_of_the_address() {
+        let pages = [
+            ("https://a.example/e", "https://a.example/e"),
+            ("https://a.example/{{code}}", "https://a.example/not_found"),
+            ("https://a.example/{{code}}?a={{code}}&b", "https://a.example/not_found?a=not_found&b"),
+        ];
+        for (docs, page) in pages {
+            let advice =
+                AdviceTable { retry: None, docs: Some(docs.into()) }.compile(&mut Refusals::default()).unwrap();
+            let code = ErrorCode::NOT_FOUND;
+            let written = advice.docs_of(&code).unwrap();
+            let mut json = Vec::new();
+            written.push_to(&mut json);
+            assert_eq!((written.text().as_ref(), json), (page, format!("\"{page}\"").into_bytes()));
+            assert_eq!(written.len(), page.len(), "{docs}");
+        }
+    }
+
+    #[test]
+    fn e10_an_address_that_is_no_https_uri_is_refused() {
+        let refused = |docs: &'static str| {
+            let mut refusals = Refusals::default();
+            AdviceTable { retry: None, docs: Some(docs.into()) }.compile(&mut refusals);
+            refusals.0.into_iter().map(|it| it.key).next()
+        };
+        for right in ["https://a.example/e#{{code}}", "https://a.example", "https://[::1]:8443/{{code}}?a={{code}}"] {
+            assert_eq!(refused(right), None, "{right}");
+        }
+        for wrong in [
+            "",
+            "http://a.example",
+            "https://",
+            "https://#x",
+            "a.example/e",
+            "https://a.example/{{status}}",
+            "https://a.example/{{ code }}",
+            "https://a.example/{code}",
+            "https://a.example/ä",
+            "https://a.example/a b",
+            "https://a.example/\"",
+        ] {
+            assert_eq!(refused(wrong).as_deref(), Some("docs"), "{wrong}");
         }
     }
 }

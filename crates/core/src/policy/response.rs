@@ -3,21 +3,51 @@
 
 use std::sync::Arc;
 
-use http::HeaderName;
+use http::request::Parts;
+use http::{HeaderName, Method, StatusCode, header};
 
 use super::keys::RouteSettings;
+use super::matcher::{FRESH, witness};
 use super::{Mode, Policy};
 use crate::classify::rule::Rule;
+#[cfg(feature = "openapi")]
+use crate::code::ErrorCode;
 use crate::dialect::Dialect;
 use crate::dialect::custom::CustomShape;
 use crate::fault::Fault;
 #[cfg(feature = "jwt")]
 use crate::guard::auth::RemoteKeys;
+use crate::guard::auth::Scheme;
+use crate::guard::header::HeaderGuard;
 use crate::outward::Outward;
 
 /// The number of prepared forms that every policy has: the canonical envelope with and without `vary`, and RFC 9457 if
 /// the client chose it.
 const COMMON_FORMS: usize = 3;
+
+/// A service's fault, after the policy's settings were applied.
+pub(crate) struct Adopted {
+    pub(crate) fault: Fault,
+    /// The status that the policy sets for the code, if the fault has another one. Only for the first such fault of
+    /// each code.
+    pub(crate) other_status: Option<StatusCode>,
+}
+
+/// What is checked in a request before the service is called.
+#[derive(Clone, Debug)]
+pub struct Guards {
+    /// The mode, which decides whether the guards refuse requests (M1).
+    pub mode: Mode,
+    /// The names of the headers that must be there (G1).
+    pub required: Vec<HeaderName>,
+    /// The names of the headers that have credentials: one for each scheme (G2), except for certificates. A custom
+    /// verifier may read other headers.
+    pub credentials: Vec<HeaderName>,
+    /// Whether the request must have a certain media type (G3).
+    pub decodes: bool,
+    /// The most bytes that a body may have (G4).
+    pub body_limit: Option<u64>,
+}
 
 impl Policy {
     /// Whether any route requires credentials.
@@ -42,7 +72,7 @@ impl Policy {
     pub(crate) fn refuses(&self) -> bool {
         self.has_schemes()
             || self.parts.iter().any(|part| part.defaults.mode.is_enforced())
-            || self.routes.iter().any(|route| route.mode().is_some_and(Mode::is_enforced))
+            || self.routes.iter().any(|route| route.mode.is_some_and(Mode::is_enforced))
     }
 
     /// The answer to a body that is over its limit (rule G4).
@@ -129,11 +159,118 @@ impl Policy {
     fn places_of_dialects(&self) -> usize {
         Dialect::ALL.len() + self.shapes.len()
     }
+
+    /// Gives a fault the message, the gRPC status and the retry advice of its `[[code]]`, wherever the fault was
+    /// created. If it has a message or a status of its own, that stays.
+    #[inline]
+    pub(crate) fn adopt(&self, fault: Fault) -> Adopted {
+        let Some((place, code)) = self.codes.defined(fault.code()) else {
+            return Adopted { fault, other_status: None };
+        };
+        let differs = fault.status_code() != code.status();
+        let other_status = (differs && self.faults.is_first(place)).then(|| code.status());
+        Adopted { fault: fault.with_code(code), other_status }
+    }
+
+    /// The guards for a request (G0). If it can be read in ways that have different guards, those of the normalised
+    /// reading.
+    #[must_use]
+    pub fn guards_of(&self, head: &Parts) -> Guards {
+        let settings = self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
+        let of_scheme = |scheme: &Scheme| scheme.key_header().cloned().unwrap_or(header::AUTHORIZATION);
+        Guards {
+            mode: settings.mode,
+            required: settings.require_headers.iter().map(HeaderGuard::name).cloned().collect(),
+            credentials: {
+                let required: &[_] = if settings.auth_optional { &[] } else { &settings.auth };
+                let by_header = required.iter().filter(|scheme| !scheme.is_certificate());
+                by_header.map(|scheme| of_scheme(scheme)).collect()
+            },
+            decodes: settings.content_types.is_some(),
+            body_limit: settings.body_limit,
+        }
+    }
+
+    /// A sample request for each route, which matches as few other routes as possible. It has a method, if the route
+    /// names one, and a path with `stand_in` for each parameter.
+    pub fn samples(&self, stand_in: &str) -> impl Iterator<Item = (Option<Method>, String)> {
+        self.parts.iter().flat_map(|part| part.matcher.patterns()).map(move |pattern| {
+            let (_, path) = witness(pattern);
+            let path = String::from_utf8_lossy(&path).replace(FRESH, stand_in);
+            (pattern.first_method(), path)
+        })
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl Policy {
+    /// The faults that may answer requests of a route before the service gets them, and those for a service that fails.
+    pub(crate) fn refusals(&self, head: &Parts, has_body: bool) -> Vec<Fault> {
+        let settings = &self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
+        let mut faults = Vec::new();
+        if !settings.auth_observe {
+            let refused = settings.auth.iter().flat_map(|scheme| scheme.faults());
+            let may_be_missing = settings.auth_optional;
+            faults.extend(refused.filter(|fault| !may_be_missing || *fault.code() != ErrorCode::AUTH_MISSING));
+        }
+        faults.extend([ErrorCode::HEADERS_TOO_LARGE, ErrorCode::INTERNAL_ERROR].map(Fault::new));
+        if settings.mode.is_enforced() {
+            faults.extend(self.unmet(settings, has_body));
+        }
+        faults
+    }
+
+    /// The schemes of a route, and whether requests without credentials may pass.
+    pub(crate) fn credentials_at(&self, head: &Parts) -> (Vec<Arc<Scheme>>, bool) {
+        let settings = &self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
+        (settings.auth.to_vec(), settings.auth_observe || settings.auth_optional)
+    }
+
+    /// The faults of those guards that a mode may turn off (G0, G1, G3, G4).
+    fn unmet(&self, settings: &RouteSettings, has_body: bool) -> Vec<Fault> {
+        let mut faults: Vec<Fault> = settings.require_headers.iter().map(|guard| guard.refusal()).collect();
+        // For a path that can be read in several ways.
+        faults.push(Fault::new(ErrorCode::BAD_REQUEST));
+        if has_body {
+            faults.extend(settings.content_types.get().map(|types| types.refusal()));
+            faults.extend(settings.body_limit.map(|limit| self.too_large(limit)));
+        }
+        faults
+    }
 }
 
 impl Mode {
     /// Whether guards refuse requests.
     pub(crate) fn is_enforced(self) -> bool {
         !matches!(self, Self::Off | Self::Observe)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use crate::guard::auth::AuthScheme;
+    use crate::policy::{Mode, Policy, Route};
+
+    #[test]
+    fn g0_what_guards_look_at_is_told_by_route() {
+        let policy = Policy::builder()
+            .scheme("partner", AuthScheme::custom())
+            .route(Route::new("POST /a/{id}/b/{*rest}").auth(["partner"]).body_limit(7).json(true))
+            .route(Route::new("/off").mode(Mode::Off))
+            .build()
+            .unwrap();
+        let samples: Vec<_> = policy.samples("x").collect();
+        assert_eq!(samples, [(Some(http::Method::POST), "/a/x/b/x".to_owned()), (None, "/off".to_owned())]);
+        let guards = |method: &str, path: &str| {
+            let head = Request::builder().method(method).uri(path).body(()).unwrap().into_parts().0;
+            policy.guards_of(&head)
+        };
+        let route = guards("POST", "/a/x/b/x");
+        assert_eq!((route.mode, route.body_limit, route.decodes), (Mode::Enforce, Some(7), true));
+        assert_eq!((route.credentials, route.required), (vec![http::header::AUTHORIZATION], Vec::new()));
+        let elsewhere = guards("GET", "/off");
+        assert_eq!((elsewhere.mode, elsewhere.decodes, elsewhere.credentials.len()), (Mode::Off, false, 0));
     }
 }

@@ -1,4 +1,4 @@
-//! Scopes: parts of a policy that only apply to some requests, by their host and the first segments of their path.
+//! Routes, and scopes: parts of a policy that only apply to some requests, by their host and the first segments of their path.
 //!
 //! 1. A scope covers a request if one of its hosts is the request's host, and the path begins with its prefix,
 //!    segment by segment. `*.example.com` covers hosts of any depth below `example.com`, not `example.com` itself.
@@ -14,13 +14,86 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use super::keys::RouteTable;
-use super::literals::Literals;
-use super::route::Route;
+use super::matcher::Literals;
 use crate::body_shape::BodyShape;
 use crate::classify::rule::MapRule;
 use crate::guard::pattern::{Pattern, RemainingPath, segments_of, split_segment};
 use crate::outward::OutwardRule;
 use crate::table::{Kind, Refusals, SettingError, tables};
+
+/// Settings for the requests that a pattern matches: `[[route]]` in the policy file (rule G0).
+///
+/// The pattern is a path, optionally after methods: `"GET|POST /files/{*path}"`. It has literal segments, `{one}` for
+/// one segment, and `{*rest}` at the end for all further segments. `GET` covers `HEAD`.
+///
+/// If a route does not set a key, the next less specific route that also matches decides, and finally the policy.
+///
+/// ```
+/// use tower_error_envelope::{Mode, Policy, Route};
+///
+/// let policy = Policy::builder()
+///     .route(Route::new("POST /api/v1/sessions/{uuid}/commands/{*command}").body_limit(64 * 1024).json(true))
+///     .route(Route::new("/oauth/{*rest}").mode(Mode::Off))
+///     .build();
+/// assert!(policy.is_ok());
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Route {
+    pub(crate) pattern: String,
+    pub(crate) keys: RouteTable,
+}
+
+impl Route {
+    /// Creates a route without any settings. A wrong pattern is refused when the policy is built.
+    pub fn new(pattern: impl Into<String>) -> Self {
+        Self { pattern: pattern.into(), keys: RouteTable::default() }
+    }
+
+    /// Requires no credentials on this route, even if wider routes or the policy do: `auth = []`.
+    ///
+    /// No scheme is checked, so no request has an identity.
+    ///
+    /// ```
+    /// use tower_error_envelope::auth::AuthScheme;
+    /// use tower_error_envelope::{Policy, Route};
+    ///
+    /// let policy = Policy::builder()
+    ///     .scheme("session", AuthScheme::custom())
+    ///     .auth(["session"])
+    ///     .route(Route::new("GET /health").open())
+    ///     .build()?;
+    /// # let _ = policy;
+    /// # Ok::<(), tower_error_envelope::PolicyError>(())
+    /// ```
+    pub fn open(self) -> Self {
+        self.auth([""; 0])
+    }
+
+    /// Lets requests without credentials pass on this route: [`auth_optional(true)`](Self::auth_optional).
+    ///
+    /// Credentials that are sent are still checked, and refused if they are bad. Handlers take an `Option<Identity>`.
+    ///
+    /// ```
+    /// use tower_error_envelope::auth::{AuthScheme, Identity};
+    /// use tower_error_envelope::{Policy, Route};
+    ///
+    /// async fn catalogue(caller: Option<Identity>) -> String {
+    ///     format!("prices for {}", caller.as_ref().and_then(Identity::id).unwrap_or("everybody"))
+    /// }
+    ///
+    /// let policy = Policy::builder()
+    ///     .scheme("session", AuthScheme::custom())
+    ///     .auth(["session"])
+    ///     .route(Route::new("GET /catalogue").optional_auth())
+    ///     .build()?;
+    /// # let _ = (policy, axum::Router::<()>::new().route("/catalogue", axum::routing::get(catalogue)));
+    /// # Ok::<(), tower_error_envelope::PolicyError>(())
+    /// ```
+    pub fn optional_auth(self) -> Self {
+        self.auth_optional(true)
+    }
+}
 
 /// A part of a policy that only applies to some hosts, or below some path. In a policy file, it is an included file
 /// with a `[scope]`.
@@ -110,32 +183,6 @@ impl Scope {
         self
     }
 
-    /// Adds a route. The order of routes does not matter.
-    pub fn route(mut self, route: Route) -> Self {
-        self.part.routes.push(route);
-        self
-    }
-
-    /// Adds a rule. It is tried before those of the enclosing policy.
-    pub fn map(mut self, rule: MapRule) -> Self {
-        self.part.rules.push(rule);
-        self
-    }
-
-    /// Sets how codes are written in another dialect. It takes precedence over the rules of the enclosing policy (rule
-    /// R12).
-    pub fn outward(mut self, rule: OutwardRule) -> Self {
-        self.part.outward.push(rule);
-        self
-    }
-
-    /// Adds a shape that is tried only in this scope, before those of the enclosing policy (rule R15). Its name may be
-    /// used in the whole policy.
-    pub fn shape(mut self, shape: BodyShape) -> Self {
-        self.part.shapes.push(shape);
-        self
-    }
-
     pub(crate) fn hosts(&self) -> &[String] {
         self.table.hosts.as_deref().unwrap_or_default()
     }
@@ -148,6 +195,11 @@ impl Scope {
     pub(crate) fn name(&self) -> String {
         let host = self.hosts().first().map(|host| host.to_ascii_lowercase()).unwrap_or_default();
         host + self.path_prefix().unwrap_or_default()
+    }
+
+    /// The hosts and the prefix, as errors and tables show them.
+    pub(crate) fn covers(&self) -> String {
+        self.hosts().join(",") + self.path_prefix().unwrap_or_default()
     }
 
     pub(crate) fn cover(&self, refusals: &mut Refusals) -> Option<ScopeMatcher> {

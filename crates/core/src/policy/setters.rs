@@ -6,9 +6,11 @@ use super::choice::{
     BodyLimitPer, EventStreams, ExtProcBodies, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes,
 };
 use super::keys::for_each_key;
-use super::route::Route;
-use super::scope::Scope;
+use super::scope::{Route, Scope};
+use crate::body_shape::BodyShape;
+use crate::classify::rule::MapRule;
 use crate::dialect::DialectName;
+use crate::outward::OutwardRule;
 use crate::page::ErrorPage;
 
 macro_rules! setters {
@@ -70,3 +72,38 @@ macro_rules! setter {
 for_each_key!(setters Route (keys));
 for_each_key!(setters PolicyBuilder (part.keys));
 for_each_key!(setters Scope (part.keys));
+
+macro_rules! part_setters {
+    ($($of:ident)*) => {$(
+        impl $of {
+            /// Adds a route. The order of routes does not matter.
+            pub fn route(mut self, route: Route) -> Self {
+                self.part.routes.push(route);
+                self
+            }
+
+            /// Adds a rule. The first rule that matches an inner error decides (rule R1). Rules of a scope are tried before
+            /// those of the enclosing policy.
+            pub fn map(mut self, rule: MapRule) -> Self {
+                self.part.rules.push(rule);
+                self
+            }
+
+            /// Sets how codes are written in another dialect (rule R12). Rules of a scope take precedence over those of the
+            /// enclosing policy.
+            pub fn outward(mut self, rule: OutwardRule) -> Self {
+                self.part.outward.push(rule);
+                self
+            }
+
+            /// Adds a shape of error bodies (rule R15). Shapes are tried in the order in which they are added. Those of a
+            /// scope are only tried there, before those of the enclosing policy; the whole policy may use their names.
+            pub fn shape(mut self, shape: BodyShape) -> Self {
+                self.part.shapes.push(shape);
+                self
+            }
+        }
+    )*};
+}
+
+part_setters! { PolicyBuilder Scope }

@@ -365,7 +365,7 @@ fn m2_a_builder_names_the_table_and_the_key() {
         (Policy::builder().content_types(["json"]), "defaults: content_types: "),
         (
             Policy::builder().require_headers(["nobody"]),
-            "defaults: require_headers: there is no header named \"nobody\"",
+            "defaults: require_headers[0]: there is no header named \"nobody\"",
         ),
         (Policy::builder().header("h", RequiredHeader::new("x y")), "header \"h\": name: "),
         (Policy::builder().header("h", RequiredHeader::new("x-request-id")), "header \"h\": name: "),

@@ -110,6 +110,12 @@ pub trait Observer: Send + Sync + 'static {
     fn on_event(&self, event: &Event);
 }
 
+impl<T: Observer + ?Sized> Observer for Arc<T> {
+    fn on_event(&self, event: &Event) {
+        (**self).on_event(event);
+    }
+}
+
 /// The active policy, the classifier of the service's own errors, and the adapter's clock.
 ///
 /// An adapter creates it once, and again if the policy changes. Each request keeps the config that it began with (M3).

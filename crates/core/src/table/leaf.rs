@@ -8,7 +8,7 @@ use toml::value::{Datetime, Offset};
 
 use super::error::Kind;
 use super::reading::{Leaf, Reading, in_order, span_to_show};
-use super::suggestion::{advice_for_unknown, closest};
+use super::refusal::{advice_for_unknown, unknown_code};
 use super::values::{KeywordValue, Named, OneOrMore, Size, Tables, kind_of, parse_size, size};
 use crate::code::ErrorCode;
 
@@ -175,11 +175,8 @@ impl Leaf for ErrorCode {
         let name = String::read(value, at)?;
         let known = Self::in_catalogue(&name).filter(|code| code.as_str() == name).or_else(|| Self::foreign(&name));
         known.or_else(|| {
-            let right = match closest(&name, Self::ALL.iter().map(Self::as_str)) {
-                Some(near) => format!("did you mean {near:?}? For a code of your own, add a table [[code]]"),
-                None => "use a code of the catalogue, or define this one in a table [[code]]".to_owned(),
-            };
-            at.refuse(Kind::UnknownName, format!("unknown code {name:?}"), right)
+            let (wrong, right) = unknown_code(&name, Self::ALL.iter().map(Self::as_str));
+            at.refuse(Kind::UnknownName, wrong, right)
         })
     }
 

@@ -18,7 +18,6 @@ mod leaf;
 #[cfg(feature = "policy-file")]
 mod reading;
 mod refusal;
-pub(crate) mod suggestion;
 mod values;
 
 #[cfg(feature = "policy-file")]
@@ -32,10 +31,10 @@ pub use self::files::read_regular;
 #[cfg(feature = "policy-file")]
 pub(crate) use self::files::{MAX_FILE_BYTES, NamedFile, read_text};
 #[cfg(feature = "policy-file")]
-pub(crate) use self::reading::{Found, Leaf, MAX_MISTAKES, Reading, dotted, span_to_show};
+pub(crate) use self::reading::{Found, Leaf, MAX_MISTAKES, Reading, span_to_show};
 #[cfg(test)]
 pub(crate) use self::refusal::alone;
-pub(crate) use self::refusal::{Refusals, SettingError};
+pub(crate) use self::refusal::{Refusals, SettingError, TablePath, advice_for_unknown, closest, dotted};
 #[cfg(feature = "policy-file")]
 pub(crate) use self::values::Tables;
 #[cfg(feature = "policy-file")]

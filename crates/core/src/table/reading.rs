@@ -9,7 +9,7 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::error::{Kind, PolicyError, line_of};
 use super::files::{NamedFile, read_text};
-use super::suggestion::advice_for_unknown;
+use super::refusal::{advice_for_unknown, dotted};
 use super::values::{kind_of, size};
 
 /// The most mistakes to store: a longer list would not be corrected in one go.
@@ -245,16 +245,6 @@ pub(crate) fn in_order<'v, 'i>(
 /// The span to show for a wrong value. For a table it is the name, because the value spans all of its lines.
 pub(crate) fn span_to_show(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
     if value.get_ref().is_table() { name.span() } else { value.span() }
-}
-
-/// `table.key`, with quotes around the key if TOML requires them.
-pub(crate) fn dotted(table: &str, key: &str) -> String {
-    let bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    match (table.is_empty(), bare) {
-        (true, _) => key.to_owned(),
-        (false, true) => format!("{table}.{key}"),
-        (false, false) => format!("{table}.{key:?}"),
-    }
 }
 
 /// Whether a name is short and plain, as the policy's own names are. Any other text may be a credential in the wrong

@@ -1,31 +1,77 @@
-//! What is wrong with a table, before its place in a file is known.
+//! What is wrong with the tables of a policy, before their places in a file are known; and advice for unknown names.
 
 use std::borrow::Cow;
 
 use http::StatusCode;
 
 use super::error::Kind;
-use super::suggestion::closest;
 use crate::code::{CodeSet, ErrorCode};
 use crate::message;
+
+/// A table of a policy. Parts are counted from 0: that is the policy itself, and the scopes follow.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum TablePath {
+    Defaults(usize),
+    /// A table that applies to the whole process, by its name.
+    Process(&'static str),
+    Header(String),
+    Auth(String),
+    Shape(String),
+    Code(usize),
+    Scope(usize),
+    Map(usize, usize),
+    Outward(usize, usize),
+    Route(usize, usize),
+}
+
+#[cfg(feature = "policy-file")]
+impl TablePath {
+    /// The part to which the table belongs.
+    pub(crate) const fn part(&self) -> Option<usize> {
+        match self {
+            Self::Defaults(part) | Self::Route(part, _) => Some(*part),
+            _ => None,
+        }
+    }
+}
 
 /// Why a setting was refused: the key in its table, what is wrong, and what would be right.
 #[derive(Debug)]
 pub(crate) struct SettingError {
+    pub(crate) place: TablePath,
     /// The key in its table, or a path from there; empty for the table itself.
     pub(crate) key: Cow<'static, str>,
     pub(crate) wrong: String,
     pub(crate) right: String,
     pub(crate) kind: Kind,
+    /// The other table, if two tables contradict each other.
+    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has a line to name"))]
+    pub(crate) other: Option<Box<TablePath>>,
 }
 
 impl SettingError {
+    /// An error in a table that is known later: see [`Refusals::make`].
     pub(crate) fn new(key: impl Into<Cow<'static, str>>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
-        Self { key: key.into(), wrong: wrong.into(), right: right.into(), kind: Kind::default() }
+        let (key, wrong, right) = (key.into(), wrong.into(), right.into());
+        Self { place: TablePath::Defaults(0), key, wrong, right, kind: Kind::default(), other: None }
     }
 
     pub(crate) fn of_kind(self, kind: Kind) -> Self {
         Self { kind, ..self }
+    }
+
+    pub(crate) fn in_table(self, place: TablePath) -> Self {
+        Self { place, ..self }
+    }
+
+    /// The error of a table that contradicts another one.
+    pub(crate) fn in_tables(self, place: TablePath, other: TablePath) -> Self {
+        Self { place, other: Some(Box::new(other)), ..self }
+    }
+
+    /// Refuses a table whose name another table has.
+    pub(crate) fn used_twice(place: TablePath) -> Self {
+        Self::new("", "the name is used twice", "rename one of them").of_kind(Kind::DefinedTwice).in_table(place)
     }
 
     /// Refuses a text for clients that is not a valid message (E2), because a text of the policy is sent byte for byte.
@@ -45,9 +91,7 @@ impl SettingError {
                 .of_kind(Kind::OutOfRange)),
         }
     }
-}
 
-impl SettingError {
     /// The code, as the policy defines it. Refuses a code that neither the policy nor the catalogue has.
     pub(crate) fn known_code(
         key: impl Into<Cow<'static, str>>,
@@ -59,22 +103,22 @@ impl SettingError {
             None if !code.is_foreign() => Ok(code),
             None => {
                 let names = ErrorCode::ALL.iter().chain(codes.custom_codes()).map(ErrorCode::as_str);
-                let right = match closest(code.as_str(), names) {
-                    Some(near) => format!("did you mean {near:?}? For a code of your own, add a table [[code]]"),
-                    None => "use a code of the catalogue, or define this one in a table [[code]]".to_owned(),
-                };
-                let wrong = format!("unknown code {:?}", code.as_str());
+                let (wrong, right) = unknown_code(code.as_str(), names);
                 Err(Self::new(key, wrong, right).of_kind(Kind::UnknownName))
             }
         }
     }
 }
 
-/// All that is wrong with one table.
+/// All that is wrong with a table, or with several.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals(pub(crate) Vec<SettingError>);
 
 impl Refusals {
+    pub(crate) fn add(&mut self, refused: SettingError) {
+        self.0.push(refused);
+    }
+
     /// The value; `None` if it is wrong.
     pub(crate) fn keep<T>(&mut self, made: Result<T, SettingError>) -> Option<T> {
         made.map_err(|refused| self.0.push(refused)).ok()
@@ -88,6 +132,20 @@ impl Refusals {
     ) -> Option<Option<T>> {
         self.keep(value.map(make).transpose())
     }
+
+    /// What is made from the table at this place, even if the table has mistakes.
+    pub(crate) fn read<T>(&mut self, place: &TablePath, make: impl FnOnce(&mut Self) -> T) -> T {
+        let mut own = Self::default();
+        let made = make(&mut own);
+        self.0.extend(own.0.into_iter().map(|refused| refused.in_table(place.clone())));
+        made
+    }
+
+    /// What is made from the table at this place; `None` if the table has a mistake.
+    pub(crate) fn make<T>(&mut self, place: TablePath, make: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let before = self.0.len();
+        self.read(&place, make).filter(|_| self.0.len() == before)
+    }
 }
 
 /// What is made, or the first mistake.
@@ -96,4 +154,48 @@ pub(crate) fn alone<T>(make: impl FnOnce(&mut Refusals) -> Option<T>) -> Result<
     let mut refusals = Refusals::default();
     let made = make(&mut refusals);
     refusals.0.into_iter().next().map_or_else(|| Ok(made.expect("nothing was refused")), Err)
+}
+
+/// What is wrong with an unknown code, and advice.
+pub(super) fn unknown_code<'w>(name: &str, known: impl Iterator<Item = &'w str>) -> (String, String) {
+    let right = match closest(name, known) {
+        Some(near) => format!("did you mean {near:?}? For a code of your own, add a table [[code]]"),
+        None => "use a code of the catalogue, or define this one in a table [[code]]".to_owned(),
+    };
+    (format!("unknown code {name:?}"), right)
+}
+
+/// Advice for an unknown word: the word that was probably meant, and all known words.
+pub(crate) fn advice_for_unknown<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
+    let mut names: Vec<String> = known.clone().map(|name| format!("{name:?}")).collect();
+    let last = names.pop().unwrap_or_default();
+    let choices = if names.is_empty() {
+        format!("only choice is {last}")
+    } else {
+        format!("choices are {} and {last}", names.join(", "))
+    };
+    match closest(word, known) {
+        Some(near) => format!("did you mean {near:?}? The {choices}"),
+        None => format!("the {choices}"),
+    }
+}
+
+/// The known word of which this one is probably a misspelling.
+pub(crate) fn closest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    const SIMILAR: f64 = 0.8;
+    let word = word.to_ascii_lowercase();
+    let scored = known
+        .map(|name| (strsim::jaro_winkler(&word, &name.to_ascii_lowercase()), name))
+        .filter(|(score, _)| *score >= SIMILAR);
+    scored.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name)
+}
+
+/// `table.key`, with quotes around the key if TOML requires them.
+pub(crate) fn dotted(table: &str, key: &str) -> String {
+    let bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    match (table.is_empty(), bare) {
+        (true, _) => key.to_owned(),
+        (false, true) => format!("{table}.{key}"),
+        (false, false) => format!("{table}.{key:?}"),
+    }
 }

@@ -13,7 +13,7 @@ use super::jwt::{RemoteKeys, Tokens};
 use super::keys::KeyCheck;
 use super::scheme::{AuthMessages, AuthScheme, SchemeKind};
 use crate::fields::is_same_to_cgi;
-use crate::table::{Kind, Refusals, SettingError};
+use crate::table::{Kind, Refusals, SettingError, TablePath};
 
 /// The default time limit for a verifier, or for fetching keys: longer than a healthy lookup takes, but shorter than
 /// clients wait.
@@ -255,9 +255,7 @@ fn is_reserved(name: &HeaderName) -> bool {
 
 /// Refuses schemes that cannot be in the same policy: the header in which one scheme forwards the id is removed from
 /// requests, so that another scheme would lose its keys. The error names the scheme whose `forward_id` is wrong.
-pub(crate) fn refuse_together<'a>(
-    schemes: impl Iterator<Item = &'a Scheme> + Clone,
-) -> Result<(), (&'a str, SettingError)> {
+pub(crate) fn refuse_together<'a>(schemes: impl Iterator<Item = &'a Scheme> + Clone) -> Result<(), SettingError> {
     for one in schemes.clone() {
         let Some(id) = one.forward_id() else { continue };
         let carries =
@@ -265,7 +263,8 @@ pub(crate) fn refuse_together<'a>(
         if let Some(other) = schemes.clone().find(carries) {
             let wrong = format!("this header carries the keys of [auth.{}]", other.name());
             let right = "forward the id in another header: the client's own values of a forward_id header are removed";
-            return Err((one.name(), SettingError::new("forward_id", wrong, right).of_kind(Kind::Conflict)));
+            let refused = SettingError::new("forward_id", wrong, right).of_kind(Kind::Conflict);
+            return Err(refused.in_table(TablePath::Auth(one.name().to_owned())));
         }
     }
     Ok(())

@@ -6,8 +6,8 @@ use super::change::{ChangeKind, PlacedValue, PolicyChange};
 use crate::guard::pattern::Pattern;
 use crate::loader::chain::{keys, value_of};
 use crate::loader::file::PolicyFile;
-use crate::policy::error::TablePath;
 use crate::policy::keys::RouteTable;
+use crate::table::TablePath;
 
 /// The `[defaults]` of a part, or a route.
 struct Table<'a> {
@@ -44,7 +44,7 @@ impl<'a> Tables<'a> {
                 let table = Table { place: TablePath::Defaults(part), keys: &own.keys, pattern };
                 tables.by_name.insert((scope.clone(), "defaults".to_owned()), table);
             }
-            for (index, (pattern, route)) in patterns.into_iter().zip(&own.routes).enumerate() {
+            for (index, (pattern, route)) in patterns.iter().cloned().zip(&own.routes).enumerate() {
                 let name = format!("route[{}]", pattern.written());
                 let table = Table { place: TablePath::Route(part, index), keys: &route.keys, pattern };
                 tables.by_name.insert((scope.clone(), name), table);

@@ -7,9 +7,9 @@ use super::report::Report;
 use crate::dialect::Dialect;
 use crate::guard::pattern::Pattern;
 use crate::loader::file::PolicyFile;
-use crate::policy::error::TablePath;
 use crate::policy::keys::RouteTable;
 use crate::policy::{Mode, RouteSettings};
+use crate::table::TablePath;
 
 pub(super) fn lint_rules(report: &mut Report<'_>) {
     let patterns = report.loaded.patterns();
@@ -39,7 +39,7 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
 }
 
 /// Reports a rule whose errors pass unchanged, because of the mode of the route to which it is restricted (M1).
-fn never_reached(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>]) {
+fn never_reached(report: &mut Report<'_>, part: usize, patterns: &[&[Pattern]]) {
     for (index, rule) in report.loaded.policy.parts[part].own_rules().iter().enumerate() {
         let place = TablePath::Map(part, index);
         if let Some(mode) = rule.route().and_then(|route| passing_mode(report.loaded, part, route, patterns)) {
@@ -51,7 +51,7 @@ fn never_reached(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>]
 }
 
 /// The mode in which errors pass unchanged, if all requests that the pattern matches have such a mode.
-fn passing_mode(loaded: &PolicyFile, part: usize, route: &Pattern, patterns: &[Vec<Pattern>]) -> Option<Mode> {
+fn passing_mode(loaded: &PolicyFile, part: usize, route: &Pattern, patterns: &[&[Pattern]]) -> Option<Mode> {
     let settings = loaded.settings_of_each(part, route, patterns)?;
     let passes = |it: &Arc<RouteSettings>| matches!(it.mode, Mode::Off | Mode::Own) && it.dialect == Dialect::default();
     if settings.iter().all(passes) { settings.first().map(|it| it.mode) } else { None }

@@ -8,17 +8,15 @@ use http::Method;
 use super::report::Report;
 use crate::guard::pattern::{Pattern, Segment};
 use crate::loader::chain::{self, value_of};
-use crate::policy::error::TablePath;
-use crate::table::suggestion::closest;
+use crate::policy::Matcher;
+use crate::table::{TablePath, closest};
 
 pub(super) fn lint_overlap(report: &mut Report<'_>) {
-    let patterns = report.loaded.patterns();
-    let parts: Vec<_> = patterns.iter().map(|of_part| Neighbours::new(of_part)).collect();
-    for (part, neighbours) in parts.iter().enumerate() {
-        for route in 0..neighbours.patterns.len() {
-            report_crossing_routes(report, neighbours, part, route);
+    for (part, own) in report.loaded.policy.parts.iter().enumerate() {
+        for route in 0..own.matcher.patterns().len() {
+            report_crossing_routes(report, &own.matcher, part, route);
         }
-        report_case_variants(report, neighbours.patterns, part);
+        report_case_variants(report, &own.matcher, part);
     }
 }
 
@@ -27,8 +25,8 @@ const ONE_CASE: &str =
 
 /// Reports routes that only differ in letter case, but have different guards. A request for either must pass the guards
 /// of both (G0), which is seldom intended.
-fn report_case_variants(report: &mut Report<'_>, patterns: &[Pattern], part: usize) {
-    let base = report.loaded.policy.parts[part].matcher.base();
+fn report_case_variants(report: &mut Report<'_>, matcher: &Matcher, part: usize) {
+    let (base, patterns) = (matcher.base(), matcher.patterns());
     let mut first: HashMap<String, usize> = HashMap::new();
     for (route, pattern) in patterns.iter().enumerate() {
         let other = *first.entry(pattern.written().to_lowercase()).or_insert(route);
@@ -44,10 +42,10 @@ fn report_case_variants(report: &mut Report<'_>, patterns: &[Pattern], part: usi
 
 /// Reports two routes that both match some request, although neither path is inside the other. The pattern with the
 /// earlier literal decides there, so the setting of the other one is lost.
-fn report_crossing_routes(report: &mut Report<'_>, neighbours: &Neighbours<'_>, part: usize, route: usize) {
-    let (loaded, pattern) = (report.loaded, &neighbours.patterns[route]);
-    for other in neighbours.overlapping(pattern).into_iter().filter(|other| *other > route) {
-        let its = &neighbours.patterns[other];
+fn report_crossing_routes(report: &mut Report<'_>, matcher: &Matcher, part: usize, route: usize) {
+    let (loaded, pattern) = (report.loaded, &matcher.patterns()[route]);
+    for other in matcher.overlapping(pattern).into_iter().filter(|other| *other > route) {
+        let its = &matcher.patterns()[other];
         let Some((method, path)) = pattern.common_request(its).filter(|(_, path)| loaded.is_inside(part, path)) else {
             continue;
         };
@@ -63,11 +61,8 @@ fn report_crossing_routes(report: &mut Report<'_>, neighbours: &Neighbours<'_>, 
         let keys: Vec<_> = chain::keys().filter_map(differs).collect();
         let Some(key) = keys.first() else { continue };
         let mut in_order = Vec::new();
-        loaded.policy.parts[part]
-            .matcher
-            .each_match(&method, path.as_bytes(), &mut |index, is_exact| in_order.extend(is_exact.then_some(index)));
-        let base = loaded.policy.parts[part].matcher.base();
-        let place = |route: usize| in_order.iter().position(|index| *index == base + route);
+        matcher.each_match(&method, path.as_bytes(), &mut |at, is_exact| in_order.extend(is_exact.then_some(at)));
+        let place = |route: usize| in_order.iter().position(|at| *at == matcher.base() + route);
         let first = place(route) < place(other);
         let (winner, loser) = if first { (route, other) } else { (other, route) };
         let (winner, loser) = (TablePath::Route(part, winner), TablePath::Route(part, loser));
@@ -75,67 +70,6 @@ fn report_crossing_routes(report: &mut Report<'_>, neighbours: &Neighbours<'_>, 
         let wrong = format!("{method} {path} also matches another route ({line}), which decides {}", keys.join(", "));
         let advice = "add a route for the paths that both match, or make them match different paths";
         report.warn("routes-cross", (&loser, key), wrong, advice);
-    }
-}
-
-/// Patterns, arranged by their segments. Those that may match the same request are found without comparing all of them.
-struct Neighbours<'a> {
-    patterns: &'a [Pattern],
-    root: Node<'a>,
-}
-
-#[derive(Default)]
-struct Node<'a> {
-    literals: HashMap<&'a str, Node<'a>>,
-    one: Option<Box<Node<'a>>>,
-    ends: Vec<usize>,
-    rests: Vec<usize>,
-}
-
-impl<'a> Neighbours<'a> {
-    fn new(patterns: &'a [Pattern]) -> Self {
-        let mut root = Node::default();
-        for (index, pattern) in patterns.iter().enumerate() {
-            let mut node = &mut root;
-            for segment in pattern.segments() {
-                node = match segment {
-                    Segment::Literal(literal) => node.literals.entry(literal).or_default(),
-                    Segment::One => node.one.get_or_insert_default(),
-                };
-            }
-            if pattern.has_rest() { &mut node.rests } else { &mut node.ends }.push(index);
-        }
-        Self { patterns, root }
-    }
-
-    /// The patterns that match some request that this pattern matches, in their order.
-    fn overlapping(&self, pattern: &Pattern) -> Vec<usize> {
-        let mut found = Vec::new();
-        self.root.collect_overlapping(pattern.segments(), pattern.has_rest(), &mut found);
-        found.retain(|other| self.patterns[*other].common_request(pattern).is_some());
-        found.sort_unstable();
-        found
-    }
-}
-
-impl Node<'_> {
-    fn collect_overlapping(&self, segments: &[Segment], rest: bool, found: &mut Vec<usize>) {
-        found.extend(&self.rests);
-        let one = self.one.as_deref();
-        match segments {
-            [] => {
-                found.extend(&self.ends);
-                let below = self.literals.values().chain(one).filter(|_| rest);
-                below.for_each(|node| node.collect_overlapping(&[], true, found));
-            }
-            [Segment::Literal(literal), after @ ..] => {
-                let fitting = self.literals.get(&**literal).into_iter().chain(one);
-                fitting.for_each(|node| node.collect_overlapping(after, rest, found));
-            }
-            [Segment::One, after @ ..] => {
-                self.literals.values().chain(one).for_each(|node| node.collect_overlapping(after, rest, found));
-            }
-        }
     }
 }
 
@@ -198,34 +132,5 @@ fn like_expression(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Pa
         let wrong = format!("a path pattern is not a regular expression: it matches only the literal text {literal:?}");
         let advice = "write {one} for any segment, and {*rest} at the end for all segments that follow";
         report.warn("pattern-like-expression", at, wrong, advice);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn g0_all_that_meet_are_found() {
-        let segments = ["/a", "/b", "/{x}", ""];
-        let mut written = vec!["/".to_owned(), "/{*rest}".to_owned()];
-        for first in &segments[..3] {
-            for second in segments {
-                let path = format!("{first}{}", second.replace('x', "y"));
-                written.extend([
-                    format!("{path}/{{*rest}}"),
-                    format!("GET {path}"),
-                    path.clone(),
-                    format!("PUT {path}/c"),
-                ]);
-            }
-        }
-        let patterns: Vec<_> = written.iter().map(|written| Pattern::parse("match", written).unwrap()).collect();
-        let neighbours = Neighbours::new(&patterns);
-        for pattern in &patterns {
-            let meets = |other: &usize| patterns[*other].common_request(pattern).is_some();
-            let naive: Vec<_> = (0..patterns.len()).filter(meets).collect();
-            assert_eq!(neighbours.overlapping(pattern), naive, "{}", pattern.written());
-        }
     }
 }

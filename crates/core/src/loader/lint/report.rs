@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use crate::guard::pattern::Pattern;
 use crate::loader::file::PolicyFile;
-use crate::policy::error::TablePath;
 use crate::policy::keys::RouteTable;
 use crate::table::PolicyError;
+use crate::table::TablePath;
 
 /// A valid setting in a policy file that an operator should check.
 ///

@@ -7,8 +7,8 @@ use super::report::Report;
 use crate::loader::chain::{ResolvedSetting, SettingChain, keys, value_of};
 use crate::loader::sources::Override;
 use crate::loader::witness::Witness;
-use crate::policy::error::TablePath;
 use crate::policy::keys::RouteTable;
+use crate::table::TablePath;
 
 pub(super) fn lint_routes(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     // One lint for each table that causes it, even if many routes inherit the setting.

@@ -1,6 +1,7 @@
 //! The valid schemes of a policy.
 
 use super::*;
+use crate::table::TablePath;
 
 const DIGEST: &str = "0a2b100945586dce5a8b1cae7b7f864c9fd922d168cc0a196d8008f17ce675bd";
 
@@ -81,7 +82,7 @@ fn m2_settings_of_tokens_are_for_tokens() {
 #[test]
 fn m2_a_forwarded_header_that_carries_anothers_keys_is_refused() {
     let schemes = compiled([("app", key_header()), ("api", bearer().forward_id("x_api_key"))]);
-    let (name, refused) = refuse_together(schemes.iter().map(|scheme| &**scheme)).unwrap_err();
-    assert_eq!((name, &*refused.key), ("api", "forward_id"));
+    let refused = refuse_together(schemes.iter().map(|scheme| &**scheme)).unwrap_err();
+    assert_eq!((refused.place, &*refused.key), (TablePath::Auth("api".to_owned()), "forward_id"));
     assert!(refuse_together(schemes[..1].iter().map(|scheme| &**scheme)).is_ok());
 }
