@@ -23,6 +23,11 @@ pub(crate) fn apply_response(stream: &Stream<'_>, head: &response::Parts) {
     put_all(stream, target, &changed);
 }
 
+/// Sets the request id, and changes nothing else. `is_new`: the head has no id that this one replaces.
+pub(crate) fn set_request_id(stream: &Stream<'_>, target: Head, id: &HeaderValue, is_new: bool) {
+    put(stream, target, "x-request-id", is_new, std::iter::once(id));
+}
+
 fn put_all(stream: &Stream<'_>, target: Head, changed: &[HeaderMutation<'_>]) {
     changed.iter().for_each(|it| put(stream, target, it.name.as_str(), it.is_new, it.values()));
 }

@@ -75,6 +75,11 @@ pub(crate) fn response_changes(lines: Lines<'_>, after: &response::Parts) -> Hea
     mutation
 }
 
+/// Sets the request id, and changes nothing else.
+pub(crate) fn only_request_id(id: &[u8]) -> HeaderMutation {
+    HeaderMutation { set_headers: vec![line("x-request-id", id, true)], ..HeaderMutation::default() }
+}
+
 /// Replaces the lines of this name; without values it is removed.
 fn set<'v>(mutation: &mut HeaderMutation, name: &HeaderName, values: impl Iterator<Item = &'v HeaderValue>) {
     let mut values = values.enumerate().peekable();

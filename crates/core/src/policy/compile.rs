@@ -70,6 +70,7 @@ impl PolicyBuilder {
             scopes: Scopes::new(&covers, &depths),
             parts,
             schemes: names.auth.values().flat_map(|schemes| schemes.iter().cloned()).collect(),
+            requires_headers: !names.headers.is_empty(),
             forwarded_ids,
             key_headers: names.headers_of_schemes(|scheme| scheme.key_header()),
             custom: custom.map(|scheme| scheme.name().into()).collect(),

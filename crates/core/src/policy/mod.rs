@@ -99,6 +99,8 @@ pub struct Policy {
     shapes: Box<[CustomShape]>,
     /// The schemes of all routes. One that several lists name is repeated.
     schemes: Box<[Arc<Scheme>]>,
+    /// Whether any route requires headers.
+    requires_headers: bool,
     forwarded_ids: Box<[HeaderName]>,
     key_headers: Box<[HeaderName]>,
     custom: Box<[Box<str>]>,

@@ -92,6 +92,12 @@ impl Policy {
         &self.key_headers
     }
 
+    /// Whether a request may need, or may get, headers with names that the policy defines, or a trace (I4).
+    pub(crate) fn names_headers(&self) -> bool {
+        let lists = [&self.forwarded_ids, &self.key_headers];
+        self.process.ids.traceparent || self.requires_headers || lists.iter().any(|names| !names.is_empty())
+    }
+
     /// The dialects that a route of this policy may have: the built-in ones, and those shapes of the policy that have a
     /// template (R15).
     pub fn dialects(&self) -> impl Iterator<Item = Dialect> {

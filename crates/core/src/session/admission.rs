@@ -30,13 +30,14 @@ const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
 /// A session, and what to do first.
 pub(super) type Admitted = (Session, RequestStep);
 
-/// Finds the request's route, and runs its guards. The head of a request that is to be forwarded gets its id.
+/// Finds the request's route, and runs its guards. `mark` is called on the head of a request that is to be forwarded.
 #[inline]
 pub(super) fn admit(
     config: Arc<SessionConfig>,
     head: &mut Parts,
     body: BodyFacts,
     id: impl FnOnce() -> RequestId,
+    mark: impl FnOnce(&RequestState, &mut Parts),
 ) -> Admitted {
     let policy = &**config.policy();
     let (sent, media_type) = HeaderFlags::scan(head, policy.key_headers());
@@ -50,7 +51,7 @@ pub(super) fn admit(
     };
     let Some(settings) = cached else {
         let admitted = ArrivingRequest { config, body, sent: &sent, given }.admit_in_readings(head);
-        mark_admitted(&admitted, head);
+        mark_admitted(&admitted, head, mark);
         return admitted;
     };
     let stream_limit_per = request::stream_limit_per(head, &sent, body, || std::iter::once(settings));
@@ -72,7 +73,7 @@ pub(super) fn admit(
         Some(Ok(Some(_))) | None => {
             let mut matched = Matched::only(settings.clone());
             let admitted = ArrivingRequest { config, body, sent: &sent, given }.admit_guarded(head, &mut matched, None);
-            mark_admitted(&admitted, head);
+            mark_admitted(&admitted, head, mark);
             return admitted;
         }
     }
@@ -92,7 +93,7 @@ pub(super) fn mark(state: &RequestState, head: &mut Parts) {
 }
 
 /// Marks the head of a request that may be forwarded.
-fn mark_admitted((session, _): &Admitted, head: &mut Parts) {
+fn mark_admitted((session, _): &Admitted, head: &mut Parts, mark: impl FnOnce(&RequestState, &mut Parts)) {
     if let Some(state) = session.state() {
         mark(state, head);
     }

@@ -96,6 +96,15 @@ impl SessionConfig {
         &self.policy
     }
 
+    /// Whether a session with this config may read, set or remove request headers of any name. If it returns false,
+    /// the session reads only the headers for which [`is_read`](super::is_read) returns true, and sets only the id. An
+    /// adapter whose proxy owns the heads then need not copy other headers for
+    /// [`Session::begin_copy`](super::Session::begin_copy).
+    #[must_use]
+    pub fn reads_any(&self) -> bool {
+        self.policy.names_headers()
+    }
+
     /// The classifier of the service's own errors.
     #[must_use]
     pub fn classifier(&self) -> Option<&Classifier> {

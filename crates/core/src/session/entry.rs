@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, response};
+use http::{HeaderValue, StatusCode, response};
 
 use super::admission::{self, admit_after_auth, forward, refused};
 use super::body::ErrorForm;
@@ -44,7 +44,22 @@ impl Session {
         body: BodyFacts,
         id: impl FnOnce() -> RequestId,
     ) -> (Self, RequestStep) {
-        admission::admit(config, head, body, id)
+        admission::admit(config, head, body, id, admission::mark)
+    }
+
+    /// Like [`Session::begin`], but on a copy that only has those header lines that are [read](super::is_read). It is
+    /// for an adapter whose proxy owns the heads, and needs a config that does not [read
+    /// any](SessionConfig::reads_any) others.
+    ///
+    /// The head does not change. If the request is forwarded, the adapter sets its `x-request-id` to
+    /// [`Session::id_header`], which replaces any other value. It changes nothing else.
+    pub fn begin_copy(
+        config: Arc<SessionConfig>,
+        head: &mut Parts,
+        body: BodyFacts,
+        id: impl FnOnce() -> RequestId,
+    ) -> (Self, RequestStep) {
+        admission::admit(config, head, body, id, |_, _| ())
     }
 
     /// A request that must not be forwarded, because its head never arrived or could not be read (V4).
@@ -268,6 +283,20 @@ impl Session {
     pub fn decide(&mut self, head: &mut response::Parts, read: Read) -> ResponseStep {
         let Some(state) = self.take_called() else { return ResponseStep::Broken };
         responding::decide_by_body(state, head, read)
+    }
+
+    /// Whether a response with this status passes without being parsed, for adapters whose proxy owns the heads. The
+    /// adapter then only sets its `x-request-id` to [`Session::id_header`]. But a response that has an `x-request-id`
+    /// (I3) or an `access-control-allow-origin` (E4) must still go to [`Session::respond`].
+    #[must_use]
+    pub fn passes_unparsed(&self, status: StatusCode) -> bool {
+        self.called_state().is_some_and(|state| responding::passes_unparsed(state, status))
+    }
+
+    /// Ends with a response that [passes unparsed](Session::passes_unparsed): returns what [`ResponseStep::Pass`] has.
+    pub fn finish_unparsed(&mut self) -> Option<(Follow, Note)> {
+        let (context, notes) = self.take_called()?.into_context_and_fields();
+        Some((Follow::tail(context), notes.into()))
     }
 }
 

@@ -23,12 +23,15 @@ impl Filter {
         self.request_ended.set(end);
         self.inject(stream, "request_headers");
         let (version, config) = (self.read_version(stream), self.config());
-        let mut head = stream.lines(Head::Request, |lines| RequestHead::parse(lines, version, end));
+        let reads_all = config.reads_any();
+        let mut head = stream.lines(Head::Request, |lines| RequestHead::parse(lines, version, end, reads_all));
         let followed = redirect::follow(self.followed.take(), &mut head.parts.headers);
         let (session, step) = head.begin(config, || followed.unwrap_or_else(runtime::new_request_id));
         self.id.set(session.request_id(&step));
-        if session.id_header().is_some() {
-            heads::apply(stream, Head::Request, &head.parts.headers);
+        match session.id_header() {
+            Some(_) if head.has_all => heads::apply(stream, Head::Request, &head.parts.headers),
+            Some(id) => heads::set_request_id(stream, Head::Request, id, !head.has_id),
+            None => {}
         }
         *self.session.borrow_mut() = session;
         self.admitted(stream, step).into()

@@ -2,8 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 use error_envelope_core::session::{Follow, Needs, Read, Reading, ResponseStep, Rest, UnreadReason};
-use error_envelope_runtime::envoy::{self, EnvoyReply};
-use http::{Response, StatusCode, response};
+use error_envelope_runtime::envoy::{self, EnvoyReply, HeadDecision};
+use http::{HeaderValue, Response, StatusCode, response};
 
 use super::sending::Place;
 use super::state::{BodyStatus, Collecting, Filter, HeadStatus, Phase, Wait, now};
@@ -50,26 +50,22 @@ impl Filter {
         let mut head = http::Response::new(()).into_parts().0;
         let status = own.status.unwrap_or(StatusCode::BAD_GATEWAY);
         let step = own.fail(&mut self.session.borrow_mut(), &mut head, status);
-        self.carry_out(stream, (step, head), Place::Metadata);
+        self.carry_out(stream, HeadDecision { step, head, id: None }, Place::Metadata);
     }
 
     /// Does what the session has decided.
-    fn carry_out(
-        &self,
-        stream: &Stream<'_>,
-        (step, head): (ResponseStep, response::Parts),
-        place: Place,
-    ) -> BodyStatus {
+    fn carry_out(&self, stream: &Stream<'_>, decision: HeadDecision, place: Place) -> BodyStatus {
+        let HeadDecision { step, head, id } = decision;
         match step {
             ResponseStep::Pass(follow, note) => {
                 self.log_note(stream, note);
-                self.pass(stream, &head, follow, place.is_end())
+                self.pass(stream, &head, id, follow, place.is_end())
             }
             ResponseStep::Strip(_, note) => {
                 self.stop_timers();
                 self.log_note(stream, note);
                 if place.is_end() {
-                    return self.pass_head(stream, &head, Phase::Dropping);
+                    return self.pass_head(stream, &head, None, Phase::Dropping);
                 }
                 self.send(stream, Response::from_parts(head, Bytes::new()));
                 BodyStatus::Stop
@@ -93,14 +89,21 @@ impl Filter {
         }
     }
 
-    fn pass(&self, stream: &Stream<'_>, head: &response::Parts, mut follow: Follow, end: bool) -> BodyStatus {
+    fn pass(
+        &self,
+        stream: &Stream<'_>,
+        head: &response::Parts,
+        id: Option<HeaderValue>,
+        mut follow: Follow,
+        end: bool,
+    ) -> BodyStatus {
         if !follow.can_time_out() {
             drop(self.deadline.take());
         }
         follow.begin(|| None, now);
         let event = if end { follow.end(now) } else { None };
         event.into_iter().for_each(|event| self.log(stream, event));
-        self.pass_head(stream, head, Phase::Passing(follow))
+        self.pass_head(stream, head, id, Phase::Passing(follow))
     }
 
     /// Reads an error's body before anything is sent (R4).
@@ -158,7 +161,7 @@ impl Filter {
         self.stop_timers();
         let Collecting { reading, mut head } = *collecting;
         let step = self.session.borrow_mut().decide(&mut head, read(reading));
-        self.carry_out(stream, (step, head), place)
+        self.carry_out(stream, HeadDecision { step, head, id: None }, place)
     }
 
     pub(crate) fn response_body(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {

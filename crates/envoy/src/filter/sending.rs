@@ -6,7 +6,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Response, Version, response};
 
 use super::state::{BodyStatus, Filter, Lingering, Phase, Wait, code_of};
-use crate::abi::{Body, Stream};
+use crate::abi::{Body, Head, Stream};
 use crate::heads;
 
 impl Filter {
@@ -66,17 +66,26 @@ impl Filter {
             }
             Place::Local => {
                 self.set_framing(&mut head, &body);
-                self.pass_head(stream, &head, Phase::Replacing(body))
+                self.pass_head(stream, &head, None, Phase::Replacing(body))
             }
             Place::Metadata => BodyStatus::Stop,
         }
     }
 
-    /// Passes on a head with its changes.
-    pub(super) fn pass_head(&self, stream: &Stream<'_>, head: &response::Parts, next: Phase) -> BodyStatus {
+    /// Passes on a head with its changes, of which an `id` is the only one.
+    pub(super) fn pass_head(
+        &self,
+        stream: &Stream<'_>,
+        head: &response::Parts,
+        id: Option<HeaderValue>,
+        next: Phase,
+    ) -> BodyStatus {
         self.replace_phase(next);
         self.is_head_sent.set(true);
-        heads::apply_response(stream, head);
+        match id {
+            Some(id) => heads::set_request_id(stream, Head::Response, &id, true),
+            None => heads::apply_response(stream, head),
+        }
         BodyStatus::Continue
     }
 

@@ -129,7 +129,7 @@ impl Filter {
     /// parsed.
     pub(super) fn unread(&self, stream: &Stream<'_>) {
         let version = self.read_version(stream);
-        let parse = |lines: HeaderList<'_>| RequestHead::parse(lines, version, self.request_ended.get());
+        let parse = |lines: HeaderList<'_>| RequestHead::parse(lines, version, self.request_ended.get(), true);
         let mut head = stream.lines(Head::Request, parse);
         let followed = redirect::follow(self.followed.take(), &mut head.parts.headers);
         let id = || self.id.get().or(followed).unwrap_or_else(runtime::new_request_id);

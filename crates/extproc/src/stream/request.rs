@@ -23,7 +23,8 @@ impl ProcessingStream {
         }
         let config = self.config();
         let (lines, version) = (Lines::new(message.headers.as_ref()), envoy::version(protocol.map(str::as_bytes)));
-        self.head = RequestHead::parse(lines, version, message.end_of_stream);
+        let reads_all = config.reads_any() || cfg!(feature = "panics");
+        self.head = RequestHead::parse(lines, version, message.end_of_stream, reads_all);
         inject(&self.head, "request_headers");
         let (session, step) = self.head.begin(config, runtime::new_request_id);
         self.session = session;
@@ -77,7 +78,11 @@ impl ProcessingStream {
     /// Forwards the request's head, and sets which messages Envoy sends after it.
     fn forward(&self, lines: Option<&EnvoyHeaders>) -> Reply {
         let Some(id) = self.session.id() else { return Ok(None) };
-        let changes = message::changes(Lines::new(lines), &self.head.parts.headers);
+        let changes = if self.head.has_all {
+            message::changes(Lines::new(lines), &self.head.parts.headers)
+        } else {
+            message::only_request_id(&id.text())
+        };
         Ok(Some(message::with_note(message::request_head(changes, self.mode), id, None)))
     }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use error_envelope_core::session::{Follow, Needs, Note, Read, Reading, ResponseStep, UnreadReason};
 use error_envelope_runtime as runtime;
-use error_envelope_runtime::envoy::{self, EnvoyReply};
+use error_envelope_runtime::envoy::{self, EnvoyReply, HeadDecision};
 use http::{Response, StatusCode, response};
 use tonic::Status;
 
@@ -40,11 +40,14 @@ impl ProcessingStream {
     /// message if an error whose body was read passes unchanged.
     fn carry_out(
         &mut self,
-        (step, head): (ResponseStep, response::Parts),
+        HeadDecision { step, head, id }: HeadDecision,
         message: &HttpHeaders,
         pass_reply: fn(HeaderMutation) -> ProcessingResponse,
     ) -> Reply {
-        let changes = || message::response_changes(Lines::new(message.headers.as_ref()), &head);
+        let changes = || match id {
+            Some(id) => message::only_request_id(id.as_bytes()),
+            None => message::response_changes(Lines::new(message.headers.as_ref()), &head),
+        };
         match step {
             ResponseStep::Pass(follow, note) => self.pass(changes(), &head, follow, note, message.end_of_stream),
             ResponseStep::Strip(_, note) if message.end_of_stream || head.status != StatusCode::RESET_CONTENT => {
@@ -149,7 +152,7 @@ impl ProcessingStream {
         self.timers.clear();
         let Collecting { reading, mut head, message } = collecting;
         let step = self.session.decide(&mut head, read(reading));
-        self.carry_out((step, head), &message, pass_reply)
+        self.carry_out(HeadDecision { step, head, id: None }, &message, pass_reply)
     }
 
     pub(super) fn response_body(&mut self, data: Vec<u8>, end: bool) -> Reply {

@@ -12,4 +12,4 @@ mod response;
 pub use self::lines::{HeaderLines, facts};
 pub use self::local_reply::{EnvoyReply, grpc_status};
 pub use self::request::{RequestHead, version};
-pub use self::response::{changed_status, mutations, respond, trailers};
+pub use self::response::{HeadDecision, changed_status, mutations, respond, trailers};

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use error_envelope_core::request_id::RequestId;
-use error_envelope_core::session::{BodyFacts, Ending, RequestStep, Session, SessionConfig};
+use error_envelope_core::session::{BodyFacts, Ending, RequestStep, Session, SessionConfig, is_read, is_removed};
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Method, Uri, Version, request};
 
-use super::lines::{HeaderLines, append, facts, shared};
+use super::lines::{HeaderLines, append, facts, is_plain, shared};
+use super::response::MAX_COPIED_LINES;
 
 /// A request's head, as far as it could be parsed.
 pub struct RequestHead {
@@ -17,6 +18,10 @@ pub struct RequestHead {
     pub parts: request::Parts,
     /// The facts about the body.
     pub facts: BodyFacts,
+    /// The head has all lines of the request, so that its changes can be applied; otherwise only its id may change.
+    pub has_all: bool,
+    /// The request has an id already (I2).
+    pub has_id: bool,
     /// The reason why the head must not be forwarded; `None` if all of it was parsed.
     unread: Option<String>,
 }
@@ -48,19 +53,24 @@ impl Default for RequestHead {
     /// No head has come.
     fn default() -> Self {
         let parts = http::Request::new(()).into_parts().0;
-        Self { parts, facts: BodyFacts::default(), unread: None }
+        Self { parts, facts: BodyFacts::default(), has_all: false, has_id: false, unread: None }
     }
 }
 
 impl RequestHead {
-    /// Parses the head of a request.
-    pub fn parse<'l>(lines: impl HeaderLines<'l>, version: Version, ended: bool) -> Self {
+    /// Parses the head of a request: all of it, or only its target and the headers that are [read](is_read), if
+    /// nothing needs the others.
+    pub fn parse<'l>(lines: impl HeaderLines<'l>, version: Version, ended: bool, reads_all: bool) -> Self {
+        let has_all = reads_all || lines.count() > MAX_COPIED_LINES || lines.iter().any(|(name, _)| is_removed(name));
         let mut parts = http::Request::new(()).into_parts().0;
         parts.version = version;
-        let (mut target, mut unread) = (Target::default(), None);
+        let (mut target, mut unread, mut has_id) = (Target::default(), None, false);
         let mut cannot = |what: String| unread = unread.take().or(Some(what));
-        parts.headers.reserve(lines.count());
-        for ((name, value), (_, copy)) in lines.iter().zip(shared(lines)) {
+        parts.headers.reserve(if has_all { lines.count() } else { FEW_READ });
+        let mut shared = has_all.then(|| shared(lines));
+        for (name, value) in lines.iter() {
+            let copy = shared.as_mut().and_then(Iterator::next).map(|(_, copy)| copy);
+            let owned_value = || copy.unwrap_or_else(|| Bytes::copy_from_slice(value));
             match name {
                 b":method" => target.method = value,
                 b":scheme" => target.scheme = value,
@@ -72,16 +82,18 @@ impl RequestHead {
                     // The host is inserted at its usual position in the head, so that changes of the head are found
                     // quickly.
                     if target.named.is_none() {
-                        match HeaderValue::from_maybe_shared(copy) {
+                        match HeaderValue::from_maybe_shared(owned_value()) {
                             Ok(host) => drop(parts.headers.append(HOST, host)),
                             Err(_) => cannot("the request's host cannot be read".to_owned()),
                         }
                     }
                 }
-                b":path" => target.path = Some(copy),
+                b":path" => target.path = Some(owned_value()),
                 [b':', ..] => {}
+                name if !has_all && !is_read(name) && is_plain(name, value) => {}
                 name => {
-                    if let Err(what) = append(&mut parts.headers, name, copy) {
+                    has_id |= name.eq_ignore_ascii_case(b"x-request-id");
+                    if let Err(what) = append(&mut parts.headers, name, owned_value()) {
                         cannot(what);
                     }
                 }
@@ -96,7 +108,7 @@ impl RequestHead {
             Err(what) => cannot(what),
         }
         let facts = request_facts(&parts, ended);
-        Self { parts, facts, unread }
+        Self { parts, facts, has_all, has_id, unread }
     }
 
     /// Begins the request. A head that could not be parsed is refused (V4).
@@ -107,7 +119,8 @@ impl RequestHead {
             let step = reply.map_or(RequestStep::Broken, |reply| RequestStep::Send(Box::new(reply)));
             return (session, step);
         }
-        Session::begin(config, &mut self.parts, self.facts, id)
+        let begin = if self.has_all { Session::begin } else { Session::begin_copy };
+        begin(config, &mut self.parts, self.facts, id)
     }
 
     /// Begins a request that must not be forwarded, from those parts of its head that could be parsed (V4).
@@ -115,6 +128,9 @@ impl RequestHead {
         Session::unread(config, &self.parts, self.facts, id)
     }
 }
+
+/// Room for the headers that are read. Most requests have no more of them.
+const FEW_READ: usize = 4;
 
 impl Target<'_> {
     /// The URI in the form in which a server passes it to a service: only the path over HTTP/1, the whole URI over

@@ -2,18 +2,37 @@
 
 use error_envelope_core::session::{Follow, HeaderMutation, Note, ResponseStep, Session, changes};
 use http::header::HOST;
-use http::{HeaderMap, StatusCode, response};
+use http::{HeaderMap, HeaderValue, StatusCode, response};
 
-use super::lines::{HeaderLines, append, facts, shared};
+use super::lines::{HeaderLines, append, facts, is_plain, shared};
 use super::local_reply::EnvoyReply;
 
-/// Decides by the head of a response, which the service made, or Envoy itself (`own`, V2). Returns the changed head.
+/// What a session decides by the head of a response.
+pub struct HeadDecision {
+    /// What to do with the response.
+    pub step: ResponseStep,
+    /// The changed head; only its status if `id` is set.
+    pub head: response::Parts,
+    /// The request id, which is then the only change of the head.
+    pub id: Option<HeaderValue>,
+}
+
+/// Decides by the head of a response, which the service made, or Envoy itself (`own`, V2).
 pub fn respond<'l>(
     session: &mut Session,
     lines: impl HeaderLines<'l>,
     ended: bool,
     own: Option<EnvoyReply>,
-) -> (ResponseStep, response::Parts) {
+) -> HeadDecision {
+    if own.is_none()
+        && let Some(status) = unparsed_status(session, lines)
+        && let Some(id) = session.id_header().cloned()
+        && let Some((follow, note)) = session.finish_unparsed()
+    {
+        let mut head = http::Response::new(()).into_parts().0;
+        head.status = status;
+        return HeadDecision { step: ResponseStep::Pass(follow, note), head, id: Some(id) };
+    }
     let parsed = parse(lines);
     let failure = match (&parsed, &own) {
         (Some(head), Some(own)) => own.failure(head),
@@ -37,8 +56,26 @@ pub fn respond<'l>(
         }
         step => step,
     };
-    (step, head)
+    HeadDecision { step, head, id: None }
 }
+
+/// The status of a response that can pass although its head is not parsed: the session passes the status, and the header
+/// lines are plain.
+fn unparsed_status<'l>(session: &Session, lines: impl HeaderLines<'l>) -> Option<StatusCode> {
+    let (_, status) = lines.iter().find(|(name, _)| *name == b":status")?;
+    let status = StatusCode::from_bytes(status).ok()?;
+    let passes = session.passes_unparsed(status)
+        && lines.count() <= MAX_COPIED_LINES
+        && lines.iter().all(|(name, value)| match name {
+            b"x-request-id" | b"access-control-allow-origin" => false,
+            [b':', ..] => true,
+            name => is_plain(name, value),
+        });
+    passes.then_some(status)
+}
+
+/// The most lines of a head from which single lines are copied. A head with more lines is parsed as a whole.
+pub(super) const MAX_COPIED_LINES: usize = 256;
 
 /// Parses a response's head; `None` if it is not valid.
 fn parse<'l>(lines: impl HeaderLines<'l>) -> Option<response::Parts> {

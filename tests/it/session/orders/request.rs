@@ -87,7 +87,11 @@ impl Guarded {
         let body = BodyFacts { ended: length == Some(0), lower: length.unwrap_or(0), upper: length };
         let config = Arc::new(SessionConfig::new(policy(mode, has), || SystemTime::UNIX_EPOCH));
         let id = || RequestId::from_parts(1, 2);
-        let (session, step) = Session::begin(config, &mut head, body, id);
+        let (session, step) = if bits & 16 == 0 {
+            Session::begin(config, &mut head, body, id)
+        } else {
+            Session::begin_copy(config, &mut head, body, id)
+        };
         let guarded = Self { mode: MODES[mode], has, head, body, is_granted: false, is_empty: body.ended };
         (guarded, session, step)
     }

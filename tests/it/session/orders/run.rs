@@ -53,7 +53,8 @@ impl Run {
             2 => self.meter(choices),
             3 => self.respond(choices),
             4 => self.now += Duration::from_secs(choices.byte().into()),
-            5 => self.finish(choices),
+            5 => self.finish_unparsed(choices),
+            6 => self.finish(choices),
             _ if self.session.verification().is_some() => self.verified(choices),
             _ if self.ledger.forwards == 0 => self.first_byte(choices),
             7..=12 if self.ledger.has_no_end() && self.reading.is_none() => self.respond(choices),
@@ -247,6 +248,18 @@ impl Run {
     fn note(&mut self, note: &Note) {
         if let Note::Event(event) = note {
             self.ledger.event(event);
+        }
+    }
+
+    fn finish_unparsed(&mut self, choices: &mut Choices<'_>) {
+        let head = service::head(choices, &self.guarded.head);
+        if !self.session.passes_unparsed(head.status) {
+            return;
+        }
+        assert!(!service::is_error(&head) || self.guarded.mode != Mode::Enforce, "claim 3, {head:?} passes");
+        assert!(!self.is_cut, "claim 3, the request was cut off");
+        if let Some((follow, note)) = self.session.finish_unparsed() {
+            self.pass(follow, note);
         }
     }
 
