@@ -23,10 +23,9 @@ const MOST: Duration = Duration::from_micros(2);
 const POLICY: &str = "version = 1\n[[route]]\nmatch = \"/seats/{id}\"\n";
 
 /// Sees each event as often as it is measured.
-#[derive(Clone)]
 struct Again {
     observer: Arc<dyn Observer>,
-    took: Arc<Mutex<Vec<Duration>>>,
+    took: Mutex<Vec<Duration>>,
 }
 
 impl Observer for Again {
@@ -49,9 +48,9 @@ fn main() {
         ("no shape", 502, "<html>"),
     ] {
         let admin = Admin::new();
-        let again = Again { observer: admin.observer(), took: Arc::default() };
+        let again = Arc::new(Again { observer: admin.observer(), took: Mutex::default() });
         let policy = Policy::from_toml("bench.toml", POLICY).unwrap();
-        let layer = ErrorEnvelopeLayer::new().policy(policy).observer(again.clone());
+        let layer = ErrorEnvelopeLayer::new().policy(policy).shared_observer(again.clone());
         runtime.block_on(async {
             for _ in 0..ROUNDS {
                 let service = layer.layer(service_fn(move |_| async move {

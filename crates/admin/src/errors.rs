@@ -6,13 +6,12 @@ use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::KnownMethod;
 use serde_json::{Value, json};
 
+use crate::admin_request::{AdminRequest, value};
 use crate::answer::{self, Answer};
-use crate::change::value;
 use crate::error_store::clock::rfc3339;
 use crate::error_store::error_record::{Entry, Side};
 use crate::error_store::recent_errors::{Id, RecentErrors};
 use crate::error_store::search;
-use crate::table::AdminRequest;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let text = value(request.query, "search").unwrap_or_default();

@@ -42,9 +42,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod admin;
+mod admin_request;
 mod admin_token;
 mod answer;
-mod change;
 #[cfg(feature = "prometheus")]
 mod counters;
 mod error_store;

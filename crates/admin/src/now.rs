@@ -9,6 +9,7 @@ use error_envelope_core::policy::UpstreamUrl;
 use error_envelope_runtime::{PolicyRejection, PolicyStatus};
 use serde_json::{Value, json};
 
+use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 use crate::error_store::clock::{rfc3339, time};
 use crate::error_store::error_record::Severity;
@@ -16,7 +17,6 @@ use crate::error_store::ring::{CLASSES, MINUTE_MS, MINUTES, last_minutes};
 use crate::error_store::store;
 use crate::error_store::timeline::Place;
 use crate::mode;
-use crate::table::AdminRequest;
 
 /// How many minutes count as now: enough to show a rate, and so few that the rate drops soon after the cause has ended.
 const NOW_MINUTES: u32 = 15;

@@ -7,9 +7,9 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::admin::Metrics;
+use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 use crate::error_store::clock::time;
-use crate::table::AdminRequest;
 
 /// The name of Prometheus' text format.
 #[cfg(feature = "prometheus")]

@@ -6,13 +6,13 @@ use std::collections::HashMap;
 use error_envelope_core::policy::Mode;
 use serde_json::{Value, json};
 
+use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 use crate::error_store::clock::rfc3339;
 use crate::error_store::readiness::{Verdict, next};
 use crate::error_store::ring::day;
 use crate::error_store::store;
 use crate::error_store::tally::Tally;
-use crate::table::AdminRequest;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let shared = &request.admin.shared;

@@ -29,7 +29,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout};
 use tokio_io_timeout::TimeoutStream;
 
-use crate::change::Peer;
+use crate::admin_request::Peer;
 
 /// The time limit for the head of a connection's first request.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);

@@ -4,17 +4,9 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 
 use crate::admin::Admin;
+use crate::admin_request::{AdminRequest, Change};
 use crate::answer::{self, Answer};
-use crate::change::Change;
 use crate::{errors, mode, now, process, readiness};
-
-/// An accepted request, as its handler sees it.
-pub(crate) struct AdminRequest<'a> {
-    pub(crate) admin: &'a Admin,
-    pub(crate) query: Option<&'a str>,
-    /// The change that a POST requests; empty for any other method.
-    pub(crate) change: Change,
-}
 
 /// One path with one method. `GET` serves `HEAD`, too: the server leaves the body out.
 struct Endpoint(&'static str, Method, fn(&AdminRequest<'_>) -> Answer);

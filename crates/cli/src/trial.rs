@@ -144,9 +144,9 @@ fn respond(mut session: Session, recorded: &Recorded, method: &Method) -> TrialR
         ResponseStep::Pass(mut follow, note) => {
             let copied = body.and_then(|body| follow.whole(body));
             let event = if let Note::Event(event) = note { Some(*event) } else { copied };
-            TrialResult::passed(head, event)
+            TrialResult::from_head(head, None, event)
         }
-        ResponseStep::Resume(_, _, event) => TrialResult::passed(head, Some(*event)),
+        ResponseStep::Resume(_, _, event) => TrialResult::from_head(head, None, Some(*event)),
         ResponseStep::Strip(..) => TrialResult::from_head(head, Some(Bytes::new()), None),
         ResponseStep::Write(written) => TrialResult::from_head(head, Some(written.body), Some(written.event)),
         ResponseStep::Send(reply) => TrialResult::answered(*reply),
@@ -160,10 +160,6 @@ impl TrialResult {
     fn from_head(head: response::Parts, body: Option<Bytes>, event: Option<Event>) -> Self {
         let response::Parts { status, headers, .. } = head;
         Self { status, headers, body, event, explanation: None, unread: false, rules: Vec::new() }
-    }
-
-    fn passed(head: response::Parts, event: Option<Event>) -> Self {
-        Self::from_head(head, None, event)
     }
 
     fn answered(answered: LocalReply) -> Self {

@@ -29,7 +29,7 @@ impl Slot {
     /// Envoy destroys the stream.
     pub(crate) fn destroy(&self) {
         self.gone.set(true);
-        self.filter.destroyed();
+        self.filter.stop_timers();
     }
 }
 

@@ -15,7 +15,7 @@ use tower::BoxError;
 use tower_error_envelope::auth::Identity;
 use tower_error_envelope::{ErrorCode, Fault};
 
-use super::access::AccessRecord;
+use super::access::Entry;
 use super::capacity::Capacity;
 use super::count::UpstreamMetrics;
 use super::error::Error;
@@ -75,7 +75,7 @@ impl<B: ForwardBody> Proxy<B> {
 
     /// Forwards a client's request that was not [refused](refuse), and returns the service's response.
     pub(crate) async fn send(self: Arc<Self>, mut request: Request<B>) -> Result<Response<UpstreamBody>, BoxError> {
-        let record = AccessRecord::take_from(&mut request);
+        let record = Entry::take_from(&mut request);
         let binding = Binding::take_from(request.extensions_mut());
         let timeouts: UpstreamTimeouts = request.extensions().get().copied().unwrap_or_default();
         let permit = self.capacity.take()?;

@@ -84,11 +84,6 @@ impl Filter {
         event.into_iter().for_each(|event| self.log(stream, event));
     }
 
-    /// Envoy destroys the stream: its callbacks must not be used any more.
-    pub(crate) fn destroyed(&self) {
-        self.stop_timers();
-    }
-
     /// A hook panicked: the client gets 500, or, if the head has been sent, the stream ends as an error (F2, F4, V4).
     pub(crate) fn panicked(&self, stream: &Stream<'_>, text: Box<str>) {
         const DETAILS: &str = "error_envelope_panicked";

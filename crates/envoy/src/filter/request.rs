@@ -91,8 +91,8 @@ impl Filter {
     fn request_data(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
         let phase = self.phase.borrow();
         match *phase {
-            // The guards have not checked a head yet.
-            Phase::New => BodyStatus::Stop,
+            // The guards have not checked a head yet, or the answer is sent.
+            Phase::New | Phase::Answered => BodyStatus::Stop,
             Phase::Peeking => {
                 drop(phase);
                 self.peeked(stream, end)
@@ -102,7 +102,6 @@ impl Filter {
                 self.drop_request(stream, end);
                 BodyStatus::Stop
             }
-            Phase::Answered => BodyStatus::Stop,
             // If the service's response was passed on, the request goes on.
             Phase::Called | Phase::Collecting(_) | Phase::Replacing(_) | Phase::Dropping | Phase::Passing(_) => {
                 drop(phase);

@@ -159,7 +159,7 @@ impl Filter {
         drop(previous);
     }
 
-    pub(super) fn stop_timers(&self) {
+    pub(crate) fn stop_timers(&self) {
         self.stop_timer();
         drop(self.deadline.take());
     }

@@ -8,5 +8,5 @@ mod entry;
 mod event;
 mod record;
 
-pub(crate) use self::entry::Outcome;
+pub(crate) use self::entry::{Entry, Outcome};
 pub(crate) use self::record::{AccessRecord, ClientRecords};

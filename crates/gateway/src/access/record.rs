@@ -1,7 +1,6 @@
 //! The record of a request, which logs its event.
 
 use std::net::IpAddr;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,10 +19,7 @@ pub(crate) struct ClientRecords {
 }
 
 /// A request, logged once the last clone of the record is dropped.
-#[derive(Clone)]
-pub(crate) struct AccessRecord(Arc<Recorded>);
-
-struct Recorded(Entry);
+pub(crate) type AccessRecord = Arc<Entry>;
 
 impl ClientRecords {
     /// Begins the record of a request, and stores it in the extensions for the code that handles the request.
@@ -32,7 +28,7 @@ impl ClientRecords {
         if !self.is_logged {
             return None;
         }
-        let record = AccessRecord(Arc::new(Recorded(Entry::new(self.address, request))));
+        let record = Arc::new(Entry::new(self.address, request));
         request.extensions_mut().insert(record.slot.clone());
         request.extensions_mut().insert(record.clone());
         RECORDS.store(true, Ordering::Relaxed);
@@ -40,25 +36,17 @@ impl ClientRecords {
     }
 }
 
-impl AccessRecord {
+impl Entry {
     /// Takes the record of a request out of its extensions.
     #[inline]
-    pub(crate) fn take_from<B>(request: &mut Request<B>) -> Option<Self> {
+    pub(crate) fn take_from<B>(request: &mut Request<B>) -> Option<AccessRecord> {
         // If another thread set the flag, passing the request to this thread has made it visible here.
         RECORDS.load(Ordering::Relaxed).then(|| request.extensions_mut().remove()).flatten()
     }
 }
 
-impl Deref for AccessRecord {
-    type Target = Entry;
-
-    fn deref(&self) -> &Entry {
-        &self.0.0
-    }
-}
-
-impl Drop for Recorded {
+impl Drop for Entry {
     fn drop(&mut self) {
-        log_request(&self.0);
+        log_request(self);
     }
 }

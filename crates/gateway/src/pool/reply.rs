@@ -26,11 +26,11 @@ use crate::stall::StallLimit;
 /// A connection that a request uses.
 pub(super) struct Lease<C: Connection> {
     /// The connection; `None` once it is given back.
-    connection: Option<C>,
-    is_used: bool,
+    pub(super) connection: Option<C>,
+    pub(super) is_used: bool,
     pool: Pool<C>,
     /// The client's connections to which this one belongs, if it is bound to a client.
-    bound: Option<Arc<BoundConnections>>,
+    pub(super) bound: Option<Arc<BoundConnections>>,
     _counted: GaugeGuard,
 }
 
@@ -38,20 +38,6 @@ impl<C: Connection> Lease<C> {
     pub(super) fn new(connection: C, is_used: bool, pool: Pool<C>) -> Self {
         let counted = pool.metrics().request(is_used);
         Self { connection: Some(connection), is_used, pool, bound: None, _counted: counted }
-    }
-
-    /// Notes the client that the connection is bound to: it goes back to that client.
-    pub(super) fn bind(&mut self, bound: Option<Arc<BoundConnections>>) {
-        self.bound = bound;
-    }
-
-    /// Whether a request was sent over this connection before.
-    pub(super) fn is_used(&self) -> bool {
-        self.is_used
-    }
-
-    pub(super) fn connection(&mut self) -> Option<&mut C> {
-        self.connection.as_mut()
     }
 }
 

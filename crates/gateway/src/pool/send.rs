@@ -71,9 +71,9 @@ where
         } else {
             pool.take_fresh_within(&mut queue_time).await?
         };
-        lease.bind(binding.as_ref().and_then(|binding| binding.bind(is_own)));
-        let was_used = lease.is_used();
-        let Some(connection) = lease.connection() else { continue };
+        lease.bound = binding.as_ref().and_then(|binding| binding.bind(is_own));
+        let was_used = lease.is_used;
+        let Some(connection) = &mut lease.connection else { continue };
         let is_repeatable = request.method().is_idempotent() && request.body().is_end_stream();
         if was_used && !is_repeatable && connection.has_ended() {
             continue;
@@ -103,7 +103,7 @@ where
         tracing::debug!(target: "error_envelope::gateway::pool::send", %error, "retrying a request on a new connection");
         may_repeat = false;
     };
-    if let Some(connection) = lease.connection() {
+    if let Some(connection) = &lease.connection {
         connection.received(&response);
     }
     if UpstreamBody::has_no_body(&response) {

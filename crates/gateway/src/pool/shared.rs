@@ -107,7 +107,7 @@ impl<C: Connection> Pool<C> {
     /// Gives connections that now have room to requests in line: a service may take more requests at once than before.
     pub(super) fn look_for_room(&self) {
         let mut unfit = Vec::new();
-        self.state().serve_line(&mut unfit);
+        self.state().grant_shared(true, &mut unfit);
     }
 
     /// Opens a connection for each queued request that has none opening yet, up to the limit.

@@ -68,12 +68,6 @@ impl<C: Connection> State<C> {
     /// Notes that a request on a shared connection has ended, and gives its room to the first request in line.
     pub(super) fn end_use(&mut self, connection: &C, unfit: &mut Vec<C>) {
         self.idle.end_use(connection);
-        self.serve_line(unfit);
-    }
-
-    /// Gives room on shared connections to requests in line: called when a request has ended, or when the service takes
-    /// more requests.
-    pub(super) fn serve_line(&mut self, unfit: &mut Vec<C>) {
         self.grant_shared(true, unfit);
     }
 
@@ -89,7 +83,7 @@ impl<C: Connection> State<C> {
     }
 
     /// Gives the free room on shared connections to as many requests in line as may use it.
-    fn grant_shared(&mut self, is_used: bool, unfit: &mut Vec<C>) {
+    pub(super) fn grant_shared(&mut self, is_used: bool, unfit: &mut Vec<C>) {
         while self.place_of_next(is_used).is_some()
             && let Some(connection) = self.idle.take(unfit)
             && let Some(waiter) = self.next(is_used)

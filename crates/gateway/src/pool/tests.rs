@@ -152,7 +152,7 @@ async fn run() {
 }
 
 fn number<const SHARED: bool>(lease: &mut Lease<Simulated<SHARED>>) -> usize {
-    lease.connection().expect("it is taken").number
+    lease.connection.as_ref().expect("it is taken").number
 }
 
 async fn give_back<C: Connection>(mut lease: Lease<C>) {
@@ -172,7 +172,7 @@ async fn the_newest_idle_connection_that_is_fit_is_taken() {
     }
     service.close(2);
     let mut taken = pool.take().await.unwrap();
-    assert_eq!((number(&mut taken), taken.is_used(), service.opened()), (1, true, 3));
+    assert_eq!((number(&mut taken), taken.is_used, service.opened()), (1, true, 3));
 }
 
 #[tokio::test(start_paused = true)]
@@ -184,7 +184,7 @@ async fn who_waits_gets_the_connection_that_comes_back_and_none_is_opened_beyond
     assert_eq!(service.opened(), 3);
     give_back(first).await;
     let mut second = waiting.remove(0).await.unwrap().unwrap();
-    assert_eq!((number(&mut second), second.is_used()), (0, true));
+    assert_eq!((number(&mut second), second.is_used), (0, true));
     // No request waits for the connection that is being opened. So the next request waits for it, and opens no other
     // one.
     let more = take(&pool, 1).await;
@@ -237,7 +237,7 @@ async fn a_connection_that_is_closed_makes_room_for_the_next_in_line() {
     let mut waiting = take(&pool, 1).await;
     drop(first);
     let mut second = waiting.remove(0).await.unwrap().unwrap();
-    assert_eq!((number(&mut second), second.is_used(), service.open()), (1, false, 1));
+    assert_eq!((number(&mut second), second.is_used, service.open()), (1, false, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,7 +246,7 @@ async fn a_fresh_connection_is_opened_beside_idle_ones_and_in_their_place() {
         let (pool, service) = pool::<false>(Service::default(), bound);
         give_back(pool.take().await.unwrap()).await;
         let mut fresh = pool.take_fresh().await.unwrap();
-        assert_eq!((number(&mut fresh), fresh.is_used()), (1, false));
+        assert_eq!((number(&mut fresh), fresh.is_used), (1, false));
         assert_eq!(service.open(), bound.min(2));
     }
 }
@@ -262,7 +262,7 @@ async fn at_the_bound_a_connection_that_comes_back_makes_room_for_a_fresh_one() 
     run().await;
     give_back(first).await;
     let fresh = fresh.await.unwrap().unwrap();
-    assert!(!fresh.is_used());
+    assert!(!fresh.is_used);
     assert_eq!((service.opened(), service.open()), (2, 1));
 }
 

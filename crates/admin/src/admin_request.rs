@@ -1,4 +1,4 @@
-//! Decides whether the sender of a request may change something.
+//! The request that a handler gets, and whether its sender may change something.
 //!
 //! 1. With a token file, a change needs the token, as `Authorization: Bearer`.
 //! 2. Without one, changes are refused if an address other than loopback is served: anyone could reach it.
@@ -16,6 +16,14 @@ use crate::admin::Admin;
 /// The address of the client's connection.
 #[derive(Clone, Copy)]
 pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// An accepted request, as its handler sees it.
+pub(crate) struct AdminRequest<'a> {
+    pub(crate) admin: &'a Admin,
+    pub(crate) query: Option<&'a str>,
+    /// The change that a POST requests; empty for any other method.
+    pub(crate) change: Change,
+}
 
 /// Who requests a change and why; or the status and the reason of its refusal.
 pub(crate) type Change = Result<SwitchNote, (StatusCode, &'static str)>;
