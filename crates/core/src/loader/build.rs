@@ -4,10 +4,8 @@ use std::collections::HashSet;
 
 use super::auth::{PolicyEnv, Scheme};
 use super::gather::Gathered;
-use super::keys;
 use super::sources::{Override, Sources};
-use super::tables::FileTable;
-use super::values::PlacedText;
+use super::tables::{FileTable, PlacedText};
 use crate::body_shape::BodyShape;
 use crate::policy::PolicyBuilder;
 use crate::policy::keys::RouteTable;
@@ -39,7 +37,7 @@ pub(super) struct Assembly {
 
 impl Assembly {
     /// Puts the tables together. Those of a base join the part of the file that uses it.
-    pub(super) fn new(gathered: Gathered, env: &dyn PolicyEnv) -> Self {
+    pub(super) fn new(gathered: Gathered, env: &PolicyEnv) -> Self {
         let order = gathered.in_order();
         let Gathered { files, mut tables, mistakes, .. } = gathered;
         let sources = Sources { files, order: order.clone(), ..Sources::default() };
@@ -133,7 +131,7 @@ impl Assembly {
         }
     }
 
-    fn read_tables(&mut self, file: usize, part: usize, table: FileTable, env: &dyn PolicyEnv) {
+    fn read_tables(&mut self, file: usize, part: usize, table: FileTable, env: &PolicyEnv) {
         let mut table = table;
         self.read_process(file, part, &mut table);
         if let Some(keys) = table.defaults {
@@ -216,9 +214,9 @@ impl Assembly {
     /// its bases.
     fn put_defaults(&mut self, file: usize, part: usize, keys: RouteTable) {
         let (place, known) = (TablePath::Defaults(part), self.part(part).keys.clone());
-        for key in keys::keys() {
-            let Some((name, value)) = keys::value_of(&keys, key) else { continue };
-            let Some(own) = self.sources.set_key(&place, keys::all_names_of(key)) else { continue };
+        for key in RouteTable::settings() {
+            let Some((name, value)) = keys.value_of(key) else { continue };
+            let Some(own) = self.sources.set_key(&place, RouteTable::names_of(key)) else { continue };
             if known.weakens(&keys, key) {
                 let base =
                     (format!("{name} = {value}"), self.sources.files[file].location(&format!("defaults.{name}")));

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use toml::de::DeValue;
 
 use super::sources::{Parent, SourceFile};
+use super::tables::PlacedText;
 use super::tables::{FileTable, misplaced};
-use super::values::PlacedText;
 use crate::table::closest;
 use crate::table::{Document, Found, Kind, Leaf, MAX_FILE_BYTES, NamedFile, PolicyError, Reading, read_text};
 

@@ -97,11 +97,6 @@ impl SourceSpan<'_> {
 }
 
 impl Sources {
-    /// The files with their texts, in the order of precedence.
-    pub(super) fn by_precedence(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.order.iter().map(|file| (self.files[*file].name.as_str(), self.files[*file].text.as_str()))
-    }
-
     pub(super) fn insert(&mut self, place: TablePath, file: usize, path: String) {
         self.tables.entry(place).or_default().push((file, path));
     }

@@ -245,13 +245,6 @@ impl Policy {
     }
 }
 
-impl Mode {
-    /// Whether guards refuse requests.
-    pub(crate) fn is_enforced(self) -> bool {
-        !matches!(self, Self::Off | Self::Observe)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http::Request;

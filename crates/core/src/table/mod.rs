@@ -31,6 +31,8 @@ pub use self::files::read_regular;
 #[cfg(feature = "policy-file")]
 pub(crate) use self::files::{MAX_FILE_BYTES, NamedFile, read_text};
 #[cfg(feature = "policy-file")]
+pub(crate) use self::leaf::{NamedText, Version};
+#[cfg(feature = "policy-file")]
 pub(crate) use self::reading::{Found, Leaf, MAX_MISTAKES, Reading, span_to_show};
 #[cfg(test)]
 pub(crate) use self::refusal::alone;
