@@ -87,7 +87,14 @@ impl Gathered {
         // A file with a scope cannot have a base: the key is refused when its tables are put together.
         let has_scope = self.files[at].places.contains_key("scope");
         for name in bases.into_iter().flatten().filter(|_| !has_scope) {
-            let read = base_of(&folder, &self.named(at, &name)).and_then(|path| self.insert((at, true), &name, &path));
+            let named = self.named(at, &name);
+            let path = if is_wildcard(&name.text) {
+                let right = "name each file; if two bases set the same key, the last one applies";
+                Err(named.error(Kind::InvalidValue, "a base cannot have a wildcard", right))
+            } else {
+                named_file(&folder, &named)
+            };
+            let read = path.and_then(|path| self.insert((at, true), &name, &path));
             self.mistakes.extend(read.err());
         }
         for pattern in patterns.into_iter().flatten() {
@@ -157,27 +164,12 @@ impl NamedPath<'_> {
     }
 }
 
-/// The file that an element of `base` names.
-fn base_of(folder: &Path, name: &NamedPath<'_>) -> Result<PathBuf, PolicyError> {
-    if is_wildcard(&name.text.text) {
-        return Err(name.error(
-            Kind::InvalidValue,
-            "a base cannot have a wildcard",
-            "name each file; if two bases set the same key, the last one applies",
-        ));
-    }
-    named_file(folder, name)
-}
-
 /// The file of a name without a wildcard.
 fn named_file(folder: &Path, name: &NamedPath<'_>) -> Result<PathBuf, PolicyError> {
     let written = name.text.text.as_str();
     if written.is_empty() {
-        return Err(name.error(
-            Kind::InvalidValue,
-            "the file name is empty",
-            "write a path, as in \"services/*.toml\"",
-        ));
+        let right = "write a path, as in \"services/*.toml\"";
+        return Err(name.error(Kind::InvalidValue, "the file name is empty", right));
     }
     let path = folder.join(written);
     match path.metadata() {
@@ -209,13 +201,12 @@ fn matching_files(folder: &Path, pattern: &NamedPath<'_>) -> Result<Vec<PathBuf>
     let mut found = Vec::new();
     for path in paths {
         let path = path.map_err(|error| {
-            pattern.error(
-                Kind::File,
-                format!("{} cannot be read: {}", error.path().display(), error.error()),
-                "make it readable",
-            )
+            let wrong = format!("{} cannot be read: {}", error.path().display(), error.error());
+            pattern.error(Kind::File, wrong, "make it readable")
         })?;
-        if is_part(&path) {
+        // Everything except a folder is a part of the policy. A pipe or a dangling link is refused when it is read. If it
+        // were left out instead, the guards in it would be missing without notice.
+        if path.metadata().map_or_else(|_| path.is_symlink(), |meta| !meta.is_dir()) {
             found.push(path);
         }
     }
@@ -231,12 +222,6 @@ fn with_near_folder(folder: &Path, written: &str) -> Option<String> {
     let names: Vec<String> = beside.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     parts[missing] = closest(parts[missing], names.iter().map(String::as_str))?;
     Some(parts.join("/"))
-}
-
-/// Whether a path that matches counts as a part of the policy: everything except a folder does. A pipe or a dangling
-/// link is refused when it is read. If it were left out instead, the guards in it would be missing without notice.
-fn is_part(path: &Path) -> bool {
-    path.metadata().map_or_else(|_| path.is_symlink(), |meta| !meta.is_dir())
 }
 
 fn is_wildcard(written: &str) -> bool {

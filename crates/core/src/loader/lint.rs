@@ -17,7 +17,7 @@ impl PolicyFile {
     /// Valid settings that an operator should check, sorted by file and line.
     #[must_use]
     pub fn lints(&self) -> Vec<Lint> {
-        let mut report = Report { loaded: self, lints: Vec::new() };
+        let mut report = Report::new(self);
         let witnesses = self.witnesses();
         tables::lint_routes(&mut report, &witnesses);
         patterns::lint_overlap(&mut report);

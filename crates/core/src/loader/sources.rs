@@ -171,20 +171,13 @@ impl Sources {
 
     /// Whether a mistake that was found after reading follows from one of these, which were found before: the table
     /// has one, and it lacks the key, or the key has one itself.
-    pub(super) fn explain(
-        &self,
-        mistakes: &[PolicyError],
-        SettingError { place, key, kind, .. }: &SettingError,
-    ) -> bool {
+    pub(super) fn explain(&self, mistakes: &[PolicyError], SettingError { place, key, .. }: &SettingError) -> bool {
         let Some(table @ (file, path)) = self.table_of(place, key) else { return false };
         let key = self.path_of(table, key);
-        // No unknown name follows from another element of its list.
-        let is_alone = *kind == Kind::UnknownName;
         let is_inside = |mistake: &PolicyError, outer: &str| {
             let rest = mistake.key().and_then(|key| key.strip_prefix(outer));
             mistake.file() == Some(&self.files[*file].name)
-                && rest
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || !is_alone && rest.starts_with('['))
+                && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
         let lacks = key == *path || !self.files[*file].places.contains_key(&key);
         mistakes.iter().any(|mistake| is_inside(mistake, &key) || lacks && is_inside(mistake, path))

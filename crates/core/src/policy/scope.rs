@@ -314,7 +314,7 @@ impl HostPattern {
 }
 
 /// Whether a text is a DNS name or an IPv4 address in lower case. RFC 9110 §4.2.3 ignores the letter case of hosts.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     name.split('.').all(|label| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))

@@ -6,6 +6,8 @@ use std::ops::Range;
 #[cfg(feature = "policy-file")]
 use std::path::{Path, PathBuf};
 
+use super::values::words;
+
 /// Why a policy was refused (rule M2): the file, the line, the key, what is wrong, and what would be right.
 ///
 /// A policy that is refused has no effect.
@@ -161,50 +163,35 @@ impl Error for PolicyError {
     }
 }
 
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident = $name:literal,)*) => {
-        /// The kind of mistake in a policy.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "a reader of files finds most of them"))]
-        pub(crate) enum Kind {
-            $($(#[$doc])* $kind,)*
-        }
-
-        impl Kind {
-            pub(crate) const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$kind => $name,)*
-                }
-            }
-        }
-    };
-}
-
-kinds! {
-    /// The value has the right type, but no meaning here.
-    #[default]
-    InvalidValue = "invalid-value",
-    /// A number, a size or a time is too small or too large.
-    OutOfRange = "out-of-range",
-    WrongType = "wrong-type",
-    UnknownKey = "unknown-key",
-    MissingKey = "missing-key",
-    /// The value is none of a few words.
-    UnknownWord = "unknown-word",
-    /// No table defines the name.
-    UnknownName = "unknown-name",
-    DefinedTwice = "defined-twice",
-    /// Two settings exclude each other, or a setting has no effect where it is.
-    Conflict = "conflict",
-    /// A file below sets a locked key.
-    Locked = "locked",
-    Syntax = "syntax",
-    /// A file that is missing, or that is no policy file.
-    File = "file",
-    /// A version of the format that is not supported.
-    Version = "version",
-    /// What the policy needs is not part of the program or of its environment.
-    Unavailable = "unavailable",
+words! {
+    /// The kind of mistake in a policy.
+    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "a reader of files finds most of them"))]
+    pub(crate) Kind {
+        /// The value has the right type, but no meaning here.
+        #[default]
+        InvalidValue = "invalid-value",
+        /// A number, a size or a time is too small or too large.
+        OutOfRange = "out-of-range",
+        WrongType = "wrong-type",
+        UnknownKey = "unknown-key",
+        MissingKey = "missing-key",
+        /// The value is none of a few words.
+        UnknownWord = "unknown-word",
+        /// No table defines the name.
+        UnknownName = "unknown-name",
+        DefinedTwice = "defined-twice",
+        /// Two settings exclude each other, or a setting has no effect where it is.
+        Conflict = "conflict",
+        /// A file below sets a locked key.
+        Locked = "locked",
+        Syntax = "syntax",
+        /// A file that is missing, or that is no policy file.
+        File = "file",
+        /// A version of the format that is not supported.
+        Version = "version",
+        /// What the policy needs is not part of the program or of its environment.
+        Unavailable = "unavailable",
+    }
 }
 
 /// The line of a position, counted from 1.

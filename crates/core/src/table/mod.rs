@@ -41,7 +41,7 @@ pub(crate) use self::refusal::{Refusals, SettingError, TablePath, advice_for_unk
 pub(crate) use self::values::Tables;
 #[cfg(feature = "policy-file")]
 pub use self::values::parse_size;
-pub(crate) use self::values::{KeywordValue, Message, Named, OneOrMore, Size};
+pub(crate) use self::values::{KeywordValue, Message, Named, OneOrMore, Size, facts, words};
 
 /// Defines a table: each field is a key, and its comment is the text of the manual. A key that a table must have is
 /// `= required`; in Rust the constructor sets it.

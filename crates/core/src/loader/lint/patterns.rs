@@ -115,7 +115,7 @@ pub(super) fn lint_expressions(report: &mut Report<'_>) {
 fn message_like_expression(report: &mut Report<'_>, place: &TablePath, message: &str) {
     const OPERATORS: [&str; 5] = [".*", ".+", r"\d", r"\w", r"\s"];
     if message.starts_with('^') || message.ends_with('$') || OPERATORS.iter().any(|it| message.contains(it)) {
-        let wrong = "a message is no regular expression: only an error with this very text matches".to_owned();
+        let wrong = "a message is no regular expression: only an error with this very text matches";
         let advice = "fine if it is that text; otherwise write message_pattern instead of message";
         report.note("message-like-expression", (place, "message"), wrong, advice);
     }

@@ -5,6 +5,7 @@
 //! segments than any pattern. So the tables that apply to the sample are those that apply to nearly all requests of its
 //! table.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -69,9 +70,14 @@ impl fmt::Display for Lint {
 pub(super) struct Report<'a> {
     pub(super) loaded: &'a PolicyFile,
     pub(super) lints: Vec<Lint>,
+    seen: HashSet<(&'static str, String)>,
 }
 
-impl Report<'_> {
+impl<'a> Report<'a> {
+    pub(super) fn new(loaded: &'a PolicyFile) -> Self {
+        Self { loaded, lints: Vec::new(), seen: HashSet::new() }
+    }
+
     /// Adds a warning, for a setting that is probably a mistake.
     pub(super) fn warn(
         &mut self,
@@ -96,18 +102,10 @@ impl Report<'_> {
         wrong: String,
         advice: String,
     ) {
-        if let Some(at) = self.loaded.span_of(place, key) {
-            self.lints.push(Lint { name, note, finding: at.error(wrong, advice) });
-        }
-    }
-
-    /// Calls a lint for the `[defaults]` of each part, and for each of its routes.
-    pub(super) fn for_each_settings(&mut self, lint: impl Fn(&mut Self, &TablePath, &RouteTable)) {
-        let loaded = self.loaded;
-        for (part, own) in loaded.builder.parts().enumerate() {
-            lint(self, &TablePath::Defaults(part), &own.keys);
-            let routes = own.routes.iter().enumerate();
-            routes.for_each(|(index, route)| lint(self, &TablePath::Route(part, index), &route.keys));
+        let Some(finding) = self.loaded.span_of(place, key).map(|at| at.error(wrong, advice)) else { return };
+        // Many routes may inherit the setting that causes a lint.
+        if self.seen.insert((name, finding.to_string())) {
+            self.lints.push(Lint { name, note, finding });
         }
     }
 
@@ -148,6 +146,14 @@ const FRESH: &str = "lint-witness";
 
 /// A method that no pattern has.
 const ANY_METHOD: &[u8] = b"LINT-WITNESS";
+
+impl Witness<'_> {
+    /// The table of the sample, and the wider ones that apply to it.
+    pub(super) fn own_and_wider(&self) -> (&TablePath, &RouteTable, &[(TablePath, &RouteTable)]) {
+        let at = self.chain.distance(&self.place).unwrap_or_default();
+        (&self.place, self.chain.tables[at].1, &self.chain.tables[at + 1..])
+    }
+}
 
 impl PolicyFile {
     /// A witness for each method of each route; and for each part, one for a request that no route matches.
