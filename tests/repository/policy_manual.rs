@@ -34,7 +34,7 @@ fn m2_the_file_that_the_manual_shows_is_right() {
 #[test]
 fn the_details_that_the_manual_shows_are_a_schema() {
     let file = read("policy-manual-details", &shown(POLICY)[0]).unwrap();
-    let schemas: Vec<&str> = file.policy().own_codes().filter_map(|code| code.details_schema()).collect();
+    let schemas: Vec<&str> = file.policy().codes().custom_codes().filter_map(|code| code.details_schema()).collect();
     assert!(matches!(schemas[..], [schema] if schema.contains(r#""maxLength":64"#)), "{schemas:?}");
 }
 
@@ -72,7 +72,7 @@ fn m2_the_manual_shows_each_key_of_a_route_with_its_default() {
     let shown: Vec<_> = table.lines().filter_map(|line| line.split('#').next()?.trim_end().split_once(" = ")).collect();
     let file = PolicyLoader::new().parse("policy.toml", "version = 1").unwrap();
     let effective = file.effective("GET", "/").unwrap();
-    let mut effective_keys: Vec<_> = effective.reading().settings().iter().map(|it| (it.key(), it.value())).collect();
+    let mut effective_keys: Vec<_> = effective.reading.settings.iter().map(|(key, set)| (*key, &*set.value)).collect();
     // Held as `json`, which it is instead of.
     let json = effective_keys.iter().position(|(key, _)| *key == "json").unwrap();
     effective_keys.insert(json + 1, ("content_types", "[]"));

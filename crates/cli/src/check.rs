@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 
 /// Adds the lints, and the secrets that could not be checked.
 fn add_findings(report: &mut Report, read: &LoadedPolicy, file: &CheckedFile) -> Result<(), CommandError> {
-    for lint in read.file.lints().iter().filter(|lint| file.covers(lint.file())) {
+    for lint in read.file.lints().iter().filter(|lint| lint.finding().file().is_some_and(|name| file.covers(name))) {
         print_unless_closed(&report.add(&Finding::of_lint(lint)))?;
     }
     for (name, at) in read.missing() {
@@ -139,19 +139,17 @@ fn summary(report: &Report, files: usize, unreadable: usize) -> String {
 }
 
 fn effective_json(file: &Path, effective: &Effective) -> Value {
-    let mut object = reading_json(effective.reading());
+    let mut object = reading_json(&effective.reading);
     object["policy"] = Value::from(file.display().to_string());
-    object["refused"] = Value::from(effective.is_refused());
-    object["others"] = effective.others().iter().map(reading_json).collect();
+    object["refused"] = Value::from(effective.is_refused);
+    object["others"] = effective.others.iter().map(reading_json).collect();
     object
 }
 
-fn reading_json(reading: &PathReading) -> Value {
-    let routes: Vec<_> = reading.routes().map(|(pattern, from)| json!({ "match": pattern, "from": from })).collect();
-    let settings: Vec<_> = reading
-        .settings()
-        .iter()
-        .map(|it| json!({ "key": it.key(), "value": json_value(it.value()), "from": it.from() }))
-        .collect();
-    json!({ "method": reading.method().as_str(), "path": reading.path(), "routes": routes, "settings": settings })
+fn reading_json(PathReading { method, path, routes, settings, .. }: &PathReading) -> Value {
+    let routes: Vec<_> = routes.iter().map(|(pattern, from)| json!({ "match": pattern, "from": from })).collect();
+    let settings = settings.iter();
+    let settings: Vec<_> =
+        settings.map(|(key, set)| json!({ "key": key, "value": json_value(&set.value), "from": set.from })).collect();
+    json!({ "method": method.as_str(), "path": path, "routes": routes, "settings": settings })
 }

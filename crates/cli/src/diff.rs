@@ -66,7 +66,7 @@ struct Changes {
 
 impl Changes {
     fn count(&self, kind: ChangeKind) -> usize {
-        self.all.iter().filter(|change| change.kind() == kind).count()
+        self.all.iter().filter(|change| change.kind == kind).count()
     }
 
     fn to_text(&self) -> String {
@@ -80,23 +80,23 @@ impl Changes {
     fn line(&self, change: &PolicyChange) -> String {
         let text = |source: &PolicySource, value: Option<&PlacedValue>| {
             let Some(value) = value else { return "nothing".to_owned() };
-            let from = source.named(value.from().unwrap_or("default"));
-            format!("{} ({from})", cut(&one_line(value.value()), LONGEST))
+            let from = source.named(value.from.as_deref().unwrap_or("default"));
+            format!("{} ({from})", cut(&one_line(&value.value), LONGEST))
         };
-        let (old, new) = (text(&self.old, change.old()), text(&self.new, change.new_value()));
-        format!("{:<8}{}: {old} -> {new}\n", kind_of(change), one_line(change.key()))
+        let (old, new) = (text(&self.old, change.old.as_ref()), text(&self.new, change.new.as_ref()));
+        format!("{:<8}{}: {old} -> {new}\n", kind_of(change), one_line(&change.key))
     }
 
     fn to_json(&self) -> Value {
         let value = |source: &PolicySource, value: Option<&PlacedValue>| {
-            value.map(|it| json!({ "value": json_value(it.value()), "from": it.from().map(|from| source.named(from)) }))
+            value.map(|it| json!({ "value": json_value(&it.value), "from": it.from.as_deref().map(|from| source.named(from)) }))
         };
         let change = |change: &PolicyChange| {
             json!({
                 "kind": kind_of(change),
-                "key": change.key(),
-                "old": value(&self.old, change.old()),
-                "new": value(&self.new, change.new_value()),
+                "key": change.key,
+                "old": value(&self.old, change.old.as_ref()),
+                "new": value(&self.new, change.new.as_ref()),
             })
         };
         json!({
@@ -110,5 +110,5 @@ impl Changes {
 }
 
 fn kind_of(change: &PolicyChange) -> &'static str {
-    KINDS.iter().find(|(kind, ..)| *kind == change.kind()).map_or("neither", |(_, word, _)| word)
+    KINDS.iter().find(|(kind, ..)| *kind == change.kind).map_or("neither", |(_, word, _)| word)
 }

@@ -296,26 +296,26 @@ impl fmt::Display for Step {
 
 /// The settings of the request's route, each with its line.
 fn settings(effective: &Effective) -> String {
-    let mut out = format!("  route    {}\n", first_route(effective.reading(), "no route matches"));
+    let mut out = format!("  route    {}\n", first_route(&effective.reading, "no route matches"));
     for key in ["mode", "dialect"] {
-        let setting = effective.reading().settings().iter().find(|it| it.key() == key);
-        let setting =
-            setting.map(|it| format!("{} ({})", it.value().trim_matches('"'), it.from().unwrap_or("default")));
+        let setting = effective.reading.settings.iter().find(|(known, _)| *known == key);
+        let setting = setting
+            .map(|(_, it)| format!("{} ({})", it.value.trim_matches('"'), it.from.as_deref().unwrap_or("default")));
         let _ = writeln!(out, "  {key:<8} {}", setting.unwrap_or_default());
     }
-    for other in effective.others() {
-        let (route, path) = (first_route(other, "no route"), printable(other.path()));
+    for other in &effective.others {
+        let (route, path) = (first_route(other, "no route"), printable(&other.path));
         let _ =
-            writeln!(out, "  reading  {} {path} matches {route}: the guards of that route apply, too", other.method());
+            writeln!(out, "  reading  {} {path} matches {route}: the guards of that route apply, too", other.method);
     }
-    if effective.is_refused() {
+    if effective.is_refused {
         out.push_str("  refused  readings of the path match different guards (paths = \"refuse\")\n");
     }
     out
 }
 
 fn first_route(reading: &PathReading, none: &str) -> String {
-    reading.routes().next().map_or_else(|| none.to_owned(), |(pattern, at)| format!("{pattern} ({at})"))
+    reading.routes.first().map_or_else(|| none.to_owned(), |(pattern, at)| format!("{pattern} ({at})"))
 }
 
 /// The check for statuses whose code does not follow from the status alone.

@@ -57,17 +57,8 @@ impl<'a> Finding<'a> {
 
     /// The finding for a likely mistake.
     pub(crate) fn of_lint(lint: &'a Lint) -> Self {
-        Self {
-            kind: if lint.is_note() { Kind::Note } else { Kind::Warning },
-            lint: Some(lint.name()),
-            file: Some(Cow::Borrowed(lint.file())),
-            line: Some(lint.line()),
-            key: Some(lint.key()),
-            span: Some(lint.span()),
-            wrong: lint.wrong(),
-            advice: lint.advice(),
-            refused: false,
-        }
+        let kind = if lint.is_note() { Kind::Note } else { Kind::Warning };
+        Self { kind, lint: Some(lint.name()), refused: false, ..Self::of_error(lint.finding()) }
     }
 
     /// The finding for a secret that is missing in the environment.

@@ -2,31 +2,27 @@
 
 mod auth;
 mod build;
-mod chain;
 mod compare;
 mod details;
-mod digest;
 mod effective;
 mod file;
 mod gather;
-mod including;
 mod keys;
 mod lint;
-mod locked;
 mod sources;
 mod tables;
 #[cfg(test)]
 mod tests;
-mod values;
-mod witness;
 
-use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
-use self::auth::PolicyEnv;
-pub use self::compare::{ChangeKind, PlacedValue, PolicyChange};
-pub use self::effective::{Effective, PathReading, Setting};
+use self::auth::{PolicyEnv, Verifiers};
+pub use self::compare::{ChangeKind, PolicyChange};
+pub use self::effective::{Effective, PathReading};
 pub use self::file::PolicyFile;
+use self::gather::Gathered;
+pub use self::keys::PlacedValue;
 pub use self::lint::Lint;
 #[cfg(feature = "jwt")]
 use crate::guard::auth::RemoteKeys;
@@ -34,6 +30,9 @@ use crate::policy::Policy;
 use crate::policy::keys::RouteTable;
 use crate::table::{MAX_FILE_BYTES, PolicyError, read_text};
 pub use crate::table::{parse_size, read_regular};
+
+/// How many folders are searched if no `.git` ends the search: no policy is known to have deeper folders.
+const MAX_FOLDERS: usize = 8;
 
 /// The names of the keys that a route may have, in the order of the manual.
 pub const ROUTE_KEYS: &[&str] = RouteTable::KEYS;
@@ -52,48 +51,33 @@ pub const ROUTE_KEYS: &[&str] = RouteTable::KEYS;
 /// ```
 #[must_use]
 pub struct PolicyLoader {
-    environment: Box<Environment>,
-    verifiers: Verifiers,
-    certificate_advice: Option<String>,
-    #[cfg(feature = "jwt")]
-    key_sets: Box<KeySets>,
-}
-
-#[cfg(feature = "jwt")]
-type KeySets = dyn Fn(&str) -> Result<RemoteKeys, String> + Send + Sync;
-
-type Environment = dyn Fn(&str) -> Option<String> + Send + Sync;
-
-enum Verifiers {
-    Any,
-    These(Vec<String>),
-    /// No key sets are fetched. The text advises operators whose policy needs one.
-    None(String),
+    env: PolicyEnv,
 }
 
 impl PolicyLoader {
     /// A loader that uses the environment of the process, and has no verifiers.
     pub fn new() -> Self {
-        Self {
-            environment: Box::new(|name| std::env::var(name).ok()),
+        let env = PolicyEnv {
+            variable: Box::new(|name| std::env::var(name).ok()),
             verifiers: Verifiers::These(Vec::new()),
             certificate_advice: None,
             #[cfg(feature = "jwt")]
             key_sets: Box::new(|_| {
                 Err("use jwks_file, or load the policy with a layer that has the feature \"jwks-url\"".to_owned())
             }),
-        }
+        };
+        Self { env }
     }
 
     /// Sets the source of secrets, instead of the process's environment.
     pub fn environment(mut self, variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
-        self.environment = Box::new(variable);
+        self.env.variable = Box::new(variable);
         self
     }
 
     /// Sets the names of the layer's verifiers. A custom scheme with any other name is refused.
     pub fn verifiers<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
-        self.verifiers = Verifiers::These(names.into_iter().map(Into::into).collect());
+        self.env.verifiers = Verifiers::These(names.into_iter().map(Into::into).collect());
         self
     }
 
@@ -103,29 +87,29 @@ impl PolicyLoader {
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn key_sets(mut self, by_url: impl Fn(&str) -> Result<RemoteKeys, String> + Send + Sync + 'static) -> Self {
-        self.key_sets = Box::new(by_url);
+        self.env.key_sets = Box::new(by_url);
         self
     }
 
     /// Accepts verifiers of any name, and fetches no keys: for inspecting policies without their service.
     pub fn any_verifier(mut self) -> Self {
-        self.verifiers = Verifiers::Any;
+        self.env.verifiers = Verifiers::Any;
         #[cfg(feature = "jwt")]
         {
-            self.key_sets = Box::new(|url| Ok(RemoteKeys::never_fetched(url)));
+            self.env.key_sets = Box::new(|url| Ok(RemoteKeys::never_fetched(url)));
         }
         self
     }
 
     /// Declares that no verifier is available: a scheme that needs one is refused with this advice.
     pub fn no_verifiers(mut self, advice: impl Into<String>) -> Self {
-        self.verifiers = Verifiers::None(advice.into());
+        self.env.verifiers = Verifiers::None(advice.into());
         self
     }
 
     /// Declares that client certificates are not available: a scheme `certificate` is refused with this advice.
     pub fn no_certificates(mut self, advice: impl Into<String>) -> Self {
-        self.certificate_advice = Some(advice.into());
+        self.env.certificate_advice = Some(advice.into());
         self
     }
 
@@ -160,9 +144,7 @@ impl PolicyLoader {
     ///
     /// Like [`PolicyLoader::check`].
     pub fn check_text(&self, name: &str, text: &str) -> Result<PolicyFile, Vec<PolicyError>> {
-        let file = PolicyFile::read(name, text.to_owned(), self)?;
-        let refused = file.set_although_locked();
-        if refused.is_empty() { Ok(file) } else { Err(refused) }
+        PolicyFile::read(name, text.to_owned(), &self.env)
     }
 
     /// Reads a policy file from its text. `name` is its name in errors, and included files are relative to it.
@@ -173,6 +155,50 @@ impl PolicyLoader {
     pub fn parse(&self, name: &str, text: &str) -> Result<PolicyFile, PolicyError> {
         self.check_text(name, text).map_err(first)
     }
+
+    /// Whether a file has a `[scope]`, and therefore is a part of another policy. Returns `false` if it cannot be read.
+    pub fn has_scope(&self, path: &Path) -> bool {
+        source_files(path).first().is_some_and(|(_, has_scope)| *has_scope)
+    }
+
+    /// The policies that include this file. They are in the nearest folder that has any: the folder of the file, or one
+    /// above it. The search ends at the root of a Git work tree, or after eight folders. The paths are absolute, and
+    /// sorted by name.
+    pub fn policies_including(&self, path: &Path) -> Vec<PathBuf> {
+        let Ok(file) = path.canonicalize() else { return Vec::new() };
+        for folder in file.ancestors().skip(1).take(MAX_FOLDERS) {
+            let found: Vec<_> = policies_in(folder).into_iter().filter(|policy| self.includes(policy, &file)).collect();
+            if !found.is_empty() || folder.join(".git").exists() {
+                return found;
+            }
+        }
+        Vec::new()
+    }
+
+    /// Whether a policy includes this file, even if the policy is not valid. A file with a `[scope]` is not a policy
+    /// itself.
+    pub fn includes(&self, policy: &Path, file: &Path) -> bool {
+        let Ok(file) = file.canonicalize() else { return false };
+        let is_file = |(part, _): &(PathBuf, bool)| part.canonicalize().is_ok_and(|part| part == file);
+        let files = source_files(policy);
+        files.first().is_some_and(|(_, has_scope)| !has_scope) && files.iter().skip(1).any(is_file)
+    }
+}
+
+/// The TOML files in a folder.
+fn policies_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    let mut files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|it| it == "toml")).collect();
+    files.sort();
+    files
+}
+
+/// The files of a policy, even if parts of it are wrong, each with whether it has a `[scope]`; none if the first one
+/// cannot be read.
+fn source_files(path: &Path) -> Vec<(PathBuf, bool)> {
+    let Ok(text) = read_text(path, MAX_FILE_BYTES) else { return Vec::new() };
+    let gathered = Gathered::new(&path.display().to_string(), text);
+    gathered.files.into_iter().map(|file| (file.name.into(), file.places.contains_key("scope"))).collect()
 }
 
 /// The first of all mistakes.
@@ -189,36 +215,6 @@ impl Default for PolicyLoader {
 impl fmt::Debug for PolicyLoader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PolicyLoader").finish_non_exhaustive()
-    }
-}
-
-impl PolicyEnv for PolicyLoader {
-    fn variable(&self, name: &str) -> Option<String> {
-        (self.environment)(name)
-    }
-
-    fn has_verifier(&self, name: &str) -> bool {
-        match &self.verifiers {
-            Verifiers::Any => true,
-            Verifiers::These(names) => names.iter().any(|known| known == name),
-            Verifiers::None(_) => false,
-        }
-    }
-
-    #[cfg(feature = "jwt")]
-    fn remote_keys(&self, url: &str) -> Result<RemoteKeys, String> {
-        (self.key_sets)(url)
-    }
-
-    fn certificate_advice(&self) -> Option<String> {
-        self.certificate_advice.clone()
-    }
-
-    fn verifier_advice(&self, name: &str) -> String {
-        match &self.verifiers {
-            Verifiers::None(advice) => advice.clone(),
-            Verifiers::Any | Verifiers::These(_) => format!("register one in Rust: .verifier({name:?}, ..)"),
-        }
     }
 }
 

@@ -6,7 +6,7 @@ mod parts;
 use std::fs;
 use std::path::Path;
 
-use error_envelope_core::loader::Setting;
+use error_envelope_core::loader::PlacedValue;
 use serde::Deserialize;
 use tower_error_envelope::policy::PolicyLoader;
 
@@ -24,13 +24,13 @@ fn assert_check(args: &[&str], code: i32, out: &str) {
 fn settings(set: &[(&str, &str, &str)]) -> String {
     let file = PolicyLoader::new().parse("policy.toml", "version = 1").unwrap();
     let effective = file.effective("GET", "/").unwrap();
-    let line = |setting: &Setting| {
-        let (key, default) = (setting.key(), (setting.value(), "default".to_owned()));
-        let set = set.iter().find(|(name, ..)| *name == key);
+    let line = |(key, default): &(&str, PlacedValue)| {
+        let default = (&*default.value, "default".to_owned());
+        let set = set.iter().find(|(name, ..)| name == key);
         let (value, from) = set.map_or(default, |(_, value, file)| (value, format!("{POLICIES}/{file}")));
         format!("{key:<17}{value:<24}{from}\n")
     };
-    effective.reading().settings().iter().map(line).collect()
+    effective.reading.settings.iter().map(line).collect()
 }
 
 #[test]

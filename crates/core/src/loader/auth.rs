@@ -4,54 +4,52 @@ use std::time::{Duration, SystemTime};
 
 use toml::de::DeValue;
 
-use super::values::{NamedText, Version};
 use crate::guard::auth::{AuthMessages, AuthScheme, Key};
 #[cfg(feature = "jwt")]
 use crate::guard::auth::{JwtKeys, RemoteKeys};
-use crate::table::{Document, Kind, Leaf, MAX_FILE_BYTES, OneOrMore, Reading, Refusals, SettingError, tables};
-use crate::table::{advice_for_unknown, closest};
+use crate::table::{
+    Document, Kind, Leaf, MAX_FILE_BYTES, NamedText, OneOrMore, Reading, Refusals, SettingError, Version,
+    advice_for_unknown, closest, tables,
+};
 
 /// What a policy needs besides its own text.
-pub(super) trait PolicyEnv {
-    /// The value of an environment variable.
+pub(super) struct PolicyEnv {
+    /// The values of environment variables.
     #[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "the secrets of tokens alone come from there"))]
-    fn variable(&self, name: &str) -> Option<String>;
-
-    /// Whether the layer has a verifier with that name.
-    fn has_verifier(&self, name: &str) -> bool;
-
+    pub(super) variable: Box<Variables>,
+    pub(super) verifiers: Verifiers,
+    /// Advice for a scheme `certificate`; `None` if client certificates are available.
+    pub(super) certificate_advice: Option<String>,
     /// The keys at a URL. The error is advice for an operator whose key sets are not fetched.
     #[cfg(feature = "jwt")]
-    fn remote_keys(&self, url: &str) -> Result<RemoteKeys, String>;
+    pub(super) key_sets: Box<KeySets>,
+}
 
-    /// Advice for a scheme `custom` whose verifier is not registered.
-    fn verifier_advice(&self, name: &str) -> String;
+type Variables = dyn Fn(&str) -> Option<String> + Send + Sync;
 
-    /// Advice for a scheme `certificate`; `None` if client certificates are available.
-    fn certificate_advice(&self) -> Option<String>;
+#[cfg(feature = "jwt")]
+type KeySets = dyn Fn(&str) -> Result<RemoteKeys, String> + Send + Sync;
+
+pub(super) enum Verifiers {
+    Any,
+    These(Vec<String>),
+    /// No key sets are fetched. The text advises operators whose policy needs one.
+    None(String),
 }
 
 /// The kinds of schemes, and the keys that each has besides `scheme`, `forward_id`, `messages` and `challenge`.
-const SCHEMES: [(&str, &[&str]); 5] = [
-    ("bearer", &["pattern", "keys", "keys_file"]),
-    ("header", &["header", "pattern", "keys", "keys_file"]),
-    (
-        "jwt",
-        &[
-            "secret_env",
-            "jwks_file",
-            "jwks_url",
-            "timeout",
-            "algorithms",
-            "issuer",
-            "audience",
-            "leeway",
-            "require_verified_email",
-        ],
-    ),
-    ("certificate", &[]),
-    ("custom", &["timeout"]),
+const SCHEMES: [(&str, &str); 5] = [
+    ("bearer", "pattern keys keys_file"),
+    ("header", "header pattern keys keys_file"),
+    ("jwt", "secret_env jwks_file jwks_url timeout algorithms issuer audience leeway require_verified_email"),
+    ("certificate", ""),
+    ("custom", "timeout"),
 ];
+
+/// Whether a key is one of those that a kind has.
+fn is_of(keys: &str, key: &str) -> bool {
+    keys.split(' ').any(|known| known == key)
+}
 
 tables! {
     /// The keys of all kinds of schemes.
@@ -104,7 +102,7 @@ impl Leaf for Scheme {
         let kind = SCHEMES.iter().find(|(name, _)| closest(written, std::iter::once(*name)).is_some());
         // A key that only other kinds have is refused with its place in `refuse_foreign_keys`.
         let is_known =
-            |key: &&&str| kind.is_none_or(|(_, own)| own.contains(*key) || is_shared(key) || table.contains_key(**key));
+            |key: &&&str| kind.is_none_or(|(_, own)| is_of(own, key) || is_shared(key) || table.contains_key(**key));
         at.refuse_others(table, &AuthTable::KEYS.iter().filter(is_known).copied().collect::<Vec<_>>());
         Some(Self(AuthTable::read_keys(table, at)))
     }
@@ -112,7 +110,7 @@ impl Leaf for Scheme {
 
 /// Whether all kinds of schemes have the key.
 fn is_shared(key: &str) -> bool {
-    !SCHEMES.iter().any(|(_, keys)| keys.contains(&key))
+    !SCHEMES.iter().any(|(_, keys)| is_of(keys, key))
 }
 
 /// The SHA-256 of a key, as 64 hexadecimal digits.
@@ -155,7 +153,7 @@ impl Leaf for KeysFile {
 
 impl AuthTable {
     /// The scheme. If parts of it are wrong, others stand for them, so that its other keys are checked as well.
-    pub(super) fn into_scheme(self, name: &str, env: &dyn PolicyEnv, refusals: &mut Refusals) -> AuthScheme {
+    pub(super) fn into_scheme(self, name: &str, env: &PolicyEnv, refusals: &mut Refusals) -> AuthScheme {
         let kind = self.scheme.as_deref().map(|written| known_or_near(written, refusals));
         let kind = kind.flatten().unwrap_or_default();
         self.refuse_foreign_keys(kind, refusals);
@@ -163,28 +161,34 @@ impl AuthTable {
             "bearer" => AuthScheme::bearer(),
             "header" => {
                 if self.header.is_none() {
-                    refusals.0.push(missing("header"));
+                    refusals.add(missing("header"));
                 }
                 AuthScheme::header(self.header.as_deref().unwrap_or("x-unknown"))
             }
             "jwt" => self.jwt(env, refusals),
             "certificate" => {
-                if let Some(advice) = env.certificate_advice() {
+                if let Some(advice) = &env.certificate_advice {
                     let wrong = "scheme \"certificate\" is not available here";
-                    refusals.0.push(SettingError::new("scheme", wrong, advice).of_kind(Kind::Unavailable));
+                    refusals.add(SettingError::new("scheme", wrong, advice).of_kind(Kind::Unavailable));
                 }
                 AuthScheme::certificate()
             }
             _ => {
-                if kind == "custom" && !env.has_verifier(name) {
+                let advice = match &env.verifiers {
+                    Verifiers::None(advice) => Some(advice.clone()),
+                    Verifiers::These(names) if names.iter().all(|known| known != name) => {
+                        Some(format!("register one in Rust: .verifier({name:?}, ..)"))
+                    }
+                    Verifiers::Any | Verifiers::These(_) => None,
+                };
+                if let Some(right) = advice.filter(|_| kind == "custom") {
                     let wrong = format!("no verifier is registered for scheme {name:?}");
-                    let right = env.verifier_advice(name);
-                    refusals.0.push(SettingError::new("", wrong, right).of_kind(Kind::Unavailable));
+                    refusals.add(SettingError::new("", wrong, right).of_kind(Kind::Unavailable));
                 }
                 AuthScheme::custom()
             }
         };
-        let has = |key| SCHEMES.iter().any(|(name, keys)| *name == kind && keys.contains(&key));
+        let has = |key| SCHEMES.iter().any(|(name, keys)| *name == kind && is_of(keys, key));
         let keys = self.keys.into_iter().chain(self.keys_file.map(|KeysFile(keys)| keys)).flatten();
         let keys: Vec<_> = keys.filter(|_| has("keys")).collect();
         // Stands for keys with a mistake, which was noted when they were read.
@@ -205,36 +209,36 @@ impl AuthTable {
     /// Refuses keys that only other kinds of schemes have.
     fn refuse_foreign_keys(&self, kind: &str, refusals: &mut Refusals) {
         let Some((_, own)) = SCHEMES.iter().find(|(name, _)| *name == kind) else { return };
-        for key in Self::KEYS.iter().filter(|key| !own.contains(key) && self.written(key).is_some()) {
-            let theirs = SCHEMES.iter().filter(|(_, keys)| keys.contains(key)).map(|(name, _)| format!("{name:?}"));
+        for key in Self::KEYS.iter().filter(|key| !is_of(own, key) && self.written(key).is_some()) {
+            let theirs = SCHEMES.iter().filter(|(_, keys)| is_of(keys, key)).map(|(name, _)| format!("{name:?}"));
             let theirs = theirs.collect::<Vec<_>>().join(" or ");
             if !theirs.is_empty() {
                 let wrong = format!("the key {key} does not apply to scheme {kind:?}");
                 let right = format!("remove it: it applies to scheme {theirs}");
-                refusals.0.push(SettingError::new(*key, wrong, right).of_kind(Kind::Conflict));
+                refusals.add(SettingError::new(*key, wrong, right).of_kind(Kind::Conflict));
             }
         }
     }
 
     #[cfg(not(feature = "jwt"))]
-    fn jwt(&self, _: &dyn PolicyEnv, refusals: &mut Refusals) -> AuthScheme {
+    fn jwt(&self, _: &PolicyEnv, refusals: &mut Refusals) -> AuthScheme {
         let (wrong, right) =
             ("session tokens are not part of this build", "build with the feature \"jwt\" of tower-error-envelope");
-        refusals.0.push(SettingError::new("scheme", wrong, right).of_kind(Kind::Unavailable));
+        refusals.add(SettingError::new("scheme", wrong, right).of_kind(Kind::Unavailable));
         AuthScheme::custom()
     }
 
     #[cfg(feature = "jwt")]
-    fn jwt(&self, env: &dyn PolicyEnv, refusals: &mut Refusals) -> AuthScheme {
+    fn jwt(&self, env: &PolicyEnv, refusals: &mut Refusals) -> AuthScheme {
         let set = ["secret_env", "jwks_file", "jwks_url"].into_iter();
         let set: Vec<&str> = set.filter(|key| self.written(key).is_some()).collect();
         if let [first, second, ..] = set[..] {
             let wrong = format!("{first} and {second} are mutually exclusive");
-            refusals.0.push(SettingError::new(second.to_owned(), wrong, "keep one of them").of_kind(Kind::Conflict));
+            refusals.add(SettingError::new(second.to_owned(), wrong, "keep one of them").of_kind(Kind::Conflict));
         } else if set.is_empty() {
             let right = "set one of them: secret_env = \"…\", jwks_file = \"…\" or jwks_url = \"…\"";
             let wrong = "the scheme has neither a secret nor a key set";
-            refusals.0.push(SettingError::new("", wrong, right).of_kind(Kind::MissingKey));
+            refusals.add(SettingError::new("", wrong, right).of_kind(Kind::MissingKey));
         }
         let secret = self.secret_env.as_deref().map(|name| refusals.keep(read_secret(name, env)).map(JwtKeys::secret));
         let file = self.jwks_file.as_ref().map(|NamedText(text)| Some(JwtKeys::jwks(text.clone())));
@@ -242,10 +246,10 @@ impl AuthTable {
             let refused = |advice| {
                 SettingError::new("jwks_url", "this program does not fetch key sets", advice).of_kind(Kind::Unavailable)
             };
-            refusals.keep(env.remote_keys(url).map_err(refused)).map(JwtKeys::remote)
+            refusals.keep((env.key_sets)(url).map_err(refused)).map(JwtKeys::remote)
         });
         let algorithms = self.algorithms.as_deref().unwrap_or_else(|| {
-            refusals.0.push(missing("algorithms"));
+            refusals.add(missing("algorithms"));
             &[]
         });
         let known = refuse_algorithms(algorithms, refusals);
@@ -285,15 +289,15 @@ fn known_or_near(written: &str, refusals: &mut Refusals) -> Option<&'static str>
     let known = SCHEMES.iter().map(|(name, _)| *name);
     known.clone().find(|name| *name == written).or_else(|| {
         let right = advice_for_unknown(written, known.clone());
-        refusals.0.push(SettingError::new("scheme", "unknown scheme", right).of_kind(Kind::UnknownWord));
+        refusals.add(SettingError::new("scheme", "unknown scheme", right).of_kind(Kind::UnknownWord));
         closest(written, known)
     })
 }
 
 /// Reads a secret from a variable. A text that is not the name of a variable may be the secret itself.
 #[cfg(feature = "jwt")]
-fn read_secret(name: &str, env: &dyn PolicyEnv) -> Result<String, SettingError> {
-    let (wrong, right) = match env.variable(name) {
+fn read_secret(name: &str, env: &PolicyEnv) -> Result<String, SettingError> {
+    let (wrong, right) = match (env.variable)(name) {
         Some(secret) if !secret.is_empty() => return Ok(secret),
         Some(_) => ("the environment variable is empty", "set it to the secret"),
         None => (
@@ -314,7 +318,7 @@ fn refuse_algorithms(names: &[String], refusals: &mut Refusals) -> Vec<String> {
     for (at, name) in names.iter().enumerate().filter(|(_, name)| !is_known(name)) {
         let right = advice_for_unknown(name, KNOWN.into_iter());
         let refused = SettingError::new(format!("algorithms[{at}]"), "unknown algorithm", right);
-        refusals.0.push(refused.of_kind(Kind::UnknownWord));
+        refusals.add(refused.of_kind(Kind::UnknownWord));
     }
     names.iter().filter(|name| is_known(name)).cloned().collect()
 }

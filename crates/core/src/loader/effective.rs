@@ -5,10 +5,11 @@ use std::fmt;
 
 use http::{Method, Request, Uri};
 
-use super::chain::{self, SettingChain};
 use super::file::PolicyFile;
+use super::keys::{PlacedValue, SettingChain};
 use crate::guard::reading::normalised;
 use crate::policy::keys::RouteTable;
+use crate::policy::scope::PolicyPart;
 use crate::policy::{MatchedReading, Unmatched, host};
 use crate::table::PolicyError;
 use crate::table::TablePath;
@@ -23,111 +24,42 @@ use crate::table::TablePath;
 /// let text = "version = 1\n[[route]]\nmatch = \"POST /a/{*rest}\"\nbody_limit = \"64 KiB\"\n";
 /// let file = PolicyLoader::new().parse("policy.toml", text)?;
 /// let effective = file.effective("POST", "https://api.example.com/a/b")?;
-/// let limit = effective.reading().settings().iter().find(|setting| setting.key() == "body_limit").unwrap();
-/// assert_eq!((limit.value(), limit.from()), ("\"64 KiB\"", Some("policy.toml:4")));
+/// let (_, limit) = effective.reading.settings.iter().find(|(key, _)| *key == "body_limit").unwrap();
+/// assert_eq!((&*limit.value, limit.from.as_deref()), ("\"64 KiB\"", Some("policy.toml:4")));
 /// # Ok::<(), tower_error_envelope::PolicyError>(())
 /// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Effective {
-    method: Method,
+    /// The settings for the normalised reading of the path. They decide everything, except that the guards of `others`
+    /// apply as well.
+    pub reading: PathReading,
+    /// The settings for other readings of the path and the method, if they have different guards; one for each
+    /// difference. Their guards apply as well.
+    pub others: Vec<PathReading>,
+    /// Whether the layer refuses the request with 400, because its readings match different guards and a route has
+    /// `paths = "refuse"`.
+    pub is_refused: bool,
     host: String,
-    others: Vec<PathReading>,
-    normal: PathReading,
-    is_refused: bool,
     upstream: Option<(String, String)>,
-    map_rules: Vec<(String, usize)>,
-    outward_rules: Vec<(String, usize)>,
+    /// The numbers of rules, by their tables and scopes.
+    rules: Vec<(&'static str, String, usize)>,
 }
 
 /// The settings for one way in which a request may be read (rule G0).
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct PathReading {
-    method: Method,
-    path: String,
-    scope: Option<String>,
-    routes: Vec<(String, String)>,
-    settings: Vec<Setting>,
-}
-
-/// A key, its value, and where it is set.
-#[derive(Clone, Debug)]
-pub struct Setting {
-    key: &'static str,
-    value: String,
-    from: Option<String>,
-}
-
-impl Effective {
-    /// The settings for the normalised reading of the path. They decide everything, except that the guards of [other
-    /// readings](Self::others) apply as well.
-    #[must_use]
-    pub const fn reading(&self) -> &PathReading {
-        &self.normal
-    }
-
-    /// The settings for other readings of the path and the method, if they have different guards; one for each
-    /// difference. Their guards apply as well.
-    #[must_use]
-    pub fn others(&self) -> &[PathReading] {
-        &self.others
-    }
-
-    /// Whether the layer refuses the request with 400, because its readings match different guards and a route has
-    /// `paths = "refuse"`.
-    #[must_use]
-    pub const fn is_refused(&self) -> bool {
-        self.is_refused
-    }
-}
-
-impl PathReading {
     /// The method of the reading.
-    #[must_use]
-    pub const fn method(&self) -> &Method {
-        &self.method
-    }
-
+    pub method: Method,
     /// The path of the reading. Bytes that are not UTF-8 are shown as U+FFFD.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
+    pub path: String,
     /// The patterns of the routes that match, beginning with the most specific, each with its `FILE:LINE`.
-    pub fn routes(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.routes.iter().map(|(pattern, from)| (pattern.as_str(), from.as_str()))
-    }
-
-    /// All keys of a route, in the order of the manual.
-    #[must_use]
-    pub fn settings(&self) -> &[Setting] {
-        &self.settings
-    }
-}
-
-impl Setting {
-    /// The key. It is `content_types` instead of `json` if that was set.
-    #[must_use]
-    pub const fn key(&self) -> &'static str {
-        self.key
-    }
-
-    /// The value, spelled as in the file.
-    #[must_use]
-    pub fn value(&self) -> &str {
-        &self.value
-    }
-
-    /// `FILE:LINE`; `None` for the default.
-    #[must_use]
-    pub fn from(&self) -> Option<&str> {
-        self.from.as_deref()
-    }
-
-    /// Whether the key is a guard. Only the normalised reading decides how errors are written.
-    fn is_guard(&self) -> bool {
-        RouteTable::GUARDS.contains(&self.key)
-    }
+    pub routes: Vec<(String, String)>,
+    /// All keys of a route, in the order of the manual, each with its value. `content_types` stands for `json` if that
+    /// was set instead.
+    pub settings: Vec<(&'static str, PlacedValue)>,
+    scope: Option<String>,
 }
 
 impl PolicyFile {
@@ -162,17 +94,19 @@ impl PolicyFile {
             }
         })?;
         let chain = self.chain(&method, &host, &normal);
-        let counted = |count: &dyn Fn(usize) -> usize| {
-            self.around(chain.part).map(|at| (self.scope_name(at), count(at))).filter(|(_, count)| *count > 0).collect()
-        };
+        let mut rules = Vec::new();
+        for (what, count) in
+            [("map", (|part| part.rules.len()) as fn(&PolicyPart) -> usize), ("outward", |part| part.outward.len())]
+        {
+            let counted = self.around(chain.part).map(|at| (what, self.scope_name(at), count(self.part(at))));
+            rules.extend(counted.filter(|(.., count)| *count > 0));
+        }
         Ok(Effective {
             others: matched.others.iter().map(|reading| self.other_reading(reading, &host)).collect(),
             is_refused: matched.is_refused,
             upstream: self.upstream(chain.part),
-            map_rules: counted(&|at| self.part(at).rules.len()),
-            outward_rules: counted(&|at| self.part(at).outward.len()),
-            normal: self.reading(&method, &normal, &chain),
-            method,
+            rules,
+            reading: self.reading(&method, &normal, &chain),
             host,
         })
     }
@@ -190,10 +124,10 @@ impl PolicyFile {
             }
             _ => None,
         });
-        let settings = chain::keys().map(|key| {
+        let settings = RouteTable::settings().map(|key| {
             let decided = chain.resolved(key);
             let from = decided.place.as_ref().map(|place| self.place(place, decided.key));
-            Setting { key: decided.key, value: decided.value, from }
+            (decided.key, PlacedValue { value: decided.value, from })
         });
         PathReading {
             method: method.clone(),
@@ -206,7 +140,7 @@ impl PolicyFile {
 
     /// The service of a part, and where the policy names it.
     fn upstream(&self, part: usize) -> Option<(String, String)> {
-        let names = |at: &usize| self.builder.scopes.get(at.checked_sub(1)?)?.table.upstream.as_ref();
+        let names = |at: &usize| self.builder.scope_of(*at)?.table.upstream.as_ref();
         let named = self.around(part).find(|at| names(at).is_some())?;
         let url = self.policy.parts.get(part)?.upstream.as_ref()?;
         Some((url.to_string(), self.place(&TablePath::Scope(named), "upstream")))
@@ -218,34 +152,26 @@ impl PolicyFile {
     }
 
     pub(super) fn scope_name(&self, part: usize) -> String {
-        let Some(scope) = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at)) else {
-            return "the policy itself".to_owned();
-        };
-        let covers = format!("{}{}", scope.hosts().join(","), scope.path_prefix().unwrap_or_default());
-        match self.place(&TablePath::Scope(part), "") {
-            place if place.is_empty() => format!("scope {covers}"),
-            place => format!("scope {covers} ({place})"),
-        }
+        let Some(scope) = self.builder.scope_of(part) else { return "the policy itself".to_owned() };
+        format!("scope {} ({})", scope.covers(), self.place(&TablePath::Scope(part), ""))
     }
 }
 
 impl fmt::Display for Effective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} {}{}", self.method, self.host, self.normal.path)?;
-        if let Some(scope) = &self.normal.scope {
+        writeln!(f, "{} {}{}", self.reading.method, self.host, self.reading.path)?;
+        if let Some(scope) = &self.reading.scope {
             writeln!(f, "  in {scope}")?;
         }
         if let Some((url, from)) = &self.upstream {
             writeln!(f, "  for the service {url} ({from})")?;
         }
-        self.normal.write_routes(f)?;
-        for (what, rules) in [("map", &self.map_rules), ("outward", &self.outward_rules)] {
-            for (scope, count) in rules {
-                writeln!(f, "  {count} {what} rule{} of {scope}", if *count == 1 { "" } else { "s" })?;
-            }
+        self.reading.write_routes(f)?;
+        for (what, scope, count) in &self.rules {
+            writeln!(f, "  {count} {what} rule{} of {scope}", if *count == 1 { "" } else { "s" })?;
         }
         writeln!(f)?;
-        self.normal.settings.iter().try_for_each(|setting| setting.write(f))?;
+        self.reading.write_settings(f, |_| true)?;
         if self.is_refused {
             writeln!(f, "\nthe layer answers 400: readings of the path match different guards (paths = \"refuse\")")?;
         }
@@ -253,7 +179,8 @@ impl fmt::Display for Effective {
             writeln!(f, "\nthe guards of this reading apply, too: {} {}", other.method, other.path)?;
             other.write_routes(f)?;
             writeln!(f)?;
-            other.settings.iter().filter(|setting| setting.is_guard()).try_for_each(|setting| setting.write(f))?;
+            // Only the normalised reading decides how errors are written.
+            other.write_settings(f, |key| RouteTable::GUARDS.contains(&key))?;
         }
         Ok(())
     }
@@ -264,20 +191,18 @@ impl PathReading {
         for (pattern, from) in &self.routes {
             writeln!(f, "  matches {pattern} ({from})")?;
         }
-        match self.routes.is_empty() {
-            true => writeln!(f, "  matches no route"),
-            false => Ok(()),
-        }
+        if self.routes.is_empty() { writeln!(f, "  matches no route") } else { Ok(()) }
     }
-}
 
-impl Setting {
-    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let from = self.from.as_deref().unwrap_or("default");
-        match self.value.len() {
-            ..24 => writeln!(f, "{:<17}{:<24}{from}", self.key, self.value),
-            _ => writeln!(f, "{:<17}{}\n{:<41}{from}", self.key, self.value, ""),
+    fn write_settings(&self, f: &mut fmt::Formatter<'_>, is_shown: fn(&str) -> bool) -> fmt::Result {
+        for (key, PlacedValue { value, from }) in self.settings.iter().filter(|(key, _)| is_shown(key)) {
+            let from = from.as_deref().unwrap_or("default");
+            match value.len() {
+                ..24 => writeln!(f, "{key:<17}{value:<24}{from}")?,
+                _ => writeln!(f, "{key:<17}{value}\n{:<41}{from}", "")?,
+            }
         }
+        Ok(())
     }
 }
 

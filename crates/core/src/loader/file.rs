@@ -14,13 +14,22 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use super::auth::PolicyEnv;
 use super::build::{Assembly, Lock};
-use super::digest;
 use super::gather::Gathered;
 use super::sources::{SourceFile, Sources};
 use crate::policy::{Origin, Policy, PolicyBuilder};
-use crate::table::{MAX_FILE_BYTES, NamedFile, PolicyError, read_text};
+use crate::table::{Kind, NamedFile, PolicyError};
+
+/// The keys that decide together. A lock of the first one holds for all of them.
+const COMPANIONS: [&[&str]; 4] = [
+    &["auth", "auth_observe", "auth_optional"],
+    &["body_limit", "body_limit_per"],
+    &["json", "content_types"],
+    &["content_types", "json"],
+];
 
 /// A policy, and the files from which it was read.
 #[derive(Debug)]
@@ -79,7 +88,7 @@ impl PolicyFile {
 impl PolicyFile {
     /// Reads a file of this name from its text. The files that it names are relative to the name. Errors are by file
     /// and line; there is at least one, and at most 200.
-    pub(super) fn read(name: &str, text: String, env: &dyn PolicyEnv) -> Result<Self, Vec<PolicyError>> {
+    pub(super) fn read(name: &str, text: String, env: &PolicyEnv) -> Result<Self, Vec<PolicyError>> {
         let mut gathered = Gathered::new(name, text);
         let (more_files, folders) = (std::mem::take(&mut gathered.named_files), std::mem::take(&mut gathered.folders));
         let mut all = Assembly::new(gathered, env);
@@ -90,21 +99,38 @@ impl PolicyFile {
             return Err(mistakes);
         }
         let fingerprint = fingerprint(&sources.files, &more_files);
-        let hash = digest::digest_of_files(&sources.files, &more_files);
-        let named_files = more_files.iter().map(|file| (file.path.clone(), digest::digest(&file.text))).collect();
+        let hash = digest_of_files(&sources.files, &more_files);
+        let named_files = more_files.iter().map(|file| (file.path.clone(), digest(&file.text))).collect();
         let files = sources.files.iter().map(|file| PathBuf::from(&file.name));
         let files = files.chain(more_files.into_iter().map(|file| file.path)).collect();
-        let policy = policy.with_origin(Origin::File { name: name.into(), hash: hash.into() });
-        Ok(Self { policy, builder, sources, locked_settings: locks, named_files, fingerprint, files, folders })
+        let policy = policy.with_origin(Origin { name: name.to_owned().into(), hash: Some(hash.into()) });
+        let file = Self { policy, builder, sources, locked_settings: locks, named_files, fingerprint, files, folders };
+        let refused = file.set_although_locked();
+        if refused.is_empty() { Ok(file) } else { Err(refused) }
+    }
+
+    /// The errors of the keys that are locked for their file, by file and line. No file below the one with a lock may set
+    /// the key (`manual/policy.md`). An included file is below every file that locks, and a file is below its bases.
+    fn set_although_locked(&self) -> Vec<PolicyError> {
+        let refused = self.sources.route_keys().filter_map(|(part, file, name, span)| {
+            let is_below = |lock: &&Lock| {
+                file != lock.file && (part != 0 || self.sources.rank(file) < self.sources.rank(lock.file))
+            };
+            let lock = self.locked_settings.iter().filter(is_below).find(|lock| lock.holds_for(name))?;
+            let wrong = format!("{} is locked ({}): a file below cannot set {name}", lock.key, lock.location);
+            Some((file, span.span.start, span.error(wrong, "remove it").of_kind(Kind::Locked)))
+        });
+        let mut refused: Vec<_> = refused.collect();
+        refused.sort_by_key(|(file, at, _)| (*file, *at));
+        refused.into_iter().map(|(.., error)| error).collect()
     }
 }
 
-/// The files of a policy, even if parts of it are wrong, each with whether it has a `[scope]`; none if the first one
-/// cannot be read.
-pub(super) fn source_files(path: &Path) -> Vec<(PathBuf, bool)> {
-    let Ok(text) = read_text(path, MAX_FILE_BYTES) else { return Vec::new() };
-    let gathered = Gathered::new(&path.display().to_string(), text);
-    gathered.files.into_iter().map(|file| (file.name.into(), file.places.contains_key("scope"))).collect()
+impl Lock {
+    fn holds_for(&self, key: &str) -> bool {
+        let companions = COMPANIONS.iter().find(|group| group[0] == self.key);
+        companions.map_or(self.key == key, |group| group.contains(&key))
+    }
 }
 
 fn fingerprint(texts: &[SourceFile], more: &[NamedFile]) -> u64 {
@@ -112,6 +138,38 @@ fn fingerprint(texts: &[SourceFile], more: &[NamedFile]) -> u64 {
     texts.iter().for_each(|it| (&it.name, &it.text).hash(&mut hasher));
     more.iter().for_each(|it| (&it.path, &it.text).hash(&mut hasher));
     hasher.finish()
+}
+
+/// So many hexadecimal digits that no two policies of one organisation have the same, and so few that people can
+/// compare them.
+const DIGITS: usize = 16;
+
+/// The hash of a text, in hexadecimal digits.
+fn digest(text: &str) -> String {
+    shortened(Sha256::digest(text))
+}
+
+/// The hash of all files of a policy. The folder and the file name of the policy itself do not count, because gateways
+/// may have it in different places.
+fn digest_of_files(texts: &[SourceFile], more: &[NamedFile]) -> String {
+    let folder = texts.first().and_then(|first| Path::new(&first.name).parent()).unwrap_or(Path::new(""));
+    let included = texts.iter().skip(1).map(|it| (Path::new(&it.name), &it.text));
+    let named = more.iter().map(|it| (it.path.as_path(), &it.text));
+    let mut hasher = Sha256::new();
+    for (path, text) in texts.iter().take(1).map(|it| (Path::new(""), &it.text)).chain(included).chain(named) {
+        let name = path.strip_prefix(folder).unwrap_or(path).display().to_string();
+        // Line ends and byte order marks, which editors may change, do not make it another policy.
+        let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+        for part in [&name, &text] {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+    }
+    shortened(hasher.finalize())
+}
+
+fn shortened(digest: impl AsRef<[u8]>) -> String {
+    digest.as_ref().iter().take(DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

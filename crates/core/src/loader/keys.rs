@@ -1,117 +1,109 @@
-//! The keys of a route by their names, for programs that show them; and which of two values of a key requires less of a
-//! request: [`keys`](crate::policy::keys) names these functions in its rows. `json` and `content_types` are two names for
-//! one setting.
+//! Finds the table of a policy that decides a key of a request, for programs that show it (G0).
 
-#![allow(clippy::ptr_arg, reason = "what is compared is of the type that a table has for the key")]
+use http::Method;
 
-use crate::policy::choice::{BodyLimitPer, LetterCase, Mode, Paths, Preflight};
-use crate::policy::keys::{RouteTable, for_each_key};
+use super::file::PolicyFile;
+use super::sources::SourceSpan;
+use crate::policy::keys::RouteTable;
+use crate::policy::lookup;
+use crate::policy::scope::PolicyPart;
+use crate::session::MapRuleId;
+use crate::table::TablePath;
 
-const JSON: &str = "json";
-const CONTENT_TYPES: &str = "content_types";
-
-/// The keys of a route, in the order of the manual. `json` also represents `content_types`.
-pub(super) fn keys() -> impl Iterator<Item = &'static str> {
-    RouteTable::KEYS.iter().copied().filter(|key| *key != CONTENT_TYPES)
+/// The tables that decide about a request, in their [order](lookup::tables).
+#[derive(Debug)]
+pub(super) struct SettingChain<'a> {
+    /// The narrowest scope for the request; 0 is the policy itself.
+    pub(super) part: usize,
+    pub(super) tables: Vec<(TablePath, &'a RouteTable)>,
 }
 
-/// The names under which one of [`keys`] may be set.
-pub(super) fn all_names_of(key: &'static str) -> &'static [&'static str] {
-    let index = RouteTable::KEYS.iter().position(|name| *name == key);
-    match index {
-        _ if key == JSON => &[JSON, CONTENT_TYPES],
-        Some(index) => &RouteTable::KEYS[index..=index],
-        None => &[],
+/// A value, spelled as in the file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PlacedValue {
+    /// The value.
+    pub value: String,
+    /// The place of the value, as `FILE:LINE`; `None` for a default.
+    pub from: Option<String>,
+}
+
+/// The value that applies to a key, and the table that sets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ResolvedSetting {
+    /// `content_types` if that was set instead of `json`.
+    pub(super) key: &'static str,
+    /// The value, spelled as in the file.
+    pub(super) value: String,
+    /// The table that sets the value; `None` for the default.
+    pub(super) place: Option<TablePath>,
+}
+
+impl PolicyFile {
+    /// `host` is in lower case, without a port. `path` is the reading that decides.
+    pub(super) fn chain(&self, method: &Method, host: &str, path: &[u8]) -> SettingChain<'_> {
+        let (part, routes) = self.policy.routes_of(method, host, path);
+        self.deciding_tables(part, &routes)
+    }
+
+    /// The tables that decide about requests that these routes match.
+    pub(super) fn deciding_tables(&self, part: usize, routes: &[usize]) -> SettingChain<'_> {
+        let tables = lookup::tables(&self.policy.parts, part, routes).map(|(at, route)| {
+            let own = self.part(at);
+            let Some(route) = route else { return (TablePath::Defaults(at), &own.keys) };
+            let index = route - self.policy.parts[at].matcher.base();
+            (TablePath::Route(at, index), &own.routes[index].keys)
+        });
+        SettingChain { part, tables: tables.collect() }
+    }
+
+    /// A part of the policy and those around it, beginning with the narrowest.
+    pub(super) fn around(&self, part: usize) -> impl Iterator<Item = usize> {
+        lookup::around(&self.policy.parts, part)
+    }
+
+    /// The tables of a part.
+    pub(super) fn part(&self, part: usize) -> &PolicyPart {
+        self.builder.scope_of(part).map_or(&self.builder.part, |scope| &scope.part)
+    }
+
+    /// The file and line of a `[[map]]` rule that is in an event of this policy
+    /// ([`Event::map_rule`](crate::session::Event::map_rule)). `None` if the rule is from another policy.
+    #[must_use]
+    pub fn map_rule(&self, rule: MapRuleId) -> Option<(&str, usize)> {
+        // The rules of a part are followed by those of the parts around it.
+        let mut left = rule.index as usize;
+        for at in self.around(rule.part as usize) {
+            let own = self.policy.parts[at].own_rules;
+            if left < own {
+                return self.span_of(&TablePath::Map(at, left), "").map(|at| (at.file, at.line));
+            }
+            left -= own;
+        }
+        None
+    }
+
+    /// The span of a key; of its table if that does not set the key.
+    pub(super) fn span_of(&self, place: &TablePath, key: &str) -> Option<SourceSpan<'_>> {
+        self.sources.locate(place, key)
     }
 }
 
-/// The name and the value of one of [`keys`], as a table sets it.
-pub(super) fn value_of(keys: &RouteTable, key: &'static str) -> Option<(&'static str, String)> {
-    // If both are set, the list decides, unless it is empty and `json` is true.
-    let list_decides = |types: &Vec<String>| keys.json != Some(true) || !types.is_empty();
-    let key = if key == JSON && keys.content_types.as_ref().is_some_and(list_decides) { CONTENT_TYPES } else { key };
-    Some((key, keys.written(key)?))
-}
-
-pub(super) fn default_of(key: &str) -> String {
-    RouteTable::defaults().written(key).unwrap_or_default()
-}
-
-macro_rules! weaker {
-    ($(
-        $(#[doc = $about:literal])+
-        #[manual = $note:literal]
-        $(#[rust = $more:literal])?
-        $(#[guard($guard:ident)])?
-        $(#[weaker($weaker:ident)])?
-        $key:ident: $value:ident $(=> $made:ty, by $make:ident)? $(= $default:expr)?;
-    )*) => {
-        impl RouteTable {
-            /// Whether both tables set the key, and this one requires less of a request.
-            pub(super) fn weakens(&self, base: &Self, key: &str) -> bool {
-                let types = |keys: &Self| Self { content_types: keys.media_types().ok().flatten(), ..keys.clone() };
-                let (own, base) = (types(self), types(base));
-                match if key == "json" { "content_types" } else { key } {
-                    $(
-                        $(stringify!($key) => is_weaker(&own.$key, &base.$key, $guard),)?
-                        $(stringify!($key) => is_weaker(&own.$key, &base.$key, $weaker),)?
-                    )*
-                    _ => false,
-                }
+impl SettingChain<'_> {
+    /// The value that applies to a key, which must be one of [`RouteTable::settings`].
+    pub(super) fn resolved(&self, key: &'static str) -> ResolvedSetting {
+        let setting = self.tables.iter().find_map(|(place, keys)| Some((place, keys.value_of(key)?)));
+        match setting {
+            Some((place, (key, value))) => ResolvedSetting { key, value, place: Some(place.clone()) },
+            None => {
+                ResolvedSetting { key, value: RouteTable::defaults().written(key).unwrap_or_default(), place: None }
             }
         }
-    };
-}
+    }
 
-for_each_key!(weaker);
-
-/// Whether both tables set the key, and the first value requires less.
-fn is_weaker<T>(own: &Option<T>, base: &Option<T>, weaker: fn(&T, &T) -> bool) -> bool {
-    matches!((own, base), (Some(own), Some(base)) if weaker(own, base))
-}
-
-fn guards_nothing(own: &Mode, base: &Mode) -> bool {
-    let guards = |mode: &Mode| !matches!(mode, Mode::Off | Mode::Observe);
-    guards(base) && !guards(own)
-}
-
-fn larger(own: &Option<u64>, base: &Option<u64>) -> bool {
-    own.unwrap_or(u64::MAX) > base.unwrap_or(u64::MAX)
-}
-
-fn counts_less(own: &BodyLimitPer, base: &BodyLimitPer) -> bool {
-    let streams = |per: &BodyLimitPer| match per {
-        BodyLimitPer::Body => 0,
-        BodyLimitPer::Auto => 1,
-        BodyLimitPer::Message => 2,
-    };
-    streams(own) > streams(base)
-}
-
-/// For lists of names of which a request needs only one. An empty list guards nothing.
-fn lets_more_in(own: &Vec<String>, base: &Vec<String>) -> bool {
-    !base.is_empty() && (own.is_empty() || own.iter().any(|name| !base.contains(name)))
-}
-
-/// For lists of names of which a request needs all.
-fn requires_fewer(own: &Vec<String>, base: &Vec<String>) -> bool {
-    base.iter().any(|name| !own.contains(name))
-}
-
-fn enforces_less(own: &bool, base: &bool) -> bool {
-    *own && !*base
-}
-
-fn passes_preflights(own: &Preflight, base: &Preflight) -> bool {
-    (*own, *base) == (Preflight::Pass, Preflight::Guard)
-}
-
-fn reads_on(own: &Paths, base: &Paths) -> bool {
-    (*own, *base) == (Paths::Guard, Paths::Refuse)
-}
-
-fn distinguishes_case(own: &LetterCase, base: &LetterCase) -> bool {
-    (*own, *base) == (LetterCase::Exact, LetterCase::Fold)
+    /// How many tables are between the request and this one.
+    pub(super) fn distance(&self, place: &TablePath) -> Option<usize> {
+        self.tables.iter().position(|(other, _)| other == place)
+    }
 }
 
 #[cfg(test)]

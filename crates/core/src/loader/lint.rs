@@ -2,13 +2,12 @@
 //! [`PolicyFile::lints`](crate::loader::PolicyFile::lints).
 //!
 //! A lint only reports what is certain. A lint about routes tries a request for each of them
-//! ([`witness`](super::witness)), and lets the policy decide. A lint about rules is true for every error. [`settings`]
-//! reads the keys of routes, [`patterns`] their patterns, and [`names`] the other tables.
+//! ([`Witness`](report::Witness)), and lets the policy decide. A lint about rules is true for every error. [`patterns`]
+//! reads the patterns of routes, and [`tables`] everything else.
 
-mod names;
 mod patterns;
 mod report;
-mod settings;
+mod tables;
 
 pub use self::report::Lint;
 use self::report::Report;
@@ -18,20 +17,23 @@ impl PolicyFile {
     /// Valid settings that an operator should check, sorted by file and line.
     #[must_use]
     pub fn lints(&self) -> Vec<Lint> {
-        let mut report = Report { loaded: self, lints: Vec::new() };
+        let mut report = Report::new(self);
         let witnesses = self.witnesses();
-        settings::lint_routes(&mut report, &witnesses);
+        tables::lint_routes(&mut report, &witnesses);
         patterns::lint_overlap(&mut report);
         patterns::lint_methods(&mut report);
         patterns::lint_expressions(&mut report);
-        settings::lint_shadows(&mut report, &witnesses);
-        names::lint_rules(&mut report);
-        names::lint_shapes(&mut report);
-        names::lint_names(&mut report);
-        settings::lint_overrides(&mut report, &witnesses);
+        tables::lint_shadows(&mut report, &witnesses);
+        tables::lint_rules(&mut report);
+        tables::lint_shapes(&mut report);
+        tables::lint_names(&mut report);
+        tables::lint_overrides(&mut report, &witnesses);
         let mut lints = report.lints;
-        let file = |lint: &Lint| self.files.iter().position(|file| file.as_os_str() == lint.file());
-        lints.sort_by_key(|lint| (file(lint), lint.span().start, lint.name()));
+        let file = |name: &str| self.files.iter().position(|file| file.as_os_str() == name);
+        lints.sort_by_key(|lint| {
+            let at = lint.finding();
+            (at.file().and_then(file), at.span().map(|span| span.start), lint.name())
+        });
         lints
     }
 }

@@ -97,11 +97,6 @@ impl SourceSpan<'_> {
 }
 
 impl Sources {
-    /// The files with their texts, in the order of precedence.
-    pub(super) fn by_precedence(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.order.iter().map(|file| (self.files[*file].name.as_str(), self.files[*file].text.as_str()))
-    }
-
     pub(super) fn insert(&mut self, place: TablePath, file: usize, path: String) {
         self.tables.entry(place).or_default().push((file, path));
     }
@@ -125,9 +120,7 @@ impl Sources {
 
     /// Whether one table is in a base of the file that has the other table. Only a file and its bases share a part.
     pub(crate) fn is_in_base(&self, (place, key): (&TablePath, &str), of: &TablePath) -> bool {
-        let rank = |place, key| {
-            self.order.iter().position(|file| Some(*file) == self.table_of(place, key).map(|(file, _)| *file))
-        };
+        let rank = |place, key| self.rank(self.table_of(place, key)?.0);
         place.part() == of.part() && rank(of, "") < rank(place, key)
     }
 
@@ -141,10 +134,9 @@ impl Sources {
         })
     }
 
-    /// Whether a file has a higher precedence than another one.
-    pub(super) fn precedes(&self, file: usize, other: usize) -> bool {
-        let rank = |file: usize| self.order.iter().position(|it| *it == file);
-        rank(file) < rank(other)
+    /// The place of a file in the order of precedence.
+    pub(super) fn rank(&self, file: usize) -> Option<usize> {
+        self.order.iter().position(|it| *it == file)
     }
 
     fn table_of(&self, place: &TablePath, key: &str) -> Option<&(usize, String)> {
@@ -176,20 +168,13 @@ impl Sources {
 
     /// Whether a mistake that was found after reading follows from one of these, which were found before: the table
     /// has one, and it lacks the key, or the key has one itself.
-    pub(super) fn explain(
-        &self,
-        mistakes: &[PolicyError],
-        SettingError { place, key, kind, .. }: &SettingError,
-    ) -> bool {
+    pub(super) fn explain(&self, mistakes: &[PolicyError], SettingError { place, key, .. }: &SettingError) -> bool {
         let Some(table @ (file, path)) = self.table_of(place, key) else { return false };
         let key = self.path_of(table, key);
-        // No unknown name follows from another element of its list.
-        let is_alone = *kind == Kind::UnknownName;
         let is_inside = |mistake: &PolicyError, outer: &str| {
             let rest = mistake.key().and_then(|key| key.strip_prefix(outer));
             mistake.file() == Some(&self.files[*file].name)
-                && rest
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || !is_alone && rest.starts_with('['))
+                && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
         let lacks = key == *path || !self.files[*file].places.contains_key(&key);
         mistakes.iter().any(|mistake| is_inside(mistake, &key) || lacks && is_inside(mistake, path))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Policy;
 use super::choice::Trust;
-use super::process::{BudgetTable, ObserveTable, ProcessTables, ProxyTable, RpcTable};
+use super::process::{BudgetTable, ProcessTables};
 use super::scope::{PolicyPart, Scope};
 use crate::code::ErrorCode;
 use crate::guard::auth::AuthScheme;
@@ -31,25 +31,28 @@ impl Policy {
     }
 }
 
-impl PolicyBuilder {
+macro_rules! process_setters {
+    ($($(#[$about:meta])* $name:ident: $type:ty => $table:ident $key:ident,)*) => {
+        impl PolicyBuilder {
+            $($(#[$about])*
+            pub fn $name(mut self, $key: $type) -> Self {
+                self.process.$table.get_or_insert_default().$key = Some($key.into());
+                self
+            })*
+        }
+    };
+}
+
+process_setters! {
     /// Sets whether the client's request id is kept (rule I2): never by default.
-    pub fn trust(mut self, trust: Trust) -> Self {
-        self.process.request_id.get_or_insert_default().trust = Some(trust);
-        self
-    }
+    trust: Trust => request_id trust,
 
     /// Sets whether a request without a valid `traceparent` gets one with the request id as its trace id (rule I4).
-    pub fn traceparent(mut self, traceparent: bool) -> Self {
-        self.process.request_id.get_or_insert_default().traceparent = Some(traceparent);
-        self
-    }
+    traceparent: bool => request_id traceparent,
 
     /// Sets whether clients get the `x-request-id` that the inner service sent, as `x-upstream-request-id` (rule I3).
     /// By default they do not.
-    pub fn upstream_request_id(mut self, upstream: bool) -> Self {
-        self.process.request_id.get_or_insert_default().upstream = Some(upstream);
-        self
-    }
+    upstream_request_id: bool => request_id upstream,
 
     /// Sets who defines the codes, for RPC clients and in [`Dialect::Google`](crate::dialect::Dialect): the `domain` of
     /// `google.rpc.ErrorInfo` (rules P1, R2), such as `orders.example.com`. By default it is `tower-error-envelope`,
@@ -57,11 +60,38 @@ impl PolicyBuilder {
     ///
     /// At most 253 letters, digits, dots, hyphens and underscores; anything else is refused when the policy is built.
     /// RPC clients get it only with the feature `protobuf`.
-    pub fn rpc_domain(mut self, domain: impl Into<Cow<'static, str>>) -> Self {
-        self.process.rpc = Some(RpcTable { domain: Some(domain.into()) });
-        self
-    }
+    rpc_domain: impl Into<Cow<'static, str>> => rpc domain,
 
+    /// Sets whether an [`Observer`](crate::session::Observer) gets the bodies that services send, and those that
+    /// clients receive, up to 8 KiB of each. By default it does not, because bodies may contain private data (rule L3).
+    observe_bodies: bool => observe bodies,
+
+    /// Sets whether errors have the field `retry` with the advice of their code: `no`, `backoff` or `refresh` (rule
+    /// E10). By default they do not.
+    advise_retry: bool => advice retry,
+
+    /// Sets the address of the pages about codes, for the field `docs` of errors (rule E10). It is an `https` address,
+    /// in which `{{code}}` stands for the code. By default there is none. A code may have a page of its own
+    /// ([`ErrorCode::with_docs`]).
+    ///
+    /// ```
+    /// use tower_error_envelope::Policy;
+    ///
+    /// let policy = Policy::builder().advise_retry(true).docs("https://docs.example.com/errors#{{code}}").build();
+    /// assert!(policy.is_ok());
+    /// ```
+    docs: impl Into<Cow<'static, str>> => advice docs,
+
+    /// Sets whether scripts of these origins may send credentials: `access-control-allow-credentials` (rule R6a). By
+    /// default they may not.
+    cors_credentials: bool => cors credentials,
+
+    /// Sets the name of this process in `Proxy-Status` (RFC 9209, rule L4): 1 to 64 printable ASCII characters. Errors
+    /// that the service did not make then have that header. By default they do not.
+    proxy_name: impl Into<String> => proxy name,
+}
+
+impl PolicyBuilder {
     /// Sets the limits for reading an inner error's body (rule R4): 64 KiB and 1 s by default, at most 1 GiB and 5 min.
     pub fn inspect(mut self, max_bytes: u64, timeout: Duration) -> Self {
         self.process.inspect = Some(BudgetTable { max_bytes: Some(Size(max_bytes)), timeout: Some(timeout) });
@@ -75,54 +105,11 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets whether an [`Observer`](crate::session::Observer) gets the bodies that services send, and those that
-    /// clients receive, up to 8 KiB of each. By default it does not, because bodies may contain private data (rule L3).
-    pub fn observe_bodies(mut self, bodies: bool) -> Self {
-        self.process.observe = Some(ObserveTable { bodies: Some(bodies) });
-        self
-    }
-
-    /// Sets whether errors have the field `retry` with the advice of their code: `no`, `backoff` or `refresh` (rule
-    /// E10). By default they do not.
-    pub fn advise_retry(mut self, retry: bool) -> Self {
-        self.process.advice.get_or_insert_default().retry = Some(retry);
-        self
-    }
-
-    /// Sets the address of the pages about codes, for the field `docs` of errors (rule E10). It is an `https` address,
-    /// in which `{{code}}` stands for the code. By default there is none. A code may have a page of its own
-    /// ([`ErrorCode::with_docs`]).
-    ///
-    /// ```
-    /// use tower_error_envelope::Policy;
-    ///
-    /// let policy = Policy::builder().advise_retry(true).docs("https://docs.example.com/errors#{{code}}").build();
-    /// assert!(policy.is_ok());
-    /// ```
-    pub fn docs(mut self, address: impl Into<Cow<'static, str>>) -> Self {
-        self.process.advice.get_or_insert_default().docs = Some(address.into());
-        self
-    }
-
     /// Sets the origins whose scripts may read the responses that the layer itself makes (rule R6a), such as
     /// `https://app.example.com` or `https://*.example.com`; `*` allows all. By default none may. Responses of the
     /// service keep their own headers.
     pub fn cors_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.process.cors.get_or_insert_default().origins = Some(origins.into_iter().map(Into::into).collect());
-        self
-    }
-
-    /// Sets whether scripts of these origins may send credentials: `access-control-allow-credentials` (rule R6a). By
-    /// default they may not.
-    pub fn cors_credentials(mut self, credentials: bool) -> Self {
-        self.process.cors.get_or_insert_default().credentials = Some(credentials);
-        self
-    }
-
-    /// Sets the name of this process in `Proxy-Status` (RFC 9209, rule L4): 1 to 64 printable ASCII characters. Errors
-    /// that the service did not make then have that header. By default they do not.
-    pub fn proxy_name(mut self, name: impl Into<String>) -> Self {
-        self.process.proxy = Some(ProxyTable { name: Some(name.into()) });
         self
     }
 

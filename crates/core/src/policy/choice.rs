@@ -1,40 +1,11 @@
 //! Settings with a few possible values, each of which has a word in the policy file.
 
-use crate::table::KeywordValue;
-
-/// Defines an enum whose values have words in the policy file, and the default for a policy that sets none.
-macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-        pub enum $name {
-            $($(#[$of])* $variant,)*
-        }
-
-        impl $name {
-            /// The word in the policy file.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word,)*
-                }
-            }
-        }
-
-        impl KeywordValue for $name {
-            const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            fn word(self) -> &'static str {
-                self.as_str()
-            }
-        }
-    )*};
-}
+use crate::table::words;
 
 words! {
     /// What the layer does on a route (rule M1).
     #[non_exhaustive]
-    Mode {
+    pub Mode {
         /// The layer only sets request ids, checks credentials (G2), and responds to failures.
         Off = "off",
         /// Like `Off`, but the log also has what `Enforce` would have done. Bytes, status and timing do not change.
@@ -49,7 +20,7 @@ words! {
     }
 
     /// Whether a request id that the client sent is kept (rule I2).
-    Trust {
+    pub Trust {
         /// Every request gets a new id.
         #[default]
         Never = "never",
@@ -58,7 +29,7 @@ words! {
     }
 
     /// What to do with a code that only an inner process defines (rule E2).
-    UnknownCodes {
+    pub UnknownCodes {
         /// The code passes unchanged.
         #[default]
         Keep = "keep",
@@ -67,7 +38,7 @@ words! {
     }
 
     /// What `cache-control: no-transform` on an inner error means (rule R9).
-    NoTransform {
+    pub NoTransform {
         /// Nothing: `no-transform` is meant for proxies, not for this layer, so the error is rewritten.
         #[default]
         Rewrite = "rewrite",
@@ -76,7 +47,7 @@ words! {
     }
 
     /// What to do with errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth (rule R10).
-    Protocols {
+    pub Protocols {
         /// They keep their own shape, but on a 5xx they lose the service's texts.
         #[default]
         Pass = "pass",
@@ -85,7 +56,7 @@ words! {
     }
 
     /// What the body limit counts, if the content type of a request claims a stream of RPC messages (rule P1).
-    BodyLimitPer {
+    pub BodyLimitPer {
         /// Each message, if the request is a POST to `/pkg.Service/Method`, which for gRPC must come over HTTP/2.
         /// Otherwise the whole body.
         #[default]
@@ -97,7 +68,7 @@ words! {
     }
 
     /// How to end an event stream that is cut off between two events (rule F6).
-    EventStreams {
+    pub EventStreams {
         /// It is cut off, as any other body is (rule F4).
         #[default]
         Break = "break",
@@ -106,7 +77,7 @@ words! {
     }
 
     /// What the external processor does with an inner error whose length is not declared (rule R4).
-    ExtProcBodies {
+    pub ExtProcBodies {
         /// It decides by the head of the error.
         #[default]
         Head = "head",
@@ -115,7 +86,7 @@ words! {
     }
 
     /// Whether the guards apply to a CORS preflight (rule G0).
-    Preflight {
+    pub Preflight {
         /// They do not: a preflight passes, because browsers never send credentials with it.
         #[default]
         Pass = "pass",
@@ -124,7 +95,7 @@ words! {
     }
 
     /// What to do with a path that can be read in ways which match routes with different guards (rule G0).
-    Paths {
+    pub Paths {
         /// Apply the guards of every reading.
         #[default]
         Guard = "guard",
@@ -133,11 +104,26 @@ words! {
     }
 
     /// Whether guards ignore the ASCII letter case of paths (rule G0).
-    LetterCase {
+    pub LetterCase {
         /// They ignore it: `/ADMIN` is guarded like `/admin`, because some services treat them alike.
         #[default]
         Fold = "fold",
         /// Paths that differ in letter case are different paths. Use it only if every service treats them so.
         Exact = "exact",
+    }
+}
+
+impl Mode {
+    /// Whether guards refuse requests.
+    pub(crate) fn is_enforced(self) -> bool {
+        !matches!(self, Self::Off | Self::Observe)
+    }
+}
+
+impl BodyLimitPer {
+    /// Whether the limit counts less of a stream than with the other value.
+    #[cfg(feature = "policy-file")]
+    pub(super) fn counts_less_than(self, other: Self) -> bool {
+        matches!((self, other), (Self::Auto | Self::Message, Self::Body) | (Self::Message, Self::Auto))
     }
 }

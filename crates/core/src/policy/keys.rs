@@ -1,17 +1,17 @@
 //! The keys of a route, in the order of the manual. There is one row for each key, and every list of keys is made from
 //! the rows (rule G0).
 //!
-//! A new key needs a row, and the code that reads it. The row makes the setters of [`Route`](super::Route) too. `crates/cli/src/policy.schema.json` and the list in
-//! `manual/policy.md` are generated from the rows: the comment of a row is the description in the schema, and `manual`
-//! is the comment in the manual.
+//! A new key needs a row, and the code that reads it. The row makes the setters of [`Route`](super::Route) too.
+//! `crates/cli/src/policy.schema.json` and the list in `manual/policy.md` are generated from the rows: the comment of a
+//! row is the description in the schema, and `manual` is the comment in the manual.
 //!
 //! `KEY: TYPE` is the type of what a table may set, and `= DEFAULT` what applies if no table sets the key, else the
 //! default of the type. `=> MADE, by` is what the value is made into when the policy is built, and the function of
 //! [`Names`] that makes it.
 //!
 //! `guard` is for a key that decides what is required of a request: if readings of a path have the same values, they
-//! have the same guards. It names the function that tests whether the first of two values requires less than the
-//! second, as `weaker` does for other keys. These functions belong to the reader of files.
+//! have the same guards. It tests whether the first of two values requires less than the second, as `weaker` does for
+//! other keys.
 
 use std::sync::Arc;
 
@@ -34,8 +34,8 @@ macro_rules! keys {
         $(#[doc = $about:literal])+
         #[manual = $note:literal]
         $(#[rust = $more:literal])?
-        $(#[guard($guard:ident)])?
-        $(#[weaker($weaker:ident)])?
+        $(#[guard($guard:expr)])?
+        $(#[weaker($weaker:expr)])?
         $key:ident: $value:ident $(=> $made:ty, by $make:ident)? $(= $default:expr)?;
     )*) => {
         tables! {
@@ -54,6 +54,19 @@ macro_rules! keys {
             /// The settings that apply if no table sets anything.
             pub(crate) fn defaults() -> Self {
                 Self { $($key: Some(default!($value $(, $default)?)),)* }
+            }
+
+            /// Whether both tables set the key, and this one requires less of a request.
+            pub(crate) fn weakens(&self, base: &Self, key: &str) -> bool {
+                let types = |keys: &Self| Self { content_types: keys.media_types().ok().flatten(), ..keys.clone() };
+                let (own, base) = (types(self), types(base));
+                match if key == "json" { "content_types" } else { key } {
+                    $(
+                        $(stringify!($key) => is_weaker(&own.$key, &base.$key, $guard),)?
+                        $(stringify!($key) => is_weaker(&own.$key, &base.$key, $weaker),)?
+                    )*
+                    _ => false,
+                }
             }
         }
 
@@ -119,7 +132,7 @@ macro_rules! keys {
 
 #[cfg(feature = "policy-file")]
 macro_rules! name_of {
-    ($key:ident, $_:ident) => {
+    ($key:ident, $_:expr) => {
         stringify!($key)
     };
 }
@@ -143,7 +156,7 @@ macro_rules! default {
 }
 
 macro_rules! is_same {
-    ($one:expr, $other:expr, $_:ident) => {
+    ($one:expr, $other:expr, $_:expr) => {
         $one == $other
     };
 }
@@ -177,7 +190,7 @@ impl RouteSettings {
     /// Whether the guards only check the type and the size of a body, and the mode enforces them.
     #[inline]
     pub(crate) fn guards_bodies_alone(&self) -> bool {
-        self.require_headers.is_none() && self.auth.is_none() && !matches!(self.mode, Mode::Off | Mode::Observe)
+        self.require_headers.is_none() && self.auth.is_none() && self.mode.is_enforced()
     }
 }
 
@@ -207,7 +220,7 @@ macro_rules! for_each_key {
             /// `observe`: also logs what `enforce` would do. `own`: guards also refuse requests. `fill`: also rewrites
             /// empty, HTML and plain-text errors. `enforce`: rewrites all errors.
             #[manual = r#""off", "observe", "own", "fill", "enforce": see rolling-out.md"#]
-            #[weaker(guards_nothing)]
+            #[weaker(|own, base| base.is_enforced() && !own.is_enforced())]
             mode: Mode;
             /// The form of errors for clients (R2, R12): a built-in dialect, or one of the policy's shapes with a
             /// template (R15).
@@ -224,12 +237,12 @@ macro_rules! for_each_key {
             /// `"none"` removes the limit.
             #[manual = r#"bytes, or with KiB, MiB, GiB; "none" lifts it; see "Body limits""#]
             #[rust = "The framework inside has a limit of its own, which still applies. axum's extractors read at most 2 MiB. To read more, set axum's `DefaultBodyLimit` on the same routes as well."]
-            #[guard(larger)]
+            #[guard(|own, base| own.unwrap_or(u64::MAX) > base.unwrap_or(u64::MAX))]
             body_limit: Limit = Some(DEFAULT_BODY_LIMIT);
             /// What the limit counts if a request's content type is that of an RPC stream: each message, or the whole
             /// body (P1).
             #[manual = r#"or "message", "body": what the limit counts in an RPC stream"#]
-            #[guard(counts_less)]
+            #[guard(|own, base| own.counts_less_than(*base))]
             body_limit_per: BodyLimitPer;
             /// Request bodies must be `application/json` (G3).
             #[manual = "true: request bodies must be application/json"]
@@ -246,17 +259,17 @@ macro_rules! for_each_key {
             auth: Texts => Shared<[Arc<Scheme>]>, by schemes;
             /// Credentials are checked, but a failed check is only logged (M1).
             #[manual = "true: credentials are checked and logged; a request without valid ones passes"]
-            #[guard(enforces_less)]
+            #[guard(|own, base| *own && !*base)]
             auth_observe: bool;
             // Bad credentials are refused all the same: a client that sends some expects to be recognised.
             /// A request without credentials passes, without an identity. Credentials that are sent are still checked
             /// (G2).
             #[manual = "true: a request without credentials passes; credentials that are sent are checked"]
-            #[guard(enforces_less)]
+            #[guard(|own, base| *own && !*base)]
             auth_optional: bool;
             /// Names of [header.*] tables. A request must have all of these headers (G1).
             #[manual = "names of [header.*]: a request must have all of them"]
-            #[guard(requires_fewer)]
+            #[guard(|own, base| base.iter().any(|name| !own.contains(name)))]
             require_headers: Texts => Shared<[HeaderGuard]>, by headers;
             /// Whether a service's error with `cache-control: no-transform` is rewritten or passes (R9).
             #[manual = r#""respect": an error with cache-control: no-transform passes"#]
@@ -274,16 +287,16 @@ macro_rules! for_each_key {
             redact: bool;
             /// Whether CORS preflights skip the guards or are guarded (G0).
             #[manual = r#""guard": the guards apply to CORS preflights, too"#]
-            #[guard(passes_preflights)]
+            #[guard(|own, base| (*own, *base) == (Preflight::Pass, Preflight::Guard))]
             preflight: Preflight;
             /// How to treat a path whose readings match routes with different guards: apply all guards, or return 400
             /// (G0).
             #[manual = r#""refuse": 400 for a path whose readings match different guards"#]
-            #[weaker(reads_on)]
+            #[weaker(|own, base| (*own, *base) == (Paths::Guard, Paths::Refuse))]
             paths: Paths;
             /// Whether guards ignore or compare the ASCII letter case of paths (G0).
             #[manual = r#""exact": guards treat /Admin and /admin as different paths"#]
-            #[weaker(distinguishes_case)]
+            #[weaker(|own, base| (*own, *base) == (LetterCase::Exact, LetterCase::Fold))]
             case: LetterCase;
             /// How to end an event stream that is cut off between two events: with nothing, or with an error event
             /// (F6).
@@ -312,14 +325,56 @@ pub(crate) type Texts = Vec<String>;
 
 for_each_key!(keys);
 
+/// Whether both tables set the key, and the first value requires less.
+#[cfg(feature = "policy-file")]
+fn is_weaker<T>(own: &Option<T>, base: &Option<T>, weaker: fn(&T, &T) -> bool) -> bool {
+    matches!((own, base), (Some(own), Some(base)) if weaker(own, base))
+}
+
+/// For lists of names of which a request needs only one. An empty list guards nothing.
+#[cfg(feature = "policy-file")]
+#[allow(clippy::ptr_arg, reason = "what is compared is of the type that a table has for the key")]
+fn lets_more_in(own: &Vec<String>, base: &Vec<String>) -> bool {
+    !base.is_empty() && (own.is_empty() || own.iter().any(|name| !base.contains(name)))
+}
+
+/// The keys by their names. `json` and `content_types` are two names for one setting.
+#[cfg(feature = "policy-file")]
 impl RouteTable {
-    #[cfg(feature = "policy-file")]
+    const CONTENT_TYPES: &str = "content_types";
+
+    /// The names of all settings, in the order of the manual. `json` also represents `content_types`.
+    pub(crate) fn settings() -> impl Iterator<Item = &'static str> {
+        Self::KEYS.iter().copied().filter(|key| *key != Self::CONTENT_TYPES)
+    }
+
+    /// The names under which one of [`RouteTable::settings`] may be set.
+    pub(crate) fn names_of(key: &'static str) -> &'static [&'static str] {
+        let index = Self::KEYS.iter().position(|name| *name == key);
+        match index {
+            _ if key == "json" => &["json", Self::CONTENT_TYPES],
+            Some(index) => &Self::KEYS[index..=index],
+            None => &[],
+        }
+    }
+
+    /// The name and the value of one of [`RouteTable::settings`], as this table sets it.
+    pub(crate) fn value_of(&self, key: &'static str) -> Option<(&'static str, String)> {
+        // If both are set, the list decides, unless it is empty and `json` is true.
+        let list_decides = |types: &Vec<String>| self.json != Some(true) || !types.is_empty();
+        let is_list = key == "json" && self.content_types.as_ref().is_some_and(list_decides);
+        let key = if is_list { Self::CONTENT_TYPES } else { key };
+        Some((key, self.written(key)?))
+    }
+
     /// Joins the settings of both tables; if both set a key, this table's value counts.
     pub(crate) fn over_base(self, base: Self) -> Self {
         let sets_types = self.json.is_some() || self.content_types.is_some();
         self.overriding(if sets_types { Self { json: None, content_types: None, ..base } } else { base })
     }
+}
 
+impl RouteTable {
     /// The media types that the table requires. `json` and `content_types` are two ways to set them: a narrower route's
     /// value replaces a wider one's, in whichever way each is set.
     pub(crate) fn media_types(&self) -> Result<Option<Vec<String>>, SettingError> {

@@ -191,6 +191,11 @@ impl Scope {
         self.table.prefix.as_deref()
     }
 
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn prefix_segments(&self) -> impl Iterator<Item = &str> {
+        self.path_prefix().unwrap_or_default().split('/').filter(|segment| !segment.is_empty())
+    }
+
     /// The name in the log: the first host in lower case, and the prefix, such as `orders.example.com/pay`.
     pub(crate) fn name(&self) -> String {
         let host = self.hosts().first().map(|host| host.to_ascii_lowercase()).unwrap_or_default();
@@ -309,7 +314,7 @@ impl HostPattern {
 }
 
 /// Whether a text is a DNS name or an IPv4 address in lower case. RFC 9110 §4.2.3 ignores the letter case of hosts.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     name.split('.').all(|label| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))

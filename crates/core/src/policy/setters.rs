@@ -18,8 +18,8 @@ macro_rules! setters {
         $(#[doc = $about:literal])+
         #[manual = $note:literal]
         $(#[rust = $more:literal])?
-        $(#[guard($guard:ident)])?
-        $(#[weaker($weaker:ident)])?
+        $(#[guard($guard:expr)])?
+        $(#[weaker($weaker:expr)])?
         $key:ident: $value:ident $(=> $made:ty, by $make:ident)? $(= $default:expr)?;
     )*) => {
         impl $of {

@@ -4,26 +4,40 @@
 use super::keys::{LogLabel, RouteSettings};
 use super::upstream::{UpstreamTimeouts, UpstreamUrl};
 use super::{Mode, Policy};
+use crate::table::facts;
 
-/// The numbers of a policy: [`Policy::summary`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PolicySummary<'a> {
-    pub(crate) origin: &'a str,
-    hash: Option<&'a str>,
-    pub(crate) routes: usize,
-    pub(crate) scopes: usize,
-    pub(crate) map_rules: usize,
-    pub(crate) own_codes: usize,
-    pub(crate) mode: Mode,
-    pub(crate) body_limit: Option<u64>,
-    observes_bodies: bool,
-}
+facts! {
+    /// The numbers of a policy: [`Policy::summary`].
+    pub struct PolicySummary<'a> {
+        /// The name of the file, `built in Rust`, or `defaults`.
+        origin: &'a str,
+        /// The hash of the policy's files, in 16 hexadecimal digits. It is equal for the same texts in any folder. `None`
+        /// for a policy that is not from a file.
+        hash: Option<&'a str>,
+        /// The number of routes, including those of scopes.
+        routes: usize,
+        /// The number of scopes.
+        scopes: usize,
+        /// The number of `[[map]]` rules.
+        map_rules: usize,
+        /// The number of custom codes.
+        own_codes: usize,
+        /// The mode of all requests for which no route or scope sets another.
+        mode: Mode,
+        /// The largest request body in bytes, where no route or scope sets another limit; `None` if there is no limit.
+        body_limit: Option<u64>,
+        /// Whether an [`Observer`](crate::session::Observer) gets the bodies of errors: `[observe] bodies = true`.
+        observes_bodies: bool,
+    }
 
-/// One route of a policy: [`Policy::routes`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RouteSummary<'a> {
-    pattern: &'a str,
-    mode: Mode,
+    /// One route of a policy: [`Policy::routes`].
+    pub struct RouteSummary<'a> {
+        /// The pattern, spelled as in the policy.
+        pattern: &'a str,
+        /// The mode of the requests that the route matches: its own, else that of a wider route that also matches, of its
+        /// scope, or of the policy.
+        mode: Mode,
+    }
 }
 
 impl Policy {
@@ -31,8 +45,8 @@ impl Policy {
     #[must_use]
     pub fn summary(&self) -> PolicySummary<'_> {
         PolicySummary {
-            origin: self.origin.as_str(),
-            hash: self.origin.hash(),
+            origin: &self.origin.name,
+            hash: self.origin.hash.as_deref(),
             routes: self.routes.len(),
             scopes: self.parts.len() - 1,
             map_rules: self.parts.iter().map(|part| part.own_rules).sum(),
@@ -63,78 +77,6 @@ impl Policy {
         let patterns = self.parts.iter().flat_map(|part| part.matcher.patterns());
         let modes = self.chains.iter().map(|chain| chain.settings.mode);
         patterns.zip(modes).map(|(pattern, mode)| RouteSummary { pattern: pattern.written(), mode })
-    }
-}
-
-impl<'a> PolicySummary<'a> {
-    /// The name of the file, `built in Rust`, or `defaults`.
-    #[must_use]
-    pub fn origin(&self) -> &'a str {
-        self.origin
-    }
-
-    /// The hash of the policy's files, in 16 hexadecimal digits. It is equal for the same texts in any folder. `None`
-    /// for a policy that is not from a file.
-    #[must_use]
-    pub fn hash(&self) -> Option<&'a str> {
-        self.hash
-    }
-
-    /// The number of routes, including those of scopes.
-    #[must_use]
-    pub fn routes(&self) -> usize {
-        self.routes
-    }
-
-    /// The number of scopes.
-    #[must_use]
-    pub fn scopes(&self) -> usize {
-        self.scopes
-    }
-
-    /// The number of `[[map]]` rules.
-    #[must_use]
-    pub fn map_rules(&self) -> usize {
-        self.map_rules
-    }
-
-    /// The number of custom codes.
-    #[must_use]
-    pub fn own_codes(&self) -> usize {
-        self.own_codes
-    }
-
-    /// The mode of all requests for which no route or scope sets another.
-    #[must_use]
-    pub fn mode(&self) -> Mode {
-        self.mode
-    }
-
-    /// The largest request body in bytes, where no route or scope sets another limit; `None` if there is no limit.
-    #[must_use]
-    pub fn body_limit(&self) -> Option<u64> {
-        self.body_limit
-    }
-
-    /// Whether an [`Observer`](crate::session::Observer) gets the bodies of errors: `[observe] bodies = true`.
-    #[must_use]
-    pub fn observes_bodies(&self) -> bool {
-        self.observes_bodies
-    }
-}
-
-impl<'a> RouteSummary<'a> {
-    /// The pattern, spelled as in the policy.
-    #[must_use]
-    pub fn pattern(&self) -> &'a str {
-        self.pattern
-    }
-
-    /// The mode of the requests that the route matches: its own, else that of a wider route that also matches, of its
-    /// scope, or of the policy.
-    #[must_use]
-    pub fn mode(&self) -> Mode {
-        self.mode
     }
 }
 

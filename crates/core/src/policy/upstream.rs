@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use http::uri::{Authority, Scheme, Uri};
 
-use super::scope::ScopeTable;
-use crate::table::{Kind, PolicyError, Refusals, SettingError};
+use super::scope::{ScopeTable, is_name};
+use crate::table::{Kind, PolicyError, Refusals, SettingError, facts};
 
 /// The URL of a service: `http` or `https`, a host, and a port, if it is not the default of the scheme.
 ///
@@ -88,27 +88,19 @@ impl UpstreamUrl {
     }
 }
 
-/// A gateway's time limits for the service of a scope (`[scope] upstream_timeout`, `stall_timeout`), if the scope sets
-/// them. The [session](crate::session::Session::begin) adds them to the extensions of the request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct UpstreamTimeouts {
-    pub(crate) head: Option<Duration>,
-    pub(crate) stall: Option<Duration>,
+facts! {
+    /// A gateway's time limits for the service of a scope (`[scope] upstream_timeout`, `stall_timeout`), if the scope sets
+    /// them. The [session](crate::session::Session::begin) adds them to the extensions of the request.
+    #[derive(Default)]
+    pub struct UpstreamTimeouts {
+        /// The time limit for the head of the service's response.
+        head: Option<Duration>,
+        /// How long the body of a response may pause.
+        stall: Option<Duration>,
+    }
 }
 
 impl UpstreamTimeouts {
-    /// The time limit for the head of the service's response.
-    #[must_use]
-    pub fn head(&self) -> Option<Duration> {
-        self.head
-    }
-
-    /// How long the body of a response may pause.
-    #[must_use]
-    pub fn stall(&self) -> Option<Duration> {
-        self.stall
-    }
-
     pub(super) fn new(table: &ScopeTable, refusals: &mut Refusals) -> Self {
         const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
         let mut checked = |key: &'static str, time: Option<Duration>| {
@@ -138,12 +130,8 @@ fn host(written: &str) -> Option<String> {
         let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
         return Some(format!("[{address}]"));
     }
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
     let name = written.strip_suffix('.').unwrap_or(written);
-    (name.len() <= 253 && name.split('.').all(is_label)).then(|| written.to_ascii_lowercase())
+    (name.len() <= 253 && is_name(name)).then(|| written.to_ascii_lowercase())
 }
 
 impl FromStr for UpstreamUrl {

@@ -6,6 +6,8 @@ use std::ops::Range;
 #[cfg(feature = "policy-file")]
 use std::path::{Path, PathBuf};
 
+use super::values::words;
+
 /// Why a policy was refused (rule M2): the file, the line, the key, what is wrong, and what would be right.
 ///
 /// A policy that is refused has no effect.
@@ -43,50 +45,8 @@ impl PolicyError {
         Self(Box::new(Inner { key, wrong: wrong.into(), right: right.into(), ..Inner::default() }))
     }
 
-    /// The file is valid, but changes to it cannot be watched.
-    #[cfg(feature = "policy-file")]
-    pub fn unwatchable(file: &str, error: impl Error + Send + Sync + 'static) -> Self {
-        let wrong = format!("cannot be watched: {error}");
-        Self::new(None, wrong, "raise the system's limit of watches, or load the policy once instead")
-            .in_file(file, None)
-            .caused_by(error)
-    }
-
     pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
         self.0.kind = kind;
-        self
-    }
-
-    #[cfg(feature = "policy-file")]
-    pub(crate) fn with_span(mut self, span: Range<usize>) -> Self {
-        self.0.span = Some(span);
-        self
-    }
-
-    #[cfg(feature = "policy-file")]
-    pub(crate) fn in_file(mut self, file: &str, line: Option<usize>) -> Self {
-        self.0.file = Some(file.to_owned());
-        self.0.line = line;
-        self
-    }
-
-    /// Notes a file that is missing.
-    #[cfg(feature = "policy-file")]
-    pub(crate) fn without(mut self, missing: &Path) -> Self {
-        self.0.missing.push(missing.to_owned());
-        self
-    }
-
-    #[cfg(feature = "policy-file")]
-    /// The files of the policy that are missing. If a pattern matches no files, the pattern in each folder that was
-    /// searched.
-    pub fn missing(&self) -> impl Iterator<Item = &Path> {
-        self.0.missing.iter().map(PathBuf::as_path)
-    }
-
-    #[cfg(feature = "policy-file")]
-    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
         self
     }
 
@@ -134,6 +94,45 @@ impl PolicyError {
     }
 }
 
+#[cfg(feature = "policy-file")]
+impl PolicyError {
+    /// The file is valid, but changes to it cannot be watched.
+    pub fn unwatchable(file: &str, error: impl Error + Send + Sync + 'static) -> Self {
+        let wrong = format!("cannot be watched: {error}");
+        Self::new(None, wrong, "raise the system's limit of watches, or load the policy once instead")
+            .in_file(file, None)
+            .caused_by(error)
+    }
+
+    /// The files of the policy that are missing. If a pattern matches no files, the pattern in each folder that was
+    /// searched.
+    pub fn missing(&self) -> impl Iterator<Item = &Path> {
+        self.0.missing.iter().map(PathBuf::as_path)
+    }
+
+    pub(crate) fn with_span(mut self, span: Range<usize>) -> Self {
+        self.0.span = Some(span);
+        self
+    }
+
+    pub(crate) fn in_file(mut self, file: &str, line: Option<usize>) -> Self {
+        self.0.file = Some(file.to_owned());
+        self.0.line = line;
+        self
+    }
+
+    /// Notes a file that is missing.
+    pub(crate) fn without(mut self, missing: &Path) -> Self {
+        self.0.missing.push(missing.to_owned());
+        self
+    }
+
+    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+}
+
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { file, line, key, wrong, right, .. } = &*self.0;
@@ -161,50 +160,35 @@ impl Error for PolicyError {
     }
 }
 
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident = $name:literal,)*) => {
-        /// The kind of mistake in a policy.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "a reader of files finds most of them"))]
-        pub(crate) enum Kind {
-            $($(#[$doc])* $kind,)*
-        }
-
-        impl Kind {
-            pub(crate) const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$kind => $name,)*
-                }
-            }
-        }
-    };
-}
-
-kinds! {
-    /// The value has the right type, but no meaning here.
-    #[default]
-    InvalidValue = "invalid-value",
-    /// A number, a size or a time is too small or too large.
-    OutOfRange = "out-of-range",
-    WrongType = "wrong-type",
-    UnknownKey = "unknown-key",
-    MissingKey = "missing-key",
-    /// The value is none of a few words.
-    UnknownWord = "unknown-word",
-    /// No table defines the name.
-    UnknownName = "unknown-name",
-    DefinedTwice = "defined-twice",
-    /// Two settings exclude each other, or a setting has no effect where it is.
-    Conflict = "conflict",
-    /// A file below sets a locked key.
-    Locked = "locked",
-    Syntax = "syntax",
-    /// A file that is missing, or that is no policy file.
-    File = "file",
-    /// A version of the format that is not supported.
-    Version = "version",
-    /// What the policy needs is not part of the program or of its environment.
-    Unavailable = "unavailable",
+words! {
+    /// The kind of mistake in a policy.
+    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "a reader of files finds most of them"))]
+    pub(crate) Kind {
+        /// The value has the right type, but no meaning here.
+        #[default]
+        InvalidValue = "invalid-value",
+        /// A number, a size or a time is too small or too large.
+        OutOfRange = "out-of-range",
+        WrongType = "wrong-type",
+        UnknownKey = "unknown-key",
+        MissingKey = "missing-key",
+        /// The value is none of a few words.
+        UnknownWord = "unknown-word",
+        /// No table defines the name.
+        UnknownName = "unknown-name",
+        DefinedTwice = "defined-twice",
+        /// Two settings exclude each other, or a setting has no effect where it is.
+        Conflict = "conflict",
+        /// A file below sets a locked key.
+        Locked = "locked",
+        Syntax = "syntax",
+        /// A file that is missing, or that is no policy file.
+        File = "file",
+        /// A version of the format that is not supported.
+        Version = "version",
+        /// What the policy needs is not part of the program or of its environment.
+        Unavailable = "unavailable",
+    }
 }
 
 /// The line of a position, counted from 1.

@@ -7,6 +7,7 @@ use toml::de::{DeInteger, DeValue};
 use toml::value::{Datetime, Offset};
 
 use super::error::Kind;
+use super::files::MAX_FILE_BYTES;
 use super::reading::{Leaf, Reading, in_order, span_to_show};
 use super::refusal::{advice_for_unknown, unknown_code};
 use super::values::{KeywordValue, Named, OneOrMore, Size, Tables, kind_of, parse_size, size};
@@ -245,5 +246,34 @@ impl<T: Leaf> Leaf for Named<T> {
             named.extend(read.map(|read| (name.to_owned(), read)));
         }
         Some(Self(named))
+    }
+}
+
+/// The version of the format, which is 1.
+#[derive(Clone, Debug)]
+pub(crate) struct Version;
+
+impl Leaf for Version {
+    fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
+        match i64::read(value, at)? {
+            1 => Some(Self),
+            other => at.refuse(Kind::Version, format!("version {other} is not supported"), "write version = 1"),
+        }
+    }
+
+    fn written(&self) -> String {
+        "1".to_owned()
+    }
+}
+
+/// The text of a file that the policy names.
+#[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "tokens alone have such a file"))]
+pub(crate) struct NamedText(pub(crate) String);
+
+impl Leaf for NamedText {
+    fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
+        let name = String::read(value, at)?;
+        at.read_file(&name, MAX_FILE_BYTES).map(|(_, text)| Self(text))
     }
 }

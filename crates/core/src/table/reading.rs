@@ -126,17 +126,22 @@ impl<'a> Reading<'a> {
 
     /// Reads at an inner key.
     pub(crate) fn within<T>(&mut self, name: &str, span: Range<usize>, read: impl FnOnce(&mut Self) -> T) -> T {
-        let (length, outer, was_secret) = (self.path.len(), self.span.clone(), self.is_secret);
-        self.is_secret |= length == 0 && name == "auth";
-        self.path = dotted(&self.path, name);
-        self.read_at(length, span, outer, was_secret, read)
+        self.read_at(dotted(&self.path, name), span, read)
     }
 
     /// Reads an element of a list.
     pub(crate) fn element<T>(&mut self, index: usize, span: Range<usize>, read: impl FnOnce(&mut Self) -> T) -> T {
-        let (length, outer, was_secret) = (self.path.len(), self.span.clone(), self.is_secret);
-        self.path.push_str(&format!("[{index}]"));
-        self.read_at(length, span, outer, was_secret, read)
+        self.read_at(format!("{}[{index}]", self.path), span, read)
+    }
+
+    fn read_at<T>(&mut self, path: String, span: Range<usize>, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.found.places.insert(path.clone(), span.clone());
+        let was_secret = self.is_secret;
+        self.is_secret |= path == "auth";
+        let (outer, around) = (std::mem::replace(&mut self.path, path), std::mem::replace(&mut self.span, span));
+        let made = read(self);
+        (self.path, self.span, self.is_secret) = (outer, around, was_secret);
+        made
     }
 
     /// Notes that an element is at a lower index in what was read, because wrong ones before it are left out.
@@ -144,22 +149,6 @@ impl<'a> Reading<'a> {
         if index != read {
             self.found.moved.insert(format!("{}[{read}]", self.path), format!("{}[{index}]", self.path));
         }
-    }
-
-    fn read_at<T>(
-        &mut self,
-        length: usize,
-        span: Range<usize>,
-        outer: Range<usize>,
-        was_secret: bool,
-        read: impl FnOnce(&mut Self) -> T,
-    ) -> T {
-        self.found.places.insert(self.path.clone(), span.clone());
-        self.span = span;
-        let made = read(self);
-        self.path.truncate(length);
-        (self.span, self.is_secret) = (outer, was_secret);
-        made
     }
 
     /// The value of a key, if it is set and right.
@@ -171,10 +160,11 @@ impl<'a> Reading<'a> {
                     "version" => "write version = 1 at the top".to_owned(),
                     _ => format!("add {name} = … to the table"),
                 };
-                let missing = PolicyError::new(Some(dotted(&self.path, name)), "the key is missing", right);
-                let (line, span) = (line_of(self.text.as_bytes(), self.span.start), self.span.start..self.span.start);
-                self.add(missing.of_kind(Kind::MissingKey).in_file(self.file, Some(line)).with_span(span));
-                None
+                let path = dotted(&self.path, name);
+                let table = std::mem::replace(&mut self.path, path);
+                let missing = self.refuse_empty(true, Kind::MissingKey, "the key is missing", right);
+                self.path = table;
+                missing
             }
             None => None,
         }

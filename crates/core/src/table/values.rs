@@ -11,6 +11,54 @@ pub(crate) trait KeywordValue: Copy + 'static {
     fn word(self) -> &'static str;
 }
 
+/// Defines an enum whose values have words in the policy file, and the default for a policy that sets none.
+macro_rules! words {
+    ($($(#[$doc:meta])* $vis:vis $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        $vis enum $name {
+            $($(#[$of])* $variant,)*
+        }
+
+        impl $name {
+            /// The word in the policy file.
+            #[must_use]
+            $vis const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+        }
+
+        impl $crate::table::KeywordValue for $name {
+            const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            fn word(self) -> &'static str {
+                self.as_str()
+            }
+        }
+    )*};
+}
+
+/// Defines a struct whose values are read by methods with the names and comments of its fields.
+macro_rules! facts {
+    ($($(#[$of:meta])* pub struct $name:ident $(<$life:lifetime>)? { $($(#[$about:meta])* $field:ident: $type:ty,)* })*) => {$(
+        $(#[$of])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name $(<$life>)? {
+            $(pub(crate) $field: $type,)*
+        }
+
+        impl $(<$life>)? $name $(<$life>)? {
+            $($(#[$about])* #[must_use] pub fn $field(&self) -> $type {
+                self.$field
+            })*
+        }
+    )*};
+}
+
+pub(crate) use {facts, words};
+
 /// A text for clients.
 pub(crate) type Message = std::borrow::Cow<'static, str>;
 

@@ -86,8 +86,8 @@ codes = [\"gon\", \"seat_taken\", \"lots\"]
     let keys = out.lines().filter_map(|line| line.strip_prefix("policy.toml:")?.split(": ").nth(1));
     let found: Vec<&str> = keys.collect();
     let expected = [
-        "defaults.auth",
-        "defaults.require_headers",
+        "defaults.auth[0]",
+        "defaults.require_headers[1]",
         "header.tenant.name",
         "auth.app.timeout",
         "auth.app.keys[0].id",
@@ -138,7 +138,7 @@ fn a_mistake_hides_none_behind_it() {
     );
     assert_keys(
         "version = 1\n[defaults]\nauth = [1, \"nope\"]\n[[outward]]\ncodes = [1, \"gone\", 2, \"unheard_of\"]\nname = \"X\"\n",
-        &["defaults.auth", "defaults.auth[0]", "outward[0].codes[0]", "outward[0].codes[2]", "outward[0].codes[3]"],
+        &["defaults.auth[0]", "defaults.auth[1]", "outward[0].codes[0]", "outward[0].codes[2]", "outward[0].codes[3]"],
     );
     let details = "type = \"objekt\", required = \"x\", pattern = \"x\"";
     assert_keys(

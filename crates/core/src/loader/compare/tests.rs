@@ -1,4 +1,4 @@
-use crate::loader::{PolicyFile, PolicyLoader};
+use crate::loader::{PlacedValue, PolicyFile, PolicyLoader};
 
 const KEYS: &str = "[auth.k]\nscheme = \"bearer\"\nkeys = [{ id = \"a\", sha256 = \
                     \"627c8a152519f9f3da4d61fa329dc9fb559e10d8e336ca7797c953773fe47836\" }]\n";
@@ -10,9 +10,9 @@ fn read(text: &str) -> PolicyFile {
 /// `Opens defaults.auth: ["k"] -> []`.
 fn changes(old: &str, new: &str) -> Vec<String> {
     let changed = read(old).changes_to(&read(new));
-    let text = |value: Option<&super::PlacedValue>| value.map_or("-", super::PlacedValue::value).to_owned();
+    let text = |value: Option<&PlacedValue>| value.map_or("-", |it| &it.value).to_owned();
     let line = |it: &super::PolicyChange| {
-        format!("{:?} {}: {} -> {}", it.kind(), it.key(), text(it.old()), text(it.new_value()))
+        format!("{:?} {}: {} -> {}", it.kind, it.key, text(it.old.as_ref()), text(it.new.as_ref()))
     };
     changed.iter().map(line).collect()
 }

@@ -2,7 +2,6 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::loader::PolicyLoader;
-use crate::loader::keys::all_names_of;
 use crate::loader::keys::tests::{NAMES, singles};
 use crate::loader::sources::Sources;
 use crate::policy::scope::PolicyPart;
@@ -10,10 +9,11 @@ use crate::policy::{Policy, PolicyBuilder, Route, RouteSettings, Scope};
 
 /// The lines of all keys, or of the guards' alone: those that are set, and the defaults of the others.
 fn lines(set: &[(&str, &str, &str)], are_guards: bool) -> String {
-    let keys = chain::keys().filter(|key| !are_guards || RouteTable::GUARDS.contains(key));
+    let keys = RouteTable::settings().filter(|key| !are_guards || RouteTable::GUARDS.contains(key));
     keys.map(|key| {
-        let default = (key, &*chain::default_of(key), "default");
-        let (key, value, from) = set.iter().find(|it| all_names_of(key).contains(&it.0)).copied().unwrap_or(default);
+        let default = (key, &*RouteTable::defaults().written(key).unwrap(), "default");
+        let (key, value, from) =
+            set.iter().find(|it| RouteTable::names_of(key).contains(&it.0)).copied().unwrap_or(default);
         format!("{key:<17}{value:<24}{from}\n")
     })
     .collect()
@@ -62,8 +62,8 @@ POST api.example.com/a/b
 {keys}"
         )
     );
-    assert!(effective.others().is_empty() && !effective.is_refused());
-    assert_eq!(effective.reading().routes().next(), Some(("POST /a/b", "policy.toml:10")));
+    assert!(effective.others.is_empty() && !effective.is_refused);
+    assert_eq!(effective.reading.routes[0], ("POST /a/b".to_owned(), "policy.toml:10".to_owned()));
 }
 
 #[test]
@@ -166,8 +166,8 @@ proptest! {
         let decided = loaded.policy.matched(&head).unwrap();
         prop_assert_eq!(effective.others.len(), decided.others.len());
         let others = effective.others.iter().zip(decided.others.iter().map(|reading| &reading.settings));
-        for (reading, settings) in others.chain([(&effective.normal, &decided.normal)]) {
-            let keys: String = reading.settings.iter().map(|it| format!("{} = {}\n", it.key, it.value)).collect();
+        for (reading, settings) in others.chain([(&effective.reading, &decided.normal)]) {
+            let keys: String = reading.settings.iter().map(|(key, it)| format!("{key} = {}\n", it.value)).collect();
             let text = format!("version = 1\n[defaults]\n{keys}{NAMES}");
             let reparsed = Policy::from_toml("written.toml", &text).unwrap();
             let label = settings.label();

@@ -1,5 +1,7 @@
 //! No mistake opens a door: each key of real policies, misspelt, of another type, or left out.
 
+mod locked;
+
 use std::fmt::Write as _;
 use std::ops::Range;
 

@@ -202,7 +202,7 @@ fn schema_of<T: Values>(_: fn(&RouteTable) -> &Option<T>) -> String {
 }
 
 macro_rules! descriptions {
-    ($($(#[doc = $about:literal])+ #[manual = $note:literal] $(#[rust = $more:literal])? $(#[guard($guard:ident)])? $(#[weaker($weaker:ident)])? $key:ident: $value:ty $(=> $made:ty, by $make:ident)? $(= $default:expr)?;)*) => {
+    ($($(#[doc = $about:literal])+ #[manual = $note:literal] $(#[rust = $more:literal])? $(#[guard($guard:expr)])? $(#[weaker($weaker:expr)])? $key:ident: $value:ty $(=> $made:ty, by $make:ident)? $(= $default:expr)?;)*) => {
         fn descriptions() -> Vec<Description> {
             vec![$(Description {
                 key: stringify!($key),

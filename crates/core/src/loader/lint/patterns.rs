@@ -7,8 +7,8 @@ use http::Method;
 
 use super::report::Report;
 use crate::guard::pattern::{Pattern, Segment};
-use crate::loader::chain::{self, value_of};
 use crate::policy::Matcher;
+use crate::policy::keys::RouteTable;
 use crate::table::{TablePath, closest};
 
 pub(super) fn lint_overlap(report: &mut Report<'_>) {
@@ -53,12 +53,11 @@ fn report_crossing_routes(report: &mut Report<'_>, matcher: &Matcher, part: usiz
             continue;
         }
         let routes = &loaded.part(part).routes;
-        let differs = |key: &'static str| match (value_of(&routes[route].keys, key), value_of(&routes[other].keys, key))
-        {
+        let differs = |key: &'static str| match (routes[route].keys.value_of(key), routes[other].keys.value_of(key)) {
             (Some((name, one)), Some((_, other))) if one != other => Some(name),
             _ => None,
         };
-        let keys: Vec<_> = chain::keys().filter_map(differs).collect();
+        let keys: Vec<_> = RouteTable::settings().filter_map(differs).collect();
         let Some(key) = keys.first() else { continue };
         let mut in_order = Vec::new();
         matcher.each_match(&method, path.as_bytes(), &mut |at, is_exact| in_order.extend(is_exact.then_some(at)));
@@ -116,7 +115,7 @@ pub(super) fn lint_expressions(report: &mut Report<'_>) {
 fn message_like_expression(report: &mut Report<'_>, place: &TablePath, message: &str) {
     const OPERATORS: [&str; 5] = [".*", ".+", r"\d", r"\w", r"\s"];
     if message.starts_with('^') || message.ends_with('$') || OPERATORS.iter().any(|it| message.contains(it)) {
-        let wrong = "a message is no regular expression: only an error with this very text matches".to_owned();
+        let wrong = "a message is no regular expression: only an error with this very text matches";
         let advice = "fine if it is that text; otherwise write message_pattern instead of message";
         report.note("message-like-expression", (place, "message"), wrong, advice);
     }

@@ -185,7 +185,7 @@ fn the_given_policies_have_notes_alone() {
         let file = PolicyLoader::new().load(format!("{folder}/{name}.toml")).unwrap();
         let lints = file.lints();
         assert!(lints.iter().all(Lint::is_note));
-        lints.iter().map(|lint| (lint.name(), lint.line())).collect::<Vec<_>>()
+        lints.iter().map(|lint| (lint.name(), lint.finding().line().unwrap())).collect::<Vec<_>>()
     };
     assert_eq!(notes("messaging"), []);
     assert_eq!(notes("voice-ai"), []);

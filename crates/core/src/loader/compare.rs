@@ -1,0 +1,373 @@
+//! Compares two policies: [`PolicyFile::changes_to`].
+//!
+//! 1. The settings of `[defaults]` and routes are compared key by key at the same table. A key that only one policy sets
+//!    there is compared with the next wider table of the other one. `weaker` in the row of the key decides whether the
+//!    new value requires less.
+//! 2. Everything else is compared as text, key by key. What is added to a scheme, a header or a scope closes a door;
+//!    anything else there may open one, which a person must judge. A code, and a rule, is one line.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::file::PolicyFile;
+use super::keys::PlacedValue;
+use crate::guard::pattern::Pattern;
+use crate::policy::Scope;
+use crate::policy::keys::RouteTable;
+use crate::table::{TablePath, line_of};
+
+/// What a change does. A list of changes is in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChangeKind {
+    /// A guard requires more than before: clients may be refused that were not.
+    Closes,
+    /// A guard requires less than before, or a setting is no longer locked. Or the definition of a scheme, a header or
+    /// a scope differs in a way that a person must judge.
+    Opens,
+    /// Clients get other answers.
+    Answers,
+    /// Neither who is let in nor an answer changes.
+    Neither,
+}
+
+/// A setting that differs between two policies.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PolicyChange {
+    /// What the change does.
+    pub kind: ChangeKind,
+    /// The dotted key with its table, as in `defaults.auth` or `route[GET /a].auth`, and with its scope if it has one.
+    pub key: String,
+    /// The old value; `None` if the old policy has none.
+    pub old: Option<PlacedValue>,
+    /// The new value; `None` if the new policy has none.
+    pub new: Option<PlacedValue>,
+    /// Whether it is a mode that goes from observing to enforcing.
+    begins_to_enforce: bool,
+}
+
+impl PolicyFile {
+    /// The changes from this policy to another one, by their kinds and then by key. A mode in which the layer begins to
+    /// enforce is the first change of the answers.
+    ///
+    /// ```
+    /// use error_envelope_core::loader::{ChangeKind, PolicyLoader};
+    ///
+    /// let read = |text: &str| PolicyLoader::new().parse("policy.toml", text);
+    /// let (old, new) = (read("version = 1\n")?, read("version = 1\n[defaults]\nbody_limit = \"none\"\n")?);
+    /// let changes = old.changes_to(&new);
+    /// assert_eq!((changes.len(), changes[0].kind, &*changes[0].key), (1, ChangeKind::Opens, "defaults.body_limit"));
+    /// # Ok::<(), tower_error_envelope::PolicyError>(())
+    /// ```
+    #[must_use]
+    pub fn changes_to(&self, new: &Self) -> Vec<PolicyChange> {
+        let mut changes: Vec<_> = self.locks_removed(new).chain(changed_settings(self, new)).collect();
+        changes.extend(changed_tables(self, new));
+        changes.sort_by_key(|change| (change.kind, !change.begins_to_enforce));
+        changes
+    }
+
+    /// The settings that this policy locks, but the new one does not.
+    fn locks_removed<'a>(&'a self, new: &'a Self) -> impl Iterator<Item = PolicyChange> {
+        let removed =
+            self.locked_settings.iter().filter(|lock| new.locked_settings.iter().all(|it| it.key != lock.key));
+        removed.map(|lock| {
+            let old = PlacedValue { value: format!("{:?}", lock.key), from: Some(lock.location.clone()) };
+            let (kind, key) = (ChangeKind::Opens, "locked".to_owned());
+            PolicyChange { kind, key, old: Some(old), new: None, begins_to_enforce: false }
+        })
+    }
+}
+
+/// The `[defaults]` of a part, or a route.
+struct Table<'a> {
+    place: TablePath,
+    keys: &'a RouteTable,
+    /// Matches all requests of the table.
+    pattern: Pattern,
+}
+
+/// The tables of a policy, by the hosts and the prefix of their scope and by their name.
+struct Tables<'a> {
+    policy: &'a PolicyFile,
+    parts: BTreeMap<String, usize>,
+    by_name: BTreeMap<(String, String), Table<'a>>,
+    defaults: RouteTable,
+}
+
+/// The keys that differ, or that only one of the policies sets.
+pub(super) fn changed_settings(old: &PolicyFile, new: &PolicyFile) -> Vec<PolicyChange> {
+    let (old, new) = (Tables::new(old), Tables::new(new));
+    let names: BTreeSet<_> = old.by_name.keys().chain(new.by_name.keys()).collect();
+    names.into_iter().flat_map(|name| old.changes_to(&new, name)).collect()
+}
+
+impl<'a> Tables<'a> {
+    fn new(policy: &'a PolicyFile) -> Self {
+        let mut tables =
+            Self { policy, parts: BTreeMap::new(), by_name: BTreeMap::new(), defaults: RouteTable::defaults() };
+        for (part, compiled) in policy.policy.parts.iter().enumerate() {
+            let (scope, own) = (policy.scope_suffix(part), policy.part(part));
+            tables.parts.insert(scope.clone(), part);
+            let prefix: String = policy
+                .builder
+                .scope_of(part)
+                .into_iter()
+                .flat_map(Scope::prefix_segments)
+                .map(|it| format!("/{it}"))
+                .collect();
+            if let Ok(pattern) = Pattern::parse("", &format!("{prefix}/{{*rest}}")) {
+                let table = Table { place: TablePath::Defaults(part), keys: &own.keys, pattern };
+                tables.by_name.insert((scope.clone(), "defaults".to_owned()), table);
+            }
+            for (index, (pattern, route)) in compiled.matcher.patterns().iter().zip(&own.routes).enumerate() {
+                let name = format!("route[{}]", pattern.written());
+                let table = Table { place: TablePath::Route(part, index), keys: &route.keys, pattern: pattern.clone() };
+                tables.by_name.insert((scope.clone(), name), table);
+            }
+        }
+        tables
+    }
+
+    fn changes_to(&self, new: &Self, name: &(String, String)) -> Vec<PolicyChange> {
+        let (before, after) = (self.by_name.get(name), new.by_name.get(name));
+        let Some(pattern) = before.or(after).map(|table| &table.pattern) else { return Vec::new() };
+        let changed = RouteTable::settings().filter_map(|key| {
+            let (old_value, new_value) = (self.value(before, key), new.value(after, key));
+            if old_value.as_ref().map(|it| &it.value) == new_value.as_ref().map(|it| &it.value) {
+                return None;
+            }
+            let decides = |tables: &Self, table: Option<&Table<'a>>| {
+                let own = table.map(|table| table.keys).filter(|keys| keys.value_of(key).is_some());
+                own.unwrap_or_else(|| tables.inherited(name, pattern, key)).clone()
+            };
+            let (earlier, later) = (decides(self, before), decides(new, after));
+            let begins_to_enforce = key == "mode" && earlier.weakens(&later, key);
+            let kind = match key {
+                _ if later.weakens(&earlier, key) => ChangeKind::Opens,
+                _ if earlier.weakens(&later, key) && !begins_to_enforce => ChangeKind::Closes,
+                _ if earlier.value_of(key).map(|it| it.1) == later.value_of(key).map(|it| it.1) => ChangeKind::Neither,
+                _ => ChangeKind::Answers,
+            };
+            let key = format!("{}.{key}{}", name.1, name.0);
+            Some(PolicyChange { kind, key, old: old_value, new: new_value, begins_to_enforce })
+        });
+        changed.collect()
+    }
+
+    fn value(&self, table: Option<&Table<'_>>, key: &'static str) -> Option<PlacedValue> {
+        let table = table?;
+        let (name, value) = table.keys.value_of(key)?;
+        Some(PlacedValue { value, from: Some(self.policy.place(&table.place, name)) })
+    }
+
+    /// The next wider table that sets a key which the table of this name does not set: the narrowest route that covers
+    /// its requests, else the defaults around it.
+    fn inherited(&self, (scope, name): &(String, String), pattern: &Pattern, key: &'static str) -> &RouteTable {
+        let sets = |keys: &RouteTable| keys.value_of(key).is_some();
+        for part in self.policy.around(self.parts.get(scope).copied().unwrap_or_default()) {
+            let covering = self.by_name.iter().filter(|((_, its), table)| {
+                let is_here = matches!(table.place, TablePath::Route(at, _) if at == part);
+                is_here && its != name && sets(table.keys) && table.pattern.covers(pattern)
+            });
+            let narrowest = covering
+                .map(|(_, table)| table)
+                .reduce(|best, it| if best.pattern.covers(&it.pattern) { it } else { best });
+            if let Some(route) = narrowest {
+                return route.keys;
+            }
+            let defaults = &self.policy.part(part).keys;
+            if sets(defaults) {
+                return defaults;
+            }
+        }
+        &self.defaults
+    }
+}
+
+impl PolicyFile {
+    /// The hosts and the prefix of a scope, as a changed key names them; empty for the policy itself.
+    fn scope_suffix(&self, part: usize) -> String {
+        let Some(scope) = self.builder.scope_of(part) else { return String::new() };
+        let hosts = Some(format!("{:?}", scope.hosts())).filter(|_| !scope.hosts().is_empty());
+        let prefix = scope.path_prefix().map(|prefix| format!("{prefix:?}"));
+        format!(" of the scope {}", hosts.into_iter().chain(prefix).collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// Keys that are not settings: they describe the files, or are locks, which are compared separately.
+const NO_SETTINGS: [&str; 4] = ["version", "include", "base", "locked"];
+/// Tables whose settings are compared separately. Here, only the texts of files that they name are compared.
+const SETTINGS: [&str; 2] = ["defaults", "route"];
+/// Tables with definitions of guards.
+const GUARDS: [&str; 3] = ["auth", "header", "scope"];
+/// Tables that change neither who is let in nor an answer.
+const NEITHER: [&str; 3] = ["inspect", "drain", "observe"];
+/// Lists in which the first entry that matches decides.
+const RULES: [&str; 2] = ["map", "outward"];
+/// Lists of which an entry is one line.
+const ONE_LINE: [&str; 1] = ["code"];
+
+/// The keys that differ, or that only one of the policies has.
+pub(super) fn changed_tables(old: &PolicyFile, new: &PolicyFile) -> Vec<PolicyChange> {
+    let (mut before, mut after) = (Leaves::new(old), Leaves::new(new));
+    let (old_rules, new_rules) = (before.rules_shared_with(&after), after.rules_shared_with(&before));
+    if old_rules != new_rules {
+        before.insert("order of the rules", old_rules.join(", "), None);
+        after.insert("order of the rules", new_rules.join(", "), None);
+    }
+    let keys = before.values.keys().chain(after.values.keys().filter(|key| !before.values.contains_key(*key)));
+    let change = |key: &String| {
+        let (old, new) = (before.values.get(key), after.values.get(key));
+        let is_same = old.map(|it| &it.value) == new.map(|it| &it.value);
+        // No text of `[auth.*]` is shown (L3), not even the ids of its keys.
+        let shown = |placed: &PlacedValue| match key.starts_with("auth.") {
+            true => PlacedValue { value: "…".to_owned(), ..placed.clone() },
+            false => placed.clone(),
+        };
+        let kind = kind_of(key, old.is_none(), new.is_none());
+        let (key, old, new) = (shown_key(key), old.map(shown), new.map(shown));
+        (!is_same).then_some(PolicyChange { kind, key, old, new, begins_to_enforce: false })
+    };
+    keys.filter_map(change).collect()
+}
+
+/// What a change of a key does, which may be new or gone.
+fn kind_of(key: &str, is_new: bool, is_gone: bool) -> ChangeKind {
+    let root = key.split(['.', '[', ' ']).next().unwrap_or_default();
+    let (is_key, is_revocation) = (key.contains(".keys["), key.ends_with(".revoked") || key.ends_with(".expires"));
+    match root {
+        _ if NEITHER.contains(&root) => ChangeKind::Neither,
+        _ if !GUARDS.contains(&root) => ChangeKind::Answers,
+        _ if key.contains(".messages.") || key.ends_with(".missing") || key.ends_with(".invalid") => {
+            ChangeKind::Answers
+        }
+        // A key that is added lets its owner in, and one that is gone does not.
+        _ if is_key && !is_revocation => {
+            if is_gone {
+                ChangeKind::Closes
+            } else {
+                ChangeKind::Opens
+            }
+        }
+        _ if is_new => ChangeKind::Closes,
+        _ => ChangeKind::Opens,
+    }
+}
+
+fn shown_key(key: &str) -> String {
+    match key.split_once(".keys[").filter(|_| key.starts_with("auth.")) {
+        Some((scheme, rest)) => format!("{scheme}.keys{}", rest.rsplit_once(']').map_or("", |(_, rest)| rest)),
+        None => key.to_owned(),
+    }
+}
+
+/// All keys that have a value, with their dotted names.
+struct Leaves<'a> {
+    policy: &'a PolicyFile,
+    values: BTreeMap<String, PlacedValue>,
+    /// The keys of rules, in the order of the rules.
+    rules: Vec<String>,
+}
+
+/// A file whose keys are being read.
+struct Source<'a> {
+    file: &'a str,
+    text: &'a str,
+    /// The scope of the file, as a changed key names it, for keys that every scope may have.
+    scope: String,
+}
+
+impl<'a> Leaves<'a> {
+    fn new(policy: &'a PolicyFile) -> Self {
+        let mut leaves = Self { policy, values: BTreeMap::new(), rules: Vec::new() };
+        let scope = |(place, tables): (&TablePath, &Vec<(usize, String)>)| match place {
+            TablePath::Scope(part) => Some((tables.first()?.0, *part)),
+            _ => None,
+        };
+        let parts: HashMap<usize, usize> = policy.sources.tables.iter().filter_map(scope).collect();
+        for at in &policy.sources.order {
+            let (file, text) = (&*policy.sources.files[*at].name, &*policy.sources.files[*at].text);
+            // The policy was read from these texts, so they can be parsed.
+            let Ok(root) = DeTable::parse(text) else { continue };
+            let source = Source { file, text, scope: policy.scope_suffix(parts.get(at).copied().unwrap_or_default()) };
+            for (key, value) in root.get_ref().iter().filter(|(key, _)| !NO_SETTINGS.contains(&&**key.get_ref())) {
+                leaves.read(&source, key.get_ref(), value.get_ref(), value.span());
+            }
+        }
+        leaves
+    }
+
+    fn read(&mut self, source: &Source<'_>, key: &str, value: &DeValue<'_>, span: std::ops::Range<usize>) {
+        match value {
+            DeValue::Table(table) => {
+                for (name, value) in table.iter() {
+                    let key = format!("{key}.{}", name.get_ref());
+                    self.read(source, &key, value.get_ref(), value.span());
+                }
+            }
+            DeValue::Array(list) if list.iter().any(|it| it.get_ref().is_table()) => self.read_list(source, key, list),
+            _ => self.read_value(source, key, value, span),
+        }
+    }
+
+    /// Reads a list of tables. A rule is identified by its whole text, any other table by its name.
+    fn read_list(&mut self, source: &Source<'_>, key: &str, list: &DeArray<'_>) {
+        for element in list.iter() {
+            let Some(table) = element.get_ref().as_table() else { continue };
+            let named = ["id", "code", "match"].into_iter().find_map(|name| table.get(name)?.get_ref().as_str());
+            match named.filter(|_| !RULES.contains(&key)) {
+                Some(name) if ONE_LINE.contains(&key) && !table.contains_key("details") => {
+                    let place = source.place(element.span().start);
+                    self.insert(&format!("{key}[{name}]"), inline(table, source.text), Some(place));
+                }
+                Some(name) => self.read(source, &format!("{key}[{name}]"), element.get_ref(), element.span()),
+                None => {
+                    let key = format!("{key} {}{}", inline(table, source.text), source.scope);
+                    self.insert(&key, "set".to_owned(), Some(source.place(element.span().start)));
+                    self.rules.push(key);
+                }
+            }
+        }
+    }
+
+    fn read_value(&mut self, source: &Source<'_>, key: &str, value: &DeValue<'_>, span: std::ops::Range<usize>) {
+        let folder = Path::new(source.file).parent().unwrap_or(Path::new(""));
+        let content = value.as_str().and_then(|name| self.policy.named_files.get(&folder.join(name)));
+        let root = key.split(['.', '[']).next().unwrap_or_default();
+        if SETTINGS.contains(&root) && content.is_none() {
+            return;
+        }
+        let of_scope = if ["scope", "defaults", "route"].contains(&root) { &*source.scope } else { "" };
+        let content = content.map(|content| format!(" with the content {content}")).unwrap_or_default();
+        let text = source.text.get(span.clone()).unwrap_or_default();
+        self.insert(&format!("{key}{of_scope}"), format!("{text}{content}"), Some(source.place(span.start)));
+    }
+
+    /// If two files set the same key, the first one counts.
+    fn insert(&mut self, key: &str, value: String, from: Option<String>) {
+        self.values.entry(key.to_owned()).or_insert(PlacedValue { value, from });
+    }
+
+    fn rules_shared_with(&self, other: &Self) -> Vec<String> {
+        self.rules.iter().filter(|rule| other.values.contains_key(*rule)).cloned().collect()
+    }
+}
+
+impl Source<'_> {
+    fn place(&self, at: usize) -> String {
+        format!("{}:{}", self.file, line_of(self.text.as_bytes(), at))
+    }
+}
+
+/// The text of a table on one line.
+fn inline(table: &DeTable<'_>, text: &str) -> String {
+    let written = |value: &toml::Spanned<DeValue<'_>>| text.get(value.span()).unwrap_or_default().to_owned();
+    let keys: Vec<_> = table.iter().map(|(key, value)| format!("{} = {}", key.get_ref(), written(value))).collect();
+    format!("{{ {} }}", keys.join(", "))
+}
+
+#[cfg(test)]
+mod tests;
