@@ -79,7 +79,7 @@ fn a_code_of_the_catalogue_takes_a_schema_of_the_policys() {
     assert_eq!(misfit("conflict", Some(&json!({ "left": 3 })), &policy), None);
     let mistake = misfit("conflict", Some(&json!({ "left": -1 })), &policy).unwrap();
     assert!(mistake.contains("\n  details.left: -1 is less than 0\n"), "{mistake}");
-    assert_eq!(policy.own_codes().count(), 0);
+    assert_eq!(policy.codes().custom_codes().count(), 0);
     assert!(build("left").unwrap_err().to_string().starts_with("code \"conflict\": details: the schema is not JSON"));
     let twice = ErrorCode::CONFLICT.with_details("{}");
     let again = Policy::builder().code(twice.clone()).code(twice).build().unwrap_err().to_string();
@@ -113,7 +113,7 @@ fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
 const BY_FILE: &str = "version = 1\n[[code]]\ncode = \"a\"\nstatus = 409\ndetails = \"schemas/a.json\"\n";
 
 fn schema_of(policy: &Policy) -> Value {
-    serde_json::from_str(policy.own_codes().next().unwrap().details_schema().unwrap()).unwrap()
+    serde_json::from_str(policy.codes().custom_codes().next().unwrap().details_schema().unwrap()).unwrap()
 }
 
 #[test]

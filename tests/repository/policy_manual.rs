@@ -34,7 +34,7 @@ fn m2_the_file_that_the_manual_shows_is_right() {
 #[test]
 fn the_details_that_the_manual_shows_are_a_schema() {
     let file = read("policy-manual-details", &shown(POLICY)[0]).unwrap();
-    let schemas: Vec<&str> = file.policy().own_codes().filter_map(|code| code.details_schema()).collect();
+    let schemas: Vec<&str> = file.policy().codes().custom_codes().filter_map(|code| code.details_schema()).collect();
     assert!(matches!(schemas[..], [schema] if schema.contains(r#""maxLength":64"#)), "{schemas:?}");
 }
 

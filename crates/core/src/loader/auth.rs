@@ -38,26 +38,18 @@ pub(super) enum Verifiers {
 }
 
 /// The kinds of schemes, and the keys that each has besides `scheme`, `forward_id`, `messages` and `challenge`.
-const SCHEMES: [(&str, &[&str]); 5] = [
-    ("bearer", &["pattern", "keys", "keys_file"]),
-    ("header", &["header", "pattern", "keys", "keys_file"]),
-    (
-        "jwt",
-        &[
-            "secret_env",
-            "jwks_file",
-            "jwks_url",
-            "timeout",
-            "algorithms",
-            "issuer",
-            "audience",
-            "leeway",
-            "require_verified_email",
-        ],
-    ),
-    ("certificate", &[]),
-    ("custom", &["timeout"]),
+const SCHEMES: [(&str, &str); 5] = [
+    ("bearer", "pattern keys keys_file"),
+    ("header", "header pattern keys keys_file"),
+    ("jwt", "secret_env jwks_file jwks_url timeout algorithms issuer audience leeway require_verified_email"),
+    ("certificate", ""),
+    ("custom", "timeout"),
 ];
+
+/// Whether a key is one of those that a kind has.
+fn is_of(keys: &str, key: &str) -> bool {
+    keys.split(' ').any(|known| known == key)
+}
 
 tables! {
     /// The keys of all kinds of schemes.
@@ -110,7 +102,7 @@ impl Leaf for Scheme {
         let kind = SCHEMES.iter().find(|(name, _)| closest(written, std::iter::once(*name)).is_some());
         // A key that only other kinds have is refused with its place in `refuse_foreign_keys`.
         let is_known =
-            |key: &&&str| kind.is_none_or(|(_, own)| own.contains(*key) || is_shared(key) || table.contains_key(**key));
+            |key: &&&str| kind.is_none_or(|(_, own)| is_of(own, key) || is_shared(key) || table.contains_key(**key));
         at.refuse_others(table, &AuthTable::KEYS.iter().filter(is_known).copied().collect::<Vec<_>>());
         Some(Self(AuthTable::read_keys(table, at)))
     }
@@ -118,7 +110,7 @@ impl Leaf for Scheme {
 
 /// Whether all kinds of schemes have the key.
 fn is_shared(key: &str) -> bool {
-    !SCHEMES.iter().any(|(_, keys)| keys.contains(&key))
+    !SCHEMES.iter().any(|(_, keys)| is_of(keys, key))
 }
 
 /// The SHA-256 of a key, as 64 hexadecimal digits.
@@ -196,7 +188,7 @@ impl AuthTable {
                 AuthScheme::custom()
             }
         };
-        let has = |key| SCHEMES.iter().any(|(name, keys)| *name == kind && keys.contains(&key));
+        let has = |key| SCHEMES.iter().any(|(name, keys)| *name == kind && is_of(keys, key));
         let keys = self.keys.into_iter().chain(self.keys_file.map(|KeysFile(keys)| keys)).flatten();
         let keys: Vec<_> = keys.filter(|_| has("keys")).collect();
         // Stands for keys with a mistake, which was noted when they were read.
@@ -217,8 +209,8 @@ impl AuthTable {
     /// Refuses keys that only other kinds of schemes have.
     fn refuse_foreign_keys(&self, kind: &str, refusals: &mut Refusals) {
         let Some((_, own)) = SCHEMES.iter().find(|(name, _)| *name == kind) else { return };
-        for key in Self::KEYS.iter().filter(|key| !own.contains(key) && self.written(key).is_some()) {
-            let theirs = SCHEMES.iter().filter(|(_, keys)| keys.contains(key)).map(|(name, _)| format!("{name:?}"));
+        for key in Self::KEYS.iter().filter(|key| !is_of(own, key) && self.written(key).is_some()) {
+            let theirs = SCHEMES.iter().filter(|(_, keys)| is_of(keys, key)).map(|(name, _)| format!("{name:?}"));
             let theirs = theirs.collect::<Vec<_>>().join(" or ");
             if !theirs.is_empty() {
                 let wrong = format!("the key {key} does not apply to scheme {kind:?}");

@@ -154,21 +154,16 @@ impl Assembly {
                 self.part(part).shapes.push(BodyShape { name, table });
             }
         }
-        for (index, rule) in table.map.into_iter().flat_map(|Tables(all)| all).enumerate() {
-            let place = TablePath::Map(part, self.part(part).rules.len());
-            self.sources.insert(place, file, format!("map[{index}]"));
-            self.part(part).rules.push(rule);
+        macro_rules! read_lists {
+            ($($key:ident $place:ident $list:ident),*) => {$(
+                for (index, it) in table.$key.into_iter().flat_map(|Tables(all)| all).enumerate() {
+                    let place = TablePath::$place(part, self.part(part).$list.len());
+                    self.sources.insert(place, file, format!("{}[{index}]", stringify!($key)));
+                    self.part(part).$list.push(it);
+                }
+            )*};
         }
-        for (index, rule) in table.outward.into_iter().flat_map(|Tables(all)| all).enumerate() {
-            let place = TablePath::Outward(part, self.part(part).outward.len());
-            self.sources.insert(place, file, format!("outward[{index}]"));
-            self.part(part).outward.push(rule);
-        }
-        for (index, route) in table.route.into_iter().flat_map(|Tables(all)| all).enumerate() {
-            let place = TablePath::Route(part, self.part(part).routes.len());
-            self.sources.insert(place, file, format!("route[{index}]"));
-            self.part(part).routes.push(route);
-        }
+        read_lists!(map Map rules, outward Outward outward, route Route routes);
     }
 
     /// Reads the tables that apply to the whole process, so that no scope may have them.
@@ -195,19 +190,14 @@ impl Assembly {
 
     /// Whether no other file has a table of this name, because names are shared by all files (POLICY.md).
     fn is_new(&mut self, place: TablePath, file: usize, path: String) -> bool {
-        let first =
-            self.sources.first(&place).map(|first| format!("the name is used twice ({}:{})", first.file, first.line));
-        match first {
-            Some(wrong) => {
-                let error = self.sources.files[file].error(&path, Kind::DefinedTwice, wrong, "rename one of them");
-                self.mistakes.push(error);
-                false
-            }
-            None => {
-                self.sources.insert(place, file, path);
-                true
-            }
-        }
+        let Some(first) = self.sources.first(&place) else {
+            self.sources.insert(place, file, path);
+            return true;
+        };
+        let wrong = format!("the name is used twice ({}:{})", first.file, first.line);
+        let error = self.sources.files[file].error(&path, Kind::DefinedTwice, wrong, "rename one of them");
+        self.mistakes.push(error);
+        false
     }
 
     /// Adds defaults. Several files of a part may have some: key by key, those of a file take precedence over those of

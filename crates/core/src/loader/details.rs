@@ -34,16 +34,16 @@ impl Leaf for Details {
 /// wrong type counts as an object, which may have most other keywords.
 fn refuse_mistakes(value: &DeValue<'_>, mut schema: Json, at: &mut Reading<'_>) -> bool {
     let mut is_right = true;
-    while let Err(SchemaError { path, wrong, right, is_name, lacks }) = details::check(&schema) {
+    while let Err(error) = details::check(&schema) {
         is_right = false;
-        refuse_at(value, &path, is_name, lacks, (wrong, right), at);
-        let Some((last, above)) = path.split_last() else { break };
+        refuse_at(value, &error.path, &error, at);
+        let Some((last, above)) = error.path.split_last() else { break };
         let parent = above.iter().try_fold(&mut schema, |json, step| match json {
             Json::Array(list) => list.get_mut(step.parse::<usize>().ok()?),
             json => json.get_mut(step),
         });
         let is_removed = match parent {
-            Some(Json::Object(members)) if last == "type" && !lacks => {
+            Some(Json::Object(members)) if last == "type" && !error.lacks => {
                 members.insert(last.clone(), "object".into()).is_some_and(|written| written != "object")
             }
             Some(Json::Object(members)) => members.remove(last).is_some(),
@@ -59,34 +59,25 @@ fn refuse_mistakes(value: &DeValue<'_>, mut schema: Json, at: &mut Reading<'_>) 
     is_right
 }
 
-/// Refuses what is at the end of a path, at the last value on the way that exists. If `is_name`, the mistake is the last
-/// name in the path; if it `lacks`, something is missing there.
-fn refuse_at(
-    value: &DeValue<'_>,
-    path: &[String],
-    is_name: bool,
-    lacks: bool,
-    (wrong, right): (String, String),
-    at: &mut Reading<'_>,
-) {
+/// Refuses what is at the end of a path, at the last value on the way that exists.
+fn refuse_at(value: &DeValue<'_>, path: &[String], error: &SchemaError, at: &mut Reading<'_>) {
     let Some((step, rest)) = path.split_first() else {
-        at.refuse_empty::<()>(lacks, Kind::InvalidValue, wrong, right);
+        at.refuse_empty::<()>(error.lacks, Kind::InvalidValue, &error.wrong, &error.right);
         return;
     };
-    let refuse = |value: &DeValue<'_>, at: &mut Reading<'_>| refuse_at(value, rest, is_name, lacks, (wrong, right), at);
     let element = |list: &toml::de::DeArray<'_>| step.parse::<usize>().ok().filter(|index| *index < list.len());
     match value {
         DeValue::Array(list) if element(list).is_some() => {
             let index = element(list).unwrap_or_default();
-            at.element(index, list[index].span(), |at| refuse(list[index].get_ref(), at));
+            at.element(index, list[index].span(), |at| refuse_at(list[index].get_ref(), rest, error, at));
         }
         DeValue::Table(table) if table.contains_key(step.as_str()) => {
             if let Some((name, child)) = table.get_key_value(step.as_str()) {
-                let span = if is_name { name.span() } else { span_to_show(name, child) };
-                at.within(step, span, |at| refuse(child.get_ref(), at));
+                let span = if error.is_name { name.span() } else { span_to_show(name, child) };
+                at.within(step, span, |at| refuse_at(child.get_ref(), rest, error, at));
             }
         }
-        _ => at.within(step, at.span(), |at| refuse(value, at)),
+        _ => at.within(step, at.span(), |at| refuse_at(value, rest, error, at)),
     }
 }
 

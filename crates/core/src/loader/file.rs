@@ -103,7 +103,7 @@ impl PolicyFile {
         let named_files = more_files.iter().map(|file| (file.path.clone(), digest(&file.text))).collect();
         let files = sources.files.iter().map(|file| PathBuf::from(&file.name));
         let files = files.chain(more_files.into_iter().map(|file| file.path)).collect();
-        let policy = policy.with_origin(Origin::File { name: name.into(), hash: hash.into() });
+        let policy = policy.with_origin(Origin { name: name.to_owned().into(), hash: Some(hash.into()) });
         let file = Self { policy, builder, sources, locked_settings: locks, named_files, fingerprint, files, folders };
         let refused = file.set_although_locked();
         if refused.is_empty() { Ok(file) } else { Err(refused) }
@@ -113,7 +113,9 @@ impl PolicyFile {
     /// the key (`manual/policy.md`). An included file is below every file that locks, and a file is below its bases.
     fn set_although_locked(&self) -> Vec<PolicyError> {
         let refused = self.sources.route_keys().filter_map(|(part, file, name, span)| {
-            let is_below = |lock: &&Lock| file != lock.file && (part != 0 || self.sources.precedes(file, lock.file));
+            let is_below = |lock: &&Lock| {
+                file != lock.file && (part != 0 || self.sources.rank(file) < self.sources.rank(lock.file))
+            };
             let lock = self.locked_settings.iter().filter(is_below).find(|lock| lock.holds_for(name))?;
             let wrong = format!("{} is locked ({}): a file below cannot set {name}", lock.key, lock.location);
             Some((file, span.span.start, span.error(wrong, "remove it").of_kind(Kind::Locked)))

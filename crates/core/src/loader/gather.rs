@@ -87,12 +87,12 @@ impl Gathered {
         // A file with a scope cannot have a base: the key is refused when its tables are put together.
         let has_scope = self.files[at].places.contains_key("scope");
         for name in bases.into_iter().flatten().filter(|_| !has_scope) {
-            let named = self.named(at, &name);
+            let refuse = |kind, wrong, right: &str| self.error(at, &name, kind, wrong, right);
             let path = if is_wildcard(&name.text) {
                 let right = "name each file; if two bases set the same key, the last one applies";
-                Err(named.error(Kind::InvalidValue, "a base cannot have a wildcard", right))
+                Err(refuse(Kind::InvalidValue, "a base cannot have a wildcard".to_owned(), right))
             } else {
-                named_file(&folder, &named)
+                named_file(&folder, &name.text, &refuse)
             };
             let read = path.and_then(|path| self.insert((at, true), &name, &path));
             self.mistakes.extend(read.err());
@@ -103,21 +103,22 @@ impl Gathered {
         }
     }
 
-    fn named<'a>(&'a self, file: usize, text: &'a PlacedText) -> NamedPath<'a> {
-        NamedPath { file: &self.files[file], text }
+    /// An error at the path of a file, or at a pattern.
+    fn error(&self, file: usize, text: &PlacedText, kind: Kind, wrong: String, right: &str) -> PolicyError {
+        self.files[file].error(&text.path, kind, wrong, right)
     }
 
     fn include_pattern(&mut self, at: usize, folder: &Path, text: &PlacedText) -> Result<(), PolicyError> {
-        let (pattern, written) = (self.named(at, text), text.text.as_str());
+        let (written, refuse) = (&*text.text, |kind, wrong, right: &str| self.error(at, text, kind, wrong, right));
         if !is_wildcard(written) {
-            let path = named_file(folder, &pattern)?;
+            let path = named_file(folder, written, &refuse)?;
             return self.insert((at, false), text, &path);
         }
         let Some(folders) = folders_of(folder, written) else {
             let wrong = format!("{written:?} searches more than {MAX_FOLDERS} folders");
-            return Err(pattern.error(Kind::File, wrong, "narrow the pattern"));
+            return Err(refuse(Kind::File, wrong, "narrow the pattern"));
         };
-        let found = matching_files(folder, &pattern)?;
+        let found = matching_files(folder, written, &refuse)?;
         if found.is_empty() {
             // If nothing were reported, a renamed folder would silently remove the guards in its files.
             let wrong = format!("{written:?} matches no file");
@@ -125,7 +126,7 @@ impl Gathered {
                 Some(near) => format!("did you mean {near:?}?"),
                 None => "create the first file, or remove the line".to_owned(),
             };
-            let refused = pattern.error(Kind::File, wrong, right);
+            let refused = refuse(Kind::File, wrong, &right);
             return Err(folders.iter().fold(refused, |error, folder| error.without(&folder.join("*"))));
         }
         self.folders.extend(folders);
@@ -135,60 +136,47 @@ impl Gathered {
     fn insert(&mut self, (file, is_base): (usize, bool), text: &PlacedText, path: &Path) -> Result<(), PolicyError> {
         let content = read_text(path, MAX_FILE_BYTES)?;
         let (name, canonical) = (path.display().to_string(), path.canonicalize().ok());
-        let named = self.named(file, text);
         let is_same = |it: &&SourceFile| it.name == name || canonical.is_some() && it.canonical == canonical;
         if let Some(twice) = self.files.iter().find(is_same) {
             let wrong = format!("{} is part of the policy already", twice.name);
             let right = "name each file once, and never a file that includes this one or uses it as a base";
-            return Err(named.error(Kind::File, wrong, right));
+            return Err(self.error(file, text, Kind::File, wrong, right));
         }
         if self.files.len() == MAX_FILES {
             let wrong = format!("the policy has more than {MAX_FILES} files");
-            return Err(named.error(Kind::File, wrong, "narrow the pattern"));
+            return Err(self.error(file, text, Kind::File, wrong, "narrow the pattern"));
         }
-        let parent = Parent { file, is_base, location: named.file.location(&text.path) };
+        let parent = Parent { file, is_base, location: self.files[file].location(&text.path) };
         self.read(&name, content, Some(parent));
         Ok(())
     }
 }
 
-/// The path of a file, or a pattern, in the file that names it.
-struct NamedPath<'a> {
-    file: &'a SourceFile,
-    text: &'a PlacedText,
-}
-
-impl NamedPath<'_> {
-    fn error(&self, kind: Kind, wrong: impl Into<String>, right: impl Into<String>) -> PolicyError {
-        self.file.error(&self.text.path, kind, wrong, right)
-    }
-}
+type Refuse<'a> = &'a dyn Fn(Kind, String, &str) -> PolicyError;
 
 /// The file of a name without a wildcard.
-fn named_file(folder: &Path, name: &NamedPath<'_>) -> Result<PathBuf, PolicyError> {
-    let written = name.text.text.as_str();
+fn named_file(folder: &Path, written: &str, refuse: Refuse<'_>) -> Result<PathBuf, PolicyError> {
     if written.is_empty() {
         let right = "write a path, as in \"services/*.toml\"";
-        return Err(name.error(Kind::InvalidValue, "the file name is empty", right));
+        return Err(refuse(Kind::InvalidValue, "the file name is empty".to_owned(), right));
     }
     let path = folder.join(written);
     match path.metadata() {
         Ok(meta) if meta.is_dir() => {
             let wrong = format!("{} is a folder", path.display());
-            Err(name.error(Kind::File, wrong, "name its files, as in \"services/*.toml\""))
+            Err(refuse(Kind::File, wrong, "name its files, as in \"services/*.toml\""))
         }
         // A path that is not a regular file is refused when it is read.
         Ok(_) => Ok(path),
         Err(_) => {
             let wrong = format!("{} is not a file", path.display());
-            Err(name.error(Kind::File, wrong, "create the file, or remove its name here").without(&path))
+            Err(refuse(Kind::File, wrong, "create the file, or remove its name here").without(&path))
         }
     }
 }
 
 /// The files that match an element of `include` with a wildcard, sorted by name.
-fn matching_files(folder: &Path, pattern: &NamedPath<'_>) -> Result<Vec<PathBuf>, PolicyError> {
-    let written = pattern.text.text.as_str();
+fn matching_files(folder: &Path, written: &str, refuse: Refuse<'_>) -> Result<Vec<PathBuf>, PolicyError> {
     let escaped = glob::Pattern::escape(&folder.display().to_string());
     let full = Path::new(&escaped).join(written);
     let hidden = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
@@ -196,13 +184,13 @@ fn matching_files(folder: &Path, pattern: &NamedPath<'_>) -> Result<Vec<PathBuf>
         // The position in the error is left out: it counts from the beginning of the folder's name, which is not in the
         // file.
         let wrong = format!("{written:?} is not a pattern: {}", error.msg);
-        pattern.error(Kind::InvalidValue, wrong, "write one such as \"services/*.toml\"")
+        refuse(Kind::InvalidValue, wrong, "write one such as \"services/*.toml\"")
     })?;
     let mut found = Vec::new();
     for path in paths {
         let path = path.map_err(|error| {
             let wrong = format!("{} cannot be read: {}", error.path().display(), error.error());
-            pattern.error(Kind::File, wrong, "make it readable")
+            refuse(Kind::File, wrong, "make it readable")
         })?;
         // Everything except a folder is a part of the policy. A pipe or a dangling link is refused when it is read. If it
         // were left out instead, the guards in it would be missing without notice.

@@ -120,9 +120,7 @@ impl Sources {
 
     /// Whether one table is in a base of the file that has the other table. Only a file and its bases share a part.
     pub(crate) fn is_in_base(&self, (place, key): (&TablePath, &str), of: &TablePath) -> bool {
-        let rank = |place, key| {
-            self.order.iter().position(|file| Some(*file) == self.table_of(place, key).map(|(file, _)| *file))
-        };
+        let rank = |place, key| self.rank(self.table_of(place, key)?.0);
         place.part() == of.part() && rank(of, "") < rank(place, key)
     }
 
@@ -136,10 +134,9 @@ impl Sources {
         })
     }
 
-    /// Whether a file has a higher precedence than another one.
-    pub(super) fn precedes(&self, file: usize, other: usize) -> bool {
-        let rank = |file: usize| self.order.iter().position(|it| *it == file);
-        rank(file) < rank(other)
+    /// The place of a file in the order of precedence.
+    pub(super) fn rank(&self, file: usize) -> Option<usize> {
+        self.order.iter().position(|it| *it == file)
     }
 
     fn table_of(&self, place: &TablePath, key: &str) -> Option<&(usize, String)> {

@@ -190,8 +190,8 @@ fn code_facts(policy: &Policy, name: &str) -> (u16, u8, Retry, String) {
 #[test]
 fn a_file_and_the_builders_that_say_the_same_make_the_same_policy() {
     let loader = PolicyLoader::new().any_verifier();
-    let read = loader.parse("policy.toml", EVERY_KEY).unwrap().into_policy().with_origin(Origin::Defaults);
-    assert_eq!(format!("{read:#?}"), format!("{:#?}", built().with_origin(Origin::Defaults)));
+    let read = loader.parse("policy.toml", EVERY_KEY).unwrap().into_policy().with_origin(Origin::DEFAULTS);
+    assert_eq!(format!("{read:#?}"), format!("{:#?}", built().with_origin(Origin::DEFAULTS)));
     for name in ["seat_taken", "aisle_closed"] {
         assert_eq!(code_facts(&read, name), code_facts(&built(), name));
     }
@@ -220,7 +220,7 @@ fn the_defaults_written_out_are_the_default_policy() {
     let budgets = |policy: &Policy| format!("{:?} {:?} {:?}", policy.inspect(), policy.drain(), policy.ids());
     assert_eq!(settings(&loaded), settings(&Policy::default()));
     assert_eq!(budgets(&loaded), budgets(&Policy::default()));
-    let silent = Policy::from_toml("policy.toml", "version = 1").unwrap().with_origin(Origin::Defaults);
+    let silent = Policy::from_toml("policy.toml", "version = 1").unwrap().with_origin(Origin::DEFAULTS);
     assert_eq!(format!("{silent:?}"), format!("{:?}", Policy::default()));
 }
 
@@ -318,8 +318,8 @@ fn bases_and_an_included_file_and_a_scope_in_rust_make_the_same_policy() {
     ];
     let built = rules.into_iter().fold(builder.scope(orders), PolicyBuilder::map).build().unwrap();
     assert_eq!(
-        format!("{:#?}", read.into_policy().with_origin(Origin::Defaults)),
-        format!("{:#?}", built.with_origin(Origin::Defaults))
+        format!("{:#?}", read.into_policy().with_origin(Origin::DEFAULTS)),
+        format!("{:#?}", built.with_origin(Origin::DEFAULTS))
     );
 }
 

@@ -68,7 +68,7 @@ impl RouteErrors {
         let branches = media.pointer(ERRORS).and_then(Value::as_array).into_iter().flatten();
         let parse = |branch: &Value| {
             let name = branch.pointer("/properties/code/enum/0")?.as_str()?;
-            let known = self.config.policy().known_code(name);
+            let known = self.config.policy().codes().find(name);
             DeclaredError::parse(status, branch, media["examples"].get(name), known)
         };
         let waits = response.pointer("/headers/retry-after").is_some();

@@ -62,7 +62,7 @@ impl PolicyBuilder {
         let depths: Vec<usize> = (0..parts.len()).map(|at| around(&parts, at).count()).collect();
         let custom = names.schemes.values().flatten().filter(|scheme| scheme.is_custom());
         Policy {
-            origin: Origin::BuiltInRust,
+            origin: Origin::BUILT_IN_RUST,
             process,
             codes,
             routes: routes.into(),
@@ -88,7 +88,7 @@ impl PolicyBuilder {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { origin: Origin::Defaults, ..PolicyBuilder::default().compile_all(&mut Refusals::default()) }
+        Self { origin: Origin::DEFAULTS, ..PolicyBuilder::default().compile_all(&mut Refusals::default()) }
     }
 }
 

@@ -58,14 +58,8 @@ fn host_without_port(written: &str) -> Option<Cow<'_, str>> {
         let address: Ipv6Addr = address.parse().ok()?;
         return is_port(port).then(|| format!("[{address}]").into());
     }
-    let (mut kinds, mut end) = (OTHER, 0);
-    for byte in written.bytes() {
-        let kind = KIND[usize::from(byte)];
-        if kind == OTHER {
-            break;
-        }
-        (kinds, end) = (kinds | kind, end + 1);
-    }
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    let end = written.bytes().position(|byte| !is_of_name(byte)).unwrap_or(written.len());
     let (host, port) = written.split_at(end);
     let host = host.strip_suffix('.').unwrap_or(host);
     // No name is longer (RFC 1035 §2.3.4), and the domain behind each dot must be looked up. An empty label may be
@@ -74,27 +68,9 @@ fn host_without_port(written: &str) -> Option<Cow<'_, str>> {
     if has_empty_label || host.len() > 253 || !is_port(port) {
         return None;
     }
-    Some(if kinds & UPPER == 0 { host.into() } else { host.to_ascii_lowercase().into() })
+    let has_upper = host.bytes().any(|byte| byte.is_ascii_uppercase());
+    Some(if has_upper { host.to_ascii_lowercase().into() } else { host.into() })
 }
-
-const OTHER: u8 = 0;
-const UPPER: u8 = 2;
-
-/// The kind of each byte in the name of a host. It is a table for speed: if the policy names any host, that of every
-/// request is checked.
-const KIND: [u8; 256] = {
-    let mut kinds = [OTHER; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        kinds[byte] = match byte as u8 {
-            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => 1,
-            b'A'..=b'Z' => UPPER,
-            _ => OTHER,
-        };
-        byte += 1;
-    }
-    kinds
-};
 
 fn is_port(written: &str) -> bool {
     written.is_empty() || written.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))

@@ -28,6 +28,7 @@ mod setters;
 mod summary;
 mod upstream;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -149,33 +150,17 @@ impl CompiledScope {
 }
 
 /// Where a policy came from.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum Origin {
-    #[default]
-    Defaults,
-    BuiltInRust,
-    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has a name"))]
-    File {
-        name: Box<str>,
-        hash: Box<str>,
-    },
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    /// The name of the file, `built in Rust`, or `defaults`.
+    pub(crate) name: Cow<'static, str>,
+    /// The hash of the files, if it is from files.
+    pub(crate) hash: Option<Box<str>>,
 }
 
 impl Origin {
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Defaults => "defaults",
-            Self::BuiltInRust => "built in Rust",
-            Self::File { name, .. } => name,
-        }
-    }
-
-    fn hash(&self) -> Option<&str> {
-        match self {
-            Self::File { hash, .. } => Some(hash),
-            Self::Defaults | Self::BuiltInRust => None,
-        }
-    }
+    pub(crate) const DEFAULTS: Self = Self { name: Cow::Borrowed("defaults"), hash: None };
+    const BUILT_IN_RUST: Self = Self { name: Cow::Borrowed("built in Rust"), hash: None };
 }
 
 impl Policy {
@@ -269,11 +254,6 @@ impl Policy {
         made.chain(self.parts.iter_mut().map(|part| &mut part.defaults)).for_each(|made| change(Arc::make_mut(made)));
     }
 
-    /// The policy's own codes, by name.
-    pub fn own_codes(&self) -> impl Iterator<Item = &ErrorCode> {
-        self.codes.custom_codes()
-    }
-
     /// Whether the policy redefines the code, or names it in a rule or a shape.
     #[cfg(feature = "openapi")]
     pub(crate) fn names_code(&self, code: &ErrorCode) -> bool {
@@ -286,12 +266,6 @@ impl Policy {
                 .shapes
                 .iter()
                 .any(|shape| shape.description().codes.iter().any(|(_, known)| **known == *code.as_str()))
-    }
-
-    /// The code with that name, of the catalogue or of the policy.
-    #[cfg(feature = "openapi")]
-    pub(crate) fn known_code(&self, name: &str) -> Option<ErrorCode> {
-        self.codes.find(name)
     }
 
     /// Whether different paths may have different guards.

@@ -88,6 +88,7 @@ pub(super) struct ProcessSettings {
 
 impl ProcessTables {
     pub(super) fn compile(&self, problems: &mut Refusals) -> ProcessSettings {
+        let ids = self.request_id.clone().unwrap_or_default();
         let domain = self.rpc.as_ref().and_then(|rpc| rpc.domain.clone()).unwrap_or(Cow::Borrowed(DOMAIN));
         let name = self.proxy.as_ref().and_then(|proxy| proxy.name.as_deref());
         let mut budget = |key, default: Budget, table: Option<&BudgetTable>| {
@@ -100,10 +101,14 @@ impl ProcessTables {
             budget("drain", Budget::DRAIN, self.drain.as_ref()),
         );
         ProcessSettings {
-            ids: IdSettings::new(self.request_id.as_ref()),
+            ids: IdSettings {
+                trust_valid: ids.trust == Some(Trust::Valid),
+                traceparent: ids.traceparent == Some(true),
+                upstream: ids.upstream == Some(true),
+            },
             inspect,
             drain,
-            observes_bodies: self.observe.as_ref().and_then(|observe| observe.bodies).unwrap_or_default(),
+            observes_bodies: self.observe.as_ref().is_some_and(|observe| observe.bodies == Some(true)),
             rpc_domain: problems
                 .make(TablePath::Process("rpc"), |refusals| refusals.keep(compile_domain(domain)))
                 .unwrap_or_default(),
@@ -157,17 +162,6 @@ pub(crate) struct IdSettings {
     pub(crate) trust_valid: bool,
     pub(crate) traceparent: bool,
     pub(crate) upstream: bool,
-}
-
-impl IdSettings {
-    fn new(table: Option<&RequestIdTable>) -> Self {
-        let is_set = |flag: fn(&RequestIdTable) -> Option<bool>| table.and_then(flag).unwrap_or_default();
-        Self {
-            trust_valid: is_set(|table| table.trust.map(|trust| trust == Trust::Valid)),
-            traceparent: is_set(|table| table.traceparent),
-            upstream: is_set(|table| table.upstream),
-        }
-    }
 }
 
 /// Checks a domain. AIP-193 requires a DNS name, and every RPC error contains it.

@@ -220,8 +220,15 @@ impl Policy {
             faults.extend(refused.filter(|fault| !may_be_missing || *fault.code() != ErrorCode::AUTH_MISSING));
         }
         faults.extend([ErrorCode::HEADERS_TOO_LARGE, ErrorCode::INTERNAL_ERROR].map(Fault::new));
+        // The guards that a mode may turn off (G0, G1, G3, G4).
         if settings.mode.is_enforced() {
-            faults.extend(self.unmet(settings, has_body));
+            faults.extend(settings.require_headers.iter().map(|guard| guard.refusal()));
+            // For a path that can be read in several ways.
+            faults.push(Fault::new(ErrorCode::BAD_REQUEST));
+        }
+        if settings.mode.is_enforced() && has_body {
+            faults.extend(settings.content_types.get().map(|types| types.refusal()));
+            faults.extend(settings.body_limit.map(|limit| self.too_large(limit)));
         }
         faults
     }
@@ -230,18 +237,6 @@ impl Policy {
     pub(crate) fn credentials_at(&self, head: &Parts) -> (Vec<Arc<Scheme>>, bool) {
         let settings = &self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
         (settings.auth.to_vec(), settings.auth_observe || settings.auth_optional)
-    }
-
-    /// The faults of those guards that a mode may turn off (G0, G1, G3, G4).
-    fn unmet(&self, settings: &RouteSettings, has_body: bool) -> Vec<Fault> {
-        let mut faults: Vec<Fault> = settings.require_headers.iter().map(|guard| guard.refusal()).collect();
-        // For a path that can be read in several ways.
-        faults.push(Fault::new(ErrorCode::BAD_REQUEST));
-        if has_body {
-            faults.extend(settings.content_types.get().map(|types| types.refusal()));
-            faults.extend(settings.body_limit.map(|limit| self.too_large(limit)));
-        }
-        faults
     }
 }
 

@@ -45,8 +45,8 @@ impl Policy {
     #[must_use]
     pub fn summary(&self) -> PolicySummary<'_> {
         PolicySummary {
-            origin: self.origin.as_str(),
-            hash: self.origin.hash(),
+            origin: &self.origin.name,
+            hash: self.origin.hash.as_deref(),
             routes: self.routes.len(),
             scopes: self.parts.len() - 1,
             map_rules: self.parts.iter().map(|part| part.own_rules).sum(),

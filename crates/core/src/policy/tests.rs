@@ -334,7 +334,7 @@ fn g1_a_route_asks_for_the_headers_that_it_names_in_their_order() {
 
 #[test]
 fn a_builder_that_was_told_nothing_makes_the_default_policy() {
-    let built = Policy::builder().build().unwrap().with_origin(Origin::Defaults);
+    let built = Policy::builder().build().unwrap().with_origin(Origin::DEFAULTS);
     assert_eq!(format!("{built:?}"), format!("{:?}", Policy::default()));
     let settings = built.normalised(&Method::GET, "", "/");
     let (expose_headers, negotiate) = (settings.expose_headers, settings.negotiate);

@@ -45,50 +45,8 @@ impl PolicyError {
         Self(Box::new(Inner { key, wrong: wrong.into(), right: right.into(), ..Inner::default() }))
     }
 
-    /// The file is valid, but changes to it cannot be watched.
-    #[cfg(feature = "policy-file")]
-    pub fn unwatchable(file: &str, error: impl Error + Send + Sync + 'static) -> Self {
-        let wrong = format!("cannot be watched: {error}");
-        Self::new(None, wrong, "raise the system's limit of watches, or load the policy once instead")
-            .in_file(file, None)
-            .caused_by(error)
-    }
-
     pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
         self.0.kind = kind;
-        self
-    }
-
-    #[cfg(feature = "policy-file")]
-    pub(crate) fn with_span(mut self, span: Range<usize>) -> Self {
-        self.0.span = Some(span);
-        self
-    }
-
-    #[cfg(feature = "policy-file")]
-    pub(crate) fn in_file(mut self, file: &str, line: Option<usize>) -> Self {
-        self.0.file = Some(file.to_owned());
-        self.0.line = line;
-        self
-    }
-
-    /// Notes a file that is missing.
-    #[cfg(feature = "policy-file")]
-    pub(crate) fn without(mut self, missing: &Path) -> Self {
-        self.0.missing.push(missing.to_owned());
-        self
-    }
-
-    #[cfg(feature = "policy-file")]
-    /// The files of the policy that are missing. If a pattern matches no files, the pattern in each folder that was
-    /// searched.
-    pub fn missing(&self) -> impl Iterator<Item = &Path> {
-        self.0.missing.iter().map(PathBuf::as_path)
-    }
-
-    #[cfg(feature = "policy-file")]
-    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
         self
     }
 
@@ -133,6 +91,45 @@ impl PolicyError {
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.0.key.as_deref()
+    }
+}
+
+#[cfg(feature = "policy-file")]
+impl PolicyError {
+    /// The file is valid, but changes to it cannot be watched.
+    pub fn unwatchable(file: &str, error: impl Error + Send + Sync + 'static) -> Self {
+        let wrong = format!("cannot be watched: {error}");
+        Self::new(None, wrong, "raise the system's limit of watches, or load the policy once instead")
+            .in_file(file, None)
+            .caused_by(error)
+    }
+
+    /// The files of the policy that are missing. If a pattern matches no files, the pattern in each folder that was
+    /// searched.
+    pub fn missing(&self) -> impl Iterator<Item = &Path> {
+        self.0.missing.iter().map(PathBuf::as_path)
+    }
+
+    pub(crate) fn with_span(mut self, span: Range<usize>) -> Self {
+        self.0.span = Some(span);
+        self
+    }
+
+    pub(crate) fn in_file(mut self, file: &str, line: Option<usize>) -> Self {
+        self.0.file = Some(file.to_owned());
+        self.0.line = line;
+        self
+    }
+
+    /// Notes a file that is missing.
+    pub(crate) fn without(mut self, missing: &Path) -> Self {
+        self.0.missing.push(missing.to_owned());
+        self
+    }
+
+    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
     }
 }
 

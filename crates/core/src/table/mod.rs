@@ -20,28 +20,23 @@ mod reading;
 mod refusal;
 mod values;
 
-#[cfg(feature = "policy-file")]
-pub(crate) use self::document::Document;
 pub(crate) use self::error::Kind;
 pub use self::error::PolicyError;
-#[cfg(feature = "policy-file")]
-pub(crate) use self::error::line_of;
-#[cfg(feature = "policy-file")]
-pub use self::files::read_regular;
-#[cfg(feature = "policy-file")]
-pub(crate) use self::files::{MAX_FILE_BYTES, NamedFile, read_text};
-#[cfg(feature = "policy-file")]
-pub(crate) use self::leaf::{NamedText, Version};
-#[cfg(feature = "policy-file")]
-pub(crate) use self::reading::{Found, Leaf, MAX_MISTAKES, Reading, span_to_show};
 #[cfg(test)]
 pub(crate) use self::refusal::alone;
 pub(crate) use self::refusal::{Refusals, SettingError, TablePath, advice_for_unknown, closest, dotted};
-#[cfg(feature = "policy-file")]
-pub(crate) use self::values::Tables;
-#[cfg(feature = "policy-file")]
-pub use self::values::parse_size;
 pub(crate) use self::values::{KeywordValue, Message, Named, OneOrMore, Size, facts, words};
+#[cfg(feature = "policy-file")]
+pub(crate) use self::{
+    document::Document,
+    error::line_of,
+    files::{MAX_FILE_BYTES, NamedFile, read_text},
+    leaf::{NamedText, Version},
+    reading::{Found, Leaf, MAX_MISTAKES, Reading, span_to_show},
+    values::Tables,
+};
+#[cfg(feature = "policy-file")]
+pub use self::{files::read_regular, values::parse_size};
 
 /// Defines a table: each field is a key, and its comment is the text of the manual. A key that a table must have is
 /// `= required`; in Rust the constructor sets it.

@@ -94,7 +94,7 @@ fn unregistered(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Patte
             _ if matches!(method, "ALL" | "ANY") => {
                 report.warn(NAME, at, wrong, "remove it: a path without a method matches all methods");
             }
-            Some(near) => report.warn(NAME, at, wrong, format!("did you mean {near}?")),
+            Some(near) => report.warn(NAME, at, wrong, &format!("did you mean {near}?")),
             None => report.note(NAME, at, wrong, "fine if clients send it"),
         }
     }

@@ -79,29 +79,16 @@ impl<'a> Report<'a> {
     }
 
     /// Adds a warning, for a setting that is probably a mistake.
-    pub(super) fn warn(
-        &mut self,
-        name: &'static str,
-        at: (&TablePath, &str),
-        wrong: impl Into<String>,
-        advice: impl Into<String>,
-    ) {
-        self.push(name, false, at, wrong.into(), advice.into());
+    pub(super) fn warn(&mut self, name: &'static str, at: (&TablePath, &str), wrong: impl Into<String>, advice: &str) {
+        self.push(name, false, at, wrong.into(), advice);
     }
 
     /// Adds a note, for a setting that may be intended.
     pub(super) fn note(&mut self, name: &'static str, at: (&TablePath, &str), wrong: impl Into<String>, advice: &str) {
-        self.push(name, true, at, wrong.into(), advice.to_owned());
+        self.push(name, true, at, wrong.into(), advice);
     }
 
-    fn push(
-        &mut self,
-        name: &'static str,
-        note: bool,
-        (place, key): (&TablePath, &str),
-        wrong: String,
-        advice: String,
-    ) {
+    fn push(&mut self, name: &'static str, note: bool, (place, key): (&TablePath, &str), wrong: String, advice: &str) {
         let Some(finding) = self.loaded.span_of(place, key).map(|at| at.error(wrong, advice)) else { return };
         // Many routes may inherit the setting that causes a lint.
         if self.seen.insert((name, finding.to_string())) {
@@ -163,7 +150,12 @@ impl PolicyFile {
         for (part, own) in self.policy.parts.iter().enumerate() {
             let mut sample = |place: TablePath, method: Method, segments: &[Segment], rest: bool| {
                 let path = self.path_of(part, segments, if rest { deepest + 1 } else { 0 });
-                witnesses.extend(self.witness(place, &method, &self.host_of(part), &path));
+                let host = self.host_of(part);
+                let chain = self.chain(&method, &host, path.as_bytes());
+                // The table may not apply to the request after all.
+                if chain.distance(&place).is_some() {
+                    witnesses.push(Witness { place, chain, settings: self.policy.normalised(&method, &host, &path) });
+                }
             };
             sample(TablePath::Defaults(part), any_method(), &[], true);
             for (index, pattern) in own.matcher.patterns().iter().enumerate() {
@@ -203,13 +195,6 @@ impl PolicyFile {
             settings.extend(fitting.map(|(method, path)| self.policy.normalised(&method, &host, &path)));
         }
         Some(settings)
-    }
-
-    /// The witness for a table; `None` if the table does not apply to the request after all.
-    fn witness(&self, place: TablePath, method: &Method, host: &str, path: &str) -> Option<Witness<'_>> {
-        let chain = self.chain(method, host, path.as_bytes());
-        chain.distance(&place)?;
-        Some(Witness { place, chain, settings: self.policy.normalised(method, host, path) })
     }
 
     fn host_of(&self, part: usize) -> String {
