@@ -242,7 +242,7 @@ to = \"b\"
             (15, "code[2].details.minimum"),
             (19, "code[3].details.pattern"),
             (23, "code[4].details"),
-            (26, "route[0].auth")
+            (26, "route[0].auth[0]")
         ]
     );
 }
