@@ -100,14 +100,9 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Passes each error to an [`Observer`], once, as it is logged.
-    pub fn observer(self, observer: impl Observer) -> Self {
-        self.shared_observer(Arc::new(observer))
-    }
-
-    /// Like [`ErrorEnvelopeLayer::observer`], for a shared observer.
-    pub fn shared_observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.policy = self.policy.with_observer(observer);
+    /// Passes each error to an [`Observer`], once, as it is logged. An `Arc` of an observer is one, too.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.policy = self.policy.with_observer(Arc::new(observer));
         self
     }
 

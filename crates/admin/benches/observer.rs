@@ -50,7 +50,7 @@ fn main() {
         let admin = Admin::new();
         let again = Arc::new(Again { observer: admin.observer(), took: Mutex::default() });
         let policy = Policy::from_toml("bench.toml", POLICY).unwrap();
-        let layer = ErrorEnvelopeLayer::new().policy(policy).shared_observer(again.clone());
+        let layer = ErrorEnvelopeLayer::new().policy(policy).observer(again.clone());
         runtime.block_on(async {
             for _ in 0..ROUNDS {
                 let service = layer.layer(service_fn(move |_| async move {
