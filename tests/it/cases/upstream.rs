@@ -103,7 +103,7 @@ impl Turn<'_> {
         let framing = head.framing(Framing::None)?;
         let mut status = self.inner.status();
         if self.inner.answers_first {
-            return self.answer_first(head, framing).map(|()| false);
+            return self.answer_first(head, framing);
         }
         if self.inner.reads_body
             && let Err(error) = self.read(head, framing)
@@ -118,16 +118,18 @@ impl Turn<'_> {
         Ok(goes_on)
     }
 
-    fn answer_first(&mut self, head: &Head, framing: Framing) -> io::Result<()> {
+    fn answer_first(&mut self, head: &Head, framing: Framing) -> io::Result<bool> {
         let inner = self.inner.clone();
         let sent = sent(&inner, inner.status(), &head.headers);
         self.note(|call| call.sent = Some(sent.clone()));
         self.send(&head_bytes(&inner, &sent, false))?;
         self.send(&[format!("{:x}\r\n", sent.body.len()).as_bytes(), &sent.body, b"\r\n"].concat())?;
-        match self.read(head, framing) {
-            Err(error) if inner.on_body_error.is_none() => Err(error),
-            _ => self.send(&last_chunk(&inner)),
-        }
+        let goes_on = self.read(head, framing).map(|()| true).or_else(|error| match inner.on_body_error {
+            Some(_) => Ok(false),
+            None => Err(error),
+        })?;
+        self.send(&last_chunk(&inner))?;
+        Ok(goes_on)
     }
 
     fn note(&self, what: impl FnOnce(&mut Call)) {
@@ -164,7 +166,7 @@ impl Turn<'_> {
             if self.inner.holds {
                 self.hold();
             }
-            return Ok(false);
+            return Ok(super::wire::keeps_open(&raw));
         }
         let bodiless = head.first_line.starts_with("HEAD ") || matches!(sent.status, 100..200 | 204 | 304);
         self.send(&head_bytes(&self.inner, &sent, bodiless))?;

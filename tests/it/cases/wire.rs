@@ -210,6 +210,21 @@ pub(super) fn values<'a>(headers: &'a Headers, name: &str) -> Vec<&'a [u8]> {
 /// A response from bytes: its head, what there is of its body, and whether that is all of it. `None` where it has no
 /// proper head, or is an interim one.
 pub(super) fn response_in(raw: &[u8]) -> Option<(Head, Vec<u8>, bool)> {
+    let (head, body, whole, _) = response_to_the_end(raw)?;
+    Some((head, body, whole))
+}
+
+/// Whether a peer that reads this response may send its next request on the same connection: a server that closed it
+/// would race with that request.
+pub(super) fn keeps_open(raw: &[u8]) -> bool {
+    response_to_the_end(raw).is_some_and(|(head, _, whole, ends)| {
+        let closes = head.text("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        let framed = !matches!(head.framing(Framing::ToEnd), Ok(Framing::ToEnd) | Err(_));
+        whole && framed && ends && !closes && head.first_line.starts_with("HTTP/1.1")
+    })
+}
+
+fn response_to_the_end(raw: &[u8]) -> Option<(Head, Vec<u8>, bool, bool)> {
     let mut wire = Wire::new(raw);
     let head = wire.head().ok()?;
     let status = head.status().ok()?;
@@ -219,7 +234,8 @@ pub(super) fn response_in(raw: &[u8]) -> Option<(Head, Vec<u8>, bool)> {
     }
     let mut body = Vec::new();
     let whole = wire.body(framing, |piece| body.extend_from_slice(piece)).is_ok();
-    Some((head, body, whole))
+    let ends = wire.take_buffered().is_empty() && !wire.fill().ok()?;
+    Some((head, body, whole, ends))
 }
 
 fn head_of(lines: Vec<Vec<u8>>) -> io::Result<Head> {
