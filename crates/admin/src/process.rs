@@ -58,8 +58,10 @@ fn describe(status: &PolicyStatus, kill_switch: bool) -> Value {
     let policy = status.policy();
     let figures = policy.summary();
     let files: Vec<_> = status.files().iter().map(|path| path.display().to_string()).collect();
-    let routes: Vec<_> =
-        policy.routes().map(|route| json!({"route": route.pattern(), "mode": route.mode().as_str()})).collect();
+    let routes = policy.routes().map(|route| {
+        let mode = route.mode().as_str();
+        json!({"route": route.pattern(), "from": route.from(), "mode": mode, "mode_from": route.mode_from()})
+    });
     json!({
         "policy": figures.origin(),
         "hash": figures.hash(),
@@ -72,11 +74,12 @@ fn describe(status: &PolicyStatus, kill_switch: bool) -> Value {
             "stands": rejection.is_current(),
         })),
         "mode": figures.mode().as_str(),
+        "mode_from": figures.mode_from(),
         "body_limit": figures.body_limit(),
         "scopes": figures.scopes(),
         "map_rules": figures.map_rules(),
         "own_codes": figures.own_codes(),
         "observes_bodies": figures.observes_bodies(),
-        "routes": routes,
+        "routes": routes.collect::<Vec<_>>(),
     })
 }

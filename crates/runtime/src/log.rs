@@ -126,6 +126,7 @@ pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static s
         map_rules = figures.map_rules(),
         own_codes = figures.own_codes(),
         mode = figures.mode().as_str(),
+        mode_from = figures.mode_from(),
         body_limit = %figures.body_limit().map_or("none".to_owned(), |bytes| bytes.to_string()),
         classifier,
         "{message}"

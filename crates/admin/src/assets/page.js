@@ -266,9 +266,11 @@
     const about = policy === null ? [] : [
       make('p', 'quiet', `Default mode ${policy.mode}, active since ${time(policy.since)}`, policy.hash === null ? '' : ', hash ', policy.hash === null ? '' : make('code', '', policy.hash.slice(0, 12)), '.')];
     const from = Math.max(Date.parse(since), Date.now() - days * 86400000);
+    const places = new Map(policy === null ? [] : policy.routes.map((it) => [it.route, it]));
+    const place = (from) => (from ? make('span', 'quiet', ` ${from.split('/').pop()}`) : '');
     const body = routes.map((it) => make('tr', '',
-      cell('Route', routeName(it.route), it.in_policy ? '' : none(' not in the policy')),
-      cell('Mode', isOff && it.mode !== 'off' ? make('b', '', 'off') : it.mode, isOff && it.mode !== 'off' ? make('span', 'quiet', ` (policy: ${it.mode})`) : ''),
+      cell('Route', routeName(it.route), it.in_policy ? place(places.get(it.route)?.from) : none(' not in the policy')),
+      cell('Mode', isOff && it.mode !== 'off' ? make('b', '', 'off') : it.mode, isOff && it.mode !== 'off' ? make('span', 'quiet', ` (policy: ${it.mode})`) : '', place((it.route === null ? policy : places.get(it.route))?.mode_from)),
       cell('Errors', number(it.errors), it.without_code ? make('span', 'quiet', `, ${number(it.without_code)} without a code`) : ''),
       cell('Next', it.next === null ? VERDICTS[it.verdict] : `${it.next}: ${VERDICTS[it.verdict]}`, it.would_refuse ? make('span', 'quiet', `, own would refuse ${number(it.would_refuse)}`) : '')));
     byId('routes').replaceChildren(...about, body.length

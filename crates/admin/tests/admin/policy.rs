@@ -33,11 +33,11 @@ async fn a_policy_built_in_rust_is_told_route_by_route() {
     assert!(since.as_str().unwrap().starts_with("20") && since.as_str().unwrap().ends_with('Z'));
     let expected = json!({
         "policy": "built in Rust", "since": null, "kill_switch": false, "files": [], "hash": null, "last_refusal": null,
-        "mode": "enforce", "body_limit": 1_048_576, "scopes": 1, "map_rules": 0, "own_codes": 0, "observes_bodies": true,
+        "mode": "enforce", "mode_from": null, "body_limit": 1_048_576, "scopes": 1, "map_rules": 0, "own_codes": 0, "observes_bodies": true,
         "routes": [
-            {"route": "GET /a/{id}", "mode": "observe"},
-            {"route": "GET /a/{id}/b", "mode": "enforce"},
-            {"route": "/v2/{id}", "mode": "off"},
+            {"route": "GET /a/{id}", "from": null, "mode": "observe", "mode_from": null},
+            {"route": "GET /a/{id}/b", "from": null, "mode": "enforce", "mode_from": null},
+            {"route": "/v2/{id}", "from": null, "mode": "off", "mode_from": null},
         ],
     });
     assert_eq!(first, expected);
@@ -52,17 +52,17 @@ async fn m2_a_refused_file_is_told_with_its_line_until_it_is_put_right_and_after
     let (file, part) = (folder.path().join("policy.toml"), folder.path().join("part.toml"));
     let text = "version = 1\nbase = [\"part.toml\"]\n";
     fs::write(&file, text).unwrap();
-    fs::write(&part, "version = 1\n[[route]]\nmatch = \"/a\"\n").unwrap();
+    fs::write(&part, "version = 1\ndefaults.mode = \"own\"\n[[route]]\nmatch = \"/a\"\n").unwrap();
     let admin = Admin::new();
     let layer = admin.attach(ErrorEnvelopeLayer::watch(&file).unwrap());
     let first = policy_json(&admin).await;
     let mut files: Vec<_> = first["files"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
     files.sort_unstable();
     assert_eq!(files, [part.to_str().unwrap(), file.to_str().unwrap()]);
-    assert_eq!(
-        (&first["routes"], &first["last_refusal"]),
-        (&json!([{"route": "/a", "mode": "enforce"}]), &Value::Null)
-    );
+    let [from, mode_from] = [4, 2].map(|line| format!("{}:{line}", part.display()));
+    let route = json!({"route": "/a", "from": from, "mode": "own", "mode_from": mode_from});
+    assert_eq!((&first["routes"], &first["last_refusal"]), (&json!([route]), &Value::Null));
+    assert_eq!((&first["mode"], &first["mode_from"]), (&json!("own"), &json!(mode_from)));
 
     fs::write(&part, "version = 1\n[[route]]\nmatch = \"a\"\n").unwrap();
     assert!(layer.reload().is_err());

@@ -147,8 +147,8 @@ try {
 
   await step('the routes have their modes', async () => {
     const routes = await page.locator('#routes').innerText();
-    assert.match(routes, /\/accounts\s+enforce/);
-    assert.match(routes, /POST \/seats\/\{id\}\s+observe/);
+    assert.match(routes, /\/accounts\s+[\w.-]+\.toml:\d+\s+enforce\s+[\w.-]+\.toml:\d+/);
+    assert.match(routes, /POST \/seats\/\{id\}\s+[\w.-]+\.toml:\d+\s+observe/);
   });
 
   const state = async () => (await (await fetch(`${ADMIN}/kill-switch`)).json()).kill_switch;

@@ -124,11 +124,7 @@ impl PolicyFile {
             }
             _ => None,
         });
-        let settings = RouteTable::settings().map(|key| {
-            let decided = chain.resolved(key);
-            let from = decided.place.as_ref().map(|place| self.place(place, decided.key));
-            (decided.key, PlacedValue { value: decided.value, from })
-        });
+        let settings = RouteTable::settings().map(|key| self.placed(chain, key));
         PathReading {
             method: method.clone(),
             path: String::from_utf8_lossy(path).into_owned(),
@@ -136,6 +132,13 @@ impl PolicyFile {
             routes: routes.collect(),
             settings: settings.collect(),
         }
+    }
+
+    /// The value that applies to a key, which must be one of [`RouteTable::settings`], and the key that sets it.
+    pub(super) fn placed(&self, chain: &SettingChain<'_>, key: &'static str) -> (&'static str, PlacedValue) {
+        let decided = chain.resolved(key);
+        let from = decided.place.as_ref().map(|place| self.place(place, decided.key));
+        (decided.key, PlacedValue { value: decided.value, from })
     }
 
     /// The service of a part, and where the policy names it.

@@ -78,7 +78,9 @@ impl Gathered {
         drop(document);
         self.named_files.extend(named_files);
         self.tables.push(if is_known { table } else { FileTable::default() });
-        self.files.push(SourceFile { name: name.to_owned(), text, parent, canonical, places, moved, is_whole });
+        let line_ends = text.bytes().enumerate().filter_map(|(at, byte)| (byte == b'\n').then_some(at)).collect();
+        let name = name.to_owned();
+        self.files.push(SourceFile { name, text, line_ends, parent, canonical, places, moved, is_whole });
     }
 
     fn gather_named(&mut self, at: usize) {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::policy::keys::RouteTable;
-use crate::table::{Kind, PolicyError, SettingError, TablePath, line_of};
+use crate::table::{Kind, PolicyError, SettingError, TablePath};
 
 /// The files of a policy, and where their tables are.
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ pub(super) struct SourceFile {
     /// The name of the file in errors.
     pub(super) name: String,
     pub(super) text: String,
+    /// The offsets of the line feeds, in bytes.
+    pub(super) line_ends: Vec<usize>,
     /// The file that names it; `None` for the first file.
     pub(super) parent: Option<Parent>,
     pub(super) canonical: Option<PathBuf>,
@@ -70,7 +72,8 @@ impl SourceFile {
         let table =
             || path.rsplit_once('.').and_then(|(table, _)| self.places.get(table)).map_or(0, |table| table.start);
         let span = self.places.get(path).cloned().unwrap_or_else(|| table()..table());
-        SourceSpan { file: &self.name, line: line_of(self.text.as_bytes(), span.start), key: path.to_owned(), span }
+        let line = 1 + self.line_ends.partition_point(|end| *end < span.start);
+        SourceSpan { file: &self.name, line, key: path.to_owned(), span }
     }
 
     pub(super) fn error(

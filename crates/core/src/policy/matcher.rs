@@ -197,7 +197,11 @@ impl MatchedRoutes {
     }
 
     pub(super) fn first(&self) -> Option<usize> {
-        (self.number > 0).then(|| self.routes[0] as usize)
+        self.iter().next()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
+        self.routes.iter().take(self.number).map(|route| *route as usize)
     }
 }
 

@@ -156,11 +156,27 @@ pub(crate) struct Origin {
     pub(crate) name: Cow<'static, str>,
     /// The hash of the files, if it is from files.
     pub(crate) hash: Option<Box<str>>,
+    /// The `FILE:LINE` that sets the mode where no route or scope does; `None` for the default.
+    pub(crate) mode: Option<Box<str>>,
+    /// The places of the routes, in the order of [`Policy::routes`]; empty if it is not from files.
+    pub(crate) routes: Vec<RouteOrigin>,
+}
+
+/// The places of a route, as `FILE:LINE`.
+#[derive(Clone, Debug)]
+pub(crate) struct RouteOrigin {
+    pub(crate) pattern: Box<str>,
+    /// `None` for the default mode.
+    pub(crate) mode: Option<Box<str>>,
 }
 
 impl Origin {
-    pub(crate) const DEFAULTS: Self = Self { name: Cow::Borrowed("defaults"), hash: None };
-    const BUILT_IN_RUST: Self = Self { name: Cow::Borrowed("built in Rust"), hash: None };
+    pub(crate) const DEFAULTS: Self = Self::without_files("defaults");
+    const BUILT_IN_RUST: Self = Self::without_files("built in Rust");
+
+    const fn without_files(name: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), hash: None, mode: None, routes: Vec::new() }
+    }
 }
 
 impl Policy {

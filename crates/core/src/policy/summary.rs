@@ -24,6 +24,8 @@ facts! {
         own_codes: usize,
         /// The mode of all requests for which no route or scope sets another.
         mode: Mode,
+        /// The `FILE:LINE` that sets this mode; `None` for the default, and for a policy that is not from a file.
+        mode_from: Option<&'a str>,
         /// The largest request body in bytes, where no route or scope sets another limit; `None` if there is no limit.
         body_limit: Option<u64>,
         /// Whether an [`Observer`](crate::session::Observer) gets the bodies of errors: `[observe] bodies = true`.
@@ -34,9 +36,13 @@ facts! {
     pub struct RouteSummary<'a> {
         /// The pattern, spelled as in the policy.
         pattern: &'a str,
+        /// The `FILE:LINE` of the pattern; `None` for a policy that is not from a file.
+        from: Option<&'a str>,
         /// The mode of the requests that the route matches: its own, else that of a wider route that also matches, of its
         /// scope, or of the policy.
         mode: Mode,
+        /// The `FILE:LINE` that sets this mode; `None` for the default, and for a policy that is not from a file.
+        mode_from: Option<&'a str>,
     }
 }
 
@@ -52,6 +58,7 @@ impl Policy {
             map_rules: self.parts.iter().map(|part| part.own_rules).sum(),
             own_codes: self.codes.len(),
             mode: self.root_scope().defaults.mode,
+            mode_from: self.origin.mode.as_deref(),
             body_limit: self.root_scope().defaults.body_limit,
             observes_bodies: self.process.observes_bodies,
         }
@@ -76,7 +83,21 @@ impl Policy {
     pub fn routes(&self) -> impl Iterator<Item = RouteSummary<'_>> {
         let patterns = self.parts.iter().flat_map(|part| part.matcher.patterns());
         let modes = self.chains.iter().map(|chain| chain.settings.mode);
-        patterns.zip(modes).map(|(pattern, mode)| RouteSummary { pattern: pattern.written(), mode })
+        patterns.zip(modes).enumerate().map(|(at, (pattern, mode))| {
+            let origin = self.origin.routes.get(at);
+            RouteSummary {
+                pattern: pattern.written(),
+                from: origin.map(|origin| &*origin.pattern),
+                mode,
+                mode_from: origin.and_then(|origin| origin.mode.as_deref()),
+            }
+        })
+    }
+
+    /// For each route, the narrowest part and the routes that decide about its requests, beginning with the most specific.
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn chains(&self) -> impl Iterator<Item = (usize, Vec<usize>)> {
+        self.chains.iter().map(|chain| (chain.part, chain.met.iter().collect()))
     }
 }
 

@@ -193,9 +193,13 @@ impl Running {
         let mut child = command.spawn().expect("Envoy starts");
         let log = Arc::<Mutex<Vec<u8>>>::default();
         let collecting = collect(child.stderr.take().expect("piped"), log.clone());
-        let address = until("Envoy listens, or has ended", || match child.try_wait().expect("a child") {
-            Some(_) => Ok(None),
-            None => listening(&admin).map(Some).ok_or(()),
+        let address = until("Envoy listens, or has refused its configuration", || {
+            let text = String::from_utf8_lossy(&log.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
+            // Its last line. Now and then, Envoy does not end behind it.
+            match child.try_wait().expect("a child").is_some() || text.contains("initializing config '") {
+                true => Ok(None),
+                false => listening(&admin).map(Some).ok_or(text),
+            }
         });
         let mut running =
             Self { child, address: SocketAddr::from(([0; 4], 0)), log, collecting: Some(collecting), folder };
@@ -205,6 +209,7 @@ impl Running {
                 Ok(running)
             }
             None => {
+                let _ = running.child.kill();
                 running.collecting.take().map(JoinHandle::join);
                 Err(running.log_from(0).replace(&*running.folder.path().to_string_lossy(), ""))
             }
