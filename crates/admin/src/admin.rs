@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 use std::{fmt, io};
 
 use error_envelope_core::session::Observer;
@@ -41,6 +42,20 @@ pub(crate) struct Shared {
     pub(crate) switch: KillSwitch,
     draining: AtomicBool,
     policy: Mutex<Option<PolicyHandle>>,
+    outages: Mutex<Option<Box<dyn Fn() -> Vec<Outage> + Send>>>,
+}
+
+/// A service that cannot be reached: [`Admin::show_outages`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// The address of the service.
+    pub service: String,
+    /// When the first request failed.
+    pub since: SystemTime,
+    /// Why the last request failed, such as `connection refused`.
+    pub reason: String,
+    /// The number of requests that failed for this reason or another one.
+    pub requests: u64,
 }
 
 /// The address that serves the metrics.
@@ -113,6 +128,11 @@ impl Admin {
         })
     }
 
+    /// Sets the function that lists the services that cannot be reached now. The page shows them before anything else.
+    pub fn show_outages(&self, read: impl Fn() -> Vec<Outage> + Send + 'static) {
+        *self.shared.outages.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(read));
+    }
+
     /// Returns the observer that stores each error for the page.
     #[must_use]
     pub fn observer(&self) -> Arc<dyn Observer> {
@@ -149,6 +169,14 @@ impl Shared {
     /// The status of the active policy; `None` if no layer is connected.
     pub(crate) fn policy_status(&self) -> Option<PolicyStatus> {
         self.policy.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(PolicyHandle::status)
+    }
+
+    /// The services that cannot be reached, beginning with the oldest outage.
+    pub(crate) fn outages(&self) -> Vec<Outage> {
+        let read = self.outages.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outages = read.as_ref().map(|read| read()).unwrap_or_default();
+        outages.sort_by_key(|outage| outage.since);
+        outages
     }
 
     fn show(&self, policy: PolicyHandle) {

@@ -59,7 +59,7 @@ mod service;
 mod small_server;
 mod table;
 
-pub use admin::Admin;
+pub use admin::{Admin, Outage};
 #[cfg(feature = "prometheus")]
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use error_envelope_runtime::{PrometheusHandle, PrometheusRecorder, install_metrics, metrics_recorder};

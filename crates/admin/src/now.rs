@@ -9,6 +9,7 @@ use error_envelope_core::policy::UpstreamUrl;
 use error_envelope_runtime::{PolicyRejection, PolicyStatus};
 use serde_json::{Value, json};
 
+use crate::admin::Outage;
 use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 use crate::error_store::clock::{rfc3339, time};
@@ -56,7 +57,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
         "shows_bodies": status.as_ref().map(|it| it.policy().summary().observes_bodies()),
         "kill_switch": mode::describe(&shared.switch),
         "changes": changes,
-        "problems": problems(status.as_ref(), metrics.as_deref(), at),
+        "problems": problems(&shared.outages(), status.as_ref(), metrics.as_deref(), at),
         "minutes": NOW_MINUTES,
         "failing": described(with_unread(failing, totals.as_ref()), totals.as_ref(), services),
         "refusing": described(refusing, totals.as_ref(), services),
@@ -120,10 +121,17 @@ fn described(
     places.into_iter().map(describe).collect()
 }
 
-fn problems(policy: Option<&PolicyStatus>, metrics: Option<&str>, at: u64) -> Vec<Value> {
+fn problems(outages: &[Outage], policy: Option<&PolicyStatus>, metrics: Option<&str>, at: u64) -> Vec<Value> {
     let refused = policy.and_then(PolicyStatus::rejection).filter(|it| it.is_current()).map(policy_refused);
     let key_sets = policy.map(key_sets).unwrap_or_default();
-    refused.into_iter().chain(key_sets).chain(certificates(metrics.unwrap_or_default(), at)).collect()
+    let certificates = certificates(metrics.unwrap_or_default(), at);
+    outages.iter().map(unreachable).chain(refused).chain(key_sets).chain(certificates).collect()
+}
+
+fn unreachable(Outage { service, since, reason, requests }: &Outage) -> Value {
+    let failed = if *requests == 1 { "1 request has".to_owned() } else { format!("{requests} requests have") };
+    let text = format!("Since {}, {failed} failed. The last reason: {reason}", time(*since));
+    problem(true, &format!("The service {service} cannot be reached"), &text)
 }
 
 fn problem(is_danger: bool, what: &str, text: &str) -> Value {

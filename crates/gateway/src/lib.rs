@@ -26,7 +26,7 @@
 //! 2. `served` runs hyper over a `client_stream`, with reads of a `read_size`. `requests` handles its requests, each with a `client_body`. `client` describes the client for the
 //!    log, and `forwarded` for the service.
 //! 3. `upstreams` chooses a service. `proxy` forwards to the `upstream` over `http1` or `http2`, within its `capacity`. A
-//!    `pool` has the connections, to addresses that `resolve` finds.
+//!    `pool` has the connections, to addresses that `resolve` finds. An `outage` is a service that cannot be reached.
 //! 4. `answer` sends the response to the client, with a `response_body` of `tracked_data`. `headers` replaces the headers
 //!    of a single hop, and `upgrade` joins two connections.
 //! 5. `connection_state` is the shared state of a connection, with its `last_body`. `pace`, `idle` and `deadlines` are
@@ -61,6 +61,7 @@ mod last_body;
 mod limits;
 mod linger;
 mod listening_sockets;
+mod outage;
 mod pace;
 mod pool;
 mod proxy;

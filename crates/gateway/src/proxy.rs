@@ -21,6 +21,7 @@ use super::count::UpstreamMetrics;
 use super::error::Error;
 use super::http1::Http1;
 use super::http2::Http2;
+use super::outage::Reachability;
 use super::pace::{Pace, UnsentBody, limit_head};
 use super::pool::{Binding, Bounds, ForwardBody, Outgoing, Pool, UpstreamBody};
 use super::upgrade::{self, UpgradeProtocol, UpgradeRequest};
@@ -34,6 +35,7 @@ pub(crate) struct Proxy<B: Send + 'static> {
     response_timeout: Duration,
     capacity: Capacity,
     upgrades: Vec<UpgradeProtocol>,
+    pub(crate) reachability: Reachability,
 }
 
 enum Connections<B: Send + 'static> {
@@ -70,7 +72,7 @@ impl<B: ForwardBody> Proxy<B> {
                 Connections::Http1 { pool, host: HeaderValue::from_str(service.authority().as_str()).ok() }
             }
         };
-        Ok(Self { connections, url, response_timeout, capacity, upgrades })
+        Ok(Self { connections, url, response_timeout, capacity, upgrades, reachability: Reachability::default() })
     }
 
     /// Forwards a client's request that was not [refused](refuse), and returns the service's response.
@@ -108,7 +110,9 @@ impl<B: ForwardBody> Proxy<B> {
             }
         };
         let limit = timeouts.head().unwrap_or(self.response_timeout);
-        let response = limit_head(response, limit, pace.as_ref()).await?;
+        let response = limit_head(response, limit, pace.as_ref()).await;
+        self.reachability.note(&self.url, response.as_ref().map_err(|error| &**error as &(dyn std::error::Error + 'static)));
+        let response = response?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(upgrade::switch(upgrade_request, response, permit, record)?);
         }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use std::{fmt, future};
 
 use bytes::Bytes;
+use error_envelope_admin::Outage;
 use error_envelope_core::policy::UpstreamUrl;
 use error_envelope_core::session::{ProxyError, ProxyFailure};
 use http::{Request, Response};
@@ -113,6 +114,19 @@ impl Upstream {
 
 /// A Tower service that calls another service over the network, with limited concurrent requests. It is always ready.
 pub struct Forward<B: Send + 'static>(Arc<Proxies<B>>);
+
+impl<B: Send + 'static> Forward<B> {
+    /// Returns a function that lists the services that cannot be reached now, for
+    /// [`Admin::show_outages`](error_envelope_admin::Admin::show_outages). It keeps no service alive.
+    pub fn outages(&self) -> impl Fn() -> Vec<Outage> + Send + Sync + use<B> {
+        let proxies = Arc::downgrade(&self.0);
+        move || {
+            let Some(proxies) = proxies.upgrade() else { return Vec::new() };
+            let by_url = proxies.by_url.read().unwrap_or_else(PoisonError::into_inner);
+            by_url.values().filter_map(|proxy| proxy.reachability.outage()).collect()
+        }
+    }
+}
 
 impl<B: Send + 'static> Clone for Forward<B> {
     fn clone(&self) -> Self {

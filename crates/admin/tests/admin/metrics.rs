@@ -132,6 +132,28 @@ async fn r4_what_is_not_read_is_counted_by_reason_and_route_and_what_is_waited_f
 }
 
 #[tokio::test]
+async fn m1_what_a_guard_would_have_refused_is_counted_apart() {
+    let (_recording, handle) = recording();
+    let route = |path: &str| Route::new(path).json(true);
+    let policy = Policy::builder().route(route("/observed").mode(Mode::Observe)).route(route("/enforced"));
+    let layer = ErrorEnvelopeLayer::new().policy(policy.build().unwrap());
+    let mut service = layer.layer(service_fn(|request: Request<_>| async move {
+        let status = if request.uri().query().is_some() { 409 } else { 200 };
+        Ok::<_, Infallible>(Response::builder().status(status).body(Full::<Bytes>::default()).unwrap())
+    }));
+    for target in ["/observed", "/observed?fails", "/enforced"] {
+        let body = Full::<Bytes>::from("a");
+        let request = Request::post(target).header("content-type", "text/plain").body(body).unwrap();
+        let _ = service.call(request).await.unwrap().into_body().collect().await;
+    }
+    let text = handle.render();
+    let refused = r#"error_envelope_would_refuse_total{code="unsupported_media_type",route="/observed",scope="none"} 2"#;
+    assert!(text.contains(refused), "{text}");
+    assert_eq!(total(&text, "error_envelope_would_refuse_total"), 2.0, "{text}");
+    assert_eq!(total(&text, "error_envelope_errors_total"), 3.0, "one for each request: {text}");
+}
+
+#[tokio::test]
 async fn each_metric_is_served_with_what_it_means() {
     let (_recording, handle) = recording();
     let admin = Admin::new().metrics(handle);

@@ -42,6 +42,7 @@ pub(crate) fn run(args: &Args, unread_variables: &[String]) -> Result<u8, Comman
         let of_upstreams = args.upstream_descriptors(&layer);
         descriptors::raise(args.front.limits.max_connections, of_upstreams);
         let service = args.upstreams(&layer)?.service()?;
+        on_call.iter().for_each(|on_call| on_call.admin.show_outages(service.outages()));
         let tls = args.tls()?;
         let listener = listen(args.listen.as_deref(), &mut sockets).await?;
         let (stop, at_once) = signals::stop()?;

@@ -123,7 +123,11 @@ pub(crate) struct Gateway {
 impl Gateway {
     pub(crate) fn start(upstream: &str, more: &[&str]) -> Self {
         let args = ["gateway", "--listen", "127.0.0.1:0", "--admin", "0", "--upstream", upstream];
-        let mut process = Running::start(&[&args, more].concat());
+        Self::of(Running::start(&[&args, more].concat()))
+    }
+
+    /// One that was started, with its output.
+    pub(crate) fn of(mut process: Running) -> Self {
         let (address, admin) = (process.says("listening on http://"), process.says("admin on http://"));
         Self { process, address, admin }
     }

@@ -2,10 +2,11 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::process::Stdio;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use crate::kit::{Gateway, PATIENCE, Running, ask, run, wait_for};
+use crate::kit::{Gateway, PATIENCE, Running, ask, command, run, wait_for};
 
 const SAID: &str = r#"{"message":"Seat 7 is taken"}"#;
 
@@ -56,6 +57,47 @@ fn a_gateway_that_drains_says_so_until_its_last_answer() {
     assert!(answer.starts_with("HTTP/1.1 409") && answer.contains(r#""code":"conflict""#), "{answer}");
     assert_eq!(gateway.process.ended().code(), Some(0));
     assert_eq!(get(&gateway.admin, "/healthz"), None);
+}
+
+#[test]
+fn a_service_that_is_down_is_the_first_problem_and_two_lines_of_the_log() {
+    // Nobody listens any more at this address.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let url = format!("http://{address}");
+    let mut started = command(&["gateway", "--listen", "127.0.0.1:0", "--admin", "0", "--upstream", &url]);
+    started.stdout(Stdio::piped()).stderr(log.reopen().unwrap());
+    let mut gateway = Gateway::of(Running::of(started.spawn().unwrap()));
+    for _ in 0..3 {
+        assert!(get(&gateway.address, "/").unwrap().starts_with("HTTP/1.1 502"));
+    }
+    let problems = |admin: &str| {
+        let now = get(admin, "/now.json").unwrap();
+        let body = now.split_once("\r\n\r\n").unwrap().1;
+        serde_json::from_str::<serde_json::Value>(body).unwrap()["problems"].take()
+    };
+    let shown = problems(&gateway.admin);
+    assert_eq!(shown[0]["what"], format!("The service http://{address} cannot be reached"));
+    let text = shown[0]["text"].as_str().unwrap();
+    assert!(text.contains("3 requests have failed. The last reason: Connection refused"), "{text}");
+
+    let listener = TcpListener::bind(address).unwrap();
+    let answering = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+    });
+    assert!(get(&gateway.address, "/").unwrap().starts_with("HTTP/1.1 200"));
+    answering.join().unwrap();
+    assert_eq!(problems(&gateway.admin), serde_json::json!([]));
+    gateway.process.is_told_to_end();
+    gateway.process.ended();
+    let log = std::fs::read_to_string(log.path()).unwrap();
+    let lines = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+    assert_eq!((lines("cannot reach the service"), lines("the service can be reached again")), (1, 1), "{log}");
 }
 
 #[test]

@@ -226,6 +226,14 @@ impl Event {
         self.would_be
     }
 
+    /// The code with which a guard that only observes would have refused the request (M1). The event is about that
+    /// refusal, or has it [besides](EventFields::also).
+    #[must_use]
+    pub fn would_refuse(&self) -> Option<&ErrorCode> {
+        let is_refusal = self.origin() == Origin::Guard && self.would_be.is_some();
+        self.notes().also().or(if is_refusal { self.code() } else { None })
+    }
+
     /// Whether the request has an error event already: then its body broke off, which is a line and a count of its own,
     /// but no second error (L1).
     #[must_use]

@@ -84,6 +84,12 @@ impl ProxyFailure {
         Self { kind, text: text.into() }
     }
 
+    /// The text for the log.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The type.
     #[must_use]
     pub fn kind(&self) -> ProxyError {

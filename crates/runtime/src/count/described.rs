@@ -13,6 +13,7 @@ use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 /// | `error_envelope_request_body_bytes_total` | counter | `route`, `method`, `scope` |
 /// | `error_envelope_response_body_bytes_total` | counter | `route`, `method`, `scope` |
 /// | `error_envelope_errors_total` | counter | `code`, `status`, `would_be_status`, `origin`, `route`, `scope`, `mode`, `dialect` |
+/// | `error_envelope_would_refuse_total` | counter | `code`, `route`, `scope` |
 /// | `error_envelope_unread_errors_total` | counter | `reason`: `too_long`, `too_late` or `broke_off` (R4); `route`, `scope` |
 /// | `error_envelope_broken_bodies_total` | counter | `route`, `scope` |
 /// | `error_envelope_error_read_seconds` | histogram | |
@@ -46,6 +47,10 @@ pub fn describe() {
     describe_counter!(
         "error_envelope_errors_total",
         "Errors that clients received, or would receive in mode enforce; each is counted once."
+    );
+    describe_counter!(
+        "error_envelope_would_refuse_total",
+        "Requests that a guard which only observes would have refused, by the code of the refusal."
     );
     describe_counter!(
         "error_envelope_unread_errors_total",

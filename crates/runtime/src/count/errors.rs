@@ -51,6 +51,9 @@ pub(crate) fn record_error(event: &Event) {
     if let Some(why) = event.unread() {
         count_unread(event, why);
     }
+    if let Some(code) = event.would_refuse() {
+        count_would_refuse(event, code);
+    }
     record_at(event, now_if_kept(recorder));
 }
 
@@ -108,6 +111,14 @@ fn count_unread(event: &Event, why: UnreadReason) {
     register(&Key::from_parts("error_envelope_unread_errors_total", labels)).increment(1);
 }
 
+/// A guard that only observes would have refused the request (M1).
+#[cold]
+fn count_would_refuse(event: &Event, code: &ErrorCode) {
+    let [route, scope] = place_labels(event);
+    let labels = vec![Label::new("code", label_of_code(Some(code))), route, scope];
+    register(&Key::from_parts("error_envelope_would_refuse_total", labels)).increment(1);
+}
+
 fn register(key: &Key) -> Counter {
     static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
@@ -150,15 +161,8 @@ impl Kind {
 
     fn key(&self) -> Key {
         let text = |status: Option<StatusCode>| SharedString::const_str(status.map_or("none", text_of));
-        // The name of a code in a policy's file belongs to the policy.
-        let custom = self.code.as_ref().filter(|code| code.static_name().is_none() && !code.is_foreign());
-        let code = match (custom, &self.code) {
-            (Some(custom), _) => custom.as_str().to_owned().into(),
-            (None, Some(code)) => SharedString::const_str(code.static_name().unwrap_or("foreign")),
-            (None, None) => SharedString::const_str("none"),
-        };
         let labels = vec![
-            Label::new("code", code),
+            Label::new("code", label_of_code(self.code.as_ref())),
             Label::new("status", text(self.status)),
             Label::new("would_be_status", text(self.would_be)),
             Label::new("origin", self.origin.as_str()),
@@ -168,6 +172,16 @@ impl Kind {
             Label::new("dialect", self.dialect.map_or("none", Shape::as_str)),
         ];
         Key::from_parts("error_envelope_errors_total", labels)
+    }
+}
+
+fn label_of_code(code: Option<&ErrorCode>) -> SharedString {
+    // The name of a code in a policy's file belongs to the policy.
+    let custom = code.filter(|code| code.static_name().is_none() && !code.is_foreign());
+    match (custom, code) {
+        (Some(custom), _) => custom.as_str().to_owned().into(),
+        (None, Some(code)) => SharedString::const_str(code.static_name().unwrap_or("foreign")),
+        (None, None) => SharedString::const_str("none"),
     }
 }
 
