@@ -42,8 +42,10 @@ pub(crate) struct Shared {
     pub(crate) switch: KillSwitch,
     draining: AtomicBool,
     policy: Mutex<Option<PolicyHandle>>,
-    outages: Mutex<Option<Box<dyn Fn() -> Vec<Outage> + Send>>>,
+    outages: Mutex<Option<ReadOutages>>,
 }
+
+type ReadOutages = Box<dyn Fn() -> Vec<Outage> + Send>;
 
 /// A service that cannot be reached: [`Admin::show_outages`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,7 +170,12 @@ impl Shared {
 
     /// The status of the active policy; `None` if no layer is connected.
     pub(crate) fn policy_status(&self) -> Option<PolicyStatus> {
-        self.policy.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(PolicyHandle::status)
+        let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        // A policy that was reloaded begins with the next request. This page is one.
+        policy.as_ref().map(|policy| {
+            drop(policy.config());
+            policy.status()
+        })
     }
 
     /// The services that cannot be reached, beginning with the oldest outage.

@@ -18,6 +18,8 @@ const REQUESTS: &str = "error_envelope_requests_total";
 /// read whenever the page is open.
 pub(crate) fn follow(handle: PrometheusHandle, store: &Arc<Store>) {
     drop(look(&handle, store));
+    let of_policy = handle.clone();
+    let _ = store.look.set(Box::new(move |store| drop(look(&of_policy, store))));
     let store = Arc::downgrade(store);
     let all = move || while look_at_next_turn(&handle, &store) {};
     let _ = thread::Builder::new().name("minutes".to_owned()).spawn(all);

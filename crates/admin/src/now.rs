@@ -37,6 +37,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let (totals, services) = (requests.totals(&now), &recent.services);
     let failing = affected(&recent.timeline.totals_of(Severity::Fault, &now));
     let refusing = affected(&recent.timeline.totals_of(Severity::Refusal, &now));
+    let would_refuse = affected(&recent.timeline.totals_of(Severity::WouldRefuse, &now));
     let by_class = requests.by_class(&hour);
     let counts = if by_class.is_some() { "requests" } else { "errors" };
     let by_class = by_class.unwrap_or_else(|| recent.timeline.by_class(&hour));
@@ -61,6 +62,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
         "minutes": NOW_MINUTES,
         "failing": described(with_unread(failing, totals.as_ref()), totals.as_ref(), services),
         "refusing": described(refusing, totals.as_ref(), services),
+        "would_refuse": described(would_refuse, totals.as_ref(), services),
         "hour": {
             "counts": counts,
             "begin": rfc3339(u64::from(hour.start) * MINUTE_MS),

@@ -1,62 +1,96 @@
-//! `/readiness.json`: what was counted of each route, and whether it is ready for its next mode.
+//! `/readiness.json`: what was counted of each route since the last policy, and whether it is ready for its next mode.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use error_envelope_core::policy::Mode;
+use error_envelope_core::policy::{Mode, RouteSummary};
+use error_envelope_runtime::PolicyStatus;
 use serde_json::{Value, json};
 
 use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
-use crate::error_store::clock::rfc3339;
+use crate::error_store::clock::{rfc3339, time};
 use crate::error_store::readiness::{Verdict, next};
-use crate::error_store::ring::day;
-use crate::error_store::store;
 use crate::error_store::tally::Tally;
+use crate::error_store::timeline::Place;
 
-pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
-    let shared = &request.admin.shared;
-    let (status, today) = (shared.policy_status(), day(store::now()));
-    let mut modes: HashMap<&str, Mode> = HashMap::new();
-    for route in status.iter().flat_map(|it| it.policy().routes()) {
-        // Of two routes with the same pattern, the first matches.
-        modes.entry(route.pattern()).or_insert(route.mode());
-    }
-    let recent = shared.store.recent();
-    let mut routes: Vec<_> = recent
-        .tallies()
-        .map(|(route, tally)| {
-            let route = route.map(|route| &**route);
-            let mode = match route {
-                Some(route) => modes.remove(route),
-                None => status.as_ref().map(|it| it.policy().summary().mode()),
-            };
-            (Reverse(tally.errors.sum(today)), route, mode.unwrap_or(tally.mode), mode.is_some(), tally.clone())
-        })
-        .collect();
-    routes.extend(modes.into_iter().map(|(route, mode)| (Reverse(0), Some(route), mode, true, Tally::new(mode))));
-    routes.sort_by_key(|(errors, route, ..)| (*errors, *route));
-    let routes: Vec<_> =
-        routes.iter().map(|(_, route, mode, known, tally)| describe(*route, *mode, *known, tally, today)).collect();
-    answer::json(&json!({"since": rfc3339(shared.store.since), "days": 7, "routes": routes}))
+/// What is known of a place.
+#[derive(Default)]
+struct Known {
+    /// The mode in the policy; `None` if the policy does not have the place any more.
+    mode: Option<Mode>,
+    tally: Tally,
+    requests: u64,
 }
 
-fn describe(route: Option<&str>, mode: Mode, in_policy: bool, tally: &Tally, today: u32) -> Value {
-    let time = |at: u64| (at > 0).then(|| rfc3339(at));
+pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
+    let (admin, shared) = (request.admin, &request.admin.shared);
+    let status = shared.policy_status();
+    admin.look_at_counters();
+    let (requests, recent) = (shared.store.requests().since_policy(), shared.store.recent());
+    let mut places: BTreeMap<Place, Known> = BTreeMap::new();
+    for route in status.iter().flat_map(|status| status.policy().routes()) {
+        // Of two routes with the same pattern, the first matches.
+        places.entry(place_of(&route)).or_default().mode.get_or_insert(route.mode());
+    }
+    for (place, tally) in recent.tallies() {
+        let known = places.entry(place.clone()).or_default();
+        known.tally = tally.clone();
+        // A place without a route is a scope as a whole, or the policy.
+        if place.route.is_none() {
+            known.mode = Some(tally.mode);
+        }
+    }
+    for (place, count) in requests.iter().flatten().filter(|(_, count)| **count > 0) {
+        places.entry(place.clone()).or_default().requests = *count;
+    }
+    let default = status.as_ref().map(|status| status.policy().summary().mode());
+    if let Some(elsewhere) = places.get_mut(&Place::default()) {
+        elsewhere.mode = default;
+    }
+    let mut places: Vec<_> = places.into_iter().collect();
+    places.sort_by_key(|(_, known)| Reverse(known.tally.errors));
+    let counts_requests = requests.is_some();
+    let describe = |(place, known): &(Place, Known)| {
+        let service = recent.services.get(place).map(ToString::to_string);
+        describe(place, service, known, counts_requests)
+    };
+    let routes: Vec<_> = places.iter().map(describe).collect();
+    let since = status.as_ref().map_or_else(|| rfc3339(shared.store.since), |status| since(status, shared.store.since));
+    answer::json(&json!({"since": since, "routes": routes}))
+}
+
+/// Since when the counts count: the last policy, or the start of the process.
+fn since(status: &PolicyStatus, start: u64) -> String {
+    time(status.since()).max(rfc3339(start))
+}
+
+fn place_of(route: &RouteSummary<'_>) -> Place {
+    Place { route: Some(Arc::from(route.pattern())), scope: route.scope().map(Arc::from) }
+}
+
+fn describe(place: &Place, service: Option<String>, known: &Known, counts_requests: bool) -> Value {
+    let Known { mode, tally, requests } = known;
+    let mode = mode.unwrap_or(tally.mode);
+    let requests = counts_requests.then_some(*requests);
+    // These modes do not read the errors that pass.
+    let reads = !matches!(mode, Mode::Off | Mode::Own | Mode::Fill);
     json!({
-        "route": route,
+        "route": place.route.as_deref(),
+        "scope": place.scope.as_deref(),
+        "service": service,
         "mode": mode.as_str(),
-        "in_policy": in_policy,
+        "in_policy": known.mode.is_some(),
         "next": next(mode).map(Mode::as_str),
-        "verdict": Verdict::new(mode, tally, today).as_str(),
-        "errors": tally.errors.sum(today),
-        "inner": tally.inner.sum(today),
-        "without_code": tally.without_code.sum(today),
-        "status_suffices": tally.by_status.sum(today),
-        "would_refuse": tally.would_refuse.sum(today),
-        "abandoned": tally.abandoned.sum(today),
-        "last": time(tally.last),
-        "last_without_code": time(tally.last_without_code),
-        "last_would_refuse": time(tally.last_would_refuse),
+        "verdict": Verdict::new(mode, tally, requests).as_str(),
+        "requests": requests,
+        "errors": tally.errors,
+        "without_code": reads.then_some(tally.without_code),
+        "own_would_refuse": tally.would_refuse,
+        "fill_would_rewrite": reads.then_some(tally.would_fill),
+        "enforce_would_rewrite": reads.then_some(tally.would_rewrite),
+        "abandoned": tally.abandoned,
+        "last": (tally.last > 0).then(|| rfc3339(tally.last)),
     })
 }

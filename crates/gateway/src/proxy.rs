@@ -111,7 +111,8 @@ impl<B: ForwardBody> Proxy<B> {
         };
         let limit = timeouts.head().unwrap_or(self.response_timeout);
         let response = limit_head(response, limit, pace.as_ref()).await;
-        self.reachability.note(&self.url, response.as_ref().map_err(|error| &**error as &(dyn std::error::Error + 'static)));
+        self.reachability
+            .note(&self.url, response.as_ref().map_err(|error| &**error as &(dyn std::error::Error + 'static)));
         let response = response?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(upgrade::switch(upgrade_request, response, permit, record)?);

@@ -98,6 +98,8 @@
     });
     const tables = [table('danger', '5xx', now.failing, now.minutes), table('warning', 'Refused', now.refusing, now.minutes)].filter(Boolean);
     const isWell = !problems.length && !tables.length;
+    const observed = table('observed', 'Would be refused', now.would_refuse, now.minutes);
+    byId('observed').replaceChildren(...(observed ? [observed] : []));
     byId('now').replaceChildren(...problems, ...tables,
       ...(isWell ? [make('p', 'well', `✓ No problems: no 5xx and no refused request in the last ${now.minutes} minutes.`)] : []));
 
@@ -262,19 +264,24 @@
 
   /* The routes. */
 
-  const showRoutes = (policy, { routes, since, days }, isOff) => {
+  const showRoutes = (policy, { routes, since }, isOff) => {
     const about = policy === null ? [] : [
       make('p', 'quiet', `Default mode ${policy.mode}, active since ${time(policy.since)}`, policy.hash === null ? '' : ', hash ', policy.hash === null ? '' : make('code', '', policy.hash.slice(0, 12)), '.')];
-    const from = Math.max(Date.parse(since), Date.now() - days * 86400000);
     const places = new Map(policy === null ? [] : policy.routes.map((it) => [it.route, it]));
+    const changes = (it) => {
+      const all = [['own would refuse', it.own_would_refuse], ['fill would rewrite', it.fill_would_rewrite], ['enforce would rewrite', it.enforce_would_rewrite]];
+      const some = all.filter(([, count]) => count).map(([what, count]) => `${what} ${number(count)}`);
+      return some.length && it.next !== null ? make('span', 'quiet', `, ${some.join(', ')}`) : '';
+    };
     const place = (from) => (from ? make('span', 'quiet', ` ${from.split('/').pop()}`) : '');
     const body = routes.map((it) => make('tr', '',
-      cell('Route', routeName(it.route), it.in_policy ? place(places.get(it.route)?.from) : none(' not in the policy')),
+      cell('Route', routeName(it.route), it.scope ? ' in ' : '', it.scope ? foreign(it.scope) : '', it.in_policy ? place(places.get(it.route)?.from) : none(' not in the policy')),
       cell('Mode', isOff && it.mode !== 'off' ? make('b', '', 'off') : it.mode, isOff && it.mode !== 'off' ? make('span', 'quiet', ` (policy: ${it.mode})`) : '', place((it.route === null ? policy : places.get(it.route))?.mode_from)),
-      cell('Errors', number(it.errors), it.without_code ? make('span', 'quiet', `, ${number(it.without_code)} without a code`) : ''),
-      cell('Next', it.next === null ? VERDICTS[it.verdict] : `${it.next}: ${VERDICTS[it.verdict]}`, it.would_refuse ? make('span', 'quiet', `, own would refuse ${number(it.would_refuse)}`) : '')));
+      cell('Requests', it.requests === null ? none('not counted') : number(it.requests)),
+      cell('Errors', number(it.errors), it.without_code ? make('span', 'quiet', `, ${number(it.without_code)} by status alone`) : ''),
+      cell('Next', it.next === null ? VERDICTS[it.verdict] : `${it.next}: ${VERDICTS[it.verdict]}`, changes(it))));
     byId('routes').replaceChildren(...about, body.length
-      ? make('table', '', make('caption', '', `Errors since ${time(new Date(from).toISOString())}`), head('Route', 'Mode', 'Errors', 'Next mode'), make('tbody', '', ...body))
+      ? make('table', '', make('caption', '', `Since the last policy, ${time(since)}`), head('Route', 'Mode', 'Requests', 'Errors', 'Next mode'), make('tbody', '', ...body))
       : make('p', 'quiet', 'The policy has no routes.'));
   };
 

@@ -47,10 +47,12 @@ pub(crate) struct RequestLine {
 /// How urgent an error is for an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Severity {
-    /// The client got a 5xx, or would get one.
+    /// The client got a 5xx.
     Fault,
-    /// A guard refused the request, or would refuse it.
+    /// A guard refused the request.
     Refusal,
+    /// A guard that only observes would have refused the request.
+    WouldRefuse,
     Other,
 }
 
@@ -69,6 +71,8 @@ pub(crate) struct Kind {
     pub(crate) by: Option<DecidedBy>,
     /// A code that the service sent, and that is not known.
     pub(crate) unknown: Option<Box<str>>,
+    /// The code with which a guard that only observes would have refused the request.
+    pub(crate) would_refuse: Option<ErrorCode>,
 }
 
 /// One of the last errors.
@@ -153,11 +157,21 @@ fn bounded(text: &str, most: usize) -> &str {
 
 impl Kind {
     pub(crate) fn severity(&self) -> Severity {
-        match (self.status(), self.origin) {
+        match (self.sent, self.origin) {
             (Some(500..), _) | (_, Origin::Panic | Origin::Error) => Severity::Fault,
-            (_, Origin::Guard) => Severity::Refusal,
+            (_, Origin::Guard) if self.would_be.is_none() => Severity::Refusal,
             _ => Severity::Other,
         }
+    }
+
+    /// Whether the event is about a guard that only observes: its code is not that of the response.
+    pub(crate) fn is_observed_refusal(&self) -> bool {
+        self.origin == Origin::Guard && self.would_be.is_some()
+    }
+
+    /// Whether the client got an error.
+    pub(crate) fn is_sent_error(&self) -> bool {
+        !self.is_observed_refusal() || self.sent.is_some_and(|status| status >= 400)
     }
 
     fn from_event(event: &Event) -> Self {
@@ -171,6 +185,22 @@ impl Kind {
             dialect: event.dialect(),
             by: event.decided_by(),
             unknown: event.notes().unknown_code().map(without_secrets),
+            would_refuse: event.would_refuse().cloned(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(origin: Origin, status: u16) -> Self {
+        Self {
+            origin,
+            code: None,
+            sent: Some(status),
+            would_be: None,
+            grpc: None,
+            dialect: None,
+            by: None,
+            unknown: None,
+            would_refuse: None,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Whether a route is ready for its next mode, from the counts of its errors.
+//! Whether a route is ready for its next mode, from what was counted since the last policy.
 
 use error_envelope_core::policy::Mode;
 
@@ -7,8 +7,9 @@ use super::tally::Tally;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Ready,
+    /// The next mode would refuse requests that pass now.
     NotReady,
-    /// The route's mode passes errors without examining them, so nothing is known.
+    /// There were no requests, or none is examined in mode `off`.
     Unseen,
     /// The route is in `enforce`: nothing is left to do.
     Done,
@@ -24,15 +25,15 @@ impl Verdict {
         }
     }
 
-    pub(crate) fn new(mode: Mode, tally: &Tally, today: u32) -> Self {
-        let is_refused = mode == Mode::Observe && tally.would_refuse.sum(today) > 0;
-        let is_clean = tally.without_code.sum(today) == 0 && !is_refused;
+    /// `requests` is `None` if this process does not count requests. Codes do not matter: an error whose code is only
+    /// its status's is a good envelope.
+    pub(crate) fn new(mode: Mode, tally: &Tally, requests: Option<u64>) -> Self {
         match mode {
+            Mode::Enforce => Self::Done,
             Mode::Off => Self::Unseen,
-            Mode::Own | Mode::Fill if tally.inner.sum(today) == 0 => Self::Unseen,
-            Mode::Enforce if is_clean => Self::Done,
-            _ if is_clean => Self::Ready,
-            _ => Self::NotReady,
+            _ if tally.would_refuse > 0 => Self::NotReady,
+            _ if requests.unwrap_or(tally.errors) == 0 => Self::Unseen,
+            _ => Self::Ready,
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Stored errors: counts of each route, counts of each minute, the last errors, and the ids of more of them.
+//! Stored errors: counts of each place, counts of each minute, the last errors, and the ids of more of them.
 //!
-//! All of it is bounded: the number of routes (patterns of the policy, never paths), and two rings of errors.
+//! All of it is bounded: the number of places (patterns of the policy, never paths), and two rings of errors.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
-use error_envelope_core::policy::{Mode, UpstreamUrl};
+use error_envelope_core::policy::UpstreamUrl;
 use error_envelope_core::request_id::RequestId;
 
 use super::error_record::{Entry, ErrorRecord, Kind};
@@ -17,15 +17,14 @@ use super::timeline::{MOST_SERIES, Place, Timeline};
 pub(crate) const MOST_ENTRIES: usize = 100;
 /// The number of last errors that can be found by their ids.
 pub(crate) const MOST_IDS: usize = 10_000;
-/// The most routes to keep: a reload adds and removes routes. Beyond this number, the route with the longest time since
+/// The most places to keep: a reload adds and removes routes. Beyond this number, the place with the longest time since
 /// its last error is forgotten.
-pub(crate) const MOST_ROUTES: usize = 500;
+pub(crate) const MOST_PLACES: usize = 500;
 
 #[derive(Debug, Default)]
 pub(crate) struct RecentErrors {
-    routes: HashMap<Arc<str>, Tally>,
-    /// The errors that matched no route.
-    elsewhere: Option<Tally>,
+    /// The counts since the last policy.
+    places: HashMap<Place, Tally>,
     entries: VecDeque<Arc<Entry>>,
     ids: VecDeque<Id>,
     pub(crate) timeline: Timeline,
@@ -47,14 +46,14 @@ pub(crate) struct Id {
 impl RecentErrors {
     /// Stores one. Returns `None` for an abandoned request, which is no error: it is counted, and found by its id.
     pub(crate) fn insert(&mut self, mut seen: ErrorRecord) -> Option<Arc<Entry>> {
-        seen.route = seen.route.map(|route| self.shared(route));
+        let place = self.known(Place { route: seen.route, scope: seen.scope });
+        (seen.route, seen.scope) = (place.route.clone(), place.scope.clone());
         let (route, kind) = (seen.route.clone(), seen.kind.clone());
-        self.tally(route.as_ref(), seen.mode).count(&seen);
-        push(&mut self.ids, MOST_IDS, Id { id: seen.id, at: seen.at, route: route.clone(), kind: kind.clone() });
+        self.places.entry(place.clone()).or_default().count(&seen);
+        push(&mut self.ids, MOST_IDS, Id { id: seen.id, at: seen.at, route, kind: kind.clone() });
         if !kind.is_error() {
             return None;
         }
-        let place = Place { route, scope: seen.scope.clone() };
         self.timeline.count(minute(seen.at), &place, &kind);
         self.remember_service(place, seen.request.service.as_ref());
         self.count += 1;
@@ -71,29 +70,26 @@ impl RecentErrors {
         self.services.insert(place, service.clone());
     }
 
-    fn tally(&mut self, route: Option<&Arc<str>>, mode: Mode) -> &mut Tally {
-        match route {
-            None => self.elsewhere.get_or_insert_with(|| Tally::new(mode)),
-            Some(route) => self.routes.entry(route.clone()).or_insert_with(|| Tally::new(mode)),
-        }
-    }
-
-    /// The stored text of a route. Makes room for it first, if it is new.
-    fn shared(&mut self, route: Arc<str>) -> Arc<str> {
-        if let Some((known, _)) = self.routes.get_key_value(&*route) {
+    /// The stored form of a place. Makes room for it first, if it is new.
+    fn known(&mut self, place: Place) -> Place {
+        if let Some((known, _)) = self.places.get_key_value(&place) {
             return known.clone();
         }
-        if self.routes.len() >= MOST_ROUTES {
-            let quiet = self.routes.iter().min_by_key(|(_, tally)| tally.last).map(|(route, _)| route.clone());
-            quiet.and_then(|quiet| self.routes.remove(&quiet));
+        if self.places.len() >= MOST_PLACES {
+            let quiet = self.places.iter().min_by_key(|(_, tally)| tally.last).map(|(place, _)| place.clone());
+            quiet.and_then(|quiet| self.places.remove(&quiet));
         }
-        route
+        place
     }
 
-    /// Each route with its counts; errors without a route come first.
-    pub(crate) fn tallies(&self) -> impl Iterator<Item = (Option<&Arc<str>>, &Tally)> {
-        let elsewhere = self.elsewhere.iter().map(|tally| (None, tally));
-        elsewhere.chain(self.routes.iter().map(|(route, tally)| (Some(route), tally)))
+    /// Counts anew, because another policy applies.
+    pub(crate) fn forget_counts(&mut self) {
+        self.places.clear();
+    }
+
+    /// Each place with its counts since the last policy.
+    pub(crate) fn tallies(&self) -> impl Iterator<Item = (&Place, &Tally)> {
+        self.places.iter()
     }
 
     /// The last errors, the newest first.

@@ -28,17 +28,19 @@ pub(crate) struct Requests {
 struct Row {
     totals: Totals,
     minutes: ByClass,
+    since_policy: u64,
 }
 
 impl Row {
     fn beginning(totals: Totals) -> Self {
-        Self { totals, minutes: ByClass::default() }
+        Self { totals, ..Self::default() }
     }
 
     /// Counts the requests since the last reading. A counter that is lower than before has restarted.
     fn look(&mut self, minute: u32, totals: Totals) {
         for ((minutes, old), new) in self.minutes.iter_mut().zip(self.totals).zip(totals) {
             let more = new.checked_sub(old).unwrap_or(new);
+            self.since_policy += more;
             if more > 0 {
                 minutes.add(minute, u32::try_from(more).unwrap_or(u32::MAX));
             }
@@ -65,6 +67,17 @@ impl Requests {
                 self.places.entry(place.clone()).or_insert_with(begin).look(minute, *totals);
             }
         }
+    }
+
+    /// Counts anew, because another policy applies.
+    pub(crate) fn forget_counts(&mut self) {
+        self.places.values_mut().for_each(|row| row.since_policy = 0);
+    }
+
+    /// The requests of each place since the last policy; `None` if there are no counters.
+    pub(crate) fn since_policy(&self) -> Option<HashMap<Place, u64>> {
+        self.all.as_ref()?;
+        Some(self.places.iter().map(|(place, row)| (place.clone(), row.since_policy)).collect())
     }
 
     /// For each class of status, one count for each of these minutes; `None` if there are no counters.

@@ -21,15 +21,24 @@ pub(crate) struct Store {
     /// The thread starts when the first body comes: most policies show no bodies.
     bodies: OnceLock<Option<SyncSender<Work>>>,
     requests: Mutex<Requests>,
+    /// Reads the counters of requests, if this process has any.
+    pub(crate) look: OnceLock<Look>,
     /// In milliseconds since the Unix epoch.
     pub(crate) since: u64,
 }
 
+type Look = Box<dyn Fn(&Store) + Send + Sync>;
 type Work = (Arc<Entry>, BodyCapture);
 
 impl Default for Store {
     fn default() -> Self {
-        Self { kept: Mutex::default(), bodies: OnceLock::new(), requests: Mutex::default(), since: now() }
+        Self {
+            kept: Mutex::default(),
+            bodies: OnceLock::new(),
+            requests: Mutex::default(),
+            look: OnceLock::new(),
+            since: now(),
+        }
     }
 }
 
@@ -39,6 +48,15 @@ impl Observer for Store {
         if let Some((entry, captured)) = entry.zip(event.captured()) {
             self.show(entry, captured);
         }
+    }
+
+    fn on_policy(&self) {
+        // The requests so far belong to the old policy.
+        if let Some(look) = self.look.get() {
+            look(self);
+        }
+        self.requests().forget_counts();
+        self.recent().forget_counts();
     }
 }
 

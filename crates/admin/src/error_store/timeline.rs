@@ -52,7 +52,15 @@ impl Timeline {
         if let Some(class) = kind.sent.and_then(|status| usize::from(status / 100).checked_sub(2)) {
             self.classes[class.min(CLASSES.len() - 1)].add(minute, 1);
         }
-        let series = Series { place: place.clone(), code: kind.code.clone(), severity: kind.severity() };
+        let observed = kind.would_refuse.clone().map(|code| (Some(code), Severity::WouldRefuse));
+        let code = kind.code.clone().filter(|_| !kind.is_observed_refusal());
+        let own = kind.is_sent_error().then(|| (code, kind.severity()));
+        for (code, severity) in own.into_iter().chain(observed) {
+            self.add(minute, Series { place: place.clone(), code, severity });
+        }
+    }
+
+    fn add(&mut self, minute: u32, series: Series) {
         if self.series.len() == MOST_SERIES && !self.series.contains_key(&series) {
             self.forget_quietest();
         }
@@ -88,8 +96,7 @@ mod tests {
     use super::{MOST_SERIES, Place, Timeline};
 
     fn kind(status: u16) -> Kind {
-        let (origin, code, sent) = (Origin::Inner, None, Some(status));
-        Kind { origin, code, sent, would_be: None, grpc: None, dialect: None, by: None, unknown: None }
+        Kind::of(Origin::Inner, status)
     }
 
     fn at_route(route: &str) -> Place {

@@ -98,6 +98,8 @@ async fn exposed() -> Exposed {
     metrics::counter!("error_envelope_upstream_requests_total", &labels).increment(1);
     let place = [("route", "/orders/{id}"), ("scope", "none")];
     metrics::counter!("error_envelope_broken_bodies_total", &place).increment(1);
+    let refused = [("code", "auth_missing"), ("route", "/orders/{id}"), ("scope", "none")];
+    metrics::counter!("error_envelope_would_refuse_total", &refused).increment(1);
     metrics::counter!("error_envelope_access_log_dropped_total").increment(1);
     metrics::counter!("error_envelope_key_set_fetches_total", "outcome" => "taken").increment(1);
     metrics::counter!("error_envelope_key_set_fetches_total", "outcome" => "failed").increment(1);

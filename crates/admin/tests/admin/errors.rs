@@ -185,12 +185,13 @@ async fn each_route_has_its_counts_and_whether_it_is_ready() {
     through(&layer, "/tenants", 200, "{}").await;
     let readiness = ask(&admin, "GET", "/readiness.json").await.json();
     let row = |route: &str| readiness["routes"].as_array().unwrap().iter().find(|it| it["route"] == route).unwrap();
-    let columns = ["mode", "next", "verdict", "inner", "without_code", "would_refuse"];
+    let columns =
+        ["mode", "next", "verdict", "requests", "errors", "without_code", "own_would_refuse", "enforce_would_rewrite"];
     for (route, expected) in [
-        ("/names/{name}", json!(["observe", "own", "not_ready", 2, 2, 0])),
-        ("/tenants", json!(["observe", "own", "not_ready", 0, 0, 1])),
-        ("/accounts", json!(["enforce", null, "done", 0, 0, 0])),
-        ("/quiet", json!(["fill", "enforce", "unseen", 0, 0, 0])),
+        ("/names/{name}", json!(["observe", "own", "ready", null, 2, 2, 0, 2])),
+        ("/tenants", json!(["observe", "own", "not_ready", null, 0, 0, 1, 0])),
+        ("/accounts", json!(["enforce", null, "done", null, 0, 0, 0, 0])),
+        ("/quiet", json!(["fill", "enforce", "unseen", null, 0, null, 0, null])),
     ] {
         let row = row(route);
         assert_eq!(Value::from(columns.map(|name| row[name].clone()).to_vec()), expected, "{route}");

@@ -14,3 +14,4 @@ mod schema;
 mod server;
 mod strangers;
 mod switch;
+mod truth;

@@ -147,7 +147,8 @@ async fn m1_what_a_guard_would_have_refused_is_counted_apart() {
         let _ = service.call(request).await.unwrap().into_body().collect().await;
     }
     let text = handle.render();
-    let refused = r#"error_envelope_would_refuse_total{code="unsupported_media_type",route="/observed",scope="none"} 2"#;
+    let refused =
+        r#"error_envelope_would_refuse_total{code="unsupported_media_type",route="/observed",scope="none"} 2"#;
     assert!(text.contains(refused), "{text}");
     assert_eq!(total(&text, "error_envelope_would_refuse_total"), 2.0, "{text}");
     assert_eq!(total(&text, "error_envelope_errors_total"), 3.0, "one for each request: {text}");

@@ -31,7 +31,9 @@ async fn without_trouble_nothing_is_listed() {
     let admin = Admin::new().name("orders-1, process 7");
     through(&layered(&admin), "/orders/1", 404, "{}").await;
     let now = now(&admin).await;
-    assert_eq!([&now["problems"], &now["failing"], &now["refusing"]], [&json!([]), &json!([]), &json!([])]);
+    for name in ["problems", "failing", "refusing", "would_refuse"] {
+        assert_eq!(now[name], json!([]), "{name}");
+    }
     assert_eq!((&now["process"], &now["policy"]), (&json!("orders-1, process 7"), &json!("policy.toml")));
 }
 

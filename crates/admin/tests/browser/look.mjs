@@ -77,10 +77,11 @@ try {
   await page.evaluate(AXE);
   await errorOf(page, ids.names).waitFor();
 
-  await step('it begins with what fails and what is refused', async () => {
+  await step('it begins with what fails, and what would be refused is apart', async () => {
     const now = page.locator('#now');
     await now.getByText('5xx by route and service in the last 15 minutes').waitFor();
-    await now.getByText('Refused by route and service').waitFor();
+    await page.locator('#observed').getByText('Would be refused by route and service').waitFor();
+    assert.ok(!(await now.innerText()).includes('/tenants'), 'a guard that only observes refused nothing');
     assert.match(await now.innerText(), /\/reports[\s\S]*\/panics|\/panics[\s\S]*\/reports/);
   });
 

@@ -3,7 +3,7 @@
 
 use super::keys::{LogLabel, RouteSettings};
 use super::upstream::{UpstreamTimeouts, UpstreamUrl};
-use super::{Mode, Policy};
+use super::{CompiledScope, Mode, Policy};
 use crate::table::facts;
 
 facts! {
@@ -36,6 +36,8 @@ facts! {
     pub struct RouteSummary<'a> {
         /// The pattern, spelled as in the policy.
         pattern: &'a str,
+        /// The scope of the route; `None` for a route of the policy itself.
+        scope: Option<&'a str>,
         /// The `FILE:LINE` of the pattern; `None` for a policy that is not from a file.
         from: Option<&'a str>,
         /// The mode of the requests that the route matches: its own, else that of a wider route that also matches, of its
@@ -81,12 +83,15 @@ impl Policy {
     /// # Ok::<(), tower_error_envelope::PolicyError>(())
     /// ```
     pub fn routes(&self) -> impl Iterator<Item = RouteSummary<'_>> {
+        let of_part = |part: &'_ CompiledScope| part.matcher.patterns().len();
+        let scopes = self.parts.iter().flat_map(move |part| std::iter::repeat_n(part.name.as_deref(), of_part(part)));
         let patterns = self.parts.iter().flat_map(|part| part.matcher.patterns());
         let modes = self.chains.iter().map(|chain| chain.settings.mode);
-        patterns.zip(modes).enumerate().map(|(at, (pattern, mode))| {
+        patterns.zip(modes).zip(scopes).enumerate().map(|(at, ((pattern, mode), scope))| {
             let origin = self.origin.routes.get(at);
             RouteSummary {
                 pattern: pattern.written(),
+                scope,
                 from: origin.map(|origin| &*origin.pattern),
                 mode,
                 mode_from: origin.and_then(|origin| origin.mode.as_deref()),

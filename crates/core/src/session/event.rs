@@ -108,11 +108,18 @@ impl EventLabel {
 pub trait Observer: Send + Sync + 'static {
     /// Receives the event of one error, or of one abandoned request.
     fn on_event(&self, event: &Event);
+
+    /// Is called once another policy applies, with the first request after a reload (M3). Does nothing by default.
+    fn on_policy(&self) {}
 }
 
 impl<T: Observer + ?Sized> Observer for Arc<T> {
     fn on_event(&self, event: &Event) {
         (**self).on_event(event);
+    }
+
+    fn on_policy(&self) {
+        (**self).on_policy();
     }
 }
 

@@ -1,43 +1,34 @@
 //! Checks the advice on a route before it changes for clients.
 
+use error_envelope_core::code::ErrorCode;
 use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::{DecidedBy, Origin};
 
 use super::super::error_record::{ErrorRecord, Kind, RequestLine};
 use super::super::recent_errors::RecentErrors;
-use super::super::ring::day;
 use super::super::tally::Tally;
 use super::{Verdict, next};
 
 const NOON: u64 = 1_795_262_400_000;
-const DAY: u64 = 24 * 3_600_000;
 
 /// An error of the service's, decided by this, of that status.
 fn inner_error(by: DecidedBy, status: u16) -> Kind {
-    let (origin, code) = (Origin::Inner, None);
-    Kind { origin, code, sent: Some(status), would_be: None, grpc: None, dialect: None, by: Some(by), unknown: None }
+    Kind { by: Some(by), would_be: Some(status), ..Kind::of(Origin::Inner, status) }
 }
 
-fn refused() -> Kind {
-    Kind {
-        origin: Origin::Guard,
-        by: None,
-        would_be: Some(401),
-        sent: Some(200),
-        ..inner_error(DecidedBy::Status, 200)
-    }
+/// A request that passed, but that a guard would have refused.
+fn passed() -> Kind {
+    Kind { would_refuse: Some(ErrorCode::AUTH_MISSING), would_be: Some(401), ..Kind::of(Origin::Guard, 200) }
 }
 
 fn tally(kinds: impl IntoIterator<Item = Kind>) -> Tally {
     let mut kept = RecentErrors::default();
     for (at, kind) in kinds.into_iter().enumerate() {
-        let id = RequestId::from_parts(NOON, at as u128);
-        let at = NOON - 60_000;
         kept.insert(ErrorRecord {
             request: RequestLine::default(),
-            id,
-            at,
+            id: RequestId::from_parts(NOON, at as u128),
+            at: NOON,
             route: Some("/a".into()),
             scope: None,
             mode: Mode::Observe,
@@ -50,51 +41,34 @@ fn tally(kinds: impl IntoIterator<Item = Kind>) -> Tally {
     kept.tallies().next().expect("a tally").1.clone()
 }
 
-fn verdict(mode: Mode, tally: &Tally) -> Verdict {
-    Verdict::new(mode, tally, day(NOON))
-}
-
 #[test]
-fn a_route_without_errors_is_ready_as_far_as_it_was_seen() {
-    for (mode, after, expected) in [
-        (Mode::Off, Some(Mode::Observe), Verdict::Unseen),
-        (Mode::Observe, Some(Mode::Own), Verdict::Ready),
-        (Mode::Own, Some(Mode::Fill), Verdict::Unseen),
-        (Mode::Fill, Some(Mode::Enforce), Verdict::Unseen),
-        (Mode::Enforce, None, Verdict::Done),
+fn a_route_is_ready_as_far_as_it_was_seen() {
+    for (mode, after, without_requests, with_requests) in [
+        (Mode::Off, Some(Mode::Observe), Verdict::Unseen, Verdict::Unseen),
+        (Mode::Observe, Some(Mode::Own), Verdict::Unseen, Verdict::Ready),
+        (Mode::Own, Some(Mode::Fill), Verdict::Unseen, Verdict::Ready),
+        (Mode::Fill, Some(Mode::Enforce), Verdict::Unseen, Verdict::Ready),
+        (Mode::Enforce, None, Verdict::Done, Verdict::Done),
     ] {
-        assert_eq!((next(mode), verdict(mode, &Tally::new(mode))), (after, expected), "{mode:?}");
+        let verdicts = [0, 7].map(|requests| Verdict::new(mode, &Tally::default(), Some(requests)));
+        assert_eq!((next(mode), verdicts), (after, [without_requests, with_requests]), "{mode:?}");
     }
 }
 
 #[test]
-fn a_code_that_is_missing_holds_a_route_back() {
+fn m1_a_code_that_is_missing_holds_no_route_back() {
     let with = std::iter::repeat_n(inner_error(DecidedBy::Dialect, 409), 468);
     let tally = tally(with.chain(std::iter::repeat_n(inner_error(DecidedBy::Status, 409), 12)));
-    for mode in [Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce] {
-        assert_eq!(verdict(mode, &tally), Verdict::NotReady, "{mode:?}");
+    for mode in [Mode::Observe, Mode::Own, Mode::Fill] {
+        assert_eq!(Verdict::new(mode, &tally, None), Verdict::Ready, "{mode:?}");
     }
-    let counts = [tally.without_code, tally.inner].map(|week| week.sum(day(NOON)));
-    assert_eq!((counts, tally.last_without_code), ([12, 480], NOON - 60_000));
+    assert_eq!((tally.errors, tally.without_code, tally.would_rewrite), (480, 12, 480));
 }
 
 #[test]
-fn a_status_that_says_it_all_holds_nothing_back() {
-    let tally = tally([inner_error(DecidedBy::Status, 502), inner_error(DecidedBy::Status, 405)]);
-    assert_eq!(verdict(Mode::Fill, &tally), Verdict::Ready);
-    assert_eq!([tally.without_code, tally.by_status].map(|week| week.sum(day(NOON))), [0, 2]);
-}
-
-#[test]
-fn a_request_that_would_be_refused_holds_back_own_alone() {
-    let tally = tally([refused(), inner_error(DecidedBy::Rule, 404)]);
-    assert_eq!(verdict(Mode::Observe, &tally), Verdict::NotReady);
-    assert_eq!((tally.would_refuse.sum(day(NOON)), tally.last_would_refuse), (1, NOON - 60_000));
-    assert_eq!(verdict(Mode::Fill, &tally), Verdict::Ready);
-}
-
-#[test]
-fn what_was_seen_eight_days_ago_is_forgotten() {
-    let tally = tally([inner_error(DecidedBy::Status, 409)]);
-    assert_eq!(Verdict::new(Mode::Observe, &tally, day(NOON + 8 * DAY)), Verdict::Ready);
+fn a_request_that_would_be_refused_holds_a_route_back_and_is_no_error() {
+    let also = Kind { would_refuse: Some(ErrorCode::AUTH_MISSING), ..inner_error(DecidedBy::Rule, 404) };
+    let tally = tally([passed(), also]);
+    assert_eq!((tally.errors, tally.would_refuse), (1, 2));
+    assert_eq!(Verdict::new(Mode::Observe, &tally, Some(2)), Verdict::NotReady);
 }
