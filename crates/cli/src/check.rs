@@ -11,6 +11,7 @@
 //! Each finding begins with `FILE:LINE: KEY: what is wrong`, for editors and for grep, and shows the line; or all are
 //! written by [`report`](crate::report) for programs.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use error_envelope_core::loader::{Effective, PathReading};
@@ -51,9 +52,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     stdin::keep_policy(args.files.iter().map(PathBuf::as_path)).map_err(CommandError::Io)?;
     let (mut report, mut effective, mut unreadable) = (Report::new(args.format), Vec::new(), 0);
+    let mut files = BTreeSet::new();
     let checked = args.files.iter().map(|file| CheckedFile::find(file, args.policy.as_deref()));
     let checked = checked.collect::<Result<Vec<_>, _>>()?;
     for file in &checked {
+        files.insert(file.policy.clone());
         match (policy::read(&file.policy), args.effective.as_deref()) {
             (Ok(read), Some([method, url])) => {
                 let settings = read.file.effective(method, url).map_err(|error| CommandError::Io(error.to_string()))?;
@@ -62,8 +65,14 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
                     Format::Human | Format::Github => print_unless_closed(&settings.to_string())?,
                 }
             }
-            (Ok(read), _) => add_findings(&mut report, &read, file)?,
-            (Err(errors), _) => unreadable += add_errors(&mut report, &errors)?,
+            (Ok(read), _) => {
+                files.extend(read.file.files().map(Path::to_owned));
+                add_findings(&mut report, &read, file)?;
+            }
+            (Err(errors), _) => {
+                files.extend(errors.iter().filter_map(PolicyError::file).map(PathBuf::from));
+                unreadable += add_errors(&mut report, &errors)?;
+            }
         }
         if file.is_alone && args.effective.is_none() {
             print_unless_closed(&report.add(&Finding::for_lone_scope(&file.policy)))?;
@@ -73,7 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     match (args.format, &args.effective) {
         (Format::Json, is_effective) => {
             let parts: Vec<_> = checked.iter().filter_map(part_json).collect();
-            let mut object = json!({ "files": args.files.len(), "unreadable": unreadable, "part_of": parts });
+            let mut object = json!({ "files": files.len(), "unreadable": unreadable, "part_of": parts });
             if is_effective.is_some() {
                 object["effective"] = effective.into();
             }
@@ -81,7 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         }
         (Format::Human, None) => {
             let parts: String = checked.iter().filter_map(part_text).collect();
-            print_unless_closed(&(parts + &summary(&report, args.files.len(), unreadable)))?;
+            print_unless_closed(&(parts + &summary(&report, files.len(), unreadable)))?;
         }
         (Format::Human | Format::Github, _) => {}
     }

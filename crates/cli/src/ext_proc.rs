@@ -23,7 +23,6 @@ use crate::gateway::signals::{self, ShutdownSignal};
 /// stop the processor once requests in flight have ended. The address also serves gRPC health checks; it has no TLS, so
 /// keep it on loopback or in a trusted network. TIME needs a unit, such as 500ms or 30s.
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::flags::MORE)]
 pub(crate) struct Args {
     /// Listen on this address; port 0 picks a free port
     #[arg(long, value_name = "ADDR", default_value = DEFAULT)]

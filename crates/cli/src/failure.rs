@@ -13,14 +13,21 @@ use crate::finding::Finding;
 
 /// The exit codes of a command. If a second signal ends `gateway` or `demo` at once, the exit code is 128 plus the
 /// signal's number.
-pub(crate) const EXIT_CODES: [(u8, &str); 3] =
-    [(0, "success"), (FOUND, "something was found or refused"), (UNUSABLE, "wrong usage or an unreadable file")];
+pub(crate) const EXIT_CODES: [(u8, &str); 4] = [
+    (0, "success"),
+    (FOUND, "something was found or refused"),
+    (UNUSABLE, "wrong usage or an unreadable file"),
+    (UNREACHABLE, "a service that cannot be reached"),
+];
 
 /// There are findings, the input is wrong, or part of the work failed.
 pub(crate) const FOUND: u8 = 1;
 
 /// The input could not be read.
 pub(crate) const UNUSABLE: u8 = 2;
+
+/// A service or a gateway cannot be reached.
+pub(crate) const UNREACHABLE: u8 = 3;
 
 /// The table of exit codes in one line, for `--help`.
 pub(crate) fn exit_codes() -> String {
@@ -35,6 +42,8 @@ pub(crate) enum CommandError {
     Refused(String),
     /// The input cannot be read, or the output cannot be written.
     Io(String),
+    /// A service cannot be reached.
+    Unreachable(String),
     /// The command failed, and has already reported it.
     Reported,
     /// The reader of the output has closed it, as `head` does.
@@ -44,8 +53,10 @@ pub(crate) enum CommandError {
 impl CommandError {
     /// Prints the reason on standard error.
     pub(crate) fn print(&self) {
-        if let Self::Refused(why) | Self::Io(why) = self {
-            anstream::eprintln!("{why}");
+        if let Self::Refused(why) | Self::Io(why) | Self::Unreachable(why) = self {
+            // A finding has its level behind its place.
+            let is_finding = why.lines().next().is_some_and(|first| first.contains(": error: "));
+            anstream::eprintln!("{}{why}", if is_finding { "" } else { "error: " });
         }
     }
 
@@ -54,6 +65,7 @@ impl CommandError {
         match self {
             Self::Refused(_) => FOUND,
             Self::Io(_) | Self::Reported => UNUSABLE,
+            Self::Unreachable(_) => UNREACHABLE,
             Self::Closed => 0,
         }
     }
@@ -61,7 +73,7 @@ impl CommandError {
     /// The reason, if it is not reported yet.
     pub(crate) fn text(self) -> String {
         match self {
-            Self::Refused(why) | Self::Io(why) => why,
+            Self::Refused(why) | Self::Io(why) | Self::Unreachable(why) => why,
             Self::Reported | Self::Closed => String::new(),
         }
     }

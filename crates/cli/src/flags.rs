@@ -5,7 +5,44 @@ use std::ffi::OsString;
 use clap::{Arg, Command};
 
 /// The last line of the help of a command that has hidden flags.
-pub(crate) const MORE: &str = "--help-all also lists the limits that few services need.";
+const MORE: &str = "--help-all also lists the limits that few services need.";
+
+/// Examples of each verb.
+const EXAMPLES: [(&str, &[&str]); 16] = [
+    ("check", &["check policy.toml", "check policy.toml --effective POST /orders"]),
+    ("diff", &["diff old.toml new.toml", "git show main:policy.toml | error-envelope diff - policy.toml"]),
+    ("catalogue", &["catalogue --format typescript >errors.ts", "catalogue --diff old.json"]),
+    ("schema", &["schema >policy.schema.json"]),
+    ("envoy-config", &["envoy-config --policy policy.toml --upstream orders:8080"]),
+    ("probe", &["probe http://127.0.0.1:8080", "probe https://api.example.com --policy policy.toml"]),
+    ("man", &["man --dir man"]),
+    ("completions", &["completions bash >error-envelope.bash"]),
+    ("explain", &["explain error.http", "curl -is http://127.0.0.1:8080/x | error-envelope explain -"]),
+    ("init", &["init --output policy.toml"]),
+    ("gateway", &["gateway --upstream http://127.0.0.1:3000 --policy policy.toml"]),
+    ("ext-proc", &["ext-proc --policy policy.toml --admin 9901"]),
+    ("error-backend", &["error-backend --listen 127.0.0.1:8081"]),
+    ("demo", &["demo", "demo --once"]),
+    ("kill-switch", &["kill-switch status", "kill-switch on --admin 10.0.0.7:9901 --by maria"]),
+    ("find", &["find req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D --admin 10.0.0.7:9901"]),
+];
+
+/// Adds examples to the help of each verb.
+pub(crate) fn with_examples(command: Command) -> Command {
+    EXAMPLES.iter().fold(command, |command, (verb, examples)| {
+        let line = |example: &&str| match example.contains(" | ") {
+            true => format!("\n  {example}"),
+            false => format!("\n  error-envelope {example}"),
+        };
+        let title = if examples.len() == 1 { "Example:" } else { "Examples:" };
+        let examples: String = examples.iter().map(line).collect();
+        command.mut_subcommand(verb, |command| {
+            let more =
+                if command.get_arguments().any(Arg::is_hide_set) { format!("{MORE}\n\n") } else { String::new() };
+            command.after_help(format!("{more}{title}{examples}"))
+        })
+    })
+}
 
 /// The flag that shows the hidden flags, too, which hardly any service needs.
 const HELP_ALL: &str = "--help-all";

@@ -4,7 +4,7 @@
 //! [`check`] reports errors in policy files, and the settings of a request; [`diff`] the settings that differ between two; [`schema`] describes them to editors. [`catalogue`]
 //! writes the error codes and the envelope in the languages of clients and documents, and the changes that break clients.
 //! [`probe`] checks whether a running service keeps the contract. [`gateway`] keeps it in front of a service, [`demo`] in front of one that
-//! misbehaves, and [`error_backend`] behind another gateway; [`ext_proc`] decides for Envoy; [`kill_switch`] turns the policy of a running one off. Those that read policies do so by [`policy`] and show
+//! misbehaves, and [`error_backend`] behind another gateway; [`ext_proc`] decides for Envoy; [`kill_switch`] turns the policy of a running one off, and [`find`] finds an error in it, both by its [`admin_client`]. Those that read policies do so by [`policy`] and show
 //! lines of them by [`finding`], those alone that are not [`confidential`], or as [`report`] writes them for programs.
 //! [`flags`] reads them from variables, too. [`failure`] has the errors of a verb that could not do its work: exit code 1 if its input is wrong, 2 if it
 //! cannot be read. [`man`] and [`completions`] are written from the text of `--help`; [`stdin`] is read in place of a file.
@@ -12,6 +12,7 @@
 #![allow(clippy::disallowed_methods, reason = "a program has a clock and an executor; the ban is for the library")]
 #![allow(rustdoc::bare_urls, reason = "the words of the flags are for `--help`")]
 
+mod admin_client;
 mod catalogue;
 mod check;
 mod completions;
@@ -23,6 +24,7 @@ mod error_backend;
 mod explain;
 mod ext_proc;
 mod failure;
+mod find;
 mod finding;
 mod flags;
 mod gateway;
@@ -68,6 +70,7 @@ enum Verb {
     Completions(completions::Args),
     Explain(explain::Args),
     Init(init::Args),
+    Find(find::Args),
     Gateway(Box<gateway::Args>),
     ExtProc(ext_proc::Args),
     ErrorBackend(error_backend::Args),
@@ -81,7 +84,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
-    let (command, words) = flags::with_help_all(flags::with_variables(Args::command()), words);
+    let (command, words) = flags::with_help_all(flags::with_examples(flags::with_variables(Args::command())), words);
     let args = Args::from_arg_matches(&command.get_matches_from(words)).unwrap_or_else(|error| error.exit());
     choose_color(args.color);
     let done = match args.verb {
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Verb::Completions(args) => completions::run(&args, &mut Args::command()).map(|()| 0),
         Verb::Explain(args) => explain::run(&args).map(|()| 0),
         Verb::Init(args) => init::run(&args).map(|()| 0),
+        Verb::Find(args) => find::run(&args),
         Verb::Gateway(args) => gateway::run(&args, &flags::unread_variables(&Args::command())),
         Verb::ExtProc(args) => ext_proc::run(&args),
         Verb::ErrorBackend(args) => error_backend::run(&args),

@@ -169,7 +169,7 @@
     if (error.would_be_status === null) return text;
     return error.would_be_status === error.status ? `${text} observed` : `${text}, in enforce ${error.would_be_status}`;
   };
-  const isFault = (error) => (error.would_be_status ?? error.status) >= 500 || ['panic', 'error'].includes(error.origin);
+  const isFault = (error) => error.status >= 500 || ['panic', 'error'].includes(error.origin);
 
   const whyNoBefore = ({ origin, would_be_status: wouldBe, status, bodies }) => {
     if (origin !== 'guard' || wouldBe === null) return NO_SERVICE[origin] ?? NOT_STORED[bodies];
@@ -195,6 +195,7 @@
         side('Before: the service sent', error.before, whyNoBefore(error)),
         side(error.would_be_status === null ? 'After: the client got' : 'After, in enforce', error.after, whyNoAfter(error))),
       make('dl', 'facts', ...facts),
+      error.origin === 'inner' && error.inner_status >= 500 ? make('p', '', 'The cause is in the service’s log, with ', make('code', '', `x-request-id ${error.id}`), '.') : null,
       make('p', 'quiet', here, error.path === null ? ', with path and client' : '')];
   };
 
@@ -209,7 +210,7 @@
     row.dataset.number = error.number;
     row.dataset.id = error.id;
     // The bodies of a hundred closed rows need not be on the page.
-    const fill = () => { if (row.open && row.children.length === 1) row.append(...detailsOf(error)); };
+    const fill = () => { if (row.open && row.children.length === 1) row.append(...detailsOf(error).filter(Boolean)); };
     row.addEventListener('toggle', fill);
     row.open = isOpen;
     fill();

@@ -31,7 +31,6 @@ use crate::gateway::{self, signals};
 /// Starts a failing service with the gateway in front of it, sends one request of each kind, and prints the service's
 /// response beside the client's. Then the gateway runs until Ctrl-C.
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::flags::MORE)]
 pub(crate) struct Args {
     /// Listen on this address; port 0 picks a free port [default: 127.0.0.1:8080, with --once 127.0.0.1:0]
     #[arg(long, value_name = "ADDR")]

@@ -24,7 +24,6 @@ use crate::failure::CommandError;
 /// also be set by an environment variable, such as ERROR_ENVELOPE_UPSTREAM_TIMEOUT for --upstream-timeout; the command
 /// line wins.
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::flags::MORE)]
 pub(crate) struct Args {
     /// Listen on this address; port 0 picks a free port [default: 127.0.0.1:8080, or the socket that systemd passes]
     #[arg(long, value_name = "ADDR")]

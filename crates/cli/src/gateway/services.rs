@@ -24,7 +24,8 @@ impl Args {
         let named = layer.policy_status().policy().upstreams().count();
         self.refuse_ignored(rest.as_ref(), named > 0)?;
         if rest.is_none() && named == 0 {
-            tracing::warn!("no --upstream, and no scope of the policy names a service: every request gets 404");
+            let why = "no --upstream, and no scope of the policy names a service: every request would get 404";
+            return Err(CommandError::Io(format!("{why}\n = help: add --upstream http://HOST:PORT")));
         }
         let rest = rest.map(|rest| settings.apply(rest, self.upstream_server_name.as_deref())).transpose()?;
         let of_scopes = move |upstream| settings.apply(upstream, None).map_err(|error| error.text());

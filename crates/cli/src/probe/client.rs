@@ -101,8 +101,12 @@ impl Target {
         Ok(Response::from_parts(head, body.to_bytes()))
     }
 
+    fn url(&self) -> String {
+        format!("{}://{}", if self.tls.is_some() { "https" } else { "http" }, self.authority)
+    }
+
     async fn connect(&self) -> Result<Box<dyn Io>, NoAnswer> {
-        let unreachable = |what: String| NoAnswer::Unreachable(format!("{}: {what}", self.authority));
+        let unreachable = |what: String| NoAnswer::Unreachable(format!("{}: {what}", self.url()));
         let port = self.authority.port_u16().unwrap_or(if self.tls.is_some() { 443 } else { 80 });
         let stream = TcpStream::connect((host_of(&self.authority), port)).await;
         let stream = stream.map_err(|error| unreachable(error.to_string()))?;

@@ -138,7 +138,7 @@ async fn probe(target: &Target, mut judge: Judge<'_>) -> Result<Vec<Line>, Comma
                 }
                 Err(NoAnswer::Unreachable(why)) if lines.is_empty() => {
                     let help = " = help: start the service, and give its URL";
-                    return Err(CommandError::Io(format!("the service cannot be reached: {why}\n{help}")));
+                    return Err(CommandError::Unreachable(format!("cannot reach {why}\n{help}")));
                 }
                 Err(NoAnswer::Unreachable(wrong)) => line.findings.push(Finding::new("F1", wrong)),
                 Err(NoAnswer::Broken(rule, wrong)) => line.findings.push(Finding::new(rule, wrong)),

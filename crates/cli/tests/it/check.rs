@@ -105,7 +105,7 @@ crates/cli/tests/policies/broken/orders.toml:7: route[0].match: error: the path 
   |
   = help: write the full path, including the prefix
 
-2 files: 1 error, no warnings, no notes
+4 files: 1 error, no warnings, no notes
 ",
     );
 }
@@ -115,7 +115,7 @@ fn a_file_that_cannot_be_read_exits_2_after_the_others() {
     let run = run(&["check", "no-such.toml", &format!("{POLICIES}/organisation.toml")]);
     assert_eq!(
         (run.code, run.out.as_str()),
-        (Some(2), "2 files: no errors, no warnings, no notes, 1 unreadable\n"),
+        (Some(2), "3 files: no errors, no warnings, no notes, 1 unreadable\n"),
         "{}",
         run.err
     );
@@ -149,7 +149,7 @@ crates/cli/tests/policies/tokens.toml:8: secret_env: note: the environment varia
 #[test]
 fn a_teams_own_file_is_a_part_of_the_policy_around_it() {
     let (part, policy) = (format!("{POLICIES}/services/orders.toml"), format!("{POLICIES}/organisation.toml"));
-    let out = format!("{part}: checked as a part of {policy}\n1 file: no errors, no warnings, no notes\n");
+    let out = format!("{part}: checked as a part of {policy}\n2 files: no errors, no warnings, no notes\n");
     assert_check(&["check", &part], 0, &out);
 }
 
@@ -182,7 +182,10 @@ GET orders.example.com/orders/7
     );
     let wrong = run(&["check", "--effective", "GET", "orders", &format!("{POLICIES}/organisation.toml")]);
     assert_eq!((wrong.code, wrong.out.as_str()), (Some(2), ""));
-    assert_eq!(wrong.err, "\"orders\" is not a valid URL; write a path, or one such as https://api.example.com/a\n");
+    assert_eq!(
+        wrong.err,
+        "error: \"orders\" is not a valid URL; write a path, or one such as https://api.example.com/a\n"
+    );
 }
 
 #[test]

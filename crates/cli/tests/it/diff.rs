@@ -102,12 +102,16 @@ fn what_is_no_export_is_named_with_its_place() {
         let old = Old::new(name, text);
         let diff = run(&["catalogue", "--diff", old.path()]);
         assert_eq!((diff.code, diff.out.as_str()), (Some(2), ""), "{name}");
-        assert!(diff.err.starts_with(old.path()) && diff.err.contains(said), "{name}: {}", diff.err);
+        assert!(
+            diff.err.starts_with(&format!("error: {}", old.path())) && diff.err.contains(said),
+            "{name}: {}",
+            diff.err
+        );
         assert!(diff.err.contains(" = help: "), "{name}: {}", diff.err);
     }
     let none = run(&["catalogue", "--diff", "no-such.json"]);
     assert_eq!(none.code, Some(2));
-    assert!(none.err.starts_with("no-such.json: cannot be read: No such file"), "{}", none.err);
+    assert!(none.err.starts_with("error: no-such.json: cannot be read: No such file"), "{}", none.err);
 }
 
 #[test]

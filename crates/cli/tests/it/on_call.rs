@@ -125,7 +125,11 @@ fn a_wrong_admin_address_is_named_with_what_is_wrong() {
     go.send(()).unwrap();
     let cases = [
         (&*url, 1, "returned 409 Conflict without the state of a kill switch"),
-        ("127.0.0.1:1", 1, "use the address given to `error-envelope gateway --admin`"),
+        (
+            "127.0.0.1:1",
+            3,
+            "error: cannot reach http://127.0.0.1:1: Connection refused (os error 111)\n = help: use the address",
+        ),
         ("https://127.0.0.1:9901", 2, "write http://HOST:PORT"),
         ("http://127.0.0.1:9901/kill-switch", 2, "write http://HOST:PORT"),
     ];
@@ -133,6 +137,43 @@ fn a_wrong_admin_address_is_named_with_what_is_wrong() {
         let run = run(&["kill-switch", "on", "--admin", admin]);
         assert!(run.code == Some(code) && run.err.contains(why), "{admin}: {:?} {}", run.code, run.err);
     }
+}
+
+#[test]
+fn an_error_is_found_by_its_id_in_one_of_several_gateways() {
+    let (url, _came, go) = upstream();
+    go.send(()).unwrap();
+    let gateways: Vec<Gateway> = (0..2).map(|_| Gateway::start(&url, &[])).collect();
+    let admins: Vec<&str> = gateways.iter().flat_map(|it| ["--admin", &it.admin]).collect();
+    let answer = get(&gateways[1].address, "/seats/7").unwrap();
+    let id = answer.lines().find_map(|line| line.strip_prefix("x-request-id: ")).unwrap();
+    let find = |id: &str, more: &[&str]| run(&[&["find", id], &admins[..], more].concat());
+    let found = find(id, &[]);
+    assert_eq!((found.code, &*found.err), (Some(0), ""));
+    let start = format!("http://{}: 409 conflict at 20", gateways[1].admin);
+    assert!(
+        found.out.starts_with(&start) && found.out.contains("GET /seats/7, no route, service http://"),
+        "{}",
+        found.out
+    );
+    assert!(found.out.ends_with("\n  the service answered 409\n"), "{}", found.out);
+    let json: serde_json::Value = serde_json::from_str(&find(id, &["--format", "json"]).out).unwrap();
+    let known = |at: usize| json["gateways"][at]["known"].as_array().unwrap().len();
+    assert_eq!((&json["id"], known(0), known(1)), (&serde_json::json!(id), 0, 1));
+    let unknown = find("req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D", &[]);
+    assert!(
+        unknown.code == Some(1) && unknown.out.contains("grep -F 'req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D'"),
+        "{}",
+        unknown.out
+    );
+    let gone = run(&["find", id, "--admin", "1"]);
+    assert!(
+        gone.code == Some(3) && gone.out.is_empty() && gone.err.contains("cannot reach"),
+        "{} {}",
+        gone.out,
+        gone.err
+    );
+    assert_eq!(run(&["find", "seat-7"]).code, Some(2));
 }
 
 fn signal(process: &Running, name: &str) {
@@ -153,7 +194,12 @@ fn one_command_switches_several_gateways_and_names_those_that_did_not_answer() {
     signal(&gateways[1].process, "-STOP");
     for to in ["on", "off"] {
         let done = switch(to, "human");
-        assert_eq!((done.code, done.err), (Some(1), format!("{}: no response within 1s\n", url(1))), "{}", done.out);
+        assert_eq!(
+            (done.code, done.err),
+            (Some(1), format!("error: {}: no response within 1s\n", url(1))),
+            "{}",
+            done.out
+        );
         let lines: Vec<&str> = done.out.lines().collect();
         let is_done = |line: &str, at| line.starts_with(&format!("{}: {to} since 20", url(at)));
         assert!(is_done(lines[0], 0) && lines[0].contains(" by maria") && is_done(lines[1], 2), "{}", done.out);
@@ -177,7 +223,8 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// A gateway whose log is read, and what it writes to it from now on.
 fn logged(args: &[&str], variables: &[(&str, &str)]) -> (Running, Receiver<String>) {
-    let mut command = crate::kit::command(&[&["gateway", "--listen", "127.0.0.1:0"], args].concat());
+    let service = if args.contains(&"--upstream") { &[][..] } else { &["--upstream", "http://127.0.0.1:1"] };
+    let mut command = crate::kit::command(&[&["gateway", "--listen", "127.0.0.1:0"], service, args].concat());
     command.envs(variables.iter().copied()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
     let (log, lines) = channel();
@@ -203,9 +250,9 @@ fn a_change_needs_the_token_and_the_log_has_its_sender() {
     let switch = |to: &str, more: &[&str]| {
         run(&[&["kill-switch", to, "--admin", &admin, "--by", "maria", "--reason", "orders"], more].concat())
     };
-    for (more, has_token) in [(&[][..], false), (&["--token-file", wrong], true)] {
+    for (more, has_token) in [(&[][..], false), (&["--admin-token-file", wrong], true)] {
         let refused = switch("on", more);
-        assert!(refused.code == Some(1) && refused.err.contains("use --token-file"), "{}", refused.err);
+        assert!(refused.code == Some(1) && refused.err.contains("use --admin-token-file"), "{}", refused.err);
         let line = line_with(&lines, "rejected a change");
         assert!(
             line.contains(&format!(r#""has_token":{has_token}"#)) && line.contains(r#""client_address":"127.0.0.1""#),
@@ -213,7 +260,7 @@ fn a_change_needs_the_token_and_the_log_has_its_sender() {
         );
         assert!(!line.contains("zzz"), "{line}");
     }
-    assert_eq!(switch("on", &["--token-file", file]).code, Some(0));
+    assert_eq!(switch("on", &["--admin-token-file", file]).code, Some(0));
     let line = line_with(&lines, "kill switch turned on");
     for field in [r#""claimed_by":"maria""#, r#""claimed_reason":"orders""#, r#""client_address":"127.0.0.1""#] {
         assert!(line.contains(field), "{field} in {line}");

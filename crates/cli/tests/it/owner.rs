@@ -88,7 +88,7 @@ fn init_from_nothing_passes_check() {
     assert_eq!((out.as_str(), err.as_str(), code), (said, "", 0));
     let (out, err, code) = folder.sh("error-envelope init --output policy.toml");
     assert_eq!((out.as_str(), code), ("", 2));
-    assert_eq!(err, "policy.toml: the file already exists; name another file, or remove it\n");
+    assert_eq!(err, "error: policy.toml: the file already exists; name another file, or remove it\n");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn what_cannot_be_read_exits_2_and_writes_nothing() {
     ] {
         let (out, err, ended) = folder.sh(&format!("error-envelope {line}"));
         assert_eq!((out.as_str(), ended), ("", code), "{line}: {err}");
-        assert!(err.starts_with(told), "{line}: {err}");
+        assert!(err.strip_prefix("error: ").unwrap_or(&err).starts_with(told), "{line}: {err}");
     }
 }
 

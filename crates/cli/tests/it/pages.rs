@@ -56,7 +56,7 @@ fn without_a_folder_the_first_page_is_written() {
 fn a_folder_that_cannot_be_made_exits_2() {
     let none = run(&["man", "--dir", "Cargo.toml/man"]);
     assert_eq!((none.code, none.out.as_str()), (Some(2), ""));
-    assert!(none.err.starts_with("Cargo.toml/man: cannot create the folder: "), "{}", none.err);
+    assert!(none.err.starts_with("error: Cargo.toml/man: cannot create the folder: "), "{}", none.err);
 }
 
 #[test]

@@ -71,7 +71,11 @@ fn programs_read_the_same_changes() {
 fn a_policy_that_cannot_be_read_is_named_as_it_was_given() {
     let folder = work_tree("diff-unreadable");
     for (old, problem, code) in [
-        ("nope:policy.toml", "nope: cannot be read: Git does not find this revision here\n = help: name a file", 2),
+        (
+            "nope:policy.toml",
+            "error: nope: cannot be read: Git does not find this revision here\n = help: name a file",
+            2,
+        ),
         ("HEAD:nope.toml", "HEAD:nope.toml: error: cannot be read: No such file", 2),
         ("nope.toml", "nope.toml: error: cannot be read: No such file", 2),
         ("HEAD:services/orders.toml", "HEAD:services", 1),

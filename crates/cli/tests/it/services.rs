@@ -194,11 +194,15 @@ fn a_request_that_no_service_is_for_is_not_found_behind_its_guards() {
     assert!(status == 404 && body.contains(r#""status":404"#) && body.contains("not_found"), "{body}");
     assert_eq!(gateway.says("/closed").0, 400);
     assert_eq!(gateway.ask("test.example", "/closed", "x-tenant: a\r\n").0, 404);
-    // Neither `--upstream` nor a policy.
-    let mut bare = Running::start(&["gateway", "--listen", "127.0.0.1:0"]);
-    let address = bare.says("listening on http://");
-    let (status, body) = ask(&address, "test.example", "/", "");
-    assert!(status == 404 && body.contains(r#""code":"not_found""#), "{body}");
+    let bare = run(&["gateway", "--listen", "127.0.0.1:0"]);
+    assert!(bare.code == Some(2) && bare.err.contains("every request would get 404"), "{}", bare.err);
+}
+
+#[test]
+fn an_address_without_a_port_is_refused_as_such() {
+    let refused = run(&["gateway", "--listen", "localhost", "--upstream", "http://127.0.0.1:1"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.err.starts_with("error: --listen localhost: the port is missing\n"), "{}", refused.err);
 }
 
 #[test]

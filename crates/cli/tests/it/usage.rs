@@ -30,14 +30,29 @@ fn help_fits_80_columns_and_says_the_exit_codes() {
     }
     let help = run(&["--help"]).out.split_whitespace().collect::<Vec<_>>().join(" ");
     let manual = std::fs::read_to_string(repository().join("manual/exit-codes.md")).unwrap();
-    let rows: Vec<_> = manual.lines().skip_while(|line| *line != "| code | means |").skip(2).take(3).collect();
-    assert_eq!(rows.len(), 3, "the table of exit codes");
+    let rows: Vec<_> = manual.lines().skip_while(|line| *line != "| code | means |").skip(2).take(4).collect();
+    assert_eq!(rows.len(), 4, "the table of exit codes");
     for row in rows {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let told = format!("{} {}", cells[1], cells[2].split(':').next().unwrap());
         assert!(help.contains(&told), "{told:?} is not in {help:?}");
     }
     assert!(help.contains("Exit codes: 0 success, 1 something"), "{help}");
+}
+
+#[test]
+fn the_help_of_every_verb_ends_with_an_example() {
+    let help = run(&["--help"]).out;
+    let verbs = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let verbs: Vec<_> = verbs.filter(|line| line.starts_with("  ") && !line.starts_with("   ")).collect();
+    assert_eq!(verbs.len(), 17, "16 verbs and help: {verbs:?}");
+    for verb in verbs.iter().filter_map(|line| line.split_whitespace().next()).filter(|verb| *verb != "help") {
+        for flag in ["-h", "--help"] {
+            let help = run(&[verb, flag]).out;
+            let last = help.trim_end().lines().last().unwrap();
+            assert!(last.starts_with("  ") && last.contains(verb), "{verb}: {last}");
+        }
+    }
 }
 
 #[test]
@@ -97,7 +112,11 @@ fn a_policy_or_a_response_may_come_from_standard_input() {
         (["explain", "-"], b"", "-:1: the file is empty"),
     ] {
         let run = run_with_input(&args, input);
-        assert!(run.code == Some(2) && run.out.is_empty() && run.err.starts_with(why), "{args:?}: {}", run.err);
+        assert!(
+            run.code == Some(2) && run.out.is_empty() && run.err.starts_with(&format!("error: {why}")),
+            "{args:?}: {}",
+            run.err
+        );
     }
 }
 
@@ -109,7 +128,10 @@ fn a_log_filter_that_is_wrong_exits_2_before_anything_listens() {
             command(verb).args(["--policy", "no-such.toml"]).env("RUST_LOG", "info,hyper=loud").output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), &*output.stdout), (Some(2), &b""[..]), "{verb:?}: {said}");
-        assert!(said.starts_with("RUST_LOG: \"hyper=loud\": ") && said.contains("\n = help: write off, "), "{said}");
+        assert!(
+            said.starts_with("error: RUST_LOG: \"hyper=loud\": ") && said.contains("\n = help: write off, "),
+            "{said}"
+        );
     }
 }
 

@@ -24,7 +24,8 @@ fn a_part_is_checked_with_the_policy_that_includes_it() {
     let loud = "version = 1\n[scope]\nprefix = \"/loud\"\n[defaults]\nauth = [\"app\"]\nauth_observe = true\n";
     let files = [("policy.toml", TOP), ("services/orders.toml", ORDERS), ("services/loud.toml", loud)];
     let (out, err, code) = check_files("part", &files, &["--deny-warnings", "services/orders.toml"]);
-    let expected = "services/orders.toml: checked as a part of policy.toml\n1 file: no errors, no warnings, no notes\n";
+    let expected =
+        "services/orders.toml: checked as a part of policy.toml\n3 files: no errors, no warnings, no notes\n";
     assert_eq!((&*out, &*err, code), (expected, "", Some(0)));
     let (out, _, code) = check_files("part-loud", &files, &["--deny-warnings", "services/loud.toml"]);
     assert!(out.starts_with("services/loud.toml:6: defaults.auth_observe: warning"), "{out}");
@@ -42,12 +43,12 @@ fn a_part_of_two_policies_or_of_none_names_its_policy() {
     let files =
         [("policy.toml", TOP), ("staging.toml", TOP), ("services/orders.toml", ORDERS), ("alone/a.toml", ORDERS)];
     let (out, err, code) = check_files("parts", &files, &["services/orders.toml"]);
-    let expected = "services/orders.toml: policy.toml and staging.toml include this file\n = help: name one of them: --policy policy.toml\n";
+    let expected = "error: services/orders.toml: policy.toml and staging.toml include this file\n = help: name one of them: --policy policy.toml\n";
     assert_eq!((&*out, &*err, code), ("", expected, Some(2)));
     let (_, err, code) = check_files("parts", &files, &["--policy", "staging.toml", "services/orders.toml"]);
     assert_eq!((&*err, code), ("", Some(0)));
     let (_, err, code) = check_files("parts", &files, &["--policy", "staging.toml", "alone/a.toml"]);
-    assert!(err.starts_with("alone/a.toml: staging.toml does not include this file\n = help: "), "{err}");
+    assert!(err.starts_with("error: alone/a.toml: staging.toml does not include this file\n = help: "), "{err}");
     assert_eq!(code, Some(2));
     let (out, _, _) = check_files("parts", &files, &["alone/a.toml"]);
     assert!(out.contains("alone/a.toml: scope: note: no policy in this folder or above includes this file"), "{out}");

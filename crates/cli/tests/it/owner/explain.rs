@@ -135,5 +135,5 @@ fn an_event_of_the_log_is_explained_as_far_as_its_fields_go() {
     assert!(unknown.starts_with("Neither the catalogue nor the policy has the code seat_taken"), "{unknown}");
     folder.put("log", noise);
     let (out, err, code) = folder.sh("error-envelope explain log");
-    assert!(code == 2 && out.is_empty() && err.starts_with("log: no line is an error of the log"), "{err}");
+    assert!(code == 2 && out.is_empty() && err.starts_with("error: log: no line is an error of the log"), "{err}");
 }

@@ -74,11 +74,11 @@ fn a_certificate_is_trusted_by_its_name_alone() {
     assert_eq!(told["lines"][0]["got"], "404", "{told:#}");
 
     let other_name = probe(&format!("https://127.0.0.1:{}", server.port), &["--ca", server.ca()]);
-    assert_eq!((other_name.code, other_name.out.as_str()), (Some(2), ""));
+    assert_eq!((other_name.code, other_name.out.as_str()), (Some(3), ""));
     assert!(other_name.err.contains(": TLS: ") && other_name.err.contains("not valid for name"), "{}", other_name.err);
 
     let other = Secured::start();
     let unknown = probe(&format!("https://localhost:{}", server.port), &["--ca", other.ca()]);
-    assert_eq!((unknown.code, unknown.out.as_str()), (Some(2), ""));
+    assert_eq!((unknown.code, unknown.out.as_str()), (Some(3), ""));
     assert!(unknown.err.contains(": TLS: "), "{}", unknown.err);
 }

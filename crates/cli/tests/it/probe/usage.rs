@@ -6,14 +6,13 @@ use super::{Gateway, POLICY, probe, report};
 use crate::kit::run;
 
 #[test]
-fn what_cannot_be_reached_exits_2() {
+fn what_cannot_be_reached_exits_3() {
     // A port that was free a moment ago refuses connections.
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let refused = probe(&format!("http://{gone}"), &[]);
-    assert_eq!((refused.code, refused.out.as_str()), (Some(2), ""));
-    let said = format!(
-        "the service cannot be reached: {gone}: Connection refused (os error 111)\n = help: start the service, "
-    );
+    assert_eq!((refused.code, refused.out.as_str()), (Some(3), ""));
+    let said =
+        format!("error: cannot reach http://{gone}: Connection refused (os error 111)\n = help: start the service, ");
     assert!(refused.err.starts_with(&said), "{}", refused.err);
 }
 
@@ -75,5 +74,5 @@ fn wrong_usage_exits_2() {
     }
     let unknown = run(&["probe", "https://localhost", "--ca", POLICY]);
     assert_eq!(unknown.code, Some(2));
-    assert!(unknown.err.starts_with(&format!("{POLICY}: has no certificate\n = help: ")), "{}", unknown.err);
+    assert!(unknown.err.starts_with(&format!("error: {POLICY}: has no certificate\n = help: ")), "{}", unknown.err);
 }

@@ -1,0 +1,157 @@
+//! Requests to the admin addresses of running gateways, for the verbs that take `--admin URL`.
+
+use std::error::Error;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::header::{AUTHORIZATION, HeaderValue};
+use http::{Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use tokio::time::timeout;
+
+use crate::failure::{CommandError, FOUND, UNREACHABLE, block_on};
+use crate::gateway::limits::time;
+
+/// The flags of a verb that asks gateways.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AdminAddresses {
+    /// Connect to this admin address, as set by `gateway --admin`; repeatable
+    #[arg(long, value_name = "URL", value_parser = address, default_value = "http://127.0.0.1:9901")]
+    admin: Vec<Uri>,
+    /// Limit the time to wait for a gateway's response; a slower one counts as failed
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "5s")]
+    timeout: humantime::Duration,
+    /// Send the token in this file, as gateways with --admin-token-file require it
+    #[arg(long, value_name = "FILE")]
+    admin_token_file: Option<PathBuf>,
+}
+
+/// Why a gateway gave no answer that can be used.
+pub(crate) struct NoAnswer {
+    pub(crate) why: String,
+    is_unreachable: bool,
+}
+
+impl NoAnswer {
+    pub(crate) fn refused(why: impl Into<String>) -> Self {
+        Self { why: why.into(), is_unreachable: false }
+    }
+
+    /// Prints on standard error what failed, and where.
+    pub(crate) fn print(&self, gateway: &str) {
+        let place = if self.is_unreachable { String::new() } else { format!("{gateway}: ") };
+        CommandError::Io(format!("{place}{}", self.why)).print();
+    }
+}
+
+/// The largest answer that is read, in bytes.
+const MOST_OF_ANSWER: usize = 8 * 1024 * 1024;
+
+impl AdminAddresses {
+    /// Sends the request to all gateways at the same time. The answers are in the order of the addresses.
+    pub(crate) fn send<T>(
+        &self,
+        method: &Method,
+        target: &str,
+        read: impl Fn(StatusCode, &[u8]) -> Result<T, String>,
+    ) -> Result<Vec<(String, Result<T, NoAnswer>)>, CommandError> {
+        let mut gateways: Vec<&Uri> = Vec::new();
+        for address in &self.admin {
+            if !gateways.contains(&address) {
+                gateways.push(address);
+            }
+        }
+        let token = self.admin_token_file.as_deref().map(token).transpose()?;
+        let exchanges = gateways.iter().map(|admin| self.exchange(admin, method, target, token.clone()));
+        let answers = block_on(async { Ok(join_all(exchanges).await) })?.into_iter();
+        let read = |answer: Result<(StatusCode, Bytes), NoAnswer>| {
+            let (status, body) = answer?;
+            read(status, &body).map_err(NoAnswer::refused)
+        };
+        Ok(gateways.into_iter().map(url).zip(answers.map(read)).collect())
+    }
+
+    async fn exchange(
+        &self,
+        admin: &Uri,
+        method: &Method,
+        target: &str,
+        token: Option<HeaderValue>,
+    ) -> Result<(StatusCode, Bytes), NoAnswer> {
+        let late = |_| NoAnswer::refused(format!("no response within {}", self.timeout));
+        timeout(*self.timeout, exchange(admin, method, target, token)).await.map_err(late)?
+    }
+}
+
+async fn exchange(
+    admin: &Uri,
+    method: &Method,
+    target: &str,
+    token: Option<HeaderValue>,
+) -> Result<(StatusCode, Bytes), NoAnswer> {
+    let refused = |error: &dyn fmt::Display| NoAnswer::refused(error.to_string());
+    let mut parts = admin.clone().into_parts();
+    parts.path_and_query = target.parse().ok();
+    let uri = Uri::from_parts(parts).map_err(|error| refused(&error))?;
+    let request = Request::builder().method(method).uri(uri).body(Empty::<Bytes>::new());
+    let mut request = request.map_err(|error| refused(&error))?;
+    request.headers_mut().extend(token.map(|token| (AUTHORIZATION, token)));
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let response = client.request(request).await.map_err(|error| NoAnswer {
+        is_unreachable: error.is_connect(),
+        why: format!(
+            "cannot reach {}: {}\n = help: use the address given to `error-envelope gateway --admin`",
+            url(admin),
+            innermost(&error)
+        ),
+    })?;
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, MOST_OF_ANSWER).collect().await.map_err(|error| refused(&error))?;
+    Ok((head.status, body.to_bytes()))
+}
+
+/// The cause without hyper's words around it.
+fn innermost<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
+    std::iter::successors(Some(error), |error| (*error).source()).last().unwrap_or(error)
+}
+
+/// The exit code of a verb by what became of its gateways: [`UNREACHABLE`] if that is all that failed.
+pub(crate) fn exit_code<'a>(failed: impl Iterator<Item = &'a NoAnswer>) -> u8 {
+    failed.fold(0, |code, failed| match (code, failed.is_unreachable) {
+        (0 | UNREACHABLE, true) => UNREACHABLE,
+        _ => FOUND,
+    })
+}
+
+/// An admin address, as `gateway --admin` takes it.
+fn address(given: &str) -> Result<Uri, String> {
+    const RIGHT: &str = "write http://HOST:PORT, HOST:PORT, or the port alone for this machine";
+
+    let url = match (given.parse::<u16>(), given.contains("://")) {
+        (Ok(port), _) => format!("http://127.0.0.1:{port}"),
+        (_, true) => given.to_owned(),
+        _ => format!("http://{given}"),
+    };
+    let uri: Uri = url.parse().map_err(|error| format!("{error}; {RIGHT}"))?;
+    let bare = matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("" | "/"));
+    if uri.scheme_str() == Some("http") && bare { Ok(uri) } else { Err(RIGHT.to_owned()) }
+}
+
+fn url(address: &Uri) -> String {
+    address.to_string().trim_end_matches('/').to_owned()
+}
+
+/// The token of a file, as a header.
+fn token(file: &Path) -> Result<HeaderValue, CommandError> {
+    let refused = |why: &dyn fmt::Display| CommandError::Io(format!("--admin-token-file {}: {why}", file.display()));
+    let token = std::fs::read_to_string(file).map_err(|error| refused(&error))?;
+    let mut header = HeaderValue::try_from(format!("Bearer {}", token.trim())).map_err(|_| {
+        refused(&"the token has characters that are not valid in a header; write one line of plain text")
+    })?;
+    header.set_sensitive(true);
+    Ok(header)
+}
