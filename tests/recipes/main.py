@@ -154,8 +154,16 @@ def nginx_recipes(processes, service, gateway):
 
     backend = processes.listening("backend", [COMMAND, "error-backend", "--listen", "127.0.0.1:0"])
     port = free_port()
-    recipe = shown["backend.conf"].replace("127.0.0.1:3000", service).replace("127.0.0.1:8081", backend)
-    server = f"access_log off;\nserver {{ listen 127.0.0.1:{port}; proxy_intercept_errors on; error_page 500 @errors;\n{recipe} }}\n"
+    recipe = shown["backend.conf"]
+    server = f"""access_log off;
+    server {{
+        listen 127.0.0.1:{port};
+        proxy_intercept_errors on;
+        error_page 500 @errors;
+        location / {{ {recipe} proxy_pass http://{service}; }}
+        location @errors {{ internal; {recipe} proxy_set_header X-Code $status; proxy_pass http://{backend}; }}
+    }}
+    """
     front = nginx(processes, "nginx-backend", port, server)
     line = logged("the error backend behind nginx", OUT / "backend.log", failed(front))
     logged("the service behind this nginx", OUT / "Express.log", re.search(r'client_request_id="(\w+)"', line)[1])
