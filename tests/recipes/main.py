@@ -161,7 +161,7 @@ def nginx_recipes(processes, service, gateway):
         proxy_intercept_errors on;
         error_page 500 @errors;
         location / {{ {recipe} proxy_pass http://{service}; }}
-        location @errors {{ internal; {recipe} proxy_set_header X-Code $status; proxy_pass http://{backend}; }}
+        location @errors {{ internal; proxy_intercept_errors off; {recipe} proxy_set_header X-Code $status; proxy_pass http://{backend}; }}
     }}
     """
     front = nginx(processes, "nginx-backend", port, server)
