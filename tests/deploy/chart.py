@@ -8,6 +8,7 @@ the chart must refuse it.
 
 import copy
 import sys
+import tomllib
 from pathlib import Path
 
 import helm_python
@@ -46,7 +47,9 @@ def render(chart, name, values):
 
 path, out = Path(sys.argv[1]), Path(sys.argv[2])
 full, processor = (yaml.safe_load((path / file).read_text()) for file in ("ci/full-values.yaml", "../processor-values.yaml"))
+released = tomllib.loads((Path(__file__).parent / "../../Cargo.toml").read_text())["package"]["version"]
 with helm_python.Chart.load(path) as chart:
+    assert {chart.version, chart.metadata["appVersion"]} == {released}, f"Chart.yaml has another version than {released}"
     unset = {place for place in keys(chart.values) if place[0] != "probes"} - set(keys(full))
     assert not unset, f"ci/full-values.yaml does not set {unset}"
     for name, values in [("error-envelope", {}), ("edge", full), ("error-envelope-ext-proc", processor)]:
