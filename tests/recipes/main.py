@@ -23,8 +23,7 @@ sys.path.insert(0, str(HERE.parent / "apps" / "driver"))
 from doors import JARS  # noqa: E402
 from run import Processes, free_port  # noqa: E402
 
-MADE, TARGET = (Path(path).absolute() for path in sys.argv[1:3])
-GO = sys.argv[3]
+MADE, TARGET, GO = (Path(path).absolute() for path in sys.argv[1:])
 COMMAND = TARGET / "debug" / "error-envelope"
 OUT = TARGET / "recipes"
 PYTHON = MADE / "venv" / "bin" / "python"
