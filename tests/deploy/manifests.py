@@ -20,13 +20,14 @@ for manifest in manifests:
     for document in documents:
         name = document["metadata"]["name"]
         if document["kind"] == "ConfigMap":
+            # Files that include each other stand beside each other.
+            (folder / name).mkdir()
             for file, text in document["data"].items():
-                target = f"{name}.toml" if file.endswith(".toml") else file
-                (folder / target).write_text(text)
+                (folder / name / file).write_text(text)
         if document["kind"] == "Deployment":
             spec = document["spec"]
             pod = spec["template"]["spec"]
-            assert spec["replicas"] == 2, f"{manifest}: two replicas"
+            assert spec["replicas"] >= 2, f"{manifest}: two replicas"
             assert pod["securityContext"]["runAsNonRoot"] and not pod["automountServiceAccountToken"], manifest
             for container in pod["containers"]:
                 security = container["securityContext"]
@@ -42,6 +43,13 @@ for manifest in manifests:
                         if argument.startswith(("--drain-delay", "--stop-timeout"))
                     )
                     assert drained < pod["terminationGracePeriodSeconds"], f"{manifest}: killed before it has drained"
+        if document["kind"] == "PodMonitor":
+            template = next(other for other in documents if other["kind"] == "Deployment")["spec"]["template"]
+            labels, (endpoint,) = template["metadata"]["labels"], document["spec"]["podMetricsEndpoints"]
+            selected = document["spec"]["selector"]["matchLabels"].items()
+            assert selected <= labels.items() and document["spec"]["jobLabel"] in labels, f"{manifest}: no pod is monitored"
+            ports = [port["name"] for container in template["spec"]["containers"] for port in container["ports"]]
+            assert endpoint["port"] in ports and endpoint["path"] == "/metrics", f"{manifest}: no metrics there"
         if document["kind"] == "NetworkPolicy":
             rules = document["spec"]["ingress"]
             admin = [rule for rule in rules if any(port["port"] == "admin" for port in rule["ports"])]

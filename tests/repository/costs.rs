@@ -37,6 +37,13 @@ fn other_pages_quote_the_row_of_a_successful_request() {
         layer.allocations - bare.allocations
     );
     assert!(page("README.md").contains(&readme), "README.md should have: {readme}");
+    let choosing = format!(
+        "{} instructions and {} allocations per success, {} per empty 404",
+        with_comma(layer.above_bare),
+        layer.allocations - bare.allocations,
+        with_comma(row(&benches, "empty 404", "envelope").above_bare)
+    );
+    assert!(page("manual/choosing.md").contains(&choosing), "manual/choosing.md should have: {choosing}");
     let tenths = (layer.above_bare * 10 + bare.instructions / 2) / bare.instructions;
     let ratio = format!("about {}.{} times the instructions of a bare handler", tenths / 10, tenths % 10);
     assert!(page("manual/comparison.md").contains(&ratio), "manual/comparison.md should have: {ratio}");

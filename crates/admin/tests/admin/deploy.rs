@@ -255,19 +255,3 @@ fn each_alert_has_a_runbook_that_is_there() {
     let tested: Value = serde_saphyr::from_str(&deployed("prometheus-rules.test.yml")).unwrap();
     assert_eq!(texts(&tested, "alertname").into_iter().collect::<BTreeSet<_>>(), named);
 }
-
-#[test]
-fn the_pod_monitor_reads_the_admin_port_of_the_gateways_pods() {
-    let monitor: Value = serde_saphyr::from_str(&deployed("prometheus-podmonitor.yaml")).unwrap();
-    assert_eq!((&monitor["kind"], &monitor["apiVersion"]), (&"PodMonitor".into(), &"monitoring.coreos.com/v1".into()));
-    let (name, label) = ("app.kubernetes.io/name", &monitor["spec"]["selector"]["matchLabels"]);
-    let manifest = deployed("kubernetes/gateway.yaml");
-    let deployment = manifest.split("---").find(|part| part.contains("kind: Deployment")).unwrap();
-    let deployment: Value = serde_saphyr::from_str(deployment).unwrap();
-    let pod = &deployment["spec"]["template"];
-    assert!(label[name].is_string() && label[name] == pod["metadata"]["labels"][name], "{label}");
-    let endpoint = &monitor["spec"]["podMetricsEndpoints"][0];
-    assert_eq!((&endpoint["port"], &endpoint["path"]), (&"admin".into(), &"/metrics".into()));
-    let ports = pod["spec"]["containers"][0]["ports"].as_array().unwrap();
-    assert!(ports.iter().any(|port| port["name"] == endpoint["port"]), "{ports:?}");
-}
