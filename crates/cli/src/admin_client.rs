@@ -30,6 +30,9 @@ pub(crate) struct AdminAddresses {
     admin_token_file: Option<PathBuf>,
 }
 
+/// The address of a gateway, and its answer.
+pub(crate) type Answered<T> = (String, Result<T, NoAnswer>);
+
 /// Why a gateway gave no answer that can be used.
 pub(crate) struct NoAnswer {
     pub(crate) why: String,
@@ -58,7 +61,7 @@ impl AdminAddresses {
         method: &Method,
         target: &str,
         read: impl Fn(StatusCode, &[u8]) -> Result<T, String>,
-    ) -> Result<Vec<(String, Result<T, NoAnswer>)>, CommandError> {
+    ) -> Result<Vec<Answered<T>>, CommandError> {
         let mut gateways: Vec<&Uri> = Vec::new();
         for address in &self.admin {
             if !gateways.contains(&address) {

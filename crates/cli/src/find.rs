@@ -4,7 +4,7 @@ use error_envelope_core::request_id::RequestId;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::admin_client::{AdminAddresses, NoAnswer, exit_code};
+use crate::admin_client::{AdminAddresses, Answered, exit_code};
 use crate::failure::{CommandError, FOUND, print_unless_closed};
 use crate::report::{OutputFormat, json_text};
 use crate::text::{cut, one_line};
@@ -58,7 +58,7 @@ fn is_known(found: &Value) -> bool {
     found["searched_id"]["count"].as_u64().is_some_and(|count| count > 0)
 }
 
-fn as_json(id: RequestId, answers: &[(String, Result<Value, NoAnswer>)]) -> String {
+fn as_json(id: RequestId, answers: &[Answered<Value>]) -> String {
     let gateways = answers.iter().map(|(gateway, answer)| match answer {
         Ok(found) => json!({
             "admin": gateway, "ok": true, "known": found["searched_id"]["known"], "errors": found["errors"],
@@ -69,7 +69,7 @@ fn as_json(id: RequestId, answers: &[(String, Result<Value, NoAnswer>)]) -> Stri
     json_text(&json!({ "id": id.to_string(), "gateways": gateways }))
 }
 
-fn as_text(id: RequestId, answers: &[(String, Result<Value, NoAnswer>)]) -> String {
+fn as_text(id: RequestId, answers: &[Answered<Value>]) -> String {
     let mut text = String::new();
     for (gateway, answer) in answers {
         let found = match answer {

@@ -9,7 +9,7 @@ use form_urlencoded::Serializer;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::admin_client::{AdminAddresses, NoAnswer, exit_code};
+use crate::admin_client::{AdminAddresses, Answered, exit_code};
 use crate::failure::{CommandError, print_unless_closed};
 use crate::report::{OutputFormat, json_text};
 use crate::text::{counted, cut, one_line};
@@ -49,8 +49,6 @@ enum To {
     Status,
 }
 
-type Answered = (String, Result<Answer, NoAnswer>);
-
 /// A gateway keeps 200 characters of each (`SwitchNote::MAX_CHARS`): the rest need not be sent.
 const LONGEST_NOTE: usize = 200;
 
@@ -85,7 +83,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 }
 
 /// Prints successes on standard output, and failures on standard error.
-fn print_lines(answers: &[Answered], failed: usize) -> Result<(), CommandError> {
+fn print_lines(answers: &[Answered<Answer>], failed: usize) -> Result<(), CommandError> {
     let count = answers.len();
     for (gateway, answer) in answers {
         let name = if count == 1 { String::new() } else { format!("{gateway}: ") };
@@ -100,7 +98,7 @@ fn print_lines(answers: &[Answered], failed: usize) -> Result<(), CommandError> 
     Ok(())
 }
 
-fn as_json(answers: &[Answered], failed: usize) -> String {
+fn as_json(answers: &[Answered<Answer>], failed: usize) -> String {
     let gateways = answers.iter().map(|(gateway, answer)| match answer {
         Ok(answer) => json!({
             "admin": gateway,

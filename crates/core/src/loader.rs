@@ -144,7 +144,7 @@ impl PolicyLoader {
     ///
     /// Like [`PolicyLoader::check`].
     pub fn check_text(&self, name: &str, text: &str) -> Result<PolicyFile, Vec<PolicyError>> {
-        PolicyFile::read(name, text.to_owned(), &self.env)
+        PolicyFile::read(name, text.to_owned(), &self.env).map(PolicyFile::with_places)
     }
 
     /// Reads a policy file from its text. `name` is its name in errors, and included files are relative to it.

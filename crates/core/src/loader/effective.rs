@@ -10,7 +10,7 @@ use super::keys::{PlacedValue, SettingChain};
 use crate::guard::reading::normalised;
 use crate::policy::keys::RouteTable;
 use crate::policy::scope::PolicyPart;
-use crate::policy::{MatchedReading, Unmatched, host};
+use crate::policy::{MatchedReading, RouteOrigin, Unmatched, host};
 use crate::table::PolicyError;
 use crate::table::TablePath;
 
@@ -109,6 +109,23 @@ impl PolicyFile {
             reading: self.reading(&method, &normal, &chain),
             host,
         })
+    }
+
+    /// Notes in the policy which line sets each mode.
+    pub(super) fn with_places(mut self) -> Self {
+        let mode = |part, routes: &[usize]| {
+            let (_, mode) = self.placed(&self.deciding_tables(part, routes), "mode");
+            mode.from.map(String::into_boxed_str)
+        };
+        let parts = self.policy.parts.iter().enumerate();
+        let routes = parts.flat_map(|(at, part)| (0..part.matcher.patterns().len()).map(move |index| (at, index)));
+        let routes = routes.zip(self.policy.chains()).map(|((at, index), (part, met))| RouteOrigin {
+            pattern: self.place(&TablePath::Route(at, index), "match").into(),
+            mode: mode(part, &met),
+        });
+        let (mode, routes) = (mode(0, &[]), routes.collect());
+        (self.policy.origin.mode, self.policy.origin.routes) = (mode, routes);
+        self
     }
 
     fn other_reading(&self, reading: &MatchedReading, host: &str) -> PathReading {

@@ -20,8 +20,8 @@ use super::auth::PolicyEnv;
 use super::build::{Assembly, Lock};
 use super::gather::Gathered;
 use super::sources::{SourceFile, Sources};
-use crate::policy::{Origin, Policy, PolicyBuilder, RouteOrigin};
-use crate::table::{Kind, NamedFile, PolicyError, TablePath};
+use crate::policy::{Origin, Policy, PolicyBuilder};
+use crate::table::{Kind, NamedFile, PolicyError};
 
 /// The keys that decide together. A lock of the first one holds for all of them.
 const COMPANIONS: [&[&str]; 4] = [
@@ -103,25 +103,10 @@ impl PolicyFile {
         let named_files = more_files.iter().map(|file| (file.path.clone(), digest(&file.text))).collect();
         let files = sources.files.iter().map(|file| PathBuf::from(&file.name));
         let files = files.chain(more_files.into_iter().map(|file| file.path)).collect();
-        let mut file =
-            Self { policy, builder, sources, locked_settings: locks, named_files, fingerprint, files, folders };
-        file.policy.origin = file.origin(name, hash);
+        let policy = policy.with_origin(Origin::of_files(name, hash));
+        let file = Self { policy, builder, sources, locked_settings: locks, named_files, fingerprint, files, folders };
         let refused = file.set_although_locked();
         if refused.is_empty() { Ok(file) } else { Err(refused) }
-    }
-
-    fn origin(&self, name: &str, hash: String) -> Origin {
-        let mode = |part, routes: &[usize]| {
-            let (_, mode) = self.placed(&self.deciding_tables(part, routes), "mode");
-            mode.from.map(String::into_boxed_str)
-        };
-        let parts = self.policy.parts.iter().enumerate();
-        let routes = parts.flat_map(|(at, part)| (0..part.matcher.patterns().len()).map(move |index| (at, index)));
-        let routes = routes.zip(self.policy.chains()).map(|((at, index), (part, met))| RouteOrigin {
-            pattern: self.place(&TablePath::Route(at, index), "match").into(),
-            mode: mode(part, &met),
-        });
-        Origin { name: name.to_owned().into(), hash: Some(hash.into()), mode: mode(0, &[]), routes: routes.collect() }
     }
 
     /// The errors of the keys that are locked for their file, by file and line. No file below the one with a lock may set

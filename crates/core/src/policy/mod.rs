@@ -174,6 +174,11 @@ impl Origin {
     pub(crate) const DEFAULTS: Self = Self::without_files("defaults");
     const BUILT_IN_RUST: Self = Self::without_files("built in Rust");
 
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn of_files(name: &str, hash: String) -> Self {
+        Self { name: name.to_owned().into(), hash: Some(hash.into()), mode: None, routes: Vec::new() }
+    }
+
     const fn without_files(name: &'static str) -> Self {
         Self { name: Cow::Borrowed(name), hash: None, mode: None, routes: Vec::new() }
     }
