@@ -19,7 +19,7 @@ use error_envelope_core::session::{Observer, SessionConfig};
 use crate::reloader::PolicyReloader;
 use crate::status::PolicyStatus;
 use crate::switch::{KillSwitch, Switched};
-use crate::{catch, clock, count, log};
+use crate::{clock, count, log};
 
 /// The active policy with the other settings for every request (M3). Clones share them.
 ///
@@ -195,7 +195,7 @@ impl Source {
                 // Of several requests at once, one reports it.
                 let is_first = Arc::ptr_eq(&latest.compare_and_swap(&known, config.clone()), &known);
                 if let Some(observer) = config.observer().filter(|_| is_first) {
-                    let _ = catch(|| observer.on_policy());
+                    let _ = crate::catch(|| observer.on_policy());
                 }
                 config
             }
