@@ -106,8 +106,9 @@ impl Admin {
         self
     }
 
-    /// Requires the token in this file for each change: as `Authorization: Bearer`. The page asks for it. The file is
-    /// read for each change, so that a new token applies at once. White space around the token is ignored.
+    /// Requires the token in this file, as `Authorization: Bearer`, except for the page without its data, `/healthz`,
+    /// `/readyz` and `/metrics`. The page asks for it once, and keeps it in its tab. The file is read for each request,
+    /// so that a new token applies at once. White space around the token is ignored.
     ///
     /// Without a token, [`Admin::serve`] refuses changes on an address other than loopback.
     ///

@@ -1,7 +1,7 @@
-//! The request that a handler gets, and whether its sender may change something.
+//! The request that a handler gets, and whether its sender may read or change something.
 //!
-//! 1. With a token file, a change needs the token, as `Authorization: Bearer`.
-//! 2. Without one, changes are refused if an address other than loopback is served: anyone could reach it.
+//! 1. With a token file, requests need the token, as `Authorization: Bearer`.
+//! 2. Without one, everybody may read, and changes are refused if an address other than loopback is served: anyone could reach it.
 //! 3. The operator's name and the reason come from the query. They are not verified.
 
 use std::net::IpAddr;
@@ -26,12 +26,19 @@ pub(crate) struct AdminRequest<'a> {
 }
 
 /// Who requests a change and why; or the status and the reason of its refusal.
-pub(crate) type Change = Result<SwitchNote, (StatusCode, &'static str)>;
+pub(crate) type Change = Result<SwitchNote, Refusal>;
+
+pub(crate) type Refusal = (StatusCode, &'static str);
 
 impl Admin {
     pub(crate) async fn read_change(&self, head: &Parts) -> Change {
         let peer = head.extensions.get::<Peer>().map(|peer| peer.0);
-        self.check_change(bearer(&head.headers), peer).await?;
+        if self.is_read_only() {
+            let why = "read-only: this address is not loopback; start with --admin-token-file FILE, or send the change \
+                       to a loopback address on the same machine";
+            return Err((StatusCode::FORBIDDEN, why));
+        }
+        self.check_token(bearer(&head.headers), peer).await?;
         let field = |name| value(head.uri.query(), name).unwrap_or_default();
         let note = SwitchNote::new().by(&field("by")).reason(&field("reason"));
         Ok(peer.into_iter().fold(note, SwitchNote::peer))
@@ -42,12 +49,9 @@ impl Admin {
         self.token.is_none() && self.is_exposed
     }
 
-    async fn check_change(&self, token: Option<&str>, peer: Option<IpAddr>) -> Result<(), (StatusCode, &'static str)> {
-        let Some(file) = &self.token else {
-            let why = "read-only: this address is not loopback; start with --admin-token-file FILE, or send the change \
-                       to a loopback address on the same machine";
-            return if self.is_exposed { Err((StatusCode::FORBIDDEN, why)) } else { Ok(()) };
-        };
+    /// Whether the token is right, if one is needed.
+    pub(crate) async fn check_token(&self, token: Option<&str>, peer: Option<IpAddr>) -> Result<(), Refusal> {
+        let Some(file) = &self.token else { return Ok(()) };
         let client_address = peer.map(tracing::field::display);
         match file.accepts(token.unwrap_or_default().as_bytes()).await {
             Ok(true) => Ok(()),
@@ -55,13 +59,13 @@ impl Admin {
                 tracing::warn!(
                     client_address,
                     has_token = token.is_some(),
-                    "rejected a change: the admin token is missing or wrong"
+                    "rejected a request: the admin token is missing or wrong"
                 );
                 let why = "the admin token is missing or wrong; send it as Authorization: Bearer TOKEN";
                 Err((StatusCode::UNAUTHORIZED, why))
             }
             Err(error) => {
-                tracing::error!(client_address, %error, "rejected a change: cannot read the admin token file");
+                tracing::error!(client_address, %error, "rejected a request: cannot read the admin token file");
                 Err((StatusCode::SERVICE_UNAVAILABLE, "cannot read the admin token file; the log has the reason"))
             }
         }
@@ -74,7 +78,7 @@ pub(crate) fn value(query: Option<&str>, name: &str) -> Option<String> {
     pairs.find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.into_owned())
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -1,4 +1,4 @@
-//! The token that a change needs, in a file.
+//! The token that requests need, in a file.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,10 +12,10 @@ use subtle::ConstantTimeEq;
 const SHORTEST: usize = 32;
 /// A larger file is not a token file: the operator named another file by mistake.
 const LONGEST: u64 = 4096;
-/// A file system that does not answer makes the change fail, and blocks no other request.
+/// A file system that does not answer makes the request fail, and blocks no other request.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
-/// A file with one token. It is read anew for each change, so that a new token applies at once.
+/// A file with one token. It is read anew for each request, so that a new token applies at once.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenFile(Arc<Path>);
 

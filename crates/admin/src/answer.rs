@@ -1,7 +1,9 @@
 //! Responses, with their headers.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::Value;
@@ -59,5 +61,14 @@ pub(crate) fn whole(status: StatusCode, content_type: &'static str, body: impl I
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(NO_PAGE_POLICY));
     let mut answer = Response::new(Full::new(body.into()));
     (*answer.status_mut(), *answer.headers_mut()) = (status, headers);
+    answer
+}
+
+/// A request without the right token, or a change at an address where none is accepted.
+pub(crate) fn refused((status, why): (StatusCode, &'static str)) -> Answer {
+    let mut answer = text(status, why);
+    if status == StatusCode::UNAUTHORIZED {
+        answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     answer
 }

@@ -32,9 +32,9 @@
 //! # }
 //! ```
 //!
-//! Anyone who can reach the address can read everything: it has no users. Serve it on loopback, or in a network that
-//! only operators use. A change needs the token of [`Admin::token_file`], if one is set. Without a token,
-//! [`Admin::serve`] accepts changes only on loopback.
+//! It has no users. With [`Admin::token_file`], requests need the token in that file. Without it, anyone who can reach the
+//! address can read everything, and [`Admin::serve`] accepts changes only on loopback: serve it there, or in a network
+//! that only operators use.
 //!
 //! Pages of other sites in an operator's browser have no access: a `Host` must be an IP address, `localhost` or an
 //! [allowed](Admin::allow_host) name (against DNS rebinding), and changes from other sites are refused.

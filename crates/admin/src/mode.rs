@@ -1,8 +1,6 @@
 //! The kill switch, for operators: `POST /kill-switch/on?by=NAME&reason=TEXT`.
 
 use error_envelope_runtime::KillSwitch;
-use http::StatusCode;
-use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 
 use crate::admin_request::AdminRequest;
@@ -38,12 +36,6 @@ fn change(request: &AdminRequest<'_>, on: bool) -> Answer {
             request.admin.shared.switch.set(on, note.clone());
             show(request)
         }
-        Err((status, why)) => {
-            let mut answer = answer::text(*status, *why);
-            if *status == StatusCode::UNAUTHORIZED {
-                answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            answer
-        }
+        Err(refusal) => answer::refused(*refusal),
     }
 }

@@ -52,8 +52,6 @@ impl Admin {
                 "the admin address is not loopback: anyone who can reach it can read errors; changes are refused, since no \
                  token file is set"
             );
-        } else if self.is_exposed {
-            tracing::warn!(%address, "the admin address is not loopback: anyone who can reach it can read errors");
         }
     }
 }

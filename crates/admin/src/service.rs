@@ -12,7 +12,8 @@ use http_body_util::Full;
 use tower_service::Service;
 
 use crate::admin::Admin;
-use crate::answer::Answer;
+use crate::admin_request::{Peer, bearer};
+use crate::answer::{self, Answer};
 use crate::table;
 
 /// The service of [`Admin::service`]. It reads no bodies.
@@ -26,7 +27,7 @@ pub type AdminBody = Full<Bytes>;
 impl Admin {
     /// Returns a service to mount in your own server, at the root of a host or an address: its page reads
     /// absolute paths. Your server must limit heads, waits and connections. It needs a Tokio runtime.
-    /// Changes need a [token](Self::token_file) if one is set; otherwise your server must restrict access to them.
+    /// Requests need a [token](Self::token_file) if one is set; otherwise your server must restrict access.
     pub fn service(&self) -> AdminService {
         AdminService(self.clone())
     }
@@ -34,6 +35,12 @@ impl Admin {
     async fn respond(&self, head: &Parts) -> Answer {
         if let Some(refusal) = self.hosts.refusal(head) {
             return refusal;
+        }
+        if head.method != Method::POST && !table::is_open(head.uri.path()) {
+            let peer = head.extensions.get::<Peer>().map(|peer| peer.0);
+            if let Err(refusal) = self.check_token(bearer(&head.headers), peer).await {
+                return answer::refused(refusal);
+            }
         }
         let change = if head.method == Method::POST { self.read_change(head).await } else { Ok(SwitchNote::new()) };
         table::answer(self, head, change)

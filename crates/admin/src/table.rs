@@ -28,6 +28,11 @@ static ROWS: [Endpoint; 14] = [
     Endpoint("/kill-switch/off", Method::POST, mode::off),
 ];
 
+/// Whether a path needs no token: the page itself, which has no data, and what orchestrators and scrapers read.
+pub(crate) fn is_open(path: &str) -> bool {
+    matches!(path, "/" | "/page.css" | "/page.js" | "/page.svg" | "/healthz" | "/readyz" | "/metrics")
+}
+
 /// The response to an accepted request.
 pub(crate) fn answer(admin: &Admin, request: &Parts, change: Change) -> Answer {
     let here: Vec<_> = ROWS.iter().filter(|row| row.0 == request.uri.path()).collect();

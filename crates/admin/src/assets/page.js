@@ -67,8 +67,17 @@
     return it;
   };
 
+  const TOKEN = 'admin-token';
+  const credentials = () => {
+    const token = sessionStorage.getItem(TOKEN);
+    return token === null ? {} : { authorization: `Bearer ${token}` };
+  };
   const read = async (path) => {
-    const response = await fetch(path, { cache: 'no-store' });
+    const response = await fetch(path, { cache: 'no-store', headers: credentials() });
+    if (response.status === 401 && !byId('unlock').open) {
+      show(byId('wrong'), sessionStorage.getItem(TOKEN) !== null);
+      byId('unlock').showModal();
+    }
     if (!response.ok) throw new Error(`${path} answered ${response.status}`);
     return response.json();
   };
@@ -312,7 +321,6 @@
         'Limits and required headers are not enforced. Credentials are still required.',
         'It applies at once to this process, until it is turned off or the process ends.']).map((text) => make('li', '', text)));
     byId('sure').textContent = isOn ? 'Turn off' : 'Turn on';
-    show(byId('token-field'), changes === 'token');
     byId('refused').textContent = changes === 'refused' ? 'This address is read-only: others can reach it, and no token protects changes. Start with --admin-token-file FILE.' : '';
     show(byId('refused'), changes === 'refused');
     byId('sure').disabled = changes === 'refused';
@@ -322,18 +330,23 @@
   const change = async (event) => {
     event.preventDefault();
     const note = new URLSearchParams({ by: byId('by').value, reason: byId('reason').value });
-    const token = byId('token').value;
     try {
-      const response = await fetch(`/kill-switch/${isOn ? 'off' : 'on'}?${note}`, { method: 'POST', headers: token ? { authorization: `Bearer ${token}` } : {} });
+      const response = await fetch(`/kill-switch/${isOn ? 'off' : 'on'}?${note}`, { method: 'POST', headers: credentials() });
       if (!response.ok) throw new Error((await response.text()).trim());
       byId('ask').close();
     } catch (error) {
       byId('refused').textContent = `Nothing was changed: ${visible(error.message)}`;
       show(byId('refused'), true);
       return;
-    } finally {
-      byId('token').value = '';
     }
+    await refresh();
+  };
+
+  const enter = async (event) => {
+    event.preventDefault();
+    sessionStorage.setItem(TOKEN, byId('token').value);
+    byId('token').value = '';
+    byId('unlock').close();
     await refresh();
   };
 
@@ -344,7 +357,7 @@
     const mine = Symbol('reading');
     running = mine;
     try {
-      const policy = fetch('/policy', { cache: 'no-store' }).then((response) => (response.ok ? response.json() : null));
+      const policy = fetch('/policy', { cache: 'no-store', headers: credentials() }).then((response) => (response.ok ? response.json() : null));
       const [now, errors, active, readiness] = await Promise.all([read('/now.json'), read(`/errors.json?${new URLSearchParams({ search })}`), policy, read('/readiness.json')]);
       // A later reading has begun meanwhile, for example with another search.
       if (running !== mine) return;
@@ -372,6 +385,7 @@
   byId('all').addEventListener('click', () => searchFor(''));
   byId('more').addEventListener('click', () => { showsAll = true; refresh(); });
   byId('switch').addEventListener('click', ask);
+  byId('enter').addEventListener('submit', enter);
   byId('change').addEventListener('submit', change);
   byId('leave').addEventListener('click', () => byId('ask').close());
   addEventListener('popstate', () => {

@@ -44,7 +44,7 @@ pub(crate) struct Args {
     /// Use the external processor at this address (`error-envelope ext-proc`) instead of the module
     #[arg(long, value_name = "HOST:PORT", value_parser = address, conflicts_with = "admin")]
     ext_proc: Option<Address>,
-    /// Require the token in this file for each change on the module's admin address; without it, changes are refused
+    /// Require the token in this file on the module's admin address; without it, changes are refused
     /// unless the address is loopback
     #[arg(long, value_name = "FILE", requires = "admin")]
     admin_token_file: Option<String>,

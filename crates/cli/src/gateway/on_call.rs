@@ -21,8 +21,9 @@ pub(crate) struct AdminArgs {
     /// Accept this host name on the admin address, besides localhost and IP addresses; repeatable
     #[arg(long, value_name = "NAME", requires = "admin", value_parser = host)]
     admin_host: Vec<String>,
-    /// Require the token in this file, of at least 32 bytes, for each change on the admin address; without it, changes
-    /// are refused unless the address is loopback. Read for each change
+    /// Require the token in this file, of at least 32 bytes, on the admin address, except for /healthz, /readyz and
+    /// /metrics; without it, everybody may read, and changes are refused unless the address is loopback. Read for each
+    /// request
     #[arg(long, value_name = "FILE", requires = "admin")]
     admin_token_file: Option<PathBuf>,
 }

@@ -253,7 +253,7 @@ fn a_change_needs_the_token_and_the_log_has_its_sender() {
     for (more, has_token) in [(&[][..], false), (&["--admin-token-file", wrong], true)] {
         let refused = switch("on", more);
         assert!(refused.code == Some(1) && refused.err.contains("use --admin-token-file"), "{}", refused.err);
-        let line = line_with(&lines, "rejected a change");
+        let line = line_with(&lines, "rejected a request");
         assert!(
             line.contains(&format!(r#""has_token":{has_token}"#)) && line.contains(r#""client_address":"127.0.0.1""#),
             "{line}"
@@ -265,7 +265,8 @@ fn a_change_needs_the_token_and_the_log_has_its_sender() {
     for field in [r#""claimed_by":"maria""#, r#""claimed_reason":"orders""#, r#""client_address":"127.0.0.1""#] {
         assert!(line.contains(field), "{field} in {line}");
     }
-    let now = get(&admin, "/now.json").unwrap();
+    assert!(get(&admin, "/now.json").unwrap().starts_with("HTTP/1.1 401"));
+    let now = ask(&admin, "GET", "/now.json", &format!("authorization: Bearer {TOKEN}\r\n")).unwrap();
     for part in [r#""changed_by": "maria""#, r#""client_address": "127.0.0.1""#, r#""reason": "orders""#] {
         assert!(now.contains(part), "{part} in {now}");
     }
