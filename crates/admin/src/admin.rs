@@ -16,6 +16,7 @@ use crate::admin_token::TokenFile;
 use crate::counters;
 use crate::error_store::store::Store;
 use crate::guard::Hosts;
+use crate::journal::Journal;
 
 /// The content of the admin address. Clones share it.
 ///
@@ -31,6 +32,7 @@ pub struct Admin {
     pub(crate) metrics: Metrics,
     pub(crate) name: Option<Arc<str>>,
     pub(crate) token: Option<TokenFile>,
+    pub(crate) journal: Option<Journal>,
     /// Whether an address other than loopback is served.
     pub(crate) is_exposed: bool,
 }
@@ -116,6 +118,16 @@ impl Admin {
     /// The file cannot be read, or its token has fewer than 32 bytes.
     pub fn token_file(mut self, path: impl Into<PathBuf>) -> io::Result<Self> {
         self.token = Some(TokenFile::new(path.into())?);
+        Ok(self)
+    }
+
+    /// Keeps the changes of the kill switch in this file, one JSON object a line, and turns the switch as the last one
+    /// did. Without a journal, a restart clears the switch.
+    ///
+    /// # Errors
+    /// The file cannot be read or written, or its last line is no change.
+    pub fn journal(mut self, path: impl Into<PathBuf>) -> io::Result<Self> {
+        self.journal = Some(Journal::open(&path.into(), &self.shared.switch)?);
         Ok(self)
     }
 

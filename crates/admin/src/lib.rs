@@ -50,6 +50,7 @@ mod counters;
 mod error_store;
 mod errors;
 mod guard;
+mod journal;
 mod mode;
 mod now;
 mod process;

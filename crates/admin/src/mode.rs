@@ -33,7 +33,12 @@ pub(crate) fn describe(switch: &KillSwitch) -> Value {
 fn change(request: &AdminRequest<'_>, on: bool) -> Answer {
     match &request.change {
         Ok(note) => {
-            request.admin.shared.switch.set(on, note.clone());
+            let switch = &request.admin.shared.switch;
+            if switch.set(on, note.clone())
+                && let Some(journal) = &request.admin.journal
+            {
+                journal.append(switch);
+            }
             show(request)
         }
         Err(refusal) => answer::refused(*refusal),

@@ -163,12 +163,23 @@ impl KillSwitch {
 
     /// Turns the switch on or off, with a name and a reason. If it is so already, the first note stays.
     pub fn set(&self, on: bool, note: SwitchNote) -> bool {
+        self.change(clock::now(), on, note)
+    }
+
+    /// Applies a change from before this process began, which keeps its time.
+    pub fn restore(&self, at: SystemTime, on: bool, note: SwitchNote) {
+        if !self.change(at, on, note.clone()) {
+            *self.0.last.write().unwrap_or_else(PoisonError::into_inner) = Some(SwitchChange { on, at, note });
+        }
+    }
+
+    fn change(&self, at: SystemTime, on: bool, note: SwitchNote) -> bool {
         // The lock is held until the note is stored, so that after two changes at once the note is that of the last
         // one.
         let mut last = self.0.last.write().unwrap_or_else(PoisonError::into_inner);
         let changed = self.0.on.swap(on, Ordering::Relaxed) != on;
         if changed {
-            let change = SwitchChange { on, at: clock::now(), note };
+            let change = SwitchChange { on, at, note };
             log::log_switched(on, [change.by(), change.reason()], change.peer());
             *last = Some(change);
         }

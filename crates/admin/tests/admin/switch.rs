@@ -106,3 +106,27 @@ async fn an_address_that_others_reach_is_read_only_without_a_token() {
         served.await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_journal_keeps_the_last_change_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("journal");
+    let state = async |admin: &Admin| ask(admin, "GET", "/kill-switch").await.json();
+    let first = Admin::new().journal(&file).unwrap();
+    assert!(!first.kill_switch().is_on());
+    ask(&first, "POST", "/kill-switch/on?by=maria&reason=orders").await;
+    ask(&first, "POST", "/kill-switch/on?by=ben").await;
+    let before = state(&first).await;
+    assert_eq!((&before["kill_switch"], &before["changed_by"]), (&true.into(), &"maria".into()));
+
+    let second = Admin::new().journal(&file).unwrap();
+    assert_eq!(state(&second).await, before);
+    ask(&second, "POST", "/kill-switch/off?by=ben").await;
+    let third = Admin::new().journal(&file).unwrap();
+    assert_eq!(state(&third).await, state(&second).await);
+    assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 2);
+
+    std::fs::write(&file, "{}\n").unwrap();
+    let error = Admin::new().journal(&file).unwrap_err().to_string();
+    assert!(error.ends_with("journal: the last line is no change; remove it"), "{error}");
+}

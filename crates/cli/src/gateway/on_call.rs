@@ -26,6 +26,10 @@ pub(crate) struct AdminArgs {
     /// request
     #[arg(long, value_name = "FILE", requires = "admin")]
     admin_token_file: Option<PathBuf>,
+    /// Keep each change of the kill switch in this file, with its time, its sender and its reason, and apply the last one
+    /// after a restart [default: a restart clears the switch]
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    admin_journal: Option<PathBuf>,
 }
 
 /// The admin address.
@@ -59,6 +63,10 @@ impl AdminListener {
             Some(file) => {
                 admin.token_file(file).map_err(|error| CommandError::Io(format!("--admin-token-file {error}")))?
             }
+            None => admin,
+        };
+        let admin = match &args.admin_journal {
+            Some(file) => admin.journal(file).map_err(|error| CommandError::Io(format!("--admin-journal {error}")))?,
             None => admin,
         };
         Ok(Some(Self { admin, listener, address }))
