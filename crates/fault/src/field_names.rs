@@ -9,27 +9,10 @@ use crate::tree::{Names, Node};
 
 /// Whether a field is for programs and the people who debug them: its text is no message, whatever it is (R2).
 pub fn is_for_debugging(name: &str) -> bool {
-    const PARTS: [&str; 16] = [
-        "stack",
-        "trace",
-        "debug",
-        "exception",
-        "cause",
-        "sql",
-        "query",
-        "file",
-        "path",
-        "input",
-        "value",
-        "url",
-        "link",
-        "href",
-        "doc",
-        "help",
-    ];
+    const PARTS: &str = "stack trace debug exception cause sql query file path input value url link href doc help";
 
     let name = name.to_ascii_lowercase();
-    PARTS.iter().any(|part| name.contains(part))
+    PARTS.split(' ').any(|part| name.contains(part))
 }
 
 /// Fields that have the text of an error, or a list with one text (R2).

@@ -325,25 +325,11 @@ fn has_numbers_alone(object: Node<'_, '_>) -> bool {
 
 /// Whether a text states what is wrong; it could otherwise be data.
 fn is_verdict(text: &str) -> bool {
-    const WORDS: [&str; 14] = [
-        "required",
-        "invalid",
-        "missing",
-        "blank",
-        "empty",
-        "taken",
-        "unknown",
-        "duplicate",
-        "mandatory",
-        "unexpected",
-        "forbidden",
-        "unique",
-        "short",
-        "long",
-    ];
+    const WORDS: &str = "required invalid missing blank empty taken unknown duplicate mandatory unexpected forbidden \
+                         unique short long";
 
     let text = text.trim();
-    let is_word = |word: &str| WORDS.iter().any(|it| word.eq_ignore_ascii_case(it));
+    let is_word = |word: &str| WORDS.split(' ').any(|it| word.eq_ignore_ascii_case(it));
     !text.is_ascii()
         || text.contains(' ')
         || text.ends_with(['.', '!'])
