@@ -81,7 +81,7 @@ pub(super) fn add_to<'a>(
         return clean_message(parsed, status);
     }
     if let Some(found) = search::issues(body, &read.wrappers, &[])
-        && !(matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) && names_route(found.source))
+        && !repeat_request(found.source, parsed.message.as_deref().unwrap_or_default(), status)
     {
         set_found_issues(parsed, found);
         return clean_message(parsed, status);
@@ -123,10 +123,14 @@ pub(super) fn add_to<'a>(
     drop_unread_list(parsed);
 }
 
-/// Whether the elements of a list have the request's own path as their place (express-openapi-validator).
-fn names_route(list: &str) -> bool {
-    let is_route = |it: Node<'_, '_>| it.string("path").is_some_and(|path| path.starts_with('/'));
-    Tree::parse(list).root().is_some_and(|list| list.children().any(is_route))
+/// Whether the issues are none: the place of one is the request's own path (express-openapi-validator), or the text of
+/// one is what the client sent, because the body's own text quotes it (Kong).
+fn repeat_request(source: &str, text: &str, status: StatusCode) -> bool {
+    let is_of_route = matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
+    let is_route = |it: Node<'_, '_>| is_of_route && it.string("path").is_some_and(|path| path.starts_with('/'));
+    let is_value = |it: Node<'_, '_>| it.text().is_some_and(|value| text.contains(&format!("\"{value}\"")));
+    (is_of_route || text.contains('"'))
+        && Tree::parse(source).root().is_some_and(|root| root.children().any(|it| is_route(it) || is_value(it)))
 }
 
 fn set_found_issues<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a>) {
