@@ -30,10 +30,14 @@ const FIELDS_OF_ERRORS: [&str; 5] = ["statusCode", "id", "kind", "hint", "help"]
 
 /// Reads an object as such a map; returns `false` if one of its fields cannot be read.
 pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, around: Surroundings) -> bool {
-    if let Some(fields) = object.field("fieldErrors").filter(|it| it.is_object()) {
-        // The format of Zod's `flatten()`.
-        let whole = object.field("formErrors").is_none_or(|texts| texts_here(found, &Place::default(), texts));
-        return whole && read(found, fields, around.inside_field(Meaning::Errors));
+    if let Some(fields) = flattened(object) {
+        let whole = ["formErrors", "generalErrors", "globalErrors"].into_iter().filter_map(|name| object.field(name));
+        for error in whole.flat_map(Node::children) {
+            let Some(text) = error.text().or_else(|| Some(entry::text(error, true)?.1)) else { return false };
+            found.of_whole = true;
+            entry::push(found, Place::default(), error, text);
+        }
+        return read(found, fields, around.inside_field(Meaning::Errors));
     }
     if object.has("properties") || object.has("items") {
         // The format of Zod's `treeifyError()`.
@@ -45,6 +49,11 @@ pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, arou
     let mut map = Map { found, around, wraps: false, in_element: false };
     (around.means_errors || around.depth == 0 && !has_errors_inside(object))
         && map.object(&mut Place::default(), object, 0)
+}
+
+/// The map of fields in the format of Zod's `flatten()`, and FusionAuth's. Beside it stand the errors of the whole.
+pub(super) fn flattened<'t, 'a>(object: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
+    object.field("fieldErrors").filter(|it| it.is_object())
 }
 
 /// Reads a list of such maps. Each map states what is wrong with one element that the client sent, or with one field

@@ -108,7 +108,11 @@ impl<'x> Search<'x, '_> {
         let is_wrapper =
             object.children().any(is_taken) || self.wrappers.iter().any(|wrapper| std::ptr::eq(*wrapper, object.raw()));
         if !is_wrapper && !self.is_beaten(object, around) && map::read(&mut found, object, around) {
-            self.keep_if_best(found, source, around);
+            let fields = map::flattened(object);
+            let around = Surroundings { means_errors: around.means_errors || fields.is_some(), ..around };
+            // A text beside the fields is the body's, and not that of an issue.
+            let fields = fields.filter(|_| foreign_text::has_text(object));
+            self.keep_if_best(found, fields.unwrap_or(source), around);
         }
         if around.depth == Surroundings::DEEPEST {
             return;
