@@ -170,6 +170,19 @@ pub fn is_like_text(name: &str) -> bool {
     ENDS.iter().any(|end| name.ends_with(end))
 }
 
+/// Whether an object under this name is an error rather than what is wrong with a field: `applicationError`,
+/// `ErrorDetail`.
+pub fn is_like_error(name: &str) -> bool {
+    let mut buffer = [0; LONGEST];
+    let name = if name.len() <= LONGEST { normalized(name, &mut buffer) } else { &[] };
+    name.starts_with(b"error") || name.ends_with(b"error") || name.ends_with(b"exception")
+}
+
+/// Whether a field may have an error.
+pub fn is_error_field(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
+    meaning(field, parent) != Meaning::Nothing || is_like_error(field.name()) || field.name() == "fault"
+}
+
 pub fn is_part(name: &str) -> bool {
     PARTS.contains(&name)
 }

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 
 use super::entry;
 use super::found::{Found, Issue, Surroundings};
-use crate::dialect::field_names::{Meaning, PLACES, is_like_text, is_part, is_text_or_code, is_whole, meaning};
+use crate::dialect::field_names::{
+    Meaning, PLACES, is_like_error, is_like_text, is_part, is_text_or_code, is_whole, is_whole_name, meaning,
+};
 use crate::dialect::place::Place;
 use crate::dialect::tree::Node;
 
@@ -122,12 +124,17 @@ impl<'t, 'a> Map<'_, 't, 'a> {
                 && field.is_object()
                 && matches!(field.name(), "fields" | "details" | "detail" | "params");
             if !is_name && is_whole(field, fields) {
-                self.found.of_whole |= field.is_text() || field.children().next().is_some_and(Node::is_text);
+                self.found.of_whole |= field.is_text()
+                    || field.is_array() && is_whole_name(field.name())
+                    || field.children().next().is_some_and(Node::is_text);
             } else {
                 // A number alone names no field, but its texts still state what is wrong.
                 self.found.of_whole |= self.around.means_errors
                     && place.is_empty()
                     && field.name().bytes().all(|byte| byte.is_ascii_digit());
+                if field.is_object() && is_like_error(field.name()) {
+                    return false;
+                }
                 place.key(field.name());
             }
             let read = self.value(place, field, depth, takes_texts);
