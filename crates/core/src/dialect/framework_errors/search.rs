@@ -114,6 +114,10 @@ impl<'x> Search<'x, '_> {
             let fields = fields.filter(|_| foreign_text::has_text(object));
             self.keep_if_best(found, fields.unwrap_or(source), around);
         }
+        self.inside(object, around);
+    }
+
+    fn inside(&mut self, object: Node<'x, 'x>, around: Surroundings) {
         if around.depth == Surroundings::DEEPEST {
             return;
         }
@@ -149,6 +153,8 @@ impl<'x> Search<'x, '_> {
         if read {
             self.keep_if_best(found, source, around);
         }
+        // What a single error says of its fields may be in a list of its own (Payload).
+        list.only().into_iter().for_each(|only| self.inside(only, Surroundings { means_errors: false, ..around }));
     }
 
     fn keep_if_best(&mut self, mut found: Found<'x, 'x>, source: Node<'x, 'x>, around: Surroundings) {
