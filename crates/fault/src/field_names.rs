@@ -29,7 +29,7 @@ const TEXTS_OF_DATA: [&str; 6] = ["description", "detail", "summary", "title", "
 pub const NO_CODES: [&str; 4] = ["error", "fail", "failed", "failure"];
 
 /// Fields that have the code of an issue (R13).
-pub const ISSUE_CODES: [&str; 6] = ["code", "rule", "keyword", "errorCode", "error_code", "type"];
+pub const ISSUE_CODES: [&str; 7] = ["code", "rule", "keyword", "errorCode", "error_code", "errorId", "type"];
 
 /// Fields that have the place of an issue, in the order of preference (R13).
 pub const PLACES: [&str; 23] = [
@@ -230,11 +230,10 @@ pub fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
     }
     let mut buffer = [0; LONGEST];
     let name = normalized(field.name(), &mut buffer);
-    let ends: [&[u8]; 6] =
-        [b"errors", b"violations", b"issues", b"invalidparams", b"invalidparameters", b"invalidfields"];
+    let ends: [&[u8]; 4] = [b"errors", b"errordetails", b"violations", b"issues"];
     match name {
         _ if ends.iter().any(|end| name.ends_with(end)) || name.starts_with(b"validation") => Meaning::Errors,
-        b"modelstate" | b"inner" => Meaning::Errors,
+        b"modelstate" | b"inner" | b"invalidparams" | b"invalidparameters" | b"invalidfields" => Meaning::Errors,
         b"messages" if field.is_object() && !is_by_language(field) => Meaning::Errors,
         b"error" | b"detail" | b"details" | b"fields" | b"params" => Meaning::ErrorsOrData,
         b"message" if field.is_object() && !is_by_language(field) => Meaning::ErrorsOrData,

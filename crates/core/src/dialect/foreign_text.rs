@@ -236,15 +236,14 @@ pub(super) fn is_code(code: &str, status: StatusCode) -> bool {
     let is_status = code.len() == 3
         && (code == status.as_str() || code.parse::<u16>().is_ok_and(|code| (400..600).contains(&code)));
     let is_word = NO_CODES.iter().any(|word| code.eq_ignore_ascii_case(word));
+    is_code_or_word(code) && !is_status && !is_word && !is_phrase_as_code(code)
+}
+
+/// Whether a value has the form of a code, and is neither an address nor an id.
+pub(super) fn is_code_or_word(code: &str) -> bool {
     let has_content = code.bytes().any(|byte| byte.is_ascii_alphanumeric());
     let is_address = code.contains("://") || code == "about:blank";
-    is_upstream_code(code)
-        && !is_address
-        && has_content
-        && !is_status
-        && !is_word
-        && !is_phrase_as_code(code)
-        && !is_id(code)
+    is_upstream_code(code) && !is_address && has_content && !is_id(code)
 }
 
 /// Whether a text is an id rather than a code: a UUID, a ULID, a request id, or 16 or more hexadecimal digits.
