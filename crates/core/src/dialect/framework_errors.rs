@@ -206,7 +206,11 @@ fn issues_of_text_lists<'t, 'a>(
         let lists = object.children().filter(|field| field.is_array());
         lists.filter(move |field| field_names::meaning(*field, object) == Meaning::Errors)
     });
-    by_name.chain(by_meaning).find_map(|field| {
+    // What stands beside the list with the body's own text is no error (Cloudflare).
+    let is_read = |list: Node<'_, '_>| read.text.as_ref().is_some_and(|it| is_within(it.field.raw(), list.raw()));
+    let mut is_behind = false;
+    let is_error = |list: &Node<'_, '_>| !std::mem::replace(&mut is_behind, list.only().is_some() && is_read(*list));
+    by_name.chain(by_meaning).take_while(is_error).find_map(|field| {
         let is_embedded = field.name() == "_embedded";
         let list = field.field("errors").filter(|_| is_embedded).unwrap_or(field);
         let is_list = !is_embedded && (list.only().is_none() || adds_to_text(list, read));
