@@ -245,7 +245,10 @@ fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'
             list.leave_out(1);
             continue;
         }
-        let text = text_of(element, context.body.is_some())?;
+        // Without a text, the code is the message; without either, the element is left out alone.
+        let Some(text) = text_of(element, context.body.is_some()).or_else(|| entry::code(element, "")) else {
+            continue;
+        };
         let code = entry::code(element, &text);
         match sentences::read(&text, context) {
             Some(readings) => {
