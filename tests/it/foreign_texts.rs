@@ -196,6 +196,27 @@ fn r3_no_text_of_a_500_reaches_a_client() {
     }
 }
 
+/// A known code lets the text and the details pass, but no field that the dialect does not define.
+#[test]
+fn r3_no_further_field_of_a_500_reaches_a_client_whatever_its_code() {
+    let own = Dialect::ALL.iter().map(|dialect| answered(*dialect, 429, &json!({})).into_body());
+    let own = own.map(|body| serde_json::from_slice(&body).unwrap());
+    let bodies = crate::cases::json_errors().into_iter().map(|(_, body)| body);
+    for body in bodies.chain(own).filter(Value::is_object) {
+        let mut sent = body.clone();
+        for at in ["", "/error", "/meta"] {
+            if let Some(Value::Object(fields)) = sent.pointer_mut(at) {
+                fields.insert("wizard".to_owned(), json!(SECRET));
+                fields.insert("wizards".to_owned(), json!([{"field": "name", "message": SECRET}]));
+            }
+        }
+        for dialect in Dialect::ALL {
+            let got = client_gets(*dialect, 500, &sent);
+            assert!(!got.contains(SECRET), "{dialect:?}: {sent} became {got}");
+        }
+    }
+}
+
 const SECRET: &str = "s3cr3t of the house";
 
 #[test]

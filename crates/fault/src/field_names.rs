@@ -9,27 +9,10 @@ use crate::tree::{Names, Node};
 
 /// Whether a field is for programs and the people who debug them: its text is no message, whatever it is (R2).
 pub fn is_for_debugging(name: &str) -> bool {
-    const PARTS: [&str; 16] = [
-        "stack",
-        "trace",
-        "debug",
-        "exception",
-        "cause",
-        "sql",
-        "query",
-        "file",
-        "path",
-        "input",
-        "value",
-        "url",
-        "link",
-        "href",
-        "doc",
-        "help",
-    ];
+    const PARTS: &str = "stack trace debug exception cause sql query file path input value url link href doc help";
 
     let name = name.to_ascii_lowercase();
-    PARTS.iter().any(|part| name.contains(part))
+    PARTS.split(' ').any(|part| name.contains(part))
 }
 
 /// Fields that have the text of an error, or a list with one text (R2).
@@ -46,7 +29,7 @@ const TEXTS_OF_DATA: [&str; 6] = ["description", "detail", "summary", "title", "
 pub const NO_CODES: [&str; 4] = ["error", "fail", "failed", "failure"];
 
 /// Fields that have the code of an issue (R13).
-pub const ISSUE_CODES: [&str; 6] = ["code", "rule", "keyword", "errorCode", "error_code", "type"];
+pub const ISSUE_CODES: [&str; 7] = ["code", "rule", "keyword", "errorCode", "error_code", "errorId", "type"];
 
 /// Fields that have the place of an issue, in the order of preference (R13).
 pub const PLACES: [&str; 23] = [
@@ -187,6 +170,19 @@ pub fn is_like_text(name: &str) -> bool {
     ENDS.iter().any(|end| name.ends_with(end))
 }
 
+/// Whether an object under this name is an error rather than what is wrong with a field: `applicationError`,
+/// `ErrorDetail`.
+pub fn is_like_error(name: &str) -> bool {
+    let mut buffer = [0; LONGEST];
+    let name = if name.len() <= LONGEST { normalized(name, &mut buffer) } else { &[] };
+    name.starts_with(b"error") || name.ends_with(b"error") || name.ends_with(b"exception")
+}
+
+/// Whether a field may have an error.
+pub fn is_error_field(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
+    meaning(field, parent) != Meaning::Nothing || is_like_error(field.name()) || field.name() == "fault"
+}
+
 pub fn is_part(name: &str) -> bool {
     PARTS.contains(&name)
 }
@@ -234,11 +230,10 @@ pub fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
     }
     let mut buffer = [0; LONGEST];
     let name = normalized(field.name(), &mut buffer);
-    let ends: [&[u8]; 6] =
-        [b"errors", b"violations", b"issues", b"invalidparams", b"invalidparameters", b"invalidfields"];
+    let ends: [&[u8]; 4] = [b"errors", b"errordetails", b"violations", b"issues"];
     match name {
         _ if ends.iter().any(|end| name.ends_with(end)) || name.starts_with(b"validation") => Meaning::Errors,
-        b"modelstate" | b"inner" => Meaning::Errors,
+        b"modelstate" | b"inner" | b"invalidparams" | b"invalidparameters" | b"invalidfields" => Meaning::Errors,
         b"messages" if field.is_object() && !is_by_language(field) => Meaning::Errors,
         b"error" | b"detail" | b"details" | b"fields" | b"params" => Meaning::ErrorsOrData,
         b"message" if field.is_object() && !is_by_language(field) => Meaning::ErrorsOrData,

@@ -24,7 +24,8 @@ pub(crate) const LONGEST: usize = 64;
 const NONE: u8 = u8::MAX;
 
 /// Names of fields that have the text of an error, in the order of preference.
-const TEXTS: [&[u8]; 12] = [
+const TEXTS: [&[u8]; 13] = [
+    b"longmessage",
     b"message",
     b"msg",
     b"description",

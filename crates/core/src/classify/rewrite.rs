@@ -322,7 +322,7 @@ pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Opti
             Some(Retained::Page)
         }
         (KeptForm::Nothing, _) if parsed.stays => {
-            let is_whole = decision.passes && (parsed.is_vouched || !has_names_alone(parsed));
+            let is_whole = decision.passes && (parsed.is_vouched || parsed.status.is_client_error());
             Some(if is_whole { Retained::Whole } else { Retained::Names })
         }
         (KeptForm::Nothing, _) if parsed.is_own && decision.passes && parsed.status.is_client_error() => {
@@ -330,9 +330,4 @@ pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Opti
         }
         _ => None,
     }
-}
-
-/// Whether a service's error keeps only its names, whatever decided its code (R10).
-fn has_names_alone(parsed: &Parsed<'_, '_>) -> bool {
-    parsed.status.is_server_error() && parsed.policy.dialect.spec().has_names_alone_on_5xx
 }

@@ -31,6 +31,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     if !kept.keeps_code(&error) {
         set.insert(0, ("code", quoted(out.code)));
     }
+    set.extend(out.details.filter(|_| !kept.whole).map(|details| ("details", details.into())));
     let error = with_fields(&error, &set, stays);
     let mut set = vec![("request_id", quoted(out.request_id))];
     if !kept.whole || meta.raw("ts").and_then(string).is_none() {

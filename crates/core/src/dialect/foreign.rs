@@ -201,7 +201,8 @@ fn read_inner(text: &str, status: StatusCode) -> ParsedError<'static> {
 /// text, as FastAPI sends.
 fn details<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> Option<Node<'t, 'a>> {
     let named = read.holder.field("details").or_else(|| read.holder.field("data").filter(|_| body.has("jsonrpc")));
-    let detail = || body.field("detail").filter(|it| it.is_object() || it.is_array());
+    let mut of_objects = read.objects(body).filter_map(|object| object.field("detail"));
+    let detail = || of_objects.find(|it| it.is_object() || it.is_array());
     named.or_else(detail).filter(|details| !details.is_null() && details.raw() != "\"\"")
 }
 

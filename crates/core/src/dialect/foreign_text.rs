@@ -12,8 +12,8 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use super::field_names::{
-    CodeName, Meaning, NO_CODES, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_for_debugging, is_name_of_data,
-    is_of_error, is_whole, meaning, names_fields,
+    CodeName, NO_CODES, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_error_field, is_for_debugging, is_name_of_data,
+    is_of_error, is_whole, names_fields,
 };
 use super::outgoing::is_upstream_code;
 use super::phrases::{is_phrase, is_phrase_as_code};
@@ -54,11 +54,16 @@ const MOST_BESIDE: usize = 256;
 
 /// Reads an object.
 pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignText<'t, 'a> {
-    let (holder, wrappers, is_issue) = match holder(body, 0) {
+    // The status's phrase says less than an error beside it (Heat).
+    let says_nothing = || texts(body).all(|text| is_phrase(text.value.trim()));
+    let in_error = body.field("error").filter(|error| error.is_object() && has_text(*error) && says_nothing());
+    let in_object = || [has_text, has_list].into_iter().find_map(|is_error| holder(body, 0, is_error));
+    let without_text = || ["error", "errors"].iter().find_map(|name| object_in(body.field(name)?));
+    let (holder, wrappers, is_issue) = match in_error.map(|error| (error, vec![body])).or_else(in_object) {
         // An object that names a place, inside a map, is an issue. The objects around it do not count as wrappers.
         Some((holder, wrappers)) if is_issue(holder, &wrappers) => (holder, Vec::new(), true),
         Some((holder, wrappers)) => (holder, wrappers, false),
-        None => (body.field("error").filter(|error| error.is_object()).unwrap_or(body), Vec::new(), false),
+        None => (without_text().unwrap_or(body), Vec::new(), false),
     };
     let sentence = texts(holder).find(|text| !is_word(&text.value, status));
     let text = sentence.or_else(|| led_sentence(holder)).or_else(|| texts(holder).next());
@@ -141,24 +146,35 @@ pub(super) fn only_sentence<'t, 'a>(body: Node<'t, 'a>) -> Option<Found<'t, 'a>>
         if let Some(sentence) = sentences.next() {
             return Some(sentence).filter(|_| sentences.next().is_none());
         }
-        let mut errors = object.children().filter(|field| meaning(*field, object) != Meaning::Nothing);
+        let is_error = |field: &Node<'_, '_>| is_error_field(*field, object) || field.name() == "messages";
+        let mut errors = object.children().filter(is_error);
         let only = errors.next().filter(|_| errors.next().is_none())?;
         object = object_in(only)?;
     }
     None
 }
 
-/// The object with the text, and the objects around it; `None` if no object or several objects have a text.
-fn holder<'t, 'a>(object: Node<'t, 'a>, depth: usize) -> Option<(Node<'t, 'a>, Vec<Node<'t, 'a>>)> {
-    if has_text(object) {
+/// The object with the text, and the objects around it; `None` if no object or several objects have a text. Of several,
+/// one under a field that means errors counts.
+fn holder<'t, 'a>(
+    object: Node<'t, 'a>,
+    depth: usize,
+    is_error: fn(Node<'t, 'a>) -> bool,
+) -> Option<(Node<'t, 'a>, Vec<Node<'t, 'a>>)> {
+    if is_error(object) {
         return Some((object, Vec::new()));
     }
     if depth == MAX_WRAPPERS {
         return None;
     }
-    let objects = object.children().take(MOST_BESIDE).filter_map(object_in);
-    let mut found = objects.filter_map(|inside| holder(inside, depth + 1));
-    let (holder, mut wrappers) = found.next().filter(|_| found.next().is_none())?;
+    let fields = object.children().take(MOST_BESIDE);
+    let rank = |field: Node<'t, 'a>| (is_error_field(field, object), field.is_object());
+    let found = fields.filter_map(|field| Some((holder(object_in(field)?, depth + 1, is_error)?, rank(field))));
+    let mut found: Vec<_> = found.collect();
+    if let Some(best) = found.iter().map(|(_, rank)| *rank).max().filter(|best| best.0) {
+        found.retain(|(_, rank)| *rank == best);
+    }
+    let ((holder, mut wrappers), _) = found.pop().filter(|_| found.is_empty())?;
     wrappers.insert(0, object);
     Some((holder, wrappers))
 }
@@ -171,6 +187,12 @@ fn object_in<'t, 'a>(field: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
 /// Whether an object has a text.
 pub(super) fn has_text(object: Node<'_, '_>) -> bool {
     texts(object).next().is_some()
+}
+
+/// Whether an object has several errors under a name of a text.
+fn has_list(object: Node<'_, '_>) -> bool {
+    let is_error = |element: Node<'_, '_>| element.is_text() || element.is_object() && has_text(element);
+    object.named(&TEXT_LISTS).any(|(_, field)| field.elements().is_some_and(|mut it| it.any(is_error)))
 }
 
 /// The texts of an object, in the order in which they are preferred.
@@ -236,15 +258,14 @@ pub(super) fn is_code(code: &str, status: StatusCode) -> bool {
     let is_status = code.len() == 3
         && (code == status.as_str() || code.parse::<u16>().is_ok_and(|code| (400..600).contains(&code)));
     let is_word = NO_CODES.iter().any(|word| code.eq_ignore_ascii_case(word));
+    is_code_or_word(code) && !is_status && !is_word && !is_phrase_as_code(code)
+}
+
+/// Whether a value has the form of a code, and is neither an address nor an id.
+pub(super) fn is_code_or_word(code: &str) -> bool {
     let has_content = code.bytes().any(|byte| byte.is_ascii_alphanumeric());
     let is_address = code.contains("://") || code == "about:blank";
-    is_upstream_code(code)
-        && !is_address
-        && has_content
-        && !is_status
-        && !is_word
-        && !is_phrase_as_code(code)
-        && !is_id(code)
+    is_upstream_code(code) && !is_address && has_content && !is_id(code)
 }
 
 /// Whether a text is an id rather than a code: a UUID, a ULID, a request id, or 16 or more hexadecimal digits.

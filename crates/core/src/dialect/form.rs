@@ -78,8 +78,6 @@ pub(crate) struct DialectSpec {
     pub(crate) has_time: bool,
     /// Bodies have the call's id, which is in the body of the request (R10).
     pub(crate) has_call_id: bool,
-    /// Of a service's 5xx in this shape, only the names stay, whatever decided the code (R10).
-    pub(crate) has_names_alone_on_5xx: bool,
     /// Bodies repeat the time in `retry-after`.
     pub(crate) has_wait: bool,
     /// The name of the event that ends a broken event stream (F6); `None` if clients expect an event without a name.
@@ -116,7 +114,6 @@ impl DialectSpec {
             takes_fields: false,
             has_time: false,
             has_call_id: false,
-            has_names_alone_on_5xx: false,
             has_wait: false,
             error_event: Some("error"),
             typed_event: None,

@@ -81,7 +81,7 @@ pub(super) fn add_to<'a>(
         return clean_message(parsed, status);
     }
     if let Some(found) = search::issues(body, &read.wrappers, &[])
-        && !(matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) && names_route(found.source))
+        && !repeat_request(found.source, parsed.message.as_deref().unwrap_or_default(), status)
     {
         set_found_issues(parsed, found);
         return clean_message(parsed, status);
@@ -123,10 +123,14 @@ pub(super) fn add_to<'a>(
     drop_unread_list(parsed);
 }
 
-/// Whether the elements of a list have the request's own path as their place (express-openapi-validator).
-fn names_route(list: &str) -> bool {
-    let is_route = |it: Node<'_, '_>| it.string("path").is_some_and(|path| path.starts_with('/'));
-    Tree::parse(list).root().is_some_and(|list| list.children().any(is_route))
+/// Whether the issues are none: the place of one is the request's own path (express-openapi-validator), or the text of
+/// one is what the client sent, because the body's own text quotes it (Kong).
+fn repeat_request(source: &str, text: &str, status: StatusCode) -> bool {
+    let is_of_route = matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
+    let is_route = |it: Node<'_, '_>| is_of_route && it.string("path").is_some_and(|path| path.starts_with('/'));
+    let is_value = |it: Node<'_, '_>| it.text().is_some_and(|value| text.contains(&format!("\"{value}\"")));
+    (is_of_route || text.contains('"'))
+        && Tree::parse(source).root().is_some_and(|root| root.children().any(|it| is_route(it) || is_value(it)))
 }
 
 fn set_found_issues<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a>) {
@@ -202,7 +206,11 @@ fn issues_of_text_lists<'t, 'a>(
         let lists = object.children().filter(|field| field.is_array());
         lists.filter(move |field| field_names::meaning(*field, object) == Meaning::Errors)
     });
-    by_name.chain(by_meaning).find_map(|field| {
+    // What stands beside the list with the body's own text is no error (Cloudflare).
+    let is_read = |list: Node<'_, '_>| read.text.as_ref().is_some_and(|it| is_within(it.field.raw(), list.raw()));
+    let mut is_behind = false;
+    let is_error = |list: &Node<'_, '_>| !std::mem::replace(&mut is_behind, list.only().is_some() && is_read(*list));
+    by_name.chain(by_meaning).take_while(is_error).find_map(|field| {
         let is_embedded = field.name() == "_embedded";
         let list = field.field("errors").filter(|_| is_embedded).unwrap_or(field);
         let is_list = !is_embedded && (list.only().is_none() || adds_to_text(list, read));
@@ -237,7 +245,10 @@ fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'
             list.leave_out(1);
             continue;
         }
-        let text = text_of(element, context.body.is_some())?;
+        // Without a text, the code is the message; without either, the element is left out alone.
+        let Some(text) = text_of(element, context.body.is_some()).or_else(|| entry::code(element, "")) else {
+            continue;
+        };
         let code = entry::code(element, &text);
         match sentences::read(&text, context) {
             Some(readings) => {

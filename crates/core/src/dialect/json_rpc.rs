@@ -16,7 +16,6 @@ pub(super) const FORM: DialectSpec = DialectSpec {
     has_call_id: true,
     // Clients of MCP only read events without a name.
     error_event: None,
-    has_names_alone_on_5xx: true,
     reads: &KnownFields { of_body: Some(&["jsonrpc", "id", "error"]), of_error: &["code", "message", "data"] },
     ..DialectSpec::new("jsonrpc", read, write, rewrite_in_place)
 };

@@ -98,7 +98,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         set.push(("type", quoted(kind(out.status))));
     }
     if !kept.whole || !error.has("param") {
-        set.push(("param", b"null".to_vec()));
+        set.push(("param", param(out)));
     }
     if !error.raw("code").is_some_and(|code| stays("code", code)) {
         set.push(("code", quoted(out.code)));

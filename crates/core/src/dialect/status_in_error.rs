@@ -51,6 +51,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     if !kept.keeps_code(&error) {
         set.insert(0, ("code", quoted(out.code)));
     }
+    set.extend(out.details.filter(|_| !kept.whole).map(|details| ("details", details.into())));
     let error = with_fields(&error, &set, stays);
     with_fields(&kept.body, &[("error", error)], |_, _| kept.whole)
 }

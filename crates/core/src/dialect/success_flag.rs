@@ -38,7 +38,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
 
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let set = [("success", b"false".to_vec()), ("error", quoted(out.message))];
-    with_fields(&kept.body, &set, |_, _| kept.whole)
+    if kept.whole { with_fields(&kept.body, &set, |_, _| true) } else { write(out) }
 }
 
 fn further_members<'a>(body: &Object<'a>) -> Option<Cow<'a, str>> {

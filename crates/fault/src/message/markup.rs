@@ -16,41 +16,35 @@ const OTHERS: [&str; 58] = [
 
 /// The text without its inline tags, and with its entities decoded. `None` if it still has a tag then.
 pub(super) fn as_text(text: &str) -> Option<Cow<'_, str>> {
-    let text = without_inline_tags(text);
-    let text = match text {
-        Cow::Borrowed(text) => decoded(text),
-        Cow::Owned(text) => Cow::Owned(decoded(&text).into_owned()),
+    let text = match replaced(text, '<', inline_tag) {
+        Cow::Borrowed(text) => replaced(text, '&', entity),
+        Cow::Owned(text) => Cow::Owned(replaced(&text, '&', entity).into_owned()),
     };
     (!has_tag(&text)).then_some(text)
 }
 
-fn without_inline_tags(text: &str) -> Cow<'_, str> {
+/// Returns the character in place of a tag or an entity, and the text behind it.
+type Replace = fn(&str) -> Option<(Option<char>, &str)>;
+
+/// The text with its inline tags or entities replaced. Each begins with `mark`.
+fn replaced(text: &str, mark: char, read: Replace) -> Cow<'_, str> {
     let mut left = String::new();
     let mut rest = text;
-    while let Some(at) = rest.find('<') {
-        let (before, tag) = rest.split_at(at);
+    while let Some((before, behind)) = rest.split_once(mark) {
         left.push_str(before);
-        match inline_tag(tag) {
-            Some((name, behind)) => {
-                left.push_str(if matches!(name, "br" | "p") { "\n" } else { "" });
-                rest = behind;
-            }
-            None => {
-                left.push('<');
-                rest = &tag[1..];
-            }
-        }
+        let (character, behind) = read(behind).unwrap_or((Some(mark), behind));
+        left.extend(character);
+        rest = behind;
     }
-    if left.is_empty() && rest.len() == text.len() {
+    if rest.len() == text.len() {
         return Cow::Borrowed(text);
     }
     left.push_str(rest);
     Cow::Owned(left)
 }
 
-/// The name of the inline tag with which the text begins, and the text behind it.
-fn inline_tag(text: &str) -> Option<(&'static str, &str)> {
-    let inside = text[1..].strip_prefix('/').unwrap_or(&text[1..]);
+fn inline_tag(text: &str) -> Option<(Option<char>, &str)> {
+    let inside = text.strip_prefix('/').unwrap_or(text);
     let name = INLINE.iter().find(|name| starts_with_name(inside, name))?;
     let mut quote = None;
     let end = inside.find(|character| match (quote, character) {
@@ -64,7 +58,7 @@ fn inline_tag(text: &str) -> Option<(&'static str, &str)> {
         }
         (None, character) => character == '>',
     })?;
-    Some((name, &inside[end + 1..]))
+    Some((Some('\n').filter(|_| matches!(*name, "br" | "p")), &inside[end + 1..]))
 }
 
 /// Whether a text begins with the name of a tag, which ends there.
@@ -89,23 +83,10 @@ fn has_tag(text: &str) -> bool {
     })
 }
 
-/// The text with its entities decoded: numbers, and the names that occur in messages.
-fn decoded(text: &str) -> Cow<'_, str> {
-    let mut left = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('&') {
-        let (before, entity) = rest.split_at(at);
-        left.push_str(before);
-        let decoded = entity[1..].split_once(';').and_then(|(name, behind)| Some((character(name)?, behind)));
-        let (character, behind) = decoded.unwrap_or(('&', &entity[1..]));
-        left.push(character);
-        rest = behind;
-    }
-    if left.is_empty() && rest.len() == text.len() {
-        return Cow::Borrowed(text);
-    }
-    left.push_str(rest);
-    Cow::Owned(left)
+/// Decodes an entity: a number, or one of the names that occur in messages.
+fn entity(text: &str) -> Option<(Option<char>, &str)> {
+    let (name, behind) = text.split_once(';')?;
+    Some((Some(character(name)?), behind))
 }
 
 fn character(name: &str) -> Option<char> {

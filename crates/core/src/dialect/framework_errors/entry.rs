@@ -7,6 +7,7 @@ use super::found::{Found, Issue, Surroundings};
 use crate::dialect::field_names::{
     self, ISSUE_CODES, ISSUE_TEXTS, Meaning, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_no_place, is_part,
 };
+use crate::dialect::foreign_text::is_code_or_word;
 use crate::dialect::outgoing::is_identifier;
 use crate::dialect::place::Place;
 use crate::dialect::tree::Node;
@@ -132,7 +133,8 @@ pub(super) fn push<'t, 'a>(found: &mut Found<'t, 'a>, place: Place, entry: Node<
 pub(super) fn code<'a>(entry: Node<'_, 'a>, text: &str) -> Option<Cow<'a, str>> {
     let named = ISSUE_CODES.iter().find_map(|name| {
         // For express-validator, `type` is the kind of the entry, not of the mistake.
-        entry.string(name).filter(|code| is_identifier(code) && !(*name == "type" && code == "field"))
+        let code = entry.field_in_any_case(name).and_then(Node::text);
+        code.filter(|code| is_code_or_word(code) && !(*name == "type" && code == "field"))
     });
     let is_sentence = text.trim().contains(' ');
     let mut texts = entry.ranked(Ranks::text).filter(|_| is_sentence);

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 
 use super::entry;
 use super::found::{Found, Issue, Surroundings};
-use crate::dialect::field_names::{Meaning, PLACES, is_like_text, is_part, is_text_or_code, is_whole, meaning};
+use crate::dialect::field_names::{
+    Meaning, PLACES, is_like_error, is_like_text, is_part, is_text_or_code, is_whole, is_whole_name, meaning,
+};
 use crate::dialect::place::Place;
 use crate::dialect::tree::Node;
 
@@ -30,10 +32,14 @@ const FIELDS_OF_ERRORS: [&str; 5] = ["statusCode", "id", "kind", "hint", "help"]
 
 /// Reads an object as such a map; returns `false` if one of its fields cannot be read.
 pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, around: Surroundings) -> bool {
-    if let Some(fields) = object.field("fieldErrors").filter(|it| it.is_object()) {
-        // The format of Zod's `flatten()`.
-        let whole = object.field("formErrors").is_none_or(|texts| texts_here(found, &Place::default(), texts));
-        return whole && read(found, fields, around.inside_field(Meaning::Errors));
+    if let Some(fields) = flattened(object) {
+        let whole = ["formErrors", "generalErrors", "globalErrors"].into_iter().filter_map(|name| object.field(name));
+        for error in whole.flat_map(Node::children) {
+            let Some(text) = error.text().or_else(|| Some(entry::text(error, true)?.1)) else { return false };
+            found.of_whole = true;
+            entry::push(found, Place::default(), error, text);
+        }
+        return read(found, fields, around.inside_field(Meaning::Errors));
     }
     if object.has("properties") || object.has("items") {
         // The format of Zod's `treeifyError()`.
@@ -45,6 +51,11 @@ pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, arou
     let mut map = Map { found, around, wraps: false, in_element: false };
     (around.means_errors || around.depth == 0 && !has_errors_inside(object))
         && map.object(&mut Place::default(), object, 0)
+}
+
+/// The map of fields in the format of Zod's `flatten()`, and FusionAuth's. Beside it stand the errors of the whole.
+pub(super) fn flattened<'t, 'a>(object: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
+    object.field("fieldErrors").filter(|it| it.is_object())
 }
 
 /// Reads a list of such maps. Each map states what is wrong with one element that the client sent, or with one field
@@ -113,12 +124,17 @@ impl<'t, 'a> Map<'_, 't, 'a> {
                 && field.is_object()
                 && matches!(field.name(), "fields" | "details" | "detail" | "params");
             if !is_name && is_whole(field, fields) {
-                self.found.of_whole |= field.is_text() || field.children().next().is_some_and(Node::is_text);
+                self.found.of_whole |= field.is_text()
+                    || field.is_array() && is_whole_name(field.name())
+                    || field.children().next().is_some_and(Node::is_text);
             } else {
                 // A number alone names no field, but its texts still state what is wrong.
                 self.found.of_whole |= self.around.means_errors
                     && place.is_empty()
                     && field.name().bytes().all(|byte| byte.is_ascii_digit());
+                if field.is_object() && is_like_error(field.name()) {
+                    return false;
+                }
                 place.key(field.name());
             }
             let read = self.value(place, field, depth, takes_texts);
@@ -325,25 +341,11 @@ fn has_numbers_alone(object: Node<'_, '_>) -> bool {
 
 /// Whether a text states what is wrong; it could otherwise be data.
 fn is_verdict(text: &str) -> bool {
-    const WORDS: [&str; 14] = [
-        "required",
-        "invalid",
-        "missing",
-        "blank",
-        "empty",
-        "taken",
-        "unknown",
-        "duplicate",
-        "mandatory",
-        "unexpected",
-        "forbidden",
-        "unique",
-        "short",
-        "long",
-    ];
+    const WORDS: &str = "required invalid missing blank empty taken unknown duplicate mandatory unexpected forbidden \
+                         unique short long";
 
     let text = text.trim();
-    let is_word = |word: &str| WORDS.iter().any(|it| word.eq_ignore_ascii_case(it));
+    let is_word = |word: &str| WORDS.split(' ').any(|it| word.eq_ignore_ascii_case(it));
     !text.is_ascii()
         || text.contains(' ')
         || text.ends_with(['.', '!'])

@@ -108,8 +108,16 @@ impl<'x> Search<'x, '_> {
         let is_wrapper =
             object.children().any(is_taken) || self.wrappers.iter().any(|wrapper| std::ptr::eq(*wrapper, object.raw()));
         if !is_wrapper && !self.is_beaten(object, around) && map::read(&mut found, object, around) {
-            self.keep_if_best(found, source, around);
+            let fields = map::flattened(object);
+            let around = Surroundings { means_errors: around.means_errors || fields.is_some(), ..around };
+            // A text beside the fields is the body's, and not that of an issue.
+            let fields = fields.filter(|_| foreign_text::has_text(object));
+            self.keep_if_best(found, fields.unwrap_or(source), around);
         }
+        self.inside(object, around);
+    }
+
+    fn inside(&mut self, object: Node<'x, 'x>, around: Surroundings) {
         if around.depth == Surroundings::DEEPEST {
             return;
         }
@@ -145,6 +153,8 @@ impl<'x> Search<'x, '_> {
         if read {
             self.keep_if_best(found, source, around);
         }
+        // What a single error says of its fields may be in a list of its own (Payload).
+        list.only().into_iter().for_each(|only| self.inside(only, Surroundings { means_errors: false, ..around }));
     }
 
     fn keep_if_best(&mut self, mut found: Found<'x, 'x>, source: Node<'x, 'x>, around: Surroundings) {
