@@ -125,10 +125,9 @@ fn is_issue(holder: Node<'_, '_>, wrappers: &[Node<'_, '_>]) -> bool {
 
 /// The only sentence under names that begin with a word for errors. A word under a better name is the code then.
 fn led_sentence<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
-    let fields = object.children().filter(|field| is_of_error(field.name()) && !is_for_debugging(field.name()));
-    let mut sentences = fields.filter_map(|field| {
+    let mut sentences = object.children().filter_map(|field| {
         let value = field.words().filter(|text| text.trim().contains(' '))?;
-        Some(Found { value, field })
+        (is_of_error(field.name()) && !is_for_debugging(field.name())).then_some(Found { value, field })
     });
     sentences.next().filter(|_| sentences.next().is_none())
 }
