@@ -19,7 +19,7 @@ CLIENTS, EVERY, RESTARTS = 8, 0.05, 2
 
 def start(command, listener, drain):
     """Passes the socket as descriptor 3, under the number of the new process (sd_listen_fds)."""
-    arguments = [command, "gateway", "--drain-delay", drain, "--stop-timeout", "5s"]
+    arguments = [command, "gateway", "--upstream", "http://127.0.0.1:1", "--drain-delay", drain, "--stop-timeout", "5s"]
     script = 'exec 3<&%d; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"' % listener.fileno()
     process = subprocess.Popen(
         ["bash", "-c", script, "start", *arguments],
@@ -76,7 +76,7 @@ def main(command, unit):
     process.terminate()
     process.wait()
     print(f"{len(counts)} requests of {CLIENTS} clients over {RESTARTS} restarts, {len(failures)} broken off")
-    assert not failures and set(counts) == {404}, (failures[:3], set(counts))
+    assert not failures and set(counts) == {502}, (failures[:3], set(counts))
 
 
 main(*sys.argv[1:])
