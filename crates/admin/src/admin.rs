@@ -181,7 +181,8 @@ impl Shared {
         !self.draining.load(Ordering::Relaxed)
     }
 
-    /// The status of the active policy; `None` if no layer is connected.
+    /// The status of the active policy; `None` if no layer is connected. A new policy clears counts of the store, which
+    /// must not be locked.
     pub(crate) fn policy_status(&self) -> Option<PolicyStatus> {
         let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
         // A policy that was reloaded begins with the next request. This page is one.

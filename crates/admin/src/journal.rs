@@ -42,7 +42,7 @@ impl Journal {
             "client_address": change.peer(),
         });
         // One write, so that two processes do not mix their lines.
-        if let Err(error) = (&*self.0).write_all(format!("{line}\n").as_bytes()).and_then(|()| self.0.sync_data()) {
+        if let Err(error) = (&*self.0).write_all(format!("{line}\n").as_bytes()) {
             tracing::error!(%error, "cannot write the change of the kill switch to the journal");
         }
     }

@@ -31,6 +31,8 @@ type Totals = HashMap<Place, [u64; CLASSES.len()]>;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let (admin, shared) = (request.admin, &request.admin.shared);
+    // A new policy clears counts: before they are locked.
+    let status = shared.policy_status();
     let metrics = admin.look_at_counters();
     let (requests, recent, at) = (shared.store.requests(), shared.store.recent(), store::now());
     let (now, hour) = (last_minutes(at, NOW_MINUTES), last_minutes(at, MINUTES));
@@ -41,7 +43,6 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let by_class = requests.by_class(&hour);
     let counts = if by_class.is_some() { "requests" } else { "errors" };
     let by_class = by_class.unwrap_or_else(|| recent.timeline.by_class(&hour));
-    let status = shared.policy_status();
     let changes = if admin.is_read_only() {
         "refused"
     } else if admin.token.is_some() {

@@ -60,7 +60,7 @@ fn describe(status: &PolicyStatus, kill_switch: bool) -> Value {
     let files: Vec<_> = status.files().iter().map(|path| path.display().to_string()).collect();
     let routes = policy.routes().map(|route| {
         let mode = route.mode().as_str();
-        json!({"route": route.pattern(), "from": route.from(), "mode": mode, "mode_from": route.mode_from()})
+        json!({"route": route.pattern(), "scope": route.scope(), "from": route.from(), "mode": mode, "mode_from": route.mode_from()})
     });
     json!({
         "policy": figures.origin(),

@@ -277,7 +277,8 @@
   const showRoutes = (policy, { routes, since }, isOff) => {
     const about = policy === null ? [] : [
       make('p', 'quiet', `Default mode ${policy.mode}, active since ${time(policy.since)}`, policy.hash === null ? '' : ', hash ', policy.hash === null ? '' : make('code', '', policy.hash.slice(0, 12)), '.')];
-    const places = new Map(policy === null ? [] : policy.routes.map((it) => [it.route, it]));
+    const keyOf = ({ route, scope }) => JSON.stringify([route, scope]);
+    const places = new Map(policy === null ? [] : [...policy.routes, { ...policy, route: null, scope: null }].map((it) => [keyOf(it), it]));
     const changes = (it) => {
       const all = [['own would refuse', it.own_would_refuse], ['fill would rewrite', it.fill_would_rewrite], ['enforce would rewrite', it.enforce_would_rewrite]];
       const some = all.filter(([, count]) => count).map(([what, count]) => `${what} ${number(count)}`);
@@ -285,8 +286,8 @@
     };
     const place = (from) => (from ? make('span', 'quiet', ` ${from.split('/').pop()}`) : '');
     const body = routes.map((it) => make('tr', '',
-      cell('Route', routeName(it.route), it.scope ? ' in ' : '', it.scope ? foreign(it.scope) : '', it.in_policy ? place(places.get(it.route)?.from) : none(' not in the policy')),
-      cell('Mode', isOff && it.mode !== 'off' ? make('b', '', 'off') : it.mode, isOff && it.mode !== 'off' ? make('span', 'quiet', ` (policy: ${it.mode})`) : '', place((it.route === null ? policy : places.get(it.route))?.mode_from)),
+      cell('Route', routeName(it.route), it.scope ? ' in ' : '', it.scope ? foreign(it.scope) : '', it.in_policy ? place(places.get(keyOf(it))?.from) : none(' not in the policy')),
+      cell('Mode', isOff && it.mode !== 'off' ? make('b', '', 'off') : it.mode, isOff && it.mode !== 'off' ? make('span', 'quiet', ` (policy: ${it.mode})`) : '', place(places.get(keyOf(it))?.mode_from)),
       cell('Requests', it.requests === null ? none('not counted') : number(it.requests)),
       cell('Errors', number(it.errors), it.without_code ? make('span', 'quiet', `, ${number(it.without_code)} by status alone`) : ''),
       cell('Next', it.next === null ? VERDICTS[it.verdict] : `${it.next}: ${VERDICTS[it.verdict]}`, changes(it))));

@@ -35,9 +35,9 @@ async fn a_policy_built_in_rust_is_told_route_by_route() {
         "policy": "built in Rust", "since": null, "kill_switch": false, "files": [], "hash": null, "last_refusal": null,
         "mode": "enforce", "mode_from": null, "body_limit": 1_048_576, "scopes": 1, "map_rules": 0, "own_codes": 0, "observes_bodies": true,
         "routes": [
-            {"route": "GET /a/{id}", "from": null, "mode": "observe", "mode_from": null},
-            {"route": "GET /a/{id}/b", "from": null, "mode": "enforce", "mode_from": null},
-            {"route": "/v2/{id}", "from": null, "mode": "off", "mode_from": null},
+            {"route": "GET /a/{id}", "scope": null, "from": null, "mode": "observe", "mode_from": null},
+            {"route": "GET /a/{id}/b", "scope": null, "from": null, "mode": "enforce", "mode_from": null},
+            {"route": "/v2/{id}", "scope": "/v2", "from": null, "mode": "off", "mode_from": null},
         ],
     });
     assert_eq!(first, expected);
@@ -60,7 +60,7 @@ async fn m2_a_refused_file_is_told_with_its_line_until_it_is_put_right_and_after
     files.sort_unstable();
     assert_eq!(files, [part.to_str().unwrap(), file.to_str().unwrap()]);
     let [from, mode_from] = [4, 2].map(|line| format!("{}:{line}", part.display()));
-    let route = json!({"route": "/a", "from": from, "mode": "own", "mode_from": mode_from});
+    let route = json!({"route": "/a", "scope": null, "from": from, "mode": "own", "mode_from": mode_from});
     assert_eq!((&first["routes"], &first["last_refusal"]), (&json!([route]), &Value::Null));
     assert_eq!((&first["mode"], &first["mode_from"]), (&json!("own"), &json!(mode_from)));
 

@@ -172,6 +172,8 @@ async fn each_number_equals_what_was_sent_and_the_last_policy_begins_anew() {
     std::fs::write(&file, format!("{POLICY}\n[[route]]\nmatch = \"/new\"\n")).unwrap();
     // The thread that watches may have been quicker.
     let _ = layer.reload().unwrap();
+    // This page may be what first meets the new policy.
+    assert_eq!(ask(&admin, "GET", "/now.json").await.status, 200);
     let since_policy = send(&layer, 200, 11).await;
     for (route, more) in &since_policy {
         let known = all.get_mut(route).unwrap();
