@@ -108,6 +108,7 @@ where
         let Some(Ok((mut head, body))) = outcome else { return Poll::Pending };
         match step {
             ResponseStep::Pass(follow, note) => {
+                span.into_iter().for_each(|span| runtime::record_status(span, head.status));
                 log(&follow, note);
                 polled(head, ResponseBody::follow(body, follow, deadline))
             }
@@ -123,6 +124,7 @@ where
                 replied(*answered)
             }
             ResponseStep::Strip(follow, note) => {
+                span.into_iter().for_each(|span| runtime::record_status(span, head.status));
                 log(&follow, note);
                 let body = strip(head.status, body, follow);
                 polled(head, body)

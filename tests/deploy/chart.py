@@ -16,7 +16,7 @@ import yaml
 
 # What these hold, Kubernetes reads, or they have names of anyone's choice.
 FREE = (
-    "policy", "envFrom", "pullSecrets", "volumes", "volumeMounts", "requests", "limits", "annotations", "labels", "podLabels",
+    "policy", "env", "envFrom", "pullSecrets", "volumes", "volumeMounts", "requests", "limits", "annotations", "labels", "podLabels",
     "podAnnotations", "nodeSelector", "tolerations", "affinity",
 )
 

@@ -16,6 +16,7 @@ use crate::admin_token::TokenFile;
 use crate::counters;
 use crate::error_store::store::Store;
 use crate::guard::Hosts;
+use crate::handshake::Handshake;
 use crate::journal::Journal;
 
 /// The content of the admin address. Clones share it.
@@ -33,6 +34,7 @@ pub struct Admin {
     pub(crate) name: Option<Arc<str>>,
     pub(crate) token: Option<TokenFile>,
     pub(crate) journal: Option<Journal>,
+    pub(crate) tls: Option<Handshake>,
     /// Whether an address other than loopback is served.
     pub(crate) is_exposed: bool,
 }
@@ -119,6 +121,12 @@ impl Admin {
     pub fn token_file(mut self, path: impl Into<PathBuf>) -> io::Result<Self> {
         self.token = Some(TokenFile::new(path.into())?);
         Ok(self)
+    }
+
+    /// Begins each connection with this handshake, as of TLS.
+    pub fn tls(mut self, handshake: Handshake) -> Self {
+        self.tls = Some(handshake);
+        self
     }
 
     /// Keeps the changes of the kill switch in this file, one JSON object a line, and turns the switch as the last one

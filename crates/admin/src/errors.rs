@@ -1,6 +1,6 @@
 //! `/errors.json?search=TEXT`: the last errors, each with the bodies before and after the layer.
 //!
-//! Path and client may identify people: they are only given for the request id that was searched.
+//! Path, client and caller may identify people: they are only given for the request id that was searched.
 
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::KnownMethod;
@@ -77,6 +77,7 @@ fn describe(entry: &Entry, is_searched: bool) -> Value {
         "duration_ms": request.duration_ms,
         "path": request.path.as_ref().filter(|_| is_searched),
         "client": request.client.as_ref().filter(|_| is_searched),
+        "caller": request.caller.as_ref().filter(|_| is_searched),
         "dropped_fields": seen.dropped,
         "cause": seen.cause,
         "bodies": state,

@@ -50,6 +50,7 @@ mod counters;
 mod error_store;
 mod errors;
 mod guard;
+mod handshake;
 mod journal;
 mod mode;
 mod now;
@@ -64,5 +65,6 @@ pub use admin::{Admin, Outage};
 #[cfg(feature = "prometheus")]
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use error_envelope_runtime::{PrometheusHandle, PrometheusRecorder, install_metrics, metrics_recorder};
+pub use handshake::{Connection, Handshake, Shaken};
 pub use service::{AdminBody, AdminService};
 pub use small_server::SmallServer;

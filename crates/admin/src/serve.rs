@@ -30,7 +30,7 @@ impl Admin {
             served.is_exposed = !address.ip().is_loopback();
             served.announce(address);
         }
-        SERVER.serve(listener, move |request| served.service().call(request), stop).await;
+        SERVER.serve(listener, self.tls.clone(), move |request| served.service().call(request), stop).await;
     }
 
     /// Serves until `work` has ended, and returns its output. Call [`drain`](Self::drain) once it begins to end.

@@ -30,6 +30,7 @@ use tokio::time::{Instant, timeout};
 use tokio_io_timeout::TimeoutStream;
 
 use crate::admin_request::Peer;
+use crate::handshake::{Connection, Handshake};
 
 /// The time limit for the head of a connection's first request.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
@@ -67,9 +68,14 @@ impl SmallServer {
         Self { idle: Some(idle), ..self }
     }
 
-    /// Serves until `stop`, then finishes the requests in flight.
-    pub async fn serve<A, F, B>(self, listener: impl Borrow<TcpListener>, answer: A, stop: impl Future<Output = ()>)
-    where
+    /// Serves until `stop`, then finishes the requests in flight. With a `handshake`, connections begin with it.
+    pub async fn serve<A, F, B>(
+        self,
+        listener: impl Borrow<TcpListener>,
+        handshake: Option<Handshake>,
+        answer: A,
+        stop: impl Future<Output = ()>,
+    ) where
         A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
         F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
         B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
@@ -80,7 +86,30 @@ impl SmallServer {
         let accepting = async {
             loop {
                 let stream = accept(listener.borrow()).await;
-                spawn(self.answer_on(stream, places.take().await, answer.clone(), stopped.clone()));
+                let (place, answer, mut stopped) = (places.take().await, answer.clone(), stopped.clone());
+                let handshake = handshake.clone();
+                spawn(async move {
+                    let peer = stream.peer_addr().map(|peer| Peer(peer.ip().to_canonical())).ok();
+                    let mut stream = TimeoutStream::new(stream);
+                    stream.set_write_timeout(Some(WRITE_WITHIN));
+                    let stream = Box::new(Box::pin(stream));
+                    let shaken = async {
+                        match handshake {
+                            None => Ok(stream as Box<dyn Connection>),
+                            Some(handshake) => handshake(stream).await,
+                        }
+                    };
+                    let shaken = tokio::select! {
+                        biased;
+                        shaken = shaken => shaken,
+                        () = place.lost() => return,
+                        _ = stopped.changed() => return,
+                    };
+                    match shaken {
+                        Ok(stream) => self.answer_on(stream, peer, place, answer, stopped).await,
+                        Err(error) => tracing::debug!(%error, "a handshake failed"),
+                    }
+                });
             }
         };
         tokio::select! {
@@ -92,15 +121,18 @@ impl SmallServer {
         let _ = timeout(self.stop_within, stopping.closed()).await;
     }
 
-    async fn answer_on<A, F, B>(self, stream: TcpStream, place: Place, answer: A, mut stopped: watch::Receiver<()>)
-    where
+    async fn answer_on<A, F, B>(
+        self,
+        stream: Box<dyn Connection>,
+        peer: Option<Peer>,
+        place: Place,
+        answer: A,
+        mut stopped: watch::Receiver<()>,
+    ) where
         A: Fn(Request<Incoming>) -> F,
         F: Future<Output = Result<Response<B>, Infallible>>,
         B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
     {
-        let peer = stream.peer_addr().map(|peer| Peer(peer.ip().to_canonical())).ok();
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(WRITE_WITHIN));
         let place = &place;
         let service = service_fn(move |mut request: Request<Incoming>| {
             place.answers();
@@ -121,7 +153,7 @@ impl SmallServer {
             .timer(TokioTimer::new())
             .header_read_timeout(self.idle)
             .max_buf_size(self.most_head)
-            .serve_connection(TokioIo::new(Box::pin(stream)), service);
+            .serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             biased;

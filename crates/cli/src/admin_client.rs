@@ -1,27 +1,30 @@
 //! Requests to the admin addresses of running gateways, for the verbs that take `--admin URL`.
 
-use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::header::{AUTHORIZATION, HeaderValue};
+use http::header::{AUTHORIZATION, HOST, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
 use crate::failure::{CommandError, FOUND, UNREACHABLE, block_on};
 use crate::gateway::limits::time;
+use crate::target::Target;
 
 /// The flags of a verb that asks gateways.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AdminAddresses {
     /// Connect to this admin address, as set by `gateway --admin`; repeatable
     #[arg(long, value_name = "URL", value_parser = address, default_value = "http://127.0.0.1:9901")]
-    admin: Vec<Uri>,
+    admin: Vec<String>,
+    /// For https: trust the PEM certificates in FILE instead of the system's
+    #[arg(long, value_name = "FILE")]
+    admin_ca: Option<PathBuf>,
     /// Limit the time to wait for a gateway's response; a slower one counts as failed
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "5s")]
     timeout: humantime::Duration,
@@ -62,10 +65,12 @@ impl AdminAddresses {
         target: &str,
         read: impl Fn(StatusCode, &[u8]) -> Result<T, String>,
     ) -> Result<Vec<Answered<T>>, CommandError> {
-        let mut gateways: Vec<&Uri> = Vec::new();
+        let mut gateways: Vec<Target> = Vec::new();
         for address in &self.admin {
-            if !gateways.contains(&address) {
-                gateways.push(address);
+            let ca = self.admin_ca.as_deref().filter(|_| address.starts_with("https:"));
+            let target = Target::new(address, ca, "--admin-ca")?;
+            if gateways.iter().all(|known| known.url() != target.url()) {
+                gateways.push(target);
             }
         }
         let token = self.admin_token_file.as_deref().map(token).transpose()?;
@@ -75,12 +80,12 @@ impl AdminAddresses {
             let (status, body) = answer?;
             read(status, &body).map_err(NoAnswer::refused)
         };
-        Ok(gateways.into_iter().map(url).zip(answers.map(read)).collect())
+        Ok(gateways.iter().map(Target::url).zip(answers.map(read)).collect())
     }
 
     async fn exchange(
         &self,
-        admin: &Uri,
+        admin: &Target,
         method: &Method,
         target: &str,
         token: Option<HeaderValue>,
@@ -91,35 +96,27 @@ impl AdminAddresses {
 }
 
 async fn exchange(
-    admin: &Uri,
+    admin: &Target,
     method: &Method,
     target: &str,
     token: Option<HeaderValue>,
 ) -> Result<(StatusCode, Bytes), NoAnswer> {
     let refused = |error: &dyn fmt::Display| NoAnswer::refused(error.to_string());
-    let mut parts = admin.clone().into_parts();
-    parts.path_and_query = target.parse().ok();
-    let uri = Uri::from_parts(parts).map_err(|error| refused(&error))?;
-    let request = Request::builder().method(method).uri(uri).body(Empty::<Bytes>::new());
-    let mut request = request.map_err(|error| refused(&error))?;
+    let request = Request::builder().method(method).uri(target).header(HOST, admin.authority.as_str());
+    let mut request = request.body(Empty::<Bytes>::new()).map_err(|error| refused(&error))?;
     request.headers_mut().extend(token.map(|token| (AUTHORIZATION, token)));
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let response = client.request(request).await.map_err(|error| NoAnswer {
-        is_unreachable: error.is_connect(),
+    let stream = admin.connect().await.map_err(|why| NoAnswer {
+        is_unreachable: true,
         why: format!(
-            "cannot reach {}: {}\n = help: use the address given to `error-envelope gateway --admin`",
-            url(admin),
-            innermost(&error)
+            "cannot reach {}: {why}\n = help: use the address given to `error-envelope gateway --admin`",
+            admin.url()
         ),
     })?;
-    let (head, body) = response.into_parts();
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| refused(&error))?;
+    tokio::spawn(connection);
+    let (head, body) = sender.send_request(request).await.map_err(|error| refused(&error))?.into_parts();
     let body = Limited::new(body, MOST_OF_ANSWER).collect().await.map_err(|error| refused(&error))?;
     Ok((head.status, body.to_bytes()))
-}
-
-/// The cause without hyper's words around it.
-fn innermost<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
-    std::iter::successors(Some(error), |error| (*error).source()).last().unwrap_or(error)
 }
 
 /// The exit code of a verb by what became of its gateways: [`UNREACHABLE`] if that is all that failed.
@@ -131,8 +128,8 @@ pub(crate) fn exit_code<'a>(failed: impl Iterator<Item = &'a NoAnswer>) -> u8 {
 }
 
 /// An admin address, as `gateway --admin` takes it.
-fn address(given: &str) -> Result<Uri, String> {
-    const RIGHT: &str = "write http://HOST:PORT, HOST:PORT, or the port alone for this machine";
+fn address(given: &str) -> Result<String, String> {
+    const RIGHT: &str = "write http://HOST:PORT or https://HOST:PORT, HOST:PORT, or the port alone for this machine";
 
     let url = match (given.parse::<u16>(), given.contains("://")) {
         (Ok(port), _) => format!("http://127.0.0.1:{port}"),
@@ -141,11 +138,7 @@ fn address(given: &str) -> Result<Uri, String> {
     };
     let uri: Uri = url.parse().map_err(|error| format!("{error}; {RIGHT}"))?;
     let bare = matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("" | "/"));
-    if uri.scheme_str() == Some("http") && bare { Ok(uri) } else { Err(RIGHT.to_owned()) }
-}
-
-fn url(address: &Uri) -> String {
-    address.to_string().trim_end_matches('/').to_owned()
+    if matches!(uri.scheme_str(), Some("http" | "https")) && bare { Ok(url) } else { Err(RIGHT.to_owned()) }
 }
 
 /// The token of a file, as a header.

@@ -88,8 +88,8 @@ fn policy(args: &Args, on_call: Option<&AdminListener>) -> Result<PolicyHandle, 
 }
 
 fn with_admin(processor: Processor, on_call: Option<AdminListener>) -> Result<Processor, CommandError> {
-    let Some(AdminListener { admin, listener, address }) = on_call else { return Ok(processor) };
-    print_line(format_args!("admin on http://{address}"))?;
+    let Some(AdminListener { admin, listener, url }) = on_call else { return Ok(processor) };
+    print_line(format_args!("admin on {url}"))?;
     Ok(processor.admin(admin, listener))
 }
 

@@ -107,6 +107,7 @@ fn described(id: RequestId, error: &Value) -> String {
     line += &text("route").map_or(", no route".to_owned(), |route| format!(", route {route}"));
     line += &text("service").map(|service| format!(", service {service}")).unwrap_or_default();
     line += &error["duration_ms"].as_u64().map(|duration| format!(", {duration} ms")).unwrap_or_default();
+    line += &text("caller").map(|caller| format!(", caller {caller}")).unwrap_or_default();
     line += &text("client").map(|client| format!(", client {client}")).unwrap_or_default();
     line += "\n  ";
     line += &match (text("origin").as_deref(), error["inner_status"].as_u64()) {

@@ -4,10 +4,10 @@
 //! [`check`] reports errors in policy files, and the settings of a request; [`diff`] the settings that differ between two; [`schema`] describes them to editors. [`catalogue`]
 //! writes the error codes and the envelope in the languages of clients and documents, and the changes that break clients.
 //! [`probe`] checks whether a running service keeps the contract. [`gateway`] keeps it in front of a service, [`demo`] in front of one that
-//! misbehaves, and [`error_backend`] behind another gateway; [`ext_proc`] decides for Envoy; [`kill_switch`] turns the policy of a running one off, and [`find`] finds an error in it, both by its [`admin_client`]. Those that read policies do so by [`policy`] and show
+//! misbehaves, and [`error_backend`] behind another gateway; [`ext_proc`] decides for Envoy; [`kill_switch`] turns the policy of a running one off, and [`find`] finds an error in it, both by its [`admin_client`]. A [`target`] is an address to connect to. Those that read policies do so by [`policy`] and show
 //! lines of them by [`finding`], those alone that are not [`confidential`], or as [`report`] writes them for programs.
 //! [`flags`] reads them from variables, too. [`failure`] has the errors of a verb that could not do its work: exit code 1 if its input is wrong, 2 if it
-//! cannot be read. [`man`] and [`completions`] are written from the text of `--help`; [`stdin`] is read in place of a file.
+//! cannot be read. [`otlp`] exports traces and logs. [`man`] and [`completions`] are written from the text of `--help`; [`stdin`] is read in place of a file.
 
 #![allow(clippy::disallowed_methods, reason = "a program has a clock and an executor; the ban is for the library")]
 #![allow(rustdoc::bare_urls, reason = "the words of the flags are for `--help`")]
@@ -32,6 +32,11 @@ mod including;
 mod init;
 mod kill_switch;
 mod man;
+#[cfg(feature = "otlp")]
+mod otlp;
+#[cfg(not(feature = "otlp"))]
+#[path = "without_otlp.rs"]
+mod otlp;
 mod policy;
 mod policy_source;
 mod probe;
@@ -40,6 +45,7 @@ mod report;
 mod roots;
 mod schema;
 mod stdin;
+mod target;
 mod text;
 mod trial;
 

@@ -6,6 +6,7 @@ use error_envelope_admin::Admin;
 use tokio::net::TcpListener;
 use tower_error_envelope::ErrorEnvelopeLayer;
 
+use super::access::{Recording, Tracer};
 use super::forwarded::Forwarding;
 use super::limits::ClientLimits;
 use super::tls::ServerTls;
@@ -18,7 +19,7 @@ pub struct GatewayConfig {
     pub(crate) forwarding: Forwarding,
     pub(crate) limits: ClientLimits,
     pub(crate) admin: Option<(Admin, TcpListener)>,
-    pub(crate) access_log: bool,
+    pub(crate) recording: Recording,
 }
 
 impl GatewayConfig {
@@ -26,7 +27,7 @@ impl GatewayConfig {
     /// runs.
     pub fn new(layer: ErrorEnvelopeLayer) -> Self {
         let (forwarding, limits) = (Forwarding::default(), ClientLimits::default());
-        Self { layer, tls: None, forwarding, limits, admin: None, access_log: false }
+        Self { layer, tls: None, forwarding, limits, admin: None, recording: Recording::default() }
     }
 
     /// Serves clients over TLS, with HTTP/2 and HTTP/1.1. By default clients are served over plain TCP, with the same
@@ -50,7 +51,13 @@ impl GatewayConfig {
 
     /// Sets whether each request is logged when it ends, as an event of the target `access`; off by default.
     pub fn access_log(mut self, is_on: bool) -> Self {
-        self.access_log = is_on;
+        self.recording.log = is_on;
+        self
+    }
+
+    /// Has `tracer` make a span for each request, and sends its `traceparent` to the services (I4).
+    pub fn tracer(mut self, tracer: Arc<dyn Tracer>) -> Self {
+        self.recording.tracer = Some(tracer);
         self
     }
 

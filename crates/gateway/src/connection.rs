@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tower::{BoxError, Service};
 use tracing::Instrument;
 
-use super::access::ClientRecords;
+use super::access::Recording;
 use super::client::{Client, Inbound};
 use super::connection_state::ConnectionState;
 use super::count;
@@ -40,7 +40,7 @@ pub(super) struct Connections<S> {
     pub(super) service: S,
     pub(super) tls: Option<Arc<ServerTls>>,
     pub(super) forwarding: Forwarding,
-    pub(super) access_log: bool,
+    pub(super) recording: Recording,
     pub(super) tracker: Arc<RequestTracker>,
     pub(super) stage: watch::Receiver<Stage>,
     pub(super) servers: Arc<Servers>,
@@ -65,7 +65,8 @@ where
             service: self.service.clone(),
             client: Box::new(client),
             certificate: None,
-            records: ClientRecords { is_logged: self.access_log, address: peer.ip().to_canonical() },
+            recording: self.recording.clone(),
+            address: peer.ip().to_canonical(),
             limits: Arc::clone(&self.limits),
             state,
         };

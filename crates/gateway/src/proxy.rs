@@ -15,7 +15,7 @@ use tower::BoxError;
 use tower_error_envelope::auth::Identity;
 use tower_error_envelope::{ErrorCode, Fault};
 
-use super::access::Entry;
+use super::access::Record;
 use super::capacity::Capacity;
 use super::count::UpstreamMetrics;
 use super::error::Error;
@@ -77,14 +77,13 @@ impl<B: ForwardBody> Proxy<B> {
 
     /// Forwards a client's request that was not [refused](refuse), and returns the service's response.
     pub(crate) async fn send(self: Arc<Self>, mut request: Request<B>) -> Result<Response<UpstreamBody>, BoxError> {
-        let record = Entry::take_from(&mut request);
+        let record = Record::take_from(&mut request);
         let binding = Binding::take_from(request.extensions_mut());
         let timeouts: UpstreamTimeouts = request.extensions().get().copied().unwrap_or_default();
         let permit = self.capacity.take()?;
         if let Some(record) = &record {
-            record.forwarded(&self.url);
-            let caller = request.extensions().get::<Identity>().and_then(Identity::id);
-            caller.into_iter().for_each(|id| record.authenticated(id));
+            let identity = request.extensions().get::<Identity>().cloned();
+            record.forwarded(&self.url, identity.as_ref().and_then(Identity::id), request.headers_mut());
         }
         let upgrades = matches!(self.connections, Connections::Http1 { .. });
         let upgrade_request = upgrades.then(|| UpgradeRequest::take_from(&mut request, &self.upgrades)).flatten();

@@ -1,6 +1,7 @@
 //! Passes the requests of a connection to the layer.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use tower::ServiceExt;
 use tower::util::Oneshot;
 use tower_error_envelope::auth::ClientCertificate;
 
-use super::access::{AccessRecord, ClientRecords};
+use super::access::{AccessRecord, Recording};
 use super::answer::{Answer, AnswerContext};
 use super::client::{Client, Inbound};
 use super::client_body::ClientBody;
@@ -27,7 +28,8 @@ pub(super) struct Requests<S> {
     pub(super) service: S,
     pub(super) client: Box<Client>,
     pub(super) certificate: Option<ClientCertificate>,
-    pub(super) records: ClientRecords,
+    pub(super) recording: Recording,
+    pub(super) address: IpAddr,
     pub(super) limits: Arc<ClientLimits>,
     pub(super) state: Arc<ConnectionState>,
 }
@@ -37,7 +39,7 @@ impl<S> Requests<S> {
         if let Some(certificate) = &self.certificate {
             request.extensions_mut().insert(certificate.clone());
         }
-        let record = self.records.begin(&mut request);
+        let record = self.recording.begin(self.address, &mut request);
         let (mut head, body) = request.into_parts();
         self.state.reset.saw_request(head.version);
         self.state.bind(&mut head);

@@ -17,6 +17,7 @@ use tower::{BoxError, Layer, Service};
 use tower_error_envelope::middleware::RequestBody;
 
 use super::accept::Acceptor;
+use super::access::Recording;
 use super::client_body::ClientBody;
 use super::config::GatewayConfig;
 use super::connection::Connections;
@@ -94,7 +95,8 @@ impl Gateway {
         T: fmt::Display,
     {
         let Self { listener, config, .. } = self;
-        let GatewayConfig { layer, tls, forwarding, limits, admin, access_log, .. } = config;
+        let GatewayConfig { layer, tls, forwarding, limits, admin, recording } = config;
+        let recording = Recording { is_tls: tls.is_some(), ..recording };
         let draining = admin.as_ref().map(|(admin, _)| admin.clone());
         let stop = async {
             stop.await;
@@ -107,8 +109,7 @@ impl Gateway {
         let slots = Arc::new(Semaphore::new(limits.max_connections as usize));
         let retry = limits.accept_retry;
         let (servers, limits, clients) = (Arc::new(Servers::new(&limits)), Arc::new(limits), count::Clients::new());
-        let connections =
-            Connections { service, tls, forwarding, access_log, tracker, stage, servers, limits, clients };
+        let connections = Connections { service, tls, forwarding, recording, tracker, stage, servers, limits, clients };
         let serve = move |stream, peer, slot| connections.serve(stream, peer, slot);
         let work = run(Acceptor { listener, slots, retry, serve }, ending, stop, at_once);
         match &admin {

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use http::StatusCode;
 use tracing::dispatcher::{self, Dispatch};
+use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata, Span};
 
@@ -197,16 +198,40 @@ pub fn may_want_span() -> bool {
 #[inline(never)]
 pub fn request_span(id: RequestId) -> Option<Span> {
     let wanted = tracing::span_enabled!(target: REQUEST, Level::INFO, "request");
-    wanted.then(|| tracing::info_span!(target: REQUEST, "request", request_id = %id))
+    wanted.then(|| {
+        tracing::info_span!(
+            target: REQUEST,
+            "request",
+            request_id = %id,
+            error.type = Empty,
+            http.response.status_code = Empty
+        )
+    })
 }
 
-/// A span for one line, if it is not inside the request's span: after a guard's refusal, after a response's head, and
-/// when a future is dropped.
-fn span_of_line(event: &Event) -> Option<Span> {
+/// Records a response's status in the span of its request, under OpenTelemetry's name.
+pub fn record_status(span: &Span, status: StatusCode) {
+    span.record("http.response.status_code", status.as_u16());
+}
+
+/// Records an error in the span of its request. This is done after its line is written, which has both already.
+fn record_error(span: &Span, event: &Event) {
+    if event.would_be().is_some() {
+        return;
+    }
+    if let Some(status) = event.status() {
+        record_status(span, status);
+    }
+    if let Some(code) = event.code() {
+        span.record("error.type", code.as_str());
+    }
+}
+
+/// Whether this code runs inside the span of a request.
+fn is_inside_span() -> bool {
     // Not `Span::current`, which counts another reference to the span.
     let target = |dispatch: &Dispatch| dispatch.current_span().metadata().map(Metadata::target);
-    let is_inside = dispatcher::get_default(target) == Some(REQUEST);
-    if is_inside { None } else { request_span(event.request_id()) }
+    dispatcher::get_default(target) == Some(REQUEST)
 }
 
 /// This is inlined, so that without a subscriber the only cost is a comparison of two levels.
@@ -223,8 +248,10 @@ fn write_line(level: Level, event: &Event) {
         ($level:expr) => {
             if tracing::enabled!(target: "tower_error_envelope", $level) {
                 let (cause, notes) = (event.cause().and_then(remaining_cause), event.notes());
-                let span = span_of_line(event);
-                let _inside = span.as_ref().map(Span::enter);
+                // After a guard's refusal, after a response's head, and when a future is dropped, a line has its own span.
+                let is_inside = is_inside_span();
+                let span = if is_inside { Some(Span::current()) } else { request_span(event.request_id()) };
+                let _entered = span.as_ref().filter(|_| !is_inside).map(Span::enter);
                 tracing::event!(
                     target: "tower_error_envelope",
                     $level,
@@ -252,10 +279,12 @@ fn write_line(level: Level, event: &Event) {
                     removed_headers = notes.removed_headers(),
                     dropped_fields = notes.dropped_fields(),
                     trace_id = notes.trace_id(),
+                    caller = notes.caller(),
                     body_limit_per = notes.body_limit_per().map(|per| per.as_str()),
                     "{}",
                     message(event)
-                )
+                );
+                span.iter().for_each(|span| record_error(span, event));
             }
         };
     }

@@ -1,14 +1,15 @@
-//! A subscriber of the user's that panics as the span around the inner call is left.
+//! Subscribers of the user's: one that panics as the span around the inner call is left, and one that reads its fields.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Empty;
+use http_body_util::{Empty, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_error_envelope::ErrorEnvelopeLayer;
+use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
@@ -57,4 +58,59 @@ fn f2_a_panic_behind_the_call_is_a_line() {
     });
     assert!(leaves.0.0.load(Ordering::Relaxed), "the span was left");
     assert_eq!((status.as_u16(), leaves.0.1.load(Ordering::Relaxed)), (500, 1));
+}
+
+/// What was recorded in spans after their start.
+#[derive(Clone, Default)]
+struct Recorded(Arc<Mutex<Vec<String>>>);
+
+impl Visit for Recorded {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.0.lock().unwrap().push(format!("{} {value:?}", field.name()));
+    }
+}
+
+impl Subscriber for Recorded {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("tower_error_envelope")
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, values: &Record<'_>) {
+        values.record(&mut self.clone());
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn l1_the_span_of_a_request_has_its_status_and_the_code_of_its_error() {
+    let _ = crate::cases::logs::captured(|| ());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let recorded = |status: u16, length: usize| {
+        let recorded = Recorded::default();
+        tracing::subscriber::with_default(recorded.clone(), || {
+            let served = service_fn(move |_: Request<_>| async move {
+                Ok::<_, Infallible>(Response::builder().status(status).body(Empty::<Bytes>::new()).unwrap())
+            });
+            let request = Request::new(Full::new(Bytes::from(vec![0; length])));
+            runtime.block_on(ErrorEnvelopeLayer::new().layer(served).oneshot(request)).unwrap();
+        });
+        let fields = recorded.0.lock().unwrap().clone();
+        fields
+    };
+    let status = "http.response.status_code";
+    assert_eq!(recorded(204, 0), [format!("{status} 204")]);
+    assert_eq!(recorded(404, 0), [format!("{status} 404"), "error.type \"not_found\"".to_owned()]);
+    let refused = [format!("{status} 413"), "error.type \"payload_too_large\"".to_owned()];
+    assert_eq!(recorded(200, 2 << 20), refused, "a request that never reaches the service");
 }

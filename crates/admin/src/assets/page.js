@@ -193,7 +193,7 @@
 
   const detailsOf = (error) => {
     const facts = [
-      ['Origin', error.origin], ['Mode', error.mode], ['Method', error.method], ['Path', error.path], ['Client', error.client], ['Dialect', error.dialect],
+      ['Origin', error.origin], ['Mode', error.mode], ['Method', error.method], ['Path', error.path], ['Client', error.client], ['Caller', error.caller], ['Dialect', error.dialect],
       ['Code decided by', error.decided_by], ['Unknown code', error.unknown_code], ['gRPC status', error.grpc_status],
       ['Fields dropped', error.dropped_fields], ['Cause', error.cause],
     ].filter(([, value]) => value !== null).map(([name, value]) => fact(name, foreign(String(value))));

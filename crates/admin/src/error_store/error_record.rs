@@ -41,6 +41,7 @@ pub(crate) struct RequestLine {
     pub(crate) path: Option<Box<str>>,
     pub(crate) service: Option<UpstreamUrl>,
     pub(crate) client: Option<Box<str>>,
+    pub(crate) caller: Option<Box<str>>,
     pub(crate) duration_ms: Option<u64>,
 }
 
@@ -144,6 +145,7 @@ impl RequestLine {
             method: event.method(),
             path: notes.path().map(|path| without_secrets(bounded(path, LONGEST))),
             service: event.upstream().cloned(),
+            caller: notes.caller().map(|caller| without_secrets(bounded(caller, LONGEST))),
             client: notes.client().map(|client| without_secrets(bounded(client, LONGEST))),
             duration_ms: notes.began().map(|began| at.saturating_sub(clock::milliseconds(began))),
         }

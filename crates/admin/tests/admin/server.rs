@@ -88,7 +88,7 @@ async fn kept_connections_outlast_the_time_for_a_first_head_and_give_way_where_p
     let address = listener.local_addr().unwrap();
     let (server, minute) = (SmallServer::new(2, 1 << 14, Duration::from_secs(1)), Duration::from_secs(60));
     let answer = |_| future::ready(Ok::<_, Infallible>(Response::new(Full::new(&b"ok\n"[..]))));
-    tokio::spawn(server.keep_alive(minute * 5 / 4).serve(listener, answer, future::pending()));
+    tokio::spawn(server.keep_alive(minute * 5 / 4).serve(listener, None, answer, future::pending()));
     let get = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let is_answered = async |stream: &mut TcpStream| {
         stream.write_all(get.as_bytes()).await.unwrap();

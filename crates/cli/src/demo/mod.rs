@@ -72,7 +72,7 @@ async fn show(args: &Args, log: &Writing) -> Result<u8, CommandError> {
     let layer = gateway::layer(&args.front, on_call.as_ref())?;
     let (stop, at_once) = signals::stop()?;
     let listener = gateway::listen(Some(args.listen()), &mut sockets).await?;
-    let gateway = gateway::open(listener, None, &args.front, layer, on_call)?;
+    let gateway = gateway::open(listener, None, &args.front, layer, on_call, log.tracer())?;
     let address = gateway.local_addr();
     let no_service = |error| CommandError::Io(format!("the embedded service cannot start: {error}"));
     let (service, bare) =

@@ -67,13 +67,13 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         signals::reload_policy_at_hangup(move || reloaded.reload())?;
         let (stop, at_once) = signals::stop()?;
         print_line(format_args!("listening on http://{address}"))?;
-        if let Some(AdminListener { admin, listener, address }) = on_call {
-            print_line(format_args!("admin on http://{address}"))?;
+        if let Some(AdminListener { admin, listener, url }) = on_call {
+            print_line(format_args!("admin on {url}"))?;
             tokio::spawn(async move { admin.serve(listener, future::pending()).await });
         }
         let answer = move |request| future::ready(Ok(answer::answer(policy.config(), request)));
         tokio::select! {
-            () = SERVER.serve(listener, answer, stop) => Ok(0),
+            () = SERVER.serve(listener, None, answer, stop) => Ok(0),
             signal = at_once => Ok(signal.code()),
         }
     })

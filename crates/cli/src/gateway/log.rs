@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use error_envelope_gateway::Tracer;
 use error_envelope_runtime::log_panic_places;
 use metrics::{counter, describe_counter};
 use tracing::Span;
@@ -24,6 +25,7 @@ use tracing_subscriber::prelude::*;
 use tracing_subscriber::{EnvFilter, Registry, fmt};
 
 use crate::failure::CommandError;
+use crate::otlp::Otlp;
 
 /// The variable that sets the filter, and the default if it is empty or missing. The file watcher logs a line at INFO
 /// for each folder that is replaced.
@@ -84,7 +86,10 @@ impl Log {
     /// Writes the log until the [`Writing`] is dropped; `RUST_LOG` sets the filter. The access log has neither filter nor
     /// format: each request is a JSON object.
     pub(crate) fn init(self, access: Option<&AccessSink>) -> Result<Writing, CommandError> {
-        let filter = filter(std::env::var_os(FILTER).as_deref()).map_err(CommandError::Io)?;
+        let directives = filter(std::env::var_os(FILTER).as_deref()).map_err(CommandError::Io)?.to_string();
+        let lines_filter = || EnvFilter::new(&directives).and(filter_fn(|event| event.target() != ACCESS));
+        // A failed export is not exported.
+        let is_own = filter_fn(|event| !event.target().starts_with("opentelemetry"));
         let access = access.map(AccessSink::open).transpose()?.map(|sink| Queue::start(sink, ACCESS_LINES));
         let (writer, log) = Queue::start(Box::new(stderr()), LINES);
         let is_coloured = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -94,24 +99,21 @@ impl Log {
             Self::Pretty => lines.pretty().boxed(),
             Self::Json => lines.json().boxed(),
         };
-        let access = match access {
-            None => {
-                tracing_subscriber::registry().with(lines).with(filter).init();
-                None
-            }
-            Some((writer, queue)) => {
-                let requests = fmt::layer().with_writer(writer).json().flatten_event(true);
-                let requests = requests.with_level(false).with_target(false);
-                let requests = requests.with_current_span(false).with_span_list(false);
-                let lines = lines.with_filter(filter.and(filter_fn(|event| event.target() != ACCESS)));
-                let requests = requests.with_filter(filter_fn(|event| event.target() == ACCESS));
-                tracing_subscriber::registry().with(lines).with(requests).init();
-                Some(queue)
-            }
-        };
+        let mut layers = vec![lines.with_filter(lines_filter()).boxed()];
+        let access = access.map(|(writer, queue)| {
+            let requests = fmt::layer().with_writer(writer).json().flatten_event(true);
+            let requests = requests.with_level(false).with_target(false);
+            let requests = requests.with_current_span(false).with_span_list(false);
+            layers.push(requests.with_filter(filter_fn(|event| event.target() == ACCESS)).boxed());
+            queue
+        });
+        let otlp = Otlp::start()?;
+        layers.extend(otlp.lines().map(|exported| exported.with_filter(lines_filter().and(is_own)).boxed()));
+        tracing_subscriber::registry().with(layers).init();
         std::panic::set_hook(Box::new(log_panic));
         log_panic_places();
-        Ok(Writing { log, access })
+        otlp.log();
+        Ok(Writing { otlp, log, access })
     }
 }
 
@@ -130,11 +132,18 @@ fn filter(directives: Option<&OsStr>) -> Result<EnvFilter, String> {
 
 /// Keeps the threads that write. When this is dropped, the waiting lines are written within a second, or are lost.
 pub(crate) struct Writing {
+    /// The first to be dropped: its last errors are logged.
+    otlp: Otlp,
     log: Queue,
     access: Option<Queue>,
 }
 
 impl Writing {
+    /// Makes the spans of requests, if they are exported.
+    pub(crate) fn tracer(&self) -> Option<Arc<dyn Tracer>> {
+        self.otlp.tracer()
+    }
+
     /// Logs the number of dropped lines, on the current runtime, and counts those of the access log. Install the metrics
     /// recorder before this call.
     pub(crate) fn count_drops(&self) {

@@ -16,7 +16,7 @@ mod url;
 
 use std::sync::Arc;
 
-use error_envelope_gateway::{Gateway, GatewayConfig, ListeningSockets, ServerTls, SocketPurpose};
+use error_envelope_gateway::{Gateway, GatewayConfig, ListeningSockets, ServerTls, SocketPurpose, Tracer};
 use error_envelope_runtime::{KillSwitch, SwitchNote};
 use tokio::net::TcpListener;
 use tower_error_envelope::ErrorEnvelopeLayer;
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args, unread_variables: &[String]) -> Result<u8, Comman
         let tls = args.tls()?;
         let listener = listen(args.listen.as_deref(), &mut sockets).await?;
         let (stop, at_once) = signals::stop()?;
-        let gateway = open(listener, tls, &args.front, layer, on_call)?;
+        let gateway = open(listener, tls, &args.front, layer, on_call, log.tracer())?;
         service_manager::ready();
         let cut_short = gateway.serve_until(service, service_manager::stopping_after(stop), at_once).await;
         Ok(cut_short.map_or(0, ShutdownSignal::code))
@@ -92,6 +92,7 @@ pub(crate) fn open(
     front: &Front,
     layer: ErrorEnvelopeLayer,
     on_call: Option<AdminListener>,
+    tracer: Option<Arc<dyn Tracer>>,
 ) -> Result<Gateway, CommandError> {
     let reloaded = layer.clone();
     signals::reload_policy_at_hangup(move || reloaded.reload())?;
@@ -102,14 +103,15 @@ pub(crate) fn open(
     let scheme = if tls.is_some() { "https" } else { "http" };
     let config = GatewayConfig::new(layer.clone()).forwarding(front.forwarded.into()).limits(front.limits.limits());
     let config = config.access_log(front.access_log.is_some());
+    let config = tracer.into_iter().fold(config, GatewayConfig::tracer);
     let config = tls.into_iter().fold(config, GatewayConfig::tls);
-    let admin = on_call.as_ref().map(|on_call| on_call.address);
+    let admin = on_call.as_ref().map(|on_call| on_call.url.clone());
     let config = on_call.into_iter().fold(config, |config, it| config.admin(it.admin, it.listener));
     let gateway = Gateway::listening(listener, config);
     let gateway = gateway.map_err(|error| CommandError::Io(format!("cannot listen: {error}")))?;
     print_line(format_args!("listening on {scheme}://{}", gateway.local_addr()))?;
     if let Some(admin) = admin {
-        print_line(format_args!("admin on http://{admin}"))?;
+        print_line(format_args!("admin on {admin}"))?;
     }
     Ok(gateway)
 }

@@ -1,13 +1,14 @@
 //! The flags of the admin address.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use error_envelope_admin::{Admin, install_metrics};
-use error_envelope_gateway::{ListeningSockets, SocketPurpose};
+use error_envelope_gateway::{ListeningSockets, ServerTls, SocketPurpose};
 use tokio::net::TcpListener;
 
+use super::signals;
 use crate::failure::CommandError;
 
 /// The flags of the admin address.
@@ -26,6 +27,12 @@ pub(crate) struct AdminArgs {
     /// request
     #[arg(long, value_name = "FILE", requires = "admin")]
     admin_token_file: Option<PathBuf>,
+    /// Serve the admin address over TLS with this PEM certificate chain; reloaded when it changes
+    #[arg(long, value_name = "FILE", requires = "admin", requires = "admin_tls_key")]
+    admin_tls_cert: Option<PathBuf>,
+    /// Use this PEM private key of the certificate; reloaded when it changes
+    #[arg(long, value_name = "FILE", requires = "admin_tls_cert")]
+    admin_tls_key: Option<PathBuf>,
     /// Keep each change of the kill switch in this file, with its time, its sender and its reason, and apply the last one
     /// after a restart [default: a restart clears the switch]
     #[arg(long, value_name = "FILE", requires = "admin")]
@@ -36,7 +43,7 @@ pub(crate) struct AdminArgs {
 pub(crate) struct AdminListener {
     pub(crate) admin: Admin,
     pub(crate) listener: TcpListener,
-    pub(crate) address: SocketAddr,
+    pub(crate) url: String,
 }
 
 impl AdminListener {
@@ -69,7 +76,16 @@ impl AdminListener {
             Some(file) => admin.journal(file).map_err(|error| CommandError::Io(format!("--admin-journal {error}")))?,
             None => admin,
         };
-        Ok(Some(Self { admin, listener, address }))
+        let (admin, scheme) = match args.admin_tls_cert.as_ref().zip(args.admin_tls_key.as_ref()) {
+            None => (admin, "http"),
+            Some((certificate, key)) => {
+                let tls = ServerTls::watch_admin(certificate, key)?;
+                let reloaded = Arc::clone(&tls);
+                signals::run_at_hangup("admin-tls-hangup", move || reloaded.reload())?;
+                (admin.tls(tls.handshake()), "https")
+            }
+        };
+        Ok(Some(Self { admin, listener, url: format!("{scheme}://{address}") }))
     }
 }
 

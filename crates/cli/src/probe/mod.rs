@@ -16,6 +16,7 @@ mod rows;
 
 use std::collections::HashSet;
 use std::fmt::Write;
+use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -26,7 +27,7 @@ use serde::Serialize;
 use serde_json::json;
 use tower_error_envelope::Policy;
 
-use self::client::{NoAnswer, Target};
+use self::client::{NoAnswer, Service};
 use self::judge::{Finding, Judge, describe};
 use self::plan::ServiceInfo;
 use self::rows::{Body, ROWS, Row, Want};
@@ -34,6 +35,7 @@ use crate::failure::{CommandError, block_on, print_unless_closed};
 use crate::gateway::limits::time;
 use crate::policy;
 use crate::report::{OutputFormat, json_text};
+use crate::target::Target;
 
 /// Check a running service against the error contract
 ///
@@ -92,7 +94,7 @@ enum Outcome {
 
 /// Sends the requests, and writes the report to standard output. Returns the exit code.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
-    let target = Target::new(&args.url, args.ca.as_deref(), *args.timeout)?;
+    let target = Target::new(&args.url, args.ca.as_deref(), "--ca")?;
     let mut headers: HeaderMap = args.header.iter().map(|line| header_line(line)).collect::<Result<_, _>>()?;
     let host = HeaderValue::try_from(target.authority.as_str());
     headers.insert(header::HOST, host.map_err(|error| CommandError::Io(format!("the URL's host: {error}")))?);
@@ -103,7 +105,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let panic_path = args.panic_path.as_ref().map(ToString::to_string);
     let service = ServiceInfo::new(policy, panic_path, headers);
     let judge = Judge { service: &service, by_policy: args.policy.is_some(), seen: HashSet::new() };
-    let lines = block_on(probe(&target, judge))?;
+    let lines = block_on(probe(&Service { target, patience: *args.timeout }, judge))?;
     let counts = [Outcome::Passed, Outcome::Failed, Outcome::Skipped];
     let counts = counts.map(|outcome| lines.iter().filter(|line| line.outcome == outcome).count());
     let text = match args.format {
@@ -117,9 +119,16 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     print_unless_closed(&text).map(|()| u8::from(counts[1] > 0 || counts[0] == 0))
 }
 
-async fn probe(target: &Target, mut judge: Judge<'_>) -> Result<Vec<Line>, CommandError> {
+/// Lets a terminal write the line anew.
+const CLEAR_LINE: &str = "\r\u{1b}[K";
+
+async fn probe(target: &Service, mut judge: Judge<'_>) -> Result<Vec<Line>, CommandError> {
     let (mut lines, mut silent) = (Vec::new(), 0);
-    for row in ROWS {
+    let progress = stderr().is_terminal();
+    for (sent, row) in ROWS.iter().enumerate() {
+        if progress {
+            anstream::eprint!("{CLEAR_LINE}{sent} of {}: {}", ROWS.len(), row.name);
+        }
         let planned = match judge.service.plan(row) {
             _ if silent >= 3 => Err("not sent: 3 requests in a row got no response".to_owned()),
             planned => planned,
@@ -154,6 +163,9 @@ async fn probe(target: &Target, mut judge: Judge<'_>) -> Result<Vec<Line>, Comma
             None => Outcome::Passed,
         };
         lines.push(line);
+    }
+    if progress {
+        anstream::eprint!("{CLEAR_LINE}");
     }
     Ok(lines)
 }

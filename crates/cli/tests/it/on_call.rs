@@ -6,6 +6,8 @@ use std::process::Stdio;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+
 use crate::kit::{Gateway, PATIENCE, Running, ask, command, run, wait_for};
 
 const SAID: &str = r#"{"message":"Seat 7 is taken"}"#;
@@ -130,7 +132,7 @@ fn a_wrong_admin_address_is_named_with_what_is_wrong() {
             3,
             "error: cannot reach http://127.0.0.1:1: Connection refused (os error 111)\n = help: use the address",
         ),
-        ("https://127.0.0.1:9901", 2, "write http://HOST:PORT"),
+        ("ftp://127.0.0.1:9901", 2, "write http://HOST:PORT"),
         ("http://127.0.0.1:9901/kill-switch", 2, "write http://HOST:PORT"),
     ];
     for (admin, code, why) in cases {
@@ -174,6 +176,32 @@ fn an_error_is_found_by_its_id_in_one_of_several_gateways() {
         gone.err
     );
     assert_eq!(run(&["find", "seat-7"]).code, Some(2));
+}
+
+#[test]
+fn an_admin_address_with_tls_serves_the_verbs_that_trust_its_certificate() {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.into_os_string().into_string().unwrap()
+    };
+    let (certificate, key) = (file("cert.pem", cert.pem()), file("key.pem", signing_key.serialize_pem()));
+    let flags = ["gateway", "--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:1", "--admin", "0"];
+    let tls = ["--admin-tls-cert", &certificate, "--admin-tls-key", &key];
+    let mut gateway = Running::start(&[&flags[..], &tls].concat());
+    gateway.says("listening on http://");
+    let admin = gateway.says("admin on https://127.0.0.1:");
+    let switch = |scheme: &str, more: &[&str]| {
+        let url = format!("{scheme}://localhost:{admin}");
+        run(&[&["kill-switch", "status", "--admin", &url], more].concat())
+    };
+    let trusting = switch("https", &["--admin-ca", &certificate]);
+    assert_eq!((trusting.code, &*trusting.out), (Some(0), "off: the policy's modes apply\n"), "{}", trusting.err);
+    let strange = switch("https", &[]);
+    assert!(strange.code == Some(3) && strange.err.contains("TLS: invalid peer certificate"), "{}", strange.err);
+    assert_eq!(switch("http", &[]).code, Some(1));
 }
 
 fn signal(process: &Running, name: &str) {

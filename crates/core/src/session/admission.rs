@@ -179,7 +179,7 @@ impl ArrivingRequest<'_> {
         let mut state = RequestState::new(config, &view, given, matched.normal.clone());
         let now = LazyCell::new(state.config.clock);
         let decision = match guarded.unmet.take() {
-            None if !state.policy().has_schemes() => AuthDecision::Open(None),
+            None if !state.policy().has_schemes() => AuthDecision::Open(None, None),
             None => auth::check_auth(matched, (head, is_preflight), &|| *now),
             Some(fault) => AuthDecision::Closed(fault, None),
         };
@@ -201,7 +201,12 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
             return (Session { phase: Phase::Verifying(Box::new(verification)) }, RequestStep::Verify(timeout));
         }
         AuthDecision::Closed(fault, unenforced) => (Some(fault), unenforced),
-        AuthDecision::Open(unenforced) => (guarded.refusal, unenforced),
+        AuthDecision::Open(unenforced, caller) => {
+            if let Some(cold) = &mut state.cold {
+                cold.caller = caller;
+            }
+            (guarded.refusal, unenforced)
+        }
     };
     // Reports the first refusal that was not enforced, in the order of the guards.
     let observed = guarded.observed_unmet.or(unenforced).or(guarded.observed.refusal);

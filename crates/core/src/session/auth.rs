@@ -7,12 +7,13 @@ use std::time::SystemTime;
 use http::request::Parts;
 
 use crate::fault::Fault;
-use crate::guard::auth::{self, AuthRefusal, Scheme, SchemesOutcome, Verified, VerifierFailure};
+use crate::guard::auth::{self, AuthRefusal, Identity, Scheme, SchemesOutcome, Verified, VerifierFailure};
 use crate::policy::{Matched, Preflight, RouteSettings};
 
 /// The decision about a request. It may include the fault that would have refused the request without `auth_observe`.
 pub(super) enum AuthDecision {
-    Open(Option<Fault>),
+    /// The refusal that is not enforced, and the caller.
+    Open(Option<Fault>, Option<Identity>),
     Closed(Fault, Option<Fault>),
     /// Verifiers must be called first.
     Ask(Box<PendingAuth>),
@@ -50,7 +51,7 @@ pub(super) fn check_auth(
     };
     let others = matched.others.iter().filter_map(|reading| auth_of(&reading.settings)).collect();
     match (PendingAuth { normal: auth_of(&matched.normal), others }) {
-        PendingAuth { normal: None, others } if others.is_empty() => AuthDecision::Open(None),
+        PendingAuth { normal: None, others } if others.is_empty() => AuthDecision::Open(None, None),
         pending => pending.decide(head),
     }
 }
@@ -103,7 +104,7 @@ impl PendingAuth {
         };
         // A route that requires no credentials has no caller, even if another reading leads to a route that has one.
         let is_anonymous = self.normal.as_ref().is_some_and(|it| matches!(it.verdict, SchemesOutcome::Anonymous));
-        let (mut closed, mut observed) = (None, None);
+        let (mut closed, mut observed, mut caller) = (None, None, None);
         for RouteAuth { verdict, settings } in self.others.into_iter().chain(self.normal) {
             match verdict {
                 SchemesOutcome::Refused(refusal) => {
@@ -115,13 +116,16 @@ impl PendingAuth {
                 }
                 // If the readings lead to different callers, the caller of the normalised reading counts: that reading
                 // decides everything else about the request as well.
-                SchemesOutcome::In(passed) if !is_refused && !is_anonymous => passed.mark(head),
+                SchemesOutcome::In(passed) if !is_refused && !is_anonymous => {
+                    caller = Some(passed.identity.clone());
+                    passed.mark(head);
+                }
                 SchemesOutcome::In(_) | SchemesOutcome::Anonymous | SchemesOutcome::Open(_) => {}
             }
         }
         let observed = observed.map(|refusal| refusal.fault());
         match closed {
-            None => AuthDecision::Open(observed),
+            None => AuthDecision::Open(observed, caller),
             Some(refusal) => {
                 let offer =
                     |refusal: AuthRefusal, settings: &Arc<RouteSettings>| refusal.with_offered_schemes(&settings.auth);

@@ -8,6 +8,7 @@ use http::{HeaderValue, Method, StatusCode};
 
 use super::BodyCapture;
 use crate::code::ErrorCode;
+use crate::guard::auth::Identity;
 use crate::policy::{BodyLimitPer, MatchedReading};
 use crate::request_id;
 
@@ -52,6 +53,7 @@ pub struct EventFields {
     pub(super) only_original_path: bool,
     pub(super) dropped_fields: Option<Box<str>>,
     pub(super) unknown_code: Option<Box<str>>,
+    pub(super) caller: Option<Identity>,
     /// The request's only `traceparent`, whether valid or not. It is parsed only if the request leads to an error.
     pub(super) traceparent: Option<HeaderValue>,
     pub(super) readings: Vec<MatchedReading>,
@@ -129,6 +131,7 @@ impl EventFields {
         only_original_path: false,
         dropped_fields: None,
         unknown_code: None,
+        caller: None,
         traceparent: None,
         readings: Vec::new(),
         counts_whole: false,
@@ -179,6 +182,13 @@ impl EventFields {
     #[must_use]
     pub fn unknown_code(&self) -> Option<&str> {
         self.unknown_code.as_deref()
+    }
+
+    /// The caller's identity, if its credentials were accepted. Always set if an observer is registered, as by an admin
+    /// address.
+    #[must_use]
+    pub fn caller(&self) -> Option<&str> {
+        self.caller.as_ref()?.id()
     }
 
     /// The trace id of the request's `traceparent`, if it is valid.
@@ -238,6 +248,7 @@ impl EventFields {
             only_original_path,
             dropped_fields,
             unknown_code,
+            caller: _,
             traceparent: _,
             readings,
             counts_whole,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use error_envelope_core::request_id::RequestId;
 use error_envelope_runtime::RequestSlot;
 use http::header::{HOST, HeaderMap, HeaderValue, USER_AGENT};
 use http::uri::PathAndQuery;
@@ -20,20 +21,21 @@ pub(crate) enum Outcome {
     CutOff,
 }
 
-/// The facts of a request.
-pub(crate) struct Entry {
+/// The facts of a request, as the access log and a [`Tracer`](crate::Tracer) get them.
+pub struct AccessEntry {
     began: Instant,
-    pub(super) method: Method,
+    method: Method,
     path: Option<PathAndQuery>,
-    pub(super) host: Option<String>,
-    pub(super) user_agent: Option<HeaderValue>,
-    pub(super) version: Version,
-    pub(super) client: IpAddr,
+    host: Option<String>,
+    user_agent: Option<HeaderValue>,
+    version: Version,
+    client: IpAddr,
     pub(super) slot: RequestSlot,
-    pub(super) upstream: OnceLock<Arc<str>>,
-    pub(super) caller: OnceLock<Box<str>>,
-    pub(super) status: OnceLock<StatusCode>,
-    pub(super) code: OnceLock<HeaderValue>,
+    upstream: OnceLock<Arc<str>>,
+    caller: OnceLock<Box<str>>,
+    status: OnceLock<StatusCode>,
+    code: OnceLock<HeaderValue>,
+    is_tls: bool,
     request_bytes: AtomicU64,
     response_bytes: AtomicU64,
     /// Whether the client left before the end of its request, so that nothing reads its response (F1a).
@@ -43,8 +45,8 @@ pub(crate) struct Entry {
     outcome: AtomicU8,
 }
 
-impl Entry {
-    pub(super) fn new<B>(client: IpAddr, request: &Request<B>) -> Self {
+impl AccessEntry {
+    pub(super) fn new<B>(client: IpAddr, request: &Request<B>, is_tls: bool) -> Self {
         Self {
             began: Instant::now(),
             method: request.method().clone(),
@@ -58,6 +60,7 @@ impl Entry {
             caller: OnceLock::new(),
             status: OnceLock::new(),
             code: OnceLock::new(),
+            is_tls,
             request_bytes: AtomicU64::new(0),
             response_bytes: AtomicU64::new(0),
             client_left: AtomicBool::new(false),
@@ -66,14 +69,10 @@ impl Entry {
         }
     }
 
-    /// Notes that the request is forwarded to this service.
-    pub(crate) fn forwarded(&self, upstream: &Arc<str>) {
+    /// Notes that the request is forwarded to this service, and who the caller is.
+    pub(super) fn forwarded(&self, upstream: &Arc<str>, caller: Option<&str>) {
         let _ = self.upstream.set(Arc::clone(upstream));
-    }
-
-    /// Notes that the request passed the guards, and who the caller is.
-    pub(crate) fn authenticated(&self, caller: &str) {
-        let _ = self.caller.set(caller.into());
+        caller.into_iter().for_each(|caller| drop(self.caller.set(caller.into())));
     }
 
     /// Adds bytes that were read of the request's body.
@@ -110,12 +109,91 @@ impl Entry {
         self.outcome.store(outcome as u8, Ordering::Relaxed);
     }
 
+    /// The request's id.
+    #[must_use]
+    pub fn request_id(&self) -> Option<RequestId> {
+        self.slot.request_id()
+    }
+
+    /// The pattern of the policy's route: never a path.
+    #[must_use]
+    pub fn route(&self) -> Option<&str> {
+        self.slot.route()
+    }
+
+    /// The request's method.
+    #[must_use]
+    pub const fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The scheme between the client and the gateway: `http` or `https`.
+    #[must_use]
+    pub const fn scheme(&self) -> &'static str {
+        if self.is_tls { "https" } else { "http" }
+    }
+
     /// The path without its query (L3).
-    pub(super) fn path(&self) -> &str {
+    #[must_use]
+    pub fn path(&self) -> &str {
         self.path.as_ref().map_or("", PathAndQuery::path)
     }
 
-    pub(super) fn outcome(&self) -> Outcome {
+    /// The request's host and port, without credentials before an `@`.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    /// The client's `user-agent`.
+    #[must_use]
+    pub const fn user_agent(&self) -> Option<&HeaderValue> {
+        self.user_agent.as_ref()
+    }
+
+    /// The HTTP version between the client and the gateway.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The address of the client's connection.
+    #[must_use]
+    pub const fn client(&self) -> IpAddr {
+        self.client
+    }
+
+    /// The URL of the service, if the request was forwarded.
+    #[must_use]
+    pub fn upstream(&self) -> Option<&str> {
+        self.upstream.get().map(|url| &**url)
+    }
+
+    /// The caller's identity, if a guard knows it.
+    #[must_use]
+    pub fn caller(&self) -> Option<&str> {
+        self.caller.get().map(|caller| &**caller)
+    }
+
+    /// The response's status; `None` if the client left first.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.status.get().copied()
+    }
+
+    /// The error's code, of the response's head or its trailers.
+    #[must_use]
+    pub fn code(&self) -> Option<&HeaderValue> {
+        self.code.get()
+    }
+
+    /// How the request ended: `complete`, `cut_off` by the service, or `abandoned` by the client.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        self.ending().as_str()
+    }
+
+    fn ending(&self) -> Outcome {
         if self.client_left.load(Ordering::Relaxed) {
             return Outcome::Abandoned;
         }
@@ -123,20 +201,24 @@ impl Entry {
         [Outcome::Complete, Outcome::CutOff].into_iter().find(|it| *it as u8 == ended).unwrap_or(Outcome::Abandoned)
     }
 
-    pub(super) fn duration(&self) -> Duration {
+    /// The time from the request's head to the end of its response, or until now.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
         match self.ended.load(Ordering::Relaxed) {
             0 => self.began.elapsed(),
             micros => Duration::from_micros(micros),
         }
     }
 
-    pub(super) fn bytes(&self) -> (u64, u64) {
+    /// The bytes of the request's body that were read, and those of the response's body that were sent.
+    #[must_use]
+    pub fn bytes(&self) -> (u64, u64) {
         (self.request_bytes.load(Ordering::Relaxed), self.response_bytes.load(Ordering::Relaxed))
     }
 }
 
 impl Outcome {
-    pub(super) const fn as_str(self) -> &'static str {
+    const fn as_str(self) -> &'static str {
         match self {
             Self::Abandoned => "abandoned",
             Self::Complete => "complete",

@@ -5,35 +5,35 @@ use std::borrow::Cow;
 use error_envelope_core::message::is_invisible;
 use http::HeaderValue;
 
-use super::entry::Entry;
+use super::entry::AccessEntry;
 
 /// The longest text of a client's in an event; a longer one ends with `…`. With it, the lines that wait to be written
 /// have a largest size.
 const MAX_TEXT: usize = 1024;
 
 /// Logs a request that has ended.
-pub(super) fn log_request(entry: &Entry) {
+pub(super) fn log_request(entry: &AccessEntry) {
     let header =
         |value: Option<&HeaderValue>| value.map(|value| text(&String::from_utf8_lossy(value.as_bytes())).into_owned());
     let (request_bytes, response_bytes) = entry.bytes();
     tracing::info!(
         target: "access",
-        request_id = entry.slot.request_id().map(display),
-        method = &*text(entry.method.as_str()),
+        request_id = entry.request_id().map(display),
+        method = &*text(entry.method().as_str()),
         path = &*text(entry.path()),
-        route = entry.slot.route(),
-        status = entry.status.get().map(|status| status.as_u16()),
-        code = header(entry.code.get()).as_deref(),
-        outcome = entry.outcome().as_str(),
+        route = entry.route(),
+        status = entry.status().map(|status| status.as_u16()),
+        code = header(entry.code()).as_deref(),
+        outcome = entry.outcome(),
         duration_ms = entry.duration().as_micros() as f64 / 1000.0,
         request_bytes,
         response_bytes,
-        caller = entry.caller.get().map(|caller| text(caller)).as_deref(),
-        client_address = %entry.client,
-        user_agent = header(entry.user_agent.as_ref()).as_deref(),
-        host = entry.host.as_deref().map(text).as_deref(),
-        protocol = ?entry.version,
-        upstream = entry.upstream.get().map(|url| &**url),
+        caller = entry.caller().map(text).as_deref(),
+        client_address = %entry.client(),
+        user_agent = header(entry.user_agent()).as_deref(),
+        host = entry.host().map(text).as_deref(),
+        protocol = ?entry.version(),
+        upstream = entry.upstream(),
     );
 }
 

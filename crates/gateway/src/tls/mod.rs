@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
+use error_envelope_admin::{Connection, Handshake};
 use error_envelope_runtime::files;
 use error_envelope_runtime::files::WatchedFolders;
 use humantime::format_rfc3339_seconds;
@@ -39,6 +40,8 @@ pub struct ServerTls {
     /// The result of the last read.
     last: Mutex<LastReload>,
     refused: count::RefusedClients,
+    /// Whether metrics are about this certificate: they have no label for more than one.
+    is_counted: bool,
 }
 
 const LOG: &str = "error_envelope::gateway::tls";
@@ -64,17 +67,37 @@ impl ServerTls {
         key: impl Into<PathBuf>,
         clients: Option<ClientAuthorities>,
     ) -> Result<Arc<Self>, Error> {
-        let pair = Pair { certificate: certificate.into(), key: key.into(), clients };
+        Self::watch_pair(Pair { certificate: certificate.into(), key: key.into(), clients }, true)
+    }
+
+    /// TLS for an admin address: as [`ServerTls::watch`], without metrics.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn watch_admin(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Arc<Self>, Error> {
+        Self::watch_pair(Pair { certificate: certificate.into(), key: key.into(), clients: None }, false)
+    }
+
+    fn watch_pair(pair: Pair, is_counted: bool) -> Result<Arc<Self>, Error> {
         let unwatchable =
             |error: &dyn std::fmt::Display| Error::unreadable(format!("{pair}: cannot be watched: {error}"));
         let (mut folders, changes) = WatchedFolders::new().map_err(|error| unwatchable(&error))?;
         folders.watch(folders_of(&pair)).map_err(|error| unwatchable(&error))?;
         let Read { config, fingerprint, not_after } = pair.read()?;
-        count::record_active_certificate(not_after);
+        if is_counted {
+            count::record_active_certificate(not_after);
+        }
         warn_of_expiry(&pair, not_after);
         let last = Mutex::new(LastReload::Taken(fingerprint));
         let refused = count::RefusedClients::default();
-        let tls = Arc::new(Self { pair, active: RwLock::new(config), folders: Mutex::new(folders), last, refused });
+        let tls = Arc::new(Self {
+            pair,
+            active: RwLock::new(config),
+            folders: Mutex::new(folders),
+            last,
+            refused,
+            is_counted,
+        });
         changes.follow("error-envelope-tls", &tls, Self::reload).map_err(|error| {
             Error::unreadable(format!("cannot start the thread that watches the certificate files: {error}"))
         })?;
@@ -84,6 +107,17 @@ impl ServerTls {
     /// The acceptor for the next handshake, with the active certificate.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner)).into()
+    }
+
+    /// The handshake for an admin address: one that serves HTTP/1.1 alone. No client certificate is requested there.
+    #[must_use]
+    pub fn handshake(self: Arc<Self>) -> Handshake {
+        Arc::new(move |stream| {
+            let mut config = ServerConfig::clone(self.acceptor().config());
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+            let accepted = TlsAcceptor::from(Arc::new(config)).accept(stream);
+            Box::pin(async { Ok(Box::new(accepted.await?) as Box<dyn Connection>) })
+        })
     }
 
     /// Counts a handshake that failed, and logs it. A refused client certificate is logged only once for each reason:
@@ -115,7 +149,9 @@ impl ServerTls {
 
     /// Makes a new certificate active, and logs it once.
     fn activate(&self, Read { config, fingerprint, not_after }: Read) {
-        count::record_active_certificate(not_after);
+        if self.is_counted {
+            count::record_active_certificate(not_after);
+        }
         if self.is_new(LastReload::Taken(fingerprint)) {
             *self.active.write().unwrap_or_else(PoisonError::into_inner) = config;
             let expires = not_after.and_then(time_of).map(|at| tracing::field::display(format_rfc3339_seconds(at)));
@@ -126,7 +162,9 @@ impl ServerTls {
 
     /// Keeps the old certificate, and logs the error once.
     fn reject(&self, error: Error) {
-        count::record_rejected_certificate();
+        if self.is_counted {
+            count::record_rejected_certificate();
+        }
         let why = error.to_string();
         if self.is_new(LastReload::Refused(error)) {
             tracing::error!(target: LOG, error = why, "rejected the new certificate; the old one stays active");

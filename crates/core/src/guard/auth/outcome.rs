@@ -22,7 +22,7 @@ pub(super) enum Checked {
 /// A request that is let in, and what the inner service is to get of the caller's identity.
 #[derive(Clone, Debug)]
 pub(crate) struct Granted {
-    pub(super) identity: Identity,
+    pub(crate) identity: Identity,
     pub(super) forward: Option<(HeaderName, HeaderValue)>,
 }
 

@@ -14,6 +14,7 @@ use crate::dialect::rpc::Rpc;
 use crate::fault::Fault;
 use crate::fields;
 use crate::grpc_messages::MessageDecoder;
+use crate::guard::auth::Identity;
 use crate::guard::body_limit::Messages;
 use crate::policy::{BodyLimitPer, Policy, RouteSettings};
 use crate::session::accept::{prefers_page, prefers_problem};
@@ -203,6 +204,8 @@ pub(in crate::session) struct ColdState {
     pub(in crate::session) deadline: Option<Duration>,
     /// The origin whose scripts may read the answers that the layer itself makes (R6a), as the client sent it.
     pub(in crate::session) origin: Option<HeaderValue>,
+    /// Who the caller is, by the credentials.
+    pub(in crate::session) caller: Option<Identity>,
     /// The header as received, valid or not.
     traceparent: Option<HeaderValue>,
 }
@@ -222,6 +225,9 @@ impl ColdState {
     fn completed(&self, mut notes: Option<Box<EventFields>>) -> Option<Box<EventFields>> {
         if self.counts_whole {
             notes.get_or_insert_default().counts_whole = true;
+        }
+        if self.caller.is_some() {
+            notes.get_or_insert_default().caller = self.caller.clone();
         }
         if self.traceparent.is_some() {
             notes.get_or_insert_default().traceparent = self.traceparent.clone();
