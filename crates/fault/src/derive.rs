@@ -50,19 +50,20 @@ impl Codes {
 
 /// For the derived code; not a part of the public interface.
 pub mod private {
+    use std::marker::PhantomData;
     use std::time::Duration;
 
     use http::StatusCode;
     use serde::ser::{Error, SerializeMap};
     use serde::{Serialize, Serializer};
-    use serde_json::value::{RawValue, to_raw_value};
+    use serde_json::value::{RawValue, Value, to_raw_value};
 
     use super::Codes;
     use crate::code::ErrorCode;
     pub use crate::code::names as codes;
     use crate::fault::Fault;
     #[cfg(feature = "utoipa")]
-    pub use crate::responses::responses;
+    pub use crate::responses::{declared, responses};
     #[cfg(feature = "axum")]
     pub use axum_core::response::{IntoResponse, Response};
     #[cfg(feature = "tonic")]
@@ -76,18 +77,46 @@ pub mod private {
     /// What is known of a variant without a value.
     #[derive(Clone, Debug)]
     pub struct Declared {
+        /// The path of the variant, such as `OrderError::SoldOut`.
+        pub variant: &'static str,
         /// The code of the variant.
         pub code: ErrorCode,
         /// `status = …`.
         pub status: Option<u16>,
         /// `message = "…"`, in which `{name}` stands for the value of a field.
         pub message: Option<&'static str>,
-        /// `details(…)`: the names of the fields, each with its JSON type, if that is known. The type of an `Option`
-        /// ends in `?`.
-        pub fields: &'static [(&'static str, &'static str)],
+        /// `details(…)`.
+        pub details: &'static [Detail],
         /// `retry_after = …`.
         pub waits: bool,
     }
+
+    /// A field of `details(…)`.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Detail {
+        /// Its name in the details.
+        pub name: &'static str,
+        /// Returns the schema of its type; `None` if there is none.
+        pub schema: fn() -> Option<Value>,
+    }
+
+    /// Has the schema of a type. A feature must not break the derive of another crate, so a type without a schema is
+    /// refused only by the document that needs it.
+    pub struct SchemaOf<T: ?Sized>(PhantomData<T>);
+
+    #[cfg(feature = "utoipa")]
+    impl<T: utoipa::ToSchema + ?Sized> SchemaOf<T> {
+        /// The schema of the type, without references.
+        pub const SCHEMA: fn() -> Option<Value> = crate::responses::schema_of::<T>;
+    }
+
+    /// Used for a type without a schema.
+    pub trait NoSchema {
+        /// Returns no schema.
+        const SCHEMA: fn() -> Option<Value> = || None;
+    }
+
+    impl<T: ?Sized> NoSchema for SchemaOf<T> {}
 
     /// Used for a transparent error that has no `CODES`.
     pub trait NoCodes {
