@@ -91,7 +91,7 @@ pub mod private {
     #[cfg(feature = "utoipa")]
     mod openapi {
         use error_envelope_core::openapi::DeclaredError;
-        use error_envelope_fault::__private::{Declared, Described, RefOr, declared, with_status};
+        use error_envelope_fault::__private::{Declared, Described, RefOr, with_status};
         use serde_json::Value;
 
         use crate::{Codes, Fault};
@@ -99,7 +99,7 @@ pub mod private {
         /// The responses of an error's variants.
         #[must_use]
         pub fn responses(codes: &Codes) -> std::collections::BTreeMap<String, RefOr<Described>> {
-            let errors = declared(codes).into_iter().map(|(declared, details)| to_error(declared, details));
+            let errors = codes.documented().into_iter().map(|(declared, details)| to_error(declared, details));
             crate::openapi::responses(errors, codes.is_complete())
         }
 

@@ -1,5 +1,8 @@
 //! `#[derive(AsFault)]` (feature `derive`), and the functions that the derived code calls.
 
+#[cfg(feature = "utoipa")]
+use serde_json::Value;
+
 use crate::code::ErrorCode;
 pub use crate::fault::AsFault;
 /// Maps each variant of an error to a fault. A variant without an attribute becomes `internal_error`.
@@ -46,6 +49,29 @@ impl Codes {
         self.own.iter().for_each(&mut *visit);
         self.nested.iter().for_each(|nested| nested.for_each(visit));
     }
+
+    /// The variants, each with the schema of its details, and whether it always has details.
+    ///
+    /// # Panics
+    /// Panics if the type of a detail has no schema, or if two variants have the same code and different details: a
+    /// client could not tell which details it gets.
+    #[cfg(feature = "utoipa")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn documented(&self) -> Vec<(&'static private::Declared, Option<(Value, bool)>)> {
+        let mut all: Vec<(&private::Declared, Option<(Value, bool)>)> = Vec::new();
+        self.for_each(&mut |declared| {
+            let details = declared.details_schema();
+            if let Some((other, _)) = all.iter().find(|(it, theirs)| it.code == declared.code && *theirs != details) {
+                let (first, second, code) = (other.variant, declared.variant, &declared.code);
+                panic!(
+                    "{first} and {second} have the code {code} and different details: give one of them another code"
+                );
+            }
+            all.push((declared, details));
+        });
+        all
+    }
 }
 
 /// For the derived code; not a part of the public interface.
@@ -63,7 +89,9 @@ pub mod private {
     pub use crate::code::names as codes;
     use crate::fault::Fault;
     #[cfg(feature = "utoipa")]
-    pub use crate::responses::{declared, responses};
+    use crate::openapi::details::of_fields;
+    #[cfg(feature = "utoipa")]
+    pub use crate::responses::responses;
     #[cfg(feature = "axum")]
     pub use axum_core::response::{IntoResponse, Response};
     #[cfg(feature = "tonic")]
@@ -91,6 +119,20 @@ pub mod private {
         pub waits: bool,
     }
 
+    #[cfg(feature = "utoipa")]
+    impl Declared {
+        pub(super) fn details_schema(&self) -> Option<(Value, bool)> {
+            let field = |detail: &Detail| match (detail.schema)() {
+                Some(schema) => (detail.name, schema),
+                None => panic!(
+                    "{}: the type of the detail {} has no schema, or contains itself: derive utoipa::ToSchema",
+                    self.variant, detail.name
+                ),
+            };
+            (!self.details.is_empty()).then(|| of_fields(self.details.iter().map(field).collect()))
+        }
+    }
+
     /// A field of `details(…)`.
     #[derive(Clone, Copy, Debug)]
     pub struct Detail {
@@ -107,7 +149,7 @@ pub mod private {
     #[cfg(feature = "utoipa")]
     impl<T: utoipa::ToSchema + ?Sized> SchemaOf<T> {
         /// The schema of the type, without references.
-        pub const SCHEMA: fn() -> Option<Value> = crate::responses::schema_of::<T>;
+        pub const SCHEMA: fn() -> Option<Value> = crate::openapi::details::schema_of::<T>;
     }
 
     /// Used for a type without a schema.
