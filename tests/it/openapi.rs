@@ -359,8 +359,12 @@ struct Hall;
 #[test]
 fn a_code_of_another_layer_and_of_a_variant_has_the_details_of_the_variant_or_none() {
     let mut document = Hall::openapi();
-    PolicyResponses::new(Policy::default()).also([ErrorCode::CONFLICT]).modify(&mut document);
+    let added = PolicyResponses::new(Policy::default()).also([ErrorCode::CONFLICT]);
+    added.modify(&mut document);
+    let once = serde_json::to_value(&document).unwrap();
+    added.modify(&mut document);
     let document = serde_json::to_value(&document).unwrap();
+    assert!(document == once, "a second time changes nothing");
     let [conflict] = &one_of(&document["paths"]["/seats"]["post"]["responses"], "409")[..] else {
         panic!("{document:#}")
     };

@@ -94,5 +94,10 @@ export async function parseTyped(response: Response): Promise<number | undefined
   return error?.code === "sold_out" ? error.details.left : plain?.status;
 }
 
+/** As orval writes the responses of an operation. */
+type Responses = { data: { id: number }; status: 201; headers: Headers } | { data: SoldOut; status: 409; headers: Headers };
+export const leftOf = (error: TypedClientError<Responses>): number | undefined =>
+  error.code === "sold_out" ? error.details.left : undefined;
+
 // @ts-expect-error: without an operation, any code may come, with any details.
 export const left = (error: ClientError): number | undefined => (error.code === "sold_out" ? error.details.left : undefined);
