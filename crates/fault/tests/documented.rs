@@ -51,7 +51,7 @@ struct PriceError {
     cents: u64,
 }
 
-fn oneof(responses: &Value, status: &str) -> Vec<Value> {
+fn one_of(responses: &Value, status: &str) -> Vec<Value> {
     let errors = &responses[status]["content"]["application/json"]["schema"]["properties"]["error"]["oneOf"];
     errors.as_array().unwrap().clone()
 }
@@ -59,7 +59,7 @@ fn oneof(responses: &Value, status: &str) -> Vec<Value> {
 #[test]
 fn each_code_has_the_details_of_its_variant_those_of_nested_errors_included() {
     let responses = serde_json::to_value(HallError::responses()).unwrap();
-    let [taken, closed, dearer] = &oneof(&responses, "409")[..] else { panic!("{responses:#}") };
+    let [taken, closed, dearer] = &one_of(&responses, "409")[..] else { panic!("{responses:#}") };
     let code = |error: &Value| error["properties"]["code"]["const"].clone();
     assert_eq!([code(taken), code(closed), code(dearer)], ["seat_taken", "hall_closed", "dearer"]);
     let details = &taken["properties"]["details"];
@@ -117,4 +117,19 @@ struct Endless {
 #[should_panic(expected = "Endless: the type of the detail tree has no schema, or contains itself")]
 fn details_of_a_type_that_contains_itself_are_refused() {
     Endless::responses();
+}
+
+#[derive(Debug, thiserror::Error, AsFault)]
+#[error("full")]
+#[fault(CONFLICT, details(seat))]
+struct Full<T: std::fmt::Debug + Serialize + ToSchema> {
+    seat: T,
+}
+
+#[test]
+fn a_generic_error_has_the_details_of_its_parameter() {
+    let responses = serde_json::to_value(Full::<Option<u8>>::responses()).unwrap();
+    let [full] = &one_of(&responses, "409")[..] else { panic!("{responses:#}") };
+    assert_eq!(full["properties"]["details"]["properties"]["seat"]["type"], "integer");
+    assert_eq!(full["required"], json!(["code", "message"]));
 }
