@@ -73,9 +73,10 @@
 /// - `transparent`, on its own: everything comes from the only field, which must be [`AsFault`](trait@AsFault).
 ///
 /// With the feature `axum` the error implements `IntoResponse`, so handlers can return it. With `tonic`, `?` turns it
-/// into a `Status`. With `utoipa` it implements `IntoResponses`, for `#[utoipa::path(responses(OrderError))]`. Its
-/// `CODES` lists its codes, except those that a function returns. A generic type must have the bounds of its
-/// parameters: `enum Failure<E: AsFault> { #[fault(transparent)] Inner(E) }`.
+/// into a `Status`. With `utoipa` it implements `IntoResponses`, for `#[utoipa::path(responses(OrderError))]`; the
+/// fields of `details` then need a type that is `ToSchema`. Its `CODES` lists its codes, except those that a function
+/// returns. A generic type must have the bounds of its parameters:
+/// `enum Failure<E: AsFault> { #[fault(transparent)] Inner(E) }`.
 pub use error_envelope_derive::AsFault;
 pub use error_envelope_fault::Codes;
 pub use error_envelope_fault::fault::AsFault;
@@ -91,21 +92,21 @@ pub mod private {
     mod openapi {
         use error_envelope_core::openapi::DeclaredError;
         use error_envelope_fault::__private::{Declared, Described, RefOr, with_status};
+        use serde_json::Value;
 
         use crate::{Codes, Fault};
 
         /// The responses of an error's variants.
         #[must_use]
         pub fn responses(codes: &Codes) -> std::collections::BTreeMap<String, RefOr<Described>> {
-            let mut errors = Vec::new();
-            codes.for_each(&mut |declared| errors.push(to_error(declared)));
+            let errors = codes.documented().into_iter().map(|(declared, details)| to_error(declared, details));
             crate::openapi::responses(errors, codes.is_complete())
         }
 
-        fn to_error(declared: &Declared) -> DeclaredError {
+        fn to_error(declared: &Declared, details: Option<(Value, bool)>) -> DeclaredError {
             let fault = declared.status.into_iter().fold(Fault::new(declared.code.clone()), with_status);
             let fault = declared.message.into_iter().fold(fault, Fault::message);
-            let error = DeclaredError::from(fault).fields(declared.fields);
+            let error = details.into_iter().fold(DeclaredError::from(fault), DeclaredError::details);
             if declared.waits { error.waits() } else { error }
         }
     }

@@ -33,6 +33,42 @@ type Responses = BTreeMap<String, RefOr<Response>>;
 /// An error type declares all of its codes in each operation that uses it. [`PolicyResponses::operation`] lists the
 /// codes of one operation.
 ///
+/// A status with several codes is a `oneOf`, in which each error has its code as a `const`, and its own details: those
+/// of the variant's fields. The set of codes is open, but the document lists only the known ones, because a branch for
+/// any other code would match every code, and clients could not tell the details of one.
+///
+/// ```
+/// use tower_error_envelope::AsFault;
+/// use utoipa::{IntoResponses, ToSchema};
+///
+/// #[derive(Debug, serde::Serialize, ToSchema)]
+/// struct Offer {
+///     cents: u32,
+/// }
+///
+/// #[derive(Debug, thiserror::Error, AsFault)]
+/// enum OrderError {
+///     #[error("sold out")]
+///     #[fault(custom("sold_out", 409), details(left))]
+///     SoldOut { left: u32 },
+///     #[error("other prices")]
+///     #[fault(custom("price_changed", 409), details(offers))]
+///     PriceChanged { offers: Vec<Offer> },
+/// }
+///
+/// let conflict = serde_json::to_value(&OrderError::responses()["409"])?;
+/// let errors = &conflict["content"]["application/json"]["schema"]["properties"]["error"]["oneOf"];
+/// assert_eq!(errors[0]["properties"]["code"]["const"], "sold_out");
+/// assert_eq!(errors[0]["properties"]["details"]["properties"]["left"]["type"], "integer");
+/// let offer = &errors[1]["properties"]["details"]["properties"]["offers"]["items"];
+/// assert_eq!(offer["properties"]["cents"]["type"], "integer");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// `IntoResponses::responses` panics, and names the variant, if the type of a detail is not `ToSchema` or contains
+/// itself, and if two variants have the same code and different details. [`Modify::modify`] panics if a response
+/// declares a code that no service can have.
+///
 /// The document's paths must be the paths that the layer gets. If the first of its `servers` has a path, that path is
 /// put in front. [`PolicyResponses::also`] adds the errors of other layers of the stack.
 ///
@@ -141,8 +177,9 @@ impl PolicyResponses {
         let route = self.route(operation);
         let existing = operation.responses().into_iter().map(|(status, response)| (status, response.clone()));
         let in_front = route.in_front(&operation.input());
-        let mut responses =
-            route.completed(&existing.collect(), in_front.into_iter().chain(self.also.iter().cloned().map(Into::into)));
+        let also = self.also.iter().cloned().map(Into::into);
+        let completed = route.completed(&existing.collect(), in_front.into_iter().chain(also));
+        let mut responses = completed.unwrap_or_else(|why| panic!("{}: {why}", operation.line()));
         // Responses that are not errors stay as utoipa wrote them.
         responses.retain(|status, _| status.starts_with(['4', '5']));
         responses

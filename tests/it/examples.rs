@@ -20,7 +20,7 @@ use crate::kit::STARTED;
 /// A name, what it asks itself, the codes that come back.
 const EXAMPLES: [(&str, &[&str]); 13] = [
     ("axum", &["not_found", "conflict"]),
-    ("openapi", &["auth_missing", "sold_out"]),
+    ("typed", &["auth_missing", "sold_out"]),
     ("hyper", &["not_found", "internal_error"]),
     ("warp", &["not_found", "internal_error"]),
     ("poem", &["not_found", "internal_error"]),

@@ -1,6 +1,6 @@
 //! The errors that a document lists by `utoipa` are those that its service answers with: each of them, and no others.
 //!
-//! `contract/tests/check` sends the same requests over a socket, with a validator of OpenAPI and one of JSON Schema.
+//! `.ci/clients typed` sends the same requests over a socket, with a validator of OpenAPI and one of JSON Schema.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -16,10 +16,11 @@ use tower::ServiceExt;
 use tower_error_envelope::auth::{AuthScheme, JwtKeys, Key};
 use tower_error_envelope::openapi::PolicyResponses;
 use tower_error_envelope::{AsFault, ErrorCode, Fault, Mode, Policy, Route};
+use utoipa::openapi::RefOr;
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 #[allow(dead_code, unreachable_pub, reason = "an example has a main")]
-#[path = "../../examples/openapi.rs"]
+#[path = "../../examples/typed/main.rs"]
 mod example;
 
 /// A request of the example's, and its answer.
@@ -40,10 +41,21 @@ struct Row {
 type Answer = (String, u16, String);
 
 fn rows() -> Vec<Row> {
-    serde_json::from_str(include_str!("openapi/requests.json")).unwrap()
+    serde_json::from_str(include_str!("../../examples/typed/requests.json")).unwrap()
 }
 
-#[tokio::test]
+#[test]
+fn the_document_of_the_example_is_the_one_that_clients_are_made_of() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/typed/openapi.json");
+    let document = serde_json::to_string_pretty(&example::document().unwrap()).unwrap() + "\n";
+    if std::env::var_os("UPDATE_CONTRACT").is_some() {
+        std::fs::write(path, &document).unwrap();
+    }
+    let have = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(have == document, "{path} is not the example's document: UPDATE_CONTRACT=1 writes it anew");
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_error_that_the_document_declares_is_answered() {
     let app = example::app().unwrap();
     let mut provoked = BTreeSet::new();
@@ -71,7 +83,7 @@ proptest! {
         let path = if row.operation.contains('{') { format!("/orders/{path}") } else { row.path.clone() };
         let row = Row { headers, path, body, crowd: false, ..row };
         prop_assume!(row.path.parse::<http::Uri>().is_ok());
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         if let Some(answer) = runtime.block_on(send(&EXAMPLE.0, &row)) {
             prop_assert!(EXAMPLE.1.contains(&answer), "{row:?}: {answer:?}");
         }
@@ -322,4 +334,51 @@ fn g2_the_credentials_of_a_policy_are_the_security_of_the_document() {
     assert_eq!(route(Route::new("GET /texts").optional_auth()), serde_json::json!([{"app": []}, {}]));
     assert_eq!(route(Route::new("GET /texts").auth_observe(true)), serde_json::json!([{"app": []}, {}]));
     assert_eq!(of(schemes()).0, Value::Null, "no route requires any");
+}
+
+fn one_of(responses: &Value, status: &str) -> Vec<Value> {
+    let errors = &responses[status]["content"]["application/json"]["schema"]["properties"]["error"]["oneOf"];
+    errors.as_array().unwrap().clone()
+}
+
+#[derive(Debug, thiserror::Error, AsFault)]
+#[error("taken")]
+#[fault(CONFLICT, details(seat))]
+struct Taken {
+    seat: u8,
+}
+
+#[utoipa::path(post, path = "/seats", request_body = String, responses((status = 201, description = "Yours."), Taken))]
+#[allow(dead_code, reason = "the document alone is asked")]
+async fn reserve() {}
+
+#[derive(OpenApi)]
+#[openapi(paths(reserve))]
+struct Hall;
+
+#[test]
+fn a_code_of_another_layer_and_of_a_variant_has_the_details_of_the_variant_or_none() {
+    let mut document = Hall::openapi();
+    let added = PolicyResponses::new(Policy::default()).also([ErrorCode::CONFLICT]);
+    added.modify(&mut document);
+    let once = serde_json::to_value(&document).unwrap();
+    added.modify(&mut document);
+    let document = serde_json::to_value(&document).unwrap();
+    assert!(document == once, "a second time changes nothing");
+    let [conflict] = &one_of(&document["paths"]["/seats"]["post"]["responses"], "409")[..] else {
+        panic!("{document:#}")
+    };
+    assert_eq!(conflict["properties"]["details"]["properties"]["seat"]["type"], "integer");
+    assert_eq!(conflict["required"], serde_json::json!(["code", "message"]));
+}
+
+#[test]
+#[should_panic(expected = "POST /seats: the code \"Seat taken\": a code has the form")]
+fn a_code_that_no_service_can_have_is_refused() {
+    let mut document = Hall::openapi();
+    let operation = document.paths.paths.get_mut("/seats").and_then(|item| item.post.as_mut()).unwrap();
+    let Some(RefOr::T(conflict)) = operation.responses.responses.get_mut("409") else { panic!("it has no 409") };
+    let content = conflict.extensions.as_mut().and_then(|members| members.get_mut("content")).unwrap();
+    *content = serde_json::from_str(&content.to_string().replace("\"conflict\"", "\"Seat taken\"")).unwrap();
+    PolicyResponses::new(Policy::default()).modify(&mut document);
 }

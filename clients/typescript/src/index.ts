@@ -26,4 +26,5 @@ export {
 } from "./errors.js";
 export { fetchWithRetry, type RetryOptions } from "./fetch.js";
 export { parseError, type ParseOptions } from "./parse.js";
+export type { TypedClientError, UnlistedCode, UnlistedError } from "./typed.js";
 export { retryAfter } from "./wait.js";

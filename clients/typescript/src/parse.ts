@@ -3,6 +3,7 @@ import { adviceOf, type Codes } from "./codes.js";
 import { ERROR_CODES, type ErrorCode, type KnownErrorCode } from "./errors.js";
 import { codeOf, isObject, issuesIn, readBody, type Said } from "./shapes.js";
 import { CODE_OF_STATUS } from "./statuses.js";
+import type { TypedClientError } from "./typed.js";
 import { retryAfter } from "./wait.js";
 
 /** How a response is read. */
@@ -36,8 +37,13 @@ const UNPRINTABLE =
  *
  * It takes the envelope, every dialect that a service with the contract may write, JSON-RPC's and Connect's unary errors
  * among them, and a line of text. It never rejects.
+ *
+ * With the type of an operation, `parseError<paths["/orders"]["post"]>(response)`, the error has the details of each code.
  */
-export async function parseError(response: Response, options: ParseOptions = {}): Promise<ClientError | undefined> {
+export async function parseError<Operation = unknown>(
+  response: Response,
+  options: ParseOptions = {},
+): Promise<TypedClientError<Operation> | undefined> {
   const { status, headers } = response;
   const { codes = ERROR_CODES } = options;
   if (status < 400 || status > 599) return undefined;
@@ -48,7 +54,7 @@ export async function parseError(response: Response, options: ParseOptions = {})
   const code: ErrorCode = said.canonical ?? header ?? codeFrom(said, status, codes);
   const advice = adviceOf(codes, code);
   const id = [headers.get("x-request-id"), headers.get("request-id"), said.requestId].find(isRequestId);
-  return new ClientError({
+  const error = new ClientError({
     status,
     code,
     rawCode: rawCode(said.connect === undefined ? said.name : undefined, code),
@@ -63,6 +69,7 @@ export async function parseError(response: Response, options: ParseOptions = {})
     retryAfter: retryAfter(response, options.now),
     docs: said.docs ?? advice?.docs,
   });
+  return error as TypedClientError<Operation>;
 }
 
 /** The code of a shape that is not the contract's: a known name, a list of issues, else what the status says. */

@@ -11,6 +11,8 @@ import {
   type ErrorCode,
   type ErrorDetails,
   type KnownError,
+  type TypedClientError,
+  type UnlistedError,
 } from "error-envelope-client";
 import { errorEnvelope } from "error-envelope-client/zod";
 
@@ -48,3 +50,54 @@ export const later: ErrorCode = "a_code_of_tomorrow";
 // @ts-expect-error: what came cannot be changed.
 export const change = (error: ClientError): void => void (error.code = "other");
 export const parsed: string = errorEnvelope.parse({}).request_id;
+
+/** As openapi-typescript and @hey-api/openapi-ts write the errors of an operation. */
+type SoldOut = { error: { code: "sold_out"; message: string; details: { left: number } }; request_id: string };
+type Held = { error: { code: "seat_held"; message: string; details?: { until?: string } } | { code: "gone"; message: string } };
+type Any = { error: { code: string; message: string; details?: unknown } };
+type Json<Body> = { headers: object; content: { "application/json": Body } };
+interface Place {
+  parameters: object;
+  responses: { 201: Json<{ id: number }>; 204: { headers: object; content?: never }; 409: Json<SoldOut>; 423: Json<Held>; default: Json<Any> };
+}
+
+const unlisted = (error: UnlistedError): string => error.message;
+
+export function textOf(error: TypedClientError<Place>): string {
+  if (error.code === "sold_out") return error.details.left.toFixed();
+  switch (error.code) {
+    case "seat_held":
+      return error.details?.until ?? error.requestId ?? "";
+    case "gone":
+      return error.toString();
+    // @ts-expect-error: no error of the operation has that code.
+    case "sold":
+      return "";
+    default:
+      return unlisted(error);
+  }
+}
+
+export function incomplete(error: TypedClientError<{ 409: SoldOut; 423: Held }>): string {
+  switch (error.code) {
+    case "sold_out":
+      return "";
+    default:
+      // @ts-expect-error: `seat_held` and `gone` are left.
+      return unlisted(error);
+  }
+}
+
+export async function parseTyped(response: Response): Promise<number | undefined> {
+  const error = await parseError<SoldOut | Held>(response);
+  const plain: ClientError | undefined = error;
+  return error?.code === "sold_out" ? error.details.left : plain?.status;
+}
+
+/** As orval writes the responses of an operation. */
+type Responses = { data: { id: number }; status: 201; headers: Headers } | { data: SoldOut; status: 409; headers: Headers };
+export const leftOf = (error: TypedClientError<Responses>): number | undefined =>
+  error.code === "sold_out" ? error.details.left : undefined;
+
+// @ts-expect-error: without an operation, any code may come, with any details.
+export const left = (error: ClientError): number | undefined => (error.code === "sold_out" ? error.details.left : undefined);

@@ -44,17 +44,25 @@ fn variants(input: &DeriveInput) -> Result<Vec<Variant<'_>>> {
     match &input.data {
         Data::Enum(data) => {
             refuse(&input.attrs, "put `#[fault(…)]` on a variant")?;
-            data.variants.iter().map(|each| variant(Some(&each.ident), &each.fields, &each.attrs)).collect()
+            data.variants
+                .iter()
+                .map(|each| variant(&input.ident, Some(&each.ident), &each.fields, &each.attrs))
+                .collect()
         }
-        Data::Struct(data) => Ok(vec![variant(None, &data.fields, &input.attrs)?]),
+        Data::Struct(data) => Ok(vec![variant(&input.ident, None, &data.fields, &input.attrs)?]),
         Data::Union(data) => Err(Error::new(data.union_token.span, "a union is not an error")),
     }
 }
 
-fn variant<'a>(name: Option<&Ident>, fields: &'a Fields, attributes: &[Attribute]) -> Result<Variant<'a>> {
+fn variant<'a>(
+    error: &Ident,
+    name: Option<&Ident>,
+    fields: &'a Fields,
+    attributes: &[Attribute],
+) -> Result<Variant<'a>> {
     let why = "put `#[fault(…)]` on the variant, not on its field";
     fields.iter().try_for_each(|field| refuse(&field.attrs, why))?;
-    Variant::new(name, fields, attributes)
+    Variant::new(error, name, fields, attributes)
 }
 
 fn refuse(attributes: &[Attribute], why: &str) -> Result<()> {
@@ -127,7 +135,7 @@ fn codes(variants: &[Variant<'_>]) -> TokenStream {
     let is_complete = !variants.iter().any(Variant::has_unknown_code);
     quote! {{
         #[allow(unused_imports)]
-        use __error_envelope::__private::{NoCodes as _, codes::*};
+        use __error_envelope::__private::{NoCodes as _, NoSchema as _, codes::*};
         __error_envelope::Codes { own: &[#(#own),*], nested: &[#(<#nested>::CODES),*], is_complete: #is_complete }
     }}
 }

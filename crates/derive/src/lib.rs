@@ -5,7 +5,6 @@
 
 mod attribute;
 mod implementation;
-mod json_type;
 mod message;
 mod variant;
 

@@ -3,12 +3,17 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Expr, ExprLit, Field, Fields, Ident, Lit, LitInt, LitStr, Member, Result, Type};
+use syn::{
+    Attribute, Error, Expr, ExprLit, Field, Fields, GenericArgument, Ident, Lit, LitInt, LitStr, Member, PathArguments,
+    Result, Type,
+};
 
 use crate::attribute::{Code, Detail, FaultAttribute};
-use crate::{json_type, message};
+use crate::message;
 
 pub(crate) struct Variant<'a> {
+    /// The path in messages: the name of the struct, or `OrderError::SoldOut`.
+    path: String,
     /// The path in patterns: `Self` or `Self::Name`.
     constructor: TokenStream,
     fields: &'a Fields,
@@ -16,12 +21,17 @@ pub(crate) struct Variant<'a> {
 }
 
 impl<'a> Variant<'a> {
-    pub(crate) fn new(name: Option<&Ident>, fields: &'a Fields, attributes: &[Attribute]) -> Result<Self> {
-        let constructor = match name {
-            Some(name) => quote!(Self::#name),
-            None => quote!(Self),
+    pub(crate) fn new(
+        error: &Ident,
+        name: Option<&Ident>,
+        fields: &'a Fields,
+        attributes: &[Attribute],
+    ) -> Result<Self> {
+        let (path, constructor) = match name {
+            Some(name) => (format!("{error}::{name}"), quote!(Self::#name)),
+            None => (error.to_string(), quote!(Self)),
         };
-        let variant = Self { constructor, fields, fault: FaultAttribute::parse_all(attributes)? };
+        let variant = Self { path, constructor, fields, fault: FaultAttribute::parse_all(attributes)? };
         match (variant.fault.transparent, &variant.fault.with) {
             (Some(span), _) if variant.inner().is_none() => {
                 Err(Error::new(span, "`transparent` needs exactly one field: its error supplies the fault"))
@@ -79,7 +89,8 @@ impl<'a> Variant<'a> {
             Some(status) => quote!(::std::option::Option::Some(#status)),
             None => quote!(::std::option::Option::None),
         };
-        let fields = self.fault.details.iter().flatten().filter_map(|detail| self.declared_detail(detail));
+        let details = self.fault.details.iter().flatten().filter_map(|detail| self.declared_detail(detail));
+        let variant = &self.path;
         let waits = self.fault.retry_after.is_some();
         let message = match self.fault.message.as_ref().and_then(message::documented) {
             Some(message) => quote!(::std::option::Option::Some(#message)),
@@ -87,15 +98,16 @@ impl<'a> Variant<'a> {
         };
         Some(quote! {
             __error_envelope::__private::Declared {
-                code: #code, status: #status, message: #message, fields: &[#(#fields),*], waits: #waits
+                variant: #variant, code: #code, status: #status, message: #message, details: &[#(#details),*], waits: #waits
             }
         })
     }
 
     fn declared_detail(&self, detail: &Detail) -> Option<TokenStream> {
         let (_, field) = self.field(detail)?;
-        let (name, kind) = (detail_name(detail), json_type::name_of(&field.ty));
-        Some(quote!((#name, #kind)))
+        let (name, kind) = (detail_name(detail), serialized(&field.ty));
+        let schema = quote!(<__error_envelope::__private::SchemaOf<#kind>>::SCHEMA);
+        Some(quote!(__error_envelope::__private::Detail { name: #name, schema: #schema }))
     }
 
     /// A constant that the compiler always evaluates, so that an invalid name or status is a compile error.
@@ -208,6 +220,20 @@ impl<'a> Variant<'a> {
 /// The name of a detail: that of its field, unless the attribute gives another.
 fn detail_name(detail: &Detail) -> LitStr {
     detail.name.clone().unwrap_or_else(|| LitStr::new(&name_of(&detail.field), detail.field.span()))
+}
+
+/// The type behind references and `Cow`, which is serialized in the same way. utoipa has no schema for most of these.
+fn serialized(field: &Type) -> &Type {
+    let inner = match field {
+        Type::Reference(reference) => Some(&*reference.elem),
+        Type::Path(path) => path.path.segments.last().filter(|last| last.ident == "Cow").and_then(|last| {
+            let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+            let mut types = arguments.args.iter();
+            types.find_map(|each| if let GenericArgument::Type(inner) = each { Some(inner) } else { None })
+        }),
+        _ => None,
+    };
+    inner.map_or(field, serialized)
 }
 
 fn custom(name: &LitStr, status: &LitInt) -> TokenStream {

@@ -1,5 +1,8 @@
 //! `#[derive(AsFault)]` (feature `derive`), and the functions that the derived code calls.
 
+#[cfg(feature = "utoipa")]
+use serde_json::Value;
+
 use crate::code::ErrorCode;
 pub use crate::fault::AsFault;
 /// Maps each variant of an error to a fault. A variant without an attribute becomes `internal_error`.
@@ -46,21 +49,47 @@ impl Codes {
         self.own.iter().for_each(&mut *visit);
         self.nested.iter().for_each(|nested| nested.for_each(visit));
     }
+
+    /// The variants, each with the schema of its details, and whether it always has details.
+    ///
+    /// # Panics
+    /// Panics if the type of a detail has no schema, or if two variants have the same code and different details: a
+    /// client could not tell which details it gets.
+    #[cfg(feature = "utoipa")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn documented(&self) -> Vec<(&'static private::Declared, Option<(Value, bool)>)> {
+        let mut all: Vec<(&private::Declared, Option<(Value, bool)>)> = Vec::new();
+        self.for_each(&mut |declared| {
+            let details = declared.details_schema();
+            if let Some((other, _)) = all.iter().find(|(it, theirs)| it.code == declared.code && *theirs != details) {
+                let (first, second, code) = (other.variant, declared.variant, &declared.code);
+                panic!(
+                    "{first} and {second} have the code {code} and different details: give one of them another code"
+                );
+            }
+            all.push((declared, details));
+        });
+        all
+    }
 }
 
 /// For the derived code; not a part of the public interface.
 pub mod private {
+    use std::marker::PhantomData;
     use std::time::Duration;
 
     use http::StatusCode;
     use serde::ser::{Error, SerializeMap};
     use serde::{Serialize, Serializer};
-    use serde_json::value::{RawValue, to_raw_value};
+    use serde_json::value::{RawValue, Value, to_raw_value};
 
     use super::Codes;
     use crate::code::ErrorCode;
     pub use crate::code::names as codes;
     use crate::fault::Fault;
+    #[cfg(feature = "utoipa")]
+    use crate::openapi::details::of_fields;
     #[cfg(feature = "utoipa")]
     pub use crate::responses::responses;
     #[cfg(feature = "axum")]
@@ -76,18 +105,60 @@ pub mod private {
     /// What is known of a variant without a value.
     #[derive(Clone, Debug)]
     pub struct Declared {
+        /// The path of the variant, such as `OrderError::SoldOut`.
+        pub variant: &'static str,
         /// The code of the variant.
         pub code: ErrorCode,
         /// `status = …`.
         pub status: Option<u16>,
         /// `message = "…"`, in which `{name}` stands for the value of a field.
         pub message: Option<&'static str>,
-        /// `details(…)`: the names of the fields, each with its JSON type, if that is known. The type of an `Option`
-        /// ends in `?`.
-        pub fields: &'static [(&'static str, &'static str)],
+        /// `details(…)`.
+        pub details: &'static [Detail],
         /// `retry_after = …`.
         pub waits: bool,
     }
+
+    #[cfg(feature = "utoipa")]
+    impl Declared {
+        pub(super) fn details_schema(&self) -> Option<(Value, bool)> {
+            let field = |detail: &Detail| match (detail.schema)() {
+                Some(schema) => (detail.name, schema),
+                None => panic!(
+                    "{}: the type of the detail {} has no schema, or contains itself: derive utoipa::ToSchema",
+                    self.variant, detail.name
+                ),
+            };
+            (!self.details.is_empty()).then(|| of_fields(self.details.iter().map(field).collect()))
+        }
+    }
+
+    /// A field of `details(…)`.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Detail {
+        /// Its name in the details.
+        pub name: &'static str,
+        /// Returns the schema of its type; `None` if there is none.
+        pub schema: fn() -> Option<Value>,
+    }
+
+    /// Has the schema of a type. A feature must not break the derive of another crate, so a type without a schema is
+    /// refused only by the document that needs it.
+    pub struct SchemaOf<T: ?Sized>(PhantomData<T>);
+
+    #[cfg(feature = "utoipa")]
+    impl<T: utoipa::ToSchema + ?Sized> SchemaOf<T> {
+        /// The schema of the type, without references.
+        pub const SCHEMA: fn() -> Option<Value> = crate::openapi::details::schema_of::<T>;
+    }
+
+    /// Used for a type without a schema.
+    pub trait NoSchema {
+        /// Returns no schema.
+        const SCHEMA: fn() -> Option<Value> = || None;
+    }
+
+    impl<T: ?Sized> NoSchema for SchemaOf<T> {}
 
     /// Used for a transparent error that has no `CODES`.
     pub trait NoCodes {

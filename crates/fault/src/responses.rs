@@ -58,13 +58,15 @@ fn required_headers(response: &Value) -> Vec<(String, Value)> {
 #[must_use]
 pub fn responses(codes: &crate::Codes) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<u16, (Vec<Json>, Vec<String>, bool)> = BTreeMap::new();
-    codes.for_each(&mut |declared| {
+    for (declared, details) in codes.documented() {
         let status = declared.status.unwrap_or_else(|| declared.code.status().as_u16());
         let (errors, names, waits) = by_status.entry(status).or_default();
-        names.push(declared.code.as_str().to_owned());
-        errors.push(of_error(declared.code.as_str(), declared.code.message(), None));
+        if !names.iter().any(|name| *name == declared.code.as_str()) {
+            names.push(declared.code.as_str().to_owned());
+            errors.push(of_error(declared.code.as_str(), declared.code.message(), details.as_ref()));
+        }
         *waits |= declared.waits || declared.code.retry() != Retry::No;
-    });
+    }
     let response = |(status, (errors, codes, waits)): (u16, (Vec<Json>, Vec<String>, bool))| {
         let content = object([("application/json", object([("schema", of_errors(errors))]))]);
         let response = ErrorResponse { status: Some(status), waits, codes, content }.write(inline);

@@ -26,7 +26,7 @@ fn e8_a_derived_error_lists_its_responses() {
     let responses = <OrderError as utoipa::IntoResponses>::responses();
     assert_eq!(responses.keys().collect::<Vec<_>>(), ["409", "500"]);
     let conflict = serde_json::to_value(&responses["409"]).unwrap();
-    let code = conflict.pointer("/content/application~1json/schema/properties/error/oneOf/0/properties/code/enum/0");
+    let code = conflict.pointer("/content/application~1json/schema/properties/error/oneOf/0/properties/code/const");
     assert_eq!(code, Some(&"conflict".into()), "{conflict:#}");
 }
 

@@ -6,9 +6,11 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::codes::Listed;
-use super::schema::embedded;
+use super::response::value;
+use super::schema::{any_details, embedded};
 use crate::code::{ErrorCode, Retry};
 use crate::fault::Fault;
+use crate::policy::Policy;
 
 /// An error that an operation may return: its code, and what is known about its details.
 #[derive(Clone, Debug)]
@@ -41,17 +43,13 @@ impl From<ErrorCode> for DeclaredError {
 }
 
 impl DeclaredError {
-    /// Sets the fields of the details, each with the name of its JSON type. The name is empty if the type is not known,
-    /// and ends in `?` if the field may be absent. If the code itself has a schema for its details, that schema stays.
+    /// Sets the schema of the details, and whether the error always has details. If the code itself has a schema for its
+    /// details, that schema stays.
     #[must_use]
-    pub fn fields(mut self, fields: &[(&str, &str)]) -> Self {
-        if fields.is_empty() {
-            return self;
-        }
-        let example: Value =
-            fields.iter().map(|(name, kind)| ((*name).to_owned(), sample_value(type_of(kind)))).collect();
-        let schema = self.details.take().map_or_else(|| object_schema(fields), |(schema, _)| schema);
-        self.details = Some((schema, fields.iter().any(is_always_there)));
+    pub fn details(mut self, (schema, is_always_there): (Value, bool)) -> Self {
+        let example = sample_value(&schema);
+        let schema = self.details.take().map_or(schema, |(of_code, _)| of_code);
+        self.details = Some((schema, is_always_there));
         self.fault = self.fault.details(example);
         self
     }
@@ -62,16 +60,20 @@ impl DeclaredError {
         Self { waits: true, ..self }
     }
 
-    /// The error that a document already declares, as the branch of a schema and as an example; `None` if the layer did
-    /// not write it.
+    /// The error that a document already declares, as the branch of a schema and as an example; `None` if the branch
+    /// has no code. Fails if no service can have the code.
     pub(super) fn parse(
         status: StatusCode,
         branch: &Value,
-        example: Option<&Value>,
-        code: Option<ErrorCode>,
-    ) -> Option<Self> {
-        let name = branch.pointer("/properties/code/enum/0")?.as_str()?;
-        let code = code.or_else(|| ErrorCode::try_own(name, status.as_u16()).ok())?;
+        examples: &Value,
+        policy: &Policy,
+    ) -> Result<Option<Self>, String> {
+        let Some(name) = branch.pointer("/properties/code/const").and_then(Value::as_str) else { return Ok(None) };
+        let example = examples.get(name);
+        let code = match policy.codes().find(name) {
+            Some(code) => code,
+            None => ErrorCode::try_own(name, status.as_u16()).map_err(|why| format!("the code {name:?}: {why}"))?,
+        };
         let mut fault = Fault::new(code).status(status);
         if let Some(message) = example.and_then(|it| it.pointer("/value/error/message")?.as_str()) {
             fault = fault.message(Cow::Owned(message.to_owned()));
@@ -80,40 +82,36 @@ impl DeclaredError {
             fault = fault.details(details);
         }
         let is_required = branch["required"].as_array().is_some_and(|names| names.iter().any(|name| name == "details"));
-        let details = branch.pointer("/properties/details").filter(|details| details.get("type").is_some());
-        Some(Self {
+        let details = branch.pointer("/properties/details").filter(|details| **details != value(&any_details()));
+        Ok(Some(Self {
             details: details.map(|details| (details.clone(), is_required)),
             summary: branch["description"].as_str().unwrap_or_default().to_owned(),
             ..fault.into()
-        })
+        }))
     }
 }
 
-fn object_schema(fields: &[(&str, &str)]) -> Value {
-    let property = |(name, kind): &(&str, &str)| {
-        let kind = type_of(kind);
-        let schema = if kind.is_empty() { json!({}) } else { json!({ "type": kind }) };
-        ((*name).to_owned(), schema)
-    };
-    let names: Vec<_> = fields.iter().filter(|field| is_always_there(field)).map(|(name, _)| name).collect();
-    let properties: Value = fields.iter().map(property).collect();
-    json!({ "type": "object", "properties": properties, "required": names })
-}
-
-fn is_always_there((_, kind): &(&str, &str)) -> bool {
-    !kind.ends_with('?')
-}
-
-fn type_of(kind: &str) -> &str {
-    kind.trim_end_matches('?')
-}
-
-fn sample_value(kind: &str) -> Value {
-    match kind {
-        "boolean" => true.into(),
-        "integer" => 1.into(),
-        "number" => 1.5.into(),
-        "string" => "text".into(),
-        _ => Value::Null,
+/// A value of a schema, for examples: the one that the schema gives, or else the simplest.
+fn sample_value(schema: &Value) -> Value {
+    let given = ["/example", "/examples/0", "/default", "/const", "/enum/0"];
+    if let Some(value) = given.iter().find_map(|at| schema.pointer(at)) {
+        return value.clone();
+    }
+    if let Some(first) = schema.pointer("/oneOf/0").or_else(|| schema.pointer("/anyOf/0")) {
+        return sample_value(first);
+    }
+    let parts = schema["allOf"].as_array().into_iter().flatten().map(sample_value);
+    let inherited = parts.filter_map(|part| if let Value::Object(part) = part { Some(part) } else { None }).flatten();
+    match schema["type"].as_str() {
+        Some("boolean") => true.into(),
+        Some("integer") => schema["minimum"].as_i64().unwrap_or_default().max(1).into(),
+        Some("number") => 1.5.into(),
+        Some("string") => "text".into(),
+        Some("array") => json!([sample_value(&schema["items"])]),
+        Some("null") => Value::Null,
+        _ => {
+            let properties = schema["properties"].as_object().into_iter().flatten();
+            inherited.chain(properties.map(|(name, schema)| (name.clone(), sample_value(schema)))).collect()
+        }
     }
 }

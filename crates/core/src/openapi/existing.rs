@@ -21,12 +21,14 @@ impl RouteErrors {
     /// A handwritten response keeps its description. If it has no body, it gets the envelope with the code of its
     /// status. A body in another shape stays next to the envelope. If the operation's [own codes](Self::own_codes) are
     /// set, other codes of its error types are left out.
-    #[must_use]
+    ///
+    /// # Errors
+    /// Returns the reason if a response declares a code that no service can have.
     pub fn completed(
         &self,
         existing: &BTreeMap<String, Value>,
         more: impl IntoIterator<Item = DeclaredError>,
-    ) -> BTreeMap<String, Value> {
+    ) -> Result<BTreeMap<String, Value>, String> {
         let (mut errors, mut by_hand) = (Vec::new(), BTreeMap::new());
         for (key, response) in existing {
             if !is_ours(response) {
@@ -35,7 +37,7 @@ impl RouteErrors {
             let is_kept = |error: &DeclaredError| {
                 !is_ours(response) || self.own_codes.as_ref().is_none_or(|own| own.contains(error.fault.code()))
             };
-            errors.extend(self.declared(key, response).into_iter().filter(is_kept));
+            errors.extend(self.declared(key, response)?.into_iter().filter(is_kept));
         }
         let declares = |code: &&ErrorCode| errors.iter().any(|error| error.fault.code() == *code);
         let undeclared: Vec<_> = self.own_codes.iter().flatten().filter(|code| !declares(code)).cloned().collect();
@@ -53,26 +55,25 @@ impl RouteErrors {
                 ours["description"] = description.clone();
             }
         }
-        responses
+        Ok(responses)
     }
 
     /// The errors that one response declares.
-    fn declared(&self, key: &str, response: &Value) -> Vec<DeclaredError> {
+    fn declared(&self, key: &str, response: &Value) -> Result<Vec<DeclaredError>, String> {
         let is_error = |status: &StatusCode| status.is_client_error() || status.is_server_error();
-        let Some(status) = key.parse().ok().filter(is_error) else { return Vec::new() };
+        let Some(status) = key.parse().ok().filter(is_error) else { return Ok(Vec::new()) };
         let Some(media) = response.pointer("/content/application~1json") else {
             let has_body = response["content"].as_object().is_some_and(|content| !content.is_empty());
             let of_status = || Fault::new(ErrorCode::of_status(status)).status(status).into();
-            return if has_body { Vec::new() } else { vec![of_status()] };
+            return Ok(if has_body { Vec::new() } else { vec![of_status()] });
         };
         let branches = media.pointer(ERRORS).and_then(Value::as_array).into_iter().flatten();
-        let parse = |branch: &Value| {
-            let name = branch.pointer("/properties/code/enum/0")?.as_str()?;
-            let known = self.config.policy().codes().find(name);
-            DeclaredError::parse(status, branch, media["examples"].get(name), known)
-        };
         let waits = response.pointer("/headers/retry-after").is_some();
-        branches.filter_map(parse).map(|error| if waits { error.waits() } else { error }).collect()
+        let parse = |branch| {
+            let error = DeclaredError::parse(status, branch, &media["examples"], self.config.policy());
+            error.map(|error| error.map(|error| if waits { error.waits() } else { error })).transpose()
+        };
+        branches.filter_map(parse).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use http::request::Parts;
 use http::{Method, Request, StatusCode, Uri};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::declared::DeclaredError;
 use super::form::SAMPLE_ID;
@@ -37,8 +37,10 @@ struct Rendered {
     status: u16,
     code: String,
     media_type: String,
-    /// The schema; `None` if the error is not an envelope.
-    schema: Option<Json>,
+    is_envelope: bool,
+    summary: String,
+    /// The schema of the details, and whether the error always has details.
+    details: Option<(Value, bool)>,
     example: Json,
     waits: bool,
 }
@@ -79,8 +81,9 @@ impl RouteErrors {
         let mut by_status: BTreeMap<u16, Vec<Rendered>> = BTreeMap::new();
         for rendered in errors.into_iter().map(|error| self.render(&error)) {
             let others = by_status.entry(rendered.status).or_default();
-            if !others.iter().any(|other| other.code == rendered.code) {
-                others.push(rendered);
+            match others.iter_mut().find(|other| other.code == rendered.code) {
+                Some(other) => other.join(rendered),
+                None => others.push(rendered),
             }
         }
         by_status.into_iter().map(|(status, errors)| (status.to_string(), response(status, errors))).collect()
@@ -93,15 +96,36 @@ impl RouteErrors {
         let code = text_of("x-error-code").unwrap_or_else(|| error.fault.code().to_string());
         let body: Value = serde_json::from_slice(reply.body())
             .unwrap_or_else(|_| String::from_utf8_lossy(reply.body()).into_owned().into());
-        let schema = is_envelope(&body).then(|| schema::of_error(&code, &error.summary, error.details.as_ref()));
         Rendered {
             status: reply.status().as_u16(),
             media_type: text_of("content-type").unwrap_or_else(|| "application/json".to_owned()),
-            schema,
+            is_envelope: is_envelope(&body),
+            summary: error.summary.clone(),
+            details: error.details.clone(),
             example: object([("summary", text(&error.summary)), ("value", body.into())]),
             waits: error.waits,
             code,
         }
+    }
+}
+
+impl Rendered {
+    /// Adds another origin of the same code, such as a guard: clients may get the details of either.
+    fn join(&mut self, other: Self) {
+        self.waits |= other.waits;
+        self.details = match (self.details.take(), other.details) {
+            (Some((ours, always)), Some((theirs, always_too))) => {
+                let is_in = |forms: &Value| forms.as_array().is_some_and(|forms| forms.contains(&theirs));
+                let is_known = ours == theirs || is_in(&ours["anyOf"]);
+                let either = if is_known { ours } else { json!({ "anyOf": [ours, theirs] }) };
+                Some((either, always && always_too))
+            }
+            (ours, theirs) => ours.or(theirs).map(|(schema, _)| (schema, false)),
+        };
+    }
+
+    fn schema(&self) -> Option<Json> {
+        self.is_envelope.then(|| schema::of_error(&self.code, &self.summary, self.details.as_ref()))
     }
 }
 
@@ -149,7 +173,7 @@ fn response(status: u16, errors: Vec<Rendered>) -> Value {
 }
 
 fn media(errors: Vec<Rendered>) -> Json {
-    let schemas: Option<Vec<Json>> = errors.iter().map(|error| error.schema.clone()).collect();
+    let schemas: Option<Vec<Json>> = errors.iter().map(Rendered::schema).collect();
     let examples = by_name(errors.into_iter().map(|error| (error.code, error.example)));
     let media = match schemas {
         Some(schemas) => object([("schema", schema::of_errors(schemas))]),

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::codes::Codes;
 pub use error_envelope_fault::openapi::schema::embedded;
-use error_envelope_fault::openapi::schema::{RETRYABLE, any_details, closed_object, error_fields, request_id};
-pub(super) use error_envelope_fault::openapi::schema::{of_error, of_errors};
+use error_envelope_fault::openapi::schema::{RETRYABLE, closed_object, error_fields, request_id};
+pub(super) use error_envelope_fault::openapi::schema::{any_details, of_error, of_errors};
 
 use super::form::CODE;
 use super::tree::{Json, list, object, text};

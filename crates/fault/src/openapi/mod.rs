@@ -1,5 +1,7 @@
 //! The schema of the envelope, and a response with it, for OpenAPI documents (feature `openapi`).
 
+#[cfg(all(feature = "derive", feature = "utoipa"))]
+pub mod details;
 pub mod form;
 pub mod response;
 pub mod schema;

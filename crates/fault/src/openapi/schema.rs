@@ -26,7 +26,8 @@ pub fn of_errors(errors: impl IntoIterator<Item = Json>) -> Json {
 pub fn of_error(code: &str, summary: &str, details: Option<&(Value, bool)>) -> Json {
     let is_required = details.is_some_and(|(_, is_required)| *is_required);
     let details = details.map_or_else(any_details, |(schema, _)| schema.clone().into());
-    let name = object([("type", text("string")), ("enum", list([code]))]);
+    // Generators for Python narrow by a `const`, and not by an `enum` of one value.
+    let name = object([("type", text("string")), ("const", text(code))]);
     let members = error_fields(name, details);
     let required: &[&str] = if is_required { &["code", "message", "details"] } else { &["code", "message"] };
     closed_object(members, required).with("title", code).with("description", summary)

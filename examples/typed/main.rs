@@ -1,27 +1,31 @@
-//! An API whose OpenAPI document lists every error of every operation, and no handler lists any: those of the service come
-//! from `#[derive(AsFault)]`, those of the layer from its policy.
+//! An API whose OpenAPI document lists every error of every operation, with what each carries, and no handler lists any:
+//! those of the service come from `#[derive(AsFault)]`, those of the layer from its policy. `clients` has programs in
+//! TypeScript and Python whose types come from the document, `openapi.json`.
 //!
-//! `cargo run --example openapi` serves on a free port, `-- 3000` on that one, the document at `/openapi.json`; `-- --once`
+//! `cargo run --example typed` serves on a free port, `-- 3000` on that one, the document at `/openapi.json`; `-- --once`
 //! sends itself two requests and exits.
 
 use std::error::Error;
+use std::future;
 use std::io::{self, IsTerminal};
 use std::net::Ipv4Addr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use clap::Parser;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
-use tower::ServiceExt;
+use tower::timeout::TimeoutLayer;
+use tower::{ServiceBuilder, ServiceExt};
 use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::extract as checked;
 use tower_error_envelope::openapi::PolicyResponses;
 use tower_error_envelope::policy::RequiredHeader;
-use tower_error_envelope::{AsFault, ErrorEnvelopeLayer, Policy, PolicyError, Route};
+use tower_error_envelope::{AsFault, ErrorCode, ErrorEnvelopeLayer, Policy, PolicyError, Route};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 #[derive(Parser)]
@@ -63,11 +67,42 @@ enum OrderError {
     #[error("only {left} left")]
     #[fault(custom("sold_out", 409), message = "Only {left} left.", details(left))]
     SoldOut { left: u32 },
+    #[error("other prices")]
+    #[fault(custom("price_changed", 409), message = "The price changed.", details(offers))]
+    PriceChanged { offers: Vec<Offer> },
     #[error("the till is closed")]
     #[fault(SERVICE_UNAVAILABLE, retry_after = 30)]
     TillClosed,
+    #[error(transparent)]
+    #[fault(transparent)]
+    Payment(#[from] PaymentError),
     #[error("the database failed")]
     Database(#[from] io::Error),
+}
+
+/// What may go wrong with a payment.
+#[derive(Debug, thiserror::Error, AsFault)]
+enum PaymentError {
+    #[error("the bank declined")]
+    #[fault(custom("card_declined", 402), message = "The card was declined.", details(reason, attempts_left))]
+    Declined { reason: DeclineReason, attempts_left: Option<u32> },
+    #[error("the card expired")]
+    #[fault(custom("card_expired", 402), message = "The card has expired.")]
+    Expired,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum DeclineReason {
+    Limit,
+    #[allow(dead_code, reason = "no order of this example meets it")]
+    Stolen,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Offer {
+    sku: String,
+    cents: u32,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -76,12 +111,21 @@ struct Order {
     quantity: u32,
 }
 
-#[utoipa::path(post, path = "/orders", request_body = Order, responses((status = 201, description = "The order's number."), OrderError))]
-async fn place(checked::Json(order): checked::Json<Order>) -> Result<Json<u32>, OrderError> {
+#[derive(Serialize, ToSchema)]
+struct Placed {
+    id: u32,
+}
+
+#[utoipa::path(post, path = "/orders", request_body = Order, responses((status = 201, description = "The order.", body = Placed), OrderError))]
+async fn place(checked::Json(order): checked::Json<Order>) -> Result<(StatusCode, Json<Placed>), OrderError> {
     match (order.sku.as_str(), order.quantity) {
-        ("lamp", ..=3) => Ok(Json(1)),
+        ("lamp", ..=3) => Ok((StatusCode::CREATED, Json(Placed { id: 1 }))),
         ("lamp", _) => Err(OrderError::SoldOut { left: 3 }),
+        ("rug", _) => Err(OrderError::PriceChanged { offers: vec![Offer { sku: order.sku, cents: 12_900 }] }),
         ("chair", _) => Err(OrderError::TillClosed),
+        ("sofa", _) => Err(PaymentError::Declined { reason: DeclineReason::Limit, attempts_left: Some(2) }.into()),
+        ("bed", _) => Err(PaymentError::Expired.into()),
+        ("slow", _) => future::pending().await,
         ("broken", _) => Err(io::Error::other("db-3.internal: connection reset").into()),
         _ => Err(OrderError::NoSuchProduct),
     }
@@ -92,13 +136,14 @@ async fn place(checked::Json(order): checked::Json<Order>) -> Result<Json<u32>, 
     get,
     path = "/orders/{id}",
     params(("id" = u32, Path, description = "The order's number.")),
-    responses((status = 200, description = "The order."), (status = 404, description = "There is no such order."))
+    responses((status = 200, description = "The order.", body = Placed), (status = 404, description = "There is no such order."))
 )]
-async fn show(checked::Path(id): checked::Path<u32>) -> Result<Json<u32>, axum::http::StatusCode> {
+async fn show(checked::Path(id): checked::Path<u32>) -> Result<Json<Placed>, StatusCode> {
     match id {
-        1 => Ok(Json(id)),
+        1 => Ok(Json(Placed { id })),
         2 => panic!("an order that nobody thought of"),
-        _ => Err(axum::http::StatusCode::NOT_FOUND),
+        3 => future::pending().await,
+        _ => Err(StatusCode::NOT_FOUND),
     }
 }
 
@@ -121,7 +166,7 @@ fn policy() -> Result<Policy, PolicyError> {
 /// The document, as utoipa makes it, and what the policy adds.
 pub(crate) fn document() -> Result<utoipa::openapi::OpenApi, PolicyError> {
     let mut document = Api::openapi();
-    PolicyResponses::new(policy()?).modify(&mut document);
+    PolicyResponses::new(policy()?).also([ErrorCode::GATEWAY_TIMEOUT]).modify(&mut document);
     Ok(document)
 }
 
@@ -131,7 +176,8 @@ pub(crate) fn app() -> Result<Router, PolicyError> {
         .route("/orders", post(place))
         .route("/orders/{id}", get(show))
         .route("/openapi.json", get(async move || Json(document)));
-    Ok(routes.layer(ErrorEnvelopeLayer::new().policy(policy()?)))
+    let envelope = ErrorEnvelopeLayer::new().policy(policy()?);
+    Ok(routes.layer(ServiceBuilder::new().layer(envelope).layer(TimeoutLayer::new(Duration::from_secs(1)))))
 }
 
 async fn ask_itself(app: Router) -> Result<(), Box<dyn Error>> {

@@ -1,0 +1,64 @@
+//! The schema of details, from utoipa's schemas of their fields.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+/// The deepest nesting of a schema.
+const DEEPEST: usize = 32;
+
+/// The schema of a type with its references resolved, because the responses of a type cannot bring components along.
+/// `None` if the type contains itself.
+pub fn schema_of<T: ToSchema + ?Sized>() -> Option<Value> {
+    let mut named = Vec::new();
+    T::schemas(&mut named);
+    let named = named.into_iter().filter_map(|(name, schema)| Some((name, serde_json::to_value(schema).ok()?)));
+    resolved(serde_json::to_value(T::schema()).ok()?, &named.collect(), DEEPEST)
+}
+
+fn resolved(schema: Value, named: &BTreeMap<String, Value>, depth: usize) -> Option<Value> {
+    let depth = depth.checked_sub(1)?;
+    if let Some(name) = schema["$ref"].as_str() {
+        return resolved(named.get(name.rsplit('/').next()?)?.clone(), named, depth);
+    }
+    match schema {
+        Value::Object(members) => {
+            let each = members.into_iter().map(|(key, member)| Some((key, resolved(member, named, depth)?)));
+            each.collect::<Option<Map<_, _>>>().map(Value::Object)
+        }
+        Value::Array(list) => list.into_iter().map(|each| resolved(each, named, depth)).collect(),
+        other => Some(other),
+    }
+}
+
+/// The schema of details with these fields, and whether they are always there: a field that is `null` is left out, and
+/// so are details without any field.
+pub fn of_fields(fields: Vec<(&str, Value)>) -> (Value, bool) {
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for (name, schema) in fields {
+        let (schema, may_be_null) = without_null(schema);
+        properties.insert(name.to_owned(), schema);
+        required.extend((!may_be_null).then_some(name));
+    }
+    let schema = json!({ "type": "object", "properties": properties, "required": required });
+    (schema, !required.is_empty())
+}
+
+fn without_null(mut schema: Value) -> (Value, bool) {
+    let is_null = |form: &Value| *form == "null" || form["type"] == "null";
+    for key in ["type", "oneOf", "anyOf"] {
+        let Some(forms) = schema.get_mut(key).and_then(Value::as_array_mut) else { continue };
+        let before = forms.len();
+        forms.retain(|form| !is_null(form));
+        let (may_be_null, only) = (forms.len() < before, (forms.len() == 1).then(|| forms[0].clone()));
+        match only {
+            Some(only) if key == "type" => schema[key] = only,
+            Some(only) => schema = only,
+            None => {}
+        }
+        return (schema, may_be_null);
+    }
+    let is_any = ["type", "allOf"].iter().all(|key| schema.get(key).is_none());
+    (schema, is_any)
+}
