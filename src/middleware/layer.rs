@@ -20,7 +20,7 @@ use error_envelope_core::fault::Fault;
 use error_envelope_core::loader::PolicyLoader;
 use error_envelope_core::policy::{Policy, PolicyError, UpstreamUrl};
 use error_envelope_core::request_id::RequestId;
-use error_envelope_core::session::{Classifier, Observer, SessionConfig};
+use error_envelope_core::session::{CauseTexts, Classifier, Observer, SessionConfig};
 use error_envelope_runtime as runtime;
 #[cfg(feature = "jwks-url")]
 use error_envelope_runtime::KeyFetcher;
@@ -97,6 +97,27 @@ impl ErrorEnvelopeLayer {
         let classifier = DropGuarded::new(classifier);
         let classifier: Arc<Classifier> = Arc::new(move |error: &(dyn Error + 'static)| classifier.get()?(error));
         self.policy = self.policy.with_config(|config| config.with_classifier(Some(classifier)));
+        self
+    }
+
+    /// Shows the cause of an error to the client, as the last field of `error` (rule E11): the texts of the error and its
+    /// sources, or a panic's text and its [place](crate::middleware::log_panic_places).
+    ///
+    /// Never turn it on in production, because such texts can be confidential. An outer layer or gateway removes the
+    /// field. The log warns once.
+    ///
+    /// ```
+    /// use tower_error_envelope::ErrorEnvelopeLayer;
+    ///
+    /// let layer = ErrorEnvelopeLayer::new().development(cfg!(debug_assertions));
+    /// # let _ = layer;
+    /// ```
+    pub fn development(mut self, on: bool) -> Self {
+        if on {
+            runtime::log_panic_places();
+        }
+        let texts = on.then_some(runtime::cause_texts as CauseTexts);
+        self.policy = self.policy.with_config(|config| config.with_development(texts));
         self
     }
 
@@ -305,13 +326,21 @@ impl ErrorEnvelopeLayer {
         if !self.counted.swap(true, Ordering::Relaxed) {
             self.policy.record();
         }
-        if !tracing::enabled!(target: "tower_error_envelope", tracing::Level::INFO)
-            || self.announced.swap(true, Ordering::Relaxed)
-        {
+        let config = self.policy.config();
+        let is_wanted = match config.is_development() {
+            true => tracing::enabled!(target: "tower_error_envelope", tracing::Level::WARN),
+            false => tracing::enabled!(target: "tower_error_envelope", tracing::Level::INFO),
+        };
+        if !is_wanted || self.announced.swap(true, Ordering::Relaxed) {
             return;
         }
-        let classifier = self.policy.config().classifier().is_some();
-        runtime::log_policy(&self.policy.policy(), Some(classifier), "error envelopes are active");
+        runtime::log_policy(config.policy(), Some(config.classifier().is_some()), "error envelopes are active");
+        if config.is_development() {
+            tracing::warn!(
+                target: "tower_error_envelope",
+                "clients get the causes of errors, which can be confidential: turn development off in production"
+            );
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::borrow::BorrowMut;
 use std::error::Error;
-use std::fmt::Write;
 use std::net::IpAddr;
 #[cfg(feature = "policy-file")]
 use std::path::Path;
@@ -284,31 +283,31 @@ fn message(event: &Event) -> &'static str {
 fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String> {
     let Some(fault) = error.downcast_ref::<Fault>() else { return Some(cause_text(error)) };
     if fault.source().is_some() {
-        return Some(text_after(error, 1));
+        return Some(cause_text(error));
     }
     fault_cause(fault).map(bounded)
 }
 
-/// The error and its causes on one line. `Display` is the user's own, and may panic (F2).
+/// The [texts](cause_texts) on one line.
 pub fn cause_text(error: &(dyn Error + 'static)) -> String {
-    text_after(error, 0)
+    bounded(cause_texts(error).join(": "))
 }
 
-/// As [`cause_text`], without this many of the outermost errors.
-fn text_after(error: &(dyn Error + 'static), outermost: usize) -> String {
-    let text = catch(|| {
-        let mut text = String::new();
-        for cause in error_envelope_core::cause::chain(error).skip(outermost) {
-            let cause = cause.to_string();
+/// The texts of an error and its causes. A [`Fault`] in front is left out: its code and text stand beside them. `Display` is
+/// the user's own, and may panic (F2).
+pub fn cause_texts(error: &(dyn Error + 'static)) -> Vec<String> {
+    let texts = catch(|| {
+        let mut texts: Vec<String> = Vec::new();
+        for cause in error_envelope_core::cause::chain(error).skip(usize::from(error.is::<Fault>())) {
+            let cause = bounded(cause.to_string());
             // An `io::Error` has the same text as its payload, which is also its source.
-            if !text.ends_with(&cause) {
-                let separator = if text.is_empty() { "" } else { ": " };
-                let _ = write!(text, "{separator}{cause}");
+            if !texts.last().is_some_and(|last| last.ends_with(&cause)) {
+                texts.push(cause);
             }
         }
-        text
+        texts
     });
-    bounded(text.unwrap_or_else(|panic| format!("an error whose Display implementation panicked: {panic}")))
+    texts.unwrap_or_else(|panic| vec![format!("an error whose Display implementation panicked: {panic}")])
 }
 
 fn bounded(mut text: String) -> String {

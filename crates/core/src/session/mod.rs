@@ -63,7 +63,7 @@ mod writer;
 pub use self::body_capture::{BodyCapture, CapturedBody};
 pub use self::changes::{HeaderMutation, changes};
 pub use self::event::{
-    BoxError, Cause, Classifier, Event, FrameworkRoute, Observer, OriginalUri, ReasonPhrase, SessionConfig,
+    BoxError, Cause, CauseTexts, Classifier, Event, FrameworkRoute, Observer, OriginalUri, ReasonPhrase, SessionConfig,
 };
 use self::event_stream::EventStream;
 pub use self::follow::{Follow, Needs};
