@@ -15,6 +15,8 @@ use error_envelope_core::absent::NeedsPolicyFile;
 use super::recognise::{proxy_error, recognise};
 use super::service::ErrorEnvelopeService;
 use super::verify::{Verifier, Verifiers};
+#[cfg(feature = "anyhow")]
+use error_envelope_core::fault::AsFault;
 use error_envelope_core::fault::Fault;
 #[cfg(feature = "policy-file")]
 use error_envelope_core::loader::PolicyLoader;
@@ -97,6 +99,34 @@ impl ErrorEnvelopeLayer {
         let classifier = DropGuarded::new(classifier);
         let classifier: Arc<Classifier> = Arc::new(move |error: &(dyn Error + 'static)| classifier.get()?(error));
         self.policy = self.policy.with_config(|config| config.with_classifier(Some(classifier)));
+        self
+    }
+
+    /// Lets errors of a type keep their code inside an `anyhow::Error`, which hides its type (feature `anyhow`): a context,
+    /// the error itself, or one of its causes. It holds for the process, because `?` converts an error where no layer is
+    /// known. Without it such an error is `internal_error`, and the log has a hint.
+    ///
+    /// ```
+    /// use anyhow::Context;
+    /// use tower_error_envelope::{AsFault, ErrorEnvelopeLayer, Fault};
+    ///
+    /// #[derive(Debug, thiserror::Error, AsFault)]
+    /// #[error("none left")]
+    /// #[fault(CONFLICT)]
+    /// struct SoldOut;
+    ///
+    /// fn order() -> anyhow::Result<()> {
+    ///     Err(SoldOut).context("placing the order")
+    /// }
+    ///
+    /// let layer = ErrorEnvelopeLayer::new().recognise::<SoldOut>();
+    /// assert_eq!(Fault::from(order().unwrap_err()).code(), "conflict");
+    /// # let _ = layer;
+    /// ```
+    #[cfg(feature = "anyhow")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "anyhow")))]
+    pub fn recognise<E: AsFault + Send + Sync + 'static>(self) -> Self {
+        error_envelope_fault::anyhow::recognise::<E>();
         self
     }
 

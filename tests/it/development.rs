@@ -12,7 +12,7 @@ use tower_error_envelope::testing::Envelope;
 use tower_error_envelope::{AsFault, ErrorCode, ErrorEnvelopeLayer, Fault, Policy, Route};
 
 use crate::cases::logs::captured;
-use crate::kit::{Answer, SECRET, answer};
+use crate::kit::{Answer, SECRET, answer, logged};
 
 #[derive(Debug, thiserror::Error, AsFault)]
 enum OrderError {
@@ -38,6 +38,11 @@ async fn stock() -> Result<(), OrderError> {
     Err(io::Error::other(SECRET).into())
 }
 
+/// Its type is not registered.
+async fn hidden() -> Result<(), Fault> {
+    Err(anyhow::Error::new(OrderError::SoldOut { wanted: 4, left: 3 }).context("placing"))?
+}
+
 async fn panics() -> Json<()> {
     panic!("{SECRET}")
 }
@@ -49,6 +54,7 @@ fn app() -> Router {
         .route("/sold", get(|| async { Err::<(), _>(OrderError::SoldOut { wanted: 4, left: 3 }) }))
         .route("/panics", get(panics))
         .route("/rude", get(|| async { Err::<(), _>(Fault::new(ErrorCode::GONE).caused_by(Rude)) }))
+        .route("/hidden", get(hidden))
         .route("/own", get(|| async { Err::<(), _>(Fault::new(ErrorCode::GONE).message("Left.")) }))
         .route("/inner", get(|| async { (http::StatusCode::NOT_FOUND, "no such seat") }))
 }
@@ -69,6 +75,7 @@ async fn e11_the_cause_is_the_last_field_and_content_length_counts_it() {
     for (path, status, code, cause) in [
         ("/stock", 500, "internal_error", json!(["the stock list failed", SECRET])),
         ("/sold", 409, "conflict", json!(["4 wanted, 3 left"])),
+        ("/hidden", 500, "internal_error", json!(["placing", "4 wanted, 3 left"])),
         ("/own", 410, "gone", Value::Null),
         ("/inner", 404, "not_found", Value::Null),
     ] {
@@ -111,6 +118,15 @@ async fn e11_neither_production_nor_an_outer_layer_shows_a_cause() {
             assert!(!body.contains("cause") && !body.contains(SECRET) && !body.contains("wanted"), "{body}");
         }
     }
+}
+
+#[test]
+fn l1_a_code_that_anyhow_hides_is_a_hint_in_the_log_alone() {
+    let (answer, lines) = logged(send(app().layer(layer(true)), "GET", "/hidden"));
+    answer.expect_envelope(500, "internal_error");
+    let cause = lines.iter().find_map(|line| line.field("cause")).unwrap();
+    assert!(cause.starts_with("placing: 4 wanted, 3 left (no code: "), "{cause}");
+    assert!(!String::from_utf8_lossy(&answer.body).contains("no code"));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use tracing::dispatcher::{self, Dispatch};
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata, Span};
 
+use error_envelope_core::cause::{self, Unrecognised};
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
 use error_envelope_core::policy::Policy;
@@ -283,7 +284,12 @@ fn message(event: &Event) -> &'static str {
 fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String> {
     let Some(fault) = error.downcast_ref::<Fault>() else { return Some(cause_text(error)) };
     if fault.source().is_some() {
-        return Some(cause_text(error));
+        let text = cause_text(error);
+        let hint = cause::find::<Unrecognised>(error).map(|it| it.hint);
+        return Some(match hint {
+            Some(hint) => format!("{text} ({hint})"),
+            None => text,
+        });
     }
     fault_cause(fault).map(bounded)
 }
@@ -293,12 +299,14 @@ pub fn cause_text(error: &(dyn Error + 'static)) -> String {
     bounded(cause_texts(error).join(": "))
 }
 
-/// The texts of an error and its causes. A [`Fault`] in front is left out: its code and text stand beside them. `Display` is
+/// The texts of an error and its causes. A [`Fault`] in front of others is left out: its code and text stand beside
+/// them. `Display` is
 /// the user's own, and may panic (F2).
 pub fn cause_texts(error: &(dyn Error + 'static)) -> Vec<String> {
     let texts = catch(|| {
         let mut texts: Vec<String> = Vec::new();
-        for cause in error_envelope_core::cause::chain(error).skip(usize::from(error.is::<Fault>())) {
+        let is_fault = error.downcast_ref::<Fault>().is_some_and(|fault| fault.source().is_some());
+        for cause in cause::chain(error).skip(usize::from(is_fault)) {
             let cause = bounded(cause.to_string());
             // An `io::Error` has the same text as its payload, which is also its source.
             if !texts.last().is_some_and(|last| last.ends_with(&cause)) {
