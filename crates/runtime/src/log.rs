@@ -12,7 +12,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata, Span};
 
 use error_envelope_core::cause::{self, Unrecognised};
-use error_envelope_core::code::ErrorCode;
+use error_envelope_core::code::{self, ErrorCode};
 use error_envelope_core::fault::Fault;
 use error_envelope_core::policy::Policy;
 #[cfg(feature = "policy-file")]
@@ -222,7 +222,8 @@ fn write_line(level: Level, event: &Event) {
     macro_rules! line {
         ($level:expr) => {
             if tracing::enabled!(target: "tower_error_envelope", $level) {
-                let (cause, notes) = (event.cause().and_then(remaining_cause), event.notes());
+                let notes = event.notes();
+                let cause = event.cause().and_then(remaining_cause).or_else(|| undeclared_code(notes));
                 let span = span_of_line(event);
                 let _inside = span.as_ref().map(Span::enter);
                 tracing::event!(
@@ -292,6 +293,12 @@ fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String
         });
     }
     fault_cause(fault).map(bounded)
+}
+
+/// Why a body that a service wrote in the form of the envelope did not keep its code (E9).
+fn undeclared_code(notes: &EventFields) -> Option<String> {
+    let code = notes.unknown_code().filter(|code| code::is_well_formed(code.as_bytes()))?;
+    Some(format!("unknown code {code}: declare it with [[code]] or return a Fault"))
 }
 
 /// The [texts](cause_texts) on one line.

@@ -47,6 +47,24 @@ fn l1_each_error_is_one_line_at_its_level() {
 }
 
 #[test]
+fn l1_a_code_that_nothing_declares_has_the_remedy() {
+    for (code, cause) in [
+        ("seat_taken", Some("unknown code seat_taken: declare it with [[code]] or return a Fault")),
+        ("SEAT_TAKEN", None),
+        ("conflict", None),
+    ] {
+        let body = format!(r#"{{"error":{{"code":"{code}","message":"Seat 7 is taken."}}}}"#);
+        let response = http::Response::builder().status(409).header("content-type", "application/json");
+        let (_, lines) = logged(async {
+            let response = response.body(http_body_util::Full::<bytes::Bytes>::from(body)).unwrap();
+            let inner = service_fn(move |_| std::future::ready(Ok::<_, BoxError>(response.clone())));
+            ErrorEnvelopeLayer::new().layer(inner).oneshot(Request::new(axum::body::Body::empty())).await
+        });
+        assert_eq!(only(&lines).field("cause"), cause, "{code}");
+    }
+}
+
+#[test]
 fn l1_guards_say_which_route_they_guard() {
     let (answer, lines) = logged(async { ask(&mut service(Script::fine()), post("/json", data("{}"))).await });
     answer.expect_envelope(415, "unsupported_media_type");
