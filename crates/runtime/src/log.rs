@@ -35,6 +35,8 @@ fn log_and_count(event: &mut Event) {
     count::record_error(event);
     match error_status(event) {
         Some(StatusCode::SERVICE_UNAVAILABLE) => write(Level::WARN, event),
+        // The client asked for what nobody implements, such as an unknown gRPC method: nothing of the service is broken.
+        Some(StatusCode::NOT_IMPLEMENTED) => write(Level::INFO, event),
         Some(status) if !status.is_server_error() => write(Level::INFO, event),
         None if event.origin() == Origin::Abandoned => write(Level::INFO, event),
         _ => write(Level::ERROR, event),

@@ -23,6 +23,7 @@ fn l1_each_error_is_one_line_at_its_level() {
         (Script::says(404), "INFO", "inner", "not_found"),
         (Script::says(429), "INFO", "inner", "rate_limited"),
         (Script::says(500), "ERROR", "inner", "internal_error"),
+        (Script::says(501), "INFO", "inner", "not_implemented"),
         (Script::says(502), "ERROR", "inner", "other"),
         (Script::says(503), "WARN", "inner", "service_unavailable"),
         (Script::says(504), "ERROR", "inner", "gateway_timeout"),
@@ -62,6 +63,23 @@ fn l1_a_code_that_nothing_declares_has_the_remedy() {
         });
         assert_eq!(only(&lines).field("cause"), cause, "{code}");
     }
+}
+
+#[test]
+fn l1_an_unknown_grpc_method_is_the_client_s_mistake() {
+    let response = || http::Response::builder().header("content-type", "application/grpc");
+    let (_, lines) = logged(async {
+        for number in ["12", "13"] {
+            let response = response().header("grpc-status", number).body(http_body_util::Empty::<bytes::Bytes>::new());
+            let response = response.unwrap();
+            let inner = service_fn(move |_| std::future::ready(Ok::<_, BoxError>(response.clone())));
+            let request = Request::post("/shop.v1.Orders/Nothing").version(http::Version::HTTP_2);
+            let request = request.header("content-type", "application/grpc").body(axum::body::Body::empty()).unwrap();
+            ErrorEnvelopeLayer::new().layer(inner).oneshot(request).await.unwrap();
+        }
+    });
+    let levels: Vec<_> = lines.iter().map(|line| (&*line.level, line.field("grpc_status"))).collect();
+    assert_eq!(levels, [("INFO", Some("12")), ("ERROR", Some("13"))]);
 }
 
 #[test]
