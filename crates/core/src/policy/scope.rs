@@ -161,9 +161,9 @@ impl Scope {
         self
     }
 
-    /// Sets the URL of the service that a gateway calls for these requests, such as `"http://orders:8080"`: see
-    /// [`UpstreamUrl`](crate::policy::UpstreamUrl). If it is not set, the URL of the nearest enclosing scope applies.
-    /// The layer itself ignores it, because it calls the service that it wraps.
+    /// Sets the URL of the service that a gateway calls for these requests, such as `"http://orders:8080"`. If it
+    /// is not set, the URL of the nearest enclosing scope applies. The layer itself ignores it, because it calls the
+    /// service that it wraps.
     pub fn upstream(mut self, url: impl Into<String>) -> Self {
         self.table.upstream = Some(url.into());
         self
