@@ -198,8 +198,8 @@ pub fn may_want_span() -> bool {
 /// disabled span has a cost.
 #[inline(never)]
 pub fn request_span(id: RequestId) -> Option<Span> {
-    let wanted = tracing::span_enabled!(target: REQUEST, Level::INFO, "request");
-    wanted.then(|| tracing::info_span!(target: REQUEST, "request", request_id = %id))
+    let wanted = tracing::span_enabled!(target: REQUEST, Level::INFO, "envelope");
+    wanted.then(|| tracing::info_span!(target: REQUEST, "envelope", request_id = %id))
 }
 
 /// A span for one line, if it is not inside the request's span: after a guard's refusal, after a response's head, and

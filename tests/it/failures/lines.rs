@@ -203,7 +203,7 @@ fn l1_each_event_is_inside_a_span_of_its_request_and_names_scope_and_service() {
         {
             let (_, log) = captured(|| ask(layer, path, host));
             let line = log.lines().find(|line| line.contains("origin=")).unwrap_or_else(|| panic!("{path}: {log}"));
-            assert_eq!(line.matches("request{request_id=").count(), 1, "{line}");
+            assert_eq!(line.matches("envelope{request_id=").count(), 1, "{line}");
             assert!(parts.iter().all(|part| line.contains(part)) && !line.contains(lacks), "{line}");
             assert_eq!(line.contains("scope="), path != "/x", "{line}");
         }
@@ -226,6 +226,6 @@ fn l1_a_span_with_the_id_wraps_the_inner_call() {
     let id = response.unwrap().headers()["x-request-id"].to_str().unwrap().to_owned();
     for word in ["called", "polled"] {
         let line = log.lines().find(|line| line.ends_with(word)).unwrap_or_else(|| panic!("no {word:?} in {log}"));
-        assert!(line.contains(&format!("request{{request_id={id}}}")), "{line}");
+        assert!(line.contains(&format!("envelope{{request_id={id}}}")), "{line}");
     }
 }

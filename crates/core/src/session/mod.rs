@@ -67,6 +67,7 @@ pub use self::event::{
 };
 use self::event_stream::EventStream;
 pub use self::follow::{Follow, Needs};
+pub use self::head::exposed_headers;
 pub use self::header_use::{is_read, is_removed, keep_checksums};
 pub use self::notes::KnownMethod;
 use self::notes::RequestFacts;
