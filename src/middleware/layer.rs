@@ -186,6 +186,7 @@ impl ErrorEnvelopeLayer {
     /// # let _ = layer;
     /// # Ok::<(), tower_error_envelope::PolicyError>(())
     /// ```
+    #[doc(hidden)]
     pub fn log_upstreams(mut self, rest: Option<UpstreamUrl>) -> Self {
         self.policy = self.policy.with_config(|config| config.with_forwarding(rest));
         self

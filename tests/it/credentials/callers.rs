@@ -64,7 +64,7 @@ fn app(policy: PolicyBuilder) -> Router {
         .route(Route::new("/open").open())
         .route(Route::new("/forgotten/{*rest}").open())
         .route(Route::new("/watched").auth_observe(true))
-        .route(Route::new("/perhaps/{*rest}").optional_auth())
+        .route(Route::new("/perhaps/{*rest}").auth_optional(true))
         .build()
         .unwrap();
     Router::new()

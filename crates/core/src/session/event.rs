@@ -348,6 +348,7 @@ impl Event {
     /// The service that a gateway chose for the request: the one of its scope, or the one for all other requests.
     /// `None` if requests are not forwarded.
     #[must_use]
+    #[doc(hidden)]
     pub fn upstream(&self) -> Option<&UpstreamUrl> {
         let rest = self.config.forwarding.as_deref()?;
         self.config.policy.upstream_of(self.label.settings).or(rest.as_ref())
