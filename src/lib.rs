@@ -92,15 +92,15 @@
 //! # }
 //! ```
 //!
-//! - CORS goes outside: browsers let scripts read an error only if it has CORS headers. Expose `x-request-id`,
-//!   `x-error-code` and `retry-after`.
+//! - CORS goes outside: browsers let scripts read an error only if it has CORS headers. Expose the layer's headers with
+//!   `CorsLayer::new().expose_headers(`[`exposed_headers`](middleware::exposed_headers)`())`.
 //! - Compression goes outside. The layer reads a compressed error only with the feature `decompress`; otherwise the
 //!   error's status decides.
 //! - Decompression of requests goes outside: inside, the body limit counts compressed bytes, and 10 KB can become 10
 //!   MB.
 //! - Time-outs, load shedding, concurrency and rate limits, and buffers go inside: their errors become
 //!   `gateway_timeout`, `worker_at_capacity` or `service_unavailable`.
-//! - Tracing goes inside if its lines should have the request id: they are then in the span `request`.
+//! - Tracing goes inside if its lines should have the request id: they are then in the span `envelope`.
 //! - Remove other layers that set request ids, catch panics or limit bodies.
 //!
 //! # Limits and the log

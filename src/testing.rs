@@ -1,6 +1,6 @@
 //! For the tests of services (feature `testing`): assertions on envelopes that show differences.
 //!
-//! [`Envelope::parse`] takes the headers and the bytes of a response, from any framework. It fails unless they are
+//! [`Envelope::of`] takes a response, and [`Envelope::parse`] headers and bytes from any framework. They fail unless they are
 //! exactly the envelope (E1–E4), or an error that the layer wrote in another dialect: a built-in one, gRPC or Connect.
 //! [`Envelope::parse_for`] also reads the shapes of a policy. The same assertions work for all of these, because they
 //! compare the content. A failure prints the whole response, with `-` at expected lines and `+` at actual ones:
@@ -24,7 +24,11 @@ mod dialects;
 mod fits;
 mod wrong;
 
+use std::fmt::Debug;
+
 use http::{HeaderMap, Response, StatusCode};
+use http_body::Body;
+use http_body_util::BodyExt;
 use serde::Serialize;
 use serde_json::{Value, json};
 use similar::TextDiff;
@@ -56,16 +60,14 @@ pub fn wrong(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Vec<String
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// use axum::{Router, body::Body, extract::Request};
-/// use http_body_util::BodyExt;
 /// use tower::ServiceExt;
 /// use tower_error_envelope::ErrorEnvelopeLayer;
 /// use tower_error_envelope::testing::Envelope;
 ///
 /// let app: Router = Router::new().layer(ErrorEnvelopeLayer::new());
-/// let (head, body) = app.oneshot(Request::new(Body::empty())).await.unwrap().into_parts();
-/// let body = body.collect().await.unwrap().to_bytes();
+/// let response = app.oneshot(Request::new(Body::empty())).await.unwrap();
 ///
-/// Envelope::parse(&head.headers, &body).assert_code("not_found").assert_message("Not found.").assert_no_details();
+/// Envelope::of(response).await.assert_code("not_found").assert_message("Not found.").assert_no_details();
 /// # });
 /// ```
 #[derive(Clone, Debug)]
@@ -133,15 +135,18 @@ impl Envelope {
         Self::read(policy, None, headers, body.as_ref())
     }
 
-    /// Like [`Envelope::parse`], for a complete response; its status can be asserted, too.
+    /// Like [`Envelope::parse`], for a response of a router or service; its status can be asserted, too.
     ///
     /// # Panics
     ///
-    /// As [`Envelope::parse`] does, and if the status is not that of an error.
-    #[must_use]
-    #[track_caller]
-    pub fn of_response<B: AsRef<[u8]>>(response: &Response<B>) -> Self {
-        Self::read(&Policy::default(), Some(response.status()), response.headers(), response.body().as_ref())
+    /// As [`Envelope::parse`] does, and if the status is not that of an error, or the body fails.
+    pub async fn of<B: Body<Error: Debug>>(response: Response<B>) -> Self {
+        let (head, body) = response.into_parts();
+        let bytes = match body.collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) => panic!("the body failed: {error:?}"),
+        };
+        Self::read(&Policy::default(), Some(head.status), &head.headers, &bytes)
     }
 
     #[track_caller]

@@ -85,7 +85,7 @@ impl Answers for ByHand {
         const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
 
         let span = match Level::INFO <= LevelFilter::current() {
-            true => info_span!(target: "tower_error_envelope::request", "request", request_id = %ID),
+            true => info_span!(target: "tower_error_envelope::request", "envelope", request_id = %ID),
             false => Span::none(),
         };
         let mut future = pin!(span.in_scope(|| self.0.call(request)));

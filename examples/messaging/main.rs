@@ -50,7 +50,7 @@ fn policy() -> Result<Policy, PolicyError> {
         .route(Route::new("GET /openapi.json").open())
         .route(Route::new("POST /hooks").auth(["hook"]))
         .route(Route::new("POST /channels/{*rest}").json(true).body_limit(4096))
-        .route(Route::new("GET /channels/{channel}/messages").optional_auth())
+        .route(Route::new("GET /channels/{channel}/messages").auth_optional(true))
         .route(Route::new("GET /channels/{channel}/events").event_streams(EventStreams::AppendError))
         .build()
 }

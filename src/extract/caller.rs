@@ -11,9 +11,9 @@ use error_envelope_core::guard::auth::Identity;
 
 /// The claims of the caller's JSON web token, as a type of the service (feature `jwt`).
 ///
-/// If the request has no accepted credentials, the rejection is `auth_missing`. If the claims do not fit `T`, it is
-/// `internal_error`, with the claim's name in the log: see [`Identity::claims`]. `Option<Claims<T>>` is `None` for a
-/// caller without a token.
+/// If credentials are optional and the request has none, the rejection is `auth_missing`. If the claims do not fit `T`, it
+/// is `internal_error`, with the claim's name in the log: see [`Identity::claims`]. So it is on a route without a scheme.
+/// `Option<Claims<T>>` is `None` for a caller without a token.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -65,8 +65,9 @@ impl<T: DeserializeOwned, S: Sync> OptionalFromRequestParts<S> for Claims<T> {
 
 /// The value that a verifier attached with [`Verified::with`](crate::auth::Verified::with), cloned.
 ///
-/// If the request has no accepted credentials, the rejection is `auth_missing`. If no `T` was attached for the caller,
-/// it is `internal_error`. `Option<CallerData<T>>` is then `None`, and also without a caller.
+/// If credentials are optional and the request has none, the rejection is `auth_missing`. If no `T` was attached for the
+/// caller, or the route has no scheme, it is `internal_error`. `Option<CallerData<T>>` is then `None`, and also without a
+/// caller.
 ///
 /// ```
 /// use std::sync::Arc;

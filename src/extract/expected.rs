@@ -29,6 +29,15 @@ fn custom_text(expected: &str) -> Cow<'static, str> {
     text.map_or("another value".into(), |text| text.into_owned().into())
 }
 
+/// The message for a value (`serde::de::Unexpected`) of the right type that does not fit.
+pub(super) fn of_value(unexpected: &str, expected: &str) -> String {
+    match in_words(expected) {
+        words if words == WHOLE && unexpected.starts_with("integer `-") => "The number is too small.".to_owned(),
+        words if words == WHOLE && unexpected.starts_with("integer `") => "The number is too large.".to_owned(),
+        words => format!("Expected {words}."),
+    }
+}
+
 /// Names what serde got instead (`serde::de::Unexpected`), without its value.
 pub(super) fn kind_of(unexpected: &str) -> Option<&'static str> {
     let end = unexpected.find(['`', '"']).unwrap_or(unexpected.len());
@@ -51,6 +60,7 @@ pub(super) fn of_parsing(text: &str) -> Option<&'static str> {
     message_of_std(text).or_else(of_crate).or_else(|| is_component().then_some(DATE))
 }
 
+const WHOLE: &str = "a whole number";
 const DATE: &str = "Expected a valid date or time.";
 const URL: &str = "Expected a URL.";
 const BASE64: &str = "Expected base64.";
@@ -110,13 +120,15 @@ fn number(name: &str) -> Option<Cow<'static, str>> {
                 $(stringify!($whole) => {
                     format!("a whole number from {} to {}", $whole::MIN, $whole::MAX).into()
                 })*
+                // The limits of full-width types mean nothing to people.
+                "u64" | "u128" | "usize" | "i64" | "i128" | "isize" => WHOLE.into(),
                 "f32" | "f64" => "a number".into(),
                 _ => return None,
             }
         };
     }
 
-    Some(range!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize))
+    Some(range!(u8 u16 u32 i8 i16 i32))
 }
 
 fn words_for(expected: &str) -> Option<&'static str> {

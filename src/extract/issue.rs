@@ -104,8 +104,8 @@ fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
     } else if let Some((got, wanted)) = split(text, "invalid type: ") {
         let got = expected::kind_of(got).map_or(String::new(), |kind| format!(", got {kind}"));
         (format!("Expected {}{got}.", expected::in_words(wanted)), "invalid_type", None)
-    } else if let Some((_, wanted)) = split(text, "invalid value: ") {
-        (format!("Expected {}.", expected::in_words(wanted)), "invalid_value", None)
+    } else if let Some((got, wanted)) = split(text, "invalid value: ") {
+        (expected::of_value(got, wanted), "invalid_value", None)
     } else if let Some((_, wanted)) = split(text, "invalid length ") {
         (format!("Expected {}.", expected::in_words(wanted)), "invalid_length", None)
     } else {

@@ -54,7 +54,7 @@
 //!
 //! [`Fault`] itself is a response; [`RequestId`] and [`Identity`] are extractors. [`CallerData`] is the value that a
 //! verifier attached to the caller, and `Claims` (feature `jwt`) the content of the caller's token. Use an `Option` of
-//! them on routes whose [credentials are optional](crate::Route::optional_auth).
+//! them on routes whose [credentials are optional](crate::Route::auth_optional).
 //!
 //! [`Fault`]: crate::Fault
 //! [`Fault::status`]: crate::Fault::status

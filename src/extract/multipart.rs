@@ -5,7 +5,8 @@ use axum_core::extract::{FromRequest, OptionalFromRequest, Request};
 
 use error_envelope_core::fault::Fault;
 
-/// A `multipart/form-data` body, field by field: axum's [`Multipart`](AxumMultipart) with a [`Fault`] as its rejection.
+/// A `multipart/form-data` body, field by field: axum's
+/// [`Multipart`](https://docs.rs/axum/0.8/axum/extract/struct.Multipart.html) with a [`Fault`] as its rejection.
 ///
 /// `?` converts the errors of axum's methods, with axum's status: a body over a limit is `payload_too_large`, an
 /// incomplete or badly formed one is `bad_request`. Uploads of more than 2 MiB need axum's `DefaultBodyLimit` on their

@@ -15,12 +15,14 @@ use error_envelope_core::absent::NeedsPolicyFile;
 use super::recognise::{proxy_error, recognise};
 use super::service::ErrorEnvelopeService;
 use super::verify::{Verifier, Verifiers};
+#[cfg(feature = "anyhow")]
+use error_envelope_core::fault::AsFault;
 use error_envelope_core::fault::Fault;
 #[cfg(feature = "policy-file")]
 use error_envelope_core::loader::PolicyLoader;
 use error_envelope_core::policy::{Policy, PolicyError, UpstreamUrl};
 use error_envelope_core::request_id::RequestId;
-use error_envelope_core::session::{Classifier, Observer, SessionConfig};
+use error_envelope_core::session::{CauseTexts, Classifier, Observer, SessionConfig};
 use error_envelope_runtime as runtime;
 #[cfg(feature = "jwks-url")]
 use error_envelope_runtime::KeyFetcher;
@@ -100,6 +102,55 @@ impl ErrorEnvelopeLayer {
         self
     }
 
+    /// Lets errors of a type keep their code inside an `anyhow::Error`, which hides its type (feature `anyhow`): a context,
+    /// the error itself, or one of its causes. It holds for the process, because `?` converts an error where no layer is
+    /// known. Without it such an error is `internal_error`, and the log has a hint.
+    ///
+    /// ```
+    /// use anyhow::Context;
+    /// use tower_error_envelope::{AsFault, ErrorEnvelopeLayer, Fault};
+    ///
+    /// #[derive(Debug, thiserror::Error, AsFault)]
+    /// #[error("none left")]
+    /// #[fault(CONFLICT)]
+    /// struct SoldOut;
+    ///
+    /// fn order() -> anyhow::Result<()> {
+    ///     Err(SoldOut).context("placing the order")
+    /// }
+    ///
+    /// let layer = ErrorEnvelopeLayer::new().recognise::<SoldOut>();
+    /// assert_eq!(Fault::from(order().unwrap_err()).code(), "conflict");
+    /// # let _ = layer;
+    /// ```
+    #[cfg(feature = "anyhow")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "anyhow")))]
+    pub fn recognise<E: AsFault + Send + Sync + 'static>(self) -> Self {
+        error_envelope_fault::anyhow::recognise::<E>();
+        self
+    }
+
+    /// Shows the cause of an error to the client, as the last field of `error` (rule E11): the texts of the error and its
+    /// sources, or a panic's text and its [place](crate::middleware::log_panic_places).
+    ///
+    /// Never turn it on in production, because such texts can be confidential. An outer layer or gateway removes the
+    /// field. The log warns once.
+    ///
+    /// ```
+    /// use tower_error_envelope::ErrorEnvelopeLayer;
+    ///
+    /// let layer = ErrorEnvelopeLayer::new().development(cfg!(debug_assertions));
+    /// # let _ = layer;
+    /// ```
+    pub fn development(mut self, on: bool) -> Self {
+        if on {
+            runtime::log_panic_places();
+        }
+        let texts = on.then_some(runtime::cause_texts as CauseTexts);
+        self.policy = self.policy.with_config(|config| config.with_development(texts));
+        self
+    }
+
     /// Passes each error to an [`Observer`], once, as it is logged. An `Arc` of an observer is one, too.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.policy = self.policy.with_observer(Arc::new(observer));
@@ -135,6 +186,7 @@ impl ErrorEnvelopeLayer {
     /// # let _ = layer;
     /// # Ok::<(), tower_error_envelope::PolicyError>(())
     /// ```
+    #[doc(hidden)]
     pub fn log_upstreams(mut self, rest: Option<UpstreamUrl>) -> Self {
         self.policy = self.policy.with_config(|config| config.with_forwarding(rest));
         self
@@ -305,13 +357,21 @@ impl ErrorEnvelopeLayer {
         if !self.counted.swap(true, Ordering::Relaxed) {
             self.policy.record();
         }
-        if !tracing::enabled!(target: "tower_error_envelope", tracing::Level::INFO)
-            || self.announced.swap(true, Ordering::Relaxed)
-        {
+        let config = self.policy.config();
+        let is_wanted = match config.is_development() {
+            true => tracing::enabled!(target: "tower_error_envelope", tracing::Level::WARN),
+            false => tracing::enabled!(target: "tower_error_envelope", tracing::Level::INFO),
+        };
+        if !is_wanted || self.announced.swap(true, Ordering::Relaxed) {
             return;
         }
-        let classifier = self.policy.config().classifier().is_some();
-        runtime::log_policy(&self.policy.policy(), Some(classifier), "error envelopes are active");
+        runtime::log_policy(config.policy(), Some(config.classifier().is_some()), "error envelopes are active");
+        if config.is_development() {
+            tracing::warn!(
+                target: "tower_error_envelope",
+                "clients get the causes of errors, which can be confidential: turn development off in production"
+            );
+        }
     }
 }
 

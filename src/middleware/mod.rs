@@ -28,6 +28,7 @@ pub(crate) mod service;
 mod state;
 pub(crate) mod verify;
 
+pub use error_envelope_core::session::exposed_headers;
 pub use error_envelope_runtime::{KillSwitch, PolicyRejection, PolicyStatus, log_panic_places};
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]

@@ -13,9 +13,8 @@ use error_envelope_fault::grpc_status::fault_of_cause as fault_of_status;
 #[cfg(any(feature = "hyper", feature = "tower"))]
 use error_envelope_runtime::catch;
 
-/// The layer's recognition of errors of tokio, tower, hyper and tonic (rule F1): a
-/// [`Recogniser`](error_envelope_core::session::Recogniser) for your own adapter. Errors of tower, hyper and tonic
-/// need the feature of that name.
+/// The layer's recognition of errors of tokio, tower, hyper and tonic (rule F1), for `SessionConfig::with_recogniser` in
+/// your own adapter. Errors of tower, hyper and tonic need the feature of that name.
 #[must_use]
 pub fn recognise(error: &(dyn Error + 'static)) -> Option<Recognised> {
     // The causes are walked only once for all types: most errors have no cause of these types.

@@ -104,13 +104,21 @@ struct RawError<'a> {
     message: &'a RawValue,
     #[serde(borrow)]
     details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    retry: Option<&'a RawValue>,
+    #[serde(borrow)]
+    docs: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cause: Option<&'a RawValue>,
 }
 
 impl Raw<'_> {
     /// The exact text of the envelope with these fields.
     fn written(&self) -> String {
-        let RawError { code, message, details } = &self.error;
-        let details = details.map(|details| format!(",\"details\":{details}")).unwrap_or_default();
-        format!("{{\"error\":{{\"code\":{code},\"message\":{message}{details}}},\"request_id\":{}}}", self.request_id)
+        let RawError { code, message, details, retry, docs, cause } = &self.error;
+        let more = [("details", details), ("retry", retry), ("docs", docs), ("cause", cause)];
+        let more: String =
+            more.iter().filter_map(|(name, value)| value.map(|value| format!(",\"{name}\":{value}"))).collect();
+        format!("{{\"error\":{{\"code\":{code},\"message\":{message}{more}}},\"request_id\":{}}}", self.request_id)
     }
 }

@@ -188,3 +188,15 @@ fn a_name_is_the_catalogues_first_and_a_path_ones_own() {
     assert_eq!([NamedTwice::Catalogue.code(), NamedTwice::Own.code()], [ErrorCode::GONE, GONE]);
     assert_eq!(NamedTwice::CODES.iter().collect::<Vec<_>>(), [&ErrorCode::GONE, &GONE]);
 }
+
+#[test]
+fn e1_a_message_of_a_websocket_is_the_body_as_text() {
+    use axum::extract::ws::Message;
+    use tower_error_envelope::RequestId;
+    use tower_error_envelope::policy::Dialect;
+
+    let id: RequestId = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse().unwrap();
+    let fault = Fault::new(ErrorCode::GONE).message("Weg – für immer.");
+    let Message::Text(text) = fault.to_message(id, Dialect::Standard) else { panic!("a text") };
+    assert_eq!(text.as_bytes(), fault.to_body(id, Dialect::Standard));
+}

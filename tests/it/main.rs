@@ -11,6 +11,7 @@ mod credentials;
 mod decided;
 mod derived;
 mod details;
+mod development;
 mod dialects;
 mod doors;
 mod elsewhere;

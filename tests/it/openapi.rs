@@ -331,7 +331,7 @@ fn g2_the_credentials_of_a_policy_are_the_security_of_the_document() {
     );
     let route = |route: Route| of(schemes().auth(["app"]).route(route)).0;
     assert_eq!(route(Route::new("GET /texts").open()), serde_json::json!([]));
-    assert_eq!(route(Route::new("GET /texts").optional_auth()), serde_json::json!([{"app": []}, {}]));
+    assert_eq!(route(Route::new("GET /texts").auth_optional(true)), serde_json::json!([{"app": []}, {}]));
     assert_eq!(route(Route::new("GET /texts").auth_observe(true)), serde_json::json!([{"app": []}, {}]));
     assert_eq!(of(schemes()).0, Value::Null, "no route requires any");
 }

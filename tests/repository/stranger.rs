@@ -24,6 +24,25 @@ fn what_the_readme_shows_is_what_a_stranger_gets() {
 
 #[test]
 #[ignore = "it builds a crate of its own, which `.ci/run` does"]
+fn the_readme_s_own_errors_are_what_a_stranger_gets() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let [setup, main, ..] = first_part(&readme);
+    let part = readme.split("### Your own errors\n").nth(1).and_then(|rest| rest.split("\n##").next()).unwrap();
+    let own = blocks(part, ["rust", "rust"]).join("\n");
+    let handler = main.lines().find(|line| line.starts_with("async fn place")).unwrap();
+    let main = main
+        .replace(handler, &own)
+        .replace("envelope::ErrorEnvelopeLayer;", "envelope::{AsFault, ErrorEnvelopeLayer};");
+    let setup = setup.replace("shop", "own-errors") + "cargo add thiserror\n";
+    let address = free_address();
+    let _service = Service::start(&build(&setup, &main.replace(ADDRESS, &address)), &address);
+    let order = format!("curl http://{ADDRESS}/orders -H 'content-type: application/json' -d '{{\"quantity\":4}}'");
+    let answer = ask(&order, &address);
+    assert!(answer.contains(r#""code":"conflict","message":"Only 3 left.","details":{"left":3}"#), "{answer}");
+}
+
+#[test]
+#[ignore = "it builds a crate of its own, which `.ci/run` does"]
 fn what_the_documentation_shows_is_what_a_stranger_gets() {
     let (readme, page) = (fs::read_to_string(root().join("README.md")).unwrap(), documentation());
     let setup = first_part(&readme)[0].replace("shop", "documented-shop") + "cargo add thiserror\n";

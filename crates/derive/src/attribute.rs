@@ -91,6 +91,9 @@ impl FaultAttribute {
             }
             // A word in lower case is a misspelt key, not a constant.
             Some(name) if name.starts_with(|first: char| first.is_ascii_lowercase()) => Err(Error::new(span, FORMS)),
+            Some(name) if name.contains(|letter: char| letter.is_ascii_lowercase()) => {
+                Err(Error::new(span, format!("codes are constants: write `{}`", in_capitals(name))))
+            }
             _ => set_once(&mut self.code, Code::Path(path), span),
         }
     }
@@ -106,6 +109,18 @@ impl FaultAttribute {
             _ => Err(Error::new(key.span(), FORMS)),
         }
     }
+}
+
+/// `NotFound` as `NOT_FOUND`.
+fn in_capitals(name: &str) -> String {
+    let mut capitals = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !capitals.is_empty() && !capitals.ends_with('_') {
+            capitals.push('_');
+        }
+        capitals.push(letter.to_ascii_uppercase());
+    }
+    capitals
 }
 
 /// Parses the status of an error. `Fault::status` would ignore any other status only at run time, too late to report

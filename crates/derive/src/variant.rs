@@ -110,10 +110,16 @@ impl<'a> Variant<'a> {
         Some(quote!(__error_envelope::__private::Detail { name: #name, schema: #schema }))
     }
 
-    /// A constant that the compiler always evaluates, so that an invalid name or status is a compile error.
+    /// A constant that the compiler always evaluates, so that an invalid name or status is a compile error, and a status
+    /// without a code.
     pub(crate) fn check(&self) -> Option<TokenStream> {
-        let Some(Code::Custom(name, status)) = &self.fault.code else { return None };
-        let code = custom(name, status);
+        let code = match (&self.fault.code, &self.fault.status) {
+            (Some(Code::Custom(name, status)), _) => custom(name, status),
+            (None, Some(status)) if self.fault.with.is_none() => {
+                quote_spanned!(status.span()=> __error_envelope::__private::code_missing(#status))
+            }
+            _ => return None,
+        };
         Some(quote!(const _: __error_envelope::ErrorCode = #code;))
     }
 

@@ -1,10 +1,26 @@
 //! Converts errors of anyhow into faults, for `?` (feature `anyhow`).
 
+use std::sync::{PoisonError, RwLock};
+
 use anyhow::Error;
 
 use crate::cause;
 use crate::code::ErrorCode;
-use crate::fault::Fault;
+use crate::fault::{AsFault, Fault};
+
+/// Finds an error of one type, and returns its fault.
+type Finder = fn(&Error) -> Option<Fault>;
+
+/// The types of [`recognise`]. They are the process's own, because `?` converts an error where no layer is known.
+static RECOGNISED: RwLock<Vec<Finder>> = RwLock::new(Vec::new());
+
+/// Lets errors of this type keep their code inside an `anyhow::Error`: a context, the error itself, or one of its causes.
+pub fn recognise<E: AsFault + Send + Sync + 'static>() {
+    let finder: Finder = |error| Some(error.downcast_ref::<E>().or_else(|| cause::find(error.as_ref()))?.fault());
+    RECOGNISED.write().unwrap_or_else(PoisonError::into_inner).push(finder);
+}
+
+const HINT: &str = "no code: if the error has one, call ErrorEnvelopeLayer::recognise with its type";
 
 /// The fault for an `anyhow::Error`. The error itself, with all contexts, becomes the cause for the log. The first of
 /// these decides:
@@ -13,8 +29,8 @@ use crate::fault::Fault;
 ///    error was made. If there are several, the outermost counts.
 /// 2. An error of a crate whose feature is enabled (`sqlx`, `garde`, `validator`), in any context.
 /// 3. A [`Fault`] among the causes of the error.
-/// 4. Otherwise the code is `internal_error`, as for any error without a mapping. This includes an error of your own:
-///    convert it to a [`Fault`] before it becomes an `anyhow::Error`.
+/// 4. An error of your own in any context or among the causes, if its type was given to `ErrorEnvelopeLayer::recognise`.
+/// 5. Otherwise the code is `internal_error`, as for any error without a mapping. The log names the remedy.
 ///
 /// ```
 /// use anyhow::Context;
@@ -45,21 +61,30 @@ impl From<Error> for Fault {
             Ok(errors) => return errors.into(),
             Err(error) => error,
         };
-        Self::from(&error).caused_by(error)
+        match decided(&error) {
+            Some(fault) => fault.caused_by(error),
+            None => Self::new(ErrorCode::INTERNAL_ERROR).caused_by(cause::Unrecognised::new(error, HINT)),
+        }
     }
 }
 
 /// The fault without a cause, for `#[fault(with = Fault::from)]` on a variant that contains the error.
 impl From<&Error> for Fault {
     fn from(error: &Error) -> Self {
-        let own = error.downcast_ref::<Self>().cloned();
-        let code = || error.downcast_ref::<ErrorCode>().cloned().map(Self::new);
-        let nested = || cause::find::<Self>(error.as_ref()).cloned();
-        own.or_else(code)
-            .or_else(|| fault_of_features(error))
-            .or_else(nested)
-            .unwrap_or_else(|| Self::new(ErrorCode::INTERNAL_ERROR))
+        decided(error).unwrap_or_else(|| Self::new(ErrorCode::INTERNAL_ERROR))
     }
+}
+
+/// The fault that something in the error has; `None` if nothing has one.
+fn decided(error: &Error) -> Option<Fault> {
+    let own = error.downcast_ref::<Fault>().cloned();
+    let code = || error.downcast_ref::<ErrorCode>().cloned().map(Fault::new);
+    let nested = || cause::find::<Fault>(error.as_ref()).cloned();
+    let recognised = || {
+        let finders = RECOGNISED.read().unwrap_or_else(PoisonError::into_inner);
+        finders.iter().find_map(|find| find(error))
+    };
+    own.or_else(code).or_else(|| fault_of_features(error)).or_else(nested).or_else(recognised)
 }
 
 /// The fault of the first error that one of the enabled features recognises.
@@ -68,7 +93,7 @@ fn fault_of_features(error: &Error) -> Option<Fault> {
         ($($feature:literal $of:ty)*) => {$(
             #[cfg(feature = $feature)]
             if let Some(found) = error.downcast_ref::<$of>() {
-                return Some(crate::fault::AsFault::fault(found));
+                return Some(AsFault::fault(found));
             }
         )*};
     }
@@ -114,6 +139,46 @@ mod tests {
             assert_eq!(Fault::from(&error).code(), code, "{name}");
             assert_eq!(Fault::from(error).code(), code, "{name}");
         }
+    }
+
+    #[test]
+    fn f1_a_type_that_was_registered_keeps_its_code_and_another_gets_a_hint() {
+        #[derive(Debug)]
+        struct SoldOut;
+        #[derive(Debug)]
+        struct Forgotten;
+        macro_rules! conflict {
+            ($($error:ident)*) => {$(
+                impl std::error::Error for $error {}
+                impl std::fmt::Display for $error {
+                    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("sold out")
+                    }
+                }
+                impl AsFault for $error {
+                    fn code(&self) -> ErrorCode {
+                        ErrorCode::CONFLICT
+                    }
+                }
+            )*};
+        }
+        conflict! { SoldOut Forgotten }
+
+        recognise::<SoldOut>();
+        let named = |error: Error| {
+            let fault = Fault::from(error);
+            (fault.code().to_string(), cause::find::<cause::Unrecognised>(&fault).is_some())
+        };
+        for error in [
+            Error::new(SoldOut),
+            Error::new(SoldOut).context("placing").context("handling"),
+            anyhow!("no row").context(SoldOut).context("placing"),
+            Error::new(io::Error::other(SoldOut)).context("placing"),
+        ] {
+            assert_eq!(named(error), ("conflict".to_owned(), false));
+        }
+        assert_eq!(named(Error::new(SoldOut).context(ErrorCode::GONE)), ("gone".to_owned(), false));
+        assert_eq!(named(Error::new(Forgotten).context("placing")), ("internal_error".to_owned(), true));
     }
 
     #[test]

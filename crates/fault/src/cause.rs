@@ -1,10 +1,41 @@
 //! The chain of an error's causes.
 
 use std::error::Error;
+use std::fmt;
 use std::io;
 
 /// The most causes that are visited: a longer chain is a cycle or a mistake.
 const MAX_CAUSES: usize = 64;
+
+/// An error of a type that is no `Error` itself, in which nothing has a code, and what to do about that.
+pub struct Unrecognised {
+    error: Box<dyn AsRef<dyn Error + Send + Sync> + Send + Sync>,
+    pub hint: &'static str,
+}
+
+impl Unrecognised {
+    pub fn new(error: impl AsRef<dyn Error + Send + Sync> + Send + Sync + 'static, hint: &'static str) -> Self {
+        Self { error: Box::new(error), hint }
+    }
+}
+
+impl Error for Unrecognised {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        (*self.error).as_ref().source()
+    }
+}
+
+impl fmt::Display for Unrecognised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt((*self.error).as_ref(), f)
+    }
+}
+
+impl fmt::Debug for Unrecognised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt((*self.error).as_ref(), f)
+    }
+}
 
 /// The error and its causes, beginning with the outermost. This includes the error in an `io::Error`, which `source()`
 /// skips (F1).

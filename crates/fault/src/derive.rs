@@ -86,7 +86,7 @@ pub mod private {
 
     use super::Codes;
     use crate::code::ErrorCode;
-    pub use crate::code::names as codes;
+    pub use crate::code::{code_missing, names as codes};
     use crate::fault::Fault;
     #[cfg(feature = "utoipa")]
     use crate::openapi::details::of_fields;

@@ -14,7 +14,7 @@ use http::{HeaderValue, StatusCode};
 
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::identity::Identity;
+use crate::identity::{Identity, NoCaller};
 use crate::request_id::RequestId;
 
 impl IntoResponse for Fault {
@@ -39,12 +39,14 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
 impl<S: Sync> FromRequestParts<S> for Identity {
     type Rejection = Fault;
 
-    /// The caller of the request. If no scheme of the policy let the request in, such as on an open route, the fault is
-    /// `auth_missing`.
+    /// The caller of the request. Where credentials are optional and none were sent, the fault is `auth_missing`. On a
+    /// route without a scheme, it is `internal_error`, because no client can get in.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
-        let nobody = || {
+        let nobody = || match parts.extensions.get::<NoCaller>() {
             // A 401 must have a challenge (RFC 9110 §15.5.2), and the right scheme is not known here.
-            Fault::new(ErrorCode::AUTH_MISSING).header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+            Some(_) => Fault::new(ErrorCode::AUTH_MISSING).header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            None => Fault::new(ErrorCode::INTERNAL_ERROR)
+                .caused_by("this route checks no credentials: add `.auth([…])` to it, or extract an `Option`"),
         };
         parts.extensions.get().cloned().ok_or_else(nobody)
     }

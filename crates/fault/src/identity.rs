@@ -35,6 +35,11 @@ struct Inner {
     proof: Proof,
 }
 
+/// Is in the extensions of a request that passed a check of credentials without any: they are optional or only observed, or
+/// it is a preflight (M1). Without it, a missing [`Identity`] is the mistake of the service.
+#[derive(Clone, Copy, Debug)]
+pub struct NoCaller;
+
 /// The data about the caller besides the id, which depends on the scheme.
 #[derive(Clone, Default)]
 pub enum Proof {

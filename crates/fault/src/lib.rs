@@ -25,7 +25,8 @@
 #![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]
 
 #[cfg(feature = "anyhow")]
-mod anyhow;
+#[doc(hidden)]
+pub mod anyhow;
 #[doc(hidden)]
 pub mod cause;
 #[doc(hidden)]

@@ -46,7 +46,9 @@ pub use self::handle::{PolicyHandle, PolicyHolder};
 #[cfg(feature = "jwks-url")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwks-url")))]
 pub use self::key_sets::{KeyFetcher, system_roots};
-pub use self::log::{cause_text, log_event, log_notes, log_policy, may_want_span, record_status, request_span};
+pub use self::log::{
+    cause_text, cause_texts, log_event, log_notes, log_policy, may_want_span, record_status, request_span,
+};
 pub use self::slot::RequestSlot;
 pub use self::status::{PolicyRejection, PolicyStatus};
 pub use self::switch::{KillSwitch, SwitchChange, SwitchNote};

@@ -2,7 +2,6 @@
 
 use std::borrow::BorrowMut;
 use std::error::Error;
-use std::fmt::Write;
 use std::net::IpAddr;
 #[cfg(feature = "policy-file")]
 use std::path::Path;
@@ -13,7 +12,8 @@ use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata, Span};
 
-use error_envelope_core::code::ErrorCode;
+use error_envelope_core::cause::{self, Unrecognised};
+use error_envelope_core::code::{self, ErrorCode};
 use error_envelope_core::fault::Fault;
 use error_envelope_core::policy::Policy;
 #[cfg(feature = "policy-file")]
@@ -36,6 +36,8 @@ fn log_and_count(event: &mut Event) {
     count::record_error(event);
     match error_status(event) {
         Some(StatusCode::SERVICE_UNAVAILABLE) => write(Level::WARN, event),
+        // The client asked for what nobody implements, such as an unknown gRPC method: nothing of the service is broken.
+        Some(StatusCode::NOT_IMPLEMENTED) => write(Level::INFO, event),
         Some(status) if !status.is_server_error() => write(Level::INFO, event),
         None if event.origin() == Origin::Abandoned => write(Level::INFO, event),
         _ => write(Level::ERROR, event),
@@ -197,11 +199,11 @@ pub fn may_want_span() -> bool {
 /// disabled span has a cost.
 #[inline(never)]
 pub fn request_span(id: RequestId) -> Option<Span> {
-    let wanted = tracing::span_enabled!(target: REQUEST, Level::INFO, "request");
+    let wanted = tracing::span_enabled!(target: REQUEST, Level::INFO, "envelope");
     wanted.then(|| {
         tracing::info_span!(
             target: REQUEST,
-            "request",
+            "envelope",
             request_id = %id,
             error.type = Empty,
             http.response.status_code = Empty
@@ -247,7 +249,8 @@ fn write_line(level: Level, event: &Event) {
     macro_rules! line {
         ($level:expr) => {
             if tracing::enabled!(target: "tower_error_envelope", $level) {
-                let (cause, notes) = (event.cause().and_then(remaining_cause), event.notes());
+                let notes = event.notes();
+                let cause = event.cause().and_then(remaining_cause).or_else(|| undeclared_code(notes));
                 // After a guard's refusal, after a response's head, and when a future is dropped, a line has its own span.
                 let is_inside = is_inside_span();
                 let span = if is_inside { Some(Span::current()) } else { request_span(event.request_id()) };
@@ -313,31 +316,44 @@ fn message(event: &Event) -> &'static str {
 fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String> {
     let Some(fault) = error.downcast_ref::<Fault>() else { return Some(cause_text(error)) };
     if fault.source().is_some() {
-        return Some(text_after(error, 1));
+        let text = cause_text(error);
+        let hint = cause::find::<Unrecognised>(error).map(|it| it.hint);
+        return Some(match hint {
+            Some(hint) => format!("{text} ({hint})"),
+            None => text,
+        });
     }
     fault_cause(fault).map(bounded)
 }
 
-/// The error and its causes on one line. `Display` is the user's own, and may panic (F2).
-pub fn cause_text(error: &(dyn Error + 'static)) -> String {
-    text_after(error, 0)
+/// Why a body that a service wrote in the form of the envelope did not keep its code (E9).
+fn undeclared_code(notes: &EventFields) -> Option<String> {
+    let code = notes.unknown_code().filter(|code| code::is_well_formed(code.as_bytes()))?;
+    Some(format!("unknown code {code}: declare it with [[code]] or return a Fault"))
 }
 
-/// As [`cause_text`], without this many of the outermost errors.
-fn text_after(error: &(dyn Error + 'static), outermost: usize) -> String {
-    let text = catch(|| {
-        let mut text = String::new();
-        for cause in error_envelope_core::cause::chain(error).skip(outermost) {
-            let cause = cause.to_string();
+/// The [texts](cause_texts) on one line.
+pub fn cause_text(error: &(dyn Error + 'static)) -> String {
+    bounded(cause_texts(error).join(": "))
+}
+
+/// The texts of an error and its causes. A [`Fault`] in front of others is left out: its code and text stand beside
+/// them. `Display` is
+/// the user's own, and may panic (F2).
+pub fn cause_texts(error: &(dyn Error + 'static)) -> Vec<String> {
+    let texts = catch(|| {
+        let mut texts: Vec<String> = Vec::new();
+        let is_fault = error.downcast_ref::<Fault>().is_some_and(|fault| fault.source().is_some());
+        for cause in cause::chain(error).skip(usize::from(is_fault)) {
+            let cause = bounded(cause.to_string());
             // An `io::Error` has the same text as its payload, which is also its source.
-            if !text.ends_with(&cause) {
-                let separator = if text.is_empty() { "" } else { ": " };
-                let _ = write!(text, "{separator}{cause}");
+            if !texts.last().is_some_and(|last| last.ends_with(&cause)) {
+                texts.push(cause);
             }
         }
-        text
+        texts
     });
-    bounded(text.unwrap_or_else(|panic| format!("an error whose Display implementation panicked: {panic}")))
+    texts.unwrap_or_else(|panic| vec![format!("an error whose Display implementation panicked: {panic}")])
 }
 
 fn bounded(mut text: String) -> String {

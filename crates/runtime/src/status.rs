@@ -8,8 +8,7 @@ use std::time::SystemTime;
 use error_envelope_core::guard::auth::RemoteKeys;
 use error_envelope_core::policy::Policy;
 
-/// The active policy: its age, its files, and the last rejection:
-/// [`PolicyHandle::status`](crate::PolicyHandle::status).
+/// The active policy: its age, its files, and the last rejection.
 ///
 /// ```
 /// use tower_error_envelope::{ErrorEnvelopeLayer, Mode};

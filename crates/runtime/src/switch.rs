@@ -157,16 +157,19 @@ impl KillSwitch {
 
     /// The last change of the switch: its author, time and reason. `None` if it never changed.
     #[must_use]
+    #[doc(hidden)]
     pub fn last_change(&self) -> Option<SwitchChange> {
         self.0.last.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Turns the switch on or off, with a name and a reason. If it is so already, the first note stays.
+    #[doc(hidden)]
     pub fn set(&self, on: bool, note: SwitchNote) -> bool {
         self.change(clock::now(), on, note)
     }
 
     /// Applies a change from before this process began, which keeps its time.
+    #[doc(hidden)]
     pub fn restore(&self, at: SystemTime, on: bool, note: SwitchNote) {
         if !self.change(at, on, note.clone()) {
             *self.0.last.write().unwrap_or_else(PoisonError::into_inner) = Some(SwitchChange { on, at, note });

@@ -92,5 +92,5 @@ fn spans(log: &str) -> Vec<Value> {
 /// The request's own span is inside those of its connection.
 fn spans_around_the_request(spans: &Value) -> Value {
     let spans = spans.as_array().cloned().unwrap_or_default();
-    spans.into_iter().filter(|span| span["name"] != "request").collect()
+    spans.into_iter().filter(|span| span["name"] != "envelope").collect()
 }

@@ -148,7 +148,7 @@ fn requests_cut_by_a_stop_are_distinct_from_those_that_clients_gave_up() {
     let by_us = vec![client.clone(), stopped];
     // Each line stands in the span of its request, too.
     let of_connections = abandoned(&log).into_iter().map(|mut spans| {
-        spans.retain(|span| span["name"] != "request");
+        spans.retain(|span| span["name"] != "envelope");
         spans
     });
     assert_eq!(of_connections.collect::<Vec<_>>(), [vec![client], by_us.clone(), by_us.clone(), by_us], "{log}");

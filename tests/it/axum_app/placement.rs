@@ -242,7 +242,7 @@ async fn e4_cors_inside_lets_a_browser_read_the_id_and_the_code() {
 
 #[tokio::test]
 async fn e4_cors_outside_covers_local_replies_and_exposes_the_configured_headers() {
-    let exposing = cors().expose_headers(["x-request-id", "x-error-code", "retry-after"].map(|it| it.parse().unwrap()));
+    let exposing = cors().expose_headers(tower_error_envelope::middleware::exposed_headers());
     let app = bare().layer(ErrorEnvelopeLayer::new()).layer(exposing);
     let mut too_large = get_of("/ok");
     too_large.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("99999999"));
@@ -250,7 +250,10 @@ async fn e4_cors_outside_covers_local_replies_and_exposes_the_configured_headers
     let answer = send(app, too_large).await;
     answer.expect_envelope(413, "payload_too_large");
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
-    assert_eq!(answer.header("access-control-expose-headers"), Some("x-request-id,x-error-code,retry-after"));
+    assert_eq!(
+        answer.header("access-control-expose-headers"),
+        Some("x-request-id,x-error-code,retry-after,x-upstream-error-code,x-upstream-request-id")
+    );
     // Its preflights need `ResponseBody: Default`, around a plain service too.
     let plain = cors().layer(ErrorEnvelopeLayer::new().layer(service_fn(fine)));
     let mut preflight = request(Method::OPTIONS, "/");

@@ -87,6 +87,7 @@ fn router() -> Router {
         .route("/seats/{row}/{number}", get(|_: Path<Seat>| async {}))
         .route("/tuple/{row}/{number}", get(|_: Path<(char, u8)>| async {}))
         .route("/number/{number}", get(|_: Path<u8>| async {}))
+        .route("/orders/{number}", get(|_: Path<u64>| async {}))
         .route("/size/{size}", get(|_: Path<Size>| async {}))
         .route("/rooms/{room}", get(|_: Path<uuid::Uuid>| async {}))
         .route("/rooms/{room}/{ip}", get(|_: Path<(uuid::Uuid, std::net::IpAddr)>| async {}))
@@ -213,6 +214,7 @@ async fn e8_a_query_or_a_path_that_does_not_fit_says_so_too() {
         ("/seats/s3cr3t/7", json!(["row"]), "Expected a single character."),
         ("/tuple/a/s3cr3t", json!(["number"]), "Expected a whole number from 0 to 255."),
         ("/number/s3cr3t", json!(["number"]), "Expected a whole number from 0 to 255."),
+        ("/orders/s3cr3t", json!(["number"]), "Expected a whole number."),
         ("/number/%ff", json!(["number"]), "Expected UTF-8."),
         ("/size/s3cr3t", json!(["size"]), "Expected `small` or `large`."),
         ("/rooms/s3cr3t", json!(["room"]), "Expected a UUID."),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::routing::get;
+use axum::routing::{any, get};
 use tower_error_envelope::auth::{CredentialRequest, JwtKeys, Verified};
 use tower_error_envelope::extract::{CallerData, Claims};
 use tower_error_envelope::{Fault, Mode, Route};
@@ -62,13 +62,19 @@ fn app(policy: PolicyBuilder) -> Router {
         .scheme("session", AuthScheme::custom())
         .auth(["web", "session"])
         .route(Route::new("/open").open())
-        .route(Route::new("/perhaps/{*rest}").optional_auth())
+        .route(Route::new("/forgotten/{*rest}").open())
+        .route(Route::new("/watched").auth_observe(true))
+        .route(Route::new("/perhaps/{*rest}").auth_optional(true))
         .build()
         .unwrap();
     Router::new()
         .route("/roles", get(roles))
         .route("/data", get(data))
         .route("/open", get(who))
+        .route("/forgotten/roles", get(roles))
+        .route("/forgotten/data", get(data))
+        .route("/watched", any(data))
+        .route("/perhaps/roles", any(roles))
         .route("/perhaps/who", get(who))
         .route("/perhaps/both", get(perhaps))
         .layer(ErrorEnvelopeLayer::new().verifier("session", verify).policy(policy))
@@ -139,4 +145,29 @@ fn g2_optional_credentials_may_be_missing_and_are_never_bad_in_any_mode() {
         // Another reading of the path belongs to a route that requires credentials (G0).
         send(&app, "/perhaps/..%2fdata", None).expect_envelope(401, "auth_missing");
     }
+}
+
+#[test]
+fn g2_a_handler_that_wants_a_caller_on_a_route_without_a_scheme_is_the_service_s_mistake() {
+    let (app, token) = (app(Policy::builder()), format!("Bearer {GOOD}"));
+    for (path, header) in [
+        ("/forgotten/roles", None),
+        ("/forgotten/roles", Some(("authorization", &*token))),
+        ("/forgotten/data", Some(("x-session", "s-1"))),
+    ] {
+        let (answer, lines) = sent(&app, path, header);
+        answer.expect_envelope(500, "internal_error");
+        let line = only(&lines);
+        assert_eq!(line.level, "ERROR");
+        let cause = line.field("cause").unwrap_or_default();
+        assert!(cause.starts_with("this route checks no credentials: add `.auth([…])`"), "{cause}");
+    }
+    // Credentials that are optional, only observed, or not asked of a preflight are the client's.
+    for path in ["/perhaps/roles", "/watched"] {
+        send(&app, path, None).expect_envelope(401, "auth_missing");
+    }
+    let preflight = Request::options("/perhaps/roles").header("origin", "https://app.example.com");
+    let preflight = preflight.header("access-control-request-method", "GET").body(Body::empty()).unwrap();
+    let (answer, _) = logged(async { answer(app.clone().oneshot(preflight).await.unwrap()).await });
+    answer.expect_envelope(401, "auth_missing");
 }

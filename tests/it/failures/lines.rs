@@ -23,6 +23,7 @@ fn l1_each_error_is_one_line_at_its_level() {
         (Script::says(404), "INFO", "inner", "not_found"),
         (Script::says(429), "INFO", "inner", "rate_limited"),
         (Script::says(500), "ERROR", "inner", "internal_error"),
+        (Script::says(501), "INFO", "inner", "not_implemented"),
         (Script::says(502), "ERROR", "inner", "other"),
         (Script::says(503), "WARN", "inner", "service_unavailable"),
         (Script::says(504), "ERROR", "inner", "gateway_timeout"),
@@ -44,6 +45,41 @@ fn l1_each_error_is_one_line_at_its_level() {
         assert_eq!(line.field("request_id"), Some(&*answer.id()));
         assert_eq!(line.field("mode"), Some("enforce"));
     }
+}
+
+#[test]
+fn l1_a_code_that_nothing_declares_has_the_remedy() {
+    for (code, cause) in [
+        ("seat_taken", Some("unknown code seat_taken: declare it with [[code]] or return a Fault")),
+        ("SEAT_TAKEN", None),
+        ("conflict", None),
+    ] {
+        let body = format!(r#"{{"error":{{"code":"{code}","message":"Seat 7 is taken."}}}}"#);
+        let response = http::Response::builder().status(409).header("content-type", "application/json");
+        let (_, lines) = logged(async {
+            let response = response.body(http_body_util::Full::<bytes::Bytes>::from(body)).unwrap();
+            let inner = service_fn(move |_| std::future::ready(Ok::<_, BoxError>(response.clone())));
+            ErrorEnvelopeLayer::new().layer(inner).oneshot(Request::new(axum::body::Body::empty())).await
+        });
+        assert_eq!(only(&lines).field("cause"), cause, "{code}");
+    }
+}
+
+#[test]
+fn l1_an_unknown_grpc_method_is_the_client_s_mistake() {
+    let response = || http::Response::builder().header("content-type", "application/grpc");
+    let (_, lines) = logged(async {
+        for number in ["12", "13"] {
+            let response = response().header("grpc-status", number).body(http_body_util::Empty::<bytes::Bytes>::new());
+            let response = response.unwrap();
+            let inner = service_fn(move |_| std::future::ready(Ok::<_, BoxError>(response.clone())));
+            let request = Request::post("/shop.v1.Orders/Nothing").version(http::Version::HTTP_2);
+            let request = request.header("content-type", "application/grpc").body(axum::body::Body::empty()).unwrap();
+            ErrorEnvelopeLayer::new().layer(inner).oneshot(request).await.unwrap();
+        }
+    });
+    let levels: Vec<_> = lines.iter().map(|line| (&*line.level, line.field("grpc_status"))).collect();
+    assert_eq!(levels, [("INFO", Some("12")), ("ERROR", Some("13"))]);
 }
 
 #[test]
@@ -167,7 +203,7 @@ fn l1_each_event_is_inside_a_span_of_its_request_and_names_scope_and_service() {
         {
             let (_, log) = captured(|| ask(layer, path, host));
             let line = log.lines().find(|line| line.contains("origin=")).unwrap_or_else(|| panic!("{path}: {log}"));
-            assert_eq!(line.matches("request{request_id=").count(), 1, "{line}");
+            assert_eq!(line.matches("envelope{request_id=").count(), 1, "{line}");
             assert!(parts.iter().all(|part| line.contains(part)) && !line.contains(lacks), "{line}");
             assert_eq!(line.contains("scope="), path != "/x", "{line}");
         }
@@ -190,6 +226,6 @@ fn l1_a_span_with_the_id_wraps_the_inner_call() {
     let id = response.unwrap().headers()["x-request-id"].to_str().unwrap().to_owned();
     for word in ["called", "polled"] {
         let line = log.lines().find(|line| line.ends_with(word)).unwrap_or_else(|| panic!("no {word:?} in {log}"));
-        assert!(line.contains(&format!("request{{request_id={id}}}")), "{line}");
+        assert!(line.contains(&format!("envelope{{request_id={id}}}")), "{line}");
     }
 }

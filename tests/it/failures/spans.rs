@@ -105,8 +105,7 @@ fn l1_the_span_of_a_request_has_its_status_and_the_code_of_its_error() {
             let request = Request::new(Full::new(Bytes::from(vec![0; length])));
             runtime.block_on(ErrorEnvelopeLayer::new().layer(served).oneshot(request)).unwrap();
         });
-        let fields = recorded.0.lock().unwrap().clone();
-        fields
+        std::mem::take(&mut *recorded.0.lock().unwrap())
     };
     let status = "http.response.status_code";
     assert_eq!(recorded(204, 0), [format!("{status} 204")]);

@@ -238,7 +238,7 @@ impl<W: Write> Write for Sink<W> {
 /// Within a request it logs only at DEBUG, since the layer logs such a panic itself, with its place.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let span = Span::current();
-    if span.metadata().is_some_and(|span| span.name() == "request") {
+    if span.metadata().is_some_and(|span| span.name() == "envelope") {
         tracing::debug!(%panic);
     } else {
         tracing::error!(%panic);

@@ -62,6 +62,7 @@ impl PolicyFile {
     /// # Ok::<(), tower_error_envelope::PolicyError>(())
     /// ```
     #[must_use]
+    #[doc(hidden)]
     pub fn changes_to(&self, new: &Self) -> Vec<PolicyChange> {
         let mut changes: Vec<_> = self.locks_removed(new).chain(changed_settings(self, new)).collect();
         changes.extend(changed_tables(self, new));

@@ -16,6 +16,7 @@ use super::file::PolicyFile;
 impl PolicyFile {
     /// Valid settings that an operator should check, sorted by file and line.
     #[must_use]
+    #[doc(hidden)]
     pub fn lints(&self) -> Vec<Lint> {
         let mut report = Report::new(self);
         let witnesses = self.witnesses();

@@ -265,6 +265,7 @@ macro_rules! for_each_key {
             /// A request without credentials passes, without an identity. Credentials that are sent are still checked
             /// (G2).
             #[manual = "true: a request without credentials passes; credentials that are sent are checked"]
+            #[rust = "Handlers take an `Option<Identity>`."]
             #[guard(|own, base| *own && !*base)]
             auth_optional: bool;
             /// Names of [header.*] tables. A request must have all of these headers (G1).

@@ -69,30 +69,6 @@ impl Route {
     pub fn open(self) -> Self {
         self.auth([""; 0])
     }
-
-    /// Lets requests without credentials pass on this route: [`auth_optional(true)`](Self::auth_optional).
-    ///
-    /// Credentials that are sent are still checked, and refused if they are bad. Handlers take an `Option<Identity>`.
-    ///
-    /// ```
-    /// use tower_error_envelope::auth::{AuthScheme, Identity};
-    /// use tower_error_envelope::{Policy, Route};
-    ///
-    /// async fn catalogue(caller: Option<Identity>) -> String {
-    ///     format!("prices for {}", caller.as_ref().and_then(Identity::id).unwrap_or("everybody"))
-    /// }
-    ///
-    /// let policy = Policy::builder()
-    ///     .scheme("session", AuthScheme::custom())
-    ///     .auth(["session"])
-    ///     .route(Route::new("GET /catalogue").optional_auth())
-    ///     .build()?;
-    /// # let _ = (policy, axum::Router::<()>::new().route("/catalogue", axum::routing::get(catalogue)));
-    /// # Ok::<(), tower_error_envelope::PolicyError>(())
-    /// ```
-    pub fn optional_auth(self) -> Self {
-        self.auth_optional(true)
-    }
 }
 
 /// A part of a policy that only applies to some hosts, or below some path. In a policy file, it is an included file
@@ -161,9 +137,9 @@ impl Scope {
         self
     }
 
-    /// Sets the URL of the service that a gateway calls for these requests, such as `"http://orders:8080"`: see
-    /// [`UpstreamUrl`](crate::policy::UpstreamUrl). If it is not set, the URL of the nearest enclosing scope applies.
-    /// The layer itself ignores it, because it calls the service that it wraps.
+    /// Sets the URL of the service that a gateway calls for these requests, such as `"http://orders:8080"`. If it
+    /// is not set, the URL of the nearest enclosing scope applies. The layer itself ignores it, because it calls the
+    /// service that it wraps.
     pub fn upstream(mut self, url: impl Into<String>) -> Self {
         self.table.upstream = Some(url.into());
         self

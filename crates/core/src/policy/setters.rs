@@ -35,6 +35,9 @@ macro_rules! setter {
     ([$($doc:tt)*] ($($keys:tt)+) redact bool) => {
         setter! { [$($doc)* #[cfg(feature = "redact")] #[cfg_attr(docsrs, doc(cfg(feature = "redact")))]] redact ($($keys)+) bool, |value| value }
     };
+    ([$($doc:tt)*] ($($keys:tt)+) $key:ident ExtProcBodies) => {
+        setter! { [$($doc)* #[doc(hidden)]] $key ($($keys)+) ExtProcBodies, |value| value }
+    };
     (@no_limit ($($keys:tt)+)) => {
         /// Removes the limit of request bodies. The framework's own limit still applies (2 MiB for axum's extractors).
         pub fn no_body_limit(mut self) -> Self {

@@ -82,6 +82,7 @@ impl Policy {
     /// assert_eq!(routes, [("GET /old/{id}", Mode::Observe)]);
     /// # Ok::<(), tower_error_envelope::PolicyError>(())
     /// ```
+    #[doc(hidden)]
     pub fn routes(&self) -> impl Iterator<Item = RouteSummary<'_>> {
         let of_part = |part: &'_ CompiledScope| part.matcher.patterns().len();
         let scopes = self.parts.iter().flat_map(move |part| std::iter::repeat_n(part.name.as_deref(), of_part(part)));
@@ -141,12 +142,14 @@ impl Policy {
     /// assert_eq!(policy.upstreams().map(ToString::to_string).collect::<Vec<_>>(), ["http://orders:8080"]);
     /// # Ok::<(), tower_error_envelope::PolicyError>(())
     /// ```
+    #[doc(hidden)]
     pub fn upstreams(&self) -> impl Iterator<Item = &UpstreamUrl> {
         self.upstreams.iter()
     }
 
     /// The services for each host that a scope names, and finally for all other hosts (`*`), by the prefix of the path.
     #[must_use]
+    #[doc(hidden)]
     pub fn upstreams_by_host(&self) -> Vec<HostUpstreams<'_>> {
         let named = |(prefix, part): (String, usize)| (prefix, self.parts[part].upstream.as_ref());
         let hosts = self.scopes.by_host().into_iter();

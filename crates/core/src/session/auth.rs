@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use error_envelope_fault::identity::NoCaller;
 use http::request::Parts;
 
 use crate::fault::Fault;
@@ -51,7 +52,12 @@ pub(super) fn check_auth(
     };
     let others = matched.others.iter().filter_map(|reading| auth_of(&reading.settings)).collect();
     match (PendingAuth { normal: auth_of(&matched.normal), others }) {
-        PendingAuth { normal: None, others } if others.is_empty() => AuthDecision::Open(None, None),
+        PendingAuth { normal: None, others } if others.is_empty() => {
+            if !matched.normal.auth.is_empty() {
+                head.extensions.insert(NoCaller);
+            }
+            AuthDecision::Open(None, None)
+        }
         pending => pending.decide(head),
     }
 }
@@ -104,6 +110,7 @@ impl PendingAuth {
         };
         // A route that requires no credentials has no caller, even if another reading leads to a route that has one.
         let is_anonymous = self.normal.as_ref().is_some_and(|it| matches!(it.verdict, SchemesOutcome::Anonymous));
+        let is_let_in = self.normal.as_ref().is_none_or(|it| matches!(it.verdict, SchemesOutcome::In(_)));
         let (mut closed, mut observed, mut caller) = (None, None, None);
         for RouteAuth { verdict, settings } in self.others.into_iter().chain(self.normal) {
             match verdict {
@@ -122,6 +129,9 @@ impl PendingAuth {
                 }
                 SchemesOutcome::In(_) | SchemesOutcome::Anonymous | SchemesOutcome::Open(_) => {}
             }
+        }
+        if closed.is_none() && !is_let_in {
+            head.extensions.insert(NoCaller);
         }
         let observed = observed.map(|refusal| refusal.fault());
         match closed {

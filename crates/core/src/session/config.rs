@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use http::request::Parts;
 use http::{Extensions, Uri};
 
-use super::event::{Classifier, EventLabel};
+use super::event::{CauseTexts, Classifier, EventLabel};
 use super::proxy_error::ProxyErrorRecogniser;
 use super::{BodyContext, Event, FrameworkRoute, Observer, Origin, OriginalUri, ReasonPhrase, SessionConfig};
 use crate::classify::failure::Recogniser;
@@ -27,6 +27,7 @@ impl SessionConfig {
             framework_route: None,
             original_uri: None,
             reason_phrase: None,
+            development: None,
             forwarding: None,
             clock,
         }
@@ -70,6 +71,12 @@ impl SessionConfig {
         Self { reason_phrase: Some(find), ..self }
     }
 
+    /// Sets that bodies in the standard envelope show the cause of the error (E11). `None` for production.
+    #[must_use]
+    pub fn with_development(self, texts: Option<CauseTexts>) -> Self {
+        Self { development: texts, ..self }
+    }
+
     /// Sets that requests are forwarded to the services that scopes name, and all others to `rest`. Events then have
     /// the address of the service (L1).
     #[must_use]
@@ -109,6 +116,12 @@ impl SessionConfig {
     #[must_use]
     pub fn classifier(&self) -> Option<&Classifier> {
         self.classifier.as_deref()
+    }
+
+    /// Whether bodies show causes (E11).
+    #[must_use]
+    pub fn is_development(&self) -> bool {
+        self.development.is_some()
     }
 
     pub(super) fn recogniser(&self) -> Option<Recogniser> {

@@ -38,6 +38,10 @@ pub type OriginalUri = fn(&Extensions) -> Option<&Uri>;
 /// Reads from the extensions the reason phrase of an HTTP/1 response, which the adapter's client stored there (R3).
 pub type ReasonPhrase = for<'e> fn(&'e Extensions) -> Option<&'e [u8]>;
 
+/// Returns the texts of an error and its causes, for [development](SessionConfig::with_development) (E11). It catches the
+/// panics of `Display`, which is the user's own code (F2).
+pub type CauseTexts = fn(&(dyn Error + 'static)) -> Vec<String>;
+
 /// One error, or one abandoned request. An adapter logs each event once.
 #[derive(Debug)]
 #[must_use]
@@ -145,6 +149,7 @@ pub struct SessionConfig {
     pub(super) framework_route: Option<FrameworkRoute>,
     pub(super) original_uri: Option<OriginalUri>,
     pub(super) reason_phrase: Option<ReasonPhrase>,
+    pub(super) development: Option<CauseTexts>,
     /// For a gateway: the service for requests whose scope names none. Shared, because most adapters have none.
     pub(super) forwarding: Option<Arc<Option<UpstreamUrl>>>,
     pub(super) clock: fn() -> SystemTime,
@@ -343,6 +348,7 @@ impl Event {
     /// The service that a gateway chose for the request: the one of its scope, or the one for all other requests.
     /// `None` if requests are not forwarded.
     #[must_use]
+    #[doc(hidden)]
     pub fn upstream(&self) -> Option<&UpstreamUrl> {
         let rest = self.config.forwarding.as_deref()?;
         self.config.policy.upstream_of(self.label.settings).or(rest.as_ref())

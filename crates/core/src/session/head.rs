@@ -40,7 +40,14 @@ pub(super) struct ErrorHead<'a> {
     pub(super) http1: bool,
 }
 
-/// The headers that scripts of other origins may read (E4).
+/// All headers of errors that scripts of other origins may read (E4), for a layer of CORS that lists them itself.
+#[must_use]
+pub fn exposed_headers() -> [HeaderName; 5] {
+    let [id, code, wait] = EXPOSED.map(HeaderName::from_static);
+    [id, code, wait, X_UPSTREAM_ERROR_CODE, X_UPSTREAM_REQUEST_ID]
+}
+
+/// The headers that the layer exposes itself.
 pub(super) const EXPOSED: [&str; 3] = ["x-request-id", "x-error-code", "retry-after"];
 
 /// The headers that a gRPC-Web client must read if an error consists only of a head (P2).

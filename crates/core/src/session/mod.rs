@@ -63,10 +63,11 @@ mod writer;
 pub use self::body_capture::{BodyCapture, CapturedBody};
 pub use self::changes::{HeaderMutation, changes};
 pub use self::event::{
-    BoxError, Cause, Classifier, Event, FrameworkRoute, Observer, OriginalUri, ReasonPhrase, SessionConfig,
+    BoxError, Cause, CauseTexts, Classifier, Event, FrameworkRoute, Observer, OriginalUri, ReasonPhrase, SessionConfig,
 };
 use self::event_stream::EventStream;
 pub use self::follow::{Follow, Needs};
+pub use self::head::exposed_headers;
 pub use self::header_use::{is_read, is_removed, keep_checksums};
 pub use self::notes::KnownMethod;
 use self::notes::RequestFacts;

@@ -155,7 +155,7 @@ impl EventFields {
     }
 
     /// The names of the request headers that were removed, separated by commas: a service that works like CGI would
-    /// confuse them with others (G1). See [`is_removed`](super::is_removed).
+    /// confuse them with others (G1).
     #[must_use]
     pub fn removed_headers(&self) -> Option<&str> {
         self.removed_headers.as_deref()

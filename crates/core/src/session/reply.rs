@@ -5,7 +5,7 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use http::header::{ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, WWW_AUTHENTICATE};
+use http::header::{ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, response};
 
 use super::body::{ErrorForm, OutgoingReply, RetainedBody};
@@ -18,9 +18,10 @@ use crate::classify;
 use crate::classify::Rewrite;
 use crate::classify::failure::ErrorKind;
 use crate::code::ErrorCode;
+use crate::dialect::Dialect;
 use crate::dialect::issues::written;
 use crate::dialect::rpc::Rpc;
-use crate::fault::Fault;
+use crate::fault::{Fault, length_value};
 use crate::guard::body_limit::BodyFlags;
 use crate::message::clean;
 use crate::policy::Policy;
@@ -82,7 +83,7 @@ impl ErrorReply {
             None
         };
         let (code, cause) = (rewrite.code().clone(), cause_of(rewrite.parts().0));
-        let outgoing = match known {
+        let mut outgoing = match known {
             Some(outgoing) => outgoing,
             None => {
                 let fault = rewrite.into_fault();
@@ -92,6 +93,9 @@ impl ErrorReply {
                 outgoing
             }
         };
+        if let (Some(texts), Some(cause)) = (self.state.config.development, &cause) {
+            self.show_cause(texts(cause.error()), &mut head.headers, &mut outgoing.body);
+        }
         head.status = outgoing.sent;
         let body = if self.state.request.is_head() { Bytes::new() } else { outgoing.body };
         if before.is_some() {
@@ -154,7 +158,12 @@ impl ErrorReply {
         let writer = ErrorWriter::new(&self.state);
         let mut reply = Response::new(Bytes::new());
         let prepared = writer.prepared_reply(fault, None, fault.status_code(), reply.headers_mut(), close);
-        let outgoing = prepared.unwrap_or_else(|| writer.local_reply(reply.headers_mut(), fault, close));
+        let mut outgoing = prepared.unwrap_or_else(|| writer.local_reply(reply.headers_mut(), fault, close));
+        if let Some(texts) = self.state.config.development {
+            let cause = cause.as_deref().map(|cause| cause as &(dyn Error + 'static));
+            let texts = cause.or(fault.source().map(|_| fault as _)).map(texts).unwrap_or_default();
+            self.show_cause(texts, reply.headers_mut(), &mut outgoing.body);
+        }
         *reply.status_mut() = outgoing.sent;
         if !self.state.request.is_head() {
             *reply.body_mut() = outgoing.body;
@@ -170,6 +179,19 @@ impl ErrorReply {
         let OutgoingReply { status, grpc, .. } = outgoing;
         let facts = ErrorFacts { status: Some(status), grpc, code: Some(code) };
         LocalReply { reply, drain, event: self.into_event(origin, cause, facts) }
+    }
+
+    /// Adds the texts of the cause as the last field of `error`, in the standard envelope alone (E11).
+    #[cold]
+    fn show_cause(&self, texts: Vec<String>, headers: &mut HeaderMap, body: &mut Bytes) {
+        let form = ErrorForm::new(&self.state);
+        let is_canonical = form.dialect() == Dialect::Standard && form.request.rpc.is_none() && form.page().is_none();
+        let tail = [br#"},"request_id":""#, form.id.as_bytes(), br#""}"#].concat();
+        let error = body.strip_suffix(&*tail).filter(|_| is_canonical && !texts.is_empty());
+        if let (Some(error), Ok(texts)) = (error, serde_json::to_vec(&texts)) {
+            *body = [error, br#","cause":"#, &texts, &tail].concat().into();
+            headers.insert(CONTENT_LENGTH, length_value(body.len()));
+        }
     }
 
     /// How much of a request that the adapter has not read yet is dropped (G5). Nothing is read while `Expect` is

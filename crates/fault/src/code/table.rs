@@ -73,6 +73,10 @@ macro_rules! table {
         }
 
         const ROWS: &[&Row] = &[$($(&rows::$constant,)*)*];
+
+        const CODE_MISSING: &[&str] = &[$($(
+            concat!("`status` without a code is `internal_error`: add a code, such as `", stringify!($constant), "`"),
+        )*)*];
     };
 }
 
@@ -165,6 +169,12 @@ pub(super) const fn of_status(status: u16) -> &'static Row {
         400..=599 => BY_STATUS[status as usize - 400],
         _ => &rows::INTERNAL_ERROR,
     }
+}
+
+/// Fails to compile: a variant with this status names no code. The compiler's error has the place of the call.
+#[track_caller]
+pub const fn code_missing(status: u16) -> ErrorCode {
+    panic!("{}", CODE_MISSING[of_status(status).place])
 }
 
 static BY_STATUS: [&Row; 200] = {

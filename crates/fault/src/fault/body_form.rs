@@ -35,4 +35,24 @@ impl Fault {
     pub fn to_body(&self, id: RequestId, form: impl BodyForm) -> Bytes {
         form.body_of(self, id)
     }
+
+    /// The [body](Fault::to_body) as a message of a WebSocket (feature `ws`).
+    ///
+    /// ```
+    /// use axum::extract::ws::WebSocket;
+    /// use tower_error_envelope::policy::Dialect;
+    /// use tower_error_envelope::{ErrorCode, Fault, RequestId};
+    ///
+    /// async fn serve(mut socket: WebSocket, id: RequestId) {
+    ///     let fault = Fault::new(ErrorCode::RATE_LIMITED);
+    ///     let _ = socket.send(fault.to_message(id, Dialect::Standard)).await;
+    /// }
+    /// ```
+    #[cfg(feature = "ws")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "ws")))]
+    #[must_use]
+    pub fn to_message(&self, id: RequestId, form: impl BodyForm) -> axum::extract::ws::Message {
+        let body = self.to_body(id, form);
+        String::from_utf8_lossy(&body).into_owned().into()
+    }
 }
