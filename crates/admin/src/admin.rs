@@ -58,6 +58,8 @@ pub struct Outage {
     pub service: String,
     /// When the first request failed.
     pub since: SystemTime,
+    /// When a request failed last.
+    pub last: SystemTime,
     /// Why the last request failed, such as `connection refused`.
     pub reason: String,
     /// The number of requests that failed for this reason or another one.
@@ -147,6 +149,8 @@ impl Admin {
         to.map_policy(|policy| {
             let policy = policy.with_observer(self.observer()).with_switch(self.kill_switch());
             self.shared.show(policy.clone());
+            let hash = policy.policy().summary().hash().map(str::to_owned);
+            *self.shared.store.policy.lock().unwrap_or_else(PoisonError::into_inner) = hash;
             policy
         })
     }

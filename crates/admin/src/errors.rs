@@ -42,7 +42,8 @@ fn remembered(known: &Id) -> Value {
         "at": rfc3339(known.at),
         "route": known.route.as_deref(),
         "code": known.kind.code(),
-        "status": known.kind.status(),
+        "status": known.kind.sent,
+        "would_be_status": known.kind.would_be,
         "origin": known.kind.origin.as_str(),
     })
 }

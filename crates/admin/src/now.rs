@@ -16,11 +16,13 @@ use crate::error_store::clock::{rfc3339, time};
 use crate::error_store::error_record::Severity;
 use crate::error_store::ring::{CLASSES, MINUTE_MS, MINUTES, last_minutes};
 use crate::error_store::store;
-use crate::error_store::timeline::Place;
+use crate::error_store::timeline::{Place, Timeline};
 use crate::mode;
 
 /// How many minutes count as now: enough to show a rate, and so few that the rate drops soon after the cause has ended.
 const NOW_MINUTES: u32 = 15;
+/// How many minutes count as recent: what happens now is above what has ended.
+const RECENT_MINUTES: u32 = 2;
 /// A certificate that ends within this many days is urgent, as in the alert on certificates.
 const URGENT_DAYS: u64 = 7;
 const SOON_DAYS: u64 = 21;
@@ -37,9 +39,10 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let (requests, recent, at) = (shared.store.requests(), shared.store.recent(), store::now());
     let (now, hour) = (last_minutes(at, NOW_MINUTES), last_minutes(at, MINUTES));
     let (totals, services) = (requests.totals(&now), &recent.services);
-    let failing = affected(&recent.timeline.totals_of(Severity::Fault, &now));
-    let refusing = affected(&recent.timeline.totals_of(Severity::Refusal, &now));
-    let would_refuse = affected(&recent.timeline.totals_of(Severity::WouldRefuse, &now));
+    let affected = |severity| affected(&recent.timeline, severity, at);
+    let (failing, refusing) = (affected(Severity::Fault), affected(Severity::Refusal));
+    let would_refuse = affected(Severity::WouldRefuse);
+    let recently = requests.totals(&last_minutes(at, RECENT_MINUTES));
     let by_class = requests.by_class(&hour);
     let counts = if by_class.is_some() { "requests" } else { "errors" };
     let by_class = by_class.unwrap_or_else(|| recent.timeline.by_class(&hour));
@@ -61,7 +64,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
         "changes": changes,
         "problems": problems(&shared.outages(), status.as_ref(), metrics.as_deref(), at),
         "minutes": NOW_MINUTES,
-        "failing": described(with_unread(failing, totals.as_ref()), totals.as_ref(), services),
+        "failing": described(with_unread(failing, totals.as_ref(), recently.as_ref()), totals.as_ref(), services),
         "refusing": described(refusing, totals.as_ref(), services),
         "would_refuse": described(would_refuse, totals.as_ref(), services),
         "hour": {
@@ -76,39 +79,49 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
 #[derive(Default)]
 struct Affected {
     count: u64,
+    /// Those of the last minutes.
+    recent: u64,
     codes: Vec<(String, u64)>,
 }
 
-fn affected(of_codes: &[(Place, Option<ErrorCode>, u64)]) -> BTreeMap<Place, Affected> {
+fn affected(timeline: &Timeline, severity: Severity, at: u64) -> BTreeMap<Place, Affected> {
     let mut places: BTreeMap<Place, Affected> = BTreeMap::new();
-    for (place, code, count) in of_codes {
-        let it = places.entry(place.clone()).or_default();
+    for (place, code, count) in timeline.totals_of(severity, &last_minutes(at, NOW_MINUTES)) {
+        let it = places.entry(place).or_default();
         it.count += count;
-        it.codes.push((code.as_ref().map_or("", ErrorCode::as_str).to_owned(), *count));
+        it.codes.push((code.as_ref().map_or("", ErrorCode::as_str).to_owned(), count));
+    }
+    for (place, _, count) in timeline.totals_of(severity, &last_minutes(at, RECENT_MINUTES)) {
+        places.entry(place).or_default().recent += count;
     }
     places
 }
 
 /// The places that fail by the counters of requests, which also count the 5xx that the policy lets pass. Without
 /// counters, by the errors that were stored.
-fn with_unread(mut seen: BTreeMap<Place, Affected>, totals: Option<&Totals>) -> BTreeMap<Place, Affected> {
-    let Some(totals) = totals else { return seen };
-    let failing = totals.iter().map(|(place, totals)| (place, totals[CLASSES.len() - 1]));
+fn with_unread(
+    mut seen: BTreeMap<Place, Affected>,
+    totals: Option<&Totals>,
+    recently: Option<&Totals>,
+) -> BTreeMap<Place, Affected> {
+    let Some((totals, recently)) = totals.zip(recently) else { return seen };
+    let failed = |totals: &[u64; CLASSES.len()]| totals[CLASSES.len() - 1];
+    let failing = totals.iter().map(|(place, totals)| (place, failed(totals)));
     let with_codes = |(place, count): (&Place, u64)| {
         let codes = seen.remove(place).map(|it| it.codes).unwrap_or_default();
-        (place.clone(), Affected { count, codes })
+        (place.clone(), Affected { count, recent: recently.get(place).map_or(0, failed), codes })
     };
     failing.filter(|(_, count)| *count > 0).map(with_codes).collect()
 }
 
-/// The places as JSON, the worst first.
+/// The places as JSON: first those with most in the last minutes.
 fn described(
     places: BTreeMap<Place, Affected>,
     totals: Option<&Totals>,
     services: &HashMap<Place, UpstreamUrl>,
 ) -> Vec<Value> {
     let mut places: Vec<_> = places.into_iter().collect();
-    places.sort_by_key(|(_, it)| Reverse(it.count));
+    places.sort_by_key(|(_, it)| Reverse((it.recent, it.count)));
     let describe = |(place, mut it): (Place, Affected)| {
         it.codes.sort_by_key(|(_, count)| Reverse(*count));
         let codes: Vec<_> = it.codes.iter().map(|(code, count)| json!({"code": code, "count": count})).collect();
@@ -117,6 +130,7 @@ fn described(
             "scope": place.scope.as_deref(),
             "service": services.get(&place).map(ToString::to_string),
             "count": it.count,
+            "recent": it.recent,
             "requests": totals.map(|totals| totals.get(&place).map_or(0, |totals| totals.iter().sum::<u64>())),
             "codes": codes,
         })
@@ -131,9 +145,10 @@ fn problems(outages: &[Outage], policy: Option<&PolicyStatus>, metrics: Option<&
     outages.iter().map(unreachable).chain(refused).chain(key_sets).chain(certificates).collect()
 }
 
-fn unreachable(Outage { service, since, reason, requests }: &Outage) -> Value {
+fn unreachable(Outage { service, since, last, reason, requests }: &Outage) -> Value {
     let failed = if *requests == 1 { "1 request has".to_owned() } else { format!("{requests} requests have") };
-    let text = format!("Since {}, {failed} failed. The last reason: {reason}", time(*since));
+    let (since, last) = (time(*since), time(*last));
+    let text = format!("Since {since}, {failed} failed, the last one at {last}. Its reason: {reason}");
     problem(true, &format!("The service {service} cannot be reached"), &text)
 }
 

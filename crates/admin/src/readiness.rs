@@ -45,9 +45,10 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     for (place, count) in requests.iter().flatten().filter(|(_, count)| **count > 0) {
         places.entry(place.clone()).or_default().requests = *count;
     }
-    let default = status.as_ref().map(|status| status.policy().summary().mode());
-    if let Some(elsewhere) = places.get_mut(&Place::default()) {
-        elsewhere.mode = default;
+    for (scope, mode) in status.iter().flat_map(modes_elsewhere) {
+        if let Some(elsewhere) = places.get_mut(&Place { route: None, scope: scope.map(Arc::from) }) {
+            elsewhere.mode = Some(mode);
+        }
     }
     let mut places: Vec<_> = places.into_iter().collect();
     places.sort_by_key(|(_, known)| Reverse(known.tally.errors));
@@ -58,7 +59,13 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     };
     let routes: Vec<_> = places.iter().map(describe).collect();
     let since = status.as_ref().map_or_else(|| rfc3339(shared.store.since), |status| since(status, shared.store.since));
-    answer::json(&json!({"since": since, "routes": routes}))
+    answer::json(&json!({"since": since, "kill_switch": shared.switch.is_on(), "routes": routes}))
+}
+
+/// The modes of the requests that no route matches: of the policy, and of each scope.
+fn modes_elsewhere(status: &PolicyStatus) -> impl Iterator<Item = (Option<&str>, Mode)> {
+    let scopes = status.policy().scope_modes().map(|(scope, mode)| (Some(scope), mode));
+    std::iter::once((None, status.policy().summary().mode())).chain(scopes)
 }
 
 /// Since when the counts count: the last policy, or the start of the process.

@@ -139,12 +139,18 @@ fn add_errors(report: &mut Report, errors: &[PolicyError]) -> Result<usize, Comm
 /// `1 file: no errors, 2 warnings, no notes`.
 fn summary(report: &Report, files: usize, unreadable: usize) -> String {
     let kinds = [Kind::Error, Kind::Warning, Kind::Note];
-    let found = kinds.map(|kind| match report.count(kind) {
-        0 => format!("no {}s", kind.as_str()),
-        count => counted(count, kind.as_str()),
+    let has_errors = report.count(Kind::Error) > 0;
+    let found = kinds.into_iter().filter_map(|kind| match report.count(kind) {
+        0 if has_errors => None,
+        0 => Some(format!("no {}s", kind.as_str())),
+        count => Some(counted(count, kind.as_str())),
     });
-    let unreadable = if unreadable == 0 { String::new() } else { format!(", {unreadable} unreadable") };
-    format!("{}: {}{unreadable}\n", counted(files, "file"), found.join(", "))
+    let mut text = format!("{}: {}", counted(files, "file"), found.collect::<Vec<_>>().join(", "));
+    if unreadable > 0 {
+        text += &format!(", {unreadable} unreadable");
+    }
+    // A refused policy has no lints, and some of its files may not have been read.
+    text + if has_errors { "; files with errors are not checked for warnings\n" } else { "\n" }
 }
 
 fn effective_json(file: &Path, effective: &Effective) -> Value {

@@ -99,8 +99,7 @@ fn as_text(id: RequestId, answers: &[Answered<Value>]) -> String {
 fn described(id: RequestId, error: &Value) -> String {
     let text = |name: &str| error[name].as_str().map(|text| cut(&one_line(text), 300));
     let status = |name: &str| error[name].as_u64().map_or("no status".to_owned(), |status| status.to_string());
-    let mut line =
-        format!("{} {} at {}", status("status"), text("code").unwrap_or_default(), text("at").unwrap_or_default());
+    let mut line = format!("{} at {}", outcome(error), text("at").unwrap_or_default());
     if let (Some(method), Some(path)) = (text("method"), text("path")) {
         line += &format!(", {method} {path}");
     }
@@ -116,11 +115,12 @@ fn described(id: RequestId, error: &Value) -> String {
             status("inner_status")
         ),
         (Some("inner"), _) => format!("the service answered {}", status("inner_status")),
-        (Some("guard"), _) if error["would_be_status"].is_u64() => {
-            "a guard that only observes would have refused it".to_owned()
-        }
+        (Some("guard"), _) if error["would_be_status"].is_u64() => OBSERVED.to_owned(),
         (Some("guard"), _) => "a guard refused it: the service was not called".to_owned(),
-        (Some("error"), _) => "the service gave no response: the gateway's log has the reason in `cause`".to_owned(),
+        (Some("error"), _) => match text("cause") {
+            Some(cause) => format!("the service gave no response: {cause}"),
+            None => "the service gave no response: the gateway's log has the reason in `cause`".to_owned(),
+        },
         (Some("panic"), _) => "this process panicked: its log has the text".to_owned(),
         (Some(origin), _) => format!("origin: {origin}"),
         (None, _) => "origin: unknown".to_owned(),
@@ -128,11 +128,25 @@ fn described(id: RequestId, error: &Value) -> String {
     line
 }
 
+const OBSERVED: &str = "a guard that only observes would have refused it";
+
+/// The status that the client got, and the code.
+fn outcome(error: &Value) -> String {
+    let status = error["status"].as_u64().map_or("no response".to_owned(), |status| status.to_string());
+    match error["code"].as_str().filter(|code| !code.is_empty()) {
+        Some(code) => format!("{status} {}", cut(&one_line(code), 300)),
+        None => status,
+    }
+}
+
 /// An error that is no longer stored whole.
 fn remembered(known: &Value) -> String {
     let text = |name: &str| known[name].as_str().map(|text| cut(&one_line(text), 300));
-    let status = known["status"].as_u64().map_or("no status".to_owned(), |status| status.to_string());
     let route = text("route").map_or("no route".to_owned(), |route| format!("route {route}"));
-    let [at, code, origin] = ["at", "code", "origin"].map(|name| text(name).unwrap_or_default());
-    format!("{status} {code} at {at}, {route}, origin {origin}")
+    let at = text("at").unwrap_or_default();
+    let origin = match (text("origin").as_deref(), known["would_be_status"].as_u64()) {
+        (Some("guard"), Some(_)) => OBSERVED.to_owned(),
+        (origin, _) => format!("origin {}", origin.unwrap_or("unknown")),
+    };
+    format!("{} at {at}, {route}, {origin}", outcome(known))
 }

@@ -18,7 +18,7 @@ use crate::text::{counted, cut, one_line};
 ///
 /// `on` puts every route in mode off at once: the service's errors pass unchanged, with a request id, and credentials
 /// are still checked. `off` applies the policy's own modes again. `status` shows the current state, its time, and who
-/// set it and why. The switch is kept in memory: a restart clears it. The command sends the request to all gateways at
+/// set it and why. A restart clears the switch, unless the gateway has --admin-journal. The command sends the request to all gateways at
 /// the same time. The exit code is 1 if one of them failed, and 3 if
 /// none failed for another reason than that it cannot be reached.
 #[derive(Debug, clap::Args)]

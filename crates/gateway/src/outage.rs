@@ -36,15 +36,17 @@ impl Reachability {
     }
 
     fn add(&self, service: &str, reason: &str) {
-        let mut outage = self.lock();
+        let (mut outage, now) = (self.lock(), SystemTime::now());
         let begins = outage.is_none();
         let known = outage.get_or_insert_with(|| Outage {
             service: service.to_owned(),
-            since: SystemTime::now(),
+            since: now,
+            last: now,
             reason: String::new(),
             requests: 0,
         });
         known.requests += 1;
+        known.last = now;
         reason.clone_into(&mut known.reason);
         self.is_out.store(true, Relaxed);
         drop(outage);

@@ -62,8 +62,16 @@ pub(crate) fn record_key_set_fetch(_: &'static str) {}
 #[cfg(feature = "metrics")]
 pub(crate) fn record_switch(to: &'static str) {
     metrics::counter!("error_envelope_kill_switch_total", "to" => to).increment(1);
-    metrics::gauge!("error_envelope_kill_switch_thrown").set(if to == "on" { 1.0 } else { 0.0 });
+    record_switch_state(to == "on");
+}
+
+#[cfg(feature = "metrics")]
+pub(crate) fn record_switch_state(on: bool) {
+    metrics::gauge!("error_envelope_kill_switch_thrown").set(if on { 1.0 } else { 0.0 });
 }
 
 #[cfg(not(feature = "metrics"))]
 pub(crate) fn record_switch(_: &'static str) {}
+
+#[cfg(not(feature = "metrics"))]
+pub(crate) fn record_switch_state(_: bool) {}

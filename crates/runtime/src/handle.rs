@@ -195,7 +195,7 @@ impl Source {
                 // Of several requests at once, one reports it.
                 let is_first = Arc::ptr_eq(&latest.compare_and_swap(&known, config.clone()), &known);
                 if let Some(observer) = config.observer().filter(|_| is_first) {
-                    let _ = crate::catch(|| observer.on_policy());
+                    let _ = crate::catch(|| observer.on_policy(config.policy()));
                 }
                 config
             }

@@ -154,6 +154,12 @@ pub(crate) fn log_switched(on: bool, [by, reason]: [Option<&str>; 2], client: Op
     );
 }
 
+/// Logs that the kill switch is as it was before this process began.
+pub(crate) fn log_switch_restored(on: bool) {
+    count::record_switch_state(on);
+    tracing::info!(target: "tower_error_envelope", on, "restored the kill switch from its journal");
+}
+
 /// Logs that a policy was read again, and applies from now on (M3).
 #[cfg(feature = "policy-file")]
 pub(crate) fn log_policy_reloaded(policy: &Policy) {
@@ -262,7 +268,7 @@ fn write_line(level: Level, event: &Event) {
                     code = event.code().map(|code| code.as_str()),
                     status = event.status().map(|status| status.as_u16()),
                     grpc_status = event.grpc_status(),
-                    also = notes.also().map(ErrorCode::as_str),
+                    also = also(notes.also()).as_deref(),
                     unread = event.unread().map(UnreadReason::as_str),
                     would_be_status = event.would_be().map(|status| status.as_u16()),
                     origin = event.origin().as_str(),
@@ -297,6 +303,12 @@ fn write_line(level: Level, event: &Event) {
         Level::WARN => line!(Level::WARN),
         _ => line!(Level::INFO),
     }
+}
+
+/// The codes of other refusals, in one text.
+fn also(codes: &[ErrorCode]) -> Option<String> {
+    let codes: Vec<&str> = codes.iter().map(ErrorCode::as_str).collect();
+    (!codes.is_empty()).then(|| codes.join(", "))
 }
 
 fn message(event: &Event) -> &'static str {

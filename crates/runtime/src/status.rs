@@ -92,7 +92,7 @@ fn shown_url(keys: &RemoteKeys) -> &str {
 }
 
 impl PolicyRejection {
-    /// The time at which it was first refused for this reason.
+    /// Since when the files are refused, for whatever reason.
     #[must_use]
     pub fn since(&self) -> SystemTime {
         self.at

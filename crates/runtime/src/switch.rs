@@ -165,28 +165,25 @@ impl KillSwitch {
     /// Turns the switch on or off, with a name and a reason. If it is so already, the first note stays.
     #[doc(hidden)]
     pub fn set(&self, on: bool, note: SwitchNote) -> bool {
-        self.change(clock::now(), on, note)
-    }
-
-    /// Applies a change from before this process began, which keeps its time.
-    #[doc(hidden)]
-    pub fn restore(&self, at: SystemTime, on: bool, note: SwitchNote) {
-        if !self.change(at, on, note.clone()) {
-            *self.0.last.write().unwrap_or_else(PoisonError::into_inner) = Some(SwitchChange { on, at, note });
-        }
-    }
-
-    fn change(&self, at: SystemTime, on: bool, note: SwitchNote) -> bool {
         // The lock is held until the note is stored, so that after two changes at once the note is that of the last
         // one.
         let mut last = self.0.last.write().unwrap_or_else(PoisonError::into_inner);
         let changed = self.0.on.swap(on, Ordering::Relaxed) != on;
         if changed {
-            let change = SwitchChange { on, at, note };
+            let change = SwitchChange { on, at: clock::now(), note };
             log::log_switched(on, [change.by(), change.reason()], change.peer());
             *last = Some(change);
         }
         changed
+    }
+
+    /// Applies a change from before this process began, which keeps its time.
+    #[doc(hidden)]
+    pub fn restore(&self, at: SystemTime, on: bool, note: SwitchNote) {
+        let mut last = self.0.last.write().unwrap_or_else(PoisonError::into_inner);
+        self.0.on.store(on, Ordering::Relaxed);
+        log::log_switch_restored(on);
+        *last = Some(SwitchChange { on, at, note });
     }
 }
 

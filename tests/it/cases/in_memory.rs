@@ -316,8 +316,8 @@ impl Stage<'_> {
             ("removed_headers", notes.removed_headers()),
             ("dropped_fields", notes.dropped_fields()),
         ];
-        if let Some(also) = notes.also() {
-            let _ = write!(self.log, " also={also}");
+        if !notes.also().is_empty() {
+            let _ = write!(self.log, " also={:?}", notes.also());
         }
         for (name, value) in sides.iter().filter_map(|(name, value)| Some((name, (*value)?))) {
             let _ = write!(self.log, " {name}={value}");

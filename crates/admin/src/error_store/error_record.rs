@@ -3,10 +3,13 @@
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
 
+use error_envelope_core::cause;
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::policy::{Mode, UpstreamUrl};
 use error_envelope_core::request_id::RequestId;
-use error_envelope_core::session::{BodyCapture, CapturedBody, DecidedBy, Event, KnownMethod, Origin, Shape};
+use error_envelope_core::session::{
+    BodyCapture, CapturedBody, DecidedBy, Event, KnownMethod, Origin, ProxyFailure, Shape,
+};
 use error_envelope_runtime::cause_text;
 
 use super::clock;
@@ -72,8 +75,8 @@ pub(crate) struct Kind {
     pub(crate) by: Option<DecidedBy>,
     /// A code that the service sent, and that is not known.
     pub(crate) unknown: Option<Box<str>>,
-    /// The code with which a guard that only observes would have refused the request.
-    pub(crate) would_refuse: Option<ErrorCode>,
+    /// The codes with which guards that only observe would have refused the request.
+    pub(crate) would_refuse: Vec<ErrorCode>,
 }
 
 /// One of the last errors.
@@ -117,9 +120,14 @@ impl ErrorRecord {
             request: RequestLine::from_event(event, at),
             dropped: event.notes().dropped_fields().map(without_secrets),
             has_bodies: event.captured().is_some(),
-            cause: event.cause().filter(|_| event.shows_bodies()).map(shown_cause),
+            cause: event.cause().filter(|cause| event.shows_bodies() || is_own(*cause)).map(shown_cause),
         }
     }
+}
+
+/// Whether the gateway itself failed, with a text of its own.
+fn is_own(error: &(dyn Error + Send + Sync + 'static)) -> bool {
+    cause::find::<ProxyFailure>(error).is_some()
 }
 
 /// The error and its causes on one line, as in the log, without what looks like a credential.
@@ -187,7 +195,7 @@ impl Kind {
             dialect: event.dialect(),
             by: event.decided_by(),
             unknown: event.notes().unknown_code().map(without_secrets),
-            would_refuse: event.would_refuse().cloned(),
+            would_refuse: event.would_refuse().cloned().collect(),
         }
     }
 
@@ -202,7 +210,7 @@ impl Kind {
             dialect: None,
             by: None,
             unknown: None,
-            would_refuse: None,
+            would_refuse: Vec::new(),
         }
     }
 
@@ -218,11 +226,6 @@ impl Kind {
     /// Whether the service sent no known code.
     pub(crate) fn is_without_code(&self) -> bool {
         self.by == Some(DecidedBy::Status)
-    }
-
-    /// The status of an error: the one that clients get, or would get.
-    pub(crate) fn status(&self) -> Option<u16> {
-        self.would_be.or(self.sent)
     }
 }
 

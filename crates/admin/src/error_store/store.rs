@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::SystemTime;
 
+use error_envelope_core::policy::Policy;
 use error_envelope_core::session::{BodyCapture, Event, Observer};
 
 use super::clock;
@@ -21,6 +22,8 @@ pub(crate) struct Store {
     /// The thread starts when the first body comes: most policies show no bodies.
     bodies: OnceLock<Option<SyncSender<Work>>>,
     requests: Mutex<Requests>,
+    /// The hash of the policy whose requests are counted. It is locked until they are counted anew.
+    pub(crate) policy: Mutex<Option<String>>,
     /// Reads the counters of requests, if this process has any.
     pub(crate) look: OnceLock<Look>,
     /// In milliseconds since the Unix epoch.
@@ -36,6 +39,7 @@ impl Default for Store {
             kept: Mutex::default(),
             bodies: OnceLock::new(),
             requests: Mutex::default(),
+            policy: Mutex::default(),
             look: OnceLock::new(),
             since: now(),
         }
@@ -50,7 +54,14 @@ impl Observer for Store {
         }
     }
 
-    fn on_policy(&self) {
+    fn on_policy(&self, policy: &Policy) {
+        let hash = policy.summary().hash().map(str::to_owned);
+        let mut known = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        // Several adapters report one policy. One that is restored as it was changes nothing.
+        if hash.is_some() && *known == hash {
+            return;
+        }
+        *known = hash;
         // The requests so far belong to the old policy.
         if let Some(look) = self.look.get() {
             look(self);

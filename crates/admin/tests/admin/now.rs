@@ -48,8 +48,7 @@ async fn failing_routes_have_their_share_and_codes_and_refusals_are_apart() {
     through(&layer, "/tenants", 200, "{}").await;
     let shown = now(&admin).await;
     let codes = json!([{"code": "internal_error", "count": 2}, {"code": "service_unavailable", "count": 1}]);
-    let failing =
-        json!([{"route": "/orders/{id}", "scope": null, "service": null, "count": 3, "requests": 5, "codes": codes}]);
+    let failing = json!([{"route": "/orders/{id}", "scope": null, "service": null, "count": 3, "recent": 3, "requests": 5, "codes": codes}]);
     assert_eq!(shown["failing"], failing);
     assert_eq!((&shown["refusing"][0]["route"], &shown["refusing"][0]["count"]), (&json!("/tenants"), &json!(1)));
     assert_eq!((&shown["hour"]["counts"], sums(&shown)), (&json!("requests"), [1, 0, 2, 3]));

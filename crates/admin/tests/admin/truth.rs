@@ -8,11 +8,12 @@ use bytes::Bytes;
 use error_envelope_admin::Admin;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_error_envelope::ErrorEnvelopeLayer;
 use tower_error_envelope::auth::{CredentialRequest, Verified};
+use tower_error_envelope::policy::Scope;
 use tower_error_envelope::session::BoxError;
+use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy};
 
 use crate::kit::{ask, recording};
 
@@ -111,8 +112,7 @@ async fn send(layer: &ErrorEnvelopeLayer, count: usize, seed: u64) -> BTreeMap<&
         let is_error = ANSWERS[answer].0 >= 400;
         let is_filled = matches!(answer, 2 | 3 | 5);
         known.errors += u64::from(is_error);
-        // A request that would be refused has no error that would be rewritten.
-        if route == "/observe" && !is_refused {
+        if route == "/observe" {
             known.would_rewrite += u64::from(is_error);
             known.would_fill += u64::from(is_filled);
         }
@@ -165,7 +165,9 @@ async fn each_number_equals_what_was_sent_and_the_last_policy_begins_anew() {
     let file = folder.path().join("policy.toml");
     std::fs::write(&file, POLICY).unwrap();
     let admin = Admin::new().metrics(handle);
+    // The layer that serves is another one than the page has, as in a gateway.
     let layer = admin.attach(ErrorEnvelopeLayer::new().verifier("partner", verify).watching(&file).unwrap());
+    let layer = layer.log_upstreams(None);
     let mut all = send(&layer, 2000, 7).await;
     compare(&admin, &all, &all).await;
 
@@ -183,4 +185,34 @@ async fn each_number_equals_what_was_sent_and_the_last_policy_begins_anew() {
         known.would_refuse += more.would_refuse;
     }
     compare(&admin, &all, &since_policy).await;
+
+    // Traffic may meet the next policy before any page does.
+    std::fs::write(&file, format!("{POLICY}\n[[route]]\nmatch = \"/newer\"\n")).unwrap();
+    let _ = layer.reload().unwrap();
+    let latest = send(&layer, 200, 13).await;
+    for (route, more) in &latest {
+        let known = all.get_mut(route).unwrap();
+        known.requests += more.requests;
+        known.failed += more.failed;
+        known.refused += more.refused;
+        known.would_refuse += more.would_refuse;
+    }
+    compare(&admin, &all, &latest).await;
+}
+
+#[tokio::test]
+async fn requests_of_a_scope_without_a_route_have_the_mode_of_the_scope() {
+    let (_recording, handle) = recording();
+    let shop = Scope::new().prefix("/shop").mode(Mode::Observe);
+    let policy = Policy::builder().scope(shop).build().unwrap();
+    let admin = Admin::new().metrics(handle);
+    let layer = admin.attach(ErrorEnvelopeLayer::new().policy(policy));
+    let service = layer
+        .layer(service_fn(|_: Request<_>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("{}"))) }));
+    let request = Request::get("/shop/7").body(Full::<Bytes>::default()).unwrap();
+    service.oneshot(request).await.unwrap();
+    let readiness = ask(&admin, "GET", "/readiness.json").await.json();
+    let row = &readiness["routes"][0];
+    assert_eq!((&row["scope"], &row["mode"], &row["in_policy"]), (&json!("/shop"), &json!("observe"), &json!(true)));
+    assert_eq!((&row["verdict"], &readiness["kill_switch"]), (&json!("ready"), &json!(false)));
 }

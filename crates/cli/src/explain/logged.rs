@@ -9,7 +9,7 @@ use crate::text::{one_line, printable};
 const TARGET: &str = "tower_error_envelope";
 
 const ORIGINS: [(&str, &str); 7] = [
-    ("guard", "A guard of the policy refused the request."),
+    ("guard", "A guard of the policy refused the request, or only observes that it would."),
     ("fault", "The service returned an error with a code, a Fault."),
     ("error", "The service, or the body of its response, failed with an error."),
     ("panic", "The service panicked."),

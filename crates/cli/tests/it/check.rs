@@ -67,7 +67,7 @@ crates/cli/tests/policies/misspelt.toml:4: defaults.body_limt: error: unknown ke
   |
 {}
 
-1 file: 1 error, no warnings, no notes
+1 file: 1 error; files with errors are not checked for warnings
 ",
             advice_to_known_keys("did you mean \"body_limit\"? The choices are")
         ),
@@ -105,7 +105,7 @@ crates/cli/tests/policies/broken/orders.toml:7: route[0].match: error: the path 
   |
   = help: write the full path, including the prefix
 
-4 files: 1 error, no warnings, no notes
+4 files: 1 error; files with errors are not checked for warnings
 ",
     );
 }
@@ -219,7 +219,11 @@ fn m2_every_wrong_file_is_shown() {
         let out = String::from_utf8(output.stdout).unwrap();
         let first = out.lines().next().unwrap_or_default();
         assert!(first.starts_with(&format!("{at}: ")), "{at}\n{out}");
-        assert!(out.contains("= help: ") && out.ends_with("\n1 file: 1 error, no warnings, no notes\n"), "{out}");
+        assert!(
+            out.contains("= help: ")
+                && out.ends_with("\n1 file: 1 error; files with errors are not checked for warnings\n"),
+            "{out}"
+        );
         assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(1), &b""[..]), "{at}");
         let wide = out.lines().skip(1).find(|line| line.chars().count() > 80);
         assert_eq!(wide, None, "{out}");

@@ -83,7 +83,10 @@ fn a_service_that_is_down_is_the_first_problem_and_two_lines_of_the_log() {
     let shown = problems(&gateway.admin);
     assert_eq!(shown[0]["what"], format!("The service http://{address} cannot be reached"));
     let text = shown[0]["text"].as_str().unwrap();
-    assert!(text.contains("3 requests have failed. The last reason: Connection refused"), "{text}");
+    assert!(
+        text.contains("3 requests have failed, the last one at ") && text.contains("Its reason: Connection refused"),
+        "{text}"
+    );
 
     let listener = TcpListener::bind(address).unwrap();
     let answering = thread::spawn(move || {

@@ -100,6 +100,12 @@ impl Policy {
         })
     }
 
+    /// The scopes, each with the mode of its requests that no route matches.
+    #[doc(hidden)]
+    pub fn scope_modes(&self) -> impl Iterator<Item = (&str, Mode)> {
+        self.parts.iter().filter_map(|part| Some((part.name.as_deref()?, part.defaults.mode)))
+    }
+
     /// For each route, the narrowest part and the routes that decide about its requests, beginning with the most specific.
     #[cfg(feature = "policy-file")]
     pub(crate) fn chains(&self) -> impl Iterator<Item = (usize, Vec<usize>)> {

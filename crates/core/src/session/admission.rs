@@ -208,10 +208,11 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
             (guarded.refusal, unenforced)
         }
     };
-    // Reports the first refusal that was not enforced, in the order of the guards.
-    let observed = guarded.observed_unmet.or(unenforced).or(guarded.observed.refusal);
+    // The first refusal that is not enforced, in the order of the guards, may become an event.
+    let observed = [guarded.observed_unmet, unenforced, guarded.observed.refusal];
+    observed.iter().for_each(|observed| state.note_refusal(observed.as_ref()));
+    let observed = observed.into_iter().flatten().next();
     if observed.is_some() || guarded.observed.peek.is_some() {
-        state.note_refusal(observed.as_ref());
         let cold = state.cold.get_or_insert_default();
         (cold.observed, cold.observed_peek) = (observed, guarded.observed.peek);
     }

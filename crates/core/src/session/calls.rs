@@ -5,7 +5,6 @@ use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_TYPE, TR
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 
 use super::inner_error::InnerErrorReader;
-use super::observe::observed_refusal;
 use super::passing::{self, KeptError, PassingResponse};
 use super::reply::ErrorReply;
 use super::rpc_response::{RpcResponse, replace_layer_id};
@@ -83,11 +82,6 @@ pub(super) fn call_head(
         state.expose(&mut head.headers);
     }
     state.identify_response(&mut head.headers);
-    if state.settings.mode == Mode::Observe
-        && let Some(event) = observed_refusal(state, head.status)
-    {
-        return passing::pass_and_log(state, event);
-    }
     if names.status
         && let Some(fault) = redefined_fault(state, head)
     {

@@ -113,8 +113,9 @@ pub trait Observer: Send + Sync + 'static {
     /// Receives the event of one error, or of one abandoned request.
     fn on_event(&self, event: &Event);
 
-    /// Is called once another policy applies, with the first request after a reload (M3). Does nothing by default.
-    fn on_policy(&self) {}
+    /// Receives a policy that applies from now on, with the first request after a reload (M3). Each adapter with this
+    /// observer calls it. Does nothing by default.
+    fn on_policy(&self, _policy: &Policy) {}
 }
 
 impl<T: Observer + ?Sized> Observer for Arc<T> {
@@ -122,8 +123,8 @@ impl<T: Observer + ?Sized> Observer for Arc<T> {
         (**self).on_event(event);
     }
 
-    fn on_policy(&self) {
-        (**self).on_policy();
+    fn on_policy(&self, policy: &Policy) {
+        (**self).on_policy(policy);
     }
 }
 
@@ -238,12 +239,11 @@ impl Event {
         self.would_be
     }
 
-    /// The code with which a guard that only observes would have refused the request (M1). The event is about that
-    /// refusal, or has it [besides](EventFields::also).
-    #[must_use]
-    pub fn would_refuse(&self) -> Option<&ErrorCode> {
+    /// The codes with which guards that only observe would have refused the request (M1). The event is about the first
+    /// one's refusal, or has them [besides](EventFields::also).
+    pub fn would_refuse(&self) -> impl Iterator<Item = &ErrorCode> {
         let is_refusal = self.origin() == Origin::Guard && self.would_be.is_some();
-        self.notes().also().or(if is_refusal { self.code() } else { None })
+        self.code().filter(|_| is_refusal).into_iter().chain(self.notes().also())
     }
 
     /// Whether the request has an error event already: then its body broke off, which is a line and a count of its own,

@@ -59,7 +59,7 @@ pub struct EventFields {
     pub(super) readings: Vec<MatchedReading>,
     pub(super) counts_whole: bool,
     pub(super) policy_status: Option<StatusCode>,
-    pub(super) also: Option<ErrorCode>,
+    pub(super) also: Vec<ErrorCode>,
     /// `None` if no observer is registered.
     pub(super) request: Option<RequestFacts>,
     pub(super) captured: Option<BodyCapture>,
@@ -136,7 +136,7 @@ impl EventFields {
         readings: Vec::new(),
         counts_whole: false,
         policy_status: None,
-        also: None,
+        also: Vec::new(),
         request: None,
         captured: None,
     };
@@ -211,10 +211,10 @@ impl EventFields {
         self.policy_status
     }
 
-    /// The code of the refusal that the request would also have got, from a guard that only observes (M1).
+    /// The codes of the refusals that the request would also have got, from guards that only observe (M1).
     #[must_use]
-    pub fn also(&self) -> Option<&ErrorCode> {
-        self.also.as_ref()
+    pub fn also(&self) -> &[ErrorCode] {
+        &self.also
     }
 
     /// The request's path as it was sent, without its query. Only set if an observer is registered. Not for the log.
@@ -258,7 +258,7 @@ impl EventFields {
             captured: _,
         } = self;
         let texts = [client_request_id, upstream_request_id, removed_headers, dropped_fields, unknown_code];
-        let flags = [*only_original_path, *counts_whole, policy_status.is_some(), also.is_some()];
+        let flags = [*only_original_path, *counts_whole, policy_status.is_some(), !also.is_empty()];
         texts.iter().all(|note| note.is_none()) && readings.is_empty() && flags == [false; 4]
     }
 }

@@ -26,25 +26,44 @@ pub(super) fn observed_refusal(state: &mut RequestState, status: StatusCode) -> 
 }
 
 fn would_refuse(state: &mut RequestState, status: StatusCode) -> Option<Event> {
+    note_refusals(state);
     let fault = refusal(state)?;
     let mut event = would_be(state, status, &fault, fault.status_code(), Origin::Guard, false);
     event.grpc = state.request.rpc.map(|rpc| body::grpc_status(rpc, &fault, fault.status_code(), true));
     if let Some(notes) = &mut event.notes {
-        notes.also = None;
+        // The event itself is about this one.
+        if let Some(own) = notes.also.iter().position(|code| code == fault.code()) {
+            notes.also.remove(own);
+        }
     }
     Some(event)
 }
 
 /// The fault with which the request would have been refused.
-pub(super) fn refusal(state: &mut RequestState) -> Option<Fault> {
+fn refusal(state: &mut RequestState) -> Option<Fault> {
     let (observed, peeked) = match &mut state.cold {
         Some(cold) => (cold.observed.take(), cold.observed_peek.take()),
         None => (None, None),
     };
-    let flags = state.flags.as_ref();
-    let begun = flags.is_some_and(|flags| flags.has(BodyFlags::BEGUN));
-    let too_large = || flags.and_then(BodyFlags::exceeded_observed_limit).map(|limit| state.policy().too_large(limit));
-    observed.or(peeked.filter(|_| begun)).or_else(too_large)
+    observed.or(peeked.filter(|_| has_begun(state))).or_else(|| too_large(state))
+}
+
+/// Notes for the request's one error event which refusals it would also have got because of its body (L1). Those that
+/// its head shows are noted already.
+pub(super) fn note_refusals(state: &mut RequestState) {
+    let peeked = state.cold.as_ref().and_then(|cold| cold.observed_peek.clone()).filter(|_| has_begun(state));
+    let too_large = too_large(state);
+    state.note_refusal(peeked.as_ref());
+    state.note_refusal(too_large.as_ref());
+}
+
+fn has_begun(state: &RequestState) -> bool {
+    state.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::BEGUN))
+}
+
+fn too_large(state: &RequestState) -> Option<Fault> {
+    let limit = state.flags.as_ref().and_then(BodyFlags::exceeded_observed_limit)?;
+    Some(state.policy().too_large(limit))
 }
 
 /// The event of a response that passes, but would have been rewritten as an error with the status `rewritten`.

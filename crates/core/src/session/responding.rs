@@ -9,7 +9,7 @@ use super::calls::{answered_call, call_head};
 use super::event_stream::appends_error;
 use super::head::X_UPSTREAM_ERROR_CODE;
 use super::inner_error::InnerErrorReader;
-use super::observe::{observed_refusal, refusal, would_be};
+use super::observe::{note_refusals, observed_refusal, would_be};
 use super::passing::{KeptError, PassingResponse};
 use super::reply::ErrorReply;
 use super::request::MAX_HEADERS;
@@ -110,18 +110,21 @@ impl ResponseHead<'_> {
 
     fn decide_observed(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
         self.state.identify_response(&mut head.headers);
+        if matches!(head.status.as_u16(), 400..=599) {
+            return self.observe_error(head, body);
+        }
         if let Some(event) = observed_refusal(&mut self.state, head.status) {
             return passing::pass_and_log(&self.state, event);
         }
         match head.status.as_u16() {
             101 | 200..=399 => PassingResponse { state: self.state }.pass(head, || body),
-            400..=599 => self.observe_error(head, body),
             // The status cannot be a final one (E6).
             _ => self.keep_observed(head.status, &Fault::new(ErrorCode::OTHER), StatusCode::BAD_GATEWAY, Origin::Inner),
         }
     }
 
     fn observe_error(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
+        note_refusals(&mut self.state);
         if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
             let fault = self.state.with_policy_settings(fault, Origin::Fault);
             return self.keep_observed(head.status, &fault, head.status, Origin::Fault);
@@ -201,8 +204,7 @@ impl ResponseHead<'_> {
 
     /// Writes the service's fault. In mode `observe`, the refusal that the request would have got is a field of its event.
     fn write_fault(mut self, head: &mut response::Parts, fault: Fault) -> RewrittenBody {
-        let refusal = refusal(&mut self.state);
-        self.state.note_refusal(refusal.as_ref());
+        note_refusals(&mut self.state);
         let fault = classify::with_issue_list(fault, ErrorForm::new(&self.state).dialect());
         ErrorReply { state: self.state }.rewrite(head, fault, Origin::Fault)
     }

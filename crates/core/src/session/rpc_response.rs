@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 use super::body::ErrorForm;
 use super::head::{X_ERROR_CODE, code_value};
 use super::inner_error::InnerErrorReader;
-use super::observe::observed_refusal;
+use super::observe::{note_refusals, observed_refusal};
 use super::reply::cause_of;
 use super::reply::{client_timeout, failure_of};
 use super::state::RequestState;
@@ -120,17 +120,18 @@ impl RpcResponse {
             *trailers = self.trailers(&fault);
             return Some(self.failure(&fault, origin, None));
         }
-        if self.is_observed()
-            && let Some(event) = self.refusal()
-        {
-            return Some(event);
-        }
         // Parsing the whole status would be costly, and a status of OK has nothing to report.
-        if grpc::is_success(trailers) {
-            return None;
+        let failed = if grpc::is_success(trailers) { None } else { self.failed_call(trailers) };
+        if failed.is_none() && self.is_observed() {
+            return self.refusal();
         }
+        failed
+    }
+
+    fn failed_call(&mut self, trailers: &mut HeaderMap) -> Option<Event> {
         let event = {
             let reported = grpc::read(trailers)?;
+            note_refusals(&mut self.state);
             InnerErrorReader { state: &self.state }.rpc_failure(&reported)?
         };
         replace_layer_id(&self.state, trailers);
@@ -320,11 +321,10 @@ impl RpcResponse {
         let is_whole = self.frames.as_ref().is_some_and(MessageDecoder::is_between_messages);
         let (last, compressed) = self.last.take_if(|_| is_whole)?;
         self.ended = true;
-        if let Some(event) = observed_refusal(&mut self.state, StatusCode::OK) {
-            return Some(event);
-        }
-        let last = if compressed { coding::decoded(self.coding.as_slice(), &last, MAX_LAST as u64)? } else { last };
-        self.last_event(&last)
+        let last =
+            if compressed { coding::decoded(self.coding.as_slice(), &last, MAX_LAST as u64) } else { Some(last) };
+        note_refusals(&mut self.state);
+        last.and_then(|last| self.last_event(&last)).or_else(|| observed_refusal(&mut self.state, StatusCode::OK))
     }
 
     fn begin_last(&mut self, prefix: MessagePrefix) {

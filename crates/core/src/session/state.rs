@@ -150,8 +150,10 @@ impl RequestState {
 
     /// Notes for the request's error event which refusal it would also have got (L1).
     pub(super) fn note_refusal(&mut self, refusal: Option<&Fault>) {
-        if let Some(refusal) = refusal {
-            self.notes_mut().also = Some(refusal.code().clone());
+        if let Some(refusal) = refusal
+            && !self.notes().is_some_and(|notes| notes.also.contains(refusal.code()))
+        {
+            self.notes_mut().also.push(refusal.code().clone());
         }
     }
 

@@ -51,9 +51,7 @@ pub(crate) fn record_error(event: &Event) {
     if let Some(why) = event.unread() {
         count_unread(event, why);
     }
-    if let Some(code) = event.would_refuse() {
-        count_would_refuse(event, code);
-    }
+    event.would_refuse().for_each(|code| count_would_refuse(event, code));
     record_at(event, now_if_kept(recorder));
 }
 
