@@ -164,7 +164,9 @@ fn g2_a_handler_that_wants_a_caller_on_a_route_without_a_scheme_is_the_service_s
     }
     // Credentials that are optional, only observed, or not asked of a preflight are the client's.
     for path in ["/perhaps/roles", "/watched"] {
-        send(&app, path, None).expect_envelope(401, "auth_missing");
+        let answer = send(&app, path, None);
+        answer.expect_envelope(401, "auth_missing");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
     }
     let preflight = Request::options("/perhaps/roles").header("origin", "https://app.example.com");
     let preflight = preflight.header("access-control-request-method", "GET").body(Body::empty()).unwrap();
