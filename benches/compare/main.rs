@@ -32,7 +32,7 @@ use stacks::Stack;
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../manual/comparison.md");
 const LOCK: &str = include_str!("../../Cargo.lock");
 const OPENS: &str = "<!-- written by UPDATE_MANUAL=1 cargo bench -p benches --bench compare -->\n";
-const CLOSES: &str = "<!-- the end of the tables -->\n";
+const CLOSES: &str = "<!-- end -->\n";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -85,11 +85,17 @@ fn locked_version(name: &str) -> String {
     locked.and_then(|(_, rest)| rest.split_once('"')).map_or(String::new(), |(version, _)| format!(" {version}"))
 }
 
+/// Builds of the same source differ by less.
+fn in_hundreds(number: f64) -> String {
+    let hundreds = (number / 100.0).round() as i64;
+    if hundreds < 10 { format!("{}", hundreds * 100) } else { format!("{},{}00", hundreds / 10, hundreds % 10) }
+}
+
 /// The last rows of the same table: instructions above the service alone.
 fn costs() -> String {
     let rows = COUNTED.map(|(name, path, _)| {
         let counted = |stack: Stack| counter::instructions(&["--count", stack.name(), path], 3);
-        let cells = Stack::COMPARED.map(|stack| format!("+{:.0}", counted(stack) - counted(stack.bare())));
+        let cells = Stack::COMPARED.map(|stack| in_hundreds(counted(stack) - counted(stack.bare())));
         format!("| cost: {name} | {} |\n", cells.join(" | "))
     });
     rows.concat()
