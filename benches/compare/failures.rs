@@ -79,55 +79,28 @@ impl Failure {
         cell
     }
 
-    fn body(&self, head: &response::Parts, body: &[u8]) -> &'static str {
+    fn body(&self, head: &response::Parts, body: &[u8]) -> String {
         let content_type = head.headers.get(CONTENT_TYPE).map_or("", |it| it.to_str().expect("a media type"));
         let has_id = head.headers.contains_key("x-request-id");
         let json: Option<Value> = serde_json::from_slice(body).ok();
         let has = |pointer| json.as_ref().and_then(|it| it.pointer(pointer)).is_some_and(Value::is_string);
-        let is_json = content_type.starts_with(JSON) || content_type.starts_with("application/problem+json");
         let is_full = if self.method == Method::HEAD { has_id } else { has("/error/code") && has("/request_id") };
-        match (is_json, has_id) {
-            (true, _) if is_full => "full",
-            (true, true) => "JSON, id",
-            (true, false) => "JSON",
-            _ if content_type.starts_with("text/html") => {
-                if has_id {
-                    "HTML, id"
-                } else {
-                    "HTML"
-                }
-            }
-            _ if content_type.starts_with("text/plain") => {
-                if has_id {
-                    "text, id"
-                } else {
-                    "text"
-                }
-            }
-            _ => {
-                if has_id {
-                    "empty, id"
-                } else {
-                    "empty"
-                }
-            }
-        }
+        let kind = match content_type.split(';').next() {
+            Some(JSON) if is_full => return "full".to_owned(),
+            Some(JSON | "application/problem+json") => "JSON",
+            Some("text/html") => "HTML",
+            Some("text/plain") => "text",
+            _ => "empty",
+        };
+        format!("{kind}{}", if has_id { ", id" } else { "" })
     }
 
     /// `None` if the connection breaks first.
     async fn provoke(&self, stack: Stack) -> Option<(response::Parts, Bytes, HeaderMap)> {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
-        let server = tokio::spawn(stack.service().serve(theirs));
-        let response = self.send(TokioIo::new(ours)).await;
-        let whole = match response {
-            Ok(response) => {
-                let (head, body) = response.into_parts();
-                body.collect().await.ok().map(|body| (head, body))
-            }
-            Err(_) => None,
-        };
-        server.abort();
-        let (head, body) = whole?;
+        tokio::spawn(stack.service().serve(theirs));
+        let (head, body) = self.send(TokioIo::new(ours)).await.ok()?.into_parts();
+        let body = body.collect().await.ok()?;
         let trailers = body.trailers().cloned().unwrap_or_default();
         Some((head, body.to_bytes(), trailers))
     }

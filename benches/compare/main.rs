@@ -1,9 +1,8 @@
 //! What a client gets of twelve failures, and what a request costs, with this layer and with four things that people use
-//! instead. `cargo bench -p benches --bench compare` prints both tables; `manual/comparison.md` has them.
+//! instead. `cargo bench -p benches --bench compare` prints a table.
 //!
-//! - `UPDATE_MANUAL=1` writes the tables into the page.
-//! - `-- --check` (and a run without `--bench`, as `cargo test` does it) compares the first one with the page. Nobody holds
-//!   the costs of others against a recorded figure.
+//! - `UPDATE_MANUAL=1` writes it into `manual/comparison.md`.
+//! - `-- --check` (and a run without `--bench`, as `cargo test` does it) compares the page with it, but not the costs.
 //!
 //! 1. The service is the same source in each (`service.rs`). Only its `anyhow` error is returned in the way that the stack's
 //!    documentation shows (`stacks.rs`).
@@ -44,8 +43,8 @@ fn main() -> ExitCode {
     let seen = seen();
     print!("{seen}");
     let page = std::fs::read_to_string(PAGE).expect("manual/comparison.md");
-    let (before, rest) = page.split_once(OPENS).expect("the page has a place for the tables");
-    let (old, after) = rest.split_once(CLOSES).expect("the tables have an end");
+    let (before, rest) = page.split_once(OPENS).expect("the page has a place for the table");
+    let (old, after) = rest.split_once(CLOSES).expect("the table has an end");
     if args.contains(&"--check") || !args.contains(&"--bench") {
         let is_fresh = old.starts_with(&seen);
         if !is_fresh {
@@ -66,7 +65,7 @@ fn main() -> ExitCode {
 }
 
 fn seen() -> String {
-    // The one that is provoked.
+    // One failure is a panic.
     std::panic::set_hook(Box::new(|_| {}));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let names = Stack::COMPARED.map(|stack| format!("{}{}", stack.name(), locked_version(stack.name()))).join(" | ");

@@ -22,7 +22,7 @@ pub(crate) fn time_limit() -> TimeoutLayer {
 }
 
 pub(crate) fn stock() -> anyhow::Result<&'static str> {
-    Err(anyhow::anyhow!(FAILED).context("reading the stock"))
+    Err(anyhow::anyhow!(FAILED))
 }
 
 /// The same source for two versions of axum. `$stock` returns the `anyhow` error as the stack's documentation shows.

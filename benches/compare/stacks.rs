@@ -105,7 +105,7 @@ async fn fault() -> Result<&'static str, Fault> {
 
 #[derive(Debug, thiserror::Error, AxumProblem)]
 enum ApiError {
-    #[error("{0:#}")]
+    #[error("{0}")]
     #[problem(status = 500, mask)]
     Internal(#[from] anyhow::Error),
 }
@@ -120,7 +120,7 @@ async fn problem() -> Result<&'static str, Box<ProblemDetails>> {
 
 /// axum's example `anyhow-error-response`: tower-http has no type for errors.
 async fn went_wrong() -> Result<&'static str, (StatusCode, String)> {
-    stock().map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("Something went wrong: {error:#}")))
+    stock().map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("Something went wrong: {error}")))
 }
 
 async fn by_hand() -> Result<&'static str, AppError> {
