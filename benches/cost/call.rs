@@ -15,7 +15,7 @@ use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 
 use crate::Named;
-use crate::measure;
+use crate::counter;
 use crate::today::MakeUlid;
 use echo::Words;
 use echo::echo_client::EchoClient;
@@ -66,7 +66,7 @@ pub(crate) fn run(around: Around, calls: u64) {
         assert_eq!(reply.metadata().contains_key("x-request-id"), around != Around::Nothing);
         assert_eq!(reply.get_ref(), &words);
     };
-    measure::twice(|| {
+    counter::twice(|| {
         runtime.block_on(async {
             for _ in 0..calls {
                 call().await;
@@ -77,7 +77,7 @@ pub(crate) fn run(around: Around, calls: u64) {
 
 /// The table, and a line where the layer costs too much.
 pub(crate) fn table(is_check: bool) -> (String, Vec<String>) {
-    let count = |around: Around| measure::instructions(&["--call", around.name()], PROCESSES);
+    let count = |around: Around| counter::instructions(&["--call", around.name()], PROCESSES);
     let bare = count(Around::Nothing);
     let mut text = format!("{:<12} {:>7} {:>7} {:>7}\n", "unary call", "instr", "+bare", "/bare");
     let mut risen = Vec::new();

@@ -18,7 +18,7 @@ use tracing::{Level, Span, info, info_span};
 use crate::Named;
 use crate::answer::Answers;
 use crate::cases::{Case, Handler};
-use crate::measure;
+use crate::counter;
 
 /// Instructions that the layer may take beside the span and the line by hand.
 const MOST: f64 = 2_200.0;
@@ -115,13 +115,13 @@ impl Answers for ByHand {
 
 /// Sends so many requests, twice.
 pub(crate) fn run(format: Format, writer: Writer, case: Case, requests: u64) {
-    measure::with_runtime(|| {
+    counter::with_runtime(|| {
         format.install();
         let mut stack: Box<dyn Answers> = match writer {
             Writer::Layer => Box::new(ErrorEnvelopeLayer::new().layer(Handler(case))),
             Writer::ByHand => Box::new(ByHand(Handler(case))),
         };
-        measure::twice(|| (0..requests).for_each(|_| drop(std::hint::black_box(stack.answer(case.request())))));
+        counter::twice(|| (0..requests).for_each(|_| drop(std::hint::black_box(stack.answer(case.request())))));
     });
 }
 
@@ -143,6 +143,6 @@ pub(crate) fn table() -> (String, Vec<String>) {
 }
 
 fn added(format: Format, writer: Writer, case: Case) -> f64 {
-    let count = |format: Format| measure::instructions(&["--log", format.name(), writer.name(), case.name()], 1);
+    let count = |format: Format| counter::instructions(&["--log", format.name(), writer.name(), case.name()], 1);
     count(format) - count(Format::None)
 }

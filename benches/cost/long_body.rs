@@ -15,7 +15,7 @@ use tower_layer::Layer;
 use crate::Named;
 use crate::answer::Answers;
 use crate::cases::Case;
-use crate::measure;
+use crate::counter;
 
 /// Instructions for one body: 6.5 million are some two milliseconds of a core, which is what a stranger can make another client
 /// wait, and the aim. A text of escapes takes 9.1 million.
@@ -123,12 +123,12 @@ pub(crate) fn run(shape: Repeated, requests: u64) {
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         ready(Ok::<_, Infallible>(response))
     });
-    measure::with_runtime(|| {
+    counter::with_runtime(|| {
         let mut stack = ErrorEnvelopeLayer::new().layer(service);
         let answer = stack.answer(Case::Happy.request()).map(Response::into_body).unwrap_or_default();
         assert!(answer.starts_with(br#"{"error"#) && answer.ends_with(b"}"), "{}: {answer:?}", shape.name);
         let requests = requests.div_ceil(50);
-        measure::twice(|| (0..requests).for_each(|_| drop(std::hint::black_box(stack.answer(Case::Happy.request())))));
+        counter::twice(|| (0..requests).for_each(|_| drop(std::hint::black_box(stack.answer(Case::Happy.request())))));
     });
 }
 
@@ -137,7 +137,7 @@ pub(crate) fn table() -> (String, Vec<String>) {
     let mut text = format!("{:<12} {:>9}\n", "64 KiB of", "instr");
     let mut risen = Vec::new();
     for shape in Repeated::ALL {
-        let count = measure::instructions(&["--long-body", shape.name], 1) * 50.0;
+        let count = counter::instructions(&["--long-body", shape.name], 1) * 50.0;
         let _ = writeln!(text, "{:<12} {count:>9.0}", shape.name);
         if count > MOST {
             risen.push(format!("64 KiB of {}: {count:.0} instructions, and {MOST:.0} at most", shape.name));

@@ -21,6 +21,7 @@ mod answer;
 mod call;
 mod cases;
 mod check;
+mod counter;
 mod fused;
 mod log_line;
 mod long_body;
@@ -77,7 +78,7 @@ fn main() -> ExitCode {
             let rows = rows(is_check);
             print!("{}", table::write(&rows));
             let mut risen = Vec::new();
-            if measure::has_valgrind() {
+            if counter::has_valgrind() {
                 let tables = [
                     scale::table(),
                     shape::table(),
@@ -118,7 +119,7 @@ fn checked(risen: &[String]) -> ExitCode {
 
 /// Of the stacks that are looked at.
 fn rows(is_check: bool) -> Vec<Row> {
-    let valgrind = measure::has_valgrind();
+    let valgrind = counter::has_valgrind();
     if !valgrind {
         println!("valgrind is not installed: no instruction counts. Install it (apt install valgrind) to have them.");
     }

@@ -11,7 +11,7 @@ use tower_layer::Layer;
 use crate::Named;
 use crate::answer::Answers;
 use crate::cases::{Case, Handler};
-use crate::measure;
+use crate::counter;
 use crate::scale::{self, Size};
 
 const PATTERN: &str = "/own/v1/things7/{id}";
@@ -123,11 +123,11 @@ pub(crate) fn run_long(size: Size, long: Long, requests: u64) {
 
 fn send(policy: Result<Policy, tower_error_envelope::PolicyError>, path: &str, requests: u64) {
     let policy = policy.unwrap_or_else(|refused| panic!("{refused}"));
-    measure::with_runtime(|| {
+    counter::with_runtime(|| {
         let mut stack = ErrorEnvelopeLayer::new().policy(policy).layer(Handler(Case::Happy));
         let answer = stack.answer(request(path)).map(|answer| answer.status());
         assert!(matches!(answer, Some(StatusCode::OK | StatusCode::BAD_REQUEST)), "{answer:?}");
-        measure::twice(|| (0..requests).for_each(|_| drop(std::hint::black_box(stack.answer(request(path))))));
+        counter::twice(|| (0..requests).for_each(|_| drop(std::hint::black_box(stack.answer(request(path))))));
     });
 }
 
@@ -136,7 +136,7 @@ pub(crate) fn table() -> (String, Vec<String>) {
     let mut text = format!("{:<12} {:>9} {:>8} {:>8}\n", "path", "instr", "more", "at most");
     let mut risen = Vec::new();
     for written in Written::ALL {
-        let count = |kind: &str| measure::instructions(&[kind, written.name()], 1);
+        let count = |kind: &str| counter::instructions(&[kind, written.name()], 1);
         let (plain, count) = (count("--plain"), count("--reading"));
         let more = count - plain;
         let (name, most) = (written.name(), written.most());
@@ -147,7 +147,7 @@ pub(crate) fn table() -> (String, Vec<String>) {
     }
     let _ = writeln!(text, "\n{:<12} {:>9} {:>13} {:>6}", "path", "one route", "10,000 routes", "ratio");
     for long in Long::ALL {
-        let count = |size: Size| measure::instructions(&["--long", size.name(), long.name()], 1) * 50.0;
+        let count = |size: Size| counter::instructions(&["--long", size.name(), long.name()], 1) * 50.0;
         risen.extend(scale::ratio(&mut text, long.name(), count(Size::One), count(Size::Large)));
     }
     (text, risen)

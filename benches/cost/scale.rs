@@ -16,7 +16,7 @@ use tower_layer::Layer;
 use crate::Named;
 use crate::answer::Answers;
 use crate::cases::{Case, Handler};
-use crate::measure;
+use crate::counter;
 
 /// More than that, and what does not match costs.
 const MOST: f64 = 1.3;
@@ -95,10 +95,10 @@ impl Lookup {
 /// Sends so many requests, twice, once the answer was seen to be right. The large policy was written before.
 pub(crate) fn run(size: Size, lookup: Lookup, requests: u64) {
     let policy = policy(size, lookup.pattern()).unwrap_or_else(|refused| panic!("{refused}"));
-    measure::with_runtime(|| {
+    counter::with_runtime(|| {
         let mut stack = ErrorEnvelopeLayer::new().policy(policy).layer(Handler(Case::Happy));
         assert_eq!(stack.answer(lookup.request()).map(|answer| answer.status()), Some(StatusCode::OK));
-        measure::twice(|| (0..requests).for_each(|_| drop(std::hint::black_box(stack.answer(lookup.request())))));
+        counter::twice(|| (0..requests).for_each(|_| drop(std::hint::black_box(stack.answer(lookup.request())))));
     });
 }
 
@@ -116,7 +116,7 @@ pub(crate) fn table() -> (String, Vec<String>) {
     let mut risen = Vec::new();
     write();
     for lookup in Lookup::ALL {
-        let count = |size: Size| measure::instructions(&["--scale", size.name(), lookup.name()], 1);
+        let count = |size: Size| counter::instructions(&["--scale", size.name(), lookup.name()], 1);
         risen.extend(ratio(&mut text, lookup.name(), count(Size::One), count(Size::Large)));
     }
     let (bytes, time) = load();

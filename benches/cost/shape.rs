@@ -15,7 +15,7 @@ use tower_layer::Layer;
 use crate::Named;
 use crate::answer::Answers;
 use crate::cases::Case;
-use crate::measure;
+use crate::counter;
 
 /// More than that, and describing a shape costs.
 const MOST: f64 = 1.2;
@@ -100,11 +100,11 @@ impl Inner {
 /// Sends so many requests, twice, once the answer was seen to be right.
 pub(crate) fn run(form: Form, inner: Inner, requests: u64) {
     let service = service_fn(move |_: Request<_>| ready(Ok::<_, Infallible>(inner.response())));
-    measure::with_runtime(|| {
+    counter::with_runtime(|| {
         let mut stack = ErrorEnvelopeLayer::new().policy(form.policy()).layer(service);
         let body = stack.answer(Case::Happy.request()).map(Response::into_body).unwrap_or_default();
         assert!(body.starts_with(br#"{"error":{"code":""#) && body.ends_with(br#","status":404}}"#), "{body:?}");
-        measure::twice(|| (0..requests).for_each(|_| drop(std::hint::black_box(stack.answer(Case::Happy.request())))));
+        counter::twice(|| (0..requests).for_each(|_| drop(std::hint::black_box(stack.answer(Case::Happy.request())))));
     });
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn table() -> (String, Vec<String>) {
     let mut text = format!("{:<12} {:>9} {:>13} {:>6}\n", "error", "built-in", "described", "ratio");
     let mut risen = Vec::new();
     for inner in Inner::ALL {
-        let count = |form: Form| measure::instructions(&["--shape", form.name(), inner.name()], 1);
+        let count = |form: Form| counter::instructions(&["--shape", form.name(), inner.name()], 1);
         let (built_in, described) = (count(Form::BuiltIn), count(Form::Described));
         let ratio = described / built_in;
         let _ = writeln!(text, "{:<12} {built_in:>9.0} {described:>13.0} {ratio:>6.2}", inner.name());

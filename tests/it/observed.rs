@@ -46,6 +46,8 @@ struct LoggedEvent {
     code: String,
     status: String,
     would_be: Option<String>,
+    /// The first refusal of a guard that only observes.
+    also: Option<String>,
 }
 
 /// Sends everything, on this thread alone, and gives what was logged by request id.
@@ -63,7 +65,9 @@ fn rounds(ask: impl Future<Output = Vec<Round>>) -> (Vec<Round>, HashMap<String,
         };
         // A body that breaks off has a line of its own, without a status (F4).
         if let (Some(id), Some(code), Some(status)) = (field("request_id"), field("code"), field("status")) {
-            events.entry(id).or_default().push(LoggedEvent { code, status, would_be: field("would_be_status") });
+            let (would_be, also) = (field("would_be_status"), field("also"));
+            let also = also.map(|codes| codes.trim_end_matches(',').to_owned());
+            events.entry(id).or_default().push(LoggedEvent { code, status, would_be, also });
         }
     }
     (rounds, events)
@@ -128,7 +132,8 @@ impl LoggedEvent {
         // What keeps its protocol's shape passes in every mode (R10).
         let keeps_shape = bare.has_same_body(enforced);
         let would_be = enforced.code().filter(|_| !keeps_shape).map(|_| enforced.status.to_string());
-        self.code == wanted.code && self.status == bare.status.to_string() && self.would_be == would_be
+        let code = self.also.as_ref().unwrap_or(&self.code);
+        *code == wanted.code && self.status == bare.status.to_string() && self.would_be == would_be
     }
 
     fn is_of(&self, seen: &Seen) -> bool {

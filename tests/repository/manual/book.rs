@@ -6,7 +6,7 @@ use super::{manual, read, root};
 /// The words of the README, with its code and tables.
 const README_WORDS: usize = 700;
 /// The words of all pages that people write.
-const MANUAL_WORDS: usize = 27_900;
+const MANUAL_WORDS: usize = 27_000;
 /// The numbered rules, whose words are fixed, and a page that is made from `--help`.
 const UNCOUNTED: [&str; 3] = ["contract.md", "contract-parsing.md", "cli.md"];
 

@@ -1,7 +1,7 @@
 //! Mode `observe` (rule M1): logs what mode `enforce` would have done.
 //!
-//! The response passes unchanged except for its id. The log gets the error with which a guard would have refused the
-//! request, or else the error that would have replaced an inner one. With `auth_observe`, a guard observes in any mode.
+//! The response passes unchanged except for its id. The log gets the error that would have replaced an inner one, or else
+//! the one with which a guard would have refused the request. With `auth_observe`, a guard observes in any mode.
 
 use std::fmt;
 
@@ -48,6 +48,13 @@ fn refusal(state: &mut RequestState) -> Option<Fault> {
     observed.or(peeked.filter(|_| has_begun(state))).or_else(|| too_large(state))
 }
 
+/// The same, before it is taken.
+fn pending_refusal(state: &RequestState) -> Option<Fault> {
+    let cold = state.cold.as_ref();
+    let peeked = || cold?.observed_peek.clone().filter(|_| has_begun(state));
+    cold.and_then(|cold| cold.observed.clone()).or_else(peeked).or_else(|| too_large(state))
+}
+
 /// Notes for the request's one error event which refusals it would also have got because of its body (L1). Those that
 /// its head shows are noted already.
 pub(super) fn note_refusals(state: &mut RequestState) {
@@ -75,9 +82,16 @@ pub(super) fn would_be(
     origin: Origin,
     kept: bool,
 ) -> Event {
+    // In `enforce` the service would not have been called.
+    let refusal = pending_refusal(state).filter(|_| origin != Origin::Guard);
+    let form = ErrorForm::new(state);
+    let would_be = match &refusal {
+        Some(refusal) => form.outward_status(refusal, refusal.status_code(), false),
+        None => form.outward_status(fault, rewritten, kept),
+    };
     Event {
         status: Some(status),
-        would_be: Some(ErrorForm::new(state).outward_status(fault, rewritten, kept)),
+        would_be: Some(would_be),
         code: Some(fault.code().clone()),
         cause: if origin == Origin::Fault { Some(Cause::Fault(fault.clone())) } else { cause_of(fault) },
         ..state.event(origin)
