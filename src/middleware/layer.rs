@@ -134,7 +134,7 @@ impl ErrorEnvelopeLayer {
     /// sources, or a panic's text and its [place](crate::middleware::log_panic_places).
     ///
     /// Never turn it on in production, because such texts can be confidential. An outer layer or gateway removes the
-    /// field. The log warns once.
+    /// field where it rewrites errors: in mode `enforce`. The log warns once.
     ///
     /// ```
     /// use tower_error_envelope::ErrorEnvelopeLayer;

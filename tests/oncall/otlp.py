@@ -7,6 +7,7 @@ import http.client
 import os
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 POLICY = 'version = 1\n\n[[route]]\nmatch = "GET /seats/{id}"\n\n[[route]]\nmatch = "POST /seats"\njson = true\n'
 CLIENT = "4bf92f3577b34da6a3ce929d0e0e4736"
-SAMPLED, UNSAMPLED = (f"00-{CLIENT}-00f067aa0ba902b7-{flags}" for flags in ("01", "00"))
+SAMPLED, UNSAMPLED, UNKNOWN = (f"00-{CLIENT}-00f067aa0ba902b7-{flags}" for flags in ("01", "00", "fd"))
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -88,10 +89,10 @@ def send(address, method, path, headers={}, body=None):
     return response.status, response.getheader("x-request-id")
 
 
-def stop(process):
+def stop(process, seconds=60):
     """Stops the gateway, which sends what waits first."""
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 0
+    assert process.wait(seconds) == 0
 
 
 service = listen(Service)
@@ -99,7 +100,7 @@ process, address = gateway(listen(Collector), service)
 # A trace of the client goes on; a request without one begins one, whose id is the request's.
 continued = send(address, "GET", "/seats/7?token=secret", {"traceparent": SAMPLED, "tracestate": "a=1"})[1]
 begun = send(address, "GET", "/seats/8", {"tracestate": "a=1"})[1]
-broken = send(address, "GET", "/seats/broken", {"traceparent": SAMPLED})[1]
+broken = send(address, "GET", "/seats/broken", {"traceparent": UNKNOWN})[1]
 refused = send(address, "POST", "/seats", {"content-type": "text/xml"}, "<seat/>")
 unsampled = send(address, "GET", "/seats/9", {"traceparent": UNSAMPLED})[1]
 assert refused[0] == 415, refused
@@ -128,6 +129,12 @@ assert {broken, refused[1]} == set(lines) - {None}, lines
 for id in (broken, refused[1]):
     assert lines[id].trace_id == spans[id].trace_id, (id, lines[id])
 print(f"{len(spans)} spans and {len(Collector.lines)} lines of the log, as a collector got them")
+
+# One that never answers delays a stop by two seconds, not by the exporter's own limits.
+silent = socket.create_server(("127.0.0.1", 0))
+process, address = gateway(f"http://127.0.0.1:{silent.getsockname()[1]}", service)
+assert send(address, "GET", "/seats/1")[0] == 200
+stop(process, 8)
 
 # A collector that is away costs no request its answer, and no stop more than its limit.
 process, address = gateway("http://127.0.0.1:9", service)

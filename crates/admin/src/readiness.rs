@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use error_envelope_core::policy::{Mode, RouteSummary};
 use error_envelope_runtime::PolicyStatus;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
-use crate::error_store::clock::{rfc3339, time};
+use crate::error_store::clock::rfc3339;
 use crate::error_store::readiness::{Verdict, next};
 use crate::error_store::tally::Tally;
 use crate::error_store::timeline::Place;
@@ -58,7 +59,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
         describe(place, service, known, counts_requests)
     };
     let routes: Vec<_> = places.iter().map(describe).collect();
-    let since = status.as_ref().map_or_else(|| rfc3339(shared.store.since), |status| since(status, shared.store.since));
+    let since = rfc3339(shared.store.counts_since.load(Ordering::Relaxed));
     answer::json(&json!({"since": since, "kill_switch": shared.switch.is_on(), "routes": routes}))
 }
 
@@ -66,11 +67,6 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
 fn modes_elsewhere(status: &PolicyStatus) -> impl Iterator<Item = (Option<&str>, Mode)> {
     let scopes = status.policy().scope_modes().map(|(scope, mode)| (Some(scope), mode));
     std::iter::once((None, status.policy().summary().mode())).chain(scopes)
-}
-
-/// Since when the counts count: the last policy, or the start of the process.
-fn since(status: &PolicyStatus, start: u64) -> String {
-    time(status.since()).max(rfc3339(start))
 }
 
 fn place_of(route: &RouteSummary<'_>) -> Place {

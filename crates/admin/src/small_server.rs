@@ -26,7 +26,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_io_timeout::TimeoutStream;
 
 use crate::admin_request::Peer;
@@ -222,9 +222,9 @@ impl Places {
             // The head of the evicted connection may still arrive in time: then its place does not come free.
             free = timeout(HEAD_GRACE, Arc::clone(&self.free).acquire_owned()).await.ok().and_then(Result::ok);
         }
-        let phase = watch::Sender::new(Phase::New);
-        self.open().push_back((Instant::now(), phase.clone()));
-        Place { places: Arc::clone(self), phase, _free: free }
+        let (phase, since) = (watch::Sender::new(Phase::New), Instant::now());
+        self.open().push_back((since, phase.clone()));
+        Place { places: Arc::clone(self), since, phase, _free: free }
     }
 
     fn evict(&self) {
@@ -248,6 +248,8 @@ impl Places {
 /// The place of a connection, which waits for its first head.
 struct Place {
     places: Arc<Places>,
+    /// When the connection was accepted: a handshake and the first head have one time limit.
+    since: Instant,
     phase: watch::Sender<Phase>,
     _free: Option<OwnedSemaphorePermit>,
 }
@@ -267,7 +269,8 @@ impl Place {
     /// Resolves once the connection must be closed.
     async fn lost(&self) {
         let mut phase = self.phase.subscribe();
-        if timeout(HEAD_WITHIN, phase.wait_for(|phase| *phase != Phase::New)).await.is_ok() {
+        let begun = phase.wait_for(|phase| *phase != Phase::New);
+        if timeout_at(self.since + HEAD_WITHIN, begun).await.is_ok() {
             drop(phase.wait_for(|phase| *phase == Phase::Lost).await);
         }
     }

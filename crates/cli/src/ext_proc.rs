@@ -54,7 +54,7 @@ const DEFAULT: &str = "127.0.0.1:9002";
 
 /// Serves until a signal stops it; the exit code is that of a second signal if one ended it at once.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
-    let log = args.log.init(None)?;
+    let log = args.log.init(None, false)?;
     block_on(async {
         log.count_drops();
         let mut sockets = ListeningSockets::from_systemd()?;

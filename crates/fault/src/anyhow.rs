@@ -1,5 +1,6 @@
 //! Converts errors of anyhow into faults, for `?` (feature `anyhow`).
 
+use std::any::TypeId;
 use std::sync::{PoisonError, RwLock};
 
 use anyhow::Error;
@@ -12,12 +13,15 @@ use crate::fault::{AsFault, Fault};
 type Finder = fn(&Error) -> Option<Fault>;
 
 /// The types of [`recognise`]. They are the process's own, because `?` converts an error where no layer is known.
-static RECOGNISED: RwLock<Vec<Finder>> = RwLock::new(Vec::new());
+static RECOGNISED: RwLock<Vec<(TypeId, Finder)>> = RwLock::new(Vec::new());
 
 /// Lets errors of this type keep their code inside an `anyhow::Error`: a context, the error itself, or one of its causes.
 pub fn recognise<E: AsFault + Send + Sync + 'static>() {
     let finder: Finder = |error| Some(error.downcast_ref::<E>().or_else(|| cause::find(error.as_ref()))?.fault());
-    RECOGNISED.write().unwrap_or_else(PoisonError::into_inner).push(finder);
+    let mut known = RECOGNISED.write().unwrap_or_else(PoisonError::into_inner);
+    if known.iter().all(|(of, _)| *of != TypeId::of::<E>()) {
+        known.push((TypeId::of::<E>(), finder));
+    }
 }
 
 const HINT: &str = "no code: if the error has one, call ErrorEnvelopeLayer::recognise with its type";
@@ -81,8 +85,9 @@ fn decided(error: &Error) -> Option<Fault> {
     let code = || error.downcast_ref::<ErrorCode>().cloned().map(Fault::new);
     let nested = || cause::find::<Fault>(error.as_ref()).cloned();
     let recognised = || {
-        let finders = RECOGNISED.read().unwrap_or_else(PoisonError::into_inner);
-        finders.iter().find_map(|find| find(error))
+        // Not locked while the user's code runs, which may convert another error.
+        let finders = RECOGNISED.read().unwrap_or_else(PoisonError::into_inner).clone();
+        finders.iter().find_map(|(_, find)| find(error))
     };
     own.or_else(code).or_else(|| fault_of_features(error)).or_else(nested).or_else(recognised)
 }

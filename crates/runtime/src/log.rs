@@ -329,7 +329,7 @@ fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String
     let Some(fault) = error.downcast_ref::<Fault>() else { return Some(cause_text(error)) };
     if fault.source().is_some() {
         let text = cause_text(error);
-        let hint = cause::find::<Unrecognised>(error).map(|it| it.hint);
+        let hint = catch(|| cause::find::<Unrecognised>(error).map(|it| it.hint)).ok().flatten();
         return Some(match hint {
             Some(hint) => format!("{text} ({hint})"),
             None => text,

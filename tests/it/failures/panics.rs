@@ -255,10 +255,15 @@ fn f2_a_request_bodys_error_may_panic_in_its_source_and_its_drop() {
 
 #[test]
 fn f2_a_faults_source_may_panic_as_it_is_logged() {
-    let error: fn() -> BoxError = || Fault::new(ErrorCode::GONE).caused_by(Tricky::Display).into();
-    let (answer, lines) = logged(async { ask(&mut service(Script::fails(error)), get()).await });
-    answer.expect_envelope(410, "gone");
-    only(&lines);
+    let errors: [fn() -> BoxError; 2] = [
+        || Fault::new(ErrorCode::GONE).caused_by(Tricky::Display).into(),
+        || Fault::new(ErrorCode::GONE).caused_by(Tricky::SourceAndDrop).into(),
+    ];
+    for error in errors {
+        let (answer, lines) = logged(async { ask(&mut service(Script::fails(error)), get()).await });
+        answer.expect_envelope(410, "gone");
+        only(&lines);
+    }
 }
 
 /// A future is polled once more by mistake: it says nothing, and does not panic.

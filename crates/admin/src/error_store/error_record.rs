@@ -75,8 +75,8 @@ pub(crate) struct Kind {
     pub(crate) by: Option<DecidedBy>,
     /// A code that the service sent, and that is not known.
     pub(crate) unknown: Option<Box<str>>,
-    /// The codes with which guards that only observe would have refused the request.
-    pub(crate) would_refuse: Vec<ErrorCode>,
+    /// The code with which the first guard that only observes would have refused the request.
+    pub(crate) would_refuse: Option<ErrorCode>,
 }
 
 /// One of the last errors.
@@ -195,7 +195,7 @@ impl Kind {
             dialect: event.dialect(),
             by: event.decided_by(),
             unknown: event.notes().unknown_code().map(without_secrets),
-            would_refuse: event.would_refuse().cloned().collect(),
+            would_refuse: event.would_refuse().next().cloned(),
         }
     }
 
@@ -210,7 +210,7 @@ impl Kind {
             dialect: None,
             by: None,
             unknown: None,
-            would_refuse: Vec::new(),
+            would_refuse: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The observer of errors: it counts them at once, and a separate thread handles their bodies.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -24,6 +25,8 @@ pub(crate) struct Store {
     requests: Mutex<Requests>,
     /// The hash of the policy whose requests are counted. It is locked until they are counted anew.
     pub(crate) policy: Mutex<Option<String>>,
+    /// Since when the counts of the policy count, in milliseconds since the Unix epoch.
+    pub(crate) counts_since: AtomicU64,
     /// Reads the counters of requests, if this process has any.
     pub(crate) look: OnceLock<Look>,
     /// In milliseconds since the Unix epoch.
@@ -35,13 +38,15 @@ type Work = (Arc<Entry>, BodyCapture);
 
 impl Default for Store {
     fn default() -> Self {
+        let since = now();
         Self {
             kept: Mutex::default(),
             bodies: OnceLock::new(),
             requests: Mutex::default(),
             policy: Mutex::default(),
             look: OnceLock::new(),
-            since: now(),
+            counts_since: since.into(),
+            since,
         }
     }
 }
@@ -62,6 +67,7 @@ impl Observer for Store {
             return;
         }
         *known = hash;
+        self.counts_since.store(now(), Ordering::Relaxed);
         // The requests so far belong to the old policy.
         if let Some(look) = self.look.get() {
             look(self);

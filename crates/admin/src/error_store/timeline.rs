@@ -52,7 +52,7 @@ impl Timeline {
         if let Some(class) = kind.sent.and_then(|status| usize::from(status / 100).checked_sub(2)) {
             self.classes[class.min(CLASSES.len() - 1)].add(minute, 1);
         }
-        let observed = kind.would_refuse.iter().cloned().map(|code| (Some(code), Severity::WouldRefuse));
+        let observed = kind.would_refuse.clone().map(|code| (Some(code), Severity::WouldRefuse));
         let code = kind.code.clone().filter(|_| !kind.is_observed_refusal());
         let own = kind.is_sent_error().then(|| (code, kind.severity()));
         for (code, severity) in own.into_iter().chain(observed) {

@@ -54,7 +54,7 @@ const SERVER: SmallServer =
 /// Serves until a signal stops it.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let mut sockets = ListeningSockets::from_systemd()?;
-    let log = args.log.init(None)?;
+    let log = args.log.init(None, false)?;
     block_on(async {
         log.count_drops();
         let on_call = AdminListener::listen(&args.on_call, &mut sockets).await?;

@@ -107,7 +107,7 @@ pub(crate) struct Front {
 impl Front {
     /// Writes the logs until the [`Writing`] is dropped.
     pub(crate) fn init_log(&self) -> Result<Writing, CommandError> {
-        self.log.init(self.access_log.as_ref())
+        self.log.init(self.access_log.as_ref(), true)
     }
 
     /// The number of worker threads in addition to the main thread. With one worker it is 0: the main thread does the

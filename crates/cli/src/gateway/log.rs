@@ -20,7 +20,7 @@ use error_envelope_runtime::log_panic_places;
 use metrics::{counter, describe_counter};
 use tracing::Span;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::filter::{Directive, FilterExt, filter_fn};
+use tracing_subscriber::filter::{Directive, FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{EnvFilter, Registry, fmt};
 
@@ -33,6 +33,9 @@ const FILTER: &str = "RUST_LOG";
 const DEFAULT: &str = "info,notify=warn,tower_error_envelope::request=warn";
 const FILTER_HELP: &str = "write off, error, warn, info, debug or trace, alone or for a target, as in \
                            warn,tower_error_envelope=info; or unset the variable";
+
+/// The targets of what an export runs.
+const EXPORTING: [&str; 5] = ["opentelemetry", "reqwest", "hyper", "h2", "rustls"];
 
 /// The target of the access log's events.
 const ACCESS: &str = "access";
@@ -84,12 +87,15 @@ impl AccessSink {
 
 impl Log {
     /// Writes the log until the [`Writing`] is dropped; `RUST_LOG` sets the filter. The access log has neither filter nor
-    /// format: each request is a JSON object.
-    pub(crate) fn init(self, access: Option<&AccessSink>) -> Result<Writing, CommandError> {
+    /// format: each request is a JSON object. `makes_spans` if the program makes a span for each request.
+    pub(crate) fn init(self, access: Option<&AccessSink>, makes_spans: bool) -> Result<Writing, CommandError> {
         let directives = filter(std::env::var_os(FILTER).as_deref()).map_err(CommandError::Io)?.to_string();
-        let lines_filter = || EnvFilter::new(&directives).and(filter_fn(|event| event.target() != ACCESS));
-        // A failed export is not exported.
-        let is_own = filter_fn(|event| !event.target().starts_with("opentelemetry"));
+        // With these hints, the filter's level decides which lines are not even made.
+        let is_line = filter_fn(|event| event.target() != ACCESS).with_max_level_hint(LevelFilter::TRACE);
+        let lines_filter = || EnvFilter::new(&directives).and(is_line.clone());
+        // An export makes no lines for the next one.
+        let is_own = filter_fn(|event| !EXPORTING.iter().any(|target| event.target().starts_with(target)));
+        let is_own = is_own.with_max_level_hint(LevelFilter::TRACE);
         let access = access.map(AccessSink::open).transpose()?.map(|sink| Queue::start(sink, ACCESS_LINES));
         let (writer, log) = Queue::start(Box::new(stderr()), LINES);
         let is_coloured = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -104,10 +110,11 @@ impl Log {
             let requests = fmt::layer().with_writer(writer).json().flatten_event(true);
             let requests = requests.with_level(false).with_target(false);
             let requests = requests.with_current_span(false).with_span_list(false);
-            layers.push(requests.with_filter(filter_fn(|event| event.target() == ACCESS)).boxed());
+            let is_request = filter_fn(|event| event.target() == ACCESS).with_max_level_hint(LevelFilter::INFO);
+            layers.push(requests.with_filter(is_request).boxed());
             queue
         });
-        let otlp = Otlp::start()?;
+        let otlp = Otlp::start(makes_spans)?;
         layers.extend(otlp.lines().map(|exported| exported.with_filter(lines_filter().and(is_own)).boxed()));
         tracing_subscriber::registry().with(layers).init();
         std::panic::set_hook(Box::new(log_panic));

@@ -4,6 +4,7 @@ mod line;
 mod span;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use error_envelope_gateway::Tracer;
 use opentelemetry::InstrumentationScope;
@@ -23,6 +24,10 @@ use crate::failure::CommandError;
 
 const NAME: &str = "error-envelope";
 
+/// How long a stop waits for each of the last exports: a service manager kills a program that takes much longer than
+/// `--stop-timeout`.
+const LAST_EXPORT: Duration = Duration::from_secs(1);
+
 /// The exporters of traces and logs. When this is dropped, what waits is sent.
 pub(crate) struct Otlp {
     traces: Option<SdkTracerProvider>,
@@ -30,17 +35,11 @@ pub(crate) struct Otlp {
 }
 
 impl Otlp {
-    /// Starts the exporters of the signals that the environment sets.
-    pub(crate) fn start() -> Result<Self, CommandError> {
-        let (traces, logs) = (is_exported("TRACES"), is_exported("LOGS"));
+    /// Starts the exporters of the signals that the environment sets. A program that makes no spans exports none.
+    pub(crate) fn start(makes_spans: bool) -> Result<Self, CommandError> {
+        let (traces, logs) = (makes_spans && is_exported("TRACES")?, is_exported("LOGS")?);
         if !traces && !logs {
             return Ok(Self { traces: None, logs: None });
-        }
-        if let Some(protocol) = set("OTEL_EXPORTER_OTLP_PROTOCOL").filter(|protocol| protocol != "http/protobuf") {
-            return Err(CommandError::Io(format!(
-                "OTEL_EXPORTER_OTLP_PROTOCOL: {protocol:?} is not supported\n = help: write http/protobuf, and give the \
-                 collector's address for it, such as http://localhost:4318"
-            )));
         }
         // It fails if the program has a provider already, which serves as well.
         let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
@@ -82,8 +81,8 @@ impl Otlp {
 impl Drop for Otlp {
     fn drop(&mut self) {
         // The exporters log their own errors.
-        let _ = self.traces.as_ref().map(SdkTracerProvider::shutdown);
-        let _ = self.logs.as_ref().map(SdkLoggerProvider::shutdown);
+        let _ = self.traces.as_ref().map(|traces| traces.shutdown_with_timeout(LAST_EXPORT));
+        let _ = self.logs.as_ref().map(|logs| logs.shutdown_with_timeout(LAST_EXPORT));
     }
 }
 
@@ -93,16 +92,29 @@ fn set(variable: &str) -> Option<String> {
 }
 
 /// Whether OpenTelemetry's variables have this signal exported by OTLP.
-fn is_exported(signal: &str) -> bool {
+fn is_exported(signal: &str) -> Result<bool, CommandError> {
+    let of_signal = |name: &str| {
+        let own = format!("OTEL_EXPORTER_OTLP_{signal}_{name}");
+        [own, format!("OTEL_EXPORTER_OTLP_{name}")].into_iter().find_map(|variable| Some((set(&variable)?, variable)))
+    };
     let is_off = set("OTEL_SDK_DISABLED").is_some_and(|it| it.eq_ignore_ascii_case("true"));
     let is_otlp = set(&format!("OTEL_{signal}_EXPORTER")).is_none_or(|exporter| exporter == "otlp");
-    let endpoint = set("OTEL_EXPORTER_OTLP_ENDPOINT").or_else(|| set(&format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")));
-    !is_off && is_otlp && endpoint.is_some()
+    if is_off || !is_otlp || of_signal("ENDPOINT").is_none() {
+        return Ok(false);
+    }
+    match of_signal("PROTOCOL").filter(|(protocol, _)| protocol != "http/protobuf") {
+        None => Ok(true),
+        Some((protocol, variable)) => Err(CommandError::Io(format!(
+            "{variable}: {protocol:?} is not supported\n = help: write http/protobuf, and give the collector's address \
+             for it, such as http://localhost:4318"
+        ))),
+    }
 }
 
 fn refused(error: &ExporterBuildError) -> CommandError {
     CommandError::Io(format!(
-        "OTEL_EXPORTER_OTLP_ENDPOINT: {error}\n = help: write a URL such as http://localhost:4318"
+        "OTEL_EXPORTER_OTLP_ENDPOINT: {error}\n = help: write a URL such as http://localhost:4318; the exporter also needs \
+         the system's root certificates"
     ))
 }
 

@@ -80,7 +80,8 @@ fn span_context(headers: &HeaderMap) -> Option<SpanContext> {
     let parent = headers.get("traceparent")?.to_str().ok()?;
     let states = headers.get_all("tracestate").iter().filter_map(|state| state.to_str().ok());
     let state = states.collect::<Vec<_>>().join(",").parse::<TraceState>().unwrap_or_default();
-    let flags = TraceFlags::new(u8::from_str_radix(parent.get(53..55)?, 16).ok()?);
+    // Sampled and random: later versions of the format may define further bits.
+    let flags = TraceFlags::new(u8::from_str_radix(parent.get(53..55)?, 16).ok()? & 0x03);
     let (trace, span) = (TraceId::from_hex(parent.get(3..35)?).ok()?, SpanId::from_hex(parent.get(36..52)?).ok()?);
     Some(SpanContext::new(trace, span, flags, true, state))
 }

@@ -202,8 +202,8 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
         }
         AuthDecision::Closed(fault, unenforced) => (Some(fault), unenforced),
         AuthDecision::Open(unenforced, caller) => {
-            if let Some(cold) = &mut state.cold {
-                cold.caller = caller;
+            if state.config.observer().is_some() {
+                state.cold.get_or_insert_default().caller = caller;
             }
             (guarded.refusal, unenforced)
         }

@@ -5,6 +5,7 @@ use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_TYPE, TR
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 
 use super::inner_error::InnerErrorReader;
+use super::observe::note_refusals;
 use super::passing::{self, KeptError, PassingResponse};
 use super::reply::ErrorReply;
 use super::rpc_response::{RpcResponse, replace_layer_id};
@@ -118,8 +119,9 @@ fn redefined_fault(state: &RequestState, head: &response::Parts) -> Option<Fault
 }
 
 /// Logs a status in the head. The head stays, except for the id that an inner layer put there (E7).
-fn head_status(state: &RequestState, rpc: Rpc, head: &mut response::Parts) -> Option<Event> {
+fn head_status(state: &mut RequestState, rpc: Rpc, head: &mut response::Parts) -> Option<Event> {
     let reported = if rpc.is_grpc() { grpc::read(&head.headers) } else { None }?;
+    note_refusals(state);
     let event = InnerErrorReader { state }.rpc_failure(&reported)?;
     drop(reported);
     replace_layer_id(state, &mut head.headers);

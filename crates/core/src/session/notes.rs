@@ -184,7 +184,7 @@ impl EventFields {
         self.unknown_code.as_deref()
     }
 
-    /// The caller's identity, if its credentials were accepted. Always set if an observer is registered, as by an admin
+    /// The caller's identity, if its credentials were accepted. Only set if an observer is registered, as by an admin
     /// address.
     #[must_use]
     pub fn caller(&self) -> Option<&str> {

@@ -160,6 +160,7 @@ impl RpcResponse {
 
     /// The body failed because of `cause`.
     pub(super) fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
+        note_refusals(&mut self.state);
         let Failure { fault, origin } = self.state.why_body_was_cut().unwrap_or(failure);
         let fault = &self.state.with_policy_settings(fault, origin);
         let last = match self.rpc {
@@ -190,7 +191,8 @@ impl RpcResponse {
     }
 
     /// The client cancelled a call that has not ended (F2).
-    pub(super) fn abandoned(self) -> Event {
+    pub(super) fn abandoned(mut self) -> Event {
+        note_refusals(&mut self.state);
         self.state.into_event(Origin::Abandoned)
     }
 
