@@ -79,7 +79,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
 #[derive(Default)]
 struct Affected {
     count: u64,
-    /// Those of the last minutes.
+    /// Those of this minute and the one before.
     recent: u64,
     codes: Vec<(String, u64)>,
 }
@@ -114,7 +114,7 @@ fn with_unread(
     failing.filter(|(_, count)| *count > 0).map(with_codes).collect()
 }
 
-/// The places as JSON: first those with most in the last minutes.
+/// The places as JSON: first those with most in this minute and the one before.
 fn described(
     places: BTreeMap<Place, Affected>,
     totals: Option<&Totals>,

@@ -54,7 +54,9 @@ fn log_and_count(event: &mut Event) {
 /// The status that decides the level. If a fault is the end of a stream, there is no status of an error: none at all,
 /// or the head's success. Then the status of its code counts.
 fn error_status(event: &Event) -> Option<StatusCode> {
-    let status = event.would_be().or(event.status());
+    // A guard that only observes does not make a service's own 5xx the client's mistake.
+    let sent = event.status().filter(|status| !is_success(*status));
+    let status = sent.or(event.would_be()).or(event.status());
     if status.map_or(event.origin() != Origin::Fault, |status| !is_success(status)) {
         return status;
     }
