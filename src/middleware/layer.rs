@@ -365,7 +365,12 @@ impl ErrorEnvelopeLayer {
         if !is_wanted || self.announced.swap(true, Ordering::Relaxed) {
             return;
         }
-        runtime::log_policy(config.policy(), Some(config.classifier().is_some()), "error envelopes are active");
+        // A kill switch that is on has a line of its own.
+        runtime::log_policy(
+            self.policy.status().policy(),
+            Some(config.classifier().is_some()),
+            "error envelopes are active",
+        );
         if config.is_development() {
             tracing::warn!(
                 target: "tower_error_envelope",

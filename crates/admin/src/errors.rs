@@ -2,6 +2,7 @@
 //!
 //! Path, client and caller may identify people: they are only given for the request id that was searched.
 
+use error_envelope_core::code::ErrorCode;
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::KnownMethod;
 use serde_json::{Value, json};
@@ -79,6 +80,7 @@ fn describe(entry: &Entry, is_searched: bool) -> Value {
         "path": request.path.as_ref().filter(|_| is_searched),
         "client": request.client.as_ref().filter(|_| is_searched),
         "caller": request.caller.as_ref().filter(|_| is_searched),
+        "would_refuse": kind.would_refuse.as_ref().map(ErrorCode::as_str),
         "dropped_fields": seen.dropped,
         "cause": seen.cause,
         "bodies": state,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
-use crate::error_store::clock::rfc3339;
+use crate::error_store::clock::{rfc3339, time};
 use crate::error_store::readiness::{Verdict, next};
 use crate::error_store::tally::Tally;
 use crate::error_store::timeline::Place;
@@ -59,7 +59,10 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
         describe(place, service, known, counts_requests)
     };
     let routes: Vec<_> = places.iter().map(describe).collect();
-    let since = rfc3339(shared.store.counts_since.load(Ordering::Relaxed));
+    // The first request under a policy begins its counts. A policy that is restored keeps those that it has.
+    let counted = rfc3339(shared.store.counts_since.load(Ordering::Relaxed));
+    let applied = status.as_ref().map(|status| time(status.since()).max(rfc3339(shared.store.since)));
+    let since = applied.map_or_else(|| counted.clone(), |applied| applied.min(counted.clone()));
     answer::json(&json!({"since": since, "kill_switch": shared.switch.is_on(), "routes": routes}))
 }
 

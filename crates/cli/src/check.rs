@@ -52,7 +52,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     stdin::keep_policy(args.files.iter().map(PathBuf::as_path)).map_err(CommandError::Io)?;
     let (mut report, mut effective, mut unreadable) = (Report::new(args.format), Vec::new(), 0);
-    let mut files = BTreeSet::new();
+    let (mut files, mut wrong) = (BTreeSet::new(), BTreeSet::new());
     let checked = args.files.iter().map(|file| CheckedFile::find(file, args.policy.as_deref()));
     let checked = checked.collect::<Result<Vec<_>, _>>()?;
     for file in &checked {
@@ -70,7 +70,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
                 add_findings(&mut report, &read, file)?;
             }
             (Err(errors), _) => {
-                files.extend(errors.iter().filter_map(PolicyError::file).map(PathBuf::from));
+                wrong
+                    .extend(errors.iter().map(|error| error.file().map_or_else(|| file.policy.clone(), PathBuf::from)));
                 unreadable += add_errors(&mut report, &errors)?;
             }
         }
@@ -82,7 +83,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     match (args.format, &args.effective) {
         (Format::Json, is_effective) => {
             let parts: Vec<_> = checked.iter().filter_map(part_json).collect();
-            let mut object = json!({ "files": files.len(), "unreadable": unreadable, "part_of": parts });
+            let mut object =
+                json!({ "files": files.union(&wrong).count(), "unreadable": unreadable, "part_of": parts });
             if is_effective.is_some() {
                 object["effective"] = effective.into();
             }
@@ -90,7 +92,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         }
         (Format::Human, None) => {
             let parts: String = checked.iter().filter_map(part_text).collect();
-            print_unless_closed(&(parts + &summary(&report, files.len(), unreadable)))?;
+            print_unless_closed(&(parts + &summary(&report, [files.len(), wrong.len()], unreadable)))?;
         }
         (Format::Human | Format::Github, _) => {}
     }
@@ -136,8 +138,9 @@ fn add_errors(report: &mut Report, errors: &[PolicyError]) -> Result<usize, Comm
     Ok(unreadable)
 }
 
-/// `1 file: no errors, 2 warnings, no notes`.
-fn summary(report: &Report, files: usize, unreadable: usize) -> String {
+/// `1 file: no errors, 2 warnings, no notes`, or `2 errors in 1 file; …`, because some files of a wrong policy may not have
+/// been read.
+fn summary(report: &Report, [files, wrong]: [usize; 2], unreadable: usize) -> String {
     let kinds = [Kind::Error, Kind::Warning, Kind::Note];
     let has_errors = report.count(Kind::Error) > 0;
     let found = kinds.into_iter().filter_map(|kind| match report.count(kind) {
@@ -145,11 +148,14 @@ fn summary(report: &Report, files: usize, unreadable: usize) -> String {
         0 => Some(format!("no {}s", kind.as_str())),
         count => Some(counted(count, kind.as_str())),
     });
-    let mut text = format!("{}: {}", counted(files, "file"), found.collect::<Vec<_>>().join(", "));
+    let found = found.collect::<Vec<_>>().join(", ");
+    let mut text = match has_errors {
+        true => format!("{found} in {}", counted(wrong, "file")),
+        false => format!("{}: {found}", counted(files, "file")),
+    };
     if unreadable > 0 {
         text += &format!(", {unreadable} unreadable");
     }
-    // A refused policy has no lints, and some of its files may not have been read.
     text + if has_errors { "; files with errors are not checked for warnings\n" } else { "\n" }
 }
 

@@ -118,13 +118,16 @@ fn described(id: RequestId, error: &Value) -> String {
         (Some("guard"), _) if error["would_be_status"].is_u64() => OBSERVED.to_owned(),
         (Some("guard"), _) => "a guard refused it: the service was not called".to_owned(),
         (Some("error"), _) => match text("cause") {
-            Some(cause) => format!("the service gave no response: {cause}"),
-            None => "the service gave no response: the gateway's log has the reason in `cause`".to_owned(),
+            Some(cause) => format!("the service gave no complete response: {cause}"),
+            None => "the service gave no complete response: the gateway's log has the reason in `cause`".to_owned(),
         },
         (Some("panic"), _) => "this process panicked: its log has the text".to_owned(),
         (Some(origin), _) => format!("origin: {origin}"),
         (None, _) => "origin: unknown".to_owned(),
     };
+    if let Some(code) = text("would_refuse").filter(|_| error["origin"] != "guard") {
+        line += &format!("; {OBSERVED}: {code}");
+    }
     line
 }
 
@@ -132,7 +135,7 @@ const OBSERVED: &str = "a guard that only observes would have refused it";
 
 /// The status that the client got, and the code.
 fn outcome(error: &Value) -> String {
-    let status = error["status"].as_u64().map_or("no response".to_owned(), |status| status.to_string());
+    let status = error["status"].as_u64().map_or("no complete response".to_owned(), |status| status.to_string());
     match error["code"].as_str().filter(|code| !code.is_empty()) {
         Some(code) => format!("{status} {}", cut(&one_line(code), 300)),
         None => status,

@@ -172,7 +172,7 @@ impl PolicyHandle {
     /// Counts the active policy, and logs its figures.
     pub fn announce(&self) {
         self.record();
-        log::log_policy(&self.policy(), None, "error envelopes are active");
+        log::log_policy(self.status().policy(), None, "error envelopes are active");
     }
 }
 

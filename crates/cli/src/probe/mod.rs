@@ -123,7 +123,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 const CLEAR_LINE: &str = "\r\u{1b}[K";
 
 async fn probe(target: &Service, mut judge: Judge<'_>) -> Result<Vec<Line>, CommandError> {
-    let (mut lines, mut silent) = (Vec::new(), 0);
+    let (mut lines, mut silent) = (Vec::<Line>::new(), 0);
     let progress = stderr().is_terminal();
     for (sent, row) in ROWS.iter().enumerate() {
         if progress {
@@ -145,7 +145,7 @@ async fn probe(target: &Service, mut judge: Judge<'_>) -> Result<Vec<Line>, Comm
                     line.why = why_inconclusive(row, &answer);
                     line.findings = judge.findings(row, &planned, &answer);
                 }
-                Err(NoAnswer::Unreachable(why)) if lines.is_empty() => {
+                Err(NoAnswer::Unreachable(why)) if lines.iter().all(|line| line.got.is_none()) => {
                     let help = " = help: start the service, and give its URL";
                     return Err(CommandError::Unreachable(format!("cannot reach {why}\n{help}")));
                 }

@@ -67,7 +67,7 @@ crates/cli/tests/policies/misspelt.toml:4: defaults.body_limt: error: unknown ke
   |
 {}
 
-1 file: 1 error; files with errors are not checked for warnings
+1 error in 1 file; files with errors are not checked for warnings
 ",
             advice_to_known_keys("did you mean \"body_limit\"? The choices are")
         ),
@@ -105,7 +105,7 @@ crates/cli/tests/policies/broken/orders.toml:7: route[0].match: error: the path 
   |
   = help: write the full path, including the prefix
 
-4 files: 1 error; files with errors are not checked for warnings
+1 error in 1 file; files with errors are not checked for warnings
 ",
     );
 }
@@ -221,7 +221,7 @@ fn m2_every_wrong_file_is_shown() {
         assert!(first.starts_with(&format!("{at}: ")), "{at}\n{out}");
         assert!(
             out.contains("= help: ")
-                && out.ends_with("\n1 file: 1 error; files with errors are not checked for warnings\n"),
+                && out.ends_with("\n1 error in 1 file; files with errors are not checked for warnings\n"),
             "{out}"
         );
         assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(1), &b""[..]), "{at}");

@@ -42,7 +42,7 @@ fn five_mistakes_are_told_in_one_run() {
         "policy.toml:15: route[1].body_limit: error: \"many\" is not a size",
     ];
     assert_eq!(titles, told, "{out}");
-    assert!(out.ends_with("\n1 file: 5 errors; files with errors are not checked for warnings\n"), "{out}");
+    assert!(out.ends_with("\n5 errors in 1 file; files with errors are not checked for warnings\n"), "{out}");
     assert_eq!(code, Some(1));
 }
 
@@ -219,7 +219,7 @@ fn eight_mistakes_of_which_two_stand_behind_others_are_told_at_once() {
             "{told}"
         );
     }
-    assert!(out.ends_with("1 file: 8 errors; files with errors are not checked for warnings\n"), "{out}");
+    assert!(out.ends_with("8 errors in 1 file; files with errors are not checked for warnings\n"), "{out}");
     let gateway =
         command(&["gateway", "--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:1", "--policy", &file])
             .env("ERROR_ENVELOPE_SHORT_SECRET", "abc")
