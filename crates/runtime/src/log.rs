@@ -219,18 +219,29 @@ pub fn request_span(id: RequestId) -> Option<Span> {
     })
 }
 
+/// Whether a subscriber wants the outcome of a request in its span. A formatter writes the fields of a span anew for each
+/// value, so this is only on at TRACE.
+#[inline]
+fn records_outcome() -> bool {
+    Level::TRACE <= LevelFilter::current() && tracing::enabled!(target: REQUEST, Level::TRACE)
+}
+
 /// Records a response's status in the span of its request, under OpenTelemetry's name.
+#[inline]
 pub fn record_status(span: &Span, status: StatusCode) {
-    span.record("http.response.status_code", status.as_u16());
+    if records_outcome() {
+        span.record("http.response.status_code", status.as_u16());
+    }
 }
 
 /// Records an error in the span of its request. This is done after its line is written, which has both already.
-fn record_error(span: &Span, event: &Event) {
-    if event.would_be().is_some() {
+fn record_error(span: Option<&Span>, event: &Event) {
+    if !records_outcome() || event.would_be().is_some() {
         return;
     }
+    let span = span.cloned().unwrap_or_else(Span::current);
     if let Some(status) = event.status() {
-        record_status(span, status);
+        record_status(&span, status);
     }
     if let Some(code) = event.code() {
         span.record("error.type", code.as_str());
@@ -260,9 +271,8 @@ fn write_line(level: Level, event: &Event) {
                 let notes = event.notes();
                 let cause = event.cause().and_then(remaining_cause).or_else(|| undeclared_code(notes));
                 // After a guard's refusal, after a response's head, and when a future is dropped, a line has its own span.
-                let is_inside = is_inside_span();
-                let span = if is_inside { Some(Span::current()) } else { request_span(event.request_id()) };
-                let _entered = span.as_ref().filter(|_| !is_inside).map(Span::enter);
+                let span = if is_inside_span() { None } else { request_span(event.request_id()) };
+                let _entered = span.as_ref().map(Span::enter);
                 tracing::event!(
                     target: "tower_error_envelope",
                     $level,
@@ -295,7 +305,7 @@ fn write_line(level: Level, event: &Event) {
                     "{}",
                     message(event)
                 );
-                span.iter().for_each(|span| record_error(span, event));
+                record_error(span.as_ref(), event);
             }
         };
     }
