@@ -358,7 +358,9 @@ fn undeclared_code(notes: &EventFields) -> Option<String> {
 
 /// The [texts](cause_texts) on one line.
 pub fn cause_text(error: &(dyn Error + 'static)) -> String {
-    bounded(cause_texts(error).join(": "))
+    let mut texts = cause_texts(error);
+    // Most errors have no cause.
+    if texts.len() > 1 { bounded(texts.join(": ")) } else { texts.pop().unwrap_or_default() }
 }
 
 /// The texts of an error and its causes. A [`Fault`] in front of others is left out: its code and text stand beside
