@@ -39,13 +39,13 @@ fn would_refuse(state: &mut RequestState, status: StatusCode) -> Option<Event> {
     Some(event)
 }
 
-/// The fault with which the request would have been refused.
+/// The fault with which the request would have been refused; only the first call returns one that the head shows.
 fn refusal(state: &mut RequestState) -> Option<Fault> {
-    let (observed, peeked) = match &mut state.cold {
-        Some(cold) => (cold.observed.take(), cold.observed_peek.take()),
-        None => (None, None),
-    };
-    observed.or(peeked.filter(|_| has_begun(state))).or_else(|| too_large(state))
+    let refusal = pending_refusal(state);
+    if let Some(cold) = &mut state.cold {
+        (cold.observed, cold.observed_peek) = (None, None);
+    }
+    refusal
 }
 
 /// The same, before it is taken.
