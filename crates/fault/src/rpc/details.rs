@@ -15,11 +15,7 @@
 #[cfg(not(feature = "protobuf"))]
 mod absent;
 #[cfg(feature = "protobuf")]
-mod read;
-#[cfg(feature = "protobuf")]
-mod wire;
-#[cfg(feature = "protobuf")]
-mod write;
+mod bytes;
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -1,10 +1,9 @@
 //! Written details are read again, within their bytes.
 
-mod derived;
-
 use proptest::prelude::*;
 use prost::Message as _;
 
+use super::bytes::{Any, Delay, ErrorInfo, RequestInfo, RetryInfo, Status as RichStatus};
 use super::*;
 
 const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
@@ -64,7 +63,7 @@ fn p1_the_bytes_are_what_googles_protos_say() {
 
 #[test]
 fn e7_an_id_is_found_as_it_was_written() {
-    let info = derived::RequestInfo { request_id: ID.into() };
+    let info = RequestInfo { request_id: ID.into() };
     assert_eq!(request_info(ID), Some(info.encode_to_vec()));
     assert_eq!(request_info(&"x".repeat(128)), None);
 }
@@ -142,10 +141,10 @@ fn p1_a_delay_is_what_a_duration_can_hold() {
 
 #[test]
 fn p1_a_strange_status_is_read_as_far_as_it_goes() {
-    let any = |name: &str, value: Vec<u8>| derived::Any { type_url: name.into(), value };
-    let info = |reason: &str| derived::ErrorInfo { reason: reason.into(), ..Default::default() }.encode_to_vec();
-    let late = derived::Duration { seconds: -1, nanos: 0 };
-    let status = derived::Status {
+    let any = |name: &str, value: Vec<u8>| Any { type_url: name.into(), value };
+    let info = |reason: &str| ErrorInfo { reason: reason.into(), ..Default::default() }.encode_to_vec();
+    let late = Delay { seconds: -1, nanos: 0 };
+    let status = RichStatus {
         code: 4711,
         message: "m".into(),
         details: vec![
@@ -153,64 +152,13 @@ fn p1_a_strange_status_is_read_as_far_as_it_goes() {
             any("type.googleapis.com/google.rpc.ErrorInfo", vec![0xff]),
             any("google.rpc.ErrorInfo", info("FIRST")),
             any("example.com/google.rpc.ErrorInfo", info("SECOND")),
-            any("/google.rpc.RetryInfo", derived::RetryInfo { retry_delay: Some(late) }.encode_to_vec()),
+            any("/google.rpc.RetryInfo", RetryInfo { retry_delay: Some(late) }.encode_to_vec()),
         ],
     };
     let rich = RpcDetails::from_bytes(&status.encode_to_vec()).unwrap();
     assert_eq!((rich.status, &*rich.reason, rich.retry_delay), (Status::UNKNOWN, "FIRST", None));
     assert_eq!(RpcDetails::from_bytes(b""), None);
     assert_eq!(RpcDetails::from_bytes(b"\x12\x02\xff\xff"), None, "a text that is no UTF-8");
-}
-
-#[test]
-fn p1_unknown_groups_are_skipped_to_the_depth_that_prost_skips_them() {
-    for (depth, is_read) in [(100, true), (101, false)] {
-        let bytes = [[0x4b].repeat(depth), [0x4c].repeat(depth)].concat();
-        assert_eq!(RpcDetails::from_bytes(&bytes).is_some(), is_read, "{depth}");
-        assert_eq!(derived::read(&bytes).is_some(), is_read, "{depth}");
-    }
-}
-
-/// The bytes of a message whose fields have any of these values, under the right numbers or others.
-fn fields(values: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
-    let number = prop_oneof![Just(vec![]), (0_u64..20).prop_map(varint), any::<u64>().prop_map(varint)];
-    let plain = prop_oneof![
-        (1_u64..5, number).prop_map(|(tag, value)| [varint(tag << 3), value].concat()),
-        (1_u64..9, any::<[u8; 8]>()).prop_map(|(tag, value)| [varint(tag << 3 | 1), value.to_vec()].concat()),
-        (1_u64..9, any::<[u8; 4]>()).prop_map(|(tag, value)| [varint(tag << 3 | 5), value.to_vec()].concat()),
-        (4_u64..9, prop_oneof![0_usize..9, 101_usize..120]).prop_map(|(tag, depth)| {
-            [varint(tag << 3 | 3).repeat(depth), varint(tag << 3 | 4).repeat(depth)].concat()
-        }),
-        any::<u64>().prop_map(varint),
-    ];
-    let field = prop_oneof![
-        1 => plain,
-        8 => (1_u64..5, values).prop_map(|(tag, value)| [varint(tag << 3 | 2), varint(value.len() as u64), value].concat()),
-    ];
-    prop::collection::vec(field, 0..5).prop_map(|fields| fields.concat())
-}
-
-fn varint(mut number: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-    bytes
-}
-
-fn text() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![9 => "[a-zé]{0,9}".prop_map(String::into_bytes), 1 => any::<Vec<u8>>()]
-}
-
-/// The bytes of what may be a google.rpc.Status.
-fn status() -> impl Strategy<Value = Vec<u8>> {
-    let value = prop_oneof![fields(text()), fields(fields(text()))];
-    let name = prop::sample::select(vec![ERROR_INFO, REQUEST_INFO, RETRY_INFO, BAD_REQUEST]);
-    let any =
-        (name, value).prop_map(|(name, value)| derived::Any { type_url: format!("a/{name}"), value }.encode_to_vec());
-    fields(prop_oneof![5 => any, 1 => text()])
 }
 
 proptest! {
@@ -254,32 +202,6 @@ proptest! {
     #[test]
     fn p1_no_bytes_panic(bytes: Vec<u8>) {
         let _ = RpcDetails::from_bytes(&bytes);
-    }
-
-    #[test]
-    fn p1_any_message_is_read_as_prost_reads_it(bytes in status(), cut: prop::sample::Index, byte: u8) {
-        prop_assert_eq!(RpcDetails::from_bytes(&bytes), derived::read(&bytes));
-        let cut = cut.index(bytes.len() + 1);
-        prop_assert_eq!(RpcDetails::from_bytes(&bytes[..cut]), derived::read(&bytes[..cut]));
-        let broken = [&bytes[..cut], &[byte], &bytes[cut..]].concat();
-        prop_assert_eq!(RpcDetails::from_bytes(&broken), derived::read(&broken));
-    }
-
-    #[test]
-    fn p1_a_status_is_written_as_prost_writes_it(
-        message in "[ -~é✓]{0,200}",
-        id in prop::option::of("[a-z]{0,200}"),
-        members in prop::collection::vec(("[a-zé]{0,20}", "[ -~é✓]{0,160}"), 0..4),
-        issues in prop::collection::vec("[ -~é✓]{0,160}", 0..4),
-        wait: Option<Duration>,
-    ) {
-        let issues: Vec<_> = issues.iter().map(|text| serde_json::json!({"path": [], "message": text, "code": "a"})).collect();
-        let mut object: serde_json::Map<_, _> = members.into_iter().map(|(name, text)| (name, text.into())).collect();
-        object.insert("issues".into(), issues.into());
-        let json = serde_json::Value::Object(object).to_string();
-        let whole = RpcError { message: &message, details: Some(&json), request_id: id.as_deref(), retry_after: wait, ..error() };
-        let bytes = whole.to_bytes(100_000);
-        prop_assert_eq!(derived::written_again(&bytes), bytes);
     }
 
     #[test]
