@@ -1,5 +1,6 @@
 //! Parts of header fields, as RFC 9110 §5.6 defines them: tokens, lists, parameters and quoted strings.
 
+use crate::json::end_of_quoted;
 use crate::message::has_any;
 
 /// Whether a byte may be part of a token (§5.6.2).
@@ -70,17 +71,6 @@ fn split_value(text: &[u8]) -> (&[u8], &[u8]) {
         return split_token(text);
     }
     text.split_at(end_of_quoted(text).unwrap_or(0))
-}
-
-/// The position behind the quoted string with which a header or JSON text begins; `None` if the string is not closed.
-pub(crate) fn end_of_quoted(text: &[u8]) -> Option<usize> {
-    let mut escaped = false;
-    let closes = |byte: &u8| {
-        let closes = *byte == b'"' && !escaped;
-        escaped = *byte == b'\\' && !escaped;
-        closes
-    };
-    text[1..].iter().position(closes).map(|at| at + 2)
 }
 
 #[cfg(test)]

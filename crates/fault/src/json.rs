@@ -122,6 +122,39 @@ pub fn utf8_text(body: &[u8]) -> Option<&str> {
     Some(trimmed(str::from_utf8(body).ok()?.trim_start_matches('\u{feff}')))
 }
 
+/// The position behind the quoted string with which a JSON text or a header's value begins; `None` if the string is not
+/// closed.
+#[inline]
+pub fn end_of_quoted(text: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        match text.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+}
+
+/// The position behind the JSON value with which a text begins; `None` if the value may go on behind the text: a bracket
+/// or a quote is still open, or nothing follows a number or a word.
+pub fn end_of_value(text: &[u8]) -> Option<usize> {
+    let is_end = |byte: &u8| matches!(byte, b',' | b':' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r');
+    let (mut at, mut depth) = (0, 0_usize);
+    loop {
+        match text.get(at)? {
+            b'"' => at += end_of_quoted(&text[at..])?,
+            b'{' | b'[' => (at, depth) = (at + 1, depth + 1),
+            b'}' | b']' => (at, depth) = (at + 1, depth.checked_sub(1)?),
+            _ if depth > 0 => at += 1,
+            _ => at += text[at..].iter().position(is_end)?,
+        }
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+}
+
 /// The elements of a JSON array as raw text.
 #[inline]
 pub fn array(text: &str) -> Option<Vec<&RawValue>> {

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use crate::field_ranks::Ranks;
 use crate::json;
+use crate::message::has_byte;
 
 /// How deeply values are parsed.
 const MAX_DEPTH: usize = 32;
@@ -106,10 +107,9 @@ impl<'a> Parser<'a> {
                 self.open[self.depth] = place;
                 self.depth += 1;
             }
-            b'{' | b'[' => self.push(self.at, end_of_nested(self.text, self.at)),
             b'}' | b']' => self.close(),
             b'"' => self.string(),
-            b'-' | b'0'..=b'9' | b'a'..=b'z' => self.push(self.at, end_of_word(self.text, self.at)),
+            b'{' | b'[' | b'-' | b'0'..=b'9' | b'a'..=b'z' => self.push(self.at, end_of(self.text, self.at)),
             _ => self.at += 1,
         }
         true
@@ -142,11 +142,11 @@ impl<'a> Parser<'a> {
 
     #[inline]
     fn string(&mut self) {
-        let (end, has_escape) = end_of_string(self.text, self.at);
+        let end = end_of(self.text, self.at);
         let in_object = self.depth > 0 && self.values[self.open[self.depth - 1]].raw.starts_with('{');
         if in_object && self.name.is_none() {
             let raw = &self.text[self.at..end];
-            let plain = raw.get(1..raw.len() - 1).filter(|_| !has_escape).map(Cow::Borrowed);
+            let plain = raw.get(1..raw.len() - 1).filter(|text| !has_byte(text.as_bytes(), b'\\')).map(Cow::Borrowed);
             self.name = Some(plain.or_else(|| json::text(raw)).unwrap_or_default());
             self.at = end;
         } else {
@@ -156,45 +156,9 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Where a string ends, and whether it contains an escape.
-#[inline]
-fn end_of_string(text: &str, start: usize) -> (usize, bool) {
-    let bytes = text.as_bytes();
-    let (mut at, mut has_escape) = (start + 1, false);
-    while at < bytes.len() {
-        match bytes[at] {
-            b'"' => return (at + 1, has_escape),
-            b'\\' => {
-                has_escape = true;
-                at += 2;
-            }
-            _ => at += 1,
-        }
-    }
-    (text.len(), has_escape)
-}
-
-fn end_of_word(text: &str, start: usize) -> usize {
-    let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t');
-    text.as_bytes()[start..].iter().position(is_end).map_or(text.len(), |length| start + length)
-}
-
-fn end_of_nested(text: &str, start: usize) -> usize {
-    let (mut at, mut depth) = (start, 0_usize);
-    while let Some(byte) = text.as_bytes().get(at) {
-        match byte {
-            b'"' => {
-                (at, _) = end_of_string(text, at);
-                continue;
-            }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' if depth == 1 => return at + 1,
-            b'}' | b']' => depth -= 1,
-            _ => {}
-        }
-        at += 1;
-    }
-    text.len()
+/// Where the value that begins at `start` ends.
+fn end_of(text: &str, start: usize) -> usize {
+    json::end_of_value(&text.as_bytes()[start..]).map_or(text.len(), |length| start + length)
 }
 
 impl<'t, 'a> Node<'t, 'a> {

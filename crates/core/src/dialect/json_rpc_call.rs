@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 
 use super::charset;
-use crate::syntax::end_of_quoted;
+use crate::json::end_of_value;
 
 /// The longest id, in bytes, that an error repeats: real clients have shorter ids.
 const MAX_ID: usize = 256;
@@ -74,40 +74,19 @@ impl<'a> Fields<'a> {
         Some(())
     }
 
-    /// The next value; `None` if it may go on behind the text: a bracket is still open, or nothing follows a number or
-    /// a word.
+    /// The next value; `None` if it may go on behind the text.
     fn value(&mut self) -> Option<&'a [u8]> {
         let text = trimmed(self.rest);
-        let (mut at, mut depth) = (0, 0_usize);
-        loop {
-            match text.get(at)? {
-                b'"' => at += end_of_quoted(&text[at..])?,
-                b'{' | b'[' => (at, depth) = (at + 1, depth + 1),
-                b'}' | b']' => (at, depth) = (at + 1, depth.checked_sub(1)?),
-                _ if depth > 0 => at += 1,
-                _ => at += end_of_word(&text[at..])?,
-            }
-            if depth == 0 {
-                let (value, rest) = text.split_at(at);
-                self.rest = rest;
-                return Some(value).filter(|value| !value.is_empty());
-            }
-        }
+        let (value, rest) = text.split_at(end_of_value(text)?);
+        self.rest = rest;
+        Some(value).filter(|value| !value.is_empty())
     }
 }
 
 /// The text without the white space of JSON before it: a form feed, which is white space in ASCII, is none.
 fn trimmed(text: &[u8]) -> &[u8] {
-    &text[text.iter().position(|byte| !is_space(*byte)).unwrap_or(text.len())..]
-}
-
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
-}
-
-/// Where a number or a word ends; `None` if the text ends first.
-fn end_of_word(text: &[u8]) -> Option<usize> {
-    text.iter().position(|byte| matches!(byte, b',' | b':' | b'}' | b']') || is_space(*byte))
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    &text[text.iter().position(|byte| !is_space(byte)).unwrap_or(text.len())..]
 }
 
 /// A name that no parser can decode is another one.

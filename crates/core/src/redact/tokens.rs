@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::syntax::end_of_quoted;
+use crate::json::{end_of_quoted, end_of_value};
 
 /// Why there is no token to take off.
 pub(super) enum Stop {
@@ -79,9 +79,10 @@ impl<'a> Tokens<'a> {
 
     /// Takes off an object or an array.
     pub(super) fn brackets(&mut self) -> Result<&'a str, Stop> {
-        let whole = self.rest;
-        self.rest = behind_brackets(whole).ok_or(Stop::BrokeOff)?;
-        Ok(&whole[..whole.len() - self.rest.len()])
+        let end = end_of_value(self.rest.as_bytes()).ok_or(Stop::BrokeOff)?;
+        let (value, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        Ok(value)
     }
 }
 
@@ -90,24 +91,4 @@ impl<'a> Tokens<'a> {
 #[must_use]
 pub fn end_of_string(text: &str) -> usize {
     end_of_quoted(text.as_bytes()).unwrap_or(text.len())
-}
-
-/// The text behind the bracket that closes the first one.
-fn behind_brackets(text: &str) -> Option<&str> {
-    let (mut depth, mut at) = (0_usize, 0);
-    while let Some(byte) = text.as_bytes().get(at) {
-        match byte {
-            b'"' => at += end_of_quoted(&text.as_bytes()[at..])? - 1,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => {
-                depth -= 1;
-                if depth == 0 {
-                    return Some(&text[at + 1..]);
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    None
 }

@@ -2,7 +2,7 @@
 
 use super::pointer::{Pointer, Step};
 use crate::dialect::json::{self, Object, push_string};
-use crate::syntax::end_of_quoted;
+use crate::json::end_of_quoted;
 
 /// How deeply values may be nested: deeper than in any real body, but not too deep for the stack.
 const MAX_DEPTH: usize = 32;

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::oauth;
 use crate::dialect::field_names::is_text_name;
 use crate::dialect::json;
-use crate::syntax::end_of_quoted;
+use crate::json::end_of_value;
 
 /// How deeply values may be nested to pass: no real error is deeper, and some parsers refuse more.
 const MAX_DEPTH: usize = 64;
@@ -230,24 +230,5 @@ fn decoded(raw: &str) -> Cow<'_, str> {
 
 /// The end of the value that begins at `start`.
 fn end_of(json: &str, start: usize) -> usize {
-    let bytes = json.as_bytes();
-    let (mut at, mut depth) = (start, 0usize);
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => at = end_of_quoted(&bytes[at..]).map_or(bytes.len(), |length| at + length),
-            b'{' | b'[' => (at, depth) = (at + 1, depth + 1),
-            b'}' | b']' => (at, depth) = (at + 1, depth.saturating_sub(1)),
-            _ if depth > 0 => at += 1,
-            _ => at = end_of_literal(bytes, at),
-        }
-        if depth == 0 {
-            break;
-        }
-    }
-    at
-}
-
-fn end_of_literal(bytes: &[u8], start: usize) -> usize {
-    let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r');
-    bytes[start..].iter().position(is_end).map_or(bytes.len(), |length| start + length.max(1))
+    end_of_value(&json.as_bytes()[start..]).map_or(json.len(), |length| start + length.max(1))
 }
