@@ -96,14 +96,14 @@ async fn send(
 ) -> Result<Json<serde_json::Value>, Fault> {
     let channel = find(&channels, id)?;
     if !channel.connected {
-        let fault = Fault::new(ErrorCode::CONFLICT).message("The channel is not connected.");
-        return Err(fault.details(json!({ "channel": id })));
+        let fault = Fault::new(ErrorCode::CONFLICT).with_message("The channel is not connected.");
+        return Err(fault.with_details(json!({ "channel": id })));
     }
     Ok(Json(json!({ "queued_as": request_id.to_string(), "length": message.text.len() })))
 }
 
 fn find(channels: &BTreeMap<u32, Channel>, id: u32) -> Result<&Channel, Fault> {
-    channels.get(&id).ok_or_else(|| Fault::new(ErrorCode::NOT_FOUND).message(format!("There is no channel {id}.")))
+    channels.get(&id).ok_or_else(|| Fault::new(ErrorCode::NOT_FOUND).with_message(format!("There is no channel {id}.")))
 }
 
 async fn ask_itself(app: Router) -> Result<(), Box<dyn Error>> {

@@ -92,11 +92,11 @@ async fn seat() -> Result<&'static str, Fault> {
     static ASKED: AtomicUsize = AtomicUsize::new(0);
 
     let fault = match ASKED.fetch_add(1, Ordering::Relaxed) {
-        0 => Fault::new(ErrorCode::SERVICE_UNAVAILABLE).message("The POST is not sent again."),
+        0 => Fault::new(ErrorCode::SERVICE_UNAVAILABLE).with_message("The POST is not sent again."),
         1 => {
             let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(1));
             Fault::new(ErrorCode::RATE_LIMITED)
-                .header(RETRY_AFTER, HeaderValue::try_from(date).expect("a date is ASCII"))
+                .with_header(RETRY_AFTER, HeaderValue::try_from(date).expect("a date is ASCII"))
         }
         2 => Fault::new(ErrorCode::SERVICE_UNAVAILABLE),
         // The client does not know the code: it is transient.

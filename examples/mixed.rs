@@ -95,7 +95,7 @@ impl Greeter for Hello {
 
 fn greeting(name: &str) -> Result<String, Fault> {
     match name {
-        "nobody" => Err(Fault::new(ErrorCode::NOT_FOUND).message("There is nobody to greet.")),
+        "nobody" => Err(Fault::new(ErrorCode::NOT_FOUND).with_message("There is nobody to greet.")),
         name => Ok(format!("Hello {name}!")),
     }
 }

@@ -105,8 +105,8 @@ impl Greeter for Hello {
 fn greeting(name: &str) -> Result<String, Fault> {
     match name {
         "" => Err(Fault::new(ErrorCode::INVALID_REQUEST)
-            .message("Whom to greet?")
-            .details(json!({ "issues": [{ "path": ["name"], "message": "The name is empty." }] }))),
+            .with_message("Whom to greet?")
+            .with_details(json!({ "issues": [{ "path": ["name"], "message": "The name is empty." }] }))),
         "nobody" => panic!("the client will not read this"),
         name => Ok(format!("Hello {name}!")),
     }

@@ -12,7 +12,7 @@ use axum::routing::post;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 use tower_error_envelope::extract::Multipart;
-use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy, PolicyError, Route};
+use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy, PolicyError, RouteRule};
 
 /// Of the whole body: a form's borders and headers count, too, and a photo may be that much smaller.
 const LARGEST: usize = 10 * 1024 * 1024;
@@ -24,12 +24,12 @@ async fn photos(mut form: Multipart) -> Result<String, Fault> {
             return Ok(format!("{} bytes\n", field.bytes().await?.len()));
         }
     }
-    Err(Fault::new(ErrorCode::INVALID_REQUEST).message("The form has no photo."))
+    Err(Fault::new(ErrorCode::INVALID_REQUEST).with_message("The form has no photo."))
 }
 
 fn app() -> Result<Router, PolicyError> {
     // All other routes keep the layer's limit, 1 MiB. axum has one of its own inside, 2 MiB.
-    let policy = Policy::builder().route(Route::new("POST /photos").body_limit(LARGEST as u64)).build()?;
+    let policy = Policy::builder().route(RouteRule::new("POST /photos").body_limit(LARGEST as u64)).build()?;
     let routes = Router::new().route("/photos", post(photos).layer(DefaultBodyLimit::max(LARGEST)));
     Ok(routes.route("/notes", post(|note: String| async move { note })).layer(ErrorEnvelopeLayer::new().policy(policy)))
 }

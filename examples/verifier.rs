@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tower::ServiceExt;
 use tower_error_envelope::auth::{AuthScheme, CredentialRequest, Identity, Verified, Verifier};
 use tower_error_envelope::session::BoxError;
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy, PolicyError, Route};
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy, PolicyError, RouteRule};
 
 /// Stands for a database: sessions with their users.
 struct Store(HashMap<&'static str, &'static str>);
@@ -45,7 +45,7 @@ fn app() -> Result<Router, PolicyError> {
     let policy = Policy::builder()
         .scheme("session", AuthScheme::custom())
         .auth(["session"])
-        .route(Route::new("GET /health").auth([""; 0]))
+        .route(RouteRule::new("GET /health").auth([""; 0]))
         .build()?;
     let store = Store(HashMap::from([("s3cret", "ada")]));
     let layer = ErrorEnvelopeLayer::new().verifier("session", store).policy(policy);

@@ -113,10 +113,10 @@
 //! # #[cfg(feature = "axum")] {
 //! use axum::extract::DefaultBodyLimit;
 //! use axum::{Router, routing::post};
-//! use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
+//! use tower_error_envelope::{ErrorEnvelopeLayer, Policy, RouteRule};
 //!
 //! # async fn upload() {}
-//! let policy = Policy::builder().route(Route::new("POST /upload").body_limit(50 << 20)).build()?;
+//! let policy = Policy::builder().route(RouteRule::new("POST /upload").body_limit(50 << 20)).build()?;
 //! let upload = post(upload).layer(DefaultBodyLimit::max(50 << 20));
 //! let app: Router = Router::new().route("/upload", upload).layer(ErrorEnvelopeLayer::new().policy(policy));
 //! # }
@@ -147,7 +147,7 @@
 //! | `tonic` | `Fault` as a `tonic::Status`, and back |
 //! | `pattern` | regular expressions in a policy; part of `policy-file` |
 //! | `policy-file` | policies as TOML files, reloaded on change |
-//! | `redact` | `Route::redact` replaces secrets in the texts of foreign errors; part of `policy-file` |
+//! | `redact` | `RouteRule::redact` replaces secrets in the texts of foreign errors; part of `policy-file` |
 //! | `jwt`, `jwks-url` | session tokens (HS, RS, PS, ES, EdDSA); keys fetched from an identity provider |
 //! | `client` | for callers: errors of any dialect, and retries for `tower::retry` |
 //! | `decompress` | compressed error bodies are read: gzip, deflate, br, zstd |
@@ -181,7 +181,7 @@ pub mod testing;
 pub use derive::private as __private;
 #[cfg(feature = "derive")]
 pub use derive::{AsFault, Codes};
-pub use error_envelope_core::policy::{Mode, Policy, PolicyError, Route};
+pub use error_envelope_core::policy::{Mode, Policy, PolicyError, RouteRule};
 #[cfg(not(feature = "derive"))]
 pub use error_envelope_fault::AsFault;
 #[cfg(feature = "tonic")]

@@ -74,7 +74,7 @@ type Responses = BTreeMap<String, RefOr<Response>>;
 ///
 /// ```
 /// use tower_error_envelope::openapi::PolicyResponses;
-/// use tower_error_envelope::{ErrorCode, Policy, Route};
+/// use tower_error_envelope::{ErrorCode, Policy, RouteRule};
 /// use utoipa::{Modify, OpenApi};
 ///
 /// #[utoipa::path(post, path = "/orders", request_body = String, responses((status = 201, description = "Placed.")))]
@@ -84,7 +84,7 @@ type Responses = BTreeMap<String, RefOr<Response>>;
 /// #[openapi(paths(place))]
 /// struct Api;
 ///
-/// let policy = Policy::builder().route(Route::new("POST /orders").json(true).body_limit(4096)).build()?;
+/// let policy = Policy::builder().route(RouteRule::new("POST /orders").json(true).body_limit(4096)).build()?;
 /// let mut document = Api::openapi();
 /// PolicyResponses::new(policy).also([ErrorCode::GATEWAY_TIMEOUT]).modify(&mut document);
 ///

@@ -1,6 +1,6 @@
 //! The parts of a [`Policy`](crate::Policy): which settings apply to which request.
 //!
-//! Most programs need only [`Policy`](crate::Policy), [`Route`](crate::Route) and [`Mode`](crate::Mode), at the root of the
+//! Most programs need only [`Policy`](crate::Policy), [`RouteRule`](crate::RouteRule) and [`Mode`](crate::Mode), at the root of the
 //! crate.
 
 pub use error_envelope_core::classify::rule::MapRule;

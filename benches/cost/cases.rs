@@ -8,7 +8,7 @@ use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER, USER
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use tower_error_envelope::auth::{AuthScheme, Key};
-use tower_error_envelope::{Policy, Route};
+use tower_error_envelope::{Policy, RouteRule};
 use tower_service::Service;
 
 use crate::Named;
@@ -116,11 +116,13 @@ impl Case {
                 let key = Key::of_secret("demo", "a key that nobody sends");
                 Policy::builder().scheme("app", AuthScheme::bearer().key(key)).auth(["app"])
             }
-            Self::Unsupported | Self::TooLargeJson => Policy::builder().route(Route::new("/api/{*rest}").json(true)),
+            Self::Unsupported | Self::TooLargeJson => {
+                Policy::builder().route(RouteRule::new("/api/{*rest}").json(true))
+            }
             Self::Advice => Policy::builder().advise_retry(true).docs("https://docs.example.com/errors#{{code}}"),
             Self::Fifty => (0..50).fold(Policy::builder(), |policy, at| match at {
-                0 => policy.route(Route::new("/api/v1/rooms/{room}").json(true)),
-                _ => policy.route(Route::new(format!("/api/v1/things{at}/{{thing}}")).json(true)),
+                0 => policy.route(RouteRule::new("/api/v1/rooms/{room}").json(true)),
+                _ => policy.route(RouteRule::new(format!("/api/v1/things{at}/{{thing}}")).json(true)),
             }),
             _ => return None,
         };

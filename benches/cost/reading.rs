@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use http::header::{HOST, HeaderValue};
 use http::{Request, StatusCode, Uri};
 use http_body_util::Full;
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy, RouteRule};
 use tower_layer::Layer;
 
 use crate::Named;
@@ -114,7 +114,7 @@ pub(crate) fn run(written: Written, plain: bool, requests: u64) {
     let start = "/own/v1/things7/";
     let path = written.path();
     let path = if plain { format!("{start}{}", "a".repeat(path.len() - start.len())) } else { path.to_owned() };
-    send(Policy::builder().route(Route::new(PATTERN).body_limit(1000)).build(), &path, requests);
+    send(Policy::builder().route(RouteRule::new(PATTERN).body_limit(1000)).build(), &path, requests);
 }
 
 pub(crate) fn run_long(size: Size, long: Long, requests: u64) {

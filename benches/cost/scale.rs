@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::header::{HOST, HeaderValue};
 use http::{Request, StatusCode, Uri};
 use http_body_util::Full;
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy, PolicyError, Route};
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy, PolicyError, RouteRule};
 use tower_layer::Layer;
 
 use crate::Named;
@@ -105,7 +105,7 @@ pub(crate) fn run(size: Size, lookup: Lookup, requests: u64) {
 /// The large policy, or one of this route alone.
 pub(crate) fn policy(size: Size, pattern: &str) -> Result<Policy, PolicyError> {
     match size {
-        Size::One => Policy::builder().route(Route::new(pattern).body_limit(1000)).build(),
+        Size::One => Policy::builder().route(RouteRule::new(pattern).body_limit(1000)).build(),
         Size::Large => Policy::from_file(folder().join(POLICY)),
     }
 }

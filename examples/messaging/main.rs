@@ -25,7 +25,7 @@ use tower_error_envelope::extract::Json;
 use tower_error_envelope::openapi::PolicyResponses;
 use tower_error_envelope::policy::EventStreams;
 use tower_error_envelope::{
-    ErrorCode, ErrorEnvelopeLayer, Policy, PolicyError, PrometheusHandle, Route, install_metrics, middleware,
+    ErrorCode, ErrorEnvelopeLayer, Policy, PolicyError, PrometheusHandle, RouteRule, install_metrics, middleware,
 };
 use utoipa::{Modify, OpenApi};
 
@@ -46,12 +46,12 @@ fn policy() -> Result<Policy, PolicyError> {
         .scheme("session", session)
         .scheme("hook", AuthScheme::custom().challenge("Hook header=\"x-hook-token\""))
         .auth(["session"])
-        .route(Route::new("GET /health").open())
-        .route(Route::new("GET /openapi.json").open())
-        .route(Route::new("POST /hooks").auth(["hook"]))
-        .route(Route::new("POST /channels/{*rest}").json(true).body_limit(4096))
-        .route(Route::new("GET /channels/{channel}/messages").auth_optional(true))
-        .route(Route::new("GET /channels/{channel}/events").event_streams(EventStreams::AppendError))
+        .route(RouteRule::new("GET /health").open())
+        .route(RouteRule::new("GET /openapi.json").open())
+        .route(RouteRule::new("POST /hooks").auth(["hook"]))
+        .route(RouteRule::new("POST /channels/{*rest}").json(true).body_limit(4096))
+        .route(RouteRule::new("GET /channels/{channel}/messages").auth_optional(true))
+        .route(RouteRule::new("GET /channels/{channel}/events").event_streams(EventStreams::AppendError))
         .build()
 }
 

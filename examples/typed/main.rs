@@ -25,7 +25,7 @@ use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::extract as checked;
 use tower_error_envelope::openapi::PolicyResponses;
 use tower_error_envelope::policy::RequiredHeader;
-use tower_error_envelope::{AsFault, ErrorCode, ErrorEnvelopeLayer, Policy, PolicyError, Route};
+use tower_error_envelope::{AsFault, ErrorCode, ErrorEnvelopeLayer, Policy, PolicyError, RouteRule};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 #[derive(Parser)]
@@ -158,8 +158,8 @@ fn policy() -> Result<Policy, PolicyError> {
     Policy::builder()
         .scheme("key", keys)
         .header("tenant", tenant)
-        .route(Route::new("/orders/{id}").auth(["key"]))
-        .route(Route::new("POST /orders").json(true).body_limit(1024).require_headers(["tenant"]))
+        .route(RouteRule::new("/orders/{id}").auth(["key"]))
+        .route(RouteRule::new("POST /orders").json(true).body_limit(1024).require_headers(["tenant"]))
         .build()
 }
 

@@ -112,7 +112,7 @@ impl<T: Clone + Send + Sync + 'static, S: Sync> FromRequestParts<S> for CallerDa
         let missing = || {
             let (scheme, name) = (caller.scheme(), std::any::type_name::<T>());
             let cause = format!("the scheme {scheme} attached no {name}: call Verified::with in its verifier");
-            Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(cause)
+            Fault::new(ErrorCode::INTERNAL_ERROR).with_source(cause)
         };
         caller.data().cloned().map(Self).ok_or_else(missing)
     }

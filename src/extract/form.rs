@@ -47,12 +47,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
         let declared = declared_essence(request.headers());
         if !declared.is_some_and(|essence| essence.eq_ignore_ascii_case(FORM)) {
             let fault = Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE);
-            let fault = fault.message("Content-Type must be application/x-www-form-urlencoded.");
-            return Err(fault.header(ACCEPT, HeaderValue::from_static(FORM)));
+            let fault = fault.with_message("Content-Type must be application/x-www-form-urlencoded.");
+            return Err(fault.with_header(ACCEPT, HeaderValue::from_static(FORM)));
         }
         let body = Bytes::from_request(request, state).await?;
         // This is the status of axum's `Form`.
-        super::query::read(&body).map(Self).map_err(|fault| fault.status(StatusCode::UNPROCESSABLE_ENTITY))
+        super::query::read(&body).map(Self).map_err(|fault| fault.with_status(StatusCode::UNPROCESSABLE_ENTITY))
     }
 }
 
@@ -62,7 +62,7 @@ impl<T: Serialize> IntoResponse for Form<T> {
     fn into_response(self) -> Response {
         match serde_urlencoded::to_string(&self.0) {
             Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static(FORM))], body).into_response(),
-            Err(error) => Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(error).into_response(),
+            Err(error) => Fault::new(ErrorCode::INTERNAL_ERROR).with_source(error).into_response(),
         }
     }
 }

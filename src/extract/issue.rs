@@ -85,7 +85,7 @@ impl From<Issue> for Fault {
             issues: [Issue; 1],
         }
 
-        Self::new(ErrorCode::INVALID_REQUEST).details(Details { issues: [issue] })
+        Self::new(ErrorCode::INVALID_REQUEST).with_details(Details { issues: [issue] })
     }
 }
 

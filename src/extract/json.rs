@@ -39,7 +39,7 @@ use error_envelope_core::guard::content_type::{JSON, declared_essence};
 /// }
 ///
 /// async fn send_or_400(message: Result<Json<Message>, Fault>) -> Result<Json<usize>, Fault> {
-///     let Json(message) = message.map_err(|fault| fault.status(http::StatusCode::BAD_REQUEST))?;
+///     let Json(message) = message.map_err(|fault| fault.with_status(http::StatusCode::BAD_REQUEST))?;
 ///     Ok(Json(message.text.len()))
 /// }
 /// # let _: axum::Router =
@@ -56,8 +56,8 @@ impl<T: DeserializeOwned> Json<T> {
     /// use tower_error_envelope::extract::Json;
     ///
     /// let fault = Json::<Vec<u8>>::from_bytes(b"[3,300]").unwrap_err();
-    /// assert_eq!((fault.status_code().as_u16(), fault.code().as_str()), (422, "invalid_request"));
-    /// assert!(fault.details_json().unwrap().contains(r#""path":[1]"#));
+    /// assert_eq!((fault.status().as_u16(), fault.code().as_str()), (422, "invalid_request"));
+    /// assert!(fault.details().unwrap().contains(r#""path":[1]"#));
     /// ```
     ///
     /// # Errors
@@ -74,7 +74,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
         if !is_json(request.headers()) {
             let fault = Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE);
-            return Err(fault.header(ACCEPT, HeaderValue::from_static(JSON)));
+            return Err(fault.with_header(ACCEPT, HeaderValue::from_static(JSON)));
         }
         let body = Bytes::from_request(request, state).await?;
         Self::from_bytes(&body)
@@ -98,7 +98,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
             Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static(JSON))], body).into_response(),
-            Err(error) => Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(error).into_response(),
+            Err(error) => Fault::new(ErrorCode::INTERNAL_ERROR).with_source(error).into_response(),
         }
     }
 }
@@ -121,7 +121,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
         serde_path_to_error::deserialize(&mut deserializer).map_err(|error| match error.inner().classify() {
             // The status is the one of axum's `Json`.
             Category::Data => Fault::from(issue::of_data(error.path(), &without_place(error.inner())))
-                .status(StatusCode::UNPROCESSABLE_ENTITY),
+                .with_status(StatusCode::UNPROCESSABLE_ENTITY),
             Category::Syntax | Category::Eof | Category::Io => not_json(body, error.inner()),
         })?;
     deserializer.end().map_err(|error| not_json(body, &error))?;
@@ -131,7 +131,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
 /// A body that is not JSON. serde_json's own error text is not used, because it can quote the body.
 fn not_json(body: &[u8], error: &serde_json::Error) -> Fault {
     let (line, column) = (error.line(), error.column());
-    Fault::new(ErrorCode::BAD_REQUEST).message(if body.trim_ascii().is_empty() {
+    Fault::new(ErrorCode::BAD_REQUEST).with_message(if body.trim_ascii().is_empty() {
         "The body is empty: it must be JSON.".to_owned()
     } else if error.is_eof() {
         format!("The body ends before its JSON does, at line {line}, column {column}.")

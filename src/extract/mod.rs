@@ -11,7 +11,7 @@
 //!    stops at the first error, and so the list has one issue; `garde` and `validator` (features) find all errors, and
 //!    `?` converts their reports.
 //! 2. The status is axum's: 422 for a body, 400 for a query and a path. A handler that needs another status has a
-//!    parameter `Result<Json<T>, Fault>` and sets [`Fault::status`].
+//!    parameter `Result<Json<T>, Fault>` and sets [`Fault::with_status`].
 //! 3. A body that is not JSON is `bad_request`, with line and column; one without a JSON content type is
 //!    `unsupported_media_type`; one over a limit is `payload_too_large`; an incomplete one is `bad_request`; one that
 //!    came too slowly is `request_timeout`.
@@ -54,10 +54,10 @@
 //!
 //! [`Fault`] itself is a response; [`RequestId`] and [`Identity`] are extractors. [`CallerData`] is the value that a
 //! verifier attached to the caller, and `Claims` (feature `jwt`) the content of the caller's token. Use an `Option` of
-//! them on routes whose [credentials are optional](crate::Route::auth_optional).
+//! them on routes whose [credentials are optional](crate::RouteRule::auth_optional).
 //!
 //! [`Fault`]: crate::Fault
-//! [`Fault::status`]: crate::Fault::status
+//! [`Fault::with_status`]: crate::Fault::with_status
 //! [`RequestId`]: crate::RequestId
 //! [`Identity`]: crate::auth::Identity
 

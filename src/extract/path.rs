@@ -96,5 +96,5 @@ async fn names(parts: &mut Parts) -> Vec<String> {
 
 /// The route does not fit its handler: `internal_error`, whose text for the log names types and numbers.
 fn mistake(why: &dyn std::fmt::Display) -> Fault {
-    Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(why.to_string())
+    Fault::new(ErrorCode::INTERNAL_ERROR).with_source(why.to_string())
 }

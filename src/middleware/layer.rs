@@ -35,9 +35,9 @@ use error_envelope_runtime::{DropGuarded, KillSwitch, PolicyHandle, PolicyHolder
 /// errors of their own protocol instead.
 ///
 /// ```
-/// use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
+/// use tower_error_envelope::{ErrorEnvelopeLayer, Policy, RouteRule};
 ///
-/// let policy = Policy::builder().route(Route::new("POST /upload").body_limit(64 * 1024 * 1024)).build()?;
+/// let policy = Policy::builder().route(RouteRule::new("POST /upload").body_limit(64 * 1024 * 1024)).build()?;
 /// let layer = ErrorEnvelopeLayer::new().policy(policy);
 /// # let _ = layer;
 /// # Ok::<(), tower_error_envelope::PolicyError>(())

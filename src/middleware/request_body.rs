@@ -206,7 +206,7 @@ where
 
 /// The error for a panic. It is a fault, so that it is not mistaken for a broken body of the client (F1, F2).
 pub(super) fn panicked(panic: Box<str>) -> BoxError {
-    Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(format!("a body panicked: {panic}")).into()
+    Fault::new(ErrorCode::INTERNAL_ERROR).with_source(format!("a body panicked: {panic}")).into()
 }
 
 /// A `LengthLimitError`. It has no constructor, so a `Limited` body that exceeds its limit makes one.

@@ -102,7 +102,9 @@ fn answer(policy: Policy, request: http::request::Builder) -> (Policy, http::Res
 
     let fails = tower::service_fn(|_| async {
         let issues = json!({"issues": [{"path": ["seats", 0], "message": "Required."}]});
-        let fault = crate::Fault::new(crate::ErrorCode::INVALID_REQUEST).message("Look at the seats.").details(issues);
+        let fault = crate::Fault::new(crate::ErrorCode::INVALID_REQUEST)
+            .with_message("Look at the seats.")
+            .with_details(issues);
         Err::<http::Response<String>, crate::session::BoxError>(fault.into())
     });
     let service = crate::ErrorEnvelopeLayer::new().policy(policy.clone()).layer(fails);

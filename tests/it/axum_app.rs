@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tower::{ServiceExt, service_fn};
 use tower_error_envelope::middleware::KillSwitch;
 use tower_error_envelope::policy::Dialect;
-use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Mode, Policy, RequestId, Route};
+use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Mode, Policy, RequestId, RouteRule};
 
 use crate::kit::{Answer, Breaking, SECRET, answer, logged, only};
 
@@ -45,10 +45,10 @@ async fn ids(id: RequestId, Extension(extension): Extension<RequestId>, headers:
 
 async fn fault() -> Result<(), Fault> {
     let fault = Fault::new(ErrorCode::RATE_LIMITED)
-        .message("Three a minute.")
-        .details(json!({"per_minute": 3}))
-        .header(header::RETRY_AFTER, HeaderValue::from_static("20"));
-    Err(fault.caused_by(SECRET))
+        .with_message("Three a minute.")
+        .with_details(json!({"per_minute": 3}))
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("20"));
+    Err(fault.with_source(SECRET))
 }
 
 async fn question_mark() -> Result<(), Fault> {
@@ -87,7 +87,9 @@ fn l1_a_faults_text_and_the_paths_of_its_issues_are_its_cause_and_the_trace_and_
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let fails = || async {
         let issue = json!({"path": ["items", 0, "qty"], "message": "not 7"});
-        Fault::new(ErrorCode::INVALID_REQUEST).message("Look at the cart.").details(json!({"issues": [issue]}))
+        Fault::new(ErrorCode::INVALID_REQUEST)
+            .with_message("Look at the cart.")
+            .with_details(json!({"issues": [issue]}))
     };
     let policy = Policy::builder().body_limit(3).build().unwrap();
     let app =
@@ -113,7 +115,7 @@ fn l1_a_faults_text_and_the_paths_of_its_issues_are_its_cause_and_the_trace_and_
 fn m1_a_fault_that_a_handler_returns_is_written_in_every_mode_and_under_the_kill_switch() {
     let switch = KillSwitch::new();
     let policy = || {
-        let route = |path: &str, mode| Route::new(path).mode(mode);
+        let route = |path: &str, mode| RouteRule::new(path).mode(mode);
         let modes = [("/off", Mode::Off), ("/observe", Mode::Observe), ("/own", Mode::Own), ("/fill", Mode::Fill)];
         let policy = modes.into_iter().fold(Policy::builder(), |policy, (path, mode)| policy.route(route(path, mode)));
         policy.route(route("/openai", Mode::Off).dialect(Dialect::OpenAi)).build().unwrap()

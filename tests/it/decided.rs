@@ -118,7 +118,7 @@ fn head(status: u16, kind: &str) -> response::Parts {
 fn l1_an_event_has_the_cause_of_a_fault_in_each_mode() {
     for path in ["/enforced", "/observed"] {
         let mut head = head(409, "");
-        head.extensions.insert(Fault::new(ErrorCode::CONFLICT).caused_by("4 wanted, 3 left"));
+        head.extensions.insert(Fault::new(ErrorCode::CONFLICT).with_source("4 wanted, 3 left"));
         let event = event_of(session(path).respond_whole(&mut head, &Bytes::new())).expect("an error is logged");
         let causes = event.cause().map(|cause| cause.source().map(ToString::to_string));
         assert_eq!(causes, Some(Some("4 wanted, 3 left".to_owned())), "{path}");

@@ -80,10 +80,10 @@ enum Never {}
 fn written(error: impl Into<Fault>) -> (u16, String, String, Option<String>, Option<String>) {
     let fault = error.into();
     (
-        fault.status_code().as_u16(),
+        fault.status().as_u16(),
         fault.code().to_string(),
-        fault.text().into_owned(),
-        fault.details_json().map(str::to_owned),
+        fault.message().into_owned(),
+        fault.details().map(str::to_owned),
         fault.headers().get("retry-after").map(|wait| wait.to_str().unwrap().to_owned()),
     )
 }
@@ -196,7 +196,7 @@ fn e1_a_message_of_a_websocket_is_the_body_as_text() {
     use tower_error_envelope::policy::Dialect;
 
     let id: RequestId = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse().unwrap();
-    let fault = Fault::new(ErrorCode::GONE).message("Weg – für immer.");
+    let fault = Fault::new(ErrorCode::GONE).with_message("Weg – für immer.");
     let Message::Text(text) = fault.to_message(id, Dialect::Standard) else { panic!("a text") };
     assert_eq!(text.as_bytes(), fault.to_body(id, Dialect::Standard));
 }

@@ -9,7 +9,7 @@ use http::Request;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tower_error_envelope::testing::Envelope;
-use tower_error_envelope::{AsFault, ErrorCode, ErrorEnvelopeLayer, Fault, Policy, Route};
+use tower_error_envelope::{AsFault, ErrorCode, ErrorEnvelopeLayer, Fault, Policy, RouteRule};
 
 use crate::cases::logs::captured;
 use crate::kit::{Answer, SECRET, answer, logged};
@@ -53,14 +53,14 @@ fn app() -> Router {
         .route("/problem", get(stock))
         .route("/sold", get(|| async { Err::<(), _>(OrderError::SoldOut { wanted: 4, left: 3 }) }))
         .route("/panics", get(panics))
-        .route("/rude", get(|| async { Err::<(), _>(Fault::new(ErrorCode::GONE).caused_by(Rude)) }))
+        .route("/rude", get(|| async { Err::<(), _>(Fault::new(ErrorCode::GONE).with_source(Rude)) }))
         .route("/hidden", get(hidden))
-        .route("/own", get(|| async { Err::<(), _>(Fault::new(ErrorCode::GONE).message("Left.")) }))
+        .route("/own", get(|| async { Err::<(), _>(Fault::new(ErrorCode::GONE).with_message("Left.")) }))
         .route("/inner", get(|| async { (http::StatusCode::NOT_FOUND, "no such seat") }))
 }
 
 fn layer(on: bool) -> ErrorEnvelopeLayer {
-    let policy = Policy::builder().route(Route::new("/problem").dialect("problem")).build().unwrap();
+    let policy = Policy::builder().route(RouteRule::new("/problem").dialect("problem")).build().unwrap();
     ErrorEnvelopeLayer::new().policy(policy).development(on)
 }
 

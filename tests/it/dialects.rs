@@ -193,7 +193,7 @@ proptest! {
         message in "[A-Za-z][ -%'-;=-~]{0,60}[a-z.]",
         details in prop::collection::btree_map("[a-d]{1,3}", json_value(), 1..4),
     ) {
-        let fault = Fault::new(code.clone()).message(message.clone()).details(&details);
+        let fault = Fault::new(code.clone()).with_message(message.clone()).with_details(&details);
         let mut inner = Response::new(Bytes::new());
         *inner.status_mut() = code.status();
         inner.extensions_mut().insert(fault);

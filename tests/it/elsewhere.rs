@@ -31,12 +31,12 @@ async fn send(app: Router, policy: Policy) -> Answer {
 fn faults() -> Vec<Fault> {
     vec![
         Fault::new(ErrorCode::NOT_FOUND),
-        Fault::new(ErrorCode::RATE_LIMITED).retry_after(std::time::Duration::from_secs(7)),
-        Fault::new(ErrorCode::CONFLICT).message("Taken \"now\".").details(json!({ "seat": 7 })),
+        Fault::new(ErrorCode::RATE_LIMITED).with_retry_after(std::time::Duration::from_secs(7)),
+        Fault::new(ErrorCode::CONFLICT).with_message("Taken \"now\".").with_details(json!({ "seat": 7 })),
         Fault::new(ErrorCode::INVALID_REQUEST),
-        Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(SECRET).details(json!(null)),
+        Fault::new(ErrorCode::INTERNAL_ERROR).with_source(SECRET).with_details(json!(null)),
         Fault::invalid([Issue::new("items[0].qty", "At most 9."), Issue::new("name", "Required.").code("missing")]),
-        Fault::new(ErrorCode::custom("seat_taken", 409)).status(StatusCode::LOCKED),
+        Fault::new(ErrorCode::custom("seat_taken", 409)).with_status(StatusCode::LOCKED),
     ]
 }
 
@@ -80,7 +80,7 @@ fn f6_a_fault_that_ends_axums_event_stream_is_its_last_event() {
     type Make = fn() -> BoxError;
 
     let rows: [(Make, &str, &str); 4] = [
-        (|| Fault::new(ErrorCode::GONE).message("No more.").into(), "gone", "No more."),
+        (|| Fault::new(ErrorCode::GONE).with_message("No more.").into(), "gone", "No more."),
         (|| Fault::from(Left).into(), "conflict", "Left."),
         (|| std::io::Error::other(Fault::new(ErrorCode::NO_OP)).into(), "no_op", "Already in the requested state."),
         (|| Left.into(), "internal_error", "An unexpected error occurred."),

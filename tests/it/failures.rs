@@ -15,7 +15,7 @@ mod spans;
 use bytes::Bytes;
 use http::Request;
 use tower::{Layer, Service, ServiceExt};
-use tower_error_envelope::{ErrorEnvelopeLayer, ErrorEnvelopeService, Policy, Route};
+use tower_error_envelope::{ErrorEnvelopeLayer, ErrorEnvelopeService, Policy, RouteRule};
 
 use crate::kit::{Answer, answer};
 use scripted::{Scene, Script, Scripted};
@@ -26,7 +26,7 @@ fn service(script: Script) -> ErrorEnvelopeService<Scripted> {
 }
 
 fn layer() -> ErrorEnvelopeLayer {
-    let policy = Policy::builder().body_limit(8).route(Route::new("/json").json(true)).build().unwrap();
+    let policy = Policy::builder().body_limit(8).route(RouteRule::new("/json").json(true)).build().unwrap();
     ErrorEnvelopeLayer::new().policy(policy)
 }
 

@@ -9,7 +9,7 @@ use error_envelope_runtime::RequestSlot;
 use http::{Request, StatusCode};
 use tower::ServiceExt;
 use tower_error_envelope::session::{Event, Observer};
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy, RouteRule};
 
 type Seen = (Option<String>, Option<&'static str>, bool);
 
@@ -26,7 +26,7 @@ impl Observer for Events {
 #[tokio::test]
 async fn l1_an_error_has_its_method_and_the_frameworks_route_whatever_the_policy_has() {
     let events = Events::default();
-    let policy = Policy::builder().route(Route::new("/ours/{*rest}")).build().unwrap();
+    let policy = Policy::builder().route(RouteRule::new("/ours/{*rest}")).build().unwrap();
     let layer = ErrorEnvelopeLayer::new().policy(policy).observer(events.clone());
     let fails = || get(|| async { StatusCode::NOT_FOUND });
     let app = Router::new()
@@ -61,7 +61,7 @@ fn l2_requests_are_counted_by_the_layer_and_no_path_method_or_host_makes_a_serie
     metrics::with_local_recorder(&recorder, || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let policy = Policy::builder().route(Route::new("/seats/{id}")).build().unwrap();
+            let policy = Policy::builder().route(RouteRule::new("/seats/{id}")).build().unwrap();
             let inner = tower::service_fn(|_: Request<_>| async {
                 Ok::<_, std::convert::Infallible>(http::Response::new(Body::empty()))
             });

@@ -12,7 +12,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::middleware::KillSwitch;
 use tower_error_envelope::session::{CapturedBody, Event, Observer};
-use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route};
+use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, RouteRule};
 
 use crate::kit::{Answer, answer, logged};
 
@@ -159,8 +159,8 @@ fn routes(bodies: bool) -> Policy {
     Policy::builder()
         .observe_bodies(bodies)
         .scheme("key", AuthScheme::header("x-api-key").key(Key::of_secret("demo", "k-1")))
-        .route(Route::new("/observed").mode(Mode::Observe))
-        .route(Route::new("/closed").auth(["key"]))
+        .route(RouteRule::new("/observed").mode(Mode::Observe))
+        .route(RouteRule::new("/closed").auth(["key"]))
         .build()
         .unwrap()
 }

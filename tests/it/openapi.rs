@@ -15,7 +15,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 use tower_error_envelope::auth::{AuthScheme, JwtKeys, Key};
 use tower_error_envelope::openapi::PolicyResponses;
-use tower_error_envelope::{AsFault, ErrorCode, Fault, Mode, Policy, Route};
+use tower_error_envelope::{AsFault, ErrorCode, Fault, Mode, Policy, RouteRule};
 use utoipa::openapi::RefOr;
 use utoipa::{IntoResponses, Modify, OpenApi};
 
@@ -203,13 +203,13 @@ fn g0_a_policys_guards_are_added_to_what_is_declared() {
 
 #[test]
 fn m1_where_nothing_is_enforced_nothing_is_refused() {
-    let policy = || Policy::builder().route(Route::new("/seats").mode(Mode::Observe)).build().unwrap();
+    let policy = || Policy::builder().route(RouteRule::new("/seats").mode(Mode::Observe)).build().unwrap();
     assert_eq!(keys(&responses_under(policy(), LIST)), ["404", "410", "431", "500", "504"]);
 }
 
 #[test]
 fn r12_errors_are_documented_in_the_dialect_of_their_route() {
-    let policy = Policy::builder().route(Route::new("/seats/{id}").dialect("problem")).build().unwrap();
+    let policy = Policy::builder().route(RouteRule::new("/seats/{id}").dialect("problem")).build().unwrap();
     let free = responses_under(policy, FREE);
     let content = &free["409"]["content"];
     assert_eq!(keys(content), ["application/problem+json"]);
@@ -329,10 +329,10 @@ fn g2_the_credentials_of_a_policy_are_the_security_of_the_document() {
             "login": {"type": "http", "scheme": "basic"},
         })
     );
-    let route = |route: Route| of(schemes().auth(["app"]).route(route)).0;
-    assert_eq!(route(Route::new("GET /texts").open()), serde_json::json!([]));
-    assert_eq!(route(Route::new("GET /texts").auth_optional(true)), serde_json::json!([{"app": []}, {}]));
-    assert_eq!(route(Route::new("GET /texts").auth_observe(true)), serde_json::json!([{"app": []}, {}]));
+    let route = |route: RouteRule| of(schemes().auth(["app"]).route(route)).0;
+    assert_eq!(route(RouteRule::new("GET /texts").open()), serde_json::json!([]));
+    assert_eq!(route(RouteRule::new("GET /texts").auth_optional(true)), serde_json::json!([{"app": []}, {}]));
+    assert_eq!(route(RouteRule::new("GET /texts").auth_observe(true)), serde_json::json!([{"app": []}, {}]));
     assert_eq!(of(schemes()).0, Value::Null, "no route requires any");
 }
 

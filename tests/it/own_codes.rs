@@ -39,7 +39,7 @@ fn by_tonic() -> Result<Response<Full<Bytes>>, BoxError> {
 }
 
 fn by_tonic_with_words() -> Result<Response<Full<Bytes>>, BoxError> {
-    Ok(tonic::Status::from(Fault::new(NO_SESSION).message("Pair first.")).into_http())
+    Ok(tonic::Status::from(Fault::new(NO_SESSION).with_message("Pair first.")).into_http())
 }
 
 fn by_error() -> Result<Response<Full<Bytes>>, BoxError> {

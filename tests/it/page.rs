@@ -7,7 +7,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tower::{ServiceExt, service_fn};
 use tower_error_envelope::policy::{Dialect, ErrorPage};
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy, RouteRule};
 use tower_layer::Layer;
 
 const PAGE: &str = "text/html; charset=utf-8";
@@ -26,11 +26,11 @@ const REQUESTS: [(&str, &str, &str, Option<&str>); 8] = [
 ];
 
 fn policy() -> Policy {
-    let flag = |pattern| Route::new(pattern).dialect(Dialect::SuccessFlag);
+    let flag = |pattern| RouteRule::new(pattern).dialect(Dialect::SuccessFlag);
     Policy::builder()
         .negotiate(false)
         .html(ErrorPage::template("<p>{{message}} {{request_id}}"))
-        .route(Route::new("/fixed").html(false))
+        .route(RouteRule::new("/fixed").html(false))
         .route(flag("/flag/page"))
         .route(flag("/flag/json").html(false))
         .build()

@@ -14,7 +14,7 @@ use error_envelope_core::session::{BodyMeter, BoxError, Follow, Reading, Request
 use http::{Request, Response};
 use http_body_util::{Empty, Full};
 use tower_error_envelope::middleware::{RequestBody, ResponseBody, ResponseBodyError, ResponseFuture};
-use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, ErrorEnvelopeService, Fault, Policy, RequestId, Route};
+use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, ErrorEnvelopeService, Fault, Policy, RequestId, RouteRule};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -80,7 +80,7 @@ fn what_its_parts_allow_is_send_and_sync() {
     is_send_and_sync::<RequestBody<Body>>();
     is_send_and_sync::<ResponseBody<Body, Body>>();
     is_send_and_sync::<ResponseBodyError>();
-    is_send_and_sync::<(Policy, Route, Fault, ErrorCode, RequestId)>();
+    is_send_and_sync::<(Policy, RouteRule, Fault, ErrorCode, RequestId)>();
     is_send_and_sync::<(Session, BodyMeter, RequestStep, ResponseStep, Reading, Follow)>();
     is_sync::<WrappedFuture>();
     is_send::<WrappedFuture>();

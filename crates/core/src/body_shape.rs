@@ -23,7 +23,7 @@ use crate::table::{Named, OneOrMore, Refusals, SettingError, setters, tables};
 ///
 /// ```
 /// use tower_error_envelope::policy::{BodyShape, Expected, ShapeIssues};
-/// use tower_error_envelope::{ErrorCode, Policy, Route};
+/// use tower_error_envelope::{ErrorCode, Policy, RouteRule};
 ///
 /// let acme = BodyShape::new("acme")
 ///     .when("/fault/code", Expected::String)
@@ -32,7 +32,7 @@ use crate::table::{Named, OneOrMore, Refusals, SettingError, setters, tables};
 ///     .issues(ShapeIssues::new("/fault/errors/*").path("/field").message("/reason"))
 ///     .name("Throttled", ErrorCode::RATE_LIMITED)
 ///     .write(r#"{"fault":{"code":{{name}},"text":{{message}},"errors":{{issues?}},"trace":{{request_id}}}}"#);
-/// let policy = Policy::builder().shape(acme).route(Route::new("/acme/{*rest}").dialect("acme")).build()?;
+/// let policy = Policy::builder().shape(acme).route(RouteRule::new("/acme/{*rest}").dialect("acme")).build()?;
 /// # Ok::<(), tower_error_envelope::PolicyError>(())
 /// ```
 #[derive(Clone, Debug)]

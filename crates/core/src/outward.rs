@@ -114,7 +114,7 @@ pub(crate) struct InverseMapRule<'a> {
 impl<'a> OutwardForm<'a> {
     /// The canonical parts of a fault, for a client that chose the dialect itself (R11).
     pub(crate) fn canonical(fault: &'a Fault, status: StatusCode, can_list_issues: bool) -> Self {
-        let text = if can_list_issues { fault.text() } else { message_or_first_issue(fault) };
+        let text = if can_list_issues { fault.message() } else { message_or_first_issue(fault) };
         Self { name: Cow::Borrowed(fault.code().as_str()), text, status }
     }
 
@@ -131,12 +131,13 @@ impl<'a> OutwardForm<'a> {
         let status = entries().find_map(|entry| entry.status).unwrap_or(status);
         let name =
             entries().find_map(|entry| entry.name.as_deref()).or_else(|| rules.clone().find_map(|rule| rule.name));
-        let text = fault.own_text().or_else(|| entries().find_map(|entry| entry.message.as_deref()).map(Cow::Borrowed));
+        let text =
+            fault.own_message().or_else(|| entries().find_map(|entry| entry.message.as_deref()).map(Cow::Borrowed));
         let text = text.or_else(|| single_item(rules.filter_map(|rule| rule.text)).and_then(message::clean));
         Self {
             name: name.map_or_else(|| dialect.spec().name_of(code, status), Cow::Borrowed),
             text: text.unwrap_or_else(|| {
-                if dialect.spec().can_list_issues { fault.text() } else { message_or_first_issue(fault) }
+                if dialect.spec().can_list_issues { fault.message() } else { message_or_first_issue(fault) }
             }),
             status,
         }
@@ -144,8 +145,8 @@ impl<'a> OutwardForm<'a> {
 
     /// The details to send. `always_lists`: in this form, every `invalid_request` has an issue list.
     pub(crate) fn details<'f>(&self, fault: &'f Fault, always_lists: bool) -> Option<Cow<'f, str>> {
-        let text = fault.text();
-        Some(match without_noise(always_lists, fault.details_json()?, &text)? {
+        let text = fault.message();
+        Some(match without_noise(always_lists, fault.details()?, &text)? {
             details if always_lists && self.text != text => {
                 written::with_new_message(&details, &text, &self.text).map_or(details, Cow::Owned)
             }
@@ -169,8 +170,8 @@ pub(crate) fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str
 /// The message of a fault in a form that cannot list issues: the fault's own, else the first issue (E8), else the
 /// message of its code.
 pub(crate) fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
-    let first = || written::first_issue_as_text(fault.details_json()?, fault.left_out());
-    fault.own_text().or_else(|| first().map(Cow::Owned)).unwrap_or_else(|| fault.text())
+    let first = || written::first_issue_as_text(fault.details()?, fault.left_out());
+    fault.own_message().or_else(|| first().map(Cow::Owned)).unwrap_or_else(|| fault.message())
 }
 
 fn single_item<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
@@ -240,7 +241,7 @@ mod tests {
             OutwardRule::new([ErrorCode::OTHER]).status(503).message("Later still.").compiled().unwrap(),
         ];
         let entries = entries.map(Arc::new);
-        let outward = OutwardForm::new(fault, fault.status_code(), dialect, &entries, rules.iter().copied());
+        let outward = OutwardForm::new(fault, fault.status(), dialect, &entries, rules.iter().copied());
         (outward.name.into_owned(), outward.text.into_owned(), outward.status.as_u16())
     }
 
@@ -252,7 +253,7 @@ mod tests {
     fn r12_each_key_is_the_first_entrys_that_has_it() {
         let upper = Dialect::StatusInError;
         assert_eq!(leaves(&Fault::new(ErrorCode::OTHER), upper, &[]), is("FIRST", "Try later.", 503));
-        let own = Fault::new(ErrorCode::OTHER).message("My own.");
+        let own = Fault::new(ErrorCode::OTHER).with_message("My own.");
         assert_eq!(leaves(&own, upper, &[]), is("FIRST", "My own.", 503));
         let made_up = Fault::new(ErrorCode::GONE).with_stock_message("Made up.");
         assert_eq!(leaves(&made_up, upper, &[]), is("SECOND", "Try later.", 410));

@@ -120,7 +120,7 @@ fn into_fault(variants: &[Variant<'_>]) -> Option<TokenStream> {
             fn into_fault(self) -> __error_envelope::Fault {
                 match self {
                     #(#arms)*
-                    error => __error_envelope::AsFault::fault(&error).caused_by(error),
+                    error => __error_envelope::AsFault::fault(&error).with_source(error),
                 }
             }
         }

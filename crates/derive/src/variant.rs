@@ -185,7 +185,7 @@ impl<'a> Variant<'a> {
         }
         if let Some(message) = &self.fault.message {
             let message = message::write(message);
-            fault = quote!(#fault.message(#message));
+            fault = quote!(#fault.with_message(#message));
         }
         if let Some(details) = &self.fault.details {
             let members = details.iter().map(|detail| self.detail(detail)).collect::<Result<Vec<_>>>()?;

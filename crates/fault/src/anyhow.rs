@@ -53,7 +53,7 @@ const HINT: &str = "no code: if the error has one, call ErrorEnvelopeLayer::reco
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         if error.downcast_ref::<Self>().is_some() || error.downcast_ref::<ErrorCode>().is_some() {
-            return Self::from(&error).caused_by(error);
+            return Self::from(&error).with_source(error);
         }
         #[cfg(feature = "garde")]
         let error = match error.downcast::<garde::Report>() {
@@ -66,8 +66,8 @@ impl From<Error> for Fault {
             Err(error) => error,
         };
         match decided(&error) {
-            Some(fault) => fault.caused_by(error),
-            None => Self::new(ErrorCode::INTERNAL_ERROR).caused_by(cause::Unrecognised::new(error, HINT)),
+            Some(fault) => fault.with_source(error),
+            None => Self::new(ErrorCode::INTERNAL_ERROR).with_source(cause::Unrecognised::new(error, HINT)),
         }
     }
 }
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn f1_a_fault_or_a_code_in_an_anyhow_error_decides() {
-        let conflict = || Fault::new(ErrorCode::CONFLICT).message("Taken.");
+        let conflict = || Fault::new(ErrorCode::CONFLICT).with_message("Taken.");
         let buried = io::Error::other(io::Error::other(conflict()));
         let missing = || anyhow::Error::new(sqlx::Error::RowNotFound);
         let mut report = garde::Report::new();
@@ -193,8 +193,8 @@ mod tests {
             cause::chain(&fault).skip(1).map(ToString::to_string).collect::<Vec<_>>().join(": ")
         };
         assert_eq!(cause(anyhow!("no disk").context("writing").context("saving")), "saving: writing: no disk");
-        let gone = anyhow::Error::new(Fault::new(ErrorCode::GONE).message("Left.")).context("loading");
-        assert_eq!(Fault::from(&gone).text(), "Left.");
+        let gone = anyhow::Error::new(Fault::new(ErrorCode::GONE).with_message("Left.")).context("loading");
+        assert_eq!(Fault::from(&gone).message(), "Left.");
         assert_eq!(cause(gone), "loading: gone: Left.");
         assert_eq!(cause(anyhow::Error::new(validator::ValidationErrors::new()).context("saving")), "");
     }

@@ -176,7 +176,7 @@ pub mod private {
 
     impl RetryAfter for Duration {
         fn set(self, fault: Fault) -> Fault {
-            fault.retry_after(self)
+            fault.with_retry_after(self)
         }
     }
 
@@ -198,7 +198,7 @@ pub mod private {
     /// `status = …`, which the derive has already checked.
     pub fn with_status(fault: Fault, status: u16) -> Fault {
         match StatusCode::from_u16(status) {
-            Ok(status) => fault.status(status),
+            Ok(status) => fault.with_status(status),
             Err(_) => fault,
         }
     }
@@ -226,7 +226,7 @@ pub mod private {
 
         /// Sets the fields as the details of the fault, if there are any.
         pub fn set(self, fault: Fault) -> Fault {
-            if self.0.is_empty() { fault } else { fault.details(self) }
+            if self.0.is_empty() { fault } else { fault.with_details(self) }
         }
     }
 

@@ -21,7 +21,7 @@ impl IntoResponse for Fault {
     /// A response with the fault's status and headers, and an empty body. The fault is in its extensions, where the
     /// layer finds it.
     fn into_response(self) -> Response {
-        let mut response = self.status_code().into_response();
+        let mut response = self.status().into_response();
         response.headers_mut().extend(self.headers().clone());
         response.extensions_mut().insert(self);
         response
@@ -44,9 +44,11 @@ impl<S: Sync> FromRequestParts<S> for Identity {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
         let nobody = || match parts.extensions.get::<NoCaller>() {
             // A 401 must have a challenge (RFC 9110 §15.5.2), and the right scheme is not known here.
-            Some(_) => Fault::new(ErrorCode::AUTH_MISSING).header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            Some(_) => {
+                Fault::new(ErrorCode::AUTH_MISSING).with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+            }
             None => Fault::new(ErrorCode::INTERNAL_ERROR)
-                .caused_by("this route checks no credentials: add `.auth([…])` to it, or extract an `Option`"),
+                .with_source("this route checks no credentials: add `.auth([…])` to it, or extract an `Option`"),
         };
         parts.extensions.get().cloned().ok_or_else(nobody)
     }

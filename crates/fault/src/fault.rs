@@ -35,8 +35,8 @@ use crate::message;
 /// ```
 /// use tower_error_envelope::{ErrorCode, Fault};
 ///
-/// let fault = Fault::new(ErrorCode::CONFLICT).message("The seat is taken.").details(std::collections::BTreeMap::from([("seat", 7)]));
-/// assert_eq!(fault.status_code(), 409);
+/// let fault = Fault::new(ErrorCode::CONFLICT).with_message("The seat is taken.").with_details(std::collections::BTreeMap::from([("seat", 7)]));
+/// assert_eq!(fault.status(), 409);
 /// assert_eq!(fault.to_string(), "conflict: The seat is taken.");
 /// ```
 #[derive(Clone)]
@@ -127,7 +127,7 @@ impl Fault {
 
     /// Sets the message, which is for people. It becomes one line of at most 1,024 bytes (rule E2). If it is empty, the
     /// message of the code is used.
-    pub fn message(self, message: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.with_message_from(message.into(), MessageSource::Raw)
     }
 
@@ -135,7 +135,7 @@ impl Fault {
     ///
     /// If the value cannot be serialized as JSON, such as a map whose keys are not strings, the fault has no details.
     /// The reason becomes its source, so that it is logged.
-    pub fn details(mut self, details: impl Serialize) -> Self {
+    pub fn with_details(mut self, details: impl Serialize) -> Self {
         match to_raw_value(&details) {
             Ok(details) => self.change().details = Some(details),
             Err(error) => self.change().source = Some(Arc::new(error)),
@@ -144,8 +144,8 @@ impl Fault {
     }
 
     /// Sets a status other than that of the code. A status outside 400–599 is ignored, because it is not an error's.
-    pub fn status(mut self, status: StatusCode) -> Self {
-        if (status.is_client_error() || status.is_server_error()) && self.status_code() != status {
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        if (status.is_client_error() || status.is_server_error()) && self.status() != status {
             self.change().status = Some(status);
         }
         self
@@ -160,28 +160,24 @@ impl Fault {
     /// use std::time::Duration;
     /// use tower_error_envelope::{ErrorCode, Fault};
     ///
-    /// let fault = Fault::new(ErrorCode::RATE_LIMITED).retry_after(Duration::from_millis(1_500));
+    /// let fault = Fault::new(ErrorCode::RATE_LIMITED).with_retry_after(Duration::from_millis(1_500));
     /// assert_eq!(fault.headers()["retry-after"], "2");
     /// ```
-    pub fn retry_after(mut self, wait: Duration) -> Self {
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
         let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
         self.change().headers.get_or_insert_default().insert(RETRY_AFTER, seconds.into());
         self
     }
 
     /// Adds a header to the response, such as another `www-authenticate`.
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.change().headers.get_or_insert_default().append(name, value);
         self
     }
 
     /// Sets the cause. It is logged, and never sent to the client.
-    pub fn caused_by(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.with_source(source.into())
-    }
-
-    fn with_source(mut self, source: Box<dyn Error + Send + Sync>) -> Self {
-        self.change().source = Some(Arc::from(source));
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.change().source = Some(Arc::from(source.into()));
         self
     }
 
@@ -194,7 +190,7 @@ impl Fault {
 
     /// The message that the client gets: the fault's own, else that of its code.
     #[must_use]
-    pub fn text(&self) -> Cow<'_, str> {
+    pub fn message(&self) -> Cow<'_, str> {
         let code = &self.0.code;
         let own =
             self.message_line().or_else(|| if code.is_in_catalogue() { None } else { message::clean(code.message()) });
@@ -203,14 +199,14 @@ impl Fault {
 
     /// The details as JSON text.
     #[must_use]
-    pub fn details_json(&self) -> Option<&str> {
+    pub fn details(&self) -> Option<&str> {
         self.0.details.as_deref().map(RawValue::get)
     }
 
     /// The status: the one that was set, else the code's.
     #[must_use]
     #[inline]
-    pub fn status_code(&self) -> StatusCode {
+    pub fn status(&self) -> StatusCode {
         self.0.status.unwrap_or_else(|| self.0.code.status())
     }
 
@@ -286,14 +282,14 @@ impl Fault {
 
     /// The text that was set for this fault, if any. It is never replaced by the text of a code or of the layer (R12).
     #[inline]
-    pub fn own_text(&self) -> Option<Cow<'_, str>> {
+    pub fn own_message(&self) -> Option<Cow<'_, str>> {
         if self.0.wording == MessageSource::Stock { None } else { self.message_line() }
     }
 
     /// The same fault, with its code as the policy defines it. If the fault has a status or a text of its own, that
     /// stays.
     pub fn with_code(mut self, code: ErrorCode) -> Self {
-        let status = self.status_code();
+        let status = self.status();
         let inner = self.change();
         inner.status = (code.status() != status).then_some(status);
         inner.code = code;
@@ -349,7 +345,7 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.0.code, self.text())
+        write!(f, "{}: {}", self.0.code, self.message())
     }
 }
 
@@ -357,9 +353,9 @@ impl fmt::Debug for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fault")
             .field("code", &self.0.code)
-            .field("message", &self.text())
-            .field("details", &self.details_json())
-            .field("status", &self.status_code())
+            .field("message", &self.message())
+            .field("details", &self.details())
+            .field("status", &self.status())
             .field("source", &self.0.source)
             .finish_non_exhaustive()
     }
@@ -389,17 +385,17 @@ mod tests {
 
     #[test]
     fn e2_an_empty_message_is_the_codes_own() {
-        assert_eq!(Fault::new(ErrorCode::NO_OP).message(" \n").text(), "Already in the requested state.");
+        assert_eq!(Fault::new(ErrorCode::NO_OP).with_message(" \n").message(), "Already in the requested state.");
     }
 
     #[test]
     fn r12_a_text_that_nobody_said_is_not_its_own() {
-        let own = |fault: &Fault| fault.own_text().map(Cow::into_owned);
+        let own = |fault: &Fault| fault.own_message().map(Cow::into_owned);
         assert_eq!(own(&Fault::new(ErrorCode::NO_OP)), None);
-        assert_eq!(own(&Fault::new(ErrorCode::NO_OP).message(" ")), None);
+        assert_eq!(own(&Fault::new(ErrorCode::NO_OP).with_message(" ")), None);
         let stock = Fault::new(ErrorCode::NO_OP).with_stock_message("Made up.");
-        assert_eq!((own(&stock), &*stock.text()), (None, "Made up."));
-        assert_eq!(own(&stock.clone().message("Said.")).as_deref(), Some("Said."));
+        assert_eq!((own(&stock), &*stock.message()), (None, "Made up."));
+        assert_eq!(own(&stock.clone().with_message("Said.")).as_deref(), Some("Said."));
         assert_eq!(own(&stock.with_clean_message("Read.".into())).as_deref(), Some("Read."));
     }
 
@@ -409,7 +405,7 @@ mod tests {
             assert_eq!(message::clean(code.message()).as_deref(), Some(code.message()));
         }
         assert_eq!(
-            Fault::new(ErrorCode::custom("seat_taken", 409).with_message("\n")).text(),
+            Fault::new(ErrorCode::custom("seat_taken", 409).with_message("\n")).message(),
             ErrorCode::CONFLICT.message()
         );
     }
@@ -422,7 +418,8 @@ mod tests {
             (Duration::from_secs(30), "30"),
             (Duration::MAX, "18446744073709551615"),
         ] {
-            let fault = Fault::new(ErrorCode::RATE_LIMITED).retry_after(Duration::from_secs(7)).retry_after(wait);
+            let fault =
+                Fault::new(ErrorCode::RATE_LIMITED).with_retry_after(Duration::from_secs(7)).with_retry_after(wait);
             assert_eq!(fault.headers().get_all(RETRY_AFTER).iter().collect::<Vec<_>>(), [seconds]);
         }
     }
@@ -430,14 +427,14 @@ mod tests {
     #[test]
     fn details_that_are_no_json_are_left_out_and_told() {
         let map = std::collections::HashMap::from([((1, 2), 3)]);
-        let fault = Fault::new(ErrorCode::CONFLICT).details(map);
-        assert_eq!(fault.details_json(), None);
+        let fault = Fault::new(ErrorCode::CONFLICT).with_details(map);
+        assert_eq!(fault.details(), None);
         assert!(Error::source(&fault).is_some());
     }
 
     #[test]
     fn a_status_that_is_no_error_is_ignored() {
-        assert_eq!(Fault::new(ErrorCode::GONE).status(StatusCode::OK).status_code(), 410);
-        assert_eq!(Fault::new(ErrorCode::GONE).status(StatusCode::NOT_FOUND).status_code(), 404);
+        assert_eq!(Fault::new(ErrorCode::GONE).with_status(StatusCode::OK).status(), 410);
+        assert_eq!(Fault::new(ErrorCode::GONE).with_status(StatusCode::NOT_FOUND).status(), 404);
     }
 }

@@ -15,7 +15,7 @@
 //! use tower_error_envelope::{ErrorCode, Fault, RequestId};
 //!
 //! fn find(id: u64) -> Result<String, Fault> {
-//!     Err(Fault::new(ErrorCode::NOT_FOUND).details(serde_json::json!({ "seat": id })))
+//!     Err(Fault::new(ErrorCode::NOT_FOUND).with_details(serde_json::json!({ "seat": id })))
 //! }
 //!
 //! async fn reserve(request: Request<u64>) -> Result<Response<String>, Status> {
@@ -26,7 +26,7 @@
 //!
 //! let status = tokio::runtime::Builder::new_current_thread().build()?.block_on(reserve(Request::new(7))).unwrap_err();
 //! assert_eq!((status.code(), status.message()), (tonic::Code::NotFound, "Not found."));
-//! assert_eq!(Fault::from(status).details_json(), Some(r#"{"seat":7}"#));
+//! assert_eq!(Fault::from(status).details(), Some(r#"{"seat":7}"#));
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
@@ -52,12 +52,12 @@ impl From<Fault> for Status {
     /// The fault becomes the source of the status, where a layer in the same process finds it.
     fn from(fault: Fault) -> Self {
         let grpc = RpcStatus::from_code(fault.code());
-        let text = fault.text();
+        let text = fault.message();
         let error = RpcError {
             status: grpc,
             code: fault.code().as_str(),
             message: &text,
-            details: fault.details_json(),
+            details: fault.details(),
             request_id: None,
             domain: DOMAIN,
             retry_after: rpc::retry_after(fault.headers(), now),
@@ -84,7 +84,7 @@ impl From<Status> for Fault {
     /// The fault from which the status was made, else a new one whose source is the status.
     fn from(status: Status) -> Self {
         let fault = status::of_status(&status);
-        if crate::cause::find::<Self>(&status).is_some() { fault } else { fault.caused_by(status) }
+        if crate::cause::find::<Self>(&status).is_some() { fault } else { fault.with_source(status) }
     }
 }
 

@@ -159,7 +159,7 @@ impl Identity {
     /// the service then disagree, and another token would not help. The log has the name of the claim and the reason,
     /// but no value.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        let mistake = |cause: String| Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(cause);
+        let mistake = |cause: String| Fault::new(ErrorCode::INTERNAL_ERROR).with_source(cause);
         let Some(claims) = self.claims_json() else {
             return Err(mistake(format!(
                 "the scheme {} has no claims: only tokens of scheme \"jwt\" have claims",

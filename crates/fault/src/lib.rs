@@ -8,11 +8,11 @@
 //! use error_envelope_fault::{ErrorCode, Fault};
 //!
 //! fn reserve(seat: u64) -> Result<(), Fault> {
-//!     Err(Fault::new(ErrorCode::CONFLICT).details(serde_json::json!({ "seat": seat })))
+//!     Err(Fault::new(ErrorCode::CONFLICT).with_details(serde_json::json!({ "seat": seat })))
 //! }
 //!
 //! let fault = reserve(7).unwrap_err();
-//! assert_eq!((fault.status_code().as_u16(), fault.details_json()), (409, Some(r#"{"seat":7}"#)));
+//! assert_eq!((fault.status().as_u16(), fault.details()), (409, Some(r#"{"seat":7}"#)));
 //! ```
 //!
 //! Integrations with other crates are also here, because the orphan rule requires it. Each is a feature: `axum` (a

@@ -116,7 +116,7 @@ mod tests {
             let cause = error.to_string();
             let fault = Fault::from(error);
             let text = fault.code().message().to_owned();
-            assert_eq!((fault.status_code().as_u16(), &*fault.text()), (status, &*text), "{cause}");
+            assert_eq!((fault.status().as_u16(), &*fault.message()), (status, &*text), "{cause}");
             assert_eq!(fault.code(), code, "{cause}");
             assert!(fault.headers().is_empty(), "{cause}");
             assert_eq!(std::error::Error::source(&fault).map(ToString::to_string), Some(cause));

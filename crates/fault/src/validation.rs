@@ -27,9 +27,9 @@ use crate::issues::written::{NamedIssue, list_of_issues};
 ///     Issue::new("items[0].qty", "At most 9.").code("too_many"),
 ///     Issue::new("", "The dates overlap."),
 /// ]);
-/// assert_eq!((fault.status_code().as_u16(), fault.code().as_str()), (422, "invalid_request"));
+/// assert_eq!((fault.status().as_u16(), fault.code().as_str()), (422, "invalid_request"));
 /// assert_eq!(
-///     fault.details_json(),
+///     fault.details(),
 ///     Some(r#"{"issues":[{"path":["items",0,"qty"],"message":"At most 9.","code":"too_many"},{"path":[],"message":"The dates overlap."}]}"#),
 /// );
 /// ```
@@ -57,7 +57,7 @@ impl Issue {
 
 impl Fault {
     /// The fault for a request whose values are wrong: 422 `invalid_request` with these issues, in their order, just
-    /// like the reports of `garde` and `validator`. [`Fault::status`] sets another status, such as 400 for a query.
+    /// like the reports of `garde` and `validator`. [`Fault::with_status`] sets another status, such as 400 for a query.
     pub fn invalid(issues: impl IntoIterator<Item = Issue>) -> Self {
         with_issues(issues.into_iter().map(|Issue { place, message, code }| NamedIssue {
             parameter: place.into_owned(),
@@ -68,7 +68,7 @@ impl Fault {
 
     /// An `invalid_request` without issues. Its status is that of a body with values of the wrong type.
     pub(crate) fn unprocessable() -> Self {
-        Self::new(ErrorCode::INVALID_REQUEST).status(StatusCode::UNPROCESSABLE_ENTITY)
+        Self::new(ErrorCode::INVALID_REQUEST).with_status(StatusCode::UNPROCESSABLE_ENTITY)
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
             ),
         ] {
             let fault = Fault::invalid(issues);
-            assert_eq!((fault.status_code().as_u16(), fault.details_json()), (422, details));
+            assert_eq!((fault.status().as_u16(), fault.details()), (422, details));
         }
     }
 }

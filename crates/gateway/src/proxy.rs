@@ -120,7 +120,7 @@ impl<B: ForwardBody> Proxy<B> {
             // Otherwise the body would reach the client still coded, but without the name of its coding.
             let text = "the service's response has a transfer coding besides chunked";
             let cause = ProxyFailure::new(ProxyError::HttpProtocolError, text);
-            return Err(Fault::new(ErrorCode::OTHER).caused_by(cause).into());
+            return Err(Fault::new(ErrorCode::OTHER).with_source(cause).into());
         }
         let (mut head, body) = response.into_parts();
         headers::towards_client(&mut head);
@@ -138,11 +138,11 @@ impl<B: ForwardBody> Proxy<B> {
 pub(crate) fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
     let uri = request.uri();
     let failure = |text: &str| ProxyFailure::new(ProxyError::HttpRequestError, text);
-    let bad = |message| Err(Fault::new(ErrorCode::BAD_REQUEST).message(message).caused_by(failure(message)));
+    let bad = |message| Err(Fault::new(ErrorCode::BAD_REQUEST).with_message(message).with_source(failure(message)));
     if request.method() == Method::CONNECT {
         let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-        let fault = Fault::new(ErrorCode::METHOD_NOT_ALLOWED).header(ALLOW, allow);
-        return Err(fault.caused_by(failure("CONNECT is not supported")));
+        let fault = Fault::new(ErrorCode::METHOD_NOT_ALLOWED).with_header(ALLOW, allow);
+        return Err(fault.with_source(failure("CONNECT is not supported")));
     }
     if uri.scheme().is_none() && uri.authority().is_some() {
         return bad("The request target is neither a path nor a URI.");

@@ -91,7 +91,7 @@ pub(crate) fn switch(
     permit: Permit,
     record: Option<AccessRecord>,
 ) -> Result<Response<UpstreamBody>, Fault> {
-    let broken = |text: &str| Err(Fault::new(ErrorCode::OTHER).caused_by(text));
+    let broken = |text: &str| Err(Fault::new(ErrorCode::OTHER).with_source(text));
     let Some(upgrade_request) = upgrade_request else {
         return broken("the service switched protocols without a request for it");
     };

@@ -181,12 +181,12 @@ impl<B: ForwardBody> Proxies<B> {
         refuse(request)?;
         let named = request.extensions().get::<UpstreamUrl>().filter(|_| self.layer.is_some());
         match (named, &self.rest) {
-            (Some(url), _) => Ok(self.get_or_create(url).map_err(|it| Fault::new(ErrorCode::OTHER).caused_by(it))?),
+            (Some(url), _) => Ok(self.get_or_create(url).map_err(|it| Fault::new(ErrorCode::OTHER).with_source(it))?),
             (None, Some((_, rest))) => Ok(Arc::clone(rest)),
             (None, None) => {
                 let text = "no scope has a service for the request";
                 let cause = ProxyFailure::new(ProxyError::DestinationNotFound, text);
-                Err(Fault::new(ErrorCode::NOT_FOUND).caused_by(cause).into())
+                Err(Fault::new(ErrorCode::NOT_FOUND).with_source(cause).into())
             }
         }
     }

@@ -402,8 +402,8 @@ mod tests {
         let fault = || Fault::new(ErrorCode::CONFLICT);
         for (error, cause) in [
             (fault(), None),
-            (fault().message("Only 3 left."), Some("Only 3 left.")),
-            (fault().message("Only 3 left.").caused_by("4 wanted, 3 left"), Some("4 wanted, 3 left")),
+            (fault().with_message("Only 3 left."), Some("Only 3 left.")),
+            (fault().with_message("Only 3 left.").with_source("4 wanted, 3 left"), Some("4 wanted, 3 left")),
         ] {
             assert_eq!(remaining_cause(&error).as_deref(), cause);
         }

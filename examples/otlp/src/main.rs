@@ -14,7 +14,7 @@ use opentelemetry::metrics::MeterProvider;
 use opentelemetry_otlp::MetricExporter;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use tokio::net::TcpListener;
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy, RouteRule};
 
 use crate::errors::Errors;
 
@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn app(provider: &SdkMeterProvider) -> Result<Router, Box<dyn Error>> {
-    let policy = Policy::builder().route(Route::new("GET /seats/{id}")).build()?;
+    let policy = Policy::builder().route(RouteRule::new("GET /seats/{id}")).build()?;
     let observer = Errors::new(&provider.meter("tower-error-envelope"));
     let layer = ErrorEnvelopeLayer::new().policy(policy).observer(observer);
     let seat = async || (StatusCode::CONFLICT, r#"{"message":"Seat 7 is taken"}"#);

@@ -7,7 +7,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
 use error_envelope_core::session::{BodyFacts, RequestStep, Session, SessionConfig};
 use http::{HeaderValue, Request, Version};
-use tower_error_envelope::{Mode, Policy, RequestId, Route};
+use tower_error_envelope::{Mode, Policy, RequestId, RouteRule};
 
 use crate::choices::Choices;
 
@@ -69,7 +69,7 @@ impl RpcCall {
 
     /// The session of such a request.
     pub(crate) fn begin(&self, is_empty: bool) -> (Session, RequestStep) {
-        let route = Route::new("/{*all}").mode(self.mode);
+        let route = RouteRule::new("/{*all}").mode(self.mode);
         let route = match self.limit {
             Some(limit) => route.body_limit(limit).body_limit_per(tower_error_envelope::policy::BodyLimitPer::Message),
             None => route.no_body_limit(),

@@ -22,7 +22,7 @@ use tower::timeout::{Timeout, TimeoutLayer};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_error_envelope::middleware::RequestBody;
 use tower_error_envelope::policy::RequiredHeader;
-use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy, RequestId, Route};
+use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy, RequestId, RouteRule};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{Any, CorsLayer};
@@ -86,7 +86,7 @@ async fn around_a_router_each_way_that_compiles_covers_everything() {
 async fn inside_nest_a_policy_guards_by_whole_paths_and_by_stripped_ones() {
     for (pattern, status) in [("/inner/{*rest}", 400), ("/{*rest}", 400), ("/other/{*rest}", 200)] {
         let tenant = Policy::builder().header("tenant", RequiredHeader::new("x-tenant"));
-        let policy = tenant.route(Route::new(pattern).require_headers(["tenant"])).build().unwrap();
+        let policy = tenant.route(RouteRule::new(pattern).require_headers(["tenant"])).build().unwrap();
         let inner = bare().layer(ErrorEnvelopeLayer::new().policy(policy));
         let answer = send(Router::new().nest("/inner", inner), get_of("/inner/ok")).await;
         assert_eq!(answer.head.status, status, "{pattern}");

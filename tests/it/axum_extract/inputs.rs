@@ -96,7 +96,7 @@ fn router() -> Router {
 }
 
 async fn as_400(order: Result<Json<Order>, Fault>) -> Result<Json<Order>, Fault> {
-    order.map_err(|fault| fault.status(StatusCode::BAD_REQUEST))
+    order.map_err(|fault| fault.with_status(StatusCode::BAD_REQUEST))
 }
 
 fn json_of(path: &str, body: impl Into<Body>) -> Request {

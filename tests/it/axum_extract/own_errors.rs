@@ -50,7 +50,9 @@ impl AsFault for BookingError {
 
     fn fault(&self) -> Fault {
         match self {
-            Self::SeatTaken { seat } => Fault::new(self.code()).message("Take another.").details(json!({"seat": seat})),
+            Self::SeatTaken { seat } => {
+                Fault::new(self.code()).with_message("Take another.").with_details(json!({"seat": seat}))
+            }
             _ => Fault::new(self.code()),
         }
     }

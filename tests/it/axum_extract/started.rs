@@ -6,7 +6,7 @@ use axum::extract::Request;
 use axum::routing::get;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_error_envelope::policy::MapRule;
-use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Mode, Policy, Route};
+use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Mode, Policy, RouteRule};
 
 use crate::cases::logs::captured;
 use crate::kit::STARTED;
@@ -80,8 +80,8 @@ fn it_says_what_is_in_force() {
     );
     const SEAT_TAKEN: ErrorCode = ErrorCode::custom("seat_taken", 409);
     let built = Policy::builder()
-        .route(Route::new("/a"))
-        .route(Route::new("/b"))
+        .route(RouteRule::new("/a"))
+        .route(RouteRule::new("/b"))
         .code(SEAT_TAKEN)
         .map(MapRule::to(SEAT_TAKEN).status(409))
         .mode(Mode::Off)

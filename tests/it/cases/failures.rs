@@ -32,16 +32,16 @@ pub(super) fn fault(inner_fault: &InnerFault) -> Fault {
         None => ErrorCode::in_catalogue(&inner_fault.code).expect("a code of the catalogue"),
     });
     if let Some(message) = &inner_fault.message {
-        fault = fault.message(message.text());
+        fault = fault.with_message(message.text());
     }
     if let Some(details) = &inner_fault.details {
-        fault = fault.details(super::value::json(details).expect("the case's details are JSON"));
+        fault = fault.with_details(super::value::json(details).expect("the case's details are JSON"));
     }
     if let Some(status) = inner_fault.status {
-        fault = fault.status(StatusCode::from_u16(status).expect("a status"));
+        fault = fault.with_status(StatusCode::from_u16(status).expect("a status"));
     }
     for (name, value) in &inner_fault.headers {
-        fault = fault.header(name.parse().expect("a name"), value.parse().expect("a value"));
+        fault = fault.with_header(name.parse().expect("a name"), value.parse().expect("a value"));
     }
     fault
 }

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::routing::{any, get};
 use tower_error_envelope::auth::{CredentialRequest, JwtKeys, Verified};
 use tower_error_envelope::extract::{CallerData, Claims};
-use tower_error_envelope::{Fault, Mode, Route};
+use tower_error_envelope::{Fault, Mode, RouteRule};
 
 use super::*;
 use crate::kit::{Line, logged, only};
@@ -61,10 +61,10 @@ fn app(policy: PolicyBuilder) -> Router {
         .scheme("web", AuthScheme::jwt(JwtKeys::secret([7; 32])).algorithms(["HS256"]).audience("orders"))
         .scheme("session", AuthScheme::custom())
         .auth(["web", "session"])
-        .route(Route::new("/open").open())
-        .route(Route::new("/forgotten/{*rest}").open())
-        .route(Route::new("/watched").auth_observe(true))
-        .route(Route::new("/perhaps/{*rest}").auth_optional(true))
+        .route(RouteRule::new("/open").open())
+        .route(RouteRule::new("/forgotten/{*rest}").open())
+        .route(RouteRule::new("/watched").auth_observe(true))
+        .route(RouteRule::new("/perhaps/{*rest}").auth_optional(true))
         .build()
         .unwrap();
     Router::new()

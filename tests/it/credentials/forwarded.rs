@@ -1,6 +1,6 @@
 //! What the inner service gets: the identity, and the id in a header that no client can send.
 
-use tower_error_envelope::{Mode, Route};
+use tower_error_envelope::{Mode, RouteRule};
 
 use super::*;
 use crate::kit::logged;
@@ -11,9 +11,9 @@ fn forwarding() -> PolicyBuilder {
         .scheme("api", bearer().forward_id("x-consumer-id"))
         .scheme("app", app)
         .auth(["api", "app"])
-        .route(Route::new("/open/{*rest}").auth::<&str>([]))
-        .route(Route::new("/off/{*rest}").mode(Mode::Off))
-        .route(Route::new("/off/open").mode(Mode::Off).auth::<&str>([]))
+        .route(RouteRule::new("/open/{*rest}").auth::<&str>([]))
+        .route(RouteRule::new("/off/{*rest}").mode(Mode::Off))
+        .route(RouteRule::new("/off/open").mode(Mode::Off).auth::<&str>([]))
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn g2_no_caller_is_named_where_no_credentials_were_checked() {
 /// G0: a preflight carries no credentials; a route may ask for them all the same.
 #[test]
 fn g0_a_preflight_skips_credentials_unless_the_route_says_otherwise() {
-    let guard = Route::new("/closed").preflight(tower_error_envelope::policy::Preflight::Guard);
+    let guard = RouteRule::new("/closed").preflight(tower_error_envelope::policy::Preflight::Guard);
     let layer = policy(forwarding().route(guard));
     let preflight = |path: &str| {
         let request = Request::options(path).header("origin", "https://app.example");

@@ -1,7 +1,7 @@
 //! M1: `auth_observe` checks and logs, and every request passes; no mode opens a route by itself.
 
 use tower_error_envelope::auth::{CredentialRequest, Verified};
-use tower_error_envelope::{Mode, Route};
+use tower_error_envelope::{Mode, RouteRule};
 
 use super::*;
 use crate::kit::{logged, only};
@@ -52,7 +52,7 @@ fn m1_auth_observe_names_who_would_be_let_in() {
 /// What is not enforced is a field of what is answered (L1).
 #[test]
 fn m1_a_later_guard_still_refuses() {
-    let layer = policy(watching(Mode::Enforce).route(Route::new("/json").json(true)));
+    let layer = policy(watching(Mode::Enforce).route(RouteRule::new("/json").json(true)));
     for (body, status, code, also) in [
         (chunks(&["{}"]), 415, "unsupported_media_type", Some("auth_missing")),
         (chunks(&[]), 200, "auth_missing", None),

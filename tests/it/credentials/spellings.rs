@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tower_error_envelope::auth::{CredentialRequest, Verified};
-use tower_error_envelope::{Mode, Route};
+use tower_error_envelope::{Mode, RouteRule};
 
 use super::*;
 use crate::kit::logged;
@@ -13,8 +13,8 @@ fn two_doors() -> PolicyBuilder {
     Policy::builder()
         .scheme("api", bearer().forward_id("x-consumer-id"))
         .scheme("app", app)
-        .route(Route::new("/admin/{*rest}").auth(["api"]))
-        .route(Route::new("/public/{*rest}").auth(["app"]).mode(Mode::Off))
+        .route(RouteRule::new("/admin/{*rest}").auth(["api"]))
+        .route(RouteRule::new("/public/{*rest}").auth(["app"]).mode(Mode::Off))
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn g0_a_401_has_the_challenges_of_both() {
 /// The one spelling's door is only watched: the other one's holds.
 #[test]
 fn g0_a_scheme_that_is_observed_does_not_open_the_other() {
-    let layer = policy(two_doors().route(Route::new("/watched/{*rest}").auth(["app"]).auth_observe(true)));
+    let layer = policy(two_doors().route(RouteRule::new("/watched/{*rest}").auth(["app"]).auth_observe(true)));
     let request = get("/watched/../admin/x").header("x-api-key", "app-1").body(empty()).unwrap();
     let ((answer, seen), _) = logged(once(&layer, request));
     answer.expect_envelope(401, "auth_missing");
@@ -97,8 +97,8 @@ fn g0_a_verifier_that_both_need_is_called_once() {
     let builder = Policy::builder()
         .scheme("partner", AuthScheme::custom())
         .scheme("api", bearer())
-        .route(Route::new("/admin/{*rest}").auth(["partner"]))
-        .route(Route::new("/public/{*rest}").auth(["api", "partner"]));
+        .route(RouteRule::new("/admin/{*rest}").auth(["partner"]))
+        .route(RouteRule::new("/public/{*rest}").auth(["api", "partner"]));
     let layer = policy(builder).verifier("partner", move |_: CredentialRequest| {
         counted.fetch_add(1, Ordering::SeqCst);
         async { Ok(Verified::granted("p1")) }
@@ -113,8 +113,8 @@ fn g0_a_scheme_that_refuses_calls_no_verifier_of_the_other() {
     let builder = Policy::builder()
         .scheme("partner", AuthScheme::custom().challenge("Partner"))
         .scheme("api", bearer())
-        .route(Route::new("/admin/{*rest}").auth(["api"]))
-        .route(Route::new("/public/{*rest}").auth(["partner"]));
+        .route(RouteRule::new("/admin/{*rest}").auth(["api"]))
+        .route(RouteRule::new("/public/{*rest}").auth(["partner"]));
     let layer = policy(builder).verifier("partner", |_: CredentialRequest| async { panic!("nobody asks") });
     let ((answer, _), lines) = logged(once(&layer, get("/public/../admin/x").body(empty()).unwrap()));
     answer.expect_envelope(401, "auth_missing");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tower_error_envelope::Route;
+use tower_error_envelope::RouteRule;
 use tower_error_envelope::auth::{CredentialRequest, Verified, Verifier};
 use tower_error_envelope::policy::RequiredHeader;
 
@@ -116,8 +116,8 @@ fn g2_the_guards_after_it_go_on() {
     let layer = sessions(
         custom(AuthScheme::custom())
             .header("tenant", RequiredHeader::new("x-tenant"))
-            .route(Route::new("/json").json(true))
-            .route(Route::new("/tenant").require_headers(["tenant"])),
+            .route(RouteRule::new("/json").json(true))
+            .route(RouteRule::new("/tenant").require_headers(["tenant"])),
     );
     let post = |path: &str, session: &str| Request::post(path).header("x-session", session);
     logged(async {

@@ -8,7 +8,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_error_envelope::auth::AuthScheme;
 use tower_error_envelope::middleware::RequestBody;
 use tower_error_envelope::policy::Scope;
-use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy, RequestId, Route};
+use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy, RequestId, RouteRule};
 
 use super::scripted::{Scene, Script, TEXT};
 use super::{ask, data, get, layer, post, service};
@@ -159,7 +159,7 @@ fn l3_what_is_written_of_a_session_has_no_credential() {
         ("cookie", "session=s3cr3t"),
     ] {
         for facts in [BodyFacts { ended: true, ..BodyFacts::default() }, BodyFacts::default()] {
-            let policy = Policy::builder().route(Route::new("/json").json(true)).build().unwrap();
+            let policy = Policy::builder().route(RouteRule::new("/json").json(true)).build().unwrap();
             let (mut head, ()) = Request::post("/json").header(name, value).body(()).unwrap().into_parts();
             let begun =
                 Session::begin(SessionConfig::new(policy, || std::time::UNIX_EPOCH).into(), &mut head, facts, || {
@@ -181,7 +181,7 @@ fn l1_each_event_is_inside_a_span_of_its_request_and_names_scope_and_service() {
         Ok::<_, BoxError>(http::Response::builder().status(404).body(Scene::empty()).unwrap())
     });
     let pay = Scope::new().host("a.example").host("b.example").prefix("/pay").upstream("http://pay:80");
-    let pay = pay.route(Route::new("/pay/closed").auth(["k"]));
+    let pay = pay.route(RouteRule::new("/pay/closed").auth(["k"]));
     let policy = Policy::builder().scheme("k", AuthScheme::custom()).scope(pay).build().unwrap();
     let layer = ErrorEnvelopeLayer::new().policy(policy);
     let rest = "http://rest:3000".parse().unwrap();

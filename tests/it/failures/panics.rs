@@ -256,8 +256,8 @@ fn f2_a_request_bodys_error_may_panic_in_its_source_and_its_drop() {
 #[test]
 fn f2_a_faults_source_may_panic_as_it_is_logged() {
     let errors: [fn() -> BoxError; 2] = [
-        || Fault::new(ErrorCode::GONE).caused_by(Tricky::Display).into(),
-        || Fault::new(ErrorCode::GONE).caused_by(Tricky::SourceAndDrop).into(),
+        || Fault::new(ErrorCode::GONE).with_source(Tricky::Display).into(),
+        || Fault::new(ErrorCode::GONE).with_source(Tricky::SourceAndDrop).into(),
     ];
     for error in errors {
         let (answer, lines) = logged(async { ask(&mut service(Script::fails(error)), get()).await });

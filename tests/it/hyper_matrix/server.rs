@@ -21,7 +21,7 @@ use tower::{Service, service_fn};
 use tower_error_envelope::middleware::RequestBody;
 use tower_error_envelope::policy::PolicyBuilder;
 use tower_error_envelope::session::BoxError;
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy, RouteRule};
 use tower_layer::Layer;
 
 pub(super) const LIMIT: u64 = 64 * 1024;
@@ -108,7 +108,7 @@ pub(super) fn layer() -> ErrorEnvelopeLayer {
 }
 
 pub(super) fn policy() -> PolicyBuilder {
-    Policy::builder().body_limit(LIMIT).route(Route::new("/json").json(true))
+    Policy::builder().body_limit(LIMIT).route(RouteRule::new("/json").json(true))
 }
 
 async fn serve<S, B>(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: S)

@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 use tower::{Layer, Service, ServiceExt};
-use tower_error_envelope::{ErrorEnvelopeLayer, ErrorEnvelopeService, Mode, Policy, Route};
+use tower_error_envelope::{ErrorEnvelopeLayer, ErrorEnvelopeService, Mode, Policy, RouteRule};
 
 use super::faulty::Faulty;
 use super::state::{State, next_request};
@@ -61,8 +61,8 @@ pub(super) fn run(state: State, fault: Option<Fault>, client: Client) -> Seen {
         classifies.strike(Where::Classifier);
         None
     };
-    let off = Route::new("/off").mode(Mode::Off).no_body_limit();
-    let policy = Policy::builder().body_limit(8).route(Route::new("/json").json(true)).route(off).build().unwrap();
+    let off = RouteRule::new("/off").mode(Mode::Off).no_body_limit();
+    let policy = Policy::builder().body_limit(8).route(RouteRule::new("/json").json(true)).route(off).build().unwrap();
     let layer = ErrorEnvelopeLayer::new().policy(policy).classify(classify);
     let faulty = Faulty { state, trap: trap.clone(), unready: state == State::Unready };
     let mut service = layer.layer(faulty);

@@ -3,7 +3,7 @@
 use http::Request;
 use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::policy::PolicyBuilder;
-use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route};
+use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, RouteRule};
 
 use super::{ask, layer};
 
@@ -17,12 +17,12 @@ fn policy() -> PolicyBuilder {
 }
 
 fn closing(pattern: &str) -> ErrorEnvelopeLayer {
-    layer(policy().route(Route::new(pattern).auth(["key"])).build().expect("a policy"))
+    layer(policy().route(RouteRule::new(pattern).auth(["key"])).build().expect("a policy"))
 }
 
 /// Routes that no path of dots, slashes and semicolons finds.
 fn with_many_routes(builder: PolicyBuilder, schemes: &[&'static str]) -> ErrorEnvelopeLayer {
-    let route = |at: usize| Route::new(format!("/r{at}/{{one}}/{{*rest}}")).auth(schemes.iter().copied());
+    let route = |at: usize| RouteRule::new(format!("/r{at}/{{one}}/{{*rest}}")).auth(schemes.iter().copied());
     layer((0..10_000).map(route).fold(builder, PolicyBuilder::route).build().expect("a policy"))
 }
 

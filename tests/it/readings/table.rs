@@ -2,7 +2,7 @@
 
 use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::policy::Scope;
-use tower_error_envelope::{Policy, PolicyError, Route};
+use tower_error_envelope::{Policy, PolicyError, RouteRule};
 
 use super::stacks::Segments;
 use crate::choices::Choices;
@@ -102,12 +102,12 @@ impl Row {
         Self { methods, path, closes: choices.one_of(&[Some(true), Some(true), Some(false), Some(false), None]) }
     }
 
-    fn route(&self) -> Route {
+    fn route(&self) -> RouteRule {
         let named =
             |(at, segment): (usize, &&str)| if *segment == "{p}" { format!("{{p{at}}}") } else { segment.to_string() };
         let path: Vec<String> = self.path.iter().enumerate().map(named).collect();
         let methods = self.methods.join("|");
-        let route = Route::new(format!("{methods} /{}", path.join("/")).trim_start());
+        let route = RouteRule::new(format!("{methods} /{}", path.join("/")).trim_start());
         match self.closes {
             Some(closes) => route.auth(schemes(closes)),
             None => route,

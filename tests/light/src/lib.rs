@@ -5,14 +5,14 @@
 //! ```
 //! use tower_error_envelope::auth::AuthScheme;
 //! use tower_error_envelope::policy::{MapRule, RequiredHeader};
-//! use tower_error_envelope::{ErrorCode, Policy, Route};
+//! use tower_error_envelope::{ErrorCode, Policy, RouteRule};
 //!
 //! let policy = Policy::builder()
 //!     .header("tenant", RequiredHeader::new("x-tenant"))
 //!     .scheme("partner", AuthScheme::custom())
 //!     .auth(["partner"])
 //!     .map(MapRule::to(ErrorCode::GONE).message("It is gone."))
-//!     .route(Route::new("/api/{*rest}").require_headers(["tenant"]))
+//!     .route(RouteRule::new("/api/{*rest}").require_headers(["tenant"]))
 //!     .build();
 //! assert!(policy.is_ok());
 //! ```

@@ -87,7 +87,9 @@ async fn play(scenario: &str) -> Result<Response<Body>, BoxError> {
 }
 
 fn fault() -> Fault {
-    Fault::new(channel::CHANNEL_UNAVAILABLE).message("Re-pair to continue.").details(json!({ "channel_id": "7" }))
+    Fault::new(channel::CHANNEL_UNAVAILABLE)
+        .with_message("Re-pair to continue.")
+        .with_details(json!({ "channel_id": "7" }))
 }
 
 /// As a proxy or a web framework states it.

@@ -18,7 +18,7 @@ use tower::util::MapRequestLayer;
 use tower::{BoxError, Service, ServiceBuilder};
 use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::policy::{BodyLimitPer, PolicyBuilder};
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy, RouteRule};
 
 use super::pb::echo_server::EchoServer;
 use super::scenario::ScenarioLayer;
@@ -108,8 +108,8 @@ fn behind_tonic_web() -> ErrorEnvelopeLayer {
 fn layer(policy: PolicyBuilder) -> ErrorEnvelopeLayer {
     let policy = policy
         .scheme("app", AuthScheme::bearer().key(Key::of_secret("rpc", KEY)))
-        .route(Route::new("/echo.v1.Vault/{*method}").auth(["app"]))
-        .route(Route::new("/connect/echo.v1.Vault/{*method}").auth(["app"]));
+        .route(RouteRule::new("/echo.v1.Vault/{*method}").auth(["app"]))
+        .route(RouteRule::new("/connect/echo.v1.Vault/{*method}").auth(["app"]));
     ErrorEnvelopeLayer::new().policy(policy.build().expect("a policy"))
 }
 

@@ -17,7 +17,7 @@ use regex::Regex;
 use serde_json::Value;
 use tokio_stream::StreamExt;
 use tower::{Layer, Service, service_fn};
-use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route};
+use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, RouteRule};
 
 use crate::kit::recording;
 
@@ -70,8 +70,8 @@ async fn exposed() -> Exposed {
 
     let policy = Policy::builder()
         .body_limit(1)
-        .route(Route::new("/observed").mode(Mode::Observe))
-        .route(Route::new("/errors/{kind}"))
+        .route(RouteRule::new("/observed").mode(Mode::Observe))
+        .route(RouteRule::new("/errors/{kind}"))
         .build()
         .unwrap();
     let mut service = admin.attach(ErrorEnvelopeLayer::new().policy(policy)).layer(service_fn(misbehave));

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use tokio_stream::StreamExt;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_error_envelope::policy::Scope;
-use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route};
+use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, RouteRule};
 
 use crate::kit::{ask, recording, through};
 
@@ -36,8 +36,8 @@ fn total(text: &str, name: &str) -> f64 {
 #[tokio::test]
 async fn l2_100_000_paths_hosts_and_codes_add_no_series() {
     let (_recording, handle) = recording();
-    let scope = Scope::new().host("*.example.com").route(Route::new("/in/{id}").mode(Mode::Observe));
-    let policy = Policy::builder().scope(scope).route(Route::new("GET /a/{id}/{*rest}")).build().unwrap();
+    let scope = Scope::new().host("*.example.com").route(RouteRule::new("/in/{id}").mode(Mode::Observe));
+    let policy = Policy::builder().scope(scope).route(RouteRule::new("GET /a/{id}/{*rest}")).build().unwrap();
     let service = ErrorEnvelopeLayer::new().policy(policy).layer(service_fn(|request: Request<_>| async move {
         let path = request.uri().path();
         // A process inside that has the layer, and a code of its own each time.
@@ -101,7 +101,8 @@ async fn r4_what_is_not_read_is_counted_by_reason_and_route_and_what_is_waited_f
     for mode in [Mode::Enforce, Mode::Observe] {
         let (_recording, handle) = recording();
         let paths = ["/long-by-length", "/long-by-chunks", "/late", "/breaks-off", "/slow", "/at-once"];
-        let policy = paths.iter().fold(Policy::builder().mode(mode), |policy, path| policy.route(Route::new(*path)));
+        let policy =
+            paths.iter().fold(Policy::builder().mode(mode), |policy, path| policy.route(RouteRule::new(*path)));
         let layer = ErrorEnvelopeLayer::new().policy(policy.build().unwrap());
         let mut service = layer.layer(service_fn(|request: Request<_>| async move {
             Ok::<_, Infallible>(hard_to_read(request.uri().path()))
@@ -134,7 +135,7 @@ async fn r4_what_is_not_read_is_counted_by_reason_and_route_and_what_is_waited_f
 #[tokio::test]
 async fn m1_what_a_guard_would_have_refused_is_counted_apart() {
     let (_recording, handle) = recording();
-    let route = |path: &str| Route::new(path).json(true);
+    let route = |path: &str| RouteRule::new(path).json(true);
     let policy = Policy::builder().route(route("/observed").mode(Mode::Observe)).route(route("/enforced"));
     let layer = ErrorEnvelopeLayer::new().policy(policy.build().unwrap());
     let mut service = layer.layer(service_fn(|request: Request<_>| async move {

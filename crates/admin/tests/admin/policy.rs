@@ -7,7 +7,7 @@ use error_envelope_admin::Admin;
 use error_envelope_runtime::PolicyHandle;
 use serde_json::{Value, json};
 use tower_error_envelope::policy::{PolicyLoader, Scope};
-use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route};
+use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, RouteRule};
 
 use crate::kit::ask;
 
@@ -17,11 +17,11 @@ async fn policy_json(admin: &Admin) -> Value {
 
 #[tokio::test]
 async fn a_policy_built_in_rust_is_told_route_by_route() {
-    let scope = Scope::new().prefix("/v2").mode(Mode::Off).route(Route::new("/v2/{id}"));
+    let scope = Scope::new().prefix("/v2").mode(Mode::Off).route(RouteRule::new("/v2/{id}"));
     let policy = Policy::builder()
         .observe_bodies(true)
-        .route(Route::new("GET /a/{id}").mode(Mode::Observe))
-        .route(Route::new("GET /a/{id}/b"))
+        .route(RouteRule::new("GET /a/{id}").mode(Mode::Observe))
+        .route(RouteRule::new("GET /a/{id}/b"))
         .scope(scope)
         .build()
         .unwrap();

@@ -176,10 +176,9 @@ pub(crate) fn message_for<'r>(
     method: &Method,
     path: Option<&str>,
 ) -> Option<&'r str> {
-    let (code, text) = (Some(fault.code().as_str()), fault.text());
+    let (code, text) = (Some(fault.code().as_str()), fault.message());
     let message = Some(&*text);
-    let facts =
-        ErrorFacts { status: fault.status_code(), code, raw_code: None, message, media_type: None, path, method };
+    let facts = ErrorFacts { status: fault.status(), code, raw_code: None, message, media_type: None, path, method };
     let target = RequestTarget::new(method, path);
     rules.iter().find(|rule| rule.names_code() && rule.unmet_condition(&facts, &target).is_none())?.say()
 }

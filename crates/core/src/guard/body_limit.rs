@@ -321,14 +321,14 @@ pub(crate) fn length(value: &HeaderValue) -> Option<u64> {
 pub(crate) fn too_large(limit: u64) -> Fault {
     let details = RawValue::from_string(format!("{{\"limit_bytes\":{limit}}}"));
     let fault = Fault::new(ErrorCode::PAYLOAD_TOO_LARGE).with_raw_details(details.ok());
-    fault.caused_by(format!("body limit: more than {limit} bytes"))
+    fault.with_source(format!("body limit: more than {limit} bytes"))
 }
 
 /// The answer to a body that is not a sequence of messages.
 pub(crate) fn malformed() -> Fault {
     Fault::new(ErrorCode::BAD_REQUEST)
         .with_stock_message("The body is not a sequence of messages.")
-        .caused_by("body limit: the body is not a sequence of messages")
+        .with_source("body limit: the body is not a sequence of messages")
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl MediaTypes {
 
 fn refusal(types: &[String], accept: HeaderValue) -> Fault {
     let cause = format!("header content-type: not {}", types.join(" or "));
-    let fault = Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE).header(ACCEPT, accept).caused_by(cause);
+    let fault = Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE).with_header(ACCEPT, accept).with_source(cause);
     match types {
         [json] if json == JSON => fault,
         [one] => fault.with_stock_message(format!("Content-Type must be {one}.")),

@@ -22,12 +22,12 @@ setters! {
     ///
     /// ```
     /// use tower_error_envelope::policy::RequiredHeader;
-    /// use tower_error_envelope::{Policy, Route};
+    /// use tower_error_envelope::{Policy, RouteRule};
     ///
     /// let app_id = RequiredHeader::new("x-app-id").pattern("[A-Za-z0-9_-]{1,64}").missing("Missing X-App-ID header");
     /// let policy = Policy::builder()
     ///     .header("app-id", app_id)
-    ///     .route(Route::new("/api/{*rest}").require_headers(["app-id"]))
+    ///     .route(RouteRule::new("/api/{*rest}").require_headers(["app-id"]))
     ///     .build();
     /// assert!(policy.is_ok());
     /// ```
@@ -60,7 +60,7 @@ impl RequiredHeader {
         let missing = Text::new(self.missing, || format!("The header {name} is missing."));
         let invalid = Text::new(self.invalid, || format!("The header {name} is badly formed or repeated."));
         let refusal =
-            |text: Text, why: &str| text.fault().caused_by(format!("header {name}: {why}")).with_stored_reply();
+            |text: Text, why: &str| text.fault().with_source(format!("header {name}: {why}")).with_stored_reply();
         Some(HeaderGuard {
             pattern,
             missing: refusal(missing, "missing"),
@@ -94,7 +94,7 @@ impl Text {
 
     fn fault(self) -> Fault {
         let fault = Fault::new(ErrorCode::BAD_REQUEST);
-        if self.is_stock { fault.with_stock_message(self.text) } else { fault.message(self.text) }
+        if self.is_stock { fault.with_stock_message(self.text) } else { fault.with_message(self.text) }
     }
 }
 

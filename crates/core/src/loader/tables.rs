@@ -13,7 +13,7 @@ use crate::dialect::custom::{Expected, PathNotation};
 use crate::guard::header::RequiredHeader;
 use crate::outward::OutwardRule;
 use crate::page::{self, ErrorPage};
-use crate::policy::Route;
+use crate::policy::RouteRule;
 use crate::policy::keys::RouteTable;
 use crate::policy::process::{AdviceTable, BudgetTable, CorsTable, ObserveTable, ProxyTable, RequestIdTable, RpcTable};
 use crate::policy::scope::ScopeTable;
@@ -65,13 +65,13 @@ type PlacedTexts = Vec<PlacedText>;
 type Headers = Named<RequiredHeader>;
 type Schemes = Named<Scheme>;
 type Shapes = Named<ShapeTable>;
-type Routes = Tables<Route>;
+type Routes = Tables<RouteRule>;
 type Codes = Tables<CodeTable>;
 type MapRules = Tables<MapRule>;
 type OutwardRules = Tables<OutwardRule>;
 
 /// A route has the keys of `[defaults]`, and its pattern.
-impl Leaf for Route {
+impl Leaf for RouteRule {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
         let table = at.table(value)?;
         at.refuse_others(table, &[RouteTable::KEYS, &["match"]].concat());

@@ -15,7 +15,7 @@ use crate::outward::OutwardRule;
 use crate::policy::keys::RouteTable;
 use crate::policy::{
     BodyLimitPer, EventStreams, ExtProcBodies, LetterCase, Mode, NoTransform, Origin, Paths, Policy, PolicyBuilder,
-    Preflight, Protocols, Route, Scope, Trust, UnknownCodes,
+    Preflight, Protocols, RouteRule, Scope, Trust, UnknownCodes,
 };
 
 const EVERY_KEY: &str = r#"
@@ -131,14 +131,14 @@ fn built() -> Policy {
     let tenant = RequiredHeader::new("X-Tenant").pattern("[a-z]{1,8}");
     let taken = ErrorCode::custom("seat_taken", 409).with_grpc(6).with_retry(Retry::Refresh);
     let rule = MapRule::to(taken.clone()).status(404).code("NO_SEAT").message("Seat not found");
-    let files = Route::new("GET|POST /files/{*path}").mode(Mode::Off).no_body_limit().json(true);
+    let files = RouteRule::new("GET|POST /files/{*path}").mode(Mode::Off).no_body_limit().json(true);
     let files = files.dialect(Dialect::OpenAi).auth([""; 0]).auth_observe(true);
     let a = Key::sha256("a", "fa93378f7d690467a255d8e41ef2cf3a009121a8df7e07df956b401ba231bd66").revoked();
     let b = Key::sha256("b", "0a2b100945586dce5a8b1cae7b7f864c9fd922d168cc0a196d8008f17ce675bd");
     let b = b.expires(SystemTime::UNIX_EPOCH + Duration::from_secs(1_798_761_600));
     let app = AuthScheme::header("x-api-key").pattern("[a-z]{1,9}").challenge("Own realm=\"x\"").key(a).key(b);
     let app = app.forward_id("x-consumer-id").missing("Missing API key");
-    let file = Route::new("/files/{name}").body_limit(0).content_types(["Text/CSV", "text/plain"]);
+    let file = RouteRule::new("/files/{name}").body_limit(0).content_types(["Text/CSV", "text/plain"]);
     let builder = Policy::builder()
         .trust(Trust::Valid)
         .traceparent(true)
@@ -307,7 +307,7 @@ fn bases_and_an_included_file_and_a_scope_in_rust_make_the_same_policy() {
         .host("orders.example.com")
         .prefix("/orders")
         .body_limit(10)
-        .route(Route::new("/orders/{id}").mode(Mode::Own))
+        .route(RouteRule::new("/orders/{id}").mode(Mode::Own))
         .map(MapRule::to(gone.clone()).code("GONE"))
         .outward(OutwardRule::new([gone.clone()]).name("GONE"));
     let builder = Policy::builder().mode(Mode::Observe).json(true).case(LetterCase::Exact).code(gone.clone());

@@ -30,7 +30,7 @@ impl From<Fault> for DeclaredError {
         Self {
             details: listed.details().map(|schema| (Value::Object(embedded(&schema)), is_always_there)),
             waits: listed.code.retry() != Retry::No,
-            summary: listed.summary_with(fault.status_code().as_u16()),
+            summary: listed.summary_with(fault.status().as_u16()),
             fault,
         }
     }
@@ -50,7 +50,7 @@ impl DeclaredError {
         let example = sample_value(&schema);
         let schema = self.details.take().map_or(schema, |(of_code, _)| of_code);
         self.details = Some((schema, is_always_there));
-        self.fault = self.fault.details(example);
+        self.fault = self.fault.with_details(example);
         self
     }
 
@@ -74,12 +74,12 @@ impl DeclaredError {
             Some(code) => code,
             None => ErrorCode::try_own(name, status.as_u16()).map_err(|why| format!("the code {name:?}: {why}"))?,
         };
-        let mut fault = Fault::new(code).status(status);
+        let mut fault = Fault::new(code).with_status(status);
         if let Some(message) = example.and_then(|it| it.pointer("/value/error/message")?.as_str()) {
-            fault = fault.message(Cow::Owned(message.to_owned()));
+            fault = fault.with_message(Cow::Owned(message.to_owned()));
         }
         if let Some(details) = example.and_then(|it| it.pointer("/value/error/details")) {
-            fault = fault.details(details);
+            fault = fault.with_details(details);
         }
         let is_required = branch["required"].as_array().is_some_and(|names| names.iter().any(|name| name == "details"));
         let details = branch.pointer("/properties/details").filter(|details| **details != value(&any_details()));

@@ -64,7 +64,7 @@ impl RouteErrors {
         let Some(status) = key.parse().ok().filter(is_error) else { return Ok(Vec::new()) };
         let Some(media) = response.pointer("/content/application~1json") else {
             let has_body = response["content"].as_object().is_some_and(|content| !content.is_empty());
-            let of_status = || Fault::new(ErrorCode::of_status(status)).status(status).into();
+            let of_status = || Fault::new(ErrorCode::of_status(status)).with_status(status).into();
             return Ok(if has_body { Vec::new() } else { vec![of_status()] });
         };
         let branches = media.pointer(ERRORS).and_then(Value::as_array).into_iter().flatten();

@@ -148,7 +148,7 @@ fn extractor_faults(input: &OperationInput) -> Vec<Fault> {
         faults.push(Fault::new(ErrorCode::INVALID_REQUEST));
     }
     if input.media_types.iter().any(is_decoded) {
-        faults.push(Fault::new(ErrorCode::INVALID_REQUEST).status(StatusCode::UNPROCESSABLE_ENTITY));
+        faults.push(Fault::new(ErrorCode::INVALID_REQUEST).with_status(StatusCode::UNPROCESSABLE_ENTITY));
         faults.push(Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE));
     }
     if !input.media_types.is_empty() {

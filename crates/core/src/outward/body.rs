@@ -25,7 +25,7 @@ impl BodyForm for Dialect {
         let body = match dialect {
             Self::Standard => {
                 let advice = advice(&fault);
-                standard::write(fault.code().as_str(), &fault.text(), fault.details_json(), &advice, &id_text)
+                standard::write(fault.code().as_str(), &fault.message(), fault.details(), &advice, &id_text)
             }
             _ => in_dialect(dialect, &fault, id, str::from_utf8(&id_text).unwrap_or_default()),
         };
@@ -36,7 +36,7 @@ impl BodyForm for Dialect {
 fn in_dialect(dialect: Dialect, fault: &Fault, id: RequestId, id_text: &str) -> Vec<u8> {
     let spec = dialect.spec();
     let began = SystemTime::UNIX_EPOCH + Duration::from_millis(id.timestamp_ms());
-    let outward = OutwardForm::new(fault, fault.status_code(), dialect, &[], iter::empty());
+    let outward = OutwardForm::new(fault, fault.status(), dialect, &[], iter::empty());
     spec.write(&Outgoing {
         status: outward.status,
         canonical: fault.code(),

@@ -19,13 +19,13 @@ pub(crate) use self::template::PageTemplate;
 ///
 /// ```
 /// use tower_error_envelope::policy::ErrorPage;
-/// use tower_error_envelope::{Policy, Route};
+/// use tower_error_envelope::{Policy, RouteRule};
 ///
 /// let page = "<!doctype html><title>{{title}}</title><h1>{{status}}</h1><p>{{message}}<p>{{code}}, {{request_id}}";
 /// let policy = Policy::builder()
 ///     .html(true)
-///     .route(Route::new("/shop/{*rest}").html(ErrorPage::template(page)))
-///     .route(Route::new("/api/{*rest}").html(false))
+///     .route(RouteRule::new("/shop/{*rest}").html(ErrorPage::template(page)))
+///     .route(RouteRule::new("/api/{*rest}").html(false))
 ///     .build()?;
 /// # Ok::<(), tower_error_envelope::PolicyError>(())
 /// ```

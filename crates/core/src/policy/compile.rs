@@ -9,7 +9,7 @@ use super::lookup::{around, inherited};
 use super::matcher::Matcher;
 use super::names::Names;
 use super::process::refuse_docs;
-use super::scope::{PolicyPart, Route, Scope, ScopeMatcher, Scopes};
+use super::scope::{PolicyPart, RouteRule, Scope, ScopeMatcher, Scopes};
 use super::upstream::{UpstreamTimeouts, UpstreamUrl};
 use super::{CompiledScope, Origin, Policy, PolicyBuilder};
 use crate::code::details::{self, SchemaError};
@@ -142,7 +142,7 @@ impl PartCompiler<'_> {
         self.problems.read(&place, |refusals| LinkedTable::new(keys, &mut self.names, refusals))
     }
 
-    fn matcher(&mut self, at: usize, routes: &[Route], cover: Option<&ScopeMatcher>) -> Option<Matcher> {
+    fn matcher(&mut self, at: usize, routes: &[RouteRule], cover: Option<&ScopeMatcher>) -> Option<Matcher> {
         let (mut places, mut patterns) = (Vec::new(), Vec::new());
         for (index, route) in routes.iter().enumerate() {
             let place = TablePath::Route(at, index);

@@ -1,7 +1,7 @@
 //! The keys of a route, in the order of the manual. There is one row for each key, and every list of keys is made from
 //! the rows (rule G0).
 //!
-//! A new key needs a row, and the code that reads it. The row makes the setters of [`Route`](super::Route) too.
+//! A new key needs a row, and the code that reads it. The row makes the setters of [`RouteRule`](super::RouteRule) too.
 //! `crates/cli/src/policy.schema.json` and the list in `manual/policy.md` are generated from the rows: the comment of a
 //! row is the description in the schema, and `manual` is the comment in the manual.
 //!

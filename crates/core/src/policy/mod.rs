@@ -51,7 +51,7 @@ use self::process::{Cors, PolicyAdvice, ProcessSettings};
 pub(crate) use self::response::Adopted;
 pub use self::response::Guards;
 use self::scope::Scopes;
-pub use self::scope::{Route, Scope};
+pub use self::scope::{RouteRule, Scope};
 pub use self::summary::{HostUpstreams, PolicySummary, RouteSummary};
 pub use self::upstream::{UpstreamTimeouts, UpstreamUrl};
 pub use crate::body_shape::{BodyShape, ShapeIssues};
@@ -72,14 +72,14 @@ pub use crate::table::PolicyError;
 ///
 /// ```
 /// use tower_error_envelope::policy::{RequiredHeader, Trust};
-/// use tower_error_envelope::{ErrorCode, Policy, Route};
+/// use tower_error_envelope::{ErrorCode, Policy, RouteRule};
 ///
 /// let policy = Policy::builder()
 ///     .trust(Trust::Valid)
 ///     .body_limit(256 * 1024)
 ///     .header("tenant", RequiredHeader::new("x-tenant").pattern("[a-z]{1,8}"))
-///     .route(Route::new("/t/{*rest}").require_headers(["tenant"]))
-///     .route(Route::new("POST /t/upload").no_body_limit())
+///     .route(RouteRule::new("/t/{*rest}").require_headers(["tenant"]))
+///     .route(RouteRule::new("POST /t/upload").no_body_limit())
 ///     .code(ErrorCode::custom("seat_taken", 409))
 ///     .build()?;
 /// # Ok::<(), tower_error_envelope::PolicyError>(())

@@ -173,7 +173,7 @@ impl Policy {
         let Some((place, code)) = self.codes.defined(fault.code()) else {
             return Adopted { fault, other_status: None };
         };
-        let differs = fault.status_code() != code.status();
+        let differs = fault.status() != code.status();
         let other_status = (differs && self.faults.is_first(place)).then(|| code.status());
         Adopted { fault: fault.with_code(code), other_status }
     }
@@ -245,14 +245,14 @@ mod tests {
     use http::Request;
 
     use crate::guard::auth::AuthScheme;
-    use crate::policy::{Mode, Policy, Route};
+    use crate::policy::{Mode, Policy, RouteRule};
 
     #[test]
     fn g0_what_guards_look_at_is_told_by_route() {
         let policy = Policy::builder()
             .scheme("partner", AuthScheme::custom())
-            .route(Route::new("POST /a/{id}/b/{*rest}").auth(["partner"]).body_limit(7).json(true))
-            .route(Route::new("/off").mode(Mode::Off))
+            .route(RouteRule::new("POST /a/{id}/b/{*rest}").auth(["partner"]).body_limit(7).json(true))
+            .route(RouteRule::new("/off").mode(Mode::Off))
             .build()
             .unwrap();
         let samples: Vec<_> = policy.samples("x").collect();

@@ -29,22 +29,22 @@ use crate::table::{Kind, Refusals, SettingError, tables};
 /// If a route does not set a key, the next less specific route that also matches decides, and finally the policy.
 ///
 /// ```
-/// use tower_error_envelope::{Mode, Policy, Route};
+/// use tower_error_envelope::{Mode, Policy, RouteRule};
 ///
 /// let policy = Policy::builder()
-///     .route(Route::new("POST /api/v1/sessions/{uuid}/commands/{*command}").body_limit(64 * 1024).json(true))
-///     .route(Route::new("/oauth/{*rest}").mode(Mode::Off))
+///     .route(RouteRule::new("POST /api/v1/sessions/{uuid}/commands/{*command}").body_limit(64 * 1024).json(true))
+///     .route(RouteRule::new("/oauth/{*rest}").mode(Mode::Off))
 ///     .build();
 /// assert!(policy.is_ok());
 /// ```
 #[derive(Clone, Debug, Default)]
 #[must_use]
-pub struct Route {
+pub struct RouteRule {
     pub(crate) pattern: String,
     pub(crate) keys: RouteTable,
 }
 
-impl Route {
+impl RouteRule {
     /// Creates a route without any settings. A wrong pattern is refused when the policy is built.
     pub fn new(pattern: impl Into<String>) -> Self {
         Self { pattern: pattern.into(), keys: RouteTable::default() }
@@ -56,12 +56,12 @@ impl Route {
     ///
     /// ```
     /// use tower_error_envelope::auth::AuthScheme;
-    /// use tower_error_envelope::{Policy, Route};
+    /// use tower_error_envelope::{Policy, RouteRule};
     ///
     /// let policy = Policy::builder()
     ///     .scheme("session", AuthScheme::custom())
     ///     .auth(["session"])
-    ///     .route(Route::new("GET /health").open())
+    ///     .route(RouteRule::new("GET /health").open())
     ///     .build()?;
     /// # let _ = policy;
     /// # Ok::<(), tower_error_envelope::PolicyError>(())
@@ -80,10 +80,10 @@ impl Route {
 ///
 /// ```
 /// use tower_error_envelope::policy::Scope;
-/// use tower_error_envelope::{Policy, Route};
+/// use tower_error_envelope::{Policy, RouteRule};
 ///
 /// let orders = Scope::new().host("orders.example.com").host("*.orders.example.com").body_limit(64 * 1024);
-/// let pay = Scope::new().prefix("/pay").route(Route::new("POST /pay/cards").json(true));
+/// let pay = Scope::new().prefix("/pay").route(RouteRule::new("POST /pay/cards").json(true));
 /// // Both would hold for orders.example.com/pay, and neither is the narrower one.
 /// assert!(Policy::builder().scope(orders.clone()).scope(pay.clone()).build().is_err());
 /// assert!(Policy::builder().scope(orders).scope(pay.host("example.com")).build().is_ok());
@@ -112,7 +112,7 @@ type Hosts = Vec<String>;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PolicyPart {
     pub(crate) keys: RouteTable,
-    pub(crate) routes: Vec<Route>,
+    pub(crate) routes: Vec<RouteRule>,
     pub(crate) rules: Vec<MapRule>,
     pub(crate) outward: Vec<OutwardRule>,
     pub(crate) shapes: Vec<BodyShape>,

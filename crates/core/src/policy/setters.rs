@@ -6,7 +6,7 @@ use super::choice::{
     BodyLimitPer, EventStreams, ExtProcBodies, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes,
 };
 use super::keys::for_each_key;
-use super::scope::{Route, Scope};
+use super::scope::{RouteRule, Scope};
 use crate::body_shape::BodyShape;
 use crate::classify::rule::MapRule;
 use crate::dialect::DialectName;
@@ -72,7 +72,7 @@ macro_rules! setter {
     };
 }
 
-for_each_key!(setters Route (keys));
+for_each_key!(setters RouteRule (keys));
 for_each_key!(setters PolicyBuilder (part.keys));
 for_each_key!(setters Scope (part.keys));
 
@@ -80,7 +80,7 @@ macro_rules! part_setters {
     ($($of:ident)*) => {$(
         impl $of {
             /// Adds a route. The order of routes does not matter.
-            pub fn route(mut self, route: Route) -> Self {
+            pub fn route(mut self, route: RouteRule) -> Self {
                 self.part.routes.push(route);
                 self
             }

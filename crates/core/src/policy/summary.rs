@@ -75,9 +75,9 @@ impl Policy {
     /// [`Event::route`](crate::session::Event::route).
     ///
     /// ```
-    /// use tower_error_envelope::{Mode, Policy, Route};
+    /// use tower_error_envelope::{Mode, Policy, RouteRule};
     ///
-    /// let policy = Policy::builder().route(Route::new("GET /old/{id}").mode(Mode::Observe)).build()?;
+    /// let policy = Policy::builder().route(RouteRule::new("GET /old/{id}").mode(Mode::Observe)).build()?;
     /// let routes: Vec<_> = policy.routes().map(|route| (route.pattern(), route.mode())).collect();
     /// assert_eq!(routes, [("GET /old/{id}", Mode::Observe)]);
     /// # Ok::<(), tower_error_envelope::PolicyError>(())

@@ -32,8 +32,8 @@ impl Written {
         if self.methods.is_empty() { path } else { format!("{} {path}", self.methods.join("|")) }
     }
 
-    fn route(&self) -> Route {
-        let mut route = Route::new(self.pattern());
+    fn route(&self) -> RouteRule {
+        let mut route = RouteRule::new(self.pattern());
         if let Some(limit) = self.limit {
             route = route.body_limit(limit);
         }
@@ -216,7 +216,7 @@ proptest! {
 
 #[test]
 fn g0_what_is_no_path_is_guarded_as_the_root_is() {
-    let policy = Policy::builder().route(Route::new("/{*rest}").body_limit(1)).build().unwrap();
+    let policy = Policy::builder().route(RouteRule::new("/{*rest}").body_limit(1)).build().unwrap();
     for (path, limit) in [("*", 1), ("", 1), ("example.com:443", 1), ("/", 1), ("//", 1)] {
         assert_eq!(policy.normalised(&Method::OPTIONS, "", path).body_limit, Some(limit), "{path:?}");
     }
@@ -226,9 +226,9 @@ fn g0_what_is_no_path_is_guarded_as_the_root_is() {
 fn g0_the_two_spellings_are_told_apart_only_where_their_guards_differ() {
     let policy = Policy::builder()
         .header("tenant", RequiredHeader::new("x-tenant"))
-        .route(Route::new("/t/{*rest}").require_headers(["tenant"]))
-        .route(Route::new("/off/{*rest}").mode(Mode::Off))
-        .route(Route::new("/alike/{*rest}").negotiate(false))
+        .route(RouteRule::new("/t/{*rest}").require_headers(["tenant"]))
+        .route(RouteRule::new("/off/{*rest}").mode(Mode::Off))
+        .route(RouteRule::new("/alike/{*rest}").negotiate(false))
         .build()
         .unwrap();
     let modes = |path| {
@@ -250,10 +250,10 @@ fn g0_routes_that_differ_in_letter_case_alone_are_both_met() {
     let limits = |path: &str| {
         let policy = Policy::builder()
             .no_body_limit()
-            .route(Route::new("/A/{*rest}").body_limit(1))
-            .route(Route::new("/a/x").body_limit(2))
-            .route(Route::new("/a/X").body_limit(3))
-            .route(Route::new("/exact").body_limit(4).case(LetterCase::Exact))
+            .route(RouteRule::new("/A/{*rest}").body_limit(1))
+            .route(RouteRule::new("/a/x").body_limit(2))
+            .route(RouteRule::new("/a/X").body_limit(3))
+            .route(RouteRule::new("/exact").body_limit(4).case(LetterCase::Exact))
             .build()
             .unwrap();
         let matched = policy.of_path(&Method::GET, path).unwrap();
@@ -287,11 +287,11 @@ fn g0_scopes_are_found_in_any_letter_case() {
 fn g3_a_narrower_word_on_content_types_replaces_a_wider_one() {
     let policy = Policy::builder()
         .json(true)
-        .route(Route::new("/free/{*rest}").json(false))
-        .route(Route::new("/none/{*rest}").content_types([""; 0]))
-        .route(Route::new("/form/{*rest}").content_types(["a/b"]))
-        .route(Route::new("/form/json").json(true))
-        .route(Route::new("/form/limit").body_limit(1))
+        .route(RouteRule::new("/free/{*rest}").json(false))
+        .route(RouteRule::new("/none/{*rest}").content_types([""; 0]))
+        .route(RouteRule::new("/form/{*rest}").content_types(["a/b"]))
+        .route(RouteRule::new("/form/json").json(true))
+        .route(RouteRule::new("/form/limit").body_limit(1))
         .build()
         .unwrap();
     let types = |path| {
@@ -317,10 +317,10 @@ fn g1_a_route_asks_for_the_headers_that_it_names_in_their_order() {
         .header("a", RequiredHeader::new("x-a").missing("a"))
         .header("b", RequiredHeader::new("x-b").missing("b"))
         .require_headers(["a"])
-        .route(Route::new("/b").require_headers(["b"]))
-        .route(Route::new("/ab").require_headers(["a", "b"]))
-        .route(Route::new("/ba").require_headers(["b", "a"]))
-        .route(Route::new("/again").require_headers(["b"]))
+        .route(RouteRule::new("/b").require_headers(["b"]))
+        .route(RouteRule::new("/ab").require_headers(["a", "b"]))
+        .route(RouteRule::new("/ba").require_headers(["b", "a"]))
+        .route(RouteRule::new("/again").require_headers(["b"]))
         .build()
         .unwrap();
     let none = http::HeaderMap::new();
@@ -360,8 +360,11 @@ fn m2_a_builder_names_the_table_and_the_key() {
     const OWN: ErrorCode = ErrorCode::custom("seat_taken", 409);
     let minute = Duration::from_secs(60);
     let wrong = [
-        (Policy::builder().route(Route::new("POST x")), "route \"POST x\": match: "),
-        (Policy::builder().route(Route::new("/x").json(true).content_types(["a/b"])), "route \"/x\": content_types: "),
+        (Policy::builder().route(RouteRule::new("POST x")), "route \"POST x\": match: "),
+        (
+            Policy::builder().route(RouteRule::new("/x").json(true).content_types(["a/b"])),
+            "route \"/x\": content_types: ",
+        ),
         (Policy::builder().content_types(["json"]), "defaults: content_types: "),
         (
             Policy::builder().require_headers(["nobody"]),

@@ -123,7 +123,7 @@ fn refuse_headers(
     head.headers.clear();
     let policy = config.policy();
     let settings = policy.matched(head).unwrap_or_else(|why| policy.settings_of_unmatched(head, why)).normal;
-    let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE).caused_by("the head has too many headers");
+    let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE).with_source("the head has too many headers");
     let state = unguarded(config, (head, &sent.of_call_alone()), body, settings, id);
     refused(state, fault, None)
 }
@@ -160,7 +160,8 @@ impl ArrivingRequest<'_> {
         let view = RequestView { head, sent, body, stream_limit_per };
         let mut guarded = request::guard(policy, matched, &view);
         let is_preflight = request::is_preflight(&view);
-        let refuse = |text: &str| Some(Fault::new(ErrorCode::BAD_REQUEST).message(text.to_owned()).caused_by(text));
+        let refuse =
+            |text: &str| Some(Fault::new(ErrorCode::BAD_REQUEST).with_message(text.to_owned()).with_source(text));
         match unmatched {
             // A request that names two hosts has no route (RFC 9112 §3.2).
             Some(Unmatched::NoHost) if policy.refuses() => guarded.unmet = Some(no_host()),
@@ -268,5 +269,5 @@ fn note_original_path(state: &mut RequestState, matched: &Matched, head: &Parts)
 }
 
 fn no_host() -> Fault {
-    Fault::new(ErrorCode::BAD_REQUEST).caused_by("the request has no host, or two")
+    Fault::new(ErrorCode::BAD_REQUEST).with_source("the request has no host, or two")
 }

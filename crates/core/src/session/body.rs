@@ -136,7 +136,7 @@ impl<'e> ErrorForm<'e> {
             return (body, status);
         }
         match self.dialect() {
-            Dialect::Standard if self.page().is_none() => (self.canonical(fault, &fault.text()), status),
+            Dialect::Standard if self.page().is_none() => (self.canonical(fault, &fault.message()), status),
             _ => self.write_in_dialect(fault, status, retained, headers),
         }
     }
@@ -147,7 +147,7 @@ impl<'e> ErrorForm<'e> {
         match part {
             Retained::Protocol(protocol) => {
                 let whole = || if status.is_client_error() { body.to_vec() } else { Vec::new() };
-                Some(protocol.filtered(body, status, &fault.text()).unwrap_or_else(whole).into())
+                Some(protocol.filtered(body, status, &fault.message()).unwrap_or_else(whole).into())
             }
             Retained::LayersJsonRpc => {
                 let (id, advice) = (self.id.to_str().unwrap_or_default(), self.policy.advice().of(fault));
@@ -163,7 +163,7 @@ impl<'e> ErrorForm<'e> {
     pub(super) fn stream_event(&self, fault: Fault, number: Option<u64>) -> Vec<u8> {
         let route_form = self.without_preference();
         let (form, fault) = (self.stream_form(), classify::with_issue_list(fault, route_form.dialect()));
-        let (body, _) = route_form.body_of(&fault, fault.status_code(), None, fault.headers());
+        let (body, _) = route_form.body_of(&fault, fault.status(), None, fault.headers());
         match form.typed_event.zip(number).and_then(|(typed, number)| typed(&body, number)) {
             Some(typed) => event_stream::event(Some("error"), &typed),
             None => event_stream::event(form.error_event, &body),
@@ -182,7 +182,7 @@ impl<'e> ErrorForm<'e> {
     /// The canonical body for an error with this text.
     pub(super) fn canonical(&self, fault: &Fault, text: &str) -> Bytes {
         let advice = self.policy.advice().of(fault);
-        standard::write(fault.code().as_str(), text, fault.details_json(), &advice, self.id.as_bytes()).into()
+        standard::write(fault.code().as_str(), text, fault.details(), &advice, self.id.as_bytes()).into()
     }
 
     fn write_in_dialect(
@@ -289,8 +289,8 @@ pub(super) fn with_error<T>(
     write: impl FnOnce(&RpcError<'_>) -> T,
 ) -> T {
     let can_list_issues = !form.request.rpc.is_some_and(Rpc::is_grpc);
-    let text = if can_list_issues { fault.text() } else { outward::message_or_first_issue(fault) };
-    let details = fault.details_json().and_then(|details| outward::without_noise(false, details, &text));
+    let text = if can_list_issues { fault.message() } else { outward::message_or_first_issue(fault) };
+    let details = fault.details().and_then(|details| outward::without_noise(false, details, &text));
     write(&RpcError {
         status,
         code: fault.code().as_str(),

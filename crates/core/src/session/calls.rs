@@ -86,7 +86,7 @@ pub(super) fn call_head(
     if names.status
         && let Some(fault) = redefined_fault(state, head)
     {
-        head.status = fault.status_code();
+        head.status = fault.status();
         return ResponseStep::Write(ErrorReply { state: call.state }.rewrite(head, fault, Origin::Fault));
     }
     if names.status

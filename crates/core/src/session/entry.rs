@@ -375,7 +375,7 @@ impl Session {
         if let Some(failure) = state.why_body_was_cut() {
             return ResponseStep::Send(Box::new(ErrorReply { state }.answer(failure, Some(cause))));
         }
-        let fault = Fault::new(ErrorCode::of_status(head.status)).status(head.status);
+        let fault = Fault::new(ErrorCode::of_status(head.status)).with_status(head.status);
         let mut rewrite = Rewrite::unchanged(classify::with_issue_list(fault, ErrorForm::new(&state).dialect()));
         rewrite.is_code_named = false;
         let mut written = ErrorReply { state }.replace_proxys(head, rewrite, &*cause);

@@ -182,7 +182,7 @@ mod tests {
     use super::super::{BodyFacts, RequestStep, ResponseStep, Session, SessionConfig};
     use super::is_read;
     use crate::guard::auth::{AuthScheme, Key};
-    use crate::policy::{Mode, Policy, Preflight, Route, Scope, Trust};
+    use crate::policy::{Mode, Policy, Preflight, RouteRule, Scope, Trust};
     use crate::request_id::RequestId;
 
     const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce];
@@ -197,10 +197,10 @@ mod tests {
             .body_limit(10)
             .json(true)
             .scheme("api", bearer)
-            .route(Route::new("/in").auth(["api"]))
-            .route(Route::new("DELETE /kept").auth(["api"]))
-            .route(Route::new("/flown").preflight(Preflight::Guard).auth(["api"]))
-            .route(Route::new("/watched").mode(Mode::Observe).auth(["api"]))
+            .route(RouteRule::new("/in").auth(["api"]))
+            .route(RouteRule::new("DELETE /kept").auth(["api"]))
+            .route(RouteRule::new("/flown").preflight(Preflight::Guard).auth(["api"]))
+            .route(RouteRule::new("/watched").mode(Mode::Observe).auth(["api"]))
             .scope(scope);
         Arc::new(SessionConfig::new(policy.build().unwrap(), || SystemTime::UNIX_EPOCH))
     }
@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn what_is_removed_or_names_a_method_is_noticed_in_the_one_pass_over_a_head() {
-        let routes = Policy::builder().route(Route::new("DELETE /x").body_limit(1)).build().unwrap();
+        let routes = Policy::builder().route(RouteRule::new("DELETE /x").body_limit(1)).build().unwrap();
         let config = Arc::new(SessionConfig::new(routes, || SystemTime::UNIX_EPOCH));
         for name in [
             "x_request_id",

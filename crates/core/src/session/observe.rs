@@ -28,8 +28,8 @@ pub(super) fn observed_refusal(state: &mut RequestState, status: StatusCode) -> 
 fn would_refuse(state: &mut RequestState, status: StatusCode) -> Option<Event> {
     note_refusals(state);
     let fault = refusal(state)?;
-    let mut event = would_be(state, status, &fault, fault.status_code(), Origin::Guard, false);
-    event.grpc = state.request.rpc.map(|rpc| body::grpc_status(rpc, &fault, fault.status_code(), true));
+    let mut event = would_be(state, status, &fault, fault.status(), Origin::Guard, false);
+    event.grpc = state.request.rpc.map(|rpc| body::grpc_status(rpc, &fault, fault.status(), true));
     if let Some(notes) = &mut event.notes {
         // The event itself is about this one.
         if let Some(own) = notes.also.iter().position(|code| code == fault.code()) {
@@ -86,7 +86,7 @@ pub(super) fn would_be(
     let refusal = pending_refusal(state).filter(|_| origin != Origin::Guard);
     let form = ErrorForm::new(state);
     let would_be = match &refusal {
-        Some(refusal) => form.outward_status(refusal, refusal.status_code(), false),
+        Some(refusal) => form.outward_status(refusal, refusal.status(), false),
         None => form.outward_status(fault, rewritten, kept),
     };
     Event {

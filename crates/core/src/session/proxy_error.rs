@@ -122,9 +122,9 @@ impl ProxyError {
         };
         match origin {
             // The connection to the client failed, not the one to the service.
-            Origin::Error if fault.status_code().is_client_error() => Some(Self::HttpRequestError),
+            Origin::Error if fault.status().is_client_error() => Some(Self::HttpRequestError),
             Origin::Fault => find::<ProxyFailure>(fault).map(|failure| failure.kind),
-            Origin::Guard if fault.status_code().is_client_error() => Some(Self::HttpRequestDenied),
+            Origin::Guard if fault.status().is_client_error() => Some(Self::HttpRequestDenied),
             Origin::Error | Origin::Proxy => of_cause().or_else(|| Some(Self::of_code(fault.code()))),
             Origin::Inner => Some(Self::HttpProtocolError),
             Origin::Guard | Origin::Panic => Some(Self::ProxyInternalError),

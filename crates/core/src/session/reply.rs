@@ -157,7 +157,7 @@ impl ErrorReply {
         let (fault, close) = (self.state.policy().prepared_fault(&listed), self.must_close());
         let writer = ErrorWriter::new(&self.state);
         let mut reply = Response::new(Bytes::new());
-        let prepared = writer.prepared_reply(fault, None, fault.status_code(), reply.headers_mut(), close);
+        let prepared = writer.prepared_reply(fault, None, fault.status(), reply.headers_mut(), close);
         let mut outgoing = prepared.unwrap_or_else(|| writer.local_reply(reply.headers_mut(), fault, close));
         if let Some(texts) = self.state.config.development {
             let cause = cause.as_deref().map(|cause| cause as &(dyn Error + 'static));
@@ -316,7 +316,7 @@ const MOST_PATHS: usize = 16;
 /// use tower_error_envelope::{ErrorCode, Fault};
 ///
 /// let issues = serde_json::json!({"issues": [{"path": ["items", 0, "qty"], "message": "Required."}]});
-/// let fault = Fault::new(ErrorCode::INVALID_REQUEST).message("Look at the cart.").details(issues);
+/// let fault = Fault::new(ErrorCode::INVALID_REQUEST).with_message("Look at the cart.").with_details(issues);
 /// assert_eq!(fault_cause(&fault).as_deref(), Some("Look at the cart. (items[0].qty)"));
 /// assert_eq!(fault_cause(&Fault::new(ErrorCode::CONFLICT)), None);
 /// ```
@@ -325,8 +325,8 @@ pub fn fault_cause(fault: &Fault) -> Option<String> {
     if fault.source().is_some() {
         return None;
     }
-    let text = Some(fault.text()).filter(|text| *text != fault.code().message());
-    let paths = fault.details_json().map(written::paths).unwrap_or_default();
+    let text = Some(fault.message()).filter(|text| *text != fault.code().message());
+    let paths = fault.details().map(written::paths).unwrap_or_default();
     let more = if paths.len() > MOST_PATHS { ", …" } else { "" };
     let paths = paths.iter().take(MOST_PATHS).filter_map(|path| clean(path)).collect::<Vec<_>>().join(", ");
     match (text, paths.is_empty()) {

@@ -260,12 +260,12 @@ impl RpcResponse {
     }
 
     fn with_error<T>(&self, fault: &Fault, write: impl FnOnce(&RpcError<'_>) -> T) -> T {
-        let status = Status::of_error(fault.code(), fault.status_code());
+        let status = Status::of_error(fault.code(), fault.status());
         body::with_error(&ErrorForm::new(&self.state), fault, status, fault.headers(), write)
     }
 
     fn failure(&self, fault: &Fault, origin: Origin, cause: Option<BoxError>) -> Event {
-        let status = fault.status_code();
+        let status = fault.status();
         Event {
             cause: cause.map(Cause::Error).or_else(|| cause_of(fault)),
             code: Some(fault.code().clone()),

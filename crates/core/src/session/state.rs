@@ -184,7 +184,7 @@ impl RequestState {
         let target = self.cold.as_ref().and_then(|cold| cold.target.as_ref());
         let (method, path) = target.map_or((&Method::GET, None), |(method, path)| (method, Some(path.path())));
         match rule::message_for(rules, &fault, method, path) {
-            Some(text) => fault.message(text.to_owned()),
+            Some(text) => fault.with_message(text.to_owned()),
             None => fault,
         }
     }

@@ -51,7 +51,7 @@ impl<'e> ErrorWriter<'e> {
             return None;
         }
         let stock = self.form.policy.fault(fault.code())?;
-        let prepared = self.prepared(stock, stock.status_code(), close)?;
+        let prepared = self.prepared(stock, stock.status(), close)?;
         let known = self.known_head(prepared, stock, status, head)?;
         let (body, status) = match text {
             Some(text) => (self.form.canonical(fault, text), status),
@@ -80,7 +80,7 @@ impl<'e> ErrorWriter<'e> {
             head::keeps_by_name(&inner).then(|| {
                 ErrorWriter { form: ErrorForm { id, ..self.form } }.rewritten(
                     &mut inner,
-                    fault.status_code(),
+                    fault.status(),
                     fault,
                     true,
                     None,
@@ -100,7 +100,7 @@ impl<'e> ErrorWriter<'e> {
         let form = self.form.policy.form(self.form.settings, self.form.negotiated())?;
         let slot = fault.slot(2 * form + usize::from(close), || 2 * self.form.policy.forms())?;
         let prepared = slot.get_or_init(|| {
-            PreparedReply::new(fault.status_code(), |id| {
+            PreparedReply::new(fault.status(), |id| {
                 let mut head = HeaderMap::new();
                 let written = ErrorWriter { form: ErrorForm { id, ..self.form } }.local_reply(&mut head, fault, close);
                 let OutgoingReply { status, body, .. } = written;
@@ -117,7 +117,7 @@ impl<'e> ErrorWriter<'e> {
         if close {
             headers.reserve(MOST_HEADERS);
         }
-        let outgoing = self.rewritten(headers, fault.status_code(), fault, true, None);
+        let outgoing = self.rewritten(headers, fault.status(), fault, true, None);
         headers.insert(X_REQUEST_ID, self.form.id.clone());
         if close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

@@ -100,7 +100,7 @@ impl ErrorCode {
     }
 
     /// Sets the schema for the details of a code, as the text of a JSON Schema (2020-12). It may be a custom code, or
-    /// one of the catalogue. [`Fault::details`](crate::fault::Fault::details) sets the details themselves.
+    /// one of the catalogue. [`Fault::with_details`](crate::fault::Fault::with_details) sets the details themselves.
     ///
     /// Pass the code to the policy (`PolicyBuilder::code`), where the exports and
     /// `testing::Envelope::assert_details_fit` find the schema. At run time the schema has no effect: the details of a

@@ -145,7 +145,7 @@ fn fault_of_response(status: StatusCode, text: &str) -> Fault {
     } else {
         ErrorCode::of_status(status)
     };
-    let fault = Fault::new(code).status(status);
+    let fault = Fault::new(code).with_status(status);
     if !status.is_client_error() {
         return fault;
     }
@@ -165,5 +165,5 @@ fn fault_of_response(status: StatusCode, text: &str) -> Fault {
 }
 
 fn with_cause(fault: Fault, rejection: impl Error + Send + Sync + 'static) -> Fault {
-    if fault.status_code().is_server_error() { fault.caused_by(rejection) } else { fault }
+    if fault.status().is_server_error() { fault.with_source(rejection) } else { fault }
 }

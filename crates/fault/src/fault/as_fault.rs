@@ -39,7 +39,7 @@ use crate::code::ErrorCode;
 ///
 ///     fn fault(&self) -> Fault {
 ///         match self {
-///             Self::SeatTaken { seat } => Fault::new(self.code()).details(serde_json::json!({ "seat": seat })),
+///             Self::SeatTaken { seat } => Fault::new(self.code()).with_details(serde_json::json!({ "seat": seat })),
 ///             _ => Fault::new(self.code()),
 ///         }
 ///     }
@@ -55,19 +55,19 @@ use crate::code::ErrorCode;
 /// }
 ///
 /// let fault = handler().unwrap_err();
-/// assert_eq!((fault.code(), fault.details_json()), (&SEAT_TAKEN, Some(r#"{"seat":7}"#)));
+/// assert_eq!((fault.code(), fault.details()), (&SEAT_TAKEN, Some(r#"{"seat":7}"#)));
 /// ```
 ///
 /// Wrap an error of another crate in a variant of your own, or map it with
-/// `.map_err(|error| Fault::new(code).caused_by(error))`. For a service with this `Error` type, without a handler in
+/// `.map_err(|error| Fault::new(code).with_source(error))`. For a service with this `Error` type, without a handler in
 /// between: `.classify(|error| error.downcast_ref::<BookingError>().map(AsFault::fault))`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no code for clients: it does not implement `AsFault`",
-    label = "give it a code: `#[derive(AsFault)]`, `impl AsFault`, or `.map_err(|it| Fault::new(code).caused_by(it))`; \
+    label = "give it a code: `#[derive(AsFault)]`, `impl AsFault`, or `.map_err(|it| Fault::new(code).with_source(it))`; \
              the features `anyhow`, `axum`, `garde`, `sqlx`, `tonic`, `validator` and `ws` cover the errors of those \
              crates",
     note = "for an error of your own: `impl AsFault for {Self} {{ … }}`, or `#[derive(AsFault)]` with the feature `derive`",
-    note = "for an error of another crate: `.map_err(|error| Fault::new(ErrorCode::…).caused_by(error))`",
+    note = "for an error of another crate: `.map_err(|error| Fault::new(ErrorCode::…).with_source(error))`",
     note = "for a variant of your own that wraps it: `#[fault(with = code_of)]`, with `fn code_of(error: &{Self}) -> ErrorCode`",
     note = "features of `tower-error-envelope` cover errors of other crates: `anyhow`, `axum`, `garde`, `sqlx` (0.8 or \
             0.9, the version that `cargo tree -i sqlx` shows once), `tonic`, `validator`, `ws` (axum's WebSockets)"
@@ -93,7 +93,7 @@ pub trait AsFault: Error + Send + Sync + 'static {
     where
         Self: Sized,
     {
-        self.fault().caused_by(self)
+        self.fault().with_source(self)
     }
 }
 

@@ -24,7 +24,7 @@ impl Fault {
     /// use tower_error_envelope::{ErrorCode, Fault, RequestId};
     ///
     /// let id: RequestId = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse()?;
-    /// let fault = Fault::new(ErrorCode::NOT_FOUND).details(serde_json::json!({ "room": 7 }));
+    /// let fault = Fault::new(ErrorCode::NOT_FOUND).with_details(serde_json::json!({ "room": 7 }));
     /// assert_eq!(
     ///     fault.to_body(id, Dialect::Standard),
     ///     r#"{"error":{"code":"not_found","message":"Not found.","details":{"room":7}},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#,

@@ -66,12 +66,12 @@ impl<'a> StatusParts<'a> {
             // tonic returns CANCELLED if its client waited too long.
             None if find::<TimeoutExpired>(status).is_some() => return Fault::new(ErrorCode::GATEWAY_TIMEOUT),
             _ => Fault::new(rpc::code_of(&self.reported, &CodeSet::default(), DOMAIN))
-                .status(self.reported.status.http()),
+                .with_status(self.reported.status.http()),
         };
         let fault = self.with_text(fault, status);
         let fault = if self.passes() { self.with_details(fault) } else { fault };
         match self.retry_after(status) {
-            Some(value) => fault.header(RETRY_AFTER, value),
+            Some(value) => fault.with_header(RETRY_AFTER, value),
             None => fault,
         }
     }

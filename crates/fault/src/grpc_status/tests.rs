@@ -15,12 +15,12 @@ const SEAT_TAKEN: ErrorCode = ErrorCode::custom("seat_taken", 409);
 fn fault() -> Fault {
     let bearer = HeaderValue::from_static("Bearer");
     Fault::new(ErrorCode::RATE_LIMITED)
-        .message("Wait, s\u{e9}.")
-        .details(json!({ "issues": [{ "path": ["to", 2], "message": "No.", "code": "too_small" }], "limit": 7 }))
-        .header(RETRY_AFTER, HeaderValue::from_static("30"))
-        .header(WWW_AUTHENTICATE, bearer.clone())
-        .header(WWW_AUTHENTICATE, bearer)
-        .caused_by("s3cr3t")
+        .with_message("Wait, s\u{e9}.")
+        .with_details(json!({ "issues": [{ "path": ["to", 2], "message": "No.", "code": "too_small" }], "limit": 7 }))
+        .with_header(RETRY_AFTER, HeaderValue::from_static("30"))
+        .with_header(WWW_AUTHENTICATE, bearer.clone())
+        .with_header(WWW_AUTHENTICATE, bearer)
+        .with_source("s3cr3t")
 }
 
 /// The status as a client of the service gets it.
@@ -60,7 +60,9 @@ fn p1_a_fault_is_a_status() {
 #[test]
 fn p1_a_statuss_headers_are_within_what_clients_take() {
     let issues = vec![json!({ "path": ["some", "field"], "message": "Wrong." }); 1000];
-    let fault = Fault::new(ErrorCode::INVALID_REQUEST).message("a \"".repeat(400)).details(json!({ "issues": issues }));
+    let fault = Fault::new(ErrorCode::INVALID_REQUEST)
+        .with_message("a \"".repeat(400))
+        .with_details(json!({ "issues": issues }));
     let response = Status::from(fault).into_http::<()>();
     let lengths = ["grpc-message", "grpc-status-details-bin"].map(|name| response.headers()[name].len());
     assert!(lengths[1] > 2000 && lengths.iter().sum::<usize>() <= 6 * 1024, "{lengths:?}");
@@ -68,28 +70,28 @@ fn p1_a_statuss_headers_are_within_what_clients_take() {
 
 #[test]
 fn f1_a_fault_comes_out_of_its_status_as_it_went_in() {
-    let again = Fault::from(Status::from(fault().status(http::StatusCode::CONFLICT)));
-    assert_eq!((again.code(), &*again.text()), (&ErrorCode::RATE_LIMITED, "Wait, s\u{e9}."));
-    assert_eq!((again.details_json(), again.headers().len()), (fault().details_json(), 3));
-    assert_eq!(again.status_code(), 409);
+    let again = Fault::from(Status::from(fault().with_status(http::StatusCode::CONFLICT)));
+    assert_eq!((again.code(), &*again.message()), (&ErrorCode::RATE_LIMITED, "Wait, s\u{e9}."));
+    assert_eq!((again.details(), again.headers().len()), (fault().details(), 3));
+    assert_eq!(again.status(), 409);
     assert_eq!(again.source().unwrap().to_string(), "s3cr3t");
 }
 
 #[test]
 fn e7_a_fault_of_another_process_is_the_same_but_for_its_types() {
     let again = Fault::from(sent(fault().into()));
-    assert_eq!((again.code(), &*again.text()), (&ErrorCode::RATE_LIMITED, "Wait, s\u{e9}."));
+    assert_eq!((again.code(), &*again.message()), (&ErrorCode::RATE_LIMITED, "Wait, s\u{e9}."));
     assert_eq!(
-        again.details_json(),
+        again.details(),
         Some(r#"{"limit":"7","issues":[{"path":["to",2],"message":"No.","code":"too_small"}]}"#)
     );
     assert_eq!(again.headers()[RETRY_AFTER], "30");
     assert!(again.source().unwrap().is::<Status>());
 
-    let own = Fault::from(sent(Fault::new(SEAT_TAKEN.with_grpc(10)).message("Taken.").into()));
-    assert_eq!((own.code(), &*own.text(), own.status_code().as_u16()), (&SEAT_TAKEN, "Taken.", 409));
-    let secret = Fault::from(sent(Fault::new(ErrorCode::INTERNAL_ERROR).message("{\"a\":1}").into()));
-    assert_eq!(secret.text(), "{\"a\":1}");
+    let own = Fault::from(sent(Fault::new(SEAT_TAKEN.with_grpc(10)).with_message("Taken.").into()));
+    assert_eq!((own.code(), &*own.message(), own.status().as_u16()), (&SEAT_TAKEN, "Taken.", 409));
+    let secret = Fault::from(sent(Fault::new(ErrorCode::INTERNAL_ERROR).with_message("{\"a\":1}").into()));
+    assert_eq!(secret.message(), "{\"a\":1}");
 }
 
 #[test]
@@ -126,8 +128,8 @@ fn r3_which_text_and_details_of_a_status_pass() {
         (Status::new(Code::Ok, "fine"), "internal_error", 500, STOCK, None),
     ] {
         let fault = Fault::from(status);
-        let found = (fault.code().as_str(), fault.status_code().as_u16(), fault.text().into_owned());
-        assert_eq!((found, fault.details_json()), ((code, http, text.to_owned()), details));
+        let found = (fault.code().as_str(), fault.status().as_u16(), fault.message().into_owned());
+        assert_eq!((found, fault.details()), ((code, http, text.to_owned()), details));
     }
 }
 
@@ -136,7 +138,7 @@ fn r3_a_text_that_tonic_made_of_an_error_stays_in_the_log() {
     let made = |text: &'static str, source: &'static str| {
         let mut status = Status::cancelled(text);
         status.set_source(Arc::new(std::io::Error::other(source)));
-        Fault::from(status).text().into_owned()
+        Fault::from(status).message().into_owned()
     };
     assert_eq!(made("h2 protocol error: s3cr3t", "s3cr3t"), "The request is malformed.");
     assert_eq!(made("The call was ended.", "s3cr3t"), "The call was ended.");
@@ -156,7 +158,7 @@ fn e8_violations_without_a_reason_are_an_invalid_request() {
         retry_after: None,
     };
     let fault = Fault::from(Status::with_details(Code::InvalidArgument, "Wrong.", error.to_bytes(4096).into()));
-    assert_eq!((fault.code(), fault.details_json()), (&ErrorCode::INVALID_REQUEST, details));
+    assert_eq!((fault.code(), fault.details()), (&ErrorCode::INVALID_REQUEST, details));
 }
 
 #[test]

@@ -72,7 +72,8 @@ fn f2_a_response_with_very_many_headers_is_a_500() {
 #[test]
 fn f2_a_fault_with_very_many_headers_is_answered_without_them() {
     let fault = || {
-        let named = |fault: Fault, (name, value): (Option<HeaderName>, HeaderValue)| fault.header(name.unwrap(), value);
+        let named =
+            |fault: Fault, (name, value): (Option<HeaderName>, HeaderValue)| fault.with_header(name.unwrap(), value);
         names(FULL).into_iter().fold(Fault::new(ErrorCode::GONE), named)
     };
     let failed = move || Err::<Response<Scene>, BoxError>(fault().into());

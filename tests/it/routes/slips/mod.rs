@@ -14,7 +14,7 @@ use error_envelope_core::session::{BodyFacts, RequestStep, Session, SessionConfi
 use http::Request;
 use http::request::Parts;
 use tower_error_envelope::policy::RequiredHeader;
-use tower_error_envelope::{Mode, Policy, RequestId, Route};
+use tower_error_envelope::{Mode, Policy, RequestId, RouteRule};
 
 use self::route_request::RouteRequest;
 use self::world::World;
@@ -43,9 +43,9 @@ pub(crate) fn check_respelt(bytes: &[u8]) {
     let path = respelt(choices.one_of(&["/a", "/a/b", "/a/b/c", "/a/.b/ü"]), choices);
     let policy = Policy::builder()
         .header("tenant", RequiredHeader::new("x-tenant"))
-        .route(Route::new("/{*all}").require_headers([""; 0]))
-        .route(Route::new("/x/{*open}").require_headers([""; 0]).mode(Mode::Off))
-        .route(Route::new("/a/{*closed}").require_headers(["tenant"]))
+        .route(RouteRule::new("/{*all}").require_headers([""; 0]))
+        .route(RouteRule::new("/x/{*open}").require_headers([""; 0]).mode(Mode::Off))
+        .route(RouteRule::new("/a/{*closed}").require_headers(["tenant"]))
         .build()
         .expect("a policy");
     let head = Request::builder().uri(&path).body(()).expect("a request").into_parts().0;

@@ -2,7 +2,7 @@
 
 use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::policy::{PolicyBuilder, RequiredHeader, Scope};
-use tower_error_envelope::{Mode, Policy, PolicyError, Route};
+use tower_error_envelope::{Mode, Policy, PolicyError, RouteRule};
 
 use crate::choices::Choices;
 
@@ -127,8 +127,8 @@ impl Way {
         if self.methods.is_empty() { path } else { format!("{} {path}", self.methods.join("|")) }
     }
 
-    fn route(&self) -> Route {
-        with_keys(Route::new(self.written()), &self.keys)
+    fn route(&self) -> RouteRule {
+        with_keys(RouteRule::new(self.written()), &self.keys)
     }
 }
 
@@ -183,4 +183,4 @@ macro_rules! has_keys {
     )*};
 }
 
-has_keys! { PolicyBuilder Scope Route }
+has_keys! { PolicyBuilder Scope RouteRule }

@@ -149,16 +149,16 @@ impl Scheme {
             AuthFailure::Unavailable => (ErrorCode::SERVICE_UNAVAILABLE, &words.unavailable),
         };
         let fault = match word {
-            Some(word) => Fault::new(code).message(word.clone()),
+            Some(word) => Fault::new(code).with_message(word.clone()),
             None if rejection.why == AuthFailure::Malformed => self.malformed_fault(),
             None => Fault::new(code),
         };
         let cause = format!("scheme {}: {}", self.name, rejection.why.as_str());
         match &rejection.cause {
-            None => fault.caused_by(cause),
-            Some(AuthCause::Known(known)) => fault.caused_by(format!("{cause}: {known}")),
+            None => fault.with_source(cause),
+            Some(AuthCause::Known(known)) => fault.with_source(format!("{cause}: {known}")),
             // Keeps the error value, so that the log can list its causes.
-            Some(AuthCause::Failed(error)) => fault.caused_by(SchemeFailure(cause, error.clone())),
+            Some(AuthCause::Failed(error)) => fault.with_source(SchemeFailure(cause, error.clone())),
         }
     }
 }

@@ -84,7 +84,7 @@ fn refuse<'a>(
     // If no scheme is in the list, nothing has refused the request.
     let Some((scheme, rejection)) = furthest else { return Fault::new(ErrorCode::AUTH_MISSING) };
     let fault = scheme.fault(rejection);
-    if fault.status_code() == StatusCode::UNAUTHORIZED { with_challenges(fault, all) } else { fault }
+    if fault.status() == StatusCode::UNAUTHORIZED { with_challenges(fault, all) } else { fault }
 }
 
 /// Adds a challenge line for each scheme; equal lines are added only once.
@@ -96,7 +96,7 @@ fn with_challenges<'a>(mut fault: Fault, all: impl Iterator<Item = (&'a Arc<Sche
             _ => TokenError::NoToken,
         });
         if !fault.headers().get_all(WWW_AUTHENTICATE).iter().any(|other| *other == line) {
-            fault = fault.header(WWW_AUTHENTICATE, line);
+            fault = fault.with_header(WWW_AUTHENTICATE, line);
         }
     }
     fault

@@ -83,7 +83,7 @@ impl AuthScheme {
     /// ```
     /// use std::time::Duration;
     /// use tower_error_envelope::auth::{AuthScheme, JwtKeys};
-    /// use tower_error_envelope::{Policy, Route};
+    /// use tower_error_envelope::{Policy, RouteRule};
     ///
     /// let web = AuthScheme::jwt(JwtKeys::secret(b"at least 32 random bytes, not this".to_vec()))
     ///     .algorithms(["HS256"])
@@ -93,7 +93,7 @@ impl AuthScheme {
     /// let policy = Policy::builder()
     ///     .scheme("web", web)
     ///     .auth(["web"])
-    ///     .route(Route::new("GET /health").open())
+    ///     .route(RouteRule::new("GET /health").open())
     ///     .build()?;
     /// # let _ = policy;
     /// # Ok::<(), tower_error_envelope::PolicyError>(())

@@ -234,12 +234,12 @@ fn g2_the_wording_is_the_schemes() {
         (&[("x-api-key", "b")], "Wrong key"),
         (&[("x-api-key", "old-1")], "Old key"),
     ] {
-        assert_eq!(refused(verdict(&schemes, lines)).0.text(), text);
+        assert_eq!(refused(verdict(&schemes, lines)).0.message(), text);
     }
     let (fault, _) = refused(verdict(&compiled([("app", key_header())]), &[("x-api-key", "a,b")]));
-    assert_eq!(fault.text(), "The header x-api-key is badly formed or repeated.");
+    assert_eq!(fault.message(), "The header x-api-key is badly formed or repeated.");
     let (fault, _) = refused(verdict(&compiled([("api", bearer())]), &[("authorization", "x")]));
-    assert_eq!(fault.text(), "The Authorization header is not a well-formed Bearer token.");
+    assert_eq!(fault.message(), "The Authorization header is not a well-formed Bearer token.");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::loader::PolicyLoader;
 use crate::loader::keys::tests::{NAMES, singles};
 use crate::loader::sources::Sources;
 use crate::policy::scope::PolicyPart;
-use crate::policy::{Policy, PolicyBuilder, Route, RouteSettings, Scope};
+use crate::policy::{Policy, PolicyBuilder, RouteRule, RouteSettings, Scope};
 
 /// The lines of all keys, or of the guards' alone: those that are set, and the defaults of the others.
 fn lines(set: &[(&str, &str, &str)], are_guards: bool) -> String {
@@ -113,11 +113,12 @@ fn any_keys() -> impl Strategy<Value = RouteTable> {
     keys.prop_map(|keys| keys.into_iter().fold(RouteTable::default(), |set, key| key.overriding(set)))
 }
 
-fn any_routes() -> impl Strategy<Value = Vec<Route>> {
+fn any_routes() -> impl Strategy<Value = Vec<RouteRule>> {
     let patterns =
         vec!["/{*rest}", "/a", "GET /a", "/a/{x}", "/a/{*rest}", "POST /a/b", "/{x}/b", "/b/{*rest}", "/a/b/{x}"];
-    proptest::collection::vec((proptest::sample::select(patterns), any_keys()), 0..5)
-        .prop_map(|routes| routes.into_iter().map(|(pattern, keys)| Route { keys, ..Route::new(pattern) }).collect())
+    proptest::collection::vec((proptest::sample::select(patterns), any_keys()), 0..5).prop_map(|routes| {
+        routes.into_iter().map(|(pattern, keys)| RouteRule { keys, ..RouteRule::new(pattern) }).collect()
+    })
 }
 
 fn any_scope() -> impl Strategy<Value = Scope> {

@@ -6,7 +6,7 @@ use std::{env, fs};
 use crate::dialect::{Dialect, DialectName};
 use crate::loader::PolicyLoader;
 use crate::page::ErrorPage;
-use crate::policy::Route;
+use crate::policy::RouteRule;
 use crate::policy::keys::{RouteTable, for_each_key};
 
 /// The tables that the lists of [`Samples`] name.
@@ -68,8 +68,8 @@ macro_rules! set {
 
 macro_rules! set_each {
     ($($(#[$($_:tt)+])+ $key:ident: $value:ty $(=> $made:ty, by $make:ident)? $(= $default:expr)?;)*) => {
-        fn set_each(keys: &RouteTable) -> Route {
-            let mut route = Route::new("/");
+        fn set_each(keys: &RouteTable) -> RouteRule {
+            let mut route = RouteRule::new("/");
             $(if let Some(value) = keys.$key.clone() {
                 route = set!($key, route, value);
             })*

@@ -42,8 +42,8 @@ fn g2_of_two_schemes_the_one_that_came_furthest_decides_else_the_first() {
             let [(one, _), (two, _)] = [first, second].map(|place| outcomes().into_iter().nth(place).unwrap());
             let (fault, challenges) = refused(ask_verifiers(&schemes, &[], &[one, two]));
             let winner = if second > first { "two" } else { "one" };
-            assert_eq!((fault.code().as_str(), &*fault.text()), (outcomes()[first.max(second)].1, winner));
-            let lines: &[&str] = if fault.status_code() == 401 { &["one", "two"] } else { &[] };
+            assert_eq!((fault.code().as_str(), &*fault.message()), (outcomes()[first.max(second)].1, winner));
+            let lines: &[&str] = if fault.status() == 401 { &["one", "two"] } else { &[] };
             assert_eq!(challenges, lines, "{first} {second}");
         }
     }
@@ -84,14 +84,14 @@ fn g0_the_schemes_of_several_routes_decide_as_one_list() {
     // A scheme that lets the request in, or did not run, decides nothing, and is named.
     let offered = refusal(&[app], &[]).with_offered_schemes(&schemes[..1]).with_offered_schemes(&schemes[1..]);
     assert_eq!(with_challenges(&offered).1, [app_line, "Bearer", own_line]);
-    assert_eq!(offered.fault().text(), Fault::new(crate::code::ErrorCode::AUTH_MISSING).text());
+    assert_eq!(offered.fault().message(), Fault::new(crate::code::ErrorCode::AUTH_MISSING).message());
     // A 403 of one route offers nothing; beside another route's expired key it is a 401 with the challenges of both.
     let no_email = || match ask_verifiers(&schemes[2..], &[], &[Ok(Verified::NoEmail)]) {
         SchemesOutcome::Refused(refusal) => refusal,
         other => panic!("{other:?}"),
     };
     let (fault, lines) = with_challenges(&refusal(&[api], &[]).and(no_email()));
-    assert_eq!((fault.status_code().as_u16(), lines.len()), (403, 0));
+    assert_eq!((fault.status().as_u16(), lines.len()), (403, 0));
     let (fault, lines) = with_challenges(&no_email().and(refusal(&[api], &[("authorization", "Bearer key-past-1")])));
-    assert_eq!((fault.status_code().as_u16(), &lines[..]), (401, &[own_line.to_owned(), expired.to_owned()][..]));
+    assert_eq!((fault.status().as_u16(), &lines[..]), (401, &[own_line.to_owned(), expired.to_owned()][..]));
 }

@@ -46,9 +46,9 @@ fn g2_several_verifiers_are_asked_in_turn_and_one_that_failed_outranks_a_401() {
 fn g2_a_403_and_a_503_offer_no_challenge() {
     let schemes = compiled([("partner", AuthScheme::custom().no_email("Verify first").unavailable("Later"))]);
     let (fault, challenges) = refused(ask_verifiers(&schemes, &[], &[Ok(Verified::NoEmail)]));
-    assert_eq!((fault.status_code().as_u16(), &*fault.text(), challenges.len()), (403, "Verify first", 0));
+    assert_eq!((fault.status().as_u16(), &*fault.message(), challenges.len()), (403, "Verify first", 0));
     let (fault, challenges) = refused(ask_verifiers(&schemes, &[], &[down()]));
-    assert_eq!((fault.status_code().as_u16(), &*fault.text(), challenges.len()), (503, "Later", 0));
+    assert_eq!((fault.status().as_u16(), &*fault.message(), challenges.len()), (503, "Later", 0));
     let (_, challenges) = refused(ask_verifiers(&schemes, &[], &[Ok(Verified::Missing)]));
     assert_eq!(challenges, ["Bearer"]);
 }
