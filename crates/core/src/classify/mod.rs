@@ -46,11 +46,9 @@ pub(crate) use reply_details::service_code;
 pub(crate) use rewrite::Retained;
 pub(crate) use rewrite::{Rewrite, RewriteDecision, with_issue_list};
 
-/// Decides how to rewrite an inner 4xx or 5xx, from its head and from what was read of its body. `changed` keeps a body
-/// that had to be changed before.
+/// Decides how to rewrite an inner 4xx or 5xx, from its head and from what was read of its body.
 pub(crate) fn response<'b>(
     inner: &Inner<'_, 'b>,
-    changed: &'b ChangedBody,
     request: &RequestContext<'_>,
     policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
@@ -59,21 +57,20 @@ pub(crate) fn response<'b>(
     }
     match line::line(inner, policy) {
         Some(line) => line::rewrite(line, inner, request),
-        None => rewrite_parsed(inner, changed, request, policy),
+        None => rewrite_parsed(inner, request, policy),
     }
 }
 
 /// All steps, for a body of any kind.
 fn rewrite_parsed<'b>(
     inner: &Inner<'_, 'b>,
-    changed: &'b ChangedBody,
     request: &RequestContext<'_>,
     policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
     let body = parse(inner, policy);
-    match lenient(&body, inner, changed) {
-        None => rewrite(body, inner, changed, request, policy),
-        Some(inner) => rewrite(parse(&inner, policy), &inner, changed, request, policy),
+    match lenient(&body, inner) {
+        None => rewrite(body, inner, request, policy),
+        Some(inner) => rewrite(parse(&inner, policy), &inner, request, policy),
     }
 }
 
@@ -93,15 +90,13 @@ fn rewrite_status_alone(
 fn rewrite<'b>(
     mut body: ParsedBody<'b>,
     inner: &Inner<'_, 'b>,
-    changed: &'b ChangedBody,
     request: &RequestContext<'_>,
     policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
     #[cfg(feature = "redact")]
     if policy.redact {
-        return redacted::rewrite(body, inner, changed, request, policy);
+        return redacted::rewrite(body, inner, request, policy);
     }
-    let _ = changed;
     let parsed = Parsed::new(&mut body, inner, request, policy);
     let decision = decide(&parsed);
     RewriteDecision::new(&parsed, decision)
@@ -109,9 +104,8 @@ fn rewrite<'b>(
 
 /// Explains the result of [`response`].
 pub(crate) fn explain(inner: &Inner<'_, '_>, request: &RequestContext<'_>, policy: &PolicyView<'_>) -> Explanation {
-    let changed = ChangedBody::default();
     let body = parse(inner, policy);
-    let (mut body, inner) = match lenient(&body, inner, &changed) {
+    let (mut body, inner) = match lenient(&body, inner) {
         None => (body, inner.clone()),
         Some(inner) => (parse(&inner, policy), inner),
     };

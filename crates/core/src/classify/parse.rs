@@ -76,14 +76,10 @@ pub(super) fn parse<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> Parse
 /// The error with the body as a more lenient parser reads it, if the strict one read nothing (R3): its text becomes
 /// UTF-8, and its JSON is repaired.
 #[inline]
-pub(super) fn lenient<'h, 'b>(
-    body: &ParsedBody<'_>,
-    inner: &Inner<'h, 'b>,
-    changed: &'b ChangedBody,
-) -> Option<Inner<'h, 'b>> {
+pub(super) fn lenient<'h, 'b>(body: &ParsedBody<'_>, inner: &Inner<'h, 'b>) -> Option<Inner<'h, 'b>> {
     let is_unread = matches!(body, ParsedBody::Nothing) && !inner.bytes().is_empty();
     let repaired = if is_unread { charset::lenient(inner.bytes()) } else { None }?;
-    Some(inner.with_body(changed.repaired.get_or_init(|| repaired)))
+    Some(inner.with_body(inner.changed.repaired.get_or_init(|| repaired)))
 }
 
 impl<'c, 'b> Parsed<'c, 'b> {
@@ -229,6 +225,7 @@ pub(crate) struct Inner<'h, 'b> {
     /// The text of an error whose body has none: the [words of the service's own](super::reason::own_words) in the
     /// status line.
     pub(crate) reason: Option<&'b str>,
+    pub(crate) changed: &'b ChangedBody,
 }
 
 impl<'h, 'b> Inner<'h, 'b> {

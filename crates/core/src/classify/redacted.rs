@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::decide::{CodeSource, Decision, decide};
-use super::parse::{ChangedBody, Inner, KeptForm, Parsed, PolicyView, RequestContext, has_head_of_layer, parse};
+use super::parse::{Inner, KeptForm, Parsed, PolicyView, RequestContext, has_head_of_layer, parse};
 use super::rewrite::RewriteDecision;
 use crate::dialect::{self, Foreign, ParsedBody, Shape};
 use crate::redact::{self, Strictness};
@@ -16,7 +16,6 @@ use crate::redact::{self, Strictness};
 pub(super) fn rewrite<'b>(
     mut body: ParsedBody<'b>,
     inner: &Inner<'_, 'b>,
-    changed: &'b ChangedBody,
     request: &RequestContext<'_>,
     policy: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
@@ -25,13 +24,8 @@ pub(super) fn rewrite<'b>(
     let decision = decide(&parsed);
     let without = if is_layers(&parsed, &decision) { None } else { without_secrets(inner) };
     let Some(without) = without else { return RewriteDecision::new(&parsed, decision) };
-    let (bytes, reason) = changed.redacted.get_or_init(|| without);
-    let redacted = Inner {
-        status: inner.status,
-        headers: inner.headers,
-        body: inner.body.map(|_| &**bytes),
-        reason: reason.as_deref(),
-    };
+    let (bytes, reason) = inner.changed.redacted.get_or_init(|| without);
+    let redacted = Inner { body: inner.body.map(|_| &**bytes), reason: reason.as_deref(), ..*inner };
     let mut body = if is_line { dialect::read_line(bytes, inner.status) } else { parse(&redacted, policy) };
     let parsed = Parsed::new(&mut body, &redacted, request, policy);
     let kept = parsed.kept;

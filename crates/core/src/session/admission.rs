@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{Method, Uri};
 
 use super::auth::{self, AuthDecision};
-use super::reply::{ErrorReply, drain_budget};
+use super::reply::drain_budget;
 use super::request::{self, AssignedId, GuardOutcome, HeaderFlags, MAX_HEADERS, ObservedGuards, RequestView};
 use super::state::RequestState;
 use super::state::{Peek, Phase};
@@ -238,7 +238,7 @@ pub(super) fn forward(state: RequestState) -> Admitted {
 
 /// Answers a request that is not forwarded.
 pub(super) fn refused(state: RequestState, fault: Fault, cause: Option<BoxError>) -> Admitted {
-    (Session::default(), RequestStep::Send(ErrorReply { state }.refuse(fault, cause)))
+    (Session::default(), RequestStep::Send(state.refuse(fault, cause)))
 }
 
 /// The meter of a request's body, if it has one.

@@ -4,10 +4,8 @@ use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 
-use super::inner_error::InnerErrorReader;
 use super::observe::note_refusals;
-use super::passing::{self, KeptError, PassingResponse};
-use super::reply::ErrorReply;
+use super::passing::{self, KeptError};
 use super::rpc_response::{RpcResponse, replace_layer_id};
 use super::state::RequestState;
 use super::{BodyFacts, Event, Follow, Note, Origin, ReadBytes, ResponseStep, RewrittenBody, head};
@@ -87,7 +85,7 @@ pub(super) fn call_head(
         && let Some(fault) = redefined_fault(state, head)
     {
         head.status = fault.status();
-        return ResponseStep::Write(ErrorReply { state: call.state }.rewrite(head, fault, Origin::Fault));
+        return ResponseStep::Write(call.state.replace_with_fault(head, fault, Origin::Fault));
     }
     if names.status
         && let Some(event) = head_status(state, rpc, head)
@@ -101,7 +99,7 @@ pub(super) fn call_head(
         };
     }
     if body.is_empty() {
-        return PassingResponse { state: call.state }.pass(head, || body);
+        return call.state.pass(head, || body);
     }
     announce_trailers(state, rpc, head);
     let has_length = names.length || body.upper == Some(body.lower);
@@ -122,7 +120,7 @@ fn redefined_fault(state: &RequestState, head: &response::Parts) -> Option<Fault
 fn head_status(state: &mut RequestState, rpc: Rpc, head: &mut response::Parts) -> Option<Event> {
     let reported = if rpc.is_grpc() { grpc::read(&head.headers) } else { None }?;
     note_refusals(state);
-    let event = InnerErrorReader { state }.rpc_failure(&reported)?;
+    let event = state.rpc_failure(&reported)?;
     drop(reported);
     replace_layer_id(state, &mut head.headers);
     Some(event)
@@ -146,7 +144,7 @@ pub(super) fn unary_error(
     read: ReadBytes<'_>,
 ) -> Result<RewrittenBody, KeptError> {
     state.mark_head(&mut head.headers);
-    let event = InnerErrorReader { state: &state }.rpc_event(reported);
+    let event = state.rpc_event(reported);
     if let ReadBytes::Whole(body) = read
         && let Some((theirs, ours)) = state.ids_of_layers()
         && let Some(body) = connect::with_other_id(body, theirs, ours)

@@ -10,8 +10,6 @@ use http::{HeaderValue, StatusCode, response};
 
 use super::admission::{self, admit_after_auth, forward, refused};
 use super::body::ErrorForm;
-use super::inner_error::InnerErrorReader;
-use super::reply::ErrorReply;
 use super::request::{HeaderFlags, MAX_HEADERS};
 use super::responding::{self, ResponseHead};
 use super::state::{Peek, Phase, RequestState};
@@ -333,29 +331,26 @@ impl Session {
     pub fn end(&mut self, why: Ending) -> Option<LocalReply> {
         let was_forwarded = matches!(self.phase, Phase::Called(_));
         let state = self.take_state()?;
-        let cut = || state.why_body_was_cut();
         let (failure, cause, forwarded) = match why {
             Ending::Failed(failure, cause) => (failure, Some(cause), true),
-            Ending::Panicked(text) => (cut().unwrap_or_else(Failure::panicked), Some(String::from(text).into()), true),
+            Ending::Panicked(text) => (Failure::panicked(), Some(String::from(text).into()), true),
             Ending::TimedOut => {
                 let (failure, cause) = reply::client_timeout();
-                (cut().unwrap_or(failure), Some(cause), true)
+                (failure, Some(cause), true)
             }
             Ending::Unready(failure, cause) => (failure, Some(cause), false),
             Ending::UnreadyPanicked(text) => (Failure::panicked(), Some(String::from(text).into()), false),
-            Ending::Overran => {
-                let unknown = || Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Error);
-                (cut().unwrap_or_else(unknown), None, false)
-            }
+            // Replaced below, by the 413.
+            Ending::Overran => (Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Error), None, false),
             Ending::Malformed(cause) => {
-                return Some(*ErrorReply { state }.refuse(Fault::new(ErrorCode::BAD_REQUEST), Some(cause)));
+                return Some(*state.refuse(Fault::new(ErrorCode::BAD_REQUEST), Some(cause)));
             }
         };
-        let reply = ErrorReply { state };
+        let failure = state.why_body_was_cut().unwrap_or(failure);
         Some(if forwarded && was_forwarded {
-            reply.answer(failure, cause)
+            state.answer(failure, cause)
         } else {
-            reply.answer_unforwarded(failure, cause)
+            state.answer_unforwarded(failure, cause)
         })
     }
 
@@ -373,12 +368,12 @@ impl Session {
     pub fn proxy_failed(&mut self, head: &mut response::Parts, cause: BoxError) -> ResponseStep {
         let Some(state) = self.take_state() else { return ResponseStep::Broken };
         if let Some(failure) = state.why_body_was_cut() {
-            return ResponseStep::Send(Box::new(ErrorReply { state }.answer(failure, Some(cause))));
+            return ResponseStep::Send(Box::new(state.answer(failure, Some(cause))));
         }
         let fault = Fault::new(ErrorCode::of_status(head.status)).with_status(head.status);
         let mut rewrite = Rewrite::unchanged(classify::with_issue_list(fault, ErrorForm::new(&state).dialect()));
         rewrite.is_code_named = false;
-        let mut written = ErrorReply { state }.replace_proxys(head, rewrite, &*cause);
+        let mut written = state.replace_proxys(head, rewrite, &*cause);
         written.event.cause = Some(Cause::Error(cause));
         ResponseStep::Write(written)
     }
@@ -421,7 +416,7 @@ impl Session {
     #[must_use]
     pub fn explain(&self, head: &response::Parts, body: Option<&[u8]>) -> Option<Explanation> {
         let body = body.map_or(ReadBytes::Part(&[]), ReadBytes::Whole);
-        Some(InnerErrorReader { state: self.state()? }.explanation(head, body))
+        Some(self.state()?.explanation(head, body))
     }
 
     /// The rule at this index, in the order in which rules are tried; `None` if the session has ended.
@@ -443,7 +438,7 @@ impl Session {
         let settings = policy.matched(head).unwrap_or_else(|_| policy.settings_without_host()).normal;
         let state = admission::unguarded(config, (head, &sent), BodyFacts::default(), settings, || id);
         let cause = Box::new(fault.clone());
-        ErrorReply { state }.answer(Failure::new(fault, Origin::Fault), Some(cause)).reply
+        state.answer(Failure::new(fault, Origin::Fault), Some(cause)).reply
     }
 }
 

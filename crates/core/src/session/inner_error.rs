@@ -21,38 +21,31 @@ use crate::fields;
 use crate::grpc_messages;
 use crate::policy::{Mode, Protocols, UnknownCodes};
 
-/// Reads the inner errors of one request.
-#[derive(Clone, Copy)]
-pub(super) struct InnerErrorReader<'e> {
-    pub(super) state: &'e RequestState,
-}
-
-impl InnerErrorReader<'_> {
-    /// Decides what the client gets for an error with this status, head and decoded body. `changed` keeps a body that had
-    /// to be changed before.
+impl RequestState {
+    /// Decides what the client gets for an error with this status, head and decoded body.
     #[inline]
-    pub(super) fn decision<'b>(
+    pub(super) fn inner_decision<'b>(
         &self,
         status: StatusCode,
         headers: &HeaderMap,
         (body, changed): (Option<&'b [u8]>, &'b ChangedBody),
         reason: Option<&'b str>,
     ) -> RewriteDecision<'b> {
-        let inner = Inner { status, headers, body, reason };
-        self.with_facts(inner, |inner, request, policy| classify::response(inner, changed, request, policy))
+        let inner = Inner { status, headers, body, reason, changed };
+        self.with_facts(inner, classify::response)
     }
 
     /// What an error contains, and which rules matched it.
     pub(super) fn explanation(&self, head: &response::Parts, body: ReadBytes<'_>) -> Explanation {
-        let decoded = self.decoded(&head.headers, body);
-        let reason = self.reason(head, || matches!(body, ReadBytes::Whole(_)));
-        let (status, headers) = (head.status, &head.headers);
-        let inner = Inner { status, headers, body: decoded.as_deref(), reason: reason.as_deref() };
+        let decoded = self.decoded_body(&head.headers, body);
+        let reason = self.reason_phrase(head, || matches!(body, ReadBytes::Whole(_)));
+        let (status, headers, changed) = (head.status, &head.headers, &ChangedBody::default());
+        let inner = Inner { status, headers, body: decoded.as_deref(), reason: reason.as_deref(), changed };
         self.with_facts(inner, classify::explain)
     }
 
     /// The decoded body in UTF-8; `None` if it cannot be read (R3–R5).
-    pub(super) fn decoded<'b>(&self, headers: &HeaderMap, body: ReadBytes<'b>) -> Option<Cow<'b, [u8]>> {
+    pub(super) fn decoded_body<'b>(&self, headers: &HeaderMap, body: ReadBytes<'b>) -> Option<Cow<'b, [u8]>> {
         let ReadBytes::Whole(body) = body else { return None };
         Some(charset::in_utf8(headers, self.decode_body(headers, body)?))
     }
@@ -60,10 +53,10 @@ impl InnerErrorReader<'_> {
     fn decode_body<'b>(&self, headers: &HeaderMap, body: &'b [u8]) -> Option<Cow<'b, [u8]>> {
         let codings = coding::codings(headers)?;
         if !codings.is_empty() {
-            return coding::decoded(&codings, body, self.state.policy().inspect().max_bytes).map(Cow::Owned);
+            return coding::decoded(&codings, body, self.policy().inspect().max_bytes).map(Cow::Owned);
         }
         // An inner translator from gRPC to gRPC-Web in base64 encodes every body.
-        let answered = || self.state.request.rpc?.answered_by(fields::first(headers, &CONTENT_TYPE));
+        let answered = || self.request.rpc?.answered_by(fields::first(headers, &CONTENT_TYPE));
         if answered().is_some_and(Rpc::is_text) {
             return grpc_messages::decode(body).map(Cow::Owned);
         }
@@ -71,9 +64,8 @@ impl InnerErrorReader<'_> {
     }
 
     /// The text in the status line of a 4xx whose body is empty or was read (R3).
-    pub(super) fn reason(&self, head: &response::Parts, is_known: impl FnOnce() -> bool) -> Option<Box<str>> {
-        let phrase =
-            if head.status.is_client_error() { self.state.config.reason_phrase(&head.extensions) } else { None }?;
+    pub(super) fn reason_phrase(&self, head: &response::Parts, is_known: impl FnOnce() -> bool) -> Option<Box<str>> {
+        let phrase = if head.status.is_client_error() { self.config.reason_phrase(&head.extensions) } else { None }?;
         reason::own_words(head.status, phrase).filter(|_| is_known()).map(Into::into)
     }
 
@@ -84,19 +76,19 @@ impl InnerErrorReader<'_> {
         inner: Inner<'h, 'b>,
         read: impl FnOnce(&Inner<'h, 'b>, &RequestContext<'_>, &PolicyView<'_>) -> T,
     ) -> T {
-        let (form, policy, settings) = (ErrorForm::new(self.state), self.state.policy(), &self.state.settings);
+        let (form, policy, settings) = (ErrorForm::new(self), self.policy(), &self.settings);
         let view = RequestContext {
             credentials: self.credentials(),
             method: form.target.map_or(&Method::GET, |(method, _)| method),
             path: form.target.map(|(_, path)| path.path()),
-            body_format: self.state.request.body_format(),
+            body_format: self.request.body_format(),
         };
         let known = PolicyView {
             codes: policy.codes(),
             shapes: policy.shapes(settings),
             rules: policy.rules(settings),
             by_status: settings.unknown_codes == UnknownCodes::ByStatus,
-            protocols: self.protocols(),
+            protocols: self.kept_protocols(),
             #[cfg(feature = "redact")]
             redact: settings.redact,
             kept: &settings.keep_fields,
@@ -109,14 +101,14 @@ impl InnerErrorReader<'_> {
 
     /// The credentials in the request, as far as they matter for an inner 401.
     fn credentials(&self) -> Credentials<'_> {
-        let scheme = self.state.cold.as_ref().and_then(|cold| cold.scheme.as_deref());
-        Credentials::new(self.state.request.credentials, scheme)
+        let scheme = self.cold.as_ref().and_then(|cold| cold.scheme.as_deref());
+        Credentials::new(self.request.credentials, scheme)
     }
 
     /// The protocols whose errors keep their shape (R10).
-    pub(super) fn protocols(&self) -> KeptProtocols {
-        match self.state.settings.protocols {
-            _ if self.state.request.rpc.is_some() => KeptProtocols::Nothing,
+    pub(super) fn kept_protocols(&self) -> KeptProtocols {
+        match self.settings.protocols {
+            _ if self.request.rpc.is_some() => KeptProtocols::Nothing,
             Protocols::Pass => KeptProtocols::All,
             Protocols::Rewrite => KeptProtocols::Some,
         }
@@ -124,27 +116,27 @@ impl InnerErrorReader<'_> {
 
     /// An inner error in Connect's own form, if the body is one.
     pub(super) fn connect_status<'b>(&self, body: Option<&'b [u8]>) -> Option<ReportedStatus<'b>> {
-        if self.state.request.rpc == Some(Rpc::ConnectUnary) { connect::read(body?) } else { None }
+        if self.request.rpc == Some(Rpc::ConnectUnary) { connect::read(body?) } else { None }
     }
 
     /// The event to log for a status that the service sent in the form of its own protocol. In mode `off`, what passes
     /// is not logged (L1).
     pub(super) fn rpc_failure(&self, reported: &ReportedStatus<'_>) -> Option<Event> {
-        let is_logged = reported.status != Status::OK && self.state.settings.mode != Mode::Off;
+        let is_logged = reported.status != Status::OK && self.settings.mode != Mode::Off;
         is_logged.then(|| self.rpc_event(reported))
     }
 
     /// The event for such a status, in any mode.
     pub(super) fn rpc_event(&self, reported: &ReportedStatus<'_>) -> Event {
-        let policy = self.state.policy();
+        let policy = self.policy();
         let code = classify::rpc::code_of(reported, policy.codes(), policy.rpc_domain());
-        let is_grpc = self.state.request.rpc.is_some_and(Rpc::is_grpc);
+        let is_grpc = self.request.rpc.is_some_and(Rpc::is_grpc);
         Event {
             status: Some(if code.is_foreign() { reported.status.http() } else { code.status() }),
             code: Some(code),
             grpc: Some(reported.status),
             dialect: Some(if is_grpc { Shape::Grpc } else { Shape::Connect }),
-            ..self.state.event(Origin::Inner)
+            ..self.event(Origin::Inner)
         }
     }
 }

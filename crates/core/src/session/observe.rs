@@ -8,10 +8,8 @@ use std::fmt;
 use http::{HeaderMap, StatusCode};
 
 use super::body::{ErrorForm, RetainedBody};
-use super::inner_error::InnerErrorReader;
 use super::reply::cause_of;
 use super::state::RequestState;
-use super::writer::ErrorWriter;
 use super::{CapturedBody, Cause, Event, Origin, ReadBytes, body};
 use crate::classify::{ChangedBody, Rewrite, RewriteDecision};
 use crate::fault::Fault;
@@ -120,14 +118,13 @@ impl ObservedError {
     /// `enforce`.
     pub(super) fn finish(self, body: ReadBytes<'_>) -> Event {
         let Self { state, status, headers, reason } = &self;
-        let reader = InnerErrorReader { state };
-        let decoded = reader.decoded(headers, body);
-        if let Some(reported) = reader.connect_status(decoded.as_deref()) {
-            return reader.rpc_event(&reported);
+        let decoded = state.decoded_body(headers, body);
+        if let Some(reported) = state.connect_status(decoded.as_deref()) {
+            return state.rpc_event(&reported);
         }
         let changed = ChangedBody::default();
         let reason = reason.as_deref().filter(|_| matches!(body, ReadBytes::Whole(_)));
-        match reader.decision(*status, headers, (decoded.as_deref(), &changed), reason) {
+        match state.inner_decision(*status, headers, (decoded.as_deref(), &changed), reason) {
             RewriteDecision::Rewrite(rewrite) => self.would_rewrite(rewrite, decoded.as_deref().unwrap_or_default()),
             RewriteDecision::Pass(rewrite) => {
                 let code = Some(rewrite.code().clone());
@@ -146,7 +143,7 @@ impl ObservedError {
             let before = CapturedBody::new(*status, headers, read);
             let mut headers = headers.clone();
             let retained = retained.map(|part| RetainedBody { part, body, status: *status });
-            let written = ErrorWriter::new(state).rewritten(&mut headers, sent, &fault, is_code_named, retained);
+            let written = ErrorForm::new(state).rewritten(&mut headers, sent, &fault, is_code_named, retained);
             (before, CapturedBody::new(written.sent, &headers, &written.body))
         });
         let mut event = would_be(state, *status, &fault, sent, Origin::Inner, retained.is_some());

@@ -20,16 +20,12 @@ use crate::{classify, dialect};
 /// What to log for an error that keeps its shape, now and if its body fails later.
 pub(super) type KeptError = (BodyContext, Box<Event>);
 
-/// Lets the response of a request pass.
-pub(super) struct PassingResponse {
-    pub(super) state: RequestState,
-}
-
-impl PassingResponse {
+impl RequestState {
+    /// Lets the response of a request pass.
     pub(super) fn pass(mut self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponseStep {
-        if appends_error(&self.state, head, body) {
-            let refusal = observed_refusal(&mut self.state, head.status);
-            let stream = EventStream::boxed(self.state, head);
+        if appends_error(&self, head, body) {
+            let refusal = observed_refusal(&mut self, head.status);
+            let stream = EventStream::boxed(self, head);
             let note = refusal.map_or_else(|| stream.notes().into(), |event| Note::Event(Box::new(event)));
             return ResponseStep::pass(Follow::events(stream), note);
         }
@@ -38,12 +34,12 @@ impl PassingResponse {
         {
             return self.pass_fault(head, fault);
         }
-        if let Some(event) = observed_refusal(&mut self.state, head.status) {
-            self.state.mark_head(&mut head.headers);
-            return pass_and_log(&self.state, event);
+        if let Some(event) = observed_refusal(&mut self, head.status) {
+            self.mark_head(&mut head.headers);
+            return pass_and_log(&self, event);
         }
-        self.state.finish_head(&mut head.headers);
-        let (body_context, notes) = self.state.into_context_and_fields();
+        self.finish_head(&mut head.headers);
+        let (body_context, notes) = self.into_context_and_fields();
         ResponseStep::Pass(Follow::tail(body_context), notes.into())
     }
 
@@ -51,21 +47,21 @@ impl PassingResponse {
     /// still logged as an error.
     #[cold]
     fn pass_fault(mut self, head: &mut response::Parts, fault: Fault) -> ResponseStep {
-        self.state.mark_head(&mut head.headers);
-        let fault = self.state.with_policy_settings(fault, Origin::Fault);
+        self.mark_head(&mut head.headers);
+        let fault = self.with_policy_settings(fault, Origin::Fault);
         let event = Event {
             status: Some(head.status),
             code: Some(fault.code().clone()),
             cause: Some(Cause::Fault(fault)),
-            ..self.state.event(Origin::Fault)
+            ..self.event(Origin::Fault)
         };
-        pass_and_log(&self.state, event)
+        pass_and_log(&self, event)
     }
 
     /// Passes an error that keeps its shape, and logs it by its status (L1).
     pub(super) fn pass_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
-        if appends_error(&self.state, head, || body) {
-            let stream = EventStream::boxed(self.state, head);
+        if appends_error(&self, head, || body) {
+            let stream = EventStream::boxed(self, head);
             let event = stream.preserved(head.status);
             return ResponseStep::pass(Follow::events(stream), Note::Event(Box::new(event)));
         }
@@ -73,18 +69,18 @@ impl PassingResponse {
         ResponseStep::pass(Follow::tail(body_context), Note::Event(event))
     }
 
-    /// Like [`PassingResponse::pass_error`], for an error that is not an event stream.
+    /// Like [`RequestState::pass_error`], for an error that is not an event stream.
     pub(super) fn preserve(mut self, head: &mut response::Parts) -> KeptError {
-        self.state.mark_head(&mut head.headers);
-        let body_context = self.state.body_context();
-        (body_context, Box::new(self.state.into_event(Origin::Inner).preserved(head.status)))
+        self.mark_head(&mut head.headers);
+        let body_context = self.body_context();
+        (body_context, Box::new(self.into_event(Origin::Inner).preserved(head.status)))
     }
 
-    /// Like [`PassingResponse::preserve`], for an error whose code is known (R10). `read` is the part of the body that
+    /// Like [`RequestState::preserve`], for an error whose code is known (R10). `read` is the part of the body that
     /// was read.
     pub(super) fn preserve_protocol(self, head: &mut response::Parts, code: &ErrorCode, read: &[u8]) -> KeptError {
         head::mark_kept(&mut head.headers, head.status, code);
-        let body = self.state.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
+        let body = self.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
         let (body_context, mut event) = self.preserve(head);
         event.note_bodies(body.clone(), body);
         event.code = Some(code.clone());

@@ -12,7 +12,6 @@ use super::body::{ErrorForm, OutgoingReply, RetainedBody};
 use super::outcome::ErrorFacts;
 use super::proxy_error::ProxyError;
 use super::state::RequestState;
-use super::writer::ErrorWriter;
 use super::{BoxError, CapturedBody, Cause, DrainBudget, Event, Failure, LocalReply, Origin, RewrittenBody, head};
 use crate::classify;
 use crate::classify::Rewrite;
@@ -26,25 +25,25 @@ use crate::guard::body_limit::BodyFlags;
 use crate::message::clean;
 use crate::policy::Policy;
 
-/// Ends a request with an error that the layer writes.
-pub(super) struct ErrorReply {
-    pub(super) state: RequestState,
-}
-
-impl ErrorReply {
+impl RequestState {
     /// Rewrites an inner error: its head and its body.
-    pub(super) fn rewrite(mut self, head: &mut response::Parts, fault: Fault, origin: Origin) -> RewrittenBody {
-        let fault = self.state.with_policy_settings(fault, origin);
+    pub(super) fn replace_with_fault(
+        mut self,
+        head: &mut response::Parts,
+        fault: Fault,
+        origin: Origin,
+    ) -> RewrittenBody {
+        let fault = self.with_policy_settings(fault, origin);
         let cause = (origin == Origin::Fault).then(|| Cause::Fault(fault.clone()));
-        let mut written = self.rewrite_parsed(head, Rewrite::unchanged(fault), origin, &[]);
+        let mut written = self.replace(head, Rewrite::unchanged(fault), origin, &[]);
         written.event.cause = cause;
         written
     }
 
     /// Replaces a response whose status cannot be a final one (E6).
     pub(super) fn replace_malformed(self, head: &mut response::Parts) -> RewrittenBody {
-        self.state.mark_own_answer(&mut head.headers, || Some(ProxyError::HttpProtocolError));
-        self.rewrite(head, Fault::new(ErrorCode::OTHER), Origin::Inner)
+        self.mark_own_answer(&mut head.headers, || Some(ProxyError::HttpProtocolError));
+        self.replace_with_fault(head, Fault::new(ErrorCode::OTHER), Origin::Inner)
     }
 
     /// Rewrites an answer that the proxy itself made (V2).
@@ -55,13 +54,12 @@ impl ErrorReply {
         cause: &(dyn Error + 'static),
     ) -> RewrittenBody {
         let fault = Fault::new(rewrite.code().clone());
-        self.state
-            .mark_own_answer(&mut head.headers, || ProxyError::of_answer(Origin::Proxy, &fault, Some(cause), None));
-        self.rewrite_parsed(head, rewrite, Origin::Proxy, &[])
+        self.mark_own_answer(&mut head.headers, || ProxyError::of_answer(Origin::Proxy, &fault, Some(cause), None));
+        self.replace(head, rewrite, Origin::Proxy, &[])
     }
 
     /// Rewrites an inner error whose body was parsed.
-    pub(super) fn rewrite_parsed(
+    pub(super) fn replace(
         mut self,
         head: &mut response::Parts,
         mut rewrite: Rewrite<'_>,
@@ -71,11 +69,11 @@ impl ErrorReply {
         let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
         let kept = rewrite.kept.take();
         let Rewrite { shape, retained, is_code_named, by, rule, body, .. } = rewrite;
-        let part = self.state.settings.part();
-        let before = self.state.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
+        let part = self.settings.part();
+        let before = self.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
         let inner_status = head.status;
         head.status = rewrite.to_status.unwrap_or(inner_status);
-        let writer = ErrorWriter { form: ErrorForm { kept: kept.as_deref(), ..ErrorForm::new(&self.state) } };
+        let writer = ErrorForm { kept: kept.as_deref(), ..ErrorForm::new(&self) };
         let known = if retained.is_none() && kept.is_none() {
             let (fault, text) = rewrite.parts();
             writer.prepared_reply(fault, text, head.status, &mut head.headers, false)
@@ -89,21 +87,21 @@ impl ErrorReply {
                 let fault = rewrite.into_fault();
                 let retained = retained.map(|part| RetainedBody { part, body, status: inner_status });
                 let outgoing = writer.rewritten(&mut head.headers, head.status, &fault, is_code_named, retained);
-                self.state.identify_response(&mut head.headers);
+                self.identify_response(&mut head.headers);
                 outgoing
             }
         };
-        if let (Some(texts), Some(cause)) = (self.state.config.development, &cause) {
+        if let (Some(texts), Some(cause)) = (self.config.development, &cause) {
             self.show_cause(texts(cause.error()), &mut head.headers, &mut outgoing.body);
         }
         head.status = outgoing.sent;
-        let body = if self.state.request.is_head() { Bytes::new() } else { outgoing.body };
+        let body = if self.request.is_head() { Bytes::new() } else { outgoing.body };
         if before.is_some() {
-            self.state.note_bodies(before, CapturedBody::new(outgoing.sent, &head.headers, &body));
+            self.note_bodies(before, CapturedBody::new(outgoing.sent, &head.headers, &body));
         }
         let OutgoingReply { status, grpc, .. } = outgoing;
         let facts = ErrorFacts { status: Some(status), grpc, code: Some(code) };
-        let mut written = RewrittenBody { body, event: self.into_event(origin, cause, facts) };
+        let mut written = RewrittenBody { body, event: self.into_error_event(origin, cause, facts) };
         let event = &mut written.event;
         event.note_lost(lost);
         if event.status.is_some() {
@@ -116,22 +114,22 @@ impl ErrorReply {
     /// The event for the log. If the client left before its request was complete, it reads no reply, so the request
     /// counts as abandoned (F1a).
     #[inline(always)]
-    fn into_event(self, origin: Origin, cause: Option<Cause>, facts: ErrorFacts) -> Event {
-        let is_read = !self.state.client_left();
+    fn into_error_event(self, origin: Origin, cause: Option<Cause>, facts: ErrorFacts) -> Event {
+        let is_read = !self.client_left();
         let (origin, facts) = if is_read { (origin, facts) } else { (Origin::Abandoned, ErrorFacts::default()) };
-        self.state.into_event_with(origin, cause, facts)
+        self.into_event_with(origin, cause, facts)
     }
 
     /// Answers a request that a guard refuses.
     #[inline(never)]
     pub(super) fn refuse(self, fault: Fault, cause: Option<BoxError>) -> Box<LocalReply> {
-        let drain = self.drain();
-        Box::new(self.written(drain, Failure::new(fault, Origin::Guard), cause))
+        let drain = self.rest_to_drain();
+        Box::new(self.write_reply(drain, Failure::new(fault, Origin::Guard), cause))
     }
 
     /// Answers a request that the adapter has not forwarded.
     pub(super) fn answer_unforwarded(self, failure: Failure, cause: Option<BoxError>) -> LocalReply {
-        let drain = self.drain();
+        let drain = self.rest_to_drain();
         self.answer_after(drain, failure, cause)
     }
 
@@ -142,49 +140,47 @@ impl ErrorReply {
 
     #[inline(never)]
     fn answer_after(self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
-        self.written(drain, failure, cause)
+        self.write_reply(drain, failure, cause)
     }
 
     /// Writes the layer's own reply, and its event. Inlined, so that both are written where they are needed: they are large
     /// to move.
     #[inline(always)]
-    fn written(mut self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
+    fn write_reply(mut self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         let Failure { fault, origin } = failure;
-        let listed = classify::with_issue_list(
-            self.state.with_policy_settings(fault, origin),
-            ErrorForm::new(&self.state).dialect(),
-        );
-        let (fault, close) = (self.state.policy().prepared_fault(&listed), self.must_close());
-        let writer = ErrorWriter::new(&self.state);
+        let listed =
+            classify::with_issue_list(self.with_policy_settings(fault, origin), ErrorForm::new(&self).dialect());
+        let (fault, close) = (self.policy().prepared_fault(&listed), self.must_close());
+        let writer = ErrorForm::new(&self);
         let mut reply = Response::new(Bytes::new());
         let prepared = writer.prepared_reply(fault, None, fault.status(), reply.headers_mut(), close);
         let mut outgoing = prepared.unwrap_or_else(|| writer.local_reply(reply.headers_mut(), fault, close));
-        if let Some(texts) = self.state.config.development {
+        if let Some(texts) = self.config.development {
             let cause = cause.as_deref().map(|cause| cause as &(dyn Error + 'static));
             let texts = cause.or(fault.source().map(|_| fault as _)).map(texts).unwrap_or_default();
             self.show_cause(texts, reply.headers_mut(), &mut outgoing.body);
         }
         *reply.status_mut() = outgoing.sent;
-        if !self.state.request.is_head() {
+        if !self.request.is_head() {
             *reply.body_mut() = outgoing.body;
         }
-        self.state.mark_own_answer(reply.headers_mut(), || {
+        self.mark_own_answer(reply.headers_mut(), || {
             let cause = cause.as_deref().map(|cause| cause as &(dyn Error + 'static));
-            ProxyError::of_answer(origin, fault, cause, self.state.config.proxy_errors())
+            ProxyError::of_answer(origin, fault, cause, self.config.proxy_errors())
         });
         let (cause, code) = (cause.map(Cause::Error).or_else(|| cause_of(fault)), fault.code().clone());
-        if self.state.captures_bodies() {
-            self.state.note_bodies(None, CapturedBody::new(outgoing.sent, reply.headers(), reply.body()));
+        if self.captures_bodies() {
+            self.note_bodies(None, CapturedBody::new(outgoing.sent, reply.headers(), reply.body()));
         }
         let OutgoingReply { status, grpc, .. } = outgoing;
         let facts = ErrorFacts { status: Some(status), grpc, code: Some(code) };
-        LocalReply { reply, drain, event: self.into_event(origin, cause, facts) }
+        LocalReply { reply, drain, event: self.into_error_event(origin, cause, facts) }
     }
 
     /// Adds the texts of the cause as the last field of `error`, in the standard envelope alone (E11).
     #[cold]
     fn show_cause(&self, texts: Vec<String>, headers: &mut HeaderMap, body: &mut Bytes) {
-        let form = ErrorForm::new(&self.state);
+        let form = ErrorForm::new(&self);
         let is_canonical = form.dialect() == Dialect::Standard && form.request.rpc.is_none() && form.page().is_none();
         let tail = [br#"},"request_id":""#, form.id.as_bytes(), br#""}"#].concat();
         let error = body.strip_suffix(&*tail).filter(|_| is_canonical && !texts.is_empty());
@@ -199,19 +195,19 @@ impl ErrorReply {
     /// that stops its upload when it receives a 4xx would otherwise lose that body, and no reset of the connection can
     /// destroy it there. The same holds for a gRPC answer that consists of a head: the client recognises the status in
     /// it by the end of the stream (P1).
-    fn drain(&self) -> Option<DrainBudget> {
-        let drain = || DrainBudget { body_first: !self.state.request.is_http1(), ..drain_budget(self.state.policy()) };
-        let ends_with_head = !self.state.request.is_http1() && self.state.request.rpc.is_some_and(Rpc::is_grpc);
-        (self.state.request.has_body() && !self.state.request.expects() && !ends_with_head).then(drain)
+    fn rest_to_drain(&self) -> Option<DrainBudget> {
+        let drain = || DrainBudget { body_first: !self.request.is_http1(), ..drain_budget(self.policy()) };
+        let ends_with_head = !self.request.is_http1() && self.request.rpc.is_some_and(Rpc::is_grpc);
+        (self.request.has_body() && !self.request.expects() && !ends_with_head).then(drain)
     }
 
     /// Whether bytes of the request may still come on an HTTP/1 connection after the answer (G5).
     fn must_close(&self) -> bool {
-        let ended = self.state.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::ENDED));
-        self.state.request.is_http1()
-            && self.state.request.has_body()
+        let ended = self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::ENDED));
+        self.request.is_http1()
+            && self.request.has_body()
             && !ended
-            && (self.state.request.expects() || !self.state.request.has_cheap_rest())
+            && (self.request.expects() || !self.request.has_cheap_rest())
     }
 }
 

@@ -8,10 +8,8 @@ use super::body::ErrorForm;
 use super::calls::{answered_call, call_head};
 use super::event_stream::appends_error;
 use super::head::X_UPSTREAM_ERROR_CODE;
-use super::inner_error::InnerErrorReader;
 use super::observe::{note_refusals, observed_refusal, would_be};
-use super::passing::{KeptError, PassingResponse};
-use super::reply::ErrorReply;
+use super::passing::KeptError;
 use super::request::MAX_HEADERS;
 use super::state::{Phase, RequestState};
 use super::{
@@ -50,12 +48,12 @@ impl ResponseHead<'_> {
     #[inline(never)]
     pub(super) fn decide(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponseStep {
         if let Some(failure) = self.state.why_body_was_cut() {
-            return ResponseStep::Send(Box::new(ErrorReply { state: self.state }.answer(failure, None)));
+            return ResponseStep::Send(Box::new(self.state.answer(failure, None)));
         }
         if head.headers.len() > MAX_HEADERS {
             let failure = Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Inner);
             let cause = format!("{} response headers", head.headers.len()).into();
-            return ResponseStep::Send(Box::new(ErrorReply { state: self.state }.answer(failure, Some(cause))));
+            return ResponseStep::Send(Box::new(self.state.answer(failure, Some(cause))));
         }
         if let Some((rpc, names)) = answered_call(&self.state, head) {
             return call_head(self.state, rpc, &names, head, body());
@@ -64,13 +62,12 @@ impl ResponseHead<'_> {
             return self.decide_error(head, body());
         }
         match StatusTreatment::new(&self.state, head.status) {
-            StatusTreatment::Pass => PassingResponse { state: self.state }.pass(head, body),
+            StatusTreatment::Pass => self.state.pass(head, body),
             StatusTreatment::Strip => self.strip(head),
             StatusTreatment::Observe => self.decide_observed(head, body()),
             StatusTreatment::Rewrite => {
                 head.status = StatusCode::BAD_GATEWAY;
-                let reply = ErrorReply { state: self.state };
-                ResponseStep::Write(reply.replace_malformed(head))
+                ResponseStep::Write(self.state.replace_malformed(head))
             }
         }
     }
@@ -93,11 +90,9 @@ impl ResponseHead<'_> {
             _ if self.state.settings.mode == Mode::Enforce || self.is_fault_alone(head, body) => {
                 self.rewrite_error(head, body)
             }
-            StatusTreatment::Pass => PassingResponse { state: self.state }.pass(head, || body),
+            StatusTreatment::Pass => self.state.pass(head, || body),
             StatusTreatment::Observe => self.decide_observed(head, body),
-            _ if passing::keeps(&self.state, head, body) => {
-                PassingResponse { state: self.state }.pass_error(head, body)
-            }
+            _ if passing::keeps(&self.state, head, body) => self.state.pass_error(head, body),
             _ => self.rewrite_error(head, body),
         }
     }
@@ -117,7 +112,7 @@ impl ResponseHead<'_> {
             return passing::pass_and_log(&self.state, event);
         }
         match head.status.as_u16() {
-            101 | 200..=399 => PassingResponse { state: self.state }.pass(head, || body),
+            101 | 200..=399 => self.state.pass(head, || body),
             // The status cannot be a final one (E6).
             _ => self.keep_observed(head.status, &Fault::new(ErrorCode::OTHER), StatusCode::BAD_GATEWAY, Origin::Inner),
         }
@@ -130,11 +125,11 @@ impl ResponseHead<'_> {
             return self.keep_observed(head.status, &fault, head.status, Origin::Fault);
         }
         if self.keeps_shape(&head.headers) {
-            return PassingResponse { state: self.state }.pass_error(head, body);
+            return self.state.pass_error(head, body);
         }
         let inspect = self.state.policy().inspect();
         let (body_context, headers) = (self.state.body_context(), head.headers.clone());
-        let reason = InnerErrorReader { state: &self.state }.reason(head, || true);
+        let reason = self.state.reason_phrase(head, || true);
         let no_bytes = if self.has_no_bytes(head, body) { ReadBytes::Whole(&[]) } else { ReadBytes::Part(&[]) };
         let observed = ObservedError { state: self.state, status: head.status, headers, reason };
         if observed.state.request.is_head() || is_unreadable(&head.headers, body, inspect.max_bytes) {
@@ -158,7 +153,7 @@ impl ResponseHead<'_> {
         let fills = self.state.settings.mode == Mode::Fill;
         // A stream that passes must still end with an event if it is cut off (F6).
         if fills && appends_error(&self.state, head, || body) || self.keeps_shape(&head.headers) {
-            return PassingResponse { state: self.state }.pass_error(head, body);
+            return self.state.pass_error(head, body);
         }
         let inspect = self.state.policy().inspect();
         let looks = fills && passing::must_be_read(&head.headers) && !body.is_empty();
@@ -174,19 +169,18 @@ impl ResponseHead<'_> {
 
     /// Rewrites an error by its head, without reading its body.
     fn rewrite_unread(self, head: &mut response::Parts, body: BodyFacts, max_bytes: u64) -> ResponseStep {
-        let (reader, changed) = (InnerErrorReader { state: &self.state }, ChangedBody::default());
-        let reason = reader.reason(head, || self.has_no_bytes(head, body));
+        let changed = ChangedBody::default();
+        let reason = self.state.reason_phrase(head, || self.has_no_bytes(head, body));
         let (RewriteDecision::Rewrite(rewrite) | RewriteDecision::Pass(rewrite)) =
-            reader.decision(head.status, &head.headers, (None, &changed), reason.as_deref());
+            self.state.inner_decision(head.status, &head.headers, (None, &changed), reason.as_deref());
         if self.state.request.is_head() {
             self.keep_service_code(head, rewrite.code());
         }
         if self.keeps_head(head) {
-            let (body_context, event) =
-                PassingResponse { state: self.state }.preserve_protocol(head, rewrite.code(), &[]);
+            let (body_context, event) = self.state.preserve_protocol(head, rewrite.code(), &[]);
             return ResponseStep::pass(Follow::tail(body_context), Note::Event(event));
         }
-        let mut written = ErrorReply { state: self.state }.rewrite_parsed(head, rewrite, Origin::Inner, &[]);
+        let mut written = self.state.replace(head, rewrite, Origin::Inner, &[]);
         written.event.unread = (body.lower > max_bytes).then_some(UnreadReason::TooLong);
         ResponseStep::Write(written)
     }
@@ -206,7 +200,7 @@ impl ResponseHead<'_> {
     fn write_fault(mut self, head: &mut response::Parts, fault: Fault) -> RewrittenBody {
         note_refusals(&mut self.state);
         let fault = classify::with_issue_list(fault, ErrorForm::new(&self.state).dialect());
-        ErrorReply { state: self.state }.rewrite(head, fault, Origin::Fault)
+        self.state.replace_with_fault(head, fault, Origin::Fault)
     }
 
     /// Whether a response to HEAD has an error that GET would get in the shape of its protocol, as far as the head
@@ -216,7 +210,7 @@ impl ResponseHead<'_> {
         self.state.request.is_head()
             && head.status.is_client_error()
             && body_limit::declared(&head.headers).is_some_and(|length| length > 0)
-            && named().is_some_and(|it| InnerErrorReader { state: &self.state }.protocols().keep_type(it))
+            && named().is_some_and(|it| self.state.kept_protocols().keep_type(it))
     }
 
     /// Whether the head shows that the response keeps its shape (R9, P1).
@@ -271,7 +265,7 @@ fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
 #[inline]
 pub(super) fn decide_by_body(state: RequestState, head: &mut response::Parts, read: Read) -> ResponseStep {
     if let Some(failure) = state.why_body_was_cut() {
-        let mut reply = ErrorReply { state }.answer(failure, None);
+        let mut reply = state.answer(failure, None);
         reply.event.note_unread(read.unread);
         return ResponseStep::Send(Box::new(reply));
     }
@@ -287,24 +281,21 @@ pub(super) fn decide_by_body(state: RequestState, head: &mut response::Parts, re
 /// The body that replaces an error, or what to log for an error that keeps its shape.
 #[inline(always)]
 fn decided(state: RequestState, head: &mut response::Parts, body: ReadBytes<'_>) -> Result<RewrittenBody, KeptError> {
-    let reader = InnerErrorReader { state: &state };
-    let decoded = reader.decoded(&head.headers, body);
+    let decoded = state.decoded_body(&head.headers, body);
     if state.settings.mode == Mode::Fill && !passing::is_to_rewrite(&head.headers, body, decoded.as_deref()) {
-        return Err(PassingResponse { state }.preserve(head));
+        return Err(state.preserve(head));
     }
-    if let Some(reported) = reader.connect_status(decoded.as_deref()) {
+    if let Some(reported) = state.connect_status(decoded.as_deref()) {
         return calls::unary_error(state, head, &reported, body);
     }
-    let reason = reader.reason(head, || matches!(body, ReadBytes::Whole(_)));
+    let reason = state.reason_phrase(head, || matches!(body, ReadBytes::Whole(_)));
     let text = decoded.as_deref().unwrap_or_default();
     let changed = ChangedBody::default();
-    match reader.decision(head.status, &head.headers, (decoded.as_deref(), &changed), reason.as_deref()) {
-        RewriteDecision::Rewrite(rewrite) => {
-            Ok(ErrorReply { state }.rewrite_parsed(head, rewrite, Origin::Inner, text))
-        }
+    match state.inner_decision(head.status, &head.headers, (decoded.as_deref(), &changed), reason.as_deref()) {
+        RewriteDecision::Rewrite(rewrite) => Ok(state.replace(head, rewrite, Origin::Inner, text)),
         RewriteDecision::Pass(rewrite) => {
             head.status = rewrite.to_status.unwrap_or(head.status);
-            Err(PassingResponse { state }.preserve_protocol(head, rewrite.code(), text))
+            Err(state.preserve_protocol(head, rewrite.code(), text))
         }
     }
 }

@@ -12,7 +12,6 @@ use http::{HeaderMap, StatusCode};
 
 use super::body::ErrorForm;
 use super::head::{X_ERROR_CODE, code_value};
-use super::inner_error::InnerErrorReader;
 use super::observe::{note_refusals, observed_refusal};
 use super::reply::cause_of;
 use super::reply::{client_timeout, failure_of};
@@ -132,7 +131,7 @@ impl RpcResponse {
         let event = {
             let reported = grpc::read(trailers)?;
             note_refusals(&mut self.state);
-            InnerErrorReader { state: &self.state }.rpc_failure(&reported)?
+            self.state.rpc_failure(&reported)?
         };
         replace_layer_id(&self.state, trailers);
         Some(event)
@@ -346,7 +345,7 @@ impl RpcResponse {
             Rpc::ConnectStream(_) => connect::read_end_stream(last)??,
             _ => grpc::read_trailer_frame(last)?,
         };
-        InnerErrorReader { state: &self.state }.rpc_failure(&reported)
+        self.state.rpc_failure(&reported)
     }
 }
 

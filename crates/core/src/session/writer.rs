@@ -7,7 +7,6 @@ use super::body;
 use super::body::{ErrorForm, OutgoingReply, RetainedBody};
 use super::head::{self, ErrorHead, X_ERROR_CODE, X_REQUEST_ID};
 use super::request::{self, MAX_HEADERS};
-use super::state::RequestState;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::{self, Dialect};
 use crate::fault::{Fault, HeadTemplate, PreparedReply, WrittenReply};
@@ -16,18 +15,7 @@ use crate::guard::body_limit;
 /// The number of headers of an answer that closes its connection. It exceeds the first allocation of a header map.
 const MOST_HEADERS: usize = 8;
 
-/// Writes the errors of one request.
-#[derive(Clone, Copy)]
-pub(super) struct ErrorWriter<'e> {
-    pub(super) form: ErrorForm<'e>,
-}
-
-impl<'e> ErrorWriter<'e> {
-    #[inline]
-    pub(super) fn new(state: &'e RequestState) -> Self {
-        Self { form: ErrorForm::new(state) }
-    }
-
+impl ErrorForm<'_> {
     /// Returns the prepared reply for an error with this status, and completes this head for it. If the error has more
     /// content than its code, only the head of the code's reply is used.
     pub(super) fn prepared_reply(
@@ -38,26 +26,26 @@ impl<'e> ErrorWriter<'e> {
         head: &mut HeaderMap,
         close: bool,
     ) -> Option<OutgoingReply> {
-        let kept = self.form.policy.prepared_fault(fault);
+        let kept = self.policy.prepared_fault(fault);
         if text.is_none()
             && let Some(prepared) = self.prepared(kept, status, close)
         {
-            self.known_head(prepared, kept, status, head)?.fill(head, self.form.id, None);
+            self.known_head(prepared, kept, status, head)?.fill(head, self.id, None);
             let status = if prepared.prepared_for() == status { prepared.status() } else { status };
-            return Some(OutgoingReply::over_http(status, prepared.body(self.form.id)));
+            return Some(OutgoingReply::over_http(status, prepared.body(self.id)));
         }
-        let is_canonical = self.form.dialect() == Dialect::Standard;
+        let is_canonical = self.dialect() == Dialect::Standard;
         if fault.has_headers() || text.is_some() && !is_canonical {
             return None;
         }
-        let stock = self.form.policy.fault(fault.code())?;
+        let stock = self.policy.fault(fault.code())?;
         let prepared = self.prepared(stock, stock.status(), close)?;
         let known = self.known_head(prepared, stock, status, head)?;
         let (body, status) = match text {
-            Some(text) => (self.form.canonical(fault, text), status),
-            None => self.form.body_of(fault, status, None, fault.headers()),
+            Some(text) => (self.canonical(fault, text), status),
+            None => self.body_of(fault, status, None, fault.headers()),
         };
-        known.fill(head, self.form.id, Some(body.len()));
+        known.fill(head, self.id, Some(body.len()));
         Some(OutgoingReply::over_http(status, body))
     }
 
@@ -73,18 +61,12 @@ impl<'e> ErrorWriter<'e> {
             return Some(prepared.head());
         }
         // Bodies of the dialect may repeat the wait of `retry-after`.
-        if self.form.request.is_head() || self.form.dialect().spec().has_wait {
+        if self.request.is_head() || self.dialect().spec().has_wait {
             return None;
         }
         prepared.head_beside(inner, |mut inner, id| {
             head::keeps_by_name(&inner).then(|| {
-                ErrorWriter { form: ErrorForm { id, ..self.form } }.rewritten(
-                    &mut inner,
-                    fault.status(),
-                    fault,
-                    true,
-                    None,
-                );
+                ErrorForm { id, ..*self }.rewritten(&mut inner, fault.status(), fault, true, None);
                 inner.insert(X_REQUEST_ID, id.clone());
                 inner
             })
@@ -94,22 +76,20 @@ impl<'e> ErrorWriter<'e> {
     /// The prepared reply of a fault that the policy keeps, in the form for this client. The first error in that form
     /// prepares it. `status` matters because some bodies contain it.
     fn prepared<'f>(&self, fault: &'f Fault, status: StatusCode, close: bool) -> Option<&'f PreparedReply> {
-        if self.form.request.rpc.is_some() || self.form.page().is_some() {
+        if self.request.rpc.is_some() || self.page().is_some() {
             return None;
         }
-        let form = self.form.policy.form(self.form.settings, self.form.negotiated())?;
-        let slot = fault.slot(2 * form + usize::from(close), || 2 * self.form.policy.forms())?;
+        let form = self.policy.form(self.settings, self.negotiated())?;
+        let slot = fault.slot(2 * form + usize::from(close), || 2 * self.policy.forms())?;
         let prepared = slot.get_or_init(|| {
             PreparedReply::new(fault.status(), |id| {
                 let mut head = HeaderMap::new();
-                let written = ErrorWriter { form: ErrorForm { id, ..self.form } }.local_reply(&mut head, fault, close);
+                let written = ErrorForm { id, ..*self }.local_reply(&mut head, fault, close);
                 let OutgoingReply { status, body, .. } = written;
                 WrittenReply { status, head, body }
             })
         });
-        prepared
-            .as_deref()
-            .filter(|prepared| prepared.prepared_for() == status || self.form.dialect() == Dialect::Standard)
+        prepared.as_deref().filter(|prepared| prepared.prepared_for() == status || self.dialect() == Dialect::Standard)
     }
 
     /// Writes the layer's own reply to a fault: its head into `headers`, and the rest into the result.
@@ -118,7 +98,7 @@ impl<'e> ErrorWriter<'e> {
             headers.reserve(MOST_HEADERS);
         }
         let outgoing = self.rewritten(headers, fault.status(), fault, true, None);
-        headers.insert(X_REQUEST_ID, self.form.id.clone());
+        headers.insert(X_REQUEST_ID, self.id.clone());
         if close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -137,10 +117,10 @@ impl<'e> ErrorWriter<'e> {
         let declared = self.inner_length(headers, fault);
         add_missing(headers, fault.headers());
         self.expose(headers);
-        let (outgoing, error_head) = match self.form.request.rpc {
-            Some(rpc) => body::write_error(&self.form, rpc, fault, (status, is_code_named), headers),
+        let (outgoing, error_head) = match self.request.rpc {
+            Some(rpc) => body::write_error(self, rpc, fault, (status, is_code_named), headers),
             None => {
-                let (body, status) = self.form.body_of(fault, status, retained, headers);
+                let (body, status) = self.body_of(fault, status, retained, headers);
                 (OutgoingReply::over_http(status, body), HeaderMap::new())
             }
         };
@@ -160,11 +140,11 @@ impl<'e> ErrorWriter<'e> {
     /// Lets scripts of other origins read the head of the error (E4). A gRPC-Web client recognises the error by it
     /// (P2).
     fn expose(&self, headers: &mut HeaderMap) {
-        if !self.form.settings.expose_headers {
+        if !self.settings.expose_headers {
             return;
         }
         head::expose(headers, &head::EXPOSED);
-        if matches!(self.form.request.rpc, Some(Rpc::Web(_) | Rpc::WebText(_))) {
+        if matches!(self.request.rpc, Some(Rpc::Web(_) | Rpc::WebText(_))) {
             head::expose(headers, &head::EXPOSED_OF_GRPC);
         }
     }
@@ -173,14 +153,14 @@ impl<'e> ErrorWriter<'e> {
     fn own_head<'a>(&'a self, fault: &'a Fault, length: Option<u64>) -> ErrorHead<'a> {
         ErrorHead {
             code: fault.code(),
-            content_type: HeaderValue::from_static(self.form.content_type()),
+            content_type: HeaderValue::from_static(self.content_type()),
             length,
             // A cache does not recognise an error under the status 200.
-            negotiates: matches!(self.form.request.rpc, None | Some(Rpc::ConnectUnary))
-                && request::negotiates(self.form.settings),
-            is_page: self.form.page().is_some(),
-            id: self.form.dialect().spec().id_header.map(|name| (name, self.form.id)),
-            http1: self.form.request.is_http1(),
+            negotiates: matches!(self.request.rpc, None | Some(Rpc::ConnectUnary))
+                && request::negotiates(self.settings),
+            is_page: self.page().is_some(),
+            id: self.dialect().spec().id_header.map(|name| (name, self.id)),
+            http1: self.request.is_http1(),
         }
     }
 
@@ -188,9 +168,8 @@ impl<'e> ErrorWriter<'e> {
     /// service that only names a code has declared no body.
     fn inner_length(&self, headers: &HeaderMap, fault: &Fault) -> Option<u64> {
         let same_code = || headers.get(X_ERROR_CODE).is_some_and(|code| *code == *fault.code().as_str());
-        let same_type =
-            || dialect::media_type(headers).is_some_and(|it| it.eq_ignore_ascii_case(self.form.media_type()));
-        let is_same = self.form.request.is_head() && same_code() && same_type();
+        let same_type = || dialect::media_type(headers).is_some_and(|it| it.eq_ignore_ascii_case(self.media_type()));
+        let is_same = self.request.is_head() && same_code() && same_type();
         if is_same { body_limit::declared(headers).filter(|length| *length > 0) } else { None }
     }
 }
