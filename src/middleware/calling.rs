@@ -1,7 +1,7 @@
 //! Polls one inner call, and makes the reply from its response.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::{Request, Response, StatusCode, response};
 use http_body::Body;
@@ -11,13 +11,14 @@ use tracing::Span;
 use super::broken::ResumedBody;
 use super::budget::Deadline;
 use super::caught::{facts, inspected, size_hint};
-use super::collecting::{BodyOutcome, CollectJob, Collecting};
-use super::reason::remove_reason;
+use super::collecting::{CollectJob, Collecting, Decided};
+use super::extensions::remove_reason;
+use super::future::{CallContext, State, StateProj};
 use super::request_body::RequestBody;
-use super::response_body::{Kind, PolledReply, Reply, ResponseBody, polled, reply_of};
-use super::service::log;
-use super::state::{CallContext, State, StateProj};
-use error_envelope_core::session::{BoxError, Ending, Follow, LocalReply, ResponseStep, Session};
+use super::response_body::{Kind, PolledReply, ResponseBody, polled, reply_of};
+use error_envelope_core::session::{
+    BoxError, Ending, EventFields, Follow, LocalReply, Note, ResponseStep, Rest, Session,
+};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
@@ -60,7 +61,7 @@ where
                 facts
             };
             let step = call.session.respond(head, facts);
-            return self.answer(step, outcome, panic, span, deadline, cx);
+            return self.carry_out(step, outcome, panic, span, deadline, cx);
         }
         let ending = match polled {
             Ok(_) => match outcome {
@@ -94,9 +95,9 @@ where
         Poll::Ready(())
     }
 
-    /// Decides by the head of a response, and reads its body first if the session requires it.
+    /// Carries out what the session decided by the head of a response, and reads its body first if the session requires it.
     #[inline(always)]
-    fn answer(
+    fn carry_out(
         mut self: Pin<&mut Self>,
         step: ResponseStep,
         outcome: Option<Outcome<R, S::Error>>,
@@ -105,23 +106,16 @@ where
         deadline: Option<&mut Option<Deadline>>,
         cx: &mut Context<'_>,
     ) -> PolledReply<R, B> {
-        let Some(Ok((mut head, body))) = outcome else { return Poll::Pending };
+        let Some(Ok((head, body))) = outcome else { return Poll::Pending };
         match step {
             ResponseStep::Pass(follow, note) => {
                 span.into_iter().for_each(|span| runtime::record_status(span, head.status));
                 log(&follow, note);
                 polled(head, ResponseBody::follow(body, follow, deadline))
             }
-            ResponseStep::Write(mut written) => {
-                written.event.note_panic(catch(|| drop(body)).err().or(panic));
-                remove_reason(&mut head);
-                runtime::log_event(&mut written.event);
-                polled(head, ResponseBody::reply(written.body))
-            }
-            ResponseStep::Send(mut answered) => {
-                answered.event.note_panic(catch(|| drop(body)).err().or(panic));
-                let _ = catch(|| drop(head));
-                replied(*answered)
+            mut step @ (ResponseStep::Write(_) | ResponseStep::Send(_)) => {
+                step.note_panic(catch(|| drop(body)).err().or(panic));
+                written(step, head)
             }
             ResponseStep::Strip(follow, note) => {
                 span.into_iter().for_each(|span| runtime::record_status(span, head.status));
@@ -144,7 +138,7 @@ where
                     let StateProj::Collecting { collecting } = self.as_mut().project() else { return Poll::Pending };
                     collecting.begin(job, span, cx)
                 };
-                decided.map(|decided| Ok(self.read(decided)))
+                self.reply_after_reading(ready!(decided))
             }
             ResponseStep::Resume(..) | ResponseStep::Broken => Poll::Pending,
         }
@@ -152,25 +146,61 @@ where
 
     /// The reply to an error whose body was read. The unread rest is dropped, or becomes a part of the reply.
     #[inline]
-    pub(super) fn read(mut self: Pin<&mut Self>, decided: BodyOutcome) -> Reply<R, B> {
+    pub(super) fn reply_after_reading(mut self: Pin<&mut Self>, decided: Decided) -> PolledReply<R, B> {
+        let Decided { step, head, error, span } = decided;
+        let _inside = span.as_ref().map(Span::enter);
         let kept = if let StateProj::Keeping { keeping } = self.as_mut().project() { keeping.take() } else { None };
         let _ = catch(|| self.set(State::Done));
-        match (decided, kept) {
-            (BodyOutcome::Resume(reply, error, follow), Some(rest)) => {
-                let resumed = |read| Kind::Resume { body: Box::new(ResumedBody::new(read, error, rest)) };
-                reply.map(|read| ResponseBody::new(resumed(read), Some(follow)))
+        match (step, kept) {
+            (ResponseStep::Resume(read, Rest::Body(follow), event), Some(rest)) => {
+                runtime::log_event(event);
+                let body = Box::new(ResumedBody::new(read, error, rest));
+                polled(head, ResponseBody::new(Kind::Resume { body }, Some(follow)))
             }
-            // Without the kept rest, the body cannot be resumed.
-            (BodyOutcome::Resume(reply, ..), None) => reply.map(|_| ResponseBody::default()),
-            (BodyOutcome::Replay(reply, trailers), kept) => {
+            (step, kept) => {
+                let _ = catch(|| drop(error));
                 let _ = catch(|| drop(kept));
-                reply.map(|body| ResponseBody::new(Kind::Replay { body, trailers }, None))
-            }
-            (BodyOutcome::Reply(reply), kept) => {
-                let _ = catch(|| drop(kept));
-                reply.map(ResponseBody::reply)
+                written(step, head)
             }
         }
+    }
+}
+
+/// Sends an error that the session wrote, or read to its end and keeps.
+#[inline(always)]
+fn written<R, B>(step: ResponseStep, mut head: response::Parts) -> PolledReply<R, B> {
+    match step {
+        ResponseStep::Write(mut written) => {
+            remove_reason(&mut head);
+            runtime::log_event(&mut written.event);
+            polled(head, ResponseBody::reply(written.body))
+        }
+        ResponseStep::Send(answered) => {
+            let _ = catch(|| drop(head));
+            replied(*answered)
+        }
+        ResponseStep::Resume(body, Rest::Trailers(trailers), event) => {
+            runtime::log_event(event);
+            polled(head, ResponseBody::new(Kind::Replay { body, trailers }, None))
+        }
+        _ => Poll::Pending,
+    }
+}
+
+/// Logs what the session has noted about a response that passes.
+#[inline(always)]
+fn log(follow: &Follow, note: Note) {
+    match note {
+        Note::Nothing => {}
+        Note::Fields(fields) => log_fields(follow, fields),
+        Note::Event(event) => runtime::log_event(event),
+    }
+}
+
+#[cold]
+fn log_fields(follow: &Follow, fields: Box<EventFields>) {
+    if let Some(id) = follow.request_id() {
+        runtime::log_notes(id, Some(fields));
     }
 }
 

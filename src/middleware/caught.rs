@@ -1,10 +1,15 @@
 //! Calls the methods of user-defined bodies and errors, and catches their panics (rule F2).
 
 use std::error::Error;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use http_body::{Body, SizeHint};
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
 
-use error_envelope_core::session::{BodyFacts, BoxError, Failure};
+use error_envelope_core::code::ErrorCode;
+use error_envelope_core::fault::Fault;
+use error_envelope_core::session::{BodyFacts, BoxError, Failure, keep_checksums};
 use error_envelope_runtime::catch;
 
 /// What a body reports about itself. If it panics, it counts as reporting nothing. The panic is returned, too: it may
@@ -39,4 +44,44 @@ pub(super) fn inspected(
             Err(panic)
         }
     }
+}
+
+/// Polls for a body's next frame, with its data as `Bytes`, so that message framing can be parsed. Of trailers, only
+/// checksums pass (R6). A panic becomes an error (F2).
+pub(super) fn poll_bytes<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>
+where
+    B: Body<Error: Into<BoxError>>,
+{
+    let polled = catch(|| {
+        body.poll_frame(cx).map(|frame| match frame? {
+            Ok(mut frame) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    keep_checksums(trailers);
+                    if trailers.is_empty() {
+                        return None;
+                    }
+                }
+                Some(Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))))
+            }
+            Err(error) => Some(Err(error.into())),
+        })
+    });
+    polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic)))))
+}
+
+/// Polls for a body's next frame, drops it and returns its length. A panic becomes an error (F2).
+pub(super) fn poll_dropped<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Option<Result<usize, BoxError>>>
+where
+    B: Body<Error: Into<BoxError>>,
+{
+    let polled = catch(|| {
+        let length = |frame: Frame<B::Data>| frame.data_ref().map_or(0, Buf::remaining);
+        body.poll_frame(cx).map(|frame| frame.map(|frame| frame.map(length).map_err(Into::into)))
+    });
+    polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic)))))
+}
+
+/// The error for a panic. It is a fault, so that it is not mistaken for a broken body of the client (F1, F2).
+pub(super) fn panicked(panic: Box<str>) -> BoxError {
+    Fault::new(ErrorCode::INTERNAL_ERROR).with_source(format!("a body panicked: {panic}")).into()
 }

@@ -3,18 +3,16 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
-use http::{HeaderMap, Response, response};
+use bytes::Buf;
+use http::response;
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tracing::Span;
 
 use super::budget::{Deadline, now};
-use super::reason::remove_reason;
-use super::request_body::panicked;
-use error_envelope_core::session::{
-    BoxError, Ending, Event, Follow, LocalReply, Reading, ResponseStep, Rest, Session, UnreadReason,
-};
+use super::caught::panicked;
+use error_envelope_core::session::{BoxError, Ending, Event, Reading, ResponseStep, Session, UnreadReason};
+#[cfg(feature = "metrics")]
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
@@ -41,7 +39,7 @@ where
         mut job: CollectJob,
         span: Option<&Span>,
         cx: &mut Context<'_>,
-    ) -> Poll<BodyOutcome> {
+    ) -> Poll<Decided> {
         let mut this = self.project();
         let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Pending };
         match job.poll(body, cx) {
@@ -62,15 +60,13 @@ where
     }
 
     /// Reads on until the outcome is decided. After that it stays pending.
-    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BodyOutcome> {
+    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Decided> {
         let mut this = self.project();
         let (Some(job), Some(body)) = (&mut *this.waiting, this.body.as_mut().as_pin_mut()) else {
             return Poll::Pending;
         };
         let end = ready!(job.poll(body, cx));
         let Some(mut job) = this.waiting.take() else { return Poll::Pending };
-        let span = job.span.take();
-        let _inside = span.as_ref().map(Span::enter);
         job.drop_body(this.body);
         Poll::Ready(job.ended(end))
     }
@@ -188,8 +184,8 @@ impl CollectJob {
 
     /// Decides by the part that was read.
     #[inline(always)]
-    fn ended(self, end: End) -> BodyOutcome {
-        let Self { mut session, mut head, reading, panic, .. } = self;
+    fn ended(self, end: End) -> Decided {
+        let Self { mut session, mut head, reading, panic, span, .. } = self;
         #[cfg(feature = "metrics")]
         if let Some(since) = self.waits_since {
             runtime::record_error_read(since.elapsed());
@@ -198,34 +194,29 @@ impl CollectJob {
             End::Whole => (reading.end(), None),
             End::Unread(why, error) => (reading.stop(why), error),
             End::OutOfTime => {
-                let _ = catch(|| drop(head));
-                return replaced(session.end(Ending::TimedOut));
+                let reply = session.end(Ending::TimedOut).map(Box::new);
+                return Decided {
+                    step: reply.map_or(ResponseStep::Broken, ResponseStep::Send),
+                    head,
+                    error: None,
+                    span,
+                };
             }
         };
         let mut step = session.decide(&mut head, read);
         step.note_panic(panic);
-        if let ResponseStep::Resume(read, Rest::Body(follow), event) = step {
-            runtime::log_event(event);
-            return BodyOutcome::Resume(Response::from_parts(head, read), error, follow);
-        }
-        let _ = catch(|| drop(error));
-        match step {
-            ResponseStep::Resume(read, Rest::Trailers(trailers), event) => {
-                runtime::log_event(event);
-                BodyOutcome::Replay(Response::from_parts(head, read), trailers)
-            }
-            ResponseStep::Write(mut written) => {
-                remove_reason(&mut head);
-                runtime::log_event(&mut written.event);
-                BodyOutcome::Reply(Response::from_parts(head, written.body))
-            }
-            ResponseStep::Send(reply) => {
-                let _ = catch(|| drop(head));
-                replaced(Some(*reply))
-            }
-            _ => replaced(None),
-        }
+        Decided { step, head, error, span }
     }
+}
+
+/// What the session decided about an inner error whose body was read.
+pub(super) struct Decided {
+    pub(super) step: ResponseStep,
+    pub(super) head: response::Parts,
+    /// The error that came instead of the rest of the body.
+    pub(super) error: Option<BoxError>,
+    /// The request's span, if it was left while the body was read.
+    pub(super) span: Option<Span>,
 }
 
 /// Reads one frame; whether the body has ended with it.
@@ -258,19 +249,4 @@ where
             }
         },
     })
-}
-
-/// The outcome of an inner error whose body was read.
-pub(super) enum BodyOutcome {
-    Reply(Response<Bytes>),
-    /// All of the body, unchanged.
-    Replay(Response<Bytes>, Option<Box<HeaderMap>>),
-    /// The part that was read, followed by the rest, or by the error that came instead.
-    Resume(Response<Bytes>, Option<BoxError>, Follow),
-}
-
-fn replaced(answered: Option<LocalReply>) -> BodyOutcome {
-    let Some(mut answered) = answered else { return BodyOutcome::Reply(Response::default()) };
-    runtime::log_event(&mut answered.event);
-    BodyOutcome::Reply(answered.reply)
 }

@@ -8,8 +8,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::budget::{Budget, BudgetExhausted};
-use super::caught::has_ended;
-use super::request_body::poll_dropped;
+use super::caught::{has_ended, poll_dropped};
 use error_envelope_core::session::{BoxError, DrainBudget, LocalReply};
 
 /// The most bytes to drop before the head leaves: for bytes that are available at once, no state is stored.

@@ -405,10 +405,11 @@ fn config(config: SessionConfig) -> SessionConfig {
     let config = config
         .with_recogniser(recognise)
         .with_proxy_errors(proxy_error)
-        .with_reason_phrase(super::reason::reason_phrase);
+        .with_reason_phrase(super::extensions::reason_phrase);
     #[cfg(feature = "axum")]
-    let config =
-        config.with_framework_route(super::route::framework_route).with_original_uri(super::route::original_uri);
+    let config = config
+        .with_framework_route(super::extensions::framework_route)
+        .with_original_uri(super::extensions::original_uri);
     config
 }
 

@@ -5,27 +5,28 @@
 //! - [`ResponseFuture`] follows one request: it calls the inner service, reads an error's body, or replies itself.
 //! - [`RequestBody`] counts what the inner service reads; [`ResponseBody`] passes on its response, or is the reply.
 //!
+//! The way of a request through these files: `service` begins a session, and calls the inner service, replies, or waits
+//! (in `parked`). `future` polls what the request's state waits for. `calling` polls the inner call and carries out what
+//! the session decides about its response; `collecting` reads an inner error first. What is left of a request that the
+//! inner service did not get is read and dropped by `draining`; a body over its limit, by `request_body` itself.
+//!
 //! A request without an error needs no box and no spawned task. User code that panics is caught where it is called,
 //! polled or dropped (rule F2); with `panic = "abort"` nothing can be caught.
 
-mod admitted;
 mod broken;
 mod budget;
 mod calling;
 mod caught;
 mod collecting;
 mod draining;
+mod extensions;
 mod future;
 pub(crate) mod layer;
 mod parked;
-mod reason;
 mod recognise;
 mod request_body;
 mod response_body;
-#[cfg(feature = "axum")]
-mod route;
 pub(crate) mod service;
-mod state;
 pub(crate) mod verify;
 
 pub use error_envelope_core::session::exposed_headers;

@@ -15,8 +15,7 @@ use http_body::Body;
 use tracing::Span;
 
 use super::budget::Deadline;
-use super::caught::inspected;
-use super::request_body::poll_bytes;
+use super::caught::{inspected, poll_bytes};
 use super::verify::{Verifiers, VerifyFuture};
 
 /// The service that was ready for a request, and the request's head.

@@ -1,25 +1,26 @@
-//! The service: consults the session, and calls the inner service or replies itself.
+//! The service: consults the session about a request, and carries out what it decides: at once, or after a wait for the
+//! first byte (rule G3) or for a verifier's result (rule G2).
 
 use std::convert::Infallible;
 use std::fmt;
-use std::task::{Context, Poll};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::admitted::{Unread, carry_out};
-use super::caught::facts;
-use super::future::ResponseFuture;
-use super::parked::{NotReady, Parked, Waiting};
+use super::caught::{facts, inspected};
+use super::draining::RemainingRequest;
+use super::future::{Call, ResponseFuture, State};
+use super::parked::{First, NotReady, Parked, Peeking, Verifying, Waiting, poll_first, unready};
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
-use super::state::State;
 use super::verify::Verifiers;
-use error_envelope_core::session::{BoxError, Ending, EventFields, Follow, KnownMethod, Note, RequestStep, Session};
+use error_envelope_core::session::{BodyMeter, BoxError, Ending, FirstByte, KnownMethod, RequestStep, Session};
 use error_envelope_runtime as runtime;
-use error_envelope_runtime::{PolicyHandle, RequestMetrics, RequestSlot, RequestTimer, Started, catch};
+use error_envelope_runtime::{PolicyHandle, RequestMetrics, RequestSlot, RequestTimer, RouteMetrics, Started, catch};
 
 /// The service that [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) makes. It never fails: every error becomes a
 /// response.
@@ -97,7 +98,7 @@ where
         let timer = self.track(&session, &step, &head, started);
         let metrics = timer.as_ref().map(RequestTimer::metrics);
         let body = Unread::New(body, !facts.ended);
-        if step.wait().is_none() {
+        if !matches!(step, RequestStep::Verify(_) | RequestStep::Peek(_)) {
             let state = carry_out(step, session, &mut self.inner, head, not_ready, body, metrics);
             return ResponseFuture { state, timer };
         }
@@ -109,23 +110,6 @@ where
             Err(panic) => State::sent(session.end(Ending::UnreadyPanicked(panic)).map(Box::new), Some(body.rest())),
         };
         ResponseFuture { state, timer }
-    }
-}
-
-/// Logs what the session has noted about a response that passes.
-#[inline(always)]
-pub(super) fn log(follow: &Follow, note: Note) {
-    match note {
-        Note::Nothing => {}
-        Note::Fields(fields) => log_fields(follow, fields),
-        Note::Event(event) => runtime::log_event(event),
-    }
-}
-
-#[cold]
-fn log_fields(follow: &Follow, fields: Box<EventFields>) {
-    if let Some(id) = follow.request_id() {
-        runtime::log_notes(id, Some(fields));
     }
 }
 
@@ -157,4 +141,133 @@ impl<S: Clone> ErrorEnvelopeService<S> {
             }
         }
     }
+}
+
+type StateOf<S, B, R> = State<S, <S as Service<Request<RequestBody<B>>>>::Future, B, R>;
+
+/// The request's body: before a peek it may be moved.
+enum Unread<B> {
+    /// `true` means that `is_end_stream` was checked, and was false.
+    New(B, bool),
+    Peeked(Pin<Box<B>>, RequestBody<B>),
+}
+
+impl<S, B: Body<Error: Into<BoxError>>> Peeking<S, B> {
+    pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<StateOf<S, B, R>>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    {
+        let Some((_, body)) = &mut self.rest else { return Poll::Pending };
+        let first = ready!(poll_first(body.as_mut(), &mut self.deadline, cx));
+        let Some((mut waiting, body)) = self.rest.take() else { return Poll::Pending };
+        let (first, trailers) = match first {
+            First::Data => (FirstByte::Data, None),
+            First::End(trailers) => (FirstByte::End, trailers),
+            First::TooSlow => (FirstByte::TooSlow, None),
+            First::Failed(error) => match inspected(error, |error| waiting.session.classify(error)) {
+                Ok((failure, error)) => (FirstByte::Failed(failure, error), None),
+                Err(panic) => {
+                    waiting.parked.discard();
+                    let reply = waiting.session.end(Ending::UnreadyPanicked(panic)).map(Box::new);
+                    return Poll::Ready(State::sent(reply, Some(RemainingRequest::Pinned { body })));
+                }
+            },
+        };
+        let step = waiting.session.first_byte(first);
+        Poll::Ready(waiting.go_on(step, Unread::Peeked(body, RequestBody::ended(trailers))))
+    }
+}
+
+impl<S, B: Body<Error: Into<BoxError>>> Verifying<S, B> {
+    pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<StateOf<S, B, R>>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    {
+        if self.rest.is_none() {
+            return Poll::Pending;
+        }
+        let outcome = ready!(self.poll_verdict(cx));
+        let Some((mut waiting, body)) = self.rest.take() else { return Poll::Pending };
+        let step = waiting.session.verified(&mut waiting.parked.head, outcome);
+        Poll::Ready(waiting.go_on(step, Unread::New(body, false)))
+    }
+}
+
+impl<B> Unread<B> {
+    fn rest(self) -> RemainingRequest<B> {
+        match self {
+            Self::New(body, _) => body.into(),
+            Self::Peeked(body, _) => RemainingRequest::Pinned { body },
+        }
+    }
+
+    /// The body for the inner service.
+    #[inline(always)]
+    fn forwarded(self, meter: Option<BodyMeter>, metrics: Option<RouteMetrics>) -> RequestBody<B> {
+        match self {
+            Self::New(body, has_more) => RequestBody::new(body, has_more, meter, metrics),
+            Self::Peeked(peeked, body) => {
+                let _ = catch(|| drop(peeked));
+                body
+            }
+        }
+    }
+}
+
+impl<S> Waiting<S> {
+    /// Waits, or goes on with what the session decided after a wait.
+    fn go_on<B, R>(self, step: RequestStep, body: Unread<B>) -> StateOf<S, B, R>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    {
+        match (step, body) {
+            (RequestStep::Verify(time), Unread::New(body, _)) => State::verify(time, self, body),
+            (RequestStep::Peek(time), Unread::New(body, _)) => State::peek(time, self, Box::pin(body)),
+            (step, body) => {
+                let Self { session, parked: Parked { mut service, not_ready, head }, metrics, .. } = self;
+                let state = carry_out(step, session, &mut service, head, not_ready, body, metrics);
+                let _ = catch(|| drop(service));
+                state
+            }
+        }
+    }
+}
+
+/// Carries out a decision that needs no wait: calls the inner service, or replies.
+#[inline(always)]
+fn carry_out<S, B, R>(
+    step: RequestStep,
+    mut session: Session,
+    service: &mut S,
+    head: Parts,
+    not_ready: Option<NotReady>,
+    body: Unread<B>,
+    metrics: Option<RouteMetrics>,
+) -> StateOf<S, B, R>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+{
+    let reply = match step {
+        RequestStep::Forward(meter) => {
+            let body = body.forwarded(meter, metrics);
+            if let Some(not_ready) = not_ready {
+                let _ = catch(|| drop(head));
+                let reply = unready(not_ready, &mut session);
+                return State::sent(reply, body.into_inner().map(RemainingRequest::from));
+            }
+            let mut request = Some(Request::from_parts(head, body));
+            let mut future = None;
+            return match Call::begin(service, &mut request, &mut future, &mut session) {
+                Ok(context) => State::Calling { future, call: Some(Call { session, context }) },
+                Err(reply) => State::replying(reply),
+            };
+        }
+        RequestStep::Send(reply) => Some(reply),
+        RequestStep::Verify(_) | RequestStep::Peek(_) | RequestStep::Broken => {
+            session.end(Ending::UnreadyPanicked("a wait after the peek".into())).map(Box::new)
+        }
+    };
+    let _ = catch(|| drop(not_ready));
+    let _ = catch(|| drop(head));
+    State::sent(reply, Some(body.rest()))
 }

@@ -17,18 +17,18 @@
 //! | [`Session::first_byte`] after `Peek` | `Forward`, `Send` |
 //! | [`Session::respond`]: the head of a response | `Pass`, `Strip`, `Write`, `Send`, `Read` |
 //! | [`Session::decide`] after `Read` | `Write`, `Send`, `Resume` |
-//! | [`Session::end`]: no response of the service (F1–F3, V4) | a reply |
+//! | [`Session::end`]: no response of the service (F1–F3, G4, P1, V4) | a reply |
 //! | [`Session::proxy_failed`]: the proxy itself answers (V2, V3) | `Write`, `Send` |
 //! | [`Session::abandon`]: the client left (F2) | an event |
 //!
 //! A session that has ended returns `Broken` or `None`. Each error leads to one [`Event`] (L1), which travels in the
-//! step.
+//! step. Once a meter has cut the request's body off (G4), each call about the response returns that answer.
 //!
 //! The way of a request through these files, each of which only calls later ones: `entry` has the calls; `admission`
 //! admits the request, with `auth` and `request`; `responding` decides by the head of a response (`calls` for RPC,
 //! `passing` for what passes), and by its body; `inner_error` reads inner errors; `reply` ends the request with an error,
 //! which `writer` writes, with its `head` and its `body`; `event` is the data for the log. They share the `RequestState`
-//! in `state`.
+//! in `state`; `step` has the values that go in and out.
 
 mod accept;
 mod admission;
@@ -47,7 +47,6 @@ mod header_use;
 mod inner_error;
 mod notes;
 mod observe;
-mod outcome;
 mod passing;
 mod proxy_error;
 mod reading;
@@ -73,15 +72,17 @@ pub use self::notes::KnownMethod;
 use self::notes::RequestFacts;
 pub use self::notes::{EventFields, MapRuleId, Origin, UnreadReason};
 use self::observe::ObservedError;
-use self::outcome::BodyContext;
-pub use self::outcome::{BodyFacts, BodyFailure, Failure, FinalFrame, FirstByte, LocalReply, RewrittenBody};
 pub use self::proxy_error::{ProxyError, ProxyErrorRecogniser, ProxyFailure};
 use self::reading::ReadBytes;
 pub use self::reading::{Budget, Read, Reading};
 pub use self::reply::fault_cause;
 use self::rpc_response::RpcResponse;
 pub use self::state::{Session, Verification};
-pub use self::step::{Ending, Note, RequestStep, ResponseStep, Rest, Wait};
+use self::step::BodyContext;
+pub use self::step::{
+    BodyFacts, BodyFailure, Ending, Failure, FinalFrame, FirstByte, LocalReply, Note, RequestStep, ResponseStep, Rest,
+    RewrittenBody,
+};
 pub use crate::classify::Explanation;
 pub use crate::classify::decide::DecidedBy;
 pub use crate::classify::failure::{CauseKind, Recognised, Recogniser};

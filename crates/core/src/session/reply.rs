@@ -9,9 +9,9 @@ use http::header::{ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN
 use http::{HeaderMap, HeaderName, HeaderValue, Response, response};
 
 use super::body::{ErrorForm, OutgoingReply, RetainedBody};
-use super::outcome::ErrorFacts;
 use super::proxy_error::ProxyError;
 use super::state::RequestState;
+use super::step::ErrorFacts;
 use super::{BoxError, CapturedBody, Cause, DrainBudget, Event, Failure, LocalReply, Origin, RewrittenBody, head};
 use crate::classify;
 use crate::classify::Rewrite;
@@ -180,7 +180,7 @@ impl RequestState {
     /// Adds the texts of the cause as the last field of `error`, in the standard envelope alone (E11).
     #[cold]
     fn show_cause(&self, texts: Vec<String>, headers: &mut HeaderMap, body: &mut Bytes) {
-        let form = ErrorForm::new(&self);
+        let form = ErrorForm::new(self);
         let is_canonical = form.dialect() == Dialect::Standard && form.request.rpc.is_none() && form.page().is_none();
         let tail = [br#"},"request_id":""#, form.id.as_bytes(), br#""}"#].concat();
         let error = body.strip_suffix(&*tail).filter(|_| is_canonical && !texts.is_empty());

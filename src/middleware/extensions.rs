@@ -1,15 +1,37 @@
-//! The route of a request as axum knows it (L1), and its URI before a prefix was stripped.
+//! What hyper and axum keep in the extensions of a head: a reason phrase (rule R3, feature `hyper`); a request's route (L1),
+//! and its URI before a prefix was stripped (feature `axum`).
 
 use http::Extensions;
+use http::response::Parts;
 
-pub(super) use matched_path::framework_route;
+/// The reason phrase, if hyper stored one: it does so if the phrase differs from the usual one for the status.
+#[cfg(feature = "hyper")]
+pub(super) fn reason_phrase(extensions: &Extensions) -> Option<&[u8]> {
+    extensions.get::<hyper::ext::ReasonPhrase>().map(hyper::ext::ReasonPhrase::as_bytes)
+}
+
+#[cfg(not(feature = "hyper"))]
+pub(super) fn reason_phrase(_: &Extensions) -> Option<&[u8]> {
+    None
+}
+
+/// Removes the phrase from a rewritten error: its text may be confidential.
+pub(super) fn remove_reason(_head: &mut Parts) {
+    #[cfg(feature = "hyper")]
+    _head.extensions.remove::<hyper::ext::ReasonPhrase>();
+}
 
 /// The URI before axum's `nest` stripped a prefix, as axum stores it (G0).
+#[cfg(feature = "axum")]
 pub(super) fn original_uri(extensions: &Extensions) -> Option<&http::Uri> {
     extensions.get::<axum::extract::OriginalUri>().map(|original| &original.0)
 }
 
+#[cfg(feature = "axum")]
+pub(super) use matched_path::framework_route;
+
 /// axum's pattern for the request. axum does not share its text, so each text is copied and kept once.
+#[cfg(feature = "axum")]
 mod matched_path {
     use std::collections::HashSet;
     use std::sync::{Arc, PoisonError, RwLock};
