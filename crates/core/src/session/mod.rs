@@ -28,7 +28,7 @@
 //! admits the request, with `auth` and `request`; `responding` decides by the head of a response (`calls` for RPC,
 //! `passing` for what passes), and by its body; `inner_error` reads inner errors; `reply` ends the request with an error,
 //! which `writer` writes, with its `head` and its `body`; `event` is the data for the log. They share the `RequestState`
-//! in `state`; `step` has the values that go in and out.
+//! in `state`; `step` and `outcome` have the values that go in and out.
 
 mod accept;
 mod admission;
@@ -47,6 +47,7 @@ mod header_use;
 mod inner_error;
 mod notes;
 mod observe;
+mod outcome;
 mod passing;
 mod proxy_error;
 mod reading;
@@ -72,17 +73,15 @@ pub use self::notes::KnownMethod;
 use self::notes::RequestFacts;
 pub use self::notes::{EventFields, MapRuleId, Origin, UnreadReason};
 use self::observe::ObservedError;
+use self::outcome::BodyContext;
+pub use self::outcome::{BodyFacts, BodyFailure, Failure, FinalFrame, FirstByte, LocalReply, RewrittenBody};
 pub use self::proxy_error::{ProxyError, ProxyErrorRecogniser, ProxyFailure};
 use self::reading::ReadBytes;
 pub use self::reading::{Budget, Read, Reading};
 pub use self::reply::fault_cause;
 use self::rpc_response::RpcResponse;
 pub use self::state::{Session, Verification};
-use self::step::BodyContext;
-pub use self::step::{
-    BodyFacts, BodyFailure, Ending, Failure, FinalFrame, FirstByte, LocalReply, Note, RequestStep, ResponseStep, Rest,
-    RewrittenBody,
-};
+pub use self::step::{Ending, Note, RequestStep, ResponseStep, Rest};
 pub use crate::classify::Explanation;
 pub use crate::classify::decide::DecidedBy;
 pub use crate::classify::failure::{CauseKind, Recognised, Recogniser};

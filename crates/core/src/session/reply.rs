@@ -9,9 +9,9 @@ use http::header::{ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN
 use http::{HeaderMap, HeaderName, HeaderValue, Response, response};
 
 use super::body::{ErrorForm, OutgoingReply, RetainedBody};
+use super::outcome::ErrorFacts;
 use super::proxy_error::ProxyError;
 use super::state::RequestState;
-use super::step::ErrorFacts;
 use super::{BoxError, CapturedBody, Cause, DrainBudget, Event, Failure, LocalReply, Origin, RewrittenBody, head};
 use crate::classify;
 use crate::classify::Rewrite;

@@ -6,8 +6,8 @@ use http::{HeaderMap, HeaderValue, Method, Version};
 
 use super::auth::PendingAuth;
 use super::event::EventLabel;
+use super::outcome::ErrorFacts;
 use super::request::{AssignedId, ColdState, GuardOutcome, RequestFlags, RequestView};
-use super::step::ErrorFacts;
 use super::{
     BodyCapture, BodyContext, CapturedBody, Cause, Event, EventFields, Failure, KnownMethod, Origin, SessionConfig,
     head, response_id,
