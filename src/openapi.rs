@@ -12,7 +12,7 @@ use {
     error_envelope_fault::responses::typed,
     utoipa::Modify,
     utoipa::openapi::path::{Operation, PathItem},
-    utoipa::openapi::{Components, OpenApi},
+    utoipa::openapi::{Components, OpenApi, RefOr},
 };
 
 use crate::{ErrorCode, Policy};
@@ -30,6 +30,7 @@ use crate::{ErrorCode, Policy};
 /// 5. If the operation has no `security` of its own, the policy's credentials become `security` and `securitySchemes`:
 ///    keys, tokens, certificates, and the challenge of a custom verifier. `Basic` and other registered schemes are of
 ///    the type `http`; `Session header="x-session"` is a key in that header.
+/// 6. Headers that the policy requires become parameters, unless the operation declares them.
 ///
 /// An error type declares all of its codes in each operation that uses it. [`PolicyResponses::operation`] lists the
 /// codes of one operation.
@@ -254,7 +255,14 @@ impl PolicyResponses {
                 .collect();
             responses.extend(errors);
             place["responses"] = responses.into();
-            if let Some(security) = self.route(operation).security().filter(|_| place.get("security").is_none()) {
+            let route = self.route(operation);
+            for parameter in route.header_parameters(operation) {
+                match place["parameters"].as_array_mut() {
+                    Some(parameters) => parameters.push(parameter),
+                    None => place["parameters"] = vec![parameter].into(),
+                }
+            }
+            if let Some(security) = route.security().filter(|_| place.get("security").is_none()) {
                 place["security"] = security.requirements;
                 for (name, scheme) in security.schemes {
                     insert_absent(&mut document["components"]["securitySchemes"], &name, scheme);
@@ -286,6 +294,11 @@ impl Modify for PolicyResponses {
             // Responses that are not errors stay as utoipa wrote them.
             let errors = members(completed).filter(|(status, _)| status.starts_with(['4', '5']));
             responses.extend(errors.map(|(status, response)| (status.clone(), typed(response.clone()))));
+            let known = place.parameters.as_ref().map_or(0, Vec::len);
+            let parameters = operation.item()["parameters"].as_array().into_iter().flatten().skip(known);
+            for parameter in parameters.filter_map(|parameter| RefOr::deserialize(parameter).ok()) {
+                place.parameters.get_or_insert_default().push(parameter);
+            }
             place.security =
                 place.security.take().or_else(|| Deserialize::deserialize(&operation.item()["security"]).ok());
         }

@@ -54,16 +54,17 @@ fn policy() -> Policy {
     policy.route(RouteRule::new("POST /orders").json(true).require_headers(["tenant"])).build().unwrap()
 }
 
-/// The errors of the operation, without defaults, of which aide writes some and utoipa others.
+/// The errors and the headers of the operation, without defaults, of which aide writes some and utoipa others.
 fn operation(document: &impl Serialize) -> Value {
     let mut operation = serde_json::to_value(document).unwrap()["paths"]["/orders"]["post"].take();
-    let responses = operation["responses"].as_object_mut().unwrap();
+    let (mut responses, mut parameters) = (operation["responses"].take(), operation["parameters"].take());
+    let responses = responses.as_object_mut().unwrap();
     responses.retain(|status, _| status != "200");
     let headers = responses.values_mut().filter_map(|it| it["headers"].as_object_mut()).flat_map(|it| it.values_mut());
-    for header in headers {
+    for header in headers.chain(parameters.as_array_mut().unwrap()) {
         header.as_object_mut().unwrap().retain(|key, value| key != "style" && *value != false);
     }
-    serde_json::json!({ "responses": responses })
+    serde_json::json!({ "responses": responses, "parameters": parameters })
 }
 
 #[test]
@@ -81,6 +82,7 @@ fn aide_documents_the_errors_that_utoipa_does() {
     assert_eq!(statuses, ["400", "409", "413", "415", "422", "431", "500", "default"]);
     let errors = &aides["responses"]["409"]["content"]["application/json"]["schema"]["properties"]["error"]["oneOf"];
     assert_eq!(errors[1]["properties"]["code"]["const"], "price_changed");
+    assert_eq!(aides["parameters"][0]["name"], "x-tenant");
 
     let once = by_aide.clone();
     responses.complete_aide(&mut by_aide);
