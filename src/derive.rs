@@ -74,8 +74,9 @@
 ///
 /// With the feature `axum` the error implements `IntoResponse`, so handlers can return it. With `tonic`, `?` turns it
 /// into a `Status`. With `utoipa` it implements `IntoResponses`, for `#[utoipa::path(responses(OrderError))]`; the
-/// fields of `details` then need a type that is `ToSchema`. Its `CODES` lists its codes, except those that a function
-/// returns. A generic type must have the bounds of its parameters:
+/// fields of `details` then need a type that is `ToSchema`. With `aide` it implements `OperationOutput`, for
+/// handlers of an `ApiRouter`, and the type may instead be schemars' `JsonSchema`. Its `CODES` lists its codes, except
+/// those that a function returns. A generic type must have the bounds of its parameters:
 /// `enum Failure<E: AsFault> { #[fault(transparent)] Inner(E) }`.
 pub use error_envelope_derive::AsFault;
 pub use error_envelope_fault::Codes;
@@ -84,21 +85,21 @@ pub use error_envelope_fault::fault::AsFault;
 /// Used by the derived code; not part of the crate's interface.
 pub mod private {
     pub use error_envelope_fault::__private::*;
-    #[cfg(feature = "utoipa")]
+    #[cfg(any(feature = "aide", feature = "utoipa"))]
     pub use openapi::responses;
 
     /// An error's variants in an OpenAPI document, with examples as the layer writes them.
-    #[cfg(feature = "utoipa")]
+    #[cfg(any(feature = "aide", feature = "utoipa"))]
     mod openapi {
         use error_envelope_core::openapi::DeclaredError;
-        use error_envelope_fault::__private::{Declared, Described, RefOr, with_status};
+        use error_envelope_fault::__private::{Declared, with_status};
         use serde_json::Value;
 
         use crate::{Codes, Fault};
 
         /// The responses of an error's variants.
         #[must_use]
-        pub fn responses(codes: &Codes) -> std::collections::BTreeMap<String, RefOr<Described>> {
+        pub fn responses(codes: &Codes) -> std::collections::BTreeMap<String, Value> {
             let errors = codes.documented().into_iter().map(|(declared, details)| to_error(declared, details));
             crate::openapi::responses(errors, codes.is_complete())
         }
@@ -110,29 +111,4 @@ pub mod private {
             if declared.waits { error.waits() } else { error }
         }
     }
-}
-
-/// With the feature `utoipa`, an error type can describe the responses of an operation.
-#[cfg(feature = "utoipa")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __derived_responses {
-    ([$($generics:tt)*] [$error:ty] [$($bounds:tt)*]) => {
-        #[automatically_derived]
-        impl $($generics)* $crate::__private::IntoResponses for $error $($bounds)* {
-            fn responses() -> ::std::collections::BTreeMap<
-                ::std::string::String,
-                $crate::__private::RefOr<$crate::__private::Described>,
-            > {
-                $crate::__private::responses(&Self::CODES)
-            }
-        }
-    };
-}
-
-#[cfg(not(feature = "utoipa"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __derived_responses {
-    ($($all:tt)*) => {};
 }

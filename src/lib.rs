@@ -143,7 +143,7 @@
 //! | `charsets` | error bodies that are not UTF-8 |
 //! | `derive` | `#[derive(AsFault)]` |
 //! | `garde`, `validator`, `anyhow`, `sqlx` | `?` for the errors of these crates |
-//! | `utoipa` | the errors of a derive and of the policy in an OpenAPI document |
+//! | `aide`, `utoipa` | the errors of a derive and of the policy in an OpenAPI document |
 //! | `tonic` | `Fault` as a `tonic::Status`, and back |
 //! | `pattern` | regular expressions in a policy; part of `policy-file` |
 //! | `policy-file` | policies as TOML files, reloaded on change |
@@ -154,7 +154,7 @@
 //! | `metrics` | counters and times through the crate `metrics` |
 //! | `prometheus` | `install_metrics` exports these metrics for Prometheus |
 //! | `testing` | assertions on envelopes, for tests |
-//! | `full` | all of these but `anyhow`, `garde`, `prometheus`, `sqlx`, `testing`, `utoipa` and `validator` |
+//! | `full` | all of these but `aide`, `anyhow`, `garde`, `prometheus`, `sqlx`, `testing`, `utoipa` and `validator` |
 //!
 //! Numbers such as E1 or R3 on these pages refer to rules of the wire contract, which the tests check.
 
@@ -169,7 +169,7 @@ mod derive;
 #[cfg(feature = "axum")]
 pub mod extract;
 pub mod middleware;
-#[cfg(feature = "utoipa")]
+#[cfg(any(feature = "aide", feature = "utoipa"))]
 pub mod openapi;
 pub mod policy;
 pub mod session;
@@ -189,7 +189,7 @@ pub use error_envelope_fault::AsFault;
 pub use error_envelope_fault::grpc_status;
 #[cfg(feature = "derive")]
 #[doc(hidden)]
-pub use error_envelope_fault::{__derived_response, __derived_status};
+pub use error_envelope_fault::{__derived_output, __derived_response, __derived_responses, __derived_status};
 pub use error_envelope_fault::{BodyForm, ErrorCode, Fault, Issue, ParseRequestIdError, RequestId, Retry, codes};
 #[cfg(feature = "prometheus")]
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]

@@ -1,20 +1,21 @@
-//! OpenAPI documents by utoipa (feature `utoipa`): a [`Fault`] is `IntoResponses`, and [`PolicyResponses`] adds the
-//! possible answers of the policy's guards to each operation of a document.
+//! OpenAPI documents by utoipa or aide (features of their names): a [`Fault`](crate::Fault) lists its responses, and
+//! [`PolicyResponses`] adds the possible answers of the policy's guards to each operation of a document.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use error_envelope_core::openapi::{self, DeclaredError, Document, RouteErrors, shared};
-use error_envelope_fault::responses::typed;
-use serde_json::Value;
-use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::{Components, OpenApi, RefOr, Response};
-use utoipa::{IntoResponses, Modify};
+use error_envelope_core::openapi::{self, DeclaredError, Document, RouteErrors, any_error, shared};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+#[cfg(feature = "utoipa")]
+use {
+    error_envelope_fault::responses::typed,
+    utoipa::Modify,
+    utoipa::openapi::path::{Operation, PathItem},
+    utoipa::openapi::{Components, OpenApi, RefOr},
+};
 
-use crate::{ErrorCode, Fault, Policy};
-
-/// Responses by status.
-type Responses = BTreeMap<String, RefOr<Response>>;
+use crate::{ErrorCode, Policy};
 
 /// Adds to each operation of a document the errors that the layer itself can return, by the policy's guards for its
 /// method and path. It also adds the headers that every error has.
@@ -29,6 +30,7 @@ type Responses = BTreeMap<String, RefOr<Response>>;
 /// 5. If the operation has no `security` of its own, the policy's credentials become `security` and `securitySchemes`:
 ///    keys, tokens, certificates, and the challenge of a custom verifier. `Basic` and other registered schemes are of
 ///    the type `http`; `Session header="x-session"` is a key in that header.
+/// 6. Headers that the policy requires become parameters, unless the operation declares them.
 ///
 /// An error type declares all of its codes in each operation that uses it. [`PolicyResponses::operation`] lists the
 /// codes of one operation.
@@ -65,9 +67,9 @@ type Responses = BTreeMap<String, RefOr<Response>>;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 ///
-/// `IntoResponses::responses` panics, and names the variant, if the type of a detail is not `ToSchema` or contains
-/// itself, and if two variants have the same code and different details. [`Modify::modify`] panics if a response
-/// declares a code that no service can have.
+/// `IntoResponses::responses` panics, and names the variant, if the type of a detail is neither `ToSchema` nor (feature
+/// `aide`) `JsonSchema` or contains itself, and if two variants have the same code and different details.
+/// [`Modify::modify`] panics if a response declares a code that no service can have.
 ///
 /// The document's paths must be the paths that the layer gets. If the first of its `servers` has a path, that path is
 /// put in front. [`PolicyResponses::also`] adds the errors of other layers of the stack.
@@ -157,6 +159,51 @@ impl PolicyResponses {
         self
     }
 
+    /// Completes a document of aide, as described above (feature `aide`).
+    ///
+    /// ```
+    /// use aide::axum::ApiRouter;
+    /// use aide::axum::routing::post;
+    /// use aide::openapi::OpenApi;
+    /// use tower_error_envelope::openapi::PolicyResponses;
+    /// use tower_error_envelope::{AsFault, Policy};
+    ///
+    /// #[derive(Debug, thiserror::Error, AsFault)]
+    /// #[error("sold out")]
+    /// #[fault(custom("sold_out", 409), details(left))]
+    /// struct SoldOut {
+    ///     left: u32,
+    /// }
+    ///
+    /// async fn place(order: String) -> Result<String, SoldOut> {
+    ///     if order == "lamp" { Ok(order) } else { Err(SoldOut { left: 0 }) }
+    /// }
+    ///
+    /// let mut document = OpenApi::default();
+    /// let app: axum::Router = ApiRouter::new().api_route("/orders", post(place)).finish_api(&mut document);
+    /// PolicyResponses::new(Policy::default()).complete_aide(&mut document);
+    ///
+    /// let document = serde_json::to_value(&document)?;
+    /// let responses = document["paths"]["/orders"]["post"]["responses"].as_object().unwrap();
+    /// assert_eq!(responses.keys().collect::<Vec<_>>(), ["200", "400", "409", "413", "431", "500"]);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if a response declares a code that no service can have, and if the document lacks an
+    /// [operation](Self::operation) whose codes are set.
+    #[cfg(feature = "aide")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "aide")))]
+    pub fn complete_aide(&self, openapi: &mut aide::openapi::OpenApi) {
+        let Ok(mut document) = serde_json::to_value(&*openapi) else { return };
+        self.complete(&mut document);
+        match aide::openapi::OpenApi::deserialize(&document) {
+            Ok(completed) => (openapi.paths, openapi.components) = (completed.paths, completed.components),
+            Err(error) => panic!("aide cannot read its own document: {error}"),
+        }
+    }
+
     fn refuse_unknown(&self, operations: &[openapi::Operation<'_>]) {
         let known: Vec<_> = operations.iter().map(openapi::Operation::line).collect();
         if let Some(unknown) = self.by_operation.keys().find(|operation| !known.contains(operation)) {
@@ -180,50 +227,96 @@ impl PolicyResponses {
         let also = self.also.iter().cloned().map(Into::into);
         let completed = route.completed(&existing.collect(), in_front.into_iter().chain(also));
         let mut responses = completed.unwrap_or_else(|why| panic!("{}: {why}", operation.line()));
-        // Responses that are not errors stay as utoipa wrote them.
         responses.retain(|status, _| status.starts_with(['4', '5']));
         responses
     }
-}
 
-impl Modify for PolicyResponses {
-    fn modify(&self, openapi: &mut OpenApi) {
-        let Ok(document) = serde_json::to_value(&*openapi) else { return };
-        let operations = Document(&document).operations();
+    /// Completes a document as JSON, which any generator can write.
+    fn complete(&self, document: &mut Value) {
+        let before = document.clone();
+        let operations = Document(&before).operations();
         self.refuse_unknown(&operations);
         let mut all: Vec<_> = operations.iter().map(|operation| self.of_operation(operation)).collect();
-        let known = document.pointer("/components/responses").and_then(Value::as_object);
-        let known = known.into_iter().flatten().map(|(name, response)| (name.clone(), response.clone())).collect();
-        let components = openapi.components.get_or_insert_with(Components::new);
+        let known = members(&before["components"]["responses"]);
+        let known = known.map(|(name, response)| (name.clone(), response.clone())).collect();
         for (name, response) in shared(&mut all, &known) {
-            components.responses.entry(name).or_insert_with(|| typed(response));
+            insert_absent(&mut document["components"]["responses"], &name, response);
         }
-        for (operation, responses) in operations.iter().zip(all) {
-            let item = openapi.paths.paths.get_mut(operation.key);
-            let Some(place) = item.and_then(|item| place(item, operation.method.as_str())) else { continue };
-            replace_errors(place, responses, self.by_operation.contains_key(&operation.line()));
-            if let Some(security) = self.route(operation).security().filter(|_| place.security.is_none()) {
-                place.security = serde_json::from_value(security.requirements).ok();
-                let schemes = security.schemes.into_iter();
-                let schemes = schemes.filter_map(|(name, scheme)| Some((name, serde_json::from_value(scheme).ok()?)));
-                for (name, scheme) in schemes {
-                    components.security_schemes.entry(name).or_insert(scheme);
+        for (operation, errors) in operations.iter().zip(all) {
+            let path_item = &mut document["paths"][operation.key];
+            let Some(place) = path_item.get_mut(operation.method.as_str().to_ascii_lowercase()) else { continue };
+            let is_complete = self.by_operation.contains_key(&operation.line());
+            let mut responses: Map<_, _> = members(&place["responses"])
+                .filter(|(status, response)| match status.as_str() {
+                    "default" => !is_complete || response["content"] != any_error()["content"],
+                    status => !status.starts_with(['4', '5']) || errors.contains_key(status),
+                })
+                .map(|(status, response)| (status.clone(), response.clone()))
+                .collect();
+            responses.extend(errors);
+            place["responses"] = responses.into();
+            let route = self.route(operation);
+            for parameter in route.header_parameters(operation) {
+                match place["parameters"].as_array_mut() {
+                    Some(parameters) => parameters.push(parameter),
+                    None => place["parameters"] = vec![parameter].into(),
+                }
+            }
+            if let Some(security) = route.security().filter(|_| place.get("security").is_none()) {
+                place["security"] = security.requirements;
+                for (name, scheme) in security.schemes {
+                    insert_absent(&mut document["components"]["securitySchemes"], &name, scheme);
                 }
             }
         }
     }
 }
 
-/// Replaces the errors of an operation. If the list is complete, no response for other errors is kept.
-fn replace_errors(operation: &mut Operation, errors: BTreeMap<String, Value>, is_complete: bool) {
-    let responses = &mut operation.responses.responses;
-    responses.retain(|status, response| match status.as_str() {
-        "default" => !is_complete || Fault::responses().get("default") != Some(response),
-        status => !status.starts_with(['4', '5']) || errors.contains_key(status),
-    });
-    responses.extend(errors.into_iter().map(|(status, response)| (status, typed(response))));
+#[cfg(feature = "utoipa")]
+impl Modify for PolicyResponses {
+    fn modify(&self, openapi: &mut OpenApi) {
+        let Ok(mut document) = serde_json::to_value(&*openapi) else { return };
+        self.complete(&mut document);
+        let components = openapi.components.get_or_insert_with(Components::new);
+        for (name, response) in members(&document["components"]["responses"]) {
+            components.responses.entry(name.clone()).or_insert_with(|| typed(response.clone()));
+        }
+        for (name, scheme) in members(&document["components"]["securitySchemes"]) {
+            let Ok(scheme) = Deserialize::deserialize(scheme) else { continue };
+            components.security_schemes.entry(name.clone()).or_insert(scheme);
+        }
+        for operation in Document(&document).operations() {
+            let item = openapi.paths.paths.get_mut(operation.key);
+            let Some(place) = item.and_then(|item| place(item, operation.method.as_str())) else { continue };
+            let completed = &operation.item()["responses"];
+            let responses = &mut place.responses.responses;
+            responses.retain(|status, _| completed.get(status).is_some());
+            // Responses that are not errors stay as utoipa wrote them.
+            let errors = members(completed).filter(|(status, _)| status.starts_with(['4', '5']));
+            responses.extend(errors.map(|(status, response)| (status.clone(), typed(response.clone()))));
+            let known = place.parameters.as_ref().map_or(0, Vec::len);
+            let parameters = operation.item()["parameters"].as_array().into_iter().flatten().skip(known);
+            for parameter in parameters.filter_map(|parameter| RefOr::deserialize(parameter).ok()) {
+                place.parameters.get_or_insert_default().push(parameter);
+            }
+            place.security =
+                place.security.take().or_else(|| Deserialize::deserialize(&operation.item()["security"]).ok());
+        }
+    }
 }
 
+fn members(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    object.as_object().into_iter().flatten()
+}
+
+fn insert_absent(object: &mut Value, name: &str, value: Value) {
+    let place = &mut object[name];
+    if place.is_null() {
+        *place = value;
+    }
+}
+
+#[cfg(feature = "utoipa")]
 fn place<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operation> {
     match method {
         "GET" => item.get.as_mut(),
@@ -241,9 +334,8 @@ fn place<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operation> 
 
 /// The responses of these errors. If the list may be incomplete, there is also a response for any other error.
 #[doc(hidden)]
-pub fn responses(errors: impl IntoIterator<Item = DeclaredError>, is_complete: bool) -> Responses {
-    let route = RouteErrors::new(Policy::default(), &http::Method::GET, "/");
-    let listed = route.responses(errors).into_iter().map(|(status, response)| (status, typed(response)));
-    let any = if is_complete { Responses::new() } else { Fault::responses() };
-    listed.chain(any).collect()
+pub fn responses(errors: impl IntoIterator<Item = DeclaredError>, is_complete: bool) -> BTreeMap<String, Value> {
+    let mut responses = RouteErrors::new(Policy::default(), &http::Method::GET, "/").responses(errors);
+    responses.extend((!is_complete).then(|| ("default".to_owned(), any_error())));
+    responses
 }

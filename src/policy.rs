@@ -1,7 +1,7 @@
 //! The parts of a [`Policy`](crate::Policy): which settings apply to which request.
 //!
-//! Most programs need only [`Policy`](crate::Policy), [`RouteRule`](crate::RouteRule) and [`Mode`](crate::Mode), at the root of the
-//! crate.
+//! Most programs need only [`Policy`](crate::Policy), [`RouteRule`](crate::RouteRule) and [`Mode`](crate::Mode), at the
+//! root of the crate.
 
 pub use error_envelope_core::classify::rule::MapRule;
 pub use error_envelope_core::dialect::{CustomShape, Dialect, DialectName, Expected, PathNotation};

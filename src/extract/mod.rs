@@ -68,6 +68,8 @@ mod issue;
 mod json;
 #[cfg(feature = "multipart")]
 mod multipart;
+#[cfg(feature = "aide")]
+mod operation_input;
 mod path;
 mod query;
 

@@ -1,6 +1,7 @@
 //! Tests of the library: through its public interface, in process and over sockets.
 #![allow(clippy::disallowed_methods, reason = "tests measure real time and start their own tasks")]
 
+mod aide;
 mod axum_app;
 mod axum_extract;
 mod cases;

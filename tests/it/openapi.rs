@@ -15,6 +15,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 use tower_error_envelope::auth::{AuthScheme, JwtKeys, Key};
 use tower_error_envelope::openapi::PolicyResponses;
+use tower_error_envelope::policy::RequiredHeader;
 use tower_error_envelope::{AsFault, ErrorCode, Fault, Mode, Policy, RouteRule};
 use utoipa::openapi::RefOr;
 use utoipa::{IntoResponses, Modify, OpenApi};
@@ -235,7 +236,7 @@ enum Texts {
 #[allow(dead_code, reason = "the document alone is asked")]
 async fn texts() {}
 
-#[utoipa::path(post, path = "/texts", responses((status = 200, description = "Fine."), Texts, BookingError), security(("by_hand" = [])))]
+#[utoipa::path(post, path = "/texts", params(("X-Tenant" = String, Header)), responses((status = 200, description = "Fine."), Texts, BookingError), security(("by_hand" = [])))]
 #[allow(dead_code, reason = "the document alone is asked")]
 async fn write() {}
 
@@ -334,6 +335,23 @@ fn g2_the_credentials_of_a_policy_are_the_security_of_the_document() {
     assert_eq!(route(RouteRule::new("GET /texts").auth_optional(true)), serde_json::json!([{"app": []}, {}]));
     assert_eq!(route(RouteRule::new("GET /texts").auth_observe(true)), serde_json::json!([{"app": []}, {}]));
     assert_eq!(of(schemes()).0, Value::Null, "no route requires any");
+}
+
+#[test]
+fn g1_required_headers_are_parameters_where_they_are_required() {
+    let parameters = |mode| {
+        let policy = Policy::builder().header("tenant", RequiredHeader::new("x-tenant")).require_headers(["tenant"]);
+        let document = written(&PolicyResponses::new(policy.mode(mode).build().unwrap()));
+        assert_eq!(
+            document["paths"]["/texts"]["post"]["parameters"].as_array().unwrap().len(),
+            1,
+            "it declares the header"
+        );
+        document["paths"]["/texts"]["get"]["parameters"].clone()
+    };
+    let tenant =
+        serde_json::json!([{"name": "x-tenant", "in": "header", "required": true, "schema": {"type": "string"}}]);
+    assert_eq!((parameters(Mode::Enforce), parameters(Mode::Observe)), (tenant, Value::Null));
 }
 
 fn one_of(responses: &Value, status: &str) -> Vec<Value> {

@@ -123,8 +123,8 @@ fn in_capitals(name: &str) -> String {
     capitals
 }
 
-/// Parses the status of an error. `Fault::with_status` would ignore any other status only at run time, too late to report
-/// it.
+/// Parses the status of an error. `Fault::with_status` would ignore any other status only at run time, too late to
+/// report it.
 fn error_status(input: ParseStream<'_>) -> Result<LitInt> {
     let status: LitInt = input.parse()?;
     match status.base10_parse::<u16>() {

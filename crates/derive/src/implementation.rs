@@ -35,7 +35,8 @@ pub(crate) fn write(input: &DeriveInput, library: &Ident) -> Result<TokenStream>
 
         __error_envelope::__derived_response!([#impls] [#name #types] [#bounds]);
         __error_envelope::__derived_status!([#impls] [#name #types] [#bounds]);
-        __error_envelope::__derived_responses!([#impls] [#name #types] [#bounds]);
+        __error_envelope::__derived_responses!([#impls] [#name #types] [#bounds] __error_envelope::__private::responses);
+        __error_envelope::__derived_output!([#impls] [#name #types] [#bounds] __error_envelope::__private::responses);
         };
     })
 }

@@ -106,8 +106,9 @@ impl<'a> Variant<'a> {
     fn declared_detail(&self, detail: &Detail) -> Option<TokenStream> {
         let (_, field) = self.field(detail)?;
         let (name, kind) = (detail_name(detail), serialized(&field.ty));
-        let schema = quote!(<__error_envelope::__private::SchemaOf<#kind>>::SCHEMA);
-        Some(quote!(__error_envelope::__private::Detail { name: #name, schema: #schema }))
+        let of = quote!(<__error_envelope::__private::SchemaOf<#kind>>);
+        let schemas = quote!([#of::TO_SCHEMA, #of::JSON_SCHEMA]);
+        Some(quote!(__error_envelope::__private::Detail { name: #name, schemas: #schemas }))
     }
 
     /// A constant that the compiler always evaluates, so that an invalid name or status is a compile error, and a status

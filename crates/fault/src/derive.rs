@@ -1,6 +1,6 @@
 //! `#[derive(AsFault)]` (feature `derive`), and the functions that the derived code calls.
 
-#[cfg(feature = "utoipa")]
+#[cfg(feature = "openapi")]
 use serde_json::Value;
 
 use crate::code::ErrorCode;
@@ -55,7 +55,7 @@ impl Codes {
     /// # Panics
     /// Panics if the type of a detail has no schema, or if two variants have the same code and different details: a
     /// client could not tell which details it gets.
-    #[cfg(feature = "utoipa")]
+    #[cfg(feature = "openapi")]
     #[doc(hidden)]
     #[must_use]
     pub fn documented(&self) -> Vec<(&'static private::Declared, Option<(Value, bool)>)> {
@@ -76,6 +76,8 @@ impl Codes {
 
 /// For the derived code; not a part of the public interface.
 pub mod private {
+    #[cfg(feature = "openapi")]
+    use std::collections::BTreeMap;
     use std::marker::PhantomData;
     use std::time::Duration;
 
@@ -86,12 +88,27 @@ pub mod private {
 
     use super::Codes;
     use crate::code::ErrorCode;
+    #[cfg(feature = "openapi")]
+    use crate::code::Retry;
     pub use crate::code::{code_missing, names as codes};
     use crate::fault::Fault;
+    #[cfg(feature = "openapi")]
+    use crate::openapi::{
+        details::of_fields,
+        response::{ErrorResponse, any_error, inline, value},
+        schema::{of_error, of_errors},
+        tree::{Json, object},
+    };
+    #[cfg(feature = "aide")]
+    pub use crate::operations::inferred;
     #[cfg(feature = "utoipa")]
-    use crate::openapi::details::of_fields;
-    #[cfg(feature = "utoipa")]
-    pub use crate::responses::responses;
+    pub use crate::responses::typed;
+    #[cfg(feature = "aide")]
+    pub use aide::{
+        OperationOutput,
+        generate::GenContext,
+        openapi::{Operation, Response as Inferred},
+    };
     #[cfg(feature = "axum")]
     pub use axum_core::response::{IntoResponse, Response};
     #[cfg(feature = "tonic")]
@@ -119,13 +136,14 @@ pub mod private {
         pub waits: bool,
     }
 
-    #[cfg(feature = "utoipa")]
+    #[cfg(feature = "openapi")]
     impl Declared {
         pub(super) fn details_schema(&self) -> Option<(Value, bool)> {
-            let field = |detail: &Detail| match (detail.schema)() {
+            let field = |detail: &Detail| match detail.schemas.iter().find_map(|schema| schema()) {
                 Some(schema) => (detail.name, schema),
                 None => panic!(
-                    "{}: the type of the detail {} has no schema, or contains itself: derive utoipa::ToSchema",
+                    "{}: the type of the detail {} has no schema, or contains itself: derive utoipa::ToSchema or \
+                     schemars::JsonSchema",
                     self.variant, detail.name
                 ),
             };
@@ -133,13 +151,37 @@ pub mod private {
         }
     }
 
+    /// The responses for the variants of an error, by status. If the list of codes may be incomplete, there is also a
+    /// response for any other error.
+    #[cfg(feature = "openapi")]
+    #[must_use]
+    pub fn responses(codes: &Codes) -> BTreeMap<String, Value> {
+        let mut by_status: BTreeMap<u16, (Vec<Json>, Vec<String>, bool)> = BTreeMap::new();
+        for (declared, details) in codes.documented() {
+            let status = declared.status.unwrap_or_else(|| declared.code.status().as_u16());
+            let (errors, names, waits) = by_status.entry(status).or_default();
+            if !names.iter().any(|name| *name == declared.code.as_str()) {
+                names.push(declared.code.as_str().to_owned());
+                errors.push(of_error(declared.code.as_str(), declared.code.message(), details.as_ref()));
+            }
+            *waits |= declared.waits || declared.code.retry() != Retry::No;
+        }
+        let response = |(status, (errors, codes, waits)): (u16, (Vec<Json>, Vec<String>, bool))| {
+            let content = object([("application/json", object([("schema", of_errors(errors))]))]);
+            let response = ErrorResponse { status: Some(status), waits, codes, content }.write(inline);
+            (status.to_string(), value(&response))
+        };
+        let any = (!codes.is_complete()).then(|| ("default".to_owned(), any_error()));
+        by_status.into_iter().map(response).chain(any).collect()
+    }
+
     /// A field of `details(…)`.
     #[derive(Clone, Copy, Debug)]
     pub struct Detail {
         /// Its name in the details.
         pub name: &'static str,
-        /// Returns the schema of its type; `None` if there is none.
-        pub schema: fn() -> Option<Value>,
+        /// Return the schema of its type, for utoipa and for schemars; `None` if there is none.
+        pub schemas: [fn() -> Option<Value>; 2],
     }
 
     /// Has the schema of a type. A feature must not break the derive of another crate, so a type without a schema is
@@ -149,13 +191,21 @@ pub mod private {
     #[cfg(feature = "utoipa")]
     impl<T: utoipa::ToSchema + ?Sized> SchemaOf<T> {
         /// The schema of the type, without references.
-        pub const SCHEMA: fn() -> Option<Value> = crate::openapi::details::schema_of::<T>;
+        pub const TO_SCHEMA: fn() -> Option<Value> = crate::openapi::details::to_schema::<T>;
+    }
+
+    #[cfg(feature = "aide")]
+    impl<T: schemars::JsonSchema + ?Sized> SchemaOf<T> {
+        /// The schema of the type, without references.
+        pub const JSON_SCHEMA: fn() -> Option<Value> = crate::openapi::details::json_schema::<T>;
     }
 
     /// Used for a type without a schema.
     pub trait NoSchema {
         /// Returns no schema.
-        const SCHEMA: fn() -> Option<Value> = || None;
+        const TO_SCHEMA: fn() -> Option<Value> = || None;
+        /// Returns no schema.
+        const JSON_SCHEMA: fn() -> Option<Value> = || None;
     }
 
     impl<T: ?Sized> NoSchema for SchemaOf<T> {}
@@ -290,14 +340,14 @@ macro_rules! __derived_status {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __derived_responses {
-    ([$($generics:tt)*] [$error:ty] [$($bounds:tt)*]) => {
+    ([$($generics:tt)*] [$error:ty] [$($bounds:tt)*] $responses:path) => {
         #[automatically_derived]
         impl $($generics)* $crate::__private::IntoResponses for $error $($bounds)* {
             fn responses() -> ::std::collections::BTreeMap<
                 ::std::string::String,
                 $crate::__private::RefOr<$crate::__private::Described>,
             > {
-                $crate::__private::responses(&Self::CODES)
+                $responses(&Self::CODES).into_iter().map(|(status, it)| (status, $crate::__private::typed(it))).collect()
             }
         }
     };
@@ -307,5 +357,32 @@ macro_rules! __derived_responses {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __derived_responses {
+    ($($all:tt)*) => {};
+}
+
+/// With the feature `aide`, the error has the responses of an operation.
+#[cfg(feature = "aide")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __derived_output {
+    ([$($generics:tt)*] [$error:ty] [$($bounds:tt)*] $responses:path) => {
+        #[automatically_derived]
+        impl $($generics)* $crate::__private::OperationOutput for $error $($bounds)* {
+            type Inner = Self;
+
+            fn inferred_responses(
+                _: &mut $crate::__private::GenContext,
+                _: &mut $crate::__private::Operation,
+            ) -> ::std::vec::Vec<(::std::option::Option<u16>, $crate::__private::Inferred)> {
+                $crate::__private::inferred($responses(&Self::CODES))
+            }
+        }
+    };
+}
+
+#[cfg(not(feature = "aide"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __derived_output {
     ($($all:tt)*) => {};
 }

@@ -33,9 +33,10 @@ use crate::message;
 /// nothing.
 ///
 /// ```
+/// use serde_json::json;
 /// use tower_error_envelope::{ErrorCode, Fault};
 ///
-/// let fault = Fault::new(ErrorCode::CONFLICT).with_message("The seat is taken.").with_details(std::collections::BTreeMap::from([("seat", 7)]));
+/// let fault = Fault::new(ErrorCode::CONFLICT).with_message("The seat is taken.").with_details(json!({ "seat": 7 }));
 /// assert_eq!(fault.status(), 409);
 /// assert_eq!(fault.to_string(), "conflict: The seat is taken.");
 /// ```

@@ -16,8 +16,8 @@
 //! ```
 //!
 //! Integrations with other crates are also here, because the orphan rule requires it. Each is a feature: `axum` (a
-//! fault is a response, and axum's own errors become faults), `ws`, `tonic`, `utoipa`, `garde`, `validator`, `anyhow`
-//! and `sqlx`.
+//! fault is a response, and axum's own errors become faults), `ws`, `tonic`, `aide`, `utoipa`, `garde`, `validator`,
+//! `anyhow` and `sqlx`.
 //!
 //! Hidden modules are only for the other crates of the workspace, and may change in any version.
 
@@ -60,6 +60,8 @@ pub mod message;
 #[cfg(feature = "openapi")]
 #[doc(hidden)]
 pub mod openapi;
+#[cfg(feature = "aide")]
+pub mod operations;
 #[doc(hidden)]
 pub mod place;
 #[doc(hidden)]

@@ -8,15 +8,6 @@ use utoipa::openapi::{Ref, RefOr, Response};
 
 use crate::fault::Fault;
 use crate::openapi::response::any_error;
-#[cfg(feature = "derive")]
-use crate::{
-    code::Retry,
-    openapi::{
-        response::{ErrorResponse, inline, value},
-        schema::{of_error, of_errors},
-        tree::{Json, object},
-    },
-};
 
 /// Any error, because the code is not known in advance.
 impl IntoResponses for Fault {
@@ -49,29 +40,4 @@ pub fn typed(response: Value) -> RefOr<Response> {
 fn required_headers(response: &Value) -> Vec<(String, Value)> {
     let headers = response["headers"].as_object().into_iter().flatten();
     headers.filter_map(|(name, header)| Some((name.clone(), header.get("required")?.clone()))).collect()
-}
-
-/// The responses for the variants of an error, by status. If the list of codes may be incomplete, there is also a
-/// response for any other error.
-#[cfg(feature = "derive")]
-#[doc(hidden)]
-#[must_use]
-pub fn responses(codes: &crate::Codes) -> BTreeMap<String, RefOr<Response>> {
-    let mut by_status: BTreeMap<u16, (Vec<Json>, Vec<String>, bool)> = BTreeMap::new();
-    for (declared, details) in codes.documented() {
-        let status = declared.status.unwrap_or_else(|| declared.code.status().as_u16());
-        let (errors, names, waits) = by_status.entry(status).or_default();
-        if !names.iter().any(|name| *name == declared.code.as_str()) {
-            names.push(declared.code.as_str().to_owned());
-            errors.push(of_error(declared.code.as_str(), declared.code.message(), details.as_ref()));
-        }
-        *waits |= declared.waits || declared.code.retry() != Retry::No;
-    }
-    let response = |(status, (errors, codes, waits)): (u16, (Vec<Json>, Vec<String>, bool))| {
-        let content = object([("application/json", object([("schema", of_errors(errors))]))]);
-        let response = ErrorResponse { status: Some(status), waits, codes, content }.write(inline);
-        (status.to_string(), typed(value(&response)))
-    };
-    let any = if codes.is_complete() { BTreeMap::new() } else { Fault::responses() };
-    by_status.into_iter().map(response).chain(any).collect()
 }

@@ -57,7 +57,8 @@ impl Issue {
 
 impl Fault {
     /// The fault for a request whose values are wrong: 422 `invalid_request` with these issues, in their order, just
-    /// like the reports of `garde` and `validator`. [`Fault::with_status`] sets another status, such as 400 for a query.
+    /// like the reports of `garde` and `validator`. [`Fault::with_status`] sets another status, such as 400 for a
+    /// query.
     pub fn invalid(issues: impl IntoIterator<Item = Issue>) -> Self {
         with_issues(issues.into_iter().map(|Issue { place, message, code }| NamedIssue {
             parameter: place.into_owned(),

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
+use aide::OperationOutput;
+use aide::openapi::Operation;
 use error_envelope_fault::AsFault;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::{IntoResponses, ToSchema};
@@ -117,6 +120,41 @@ struct Endless {
 #[should_panic(expected = "Endless: the type of the detail tree has no schema, or contains itself")]
 fn details_of_a_type_that_contains_itself_are_refused() {
     Endless::responses();
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Wall {
+    colour: Colour,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(dead_code, reason = "the document alone is asked")]
+enum Colour {
+    Red,
+}
+
+#[derive(Debug, thiserror::Error, AsFault)]
+#[error("painted")]
+#[fault(CONFLICT, details(walls, door))]
+#[allow(dead_code, reason = "the document alone is asked")]
+struct Painted {
+    walls: Vec<Wall>,
+    door: Option<Colour>,
+}
+
+#[test]
+fn details_may_have_schemas_of_schemars_alone() {
+    let responses = serde_json::to_value(Painted::responses()).unwrap();
+    let [painted] = &one_of(&responses, "409")[..] else { panic!("{responses:#}") };
+    let details = &painted["properties"]["details"];
+    let colour = json!({ "type": "string", "enum": ["red"] });
+    assert_eq!(details["properties"]["walls"]["items"]["properties"]["colour"], colour);
+    assert_eq!((&details["properties"]["door"], &details["required"]), (&colour, &json!(["walls"])));
+    let by_aide = aide::generate::in_context(|context| Painted::inferred_responses(context, &mut Operation::default()));
+    let by_aide: Vec<_> =
+        by_aide.iter().map(|(status, it)| (*status, serde_json::to_value(&it.content).unwrap())).collect();
+    assert_eq!(by_aide, [(Some(409), responses["409"]["content"].clone())]);
 }
 
 #[derive(Debug, thiserror::Error, AsFault)]

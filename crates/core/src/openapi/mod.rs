@@ -19,6 +19,7 @@ mod security;
 mod shared;
 
 use error_envelope_fault::openapi::response;
+pub use error_envelope_fault::openapi::response::any_error;
 pub use error_envelope_fault::openapi::{form, tree};
 
 pub use self::codes::{Codes, Listed};

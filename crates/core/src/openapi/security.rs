@@ -1,9 +1,12 @@
-//! Which credentials the policy requires for an operation (rule G2): its `security`, and the schemes in it.
+//! What the policy requires for an operation: credentials (rule G2) are its `security`, and headers (rule G1) are
+//! parameters.
 
 use std::collections::BTreeMap;
 
+use http::HeaderName;
 use serde_json::{Map, Value, json};
 
+use super::operation::Operation;
 use super::route::RouteErrors;
 
 /// The credentials that an operation accepts.
@@ -30,5 +33,18 @@ impl RouteErrors {
         requirements.extend((is_optional && !schemes.is_empty()).then(|| json!({})));
         let described = schemes.iter().map(|scheme| (scheme.name().to_owned(), scheme.as_openapi()));
         Some(Security { requirements: requirements.into(), schemes: described.collect() })
+    }
+
+    /// The parameters for the headers that the policy requires, except those that the operation declares.
+    #[must_use]
+    pub fn header_parameters(&self, operation: &Operation<'_>) -> Vec<Value> {
+        let guards = self.config.policy().guards_of(&self.head);
+        let required = if guards.mode.is_enforced() { guards.required } else { Vec::new() };
+        let declared = operation.parameters();
+        let declared = declared.iter().filter(|it| it["in"] == "header").filter_map(|it| it["name"].as_str());
+        let declared: Vec<_> = declared.map(str::to_ascii_lowercase).collect();
+        let missing = required.iter().map(HeaderName::as_str).filter(|name| !declared.iter().any(|it| it == name));
+        let schema = json!({ "type": "string" });
+        missing.map(|name| json!({ "name": name, "in": "header", "required": true, "schema": schema })).collect()
     }
 }

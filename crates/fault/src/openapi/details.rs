@@ -1,22 +1,34 @@
-//! The schema of details, from utoipa's schemas of their fields.
+//! The schema of details, from the schemas of their fields by utoipa or schemars.
 
+#[cfg(feature = "utoipa")]
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use utoipa::ToSchema;
 
 /// The deepest nesting of a schema.
+#[cfg(feature = "utoipa")]
 const DEEPEST: usize = 32;
 
 /// The schema of a type with its references resolved, because the responses of a type cannot bring components along.
 /// `None` if the type contains itself.
-pub fn schema_of<T: ToSchema + ?Sized>() -> Option<Value> {
+#[cfg(feature = "utoipa")]
+pub fn to_schema<T: utoipa::ToSchema + ?Sized>() -> Option<Value> {
     let mut named = Vec::new();
     T::schemas(&mut named);
     let named = named.into_iter().filter_map(|(name, schema)| Some((name, serde_json::to_value(schema).ok()?)));
     resolved(serde_json::to_value(T::schema()).ok()?, &named.collect(), DEEPEST)
 }
 
+/// The same, from the schema of schemars.
+#[cfg(feature = "aide")]
+pub fn json_schema<T: schemars::JsonSchema + ?Sized>() -> Option<Value> {
+    let settings = schemars::generate::SchemaSettings::draft2020_12();
+    let mut generator = settings.with(|it| it.inline_subschemas = true).into_generator();
+    let schema = generator.subschema_for::<T>();
+    generator.definitions().is_empty().then(|| schema.into())
+}
+
+#[cfg(feature = "utoipa")]
 fn resolved(schema: Value, named: &BTreeMap<String, Value>, depth: usize) -> Option<Value> {
     let depth = depth.checked_sub(1)?;
     if let Some(name) = schema["$ref"].as_str() {
@@ -47,6 +59,9 @@ pub fn of_fields(fields: Vec<(&str, Value)>) -> (Value, bool) {
 
 fn without_null(mut schema: Value) -> (Value, bool) {
     let is_null = |form: &Value| *form == "null" || form["type"] == "null";
+    if let Some(values) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+        values.retain(|value| !value.is_null());
+    }
     for key in ["type", "oneOf", "anyOf"] {
         let Some(forms) = schema.get_mut(key).and_then(Value::as_array_mut) else { continue };
         let before = forms.len();

@@ -1,6 +1,6 @@
 //! The schema of the envelope, and a response with it, for OpenAPI documents (feature `openapi`).
 
-#[cfg(all(feature = "derive", feature = "utoipa"))]
+#[cfg(feature = "derive")]
 pub mod details;
 pub mod form;
 pub mod response;

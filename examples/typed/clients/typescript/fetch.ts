@@ -5,8 +5,8 @@ import type { paths } from "./made/fetch.js";
 import { unlisted } from "./unlisted.js";
 
 export async function order(options: ClientOptions, sku: string, quantity: number): Promise<string> {
-  const client = createClient<paths>({ ...options, headers: { "x-tenant": "a" } });
-  const { data, error } = await client.POST("/orders", { body: { sku, quantity } });
+  const params = { header: { "x-tenant": "a" } };
+  const { data, error } = await createClient<paths>(options).POST("/orders", { params, body: { sku, quantity } });
   if (error === undefined) return `order ${data.id}`;
   if (error.error.code === "sold_out") return `${error.error.details.left.toFixed()} left`;
   // @ts-expect-error: an order needs no credentials.
