@@ -150,7 +150,7 @@ impl Admin {
             let policy = policy.with_observer(self.observer()).with_switch(self.kill_switch());
             self.shared.show(policy.clone());
             let hash = policy.policy().summary().hash().map(str::to_owned);
-            *self.shared.store.policy.lock().unwrap_or_else(PoisonError::into_inner) = hash;
+            self.shared.store.policy.lock().unwrap_or_else(PoisonError::into_inner).hash = hash;
             policy
         })
     }

@@ -12,30 +12,41 @@ use crate::answer::{self, Answer};
 use crate::error_store::clock::rfc3339;
 use crate::error_store::error_record::{Entry, Side};
 use crate::error_store::recent_errors::{Id, RecentErrors};
-use crate::error_store::search;
+use crate::error_store::ring::MINUTE_MS;
+use crate::error_store::{search, store};
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let text = value(request.query, "search").unwrap_or_default();
     let id = search::id_in(&text);
     let recent = request.admin.shared.store.recent();
-    let fits = |entry: &Entry| id.map_or_else(|| search::fits(entry, &text), |id| entry.seen.id == id);
+    // A trace id is read as a request id, too.
+    let is_of = |entry: &Entry, id| entry.seen.id == id || entry.seen.trace_id.as_deref() == Some(&trace_id(id));
+    let fits = |entry: &Entry| id.map_or_else(|| search::fits(entry, &text), |id| is_of(entry, id));
     let entries: Vec<_> = recent.entries().filter(|entry| fits(entry)).cloned().collect();
-    let searched = id.map(|id| of_id(id, &recent));
+    let searched = id.map(|id| of_id(id, &recent, entries.len()));
     drop(recent);
     let errors: Vec<_> = entries.iter().map(|entry| describe(entry, id.is_some())).collect();
     answer::json(&json!({"errors": errors, "searched_id": searched}))
 }
 
 /// What is known of an id, even if its errors are no longer among the last ones.
-fn of_id(id: RequestId, recent: &RecentErrors) -> Value {
+fn of_id(id: RequestId, recent: &RecentErrors, shown: usize) -> Value {
+    /// An id with a later time is from elsewhere, such as a trace id: its first bytes are no time.
+    const CLOCK_SKEW_MS: u64 = 5 * MINUTE_MS;
+
     let (known, count) = recent.find(id);
+    let began = Some(id.timestamp_ms()).filter(|began| *began <= store::now() + CLOCK_SKEW_MS);
     json!({
         "id": id.to_string(),
-        "trace_id": id.trace_id().iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
-        "began_at": rfc3339(id.timestamp_ms()),
-        "count": count,
+        "began_at": began.map(rfc3339),
+        "count": count.max(shown),
         "known": known.iter().map(remembered).collect::<Vec<_>>(),
     })
+}
+
+/// The trace that begins with a request of this id.
+fn trace_id(id: RequestId) -> String {
+    id.trace_id().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn remembered(known: &Id) -> Value {
@@ -44,6 +55,7 @@ fn remembered(known: &Id) -> Value {
         "route": known.route.as_deref(),
         "code": known.kind.code(),
         "status": known.kind.sent,
+        "cut_off": known.kind.is_cut_off,
         "would_be_status": known.kind.would_be,
         "origin": known.kind.origin.as_str(),
     })
@@ -70,6 +82,7 @@ fn describe(entry: &Entry, is_searched: bool) -> Value {
         "unknown_code": kind.unknown,
         "decided_by": kind.by.map(|by| by.as_str()),
         "status": kind.sent,
+        "cut_off": kind.is_cut_off,
         "would_be_status": kind.would_be,
         "inner_status": entry.inner_status(),
         "grpc_status": kind.grpc,
@@ -80,7 +93,8 @@ fn describe(entry: &Entry, is_searched: bool) -> Value {
         "path": request.path.as_ref().filter(|_| is_searched),
         "client": request.client.as_ref().filter(|_| is_searched),
         "caller": request.caller.as_ref().filter(|_| is_searched),
-        "would_refuse": kind.would_refuse.as_ref().map(ErrorCode::as_str),
+        "would_refuse": kind.would_refuse.iter().map(ErrorCode::as_str).collect::<Vec<_>>(),
+        "trace_id": seen.trace_id.as_deref().map_or_else(|| trace_id(seen.id), str::to_owned),
         "dropped_fields": seen.dropped,
         "cause": seen.cause,
         "bodies": state,

@@ -59,7 +59,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
         describe(place, service, known, counts_requests)
     };
     let routes: Vec<_> = places.iter().map(describe).collect();
-    // The first request under a policy begins its counts. A policy that is restored keeps those that it has.
+    // The first request under a policy begins its counts. One that an edit replaced for a while goes on with its own.
     let counted = rfc3339(shared.store.counts_since.load(Ordering::Relaxed));
     let applied = status.as_ref().map(|status| time(status.since()).max(rfc3339(shared.store.since)));
     let since = applied.map_or_else(|| counted.clone(), |applied| applied.min(counted.clone()));

@@ -125,8 +125,9 @@ fn described(id: RequestId, error: &Value) -> String {
         (Some(origin), _) => format!("origin: {origin}"),
         (None, _) => "origin: unknown".to_owned(),
     };
-    if let Some(code) = text("would_refuse").filter(|_| error["origin"] != "guard") {
-        line += &format!("; {OBSERVED}: {code}");
+    let codes = error["would_refuse"].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>();
+    if !codes.is_empty() && (error["origin"] != "guard" || codes.len() > 1) {
+        line += &format!("; {OBSERVED}: {}", cut(&one_line(&codes.join(", ")), 300));
     }
     line
 }
@@ -135,7 +136,10 @@ const OBSERVED: &str = "a guard that only observes would have refused it";
 
 /// The status that the client got, and the code.
 fn outcome(error: &Value) -> String {
-    let status = error["status"].as_u64().map_or("no complete response".to_owned(), |status| status.to_string());
+    let mut status = error["status"].as_u64().map_or("no complete response".to_owned(), |status| status.to_string());
+    if error["cut_off"] == true {
+        status += ", cut off,";
+    }
     match error["code"].as_str().filter(|code| !code.is_empty()) {
         Some(code) => format!("{status} {}", cut(&one_line(code), 300)),
         None => status,

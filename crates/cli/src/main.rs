@@ -22,6 +22,7 @@ mod diff;
 mod envoy;
 mod error_backend;
 mod explain;
+mod exports;
 mod ext_proc;
 mod failure;
 mod find;
@@ -33,9 +34,6 @@ mod init;
 mod kill_switch;
 mod man;
 #[cfg(feature = "otlp")]
-mod otlp;
-#[cfg(not(feature = "otlp"))]
-#[path = "without_otlp.rs"]
 mod otlp;
 mod policy;
 mod policy_source;

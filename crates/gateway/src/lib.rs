@@ -82,7 +82,7 @@ mod upstreams;
 
 pub use tokio_rustls::rustls;
 
-pub use self::access::{AccessEntry, RequestSpan, Tracer};
+pub use self::access::{AccessEntry, Outcome, Progress, RequestSpan, Tracer};
 pub use self::client_body::ClientBody;
 pub use self::config::GatewayConfig;
 pub use self::error::Error;

@@ -15,7 +15,7 @@ use tower::BoxError;
 use tower_error_envelope::auth::Identity;
 use tower_error_envelope::{ErrorCode, Fault};
 
-use super::access::Record;
+use super::access::AccessEntry;
 use super::capacity::Capacity;
 use super::count::UpstreamMetrics;
 use super::error::Error;
@@ -77,7 +77,7 @@ impl<B: ForwardBody> Proxy<B> {
 
     /// Forwards a client's request that was not [refused](refuse), and returns the service's response.
     pub(crate) async fn send(self: Arc<Self>, mut request: Request<B>) -> Result<Response<UpstreamBody>, BoxError> {
-        let record = Record::take_from(&mut request);
+        let record = AccessEntry::take_from(&mut request);
         let binding = Binding::take_from(request.extensions_mut());
         let timeouts: UpstreamTimeouts = request.extensions().get().copied().unwrap_or_default();
         let permit = self.capacity.take()?;

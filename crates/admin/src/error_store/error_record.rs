@@ -34,6 +34,8 @@ pub(crate) struct ErrorRecord {
     pub(crate) has_bodies: bool,
     /// The cause of the failure, if the policy shows bodies.
     pub(crate) cause: Option<Box<str>>,
+    /// The trace of the client, if the request continues one.
+    pub(crate) trace_id: Option<Box<str>>,
 }
 
 /// The request of an error, and how long it took.
@@ -53,6 +55,8 @@ pub(crate) struct RequestLine {
 pub(crate) enum Severity {
     /// The client got a 5xx.
     Fault,
+    /// The client got no whole response, and no 5xx.
+    CutOff,
     /// A guard refused the request.
     Refusal,
     /// A guard that only observes would have refused the request.
@@ -68,6 +72,8 @@ pub(crate) struct Kind {
     pub(crate) code: Option<ErrorCode>,
     /// The status that the client got; `None` if no response left.
     pub(crate) sent: Option<u16>,
+    /// Whether the body of the response broke off.
+    pub(crate) is_cut_off: bool,
     /// The status that it would get in `enforce`, if the mode is an earlier one.
     pub(crate) would_be: Option<u16>,
     pub(crate) grpc: Option<u8>,
@@ -75,8 +81,8 @@ pub(crate) struct Kind {
     pub(crate) by: Option<DecidedBy>,
     /// A code that the service sent, and that is not known.
     pub(crate) unknown: Option<Box<str>>,
-    /// The code with which the first guard that only observes would have refused the request.
-    pub(crate) would_refuse: Option<ErrorCode>,
+    /// The codes with which guards that only observe would have refused the request.
+    pub(crate) would_refuse: Vec<ErrorCode>,
 }
 
 /// One of the last errors.
@@ -121,6 +127,7 @@ impl ErrorRecord {
             dropped: event.notes().dropped_fields().map(without_secrets),
             has_bodies: event.captured().is_some(),
             cause: event.cause().filter(|cause| event.shows_bodies() || is_own(*cause)).map(shown_cause),
+            trace_id: event.notes().trace_id().map(Into::into),
         }
     }
 }
@@ -168,7 +175,9 @@ fn bounded(text: &str, most: usize) -> &str {
 impl Kind {
     pub(crate) fn severity(&self) -> Severity {
         match (self.sent, self.origin) {
-            (Some(500..), _) | (_, Origin::Panic | Origin::Error) => Severity::Fault,
+            (Some(500..), _) => Severity::Fault,
+            (None, Origin::Panic | Origin::Error) => Severity::CutOff,
+            _ if self.is_cut_off => Severity::CutOff,
             (_, Origin::Guard) if self.would_be.is_none() => Severity::Refusal,
             _ => Severity::Other,
         }
@@ -189,13 +198,14 @@ impl Kind {
             origin: event.origin(),
             // Codes of the catalogue and of the policy come from an operator; any other comes from the service.
             code: event.code().filter(|code| redact::text(code.as_str()) == code.as_str()).cloned(),
-            sent: event.status().map(|status| status.as_u16()),
+            sent: event.status().or(event.cut_off()).map(|status| status.as_u16()),
+            is_cut_off: event.cut_off().is_some(),
             would_be: event.would_be().map(|status| status.as_u16()),
             grpc: event.grpc_status(),
             dialect: event.dialect(),
             by: event.decided_by(),
             unknown: event.notes().unknown_code().map(without_secrets),
-            would_refuse: event.would_refuse().next().cloned(),
+            would_refuse: event.would_refuse().cloned().collect(),
         }
     }
 
@@ -205,12 +215,13 @@ impl Kind {
             origin,
             code: None,
             sent: Some(status),
+            is_cut_off: false,
             would_be: None,
             grpc: None,
             dialect: None,
             by: None,
             unknown: None,
-            would_refuse: None,
+            would_refuse: Vec::new(),
         }
     }
 
@@ -233,7 +244,8 @@ impl Entry {
     /// The service's own status; `None` if it was not called, or sent none.
     pub(crate) fn inner_status(&self) -> Option<u16> {
         let before = self.bodies.get().and_then(|bodies| bodies.before.as_ref());
-        before.map(|side| side.status).or(self.seen.kind.sent.filter(|_| self.seen.kind.origin == Origin::Inner))
+        let kind = &self.seen.kind;
+        before.map(|side| side.status).or(kind.sent.filter(|_| kind.is_cut_off || kind.origin == Origin::Inner))
     }
 }
 

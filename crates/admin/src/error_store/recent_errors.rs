@@ -82,9 +82,9 @@ impl RecentErrors {
         place
     }
 
-    /// Counts anew, because another policy applies.
-    pub(crate) fn forget_counts(&mut self) {
-        self.places.clear();
+    /// Goes on with these counts, because another policy applies, and returns the old ones.
+    pub(crate) fn replace_counts(&mut self, counts: HashMap<Place, Tally>) -> HashMap<Place, Tally> {
+        std::mem::replace(&mut self.places, counts)
     }
 
     /// Each place with its counts since the last policy.

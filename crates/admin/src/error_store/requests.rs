@@ -69,9 +69,11 @@ impl Requests {
         }
     }
 
-    /// Counts anew, because another policy applies.
-    pub(crate) fn forget_counts(&mut self) {
-        self.places.values_mut().for_each(|row| row.since_policy = 0);
+    /// Goes on with these counts, because another policy applies, and returns the old ones.
+    pub(crate) fn replace_counts(&mut self, mut counts: HashMap<Place, u64>) -> HashMap<Place, u64> {
+        let replace = |row: &mut Row, count| std::mem::replace(&mut row.since_policy, count);
+        let rows = self.places.iter_mut();
+        rows.map(|(place, row)| (place.clone(), replace(row, counts.remove(place).unwrap_or_default()))).collect()
     }
 
     /// The requests of each place since the last policy; `None` if there are no counters.

@@ -35,7 +35,7 @@ impl Tally {
         let is_observed = kind.origin == Origin::Inner && kind.would_be.is_some();
         self.errors += u64::from(kind.is_sent_error());
         self.without_code += u64::from(kind.is_without_code());
-        self.would_refuse += u64::from(kind.would_refuse.is_some());
+        self.would_refuse += u64::from(!kind.would_refuse.is_empty());
         self.would_fill += u64::from(is_observed && is_filled(kind));
         self.would_rewrite += u64::from(is_observed);
     }

@@ -42,7 +42,8 @@ pub(crate) struct Timeline {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Series {
     place: Place,
-    code: Option<ErrorCode>,
+    /// The code, or those of all guards that would have refused the request.
+    codes: Vec<ErrorCode>,
     severity: Severity,
 }
 
@@ -52,11 +53,16 @@ impl Timeline {
         if let Some(class) = kind.sent.and_then(|status| usize::from(status / 100).checked_sub(2)) {
             self.classes[class.min(CLASSES.len() - 1)].add(minute, 1);
         }
-        let observed = kind.would_refuse.clone().map(|code| (Some(code), Severity::WouldRefuse));
-        let code = kind.code.clone().filter(|_| !kind.is_observed_refusal());
-        let own = kind.is_sent_error().then(|| (code, kind.severity()));
-        for (code, severity) in own.into_iter().chain(observed) {
-            self.add(minute, Series { place: place.clone(), code, severity });
+        if kind.is_sent_error() {
+            let code = kind.code.clone().filter(|_| !kind.is_observed_refusal());
+            self.add(
+                minute,
+                Series { place: place.clone(), codes: code.into_iter().collect(), severity: kind.severity() },
+            );
+        }
+        if !kind.would_refuse.is_empty() {
+            let (place, codes) = (place.clone(), kind.would_refuse.clone());
+            self.add(minute, Series { place, codes, severity: Severity::WouldRefuse });
         }
     }
 
@@ -78,10 +84,13 @@ impl Timeline {
         self.classes.each_ref().map(|counts| counts.counts(minutes.clone()))
     }
 
-    /// The count of each place and code in these minutes, of the errors of this severity.
-    pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Place, Option<ErrorCode>, u64)> {
+    /// The count of each place and code in these minutes, of the errors of this severity. Several codes are one text.
+    pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Place, String, u64)> {
         let of_it = self.series.iter().filter(|(series, _)| series.severity == severity);
-        let totals = of_it.map(|(series, counts)| (series.place.clone(), series.code.clone(), counts.sum_of(minutes)));
+        let totals = of_it.map(|(Series { place, codes, .. }, counts)| {
+            let codes: Vec<_> = codes.iter().map(ErrorCode::as_str).collect();
+            (place.clone(), codes.join(", "), counts.sum_of(minutes))
+        });
         totals.filter(|(_, _, total)| *total > 0).collect()
     }
 }

@@ -19,7 +19,7 @@ fn inner_error(by: DecidedBy, status: u16) -> Kind {
 
 /// A request that passed, but that a guard would have refused.
 fn passed() -> Kind {
-    Kind { would_refuse: Some(ErrorCode::AUTH_MISSING), would_be: Some(401), ..Kind::of(Origin::Guard, 200) }
+    Kind { would_refuse: vec![ErrorCode::AUTH_MISSING], would_be: Some(401), ..Kind::of(Origin::Guard, 200) }
 }
 
 fn tally(kinds: impl IntoIterator<Item = Kind>) -> Tally {
@@ -36,6 +36,7 @@ fn tally(kinds: impl IntoIterator<Item = Kind>) -> Tally {
             dropped: None,
             has_bodies: false,
             cause: None,
+            trace_id: None,
         });
     }
     kept.tallies().next().expect("a tally").1.clone()
@@ -67,7 +68,7 @@ fn m1_a_code_that_is_missing_holds_no_route_back() {
 
 #[test]
 fn a_request_that_would_be_refused_holds_a_route_back_and_is_no_error() {
-    let also = Kind { would_refuse: Some(ErrorCode::AUTH_MISSING), ..inner_error(DecidedBy::Rule, 404) };
+    let also = Kind { would_refuse: vec![ErrorCode::AUTH_MISSING], ..inner_error(DecidedBy::Rule, 404) };
     let tally = tally([passed(), also]);
     assert_eq!((tally.errors, tally.would_refuse), (1, 2));
     assert_eq!(Verdict::new(Mode::Observe, &tally, Some(2)), Verdict::NotReady);
