@@ -11,12 +11,10 @@ use serde_json::{Value, json};
 use crate::admin::Outage;
 use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
-use crate::error_store::clock::{rfc3339, time};
-use crate::error_store::error_record::Severity;
-use crate::error_store::ring::{CLASSES, MINUTE_MS, MINUTES, last_minutes};
+use crate::error_store::error_record::{Severity, rfc3339, time};
 use crate::error_store::store;
-use crate::error_store::timeline::{Place, Timeline};
-use crate::mode;
+use crate::error_store::timeline::{CLASSES, MINUTE_MS, MINUTES, Place, Timeline, last_minutes};
+use crate::process;
 
 /// How many minutes count as now: enough to show a rate, and so few that the rate drops soon after the cause has ended.
 const NOW_MINUTES: u32 = 15;
@@ -60,7 +58,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
         "at": rfc3339(at),
         "policy": status.as_ref().map(|it| it.policy().summary().origin()),
         "shows_bodies": status.as_ref().map(|it| it.policy().summary().observes_bodies()),
-        "kill_switch": mode::describe(&shared.switch),
+        "kill_switch": process::describe_switch(&shared.switch),
         "changes": changes,
         "problems": problems(&shared.outages(), status.as_ref(), metrics.as_deref(), at),
         "minutes": NOW_MINUTES,

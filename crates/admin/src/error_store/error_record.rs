@@ -1,7 +1,8 @@
-//! The record of an event.
+//! The record of an event, with its times in UTC.
 
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use error_envelope_core::cause;
 use error_envelope_core::code::ErrorCode;
@@ -12,7 +13,6 @@ use error_envelope_core::session::{
 };
 use error_envelope_runtime::cause_text;
 
-use super::clock;
 use super::redact::{self, Hidden};
 
 /// One event, as it is counted. Anything that looks like a credential is removed from text that the client or the
@@ -126,15 +126,14 @@ impl ErrorRecord {
             request: RequestLine::from_event(event, at),
             dropped: event.notes().dropped_fields().map(without_secrets),
             has_bodies: event.captured().is_some(),
-            cause: event.cause().filter(|cause| event.shows_bodies() || is_own(*cause)).map(shown_cause),
+            // If the gateway itself failed, the text is its own.
+            cause: event
+                .cause()
+                .filter(|cause| event.shows_bodies() || cause::find::<ProxyFailure>(*cause).is_some())
+                .map(shown_cause),
             trace_id: event.notes().trace_id().map(Into::into),
         }
     }
-}
-
-/// Whether the gateway itself failed, with a text of its own.
-fn is_own(error: &(dyn Error + Send + Sync + 'static)) -> bool {
-    cause::find::<ProxyFailure>(error).is_some()
 }
 
 /// The error and its causes on one line, as in the log, without what looks like a credential.
@@ -162,7 +161,7 @@ impl RequestLine {
             service: event.upstream().cloned(),
             caller: notes.caller().map(|caller| without_secrets(bounded(caller, LONGEST))),
             client: notes.client().map(|client| without_secrets(bounded(client, LONGEST))),
-            duration_ms: notes.began().map(|began| at.saturating_sub(clock::milliseconds(began))),
+            duration_ms: notes.began().map(|began| at.saturating_sub(milliseconds(began))),
         }
     }
 }
@@ -233,11 +232,6 @@ impl Kind {
     pub(crate) fn is_error(&self) -> bool {
         self.origin != Origin::Abandoned
     }
-
-    /// Whether the service sent no known code.
-    pub(crate) fn is_without_code(&self) -> bool {
-        self.by == Some(DecidedBy::Status)
-    }
 }
 
 impl Entry {
@@ -279,5 +273,35 @@ impl Side {
             length: body.len(),
             whole,
         }
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+pub(crate) fn milliseconds(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `2026-11-21T14:02:33.120Z`, whatever the clock was set to.
+pub(crate) fn time(at: SystemTime) -> String {
+    rfc3339(milliseconds(at))
+}
+
+/// `2026-11-21T14:02:33.120Z`.
+pub(crate) fn rfc3339(at_ms: u64) -> String {
+    // The last millisecond of the year 9999: later dates do not fit this format.
+    const LAST: u64 = 253_402_300_799_999;
+
+    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(at_ms.min(LAST))).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rfc3339;
+
+    #[test]
+    fn a_time_fits_its_format() {
+        assert_eq!(rfc3339(1_795_262_400_000), "2026-11-21T12:00:00.000Z");
+        assert_eq!(rfc3339(u64::MAX), "9999-12-31T23:59:59.999Z");
     }
 }

@@ -10,12 +10,9 @@ use std::time::SystemTime;
 use error_envelope_core::policy::Policy;
 use error_envelope_core::session::{BodyCapture, Event, Observer};
 
-use super::clock;
-use super::error_record::{Bodies, Entry, ErrorRecord};
-use super::recent_errors::RecentErrors;
-use super::requests::Requests;
-use super::tally::Tally;
-use super::timeline::Place;
+use super::error_record::{self, Bodies, Entry, ErrorRecord};
+use super::recent_errors::{RecentErrors, Tally};
+use super::timeline::{Place, Requests};
 
 /// The most bodies, of at most 16 KiB each, that may wait for redaction: further ones are not shown.
 const MOST_WAITING: usize = 256;
@@ -144,5 +141,5 @@ fn work(receiver: &Receiver<Work>) {
 /// In milliseconds since the Unix epoch.
 #[allow(clippy::disallowed_methods, reason = "an observer is no part of the core: it records the time of an error")]
 pub(crate) fn now() -> u64 {
-    clock::milliseconds(SystemTime::now())
+    error_record::milliseconds(SystemTime::now())
 }

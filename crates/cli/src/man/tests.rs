@@ -22,7 +22,9 @@ fn the_manual_lists_each_option() {
     let mut command = crate::Args::command().disable_help_subcommand(true);
     command.build();
     let gateway = command.find_subcommand("gateway").expect("a verb");
-    let made = command.get_subcommands().fold(format!("{INTRO}{}\n", exit_codes()), |page, verb| page + &section(verb, gateway));
+    let made = command
+        .get_subcommands()
+        .fold(format!("{INTRO}{}\n", exit_codes()), |page, verb| page + &section(verb, gateway));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manual/cli.md");
     if std::env::var_os(REWRITE).is_some() {
         fs::write(path, made).unwrap();

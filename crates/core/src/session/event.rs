@@ -313,8 +313,8 @@ impl Event {
         }
     }
 
-    /// What decided the code of an inner error (R1). `None` for all other errors, for errors that keep their shape (R9,
-    /// R10), and for the statuses of RPC protocols.
+    /// What decided the code of an inner error (R1). `None` for all other errors, for errors that keep their shape in
+    /// `observe` and `enforce` (R9, R10), and for the statuses of RPC protocols.
     #[must_use]
     pub fn decided_by(&self) -> Option<DecidedBy> {
         self.by

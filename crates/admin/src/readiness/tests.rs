@@ -5,10 +5,9 @@ use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::{DecidedBy, Origin};
 
-use super::super::error_record::{ErrorRecord, Kind, RequestLine};
-use super::super::recent_errors::RecentErrors;
-use super::super::tally::Tally;
-use super::{Verdict, next};
+use crate::error_store::error_record::{ErrorRecord, Kind, RequestLine};
+use crate::error_store::recent_errors::{RecentErrors, Tally};
+use crate::readiness::{Verdict, next};
 
 const NOON: u64 = 1_795_262_400_000;
 
