@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use axum::http::{Request, Response, response};
+use axum::http::{HeaderValue, Request, Response, response};
 use bytes::Bytes;
 use error_envelope_core::session::{BodyFacts, DecidedBy, Event, Note, ResponseStep, Session, SessionConfig};
 use tower_error_envelope::policy::{Dialect, PolicyFile, PolicyLoader};
@@ -24,6 +24,9 @@ to = \"gone_fishing\"
 [[map]]
 code = \"NO_SUCH\"
 to = \"gone_fishing\"
+[[route]]
+match = \"/own\"
+mode = \"own\"
 ";
 
 #[test]
@@ -47,6 +50,15 @@ fn l1_an_event_says_what_decided_in_each_mode() {
             let wanted = (by == DecidedBy::Rule).then(|| Some(("policy.toml".to_owned(), 12)));
             assert_eq!(line, wanted, "{path} {status} {body}");
         }
+    }
+    // `own` reads no body: the code is that of the head, or else of the status.
+    for (code, named, by) in
+        [(None, ErrorCode::NOT_FOUND, DecidedBy::Status), (Some("gone"), ErrorCode::GONE, DecidedBy::Layer)]
+    {
+        let mut head = head(404, "application/json");
+        code.map(|code| head.headers.insert("x-error-code", HeaderValue::from_static(code)));
+        let event = event_of(session("/own").respond_whole(&mut head, &ENVELOPE.into())).expect("an error is told");
+        assert_eq!((event.code(), event.decided_by()), (Some(&named), Some(by)));
     }
 }
 

@@ -27,8 +27,7 @@ mod examples {
 mod command {
     pub(super) mod demo {
         pub(crate) mod acts;
-        pub(crate) mod backstage;
-        mod stage;
+        pub(crate) mod stage;
     }
 }
 

@@ -70,13 +70,13 @@ def listen(handler):
     return f"http://127.0.0.1:{server.server_port}"
 
 
-def gateway(collector, service):
+def gateway(collector, service, stderr=None):
     """Starts a gateway, and returns its process and its address."""
     environment = dict(os.environ, OTEL_EXPORTER_OTLP_ENDPOINT=collector, OTEL_SERVICE_NAME="seats")
     with open("target/otlp.toml", "w") as policy:
         policy.write(POLICY)
     flags = ["gateway", "--listen", "127.0.0.1:0", "--upstream", service, "--policy", "target/otlp.toml"]
-    process = subprocess.Popen([sys.argv[1], *flags], env=environment, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.argv[1], *flags], env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True)
     return process, process.stdout.readline().removeprefix("listening on http://").strip()
 
 
@@ -127,7 +127,7 @@ assert [spans[id].status.code for id in (continued, broken, refused[1])] == [0, 
 lines = {attributes(line).get("request_id"): line for line in Collector.lines}
 assert {broken, refused[1]} == set(lines) - {None}, lines
 for id in (broken, refused[1]):
-    assert lines[id].trace_id == spans[id].trace_id, (id, lines[id])
+    assert (lines[id].trace_id, lines[id].span_id) == (spans[id].trace_id, spans[id].span_id), (id, lines[id])
 print(f"{len(spans)} spans and {len(Collector.lines)} lines of the log, as a collector got them")
 
 # One that never answers delays a stop by two seconds, not by the exporter's own limits.
@@ -137,7 +137,9 @@ assert send(address, "GET", "/seats/1")[0] == 200
 stop(process, 8)
 
 # A collector that is away costs no request its answer, and no stop more than its limit.
-process, address = gateway("http://127.0.0.1:9", service)
+process, address = gateway("http://127.0.0.1:9", service, stderr=subprocess.PIPE)
 statuses = {send(address, "GET", "/seats/1")[0] for _ in range(50)}
 assert statuses == {200}, statuses
 stop(process)
+log = process.stderr.read()
+assert 'ExportError" error="Operation failed: http://127.0.0.1:9: ' in log, log

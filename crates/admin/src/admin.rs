@@ -8,16 +8,14 @@ use std::{fmt, io};
 
 use error_envelope_core::session::Observer;
 #[cfg(feature = "prometheus")]
-use error_envelope_runtime::PrometheusHandle;
-use error_envelope_runtime::{KillSwitch, PolicyHandle, PolicyHolder, PolicyStatus};
+use error_envelope_runtime::{KillSwitch, PolicyHandle, PolicyHolder, PolicyStatus, PrometheusHandle};
 
-use crate::admin_token::TokenFile;
 #[cfg(feature = "prometheus")]
 use crate::counters;
 use crate::error_store::store::Store;
+use crate::files::{Journal, TokenFile};
 use crate::guard::Hosts;
-use crate::handshake::Handshake;
-use crate::journal::Journal;
+use crate::small_server::Handshake;
 
 /// The content of the admin address. Clones share it.
 ///
@@ -44,7 +42,8 @@ pub struct Admin {
 pub(crate) struct Shared {
     pub(crate) store: Arc<Store>,
     pub(crate) switch: KillSwitch,
-    draining: AtomicBool,
+    /// Whether the process should get no new requests.
+    pub(crate) draining: AtomicBool,
     policy: Mutex<Option<PolicyHandle>>,
     outages: Mutex<Option<ReadOutages>>,
 }
@@ -148,9 +147,9 @@ impl Admin {
     pub fn attach<P: PolicyHolder>(&self, to: P) -> P {
         to.map_policy(|policy| {
             let policy = policy.with_observer(self.observer()).with_switch(self.kill_switch());
-            self.shared.show(policy.clone());
+            *self.shared.policy.lock().unwrap_or_else(PoisonError::into_inner) = Some(policy.clone());
             let hash = policy.policy().summary().hash().map(str::to_owned);
-            *self.shared.store.policy.lock().unwrap_or_else(PoisonError::into_inner) = hash;
+            self.shared.store.policy.lock().unwrap_or_else(PoisonError::into_inner).hash = hash;
             policy
         })
     }
@@ -188,11 +187,6 @@ impl Admin {
 }
 
 impl Shared {
-    /// Whether the process should get new requests.
-    pub(crate) fn is_ready(&self) -> bool {
-        !self.draining.load(Ordering::Relaxed)
-    }
-
     /// The status of the active policy; `None` if no layer is connected. A new policy clears counts of the store, which
     /// must not be locked.
     pub(crate) fn policy_status(&self) -> Option<PolicyStatus> {
@@ -210,10 +204,6 @@ impl Shared {
         let mut outages = read.as_ref().map(|read| read()).unwrap_or_default();
         outages.sort_by_key(|outage| outage.since);
         outages
-    }
-
-    fn show(&self, policy: PolicyHandle) {
-        *self.policy.lock().unwrap_or_else(PoisonError::into_inner) = Some(policy);
     }
 }
 

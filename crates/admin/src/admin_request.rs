@@ -12,10 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 
 use crate::admin::Admin;
-
-/// The address of the client's connection.
-#[derive(Clone, Copy)]
-pub(crate) struct Peer(pub(crate) IpAddr);
+use crate::small_server::Peer;
 
 /// An accepted request, as its handler sees it.
 pub(crate) struct AdminRequest<'a> {

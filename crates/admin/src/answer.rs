@@ -45,10 +45,6 @@ pub(crate) fn page(html: &'static str) -> Answer {
     answer
 }
 
-pub(crate) fn not_found(paths: &str) -> Answer {
-    text(StatusCode::NOT_FOUND, format!("this path does not exist; the paths are {paths}"))
-}
-
 pub(crate) fn method_not_allowed(allowed: &str) -> Answer {
     let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, format!("this path allows {allowed}"));
     answer.headers_mut().extend(HeaderValue::from_str(allowed).ok().map(|methods| (ALLOW, methods)));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use error_envelope_runtime::PrometheusHandle;
 use serde_json::Deserializer;
 
-use crate::error_store::ring::{CLASSES, MINUTE_MS};
+use super::error_store::timeline::{CLASSES, MINUTE_MS};
 use crate::error_store::store::{self, Store};
 use crate::error_store::timeline::Place;
 

@@ -9,33 +9,43 @@ use serde_json::{Value, json};
 
 use crate::admin_request::{AdminRequest, value};
 use crate::answer::{self, Answer};
-use crate::error_store::clock::rfc3339;
-use crate::error_store::error_record::{Entry, Side};
+use crate::error_store::error_record::{Entry, Side, rfc3339};
 use crate::error_store::recent_errors::{Id, RecentErrors};
-use crate::error_store::search;
+use crate::error_store::store;
+use crate::error_store::timeline::MINUTE_MS;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let text = value(request.query, "search").unwrap_or_default();
-    let id = search::id_in(&text);
+    let id = id_in(&text);
     let recent = request.admin.shared.store.recent();
-    let fits = |entry: &Entry| id.map_or_else(|| search::fits(entry, &text), |id| entry.seen.id == id);
+    // A trace id is read as a request id, too.
+    let is_of = |entry: &Entry, id| entry.seen.id == id || entry.seen.trace_id.as_deref() == Some(&trace_id(id));
+    let fits = |entry: &Entry| id.map_or_else(|| fits(entry, &text), |id| is_of(entry, id));
     let entries: Vec<_> = recent.entries().filter(|entry| fits(entry)).cloned().collect();
-    let searched = id.map(|id| of_id(id, &recent));
+    let searched = id.map(|id| of_id(id, &recent, entries.len()));
     drop(recent);
     let errors: Vec<_> = entries.iter().map(|entry| describe(entry, id.is_some())).collect();
     answer::json(&json!({"errors": errors, "searched_id": searched}))
 }
 
 /// What is known of an id, even if its errors are no longer among the last ones.
-fn of_id(id: RequestId, recent: &RecentErrors) -> Value {
+fn of_id(id: RequestId, recent: &RecentErrors, shown: usize) -> Value {
+    /// An id with a later time is from elsewhere, such as a trace id: its first bytes are no time.
+    const CLOCK_SKEW_MS: u64 = 5 * MINUTE_MS;
+
     let (known, count) = recent.find(id);
+    let began = Some(id.timestamp_ms()).filter(|began| *began <= store::now() + CLOCK_SKEW_MS);
     json!({
         "id": id.to_string(),
-        "trace_id": id.trace_id().iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
-        "began_at": rfc3339(id.timestamp_ms()),
-        "count": count,
+        "began_at": began.map(rfc3339),
+        "count": count.max(shown),
         "known": known.iter().map(remembered).collect::<Vec<_>>(),
     })
+}
+
+/// The trace that begins with a request of this id.
+fn trace_id(id: RequestId) -> String {
+    id.trace_id().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn remembered(known: &Id) -> Value {
@@ -44,6 +54,7 @@ fn remembered(known: &Id) -> Value {
         "route": known.route.as_deref(),
         "code": known.kind.code(),
         "status": known.kind.sent,
+        "cut_off": known.kind.is_cut_off,
         "would_be_status": known.kind.would_be,
         "origin": known.kind.origin.as_str(),
     })
@@ -70,6 +81,7 @@ fn describe(entry: &Entry, is_searched: bool) -> Value {
         "unknown_code": kind.unknown,
         "decided_by": kind.by.map(|by| by.as_str()),
         "status": kind.sent,
+        "cut_off": kind.is_cut_off,
         "would_be_status": kind.would_be,
         "inner_status": entry.inner_status(),
         "grpc_status": kind.grpc,
@@ -80,7 +92,8 @@ fn describe(entry: &Entry, is_searched: bool) -> Value {
         "path": request.path.as_ref().filter(|_| is_searched),
         "client": request.client.as_ref().filter(|_| is_searched),
         "caller": request.caller.as_ref().filter(|_| is_searched),
-        "would_refuse": kind.would_refuse.as_ref().map(ErrorCode::as_str),
+        "would_refuse": kind.would_refuse.iter().map(ErrorCode::as_str).collect::<Vec<_>>(),
+        "trace_id": seen.trace_id.as_deref().map_or_else(|| trace_id(seen.id), str::to_owned),
         "dropped_fields": seen.dropped,
         "cause": seen.cause,
         "bodies": state,
@@ -97,4 +110,56 @@ fn describe_side(side: &Side) -> Value {
         "length": side.length,
         "whole": side.whole,
     })
+}
+
+/// The longest text to search for, in characters: a client's report of an error is shorter.
+const LONGEST: usize = 4096;
+
+/// The first id in a text: `req_…` or a bare ULID in any letter case, or a UUID, with anything around it.
+pub(crate) fn id_in(text: &str) -> Option<RequestId> {
+    let text = text.char_indices().nth(LONGEST).map_or(text, |(end, _)| &text[..end]);
+    let words = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_' && it != '-');
+    words.filter(|word| !word.is_empty()).find_map(id)
+}
+
+/// Whether each word of the text is in the error's code, route or service, in any letter case.
+pub(crate) fn fits(entry: &Entry, text: &str) -> bool {
+    let kind = &entry.seen.kind;
+    let route = entry.seen.route.as_deref().unwrap_or("no route");
+    let service = entry.seen.request.service.as_ref().map(ToString::to_string).unwrap_or_default();
+    let texts = [kind.code(), kind.unknown.as_deref().unwrap_or_default(), route, &service];
+    let texts = texts.join("\n").to_lowercase();
+    text.to_lowercase().split_whitespace().all(|word| texts.contains(word))
+}
+
+fn id(word: &str) -> Option<RequestId> {
+    const PREFIX: usize = "req_".len();
+
+    let has_prefix = word.get(..PREFIX).is_some_and(|prefix| prefix.eq_ignore_ascii_case("req_"));
+    if has_prefix { &word[PREFIX..] } else { word }.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::id_in;
+
+    #[test]
+    fn an_id_is_found_however_it_was_copied() {
+        let id = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
+        for text in [
+            id,
+            "  req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D\n",
+            "REQ_01jd2v5w8z3q4r6t8y0a1b2c3d",
+            "01JD2V5W8Z3Q4R6T8Y0A1B2C3D",
+            "01jd2v5w8z3q4r6t8y0a1b2c3d",
+            r#"{"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#,
+            "x-request-id: req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D, please help",
+        ] {
+            assert_eq!(id_in(text).map(|id| id.to_string()).as_deref(), Some(id), "{text}");
+        }
+        assert!(id_in("0193b03e-7a20-7cc5-8a4b-9f1c2d3e4f50").is_some());
+        for text in ["", "req_", "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3", "hello", "é\0\u{202e}"] {
+            assert_eq!(id_in(text), None, "{text}");
+        }
+    }
 }

@@ -43,28 +43,22 @@
 
 mod admin;
 mod admin_request;
-mod admin_token;
 mod answer;
 #[cfg(feature = "prometheus")]
 mod counters;
 mod error_store;
 mod errors;
+mod files;
 mod guard;
-mod handshake;
-mod journal;
-mod mode;
 mod now;
 mod process;
 mod readiness;
-mod serve;
 mod service;
 mod small_server;
-mod table;
 
 pub use admin::{Admin, Outage};
 #[cfg(feature = "prometheus")]
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use error_envelope_runtime::{PrometheusHandle, PrometheusRecorder, install_metrics, metrics_recorder};
-pub use handshake::{Connection, Handshake, Shaken};
 pub use service::{AdminBody, AdminService};
-pub use small_server::SmallServer;
+pub use small_server::{Connection, Handshake, Shaken, SmallServer};

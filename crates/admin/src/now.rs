@@ -4,7 +4,6 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use error_envelope_core::code::ErrorCode;
 use error_envelope_core::policy::UpstreamUrl;
 use error_envelope_runtime::{PolicyRejection, PolicyStatus};
 use serde_json::{Value, json};
@@ -12,12 +11,10 @@ use serde_json::{Value, json};
 use crate::admin::Outage;
 use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
-use crate::error_store::clock::{rfc3339, time};
-use crate::error_store::error_record::Severity;
-use crate::error_store::ring::{CLASSES, MINUTE_MS, MINUTES, last_minutes};
+use crate::error_store::error_record::{Severity, rfc3339, time};
 use crate::error_store::store;
-use crate::error_store::timeline::{Place, Timeline};
-use crate::mode;
+use crate::error_store::timeline::{CLASSES, MINUTE_MS, MINUTES, Place, Timeline, last_minutes};
+use crate::process;
 
 /// How many minutes count as now: enough to show a rate, and so few that the rate drops soon after the cause has ended.
 const NOW_MINUTES: u32 = 15;
@@ -40,9 +37,10 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let (now, hour) = (last_minutes(at, NOW_MINUTES), last_minutes(at, MINUTES));
     let (totals, services) = (requests.totals(&now), &recent.services);
     let affected = |severity| affected(&recent.timeline, severity, at);
-    let (failing, refusing) = (affected(Severity::Fault), affected(Severity::Refusal));
-    let would_refuse = affected(Severity::WouldRefuse);
     let recently = requests.totals(&last_minutes(at, RECENT_MINUTES));
+    let failing = with_unread(affected(Severity::Fault), totals.as_ref(), recently.as_ref());
+    let failing = with_cut_off(failing, affected(Severity::CutOff));
+    let (refusing, would_refuse) = (affected(Severity::Refusal), affected(Severity::WouldRefuse));
     let by_class = requests.by_class(&hour);
     let counts = if by_class.is_some() { "requests" } else { "errors" };
     let by_class = by_class.unwrap_or_else(|| recent.timeline.by_class(&hour));
@@ -60,11 +58,11 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
         "at": rfc3339(at),
         "policy": status.as_ref().map(|it| it.policy().summary().origin()),
         "shows_bodies": status.as_ref().map(|it| it.policy().summary().observes_bodies()),
-        "kill_switch": mode::describe(&shared.switch),
+        "kill_switch": process::describe_switch(&shared.switch),
         "changes": changes,
         "problems": problems(&shared.outages(), status.as_ref(), metrics.as_deref(), at),
         "minutes": NOW_MINUTES,
-        "failing": described(with_unread(failing, totals.as_ref(), recently.as_ref()), totals.as_ref(), services),
+        "failing": described(failing, totals.as_ref(), services),
         "refusing": described(refusing, totals.as_ref(), services),
         "would_refuse": described(would_refuse, totals.as_ref(), services),
         "hour": {
@@ -81,7 +79,8 @@ struct Affected {
     count: u64,
     /// Those of this minute and the one before.
     recent: u64,
-    codes: Vec<(String, u64)>,
+    /// Each code with its count, and whether its responses were cut off.
+    codes: Vec<(String, u64, bool)>,
 }
 
 fn affected(timeline: &Timeline, severity: Severity, at: u64) -> BTreeMap<Place, Affected> {
@@ -89,7 +88,7 @@ fn affected(timeline: &Timeline, severity: Severity, at: u64) -> BTreeMap<Place,
     for (place, code, count) in timeline.totals_of(severity, &last_minutes(at, NOW_MINUTES)) {
         let it = places.entry(place).or_default();
         it.count += count;
-        it.codes.push((code.as_ref().map_or("", ErrorCode::as_str).to_owned(), count));
+        it.codes.push((code, count, severity == Severity::CutOff));
     }
     for (place, _, count) in timeline.totals_of(severity, &last_minutes(at, RECENT_MINUTES)) {
         places.entry(place).or_default().recent += count;
@@ -97,8 +96,8 @@ fn affected(timeline: &Timeline, severity: Severity, at: u64) -> BTreeMap<Place,
     places
 }
 
-/// The places that fail by the counters of requests, which also count the 5xx that the policy lets pass. Without
-/// counters, by the errors that were stored.
+/// The places that fail, also by the counters of requests: these count the 5xx that the policy lets pass, too, but no
+/// error of a gRPC call.
 fn with_unread(
     mut seen: BTreeMap<Place, Affected>,
     totals: Option<&Totals>,
@@ -106,12 +105,25 @@ fn with_unread(
 ) -> BTreeMap<Place, Affected> {
     let Some((totals, recently)) = totals.zip(recently) else { return seen };
     let failed = |totals: &[u64; CLASSES.len()]| totals[CLASSES.len() - 1];
-    let failing = totals.iter().map(|(place, totals)| (place, failed(totals)));
-    let with_codes = |(place, count): (&Place, u64)| {
-        let codes = seen.remove(place).map(|it| it.codes).unwrap_or_default();
-        (place.clone(), Affected { count, recent: recently.get(place).map_or(0, failed), codes })
-    };
-    failing.filter(|(_, count)| *count > 0).map(with_codes).collect()
+    for (place, totals) in totals.iter().filter(|(_, totals)| failed(totals) > 0) {
+        let it = seen.entry(place.clone()).or_default();
+        it.count = it.count.max(failed(totals));
+        it.recent = it.recent.max(recently.get(place).map_or(0, failed));
+    }
+    seen
+}
+
+/// Adds the responses that were cut off: no counter shows them as failures.
+fn with_cut_off(
+    mut failing: BTreeMap<Place, Affected>,
+    cut_off: BTreeMap<Place, Affected>,
+) -> BTreeMap<Place, Affected> {
+    for (place, more) in cut_off {
+        let it = failing.entry(place).or_default();
+        (it.count, it.recent) = (it.count + more.count, it.recent + more.recent);
+        it.codes.extend(more.codes);
+    }
+    failing
 }
 
 /// The places as JSON: first those with most in this minute and the one before.
@@ -123,8 +135,8 @@ fn described(
     let mut places: Vec<_> = places.into_iter().collect();
     places.sort_by_key(|(_, it)| Reverse((it.recent, it.count)));
     let describe = |(place, mut it): (Place, Affected)| {
-        it.codes.sort_by_key(|(_, count)| Reverse(*count));
-        let codes: Vec<_> = it.codes.iter().map(|(code, count)| json!({"code": code, "count": count})).collect();
+        it.codes.sort_by_key(|(_, count, _)| Reverse(*count));
+        let code = |(code, count, cut_off): &_| json!({"code": code, "count": count, "cut_off": cut_off});
         json!({
             "route": place.route.as_deref(),
             "scope": place.scope.as_deref(),
@@ -132,7 +144,7 @@ fn described(
             "count": it.count,
             "recent": it.recent,
             "requests": totals.map(|totals| totals.get(&place).map_or(0, |totals| totals.iter().sum::<u64>())),
-            "codes": codes,
+            "codes": it.codes.iter().map(code).collect::<Vec<_>>(),
         })
     };
     places.into_iter().map(describe).collect()

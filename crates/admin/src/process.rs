@@ -1,6 +1,8 @@
-//! What the process reports of itself: its health, its metrics and its active policy.
+//! What the process reports of itself: its health, its metrics, its active policy and its kill switch.
 
-use error_envelope_runtime::PolicyStatus;
+use std::sync::atomic::Ordering;
+
+use error_envelope_runtime::{KillSwitch, PolicyStatus};
 use http::StatusCode;
 #[cfg(feature = "prometheus")]
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -9,7 +11,7 @@ use serde_json::{Value, json};
 use crate::admin::Metrics;
 use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
-use crate::error_store::clock::time;
+use crate::error_store::error_record::time;
 
 /// The name of Prometheus' text format.
 #[cfg(feature = "prometheus")]
@@ -21,7 +23,7 @@ pub(crate) fn alive(_: &AdminRequest<'_>) -> Answer {
 
 pub(crate) fn ready(request: &AdminRequest<'_>) -> Answer {
     let shared = &request.admin.shared;
-    if !shared.is_ready() {
+    if shared.draining.load(Ordering::Relaxed) {
         return answer::text(StatusCode::SERVICE_UNAVAILABLE, "draining");
     }
     let status = shared.policy_status();
@@ -82,4 +84,35 @@ fn describe(status: &PolicyStatus, kill_switch: bool) -> Value {
         "observes_bodies": figures.observes_bodies(),
         "routes": routes.collect::<Vec<_>>(),
     })
+}
+
+pub(crate) fn kill_switch(request: &AdminRequest<'_>) -> Answer {
+    answer::json(&describe_switch(&request.admin.shared.switch))
+}
+
+pub(crate) fn describe_switch(switch: &KillSwitch) -> Value {
+    let last = switch.last_change();
+    json!({
+        "kill_switch": switch.is_on(),
+        "changed_at": last.as_ref().map(|it| time(it.changed_at())),
+        "changed_by": last.as_ref().and_then(|it| it.by()),
+        "reason": last.as_ref().and_then(|it| it.reason()),
+        "client_address": last.as_ref().and_then(|it| it.peer()),
+    })
+}
+
+/// Turns the kill switch on or off.
+pub(crate) fn turn(request: &AdminRequest<'_>, on: bool) -> Answer {
+    match &request.change {
+        Ok(note) => {
+            let switch = &request.admin.shared.switch;
+            if switch.set(on, note.clone())
+                && let Some(journal) = &request.admin.journal
+            {
+                journal.append(switch);
+            }
+            kill_switch(request)
+        }
+        Err(refusal) => answer::refused(*refusal),
+    }
 }

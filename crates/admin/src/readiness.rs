@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use error_envelope_core::policy::{Mode, RouteSummary};
+use error_envelope_core::policy::Mode;
 use error_envelope_runtime::PolicyStatus;
 use serde_json::{Value, json};
 
 use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
-use crate::error_store::clock::{rfc3339, time};
-use crate::error_store::readiness::{Verdict, next};
-use crate::error_store::tally::Tally;
+use crate::error_store::error_record::{rfc3339, time};
+use crate::error_store::recent_errors::Tally;
 use crate::error_store::timeline::Place;
 
 /// What is known of a place.
@@ -33,7 +32,8 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let mut places: BTreeMap<Place, Known> = BTreeMap::new();
     for route in status.iter().flat_map(|status| status.policy().routes()) {
         // Of two routes with the same pattern, the first matches.
-        places.entry(place_of(&route)).or_default().mode.get_or_insert(route.mode());
+        let place = Place { route: Some(route.pattern().into()), scope: route.scope().map(Arc::from) };
+        places.entry(place).or_default().mode.get_or_insert(route.mode());
     }
     for (place, tally) in recent.tallies() {
         let known = places.entry(place.clone()).or_default();
@@ -59,7 +59,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
         describe(place, service, known, counts_requests)
     };
     let routes: Vec<_> = places.iter().map(describe).collect();
-    // The first request under a policy begins its counts. A policy that is restored keeps those that it has.
+    // The first request under a policy begins its counts. One that an edit replaced for a while goes on with its own.
     let counted = rfc3339(shared.store.counts_since.load(Ordering::Relaxed));
     let applied = status.as_ref().map(|status| time(status.since()).max(rfc3339(shared.store.since)));
     let since = applied.map_or_else(|| counted.clone(), |applied| applied.min(counted.clone()));
@@ -70,10 +70,6 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
 fn modes_elsewhere(status: &PolicyStatus) -> impl Iterator<Item = (Option<&str>, Mode)> {
     let scopes = status.policy().scope_modes().map(|(scope, mode)| (Some(scope), mode));
     std::iter::once((None, status.policy().summary().mode())).chain(scopes)
-}
-
-fn place_of(route: &RouteSummary<'_>) -> Place {
-    Place { route: Some(Arc::from(route.pattern())), scope: route.scope().map(Arc::from) }
 }
 
 fn describe(place: &Place, service: Option<String>, known: &Known, counts_requests: bool) -> Value {
@@ -100,3 +96,52 @@ fn describe(place: &Place, service: Option<String>, known: &Known, counts_reques
         "last": (tally.last > 0).then(|| rfc3339(tally.last)),
     })
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Ready,
+    /// The next mode would refuse requests that pass now.
+    NotReady,
+    /// There were no requests, or none is examined in mode `off`.
+    Unseen,
+    /// The route is in `enforce`: nothing is left to do.
+    Done,
+}
+
+impl Verdict {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::NotReady => "not_ready",
+            Self::Unseen => "unseen",
+            Self::Done => "done",
+        }
+    }
+
+    /// `requests` is `None` if this process does not count requests. Codes do not matter: an error whose code is only
+    /// its status's is a good envelope.
+    pub(crate) fn new(mode: Mode, tally: &Tally, requests: Option<u64>) -> Self {
+        match mode {
+            Mode::Enforce => Self::Done,
+            Mode::Off => Self::Unseen,
+            _ if tally.would_refuse > 0 => Self::NotReady,
+            _ if requests.unwrap_or(tally.errors) == 0 => Self::Unseen,
+            _ => Self::Ready,
+        }
+    }
+}
+
+/// The mode after this one, in the order in which an operator turns them on.
+pub(crate) fn next(mode: Mode) -> Option<Mode> {
+    match mode {
+        Mode::Off => Some(Mode::Observe),
+        Mode::Observe => Some(Mode::Own),
+        Mode::Own => Some(Mode::Fill),
+        Mode::Fill => Some(Mode::Enforce),
+        // `Enforce` is the last mode; one that the core adds later is not in this order yet.
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

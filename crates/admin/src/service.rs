@@ -1,20 +1,26 @@
-//! Handles requests to the admin address, as a service.
+//! Handles requests to the admin address: the table of its paths, as a service, and served over HTTP/1.1.
 
+use std::borrow::Borrow;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use error_envelope_runtime::SwitchNote;
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tower_service::Service;
 
 use crate::admin::Admin;
-use crate::admin_request::{Peer, bearer};
+use crate::admin_request::{AdminRequest, Change, bearer};
 use crate::answer::{self, Answer};
-use crate::table;
+use crate::small_server::{Peer, SmallServer};
+use crate::{errors, now, process, readiness};
 
 /// The service of [`Admin::service`]. It reads no bodies.
 #[derive(Clone, Debug)]
@@ -36,14 +42,14 @@ impl Admin {
         if let Some(refusal) = self.hosts.refusal(head) {
             return refusal;
         }
-        if head.method != Method::POST && !table::is_open(head.uri.path()) {
+        if head.method != Method::POST && !is_open(head.uri.path()) {
             let peer = head.extensions.get::<Peer>().map(|peer| peer.0);
             if let Err(refusal) = self.check_token(bearer(&head.headers), peer).await {
                 return answer::refused(refusal);
             }
         }
         let change = if head.method == Method::POST { self.read_change(head).await } else { Ok(SwitchNote::new()) };
-        table::answer(self, head, change)
+        answer(self, head, change)
     }
 }
 
@@ -59,5 +65,94 @@ impl<B> Service<Request<B>> for AdminService {
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (admin, (head, _)) = (self.0.clone(), request.into_parts());
         Box::pin(async move { Ok(admin.respond(&head).await) })
+    }
+}
+
+/// One path with one method. `GET` serves `HEAD`, too: the server leaves the body out.
+struct Endpoint(&'static str, Method, fn(&AdminRequest<'_>) -> Answer);
+
+static ROWS: [Endpoint; 14] = [
+    Endpoint("/", Method::GET, |_| answer::page(include_str!("assets/page.html"))),
+    Endpoint("/page.css", Method::GET, |_| asset("text/css; charset=utf-8", include_str!("assets/page.css"))),
+    Endpoint("/page.js", Method::GET, |_| asset("text/javascript; charset=utf-8", include_str!("assets/page.js"))),
+    Endpoint("/page.svg", Method::GET, |_| asset("image/svg+xml", include_str!("assets/page.svg"))),
+    Endpoint("/now.json", Method::GET, now::show),
+    Endpoint("/errors.json", Method::GET, errors::show),
+    Endpoint("/readiness.json", Method::GET, readiness::show),
+    Endpoint("/healthz", Method::GET, process::alive),
+    Endpoint("/readyz", Method::GET, process::ready),
+    Endpoint("/metrics", Method::GET, process::metrics),
+    Endpoint("/policy", Method::GET, process::policy),
+    Endpoint("/kill-switch", Method::GET, process::kill_switch),
+    Endpoint("/kill-switch/on", Method::POST, |request| process::turn(request, true)),
+    Endpoint("/kill-switch/off", Method::POST, |request| process::turn(request, false)),
+];
+
+/// Whether a path needs no token: the page itself, which has no data, and what orchestrators and scrapers read.
+pub(crate) fn is_open(path: &str) -> bool {
+    matches!(path, "/" | "/page.css" | "/page.js" | "/page.svg" | "/healthz" | "/readyz" | "/metrics")
+}
+
+/// The response to an accepted request.
+pub(crate) fn answer(admin: &Admin, request: &Parts, change: Change) -> Answer {
+    let here: Vec<_> = ROWS.iter().filter(|row| row.0 == request.uri.path()).collect();
+    let wanted = if request.method == Method::HEAD { &Method::GET } else { &request.method };
+    match here.iter().find(|row| row.1 == *wanted) {
+        Some(row) => (row.2)(&AdminRequest { admin, query: request.uri.query(), change }),
+        None if here.is_empty() => {
+            let paths: Vec<_> = ROWS.iter().filter(|row| row.1 == Method::GET).map(|row| row.0).collect();
+            let why = format!("this path does not exist; the paths are {}", paths.join(", "));
+            answer::text(StatusCode::NOT_FOUND, why)
+        }
+        None => answer::method_not_allowed(if here[0].1 == Method::GET { "GET, HEAD" } else { here[0].1.as_str() }),
+    }
+}
+
+fn asset(media_type: &'static str, text: &'static str) -> Answer {
+    answer::whole(StatusCode::OK, media_type, text)
+}
+
+/// 64 places: a person's pages, a scraper and an orchestrator's probes need only a few. A head of 16 KiB need not have
+/// room for the cookies of other sites. A stop waits for 1 s.
+///
+/// It shares its process with the traffic, and must never harm it: heads, waits and connections are limited.
+const SERVER: SmallServer = SmallServer::new(64, 16 * 1024, Duration::from_secs(1));
+
+impl Admin {
+    /// Serves until `stop`, at the end of the process. Call [`drain`](Self::drain) before that.
+    ///
+    /// It serves HTTP/1.1, with one response per connection, and at most 64 connections. A further one takes the place
+    /// of the one that has been silent longest. If the address is not loopback, it logs a warning, and accepts no
+    /// change without a [token](Self::token_file). A borrowed listener can be served again later. Until then, its
+    /// clients wait.
+    pub async fn serve(&self, listener: impl Borrow<TcpListener>, stop: impl Future<Output = ()>) {
+        let mut served = self.clone();
+        if let Ok(address) = listener.borrow().local_addr() {
+            served.is_exposed = !address.ip().is_loopback();
+            served.announce(address);
+        }
+        SERVER.serve(listener, self.tls.clone(), move |request| served.service().call(request), stop).await;
+    }
+
+    /// Serves until `work` has ended, and returns its output. Call [`drain`](Self::drain) once it begins to end.
+    pub async fn serve_with<T>(&self, listener: &TcpListener, work: impl Future<Output = T>) -> T {
+        let (ends, ended) = oneshot::channel::<()>();
+        let work = async {
+            let output = work.await;
+            drop(ends);
+            output
+        };
+        tokio::join!(self.serve(listener, async { drop(ended.await) }), work).1
+    }
+
+    fn announce(&self, address: SocketAddr) {
+        tracing::info!(%address, "serving the admin address");
+        if self.is_read_only() {
+            tracing::warn!(
+                %address,
+                "the admin address is not loopback: anyone who can reach it can read errors; changes are refused, since no \
+                 token file is set"
+            );
+        }
     }
 }

@@ -13,7 +13,8 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
-use std::pin::pin;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,13 +25,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_io_timeout::TimeoutStream;
-
-use crate::admin_request::Peer;
-use crate::handshake::{Connection, Handshake};
 
 /// The time limit for the head of a connection's first request.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
@@ -281,6 +280,21 @@ impl Drop for Place {
         self.places.open().retain(|(_, phase)| !phase.same_channel(&self.phase));
     }
 }
+
+/// The address of the client's connection.
+#[derive(Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// The connection of a client.
+pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<C: AsyncRead + AsyncWrite + Send + Unpin> Connection for C {}
+
+/// A connection once its handshake has ended.
+pub type Shaken = Pin<Box<dyn Future<Output = io::Result<Box<dyn Connection>>> + Send>>;
+
+/// A handshake before HTTP/1.1, as of TLS.
+pub type Handshake = Arc<dyn Fn(Box<dyn Connection>) -> Shaken + Send + Sync>;
 
 #[cfg(test)]
 mod tests {

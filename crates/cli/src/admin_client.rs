@@ -10,10 +10,12 @@ use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::failure::{CommandError, FOUND, UNREACHABLE, block_on};
 use crate::gateway::limits::time;
+use crate::report::{cut, one_line};
 use crate::target::Target;
 
 /// The flags of a verb that asks gateways.
@@ -34,16 +36,16 @@ pub(crate) struct AdminAddresses {
 }
 
 /// The address of a gateway, and its answer.
-pub(crate) type Answered<T> = (String, Result<T, NoAnswer>);
+pub(crate) type Answered = (String, Result<Value, NoAnswer>);
 
 /// Why a gateway gave no answer that can be used.
 pub(crate) struct NoAnswer {
-    pub(crate) why: String,
+    why: String,
     is_unreachable: bool,
 }
 
 impl NoAnswer {
-    pub(crate) fn refused(why: impl Into<String>) -> Self {
+    fn refused(why: impl Into<String>) -> Self {
         Self { why: why.into(), is_unreachable: false }
     }
 
@@ -59,12 +61,12 @@ const MOST_OF_ANSWER: usize = 8 * 1024 * 1024;
 
 impl AdminAddresses {
     /// Sends the request to all gateways at the same time. The answers are in the order of the addresses.
-    pub(crate) fn send<T>(
+    pub(crate) fn send(
         &self,
         method: &Method,
         target: &str,
-        read: impl Fn(StatusCode, &[u8]) -> Result<T, String>,
-    ) -> Result<Vec<Answered<T>>, CommandError> {
+        read: impl Fn(StatusCode, &[u8]) -> Result<Value, String>,
+    ) -> Result<Vec<Answered>, CommandError> {
         let mut gateways: Vec<Target> = Vec::new();
         for address in &self.admin {
             let ca = self.admin_ca.as_deref().filter(|_| address.starts_with("https:"));
@@ -117,6 +119,38 @@ async fn exchange(
     let (head, body) = sender.send_request(request).await.map_err(|error| refused(&error))?.into_parts();
     let body = Limited::new(body, MOST_OF_ANSWER).collect().await.map_err(|error| refused(&error))?;
     Ok((head.status, body.to_bytes()))
+}
+
+/// The JSON of an answer, if it has `what`.
+pub(crate) fn json_of(
+    status: StatusCode,
+    body: &[u8],
+    what: &str,
+    has: impl FnOnce(&Value) -> bool,
+) -> Result<Value, String> {
+    let value = (status == StatusCode::OK).then(|| serde_json::from_slice(body).ok()).flatten();
+    value.filter(has).ok_or_else(|| {
+        let advice = match status {
+            StatusCode::UNAUTHORIZED => "use --admin-token-file",
+            StatusCode::FORBIDDEN | StatusCode::SERVICE_UNAVAILABLE => "nothing was changed",
+            _ => "use an admin address",
+        };
+        let text = cut(&one_line(&String::from_utf8_lossy(body)), 300);
+        format!("returned {status} without {what}; {advice}: {text}")
+    })
+}
+
+/// The answers for programs, each with these fields of its JSON.
+pub(crate) fn listed(answers: &[Answered], fields: &[&str]) -> Vec<Value> {
+    let line = |(gateway, answer): &Answered| {
+        let mut line = json!({ "admin": gateway, "ok": answer.is_ok() });
+        match answer {
+            Ok(value) => fields.iter().for_each(|name| line[*name] = value[*name].clone()),
+            Err(no) => line["error"] = no.why.lines().next().unwrap_or_default().into(),
+        }
+        line
+    };
+    answers.iter().map(line).collect()
 }
 
 /// The exit code of a verb by what became of its gateways: [`UNREACHABLE`] if that is all that failed.

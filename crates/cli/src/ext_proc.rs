@@ -13,8 +13,7 @@ use crate::gateway::args::workers;
 use crate::gateway::limits::{delay, time};
 use crate::gateway::log::Log;
 use crate::gateway::on_call::{AdminArgs, AdminListener};
-use crate::gateway::service_manager;
-use crate::gateway::signals::{self, ShutdownSignal};
+use crate::gateway::system::{self, ShutdownSignal};
 
 /// Run an external processor for Envoy, which applies the policy
 ///
@@ -62,15 +61,15 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         let handle = policy(args, on_call.as_ref())?;
         let listener = sockets.listen(SocketPurpose::Clients, Some(&args.listen), DEFAULT).await;
         let listener = listener.map_err(|error| cannot_listen(args, error.problem()))?;
-        let (stop, at_once) = signals::stop()?;
+        let (stop, at_once) = system::stop()?;
         let reloaded = handle.clone();
-        signals::reload_policy_at_hangup(move || reloaded.reload())?;
+        system::reload_policy_at_hangup(move || reloaded.reload())?;
         let processor = Processor::listening(listener, handle, limits(args));
         let processor = processor.map_err(|error| cannot_listen(args, &error.to_string()))?;
         print_line(format_args!("listening on http://{}", processor.local_addr()))?;
         let processor = with_admin(processor, on_call)?;
-        service_manager::ready();
-        let ended = processor.serve_until(service_manager::stopping_after(stop), at_once).await;
+        system::ready();
+        let ended = processor.serve_until(system::stopping_after(stop), at_once).await;
         let cut_short = ended.map_err(|error| CommandError::Io(format!("cannot serve: {error}")))?;
         Ok(cut_short.map_or(0, ShutdownSignal::code))
     })

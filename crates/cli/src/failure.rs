@@ -11,8 +11,7 @@ use tower_error_envelope::PolicyError;
 
 use crate::finding::Finding;
 
-/// The exit codes of a command. If a second signal ends `gateway` or `demo` at once, the exit code is 128 plus the
-/// signal's number.
+/// The exit codes of a command that no second signal ended.
 pub(crate) const EXIT_CODES: [(u8, &str); 4] = [
     (0, "success"),
     (FOUND, "something was found or refused"),
@@ -32,7 +31,7 @@ pub(crate) const UNREACHABLE: u8 = 3;
 /// The table of exit codes in one line, for `--help`.
 pub(crate) fn exit_codes() -> String {
     let codes = EXIT_CODES.map(|(code, what)| format!("{code} {what}"));
-    format!("Exit codes: {}.", codes.join(", "))
+    format!("Exit codes: {}, 128 + signal a second signal ended a server.", codes.join(", "))
 }
 
 /// Why a command could not do its work.

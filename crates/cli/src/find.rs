@@ -4,10 +4,9 @@ use error_envelope_core::request_id::RequestId;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::admin_client::{AdminAddresses, Answered, exit_code};
+use crate::admin_client::{AdminAddresses, Answered, exit_code, json_of, listed};
 use crate::failure::{CommandError, FOUND, print_unless_closed};
-use crate::report::{OutputFormat, json_text};
-use crate::text::{cut, one_line};
+use crate::report::{OutputFormat, cut, json_text, one_line};
 
 /// Find the error of a request id in running gateways
 ///
@@ -46,30 +45,20 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 }
 
 fn read(status: StatusCode, body: &[u8]) -> Result<Value, String> {
-    let found = (status == StatusCode::OK).then(|| serde_json::from_slice::<Value>(body).ok()).flatten();
-    found.filter(|found| found["searched_id"].is_object()).ok_or_else(|| {
-        let advice = if status == StatusCode::UNAUTHORIZED { "use --admin-token-file" } else { "use an admin address" };
-        let text = cut(&one_line(&String::from_utf8_lossy(body)), 300);
-        format!("returned {status} without errors; {advice}: {text}")
-    })
+    let mut found = json_of(status, body, "errors", |found| found["searched_id"].is_object())?;
+    found["known"] = found["searched_id"]["known"].take();
+    Ok(found)
 }
 
 fn is_known(found: &Value) -> bool {
     found["searched_id"]["count"].as_u64().is_some_and(|count| count > 0)
 }
 
-fn as_json(id: RequestId, answers: &[Answered<Value>]) -> String {
-    let gateways = answers.iter().map(|(gateway, answer)| match answer {
-        Ok(found) => json!({
-            "admin": gateway, "ok": true, "known": found["searched_id"]["known"], "errors": found["errors"],
-        }),
-        Err(no) => json!({ "admin": gateway, "ok": false, "error": no.why.lines().next().unwrap_or_default() }),
-    });
-    let gateways: Vec<_> = gateways.collect();
-    json_text(&json!({ "id": id.to_string(), "gateways": gateways }))
+fn as_json(id: RequestId, answers: &[Answered]) -> String {
+    json_text(&json!({ "id": id.to_string(), "gateways": listed(answers, &["known", "errors"]) }))
 }
 
-fn as_text(id: RequestId, answers: &[Answered<Value>]) -> String {
+fn as_text(id: RequestId, answers: &[Answered]) -> String {
     let mut text = String::new();
     for (gateway, answer) in answers {
         let found = match answer {
@@ -81,7 +70,7 @@ fn as_text(id: RequestId, answers: &[Answered<Value>]) -> String {
         };
         let whole = found["errors"].as_array().into_iter().flatten();
         let lines: Vec<_> = whole.map(|error| described(id, error)).collect();
-        let known = found["searched_id"]["known"].as_array().into_iter().flatten();
+        let known = found["known"].as_array().into_iter().flatten();
         let lines = if lines.is_empty() { known.map(remembered).collect() } else { lines };
         text.extend(lines.iter().map(|line| format!("{gateway}: {line}\n")));
     }
@@ -125,8 +114,9 @@ fn described(id: RequestId, error: &Value) -> String {
         (Some(origin), _) => format!("origin: {origin}"),
         (None, _) => "origin: unknown".to_owned(),
     };
-    if let Some(code) = text("would_refuse").filter(|_| error["origin"] != "guard") {
-        line += &format!("; {OBSERVED}: {code}");
+    let codes = error["would_refuse"].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>();
+    if !codes.is_empty() && (error["origin"] != "guard" || codes.len() > 1) {
+        line += &format!("; {OBSERVED}: {}", cut(&one_line(&codes.join(", ")), 300));
     }
     line
 }
@@ -135,7 +125,10 @@ const OBSERVED: &str = "a guard that only observes would have refused it";
 
 /// The status that the client got, and the code.
 fn outcome(error: &Value) -> String {
-    let status = error["status"].as_u64().map_or("no complete response".to_owned(), |status| status.to_string());
+    let mut status = error["status"].as_u64().map_or("no complete response".to_owned(), |status| status.to_string());
+    if error["cut_off"] == true {
+        status += ", cut off,";
+    }
     match error["code"].as_str().filter(|code| !code.is_empty()) {
         Some(code) => format!("{status} {}", cut(&one_line(code), 300)),
         None => status,

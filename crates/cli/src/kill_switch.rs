@@ -2,17 +2,14 @@
 //!
 //! All are called at once, and their results are printed in the order in which they were named.
 
-use std::fmt;
-
 use clap::ValueEnum;
 use form_urlencoded::Serializer;
-use http::{Method, StatusCode};
+use http::Method;
 use serde_json::{Value, json};
 
-use crate::admin_client::{AdminAddresses, Answered, exit_code};
+use crate::admin_client::{AdminAddresses, Answered, exit_code, json_of, listed};
 use crate::failure::{CommandError, print_unless_closed};
-use crate::report::{OutputFormat, json_text};
-use crate::text::{counted, cut, one_line};
+use crate::report::{OutputFormat, counted, cut, json_text, one_line};
 
 /// Turn the kill switch of running gateways on or off
 ///
@@ -66,12 +63,12 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let note = note.finish();
     let target = if note.is_empty() { path.to_owned() } else { format!("{path}?{note}") };
     let answers = args.gateways.send(&method, &target, |status, body| {
-        let answer = Answer::read(status, body)?;
+        let state = json_of(status, body, "the state of a kill switch", |state| state["kill_switch"].is_boolean())?;
         match on {
-            Some(on) if on != answer.is_on => {
-                Err(format!("is {}: someone else changed the switch at the same time", answer.state()))
+            Some(on) if state["kill_switch"] != on => {
+                Err(format!("is {}: someone else changed the switch at the same time", word(&state)))
             }
-            _ => Ok(answer),
+            _ => Ok(state),
         }
     })?;
     let failed = answers.iter().filter(|(_, answer)| answer.is_err()).count();
@@ -83,12 +80,12 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 }
 
 /// Prints successes on standard output, and failures on standard error.
-fn print_lines(answers: &[Answered<Answer>], failed: usize) -> Result<(), CommandError> {
+fn print_lines(answers: &[Answered], failed: usize) -> Result<(), CommandError> {
     let count = answers.len();
     for (gateway, answer) in answers {
         let name = if count == 1 { String::new() } else { format!("{gateway}: ") };
         match answer {
-            Ok(answer) => print_unless_closed(&format!("{name}{answer}\n"))?,
+            Ok(state) => print_unless_closed(&format!("{name}{}\n", described(state)))?,
             Err(no) => no.print(gateway),
         }
     }
@@ -98,64 +95,26 @@ fn print_lines(answers: &[Answered<Answer>], failed: usize) -> Result<(), Comman
     Ok(())
 }
 
-fn as_json(answers: &[Answered<Answer>], failed: usize) -> String {
-    let gateways = answers.iter().map(|(gateway, answer)| match answer {
-        Ok(answer) => json!({
-            "admin": gateway,
-            "ok": true,
-            "kill_switch": answer.is_on,
-            "changed_at": answer.changed_at,
-            "changed_by": answer.changed_by,
-            "reason": answer.reason,
-        }),
-        Err(no) => json!({ "admin": gateway, "ok": false, "error": no.why.lines().next().unwrap_or_default() }),
-    });
-    let gateways: Vec<_> = gateways.collect();
+fn as_json(answers: &[Answered], failed: usize) -> String {
+    let gateways = listed(answers, &["kill_switch", "changed_at", "changed_by", "reason"]);
     json_text(&json!({ "gateways": gateways, "failed": failed }))
 }
 
+fn word(state: &Value) -> &'static str {
+    if state["kill_switch"] == true { "on" } else { "off" }
+}
+
 /// The state that a gateway reports for its switch.
-struct Answer {
-    is_on: bool,
-    changed_at: Option<String>,
-    changed_by: Option<String>,
-    reason: Option<String>,
-}
-
-impl Answer {
-    fn read(status: StatusCode, body: &[u8]) -> Result<Self, String> {
-        let state = (status == StatusCode::OK).then(|| serde_json::from_slice(body).ok()).flatten();
-        state.as_ref().and_then(Self::parse).ok_or_else(|| {
-            let text = cut(&one_line(&String::from_utf8_lossy(body)), 300);
-            let advice = match status {
-                StatusCode::UNAUTHORIZED => "use --admin-token-file",
-                StatusCode::FORBIDDEN | StatusCode::SERVICE_UNAVAILABLE => "the switch is unchanged",
-                _ => "use an admin address",
-            };
-            format!("returned {status} without the state of a kill switch; {advice}: {text}")
-        })
-    }
-
-    fn parse(state: &Value) -> Option<Self> {
-        let is_on = state.get("kill_switch")?.as_bool()?;
-        let text = |key: &str| state.get(key).and_then(Value::as_str).map(|text| cut(&one_line(text), 300));
-        Some(Self { is_on, changed_at: text("changed_at"), changed_by: text("changed_by"), reason: text("reason") })
-    }
-
-    const fn state(&self) -> &'static str {
-        if self.is_on { "on" } else { "off" }
-    }
-}
-
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.state())?;
-        self.changed_at.as_ref().map_or(Ok(()), |at| write!(f, " since {at}"))?;
-        self.changed_by.as_ref().map_or(Ok(()), |by| write!(f, " by {by}"))?;
-        self.reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))?;
-        f.write_str(match self.is_on {
-            true => ": every route is in mode off; run `error-envelope kill-switch off` to follow the policy again",
-            false => ": the policy's modes apply",
-        })
-    }
+fn described(state: &Value) -> String {
+    let text = |name: &str, around: [&str; 2]| {
+        let text = state[name].as_str().map(|text| cut(&one_line(text), 300));
+        text.map(|text| around.join(&text)).unwrap_or_default()
+    };
+    let effect = match word(state) {
+        "on" => ": every route is in mode off; run `error-envelope kill-switch off` to follow the policy again",
+        _ => ": the policy's modes apply",
+    };
+    let (at, by, reason) =
+        (text("changed_at", [" since ", ""]), text("changed_by", [" by ", ""]), text("reason", [" (", ")"]));
+    format!("{}{at}{by}{reason}{effect}", word(state))
 }

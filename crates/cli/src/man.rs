@@ -1,4 +1,4 @@
-//! `error-envelope man`: the manual pages, from the text of `--help`.
+//! `error-envelope man` and `error-envelope completions`: manual pages and shell completions, from the text of `--help`.
 
 #[cfg(test)]
 mod tests;
@@ -7,6 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::Command;
+use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
 use crate::failure::{CommandError, print};
@@ -41,8 +42,27 @@ pub(crate) fn run(args: &Args, command: &Command) -> Result<(), CommandError> {
 
 fn page(command: Command) -> Result<String, CommandError> {
     let mut page = Vec::new();
-    Man::new(command)
-        .render(&mut page)
-        .map_err(|error| CommandError::Io(format!("cannot write the manual page: {error}")))?;
-    String::from_utf8(page).map_err(|error| CommandError::Io(format!("cannot write the manual page: {error}")))
+    let rendered = Man::new(command).render(&mut page);
+    rendered.map_err(|error| CommandError::Io(format!("cannot write the manual page: {error}")))?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
+/// Generate shell completions
+///
+/// For bash: `error-envelope completions bash > ~/.local/share/bash-completion/completions/error-envelope`.
+#[derive(clap::Args)]
+pub(crate) struct Completions {
+    /// Generate completions for this shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+impl Completions {
+    /// Writes to standard output.
+    pub(crate) fn print(&self, command: &mut Command) -> Result<(), CommandError> {
+        let name = command.get_name().to_owned();
+        let mut script = Vec::new();
+        generate(self.shell, command, name, &mut script);
+        print(&String::from_utf8_lossy(&script))
+    }
 }

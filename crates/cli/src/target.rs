@@ -3,16 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use error_envelope_runtime::system_roots;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, crypto};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 use crate::failure::CommandError;
-use crate::roots::roots;
 
 /// An address, with TLS if its scheme is `https`.
 pub(crate) struct Target {
@@ -77,4 +78,23 @@ fn connector(ca: Option<&Path>, flag: &str) -> Result<TlsConnector, CommandError
 /// The host of an authority, without the brackets of an IPv6 address.
 fn host_of(authority: &Authority) -> &str {
     authority.host().trim_matches(['[', ']'])
+}
+
+/// The trusted root certificates: only those of the PEM file, or the platform's without a file. `flag` is the flag that
+/// names the file.
+pub(crate) fn roots(file: Option<&Path>, flag: &str) -> Result<RootCertStore, CommandError> {
+    match file {
+        Some(file) => roots_of_file(file).map_err(|what| {
+            CommandError::Io(format!("{}: {what}\n = help: name a PEM file with certificates", file.display()))
+        }),
+        None => system_roots().map_err(|why| CommandError::Io(format!("{why}; set others with {flag} FILE"))),
+    }
+}
+
+fn roots_of_file(file: &Path) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| error.to_string())? {
+        roots.add(certificate.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
+    }
+    if roots.is_empty() { Err("has no certificate".to_owned()) } else { Ok(roots) }
 }

@@ -1,6 +1,8 @@
-//! The configuration of a gateway.
+//! The configuration of a gateway, with the limits on clients and services.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use error_envelope_admin::Admin;
 use tokio::net::TcpListener;
@@ -8,7 +10,6 @@ use tower_error_envelope::ErrorEnvelopeLayer;
 
 use super::access::{Recording, Tracer};
 use super::forwarded::Forwarding;
-use super::limits::ClientLimits;
 use super::tls::ServerTls;
 
 /// The configuration of a [`Gateway`](crate::Gateway): the layer, and how clients are served.
@@ -66,5 +67,137 @@ impl GatewayConfig {
     pub fn admin(mut self, admin: Admin, listener: TcpListener) -> Self {
         self.admin = Some((admin, listener));
         self
+    }
+}
+
+const KIB: u32 = 1 << 10;
+const MIB: u32 = 1 << 20;
+const SECOND: Duration = Duration::from_secs(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// The most header lines of a response that hyper reads by default.
+pub(crate) const HEADERS: u32 = 100;
+
+/// A year stands for "no limit", and clocks can still add it.
+const ZERO_TO_A_YEAR: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(365 * 24 * 60 * 60);
+/// Any time up to a year except zero, within which nothing could be done.
+pub(crate) const UP_TO_A_YEAR: RangeInclusive<Duration> = Duration::from_nanos(1)..=*ZERO_TO_A_YEAR.end();
+
+macro_rules! limits {
+    ($(#[$of:meta])* $name:ident { $($(#[$doc:meta])* $limit:ident: $type:ty = $default:expr, $range:expr;)* }) => {
+        $(#[$of])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[must_use]
+        pub struct $name { $(pub(crate) $limit: $type,)* }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($limit: $default,)* }
+            }
+        }
+
+        impl $name {
+            $(
+                $(#[$doc])*
+                #[doc = concat!("\n\nDefault: `", stringify!($default), "`. Range: `", stringify!($range), "`.")]
+                pub fn $limit(mut self, $limit: $type) -> Self {
+                    let range = $range;
+                    self.$limit = $limit.clamp(*range.start(), *range.end());
+                    self
+                }
+            )*
+        }
+    };
+}
+
+limits! {
+    /// The limits on clients. A value out of its range becomes the nearest value inside; `UP_TO_A_YEAR` is more than
+    /// zero and at most 365 days.
+    ClientLimits {
+        /// How many clients may be connected at once; further ones wait to be accepted.
+        max_connections: u32 = 10_000, 1..=u32::MAX;
+        /// Time limit for a client's TLS handshake.
+        tls_handshake_timeout: Duration = 10 * SECOND, UP_TO_A_YEAR;
+        /// How long the next request head may take to arrive, from the end of a request or from the connect; then the
+        /// connection is closed.
+        idle_timeout: Duration = 30 * SECOND, UP_TO_A_YEAR;
+        /// How long a client may pause within a request body.
+        body_timeout: Duration = 10 * SECOND, UP_TO_A_YEAR;
+        /// How long a client may read none of the data that waits for it; then its connection is closed.
+        write_timeout: Duration = 30 * SECOND, UP_TO_A_YEAR;
+        // Cookies and tokens together stay under half of it.
+        /// How many bytes a request head may have.
+        max_head: u32 = 64 * KIB, 8 * KIB..=16 * MIB;
+        // More than a browser sends at once.
+        /// How many requests may run at once on an HTTP/2 connection; further ones are refused.
+        max_streams: u32 = 200, 1..=u32::MAX;
+        /// How many bytes of a body may wait on the client's side: unsent in its socket, in one read of a request, or
+        /// in an HTTP/2 stream. Over HTTP/1 a fast body gets four times as much, as long as all fast bodies together
+        /// take at most 64 MiB.
+        stream_buffer: u32 = 128 * KIB, KIB..=1024 * MIB;
+        // Sixteen uploads may stand still before they hold up the others.
+        /// How many bytes of all requests on an HTTP/2 connection may be on the way before they are read.
+        connection_window: u32 = 2 * MIB, 64 * KIB..=1024 * MIB;
+        /// How often an HTTP/2 client is pinged.
+        ping_interval: Duration = 30 * SECOND, UP_TO_A_YEAR;
+        /// How long an HTTP/2 client may take to answer a ping.
+        ping_timeout: Duration = 20 * SECOND, UP_TO_A_YEAR;
+        // A client that has read its response closes its connection long before.
+        /// How long the rest of an unneeded body is read, so that the client comes to read the response.
+        linger_timeout: Duration = 2 * SECOND, UP_TO_A_YEAR;
+        /// How many bytes of the rest of such a body are read.
+        linger_bytes: u64 = 64 << 20, 0..=u64::MAX;
+        // Long enough for a descriptor to become free, and too short to be noticed.
+        /// How long to wait before the next accept if the system could not open a connection.
+        accept_retry: Duration = 50 * MILLISECOND, UP_TO_A_YEAR;
+        // Zero, because this time delays each restart. Operators with a load balancer set it.
+        /// How long clients are accepted after a stop, while the admin address's `/readyz` is 503.
+        drain_delay: Duration = Duration::ZERO, ZERO_TO_A_YEAR;
+        /// How long a stop waits for requests in flight.
+        stop_timeout: Duration = 10 * SECOND, UP_TO_A_YEAR;
+    }
+}
+
+limits! {
+    /// The limits on the way to the service. A value out of its range becomes the nearest value inside; `UP_TO_A_YEAR`
+    /// is more than zero and at most 365 days.
+    UpstreamLimits {
+        // One for each client that may be connected, even if upgraded, so that clients over HTTP/1.1 never reach it. It
+        // limits clients over HTTP/2, each of which sends many requests.
+        /// How many requests the service may handle, or may wait for a connection to it, including upgraded ones;
+        /// further requests get 503 `worker_at_capacity`.
+        requests: u32 = 10_000, 1..=u32::MAX;
+        // More than the workers of a service that needs one for each connection (Apache: 256), and fewer than the
+        // descriptors that a system grants.
+        /// How many connections to the service there may be, including upgraded ones.
+        connections: u32 = 1024, 1..=u32::MAX;
+        // A client hardly notices this wait. After a longer one an error helps it more.
+        /// How long a request waits for a connection while all are in use, as a part of [`response_timeout`]; then it
+        /// gets 503 `worker_at_capacity`.
+        ///
+        /// [`response_timeout`]: crate::Upstream::response_timeout
+        queue_time: Duration = SECOND, UP_TO_A_YEAR;
+        // Shorter than the time after which services close (5 s in Node, 75 s in nginx), so that they seldom close a
+        // connection while a request is sent.
+        /// How long a connection stays open without a request; over HTTP/2 the newest connection stays open for ever.
+        idle_timeout: Duration = 4 * SECOND, UP_TO_A_YEAR;
+        // The same limit as in Envoy and HAProxy.
+        /// How many header lines an HTTP/1.1 response may have; a response with more becomes 502.
+        headers: u32 = HEADERS, 1..=100_000;
+        /// How many bytes of an HTTP/1.1 response are read at once. If the client does not read, two such pieces are
+        /// held. A fast body gets four times as much, as long as all fast bodies together take at most 64 MiB. A
+        /// response head must fit into one read.
+        buffer: u32 = 128 * KIB, 8 * KIB..=1024 * MIB;
+        /// How many unread bytes of an HTTP/2 body are held, in each direction.
+        stream_window: u32 = 128 * KIB, KIB..=1024 * MIB;
+        // All clients share the connection. With hyper's defaults of 5 MiB for it and 2 MiB for a stream, three clients
+        // that do not read would stop the others.
+        /// How many bytes of all bodies on an HTTP/2 connection may be on the way before they are read.
+        connection_window: u32 = 32 * MIB, 64 * KIB..=1024 * MIB;
+        // If the service died silently, or a firewall forgot the connection, every request fails until then.
+        /// How often the service is pinged over HTTP/2.
+        ping_interval: Duration = 10 * SECOND, UP_TO_A_YEAR;
+        /// How long the service may take to answer a ping; after that the connection is replaced.
+        ping_timeout: Duration = 10 * SECOND, UP_TO_A_YEAR;
     }
 }

@@ -10,15 +10,15 @@ use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use error_envelope_core::cause;
 use error_envelope_core::session::{ProxyError, ProxyFailure};
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::rustls;
+use tokio_rustls::{TlsConnector, rustls};
 
-use super::socket_options::set_socket_options;
 use super::upstream::{Upstream, UpstreamTls};
 
 /// A connection to the service, with TLS or without.
@@ -81,11 +81,13 @@ impl Probe {
 }
 
 async fn start_tls(stream: ServiceStream, tls: &UpstreamTls) -> io::Result<impl Stream + use<>> {
-    let stream = tls.connector().connect(tls.name.clone(), stream).await.map_err(|error| {
-        let kind = proxy_error(&error);
-        io::Error::new(error.kind(), ProxyFailure::new(kind, format!("TLS: {error}")))
-    })?;
-    if tls.wants_http2() && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+    let stream =
+        TlsConnector::from(Arc::clone(&tls.config)).connect(tls.name.clone(), stream).await.map_err(|error| {
+            let kind = proxy_error(&error);
+            io::Error::new(error.kind(), ProxyFailure::new(kind, format!("TLS: {error}")))
+        })?;
+    let wants_http2 = tls.config.alpn_protocols.iter().any(|protocol| protocol == b"h2");
+    if wants_http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
         let wrong = "TLS: the service does not offer HTTP/2";
         return Err(io::Error::other(ProxyFailure::new(ProxyError::TlsProtocolError, wrong)));
     }
@@ -172,4 +174,25 @@ impl AsyncWrite for ServiceStream {
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(SockRef::from(&*self.stream).shutdown(Shutdown::Write))
     }
+}
+
+/// The time without data before the first probe: the same as before a ping over HTTP/2. Firewalls forget a silent
+/// connection after minutes.
+const QUIET: Duration = Duration::from_secs(30);
+/// The time between two probes: longer than any round trip.
+const AGAIN: Duration = Duration::from_secs(10);
+/// The number of probes: one packet may get lost, but hardly three in a row.
+const TIMES: u32 = 3;
+
+/// Sends small writes at once, and enables the kernel's probes of the other side (RFC 9293 §3.8.4). They begin after
+/// half a minute without data, and close a dead connection a minute after the last data.
+///
+/// If a machine loses its power, or a firewall drops a connection, nothing is sent to report it. If the other side may
+/// be silent without a time limit (on an upgraded connection, within the service's response), only the probes detect
+/// that.
+pub(super) fn set_socket_options(stream: &TcpStream) -> io::Result<()> {
+    // Without this option, the kernel holds back a small write until the last one is acknowledged.
+    stream.set_nodelay(true)?;
+    let often = TcpKeepalive::new().with_time(QUIET).with_interval(AGAIN).with_retries(TIMES);
+    SockRef::from(stream).set_tcp_keepalive(&often)
 }

@@ -20,16 +20,16 @@ use tracing::Instrument;
 
 use super::access::Recording;
 use super::client::{Client, Inbound};
+use super::config::ClientLimits;
+use super::connect::set_socket_options;
 use super::connection_state::ConnectionState;
 use super::count;
 use super::deadlines::{Deadlines, LAST_HEAD};
 use super::forwarded::Forwarding;
 use super::in_flight::{RequestTracker, Stage, stopping};
-use super::limits::ClientLimits;
 use super::linger::{ConnectionSlot, Lingering};
 use super::requests::Requests;
 use super::served::{Servers, serve};
-use super::socket_options::set_socket_options;
 use super::tls::{self, ServerTls};
 
 const LOG: &str = "error_envelope::gateway::connection";
@@ -110,7 +110,7 @@ where
         match handshake {
             Ok(Ok(stream)) => {
                 let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-                self.requests.certificate = shown.map(tls::clients::certificate_name);
+                self.requests.certificate = shown.map(tls::pair::certificate_name);
                 let alpn_is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 return Some(Box::pin(self.serve(stream, alpn_is_http2)));
             }

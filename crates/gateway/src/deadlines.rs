@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::config::ClientLimits;
 use super::connection_state::ConnectionState;
 use super::in_flight::{Stage, stopping};
-use super::limits::ClientLimits;
 
 /// How long a stop waits for a client that has begun a head or a handshake; at most twice. It is longer than data takes
 /// over the network, and shorter than a stop may take.

@@ -12,8 +12,8 @@ use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tower::BoxError;
 
+use super::config::HEADERS;
 use super::connect::{Probe, connect};
-use super::limits::HEADERS;
 use super::pool::{Connection, Exchange, ForwardBody, Observed, Outgoing, PoolSlot, Reached, Sends, Unanswered};
 use super::read_size::{ReadSize, large};
 use super::upstream::Upstream;

@@ -22,8 +22,8 @@ use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tower::BoxError;
 
+use super::config::UpstreamLimits;
 use super::connect::connect;
-use super::limits::UpstreamLimits;
 use super::pool::{Connection, ForwardBody, Observed, Outgoing, PoolSlot, Reached, Sends, Unanswered};
 use super::read_size::ReadSize;
 use super::upstream::Upstream;

@@ -28,8 +28,10 @@ pub(super) async fn stopping(stage: &mut watch::Receiver<Stage>) {
 pub(super) struct RequestTracker {
     layer: ErrorEnvelopeLayer,
     requests: AtomicUsize,
-    closing: AtomicBool,
-    ended_by: OnceLock<&'static str>,
+    /// Whether responses close their connections.
+    pub(super) closing: AtomicBool,
+    /// Why the gateway drops the requests in flight.
+    pub(super) ended_by: OnceLock<&'static str>,
 }
 
 impl RequestTracker {
@@ -69,16 +71,6 @@ impl RequestTracker {
 }
 
 pub(super) struct InFlight(pub(super) Arc<RequestTracker>);
-
-impl InFlight {
-    pub(super) fn is_closing(&self) -> bool {
-        self.0.closing.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn why_it_ends(&self) -> Option<&'static str> {
-        self.0.ended_by.get().copied()
-    }
-}
 
 impl Drop for InFlight {
     fn drop(&mut self) {

@@ -22,27 +22,21 @@
 //!
 //! The modules, in the order of a request:
 //!
-//! 1. `serve` runs until the stop, and `accept` accepts clients on `listening_sockets`. `connection` serves one client, over `tls` or plain TCP.
-//! 2. `served` runs hyper over a `client_stream`, with reads of a `read_size`. `requests` handles its requests, each with a `client_body`. `client` describes the client for the
-//!    log, and `forwarded` for the service.
-//! 3. `upstreams` chooses a service. `proxy` forwards to the `upstream` over `http1` or `http2`, within its `capacity`. A
-//!    `pool` has the connections, to addresses that `resolve` finds. An `outage` is a service that cannot be reached.
-//! 4. `answer` sends the response to the client, with a `response_body` of `tracked_data`. `headers` replaces the headers
-//!    of a single hop, and `upgrade` joins two connections.
-//! 5. `connection_state` is the shared state of a connection, with its `last_body`. `pace`, `idle` and `deadlines` are
-//!    clocks.
-//! 6. `connect`, `linger` and `reset` end connections; `socket_options` is about sockets.
+//! 1. `serve` runs until the stop, and accepts clients on `listening_sockets`. `connection` serves one client, over `tls` or plain TCP.
+//! 2. `served` runs hyper over a `client_stream`, with reads of a `read_size`. `requests` handles its requests, and sends
+//!    each response with a `response_body`. `client` describes the client for the log, and `forwarded` for the service.
+//! 3. `upstreams` chooses a service. `proxy` forwards to the `upstream` over `http1` or `http2`, at the client's
+//!    `pace`. A `pool` has the connections.
+//! 4. `headers` replaces the headers of a single hop, and `upgrade` joins two connections.
+//! 5. `connection_state` is the shared state of a connection, with its `last_body`. `idle` and `deadlines` are clocks.
+//! 6. `connect`, `linger` and `reset` end connections.
 //! 7. `in_flight` counts the requests for which a stop waits.
 //! 8. `admin` is the admin address, `access` logs each request, and `count` has the metrics.
 
 #![allow(clippy::disallowed_methods, reason = "a server has a clock and an executor; the ban is for the layer")]
 
-mod accept;
 mod access;
-mod answer;
-mod capacity;
 mod client;
-mod client_body;
 mod client_stream;
 mod config;
 mod connect;
@@ -58,41 +52,35 @@ mod http2;
 mod idle;
 mod in_flight;
 mod last_body;
-mod limits;
 mod linger;
 mod listening_sockets;
-mod outage;
 mod pace;
 mod pool;
 mod proxy;
 mod read_size;
 mod requests;
 mod reset;
-mod resolve;
 mod response_body;
 mod serve;
 mod served;
-mod socket_options;
-mod stall;
 mod tls;
-mod tracked_data;
 mod upgrade;
 mod upstream;
 mod upstreams;
 
 pub use tokio_rustls::rustls;
 
-pub use self::access::{AccessEntry, RequestSpan, Tracer};
-pub use self::client_body::ClientBody;
+pub use self::access::{AccessEntry, Outcome, Progress, RequestSpan, Tracer};
 pub use self::config::GatewayConfig;
 pub use self::error::Error;
 pub use self::forwarded::Forwarding;
-pub use self::limits::{ClientLimits, UpstreamLimits};
 pub use self::listening_sockets::{ListeningSockets, SocketPurpose};
 pub use self::pool::UpstreamBody;
 pub use self::serve::Gateway;
 pub use self::tls::ServerTls;
-pub use self::tls::clients::ClientAuthorities;
 pub use self::upgrade::UpgradeProtocol;
 pub use self::upstream::Upstream;
 pub use self::upstreams::{Forward, Upstreams};
+pub use crate::client::ClientBody;
+pub use crate::config::{ClientLimits, UpstreamLimits};
+pub use crate::tls::pair::ClientAuthorities;

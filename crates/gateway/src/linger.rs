@@ -18,8 +18,8 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
+use super::config::ClientLimits;
 use super::connection_state::OpenConnection;
-use super::limits::ClientLimits;
 use super::read_size::{Room, large};
 
 /// One place of `--max-connections`.

@@ -3,9 +3,14 @@
 //! It never creates a response itself: it returns failures as errors, and the layer around it creates the response.
 //! [`pool`](super::pool) decides what is sent twice, and over which connection.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::error::Error as StdError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
+use error_envelope_admin::Outage;
+use error_envelope_core::cause;
 use error_envelope_core::policy::{UpstreamTimeouts, UpstreamUrl};
 use error_envelope_core::session::{ProxyError, ProxyFailure, has_clear_host};
 use http::header::{ALLOW, HOST, HeaderValue};
@@ -15,18 +20,16 @@ use tower::BoxError;
 use tower_error_envelope::auth::Identity;
 use tower_error_envelope::{ErrorCode, Fault};
 
-use super::access::Record;
-use super::capacity::Capacity;
+use super::access::AccessEntry;
 use super::count::UpstreamMetrics;
 use super::error::Error;
-use super::http1::Http1;
-use super::http2::Http2;
-use super::outage::Reachability;
-use super::pace::{Pace, UnsentBody, limit_head};
-use super::pool::{Binding, Bounds, ForwardBody, Outgoing, Pool, UpstreamBody};
+use super::headers;
+use super::http1::{self, Http1};
+use super::http2::{self, Http2};
+use super::pace::{Capacity, Pace, UnsentBody, limit_head};
+use super::pool::{self, Binding, Bounds, ForwardBody, Outgoing, Pool, UpstreamBody};
 use super::upgrade::{self, UpgradeProtocol, UpgradeRequest};
 use super::upstream::Upstream;
-use super::{headers, http1, http2, pool};
 
 /// Forwards requests to one service.
 pub(crate) struct Proxy<B: Send + 'static> {
@@ -77,7 +80,7 @@ impl<B: ForwardBody> Proxy<B> {
 
     /// Forwards a client's request that was not [refused](refuse), and returns the service's response.
     pub(crate) async fn send(self: Arc<Self>, mut request: Request<B>) -> Result<Response<UpstreamBody>, BoxError> {
-        let record = Record::take_from(&mut request);
+        let record = AccessEntry::take_from(&mut request);
         let binding = Binding::take_from(request.extensions_mut());
         let timeouts: UpstreamTimeouts = request.extensions().get().copied().unwrap_or_default();
         let permit = self.capacity.take()?;
@@ -110,8 +113,7 @@ impl<B: ForwardBody> Proxy<B> {
         };
         let limit = timeouts.head().unwrap_or(self.response_timeout);
         let response = limit_head(response, limit, pace.as_ref()).await;
-        self.reachability
-            .note(&self.url, response.as_ref().map_err(|error| &**error as &(dyn std::error::Error + 'static)));
+        self.reachability.note(&self.url, response.as_ref().map_err(|error| &**error as &(dyn StdError + 'static)));
         let response = response?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(upgrade::switch(upgrade_request, response, permit, record)?);
@@ -155,4 +157,88 @@ pub(crate) fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
         return bad("The only supported transfer coding is chunked.");
     }
     Ok(())
+}
+
+/// Whether one service can be reached.
+///
+/// Services that cannot be reached: since when, why, and for how many requests. The log has one line at each change, and the
+/// admin page shows the outages that last.
+///
+/// An outage begins with a request for which no connection could be opened, and ends with the next response.
+#[derive(Debug, Default)]
+pub(crate) struct Reachability {
+    /// Read by each request, so that a service without an outage costs no lock.
+    is_out: AtomicBool,
+    outage: Mutex<Option<Outage>>,
+}
+
+impl Reachability {
+    /// Notes the outcome of a request to this service.
+    pub(crate) fn note<T>(&self, service: &str, outcome: Result<&T, &(dyn StdError + 'static)>) {
+        match outcome {
+            Ok(_) if self.is_out.load(Relaxed) => self.end(),
+            Ok(_) => {}
+            Err(error) => unreachable_because(error).into_iter().for_each(|reason| self.add(service, reason)),
+        }
+    }
+
+    /// The outage that lasts.
+    pub(crate) fn outage(&self) -> Option<Outage> {
+        self.lock().clone()
+    }
+
+    fn add(&self, service: &str, reason: &str) {
+        let (mut outage, now) = (self.lock(), SystemTime::now());
+        let begins = outage.is_none();
+        let known = outage.get_or_insert_with(|| Outage {
+            service: service.to_owned(),
+            since: now,
+            last: now,
+            reason: String::new(),
+            requests: 0,
+        });
+        known.requests += 1;
+        known.last = now;
+        reason.clone_into(&mut known.reason);
+        self.is_out.store(true, Relaxed);
+        drop(outage);
+        if begins {
+            tracing::warn!(target: "error_envelope::gateway::outage", upstream = service, reason, "cannot reach the service");
+        }
+    }
+
+    fn end(&self) {
+        let ended = self.lock().take();
+        self.is_out.store(false, Relaxed);
+        if let Some(Outage { service, since, requests, .. }) = ended {
+            let seconds = since.elapsed().unwrap_or_default().as_secs();
+            tracing::info!(
+                target: "error_envelope::gateway::outage",
+                upstream = service, requests, seconds, "the service can be reached again"
+            );
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Outage>> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why no connection was opened; `None` if one was.
+fn unreachable_because<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a str> {
+    let failure = cause::find::<ProxyFailure>(error)?;
+    let is_unreachable = matches!(
+        failure.kind(),
+        ProxyError::DnsTimeout
+            | ProxyError::DnsError
+            | ProxyError::DestinationUnavailable
+            | ProxyError::ConnectionRefused
+            | ProxyError::ConnectionTimeout
+            | ProxyError::TlsCertificateError
+            | ProxyError::TlsProtocolError
+    );
+    // The address is known here.
+    let text = failure.text();
+    let reason = text.strip_prefix("cannot connect to ").and_then(|rest| rest.split_once(": ")).map_or(text, |it| it.1);
+    is_unreachable.then_some(reason)
 }

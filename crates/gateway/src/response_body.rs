@@ -5,19 +5,19 @@
 //! RST_STREAM drops what the stream has not written yet, even its head (h2's `send_reset` clears the queue). Another
 //! task writes, so that one gets a moment first.
 
+use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
 use super::client::ClientRequest;
 use super::connection_state::ResponseProgress;
-use super::tracked_data::TrackedData;
 
 /// How long a body that broke off waits until its last bytes are written: many times as long as a write takes, and too
 /// short for a client to notice.
@@ -103,5 +103,50 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+/// A piece of data that hyper has got.
+pub(crate) struct TrackedData {
+    data: Bytes,
+    progress: Arc<ResponseProgress>,
+}
+
+impl TrackedData {
+    pub(crate) fn new(data: Bytes, progress: Arc<ResponseProgress>) -> Self {
+        progress.gave(data.len());
+        Self { data, progress }
+    }
+}
+
+impl Buf for TrackedData {
+    fn remaining(&self) -> usize {
+        self.data.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.data.chunk()
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.data.chunks_vectored(slices)
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.data.advance(count);
+        self.progress.took(count);
+    }
+
+    fn copy_to_bytes(&mut self, length: usize) -> Bytes {
+        self.progress.took(length);
+        self.data.copy_to_bytes(length)
+    }
+}
+
+impl Drop for TrackedData {
+    fn drop(&mut self) {
+        if self.data.has_remaining() {
+            self.progress.lost(self.data.len());
+        }
     }
 }

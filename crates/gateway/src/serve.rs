@@ -16,15 +16,13 @@ use tokio::sync::{Semaphore, watch};
 use tower::{BoxError, Layer, Service};
 use tower_error_envelope::middleware::RequestBody;
 
-use super::accept::Acceptor;
 use super::access::Recording;
-use super::client_body::ClientBody;
-use super::config::GatewayConfig;
+use super::client::ClientBody;
+use super::config::{ClientLimits, GatewayConfig};
 use super::connection::Connections;
 use super::in_flight::{RequestTracker, Stage};
-use super::limits::ClientLimits;
 use super::linger::ConnectionSlot;
-use super::listening_sockets::QUEUE;
+use super::listening_sockets::{Acceptor, QUEUE};
 use super::served::Servers;
 use super::{count, tls};
 

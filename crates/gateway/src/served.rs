@@ -19,8 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tower::BoxError;
 
 use super::client_stream::ClientStream;
+use super::config::ClientLimits;
 use super::deadlines::{Deadlines, End};
-use super::limits::ClientLimits;
 use super::read_size::{ReadSize, large};
 
 const LOG: &str = "error_envelope::gateway::served";

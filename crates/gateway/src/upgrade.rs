@@ -13,9 +13,9 @@ use hyper_util::rt::TokioIo;
 use tower_error_envelope::{ErrorCode, Fault};
 
 use super::access::{AccessRecord, Outcome};
-use super::capacity::Permit;
 use super::error::Error;
 use super::headers::has_token;
+use super::pace::Permit;
 use super::pool::UpstreamBody;
 
 const LOG: &str = "error_envelope::gateway::upgrade";

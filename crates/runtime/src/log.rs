@@ -278,7 +278,7 @@ fn write_line(level: Level, event: &Event) {
                     $level,
                     request_id = %event.request_id(),
                     code = event.code().map(|code| code.as_str()),
-                    status = event.status().map(|status| status.as_u16()),
+                    status = event.status().or(event.cut_off()).map(|status| status.as_u16()),
                     grpc_status = event.grpc_status(),
                     also = also(notes.also()).as_deref(),
                     unread = event.unread().map(UnreadReason::as_str),

@@ -11,7 +11,7 @@ use tower_layer::Layer;
 
 use super::ask::Ask;
 use super::command::demo::acts::{ACTS, DemoCase, Expect, HandlerBehaviour, UpstreamBehaviour};
-use super::command::demo::backstage;
+use super::command::demo::stage;
 use super::site::{Sites, layer, serve};
 use super::{judge, rounds};
 
@@ -74,9 +74,9 @@ fn m1_observe_passes_an_errors_first_byte_while_the_rest_is_not_there() {
 }
 
 async fn sites() -> Sites {
-    let (bare, _) = backstage::start::<Incoming>(TIMEOUT, UpstreamLimits::default()).await.unwrap();
-    let (observed, _) = backstage::start::<RequestBody<Incoming>>(TIMEOUT, UpstreamLimits::default()).await.unwrap();
-    let (enforced, _) = backstage::start::<RequestBody<Incoming>>(TIMEOUT, UpstreamLimits::default()).await.unwrap();
+    let (bare, _) = stage::start::<Incoming>(TIMEOUT, UpstreamLimits::default()).await.unwrap();
+    let (observed, _) = stage::start::<RequestBody<Incoming>>(TIMEOUT, UpstreamLimits::default()).await.unwrap();
+    let (enforced, _) = stage::start::<RequestBody<Incoming>>(TIMEOUT, UpstreamLimits::default()).await.unwrap();
     Sites {
         bare: serve(bare).await,
         observed: serve(layer(POLICY, true).layer(observed)).await,

@@ -84,7 +84,7 @@
 
   /* What is wrong now. */
 
-  const listed = (codes) => codes.flatMap(({ code: name, count }, at) => [at ? ', ' : '', name ? code(name) : none('no code'), ` ${number(count)}`]);
+  const listed = (codes) => codes.flatMap(({ code: name, count, cut_off: isCut }, at) => [at ? ', ' : '', name ? code(name) : none('no code'), ` ${isCut ? 'cut off ' : ''}${number(count)}`]);
 
   const table = (kind, what, places, minutes) => {
     if (!places.length) return null;
@@ -105,12 +105,12 @@
       const more = rest.length ? make('details', '', make('summary', '', 'Details'), pre(rest.join('\n'))) : null;
       return make('div', `problem ${level}`, make('strong', '', `${level === 'danger' ? '✕ Danger: ' : '! Warning: '}${visible(what)}. `), make('bdi', '', first), more);
     });
-    const tables = [table('danger', '5xx', now.failing, now.minutes), table('warning', 'Refused', now.refusing, now.minutes)].filter(Boolean);
+    const tables = [table('danger', '5xx or cut off', now.failing, now.minutes), table('warning', 'Refused', now.refusing, now.minutes)].filter(Boolean);
     const isWell = !problems.length && !tables.length;
     const observed = table('observed', 'Would be refused', now.would_refuse, now.minutes);
     byId('observed').replaceChildren(...(observed ? [observed] : []));
     byId('now').replaceChildren(...problems, ...tables,
-      ...(isWell ? [make('p', 'well', `✓ No problems: no 5xx and no refused request in the last ${now.minutes} minutes.`)] : []));
+      ...(isWell ? [make('p', 'well', `✓ No problems: no 5xx, no response cut off and no refused request in the last ${now.minutes} minutes.`)] : []));
 
     const name = now.process ?? location.host;
     document.title = `${isWell && !now.kill_switch.kill_switch ? '' : '✕ '}Errors · ${visible(name)}`;
@@ -174,13 +174,14 @@
 
   const statusOf = (error) => {
     const parts = [error.inner_status, error.status].filter((status, at, all) => status !== null && all.indexOf(status) === at);
-    const text = parts.length ? parts.join(' → ') : 'none';
+    const text = (parts.length ? parts.join(' → ') : 'none') + (error.cut_off ? ', cut off' : '');
     if (error.would_be_status === null) return text;
     return error.would_be_status === error.status ? `${text} observed` : `${text}, in enforce ${error.would_be_status}`;
   };
   const isFault = (error) => error.status >= 500 || ['panic', 'error'].includes(error.origin);
 
-  const whyNoBefore = ({ origin, would_be_status: wouldBe, status, bodies }) => {
+  const whyNoBefore = ({ origin, would_be_status: wouldBe, status, bodies, cut_off: isCut }) => {
+    if (isCut) return 'The service’s response broke off. Its body was not stored.';
     if (origin !== 'guard' || wouldBe === null) return NO_SERVICE[origin] ?? NOT_STORED[bodies];
     return status === null
       ? 'The request was forwarded because of auth_observe. In mode enforce, a guard would refuse it.'
@@ -195,7 +196,7 @@
     const facts = [
       ['Origin', error.origin], ['Mode', error.mode], ['Method', error.method], ['Path', error.path], ['Client', error.client], ['Caller', error.caller], ['Dialect', error.dialect],
       ['Code decided by', error.decided_by], ['Unknown code', error.unknown_code], ['gRPC status', error.grpc_status],
-      ['Fields dropped', error.dropped_fields], ['Cause', error.cause],
+      ['Fields dropped', error.dropped_fields], ['Would be refused', error.would_refuse.join(', ') || null], ['Trace id', error.trace_id], ['Cause', error.cause],
     ].filter(([, value]) => value !== null).map(([name, value]) => fact(name, foreign(String(value))));
     const here = make('a', '', 'This error alone');
     here.href = `/?search=${error.id}`;
@@ -264,12 +265,12 @@
   const showSearched = (searched, errors) => {
     show(byId('searched'), searched !== null);
     if (!searched) return;
-    const known = errors.length ? [] : searched.known.map(({ at, route, code: name, status, origin }) => make('dl', 'facts',
-      fact('Time', time(at)), fact('Status', status === null ? none('none') : String(status)), fact('Code', name ? code(name) : none('none')),
+    const known = errors.length ? [] : searched.known.map(({ at, route, code: name, status, cut_off: isCut, origin }) => make('dl', 'facts',
+      fact('Time', time(at)), fact('Status', status === null ? none('none') : `${status}${isCut ? ', cut off' : ''}`), fact('Code', name ? code(name) : none('none')),
       fact('Route', routeName(route)), fact('Origin', origin === 'abandoned' ? 'no error: the client left before it got a response' : origin)));
-    const found = searched.count ? `${number(searched.count)} with this id` : 'This id is not among the last 10,000 errors of this process. If this layer made it, the request began at ' + time(searched.began_at);
+    const found = searched.count ? `${number(searched.count)} with this id` : `This id is not among the last 10,000 errors of this process${searched.began_at === null ? '' : `. If this layer made it, the request began at ${time(searched.began_at)}`}`;
     byId('searched').replaceChildren(make('h3', 'id', searched.id), make('p', '', `${found}.`), ...known,
-      make('p', 'quiet', 'In the log: ', make('code', '', `grep -F '${searched.id}'`), '. As a trace id: ', make('code', '', searched.trace_id), '.'));
+      make('p', 'quiet', 'In the log: ', make('code', '', `grep -F '${searched.id}'`), '.'));
   };
 
   /* The routes. */

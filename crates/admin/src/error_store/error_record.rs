@@ -1,7 +1,8 @@
-//! The record of an event.
+//! The record of an event, with its times in UTC.
 
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use error_envelope_core::cause;
 use error_envelope_core::code::ErrorCode;
@@ -12,7 +13,6 @@ use error_envelope_core::session::{
 };
 use error_envelope_runtime::cause_text;
 
-use super::clock;
 use super::redact::{self, Hidden};
 
 /// One event, as it is counted. Anything that looks like a credential is removed from text that the client or the
@@ -34,6 +34,8 @@ pub(crate) struct ErrorRecord {
     pub(crate) has_bodies: bool,
     /// The cause of the failure, if the policy shows bodies.
     pub(crate) cause: Option<Box<str>>,
+    /// The trace of the client, if the request continues one.
+    pub(crate) trace_id: Option<Box<str>>,
 }
 
 /// The request of an error, and how long it took.
@@ -53,6 +55,8 @@ pub(crate) struct RequestLine {
 pub(crate) enum Severity {
     /// The client got a 5xx.
     Fault,
+    /// The client got no whole response, and no 5xx.
+    CutOff,
     /// A guard refused the request.
     Refusal,
     /// A guard that only observes would have refused the request.
@@ -68,6 +72,8 @@ pub(crate) struct Kind {
     pub(crate) code: Option<ErrorCode>,
     /// The status that the client got; `None` if no response left.
     pub(crate) sent: Option<u16>,
+    /// Whether the body of the response broke off.
+    pub(crate) is_cut_off: bool,
     /// The status that it would get in `enforce`, if the mode is an earlier one.
     pub(crate) would_be: Option<u16>,
     pub(crate) grpc: Option<u8>,
@@ -75,8 +81,8 @@ pub(crate) struct Kind {
     pub(crate) by: Option<DecidedBy>,
     /// A code that the service sent, and that is not known.
     pub(crate) unknown: Option<Box<str>>,
-    /// The code with which the first guard that only observes would have refused the request.
-    pub(crate) would_refuse: Option<ErrorCode>,
+    /// The codes with which guards that only observe would have refused the request.
+    pub(crate) would_refuse: Vec<ErrorCode>,
 }
 
 /// One of the last errors.
@@ -120,14 +126,14 @@ impl ErrorRecord {
             request: RequestLine::from_event(event, at),
             dropped: event.notes().dropped_fields().map(without_secrets),
             has_bodies: event.captured().is_some(),
-            cause: event.cause().filter(|cause| event.shows_bodies() || is_own(*cause)).map(shown_cause),
+            // If the gateway itself failed, the text is its own.
+            cause: event
+                .cause()
+                .filter(|cause| event.shows_bodies() || cause::find::<ProxyFailure>(*cause).is_some())
+                .map(shown_cause),
+            trace_id: event.notes().trace_id().map(Into::into),
         }
     }
-}
-
-/// Whether the gateway itself failed, with a text of its own.
-fn is_own(error: &(dyn Error + Send + Sync + 'static)) -> bool {
-    cause::find::<ProxyFailure>(error).is_some()
 }
 
 /// The error and its causes on one line, as in the log, without what looks like a credential.
@@ -155,7 +161,7 @@ impl RequestLine {
             service: event.upstream().cloned(),
             caller: notes.caller().map(|caller| without_secrets(bounded(caller, LONGEST))),
             client: notes.client().map(|client| without_secrets(bounded(client, LONGEST))),
-            duration_ms: notes.began().map(|began| at.saturating_sub(clock::milliseconds(began))),
+            duration_ms: notes.began().map(|began| at.saturating_sub(milliseconds(began))),
         }
     }
 }
@@ -168,7 +174,9 @@ fn bounded(text: &str, most: usize) -> &str {
 impl Kind {
     pub(crate) fn severity(&self) -> Severity {
         match (self.sent, self.origin) {
-            (Some(500..), _) | (_, Origin::Panic | Origin::Error) => Severity::Fault,
+            (Some(500..), _) => Severity::Fault,
+            (None, Origin::Panic | Origin::Error) => Severity::CutOff,
+            _ if self.is_cut_off => Severity::CutOff,
             (_, Origin::Guard) if self.would_be.is_none() => Severity::Refusal,
             _ => Severity::Other,
         }
@@ -189,13 +197,14 @@ impl Kind {
             origin: event.origin(),
             // Codes of the catalogue and of the policy come from an operator; any other comes from the service.
             code: event.code().filter(|code| redact::text(code.as_str()) == code.as_str()).cloned(),
-            sent: event.status().map(|status| status.as_u16()),
+            sent: event.status().or(event.cut_off()).map(|status| status.as_u16()),
+            is_cut_off: event.cut_off().is_some(),
             would_be: event.would_be().map(|status| status.as_u16()),
             grpc: event.grpc_status(),
             dialect: event.dialect(),
             by: event.decided_by(),
             unknown: event.notes().unknown_code().map(without_secrets),
-            would_refuse: event.would_refuse().next().cloned(),
+            would_refuse: event.would_refuse().cloned().collect(),
         }
     }
 
@@ -205,12 +214,13 @@ impl Kind {
             origin,
             code: None,
             sent: Some(status),
+            is_cut_off: false,
             would_be: None,
             grpc: None,
             dialect: None,
             by: None,
             unknown: None,
-            would_refuse: None,
+            would_refuse: Vec::new(),
         }
     }
 
@@ -222,18 +232,14 @@ impl Kind {
     pub(crate) fn is_error(&self) -> bool {
         self.origin != Origin::Abandoned
     }
-
-    /// Whether the service sent no known code.
-    pub(crate) fn is_without_code(&self) -> bool {
-        self.by == Some(DecidedBy::Status)
-    }
 }
 
 impl Entry {
     /// The service's own status; `None` if it was not called, or sent none.
     pub(crate) fn inner_status(&self) -> Option<u16> {
         let before = self.bodies.get().and_then(|bodies| bodies.before.as_ref());
-        before.map(|side| side.status).or(self.seen.kind.sent.filter(|_| self.seen.kind.origin == Origin::Inner))
+        let kind = &self.seen.kind;
+        before.map(|side| side.status).or(kind.sent.filter(|_| kind.is_cut_off || kind.origin == Origin::Inner))
     }
 }
 
@@ -267,5 +273,35 @@ impl Side {
             length: body.len(),
             whole,
         }
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+pub(crate) fn milliseconds(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `2026-11-21T14:02:33.120Z`, whatever the clock was set to.
+pub(crate) fn time(at: SystemTime) -> String {
+    rfc3339(milliseconds(at))
+}
+
+/// `2026-11-21T14:02:33.120Z`.
+pub(crate) fn rfc3339(at_ms: u64) -> String {
+    // The last millisecond of the year 9999: later dates do not fit this format.
+    const LAST: u64 = 253_402_300_799_999;
+
+    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(at_ms.min(LAST))).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rfc3339;
+
+    #[test]
+    fn a_time_fits_its_format() {
+        assert_eq!(rfc3339(1_795_262_400_000), "2026-11-21T12:00:00.000Z");
+        assert_eq!(rfc3339(u64::MAX), "9999-12-31T23:59:59.999Z");
     }
 }

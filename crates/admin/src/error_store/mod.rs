@@ -5,15 +5,8 @@
 //!
 //! The counts begin with the process, and end with it.
 
-pub(crate) mod clock;
 pub(crate) mod error_record;
-pub(crate) mod readiness;
 pub(crate) mod recent_errors;
 pub(crate) mod redact;
-#[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "without a recorder nothing counts requests"))]
-pub(crate) mod requests;
-pub(crate) mod ring;
-pub(crate) mod search;
 pub(crate) mod store;
-pub(crate) mod tally;
 pub(crate) mod timeline;

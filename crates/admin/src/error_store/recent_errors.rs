@@ -1,17 +1,16 @@
-//! Stored errors: counts of each place, counts of each minute, the last errors, and the ids of more of them.
+//! Stored errors: counts of each place since the last policy, counts of each minute, the last errors, and the ids of more of them.
 //!
 //! All of it is bounded: the number of places (patterns of the policy, never paths), and two rings of errors.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
-use error_envelope_core::policy::UpstreamUrl;
+use error_envelope_core::policy::{Mode, UpstreamUrl};
 use error_envelope_core::request_id::RequestId;
+use error_envelope_core::session::{DecidedBy, Origin, Shape};
 
 use super::error_record::{Entry, ErrorRecord, Kind};
-use super::ring::minute;
-use super::tally::Tally;
-use super::timeline::{MOST_SERIES, Place, Timeline};
+use super::timeline::{MOST_SERIES, Place, Timeline, minute};
 
 /// The number of last errors that are shown.
 pub(crate) const MOST_ENTRIES: usize = 100;
@@ -82,9 +81,9 @@ impl RecentErrors {
         place
     }
 
-    /// Counts anew, because another policy applies.
-    pub(crate) fn forget_counts(&mut self) {
-        self.places.clear();
+    /// Goes on with these counts, because another policy applies, and returns the old ones.
+    pub(crate) fn replace_counts(&mut self, counts: HashMap<Place, Tally>) -> HashMap<Place, Tally> {
+        std::mem::replace(&mut self.places, counts)
     }
 
     /// Each place with its counts since the last policy.
@@ -112,6 +111,44 @@ fn push<T>(ring: &mut VecDeque<T>, most: usize, new: T) {
         ring.pop_front();
     }
     ring.push_back(new);
+}
+
+/// The counts of one place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    /// The mode at the last event.
+    pub(crate) mode: Mode,
+    pub(crate) errors: u64,
+    /// Errors whose code is only that of their status.
+    pub(crate) without_code: u64,
+    /// Requests that the mode `own` would refuse.
+    pub(crate) would_refuse: u64,
+    /// Errors that the mode `fill` would rewrite.
+    pub(crate) would_fill: u64,
+    /// Errors that the mode `enforce` would rewrite.
+    pub(crate) would_rewrite: u64,
+    pub(crate) abandoned: u64,
+    /// The time of the last event.
+    pub(crate) last: u64,
+}
+
+impl Tally {
+    pub(crate) fn count(&mut self, seen: &ErrorRecord) {
+        let kind = &*seen.kind;
+        (self.mode, self.last) = (seen.mode, seen.at);
+        if !kind.is_error() {
+            self.abandoned += 1;
+            return;
+        }
+        let is_observed = kind.origin == Origin::Inner && kind.would_be.is_some();
+        self.errors += u64::from(kind.is_sent_error());
+        self.without_code += u64::from(kind.by == Some(DecidedBy::Status));
+        self.would_refuse += u64::from(!kind.would_refuse.is_empty());
+        // The mode `fill` rewrites an empty body, HTML and plain text (M1).
+        let is_filled = matches!(kind.dialect, None | Some(Shape::PlainText));
+        self.would_fill += u64::from(is_observed && is_filled);
+        self.would_rewrite += u64::from(is_observed);
+    }
 }
 
 #[cfg(test)]

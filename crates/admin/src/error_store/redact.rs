@@ -4,14 +4,9 @@
 //! from the service's body is also removed from the client's body, where it may have no name that marks it as a
 //! credential.
 
-mod hidden;
-mod layout;
-
 use std::borrow::Cow;
 
-use error_envelope_core::redact::{self, Strictness, TAKEN, is_telling_parameter, json};
-
-pub(crate) use self::hidden::Hidden;
+use error_envelope_core::redact::{self, Strictness, TAKEN, end_of_string, is_telling_parameter, json};
 
 /// The most bytes of a body's text on the page.
 pub(crate) const MOST: usize = 8 * 1024;
@@ -46,7 +41,7 @@ fn readable(body: &[u8], whole: bool) -> Option<String> {
 /// Formats JSON for people; `None` if the text is not JSON.
 fn redacted_json(text: &str, whole: bool, hidden: &mut Hidden) -> Option<String> {
     let json = json(text, whole, Strictness::Strict)?;
-    let laid = hidden.without(layout::format_json(&json.text, MOST));
+    let laid = hidden.without(format_json(&json.text, MOST));
     hidden.extend(&json.taken);
     // A JSON text that breaks off is redacted again as plain text, in case it never was JSON.
     Some(if json.is_cut { self::text(&laid).into_owned() + " …" } else { laid })
@@ -80,6 +75,142 @@ fn truncated(mut text: String) -> String {
         text.push('…');
     }
     text
+}
+
+/// The length of the shortest value to search for: shorter ones occur in any text by chance.
+const SHORTEST: usize = 4;
+/// How many bytes of a long value are searched for: a message is cut at 1,024 bytes (E2), so it may have only the
+/// beginning of the value.
+const LONGEST: usize = 512;
+
+/// Values to hide wherever they occur.
+///
+/// They were removed from a service's body, and are searched for in the client's body, which may have them
+/// without the name that marked them as credentials.
+#[derive(Debug, Default)]
+pub(crate) struct Hidden(Vec<String>);
+
+impl Hidden {
+    /// Adds each value in three spellings: as it is, as a JSON string, and with single spaces, as in messages.
+    pub(super) fn extend(&mut self, values: &[String]) {
+        for value in values {
+            let value = value.trim_matches(|it: char| matches!(it, '"' | '\'' | '`') || it.is_whitespace());
+            let cleaned = value.split_whitespace().collect::<Vec<_>>().join(" ");
+            for form in [value.to_owned(), escaped(&cleaned), escaped(value), cleaned] {
+                self.push(form);
+            }
+        }
+        // Of two values that overlap, the longer one is removed.
+        self.0.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    }
+
+    fn push(&mut self, mut value: String) {
+        let end = (0..=LONGEST.min(value.len())).rev().find(|end| value.is_char_boundary(*end));
+        value.truncate(end.unwrap_or_default());
+        if value.chars().count() >= SHORTEST && !TAKEN.contains(&value) && !self.0.contains(&value) {
+            self.0.push(value);
+        }
+    }
+
+    /// The text without these values. A value that is only a part of a longer word stays.
+    pub(super) fn without(&self, mut text: String) -> String {
+        for value in &self.0 {
+            if text.contains(&**value) {
+                text = replaced(&text, value);
+            }
+        }
+        text
+    }
+}
+
+fn replaced(text: &str, value: &str) -> String {
+    let is_part = |it: char| it.is_alphanumeric() || it == '_';
+    let mut left = String::with_capacity(text.len());
+    let mut at = 0;
+    for (found, _) in text.match_indices(value) {
+        let end = end_of(text, found + value.len(), value);
+        let is_whole = !text[..found].ends_with(is_part) && !text[end..].starts_with(is_part);
+        if is_whole && found >= at {
+            left.push_str(&text[at..found]);
+            left.push_str(TAKEN);
+            at = end;
+        }
+    }
+    left.push_str(&text[at..]);
+    left
+}
+
+/// Where a value ends in a text. Only the beginning of a long value is stored, so the value is taken to go on to the
+/// end of the text.
+fn end_of(text: &str, end: usize, value: &str) -> usize {
+    const LONGEST_CHARACTER: usize = 4;
+
+    if value.len() + LONGEST_CHARACTER <= LONGEST {
+        return end;
+    }
+    text[end..].find(['"', '\n', '…', '<']).map_or(text.len(), |length| end + length)
+}
+
+/// The text within the quotes of a JSON string.
+fn escaped(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
+/// Deeper values get no further indentation: otherwise a body of nothing but brackets would grow to the square of its
+/// length.
+const DEEPEST: usize = 16;
+
+/// Formats a JSON text that may break off. The result has at most a few bytes more than `most`.
+pub(super) fn format_json(json: &str, most: usize) -> String {
+    let mut layout = Layout { out: String::with_capacity(json.len() * 2), depth: 0, is_empty: false };
+    let mut rest = json;
+    while let Some(first) = rest.chars().next() {
+        if layout.out.len() > most {
+            return layout.out + " …";
+        }
+        let length = if first == '"' { end_of_string(rest) } else { first.len_utf8() };
+        layout.put(first, &rest[..length]);
+        rest = &rest[length..];
+    }
+    layout.out
+}
+
+struct Layout {
+    out: String,
+    depth: usize,
+    /// Nothing has followed the last opening bracket yet.
+    is_empty: bool,
+}
+
+impl Layout {
+    fn put(&mut self, first: char, token: &str) {
+        match first {
+            ' ' | '\t' | '\n' | '\r' => return,
+            '}' | ']' => {
+                self.depth = self.depth.saturating_sub(1);
+                if !std::mem::take(&mut self.is_empty) {
+                    self.new_line();
+                }
+            }
+            _ if std::mem::take(&mut self.is_empty) => self.new_line(),
+            _ => {}
+        }
+        self.out.push_str(token);
+        match first {
+            '{' | '[' => (self.depth, self.is_empty) = (self.depth + 1, true),
+            ',' => self.new_line(),
+            ':' => self.out.push(' '),
+            _ => {}
+        }
+    }
+
+    fn new_line(&mut self) {
+        self.out.push('\n');
+        for _ in 0..self.depth.min(DEEPEST) {
+            self.out.push_str("  ");
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The observer of errors: it counts them at once, and a separate thread handles their bodies.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -9,10 +10,9 @@ use std::time::SystemTime;
 use error_envelope_core::policy::Policy;
 use error_envelope_core::session::{BodyCapture, Event, Observer};
 
-use super::clock;
-use super::error_record::{Bodies, Entry, ErrorRecord};
-use super::recent_errors::RecentErrors;
-use super::requests::Requests;
+use super::error_record::{self, Bodies, Entry, ErrorRecord};
+use super::recent_errors::{RecentErrors, Tally};
+use super::timeline::{Place, Requests};
 
 /// The most bodies, of at most 16 KiB each, that may wait for redaction: further ones are not shown.
 const MOST_WAITING: usize = 256;
@@ -23,14 +23,31 @@ pub(crate) struct Store {
     /// The thread starts when the first body comes: most policies show no bodies.
     bodies: OnceLock<Option<SyncSender<Work>>>,
     requests: Mutex<Requests>,
-    /// The hash of the policy whose requests are counted. It is locked until they are counted anew.
-    pub(crate) policy: Mutex<Option<String>>,
+    /// It is locked until the counts of another policy are in place.
+    pub(crate) policy: Mutex<Counted>,
     /// Since when the counts of the policy count, in milliseconds since the Unix epoch.
     pub(crate) counts_since: AtomicU64,
     /// Reads the counters of requests, if this process has any.
     pub(crate) look: OnceLock<Look>,
     /// In milliseconds since the Unix epoch.
     pub(crate) since: u64,
+}
+
+/// The policy whose requests are counted.
+#[derive(Default)]
+pub(crate) struct Counted {
+    pub(crate) hash: Option<String>,
+    /// An edit that is reverted goes on with these.
+    before: Option<Counts>,
+}
+
+/// What was counted under one policy.
+#[derive(Default)]
+struct Counts {
+    hash: Option<String>,
+    since: u64,
+    errors: HashMap<Place, Tally>,
+    requests: HashMap<Place, u64>,
 }
 
 type Look = Box<dyn Fn(&Store) + Send + Sync>;
@@ -62,18 +79,22 @@ impl Observer for Store {
     fn on_policy(&self, policy: &Policy) {
         let hash = policy.summary().hash().map(str::to_owned);
         let mut known = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
-        // Several adapters report one policy. One that is restored as it was changes nothing.
-        if hash.is_some() && *known == hash {
+        // Several adapters report one policy.
+        if hash.is_some() && known.hash == hash {
             return;
         }
-        *known = hash;
-        self.counts_since.store(now(), Ordering::Relaxed);
         // The requests so far belong to the old policy.
         if let Some(look) = self.look.get() {
             look(self);
         }
-        self.requests().forget_counts();
-        self.recent().forget_counts();
+        let reverted = known.before.take().filter(|before| hash.is_some() && before.hash == hash);
+        let next = reverted.unwrap_or_else(|| Counts { since: now(), ..Counts::default() });
+        known.before = Some(Counts {
+            hash: std::mem::replace(&mut known.hash, hash),
+            since: self.counts_since.swap(next.since, Ordering::Relaxed),
+            errors: self.recent().replace_counts(next.errors),
+            requests: self.requests().replace_counts(next.requests),
+        });
     }
 }
 
@@ -120,5 +141,5 @@ fn work(receiver: &Receiver<Work>) {
 /// In milliseconds since the Unix epoch.
 #[allow(clippy::disallowed_methods, reason = "an observer is no part of the core: it records the time of an error")]
 pub(crate) fn now() -> u64 {
-    clock::milliseconds(SystemTime::now())
+    error_record::milliseconds(SystemTime::now())
 }

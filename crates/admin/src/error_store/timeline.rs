@@ -1,4 +1,5 @@
-//! Errors of the last hour, minute by minute: by class of status, and by route, scope and code.
+//! The last hour, minute by minute: errors by class of status, and by route, scope and code; and requests, computed from
+//! the process's counters at the end of each minute.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -7,7 +8,6 @@ use std::sync::Arc;
 use error_envelope_core::code::ErrorCode;
 
 use super::error_record::{Kind, Severity};
-use super::ring::{ByClass, CLASSES, Minutes};
 
 /// The most combinations of route, scope and code with their own row of minutes, 64 KiB in all. Beyond this number, the
 /// combination with the longest time since its last error is forgotten.
@@ -42,7 +42,8 @@ pub(crate) struct Timeline {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Series {
     place: Place,
-    code: Option<ErrorCode>,
+    /// The code, or those of all guards that would have refused the request.
+    codes: Vec<ErrorCode>,
     severity: Severity,
 }
 
@@ -52,11 +53,16 @@ impl Timeline {
         if let Some(class) = kind.sent.and_then(|status| usize::from(status / 100).checked_sub(2)) {
             self.classes[class.min(CLASSES.len() - 1)].add(minute, 1);
         }
-        let observed = kind.would_refuse.clone().map(|code| (Some(code), Severity::WouldRefuse));
-        let code = kind.code.clone().filter(|_| !kind.is_observed_refusal());
-        let own = kind.is_sent_error().then(|| (code, kind.severity()));
-        for (code, severity) in own.into_iter().chain(observed) {
-            self.add(minute, Series { place: place.clone(), code, severity });
+        if kind.is_sent_error() {
+            let code = kind.code.clone().filter(|_| !kind.is_observed_refusal());
+            self.add(
+                minute,
+                Series { place: place.clone(), codes: code.into_iter().collect(), severity: kind.severity() },
+            );
+        }
+        if !kind.would_refuse.is_empty() {
+            let (place, codes) = (place.clone(), kind.would_refuse.clone());
+            self.add(minute, Series { place, codes, severity: Severity::WouldRefuse });
         }
     }
 
@@ -78,22 +84,200 @@ impl Timeline {
         self.classes.each_ref().map(|counts| counts.counts(minutes.clone()))
     }
 
-    /// The count of each place and code in these minutes, of the errors of this severity.
-    pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Place, Option<ErrorCode>, u64)> {
+    /// The count of each place and code in these minutes, of the errors of this severity. Several codes are one text.
+    pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Place, String, u64)> {
         let of_it = self.series.iter().filter(|(series, _)| series.severity == severity);
-        let totals = of_it.map(|(series, counts)| (series.place.clone(), series.code.clone(), counts.sum_of(minutes)));
+        let totals = of_it.map(|(Series { place, codes, .. }, counts)| {
+            let codes: Vec<_> = codes.iter().map(ErrorCode::as_str).collect();
+            (place.clone(), codes.join(", "), counts.sum_of(minutes))
+        });
         totals.filter(|(_, _, total)| *total > 0).collect()
+    }
+}
+
+/// The classes of statuses on the chart. A request without a response has none.
+pub(crate) const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
+pub(crate) const MINUTE_MS: u64 = 60_000;
+/// How many minutes are kept, including the current one.
+pub(crate) const MINUTES: u32 = 60;
+
+/// How often something happened in each of the last minutes.
+pub(crate) type Minutes = Ring<{ MINUTES as usize }>;
+/// How often something happened in each of the last minutes, by class of status.
+pub(crate) type ByClass = [Minutes; CLASSES.len()];
+
+/// The minute of a time in milliseconds since the Unix epoch, by its number since then.
+pub(crate) fn minute(at_ms: u64) -> u32 {
+    u32::try_from(at_ms / MINUTE_MS).unwrap_or(u32::MAX)
+}
+
+/// The last `count` minutes; the last one is the current minute.
+pub(crate) fn last_minutes(now_ms: u64, count: u32) -> Range<u32> {
+    let end = minute(now_ms).saturating_add(1);
+    end.saturating_sub(count)..end
+}
+
+/// How often something happened in each of the last `N` spans; spans are numbered from the Unix epoch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ring<const N: usize> {
+    last: u32,
+    counts: [u32; N],
+}
+
+impl<const N: usize> Default for Ring<N> {
+    fn default() -> Self {
+        Self { last: 0, counts: [0; N] }
+    }
+}
+
+impl<const N: usize> Ring<N> {
+    /// How many spans are kept.
+    const LENGTH: u32 = N as u32;
+
+    /// Adds `more` to the count of a span. If the clock was set back, the last span gets them. A count stays at the
+    /// largest number that it can hold.
+    pub(crate) fn add(&mut self, span: u32, more: u32) {
+        self.advance_to(span);
+        let count = &mut self.counts[bucket::<N>(self.last)];
+        *count = count.saturating_add(more);
+    }
+
+    /// The count of one span; 0 for a span that is no longer kept, or is in the future.
+    fn count_in(&self, span: u32) -> u32 {
+        if self.has(span) { self.counts[bucket::<N>(span)] } else { 0 }
+    }
+
+    /// One count for each of these spans.
+    pub(crate) fn counts(&self, spans: Range<u32>) -> Vec<u32> {
+        spans.map(|span| self.count_in(span)).collect()
+    }
+
+    /// The sum over these spans.
+    pub(crate) fn sum_of(&self, spans: &Range<u32>) -> u64 {
+        spans.clone().map(|span| u64::from(self.count_in(span))).sum()
+    }
+
+    /// The last span with a count.
+    pub(crate) fn last(&self) -> u32 {
+        self.last
+    }
+
+    fn has(&self, span: u32) -> bool {
+        span <= self.last && self.last - span < Self::LENGTH
+    }
+
+    fn advance_to(&mut self, span: u32) {
+        for before in self.last..span.min(self.last.saturating_add(Self::LENGTH)) {
+            self.counts[bucket::<N>(before + 1)] = 0;
+        }
+        self.last = self.last.max(span);
+    }
+}
+
+const fn bucket<const N: usize>(span: u32) -> usize {
+    span as usize % N
+}
+
+/// The most routes, by scope, whose requests have their own minutes, 320 KiB in all. Requests of further routes are
+/// counted only in the sum.
+const MOST_ROUTES: usize = 256;
+
+/// The requests of each class of status.
+type Totals = [u64; CLASSES.len()];
+
+/// Requests per minute.
+///
+/// Nothing here counts single requests.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    /// `None` before the counters are read for the first time: the first reading only gives their start values.
+    all: Option<Row>,
+    places: HashMap<Place, Row>,
+    /// When the counters were read last.
+    looked_ms: u64,
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    totals: Totals,
+    minutes: ByClass,
+    since_policy: u64,
+}
+
+impl Row {
+    fn beginning(totals: Totals) -> Self {
+        Self { totals, ..Self::default() }
+    }
+
+    /// Counts the requests since the last reading. A counter that is lower than before has restarted.
+    fn look(&mut self, minute: u32, totals: Totals) {
+        for ((minutes, old), new) in self.minutes.iter_mut().zip(self.totals).zip(totals) {
+            let more = new.checked_sub(old).unwrap_or(new);
+            self.since_policy += more;
+            if more > 0 {
+                minutes.add(minute, u32::try_from(more).unwrap_or(u32::MAX));
+            }
+        }
+        self.totals = totals;
+    }
+}
+
+impl Requests {
+    /// Reads the current counters of each place.
+    pub(crate) fn look(&mut self, at_ms: u64, totals: &HashMap<Place, Totals>) {
+        // On a busy machine the reading at the end of a minute comes late: the requests that it counts came before.
+        let minute = minute(at_ms.saturating_sub(at_ms.saturating_sub(self.looked_ms) / 2));
+        self.looked_ms = at_ms;
+        let add = |sum: Totals, more: &Totals| std::array::from_fn(|class| sum[class].saturating_add(more[class]));
+        let sum = totals.values().fold(Totals::default(), add);
+        let is_first = self.all.is_none();
+        self.all.get_or_insert_with(|| Row::beginning(sum)).look(minute, sum);
+        for (place, totals) in totals {
+            if self.places.len() < MOST_ROUTES || self.places.contains_key(place) {
+                // When the counters are read for the first time, it is unknown when their requests came. The counter of
+                // a place that appears later began at 0.
+                let begin = || Row::beginning(if is_first { *totals } else { Totals::default() });
+                self.places.entry(place.clone()).or_insert_with(begin).look(minute, *totals);
+            }
+        }
+    }
+
+    /// Goes on with these counts, because another policy applies, and returns the old ones.
+    pub(crate) fn replace_counts(&mut self, mut counts: HashMap<Place, u64>) -> HashMap<Place, u64> {
+        let replace = |row: &mut Row, count| std::mem::replace(&mut row.since_policy, count);
+        let rows = self.places.iter_mut();
+        rows.map(|(place, row)| (place.clone(), replace(row, counts.remove(place).unwrap_or_default()))).collect()
+    }
+
+    /// The requests of each place since the last policy; `None` if there are no counters.
+    pub(crate) fn since_policy(&self) -> Option<HashMap<Place, u64>> {
+        self.all.as_ref()?;
+        Some(self.places.iter().map(|(place, row)| (place.clone(), row.since_policy)).collect())
+    }
+
+    /// For each class of status, one count for each of these minutes; `None` if there are no counters.
+    pub(crate) fn by_class(&self, minutes: &Range<u32>) -> Option<[Vec<u32>; CLASSES.len()]> {
+        Some(self.all.as_ref()?.minutes.each_ref().map(|counts| counts.counts(minutes.clone())))
+    }
+
+    /// The requests of each place in these minutes; `None` if there are no counters.
+    pub(crate) fn totals(&self, minutes: &Range<u32>) -> Option<HashMap<Place, Totals>> {
+        self.all.as_ref()?;
+        let sums = |row: &Row| row.minutes.each_ref().map(|counts| counts.sum_of(minutes));
+        Some(self.places.iter().map(|(place, row)| (place.clone(), sums(row))).collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
     use std::sync::Arc;
 
     use error_envelope_core::session::Origin;
+    use proptest::prelude::*;
 
-    use super::super::error_record::{Kind, Severity};
-    use super::{MOST_SERIES, Place, Timeline};
+    use super::{MOST_ROUTES, MOST_SERIES, Place, Requests, Ring, Timeline};
+    use crate::error_store::error_record::{Kind, Severity};
 
     fn kind(status: u16) -> Kind {
         Kind::of(Origin::Inner, status)
@@ -133,5 +317,68 @@ mod tests {
             timeline.count(3, &at_route(&format!("/{at}")), &kind(404));
         }
         assert_eq!(totals(&timeline), [(at_route("/b"), 1)], "/a was quiet the longest");
+    }
+
+    proptest! {
+        /// Whatever the clock does, a ring has what was added to its last spans.
+        #[test]
+        fn a_ring_has_what_was_added_to_its_last_spans(added in prop::collection::vec((0_u32..40, 0_u32..5), 0..60)) {
+            let (mut ring, mut all, mut last) = (Ring::<8>::default(), vec![0_u32; 40], 0_u32);
+            for (span, more) in added {
+                last = last.max(span);
+                all[last as usize] += more;
+                ring.add(span, more);
+            }
+            for span in 0..40_u32 {
+                let kept = span <= last && span + 8 > last;
+                prop_assert_eq!(ring.count_in(span), if kept { all[span as usize] } else { 0 });
+            }
+            let kept = (0..=last).filter(|span| span + 8 > last).map(|span| u64::from(all[span as usize])).sum::<u64>();
+            prop_assert_eq!(ring.sum_of(&(0..40)), kept);
+        }
+    }
+
+    #[test]
+    fn a_count_stops_at_its_largest_number() {
+        let mut ring = Ring::<8>::default();
+        ring.add(u32::MAX, u32::MAX);
+        ring.add(u32::MAX, 1);
+        assert_eq!((ring.count_in(u32::MAX), ring.count_in(0)), (u32::MAX, 0));
+    }
+
+    const TURN: u64 = 29_921_041 * 60_000;
+    const MINUTE: u32 = 29_921_041;
+
+    #[test]
+    fn each_minute_has_what_the_counters_grew_by() {
+        let mut requests = Requests::default();
+        assert_eq!(requests.by_class(&(MINUTE..MINUTE + 1)), None, "nothing counts them");
+        let mut look = |at: u64, totals: &[(&'static str, [u64; 4])]| {
+            let totals = totals.iter().map(|(route, totals)| (Place::from_labels(route, None), *totals));
+            requests.look(at, &totals.collect());
+        };
+        look(TURN + 30_000, &[("/a", [1_000, 0, 0, 7])]);
+        look(TURN + 40_000, &[("/a", [1_003, 0, 0, 8]), ("none", [0, 0, 2, 0])]);
+        look(TURN + 60_005, &[("/a", [1_005, 0, 0, 8]), ("none", [0, 0, 2, 0])]);
+        // Late, on a busy machine.
+        look(TURN + 124_005, &[("/a", [1_005, 0, 0, 8]), ("none", [0, 0, 7, 0])]);
+        // The recorder of the process was replaced.
+        look(TURN + 180_005, &[("/a", [4, 0, 0, 0]), ("none", [0, 0, 7, 0])]);
+        let classes = requests.by_class(&(MINUTE..MINUTE + 3)).unwrap();
+        assert_eq!(classes, [vec![5, 0, 4], vec![0; 3], vec![2, 5, 0], vec![1, 0, 0]]);
+        let totals = requests.totals(&(MINUTE..MINUTE + 3)).unwrap();
+        assert_eq!(totals[&Place::from_labels("/a", None)], [9, 0, 0, 1]);
+        assert_eq!(totals[&Place::from_labels("none", None)], [0, 0, 7, 0]);
+    }
+
+    #[test]
+    fn more_routes_than_rows_are_in_the_sum() {
+        let mut requests = Requests::default();
+        requests.look(TURN, &HashMap::new());
+        let many = (0..MOST_ROUTES + 10).map(|at| (Place::from_labels(&format!("/{at}"), None), [1, 0, 0, 0]));
+        requests.look(TURN + 30_000, &many.collect());
+        assert_eq!(requests.places.len(), MOST_ROUTES);
+        let all = requests.by_class(&(MINUTE..MINUTE + 1)).unwrap();
+        assert_eq!(all[0], [u32::try_from(MOST_ROUTES).unwrap() + 10]);
     }
 }

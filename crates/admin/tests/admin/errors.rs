@@ -146,7 +146,10 @@ async fn path_and_client_are_given_for_the_searched_id_alone() {
     let service = layer.layer(service_fn(|_| async {
         Ok::<_, Infallible>(Response::builder().status(500).body(Full::<Bytes>::default()).unwrap())
     }));
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
     let request = Request::put("/names/ada?key=hunter2").header("x-forwarded-for", "203.0.113.9, 198.51.100.4");
+    let request = request.header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"));
     let response = service.oneshot(request.body(Full::<Bytes>::default()).unwrap()).await.unwrap();
     let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
     let found = errors(&admin, &id).await;
@@ -155,6 +158,11 @@ async fn path_and_client_are_given_for_the_searched_id_alone() {
         (&error["method"], &error["path"], &error["client"]),
         (&json!("PUT"), &json!("/names/ada"), &json!("198.51.100.4"))
     );
+    assert_eq!(error["trace_id"], TRACE, "the client's");
+    let found_by_trace = errors(&admin, TRACE).await;
+    let searched = &found_by_trace["searched_id"];
+    assert_eq!((&found_by_trace["errors"][0]["id"], &searched["count"]), (&json!(id), &json!(1)));
+    assert_eq!(searched["began_at"], Value::Null, "it would be in the year 4617");
     assert!(error["duration_ms"].is_u64() && !found.to_string().contains("hunter2"), "{found}");
     let all = errors(&admin, "").await.to_string();
     assert!(!all.contains("/names/ada") && !all.contains("198.51"), "they may name a person: {all}");
@@ -174,6 +182,25 @@ async fn a_cause_is_given_only_where_the_policy_lets_bodies_be_seen() {
         assert_eq!(all.contains("<b>no row 7</b>"), is_shown, "{all}");
         assert!(!all.contains("hunter2"), "{all}");
     }
+}
+
+#[tokio::test]
+async fn m1_each_guard_that_would_refuse_is_named() {
+    let guarded = "version = 1\ndefaults.mode = \"observe\"\n[header.tenant]\nname = \"x-tenant\"\n\
+                   [[route]]\nmatch = \"/tenants\"\nrequire_headers = [\"tenant\"]\nbody_limit = 1\n";
+    let (admin, layer) = watched(guarded);
+    let service = layer.layer(service_fn(|_| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) }));
+    service.oneshot(Request::put("/tenants").body(Full::<Bytes>::from("{}")).unwrap()).await.unwrap();
+    let found = errors(&admin, "").await;
+    let mut codes: Vec<_> =
+        found["errors"][0]["would_refuse"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, ["bad_request", "payload_too_large"]);
+    let now = ask(&admin, "GET", "/now.json").await.json();
+    assert_eq!(
+        (&now["would_refuse"][0]["count"], now["would_refuse"][0]["codes"][0]["code"].as_str().unwrap().len()),
+        (&json!(1), "bad_request, payload_too_large".len())
+    );
 }
 
 #[tokio::test]

@@ -6,9 +6,12 @@ use bytes::Bytes;
 use error_envelope_admin::{Admin, AdminBody, PrometheusHandle};
 use error_envelope_runtime::describe_metrics;
 use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty, Full};
+use http_body::Frame;
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use tokio_stream as stream;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_error_envelope::ErrorEnvelopeLayer;
+use tower_error_envelope::session::BoxError;
 
 /// What was answered.
 pub(crate) struct Answer {
@@ -52,6 +55,18 @@ pub(crate) async fn read(response: Response<AdminBody>) -> Answer {
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     Answer { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+}
+
+/// Sends a request through the layer to a service that breaks its 200 off, and returns the request's id.
+pub(crate) async fn cut_off(layer: &ErrorEnvelopeLayer, path: &str) -> String {
+    let service = layer.layer(service_fn(|_| async {
+        let broken = stream::iter([Err::<Frame<Bytes>, BoxError>("the service broke off".into())]);
+        Ok::<_, Infallible>(Response::new(StreamBody::new(broken)))
+    }));
+    let response = service.oneshot(Request::get(path).body(Full::<Bytes>::default()).unwrap()).await.unwrap();
+    let (head, body) = response.into_parts();
+    assert!(body.collect().await.is_err());
+    head.headers["x-request-id"].to_str().unwrap().to_owned()
 }
 
 /// Sends a request through the layer to a service that answers `status` with `body`.

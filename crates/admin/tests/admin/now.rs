@@ -4,7 +4,7 @@ use error_envelope_admin::Admin;
 use serde_json::{Value, json};
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 
-use crate::kit::{ask, recording, through};
+use crate::kit::{ask, cut_off, recording, through};
 
 const POLICY: &str = "version = 1\n[header.tenant]\nname = \"x-tenant\"\n[[route]]\nmatch = \"/orders/{id}\"\n\
                       [[route]]\nmatch = \"/tenants\"\nrequire_headers = [\"tenant\"]\n";
@@ -45,18 +45,25 @@ async fn failing_routes_have_their_share_and_codes_and_refusals_are_apart() {
     for status in [500, 500, 503, 200, 404] {
         through(&layer, "/orders/7", status, "{}").await;
     }
+    let cut = cut_off(&layer, "/orders/7").await;
     through(&layer, "/tenants", 200, "{}").await;
     let shown = now(&admin).await;
-    let codes = json!([{"code": "internal_error", "count": 2}, {"code": "service_unavailable", "count": 1}]);
-    let failing = json!([{"route": "/orders/{id}", "scope": null, "service": null, "count": 3, "recent": 3, "requests": 5, "codes": codes}]);
+    let code = |code, count, cut_off| json!({"code": code, "count": count, "cut_off": cut_off});
+    let codes =
+        [code("internal_error", 2, false), code("service_unavailable", 1, false), code("internal_error", 1, true)];
+    let failing = json!([{"route": "/orders/{id}", "scope": null, "service": null, "count": 4, "recent": 4, "requests": 6, "codes": codes}]);
     assert_eq!(shown["failing"], failing);
     assert_eq!((&shown["refusing"][0]["route"], &shown["refusing"][0]["count"]), (&json!("/tenants"), &json!(1)));
-    assert_eq!((&shown["hour"]["counts"], sums(&shown)), (&json!("requests"), [1, 0, 2, 3]));
+    assert_eq!((&shown["hour"]["counts"], sums(&shown)), (&json!("requests"), [2, 0, 2, 3]));
+    let error = ask(&admin, "GET", &format!("/errors.json?search={cut}")).await.json();
+    for error in [&error["errors"][0], &error["searched_id"]["known"][0]] {
+        assert_eq!((&error["status"], &error["cut_off"]), (&json!(200), &json!(true)));
+    }
     admin.kill_switch().turn_on();
     through(&layer, "/orders/7", 500, "{}").await;
     let off = now(&admin).await;
     let counts = (&off["failing"][0]["count"], &off["failing"][0]["requests"]);
-    assert_eq!(counts, (&json!(4), &json!(6)), "5xx that pass unread are counted, too");
+    assert_eq!(counts, (&json!(5), &json!(7)), "5xx that pass unread are counted, too");
 }
 
 #[tokio::test]

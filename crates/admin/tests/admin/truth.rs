@@ -198,6 +198,11 @@ async fn each_number_equals_what_was_sent_and_the_last_policy_begins_anew() {
         known.would_refuse += more.would_refuse;
     }
     compare(&admin, &all, &latest).await;
+
+    // The edit is reverted: the policy before it goes on with its counts.
+    std::fs::write(&file, format!("{POLICY}\n[[route]]\nmatch = \"/new\"\n")).unwrap();
+    let _ = layer.reload().unwrap();
+    compare(&admin, &all, &since_policy).await;
 }
 
 #[tokio::test]

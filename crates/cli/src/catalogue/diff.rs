@@ -13,9 +13,8 @@ use serde_json::{Value, json};
 
 use super::details::compared;
 use crate::failure::CommandError;
-use crate::report::json_text;
+use crate::report::{counted, json_text, one_line, printable};
 use crate::stdin;
-use crate::text::{counted, one_line, printable};
 
 /// The largest file to read: every catalogue is smaller.
 const LARGEST_MIB: u64 = 64;

@@ -1,17 +1,11 @@
 //! `error-envelope demo`: an embedded service that misbehaves, and a client that shows the results.
 //!
 //! [`acts`] lists each fault with the response that a client should get: one table for the service that plays them
-//! ([`stage`]), for the handlers that fail inside this process ([`backstage`]), for the index at `/` and for the client
-//! ([`tour`]), which [`visit`]s each and lets [`judge`] check it; a [`record`] of it is for other programs.
+//! ([`stage`]), for the index at `/` and for the client ([`tour`]).
 
 mod acts;
-mod backstage;
-mod judge;
-mod record;
 mod stage;
-mod table;
 mod tour;
-mod visit;
 
 use std::path::PathBuf;
 
@@ -24,7 +18,7 @@ use crate::gateway::args::Front;
 use crate::gateway::limits::{UpstreamFlags, time};
 use crate::gateway::log::Writing;
 use crate::gateway::on_call::AdminListener;
-use crate::gateway::{self, signals};
+use crate::gateway::{self, system};
 
 /// Demonstrate the layer on an embedded service that fails in many ways
 ///
@@ -70,13 +64,13 @@ async fn show(args: &Args, log: &Writing) -> Result<u8, CommandError> {
     let on_call = AdminListener::listen(&args.front.on_call, &mut sockets).await?;
     log.count_drops();
     let layer = gateway::layer(&args.front, on_call.as_ref())?;
-    let (stop, at_once) = signals::stop()?;
+    let (stop, at_once) = system::stop()?;
     let listener = gateway::listen(Some(args.listen()), &mut sockets).await?;
     let gateway = gateway::open(listener, None, &args.front, layer, on_call, log.tracer())?;
     let address = gateway.local_addr();
     let no_service = |error| CommandError::Io(format!("the embedded service cannot start: {error}"));
     let (service, bare) =
-        backstage::start(*args.upstream_timeout, args.upstream_limits.limits()).await.map_err(no_service)?;
+        stage::start(*args.upstream_timeout, args.upstream_limits.limits()).await.map_err(no_service)?;
     if !args.once {
         print_line(format_args!("the service without the layer: http://{bare}"))?;
     }

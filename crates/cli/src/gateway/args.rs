@@ -2,18 +2,26 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use clap::builder::BoolishValueParser;
-use error_envelope_gateway::{ClientAuthorities, Error, Forwarding, ServerTls, UpgradeProtocol, Upstream};
+use error_envelope_core::policy::UpstreamUrl;
+use error_envelope_gateway::{
+    ClientAuthorities, Error, Forwarding, ServerTls, UpgradeProtocol, Upstream, UpstreamLimits, Upstreams,
+};
+use http::uri::Scheme;
 use humantime::Duration as Time;
+use tokio_rustls::rustls::RootCertStore;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tower_error_envelope::ErrorEnvelopeLayer;
 
 use super::limits::{ClientFlags, UpstreamFlags, time};
 use super::log::{AccessSink, Log, Writing};
 use super::on_call;
-use super::url::{self, Http2};
-use crate::failure::CommandError;
+use crate::failure::{CommandError, with_help};
+use crate::target::roots;
 
 /// Run a reverse proxy that returns every error as one JSON envelope
 ///
@@ -46,11 +54,11 @@ pub(crate) struct Args {
     tls_client_auth: ClientAuth,
     /// Forward requests to this service, such as http://127.0.0.1:3000, unless their scope in the policy sets another
     /// service [default: these requests get 404]
-    #[arg(long, value_name = "URL", value_parser = url::parse_service)]
+    #[arg(long, value_name = "URL", value_parser = parse_service)]
     pub(super) upstream: Option<Result<Upstream, Error>>,
     /// Use HTTP/2 instead of HTTP/1.1 to the service at URL; without =URL, to all services. Uses ALPN over TLS, else
     /// prior knowledge; repeatable
-    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = url::ALL, value_parser = url::parse_http2_service)]
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = ALL, value_parser = parse_http2_service)]
     pub(super) upstream_h2: Vec<Result<Http2, Error>>,
     /// Limit the time until the service sends its response head, such as 500ms; after that the client gets 504
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
@@ -163,4 +171,131 @@ impl From<Forwarded> for Forwarding {
             Forwarded::Pass => Self::Pass,
         }
     }
+}
+
+/// A service to reach over HTTP/2; `None` means all.
+pub(super) type Http2 = Option<UpstreamUrl>;
+
+/// Parses the URL of a service. clap repeats a value that it refuses, so a URL with credentials is not refused here:
+/// its error is the inner `Err`, for the caller to report without the URL.
+pub(super) fn parse_service(url: &str) -> Result<Result<Upstream, Error>, String> {
+    match url.parse::<Upstream>() {
+        Err(error) if !error.has_credentials() => Err(error.to_string()),
+        upstream => Ok(upstream),
+    }
+}
+
+/// As [`parse_service`], but accepts the text [`ALL`], which means all services.
+pub(super) fn parse_http2_service(url: &str) -> Result<Result<Http2, Error>, String> {
+    match url {
+        ALL => Ok(Ok(None)),
+        url => parse_service(url).map(|parsed| parsed.map(|upstream| Some(upstream.url().clone()))),
+    }
+}
+
+/// The value of `--upstream-h2` if the flag has none. It cannot be a URL.
+pub(super) const ALL: &str = "all";
+
+impl Args {
+    /// The services, including those in the policy of `layer`.
+    pub(super) fn upstreams(&self, layer: &ErrorEnvelopeLayer) -> Result<Upstreams, CommandError> {
+        let settings = Settings::new(self)?;
+        let rest = self.upstream.as_ref().map(|url| url.clone().map_err(|error| refused("--upstream", &error)));
+        let rest = rest.transpose()?;
+        let named = layer.policy_status().policy().upstreams().count();
+        self.refuse_ignored(rest.as_ref(), named > 0)?;
+        if rest.is_none() && named == 0 {
+            let why = "no --upstream, and no scope of the policy names a service: every request would get 404";
+            return Err(CommandError::Io(format!("{why}\n = help: add --upstream http://HOST:PORT")));
+        }
+        let rest = rest.map(|rest| settings.apply(rest, self.upstream_server_name.as_deref())).transpose()?;
+        let of_scopes = move |upstream| settings.apply(upstream, None).map_err(|error| error.text());
+        let upstreams = Upstreams::new(layer.clone()).prepare(of_scopes);
+        Ok(rest.into_iter().fold(upstreams, Upstreams::rest))
+    }
+
+    /// Refuses flags for https that would silently have no effect. A scope may name a service by https at any reload.
+    fn refuse_ignored(&self, rest: Option<&Upstream>, by_policy: bool) -> Result<(), CommandError> {
+        let is_https = rest.is_some_and(|rest| *rest.url().scheme() == Scheme::HTTPS);
+        let ignored = [
+            ("--upstream-ca", self.upstream_ca.is_some() && !by_policy),
+            ("--upstream-client-cert", self.upstream_client_cert.is_some() && !by_policy),
+            ("--upstream-server-name", self.upstream_server_name.is_some()),
+        ];
+        match ignored.iter().find(|(_, is_there)| *is_there && !is_https) {
+            Some((flag, _)) => Err(CommandError::Io(format!(
+                "{flag} needs an https upstream\n = help: write --upstream https://HOST:PORT, or remove the flag"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// The most descriptors that connections to the services take.
+    pub(super) fn upstream_descriptors(&self, layer: &ErrorEnvelopeLayer) -> u32 {
+        let named = layer.policy_status().policy().upstreams().count() + usize::from(self.upstream.is_some());
+        self.upstream_limits.descriptors().saturating_mul(u32::try_from(named).unwrap_or(u32::MAX))
+    }
+}
+
+/// The flags that apply to every service.
+struct Settings {
+    timeout: Duration,
+    limits: UpstreamLimits,
+    http2: Vec<Http2>,
+    ca: Option<PathBuf>,
+    /// The client certificate, and its key.
+    certificate: Option<(PathBuf, PathBuf)>,
+    upgrades: Vec<UpgradeProtocol>,
+    /// The trusted certificates, which are read for the first https service.
+    roots: Mutex<Option<RootCertStore>>,
+}
+
+impl Settings {
+    fn new(args: &Args) -> Result<Self, CommandError> {
+        let http2 = args.upstream_h2.iter().cloned().collect::<Result<_, _>>();
+        Ok(Self {
+            timeout: *args.upstream_timeout,
+            limits: args.upstream_limits.limits(),
+            http2: http2.map_err(|error| refused("--upstream-h2", &error))?,
+            ca: args.upstream_ca.clone(),
+            certificate: args.upstream_client_cert.clone().zip(args.upstream_client_key.clone()),
+            upgrades: args.upgrade.clone(),
+            roots: Mutex::default(),
+        })
+    }
+
+    /// Applies the flags to one service. `name` is the name in the service's certificate, if that differs from the
+    /// URL's host.
+    fn apply(&self, upstream: Upstream, name: Option<&str>) -> Result<Upstream, CommandError> {
+        let upstream = upstream.response_timeout(self.timeout).limits(self.limits);
+        let upstream = self.upgrades.iter().cloned().fold(upstream, Upstream::upgrade);
+        let speaks_http2 = self.http2.iter().any(|url| url.as_ref().is_none_or(|url| url == upstream.url()));
+        let upstream = if speaks_http2 { upstream.http2() } else { upstream };
+        if *upstream.url().scheme() != Scheme::HTTPS {
+            return Ok(upstream);
+        }
+        let name = server_name(name.unwrap_or_else(|| upstream.url().host()))?;
+        let upstream = upstream.tls(self.roots()?, name)?;
+        match &self.certificate {
+            Some((certificate, key)) => Ok(upstream.client_certificate(certificate, key)?),
+            None => Ok(upstream),
+        }
+    }
+
+    fn roots(&self) -> Result<RootCertStore, CommandError> {
+        let mut known = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none() {
+            *known = Some(roots(self.ca.as_deref(), "--upstream-ca")?);
+        }
+        Ok(known.clone().unwrap_or_else(RootCertStore::empty))
+    }
+}
+
+fn server_name(name: &str) -> Result<ServerName<'static>, CommandError> {
+    let wrong = "not a valid server name for a certificate\n = help: set --upstream-server-name";
+    ServerName::try_from(name.to_owned()).map_err(|_| CommandError::Io(format!("{name}: {wrong}")))
+}
+
+fn refused(flag: &str, error: &Error) -> CommandError {
+    CommandError::Io(format!("{flag}: {}", with_help(error)))
 }

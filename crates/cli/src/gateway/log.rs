@@ -24,8 +24,8 @@ use tracing_subscriber::filter::{Directive, FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{EnvFilter, Registry, fmt};
 
+use crate::exports::Exports;
 use crate::failure::CommandError;
-use crate::otlp::Otlp;
 
 /// The variable that sets the filter, and the default if it is empty or missing. The file watcher logs a line at INFO
 /// for each folder that is replaced.
@@ -114,13 +114,13 @@ impl Log {
             layers.push(requests.with_filter(is_request).boxed());
             queue
         });
-        let otlp = Otlp::start(makes_spans)?;
-        layers.extend(otlp.lines().map(|exported| exported.with_filter(lines_filter().and(is_own)).boxed()));
+        let mut exports = Exports::start(makes_spans)?;
+        layers.extend(exports.lines.take().map(|lines| lines.with_filter(lines_filter().and(is_own)).boxed()));
         tracing_subscriber::registry().with(layers).init();
         std::panic::set_hook(Box::new(log_panic));
         log_panic_places();
-        otlp.log();
-        Ok(Writing { otlp, log, access })
+        exports.log();
+        Ok(Writing { exports, log, access })
     }
 }
 
@@ -140,7 +140,7 @@ fn filter(directives: Option<&OsStr>) -> Result<EnvFilter, String> {
 /// Keeps the threads that write. When this is dropped, the waiting lines are written within a second, or are lost.
 pub(crate) struct Writing {
     /// The first to be dropped: its last errors are logged.
-    otlp: Otlp,
+    exports: Exports,
     log: Queue,
     access: Option<Queue>,
 }
@@ -148,7 +148,7 @@ pub(crate) struct Writing {
 impl Writing {
     /// Makes the spans of requests, if they are exported.
     pub(crate) fn tracer(&self) -> Option<Arc<dyn Tracer>> {
-        self.otlp.tracer()
+        self.exports.tracer.clone()
     }
 
     /// Logs the number of dropped lines, on the current runtime, and counts those of the access log. Install the metrics

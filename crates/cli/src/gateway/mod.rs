@@ -1,18 +1,13 @@
 //! `error-envelope gateway`: the command line of [`error_envelope_gateway`].
 //!
-//! [`args`] are its flags and [`limits`] those with a number, [`services`] are the services behind it by [`url`],
-//! [`on_call`] are those of the admin address, [`mod@log`] writes the log and the access log, [`signals`] are the
-//! operator's, [`descriptors`] are requested from the system, [`service_manager`] gets the state of the start.
+//! [`args`] are its flags and [`limits`] those with a number, [`on_call`] are
+//! those of the admin address, [`mod@log`] writes the log and the access log, [`system`] has the operator's signals.
 
 pub(crate) mod args;
-mod descriptors;
 pub(crate) mod limits;
 pub(crate) mod log;
 pub(crate) mod on_call;
-pub(crate) mod service_manager;
-mod services;
-pub(crate) mod signals;
-mod url;
+pub(crate) mod system;
 
 use std::sync::Arc;
 
@@ -24,7 +19,7 @@ use tower_error_envelope::ErrorEnvelopeLayer;
 pub(crate) use self::args::Args;
 use self::args::Front;
 use self::on_call::AdminListener;
-use self::signals::ShutdownSignal;
+use self::system::ShutdownSignal;
 use crate::failure::{CommandError, block_on_threads, print_line};
 
 /// Serves until a signal stops it; the exit code is that of a second signal if one ended it at once.
@@ -40,15 +35,15 @@ pub(crate) fn run(args: &Args, unread_variables: &[String]) -> Result<u8, Comman
         let rest = args.upstream.as_ref().and_then(|rest| Some(rest.as_ref().ok()?.url().clone()));
         let layer = layer(&args.front, on_call.as_ref())?.log_upstreams(rest);
         let of_upstreams = args.upstream_descriptors(&layer);
-        descriptors::raise(args.front.limits.max_connections, of_upstreams);
+        system::raise(args.front.limits.max_connections, of_upstreams);
         let service = args.upstreams(&layer)?.service()?;
         on_call.iter().for_each(|on_call| on_call.admin.show_outages(service.outages()));
         let tls = args.tls()?;
         let listener = listen(args.listen.as_deref(), &mut sockets).await?;
-        let (stop, at_once) = signals::stop()?;
+        let (stop, at_once) = system::stop()?;
         let gateway = open(listener, tls, &args.front, layer, on_call, log.tracer())?;
-        service_manager::ready();
-        let cut_short = gateway.serve_until(service, service_manager::stopping_after(stop), at_once).await;
+        system::ready();
+        let cut_short = gateway.serve_until(service, system::stopping_after(stop), at_once).await;
         Ok(cut_short.map_or(0, ShutdownSignal::code))
     })
 }
@@ -95,10 +90,10 @@ pub(crate) fn open(
     tracer: Option<Arc<dyn Tracer>>,
 ) -> Result<Gateway, CommandError> {
     let reloaded = layer.clone();
-    signals::reload_policy_at_hangup(move || reloaded.reload())?;
+    system::reload_policy_at_hangup(move || reloaded.reload())?;
     // Neither reload waits for the other.
     if let Some(tls) = tls.clone() {
-        signals::run_at_hangup("tls-hangup", move || tls.reload())?;
+        system::run_at_hangup("tls-hangup", move || tls.reload())?;
     }
     let scheme = if tls.is_some() { "https" } else { "http" };
     let config = GatewayConfig::new(layer.clone()).forwarding(front.forwarded.into()).limits(front.limits.limits());

@@ -8,7 +8,7 @@ use error_envelope_admin::{Admin, install_metrics};
 use error_envelope_gateway::{ListeningSockets, ServerTls, SocketPurpose};
 use tokio::net::TcpListener;
 
-use super::signals;
+use super::system;
 use crate::failure::CommandError;
 
 /// The flags of the admin address.
@@ -81,7 +81,7 @@ impl AdminListener {
             Some((certificate, key)) => {
                 let tls = ServerTls::watch_admin(certificate, key)?;
                 let reloaded = Arc::clone(&tls);
-                signals::run_at_hangup("admin-tls-hangup", move || reloaded.reload())?;
+                system::run_at_hangup("admin-tls-hangup", move || reloaded.reload())?;
                 (admin.tls(tls.handshake()), "https")
             }
         };

@@ -6,14 +6,15 @@ use std::path::Path;
 
 use clap::{Arg, Command, CommandFactory};
 
+use crate::failure::exit_codes;
+
 /// Set to anything, it writes the page anew instead of comparing it.
 const REWRITE: &str = "UPDATE_MANUAL";
 const INTRO: &str = "# The command
 
 <!-- the page is written by UPDATE_MANUAL=1 cargo test -p error-envelope-cli the_manual_lists_each_option -->
 What `error-envelope COMMAND --help` prints. [The command's README](../crates/cli/README.md) has examples of each.
-`--color <WHEN>` and `--help` go with every command. Exit codes: 0 success, 1 something was found or refused, 2 wrong usage or an
-unreadable file.
+`--color <WHEN>` and `--help` go with every command.
 ";
 
 #[test]
@@ -21,7 +22,9 @@ fn the_manual_lists_each_option() {
     let mut command = crate::Args::command().disable_help_subcommand(true);
     command.build();
     let gateway = command.find_subcommand("gateway").expect("a verb");
-    let made = command.get_subcommands().fold(INTRO.to_owned(), |page, verb| page + &section(verb, gateway));
+    let made = command
+        .get_subcommands()
+        .fold(format!("{INTRO}{}\n", exit_codes()), |page, verb| page + &section(verb, gateway));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manual/cli.md");
     if std::env::var_os(REWRITE).is_some() {
         fs::write(path, made).unwrap();

@@ -8,9 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 use tower_error_envelope::{ErrorCode, RequestId, testing};
 
-use super::plan::{Planned, ServiceInfo, code_of};
-use super::rows::{Row, Want};
-use crate::text::{cut, one_line};
+use super::plan::{Planned, Row, ServiceInfo, Want, code_of};
+use crate::report::{cut, one_line};
 
 /// What an answer breaks.
 #[derive(Serialize)]

@@ -1,40 +1,44 @@
 //! `error-envelope probe`: sends requests that provoke errors to a running service, and compares the answers with the
 //! contract and with a policy.
 //!
-//! 1. [`rows`] lists the requests and the right answers.
-//! 2. [`plan`] fills a row in from the policy's routes, so that the layer would give the wanted answer.
-//! 3. [`client`] sends one request at a time, each on a connection of its own.
-//! 4. [`judge`] compares the answer.
+//! 1. [`plan`] lists the requests and the right answers, and fills one in from the policy's routes, so that the layer
+//!    would give the wanted answer.
+//! 2. [`Service::send`] sends one request at a time, each on a connection of its own.
+//! 3. [`judge`] compares the answer.
 //!
 //! Nothing is changed if the service is as described: requests are malformed, too large, forbidden, or for something
 //! that does not exist. DELETE is never sent.
 
-mod client;
 mod judge;
 mod plan;
-mod rows;
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::fmt::Write;
 use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use humantime::Duration as Time;
+use hyper::body::Frame;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde_json::json;
+use tokio::time::timeout;
 use tower_error_envelope::Policy;
 
-use self::client::{NoAnswer, Service};
-use self::judge::{Finding, Judge, describe};
-use self::plan::ServiceInfo;
-use self::rows::{Body, ROWS, Row, Want};
 use crate::failure::{CommandError, block_on, print_unless_closed};
 use crate::gateway::limits::time;
 use crate::policy;
-use crate::report::{OutputFormat, json_text};
+use crate::probe::judge::{Finding, Judge, describe};
+use crate::probe::plan::{Body, ROWS, Row, ServiceInfo, Want};
+use crate::report::{OutputFormat, json_text, with_causes};
 use crate::target::Target;
 
 /// Check a running service against the error contract
@@ -222,4 +226,62 @@ fn header_line(line: &str) -> Result<(HeaderName, HeaderValue), CommandError> {
         None => value.trim().to_owned(),
     };
     Ok((name.trim().parse().map_err(|_| wrong())?, value.parse().map_err(|_| wrong())?))
+}
+
+/// Every error is shorter.
+const MAX_BODY: usize = 256 * 1024;
+
+pub(super) enum NoAnswer {
+    Unreachable(String),
+    /// The rule that is broken, and how.
+    Broken(&'static str, String),
+}
+
+/// The service, and how long each response may take.
+pub(super) struct Service {
+    pub(super) target: Target,
+    pub(super) patience: Duration,
+}
+
+impl Service {
+    pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+        let late = |_| Err(NoAnswer::Broken("F1", format!("no response within {} s", self.patience.as_secs_f32())));
+        timeout(self.patience, self.exchange(request)).await.unwrap_or_else(late)
+    }
+
+    async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+        let broken = |error: hyper::Error| NoAnswer::Broken("F1", with_causes(&error));
+        let unreachable = |what| NoAnswer::Unreachable(format!("{}: {what}", self.target.url()));
+        let stream = TokioIo::new(self.target.connect().await.map_err(unreachable)?);
+        let (mut sender, connection) = http1::handshake(stream).await.map_err(broken)?;
+        let connection = tokio::spawn(connection);
+        let (head, body) = sender.send_request(outgoing(request.clone())).await.map_err(broken)?.into_parts();
+        let body = Limited::new(body, MAX_BODY).collect().await;
+        let body = body.map_err(|error| NoAnswer::Broken("F4", format!("the body was cut off: {error}")))?;
+        let closes = head.headers.contains_key(header::CONNECTION);
+        // hyper reads no body of a response to HEAD: bytes that follow it break the next response on the connection.
+        if request.method() == Method::HEAD && !closes {
+            let is_ready = sender.ready().await;
+            let again =
+                if is_ready.is_ok() { sender.send_request(outgoing(request)).await.map(drop) } else { is_ready };
+            let followed = |error: &hyper::Error| error.is_parse() || error.to_string().contains("unexpected message");
+            if let Err(error) = again
+                && (followed(&error) || matches!(connection.await, Ok(Err(error)) if followed(&error)))
+            {
+                return Err(NoAnswer::Broken("E5", "bytes follow the response to HEAD".to_owned()));
+            }
+            return Ok(Response::from_parts(head, body.to_bytes()));
+        }
+        connection.abort();
+        Ok(Response::from_parts(head, body.to_bytes()))
+    }
+}
+
+/// hyper sends a body of unknown length in chunks.
+fn outgoing(request: Request<Bytes>) -> Request<UnsyncBoxBody<Bytes, Infallible>> {
+    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    request.map(|body| match chunked {
+        true => StreamBody::new(futures_util::stream::iter([Ok(Frame::data(body))])).boxed_unsync(),
+        false => Full::new(body).boxed_unsync(),
+    })
 }

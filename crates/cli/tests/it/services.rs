@@ -3,15 +3,14 @@
 mod names;
 
 use std::collections::HashSet;
-use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread;
 use std::time::Instant;
+use std::{fs, thread};
 
 use tempfile::TempDir;
 

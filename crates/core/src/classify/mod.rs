@@ -40,7 +40,7 @@ use crate::fault::Fault;
 pub(crate) use crate::{details, rpc};
 use decide::decide;
 pub use explanation::Explanation;
-pub(crate) use parse::{BodyFormat, ChangedBody, Inner, KeptProtocols, PolicyView, RequestContext};
+pub(crate) use parse::{BodyFormat, ChangedBody, Inner, KeptProtocols, PolicyView, RequestContext, envelope_in_head};
 use parse::{Parsed, lenient, parse};
 pub(crate) use reply_details::service_code;
 pub(crate) use rewrite::Retained;

@@ -335,7 +335,7 @@ pub(super) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-cod
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The code in a response's head, as an envelope without a text (R1). `None` if the head has no code, or more than one.
-pub(super) fn envelope_in_head(headers: &HeaderMap, codes: &CodeSet) -> Option<Envelope<'static>> {
+pub(crate) fn envelope_in_head(headers: &HeaderMap, codes: &CodeSet) -> Option<Envelope<'static>> {
     if headers.is_empty() {
         return None;
     }

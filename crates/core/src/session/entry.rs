@@ -270,10 +270,15 @@ impl Session {
         }
         let Some(state) = self.take_called() else { return ResponseStep::Broken };
         if passes {
-            let (context, notes) = state.into_context_and_fields();
+            let (mut context, notes) = state.into_context_and_fields();
+            context.label.sent = Some(head.status);
             return ResponseStep::Pass(Follow::tail(context), notes.into());
         }
-        ResponseHead { state, session: self }.decide(head, body)
+        let mut step = ResponseHead { state, session: self }.decide(head, body);
+        if let ResponseStep::Pass(follow, _) | ResponseStep::Strip(follow, _) = &mut step {
+            follow.sent(head.status);
+        }
+        step
     }
 
     /// Decides by the part of an inner error's body that was read.

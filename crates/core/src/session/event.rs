@@ -71,11 +71,13 @@ pub(super) struct EventLabel {
     pub(super) framework_route: Option<Arc<str>>,
     /// The request has its error event already (L1).
     pub(super) has_error_event: bool,
+    /// The status in the head that the client has.
+    pub(super) sent: Option<StatusCode>,
 }
 
 impl EventLabel {
     pub(super) fn without_request(settings: LogLabel) -> Self {
-        Self { settings, method: None, framework_route: None, has_error_event: false }
+        Self { settings, method: None, framework_route: None, has_error_event: false, sent: None }
     }
 
     /// The route that the framework found, else the pattern of the route in the policy.
@@ -225,11 +227,17 @@ impl Event {
         self.code.as_ref()
     }
 
-    /// The status that the client gets; `None` if no response was sent. A gRPC call always has the HTTP status 200: for
-    /// it, this is the status that other clients would get.
+    /// The status that the client gets; `None` if no whole response was sent. A gRPC call always has the HTTP status 200:
+    /// for it, this is the status that other clients would get.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.status
+    }
+
+    /// The status in the head that the client got, if the body broke off after it (F4).
+    #[must_use]
+    pub fn cut_off(&self) -> Option<StatusCode> {
+        self.label.sent
     }
 
     /// The status that the client would get if the route's mode were `enforce`, or if its credentials were enforced
@@ -292,6 +300,7 @@ impl Event {
             self.origin = origin;
         }
         self.cause.get_or_insert(Cause::Error(cause));
+        self.label.sent = self.status;
         self
     }
 
@@ -304,8 +313,8 @@ impl Event {
         }
     }
 
-    /// What decided the code of an inner error (R1). `None` for all other errors, for errors that keep their shape (R9,
-    /// R10), and for the statuses of RPC protocols.
+    /// What decided the code of an inner error (R1). `None` for all other errors, for errors that keep their shape in
+    /// `observe` and `enforce` (R9, R10), and for the statuses of RPC protocols.
     #[must_use]
     pub fn decided_by(&self) -> Option<DecidedBy> {
         self.by

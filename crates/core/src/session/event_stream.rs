@@ -28,6 +28,7 @@ pub(super) struct EventStream {
     typed: Option<TypedEventScanner>,
     /// Trailers have passed, so nothing else can follow.
     ended: bool,
+    status: StatusCode,
 }
 
 impl EventStream {
@@ -39,7 +40,7 @@ impl EventStream {
     pub(super) fn boxed(mut state: RequestState, head: &mut response::Parts) -> Box<Self> {
         state.mark_head(&mut head.headers);
         let typed = ErrorForm::new(&state).stream_form().typed_event.map(|_| TypedEventScanner::default());
-        Box::new(Self { state, scanner: EventScanner::default(), typed, ended: false })
+        Box::new(Self { state, scanner: EventScanner::default(), typed, ended: false, status: head.status })
     }
 
     /// The ids that were replaced (I2, I3). They are logged with the head, unless the head is logged as an event.
@@ -114,7 +115,9 @@ impl EventStream {
 
     /// Returns the context that outlives the stream. It is enough to log that the body panicked when it was dropped.
     pub(super) fn into_body_context(self) -> BodyContext {
-        self.state.into_context_and_fields().0
+        let mut context = self.state.into_context_and_fields().0;
+        context.label.sent = Some(self.status);
+        context
     }
 }
 

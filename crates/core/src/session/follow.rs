@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 
 use super::reading::Pieces;
 use super::{
@@ -92,6 +92,16 @@ impl Follow {
 
     pub(super) fn events(events: Box<EventStream>) -> Self {
         Self::new(Kind::Events(events))
+    }
+
+    /// The client gets a head with this status.
+    #[inline]
+    pub(super) fn sent(&mut self, status: StatusCode) {
+        match &mut self.kind {
+            Kind::Tail(tail) => tail.label.sent = Some(status),
+            Kind::Copy(copy) => copy.tail.label.sent = Some(status),
+            Kind::Call(_) | Kind::Events(_) | Kind::Ended => {}
+        }
     }
 
     /// The request's id, as long as the body passes.

@@ -1,6 +1,7 @@
 //! The fields of an event besides its code and its status: where the error comes from, why it was not read completely,
 //! and notes on the request.
 
+use std::num::NonZeroU8;
 use std::time::SystemTime;
 
 use http::uri::PathAndQuery;
@@ -265,7 +266,8 @@ impl EventFields {
 
 /// A method of RFC 9110, or PATCH (RFC 5789). All others count as `other`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct KnownMethod(u8);
+// From 1, so that an `Option` has the size of a byte: what outlives a session is small.
+pub struct KnownMethod(NonZeroU8);
 
 /// The last name is for all methods without one of their own.
 const NAMES: [&str; KnownMethod::COUNT] =
@@ -276,13 +278,13 @@ impl KnownMethod {
     pub const COUNT: usize = 10;
 
     /// Any other method.
-    pub const OTHER: Self = Self(Self::COUNT as u8 - 1);
+    pub const OTHER: Self = Self(NonZeroU8::MIN.saturating_add(Self::COUNT as u8 - 1));
 
     /// The number of the method, from 0, for use as an index into counters.
     #[must_use]
     #[inline]
     pub fn index(self) -> usize {
-        usize::from(self.0)
+        usize::from(self.0.get() - 1)
     }
 
     /// The word in the log and in the metrics.
@@ -295,18 +297,19 @@ impl KnownMethod {
 impl From<&Method> for KnownMethod {
     #[inline]
     fn from(method: &Method) -> Self {
-        match *method {
-            Method::GET => Self(0),
-            Method::HEAD => Self(1),
-            Method::POST => Self(2),
-            Method::PUT => Self(3),
-            Method::DELETE => Self(4),
-            Method::CONNECT => Self(5),
-            Method::OPTIONS => Self(6),
-            Method::TRACE => Self(7),
-            Method::PATCH => Self(8),
-            _ => Self::OTHER,
-        }
+        let index = match *method {
+            Method::GET => 0,
+            Method::HEAD => 1,
+            Method::POST => 2,
+            Method::PUT => 3,
+            Method::DELETE => 4,
+            Method::CONNECT => 5,
+            Method::OPTIONS => 6,
+            Method::TRACE => 7,
+            Method::PATCH => 8,
+            _ => return Self::OTHER,
+        };
+        Self(NonZeroU8::MIN.saturating_add(index))
     }
 }
 

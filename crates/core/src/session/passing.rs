@@ -11,10 +11,11 @@ use super::event_stream::{EventStream, appends_error};
 use super::observe::observed_refusal;
 use super::state::RequestState;
 use super::{BodyContext, BodyFacts, CapturedBody, Cause, Event, Follow, Note, Origin, ReadBytes, ResponseStep, head};
+use crate::classify::decide::DecidedBy;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::body_limit;
-use crate::policy::Mode;
+use crate::policy::{Mode, UnknownCodes};
 use crate::{classify, dialect};
 
 /// What to log for an error that keeps its shape, now and if its body fails later.
@@ -58,15 +59,24 @@ impl RequestState {
         pass_and_log(&self, event)
     }
 
-    /// Passes an error that keeps its shape, and logs it by its status (L1).
+    /// Passes an error that keeps its shape, and logs it by its head (L1): by a code in it (E7), or else by its status.
     pub(super) fn pass_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
-        if appends_error(&self, head, || body) {
+        let (policy, mode) = (self.policy(), self.settings.mode);
+        let by_status = self.settings.unknown_codes == UnknownCodes::ByStatus;
+        let named = classify::envelope_in_head(&head.headers, policy.codes()).filter(|it| it.known || !by_status);
+        let (follow, mut event) = if appends_error(&self, head, || body) {
             let stream = EventStream::boxed(self, head);
             let event = stream.preserved(head.status);
-            return ResponseStep::pass(Follow::events(stream), Note::Event(Box::new(event)));
+            (Follow::events(stream), Box::new(event))
+        } else {
+            let (body_context, event) = self.preserve(head);
+            (Follow::tail(body_context), event)
+        };
+        if matches!(mode, Mode::Own | Mode::Fill) {
+            event.by = Some(if named.is_some() { DecidedBy::Layer } else { DecidedBy::Status });
         }
-        let (body_context, event) = self.preserve(head);
-        ResponseStep::pass(Follow::tail(body_context), Note::Event(event))
+        event.code = named.map(|it| it.code).or(event.code);
+        ResponseStep::pass(follow, Note::Event(event))
     }
 
     /// Like [`RequestState::pass_error`], for an error that is not an event stream.

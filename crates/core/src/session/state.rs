@@ -245,7 +245,8 @@ impl RequestState {
     pub(super) fn body_context(&self) -> BodyContext {
         let framework_route = self.framework_route.clone();
         let (settings, method) = (self.settings.label(), Some(self.method));
-        let label = EventLabel { settings, method, framework_route, has_error_event: self.request.has_error_event() };
+        let has_error_event = self.request.has_error_event();
+        let label = EventLabel { settings, method, framework_route, has_error_event, sent: None };
         BodyContext { config: self.config.clone(), id: self.id, label }
     }
 
@@ -254,7 +255,8 @@ impl RequestState {
     pub(super) fn into_context_and_fields(self) -> (BodyContext, Option<Box<EventFields>>) {
         let Self { config, settings, id, request, method, framework_route, cold, .. } = self;
         let (settings, method) = (settings.label(), Some(method));
-        let label = EventLabel { settings, method, framework_route, has_error_event: request.has_error_event() };
+        let has_error_event = request.has_error_event();
+        let label = EventLabel { settings, method, framework_route, has_error_event, sent: None };
         (BodyContext { config, id, label }, cold.and_then(|cold| cold.notes))
     }
 

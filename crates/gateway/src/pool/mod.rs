@@ -1,14 +1,14 @@
 //! Connections to the service: how many there are, which request gets which connection, and which
 //! requests are repeated (rule F7).
 //!
-//! 1. A request takes the newest idle connection that is fit ([`idle`]). If there is none, it waits in line
-//!    ([`mod@line`]) for its [`turn`], and a connection is opened for it, as long as fewer than `--upstream-connections`
-//!    are there ([`slot`]).
+//! 1. A request takes the newest idle connection that is fit. If there is none, it waits in line
+//!    for its turn ([`state`]), and a connection is opened for it, as long as fewer than `--upstream-connections` are
+//!    there ([`shared`]).
 //! 2. Whichever comes first goes to the first request in line: a connection that was opened, or one that came back.
 //! 3. A connection comes back before the client gets the last byte of its response ([`reply`]). So the client's next
 //!    request finds it, and one client never holds two.
-//! 4. A connection whose response began before its request was sent to the end does not come back ([`exchange`]).
-//! 5. A connection that carried NTLM or Negotiate goes back to its client's connection alone ([`bound`]).
+//! 4. A connection whose response began before its request was sent to the end does not come back ([`outgoing`]).
+//! 5. A connection that carried NTLM or Negotiate goes back to its client's connection alone.
 //! 6. A request that the service cannot have processed is sent to another connection, and one that may be repeated
 //!    is sent once more, on a fresh one ([`mod@send`]).
 //!
@@ -17,26 +17,17 @@
 //! request, and keeps the connection that lost the race against one that came back: a client that sends again at once
 //! gets a second one.
 
-mod bound;
-mod connection;
-mod exchange;
-mod idle;
-mod line;
 mod outgoing;
 mod reply;
 mod send;
 mod shared;
-mod slot;
 mod state;
 #[cfg(test)]
 mod tests;
-mod turn;
 
-pub(crate) use self::bound::{Binding, BoundConnections, authenticates_connection};
-pub(super) use self::connection::Connection;
-pub(super) use self::exchange::{Exchange, Observed};
-pub(super) use self::outgoing::{ForwardBody, Outgoing};
+pub(super) use self::outgoing::{Exchange, ForwardBody, Observed, Outgoing};
 pub use self::reply::UpstreamBody;
 pub(super) use self::send::{Reached, Sends, Unanswered, send};
-pub(super) use self::shared::{Bounds, Pool};
-pub(super) use self::slot::PoolSlot;
+pub(crate) use self::shared::{Binding, BoundConnections, authenticates_connection};
+pub(super) use self::shared::{Bounds, Pool, PoolSlot};
+pub(super) use self::state::Connection;

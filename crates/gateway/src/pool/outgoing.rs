@@ -1,16 +1,20 @@
 //! A request's body on its way to the service.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tower::BoxError;
 
-use super::exchange::Exchange;
-use crate::capacity::Permit;
-use crate::pace::Pace;
+use super::shared::PoolSlot;
+use crate::pace::{Pace, Permit};
+use crate::read_size::ReadSize;
 
 /// A body that can be forwarded.
 pub(crate) trait ForwardBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static {}
@@ -105,5 +109,140 @@ impl<B: ForwardBody> Body for Outgoing<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.as_deref().map_or(SizeHint::with_exact(0), |pieces| pieces.body.size_hint())
+    }
+}
+
+/// A request and its response, on one connection. The channels between the tasks make stored values visible in order.
+///
+/// It is observed where the bytes are read and written, on the task that does so. So it is certain whether a response
+/// began before its request ended.
+#[derive(Default)]
+pub(crate) struct Exchange {
+    body_is_open: AtomicBool,
+    bytes_wait: AtomicBool,
+    answered: AtomicBool,
+    answered_early: AtomicBool,
+}
+
+impl Exchange {
+    /// Notes that the next request begins.
+    pub(crate) fn begin(&self, has_body: bool) {
+        self.body_is_open.store(has_body, Relaxed);
+        self.answered.store(false, Relaxed);
+    }
+
+    /// Notes that the request's body has ended.
+    pub(super) fn end_body(&self) {
+        self.body_is_open.store(false, Relaxed);
+    }
+
+    /// Whether any byte of the response came, even one of an interim response.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.answered.load(Relaxed)
+    }
+
+    /// Whether a response came before its request was completely sent, so that the service may not read the rest.
+    pub(crate) fn was_answered_early(&self) -> bool {
+        self.answered_early.load(Relaxed)
+    }
+
+    /// Excludes the connection from further requests: the service may not have read everything that was sent.
+    pub(crate) fn refuse_reuse(&self) {
+        self.answered_early.store(true, Relaxed);
+    }
+
+    /// Whether earlier data still waits for the service.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.bytes_wait.load(Relaxed)
+    }
+
+    fn read(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.answered.store(true, Relaxed);
+        let unsent = self.body_is_open.load(Relaxed) || self.bytes_wait.load(Relaxed);
+        if unsent && !is_interim(bytes) {
+            self.answered_early.store(true, Relaxed);
+        }
+    }
+
+    fn wrote(&self, written: &Poll<io::Result<usize>>, wanted: usize) {
+        let all = matches!(written, Poll::Ready(Ok(count)) if *count == wanted);
+        self.bytes_wait.store(!all, Relaxed);
+    }
+
+    /// Counts bytes as sent after a flush, not before: TLS buffers bytes while the socket accepts none.
+    fn flushed(&self, flushed: &Poll<io::Result<()>>) {
+        match flushed {
+            Poll::Pending => self.bytes_wait.store(true, Relaxed),
+            Poll::Ready(Ok(())) => self.bytes_wait.store(false, Relaxed),
+            Poll::Ready(Err(_)) => {}
+        }
+    }
+}
+
+/// Whether the bytes are complete heads of interim responses and nothing else: `100 Continue` comes before the body.
+fn is_interim(bytes: &[u8]) -> bool {
+    let is_one = bytes.starts_with(b"HTTP/1.1 1") && bytes.ends_with(b"\r\n\r\n");
+    let ends = bytes.windows(4).filter(|window| window == b"\r\n\r\n").count();
+    let begins = bytes.windows(10).filter(|window| window == b"HTTP/1.1 1").count();
+    is_one && ends == begins
+}
+
+/// A connection whose bytes are observed, and which keeps its place in the pool until it is closed.
+pub(crate) struct Observed<S> {
+    stream: S,
+    exchange: Arc<Exchange>,
+    size: ReadSize,
+    _place: PoolSlot,
+}
+
+impl<S> Observed<S> {
+    pub(crate) fn new(stream: S, exchange: Arc<Exchange>, place: PoolSlot, size: ReadSize) -> Self {
+        Self { stream, exchange, size, _place: place }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Observed<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let (this, before) = (&mut *self, buf.filled().len());
+        let read = ready!(Pin::new(&mut (&mut this.stream).take(this.size.limit())).poll_read(cx, buf));
+        let bytes = &buf.filled()[before..];
+        this.size.read(bytes.len());
+        this.exchange.read(bytes);
+        Poll::Ready(read)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Observed<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.exchange.wrote(&written, buf.len());
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.exchange.wrote(&written, bufs.iter().map(|buf| buf.len()).sum());
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.exchange.flushed(&flushed);
+        flushed
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

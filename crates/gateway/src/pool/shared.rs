@@ -1,22 +1,23 @@
 //! The connections to one service: a returned connection goes to the next request, and new ones are opened for requests
 //! that wait.
 
+use std::any::Any;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use error_envelope_core::session::{ProxyError, ProxyFailure};
+use error_envelope_core::session::{ProxyError, ProxyFailure, lines};
+use http::Extensions;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use tokio::sync::Notify;
 use tokio::time::{Instant, interval_at};
 use tower::BoxError;
 
-use super::connection::Connection;
-use super::idle::ROUNDS;
-use super::slot::{Freed, PoolSlot};
-use super::state::State;
-use crate::count::UpstreamMetrics;
+use super::state::{Connection, ROUNDS, State};
+use crate::count::{GaugeGuard, UpstreamMetrics};
 
 /// The limits of a pool.
 #[derive(Clone, Copy, Debug)]
@@ -191,4 +192,109 @@ async fn tend<C: Connection>(pool: Weak<Shared<C>>, freed: Arc<Notify>, idle_tim
             pool.open_missing_connections();
         }
     }
+}
+
+/// A place for a connection, which becomes free when this is dropped.
+///
+/// Places limit the number of connections: each has a place from before it is opened until its socket is closed, even after
+/// an upgrade.
+pub(crate) struct PoolSlot(
+    Weak<dyn Freed>,
+    #[expect(dead_code, reason = "it is held, never looked at")] Option<GaugeGuard>,
+);
+
+impl PoolSlot {
+    pub(super) fn new(pool: Weak<dyn Freed>, counted: GaugeGuard) -> Self {
+        Self(pool, Some(counted))
+    }
+}
+
+/// The owner of places, which is notified when one becomes free.
+pub(super) trait Freed: Send + Sync {
+    fn freed(self: Arc<Self>);
+}
+
+#[cfg(test)]
+impl PoolSlot {
+    /// A place that belongs to no pool.
+    pub(super) fn detached<C: super::Connection>() -> Self {
+        Self(Weak::<super::shared::Shared<C>>::new(), None)
+    }
+}
+
+impl Drop for PoolSlot {
+    fn drop(&mut self) {
+        if let Some(pool) = self.0.upgrade() {
+            pool.freed();
+        }
+    }
+}
+
+/// The connections to services that serve one client's connection, each with the id of its pool.
+///
+/// NTLM and Negotiate authenticate a connection instead of a request: the next request on it runs as the user who
+/// logged in. After a connection to a service has carried such credentials, it serves only that client's connection,
+/// and ends with it.
+#[derive(Default)]
+pub(crate) struct BoundConnections(Mutex<Vec<(u64, Box<dyn Any + Send>)>>);
+
+/// Marks a request whose client's connection has, or needs, its own connections to services.
+#[derive(Clone)]
+pub(crate) struct Binding {
+    connections: Arc<BoundConnections>,
+    /// Whether the request has credentials that authenticate its connection.
+    authenticates: bool,
+}
+
+/// Whether any request of the process had a binding: otherwise requests are not searched for one.
+static BINDINGS: AtomicBool = AtomicBool::new(false);
+
+impl Binding {
+    /// Puts the binding into a request's extensions.
+    pub(crate) fn insert(connections: &Arc<BoundConnections>, authenticates: bool, extensions: &mut Extensions) {
+        BINDINGS.store(true, Relaxed);
+        extensions.insert(Self { connections: Arc::clone(connections), authenticates });
+    }
+
+    /// The binding of a request, for the pool that sends it.
+    #[inline]
+    pub(crate) fn take_from(extensions: &mut Extensions) -> Option<Self> {
+        // If another thread set the flag, passing the request to this thread has made it visible here.
+        if BINDINGS.load(Relaxed) { extensions.remove() } else { None }
+    }
+
+    /// Takes one of the client's own connections that is not in use.
+    pub(super) fn take<C: Connection>(&self, pool: &Pool<C>) -> Option<C> {
+        let mut connections = self.connections.lock();
+        let index = connections.iter().position(|(id, _)| *id == pool.id())?;
+        let (_, connection) = connections.swap_remove(index);
+        drop(connections);
+        connection.downcast().ok().map(|connection| *connection).filter(C::is_fit)
+    }
+
+    /// The owner to which this request's connection is bound, if any: the client's own connection stays bound, and
+    /// another becomes bound if the request has such credentials.
+    pub(super) fn bind(&self, is_own: bool) -> Option<Arc<BoundConnections>> {
+        (is_own || self.authenticates).then(|| Arc::clone(&self.connections))
+    }
+}
+
+impl BoundConnections {
+    /// Takes back a connection after its request.
+    pub(super) fn put<C: Connection>(&self, pool: &Pool<C>, connection: C) {
+        self.lock().push((pool.id(), Box::new(connection)));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(u64, Box<dyn Any + Send>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a request has credentials that authenticate its connection.
+pub(crate) fn authenticates_connection(headers: &HeaderMap) -> bool {
+    let is_such = |value: &HeaderValue| {
+        let scheme = value.as_bytes().trim_ascii_start().split(|byte| matches!(byte, b' ' | b'\t')).next();
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate"))
+    };
+    lines(headers, &AUTHORIZATION).any(is_such)
 }

@@ -9,10 +9,8 @@
 //!
 //! [`pair`] reads the files, [`count`] records metrics for operators.
 
-pub(crate) mod clients;
 pub(crate) mod count;
 pub(crate) mod pair;
-mod pem;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -21,15 +19,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use error_envelope_admin::{Connection, Handshake};
-use error_envelope_runtime::files;
-use error_envelope_runtime::files::WatchedFolders;
+use error_envelope_runtime::files::{self, WatchedFolders};
 use humantime::format_rfc3339_seconds;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use self::clients::ClientAuthorities;
 use self::pair::{Pair, Read};
 use crate::error::Error;
+use crate::tls::pair::ClientAuthorities;
 
 /// TLS for clients: a certificate and its key in two PEM files, which are reloaded when they change.
 pub struct ServerTls {

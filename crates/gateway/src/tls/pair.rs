@@ -1,20 +1,24 @@
-//! A certificate and its key, in two PEM files.
+//! A certificate and its key, in two PEM files, and the certificates of clients.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use error_envelope_runtime::files::read_regular;
+use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::sign::CertifiedKey;
-use tokio_rustls::rustls::{self, ServerConfig};
+use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+use tower_error_envelope::auth::ClientCertificate;
+use x509_parser::extensions::GeneralName;
 
-use super::clients::ClientAuthorities;
-use super::pem;
 use crate::error::Error;
 
 /// The files of the pair, and the authorities of client certificates.
@@ -36,11 +40,11 @@ pub(super) struct Read {
 impl Pair {
     /// Reads the files. An error never contains a line of a file, because either file may be the key.
     pub(super) fn read(&self) -> Result<Read, Error> {
-        let (certificate, key) = (pem::file(&self.certificate)?, pem::file(&self.key)?);
-        let clients = self.clients.as_ref().map(|clients| pem::file(&clients.file)).transpose()?;
+        let (certificate, key) = (file(&self.certificate)?, file(&self.key)?);
+        let clients = self.clients.as_ref().map(|clients| file(&clients.file)).transpose()?;
         let mut hasher = DefaultHasher::new();
         (&certificate, &key, &clients).hash(&mut hasher);
-        let chain = pem::certificates(&self.certificate, &certificate)?;
+        let chain = certificates(&self.certificate, &certificate)?;
         let not_after = chain.iter().filter_map(not_after).min();
         let config = Arc::new(self.config(chain, private_key(&self.key, &key)?, clients)?);
         Ok(Read { config, fingerprint: hasher.finish(), not_after })
@@ -75,8 +79,8 @@ impl Pair {
 impl Pair {
     /// The pair for use as a client.
     pub(crate) fn certified(&self) -> Result<CertifiedKey, Error> {
-        let chain = pem::certificates(&self.certificate, &pem::file(&self.certificate)?)?;
-        let key = private_key(&self.key, &pem::file(&self.key)?)?;
+        let chain = certificates(&self.certificate, &file(&self.certificate)?)?;
+        let key = private_key(&self.key, &file(&self.key)?)?;
         CertifiedKey::from_der(chain, key, &default_provider()).map_err(|error| self.mismatch_error(&error))
     }
 
@@ -112,4 +116,125 @@ fn private_key(path: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, Error
         let help = "name a file with a PEM private key (PKCS #8, PKCS #1 or SEC 1) that is not encrypted";
         Error::invalid(format!("{}: no key can be read", path.display())).with_advice(help)
     })
+}
+
+/// The authorities of client certificates, in a PEM file. It is reloaded like the gateway's own certificate.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ClientAuthorities {
+    pub(super) file: PathBuf,
+    is_required: bool,
+}
+
+impl ClientAuthorities {
+    /// Accepts clients without a certificate, too: the policy sets which routes they may use (scheme "certificate"). A
+    /// certificate that has expired, or that no authority in `file` signed, ends the handshake.
+    pub fn optional(file: impl Into<PathBuf>) -> Self {
+        Self { file: file.into(), is_required: false }
+    }
+
+    /// Requires a certificate: a handshake without one fails.
+    pub fn required(file: impl Into<PathBuf>) -> Self {
+        Self { file: file.into(), is_required: true }
+    }
+
+    pub(super) fn verifier(
+        &self,
+        text: &[u8],
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn ClientCertVerifier>, Error> {
+        let unusable = |path: &Path, error: &dyn std::fmt::Display| {
+            Error::invalid(format!("{}: {error}", path.display()))
+                .with_advice("name a file with PEM certificates of the authorities that sign client certificates")
+        };
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates(&self.file, text)? {
+            roots.add(certificate).map_err(|error| unusable(&self.file, &error))?;
+        }
+        let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        let builder = if self.is_required { builder } else { builder.allow_unauthenticated() };
+        builder.build().map_err(|error| unusable(&self.file, &error))
+    }
+}
+
+/// The name in a verified certificate: the first URI among its alternative names, otherwise the first DNS name,
+/// otherwise the first email address, otherwise the subject's common name; empty if the certificate has none of these.
+pub(crate) fn certificate_name(certificate: &CertificateDer<'_>) -> ClientCertificate {
+    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
+        return ClientCertificate::new("");
+    };
+    let alternatives = certificate.subject_alternative_name().ok().flatten();
+    let alternatives = alternatives.map_or(&[][..], |extension| &extension.value.general_names);
+    let first = |is_kind: fn(&GeneralName<'_>) -> bool| alternatives.iter().find(|name| is_kind(name));
+    let named = first(|name| matches!(name, GeneralName::URI(_)))
+        .or_else(|| first(|name| matches!(name, GeneralName::DNSName(_))))
+        .or_else(|| first(|name| matches!(name, GeneralName::RFC822Name(_))));
+    let name = match named {
+        Some(GeneralName::URI(name) | GeneralName::DNSName(name) | GeneralName::RFC822Name(name)) => *name,
+        _ => certificate.subject().iter_common_name().next().and_then(|name| name.as_str().ok()).unwrap_or_default(),
+    };
+    ClientCertificate::new(name)
+}
+
+/// The largest file to read: a certificate chain has some KiB.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+pub(super) fn file(path: &Path) -> Result<Vec<u8>, Error> {
+    read_regular(path, MAX_FILE_BYTES).map_err(|error| {
+        let (wrong, help) = match error.kind() {
+            ErrorKind::FileTooLarge => ("is larger than 4 MiB".to_owned(), "name a PEM file"),
+            ErrorKind::InvalidInput => (format!("cannot be read: {error}"), "name a regular file"),
+            _ => (format!("cannot be read: {error}"), "name a readable file"),
+        };
+        Error::unreadable(format!("{}: {wrong}", path.display())).with_advice(help)
+    })
+}
+
+/// The certificates in a file; an error if it has none.
+pub(super) fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let chain = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
+    chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {
+        let help = "name a PEM file with certificates; in a chain, the service's own comes first";
+        Error::invalid(format!("{}: no certificate can be read", path.display())).with_advice(help)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::string::Ia5String;
+    use rcgen::{CertificateParams, DnType, KeyPair, SanType};
+
+    use super::*;
+
+    fn name(common: Option<&str>, alternatives: Vec<SanType>) -> String {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        if let Some(common) = common {
+            params.distinguished_name.push(DnType::CommonName, common);
+        }
+        params.subject_alt_names = alternatives;
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        certificate_name(certificate.der()).name().to_owned()
+    }
+
+    fn ia5(text: &str) -> Ia5String {
+        Ia5String::try_from(text).unwrap()
+    }
+
+    #[test]
+    fn g2_the_name_is_an_alternative_one_before_the_common_one() {
+        let [uri, dns] = [SanType::URI(ia5("spiffe://a/b")), SanType::DnsName(ia5("b.example"))];
+        let [email, ip] = [SanType::Rfc822Name(ia5("b@example")), SanType::IpAddress([127, 0, 0, 1].into())];
+        for (common, alternatives, named) in [
+            (Some("Büro 7"), vec![], "Büro 7"),
+            (Some("common"), vec![ip.clone()], "common"),
+            (Some("common"), vec![ip, email.clone()], "b@example"),
+            (Some("common"), vec![email.clone(), dns.clone()], "b.example"),
+            (None, vec![email, dns, uri], "spiffe://a/b"),
+            (None, vec![], ""),
+        ] {
+            assert_eq!(name(common, alternatives), named);
+        }
+        assert_eq!(certificate_name(&vec![0_u8; 1 << 20].into()).name(), "");
+    }
 }

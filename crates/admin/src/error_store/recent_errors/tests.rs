@@ -28,6 +28,7 @@ fn seen(number: u64, route: Option<&str>, unknown: Option<&str>) -> ErrorRecord 
         dropped: None,
         has_bodies: true,
         cause: None,
+        trace_id: None,
     }
 }
 

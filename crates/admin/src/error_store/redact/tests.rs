@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::Hidden;
+use super::{Hidden, format_json};
 
 fn body(kind: Option<&str>, body: &[u8], whole: bool) -> Option<String> {
     super::body(kind, body, whole, &mut Hidden::default())
@@ -276,4 +276,44 @@ fn parameters_of_a_form_are_not_shown() {
     let expected =
         "code = [redacted]\nState = [redacted]\nkey = [redacted]\nｓｉｇ = [redacted]\ncount = 1\nzip_code = 2";
     assert_eq!(shown.as_deref(), Some(expected));
+}
+
+#[test]
+fn a_value_is_hidden_where_it_is_a_whole_one() {
+    let mut hidden = Hidden::default();
+    let long = format!("{}{}", "x7 ".repeat(200), "end");
+    hidden.extend(&["hunter2".into(), "hun\"ter\n3".into(), "abc".into(), "\"quoted\"".into(), long.clone()]);
+    for (text, left) in [
+        ("hunter2 is too short", "[redacted] is too short"),
+        ("xhunter2, hunter22, _hunter2", "xhunter2, hunter22, _hunter2"),
+        ("\"hunter2\"", "\"[redacted]\""),
+        (r#""hun\"ter\n3""#, r#""[redacted]""#),
+        (r#""hun\"ter 3""#, r#""[redacted]""#),
+        ("abc quoted", "abc [redacted]"),
+        (&format!("\"{}…\", 1", &long[..550]), "\"[redacted]…\", 1"),
+    ] {
+        assert_eq!(hidden.without(text.to_owned()), left);
+    }
+}
+
+#[test]
+fn fields_stay_in_their_order_and_numbers_as_they_were_written() {
+    let text = r#" {"z":1.50,"a":[1,{"b":null},[],{}],"é":"\"é, {\n"} "#;
+    let laid = "{\n  \"z\": 1.50,\n  \"a\": [\n    1,\n    {\n      \"b\": null\n    },\n    [],\n    {}\n  ],\n  \"é\": \"\\\"é, {\\n\"\n}";
+    assert_eq!(format_json(text, 999), laid);
+}
+
+#[test]
+fn what_breaks_off_is_laid_out_as_far_as_it_goes() {
+    for (text, laid) in
+        [(r#"{"a":1,"b":"#, "{\n  \"a\": 1,\n  \"b\": "), (r#"{"a":["#, "{\n  \"a\": ["), ("[[1", "[\n  [\n    1")]
+    {
+        assert_eq!(format_json(text, 999), laid, "{text}");
+    }
+}
+
+#[test]
+fn a_body_of_brackets_does_not_grow_with_its_square() {
+    let text = "[".repeat(8192);
+    assert!(format_json(&text, 8192).len() < 3 * 8192);
 }

@@ -10,8 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, duplex};
 
 use super::super::{Exchange, Observed, Outgoing};
 use super::{PoolSlot, Simulated};
-use crate::capacity::Capacity;
-use crate::pace::Pace;
+use crate::pace::{Capacity, Pace};
 use crate::read_size::ReadSize;
 
 #[tokio::test]

@@ -1,8 +1,7 @@
 //! Metrics of the certificate and of handshakes.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::{fs, io};
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};

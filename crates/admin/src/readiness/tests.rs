@@ -5,10 +5,9 @@ use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::{DecidedBy, Origin};
 
-use super::super::error_record::{ErrorRecord, Kind, RequestLine};
-use super::super::recent_errors::RecentErrors;
-use super::super::tally::Tally;
-use super::{Verdict, next};
+use crate::error_store::error_record::{ErrorRecord, Kind, RequestLine};
+use crate::error_store::recent_errors::{RecentErrors, Tally};
+use crate::readiness::{Verdict, next};
 
 const NOON: u64 = 1_795_262_400_000;
 
@@ -19,7 +18,7 @@ fn inner_error(by: DecidedBy, status: u16) -> Kind {
 
 /// A request that passed, but that a guard would have refused.
 fn passed() -> Kind {
-    Kind { would_refuse: Some(ErrorCode::AUTH_MISSING), would_be: Some(401), ..Kind::of(Origin::Guard, 200) }
+    Kind { would_refuse: vec![ErrorCode::AUTH_MISSING], would_be: Some(401), ..Kind::of(Origin::Guard, 200) }
 }
 
 fn tally(kinds: impl IntoIterator<Item = Kind>) -> Tally {
@@ -36,6 +35,7 @@ fn tally(kinds: impl IntoIterator<Item = Kind>) -> Tally {
             dropped: None,
             has_bodies: false,
             cause: None,
+            trace_id: None,
         });
     }
     kept.tallies().next().expect("a tally").1.clone()
@@ -67,7 +67,7 @@ fn m1_a_code_that_is_missing_holds_no_route_back() {
 
 #[test]
 fn a_request_that_would_be_refused_holds_a_route_back_and_is_no_error() {
-    let also = Kind { would_refuse: Some(ErrorCode::AUTH_MISSING), ..inner_error(DecidedBy::Rule, 404) };
+    let also = Kind { would_refuse: vec![ErrorCode::AUTH_MISSING], ..inner_error(DecidedBy::Rule, 404) };
     let tally = tally([passed(), also]);
     assert_eq!((tally.errors, tally.would_refuse), (1, 2));
     assert_eq!(Verdict::new(Mode::Observe, &tally, Some(2)), Verdict::NotReady);

@@ -3,17 +3,21 @@
 //! `module.yaml` and `ext_proc.yaml` are the templates, with the comments that the output has. Both include
 //! `envoy.yaml`, which has what they share.
 
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use error_envelope_core::code::ErrorCode;
+use error_envelope_core::policy::{HostUpstreams, UpstreamUrl};
 use error_envelope_extproc::override_modes;
 use error_envelope_runtime::FilterConfig;
 use http::StatusCode;
+use http::uri::{Authority, Scheme};
 use minijinja::{Environment, context};
+use serde::Serialize;
+use tower_error_envelope::Policy;
 
-use super::services::Services;
-use super::yaml::{Address, address, quoted};
 use crate::failure::{CommandError, print};
 use crate::policy;
 
@@ -99,9 +103,9 @@ fn render(template: &str, values: &minijinja::Value) -> Result<String, minijinja
     environment.set_keep_trailing_newline(true);
     environment.add_filter("quoted", |text: &str| quoted(text));
     for (name, text) in [
-        ("envoy", include_str!("envoy.yaml")),
-        ("module", include_str!("module.yaml")),
-        ("ext_proc", include_str!("ext_proc.yaml")),
+        ("envoy", include_str!("envoy/envoy.yaml")),
+        ("module", include_str!("envoy/module.yaml")),
+        ("ext_proc", include_str!("envoy/ext_proc.yaml")),
     ] {
         environment.add_template(name, text)?;
     }
@@ -150,4 +154,140 @@ fn choice(named: &[(u16, String)], usual: &str) -> String {
 /// these.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+/// The cluster for requests whose scope names no service.
+const DEFAULT_CLUSTER: &str = "upstream";
+
+/// The services that an Envoy listener routes to, as the templates need them: each text is YAML.
+///
+/// They choose a service as the policy's scopes do (G0).
+struct Services {
+    hosts: Vec<Host>,
+    clusters: Vec<Cluster>,
+}
+
+#[derive(Serialize)]
+struct Host {
+    name: String,
+    domains: String,
+    routes: Vec<Route>,
+}
+
+#[derive(Serialize)]
+struct Route {
+    path: String,
+    cluster: String,
+}
+
+#[derive(Serialize)]
+struct Cluster {
+    name: String,
+    address: String,
+    is_tls: bool,
+    /// The name that the service's certificate must have.
+    host: String,
+    san_type: &'static str,
+    /// Whether the name is sent in the handshake, which no IP address is.
+    sni: bool,
+}
+
+impl Services {
+    fn new(policy: &Policy, default_upstream: Option<&Address>) -> Self {
+        let hosts = policy.upstreams_by_host();
+        let urls = hosts.iter().flat_map(HostUpstreams::prefixes).filter_map(|(_, upstream)| upstream);
+        let urls: BTreeSet<String> = urls.map(ToString::to_string).collect();
+        let default = default_upstream.map(|address| Cluster {
+            name: DEFAULT_CLUSTER.to_owned(),
+            address: address.yaml(),
+            is_tls: false,
+            host: String::new(),
+            san_type: "",
+            sni: false,
+        });
+        let named = urls.iter().filter_map(|url| url.parse().ok()).map(|url| Cluster::named(&url));
+        let clusters = default.into_iter().chain(named).collect();
+        Self { hosts: hosts.iter().map(|host| Host::new(host, default_upstream.is_some())).collect(), clusters }
+    }
+}
+
+impl Host {
+    /// Prefixes without a service get no route: Envoy returns 404, which the module rewrites (V2).
+    fn new(host: &HostUpstreams<'_>, has_default: bool) -> Self {
+        let (name, domains) = match host.host() {
+            "*" => (DEFAULT_CLUSTER.to_owned(), quoted("*")),
+            // A host name with a final dot is the same host.
+            name => (quoted(name), format!("{}, {}", quoted(name), quoted(&format!("{name}.")))),
+        };
+        let routes = host.prefixes().filter_map(|(prefix, upstream)| {
+            let cluster = match (prefix, upstream) {
+                ("/", None) if has_default => DEFAULT_CLUSTER.to_owned(),
+                (_, upstream) => quoted(&upstream?.to_string()),
+            };
+            let path = if prefix == "/" { "prefix: /".to_owned() } else { path_match(prefix) };
+            Some(Route { path, cluster })
+        });
+        Self { name, domains, routes: routes.collect() }
+    }
+}
+
+impl Cluster {
+    fn named(url: &UpstreamUrl) -> Self {
+        let is_ip = url.host().parse::<IpAddr>().is_ok();
+        Self {
+            name: quoted(&url.to_string()),
+            address: Address { host: url.host().to_owned(), port: url.port() }.yaml(),
+            is_tls: *url.scheme() == Scheme::HTTPS,
+            host: quoted(url.host()),
+            san_type: if is_ip { "IP_ADDRESS" } else { "DNS" },
+            sni: !is_ip,
+        }
+    }
+}
+
+/// A prefix matches only whole segments. Envoy decodes only the percent codes of letters, digits, `-`, `.`, `_` and
+/// `~`, while the policy decodes all of them.
+fn path_match(prefix: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/');
+    if prefix.bytes().all(is_plain) {
+        return format!("path_separated_prefix: {}", quoted(prefix));
+    }
+    let mut regex = String::new();
+    for byte in prefix.bytes() {
+        let digit = |digit: u8| match char::from_digit(digit.into(), 16) {
+            Some(letter @ 'a'..='f') => format!("[{letter}{}]", letter.to_ascii_uppercase()),
+            digit => digit.into_iter().collect(),
+        };
+        let _ = match byte {
+            b'.' => write!(regex, "[.]"),
+            byte if is_plain(byte) => write!(regex, "{}", char::from(byte)),
+            byte => write!(regex, "(?:\\x{byte:02x}|%{}{})", digit(byte >> 4), digit(byte & 15)),
+        };
+    }
+    format!("safe_regex: {{ regex: {} }}", quoted(&format!("{regex}(?:/.*)?")))
+}
+
+/// A host and a port.
+#[derive(Clone, Debug)]
+struct Address {
+    host: String,
+    port: u16,
+}
+
+fn address(text: &str) -> Result<Address, String> {
+    let authority: Authority = text.parse().map_err(|error| format!("{error}; write HOST:PORT"))?;
+    let port = authority.port_u16().ok_or("the port is missing; write HOST:PORT")?;
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok(Address { host, port })
+}
+
+impl Address {
+    fn yaml(&self) -> String {
+        format!("{{ socket_address: {{ address: {}, port_value: {} }} }}", quoted(&self.host), self.port)
+    }
+}
+
+/// A string of YAML, written as a JSON string, which YAML accepts.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }

@@ -1,8 +1,9 @@
-//! The operator's signals.
+//! The operating system: the operator's signals, the descriptors, and the state for the service manager.
 
 use std::sync::mpsc::sync_channel;
 use std::{fmt, future, io, thread};
 
+use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tower_error_envelope::PolicyError;
@@ -100,4 +101,49 @@ fn listen(kind: SignalKind) -> Result<Signal, CommandError> {
 
 fn no_signals(error: io::Error) -> CommandError {
     CommandError::Io(format!("cannot listen for signals: {error}"))
+}
+
+/// Reports that this process is serving.
+///
+/// It notifies systemd, or another service manager with its protocol (`NOTIFY_SOCKET`, `Type=notify`). Without one nothing is sent.
+pub(crate) fn ready() {
+    notify(&[NotifyState::Ready]);
+}
+
+/// Reports the stop as soon as it begins.
+pub(crate) async fn stopping_after(stop: impl Future<Output = ()>) {
+    stop.await;
+    notify(&[NotifyState::Stopping]);
+}
+
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "cannot notify the service manager");
+    }
+}
+
+/// Descriptors for everything else: connections to the service that are being closed, the log, the policy's files, the
+/// runtime, the admin address.
+const OTHERS: u64 = 256;
+
+/// Requests enough descriptors for these numbers of clients and connections. Logs a warning if the system does not grant
+/// them.
+///
+/// Each client takes a descriptor, and each connection to the service another one.
+///
+/// Most systems start a program with 1,024 of them and let it request more. A gateway that requested no more would have
+/// none left after a thousand idle clients, and could not connect to the service for the active ones.
+pub(crate) fn raise(clients: u32, connections: u32) {
+    let wanted = u64::from(clients) + u64::from(connections) + OTHERS;
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(given) if given < wanted => tracing::warn!(
+            descriptors = given,
+            clients,
+            connections,
+            "the limit of open files is too low for --max-connections and --upstream-connections; raise it (ulimit -n, \
+             LimitNOFILE) or lower the flags"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
+    }
 }

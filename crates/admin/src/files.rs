@@ -1,0 +1,109 @@
+//! The files that the operator names: the token that requests need, and the journal of the kill switch.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use error_envelope_runtime::{KillSwitch, SwitchNote};
+use serde_json::{Value, json};
+use subtle::ConstantTimeEq;
+
+use crate::error_store::error_record::time;
+
+/// A shorter token could be guessed.
+const SHORTEST: usize = 32;
+/// A larger file is not a token file: the operator named another file by mistake.
+const LONGEST: u64 = 4096;
+/// A file system that does not answer makes the request fail, and blocks no other request.
+const READ_WITHIN: Duration = Duration::from_secs(5);
+
+/// A file with one token. It is read anew for each request, so that a new token applies at once.
+#[derive(Clone, Debug)]
+pub(crate) struct TokenFile(Arc<Path>);
+
+impl TokenFile {
+    /// Reads the file once, so that a mistake is found at the start.
+    pub(crate) fn new(path: PathBuf) -> io::Result<Self> {
+        read(&path)?;
+        Ok(Self(path.into()))
+    }
+
+    /// Whether this is the token, compared in constant time. The time shows only the token's length, which is public.
+    ///
+    /// # Errors
+    /// The file cannot be read now, or is too short.
+    #[allow(clippy::disallowed_methods, reason = "a server has an executor; the ban is for the library")]
+    pub(crate) async fn accepts(&self, sent: &[u8]) -> io::Result<bool> {
+        let path = self.0.clone();
+        let reading = tokio::time::timeout(READ_WITHIN, tokio::task::spawn_blocking(move || read(&path))).await;
+        let token = reading.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map_err(io::Error::other)??;
+        Ok(token.ct_eq(sent).into())
+    }
+}
+
+/// The token without the white space around it, such as an editor's line end.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let named = |kind, why: &dyn std::fmt::Display| io::Error::new(kind, format!("{}: {why}", path.display()));
+    let mut text = Vec::new();
+    let reading = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut text));
+    reading.map_err(|error| named(error.kind(), &error))?;
+    let token = text.trim_ascii();
+    match token.len() {
+        SHORTEST.. if text.len() as u64 <= LONGEST => Ok(token.to_vec()),
+        length => {
+            let why = format!("the token has {length} bytes; write at least {SHORTEST}: openssl rand -hex 32");
+            Err(named(io::ErrorKind::InvalidData, &why))
+        }
+    }
+}
+
+/// The file, open for appending.
+///
+/// It keeps the changes of the kill switch over a restart: one JSON object for each, the last one at the end.
+#[derive(Clone, Debug)]
+pub(crate) struct Journal(Arc<File>);
+
+impl Journal {
+    /// Opens the file, and turns the switch as the last change in it did.
+    ///
+    /// # Errors
+    /// The file cannot be read or written, or its last line is no change.
+    pub(crate) fn open(path: &PathBuf, switch: &KillSwitch) -> io::Result<Self> {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let file = OpenOptions::new().create(true).append(true).open(path).map_err(named)?;
+        let text = fs::read_to_string(path).map_err(named)?;
+        if let Some(line) = text.lines().last() {
+            let wrong = || io::Error::new(io::ErrorKind::InvalidData, "the last line is no change; remove it");
+            let (at, on, note) = change_in(line).ok_or_else(wrong).map_err(named)?;
+            switch.restore(at, on, note);
+        }
+        Ok(Self(Arc::new(file)))
+    }
+
+    /// Appends the last change of the switch.
+    pub(crate) fn append(&self, switch: &KillSwitch) {
+        let Some(change) = switch.last_change() else { return };
+        let line = json!({
+            "at": time(change.changed_at()),
+            "on": change.is_on(),
+            "by": change.by(),
+            "reason": change.reason(),
+            "client_address": change.peer(),
+        });
+        // One write, so that two processes do not mix their lines.
+        if let Err(error) = (&*self.0).write_all(format!("{line}\n").as_bytes()) {
+            tracing::error!(%error, "cannot write the change of the kill switch to the journal");
+        }
+    }
+}
+
+fn change_in(line: &str) -> Option<(std::time::SystemTime, bool, SwitchNote)> {
+    let change: Value = serde_json::from_str(line).ok()?;
+    let text = |name: &str| change[name].as_str();
+    let note = SwitchNote::new().by(text("by").unwrap_or_default()).reason(text("reason").unwrap_or_default());
+    let peer = text("client_address").and_then(|address| address.parse().ok());
+    let at = humantime::parse_rfc3339(text("at")?).ok()?;
+    Some((at, change["on"].as_bool()?, peer.into_iter().fold(note, SwitchNote::peer)))
+}

@@ -1,0 +1,44 @@
+//! What the program exports by OTLP, which only a build with the feature `otlp` does.
+
+use std::sync::Arc;
+
+use error_envelope_gateway::Tracer;
+use tracing_subscriber::{Layer, Registry};
+
+#[cfg(not(feature = "otlp"))]
+use crate::failure::CommandError;
+
+/// What is exported by OTLP. When this is dropped, what waits is sent.
+#[derive(Default)]
+pub(crate) struct Exports {
+    /// Makes the spans of requests.
+    pub(crate) tracer: Option<Arc<dyn Tracer>>,
+    /// Exports the lines of the log.
+    pub(crate) lines: Option<Box<dyn Layer<Registry> + Send + Sync>>,
+    /// The address of each collector.
+    pub(crate) traces_to: Option<String>,
+    pub(crate) logs_to: Option<String>,
+    pub(crate) exporters: Option<Box<dyn Send>>,
+}
+
+impl Exports {
+    /// A build without the feature `otlp` exports nothing.
+    #[cfg(not(feature = "otlp"))]
+    pub(crate) fn start(_makes_spans: bool) -> Result<Self, CommandError> {
+        Ok(Self::default())
+    }
+
+    /// Logs what is exported, and warns if the environment has more exported.
+    pub(crate) fn log(&self) {
+        const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+        if self.exporters.is_some() {
+            tracing::info!(traces_to = self.traces_to, logs_to = self.logs_to, "exporting by OTLP");
+        } else if !cfg!(feature = "otlp") && std::env::var_os(ENDPOINT).is_some_and(|endpoint| !endpoint.is_empty()) {
+            tracing::warn!(
+                "{ENDPOINT} is set, but this build exports nothing: images and releases do, and a build with \
+                 `--features otlp`"
+            );
+        }
+    }
+}
