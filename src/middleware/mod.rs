@@ -6,7 +6,7 @@
 //! - [`RequestBody`] counts what the inner service reads; [`ResponseBody`] passes on its response, or is the reply.
 //!
 //! The way of a request through these files: `service` begins a session, and calls the inner service, replies, or waits
-//! (in `parked`). `future` polls what the request's state waits for. `calling` polls the inner call and carries out what
+//! (for what `parked` holds). `future` has the request's states, and polls what they wait for. `calling` polls the inner call and carries out what
 //! the session decides about its response; `collecting` reads an inner error first. What is left of a request that the
 //! inner service did not get is read and dropped by `draining`; a body over its limit, by `request_body` itself.
 //!

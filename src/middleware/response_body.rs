@@ -20,10 +20,10 @@ use error_envelope_runtime as runtime;
 use error_envelope_runtime::{RequestTimer, catch};
 
 pin_project! {
-    /// The inner service's body, unchanged, or the reply that the layer wrote.
+    /// The inner service's body, or the reply that the layer wrote.
     ///
-    /// If an inner body fails or panics, this body ends with an error. The failure is logged once, and nothing is
-    /// appended (rule F4).
+    /// Only bodies of RPC and event streams may be changed, or end with an error of their protocol (rules F6, P1–P3). If
+    /// any other inner body fails or panics, this body ends with an error. The failure is logged once (rule F4).
     pub struct ResponseBody<R, B> {
         #[pin]
         kind: Kind<R, B>,

@@ -107,3 +107,11 @@ fn m2_a_pipe_as_standard_input_is_refused() {
     let stderr_text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(2) && stderr_text.contains(PIPE), "{:?} {stderr_text}", output.status);
 }
+
+#[test]
+fn m2_a_name_with_a_line_break_leaves_an_error_on_one_line() {
+    let policy = folder("policy-with-a-line-break").join("policy.toml");
+    fs::write(&policy, "version = 1\ninclude = [\"services/\\n.toml\"]\n").unwrap();
+    let error = PolicyLoader::new().load(&policy).unwrap_err().to_string();
+    assert!(error.contains("services/\\n.toml is not a file") && !error.contains('\n'), "{error}");
+}

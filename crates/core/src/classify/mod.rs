@@ -1,6 +1,7 @@
 //! Turns an inner error into a [`Fault`].
 //!
-//! [`response`] reads an inner 4xx/5xx in five steps. Each is a function of the results before it:
+//! [`response`] reads an inner 4xx/5xx in five steps, unless it has only a status, or a `line` of text. Each step is a
+//! function of the results before it:
 //!
 //! 1. [`parse`](parse::parse): the content of the body, or else of the head, and the form that the body keeps
 //! 2. [`decide`](decide::decide): the code

@@ -19,7 +19,7 @@ use super::tree::{Node, Tree};
 use super::{foreign_text, framework_errors, json, problem, protocol, trpc};
 use crate::message;
 
-/// The contents of a JSON object, and its shape.
+/// The contents of a body in no protocol of its own, and its shape.
 pub(crate) struct Foreign<'a> {
     pub(crate) shape: Shape,
     pub(crate) parsed: ParsedError<'a>,

@@ -1,7 +1,7 @@
 //! Limits the size of a request's body, declared or counted (rule G4).
 //!
-//! If the declared length is over the limit, the head is enough to refuse the request. If no length is declared, the
-//! [`BodyMeter`] counts the bytes. It stays with the body in whichever task reads that, and reports to the session how
+//! If the declared length is over the limit, the head is enough to refuse the request. The [`BodyMeter`] counts the
+//! bytes of any other body. It stays with the body in whichever task reads that, and reports to the session how
 //! the body ended. In an RPC stream each message is measured separately, by the length before it (rules P1–P3).
 
 use std::error::Error;
@@ -26,7 +26,7 @@ use crate::grpc_messages::{DecodedItem, InvalidBase64, MessageDecoder, MessagePr
 ///
 /// It gets every chunk before the inner service does, and shares its result with the session. If the body is over the
 /// limit, the session answers 413 whatever the inner service returns (G4). If the client's body is broken or slow, the
-/// exchange does not take that for a failure of the server (F1).
+/// session does not take that for a failure of the server (F1).
 #[derive(Debug)]
 pub struct BodyMeter {
     measured: Measured,

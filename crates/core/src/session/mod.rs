@@ -8,7 +8,7 @@
 //! |---|---|---|---|
 //! | [`BodyMeter`] | the request's body (G4) | [`RequestStep::Forward`] | the body's end |
 //! | [`Reading`] | an inner error's body (R4) | [`ResponseStep::Read`] | [`Session::decide`] |
-//! | [`Follow`] | a body that passes (M1, F4, F6, P) | [`ResponseStep::Pass`] | its end or drop |
+//! | [`Follow`] | a body that passes (M1, F4, F6, P) | [`ResponseStep::Pass`], `Strip`, `Resume` | its end or drop |
 //!
 //! | call | returns |
 //! |---|---|
@@ -22,13 +22,15 @@
 //! | [`Session::abandon`]: the client left (F2) | an event |
 //!
 //! A session that has ended returns `Broken` or `None`. Each error leads to one [`Event`] (L1), which travels in the
-//! step. Once a meter has cut the request's body off (G4), each call about the response returns that answer.
+//! step. Once the meter of [`guard::body_limit`](crate::guard::body_limit) has cut the request's body off (G4), each call
+//! about the response returns that answer.
 //!
-//! The way of a request through these files, each of which only calls later ones: `entry` has the calls; `admission`
-//! admits the request, with `auth` and `request`; `responding` decides by the head of a response (`calls` for RPC,
-//! `passing` for what passes), and by its body; `inner_error` reads inner errors; `reply` ends the request with an error,
-//! which `writer` writes, with its `head` and its `body`; `event` is the data for the log. They share the `RequestState`
-//! in `state`; `step` and `outcome` have the values that go in and out.
+//! The way of a request through these files: `entry` has the calls; `admission` admits the request, with `auth` and the
+//! folder `request`; `responding` decides by the head of a response (`calls` for RPC, `passing` for what passes), and by
+//! its body; `inner_error` reads an inner error: [`classify`](crate::classify) parses it by [`dialect`](crate::dialect),
+//! and decides; `reply` ends the request with an error, which `writer` writes, with its `head` and its `body`; `event` is
+//! the data for the log. They share the `RequestState` in `state`; `step` and `outcome` have the values that go in and
+//! out.
 
 mod accept;
 mod admission;

@@ -137,8 +137,7 @@ impl BodyContext {
         self.event_with(origin, None, None, ErrorFacts::default())
     }
 
-    /// Creates an event. This is the only place that does, and it sets all fields at once, because an event is large to
-    /// copy.
+    /// Creates an event, with all its fields at once, because an event is large to copy.
     #[inline(always)]
     pub(super) fn event_with(
         self,

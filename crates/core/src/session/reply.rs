@@ -58,7 +58,7 @@ impl RequestState {
         self.replace(head, rewrite, Origin::Proxy, &[])
     }
 
-    /// Rewrites an inner error whose body was parsed.
+    /// Rewrites an error: its head and its body, of which `read` was read.
     pub(super) fn replace(
         mut self,
         head: &mut response::Parts,

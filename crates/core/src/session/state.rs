@@ -260,7 +260,7 @@ impl RequestState {
         (BodyContext { config, id, label }, cold.and_then(|cold| cold.notes))
     }
 
-    /// Adds the layer's headers to a response that passes, and ends the session.
+    /// Adds the layer's headers to a response that passes, as the last change to its head.
     #[inline(always)]
     pub(super) fn finish_head(&mut self, headers: &mut HeaderMap) {
         self.expose(headers);

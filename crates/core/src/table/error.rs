@@ -1,7 +1,7 @@
 //! Why a policy was refused: for operators, never for clients.
 
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::ops::Range;
 #[cfg(feature = "policy-file")]
 use std::path::{Path, PathBuf};
@@ -136,15 +136,28 @@ impl PolicyError {
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { file, line, key, wrong, right, .. } = &*self.0;
+        let mut out = OneLine(f);
         match (file, line) {
-            (Some(file), Some(line)) => write!(f, "{file}:{line}: ")?,
-            (Some(file), None) => write!(f, "{file}: ")?,
+            (Some(file), Some(line)) => write!(out, "{file}:{line}: ")?,
+            (Some(file), None) => write!(out, "{file}: ")?,
             (None, _) => {}
         }
         if let Some(key) = key {
-            write!(f, "{key}: ")?;
+            write!(out, "{key}: ")?;
         }
-        write!(f, "{wrong}; {right}")
+        write!(out, "{wrong}; {right}")
+    }
+}
+
+/// Escapes control characters: a name in a policy may have a line break in it, and an error is one line.
+struct OneLine<'f, 'b>(&'f mut fmt::Formatter<'b>);
+
+impl fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|character| match character.is_control() {
+            true => write!(self.0, "{}", character.escape_default()),
+            false => self.0.write_char(character),
+        })
     }
 }
 
