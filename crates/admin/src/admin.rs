@@ -8,7 +8,8 @@ use std::{fmt, io};
 
 use error_envelope_core::session::Observer;
 #[cfg(feature = "prometheus")]
-use error_envelope_runtime::{KillSwitch, PolicyHandle, PolicyHolder, PolicyStatus, PrometheusHandle};
+use error_envelope_runtime::PrometheusHandle;
+use error_envelope_runtime::{KillSwitch, PolicyHandle, PolicyHolder, PolicyStatus};
 
 #[cfg(feature = "prometheus")]
 use crate::counters;

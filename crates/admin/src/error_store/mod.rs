@@ -8,5 +8,7 @@
 pub(crate) mod error_record;
 pub(crate) mod recent_errors;
 pub(crate) mod redact;
+#[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "without a recorder nothing counts requests"))]
+pub(crate) mod requests;
 pub(crate) mod store;
 pub(crate) mod timeline;

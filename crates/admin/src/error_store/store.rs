@@ -12,7 +12,8 @@ use error_envelope_core::session::{BodyCapture, Event, Observer};
 
 use super::error_record::{self, Bodies, Entry, ErrorRecord};
 use super::recent_errors::{RecentErrors, Tally};
-use super::timeline::{Place, Requests};
+use super::requests::Requests;
+use super::timeline::Place;
 
 /// The most bodies, of at most 16 KiB each, that may wait for redaction: further ones are not shown.
 const MOST_WAITING: usize = 256;
