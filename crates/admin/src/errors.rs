@@ -81,7 +81,7 @@ fn describe(entry: &Entry, is_searched: bool) -> Value {
         "unknown_code": kind.unknown,
         "decided_by": kind.by.map(|by| by.as_str()),
         "status": kind.sent,
-        "cut_off": kind.is_cut_off,
+        "cut_off": entry.is_cut_off(),
         "would_be_status": kind.would_be,
         "inner_status": entry.inner_status(),
         "grpc_status": kind.grpc,

@@ -98,25 +98,27 @@ fn described(id: RequestId, error: &Value) -> String {
     line += &text("caller").map(|caller| format!(", caller {caller}")).unwrap_or_default();
     line += &text("client").map(|client| format!(", client {client}")).unwrap_or_default();
     line += "\n  ";
+    let why = text("cause").map(|cause| format!(": {cause}")).unwrap_or_default();
     line += &match (text("origin").as_deref(), error["inner_status"].as_u64()) {
         (Some("inner"), Some(500..)) => format!(
             "the service answered {}: the cause is in the service's log, with x-request-id {id}",
             status("inner_status")
         ),
         (Some("inner"), _) => format!("the service answered {}", status("inner_status")),
-        (Some("guard"), _) if error["would_be_status"].is_u64() => OBSERVED.to_owned(),
-        (Some("guard"), _) => "a guard refused it: the service was not called".to_owned(),
-        (Some("error"), _) => match text("cause") {
-            Some(cause) => format!("the service gave no complete response: {cause}"),
-            None => "the service gave no complete response: the gateway's log has the reason in `cause`".to_owned(),
-        },
+        (Some("guard"), _) if error["would_be_status"].is_u64() => String::new(),
+        (Some("guard"), _) => "a guard refused it".to_owned() + &why,
+        (Some("error"), _) if why.is_empty() => {
+            "no complete response: the gateway's log has the reason in `cause`".to_owned()
+        }
+        (Some("error"), _) => "no complete response".to_owned() + &why,
         (Some("panic"), _) => "this process panicked: its log has the text".to_owned(),
-        (Some(origin), _) => format!("origin: {origin}"),
+        (Some(origin), _) => format!("origin {origin}{why}"),
         (None, _) => "origin: unknown".to_owned(),
     };
     let codes = error["would_refuse"].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>();
-    if !codes.is_empty() && (error["origin"] != "guard" || codes.len() > 1) {
-        line += &format!("; {OBSERVED}: {}", cut(&one_line(&codes.join(", ")), 300));
+    if !codes.is_empty() {
+        let behind = if line.ends_with(' ') { "" } else { "; " };
+        line += &format!("{behind}{OBSERVED}: {}", cut(&one_line(&codes.join(", ")), 300));
     }
     line
 }

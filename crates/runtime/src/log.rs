@@ -43,7 +43,7 @@ fn log_and_count(event: &mut Event) {
         _ => write(Level::ERROR, event),
     }
     warn_of_original_path(event.request_id(), event.notes());
-    if let Some(observer) = event.observer().filter(|_| !event.is_late()) {
+    if let Some(observer) = event.observer() {
         notify_observer(observer, event);
     }
     if let Some(cause) = event.take_cause() {
@@ -69,7 +69,8 @@ fn is_success(status: StatusCode) -> bool {
 
 #[cold]
 fn notify_observer(observer: &dyn Observer, event: &Event) {
-    if let Err(panic) = catch(|| observer.on_event(event)) {
+    let notify = || if event.is_late() { observer.on_late(event) } else { observer.on_event(event) };
+    if let Err(panic) = catch(notify) {
         tracing::error!(target: "tower_error_envelope", request_id = %event.request_id(), panic, "the observer panicked");
     }
 }

@@ -14,7 +14,7 @@
     not_stored: 'The body was not stored.',
   };
   const NO_SERVICE = {
-    guard: 'The service was not called: a guard refused the request.',
+    guard: 'A guard refused the request.',
     fault: 'A fault in this process.',
     error: 'No response arrived.',
     panic: 'A panic in this process. The log has its text.',
@@ -176,7 +176,7 @@
     const parts = [error.inner_status, error.status].filter((status, at, all) => status !== null && all.indexOf(status) === at);
     const text = (parts.length ? parts.join(' → ') : 'none') + (error.cut_off ? ', cut off' : '');
     if (error.would_be_status === null) return text;
-    return error.would_be_status === error.status ? `${text} observed` : `${text}, in enforce ${error.would_be_status}`;
+    return error.would_be_status === error.status ? `${text} observed` : `${text}, ${error.origin === 'guard' ? 'if refused' : 'in enforce'} ${error.would_be_status}`;
   };
   const isFault = (error) => error.status >= 500 || ['panic', 'error'].includes(error.origin);
 
@@ -184,8 +184,8 @@
     if (isCut) return 'The service’s response broke off. Its body was not stored.';
     if (origin !== 'guard' || wouldBe === null) return NO_SERVICE[origin] ?? NOT_STORED[bodies];
     return status === null
-      ? 'The request was forwarded because of auth_observe. In mode enforce, a guard would refuse it.'
-      : 'The service answered the request, which a guard would refuse in mode enforce. The body was not stored.';
+      ? 'The request was forwarded, although a guard that only observes would have refused it.'
+      : 'The service answered the request, which a guard that only observes would have refused. The body was not stored.';
   };
   const whyNoAfter = ({ would_be_status: wouldBe, status, bodies }) => {
     if (status === null) return 'No response was sent.';
@@ -311,7 +311,7 @@
     show(byId('switched'), on);
     if (!on) return;
     byId('switched').replaceChildren(make('p', '', make('strong', '', '✕ Kill switch on: every route is in mode off. '),
-      'Clients get the services’ own errors, which are neither logged nor counted.'),
+      'Clients get the services’ own errors, which are neither logged nor counted as errors.'),
     make('p', '', `Turned on ${time(at)}`, by === null ? '' : ' by ', by === null ? '' : foreign(by), client === null ? '' : ` (from ${client})`, reason === null ? '' : ': ', reason === null ? '' : foreign(reason)));
   };
 
@@ -319,9 +319,9 @@
     byId('ask-title').textContent = isOn ? 'Turn the kill switch off?' : 'Turn the kill switch on?';
     byId('effects').replaceChildren(...(isOn
       ? ['The policy’s modes apply again at once.']
-      : ['On every route, clients get the services’ own errors. They are neither logged nor counted.',
+      : ['On every route, clients get the services’ own errors. They are neither logged nor counted as errors.',
         'Limits and required headers are not enforced. Credentials are still required.',
-        'It applies at once to this process, until it is turned off or the process ends.']).map((text) => make('li', '', text)));
+        'It applies at once to this process, until it is turned off, or until the process ends without --admin-journal.']).map((text) => make('li', '', text)));
     byId('sure').textContent = isOn ? 'Turn off' : 'Turn on';
     byId('refused').textContent = changes === 'refused' ? 'This address is read-only: others can reach it, and no token protects changes. Start with --admin-token-file FILE.' : '';
     show(byId('refused'), changes === 'refused');

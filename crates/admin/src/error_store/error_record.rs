@@ -1,6 +1,7 @@
 //! The record of an event, with its times in UTC.
 
 use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -83,6 +84,8 @@ pub(crate) struct Kind {
     pub(crate) unknown: Option<Box<str>>,
     /// The codes with which guards that only observe would have refused the request.
     pub(crate) would_refuse: Vec<ErrorCode>,
+    /// Whether one of these guards would refuse it in mode `own`.
+    pub(crate) own_would_refuse: bool,
 }
 
 /// One of the last errors.
@@ -93,6 +96,8 @@ pub(crate) struct Entry {
     pub(crate) seen: ErrorRecord,
     /// Set once the credentials have been removed from the bodies.
     pub(crate) bodies: OnceLock<Bodies>,
+    /// Whether the response broke off later.
+    pub(crate) broke_off: AtomicBool,
 }
 
 /// The bodies before and after the layer, without credentials.
@@ -205,6 +210,7 @@ impl Kind {
             by: event.decided_by(),
             unknown: event.notes().unknown_code().map(without_secrets),
             would_refuse: event.would_refuse().cloned().collect(),
+            own_would_refuse: event.own_would_refuse(),
         }
     }
 
@@ -221,6 +227,7 @@ impl Kind {
             by: None,
             unknown: None,
             would_refuse: Vec::new(),
+            own_would_refuse: false,
         }
     }
 
@@ -235,6 +242,14 @@ impl Kind {
 }
 
 impl Entry {
+    pub(crate) fn new(number: u64, seen: ErrorRecord) -> Self {
+        Self { number, seen, bodies: OnceLock::new(), broke_off: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.seen.kind.is_cut_off || self.broke_off.load(Ordering::Relaxed)
+    }
+
     /// The service's own status; `None` if it was not called, or sent none.
     pub(crate) fn inner_status(&self) -> Option<u16> {
         let before = self.bodies.get().and_then(|bodies| bodies.before.as_ref());

@@ -3,13 +3,14 @@
 //! All of it is bounded: the number of places (patterns of the policy, never paths), and two rings of errors.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use error_envelope_core::policy::{Mode, UpstreamUrl};
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::{DecidedBy, Origin, Shape};
 
-use super::error_record::{Entry, ErrorRecord, Kind};
+use super::error_record::{Entry, ErrorRecord, Kind, Severity};
 use super::timeline::{MOST_SERIES, Place, Timeline, minute};
 
 /// The number of last errors that are shown.
@@ -56,9 +57,29 @@ impl RecentErrors {
         self.timeline.count(minute(seen.at), &place, &kind);
         self.remember_service(place, seen.request.service.as_ref());
         self.count += 1;
-        let entry = Arc::new(Entry { number: self.count, seen, bodies: OnceLock::new() });
+        let entry = Arc::new(Entry::new(self.count, seen));
         push(&mut self.entries, MOST_ENTRIES, entry.clone());
         Some(entry)
+    }
+
+    /// Notes that a response broke off after the event of its request. One whose request failed counts once.
+    pub(crate) fn break_off(&mut self, late: ErrorRecord) {
+        let place = self.known(Place { route: late.route, scope: late.scope });
+        let known = self.ids.iter_mut().rev().find(|known| known.id == late.id && known.kind.is_error());
+        let kind = known.map(|known| {
+            let before = known.kind.clone();
+            Arc::make_mut(&mut known.kind).is_cut_off = true;
+            before
+        });
+        if let Some(entry) = self.entries.iter().rev().find(|entry| entry.seen.id == late.id) {
+            entry.broke_off.store(true, Ordering::Relaxed);
+        }
+        if kind.as_ref().is_none_or(|kind| !kind.is_sent_error()) {
+            self.places.entry(place.clone()).or_default().errors += 1;
+        }
+        if kind.is_none_or(|kind| kind.severity() != Severity::Fault) {
+            self.timeline.count_cut_off(minute(late.at), place, late.kind.code.clone());
+        }
     }
 
     fn remember_service(&mut self, place: Place, service: Option<&UpstreamUrl>) {
@@ -143,7 +164,7 @@ impl Tally {
         let is_observed = kind.origin == Origin::Inner && kind.would_be.is_some();
         self.errors += u64::from(kind.is_sent_error());
         self.without_code += u64::from(kind.by == Some(DecidedBy::Status));
-        self.would_refuse += u64::from(!kind.would_refuse.is_empty());
+        self.would_refuse += u64::from(kind.own_would_refuse);
         // The mode `fill` rewrites an empty body, HTML and plain text (M1).
         let is_filled = matches!(kind.dialect, None | Some(Shape::PlainText));
         self.would_fill += u64::from(is_observed && is_filled);

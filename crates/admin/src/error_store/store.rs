@@ -77,6 +77,10 @@ impl Observer for Store {
         }
     }
 
+    fn on_late(&self, event: &Event) {
+        self.recent().break_off(ErrorRecord::from_event(event, now()));
+    }
+
     fn on_policy(&self, policy: &Policy) {
         let hash = policy.summary().hash().map(str::to_owned);
         let mut known = self.policy.lock().unwrap_or_else(PoisonError::into_inner);

@@ -65,6 +65,11 @@ impl Timeline {
         }
     }
 
+    /// Counts a response that broke off after its request was counted.
+    pub(crate) fn count_cut_off(&mut self, minute: u32, place: Place, code: Option<ErrorCode>) {
+        self.add(minute, Series { place, codes: code.into_iter().collect(), severity: Severity::CutOff });
+    }
+
     fn add(&mut self, minute: u32, series: Series) {
         if self.series.len() == MOST_SERIES && !self.series.contains_key(&series) {
             self.forget_quietest();

@@ -18,7 +18,12 @@ fn inner_error(by: DecidedBy, status: u16) -> Kind {
 
 /// A request that passed, but that a guard would have refused.
 fn passed() -> Kind {
-    Kind { would_refuse: vec![ErrorCode::AUTH_MISSING], would_be: Some(401), ..Kind::of(Origin::Guard, 200) }
+    Kind {
+        would_refuse: vec![ErrorCode::UNSUPPORTED_MEDIA_TYPE],
+        own_would_refuse: true,
+        would_be: Some(415),
+        ..Kind::of(Origin::Guard, 200)
+    }
 }
 
 fn tally(kinds: impl IntoIterator<Item = Kind>) -> Tally {
@@ -67,7 +72,7 @@ fn m1_a_code_that_is_missing_holds_no_route_back() {
 
 #[test]
 fn a_request_that_would_be_refused_holds_a_route_back_and_is_no_error() {
-    let also = Kind { would_refuse: vec![ErrorCode::AUTH_MISSING], ..inner_error(DecidedBy::Rule, 404) };
+    let also = Kind { own_would_refuse: true, ..inner_error(DecidedBy::Rule, 404) };
     let tally = tally([passed(), also]);
     assert_eq!((tally.errors, tally.would_refuse), (1, 2));
     assert_eq!(Verdict::new(Mode::Observe, &tally, Some(2)), Verdict::NotReady);

@@ -70,9 +70,12 @@ impl LoggedError {
             format!("The body has the code {name}, which nothing defines: add a [[code]], or a [[map]] rule for it.")
         });
         let status = |field: &str| self.0.get(field).and_then(Value::as_u64);
+        // A guard may also only observe because of `auth_observe`, in any mode.
+        let when =
+            if self.text("origin").as_deref() == Some("guard") { "if its guards refused" } else { "in mode enforce" };
         let response = match (status("status"), status("would_be_status")) {
-            (Some(sent), Some(other)) => Some(format!("The client got {sent}; in mode enforce it would get {other}.")),
-            (None, Some(other)) => Some(format!("The request passed; in mode enforce the client would get {other}.")),
+            (Some(sent), Some(other)) => Some(format!("The client got {sent}; {when} it would get {other}.")),
+            (None, Some(other)) => Some(format!("The request passed; {when} the client would get {other}.")),
             (sent, None) => sent.map(|sent| format!("The client got {sent}.")),
         };
         let all = [meaning("origin", &ORIGINS), code, meaning("decided_by", &SOURCES), unknown, response];

@@ -177,7 +177,7 @@ impl AuthTable {
                 let advice = match &env.verifiers {
                     Verifiers::None(advice) => Some(advice.clone()),
                     Verifiers::These(names) if names.iter().all(|known| known != name) => {
-                        Some(format!("register one in Rust: .verifier({name:?}, ..)"))
+                        Some(format!("register one in Rust, before the file is read: .verifier({name:?}, ..)"))
                     }
                     Verifiers::Any | Verifiers::These(_) => None,
                 };

@@ -146,7 +146,7 @@ impl Names {
             None => {
                 let own = self.shapes.iter().map(|(name, _)| name.as_str());
                 let right = advice_for_unknown(name, Dialect::ALL.iter().map(|dialect| dialect.as_str()).chain(own));
-                SettingError::new("dialect", format!("unknown dialect {name:?}"), right).of_kind(Kind::UnknownName)
+                SettingError::new("dialect", format!("unknown dialect {:?}", &**name), right).of_kind(Kind::UnknownName)
             }
             Some((name, Some(shape))) if !shape.is_written() => {
                 let right = format!("add write = '{{…}}' to [shape.{name}]");

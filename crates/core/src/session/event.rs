@@ -115,6 +115,9 @@ pub trait Observer: Send + Sync + 'static {
     /// Receives the event of one error, or of one abandoned request.
     fn on_event(&self, event: &Event);
 
+    /// Receives a response that broke off after its request had an event: no second error (L1). Does nothing by default.
+    fn on_late(&self, _event: &Event) {}
+
     /// Receives a policy that applies from now on, with the first request after a reload (M3). Each adapter with this
     /// observer calls it. Does nothing by default.
     fn on_policy(&self, _policy: &Policy) {}
@@ -123,6 +126,10 @@ pub trait Observer: Send + Sync + 'static {
 impl<T: Observer + ?Sized> Observer for Arc<T> {
     fn on_event(&self, event: &Event) {
         (**self).on_event(event);
+    }
+
+    fn on_late(&self, event: &Event) {
+        (**self).on_late(event);
     }
 
     fn on_policy(&self, policy: &Policy) {
@@ -252,6 +259,12 @@ impl Event {
     pub fn would_refuse(&self) -> impl Iterator<Item = &ErrorCode> {
         let is_refusal = self.origin() == Origin::Guard && self.would_be.is_some();
         self.code().filter(|_| is_refusal).into_iter().chain(self.notes().also())
+    }
+
+    /// Whether mode `own` would refuse the request: a guard would have, and not only one whose route has `auth_observe`.
+    #[must_use]
+    pub fn own_would_refuse(&self) -> bool {
+        self.would_refuse().count() > usize::from(self.notes().observes_credentials)
     }
 
     /// Whether the request has an error event already: then its body broke off, which is a line and a count of its own,

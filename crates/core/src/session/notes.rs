@@ -61,6 +61,8 @@ pub struct EventFields {
     pub(super) counts_whole: bool,
     pub(super) policy_status: Option<StatusCode>,
     pub(super) also: Vec<ErrorCode>,
+    /// Whether credentials are among what would have refused the request.
+    pub(super) observes_credentials: bool,
     /// `None` if no observer is registered.
     pub(super) request: Option<RequestFacts>,
     pub(super) captured: Option<BodyCapture>,
@@ -138,6 +140,7 @@ impl EventFields {
         counts_whole: false,
         policy_status: None,
         also: Vec::new(),
+        observes_credentials: false,
         request: None,
         captured: None,
     };
@@ -255,6 +258,7 @@ impl EventFields {
             counts_whole,
             policy_status,
             also,
+            observes_credentials: _,
             request: _,
             captured: _,
         } = self;

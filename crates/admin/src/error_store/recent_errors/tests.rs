@@ -32,6 +32,23 @@ fn seen(number: u64, route: Option<&str>, unknown: Option<&str>) -> ErrorRecord 
     }
 }
 
+#[test]
+fn l1_a_response_that_broke_off_after_its_event_is_found_and_counts_once() {
+    let of = |number, kind| ErrorRecord { kind: Arc::new(kind), ..seen(number, Some("/a"), None) };
+    let refused = || Kind { would_be: Some(401), ..Kind::of(Origin::Guard, 200) };
+    let late = || Kind { is_cut_off: true, ..Kind::of(Origin::Error, 200) };
+    for (first, errors, cut) in
+        [(refused(), 1, 1), (Kind::of(Origin::Inner, 404), 1, 1), (Kind::of(Origin::Inner, 502), 1, 0)]
+    {
+        let mut kept = RecentErrors::default();
+        kept.insert(of(1, first));
+        kept.break_off(of(1, late()));
+        let of_severity = |severity| kept.timeline.totals_of(severity, &(minute(NOON)..minute(NOON) + 1)).len();
+        assert!(kept.entries[0].is_cut_off() && kept.find(kept.ids[0].id).0[0].kind.is_cut_off);
+        assert_eq!((kept.places.values().next().unwrap().errors, of_severity(Severity::CutOff)), (errors, cut));
+    }
+}
+
 /// In bytes, without what an allocator adds.
 fn room_of(kept: &RecentErrors) -> usize {
     let all = kept.tallies().count();
