@@ -192,7 +192,7 @@ impl PolicyResponses {
     /// # Panics
     ///
     /// Panics if a response declares a code that no service can have, and if the document lacks an
-    /// [operation](Self::operation) whose codes are set.
+    /// [operation](Self::operation) whose codes are set, or if aide cannot read the completed document.
     #[cfg(feature = "aide")]
     #[cfg_attr(docsrs, doc(cfg(feature = "aide")))]
     pub fn complete_aide(&self, openapi: &mut aide::openapi::OpenApi) {

@@ -209,12 +209,12 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
             (guarded.refusal, unenforced)
         }
     };
+    if unenforced.is_some() {
+        state.notes_mut().observes_credentials = true;
+    }
     // The first refusal that is not enforced, in the order of the guards, may become an event.
     let observed = [guarded.observed_unmet, unenforced, guarded.observed.refusal];
     observed.iter().for_each(|observed| state.note_refusal(observed.as_ref()));
-    if observed[1].is_some() {
-        state.notes_mut().observes_credentials = true;
-    }
     let observed = observed.into_iter().flatten().next();
     if observed.is_some() || guarded.observed.peek.is_some() {
         let cold = state.cold.get_or_insert_default();
