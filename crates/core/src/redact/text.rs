@@ -108,8 +108,7 @@ fn redact<'t>(text: &'t str, depth: usize, rules: &mut dyn for<'r> FnMut(&'r str
 fn apply_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
     let mut text = Cow::Borrowed(text);
     for (regex, with) in rules(strictness) {
-        let redacted = regex.replace_all(&text, |found: &Captures<'_>| with.replacement(found, strictness, note));
-        if let Cow::Owned(redacted) = redacted {
+        if let Cow::Owned(redacted) = with.applied(regex, &text, strictness, note) {
             text = Cow::Owned(redacted);
         }
     }
@@ -130,6 +129,16 @@ fn may_match(text: &str) -> bool {
 }
 
 impl With {
+    pub(super) fn applied<'t>(
+        self,
+        regex: &Regex,
+        text: &'t str,
+        strictness: Strictness,
+        note: &mut dyn FnMut(&str),
+    ) -> Cow<'t, str> {
+        regex.replace_all(text, |found: &Captures<'_>| self.replacement(found, strictness, note))
+    }
+
     fn replacement(self, found: &Captures<'_>, strictness: Strictness, note: &mut dyn FnMut(&str)) -> String {
         let group = |at| found.get(at).map_or("", |it| it.as_str());
         let whole = group(0);
