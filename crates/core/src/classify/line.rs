@@ -9,7 +9,7 @@ use http::StatusCode;
 
 use super::decide;
 use super::parse::{Inner, PolicyView, RequestContext, X_ERROR_CODE};
-use super::rewrite::{Rewrite, RewriteDecision};
+use super::rewrite::Rewrite;
 use crate::dialect;
 use crate::fault::Fault;
 use crate::fields;
@@ -33,9 +33,9 @@ pub(super) fn line<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> Option
 
 /// The result for such a line, the same as that of the full steps.
 #[inline]
-pub(super) fn rewrite<'b>(line: &'b str, inner: &Inner<'_, '_>, request: &RequestContext<'_>) -> RewriteDecision<'b> {
+pub(super) fn rewrite<'b>(line: &'b str, inner: &Inner<'_, '_>, request: &RequestContext<'_>) -> Rewrite<'b> {
     let (code, by) = decide::code_of_status(inner.status, inner.headers, request);
-    RewriteDecision::Rewrite(Rewrite::of_line(Fault::new(code), by, text(line, inner.status)))
+    Rewrite::of_line(Fault::new(code), by, text(line, inner.status))
 }
 
 /// The text for the client; `None` if the line is not a message.
@@ -57,13 +57,11 @@ mod tests {
     use crate::dialect::Dialect;
 
     /// What the client and the log get.
-    fn facts(decision: RewriteDecision<'_>) -> String {
-        let (RewriteDecision::Rewrite(it) | RewriteDecision::Pass(it)) = &decision;
-        let is_pass = matches!(decision, RewriteDecision::Pass(_));
+    fn facts(it: &Rewrite<'_>) -> String {
         let (fault, text) = it.parts();
         let own = (it.retained, it.is_code_named, it.by, it.rule, it.to_status);
         let lost = (&it.dropped, &it.unknown_code, &it.kept);
-        format!("{is_pass} {fault:?} {text:?} {:?} {own:?} {lost:?}", it.shape)
+        format!("{} {fault:?} {text:?} {:?} {own:?} {lost:?}", it.passes, it.shape)
     }
 
     #[test]
@@ -131,7 +129,7 @@ mod tests {
             };
             let by_all = rewrite_parsed(inner, &request, &policy);
             let shortly = response(inner, &request, &policy);
-            assert_eq!(facts(shortly), facts(by_all), "{:?} {:?}", inner.status, inner.body);
+            assert_eq!(facts(&shortly), facts(&by_all), "{:?} {:?}", inner.status, inner.body);
         }
     }
 }

@@ -44,15 +44,14 @@ pub use explanation::Explanation;
 pub(crate) use parse::{BodyFormat, ChangedBody, Inner, KeptProtocols, PolicyView, RequestContext, envelope_in_head};
 use parse::{Parsed, lenient, parse};
 pub(crate) use reply_details::service_code;
-pub(crate) use rewrite::Retained;
-pub(crate) use rewrite::{Rewrite, RewriteDecision, with_issue_list};
+pub(crate) use rewrite::{Retained, Rewrite, with_issue_list};
 
 /// Decides how to rewrite an inner 4xx or 5xx, from its head and from what was read of its body.
 pub(crate) fn response<'b>(
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
     policy: &PolicyView<'_>,
-) -> RewriteDecision<'b> {
+) -> Rewrite<'b> {
     if inner.is_status_alone() && policy.rules.is_empty() {
         return rewrite_status_alone(inner, request, policy);
     }
@@ -63,11 +62,7 @@ pub(crate) fn response<'b>(
 }
 
 /// All steps, for a body of any kind.
-fn rewrite_parsed<'b>(
-    inner: &Inner<'_, 'b>,
-    request: &RequestContext<'_>,
-    policy: &PolicyView<'_>,
-) -> RewriteDecision<'b> {
+fn rewrite_parsed<'b>(inner: &Inner<'_, 'b>, request: &RequestContext<'_>, policy: &PolicyView<'_>) -> Rewrite<'b> {
     let body = parse(inner, policy);
     match lenient(&body, inner) {
         None => rewrite(body, inner, request, policy),
@@ -80,10 +75,10 @@ fn rewrite_status_alone(
     inner: &Inner<'_, '_>,
     request: &RequestContext<'_>,
     policy: &PolicyView<'_>,
-) -> RewriteDecision<'static> {
+) -> Rewrite<'static> {
     let (code, by) = decide::code_of_status(inner.status, inner.headers, request);
     let fault = with_issue_list(Fault::new(code), policy.dialect);
-    RewriteDecision::Rewrite(Rewrite::of_status(fault, by))
+    Rewrite::of_status(fault, by)
 }
 
 /// The steps after the first one.
@@ -93,14 +88,14 @@ fn rewrite<'b>(
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
     policy: &PolicyView<'_>,
-) -> RewriteDecision<'b> {
+) -> Rewrite<'b> {
     #[cfg(feature = "redact")]
     if policy.redact {
         return redacted::rewrite(body, inner, request, policy);
     }
     let parsed = Parsed::new(&mut body, inner, request, policy);
     let decision = decide(&parsed);
-    RewriteDecision::new(&parsed, decision)
+    Rewrite::new(&parsed, decision)
 }
 
 /// Explains the result of [`response`].

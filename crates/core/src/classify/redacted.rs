@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::decide::{CodeSource, Decision, decide};
 use super::parse::{Inner, KeptForm, Parsed, PolicyView, RequestContext, has_head_of_layer, parse};
-use super::rewrite::RewriteDecision;
+use super::rewrite::Rewrite;
 use crate::dialect::{self, Foreign, ParsedBody, Shape};
 use crate::redact::{self, Strictness};
 
@@ -18,18 +18,18 @@ pub(super) fn rewrite<'b>(
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
     policy: &PolicyView<'_>,
-) -> RewriteDecision<'b> {
+) -> Rewrite<'b> {
     let is_line = is_line(&body, inner.bytes());
     let parsed = Parsed::new(&mut body, inner, request, policy);
     let decision = decide(&parsed);
     let without = if is_layers(&parsed, &decision) { None } else { without_secrets(inner) };
-    let Some(without) = without else { return RewriteDecision::new(&parsed, decision) };
+    let Some(without) = without else { return Rewrite::new(&parsed, decision) };
     let (bytes, reason) = inner.changed.redacted.get_or_init(|| without);
     let redacted = Inner { body: inner.body.map(|_| &**bytes), reason: reason.as_deref(), ..*inner };
     let mut body = if is_line { dialect::read_line(bytes, inner.status) } else { parse(&redacted, policy) };
     let parsed = Parsed::new(&mut body, &redacted, request, policy);
     let kept = parsed.kept;
-    RewriteDecision::new(&parsed, decision).of_redacted(kept)
+    Rewrite::new(&parsed, decision).of_redacted(kept)
 }
 
 /// Whether the body is a text that would be read as JSON if redaction made it begin with a bracket.

@@ -17,16 +17,12 @@ use crate::dialect::{ClientMessage, Dialect, Foreign, ParsedBody, ParsedError, S
 use crate::fault::Fault;
 use crate::message;
 
-pub(crate) enum RewriteDecision<'b> {
-    /// Write a new body.
-    Rewrite(Rewrite<'b>),
-    /// Send the body unchanged, because it is in the shape of its protocol (R10). Only the head and the log get the
-    /// contents of the rewrite.
-    Pass(Rewrite<'b>),
-}
-
+/// What was decided for an inner error.
 pub(crate) struct Rewrite<'b> {
     fault: Fault,
+    /// The body is sent unchanged, because it is in the shape of its protocol (R10). Only the head and the log get the
+    /// rest of this.
+    pub(crate) passes: bool,
     /// The cleaned message, while it still borrows from the body: it replaces the fault's, without another copy.
     text: Option<Cow<'b, str>>,
     pub(crate) shape: Option<Shape>,
@@ -50,21 +46,15 @@ pub(crate) struct Rewrite<'b> {
     pub(crate) body: &'b [u8],
 }
 
-impl<'b> RewriteDecision<'b> {
+impl<'b> Rewrite<'b> {
     /// Takes the steps after the second one, and joins their results.
     #[inline]
     pub(super) fn new(parsed: &Parsed<'_, 'b>, decision: Decision<'_>) -> Self {
-        let text = text(parsed, &decision);
+        let (fault, text) = text(Fault::new(decision.code.clone()), parsed, &decision);
         let details = ReplyDetails::new(parsed, &decision);
         let retained = retained(parsed, &decision);
-        let Decision { code, source, is_code_named, more_issues, .. } = decision;
+        let Decision { source, is_code_named, more_issues, .. } = decision;
         let ReplyDetails { json, kept, dropped, unknown_code, lack_issues } = details;
-        let fault = Fault::new(code);
-        let (fault, text) = match text {
-            ReplyText::OfCode => (fault, None),
-            ReplyText::Stock(text) => (fault.with_stock_message(text), None),
-            ReplyText::Clean(text) => (fault, Some(text)),
-        };
         let fault = fault.with_raw_details(json).with_left_out(more_issues);
         let (rule, to_status) = match source {
             CodeSource::Rule(at, rule) => (Some(at), rule.to_status()),
@@ -75,8 +65,9 @@ impl<'b> RewriteDecision<'b> {
             _ => fault,
         };
         let (shape, by) = (shape_of(parsed), Some(source.decided_by()));
-        let rewrite = Rewrite {
+        let rewrite = Self {
             fault,
+            passes: matches!(parsed.kept, KeptForm::Whole(_)),
             text,
             shape,
             retained,
@@ -89,18 +80,17 @@ impl<'b> RewriteDecision<'b> {
             kept,
             body: parsed.bytes,
         };
-        let rewrite = if lack_issues { rewrite.with_issues() } else { rewrite };
-        if matches!(parsed.kept, KeptForm::Whole(_)) { Self::Pass(rewrite) } else { Self::Rewrite(rewrite) }
+        if lack_issues { rewrite.with_issues() } else { rewrite }
     }
 
     /// The result for a body without its secrets (R17): it is rewritten, even if it would pass with them.
     #[cfg(feature = "redact")]
     pub(super) fn of_redacted(self, kept: KeptForm) -> Self {
-        match (self, kept) {
-            (Self::Pass(rewrite), KeptForm::Whole(protocol)) => {
-                Self::Rewrite(Rewrite { retained: Some(Retained::Protocol(protocol)), ..rewrite })
+        match kept {
+            KeptForm::Whole(protocol) if self.passes => {
+                Self { passes: false, retained: Some(Retained::Protocol(protocol)), ..self }
             }
-            (decision, _) => decision,
+            _ => self,
         }
     }
 }
@@ -120,6 +110,7 @@ impl<'b> Rewrite<'b> {
     pub(crate) fn unchanged(fault: Fault) -> Self {
         Self {
             fault,
+            passes: false,
             text: None,
             shape: None,
             retained: None,
@@ -178,19 +169,14 @@ pub(crate) fn with_issue_list(fault: Fault, dialect: Dialect) -> Fault {
     if needs_list { with_issues(fault) } else { fault }
 }
 
-/// The text of a rewritten error.
-pub(super) enum ReplyText<'b> {
-    /// The default message of the error's code.
-    OfCode,
-    /// A text of the catalogue other than the default message of the code.
-    Stock(Cow<'static, str>),
-    /// A text of the service or the policy, already cleaned.
-    Clean(Cow<'b, str>),
-}
-
-/// Chooses the text. It also states how many issues are missing from the list (R4).
+/// Chooses the text: a text of the catalogue becomes the fault's; one of the service or the policy is returned, cleaned. It
+/// also states how many issues are missing from the list (R4).
 #[inline]
-pub(super) fn text<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> ReplyText<'b> {
+pub(super) fn text<'b>(
+    fault: Fault,
+    parsed: &Parsed<'_, 'b>,
+    decision: &Decision<'_>,
+) -> (Fault, Option<Cow<'b, str>>) {
     let mut more = decision.more_issues;
     let text = match parsed.content {
         ParsedBody::Envelope(envelope) => cleaned(&envelope.message, message::clean),
@@ -203,16 +189,16 @@ pub(super) fn text<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Repl
         Some(Cow::Owned(text))
     });
     match text {
-        Some(text) if more > 0 => ReplyText::Clean(message::with_more(&text, more).into_owned().into()),
-        Some(text) => ReplyText::Clean(text),
+        Some(text) if more > 0 => (fault, Some(message::with_more(&text, more).into_owned().into())),
         None if more > 0 => {
-            ReplyText::Stock(message::with_more(decision.code.default_message(), more).into_owned().into())
+            let text = message::with_more(decision.code.default_message(), more).into_owned();
+            (fault.with_stock_message(text), None)
         }
         // A code of which only the name is known has no default message: the one of the status is used.
         None if decision.code.is_foreign() => {
-            ReplyText::Stock(ErrorCode::of_status(parsed.status).default_message().into())
+            (fault.with_stock_message(ErrorCode::of_status(parsed.status).default_message()), None)
         }
-        None => ReplyText::OfCode,
+        text => (fault, text),
     }
 }
 

@@ -11,7 +11,7 @@ use super::state::RequestState;
 use super::{Event, Origin, ReadBytes};
 use crate::classify::credentials::Credentials;
 use crate::classify::{
-    self, ChangedBody, Explanation, Inner, KeptProtocols, PolicyView, RequestContext, RewriteDecision, reason,
+    self, ChangedBody, Explanation, Inner, KeptProtocols, PolicyView, RequestContext, Rewrite, reason,
 };
 use crate::dialect::grpc::ReportedStatus;
 use crate::dialect::rpc::Rpc;
@@ -30,7 +30,7 @@ impl RequestState {
         headers: &HeaderMap,
         (body, changed): (Option<&'b [u8]>, &'b ChangedBody),
         reason: Option<&'b str>,
-    ) -> RewriteDecision<'b> {
+    ) -> Rewrite<'b> {
         let inner = Inner { status, headers, body, reason, changed };
         self.with_facts(inner, classify::response)
     }

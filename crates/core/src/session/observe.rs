@@ -11,7 +11,7 @@ use super::body::{ErrorForm, RetainedBody};
 use super::reply::cause_of;
 use super::state::RequestState;
 use super::{CapturedBody, Cause, Event, Origin, ReadBytes, body};
-use crate::classify::{ChangedBody, Rewrite, RewriteDecision};
+use crate::classify::{ChangedBody, Rewrite};
 use crate::fault::Fault;
 use crate::guard::body_limit::BodyFlags;
 use crate::policy::Mode;
@@ -124,13 +124,12 @@ impl ObservedError {
         }
         let changed = ChangedBody::default();
         let reason = reason.as_deref().filter(|_| matches!(body, ReadBytes::Whole(_)));
-        match state.inner_decision(*status, headers, (decoded.as_deref(), &changed), reason) {
-            RewriteDecision::Rewrite(rewrite) => self.would_rewrite(rewrite, decoded.as_deref().unwrap_or_default()),
-            RewriteDecision::Pass(rewrite) => {
-                let code = Some(rewrite.code().clone());
-                Event { code, ..self.state.event(Origin::Inner).preserved(*status) }
-            }
+        let rewrite = state.inner_decision(*status, headers, (decoded.as_deref(), &changed), reason);
+        if rewrite.passes {
+            let code = Some(rewrite.code().clone());
+            return Event { code, ..state.event(Origin::Inner).preserved(*status) };
         }
+        self.would_rewrite(rewrite, decoded.as_deref().unwrap_or_default())
     }
 
     fn would_rewrite(&self, mut rewrite: Rewrite<'_>, read: &[u8]) -> Event {

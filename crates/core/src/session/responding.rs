@@ -16,7 +16,7 @@ use super::{
     BodyFacts, Failure, Follow, Note, ObservedError, Origin, Read, ReadBytes, Reading, ResponseStep, Rest,
     RewrittenBody, Session, UnreadReason, calls, head, passing,
 };
-use crate::classify::{ChangedBody, RewriteDecision};
+use crate::classify::ChangedBody;
 use crate::code::ErrorCode;
 use crate::dialect::protocol::ProtocolType;
 use crate::dialect::{coding, protocol};
@@ -171,8 +171,7 @@ impl ResponseHead<'_> {
     fn rewrite_unread(self, head: &mut response::Parts, body: BodyFacts, max_bytes: u64) -> ResponseStep {
         let changed = ChangedBody::default();
         let reason = self.state.reason_phrase(head, || self.has_no_bytes(head, body));
-        let (RewriteDecision::Rewrite(rewrite) | RewriteDecision::Pass(rewrite)) =
-            self.state.inner_decision(head.status, &head.headers, (None, &changed), reason.as_deref());
+        let rewrite = self.state.inner_decision(head.status, &head.headers, (None, &changed), reason.as_deref());
         if self.state.request.is_head() {
             self.keep_service_code(head, rewrite.code());
         }
@@ -291,13 +290,12 @@ fn decided(state: RequestState, head: &mut response::Parts, body: ReadBytes<'_>)
     let reason = state.reason_phrase(head, || matches!(body, ReadBytes::Whole(_)));
     let text = decoded.as_deref().unwrap_or_default();
     let changed = ChangedBody::default();
-    match state.inner_decision(head.status, &head.headers, (decoded.as_deref(), &changed), reason.as_deref()) {
-        RewriteDecision::Rewrite(rewrite) => Ok(state.replace(head, rewrite, Origin::Inner, text)),
-        RewriteDecision::Pass(rewrite) => {
-            head.status = rewrite.to_status.unwrap_or(head.status);
-            Err(state.preserve_protocol(head, rewrite.code(), text))
-        }
+    let rewrite = state.inner_decision(head.status, &head.headers, (decoded.as_deref(), &changed), reason.as_deref());
+    if !rewrite.passes {
+        return Ok(state.replace(head, rewrite, Origin::Inner, text));
     }
+    head.status = rewrite.to_status.unwrap_or(head.status);
+    Err(state.preserve_protocol(head, rewrite.code(), text))
 }
 
 /// Sends what was read, and then the rest.
