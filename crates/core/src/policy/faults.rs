@@ -9,7 +9,7 @@ use crate::guard::body_limit;
 
 /// The faults of a policy.
 #[derive(Clone, Debug)]
-pub(super) struct PolicyFaults {
+pub(crate) struct PolicyFaults {
     /// The faults of the catalogue, in its order.
     catalogue: Box<[Fault]>,
     /// The faults for bodies that are too large, sorted by limit.
@@ -36,12 +36,18 @@ impl PolicyFaults {
 
     /// The fault for a code of the catalogue. It has nothing but the code.
     #[inline]
-    pub(super) fn prepared(&self, code: &ErrorCode) -> Option<&Fault> {
+    pub(crate) fn of_code(&self, code: &ErrorCode) -> Option<&Fault> {
         self.catalogue.get(code.place()?)
     }
 
-    /// The fault for a body that is over this limit.
-    pub(super) fn too_large(&self, limit: u64) -> Fault {
+    /// The policy's own copy of a fault, if the fault has nothing but its code; else the fault.
+    #[inline(always)]
+    pub(crate) fn prepared<'f>(&'f self, fault: &'f Fault) -> &'f Fault {
+        if fault.is_stock() { self.of_code(fault.code()).unwrap_or(fault) } else { fault }
+    }
+
+    /// The answer to a body that is over this limit (G4).
+    pub(crate) fn too_large(&self, limit: u64) -> Fault {
         match self.too_large.binary_search_by_key(&limit, |(limit, _)| *limit) {
             Ok(at) => self.too_large[at].1.clone(),
             Err(_) => body_limit::too_large(limit),

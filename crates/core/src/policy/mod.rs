@@ -56,9 +56,8 @@ pub use self::summary::{HostUpstreams, PolicySummary, RouteSummary};
 pub use self::upstream::{UpstreamTimeouts, UpstreamUrl};
 pub use crate::body_shape::{BodyShape, ShapeIssues};
 use crate::classify::rule::Rule;
-use crate::code::{CodeSet, ErrorCode};
+use crate::code::CodeSet;
 use crate::dialect::custom::CustomShape;
-use crate::fault::Fault;
 use crate::guard::auth::Scheme;
 use crate::guard::pattern::Pattern;
 use crate::outward::Outward;
@@ -236,15 +235,10 @@ impl Policy {
         &self.codes
     }
 
-    /// The policy's own copy of a fault, if the fault has nothing but its code; else the fault.
+    /// The faults that the layer itself returns.
     #[inline(always)]
-    pub(crate) fn prepared_fault<'f>(&'f self, fault: &'f Fault) -> &'f Fault {
-        if fault.is_stock() { self.faults.prepared(fault.code()).unwrap_or(fault) } else { fault }
-    }
-
-    /// The policy's own fault for a code of the catalogue.
-    pub(crate) fn fault(&self, code: &ErrorCode) -> Option<&Fault> {
-        self.faults.prepared(code)
+    pub(crate) fn faults(&self) -> &PolicyFaults {
+        &self.faults
     }
 
     #[cfg(feature = "policy-file")]
@@ -252,7 +246,7 @@ impl Policy {
         Self { origin, ..self }
     }
 
-    /// The same policy without required credentials (G2): for recorded requests, whose credentials were removed.
+    /// The same policy without required credentials (G2): for trials, whose requests have none.
     #[must_use]
     pub fn without_credentials(mut self) -> Self {
         let tables = self.routes.iter_mut().chain(self.parts.iter_mut().map(|part| &mut part.keys));
@@ -277,7 +271,7 @@ impl Policy {
 
     /// Whether the policy redefines the code, or names it in a rule or a shape.
     #[cfg(feature = "openapi")]
-    pub(crate) fn names_code(&self, code: &ErrorCode) -> bool {
+    pub(crate) fn names_code(&self, code: &crate::code::ErrorCode) -> bool {
         let in_part = |part: &CompiledScope| {
             part.rules.iter().any(|rule| rule.to() == code) || part.outward.iter().any(|it| it.codes().contains(code))
         };

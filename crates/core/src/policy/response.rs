@@ -75,11 +75,6 @@ impl Policy {
             || self.routes.iter().any(|route| route.mode.is_some_and(Mode::is_enforced))
     }
 
-    /// The answer to a body that is over its limit (rule G4).
-    pub(crate) fn too_large(&self, limit: u64) -> Fault {
-        self.faults.too_large(limit)
-    }
-
     /// The headers in which the inner service gets the ids of callers. Clients must not send them (POLICY.md).
     #[inline]
     pub(crate) fn forwarded_ids(&self) -> &[HeaderName] {
@@ -228,7 +223,7 @@ impl Policy {
         }
         if settings.mode.is_enforced() && has_body {
             faults.extend(settings.content_types.get().map(|types| types.refusal()));
-            faults.extend(settings.body_limit.map(|limit| self.too_large(limit)));
+            faults.extend(settings.body_limit.map(|limit| self.faults.too_large(limit)));
         }
         faults
     }

@@ -68,7 +68,7 @@ fn has_begun(state: &RequestState) -> bool {
 
 fn too_large(state: &RequestState) -> Option<Fault> {
     let limit = state.flags.as_ref().and_then(BodyFlags::exceeded_observed_limit)?;
-    Some(state.policy().too_large(limit))
+    Some(state.policy().faults().too_large(limit))
 }
 
 /// The event of a response that passes, but would have been rewritten as an error with the status `rewritten`.

@@ -150,7 +150,7 @@ impl RequestState {
         let Failure { fault, origin } = failure;
         let listed =
             classify::with_issue_list(self.with_policy_settings(fault, origin), ErrorForm::new(&self).dialect());
-        let (fault, close) = (self.policy().prepared_fault(&listed), self.must_close());
+        let (fault, close) = (self.policy().faults().prepared(&listed), self.must_close());
         let writer = ErrorForm::new(&self);
         let mut reply = Response::new(Bytes::new());
         let prepared = writer.prepared_reply(fault, None, fault.status(), reply.headers_mut(), close);

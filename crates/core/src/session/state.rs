@@ -199,8 +199,11 @@ impl RequestState {
     #[inline]
     pub(super) fn why_body_was_cut(&self) -> Option<Failure> {
         let flags = self.flags.as_ref().filter(|_| self.is_cut())?;
-        let fault =
-            if flags.has(BodyFlags::OVER) { self.policy().too_large(flags.limit()?) } else { body_limit::malformed() };
+        let fault = if flags.has(BodyFlags::OVER) {
+            self.policy().faults().too_large(flags.limit()?)
+        } else {
+            body_limit::malformed()
+        };
         Some(Failure::new(fault, Origin::Guard))
     }
 

@@ -125,12 +125,12 @@ pub(in crate::session) fn check_body<'s, 'h>(
     }
     for settings in observing {
         match settings.body_limit {
-            Some(limit) if view.is_over(limit) => observed.note_refusal(settings, policy.too_large(limit))?,
+            Some(limit) if view.is_over(limit) => observed.note_refusal(settings, policy.faults().too_large(limit))?,
             limit => observed.limit.limit = observed.limit.limit.into_iter().chain(limit).min(),
         }
     }
     match limit {
-        Some(limit) if view.is_over(limit) => Err(policy.too_large(limit)),
+        Some(limit) if view.is_over(limit) => Err(policy.faults().too_large(limit)),
         _ => Ok(peek),
     }
 }
