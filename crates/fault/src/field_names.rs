@@ -69,7 +69,7 @@ pub const TOP_PLACES: [&str; 6] = ["field", "fieldName", "param", "parameter", "
 const NO_PLACES: [&str; 8] = ["None", "null", "undefined", "unknown", "$", ".", "(root)", "request_body"];
 
 /// The parts of a request, as frameworks name them. A place may begin with one of these.
-const PARTS: [&str; 19] = [
+const PARTS: [&str; 20] = [
     "body",
     "query",
     "querystring",
@@ -89,6 +89,7 @@ const PARTS: [&str; 19] = [
     "json_or_form",
     "view_args",
     "query_and_form",
+    "requestBody",
 ];
 
 /// Names in a map that mean the whole request (R13).
@@ -192,6 +193,8 @@ pub fn is_leading_part(name: &str) -> bool {
     matches!(
         name,
         "body" | "query" | "querystring" | "params" | "header" | "headers" | "cookie" | "cookies" | "request"
+            // Of tsoa and Play.
+            | "requestBody" | "obj"
     )
 }
 

@@ -121,7 +121,9 @@ fn details_of(
     let kept: Vec<_> = kept.iter().copied().chain(problem_type.map(|uri| ("type", uri))).chain(texts).collect();
     let kept = &*kept;
     let came = body.details.clone().and_then(details::without_traces);
-    details::compose(came, kept, body.issues.as_deref(), upstream_code)
+    // Where the input was not wrong, a list in which no issue has a place has no issue (R13).
+    let is_wrong = |issues: &&str| dialect::tells_of_input(parsed.status) || written::name_place(issues);
+    details::compose(came, kept, body.issues.as_deref().filter(is_wrong), upstream_code)
 }
 
 /// The code in the body, if the client is to get it next to the canonical one (E9). In the client's own dialect, it

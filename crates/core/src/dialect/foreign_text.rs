@@ -11,6 +11,7 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
+use super::field_lists;
 use super::field_names::{
     CodeName, NO_CODES, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_error_field, is_for_debugging, is_name_of_data,
     is_of_error, is_whole, names_fields,
@@ -120,7 +121,13 @@ fn is_issue(holder: Node<'_, '_>, wrappers: &[Node<'_, '_>]) -> bool {
     let holds = |map: &Node<'_, '_>| {
         names_place(holder) || holder.has("path") || (names_fields(map.name()) || is_in_list(*map)) && is_named(*map)
     };
-    wrappers.last().is_some_and(holds)
+    wrappers.last().is_some_and(holds) || wrappers.iter().any(|map| field_lists::is_map(*map) || is_tree(*map))
+}
+
+/// Whether an object is the root of Zod's `treeifyError()`.
+pub(super) fn is_tree(object: Node<'_, '_>) -> bool {
+    let is_branch = |name| object.field(name).is_some_and(|it| it.is_object() || it.is_array());
+    object.field("errors").is_some_and(Node::is_array) && (is_branch("properties") || is_branch("items"))
 }
 
 /// The only sentence under names that begin with a word for errors. A word under a better name is the code then.
@@ -192,6 +199,7 @@ pub(super) fn has_text(object: Node<'_, '_>) -> bool {
 fn has_list(object: Node<'_, '_>) -> bool {
     let is_error = |element: Node<'_, '_>| element.is_text() || element.is_object() && has_text(element);
     object.named(&TEXT_LISTS).any(|(_, field)| field.elements().is_some_and(|mut it| it.any(is_error)))
+        && !field_lists::is_map(object)
 }
 
 /// The texts of an object, in the order in which they are preferred.
@@ -214,10 +222,11 @@ pub(super) fn texts_of<'t, 'a>(
         let field = object.field("message").filter(|it| it.is_object()).filter(is_wanted)?;
         Some(Found { value: field.field("value")?.words()?, field })
     };
-    let lists = object.named(&TEXT_LISTS).filter_map(move |(_, field)| {
-        let field = Some(field).filter(is_wanted)?;
-        Some(Found { value: field.only().unwrap_or(field).words()?, field })
-    });
+    let lists =
+        object.named(&TEXT_LISTS).filter(move |_| !field_lists::is_map(object)).filter_map(move |(_, field)| {
+            let field = Some(field).filter(is_wanted)?;
+            Some(Found { value: field.only().unwrap_or(field).words()?, field })
+        });
     texts.chain(std::iter::once_with(by_language).flatten()).chain(lists)
 }
 

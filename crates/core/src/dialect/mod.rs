@@ -16,6 +16,7 @@ pub(crate) mod custom;
 mod error_object;
 mod error_with_meta;
 pub(crate) mod event_stream;
+mod field_lists;
 mod foreign;
 mod foreign_text;
 mod form;

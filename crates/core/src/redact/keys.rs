@@ -2,7 +2,7 @@
 
 /// The keys of well-known services: the prefix that the service uses, the characters behind it, a key, and
 /// a text that is none.
-const KEYS: [(&str, &str, &str, &str); 38] = [
+const KEYS: [(&str, &str, &str, &str); 42] = [
     ("sk-", r"[A-Za-z0-9_\-]{6,}", "sk-proj-s3cret", "sk-learn"),
     ("[spr]k_(?:live|test)_", "[A-Za-z0-9_]{8,}", "rk_live_s3cret12", "pk_test_id"),
     ("gh[pousr]_", "[A-Za-z0-9]{4,}", "ghp_s3cretS3cret", "ghp_"),
@@ -36,6 +36,10 @@ const KEYS: [(&str, &str, &str, &str); 38] = [
     ("figd_", r"[A-Za-z0-9_\-]{16,}", "figd_s3cretS3cretS3cret", "figd_file"),
     ("ntn_", "[A-Za-z0-9]{16,}", "ntn_s3cretS3cretS3cret", "ntn_page"),
     ("tskey-", r"[A-Za-z0-9]+-[A-Za-z0-9\-]+", "tskey-auth-s3cret", "tskey-auth"),
+    ("sq0(?:atp|csp|idp)-", r"[A-Za-z0-9_\-]{16,}", "sq0atp-s3cretS3cretS3cret", "sq0atp-id"),
+    ("PMAK-", r"[a-f0-9]{16,}[a-f0-9\-]*", "PMAK-0123456789abcdef01234567-0123", "PMAK-1"),
+    ("AGE-SECRET-KEY-", "[A-Z0-9]{16,}", "AGE-SECRET-KEY-1S3CRETS3CRETS3CRET", "AGE-SECRET-KEY-1"),
+    ("key-", "[a-f0-9]{32}", "key-0123456789abcdef0123456789abcdef", "key-value"),
     ("pul-", "[a-f0-9]{16,}", "pul-0123456789abcdef", "pul-stack"),
     // Keys of Telegram, which come behind `bot` in URLs.
     ("(?:bot)?[0-9]{8,10}:", r"[A-Za-z0-9_\-]{30,}", "bot12345678:s3cretS3cretS3cretS3cretS3cret", "12345678:90"),

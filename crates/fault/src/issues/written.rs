@@ -89,6 +89,12 @@ pub fn have_code(issues: &str, code: &str) -> bool {
         .any(|it| Object::parse(it.get()).is_some_and(|it| it.string("code").as_deref() == Some(code)))
 }
 
+/// Whether any issue in a list has a place.
+pub fn name_place(list: &str) -> bool {
+    let has_place = |issue| path_of(issue).is_some_and(|path| !path.is_empty());
+    json::array(list).unwrap_or_default().into_iter().any(has_place)
+}
+
 /// An issue whose path is a parameter's name, such as `messages[0].content`.
 pub struct NamedIssue<'a> {
     pub parameter: String,

@@ -36,13 +36,21 @@ pub(super) fn is_break(character: char) -> bool {
 }
 
 fn is_of_trace(line: &str) -> bool {
-    const MARKS: [&str; 6] =
-        ["Traceback", "Stack trace:", "Stacktrace:", "stack backtrace:", "panicked at", "Caused by: "];
+    const MARKS: [&str; 7] = [
+        "Traceback",
+        "Stack trace:",
+        "Stacktrace:",
+        "stack backtrace:",
+        "Stack backtrace:",
+        "panicked at",
+        "Caused by: ",
+    ];
 
     MARKS.iter().any(|mark| find(line.as_bytes(), mark.as_bytes()).is_some())
         || line.strip_prefix("at ").is_some_and(is_frame)
         || is_of_java(line)
         || is_of_go(line)
+        || is_of_elixir(line)
         || is_of_php(line)
         || is_of_ruby(line)
         || is_of_perl(line)
@@ -56,14 +64,26 @@ fn is_of_java(line: &str) -> bool {
         .any(|(call, line)| call.contains('(') && is_number(line))
 }
 
-/// `goroutine 1 [running]:`, `/srv/cart.go:41 +0x1d`
+/// `goroutine 1 [running]:`, `/srv/cart.go:41 +0x1d`; a line that is only `/srv/cart.go:41` (pkg/errors)
 fn is_of_go(line: &str) -> bool {
-    let offset = line.split_once(".go:").and_then(|(_, behind)| behind.split_once(" +0x"));
-    if offset.is_some_and(|(line, _)| is_number(line)) {
-        return true;
+    if let Some((file, behind)) = line.split_once(".go:") {
+        let behind = behind.trim_end();
+        let number = behind.split_once(" +0x").map_or(behind, |(number, _)| number);
+        if is_number(number) && (number != behind || file.starts_with('/') && !file.contains(' ')) {
+            return true;
+        }
     }
     let number = line.strip_prefix("goroutine ").and_then(|rest| rest.split_once(" ["));
     number.is_some_and(|(number, _)| is_number(number))
+}
+
+/// `(cart 0.1.0) lib/cart/add.ex:41: Cart.add/2`
+fn is_of_elixir(line: &str) -> bool {
+    let place = line.strip_prefix('(').and_then(|line| line.split_once(") ")).map(|(_, place)| place);
+    let file = place.and_then(|place| [".ex:", ".exs:", ".erl:"].iter().find_map(|end| place.split_once(end)));
+    file.is_some_and(|(file, line)| {
+        !file.contains(' ') && line.split_once(':').is_some_and(|(line, _)| is_number(line))
+    })
 }
 
 /// `#0 /srv/cart.php(41): add()`

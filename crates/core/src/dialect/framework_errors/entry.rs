@@ -133,8 +133,9 @@ pub(super) fn push<'t, 'a>(found: &mut Found<'t, 'a>, place: Place, entry: Node<
 pub(super) fn code<'a>(entry: Node<'_, 'a>, text: &str) -> Option<Cow<'a, str>> {
     let named = ISSUE_CODES.iter().find_map(|name| {
         // For express-validator, `type` is the kind of the entry, not of the mistake.
-        let code = entry.field_in_any_case(name).and_then(Node::text);
-        code.filter(|code| is_code_or_word(code) && !(*name == "type" && code == "field"))
+        let code = entry.field_in_any_case(name).and_then(Node::word_or_digits);
+        let is_status = |code: &str| code.len() == 3 && code.parse().is_ok_and(|code: u16| (400..600).contains(&code));
+        code.filter(|code| is_code_or_word(code) && !is_status(code) && !(*name == "type" && code == "field"))
     });
     let is_sentence = text.trim().contains(' ');
     let mut texts = entry.ranked(Ranks::text).filter(|_| is_sentence);

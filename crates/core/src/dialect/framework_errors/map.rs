@@ -5,24 +5,31 @@ use std::borrow::Cow;
 
 use super::entry;
 use super::found::{Found, Issue, Surroundings};
+use crate::dialect::field_lists;
 use crate::dialect::field_names::{
     Meaning, PLACES, is_like_error, is_like_text, is_part, is_text_or_code, is_whole, is_whole_name, meaning,
 };
+use crate::dialect::foreign_text::is_tree;
 use crate::dialect::place::Place;
 use crate::dialect::tree::Node;
 
-/// Names that end a path and are no step of it, where their value is a text (Laminas, Sails, express-validator).
-const PATH_ENDS: [&str; 9] = [
-    "msg",
-    "message",
-    "error",
-    "isEmpty",
-    "notEmpty",
-    "required",
-    "invalid",
-    "stringLengthTooShort",
-    "stringLengthTooLong",
-];
+/// Names that end a path and are no step of it, where their value is a text: those of texts, and the rules of Laminas,
+/// Sails, express-validator, class-validator and CakePHP that are no fields of any request.
+const PATH_ENDS: &str = "msg message error required invalid notEmpty notBlank notNull isEmpty isNotEmpty isEmail isString \
+                         isInt isNumber isBoolean isArray isDate isDateString isDefined isEnum isIn isUUID isUrl isUnique \
+                         minLength maxLength lengthBetween inList alphaNumeric notInt notDigits notAlnum notFloat notInArray \
+                         notSame notGreaterThan notGreaterThanInclusive notLessThan notLessThanInclusive notBetween \
+                         stringLengthTooShort stringLengthTooLong regexNotMatch recordFound noRecordFound arrayMinSize \
+                         arrayMaxSize";
+
+/// Whether a name ends a path: it is one of these, or has the form of CakePHP's (`_required`) or Laminas'
+/// (`emailAddressInvalidFormat`).
+fn is_path_end(name: &str) -> bool {
+    let is_cakes = name.starts_with('_') && !matches!(name, "_id" | "_errors" | "_error");
+    let is_laminas =
+        || name.split_once("Invalid").is_some_and(|(before, _)| before.ends_with(|it: char| it.is_ascii_lowercase()));
+    is_cakes || PATH_ENDS.split_ascii_whitespace().any(|it| it == name) || is_laminas()
+}
 
 /// How deeply maps may be nested: deeper than any real form.
 const DEPTH: usize = 24;
@@ -41,13 +48,14 @@ pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, arou
         }
         return read(found, fields, around.inside_field(Meaning::Errors));
     }
-    if object.has("properties") || object.has("items") {
-        // The format of Zod's `treeifyError()`.
+    if is_tree(object) {
         if (Map { found, around, wraps: false, in_element: false }).tree(&mut Place::default(), object, 0) {
             return true;
         }
         *found = Found::default();
     }
+    let is_map = around.depth == 0 && field_lists::is_map(object);
+    let around = Surroundings { means_errors: around.means_errors || is_map, ..around };
     let mut map = Map { found, around, wraps: false, in_element: false };
     (around.means_errors || around.depth == 0 && !has_errors_inside(object))
         && map.object(&mut Place::default(), object, 0)
@@ -71,7 +79,9 @@ pub(super) fn read_elements<'t, 'a>(found: &mut Found<'t, 'a>, list: Node<'t, 'a
 /// Whether the object contains a list of errors, or an error's text with more under it. It is then not a map of fields.
 fn has_errors_inside(object: Node<'_, '_>) -> bool {
     object.children().any(|field| match field.raw().as_bytes() {
-        [b'[' | b'{', ..] if matches!(field.name(), "message" | "messages" | "msg" | "error" | "detail") => true,
+        [b'[' | b'{', ..] if matches!(field.name(), "message" | "messages" | "msg" | "error" | "detail") => {
+            !field.has("_errors")
+        }
         [b'[', ..] => match meaning(field, object) {
             Meaning::Errors => {
                 !matches!(field.name(), "_errors" | "nonFieldErrors" | "non_field_errors" | "formErrors")
@@ -116,13 +126,13 @@ impl<'t, 'a> Map<'_, 't, 'a> {
                 return true;
             }
             let mark = place.len();
-            if self.around.means_errors && !place.is_empty() && field.is_text() && PATH_ENDS.contains(&field.name()) {
+            if self.around.means_errors && !place.is_empty() && field.is_text() && is_path_end(field.name()) {
                 return self.text_under_end(place, field);
             }
-            // Below a place that has been found, these are names of fields.
-            let is_name = !place.is_empty()
-                && field.is_object()
-                && matches!(field.name(), "fields" | "details" | "detail" | "params");
+            // Below a place that has been found, and in the format of Zod's `format()`, these are names of fields.
+            let is_name = field.is_object()
+                && (!place.is_empty() && matches!(field.name(), "fields" | "details" | "detail" | "params")
+                    || field.has("_errors") && matches!(field.name(), "message" | "detail" | "error"));
             if !is_name && is_whole(field, fields) {
                 self.found.of_whole |= field.is_text()
                     || field.is_array() && is_whole_name(field.name())
@@ -249,7 +259,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
     fn text_under_end(&mut self, place: &Place, field: Node<'t, 'a>) -> bool {
         let Some(text) = field.words().filter(|text| self.may_be_issue(text)) else { return false };
         let is_code = !matches!(field.name(), "msg" | "message" | "error");
-        let code = is_code.then(|| Cow::Owned(field.name().to_owned()));
+        let code = is_code.then(|| Cow::Owned(field.name().trim_start_matches('_').to_owned()));
         self.found.push(Issue { place: place.clone().in_known_part(), text, code, entry: None });
         true
     }
@@ -276,6 +286,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         }
         let text = entry::text(it, true);
         if text.is_none()
+            && !field_lists::is_map(it)
             && let Some((_, texts)) = entry::list_of_texts(it)
         {
             let texts = texts.children().filter_map(Node::words);
@@ -297,6 +308,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
 
     /// Reads a tree: `{"errors":[texts],"properties":{name:tree},"items":[tree]}`.
     fn tree(&mut self, place: &mut Place, it: Node<'t, 'a>, depth: usize) -> bool {
+        self.found.of_whole = true;
         if depth > DEPTH
             || !it.field("errors").is_some_and(|texts| texts_here(self.found, &place.clone().in_known_part(), texts))
         {

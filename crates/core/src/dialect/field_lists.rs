@@ -1,0 +1,57 @@
+//! Recognises a map from the fields of a request to lists of what is wrong with them, by its form alone (rule R13): Django,
+//! Django REST, the crate validator, Play. Its names may be those of an error: a form may have a field `message`.
+
+use super::field_names::{Meaning, is_text_or_code, meaning};
+use super::tree::Node;
+
+/// How many maps may be inside one another.
+const DEPTH: usize = 8;
+
+/// Whether an object can only be such a map: each of its fields has a list of texts, or of objects with a code and no more
+/// than a text and its parameters.
+pub(super) fn is_map(object: Node<'_, '_>) -> bool {
+    is_map_at(object, 0)
+}
+
+fn is_map_at(object: Node<'_, '_>, depth: usize) -> bool {
+    let is_list = |list: Node<'_, '_>| {
+        let is_error = |it: Node<'_, '_>| it.is_text() || is_error(it);
+        list.elements().is_some_and(|mut it| it.next().is_some_and(is_error) && it.all(is_error))
+    };
+    let is_read =
+        |field: Node<'_, '_>| is_list(field) || depth < DEPTH && field.is_object() && is_map_at(field, depth + 1);
+    let is_of_error = |field: Node<'_, '_>| is_text_or_code(field.name()) || meaning(field, object) != Meaning::Nothing;
+    let mut fields = object.children();
+    object.is_object()
+        && fields.next().is_some()
+        && (fields.next().is_some() || object.children().all(is_surely_wrong))
+        && object.children().any(|field| !is_of_error(field))
+        && object.children().all(is_read)
+}
+
+/// Whether an object has what a validator states, and no field of anything else.
+fn is_error(object: Node<'_, '_>) -> bool {
+    let is_known = |field: Node<'_, '_>| match field.name() {
+        "message" => field.is_text() || field.is_null(),
+        "code" => field.is_text(),
+        "msg" | "args" => field.is_array(),
+        "params" => field.is_object() || field.is_null(),
+        _ => false,
+    };
+    object.is_object()
+        && object.children().all(is_known)
+        && (object.has("code") && object.has("message") || object.has("msg") && object.has("args"))
+}
+
+/// Whether the only field of an object is wrong, rather than the name of a list of errors: the codes are those of
+/// validators.
+fn is_surely_wrong(field: Node<'_, '_>) -> bool {
+    const CODES: &str = "required invalid blank null empty unique min_length max_length min_value max_value \
+                         invalid_choice does_not_exist email length range url regex must_match incorrect_type not_a_list";
+
+    let is_validators = |error: Node<'_, '_>| {
+        let is_known = |code: &str| CODES.split_ascii_whitespace().any(|it| it == code);
+        error.has("args") || error.string("code").is_some_and(|code| is_known(&code))
+    };
+    field.is_object() || field.children().all(is_validators)
+}
