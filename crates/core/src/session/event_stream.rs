@@ -49,10 +49,6 @@ impl EventStream {
         self.state.cold.as_ref()?.notes.clone()
     }
 
-    pub(super) fn preserved(&self, status: StatusCode) -> Event {
-        self.state.event(Origin::Inner).preserved(status)
-    }
-
     /// Inspects a piece of the body. If it returns bytes, they replace the piece: the last event, which an inner layer
     /// wrote, gets the id of this request (E7).
     #[must_use]

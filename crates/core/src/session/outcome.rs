@@ -153,6 +153,7 @@ impl BodyContext {
             code,
             status,
             would_be: None,
+            would_fill: false,
             grpc,
             origin,
             dialect: None,

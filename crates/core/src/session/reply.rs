@@ -6,7 +6,7 @@ use std::error::Error;
 
 use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, response};
 
 use super::body::{ErrorForm, OutgoingReply, RetainedBody};
 use super::outcome::ErrorFacts;
@@ -41,9 +41,14 @@ impl RequestState {
     }
 
     /// Replaces a response whose status cannot be a final one (E6).
-    pub(super) fn replace_malformed(self, head: &mut response::Parts) -> RewrittenBody {
+    pub(super) fn replace_malformed(mut self, head: &mut response::Parts) -> RewrittenBody {
         self.mark_own_answer(&mut head.headers, || Some(ProxyError::HttpProtocolError));
-        self.replace_with_fault(head, Fault::new(ErrorCode::OTHER), Origin::Inner)
+        let fault =
+            Fault::new(ErrorCode::OTHER).with_source(format!("the service's status is {}", head.status.as_str()));
+        let fault = self.with_policy_settings(fault, Origin::Inner);
+        let mut rewrite = Rewrite::unchanged(fault);
+        rewrite.to_status = Some(StatusCode::BAD_GATEWAY);
+        self.replace(head, rewrite, Origin::Inner, &[])
     }
 
     /// Rewrites an answer that the proxy itself made (V2).
