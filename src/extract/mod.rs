@@ -15,7 +15,7 @@
 //! 3. A body that is not JSON is `bad_request`, with line and column; one without a JSON content type is
 //!    `unsupported_media_type`; one over a limit is `payload_too_large`; an incomplete one is `bad_request`; one that
 //!    came too slowly is `request_timeout`.
-//! 4. [`Multipart`] is axum's extractor with such a rejection, and `?` converts errors of its fields to faults.
+//! 4. `Multipart` (feature `multipart`) is axum's extractor with such a rejection, and `?` converts errors of its fields to faults.
 //! 5. If a route lacks a parameter that its handler requires, the program is wrong, and the client gets
 //!    `internal_error`.
 //!

@@ -311,7 +311,7 @@ fn broke_off(follow: &mut Option<Follow>, origin: Origin, error: BoxError) -> Bo
         _ => inspected(error, |error| follow.classify(error))
             .unwrap_or_else(|panic| (Failure::panicked(), String::from(panic).into())),
     };
-    let (last, event) = follow.failed(origin, Some(failure), cause, now);
+    let (last, event) = follow.failed(Some(failure), cause, now);
     event.into_iter().for_each(runtime::log_event);
     last_frame(last, text)
 }

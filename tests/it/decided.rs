@@ -27,6 +27,9 @@ to = \"gone_fishing\"
 [[route]]
 match = \"/own\"
 mode = \"own\"
+[[route]]
+match = \"/fill\"
+mode = \"fill\"
 ";
 
 #[test]
@@ -51,14 +54,16 @@ fn l1_an_event_says_what_decided_in_each_mode() {
             assert_eq!(line, wanted, "{path} {status} {body}");
         }
     }
-    // `own` reads no body: the code is that of the head, or else of the status.
+    // Of a body that stays, the code is that of the head, or else of the status, whether the body was read or not.
     for (code, named, by) in
         [(None, ErrorCode::NOT_FOUND, DecidedBy::Status), (Some("gone"), ErrorCode::GONE, DecidedBy::Layer)]
     {
-        let mut head = head(404, "application/json");
-        code.map(|code| head.headers.insert("x-error-code", HeaderValue::from_static(code)));
-        let event = event_of(session("/own").respond_whole(&mut head, &ENVELOPE.into())).expect("an error is told");
-        assert_eq!((event.code(), event.decided_by()), (Some(&named), Some(by)));
+        for (path, kind) in [("/own", "application/json"), ("/fill", "application/json"), ("/fill", "")] {
+            let mut head = head(404, kind);
+            code.map(|code| head.headers.insert("x-error-code", HeaderValue::from_static(code)));
+            let event = event_of(session(path).respond_whole(&mut head, &ENVELOPE.into())).expect("an error is told");
+            assert_eq!((event.code(), event.decided_by()), (Some(&named), Some(by)), "{path} {kind}");
+        }
     }
 }
 
@@ -135,6 +140,16 @@ fn l1_an_event_has_the_cause_of_a_fault_in_each_mode() {
         let causes = event.cause().map(|cause| cause.source().map(ToString::to_string));
         assert_eq!(causes, Some(Some("4 wanted, 3 left".to_owned())), "{path}");
     }
+}
+
+#[test]
+fn e6_the_event_has_the_status_that_was_replaced() {
+    let event = logged_event("/enforced", 999, "text/plain", "x").expect("an error is logged");
+    let cause = event.cause().and_then(|cause| cause.source()).map(ToString::to_string);
+    assert_eq!(
+        (event.status().map(|it| it.as_u16()), cause.as_deref()),
+        (Some(502), Some("the service's status is 999"))
+    );
 }
 
 fn logged_event(path: &str, status: u16, kind: &str, body: &str) -> Option<Event> {

@@ -13,6 +13,8 @@
 
 use std::ops::Range;
 
+use error_envelope_core::loader::is_variable_name;
+
 /// The tables and keys of a policy file besides `auth`.
 const OPEN: [&str; 20] = [
     "version",
@@ -142,8 +144,7 @@ fn is_mark(character: char) -> bool {
 /// Whether a quoted text is the name of an existing variable, and so not a secret.
 fn is_variable(quoted: &str) -> bool {
     let name = quoted.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
-    let is_plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-    name.is_some_and(|name| !name.is_empty() && name.bytes().all(is_plain) && std::env::var_os(name).is_some())
+    name.is_some_and(|name| is_variable_name(name) && std::env::var_os(name).is_some())
 }
 
 /// Whether all names in a table's head are names of the policy's tables, or look like a misspelling of one.

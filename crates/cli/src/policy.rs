@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use error_envelope_core::loader::is_variable_name;
 use error_envelope_runtime::FilterPolicy;
 use tower_error_envelope::PolicyError;
 use tower_error_envelope::auth::RemoteKeys;
@@ -51,13 +52,6 @@ fn display_name(file: &Path, name: &str) -> Option<SourceLocation> {
     None
 }
 
-/// Whether the text is the name of a variable, which the library may quote. Any other text may be the secret itself,
-/// and the library refuses it (L3).
-fn is_name(name: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-    !name.is_empty() && name.bytes().all(fits)
-}
-
 /// Reads the file and all that it includes. In a policy of standard input, names of files are relative to the current
 /// folder.
 ///
@@ -91,7 +85,8 @@ pub(crate) fn read_for_processor(path: &Path) -> Result<LoadedPolicy, Vec<Policy
 
 /// A loader for a program that checks no credentials: secrets and verifiers may be missing.
 pub(crate) fn loader_without_credentials() -> PolicyLoader {
-    let variable = |name: &str| std::env::var(name).ok().or_else(|| is_name(name).then(|| SOME_SECRET.to_owned()));
+    let variable =
+        |name: &str| std::env::var(name).ok().or_else(|| is_variable_name(name).then(|| SOME_SECRET.to_owned()));
     PolicyLoader::new().any_verifier().environment(variable)
 }
 
@@ -104,7 +99,7 @@ fn read_by(
     let variable = move |name: &str| {
         let set = std::env::var(name).ok().filter(|value| !value.is_empty());
         set.or_else(|| {
-            is_name(name).then(|| {
+            is_variable_name(name).then(|| {
                 noted.lock().unwrap_or_else(PoisonError::into_inner).push(name.to_owned());
                 SOME_SECRET.to_owned()
             })

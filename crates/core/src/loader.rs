@@ -17,6 +17,8 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
+#[doc(hidden)]
+pub use self::auth::is_variable_name;
 use self::auth::{PolicyEnv, Verifiers};
 pub use self::compare::{ChangeKind, PolicyChange};
 pub use self::effective::{Effective, PathReading};

@@ -41,8 +41,10 @@ impl FaultAttribute {
     /// Parses all attributes of a variant: several attributes count as one.
     pub(crate) fn parse_all(attributes: &[Attribute]) -> Result<Self> {
         let mut all = Self::default();
+        let mut last = None;
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("fault")) {
             attribute.parse_args_with(|input: ParseStream<'_>| all.parse_parts(input))?;
+            last = Some(attribute);
         }
         match (all.transparent, &all.with) {
             (Some(span), _) if all.has_more() => {
@@ -51,6 +53,11 @@ impl FaultAttribute {
             (_, Some(with)) if all.code.is_some() => {
                 Err(Error::new(with.span(), "`with` replaces a code: keep one of the two"))
             }
+            // For a status, the compiler's error names the code that it probably needs.
+            (None, None) if all.code.is_none() && all.status.is_none() && all.has_more() => Err(Error::new_spanned(
+                last,
+                "the code is missing: add one, such as `CONFLICT`, or `INTERNAL_ERROR` if the client is not to blame",
+            )),
             _ => Ok(all),
         }
     }

@@ -36,6 +36,10 @@ impl<'a> Variant<'a> {
             (Some(span), _) if variant.inner().is_none() => {
                 Err(Error::new(span, "`transparent` needs exactly one field: its error supplies the fault"))
             }
+            (Some(span), _) if variant.inner().is_some_and(is_anyhow) => Err(Error::new(
+                span,
+                "`anyhow::Error` is not `AsFault`: write `with = Fault::from`, and enable the feature `anyhow`",
+            )),
             (_, Some(with)) if variant.wrapped_binding().is_none() => Err(Error::new(
                 with.span(),
                 "`with` needs the wrapped error: one field, or one that is named `source` or has `#[source]` or `#[from]`",
@@ -222,6 +226,13 @@ impl<'a> Variant<'a> {
     fn field(&self, detail: &Detail) -> Option<(usize, &'a Field)> {
         self.fields.iter().enumerate().find(|(at, field)| member(*at, field) == detail.field)
     }
+}
+
+/// Whether the type is written as `anyhow::Error`.
+fn is_anyhow(field: &Type) -> bool {
+    let Type::Path(path) = field else { return false };
+    let names = path.path.segments.iter().rev().map(|segment| segment.ident.to_string());
+    names.take(2).eq(["Error", "anyhow"])
 }
 
 /// The name of a detail: that of its field, unless the attribute gives another.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use error_envelope_core::session::{
-    BodyFailure, Failure, FinalFrame, Follow, Needs, Origin, Reading, ResponseStep, Session, UnreadReason,
+    BodyFailure, Failure, FinalFrame, Follow, Needs, Reading, ResponseStep, Session, UnreadReason,
 };
 use http::{HeaderMap, response};
 use tower_error_envelope::Mode;
@@ -126,7 +126,7 @@ impl Followed<'_> {
     fn end(self, mut follow: Follow) {
         let error = io::Error::other("a secret");
         let failed = |follow: &mut Follow, failure, cause| {
-            let (last, event) = follow.failed(Origin::Error, failure, cause, Instant::now);
+            let (last, event) = follow.failed(failure, cause, Instant::now);
             BodyFailure { last, event: event.expect("an event") }
         };
         let BodyFailure { last, event } = match self.inner.end {

@@ -77,7 +77,7 @@ impl Reply {
                 let cause = self.cause.take().unwrap_or_else(|| text.clone().into());
                 let is_panic = self.origin == Origin::Panic;
                 let failure = if is_panic { Some(Failure::panicked()) } else { follow.classify(&*cause) };
-                let (last, logged) = follow.failed(self.origin, failure, cause, monotonic);
+                let (last, logged) = follow.failed(failure, cause, monotonic);
                 events.extend(logged);
                 Some(last)
             }

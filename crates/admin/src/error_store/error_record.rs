@@ -86,6 +86,8 @@ pub(crate) struct Kind {
     pub(crate) would_refuse: Vec<ErrorCode>,
     /// Whether one of these guards would refuse it in mode `own`.
     pub(crate) own_would_refuse: bool,
+    /// Whether mode `fill` would rewrite it.
+    pub(crate) fill_would_rewrite: bool,
 }
 
 /// One of the last errors.
@@ -211,6 +213,7 @@ impl Kind {
             unknown: event.notes().unknown_code().map(without_secrets),
             would_refuse: event.would_refuse().cloned().collect(),
             own_would_refuse: event.own_would_refuse(),
+            fill_would_rewrite: event.fill_would_rewrite(),
         }
     }
 
@@ -228,6 +231,7 @@ impl Kind {
             unknown: None,
             would_refuse: Vec::new(),
             own_would_refuse: false,
+            fill_would_rewrite: false,
         }
     }
 

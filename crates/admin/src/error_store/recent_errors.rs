@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use error_envelope_core::policy::{Mode, UpstreamUrl};
 use error_envelope_core::request_id::RequestId;
-use error_envelope_core::session::{DecidedBy, Origin, Shape};
+use error_envelope_core::session::{DecidedBy, Origin};
 
 use super::error_record::{Entry, ErrorRecord, Kind, Severity};
 use super::timeline::{MOST_SERIES, Place, Timeline, minute};
@@ -165,9 +165,7 @@ impl Tally {
         self.errors += u64::from(kind.is_sent_error());
         self.without_code += u64::from(kind.by == Some(DecidedBy::Status));
         self.would_refuse += u64::from(kind.own_would_refuse);
-        // The mode `fill` rewrites an empty body, HTML and plain text (M1).
-        let is_filled = matches!(kind.dialect, None | Some(Shape::PlainText));
-        self.would_fill += u64::from(is_observed && is_filled);
+        self.would_fill += u64::from(kind.fill_would_rewrite);
         self.would_rewrite += u64::from(is_observed);
     }
 }

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use error_envelope_admin::Admin;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
@@ -44,13 +44,14 @@ auth_observe = true
 const ROUTES: [&str; 5] = ["/observe", "/own", "/fill", "/enforce", "/watched"];
 
 /// What the service answers: a status, and a body of this type.
-const ANSWERS: [(u16, &str, &str); 6] = [
+const ANSWERS: [(u16, &str, &str); 7] = [
     (200, "application/json", "{}"),
     (404, "application/json", r#"{"error":"no such seat"}"#),
     (404, "text/plain", "no such seat"),
     (409, "application/json", ""),
     (500, "application/json", r#"{"code":"E1"}"#),
     (503, "text/html", "<h1>down</h1>"),
+    (404, "application/json", r#"{"seats":[]}"#),
 ];
 
 /// What is counted of one route.
@@ -86,7 +87,9 @@ async fn send(layer: &ErrorEnvelopeLayer, count: usize, seed: u64) -> BTreeMap<&
     for _ in 0..count {
         let route = ROUTES[dice(&mut state, ROUTES.len())];
         let (answer, is_refused) = (dice(&mut state, ANSWERS.len()), dice(&mut state, 4) == 0);
-        let request = Request::post(route).header("x-answer", answer).header(
+        let is_head = !is_refused && dice(&mut state, 4) == 0;
+        let method = if is_head { Method::HEAD } else { Method::POST };
+        let request = Request::builder().method(method).uri(route).header("x-answer", answer).header(
             "content-type",
             match is_refused {
                 true if route != "/watched" => "text/plain",
@@ -110,7 +113,7 @@ async fn send(layer: &ErrorEnvelopeLayer, count: usize, seed: u64) -> BTreeMap<&
         }
         known.would_refuse += u64::from(is_refused);
         let is_error = ANSWERS[answer].0 >= 400;
-        let is_filled = matches!(answer, 2 | 3 | 5);
+        let is_filled = matches!(answer, 2 | 5) || answer == 3 && !is_head;
         known.errors += u64::from(is_error);
         if route == "/observe" {
             known.would_rewrite += u64::from(is_error);

@@ -294,14 +294,24 @@ fn known_or_near(written: &str, refusals: &mut Refusals) -> Option<&'static str>
     })
 }
 
-/// Reads a secret from a variable. A text that is not the name of a variable may be the secret itself.
+/// Whether the text is the name of a variable, which an error may quote. Any other text may be the secret itself (L3),
+/// such as 32 letters in base 32.
+#[must_use]
+pub fn is_variable_name(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    !text.is_empty() && text.bytes().all(fits) && (text.len() < 32 || text.contains('_'))
+}
+
 #[cfg(feature = "jwt")]
 fn read_secret(name: &str, env: &PolicyEnv) -> Result<String, SettingError> {
     let (wrong, right) = match (env.variable)(name) {
         Some(secret) if !secret.is_empty() => return Ok(secret),
-        Some(_) => ("the environment variable is empty", "set it to the secret"),
+        Some(_) => (format!("the environment variable {name} is empty"), "set it to the secret"),
+        None if is_variable_name(name) => {
+            (format!("there is no environment variable {name}"), "set it to the secret, or write the name of another")
+        }
         None => (
-            "there is no such environment variable",
+            "there is no such environment variable".to_owned(),
             "write the name of a variable that has the secret, as in \"JWT_SECRET\", and set it; a policy never has the \
              secret itself",
         ),

@@ -337,3 +337,24 @@ fn a_pattern_that_looks_through_too_many_folders_is_refused() {
     folder("wide", &files);
     assert_eq!(load().unwrap(), 2);
 }
+
+/// L3: a text that may be the secret itself is not quoted.
+#[cfg(feature = "jwt")]
+#[test]
+fn m2_an_error_of_a_secret_names_its_variable() {
+    let pasted = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+    for (name, value, wrong) in [
+        ("JWT_SECRET", None, "there is no environment variable JWT_SECRET"),
+        ("JWT_SECRET", Some(""), "the environment variable JWT_SECRET is empty"),
+        ("sk_live_1", None, "there is no such environment variable"),
+        (pasted, None, "there is no such environment variable"),
+        ("", None, "there is no such environment variable"),
+    ] {
+        let text =
+            format!("version = 1\n[auth.a]\nscheme = \"jwt\"\nsecret_env = \"{name}\"\nalgorithms = [\"HS256\"]\n");
+        let loader = PolicyLoader::new().environment(move |_| value.map(str::to_owned));
+        let refused = loader.parse("policy.toml", &text).unwrap_err().to_string();
+        assert!(refused.contains(wrong), "{refused}");
+        assert!(wrong.contains(name) || !refused.contains(name), "{refused}");
+    }
+}

@@ -213,7 +213,7 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
         state.notes_mut().observes_credentials = true;
     }
     // The first refusal that is not enforced, in the order of the guards, may become an event.
-    let observed = [guarded.observed_unmet, unenforced, guarded.observed.refusal];
+    let observed = [guarded.observed_unmet, unenforced, guarded.observed.refusal, guarded.observed.too_large];
     observed.iter().for_each(|observed| state.note_refusal(observed.as_ref()));
     let observed = observed.into_iter().flatten().next();
     if observed.is_some() || guarded.observed.peek.is_some() {

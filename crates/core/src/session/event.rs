@@ -50,6 +50,7 @@ pub struct Event {
     pub(super) code: Option<ErrorCode>,
     pub(super) status: Option<StatusCode>,
     pub(super) would_be: Option<StatusCode>,
+    pub(super) would_fill: bool,
     pub(super) grpc: Option<Status>,
     pub(super) origin: Origin,
     pub(super) dialect: Option<Shape>,
@@ -208,8 +209,8 @@ impl Event {
     }
 
     /// The event of an error that keeps its shape.
-    pub(super) fn preserved(self, status: StatusCode) -> Self {
-        Self { status: Some(status), code: Some(ErrorCode::of_status(status)), ..self }
+    pub(super) fn preserved(self, status: StatusCode, code: ErrorCode) -> Self {
+        Self { status: Some(status), code: Some(code), ..self }
     }
 
     /// Notes which parts of a foreign body the client does not get: the names of fields (R14), and an unknown code.
@@ -265,6 +266,12 @@ impl Event {
     #[must_use]
     pub fn own_would_refuse(&self) -> bool {
         self.would_refuse().count() > usize::from(self.notes().observes_credentials)
+    }
+
+    /// Whether mode `fill` would rewrite the inner error, which passed only because of mode `observe` (M1).
+    #[must_use]
+    pub fn fill_would_rewrite(&self) -> bool {
+        self.would_fill && self.origin == Origin::Inner
     }
 
     /// Whether the request has an error event already: then its body broke off, which is a line and a count of its own,

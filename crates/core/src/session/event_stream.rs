@@ -9,12 +9,10 @@ use http::{StatusCode, response};
 use super::body::ErrorForm;
 use super::reply::failure_of;
 use super::state::RequestState;
-use super::{BodyContext, BodyFacts, BodyFailure, BoxError, Event, EventFields, Failure, FinalFrame, Origin};
-use crate::code::ErrorCode;
+use super::{BodyContext, BodyFacts, BodyFailure, BoxError, EventFields, Failure, FinalFrame};
 use crate::dialect;
 use crate::dialect::charset;
 use crate::dialect::event_stream::{EVENT_STREAM, EventScanner, TypedEventScanner};
-use crate::fault::Fault;
 use crate::policy::{EventStreams, Mode};
 
 /// An event stream on a route that ends a broken stream with an error event.
@@ -47,10 +45,6 @@ impl EventStream {
     #[must_use]
     pub(super) fn notes(&self) -> Option<Box<EventFields>> {
         self.state.cold.as_ref()?.notes.clone()
-    }
-
-    pub(super) fn preserved(&self, status: StatusCode) -> Event {
-        self.state.event(Origin::Inner).preserved(status)
     }
 
     /// Inspects a piece of the body. If it returns bytes, they replace the piece: the last event, which an inner layer
@@ -91,26 +85,14 @@ impl EventStream {
     /// The body was cut off, because of `cause`. If the stream is between two events, the last frame is an event that
     /// reports the failure.
     pub(super) fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
-        let origin = match failure.origin {
-            origin @ (Origin::Panic | Origin::Fault) => origin,
-            _ => Origin::Error,
+        let last = if self.ended || !self.scanner.is_between_events() {
+            FinalFrame::BrokenOff
+        } else {
+            let fault = self.state.with_policy_settings(failure.fault.clone(), failure.origin);
+            let number = self.typed.take().and_then(|typed| typed.next_number());
+            FinalFrame::Data(ErrorForm::new(&self.state).stream_event(fault, number).into())
         };
-        if self.ended || !self.scanner.is_between_events() {
-            return BodyFailure {
-                last: FinalFrame::BrokenOff,
-                event: self.into_body_context().broke_off(origin, cause),
-            };
-        }
-        let fault = self.state.with_policy_settings(stream_fault(failure), origin);
-        let last =
-            ErrorForm::new(&self.state).stream_event(fault.clone(), self.typed.and_then(|typed| typed.next_number()));
-        let event = self.into_body_context().broke_off(origin, cause);
-        BodyFailure { last: FinalFrame::Data(last.into()), event: Event { code: Some(fault.code().clone()), ..event } }
-    }
-
-    /// Ends a body that the upstream cut off, for an adapter that has no error value for that.
-    pub(super) fn upstream_failed(self, cause: BoxError) -> BodyFailure {
-        self.failed(Failure::new(Fault::new(ErrorCode::OTHER), Origin::Error), cause)
+        BodyFailure { last, event: self.into_body_context().broke_off(&failure, cause) }
     }
 
     /// Returns the context that outlives the stream. It is enough to log that the body panicked when it was dropped.
@@ -119,16 +101,6 @@ impl EventStream {
         context.label.sent = Some(self.status);
         context
     }
-}
-
-/// The fault to report in the stream. It only distinguishes failures of the upstream from those of this process: finer
-/// distinctions (F1) would not help a client.
-fn stream_fault(failure: Failure) -> Fault {
-    if failure.origin == Origin::Fault {
-        return failure.fault;
-    }
-    let is_upstreams = [ErrorCode::OTHER, ErrorCode::GATEWAY_TIMEOUT].contains(failure.fault.code());
-    Fault::new(if is_upstreams { ErrorCode::OTHER } else { ErrorCode::INTERNAL_ERROR })
 }
 
 /// Whether the route wants an error event for a response that is cut off, and an event can follow this body.

@@ -7,10 +7,13 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::reading::Pieces;
+use super::reply::failure_by_kind;
 use super::{
     BodyContext, BodyFailure, BoxError, Event, EventStream, Failure, FinalFrame, ObservedError, Origin, ReadBytes,
     RpcResponse, UnreadReason,
 };
+use crate::code::ErrorCode;
+use crate::fault::Fault;
 use crate::request_id::RequestId;
 
 /// Follows a body that passes, until it ends or is dropped. The default is a body that has ended.
@@ -231,7 +234,8 @@ impl Follow {
         self.once(Some(event))
     }
 
-    /// Classifies the body's error (F1). This runs user code; the error is borrowed because its drop may panic.
+    /// Classifies the body's error (F1). This runs user code; the error is borrowed because its drop may panic. The
+    /// classifier is only called if the client may get its fault.
     ///
     /// # Panics
     ///
@@ -241,32 +245,35 @@ impl Follow {
         match &self.kind {
             Kind::Call(call) => Some(call.failure_of(error)),
             Kind::Events(events) => Some(events.failure_of(error)),
-            Kind::Tail(_) | Kind::Copy(_) | Kind::Ended => None,
+            Kind::Tail(tail) => Some(failure_by_kind(&tail.config, error, None)),
+            Kind::Copy(copy) => Some(failure_by_kind(&copy.tail.config, error, None)),
+            Kind::Ended => None,
         }
     }
 
-    /// The body failed, or panicked ([`Failure::panicked`]): the last frame, and the event to log.
+    /// The body failed, or panicked ([`Failure::panicked`]): the last frame, and the event to log. Without a failure, the
+    /// upstream broke off.
     pub fn failed(
         &mut self,
-        origin: Origin,
         failure: Option<Failure>,
         cause: BoxError,
         now: impl FnOnce() -> Instant,
     ) -> (FinalFrame, Option<Event>) {
+        let upstream = || Failure::new(Fault::new(ErrorCode::OTHER), Origin::Error);
+        let begun = failure.clone().unwrap_or_else(upstream).of_begun_body();
         let broke_off = |context: BodyContext, cause| BodyFailure {
             last: FinalFrame::BrokenOff,
-            event: context.broke_off(origin, cause),
+            event: context.broke_off(&begun, cause),
         };
         let failure = match (std::mem::replace(&mut self.kind, Kind::Ended), failure) {
             (Kind::Ended, _) => return (FinalFrame::BrokenOff, None),
             (Kind::Call(call), Some(failure)) => call.failed(failure, cause),
             (Kind::Call(call), None) => broke_off(call.into_body_context(), cause),
-            (Kind::Events(events), Some(failure)) => events.failed(failure, cause),
-            (Kind::Events(events), None) => events.upstream_failed(cause),
+            (Kind::Events(events), _) => events.failed(begun, cause),
             (Kind::Tail(context), _) => broke_off(context, cause),
             (Kind::Copy(mut copy), _) => match copy.end(false, now) {
                 // An error that is copied is logged once, also if it breaks off (L1).
-                Some(event) => BodyFailure { last: FinalFrame::BrokenOff, event: event.broken_by(origin, cause) },
+                Some(event) => BodyFailure { last: FinalFrame::BrokenOff, event: event.broken_by(begun.origin, cause) },
                 None => broke_off(copy.tail, cause),
             },
         };
@@ -283,7 +290,7 @@ impl Follow {
             Kind::Events(events) => events.into_body_context(),
             Kind::Ended => return None,
         };
-        Some(context.broke_off(Origin::Panic, String::from(text).into()))
+        Some(context.broke_off(&Failure::panicked(), String::from(text).into()))
     }
 
     /// The body is about to be dropped. `ended` means that the server got a report of its end. Returns the event of a

@@ -43,6 +43,7 @@ mod config;
 mod entry;
 mod event;
 mod event_stream;
+mod fill;
 mod follow;
 mod head;
 mod header_use;

@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode};
 use super::body::{ErrorForm, RetainedBody};
 use super::reply::cause_of;
 use super::state::RequestState;
-use super::{CapturedBody, Cause, Event, Origin, ReadBytes, body};
+use super::{CapturedBody, Cause, Event, Origin, ReadBytes, body, fill};
 use crate::classify::{ChangedBody, Rewrite};
 use crate::fault::Fault;
 use crate::guard::body_limit::BodyFlags;
@@ -90,6 +90,7 @@ pub(super) fn would_be(
     Event {
         status: Some(status),
         would_be: Some(would_be),
+        would_fill: true,
         code: Some(fault.code().clone()),
         cause: if origin == Origin::Fault { Some(Cause::Fault(fault.clone())) } else { cause_of(fault) },
         ..state.event(origin)
@@ -116,8 +117,8 @@ impl fmt::Debug for ObservedError {
 impl ObservedError {
     /// The body has ended, or is not to be read further. The bytes that were received decide, as they would in
     /// `enforce`.
-    pub(super) fn finish(self, body: ReadBytes<'_>) -> Event {
-        let Self { state, status, headers, reason } = &self;
+    pub(super) fn finish(&self, body: ReadBytes<'_>) -> Event {
+        let Self { state, status, headers, reason } = self;
         let decoded = state.decoded_body(headers, body);
         if let Some(reported) = state.connect_status(decoded.as_deref()) {
             return state.rpc_event(&reported);
@@ -126,10 +127,12 @@ impl ObservedError {
         let reason = reason.as_deref().filter(|_| matches!(body, ReadBytes::Whole(_)));
         let rewrite = state.inner_decision(*status, headers, (decoded.as_deref(), &changed), reason);
         if rewrite.passes {
-            let code = Some(rewrite.code().clone());
-            return Event { code, ..state.event(Origin::Inner).preserved(*status) };
+            return state.event(Origin::Inner).preserved(*status, rewrite.code().clone());
         }
-        self.would_rewrite(rewrite, decoded.as_deref().unwrap_or_default())
+        Event {
+            would_fill: fill::would_rewrite(state.request.is_head(), headers, body, decoded.as_deref()),
+            ..self.would_rewrite(rewrite, decoded.as_deref().unwrap_or_default())
+        }
     }
 
     fn would_rewrite(&self, mut rewrite: Rewrite<'_>, read: &[u8]) -> Event {

@@ -37,7 +37,7 @@ pub enum FirstByte {
 }
 
 /// The fault of a failure, and where it comes from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct Failure {
     pub(super) fault: Fault,
@@ -112,6 +112,17 @@ impl Failure {
     pub fn panicked() -> Self {
         Self::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic)
     }
+
+    /// The failure of a body that has begun. It only distinguishes failures of the upstream from those of this process:
+    /// finer distinctions (F1) would not help a client.
+    pub(super) fn of_begun_body(self) -> Self {
+        if self.origin == Origin::Fault {
+            return self;
+        }
+        let is_upstreams = [ErrorCode::OTHER, ErrorCode::GATEWAY_TIMEOUT].contains(self.fault.code());
+        let code = if is_upstreams { ErrorCode::OTHER } else { ErrorCode::INTERNAL_ERROR };
+        Self::new(Fault::new(code), if self.origin == Origin::Panic { Origin::Panic } else { Origin::Error })
+    }
 }
 
 impl RewrittenBody {
@@ -126,9 +137,10 @@ impl BodyContext {
         self.id
     }
 
-    /// A body ended with an error or a panic after its head had been sent with `status` (F4).
-    pub(super) fn broke_off(self, origin: Origin, cause: BoxError) -> Event {
-        Event { code: Some(ErrorCode::INTERNAL_ERROR), cause: Some(Cause::Error(cause)), ..self.event(origin) }
+    /// A body ended with an error or a panic after its head had been sent (F4).
+    pub(super) fn broke_off(self, failure: &Failure, cause: BoxError) -> Event {
+        let code = failure.fault.code().clone();
+        Event { code: Some(code), cause: Some(Cause::Error(cause)), ..self.event(failure.origin) }
     }
 
     /// An event with nothing but its origin set.
@@ -153,6 +165,7 @@ impl BodyContext {
             code,
             status,
             would_be: None,
+            would_fill: false,
             grpc,
             origin,
             dialect: None,

@@ -6,13 +6,15 @@ use std::error::Error;
 
 use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, response};
 
 use super::body::{ErrorForm, OutgoingReply, RetainedBody};
 use super::outcome::ErrorFacts;
 use super::proxy_error::ProxyError;
 use super::state::RequestState;
-use super::{BoxError, CapturedBody, Cause, DrainBudget, Event, Failure, LocalReply, Origin, RewrittenBody, head};
+use super::{
+    BoxError, CapturedBody, Cause, DrainBudget, Event, Failure, LocalReply, Origin, RewrittenBody, SessionConfig, head,
+};
 use crate::classify;
 use crate::classify::Rewrite;
 use crate::classify::failure::ErrorKind;
@@ -41,9 +43,14 @@ impl RequestState {
     }
 
     /// Replaces a response whose status cannot be a final one (E6).
-    pub(super) fn replace_malformed(self, head: &mut response::Parts) -> RewrittenBody {
+    pub(super) fn replace_malformed(mut self, head: &mut response::Parts) -> RewrittenBody {
         self.mark_own_answer(&mut head.headers, || Some(ProxyError::HttpProtocolError));
-        self.replace_with_fault(head, Fault::new(ErrorCode::OTHER), Origin::Inner)
+        let fault =
+            Fault::new(ErrorCode::OTHER).with_source(format!("the service's status is {}", head.status.as_str()));
+        let fault = self.with_policy_settings(fault, Origin::Inner);
+        let mut rewrite = Rewrite::unchanged(fault);
+        rewrite.to_status = Some(StatusCode::BAD_GATEWAY);
+        self.replace(head, rewrite, Origin::Inner, &[])
     }
 
     /// Rewrites an answer that the proxy itself made (V2).
@@ -225,14 +232,19 @@ pub(super) fn cause_of(fault: &Fault) -> Option<Cause> {
 /// Classifies an inner error (F1). If the request's body was over its limit, that decides. Else the classifier decides,
 /// else the contract's list. Both look at the whole chain of causes.
 pub(super) fn failure_of(state: &RequestState, error: &(dyn Error + 'static)) -> Failure {
-    if let Some(failure) = state.why_body_was_cut().or_else(|| by_classifier(state, error)) {
-        return failure;
-    }
-    let kind = ErrorKind::new(error, state.config.recogniser());
+    state
+        .why_body_was_cut()
+        .or_else(|| by_classifier(state, error))
+        .unwrap_or_else(|| failure_by_kind(&state.config, error, state.broken_request()))
+}
+
+/// Classifies an error by the contract's list alone. `broken` is the client's own fault.
+pub(super) fn failure_by_kind(config: &SessionConfig, error: &(dyn Error + 'static), broken: Option<Fault>) -> Failure {
+    let kind = ErrorKind::new(error, config.recogniser());
     if let ErrorKind::Typed(fault) = kind {
         return Failure::new(fault.clone(), Origin::Fault);
     }
-    Failure::new(state.broken_request().unwrap_or_else(|| kind.call_fault()), Origin::Error)
+    Failure::new(broken.unwrap_or_else(|| kind.call_fault()), Origin::Error)
 }
 
 /// Classifies an error from `poll_ready` (F3).

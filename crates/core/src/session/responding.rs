@@ -14,7 +14,7 @@ use super::request::MAX_HEADERS;
 use super::state::{Phase, RequestState};
 use super::{
     BodyFacts, Failure, Follow, Note, ObservedError, Origin, Read, ReadBytes, Reading, ResponseStep, Rest,
-    RewrittenBody, Session, UnreadReason, calls, head, passing,
+    RewrittenBody, Session, UnreadReason, calls, fill, head, passing,
 };
 use crate::classify::ChangedBody;
 use crate::code::ErrorCode;
@@ -65,10 +65,7 @@ impl ResponseHead<'_> {
             StatusTreatment::Pass => self.state.pass(head, body),
             StatusTreatment::Strip => self.strip(head),
             StatusTreatment::Observe => self.decide_observed(head, body()),
-            StatusTreatment::Rewrite => {
-                head.status = StatusCode::BAD_GATEWAY;
-                ResponseStep::Write(self.state.replace_malformed(head))
-            }
+            StatusTreatment::Rewrite => ResponseStep::Write(self.state.replace_malformed(head)),
         }
     }
 
@@ -92,7 +89,7 @@ impl ResponseHead<'_> {
             }
             StatusTreatment::Pass => self.state.pass(head, || body),
             StatusTreatment::Observe => self.decide_observed(head, body),
-            _ if passing::keeps(&self.state, head, body) => self.state.pass_error(head, body),
+            _ if fill::keeps(&self.state, head, body) => self.state.pass_error(head, body),
             _ => self.rewrite_error(head, body),
         }
     }
@@ -156,12 +153,12 @@ impl ResponseHead<'_> {
             return self.state.pass_error(head, body);
         }
         let inspect = self.state.policy().inspect();
-        let looks = fills && passing::must_be_read(&head.headers) && !body.is_empty();
+        let looks = fills && fill::must_be_read(&head.headers) && !body.is_empty();
         let unreadable = is_unreadable(&head.headers, body, inspect.max_bytes);
         if self.state.request.is_head() || unreadable && !looks {
             return self.rewrite_unread(head, body, inspect.max_bytes);
         }
-        let max_bytes = if fills { passing::more_bytes_to_read(&head.headers) } else { None };
+        let max_bytes = if fills { fill::more_bytes_to_read(&head.headers) } else { None };
         let reading = Reading::new(max_bytes.unwrap_or(inspect.max_bytes), inspect.timeout, fills);
         self.session.phase = Phase::Called(self.state);
         ResponseStep::Read(reading)
@@ -281,7 +278,7 @@ pub(super) fn decide_by_body(state: RequestState, head: &mut response::Parts, re
 #[inline(always)]
 fn decided(state: RequestState, head: &mut response::Parts, body: ReadBytes<'_>) -> Result<RewrittenBody, KeptError> {
     let decoded = state.decoded_body(&head.headers, body);
-    if state.settings.mode == Mode::Fill && !passing::is_to_rewrite(&head.headers, body, decoded.as_deref()) {
+    if state.settings.mode == Mode::Fill && !fill::is_to_rewrite(&head.headers, body, decoded.as_deref()) {
         return Err(state.preserve(head));
     }
     if let Some(reported) = state.connect_status(decoded.as_deref()) {

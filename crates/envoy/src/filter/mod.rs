@@ -20,7 +20,7 @@ mod response;
 mod sending;
 mod state;
 
-use error_envelope_core::session::{BoxError, Ending, Failure, FinalFrame, Origin};
+use error_envelope_core::session::{BoxError, Ending, Failure, FinalFrame};
 use error_envelope_runtime::envoy::EnvoyReply;
 use http::StatusCode;
 
@@ -35,7 +35,7 @@ impl Filter {
         let details = String::from_utf8_lossy(details).into_owned();
         match self.replace_phase(Phase::Answered) {
             Phase::Passing(mut follow) if !self.response_ended.get() => {
-                let (last, event) = follow.failed(Origin::Error, None, details.into(), now);
+                let (last, event) = follow.failed(None, details.into(), now);
                 event.into_iter().for_each(|event| self.log(stream, event));
                 // Envoy resets the stream as soon as the hook returns: the client gets the last event of an event
                 // stream, but no proper end (F6).
@@ -76,7 +76,7 @@ impl Filter {
         }
         let event = session.abandon().or_else(|| match phase {
             Phase::Passing(mut follow) => match if ended { None } else { upstream_broke(stream) } {
-                Some(cause) => follow.failed(Origin::Error, None, cause, now).1,
+                Some(cause) => follow.failed(None, cause, now).1,
                 None => follow.dropped(ended, now),
             },
             _ => None,
@@ -92,7 +92,7 @@ impl Filter {
             && follow.request_id().is_some()
         {
             let cause = String::from(text).into();
-            let (last, event) = follow.failed(Origin::Panic, Some(Failure::panicked()), cause, now);
+            let (last, event) = follow.failed(Some(Failure::panicked()), cause, now);
             return self.end_body(stream, last, event, DETAILS);
         }
         self.unread(stream);

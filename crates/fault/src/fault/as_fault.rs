@@ -68,7 +68,8 @@ use crate::code::ErrorCode;
              crates",
     note = "for an error of your own: `impl AsFault for {Self} {{ … }}`, or `#[derive(AsFault)]` with the feature `derive`",
     note = "for an error of another crate: `.map_err(|error| Fault::new(ErrorCode::…).with_source(error))`",
-    note = "for a variant of your own that wraps it: `#[fault(with = code_of)]`, with `fn code_of(error: &{Self}) -> ErrorCode`",
+    note = "for a variant of your own that wraps it: `#[fault(with = code_of)]`, with `fn code_of(error: &{Self}) -> ErrorCode`; \
+            for an `anyhow::Error`: `#[fault(with = Fault::from)]`",
     note = "features of `tower-error-envelope` cover errors of other crates: `anyhow`, `axum`, `garde`, `sqlx` (0.8 or \
             0.9, the version that `cargo tree -i sqlx` shows once), `tonic`, `validator`, `ws` (axum's WebSockets)"
 )]

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Instant;
 
-use error_envelope_core::session::{BodyFailure, Failure, FinalFrame, Follow, Needs, Origin};
+use error_envelope_core::session::{BodyFailure, Failure, FinalFrame, Follow, Needs};
 
 use super::ledger::{Ledger, is_secret_in_any};
 use super::response::{self as service, CAUSE, is_secret_in};
@@ -50,7 +50,7 @@ impl Passing {
                     1 => Some(Failure::panicked()),
                     _ => None,
                 };
-                let (last, event) = follow.failed(Origin::Error, failure, error.into(), now);
+                let (last, event) = follow.failed(failure, error.into(), now);
                 expect_no_secret(&last);
                 assert!(follow.needs() == Needs::Nothing && follow.request_id().is_none(), "claim 5: {follow:?}");
                 event

@@ -73,6 +73,8 @@ fn check_headers(matched: &Matched, view: &RequestView<'_>, observed: &mut Obser
 #[derive(Debug, Default)]
 pub(in crate::session) struct ObservedGuards {
     pub(in crate::session) refusal: Option<Fault>,
+    /// The same, by the declared length (G4).
+    pub(in crate::session) too_large: Option<Fault>,
     /// The fault with which such a route would refuse the request if its body has a first byte (G3).
     pub(in crate::session) peek: Option<Fault>,
     pub(in crate::session) limit: ObservedLimit,
@@ -125,7 +127,9 @@ pub(in crate::session) fn check_body<'s, 'h>(
     }
     for settings in observing {
         match settings.body_limit {
-            Some(limit) if view.is_over(limit) => observed.note_refusal(settings, policy.faults().too_large(limit))?,
+            Some(limit) if view.is_over(limit) => {
+                observed.too_large.get_or_insert(policy.faults().too_large(limit));
+            }
             limit => observed.limit.limit = observed.limit.limit.into_iter().chain(limit).min(),
         }
     }

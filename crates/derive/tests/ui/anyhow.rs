@@ -1,0 +1,15 @@
+//! `anyhow::Error`, which is no `std::error::Error`, and so never `AsFault`.
+mod anyhow {
+    #[derive(Debug, thiserror::Error)]
+    #[error("any")]
+    pub struct Error;
+}
+
+#[derive(Debug, thiserror::Error, tower_error_envelope::AsFault)]
+enum Failure {
+    #[error(transparent)]
+    #[fault(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+fn main() {}
