@@ -9,9 +9,9 @@ use tower_service::Service;
 use tracing::Span;
 
 use super::broken::ResumedBody;
-use super::budget::Deadline;
 use super::caught::{facts, inspected, size_hint};
 use super::collecting::{CollectJob, Collecting, Decided};
+use super::deadline::Deadline;
 use super::extensions::remove_reason;
 use super::future::{CallContext, State, StateProj};
 use super::request_body::RequestBody;

@@ -9,8 +9,8 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tracing::Span;
 
-use super::budget::{Deadline, now};
 use super::caught::panicked;
+use super::deadline::{Deadline, now};
 use error_envelope_core::session::{BoxError, Ending, Event, Reading, ResponseStep, Session, UnreadReason};
 #[cfg(feature = "metrics")]
 use error_envelope_runtime as runtime;

@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use super::budget::{Budget, BudgetExhausted};
 use super::caught::{has_ended, poll_dropped};
+use super::request_body::{Budget, BudgetExhausted};
 use error_envelope_core::session::{BoxError, DrainBudget, LocalReply};
 
 /// The most bytes to drop before the head leaves: for bytes that are available at once, no state is stored.

@@ -13,8 +13,8 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::Span;
 
-use super::budget::Deadline;
 use super::collecting::Collecting;
+use super::deadline::Deadline;
 use super::draining::{Draining, RemainingRequest};
 use super::parked::{Peeking, Verifying, Waiting};
 use super::request_body::RequestBody;

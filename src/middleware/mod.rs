@@ -1,4 +1,4 @@
-//! The Tower adapter: it moves bytes, waits, catches panics, drains and logs, and decides nothing.
+//! The Tower adapter: it moves bytes, waits, catches panics, drains and logs. The session decides.
 //!
 //! - [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) makes an [`ErrorEnvelopeService`](crate::ErrorEnvelopeService)
 //!   of any service.
@@ -6,18 +6,20 @@
 //! - [`RequestBody`] counts what the inner service reads; [`ResponseBody`] passes on its response, or is the reply.
 //!
 //! The way of a request through these files: `service` begins a session, and calls the inner service, replies, or waits
-//! (for what `parked` holds). `future` has the request's states, and polls what they wait for. `calling` polls the inner call and carries out what
-//! the session decides about its response; `collecting` reads an inner error first. What is left of a request that the
-//! inner service did not get is read and dropped by `draining`; a body over its limit, by `request_body` itself.
+//! (for what `parked` holds). `future` has the request's states, and polls what they wait for. `calling` polls the inner
+//! call and carries out what the session decides about its response; `collecting` reads an inner error first;
+//! `response_body` is what leaves. What is left of a request that the inner service did not get is read and dropped by
+//! `draining`; a body over its limit, by `request_body` itself. All of them wait by `deadline`, and call user code by
+//! `caught`.
 //!
 //! A request without an error needs no box and no spawned task. User code that panics is caught where it is called,
 //! polled or dropped (rule F2); with `panic = "abort"` nothing can be caught.
 
 mod broken;
-mod budget;
 mod calling;
 mod caught;
 mod collecting;
+mod deadline;
 mod draining;
 mod extensions;
 mod future;

@@ -14,8 +14,8 @@ use http::{HeaderMap, request};
 use http_body::Body;
 use tracing::Span;
 
-use super::budget::Deadline;
 use super::caught::{inspected, poll_bytes};
+use super::deadline::Deadline;
 use super::verify::{Verifiers, VerifyFuture};
 
 /// The service that was ready for a request, and the request's head.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -10,9 +11,9 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Full, Limited};
 use pin_project_lite::pin_project;
 
-use super::budget::Budget;
 use super::caught::{has_ended, poll_bytes, poll_dropped, size_hint};
-use error_envelope_core::session::{BodyMeter, BoxError, DrainBudget, MeterAction};
+use super::deadline::{Deadline, now};
+use error_envelope_core::session::{self, BodyMeter, BoxError, DrainBudget, MeterAction};
 use error_envelope_runtime::{RouteMetrics, catch};
 
 pin_project! {
@@ -174,6 +175,62 @@ fn over_limit() -> BoxError {
     match Pin::new(&mut limited).poll_frame(&mut cx) {
         Poll::Ready(Some(Err(error))) => error,
         _ => "length limit exceeded".into(),
+    }
+}
+
+/// The budget of a body that is read and dropped, with the timer that wakes the task.
+#[derive(Debug)]
+pub(super) struct Budget {
+    budget: session::Budget,
+    /// Set at the first wait: most bodies do not wait.
+    deadline: Option<Deadline>,
+}
+
+/// The reason to stop reading: the budget is spent, or the body failed.
+pub(super) struct BudgetExhausted;
+
+impl Budget {
+    pub(super) fn new(max_bytes: u64, timeout: Duration) -> Self {
+        Self { budget: session::Budget::new(max_bytes, timeout), deadline: None }
+    }
+
+    /// Polls for the length of the body's next frame; `None` at the body's end.
+    pub(super) fn poll_length(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<Option<Result<usize, BoxError>>>,
+    ) -> Poll<Result<Option<usize>, BudgetExhausted>> {
+        match poll(cx) {
+            Poll::Ready(Some(Ok(length))) => {
+                Poll::Ready(self.budget.deduct(length, now).map(|()| Some(length)).map_err(|_| BudgetExhausted))
+            }
+            Poll::Ready(None) => Poll::Ready(Ok(None)),
+            Poll::Ready(Some(Err(error))) => {
+                // Dropping the error runs user code, which may panic (F2).
+                let _ = catch(|| drop(error));
+                Poll::Ready(Err(BudgetExhausted))
+            }
+            Poll::Pending => {
+                let Self { budget, deadline } = self;
+                let deadline = deadline.get_or_insert_with(|| Deadline::at(budget.waits(now)));
+                if deadline.has_passed(cx) { Poll::Ready(Err(BudgetExhausted)) } else { Poll::Pending }
+            }
+        }
+    }
+
+    /// Polls up to the end. Returns `false` if the budget was used up before.
+    pub(super) fn poll_to_end(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<Option<Result<usize, BoxError>>>,
+    ) -> Poll<bool> {
+        loop {
+            match ready!(self.poll_length(cx, &mut poll)) {
+                Ok(Some(_)) => {}
+                Ok(None) => return Poll::Ready(true),
+                Err(BudgetExhausted) => return Poll::Ready(false),
+            }
+        }
     }
 }
 

@@ -12,8 +12,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::broken::{BodyAction, Polled, ResponseBodyError, ResumedBody, poll_passed, text_of};
-use super::budget::{Deadline, now};
 use super::caught::{has_ended, inspected, size_hint};
+use super::deadline::{Deadline, now};
 use super::draining::Draining;
 use error_envelope_core::session::{BodyFailure, BoxError, Failure, FinalFrame, Follow, Needs, Origin};
 use error_envelope_runtime as runtime;

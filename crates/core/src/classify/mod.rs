@@ -1,6 +1,6 @@
 //! Turns an inner error into a [`Fault`].
 //!
-//! [`response`] reads an inner 4xx/5xx in five steps, unless it has only a status, or a `line` of text. Each step is a
+//! [`response`] reads an inner 4xx/5xx in five steps, unless it has only a status, or a line of text. Each step is a
 //! function of the results before it:
 //!
 //! 1. [`parse`](parse::parse): the content of the body, or else of the head, and the form that the body keeps
@@ -9,7 +9,8 @@
 //! 4. [`details`](reply_details::ReplyDetails): the fields besides them
 //! 5. [`retained`](rewrite::retained): the part of the body that stays in its place
 //!
-//! The first match decides the code (rule R1), unless the response has a `Fault` in its extensions:
+//! The first match decides the code (rule R1), unless the response has a `Fault` in its extensions, which
+//! `session::responding` looks for first:
 //!
 //! 1. a canonical envelope, or a well-formed `x-error-code` if the body has no code or is in the route's own
 //!    dialect, which may have no place for it (E7)
@@ -25,7 +26,6 @@ pub(crate) mod credentials;
 pub(crate) mod decide;
 mod explanation;
 pub(crate) mod failure;
-mod line;
 mod parse;
 pub(crate) mod reason;
 #[cfg(feature = "redact")]
@@ -34,15 +34,18 @@ mod reply_details;
 mod rewrite;
 pub mod rule;
 
-use http::Extensions;
+use std::borrow::Cow;
 
-use crate::dialect::ParsedBody;
+use http::{Extensions, StatusCode};
+
+use crate::dialect::{self, ParsedBody};
 use crate::fault::Fault;
 pub(crate) use crate::{details, rpc};
+use crate::{fields, framework_text, message};
 use decide::decide;
 pub use explanation::Explanation;
 pub(crate) use parse::{BodyFormat, ChangedBody, Inner, KeptProtocols, PolicyView, RequestContext, envelope_in_head};
-use parse::{Parsed, lenient, parse};
+use parse::{Parsed, X_ERROR_CODE, lenient, parse};
 pub(crate) use reply_details::service_code;
 pub(crate) use rewrite::{Retained, Rewrite, with_issue_list};
 
@@ -55,8 +58,8 @@ pub(crate) fn response<'b>(
     if inner.is_status_alone() && policy.rules.is_empty() {
         return rewrite_status_alone(inner, request, policy);
     }
-    match line::line(inner, policy) {
-        Some(line) => line::rewrite(line, inner, request),
+    match line(inner, policy) {
+        Some(line) => rewrite_line(line, inner, request),
         None => rewrite_parsed(inner, request, policy),
     }
 }
@@ -79,6 +82,35 @@ fn rewrite_status_alone(
     let (code, by) = decide::code_of_status(inner.status, inner.headers, request);
     let fault = with_issue_list(Fault::new(code), policy.dialect);
     Rewrite::of_status(fault, by)
+}
+
+/// The line that is the whole body. `None` if the full steps are needed: the policy has rules, the status may have the
+/// sentences of a framework (R13), or secrets are to be removed (R17).
+#[inline]
+fn line<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> Option<&'b str> {
+    #[cfg(feature = "redact")]
+    if policy.redact {
+        return None;
+    }
+    let is_read = policy.rules.is_empty()
+        && !fields::has(inner.headers, &X_ERROR_CODE)
+        && inner.status.is_client_error()
+        && !dialect::tells_of_input(inner.status);
+    if is_read { dialect::plain_text(inner.headers, inner.bytes()) } else { None }
+}
+
+/// The short way for a 4xx whose body is one line of text, as many handlers and routers send it (rule R3). Such a line
+/// has no code, no fields and no form to keep, so only the text is left to be checked.
+#[inline]
+fn rewrite_line<'b>(line: &'b str, inner: &Inner<'_, '_>, request: &RequestContext<'_>) -> Rewrite<'b> {
+    let (code, by) = decide::code_of_status(inner.status, inner.headers, request);
+    Rewrite::of_line(Fault::new(code), by, text_of_line(line, inner.status))
+}
+
+/// The text for the client; `None` if the line is not a message.
+fn text_of_line(line: &str, status: StatusCode) -> Option<Cow<'_, str>> {
+    let read = framework_text::read(line, status, false);
+    if read.client_message == framework_text::ClientMessage::All { message::from_foreign_text(line) } else { None }
 }
 
 /// The steps after the first one.
@@ -112,4 +144,92 @@ pub(crate) fn explain(inner: &Inner<'_, '_>, request: &RequestContext<'_>, polic
 /// The fault that a service left in the response's extensions (R1), alone or as the cause of a tonic status.
 pub(crate) fn fault_in(extensions: &Extensions) -> Option<&Fault> {
     Fault::in_extensions(extensions)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::CONTENT_TYPE;
+    use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+    use super::credentials::Credentials;
+    use super::*;
+    use crate::code::CodeSet;
+    use crate::dialect::Dialect;
+
+    /// What the client and the log get.
+    fn facts(it: &Rewrite<'_>) -> String {
+        let (fault, text) = it.parts();
+        let own = (it.retained, it.is_code_named, it.by, it.rule, it.to_status);
+        let lost = (&it.dropped, &it.unknown_code, &it.kept);
+        format!("{} {fault:?} {text:?} {:?} {own:?} {lost:?}", it.passes, it.shape)
+    }
+
+    #[test]
+    fn r3_a_line_is_decided_as_by_all_steps() {
+        let long = "a".repeat(1025);
+        let bodies: [&[u8]; 22] = [
+            b"",
+            b" ",
+            b"Room not found",
+            b"  Room not found\r\n",
+            b"Token expired",
+            b"two\nlines",
+            b"a\ttab",
+            b"<html>x</html>",
+            b"a <b>bold</b> word",
+            b"{\"error\":\"x\"}",
+            b"[\"x\"]",
+            b" [NaN]",
+            b"\"quoted\"",
+            b"404",
+            b"at a.b (c.js:1:2)",
+            b"Traceback (most recent call last):",
+            b"\xef\xbb\xbf{\"a\":NaN}",
+            b"\xef\xbb\xbfno",
+            b"caf\xc3\xa9 \xe2\x80\xae",
+            b"\xff\xfe",
+            b"\x07",
+            long.as_bytes(),
+        ];
+        let types = ["text/plain", "Text/PLAIN ; charset=utf-8", "text/html", "application/json", "image/png"];
+        let mut heads: Vec<HeaderMap> =
+            types.map(|it| [(CONTENT_TYPE, HeaderValue::from_static(it))].into_iter().collect()).into();
+        heads.push(HeaderMap::new());
+        heads.push(heads[0].clone());
+        heads[6].append(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        heads[1].insert("x-error-code", HeaderValue::from_static("gone"));
+        for (status, headers) in (400..600).flat_map(|status| heads.iter().map(move |headers| (status, headers))) {
+            for body in bodies {
+                let status = StatusCode::from_u16(status).unwrap();
+                same(&Inner { status, headers, body: Some(body), reason: None, changed: &ChangedBody::default() });
+            }
+        }
+    }
+
+    fn same(inner: &Inner<'_, '_>) {
+        let request = RequestContext {
+            credentials: Credentials::Bearer,
+            method: &Method::GET,
+            path: None,
+            body_format: BodyFormat::Other,
+        };
+        for dialect in Dialect::ALL {
+            let policy = PolicyView {
+                codes: &CodeSet::default(),
+                shapes: &[],
+                rules: &[],
+                by_status: false,
+                protocols: KeptProtocols::All,
+                #[cfg(feature = "redact")]
+                redact: false,
+                kept: &[],
+                dialect: *dialect,
+                negotiated: false,
+                page: false,
+            };
+            let by_all = rewrite_parsed(inner, &request, &policy);
+            let shortly = response(inner, &request, &policy);
+            assert_eq!(facts(&shortly), facts(&by_all), "{:?} {:?}", inner.status, inner.body);
+        }
+    }
 }

@@ -222,11 +222,12 @@ pub(super) fn texts_of<'t, 'a>(
         let field = object.field("message").filter(|it| it.is_object()).filter(is_wanted)?;
         Some(Found { value: field.field("value")?.words()?, field })
     };
-    let lists =
-        object.named(&TEXT_LISTS).filter(move |_| !field_lists::is_map(object)).filter_map(move |(_, field)| {
-            let field = Some(field).filter(is_wanted)?;
-            Some(Found { value: field.only().unwrap_or(field).words()?, field })
-        });
+    // A form may have a field of such a name.
+    let is_text = move |field: &Node<'t, 'a>| !(field.is_array() && field_lists::is_map(object));
+    let lists = object.named(&TEXT_LISTS).filter_map(move |(_, field)| {
+        let field = Some(field).filter(is_wanted).filter(is_text)?;
+        Some(Found { value: field.only().unwrap_or(field).words()?, field })
+    });
     texts.chain(std::iter::once_with(by_language).flatten()).chain(lists)
 }
 

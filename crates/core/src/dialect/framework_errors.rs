@@ -1,6 +1,6 @@
 //! Finds the issues in the errors that frameworks send for bad input (rule R13).
 //!
-//! It runs only on a 4xx, and only on what the general rule (R2) has not read. It tries the structure of the
+//! It runs only on a 4xx, after its shape or the general rule (R2) has been read. It tries the structure of the
 //! body first (`search`, with `map` and `entry`), then the sentences in it (`sentences` of the fault crate). A body that only looks
 //! similar stays unchanged, because a wrong path is worse than none.
 //!

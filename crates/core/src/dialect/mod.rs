@@ -2,11 +2,11 @@
 //!
 //! [`read`] parses a body of any shape. It tries the canonical envelope first, then the protocols that keep their own
 //! shape (R10), then the foreign shapes, then plain text. A shape that can be written is a [`DialectSpec`]: a constant
-//! in its own file, with a row in `table.rs`. `foreign.rs` tries the shapes in the order of those rows, then the
-//! general rule for a JSON object.
+//! in its own file, with a row in `table.rs`. `foreign.rs` tries the policy's own shapes (R15), then those
+//! rows in their order, then the general rule for a JSON object.
 //!
-//! This module decides nothing. `classify` chooses the code, and the parts of the body that a client may get. `outward`
-//! chooses how to write them on a route.
+//! What it reads has no value that the client sent (R13). `classify` chooses the code, and the parts of the body that a
+//! client may get; `outward` chooses how to write them on a route.
 
 mod anthropic;
 pub(crate) mod charset;

@@ -25,7 +25,7 @@ use crate::grpc_messages::{DecodedItem, InvalidBase64, MessageDecoder, MessagePr
 /// Counts the bytes of a request's body, and notes if the body fails.
 ///
 /// It gets every chunk before the inner service does, and shares its result with the session. If the body is over the
-/// limit, the session answers 413 whatever the inner service returns (G4). If the client's body is broken or slow, the
+/// limit, the session answers 413 whatever the inner service returns, until the head of its response has left (G4). If the client's body is broken or slow, the
 /// session does not take that for a failure of the server (F1).
 #[derive(Debug)]
 pub struct BodyMeter {

@@ -1,4 +1,5 @@
-//! The faults that the layer itself returns. Each is created once, when the policy is built.
+//! The faults that have nothing but their code, and those of each body limit. Each is created once, when the policy is
+//! built, and keeps its prepared reply: the layer's own answers and inner errors without fields copy it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,5 @@
-//! The policy: the settings for each request.
+//! The policy: the settings for each request, those of the process (`process`), and what is made once for all requests
+//! (`faults`; `response` has what a response needs).
 //!
 //! Every [`Policy`] is valid: mistakes are refused when it is built, from Rust or from a file.
 //!

@@ -30,6 +30,39 @@ const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
 /// A session, and what to do first.
 pub(super) type Admitted = (Session, RequestStep);
 
+impl Session {
+    /// Begins with the head of a request: sets its id, finds its route, and runs the guards.
+    ///
+    /// `id` generates an id; it is called only if no other id is used (I1). If the request is forwarded, its head
+    /// changes. It gets `x-request-id`, and `traceparent` and the headers of `forward_id` if the policy sets them. The
+    /// extensions get the [`RequestId`], the caller's [`Identity`](crate::guard::auth::Identity), and the
+    /// [`UpstreamUrl`](crate::policy::UpstreamUrl) of the request's scope.
+    #[inline]
+    pub fn begin(
+        config: Arc<SessionConfig>,
+        head: &mut Parts,
+        body: BodyFacts,
+        id: impl FnOnce() -> RequestId,
+    ) -> (Self, RequestStep) {
+        admit(config, head, body, id, mark)
+    }
+
+    /// Like [`Session::begin`], but on a copy that only has those header lines that are [read](super::is_read). It is
+    /// for an adapter whose proxy owns the heads, and needs a config that does not [read
+    /// any](SessionConfig::reads_any) others.
+    ///
+    /// The head does not change. If the request is forwarded, the adapter sets its `x-request-id` to
+    /// [`Session::id_header`], which replaces any other value. It changes nothing else.
+    pub fn begin_copy(
+        config: Arc<SessionConfig>,
+        head: &mut Parts,
+        body: BodyFacts,
+        id: impl FnOnce() -> RequestId,
+    ) -> (Self, RequestStep) {
+        admit(config, head, body, id, |_, _| ())
+    }
+}
+
 /// Finds the request's route, and runs its guards. `mark` is called on the head of a request that is to be forwarded.
 #[inline]
 pub(super) fn admit(

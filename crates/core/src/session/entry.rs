@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, StatusCode, response};
+use http::{HeaderValue, response};
 
 use super::admission::{self, admit_after_auth, forward, refused};
 use super::body::ErrorForm;
-use super::request::{HeaderFlags, MAX_HEADERS};
-use super::responding::{self, ResponseHead};
-use super::state::{Peek, Phase, RequestState};
+use super::request::HeaderFlags;
+use super::state::{Peek, Phase};
 use super::{
-    BodyFacts, BodyMeter, BoxError, Cause, Ending, Event, Failure, FirstByte, Follow, LocalReply, MapRuleId, Note,
-    Origin, Read, ReadBytes, RequestStep, ResponseStep, Session, SessionConfig, Verification, reply,
+    BodyFacts, BodyMeter, BoxError, Cause, Ending, Event, Failure, FirstByte, LocalReply, MapRuleId, Note, Origin,
+    ReadBytes, RequestStep, ResponseStep, Session, SessionConfig, Verification, reply,
 };
 use crate::classify::{self, Explanation, Rewrite};
 use crate::code::ErrorCode;
@@ -29,37 +28,6 @@ use crate::request_id::RequestId;
 
 /// The request, until it is forwarded.
 impl Session {
-    /// Begins with the head of a request: sets its id, finds its route, and runs the guards.
-    ///
-    /// `id` generates an id; it is called only if no other id is used (I1). If the request is forwarded, its head
-    /// changes. It gets `x-request-id`, and `traceparent` and the headers of `forward_id` if the policy sets them. The
-    /// extensions get the [`RequestId`], the caller's [`Identity`](crate::guard::auth::Identity), and the
-    /// [`UpstreamUrl`](crate::policy::UpstreamUrl) of the request's scope.
-    #[inline]
-    pub fn begin(
-        config: Arc<SessionConfig>,
-        head: &mut Parts,
-        body: BodyFacts,
-        id: impl FnOnce() -> RequestId,
-    ) -> (Self, RequestStep) {
-        admission::admit(config, head, body, id, admission::mark)
-    }
-
-    /// Like [`Session::begin`], but on a copy that only has those header lines that are [read](super::is_read). It is
-    /// for an adapter whose proxy owns the heads, and needs a config that does not [read
-    /// any](SessionConfig::reads_any) others.
-    ///
-    /// The head does not change. If the request is forwarded, the adapter sets its `x-request-id` to
-    /// [`Session::id_header`], which replaces any other value. It changes nothing else.
-    pub fn begin_copy(
-        config: Arc<SessionConfig>,
-        head: &mut Parts,
-        body: BodyFacts,
-        id: impl FnOnce() -> RequestId,
-    ) -> (Self, RequestStep) {
-        admission::admit(config, head, body, id, |_, _| ())
-    }
-
     /// A request that must not be forwarded, because its head never arrived or could not be read (V4).
     ///
     /// It has no route, and no guard has checked it. `head` decides the protocol of the response; use an empty head if
@@ -195,50 +163,6 @@ impl Session {
     pub fn buffers_unsized_errors(&self) -> bool {
         self.called_state().is_some_and(|state| state.settings.ext_proc_bodies == ExtProcBodies::Buffered)
     }
-
-    #[inline(always)]
-    pub(super) fn state(&self) -> Option<&RequestState> {
-        match &self.phase {
-            Phase::Called(state) => Some(state),
-            Phase::Peeking(peek) => Some(&peek.state),
-            Phase::Verifying(verification) => Some(&verification.state),
-            Phase::Ended => None,
-        }
-    }
-
-    #[inline(always)]
-    fn called_state(&self) -> Option<&RequestState> {
-        if let Phase::Called(state) = &self.phase { Some(state) } else { None }
-    }
-
-    fn called(state: RequestState) -> Self {
-        Self { phase: Phase::Called(state) }
-    }
-
-    /// Takes what `of` finds in the phase, and ends; or leaves the phase as it is.
-    #[inline(always)]
-    fn take<T>(&mut self, of: impl FnOnce(Phase) -> Result<T, Phase>) -> Option<T> {
-        of(std::mem::take(&mut self.phase)).map_err(|phase| self.phase = phase).ok()
-    }
-
-    /// Takes the state of a request that was forwarded, and ends.
-    #[inline(always)]
-    fn take_called(&mut self) -> Option<RequestState> {
-        if !matches!(self.phase, Phase::Called(_)) {
-            return None;
-        }
-        if let Phase::Called(state) = std::mem::take(&mut self.phase) { Some(state) } else { None }
-    }
-
-    /// Takes the state of the request, wherever it is, and ends.
-    fn take_state(&mut self) -> Option<RequestState> {
-        match std::mem::take(&mut self.phase) {
-            Phase::Called(state) => Some(state),
-            Phase::Peeking(peek) => Some(peek.state),
-            Phase::Verifying(verification) => Some(verification.state),
-            Phase::Ended => None,
-        }
-    }
 }
 
 impl Verification {
@@ -253,53 +177,6 @@ impl Verification {
     #[must_use]
     pub fn keys(&self) -> Option<&RemoteKeys> {
         self.pending.next()?.remote_keys()
-    }
-}
-
-/// The response of the inner service.
-impl Session {
-    /// Decides by the head of the response. `body` is only called if facts about the body matter.
-    #[inline(always)]
-    pub fn respond(&mut self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponseStep {
-        let Phase::Called(state) = &mut self.phase else { return ResponseStep::Broken };
-        // The short way for nearly every response: [`ResponseHead::decide`] returns the same in more steps.
-        let is_plain = head.extensions.is_empty() && head.headers.len() <= MAX_HEADERS;
-        let passes = is_plain && responding::passes_unparsed(state, head.status);
-        if passes {
-            state.finish_head(&mut head.headers);
-        }
-        let Some(state) = self.take_called() else { return ResponseStep::Broken };
-        if passes {
-            let (mut context, notes) = state.into_context_and_fields();
-            context.label.sent = Some(head.status);
-            return ResponseStep::Pass(Follow::tail(context), notes.into());
-        }
-        let mut step = ResponseHead { state, session: self }.decide(head, body);
-        if let ResponseStep::Pass(follow, _) | ResponseStep::Strip(follow, _) = &mut step {
-            follow.sent(head.status);
-        }
-        step
-    }
-
-    /// Decides by the part of an inner error's body that was read.
-    #[inline]
-    pub fn decide(&mut self, head: &mut response::Parts, read: Read) -> ResponseStep {
-        let Some(state) = self.take_called() else { return ResponseStep::Broken };
-        responding::decide_by_body(state, head, read)
-    }
-
-    /// Whether a response with this status passes without being parsed, for adapters whose proxy owns the heads. The
-    /// adapter then only sets its `x-request-id` to [`Session::id_header`]. But a response that has an `x-request-id`
-    /// (I3) or an `access-control-allow-origin` (E4) must still go to [`Session::respond`].
-    #[must_use]
-    pub fn passes_unparsed(&self, status: StatusCode) -> bool {
-        self.called_state().is_some_and(|state| responding::passes_unparsed(state, status))
-    }
-
-    /// Ends with a response that [passes unparsed](Session::passes_unparsed): returns what [`ResponseStep::Pass`] has.
-    pub fn finish_unparsed(&mut self) -> Option<(Follow, Note)> {
-        let (context, notes) = self.take_called()?.into_context_and_fields();
-        Some((Follow::tail(context), notes.into()))
     }
 }
 

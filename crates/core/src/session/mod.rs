@@ -23,11 +23,11 @@
 //!
 //! A session that has ended returns `Broken` or `None`. Each error leads to one [`Event`] (L1), which travels in the
 //! step. Once the meter of [`guard::body_limit`](crate::guard::body_limit) has cut the request's body off (G4), each call
-//! about the response returns that answer.
+//! about the response returns the answer to that, which `reply` decides.
 //!
-//! The way of a request through these files: `entry` has the calls; `admission` admits the request, with `auth` and the
-//! folder `request`; `responding` decides by the head of a response (`calls` for RPC, `passing` for what passes), and by
-//! its body; `inner_error` reads an inner error: [`classify`](crate::classify) parses it by [`dialect`](crate::dialect),
+//! The way of a request through these files: `admission` begins it, with `auth` and the folder `request`; `responding`
+//! decides by the head of a response (`calls` for RPC, `passing` for what passes), and by its body; `entry` has the other
+//! calls; `inner_error` reads an inner error: [`classify`](crate::classify) parses it by [`dialect`](crate::dialect),
 //! and decides; `reply` ends the request with an error, which `writer` writes, with its `head` and its `body`; `event` is
 //! the data for the log. They share the `RequestState` in `state`; `step` and `outcome` have the values that go in and
 //! out.

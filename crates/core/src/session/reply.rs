@@ -23,11 +23,48 @@ use crate::dialect::Dialect;
 use crate::dialect::issues::written;
 use crate::dialect::rpc::Rpc;
 use crate::fault::{Fault, length_value};
-use crate::guard::body_limit::BodyFlags;
+use crate::guard::body_limit::{self, BodyFlags};
 use crate::message::clean;
 use crate::policy::Policy;
 
 impl RequestState {
+    /// Whether the layer cut the request's body off (G4, P1).
+    #[inline]
+    pub(super) fn is_cut(&self) -> bool {
+        self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::OVER | BodyFlags::MALFORMED))
+    }
+
+    /// Why the layer cut the request's body off, if it did. Any later failure only follows from that cut.
+    #[inline]
+    pub(super) fn why_body_was_cut(&self) -> Option<Failure> {
+        let flags = self.flags.as_ref().filter(|_| self.is_cut())?;
+        let fault = if flags.has(BodyFlags::OVER) {
+            self.policy().faults().too_large(flags.limit()?)
+        } else {
+            body_limit::malformed()
+        };
+        Some(Failure::new(fault, Origin::Guard))
+    }
+
+    /// Whether the client left before it had sent its whole request. The request then counts as abandoned, whatever its
+    /// outcome (F1a).
+    #[inline]
+    pub(super) fn client_left(&self) -> bool {
+        self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::LEFT))
+    }
+
+    /// The fault if the client caused the failure: its body broke off, or came too slowly (F1).
+    pub(super) fn broken_request(&self) -> Option<Fault> {
+        let flags = self.flags.as_ref()?;
+        if flags.has(BodyFlags::SLOW) {
+            Some(Fault::new(ErrorCode::REQUEST_TIMEOUT))
+        } else if flags.has(BodyFlags::BROKEN) {
+            Some(Fault::new(ErrorCode::BAD_REQUEST))
+        } else {
+            None
+        }
+    }
+
     /// Rewrites an inner error: its head and its body.
     pub(super) fn replace_with_fault(
         mut self,

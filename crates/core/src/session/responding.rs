@@ -25,6 +25,53 @@ use crate::guard::body_limit;
 use crate::policy::{EventStreams, Mode, NoTransform};
 use crate::{classify, dialect, fields};
 
+/// The response of the inner service.
+impl Session {
+    /// Decides by the head of the response. `body` is only called if facts about the body matter.
+    #[inline(always)]
+    pub fn respond(&mut self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponseStep {
+        let Phase::Called(state) = &mut self.phase else { return ResponseStep::Broken };
+        // The short way for nearly every response: [`ResponseHead::decide`] returns the same in more steps.
+        let is_plain = head.extensions.is_empty() && head.headers.len() <= MAX_HEADERS;
+        let passes = is_plain && passes_unparsed(state, head.status);
+        if passes {
+            state.finish_head(&mut head.headers);
+        }
+        let Some(state) = self.take_called() else { return ResponseStep::Broken };
+        if passes {
+            let (mut context, notes) = state.into_context_and_fields();
+            context.label.sent = Some(head.status);
+            return ResponseStep::Pass(Follow::tail(context), notes.into());
+        }
+        let mut step = ResponseHead { state, session: self }.decide(head, body);
+        if let ResponseStep::Pass(follow, _) | ResponseStep::Strip(follow, _) = &mut step {
+            follow.sent(head.status);
+        }
+        step
+    }
+
+    /// Decides by the part of an inner error's body that was read.
+    #[inline]
+    pub fn decide(&mut self, head: &mut response::Parts, read: Read) -> ResponseStep {
+        let Some(state) = self.take_called() else { return ResponseStep::Broken };
+        decide_by_body(state, head, read)
+    }
+
+    /// Whether a response with this status passes without being parsed, for adapters whose proxy owns the heads. The
+    /// adapter then only sets its `x-request-id` to [`Session::id_header`]. But a response that has an `x-request-id`
+    /// (I3) or an `access-control-allow-origin` (E4) must still go to [`Session::respond`].
+    #[must_use]
+    pub fn passes_unparsed(&self, status: StatusCode) -> bool {
+        self.called_state().is_some_and(|state| passes_unparsed(state, status))
+    }
+
+    /// Ends with a response that [passes unparsed](Session::passes_unparsed): returns what [`ResponseStep::Pass`] has.
+    pub fn finish_unparsed(&mut self) -> Option<(Follow, Note)> {
+        let (context, notes) = self.take_called()?.into_context_and_fields();
+        Some((Follow::tail(context), notes.into()))
+    }
+}
+
 /// Decides about the response of a request by its head.
 pub(super) struct ResponseHead<'s> {
     pub(super) state: RequestState,

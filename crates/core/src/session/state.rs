@@ -9,15 +9,14 @@ use super::event::EventLabel;
 use super::outcome::ErrorFacts;
 use super::request::{AssignedId, ColdState, GuardOutcome, RequestFlags, RequestView};
 use super::{
-    BodyCapture, BodyContext, CapturedBody, Cause, Event, EventFields, Failure, KnownMethod, Origin, SessionConfig,
-    head, response_id,
+    BodyCapture, BodyContext, CapturedBody, Cause, Event, EventFields, KnownMethod, Origin, SessionConfig, head,
+    response_id,
 };
 use crate::classify::credentials::Credentials;
 use crate::classify::rule;
-use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::fields;
-use crate::guard::body_limit::{self, BodyFlags};
+use crate::guard::body_limit::BodyFlags;
 use crate::policy::{Adopted, Mode, Policy, RouteSettings};
 use crate::request_id::RequestId;
 
@@ -58,6 +57,52 @@ pub struct Verification {
     pub(super) pending: Box<PendingAuth>,
     /// What the other guards decided.
     pub(super) guarded: Box<GuardOutcome>,
+}
+
+impl Session {
+    #[inline(always)]
+    pub(super) fn state(&self) -> Option<&RequestState> {
+        match &self.phase {
+            Phase::Called(state) => Some(state),
+            Phase::Peeking(peek) => Some(&peek.state),
+            Phase::Verifying(verification) => Some(&verification.state),
+            Phase::Ended => None,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn called_state(&self) -> Option<&RequestState> {
+        if let Phase::Called(state) = &self.phase { Some(state) } else { None }
+    }
+
+    pub(super) fn called(state: RequestState) -> Self {
+        Self { phase: Phase::Called(state) }
+    }
+
+    /// Takes what `of` finds in the phase, and ends; or leaves the phase as it is.
+    #[inline(always)]
+    pub(super) fn take<T>(&mut self, of: impl FnOnce(Phase) -> Result<T, Phase>) -> Option<T> {
+        of(std::mem::take(&mut self.phase)).map_err(|phase| self.phase = phase).ok()
+    }
+
+    /// Takes the state of a request that was forwarded, and ends.
+    #[inline(always)]
+    pub(super) fn take_called(&mut self) -> Option<RequestState> {
+        if !matches!(self.phase, Phase::Called(_)) {
+            return None;
+        }
+        if let Phase::Called(state) = std::mem::take(&mut self.phase) { Some(state) } else { None }
+    }
+
+    /// Takes the state of the request, wherever it is, and ends.
+    pub(super) fn take_state(&mut self) -> Option<RequestState> {
+        match std::mem::take(&mut self.phase) {
+            Phase::Called(state) => Some(state),
+            Phase::Peeking(peek) => Some(peek.state),
+            Phase::Verifying(verification) => Some(verification.state),
+            Phase::Ended => None,
+        }
+    }
 }
 
 /// The facts of a request, its config and its id.
@@ -186,43 +231,6 @@ impl RequestState {
         match rule::message_for(rules, &fault, method, path) {
             Some(text) => fault.with_message(text.to_owned()),
             None => fault,
-        }
-    }
-
-    /// Whether the layer cut the request's body off (G4, P1).
-    #[inline]
-    pub(super) fn is_cut(&self) -> bool {
-        self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::OVER | BodyFlags::MALFORMED))
-    }
-
-    /// Why the layer cut the request's body off, if it did. Any later failure only follows from that cut.
-    #[inline]
-    pub(super) fn why_body_was_cut(&self) -> Option<Failure> {
-        let flags = self.flags.as_ref().filter(|_| self.is_cut())?;
-        let fault = if flags.has(BodyFlags::OVER) {
-            self.policy().faults().too_large(flags.limit()?)
-        } else {
-            body_limit::malformed()
-        };
-        Some(Failure::new(fault, Origin::Guard))
-    }
-
-    /// Whether the client left before it had sent its whole request. The request then counts as abandoned, whatever its
-    /// outcome (F1a).
-    #[inline]
-    pub(super) fn client_left(&self) -> bool {
-        self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::LEFT))
-    }
-
-    /// The fault if the client caused the failure: its body broke off, or came too slowly (F1).
-    pub(super) fn broken_request(&self) -> Option<Fault> {
-        let flags = self.flags.as_ref()?;
-        if flags.has(BodyFlags::SLOW) {
-            Some(Fault::new(ErrorCode::REQUEST_TIMEOUT))
-        } else if flags.has(BodyFlags::BROKEN) {
-            Some(Fault::new(ErrorCode::BAD_REQUEST))
-        } else {
-            None
         }
     }
 

@@ -1,4 +1,4 @@
-//! The table of codes. A row defines the constant, the texts and the numbers of a code. A group with a description
+//! The table of codes, and the code of each status (R1). A row defines the constant, the texts and the numbers of a code. A group with a description
 //! belongs to products (E2): its constants are in a module of [`codes`], not on [`ErrorCode`]. A test compares the table
 //! with the catalogue.
 
