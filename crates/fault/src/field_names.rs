@@ -19,20 +19,20 @@ pub fn is_for_debugging(name: &str) -> bool {
 pub static TEXT_LISTS: Names<7> =
     Names::new(["error", "errors", "messages", "errorMessages", "error_messages", "problems", "message"]);
 
-/// Further fields that have the text of an issue, in errors of Spring and Mongoose.
-pub const ISSUE_TEXTS: [&str; 3] = ["defaultMessage", "text", "validatorMessage"];
+/// Further fields that have the text of an issue, in errors of Spring, Mongoose and PayPal.
+pub const ISSUE_TEXTS: [&str; 4] = ["defaultMessage", "text", "validatorMessage", "issue"];
 
 /// Fields for texts that ordinary data has as well. Next to just a name, such a text is not an issue.
 const TEXTS_OF_DATA: [&str; 6] = ["description", "detail", "summary", "title", "context", "text"];
 
-/// Words in those fields that only mean that there is an error (R2).
-pub const NO_CODES: [&str; 4] = ["error", "fail", "failed", "failure"];
+/// Values in those fields that only mean that there is an error, or that there is none (R2).
+pub const NO_CODES: [&str; 5] = ["error", "fail", "failed", "failure", "0"];
 
 /// Fields that have the code of an issue (R13).
 pub const ISSUE_CODES: [&str; 7] = ["code", "rule", "keyword", "errorCode", "error_code", "errorId", "type"];
 
 /// Fields that have the place of an issue, in the order of preference (R13).
-pub const PLACES: [&str; 23] = [
+pub const PLACES: [&str; 24] = [
     "path",
     "loc",
     "location",
@@ -55,6 +55,7 @@ pub const PLACES: [&str; 23] = [
     "target",
     "members",
     "memberNames",
+    "fields",
     "name",
 ];
 
@@ -236,7 +237,9 @@ pub fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
     let ends: [&[u8]; 4] = [b"errors", b"errordetails", b"violations", b"issues"];
     match name {
         _ if ends.iter().any(|end| name.ends_with(end)) || name.starts_with(b"validation") => Meaning::Errors,
-        b"modelstate" | b"inner" | b"invalidparams" | b"invalidparameters" | b"invalidfields" => Meaning::Errors,
+        b"errorcauses" | b"modelstate" | b"inner" | b"invalidparams" | b"invalidparameters" | b"invalidfields" => {
+            Meaning::Errors
+        }
         b"messages" if field.is_object() && !is_by_language(field) => Meaning::Errors,
         b"error" | b"detail" | b"details" | b"fields" | b"params" => Meaning::ErrorsOrData,
         b"message" if field.is_object() && !is_by_language(field) => Meaning::ErrorsOrData,

@@ -24,7 +24,7 @@ pub(crate) const LONGEST: usize = 64;
 const NONE: u8 = u8::MAX;
 
 /// Names of fields that have the text of an error, in the order of preference.
-const TEXTS: [&[u8]; 13] = [
+const TEXTS: [&[u8]; 14] = [
     b"longmessage",
     b"message",
     b"msg",
@@ -38,6 +38,7 @@ const TEXTS: [&[u8]; 13] = [
     b"statusmessage",
     b"error",
     b"err",
+    b"usermessage",
 ];
 
 /// Names of fields that have the code of an error, in the order of preference.

@@ -44,7 +44,10 @@ impl Place {
     /// Parses a place in any notation that it recognises.
     pub fn parse(text: &str) -> Self {
         let mut place = Self::default();
-        if text.starts_with(['/', '#']) || text.contains('/') && !text.contains(['.', '[', ' ']) {
+        if text.contains(" -> ") {
+            // pydantic's, as handlers of FastAPI join it.
+            text.split(" -> ").for_each(|step| place.step(step));
+        } else if text.starts_with(['/', '#']) || text.contains('/') && !text.contains(['.', '[', ' ']) {
             place.begins = Beginning::Pointer;
             place.pointer(text);
         } else {

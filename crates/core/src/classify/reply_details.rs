@@ -121,8 +121,9 @@ fn details_of(
     let kept: Vec<_> = kept.iter().copied().chain(problem_type.map(|uri| ("type", uri))).chain(texts).collect();
     let kept = &*kept;
     let came = body.details.clone().and_then(details::without_traces);
-    // Where the input was not wrong, a list in which no issue has a place has no issue (R13).
-    let is_wrong = |issues: &&str| dialect::tells_of_input(parsed.status) || written::name_place(issues);
+    // Where the input was not wrong, the message has what a list without places states (R2), unless it has a text of its own.
+    let is_wrong =
+        |issues: &&str| dialect::tells_of_input(parsed.status) || body.message.is_some() || written::name_place(issues);
     details::compose(came, kept, body.issues.as_deref().filter(is_wrong), upstream_code)
 }
 

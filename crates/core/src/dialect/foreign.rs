@@ -12,6 +12,7 @@ use super::form::KnownFields;
 use super::framework_errors::is_within;
 use super::json::Object;
 use super::parsed_error::{Body, CodeOf, ParsedError, ReadFn};
+use super::phrases::is_phrase;
 use super::protocol::Protocol;
 use super::standard::Envelope;
 use super::table::{Dialect, Shape};
@@ -106,6 +107,12 @@ fn add_issues<'a>(parsed: &mut ParsedError<'a>, shape: Shape, body: &Body<'a, '_
     let Some(root) = tree.root() else { return };
     let read = foreign_text::read(root, status);
     parsed.message_source = read.text.as_ref().map(|text| text.field.raw());
+    // The status's phrase says less than an error beside it.
+    if let Some(text) = &read.text
+        && parsed.message.as_deref().is_some_and(|message| is_phrase(message.trim()))
+    {
+        parsed.message = Some(text.value.clone());
+    }
     add_all(parsed, Some(shape), root, &read, status);
 }
 
@@ -142,6 +149,11 @@ fn add_all<'a>(
     let is_kind = || parsed.issues_source.is_some_and(|source| is_within(code.field.raw(), source));
     if is_code && code.field.name() == "type" && is_kind() {
         parsed.code_of = CodeOf::Issue;
+    }
+    // A name that is the place of an issue is no code.
+    let is_place = || parsed.issues.as_deref().is_some_and(|issues| issues.contains(&format!("[\"{}\"]", code.value)));
+    if is_code && code.field.name() == "name" && is_kind() && is_place() {
+        parsed.code = None;
     }
 }
 

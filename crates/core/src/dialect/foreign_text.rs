@@ -13,8 +13,8 @@ use http::StatusCode;
 
 use super::field_lists;
 use super::field_names::{
-    CodeName, NO_CODES, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_error_field, is_for_debugging, is_name_of_data,
-    is_of_error, is_whole, names_fields,
+    CodeName, Meaning, NO_CODES, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_error_field, is_for_debugging,
+    is_name_of_data, is_of_error, is_whole, is_whole_name, meaning, names_fields,
 };
 use super::outgoing::is_upstream_code;
 use super::phrases::{is_phrase, is_phrase_as_code};
@@ -88,7 +88,12 @@ pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignTex
         raw_code.get_or_insert_with(|| found.value.clone());
         of_form(found)
     });
-    let code = sure.or_else(word).or_else(led).or_else(bare);
+    // Google's older APIs.
+    let listed = || {
+        let reason = holder.field("errors")?.elements()?.next()?.field("reason")?;
+        Some(Found { value: reason.text()?, field: reason }).filter(of_form)
+    };
+    let code = sure.or_else(word).or_else(led).or_else(bare).or_else(listed);
     ForeignText { holder, wrappers, text, code, raw_code }
 }
 
@@ -115,7 +120,7 @@ fn is_issue(holder: Node<'_, '_>, wrappers: &[Node<'_, '_>]) -> bool {
     };
     // A list in a map of errors has what is wrong with one field.
     let is_in_list = |map: Node<'_, '_>| {
-        map.name() == "errors"
+        matches!(map.name(), "errors" | "message")
             && map.children().any(|it| it.only().is_some_and(|it| std::ptr::eq(it.raw(), holder.raw())))
     };
     let holds = |map: &Node<'_, '_>| {
@@ -228,7 +233,16 @@ pub(super) fn texts_of<'t, 'a>(
         let field = Some(field).filter(is_wanted).filter(is_text)?;
         Some(Found { value: field.only().unwrap_or(field).words()?, field })
     });
-    texts.chain(std::iter::once_with(by_language).flatten()).chain(lists)
+    // A single text in the only list, if that means errors, whatever its name.
+    let is_list = |field: &Node<'_, '_>| field.is_array() || field.is_object();
+    let only =
+        move || Some(object.children().find(is_list)?).filter(|_| object.children().filter(is_list).count() == 1);
+    let is_errors = move |field: &Node<'t, 'a>| {
+        field.is_array() && !is_whole_name(field.name()) && meaning(*field, object) == Meaning::Errors
+    };
+    let others = std::iter::once_with(only).flatten().filter(is_errors).filter(is_wanted).filter(is_text);
+    let others = others.filter_map(|field| Some(Found { value: field.only()?.words()?, field }));
+    texts.chain(std::iter::once_with(by_language).flatten()).chain(lists).chain(others)
 }
 
 /// Whether a text states no more than a single word does, or the status.
@@ -301,8 +315,11 @@ fn is_bare_code(found: &Found<'_, '_>, is_top: bool) -> bool {
 pub(super) fn names_place(object: Node<'_, '_>) -> bool {
     PLACES.iter().any(|name| {
         let is_place = |field: Node<'_, '_>| {
-            !field.is_null() && (!PLACES_OF_DATA.contains(name) || *name == "path" && field.is_array())
+            let is_list = field.children().next().is_some_and(Node::is_text);
+            !field.is_null()
+                && (*name != "fields" || field.is_array() && is_list)
+                && (!PLACES_OF_DATA.contains(name) || *name == "path" && field.is_array())
         };
-        object.field(name).is_some_and(is_place)
+        object.field_in_any_case(name).is_some_and(is_place)
     })
 }

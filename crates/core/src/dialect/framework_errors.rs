@@ -148,8 +148,12 @@ pub(super) fn is_within(inner: &str, outer: &str) -> bool {
     outer.as_bytes().as_ptr_range().contains(&inner.as_ptr())
 }
 
-/// The issues of a body with one text. Either the object names one place, or `params` lists several places (WordPress).
-fn issues_at_top_places<'a>(parsed: &ParsedError<'a>, body: Node<'_, 'a>, read: &ForeignText<'_, 'a>) -> Option<List> {
+/// The issues of a body with one text. Either the object names one place, or `params` or `fields` lists several places (WordPress, Ash).
+fn issues_at_top_places<'t, 'a>(
+    parsed: &ParsedError<'a>,
+    body: Node<'t, 'a>,
+    read: &ForeignText<'t, 'a>,
+) -> Option<List> {
     let text = parsed.message.as_deref()?;
     let mut list = List::new();
     // The object with the text comes before the body.
@@ -158,7 +162,8 @@ fn issues_at_top_places<'a>(parsed: &ParsedError<'a>, body: Node<'_, 'a>, read: 
         return Some(list);
     }
     let mut holders = [Some(body), body.field("data")].into_iter().flatten();
-    let names = holders.find_map(|object| object.field("params")?.elements())?;
+    let lists = |object: Node<'t, 'a>| ["params", "fields"].iter().find_map(|name| object.field(name)?.elements());
+    let names = holders.find_map(lists)?;
     let text = without_values(text);
     for name in names {
         list.push(&Place::parse(&name.text().filter(|name| is_place(name))?).json(), &text, None);

@@ -36,7 +36,8 @@ pub(super) fn read<'t, 'a>(
     let Some((name, text)) = own.or_else(|| inherited.map(|text| ("", text.clone()))) else {
         return read_several_texts(found, object, around);
     };
-    let inner = INNER_LISTS.iter().find_map(|name| object.field(name)?.elements());
+    let is_list = |list: &Node<'_, '_>| !list.children().any(Node::is_text);
+    let inner = INNER_LISTS.iter().find_map(|name| object.field(name).filter(is_list)?.elements());
     if let Some(mut inner) = inner.filter(|_| around.depth < Surroundings::DEEPEST) {
         let around = around.one_level_down();
         return inner.all(|it| read(found, it, around, Some(&text)));
@@ -53,10 +54,22 @@ pub(super) fn read<'t, 'a>(
 
 /// Reads an entry with several texts for one place: `{"field":"to","messages":["…","…"]}`.
 fn read_several_texts<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, around: Surroundings) -> bool {
-    let Some((name, texts)) = list_of_texts(entry) else { return false };
+    let Some((name, texts)) = list_of_texts(entry) else { return read_inner_errors(found, entry, around) };
     let places = places(entry, around, name).unwrap_or_default();
     for place in &places {
         texts.children().filter_map(Node::words).for_each(|text| push(found, place.clone(), entry, text));
+    }
+    places.iter().any(Place::has_name)
+}
+
+/// Reads an entry whose list states what is wrong with its place: `{"field":"to","errors":[{"code":"AC01","text":"…"}]}`.
+fn read_inner_errors<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, around: Surroundings) -> bool {
+    let is_list = |field: &Node<'_, '_>| field.is_array() && field_names::meaning(*field, entry) == Meaning::Errors;
+    let Some(errors) = entry.children().find(is_list) else { return false };
+    let places = places(entry, around, "").unwrap_or_default();
+    let texts = |error: Node<'t, 'a>| Some((error, text(error, true)?.1));
+    for place in places.iter().filter(|place| place.has_name()) {
+        errors.children().filter_map(texts).for_each(|(error, text)| push(found, place.clone(), error, text));
     }
     places.iter().any(Place::has_name)
 }
@@ -96,14 +109,17 @@ pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
 pub(super) fn states_place(object: Node<'_, '_>) -> bool {
     let is_name = |step: Node<'_, '_>| step.word_or_digits().is_some_and(|step| !step.contains(' '));
     let is_path = |path: Node<'_, '_>| path.elements().is_some_and(|mut steps| steps.all(is_name));
-    let is_place = |name: &str| PLACES.contains(&name) && !PLACES_OF_DATA.contains(&name);
+    let is_place = |name: &str| {
+        let is_one = |it: &&str| it.eq_ignore_ascii_case(name);
+        PLACES.iter().any(is_one) && !PLACES_OF_DATA.iter().any(is_one)
+    };
     // One pass, since it runs for each element of a list.
     object.children().any(|it| it.is_text() && is_place(it.name()) || it.name() == "path" && is_path(it))
 }
 
 /// Whether an object names a place under a name that data does not use.
 fn has_place(object: Node<'_, '_>) -> bool {
-    PLACES.iter().any(|place| object.has(place) && !PLACES_OF_DATA.contains(place))
+    PLACES.iter().any(|place| object.field_in_any_case(place).is_some() && !PLACES_OF_DATA.contains(place))
 }
 
 /// The text of an entry, and the name of its field. Without a text, a code beside a sure place counts as one.
@@ -150,12 +166,15 @@ pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> 
     let is_graphql = around.is_graphql || object.has("locations");
     let mut empty = None;
     for name in PLACES {
-        let Some(value) = object.field(name).filter(|value| !value.is_null()) else { continue };
+        let Some(value) = object.field_in_any_case(name).filter(|value| !value.is_null()) else { continue };
         if name == "name" && is_class_or_parent(object, value) {
             continue;
         }
         let is_list = name == "path" && value.is_array();
-        if name == text || PLACES_OF_DATA.contains(&name) && !is_of_errors && !is_list || name == "path" && is_graphql {
+        if value.name() == text
+            || PLACES_OF_DATA.contains(&name) && !is_of_errors && !is_list
+            || name == "path" && is_graphql
+        {
             continue;
         }
         match parse_place(object, name, value) {
@@ -174,13 +193,16 @@ pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> 
 /// Whether a `name` is a code, the class of an error, or of an object that has a list of errors itself.
 fn is_class_or_parent(object: Node<'_, '_>, name: Node<'_, '_>) -> bool {
     let is_code = |name: &str| name.contains('_') && !name.bytes().any(|it| it.is_ascii_lowercase());
-    let is_class = |name: &str| name.ends_with("Error") || name.ends_with("Exception") || is_code(name);
+    let is_class = |name: &str| {
+        let ends = ["Error", "Exception", "NotFound"].iter().any(|end| name.ends_with(end));
+        ends || is_code(name) || matches!(name, "BadRequest" | "Conflict" | "Forbidden" | "Unauthorized")
+    };
     name.text().is_some_and(|name| is_class(&name))
         || object.children().any(|field| field.is_array() && field_names::meaning(field, object) == Meaning::Errors)
 }
 
 fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<Vec<Place>> {
-    if matches!(name, "members" | "memberNames") {
+    if matches!(name, "members" | "memberNames" | "fields") {
         return value.elements()?.map(|it| Some(Place::parse(&it.text()?))).collect();
     }
     if name == "source" {

@@ -22,6 +22,13 @@ const PATH_ENDS: &str = "msg message error required invalid notEmpty notBlank no
                          stringLengthTooShort stringLengthTooLong regexNotMatch recordFound noRecordFound arrayMinSize \
                          arrayMaxSize";
 
+/// The codes of ASP.NET Core Identity, which its endpoints send in place of fields.
+const IDENTITY: &str = "DefaultError ConcurrencyFailure PasswordMismatch InvalidToken RecoveryCodeRedemptionFailed \
+                        LoginAlreadyAssociated InvalidUserName InvalidEmail DuplicateUserName DuplicateEmail InvalidRoleName \
+                        DuplicateRoleName UserAlreadyHasPassword UserLockoutNotEnabled UserAlreadyInRole UserNotInRole \
+                        PasswordTooShort PasswordRequiresUniqueChars PasswordRequiresNonAlphanumeric PasswordRequiresDigit \
+                        PasswordRequiresLower PasswordRequiresUpper";
+
 /// Whether a name ends a path: it is one of these, or has the form of CakePHP's (`_required`) or Laminas'
 /// (`emailAddressInvalidFormat`).
 fn is_path_end(name: &str) -> bool {
@@ -126,6 +133,9 @@ impl<'t, 'a> Map<'_, 't, 'a> {
                 return true;
             }
             let mark = place.len();
+            if place.is_empty() && IDENTITY.split_ascii_whitespace().any(|it| it == field.name()) {
+                return self.texts_of_code(field);
+            }
             if self.around.means_errors && !place.is_empty() && field.is_text() && is_path_end(field.name()) {
                 return self.text_under_end(place, field);
             }
@@ -192,7 +202,8 @@ impl<'t, 'a> Map<'_, 't, 'a> {
             return false;
         }
         // An element that names its own place is an entry of a list, and not a map.
-        let is_placed = || PLACES.iter().any(|name| element.field(name).is_some_and(|place| !place.is_null()));
+        let is_placed =
+            || PLACES.iter().any(|name| element.field_in_any_case(name).is_some_and(|place| !place.is_null()));
         if entry::text(element, self.around.means_errors).is_some() && is_placed() {
             return false;
         }
@@ -253,6 +264,15 @@ impl<'t, 'a> Map<'_, 't, 'a> {
             && fields.children().all(|field| field.text().is_some_and(|text| text.trim().contains(' ')))
             && fields.children().any(|field| !is_text_or_code(field.name()))
             && !fields.children().any(|field| OF_ERRORS.contains(&field.name()))
+    }
+
+    /// Reads the texts under a name that is their code, and no field.
+    fn texts_of_code(&mut self, list: Node<'t, 'a>) -> bool {
+        self.found.of_whole = true;
+        let code = || Some(Cow::Owned(list.name().to_owned()));
+        let texts = list.children().filter_map(Node::words);
+        texts.for_each(|text| self.found.push(Issue { place: Place::default(), text, code: code(), entry: None }));
+        list.is_array()
     }
 
     /// Reads a text under a name that ends a path, and is no step of it.
