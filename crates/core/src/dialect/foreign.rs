@@ -17,7 +17,7 @@ use super::protocol::Protocol;
 use super::standard::Envelope;
 use super::table::{Dialect, Shape};
 use super::tree::{Node, Tree};
-use super::{foreign_text, framework_errors, json, problem, protocol, trpc};
+use super::{foreign_text, framework_errors, issues, json, problem, protocol, sentences, trpc};
 use crate::message;
 
 /// The contents of a body in no protocol of its own, and its shape.
@@ -96,10 +96,21 @@ fn foreign<'a>(
                 framework_errors::add_rest(&mut parsed, root, reads.of_body.unwrap_or_default(), status)
             });
         }
-    } else if has_issues {
+    } else if has_issues && !is_text_alone(&parsed, &body, status) {
         add_issues(&mut parsed, shape, &body, status);
     }
     ParsedBody::Foreign(Foreign { shape, parsed, members: Some(Members::of_known_shape(body, reads)) })
+}
+
+/// Whether a body states no more than its message, as most do: beside that it has at most `true`, `false` and `null`, and
+/// the message is not searched for fields.
+fn is_text_alone(parsed: &ParsedError<'_>, body: &Body<'_, '_>, status: StatusCode) -> bool {
+    let is_plain = |text: &str| !sentences::may_name_field(text) && !text.trim_start().starts_with(['[', '{']);
+    let is_text = |value: &RawValue| value.get().starts_with('"');
+    !issues::tells_of_input(status)
+        && parsed.message.as_deref().is_some_and(is_plain)
+        && body.object.members().filter(|(_, value)| is_text(value)).count() == 1
+        && body.object.members().all(|(_, value)| is_text(value) || matches!(value.get(), "true" | "false" | "null"))
 }
 
 fn add_issues<'a>(parsed: &mut ParsedError<'a>, shape: Shape, body: &Body<'a, '_>, status: StatusCode) {
@@ -169,7 +180,7 @@ fn read_unknown_shape<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<
     parsed.message_source = read.text.as_ref().map(|text| text.field.raw());
     let details = details(root, &read);
     parsed.details = details.map(|details| Cow::Borrowed(details.raw()));
-    if status.is_client_error() {
+    if status.is_client_error() && !is_text_alone(&parsed, &body, status) {
         add_all(&mut parsed, None, root, &read, status);
         if parsed.message.is_none() && parsed.issues.is_none() {
             let sentence = foreign_text::only_sentence(root).map(|text| text.value);
@@ -330,5 +341,54 @@ impl<'a> Members<'a> {
                 take(name, value);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything that [`add_all`] may set.
+    fn facts(parsed: &ParsedError<'_>) -> String {
+        let ParsedError { code, raw_code, code_of, further_texts, message, details, issues, .. } = parsed;
+        let all = matches!(parsed.client_message, super::super::parsed_error::ClientMessage::All);
+        format!("{code:?} {raw_code:?} {code_of:?} {further_texts:?} {message:?} {details:?} {issues:?} {all}")
+    }
+
+    #[test]
+    fn r2_a_body_that_is_a_text_alone_has_nothing_to_add() {
+        let names =
+            ["error", "message", "msg", "detail", "title", "reason", "errorMessage", "userMessage", "type", "x"];
+        let texts = [
+            "No such seat",
+            "not_found",
+            "Not Found",
+            "Error 404",
+            "items.0.qty is bad",
+            "a",
+            "user_id missing",
+            "[1]",
+            "must have required property 'qty'",
+        ];
+        let mut alone = 0;
+        for (name, text) in names.iter().flat_map(|name| texts.map(|text| (name, text))) {
+            for rest in ["", r#","success":false"#, r#","ok":null,"done":true"#, r#","code":12"#] {
+                let text = format!(r#"{{"{name}":"{text}"{rest}}}"#);
+                let body = || Body::new(None, Object::parse(&text).unwrap());
+                let ParsedBody::Foreign(Foreign { shape, parsed, .. }) = read(body(), &[], StatusCode::NOT_FOUND)
+                else {
+                    continue;
+                };
+                let tree = Tree::parse(&text);
+                let root = tree.root().unwrap();
+                let found = foreign_text::read(root, StatusCode::NOT_FOUND);
+                let mut all = ParsedError::new(parsed.code.clone(), parsed.message.clone());
+                all.details = parsed.details.clone();
+                add_all(&mut all, Some(shape), root, &found, StatusCode::NOT_FOUND);
+                alone += usize::from(is_text_alone(&parsed, &body(), StatusCode::NOT_FOUND));
+                assert_eq!(facts(&parsed), facts(&all), "{text}");
+            }
+        }
+        assert!(alone > 100, "{alone}");
     }
 }
