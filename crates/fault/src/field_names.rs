@@ -61,7 +61,14 @@ pub const PLACES: [&str; 24] = [
 
 /// Fields for places that data has as well. They only count under a field for errors, or next to a part of the request
 /// (R13).
-pub const PLACES_OF_DATA: [&str; 6] = ["path", "key", "target", "members", "memberNames", "name"];
+pub const PLACES_OF_DATA: [&str; 7] = ["path", "key", "target", "members", "memberNames", "fields", "name"];
+
+/// Whether a field with such a name surely has places: a `path` of steps, or the `fields` of an error with a code.
+pub fn is_list_of_names(object: Node<'_, '_>, list: Node<'_, '_>) -> bool {
+    let has_code = || ISSUE_CODES.iter().any(|name| object.string(name).is_some());
+    let are_names = || list.children().next().is_some_and(Node::is_text);
+    list.is_array() && (list.name() == "path" || list.name() == "fields" && are_names() && has_code())
+}
 
 /// Fields that have the place in a body that is a single issue (R13). A `path` counts as well if it is a list of names.
 pub const TOP_PLACES: [&str; 6] = ["field", "fieldName", "param", "parameter", "pointer", "property"];

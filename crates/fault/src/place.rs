@@ -46,7 +46,7 @@ impl Place {
         let mut place = Self::default();
         if text.contains(" -> ") {
             // pydantic's, as handlers of FastAPI join it.
-            text.split(" -> ").for_each(|step| place.step(step));
+            text.split(" -> ").filter(|step| !step.is_empty()).for_each(|step| place.step(step));
         } else if text.starts_with(['/', '#']) || text.contains('/') && !text.contains(['.', '[', ' ']) {
             place.begins = Beginning::Pointer;
             place.pointer(text);

@@ -30,9 +30,9 @@ pub(super) struct ReplyDetails {
 }
 
 impl ReplyDetails {
-    /// Collects the details of an error.
+    /// Collects the details of an error. `of_issues`: its message has what the issues state.
     #[inline]
-    pub(super) fn new(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Self {
+    pub(super) fn new(parsed: &Parsed<'_, '_>, decision: &Decision<'_>, of_issues: bool) -> Self {
         let needs_list =
             decision.code == ErrorCode::INVALID_REQUEST && parsed.policy.dialect.spec().always_lists_issues;
         let (foreign, members) = match parsed.content {
@@ -48,7 +48,7 @@ impl ReplyDetails {
         let is_layers = matches!(decision.source, CodeSource::Layer { .. });
         Self {
             json: match passing {
-                Some(foreign) => details_of(foreign, added, parsed, decision),
+                Some(foreign) => details_of(foreign, added, parsed, (decision, of_issues)),
                 None => {
                     let code = service_code(parsed.headers, parsed.status, parsed.policy.codes);
                     details::compose(None, added, None, code.filter(|_| decision.passes && foreign.is_none()))
@@ -95,7 +95,7 @@ fn details_of(
     foreign: &Foreign<'_>,
     kept: &[(&str, &RawValue)],
     parsed: &Parsed<'_, '_>,
-    decision: &Decision<'_>,
+    (decision, of_issues): (&Decision<'_>, bool),
 ) -> Option<Box<RawValue>> {
     // A layer wrote all that it had read before (E7).
     if parsed.is_own
@@ -105,7 +105,10 @@ fn details_of(
         return details::compose(body.details, kept, body.issues.as_deref(), None);
     }
     let body = &foreign.parsed;
-    let upstream_code = upstream_code(foreign, parsed, decision);
+    // Where the input was not wrong, the message may have all that a list without places states (R2).
+    let is_told = |issues: &&str| of_issues && !dialect::tells_of_input(parsed.status) && !written::name_place(issues);
+    let issues = body.issues.as_deref().filter(|issues| !is_told(issues));
+    let upstream_code = upstream_code(foreign, issues, parsed, decision);
     // Most bodies have only a text.
     if body.is_text_alone() && upstream_code.is_none() && kept.is_empty() && foreign.problem_type().is_none() {
         return None;
@@ -121,21 +124,23 @@ fn details_of(
     let kept: Vec<_> = kept.iter().copied().chain(problem_type.map(|uri| ("type", uri))).chain(texts).collect();
     let kept = &*kept;
     let came = body.details.clone().and_then(details::without_traces);
-    // Where the input was not wrong, the message has what a list without places states (R2), unless it has a text of its own.
-    let is_wrong =
-        |issues: &&str| dialect::tells_of_input(parsed.status) || body.message.is_some() || written::name_place(issues);
-    details::compose(came, kept, body.issues.as_deref().filter(is_wrong), upstream_code)
+    details::compose(came, kept, issues, upstream_code)
 }
 
 /// The code in the body, if the client is to get it next to the canonical one (E9). In the client's own dialect, it
 /// stays in its place anyway.
-fn upstream_code<'p>(foreign: &'p Foreign<'_>, parsed: &Parsed<'p, '_>, decision: &Decision<'_>) -> Option<&'p str> {
+fn upstream_code<'p>(
+    foreign: &'p Foreign<'_>,
+    issues: Option<&str>,
+    parsed: &Parsed<'p, '_>,
+    decision: &Decision<'_>,
+) -> Option<&'p str> {
     let is_mapped = matches!(decision.source, CodeSource::Rule(_, rule) if rule.names_code());
     let is_lost = parsed.status.is_client_error() && !is_mapped && !parsed.stays;
     let body = &foreign.parsed;
     let in_head = || service_code(parsed.headers, parsed.status, parsed.policy.codes);
     let code = body.code.as_deref().or_else(in_head).filter(|code| is_lost && adds_to_status(code))?;
-    let issues = || body.issues.as_deref().or(body.details.as_deref()).filter(|_| body.has_issues());
+    let issues = || issues.or(body.details.as_deref().filter(|_| body.issues.is_none() && body.has_issues()));
     let repeats_issues = || match body.code_of {
         CodeOf::Error => issues().is_some_and(|issues| means_bad_input(code) || written::have_code(issues, code)),
         CodeOf::Issue => true,

@@ -50,8 +50,8 @@ impl<'b> Rewrite<'b> {
     /// Takes the steps after the second one, and joins their results.
     #[inline]
     pub(super) fn new(parsed: &Parsed<'_, 'b>, decision: Decision<'_>) -> Self {
-        let (fault, text) = text(Fault::new(decision.code.clone()), parsed, &decision);
-        let details = ReplyDetails::new(parsed, &decision);
+        let (fault, text, of_issues) = text(Fault::new(decision.code.clone()), parsed, &decision);
+        let details = ReplyDetails::new(parsed, &decision, of_issues);
         let retained = retained(parsed, &decision);
         let Decision { source, is_code_named, more_issues, .. } = decision;
         let ReplyDetails { json, kept, dropped, unknown_code, lack_issues } = details;
@@ -169,15 +169,15 @@ pub(crate) fn with_issue_list(fault: Fault, dialect: Dialect) -> Fault {
     if needs_list { with_issues(fault) } else { fault }
 }
 
-/// Chooses the text: a text of the catalogue becomes the fault's; one of the service or the policy is returned, cleaned. It
+/// Chooses the text: a text of the catalogue becomes the fault's; one of the service or the policy is returned, cleaned, with whether it is that of the issues. It
 /// also states how many issues are missing from the list (R4).
 #[inline]
 pub(super) fn text<'b>(
     fault: Fault,
     parsed: &Parsed<'_, 'b>,
     decision: &Decision<'_>,
-) -> (Fault, Option<Cow<'b, str>>) {
-    let mut more = decision.more_issues;
+) -> (Fault, Option<Cow<'b, str>>, bool) {
+    let (mut more, mut of_issues) = (decision.more_issues, false);
     let text = match parsed.content {
         ParsedBody::Envelope(envelope) => cleaned(&envelope.message, message::clean),
         ParsedBody::Foreign(foreign) => text_of_foreign(foreign, parsed, decision),
@@ -185,20 +185,20 @@ pub(super) fn text<'b>(
     };
     let text = text.or_else(|| reason(parsed, decision)).or_else(|| {
         let (text, others) = text_of_issue(parsed, decision)?;
-        more += others;
+        (more, of_issues) = (more + others, true);
         Some(Cow::Owned(text))
     });
     match text {
-        Some(text) if more > 0 => (fault, Some(message::with_more(&text, more).into_owned().into())),
+        Some(text) if more > 0 => (fault, Some(message::with_more(&text, more).into_owned().into()), of_issues),
         None if more > 0 => {
             let text = message::with_more(decision.code.default_message(), more).into_owned();
-            (fault.with_stock_message(text), None)
+            (fault.with_stock_message(text), None, false)
         }
         // A code of which only the name is known has no default message: the one of the status is used.
         None if decision.code.is_foreign() => {
-            (fault.with_stock_message(ErrorCode::of_status(parsed.status).default_message()), None)
+            (fault.with_stock_message(ErrorCode::of_status(parsed.status).default_message()), None, false)
         }
-        text => (fault, text),
+        text => (fault, text, of_issues),
     }
 }
 

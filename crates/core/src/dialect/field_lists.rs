@@ -15,11 +15,11 @@ pub(super) fn is_map(object: Node<'_, '_>) -> bool {
 
 fn is_map_at(object: Node<'_, '_>, depth: usize) -> bool {
     let is_list = |list: Node<'_, '_>| {
-        let is_error = |it: Node<'_, '_>| it.is_text() || is_error(it);
+        let is_error = |it: Node<'_, '_>| it.text().map_or_else(|| is_error(it), |text| is_verdict(&text));
         list.elements().is_some_and(|mut it| it.next().is_some_and(is_error) && it.all(is_error))
     };
-    let is_read =
-        |field: Node<'_, '_>| is_list(field) || depth < DEPTH && field.is_object() && is_map_at(field, depth + 1);
+    let is_inner = |field: Node<'_, '_>| depth < DEPTH && field.is_object() && is_map_at(field, depth + 1);
+    let is_read = |field: Node<'_, '_>| !is_list_of_errors(field) && (is_list(field) || is_inner(field));
     // A title or a description in a list is a field: errors have them as texts.
     let is_of_error = |field: Node<'_, '_>| {
         is_code_name(field.name())
@@ -59,4 +59,25 @@ fn is_surely_wrong(field: Node<'_, '_>) -> bool {
         error.has("args") || error.string("code").is_some_and(|code| is_known(&code))
     };
     field.is_object() || field.children().all(is_validators)
+}
+
+/// Whether a list of this name has the errors themselves, or no errors.
+fn is_list_of_errors(list: Node<'_, '_>) -> bool {
+    const NAMES: [&str; 7] = ["error", "errors", "messages", "errorMessages", "problems", "detail", "warnings"];
+
+    list.is_array() && NAMES.iter().any(|name| list.name().eq_ignore_ascii_case(name))
+}
+
+/// Whether a text states what is wrong; it could otherwise be data.
+pub(super) fn is_verdict(text: &str) -> bool {
+    const WORDS: &str = "required invalid missing blank empty taken unknown duplicate mandatory unexpected forbidden \
+                         unique short long";
+
+    let text = text.trim();
+    let is_word = |word: &str| WORDS.split(' ').any(|it| word.eq_ignore_ascii_case(it));
+    !text.is_ascii()
+        || text.contains(' ')
+        || text.ends_with(['.', '!'])
+        || text.is_empty()
+        || text.split(['_', '-', '.', '!']).any(is_word)
 }

@@ -14,7 +14,7 @@ use http::StatusCode;
 use super::field_lists;
 use super::field_names::{
     CodeName, Meaning, NO_CODES, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_error_field, is_for_debugging,
-    is_name_of_data, is_of_error, is_whole, is_whole_name, meaning, names_fields,
+    is_list_of_names, is_name_of_data, is_of_error, is_whole, is_whole_name, meaning, names_fields,
 };
 use super::outgoing::is_upstream_code;
 use super::phrases::{is_phrase, is_phrase_as_code};
@@ -90,7 +90,7 @@ pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignTex
     });
     // Google's older APIs.
     let listed = || {
-        let reason = holder.field("errors")?.elements()?.next()?.field("reason")?;
+        let reason = holder.field("errors")?.elements()?.next().filter(|it| it.has("domain"))?.field("reason")?;
         Some(Found { value: reason.text()?, field: reason }).filter(of_form)
     };
     let code = sure.or_else(word).or_else(led).or_else(bare).or_else(listed);
@@ -209,7 +209,16 @@ fn has_list(object: Node<'_, '_>) -> bool {
 
 /// The texts of an object, in the order in which they are preferred.
 fn texts<'t, 'a>(object: Node<'t, 'a>) -> impl Iterator<Item = Found<'t, 'a>> {
-    texts_of(object, |_| true)
+    // A single text in the only list, if that means errors, whatever its name.
+    let is_list = |field: &Node<'_, '_>| field.is_array() || field.is_object();
+    let only =
+        move || Some(object.children().find(is_list)?).filter(|_| object.children().filter(is_list).count() == 1);
+    let is_errors = move |field: &Node<'t, 'a>| {
+        field.is_array() && !is_whole_name(field.name()) && meaning(*field, object) == Meaning::Errors
+    };
+    let others = std::iter::once_with(only).flatten().filter(is_errors);
+    let others = others.filter_map(|field| Some(Found { value: field.only()?.words()?, field }));
+    texts_of(object, |_| true).chain(others)
 }
 
 /// The texts of those fields for which `is_wanted` returns true.
@@ -233,16 +242,7 @@ pub(super) fn texts_of<'t, 'a>(
         let field = Some(field).filter(is_wanted).filter(is_text)?;
         Some(Found { value: field.only().unwrap_or(field).words()?, field })
     });
-    // A single text in the only list, if that means errors, whatever its name.
-    let is_list = |field: &Node<'_, '_>| field.is_array() || field.is_object();
-    let only =
-        move || Some(object.children().find(is_list)?).filter(|_| object.children().filter(is_list).count() == 1);
-    let is_errors = move |field: &Node<'t, 'a>| {
-        field.is_array() && !is_whole_name(field.name()) && meaning(*field, object) == Meaning::Errors
-    };
-    let others = std::iter::once_with(only).flatten().filter(is_errors).filter(is_wanted).filter(is_text);
-    let others = others.filter_map(|field| Some(Found { value: field.only()?.words()?, field }));
-    texts.chain(std::iter::once_with(by_language).flatten()).chain(lists).chain(others)
+    texts.chain(std::iter::once_with(by_language).flatten()).chain(lists)
 }
 
 /// Whether a text states no more than a single word does, or the status.
@@ -315,10 +315,7 @@ fn is_bare_code(found: &Found<'_, '_>, is_top: bool) -> bool {
 pub(super) fn names_place(object: Node<'_, '_>) -> bool {
     PLACES.iter().any(|name| {
         let is_place = |field: Node<'_, '_>| {
-            let is_list = field.children().next().is_some_and(Node::is_text);
-            !field.is_null()
-                && (*name != "fields" || field.is_array() && is_list)
-                && (!PLACES_OF_DATA.contains(name) || *name == "path" && field.is_array())
+            !field.is_null() && (!PLACES_OF_DATA.contains(name) || is_list_of_names(object, field))
         };
         object.field_in_any_case(name).is_some_and(is_place)
     })

@@ -173,7 +173,7 @@ fn issues_at_top_places<'t, 'a>(
 
 fn place_of(object: Node<'_, '_>) -> Option<Place> {
     let named = TOP_PLACES.iter().find_map(|name| {
-        let text = object.string(name).filter(|it| is_place(it))?;
+        let text = object.field_in_any_case(name)?.text().filter(|it| is_place(it))?;
         Place::of_parameter(&text)
     });
     let listed = || {
@@ -250,8 +250,10 @@ fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'
             list.leave_out(1);
             continue;
         }
+        let is_word = |code: &Cow<'_, str>| !code.bytes().all(|digit| digit.is_ascii_digit());
         // Without a text, the code is the message; without either, the element is left out alone.
-        let Some(text) = text_of(element, context.body.is_some()).or_else(|| entry::code(element, "")) else {
+        let Some(text) = text_of(element, context.body.is_some()).or_else(|| entry::code(element, "").filter(is_word))
+        else {
             continue;
         };
         let code = entry::code(element, &text);

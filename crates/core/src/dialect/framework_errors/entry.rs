@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use super::found::{Found, Issue, Surroundings};
 use crate::dialect::field_names::{
-    self, ISSUE_CODES, ISSUE_TEXTS, Meaning, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_no_place, is_part,
+    self, ISSUE_CODES, ISSUE_TEXTS, Meaning, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_list_of_names, is_no_place,
+    is_part,
 };
 use crate::dialect::foreign_text::is_code_or_word;
 use crate::dialect::outgoing::is_identifier;
@@ -36,7 +37,7 @@ pub(super) fn read<'t, 'a>(
     let Some((name, text)) = own.or_else(|| inherited.map(|text| ("", text.clone()))) else {
         return read_several_texts(found, object, around);
     };
-    let is_list = |list: &Node<'_, '_>| !list.children().any(Node::is_text);
+    let is_list = |list: &Node<'_, '_>| list.children().next().is_some_and(Node::is_object);
     let inner = INNER_LISTS.iter().find_map(|name| object.field(name).filter(is_list)?.elements());
     if let Some(mut inner) = inner.filter(|_| around.depth < Surroundings::DEEPEST) {
         let around = around.one_level_down();
@@ -56,22 +57,35 @@ pub(super) fn read<'t, 'a>(
 fn read_several_texts<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, around: Surroundings) -> bool {
     let Some((name, texts)) = list_of_texts(entry) else { return read_inner_errors(found, entry, around) };
     let places = places(entry, around, name).unwrap_or_default();
-    for place in &places {
-        texts.children().filter_map(Node::words).for_each(|text| push(found, place.clone(), entry, text));
+    push_all(found, &places, &texts.children().filter_map(|text| Some((entry, text.words()?))).collect::<Vec<_>>())
+}
+
+/// Adds an issue for each place and text. Those beyond the most issues are only counted.
+fn push_all<'t, 'a>(found: &mut Found<'t, 'a>, places: &[Place], texts: &[(Node<'t, 'a>, Cow<'a, str>)]) -> bool {
+    let mut left = places.len() * texts.len();
+    for (place, (entry, text)) in places.iter().flat_map(|place| texts.iter().map(move |text| (place, text))) {
+        if found.is_full() {
+            found.count(left);
+            break;
+        }
+        push(found, place.clone(), *entry, text.clone());
+        left -= 1;
     }
-    places.iter().any(Place::has_name)
+    !texts.is_empty() && places.iter().any(Place::has_name)
 }
 
 /// Reads an entry whose list states what is wrong with its place: `{"field":"to","errors":[{"code":"AC01","text":"…"}]}`.
 fn read_inner_errors<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, around: Surroundings) -> bool {
     let is_list = |field: &Node<'_, '_>| field.is_array() && field_names::meaning(*field, entry) == Meaning::Errors;
     let Some(errors) = entry.children().find(is_list) else { return false };
-    let places = places(entry, around, "").unwrap_or_default();
-    let texts = |error: Node<'t, 'a>| Some((error, text(error, true)?.1));
-    for place in places.iter().filter(|place| place.has_name()) {
-        errors.children().filter_map(texts).for_each(|(error, text)| push(found, place.clone(), error, text));
+    // An error that names a place of its own is an entry.
+    if errors.children().any(states_place) {
+        return false;
     }
+    let places = places(entry, around, "").unwrap_or_default();
+    let text = |error: Node<'t, 'a>| Some((error, error.words().or_else(|| Some(text(error, true)?.1))?));
     places.iter().any(Place::has_name)
+        && push_all(found, &places, &errors.children().filter_map(text).collect::<Vec<_>>())
 }
 
 /// The list of texts in an entry, with the name of its field.
@@ -151,7 +165,9 @@ pub(super) fn code<'a>(entry: Node<'_, 'a>, text: &str) -> Option<Cow<'a, str>> 
         // For express-validator, `type` is the kind of the entry, not of the mistake.
         let code = entry.field_in_any_case(name).and_then(Node::word_or_digits);
         let is_status = |code: &str| code.len() == 3 && code.parse().is_ok_and(|code: u16| (400..600).contains(&code));
-        code.filter(|code| is_code_or_word(code) && !is_status(code) && !(*name == "type" && code == "field"))
+        code.filter(|code| {
+            is_code_or_word(code) && !is_status(code) && &**code != "0" && !(*name == "type" && code == "field")
+        })
     });
     let is_sentence = text.trim().contains(' ');
     let mut texts = entry.ranked(Ranks::text).filter(|_| is_sentence);
@@ -170,7 +186,7 @@ pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> 
         if name == "name" && is_class_or_parent(object, value) {
             continue;
         }
-        let is_list = name == "path" && value.is_array();
+        let is_list = is_list_of_names(object, value);
         if value.name() == text
             || PLACES_OF_DATA.contains(&name) && !is_of_errors && !is_list
             || name == "path" && is_graphql
@@ -203,7 +219,8 @@ fn is_class_or_parent(object: Node<'_, '_>, name: Node<'_, '_>) -> bool {
 
 fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<Vec<Place>> {
     if matches!(name, "members" | "memberNames" | "fields") {
-        return value.elements()?.map(|it| Some(Place::parse(&it.text()?))).collect();
+        let places: Option<Vec<_>> = value.elements()?.map(|it| Some(Place::parse(&it.text()?))).collect();
+        return places.filter(|places| !places.is_empty());
     }
     if name == "source" {
         return Some(vec![place_of_source(value)?]);
@@ -214,7 +231,7 @@ fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<
     let text = value.text()?;
     // A word for a part of the request, or Litestar's name for the whole body.
     let is_body = || name == "key" && text == "data" && object.string("source").is_some_and(|it| it == "body");
-    if name == "location" && is_part(&text) {
+    if name == "location" && is_part(&text.to_ascii_lowercase()) {
         return None;
     }
     let is_whole = is_no_place(&text) || field_names::is_whole_name(&text) || is_body();

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::entry;
 use super::found::{Found, Issue, Surroundings};
-use crate::dialect::field_lists;
+use crate::dialect::field_lists::{self, is_verdict};
 use crate::dialect::field_names::{
     Meaning, PLACES, is_like_error, is_like_text, is_part, is_text_or_code, is_whole, is_whole_name, meaning,
 };
@@ -15,7 +15,7 @@ use crate::dialect::tree::Node;
 
 /// Names that end a path and are no step of it, where their value is a text: those of texts, and the rules of Laminas,
 /// Sails, express-validator, class-validator and CakePHP that are no fields of any request.
-const PATH_ENDS: &str = "msg message error required invalid notEmpty notBlank notNull isEmpty isNotEmpty isEmail isString \
+const PATH_ENDS: &str = "msg message error required invalid _required _empty _isUnique _existsIn notEmpty notBlank notNull isEmpty isNotEmpty isEmail isString \
                          isInt isNumber isBoolean isArray isDate isDateString isDefined isEnum isIn isUUID isUrl isUnique \
                          minLength maxLength lengthBetween inList alphaNumeric notInt notDigits notAlnum notFloat notInArray \
                          notSame notGreaterThan notGreaterThanInclusive notLessThan notLessThanInclusive notBetween \
@@ -29,13 +29,11 @@ const IDENTITY: &str = "DefaultError ConcurrencyFailure PasswordMismatch Invalid
                         PasswordTooShort PasswordRequiresUniqueChars PasswordRequiresNonAlphanumeric PasswordRequiresDigit \
                         PasswordRequiresLower PasswordRequiresUpper";
 
-/// Whether a name ends a path: it is one of these, or has the form of CakePHP's (`_required`) or Laminas'
-/// (`emailAddressInvalidFormat`).
+/// Whether a name ends a path: it is one of these, or has the form of Laminas' (`emailAddressInvalidFormat`).
 fn is_path_end(name: &str) -> bool {
-    let is_cakes = name.starts_with('_') && !matches!(name, "_id" | "_errors" | "_error");
     let is_laminas =
         || name.split_once("Invalid").is_some_and(|(before, _)| before.ends_with(|it: char| it.is_ascii_lowercase()));
-    is_cakes || PATH_ENDS.split_ascii_whitespace().any(|it| it == name) || is_laminas()
+    PATH_ENDS.split_ascii_whitespace().any(|it| it == name) || is_laminas()
 }
 
 /// How deeply maps may be nested: deeper than any real form.
@@ -142,7 +140,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
             // Below a place that has been found, and in the format of Zod's `format()`, these are names of fields.
             let is_name = field.is_object()
                 && (!place.is_empty() && matches!(field.name(), "fields" | "details" | "detail" | "params")
-                    || field.has("_errors") && matches!(field.name(), "message" | "detail" | "error"));
+                    || field.has("_errors") && matches!(field.name(), "message" | "detail"));
             if !is_name && is_whole(field, fields) {
                 self.found.of_whole |= field.is_text()
                     || field.is_array() && is_whole_name(field.name())
@@ -202,8 +200,11 @@ impl<'t, 'a> Map<'_, 't, 'a> {
             return false;
         }
         // An element that names its own place is an entry of a list, and not a map.
-        let is_placed =
-            || PLACES.iter().any(|name| element.field_in_any_case(name).is_some_and(|place| !place.is_null()));
+        let is_placed = || {
+            PLACES.iter().any(|name| {
+                element.field_in_any_case(name).is_some_and(|place| !place.is_null() && place.raw() != "[]")
+            })
+        };
         if entry::text(element, self.around.means_errors).is_some() && is_placed() {
             return false;
         }
@@ -328,7 +329,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
 
     /// Reads a tree: `{"errors":[texts],"properties":{name:tree},"items":[tree]}`.
     fn tree(&mut self, place: &mut Place, it: Node<'t, 'a>, depth: usize) -> bool {
-        self.found.of_whole = true;
+        self.found.of_whole |= depth > 0;
         if depth > DEPTH
             || !it.field("errors").is_some_and(|texts| texts_here(self.found, &place.clone().in_known_part(), texts))
         {
@@ -369,18 +370,4 @@ fn has_numbers_alone(object: Node<'_, '_>) -> bool {
     let is_number =
         |field: Node<'_, '_>| !field.name().is_empty() && field.name().bytes().all(|byte| byte.is_ascii_digit());
     object.children().next().is_some() && object.children().all(is_number)
-}
-
-/// Whether a text states what is wrong; it could otherwise be data.
-fn is_verdict(text: &str) -> bool {
-    const WORDS: &str = "required invalid missing blank empty taken unknown duplicate mandatory unexpected forbidden \
-                         unique short long";
-
-    let text = text.trim();
-    let is_word = |word: &str| WORDS.split(' ').any(|it| word.eq_ignore_ascii_case(it));
-    !text.is_ascii()
-        || text.contains(' ')
-        || text.ends_with(['.', '!'])
-        || text.is_empty()
-        || text.split(['_', '-', '.', '!']).any(is_word)
 }
