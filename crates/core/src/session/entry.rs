@@ -151,7 +151,8 @@ impl Session {
     }
 
     /// How long an RPC client waits for the whole call (`grpc-timeout`, `connect-timeout-ms`). After that time, an
-    /// adapter ends the session with [`Ending::TimedOut`], or, if the head has been sent, calls [`Follow::timed_out`].
+    /// adapter ends the session with [`Ending::TimedOut`], or, if the head has been sent, calls
+    /// [`Follow::timed_out`](super::Follow::timed_out).
     #[must_use]
     #[inline]
     pub fn call_time(&self) -> Option<Duration> {
