@@ -30,8 +30,8 @@ fn is_map_at(object: Node<'_, '_>, depth: usize) -> bool {
     object.is_object()
         && fields.next().is_some()
         && (fields.next().is_some() || object.children().all(is_surely_wrong))
-        && object.children().any(|field| !is_of_error(field))
         && object.children().all(is_read)
+        && object.children().any(|field| !is_of_error(field))
 }
 
 /// Whether an object has what a validator states, and no field of anything else.
