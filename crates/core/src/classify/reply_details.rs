@@ -106,8 +106,9 @@ fn details_of(
     }
     let body = &foreign.parsed;
     // Where the input was not wrong, the message may have all that a list without places states (R2).
-    let is_told = |issues: &&str| of_issues && !dialect::tells_of_input(parsed.status) && !written::name_place(issues);
-    let issues = body.issues.as_deref().filter(|issues| !is_told(issues));
+    let is_repeated =
+        |issues: &&str| of_issues && !dialect::tells_of_input(parsed.status) && !written::name_place(issues);
+    let issues = body.issues.as_deref().filter(|issues| !is_repeated(issues));
     let upstream_code = upstream_code(foreign, issues, parsed, decision);
     // Most bodies have only a text.
     if body.is_text_alone() && upstream_code.is_none() && kept.is_empty() && foreign.problem_type().is_none() {

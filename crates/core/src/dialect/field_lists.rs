@@ -1,7 +1,7 @@
 //! Recognises a map from the fields of a request to lists of what is wrong with them, by its form alone (rule R13): Django,
 //! Django REST, the crate validator, Play. Its names may be those of an error: a form may have a field `message`.
 
-use super::field_names::{Meaning, TEXT_LISTS, is_code_name, meaning};
+use super::field_names::{Meaning, is_code_name, meaning};
 use super::tree::Node;
 
 /// How many maps may be inside one another.
@@ -22,9 +22,8 @@ fn is_map_at(object: Node<'_, '_>, depth: usize) -> bool {
     let is_read = |field: Node<'_, '_>| !is_list_of_errors(field) && (is_list(field) || is_inner(field));
     // A title or a description in a list is a field: errors have them as texts.
     let is_of_error = |field: Node<'_, '_>| {
-        is_code_name(field.name())
-            || meaning(field, object) != Meaning::Nothing
-            || object.named(&TEXT_LISTS).any(|(_, it)| std::ptr::eq(it.raw(), field.raw()))
+        let name = field.name();
+        name.eq_ignore_ascii_case("message") || is_code_name(name) || meaning(field, object) != Meaning::Nothing
     };
     let mut fields = object.children();
     object.is_object()

@@ -131,8 +131,9 @@ impl<'t, 'a> Map<'_, 't, 'a> {
                 return true;
             }
             let mark = place.len();
-            if place.is_empty() && IDENTITY.split_ascii_whitespace().any(|it| it == field.name()) {
-                return self.texts_of_code(field);
+            if place.is_empty() && field.is_array() && IDENTITY.split_ascii_whitespace().any(|it| it == field.name()) {
+                self.texts_of_code(field);
+                return true;
             }
             if self.around.means_errors && !place.is_empty() && field.is_text() && is_path_end(field.name()) {
                 return self.text_under_end(place, field);
@@ -268,12 +269,11 @@ impl<'t, 'a> Map<'_, 't, 'a> {
     }
 
     /// Reads the texts under a name that is their code, and no field.
-    fn texts_of_code(&mut self, list: Node<'t, 'a>) -> bool {
+    fn texts_of_code(&mut self, list: Node<'t, 'a>) {
         self.found.of_whole = true;
         let code = || Some(Cow::Owned(list.name().to_owned()));
         let texts = list.children().filter_map(Node::words);
         texts.for_each(|text| self.found.push(Issue { place: Place::default(), text, code: code(), entry: None }));
-        list.is_array()
     }
 
     /// Reads a text under a name that ends a path, and is no step of it.
