@@ -162,7 +162,7 @@ fn summary(report: &Report, [files, wrong]: [usize; 2], unreadable: usize) -> St
 fn effective_json(file: &Path, effective: &Effective) -> Value {
     let mut object = reading_json(&effective.reading);
     object["policy"] = Value::from(file.display().to_string());
-    object["refused"] = Value::from(effective.is_refused);
+    object["refused"] = Value::from(effective.refused.is_some());
     object["others"] = effective.others.iter().map(reading_json).collect();
     object
 }
