@@ -100,6 +100,35 @@ fn f7_a_body_to_head_is_no_answer_to_the_next_request() {
 }
 
 #[test]
+fn f7_a_connection_with_a_refused_upgrade_serves_nobody_else() {
+    const REFUSED: &str = "HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno";
+
+    let service = Service::raw(|mut stream| async move {
+        while let Some(head) = head(&mut stream).await {
+            if head.contains("upgrade: websocket") {
+                let _ = stream.write_all(REFUSED.as_bytes()).await;
+                // As Node's sockets do after the event, it takes what follows for bytes of the other protocol.
+                let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+                return;
+            }
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nmine").await;
+        }
+    });
+    let gateway = Gateway::start(service.address, &["--upstream-timeout", "2s"]);
+    let upgrade = request("GET", "/").replace("\r\n\r\n", "\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+    let mut client = gateway.connect();
+    for _ in 0..5 {
+        // A connection that was used before, too.
+        for sent in [&upgrade, &request("GET", "/")] {
+            client.write_all(sent.as_bytes()).unwrap();
+            let answer = response(&mut client);
+            let status = if sent.contains("websocket") { "403" } else { "200" };
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        }
+    }
+}
+
+#[test]
 fn f7_a_head_of_any_size_over_http2_fails_alone() {
     let go = Arc::new(Semaphore::new(0));
     let waited = Arc::clone(&go);
