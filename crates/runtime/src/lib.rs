@@ -61,7 +61,7 @@ pub use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub mod files {
-    pub use error_envelope_core::loader::read_regular;
+    pub use error_envelope_core::loader::{MAX_ANY_FILE_BYTES, read_regular};
 
     pub use crate::folders::{Changes, WatchedFolders, of_file};
 }

@@ -6,6 +6,7 @@ mod diff;
 mod envoy;
 mod error_backend;
 mod exports;
+mod files;
 mod kit;
 mod log_lines;
 mod numbers;
