@@ -27,6 +27,7 @@ use tower_error_envelope::RequestId;
 
 use super::acts::{ACTS, DemoCase, DemoRequest, Expect, UpstreamBehaviour};
 use crate::failure::{CommandError, print_unless_closed};
+use crate::output;
 use crate::report::cut;
 
 /// Sends the requests, prints the table, and returns whether every row is as it should be. `recorded` is the file for
@@ -114,7 +115,7 @@ pub(super) fn record_lines<'a>(
     rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse, String>)>,
 ) -> Result<(), CommandError> {
     let lines: String = rows.filter_map(|(act, got)| Some(format!("{}\n", line(act, got.as_ref().ok()?)))).collect();
-    std::fs::write(file, lines).map_err(|error| {
+    output::write(file, &lines).map_err(|error| {
         CommandError::Io(format!("--tour-json {}: {error}; name a file that can be written", file.display()))
     })
 }

@@ -11,6 +11,7 @@ mod kit;
 mod log_lines;
 mod numbers;
 mod on_call;
+mod outputs;
 mod owner;
 mod pages;
 mod policy_diff;
