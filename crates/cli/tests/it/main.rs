@@ -15,6 +15,7 @@ mod outputs;
 mod owner;
 mod pages;
 mod policy_diff;
+mod printable;
 mod probe;
 mod schema;
 mod secrets;
