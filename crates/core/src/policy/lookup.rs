@@ -2,6 +2,7 @@
 //! and scopes (rule G0).
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::Method;
@@ -181,6 +182,7 @@ impl Policy {
         // Without routes and scopes, all readings have the same guards.
         let hosts_read = if self.is_everywhere { &[] } else { hosts };
         for host in hosts_read {
+            let listed = self.listed(host, all);
             for method in methods {
                 let (mut first, mut differ, mut refuses) = (None, false, false);
                 for path in all {
@@ -199,8 +201,8 @@ impl Policy {
                         }
                     })?;
                 }
-                for path in self.listed(host, all) {
-                    self.each_guard(method, host, &path, &mut |named, settings| others.add(named, &path, &settings))?;
+                for path in &listed {
+                    self.each_guard(method, host, path, &mut |named, settings| others.add(named, path, &settings))?;
                 }
                 is_ambiguous |= refuses && differ;
             }
@@ -257,15 +259,13 @@ impl Policy {
         named
     }
 
-    /// The paths to which lists in the last segments of readings lead. An element that is not the last literal of a
-    /// route or of a scope's prefix matches what the list matches, so it is left out.
-    fn listed(&self, host: &str, readings: &[Vec<u8>]) -> Vec<Vec<u8>> {
-        let mut paths = Vec::new();
+    /// The paths to which lists in the last segments of readings lead. An element that is no literal of a route, nor of a
+    /// scope's prefix, matches what the list matches, so it is left out.
+    fn listed(&self, host: &str, readings: &[Vec<u8>]) -> BTreeSet<Vec<u8>> {
+        let mut paths = BTreeSet::new();
         for list in readings.iter().filter_map(|path| PathList::from_path(path)) {
-            let patterns = self.parts.iter().flat_map(|part| part.matcher.patterns());
-            let names = patterns.filter_map(|pattern| pattern.name_in(list.folder()));
-            names.for_each(|name| list.add_elements(name.as_bytes(), &mut paths));
-            self.scopes.each_name_in(host, list.folder(), &mut |name| list.add_elements(name, &mut paths));
+            self.parts.iter().for_each(|part| part.matcher.add_elements(list, &mut paths));
+            self.scopes.add_elements(host, list, &mut paths);
         }
         paths
     }

@@ -8,6 +8,7 @@
 //! The settings for the routes that usually match together are made when the policy is built, so that requests need not
 //! inherit settings key by key ([`FixedChain`]).
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use rustc_hash::FxHashMap;
 
 use super::keys::RouteSettings;
 use crate::guard::pattern::{Pattern, RemainingPath, Segment, segments_of, split_segment};
+use crate::guard::reading::PathList;
 
 /// Patterns with their indices, which are counted from `base`.
 #[derive(Clone, Default)]
@@ -83,6 +85,11 @@ impl Matcher {
         self.root.walk(segments_of(path), true, &mut |index, _| visit(&self.patterns[index]));
     }
 
+    /// Adds the paths of those elements that have a literal of their own at the place of the list.
+    pub(super) fn add_elements(&self, list: PathList<'_>, paths: &mut BTreeSet<Vec<u8>>) {
+        self.root.add_elements(list.folder(), list, paths);
+    }
+
     /// The patterns that match some request that this pattern matches, too: their indices in this part, in order.
     #[cfg(feature = "policy-file")]
     pub(crate) fn overlapping(&self, pattern: &Pattern) -> Vec<usize> {
@@ -126,6 +133,13 @@ impl Node {
             node.ends.iter().for_each(|index| visit(*index, is_exact));
         }
         node.rests.iter().for_each(|index| visit(*index, is_exact));
+    }
+
+    fn add_elements(&self, folder: RemainingPath<'_>, list: PathList<'_>, paths: &mut BTreeSet<Vec<u8>>) {
+        let Some((segment, after)) = folder.map(split_segment) else { return self.literals.add_elements(list, paths) };
+        let alike = self.literals.matching(segment).into_iter().flat_map(|literals| literals.each(segment));
+        let one = self.one.as_deref().filter(|_| !segment.is_empty());
+        alike.map(|(next, _)| next).chain(one).for_each(|next| next.add_elements(after, list, paths));
     }
 
     #[cfg(feature = "policy-file")]
@@ -281,6 +295,17 @@ impl<T> Literals<T> {
             false => self.many.get(&folded_hash(segment))?,
         };
         near.iter().find_map(|alike| Some(Matching { alike, is_exact: is_same(&alike.literal, segment)? }))
+    }
+
+    /// Adds the paths of the elements that equal one of the literals in any letter case.
+    pub(super) fn add_elements(&self, list: PathList<'_>, paths: &mut BTreeSet<Vec<u8>>) {
+        match list.has_any() {
+            true => paths.extend(self.entries().map(|(literal, _)| list.path_to(literal))),
+            false => {
+                let named = list.elements().filter(|element| self.matching(element).is_some());
+                paths.extend(named.map(|element| list.path_to(element)));
+            }
+        }
     }
 
     /// The value of this literal in exactly this letter case, or a new one.

@@ -8,6 +8,7 @@
 //! To find the narrowest scope, the host is looked up, else its domains; then a walk follows the segments of the path.
 //! Scopes that do not cover the request are never looked at.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use super::matcher::Literals;
 use crate::body_shape::BodyShape;
 use crate::classify::rule::MapRule;
 use crate::guard::pattern::{Pattern, RemainingPath, segments_of, split_segment};
+use crate::guard::reading::PathList;
 use crate::outward::OutwardRule;
 use crate::table::{Kind, Refusals, SettingError, tables};
 
@@ -403,9 +405,9 @@ impl Scopes {
         found
     }
 
-    /// Visits the last segment of each prefix that adds one segment to this folder, which ends with a slash.
-    pub(super) fn each_name_in(&self, host: &str, folder: &[u8], visit: &mut impl FnMut(&[u8])) {
-        self.prefixes(host).each_name_in(folder.strip_suffix(b"/").and_then(segments_of), visit);
+    /// Adds the paths of those elements that have a prefix of their own at the place of the list.
+    pub(super) fn add_elements(&self, host: &str, list: PathList<'_>, paths: &mut BTreeSet<Vec<u8>>) {
+        self.prefixes(host).add_elements(list.folder(), list, paths);
     }
 
     /// The prefixes for a host: its own, else those of the nearest domain above it.
@@ -461,16 +463,10 @@ impl Prefixes {
         found
     }
 
-    fn each_name_in(&self, folder: RemainingPath<'_>, visit: &mut impl FnMut(&[u8])) {
-        match folder.map(split_segment) {
-            None => {
-                self.next.entries().filter(|(_, next)| next.part.is_some()).for_each(|(name, _)| visit(name));
-            }
-            Some((segment, after)) => {
-                let alike = self.next.matching(segment).into_iter().flat_map(|next| next.each(segment));
-                alike.for_each(|(next, _)| next.each_name_in(after, visit));
-            }
-        }
+    fn add_elements(&self, folder: RemainingPath<'_>, list: PathList<'_>, paths: &mut BTreeSet<Vec<u8>>) {
+        let Some((segment, after)) = folder.map(split_segment) else { return self.next.add_elements(list, paths) };
+        let alike = self.next.matching(segment).into_iter().flat_map(|next| next.each(segment));
+        alike.for_each(|(next, _)| next.add_elements(after, list, paths));
     }
 
     fn folded(&self, path: RemainingPath<'_>, around: usize, found: &mut Vec<usize>) {

@@ -67,16 +67,12 @@ fn g0_the_path_as_sent_comes_first_and_every_step_follows() {
 
 #[test]
 fn g0_a_list_leads_to_its_elements() {
-    let elements = |path: &str, name: &str| {
-        let mut paths = Vec::new();
-        PathList::from_path(path.as_bytes()).unwrap().add_elements(name.as_bytes(), &mut paths);
-        paths.into_iter().map(|path| String::from_utf8(path).unwrap()).collect::<Vec<_>>()
-    };
-    assert_eq!(elements("/t/a,B,b,b,c", "b"), ["/t/B", "/t/b"]);
-    assert_eq!(elements("/a,", "a"), ["/a"]);
-    assert!(elements("/t/a,b", "c").is_empty());
-    let list = |length: usize| format!("/t/{}", vec!["x"; length].join(","));
-    assert_eq!((elements(&list(256), "y").len(), elements(&list(257), "y")), (0, vec!["/t/y".to_owned()]));
+    let list = PathList::from_path(b"/t/a,B,").unwrap();
+    assert_eq!(list.folder(), Some(&b"t"[..]));
+    assert_eq!(list.elements().map(|it| list.path_to(it)).collect::<Vec<_>>(), [&b"/t/a"[..], b"/t/B", b"/t/"]);
+    let has_any =
+        |length: usize| PathList::from_path(format!("/{}", vec!["x"; length].join(",")).as_bytes()).unwrap().has_any();
+    assert!(!has_any(256) && has_any(257));
     for path in ["/a", "/a,b/c", "*", "a,b"] {
         assert!(PathList::from_path(path.as_bytes()).is_none(), "{path}");
     }
