@@ -113,3 +113,12 @@ fn l1_another_status_than_the_policys_is_kept_and_logged_once() {
     answer.expect_envelope(403, "no_session");
     assert_eq!(only(&lines).field("policy_status"), None);
 }
+
+fn by_plain_status() -> Result<Response<Full<Bytes>>, BoxError> {
+    Err(std::io::Error::other(tonic::Status::not_found("x")).into())
+}
+
+#[tokio::test]
+async fn f1_a_plain_status_of_tonic_is_understood() {
+    ask(&ErrorEnvelopeLayer::new(), by_plain_status, "application/json").await.expect_envelope(404, "not_found");
+}

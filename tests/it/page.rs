@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body_util::{BodyExt, Full};
 use tower::{ServiceExt, service_fn};
 use tower_error_envelope::policy::{Dialect, ErrorPage};
@@ -56,5 +56,36 @@ async fn r16_what_is_prepared_for_json_is_no_page_and_the_other_way_round() {
             assert_eq!(line("content-length"), Some(&*body.len().to_string()), "{path} {accept} {first}");
             assert_eq!(line("content-security-policy").is_some(), *content_type == PAGE, "{path} {accept} {first}");
         }
+    }
+}
+
+#[tokio::test]
+async fn r12_what_is_prepared_for_a_connection_that_closes_is_of_one_dialect() {
+    let policy = Policy::builder()
+        .body_limit(4)
+        .route(RouteRule::new("/flag").dialect(Dialect::SuccessFlag))
+        .route(RouteRule::new("/type").dialect(Dialect::Anthropic))
+        .build()
+        .unwrap();
+    let inner = service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
+    let service = ErrorEnvelopeLayer::new().policy(policy).layer(inner);
+    // An `Expect` closes a connection of HTTP/1. The two dialects are next to each other in the table of forms.
+    for (path, version, begins, closes) in [
+        ("/flag", Version::HTTP_11, r#"{"success":false"#, true),
+        ("/type", Version::HTTP_2, r#"{"type":"error""#, false),
+        ("/type", Version::HTTP_11, r#"{"type":"error""#, true),
+        ("/flag", Version::HTTP_2, r#"{"success":false"#, false),
+    ] {
+        let request = Request::builder().method("POST").uri(path).version(version).header("expect", "100-continue");
+        let request = request.header("content-length", "5").body(Full::<Bytes>::from("12345")).unwrap();
+        let Ok(response) = service.clone().oneshot(request).await;
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        assert!(body.starts_with(begins.as_bytes()), "{path} {version:?}: {body:?}");
+        assert_eq!(
+            (head.status.as_u16(), head.headers.contains_key("connection")),
+            (413, closes),
+            "{path} {version:?}"
+        );
     }
 }

@@ -315,6 +315,7 @@ impl Stage<'_> {
             ("upstream_request_id", notes.upstream_request_id()),
             ("removed_headers", notes.removed_headers()),
             ("dropped_fields", notes.dropped_fields()),
+            ("unread", event.unread().map(UnreadReason::as_str)),
         ];
         if !notes.also().is_empty() {
             let _ = write!(self.log, " also={:?}", notes.also());

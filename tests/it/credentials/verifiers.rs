@@ -70,15 +70,19 @@ fn g2_a_verifier_sees_the_request_but_for_what_is_forwarded() {
     let layer = policy(custom(AuthScheme::custom().forward_id("x-user"))).verifier(
         "partner",
         |it: CredentialRequest| async move {
-            assert_eq!((it.method().as_str(), it.uri().query()), ("GET", Some("q=1")));
+            assert_eq!((it.method().as_str(), it.uri().query()), ("POST", Some("q=1")));
             assert!(it.headers().get("x-user").is_none() && it.headers().contains_key("x-request-id"));
             assert_eq!(it.extensions().get::<u8>(), Some(&7));
-            assert_eq!(format!("{it:?}"), "CredentialRequest { method: GET, path: \"/x\", .. }");
+            assert_eq!(format!("{it:?}"), "CredentialRequest { method: POST, path: \"/x\", .. }");
             Ok(Verified::granted("anna"))
         },
     );
     logged(async {
-        let request = get("/x?q=1").header("x-user", "root").header("authorization", "Bearer s3cr3t").extension(7_u8);
+        let request = get("/x?q=1")
+            .method("POST")
+            .header("x-user", "root")
+            .header("authorization", "Bearer s3cr3t")
+            .extension(7_u8);
         let (_, seen) = once(&layer, request.body(empty()).unwrap()).await;
         assert_eq!(identity(&seen[0]), ("partner", Some("anna")));
     });

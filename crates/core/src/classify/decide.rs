@@ -181,7 +181,7 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
     let adds = |code: &ErrorCode| {
         let is_clients = code.status().is_client_error();
         // Of a 5xx in no shape that has codes, the code of a client's error is data, and its text may be a database's.
-        let has_codes = matches!(parsed.content, ParsedBody::Foreign(it) if it.shape != Shape::Message);
+        let has_codes = matches!(parsed.content, ParsedBody::Foreign(it) if it.shape.has_codes());
         let is_odd = parsed.status.is_server_error() && is_clients && !has_codes;
         !is_odd && (!parsed.lists_issues || *code != ErrorCode::of_status(parsed.status))
     };

@@ -172,7 +172,13 @@ fn content_of_protocol<'b>(
     request: &RequestContext<'_>,
     policy: &PolicyView<'_>,
 ) -> (ParsedBody<'b>, KeptForm) {
-    let kept = if policy.keeps(protocol, request) { kept_form(protocol, inner, policy) } else { KeptForm::Nothing };
+    // A client of JSON-RPC cannot parse a body that had to be repaired.
+    let is_parsed = protocol != Protocol::JsonRpc || inner.changed.repaired.get().is_none();
+    let kept = if is_parsed && policy.keeps(protocol, request) {
+        kept_form(protocol, inner, policy)
+    } else {
+        KeptForm::Nothing
+    };
     let content = if kept == KeptForm::Nothing {
         let foreign = dialect::read_rewritten(inner.bytes(), &policy.readable(), inner.status);
         foreign.map(|foreign| ParsedBody::Foreign(without_code_on_5xx(foreign, inner.status)))

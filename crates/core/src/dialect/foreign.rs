@@ -17,7 +17,7 @@ use super::protocol::Protocol;
 use super::standard::Envelope;
 use super::table::{Dialect, Shape};
 use super::tree::{Node, Tree};
-use super::{foreign_text, framework_errors, issues, json, problem, protocol, sentences, trpc};
+use super::{foreign_text, framework_errors, google, issues, json, problem, protocol, sentences, trpc};
 use crate::message;
 
 /// The contents of a body in no protocol of its own, and its shape.
@@ -46,6 +46,9 @@ pub(crate) enum ParsedBody<'a> {
 /// The fields of a Spring body that repeat what the head states.
 static SPRING: KnownFields = KnownFields::body(&["timestamp", "path", "error"]);
 
+/// The fields of a google.rpc.Status.
+static RPC_STATUS: KnownFields = KnownFields::body(&["code", "message", "details"]);
+
 /// Parsers for those protocols whose errors are rewritten only under `protocols = "rewrite"`, and which no dialect
 /// describes. A body was recognised as the protocol's before (R10).
 const PROTOCOL_PARSERS: [(Shape, ReadFn, &KnownFields); 2] = [
@@ -66,6 +69,9 @@ pub(super) fn read<'a>(body: Body<'a, '_>, shapes: &[CustomShape], status: Statu
         if let Some(parsed) = read(&body) {
             return foreign(shape, parsed, reads, body, status);
         }
+    }
+    if let Some(parsed) = google::read_status(&body, status) {
+        return foreign(Shape::Google, parsed, &RPC_STATUS, body, status);
     }
     read_unknown_shape(body, status)
 }

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use http::StatusCode;
 use serde_json::value::RawValue;
 
 use super::error_object;
@@ -19,6 +20,7 @@ use super::outgoing::{Outgoing, PreservedBody, is_name, list};
 use super::parsed_error::{Body, DialectCode, ParsedError};
 use super::rich::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, TYPE_URL, issue_code, metadata_of};
 use super::status::Status;
+use crate::code::ErrorCode;
 use crate::request_id::RequestId;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
@@ -30,16 +32,42 @@ pub(super) const FORM: DialectSpec = DialectSpec {
     ..DialectSpec::new("google", read, write, rewrite_in_place)
 };
 
+fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
+    let error = body.error.as_ref()?;
+    let status = error.string("status")?;
+    error.raw("code").filter(|code| json::is_number(code))?;
+    Some(parse(error, status, &GoogleDetails::parse(error)))
+}
+
+/// Reads a bare google.rpc.Status, as grpc-gateway and Envoy's transcoder write it. Its `code` is the number of a gRPC
+/// status. In other APIs, a small number is a code of their own: it only counts if it fits the response.
+pub(super) fn read_status<'a>(body: &Body<'a, '_>, http: StatusCode) -> Option<ParsedError<'a>> {
+    let body = &body.object;
+    let digits = body.number("code")?;
+    let status = Status::ALL.into_iter().find(|status| status.digits() == digits && status.http() == http)?;
+    body.string("message")?;
+    let details = GoogleDetails::parse(body);
+    let is_list = body.json("details").is_none_or(|it| it.starts_with('['));
+    let are_typed = details.0.iter().all(|it| it.object.as_ref().is_some_and(|object| object.has("@type")));
+    if !is_list || !are_typed {
+        return None;
+    }
+    let mut parsed = parse(body, Cow::Borrowed(status.name()), &details);
+    if http.is_server_error() {
+        // Anybody can write a number. A typed object shows that the text was written for clients.
+        if !details.0.is_empty() {
+            parsed.meaning = DialectCode::Code(ErrorCode::of_status(http));
+        }
+        // They may have a service's stack.
+        parsed.details = None;
+    }
+    Some(parsed)
+}
+
 /// The names of gRPC's statuses are not names that the dialect defines: `NOT_FOUND` is a code of the catalogue, and
 /// `ABORTED` is an unknown code here (E9).
-fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
-    let (error, status) = match body.error.as_ref() {
-        Some(error) => (error, error.string("status")?),
-        None => (&body.object, Cow::Borrowed(bare_status(&body.object)?)),
-    };
-    error.raw("code").filter(|code| json::is_number(code))?;
+fn parse<'a>(error: &Object<'a>, status: Cow<'a, str>, details: &GoogleDetails<'a>) -> ParsedError<'a> {
     let mut parsed = error_object::parse(error);
-    let details = GoogleDetails::parse(error);
     parsed.issues = parsed.issues.or_else(|| details.issues().map(Cow::Owned));
     if details.are_a_layers() {
         parsed.details = details.metadata().map(Cow::Owned);
@@ -51,17 +79,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
         None => parsed.code = Some(status),
     }
     parsed.meaning = parsed.code.as_deref().map_or(DialectCode::Unknown, meaning);
-    Some(parsed)
-}
-
-/// The name of the gRPC status in a bare google.rpc.Status, as grpc-gateway and Envoy's transcoder write it. Its `code`
-/// is the number of that status.
-fn bare_status(body: &Object<'_>) -> Option<&'static str> {
-    let digits = body.number("code").filter(|digits| digits.len() < 3)?;
-    let status = Status::parse(digits.as_bytes())?;
-    let details = json::array(body.raw("details")?.get())?;
-    let are_typed = details.iter().all(|it| Object::parse(it.get()).is_some_and(|it| it.has("@type")));
-    (are_typed && body.string("message").is_some()).then(|| status.name())
+    parsed
 }
 
 /// What a name means: `INVALID_ARGUMENT` only repeats the status 400.

@@ -133,6 +133,14 @@ shapes! {
     Connect: "connect",
 }
 
+impl Shape {
+    /// Returns true if a code in this shape may be one of the catalogue, whatever the status is. Google's names are
+    /// gRPC's, of which one is in the catalogue as well: `NOT_FOUND`.
+    pub(crate) const fn has_codes(self) -> bool {
+        matches!(self, Self::ErrorObject) || !matches!(self, Self::Google) && self.dialect_spec().is_some()
+    }
+}
+
 impl Default for Dialect {
     fn default() -> Self {
         Self::ALL[0]

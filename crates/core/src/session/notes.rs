@@ -241,31 +241,6 @@ impl EventFields {
     pub fn began(&self) -> Option<SystemTime> {
         self.request.as_ref().map(|request| request.began)
     }
-
-    /// Whether the log has no further fields.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        let Self {
-            client_request_id,
-            upstream_request_id,
-            removed_headers,
-            only_original_path,
-            dropped_fields,
-            unknown_code,
-            caller: _,
-            traceparent: _,
-            readings,
-            counts_whole,
-            policy_status,
-            also,
-            observes_credentials: _,
-            request: _,
-            captured: _,
-        } = self;
-        let texts = [client_request_id, upstream_request_id, removed_headers, dropped_fields, unknown_code];
-        let flags = [*only_original_path, *counts_whole, policy_status.is_some(), !also.is_empty()];
-        texts.iter().all(|note| note.is_none()) && readings.is_empty() && flags == [false; 4]
-    }
 }
 
 /// A method of RFC 9110, or PATCH (RFC 5789). All others count as `other`.

@@ -354,3 +354,18 @@ fn resume(read: Read, (context, mut event): KeptError) -> ResponseStep {
     };
     ResponseStep::Resume(bytes, rest, event)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r4_a_body_that_is_declared_too_long_is_not_read() {
+        let declared = |lower| BodyFacts { ended: false, lower, upper: Some(lower) };
+        for (length, is) in [(0, true), (1, false), (40, false), (41, true)] {
+            assert_eq!(is_unreadable(&HeaderMap::new(), declared(length), 40), is, "{length}");
+        }
+        let coding = HeaderMap::from_iter([(http::header::CONTENT_ENCODING, HeaderValue::from_static("unknown"))]);
+        assert!(is_unreadable(&coding, declared(1), 40));
+    }
+}

@@ -180,10 +180,6 @@ impl Leaf for ErrorCode {
             at.refuse(Kind::UnknownName, wrong, right)
         })
     }
-
-    fn written(&self) -> String {
-        format!("{:?}", self.as_str())
-    }
 }
 
 impl<T: Leaf> Leaf for Vec<T> {

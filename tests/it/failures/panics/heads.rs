@@ -52,6 +52,19 @@ fn f2_a_request_with_very_many_headers_is_refused() {
 }
 
 #[test]
+fn f2_a_call_with_very_many_headers_is_refused_in_its_protocol() {
+    let (answer, _) = logged(async {
+        let mut service = layer().layer(Scripted::new(Script::fine()));
+        let mut request = get();
+        *request.method_mut() = http::Method::POST;
+        *request.headers_mut() = names(FULL - 1);
+        request.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+        ask(&mut service, request).await
+    });
+    assert_eq!((answer.head.status.as_u16(), answer.header("grpc-status")), (200, Some("8")));
+}
+
+#[test]
 fn f2_a_response_with_very_many_headers_is_a_500() {
     for status in [200, 304, 404, 503] {
         for (what, headers) in [("a full map", names(FULL)), ("lines of one name", lines_of_one_name(20_000))] {

@@ -90,6 +90,13 @@ fn g0_routes_that_cross() {
             "routes-cross p.toml:4: route[0].mode: GET /public/admin also matches another route (line 6), which decides mode; add a route for the paths that both match, or make them match different paths",
         ],
     );
+    let turned = "[[route]]\nmatch = \"GET /public/{page}\"\nmode = \"off\"\n[[route]]\nmatch = \"/{tenant}/admin\"\nmode = \"own\"\n";
+    assert_lints(
+        turned,
+        &[
+            "routes-cross p.toml:7: route[1].mode: GET /public/admin also matches another route (line 3), which decides mode; add a route for the paths that both match, or make them match different paths",
+        ],
+    );
     assert_lints(&text.replace("\"off\"", "\"own\""), &[]);
     assert_lints(&text.replace("/public/{page}", "/public/{*page}").replace("/{tenant}/admin", "/public/admin"), &[]);
 }
