@@ -16,8 +16,8 @@ use tokio::time::timeout;
 
 use crate::failure::{CommandError, FOUND, UNREACHABLE, block_on};
 use crate::gateway::limits::time;
-use crate::report::{cut, one_line};
 use crate::target::Target;
+use crate::text::{cut, one_line};
 
 /// The flags of a verb that asks gateways.
 #[derive(Debug, clap::Args)]

@@ -12,7 +12,8 @@ use tempfile::TempDir;
 use tower_error_envelope::PolicyError;
 
 use crate::failure::CommandError;
-use crate::report::{OutputFormat, counted, cut, json_value, one_line};
+use crate::report::{OutputFormat, counted, json_value};
+use crate::text::{cut, one_line};
 use crate::{policy, stdin};
 
 /// Show how settings differ between two policies

@@ -28,7 +28,7 @@ use crate::gateway::log::Log;
 use crate::gateway::on_call::{AdminArgs, AdminListener};
 use crate::gateway::system;
 use crate::policy;
-use crate::report::{cut, one_line};
+use crate::text::{cut, one_line};
 
 /// Serve error responses for another gateway, such as ingress-nginx, nginx or Traefik
 ///

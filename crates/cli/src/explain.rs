@@ -23,7 +23,8 @@ use self::logged::LoggedError;
 use crate::failure::CommandError;
 use crate::policy;
 use crate::recorded::{self, Recorded};
-use crate::report::{OutputFormat, one_line, printable};
+use crate::report::OutputFormat;
+use crate::text::{one_line, printable};
 use crate::trial::{Trial, TrialResult};
 
 /// Explain how the layer answers a recorded error

@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 use tower_error_envelope::PolicyError;
 
 use crate::finding::Finding;
-use crate::report::printable;
+use crate::text::printable;
 
 /// The exit codes of a command that no second signal ended.
 pub(crate) const EXIT_CODES: [(u8, &str); 4] = [

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::admin_client::{AdminAddresses, Answered, exit_code, json_of, listed};
 use crate::failure::{CommandError, FOUND, print_unless_closed};
-use crate::report::{OutputFormat, cut, json_text, one_line};
+use crate::report::{OutputFormat, json_text};
+use crate::text::{cut, one_line};
 
 /// Find the error of a request id in running gateways
 ///

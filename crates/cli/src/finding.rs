@@ -11,8 +11,8 @@ use tower_error_envelope::PolicyError;
 
 use crate::confidential::{masked, may_be_shown};
 use crate::policy::SourceLocation;
-use crate::report::printable;
 use crate::stdin;
+use crate::text::printable;
 
 /// The width for text: every terminal has at least this many columns.
 const WIDTH: usize = 80;

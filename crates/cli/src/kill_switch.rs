@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::admin_client::{AdminAddresses, Answered, exit_code, json_of, listed};
 use crate::failure::{CommandError, print_unless_closed};
-use crate::report::{OutputFormat, counted, cut, json_text, one_line};
+use crate::report::{OutputFormat, counted, json_text};
+use crate::text::{cut, one_line};
 
 /// Turn the kill switch of running gateways on or off
 ///

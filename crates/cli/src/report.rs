@@ -1,13 +1,13 @@
-//! Findings for people, for programs, and for the annotations of GitHub's workflows; texts on one line.
+//! Findings for people, for programs, and for the annotations of GitHub's workflows.
 
 use std::error::Error;
 
 use clap::ValueEnum;
-use error_envelope_core::message::is_unprintable;
 use serde_json::{Value, json};
 
 use crate::failure::{CommandError, print, print_styled, print_unless_closed};
 use crate::finding::{Finding, Kind};
+use crate::text::{json_escaped, printable};
 
 #[derive(Clone, Copy, Default, ValueEnum)]
 pub(crate) enum Format {
@@ -47,19 +47,6 @@ impl OutputFormat {
 /// A JSON object in the layout that all commands print.
 pub(crate) fn json_text(object: &Value) -> String {
     json_escaped(&format!("{object:#}\n"))
-}
-
-/// The same JSON, with escapes in place of the characters that [`printable`] replaces. JSON itself requires only those
-/// below U+0020.
-pub(crate) fn json_escaped(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    for character in json.chars() {
-        match character {
-            _ if character == '\n' || !is_unprintable(character) => out.push(character),
-            _ => out.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}"))),
-        }
-    }
-    out
 }
 
 /// Converts a value as written in a policy file: JSON if it parses as such, as most do; otherwise a string.
@@ -151,32 +138,6 @@ fn property(text: &str) -> String {
     escaped(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// The text without characters that move a cursor, change colours or reorder a line: each is written as its number.
-pub(crate) fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\n' | '\t' => out.push(character),
-            _ if is_unprintable(character) => out.extend(character.escape_unicode()),
-            _ => out.push(character),
-        }
-    }
-    out
-}
-
-/// The text on one line.
-pub(crate) fn one_line(text: &str) -> String {
-    printable(text).split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Cuts a text to at most `most` characters, the last of them `…`.
-pub(crate) fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(most - 1).chain(['…']).collect(),
-    }
-}
-
 /// The text of an error, followed by those of its causes.
 pub(crate) fn with_causes(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
@@ -186,20 +147,4 @@ pub(crate) fn with_causes(error: &dyn Error) -> String {
 /// `1 answer`, `2 answers`.
 pub(crate) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_foreign_reaches_the_terminal_as_a_command() {
-        assert_eq!(printable("a\u{1b}[31mb\r\u{202e}c\nd"), "a\\u{1b}[31mb\\u{d}\\u{202e}c\nd");
-        assert_eq!(one_line(" a\n  b\t"), "a b");
-        assert_eq!(
-            json_escaped("{\n\"a\": \"\u{9b}\u{202e}\u{e0001}é\"}"),
-            "{\n\"a\": \"\\u009b\\u202e\\udb40\\udc01é\"}"
-        );
-        assert_eq!((cut("abc", 3), cut("abcd", 3)), ("abc".to_owned(), "ab…".to_owned()));
-    }
 }

@@ -5,7 +5,7 @@
 use error_envelope_core::code::details::types;
 use serde_json::Value;
 
-use crate::report::json_escaped;
+use crate::text::json_escaped;
 
 /// Keywords that only describe a value, and check nothing.
 const DESCRIBE: [&str; 6] = ["$schema", "title", "description", "deprecated", "examples", "format"];

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 
 use super::details::compared;
 use crate::failure::CommandError;
-use crate::report::{counted, json_text, one_line, printable};
+use crate::report::{counted, json_text};
 use crate::stdin;
+use crate::text::{one_line, printable};
 
 /// The largest file to read: every catalogue is smaller.
 const LARGEST_MIB: u64 = 64;

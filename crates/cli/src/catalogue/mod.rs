@@ -32,7 +32,7 @@ use tower_error_envelope::codes;
 use crate::catalogue::details::{checks, literal, typescript, zod};
 use crate::failure::{CommandError, print, print_unless_closed};
 use crate::policy;
-use crate::report::{json_escaped, one_line};
+use crate::text::{json_escaped, one_line};
 
 /// Export the error codes and the envelope as documentation or client code
 #[derive(clap::Args)]

@@ -28,7 +28,7 @@ use tower_error_envelope::RequestId;
 use super::acts::{ACTS, DemoCase, DemoRequest, Expect, UpstreamBehaviour};
 use crate::failure::{CommandError, print_styled};
 use crate::output;
-use crate::report::{cut, one_line};
+use crate::text::{cut, one_line};
 
 /// Sends the requests, prints the table, and returns whether every row is as it should be. `recorded` is the file for
 /// the JSON lines.

@@ -3,7 +3,7 @@
 use error_envelope_core::code::CodeSet;
 use serde_json::{Map, Value, json};
 
-use crate::report::{one_line, printable};
+use crate::text::{one_line, printable};
 
 /// The target of the library's lines in a log.
 const TARGET: &str = "tower_error_envelope";

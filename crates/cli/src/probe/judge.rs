@@ -9,7 +9,7 @@ use serde_json::Value;
 use tower_error_envelope::{ErrorCode, RequestId, testing};
 
 use super::plan::{Planned, Row, ServiceInfo, Want, code_of};
-use crate::report::{cut, one_line};
+use crate::text::{cut, one_line};
 
 /// What an answer breaks.
 #[derive(Serialize)]

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
+use super::event::EventLabel;
 use super::reading::Pieces;
 use super::reply::failure_by_kind;
-use super::request::RequestFlags;
 use super::{
     BodyContext, BodyFailure, BoxError, Event, EventStream, Failure, FinalFrame, ObservedError, Origin, ReadBytes,
     RpcResponse, UnreadReason,
@@ -322,8 +322,8 @@ impl Follow {
     /// The request has its error event: that the body breaks off is no second one (L1).
     pub(super) fn note_error_event(&mut self) {
         match &mut self.kind {
-            Kind::Tail(context) => context.label.bits |= RequestFlags::LATE_EVENT,
-            Kind::Copy(copy) => copy.tail.label.bits |= RequestFlags::LATE_EVENT,
+            Kind::Tail(context) => context.label.bits |= EventLabel::LATE,
+            Kind::Copy(copy) => copy.tail.label.bits |= EventLabel::LATE,
             Kind::Call(call) => call.state.request.note_error_event(),
             Kind::Events(events) => events.state.request.note_error_event(),
             Kind::Ended => {}

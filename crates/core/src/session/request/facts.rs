@@ -18,6 +18,7 @@ use crate::guard::auth::Identity;
 use crate::guard::body_limit::Messages;
 use crate::policy::{BodyLimitPer, Policy, RouteSettings};
 use crate::session::accept::{prefers_page, prefers_problem};
+use crate::session::event::EventLabel;
 use crate::session::{EventFields, RequestFacts, SessionConfig};
 
 /// On HTTP/1, the rest of a request may be read and dropped to keep the connection open (G5), if its declared length is
@@ -54,14 +55,10 @@ impl RequestFlags {
         self.bits & Self::ERROR_EVENT != 0
     }
 
-    /// The request has its error event already (L1).
-    pub(in crate::session) const LATE_EVENT: u8 = 1;
-    /// An outer layer of this process has the request, too (E7).
-    pub(in crate::session) const NESTED_EVENT: u8 = 1 << 1;
-
     /// The flags that events have.
     pub(in crate::session) fn event_bits(self) -> u8 {
-        u8::from(self.has_error_event()) * Self::LATE_EVENT | u8::from(self.has_flag(Self::NESTED)) * Self::NESTED_EVENT
+        let late = if self.has_error_event() { EventLabel::LATE } else { 0 };
+        late | if self.has_flag(Self::NESTED) { EventLabel::NESTED } else { 0 }
     }
 
     pub(in crate::session) fn note_nested(&mut self, is_nested: bool) {

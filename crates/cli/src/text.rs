@@ -1,0 +1,58 @@
+//! Foreign texts for a terminal or for JSON: without characters that control a terminal, on one line, or cut.
+
+use error_envelope_core::message::is_unprintable;
+
+/// The same JSON, with escapes in place of the characters that [`printable`] replaces. JSON itself requires only those
+/// below U+0020.
+pub(crate) fn json_escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            _ if character == '\n' || !is_unprintable(character) => out.push(character),
+            _ => out.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}"))),
+        }
+    }
+    out
+}
+
+/// The text without characters that move a cursor, change colours or reorder a line: each is written as its number.
+pub(crate) fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => out.push(character),
+            _ if is_unprintable(character) => out.extend(character.escape_unicode()),
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+/// The text on one line.
+pub(crate) fn one_line(text: &str) -> String {
+    printable(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Cuts a text to at most `most` characters, the last of them `…`.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(most - 1).chain(['…']).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_foreign_reaches_the_terminal_as_a_command() {
+        assert_eq!(printable("a\u{1b}[31mb\r\u{202e}c\nd"), "a\\u{1b}[31mb\\u{d}\\u{202e}c\nd");
+        assert_eq!(one_line(" a\n  b\t"), "a b");
+        assert_eq!(
+            json_escaped("{\n\"a\": \"\u{9b}\u{202e}\u{e0001}é\"}"),
+            "{\n\"a\": \"\\u009b\\u202e\\udb40\\udc01é\"}"
+        );
+        assert_eq!((cut("abc", 3), cut("abcd", 3)), ("abc".to_owned(), "ab…".to_owned()));
+    }
+}
