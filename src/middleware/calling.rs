@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response, StatusCode, response};
+use http::{Extensions, Request, Response, StatusCode, response};
 use http_body::Body;
 use tower_service::Service;
 use tracing::Span;
@@ -14,6 +14,7 @@ use super::collecting::{CollectJob, Collecting, Decided};
 use super::deadline::Deadline;
 use super::extensions::remove_reason;
 use super::future::{CallContext, State, StateProj};
+use super::logged::log_once;
 use super::request_body::RequestBody;
 use super::response_body::{Kind, PolledReply, ResponseBody, polled, reply_of};
 use error_envelope_core::session::{
@@ -106,11 +107,11 @@ where
         deadline: Option<&mut Option<Deadline>>,
         cx: &mut Context<'_>,
     ) -> PolledReply<R, B> {
-        let Some(Ok((head, body))) = outcome else { return Poll::Pending };
+        let Some(Ok((mut head, body))) = outcome else { return Poll::Pending };
         match step {
             ResponseStep::Pass(follow, note) => {
                 span.into_iter().for_each(|span| runtime::record_status(span, head.status));
-                log(&follow, note);
+                log(&follow, note, &mut head.extensions);
                 polled(head, ResponseBody::follow(body, follow, deadline))
             }
             mut step @ (ResponseStep::Write(_) | ResponseStep::Send(_)) => {
@@ -119,7 +120,7 @@ where
             }
             ResponseStep::Strip(follow, note) => {
                 span.into_iter().for_each(|span| runtime::record_status(span, head.status));
-                log(&follow, note);
+                log(&follow, note, &mut head.extensions);
                 let body = strip(head.status, body, follow);
                 polled(head, body)
             }
@@ -147,13 +148,13 @@ where
     /// The reply to an error whose body was read. The unread rest is dropped, or becomes a part of the reply.
     #[inline]
     pub(super) fn reply_after_reading(mut self: Pin<&mut Self>, decided: Decided) -> PolledReply<R, B> {
-        let Decided { step, head, error, span } = decided;
+        let Decided { step, mut head, error, span } = decided;
         let _inside = span.as_ref().map(Span::enter);
         let kept = if let StateProj::Keeping { keeping } = self.as_mut().project() { keeping.take() } else { None };
         let _ = catch(|| self.set(State::Done));
         match (step, kept) {
             (ResponseStep::Resume(read, Rest::Body(follow), event), Some(rest)) => {
-                runtime::log_event(event);
+                log_once(event, &mut head.extensions);
                 let body = Box::new(ResumedBody::new(read, error, rest));
                 polled(head, ResponseBody::new(Kind::Resume { body }, Some(follow)))
             }
@@ -172,7 +173,7 @@ fn written<R, B>(step: ResponseStep, mut head: response::Parts) -> PolledReply<R
     match step {
         ResponseStep::Write(mut written) => {
             remove_reason(&mut head);
-            runtime::log_event(&mut written.event);
+            log_once(&mut written.event, &mut head.extensions);
             polled(head, ResponseBody::reply(written.body))
         }
         ResponseStep::Send(answered) => {
@@ -180,7 +181,7 @@ fn written<R, B>(step: ResponseStep, mut head: response::Parts) -> PolledReply<R
             replied(*answered)
         }
         ResponseStep::Resume(body, Rest::Trailers(trailers), event) => {
-            runtime::log_event(event);
+            log_once(event, &mut head.extensions);
             polled(head, ResponseBody::new(Kind::Replay { body, trailers }, None))
         }
         _ => Poll::Pending,
@@ -189,11 +190,11 @@ fn written<R, B>(step: ResponseStep, mut head: response::Parts) -> PolledReply<R
 
 /// Logs what the session has noted about a response that passes.
 #[inline(always)]
-fn log(follow: &Follow, note: Note) {
+fn log(follow: &Follow, note: Note, extensions: &mut Extensions) {
     match note {
         Note::Nothing => {}
         Note::Fields(fields) => log_fields(follow, fields),
-        Note::Event(event) => runtime::log_event(event),
+        Note::Event(event) => log_once(event, extensions),
     }
 }
 
@@ -219,7 +220,7 @@ fn strip<R: Body, B>(status: StatusCode, body: R, follow: Follow) -> ResponseBod
 /// Logs a reply of the layer itself, and returns it.
 #[inline(always)]
 fn replied<R, B>(mut answered: LocalReply) -> PolledReply<R, B> {
-    runtime::log_event(&mut answered.event);
+    log_once(&mut answered.event, answered.reply.extensions_mut());
     reply_of(answered.reply)
 }
 

@@ -16,6 +16,7 @@ use tracing::Span;
 use super::collecting::Collecting;
 use super::deadline::Deadline;
 use super::draining::{Draining, RemainingRequest};
+use super::logged::log_once;
 use super::parked::{Peeking, Verifying, Waiting};
 use super::request_body::RequestBody;
 use super::response_body::{Kind, PolledReply, Reply, ResponseBody, polled, reply_of};
@@ -270,7 +271,7 @@ pub(super) enum NextReply<B> {
 impl<B> NextReply<B> {
     fn new(answered: Option<Box<LocalReply>>, body: Option<RemainingRequest<B>>) -> Self {
         let Some(mut answered) = answered else { return Self::AtOnce(None) };
-        runtime::log_event(&mut answered.event);
+        log_once(&mut answered.event, answered.reply.extensions_mut());
         match (body, answered.drain) {
             (Some(body), Some(drain)) => Self::Drained(Box::pin(Draining::new(body, drain, answered))),
             // Dropping the body runs user code (F2).

@@ -24,6 +24,7 @@ mod draining;
 mod extensions;
 mod future;
 pub(crate) mod layer;
+mod logged;
 mod parked;
 mod recognise;
 mod request_body;

@@ -15,6 +15,7 @@ use super::broken::{BodyAction, Polled, ResponseBodyError, ResumedBody, poll_pas
 use super::caught::{has_ended, inspected, size_hint};
 use super::deadline::{Deadline, now};
 use super::draining::Draining;
+use super::logged::is_logged;
 use error_envelope_core::session::{BodyFailure, BoxError, Failure, FinalFrame, Follow, Needs, Origin};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::{RequestTimer, catch};
@@ -306,13 +307,17 @@ impl CallTime {
 fn broke_off(follow: &mut Option<Follow>, origin: Origin, error: BoxError) -> BodyAction {
     let text = text_of(origin);
     let Some(mut follow) = follow.take() else { return BodyAction::BrokenOff(text) };
+    let mut is_logged_within = false;
     let (failure, cause) = match origin {
         Origin::Panic => (Failure::panicked(), error),
-        _ => inspected(error, |error| follow.classify(error))
-            .unwrap_or_else(|panic| (Failure::panicked(), String::from(panic).into())),
+        _ => inspected(error, |error| {
+            is_logged_within = is_logged(error);
+            follow.classify(error)
+        })
+        .unwrap_or_else(|panic| (Failure::panicked(), String::from(panic).into())),
     };
     let (last, event) = follow.failed(Some(failure), cause, now);
-    event.into_iter().for_each(runtime::log_event);
+    event.filter(|_| !is_logged_within).into_iter().for_each(runtime::log_event);
     last_frame(last, text)
 }
 

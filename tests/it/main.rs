@@ -27,6 +27,7 @@ mod kit;
 mod messaging;
 mod modes;
 mod nested;
+mod nested_log;
 mod observed;
 mod observer;
 mod openapi;

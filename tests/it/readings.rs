@@ -28,12 +28,17 @@ fn layer(policy: Policy) -> ErrorEnvelopeLayer {
 
 /// The model that takes a request to a closed route, as which method, and the segments that it finds.
 fn closed_for(table: &Table, sent: &Sent) -> Option<(&'static str, String, Segments)> {
-    let methods = sent.methods();
     STACKS.iter().find_map(|stack| {
         let segments = without_root((stack.read)(sent.path.as_bytes())?);
-        let method = methods.iter().find(|method| table.closes(method, &segments, stack.folds))?;
-        Some((stack.name, method.clone(), segments))
+        let method = closed_method(table, sent, &segments, stack.folds)?;
+        Some((stack.name, method, segments))
     })
+}
+
+/// A closed method of a path with which a service may serve the request.
+fn closed_method(table: &Table, sent: &Sent, path: &Segments, folds: bool) -> Option<String> {
+    let others = if sent.is_unknown() { table.methods(path, folds) } else { Vec::new() };
+    sent.methods().into_iter().chain(others).find(|method| table.closes(method, path, folds))
 }
 
 /// A pattern of the root has no segments.
@@ -86,7 +91,7 @@ proptest! {
             let readings = contract::readings(&sent.path);
             let is_closed = |path: &Vec<u8>| {
                 let segments = without_root(stacks::split(path));
-                sent.methods().iter().any(|method| [false, true].iter().any(|folds| table.closes(method, &segments, *folds)))
+                [false, true].iter().any(|folds| closed_method(&table, &sent, &segments, *folds).is_some())
             };
             if readings.len() < FEW && !readings.iter().any(is_closed) {
                 prop_assert_eq!(ask(&layer, request), (200, true), "{:?} under {:#?}", sent, table);

@@ -1,11 +1,12 @@
 //! The files that the operator names: the token that requests need, and the journal of the kill switch.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use error_envelope_runtime::files::{MAX_ANY_FILE_BYTES, read_regular};
 use error_envelope_runtime::{KillSwitch, SwitchNote};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
@@ -46,12 +47,10 @@ impl TokenFile {
 /// The token without the white space around it, such as an editor's line end.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let named = |kind, why: &dyn std::fmt::Display| io::Error::new(kind, format!("{}: {why}", path.display()));
-    let mut text = Vec::new();
-    let reading = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut text));
-    reading.map_err(|error| named(error.kind(), &error))?;
+    let text = read_regular(path, LONGEST).map_err(|error| named(error.kind(), &error))?;
     let token = text.trim_ascii();
     match token.len() {
-        SHORTEST.. if text.len() as u64 <= LONGEST => Ok(token.to_vec()),
+        SHORTEST.. => Ok(token.to_vec()),
         length => {
             let why = format!("the token has {length} bytes; write at least {SHORTEST}: openssl rand -hex 32");
             Err(named(io::ErrorKind::InvalidData, &why))
@@ -72,9 +71,13 @@ impl Journal {
     /// The file cannot be read or written, or its last line is no change.
     pub(crate) fn open(path: &PathBuf, switch: &KillSwitch) -> io::Result<Self> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        let file = OpenOptions::new().create(true).append(true).open(path).map_err(named)?;
-        let text = fs::read_to_string(path).map_err(named)?;
-        if let Some(line) = text.lines().last() {
+        let text = match read_regular(path, MAX_ANY_FILE_BYTES) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            read => read.map_err(named)?,
+        };
+        // Opening a pipe only to write would wait for its reader.
+        let file = OpenOptions::new().create(true).read(true).append(true).open(path).map_err(named)?;
+        if let Some(line) = String::from_utf8_lossy(&text).lines().last() {
             let wrong = || io::Error::new(io::ErrorKind::InvalidData, "the last line is no change; remove it");
             let (at, on, note) = change_in(line).ok_or_else(wrong).map_err(named)?;
             switch.restore(at, on, note);

@@ -3,11 +3,12 @@
 //! 1. A `Host` that is a name other than `localhost` is refused unless it was allowed. An attacker can point a name
 //!    at this address (DNS rebinding), and the browser then treats the attacker's page as one of ours. An IP address
 //!    cannot be pointed elsewhere. A request without a `Host` does not come from a browser.
-//! 2. A request that changes something is refused if `Origin` or `Sec-Fetch-Site` names another site.
+//! 2. A request that changes something is refused if `Origin`, `Referer` or `Sec-Fetch-Site` names another site. Old
+//!    browsers send only `Referer`.
 
 use std::net::IpAddr;
 
-use http::header::{HOST, HeaderName, ORIGIN};
+use http::header::{HOST, HeaderName, ORIGIN, REFERER};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, Method, StatusCode};
@@ -73,13 +74,14 @@ fn is_of_another_site(headers: &HeaderMap, host: Option<&Authority>) -> bool {
     let sites = headers.get_all(SEC_FETCH_SITE).iter();
     // `none` means that the operator started the request, for example from a bookmark.
     let foreign = sites.into_iter().any(|site| site != "same-origin" && site != "none");
-    let mut origins = headers.get_all(ORIGIN).iter();
-    foreign || origins.any(|origin| !origin.to_str().is_ok_and(|origin| is_at(origin, host)))
+    let mut pages = headers.get_all(ORIGIN).iter().chain(headers.get_all(REFERER));
+    foreign || pages.any(|page| !page.to_str().is_ok_and(|page| is_at(page, host)))
 }
 
-fn is_at(origin: &str, host: Option<&Authority>) -> bool {
-    let origin = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-    matches!((origin, host), (Some(origin), Some(host)) if origin.eq_ignore_ascii_case(host.as_str()))
+fn is_at(page: &str, host: Option<&Authority>) -> bool {
+    let page = page.strip_prefix("http://").or_else(|| page.strip_prefix("https://"));
+    let authority = page.and_then(|page| page.split(['/', '?', '#']).next());
+    matches!((authority, host), (Some(authority), Some(host)) if authority.eq_ignore_ascii_case(host.as_str()))
 }
 
 fn misdirected(host: &str) -> Answer {

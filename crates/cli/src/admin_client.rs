@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use error_envelope_runtime::files::{MAX_ANY_FILE_BYTES, read_regular};
 use futures_util::future::join_all;
 use http::header::{AUTHORIZATION, HOST, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
@@ -178,8 +179,8 @@ fn address(given: &str) -> Result<String, String> {
 /// The token of a file, as a header.
 fn token(file: &Path) -> Result<HeaderValue, CommandError> {
     let refused = |why: &dyn fmt::Display| CommandError::Io(format!("--admin-token-file {}: {why}", file.display()));
-    let token = std::fs::read_to_string(file).map_err(|error| refused(&error))?;
-    let mut header = HeaderValue::try_from(format!("Bearer {}", token.trim())).map_err(|_| {
+    let token = read_regular(file, MAX_ANY_FILE_BYTES).map_err(|error| refused(&error))?;
+    let mut header = HeaderValue::try_from([b"Bearer ", token.trim_ascii()].concat()).map_err(|_| {
         refused(&"the token has characters that are not valid in a header; write one line of plain text")
     })?;
     header.set_sensitive(true);

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tower_error_envelope::PolicyError;
 use tower_error_envelope::policy::PolicyLoader;
 
-use crate::failure::{CommandError, print_unless_closed};
+use crate::failure::{CommandError, FOUND, print_unless_closed};
 use crate::finding::{Finding, Kind};
 use crate::policy::{self, LoadedPolicy};
 use crate::report::{Format, Report, counted, json_value};
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
             }
         }
         if file.is_alone && args.effective.is_none() {
-            print_unless_closed(&report.add(&Finding::for_lone_scope(&file.policy)))?;
+            report.add(&Finding::for_lone_scope(&file.policy))?;
         }
     }
     let failed = report.count(Kind::Error) > 0 || args.deny_warnings && report.count(Kind::Warning) > 0;
@@ -102,13 +102,13 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 /// Adds the lints, and the secrets that could not be checked.
 fn add_findings(report: &mut Report, read: &LoadedPolicy, file: &CheckedFile) -> Result<(), CommandError> {
     for lint in read.file.lints().iter().filter(|lint| lint.finding().file().is_some_and(|name| file.covers(name))) {
-        print_unless_closed(&report.add(&Finding::of_lint(lint)))?;
+        report.add(&Finding::of_lint(lint))?;
     }
     for (name, at) in read.missing() {
         let wrong = format!("the environment variable {name:?} is not set, so the secret was not checked");
         let finding = Finding::for_missing_secret(&file.policy, at.as_ref(), &wrong);
         if finding.file.as_deref().is_none_or(|at| file.covers(at)) {
-            print_unless_closed(&report.add(&finding))?;
+            report.add(&finding)?;
         }
     }
     Ok(())
@@ -128,7 +128,7 @@ fn add_errors(report: &mut Report, errors: &[PolicyError]) -> Result<usize, Comm
     let mut unreadable = 0;
     for error in errors {
         match CommandError::from_error(error) {
-            CommandError::Refused(_) => print_unless_closed(&report.add(&Finding::of_error(error)))?,
+            CommandError::Policy(_, FOUND) => report.add(&Finding::of_error(error))?,
             failure => {
                 failure.print();
                 unreadable += 1;
@@ -162,7 +162,7 @@ fn summary(report: &Report, [files, wrong]: [usize; 2], unreadable: usize) -> St
 fn effective_json(file: &Path, effective: &Effective) -> Value {
     let mut object = reading_json(&effective.reading);
     object["policy"] = Value::from(file.display().to_string());
-    object["refused"] = Value::from(effective.is_refused);
+    object["refused"] = Value::from(effective.refused.is_some());
     object["others"] = effective.others.iter().map(reading_json).collect();
     object
 }

@@ -82,7 +82,7 @@ impl Changes {
         let text = |source: &PolicySource, value: Option<&PlacedValue>| {
             let Some(value) = value else { return "nothing".to_owned() };
             let from = source.named(value.from.as_deref().unwrap_or("default"));
-            format!("{} ({from})", cut(&one_line(&value.value), LONGEST))
+            format!("{} ({})", cut(&one_line(&value.value), LONGEST), one_line(&from))
         };
         let (old, new) = (text(&self.old, change.old.as_ref()), text(&self.new, change.new.as_ref()));
         format!("{:<8}{}: {old} -> {new}\n", kind_of(change), one_line(&change.key))
@@ -172,8 +172,7 @@ impl PolicySource {
     /// The failure for the errors of reading this policy.
     pub(crate) fn failure(&self, errors: Vec<PolicyError>) -> CommandError {
         match CommandError::from(errors) {
-            CommandError::Refused(why) => CommandError::Refused(self.named(&why)),
-            CommandError::Io(why) => CommandError::Io(self.named(&why)),
+            CommandError::Policy(findings, code) => CommandError::Policy(self.named(&findings), code),
             other => other,
         }
     }

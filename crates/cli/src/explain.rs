@@ -307,8 +307,8 @@ fn settings(effective: &Effective) -> String {
         let _ =
             writeln!(out, "  reading  {} {path} matches {route}: the guards of that route apply, too", other.method);
     }
-    if effective.is_refused {
-        out.push_str("  refused  readings of the path match different guards (paths = \"refuse\")\n");
+    if let Some(why) = effective.refused {
+        let _ = writeln!(out, "  refused  {why}");
     }
     out
 }

@@ -10,6 +10,7 @@ use tokio::runtime::Builder;
 use tower_error_envelope::PolicyError;
 
 use crate::finding::Finding;
+use crate::report::printable;
 
 /// The exit codes of a command that no second signal ended.
 pub(crate) const EXIT_CODES: [(u8, &str); 4] = [
@@ -43,6 +44,8 @@ pub(crate) enum CommandError {
     Io(String),
     /// A service cannot be reached.
     Unreachable(String),
+    /// A policy is refused or cannot be read: its rendered findings, and the exit code.
+    Policy(String, u8),
     /// The command failed, and has already reported it.
     Reported,
     /// The reader of the output has closed it, as `head` does.
@@ -52,10 +55,12 @@ pub(crate) enum CommandError {
 impl CommandError {
     /// Prints the reason on standard error.
     pub(crate) fn print(&self) {
-        if let Self::Refused(why) | Self::Io(why) | Self::Unreachable(why) = self {
-            // A finding has its level behind its place.
-            let is_finding = why.lines().next().is_some_and(|first| first.contains(": error: "));
-            anstream::eprintln!("{}{why}", if is_finding { "" } else { "error: " });
+        match self {
+            Self::Refused(why) | Self::Io(why) | Self::Unreachable(why) => {
+                anstream::eprintln!("error: {}", printable(why));
+            }
+            Self::Policy(findings, _) => anstream::eprintln!("{findings}"),
+            Self::Reported | Self::Closed => {}
         }
     }
 
@@ -65,6 +70,7 @@ impl CommandError {
             Self::Refused(_) => FOUND,
             Self::Io(_) | Self::Reported => UNUSABLE,
             Self::Unreachable(_) => UNREACHABLE,
+            Self::Policy(_, code) => *code,
             Self::Closed => 0,
         }
     }
@@ -72,7 +78,7 @@ impl CommandError {
     /// The reason, if it is not reported yet.
     pub(crate) fn text(self) -> String {
         match self {
-            Self::Refused(why) | Self::Io(why) | Self::Unreachable(why) => why,
+            Self::Refused(why) | Self::Io(why) | Self::Unreachable(why) | Self::Policy(why, _) => why,
             Self::Reported | Self::Closed => String::new(),
         }
     }
@@ -80,8 +86,7 @@ impl CommandError {
     /// The failure of a command that could not read its policy.
     pub(crate) fn from_error(error: &PolicyError) -> Self {
         let unreadable = error.source().is_some_and(|source| source.is::<io::Error>());
-        let why = Finding::of_error(error).render();
-        if unreadable { Self::Io(why) } else { Self::Refused(why) }
+        Self::Policy(Finding::of_error(error).render(), if unreadable { UNUSABLE } else { FOUND })
     }
 
     /// All errors of a policy, as `check` finds them, in place of the first.
@@ -109,14 +114,18 @@ pub(crate) fn with_help(error: &GatewayError) -> String {
 impl From<Vec<PolicyError>> for CommandError {
     fn from(errors: Vec<PolicyError>) -> Self {
         let problems: Vec<_> = errors.iter().map(Self::from_error).collect();
-        let unreadable = problems.iter().any(|problem| matches!(problem, Self::Io(_)));
-        let why = problems.into_iter().map(Self::text).collect::<Vec<_>>().join("\n\n");
-        if unreadable { Self::Io(why) } else { Self::Refused(why) }
+        let code = problems.iter().map(Self::code).max().unwrap_or(FOUND);
+        Self::Policy(problems.into_iter().map(Self::text).collect::<Vec<_>>().join("\n\n"), code)
     }
 }
 
-/// Writes to standard output; in colour if that is a terminal.
+/// Writes to standard output, without a character that controls a terminal.
 pub(crate) fn print(text: &str) -> Result<(), CommandError> {
+    write(&printable(text))
+}
+
+/// Writes to standard output; in colour if that is a terminal.
+fn write(text: &str) -> Result<(), CommandError> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => CommandError::Closed,
@@ -127,7 +136,12 @@ pub(crate) fn print(text: &str) -> Result<(), CommandError> {
 /// As [`print()`], but returns `Ok` if the reader has closed the output, so that the caller still chooses the exit
 /// code.
 pub(crate) fn print_unless_closed(text: &str) -> Result<(), CommandError> {
-    match print(text) {
+    print_styled(&printable(text))
+}
+
+/// As [`print_unless_closed`], for a text with colour codes, in which everything else is printable already.
+pub(crate) fn print_styled(text: &str) -> Result<(), CommandError> {
+    match write(text) {
         Err(CommandError::Closed) => Ok(()),
         printed => printed,
     }

@@ -11,6 +11,7 @@ use tower_error_envelope::PolicyError;
 
 use crate::confidential::{masked, may_be_shown};
 use crate::policy::SourceLocation;
+use crate::report::printable;
 use crate::stdin;
 
 /// The width for text: every terminal has at least this many columns.
@@ -114,12 +115,13 @@ impl<'a> Finding<'a> {
         let text = self.file.as_deref().and_then(stdin::text_of);
         let title = self.kind.level().no_name().primary_title(self.title());
         let margin = self.line.map_or(0, |line| line.to_string().len()) + " = help: ".len();
-        let help = wrapped(self.advice, WIDTH - margin);
+        let help = wrapped(&on_one_line(self.advice), WIDTH - margin);
         let help = Level::HELP.message(help);
         let report = match text.as_deref().and_then(|text| self.excerpt(text)) {
-            Some((text, span)) => {
+            Some((line, span)) => {
                 let caret = AnnotationKind::Primary.span(span);
-                title.element(Snippet::source(text).annotation(caret)).element(help)
+                let source = Snippet::source(line).line_start(self.line.unwrap_or(1));
+                title.element(source.annotation(caret)).element(help)
             }
             None => Group::with_title(title).element(help),
         };
@@ -132,23 +134,24 @@ impl<'a> Finding<'a> {
         let place = Some(place).filter(|place| !place.is_empty());
         let text = self.to_text();
         let parts = [place.as_deref(), self.key, Some(&*text)];
-        parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
+        on_one_line(&parts.into_iter().flatten().collect::<Vec<_>>().join(": "))
     }
 
     /// The line to show, and the bytes of it to underline: those that the error names, as far as they are on this line,
     /// or else the whole line. A line that may not be shown is masked.
-    fn excerpt<'t>(&self, text: &'t str) -> Option<(Cow<'t, str>, Range<usize>)> {
+    fn excerpt(&self, text: &str) -> Option<(String, Range<usize>)> {
         let (start, line) = nth_line(text, self.line?)?;
         let end = start + line.trim_end().len();
         let span = match &self.span {
             Some(span) if !span.is_empty() && (start..end).contains(&span.start) => span.start..span.end.min(end),
             _ => end - line.trim().len()..end,
         };
+        let (line, span) = (&text[start..end], span.start - start..span.end - start);
         if !self.refused || may_be_shown(text, start..end, self.key) {
-            return Some((text.into(), span));
+            return Some(shown(line, span));
         }
-        let (line, span) = masked(&text[start..end], span.start - start..span.end - start, self.key)?;
-        Some(([&text[..start], &line, &text[end..]].concat().into(), start + span.start..start + span.end))
+        let (line, span) = masked(line, span, self.key)?;
+        Some(shown(&line, span))
     }
 }
 
@@ -168,6 +171,17 @@ impl Kind {
             Self::Note => Level::NOTE,
         }
     }
+}
+
+/// The line in printable characters, and the range in it.
+fn shown(line: &str, Range { start, end }: Range<usize>) -> (String, Range<usize>) {
+    let [before, marked, after] = [&line[..start], &line[start..end], &line[end..]].map(printable);
+    let range = before.len()..before.len() + marked.len();
+    (before + &marked + &after, range)
+}
+
+fn on_one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\n")
 }
 
 /// The byte at which a line starts, and the line; `number` counts from 1.

@@ -7,7 +7,7 @@
 //! misbehaves, and [`error_backend`] behind another gateway; [`ext_proc`] decides for Envoy; [`kill_switch`] turns the policy of a running one off, and [`find`] finds an error in it, both by its [`admin_client`]. A [`target`] is an address to connect to. Those that read policies do so by [`policy`] and show
 //! lines of them by [`finding`], those alone that are not [`confidential`], or as [`report`] writes them for programs.
 //! [`flags`] reads them from variables, too. [`failure`] has the errors of a verb that could not do its work: exit code 1 if its input is wrong, 2 if it
-//! cannot be read. [`otlp`] exports traces and logs. [`man`] pages and shell completions are written from the text of `--help`; [`stdin`] is read in place of a file.
+//! cannot be read. [`otlp`] exports traces and logs. [`man`] pages and shell completions are written from the text of `--help`; [`stdin`] is read in place of a file, and [`output`] opens those that are written.
 
 #![allow(clippy::disallowed_methods, reason = "a program has a clock and an executor; the ban is for the library")]
 #![allow(rustdoc::bare_urls, reason = "the words of the flags are for `--help`")]
@@ -33,6 +33,7 @@ mod kill_switch;
 mod man;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod output;
 mod policy;
 mod probe;
 mod recorded;

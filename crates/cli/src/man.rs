@@ -11,6 +11,7 @@ use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
 use crate::failure::{CommandError, print};
+use crate::output;
 
 /// Generate man pages
 #[derive(clap::Args)]
@@ -32,7 +33,7 @@ pub(crate) fn run(args: &Args, command: &Command) -> Result<(), CommandError> {
     for command in [command].into_iter().chain(verbs) {
         let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
         let path = dir.join(format!("{name}.1"));
-        fs::write(&path, page(command)?).map_err(|error| {
+        output::write(&path, &page(command)?).map_err(|error| {
             let help = "name a writable folder";
             CommandError::Io(format!("{}: cannot be written: {error}\n = help: {help}", path.display()))
         })?;

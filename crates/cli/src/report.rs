@@ -3,10 +3,10 @@
 use std::error::Error;
 
 use clap::ValueEnum;
-use error_envelope_core::message::is_invisible;
+use error_envelope_core::message::is_unprintable;
 use serde_json::{Value, json};
 
-use crate::failure::{CommandError, print};
+use crate::failure::{CommandError, print, print_styled, print_unless_closed};
 use crate::finding::{Finding, Kind};
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -46,7 +46,20 @@ impl OutputFormat {
 
 /// A JSON object in the layout that all commands print.
 pub(crate) fn json_text(object: &Value) -> String {
-    format!("{object:#}\n")
+    json_escaped(&format!("{object:#}\n"))
+}
+
+/// The same JSON, with escapes in place of the characters that [`printable`] replaces. JSON itself requires only those
+/// below U+0020.
+pub(crate) fn json_escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            _ if character == '\n' || !is_unprintable(character) => out.push(character),
+            _ => out.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}"))),
+        }
+    }
+    out
 }
 
 /// Converts a value as written in a policy file: JSON if it parses as such, as most do; otherwise a string.
@@ -66,16 +79,15 @@ impl Report {
         Self { format, findings: Vec::new(), counts: [0; 3] }
     }
 
-    /// Counts a finding, and returns the text to print for it at once; empty in JSON, which prints all findings at the
-    /// end.
-    pub(crate) fn add(&mut self, finding: &Finding<'_>) -> String {
+    /// Counts a finding, and prints it at once, except in JSON, which prints all findings at the end.
+    pub(crate) fn add(&mut self, finding: &Finding<'_>) -> Result<(), CommandError> {
         self.counts[finding.kind as usize] += 1;
         match self.format {
-            Format::Human => finding.render() + "\n\n",
-            Format::Github => annotation(finding),
+            Format::Human => print_styled(&(finding.render() + "\n\n")),
+            Format::Github => print_unless_closed(&annotation(finding)),
             Format::Json => {
                 self.findings.push(object(finding));
-                String::new()
+                Ok(())
             }
         }
     }
@@ -132,7 +144,7 @@ fn annotation(finding: &Finding<'_>) -> String {
 
 /// GitHub reads one command from each line: line breaks in a text are escaped.
 fn escaped(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    printable(text).replace('%', "%25").replace('\n', "%0A")
 }
 
 fn property(text: &str) -> String {
@@ -144,8 +156,8 @@ pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
-            '\n' => out.push('\n'),
-            _ if is_invisible(character) => out.extend(character.escape_unicode()),
+            '\n' | '\t' => out.push(character),
+            _ if is_unprintable(character) => out.extend(character.escape_unicode()),
             _ => out.push(character),
         }
     }
@@ -183,7 +195,11 @@ mod tests {
     #[test]
     fn nothing_foreign_reaches_the_terminal_as_a_command() {
         assert_eq!(printable("a\u{1b}[31mb\r\u{202e}c\nd"), "a\\u{1b}[31mb\\u{d}\\u{202e}c\nd");
-        assert_eq!(one_line(" a\n  b\t"), "a b\\u{9}");
+        assert_eq!(one_line(" a\n  b\t"), "a b");
+        assert_eq!(
+            json_escaped("{\n\"a\": \"\u{9b}\u{202e}\u{e0001}é\"}"),
+            "{\n\"a\": \"\\u009b\\u202e\\udb40\\udc01é\"}"
+        );
         assert_eq!((cut("abc", 3), cut("abcd", 3)), ("abc".to_owned(), "ab…".to_owned()));
     }
 }

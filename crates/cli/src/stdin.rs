@@ -1,9 +1,10 @@
 //! Standard input in place of a file: `-`.
 
-use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::OnceLock;
+
+use error_envelope_runtime::files::read_regular;
 
 /// The name of standard input on the command line and in errors. A file of this name is `./-`.
 pub(crate) const NAME: &str = "-";
@@ -11,15 +12,18 @@ pub(crate) const NAME: &str = "-";
 /// Reads a file of at most so many MiB, or standard input.
 pub(crate) fn read(path: &Path, most_mib: u64) -> io::Result<Vec<u8>> {
     let (mut bytes, most) = (Vec::new(), most_mib * 1024 * 1024);
-    match path == Path::new(NAME) {
-        true => io::stdin().take(most + 1).read_to_end(&mut bytes)?,
-        false => File::open(path)?.take(most + 1).read_to_end(&mut bytes)?,
-    };
+    if path != Path::new(NAME) {
+        return read_regular(path, most);
+    }
+    io::stdin().take(most + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > most {
         true => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {most_mib} MiB"))),
         false => Ok(bytes),
     }
 }
+
+/// The most of a policy's text.
+const POLICY_MIB: u64 = 4;
 
 /// A policy's text from standard input. It can be read only once, and reports show its lines.
 static POLICY: OnceLock<String> = OnceLock::new();
@@ -29,8 +33,7 @@ pub(crate) fn keep_policy<'a>(mut names: impl Iterator<Item = &'a Path>) -> Resu
     if !names.any(|name| name == Path::new(NAME)) {
         return Ok(());
     }
-    // As long as the file of a policy may be.
-    let text = read(Path::new(NAME), 4).and_then(|bytes| {
+    let text = read(Path::new(NAME), POLICY_MIB).and_then(|bytes| {
         String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
     });
     let text = text.map_err(|why| format!("{NAME}: cannot be read: {why}; write a policy to it"))?;
@@ -45,5 +48,6 @@ pub(crate) fn policy(name: &Path) -> Option<&'static str> {
 
 /// The text of a policy's file, for reports.
 pub(crate) fn text_of(name: &str) -> Option<String> {
-    policy(Path::new(name)).map(str::to_owned).or_else(|| fs::read_to_string(name).ok())
+    let of_file = || String::from_utf8(read_regular(Path::new(name), POLICY_MIB * 1024 * 1024).ok()?).ok();
+    policy(Path::new(name)).map(str::to_owned).or_else(of_file)
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use error_envelope_runtime::files::{MAX_ANY_FILE_BYTES, read_regular};
 use error_envelope_runtime::system_roots;
 use http::Uri;
 use http::uri::{Authority, Scheme};
@@ -93,7 +94,8 @@ pub(crate) fn roots(file: Option<&Path>, flag: &str) -> Result<RootCertStore, Co
 
 fn roots_of_file(file: &Path) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| error.to_string())? {
+    let text = read_regular(file, MAX_ANY_FILE_BYTES).map_err(|error| format!("cannot be read: {error}"))?;
+    for certificate in CertificateDer::pem_slice_iter(&text) {
         roots.add(certificate.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
     }
     if roots.is_empty() { Err("has no certificate".to_owned()) } else { Ok(roots) }

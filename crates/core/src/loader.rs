@@ -30,8 +30,8 @@ pub use self::lint::Lint;
 use crate::guard::auth::RemoteKeys;
 use crate::policy::Policy;
 use crate::policy::keys::RouteTable;
+pub use crate::table::{MAX_ANY_FILE_BYTES, parse_size, read_regular};
 use crate::table::{MAX_FILE_BYTES, PolicyError, read_text};
-pub use crate::table::{parse_size, read_regular};
 
 /// How many folders are searched if no `.git` ends the search: no policy is known to have deeper folders.
 const MAX_FOLDERS: usize = 8;

@@ -15,8 +15,9 @@ static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 const PREFIX: &str = "x-forwarded-";
-/// Other headers that some proxies set, and in which some services trust a client's address, or the path.
-const OTHERS: [&str; 20] = [
+/// Other headers that some proxies set, and in which some services trust a client's address or certificate, the host or
+/// the path. CGI turns `proxy` into `HTTP_PROXY`, the proxy that the service itself then uses.
+const OTHERS: [&str; 25] = [
     "forwarded",
     "x-real-ip",
     "x-client-ip",
@@ -31,12 +32,17 @@ const OTHERS: [&str; 20] = [
     "wl-proxy-client-ip",
     "x-original-url",
     "x-original-uri",
+    "x-original-path",
     "x-original-host",
     "x-original-method",
     "x-rewrite-url",
     "x-script-name",
     "x-envoy-original-path",
     "x-waws-unencoded-url",
+    "x-host",
+    "client-cert",
+    "client-cert-chain",
+    "proxy",
 ];
 
 /// How to treat the client's own `forwarded` and `x-forwarded-*` headers.
@@ -151,6 +157,13 @@ mod tests {
         ("x-real-ip", "198.51.100.1"),
         ("true_client_ip", "198.51.100.1"),
         ("x.forwarded.host", "bank.example"),
+        ("client-cert", ":Zm9yZ2Vk:"),
+        ("client_cert", ":Zm9yZ2Vk:"),
+        ("client-cert-chain", ":Zm9yZ2Vk:"),
+        ("proxy", "http://evil.example"),
+        ("x-host", "bank.example"),
+        ("x-original-path", "/admin"),
+        ("x_original_path", "/admin"),
         ("x-forwardedness", "no"),
     ];
 

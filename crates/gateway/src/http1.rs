@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::{CONTENT_LENGTH, Entry, HOST, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, Entry, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, Version, request};
 use http_body::Body;
@@ -111,6 +111,11 @@ impl<B: ForwardBody> Sends<B> for Http1<B> {
         mut request: Request<Outgoing<B>>,
     ) -> impl Future<Output = Result<Response<Incoming>, Unanswered<B>>> + Send {
         request.body_mut().begin(&self.exchange);
+        // A service that refuses an upgrade may read nothing more as HTTP: Node's sockets have no parser after the
+        // event (F7). The header is only there if the gateway forwards the upgrade.
+        if request.headers().contains_key(UPGRADE) {
+            self.exchange.refuse_reuse();
+        }
         self.sender.try_send_request(request)
     }
 

@@ -47,7 +47,8 @@ pub use self::handle::{PolicyHandle, PolicyHolder};
 #[cfg_attr(docsrs, doc(cfg(feature = "jwks-url")))]
 pub use self::key_sets::{KeyFetcher, system_roots};
 pub use self::log::{
-    cause_text, cause_texts, log_event, log_notes, log_policy, may_want_span, record_status, request_span,
+    cause_text, cause_texts, log_event, log_notes, log_policy, may_want_span, observe_event, record_status,
+    request_span,
 };
 pub use self::slot::RequestSlot;
 pub use self::status::{PolicyRejection, PolicyStatus};
@@ -61,7 +62,7 @@ pub use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub mod files {
-    pub use error_envelope_core::loader::read_regular;
+    pub use error_envelope_core::loader::{MAX_ANY_FILE_BYTES, read_regular};
 
     pub use crate::folders::{Changes, WatchedFolders, of_file};
 }

@@ -43,6 +43,12 @@ fn log_and_count(event: &mut Event) {
         _ => write(Level::ERROR, event),
     }
     warn_of_original_path(event.request_id(), event.notes());
+    observe_event(event);
+}
+
+/// Passes an event to its observer, and drops its cause, as [`log_event`] does after it has logged and counted it. An
+/// outer layer has nothing else to do with an error that an inner layer logged (L1).
+pub fn observe_event(event: &mut Event) {
     if let Some(observer) = event.observer() {
         notify_observer(observer, event);
     }

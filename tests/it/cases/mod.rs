@@ -68,6 +68,7 @@ const HAS: &[&str] = &[
     "pool",
     "proxy-status",
     "readings",
+    "readings-more",
     "reload",
     "rpc",
     "rpc-auto",
@@ -92,9 +93,6 @@ fn has(word: &str) -> bool {
 const DISPUTED: &[(&str, &[&str], &str)] = &[
     // A message is measured as it comes: in process it comes once the service reads it, and this one answers without.
     ("rpc-said/on-one-message-too-large", &["layer", "core"], "G4"),
-    // The query of a GET names a method, too.
-    ("doors/method-of-a-get", &[], "G0"),
-    ("reading-methods-open/query-on-a-get", &[], "G0"),
 ];
 
 /// The host of a request that names none.

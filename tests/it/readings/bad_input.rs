@@ -73,13 +73,13 @@ fn g0_every_encoding_of_every_ascii_byte_has_an_outcome() {
         for code in [format!("%{byte:02x}"), format!("%{byte:02X}"), format!("%25{byte:02x}"), format!("%25{byte:02X}")]
         {
             let is_separator = matches!(byte, b'/' | b'\\');
-            let ends_name = is_separator || matches!(byte, b';' | b'?' | b'#' | 0);
-            let is_ignored = byte.is_ascii_control();
+            let ends_name = is_separator || matches!(byte, b';' | b'&' | b'?' | b'#' | 0);
+            let is_ignored = byte.is_ascii_control() || byte == b' ';
             let of = |is_closed| if is_closed { LOCKED } else { FORWARDED };
             for (path, expected) in [
                 (format!("/admin/{code}"), LOCKED),
                 (format!("/{code}admin/x"), of(is_separator || is_ignored)),
-                (format!("/admin{code}x"), of(ends_name)),
+                (format!("/admin{code}x"), of(ends_name || byte == b',')),
                 (format!("/admin{code}/x"), of(ends_name || is_ignored)),
                 (format!("/{code}/../admin/x"), LOCKED),
                 (format!("/a{code}min/x"), of(byte.eq_ignore_ascii_case(&b'd'))),

@@ -30,6 +30,8 @@ pub(crate) fn readings(path: &str) -> Vec<Vec<u8>> {
             small,
             capital,
             before_query,
+            before_ampersand,
+            sanitized,
         ] {
             left.push((step(&path), decodes));
         }
@@ -39,7 +41,15 @@ pub(crate) fn readings(path: &str) -> Vec<Vec<u8>> {
         }
         found.insert(path, decodes);
     }
-    found.into_keys().collect()
+    let elements: Vec<_> = found.keys().flat_map(|path| elements(path)).collect();
+    found.into_keys().chain(elements).collect()
+}
+
+/// The elements of a list in the last segment, each in that segment's place.
+fn elements(path: &[u8]) -> Vec<Vec<u8>> {
+    let start = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let (folder, list) = path.split_at(start);
+    list.split(|byte| *byte == b',').map(|element| [folder, element].concat()).collect()
 }
 
 fn decode(path: &[u8], kept: &[u8]) -> Vec<u8> {
@@ -141,6 +151,14 @@ fn with_letters(path: &[u8], form: fn(char) -> String) -> Vec<u8> {
 
 fn before_query(path: &[u8]) -> Vec<u8> {
     path.split(|byte| matches!(byte, b'?' | b'#' | 0)).next().unwrap_or_default().to_vec()
+}
+
+fn before_ampersand(path: &[u8]) -> Vec<u8> {
+    path.split(|byte| *byte == b'&').next().unwrap_or_default().to_vec()
+}
+
+fn sanitized(path: &[u8]) -> Vec<u8> {
+    path.iter().copied().filter(|byte| (b'!'..=b'~').contains(byte)).collect()
 }
 
 /// Beyond the contract: Fastify can end a path at its first semicolon.

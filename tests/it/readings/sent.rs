@@ -11,10 +11,12 @@ pub(crate) struct Sent {
     pub(crate) path: String,
     /// The method of `_method` in the query.
     query: Option<&'static str>,
+    /// The method of `_method` in a cookie.
+    cookie: Option<&'static str>,
     headers: Vec<(&'static str, &'static str)>,
 }
 
-const BETWEEN: [&str; 32] = [
+const BETWEEN: [&str; 38] = [
     "/",
     "/",
     "/",
@@ -47,11 +49,35 @@ const BETWEEN: [&str; 32] = [
     "/x/..%5c",
     "/%2e%2e;/",
     "/x/%252e%252e/",
+    ",",
+    "%2C",
+    "&",
+    "%2526",
+    "%20",
+    "%C3%A9/",
 ];
-const SEGMENTS: [&str; 14] =
-    ["..", "..", ".", "%2e%2e", ".%2E", "%252e%252e", "..;", "..;a=b", "", "x", "x;y", "%00", "%zz", "%"];
-const AFTER: [&str; 12] = ["", "", "", "", "/", "//", "/.", "/..", ";v=1", "%2f", "/%2e%2e", "\\"];
-const METHODS: [&str; 10] = ["GET", "GET", "GET", "POST", "HEAD", "DELETE", "OPTIONS", "post", "Get", "dElEtE"];
+const SEGMENTS: [&str; 17] = [
+    "..",
+    "..",
+    ".",
+    "%2e%2e",
+    ".%2E",
+    "%252e%252e",
+    "..;",
+    "..;a=b",
+    "",
+    "x",
+    "x;y",
+    "%00",
+    "%zz",
+    "%",
+    "x,",
+    ",y",
+    "x&y",
+];
+const AFTER: [&str; 15] = ["", "", "", "", ",x", "&", "%20", "/", "//", "/.", "/..", ";v=1", "%2f", "/%2e%2e", "\\"];
+const METHODS: [&str; 12] =
+    ["PROPFIND", "TrAcE", "GET", "GET", "GET", "POST", "HEAD", "DELETE", "OPTIONS", "post", "Get", "dElEtE"];
 const NAMES: [&str; 7] = [
     "x-http-method-override",
     "x-http-method",
@@ -67,6 +93,7 @@ impl Sent {
     pub(crate) fn hostile(table: &Table, choices: &mut Choices<'_>) -> Self {
         let method = choices.one_of(&METHODS);
         let query = (choices.below(8) == 7).then(|| choices.one_of(&["DELETE", "get", "POST"]));
+        let cookie = (choices.below(8) == 7).then(|| choices.one_of(&["DELETE", "post"]));
         let headers = match choices.below(8) {
             6 => vec![(choices.one_of(&NAMES), choices.one_of(&VALUES))],
             7 => (0..2).map(|_| (choices.one_of(&NAMES), choices.one_of(&VALUES))).collect(),
@@ -83,7 +110,7 @@ impl Sent {
         }
         path.push_str(choices.one_of(&AFTER));
         let path = if path.starts_with('/') { path } else { format!("/{path}") };
-        Self { method, path, query, headers }
+        Self { method, path, query, cookie, headers }
     }
 
     /// One reading but for letter case.
@@ -94,7 +121,7 @@ impl Sent {
         let others = ["ADMIN", "pub", "A", "x", "a:b@c,d", "x..y", "01JD2V5W8Z3Q4R6T8Y0A1B2C3D"];
         let names: Vec<&str> = plain.chain(others).collect();
         let segments: Vec<&str> = (0..=choices.below(4)).map(|_| choices.one_of(&names)).collect();
-        Self { method, path: format!("/{}", segments.join("/")), query: None, headers: Vec::new() }
+        Self { method, path: format!("/{}", segments.join("/")), query: None, cookie: None, headers: Vec::new() }
     }
 
     /// Nothing where no server would read such a target.
@@ -102,6 +129,8 @@ impl Sent {
         let query = self.query.map(|method| format!("?a=b&_method={method}")).unwrap_or_default();
         let request = Request::builder().method(self.method).uri(format!("{}{query}", self.path));
         let request = self.headers.iter().fold(request, |request, (name, value)| request.header(*name, value.trim()));
+        let cookie = self.cookie.map(|method| format!("sid=1; _method={method}"));
+        let request = cookie.into_iter().fold(request, |request, cookie| request.header("cookie", cookie));
         request.body(B::default()).ok()
     }
 
@@ -115,7 +144,13 @@ impl Sent {
             .into_iter()
             .chain(in_headers.filter(|name| !name.is_empty()))
             .chain(in_query)
+            .chain(self.cookie.map(str::to_ascii_uppercase))
             .collect()
+    }
+
+    /// Whether services do not know its method, and may run any handler.
+    pub(crate) fn is_unknown(&self) -> bool {
+        ["PROPFIND", "TrAcE"].contains(&self.method)
     }
 }
 

@@ -20,7 +20,7 @@ const fn folding(name: &'static str, read: fn(&[u8]) -> Option<Segments>) -> Sta
     Stack { name, read, folds: true }
 }
 
-pub(crate) const STACKS: [Stack; 21] = [
+pub(crate) const STACKS: [Stack; 25] = [
     exact("as sent", |path| Some(split(path))),
     exact("node: new URL", |path| Some(split(&whatwg(path)))),
     exact("Hono", |path| Some(split(&decode(&whatwg(path), RESERVED)))),
@@ -38,6 +38,16 @@ pub(crate) const STACKS: [Stack; 21] = [
     exact("Tomcat, solidus decoded", |path| tomcat(path, Solidus::Decoded)),
     exact("Tomcat, solidus passed through", |path| tomcat(path, Solidus::Kept)),
     exact("Tomcat, then Spring's own path parameters", |path| tomcat(path, Solidus::Decoded).map(cut_parameters)),
+    exact("a rewrite into PHP's query", |path| {
+        let decoded = resolve(merge(split(&decode(path, b""))), Climb::Refused)?.join(&b'/');
+        let field = decoded.split(|byte| *byte == b'&').next().unwrap_or_default();
+        Some(split(&decode(field, b"")))
+    }),
+    exact("PHP's FILTER_SANITIZE_URL", |path| {
+        Some(split(&decode(path, b"").into_iter().filter(u8::is_ascii_graphic).collect::<Vec<_>>()))
+    }),
+    exact("the first call of tRPC's batch", |path| batch(path, |list| list.first().cloned())),
+    exact("the last call of tRPC's batch", |path| batch(path, |list| list.last().cloned())),
     folding("Express", |path| Some(without_last_empty(split(path)))),
     folding("ASP.NET Core", |path| resolve(split(&decode(path, b"/")), Climb::Stays)),
     folding("IIS", |path| iis(path, 1)),
@@ -49,6 +59,14 @@ const RESERVED: &[u8] = b";/?:@&=+$,#";
 
 pub(crate) fn split(path: &[u8]) -> Segments {
     path.strip_prefix(b"/").unwrap_or(path).split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect()
+}
+
+/// One call of the list in the last segment.
+fn batch(path: &[u8], call: fn(&[Vec<u8>]) -> Option<Vec<u8>>) -> Option<Segments> {
+    let mut segments = split(&decode(path, b""));
+    let list: Vec<_> = segments.pop()?.split(|byte| *byte == b',').map(<[u8]>::to_vec).collect();
+    segments.push(call(&list)?);
+    Some(segments)
 }
 
 /// Decodes once, all but what decodes to one of `kept`.

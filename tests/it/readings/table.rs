@@ -63,11 +63,22 @@ impl Table {
 
     /// Whether a service whose routes are this table's finds a closed one: key by key, the most specific first.
     pub(crate) fn closes(&self, method: &str, path: &Segments, folds: bool) -> bool {
-        let is_within = |prefix: &[&str]| {
+        self.parts(path, folds).find_map(|part| part.closes(method, path, folds)).unwrap_or(false)
+    }
+
+    /// The methods that the rows of a path name.
+    pub(crate) fn methods(&self, path: &Segments, folds: bool) -> Vec<String> {
+        let rows = self.parts(path, folds).flat_map(|part| &part.rows);
+        let methods = rows.filter(|row| fits(&row.path, path, folds)).flat_map(|row| &row.methods);
+        methods.map(ToString::to_string).collect()
+    }
+
+    fn parts(&self, path: &Segments, folds: bool) -> impl Iterator<Item = &Part> {
+        let is_within = move |prefix: &[&str]| {
             path.len() >= prefix.len() && prefix.iter().zip(path).all(|(one, other)| same(one, other, folds))
         };
-        let scope = self.scope.iter().filter(|(prefix, _)| is_within(prefix)).map(|(_, part)| part);
-        scope.chain([&self.own]).find_map(|part| part.closes(method, path, folds)).unwrap_or(false)
+        let scope = self.scope.iter().filter(move |(prefix, _)| is_within(prefix)).map(|(_, part)| part);
+        scope.chain([&self.own])
     }
 }
 

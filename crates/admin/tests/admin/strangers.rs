@@ -41,7 +41,7 @@ async fn it_is_asked_by_number_by_localhost_or_by_a_name_that_was_allowed() {
 #[tokio::test]
 async fn what_changes_something_is_no_other_sites_to_ask() {
     let admin = Admin::new().allow_host("on-call.internal");
-    let cases: [(&[(&str, &str)], u16); 11] = [
+    let cases: [(&[(&str, &str)], u16); 19] = [
         (&[], 200),
         (&[("origin", "http://localhost:9901")], 200),
         (&[("origin", "http://localhost:9901"), ("sec-fetch-site", "same-origin")], 200),
@@ -53,6 +53,14 @@ async fn what_changes_something_is_no_other_sites_to_ask() {
         (&[("origin", "http://localhost:9901"), ("origin", "http://evil.example")], 403),
         (&[("sec-fetch-site", "cross-site")], 403),
         (&[("sec-fetch-site", "same-site")], 403),
+        (&[("referer", "http://localhost:9901")], 200),
+        (&[("referer", "https://LOCALHOST:9901/errors?code=other#top")], 200),
+        (&[("referer", "http://localhost:9902/errors")], 403),
+        (&[("referer", "http://evil.example/localhost:9901")], 403),
+        (&[("referer", "http://localhost:9901@evil.example/")], 403),
+        (&[("referer", "http://localhost:9901.evil.example/")], 403),
+        (&[("referer", "localhost:9901")], 403),
+        (&[("referer", "http://localhost:9901/"), ("referer", "http://evil.example/")], 403),
     ];
     for (headers, status) in cases {
         let headers = [&[("host", "localhost:9901")], headers].concat();

@@ -5,6 +5,8 @@
 use error_envelope_core::code::details::types;
 use serde_json::Value;
 
+use crate::report::json_escaped;
+
 /// Keywords that only describe a value, and check nothing.
 const DESCRIBE: [&str; 6] = ["$schema", "title", "description", "deprecated", "examples", "format"];
 
@@ -168,8 +170,7 @@ fn key(name: &str) -> String {
     if is_identifier { name.to_owned() } else { literal(name) }
 }
 
-/// A string literal of JSON, and so of ECMAScript, Python and Go, because the text has no control characters. Go refuses
-/// a byte order mark within a file.
+/// A string literal of JSON, and so of ECMAScript, Python and Go. Go refuses a byte order mark within a file.
 pub(super) fn literal(text: &str) -> String {
-    serde_json::Value::from(text).to_string().replace('\u{feff}', r"\ufeff")
+    json_escaped(&serde_json::Value::from(text).to_string())
 }

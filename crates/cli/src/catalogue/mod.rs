@@ -32,6 +32,7 @@ use tower_error_envelope::codes;
 use crate::catalogue::details::{checks, literal, typescript, zod};
 use crate::failure::{CommandError, print, print_unless_closed};
 use crate::policy;
+use crate::report::{json_escaped, one_line};
 
 /// Export the error codes and the envelope as documentation or client code
 #[derive(clap::Args)]
@@ -92,9 +93,9 @@ impl Format {
     fn write(self, codes: &Codes) -> Result<String, CommandError> {
         Ok(match self {
             Self::Markdown => render("errors.md", codes)?,
-            Self::Json => write_json(codes),
-            Self::JsonSchema => envelope_schema(codes),
-            Self::Openapi => document::write(codes),
+            Self::Json => json_escaped(&write_json(codes)),
+            Self::JsonSchema => json_escaped(&envelope_schema(codes)),
+            Self::Openapi => json_escaped(&document::write(codes)),
             Self::Typescript => render("errors.ts", codes)?,
             Self::Zod => render("errors.zod.ts", codes)?,
             Self::Python => render("errors.py", codes)?,
@@ -184,10 +185,6 @@ fn code(listed: &Listed) -> minijinja::Value {
 /// The text of a comment. `*/` in a policy's text would end it.
 fn comment(text: &str) -> String {
     one_line(text).replace("*/", "* /")
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Escapes a text for a table cell: a policy's text may contain markup, or the end of the cell.

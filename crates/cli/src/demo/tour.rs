@@ -26,8 +26,9 @@ use tower::BoxError;
 use tower_error_envelope::RequestId;
 
 use super::acts::{ACTS, DemoCase, DemoRequest, Expect, UpstreamBehaviour};
-use crate::failure::{CommandError, print_unless_closed};
-use crate::report::cut;
+use crate::failure::{CommandError, print_styled};
+use crate::output;
+use crate::report::{cut, one_line};
 
 /// Sends the requests, prints the table, and returns whether every row is as it should be. `recorded` is the file for
 /// the JSON lines.
@@ -43,7 +44,7 @@ pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>) -> Result
     let rows = || rows.iter().map(|(_, act, got)| (*act, got));
     let (mut text, wrong) = report(rows());
     let _ = writeln!(text, "\n{} requests, {wrong} not as expected.", rows().len());
-    print_unless_closed(&text)?;
+    print_styled(&text)?;
     recorded.map_or(Ok(()), |file| record_lines(file, rows()))?;
     Ok(wrong == 0)
 }
@@ -101,8 +102,7 @@ fn paint(colour: &str, text: &str) -> String {
 fn fit(cells: [&str; 3]) -> [String; 3] {
     std::array::from_fn(|column| {
         let width = WIDTHS[column];
-        let cell = cells[column].replace(char::is_control, " ");
-        format!("{:<width$}", cut(&cell, width))
+        format!("{:<width$}", cut(&one_line(cells[column]), width))
     })
 }
 
@@ -114,7 +114,7 @@ pub(super) fn record_lines<'a>(
     rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse, String>)>,
 ) -> Result<(), CommandError> {
     let lines: String = rows.filter_map(|(act, got)| Some(format!("{}\n", line(act, got.as_ref().ok()?)))).collect();
-    std::fs::write(file, lines).map_err(|error| {
+    output::write(file, &lines).map_err(|error| {
         CommandError::Io(format!("--tour-json {}: {error}; name a file that can be written", file.display()))
     })
 }

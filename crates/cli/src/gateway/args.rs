@@ -97,7 +97,7 @@ pub(crate) struct Front {
     /// Set the format of the log on standard error; RUST_LOG sets the filter
     #[arg(long, value_enum, default_value_t = Log::Full)]
     log: Log,
-    /// Write a JSON line for each request to PATH or stdout [default: off]
+    /// Write a JSON line for each request to PATH or stdout; a pipe needs a reader before the start [default: off]
     #[arg(long, value_name = "PATH", value_parser = AccessSink::parse)]
     pub(super) access_log: Option<AccessSink>,
     /// Set how to treat the client's own Forwarded and X-Forwarded-* headers

@@ -26,6 +26,7 @@ use tracing_subscriber::{EnvFilter, Registry, fmt};
 
 use crate::exports::Exports;
 use crate::failure::CommandError;
+use crate::output;
 
 /// The variable that sets the filter, and the default if it is empty or missing. The file watcher logs a line at INFO
 /// for each folder that is replaced.
@@ -70,7 +71,8 @@ impl AccessSink {
     pub(crate) fn parse(place: &str) -> Result<Self, String> {
         match place {
             "" => Err("write a path or stdout".to_owned()),
-            "stdout" => Ok(Self::Stdout),
+            // If standard output is a socket, as under systemd, its name cannot be opened.
+            "stdout" | "/dev/stdout" => Ok(Self::Stdout),
             path => Ok(Self::File(path.into())),
         }
     }
@@ -78,10 +80,9 @@ impl AccessSink {
     fn open(&self) -> Result<Box<dyn Write + Send>, CommandError> {
         let Self::File(path) = self else { return Ok(Box::new(stdout())) };
         // Appending also writes at the file's new end after `copytruncate`.
-        match OpenOptions::new().append(true).create(true).open(path) {
-            Ok(file) => Ok(Box::new(file)),
-            Err(error) => Err(CommandError::Io(format!("--access-log: {}: {error}", path.display()))),
-        }
+        let file = output::open(path, OpenOptions::new().append(true).create(true));
+        let file = file.map_err(|error| CommandError::Io(format!("--access-log: {}: {error}", path.display())))?;
+        Ok(Box::new(file))
     }
 }
 

@@ -50,6 +50,15 @@ impl RequiredHeader {
         Self { name: Some(name.into()), ..Self::default() }
     }
 
+    /// The header's name if the gateway sets it on each request by default, and any value is accepted.
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn set_by_gateway(&self) -> Option<&'static str> {
+        const SET: [&str; 3] = ["forwarded", "x-forwarded-for", "x-forwarded-proto"];
+
+        let name = self.name.as_deref().filter(|_| self.pattern.is_none())?;
+        SET.into_iter().find(|set| fields::is_same_to_cgi(name, set))
+    }
+
     pub(crate) fn compile(self, refusals: &mut Refusals) -> Option<HeaderGuard> {
         let name = self.name.and_then(|name| refusals.keep(parse_name(&name)));
         let pattern = refusals.keep_some(self.pattern, |it| WholeValue::compile(&it, HEADER_VALUES));

@@ -1,20 +1,28 @@
 //! The methods that a service may see in a request (rule G0).
 //!
-//! Some services distinguish letter case. Some replace the method by the one in a header, or in `_method` of the query.
-//! They trim, unquote, split and decode that value in more ways than can be listed. So a value that is not plain is
-//! never interpreted: if a route for this path names a method, the request is refused. Patterns have methods in
-//! capitals.
+//! Some services distinguish letter case. Some replace the method by the one in a header, or in `_method` of the query,
+//! of a path that a rewrite puts into the query, or of a cookie. They trim, unquote, split and decode that value in more
+//! ways than can be listed. So a value that is not plain is never interpreted: if a route for this path names a method,
+//! the request is refused. Patterns have methods in capitals.
+//!
+//! Most services run some handler for a method that they do not know. So a method that is not [usual](is_usual) needs
+//! what the path's routes require for any method, unless one of them names it.
 
 use http::Method;
+use http::header::COOKIE;
 use http::request::Parts;
 use percent_encoding::percent_decode;
 
+use super::reading::readings;
 use crate::fields::{Lengths, is_same_to_cgi};
 
 /// The headers in which a request may name another method.
 const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
 pub(crate) const OVERRIDE_LENGTHS: Lengths = Lengths::from_names(&OVERRIDES);
+
+/// Stands for a method that no route can name.
+pub(crate) const UNKNOWN: &[u8] = b"*";
 
 /// The fields of a query in which a request may name another method. Plack has its own.
 const FIELDS: [&str; 5] = ["_method", "x-tunneled-method", OVERRIDES[0], OVERRIDES[1], OVERRIDES[2]];
@@ -37,7 +45,7 @@ pub(crate) struct TooManyMethods;
 pub(crate) struct Methods {
     /// The request's own method comes first.
     pub(crate) named: Vec<Method>,
-    /// The header or the field of the query whose value is not plain.
+    /// The header or the field whose value is not plain.
     pub(crate) unclear: Option<&'static str>,
 }
 
@@ -51,26 +59,43 @@ fn override_header(name: &str) -> Option<&'static str> {
     if OVERRIDE_LENGTHS.may_have(name.len()) { OVERRIDES.into_iter().find(is_same) } else { None }
 }
 
-/// Whether a service can only see the request's own method in it. Headers are not checked here.
+/// Whether services know the method, so that each runs the handler that its routes name for it.
+#[inline]
+pub(crate) fn is_usual(method: &Method) -> bool {
+    is_written_usually(method) || in_capitals(method.as_str().as_bytes()).is_some_and(|it| is_written_usually(&it))
+}
+
+#[inline]
+fn is_written_usually(method: &Method) -> bool {
+    use Method as M;
+    matches!(*method, M::GET | M::HEAD | M::POST | M::PUT | M::DELETE | M::OPTIONS | M::PATCH)
+}
+
+/// Whether a service can only see the request's own method in it. Headers are not checked here, nor the path.
 #[inline]
 pub(crate) fn is_plain(head: &Parts) -> bool {
-    match head.method {
-        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::DELETE | Method::OPTIONS | Method::PATCH => {
-            head.uri.query().is_none_or(|query| !may_override(query))
-        }
-        _ => false,
-    }
+    is_written_usually(&head.method) && head.uri.query().is_none_or(|query| !may_override(query))
 }
 
-/// Whether the request names at most as many methods as the guards check. Headers are not counted.
+/// Whether the request names at most as many methods as the guards check. Only its query is counted.
 #[inline]
 pub(crate) fn names_few_methods(head: &Parts) -> bool {
-    head.uri.query().is_none_or(|query| query.len() < CROWDED_QUERY) || is_plain(head)
+    head.uri.query().is_none_or(|query| query.len() < CROWDED_QUERY || !may_override(query))
 }
 
-/// Whether the query has the field that names another method, whatever its value.
-pub(crate) fn is_in_query(head: &Parts) -> bool {
-    head.uri.query().is_some_and(|query| may_override(query) && overrides_of(query).next().is_some())
+/// Whether a field of the query, or of a path that a rewrite puts into a query, names another method, whatever its
+/// value.
+pub(crate) fn is_in_target(head: &Parts) -> bool {
+    let is_in_query = |query: &str| may_override(query) && overrides_of(query.as_bytes()).next().is_some();
+    let path = head.uri.path().as_bytes();
+    head.uri.query().is_some_and(is_in_query)
+        || path.iter().any(|byte| matches!(byte, b'&' | b'%'))
+            && readings(path).is_ok_and(|paths| paths.iter().any(|path| overrides_of_path(path).next().is_some()))
+}
+
+/// Whether a cookie names another method, whatever its value.
+pub(crate) fn is_in_cookie(head: &Parts) -> bool {
+    overrides_of_cookies(head).next().is_some()
 }
 
 /// A quick check that finds every spelling of `_method`, but also matches some other queries.
@@ -78,8 +103,8 @@ fn may_override(query: &str) -> bool {
     query.contains('%') || query.as_bytes().windows(6).any(|name| name.eq_ignore_ascii_case(b"method"))
 }
 
-/// All methods that a service may see in a request.
-pub(crate) fn methods(head: &Parts) -> Result<Methods, TooManyMethods> {
+/// All methods that a service may see in a request. `paths` are the readings of its path.
+pub(crate) fn methods<'p>(head: &Parts, paths: impl Iterator<Item = &'p Vec<u8>>) -> Result<Methods, TooManyMethods> {
     let mut methods = Methods { named: own_spellings(&head.method).collect(), unclear: None };
     let most = methods.named.len() + MOST;
     for (name, value) in &head.headers {
@@ -87,22 +112,21 @@ pub(crate) fn methods(head: &Parts) -> Result<Methods, TooManyMethods> {
             methods.add(name, value.as_bytes(), most)?;
         }
     }
-    overrides_of(head.uri.query().unwrap_or_default())
+    overrides_of(head.uri.query().unwrap_or_default().as_bytes())
+        .chain(paths.flat_map(|path| overrides_of_path(path)))
         .try_for_each(|(field, value)| methods.add(field, &value, most))?;
+    overrides_of_cookies(head).for_each(|value| methods.add_of_cookie(&value, most));
     Ok(methods)
 }
 
 impl Methods {
     /// Adds the methods in a value, which may be a list: a service takes one of them, or joins several lines to a list.
     fn add(&mut self, source: &'static str, value: &[u8], most: usize) -> Result<(), TooManyMethods> {
-        for name in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|name| !name.is_empty()) {
-            let is_plain = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'-';
-            let Some(method) = in_capitals(name).filter(|_| name.len() <= LONGEST && name.iter().all(is_plain)) else {
-                self.unclear = Some(source);
-                continue;
-            };
-            if !self.named.contains(&method) {
-                self.named.push(method);
+        for method in listed(value) {
+            match method {
+                Some(method) if !self.named.contains(&method) => self.named.push(method),
+                Some(_) => {}
+                None => self.unclear = Some(source),
             }
             if self.named.len() > most {
                 return Err(TooManyMethods);
@@ -110,6 +134,25 @@ impl Methods {
         }
         Ok(())
     }
+
+    /// Adds the methods in the value of a cookie. None of them refuses a request, because a page of another subdomain
+    /// can set a cookie.
+    fn add_of_cookie(&mut self, value: &[u8], most: usize) {
+        for method in listed(value) {
+            let unknown = || Method::from_bytes(UNKNOWN).unwrap_or_default();
+            let method = method.filter(|_| self.named.len() < most).unwrap_or_else(unknown);
+            if !self.named.contains(&method) {
+                self.named.push(method);
+            }
+        }
+    }
+}
+
+/// The methods in a list; `None` for one that is not plain.
+fn listed(value: &[u8]) -> impl Iterator<Item = Option<Method>> {
+    let is_plain = |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'-');
+    let names = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|name| !name.is_empty());
+    names.map(move |name| in_capitals(name).filter(|_| name.len() <= LONGEST && is_plain(name)))
 }
 
 /// The request's own method, as it was sent and in capitals.
@@ -122,18 +165,40 @@ fn in_capitals(name: &[u8]) -> Option<Method> {
     Method::from_bytes(&name.to_ascii_uppercase()).ok()
 }
 
-/// The fields of the query that name a method, and their values, decoded as a form. PHP replaces each character that the
-/// name of a variable cannot have with `_`, and ends the name at a NUL.
-fn overrides_of(query: &str) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
-    let decoded = |text: &str| percent_decode(text.replace('+', " ").as_bytes()).collect::<Vec<u8>>();
-    let fields = query.split(['&', ';']).map(|field| field.split_once('=').unwrap_or((field, "")));
-    fields.filter_map(move |(name, value)| {
-        let name = decoded(name);
-        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-        let name = String::from_utf8_lossy(name.trim_ascii_start());
-        let field = FIELDS.into_iter().find(|field| is_same_to_cgi(&name, field))?;
-        Some((field, decoded(value)))
-    })
+/// The fields of a query that name a method, and their values.
+fn overrides_of(query: &[u8]) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    query.split(|byte| matches!(byte, b'&' | b';')).filter_map(|field| override_in(field, &FIELDS))
+}
+
+/// Those behind the first `&` of a path, which begins a further field if a rewrite puts the path into a query.
+fn overrides_of_path(path: &[u8]) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    let fields = path.iter().position(|byte| matches!(byte, b'&' | b'?')).map_or(&b""[..], |end| &path[end + 1..]);
+    overrides_of(fields)
+}
+
+/// The values of the cookies that name a method.
+fn overrides_of_cookies(head: &Parts) -> impl Iterator<Item = Vec<u8>> {
+    let cookies = head.headers.get_all(COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    // Most names begin with a letter, and then they cannot be this one.
+    let others =
+        cookies.map(<[u8]>::trim_ascii_start).filter(|cookie| !cookie.first().is_some_and(u8::is_ascii_alphanumeric));
+    others.filter_map(|cookie| Some(override_in(cookie, &FIELDS[..1])?.1))
+}
+
+/// The name among `names` that a field has, and its value, decoded as a form. PHP replaces each character that the name
+/// of a variable cannot have with `_`, drops spaces before it, and ends it at a NUL. A rewrite may put a second `?`
+/// before it.
+fn override_in(field: &[u8], names: &[&'static str]) -> Option<(&'static str, Vec<u8>)> {
+    let decoded = |text: &[u8]| {
+        let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+        percent_decode(&spaced).collect::<Vec<u8>>()
+    };
+    let end = field.iter().position(|byte| *byte == b'=').unwrap_or(field.len());
+    let name = decoded(&field[..end]);
+    let start = name.iter().position(|byte| !(byte.is_ascii_whitespace() || *byte == b'?')).unwrap_or(name.len());
+    let name = String::from_utf8_lossy(name[start..].split(|byte| *byte == 0).next().unwrap_or_default());
+    let name = names.iter().find(|known| is_same_to_cgi(&name, known))?;
+    Some((*name, decoded(field.get(end + 1..).unwrap_or_default())))
 }
 
 #[cfg(test)]
@@ -147,9 +212,10 @@ mod tests {
             .iter()
             .fold(Request::builder().method(method).uri(uri), |it, (name, value)| it.header(*name, *value));
         let head = request.body(()).unwrap().into_parts().0;
-        let methods = methods(&head).unwrap();
+        let paths = readings(head.uri.path().as_bytes()).unwrap();
+        let methods = methods(&head, paths.iter()).unwrap();
         let is_own_alone = methods.named.len() == 1 && methods.unclear.is_none();
-        assert!(is_own_alone || !is_plain(&head) || !headers.is_empty(), "{method} {uri}");
+        assert!(is_own_alone || !is_plain(&head) || !headers.is_empty() || paths.len() > 1, "{method} {uri}");
         methods
     }
 
@@ -170,6 +236,20 @@ mod tests {
             ("PUT", "/?_method=m-search", &[], &["PUT", "M-SEARCH"]),
             ("POST", "/?x_method=DELETE", &[], &["POST"]),
             ("POST", "/?x-tunneled-method=DELETE&X-HTTP-Method=put", &[], &["POST", "DELETE", "PUT"]),
+            ("POST", "/??_method=DELETE", &[], &["POST", "DELETE"]),
+            ("POST", "/?a&%3F+?_method=put", &[], &["POST", "PUT"]),
+            ("POST", "/a&_method=put", &[], &["POST", "PUT"]),
+            ("POST", "/a%2526b%26.method%3DDELETE%26c?_method=PUT", &[], &["POST", "PUT", "DELETE"]),
+            ("GET", "/a&x-http-method=DELETE&_method=PUT", &[], &["GET", "DELETE", "PUT"]),
+            ("POST", "/a/_method=put", &[], &["POST"]),
+            (
+                "GET",
+                "/",
+                &[("cookie", "a=b;  %5fmethod=put"), ("cookie", ".method=%44ELETE, a")],
+                &["GET", "PUT", "DELETE", "A"],
+            ),
+            ("GET", "/", &[("cookie", "_method=D.E; _Method=M1; _method=put")], &["GET", "*", "PUT"]),
+            ("GET", "/", &[("cookie", "a=_method=put; x_method=PUT; _method; method=PUT; _methods=PUT")], &["GET"]),
         ] {
             let methods = read(method, uri, headers);
             assert_eq!(methods.unclear, None, "{method} {uri} {headers:?}");
@@ -196,9 +276,17 @@ mod tests {
         let named = |number: u8| {
             let list: Vec<String> = (b'A'..b'A' + number).map(|name| char::from(name).to_string()).collect();
             let request = Request::builder().method("get").header("x-http-method-override", list.join(",") + ",GET,a");
-            methods(&request.body(()).unwrap().into_parts().0).map(|methods| methods.named.len())
+            methods(&request.body(()).unwrap().into_parts().0, [].iter()).map(|methods| methods.named.len())
         };
         assert_eq!((named(MOST as u8), named(MOST as u8 + 1)), (Ok(2 + MOST), Err(TooManyMethods)));
+    }
+
+    #[test]
+    fn g0_cookies_name_no_more_methods_than_are_guarded_and_refuse_nothing() {
+        let list: Vec<String> = (b'A'..=b'Z').map(|name| char::from(name).to_string()).collect();
+        let head = Request::builder().header("cookie", format!("_method={}", list.join(",")));
+        let found = methods(&head.body(()).unwrap().into_parts().0, [].iter()).unwrap();
+        assert_eq!((found.named.len(), found.named.last().map(Method::as_str)), (1 + MOST + 1, Some("*")));
     }
 
     #[test]
@@ -207,17 +295,24 @@ mod tests {
         let query = query.join("&");
         let head =
             |query: &str| Request::builder().method("PUT").uri(format!("/?{query}")).body(()).unwrap().into_parts().0;
-        assert_eq!(methods(&head(&query)), Err(TooManyMethods));
+        assert_eq!(methods(&head(&query), [].iter()), Err(TooManyMethods));
         assert!(!names_few_methods(&head(&query)) && names_few_methods(&head(&query[1..])));
     }
 
     #[test]
     fn g0_the_query_names_a_method_whatever_the_value() {
-        for (uri, is_named) in
-            [("/", false), ("/?a=_method", false), ("/?_method", true), ("/?a=1&%5fmethod=", true), ("/?a=%20", false)]
-        {
+        for (uri, is_named) in [
+            ("/", false),
+            ("/?a=_method", false),
+            ("/?_method", true),
+            ("/?a=1&%5fmethod=", true),
+            ("/?a=%20", false),
+            ("/a&_method=", true),
+            ("/a%2526_method", true),
+            ("/_method", false),
+        ] {
             let head = Request::builder().uri(uri).body(()).unwrap().into_parts().0;
-            assert_eq!(is_in_query(&head), is_named, "{uri}");
+            assert_eq!(is_in_target(&head), is_named, "{uri}");
         }
     }
 }

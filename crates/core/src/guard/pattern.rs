@@ -60,6 +60,21 @@ impl Pattern {
         !self.methods.is_empty()
     }
 
+    /// The methods as written; empty if any method matches.
+    pub(crate) fn methods(&self) -> &[Method] {
+        &self.methods
+    }
+
+    /// The last segment, if it is a literal, and the segments before it match this folder in any letter case. The folder
+    /// ends with a slash.
+    pub(crate) fn name_in(&self, folder: &[u8]) -> Option<&str> {
+        let Some((Segment::Literal(name), before)) = self.segments.split_last() else { return None };
+        let mut folders = folder.strip_suffix(b"/")?.split(|byte| *byte == b'/').skip(1);
+        let is_there =
+            before.iter().all(|segment| folders.next().is_some_and(|folder| segment.fits_in_any_case(folder)));
+        (is_there && folders.next().is_none()).then_some(name)
+    }
+
     /// Whether the pattern ends in `{*rest}`.
     pub(crate) fn has_rest(&self) -> bool {
         self.rest

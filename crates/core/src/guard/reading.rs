@@ -15,14 +15,22 @@
 //! - controls and bytes that are not UTF-8 may be ignored: a line feed before the end of a regular expression (Starlette,
 //!   FastRoute), any such byte (Bottle);
 //! - `%u0061` may be a letter (Jetty 9, IIS);
-//! - a decoded `?`, `#` or NUL may end the path (bramus/router, PHP);
+//! - a decoded `?`, `#` or NUL may end the path (bramus/router, PHP), and so may an `&`, where a rewrite puts the path into
+//!   a query (Apache, nginx);
+//! - spaces, controls and everything outside ASCII may be ignored (PHP's `FILTER_SANITIZE_URL`);
 //! - letters outside ASCII have another letter case, too, and some of them fold to one of ASCII (the Kelvin sign).
+//!
+//! A list with commas in the last segment ([`PathList`]) leads to each of its elements.
 
 mod first_look;
+mod list;
 
 use std::borrow::Cow;
 
+use memchr::memmem;
+
 pub(crate) use self::first_look::has_readings;
+pub(crate) use self::list::PathList;
 
 /// The most readings of one path that the guards check. Paths of honest clients have fewer.
 pub(crate) const MAX_READINGS: usize = 256;
@@ -59,6 +67,20 @@ pub(crate) fn readings(path: &[u8]) -> Result<Vec<Vec<u8>>, TooManyReadings> {
         }
         (first, decodes) = (next, decodes + 1);
     }
+}
+
+/// Whether every service reads the characters of a path alike (`paths = "plain"`). A text that is not a path is.
+pub(crate) fn is_plain(path: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    let Some(path) = path.strip_prefix(b"/") else { return true };
+    let mut segments = path.split(|byte| *byte == b'/').peekable();
+    while let Some(segment) = segments.next() {
+        let is_misread = matches!(segment, b"." | b"..") || segment.is_empty() && segments.peek().is_some();
+        if is_misread || !segment.iter().all(is_plain) {
+            return false;
+        }
+    }
+    true
 }
 
 /// The readings in the order in which they were found.
@@ -140,6 +162,12 @@ fn apply_other_steps(path: &[u8], made: &mut Vec<Vec<u8>>) {
         let before = path.split(|byte| matches!(byte, b'?' | b'#' | 0)).next();
         made.extend(before.filter(|before| before.len() < path.len()).map(<[u8]>::to_vec));
     }
+    if signs.has(Signs::AMPERSAND) || codes.ampersand {
+        made.extend([&b"&"[..], b"%26"].iter().filter_map(|end| Some(path[..memmem::find(path, end)?].to_vec())));
+    }
+    if signs.has(Signs::SPACE | Signs::ODD) {
+        made.push(path.iter().copied().filter(u8::is_ascii_graphic).collect());
+    }
     if signs.has(Signs::UNICODE) {
         made.push(with_unicode_codes(path));
     }
@@ -147,24 +175,26 @@ fn apply_other_steps(path: &[u8], made: &mut Vec<Vec<u8>>) {
 
 /// Which characters a path has that some step acts on.
 #[derive(Clone, Copy)]
-struct Signs(u8);
+struct Signs(u16);
 
 impl Signs {
-    const PERCENT: u8 = 1;
-    const BACKSLASH: u8 = 1 << 1;
-    const SEMICOLON: u8 = 1 << 2;
-    const TWO_SLASHES: u8 = 1 << 3;
-    const DOT_SEGMENT: u8 = 1 << 4;
+    const PERCENT: u16 = 1;
+    const BACKSLASH: u16 = 1 << 1;
+    const SEMICOLON: u16 = 1 << 2;
+    const TWO_SLASHES: u16 = 1 << 3;
+    const DOT_SEGMENT: u16 = 1 << 4;
     /// A control, or a byte outside ASCII.
-    const ODD: u8 = 1 << 5;
+    const ODD: u16 = 1 << 5;
     /// A character that may end the path; a NUL, which may also end it, is odd.
-    const END: u8 = 1 << 6;
+    const END: u16 = 1 << 6;
     /// `%u`.
-    const UNICODE: u8 = 1 << 7;
+    const UNICODE: u16 = 1 << 7;
+    const AMPERSAND: u16 = 1 << 8;
+    const SPACE: u16 = 1 << 9;
 
     /// The loop has no early exit, so that the compiler can process several bytes at once.
     fn from_path(path: &[u8]) -> Self {
-        let bit = |bit: u8, is_there: bool| if is_there { bit } else { 0 };
+        let bit = |bit: u16, is_there: bool| if is_there { bit } else { 0 };
         let of = |byte: u8, next: u8| {
             bit(Self::PERCENT, byte == b'%')
                 | bit(Self::BACKSLASH, byte == b'\\')
@@ -174,13 +204,15 @@ impl Signs {
                 | bit(Self::ODD, byte.wrapping_sub(b' ') > b'~' - b' ')
                 | bit(Self::END, (byte == b'?') | (byte == b'#'))
                 | bit(Self::UNICODE, (byte == b'%') & (next | 0x20 == b'u'))
+                | bit(Self::AMPERSAND, byte == b'&')
+                | bit(Self::SPACE, byte == b' ')
         };
         let pairs = path.iter().zip(path.get(1..).unwrap_or_default());
         let last = path.last().map_or(0, |last| of(*last, 0));
         Self(pairs.fold(last, |signs, (byte, next)| signs | of(*byte, *next)))
     }
 
-    const fn has(self, sign: u8) -> bool {
+    const fn has(self, sign: u16) -> bool {
         self.0 & sign != 0
     }
 }
@@ -191,6 +223,7 @@ struct Codes {
     slash: bool,
     backslash: bool,
     dot: bool,
+    ampersand: bool,
 }
 
 impl Codes {
@@ -200,6 +233,7 @@ impl Codes {
             codes.slash |= byte == b'/';
             codes.backslash |= byte == b'\\';
             codes.dot |= byte == b'.';
+            codes.ampersand |= byte == b'&';
         }
         codes
     }

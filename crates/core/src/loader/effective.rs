@@ -10,7 +10,7 @@ use super::keys::{PlacedValue, SettingChain};
 use crate::guard::reading::normalised;
 use crate::policy::keys::RouteTable;
 use crate::policy::scope::PolicyPart;
-use crate::policy::{MatchedReading, RouteOrigin, Unmatched, host};
+use crate::policy::{MatchedReading, RefusedPath, RouteOrigin, Unmatched, host};
 use crate::table::PolicyError;
 use crate::table::TablePath;
 
@@ -37,9 +37,8 @@ pub struct Effective {
     /// The settings for other readings of the path and the method, if they have different guards; one for each
     /// difference. Their guards apply as well.
     pub others: Vec<PathReading>,
-    /// Whether the layer refuses the request with 400, because its readings match different guards and a route has
-    /// `paths = "refuse"`.
-    pub is_refused: bool,
+    /// Why the layer refuses the request with 400, if a route does so by its `paths`.
+    pub refused: Option<&'static str>,
     host: String,
     upstream: Option<(String, String)>,
     /// The numbers of rules, by their tables and scopes.
@@ -103,7 +102,7 @@ impl PolicyFile {
         }
         Ok(Effective {
             others: matched.others.iter().map(|reading| self.other_reading(reading, &host)).collect(),
-            is_refused: matched.is_refused,
+            refused: matched.refused.map(RefusedPath::reason),
             upstream: self.upstream(chain.part),
             rules,
             reading: self.reading(&method, &normal, &chain),
@@ -192,8 +191,8 @@ impl fmt::Display for Effective {
         }
         writeln!(f)?;
         self.reading.write_settings(f, |_| true)?;
-        if self.is_refused {
-            writeln!(f, "\nthe layer answers 400: readings of the path match different guards (paths = \"refuse\")")?;
+        if let Some(why) = self.refused {
+            writeln!(f, "\nthe layer answers 400: {why}")?;
         }
         for other in &self.others {
             writeln!(f, "\nthe guards of this reading apply, too: {} {}", other.method, other.path)?;

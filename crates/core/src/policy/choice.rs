@@ -94,13 +94,17 @@ words! {
         Guard = "guard",
     }
 
-    /// What to do with a path that can be read in ways which match routes with different guards (rule G0).
+    /// What to do with a path that services may read in several ways (rule G0).
     pub Paths {
         /// Apply the guards of every reading.
         #[default]
         Guard = "guard",
-        /// Answer the request with 400 `bad_request`.
+        /// If the readings match routes with different guards, answer with 400 `bad_request`.
         Refuse = "refuse",
+        /// Answer every path with 400 `bad_request` that has anything but letters and digits of ASCII, `-`, `.`, `_`,
+        /// `~` and `/`, an empty segment other than the last, or a dot segment. This is the advice for services that
+        /// rewrite paths: it leaves no way to read the path's characters differently.
+        Plain = "plain",
     }
 
     /// Whether guards ignore the ASCII letter case of paths (rule G0).

@@ -187,6 +187,14 @@ impl RouteSettings {
         self.route.is_some() || self.part > 0
     }
 
+    /// The same settings, except that they accept any content type.
+    pub(super) fn without_types(self: &Arc<Self>) -> Arc<Self> {
+        match self.content_types.is_none() {
+            true => self.clone(),
+            false => Arc::new(Self { content_types: Shared::default(), ..Self::clone(self) }),
+        }
+    }
+
     /// Whether the guards only check the type and the size of a body, and the mode enforces them.
     #[inline]
     pub(crate) fn guards_bodies_alone(&self) -> bool {
@@ -291,9 +299,9 @@ macro_rules! for_each_key {
             #[guard(|own, base| (*own, *base) == (Preflight::Pass, Preflight::Guard))]
             preflight: Preflight;
             /// How to treat a path whose readings match routes with different guards: apply all guards, or return 400
-            /// (G0).
-            #[manual = r#""refuse": 400 for a path whose readings match different guards"#]
-            #[weaker(|own, base| (*own, *base) == (Paths::Guard, Paths::Refuse))]
+            /// (G0). It can also return 400 for every path with characters that services read differently.
+            #[manual = r#""refuse": 400 for a path whose readings match different guards; "plain": 400 unless all its characters are plain"#]
+            #[weaker(|own, base| matches!((own, base), (Paths::Guard, Paths::Refuse | Paths::Plain) | (Paths::Refuse, Paths::Plain)))]
             paths: Paths;
             /// Whether guards ignore or compare the ASCII letter case of paths (G0).
             #[manual = r#""exact": guards treat /Admin and /admin as different paths"#]

@@ -16,7 +16,7 @@ use super::{CompiledScope, Policy};
 use crate::dialect::Dialect;
 use crate::guard::method::{self, Methods};
 use crate::guard::pattern::Pattern;
-use crate::guard::reading::{has_readings, normalise, normalised, readings};
+use crate::guard::reading::{PathList, has_readings, is_plain, normalise, normalised, readings};
 
 /// The settings for a request, in every way in which it can be read (rule G0).
 #[derive(Clone, Debug)]
@@ -25,8 +25,8 @@ pub(crate) struct Matched {
     pub(crate) normal: Arc<RouteSettings>,
     /// Other readings with different guards, one for each difference; few requests have any.
     pub(crate) others: Vec<MatchedReading>,
-    /// Readings of the path match routes with different guards, and one of these routes refuses such paths (`paths`).
-    pub(crate) is_refused: bool,
+    /// Why a route refuses the path (`paths`).
+    pub(crate) refused: Option<RefusedPath>,
     /// `normal` belongs to the path from before a framework stripped a prefix.
     pub(crate) follows_original: bool,
     /// Only the path from before the prefix was stripped matches a route.
@@ -39,6 +39,26 @@ pub(crate) struct MatchedReading {
     pub(crate) method: Method,
     pub(crate) path: Vec<u8>,
     pub(crate) settings: Arc<RouteSettings>,
+}
+
+/// Why a route refuses a path (`paths`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RefusedPath {
+    /// Its readings match routes with different guards.
+    Ambiguous,
+    /// It has characters or segments that are not plain.
+    NotPlain,
+}
+
+#[cfg(feature = "policy-file")]
+impl RefusedPath {
+    /// The reason, for the author of the policy.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::Ambiguous => "readings of the path match different guards (paths = \"refuse\")",
+            Self::NotPlain => "the path has characters or segments that are not plain (paths = \"plain\")",
+        }
+    }
 }
 
 /// Why there are no settings for a request.
@@ -56,11 +76,11 @@ pub(crate) enum Unmatched {
 impl Matched {
     /// The settings for a request that can only be read in one way.
     pub(crate) fn only(normal: Arc<RouteSettings>) -> Self {
-        Self::new(normal, Vec::new(), false)
+        Self::new(normal, Vec::new(), None)
     }
 
-    fn new(normal: Arc<RouteSettings>, others: Vec<MatchedReading>, is_refused: bool) -> Self {
-        Self { normal, others, is_refused, follows_original: false, only_original: false }
+    fn new(normal: Arc<RouteSettings>, others: Vec<MatchedReading>, refused: Option<RefusedPath>) -> Self {
+        Self { normal, others, refused, follows_original: false, only_original: false }
     }
 
     /// The settings of all readings, one for each set of guards.
@@ -76,7 +96,7 @@ impl Matched {
         if !original.guards().any(|settings| settings.has_place()) {
             return self;
         }
-        let is_refused = self.is_refused || original.is_refused;
+        let refused = self.refused.or(original.refused);
         let follows_original = !self.normal.label().has_route();
         let normal = if follows_original { original.normal } else { self.normal };
         let mut others = original.others;
@@ -86,7 +106,7 @@ impl Matched {
             let own: Vec<_> = self.others.into_iter().filter(are_new).collect();
             others.extend(own);
         }
-        Self { normal, others, is_refused, follows_original, only_original }
+        Self { normal, others, refused, follows_original, only_original }
     }
 
     fn has_route(&self) -> bool {
@@ -124,8 +144,12 @@ impl Policy {
         } else {
             Hosts::default()
         };
-        let Methods { named, unclear } = match self.names_methods || overrides || !method::names_few_methods(head) {
-            true => method::methods(head).map_err(|_| Unmatched::TooManyReadings)?,
+        let path = PathReadings::new(head.uri.path())?;
+        let original = original.map(PathReadings::new).transpose()?;
+        let each_path = || std::iter::once(&path).chain(&original).flat_map(|path| &path.all);
+        let is_crowded = || !method::names_few_methods(head) || each_path().any(|path| path.contains(&b'&'));
+        let Methods { named, unclear } = match self.names_methods || overrides || is_crowded() {
+            true => method::methods(head, each_path()).map_err(|_| Unmatched::TooManyReadings)?,
             false => Methods::default(),
         };
         let methods = if named.is_empty() { std::slice::from_ref(&head.method) } else { &named[..] };
@@ -134,14 +158,13 @@ impl Policy {
             Some(other) => &[&hosts.first, other],
         };
         if let Some(unclear) = unclear.filter(|_| self.names_methods) {
-            for path in std::iter::once(head.uri.path()).chain(original) {
-                if self.names_method_for(hosts, path)? {
-                    return Err(Unmatched::UnclearMethod(unclear));
-                }
+            let mut readings = hosts.iter().flat_map(|host| each_path().map(move |path| (host, path)));
+            if readings.any(|(host, path)| !self.methods_of(host, path).is_empty()) {
+                return Err(Unmatched::UnclearMethod(unclear));
             }
         }
-        let matched = self.matched_by(methods, hosts, head.uri.path())?;
-        Ok(match original {
+        let matched = self.matched_by(methods, hosts, &path)?;
+        Ok(match &original {
             None => matched,
             Some(path) => matched.and_original(self.matched_by(methods, hosts, path)?),
         }
@@ -150,53 +173,101 @@ impl Policy {
 
     /// The settings for every reading of one path, with every method and every host that a service may see. The first
     /// method and the first host are the request's own; there is at least one of each.
-    fn matched_by(&self, methods: &[Method], hosts: &[&str], path: &str) -> Result<Matched, Unmatched> {
-        let paths = paths_of(path)?;
-        let normal = if paths.len() > 1 { normalise(path.as_bytes()).into() } else { Cow::Borrowed(path.as_bytes()) };
-        let (mut others, mut is_refused, mut own) = (Vec::new(), false, None);
+    fn matched_by(&self, methods: &[Method], hosts: &[&str], path: &PathReadings<'_>) -> Result<Matched, Unmatched> {
+        let PathReadings { sent, all } = path;
+        let normal = if all.len() > 1 { normalise(sent.as_bytes()).into() } else { Cow::Borrowed(sent.as_bytes()) };
+        let (mut others, mut own) = (OtherReadings::default(), None);
+        let (mut is_ambiguous, mut takes_plain) = (false, false);
         // Without routes and scopes, all readings have the same guards.
         let hosts_read = if self.is_everywhere { &[] } else { hosts };
         for host in hosts_read {
             for method in methods {
                 let (mut first, mut differ, mut refuses) = (None, false, false);
-                for path in &paths {
+                for path in all {
                     let is_normal = **path == *normal;
-                    self.each_case(method, host, path, &mut |settings, _| {
-                        if is_normal {
-                            own.get_or_insert_with(|| settings.clone());
+                    self.each_guard(method, host, path, &mut |named, settings| {
+                        others.add(named, path, &settings);
+                        // What other methods of the path require is no way to read the path.
+                        if named != method {
+                            return;
                         }
                         refuses |= settings.paths == Paths::Refuse;
-                        differ |= !first.get_or_insert_with(|| settings.clone()).guards_like(settings);
-                        if !others.iter().any(|known: &MatchedReading| known.settings.guards_like(settings)) {
-                            others.push(MatchedReading {
-                                method: method.clone(),
-                                path: path.clone(),
-                                settings: settings.clone(),
-                            });
+                        takes_plain |= settings.paths == Paths::Plain;
+                        differ |= !first.get_or_insert_with(|| settings.clone()).guards_like(&settings);
+                        if is_normal {
+                            own.get_or_insert(settings);
                         }
                     })?;
                 }
-                is_refused |= refuses && differ;
+                for path in self.listed(host, all) {
+                    self.each_guard(method, host, &path, &mut |named, settings| others.add(named, &path, &settings))?;
+                }
+                is_ambiguous |= refuses && differ;
             }
         }
-        let normal = own.unwrap_or_else(|| self.settings(&methods[0], hosts[0], &normal));
-        Ok(Matched::new(normal, others, is_refused))
+        let normal = own.unwrap_or_else(|| {
+            let settings = self.settings(&methods[0], hosts[0], &normal);
+            if method::is_usual(&methods[0]) { settings } else { settings.without_types() }
+        });
+        takes_plain |= normal.paths == Paths::Plain;
+        let refused = match takes_plain && !is_plain(sent.as_bytes()) {
+            true => Some(RefusedPath::NotPlain),
+            false => is_ambiguous.then_some(RefusedPath::Ambiguous),
+        };
+        Ok(Matched::new(normal, others.0, refused))
     }
 
-    /// Whether a route names a method, and some reading of the path matches it.
+    /// Visits the settings for one reading with one method, each with its method. A method that services do not know may
+    /// run any handler of the path. So if no route of the path names it, the settings for each method that these routes
+    /// name follow, and no content type is required.
+    fn each_guard(
+        &self,
+        method: &Method,
+        host: &str,
+        path: &[u8],
+        visit: &mut impl FnMut(&Method, Arc<RouteSettings>),
+    ) -> Result<(), Unmatched> {
+        if method::is_usual(method) {
+            return self.each_case(method, host, path, &mut |settings, _| visit(method, settings.clone()));
+        }
+        let mut is_named = true;
+        self.each_case(method, host, path, &mut |settings, routes| {
+            let names_it = |route| self.pattern(route).is_some_and(|pattern| pattern.methods().contains(method));
+            let by_name = routes().into_iter().any(names_it);
+            is_named &= by_name;
+            visit(method, if by_name { settings.clone() } else { settings.without_types() });
+        })?;
+        let others = if is_named { Vec::new() } else { self.methods_of(host, path) };
+        others.iter().filter(|other| *other != method).try_for_each(|other| {
+            self.each_case(other, host, path, &mut |settings, _| visit(other, settings.without_types()))
+        })
+    }
+
+    /// The methods that the routes of a path name, whatever its letter case.
     #[cold]
-    fn names_method_for(&self, hosts: &[&str], path: &str) -> Result<bool, Unmatched> {
-        let paths = paths_of(path)?;
-        let names_method = |part: &CompiledScope, path: &[u8]| {
-            let mut found = false;
-            part.matcher.each_path_match(path, &mut |pattern| found |= pattern.names_methods());
-            found
-        };
-        let mut readings = hosts.iter().flat_map(|host| paths.iter().map(move |path| (host, path)));
-        Ok(readings.any(|(host, path)| {
-            let parts = self.scopes.narrowest_folded(host, path);
-            parts.into_iter().any(|part| self.around(part).any(|part| names_method(part, path)))
-        }))
+    fn methods_of(&self, host: &str, path: &[u8]) -> Vec<Method> {
+        let mut named = Vec::new();
+        for part in self.scopes.narrowest_folded(host, path).into_iter().flat_map(|part| self.around(part)) {
+            part.matcher.each_path_match(path, &mut |pattern| {
+                named.extend(
+                    pattern.methods().iter().filter(|method| !named.contains(*method)).cloned().collect::<Vec<_>>(),
+                );
+            });
+        }
+        named
+    }
+
+    /// The paths to which lists in the last segments of readings lead. An element that is not the last literal of a
+    /// route or of a scope's prefix matches what the list matches, so it is left out.
+    fn listed(&self, host: &str, readings: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let mut paths = Vec::new();
+        for list in readings.iter().filter_map(|path| PathList::from_path(path)) {
+            let patterns = self.parts.iter().flat_map(|part| part.matcher.patterns());
+            let names = patterns.filter_map(|pattern| pattern.name_in(list.folder()));
+            names.for_each(|name| list.add_elements(name.as_bytes(), &mut paths));
+            self.scopes.each_name_in(host, list.folder(), &mut |name| list.add_elements(name, &mut paths));
+        }
+        paths
     }
 
     /// The settings with which a request is answered that was refused because of its readings (rule G0).
@@ -226,13 +297,22 @@ impl Policy {
         if has_readings(path.as_bytes()) {
             return None;
         }
-        let is_plain = if self.names_methods { method::is_plain(head) } else { method::names_few_methods(head) };
-        if overrides || !is_plain {
+        let names_its_own = match self.names_methods {
+            true => method::is_plain(head),
+            false => method::is_usual(&head.method) && method::names_few_methods(head),
+        };
+        if overrides || !names_its_own {
             return None;
         }
-        if self.is_everywhere {
-            return Some(&self.root_scope().defaults);
-        }
+        let settings = match self.is_everywhere {
+            true => Some(&self.root_scope().defaults),
+            false => self.cached_of_route(head, path),
+        };
+        settings.filter(|settings| settings.paths != Paths::Plain || is_plain(path.as_bytes()))
+    }
+
+    #[inline]
+    fn cached_of_route(&self, head: &Parts, path: &str) -> Option<&Arc<RouteSettings>> {
         let narrowest = if self.parts.len() == 1 {
             0
         } else {
@@ -264,7 +344,8 @@ impl Policy {
     /// The settings for a path, if the host does not matter.
     #[cfg(test)]
     pub(super) fn of_path(&self, method: &Method, path: &str) -> Result<Matched, Unmatched> {
-        self.matched_by(std::slice::from_ref(method), &[""], path).map(Matched::without_repetitions)
+        let path = PathReadings::new(path)?;
+        self.matched_by(std::slice::from_ref(method), &[""], &path).map(Matched::without_repetitions)
     }
 
     /// The routes that match a reading, beginning with the most specific.
@@ -273,7 +354,9 @@ impl Policy {
         let mut found = None;
         // The reading was stored for the first letter case that has these guards.
         let _ = self.each_case(&reading.method, host, &reading.path, &mut |settings, routes| {
-            if found.is_none() && settings.guards_like(&reading.settings) {
+            // Those of an unknown method require no content type.
+            let is_same = [settings, &settings.without_types()].iter().any(|it| it.guards_like(&reading.settings));
+            if found.is_none() && is_same {
                 found = Some(routes());
             }
         });
@@ -467,10 +550,31 @@ pub(super) fn inherited(
     Arc::new(RouteSettings::inherited(tables, u16::try_from(narrowest).unwrap_or(0), route))
 }
 
-/// All readings of a path. A text that is not a path only has itself.
-fn paths_of(path: &str) -> Result<Vec<Vec<u8>>, Unmatched> {
-    match path.starts_with('/') {
-        true => readings(path.as_bytes()).map_err(|_| Unmatched::TooManyReadings),
-        false => Ok(vec![path.into()]),
+/// A path, and all its readings. A text that is not a path only has itself.
+struct PathReadings<'p> {
+    sent: &'p str,
+    all: Vec<Vec<u8>>,
+}
+
+impl<'p> PathReadings<'p> {
+    fn new(sent: &'p str) -> Result<Self, Unmatched> {
+        let all = match sent.starts_with('/') {
+            true => readings(sent.as_bytes()).map_err(|_| Unmatched::TooManyReadings)?,
+            false => vec![sent.into()],
+        };
+        Ok(Self { sent, all })
+    }
+}
+
+/// The readings that were found, one for each set of guards.
+#[derive(Default)]
+struct OtherReadings(Vec<MatchedReading>);
+
+impl OtherReadings {
+    fn add(&mut self, method: &Method, path: &[u8], settings: &Arc<RouteSettings>) {
+        if !self.0.iter().any(|known| known.settings.guards_like(settings)) {
+            let (method, path, settings) = (method.clone(), path.to_vec(), settings.clone());
+            self.0.push(MatchedReading { method, path, settings });
+        }
     }
 }

@@ -43,7 +43,7 @@ pub use self::choice::{
 use self::faults::PolicyFaults;
 use self::keys::LinkedTable;
 pub(crate) use self::keys::{LogLabel, RouteSettings};
-pub(crate) use self::lookup::{Matched, MatchedReading, Unmatched};
+pub(crate) use self::lookup::{Matched, MatchedReading, RefusedPath, Unmatched};
 use self::matcher::FixedChain;
 pub(crate) use self::matcher::Matcher;
 use self::names::Shared;
@@ -306,8 +306,17 @@ impl Policy {
     }
 
     pub(crate) fn route_pattern(&self, label: LogLabel) -> Option<&Pattern> {
-        let route = label.route? as usize;
+        self.pattern(label.route? as usize)
+    }
+
+    fn pattern(&self, route: usize) -> Option<&Pattern> {
         self.parts.iter().find_map(|part| part.matcher.pattern(route))
+    }
+
+    /// Whether a route names a method, so that other methods which a request names matter.
+    #[inline]
+    pub(crate) fn names_methods(&self) -> bool {
+        self.names_methods
     }
 
     /// The name of a request's scope: its first host and its prefix.

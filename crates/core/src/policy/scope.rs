@@ -403,6 +403,11 @@ impl Scopes {
         found
     }
 
+    /// Visits the last segment of each prefix that adds one segment to this folder, which ends with a slash.
+    pub(super) fn each_name_in(&self, host: &str, folder: &[u8], visit: &mut impl FnMut(&[u8])) {
+        self.prefixes(host).each_name_in(folder.strip_suffix(b"/").and_then(segments_of), visit);
+    }
+
     /// The prefixes for a host: its own, else those of the nearest domain above it.
     fn prefixes(&self, host: &str) -> &Prefixes {
         if let Some(prefixes) = self.exact.get(host) {
@@ -454,6 +459,18 @@ impl Prefixes {
             found = node.part.or(found);
         }
         found
+    }
+
+    fn each_name_in(&self, folder: RemainingPath<'_>, visit: &mut impl FnMut(&[u8])) {
+        match folder.map(split_segment) {
+            None => {
+                self.next.entries().filter(|(_, next)| next.part.is_some()).for_each(|(name, _)| visit(name));
+            }
+            Some((segment, after)) => {
+                let alike = self.next.matching(segment).into_iter().flat_map(|next| next.each(segment));
+                alike.for_each(|(next, _)| next.each_name_in(after, visit));
+            }
+        }
     }
 
     fn folded(&self, path: RemainingPath<'_>, around: usize, found: &mut Vec<usize>) {

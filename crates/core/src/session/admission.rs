@@ -17,12 +17,14 @@ use super::{BodyFacts, BodyMeter, BoxError, RequestStep, Session, SessionConfig,
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::body_limit::{BodyFlags, ObservedLimit};
-use crate::policy::{Matched, RouteSettings, Unmatched};
+use crate::policy::{Matched, RefusedPath, RouteSettings, Unmatched};
 use crate::request_id::RequestId;
 
 /// Refusals of the path or method itself (G0). Their texts are for developers of the client.
 const TOO_MANY_READINGS: &str = "The request's path or method can be read in too many ways.";
 const AMBIGUOUS_PATH: &str = "The request's path can be read in several ways.";
+const NOT_PLAIN: &str =
+    "The request's path may only have letters, digits, - . _ ~ and /, and no empty or dot segments.";
 
 /// How long to wait for the first byte of a body that declares neither a type nor a length (G3).
 const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -79,7 +81,9 @@ pub(super) fn admit(
     }
     let mut given = request::identify(policy.ids(), head, &sent, id);
     let cached = match config.original_uri(head) {
-        None => policy.cached_settings(head, sent.overrides_method()),
+        None => {
+            policy.cached_settings(head, sent.overrides_method() || policy.names_methods() && sent.is_in_cookie(head))
+        }
         Some(_) => None,
     };
     let Some(settings) = cached else {
@@ -207,8 +211,11 @@ impl ArrivingRequest<'_> {
                 guarded.unmet =
                     refuse(&format!("The value of {name} is not a method: it may have up to 32 letters and hyphens."));
             }
-            None if matched.is_refused => guarded.unmet = refuse(AMBIGUOUS_PATH),
-            None => {}
+            None => match matched.refused {
+                Some(RefusedPath::Ambiguous) => guarded.unmet = refuse(AMBIGUOUS_PATH),
+                Some(RefusedPath::NotPlain) => guarded.unmet = refuse(NOT_PLAIN),
+                None => {}
+            },
         }
         let mut state = RequestState::new(config, &view, given, matched.normal.clone());
         let now = LazyCell::new(state.config.clock);

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use http::{Extensions, StatusCode, Uri};
 
 use super::proxy_error::ProxyErrorRecogniser;
-use super::request::printable;
+use super::request::{RequestFlags, printable};
 use super::{BodyCapture, CapturedBody, EventFields, KnownMethod, MapRuleId, Origin, UnreadReason};
 use crate::classify::decide::DecidedBy;
 use crate::classify::failure::Recogniser;
@@ -70,15 +70,15 @@ pub(super) struct EventLabel {
     /// `None` if the request is no longer available.
     pub(super) method: Option<KnownMethod>,
     pub(super) framework_route: Option<Arc<str>>,
-    /// The request has its error event already (L1).
-    pub(super) has_error_event: bool,
+    /// As [`RequestFlags::event_bits`]: every response body has them, so they are one byte.
+    pub(super) bits: u8,
     /// The status in the head that the client has.
     pub(super) sent: Option<StatusCode>,
 }
 
 impl EventLabel {
     pub(super) fn without_request(settings: LogLabel) -> Self {
-        Self { settings, method: None, framework_route: None, has_error_event: false, sent: None }
+        Self { settings, method: None, framework_route: None, bits: 0, sent: None }
     }
 
     /// The route that the framework found, else the pattern of the route in the policy.
@@ -278,7 +278,13 @@ impl Event {
     /// but no second error (L1).
     #[must_use]
     pub fn is_late(&self) -> bool {
-        self.label.has_error_event
+        self.label.bits & RequestFlags::LATE_EVENT != 0
+    }
+
+    /// Whether an outer layer of this process has the request, too. It must not log the error again (L1).
+    #[must_use]
+    pub fn is_nested(&self) -> bool {
+        self.label.bits & RequestFlags::NESTED_EVENT != 0
     }
 
     /// The status of an RPC error (0–16), as gRPC numbers them (section P).

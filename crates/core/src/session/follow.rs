@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::reading::Pieces;
 use super::reply::failure_by_kind;
+use super::request::RequestFlags;
 use super::{
     BodyContext, BodyFailure, BoxError, Event, EventStream, Failure, FinalFrame, ObservedError, Origin, ReadBytes,
     RpcResponse, UnreadReason,
@@ -321,8 +322,8 @@ impl Follow {
     /// The request has its error event: that the body breaks off is no second one (L1).
     pub(super) fn note_error_event(&mut self) {
         match &mut self.kind {
-            Kind::Tail(context) => context.label.has_error_event = true,
-            Kind::Copy(copy) => copy.tail.label.has_error_event = true,
+            Kind::Tail(context) => context.label.bits |= RequestFlags::LATE_EVENT,
+            Kind::Copy(copy) => copy.tail.label.bits |= RequestFlags::LATE_EVENT,
             Kind::Call(call) => call.state.request.note_error_event(),
             Kind::Events(events) => events.state.request.note_error_event(),
             Kind::Ended => {}

@@ -13,6 +13,8 @@ pub(super) enum HeaderUse {
     Call,
     ContentLength,
     ContentType,
+    /// Cookies, one of which may name another method (G0).
+    Cookie,
     Credentials,
     Expect,
     Id,
@@ -72,6 +74,7 @@ headers! {
     noted:
         2 "te" Te,
         6 "accept" Accept,
+        6 "cookie" Cookie,
         6 "expect" Expect,
         6 "apikey" Key,
         7 "upgrade" Upgrade,

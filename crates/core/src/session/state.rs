@@ -128,11 +128,12 @@ impl RequestState {
         given: AssignedId,
         settings: Arc<RouteSettings>,
     ) -> Self {
-        let AssignedId { id, header: mut id_header, notes } = given;
+        let AssignedId { id, header: mut id_header, notes, is_nested } = given;
         // HPACK's tables are for values that come again. h2 indexes every other value, and compares each new id with
         // some fifty old ones that have displaced useful entries.
         id_header.set_sensitive(view.head.version == Version::HTTP_2);
         let mut request = RequestFlags::new(view, &settings, config.policy());
+        request.note_nested(is_nested);
         let mut cold = ColdState::new(view, notes, &settings, &config);
         if view.sent.has_credentials() {
             let credentials = Credentials::from_headers(&view.head.headers, view.sent.has_key());
@@ -256,8 +257,8 @@ impl RequestState {
     pub(super) fn body_context(&self) -> BodyContext {
         let framework_route = self.framework_route.clone();
         let (settings, method) = (self.settings.label(), Some(self.method));
-        let has_error_event = self.request.has_error_event();
-        let label = EventLabel { settings, method, framework_route, has_error_event, sent: None };
+        let bits = self.request.event_bits();
+        let label = EventLabel { settings, method, framework_route, bits, sent: None };
         BodyContext { config: self.config.clone(), id: self.id, label }
     }
 
@@ -266,8 +267,8 @@ impl RequestState {
     pub(super) fn into_context_and_fields(self) -> (BodyContext, Option<Box<EventFields>>) {
         let Self { config, settings, id, request, method, framework_route, cold, .. } = self;
         let (settings, method) = (settings.label(), Some(method));
-        let has_error_event = request.has_error_event();
-        let label = EventLabel { settings, method, framework_route, has_error_event, sent: None };
+        let bits = request.event_bits();
+        let label = EventLabel { settings, method, framework_route, bits, sent: None };
         (BodyContext { config, id, label }, cold.and_then(|cold| cold.notes))
     }
 

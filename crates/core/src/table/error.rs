@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::values::words;
+use crate::message::is_invisible;
 
 /// Why a policy was refused (rule M2): the file, the line, the key, what is wrong, and what would be right.
 ///
@@ -149,12 +150,13 @@ impl fmt::Display for PolicyError {
     }
 }
 
-/// Escapes control characters: a name in a policy may have a line break in it, and an error is one line.
+/// Escapes invisible characters: a name in a policy may have a line break or a mark of direction in it, and an error is
+/// one readable line.
 struct OneLine<'f, 'b>(&'f mut fmt::Formatter<'b>);
 
 impl fmt::Write for OneLine<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars().try_for_each(|character| match character.is_control() {
+        text.chars().try_for_each(|character| match is_invisible(character) {
             true => write!(self.0, "{}", character.escape_default()),
             false => self.0.write_char(character),
         })

@@ -10,6 +10,9 @@ use super::values::size;
 /// The largest file that is read: policies are written by people, so a larger file is something else.
 pub(crate) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
+/// The largest file of a kind that has no limit of its own (M2).
+pub const MAX_ANY_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
 /// A file that a value names, such as a file with keys, a schema or a page.
 pub(crate) struct NamedFile {
     pub(crate) path: PathBuf,
@@ -52,7 +55,7 @@ pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         file.take(most + 1).read_to_end(&mut bytes)?;
     }
     if meta.len() > most || bytes.len() as u64 > most {
-        return Err(io::ErrorKind::FileTooLarge.into());
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {}", size(most))));
     }
     Ok(bytes)
 }

@@ -36,7 +36,10 @@ pub(crate) use self::{
     values::Tables,
 };
 #[cfg(feature = "policy-file")]
-pub use self::{files::read_regular, values::parse_size};
+pub use self::{
+    files::{MAX_ANY_FILE_BYTES, read_regular},
+    values::parse_size,
+};
 
 /// Defines a table: each field is a key, and its comment is the text of the manual. A key that a table must have is
 /// `= required`; in Rust the constructor sets it.

@@ -8,7 +8,8 @@
 //! 3. A connection comes back before the client gets the last byte of its response ([`reply`]). So the client's next
 //!    request finds it, and one client never holds two.
 //! 4. A connection whose response began before its request was sent to the end does not come back ([`outgoing`]).
-//! 5. A connection that carried NTLM or Negotiate goes back to its client's connection alone.
+//! 5. A connection that carried NTLM or Negotiate goes back to its client's connection alone ([`bound`]). While it is
+//!    idle, it gives way to a request that waits for a place, the one that has been idle longest first.
 //! 6. A request that the service cannot have processed is sent to another connection, and one that may be repeated
 //!    is sent once more, on a fresh one ([`mod@send`]).
 //!
@@ -17,6 +18,7 @@
 //! request, and keeps the connection that lost the race against one that came back: a client that sends again at once
 //! gets a second one.
 
+mod bound;
 mod outgoing;
 mod reply;
 mod send;
@@ -25,9 +27,9 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::bound::{Binding, BoundConnections, authenticates_connection};
 pub(super) use self::outgoing::{Exchange, ForwardBody, Observed, Outgoing};
 pub use self::reply::UpstreamBody;
 pub(super) use self::send::{Reached, Sends, Unanswered, send};
-pub(crate) use self::shared::{Binding, BoundConnections, authenticates_connection};
 pub(super) use self::shared::{Bounds, Pool, PoolSlot};
 pub(super) use self::state::Connection;

@@ -18,7 +18,8 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 use tower::BoxError;
 
-use super::shared::{BoundConnections, Pool};
+use super::bound::BoundConnections;
+use super::shared::Pool;
 use super::state::Connection;
 use crate::count::GaugeGuard;
 use crate::pace::Permit;

@@ -14,9 +14,10 @@ use tokio::time::Instant;
 use tower::BoxError;
 use tower::load_shed::error::Overloaded;
 
+use super::bound::Binding;
 use super::outgoing::{ForwardBody, Outgoing};
 use super::reply::{GiveBack, Lease, UpstreamBody};
-use super::shared::{Binding, Pool};
+use super::shared::Pool;
 use super::state::{Connection, Granted, Outcome};
 use crate::count::GaugeGuard;
 
@@ -179,15 +180,13 @@ impl<C: Connection> Pool<C> {
 
     /// As [`Pool::take_within`], but takes a connection over which nothing was sent yet.
     pub(super) async fn take_fresh_within(&self, queue_time: &mut Duration) -> Result<Lease<C>, BoxError> {
-        let (turn, closed) = {
+        let turn = {
             let mut state = self.state();
-            let is_full = state.slots >= self.max_connections();
             // To close a shared connection would not free its place while other requests use it. In that case the
             // request takes any connection, even a used one.
-            let closes = is_full && !C::IS_SHARED;
-            (state.join_line(!(is_full && C::IS_SHARED)), closes.then(|| state.idle.take_oldest()).flatten())
+            let takes_any = C::IS_SHARED && state.slots >= self.max_connections();
+            state.join_line(!takes_any)
         };
-        drop(closed);
         self.wait_in_line(turn, queue_time).await
     }
 

@@ -1,17 +1,14 @@
 //! The connections to one service: a returned connection goes to the next request, and new ones are opened for requests
 //! that wait.
 
-use std::any::Any;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use error_envelope_core::session::{ProxyError, ProxyFailure, lines};
-use http::Extensions;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use error_envelope_core::session::{ProxyError, ProxyFailure};
 use tokio::sync::Notify;
 use tokio::time::{Instant, interval_at};
 use tower::BoxError;
@@ -111,12 +108,23 @@ impl<C: Connection> Pool<C> {
         self.state().grant_shared(true, &mut unfit);
     }
 
-    /// Opens a connection for each queued request that has none opening yet, up to the limit.
+    /// Opens a connection for each queued request that has none opening yet, up to the limit. At the limit, idle
+    /// connections give way.
     pub(super) fn open_missing_connections(&self) {
-        let ids = self.state().begin_opening(self.max_connections());
+        let mut unfit = Vec::new();
+        let ids = self.state().begin_opening(self.max_connections(), &mut unfit);
+        drop(unfit);
         for id in ids {
             spawn_open(self, id);
         }
+    }
+
+    pub(super) fn downgrade(&self) -> Weak<Shared<C>> {
+        Arc::downgrade(&self.0)
+    }
+
+    pub(super) fn upgrade(pool: &Weak<Shared<C>>) -> Option<Self> {
+        pool.upgrade().map(Self)
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State<C>> {
@@ -127,7 +135,7 @@ impl<C: Connection> Pool<C> {
 impl<C: Connection> Freed for Shared<C> {
     fn freed(self: Arc<Self>) {
         let pool = Pool(self);
-        pool.state().slots -= 1;
+        pool.state().free_slot();
         // Not opened here: a runtime that ends drops a task at once, and its place would come back to this function.
         pool.0.freed.notify_one();
     }
@@ -184,7 +192,7 @@ async fn tend<C: Connection>(pool: Weak<Shared<C>>, freed: Arc<Notify>, idle_tim
             _ = rounds.tick() => true,
             () = freed.notified() => false,
         };
-        let Some(pool) = pool.upgrade().map(Pool) else { return };
+        let Some(pool) = Pool::upgrade(&pool) else { return };
         if has_round_ended {
             let unused = pool.state().idle.end_round();
             drop(unused);
@@ -228,73 +236,4 @@ impl Drop for PoolSlot {
             pool.freed();
         }
     }
-}
-
-/// The connections to services that serve one client's connection, each with the id of its pool.
-///
-/// NTLM and Negotiate authenticate a connection instead of a request: the next request on it runs as the user who
-/// logged in. After a connection to a service has carried such credentials, it serves only that client's connection,
-/// and ends with it.
-#[derive(Default)]
-pub(crate) struct BoundConnections(Mutex<Vec<(u64, Box<dyn Any + Send>)>>);
-
-/// Marks a request whose client's connection has, or needs, its own connections to services.
-#[derive(Clone)]
-pub(crate) struct Binding {
-    connections: Arc<BoundConnections>,
-    /// Whether the request has credentials that authenticate its connection.
-    authenticates: bool,
-}
-
-/// Whether any request of the process had a binding: otherwise requests are not searched for one.
-static BINDINGS: AtomicBool = AtomicBool::new(false);
-
-impl Binding {
-    /// Puts the binding into a request's extensions.
-    pub(crate) fn insert(connections: &Arc<BoundConnections>, authenticates: bool, extensions: &mut Extensions) {
-        BINDINGS.store(true, Relaxed);
-        extensions.insert(Self { connections: Arc::clone(connections), authenticates });
-    }
-
-    /// The binding of a request, for the pool that sends it.
-    #[inline]
-    pub(crate) fn take_from(extensions: &mut Extensions) -> Option<Self> {
-        // If another thread set the flag, passing the request to this thread has made it visible here.
-        if BINDINGS.load(Relaxed) { extensions.remove() } else { None }
-    }
-
-    /// Takes one of the client's own connections that is not in use.
-    pub(super) fn take<C: Connection>(&self, pool: &Pool<C>) -> Option<C> {
-        let mut connections = self.connections.lock();
-        let index = connections.iter().position(|(id, _)| *id == pool.id())?;
-        let (_, connection) = connections.swap_remove(index);
-        drop(connections);
-        connection.downcast().ok().map(|connection| *connection).filter(C::is_fit)
-    }
-
-    /// The owner to which this request's connection is bound, if any: the client's own connection stays bound, and
-    /// another becomes bound if the request has such credentials.
-    pub(super) fn bind(&self, is_own: bool) -> Option<Arc<BoundConnections>> {
-        (is_own || self.authenticates).then(|| Arc::clone(&self.connections))
-    }
-}
-
-impl BoundConnections {
-    /// Takes back a connection after its request.
-    pub(super) fn put<C: Connection>(&self, pool: &Pool<C>, connection: C) {
-        self.lock().push((pool.id(), Box::new(connection)));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<(u64, Box<dyn Any + Send>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whether a request has credentials that authenticate its connection.
-pub(crate) fn authenticates_connection(headers: &HeaderMap) -> bool {
-    let is_such = |value: &HeaderValue| {
-        let scheme = value.as_bytes().trim_ascii_start().split(|byte| matches!(byte, b' ' | b'\t')).next();
-        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate"))
-    };
-    lines(headers, &AUTHORIZATION).any(is_such)
 }

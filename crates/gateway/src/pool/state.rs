@@ -1,6 +1,6 @@
 //! A pool's state: the idle connections, the requests in line, and how many connections there are.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
@@ -9,11 +9,16 @@ use tower::BoxError;
 
 pub(super) struct State<C: Connection> {
     pub(super) idle: Idle<C>,
+    /// The idle connections that are bound to a client, by number: the one that has been idle longest first.
+    bound: BTreeMap<u64, C>,
+    last_bound: u64,
     /// The requests in line, the first one first.
     line: VecDeque<Waiter<C>>,
     last_waiter: u64,
     /// The number of connections whose socket is not closed yet, including those that are being opened.
     pub(super) slots: usize,
+    /// How many connections were closed for their places, which are not free yet.
+    closing: usize,
     /// The connections that are being opened, by id, each with its task once that runs. An opening that was given up is
     /// removed.
     openings: Vec<(u64, Option<AbortHandle>)>,
@@ -22,8 +27,8 @@ pub(super) struct State<C: Connection> {
 
 impl<C: Connection> Default for State<C> {
     fn default() -> Self {
-        let (idle, line) = (Idle::default(), VecDeque::new());
-        Self { idle, line, last_waiter: 0, slots: 0, openings: Vec::new(), last_opening: 0 }
+        let (idle, bound, line, openings) = (Idle::default(), BTreeMap::new(), VecDeque::new(), Vec::new());
+        Self { idle, bound, last_bound: 0, line, last_waiter: 0, slots: 0, closing: 0, openings, last_opening: 0 }
     }
 }
 
@@ -31,6 +36,8 @@ impl<C: Connection> State<C> {
     /// Puts a request at the end of the line, or at its front if it has waited before.
     pub(super) fn join_line(&mut self, needs_fresh: bool) -> (u64, oneshot::Receiver<Outcome<C>>) {
         self.last_waiter += 1;
+        // A request that waited for one of these places may have left the line meanwhile.
+        self.closing = self.closing.min(self.unserved());
         let (waiter, receiver) = Waiter::new(self.last_waiter, needs_fresh);
         if needs_fresh {
             self.line.push_front(waiter);
@@ -55,8 +62,9 @@ impl<C: Connection> State<C> {
     /// connections to close to `unfit`: this one if all slots are taken and the first request in line needs a fresh
     /// connection.
     pub(super) fn give_back(&mut self, connection: C, bound: usize, unfit: &mut Vec<C>) {
-        let needs_place = self.openings.is_empty() && self.slots >= bound;
+        let needs_place = self.openings.is_empty() && self.slots >= bound && self.closing == 0;
         if needs_place && self.line.front().is_some_and(|first| first.needs_fresh) {
+            self.closing += 1;
             return unfit.push(connection);
         }
         self.grant(connection, true);
@@ -101,8 +109,27 @@ impl<C: Connection> State<C> {
         self.line.iter().position(|waiter| !is_used || !waiter.needs_fresh)
     }
 
-    /// Returns the ids of the connections to open now, and counts them as slots.
-    pub(super) fn begin_opening(&mut self, bound: usize) -> Vec<u64> {
+    /// Stores an idle connection that is bound to a client. Returns its number.
+    pub(super) fn keep_bound(&mut self, connection: C) -> u64 {
+        self.last_bound += 1;
+        self.bound.insert(self.last_bound, connection);
+        self.last_bound
+    }
+
+    /// Takes a bound connection, if it has not given way.
+    pub(super) fn take_bound(&mut self, number: u64) -> Option<C> {
+        self.bound.remove(&number)
+    }
+
+    /// Notes that the socket of a connection is closed.
+    pub(super) fn free_slot(&mut self) {
+        self.slots -= 1;
+        self.closing = self.closing.saturating_sub(1);
+    }
+
+    /// Returns the ids of the connections to open now, and counts them as slots. If there are too few slots, it adds
+    /// idle connections to close to `unfit`.
+    pub(super) fn begin_opening(&mut self, bound: usize, unfit: &mut Vec<C>) -> Vec<u64> {
         let missing =
             self.needed_connections().saturating_sub(self.openings.len()).min(bound.saturating_sub(self.slots));
         let first = self.last_opening + 1;
@@ -110,7 +137,27 @@ impl<C: Connection> State<C> {
         self.slots += missing;
         let begun = first..=self.last_opening;
         self.openings.extend(begun.clone().map(|id| (id, None)));
+        if !C::IS_SHARED {
+            self.make_room(unfit);
+        }
         begun.collect()
+    }
+
+    /// Closes an idle connection for each request that waits for a place. If one is idle that is not bound, these
+    /// requests need a fresh one.
+    fn make_room(&mut self, unfit: &mut Vec<C>) {
+        while self.closing < self.unserved()
+            && let Some(oldest) = self.idle.take_oldest().or_else(|| self.bound.pop_first().map(|(_, oldest)| oldest))
+        {
+            // The place of one that has ended is free already, or about to be.
+            self.closing += usize::from(oldest.is_fit());
+            unfit.push(oldest);
+        }
+    }
+
+    /// How many requests in line have no connection that is being opened for them.
+    fn unserved(&self) -> usize {
+        self.line.len().saturating_sub(self.openings.len())
     }
 
     /// Stores the task that opens a connection, or aborts it if the opening was given up meanwhile.

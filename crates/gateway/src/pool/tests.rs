@@ -1,5 +1,6 @@
 //! The pool over simulated connections, in simulated time.
 
+mod bound;
 mod exchange;
 mod line;
 mod shared;

@@ -37,11 +37,6 @@ impl Pattern {
         Some((self.shared_method(other)?, path))
     }
 
-    /// The methods as written; empty if any method matches.
-    pub(crate) fn methods(&self) -> &[Method] {
-        &self.methods
-    }
-
     fn shared_method(&self, other: &Self) -> Option<Method> {
         let covered = |one: &Self, other: &Self| one.methods.iter().find(|method| other.covers_method(method)).cloned();
         match (&self.methods[..], &other.methods[..]) {

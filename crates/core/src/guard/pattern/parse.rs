@@ -29,6 +29,13 @@ impl Segment {
             Self::One => !segment.is_empty(),
         }
     }
+
+    pub(super) fn fits_in_any_case(&self, segment: &[u8]) -> bool {
+        match self {
+            Self::Literal(literal) => literal.as_bytes().eq_ignore_ascii_case(segment),
+            Self::One => !segment.is_empty(),
+        }
+    }
 }
 
 pub(super) fn parse(written: &str) -> Result<Parsed, Advice> {

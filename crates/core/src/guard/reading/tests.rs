@@ -47,13 +47,51 @@ fn g0_the_path_as_sent_comes_first_and_every_step_follows() {
         ("/admin%3Fx", &["/admin"]),
         ("/admin%2523x", &["/admin"]),
         ("/admin%00x", &["/admin", "/adminx"]),
+        // An & that ends the path for a rewrite which puts it into a query.
+        ("/export&x/y", &["/export"]),
+        ("/export%26x&y", &["/export", "/export%26x", "/export&x&y"]),
+        ("/%65xport%2526x", &["/export%26x", "/export&x", "/export"]),
+        // What PHP's FILTER_SANITIZE_URL drops.
+        ("/ex%20po%C3%A9rt", &["/export"]),
+        ("/%E6%97%A5/%01", &["//"]),
     ] {
         let found = texts(path);
         assert_eq!(found[0], path);
         assert!(some.iter().all(|reading| found.iter().any(|it| it == reading)), "{path}: {found:?}");
     }
-    assert_eq!(texts("/notes/a%20b"), ["/notes/a%20b", "/notes/a b"]);
+    assert_eq!(texts("/notes/a%20b"), ["/notes/a%20b", "/notes/a b", "/notes/ab"]);
+    assert_eq!(texts("/a&b/c"), ["/a&b/c", "/a"]);
+    assert_eq!(texts("/a,b"), ["/a,b"]);
     assert_eq!(texts("/plain/Path.1"), ["/plain/Path.1"]);
+}
+
+#[test]
+fn g0_a_list_leads_to_its_elements() {
+    let elements = |path: &str, name: &str| {
+        let mut paths = Vec::new();
+        PathList::from_path(path.as_bytes()).unwrap().add_elements(name.as_bytes(), &mut paths);
+        paths.into_iter().map(|path| String::from_utf8(path).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(elements("/t/a,B,b,b,c", "b"), ["/t/B", "/t/b"]);
+    assert_eq!(elements("/a,", "a"), ["/a"]);
+    assert!(elements("/t/a,b", "c").is_empty());
+    let list = |length: usize| format!("/t/{}", vec!["x"; length].join(","));
+    assert_eq!((elements(&list(256), "y").len(), elements(&list(257), "y")), (0, vec!["/t/y".to_owned()]));
+    for path in ["/a", "/a,b/c", "*", "a,b"] {
+        assert!(PathList::from_path(path.as_bytes()).is_none(), "{path}");
+    }
+}
+
+#[test]
+fn g0_a_plain_path_has_one_reading_but_for_its_last_slash() {
+    for path in ["/", "/a", "/a/b.c/", "/A-b_c~9", "/...", "/.well-known/x", "*", "host.example:443"] {
+        assert!(is_plain(path.as_bytes()), "{path}");
+    }
+    for path in ["//", "/a//b", "//a", "/a//", "/.", "/a/..", "/a/./b", "/a%20", "/a&b", "/a,b", "/a;b", "/a+b", "/a:b"]
+    {
+        assert!(!is_plain(path.as_bytes()), "{path}");
+    }
+    assert!(!is_plain("/é".as_bytes()) && !is_plain(b"/a=b") && !is_plain(b"/a b") && !is_plain(b"/@"));
 }
 
 #[test]
@@ -101,7 +139,7 @@ fn g0_the_normal_form_resolves_what_servers_resolve() {
 }
 
 /// The contract's steps, on text, each in one line and as slowly as it reads.
-const STEPS: [fn(&str) -> String; 6] = [
+const STEPS: [fn(&str) -> String; 9] = [
     |path| String::from_utf8_lossy(&percent_decode(path.as_bytes()).collect::<Vec<_>>()).into_owned(),
     |path| {
         let kept = path.replace("%2f", "%252f").replace("%2F", "%252F").replace("%5c", "%255c").replace("%5C", "%255C");
@@ -126,10 +164,13 @@ const STEPS: [fn(&str) -> String; 6] = [
     },
     |path| format!("/{}", path.split('/').filter(|it| !it.is_empty()).collect::<Vec<_>>().join("/")),
     |path| path.split('/').map(|it| it.split(';').next().unwrap_or("")).collect::<Vec<_>>().join("/"),
+    |path| path.split('&').next().unwrap_or("").to_owned(),
+    |path| path.split("%26").next().unwrap_or("").to_owned(),
+    |path| path.chars().filter(char::is_ascii_graphic).collect(),
 ];
 
 /// Each step once, decoding twice, in any order.
-fn by_contract(path: &str, left: [u8; 5], found: &mut BTreeSet<(String, [u8; 5])>) {
+fn by_contract(path: &str, left: [u8; 8], found: &mut BTreeSet<(String, [u8; 8])>) {
     if !found.insert((path.to_owned(), left)) {
         return;
     }
@@ -145,9 +186,9 @@ fn by_contract(path: &str, left: [u8; 5], found: &mut BTreeSet<(String, [u8; 5])
 
 proptest! {
     #[test]
-    fn g0_what_has_readings_is_found_wherever_it_stands(path in "/[a/.%;\\\\]{0,2}[ab0]{0,18}[a/.%;\\\\]{0,3}[ab0/]{0,9}") {
+    fn g0_what_has_readings_is_found_wherever_it_stands(path in "/[a/.%;&,\\\\]{0,2}[ab0]{0,18}[a/.%;&,\\\\]{0,3}[ab0/]{0,9}") {
         let bytes = path.as_bytes();
-        let found = path.contains(['%', '\\', ';'])
+        let found = path.contains(['%', '&', ',', '\\', ';'])
             || bytes.windows(2).any(|two| two == b"//" || two == b"/.")
             || path.len() > 1 && path.ends_with('/');
         prop_assert_eq!(has_readings(bytes), found);
@@ -161,12 +202,13 @@ proptest! {
     fn g0_every_reading_of_the_contract_is_found(
         pieces in prop::collection::vec(prop::sample::select(vec![
             "/", "/", "a", "B", "..", ".", "/../", "%2e", "%2f", "%5C", "\\", ";v=1", ";", "%61", "%2561", "%252f", "%25", "//",
+            "&", "%26", "%2526", "%20", "\u{e9}", "%C3%A9", ",",
         ]), 0..7)
     ) {
         let path = format!("/{}", pieces.concat());
         let Ok(all) = readings(path.as_bytes()) else { return Ok(()) };
         let mut wanted = BTreeSet::new();
-        by_contract(&path, [2, 1, 1, 1, 1], &mut wanted);
+        by_contract(&path, [2, 1, 1, 1, 1, 1, 1, 1], &mut wanted);
         for (reading, _) in wanted {
             // The model is text, in which bytes that are not UTF-8 are lost.
             prop_assert!(all.iter().any(|it| String::from_utf8_lossy(it) == reading), "{} reads {}", path, reading);

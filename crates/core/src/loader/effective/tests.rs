@@ -62,7 +62,7 @@ POST api.example.com/a/b
 {keys}"
         )
     );
-    assert!(effective.others.is_empty() && !effective.is_refused);
+    assert!(effective.others.is_empty() && effective.refused.is_none());
     assert_eq!(effective.reading.routes[0], ("POST /a/b".to_owned(), "policy.toml:10".to_owned()));
 }
 

@@ -10,7 +10,8 @@ use toml::de::{DeTable, DeValue};
 use crate::loader::{PolicyFile, PolicyLoader};
 use crate::table::{MAX_MISTAKES, PolicyError, dotted};
 
-const POLICIES: [&str; 3] = [
+const POLICIES: [&str; 4] = [
+    include_str!("../../../../../tests/policies/channels.toml"),
     include_str!("../../../../../tests/policies/messaging.toml"),
     include_str!("../../../../../tests/policies/voice-ai.toml"),
     include_str!("../../../../../tests/policies/voice-gateway.toml"),

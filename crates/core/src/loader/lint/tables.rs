@@ -189,9 +189,18 @@ pub(super) fn lint_names(report: &mut Report<'_>) {
         tables.filter_map(names).flatten().map(String::as_str).collect()
     };
     let headers = names_in(|keys| keys.require_headers.as_ref());
-    for (name, _) in loaded.builder.headers.iter().filter(|(name, _)| !headers.contains(name.as_str())) {
-        let (place, advice) = (TablePath::Header(name.clone()), "add it to require_headers, or remove the table");
-        report.warn("unused-header", (&place, ""), "no route requires the header", advice);
+    for (name, header) in &loaded.builder.headers {
+        let place = TablePath::Header(name.clone());
+        if !headers.contains(name.as_str()) {
+            let advice = "add it to require_headers, or remove the table";
+            report.warn("unused-header", (&place, ""), "no route requires the header", advice);
+        } else if let Some(set) = header.set_by_gateway() {
+            let wrong = format!(
+                "by default, the gateway itself sets {set} on each request, so the requirement never fails there"
+            );
+            let advice = "remove it, or add a pattern that the value must match";
+            report.warn("header-never-missing", (&place, "name"), wrong, advice);
+        }
     }
     let schemes = names_in(|keys| keys.auth.as_ref());
     for (name, scheme) in &loaded.builder.schemes {

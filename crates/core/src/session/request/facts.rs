@@ -45,12 +45,27 @@ impl RequestFlags {
     const FORM: u16 = 1 << 8;
     const JSON: u16 = 1 << 9;
     const ERROR_EVENT: u16 = 1 << 10;
+    const NESTED: u16 = 1 << 11;
     /// A page is requested. It shares a bit with a flag of RPC calls, because no call requests a page.
     const PAGE: u16 = Self::STREAM;
 
     /// Whether the request has its error event already (L1).
     pub(in crate::session) fn has_error_event(self) -> bool {
         self.bits & Self::ERROR_EVENT != 0
+    }
+
+    /// The request has its error event already (L1).
+    pub(in crate::session) const LATE_EVENT: u8 = 1;
+    /// An outer layer of this process has the request, too (E7).
+    pub(in crate::session) const NESTED_EVENT: u8 = 1 << 1;
+
+    /// The flags that events have.
+    pub(in crate::session) fn event_bits(self) -> u8 {
+        u8::from(self.has_error_event()) * Self::LATE_EVENT | u8::from(self.has_flag(Self::NESTED)) * Self::NESTED_EVENT
+    }
+
+    pub(in crate::session) fn note_nested(&mut self, is_nested: bool) {
+        self.bits |= flag(Self::NESTED, is_nested);
     }
 
     pub(in crate::session) fn note_error_event(&mut self) {

@@ -13,7 +13,6 @@ use crate::fields;
 use crate::guard::body_limit::ObservedLimit;
 use crate::guard::call_path::names_method;
 use crate::guard::content_type::Declared;
-use crate::guard::method;
 use crate::policy::{BodyLimitPer, Matched, Mode, Policy, Preflight, RouteSettings};
 use crate::session::BodyFacts;
 use crate::session::head::list;
@@ -163,8 +162,7 @@ pub(in crate::session) fn is_preflight(view: &RequestView<'_>) -> bool {
         // with 101, or run the overriding method, which it reads in more ways than the guards do.
         && !sent.has(HeaderFlags::UPGRADE)
         && matches!(carries_body(view), BodyPresence::No)
-        && !sent.overrides_method()
-        && !method::is_in_query(head)
+        && !sent.names_other_method(head)
 }
 
 /// Whether a request has a body, which the guard of its type needs to know (G3).
@@ -222,7 +220,7 @@ fn decide<'s>(
     routes: impl Iterator<Item = &'s Arc<RouteSettings>> + Clone,
 ) -> BodyLimitPer {
     // A service may see another method in the request, and an upload in its body (G0).
-    let is_post = head.method == Method::POST && !sent.overrides_method() && method::is_plain(head);
+    let is_post = head.method == Method::POST && !sent.names_other_method(head);
     let over_its_http = !matches!(rpc, Rpc::Grpc(_)) || head.version >= Version::HTTP_2;
     let is_call = is_post && over_its_http && names_method(head.uri.path());
     let counts_whole = |settings: &Arc<RouteSettings>| match settings.body_limit_per {

@@ -25,6 +25,8 @@ pub(in crate::session) struct AssignedId {
     pub(in crate::session) id: RequestId,
     pub(in crate::session) header: HeaderValue,
     pub(in crate::session) notes: Option<Box<EventFields>>,
+    /// An outer layer of this process assigned it.
+    pub(in crate::session) is_nested: bool,
 }
 
 /// The id of the request: the one of an outer layer (E7), of a trusted client (I2), or a new one (I1).
@@ -36,9 +38,10 @@ pub(in crate::session) fn identify(
     fresh: impl FnOnce() -> RequestId,
 ) -> AssignedId {
     let outermost = head.extensions.get::<RequestId>().copied();
+    let is_nested = outermost.is_some();
     if !sent.has(HeaderFlags::ID) {
         let id = outermost.unwrap_or_else(fresh);
-        return AssignedId { id, header: id.header_value(), notes: None };
+        return AssignedId { id, header: id.header_value(), notes: None, is_nested };
     }
     let theirs = || head.headers.get_all(X_REQUEST_ID).iter();
     let trusted = if settings.trust_valid { only_id(theirs()) } else { None };
@@ -46,7 +49,7 @@ pub(in crate::session) fn identify(
     let header = id.header_value();
     let differs = theirs().any(|it| *it != header) || theirs().count() > 1;
     let notes = differs.then(|| EventFields { client_request_id: Some(note(theirs())), ..EventFields::default() });
-    AssignedId { id, header, notes: notes.map(Box::new) }
+    AssignedId { id, header, notes: notes.map(Box::new), is_nested }
 }
 
 /// Adds the id for the inner service (I1, I4), and for a gateway the URL of the service.

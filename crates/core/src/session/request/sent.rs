@@ -5,7 +5,7 @@ use http::header::HeaderValue;
 use http::request::Parts;
 
 use crate::dialect::rpc::{Call, CallHeaders, Rpc};
-use crate::guard::body_limit;
+use crate::guard::{body_limit, method};
 use crate::session::accept::names_a_type;
 use crate::session::header_use::HeaderUse;
 
@@ -51,6 +51,7 @@ impl HeaderFlags {
     /// The first content type is a form's, or JSON.
     pub(super) const FORM: u32 = 1 << 20;
     pub(super) const JSON: u32 = 1 << 19;
+    const COOKIE: u32 = 1 << 21;
 
     /// Notes the facts of all headers, and also returns the first `content-type`.
     #[inline]
@@ -73,6 +74,7 @@ impl HeaderFlags {
                         | bit(Self::CALL_TYPE, Rpc::may_be_in(value.as_bytes()))
                         | form_or_json(value.as_bytes())
                 }
+                HeaderUse::Cookie => Self::COOKIE,
                 HeaderUse::Credentials => Self::CREDENTIALS,
                 HeaderUse::Expect => {
                     let expects = || value.as_bytes().eq_ignore_ascii_case(b"100-continue");
@@ -115,6 +117,17 @@ impl HeaderFlags {
     #[inline]
     pub(in crate::session) fn overrides_method(&self) -> bool {
         self.has(Self::METHOD)
+    }
+
+    /// Whether a cookie names another method.
+    #[inline]
+    pub(in crate::session) fn is_in_cookie(&self, head: &Parts) -> bool {
+        self.has(Self::COOKIE) && method::is_in_cookie(head)
+    }
+
+    /// Whether anything outside of the body names another method than the request line, whatever its value.
+    pub(super) fn names_other_method(&self, head: &Parts) -> bool {
+        self.overrides_method() || method::is_in_target(head) || self.is_in_cookie(head)
     }
 
     #[inline]

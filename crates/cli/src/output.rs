@@ -1,0 +1,47 @@
+//! Files that the command writes: regular files, character devices, and pipes that a process reads.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+
+/// Opens an output with these options, and never waits for the reader of a pipe.
+///
+/// # Errors
+///
+/// Errors of the system; `InvalidInput` for a pipe that no process reads, and for anything that is not written to as a
+/// file is, such as a socket.
+pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = options.custom_flags(flags.bits().cast_signed()).open(path).map_err(|error| open_error(path, error))?;
+    let kind = file.metadata()?.file_type();
+    if !(kind.is_file() || kind.is_char_device() || kind.is_fifo()) {
+        return Err(refused("it is not a file, a character device or a pipe"));
+    }
+    // From here on, a pipe that is full makes the writer wait: it would lose a part of a line otherwise.
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
+}
+
+/// Replaces the content of a file, as `std::fs::write` does.
+pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
+    open(path, OpenOptions::new().write(true).create(true).truncate(true))?.write_all(text.as_bytes())
+}
+
+/// The error for an output that cannot be opened. The system has one number for a pipe without a reader and a socket.
+fn open_error(path: &Path, error: io::Error) -> io::Error {
+    if error.raw_os_error() != Some(Errno::NXIO.raw_os_error()) {
+        return error;
+    }
+    refused(match path.metadata() {
+        Ok(meta) if meta.file_type().is_fifo() => "no process reads this pipe; start its reader first, or name a file",
+        _ => "it is not a file, a character device or a pipe",
+    })
+}
+
+fn refused(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
+}

@@ -1,0 +1,118 @@
+//! Layers around layers of one process: a request has one error event (L1).
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::routing::get;
+use futures_util::{StreamExt, stream};
+use http::StatusCode;
+use tower::ServiceExt;
+use tower_error_envelope::session::{Event, Observer};
+use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy};
+
+use crate::cases::logs::captured;
+
+#[derive(Default)]
+struct Count(AtomicU64);
+
+impl Observer for Count {
+    fn on_event(&self, _: &Event) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn explodes() {
+    assert!(std::hint::black_box(false), "boom");
+}
+
+/// A body that panics behind its first chunk.
+fn panicking_body() -> Body {
+    let chunks = [0, 1].map(|at| {
+        move || {
+            if at == 1 {
+                explodes()
+            }
+        }
+    });
+    Body::from_stream(stream::iter(chunks).map(|chunk| {
+        chunk();
+        Ok::<_, Infallible>(Bytes::from_static(b"a"))
+    }))
+}
+
+fn routes() -> Router {
+    Router::new()
+        .route("/panic", get(|| async { explodes() }))
+        .route("/fault", get(|| async { Err::<(), _>(Fault::new(ErrorCode::INTERNAL_ERROR).with_source("why")) }))
+        .route("/text", get(|| async { (StatusCode::INTERNAL_SERVER_ERROR, "secret") }))
+        .route("/conflict", get(|| async { StatusCode::CONFLICT }))
+        .route("/body", get(|| async { panicking_body() }))
+}
+
+/// Sends GET, reads the response, and returns the lines about errors.
+fn lines(app: Router, path: &str) -> Vec<String> {
+    let (_, log) = captured(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        runtime.block_on(async {
+            let response = app.oneshot(request).await.unwrap();
+            let _ = axum::body::to_bytes(response.into_body(), 4096).await;
+        });
+    });
+    let is_error = |line: &&str| line.contains("origin=");
+    log.lines().filter(is_error).map(str::to_owned).collect()
+}
+
+#[test]
+fn l1_an_error_behind_several_layers_is_logged_once_by_the_innermost() {
+    for (path, origin) in [
+        ("/panic", "panic"),
+        ("/fault", "fault"),
+        ("/text", "inner"),
+        ("/conflict", "inner"),
+        ("/none", "inner"),
+        ("/body", "panic"),
+    ] {
+        for layers in [1, 2, 3] {
+            let counts: Vec<Arc<Count>> = (0..layers).map(|_| Arc::default()).collect();
+            let wrap = |router: Router, count: &Arc<Count>| {
+                router.layer(ErrorEnvelopeLayer::new().observer(Arc::clone(count)))
+            };
+            let lines = lines(counts.iter().fold(routes(), wrap), path);
+            assert!(
+                lines.len() == 1 && lines[0].contains(&format!("origin=\"{origin}\"")),
+                "{path} {layers}: {lines:#?}"
+            );
+            let seen: u64 = counts.iter().map(|count| count.0.load(Ordering::Relaxed)).sum();
+            assert_eq!(seen, 1, "{path} {layers}");
+        }
+    }
+}
+
+#[test]
+fn l1_an_observer_of_the_outer_layer_alone_gets_the_error() {
+    let count = Arc::<Count>::default();
+    let app = routes().layer(ErrorEnvelopeLayer::new()).layer(ErrorEnvelopeLayer::new().observer(Arc::clone(&count)));
+    assert_eq!(lines(app, "/panic").len(), 1);
+    assert_eq!(count.0.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn l1_an_error_that_an_inner_layer_only_observed_is_logged_by_the_layer_that_rewrites_it() {
+    let observe = Policy::from_toml("p.toml", "version = 1\ndefaults.mode = \"observe\"\n").unwrap();
+    let app = routes().layer(ErrorEnvelopeLayer::new().policy(observe)).layer(ErrorEnvelopeLayer::new());
+    let lines = lines(app, "/conflict");
+    assert!(lines.iter().any(|line| line.contains("mode=\"enforce\"")), "{lines:#?}");
+}
+
+#[test]
+fn l1_a_refusal_of_an_inner_layer_is_logged_once() {
+    let guarded = "version = 1\n[defaults]\nrequire_headers = [\"h\"]\n[header.h]\nname = \"x-h\"\n";
+    let guarded = ErrorEnvelopeLayer::new().policy(Policy::from_toml("p.toml", guarded).unwrap());
+    let lines = lines(routes().layer(guarded).layer(ErrorEnvelopeLayer::new()), "/conflict");
+    assert!(lines.len() == 1 && lines[0].contains("origin=\"guard\""), "{lines:#?}");
+}
