@@ -33,7 +33,7 @@ class Processes(ExitStack):
     def app(self, name, command, cwd, **options):
         """On a port that the system names, which is the command's last argument."""
         port = free_port()
-        last = f"127.0.0.1:{port}" if command[-1] in ("--bind", "-S") else str(port)
+        last = f"127.0.0.1:{port}" if command[-1] in ("--bind", "-S", "--http") else str(port)
         return self.start(name, [*command, last], cwd=cwd, **options), f"127.0.0.1:{port}"
 
     def gateway(self, name, program, upstream, policy=APPS / "policy.toml"):

@@ -34,6 +34,8 @@ def ways_in():
         yield "GET", f"http://other.example{target}", []
     yield from methods()
     yield from headers()
+    yield from rewritten()
+    yield from replaced()
 
 
 def paths():
@@ -99,6 +101,73 @@ OVERRIDES = """
 X-HTTP-Method-Override X-HTTP-Method X-Method-Override x_http_method_override x.http.method.override X-Http.Method_Override
 x_http_method x.method.override
 """.split()
+
+
+def rewritten():
+    """Requests to a service that makes a query of the path, calls each name of a list, drops characters, or runs any method."""
+    for end, ampersand in product(["", "x", "x=1", "/x", "/../x", "x&y=1", "?x"], AMPERSANDS):
+        yield "GET", f"/admin/x{ampersand}{end}", []
+        yield "POST", f"/orders{ampersand}{end}", []
+    for path in ["/admin@/x", "/admin@", "//admin@x", "/x/../admin@x", "/%61dmin@x", "/ADMIN@x", "/public/../admin@x"]:
+        yield from (("GET", path.replace("@", ampersand), []) for ampersand in AMPERSANDS)
+    for dropped in DROPPED:
+        for path in ["/@admin/x", "/ad@min/x", "/admin@/x", "/admin@", "/@/admin/x", "/x/.@./admin/x", "/ad@min&x"]:
+            yield "GET", path.replace("@", dropped), []
+        yield "POST", f"/or{dropped}ders", []
+        yield "DELETE", f"/items{dropped}/7", []
+    for end in ENDS:
+        yield "GET", f"/admin{end}", []
+        yield "POST", f"/orders{end}", []
+    # Where a service looks for the path behind a host of four letters or more.
+    for target in ["http://a/xx/admin/x", "http://ab/x/admin/x", "http://a/public/admin/x"]:
+        yield "GET", target, []
+    for method, path in product(UNKNOWN, ["/orders", "/x/../orders"]):
+        yield method, path, []
+    yield from batches()
+
+
+def batches():
+    """Calls of tRPC's procedures, which are names in the last segment of a path."""
+    many = ",".join(["hello"] * 300)
+    spellings = product([",", "%2C", "%252C"], ["admin.drop", "%61dmin.drop", "admin%2Edrop"], ["?batch=1", "?%62atch=1", ""])
+    for comma, drop, end in spellings:
+        for names in ["@", "@,hello", "hello,@", "hello,@,hello", "@,", ",@", "/@", "@/", f"{many},@"]:
+            path = "/trpc/" + names.replace(",", comma).replace("@", drop)
+            yield "GET", path + end, []
+            yield "POST", path.replace("drop", "purge") + end, []
+
+
+def replaced():
+    """Requests whose method stands where only some services look for it."""
+    for ampersand, name, value in product(AMPERSANDS[:3], NAMED, ["DELETE", "%44elete", "DELETE%20", "DELETE&_method=PATCH"]):
+        yield "POST", f"/items/7{ampersand}{name}={value}", []
+    for name in NAMED:
+        for query in ["?@", "a=b&?@", "a=b&@", "a;@"]:
+            yield "GET", f"/items/7?{query.replace('@', f'{name}=DELETE')}", []
+        cookies = ["@", "a=b; @", "a=b;@", "a=b,@", "@; _method=PATCH"]
+        for value, cookie in product(["DELETE", "%44elete", '"DELETE"', "DEL.ETE"], cookies):
+            yield "GET", "/items/7", [("cookie", cookie.replace("@", f"{name}={value}"))]
+        yield "POST", "/items/7", [("cookie", "a=b"), ("cookie", f"{name}=DELETE")]
+    for name in NAMED[:4]:
+        yield "OPTIONS", "/items/7", [*PREFLIGHT, ("cookie", f"{name}=DELETE")]
+        yield "OPTIONS", f"/items/7&{name}=DELETE", PREFLIGHT
+
+
+def queried():
+    """Requests whose query, or the part behind an `&`, replaces the path that a rewrite rule put there."""
+    for name, value in product(["url", "%75rl", "a=b&url"], ["admin/x", "%61dmin/x", "/admin/x"]):
+        for path in ["/public/x?", "/public/x&", "/public/x%26", "/public/x&y&", "/?", "/index.php?", "/index.php/public/x?"]:
+            yield "GET", f"{path}{name}={value}", []
+    yield "POST", "/public/x?url=orders", []
+    yield "POST", "/public/x?url=items/7&_method=DELETE", []
+
+
+AMPERSANDS = ["&", "%26", "%2526", "%2F&", "&&", "&amp;"]
+DROPPED = "%20 + %C3%A9 %E2%80%8B %E3%82%A2 %C2%A0 %FF %80 %F0%9F%98%80 %2520 %25C3%25A9 %C3%A9%20 %09 %3C".split()
+ENDS = ". .. %2e %20 %20. . %252e % %2 %x %u2215 %u0041x %uff0f".split()
+UNKNOWN = "PROPFIND FOO QUERY TRACE MOVE MKCOL LINK PURGE SEARCH propfind POSTS".split()
+# Names that some version of PHP reads as `_method`, in a query or in a cookie; except the last one.
+NAMED = "_method %5Fmethod .method %2Emethod %20_method +_method %20.method _method%00x %20method".split()
 
 
 # Latin-1's white space is a single byte in a header; Unicode's, and what has no width, is sent as UTF-8.

@@ -1,5 +1,7 @@
 // One API of three frameworks, with a closed and an open part: node doors.js FRAMEWORK PORT. `driver/doors.py` asks it.
+import { node } from '@elysiajs/node'
 import { serve } from '@hono/node-server'
+import { Elysia } from 'elysia'
 import express from 'express'
 import Fastify from 'fastify'
 import { Hono } from 'hono'
@@ -46,6 +48,17 @@ const apps = {
     app.all('/public/*', door('PUBLIC'))
     app.all('/*', door('OPEN'))
     serve({ fetch: app.fetch, hostname: '127.0.0.1', port })
+  },
+  elysia() {
+    const door = (name) => ({ request, path }) => text(name, request.method, path)
+    new Elysia({ adapter: node() })
+      .all('/admin', door('CLOSED'))
+      .all('/admin/*', door('CLOSED'))
+      .post('/orders', door('CLOSED'))
+      .delete('/items/:id', door('CLOSED'))
+      .all('/public/*', door('PUBLIC'))
+      .all('/*', door('OPEN'))
+      .listen({ hostname: '127.0.0.1', port })
   },
 }
 
