@@ -59,8 +59,10 @@ impl Written {
         match self {
             Self::Capitals => 150.0,
             // It has some two hundred readings, and nobody honest sends it.
-            Self::ManySigns => 500_000.0,
-            _ => 8_700.0,
+            Self::ManySigns => 730_000.0,
+            // Its space may be dropped, which is a third reading.
+            Self::OneCode => 13_500.0,
+            _ => 9_900.0,
         }
     }
 }

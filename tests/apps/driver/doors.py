@@ -35,14 +35,12 @@ UPGRADING = [*HTTP2, "upgrade"]
 REWRITING = ["apache", "nginx", "lighttpd", "apache-mended", "nginx-mended", "apache-uri"]
 # The targets by which an app is reached although it is closed, by policy. No guard covers them, and SECURITY.md names each.
 BY_QUERY, BEHIND_AMPERSAND = r"[?&](url|%75rl)=|%26(url|%75rl)=", r"^[^?]*(&|%26).*(url|%75rl)="
-# The front controller's own address, and a `+`, which is a space in a query, and is dropped.
-BY_SCRIPT, BY_PLUS = r"^/index.php.*(url|%75rl)=", r"^[^?]*\+"
+# The front controller's own address.
+BY_SCRIPT = r"^/index.php.*(url|%75rl)="
 NOT_COVERED = {
     **{(name, policy): BY_QUERY for name in REWRITING[:3] for policy in POLICIES},
-    **{(name, "part"): f"{BY_QUERY}|{BY_PLUS}" for name in ["apache", "lighttpd"]},
     **{(name, "public"): BEHIND_AMPERSAND for name in REWRITING[3:5]},
-    ("apache-mended", "part"): f"{BEHIND_AMPERSAND}|{BY_SCRIPT}|{BY_PLUS}",
-    ("nginx-mended", "part"): f"{BEHIND_AMPERSAND}|{BY_SCRIPT}",
+    **{(name, "part"): f"{BEHIND_AMPERSAND}|{BY_SCRIPT}" for name in REWRITING[3:5]},
     **{("elysia", policy): r"^http://ab?/" for policy in POLICIES},
     ("caddy", "part"): r"(\.|%2e|%20)$",
     ("uwsgi", "part"): r"%[2x]?$",

@@ -74,7 +74,7 @@ fn g0_every_encoding_of_every_ascii_byte_has_an_outcome() {
         {
             let is_separator = matches!(byte, b'/' | b'\\');
             let ends_name = is_separator || matches!(byte, b';' | b'&' | b'?' | b'#' | 0);
-            let is_ignored = byte.is_ascii_control() || byte == b' ';
+            let is_ignored = byte.is_ascii_control() || matches!(byte, b' ' | b'+');
             let of = |is_closed| if is_closed { LOCKED } else { FORWARDED };
             for (path, expected) in [
                 (format!("/admin/{code}"), LOCKED),

@@ -158,7 +158,7 @@ fn before_ampersand(path: &[u8]) -> Vec<u8> {
 }
 
 fn sanitized(path: &[u8]) -> Vec<u8> {
-    path.iter().copied().filter(|byte| (b'!'..=b'~').contains(byte)).collect()
+    path.iter().copied().filter(|byte| (b'!'..=b'~').contains(byte) && *byte != b'+').collect()
 }
 
 /// Beyond the contract: Fastify can end a path at its first semicolon.

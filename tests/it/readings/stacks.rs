@@ -41,7 +41,8 @@ pub(crate) const STACKS: [Stack; 25] = [
     exact("a rewrite into PHP's query", |path| {
         let decoded = resolve(merge(split(&decode(path, b""))), Climb::Refused)?.join(&b'/');
         let field = decoded.split(|byte| *byte == b'&').next().unwrap_or_default();
-        Some(split(&decode(field, b"")))
+        let field: Vec<u8> = field.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+        Some(split(&decode(&field, b"").into_iter().filter(u8::is_ascii_graphic).collect::<Vec<_>>()))
     }),
     exact("PHP's FILTER_SANITIZE_URL", |path| {
         Some(split(&decode(path, b"").into_iter().filter(u8::is_ascii_graphic).collect::<Vec<_>>()))

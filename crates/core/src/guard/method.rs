@@ -24,8 +24,8 @@ pub(crate) const OVERRIDE_LENGTHS: Lengths = Lengths::from_names(&OVERRIDES);
 /// Stands for a method that no route can name.
 pub(crate) const UNKNOWN: &[u8] = b"*";
 
-/// The fields of a query in which a request may name another method. Plack has its own.
-const FIELDS: [&str; 5] = ["_method", "x-tunneled-method", OVERRIDES[0], OVERRIDES[1], OVERRIDES[2]];
+/// The fields of a query in which a request may name another method. Masonite and Plack have their own.
+const FIELDS: [&str; 6] = ["_method", "__method", "x-tunneled-method", OVERRIDES[0], OVERRIDES[1], OVERRIDES[2]];
 
 /// The most other methods that a request may name; an honest client names one.
 const MOST: usize = 8;
@@ -189,6 +189,9 @@ fn overrides_of_cookies(head: &Parts) -> impl Iterator<Item = Vec<u8>> {
 /// of a variable cannot have with `_`, drops spaces before it, and ends it at a NUL. A rewrite may put a second `?`
 /// before it.
 fn override_in(field: &[u8], names: &[&'static str]) -> Option<(&'static str, Vec<u8>)> {
+    if field.len() < FIELDS[0].len() {
+        return None;
+    }
     let decoded = |text: &[u8]| {
         let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
         percent_decode(&spaced).collect::<Vec<u8>>()
@@ -239,6 +242,7 @@ mod tests {
             ("POST", "/??_method=DELETE", &[], &["POST", "DELETE"]),
             ("POST", "/?a&%3F+?_method=put", &[], &["POST", "PUT"]),
             ("POST", "/a&_method=put", &[], &["POST", "PUT"]),
+            ("GET", "/?__method=put", &[], &["GET", "PUT"]),
             ("POST", "/a%2526b%26.method%3DDELETE%26c?_method=PUT", &[], &["POST", "PUT", "DELETE"]),
             ("GET", "/a&x-http-method=DELETE&_method=PUT", &[], &["GET", "DELETE", "PUT"]),
             ("POST", "/a/_method=put", &[], &["POST"]),

@@ -17,7 +17,8 @@
 //! - `%u0061` may be a letter (Jetty 9, IIS);
 //! - a decoded `?`, `#` or NUL may end the path (bramus/router, PHP), and so may an `&`, where a rewrite puts the path into
 //!   a query (Apache, nginx);
-//! - spaces, controls and everything outside ASCII may be ignored (PHP's `FILTER_SANITIZE_URL`);
+//! - spaces, controls and everything outside ASCII may be ignored (PHP's `FILTER_SANITIZE_URL`), and so may a `+`, which is a
+//!   space in a query;
 //! - letters outside ASCII have another letter case, too, and some of them fold to one of ASCII (the Kelvin sign).
 //!
 //! A list with commas in the last segment ([`PathList`]) leads to each of its elements.
@@ -162,39 +163,37 @@ fn apply_other_steps(path: &[u8], made: &mut Vec<Vec<u8>>) {
         let before = path.split(|byte| matches!(byte, b'?' | b'#' | 0)).next();
         made.extend(before.filter(|before| before.len() < path.len()).map(<[u8]>::to_vec));
     }
-    if signs.has(Signs::AMPERSAND) || codes.ampersand {
+    if signs.has(Signs::END) || codes.ampersand {
         made.extend([&b"&"[..], b"%26"].iter().filter_map(|end| Some(path[..memmem::find(path, end)?].to_vec())));
     }
     if signs.has(Signs::SPACE | Signs::ODD) {
-        made.push(path.iter().copied().filter(u8::is_ascii_graphic).collect());
+        made.push(path.iter().copied().filter(|byte| byte.is_ascii_graphic() && *byte != b'+').collect());
     }
-    if signs.has(Signs::UNICODE) {
+    if codes.unicode {
         made.push(with_unicode_codes(path));
     }
 }
 
 /// Which characters a path has that some step acts on.
 #[derive(Clone, Copy)]
-struct Signs(u16);
+struct Signs(u8);
 
 impl Signs {
-    const PERCENT: u16 = 1;
-    const BACKSLASH: u16 = 1 << 1;
-    const SEMICOLON: u16 = 1 << 2;
-    const TWO_SLASHES: u16 = 1 << 3;
-    const DOT_SEGMENT: u16 = 1 << 4;
+    const PERCENT: u8 = 1;
+    const BACKSLASH: u8 = 1 << 1;
+    const SEMICOLON: u8 = 1 << 2;
+    const TWO_SLASHES: u8 = 1 << 3;
+    const DOT_SEGMENT: u8 = 1 << 4;
     /// A control, or a byte outside ASCII.
-    const ODD: u16 = 1 << 5;
+    const ODD: u8 = 1 << 5;
     /// A character that may end the path; a NUL, which may also end it, is odd.
-    const END: u16 = 1 << 6;
-    /// `%u`.
-    const UNICODE: u16 = 1 << 7;
-    const AMPERSAND: u16 = 1 << 8;
-    const SPACE: u16 = 1 << 9;
+    const END: u8 = 1 << 6;
+    /// A space, or a `+`, which is one in a query.
+    const SPACE: u8 = 1 << 7;
 
     /// The loop has no early exit, so that the compiler can process several bytes at once.
     fn from_path(path: &[u8]) -> Self {
-        let bit = |bit: u16, is_there: bool| if is_there { bit } else { 0 };
+        let bit = |bit: u8, is_there: bool| if is_there { bit } else { 0 };
         let of = |byte: u8, next: u8| {
             bit(Self::PERCENT, byte == b'%')
                 | bit(Self::BACKSLASH, byte == b'\\')
@@ -202,17 +201,15 @@ impl Signs {
                 | bit(Self::TWO_SLASHES, (byte == b'/') & (next == b'/'))
                 | bit(Self::DOT_SEGMENT, (byte == b'/') & (next == b'.'))
                 | bit(Self::ODD, byte.wrapping_sub(b' ') > b'~' - b' ')
-                | bit(Self::END, (byte == b'?') | (byte == b'#'))
-                | bit(Self::UNICODE, (byte == b'%') & (next | 0x20 == b'u'))
-                | bit(Self::AMPERSAND, byte == b'&')
-                | bit(Self::SPACE, byte == b' ')
+                | bit(Self::END, (byte == b'?') | (byte == b'#') | (byte == b'&'))
+                | bit(Self::SPACE, (byte == b' ') | (byte == b'+'))
         };
         let pairs = path.iter().zip(path.get(1..).unwrap_or_default());
         let last = path.last().map_or(0, |last| of(*last, 0));
         Self(pairs.fold(last, |signs, (byte, next)| signs | of(*byte, *next)))
     }
 
-    const fn has(self, sign: u16) -> bool {
+    const fn has(self, sign: u8) -> bool {
         self.0 & sign != 0
     }
 }
@@ -224,12 +221,16 @@ struct Codes {
     backslash: bool,
     dot: bool,
     ampersand: bool,
+    /// `%u`.
+    unicode: bool,
 }
 
 impl Codes {
     fn from_path(path: &[u8]) -> Self {
         let mut codes = Self::default();
-        for (_, byte) in texts_after_percent(path).filter_map(|text| parse_percent_code(text)) {
+        for text in texts_after_percent(path) {
+            codes.unicode |= matches!(text, [b'u' | b'U', ..]);
+            let Some((_, byte)) = parse_percent_code(text) else { continue };
             codes.slash |= byte == b'/';
             codes.backslash |= byte == b'\\';
             codes.dot |= byte == b'.';

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use http::Method;
 use http::request::Parts;
+use memchr::memchr;
 
 use super::choice::{LetterCase, Paths};
 use super::faults::PolicyFaults;
@@ -148,7 +149,8 @@ impl Policy {
         let path = PathReadings::new(head.uri.path())?;
         let original = original.map(PathReadings::new).transpose()?;
         let each_path = || std::iter::once(&path).chain(&original).flat_map(|path| &path.all);
-        let is_crowded = || !method::names_few_methods(head) || each_path().any(|path| path.contains(&b'&'));
+        let names_fields = || std::iter::once(&path).chain(&original).any(|path| path.has(b'&'));
+        let is_crowded = || !method::names_few_methods(head) || names_fields();
         let Methods { named, unclear } = match self.names_methods || overrides || is_crowded() {
             true => method::methods(head, each_path()).map_err(|_| Unmatched::TooManyReadings)?,
             false => Methods::default(),
@@ -182,7 +184,7 @@ impl Policy {
         // Without routes and scopes, all readings have the same guards.
         let hosts_read = if self.is_everywhere { &[] } else { hosts };
         for host in hosts_read {
-            let listed = self.listed(host, all);
+            let listed = if path.has(b',') { self.listed(host, all) } else { BTreeSet::new() };
             for method in methods {
                 let (mut first, mut differ, mut refuses) = (None, false, false);
                 for path in all {
@@ -563,6 +565,10 @@ impl<'p> PathReadings<'p> {
             false => vec![sent.into()],
         };
         Ok(Self { sent, all })
+    }
+
+    fn has(&self, sign: u8) -> bool {
+        self.all.iter().any(|path| memchr(sign, path).is_some())
     }
 }
 

@@ -106,6 +106,11 @@ fn readings(path: &str) -> Option<BTreeSet<Vec<u8>>> {
         }
         let end = path.iter().position(|byte| b"?#\0".contains(byte)).unwrap_or(path.len());
         open.push((path[..end].to_vec(), decodes));
+        for end in [&b"&"[..], b"%26"] {
+            let at = path.windows(end.len()).position(|window| window == end).unwrap_or(path.len());
+            open.push((path[..at].to_vec(), decodes));
+        }
+        open.push((path.iter().copied().filter(|byte| byte.is_ascii_graphic() && *byte != b'+').collect(), decodes));
         let letters: String = path.utf8_chunks().map(|chunk| chunk.valid()).collect();
         open.push((letters.replace(char::is_control, "").into(), decodes));
         if let Ok(text) = String::from_utf8(path.clone()) {
@@ -125,7 +130,11 @@ fn readings(path: &str) -> Option<BTreeSet<Vec<u8>>> {
             return None;
         }
     }
-    Some(all.into_iter().map(|(path, _)| path).collect())
+    let elements = |path: &Vec<u8>| -> Vec<Vec<u8>> {
+        let (folder, list) = path.split_at(path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1));
+        list.split(|byte| *byte == b',').map(|element| [folder, element].concat()).collect()
+    };
+    Some(all.iter().flat_map(|(path, _)| elements(path)).chain(all.iter().map(|(path, _)| path.clone())).collect())
 }
 
 /// Decoded once, but for these bytes.

@@ -19,13 +19,13 @@ pub(crate) fn has_readings(path: &[u8]) -> bool {
 }
 
 fn short_has_readings(path: &[u8]) -> bool {
-    path.iter().any(|byte| matches!(byte, b'%' | b'&' | b',' | b'\\' | b';' | 0x80..))
+    path.iter().any(|byte| matches!(byte, b'%' | b'&' | b'+' | b',' | b'\\' | b';' | 0x80..))
         || path.windows(2).any(|pair| matches!(pair, [b'/', b'/' | b'.']))
         || path.len() > 1 && path.ends_with(b"/")
 }
 
-/// Sets the highest bit of each byte that is `%`, `&`, `,`, `\` or `;`, or a slash or dot behind a slash. `behind_slash`
-/// marks the first byte if a slash comes before it. The other bits mean nothing.
+/// Sets the highest bit of each byte that is `%`, `&`, `+`, `,`, `\` or `;`, or a slash or dot behind a slash.
+/// `behind_slash` marks the first byte if a slash comes before it. The other bits mean nothing.
 #[inline(always)]
 const fn mark_special_bytes(word: u64, behind_slash: u64) -> u64 {
     let slashes = mark_zero_bytes(word ^ repeat_byte(b'/'));
@@ -35,7 +35,8 @@ const fn mark_special_bytes(word: u64, behind_slash: u64) -> u64 {
         | mark_zero_bytes(word ^ repeat_byte(b'&'))
         | mark_zero_bytes(word ^ repeat_byte(b','))
         | mark_zero_bytes(word ^ repeat_byte(b'\\'))
-        | mark_zero_bytes(word ^ repeat_byte(b';'));
+        // `+` and `;` differ in one bit.
+        | mark_zero_bytes((word | repeat_byte(b'+' ^ b';')) ^ repeat_byte(b';'));
     special | ends & (slashes << 8 | behind_slash)
 }
 
