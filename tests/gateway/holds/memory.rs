@@ -54,7 +54,8 @@ fn a_large_upload_passes_through() {
 fn a_connection_between_two_requests_holds_little() {
     const MANY: u64 = 400;
     const BODY: usize = 300_000;
-    const EACH_KIB: u64 = 6;
+    // Less than half of a buffer: what an allocator cannot return varies.
+    const EACH_KIB: u64 = 8;
     let service = Service::new(|request: Request<Incoming>| async move {
         count(request.into_body()).await;
         Response::new(full("small"))
