@@ -10,26 +10,21 @@ use http::uri::Authority;
 use http::{Extensions, StatusCode, Version, request, response};
 use hyper::ext::ReasonPhrase;
 
-/// Headers that always belong to one hop; `connection` may name more.
-static OF_ONE_HOP: [HeaderName; 6] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+/// Whether a header always belongs to one hop; `connection` may name more.
+fn is_of_one_hop(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade")
+}
 
-/// Removes the headers of one hop.
+/// Removes the headers of one hop. Most heads have none: one pass over the names costs less than a search for each.
 fn strip(headers: &mut HeaderMap) {
+    let removed = remove_all(headers, is_of_one_hop);
     // A length next to a transfer coding is wrong (RFC 9112 §6.3), and hyper would use it.
-    if headers.contains_key(TRANSFER_ENCODING) {
+    if removed.contains(&TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
-    if headers.contains_key(UPGRADE) {
+    if removed.contains(&UPGRADE) {
         headers.remove("http2-settings");
     }
-    OF_ONE_HOP.iter().for_each(|name| drop(headers.remove(name)));
 }
 
 /// Drops the headers that `connection` names.
@@ -73,12 +68,13 @@ pub(crate) fn is_coded_at_most_in_chunks(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Removes the headers for whose names `wrong` returns true.
-pub(crate) fn remove_all(headers: &mut HeaderMap, wrong: impl Fn(&HeaderName) -> bool) {
+/// Removes the headers for whose names `wrong` returns true, and returns these names.
+pub(crate) fn remove_all(headers: &mut HeaderMap, wrong: impl Fn(&HeaderName) -> bool) -> Vec<HeaderName> {
     let names: Vec<_> = headers.keys().filter(|name| wrong(name)).cloned().collect();
-    for name in names {
+    for name in &names {
         headers.remove(name);
     }
+    names
 }
 
 /// Turns a service's response into one from the gateway.

@@ -4,6 +4,7 @@
 //! [`pool`](super::pool) decides what is sent twice, and over which connection.
 
 use std::error::Error as StdError;
+use std::pin::pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -105,12 +106,13 @@ impl<B: ForwardBody> Proxy<B> {
             Connections::Http2 { service, .. } => http2::prepare(&mut head, service),
         }
         let request = Request::from_parts(head, body);
-        let response = async {
+        // Pinned here, because the future is large to move.
+        let response = pin!(async {
             match &self.connections {
                 Connections::Http1 { pool, .. } => pool::send(pool, request, binding).await,
                 Connections::Http2 { pool, .. } => pool::send(pool, request, None).await,
             }
-        };
+        });
         let limit = timeouts.head().unwrap_or(self.response_timeout);
         let response = limit_head(response, limit, pace.as_ref()).await;
         self.reachability.note(&self.url, response.as_ref().map_err(|error| &**error as &(dyn StdError + 'static)));

@@ -27,6 +27,9 @@ use super::in_flight::loggable_request_id;
 use super::pace::UnsentBody;
 use super::response_body::ResponseBody;
 
+/// How many headers the gateway and the layer add to a request: three that name the client, and an id.
+const ADDED: usize = 4;
+
 /// The hyper service of one connection: passes requests to the layer, with the facts about the client that the layer
 /// and the service behind it need.
 pub(super) struct Requests<S> {
@@ -48,6 +51,8 @@ impl<S> Requests<S> {
         let (mut head, body) = request.into_parts();
         self.state.reset.saw_request(head.version);
         self.state.bind(&mut head);
+        // The map grows once.
+        head.headers.reserve(ADDED);
         headers::drop_named(&mut head.headers);
         let body = ClientBody::new(body, &head, &self.limits, &self.state, record.clone());
         self.client.hop.apply(&mut head.headers);

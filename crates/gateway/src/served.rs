@@ -5,9 +5,10 @@
 //! byte. (hyper-util's `auto` also detects the version by the first bytes, but keeps its server, and limits heads only
 //! together with everything else that is read.)
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -62,13 +63,14 @@ where
     B: Body<Error: Into<BoxError>> + 'static,
     TokioExecutor: Http2ServerConnExec<S::Future, B>,
 {
-    let mut deadline = pin!(deadlines.first());
+    // Polled when it wakes, and not with each request.
+    let mut deadline = FuturesUnordered::from_iter([deadlines.first()]);
     let mut stream = ClientStream::new(stream, ReadSize::new(servers.piece), Arc::clone(&deadlines.state));
     // What has arrived is handled before the connection may be closed.
     let is_http2 = tokio::select! {
         biased;
         is_http2 = stream.is_http2() => is_http2,
-        end = deadline.as_mut() => return close(stream, end, &deadlines).await,
+        Some(end) = deadline.next() => return close(stream, end, &deadlines).await,
     };
     if is_http2.is_ok_and(|is_http2| is_http2) {
         // Boxed, as is the other one, so that a connection without a server needs no room for it.
@@ -76,7 +78,7 @@ where
         let ended = tokio::select! {
             biased;
             ended = served.as_mut() => ended,
-            end = deadline => {
+            Some(end) = deadline.next() => {
                 let End::Graceful = end else { return };
                 served.as_mut().graceful_shutdown();
                 in_time(served, &deadlines).await
@@ -87,11 +89,12 @@ where
     loop {
         let served = servers.http1.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let mut served = Box::pin(served);
+        let mut rest = FuturesUnordered::from_iter([deadlines.state.activity.rests()]);
         tokio::select! {
             biased;
             ended = &mut served => return log(ended),
-            () = deadlines.state.activity.rests() => {}
-            end = deadline.as_mut() => {
+            Some(()) = rest.next() => {}
+            Some(end) = deadline.next() => {
                 let End::Graceful = end else { return };
                 served.as_mut().graceful_shutdown();
                 return log(in_time(served, &deadlines).await);
@@ -105,7 +108,7 @@ where
         let has_more = tokio::select! {
             biased;
             has_more = stream.read_ahead() => has_more,
-            end = deadline.as_mut() => return close(stream, end, &deadlines).await,
+            Some(end) = deadline.next() => return close(stream, end, &deadlines).await,
         };
         if !has_more.is_ok_and(|has_more| has_more) {
             // Over TLS the client gets a notice.

@@ -13,8 +13,11 @@
 //!    the machine does, and compares them with `README.md`. An instruction count is the difference of two runs of different
 //!    length. It also counts what a request takes of the access log's own lines, where there is one and where there is none.
 //!
+//! 7. `--limits` measures processor time as above, of the bare proxy and the gateway alone, and fails where the gateway costs
+//!    more than a row's limit.
+//!
 //! A proxy that is not installed is left out, and a line reports it. Words after `--` choose the rows whose names have one of them.
-//! The gateway gets the flags of `GATEWAY_FLAGS` besides.
+//! The gateway gets the flags of `GATEWAY_FLAGS` besides; `GATEWAY` is the path of another one.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod bare;
@@ -54,33 +57,56 @@ fn main() -> ExitCode {
         ["--own", service] => own::run(service.parse().expect("an address"), false),
         ["--own", service, "--access-log"] => own::run(service.parse().expect("an address"), true),
         _ if args.contains(&"--check") => return counted::check(),
-        _ if args.contains(&"--bench") => measure(&args),
+        _ if args.contains(&"--bench") => return measure(&args),
         // As `cargo test` runs it, without what it measures.
         _ => {}
     }
     ExitCode::SUCCESS
 }
 
-fn measure(args: &[&str]) {
+fn measure(args: &[&str]) -> ExitCode {
     processor::pin_to(1);
-    let quick = args.contains(&"--quick");
+    let (quick, limits) = (args.contains(&"--quick"), args.contains(&"--limits"));
+    let peers = if limits { &[Peer::Bare, Peer::Gateway] } else { Peer::ALL };
     let words: Vec<_> = args.iter().filter(|arg| !arg.starts_with("--")).collect();
     let is_chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(**word));
     let service = peer::Process::service();
     let chosen = Workload::ALL.iter().filter(|workload| is_chosen(workload.name()));
-    let table = chosen.map(|workload| (workload.name(), rows(*workload, service.address, quick)));
-    print!("{}", table::write("Processor time per request in µs", table));
+    let rows: Vec<_> = chosen.map(|workload| (*workload, rows(*workload, peers, service.address, quick))).collect();
+    let cells = rows.iter().map(|(workload, costs)| (workload.name(), costs));
+    print!("{}", table::write("Processor time per request in µs", cells));
+    if limits {
+        return above_limits(&rows);
+    }
     if is_chosen(idle::NAME) {
         let rows = idle::rows(service.address, if quick { 1 } else { IDLE_ROUNDS });
-        print!("\n{}", table::write("Memory of a connection in KiB", rows.into_iter()));
+        let cells = rows.iter().map(|(name, costs)| (*name, costs));
+        print!("\n{}", table::write("Memory of a connection in KiB", cells));
     }
+    ExitCode::SUCCESS
+}
+
+/// Reports the rows in which the gateway costs more than it may.
+fn above_limits(rows: &[(Workload, Costs)]) -> ExitCode {
+    let mut is_above = false;
+    for (workload, costs) in rows {
+        let (ratio, limit) = (table::ratio(Peer::Gateway, costs), workload.limit());
+        if ratio > limit || ratio.is_nan() {
+            eprintln!(
+                "{}: the gateway costs {ratio:.3} times as much as bare hyper, and may cost {limit}",
+                workload.name()
+            );
+            is_above = true;
+        }
+    }
+    ExitCode::from(u8::from(is_above))
 }
 
 /// Microseconds of the processor per request, by peer, round by round.
-fn rows(workload: Workload, service: SocketAddr, quick: bool) -> Costs {
+fn rows(workload: Workload, peers: &[Peer], service: SocketAddr, quick: bool) -> Costs {
     let requests = workload.requests(quick);
     let (starts, rounds) = if quick { (1, 1) } else { (STARTS, ROUNDS) };
-    let mut rows: Costs = Peer::ALL.iter().map(|peer| (*peer, Vec::new())).collect();
+    let mut rows: Costs = peers.iter().map(|peer| (*peer, Vec::new())).collect();
     for start in 0..starts {
         let running = rows.iter_mut().filter_map(|(peer, costs)| Some((peer.start(workload, service)?, costs)));
         let mut running: Vec<_> = running.collect();

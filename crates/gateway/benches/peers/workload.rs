@@ -31,6 +31,16 @@ impl Workload {
         }
     }
 
+    /// What the gateway may cost, as a multiple of the bare proxy.
+    pub(crate) const fn limit(self) -> f64 {
+        match self {
+            Self::Success | Self::Tls => 1.05,
+            Self::Http2 => 1.08,
+            Self::Error => 1.5,
+            Self::Upload | Self::Download | Self::Many => 1.15,
+        }
+    }
+
     pub(crate) const fn is_tls(self) -> bool {
         matches!(self, Self::Tls | Self::Http2)
     }
