@@ -75,6 +75,9 @@ const OF_REASON_PHRASES: [&str; 10] = [
     "reason-phrases-beside-json/a-secret",
 ];
 
+/// Methods of the cases that its codec does not know.
+const UNKNOWN_TO_ENVOY: [&str; 2] = ["FOO", "QUERY"];
+
 /// What Envoy does by itself, whatever the module states.
 fn not_by_envoy(case: &Case) -> Option<&'static str> {
     let (inner, request) = (&case.inner, &case.request);
@@ -91,7 +94,10 @@ fn not_by_envoy(case: &Case) -> Option<&'static str> {
         (breaks_off(case) && !ends_as_it_came, "Envoy: it ends by itself what breaks off behind a head (V3, F4)"),
         (lines("vary") > 1 || lines("cache-control") > 1, "Envoy: it joins the lines of `vary` and `cache-control`"),
         (!is_path, "Envoy: it refuses a target that is no path (V2)"),
-        (request.method().contains(char::is_lowercase), "Envoy: it refuses the method (V2)"),
+        (
+            request.method().contains(char::is_lowercase) || UNKNOWN_TO_ENVOY.contains(&request.method()),
+            "Envoy: it refuses the method (V2)",
+        ),
         (case.limits_its_service(), "Envoy: its routes have the time limits of services"),
         (inner.drops.is_some(), "its connections to the service are Envoy's own"),
         (upgrades, "Envoy: it takes `upgrade` off a response"),
