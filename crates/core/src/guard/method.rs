@@ -59,7 +59,7 @@ fn override_header(name: &str) -> Option<&'static str> {
     if OVERRIDE_LENGTHS.may_have(name.len()) { OVERRIDES.into_iter().find(is_same) } else { None }
 }
 
-/// Whether services know the method, so that each runs the handler that its routes name for it.
+/// Returns true if services know the method. Then each of them runs the handler that its routes name for it.
 #[inline]
 pub(crate) fn is_usual(method: &Method) -> bool {
     is_written_usually(method) || in_capitals(method.as_str().as_bytes()).is_some_and(|it| is_written_usually(&it))
@@ -71,20 +71,20 @@ fn is_written_usually(method: &Method) -> bool {
     matches!(*method, M::GET | M::HEAD | M::POST | M::PUT | M::DELETE | M::OPTIONS | M::PATCH)
 }
 
-/// Whether a service can only see the request's own method in it. Headers are not checked here, nor the path.
+/// Returns true if the request line names no other method than its own. The path and the headers are not checked.
 #[inline]
 pub(crate) fn is_plain(head: &Parts) -> bool {
     is_written_usually(&head.method) && head.uri.query().is_none_or(|query| !may_override(query))
 }
 
-/// Whether the request names at most as many methods as the guards check. Only its query is counted.
+/// Returns true if the query names at most as many methods as the guards check.
 #[inline]
 pub(crate) fn names_few_methods(head: &Parts) -> bool {
     head.uri.query().is_none_or(|query| query.len() < CROWDED_QUERY || !may_override(query))
 }
 
-/// Whether a field of the query, or of a path that a rewrite puts into a query, names another method, whatever its
-/// value.
+/// Returns true if a field of the query, or of a path that a rewrite puts into a query, names another method,
+/// whatever its value.
 pub(crate) fn is_in_target(head: &Parts) -> bool {
     let is_in_query = |query: &str| may_override(query) && overrides_of(query.as_bytes()).next().is_some();
     let path = head.uri.path().as_bytes();
@@ -93,7 +93,7 @@ pub(crate) fn is_in_target(head: &Parts) -> bool {
             && readings(path).is_ok_and(|paths| paths.iter().any(|path| overrides_of_path(path).next().is_some()))
 }
 
-/// Whether a cookie names another method, whatever its value.
+/// Returns true if a cookie names another method, whatever its value.
 pub(crate) fn is_in_cookie(head: &Parts) -> bool {
     overrides_of_cookies(head).next().is_some()
 }
@@ -170,7 +170,7 @@ fn overrides_of(query: &[u8]) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     query.split(|byte| matches!(byte, b'&' | b';')).filter_map(|field| override_in(field, &FIELDS))
 }
 
-/// Those behind the first `&` of a path, which begins a further field if a rewrite puts the path into a query.
+/// The fields behind the first `&` or `?` of a path. They become fields of a query if a rewrite puts the path into one.
 fn overrides_of_path(path: &[u8]) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     let fields = path.iter().position(|byte| matches!(byte, b'&' | b'?')).map_or(&b""[..], |end| &path[end + 1..]);
     overrides_of(fields)

@@ -70,7 +70,7 @@ pub(crate) fn readings(path: &[u8]) -> Result<Vec<Vec<u8>>, TooManyReadings> {
     }
 }
 
-/// Whether every service reads the characters of a path alike (`paths = "plain"`). A text that is not a path is.
+/// Returns true if a path is plain (`paths = "plain"`), or if the text is not a path, such as `*`.
 pub(crate) fn is_plain(path: &[u8]) -> bool {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     let Some(path) = path.strip_prefix(b"/") else { return true };

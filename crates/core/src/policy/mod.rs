@@ -313,7 +313,7 @@ impl Policy {
         self.parts.iter().find_map(|part| part.matcher.pattern(route))
     }
 
-    /// Whether a route names a method, so that other methods which a request names matter.
+    /// Returns true if a route names a method. Only then do the other methods matter that a request names.
     #[inline]
     pub(crate) fn names_methods(&self) -> bool {
         self.names_methods

@@ -286,7 +286,7 @@ impl Event {
         self.label.bits & EventLabel::LATE != 0
     }
 
-    /// Whether an outer layer of this process has the request, too. It must not log the error again (L1).
+    /// Returns true if an outer layer of this process handles the request, too. It must not log the error again (L1).
     #[must_use]
     pub fn is_nested(&self) -> bool {
         self.label.bits & EventLabel::NESTED != 0

@@ -119,13 +119,13 @@ impl HeaderFlags {
         self.has(Self::METHOD)
     }
 
-    /// Whether a cookie names another method.
+    /// Returns true if a cookie names another method.
     #[inline]
     pub(in crate::session) fn is_in_cookie(&self, head: &Parts) -> bool {
         self.has(Self::COOKIE) && method::is_in_cookie(head)
     }
 
-    /// Whether anything outside of the body names another method than the request line, whatever its value.
+    /// Returns true if anything outside of the body names another method than the request line, whatever its value.
     pub(super) fn names_other_method(&self, head: &Parts) -> bool {
         self.overrides_method() || method::is_in_target(head) || self.is_in_cookie(head)
     }
