@@ -16,7 +16,7 @@ GENERATED = {
     "tests/frameworks/checks.md",
     "tests/repository/house.md",
 }
-FENCE = re.compile(r"^\s*```")
+FENCED = re.compile(r"(^[ \t]*```.*?^[ \t]*```[^\n]*)", re.MULTILINE | re.DOTALL)
 
 
 class Book:
@@ -52,13 +52,9 @@ class Book:
                 return label if to in label else f"{label} (`{to}`)"
             return f"{image}[{label}]({to}{'#' + anchor if anchor else ''})"
 
-        lines, inside = text.split("\n"), False
-        for at, line in enumerate(lines):
-            if FENCE.match(line):
-                inside = not inside
-            elif not inside:
-                lines[at] = LINK.sub(link, line)
-        return "\n".join(lines)
+        # A link's text may go on in the next line.
+        blocks = FENCED.split(text)
+        return "".join(block if FENCED.match(block) else LINK.sub(link, block) for block in blocks)
 
 
 def chapters(items):
