@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{Extensions, Request, Response, StatusCode, response};
+use http::{Request, Response, StatusCode, response};
 use http_body::Body;
 use tower_service::Service;
 use tracing::Span;
@@ -11,15 +11,13 @@ use tracing::Span;
 use super::broken::ResumedBody;
 use super::caught::{facts, inspected, size_hint};
 use super::collecting::{CollectJob, Collecting, Decided};
-use super::deadline::Deadline;
+use super::context::CallContext;
 use super::extensions::remove_reason;
-use super::future::{CallContext, State, StateProj};
-use super::logged::log_once;
+use super::future::{State, StateProj, answered_at_once};
+use super::logged;
 use super::request_body::RequestBody;
-use super::response_body::{Kind, PolledReply, ResponseBody, polled, reply_of};
-use error_envelope_core::session::{
-    BoxError, Ending, EventFields, Follow, LocalReply, Note, ResponseStep, Rest, Session,
-};
+use super::response_body::{Kind, PolledReply, ResponseBody, decided, polled};
+use error_envelope_core::session::{BoxError, Ending, Follow, ResponseStep, Rest, Session};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
@@ -46,11 +44,11 @@ where
             let _ = catch(|| future.set(None));
         }
         let Some(call) = call.as_mut() else { return Poll::Pending };
-        let mut context = call.context.take();
-        let (span, deadline) = context.as_deref_mut().map_or((None, None), CallContext::parts);
-        // The event of an error is also logged inside the span (L1).
+        let context = call.context.take();
+        // What the classifier of an error logs is inside the span, too (L1).
         let fails = !matches!(&outcome, Some(Ok((head, _))) if head.status.as_u16() < 400);
-        let _inside = span.filter(|_| fails).map(Span::enter);
+        let span = context.as_deref().and_then(CallContext::span).filter(|_| fails).cloned();
+        let _inside = span.as_ref().map(Span::enter);
         // Borrowed until it is decided about, because moving a head is dear.
         if polled.is_ok()
             && let Some(Ok((head, body))) = &mut outcome
@@ -62,7 +60,7 @@ where
                 facts
             };
             let step = call.session.respond(head, facts);
-            return self.carry_out(step, outcome, panic, span, deadline, cx);
+            return self.carry_out(step, outcome, panic, context, cx);
         }
         let ending = match polled {
             Ok(_) => match outcome {
@@ -74,7 +72,7 @@ where
                 Ending::Panicked(panic)
             }
         };
-        call.session.end(ending).map_or(Poll::Pending, replied)
+        call.session.end(ending).map_or(Poll::Pending, |reply| answered_at_once(reply, context))
     }
 
     /// Polls the inner call. It is ready once the call has ended, or the client's time limit has passed; the future is
@@ -103,41 +101,39 @@ where
         step: ResponseStep,
         outcome: Option<Outcome<R, S::Error>>,
         panic: Option<Box<str>>,
-        span: Option<&Span>,
-        deadline: Option<&mut Option<Deadline>>,
+        context: Option<Box<CallContext>>,
         cx: &mut Context<'_>,
     ) -> PolledReply<R, B> {
         let Some(Ok((mut head, body))) = outcome else { return Poll::Pending };
         match step {
-            ResponseStep::Pass(follow, note) => {
-                span.into_iter().for_each(|span| runtime::record_status(span, head.status));
-                log(&follow, note, &mut head.extensions);
-                polled(head, ResponseBody::follow(body, follow, deadline))
+            ResponseStep::Pass(mut follow) => {
+                note_head(&context, &mut follow, &mut head);
+                let body = ResponseBody::follow(body, follow, context);
+                polled(head, body)
             }
             mut step @ (ResponseStep::Write(_) | ResponseStep::Send(_)) => {
                 step.note_panic(catch(|| drop(body)).err().or(panic));
-                written(step, head)
+                written(step, head, context)
             }
-            ResponseStep::Strip(follow, note) => {
-                span.into_iter().for_each(|span| runtime::record_status(span, head.status));
-                log(&follow, note, &mut head.extensions);
-                let body = strip(head.status, body, follow);
+            ResponseStep::Strip(mut follow) => {
+                note_head(&context, &mut follow, &mut head);
+                let body = strip(head.status, body, follow, context);
                 polled(head, body)
             }
             ResponseStep::Read(reading) => {
                 let StateProj::Calling { call: Some(call), .. } = self.as_mut().project() else { return Poll::Pending };
                 let session = std::mem::take(&mut call.session);
                 let keeps = reading.keeps;
-                let job = CollectJob::new(session, head, reading, deadline.and_then(Option::take), panic);
+                let job = CollectJob::new(session, head, reading, context, panic);
                 let decided = if keeps {
                     let mut keeping = Box::pin(Collecting::new(body));
-                    let decided = keeping.as_mut().begin(job, span, cx);
+                    let decided = keeping.as_mut().begin(job, cx);
                     self.set(Self::Keeping { keeping: Some(keeping) });
                     decided
                 } else {
                     self.set(Self::Collecting { collecting: Collecting::new(body) });
                     let StateProj::Collecting { collecting } = self.as_mut().project() else { return Poll::Pending };
-                    collecting.begin(job, span, cx)
+                    collecting.begin(job, cx)
                 };
                 self.reply_after_reading(ready!(decided))
             }
@@ -148,20 +144,19 @@ where
     /// The reply to an error whose body was read. The unread rest is dropped, or becomes a part of the reply.
     #[inline]
     pub(super) fn reply_after_reading(mut self: Pin<&mut Self>, decided: Decided) -> PolledReply<R, B> {
-        let Decided { step, mut head, error, span } = decided;
-        let _inside = span.as_ref().map(Span::enter);
+        let Decided { step, mut head, error, context } = decided;
         let kept = if let StateProj::Keeping { keeping } = self.as_mut().project() { keeping.take() } else { None };
         let _ = catch(|| self.set(State::Done));
         match (step, kept) {
-            (ResponseStep::Resume(read, Rest::Body(follow), event), Some(rest)) => {
-                log_once(event, &mut head.extensions);
+            (ResponseStep::Resume(read, Rest::Body, mut follow), Some(rest)) => {
+                note_head(&context, &mut follow, &mut head);
                 let body = Box::new(ResumedBody::new(read, error, rest));
-                polled(head, ResponseBody::new(Kind::Resume { body }, Some(follow)))
+                polled(head, ResponseBody::new(Kind::Resume { body }, follow, context))
             }
             (step, kept) => {
                 let _ = catch(|| drop(error));
                 let _ = catch(|| drop(kept));
-                written(step, head)
+                written(step, head, context)
             }
         }
     }
@@ -169,59 +164,52 @@ where
 
 /// Sends an error that the session wrote, or read to its end and keeps.
 #[inline(always)]
-fn written<R, B>(step: ResponseStep, mut head: response::Parts) -> PolledReply<R, B> {
+fn written<R, B>(
+    step: ResponseStep,
+    mut head: response::Parts,
+    context: Option<Box<CallContext>>,
+) -> PolledReply<R, B> {
     match step {
         ResponseStep::Write(mut written) => {
             remove_reason(&mut head);
-            log_once(&mut written.event, &mut head.extensions);
-            polled(head, ResponseBody::reply(written.body))
+            logged::mark(&mut written.record, &mut head.extensions);
+            polled(head, ResponseBody::reply(written.body, decided(written.record), context))
         }
         ResponseStep::Send(answered) => {
             let _ = catch(|| drop(head));
-            replied(*answered)
+            answered_at_once(*answered, context)
         }
-        ResponseStep::Resume(body, Rest::Trailers(trailers), event) => {
-            log_once(event, &mut head.extensions);
-            polled(head, ResponseBody::new(Kind::Replay { body, trailers }, None))
+        ResponseStep::Resume(body, Rest::Trailers(trailers), mut follow) => {
+            note_head(&context, &mut follow, &mut head);
+            polled(head, ResponseBody::new(Kind::Replay { body, trailers }, follow, context))
         }
         _ => Poll::Pending,
     }
 }
 
-/// Logs what the session has noted about a response that passes.
+/// Notes the head of a response that passes in the request's span, and in its record which layer writes it.
 #[inline(always)]
-fn log(follow: &Follow, note: Note, extensions: &mut Extensions) {
-    match note {
-        Note::Nothing => {}
-        Note::Fields(fields) => log_fields(follow, fields),
-        Note::Event(event) => log_once(event, extensions),
+fn note_head(context: &Option<Box<CallContext>>, follow: &mut Follow, head: &mut response::Parts) {
+    if let Some(span) = context.as_deref().and_then(CallContext::span) {
+        runtime::record_status(span, head.status);
     }
-}
-
-#[cold]
-fn log_fields(follow: &Follow, fields: Box<EventFields>) {
-    if let Some(id) = follow.request_id() {
-        runtime::log_notes(id, Some(fields));
+    if let Some(record) = follow.record_mut() {
+        logged::mark(record, &mut head.extensions);
     }
 }
 
 /// Removes the body of a response that must have none (E5).
-fn strip<R: Body, B>(status: StatusCode, body: R, follow: Follow) -> ResponseBody<R, B> {
+fn strip<R: Body, B>(
+    status: StatusCode,
+    body: R,
+    mut follow: Follow,
+    context: Option<Box<CallContext>>,
+) -> ResponseBody<R, B> {
     let length = size_hint(&body);
-    drop(ResponseBody::<R, B>::follow(body, follow, None));
+    follow.note_panic(catch(|| drop(body)).err());
     // The head of a 205 has length 0; a 204 and a 304 keep the service's length.
-    if status == StatusCode::RESET_CONTENT {
-        ResponseBody::default()
-    } else {
-        ResponseBody::new(Kind::Stripped { length }, None)
-    }
-}
-
-/// Logs a reply of the layer itself, and returns it.
-#[inline(always)]
-fn replied<R, B>(mut answered: LocalReply) -> PolledReply<R, B> {
-    log_once(&mut answered.event, answered.reply.extensions_mut());
-    reply_of(answered.reply)
+    let kind = if status == StatusCode::RESET_CONTENT { Kind::Empty } else { Kind::Stripped { length } };
+    ResponseBody::new(kind, follow, context)
 }
 
 /// Drops unused values one by one: a second panic while the first unwinds would abort.

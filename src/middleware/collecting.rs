@@ -7,11 +7,11 @@ use bytes::Buf;
 use http::response;
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tracing::Span;
 
 use super::caught::panicked;
+use super::context::CallContext;
 use super::deadline::{Deadline, now};
-use error_envelope_core::session::{BoxError, Ending, Event, Reading, ResponseStep, Session, UnreadReason};
+use error_envelope_core::session::{BoxError, Ending, Reading, RequestRecord, ResponseStep, Session, UnreadReason};
 #[cfg(feature = "metrics")]
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
@@ -34,12 +34,7 @@ where
     /// Reads what is available; [`Collecting::poll`] waits for the rest.
     #[inline]
     #[allow(clippy::disallowed_methods, reason = "an adapter measures the wait")]
-    pub(super) fn begin(
-        self: Pin<&mut Self>,
-        mut job: CollectJob,
-        span: Option<&Span>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Decided> {
+    pub(super) fn begin(self: Pin<&mut Self>, mut job: CollectJob, cx: &mut Context<'_>) -> Poll<Decided> {
         let mut this = self.project();
         let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Pending };
         match job.poll(body, cx) {
@@ -52,7 +47,6 @@ where
                 {
                     job.waits_since = Some(tokio::time::Instant::now());
                 }
-                job.span = span.cloned();
                 *this.waiting = Some(Box::new(job));
                 Poll::Pending
             }
@@ -86,7 +80,7 @@ impl<R> Collecting<R> {
         self.body.as_ref()
     }
 
-    pub(super) fn abandoned(self: Pin<&mut Self>) -> Option<Event> {
+    pub(super) fn abandoned(self: Pin<&mut Self>) -> Option<RequestRecord> {
         let CollectJob { mut session, head, .. } = *self.project().waiting.take()?;
         let _ = catch(|| drop(head));
         session.abandon()
@@ -100,9 +94,8 @@ pub(super) struct CollectJob {
     reading: Reading,
     /// Wakes the task when the reading has taken too long.
     timer: Option<Deadline>,
-    /// The deadline that the client of an RPC call has set.
-    deadline: Option<Deadline>,
-    span: Option<Span>,
+    /// The request's span, and the deadline that the client of an RPC call has set.
+    context: Option<Box<CallContext>>,
     /// The text of the body's panic (F2).
     panic: Option<Box<str>>,
     /// When the wait began (L2): most bodies are available with their heads.
@@ -125,7 +118,7 @@ impl CollectJob {
         session: Session,
         head: response::Parts,
         reading: Reading,
-        deadline: Option<Deadline>,
+        context: Option<Box<CallContext>>,
         panic: Option<Box<str>>,
     ) -> Self {
         Self {
@@ -133,8 +126,7 @@ impl CollectJob {
             head,
             reading,
             timer: None,
-            deadline,
-            span: None,
+            context,
             panic,
             #[cfg(feature = "metrics")]
             waits_since: None,
@@ -146,7 +138,7 @@ impl CollectJob {
     where
         R: Body<Error: Into<BoxError>>,
     {
-        let Self { reading, timer, deadline, panic, .. } = self;
+        let Self { reading, timer, context, panic, .. } = self;
         loop {
             let mut error = None;
             let polled = catch(|| poll_into(reading, body.as_mut(), &mut error, cx));
@@ -159,7 +151,7 @@ impl CollectJob {
                     let timer = timer.get_or_insert_with(|| Deadline::at(reading.waits(now)));
                     if timer.has_passed(cx) {
                         End::Unread(UnreadReason::TooLate, None)
-                    } else if deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx)) {
+                    } else if context.as_mut().is_some_and(|context| context.has_run_out(cx)) {
                         End::OutOfTime
                     } else {
                         return Poll::Pending;
@@ -185,7 +177,7 @@ impl CollectJob {
     /// Decides by the part that was read.
     #[inline(always)]
     fn ended(self, end: End) -> Decided {
-        let Self { mut session, mut head, reading, panic, span, .. } = self;
+        let Self { mut session, mut head, reading, panic, context, .. } = self;
         #[cfg(feature = "metrics")]
         if let Some(since) = self.waits_since {
             runtime::record_error_read(since.elapsed());
@@ -199,13 +191,13 @@ impl CollectJob {
                     step: reply.map_or(ResponseStep::Broken, ResponseStep::Send),
                     head,
                     error: None,
-                    span,
+                    context,
                 };
             }
         };
         let mut step = session.decide(&mut head, read);
         step.note_panic(panic);
-        Decided { step, head, error, span }
+        Decided { step, head, error, context }
     }
 }
 
@@ -215,8 +207,8 @@ pub(super) struct Decided {
     pub(super) head: response::Parts,
     /// The error that came instead of the rest of the body.
     pub(super) error: Option<BoxError>,
-    /// The request's span, if it was left while the body was read.
-    pub(super) span: Option<Span>,
+    /// The request's span and deadline.
+    pub(super) context: Option<Box<CallContext>>,
 }
 
 /// Reads one frame; whether the body has ended with it.

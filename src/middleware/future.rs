@@ -14,31 +14,32 @@ use tower_service::Service;
 use tracing::Span;
 
 use super::collecting::Collecting;
-use super::deadline::Deadline;
+use super::context::CallContext;
 use super::draining::{Draining, RemainingRequest};
-use super::logged::log_once;
+use super::logged;
 use super::parked::{Peeking, Verifying, Waiting};
 use super::request_body::RequestBody;
-use super::response_body::{Kind, PolledReply, Reply, ResponseBody, polled, reply_of};
+use super::response_body::{Kind, PolledReply, Reply, ResponseBody, decided, polled, watch};
+use super::watched::Watched;
 use error_envelope_core::session::{BoxError, Ending, LocalReply, Session};
-use error_envelope_runtime as runtime;
-use error_envelope_runtime::{RequestTimer, catch};
+use error_envelope_runtime::catch;
 
 pin_project! {
     /// Calls the inner service, reads an error's body if the session requires it, and returns the response.
     ///
-    /// If it is dropped before its response, it logs the request as abandoned, once (rule F2). If it is polled after
+    /// If it is dropped before its response, the client has left: that closes the record (rules F2, L5). If it is polled after
     /// its response, it stays pending instead of panicking.
     pub struct ResponseFuture<S, F, B, R> {
         #[pin]
         pub(super) state: State<S, F, B, R>,
-        // Measures the request; later it moves into the response's body.
-        pub(super) timer: Option<RequestTimer>,
+        // Who is told when the record is closed; later it moves into the response's body.
+        pub(super) watched: Option<Box<Watched>>,
     }
 
     impl<S, F, B, R> PinnedDrop for ResponseFuture<S, F, B, R> {
         fn drop(this: Pin<&mut Self>) {
-            abandon(this.project().state);
+            let this = this.project();
+            abandon(this.state, this.watched.take());
         }
     }
 }
@@ -53,16 +54,15 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if this.timer.is_none() {
+        if this.watched.is_none() {
             // The reply is returned from here without a move, because it is large.
             return poll_reply(this.state, cx);
         }
         let mut polled = poll_reply(this.state, cx);
         if let Poll::Ready(Ok(reply)) = &mut polled
-            && let Some(mut timer) = this.timer.take()
+            && let Some(watched) = this.watched.take()
         {
-            timer.head(reply.status());
-            reply.body_mut().time(timer);
+            watch(reply, watched);
         }
         polled
     }
@@ -91,7 +91,7 @@ where
             StateProj::Answered { answered } => {
                 let Some(answered) = answered.take() else { return Poll::Pending };
                 state.set(State::Done);
-                return reply_of(answered.reply);
+                return answered_at_once(*answered, None);
             }
             StateProj::Draining { draining } => {
                 let Some(mut request) = draining.take() else { return Poll::Pending };
@@ -100,10 +100,12 @@ where
                 let Some(answered) = request.as_mut().reply() else { return Poll::Pending };
                 if ended {
                     let _ = catch(|| drop(request));
-                    return reply_of(answered.reply);
+                    return answered_at_once(*answered, None);
                 }
-                let (head, body) = answered.reply.into_parts();
-                return polled(head, ResponseBody::new(Kind::Drain { request, body }, None));
+                let LocalReply { reply, mut record, .. } = *answered;
+                let (mut head, body) = reply.into_parts();
+                logged::mark(&mut record, &mut head.extensions);
+                return polled(head, ResponseBody::new(Kind::Drain { request, body }, decided(record), None));
             }
             StateProj::Done => return Poll::Pending,
         };
@@ -111,9 +113,18 @@ where
     }
 }
 
-/// Logs a request whose future is dropped before its response, once, and catches a panic (F2).
-fn abandon<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>) {
-    let event = match state.as_mut().project() {
+/// Sends a reply of the layer itself, whose request is read no further.
+#[inline(always)]
+pub(super) fn answered_at_once<R, B>(answered: LocalReply, context: Option<Box<CallContext>>) -> PolledReply<R, B> {
+    let LocalReply { reply, mut record, .. } = answered;
+    let (mut head, body) = reply.into_parts();
+    logged::mark(&mut record, &mut head.extensions);
+    polled(head, ResponseBody::reply(body, decided(record), context))
+}
+
+/// Closes the record of a request whose future is dropped before its response, and catches a panic (F2).
+fn abandon<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>, watched: Option<Box<Watched>>) {
+    let record = match state.as_mut().project() {
         // A call that has ended no longer has a future.
         StateProj::Done | StateProj::Calling { call: None, .. } => return,
         StateProj::Calling { call: Some(call), .. } if call.session.has_ended() => return,
@@ -122,13 +133,14 @@ fn abandon<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>) {
         StateProj::Keeping { keeping } => keeping.as_mut().and_then(|it| it.as_mut().abandoned()),
         StateProj::Peeking { peeking } => peeking.abandoned(),
         StateProj::Verifying { verifying } => verifying.abandoned(),
-        StateProj::Answered { .. } | StateProj::Draining { .. } => None,
+        StateProj::Answered { answered } => answered.take().map(|answered| answered.record),
+        StateProj::Draining { draining } => draining.as_mut().and_then(|it| it.as_mut().reply()).map(|it| it.record),
     };
     let _ = catch(|| state.set(State::Done));
-    if let Some(mut event) = event {
-        // The event is not logged inside the request's span: the code that drops the future may have a span that shows
-        // the reason.
-        runtime::log_event(&mut event);
+    // The record is not closed inside the request's span: the code that drops the future may have a span that shows the
+    // reason.
+    if let (Some(record), Some(watched)) = (record, watched) {
+        watched.close_unsent(record);
     }
 }
 
@@ -158,12 +170,6 @@ pin_project! {
 pub(super) struct Call {
     pub(super) session: Session,
     pub(super) context: Option<Box<CallContext>>,
-}
-
-/// State that only a few calls need.
-pub(super) struct CallContext {
-    pub(super) span: Option<Span>,
-    pub(super) deadline: Option<Deadline>,
 }
 
 impl Call {
@@ -205,33 +211,7 @@ impl Call {
 
     /// Whether the client's deadline for an RPC call has passed.
     pub(super) fn has_run_out(&mut self, cx: &mut Context<'_>) -> bool {
-        let deadline = self.context.as_mut().and_then(|context| context.deadline.as_mut());
-        deadline.is_some_and(|deadline| deadline.has_passed(cx))
-    }
-}
-
-impl CallContext {
-    /// The context of a call whose span a subscriber wants, or which has a deadline; `None` for any other.
-    #[inline(always)]
-    fn new(session: &Session) -> Option<Box<Self>> {
-        if runtime::may_want_span() || session.call_time().is_some() { Self::wanted(session) } else { None }
-    }
-
-    #[inline(never)]
-    fn wanted(session: &Session) -> Option<Box<Self>> {
-        let span = runtime::request_span(session.id()?);
-        let deadline = session.call_time().map(Deadline::after);
-        (span.is_some() || deadline.is_some()).then(|| Box::new(Self { span, deadline }))
-    }
-
-    /// The span of a call, if it has one.
-    pub(super) fn span(&self) -> Option<&Span> {
-        self.span.as_ref()
-    }
-
-    /// The span, and the deadline in its place: borrowed, so that nothing is left to drop.
-    pub(super) fn parts(&mut self) -> (Option<&Span>, Option<&mut Option<Deadline>>) {
-        (self.span.as_ref(), Some(&mut self.deadline))
+        self.context.as_mut().is_some_and(|context| context.has_run_out(cx))
     }
 }
 
@@ -251,7 +231,7 @@ impl<S, F, B, R> State<S, F, B, R> {
         Self::replying(NextReply::new(answered, body))
     }
 
-    /// A local reply that is logged already.
+    /// A local reply.
     #[inline(always)]
     pub(super) fn replying(next: NextReply<B>) -> Self {
         match next {
@@ -261,7 +241,7 @@ impl<S, F, B, R> State<S, F, B, R> {
     }
 }
 
-/// A local reply that is logged.
+/// A local reply.
 pub(super) enum NextReply<B> {
     /// The rest of the request is read before it, or after its head.
     Drained(Pin<Box<Draining<B>>>),
@@ -270,8 +250,7 @@ pub(super) enum NextReply<B> {
 
 impl<B> NextReply<B> {
     fn new(answered: Option<Box<LocalReply>>, body: Option<RemainingRequest<B>>) -> Self {
-        let Some(mut answered) = answered else { return Self::AtOnce(None) };
-        log_once(&mut answered.event, answered.reply.extensions_mut());
+        let Some(answered) = answered else { return Self::AtOnce(None) };
         match (body, answered.drain) {
             (Some(body), Some(drain)) => Self::Drained(Box::pin(Draining::new(body, drain, answered))),
             // Dropping the body runs user code (F2).

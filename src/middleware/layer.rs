@@ -21,7 +21,6 @@ use error_envelope_core::fault::Fault;
 #[cfg(feature = "policy-file")]
 use error_envelope_core::loader::PolicyLoader;
 use error_envelope_core::policy::{Policy, PolicyError, UpstreamUrl};
-use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::{CauseTexts, Classifier, Observer, SessionConfig};
 use error_envelope_runtime as runtime;
 #[cfg(feature = "jwks-url")]
@@ -155,12 +154,6 @@ impl ErrorEnvelopeLayer {
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.policy = self.policy.with_observer(Arc::new(observer));
         self
-    }
-
-    /// Logs, counts and reports a request as abandoned because its client did not read the response. Only the server
-    /// can observe a body that has left the layer. The route is no longer known, and the mode is the policy's own.
-    pub fn not_taken(&self, id: RequestId) {
-        runtime::log_event(self.policy.config().not_taken(id));
     }
 
     /// Lets a [`KillSwitch`] put every route into [`Mode::Off`](crate::Mode::Off).

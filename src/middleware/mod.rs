@@ -19,6 +19,7 @@ mod broken;
 mod calling;
 mod caught;
 mod collecting;
+mod context;
 mod deadline;
 mod draining;
 mod extensions;
@@ -31,6 +32,7 @@ mod request_body;
 mod response_body;
 pub(crate) mod service;
 pub(crate) mod verify;
+mod watched;
 
 pub use error_envelope_core::session::exposed_headers;
 pub use error_envelope_runtime::{KillSwitch, PolicyRejection, PolicyStatus, log_panic_places};

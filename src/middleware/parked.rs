@@ -7,9 +7,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use error_envelope_core::guard::auth::Verified;
-use error_envelope_core::session::{BoxError, Ending, Event, LocalReply, Session};
+use error_envelope_core::session::{BoxError, Ending, LocalReply, RequestRecord, Session};
 use error_envelope_runtime as runtime;
-use error_envelope_runtime::{RouteMetrics, catch};
+use error_envelope_runtime::{Received, catch};
 use http::{HeaderMap, request};
 use http_body::Body;
 use tracing::Span;
@@ -40,7 +40,7 @@ pub(super) struct Waiting<S> {
     pub(super) session: Session,
     pub(super) parked: Parked<S>,
     pub(super) verifiers: Verifiers,
-    pub(super) metrics: Option<RouteMetrics>,
+    pub(super) received: Option<Received>,
 }
 
 /// The failure of `poll_ready`, for the request that would have been forwarded (F3). Of a panic only the text is kept:
@@ -73,7 +73,7 @@ impl<S, B> Peeking<S, B> {
         Self { deadline: Deadline::after(timeout), rest: Some((rest, body)) }
     }
 
-    pub(super) fn abandoned(&mut self) -> Option<Event> {
+    pub(super) fn abandoned(&mut self) -> Option<RequestRecord> {
         let (Waiting { mut session, parked, .. }, body) = self.rest.take()?;
         parked.discard();
         let _ = catch(|| drop(body));
@@ -141,7 +141,7 @@ impl<S, B> Verifying<S, B> {
         }
     }
 
-    pub(super) fn abandoned(&mut self) -> Option<Event> {
+    pub(super) fn abandoned(&mut self) -> Option<RequestRecord> {
         let (Waiting { parked, mut session, .. }, body) = self.rest.take()?;
         let _ = self.drop_verdict();
         parked.discard();

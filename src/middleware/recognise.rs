@@ -180,8 +180,8 @@ mod tests {
         let (mut session, _) =
             Session::begin(Arc::new(config), &mut head, body, error_envelope_runtime::new_request_id);
         let failure = session.classify(error).expect("nothing guards it");
-        let event = session.end(Ending::Failed(failure, "".into())).expect("it has not ended").event;
-        event.code().map(|code| code.as_str().to_owned()).unwrap_or_default()
+        let record = session.end(Ending::Failed(failure, "".into())).expect("it has not ended").record;
+        record.code().map(|code| code.as_str().to_owned()).unwrap_or_default()
     }
 
     #[cfg(feature = "hyper")]

@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use super::caught::{has_ended, poll_bytes, poll_dropped, size_hint};
 use super::deadline::{Deadline, now};
 use error_envelope_core::session::{self, BodyMeter, BoxError, DrainBudget, MeterAction};
-use error_envelope_runtime::{RouteMetrics, catch};
+use error_envelope_runtime::{Received, catch};
 
 pin_project! {
     /// The body of a request that was forwarded.
@@ -27,7 +27,7 @@ pin_project! {
         body: Option<B>,
         trailers: Option<Box<HeaderMap>>,
         meter: Option<BodyMeter>,
-        metrics: Option<RouteMetrics>,
+        received: Option<Received>,
         draining: Option<Box<Budget>>,
         // Whether the body was not polled yet, and has not reported its end.
         has_more: bool,
@@ -37,8 +37,8 @@ pin_project! {
 
 impl<B> RequestBody<B> {
     /// `has_more` means that `is_end_stream` was checked, and was false.
-    pub(super) fn new(body: B, has_more: bool, meter: Option<BodyMeter>, metrics: Option<RouteMetrics>) -> Self {
-        Self { body: Some(body), trailers: None, meter, metrics, draining: None, has_more, done: false }
+    pub(super) fn new(body: B, has_more: bool, meter: Option<BodyMeter>, received: Option<Received>) -> Self {
+        Self { body: Some(body), trailers: None, meter, received, draining: None, has_more, done: false }
     }
 
     pub(super) fn into_inner(self) -> Option<B> {
@@ -52,7 +52,7 @@ impl<B> RequestBody<B> {
             done: trailers.is_none(),
             trailers,
             meter: None,
-            metrics: None,
+            received: None,
             draining: None,
             has_more: false,
         }
@@ -82,8 +82,8 @@ where
         if this.draining.is_none() {
             let polled = poll_bytes(body.as_mut(), cx);
             let Poll::Ready(frame) = &polled else { return Poll::Pending };
-            if let (Some(metrics), Some(Ok(frame))) = (&*this.metrics, frame) {
-                metrics.received(frame.data_ref().map_or(0, Bytes::len));
+            if let (Some(received), Some(Ok(frame))) = (&*this.received, frame) {
+                received.add(frame.data_ref().map_or(0, Bytes::len));
             }
             match inspect_frame(this.meter.as_mut(), frame.as_ref(), || has_ended(&*body)) {
                 FrameOutcome::Passes => return polled,

@@ -3,40 +3,50 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tracing::Span;
 
 use super::broken::{BodyAction, Polled, ResponseBodyError, ResumedBody, poll_passed, text_of};
 use super::caught::{has_ended, inspected, size_hint};
+use super::context::CallContext;
 use super::deadline::{Deadline, now};
 use super::draining::Draining;
-use super::logged::is_logged;
-use error_envelope_core::session::{BodyFailure, BoxError, Failure, FinalFrame, Follow, Needs, Origin};
+use super::logged::is_written;
+use super::watched::Watched;
+use error_envelope_core::session::{BoxError, Failure, FinalFrame, Follow, Needs, Origin, RequestRecord};
 use error_envelope_runtime as runtime;
-use error_envelope_runtime::{RequestTimer, catch};
+use error_envelope_runtime::catch;
 
 pin_project! {
     /// The inner service's body, or the reply that the layer wrote.
     ///
     /// Only bodies of RPC and event streams may be changed, or end with an error of their protocol (rules F6, P1–P3). If
-    /// any other inner body fails or panics, this body ends with an error. The failure is logged once (rule F4).
+    /// any other inner body fails or panics, this body ends with an error (rule F4). The record of the request is closed
+    /// when the body is dropped (rule L5).
     pub struct ResponseBody<R, B> {
         #[pin]
         kind: Kind<R, B>,
-        follow: Option<Follow>,
-        timer: Option<RequestTimer>,
+        follow: Follow,
+        context: Option<Box<CallContext>>,
+        watched: Option<Box<Watched>>,
     }
 
     impl<R, B> PinnedDrop for ResponseBody<R, B> {
         fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
+            let mut this = this.project();
+            let is_empty = this.kind.has_nothing_left();
             if !this.kind.is_own() {
-                finish(this.kind, this.follow);
+                finish(this.kind.as_mut(), this.follow);
+            }
+            if let Some(watched) = this.watched.take() {
+                // The record is closed inside the request's span (L1).
+                let _inside = this.context.as_deref().and_then(CallContext::span).map(Span::enter);
+                watched.close(std::mem::take(this.follow), is_empty);
             }
         }
     }
@@ -68,43 +78,56 @@ pub(super) type PolledReply<R, B> = Poll<Result<Reply<R, B>, Infallible>>;
 
 impl<R, B> ResponseBody<R, B> {
     #[inline(always)]
-    pub(super) fn new(kind: Kind<R, B>, follow: Option<Follow>) -> Self {
-        Self { kind, follow, timer: None }
+    pub(super) fn new(kind: Kind<R, B>, follow: Follow, context: Option<Box<CallContext>>) -> Self {
+        Self { kind, follow, context, watched: None }
     }
 
-    /// Measures the time of the response until this body is dropped.
-    pub(super) fn time(&mut self, timer: RequestTimer) {
-        self.timer = Some(timer);
+    /// What the layer wrote.
+    pub(super) fn reply(body: Bytes, follow: Follow, context: Option<Box<CallContext>>) -> Self {
+        Self::new(if body.is_empty() { Kind::Empty } else { Kind::Reply { body } }, follow, context)
     }
+}
 
-    pub(super) fn reply(body: Bytes) -> Self {
-        Self::new(if body.is_empty() { Kind::Empty } else { Kind::Reply { body } }, None)
+/// The record of a reply, if anyone may want it; its cause is user code, which may panic when it is dropped.
+#[inline]
+pub(super) fn decided(mut record: RequestRecord) -> Follow {
+    if runtime::wants_records() {
+        return Follow::decided(record);
     }
+    if let Some(cause) = record.take_cause() {
+        let _ = catch(|| drop(cause));
+    }
+    Follow::default()
+}
+
+/// Who is told when the record of this reply is closed.
+pub(super) fn watch<R: Body, B>(reply: &mut Reply<R, B>, mut watched: Box<Watched>) {
+    let exact = if let Kind::Inner { body, .. } = &reply.body().kind { size_hint(body).exact() } else { None };
+    watched.head_leaves(reply.status(), reply.headers(), exact);
+    reply.body_mut().watched = Some(watched);
 }
 
 impl<R: Body, B> ResponseBody<R, B> {
     #[inline(always)]
-    pub(super) fn follow(body: R, mut follow: Follow, deadline: Option<&mut Option<Deadline>>) -> Self {
+    pub(super) fn follow(body: R, mut follow: Follow, mut context: Option<Box<CallContext>>) -> Self {
         let mut call = None;
         if follow.needs() != Needs::Nothing {
             follow.begin(|| size_hint(&body).exact(), now);
-            let deadline = deadline.and_then(Option::take);
-            call = Some(Box::new(CallTime { deadline, whole: AtomicBool::new(false) }));
+            let deadline = context.as_mut().and_then(|context| context.deadline.take());
+            call = Some(Box::new(CallTime { deadline }));
         }
-        Self { kind: Kind::Inner { body, call }, follow: Some(follow), timer: None }
+        Self::new(Kind::Inner { body, call }, follow, context)
     }
 }
 
 /// A body that the session inspects.
 pub(super) struct CallTime {
     deadline: Option<Deadline>,
-    /// Whether the body is complete. A server that gets this report does not poll again.
-    whole: AtomicBool,
 }
 
 impl<R, B> Default for ResponseBody<R, B> {
     fn default() -> Self {
-        Self::new(Kind::Empty, None)
+        Self::new(Kind::Empty, Follow::default(), None)
     }
 }
 
@@ -125,40 +148,38 @@ where
     type Error = ResponseBodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
-        if self.timer.is_none() {
+        if self.watched.is_none() {
             // Returned in place: a frame is large to move.
             return self.poll_any(cx);
         }
         let polled = self.as_mut().poll_any(cx);
-        if let (Poll::Ready(Some(Ok(frame))), Some(timer)) = (&polled, &self.timer) {
-            timer.sent(frame.data_ref().map_or(0, Bytes::len));
+        if let (Some(watched), Poll::Ready(frame)) = (self.project().watched, &polled)
+            && let None | Some(Ok(_)) = frame
+        {
+            watched.takes(frame.as_ref().and_then(|frame| frame.as_ref().ok()));
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.kind {
-            Kind::Inner { call: Some(_), .. } if self.follow.as_ref().is_some_and(Follow::awaits_trailers) => false,
-            Kind::Inner { body, call } => {
-                let ended = has_ended(body);
-                if let (true, Some(call)) = (ended, call) {
-                    call.whole.store(true, Ordering::Relaxed);
-                }
-                ended
-            }
+        let ended = match &self.kind {
+            Kind::Inner { call: Some(_), .. } if self.follow.awaits_trailers() => false,
+            Kind::Inner { body, .. } => has_ended(body),
             Kind::Resume { body } => body.is_end_stream(),
             // If a body reports its end, the server drops the rest of the request unread (G5).
             Kind::Reply { .. } | Kind::Broken { .. } | Kind::Drain { .. } => false,
             Kind::Replay { body, trailers } => body.is_empty() && trailers.is_none(),
             Kind::Stripped { .. } | Kind::Empty => true,
+        };
+        if let (true, Some(watched)) = (ended, &self.watched) {
+            watched.note_end();
         }
+        ended
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Inner { call: Some(_), .. } if self.follow.as_ref().is_some_and(Follow::has_no_length) => {
-                SizeHint::default()
-            }
+            Kind::Inner { call: Some(_), .. } if self.follow.has_no_length() => SizeHint::default(),
             Kind::Inner { body, .. } => size_hint(body),
             Kind::Resume { body } => body.size_hint(),
             // If a body reports that it has no bytes, the server does not poll it, and then nothing drains the request:
@@ -189,10 +210,8 @@ where
             KindProj::Inner { body, call: None } => poll_passed(body, cx, &mut broken),
             KindProj::Inner { mut body, call: Some(call) } => {
                 let mut polled = poll_passed(body.as_mut(), cx, &mut broken);
-                if let Some(follow) = this.follow
-                    && broken.is_none()
-                {
-                    action = call.look(follow, &mut polled, || has_ended(&*body), cx);
+                if broken.is_none() {
+                    action = call.look(this.follow, &mut polled, || has_ended(&*body), cx);
                 }
                 polled
             }
@@ -200,6 +219,9 @@ where
             _ => return this.kind.poll_own(this.follow, cx),
         };
         if let Some((origin, error)) = broken {
+            if let Some(watched) = this.watched {
+                watched.note_broken();
+            }
             action = broke_off(this.follow, origin, error);
         }
         if !matches!((&action, &polled), (BodyAction::GoesOn, Poll::Pending | Poll::Ready(Some(_)))) {
@@ -214,6 +236,15 @@ impl<R, B> Kind<R, B> {
     fn is_own(&self) -> bool {
         matches!(self, Self::Reply { .. } | Self::Stripped { .. } | Self::Empty)
     }
+
+    /// Whether nothing of a body that the layer itself made is left to send.
+    fn has_nothing_left(&self) -> bool {
+        match self {
+            Self::Stripped { .. } | Self::Empty => true,
+            Self::Replay { body, trailers } => body.is_empty() && trailers.is_none(),
+            _ => false,
+        }
+    }
 }
 
 impl<R, B> Kind<R, B>
@@ -224,7 +255,7 @@ where
     /// Polls for the next frame of a body that the layer itself made.
     fn poll_own(
         mut self: Pin<&mut Self>,
-        follow: &mut Option<Follow>,
+        follow: &mut Follow,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
         match self.as_mut().project() {
@@ -282,43 +313,44 @@ impl CallTime {
             && let Some(deadline) = &mut self.deadline
             && follow.can_time_out()
             && deadline.has_passed(cx)
-            && let Some(BodyFailure { last, event }) = follow.timed_out()
+            && let Some(last) = follow.timed_out()
         {
-            runtime::log_event(event);
             return last_frame(last, "the call ran out of time");
         }
-        let event = match polled {
+        match polled {
             Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
-                frame.data_mut().and_then(|data| follow.data(data, last(), now))
+                if let Some(data) = frame.data_mut() {
+                    follow.data(data, last(), now);
+                }
             }
-            Poll::Ready(Some(Ok(frame))) => frame.trailers_mut().and_then(|trailers| follow.trailers(trailers, now)),
-            Poll::Ready(None) => {
-                *self.whole.get_mut() = true;
-                follow.end(now)
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    follow.trailers(trailers, now);
+                }
             }
-            _ => None,
-        };
-        event.into_iter().for_each(runtime::log_event);
+            Poll::Ready(None) => follow.end(now),
+            _ => {}
+        }
         BodyAction::GoesOn
     }
 }
 
 /// Ends a failed body as the session decides. Its error is inspected first, whose code may panic.
-fn broke_off(follow: &mut Option<Follow>, origin: Origin, error: BoxError) -> BodyAction {
-    let text = text_of(origin);
-    let Some(mut follow) = follow.take() else { return BodyAction::BrokenOff(text) };
-    let mut is_logged_within = false;
+fn broke_off(follow: &mut Follow, origin: Origin, error: BoxError) -> BodyAction {
+    let mut is_written_within = false;
     let (failure, cause) = match origin {
         Origin::Panic => (Failure::panicked(), error),
         _ => inspected(error, |error| {
-            is_logged_within = is_logged(error);
+            is_written_within = is_written(error);
             follow.classify(error)
         })
         .unwrap_or_else(|panic| (Failure::panicked(), String::from(panic).into())),
     };
-    let (last, event) = follow.failed(Some(failure), cause, now);
-    event.filter(|_| !is_logged_within).into_iter().for_each(runtime::log_event);
-    last_frame(last, text)
+    let last = follow.failed(Some(failure), cause, now);
+    if let (true, Some(record)) = (is_written_within, follow.record_mut()) {
+        record.note_written_within(true);
+    }
+    last_frame(last, text_of(origin))
 }
 
 fn last_frame(last: FinalFrame, text: &'static str) -> BodyAction {
@@ -330,12 +362,7 @@ fn last_frame(last: FinalFrame, text: &'static str) -> BodyAction {
 }
 
 /// Ends an inner body, with its last frame or with an error.
-fn end<R, B>(
-    mut kind: Pin<&mut Kind<R, B>>,
-    follow: &mut Option<Follow>,
-    action: BodyAction,
-    cx: &mut Context<'_>,
-) -> Polled {
+fn end<R, B>(mut kind: Pin<&mut Kind<R, B>>, follow: &mut Follow, action: BodyAction, cx: &mut Context<'_>) -> Polled {
     finish(kind.as_mut(), follow);
     match action {
         BodyAction::GoesOn => Poll::Ready(None),
@@ -350,28 +377,14 @@ fn end<R, B>(
     }
 }
 
-/// Drops the body inside a catch: a panic of its drop is only logged (F2).
-fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, follow: &mut Option<Follow>) {
-    match kind.as_mut().project() {
-        KindProj::Inner { call: Some(call), .. } => {
-            let event = follow.as_mut().and_then(|follow| follow.dropped(*call.whole.get_mut(), now));
-            event.into_iter().for_each(runtime::log_event);
-        }
-        KindProj::Resume { body } => body.drop_error(),
-        _ => {}
+/// Drops the body inside a catch: a panic of its drop is noted (F2).
+fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, follow: &mut Follow) {
+    if let KindProj::Resume { body } = kind.as_mut().project() {
+        body.drop_error();
     }
-    if let Err(panic) = catch(|| kind.set(Kind::Empty))
-        && let Some(event) = follow.take().and_then(|follow| follow.drop_panicked(panic))
-    {
-        runtime::log_event(event);
+    if let Err(panic) = catch(|| kind.set(Kind::Empty)) {
+        follow.note_panic(Some(panic));
     }
-}
-
-/// The reply to a request whose body is not read further.
-#[inline(always)]
-pub(super) fn reply_of<R, B>(reply: Response<Bytes>) -> PolledReply<R, B> {
-    let (head, body) = reply.into_parts();
-    polled(head, ResponseBody::reply(body))
 }
 
 /// Built in place: a reply is large to move.

@@ -18,9 +18,10 @@ use super::parked::{First, NotReady, Parked, Peeking, Verifying, Waiting, poll_f
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use super::verify::Verifiers;
+use super::watched::Watched;
 use error_envelope_core::session::{BodyMeter, BoxError, Ending, FirstByte, KnownMethod, RequestStep, Session};
 use error_envelope_runtime as runtime;
-use error_envelope_runtime::{PolicyHandle, RequestMetrics, RequestSlot, RequestTimer, RouteMetrics, Started, catch};
+use error_envelope_runtime::{PolicyHandle, Received, RequestMetrics, RequestSlot, Started, Watch, catch};
 
 /// The service that [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) makes. It never fails: every error becomes a
 /// response.
@@ -94,39 +95,46 @@ where
         let (facts, _) = facts(&body);
         // This is taken even if a guard replies: the next request polls the service again.
         let not_ready = self.not_ready.take();
-        let (mut session, step) = Session::begin(self.policy.config(), &mut head, facts, runtime::new_request_id);
-        let timer = self.track(&session, &step, &head, started);
-        let metrics = timer.as_ref().map(RequestTimer::metrics);
+        let config = self.policy.config();
+        let is_observed = config.observer().is_some();
+        let (mut session, step) = Session::begin(config, &mut head, facts, runtime::new_request_id);
+        let watched = self.watch(&session, &step, &mut head, (!facts.ended, is_observed), started);
+        let received = watched.as_ref().and_then(|watched| watched.watch.received.clone());
         let body = Unread::New(body, !facts.ended);
         if !matches!(step, RequestStep::Verify(_) | RequestStep::Peek(_)) {
-            let state = carry_out(step, session, &mut self.inner, head, not_ready, body, metrics);
-            return ResponseFuture { state, timer };
+            let state = carry_out(step, session, &mut self.inner, head, not_ready, body, received);
+            return ResponseFuture { state, watched };
         }
         let state = match self.park(not_ready, head) {
             Ok(parked) => {
                 let verifiers = self.verifiers.clone();
-                Waiting { session, parked, verifiers, metrics }.go_on(step, body)
+                Waiting { session, parked, verifiers, received }.go_on(step, body)
             }
             Err(panic) => State::sent(session.end(Ending::UnreadyPanicked(panic)).map(Box::new), Some(body.rest())),
         };
-        ResponseFuture { state, timer }
+        ResponseFuture { state, watched }
     }
 }
 
 impl<S> ErrorEnvelopeService<S> {
-    /// Starts to count a request if a recorder is installed, and notes its id and route if there is a slot.
-    fn track(
+    /// Starts to count a request if a recorder is installed, and tells an adapter around the layer which request it is.
+    #[inline]
+    fn watch(
         &self,
         session: &Session,
         step: &RequestStep,
-        head: &Parts,
+        head: &mut Parts,
+        (has_body, is_observed): (bool, bool),
         started: Option<Started>,
-    ) -> Option<RequestTimer> {
-        if let Some(slot) = RequestSlot::find(&head.extensions) {
-            slot.note(session, step);
+    ) -> Option<Box<Watched>> {
+        let exchange = RequestSlot::take(&mut head.extensions);
+        if let (Some(exchange), Some(id)) = (&exchange, session.request_id(step)) {
+            exchange.begun(id, session.labels(step).1);
         }
         let labels = || session.labels(step);
-        started.map(|started| self.metrics.begin(started, KnownMethod::from(&head.method), labels))
+        let timer = started.map(|started| self.metrics.begin(started, KnownMethod::from(&head.method), labels));
+        let watch = Watch::new(timer, exchange, is_observed, || has_body.then(Received::default));
+        watch.map(|watch| Box::new(Watched::new(watch)))
     }
 }
 
@@ -203,9 +211,9 @@ impl<B> Unread<B> {
 
     /// The body for the inner service.
     #[inline(always)]
-    fn forwarded(self, meter: Option<BodyMeter>, metrics: Option<RouteMetrics>) -> RequestBody<B> {
+    fn forwarded(self, meter: Option<BodyMeter>, received: Option<Received>) -> RequestBody<B> {
         match self {
-            Self::New(body, has_more) => RequestBody::new(body, has_more, meter, metrics),
+            Self::New(body, has_more) => RequestBody::new(body, has_more, meter, received),
             Self::Peeked(peeked, body) => {
                 let _ = catch(|| drop(peeked));
                 body
@@ -224,8 +232,8 @@ impl<S> Waiting<S> {
             (RequestStep::Verify(time), Unread::New(body, _)) => State::verify(time, self, body),
             (RequestStep::Peek(time), Unread::New(body, _)) => State::peek(time, self, Box::pin(body)),
             (step, body) => {
-                let Self { session, parked: Parked { mut service, not_ready, head }, metrics, .. } = self;
-                let state = carry_out(step, session, &mut service, head, not_ready, body, metrics);
+                let Self { session, parked: Parked { mut service, not_ready, head }, received, .. } = self;
+                let state = carry_out(step, session, &mut service, head, not_ready, body, received);
                 let _ = catch(|| drop(service));
                 state
             }
@@ -242,14 +250,14 @@ fn carry_out<S, B, R>(
     head: Parts,
     not_ready: Option<NotReady>,
     body: Unread<B>,
-    metrics: Option<RouteMetrics>,
+    received: Option<Received>,
 ) -> StateOf<S, B, R>
 where
     S: Service<Request<RequestBody<B>>, Response = Response<R>>,
 {
     let reply = match step {
         RequestStep::Forward(meter) => {
-            let body = body.forwarded(meter, metrics);
+            let body = body.forwarded(meter, received);
             if let Some(not_ready) = not_ready {
                 let _ = catch(|| drop(head));
                 let reply = unready(not_ready, &mut session);

@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use axum::http::{HeaderValue, Request, Response, response};
 use bytes::Bytes;
-use error_envelope_core::session::{BodyFacts, DecidedBy, Event, Note, ResponseStep, Session, SessionConfig};
+use error_envelope_core::session::{BodyFacts, DecidedBy, RequestRecord, ResponseStep, Session, SessionConfig};
 use tower_error_envelope::policy::{Dialect, PolicyFile, PolicyLoader};
 use tower_error_envelope::{ErrorCode, Fault, Mode, Policy, RequestId};
 
@@ -47,9 +47,9 @@ fn l1_an_event_says_what_decided_in_each_mode() {
         (404, "", "", DecidedBy::Status),
     ] {
         for path in ["/enforced", "/observed"] {
-            let event = logged_event(path, status, kind, body).expect("an error is told");
-            assert_eq!(event.decided_by(), Some(by), "{path} {status} {body}");
-            let line = event.map_rule().map(|rule| file().map_rule(rule).map(|(file, line)| (file.to_owned(), line)));
+            let record = recorded(path, status, kind, body).expect("an error is told");
+            assert_eq!(record.decided_by(), Some(by), "{path} {status} {body}");
+            let line = record.map_rule().map(|rule| file().map_rule(rule).map(|(file, line)| (file.to_owned(), line)));
             let wanted = (by == DecidedBy::Rule).then(|| Some(("policy.toml".to_owned(), 12)));
             assert_eq!(line, wanted, "{path} {status} {body}");
         }
@@ -61,8 +61,9 @@ fn l1_an_event_says_what_decided_in_each_mode() {
         for (path, kind) in [("/own", "application/json"), ("/fill", "application/json"), ("/fill", "")] {
             let mut head = head(404, kind);
             code.map(|code| head.headers.insert("x-error-code", HeaderValue::from_static(code)));
-            let event = event_of(session(path).respond_whole(&mut head, &ENVELOPE.into())).expect("an error is told");
-            assert_eq!((event.code(), event.decided_by()), (Some(&named), Some(by)), "{path} {kind}");
+            let record = record_of(session(path).respond_whole(&mut head, &ENVELOPE.into())).expect("an error is told");
+            let would_be = record.would_be().and_then(|sent| sent.code());
+            assert_eq!((record.code(), would_be, record.decided_by()), (None, Some(&named), Some(by)), "{path} {kind}");
         }
     }
 }
@@ -80,8 +81,8 @@ fn l3_an_unknown_code_is_logged_where_it_is_a_name() {
     ] {
         for (path, status) in [("/enforced", 404), ("/observed", 404), ("/enforced", 500)] {
             let body = format!(r#"{{"error":{{"code":"{code}","message":"m"}}}}"#);
-            let event = logged_event(path, status, "application/json", &body).expect("an error is told");
-            assert_eq!(event.notes().unknown_code(), logged_as, "{path} {status} {code}");
+            let record = recorded(path, status, "application/json", &body).expect("an error is told");
+            assert_eq!(record.notes().unknown_code(), logged_as, "{path} {status} {code}");
         }
     }
 }
@@ -136,31 +137,30 @@ fn l1_an_event_has_the_cause_of_a_fault_in_each_mode() {
     for path in ["/enforced", "/observed"] {
         let mut head = head(409, "");
         head.extensions.insert(Fault::new(ErrorCode::CONFLICT).with_source("4 wanted, 3 left"));
-        let event = event_of(session(path).respond_whole(&mut head, &Bytes::new())).expect("an error is logged");
-        let causes = event.cause().map(|cause| cause.source().map(ToString::to_string));
+        let record = record_of(session(path).respond_whole(&mut head, &Bytes::new())).expect("an error is logged");
+        let causes = record.cause().map(|cause| cause.source().map(ToString::to_string));
         assert_eq!(causes, Some(Some("4 wanted, 3 left".to_owned())), "{path}");
     }
 }
 
 #[test]
 fn e6_the_event_has_the_status_that_was_replaced() {
-    let event = logged_event("/enforced", 999, "text/plain", "x").expect("an error is logged");
-    let cause = event.cause().and_then(|cause| cause.source()).map(ToString::to_string);
+    let record = recorded("/enforced", 999, "text/plain", "x").expect("an error is logged");
+    let cause = record.cause().and_then(|cause| cause.source()).map(ToString::to_string);
     assert_eq!(
-        (event.status().map(|it| it.as_u16()), cause.as_deref()),
+        (record.status().map(|it| it.as_u16()), cause.as_deref()),
         (Some(502), Some("the service's status is 999"))
     );
 }
 
-fn logged_event(path: &str, status: u16, kind: &str, body: &str) -> Option<Event> {
-    event_of(session(path).respond_whole(&mut head(status, kind), &Bytes::copy_from_slice(body.as_bytes())))
+fn recorded(path: &str, status: u16, kind: &str, body: &str) -> Option<RequestRecord> {
+    record_of(session(path).respond_whole(&mut head(status, kind), &Bytes::copy_from_slice(body.as_bytes())))
 }
 
-fn event_of(step: ResponseStep) -> Option<Event> {
+fn record_of(step: ResponseStep) -> Option<RequestRecord> {
     match step {
-        ResponseStep::Write(written) => Some(written.event),
-        ResponseStep::Pass(_, Note::Event(event)) | ResponseStep::Resume(_, _, event) => Some(*event),
-        ResponseStep::Pass(..) => None,
+        ResponseStep::Write(written) => Some(written.record),
+        ResponseStep::Pass(follow) | ResponseStep::Resume(_, _, follow) => follow.into_decided(),
         other => panic!("{other:?}"),
     }
 }

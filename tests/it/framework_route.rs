@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
-use error_envelope_runtime::RequestSlot;
+use error_envelope_runtime::{Exchange, OpenRecord, RequestSlot};
 use http::{Request, StatusCode};
 use tower::ServiceExt;
-use tower_error_envelope::session::{Event, Observer};
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy, RouteRule};
+use tower_error_envelope::session::{ClosedRecord, Observer};
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy, RequestId, RouteRule};
 
 type Seen = (Option<String>, Option<&'static str>, bool);
 
@@ -17,9 +17,23 @@ type Seen = (Option<String>, Option<&'static str>, bool);
 struct Events(Arc<Mutex<Vec<Seen>>>);
 
 impl Observer for Events {
-    fn on_event(&self, event: &Event) {
-        let method = event.method().map(|method| method.as_str());
-        self.0.lock().unwrap().push((event.route().map(str::to_owned), method, event.is_framework_route()));
+    fn on_record(&self, record: &ClosedRecord) {
+        let method = Some(record.method().as_str());
+        self.0.lock().unwrap().push((record.route().map(str::to_owned), method, record.is_framework_route()));
+    }
+}
+
+/// The routes that an adapter around the layer is told.
+#[derive(Default)]
+struct Noted(Mutex<Vec<Option<Arc<str>>>>);
+
+impl Exchange for Noted {
+    fn begun(&self, _: RequestId, route: Option<&Arc<str>>) {
+        self.0.lock().unwrap().push(route.cloned());
+    }
+
+    fn ended(&self, record: OpenRecord) {
+        record.close(std::time::Instant::now, |_| ());
     }
 }
 
@@ -34,9 +48,14 @@ async fn l1_an_error_has_its_method_and_the_frameworks_route_whatever_the_policy
         .route("/ours/{id}", fails())
         .nest("/halls/{hall}", Router::new().route("/rows/{row}", fails()))
         .layer(layer);
-    let slot = RequestSlot::default();
+    let noted = Arc::new(Noted::default());
     for (method, path) in [("GET", "/seats/7"), ("POST", "/seats/7"), ("GET", "/ours/7"), ("GET", "/halls/1/rows/2")] {
-        let request = Request::builder().method(method).uri(path).extension(slot.clone()).body(Body::empty()).unwrap();
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .extension(RequestSlot::new(noted.clone()))
+            .body(Body::empty())
+            .unwrap();
         app.clone().oneshot(request).await.unwrap();
     }
     let seen = |route: &str, method, framework| (Some(route.to_owned()), Some(method), framework);
@@ -47,7 +66,7 @@ async fn l1_an_error_has_its_method_and_the_frameworks_route_whatever_the_policy
         seen("/halls/{hall}/rows/{row}", "GET", true),
     ];
     assert_eq!(*events.0.lock().unwrap(), expected);
-    assert_eq!(slot.route(), Some("/seats/{id}"));
+    assert_eq!(noted.0.lock().unwrap()[0].as_deref(), Some("/seats/{id}"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use axum::routing::get;
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use tower::ServiceExt;
-use tower_error_envelope::session::{Event, Observer};
+use tower_error_envelope::session::{ClosedRecord, Observer};
 use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy};
 
 use crate::cases::logs::captured;
@@ -20,8 +20,8 @@ use crate::cases::logs::captured;
 struct Count(AtomicU64);
 
 impl Observer for Count {
-    fn on_event(&self, _: &Event) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    fn on_record(&self, record: &ClosedRecord) {
+        self.0.fetch_add(u64::from(record.origin().is_some()), Ordering::Relaxed);
     }
 }
 

@@ -62,8 +62,9 @@ fn rounds(ask: impl Future<Output = Vec<Round>>) -> (Vec<Round>, HashMap<String,
             let (_, rest) = line.split_once(&format!(" {name}="))?;
             Some(rest.split(' ').next()?.trim_matches('"').to_owned())
         };
-        // A body that breaks off has a line of its own, without a status (F4).
-        if let (Some(id), Some(code), Some(status)) = (field("request_id"), field("code"), field("status")) {
+        if let (Some(id), Some(code), Some(status)) =
+            (field("request_id"), field("code").or_else(|| field("would_be_code")), field("status"))
+        {
             let (would_be, also) = (field("would_be_status"), field("also"));
             let also = also.map(|codes| codes.trim_end_matches(',').to_owned());
             events.entry(id).or_default().push(LoggedEvent { code, status, would_be, also });

@@ -11,7 +11,7 @@ use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::middleware::KillSwitch;
-use tower_error_envelope::session::{CapturedBody, Event, Observer};
+use tower_error_envelope::session::{CapturedBody, ClosedRecord, Observer};
 use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, RouteRule};
 
 use crate::kit::{Answer, answer, logged};
@@ -23,8 +23,8 @@ const BODY: &str = r#"{"message":"Seat 7 is taken"}"#;
 struct Seen(Mutex<Vec<String>>);
 
 impl Observer for Seen {
-    fn on_event(&self, event: &Event) {
-        let code = event.code().map_or("none", |code| code.as_str());
+    fn on_record(&self, record: &ClosedRecord) {
+        let code = record.code().or_else(|| record.would_be()?.code()).map_or("none", |code| code.as_str());
         let side = |shown: Option<&CapturedBody>| match shown {
             Some(shown) => {
                 let kind = shown.content_type().unwrap_or("untyped");
@@ -32,8 +32,12 @@ impl Observer for Seen {
             }
             None => "nothing".to_owned(),
         };
-        let captured = event.captured().map(|it| format!(": {} -> {}", side(it.before()), side(it.after())));
-        let line = format!("{} {code}{}", event.origin().as_str(), captured.unwrap_or_default());
+        let captured = record.captured().map(|it| format!(": {} -> {}", side(it.before()), side(it.after())));
+        let line = format!(
+            "{} {code}{}",
+            record.origin().map_or("none", |origin| origin.as_str()),
+            captured.unwrap_or_default()
+        );
         self.0.lock().unwrap().push(line);
     }
 }
@@ -73,11 +77,11 @@ fn l3_bodies_are_shown_where_the_policy_says_so_and_are_in_no_log() {
 fn l1_an_event_with_bodies_has_its_other_fields_too() {
     struct Fields(Mutex<Vec<String>>);
     impl Observer for Fields {
-        fn on_event(&self, event: &Event) {
-            let notes = event.notes();
+        fn on_record(&self, record: &ClosedRecord) {
+            let notes = record.notes();
             let fields =
                 [notes.client_request_id(), notes.trace_id(), notes.dropped_fields()].map(Option::unwrap_or_default);
-            self.0.lock().unwrap().push(format!("{} {}", fields.join(" "), event.captured().is_some()));
+            self.0.lock().unwrap().push(format!("{} {}", fields.join(" "), record.captured().is_some()));
         }
     }
 
@@ -102,9 +106,9 @@ fn l1_an_event_with_bodies_has_its_other_fields_too() {
 fn l3_a_large_body_is_shown_in_part_and_never_in_debug() {
     struct Whole(Mutex<Vec<(usize, bool, String)>>);
     impl Observer for Whole {
-        fn on_event(&self, event: &Event) {
-            let before = event.captured().unwrap().before().unwrap();
-            self.0.lock().unwrap().push((before.body().len(), before.is_whole(), format!("{event:?}")));
+        fn on_record(&self, record: &ClosedRecord) {
+            let before = record.captured().unwrap().before().unwrap();
+            self.0.lock().unwrap().push((before.body().len(), before.is_whole(), format!("{record:?}")));
         }
     }
     let seen = Arc::new(Whole(Mutex::default()));
@@ -119,7 +123,7 @@ fn l3_a_large_body_is_shown_in_part_and_never_in_debug() {
 fn f2_an_observer_that_panics_takes_no_answer_away() {
     struct Rude;
     impl Observer for Rude {
-        fn on_event(&self, _: &Event) {
+        fn on_record(&self, _: &ClosedRecord) {
             panic!("I saw that");
         }
     }

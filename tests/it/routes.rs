@@ -66,7 +66,7 @@ fn outcome(request: &str, length: u64) -> String {
             let error = &body["error"];
             let limit = error["details"]["limit_bytes"].as_u64().map(|limit| format!(" {limit}")).unwrap_or_default();
             let message = error["message"].as_str().unwrap_or_default();
-            let route = answered.event.route().unwrap_or("no route");
+            let route = answered.record.route().unwrap_or("no route");
             format!("{} {message}{limit} | {route}", answered.reply.status().as_u16())
         }
         RequestStep::Peek(_) => "peek".to_owned(),

@@ -1,4 +1,4 @@
-//! What seeing an error costs whoever answers it, with no page open.
+//! What seeing a request costs whoever answers it, with no page open.
 //!
 //! `cargo bench -p error-envelope-admin --bench observer`, and `-- --check` where it may not be more than 2 µs.
 #![allow(clippy::disallowed_methods, reason = "a measurement needs a clock")]
@@ -12,7 +12,7 @@ use error_envelope_admin::Admin;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_error_envelope::session::{Event, Observer};
+use tower_error_envelope::session::{ClosedRecord, Observer};
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 
 /// Short rounds, of which the fastest tenth counts: others use the machine, too.
@@ -22,17 +22,17 @@ const MOST: Duration = Duration::from_micros(2);
 
 const POLICY: &str = "version = 1\n[[route]]\nmatch = \"/seats/{id}\"\n";
 
-/// Sees each event as often as it is measured.
+/// Sees each record as often as it is measured.
 struct Again {
     observer: Arc<dyn Observer>,
     took: Mutex<Vec<Duration>>,
 }
 
 impl Observer for Again {
-    fn on_event(&self, event: &Event) {
+    fn on_record(&self, record: &ClosedRecord) {
         let began = Instant::now();
         for _ in 0..TIMES {
-            self.observer.on_event(event);
+            self.observer.on_record(record);
         }
         self.took.lock().unwrap().push(began.elapsed() / TIMES);
     }
@@ -43,6 +43,7 @@ fn main() {
     let unknown = r#"{"error":{"code":"SEAT_TAKEN","message":"Seat 7 is taken."}}"#;
     let mut slowest = Duration::ZERO;
     for (name, status, body) in [
+        ("a success", 200, "{}"),
         ("a code of the catalogue", 404, r#"{"error":{"code":"NOT_FOUND","message":"No seat."}}"#),
         ("a code that nobody knows", 409, unknown),
         ("no shape", 502, "<html>"),

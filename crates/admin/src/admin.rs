@@ -11,8 +11,6 @@ use error_envelope_core::session::Observer;
 use error_envelope_runtime::PrometheusHandle;
 use error_envelope_runtime::{KillSwitch, PolicyHandle, PolicyHolder, PolicyStatus};
 
-#[cfg(feature = "prometheus")]
-use crate::counters;
 use crate::error_store::store::Store;
 use crate::files::{Journal, TokenFile};
 use crate::guard::Hosts;
@@ -21,7 +19,7 @@ use crate::small_server::Handshake;
 /// The content of the admin address. Clones share it.
 ///
 /// 1. [`Admin::new`], `Admin::metrics` and [`Admin::allow_host`] set what is served, and under which host names.
-/// 2. [`Admin::attach`] connects it to the layer: the active policy, each error, and the kill switch.
+/// 2. [`Admin::attach`] connects it to the layer: the active policy, each request, and the kill switch.
 /// 3. [`Admin::serve`] serves it, or [`Admin::service`] is mounted in your own server.
 /// 4. [`Admin::drain`] marks the process as not ready for new requests.
 #[derive(Clone, Default)]
@@ -42,14 +40,15 @@ pub struct Admin {
 #[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) store: Arc<Store>,
-    pub(crate) switch: KillSwitch,
     /// Whether the process should get no new requests.
     pub(crate) draining: AtomicBool,
     policy: Mutex<Option<PolicyHandle>>,
-    outages: Mutex<Option<ReadOutages>>,
+    outages: Mutex<Option<Read<Vec<Outage>>>>,
+    certificates: Mutex<Vec<Read<CertificateStatus>>>,
 }
 
-type ReadOutages = Box<dyn Fn() -> Vec<Outage> + Send>;
+/// The function that returns what another part of the process knows.
+type Read<T> = Box<dyn Fn() -> T + Send>;
 
 /// A service that cannot be reached: [`Admin::show_outages`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +63,17 @@ pub struct Outage {
     pub reason: String,
     /// The number of requests that failed for this reason or another one.
     pub requests: u64,
+}
+
+/// The state of a certificate that this process serves: [`Admin::show_certificate`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateStatus {
+    /// The files of the certificate and its key.
+    pub files: String,
+    /// The earliest expiry in the active chain; `None` if it is unknown.
+    pub not_after: Option<SystemTime>,
+    /// Why the files on disk are rejected, while an older certificate stays active.
+    pub rejection: Option<String>,
 }
 
 /// The address that serves the metrics.
@@ -85,10 +95,8 @@ impl Admin {
 
     #[cfg(feature = "prometheus")]
     #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
-    /// Serves this recorder's metrics at `/metrics`: [`install_metrics`](crate::install_metrics) makes one. A thread
-    /// reads it once a minute, for the chart of requests.
+    /// Serves this recorder's metrics at `/metrics`: [`install_metrics`](crate::install_metrics) makes one.
     pub fn metrics(mut self, handle: PrometheusHandle) -> Self {
-        counters::follow(handle.clone(), &self.shared.store);
         self.metrics = Metrics::Here(handle);
         self
     }
@@ -137,7 +145,7 @@ impl Admin {
     /// # Errors
     /// The file cannot be read or written, or its last line is no change.
     pub fn journal(mut self, path: impl Into<PathBuf>) -> io::Result<Self> {
-        self.journal = Some(Journal::open(&path.into(), &self.shared.switch)?);
+        self.journal = Some(Journal::open(&path.into(), &self.shared.store.switch)?);
         Ok(self)
     }
 
@@ -160,7 +168,13 @@ impl Admin {
         *self.shared.outages.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(read));
     }
 
-    /// Returns the observer that stores each error for the page.
+    /// Adds a function that returns the state of a certificate that this process serves. The page shows one whose new
+    /// files are rejected, or that has expired or will soon.
+    pub fn show_certificate(&self, read: impl Fn() -> CertificateStatus + Send + 'static) {
+        self.shared.certificates.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(read));
+    }
+
+    /// Returns the observer that counts each request, and stores each error, for the page.
     #[must_use]
     pub fn observer(&self) -> Arc<dyn Observer> {
         self.shared.store.clone()
@@ -169,16 +183,7 @@ impl Admin {
     /// Returns the kill switch, which `POST /kill-switch/on` turns on.
     #[must_use]
     pub fn kill_switch(&self) -> KillSwitch {
-        self.shared.switch.clone()
-    }
-
-    /// Adds the counts since the last full minute to the chart. Returns the metrics, if this address serves them.
-    pub(crate) fn look_at_counters(&self) -> Option<String> {
-        match &self.metrics {
-            #[cfg(feature = "prometheus")]
-            Metrics::Here(handle) => Some(counters::look(handle, &self.shared.store)),
-            _ => None,
-        }
+        self.shared.store.switch.clone()
     }
 
     /// Makes `/readyz` return 503 from now on: the process is stopping, and should get no new requests.
@@ -205,6 +210,11 @@ impl Shared {
         let mut outages = read.as_ref().map(|read| read()).unwrap_or_default();
         outages.sort_by_key(|outage| outage.since);
         outages
+    }
+
+    /// The certificates that this process serves.
+    pub(crate) fn certificates(&self) -> Vec<CertificateStatus> {
+        self.certificates.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|read| read()).collect()
     }
 }
 

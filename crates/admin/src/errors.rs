@@ -1,30 +1,41 @@
-//! `/errors.json?search=TEXT`: the last errors, each with the bodies before and after the layer.
+//! `/errors.json?search=TEXT`: the last errors, each with the bodies before and after the layer. A search also finds
+//! requests whose client left.
 //!
 //! Path, client and caller may identify people: they are only given for the request id that was searched.
 
+use std::cmp::Reverse;
+
 use error_envelope_core::code::ErrorCode;
+use error_envelope_core::policy::{Mode, UpstreamUrl};
 use error_envelope_core::request_id::RequestId;
-use error_envelope_core::session::KnownMethod;
+use error_envelope_core::session::{KnownMethod, Origin};
 use serde_json::{Value, json};
 
 use crate::admin_request::{AdminRequest, value};
 use crate::answer::{self, Answer};
-use crate::error_store::error_record::{Entry, Side, rfc3339};
+use crate::error_store::error_record::{Entry, Kind, ShownStatus, Side, rfc3339};
+use crate::error_store::place::Place;
 use crate::error_store::recent_errors::{Id, RecentErrors};
 use crate::error_store::store;
 use crate::error_store::timeline::MINUTE_MS;
+use crate::readiness;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
+    let shared = &request.admin.shared;
     let text = value(request.query, "search").unwrap_or_default();
-    let id = id_in(&text);
-    let recent = request.admin.shared.store.recent();
+    let (id, status) = (id_in(&text), shared.policy_status());
+    let recent = shared.store.recent();
     // A trace id is read as a request id, too.
     let is_of = |entry: &Entry, id| entry.seen.id == id || entry.seen.trace_id.as_deref() == Some(&trace_id(id));
     let fits = |entry: &Entry| id.map_or_else(|| fits(entry, &text), |id| is_of(entry, id));
-    let entries: Vec<_> = recent.entries().filter(|entry| fits(entry)).cloned().collect();
+    // Whose client left is searched for, but no error.
+    let left = recent.left().filter(|_| !text.trim().is_empty());
+    let mut entries: Vec<_> = recent.errors().chain(left).filter(|entry| fits(entry)).cloned().collect();
+    entries.sort_by_key(|entry| Reverse(entry.number));
     let searched = id.map(|id| of_id(id, &recent, entries.len()));
     drop(recent);
-    let errors: Vec<_> = entries.iter().map(|entry| describe(entry, id.is_some())).collect();
+    let own_mode = |place: &Place| status.as_ref().and_then(|status| readiness::mode_of(status, place));
+    let errors: Vec<_> = entries.iter().map(|entry| describe(entry, id.is_some(), own_mode)).collect();
     answer::json(&json!({"errors": errors, "searched_id": searched}))
 }
 
@@ -37,6 +48,7 @@ fn of_id(id: RequestId, recent: &RecentErrors, shown: usize) -> Value {
     let began = Some(id.timestamp_ms()).filter(|began| *began <= store::now() + CLOCK_SKEW_MS);
     json!({
         "id": id.to_string(),
+        "trace_id": trace_id(id),
         "began_at": began.map(rfc3339),
         "count": count.max(shown),
         "known": known.iter().map(remembered).collect::<Vec<_>>(),
@@ -49,18 +61,33 @@ fn trace_id(id: RequestId) -> String {
 }
 
 fn remembered(known: &Id) -> Value {
+    let mut json = describe_kind(&known.kind, &known.place, known.service.as_ref());
+    json["at"] = rfc3339(known.at).into();
+    json
+}
+
+/// What is kept of each record.
+fn describe_kind(kind: &Kind, place: &Place, service: Option<&UpstreamUrl>) -> Value {
+    let (sent, would_be) = (kind.sent.as_ref(), kind.would_be.as_ref());
     json!({
-        "at": rfc3339(known.at),
-        "route": known.route.as_deref(),
-        "code": known.kind.code(),
-        "status": known.kind.sent,
-        "cut_off": known.kind.is_cut_off,
-        "would_be_status": known.kind.would_be,
-        "origin": known.kind.origin.as_str(),
+        "route": place.route.as_deref(),
+        "scope": place.scope.as_deref(),
+        "service": service.map(ToString::to_string),
+        "origin": kind.origin.map(Origin::as_str),
+        "outcome": kind.outcome.as_str(),
+        "end": kind.end.as_str(),
+        "code": ShownStatus::code_of(sent),
+        "status": sent.map(|sent| sent.status),
+        "grpc_status": sent.and_then(|sent| sent.grpc),
+        "would_be_code": would_be.map(|_| ShownStatus::code_of(would_be)),
+        "would_be_status": would_be.map(|sent| sent.status),
+        "would_be_grpc_status": would_be.and_then(|sent| sent.grpc),
+        "inner_status": kind.service.map(|service| service.status().as_u16()),
+        "inner_grpc_status": kind.service.and_then(|service| service.grpc_status()),
     })
 }
 
-fn describe(entry: &Entry, is_searched: bool) -> Value {
+fn describe(entry: &Entry, is_searched: bool, own_mode: impl Fn(&Place) -> Option<Mode>) -> Value {
     let (seen, kind, request) = (&entry.seen, &entry.seen.kind, &entry.seen.request);
     let bodies = entry.bodies.get();
     let side = |side: &Option<Side>| side.as_ref().map(describe_side);
@@ -70,24 +97,17 @@ fn describe(entry: &Entry, is_searched: bool) -> Value {
         None if seen.has_bodies => "waiting",
         None => "not_stored",
     };
-    json!({
+    let own_mode = Some(&seen.place).filter(|_| seen.kill_switch).and_then(own_mode);
+    let more = json!({
         "number": entry.number,
         "id": seen.id.to_string(),
         "at": rfc3339(seen.at),
-        "route": seen.route.as_deref(),
-        "mode": seen.mode.as_str(),
-        "origin": kind.origin.as_str(),
-        "code": kind.code(),
+        "mode": own_mode.unwrap_or(seen.mode).as_str(),
+        "kill_switch": seen.kill_switch,
         "unknown_code": kind.unknown,
         "decided_by": kind.by.map(|by| by.as_str()),
-        "status": kind.sent,
-        "cut_off": entry.is_cut_off(),
-        "would_be_status": kind.would_be,
-        "inner_status": entry.inner_status(),
-        "grpc_status": kind.grpc,
         "dialect": kind.dialect.map(|dialect| dialect.as_str()),
         "method": request.method.map(KnownMethod::as_str),
-        "service": request.service.as_ref().map(ToString::to_string),
         "duration_ms": request.duration_ms,
         "path": request.path.as_ref().filter(|_| is_searched),
         "client": request.client.as_ref().filter(|_| is_searched),
@@ -99,7 +119,12 @@ fn describe(entry: &Entry, is_searched: bool) -> Value {
         "bodies": state,
         "before": bodies.and_then(|it| side(&it.before)),
         "after": bodies.and_then(|it| side(&it.after)),
-    })
+    });
+    let mut json = describe_kind(kind, &seen.place, request.service.as_ref());
+    if let (Some(json), Value::Object(more)) = (json.as_object_mut(), more) {
+        json.extend(more);
+    }
+    json
 }
 
 fn describe_side(side: &Side) -> Value {
@@ -122,12 +147,19 @@ pub(crate) fn id_in(text: &str) -> Option<RequestId> {
     words.filter(|word| !word.is_empty()).find_map(id)
 }
 
-/// Whether each word of the text is in the error's code, route or service, in any letter case.
+/// Whether each word of the text is in the error's codes, outcome, route, scope or service, in any letter case.
 pub(crate) fn fits(entry: &Entry, text: &str) -> bool {
-    let kind = &entry.seen.kind;
-    let route = entry.seen.route.as_deref().unwrap_or("no route");
-    let service = entry.seen.request.service.as_ref().map(ToString::to_string).unwrap_or_default();
-    let texts = [kind.code(), kind.unknown.as_deref().unwrap_or_default(), route, &service];
+    let (seen, kind) = (&entry.seen, &entry.seen.kind);
+    let service = seen.request.service.as_ref().map(ToString::to_string).unwrap_or_default();
+    let texts = [
+        ShownStatus::code_of(kind.sent.as_ref()),
+        ShownStatus::code_of(kind.would_be.as_ref()),
+        kind.unknown.as_deref().unwrap_or_default(),
+        kind.outcome.as_str(),
+        seen.place.route.as_deref().unwrap_or("no route"),
+        seen.place.scope.as_deref().unwrap_or_default(),
+        &service,
+    ];
     let texts = texts.join("\n").to_lowercase();
     text.to_lowercase().split_whitespace().all(|word| texts.contains(word))
 }

@@ -3,8 +3,8 @@
 //! | path | content |
 //! |---|---|
 //! | `GET /` | one page for operators, which reads the JSON below |
-//! | `GET /now.json` | what is wrong now, and the counts of the last hour by class of status |
-//! | `GET /errors.json` | the last errors; `?search=TEXT` finds them by id, code, route and service |
+//! | `GET /now.json` | what is wrong now, and the counts of the last hour by outcome |
+//! | `GET /errors.json` | the last errors; `?search=TEXT` finds them, and requests whose client left, by id, code, outcome, route, scope and service |
 //! | `GET /readiness.json` | the counts of each route, and whether it is ready for its next mode |
 //! | `GET /healthz` | `ok` while the process responds |
 //! | `GET /readyz` | `ready`, or 503 while the process stops or waits for its first key sets |
@@ -44,8 +44,6 @@
 mod admin;
 mod admin_request;
 mod answer;
-#[cfg(feature = "prometheus")]
-mod counters;
 mod error_store;
 mod errors;
 mod files;
@@ -56,7 +54,7 @@ mod readiness;
 mod service;
 mod small_server;
 
-pub use admin::{Admin, Outage};
+pub use admin::{Admin, CertificateStatus, Outage};
 #[cfg(feature = "prometheus")]
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use error_envelope_runtime::{PrometheusHandle, PrometheusRecorder, install_metrics, metrics_recorder};

@@ -1,19 +1,22 @@
 //! `/now.json`: what is wrong now, and the counts of the last hour.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use error_envelope_core::policy::UpstreamUrl;
+use error_envelope_core::session::Outcome;
 use error_envelope_runtime::{PolicyRejection, PolicyStatus};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::admin::Outage;
+use crate::admin::{Admin, CertificateStatus, Outage, Shared};
 use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
-use crate::error_store::error_record::{Severity, rfc3339, time};
+use crate::error_store::error_record::{Severity, milliseconds, rfc3339, time};
+use crate::error_store::place::Place;
+use crate::error_store::requests::Requests;
 use crate::error_store::store;
-use crate::error_store::timeline::{CLASSES, MINUTE_MS, MINUTES, Place, Timeline, last_minutes};
+use crate::error_store::timeline::{MINUTE_MS, MINUTES, Timeline, last_minutes};
 use crate::process;
 
 /// How many minutes count as now: enough to show a rate, and so few that the rate drops soon after the cause has ended.
@@ -25,32 +28,16 @@ const URGENT_DAYS: u64 = 7;
 const SOON_DAYS: u64 = 21;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 
-/// The requests of each place, by class of status.
-type Totals = HashMap<Place, [u64; CLASSES.len()]>;
-
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let (admin, shared) = (request.admin, &request.admin.shared);
     // A new policy clears counts: before they are locked.
-    let status = shared.policy_status();
-    let metrics = admin.look_at_counters();
-    let (requests, recent, at) = (shared.store.requests(), shared.store.recent(), store::now());
-    let (now, hour) = (last_minutes(at, NOW_MINUTES), last_minutes(at, MINUTES));
-    let (totals, services) = (requests.totals(&now), &recent.services);
-    let affected = |severity| affected(&recent.timeline, severity, at);
-    let recently = requests.totals(&last_minutes(at, RECENT_MINUTES));
-    let failing = with_unread(affected(Severity::Fault), totals.as_ref(), recently.as_ref());
-    let failing = with_cut_off(failing, affected(Severity::CutOff));
-    let (refusing, would_refuse) = (affected(Severity::Refusal), affected(Severity::WouldRefuse));
-    let by_class = requests.by_class(&hour);
-    let counts = if by_class.is_some() { "requests" } else { "errors" };
-    let by_class = by_class.unwrap_or_else(|| recent.timeline.by_class(&hour));
-    let changes = if admin.is_read_only() {
-        "refused"
-    } else if admin.token.is_some() {
-        "token"
-    } else {
-        "open"
-    };
+    let (status, at) = (shared.policy_status(), store::now());
+    let problems = problems(shared, status.as_ref(), at);
+    let (requests, recent) = (shared.store.requests(), shared.store.recent());
+    let of = |severities: &[Severity]| affected(&recent.timeline, severities, &requests, at);
+    let hour = last_minutes(at, MINUTES);
+    let outcomes = Outcome::ALL.map(Outcome::as_str).map(str::to_owned).into_iter();
+    let outcomes: Map<_, _> = outcomes.zip(requests.by_outcome(&hour).map(Value::from)).collect();
     answer::json(&json!({
         "process": admin.name.as_deref(),
         "version": env!("CARGO_PKG_VERSION"),
@@ -58,19 +45,24 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
         "at": rfc3339(at),
         "policy": status.as_ref().map(|it| it.policy().summary().origin()),
         "shows_bodies": status.as_ref().map(|it| it.policy().summary().observes_bodies()),
-        "kill_switch": process::describe_switch(&shared.switch),
-        "changes": changes,
-        "problems": problems(&shared.outages(), status.as_ref(), metrics.as_deref(), at),
+        "kill_switch": process::describe_switch(&shared.store.switch),
+        "changes": changes(admin),
+        "problems": problems,
         "minutes": NOW_MINUTES,
-        "failing": described(failing, totals.as_ref(), services),
-        "refusing": described(refusing, totals.as_ref(), services),
-        "would_refuse": described(would_refuse, totals.as_ref(), services),
-        "hour": {
-            "counts": counts,
-            "begin": rfc3339(u64::from(hour.start) * MINUTE_MS),
-            "classes": CLASSES.into_iter().zip(by_class).map(|(class, counts)| (class.to_owned(), json!(counts))).collect::<serde_json::Map<_, _>>(),
-        },
+        "failing": of(&[Severity::ServerError, Severity::Broken]),
+        "refusing": of(&[Severity::Refusal]),
+        "would_refuse": of(&[Severity::WouldRefuse]),
+        "hour": {"begin": rfc3339(u64::from(hour.start) * MINUTE_MS), "outcomes": outcomes},
     }))
+}
+
+/// Whether the kill switch can be changed at this address.
+fn changes(admin: &Admin) -> &'static str {
+    match admin.token {
+        _ if admin.is_read_only() => "refused",
+        Some(_) => "token",
+        None => "open",
+    }
 }
 
 /// A place whose requests fail or are refused.
@@ -79,82 +71,49 @@ struct Affected {
     count: u64,
     /// Those of this minute and the one before.
     recent: u64,
-    /// Each code with its count, and whether its responses were cut off.
-    codes: Vec<(String, u64, bool)>,
+    /// Each code with its count and its outcome.
+    codes: Vec<(String, u64, Option<&'static str>)>,
 }
 
-fn affected(timeline: &Timeline, severity: Severity, at: u64) -> BTreeMap<Place, Affected> {
+/// The places with records of these severities as JSON: first those with most in this minute and the one before.
+fn affected(timeline: &Timeline, severities: &[Severity], requests: &Requests, at: u64) -> Vec<Value> {
+    let (now, recently) = (last_minutes(at, NOW_MINUTES), last_minutes(at, RECENT_MINUTES));
     let mut places: BTreeMap<Place, Affected> = BTreeMap::new();
-    for (place, code, count) in timeline.totals_of(severity, &last_minutes(at, NOW_MINUTES)) {
-        let it = places.entry(place).or_default();
-        it.count += count;
-        it.codes.push((code, count, severity == Severity::CutOff));
+    for severity in severities {
+        for (place, code, count) in timeline.totals_of(*severity, &now) {
+            let it = places.entry(place).or_default();
+            it.count += count;
+            it.codes.push((code, count, severity.outcome().map(Outcome::as_str)));
+        }
+        for (place, _, count) in timeline.totals_of(*severity, &recently) {
+            places.entry(place).or_default().recent += count;
+        }
     }
-    for (place, _, count) in timeline.totals_of(severity, &last_minutes(at, RECENT_MINUTES)) {
-        places.entry(place).or_default().recent += count;
-    }
-    places
-}
-
-/// The places that fail, also by the counters of requests: these count the 5xx that the policy lets pass, too, but no
-/// error of a gRPC call.
-fn with_unread(
-    mut seen: BTreeMap<Place, Affected>,
-    totals: Option<&Totals>,
-    recently: Option<&Totals>,
-) -> BTreeMap<Place, Affected> {
-    let Some((totals, recently)) = totals.zip(recently) else { return seen };
-    let failed = |totals: &[u64; CLASSES.len()]| totals[CLASSES.len() - 1];
-    for (place, totals) in totals.iter().filter(|(_, totals)| failed(totals) > 0) {
-        let it = seen.entry(place.clone()).or_default();
-        it.count = it.count.max(failed(totals));
-        it.recent = it.recent.max(recently.get(place).map_or(0, failed));
-    }
-    seen
-}
-
-/// Adds the responses that were cut off: no counter shows them as failures.
-fn with_cut_off(
-    mut failing: BTreeMap<Place, Affected>,
-    cut_off: BTreeMap<Place, Affected>,
-) -> BTreeMap<Place, Affected> {
-    for (place, more) in cut_off {
-        let it = failing.entry(place).or_default();
-        (it.count, it.recent) = (it.count + more.count, it.recent + more.recent);
-        it.codes.extend(more.codes);
-    }
-    failing
-}
-
-/// The places as JSON: first those with most in this minute and the one before.
-fn described(
-    places: BTreeMap<Place, Affected>,
-    totals: Option<&Totals>,
-    services: &HashMap<Place, UpstreamUrl>,
-) -> Vec<Value> {
     let mut places: Vec<_> = places.into_iter().collect();
     places.sort_by_key(|(_, it)| Reverse((it.recent, it.count)));
     let describe = |(place, mut it): (Place, Affected)| {
         it.codes.sort_by_key(|(_, count, _)| Reverse(*count));
-        let code = |(code, count, cut_off): &_| json!({"code": code, "count": count, "cut_off": cut_off});
+        let code = |(code, count, outcome): &_| json!({"code": code, "count": count, "outcome": outcome});
+        let row = requests.of_place(&place);
         json!({
             "route": place.route.as_deref(),
             "scope": place.scope.as_deref(),
-            "service": services.get(&place).map(ToString::to_string),
+            "service": row.and_then(|row| row.service.as_ref()).map(ToString::to_string),
             "count": it.count,
             "recent": it.recent,
-            "requests": totals.map(|totals| totals.get(&place).map_or(0, |totals| totals.iter().sum::<u64>())),
+            "requests": row.map(|row| row.sum_of(&now)),
             "codes": it.codes.iter().map(code).collect::<Vec<_>>(),
         })
     };
     places.into_iter().map(describe).collect()
 }
 
-fn problems(outages: &[Outage], policy: Option<&PolicyStatus>, metrics: Option<&str>, at: u64) -> Vec<Value> {
+fn problems(shared: &Shared, policy: Option<&PolicyStatus>, at: u64) -> Vec<Value> {
     let refused = policy.and_then(PolicyStatus::rejection).filter(|it| it.is_current()).map(policy_refused);
     let key_sets = policy.map(key_sets).unwrap_or_default();
-    let certificates = certificates(metrics.unwrap_or_default(), at);
-    outages.iter().map(unreachable).chain(refused).chain(key_sets).chain(certificates).collect()
+    let certificates = shared.certificates();
+    let certificates = certificates.iter().flat_map(|certificate| certificate_problems(certificate, at));
+    shared.outages().iter().map(unreachable).chain(refused).chain(key_sets).chain(certificates).collect()
 }
 
 fn unreachable(Outage { service, since, last, reason, requests }: &Outage) -> Value {
@@ -185,24 +144,18 @@ fn key_sets(policy: &PolicyStatus) -> Vec<Value> {
     policy.failing_key_sets().into_iter().map(describe).collect()
 }
 
-fn certificates(metrics: &str, now: u64) -> Vec<Value> {
-    let value = |name: &str| {
-        let values =
-            metrics.lines().filter_map(|line| line.strip_prefix(name)?.rsplit(' ').next()?.parse::<f64>().ok());
-        values.reduce(f64::min)
-    };
-    let refused = value("error_envelope_certificate_refused").filter(|value| *value > 0.0).map(|_| {
-        problem(true, "The new certificate was rejected", "The old one stays active. The log has the reason.")
-    });
-    let ends = value("error_envelope_certificate_not_after_timestamp_seconds").and_then(|at| certificate_ends(at, now));
+fn certificate_problems(CertificateStatus { files, not_after, rejection }: &CertificateStatus, now: u64) -> Vec<Value> {
+    let refused = rejection
+        .as_ref()
+        .map(|why| problem(true, "The new certificate was rejected", &format!("The old one stays active. {why}")));
+    let ends = not_after.and_then(|at| certificate_ends(files, at, now));
     refused.into_iter().chain(ends).collect()
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time in seconds is a whole number")]
-fn certificate_ends(at_seconds: f64, now: u64) -> Option<Value> {
-    let at = at_seconds as u64 * 1000;
+fn certificate_ends(files: &str, at: SystemTime, now: u64) -> Option<Value> {
+    let at = milliseconds(at);
     let days = at.saturating_sub(now) / DAY_MS;
     let what = if at <= now { "The certificate has expired" } else { "The certificate expires soon" };
-    let text = format!("At {}. Renew it, and replace the certificate and key files.", rfc3339(at));
+    let text = format!("At {}. Renew it, and replace its files: {files}", rfc3339(at));
     (days < SOON_DAYS).then(|| problem(days < URGENT_DAYS, what, &text))
 }

@@ -51,7 +51,7 @@ pub(crate) fn metrics(request: &AdminRequest<'_>) -> Answer {
 
 pub(crate) fn policy(request: &AdminRequest<'_>) -> Answer {
     match request.admin.shared.policy_status() {
-        Some(status) => answer::json(&describe(&status, request.admin.shared.switch.is_on())),
+        Some(status) => answer::json(&describe(&status, request.admin.shared.store.switch.is_on())),
         None => answer::text(StatusCode::SERVICE_UNAVAILABLE, "no layer is connected to this address yet"),
     }
 }
@@ -87,7 +87,7 @@ fn describe(status: &PolicyStatus, kill_switch: bool) -> Value {
 }
 
 pub(crate) fn kill_switch(request: &AdminRequest<'_>) -> Answer {
-    answer::json(&describe_switch(&request.admin.shared.switch))
+    answer::json(&describe_switch(&request.admin.shared.store.switch))
 }
 
 pub(crate) fn describe_switch(switch: &KillSwitch) -> Value {
@@ -105,7 +105,7 @@ pub(crate) fn describe_switch(switch: &KillSwitch) -> Value {
 pub(crate) fn turn(request: &AdminRequest<'_>, on: bool) -> Answer {
     match &request.change {
         Ok(note) => {
-            let switch = &request.admin.shared.switch;
+            let switch = &request.admin.shared.store.switch;
             if switch.set(on, note.clone())
                 && let Some(journal) = &request.admin.journal
             {

@@ -10,13 +10,15 @@ use std::future;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use error_envelope_admin::SmallServer;
-use error_envelope_core::session::{BodyFacts, ProxyError, ProxyFailure, ResponseStep, Session, SessionConfig};
+use error_envelope_core::session::{
+    BodyFacts, Delivery, End, Follow, ProxyError, ProxyFailure, ResponseStep, Session, SessionConfig,
+};
 use error_envelope_gateway::{ListeningSockets, SocketPurpose};
-use error_envelope_runtime::{PolicyHandle, log_event, new_request_id};
+use error_envelope_runtime::{PolicyHandle, Watch, end, new_request_id};
 use http::header::{ACCEPT, HOST};
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -103,7 +105,14 @@ fn answer<B>(config: Arc<SessionConfig>, request: Request<B>) -> Response<Full<B
     let cause = ProxyFailure::new(kind_of(status), source);
     let body = match session.proxy_failed(&mut reply, cause.into()) {
         ResponseStep::Write(written) => {
-            log_event(written.event);
+            let delivery = Delivery {
+                head_sent: true,
+                request_bytes: None,
+                response_bytes: Some(written.body.len() as u64),
+                end: End::Unknown,
+            };
+            // What the other gateway's client gets is not seen here.
+            end(Follow::decided(written.record), Watch::default(), delivery, Instant::now);
             written.body
         }
         // A session always rewrites a proxy's failure, so other steps do not occur.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use error_envelope_core::code::CodeSet;
 use error_envelope_core::loader::{Effective, PathReading};
-use error_envelope_core::session::{DecidedBy, Event, Explanation, MapRuleId, Origin};
+use error_envelope_core::session::{DecidedBy, Explanation, MapRuleId, Origin, RequestRecord};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tower_error_envelope::Mode;
@@ -94,7 +94,7 @@ impl Explained<'_> {
 
     fn to_json(&self) -> Value {
         let Recorded { place, request, response, .. } = self.recorded;
-        let event = self.enforced.event.as_ref();
+        let record = self.enforced.record.as_ref();
         let explanation = self.enforced.explanation.as_ref().filter(|_| !is_refusal(&self.enforced));
         let steps = explanation.map(|explanation| self.steps(explanation)).unwrap_or_default();
         let tried = steps.iter().take(self.deciding_step(&steps).map_or(0, |last| last + 1));
@@ -113,11 +113,11 @@ impl Explained<'_> {
             "response": place,
             "request": { "method": request.method().as_str(), "path": printable(request.uri().path()) },
             "status": response.status().as_u16(),
-            "mode": self.real.event.as_ref().map(|event| event.mode().as_str()),
-            "route": event.and_then(|event| event.route()),
+            "mode": self.real.record.as_ref().map(|record| record.mode().as_str()),
+            "route": record.and_then(RequestRecord::route),
             "refused_by_guard": is_refusal(&self.enforced),
-            "code": event.map(code_of),
-            "decided_by": event.and_then(Event::decided_by).map(|by| by.as_str()),
+            "code": record.map(code_of),
+            "decided_by": record.and_then(RequestRecord::decided_by).map(|by| by.as_str()),
             "tried": tried.map(|step| json!({ "source": step.by.as_str(), "result": step.what })).collect::<Vec<_>>(),
             "responses": self.groups().iter().map(|(modes, outcome)| sent(modes, outcome)).collect::<Vec<_>>(),
             "dialects": self.in_dialects().map(|(dialect, status, body)| {
@@ -134,7 +134,7 @@ impl Explained<'_> {
         let settings = match self.trial.effective(self.recorded) {
             Some(effective) => settings(&effective),
             None => {
-                let mode = self.real.event.as_ref().map_or("enforce", |event| event.mode().as_str());
+                let mode = self.real.record.as_ref().map_or("enforce", |record| record.mode().as_str());
                 format!("  mode     {mode} (default)\n  dialect  standard (default)\n")
             }
         };
@@ -143,15 +143,15 @@ impl Explained<'_> {
 
     /// The source that decided, and those tried before it.
     fn decision(&self) -> String {
-        match (&self.enforced.explanation, &self.enforced.event) {
-            (_, Some(event)) if is_refusal(&self.enforced) => {
+        match (&self.enforced.explanation, &self.enforced.record) {
+            (_, Some(record)) if is_refusal(&self.enforced) => {
                 let (when, here) = match is_refusal(&self.real) {
                     true => ("A guard", "The service would not have received this request"),
                     false => ("In mode enforce a guard", "In this recording the service received it"),
                 };
-                format!("{when} refuses this request: {}. {here}.\n", code_of(event))
+                format!("{when} refuses this request: {}. {here}.\n", code_of(record))
             }
-            (Some(explanation), event) => self.tried(explanation, event.as_ref()),
+            (Some(explanation), record) => self.tried(explanation, record.as_ref()),
             (None, _) if self.enforced.passes() => {
                 "This is not an error: it passes through, and no rule is tried.\n".into()
             }
@@ -160,9 +160,9 @@ impl Explained<'_> {
     }
 
     /// The sources tried for a code, in the order of the rule, up to the one that decided.
-    fn tried(&self, explanation: &Explanation, event: Option<&Event>) -> String {
-        let Some(event) = event.filter(|event| event.decided_by().is_some()) else {
-            let what = match (event.map(Event::origin), explanation.is_protocol) {
+    fn tried(&self, explanation: &Explanation, record: Option<&RequestRecord>) -> String {
+        let Some(record) = record.filter(|record| record.decided_by().is_some()) else {
+            let what = match (record.and_then(RequestRecord::origin), explanation.is_protocol) {
                 (_, true) => "The body belongs to a protocol that keeps its own format (R10)",
                 (Some(Origin::Inner), false) => "The response is already an envelope, or must not be changed (R9, R10)",
                 _ => "The response was decided before its body was read",
@@ -173,13 +173,13 @@ impl Explained<'_> {
         let last = self.deciding_step(&steps);
         let mut out = "Sources of the code, in the order tried:\n".to_owned();
         out.extend(steps[..last.unwrap_or(steps.len())].iter().map(|step| format!("{step}\n")));
-        out.extend(last.map(|at| format!("{}  <- decides: {}\n", steps[at], code_of(event))));
+        out.extend(last.map(|at| format!("{}  <- decides: {}\n", steps[at], code_of(record))));
         out
     }
 
     /// The step that decided.
     fn deciding_step(&self, steps: &[Step]) -> Option<usize> {
-        let by = self.enforced.event.as_ref().and_then(Event::decided_by);
+        let by = self.enforced.record.as_ref().and_then(RequestRecord::decided_by);
         steps.iter().position(|step| Some(step.by) == by && step.may_decide)
     }
 
@@ -221,7 +221,7 @@ impl Explained<'_> {
     }
 
     fn modes(&self, out: &mut String) {
-        let here = self.real.event.as_ref().map(|event| format!(" (here {})", event.mode().as_str()));
+        let here = self.real.record.as_ref().map(|record| format!(" (here {})", record.mode().as_str()));
         let _ = writeln!(out, "\nResponse to the client, by the route's mode{}:", here.unwrap_or_default());
         for (names, outcome) in self.groups() {
             let _ = writeln!(out, "\n  {}", names.join(", "));
@@ -353,11 +353,13 @@ fn dialect(explanation: &Explanation) -> String {
 
 /// Whether a guard answered.
 fn is_refusal(outcome: &TrialResult) -> bool {
-    outcome.event.as_ref().is_some_and(|event| event.origin() == Origin::Guard && event.would_be().is_none())
+    let is_guards = |record: &RequestRecord| record.origin() == Some(Origin::Guard) && record.would_be().is_none();
+    outcome.record.as_ref().is_some_and(is_guards)
 }
 
-fn code_of(event: &Event) -> &str {
-    event.code().map_or("", |code| code.as_str())
+/// The code that the client gets, or would get in a stricter mode.
+fn code_of(record: &RequestRecord) -> &str {
+    record.code().or_else(|| record.would_be()?.code()).map_or("", |code| code.as_str())
 }
 
 fn same(one: &TrialResult, other: &TrialResult) -> bool {

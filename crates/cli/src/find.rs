@@ -12,10 +12,11 @@ use crate::text::{cut, one_line};
 /// Find the error of a request id in running gateways
 ///
 /// Prints what is known of it: route, service, status, duration and who failed; or where to look. A gateway stores its
-/// last 100 errors whole, and the ids of its last 10,000 errors. The exit code is 1 if no gateway knows the id.
+/// last 100 errors and its last 100 requests whose client left whole, and the ids of its last 10,000 of both. The exit
+/// code is 1 if no gateway knows the id, and 1 or 3 if a gateway could not be asked, even if another one knows the id.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Search this request id: req_… or a UUID
+    /// Search this request id (req_… or a UUID) or trace id
     #[arg(value_name = "ID", value_parser = id)]
     id: RequestId,
     #[command(flatten)]
@@ -38,10 +39,9 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         OutputFormat::Human => print_unless_closed(&as_text(args.id, &answers))?,
     }
     let failed = answers.iter().filter_map(|(_, answer)| answer.as_ref().err());
-    match (found, exit_code(failed)) {
-        (true, _) => Ok(0),
-        (false, 0) => Ok(FOUND),
-        (false, code) => Ok(code),
+    match (exit_code(failed), found) {
+        (0, false) => Ok(FOUND),
+        (code, _) => Ok(code),
     }
 }
 
@@ -60,7 +60,7 @@ fn as_json(id: RequestId, answers: &[Answered]) -> String {
 }
 
 fn as_text(id: RequestId, answers: &[Answered]) -> String {
-    let mut text = String::new();
+    let mut printed = String::new();
     for (gateway, answer) in answers {
         let found = match answer {
             Ok(found) => found,
@@ -70,82 +70,114 @@ fn as_text(id: RequestId, answers: &[Answered]) -> String {
             }
         };
         let whole = found["errors"].as_array().into_iter().flatten();
-        let lines: Vec<_> = whole.map(|error| described(id, error)).collect();
+        let lines: Vec<_> = whole.map(described).collect();
         let known = found["known"].as_array().into_iter().flatten();
         let lines = if lines.is_empty() { known.map(remembered).collect() } else { lines };
-        text.extend(lines.iter().map(|line| format!("{gateway}: {line}\n")));
+        printed.extend(lines.iter().map(|line| format!("{gateway}: {line}\n")));
     }
-    if text.is_empty() && answers.iter().any(|(_, answer)| answer.is_ok()) {
+    if printed.is_empty() && answers.iter().any(|(_, answer)| answer.is_ok()) {
         let began = answers.iter().find_map(|(_, answer)| answer.as_ref().ok()?["searched_id"]["began_at"].as_str());
         let began = began.map(|at| format!(" If the layer made it, the request began at {at}.")).unwrap_or_default();
-        text = format!(
+        printed = format!(
             "not among the last 10,000 errors of the gateways that answered.{began}\n\
-             Search the logs of the gateways and of the service: grep -F '{id}'\n"
+             Search the logs of the gateways and of the service: grep -F -e '{id}' -e '{}'\n",
+            id.trace_id().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
         );
     }
-    text
+    printed
 }
 
-fn described(id: RequestId, error: &Value) -> String {
-    let text = |name: &str| error[name].as_str().map(|text| cut(&one_line(text), 300));
-    let status = |name: &str| error[name].as_u64().map_or("no status".to_owned(), |status| status.to_string());
-    let mut line = format!("{} at {}", outcome(error), text("at").unwrap_or_default());
-    if let (Some(method), Some(path)) = (text("method"), text("path")) {
+fn described(error: &Value) -> String {
+    let mut line = heading(error);
+    if let (Some(method), Some(path)) = (text(error, "method"), text(error, "path")) {
         line += &format!(", {method} {path}");
     }
-    line += &text("route").map_or(", no route".to_owned(), |route| format!(", route {route}"));
-    line += &text("service").map(|service| format!(", service {service}")).unwrap_or_default();
+    line += &place(error);
     line += &error["duration_ms"].as_u64().map(|duration| format!(", {duration} ms")).unwrap_or_default();
-    line += &text("caller").map(|caller| format!(", caller {caller}")).unwrap_or_default();
-    line += &text("client").map(|client| format!(", client {client}")).unwrap_or_default();
-    line += "\n  ";
-    let why = text("cause").map(|cause| format!(": {cause}")).unwrap_or_default();
-    line += &match (text("origin").as_deref(), error["inner_status"].as_u64()) {
-        (Some("inner"), Some(500..)) => format!(
-            "the service answered {}: the cause is in the service's log, with x-request-id {id}",
-            status("inner_status")
-        ),
-        (Some("inner"), _) => format!("the service answered {}", status("inner_status")),
-        (Some("guard"), _) if error["would_be_status"].is_u64() => String::new(),
-        (Some("guard"), _) => "a guard refused it".to_owned() + &why,
-        (Some("error"), _) if why.is_empty() => {
+    for name in ["caller", "client"] {
+        line += &text(error, name).map(|value| format!(", {name} {value}")).unwrap_or_default();
+    }
+    if error["kill_switch"] == true {
+        line += &format!(", kill switch on (mode {})", text(error, "mode").unwrap_or_default());
+    }
+    let codes = error["would_refuse"].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>();
+    let observed = (!codes.is_empty()).then(|| format!("{OBSERVED}: {}", cut(&one_line(&codes.join(", ")), 300)));
+    let parts: Vec<_> = who_failed(error).into_iter().chain(would_be(error)).chain(observed).collect();
+    format!("{line}\n  {}", parts.join("; "))
+}
+
+/// A text of the error that may be shown.
+fn text(error: &Value, name: &str) -> Option<String> {
+    error[name].as_str().filter(|text| !text.is_empty()).map(|text| cut(&one_line(text), 300))
+}
+
+/// The HTTP status, the gRPC status and the code under the names that begin with this.
+fn answer(error: &Value, prefix: &str) -> Option<String> {
+    let field = |name: &str| format!("{prefix}{name}");
+    let status = error[field("status")].as_u64()?.to_string();
+    let grpc = error[field("grpc_status")].as_u64().map(|grpc| format!(" gRPC {grpc}")).unwrap_or_default();
+    let code = text(error, &field("code")).map(|code| format!(" {code}")).unwrap_or_default();
+    Some(status + &grpc + &code)
+}
+
+/// What the client got, how that ended, and when.
+fn heading(error: &Value) -> String {
+    let sent = answer(error, "").unwrap_or("no response".to_owned());
+    let how = match error["outcome"].as_str() {
+        Some("broken") => ", broken off,",
+        Some("client_left") => ", client left,",
+        _ => "",
+    };
+    format!("{sent}{how} at {}", text(error, "at").unwrap_or_default())
+}
+
+fn place(error: &Value) -> String {
+    let route = text(error, "route").map_or(", no route".to_owned(), |route| format!(", route {route}"));
+    let more = |name: &str| text(error, name).map(|value| format!(", {name} {value}")).unwrap_or_default();
+    route + &more("scope") + &more("service")
+}
+
+/// `None` if a guard that only observes is all that the record is about.
+fn who_failed(error: &Value) -> Option<String> {
+    let (origin, inner) = (text(error, "origin"), answer(error, "inner_"));
+    let why = text(error, "cause").map(|cause| format!(": {cause}")).unwrap_or_default();
+    let answered = inner.as_ref().map(|inner| format!("the service answered {inner}"));
+    if error["outcome"] == "client_left" {
+        let had = answered.map(|answered| format!("; {answered}")).unwrap_or_default();
+        return Some(format!("no error: the client left before the response ended{had}"));
+    }
+    Some(match origin.as_deref() {
+        Some("inner") if error["outcome"] == "server_error" => {
+            let id = text(error, "id").unwrap_or_default();
+            format!("{}: the cause is in the service's log, with x-request-id {id}", answered?)
+        }
+        Some("inner") => answered?,
+        Some("guard") if error["would_be_status"].is_u64() => return None,
+        Some("guard") => "a guard refused it".to_owned() + &why,
+        Some("error") if why.is_empty() => {
             "no complete response: the gateway's log has the reason in `cause`".to_owned()
         }
-        (Some("error"), _) => "no complete response".to_owned() + &why,
-        (Some("panic"), _) => "this process panicked: its log has the text".to_owned(),
-        (Some(origin), _) => format!("origin {origin}{why}"),
-        (None, _) => "origin: unknown".to_owned(),
-    };
-    let codes = error["would_refuse"].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>();
-    if !codes.is_empty() {
-        let behind = if line.ends_with(' ') { "" } else { "; " };
-        line += &format!("{behind}{OBSERVED}: {}", cut(&one_line(&codes.join(", ")), 300));
-    }
-    line
+        Some("error") => "no complete response".to_owned() + &why,
+        Some("panic") => "this process panicked: its log has the text".to_owned(),
+        Some(origin) => format!("origin {origin}{why}"),
+        None => "origin: unknown".to_owned(),
+    })
+}
+
+/// What a stricter mode would have sent; what guards would have refused is stated by their codes.
+fn would_be(error: &Value) -> Option<String> {
+    let would_be = answer(error, "would_be_").filter(|_| error["origin"] != "guard")?;
+    Some(format!("in enforce it would be {would_be}"))
 }
 
 const OBSERVED: &str = "a guard that only observes would have refused it";
 
-/// The status that the client got, and the code.
-fn outcome(error: &Value) -> String {
-    let mut status = error["status"].as_u64().map_or("no complete response".to_owned(), |status| status.to_string());
-    if error["cut_off"] == true {
-        status += ", cut off,";
-    }
-    match error["code"].as_str().filter(|code| !code.is_empty()) {
-        Some(code) => format!("{status} {}", cut(&one_line(code), 300)),
-        None => status,
-    }
-}
-
-/// An error that is no longer stored whole.
+/// A record that is no longer stored whole.
 fn remembered(known: &Value) -> String {
-    let text = |name: &str| known[name].as_str().map(|text| cut(&one_line(text), 300));
-    let route = text("route").map_or("no route".to_owned(), |route| format!("route {route}"));
-    let at = text("at").unwrap_or_default();
-    let origin = match (text("origin").as_deref(), known["would_be_status"].as_u64()) {
-        (Some("guard"), Some(_)) => OBSERVED.to_owned(),
-        (origin, _) => format!("origin {}", origin.unwrap_or("unknown")),
+    let origin = match (known["outcome"].as_str(), known["origin"].as_str(), known["would_be_status"].as_u64()) {
+        (Some("client_left"), ..) => "no error".to_owned(),
+        (_, Some("guard"), Some(_)) => OBSERVED.to_owned(),
+        (_, origin, _) => format!("origin {}", origin.unwrap_or("unknown")),
     };
-    format!("{} at {at}, {route}, {origin}", outcome(known))
+    format!("{}{}, {origin}", heading(known), place(known))
 }

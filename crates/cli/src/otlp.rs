@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use error_envelope_core::request_id::RequestId;
-use error_envelope_gateway::{AccessEntry, Outcome, Progress, RequestSpan, Tracer};
+use error_envelope_core::session::{ClosedRecord, Outcome};
+use error_envelope_gateway::{AccessEntry, RequestSpan, Tracer};
 use http::header::HeaderValue;
 use http::{HeaderMap, Uri, Version};
 use opentelemetry::logs::{AnyValue, LogRecord};
@@ -261,12 +262,12 @@ impl LogProcessor for SpanOfLine {
 struct Spans(SdkTracer, Ids);
 
 impl Tracer for Spans {
-    fn start(&self, request: &AccessEntry, parent: Option<&HeaderMap>) -> Box<dyn RequestSpan> {
+    fn start(&self, request: &AccessEntry, id: Option<RequestId>, parent: Option<&HeaderMap>) -> Box<dyn RequestSpan> {
         let Self(tracer, ids) = self;
         let parent = parent.and_then(span_context);
         let context = parent.map_or_else(Context::new, |it| Context::new().with_remote_span_context(it));
-        STARTING.set(request.request_id());
-        let began = SystemTime::now() - request.progress().duration;
+        STARTING.set(id);
+        let began = SystemTime::now() - request.elapsed();
         let builder = SpanBuilder { start_time: Some(began), ..SpanBuilder::from_name("") }.with_kind(SpanKind::Server);
         let span = tracer.build_with_context(builder, &context);
         STARTING.set(None);
@@ -288,21 +289,20 @@ impl RequestSpan for Started {
         HeaderValue::try_from(format!("00-{trace}-{span}-{flags:02x}")).ok()
     }
 
-    fn end(&mut self, request: &AccessEntry) {
+    fn end(&mut self, request: &AccessEntry, record: &ClosedRecord, upstream: Option<&str>) {
         let Self { span, began, ids } = self;
-        request.request_id().into_iter().for_each(|id| ids.end(id, span.span_context().span_id()));
+        ids.end(record.request_id(), span.span_context().span_id());
         if !span.is_recording() {
             return;
         }
-        let (method, progress) = (request.method.as_str(), request.progress());
+        let method = request.method.as_str();
         let name = if is_known(method) { method } else { "HTTP" };
-        span.update_name(route(request).map_or_else(|| name.to_owned(), |route| format!("{name} {route}")));
-        span.set_attributes(attributes(request, &progress));
-        let is_server_error = progress.status.is_some_and(|status| status.is_server_error());
-        if is_server_error || progress.outcome == Outcome::CutOff {
+        span.update_name(route(record).map_or_else(|| name.to_owned(), |route| format!("{name} {route}")));
+        span.set_attributes(attributes(request, record, upstream));
+        if matches!(record.outcome(), Outcome::ServerError | Outcome::Broken) {
             span.set_status(Status::Error { description: Cow::Borrowed("") });
         }
-        span.end_with_timestamp(*began + progress.duration);
+        span.end_with_timestamp(*began + request.elapsed());
     }
 }
 
@@ -318,44 +318,51 @@ fn span_context(headers: &HeaderMap) -> Option<SpanContext> {
 }
 
 /// The path of the route's pattern, which may begin with a method.
-fn route(request: &AccessEntry) -> Option<&str> {
-    request.route().map(|route| route.split_once(' ').map_or(route, |(_, path)| path))
+fn route(record: &ClosedRecord) -> Option<&str> {
+    record.route().map(|route| route.split_once(' ').map_or(route, |(_, path)| path))
 }
 
-fn attributes(request: &AccessEntry, progress: &Progress) -> Vec<KeyValue> {
+fn attributes(request: &AccessEntry, record: &ClosedRecord, upstream: Option<&str>) -> Vec<KeyValue> {
     let text = |name, value: Option<Cow<'_, str>>| value.map(|value| KeyValue::new(name, bounded(&value).to_owned()));
     let number = |name, value: u64| KeyValue::new(name, i64::try_from(value).unwrap_or(i64::MAX));
     let method = request.method.as_str();
     let (address, port) = request.host.as_deref().map_or((None, None), host_and_port);
-    let status = progress.status.map(|status| u64::from(status.as_u16()));
+    let delivery = record.delivery();
+    let status = record.status().map(|status| u64::from(status.as_u16()));
     let attributes = [
         text("http.request.method", Some(if is_known(method) { method } else { "_OTHER" }.into())),
         text("http.request.method_original", (!is_known(method)).then_some(method.into())),
         text("url.scheme", Some(request.scheme.into())),
         text("url.path", Some(request.path().into())),
-        text("http.route", route(request).map(Cow::from)),
+        text("http.route", route(record).map(Cow::from)),
         status.map(|status| number("http.response.status_code", status)),
-        text("error.type", error_type(progress)),
-        text("request_id", request.request_id().map(|id| id.to_string().into())),
+        record.grpc_status().map(|status| number("rpc.grpc.status_code", u64::from(status))),
+        text("error.type", error_type(record)),
+        text("request_id", Some(record.request_id().to_string().into())),
         text("network.protocol.version", version(request.version).map(Cow::from)),
         text("server.address", address.map(Cow::from)),
         port.map(|port| number("server.port", port)),
         text("client.address", Some(request.client.to_string().into())),
         text("user_agent.original", request.user_agent.as_ref().map(|name| String::from_utf8_lossy(name.as_bytes()))),
-        text("enduser.id", progress.caller.as_deref().map(Cow::from)),
-        text("upstream", progress.upstream.as_deref().map(Cow::from)),
-        text("outcome", Some(progress.outcome.as_str().into())),
-        Some(number("http.request.body.size", progress.request_bytes)),
-        Some(number("http.response.body.size", progress.response_bytes)),
+        text("enduser.id", record.notes().caller().map(Cow::from)),
+        text("upstream", upstream.map(Cow::from)),
+        text("outcome", Some(record.outcome().as_str().into())),
+        text("end", Some(delivery.end.as_str().into())),
+        delivery.request_bytes.map(|bytes| number("http.request.body.size", bytes)),
+        delivery.response_bytes.map(|bytes| number("http.response.body.size", bytes)),
     ];
     attributes.into_iter().flatten().collect()
 }
 
 /// The code; without one, a server error's status, or why the response has no end.
-fn error_type(progress: &Progress) -> Option<Cow<'_, str>> {
-    let code = progress.code.as_ref().map(|code| String::from_utf8_lossy(code.as_bytes()));
-    let status = || Some(Cow::from(progress.status.filter(|it| it.is_server_error())?.as_u16().to_string()));
-    code.or_else(status).or_else(|| (progress.outcome != Outcome::Complete).then(|| progress.outcome.as_str().into()))
+fn error_type(record: &ClosedRecord) -> Option<Cow<'_, str>> {
+    let outcome = record.outcome();
+    let by_status = || match outcome {
+        Outcome::ServerError => record.status().map(|status| status.as_u16().to_string().into()),
+        Outcome::Broken | Outcome::ClientLeft => Some(outcome.as_str().into()),
+        Outcome::Ok | Outcome::ClientError | Outcome::Unknown => None,
+    };
+    record.code().map(|code| code.as_str().into()).or_else(by_status)
 }
 
 /// A host may be an address of IPv6, which has colons of its own.

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use error_envelope_core::loader::Effective;
 use error_envelope_core::session::{
-    BodyFacts, BodyMeter, Event, Explanation, FirstByte, LocalReply, MapRuleId, Note, RequestStep, ResponseStep,
+    BodyFacts, BodyMeter, Explanation, FirstByte, LocalReply, MapRuleId, RequestRecord, RequestStep, ResponseStep,
     Session, SessionConfig,
 };
 use http::{HeaderMap, Method, StatusCode, response};
@@ -26,8 +26,8 @@ pub(crate) struct TrialResult {
     pub(crate) headers: HeaderMap,
     /// The body that the client gets; `None` if it is the service's body, unchanged.
     pub(crate) body: Option<Bytes>,
-    /// The event that would be logged.
-    pub(crate) event: Option<Event>,
+    /// What would be recorded; `None` if nothing failed.
+    pub(crate) record: Option<RequestRecord>,
     /// The explanation of the response; `None` if it was not requested.
     pub(crate) explanation: Option<Explanation>,
     /// Whether the layer could not read the body: too long, or in an unknown coding (R4, R5).
@@ -141,14 +141,15 @@ fn respond(mut session: Session, recorded: &Recorded, method: &Method) -> TrialR
         step => (step, false),
     };
     let outcome = match step {
-        ResponseStep::Pass(mut follow, note) => {
-            let copied = body.and_then(|body| follow.whole(body));
-            let event = if let Note::Event(event) = note { Some(*event) } else { copied };
-            TrialResult::from_head(head, None, event)
+        ResponseStep::Pass(mut follow) => {
+            if let Some(body) = body {
+                follow.whole(body);
+            }
+            TrialResult::from_head(head, None, follow.into_decided())
         }
-        ResponseStep::Resume(_, _, event) => TrialResult::from_head(head, None, Some(*event)),
-        ResponseStep::Strip(..) => TrialResult::from_head(head, Some(Bytes::new()), None),
-        ResponseStep::Write(written) => TrialResult::from_head(head, Some(written.body), Some(written.event)),
+        ResponseStep::Resume(_, _, follow) => TrialResult::from_head(head, None, follow.into_decided()),
+        ResponseStep::Strip(_) => TrialResult::from_head(head, Some(Bytes::new()), None),
+        ResponseStep::Write(written) => TrialResult::from_head(head, Some(written.body), Some(written.record)),
         ResponseStep::Send(reply) => TrialResult::answered(*reply),
         ResponseStep::Read(_) | ResponseStep::Broken => unreachable!("a body that was read is decided"),
     };
@@ -157,14 +158,14 @@ fn respond(mut session: Session, recorded: &Recorded, method: &Method) -> TrialR
 }
 
 impl TrialResult {
-    fn from_head(head: response::Parts, body: Option<Bytes>, event: Option<Event>) -> Self {
+    fn from_head(head: response::Parts, body: Option<Bytes>, record: Option<RequestRecord>) -> Self {
         let response::Parts { status, headers, .. } = head;
-        Self { status, headers, body, event, explanation: None, unread: false, rules: Vec::new() }
+        Self { status, headers, body, record, explanation: None, unread: false, rules: Vec::new() }
     }
 
     fn answered(answered: LocalReply) -> Self {
         let (head, body) = answered.reply.into_parts();
-        Self::from_head(head, Some(body), Some(answered.event))
+        Self::from_head(head, Some(body), Some(answered.record))
     }
 
     /// Whether the client gets the service's response, ignoring the id.

@@ -18,7 +18,18 @@ use crate::timer;
 const COUNTERS: [(&str, &[&str]); 5] = [
     (
         "error_envelope_errors_total",
-        &["code", "status", "would_be_status", "origin", "route", "scope", "mode", "dialect"],
+        &[
+            "code",
+            "status",
+            "grpc_status",
+            "would_be_code",
+            "would_be_status",
+            "origin",
+            "route",
+            "scope",
+            "mode",
+            "dialect",
+        ],
     ),
     ("error_envelope_unread_errors_total", &["reason", "route", "scope"]),
     ("error_envelope_broken_bodies_total", &["route", "scope"]),

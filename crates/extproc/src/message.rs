@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use error_envelope_core::request_id::RequestId;
-use error_envelope_core::session::Event;
+use error_envelope_core::session::{RequestRecord, SentStatus};
 use error_envelope_runtime::envoy::{HeaderLines, changed_status, grpc_status, mutations};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, request, response};
@@ -152,6 +152,11 @@ pub(crate) fn response_trailers(changes: HeaderMutation) -> ProcessingResponse {
     message(Verdict::ResponseTrailers(TrailersResponse { header_mutation: Some(changes) }))
 }
 
+/// The code that a client got; `none` if it got none.
+pub(crate) fn code_of(sent: Option<&SentStatus>) -> &str {
+    sent.and_then(SentStatus::code).map_or("none", |code| code.as_str())
+}
+
 /// The reply that Envoy sends instead of everything else.
 pub(crate) fn immediate(reply: Response<Bytes>, code: &str, request: &request::Parts) -> ProcessingResponse {
     let (head, body) = reply.into_parts();
@@ -199,16 +204,21 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// Adds metadata to a message: the id for Envoy's own replies, and an error for access logs.
-pub(crate) fn with_note(message: ProcessingResponse, id: RequestId, event: Option<&Event>) -> ProcessingResponse {
+pub(crate) fn with_note(
+    message: ProcessingResponse,
+    id: RequestId,
+    record: Option<&RequestRecord>,
+) -> ProcessingResponse {
     let id = id.to_string();
     let mut noted = vec![("request_id", &*id)];
     if matches!(message.response, Some(Verdict::ImmediateResponse(_))) {
         noted.push(("local_reply", METADATA));
     }
-    if let Some(event) = event {
-        let code = event.code().map_or("none", |code| code.as_str());
-        noted.extend([("code", code), ("origin", event.origin().as_str()), ("mode", event.mode().as_str())]);
-        noted.extend(event.route().map(|route| ("route", route)));
+    if let Some((record, origin)) = record.and_then(|record| Some((record, record.origin()?))) {
+        let code = code_of(record.sent());
+        noted.extend([("code", code), ("origin", origin.as_str()), ("mode", record.mode().as_str())]);
+        noted.extend(record.would_be().map(|would_be| ("would_be_code", code_of(Some(would_be)))));
+        noted.extend(record.route().map(|route| ("route", route)));
     }
     let text = |text: &str| Value { kind: Some(Kind::StringValue(text.to_owned())) };
     let noted = noted.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect();

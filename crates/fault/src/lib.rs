@@ -74,6 +74,7 @@ pub mod rpc;
 pub mod sentences;
 #[cfg(feature = "sqlx")]
 mod sqlx;
+mod status_source;
 #[doc(hidden)]
 pub mod tree;
 mod validation;
@@ -90,4 +91,5 @@ pub use self::fault::AsFault;
 pub use self::fault::{BodyForm, Fault};
 pub use self::identity::Identity;
 pub use self::request_id::{ParseRequestIdError, RequestId};
+pub use self::status_source::status_source;
 pub use self::validation::Issue;

@@ -2,24 +2,24 @@
 //! its query and without a credential (rule L3). The program's subscriber writes the events, and its [`Tracer`] the
 //! spans.
 //!
-//! A request has an [`AccessEntry`], from its head to the last byte of its response, or of its upgraded connection. Its
-//! last holder logs its event, and ends its span. Without an access log and a tracer there is none.
+//! The gateway closes the record of a request (rule L5): unlike the layer, it sees what the client took of a response that
+//! has left, and the end of an upgraded connection.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use error_envelope_core::message::is_invisible;
 use error_envelope_core::request_id::{RequestId, is_traceparent};
-use error_envelope_runtime::RequestSlot;
-use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use error_envelope_core::session::{ClosedRecord, Delivery, End};
+use error_envelope_runtime::{Exchange, OpenRecord, RequestSlot};
+use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, UPGRADE, USER_AGENT};
 use http::uri::PathAndQuery;
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, Version};
+use tracing::Span;
 
-/// Whether any request of the process has had an entry: without an access log, requests are not searched for entries.
-static ENTRIES: AtomicBool = AtomicBool::new(false);
+use super::in_flight::RequestTracker;
 
 /// The longest text of a client's in an event; a longer one ends with `…`. With it, the lines that wait to be written
 /// have a largest size.
@@ -36,8 +36,8 @@ pub(crate) struct Recording {
     pub(crate) tracer: Option<Arc<dyn Tracer>>,
 }
 
-/// A request, logged once the last clone is dropped.
-pub(crate) type AccessRecord = Arc<AccessEntry>;
+/// A request, whose record is closed once the last clone is dropped.
+pub(crate) type AccessRecord = Arc<Exchanged>;
 
 /// The facts of a request, as the access log and a [`Tracer`] get them.
 #[non_exhaustive]
@@ -55,57 +55,67 @@ pub struct AccessEntry {
     /// The address of the client's connection.
     pub client: IpAddr,
     path: Option<PathAndQuery>,
-    slot: RequestSlot,
     began: Instant,
-    progress: Mutex<Progress>,
     is_logged: bool,
     trace: Option<Trace>,
 }
 
-/// What became of a request so far.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Progress {
-    /// The URL of the service, if the request was forwarded.
-    pub upstream: Option<Arc<str>>,
-    /// The caller's identity, if a guard knows it.
-    pub caller: Option<Box<str>>,
-    /// The response's status; `None` if the client left first.
-    pub status: Option<StatusCode>,
-    /// The error's code, of the response's head or its trailers.
-    pub code: Option<HeaderValue>,
-    /// How the request ended.
-    pub outcome: Outcome,
-    /// The time from the request's head to the end of its response, or until now.
-    pub duration: Duration,
-    /// The bytes of the request's body that were read.
-    pub request_bytes: u64,
-    /// The bytes of the response's body that were sent.
-    pub response_bytes: u64,
-    /// Whether the client left before the end of its request, so that nothing reads its response (F1a).
-    client_left: bool,
+/// A request, from its head to the last byte of its response, or of its upgraded connection.
+pub(crate) struct Exchanged {
+    /// `None` without an access log and a tracer.
+    entry: Option<Box<AccessEntry>>,
+    /// The client's span, which names it.
+    client: Span,
+    tracker: Arc<RequestTracker>,
+    progress: Mutex<Progress>,
 }
 
-/// How a request ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Outcome {
-    /// The client left before it had all of its response. This is the outcome until another one is stored.
-    #[default]
-    Abandoned,
-    /// The client got all of its response.
-    Complete,
-    /// The service cut its response off.
-    CutOff,
+/// What became of a request so far.
+#[derive(Default)]
+struct Progress {
+    id: Option<RequestId>,
+    /// The framework's pattern, else that of the policy's route.
+    route: Option<Arc<str>>,
+    /// The URL of the service, if the request was forwarded.
+    upstream: Option<Arc<str>>,
+    request_bytes: u64,
+    response_bytes: u64,
+    /// The response was dropped before the client had all of it.
+    is_lost: bool,
+    /// The client took nothing for too long.
+    is_stalled: bool,
+    /// The client left before the end of its request, so that nothing reads its response (F1a).
+    client_left: bool,
+    /// The layer has seen all that it sees.
+    record: Option<OpenRecord>,
 }
 
 impl Recording {
-    /// Begins the entry of a request, and stores it in the extensions for the code that handles the request.
+    /// Begins a request, and stores it in the extensions for the code that handles it.
     #[inline]
-    pub(crate) fn begin<B>(&self, client: IpAddr, request: &mut Request<B>) -> Option<AccessRecord> {
-        if !self.log && self.tracer.is_none() {
-            return None;
+    pub(crate) fn begin<B>(
+        &self,
+        address: IpAddr,
+        client: Span,
+        tracker: &Arc<RequestTracker>,
+        request: &mut Request<B>,
+    ) -> AccessRecord {
+        let is_wanted = self.log || self.tracer.is_some();
+        let exchanged = Arc::new(Exchanged {
+            entry: is_wanted.then(|| Box::new(self.entry(address, request))),
+            client,
+            tracker: tracker.clone(),
+            progress: Mutex::default(),
+        });
+        if is_wanted || request.headers().contains_key(UPGRADE) {
+            request.extensions_mut().insert(exchanged.clone());
         }
-        let entry = Arc::new(AccessEntry {
+        request.extensions_mut().insert(RequestSlot::new(exchanged.clone()));
+        exchanged
+    }
+
+    fn entry<B>(&self, client: IpAddr, request: &Request<B>) -> AccessEntry {
+        AccessEntry {
             method: request.method().clone(),
             scheme: if self.is_tls { "https" } else { "http" },
             host: host_without_credentials(request),
@@ -113,39 +123,43 @@ impl Recording {
             version: request.version(),
             client,
             path: request.uri().path_and_query().cloned(),
-            slot: RequestSlot::default(),
             began: Instant::now(),
-            progress: Mutex::default(),
             is_logged: self.log,
             trace: self.tracer.clone().map(|tracer| Trace::new(tracer, request.headers())),
-        });
-        request.extensions_mut().insert(entry.slot.clone());
-        request.extensions_mut().insert(entry.clone());
-        ENTRIES.store(true, Ordering::Relaxed);
-        Some(entry)
+        }
     }
 }
 
-impl AccessEntry {
-    /// Takes the entry of a request out of its extensions.
+impl Exchange for Exchanged {
+    fn begun(&self, id: RequestId, route: Option<&Arc<str>>) {
+        let mut progress = self.lock();
+        (progress.id, progress.route) = (Some(id), route.cloned());
+    }
+
+    fn ended(&self, record: OpenRecord) {
+        self.lock().record = Some(record);
+    }
+}
+
+impl Exchanged {
+    /// Takes the record of a request out of its extensions.
     #[inline]
     pub(crate) fn take_from<B>(request: &mut Request<B>) -> Option<AccessRecord> {
-        // If another thread set the flag, passing the request to this thread has made it visible here.
-        ENTRIES.load(Ordering::Relaxed).then(|| request.extensions_mut().remove()).flatten()
+        request.extensions_mut().remove()
     }
 
     fn lock(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the request is forwarded to this service, and who the caller is. The service gets the `traceparent` of
-    /// the request's span.
-    pub(crate) fn forwarded(&self, upstream: &Arc<str>, caller: Option<&str>, headers: &mut HeaderMap) {
+    /// Notes that the request is forwarded to this service, which gets the `traceparent` of the request's span.
+    pub(crate) fn forwarded(&self, upstream: &Arc<str>, headers: &mut HeaderMap) {
         let mut progress = self.lock();
-        (progress.upstream, progress.caller) = (Some(upstream.clone()), caller.map(Into::into));
+        progress.upstream = Some(upstream.clone());
+        let id = progress.id;
         drop(progress);
-        if let Some(trace) = &self.trace {
-            trace.forward(self, headers);
+        if let Some((entry, trace)) = self.entry.as_deref().and_then(|entry| Some((entry, entry.trace.as_ref()?))) {
+            trace.forward(entry, id, headers);
         }
     }
 
@@ -156,115 +170,102 @@ impl AccessEntry {
 
     /// Notes that the client left before it had sent all of its request.
     pub(crate) fn client_left(&self) {
+        self.lock().client_left = true;
+    }
+
+    /// Adds bytes that the client took of the response, or of the connection that it was upgraded to.
+    pub(crate) fn sent(&self, bytes: u64) {
+        self.lock().response_bytes += bytes;
+    }
+
+    /// Notes that the response was dropped before the client had all of it, and whether the client took nothing for too long.
+    pub(crate) fn lost(&self, is_stalled: bool) {
         let mut progress = self.lock();
-        (progress.client_left, progress.outcome) = (true, Outcome::Abandoned);
+        (progress.is_lost, progress.is_stalled) = (true, is_stalled);
     }
+}
 
-    pub(crate) fn answered<B>(&self, response: &Response<B>) {
-        let mut progress = self.lock();
-        if !progress.client_left {
-            progress.status = Some(response.status());
-            progress.note_code(response.headers());
-        }
-    }
-
-    /// Notes the error code in trailers.
-    pub(crate) fn note_code(&self, trailers: &HeaderMap) {
-        self.lock().note_code(trailers);
-    }
-
-    /// Notes that the response ended with this outcome after `sent` bytes. A connection that it was upgraded to may end
-    /// later.
-    pub(crate) fn ended(&self, outcome: Outcome, sent: u64) {
-        let mut progress = self.lock();
-        progress.response_bytes += sent;
-        progress.duration = self.began.elapsed();
-        if !progress.client_left {
-            progress.outcome = outcome;
-        }
-    }
-
-    /// The request's id.
-    #[must_use]
-    pub fn request_id(&self) -> Option<RequestId> {
-        self.slot.request_id()
-    }
-
-    /// The pattern of the policy's route: never a path.
-    #[must_use]
-    pub fn route(&self) -> Option<&str> {
-        self.slot.route()
-    }
-
+impl AccessEntry {
     /// The path without its query (L3).
     #[must_use]
     pub fn path(&self) -> &str {
         self.path.as_ref().map_or("", PathAndQuery::path)
     }
 
-    /// What became of the request so far.
+    /// The time since the request's head.
     #[must_use]
-    pub fn progress(&self) -> Progress {
-        let mut progress = self.lock().clone();
-        if progress.duration.is_zero() {
-            progress.duration = self.began.elapsed();
-        }
-        progress
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
     }
 
-    fn log(&self) {
+    fn log(&self, record: &ClosedRecord, upstream: Option<&str>) {
         let header = |value: &HeaderValue| text(&String::from_utf8_lossy(value.as_bytes())).into_owned();
-        let progress = self.progress();
+        let delivery = record.delivery();
         tracing::info!(
             target: "access",
-            request_id = self.request_id().map(display),
+            request_id = %record.request_id(),
             method = &*text(self.method.as_str()),
             path = &*text(self.path()),
-            route = self.route(),
-            status = progress.status.map(|status| status.as_u16()),
-            code = progress.code.as_ref().map(header).as_deref(),
-            outcome = progress.outcome.as_str(),
-            duration_ms = progress.duration.as_micros() as f64 / 1000.0,
-            request_bytes = progress.request_bytes,
-            response_bytes = progress.response_bytes,
-            caller = progress.caller.as_deref().map(text).as_deref(),
+            route = record.route(),
+            status = record.status().map(|status| status.as_u16()),
+            grpc_status = record.grpc_status(),
+            code = record.code().map(|code| code.as_str()),
+            outcome = record.outcome().as_str(),
+            end = delivery.end.as_str(),
+            duration_ms = self.elapsed().as_micros() as f64 / 1000.0,
+            request_bytes = delivery.request_bytes,
+            response_bytes = delivery.response_bytes,
+            caller = record.notes().caller().map(text).as_deref(),
             client_address = %self.client,
             user_agent = self.user_agent.as_ref().map(header).as_deref(),
             host = self.host.as_deref().map(text).as_deref(),
             protocol = ?self.version,
-            upstream = progress.upstream.as_deref(),
+            upstream,
         );
     }
 }
 
-impl Drop for AccessEntry {
-    fn drop(&mut self) {
-        if self.is_logged {
-            self.log();
-        }
-        if let Some(trace) = self.trace.take() {
-            trace.end(self);
-        }
-    }
-}
-
 impl Progress {
-    fn note_code(&mut self, fields: &HeaderMap) {
-        if let (None, Some(code)) = (&self.code, fields.get("x-error-code")) {
-            self.code = Some(code.clone());
+    /// How the delivery ended, by what the gateway saw besides the layer.
+    fn end(&self, seen: End, is_stopping: bool) -> End {
+        match seen {
+            End::ServiceBrokeOff => seen,
+            End::Complete if !self.is_lost && !self.client_left => seen,
+            _ if is_stopping => End::Stopped,
+            _ if self.is_stalled => End::Stalled,
+            _ => End::ClientLeft,
         }
     }
 }
 
-impl Outcome {
-    /// `abandoned` by the client, `complete`, or `cut_off` by the service.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Abandoned => "abandoned",
-            Self::Complete => "complete",
-            Self::CutOff => "cut_off",
-        }
+impl Drop for Exchanged {
+    fn drop(&mut self) {
+        let is_stopping = self.tracker.ended_by.get().is_some();
+        let progress = self.progress.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // A request that no layer has seen is none.
+        let Some(mut open) = progress.record.take() else { return };
+        let end = progress.end(open.delivery.end, is_stopping);
+        open.delivery = Delivery {
+            head_sent: open.delivery.head_sent && !progress.client_left,
+            request_bytes: Some(progress.request_bytes),
+            response_bytes: Some(progress.response_bytes),
+            end,
+        };
+        let (entry, upstream) = (self.entry.take(), progress.upstream.take());
+        let _client = self.client.enter();
+        let by = self.tracker.ended_by.get().filter(|_| end == End::Stopped);
+        let stopped = by.map(|by| tracing::error_span!(target: "tower_error_envelope", "stopped", by));
+        let _stopped = stopped.as_ref().map(Span::enter);
+        open.close(Instant::now, |record| {
+            let Some(mut entry) = entry else { return };
+            let upstream = upstream.as_deref().filter(|_| record.is_called());
+            if entry.is_logged {
+                entry.log(record, upstream);
+            }
+            if let Some(trace) = entry.trace.take() {
+                trace.end(&entry, record, upstream);
+            }
+        });
     }
 }
 
@@ -298,7 +299,7 @@ pub trait Tracer: Send + Sync + 'static {
     /// Starts the span of a request: just before the service gets it, or at its end if no service does. `parent` has the
     /// client's `traceparent` and `tracestate`, if the former is valid; without it the span begins a trace, whose id is
     /// the 16 bytes of the request id.
-    fn start(&self, request: &AccessEntry, parent: Option<&HeaderMap>) -> Box<dyn RequestSpan>;
+    fn start(&self, request: &AccessEntry, id: Option<RequestId>, parent: Option<&HeaderMap>) -> Box<dyn RequestSpan>;
 }
 
 /// The span of a request.
@@ -306,8 +307,8 @@ pub trait RequestSpan: Send + Sync {
     /// The `traceparent` that the service gets.
     fn traceparent(&self) -> Option<HeaderValue>;
 
-    /// Ends the span of a request that has ended.
-    fn end(&mut self, request: &AccessEntry);
+    /// Ends the span of a request whose record is closed. `upstream` is the address of the service that was called.
+    fn end(&mut self, request: &AccessEntry, record: &ClosedRecord, upstream: Option<&str>);
 }
 
 /// The span of a request, and what it needs to start.
@@ -330,8 +331,8 @@ impl Trace {
     }
 
     /// Starts the span, and gives the service its `traceparent`. The state of a trace that does not continue is removed.
-    fn forward(&self, request: &AccessEntry, headers: &mut HeaderMap) {
-        let span = self.span.get_or_init(|| self.tracer.start(request, self.parent.as_ref()));
+    fn forward(&self, request: &AccessEntry, id: Option<RequestId>, headers: &mut HeaderMap) {
+        let span = self.span.get_or_init(|| self.tracer.start(request, id, self.parent.as_ref()));
         let Some(traceparent) = span.traceparent() else { return };
         headers.insert(TRACEPARENT, traceparent);
         if self.parent.is_none() {
@@ -339,8 +340,9 @@ impl Trace {
         }
     }
 
-    fn end(self, request: &AccessEntry) {
+    fn end(self, request: &AccessEntry, record: &ClosedRecord, upstream: Option<&str>) {
         let Self { tracer, parent, span } = self;
-        span.into_inner().unwrap_or_else(|| tracer.start(request, parent.as_ref())).end(request);
+        let start = || tracer.start(request, Some(record.request_id()), parent.as_ref());
+        span.into_inner().unwrap_or_else(start).end(request, record, upstream);
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use error_envelope_core::session::client_left;
-use http::header::{EXPECT, HeaderValue};
+use http::header::EXPECT;
 use http::request::Parts;
 use http::{Request, Version};
 use http_body::{Body, Frame, SizeHint};
@@ -40,7 +40,7 @@ pub(crate) type Inbound = Request<ClientBody>;
 pub(super) struct Client {
     span: Span,
     pub(super) hop: Hop,
-    tracker: Arc<RequestTracker>,
+    pub(super) tracker: Arc<RequestTracker>,
 }
 
 impl Client {
@@ -77,18 +77,13 @@ impl ClientRequest {
         self.going.0.closing.load(Ordering::Relaxed) && !self.has_own_task
     }
 
-    /// Drops the unfinished parts. If the gateway itself ends them, a log entry names the cause. `lost` is the id of a
-    /// response that the client did not get completely: if the client left, that needs no log entry; if the gateway
-    /// ended it, it does.
-    pub(super) fn end(&self, lost: Option<&HeaderValue>, drop_unfinished: impl FnOnce()) {
+    /// Drops the unfinished parts. If the gateway itself ends them, what is logged meanwhile names the cause.
+    pub(super) fn end(&self, drop_unfinished: impl FnOnce()) {
         let _client = self.span.enter();
         let ended_by = self.going.0.ended_by.get();
         let stopped = ended_by.map(|by| tracing::error_span!(target: "tower_error_envelope", "stopped", by));
         let _stopped = stopped.as_ref().map(Span::enter);
         drop_unfinished();
-        if let (Some(_), Some(id)) = (ended_by, lost) {
-            self.going.0.response_lost(id);
-        }
     }
 }
 
@@ -114,7 +109,7 @@ pub struct ClientBody {
     body_timeout: Duration,
     /// The clock is created at the first pause: most bodies have none.
     clock: Option<Pin<Box<Sleep>>>,
-    record: Option<AccessRecord>,
+    record: AccessRecord,
 }
 
 impl ClientBody {
@@ -123,7 +118,7 @@ impl ClientBody {
         head: &Parts,
         limits: &ClientLimits,
         state: &Arc<ConnectionState>,
-        record: Option<AccessRecord>,
+        record: AccessRecord,
     ) -> Self {
         let lingers = head.version == Version::HTTP_2;
         let begun = !lingers && !body.is_end_stream();
@@ -149,9 +144,9 @@ impl ClientBody {
     }
 
     fn record(&self, frame: Option<&Result<Frame<Bytes>, BoxError>>) {
-        match (&self.record, frame) {
-            (Some(record), Some(Ok(frame))) => record.received(frame.data_ref().map_or(0, Bytes::len) as u64),
-            (Some(record), Some(Err(error))) if client_left(&**error) => record.client_left(),
+        match frame {
+            Some(Ok(frame)) => self.record.received(frame.data_ref().map_or(0, Bytes::len) as u64),
+            Some(Err(error)) if client_left(&**error) => self.record.client_left(),
             _ => {}
         }
     }

@@ -59,7 +59,7 @@ where
         let _ = set_socket_options(&stream);
         let client = Client::new(peer, self.forwarding, self.tls.is_some(), Arc::clone(&self.tracker));
         let span = client.span();
-        let state = ConnectionState::new(Arc::clone(&self.clients), Arc::clone(&self.tracker));
+        let state = ConnectionState::new(Arc::clone(&self.clients));
         let stream = Lingering::new(stream, slot, state.open(), Arc::clone(&self.limits));
         let requests = Requests {
             service: self.service.clone(),

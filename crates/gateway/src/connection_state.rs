@@ -3,23 +3,21 @@
 //! A client may read its socket but open no HTTP/2 window. Then its data stays unsent, and hyper polls the body again
 //! only once there is room, so only the data itself can reveal the stall. So each piece of data that hyper gets notes
 //! when it is sent, and [`ConnectionState::stall_for`] finds answers whose data is not. (If the socket accepts nothing
-//! at all, [`linger`](super::linger) notices that. Over HTTP/1 no other stall is possible.) Each answer that is cut off
-//! in this way is logged as abandoned, once (rule F2).
+//! at all, [`linger`](super::linger) notices that. Over HTTP/1 no other stall is possible.) The record of each answer that is
+//! cut off in this way states that its client stalled (rules F2, L5).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use http::Version;
-use http::header::{HeaderMap, HeaderValue};
 use http::request::Parts;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::access::{AccessRecord, Outcome};
+use super::access::AccessRecord;
 use super::count::{Clients, Connection, Protocol};
 use super::idle::Activity;
-use super::in_flight::RequestTracker;
 use super::last_body::{BodyNumber, LastBody};
 use super::pool::{Binding, BoundConnections, authenticates_connection};
 use super::reset::ResetOnBreak;
@@ -40,8 +38,6 @@ pub(crate) struct ConnectionState {
     stalled: AtomicBool,
     /// The last request body; only used over HTTP/1.
     pub(crate) last_body: LastBody,
-    /// Logs the responses that are lost.
-    tracker: Arc<RequestTracker>,
 }
 
 /// Counts a connection as open until this is dropped.
@@ -72,21 +68,17 @@ pub(crate) struct ResponseProgress {
     taken: AtomicU64,
     /// Whether the response was dropped before the client had all of it.
     lost: AtomicBool,
-    /// The request id to log; `None` if the layer logs a lost response itself.
-    id: Option<HeaderValue>,
-    record: Option<AccessRecord>,
+    record: AccessRecord,
     /// The number of bytes that hyper got but dropped without sending them.
     unsent: AtomicU64,
-    /// Whether the service broke off the response.
-    broken: AtomicBool,
     request: ActiveRequest,
 }
 
 impl ConnectionState {
-    pub(super) fn new(clients: Arc<Clients>, tracker: Arc<RequestTracker>) -> Arc<Self> {
+    pub(super) fn new(clients: Arc<Clients>) -> Arc<Self> {
         let (reset, open, stalled, last_body, bound) = Default::default();
         let (activity, counted) = (Activity::new(), Connection::new(clients));
-        Arc::new(Self { activity, reset, counted, bound, open, stalled, last_body, tracker })
+        Arc::new(Self { activity, reset, counted, bound, open, stalled, last_body })
     }
 
     /// Counts the connection until the guard is dropped.
@@ -180,15 +172,15 @@ impl ActiveRequest {
         &self.0
     }
 
-    /// Begins the response to this request. If the response is lost, that is logged with `id`.
-    pub(crate) fn begin_response(self, id: Option<HeaderValue>, record: Option<AccessRecord>) -> Arc<ResponseProgress> {
+    /// Begins the response to this request.
+    pub(crate) fn begin_response(self, record: AccessRecord) -> Arc<ResponseProgress> {
         self.0.last_body.response_started();
         let is_tracked = self.1.is_http2();
         if is_tracked {
             self.0.forget_last();
         }
-        let (given, taken, lost, unsent, broken) = Default::default();
-        let progress = Arc::new(ResponseProgress { given, taken, lost, id, record, unsent, broken, request: self });
+        let (given, taken, lost, unsent) = Default::default();
+        let progress = Arc::new(ResponseProgress { given, taken, lost, record, unsent, request: self });
         if is_tracked {
             progress.connection().track(&progress);
         }
@@ -234,11 +226,6 @@ impl TrackedResponse {
 }
 
 impl ResponseProgress {
-    /// The request id to log if the response is lost; `None` if the layer logs that itself.
-    pub(crate) fn id(&self) -> Option<&HeaderValue> {
-        self.id.as_ref()
-    }
-
     /// Notes that hyper got this many bytes.
     pub(crate) fn gave(&self, bytes: usize) {
         self.given.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -254,18 +241,6 @@ impl ResponseProgress {
         self.cut_off();
         self.unsent.fetch_add(bytes as u64, Ordering::Relaxed);
         self.took(bytes);
-    }
-
-    /// Notes the error code in the trailers, if they have one.
-    pub(crate) fn trailers(&self, trailers: &HeaderMap) {
-        if let Some(record) = &self.record {
-            record.note_code(trailers);
-        }
-    }
-
-    /// Notes that the service did not send the body to its end.
-    pub(crate) fn broke_off(&self) {
-        self.broken.store(true, Ordering::Relaxed);
     }
 
     /// Notes that the body is dropped before its end.
@@ -291,17 +266,9 @@ impl ResponseProgress {
 
 impl Drop for ResponseProgress {
     fn drop(&mut self) {
-        let given_up = *self.lost.get_mut() && self.connection().stalled.load(Ordering::Relaxed);
-        if let (true, Some(id)) = (given_up, &self.id) {
-            self.connection().tracker.response_lost(id);
+        if *self.lost.get_mut() {
+            self.record.lost(self.connection().stalled.load(Ordering::Relaxed));
         }
-        if let Some(record) = &self.record {
-            let outcome = match (*self.lost.get_mut(), *self.broken.get_mut()) {
-                (_, true) => Outcome::CutOff,
-                (true, false) => Outcome::Abandoned,
-                (false, false) => Outcome::Complete,
-            };
-            record.ended(outcome, self.taken.get_mut().saturating_sub(*self.unsent.get_mut()));
-        }
+        self.record.sent(self.taken.get_mut().saturating_sub(*self.unsent.get_mut()));
     }
 }

@@ -3,13 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use error_envelope_core::session::lines;
-use http::HeaderMap;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use tokio::sync::watch;
-use tower_error_envelope::{ErrorEnvelopeLayer, RequestId};
-
-static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The stages of a gateway's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +19,8 @@ pub(super) async fn stopping(stage: &mut watch::Receiver<Stage>) {
 }
 
 /// The requests of a gateway.
+#[derive(Default)]
 pub(super) struct RequestTracker {
-    layer: ErrorEnvelopeLayer,
     requests: AtomicUsize,
     /// Whether responses close their connections.
     pub(super) closing: AtomicBool,
@@ -35,17 +29,8 @@ pub(super) struct RequestTracker {
 }
 
 impl RequestTracker {
-    /// `layer` logs and counts the requests whose response is lost, and shows them on its pages.
-    pub(super) fn new(layer: ErrorEnvelopeLayer) -> Arc<Self> {
-        let (requests, closing, ended_by) = Default::default();
-        Arc::new(Self { layer, requests, closing, ended_by })
-    }
-
-    /// Logs that a response did not reach its client.
-    pub(super) fn response_lost(&self, id: &HeaderValue) {
-        if let Some(id) = id.to_str().ok().and_then(|id| id.parse::<RequestId>().ok()) {
-            self.layer.not_taken(id);
-        }
+    pub(super) fn new() -> Arc<Self> {
+        Arc::default()
     }
 
     /// Counts a request until the result is dropped.
@@ -76,11 +61,4 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.requests.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// The request id to log if the response is lost; `None` for a gRPC or Connect call, whose end the layer logs.
-pub(super) fn loggable_request_id(head: &HeaderMap) -> Option<HeaderValue> {
-    let kind = lines(head, &CONTENT_TYPE).next().map_or(&b""[..], HeaderValue::as_bytes);
-    let is_a_call = kind.starts_with(b"application/grpc") || kind.starts_with(b"application/connect");
-    lines(head, &REQUEST_ID).next().filter(|_| !is_a_call).cloned()
 }

@@ -70,7 +70,7 @@ mod upstreams;
 
 pub use tokio_rustls::rustls;
 
-pub use self::access::{AccessEntry, Outcome, Progress, RequestSpan, Tracer};
+pub use self::access::{AccessEntry, RequestSpan, Tracer};
 pub use self::config::GatewayConfig;
 pub use self::error::Error;
 pub use self::forwarded::Forwarding;

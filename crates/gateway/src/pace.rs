@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use error_envelope_core::session::NotCalled;
 use tokio::time::{Instant, timeout_at};
 use tower::BoxError;
 use tower::load_shed::error::Overloaded;
@@ -100,9 +101,9 @@ impl Capacity {
 
     /// Takes a place, without waiting: a request that waited would keep its body in memory. The layer turns the error
     /// into 503 `worker_at_capacity`.
-    pub(crate) fn take(&self) -> Result<Permit, Overloaded> {
+    pub(crate) fn take(&self) -> Result<Permit, NotCalled> {
         let taken = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
-        taken.map(|_| Permit(Arc::new(Room(Arc::clone(&self.0))))).map_err(|_| Overloaded::new())
+        taken.map(|_| Permit(Arc::new(Room(Arc::clone(&self.0))))).map_err(|_| NotCalled::new(Overloaded::new()))
     }
 }
 

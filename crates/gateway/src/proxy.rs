@@ -18,10 +18,9 @@ use http::header::{ALLOW, HOST, HeaderValue};
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Version};
 use tower::BoxError;
-use tower_error_envelope::auth::Identity;
 use tower_error_envelope::{ErrorCode, Fault};
 
-use super::access::AccessEntry;
+use super::access::Exchanged;
 use super::count::UpstreamMetrics;
 use super::error::Error;
 use super::headers;
@@ -81,13 +80,12 @@ impl<B: ForwardBody> Proxy<B> {
 
     /// Forwards a client's request that was not [refused](refuse), and returns the service's response.
     pub(crate) async fn send(self: Arc<Self>, mut request: Request<B>) -> Result<Response<UpstreamBody>, BoxError> {
-        let record = AccessEntry::take_from(&mut request);
+        let record = Exchanged::take_from(&mut request);
         let binding = Binding::take_from(request.extensions_mut());
         let timeouts: UpstreamTimeouts = request.extensions().get().copied().unwrap_or_default();
         let permit = self.capacity.take()?;
         if let Some(record) = &record {
-            let identity = request.extensions().get::<Identity>().cloned();
-            record.forwarded(&self.url, identity.as_ref().and_then(Identity::id), request.headers_mut());
+            record.forwarded(&self.url, request.headers_mut());
         }
         let upgrades = matches!(self.connections, Connections::Http1 { .. });
         let upgrade_request = upgrades.then(|| UpgradeRequest::take_from(&mut request, &self.upgrades)).flatten();

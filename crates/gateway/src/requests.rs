@@ -23,7 +23,6 @@ use super::client::{Client, ClientBody, ClientRequest, Inbound};
 use super::config::ClientLimits;
 use super::connection_state::{ActiveRequest, ConnectionState};
 use super::headers;
-use super::in_flight::loggable_request_id;
 use super::pace::UnsentBody;
 use super::response_body::ResponseBody;
 
@@ -43,11 +42,11 @@ pub(super) struct Requests<S> {
 }
 
 impl<S> Requests<S> {
-    fn inbound(&self, mut request: Request<Incoming>) -> (Inbound, Option<AccessRecord>) {
+    fn inbound(&self, mut request: Request<Incoming>) -> (Inbound, AccessRecord) {
         if let Some(certificate) = &self.certificate {
             request.extensions_mut().insert(certificate.clone());
         }
-        let record = self.recording.begin(self.address, &mut request);
+        let record = self.recording.begin(self.address, self.client.span(), &self.client.tracker, &mut request);
         let (mut head, body) = request.into_parts();
         self.state.reset.saw_request(head.version);
         self.state.bind(&mut head);
@@ -91,8 +90,7 @@ pin_project! {
             let mut this = this.project();
             if let Some(context) = this.context {
                 let unread = this.unread.take();
-                let lost = unread.as_ref().and_then(|unread| unread.lost_id());
-                context.request.end(lost.as_ref(), || {
+                context.request.end(|| {
                     this.response.set(None);
                     drop(unread);
                 });
@@ -105,7 +103,7 @@ pin_project! {
 pub(super) struct AnswerContext {
     pub(super) request: ClientRequest,
     pub(super) active: ActiveRequest,
-    pub(super) record: Option<AccessRecord>,
+    pub(super) record: AccessRecord,
 }
 
 impl<F, B: Body> Answer<F, B> {
@@ -159,10 +157,7 @@ fn leave<B: Body<Data = Bytes>>(
     if active.connection().last_body.closes_connection(is_unsent) {
         close_after(&mut response);
     }
-    if let Some(record) = &record {
-        record.answered(&response);
-    }
-    let progress = active.begin_response(loggable_request_id(response.headers()), record);
+    let progress = active.begin_response(record);
     Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, request, progress))))
 }
 
@@ -189,13 +184,6 @@ struct UnreadRest<B> {
     rest: Incoming,
     polls: u8,
     bytes: usize,
-}
-
-impl<B: Body> UnreadRest<B> {
-    /// The request id to log if the client does not get the response.
-    fn lost_id(&self) -> Option<HeaderValue> {
-        loggable_request_id(self.response.headers()).filter(|_| !self.response.body().is_end_stream())
-    }
 }
 
 impl<B> UnreadRest<B> {

@@ -41,8 +41,7 @@ pin_project! {
             if !is_whole {
                 this.progress.cut_off();
             }
-            let lost = this.progress.id().filter(|_| !is_whole && this.broken.is_none());
-            this.request.end(lost, || this.body.set(None));
+            this.request.end(|| this.body.set(None));
         }
     }
 }
@@ -72,13 +71,11 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
         if let (None, Some(body)) = (&this.broken, this.body.as_pin_mut()) {
             match ready!(this.request.span.in_scope(|| body.poll_frame(cx))) {
                 Some(Err(error)) => {
-                    this.progress.broke_off();
                     *this.broken = Some(Broken { error, left: Box::pin(sleep(LEAVES)) });
                 }
                 Some(Ok(frame)) => {
-                    if let Some(trailers) = frame.trailers_ref() {
-                        this.progress.trailers(trailers);
-                    }
+                    // Nothing follows after trailers, and hyper does not poll for that over HTTP/2.
+                    *this.ended |= frame.is_trailers();
                     return Poll::Ready(Some(Ok(
                         frame.map_data(|data| TrackedData::new(data, Arc::clone(this.progress)))
                     )));

@@ -102,7 +102,7 @@ impl Gateway {
         };
         let (stages, stage) = watch::channel(Stage::Serving);
         let service = layer.layer(service);
-        let tracker = RequestTracker::new(layer);
+        let tracker = RequestTracker::new();
         let ending = Ending { stages, tracker: Arc::clone(&tracker), limits };
         let slots = Arc::new(Semaphore::new(limits.max_connections as usize));
         let retry = limits.accept_retry;

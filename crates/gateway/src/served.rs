@@ -150,12 +150,11 @@ mod tests {
     use tokio::io::{AsyncReadExt, DuplexStream, duplex};
     use tokio::sync::watch;
     use tokio::time::sleep;
-    use tower_error_envelope::ErrorEnvelopeLayer;
 
     use super::*;
     use crate::connection_state::ConnectionState;
     use crate::count::Clients;
-    use crate::in_flight::{RequestTracker, Stage};
+    use crate::in_flight::Stage;
 
     const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: test.example\r\n\r\n";
     /// Longer than a client may be silent before its server is dropped.
@@ -166,7 +165,7 @@ mod tests {
     /// the body's bytes. `/early` is answered at once while its body is held, `/long` by a mebibyte.
     fn served(room: usize) -> (DuplexStream, watch::Sender<Stage>) {
         let (client, stream) = duplex(room);
-        let state = ConnectionState::new(Clients::new(), RequestTracker::new(ErrorEnvelopeLayer::new()));
+        let state = ConnectionState::new(Clients::new());
         let of_requests = Arc::clone(&state);
         let service = service_fn(move |request: Request<Incoming>| {
             let (active, body) = (of_requests.begin(request.version()), of_requests.begin_body(false));

@@ -12,7 +12,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tower_error_envelope::{ErrorCode, Fault};
 
-use super::access::{AccessRecord, Outcome};
+use super::access::AccessRecord;
 use super::error::Error;
 use super::headers::has_token;
 use super::pace::Permit;
@@ -105,7 +105,7 @@ pub(crate) fn switch(
         let (received, sent) = joined.await;
         if let Some(record) = record {
             record.received(received);
-            record.ended(Outcome::Complete, sent);
+            record.sent(sent);
         }
         drop(of_connections);
     });

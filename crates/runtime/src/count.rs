@@ -34,13 +34,13 @@ mod requests;
 #[cfg(all(test, feature = "metrics"))]
 mod tests;
 
-pub use requests::{RequestMetrics, RequestTimer, RouteMetrics, Started};
+pub use requests::{RequestMetrics, RequestTimer, Started};
 
 #[cfg(not(feature = "metrics"))]
 pub(crate) fn record_policy(_: Option<&str>) {}
 
 #[cfg(not(feature = "metrics"))]
-pub(crate) fn record_error(_: &error_envelope_core::session::Event) {}
+pub(crate) fn record_error(_: &error_envelope_core::session::ClosedRecord) {}
 
 #[cfg(all(feature = "metrics", feature = "policy-file"))]
 pub(crate) fn record_reload(outcome: &'static str) {

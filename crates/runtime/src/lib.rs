@@ -5,8 +5,8 @@
 //!    A [`KillSwitch`] puts every route in mode `off`.
 //! 2. [`new_request_id`] generates ids.
 //! 3. [`catch`] catches panics of the user's code (F2).
-//! 4. [`log_event`] and similar functions log and count the events of a session, with the target
-//!    `tower_error_envelope`.
+//! 4. [`end`] closes the record of a request, and writes its views: the log, with the target `tower_error_envelope`, and
+//!    counts.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -24,15 +24,15 @@ mod handle;
 #[cfg(feature = "jwks-url")]
 mod key_sets;
 mod log;
+mod record;
 #[cfg(feature = "policy-file")]
 mod reloader;
-mod slot;
 mod status;
 mod switch;
 
 pub use self::catch::{DropGuarded, catch, log_panic_places};
 pub use self::clock::{new_request_id, now};
-pub use self::count::{RequestMetrics, RequestTimer, RouteMetrics, Started};
+pub use self::count::{RequestMetrics, RequestTimer, Started};
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub use self::count::{describe as describe_metrics, keep_counters, record_error_read};
@@ -46,11 +46,8 @@ pub use self::handle::{PolicyHandle, PolicyHolder};
 #[cfg(feature = "jwks-url")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwks-url")))]
 pub use self::key_sets::{KeyFetcher, system_roots};
-pub use self::log::{
-    cause_text, cause_texts, log_event, log_notes, log_policy, may_want_span, observe_event, record_status,
-    request_span,
-};
-pub use self::slot::RequestSlot;
+pub use self::log::{cause_text, cause_texts, log_policy, may_want_span, record_status, request_span};
+pub use self::record::{Exchange, OpenRecord, Received, RequestSlot, Watch, end, wants_records, write as write_record};
 pub use self::status::{PolicyRejection, PolicyStatus};
 pub use self::switch::{KillSwitch, SwitchChange, SwitchNote};
 

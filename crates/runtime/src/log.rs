@@ -1,6 +1,5 @@
 //! One line per error (rules L1, L3), under the target `tower_error_envelope`.
 
-use std::borrow::BorrowMut;
 use std::error::Error;
 use std::net::IpAddr;
 #[cfg(feature = "policy-file")]
@@ -19,7 +18,9 @@ use error_envelope_core::policy::Policy;
 #[cfg(feature = "policy-file")]
 use error_envelope_core::policy::PolicyError;
 use error_envelope_core::request_id::RequestId;
-use error_envelope_core::session::{Event, EventFields, Observer, Origin, UnreadReason, fault_cause};
+use error_envelope_core::session::{
+    ClosedRecord, End, Observer, Origin, Outcome, RecordFields, SentStatus, UnreadReason, fault_cause,
+};
 
 use crate::catch::catch;
 use crate::count;
@@ -27,64 +28,50 @@ use crate::count;
 /// The longest text of a cause in the log, in bytes.
 const MAX_CAUSE: usize = 4096;
 
-/// Logs an event, and drops its cause. Both may call the user's own code, which may panic (F2).
-pub fn log_event(mut event: impl BorrowMut<Event>) {
-    log_and_count(event.borrow_mut());
+/// Writes the line of a request that failed, or whose client left. Of a success only the notes are written (I2, I3, G1).
+pub(crate) fn write_record(record: &ClosedRecord) {
+    let notes = record.notes();
+    warn_of_original_path(record.request_id(), notes);
+    if record.origin().is_none() && record.sent().is_some() {
+        return write_notes(record.request_id(), notes);
+    }
+    write(level(record), record);
 }
 
-fn log_and_count(event: &mut Event) {
-    count::record_error(event);
-    match error_status(event) {
-        Some(StatusCode::SERVICE_UNAVAILABLE) => write(Level::WARN, event),
-        // The client asked for what nobody implements, such as an unknown gRPC method: nothing of the service is broken.
-        Some(StatusCode::NOT_IMPLEMENTED) => write(Level::INFO, event),
-        Some(status) if !status.is_server_error() => write(Level::INFO, event),
-        None if event.origin() == Origin::Abandoned => write(Level::INFO, event),
-        _ => write(Level::ERROR, event),
-    }
-    warn_of_original_path(event.request_id(), event.notes());
-    observe_event(event);
-}
-
-/// Passes an event to its observer, and drops its cause, as [`log_event`] does after it has logged and counted it. An
-/// outer layer has nothing else to do with an error that an inner layer logged (L1).
-pub fn observe_event(event: &mut Event) {
-    if let Some(observer) = event.observer() {
-        notify_observer(observer, event);
-    }
-    if let Some(cause) = event.take_cause() {
-        let _ = catch(|| drop(cause));
+/// Passes the record to its observer.
+pub(crate) fn observe(record: &ClosedRecord) {
+    if let Some(observer) = record.observer() {
+        notify_observer(observer, record);
     }
 }
 
-/// The status that decides the level. If a fault is the end of a stream, there is no status of an error: none at all,
-/// or the head's success. Then the status of its code counts.
-fn error_status(event: &Event) -> Option<StatusCode> {
-    // A guard that only observes does not make a service's own 5xx the client's mistake.
-    let sent = event.status().filter(|status| !is_success(*status));
-    let status = sent.or(event.would_be()).or(event.status());
-    if status.map_or(event.origin() != Origin::Fault, |status| !is_success(status)) {
-        return status;
+/// A server's error is an error, unless it only states that it is busy, or that nobody implements what the client asked for,
+/// such as an unknown gRPC method: then nothing of the service is broken.
+fn level(record: &ClosedRecord) -> Level {
+    let got = record.sent().filter(|sent| sent.outcome() != Outcome::Ok);
+    // A guard that only observes does not make a service's own 5xx the client's mistake. If a stream ends with a fault, its
+    // head is a success. Then the code counts.
+    let status = got.or(record.would_be()).map(SentStatus::as_http).or_else(|| record.code().map(ErrorCode::status));
+    match status {
+        _ if matches!(record.origin(), None | Some(Origin::Abandoned)) => Level::INFO,
+        Some(StatusCode::SERVICE_UNAVAILABLE) => Level::WARN,
+        Some(StatusCode::NOT_IMPLEMENTED) => Level::INFO,
+        Some(status) if !status.is_server_error() => Level::INFO,
+        _ => Level::ERROR,
     }
-    event.code().map(ErrorCode::status).or(status)
-}
-
-fn is_success(status: StatusCode) -> bool {
-    !status.is_client_error() && !status.is_server_error()
 }
 
 #[cold]
-fn notify_observer(observer: &dyn Observer, event: &Event) {
-    let notify = || if event.is_late() { observer.on_late(event) } else { observer.on_event(event) };
-    if let Err(panic) = catch(notify) {
-        tracing::error!(target: "tower_error_envelope", request_id = %event.request_id(), panic, "the observer panicked");
+fn notify_observer(observer: &dyn Observer, record: &ClosedRecord) {
+    if let Err(panic) = catch(|| observer.on_record(record)) {
+        tracing::error!(target: "tower_error_envelope", request_id = %record.request_id(), panic, "the observer panicked");
     }
 }
 
 /// Warns once if the layer may be inside a nested router by mistake: then its policy names other paths than the layer
 /// receives (G0).
 #[inline]
-fn warn_of_original_path(id: RequestId, notes: &EventFields) {
+fn warn_of_original_path(id: RequestId, notes: &RecordFields) {
     if notes.only_original_path() {
         tracing::warn!(
             target: "tower_error_envelope",
@@ -95,16 +82,8 @@ fn warn_of_original_path(id: RequestId, notes: &EventFields) {
     }
 }
 
-/// Logs notes of requests without an error (I2, I3, G0, G1).
-#[inline(always)]
-pub fn log_notes(id: RequestId, notes: Option<Box<EventFields>>) {
-    if let Some(notes) = notes {
-        write_notes(id, &notes);
-    }
-}
-
-fn write_notes(id: RequestId, notes: &EventFields) {
-    warn_of_original_path(id, notes);
+/// Writes the notes about a request without an error (I2, I3, G0, G1).
+fn write_notes(id: RequestId, notes: &RecordFields) {
     if let Some(names) = notes.removed_headers() {
         tracing::info!(
             target: "tower_error_envelope",
@@ -242,15 +221,15 @@ pub fn record_status(span: &Span, status: StatusCode) {
 }
 
 /// Records an error in the span of its request. This is done after its line is written, which has both already.
-fn record_error(span: Option<&Span>, event: &Event) {
-    if !records_outcome() || event.would_be().is_some() {
+fn record_error(span: Option<&Span>, record: &ClosedRecord) {
+    if !records_outcome() || record.would_be().is_some() {
         return;
     }
     let span = span.cloned().unwrap_or_else(Span::current);
-    if let Some(status) = event.status() {
+    if let Some(status) = record.status() {
         record_status(&span, status);
     }
-    if let Some(code) = event.code() {
+    if let Some(code) = record.code() {
         span.record("error.type", code.as_str());
     }
 }
@@ -264,42 +243,49 @@ fn is_inside_span() -> bool {
 
 /// This is inlined, so that without a subscriber the only cost is a comparison of two levels.
 #[inline]
-fn write(level: Level, event: &Event) {
+fn write(level: Level, record: &ClosedRecord) {
     if level <= LevelFilter::current() {
-        write_line(level, event);
+        write_line(level, record);
     }
 }
 
 #[inline(never)]
-fn write_line(level: Level, event: &Event) {
+fn write_line(level: Level, record: &ClosedRecord) {
     macro_rules! line {
         ($level:expr) => {
             if tracing::enabled!(target: "tower_error_envelope", $level) {
-                let notes = event.notes();
-                let cause = event.cause().and_then(remaining_cause).or_else(|| undeclared_code(notes));
-                // After a guard's refusal, after a response's head, and when a future is dropped, a line has its own span.
-                let span = if is_inside_span() { None } else { request_span(event.request_id()) };
+                let notes = record.notes();
+                let cause = record.cause().and_then(remaining_cause).or_else(|| undeclared_code(notes));
+                let code_of = |sent: Option<&SentStatus>| Some(sent?.code()?.as_str().to_owned());
+                let end = record.delivery().end;
+                // After a guard's refusal, and when a future is dropped, a line has its own span.
+                let span = if is_inside_span() { None } else { request_span(record.request_id()) };
                 let _entered = span.as_ref().map(Span::enter);
                 tracing::event!(
                     target: "tower_error_envelope",
                     $level,
-                    request_id = %event.request_id(),
-                    code = event.code().map(|code| code.as_str()),
-                    status = event.status().or(event.cut_off()).map(|status| status.as_u16()),
-                    grpc_status = event.grpc_status(),
+                    request_id = %record.request_id(),
+                    code = record.code().map(|code| code.as_str()),
+                    status = record.status().map(|status| status.as_u16()),
+                    grpc_status = record.grpc_status(),
                     also = also(notes.also()).as_deref(),
-                    unread = event.unread().map(UnreadReason::as_str),
-                    would_be_status = event.would_be().map(|status| status.as_u16()),
-                    origin = event.origin().as_str(),
-                    dialect = event.dialect().map(|dialect| dialect.as_str()),
-                    route = event.route(),
-                    scope = event.scope(),
-                    upstream = event.upstream().map(tracing::field::display),
-                    method = event.method().map(|method| method.as_str()),
-                    mode = event.mode().as_str(),
-                    decided_by = event.decided_by().map(|by| by.as_str()),
+                    unread = record.unread().map(UnreadReason::as_str),
+                    would_be_code = code_of(record.would_be()),
+                    would_be_status = record.would_be().map(|sent| sent.status().as_u16()),
+                    would_be_grpc_status = record.would_be().and_then(SentStatus::grpc_status),
+                    service_code = notes.service_code().map(|code| code.as_str()),
+                    origin = record.origin().map(|origin| origin.as_str()),
+                    end = (end != End::Complete).then(|| end.as_str()),
+                    dialect = record.dialect().map(|dialect| dialect.as_str()),
+                    route = record.route(),
+                    scope = record.scope(),
+                    upstream = record.upstream().map(tracing::field::display),
+                    method = record.method().as_str(),
+                    path = record.shown_path(),
+                    mode = record.mode().as_str(),
+                    decided_by = record.decided_by().map(|by| by.as_str()),
                     unknown_code = notes.unknown_code(),
-                    readings = event.readings(),
+                    readings = record.readings(),
                     policy_status = notes.policy_status().map(|status| status.as_u16()),
                     cause,
                     client_request_id = notes.client_request_id(),
@@ -310,9 +296,9 @@ fn write_line(level: Level, event: &Event) {
                     caller = notes.caller(),
                     body_limit_per = notes.body_limit_per().map(|per| per.as_str()),
                     "{}",
-                    message(event)
+                    message(record)
                 );
-                record_error(span.as_ref(), event);
+                record_error(span.as_ref(), record);
             }
         };
     }
@@ -330,14 +316,14 @@ fn also(codes: &[ErrorCode]) -> Option<String> {
     (!codes.is_empty()).then(|| codes.join(", "))
 }
 
-fn message(event: &Event) -> &'static str {
-    match (event.origin(), event.status()) {
-        _ if event.is_late() => "response body broke off",
-        _ if event.would_be().is_some() => "observed only: the layer would have returned an error",
-        (Origin::Abandoned, _) => "request abandoned before the response ended",
-        (_, None) => "response cut off",
-        (Origin::Guard, _) => "request refused",
-        (Origin::Fault, Some(status)) if is_success(status) => "the service sent an error with a status of success",
+fn message(record: &ClosedRecord) -> &'static str {
+    match (record.origin(), record.outcome()) {
+        (Some(Origin::Abandoned), _) => "request abandoned before the response ended",
+        (_, Outcome::Unknown) => "the request ended out of sight",
+        (_, Outcome::Broken) => "response body broke off",
+        _ if record.would_be().is_some() => "observed only: the layer would have returned an error",
+        (Some(Origin::Guard), _) => "request refused",
+        (Some(Origin::Fault), Outcome::Ok) => "the service sent an error with a status of success",
         _ => "request failed",
     }
 }
@@ -358,7 +344,7 @@ fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String
 }
 
 /// Why a body that a service wrote in the form of the envelope did not keep its code (E9).
-fn undeclared_code(notes: &EventFields) -> Option<String> {
+fn undeclared_code(notes: &RecordFields) -> Option<String> {
     let code = notes.unknown_code().filter(|code| code::is_well_formed(code.as_bytes()))?;
     Some(format!("unknown code {code}: declare it with [[code]] or return a Fault"))
 }

@@ -2,7 +2,7 @@
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Meter};
-use tower_error_envelope::session::{Event, Observer, Origin};
+use tower_error_envelope::session::{ClosedRecord, Observer, Origin};
 
 /// Counts each error by `error.type` (its code), `http.response.status_code` and `http.route`.
 ///
@@ -17,15 +17,15 @@ impl Errors {
 }
 
 impl Observer for Errors {
-    fn on_event(&self, event: &Event) {
+    fn on_record(&self, record: &ClosedRecord) {
         // An abandoned request is no error of anybody here.
-        let Some(code) = event.code().filter(|_| event.origin() != Origin::Abandoned) else { return };
+        let Some(code) = record.code().filter(|_| record.origin() != Some(Origin::Abandoned)) else { return };
         let name = if code.is_foreign() { "_OTHER" } else { code.as_str() };
         let mut attributes = vec![KeyValue::new("error.type", name.to_owned())];
-        if let Some(status) = event.status() {
+        if let Some(status) = record.status() {
             attributes.push(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
         }
-        if let Some(pattern) = event.route() {
+        if let Some(pattern) = record.route() {
             // A pattern may begin with methods: "GET|POST /seats/{id}".
             let route = pattern.rsplit_once(' ').map_or(pattern, |(_, path)| path);
             attributes.push(KeyValue::new("http.route", route.to_owned()));

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use error_envelope_core::session::{
-    BodyFacts, BodyMeter, BoxError, Ending, Event, FirstByte, Follow, LocalReply, MeterAction, Note, Reading,
-    RequestStep, ResponseStep, Rest, Session, SessionConfig, UnreadReason,
+    BodyFacts, BodyMeter, BoxError, Ending, FirstByte, Follow, LocalReply, MeterAction, Reading, RequestRecord,
+    RequestStep, ResponseStep, Rest, SentStatus, Session, SessionConfig, UnreadReason,
 };
 use http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode, request};
 use http_body::Body as _;
@@ -248,22 +248,16 @@ impl Stage<'_> {
             step = session.decide(&mut reply.head, read);
         }
         match step {
-            ResponseStep::Pass(follow, note) => {
-                if let Note::Event(event) = note {
-                    self.note(&event);
-                }
+            ResponseStep::Pass(follow) | ResponseStep::Resume(_, Rest::Body, follow) => {
                 self.followed(reply, follow, out_of_time)
             }
-            ResponseStep::Resume(_, rest, event) => {
-                self.note(&event);
-                match rest {
-                    Rest::Body(follow) => self.followed(reply, follow, out_of_time),
-                    Rest::Trailers(_) => reply,
-                }
+            ResponseStep::Resume(_, Rest::Trailers(_), follow) => {
+                follow.record().into_iter().for_each(|record| self.note(record));
+                reply
             }
-            ResponseStep::Strip(..) => Reply::new(reply.head, Vec::new()),
+            ResponseStep::Strip(_) => Reply::new(reply.head, Vec::new()),
             ResponseStep::Write(written) => {
-                self.note(&written.event);
+                self.note(&written.record);
                 Reply::new(reply.head, written.body.to_vec())
             }
             ResponseStep::Send(answered) => self.answered(*answered),
@@ -273,8 +267,8 @@ impl Stage<'_> {
 
     fn followed(&mut self, reply: Reply, follow: Follow, out_of_time: bool) -> Reply {
         let piece = self.case.inner.trickle.map(|trickle| trickle.bytes);
-        let (reply, events) = reply.followed(follow, out_of_time, piece);
-        events.iter().for_each(|event| self.note(event));
+        let (reply, record) = reply.followed(follow, out_of_time, piece);
+        record.iter().for_each(|record| self.note(record));
         reply
     }
 
@@ -300,22 +294,26 @@ impl Stage<'_> {
     }
 
     fn answered(&mut self, answered: LocalReply) -> Reply {
-        self.note(&answered.event);
+        self.note(&answered.record);
         let (head, body) = answered.reply.into_parts();
         Reply::new(head, body.to_vec())
     }
 
     /// What an adapter is told to log; the cause is for it alone to write or not.
-    fn note(&mut self, event: &Event) {
-        let code = event.code().map(ToString::to_string).unwrap_or_default();
-        let _ = write!(self.log, "request_id={} code={code} origin={}", event.request_id(), event.origin().as_str());
-        let notes = event.notes();
+    fn note(&mut self, record: &RequestRecord) {
+        let code = |sent: Option<&SentStatus>| sent.and_then(SentStatus::code).map(ToString::to_string);
+        let (sent, would_be) = (code(record.sent()).unwrap_or_default(), code(record.would_be()).unwrap_or_default());
+        let origin = record.origin().map_or("none", |origin| origin.as_str());
+        let _ =
+            write!(self.log, "request_id={} code={sent} would_be_code={would_be} origin={origin}", record.request_id());
+        let notes = record.notes();
         let sides = [
             ("client_request_id", notes.client_request_id()),
             ("upstream_request_id", notes.upstream_request_id()),
             ("removed_headers", notes.removed_headers()),
             ("dropped_fields", notes.dropped_fields()),
-            ("unread", event.unread().map(UnreadReason::as_str)),
+            ("service_code", notes.service_code().map(|code| code.as_str())),
+            ("unread", record.unread().map(UnreadReason::as_str)),
         ];
         if !notes.also().is_empty() {
             let _ = write!(self.log, " also={:?}", notes.also());

@@ -69,6 +69,7 @@ const HAS: &[&str] = &[
     "proxy-status",
     "readings",
     "readings-more",
+    "record",
     "reload",
     "rpc",
     "rpc-auto",

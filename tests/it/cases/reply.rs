@@ -1,7 +1,7 @@
 //! A response as one layer of the core hands it to the next: its head, and what its body will do.
 
 use bytes::Bytes;
-use error_envelope_core::session::{BodyFacts, BodyFailure, BoxError, Event, Failure, FinalFrame, Follow, Origin};
+use error_envelope_core::session::{BodyFacts, BoxError, Failure, FinalFrame, Follow, Origin, RequestRecord};
 use http::{HeaderMap, response};
 
 use super::failures::body_failure;
@@ -62,13 +62,12 @@ impl Reply {
         mut follow: Follow,
         out_of_time: bool,
         piece: Option<usize>,
-    ) -> (Self, Vec<Event>) {
-        let mut events = Vec::new();
+    ) -> (Self, Option<RequestRecord>) {
         follow.begin(|| self.length, monotonic);
         let mut body = Vec::new();
         for piece in self.body.chunks(piece.unwrap_or(PIECE).max(1)) {
             let mut data = Bytes::copy_from_slice(piece);
-            events.extend(follow.data(&mut data, false, monotonic));
+            follow.data(&mut data, false, monotonic);
             body.extend_from_slice(&data);
         }
         self.body = body;
@@ -77,28 +76,25 @@ impl Reply {
                 let cause = self.cause.take().unwrap_or_else(|| text.clone().into());
                 let is_panic = self.origin == Origin::Panic;
                 let failure = if is_panic { Some(Failure::panicked()) } else { follow.classify(&*cause) };
-                let (last, logged) = follow.failed(failure, cause, monotonic);
-                events.extend(logged);
-                Some(last)
+                Some(follow.failed(failure, cause, monotonic))
             }
-            End::Unfinished if out_of_time => follow.timed_out().map(|BodyFailure { last, event }| {
-                events.push(event);
-                last
-            }),
+            End::Unfinished if out_of_time => follow.timed_out(),
             End::Unfinished => {
-                events.extend(if follow.is_copy() { follow.dropped(false, monotonic) } else { None });
+                if follow.is_copy() {
+                    follow.unreadable();
+                }
                 None
             }
             End::Whole => {
                 if !self.trailers.is_empty() {
-                    events.extend(follow.trailers(&mut self.trailers, monotonic));
+                    follow.trailers(&mut self.trailers, monotonic);
                 }
-                events.extend(follow.end(monotonic));
+                follow.end(monotonic);
                 None
             }
         };
         let reply = if let Some(last) = last { self.ended(last) } else { self };
-        (Self { origin: Origin::Error, ..reply }, events)
+        (Self { origin: Origin::Error, ..reply }, follow.into_decided())
     }
 
     fn ended(mut self, last: FinalFrame) -> Self {

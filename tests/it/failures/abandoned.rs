@@ -61,15 +61,17 @@ fn f2_a_call_that_was_never_polled_is_abandoned_too() {
     assert_eq!(only(&lines).field("origin"), Some("abandoned"));
 }
 
-/// The answer was decided, and logged, before the client went.
+/// The answer was decided before the client went, which got nothing of it.
 #[test]
-fn f2_what_was_answered_is_not_abandoned() {
+fn l5_what_was_decided_and_not_taken_keeps_its_origin_and_has_no_status() {
     let ((), lines) = logged(async {
         let mut service = service(Script::fine());
         let over_limit = Request::post("/").header("content-length", "9").body(data("123456789")).unwrap();
         drop(service.ready().await.unwrap().call(over_limit));
     });
-    assert_eq!(only(&lines).field("code"), Some("payload_too_large"));
+    let line = only(&lines);
+    let fields = ["origin", "end", "status", "code"].map(|name| line.field(name));
+    assert_eq!(fields, [Some("guard"), Some("client_left"), None, None]);
 }
 
 /// A server may keep the future until the whole response is sent.
@@ -96,12 +98,14 @@ fn f2_an_answered_call_that_is_kept_and_dropped_later_is_not_abandoned() {
     }
 }
 
-/// The head has left: what becomes of the body is no abandonment.
+/// The head has left, and the client with a part of the body.
 #[test]
-fn f2_a_response_that_is_not_read_to_its_end_is_not_logged() {
+fn l5_a_response_that_is_not_read_to_its_end_has_a_client_that_left() {
     let ((), lines) = logged(async {
         let Ok(response) = service(Script { body_hangs: true, ..Script::fine() }).oneshot(get()).await;
         drop(response);
     });
-    assert!(lines.is_empty(), "{lines:?}");
+    let line = only(&lines);
+    let fields = ["origin", "end", "status", "code"].map(|name| line.field(name));
+    assert_eq!((&*line.level, fields), ("INFO", [Some("abandoned"), Some("client_left"), Some("200"), None]));
 }

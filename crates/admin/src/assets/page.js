@@ -5,20 +5,21 @@
   const REFRESH_MS = 5000;
   const FEW_ERRORS = 15;
   const WORST = 8;
-  const CLASSES = ['2xx', '3xx', '4xx', '5xx'];
+  // The worst is last.
+  const OUTCOMES = { ok: 'OK', client_left: 'client left', client_error: 'client errors', server_error: 'server errors', broken: 'broken' };
   const SVG = 'http://www.w3.org/2000/svg';
   const NOT_STORED = {
     waiting: 'The body is being read.',
     too_many_at_once: 'Not stored: too many errors came at once.',
-    stored: 'The body was not stored.',
-    not_stored: 'The body was not stored.',
   };
+  const whyNotStored = (bodies) => NOT_STORED[bodies] ?? 'The body was not stored.';
   const NO_SERVICE = {
     guard: 'A guard refused the request.',
     fault: 'A fault in this process.',
     error: 'No response arrived.',
     panic: 'A panic in this process. The log has its text.',
     proxy: 'The proxy itself returned the response.',
+    abandoned: 'The client left.',
   };
   const VERDICTS = { ready: 'ready', not_ready: 'not ready', unseen: 'not seen yet', done: 'done' };
 
@@ -84,14 +85,14 @@
 
   /* What is wrong now. */
 
-  const listed = (codes) => codes.flatMap(({ code: name, count, cut_off: isCut }, at) => [at ? ', ' : '', name ? code(name) : none('no code'), ` ${isCut ? 'cut off ' : ''}${number(count)}`]);
+  const listed = (codes) => codes.flatMap(({ code: name, count, outcome }, at) => [at ? ', ' : '', name ? code(name) : none('no code'), ` ${outcome === 'broken' ? 'broken ' : ''}${number(count)}`]);
 
   const table = (kind, what, places, minutes) => {
     if (!places.length) return null;
     const rows = places.slice(0, WORST).map(({ route, scope, service, count, requests, codes }) => make('tr', '',
       cell('Route', routeName(route), scope ? ' in ' : '', scope ? foreign(scope) : ''),
       cell(what, make('b', '', number(count)), requests ? ` of ${number(requests)} (${Math.round((100 * count) / requests) || 'under 1'} %)` : ''),
-      cell('Codes', ...(codes.length ? listed(codes) : [none('not examined')])),
+      cell('Codes', ...listed(codes)),
       service ? cell('Service', foreign(service)) : make('td', 'unknown', '–')));
     const more = places.length - WORST;
     return make('div', `affected ${kind}`,
@@ -105,12 +106,12 @@
       const more = rest.length ? make('details', '', make('summary', '', 'Details'), pre(rest.join('\n'))) : null;
       return make('div', `problem ${level}`, make('strong', '', `${level === 'danger' ? '✕ Danger: ' : '! Warning: '}${visible(what)}. `), make('bdi', '', first), more);
     });
-    const tables = [table('danger', '5xx or cut off', now.failing, now.minutes), table('warning', 'Refused', now.refusing, now.minutes)].filter(Boolean);
+    const tables = [table('danger', 'Failed', now.failing, now.minutes), table('warning', 'Refused', now.refusing, now.minutes)].filter(Boolean);
     const isWell = !problems.length && !tables.length;
     const observed = table('observed', 'Would be refused', now.would_refuse, now.minutes);
     byId('observed').replaceChildren(...(observed ? [observed] : []));
     byId('now').replaceChildren(...problems, ...tables,
-      ...(isWell ? [make('p', 'well', `✓ No problems: no 5xx, no response cut off and no refused request in the last ${now.minutes} minutes.`)] : []));
+      ...(isWell ? [make('p', 'well', `✓ No problems: no server error, no broken response and no refused request in the last ${now.minutes} minutes.`)] : []));
 
     const name = now.process ?? location.host;
     document.title = `${isWell && !now.kill_switch.kill_switch ? '' : '✕ '}Errors · ${visible(name)}`;
@@ -123,27 +124,25 @@
 
   /* The last hour. */
 
-  const showHour = ({ counts, begin, classes }) => {
-    const minutes = classes['2xx'].length;
-    const shown = CLASSES.filter((name) => classes[name].some((count) => count > 0));
-    const sums = Array.from({ length: minutes }, (_, at) => CLASSES.reduce((sum, name) => sum + classes[name][at], 0));
+  const showHour = ({ begin, outcomes }) => {
+    const names = Object.keys(OUTCOMES);
+    const minutes = outcomes.ok.length;
+    const shown = names.filter((name) => outcomes[name].some((count) => count > 0));
+    const sums = Array.from({ length: minutes }, (_, at) => names.reduce((sum, name) => sum + outcomes[name][at], 0));
     const most = Math.max(...sums, 1);
-    const total = (name) => classes[name].reduce((sum, count) => sum + count, 0);
-    const what = counts === 'requests' ? 'Requests' : 'Errors';
-    const words = shown.length ? shown.map((name) => `${number(total(name))} ${name}`).join(', ') : 'none';
+    const total = (name) => outcomes[name].reduce((sum, count) => sum + count, 0);
+    const words = shown.length ? shown.map((name) => `${number(total(name))} ${OUTCOMES[name]}`).join(', ') : 'none';
     const at = (minute) => new Date(Date.parse(begin) + minute * 60000).toISOString().slice(11, 16);
 
     const svg = document.createElementNS(SVG, 'svg');
-    svg.setAttribute('viewBox', `0 0 ${minutes} 100`);
-    svg.setAttribute('preserveAspectRatio', 'none');
-    svg.setAttribute('role', 'img');
-    svg.setAttribute('aria-label', `${what} per minute in the last hour: ${words}. At most ${number(most)} in a minute.`);
+    const label = `Requests per minute in the last hour: ${words}. At most ${number(most)} in a minute.`;
+    Object.entries({ viewBox: `0 0 ${minutes} 100`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label }).forEach((it) => svg.setAttribute(...it));
     const bottoms = new Array(minutes).fill(100);
-    // The worst class is at the bottom, where its height can be compared.
-    for (const name of [...CLASSES].reverse()) {
+    // The worst outcome is at the bottom, where its height can be compared.
+    for (const name of [...names].reverse()) {
       const path = document.createElementNS(SVG, 'path');
       path.setAttribute('class', `of-${name}`);
-      path.setAttribute('d', classes[name].map((count, minute) => {
+      path.setAttribute('d', outcomes[name].map((count, minute) => {
         if (!count) return '';
         const height = Math.max((100 * count) / most, 1.5);
         bottoms[minute] -= height;
@@ -151,13 +150,13 @@
       }).join(''));
       svg.append(path);
     }
-    const legend = make('ul', 'legend', ...shown.map((name) => make('li', '', make('span', `swatch of-${name}`), ` ${name} `, make('b', '', number(total(name))))));
-    const rows = sums.map((sum, minute) => sum && make('tr', '', make('td', '', at(minute)), ...CLASSES.map((name) => cell(name, number(classes[name][minute]))))).filter(Boolean);
+    const legend = make('ul', 'legend', ...shown.map((name) => make('li', '', make('span', `swatch of-${name}`), ` ${OUTCOMES[name]} `, make('b', '', number(total(name))))));
+    const rows = sums.map((sum, minute) => sum && make('tr', '', make('td', '', at(minute)), ...names.map((name) => cell(OUTCOMES[name], number(outcomes[name][minute]))))).filter(Boolean);
     const numbers = make('details', '', make('summary', '', 'The numbers as a table'),
-      make('table', 'numbers', make('caption', '', `${what} per minute, minutes without any left out`), head('Minute', ...CLASSES), make('tbody', '', ...rows.reverse())));
+      make('table', 'numbers', make('caption', '', 'Requests per minute, minutes without any left out'), head('Minute', ...Object.values(OUTCOMES)), make('tbody', '', ...rows.reverse())));
     numbers.open = byId('hour').querySelector('details')?.open ?? false;
     byId('hour').replaceChildren(
-      make('figcaption', '', `${what} per minute by status, at most ${number(most)}`, shown.length ? legend : ': none'),
+      make('figcaption', '', `Requests per minute by outcome, at most ${number(most)}`, shown.length ? legend : ': none'),
       svg,
       make('p', 'axis', make('span', '', at(0)), make('span', '', at(minutes / 2)), make('span', '', at(minutes - 1))),
       numbers);
@@ -172,30 +171,27 @@
     it === null || it.text === '' ? null : it.text === null ? make('p', 'none', `${number(it.length)} bytes that are not text`) : pre(visible(it.text, true)),
     it === null || it.whole ? null : make('p', 'none', 'The rest was not stored.'));
 
+  const CUT = { broken: ', broken', client_left: ', client left' };
+  const answer = (status, grpc) => (status === null ? null : `${status}${grpc === null ? '' : ` gRPC ${grpc}`}`);
   const statusOf = (error) => {
-    const parts = [error.inner_status, error.status].filter((status, at, all) => status !== null && all.indexOf(status) === at);
-    const text = (parts.length ? parts.join(' → ') : 'none') + (error.cut_off ? ', cut off' : '');
-    if (error.would_be_status === null) return text;
-    return error.would_be_status === error.status ? `${text} observed` : `${text}, ${error.origin === 'guard' ? 'if refused' : 'in enforce'} ${error.would_be_status}`;
+    const parts = [answer(error.inner_status, error.inner_grpc_status), answer(error.status, error.grpc_status)].filter((it, at, all) => it !== null && all.indexOf(it) === at);
+    const text = (parts.join(' → ') || 'none') + (CUT[error.outcome] ?? '');
+    const wouldBe = answer(error.would_be_status, error.would_be_grpc_status);
+    return wouldBe === null ? text : `${text}, ${error.origin === 'guard' ? 'if refused' : 'in enforce'} ${wouldBe} ${visible(error.would_be_code)}`;
   };
-  const isFault = (error) => error.status >= 500 || ['panic', 'error'].includes(error.origin);
+  const isFault = ({ outcome }) => ['server_error', 'broken'].includes(outcome);
 
-  const whyNoBefore = ({ origin, would_be_status: wouldBe, status, bodies, cut_off: isCut }) => {
-    if (isCut) return 'The service’s response broke off. Its body was not stored.';
-    if (origin !== 'guard' || wouldBe === null) return NO_SERVICE[origin] ?? NOT_STORED[bodies];
-    return status === null
-      ? 'The request was forwarded, although a guard that only observes would have refused it.'
-      : 'The service answered the request, which a guard that only observes would have refused. The body was not stored.';
+  const whyNoBefore = ({ origin, would_be_status: wouldBe, inner_status: inner, outcome, bodies }) => {
+    if (outcome === 'broken') return 'The service’s response broke off. Its body was not stored.';
+    if (inner !== null && origin !== 'inner') return 'The service answered. The body was not stored.';
+    return origin === 'guard' && wouldBe !== null ? 'The request passed a guard that only observes.' : NO_SERVICE[origin] ?? whyNotStored(bodies);
   };
-  const whyNoAfter = ({ would_be_status: wouldBe, status, bodies }) => {
-    if (status === null) return 'No response was sent.';
-    return wouldBe === null ? NOT_STORED[bodies] : 'No response was made, because the service’s body was not read.';
-  };
+  const whyNoAfter = ({ would_be_status: wouldBe, status, bodies }) => status === null ? 'No response was sent.' : wouldBe === null ? whyNotStored(bodies) : 'No response was made, because the service’s body was not read.';
 
   const detailsOf = (error) => {
     const facts = [
-      ['Origin', error.origin], ['Mode', error.mode], ['Method', error.method], ['Path', error.path], ['Client', error.client], ['Caller', error.caller], ['Dialect', error.dialect],
-      ['Code decided by', error.decided_by], ['Unknown code', error.unknown_code], ['gRPC status', error.grpc_status],
+      ['Outcome', error.outcome], ['End', error.end], ['Origin', error.origin], ['Mode', error.kill_switch ? `off by the kill switch (policy: ${error.mode})` : error.mode], ['Scope', error.scope], ['Method', error.method], ['Path', error.path], ['Client', error.client], ['Caller', error.caller], ['Dialect', error.dialect],
+      ['Code decided by', error.decided_by], ['Unknown code', error.unknown_code],
       ['Fields dropped', error.dropped_fields], ['Would be refused', error.would_refuse.join(', ') || null], ['Trace id', error.trace_id], ['Cause', error.cause],
     ].filter(([, value]) => value !== null).map(([name, value]) => fact(name, foreign(String(value))));
     const here = make('a', '', 'This error alone');
@@ -256,40 +252,43 @@
     showSearched(searched, errors);
     if (opens) byId('searched').scrollIntoView({ block: 'nearest' });
 
-    const latest = errors[0]?.number ?? 0;
-    if (newest && latest > newest) byId('announce').textContent = `${latest - newest} new errors, the last one ${errors[0].code} on ${errors[0].route ?? 'no route'}`;
-    newest = Math.max(newest, latest);
+    const fresh = errors.filter(({ number: at, outcome }) => at > newest && outcome !== 'client_left');
+    if (newest && fresh.length) byId('announce').textContent = `${fresh.length} new errors, the last one ${fresh[0].code || 'without a code'} on ${fresh[0].route ?? 'no route'}`;
+    newest = Math.max(newest, errors[0]?.number ?? 0);
   };
 
   // What is known of an id whose errors are no longer, or never were, among the last ones.
   const showSearched = (searched, errors) => {
     show(byId('searched'), searched !== null);
     if (!searched) return;
-    const known = errors.length ? [] : searched.known.map(({ at, route, code: name, status, cut_off: isCut, origin }) => make('dl', 'facts',
-      fact('Time', time(at)), fact('Status', status === null ? none('none') : `${status}${isCut ? ', cut off' : ''}`), fact('Code', name ? code(name) : none('none')),
-      fact('Route', routeName(route)), fact('Origin', origin === 'abandoned' ? 'no error: the client left before it got a response' : origin)));
+    const known = errors.length ? [] : searched.known.map((it) => make('dl', 'facts',
+      fact('Time', time(it.at)), fact('Status', statusOf(it)), fact('Code', it.code ? code(it.code) : none('none')),
+      fact('Route', routeName(it.route)), fact('Scope', it.scope === null ? none('none') : foreign(it.scope)),
+      fact('Service', it.service === null ? none('none') : foreign(it.service)),
+      fact('Origin', it.outcome === 'client_left' ? 'no error: the client left' : it.origin)));
+    const isTrace = search.toLowerCase().includes(searched.trace_id);
     const found = searched.count ? `${number(searched.count)} with this id` : `This id is not among the last 10,000 errors of this process${searched.began_at === null ? '' : `. If this layer made it, the request began at ${time(searched.began_at)}`}`;
-    byId('searched').replaceChildren(make('h3', 'id', searched.id), make('p', '', `${found}.`), ...known,
-      make('p', 'quiet', 'In the log: ', make('code', '', `grep -F '${searched.id}'`), '.'));
+    // A line has the client's trace id if there is one; else its request id begins the trace.
+    byId('searched').replaceChildren(make('h3', 'id', isTrace ? searched.trace_id : searched.id), make('p', '', `${found}.`), ...known,
+      make('p', 'quiet', 'In the log: ', make('code', '', `grep -F -e '${searched.id}' -e '${searched.trace_id}'`), '.'));
   };
 
   /* The routes. */
 
   const showRoutes = (policy, { routes, since }, isOff) => {
-    const about = policy === null ? [] : [
-      make('p', 'quiet', `Default mode ${policy.mode}, active since ${time(policy.since)}`, policy.hash === null ? '' : ', hash ', policy.hash === null ? '' : make('code', '', policy.hash.slice(0, 12)), '.')];
+    const about = policy === null ? [] : [make('p', 'quiet', `Default mode ${policy.mode}, active since ${time(policy.since)}`, policy.hash === null ? '' : ', hash ', policy.hash === null ? '' : make('code', '', policy.hash.slice(0, 12)), '.')];
     const keyOf = ({ route, scope }) => JSON.stringify([route, scope]);
     const places = new Map(policy === null ? [] : [...policy.routes, { ...policy, route: null, scope: null }].map((it) => [keyOf(it), it]));
     const changes = (it) => {
-      const all = [['own would refuse', it.own_would_refuse], ['fill would rewrite', it.fill_would_rewrite], ['enforce would rewrite', it.enforce_would_rewrite]];
-      const some = all.filter(([, count]) => count).map(([what, count]) => `${what} ${number(count)}`);
-      return some.length && it.next !== null ? make('span', 'quiet', `, ${some.join(', ')}`) : '';
+      const all = it.next === null ? [] : [['own would refuse', it.own_would_refuse], ['fill would rewrite', it.fill_would_rewrite], ['enforce would rewrite', it.enforce_would_rewrite]];
+      const some = [...all, ['without auth_observe would refuse', it.auth_would_refuse]].filter(([, count]) => count).map(([what, count]) => `${what} ${number(count)}`);
+      return some.length ? make('span', 'quiet', `, ${some.join(', ')}`) : '';
     };
     const place = (from) => (from ? make('span', 'quiet', ` ${from.split('/').pop()}`) : '');
     const body = routes.map((it) => make('tr', '',
       cell('Route', routeName(it.route), it.scope ? ' in ' : '', it.scope ? foreign(it.scope) : '', it.in_policy ? place(places.get(keyOf(it))?.from) : none(' not in the policy')),
       cell('Mode', isOff && it.mode !== 'off' ? make('b', '', 'off') : it.mode, isOff && it.mode !== 'off' ? make('span', 'quiet', ` (policy: ${it.mode})`) : '', place(places.get(keyOf(it))?.mode_from)),
-      cell('Requests', it.requests === null ? none('not counted') : number(it.requests)),
+      cell('Requests', number(it.requests), it.client_left ? make('span', 'quiet', `, client left ${number(it.client_left)}`) : ''),
       cell('Errors', number(it.errors), it.without_code ? make('span', 'quiet', `, ${number(it.without_code)} by status alone`) : ''),
       cell('Next', it.next === null ? VERDICTS[it.verdict] : `${it.next}: ${VERDICTS[it.verdict]}`, changes(it))));
     byId('routes').replaceChildren(...about, body.length
@@ -311,7 +310,7 @@
     show(byId('switched'), on);
     if (!on) return;
     byId('switched').replaceChildren(make('p', '', make('strong', '', '✕ Kill switch on: every route is in mode off. '),
-      'Clients get the services’ own errors, which are neither logged nor counted as errors.'),
+      'Clients get the services’ own errors, which are counted, but neither logged nor examined.'),
     make('p', '', `Turned on ${time(at)}`, by === null ? '' : ' by ', by === null ? '' : foreign(by), client === null ? '' : ` (from ${client})`, reason === null ? '' : ': ', reason === null ? '' : foreign(reason)));
   };
 
@@ -319,7 +318,7 @@
     byId('ask-title').textContent = isOn ? 'Turn the kill switch off?' : 'Turn the kill switch on?';
     byId('effects').replaceChildren(...(isOn
       ? ['The policy’s modes apply again at once.']
-      : ['On every route, clients get the services’ own errors. They are neither logged nor counted as errors.',
+      : ['On every route, clients get the services’ own errors. They are counted, but neither logged nor examined.',
         'Limits and required headers are not enforced. Credentials are still required.',
         'It applies at once to this process, until it is turned off, or until the process ends without --admin-journal.']).map((text) => make('li', '', text)));
     byId('sure').textContent = isOn ? 'Turn off' : 'Turn on';

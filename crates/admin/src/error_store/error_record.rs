@@ -1,7 +1,6 @@
-//! The record of an event, with its times in UTC.
+//! What the store keeps of a closed record, with its times in UTC.
 
 use std::error::Error;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,23 +9,26 @@ use error_envelope_core::code::ErrorCode;
 use error_envelope_core::policy::{Mode, UpstreamUrl};
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::{
-    BodyCapture, CapturedBody, DecidedBy, Event, KnownMethod, Origin, ProxyFailure, Shape,
+    BodyCapture, CapturedBody, ClosedRecord, DecidedBy, End, KnownMethod, Origin, Outcome, ProxyFailure, SentStatus,
+    ServiceAnswer, Shape,
 };
 use error_envelope_runtime::cause_text;
 
+use super::place::Place;
 use super::redact::{self, Hidden};
 
-/// One event, as it is counted. Anything that looks like a credential is removed from text that the client or the
-/// service chose.
+/// The record of a request that failed, or whose client left. Anything that looks like a credential is removed from
+/// text that the client or the service chose.
 #[derive(Clone, Debug)]
 pub(crate) struct ErrorRecord {
     pub(crate) id: RequestId,
     /// In milliseconds since the Unix epoch.
     pub(crate) at: u64,
-    /// The pattern; `None` where no route matched.
-    pub(crate) route: Option<Arc<str>>,
-    pub(crate) scope: Option<Arc<str>>,
+    pub(crate) place: Place,
+    /// The mode that applied.
     pub(crate) mode: Mode,
+    /// Whether the mode is `off` because the kill switch is on.
+    pub(crate) kill_switch: bool,
     pub(crate) kind: Arc<Kind>,
     pub(crate) request: RequestLine,
     /// The names of fields that are dropped.
@@ -51,33 +53,52 @@ pub(crate) struct RequestLine {
     pub(crate) duration_ms: Option<u64>,
 }
 
-/// How urgent an error is for an operator.
+/// What an operator has to do with a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Severity {
-    /// The client got a 5xx.
-    Fault,
-    /// The client got no whole response, and no 5xx.
-    CutOff,
+    /// The client got an error that it did not cause.
+    ServerError,
+    /// A body broke off.
+    Broken,
     /// A guard refused the request.
     Refusal,
     /// A guard that only observes would have refused the request.
     WouldRefuse,
-    Other,
 }
 
-/// What many errors have in common; errors of one kind are counted together.
+impl Severity {
+    /// The outcome of each such request; `None` if they have different ones.
+    pub(crate) fn outcome(self) -> Option<Outcome> {
+        match self {
+            Self::ServerError => Some(Outcome::ServerError),
+            Self::Broken => Some(Outcome::Broken),
+            Self::Refusal => Some(Outcome::ClientError),
+            Self::WouldRefuse => None,
+        }
+    }
+}
+
+/// What the client got, or would have got.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Kind {
-    pub(crate) origin: Origin,
+pub(crate) struct ShownStatus {
+    pub(crate) status: u16,
+    pub(crate) grpc: Option<u8>,
     /// The code, if there is one that may be shown.
     pub(crate) code: Option<ErrorCode>,
-    /// The status that the client got; `None` if no response left.
-    pub(crate) sent: Option<u16>,
-    /// Whether the body of the response broke off.
-    pub(crate) is_cut_off: bool,
-    /// The status that it would get in `enforce`, if the mode is an earlier one.
-    pub(crate) would_be: Option<u16>,
-    pub(crate) grpc: Option<u8>,
+}
+
+/// What many records have in common; errors of one kind are counted together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Kind {
+    /// `None` if nothing examined the error, as in mode `off`.
+    pub(crate) origin: Option<Origin>,
+    pub(crate) outcome: Outcome,
+    pub(crate) end: End,
+    /// What the client got; `None` if no head left.
+    pub(crate) sent: Option<ShownStatus>,
+    /// What it would have got in `enforce`, or without `auth_observe`, if that differs.
+    pub(crate) would_be: Option<ShownStatus>,
+    pub(crate) service: Option<ServiceAnswer>,
     pub(crate) dialect: Option<Shape>,
     pub(crate) by: Option<DecidedBy>,
     /// A code that the service sent, and that is not known.
@@ -98,8 +119,6 @@ pub(crate) struct Entry {
     pub(crate) seen: ErrorRecord,
     /// Set once the credentials have been removed from the bodies.
     pub(crate) bodies: OnceLock<Bodies>,
-    /// Whether the response broke off later.
-    pub(crate) broke_off: AtomicBool,
 }
 
 /// The bodies before and after the layer, without credentials.
@@ -122,23 +141,24 @@ pub(crate) struct Side {
 }
 
 impl ErrorRecord {
-    pub(crate) fn from_event(event: &Event, at: u64) -> Self {
+    pub(crate) fn new(record: &ClosedRecord, at: u64, kill_switch: bool) -> Self {
+        let notes = record.notes();
         Self {
-            id: event.request_id(),
+            id: record.request_id(),
             at,
-            route: event.shared_route(),
-            scope: event.scope().map(Arc::from),
-            mode: event.mode(),
-            kind: Arc::new(Kind::from_event(event)),
-            request: RequestLine::from_event(event, at),
-            dropped: event.notes().dropped_fields().map(without_secrets),
-            has_bodies: event.captured().is_some(),
+            place: Place { route: record.shared_route(), scope: record.scope().map(Arc::from) },
+            mode: record.mode(),
+            kill_switch,
+            kind: Arc::new(Kind::new(record)),
+            request: RequestLine::new(record, at),
+            dropped: notes.dropped_fields().map(without_secrets),
+            has_bodies: record.captured().is_some(),
             // If the gateway itself failed, the text is its own.
-            cause: event
+            cause: record
                 .cause()
-                .filter(|cause| event.shows_bodies() || cause::find::<ProxyFailure>(*cause).is_some())
+                .filter(|cause| record.shows_bodies() || cause::find::<ProxyFailure>(*cause).is_some())
                 .map(shown_cause),
-            trace_id: event.notes().trace_id().map(Into::into),
+            trace_id: notes.trace_id().map(Into::into),
         }
     }
 }
@@ -158,14 +178,14 @@ fn without_secrets(text: &str) -> Box<str> {
 }
 
 impl RequestLine {
-    fn from_event(event: &Event, at: u64) -> Self {
+    fn new(record: &ClosedRecord, at: u64) -> Self {
         const LONGEST: usize = 256;
 
-        let notes = event.notes();
+        let notes = record.notes();
         Self {
-            method: event.method(),
+            method: Some(record.method()),
             path: notes.path().map(|path| without_secrets(bounded(path, LONGEST))),
-            service: event.upstream().cloned(),
+            service: record.upstream().cloned(),
             caller: notes.caller().map(|caller| without_secrets(bounded(caller, LONGEST))),
             client: notes.client().map(|client| without_secrets(bounded(client, LONGEST))),
             duration_ms: notes.began().map(|began| at.saturating_sub(milliseconds(began))),
@@ -178,54 +198,70 @@ fn bounded(text: &str, most: usize) -> &str {
     text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
 }
 
+impl ShownStatus {
+    fn new(sent: &SentStatus) -> Self {
+        // Codes of the catalogue and of the policy come from an operator; any other comes from the service.
+        let code = sent.code().filter(|code| redact::text(code.as_str()) == code.as_str()).cloned();
+        Self { status: sent.status().as_u16(), grpc: sent.grpc_status(), code }
+    }
+
+    /// The code's text; empty without a code.
+    pub(crate) fn code_of(shown: Option<&Self>) -> &str {
+        shown.and_then(|shown| shown.code.as_ref()).map_or("", ErrorCode::as_str)
+    }
+}
+
 impl Kind {
-    pub(crate) fn severity(&self) -> Severity {
-        match (self.sent, self.origin) {
-            (Some(500..), _) => Severity::Fault,
-            (None, Origin::Panic | Origin::Error) => Severity::CutOff,
-            _ if self.is_cut_off => Severity::CutOff,
-            (_, Origin::Guard) if self.would_be.is_none() => Severity::Refusal,
-            _ => Severity::Other,
-        }
-    }
-
-    /// Whether the event is about a guard that only observes: its code is not that of the response.
-    pub(crate) fn is_observed_refusal(&self) -> bool {
-        self.origin == Origin::Guard && self.would_be.is_some()
-    }
-
-    /// Whether the client got an error.
-    pub(crate) fn is_sent_error(&self) -> bool {
-        !self.is_observed_refusal() || self.sent.is_some_and(|status| status >= 400)
-    }
-
-    fn from_event(event: &Event) -> Self {
+    fn new(record: &ClosedRecord) -> Self {
         Self {
-            origin: event.origin(),
-            // Codes of the catalogue and of the policy come from an operator; any other comes from the service.
-            code: event.code().filter(|code| redact::text(code.as_str()) == code.as_str()).cloned(),
-            sent: event.status().or(event.cut_off()).map(|status| status.as_u16()),
-            is_cut_off: event.cut_off().is_some(),
-            would_be: event.would_be().map(|status| status.as_u16()),
-            grpc: event.grpc_status(),
-            dialect: event.dialect(),
-            by: event.decided_by(),
-            unknown: event.notes().unknown_code().map(without_secrets),
-            would_refuse: event.would_refuse().cloned().collect(),
-            own_would_refuse: event.own_would_refuse(),
-            fill_would_rewrite: event.fill_would_rewrite(),
+            origin: record.origin(),
+            outcome: record.outcome(),
+            end: record.delivery().end,
+            sent: record.sent().map(ShownStatus::new),
+            would_be: record.would_be().map(ShownStatus::new),
+            service: record.service().copied(),
+            dialect: record.dialect(),
+            by: record.decided_by(),
+            unknown: record.notes().unknown_code().map(without_secrets),
+            would_refuse: record.would_refuse().cloned().collect(),
+            own_would_refuse: record.own_would_refuse(),
+            fill_would_rewrite: record.fill_would_rewrite(),
         }
+    }
+
+    /// `None` if the client got what it asked for, or its own error.
+    pub(crate) fn severity(&self) -> Option<Severity> {
+        match self.outcome {
+            Outcome::ServerError => Some(Severity::ServerError),
+            Outcome::Broken => Some(Severity::Broken),
+            Outcome::ClientError if self.is_refused() => Some(Severity::Refusal),
+            _ => None,
+        }
+    }
+
+    /// Whether a guard that enforces refused the request.
+    fn is_refused(&self) -> bool {
+        self.origin == Some(Origin::Guard) && self.would_be.is_none()
+    }
+
+    /// Whether the request passed, although guards that only observe would have refused it.
+    pub(crate) fn passed_unrefused(&self) -> bool {
+        !self.would_refuse.is_empty() && !self.is_refused()
     }
 
     #[cfg(test)]
     pub(crate) fn of(origin: Origin, status: u16) -> Self {
         Self {
-            origin,
-            code: None,
-            sent: Some(status),
-            is_cut_off: false,
+            origin: Some(origin),
+            outcome: match status {
+                500.. => Outcome::ServerError,
+                400.. => Outcome::ClientError,
+                _ => Outcome::Ok,
+            },
+            end: End::Complete,
+            sent: Some(ShownStatus { status, grpc: None, code: None }),
             would_be: None,
-            grpc: None,
+            service: None,
             dialect: None,
             by: None,
             unknown: None,
@@ -234,31 +270,11 @@ impl Kind {
             fill_would_rewrite: false,
         }
     }
-
-    /// The code's text; empty without a code.
-    pub(crate) fn code(&self) -> &str {
-        self.code.as_ref().map_or("", ErrorCode::as_str)
-    }
-
-    pub(crate) fn is_error(&self) -> bool {
-        self.origin != Origin::Abandoned
-    }
 }
 
 impl Entry {
     pub(crate) fn new(number: u64, seen: ErrorRecord) -> Self {
-        Self { number, seen, bodies: OnceLock::new(), broke_off: AtomicBool::new(false) }
-    }
-
-    pub(crate) fn is_cut_off(&self) -> bool {
-        self.seen.kind.is_cut_off || self.broke_off.load(Ordering::Relaxed)
-    }
-
-    /// The service's own status; `None` if it was not called, or sent none.
-    pub(crate) fn inner_status(&self) -> Option<u16> {
-        let before = self.bodies.get().and_then(|bodies| bodies.before.as_ref());
-        let kind = &self.seen.kind;
-        before.map(|side| side.status).or(kind.sent.filter(|_| kind.is_cut_off || kind.origin == Origin::Inner))
+        Self { number, seen, bodies: OnceLock::new() }
     }
 }
 

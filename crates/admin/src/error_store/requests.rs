@@ -1,136 +1,166 @@
-//! Requests of the last hour, minute by minute, computed from the process's counters at the end of each minute. Nothing
-//! here counts single requests.
+//! Requests of each route and scope by outcome: of the last hour, minute by minute, and since the last policy.
 
 use std::collections::HashMap;
+use std::mem;
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::timeline::{ByClass, CLASSES, Place, minute};
+use error_envelope_core::policy::{Mode, UpstreamUrl};
+use error_envelope_core::session::{DecidedBy, Origin, Outcome};
 
-/// The most routes, by scope, whose requests have their own minutes, 320 KiB in all. Requests of further routes are
-/// counted only in the sum.
-const MOST_ROUTES: usize = 256;
+use super::error_record::ErrorRecord;
+use super::place::{Place, PlaceTexts};
+use super::timeline::{ByOutcome, MINUTES, Ring, minute};
 
-/// The requests of each class of status.
-type Totals = [u64; CLASSES.len()];
+/// The most places with their own row, 700 KiB in all: a reload adds and removes routes. Beyond this number, a place
+/// that had no request in the last hour gives way; if there is none, requests of further places are counted only in the
+/// sum.
+const MOST_PLACES: usize = 500;
 
-/// Requests per minute.
+/// Requests by outcome.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
-    /// `None` before the counters are read for the first time: the first reading only gives their start values.
-    all: Option<Row>,
+    all: ByOutcome,
     places: HashMap<Place, Row>,
-    /// When the counters were read last.
-    looked_ms: u64,
+    /// The minute of the last search for places that give way.
+    searched: u32,
 }
 
+/// The requests of one place.
 #[derive(Debug, Default)]
-struct Row {
-    totals: Totals,
-    minutes: ByClass,
-    since_policy: u64,
+pub(crate) struct Row {
+    place: Place,
+    minutes: ByOutcome,
+    /// The counts since the last policy.
+    pub(crate) tally: Tally,
+    /// The service of the last error, behind a gateway.
+    pub(crate) service: Option<UpstreamUrl>,
 }
 
-impl Row {
-    fn beginning(totals: Totals) -> Self {
-        Self { totals, ..Self::default() }
-    }
-
-    /// Counts the requests since the last reading. A counter that is lower than before has restarted.
-    fn look(&mut self, minute: u32, totals: Totals) {
-        for ((minutes, old), new) in self.minutes.iter_mut().zip(self.totals).zip(totals) {
-            let more = new.checked_sub(old).unwrap_or(new);
-            self.since_policy += more;
-            if more > 0 {
-                minutes.add(minute, u32::try_from(more).unwrap_or(u32::MAX));
-            }
-        }
-        self.totals = totals;
-    }
+/// The counts of one place since the last policy.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    /// The mode of the last request, without regard to the kill switch.
+    pub(crate) mode: Mode,
+    pub(crate) outcomes: [u64; Outcome::ALL.len()],
+    /// Errors whose code is only that of their status.
+    pub(crate) without_code: u64,
+    /// Requests that mode `own` would refuse.
+    pub(crate) own_would_refuse: u64,
+    /// Requests that would be refused without `auth_observe`.
+    pub(crate) auth_would_refuse: u64,
+    /// Errors that mode `fill` would rewrite.
+    pub(crate) would_fill: u64,
+    /// Errors that mode `enforce` would rewrite.
+    pub(crate) would_rewrite: u64,
+    /// The time of the last error.
+    pub(crate) last: u64,
 }
 
 impl Requests {
-    /// Reads the current counters of each place.
-    pub(crate) fn look(&mut self, at_ms: u64, totals: &HashMap<Place, Totals>) {
-        // On a busy machine the reading at the end of a minute comes late: the requests that it counts came before.
-        let minute = minute(at_ms.saturating_sub(at_ms.saturating_sub(self.looked_ms) / 2));
-        self.looked_ms = at_ms;
-        let add = |sum: Totals, more: &Totals| std::array::from_fn(|class| sum[class].saturating_add(more[class]));
-        let sum = totals.values().fold(Totals::default(), add);
-        let is_first = self.all.is_none();
-        self.all.get_or_insert_with(|| Row::beginning(sum)).look(minute, sum);
-        for (place, totals) in totals {
-            if self.places.len() < MOST_ROUTES || self.places.contains_key(place) {
-                // When the counters are read for the first time, it is unknown when their requests came. The counter of
-                // a place that appears later began at 0.
-                let begin = || Row::beginning(if is_first { *totals } else { Totals::default() });
-                self.places.entry(place.clone()).or_insert_with(begin).look(minute, *totals);
+    /// Counts a request. `mode` is `None` if the kill switch replaces it. A record that is stored gets the known texts
+    /// of its place.
+    pub(crate) fn count(
+        &mut self,
+        at_ms: u64,
+        place: (Option<&str>, Option<&str>),
+        (outcome, mode): (Outcome, Option<Mode>),
+        seen: Option<&mut ErrorRecord>,
+    ) {
+        let minute = minute(at_ms);
+        self.all[outcome.index()].add(minute, 1);
+        let count = |row: &mut Row| {
+            row.minutes[outcome.index()].add(minute, 1);
+            row.tally.outcomes[outcome.index()] += 1;
+            row.tally.mode = mode.unwrap_or(row.tally.mode);
+            if let Some(seen) = seen {
+                row.note(seen);
             }
+        };
+        match self.places.get_mut(&place as &dyn PlaceTexts) {
+            Some(row) => count(row),
+            None => self.enter(minute, place).map_or((), count),
         }
     }
 
+    #[cold]
+    fn enter(&mut self, minute: u32, (route, scope): (Option<&str>, Option<&str>)) -> Option<&mut Row> {
+        if self.places.len() >= MOST_PLACES && mem::replace(&mut self.searched, minute) != minute {
+            self.places.retain(|_, row| row.last_minute() + MINUTES > minute);
+        }
+        let place = Place { route: route.map(Arc::from), scope: scope.map(Arc::from) };
+        let row = || Row { place: place.clone(), ..Row::default() };
+        (self.places.len() < MOST_PLACES).then(|| self.places.entry(place.clone()).or_insert_with(row))
+    }
+
     /// Goes on with these counts, because another policy applies, and returns the old ones.
-    pub(crate) fn replace_counts(&mut self, mut counts: HashMap<Place, u64>) -> HashMap<Place, u64> {
-        let replace = |row: &mut Row, count| std::mem::replace(&mut row.since_policy, count);
+    pub(crate) fn replace_counts(&mut self, mut counts: HashMap<Place, Tally>) -> HashMap<Place, Tally> {
+        let replace = |row: &mut Row, tally| mem::replace(&mut row.tally, tally);
         let rows = self.places.iter_mut();
         rows.map(|(place, row)| (place.clone(), replace(row, counts.remove(place).unwrap_or_default()))).collect()
     }
 
-    /// The requests of each place since the last policy; `None` if there are no counters.
-    pub(crate) fn since_policy(&self) -> Option<HashMap<Place, u64>> {
-        self.all.as_ref()?;
-        Some(self.places.iter().map(|(place, row)| (place.clone(), row.since_policy)).collect())
+    /// Each place with its row.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (&Place, &Row)> {
+        self.places.iter()
     }
 
-    /// For each class of status, one count for each of these minutes; `None` if there are no counters.
-    pub(crate) fn by_class(&self, minutes: &Range<u32>) -> Option<[Vec<u32>; CLASSES.len()]> {
-        Some(self.all.as_ref()?.minutes.each_ref().map(|counts| counts.counts(minutes.clone())))
+    /// The row of a place; `None` if it has none.
+    pub(crate) fn of_place(&self, place: &Place) -> Option<&Row> {
+        self.places.get(place)
     }
 
-    /// The requests of each place in these minutes; `None` if there are no counters.
-    pub(crate) fn totals(&self, minutes: &Range<u32>) -> Option<HashMap<Place, Totals>> {
-        self.all.as_ref()?;
-        let sums = |row: &Row| row.minutes.each_ref().map(|counts| counts.sum_of(minutes));
-        Some(self.places.iter().map(|(place, row)| (place.clone(), sums(row))).collect())
+    /// For each outcome, one count for each of these minutes.
+    pub(crate) fn by_outcome(&self, minutes: &Range<u32>) -> [Vec<u32>; Outcome::ALL.len()] {
+        self.all.each_ref().map(|counts| counts.counts(minutes.clone()))
+    }
+}
+
+impl Row {
+    fn note(&mut self, seen: &mut ErrorRecord) {
+        seen.place.clone_from(&self.place);
+        self.tally.note(seen);
+        self.service = seen.request.service.clone().or_else(|| self.service.take());
+    }
+
+    fn last_minute(&self) -> u32 {
+        self.minutes.iter().map(Ring::last).max().unwrap_or_default()
+    }
+
+    /// The number of requests in these minutes.
+    pub(crate) fn sum_of(&self, minutes: &Range<u32>) -> u64 {
+        self.minutes.iter().map(|counts| counts.sum_of(minutes)).sum()
+    }
+}
+
+impl Tally {
+    /// Counts what the next modes would change.
+    fn note(&mut self, seen: &ErrorRecord) {
+        let kind = &*seen.kind;
+        self.last = seen.at;
+        if kind.passed_unrefused() {
+            // In later modes, only guards of routes with `auth_observe` observe.
+            let is_own = kind.own_would_refuse && seen.mode == Mode::Observe;
+            *(if is_own { &mut self.own_would_refuse } else { &mut self.auth_would_refuse }) += 1;
+        }
+        if kind.outcome != Outcome::ClientLeft {
+            let is_observed = kind.origin == Some(Origin::Inner) && kind.would_be.is_some();
+            self.without_code += u64::from(kind.by == Some(DecidedBy::Status));
+            self.would_fill += u64::from(kind.fill_would_rewrite);
+            self.would_rewrite += u64::from(is_observed);
+        }
+    }
+
+    /// All requests.
+    pub(crate) fn requests(&self) -> u64 {
+        self.outcomes.iter().sum()
+    }
+
+    /// The requests with these outcomes.
+    pub(crate) fn count_of(&self, outcomes: &[Outcome]) -> u64 {
+        outcomes.iter().map(|outcome| self.outcomes[outcome.index()]).sum()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TURN: u64 = 29_921_041 * 60_000;
-    const MINUTE: u32 = 29_921_041;
-
-    #[test]
-    fn each_minute_has_what_the_counters_grew_by() {
-        let mut requests = Requests::default();
-        assert_eq!(requests.by_class(&(MINUTE..MINUTE + 1)), None, "nothing counts them");
-        let mut look = |at: u64, totals: &[(&'static str, [u64; 4])]| {
-            let totals = totals.iter().map(|(route, totals)| (Place::from_labels(route, None), *totals));
-            requests.look(at, &totals.collect());
-        };
-        look(TURN + 30_000, &[("/a", [1_000, 0, 0, 7])]);
-        look(TURN + 40_000, &[("/a", [1_003, 0, 0, 8]), ("none", [0, 0, 2, 0])]);
-        look(TURN + 60_005, &[("/a", [1_005, 0, 0, 8]), ("none", [0, 0, 2, 0])]);
-        // Late, on a busy machine.
-        look(TURN + 124_005, &[("/a", [1_005, 0, 0, 8]), ("none", [0, 0, 7, 0])]);
-        // The recorder of the process was replaced.
-        look(TURN + 180_005, &[("/a", [4, 0, 0, 0]), ("none", [0, 0, 7, 0])]);
-        let classes = requests.by_class(&(MINUTE..MINUTE + 3)).unwrap();
-        assert_eq!(classes, [vec![5, 0, 4], vec![0; 3], vec![2, 5, 0], vec![1, 0, 0]]);
-        let totals = requests.totals(&(MINUTE..MINUTE + 3)).unwrap();
-        assert_eq!(totals[&Place::from_labels("/a", None)], [9, 0, 0, 1]);
-        assert_eq!(totals[&Place::from_labels("none", None)], [0, 0, 7, 0]);
-    }
-
-    #[test]
-    fn more_routes_than_rows_are_in_the_sum() {
-        let mut requests = Requests::default();
-        requests.look(TURN, &HashMap::new());
-        let many = (0..MOST_ROUTES + 10).map(|at| (Place::from_labels(&format!("/{at}"), None), [1, 0, 0, 0]));
-        requests.look(TURN + 30_000, &many.collect());
-        assert_eq!(requests.places.len(), MOST_ROUTES);
-        let all = requests.by_class(&(MINUTE..MINUTE + 1)).unwrap();
-        assert_eq!(all[0], [u32::try_from(MOST_ROUTES).unwrap() + 10]);
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! The observer of errors: it counts them at once, and a separate thread handles their bodies.
+//! The observer of records: it counts them at once, and a separate thread handles the bodies of errors.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,19 +7,21 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::SystemTime;
 
-use error_envelope_core::policy::Policy;
-use error_envelope_core::session::{BodyCapture, Event, Observer};
+use error_envelope_core::policy::{Mode, Policy};
+use error_envelope_core::session::{BodyCapture, ClosedRecord, Observer, Outcome};
+use error_envelope_runtime::KillSwitch;
 
 use super::error_record::{self, Bodies, Entry, ErrorRecord};
-use super::recent_errors::{RecentErrors, Tally};
-use super::requests::Requests;
-use super::timeline::Place;
+use super::place::Place;
+use super::recent_errors::RecentErrors;
+use super::requests::{Requests, Tally};
 
 /// The most bodies, of at most 16 KiB each, that may wait for redaction: further ones are not shown.
 const MOST_WAITING: usize = 256;
 
-/// The observed errors, in bounded memory.
+/// The observed records, in bounded memory.
 pub(crate) struct Store {
+    pub(crate) switch: KillSwitch,
     kept: Mutex<RecentErrors>,
     /// The thread starts when the first body comes: most policies show no bodies.
     bodies: OnceLock<Option<SyncSender<Work>>>,
@@ -28,8 +30,6 @@ pub(crate) struct Store {
     pub(crate) policy: Mutex<Counted>,
     /// Since when the counts of the policy count, in milliseconds since the Unix epoch.
     pub(crate) counts_since: AtomicU64,
-    /// Reads the counters of requests, if this process has any.
-    pub(crate) look: OnceLock<Look>,
     /// In milliseconds since the Unix epoch.
     pub(crate) since: u64,
 }
@@ -47,22 +47,20 @@ pub(crate) struct Counted {
 struct Counts {
     hash: Option<String>,
     since: u64,
-    errors: HashMap<Place, Tally>,
-    requests: HashMap<Place, u64>,
+    tallies: HashMap<Place, Tally>,
 }
 
-type Look = Box<dyn Fn(&Store) + Send + Sync>;
 type Work = (Arc<Entry>, BodyCapture);
 
 impl Default for Store {
     fn default() -> Self {
         let since = now();
         Self {
+            switch: KillSwitch::new(),
             kept: Mutex::default(),
             bodies: OnceLock::new(),
             requests: Mutex::default(),
             policy: Mutex::default(),
-            look: OnceLock::new(),
             counts_since: since.into(),
             since,
         }
@@ -70,15 +68,21 @@ impl Default for Store {
 }
 
 impl Observer for Store {
-    fn on_event(&self, event: &Event) {
-        let entry = self.recent().insert(ErrorRecord::from_event(event, now()));
-        if let Some((entry, captured)) = entry.zip(event.captured()) {
+    fn on_record(&self, record: &ClosedRecord) {
+        let (at, outcome, place) = (now(), record.outcome(), (record.route(), record.scope()));
+        let kill_switch = record.mode() == Mode::Off && self.switch.is_on();
+        let counted = (outcome, Some(record.mode()).filter(|_| !kill_switch));
+        // Nothing examines the errors of mode `off`, but they count.
+        let is_kept = record.origin().is_some() || matches!(outcome, Outcome::ServerError | Outcome::Broken);
+        if !is_kept {
+            return self.requests().count(at, place, counted, None);
+        }
+        let mut seen = ErrorRecord::new(record, at, kill_switch);
+        self.requests().count(at, place, counted, Some(&mut seen));
+        let entry = self.recent().insert(seen);
+        if let Some((entry, captured)) = entry.zip(record.captured()) {
             self.show(entry, captured);
         }
-    }
-
-    fn on_late(&self, event: &Event) {
-        self.recent().break_off(ErrorRecord::from_event(event, now()));
     }
 
     fn on_policy(&self, policy: &Policy) {
@@ -88,17 +92,12 @@ impl Observer for Store {
         if hash.is_some() && known.hash == hash {
             return;
         }
-        // The requests so far belong to the old policy.
-        if let Some(look) = self.look.get() {
-            look(self);
-        }
         let reverted = known.before.take().filter(|before| hash.is_some() && before.hash == hash);
         let next = reverted.unwrap_or_else(|| Counts { since: now(), ..Counts::default() });
         known.before = Some(Counts {
             hash: std::mem::replace(&mut known.hash, hash),
             since: self.counts_since.swap(next.since, Ordering::Relaxed),
-            errors: self.recent().replace_counts(next.errors),
-            requests: self.requests().replace_counts(next.requests),
+            tallies: self.requests().replace_counts(next.tallies),
         });
     }
 }

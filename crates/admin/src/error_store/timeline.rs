@@ -1,39 +1,21 @@
-//! Errors of the last hour, minute by minute: by class of status, and by route, scope and code.
+//! Failures and refusals of the last hour, minute by minute, by route, scope and code.
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 use error_envelope_core::code::ErrorCode;
+use error_envelope_core::session::Outcome;
 
 use super::error_record::{Kind, Severity};
+use super::place::Place;
 
 /// The most combinations of route, scope and code with their own row of minutes, 64 KiB in all. Beyond this number, the
 /// combination with the longest time since its last error is forgotten.
 pub(crate) const MOST_SERIES: usize = 256;
 
-/// Where a request went: its route and its scope. Requests that match no route differ only by scope.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Place {
-    /// The pattern; `None` if no route matched.
-    pub(crate) route: Option<Arc<str>>,
-    /// The scope; `None` outside all of them.
-    pub(crate) scope: Option<Arc<str>>,
-}
-
-impl Place {
-    /// From the labels of a metric, in which `none` stands for no route and no scope.
-    #[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "without a recorder nothing counts requests"))]
-    pub(crate) fn from_labels(route: &str, scope: Option<&str>) -> Self {
-        let named = |label: &str| (label != "none").then(|| label.into());
-        Self { route: named(route), scope: scope.and_then(named) }
-    }
-}
-
-/// Errors per minute.
+/// Failures and refusals per minute.
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
-    classes: ByClass,
     series: HashMap<Series, Minutes>,
 }
 
@@ -47,27 +29,16 @@ struct Series {
 }
 
 impl Timeline {
-    /// Counts one more error.
+    /// Counts one more record, if its client got what a server or a guard decided against it.
     pub(crate) fn count(&mut self, minute: u32, place: &Place, kind: &Kind) {
-        if let Some(class) = kind.sent.and_then(|status| usize::from(status / 100).checked_sub(2)) {
-            self.classes[class.min(CLASSES.len() - 1)].add(minute, 1);
+        if let Some(severity) = kind.severity() {
+            let code = kind.sent.as_ref().and_then(|sent| sent.code.clone());
+            self.add(minute, Series { place: place.clone(), codes: code.into_iter().collect(), severity });
         }
-        if kind.is_sent_error() {
-            let code = kind.code.clone().filter(|_| !kind.is_observed_refusal());
-            self.add(
-                minute,
-                Series { place: place.clone(), codes: code.into_iter().collect(), severity: kind.severity() },
-            );
-        }
-        if !kind.would_refuse.is_empty() {
+        if kind.passed_unrefused() {
             let (place, codes) = (place.clone(), kind.would_refuse.clone());
             self.add(minute, Series { place, codes, severity: Severity::WouldRefuse });
         }
-    }
-
-    /// Counts a response that broke off after its request was counted.
-    pub(crate) fn count_cut_off(&mut self, minute: u32, place: Place, code: Option<ErrorCode>) {
-        self.add(minute, Series { place, codes: code.into_iter().collect(), severity: Severity::CutOff });
     }
 
     fn add(&mut self, minute: u32, series: Series) {
@@ -83,11 +54,6 @@ impl Timeline {
         quietest.and_then(|series| self.series.remove(&series));
     }
 
-    /// For each class of status, one count for each of these minutes.
-    pub(crate) fn by_class(&self, minutes: &Range<u32>) -> [Vec<u32>; CLASSES.len()] {
-        self.classes.each_ref().map(|counts| counts.counts(minutes.clone()))
-    }
-
     /// The count of each place and code in these minutes, of the errors of this severity. Several codes are one text.
     pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Place, String, u64)> {
         let of_it = self.series.iter().filter(|(series, _)| series.severity == severity);
@@ -99,16 +65,14 @@ impl Timeline {
     }
 }
 
-/// The classes of statuses on the chart. A request without a response has none.
-pub(crate) const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 pub(crate) const MINUTE_MS: u64 = 60_000;
 /// How many minutes are kept, including the current one.
 pub(crate) const MINUTES: u32 = 60;
 
 /// How often something happened in each of the last minutes.
 pub(crate) type Minutes = Ring<{ MINUTES as usize }>;
-/// How often something happened in each of the last minutes, by class of status.
-pub(crate) type ByClass = [Minutes; CLASSES.len()];
+/// How often something happened in each of the last minutes, by outcome.
+pub(crate) type ByOutcome = [Minutes; Outcome::ALL.len()];
 
 /// The minute of a time in milliseconds since the Unix epoch, by its number since then.
 pub(crate) fn minute(at_ms: u64) -> u32 {
@@ -207,11 +171,12 @@ mod tests {
         for at in 0..1_000_000_usize {
             // Now and then a rarely requested route.
             let route = if at % 1_000 == 0 { 200 + at / 1_000 % 800 } else { at % 200 };
-            timeline.count(77, &Place { route: Some(routes[route].clone()), scope: None }, &kind(404));
+            timeline.count(77, &Place { route: Some(routes[route].clone()), scope: None }, &kind(502));
         }
-        assert_eq!(timeline.by_class(&(77..78)), [vec![0], vec![0], vec![1_000_000], vec![0]]);
         assert_eq!(timeline.series.len(), MOST_SERIES);
-        assert_eq!(timeline.by_class(&(78..79))[2], [0]);
+        let often = timeline.totals_of(Severity::ServerError, &(77..78)).into_iter().map(|(_, _, total)| total).max();
+        assert_eq!(often, Some(5_000));
+        assert_eq!(timeline.totals_of(Severity::ServerError, &(78..79)), []);
     }
 
     #[test]
@@ -219,15 +184,15 @@ mod tests {
         let mut timeline = Timeline::default();
         timeline.count(1, &at_route("/a"), &kind(500));
         timeline.count(2, &at_route("/b"), &kind(502));
-        timeline.count(2, &at_route("/b"), &kind(404));
+        timeline.count(2, &at_route("/c"), &kind(404));
         let totals = |timeline: &Timeline| {
-            let mut totals = timeline.totals_of(Severity::Fault, &(0..60));
+            let mut totals = timeline.totals_of(Severity::ServerError, &(0..60));
             totals.sort_by_key(|(place, _, _)| place.clone());
             totals.into_iter().map(|(place, _, total)| (place, total)).collect::<Vec<_>>()
         };
         assert_eq!(totals(&timeline), [(at_route("/a"), 1), (at_route("/b"), 1)]);
-        for at in 0..MOST_SERIES - 2 {
-            timeline.count(3, &at_route(&format!("/{at}")), &kind(404));
+        for at in 0..MOST_SERIES - 1 {
+            timeline.count(3, &at_route(&format!("/{at}")), &Kind { origin: Some(Origin::Guard), ..kind(404) });
         }
         assert_eq!(totals(&timeline), [(at_route("/b"), 1)], "/a was quiet the longest");
     }

@@ -6,12 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use error_envelope_admin::Admin;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
+use tower_error_envelope::policy::Scope;
+use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy};
 
-use crate::kit::{Answer, ask, through};
+use crate::kit::{Answer, ask, leave, through};
 
 const POLICY: &str = r#"
     version = 1
@@ -68,8 +69,8 @@ async fn before_and_after_are_given_without_credentials() {
     };
     let all = tokio::time::timeout(Duration::from_secs(10), all).await.expect("bodies are read");
     assert_eq!(
-        (&all[0]["status"], &all[0]["would_be_status"], &all[0]["code"]),
-        (&json!(409), &json!(409), &json!("conflict"))
+        (&all[0]["status"], &all[0]["code"], &all[0]["would_be_status"], &all[0]["would_be_code"]),
+        (&json!(409), &json!(""), &json!(409), &json!("conflict"))
     );
     assert_eq!(
         (&all[1]["status"], &all[1]["code"], &all[1]["dialect"]),
@@ -152,6 +153,7 @@ async fn path_and_client_are_given_for_the_searched_id_alone() {
     let request = request.header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"));
     let response = service.oneshot(request.body(Full::<Bytes>::default()).unwrap()).await.unwrap();
     let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+    response.into_body().collect().await.unwrap();
     let found = errors(&admin, &id).await;
     let error = &found["errors"][0];
     assert_eq!(
@@ -163,9 +165,74 @@ async fn path_and_client_are_given_for_the_searched_id_alone() {
     let searched = &found_by_trace["searched_id"];
     assert_eq!((&found_by_trace["errors"][0]["id"], &searched["count"]), (&json!(id), &json!(1)));
     assert_eq!(searched["began_at"], Value::Null, "it would be in the year 4617");
+    assert_eq!(searched["trace_id"], TRACE, "a line of the log has it");
     assert!(error["duration_ms"].is_u64() && !found.to_string().contains("hunter2"), "{found}");
     let all = errors(&admin, "").await.to_string();
     assert!(!all.contains("/names/ada") && !all.contains("198.51"), "they may name a person: {all}");
+}
+
+#[tokio::test]
+async fn an_error_without_a_trace_of_its_client_is_found_by_the_trace_that_begins_with_it() {
+    let (admin, layer) = watched(POLICY);
+    let id = id_of(&through(&layer, "/names/ada", 409, "{}").await);
+    let trace = errors(&admin, "").await["errors"][0]["trace_id"].as_str().unwrap().to_owned();
+    let found = errors(&admin, &trace).await;
+    // The page prints a command with both.
+    let searched = &found["searched_id"];
+    assert_eq!((&searched["id"], &searched["trace_id"], &searched["count"]), (&json!(id), &json!(trace), &json!(1)));
+    let script = ask(&admin, "GET", "/page.js").await.body;
+    assert!(script.contains("grep -F -e '${searched.id}' -e '${searched.trace_id}'"));
+}
+
+#[tokio::test]
+async fn l5_a_request_whose_client_left_is_found_by_id_and_by_words_and_is_no_error() {
+    let (admin, layer) = watched(POLICY);
+    let id = leave(&layer, "/names/ada").await;
+    assert_eq!(errors(&admin, "").await["errors"], json!([]));
+    for text in [&*id, "client_left /names"] {
+        let found = errors(&admin, text).await;
+        let left = &found["errors"][0];
+        assert_eq!(
+            (&left["id"], &left["outcome"], &left["end"]),
+            (&json!(id), &json!("client_left"), &json!("client_left"))
+        );
+        assert_eq!(
+            (&left["route"], &left["status"], left["code"].as_str()),
+            (&json!("/names/{name}"), &json!(200), Some(""))
+        );
+        let client = if text == id { (json!("/names/ada"), json!("198.51.100.4")) } else { (Value::Null, Value::Null) };
+        assert_eq!((left["path"].clone(), left["client"].clone()), client);
+    }
+    let readiness = ask(&admin, "GET", "/readiness.json").await.json();
+    let row = readiness["routes"].as_array().unwrap().iter().find(|it| it["route"] == "/names/{name}").unwrap();
+    assert_eq!((&row["requests"], &row["errors"], &row["client_left"]), (&json!(1), &json!(0), &json!(1)));
+    assert_eq!(ask(&admin, "GET", "/now.json").await.json()["failing"], json!([]));
+}
+
+#[tokio::test]
+async fn errors_are_found_by_their_scope() {
+    let scope = Scope::new().prefix("/shop").mode(Mode::Observe);
+    let admin = Admin::new();
+    let layer = admin.attach(ErrorEnvelopeLayer::new().policy(Policy::builder().scope(scope).build().unwrap()));
+    let id = id_of(&through(&layer, "/shop/7", 404, "{}").await);
+    through(&layer, "/elsewhere", 404, "{}").await;
+    let found = errors(&admin, "/SHOP").await;
+    assert_eq!((found["errors"].as_array().unwrap().len(), &found["errors"][0]["id"]), (1, &json!(id)));
+    assert_eq!(found["errors"][0]["scope"], "/shop");
+    assert_eq!(errors(&admin, &id).await["searched_id"]["known"][0]["scope"], "/shop");
+}
+
+#[tokio::test]
+async fn l5_a_refusal_of_a_guard_names_no_service() {
+    let policy = "version = 1\n[header.tenant]\nname = \"x-tenant\"\n[[route]]\nmatch = \"/tenants\"\nrequire_headers = [\"tenant\"]\n";
+    let (admin, layer) = watched(policy);
+    let layer = layer.log_upstreams(Some("http://orders".parse().unwrap()));
+    through(&layer, "/tenants", 200, "{}").await;
+    through(&layer, "/elsewhere", 404, "{}").await;
+    let all = errors(&admin, "").await["errors"].clone();
+    let services = [&all[1], &all[0]].map(|error| (error["origin"].clone(), error["service"].clone()));
+    assert_eq!(services, [(json!("guard"), Value::Null), (json!("inner"), json!("http://orders"))]);
+    assert_eq!(ask(&admin, "GET", "/now.json").await.json()["refusing"][0]["service"], Value::Null);
 }
 
 #[tokio::test]
@@ -177,7 +244,8 @@ async fn a_cause_is_given_only_where_the_policy_lets_bodies_be_seen() {
             assert!(!fails, "<b>no row 7</b> for postgres://app:hunter2@db/orders");
             Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
         }));
-        service.oneshot(Request::get("/a").body(Full::<Bytes>::default()).unwrap()).await.unwrap();
+        let response = service.oneshot(Request::get("/a").body(Full::<Bytes>::default()).unwrap()).await.unwrap();
+        response.into_body().collect().await.unwrap();
         let all = errors(&admin, "").await.to_string();
         assert_eq!(all.contains("<b>no row 7</b>"), is_shown, "{all}");
         assert!(!all.contains("hunter2"), "{all}");
@@ -190,7 +258,8 @@ async fn m1_each_guard_that_would_refuse_is_named() {
                    [[route]]\nmatch = \"/tenants\"\nrequire_headers = [\"tenant\"]\nbody_limit = 1\n";
     let (admin, layer) = watched(guarded);
     let service = layer.layer(service_fn(|_| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) }));
-    service.oneshot(Request::put("/tenants").body(Full::<Bytes>::from("{}")).unwrap()).await.unwrap();
+    let response = service.oneshot(Request::put("/tenants").body(Full::<Bytes>::from("{}")).unwrap()).await.unwrap();
+    response.into_body().collect().await.unwrap();
     let found = errors(&admin, "").await;
     let mut codes: Vec<_> =
         found["errors"][0]["would_refuse"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
@@ -215,10 +284,10 @@ async fn each_route_has_its_counts_and_whether_it_is_ready() {
     let columns =
         ["mode", "next", "verdict", "requests", "errors", "without_code", "own_would_refuse", "enforce_would_rewrite"];
     for (route, expected) in [
-        ("/names/{name}", json!(["observe", "own", "ready", null, 2, 2, 0, 2])),
-        ("/tenants", json!(["observe", "own", "not_ready", null, 0, 0, 1, 0])),
-        ("/accounts", json!(["enforce", null, "done", null, 0, 0, 0, 0])),
-        ("/quiet", json!(["fill", "enforce", "unseen", null, 0, null, 0, null])),
+        ("/names/{name}", json!(["observe", "own", "ready", 2, 2, 2, 0, 2])),
+        ("/tenants", json!(["observe", "own", "not_ready", 1, 0, 0, 1, 0])),
+        ("/accounts", json!(["enforce", null, "done", 0, 0, 0, 0, 0])),
+        ("/quiet", json!(["fill", "enforce", "unseen", 0, 0, null, 0, null])),
     ] {
         let row = row(route);
         assert_eq!(Value::from(columns.map(|name| row[name].clone()).to_vec()), expected, "{route}");

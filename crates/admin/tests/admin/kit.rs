@@ -69,6 +69,32 @@ pub(crate) async fn cut_off(layer: &ErrorEnvelopeLayer, path: &str) -> String {
     head.headers["x-request-id"].to_str().unwrap().to_owned()
 }
 
+/// Sends a request whose client leaves before the body of the response ends, and returns the request's id.
+pub(crate) async fn leave(layer: &ErrorEnvelopeLayer, path: &str) -> String {
+    let service = layer.layer(service_fn(|_| async {
+        let endless = stream::pending::<Result<Frame<Bytes>, BoxError>>();
+        Ok::<_, Infallible>(Response::new(StreamBody::new(endless)))
+    }));
+    let request = Request::get(path).header("x-forwarded-for", "198.51.100.4").body(Full::<Bytes>::default()).unwrap();
+    let response = service.oneshot(request).await.unwrap();
+    response.headers()["x-request-id"].to_str().unwrap().to_owned()
+}
+
+/// Calls a gRPC service that answers with this status, and returns the request's id.
+pub(crate) async fn call(layer: &ErrorEnvelopeLayer, path: &str, grpc_status: u16) -> String {
+    let service = layer.layer(service_fn(move |_| async move {
+        let response =
+            Response::builder().header("content-type", "application/grpc").header("grpc-status", grpc_status);
+        Ok::<_, Infallible>(response.body(Full::<Bytes>::default()).unwrap())
+    }));
+    let request = Request::post(path).header("content-type", "application/grpc").header("te", "trailers");
+    let response = service.oneshot(request.body(Full::<Bytes>::default()).unwrap()).await.unwrap();
+    let (head, body) = response.into_parts();
+    body.collect().await.unwrap();
+    assert_eq!(head.status, 200);
+    head.headers["x-request-id"].to_str().unwrap().to_owned()
+}
+
 /// Sends a request through the layer to a service that answers `status` with `body`.
 pub(crate) async fn through(layer: &ErrorEnvelopeLayer, path: &str, status: u16, body: &'static str) -> Answer {
     let service = layer.layer(service_fn(move |_| async move {

@@ -166,7 +166,7 @@ async fn each_metric_is_served_with_what_it_means() {
         (answer.status.as_u16(), answer.header("content-type")),
         (200, Some("text/plain; version=0.0.4; charset=utf-8"))
     );
-    let labels = r#"code="conflict",status="409",would_be_status="none",origin="inner",route="none",scope="none",mode="enforce",dialect="error_text""#;
+    let labels = r#"code="conflict",status="409",grpc_status="none",would_be_code="none",would_be_status="none",origin="inner",route="none",scope="none",mode="enforce",dialect="error_text""#;
     for line in [
         "# TYPE error_envelope_errors_total counter",
         &format!("error_envelope_errors_total{{{labels}}} 1"),

@@ -6,7 +6,7 @@ use error_envelope_admin::Admin;
 use serde_json::{Value, json};
 use tower_error_envelope::ErrorEnvelopeLayer;
 
-use crate::kit::{ask, recording, through};
+use crate::kit::{ask, call, cut_off, leave, through};
 
 const POLICY: &str = "version = 1\n[observe]\nbodies = true\n[header.tenant]\nname = \"x-tenant\"\n\
                       [[route]]\nmatch = \"/orders/{id}\"\n[[route]]\nmatch = \"/tenants\"\nmode = \"observe\"\n\
@@ -28,7 +28,6 @@ async fn assert_fits(admin: &Admin, definition: &str, path: &str) -> Value {
 
 #[tokio::test]
 async fn each_endpoint_fits_its_definition_with_and_without_data() {
-    let (_guard, handle) = recording();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("policy.toml");
     std::fs::write(&file, POLICY).unwrap();
@@ -41,12 +40,15 @@ async fn each_endpoint_fits_its_definition_with_and_without_data() {
     ] {
         assert_fits(&admin, definition, path).await;
     }
-    let admin = admin.metrics(handle).name("orders-1");
+    let admin = admin.name("orders-1");
     let layer = admin.attach(ErrorEnvelopeLayer::watch(&file).unwrap());
     let id = through(&layer, "/orders/7", 500, r#"{"error":{"code":"E7","message":"Oh."}}"#).await;
     for (path, status) in [("/orders/7", 404), ("/tenants", 200), ("/elsewhere", 409)] {
         through(&layer, path, status, "{}").await;
     }
+    cut_off(&layer, "/orders/7").await;
+    call(&layer, "/orders/7", 13).await;
+    let left = leave(&layer, "/orders/7").await;
     std::fs::write(&file, "version = 2\n").unwrap();
     assert!(layer.reload().is_err());
     let read = async { while ask(&admin, "GET", "/errors.json").await.body.contains("waiting") {} };
@@ -54,6 +56,7 @@ async fn each_endpoint_fits_its_definition_with_and_without_data() {
     let searched = format!("/errors.json?search={}", id.header("x-request-id").unwrap());
     let found = assert_fits(&admin, "errors", &searched).await;
     assert!(found["errors"][0]["after"].is_object(), "{found}");
+    assert_fits(&admin, "errors", &format!("/errors.json?search={left}")).await;
     ask(&admin, "POST", "/kill-switch/on?by=ada&reason=orders").await;
     for (definition, path) in [
         ("now", "/now.json"),

@@ -15,7 +15,7 @@ use tower_error_envelope::policy::Scope;
 use tower_error_envelope::session::BoxError;
 use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy};
 
-use crate::kit::{ask, recording};
+use crate::kit::ask;
 
 const POLICY: &str = r#"
 version = 1
@@ -134,18 +134,37 @@ fn counted(sent: &BTreeMap<&str, Sent>, count: impl Fn(&Sent) -> u64) -> BTreeMa
     counts.filter(|(_, count)| *count > 0).collect()
 }
 
+fn add(all: &mut BTreeMap<&str, Sent>, more: &BTreeMap<&'static str, Sent>) {
+    for (route, more) in more {
+        let known = all.get_mut(route).unwrap();
+        known.requests += more.requests;
+        known.errors += more.errors;
+        known.failed += more.failed;
+        known.refused += more.refused;
+        known.would_refuse += more.would_refuse;
+    }
+}
+
 async fn compare(admin: &Admin, all: &BTreeMap<&str, Sent>, since_policy: &BTreeMap<&str, Sent>) {
     let readiness = ask(admin, "GET", "/readiness.json").await.json();
     for (route, sent) in since_policy {
         let row = readiness["routes"].as_array().unwrap().iter().find(|row| row["route"] == **route).unwrap();
-        let numbers = ["requests", "errors", "own_would_refuse", "fill_would_rewrite", "enforce_would_rewrite"];
+        let numbers = [
+            "requests",
+            "errors",
+            "own_would_refuse",
+            "auth_would_refuse",
+            "fill_would_rewrite",
+            "enforce_would_rewrite",
+        ];
         let shown = numbers.map(|name| row[name].as_u64().unwrap_or(0));
-        // No mode refuses what `auth_observe` lets pass.
-        let own_would_refuse = if *route == "/watched" { 0 } else { sent.would_refuse };
-        let expected = [sent.requests, sent.errors, own_would_refuse, sent.would_fill, sent.would_rewrite];
+        // No mode refuses what `auth_observe` lets pass, but its removal does.
+        let (own, auth) = if *route == "/watched" { (0, sent.would_refuse) } else { (sent.would_refuse, 0) };
+        let expected = [sent.requests, sent.errors, own, auth, sent.would_fill, sent.would_rewrite];
         assert_eq!(shown, expected, "{route}: {row}");
         let verdict = match *route {
-            "/enforce" | "/watched" => "done",
+            "/enforce" => "done",
+            "/watched" if sent.would_refuse == 0 => "done",
             _ if sent.would_refuse > 0 => "not_ready",
             _ => "ready",
         };
@@ -155,21 +174,20 @@ async fn compare(admin: &Admin, all: &BTreeMap<&str, Sent>, since_policy: &BTree
     assert_eq!(table(&now, "failing"), counted(all, |sent| sent.failed));
     assert_eq!(table(&now, "refusing"), counted(all, |sent| sent.refused));
     assert_eq!(table(&now, "would_refuse"), counted(all, |sent| sent.would_refuse));
-    let hour: u64 = ["2xx", "3xx", "4xx", "5xx"]
-        .iter()
-        .flat_map(|class| now["hour"]["classes"][class].as_array().unwrap())
-        .map(|count| count.as_u64().unwrap())
-        .sum();
-    assert_eq!(hour, all.values().map(|sent| sent.requests).sum::<u64>());
+    let minutes = |outcome: &str| now["hour"]["outcomes"][outcome].as_array().unwrap().iter();
+    let hour = |outcome| minutes(outcome).filter_map(Value::as_u64).sum::<u64>();
+    let sum = |count: fn(&Sent) -> u64| all.values().map(count).sum::<u64>();
+    assert_eq!(sum(|sent| sent.errors - sent.failed), hour("client_error"));
+    assert_eq!(sum(|sent| sent.failed), hour("server_error"));
+    assert_eq!(sum(|sent| sent.requests - sent.errors), hour("ok"));
 }
 
 #[tokio::test]
 async fn each_number_equals_what_was_sent_and_the_last_policy_begins_anew() {
-    let (_recording, handle) = recording();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("policy.toml");
     std::fs::write(&file, POLICY).unwrap();
-    let admin = Admin::new().metrics(handle);
+    let admin = Admin::new();
     // The layer that serves is another one than the page has, as in a gateway.
     let layer = admin.attach(ErrorEnvelopeLayer::new().verifier("partner", verify).watching(&file).unwrap());
     let layer = layer.log_upstreams(None);
@@ -182,26 +200,14 @@ async fn each_number_equals_what_was_sent_and_the_last_policy_begins_anew() {
     // This page may be what first meets the new policy.
     assert_eq!(ask(&admin, "GET", "/now.json").await.status, 200);
     let since_policy = send(&layer, 200, 11).await;
-    for (route, more) in &since_policy {
-        let known = all.get_mut(route).unwrap();
-        known.requests += more.requests;
-        known.failed += more.failed;
-        known.refused += more.refused;
-        known.would_refuse += more.would_refuse;
-    }
+    add(&mut all, &since_policy);
     compare(&admin, &all, &since_policy).await;
 
     // Traffic may meet the next policy before any page does.
     std::fs::write(&file, format!("{POLICY}\n[[route]]\nmatch = \"/newer\"\n")).unwrap();
     let _ = layer.reload().unwrap();
     let latest = send(&layer, 200, 13).await;
-    for (route, more) in &latest {
-        let known = all.get_mut(route).unwrap();
-        known.requests += more.requests;
-        known.failed += more.failed;
-        known.refused += more.refused;
-        known.would_refuse += more.would_refuse;
-    }
+    add(&mut all, &latest);
     compare(&admin, &all, &latest).await;
 
     // The edit is reverted: the policy before it goes on with its counts.
@@ -212,10 +218,9 @@ async fn each_number_equals_what_was_sent_and_the_last_policy_begins_anew() {
 
 #[tokio::test]
 async fn requests_of_a_scope_without_a_route_have_the_mode_of_the_scope() {
-    let (_recording, handle) = recording();
     let shop = Scope::new().prefix("/shop").mode(Mode::Observe);
     let policy = Policy::builder().scope(shop).build().unwrap();
-    let admin = Admin::new().metrics(handle);
+    let admin = Admin::new();
     let layer = admin.attach(ErrorEnvelopeLayer::new().policy(policy));
     let service = layer
         .layer(service_fn(|_: Request<_>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("{}"))) }));

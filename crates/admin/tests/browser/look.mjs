@@ -64,7 +64,7 @@ const looks = async (page, name) => {
 try {
   await step('without errors it says so', async () => {
     const page = await open();
-    await page.getByText('No problems: no 5xx, no response cut off and no refused request in the last 15 minutes.').waitFor();
+    await page.getByText('No problems: no server error, no broken response and no refused request in the last 15 minutes.').waitFor();
     await page.getByText('No errors yet.').waitFor();
     await page.close();
   });
@@ -82,7 +82,7 @@ try {
 
   await step('it begins with what fails, and what would be refused is apart', async () => {
     const now = page.locator('#now');
-    await now.getByText('5xx or cut off by route and service in the last 15 minutes').waitFor();
+    await now.getByText('Failed by route and service in the last 15 minutes').waitFor();
     await page.locator('#observed').getByText('Would be refused by route and service').waitFor();
     assert.ok(!(await now.innerText()).includes('/tenants'), 'a guard that only observes refused nothing');
     assert.match(await now.innerText(), /\/reports[\s\S]*\/panics|\/panics[\s\S]*\/reports/);
@@ -90,7 +90,7 @@ try {
 
   await step('the chart has its numbers as text', async () => {
     const label = await page.locator('#hour svg').getAttribute('aria-label');
-    assert.match(label, /^Requests per minute in the last hour: .*\d+ 4xx, \d+ 5xx\. At most \d+ in a minute\.$/);
+    assert.match(label, /^Requests per minute in the last hour: .*\d+ client errors, \d+ server errors\. At most \d+ in a minute\.$/);
     await page.getByText('The numbers as a table').click();
     assert.ok((await page.locator('.numbers tbody tr').count()) > 0);
     await page.getByText('The numbers as a table').click();
@@ -117,7 +117,7 @@ try {
   await step('it looks right with errors', () => looks(page, 'errors'));
 
   await step('an error is found by its id in one step, and has its path', async () => {
-    await page.getByLabel('Request id, code, route or service').fill(`  {"request_id":"${ids.seats.slice(4).toLowerCase()}"} `);
+    await page.getByLabel('Request id, trace id, code, outcome, route, scope or service').fill(`  {"request_id":"${ids.seats.slice(4).toLowerCase()}"} `);
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: ids.seats }).waitFor();
     assert.equal(await page.locator('.error').count(), 1);
@@ -127,13 +127,13 @@ try {
     await errorOf(shared, ids.seats).getByText('SEAT_TAKEN').first().waitFor();
     await shared.close();
     await looks(page, 'found');
-    await page.getByLabel('Request id, code, route or service').fill('req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D');
+    await page.getByLabel('Request id, trace id, code, outcome, route, scope or service').fill('req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D');
     await page.getByRole('button', { name: 'Find' }).click();
     await page.getByText('This id is not among the last 10,000 errors').waitFor();
   });
 
   await step('errors are found by code and route', async () => {
-    await page.getByLabel('Request id, code, route or service').fill('conflict /names');
+    await page.getByLabel('Request id, trace id, code, outcome, route, scope or service').fill('conflict /names');
     await page.keyboard.press('Enter');
     await errorOf(page, ids.names).waitFor();
     await errorOf(page, ids.accounts).waitFor({ state: 'detached' });
@@ -193,9 +193,9 @@ try {
     await guarded.getByText('The token is wrong.').waitFor();
     await guarded.getByLabel('Admin token').fill('open sesame');
     await guarded.getByRole('button', { name: 'Continue' }).click();
-    await guarded.getByText('5xx or cut off by route and service in the last 15 minutes').waitFor();
+    await guarded.getByText('Failed by route and service in the last 15 minutes').waitFor();
     await guarded.reload();
-    await guarded.getByText('5xx or cut off by route and service in the last 15 minutes').waitFor();
+    await guarded.getByText('Failed by route and service in the last 15 minutes').waitFor();
     assert.ok(sent.includes('Bearer hunter2') && sent.at(-1) === 'Bearer open sesame');
     assert.equal(await guarded.evaluate(() => localStorage.length + document.cookie.length), 0);
     await guarded.close();

@@ -27,6 +27,14 @@ const SOURCES: [(&str, &str); 6] = [
     ("status", "The code comes from the status alone: nothing else in the response was known."),
 ];
 
+const ENDS: [(&str, &str); 5] = [
+    ("client_left", "The client left before it had the whole response."),
+    ("service_broke_off", "The body of the service broke off, and with it the response."),
+    ("stalled", "The client took nothing for too long, so its connection was closed."),
+    ("stopped", "The process stopped before the response was complete."),
+    ("unknown", "What the client got of the response was not seen here."),
+];
+
 /// The fields of an error event.
 pub(super) struct LoggedError(Map<String, Value>);
 
@@ -73,12 +81,28 @@ impl LoggedError {
         // A guard may also only observe because of `auth_observe`, in any mode.
         let when =
             if self.text("origin").as_deref() == Some("guard") { "if its guards refused" } else { "in mode enforce" };
-        let response = match (status("status"), status("would_be_status")) {
-            (Some(sent), Some(other)) => Some(format!("The client got {sent}; {when} it would get {other}.")),
-            (None, Some(other)) => Some(format!("The request passed; {when} the client would get {other}.")),
+        let answer = |status_field: &str, grpc_field: &str| {
+            let grpc = status(grpc_field).map_or_else(String::new, |grpc| format!(" with the gRPC status {grpc}"));
+            status(status_field).map(|status| format!("{status}{grpc}"))
+        };
+        let code_there = self.text("would_be_code").map_or_else(String::new, |code| format!(" and the code {code}"));
+        let response = match (answer("status", "grpc_status"), answer("would_be_status", "would_be_grpc_status")) {
+            (Some(sent), Some(other)) => {
+                Some(format!("The client got {sent}; {when} it would get {other}{code_there}."))
+            }
+            (None, Some(other)) => {
+                Some(format!("The client got no response; {when} it would get {other}{code_there}."))
+            }
             (sent, None) => sent.map(|sent| format!("The client got {sent}.")),
         };
-        let all = [meaning("origin", &ORIGINS), code, meaning("decided_by", &SOURCES), unknown, response];
+        let all = [
+            meaning("origin", &ORIGINS),
+            code,
+            meaning("decided_by", &SOURCES),
+            unknown,
+            response,
+            meaning("end", &ENDS),
+        ];
         all.into_iter().flatten().collect()
     }
 

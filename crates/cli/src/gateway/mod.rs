@@ -39,6 +39,7 @@ pub(crate) fn run(args: &Args, unread_variables: &[String]) -> Result<u8, Comman
         let service = args.upstreams(&layer)?.service()?;
         on_call.iter().for_each(|on_call| on_call.admin.show_outages(service.outages()));
         let tls = args.tls()?;
+        on_call.iter().zip(&tls).for_each(|(on_call, tls)| on_call.admin.show_certificate(tls.statuses()));
         let listener = listen(args.listen.as_deref(), &mut sockets).await?;
         let (stop, at_once) = system::stop()?;
         let gateway = open(listener, tls, &args.front, layer, on_call, log.tracer())?;

@@ -82,6 +82,7 @@ impl AdminListener {
                 let tls = ServerTls::watch_admin(certificate, key)?;
                 let reloaded = Arc::clone(&tls);
                 system::run_at_hangup("admin-tls-hangup", move || reloaded.reload())?;
+                admin.show_certificate(tls.statuses());
                 (admin.tls(tls.handshake()), "https")
             }
         };

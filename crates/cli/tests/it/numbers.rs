@@ -82,10 +82,10 @@ fn l2_every_request_is_counted_by_route_method_and_status_class_and_timed() {
     }
     let counted = metrics(&gateway);
     for line in [
-        r#"error_envelope_requests_total{route="/seats/{id}",method="GET",scope="none",status_class="2xx"} 1"#,
-        r#"error_envelope_requests_total{route="/seats/{id}",method="POST",scope="none",status_class="2xx"} 1"#,
-        r#"error_envelope_requests_total{route="none",method="GET",scope="none",status_class="4xx"} 1"#,
-        r#"error_envelope_requests_total{route="none",method="other",scope="none",status_class="2xx"} 1"#,
+        r#"error_envelope_requests_total{route="/seats/{id}",method="GET",scope="none",status_class="2xx",outcome="ok",grpc_status="none"} 1"#,
+        r#"error_envelope_requests_total{route="/seats/{id}",method="POST",scope="none",status_class="2xx",outcome="ok",grpc_status="none"} 1"#,
+        r#"error_envelope_requests_total{route="none",method="GET",scope="none",status_class="4xx",outcome="client_error",grpc_status="none"} 1"#,
+        r#"error_envelope_requests_total{route="none",method="other",scope="none",status_class="2xx",outcome="ok",grpc_status="none"} 1"#,
         r#"error_envelope_response_head_seconds_count{route="/seats/{id}",method="GET",scope="none",status_class="2xx"} 1"#,
         r#"error_envelope_request_duration_seconds_bucket{route="/seats/{id}",method="GET",scope="none",status_class="2xx",le="30"} 1"#,
         r#"error_envelope_response_head_seconds_bucket{route="/seats/{id}",method="GET",scope="none",status_class="2xx",le="30"} 1"#,
@@ -114,7 +114,7 @@ fn l2_requests_and_errors_have_their_scope_and_the_active_policy_its_hash() {
     ask(&gateway.address, "GET", "/missing", "");
     let counted = metrics(&gateway);
     for line in [
-        r#"error_envelope_requests_total{route="none",method="GET",scope="127.0.0.1/missing",status_class="4xx"} 1"#,
+        r#"error_envelope_requests_total{route="none",method="GET",scope="127.0.0.1/missing",status_class="4xx",outcome="client_error",grpc_status="none"} 1"#,
         r#"origin="inner",route="none",scope="127.0.0.1/missing",mode="enforce""#,
     ] {
         assert!(counted.contains(line), "{line}\n{counted}");
@@ -172,7 +172,8 @@ fn the_access_log_has_a_line_for_each_request_without_its_query_or_credentials()
         ("method", "GET"),
         ("path", "/seats/7"),
         ("route", "/seats/{id}"),
-        ("outcome", "complete"),
+        ("outcome", "ok"),
+        ("end", "complete"),
         ("client_address", "127.0.0.1"),
         ("user_agent", "a\"\\u{202e}b"),
         ("host", &gateway.address),
@@ -200,7 +201,7 @@ fn the_access_log_says_of_a_client_that_left_and_of_an_upgrade_what_came_of_it()
     wait_for("it is in flight", || metrics(&gateway).contains("streams{protocol=\"http/1\"} 1"));
     drop(leaving);
     let left = line(&file, 1);
-    assert_eq!((&left["status"], &left["outcome"]), (&Value::Null, &"abandoned".into()), "{left}");
+    assert_eq!((&left["status"], &left["outcome"]), (&Value::Null, &"client_left".into()), "{left}");
     assert!(left["request_id"].is_string(), "{left}");
 
     let mut upgraded = TcpStream::connect(&gateway.address).unwrap();
@@ -276,13 +277,13 @@ fn the_access_log_has_requests_over_http2_and_what_broke_off() {
     let first = line(&file, 1);
     let bytes = (&first["request_bytes"], &first["response_bytes"]);
     assert_eq!((&first["protocol"], &first["path"], bytes), (&"HTTP/2.0".into(), &"/a".into(), (&0.into(), &5.into())));
-    assert_eq!((&first["outcome"], &first["host"]), (&"complete".into(), &gateway.address.clone().into()), "{first}");
+    assert_eq!((&first["outcome"], &first["host"]), (&"ok".into(), &gateway.address.clone().into()), "{first}");
 
     curl_http2(&gateway.address, "/broken");
     ask(&gateway.address, "GET", "/broken", "");
     for (number, protocol) in [(2, "HTTP/2.0"), (3, "HTTP/1.1")] {
         let broken = line(&file, number);
-        assert_eq!((&broken["outcome"], &broken["status"]), (&"cut_off".into(), &200.into()), "{broken}");
+        assert_eq!((&broken["outcome"], &broken["status"]), (&"broken".into(), &200.into()), "{broken}");
         assert_eq!((&broken["protocol"], &broken["response_bytes"]), (&protocol.into(), &5.into()), "{broken}");
     }
 }

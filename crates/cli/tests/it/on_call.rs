@@ -1,7 +1,7 @@
 //! The admin address of a gateway that runs, and the command that requests it.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -167,7 +167,7 @@ fn an_error_is_found_by_its_id_in_one_of_several_gateways() {
     assert_eq!((&json["id"], known(0), known(1)), (&serde_json::json!(id), 0, 1));
     let unknown = find("req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D", &[]);
     assert!(
-        unknown.code == Some(1) && unknown.out.contains("grep -F 'req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D'"),
+        unknown.code == Some(1) && unknown.out.contains("grep -F -e 'req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D' -e '0193"),
         "{}",
         unknown.out
     );
@@ -179,6 +179,46 @@ fn an_error_is_found_by_its_id_in_one_of_several_gateways() {
         gone.err
     );
     assert_eq!(run(&["find", "seat-7"]).code, Some(2));
+    let partly = find(id, &["--admin", "1"]);
+    assert!(partly.code == Some(3) && partly.out.starts_with(&start), "{:?} {}", partly.code, partly.out);
+    assert!(partly.err.starts_with("error: cannot reach http://127.0.0.1:1: "), "{}", partly.err);
+    let unasked = find("req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D", &["--admin", &url, "--admin", "1"]);
+    assert!(unasked.code == Some(1) && unasked.err.contains(&format!("{url}: ")), "{:?} {}", unasked.code, unasked.err);
+}
+
+#[test]
+fn an_error_is_found_by_the_trace_of_its_client() {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let (url, _came, go) = upstream();
+    go.send(()).unwrap();
+    let gateway = Gateway::start(&url, &[]);
+    let traceparent = format!("traceparent: 00-{TRACE}-00f067aa0ba902b7-01\r\n");
+    assert!(ask(&gateway.address, "GET", "/seats/7", &traceparent).unwrap().starts_with("HTTP/1.1 409"));
+    let found = run(&["find", TRACE, "--admin", &gateway.admin]);
+    assert!(found.code == Some(0) && found.out.contains(": 409 conflict at 20"), "{:?} {}", found.code, found.out);
+}
+
+#[test]
+fn l5_a_request_whose_client_left_is_found_with_its_path_and_service() {
+    let (url, came, _go) = upstream();
+    let gateway = Gateway::start(&url, &[]);
+    let mut client = TcpStream::connect(&gateway.address).unwrap();
+    write!(client, "GET /seats/7 HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    came.recv_timeout(PATIENCE).unwrap();
+    drop(client);
+    let left = || {
+        let found = get(&gateway.admin, "/errors.json?search=client_left").unwrap();
+        let found: serde_json::Value = serde_json::from_str(found.split_once("\r\n\r\n").unwrap().1).unwrap();
+        found["errors"][0]["id"].as_str().map(str::to_owned)
+    };
+    wait_for("its record is closed", || left().is_some());
+    let found = run(&["find", &left().unwrap(), "--admin", &gateway.admin]);
+    assert_eq!((found.code, &*found.err), (Some(0), ""));
+    for part in
+        ["no response, client left, at 20", "GET /seats/7, no route, service http://", "no error: the client left"]
+    {
+        assert!(found.out.contains(part), "{part} in {}", found.out);
+    }
 }
 
 #[test]
@@ -339,7 +379,7 @@ fn l1_a_line_of_the_access_log_has_the_names_of_the_error_log_and_the_caller() {
     let mut access = || serde_json::from_str::<serde_json::Value>(&process.says("")).unwrap();
     ask(&address, "GET", "/seats/7", "x-api-key: trial-key-1\r\n").unwrap();
     let (error, line) = (json("\"request failed\""), access());
-    assert_eq!((&line["caller"], &line["outcome"]), (&"acme".into(), &"complete".into()));
+    assert_eq!((&line["caller"], &line["outcome"]), (&"acme".into(), &"client_error".into()));
     for name in ["request_id", "code", "status", "route", "method", "upstream"] {
         assert_eq!(line[name], error["fields"][name], "{name}: {line} {error}");
     }

@@ -67,7 +67,7 @@ impl PolicyFile {
     }
 
     /// The file and line of a `[[map]]` rule that is in an event of this policy
-    /// ([`Event::map_rule`](crate::session::Event::map_rule)). `None` if the rule is from another policy.
+    /// ([`RequestRecord::map_rule`](crate::session::RequestRecord::map_rule)). `None` if the rule is from another policy.
     #[must_use]
     pub fn map_rule(&self, rule: MapRuleId) -> Option<(&str, usize)> {
         // The rules of a part are followed by those of the parts around it.

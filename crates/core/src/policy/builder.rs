@@ -66,6 +66,10 @@ process_setters! {
     /// clients receive, up to 8 KiB of each. By default it does not, because bodies may contain private data (rule L3).
     observe_bodies: bool => observe bodies,
 
+    /// Sets whether the log line of an error has the request's path, without its query. By default it does not, because
+    /// paths may contain private data; the method of an RPC is always there (rule L3).
+    observe_path: bool => observe path,
+
     /// Sets whether errors have the field `retry` with the advice of their code: `no`, `backoff` or `refresh` (rule
     /// E10). By default they do not.
     advise_retry: bool => advice retry,

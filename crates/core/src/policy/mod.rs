@@ -201,6 +201,11 @@ impl Policy {
         self.process.drain
     }
 
+    /// Whether the log shows the paths of requests.
+    pub(crate) fn shows_paths(&self) -> bool {
+        self.process.shows_paths
+    }
+
     /// Whether an [`Observer`](crate::session::Observer) gets the bodies of errors.
     #[inline]
     pub(crate) fn observes_bodies(&self) -> bool {

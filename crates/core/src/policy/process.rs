@@ -35,9 +35,10 @@ tables! {
         timeout: Duration,
     }
 
-    /// Whether an observer gets the bodies of errors.
+    /// What the views of errors show besides their statuses and codes (rule L3).
     pub(crate) struct ObserveTable {
         bodies: bool,
+        path: bool,
     }
 
     /// What a client can do next (rule E10).
@@ -80,6 +81,7 @@ pub(super) struct ProcessSettings {
     pub(super) inspect: Budget,
     pub(super) drain: Budget,
     pub(super) observes_bodies: bool,
+    pub(super) shows_paths: bool,
     pub(super) advice: PolicyAdvice,
     pub(super) cors: Option<Cors>,
     /// The name of this process in `Proxy-Status`, in quotes if RFC 9209 requires them.
@@ -109,6 +111,7 @@ impl ProcessTables {
             inspect,
             drain,
             observes_bodies: self.observe.as_ref().is_some_and(|observe| observe.bodies == Some(true)),
+            shows_paths: self.observe.as_ref().is_some_and(|observe| observe.path == Some(true)),
             rpc_domain: problems
                 .make(TablePath::Process("rpc"), |refusals| refusals.keep(compile_domain(domain)))
                 .unwrap_or_default(),

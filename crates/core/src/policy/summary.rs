@@ -66,13 +66,8 @@ impl Policy {
         }
     }
 
-    /// The label for a request of which nothing else is available any more.
-    pub(crate) fn own_label(&self) -> LogLabel {
-        self.root_scope().defaults.label()
-    }
-
     /// All routes: first those of the policy itself, then those of its scopes. Their patterns are in
-    /// [`Event::route`](crate::session::Event::route).
+    /// [`RequestRecord::route`](crate::session::RequestRecord::route).
     ///
     /// ```
     /// use tower_error_envelope::{Mode, Policy, RouteRule};

@@ -119,6 +119,7 @@ pub(super) fn admit(
     let mut state = RequestState::new(config, &view, given, response_settings);
     count_body(&mut state, body, limit, ObservedLimit::default());
     mark(&state, head);
+    state.request.note_called();
     let meter = meter(&state);
     (Session { phase: Phase::Called(state) }, RequestStep::Forward(meter))
 }
@@ -222,7 +223,7 @@ impl ArrivingRequest<'_> {
         let decision = match guarded.unmet.take() {
             None if !state.policy().has_schemes() => AuthDecision::Open(None, None),
             None => auth::check_auth(matched, (head, is_preflight), &|| *now),
-            Some(fault) => AuthDecision::Closed(fault, None),
+            Some(fault) => AuthDecision::Closed(fault, None, None),
         };
         // Notes for the log which other readings of the request matched other guards (G0).
         if !matched.others.is_empty() {
@@ -241,11 +242,12 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
             let verification = Verification { state, pending, guarded: Box::new(guarded) };
             return (Session { phase: Phase::Verifying(Box::new(verification)) }, RequestStep::Verify(timeout));
         }
-        AuthDecision::Closed(fault, unenforced) => (Some(fault), unenforced),
+        AuthDecision::Closed(fault, unenforced, caller) => {
+            state.note_caller(caller);
+            (Some(fault), unenforced)
+        }
         AuthDecision::Open(unenforced, caller) => {
-            if state.config.observer().is_some() {
-                state.cold.get_or_insert_default().caller = caller;
-            }
+            state.note_caller(caller);
             (guarded.refusal, unenforced)
         }
     };
@@ -274,7 +276,8 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
 }
 
 #[inline(always)]
-pub(super) fn forward(state: RequestState) -> Admitted {
+pub(super) fn forward(mut state: RequestState) -> Admitted {
+    state.request.note_called();
     let meter = meter(&state);
     (Session { phase: Phase::Called(state) }, RequestStep::Forward(meter))
 }

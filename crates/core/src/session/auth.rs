@@ -15,7 +15,8 @@ use crate::policy::{Matched, Preflight, RouteSettings};
 pub(super) enum AuthDecision {
     /// The refusal that is not enforced, and the caller.
     Open(Option<Fault>, Option<Identity>),
-    Closed(Fault, Option<Fault>),
+    /// The refusal, the one that is not enforced, and the caller that the refused credentials name.
+    Closed(Fault, Option<Fault>, Option<Identity>),
     /// Verifiers must be called first.
     Ask(Box<PendingAuth>),
 }
@@ -133,13 +134,15 @@ impl PendingAuth {
         if closed.is_none() && !is_let_in {
             head.extensions.insert(NoCaller);
         }
+        let refused = closed.as_ref().or(observed.as_ref());
+        let caller = caller.or_else(|| refused.and_then(AuthRefusal::caller));
         let observed = observed.map(|refusal| refusal.fault());
         match closed {
             None => AuthDecision::Open(observed, caller),
             Some(refusal) => {
                 let offer =
                     |refusal: AuthRefusal, settings: &Arc<RouteSettings>| refusal.with_offered_schemes(&settings.auth);
-                AuthDecision::Closed(offered.iter().fold(refusal, offer).fault(), observed)
+                AuthDecision::Closed(offered.iter().fold(refusal, offer).fault(), observed, caller)
             }
         }
     }

@@ -231,11 +231,12 @@ impl<'e> ErrorForm<'e> {
         (body.into(), outward.status)
     }
 
-    /// The status to send for an error. An error that is kept keeps its status.
-    pub(super) fn outward_status(&self, fault: &Fault, status: StatusCode, kept: bool) -> StatusCode {
+    /// The HTTP status to send for an error. An error that is kept keeps its status.
+    pub(super) fn http_status(&self, fault: &Fault, status: StatusCode, kept: bool) -> StatusCode {
         match (self.request.rpc, self.dialect()) {
             (Some(Rpc::ConnectUnary), _) => Status::of_error(fault.code(), status).connect_http(),
-            (Some(_), _) | (None, Dialect::Standard) => status,
+            (Some(_), _) => StatusCode::OK,
+            (None, Dialect::Standard) => status,
             _ => self.outward_form(fault, status, &self.target(), kept).status,
         }
     }

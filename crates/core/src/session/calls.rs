@@ -1,14 +1,16 @@
 //! Responses of the service in the RPC protocol of the call (section P): they pass unchanged, and errors are logged.
 
 use bytes::Bytes;
+use error_envelope_fault::status_source;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, StatusCode, response};
+use http::{Extensions, HeaderMap, HeaderValue, StatusCode, response};
 
 use super::observe::note_refusals;
-use super::passing::{self, KeptError};
 use super::rpc_response::{RpcResponse, replace_layer_id};
 use super::state::RequestState;
-use super::{BodyFacts, Event, Follow, Note, Origin, ReadBytes, ResponseStep, RewrittenBody, head};
+use super::{
+    BodyFacts, Cause, Follow, Origin, ReadBytes, RequestRecord, ResponseStep, RewrittenBody, SentStatus, head,
+};
 use crate::classify;
 use crate::dialect::connect;
 use crate::dialect::grpc::{self, GRPC_STATUS, ReportedStatus};
@@ -88,14 +90,14 @@ pub(super) fn call_head(
         return ResponseStep::Write(call.state.replace_with_fault(head, fault, Origin::Fault));
     }
     if names.status
-        && let Some(event) = head_status(state, rpc, head)
+        && let Some(record) = head_status(state, rpc, head)
     {
         return if head.status.is_success() {
-            passing::pass_and_log(state, event)
+            ResponseStep::Pass(Follow::decided(record))
         } else if state.rewrites() {
-            send_as_whole_answer(head, event)
+            send_as_whole_answer(head, record)
         } else {
-            passing::pass_and_log(state, keep_under_http_error(state, event, head.status))
+            ResponseStep::Pass(Follow::decided(keep_under_http_error(state, record)))
         };
     }
     if body.is_empty() {
@@ -104,9 +106,7 @@ pub(super) fn call_head(
     announce_trailers(state, rpc, head);
     let has_length = names.length || body.upper == Some(body.lower);
     call.begin_body(&head.headers, !has_length);
-    // The ids that were replaced (I2, I3) are logged with the head, because there may be no event later.
-    let note = Note::from(call.notes());
-    ResponseStep::Pass(Follow::call(call), note)
+    ResponseStep::Pass(Follow::call(call))
 }
 
 /// The fault from which the service made the status in the head, if the policy redefines the fault's code: the service
@@ -116,14 +116,25 @@ fn redefined_fault(state: &RequestState, head: &response::Parts) -> Option<Fault
     state.policy().codes().defined(fault.code()).map(|_| fault.clone())
 }
 
-/// Logs a status in the head. The head stays, except for the id that an inner layer put there (E7).
-fn head_status(state: &mut RequestState, rpc: Rpc, head: &mut response::Parts) -> Option<Event> {
+/// The record of a status in the head. The head stays, except for the id that an inner layer put there (E7).
+fn head_status(state: &mut RequestState, rpc: Rpc, head: &mut response::Parts) -> Option<RequestRecord> {
     let reported = if rpc.is_grpc() { grpc::read(&head.headers) } else { None }?;
+    state.note_grpc(grpc::number(&head.headers));
     note_refusals(state);
-    let event = state.rpc_failure(&reported)?;
+    let mut record = state.rpc_failure(&reported, head.status)?;
     drop(reported);
     replace_layer_id(state, &mut head.headers);
-    Some(event)
+    if let Some(cause) = cause_in(&head.extensions) {
+        (record.origin, record.cause) = (Some(Origin::Fault), Some(cause));
+    }
+    Some(record)
+}
+
+/// The cause that the service left in the extensions of its response: its fault, or the error of which it made a tonic
+/// status.
+fn cause_in(extensions: &Extensions) -> Option<Cause> {
+    let fault = classify::fault_in(extensions).cloned().map(Cause::Fault);
+    fault.or_else(|| status_source(extensions).map(Cause::Error))
 }
 
 /// Names in the head the trailers in which a call may fail. Over HTTP/1, hyper sends only trailers that the head names
@@ -142,30 +153,33 @@ pub(super) fn unary_error(
     head: &mut response::Parts,
     reported: &ReportedStatus<'_>,
     read: ReadBytes<'_>,
-) -> Result<RewrittenBody, KeptError> {
+) -> Result<RewrittenBody, Box<RequestRecord>> {
     state.mark_head(&mut head.headers);
-    let event = state.rpc_event(reported);
+    let record = state.rpc_record(reported, head.status);
     if let ReadBytes::Whole(body) = read
         && let Some((theirs, ours)) = state.ids_of_layers()
         && let Some(body) = connect::with_other_id(body, theirs, ours)
     {
-        return Ok(RewrittenBody { body: body.into(), event });
+        return Ok(RewrittenBody { body: body.into(), record });
     }
-    Err((state.body_context(), Box::new(event)))
+    Err(Box::new(record))
 }
 
-/// Logs a gRPC status that came with an HTTP error, which the mode of the route lets pass (M1).
-fn keep_under_http_error(state: &RequestState, event: Event, status: StatusCode) -> Event {
-    let would_be = event.status.filter(|_| state.settings.mode == Mode::Observe);
-    Event { would_be, status: Some(status), ..event }
+/// A gRPC status that came with an HTTP error, which the mode of the route lets pass (M1): `enforce` sends it under 200.
+fn keep_under_http_error(state: &RequestState, record: RequestRecord) -> RequestRecord {
+    let would_be = record.sent.clone().filter(|_| state.settings.mode == Mode::Observe);
+    RequestRecord { would_be: would_be.map(|sent| SentStatus { status: StatusCode::OK, ..sent }), ..record }
 }
 
 /// Sends a gRPC status that came with an HTTP error as a whole answer, under 200: the head is enough (P1).
-fn send_as_whole_answer(head: &mut response::Parts, event: Event) -> ResponseStep {
+fn send_as_whole_answer(head: &mut response::Parts, mut record: RequestRecord) -> ResponseStep {
     head.status = StatusCode::OK;
+    if let Some(sent) = &mut record.sent {
+        sent.status = StatusCode::OK;
+    }
     head.headers.remove(CONTENT_LENGTH);
     head.headers.remove(TRANSFER_ENCODING);
-    ResponseStep::Write(RewrittenBody { body: Bytes::new(), event })
+    ResponseStep::Write(RewrittenBody { body: Bytes::new(), record })
 }
 
 /// The trailers in which a call may report a failure.

@@ -7,12 +7,11 @@ use std::time::SystemTime;
 use http::request::Parts;
 use http::{Extensions, Uri};
 
-use super::event::{CauseTexts, Classifier, EventLabel};
 use super::proxy_error::ProxyErrorRecogniser;
-use super::{BodyContext, Event, FrameworkRoute, Observer, Origin, OriginalUri, ReasonPhrase, SessionConfig};
+use super::record::{CauseTexts, Classifier};
+use super::{FrameworkRoute, Observer, OriginalUri, ReasonPhrase, SessionConfig};
 use crate::classify::failure::Recogniser;
 use crate::policy::{Policy, UpstreamUrl};
-use crate::request_id::RequestId;
 
 impl SessionConfig {
     /// A config with this policy, and without a classifier. `clock` is called for keys and tokens that expire (G2), for
@@ -154,12 +153,6 @@ impl SessionConfig {
     #[inline]
     pub fn observer(&self) -> Option<&dyn Observer> {
         self.observer.as_deref()
-    }
-
-    /// The event for a response that the client did not read. By then, the session and its route no longer exist.
-    pub fn not_taken(self: Arc<Self>, request_id: RequestId) -> Event {
-        let label = EventLabel::without_request(self.policy().own_label());
-        BodyContext { config: self, id: request_id, label }.event(Origin::Abandoned)
     }
 }
 

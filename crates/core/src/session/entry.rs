@@ -13,8 +13,8 @@ use super::body::ErrorForm;
 use super::request::HeaderFlags;
 use super::state::{Peek, Phase};
 use super::{
-    BodyFacts, BodyMeter, BoxError, Cause, Ending, Event, Failure, FirstByte, LocalReply, MapRuleId, Note, Origin,
-    ReadBytes, RequestStep, ResponseStep, Session, SessionConfig, Verification, reply,
+    BodyFacts, BodyMeter, BoxError, Cause, Ending, Failure, FirstByte, LocalReply, MapRuleId, Origin, ReadBytes,
+    RequestRecord, RequestStep, ResponseStep, Session, SessionConfig, Verification, reply,
 };
 use crate::classify::{self, Explanation, Rewrite};
 use crate::code::ErrorCode;
@@ -135,17 +135,17 @@ impl Session {
     /// The request's id, also if `step` ended the session.
     #[must_use]
     pub fn request_id(&self, step: &RequestStep) -> Option<RequestId> {
-        self.id().or_else(|| Some(step.reply()?.event.request_id()))
+        self.id().or_else(|| Some(step.reply()?.record.request_id()))
     }
 
-    /// The scope and the route of the request, as events report them (L1), also if `step` ended the session. The scope
+    /// The scope and the route of the request, as records report them (L1), also if `step` ended the session. The scope
     /// is its first host and its prefix; the route is the framework's, else the pattern in the policy.
     #[must_use]
     #[inline]
     pub fn labels<'s>(&'s self, step: &'s RequestStep) -> (Option<&'s str>, Option<&'s Arc<str>>) {
         match (self.state(), step.reply()) {
             (Some(state), _) => (state.scope(), state.route()),
-            (None, Some(reply)) => (reply.event.scope(), reply.event.route_ref()),
+            (None, Some(reply)) => (reply.record.scope(), reply.record.route_ref()),
             (None, None) => (None, None),
         }
     }
@@ -213,7 +213,15 @@ impl Session {
     /// Ends the request without a response of the service; `None` if it has ended already.
     pub fn end(&mut self, why: Ending) -> Option<LocalReply> {
         let was_forwarded = matches!(self.phase, Phase::Called(_));
-        let state = self.take_state()?;
+        let mut state = self.take_state()?;
+        let is_called = match &why {
+            Ending::Failed(failure, _) => !failure.is_uncalled,
+            Ending::Unready(..) | Ending::UnreadyPanicked(_) => false,
+            _ => true,
+        };
+        if !is_called {
+            state.request.note_not_called();
+        }
         let (failure, cause, forwarded) = match why {
             Ending::Failed(failure, cause) => (failure, Some(cause), true),
             Ending::Panicked(text) => (Failure::panicked(), Some(String::from(text).into()), true),
@@ -237,9 +245,9 @@ impl Session {
         })
     }
 
-    /// The client left before the response head (F2). The event to log; `None` if the request has ended already.
-    pub fn abandon(&mut self) -> Option<Event> {
-        Some(self.take_state()?.into_event(Origin::Abandoned))
+    /// The client left before the response head (F2). The record to close; `None` if the request has ended already.
+    pub fn abandon(&mut self) -> Option<RequestRecord> {
+        Some(self.take_state()?.into_body_context().record(None, None, None))
     }
 
     /// The proxy itself sends a response with this head, whose status is that of the proxy's failure (V2). As for any
@@ -257,7 +265,7 @@ impl Session {
         let mut rewrite = Rewrite::unchanged(classify::with_issue_list(fault, ErrorForm::new(&state).dialect()));
         rewrite.is_code_named = false;
         let mut written = state.replace_proxys(head, rewrite, &*cause);
-        written.event.cause = Some(Cause::Error(cause));
+        written.record.cause = Some(Cause::Error(cause));
         ResponseStep::Write(written)
     }
 }
@@ -270,9 +278,9 @@ impl Session {
         let length = body.len() as u64;
         match self.respond(head, || BodyFacts { ended: body.is_empty(), lower: length, upper: Some(length) }) {
             ResponseStep::Read(reading) => self.decide(head, reading.whole(body.clone())),
-            ResponseStep::Pass(mut follow, note) => {
-                let note = follow.whole(body).map_or(note, |event| Note::Event(Box::new(event)));
-                ResponseStep::Pass(follow, note)
+            ResponseStep::Pass(mut follow) => {
+                follow.whole(body);
+                ResponseStep::Pass(follow)
             }
             step => step,
         }
@@ -363,8 +371,8 @@ mod tests {
         let (head, written) = failed(&[], 426);
         assert_eq!((head.status.as_u16(), head.headers["x-error-code"].to_str().unwrap()), (426, "upgrade_required"));
         assert_eq!(head.headers["retry-after"], "7");
-        assert_eq!(written.event.origin(), Origin::Proxy);
-        assert_eq!(written.event.cause().unwrap().to_string(), "upstream_reset");
+        assert_eq!(written.record.origin(), Some(Origin::Proxy));
+        assert_eq!(written.record.cause().unwrap().to_string(), "upstream_reset");
         assert!(!String::from_utf8_lossy(&written.body).contains("upstream"));
     }
 
@@ -380,7 +388,7 @@ mod tests {
         let mut session = Session::unread(config(), &parts(&[]), BodyFacts::default(), || RequestId::from_parts(1, 2));
         let local = session.end(Ending::Malformed("a header".into())).unwrap();
         assert_eq!(local.reply.status(), StatusCode::BAD_REQUEST);
-        assert_eq!(local.event.origin(), Origin::Guard);
+        assert_eq!(local.record.origin(), Some(Origin::Guard));
     }
 
     #[test]

@@ -4,16 +4,16 @@ use std::error::Error;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use http::{StatusCode, response};
+use http::response;
 
 use super::body::ErrorForm;
 use super::reply::failure_of;
 use super::state::RequestState;
-use super::{BodyContext, BodyFacts, BodyFailure, BoxError, EventFields, Failure, FinalFrame};
+use super::{BodyContext, BodyFacts, Failure, FinalFrame};
 use crate::dialect;
 use crate::dialect::charset;
 use crate::dialect::event_stream::{EVENT_STREAM, EventScanner, TypedEventScanner};
-use crate::policy::{EventStreams, Mode};
+use crate::policy::EventStreams;
 
 /// An event stream on a route that ends a broken stream with an error event.
 ///
@@ -26,7 +26,6 @@ pub(super) struct EventStream {
     typed: Option<TypedEventScanner>,
     /// Trailers have passed, so nothing else can follow.
     ended: bool,
-    status: StatusCode,
 }
 
 impl EventStream {
@@ -38,13 +37,7 @@ impl EventStream {
     pub(super) fn boxed(mut state: RequestState, head: &mut response::Parts) -> Box<Self> {
         state.mark_head(&mut head.headers);
         let typed = ErrorForm::new(&state).stream_form().typed_event.map(|_| TypedEventScanner::default());
-        Box::new(Self { state, scanner: EventScanner::default(), typed, ended: false, status: head.status })
-    }
-
-    /// The ids that were replaced (I2, I3). They are logged with the head, unless the head is logged as an event.
-    #[must_use]
-    pub(super) fn notes(&self) -> Option<Box<EventFields>> {
-        self.state.cold.as_ref()?.notes.clone()
+        Box::new(Self { state, scanner: EventScanner::default(), typed, ended: false })
     }
 
     /// Inspects a piece of the body. If it returns bytes, they replace the piece: the last event, which an inner layer
@@ -82,24 +75,19 @@ impl EventStream {
         failure_of(&self.state, error)
     }
 
-    /// The body was cut off, because of `cause`. If the stream is between two events, the last frame is an event that
-    /// reports the failure.
-    pub(super) fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
-        let last = if self.ended || !self.scanner.is_between_events() {
+    /// The body was cut off. If the stream is between two events, the last frame is an event that reports the failure.
+    pub(super) fn failed(&mut self, failure: &Failure) -> FinalFrame {
+        if self.ended || !self.scanner.is_between_events() {
             FinalFrame::BrokenOff
         } else {
             let fault = self.state.with_policy_settings(failure.fault.clone(), failure.origin);
             let number = self.typed.take().and_then(|typed| typed.next_number());
             FinalFrame::Data(ErrorForm::new(&self.state).stream_event(fault, number).into())
-        };
-        BodyFailure { last, event: self.into_body_context().broke_off(&failure, cause) }
+        }
     }
 
-    /// Returns the context that outlives the stream. It is enough to log that the body panicked when it was dropped.
     pub(super) fn into_body_context(self) -> BodyContext {
-        let mut context = self.state.into_context_and_fields().0;
-        context.label.sent = Some(self.status);
-        context
+        self.state.into_body_context()
     }
 }
 
@@ -115,7 +103,7 @@ fn may_append(state: &RequestState, head: &response::Parts, body: BodyFacts) -> 
     // If the length is declared, no event can follow the body.
     let has_length = || headers.contains_key(CONTENT_LENGTH) || body.upper == Some(body.lower);
     let is_bodiless = matches!(head.status.as_u16(), 101 | 204 | 205 | 304) || state.request.is_head() || body.ended;
-    state.settings.mode != Mode::Observe
+    state.changes_responses()
         && state.request.rpc.is_none()
         && !is_bodiless
         && is_stream()

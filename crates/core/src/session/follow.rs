@@ -1,26 +1,29 @@
-//! A body that passes (M1, F4, F6, section P).
+//! A body that passes (M1, F4, F6, section P), and the record that is closed after it (L5).
 
 use std::error::Error;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 
-use super::event::EventLabel;
 use super::reading::Pieces;
+use super::record::RecordLabel;
 use super::reply::failure_by_kind;
 use super::{
-    BodyContext, BodyFailure, BoxError, Event, EventStream, Failure, FinalFrame, ObservedError, Origin, ReadBytes,
-    RpcResponse, UnreadReason,
+    BodyContext, BoxError, ClosedRecord, Delivery, End, EventStream, Failure, FinalFrame, ObservedError, Origin,
+    ReadBytes, RequestRecord, RpcResponse, SessionConfig, UnreadReason,
 };
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::request_id::RequestId;
 
-/// Follows a body that passes, until it ends or is dropped. The default is a body that has ended.
+/// Follows a response until it is delivered, and keeps the record of its request until then. The default is a response whose
+/// record is closed.
 #[derive(Debug, Default)]
 pub struct Follow {
     kind: Kind,
+    /// What is decided about the request already. Nearly all requests have nothing.
+    record: Option<Box<RequestRecord>>,
 }
 
 #[derive(Debug, Default)]
@@ -36,8 +39,7 @@ enum Kind {
 /// The copy of an error that passes (M1).
 #[derive(Debug)]
 struct Copy {
-    tail: BodyContext,
-    observed: Option<Box<ObservedError>>,
+    observed: Box<ObservedError>,
     pieces: Pieces,
     passed: u64,
     max_bytes: u64,
@@ -63,23 +65,20 @@ impl Follow {
         Self::new(Kind::Tail(tail))
     }
 
-    /// The rest of an error whose event is logged with its head.
-    pub(super) fn after_error(tail: BodyContext) -> Self {
-        let mut follow = Self::tail(tail);
-        follow.note_error_event();
-        follow
+    /// The response of a request about which everything is decided: what the session wrote, or an error that passes.
+    #[must_use]
+    pub fn decided(record: impl Into<Box<RequestRecord>>) -> Self {
+        Self { kind: Kind::Ended, record: Some(record.into()) }
     }
 
     #[inline(always)]
     fn new(kind: Kind) -> Self {
-        Self { kind }
+        Self { kind, record: None }
     }
 
-    pub(super) fn copy(tail: BodyContext, observed: Box<ObservedError>, max_bytes: u64, time: Duration) -> Self {
+    pub(super) fn copy(observed: Box<ObservedError>, max_bytes: u64, time: Duration) -> Self {
         let pieces = Pieces::default();
-        let observed = Some(observed);
         Self::new(Kind::Copy(Box::new(Copy {
-            tail,
             observed,
             pieces,
             passed: 0,
@@ -94,29 +93,77 @@ impl Follow {
         Self::new(Kind::Call(call))
     }
 
-    pub(super) fn events(events: Box<EventStream>) -> Self {
-        Self::new(Kind::Events(events))
+    pub(super) fn events(events: Box<EventStream>, record: Option<RequestRecord>) -> Self {
+        Self { kind: Kind::Events(events), record: record.map(Box::new) }
     }
 
-    /// The client gets a head with this status.
-    #[inline]
-    pub(super) fn sent(&mut self, status: StatusCode) {
-        match &mut self.kind {
-            Kind::Tail(tail) => tail.label.sent = Some(status),
-            Kind::Copy(copy) => copy.tail.label.sent = Some(status),
-            Kind::Call(_) | Kind::Events(_) | Kind::Ended => {}
-        }
-    }
-
-    /// The request's id, as long as the body passes.
+    /// The request's id, until the record is closed.
     #[must_use]
     pub fn request_id(&self) -> Option<RequestId> {
+        if let Some(record) = &self.record {
+            return Some(record.request_id());
+        }
         match &self.kind {
             Kind::Tail(tail) => Some(tail.request_id()),
-            Kind::Copy(copy) => Some(copy.tail.request_id()),
+            Kind::Copy(copy) => Some(copy.observed.state.id),
             Kind::Call(call) => Some(call.request_id()),
             Kind::Events(events) => Some(events.request_id()),
             Kind::Ended => None,
+        }
+    }
+
+    /// What is decided about the request so far; `None` if nothing has failed.
+    #[must_use]
+    #[inline]
+    pub fn record(&self) -> Option<&RequestRecord> {
+        self.record.as_deref()
+    }
+
+    /// Takes what is decided about the request: for programs that try recorded responses, and deliver none.
+    #[must_use]
+    pub fn into_decided(self) -> Option<RequestRecord> {
+        self.record.map(|record| *record)
+    }
+
+    /// The same, to add to it.
+    #[must_use]
+    pub fn record_mut(&mut self) -> Option<&mut RequestRecord> {
+        self.record.as_deref_mut()
+    }
+
+    /// Whether nothing has failed, and there is nothing to note about the request.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.record.is_none() && matches!(&self.kind, Kind::Tail(tail) if tail.is_plain())
+    }
+
+    /// Whether the response has no body for this request, whatever its head declares.
+    #[must_use]
+    pub fn is_bodiless(&self) -> bool {
+        let bits = match (&self.record, &self.kind) {
+            (Some(record), _) => record.label.bits,
+            (None, Kind::Tail(tail)) => tail.label.bits,
+            (None, _) => 0,
+        };
+        bits & RecordLabel::BODILESS != 0
+    }
+
+    /// Whether the observer wants the record.
+    #[must_use]
+    pub fn is_observed(&self) -> bool {
+        self.config().is_some_and(|config| config.observer().is_some())
+    }
+
+    /// The config of the request's session.
+    #[must_use]
+    pub fn config(&self) -> Option<&SessionConfig> {
+        match (&self.record, &self.kind) {
+            (Some(record), _) => Some(&record.config),
+            (None, Kind::Tail(tail)) => Some(&tail.config),
+            (None, Kind::Copy(copy)) => Some(&copy.observed.state.config),
+            (None, Kind::Call(call)) => Some(&call.state.config),
+            (None, Kind::Events(events)) => Some(&events.state.config),
+            (None, Kind::Ended) => None,
         }
     }
 
@@ -144,15 +191,15 @@ impl Follow {
     }
 
     /// The client's time for the call has passed: how the call ends, if it can still end properly.
-    pub fn timed_out(&mut self) -> Option<BodyFailure> {
+    pub fn timed_out(&mut self) -> Option<FinalFrame> {
         let call = self.take_call(|call| !call.has_ended())?;
-        Some(call.timed_out())
+        Some(self.ended_with(call.timed_out()))
     }
 
     /// The meter has reported that the request's body is over its limit: a call ends with that (G4).
-    pub fn overran(&mut self) -> Option<BodyFailure> {
+    pub fn overran(&mut self) -> Option<FinalFrame> {
         let call = self.take_call(|_| true)?;
-        Some(call.overran())
+        Some(self.ended_with(call.overran()))
     }
 
     fn take_call(&mut self, is_due: impl FnOnce(&RpcResponse) -> bool) -> Option<Box<RpcResponse>> {
@@ -165,17 +212,22 @@ impl Follow {
         }
     }
 
+    fn ended_with(&mut self, (last, record): (FinalFrame, RequestRecord)) -> FinalFrame {
+        self.note(Some(record));
+        last
+    }
+
     /// A chunk, which may be changed. `last` means that the body reports its end, so that nothing polls for it.
     #[inline]
-    pub fn data(&mut self, data: &mut Bytes, last: bool, now: impl FnOnce() -> Instant) -> Option<Event> {
-        let event = match &mut self.kind {
+    pub fn data(&mut self, data: &mut Bytes, last: bool, now: impl FnOnce() -> Instant) {
+        let record = match &mut self.kind {
             Kind::Tail(_) | Kind::Ended => None,
             Kind::Copy(copy) => {
                 copy.passed = copy.passed.saturating_add(data.len() as u64);
                 if copy.passed <= copy.max_bytes {
                     copy.pieces.push(data.clone());
                 }
-                if last || copy.length == Some(copy.passed) { copy.end(true, now) } else { None }
+                if last || copy.length == Some(copy.passed) { self.end_copy(true, now) } else { None }
             }
             Kind::Call(call) => call.response_data(data),
             Kind::Events(events) => {
@@ -185,41 +237,40 @@ impl Follow {
                 None
             }
         };
-        self.once(event)
+        self.note(record);
     }
 
     /// The trailers, which may be changed.
-    pub fn trailers(&mut self, trailers: &mut HeaderMap, now: impl FnOnce() -> Instant) -> Option<Event> {
-        let event = match &mut self.kind {
+    pub fn trailers(&mut self, trailers: &mut HeaderMap, now: impl FnOnce() -> Instant) {
+        let record = match &mut self.kind {
             Kind::Tail(_) | Kind::Ended => None,
-            Kind::Copy(copy) => copy.end(true, now),
+            Kind::Copy(_) => self.end_copy(true, now),
             Kind::Call(call) => call.response_trailers(trailers),
             Kind::Events(events) => {
                 events.response_trailers();
                 None
             }
         };
-        self.once(event)
+        self.note(record);
     }
 
     /// The body has ended.
-    pub fn end(&mut self, now: impl FnOnce() -> Instant) -> Option<Event> {
-        let event = match &mut self.kind {
-            Kind::Copy(copy) => copy.end(true, now),
-            Kind::Call(call) if !call.state.request.has_error_event() => call.end(),
+    pub fn end(&mut self, now: impl FnOnce() -> Instant) {
+        let record = match &mut self.kind {
+            Kind::Copy(_) => self.end_copy(true, now),
+            Kind::Call(call) if self.record.is_none() => call.end(),
             Kind::Tail(_) | Kind::Call(_) | Kind::Events(_) | Kind::Ended => None,
         };
-        self.once(event)
+        self.note(record);
     }
 
-    /// The event of an error that is copied, and whose whole body is in memory.
-    #[must_use]
-    pub fn whole(&mut self, body: &Bytes) -> Option<Event> {
-        let Kind::Copy(copy) = &mut self.kind else { return None };
-        copy.passed = body.len() as u64;
-        let read = if copy.passed > copy.max_bytes { ReadBytes::Part(body) } else { ReadBytes::Whole(body) };
-        let event = copy.observed.take()?.finish(read);
-        self.once(Some(event))
+    /// The whole body of an error that is copied is in memory.
+    pub fn whole(&mut self, body: &Bytes) {
+        let Kind::Copy(copy) = &self.kind else { return };
+        let is_long = body.len() as u64 > copy.max_bytes;
+        let record = copy.observed.finish(if is_long { ReadBytes::Part(body) } else { ReadBytes::Whole(body) });
+        self.kind = Kind::Ended;
+        self.note(Some(record));
     }
 
     /// Whether the body is an error that is copied.
@@ -228,11 +279,13 @@ impl Follow {
         matches!(self.kind, Kind::Copy(_))
     }
 
-    /// The event of an error that should be copied, but whose body the adapter does not get.
-    pub fn unreadable(&mut self) -> Option<Event> {
-        let Kind::Copy(copy) = &mut self.kind else { return None };
-        let event = copy.observed.take()?.finish(ReadBytes::Part(&[]));
-        self.once(Some(event))
+    /// The adapter does not get the body of an error that should be copied.
+    pub fn unreadable(&mut self) {
+        let Kind::Copy(copy) = &self.kind else { return };
+        let mut record = copy.observed.finish(ReadBytes::Part(&[]));
+        record.note_unread(Some(UnreadReason::NotShown));
+        self.kind = Kind::Ended;
+        self.note(Some(record));
     }
 
     /// Classifies the body's error (F1). This runs user code; the error is borrowed because its drop may panic. The
@@ -246,87 +299,103 @@ impl Follow {
         match &self.kind {
             Kind::Call(call) => Some(call.failure_of(error)),
             Kind::Events(events) => Some(events.failure_of(error)),
-            Kind::Tail(tail) => Some(failure_by_kind(&tail.config, error, None)),
-            Kind::Copy(copy) => Some(failure_by_kind(&copy.tail.config, error, None)),
+            Kind::Tail(_) | Kind::Copy(_) | Kind::Ended => {
+                self.config().map(|config| failure_by_kind(config, error, None))
+            }
+        }
+    }
+
+    /// The body failed, or panicked ([`Failure::panicked`]): the last frame. Without a failure, the upstream broke off.
+    pub fn failed(&mut self, failure: Option<Failure>, cause: BoxError, now: impl FnOnce() -> Instant) -> FinalFrame {
+        let upstream = || Failure::new(Fault::new(ErrorCode::OTHER), Origin::Error);
+        let begun = failure.clone().unwrap_or_else(upstream).of_begun_body();
+        if let Kind::Copy(_) = &self.kind {
+            let record = self.end_copy(false, now);
+            self.note(record);
+        }
+        let last = match (std::mem::replace(&mut self.kind, Kind::Ended), failure) {
+            (Kind::Call(call), Some(failure)) if self.record.is_none() => {
+                let (last, record) = call.failed(failure, cause);
+                self.note(Some(record));
+                self.note_broken(None);
+                return last;
+            }
+            (Kind::Call(call), _) => {
+                self.record.get_or_insert_with(|| Box::new(call.into_body_context().into_record()));
+                FinalFrame::BrokenOff
+            }
+            (Kind::Events(mut events), _) => {
+                let last = events.failed(&begun);
+                self.record.get_or_insert_with(|| Box::new(events.into_body_context().into_record()));
+                last
+            }
+            (Kind::Tail(context), _) => {
+                self.record = Some(Box::new(context.into_record()));
+                FinalFrame::BrokenOff
+            }
+            (Kind::Copy(_) | Kind::Ended, _) => FinalFrame::BrokenOff,
+        };
+        self.note_broken(Some((begun, cause)));
+        last
+    }
+
+    fn note_broken(&mut self, why: Option<(Failure, BoxError)>) {
+        if let Some(record) = &mut self.record {
+            record.note_broken(why.map(|(failure, cause)| (failure.origin, failure.fault.code().clone(), cause)));
+        }
+    }
+
+    /// The drop of the body panicked with this text.
+    pub fn note_panic(&mut self, text: Option<Box<str>>) {
+        if text.is_none() {
+            return;
+        }
+        if self.record.is_none() {
+            self.record = self.take_record(true, None).map(Box::new);
+        }
+        if let Some(record) = &mut self.record {
+            record.note_panic(text);
+        }
+    }
+
+    /// Closes the record, once.
+    pub fn close(&mut self, delivery: Delivery, now: impl FnOnce() -> Instant) -> Option<ClosedRecord> {
+        let left = delivery.end == End::ClientLeft;
+        let record = match self.record.take() {
+            Some(record) => *record,
+            None => self.take_record(left, Some(now()))?,
+        };
+        self.kind = Kind::Ended;
+        Some(record.close(delivery))
+    }
+
+    /// The record of a body that is followed no further.
+    fn take_record(&mut self, left: bool, now: Option<Instant>) -> Option<RequestRecord> {
+        match std::mem::take(&mut self.kind) {
+            Kind::Tail(context) => Some(context.into_record()),
+            Kind::Copy(copy) => Some(copy.end(false, now)),
+            Kind::Call(call) if left && !call.has_ended() => Some(call.abandoned()),
+            Kind::Call(mut call) => Some(call.end().unwrap_or_else(|| call.into_body_context().into_record())),
+            Kind::Events(events) => Some(events.into_body_context().into_record()),
             Kind::Ended => None,
         }
     }
 
-    /// The body failed, or panicked ([`Failure::panicked`]): the last frame, and the event to log. Without a failure, the
-    /// upstream broke off.
-    pub fn failed(
-        &mut self,
-        failure: Option<Failure>,
-        cause: BoxError,
-        now: impl FnOnce() -> Instant,
-    ) -> (FinalFrame, Option<Event>) {
-        let upstream = || Failure::new(Fault::new(ErrorCode::OTHER), Origin::Error);
-        let begun = failure.clone().unwrap_or_else(upstream).of_begun_body();
-        let broke_off = |context: BodyContext, cause| BodyFailure {
-            last: FinalFrame::BrokenOff,
-            event: context.broke_off(&begun, cause),
-        };
-        let failure = match (std::mem::replace(&mut self.kind, Kind::Ended), failure) {
-            (Kind::Ended, _) => return (FinalFrame::BrokenOff, None),
-            (Kind::Call(call), Some(failure)) => call.failed(failure, cause),
-            (Kind::Call(call), None) => broke_off(call.into_body_context(), cause),
-            (Kind::Events(events), _) => events.failed(begun, cause),
-            (Kind::Tail(context), _) => broke_off(context, cause),
-            (Kind::Copy(mut copy), _) => match copy.end(false, now) {
-                // An error that is copied is logged once, also if it breaks off (L1).
-                Some(event) => BodyFailure { last: FinalFrame::BrokenOff, event: event.broken_by(begun.origin, cause) },
-                None => broke_off(copy.tail, cause),
-            },
-        };
-        let BodyFailure { last, event } = failure;
-        (last, Some(event))
-    }
-
-    /// The drop of the body panicked with this text.
-    pub fn drop_panicked(self, text: Box<str>) -> Option<Event> {
-        let context = match self.kind {
-            Kind::Tail(context) => context,
-            Kind::Copy(copy) => copy.tail,
-            Kind::Call(call) => call.into_body_context(),
-            Kind::Events(events) => events.into_body_context(),
-            Kind::Ended => return None,
-        };
-        Some(context.broke_off(&Failure::panicked(), String::from(text).into()))
-    }
-
-    /// The body is about to be dropped. `ended` means that the server got a report of its end. Returns the event of a
-    /// call that its client cancelled, of an error that was copied, or of a refusal by a guard that only observes.
-    pub fn dropped(&mut self, ended: bool, now: impl FnOnce() -> Instant) -> Option<Event> {
-        let event = match std::mem::replace(&mut self.kind, Kind::Ended) {
-            Kind::Call(call) if !ended && !call.has_ended() => Some(call.abandoned()),
+    fn end_copy(&mut self, whole: bool, now: impl FnOnce() -> Instant) -> Option<RequestRecord> {
+        match std::mem::take(&mut self.kind) {
+            Kind::Copy(copy) => Some(copy.end(whole, Some(now()))),
             kind => {
                 self.kind = kind;
-                match &mut self.kind {
-                    Kind::Copy(copy) => copy.end(false, now),
-                    _ => self.end(now),
-                }
+                None
             }
-        };
-        self.once(event)
-    }
-
-    /// Lets an event pass, and notes it.
-    #[inline]
-    fn once(&mut self, event: Option<Event>) -> Option<Event> {
-        if event.is_some() {
-            self.note_error_event();
         }
-        event
     }
 
-    /// The request has its error event: that the body breaks off is no second one (L1).
-    pub(super) fn note_error_event(&mut self) {
-        match &mut self.kind {
-            Kind::Tail(context) => context.label.bits |= EventLabel::LATE,
-            Kind::Copy(copy) => copy.tail.label.bits |= EventLabel::LATE,
-            Kind::Call(call) => call.state.request.note_error_event(),
-            Kind::Events(events) => events.state.request.note_error_event(),
-            Kind::Ended => {}
+    /// Keeps the first record: a request has one (L5).
+    #[inline]
+    fn note(&mut self, record: Option<RequestRecord>) {
+        if let (Some(record), None) = (record, &self.record) {
+            self.record = Some(Box::new(record));
         }
     }
 
@@ -348,18 +417,18 @@ impl Follow {
 }
 
 impl Copy {
-    fn end(&mut self, whole: bool, now: impl FnOnce() -> Instant) -> Option<Event> {
-        let observed = self.observed.take()?;
-        let bytes = std::mem::take(&mut self.pieces).into_bytes();
+    fn end(self, whole: bool, now: Option<Instant>) -> RequestRecord {
+        let bytes = self.pieces.into_bytes();
+        let is_late = || self.until.zip(now).is_some_and(|(until, now)| now >= until);
         let unread = match () {
             () if self.passed > self.max_bytes => Some(UnreadReason::TooLong),
             () if !whole => Some(UnreadReason::BrokeOff),
-            () if self.until.is_some_and(|until| now() >= until) => Some(UnreadReason::TooLate),
+            () if is_late() => Some(UnreadReason::TooLate),
             () => None,
         };
         let read = if unread.is_none() { ReadBytes::Whole(&bytes) } else { ReadBytes::Part(&bytes) };
-        let mut event = observed.finish(read);
-        event.note_unread(unread);
-        Some(event)
+        let mut record = self.observed.finish(read);
+        record.note_unread(unread);
+        record
     }
 }

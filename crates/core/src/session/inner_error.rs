@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, StatusCode, response};
 
 use super::body::ErrorForm;
 use super::state::RequestState;
-use super::{Event, Origin, ReadBytes};
+use super::{Origin, ReadBytes, RequestRecord, SentStatus};
 use crate::classify::credentials::Credentials;
 use crate::classify::{
     self, ChangedBody, Explanation, Inner, KeptProtocols, PolicyView, RequestContext, Rewrite, reason,
@@ -119,24 +119,23 @@ impl RequestState {
         if self.request.rpc == Some(Rpc::ConnectUnary) { connect::read(body?) } else { None }
     }
 
-    /// The event to log for a status that the service sent in the form of its own protocol. In mode `off`, what passes
-    /// is not logged (L1).
-    pub(super) fn rpc_failure(&self, reported: &ReportedStatus<'_>) -> Option<Event> {
+    /// The record of a call whose service sent this status under this HTTP status, in the form of its own protocol; `None`
+    /// if the call succeeded. In mode `off`, what passes is counted, but not logged (L1).
+    pub(super) fn rpc_failure(&self, reported: &ReportedStatus<'_>, status: StatusCode) -> Option<RequestRecord> {
         let is_logged = reported.status != Status::OK && self.settings.mode != Mode::Off;
-        is_logged.then(|| self.rpc_event(reported))
+        is_logged.then(|| self.rpc_record(reported, status))
     }
 
-    /// The event for such a status, in any mode.
-    pub(super) fn rpc_event(&self, reported: &ReportedStatus<'_>) -> Event {
+    /// The record of such a status, in any mode.
+    pub(super) fn rpc_record(&self, reported: &ReportedStatus<'_>, status: StatusCode) -> RequestRecord {
         let policy = self.policy();
         let code = classify::rpc::code_of(reported, policy.codes(), policy.rpc_domain());
         let is_grpc = self.request.rpc.is_some_and(Rpc::is_grpc);
-        Event {
-            status: Some(if code.is_foreign() { reported.status.http() } else { code.status() }),
-            code: Some(code),
-            grpc: Some(reported.status),
+        let grpc = self.service.and_then(|service| service.grpc).or(Some(reported.status.number()));
+        RequestRecord {
+            sent: Some(SentStatus { status, grpc, code: Some(code) }),
             dialect: Some(if is_grpc { Shape::Grpc } else { Shape::Connect }),
-            ..self.event(Origin::Inner)
+            ..self.record(Origin::Inner)
         }
     }
 }

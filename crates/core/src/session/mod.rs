@@ -19,17 +19,17 @@
 //! | [`Session::decide`] after `Read` | `Write`, `Send`, `Resume` |
 //! | [`Session::end`]: no response of the service (F1–F3, G4, P1, V4) | a reply |
 //! | [`Session::proxy_failed`]: the proxy itself answers (V2, V3) | `Write`, `Send` |
-//! | [`Session::abandon`]: the client left (F2) | an event |
+//! | [`Session::abandon`]: the client left (F2) | a record |
 //!
-//! A session that has ended returns `Broken` or `None`. Each error leads to one [`Event`] (L1), which travels in the
-//! step. Once the meter of [`guard::body_limit`](crate::guard::body_limit) has cut the request's body off (G4), each call
+//! A session that has ended returns `Broken` or `None`. Each request has one [`RequestRecord`] (L5), which travels in the
+//! step, or in the value that follows its body, until the adapter closes it. Once the meter of [`guard::body_limit`](crate::guard::body_limit) has cut the request's body off (G4), each call
 //! about the response returns the answer to that, which `reply` decides.
 //!
 //! The way of a request through these files: `admission` begins it, with `auth` and the folder `request`; `responding`
 //! decides by the head of a response (`calls` for RPC, `passing` for what passes), and by its body; `entry` has the other
 //! calls; `inner_error` reads an inner error: [`classify`](crate::classify) parses it by [`dialect`](crate::dialect),
-//! and decides; `reply` ends the request with an error, which `writer` writes, with its `head` and its `body`; `event` is
-//! the data for the log. They share the `RequestState` in `state`; `step` and `outcome` have the values that go in and
+//! and decides; `reply` ends the request with an error, which `writer` writes, with its `head` and its `body`; `record` and
+//! `delivery` are what happened. They share the `RequestState` in `state`; `step` and `outcome` have the values that go in and
 //! out.
 
 mod accept;
@@ -37,11 +37,12 @@ mod admission;
 mod auth;
 mod body;
 mod body_capture;
+mod body_context;
 mod calls;
 mod changes;
 mod config;
+mod delivery;
 mod entry;
-mod event;
 mod event_stream;
 mod fill;
 mod follow;
@@ -54,6 +55,7 @@ mod outcome;
 mod passing;
 mod proxy_error;
 mod reading;
+mod record;
 mod reply;
 mod request;
 mod responding;
@@ -64,27 +66,29 @@ mod step;
 mod writer;
 
 pub use self::body_capture::{BodyCapture, CapturedBody};
+use self::body_context::BodyContext;
 pub use self::changes::{HeaderMutation, changes};
-pub use self::event::{
-    BoxError, Cause, CauseTexts, Classifier, Event, FrameworkRoute, Observer, OriginalUri, ReasonPhrase, SessionConfig,
-};
+pub use self::delivery::{Delivery, End, Outcome, SentStatus, ServiceAnswer, ServiceBody};
 use self::event_stream::EventStream;
 pub use self::follow::{Follow, Needs};
 pub use self::head::exposed_headers;
 pub use self::header_use::{is_read, is_removed, keep_checksums};
 pub use self::notes::KnownMethod;
 use self::notes::RequestFacts;
-pub use self::notes::{EventFields, MapRuleId, Origin, UnreadReason};
+pub use self::notes::{MapRuleId, Origin, RecordFields, UnreadReason};
 use self::observe::ObservedError;
-use self::outcome::BodyContext;
-pub use self::outcome::{BodyFacts, BodyFailure, Failure, FinalFrame, FirstByte, LocalReply, RewrittenBody};
+pub use self::outcome::{BodyFacts, Failure, FinalFrame, FirstByte, LocalReply, NotCalled, RewrittenBody};
 pub use self::proxy_error::{ProxyError, ProxyErrorRecogniser, ProxyFailure};
 use self::reading::ReadBytes;
 pub use self::reading::{Budget, Read, Reading};
+pub use self::record::{
+    BoxError, Cause, CauseTexts, Classifier, ClosedRecord, FrameworkRoute, Observer, OriginalUri, ReasonPhrase,
+    RequestRecord, SessionConfig,
+};
 pub use self::reply::fault_cause;
 use self::rpc_response::RpcResponse;
 pub use self::state::{Session, Verification};
-pub use self::step::{Ending, Note, RequestStep, ResponseStep, Rest};
+pub use self::step::{Ending, RequestStep, ResponseStep, Rest};
 pub use crate::classify::Explanation;
 pub use crate::classify::decide::DecidedBy;
 pub use crate::classify::failure::{CauseKind, Recognised, Recogniser};

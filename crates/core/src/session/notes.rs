@@ -1,4 +1,4 @@
-//! The fields of an event besides its code and its status: where the error comes from, why it was not read completely,
+//! The fields of a record besides what was sent: where the error comes from, why it was not read completely,
 //! and notes on the request.
 
 use std::num::NonZeroU8;
@@ -43,11 +43,13 @@ pub enum UnreadReason {
     TooLate,
     /// The body failed, or (in `observe`) the client stopped reading.
     BrokeOff,
+    /// The adapter does not see the body.
+    NotShown,
 }
 
 /// Further log fields of a request: ids that others sent, and the parts of an error that were lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventFields {
+pub struct RecordFields {
     pub(super) client_request_id: Option<Box<str>>,
     pub(super) upstream_request_id: Option<Box<str>>,
     pub(super) removed_headers: Option<Box<str>>,
@@ -55,11 +57,14 @@ pub struct EventFields {
     pub(super) dropped_fields: Option<Box<str>>,
     pub(super) unknown_code: Option<Box<str>>,
     pub(super) caller: Option<Identity>,
+    pub(super) shown_path: Option<PathAndQuery>,
     /// The request's only `traceparent`, whether valid or not. It is parsed only if the request leads to an error.
     pub(super) traceparent: Option<HeaderValue>,
     pub(super) readings: Vec<MatchedReading>,
     pub(super) counts_whole: bool,
     pub(super) policy_status: Option<StatusCode>,
+    /// The code of the service's error, if a guard that only observes would have refused the request before.
+    pub(super) service_code: Option<ErrorCode>,
     pub(super) also: Vec<ErrorCode>,
     /// Whether credentials are among what would have refused the request.
     pub(super) observes_credentials: bool,
@@ -116,17 +121,18 @@ impl UnreadReason {
             Self::TooLong => "too_long",
             Self::TooLate => "too_late",
             Self::BrokeOff => "broke_off",
+            Self::NotShown => "not_shown",
         }
     }
 }
 
-impl Default for EventFields {
+impl Default for RecordFields {
     fn default() -> Self {
         Self::NONE
     }
 }
 
-impl EventFields {
+impl RecordFields {
     pub(super) const NONE: Self = Self {
         client_request_id: None,
         upstream_request_id: None,
@@ -135,10 +141,12 @@ impl EventFields {
         dropped_fields: None,
         unknown_code: None,
         caller: None,
+        shown_path: None,
         traceparent: None,
         readings: Vec::new(),
         counts_whole: false,
         policy_status: None,
+        service_code: None,
         also: Vec::new(),
         observes_credentials: false,
         request: None,
@@ -188,11 +196,15 @@ impl EventFields {
         self.unknown_code.as_deref()
     }
 
-    /// The caller's identity, if its credentials were accepted. Only set if an observer is registered, as by an admin
-    /// address.
+    /// The id of the caller that the credentials name, also if they were refused: of an expired key, for example. Never the
+    /// credential itself.
     #[must_use]
     pub fn caller(&self) -> Option<&str> {
         self.caller.as_ref()?.id()
+    }
+
+    pub(super) fn shown_path(&self) -> Option<&str> {
+        self.shown_path.as_ref().map(PathAndQuery::path)
     }
 
     /// The trace id of the request's `traceparent`, if it is valid.
@@ -213,6 +225,13 @@ impl EventFields {
     #[must_use]
     pub fn policy_status(&self) -> Option<StatusCode> {
         self.policy_status
+    }
+
+    /// The code of the service's error, if a guard that only observes would have refused the request before the service was
+    /// called (M1).
+    #[must_use]
+    pub fn service_code(&self) -> Option<&ErrorCode> {
+        self.service_code.as_ref()
     }
 
     /// The codes of the refusals that the request would also have got, from guards that only observe (M1).

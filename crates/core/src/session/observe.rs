@@ -10,31 +10,30 @@ use http::{HeaderMap, StatusCode};
 use super::body::{ErrorForm, RetainedBody};
 use super::reply::cause_of;
 use super::state::RequestState;
-use super::{CapturedBody, Cause, Event, Origin, ReadBytes, body, fill};
+use super::{CapturedBody, Cause, Origin, ReadBytes, RequestRecord, SentStatus, body, fill};
 use crate::classify::{ChangedBody, Rewrite};
 use crate::fault::Fault;
 use crate::guard::body_limit::BodyFlags;
 use crate::policy::Mode;
 
-/// The event of the refusal that the request would have got, if a guard only observes. A second call returns `None`.
+/// The record of the refusal that the request would have got, if a guard only observes. A second call returns `None`.
 #[inline]
-pub(super) fn observed_refusal(state: &mut RequestState, status: StatusCode) -> Option<Event> {
+pub(super) fn observed_refusal(state: &mut RequestState, status: StatusCode) -> Option<RequestRecord> {
     let observes = state.settings.mode == Mode::Observe || state.has_observed_refusal();
     if observes { would_refuse(state, status) } else { None }
 }
 
-fn would_refuse(state: &mut RequestState, status: StatusCode) -> Option<Event> {
+fn would_refuse(state: &mut RequestState, status: StatusCode) -> Option<RequestRecord> {
     note_refusals(state);
     let fault = refusal(state)?;
-    let mut event = would_be(state, status, &fault, fault.status(), Origin::Guard, false);
-    event.grpc = state.request.rpc.map(|rpc| body::grpc_status(rpc, &fault, fault.status(), true));
-    if let Some(notes) = &mut event.notes {
-        // The event itself is about this one.
+    let mut record = would_be(state, status, &fault, fault.status(), Origin::Guard, (false, true));
+    if let Some(notes) = &mut record.notes {
+        // The record itself is about this one.
         if let Some(own) = notes.also.iter().position(|code| code == fault.code()) {
             notes.also.remove(own);
         }
     }
-    Some(event)
+    Some(record)
 }
 
 /// The fault with which the request would have been refused; only the first call returns one that the head shows.
@@ -71,30 +70,44 @@ fn too_large(state: &RequestState) -> Option<Fault> {
     Some(state.policy().faults().too_large(limit))
 }
 
-/// The event of a response that passes, but would have been rewritten as an error with the status `rewritten`.
+/// The record of a response that passes, but would have been rewritten as an error with the status `rewritten`. In
+/// `enforce` a refusal would have come first: the service would not have been called.
 pub(super) fn would_be(
     state: &RequestState,
     status: StatusCode,
     fault: &Fault,
     rewritten: StatusCode,
     origin: Origin,
-    kept: bool,
-) -> Event {
-    // In `enforce` the service would not have been called.
+    (kept, is_code_named): (bool, bool),
+) -> RequestRecord {
     let refusal = pending_refusal(state).filter(|_| origin != Origin::Guard);
-    let form = ErrorForm::new(state);
-    let would_be = match &refusal {
-        Some(refusal) => form.outward_status(refusal, refusal.status(), false),
-        None => form.outward_status(fault, rewritten, kept),
-    };
-    Event {
-        status: Some(status),
-        would_be: Some(would_be),
+    let mut record = RequestRecord {
+        sent: Some(SentStatus { grpc: state.service.and_then(|service| service.grpc), ..SentStatus::new(status) }),
+        would_be: Some(match &refusal {
+            Some(refusal) => prediction(state, refusal, refusal.status(), (false, true)),
+            None => prediction(state, fault, rewritten, (kept, is_code_named)),
+        }),
         would_fill: true,
-        code: Some(fault.code().clone()),
         cause: if origin == Origin::Fault { Some(Cause::Fault(fault.clone())) } else { cause_of(fault) },
-        ..state.event(origin)
+        ..state.record(origin)
+    };
+    if refusal.is_some() {
+        record.notes.get_or_insert_default().service_code = Some(fault.code().clone());
     }
+    record
+}
+
+/// What a mode that enforces this fault would have sent.
+fn prediction(
+    state: &RequestState,
+    fault: &Fault,
+    status: StatusCode,
+    (kept, is_code_named): (bool, bool),
+) -> SentStatus {
+    let form = ErrorForm::new(state);
+    let grpc = state.request.rpc.map(|rpc| body::grpc_status(rpc, fault, status, is_code_named).number());
+    let status = form.http_status(fault, status, kept);
+    SentStatus { status, grpc, code: Some(fault.code().clone()) }
 }
 
 /// An inner error that passes on a route in mode `observe` while its body is copied.
@@ -117,25 +130,25 @@ impl fmt::Debug for ObservedError {
 impl ObservedError {
     /// The body has ended, or is not to be read further. The bytes that were received decide, as they would in
     /// `enforce`.
-    pub(super) fn finish(&self, body: ReadBytes<'_>) -> Event {
+    pub(super) fn finish(&self, body: ReadBytes<'_>) -> RequestRecord {
         let Self { state, status, headers, reason } = self;
         let decoded = state.decoded_body(headers, body);
         if let Some(reported) = state.connect_status(decoded.as_deref()) {
-            return state.rpc_event(&reported);
+            return state.rpc_record(&reported, *status);
         }
         let changed = ChangedBody::default();
         let reason = reason.as_deref().filter(|_| matches!(body, ReadBytes::Whole(_)));
         let rewrite = state.inner_decision(*status, headers, (decoded.as_deref(), &changed), reason);
         if rewrite.passes {
-            return state.event(Origin::Inner).preserved(*status, rewrite.code().clone());
+            return state.record(Origin::Inner).preserved(*status, rewrite.code().clone());
         }
-        Event {
+        RequestRecord {
             would_fill: fill::would_rewrite(state.request.is_head(), headers, body, decoded.as_deref()),
             ..self.would_rewrite(rewrite, decoded.as_deref().unwrap_or_default())
         }
     }
 
-    fn would_rewrite(&self, mut rewrite: Rewrite<'_>, read: &[u8]) -> Event {
+    fn would_rewrite(&self, mut rewrite: Rewrite<'_>, read: &[u8]) -> RequestRecord {
         let Self { state, status, headers, .. } = self;
         let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
         let Rewrite { shape, retained, is_code_named, by, rule, to_status, body, .. } = rewrite;
@@ -148,13 +161,12 @@ impl ObservedError {
             let written = ErrorForm::new(state).rewritten(&mut headers, sent, &fault, is_code_named, retained);
             (before, CapturedBody::new(written.sent, &headers, &written.body))
         });
-        let mut event = would_be(state, *status, &fault, sent, Origin::Inner, retained.is_some());
-        event.grpc = state.request.rpc.map(|rpc| body::grpc_status(rpc, &fault, sent, is_code_named));
-        event.dialect = shape;
-        event.note_lost(lost);
-        event.note_decision(by, state.settings.part(), rule);
+        let mut record = would_be(state, *status, &fault, sent, Origin::Inner, (retained.is_some(), is_code_named));
+        record.dialect = shape;
+        record.note_lost(lost);
+        record.note_decision(by, state.settings.part(), rule);
         let (before, after) = captured.unzip();
-        event.note_bodies(before, after);
-        event
+        record.note_bodies(before, after);
+        record
     }
 }

@@ -1,16 +1,14 @@
 //! The data that a session receives about bodies, and the data that it returns: an adapter acts on the latter.
 
-use std::sync::Arc;
+use std::error::Error;
+use std::fmt;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, response};
+use http::{HeaderMap, Response, response};
 
-use super::event::EventLabel;
-use super::{BoxError, Cause, DrainBudget, Event, EventFields, Origin, SessionConfig};
+use super::{BoxError, DrainBudget, Origin, RequestRecord};
 use crate::code::ErrorCode;
-use crate::dialect::status::Status;
 use crate::fault::Fault;
-use crate::request_id::RequestId;
 
 /// What is known of a body before its first byte is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,15 +34,40 @@ pub enum FirstByte {
     Failed(Failure, BoxError),
 }
 
+/// An error of a proxy that has not called the service: a limit of its own was reached. The source is the reason (F1).
+#[derive(Debug)]
+pub struct NotCalled(BoxError);
+
+impl NotCalled {
+    /// The request was not sent, for this reason.
+    pub fn new(why: impl Into<BoxError>) -> Self {
+        Self(why.into())
+    }
+}
+
+impl fmt::Display for NotCalled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the service was not called")
+    }
+}
+
+impl Error for NotCalled {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
 /// The fault of a failure, and where it comes from.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Failure {
     pub(super) fault: Fault,
     pub(super) origin: Origin,
+    /// The service did not get the request: a limit of the proxy itself was reached.
+    pub(super) is_uncalled: bool,
 }
 
-/// A response of the layer itself, and the event to log.
+/// A response of the layer itself, and the record of its request.
 #[derive(Debug)]
 #[must_use]
 pub struct LocalReply {
@@ -52,28 +75,18 @@ pub struct LocalReply {
     pub reply: Response<Bytes>,
     /// How much of the request to read and drop, before the body of the response or after it (G5).
     pub drain: Option<DrainBudget>,
-    /// The event to log.
-    pub event: Event,
+    /// The record of the request.
+    pub record: RequestRecord,
 }
 
-/// The body of a rewritten error, and the event to log.
+/// The body of a rewritten error, and the record of its request.
 #[derive(Debug)]
 #[must_use]
 pub struct RewrittenBody {
     /// The body; empty on HEAD.
     pub body: Bytes,
-    /// The event to log.
-    pub event: Event,
-}
-
-/// How to end a response body that failed after its head was sent, and what to log.
-#[derive(Debug)]
-#[must_use]
-pub struct BodyFailure {
-    /// The last frame for the client.
-    pub last: FinalFrame,
-    /// The event to log.
-    pub event: Event,
+    /// The record of the request.
+    pub record: RequestRecord,
 }
 
 /// The last frame of a body.
@@ -87,25 +100,9 @@ pub enum FinalFrame {
     BrokenOff,
 }
 
-/// The context that outlives the session. It is enough to log that a body failed after its head was sent (F4).
-#[derive(Debug)]
-pub(super) struct BodyContext {
-    pub(super) config: Arc<SessionConfig>,
-    pub(super) id: RequestId,
-    pub(super) label: EventLabel,
-}
-
-/// The facts about the error of a reply, for its event; empty if no reply is sent.
-#[derive(Default)]
-pub(super) struct ErrorFacts {
-    pub(super) status: Option<StatusCode>,
-    pub(super) grpc: Option<Status>,
-    pub(super) code: Option<ErrorCode>,
-}
-
 impl Failure {
     pub(super) fn new(fault: Fault, origin: Origin) -> Self {
-        Self { fault, origin }
+        Self { fault, origin, is_uncalled: false }
     }
 
     /// The failure for a panic (F2).
@@ -128,55 +125,7 @@ impl Failure {
 impl RewrittenBody {
     /// The whole response with its head, for an adapter that sends it as any other reply.
     pub fn into_reply(self, head: response::Parts) -> LocalReply {
-        LocalReply { reply: Response::from_parts(head, self.body), drain: None, event: self.event }
-    }
-}
-
-impl BodyContext {
-    pub(super) fn request_id(&self) -> RequestId {
-        self.id
-    }
-
-    /// A body ended with an error or a panic after its head had been sent (F4).
-    pub(super) fn broke_off(self, failure: &Failure, cause: BoxError) -> Event {
-        let code = failure.fault.code().clone();
-        Event { code: Some(code), cause: Some(Cause::Error(cause)), ..self.event(failure.origin) }
-    }
-
-    /// An event with nothing but its origin set.
-    #[inline]
-    pub(super) fn event(self, origin: Origin) -> Event {
-        self.event_with(origin, None, None, ErrorFacts::default())
-    }
-
-    /// Creates an event, with all its fields at once, because an event is large to copy.
-    #[inline(always)]
-    pub(super) fn event_with(
-        self,
-        origin: Origin,
-        cause: Option<Cause>,
-        notes: Option<Box<EventFields>>,
-        facts: ErrorFacts,
-    ) -> Event {
-        let Self { config, id: request_id, label } = self;
-        let ErrorFacts { status, grpc, code } = facts;
-        Event {
-            request_id,
-            code,
-            status,
-            would_be: None,
-            would_fill: false,
-            grpc,
-            origin,
-            dialect: None,
-            unread: None,
-            by: None,
-            rule: None,
-            cause,
-            notes,
-            config,
-            label,
-        }
+        LocalReply { reply: Response::from_parts(head, self.body), drain: None, record: self.record }
     }
 }
 

@@ -8,13 +8,14 @@ use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, response};
 
-use super::body::{ErrorForm, OutgoingReply, RetainedBody};
-use super::outcome::ErrorFacts;
+use super::body::{ErrorForm, RetainedBody};
 use super::proxy_error::ProxyError;
 use super::state::RequestState;
 use super::{
-    BoxError, CapturedBody, Cause, DrainBudget, Event, Failure, LocalReply, Origin, RewrittenBody, SessionConfig, head,
+    BoxError, CapturedBody, Cause, DrainBudget, Failure, LocalReply, NotCalled, Origin, RequestRecord, RewrittenBody,
+    SentStatus, SessionConfig, head,
 };
+use crate::cause;
 use crate::classify;
 use crate::classify::Rewrite;
 use crate::classify::failure::ErrorKind;
@@ -22,6 +23,7 @@ use crate::code::ErrorCode;
 use crate::dialect::Dialect;
 use crate::dialect::issues::written;
 use crate::dialect::rpc::Rpc;
+use crate::dialect::status::Status;
 use crate::fault::{Fault, length_value};
 use crate::guard::body_limit::{self, BodyFlags};
 use crate::message::clean;
@@ -75,7 +77,7 @@ impl RequestState {
         let fault = self.with_policy_settings(fault, origin);
         let cause = (origin == Origin::Fault).then(|| Cause::Fault(fault.clone()));
         let mut written = self.replace(head, Rewrite::unchanged(fault), origin, &[]);
-        written.event.cause = cause;
+        written.record.cause = cause;
         written
     }
 
@@ -143,25 +145,24 @@ impl RequestState {
         if before.is_some() {
             self.note_bodies(before, CapturedBody::new(outgoing.sent, &head.headers, &body));
         }
-        let OutgoingReply { status, grpc, .. } = outgoing;
-        let facts = ErrorFacts { status: Some(status), grpc, code: Some(code) };
-        let mut written = RewrittenBody { body, event: self.into_error_event(origin, cause, facts) };
-        let event = &mut written.event;
-        event.note_lost(lost);
-        if event.status.is_some() {
-            event.dialect = shape;
-            event.note_decision(by, part, rule);
+        let sent = sent_status(head.status, outgoing.grpc, code);
+        let mut written = RewrittenBody { body, record: self.into_error_record(origin, cause, sent) };
+        let record = &mut written.record;
+        record.note_lost(lost);
+        if record.sent.is_some() {
+            record.dialect = shape;
+            record.note_decision(by, part, rule);
         }
         written
     }
 
-    /// The event for the log. If the client left before its request was complete, it reads no reply, so the request
+    /// The record of the request. If the client left before its request was complete, it reads no reply, so the request
     /// counts as abandoned (F1a).
     #[inline(always)]
-    fn into_error_event(self, origin: Origin, cause: Option<Cause>, facts: ErrorFacts) -> Event {
+    fn into_error_record(self, origin: Origin, cause: Option<Cause>, sent: SentStatus) -> RequestRecord {
         let is_read = !self.client_left();
-        let (origin, facts) = if is_read { (origin, facts) } else { (Origin::Abandoned, ErrorFacts::default()) };
-        self.into_event_with(origin, cause, facts)
+        let (origin, sent) = if is_read { (origin, Some(sent)) } else { (Origin::Abandoned, None) };
+        self.into_record(origin, cause, sent)
     }
 
     /// Answers a request that a guard refuses.
@@ -187,11 +188,11 @@ impl RequestState {
         self.write_reply(drain, failure, cause)
     }
 
-    /// Writes the layer's own reply, and its event. Inlined, so that both are written where they are needed: they are large
+    /// Writes the layer's own reply, and its record. Inlined, so that both are written where they are needed: they are large
     /// to move.
     #[inline(always)]
     fn write_reply(mut self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
-        let Failure { fault, origin } = failure;
+        let Failure { fault, origin, .. } = failure;
         let listed =
             classify::with_issue_list(self.with_policy_settings(fault, origin), ErrorForm::new(&self).dialect());
         let (fault, close) = (self.policy().faults().prepared(&listed), self.must_close());
@@ -216,9 +217,8 @@ impl RequestState {
         if self.captures_bodies() {
             self.note_bodies(None, CapturedBody::new(outgoing.sent, reply.headers(), reply.body()));
         }
-        let OutgoingReply { status, grpc, .. } = outgoing;
-        let facts = ErrorFacts { status: Some(status), grpc, code: Some(code) };
-        LocalReply { reply, drain, event: self.into_error_event(origin, cause, facts) }
+        let sent = sent_status(outgoing.sent, outgoing.grpc, code);
+        LocalReply { reply, drain, record: self.into_error_record(origin, cause, sent) }
     }
 
     /// Adds the texts of the cause as the last field of `error`, in the standard envelope alone (E11).
@@ -255,6 +255,11 @@ impl RequestState {
     }
 }
 
+#[inline(always)]
+fn sent_status(status: StatusCode, grpc: Option<Status>, code: ErrorCode) -> SentStatus {
+    SentStatus { status, grpc: grpc.map(Status::number), code: Some(code) }
+}
+
 pub(super) fn drain_budget(policy: &Policy) -> DrainBudget {
     let drain = policy.drain();
     DrainBudget { max_bytes: drain.max_bytes, timeout: drain.timeout, body_first: false }
@@ -269,10 +274,13 @@ pub(super) fn cause_of(fault: &Fault) -> Option<Cause> {
 /// Classifies an inner error (F1). If the request's body was over its limit, that decides. Else the classifier decides,
 /// else the contract's list. Both look at the whole chain of causes.
 pub(super) fn failure_of(state: &RequestState, error: &(dyn Error + 'static)) -> Failure {
-    state
+    let failure = state
         .why_body_was_cut()
         .or_else(|| by_classifier(state, error))
-        .unwrap_or_else(|| failure_by_kind(&state.config, error, state.broken_request()))
+        .unwrap_or_else(|| failure_by_kind(&state.config, error, state.broken_request()));
+    // Only a proxy has limits of its own. The search calls the code of the user.
+    let is_uncalled = state.config.forwarding.is_some() && cause::find::<NotCalled>(error).is_some();
+    Failure { is_uncalled, ..failure }
 }
 
 /// Classifies an error by the contract's list alone. `broken` is the client's own fault.

@@ -9,12 +9,11 @@ use super::calls::{answered_call, call_head};
 use super::event_stream::appends_error;
 use super::head::X_UPSTREAM_ERROR_CODE;
 use super::observe::{note_refusals, observed_refusal, would_be};
-use super::passing::KeptError;
 use super::request::MAX_HEADERS;
 use super::state::{Phase, RequestState};
 use super::{
-    BodyFacts, Failure, Follow, Note, ObservedError, Origin, Read, ReadBytes, Reading, ResponseStep, Rest,
-    RewrittenBody, Session, UnreadReason, calls, fill, head, passing,
+    BodyFacts, Failure, Follow, ObservedError, Origin, Read, ReadBytes, Reading, RequestRecord, ResponseStep, Rest,
+    RewrittenBody, ServiceAnswer, Session, UnreadReason, calls, fill, head,
 };
 use crate::classify::ChangedBody;
 use crate::code::ErrorCode;
@@ -34,20 +33,15 @@ impl Session {
         // The short way for nearly every response: [`ResponseHead::decide`] returns the same in more steps.
         let is_plain = head.extensions.is_empty() && head.headers.len() <= MAX_HEADERS;
         let passes = is_plain && passes_unparsed(state, head.status);
+        state.service = Some(ServiceAnswer::new(head.status));
         if passes {
             state.finish_head(&mut head.headers);
         }
         let Some(state) = self.take_called() else { return ResponseStep::Broken };
         if passes {
-            let (mut context, notes) = state.into_context_and_fields();
-            context.label.sent = Some(head.status);
-            return ResponseStep::Pass(Follow::tail(context), notes.into());
+            return ResponseStep::Pass(Follow::tail(state.into_body_context()));
         }
-        let mut step = ResponseHead { state, session: self }.decide(head, body);
-        if let ResponseStep::Pass(follow, _) | ResponseStep::Strip(follow, _) = &mut step {
-            follow.sent(head.status);
-        }
-        step
+        ResponseHead { state, session: self }.decide(head, body)
     }
 
     /// Decides by the part of an inner error's body that was read.
@@ -66,9 +60,10 @@ impl Session {
     }
 
     /// Ends with a response that [passes unparsed](Session::passes_unparsed): returns what [`ResponseStep::Pass`] has.
-    pub fn finish_unparsed(&mut self) -> Option<(Follow, Note)> {
-        let (context, notes) = self.take_called()?.into_context_and_fields();
-        Some((Follow::tail(context), notes.into()))
+    pub fn finish_unparsed(&mut self, status: StatusCode) -> Option<Follow> {
+        let mut state = self.take_called()?;
+        state.service = Some(ServiceAnswer::new(status));
+        Some(Follow::tail(state.into_body_context()))
     }
 }
 
@@ -122,11 +117,12 @@ impl ResponseHead<'_> {
             head.headers.remove(TRANSFER_ENCODING);
             head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let note = observed_refusal(&mut self.state, head.status);
+        let refusal = observed_refusal(&mut self.state, head.status);
         self.state.finish_head(&mut head.headers);
-        let (body_context, notes) = self.state.into_context_and_fields();
-        let note = note.map_or_else(|| notes.into(), |event| Note::Event(Box::new(event)));
-        ResponseStep::Strip(Follow::tail(body_context), note)
+        ResponseStep::Strip(match refusal {
+            Some(record) => Follow::decided(record),
+            None => Follow::tail(self.state.into_body_context()),
+        })
     }
 
     fn decide_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
@@ -152,8 +148,8 @@ impl ResponseHead<'_> {
         if matches!(head.status.as_u16(), 400..=599) {
             return self.observe_error(head, body);
         }
-        if let Some(event) = observed_refusal(&mut self.state, head.status) {
-            return passing::pass_and_log(&self.state, event);
+        if let Some(record) = observed_refusal(&mut self.state, head.status) {
+            return ResponseStep::Pass(Follow::decided(record));
         }
         match head.status.as_u16() {
             101 | 200..=399 => self.state.pass(head, || body),
@@ -172,21 +168,20 @@ impl ResponseHead<'_> {
             return self.state.pass_error(head, body);
         }
         let inspect = self.state.policy().inspect();
-        let (body_context, headers) = (self.state.body_context(), head.headers.clone());
+        let headers = head.headers.clone();
         let reason = self.state.reason_phrase(head, || true);
         let no_bytes = if self.has_no_bytes(head, body) { ReadBytes::Whole(&[]) } else { ReadBytes::Part(&[]) };
         let observed = ObservedError { state: self.state, status: head.status, headers, reason };
         if observed.state.request.is_head() || is_unreadable(&head.headers, body, inspect.max_bytes) {
-            let mut event = observed.finish(no_bytes);
-            event.unread = (body.lower > inspect.max_bytes).then_some(UnreadReason::TooLong);
-            return ResponseStep::pass(Follow::tail(body_context), Note::Event(Box::new(event)));
+            let mut record = observed.finish(no_bytes);
+            record.note_unread((body.lower > inspect.max_bytes).then_some(UnreadReason::TooLong));
+            return ResponseStep::Pass(Follow::decided(record));
         }
-        let follow = Follow::copy(body_context, Box::new(observed), inspect.max_bytes, inspect.timeout);
-        ResponseStep::Pass(follow, Note::Nothing)
+        ResponseStep::Pass(Follow::copy(Box::new(observed), inspect.max_bytes, inspect.timeout))
     }
 
     fn keep_observed(self, status: StatusCode, fault: &Fault, rewritten: StatusCode, origin: Origin) -> ResponseStep {
-        passing::pass_and_log(&self.state, would_be(&self.state, status, fault, rewritten, origin, false))
+        ResponseStep::Pass(Follow::decided(would_be(&self.state, status, fault, rewritten, origin, (false, true))))
     }
 
     #[inline]
@@ -220,11 +215,10 @@ impl ResponseHead<'_> {
             self.keep_service_code(head, rewrite.code());
         }
         if self.keeps_head(head) {
-            let (body_context, event) = self.state.preserve_protocol(head, rewrite.code(), &[]);
-            return ResponseStep::pass(Follow::tail(body_context), Note::Event(event));
+            return ResponseStep::Pass(Follow::decided(self.state.preserve_protocol(head, rewrite.code(), &[])));
         }
         let mut written = self.state.replace(head, rewrite, Origin::Inner, &[]);
-        written.event.unread = (body.lower > max_bytes).then_some(UnreadReason::TooLong);
+        written.record.note_unread((body.lower > max_bytes).then_some(UnreadReason::TooLong));
         ResponseStep::Write(written)
     }
 
@@ -239,7 +233,7 @@ impl ResponseHead<'_> {
         }
     }
 
-    /// Writes the service's fault. In mode `observe`, the refusal that the request would have got is a field of its event.
+    /// Writes the service's fault. In mode `observe`, the refusal that the request would have got is a field of its record.
     fn write_fault(mut self, head: &mut response::Parts, fault: Fault) -> RewrittenBody {
         note_refusals(&mut self.state);
         let fault = classify::with_issue_list(fault, ErrorForm::new(&self.state).dialect());
@@ -309,24 +303,28 @@ fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
 pub(super) fn decide_by_body(state: RequestState, head: &mut response::Parts, read: Read) -> ResponseStep {
     if let Some(failure) = state.why_body_was_cut() {
         let mut reply = state.answer(failure, None);
-        reply.event.note_unread(read.unread);
+        reply.record.note_unread(read.unread);
         return ResponseStep::Send(Box::new(reply));
     }
     match decided(state, head, read.as_bytes()) {
         Ok(mut written) => {
-            written.event.note_unread(read.unread);
+            written.record.note_unread(read.unread);
             ResponseStep::Write(written)
         }
         Err(kept) => resume(read, kept),
     }
 }
 
-/// The body that replaces an error, or what to log for an error that keeps its shape.
+/// The body that replaces an error, or the record of an error that keeps its shape.
 #[inline(always)]
-fn decided(state: RequestState, head: &mut response::Parts, body: ReadBytes<'_>) -> Result<RewrittenBody, KeptError> {
+fn decided(
+    state: RequestState,
+    head: &mut response::Parts,
+    body: ReadBytes<'_>,
+) -> Result<RewrittenBody, Box<RequestRecord>> {
     let decoded = state.decoded_body(&head.headers, body);
     if state.settings.mode == Mode::Fill && !fill::is_to_rewrite(&head.headers, body, decoded.as_deref()) {
-        return Err(state.preserve(head));
+        return Err(Box::new(state.preserve(head)));
     }
     if let Some(reported) = state.connect_status(decoded.as_deref()) {
         return calls::unary_error(state, head, &reported, body);
@@ -339,20 +337,16 @@ fn decided(state: RequestState, head: &mut response::Parts, body: ReadBytes<'_>)
         return Ok(state.replace(head, rewrite, Origin::Inner, text));
     }
     head.status = rewrite.to_status.unwrap_or(head.status);
-    Err(state.preserve_protocol(head, rewrite.code(), text))
+    Err(Box::new(state.preserve_protocol(head, rewrite.code(), text)))
 }
 
 /// Sends what was read, and then the rest.
-fn resume(read: Read, (context, mut event): KeptError) -> ResponseStep {
+fn resume(read: Read, mut record: Box<RequestRecord>) -> ResponseStep {
     let Read { bytes, trailers, unread } = read;
-    event.note_unread(unread);
+    record.note_unread(unread);
     // Nothing follows after trailers, however late they were.
-    let rest = if unread.is_some() && trailers.is_none() {
-        Rest::Body(Follow::after_error(context))
-    } else {
-        Rest::Trailers(trailers)
-    };
-    ResponseStep::Resume(bytes, rest, event)
+    let rest = if unread.is_some() && trailers.is_none() { Rest::Body } else { Rest::Trailers(trailers) };
+    ResponseStep::Resume(bytes, rest, Follow::decided(record))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::observe::{note_refusals, observed_refusal};
 use super::reply::cause_of;
 use super::reply::{client_timeout, failure_of};
 use super::state::RequestState;
-use super::{BodyContext, BodyFailure, BoxError, Cause, Event, EventFields, Failure, FinalFrame, Origin, body};
+use super::{BodyContext, BoxError, Cause, Failure, FinalFrame, Origin, RequestRecord, SentStatus, body};
 use crate::code::ErrorCode;
 use crate::dialect::coding::Coding;
 use crate::dialect::grpc::GRPC_STATUS_DETAILS_BIN;
@@ -30,7 +30,7 @@ use crate::policy::Mode;
 
 /// A call whose response has begun.
 ///
-/// An adapter passes all data through it, and logs the events that it returns.
+/// An adapter passes all data through it.
 #[derive(Debug)]
 pub(super) struct RpcResponse {
     pub(super) state: RequestState,
@@ -67,12 +67,6 @@ impl RpcResponse {
         }
     }
 
-    /// The ids that were replaced (I2, I3). Log them with the head, because there may be no event later.
-    #[must_use]
-    pub(super) fn notes(&self) -> Option<Box<EventFields>> {
-        self.state.cold.as_ref()?.notes.clone()
-    }
-
     /// Whether the call may end within the body, so that [`RpcResponse::response_data`] must get it. If not, it ends in
     /// trailers.
     #[must_use]
@@ -82,7 +76,7 @@ impl RpcResponse {
 
     /// Inspects a chunk of the body. If the chunk ends the call, but the request's body was cut off, the end is
     /// replaced by an error.
-    pub(super) fn response_data(&mut self, data: &mut Bytes) -> Option<Event> {
+    pub(super) fn response_data(&mut self, data: &mut Bytes) -> Option<RequestRecord> {
         if self.ended || self.frames.is_none() || data.is_empty() {
             return None;
         }
@@ -92,10 +86,10 @@ impl RpcResponse {
             && let Some((chunk, at)) = self.last_frame_in(data)
         {
             let (before, end) = chunk.split_at(at);
-            if let Some(Failure { fault, origin }) = failure {
-                let (last, event) = self.end_with(&fault, origin, None);
+            if let Some(Failure { fault, origin, .. }) = failure {
+                let (last, record) = self.end_with(&fault, origin, None);
                 *data = self.joined_with_end(before, last);
-                return Some(event);
+                return Some(record);
             }
             if let Some(replaced) = self.with_own_id(end) {
                 let replaced = self.joined_with_end(before, self.as_sent(replaced));
@@ -110,15 +104,16 @@ impl RpcResponse {
     }
 
     /// Inspects the trailers of the body. If the request's body was cut off, the error for that replaces them.
-    pub(super) fn response_trailers(&mut self, trailers: &mut HeaderMap) -> Option<Event> {
+    pub(super) fn response_trailers(&mut self, trailers: &mut HeaderMap) -> Option<RequestRecord> {
         if self.ended || !matches!(self.rpc, Rpc::Grpc(_)) {
             return None;
         }
         self.ended = true;
-        if let Some(Failure { fault, origin }) = self.cut_failure_for_client() {
+        if let Some(Failure { fault, origin, .. }) = self.cut_failure_for_client() {
             *trailers = self.trailers(&fault);
             return Some(self.failure(&fault, origin, None));
         }
+        self.state.note_grpc(grpc::number(trailers));
         // Parsing the whole status would be costly, and a status of OK has nothing to report.
         let failed = if grpc::is_success(trailers) { None } else { self.failed_call(trailers) };
         if failed.is_none() && self.is_observed() {
@@ -127,25 +122,31 @@ impl RpcResponse {
         failed
     }
 
-    fn failed_call(&mut self, trailers: &mut HeaderMap) -> Option<Event> {
-        let event = {
+    fn failed_call(&mut self, trailers: &mut HeaderMap) -> Option<RequestRecord> {
+        let record = {
             let reported = grpc::read(trailers)?;
             note_refusals(&mut self.state);
-            self.state.rpc_failure(&reported)?
+            self.state.rpc_failure(&reported, self.status())?
         };
         replace_layer_id(&self.state, trailers);
-        Some(event)
+        Some(record)
     }
 
     /// The body has ended, and with it the call: the client cannot cancel it any more.
-    pub(super) fn end(&mut self) -> Option<Event> {
+    pub(super) fn end(&mut self) -> Option<RequestRecord> {
         self.ended = true;
         self.refusal()
     }
 
     /// The refusal that a call without an error would have got (M1).
-    fn refusal(&mut self) -> Option<Event> {
-        observed_refusal(&mut self.state, StatusCode::OK)
+    fn refusal(&mut self) -> Option<RequestRecord> {
+        let status = self.status();
+        observed_refusal(&mut self.state, status)
+    }
+
+    /// The status in the head, which the service sent.
+    fn status(&self) -> StatusCode {
+        self.state.service.map_or(StatusCode::OK, |service| service.status)
     }
 
     /// Classifies an error of the body (F1).
@@ -157,42 +158,43 @@ impl RpcResponse {
         failure_of(&self.state, error)
     }
 
-    /// The body failed because of `cause`.
-    pub(super) fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
+    /// The body failed because of `cause`. Returns the last frame, and the record.
+    pub(super) fn failed(mut self, failure: Failure, cause: BoxError) -> (FinalFrame, RequestRecord) {
         note_refusals(&mut self.state);
-        let Failure { fault, origin } = self.state.why_body_was_cut().unwrap_or(failure);
+        let Failure { fault, origin, .. } = self.state.why_body_was_cut().unwrap_or(failure);
         let fault = &self.state.with_policy_settings(fault, origin);
         let last = match self.rpc {
             _ if !self.can_end() => FinalFrame::BrokenOff,
             Rpc::Grpc(_) => FinalFrame::Trailers(self.trailers(fault)),
             _ => {
-                let (last, event) = self.end_with(fault, origin, Some(cause));
-                return BodyFailure { last: FinalFrame::Data(last), event };
+                let (last, record) = self.end_with(fault, origin, Some(cause));
+                return (FinalFrame::Data(last), record);
             }
         };
-        let mut event = self.failure(fault, origin, Some(cause));
-        if matches!(last, FinalFrame::BrokenOff) {
-            (event.status, event.grpc) = (None, None);
+        let mut record = self.failure(fault, origin, Some(cause));
+        if let (FinalFrame::BrokenOff, Some(sent)) = (&last, &mut record.sent) {
+            sent.grpc = None;
         }
-        BodyFailure { last, event }
+        (last, record)
     }
 
     /// The call took longer than its client waits.
-    pub(super) fn timed_out(self) -> BodyFailure {
+    pub(super) fn timed_out(self) -> (FinalFrame, RequestRecord) {
         let (failure, cause) = client_timeout();
         self.failed(failure, cause)
     }
 
     /// Ends a call because its meter reported that the request's body was cut off. It is for adapters that need not
     /// wait for the service's response (G4, P1).
-    pub(super) fn overran(self) -> BodyFailure {
+    pub(super) fn overran(self) -> (FinalFrame, RequestRecord) {
         self.failed(Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard), "the request was cut".into())
     }
 
     /// The client cancelled a call that has not ended (F2).
-    pub(super) fn abandoned(mut self) -> Event {
+    pub(super) fn abandoned(mut self) -> RequestRecord {
         note_refusals(&mut self.state);
-        self.state.into_event(Origin::Abandoned)
+        let sent = Some(SentStatus::new(self.status()));
+        self.state.into_record(Origin::Abandoned, None, sent)
     }
 
     /// Whether the call can be ended properly now: the body is between two messages, and its length is not declared.
@@ -206,9 +208,13 @@ impl RpcResponse {
         between && self.may_grow && !self.ended && !self.is_observed()
     }
 
-    /// Returns the context for logging a late body failure, such as a panic when the body is dropped.
-    pub(super) fn into_body_context(self) -> BodyContext {
-        self.state.into_context_and_fields().0
+    /// The record of a call of which nothing has failed. A response of gRPC that ends without a status is an error to every
+    /// client.
+    pub(super) fn into_body_context(mut self) -> BodyContext {
+        if self.rpc == Rpc::ConnectUnary && self.status().is_success() {
+            self.state.note_grpc(Some(Status::OK.number()));
+        }
+        self.state.into_body_context()
     }
 
     /// Whether the status of the call will come in trailers. The sender then polls for the next frame, instead of
@@ -236,8 +242,8 @@ impl RpcResponse {
         self.state.settings.mode == Mode::Observe
     }
 
-    /// The last message of the call, and the event to log for it.
-    fn end_with(&mut self, fault: &Fault, origin: Origin, cause: Option<BoxError>) -> (Bytes, Event) {
+    /// The last message of the call, and the record.
+    fn end_with(&mut self, fault: &Fault, origin: Origin, cause: Option<BoxError>) -> (Bytes, RequestRecord) {
         self.ended = true;
         let frame = match self.rpc {
             // The head was sent before there was a code.
@@ -263,14 +269,12 @@ impl RpcResponse {
         body::with_error(&ErrorForm::new(&self.state), fault, status, fault.headers(), write)
     }
 
-    fn failure(&self, fault: &Fault, origin: Origin, cause: Option<BoxError>) -> Event {
-        let status = fault.status();
-        Event {
+    fn failure(&self, fault: &Fault, origin: Origin, cause: Option<BoxError>) -> RequestRecord {
+        let grpc = Some(Status::of_error(fault.code(), fault.status()).number());
+        RequestRecord {
             cause: cause.map(Cause::Error).or_else(|| cause_of(fault)),
-            code: Some(fault.code().clone()),
-            status: Some(status),
-            grpc: Some(Status::of_error(fault.code(), status)),
-            ..self.state.event(origin)
+            sent: Some(SentStatus { status: self.status(), grpc, code: Some(fault.code().clone()) }),
+            ..self.state.record(origin)
         }
     }
 
@@ -307,7 +311,7 @@ impl RpcResponse {
         flags & flag != 0
     }
 
-    fn read(&mut self, data: &[u8]) -> Option<Event> {
+    fn read(&mut self, data: &[u8]) -> Option<RequestRecord> {
         let mut frames = self.frames.take()?;
         let read = frames.read(data, &mut |piece| {
             match piece {
@@ -325,7 +329,7 @@ impl RpcResponse {
         let last =
             if compressed { coding::decoded(self.coding.as_slice(), &last, MAX_LAST as u64) } else { Some(last) };
         note_refusals(&mut self.state);
-        last.and_then(|last| self.last_event(&last)).or_else(|| observed_refusal(&mut self.state, StatusCode::OK))
+        last.and_then(|last| self.last_record(&last)).or_else(|| self.refusal())
     }
 
     fn begin_last(&mut self, prefix: MessagePrefix) {
@@ -340,12 +344,13 @@ impl RpcResponse {
         }
     }
 
-    fn last_event(&self, last: &[u8]) -> Option<Event> {
+    fn last_record(&mut self, last: &[u8]) -> Option<RequestRecord> {
         let reported = match self.rpc {
-            Rpc::ConnectStream(_) => connect::read_end_stream(last)??,
+            Rpc::ConnectStream(_) => connect::read_end_stream(last)?.unwrap_or_else(grpc::ReportedStatus::ok),
             _ => grpc::read_trailer_frame(last)?,
         };
-        self.state.rpc_failure(&reported)
+        self.state.note_grpc(Some(reported.status.number()));
+        self.state.rpc_failure(&reported, self.status())
     }
 }
 

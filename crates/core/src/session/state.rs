@@ -5,17 +5,17 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
 use super::auth::PendingAuth;
-use super::event::EventLabel;
-use super::outcome::ErrorFacts;
+use super::record::RecordLabel;
 use super::request::{AssignedId, ColdState, GuardOutcome, RequestFlags, RequestView};
 use super::{
-    BodyCapture, BodyContext, CapturedBody, Cause, Event, EventFields, KnownMethod, Origin, SessionConfig, head,
-    response_id,
+    BodyCapture, BodyContext, CapturedBody, Cause, KnownMethod, Origin, RecordFields, RequestRecord, SentStatus,
+    ServiceAnswer, SessionConfig, head, response_id,
 };
 use crate::classify::credentials::Credentials;
 use crate::classify::rule;
 use crate::fault::Fault;
 use crate::fields;
+use crate::guard::auth::Identity;
 use crate::guard::body_limit::BodyFlags;
 use crate::policy::{Adopted, Mode, Policy, RouteSettings};
 use crate::request_id::RequestId;
@@ -117,6 +117,8 @@ pub(super) struct RequestState {
     pub(super) method: KnownMethod,
     pub(super) framework_route: Option<Arc<str>>,
     pub(super) flags: Option<BodyFlags>,
+    /// What the service answered.
+    pub(super) service: Option<ServiceAnswer>,
     pub(super) cold: Option<Box<ColdState>>,
 }
 
@@ -144,7 +146,7 @@ impl RequestState {
         }
         let method = KnownMethod::from(&view.head.method);
         let framework_route = config.framework_route(&view.head.extensions);
-        Self { settings, id, id_header, request, method, framework_route, flags: None, cold, config }
+        Self { settings, id, id_header, request, method, framework_route, flags: None, service: None, cold, config }
     }
 
     #[inline]
@@ -175,11 +177,11 @@ impl RequestState {
         matches!(self.settings.mode, Mode::Fill | Mode::Enforce)
     }
 
-    pub(super) fn notes(&self) -> Option<&EventFields> {
+    pub(super) fn notes(&self) -> Option<&RecordFields> {
         self.cold.as_ref()?.notes.as_deref()
     }
 
-    pub(super) fn notes_mut(&mut self) -> &mut EventFields {
+    pub(super) fn notes_mut(&mut self) -> &mut RecordFields {
         self.cold.get_or_insert_default().notes.get_or_insert_default()
     }
 
@@ -235,41 +237,45 @@ impl RequestState {
         }
     }
 
-    /// An event with nothing but its origin set; the session goes on.
-    pub(super) fn event(&self, origin: Origin) -> Event {
-        let notes = self.cold.as_ref().and_then(|cold| cold.event_notes());
-        Event { notes, ..self.body_context().event(origin) }
+    /// A record with nothing but its origin set; the session goes on.
+    pub(super) fn record(&self, origin: Origin) -> RequestRecord {
+        let notes = self.cold.as_ref().and_then(|cold| cold.record_notes());
+        let label = self.label(self.framework_route.clone());
+        RequestRecord::new(self.config.clone(), self.id, label, notes, (Some(origin), None, None))
     }
 
-    /// The event that ends the session.
-    pub(super) fn into_event(self, origin: Origin) -> Event {
-        self.into_event_with(origin, None, ErrorFacts::default())
+    /// Notes whom the credentials name.
+    pub(super) fn note_caller(&mut self, caller: Option<Identity>) {
+        if caller.is_some() {
+            self.cold.get_or_insert_default().caller = caller;
+        }
     }
 
-    /// The event of the error that ends the session.
+    /// Notes the gRPC status that the service sent.
+    pub(super) fn note_grpc(&mut self, number: Option<u8>) {
+        if let (Some(service), Some(_)) = (&mut self.service, number) {
+            service.grpc = number;
+        }
+    }
+
+    /// The record that ends the session.
     #[inline(always)]
-    pub(super) fn into_event_with(mut self, origin: Origin, cause: Option<Cause>, facts: ErrorFacts) -> Event {
-        let notes = self.cold.take().and_then(|cold| cold.into_event_notes());
-        self.into_context_and_fields().0.event_with(origin, cause, notes, facts)
+    pub(super) fn into_record(self, origin: Origin, cause: Option<Cause>, sent: Option<SentStatus>) -> RequestRecord {
+        self.into_body_context().record(Some(origin), cause, sent)
     }
 
-    /// What to log if the body fails later; the session goes on.
-    pub(super) fn body_context(&self) -> BodyContext {
-        let framework_route = self.framework_route.clone();
-        let (settings, method) = (self.settings.label(), Some(self.method));
-        let bits = self.request.event_bits();
-        let label = EventLabel { settings, method, framework_route, bits, sent: None };
-        BodyContext { config: self.config.clone(), id: self.id, label }
-    }
-
-    /// Returns what to log if the body fails later, and the extra fields for the log.
+    /// The record of a request without an error, which ends the session.
     #[inline(always)]
-    pub(super) fn into_context_and_fields(self) -> (BodyContext, Option<Box<EventFields>>) {
-        let Self { config, settings, id, request, method, framework_route, cold, .. } = self;
-        let (settings, method) = (settings.label(), Some(method));
-        let bits = request.event_bits();
-        let label = EventLabel { settings, method, framework_route, bits, sent: None };
-        (BodyContext { config, id, label }, cold.and_then(|cold| cold.notes))
+    pub(super) fn into_body_context(mut self) -> BodyContext {
+        let framework_route = self.framework_route.take();
+        let label = self.label(framework_route);
+        BodyContext { config: self.config, id: self.id, label, cold: self.cold }
+    }
+
+    #[inline(always)]
+    fn label(&self, framework_route: Option<Arc<str>>) -> RecordLabel {
+        let (settings, method) = (self.settings.label(), self.method);
+        RecordLabel { settings, method, framework_route, bits: self.request.record_bits(), service: self.service }
     }
 
     /// Adds the layer's headers to a response that passes, as the last change to its head.

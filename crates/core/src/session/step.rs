@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::{BodyMeter, BoxError, Event, EventFields, Failure, Follow, LocalReply, Reading, RewrittenBody};
+use super::{BodyMeter, BoxError, Failure, Follow, LocalReply, Reading, RewrittenBody};
 
 /// What to do with a request.
 #[derive(Debug)]
@@ -32,17 +32,17 @@ pub enum RequestStep {
 #[must_use]
 pub enum ResponseStep {
     /// Send the head and the body, which the value follows.
-    Pass(Follow, Note),
-    /// Send only the head, because this status allows no body (E5). The value logs a panic of the body's drop.
-    Strip(Follow, Note),
+    Pass(Follow),
+    /// Send only the head, because this status allows no body (E5). The value notes a panic of the body's drop.
+    Strip(Follow),
     /// Send the head with this body instead.
     Write(RewrittenBody),
     /// Drop the response, and send this one instead.
     Send(Box<LocalReply>),
     /// Read the body into this first, then call [`Session::decide`](super::Session::decide) (R4).
     Read(Reading),
-    /// Send the head, these bytes, and then the rest: the error keeps its shape (R10, M1). Log the event.
-    Resume(Bytes, Rest, Box<Event>),
+    /// Send the head, these bytes, and then the rest: the error keeps its shape (R10, M1).
+    Resume(Bytes, Rest, Follow),
     /// The session expected another call: it has not changed.
     Broken,
 }
@@ -51,21 +51,9 @@ pub enum ResponseStep {
 #[derive(Debug)]
 pub enum Rest {
     /// The rest of the body, or the error that came instead.
-    Body(Follow),
+    Body,
     /// Nothing but these trailers: the body was read to its end.
     Trailers(Option<Box<HeaderMap>>),
-}
-
-/// What to log with a response that passes.
-#[derive(Debug)]
-#[must_use]
-pub enum Note {
-    /// Nothing.
-    Nothing,
-    /// Fields without an error (I2, I3).
-    Fields(Box<EventFields>),
-    /// An error that keeps its shape (R9, R10), or a refusal by a guard that only observes (M1).
-    Event(Box<Event>),
 }
 
 /// Why a request ends without a response of the service.
@@ -95,28 +83,13 @@ impl RequestStep {
 }
 
 impl ResponseStep {
-    /// Passes a body whose head may be logged: what fails later is no second error (L1).
-    pub(super) fn pass(mut follow: Follow, note: Note) -> Self {
-        if matches!(note, Note::Event(_)) {
-            follow.note_error_event();
-        }
-        Self::Pass(follow, note)
-    }
-
-    /// Notes a panic of the error's body in the event of the error (F2).
+    /// Notes a panic of the error's body in the record (F2).
     pub fn note_panic(&mut self, text: Option<Box<str>>) {
         match self {
-            Self::Write(written) => written.event.note_panic(text),
-            Self::Send(reply) => reply.event.note_panic(text),
-            Self::Resume(_, _, event) | Self::Pass(_, Note::Event(event)) => event.note_panic(text),
-            Self::Pass(..) | Self::Strip(..) | Self::Read(_) | Self::Broken => {}
+            Self::Write(written) => written.record.note_panic(text),
+            Self::Send(reply) => reply.record.note_panic(text),
+            Self::Resume(_, _, follow) | Self::Pass(follow) => follow.note_panic(text),
+            Self::Strip(_) | Self::Read(_) | Self::Broken => {}
         }
-    }
-}
-
-impl From<Option<Box<EventFields>>> for Note {
-    #[inline(always)]
-    fn from(fields: Option<Box<EventFields>>) -> Self {
-        fields.map_or(Self::Nothing, Self::Fields)
     }
 }

@@ -145,6 +145,13 @@ impl<'a> Stream<'a> {
         }
     }
 
+    /// The length of the present part of a body.
+    pub(crate) fn length(&self, body: Body) -> usize {
+        let Some(raw) = self.changeable() else { return 0 };
+        // SAFETY: as in `lines`.
+        unsafe { envoy::envoy_dynamic_module_callback_http_get_body_size(raw, body as u32) }
+    }
+
     /// Drops the present part of a body.
     pub(crate) fn drain(&self, body: Body) {
         let Some(raw) = self.changeable() else { return };

@@ -20,12 +20,12 @@ mod response;
 mod sending;
 mod state;
 
-use error_envelope_core::session::{BoxError, Ending, Failure, FinalFrame};
+use error_envelope_core::session::{BoxError, End, Ending, Failure, FinalFrame, Follow};
 use error_envelope_runtime::envoy::EnvoyReply;
 use http::StatusCode;
 
 pub(crate) use self::state::{BodyStatus, Filter, HeadStatus};
-use self::state::{Phase, Wait, now};
+use self::state::{Phase, Wait};
 use crate::abi::{Attribute, Stream};
 
 impl Filter {
@@ -34,12 +34,12 @@ impl Filter {
     pub(crate) fn local_reply(&self, stream: &Stream<'_>, status: u32, details: &[u8]) {
         let details = String::from_utf8_lossy(details).into_owned();
         match self.replace_phase(Phase::Answered) {
-            Phase::Passing(mut follow) if !self.response_ended.get() => {
-                let (last, event) = follow.failed(None, details.into(), now);
-                event.into_iter().for_each(|event| self.log(stream, event));
+            Phase::Passing if !self.response_ended.get() => {
+                let last = self.break_off(stream, None, details.into());
                 // Envoy resets the stream as soon as the hook returns: the client gets the last event of an event
                 // stream, but no proper end (F6).
                 if let FinalFrame::Data(data) = last {
+                    self.count_sent(data.len());
                     stream.send_data(&data, false);
                 }
             }
@@ -65,44 +65,46 @@ impl Filter {
         }
     }
 
-    /// Runs when the stream has ended, with or without an error. A request whose end is not logged yet is logged now
-    /// (F2, F4).
+    /// Runs when the stream has ended, with or without an error: the record of its request is closed (F2, F4, L5).
     pub(crate) fn completed(&self, stream: &Stream<'_>) {
         self.stop_timers();
-        let ended = self.response_ended.get();
         let (phase, mut session) = (self.replace_phase(Phase::Answered), self.session.take());
-        if !ended && redirect::is_followed(stream, self.id.get()) {
+        if !self.response_ended.get() && redirect::is_followed(stream, self.id.get()) {
             return;
         }
-        let event = session.abandon().or_else(|| match phase {
-            Phase::Passing(mut follow) => match if ended { None } else { upstream_broke(stream) } {
-                Some(cause) => follow.failed(None, cause, now).1,
-                None => follow.dropped(ended, now),
-            },
-            _ => None,
-        });
-        event.into_iter().for_each(|event| self.log(stream, event));
+        if let Some(record) = session.abandon() {
+            self.follow.replace(Follow::decided(record));
+        }
+        let end = self.end_of_delivery(stream, &phase);
+        self.close(stream, end);
+    }
+
+    fn end_of_delivery(&self, stream: &Stream<'_>, phase: &Phase) -> End {
+        if self.broke_off.get() {
+            return End::ServiceBrokeOff;
+        }
+        if self.response_ended.get() {
+            return End::Complete;
+        }
+        if let (Phase::Passing, Some(cause)) = (phase, upstream_broke(stream)) {
+            // Nothing can be sent any more.
+            let _ = self.break_off(stream, None, cause);
+            return End::ServiceBrokeOff;
+        }
+        let is_bodiless = self.is_head_sent.get() && self.follow.borrow().is_bodiless();
+        // Either side may end a tunnel.
+        if is_bodiless || self.tunnels.get() { End::Complete } else { End::ClientLeft }
     }
 
     /// A hook panicked: the client gets 500, or, if the head has been sent, the stream ends as an error (F2, F4, V4).
     pub(crate) fn panicked(&self, stream: &Stream<'_>, text: Box<str>) {
-        const DETAILS: &str = "error_envelope_panicked";
-
-        if let Phase::Passing(mut follow) = self.replace_phase(Phase::Answered)
-            && follow.request_id().is_some()
-        {
-            let cause = String::from(text).into();
-            let (last, event) = follow.failed(Some(Failure::panicked()), cause, now);
-            return self.end_body(stream, last, event, DETAILS);
+        self.replace_phase(Phase::Answered);
+        if self.is_head_sent.get() {
+            let last = self.break_off(stream, Some(Failure::panicked()), String::from(text).into());
+            return self.end_body(stream, last, "error_envelope_panicked");
         }
         self.unread(stream);
-        if self.is_head_sent.get() {
-            let reply = self.session.borrow_mut().end(Ending::Panicked(text));
-            reply.into_iter().for_each(|reply| self.log(stream, reply.event));
-            stream.reset(DETAILS);
-        } else {
-            self.end(stream, Ending::UnreadyPanicked(text));
-        }
+        self.end(stream, Ending::UnreadyPanicked(text));
     }
 }
 

@@ -1,11 +1,13 @@
 //! The request: the guards check its head, and its body is counted (G0–G5, V4).
 
+use error_envelope_core::code::ErrorCode;
+use error_envelope_core::fault::Fault;
 use error_envelope_core::session::{
-    BodyFailure, BodyMeter, DrainBudget, Ending, FirstByte, MeterAction, RequestStep, keep_checksums,
+    BodyMeter, DrainBudget, Ending, FirstByte, MeterAction, RequestStep, keep_checksums,
 };
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::envoy::{self, RequestHead};
-use http::Version;
+use http::{Method, Version};
 
 use super::redirect;
 use super::state::{BodyStatus, Filter, HeadStatus, Phase, Wait};
@@ -25,6 +27,7 @@ impl Filter {
         let (version, config) = (self.read_version(stream), self.config());
         let reads_all = config.reads_any();
         let mut head = stream.lines(Head::Request, |lines| RequestHead::parse(lines, version, end, reads_all));
+        self.tunnels.set(head.parts.method == Method::CONNECT);
         let followed = redirect::follow(self.followed.take(), &mut head.parts.headers);
         let (session, step) = head.begin(config, || followed.unwrap_or_else(runtime::new_request_id));
         self.id.set(session.request_id(&step));
@@ -73,6 +76,7 @@ impl Filter {
 
     pub(crate) fn request_body(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
         self.request_ended.set(self.request_ended.get() || end);
+        self.received.set(self.received.get() + stream.length(Body::Request) as u64);
         self.inject(stream, "request_body");
         self.request_data(stream, end)
     }
@@ -103,7 +107,7 @@ impl Filter {
                 BodyStatus::Stop
             }
             // If the service's response was passed on, the request goes on.
-            Phase::Called | Phase::Collecting(_) | Phase::Replacing(_) | Phase::Dropping | Phase::Passing(_) => {
+            Phase::Called | Phase::Collecting(_) | Phase::Replacing(_) | Phase::Dropping | Phase::Passing => {
                 drop(phase);
                 self.count_chunk(stream, end)
             }
@@ -136,17 +140,21 @@ impl Filter {
                 self.start_timer(stream, Wait::Linger, drain.timeout);
                 return;
             }
-            Phase::Passing(mut follow) => {
-                if let Some(BodyFailure { last, event }) = follow.overran() {
-                    return self.end_body(stream, last, Some(event), BROKEN_OFF);
+            Phase::Passing => {
+                let last = self.follow.borrow_mut().overran();
+                if let Some(last) = last {
+                    return self.end_body(stream, last, BROKEN_OFF);
                 }
-                self.replace_phase(Phase::Passing(follow));
+                self.replace_phase(Phase::Passing);
             }
             phase => drop(self.replace_phase(phase)),
         }
         // Elsewhere the service would get a body that breaks off, and the client would still get the service's reply.
         // Here both share one stream.
         if !self.end(stream, Ending::Overran) && !self.response_ended.get() {
+            let failure = self.follow.borrow().classify(&Fault::new(ErrorCode::PAYLOAD_TOO_LARGE));
+            // An event stream gets no last event: the client is still sending.
+            let _ = self.break_off(stream, failure, "the request's body ran over its limit after a response".into());
             stream.reset("error_envelope_request_over_its_limit");
         }
     }
@@ -178,13 +186,13 @@ impl Filter {
         if self.end(stream, Ending::TimedOut) {
             return;
         }
-        let failure = match &mut *self.phase.borrow_mut() {
+        let last = {
+            let mut follow = self.follow.borrow_mut();
             // A call that cannot be ended properly goes on: the client measures the deadline, too.
-            Phase::Passing(follow) if follow.can_time_out() => follow.timed_out(),
-            _ => None,
+            if follow.can_time_out() { follow.timed_out() } else { None }
         };
-        if let Some(BodyFailure { last, event }) = failure {
-            self.end_body(stream, last, Some(event), BROKEN_OFF);
+        if let Some(last) = last {
+            self.end_body(stream, last, BROKEN_OFF);
         }
     }
 }

@@ -35,7 +35,6 @@ impl Filter {
             }
         };
         self.stop_timer();
-        self.response_ended.set(end);
         let place =
             if own.is_some() { Place::local(end) } else { Place::Response { into: Body::KeptResponse, ended: end } };
         let decision =
@@ -51,20 +50,20 @@ impl Filter {
         let status = own.status.unwrap_or(StatusCode::BAD_GATEWAY);
         let step = own.fail(&mut self.session.borrow_mut(), &mut head, status);
         self.carry_out(stream, HeadDecision { step, head, id: None }, Place::Metadata);
+        self.sent.set(None);
+        self.response_ended.set(true);
     }
 
     /// Does what the session has decided.
     fn carry_out(&self, stream: &Stream<'_>, decision: HeadDecision, place: Place) -> BodyStatus {
         let HeadDecision { step, head, id } = decision;
         match step {
-            ResponseStep::Pass(follow, note) => {
-                self.log_note(stream, note);
-                self.pass(stream, &head, id, follow, place.is_end())
-            }
-            ResponseStep::Strip(_, note) => {
+            ResponseStep::Pass(follow) => self.pass(stream, &head, id, follow, place.is_end()),
+            ResponseStep::Strip(follow) => {
                 self.stop_timers();
-                self.log_note(stream, note);
+                self.keep(stream, follow);
                 if place.is_end() {
+                    self.response_ended.set(true);
                     return self.pass_head(stream, &head, None, Phase::Dropping);
                 }
                 self.send(stream, Response::from_parts(head, Bytes::new()));
@@ -73,13 +72,11 @@ impl Filter {
             ResponseStep::Write(written) => self.reply(stream, written.into_reply(head), place),
             ResponseStep::Send(reply) => self.reply(stream, *reply, place),
             ResponseStep::Read(reading) => self.begin_collecting(stream, reading, head, place),
-            ResponseStep::Resume(bytes, rest, event) => {
-                self.log(stream, *event);
+            ResponseStep::Resume(bytes, rest, follow) => {
+                self.keep(stream, follow);
                 self.write_body(stream, head, &bytes, place.body());
-                self.replace_phase(Phase::Passing(match rest {
-                    Rest::Body(follow) => follow,
-                    Rest::Trailers(_) => Follow::default(),
-                }));
+                self.response_ended.set(place.is_end() || matches!(rest, Rest::Trailers(_)));
+                self.replace_phase(Phase::Passing);
                 BodyStatus::Continue
             }
             ResponseStep::Broken => {
@@ -101,9 +98,14 @@ impl Filter {
             drop(self.deadline.take());
         }
         follow.begin(|| None, now);
-        let event = if end { follow.end(now) } else { None };
-        event.into_iter().for_each(|event| self.log(stream, event));
-        self.pass_head(stream, head, id, Phase::Passing(follow))
+        if end {
+            follow.end(now);
+        }
+        self.keep(stream, follow);
+        self.response_ended.set(end);
+        let status = head.status;
+        self.tunnels.set(status == StatusCode::SWITCHING_PROTOCOLS || self.tunnels.get() && status.is_success());
+        self.pass_head(stream, head, id, Phase::Passing)
     }
 
     /// Reads an error's body before anything is sent (R4).
@@ -166,15 +168,13 @@ impl Filter {
 
     pub(crate) fn response_body(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
         self.inject(stream, "response_body");
-        let phase = self.replace_phase(Phase::Answered);
-        if !matches!(phase, Phase::Replacing(_) | Phase::Dropping) {
-            self.response_ended.set(end);
-        }
-        match phase {
+        match self.replace_phase(Phase::Answered) {
             Phase::Collecting(collecting) => return self.collect(stream, collecting, end),
             Phase::Replacing(body) => {
                 stream.drain(Body::Response);
                 if end {
+                    self.count_sent(body.len());
+                    self.response_ended.set(true);
                     stream.append(Body::Response, &body);
                 } else {
                     self.replace_phase(Phase::Replacing(body));
@@ -184,49 +184,65 @@ impl Filter {
                 stream.drain(Body::Response);
                 self.replace_phase(Phase::Dropping);
             }
-            Phase::Passing(follow) if follow.needs() == Needs::Data => self.follow(stream, follow, end),
+            Phase::Passing => {
+                self.replace_phase(Phase::Passing);
+                self.pass_data(stream, end);
+            }
             phase => drop(self.replace_phase(phase)),
         }
         BodyStatus::Continue
     }
 
-    /// Passes a part of a body through the value that follows it, which may change it.
-    fn follow(&self, stream: &Stream<'_>, mut follow: Follow, end: bool) {
+    /// Passes a part of a body on, and through the value that follows it if that may change it.
+    fn pass_data(&self, stream: &Stream<'_>, end: bool) {
+        if end {
+            self.response_ended.set(true);
+        }
+        if self.follow.borrow().needs() != Needs::Data {
+            return self.count_sent(stream.length(Body::Response));
+        }
         let before = stream.chunks(Body::Response, joined);
         let mut data = before.clone();
-        let event = follow.data(&mut data, end, now);
-        self.replace_phase(Phase::Passing(follow));
+        self.follow.borrow_mut().data(&mut data, end, now);
+        self.count_sent(data.len());
         if data != before {
             stream.drain(Body::Response);
             stream.append(Body::Response, &data);
         }
-        event.into_iter().for_each(|event| self.log(stream, event));
+        self.note_decided(stream);
     }
 
     pub(crate) fn response_trailers(&self, stream: &Stream<'_>) -> HeadStatus {
         self.inject(stream, "response_trailers");
-        self.response_ended.set(true);
         match self.replace_phase(Phase::Answered) {
             // Our answer has no trailers, and is sent separately.
             Phase::Collecting(collecting) => {
                 let place = Place::Response { into: Body::KeptResponse, ended: false };
                 return self.collected(stream, collecting, Reading::end, place).into();
             }
-            Phase::Passing(mut follow) if follow.needs() != Needs::Nothing => {
-                let event = match stream.lines(Head::ResponseTrailers, |lines| envoy::trailers(lines)) {
-                    Some(mut trailers) => {
-                        let event = follow.trailers(&mut trailers, now);
-                        heads::apply(stream, Head::ResponseTrailers, &trailers);
-                        event
-                    }
-                    None => follow.end(now),
-                };
-                self.replace_phase(Phase::Passing(follow));
-                event.into_iter().for_each(|event| self.log(stream, event));
+            Phase::Passing => {
+                self.replace_phase(Phase::Passing);
+                self.response_ended.set(true);
+                self.pass_trailers(stream);
             }
             phase => drop(self.replace_phase(phase)),
         }
         HeadStatus::Continue
+    }
+
+    /// Passes the trailers through the value that follows the response, which may change them.
+    fn pass_trailers(&self, stream: &Stream<'_>) {
+        if self.follow.borrow().needs() == Needs::Nothing {
+            return;
+        }
+        match stream.lines(Head::ResponseTrailers, |lines| envoy::trailers(lines)) {
+            Some(mut trailers) => {
+                self.follow.borrow_mut().trailers(&mut trailers, now);
+                heads::apply(stream, Head::ResponseTrailers, &trailers);
+            }
+            None => self.follow.borrow_mut().end(now),
+        }
+        self.note_decided(stream);
     }
 }
 

@@ -1,19 +1,19 @@
 //! Sends our answers, and drops the rest of a request so that its client can read the answer (G5).
 
 use bytes::Bytes;
-use error_envelope_core::session::{DrainBudget, Ending, Event, FinalFrame, LocalReply};
+use error_envelope_core::session::{BoxError, DrainBudget, Ending, Failure, FinalFrame, Follow, LocalReply};
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Response, Version, response};
 
-use super::state::{BodyStatus, Filter, Lingering, Phase, Wait, code_of};
+use super::state::{BodyStatus, Filter, Lingering, Phase, Wait, code_of, now};
 use crate::abi::{Body, Head, Stream};
 use crate::heads;
 
 impl Filter {
     /// Answers in place of the service, from any hook. A part of the service's response is dropped.
-    pub(super) fn answer(&self, stream: &Stream<'_>, LocalReply { reply, drain, event }: LocalReply) {
+    pub(super) fn answer(&self, stream: &Stream<'_>, LocalReply { reply, drain, record }: LocalReply) {
         self.stop_timers();
-        self.log(stream, event);
+        self.keep(stream, Follow::decided(record));
         // A stream of HTTP/2 ends by itself, and the rest of it is reset.
         let over_http1 = self.version.get() < Version::HTTP_2 && !self.request_ended.get();
         match drain.filter(|drain| over_http1 && drain.max_bytes > 0) {
@@ -40,12 +40,12 @@ impl Filter {
         send_head(stream, &head, false);
     }
 
-    /// Logs a reply, and writes it.
+    /// Keeps the record of a reply, and writes the reply.
     pub(super) fn reply(&self, stream: &Stream<'_>, reply: LocalReply, place: Place) -> BodyStatus {
         if let Place::Metadata = place {
             note_reply(stream, &reply);
         }
-        self.log(stream, reply.event);
+        self.keep(stream, Follow::decided(reply.record));
         self.put(stream, reply.reply, place)
     }
 
@@ -58,6 +58,7 @@ impl Filter {
             // the changes that Envoy would need takes longer.
             Place::Response { into: Body::KeptResponse, ended: true } => {
                 self.write_body(stream, head, &body, Body::KeptResponse);
+                self.response_ended.set(true);
                 BodyStatus::Continue
             }
             Place::Response { .. } => {
@@ -96,9 +97,10 @@ impl Filter {
         self.is_head_sent.set(true);
         let (mut head, body) = reply.into_parts();
         self.set_framing(&mut head, &body);
+        self.response_ended.set(body.is_empty());
         send_head(stream, &head, body.is_empty());
         if !body.is_empty() {
-            stream.send_data(&body, true);
+            self.send_last(stream, &body);
         }
     }
 
@@ -120,7 +122,7 @@ impl Filter {
             Phase::Lingering(lingering) => {
                 self.stop_timer();
                 if self.is_head_sent.get() {
-                    stream.send_data(lingering.reply.body(), true);
+                    self.send_last(stream, lingering.reply.body());
                 } else {
                     self.send(stream, lingering.reply);
                 }
@@ -148,7 +150,23 @@ impl Filter {
         if into == Body::Response {
             stream.drain(Body::Response);
         }
+        self.count_sent(body.len());
         stream.append(into, body);
+    }
+
+    /// Sends the last part of a body. The stream must not be used after that.
+    fn send_last(&self, stream: &Stream<'_>, data: &[u8]) {
+        self.count_sent(data.len());
+        self.response_ended.set(true);
+        stream.send_data(data, true);
+    }
+
+    /// The body of a response fails after its head: how it should end for the client.
+    pub(super) fn break_off(&self, stream: &Stream<'_>, failure: Option<Failure>, cause: BoxError) -> FinalFrame {
+        self.broke_off.set(true);
+        let last = self.follow.borrow_mut().failed(failure, cause, now);
+        self.note_decided(stream);
+        last
     }
 
     /// Over HTTP/1 Envoy chunks a response without a length, even if it is empty.
@@ -162,14 +180,20 @@ impl Filter {
 
     /// Ends a response that has begun, as its protocol requires, or breaks it off (F4, F6). If it must be reset, Envoy
     /// gets these `details`.
-    pub(super) fn end_body(&self, stream: &Stream<'_>, last: FinalFrame, event: Option<Event>, details: &str) {
+    pub(super) fn end_body(&self, stream: &Stream<'_>, last: FinalFrame, details: &str) {
         self.stop_timers();
         self.replace_phase(Phase::Answered);
-        event.into_iter().for_each(|event| self.log(stream, event));
+        self.note_decided(stream);
         match last {
-            FinalFrame::Trailers(trailers) => stream.send_trailers(heads::lines_of(&trailers)),
-            FinalFrame::Data(data) => stream.send_data(&data, true),
-            FinalFrame::BrokenOff => stream.reset(details),
+            FinalFrame::Trailers(trailers) => {
+                self.response_ended.set(true);
+                stream.send_trailers(heads::lines_of(&trailers));
+            }
+            FinalFrame::Data(data) => self.send_last(stream, &data),
+            FinalFrame::BrokenOff => {
+                self.broke_off.set(true);
+                stream.reset(details);
+            }
         }
     }
 }
@@ -214,16 +238,16 @@ fn send_head(stream: &Stream<'_>, head: &response::Parts, end: bool) {
 }
 
 /// Notes a reply for Envoy to write. For a gRPC call, Envoy uses the body as the status message, and encodes it.
-fn note_reply(stream: &Stream<'_>, LocalReply { reply, event, .. }: &LocalReply) {
+fn note_reply(stream: &Stream<'_>, LocalReply { reply, record, .. }: &LocalReply) {
     let (headers, body) = (reply.headers(), reply.body());
     let line = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let grpc_message = percent_encoding::percent_decode_str(line("grpc-message")).decode_utf8_lossy();
     let text = if body.is_empty() { grpc_message } else { String::from_utf8_lossy(body) };
-    let id = event.request_id().text();
+    let id = record.request_id().text();
     let pairs = [
         ("local_reply", "error_envelope"),
         ("request_id", str::from_utf8(&id).unwrap_or_default()),
-        ("code", code_of(event)),
+        ("code", code_of(record.sent())),
         ("body", &text),
         ("content_type", line("content-type")),
         ("content_security_policy", line("content-security-policy")),

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use error_envelope_core::request_id::RequestId;
-use error_envelope_core::session::{BodyMeter, Event, Follow, Note, Reading, Session, SessionConfig};
+use error_envelope_core::session::{
+    BodyMeter, Delivery, End, Follow, Origin, Reading, RequestRecord, SentStatus, Session, SessionConfig,
+};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::envoy::{self, EnvoyReply, RequestHead};
 use http::{Response, Version, response};
@@ -57,6 +59,8 @@ pub(crate) struct Filter {
     pub(crate) module: Arc<FilterModule>,
     pub(super) session: RefCell<Session>,
     pub(super) phase: RefCell<Phase>,
+    /// The response, and with it the record of the request, until the stream ends (L5).
+    pub(super) follow: RefCell<Follow>,
     pub(super) meter: RefCell<Option<BodyMeter>>,
     /// The reply that Envoy has announced.
     pub(super) own: RefCell<Option<EnvoyReply>>,
@@ -70,9 +74,20 @@ pub(crate) struct Filter {
     pub(super) followed: Cell<Option<RequestId>>,
     pub(super) version: Cell<Version>,
     pub(super) request_ended: Cell<bool>,
-    pub(super) response_ended: Cell<bool>,
     /// A response's head has been sent, so no other response can be.
     pub(super) is_head_sent: Cell<bool>,
+    /// All of the response has passed, or has been sent.
+    pub(super) response_ended: Cell<bool>,
+    /// The response was cut off after its head.
+    pub(super) broke_off: Cell<bool>,
+    /// The request is a CONNECT; later, what follows the response's head is a tunnel.
+    pub(super) tunnels: Cell<bool>,
+    /// The bytes of the request's body.
+    pub(super) received: Cell<u64>,
+    /// The bytes of the response's body; `None` if Envoy itself writes it.
+    pub(super) sent: Cell<Option<u64>>,
+    /// The record is noted for access logs and traces.
+    is_noted: Cell<bool>,
 }
 
 /// Which hook is due; what was decided is in the session.
@@ -87,7 +102,7 @@ pub(super) enum Phase {
     Collecting(Box<Collecting>),
     Replacing(Bytes),
     Dropping,
-    Passing(Follow),
+    Passing,
     Lingering(Box<Lingering>),
     Answered,
 }
@@ -111,6 +126,7 @@ impl Filter {
             module,
             session: RefCell::default(),
             phase: RefCell::default(),
+            follow: RefCell::default(),
             meter: RefCell::default(),
             own: RefCell::default(),
             timer: RefCell::default(),
@@ -120,8 +136,13 @@ impl Filter {
             followed: Cell::new(redirect::followed()),
             version: Cell::new(Version::HTTP_11),
             request_ended: Cell::new(false),
-            response_ended: Cell::new(false),
             is_head_sent: Cell::new(false),
+            response_ended: Cell::new(false),
+            broke_off: Cell::new(false),
+            tunnels: Cell::new(false),
+            received: Cell::new(0),
+            sent: Cell::new(Some(0)),
+            is_noted: Cell::new(false),
         }
     }
 
@@ -168,35 +189,55 @@ impl Filter {
         drop(self.timer.take());
     }
 
-    /// Logs what comes with a response that passes.
-    pub(super) fn log_note(&self, stream: &Stream<'_>, note: Note) {
-        match (note, self.id.get()) {
-            (Note::Event(event), _) => self.log(stream, *event),
-            (Note::Fields(fields), Some(id)) => runtime::log_notes(id, Some(fields)),
-            (Note::Nothing | Note::Fields(_), _) => {}
+    /// Keeps the record of the request until the stream ends, and notes what is decided.
+    pub(super) fn keep(&self, stream: &Stream<'_>, follow: Follow) {
+        self.follow.replace(follow);
+        self.note_decided(stream);
+    }
+
+    /// Notes an error that was decided about for access logs and traces.
+    pub(super) fn note_decided(&self, stream: &Stream<'_>) {
+        if let Some(record) = self.follow.borrow().record() {
+            self.note(stream, record);
         }
     }
 
-    /// Logs and counts an event, and notes it for access logs and traces.
-    pub(super) fn log(&self, stream: &Stream<'_>, event: Event) {
-        self.note_event(stream, &event);
-        runtime::log_event(event);
-    }
-
-    /// Notes an error for access logs and traces, unless the request has one already.
-    fn note_event(&self, stream: &Stream<'_>, event: &Event) {
+    /// Notes an error for access logs and traces, once.
+    fn note(&self, stream: &Stream<'_>, record: &RequestRecord) {
+        let Some(origin) = record.origin().filter(|_| !self.is_noted.get()) else { return };
+        self.is_noted.set(true);
         let (noted, span) = (self.module.metadata, stream.span());
-        if event.is_late() || !noted && span.is_none() {
+        if !noted && span.is_none() {
             return;
         }
-        let id = event.request_id().text();
-        let (id, code) = (str::from_utf8(&id).unwrap_or_default(), code_of(event));
+        let id = record.request_id().text();
+        let id = str::from_utf8(&id).unwrap_or_default();
         if let Some(span) = span {
             span.tag("error_envelope.request_id", id);
-            span.tag("error_envelope.code", code);
+            span.tag("error_envelope.code", code_of(record.sent()));
         }
         if noted {
-            note(stream, event, id, code);
+            note(stream, record, id, origin);
+        }
+    }
+
+    /// Counts bytes of the response's body.
+    pub(super) fn count_sent(&self, bytes: usize) {
+        self.sent.set(self.sent.get().map(|sent| sent + bytes as u64));
+    }
+
+    /// Closes the record of the request, and writes its views (L5).
+    pub(super) fn close(&self, stream: &Stream<'_>, end: End) {
+        let delivery = Delivery {
+            head_sent: self.is_head_sent.get(),
+            request_bytes: Some(self.received.get()),
+            response_bytes: self.sent.get(),
+            end,
+        };
+        let record = self.follow.take().close(delivery, now);
+        if let Some(record) = record {
+            self.note(stream, &record);
+            runtime::write_record(record);
         }
     }
 
@@ -214,21 +255,18 @@ impl Filter {
     pub(super) fn inject(&self, _: &Stream<'_>, _: &str) {}
 }
 
-fn note(stream: &Stream<'_>, event: &Event, id: &str, code: &str) {
-    let pairs = [
-        ("request_id", id),
-        ("code", code),
-        ("origin", event.origin().as_str()),
-        ("mode", event.mode().as_str()),
-        ("route", event.route().unwrap_or_default()),
-    ];
-    // A request without a route has no value for it: then an access log writes a dash.
-    let shown_pairs = if event.route().is_some() { &pairs[..] } else { &pairs[..4] };
-    stream.note("error_envelope", shown_pairs);
+fn note(stream: &Stream<'_>, record: &RequestRecord, id: &str, origin: Origin) {
+    let code = code_of(record.sent());
+    let mut pairs =
+        vec![("request_id", id), ("code", code), ("origin", origin.as_str()), ("mode", record.mode().as_str())];
+    // What a request does not have has no value: then an access log writes a dash.
+    pairs.extend(record.would_be().map(|would_be| ("would_be_code", code_of(Some(would_be)))));
+    pairs.extend(record.route().map(|route| ("route", route)));
+    stream.note("error_envelope", &pairs);
 }
 
-pub(super) fn code_of(event: &Event) -> &str {
-    event.code().map_or("none", |code| code.as_str())
+pub(super) fn code_of(sent: Option<&SentStatus>) -> &str {
+    sent.and_then(SentStatus::code).map_or("none", |code| code.as_str())
 }
 
 #[allow(clippy::disallowed_methods, reason = "an adapter has a clock")]

@@ -42,6 +42,8 @@ pub(crate) struct Stream {
     pub(crate) reset: Cell<bool>,
     pub(crate) destroys_inside: Cell<bool>,
     pub(crate) completed: Cell<bool>,
+    /// Envoy's details of the response; if nothing else is set, the service has broken it off.
+    pub(crate) details: Cell<Option<&'static str>>,
     /// What was noted in its metadata.
     pub(crate) noted: RefCell<BTreeMap<String, String>>,
 }
@@ -283,7 +285,7 @@ callbacks! {
         let text: &[u8] = match attribute {
             10 if Stream::at(stream).http2.get() => b"HTTP/2",
             10 => b"HTTP/1.1",
-            _ => b"upstream_reset_after_response_started{}",
+            _ => Stream::at(stream).details.get().unwrap_or("upstream_reset_after_response_started{}").as_bytes(),
         };
         // SAFETY: the module gives room for one buffer.
         unsafe { *value = Buffer::new(text) };

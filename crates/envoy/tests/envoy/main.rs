@@ -92,7 +92,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => lines().prop_map(Act::ResponseTrailers),
         2 => prop_oneof![Just(0_u32), Just(200), Just(307), Just(404), Just(503), Just(70_000)].prop_map(Act::LocalReply),
         2 => (0_u64..6).prop_map(Act::Scheduled),
-        1 => Just(Act::Completed),
+        1 => prop_oneof![Just(Act::Completed), Just(Act::ClientLeaves)],
     ]
 }
 
@@ -253,6 +253,7 @@ fn l2_what_is_counted_is_put_down_by_the_main_thread_soon_and_once() {
     let counted =
         || callbacks::counted().into_iter().filter(|(labels, _)| labels.contains("/counted")).collect::<Vec<_>>();
     world.act(&Act::RequestHead { method: "GET", path: "/counted", lines: Vec::new(), end: true });
+    world.act(&Act::Completed);
     assert_eq!(counted(), [], "Envoy's lock was taken on a worker");
     let was_requested = (0..6000).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(5));
@@ -261,7 +262,7 @@ fn l2_what_is_counted_is_put_down_by_the_main_thread_soon_and_once() {
     assert!(was_requested, "nobody asked the main thread");
     world.on_main_thread();
     world.on_main_thread();
-    assert_eq!(counted(), [("auth_missing 401 none guard /counted none enforce none".to_owned(), 1)]);
+    assert_eq!(counted(), [("auth_missing 401 none none none guard /counted none enforce none".to_owned(), 1)]);
     assert_eq!(callbacks::committed(NUMBER), 1);
     world.end();
 }
@@ -299,6 +300,88 @@ fn l1_an_error_is_noted_for_access_logs_unless_the_configuration_says_not_to() {
         assert_eq!(world.noted().get("route").map(String::as_str), metadata.then_some("/key"));
         world.end();
     }
+}
+
+#[test]
+fn l1_what_a_stricter_mode_would_have_sent_is_noted_beside_what_was_sent() {
+    let mut world = World::new(POLICY, false, false);
+    world.act(&get("/watch"));
+    world.act(&Act::ResponseHead { status: "404", lines: Vec::new(), end: false });
+    world.act(&body(b"none", true));
+    let noted = world.noted();
+    assert_eq!((&*noted["code"], &*noted["would_be_code"]), ("none", "not_found"), "{noted:?}");
+    world.end();
+}
+
+fn get(path: &'static str) -> Act {
+    Act::RequestHead { method: "GET", path, lines: Vec::new(), end: true }
+}
+
+fn post(path: &'static str) -> Act {
+    Act::RequestHead { method: "POST", path, lines: Vec::new(), end: false }
+}
+
+fn success(end: bool) -> Act {
+    Act::ResponseHead { status: "200", lines: Vec::new(), end }
+}
+
+fn body(data: &[u8], end: bool) -> Act {
+    Act::ResponseBody { chunks: vec![data.to_vec()], end }
+}
+
+/// The lines that are logged of a stream's request: while it runs, and at its end.
+fn lines_of(acts: &[Act], last: &Act) -> [Vec<String>; 2] {
+    let mut world = World::new(POLICY, false, false);
+    let lines = || callbacks::log().lines().filter(|line| line.contains("request_id=")).map(str::to_owned).collect();
+    lines();
+    acts.iter().for_each(|act| world.act(act));
+    let before = lines();
+    world.act(last);
+    let lines = [before, lines()];
+    world.end();
+    lines
+}
+
+#[test]
+fn l5_a_record_is_closed_at_the_end_of_its_stream_and_states_who_ended_it() {
+    let upgraded = Act::ResponseHead { status: "101", lines: Vec::new(), end: false };
+    let failed = Act::ResponseHead { status: "404", lines: Vec::new(), end: false };
+    let (left, broke) = (["origin=\"abandoned\"", "end=\"client_left\""], ["status=200", "end=\"service_broke_off\""]);
+    for (acts, last, expected) in [
+        (vec![get("/"), success(true)], Act::ClientLeaves, vec![]),
+        (vec![get("/"), success(false), body(b"x", true)], Act::ClientLeaves, vec![]),
+        (vec![get("/"), success(false), body(b"x", false), Act::ResponseTrailers(vec![])], Act::ClientLeaves, vec![]),
+        (vec![get("/"), upgraded, body(b"x", false)], Act::ClientLeaves, vec![]),
+        (vec![get("/")], Act::ClientLeaves, left.to_vec()),
+        (vec![get("/"), failed.clone()], Act::ClientLeaves, left.to_vec()),
+        (vec![get("/"), success(false), body(b"x", false)], Act::ClientLeaves, [&left[..], &["status=200"]].concat()),
+        (vec![get("/"), success(false), body(b"x", false)], Act::Completed, broke.to_vec()),
+        (vec![get("/"), success(false), Act::LocalReply(503)], Act::Completed, broke.to_vec()),
+        (vec![get("/key")], Act::ClientLeaves, vec!["code=\"auth_missing\" status=401"]),
+        (vec![get("/"), failed.clone(), body(b"x", true)], Act::ClientLeaves, vec!["code=\"not_found\" status=404"]),
+        // V3: Envoy itself writes the reply.
+        (vec![get("/"), failed, Act::LocalReply(504)], Act::Completed, vec!["code=\"gateway_timeout\" status=504"]),
+    ] {
+        let [before, lines] = lines_of(&acts, &last);
+        assert_eq!(
+            (before.len(), lines.len()),
+            (0, usize::from(!expected.is_empty())),
+            "{acts:?}: {before:?} {lines:?}"
+        );
+        assert!(expected.iter().all(|part| lines[0].contains(part)), "{acts:?}: {lines:?}");
+        let is_complete = !expected.iter().any(|part| part.starts_with("end="));
+        assert!(!is_complete || lines.iter().all(|line| !line.contains("end=")), "{acts:?}: {lines:?}");
+    }
+}
+
+#[test]
+fn l5_a_response_that_the_request_cuts_off_does_not_blame_the_service() {
+    let over = Act::RequestBody { chunks: vec![vec![b'a'; 40]], end: false };
+    // The reset ends the stream.
+    let [lines, none] = lines_of(&[post("/"), success(false), body(b"x", false), over], &Act::Completed);
+    assert_eq!((lines.len(), none.len()), (1, 0), "{lines:?}");
+    let parts = ["code=\"payload_too_large\" status=200", "ran over its limit", "response body broke off"];
+    assert!(parts.iter().all(|part| lines[0].contains(part)), "{lines:?}");
 }
 
 #[test]

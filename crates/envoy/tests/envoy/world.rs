@@ -18,6 +18,7 @@ pub(crate) enum Act {
     LocalReply(u32),
     Scheduled(u64),
     Completed,
+    ClientLeaves,
 }
 
 pub(crate) struct World {
@@ -116,6 +117,10 @@ impl World {
             Act::Completed => {
                 stream.completed.set(true);
                 self.call(Hook::Completed);
+            }
+            Act::ClientLeaves => {
+                stream.details.set(Some("downstream_remote_disconnect"));
+                self.act(&Act::Completed);
             }
         }
     }

@@ -21,13 +21,14 @@ mod tests;
 mod timers;
 mod wait;
 
-use error_envelope_core::session::{Ending, Event, FirstByte, UnreadReason};
+use error_envelope_core::session::{Delivery, End, Ending, Failure, FirstByte, Follow, UnreadReason};
 use error_envelope_runtime as runtime;
+use error_envelope_runtime::Watch;
 use futures_util::Stream;
 use tonic::Status;
 
 pub(crate) use self::state::ProcessingStream;
-use self::state::{Phase, Reply, now};
+use self::state::{Reply, now};
 use self::timers::Wait;
 use self::wait::Input;
 use crate::message;
@@ -91,25 +92,30 @@ impl ProcessingStream {
     pub(super) fn panicked(&mut self, text: Box<str>) -> Reply {
         let phase = self.take_phase();
         let _ = runtime::catch(|| drop(phase));
-        self.unread();
         if self.is_head_sent {
-            self.session.end(Ending::Panicked(text)).into_iter().for_each(|reply| runtime::log_event(reply.event));
+            let _ = self.follow.failed(Some(Failure::panicked()), String::from(text).into(), now);
             return Err(Status::internal("the processor panicked after the response's head"));
         }
+        self.unread();
         self.end(Ending::UnreadyPanicked(text)).unwrap_or(Ok(None))
     }
 
-    fn last_event(&mut self) -> Option<Event> {
-        // Envoy does not show how the body of a call or of an event stream has ended.
-        let left = |phase| if let Phase::Passing(mut follow) = phase { follow.dropped(true, now) } else { None };
-        self.session.abandon().or_else(|| left(self.take_phase()))
+    /// Closes the record of the request (L5). Envoy does not show whether its client got the response, or left.
+    fn close(&mut self) {
+        let follow = match self.session.abandon() {
+            Some(unanswered) => Follow::decided(unanswered),
+            None => std::mem::take(&mut self.follow),
+        };
+        let watch = Watch { timer: self.timer.take(), ..Watch::default() };
+        let (head_sent, end) = (self.is_head_sent, End::Unknown);
+        let delivery = Delivery { head_sent, request_bytes: None, response_bytes: None, end };
+        runtime::end(follow, watch, delivery, now);
     }
 }
 
-/// A stream has ended, wherever it was: a request whose end is not logged yet is logged now (F2).
+/// Envoy has ended the stream, or the processor has (F2).
 impl Drop for ProcessingStream {
     fn drop(&mut self) {
-        let event = runtime::catch(|| self.last_event()).unwrap_or_default();
-        event.into_iter().for_each(runtime::log_event);
+        let _ = runtime::catch(|| self.close());
     }
 }

@@ -2,15 +2,15 @@
 
 use std::pin::Pin;
 
-use error_envelope_core::session::{
-    BodyFailure, Ending, FirstByte, KnownMethod, MeterAction, RequestStep, Session, keep_checksums,
-};
+use error_envelope_core::code::ErrorCode;
+use error_envelope_core::fault::Fault;
+use error_envelope_core::session::{Ending, FirstByte, KnownMethod, MeterAction, RequestStep, Session, keep_checksums};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::KeyFetcher;
 use error_envelope_runtime::envoy::{self, RequestHead};
 use tonic::Status;
 
-use super::state::{KeyWait, Phase, ProcessingStream, Reply};
+use super::state::{KeyWait, Phase, ProcessingStream, Reply, now};
 use super::timers::Wait;
 use crate::message::{self, Lines};
 use crate::proto::{HeaderMap as EnvoyHeaders, HttpHeaders, HttpTrailers, ProcessingResponse};
@@ -118,16 +118,22 @@ impl ProcessingStream {
 
     /// The body ran over its limit (G4): the answer, if no response has begun.
     fn overran(&mut self) -> Reply {
-        let broken = || Err(Status::resource_exhausted("the request body exceeded its limit after a response"));
+        const CAUSE: &str = "the request body exceeded its limit after a response";
+
         self.meter = None;
         if let Some(reply) = self.end(Ending::Overran) {
             return reply;
         }
-        match self.take_phase() {
-            Phase::Passing(mut follow) => follow.overran().map_or_else(broken, cut_off),
-            // Here request and response share one stream: if one ends, the response breaks off, too.
-            _ => broken(),
+        self.phase = Phase::Done;
+        if self.follow.overran().is_some() {
+            return cut_off();
         }
+        // Here request and response share one stream: if one ends, the response breaks off, too.
+        if self.follow.record().is_none() {
+            let failure = self.follow.classify(&Fault::new(ErrorCode::PAYLOAD_TOO_LARGE));
+            let _ = self.follow.failed(failure, CAUSE.into(), now);
+        }
+        Err(Status::resource_exhausted(CAUSE))
     }
 
     /// The body has ended. Of its trailers, only checksums reach the service (R6); none do if a line cannot be parsed.
@@ -157,14 +163,12 @@ impl ProcessingStream {
         if let Some(reply) = self.end(Ending::TimedOut) {
             return reply;
         }
-        let Phase::Passing(follow) = &mut self.phase else { return Ok(None) };
-        follow.timed_out().map_or(Ok(None), cut_off)
+        self.follow.timed_out().map_or(Ok(None), |_| cut_off())
     }
 }
 
 /// Ends a call after its head was sent (F4): Envoy resets it, and its client gets no last message.
-fn cut_off(failure: BodyFailure) -> Reply {
-    runtime::log_event(failure.event);
+fn cut_off() -> Reply {
     Err(Status::aborted("a call has failed behind its head"))
 }
 

@@ -1,8 +1,7 @@
 //! The response: passed on, read first, or answered instead (R1–R14, E5, V2, V3).
 
 use bytes::Bytes;
-use error_envelope_core::session::{Follow, Needs, Note, Read, Reading, ResponseStep, UnreadReason};
-use error_envelope_runtime as runtime;
+use error_envelope_core::session::{Follow, Needs, Read, Reading, ResponseStep, UnreadReason};
 use error_envelope_runtime::envoy::{self, EnvoyReply, HeadDecision};
 use http::{Response, StatusCode, response};
 use tonic::Status;
@@ -19,7 +18,7 @@ impl ProcessingStream {
         inject(&self.head, "response_headers");
         let details = details.filter(|details| *details != VIA_UPSTREAM);
         let details = match self.take_phase() {
-            phase @ (Phase::Passing(_) | Phase::Done) => {
+            phase @ (Phase::Passing | Phase::Done) => {
                 self.phase = phase;
                 return Ok(Some(message::passed_head(Default::default())));
             }
@@ -49,39 +48,32 @@ impl ProcessingStream {
             None => message::response_changes(Lines::new(message.headers.as_ref()), &head),
         };
         match step {
-            ResponseStep::Pass(follow, note) => self.pass(changes(), &head, follow, note, message.end_of_stream),
-            ResponseStep::Strip(_, note) if message.end_of_stream || head.status != StatusCode::RESET_CONTENT => {
-                self.pass_with(message::passed_head(changes()), head.status, note)
+            ResponseStep::Pass(follow) => self.pass(changes(), &head, follow, message.end_of_stream),
+            ResponseStep::Strip(follow) if message.end_of_stream || head.status != StatusCode::RESET_CONTENT => {
+                self.send(message::passed_head(changes()), follow)
             }
-            ResponseStep::Strip(_, note) => {
-                let (status, reply) = (head.status, Response::from_parts(head, Bytes::new()));
-                self.pass_with(message::immediate(reply, "none", &self.head.parts), status, note)
+            ResponseStep::Strip(follow) => {
+                let reply = Response::from_parts(head, Bytes::new());
+                self.send(message::immediate(reply, "none", &self.head.parts), follow)
             }
             ResponseStep::Write(written) => self.answer(written.into_reply(head)),
             ResponseStep::Send(reply) => self.answer(*reply),
             ResponseStep::Read(reading) => self.collect(reading, head, message),
-            ResponseStep::Resume(_, _, event) => self.pass_with(pass_reply(changes()), head.status, Note::Event(event)),
+            ResponseStep::Resume(_, _, follow) => self.send(pass_reply(changes()), follow),
             ResponseStep::Broken => Err(Status::internal("an input in a wrong state")),
         }
     }
 
     /// Passes the response on with the changes of its head, and follows its body as far as Envoy shows it.
-    fn pass(
-        &mut self,
-        changes: HeaderMutation,
-        head: &response::Parts,
-        mut follow: Follow,
-        note: Note,
-        ended: bool,
-    ) -> Reply {
+    fn pass(&mut self, changes: HeaderMutation, head: &response::Parts, mut follow: Follow, ended: bool) -> Reply {
         follow.begin(|| None, now);
         // What Envoy would have to buffer is not read (M1).
         let is_hidden = follow.is_copy() && !declares_at_most(head, u64::MAX);
-        let event = match () {
+        match () {
             () if ended => follow.end(now),
             () if is_hidden => follow.unreadable(),
-            () => None,
-        };
+            () => {}
+        }
         self.mode.response = match follow.needs() {
             _ if ended || is_hidden => ResponseMode::Head,
             Needs::Nothing => ResponseMode::Head,
@@ -90,28 +82,9 @@ impl ProcessingStream {
         };
         let is_followed = self.mode.response != ResponseMode::Head;
         if is_followed {
-            self.phase = Phase::Passing(follow);
+            self.phase = Phase::Passing;
         }
-        let passed = message::response_head(changes, is_followed.then_some(self.mode));
-        self.pass_with(passed, head.status, event.map_or(note, |event| Note::Event(Box::new(event))))
-    }
-
-    fn pass_with(&mut self, passed: ProcessingResponse, status: StatusCode, note: Note) -> Reply {
-        self.note_head_sent(status);
-        match note {
-            Note::Nothing => Ok(Some(passed)),
-            Note::Fields(fields) => {
-                if let Some(id) = self.id {
-                    runtime::log_notes(id, Some(fields));
-                }
-                Ok(Some(passed))
-            }
-            Note::Event(event) => {
-                let noted = message::with_note(passed, event.request_id(), Some(&event));
-                runtime::log_event(event);
-                Ok(Some(noted))
-            }
-        }
+        self.send(message::response_head(changes, is_followed.then_some(self.mode)), follow)
     }
 
     /// Reads an error's body (R4). Envoy buffers the body if its length is declared, or if the route's setting requires
@@ -127,7 +100,7 @@ impl ProcessingStream {
             return self.collected(Reading::end, message::passed_head);
         }
         if !buffers {
-            return self.collected(|reading| reading.stop(UnreadReason::TooLong), message::passed_head);
+            return self.collected(|reading| reading.stop(UnreadReason::NotShown), message::passed_head);
         }
         if !is_awaited {
             self.timers.start(Wait::Collect, until.saturating_duration_since(now()));
@@ -160,26 +133,30 @@ impl ProcessingStream {
         if let Phase::Collecting(_) = &self.phase {
             return self.collected(|reading| reading.whole(data.into()), message::buffered_response);
         }
-        let Phase::Passing(follow) = &mut self.phase else { return Ok(Some(message::response_body(None))) };
+        if !matches!(self.phase, Phase::Passing) {
+            return Ok(Some(message::response_body(None)));
+        }
         let before = Bytes::from(data);
         let mut after = before.clone();
-        follow.data(&mut after, end, now).into_iter().for_each(runtime::log_event);
+        self.follow.data(&mut after, end, now);
         Ok(Some(message::response_body((after != before).then_some(after))))
     }
 
     pub(super) fn response_trailers(&mut self, message: &HttpTrailers) -> Reply {
-        let Phase::Passing(follow) = &mut self.phase else {
+        if !matches!(self.phase, Phase::Passing) {
             return Ok(Some(message::response_trailers(Default::default())));
-        };
+        }
         let lines = Lines::new(message.trailers.as_ref());
-        let (changes, event) = match envoy::trailers(lines) {
+        let changes = match envoy::trailers(lines) {
             Some(mut trailers) => {
-                let event = follow.trailers(&mut trailers, now);
-                (message::changes(lines, &trailers), event)
+                self.follow.trailers(&mut trailers, now);
+                message::changes(lines, &trailers)
             }
-            None => (HeaderMutation::default(), follow.end(now)),
+            None => {
+                self.follow.end(now);
+                HeaderMutation::default()
+            }
         };
-        event.into_iter().for_each(runtime::log_event);
         Ok(Some(message::response_trailers(changes)))
     }
 }

@@ -8,7 +8,7 @@ use error_envelope_core::session::{BodyMeter, Ending, Follow, LocalReply, Readin
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::envoy::RequestHead;
 use error_envelope_runtime::{PolicyHandle, RequestMetrics, RequestTimer, Started};
-use http::{StatusCode, response};
+use http::response;
 use tonic::Status;
 
 use super::timers::Timers;
@@ -27,6 +27,8 @@ pub(crate) struct ProcessingStream {
     pub(super) config: Option<Arc<SessionConfig>>,
     pub(super) session: Session,
     pub(super) phase: Phase,
+    /// The response, and with it the record of the request, until the stream ends (L5).
+    pub(super) follow: Follow,
     pub(super) meter: Option<BodyMeter>,
     pub(super) timers: Timers,
     /// The request's head, as far as it could be parsed: the form of an answer depends on it.
@@ -48,7 +50,7 @@ pub(super) enum Phase {
     Peeking,
     Called,
     Collecting(Box<Collecting>),
-    Passing(Follow),
+    Passing,
     Done,
 }
 
@@ -75,6 +77,7 @@ impl ProcessingStream {
             config: None,
             session: Session::default(),
             phase: Phase::New,
+            follow: Follow::default(),
             meter: None,
             timers: Timers::default(),
             head: RequestHead::default(),
@@ -108,23 +111,24 @@ impl ProcessingStream {
     }
 
     /// Ends the stream with a reply instead of the service's.
-    pub(super) fn answer(&mut self, mut answered: LocalReply) -> Reply {
-        runtime::log_event(&mut answered.event);
-        let LocalReply { reply, event, .. } = answered;
+    pub(super) fn answer(&mut self, LocalReply { reply, record, .. }: LocalReply) -> Reply {
         self.phase = Phase::Done;
         self.timers.clear();
-        self.note_head_sent(reply.status());
-        let code = event.code().map_or("none", |code| code.as_str());
-        let reply = message::immediate(reply, code, &self.head.parts);
-        Ok(Some(message::with_note(reply, event.request_id(), Some(&event))))
+        let reply = message::immediate(reply, message::code_of(record.sent()), &self.head.parts);
+        self.send(reply, Follow::decided(record))
     }
 
-    /// Counts the request (L2): a head with this status goes to the client.
-    pub(super) fn note_head_sent(&mut self, status: StatusCode) {
+    /// Sends a message with a response's head, and keeps the record of the request until the stream ends.
+    pub(super) fn send(&mut self, message: ProcessingResponse, follow: Follow) -> Reply {
         self.is_head_sent = true;
-        if let Some(mut timer) = self.timer.take() {
-            timer.head(status);
+        if let Some(timer) = &mut self.timer {
+            timer.head();
         }
+        self.follow = follow;
+        Ok(Some(match self.follow.record().filter(|record| record.origin().is_some()) {
+            Some(record) => message::with_note(message, record.request_id(), Some(record)),
+            None => message,
+        }))
     }
 }
 

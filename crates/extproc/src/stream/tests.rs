@@ -1,12 +1,19 @@
 //! Streams of messages without Envoy and without a socket: every one ends with an error, and no panic lets a request pass.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::fmt::{Debug, Write as _};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use error_envelope_core::loader::PolicyLoader;
+use error_envelope_core::session::{ClosedRecord, Observer, UnreadReason};
 use error_envelope_runtime::{PolicyHandle, RequestMetrics};
 use futures_util::{StreamExt, stream};
 use tonic::{Code, Status};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
 
 use super::{ProcessingStream, Received};
 use crate::mode::{fields, override_modes};
@@ -17,11 +24,14 @@ use crate::service::replies;
 
 const POLICY: &str = "version = 1\n[defaults]\nbody_limit = 4\n[auth.keys]\nscheme = \"bearer\"\nkeys = [{ id = \"a\", sha256 = \"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881\" }]\n\
                       [[route]]\nmatch = \"/locked\"\nauth = [\"keys\"]\n[[route]]\nmatch = \"/buffered\"\next_proc_bodies = \"buffered\"\n\
-                      [[route]]\nmatch = \"/events\"\nevent_streams = \"append_error\"\n[inspect]\nmax_bytes = \"64 MiB\"\n";
+                      [[route]]\nmatch = \"/events\"\nevent_streams = \"append_error\"\n[[route]]\nmatch = \"/watch\"\nmode = \"observe\"\n[inspect]\nmax_bytes = \"64 MiB\"\n";
+
+fn policy() -> PolicyHandle {
+    PolicyHandle::fixed(PolicyLoader::new().parse("policy.toml", POLICY).unwrap().into_policy())
+}
 
 fn stream_of() -> ProcessingStream {
-    let policy = PolicyLoader::new().parse("policy.toml", POLICY).unwrap().into_policy();
-    ProcessingStream::new(PolicyHandle::fixed(policy), RequestMetrics::default())
+    ProcessingStream::new(policy(), RequestMetrics::default())
 }
 
 fn head(lines: &[(&str, &str)], end_of_stream: bool) -> HttpHeaders {
@@ -206,4 +216,100 @@ async fn r4_a_body_that_stalls_is_answered_within_its_time() {
         assert_eq!(status(&replies[2]), 409);
     }
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+/// What the observer gets, in the words of the log.
+#[derive(Default)]
+struct Records(Mutex<Vec<String>>);
+
+impl Observer for Records {
+    fn on_record(&self, record: &ClosedRecord) {
+        let code = record.code().map_or("none", |code| code.as_str());
+        let (status, unread) = (record.status(), record.unread().map_or("read", UnreadReason::as_str));
+        let (outcome, end) = (record.outcome().as_str(), record.delivery().end.as_str());
+        self.0.lock().unwrap().push(format!("{code} {:?} {unread} {outcome} {end}", status.map(|it| it.as_u16())));
+    }
+}
+
+thread_local! {
+    /// What is logged on this thread.
+    static LINES: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Logs on the thread of each test. A subscriber of one thread alone could not be sure of an event that another one logged
+/// first: whether an event is wanted is cached for all threads.
+struct Lines;
+
+impl Visit for Lines {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        LINES.with_borrow_mut(|lines| write!(lines, "{field}={value:?} ")).unwrap();
+    }
+}
+
+impl Subscriber for Lines {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        if event.metadata().target() == "tower_error_envelope" {
+            event.record(&mut Self);
+        }
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// The records of a stream after its messages, and what is logged of them.
+async fn records_of(messages: Vec<Result<ProcessingRequest, Status>>) -> (Vec<String>, String) {
+    static LOGGED: Once = Once::new();
+
+    LOGGED.call_once(|| tracing::subscriber::set_global_default(Lines).unwrap());
+    LINES.take();
+    let records = Arc::new(Records::default());
+    let stream = ProcessingStream::new(policy().with_observer(records.clone()), RequestMetrics::default());
+    let count = messages.len();
+    let mut replies = Box::pin(replies(stream, stream::iter(messages)));
+    for _ in 0..count {
+        let has_ended = replies.next().await.unwrap().is_err();
+        assert!(has_ended || records.0.lock().unwrap().is_empty(), "a record is closed before the end of its stream");
+    }
+    drop(replies);
+    let records = records.0.lock().unwrap().clone();
+    (records, LINES.take())
+}
+
+#[tokio::test]
+async fn l5_a_record_is_closed_at_the_end_of_the_stream_and_claims_no_delivery() {
+    let page = || succeeded("text/html");
+    let long = ("content-length", "1048577");
+    for (messages, expected) in [
+        (vec![get("/locked")], "auth_missing Some(401) read client_error unknown"),
+        (vec![get("/"), failed(&[])], "conflict Some(409) not_shown client_error unknown"),
+        (vec![get("/"), failed(&[long])], "conflict Some(409) not_shown client_error unknown"),
+        (vec![get("/watch"), failed(&[])], "none Some(409) not_shown client_error unknown"),
+        (vec![post("/"), page(), piece(b"12345")], "payload_too_large Some(200) read broken unknown"),
+    ] {
+        let (records, lines) = records_of(messages).await;
+        assert_eq!(records, [expected]);
+        assert!(lines.contains("end=\"unknown\""), "{lines}");
+    }
+    assert_eq!(records_of(vec![get("/"), page()]).await, (vec![], String::new()));
+}
+
+#[tokio::test]
+async fn l5_a_stream_that_ends_before_a_response_does_not_claim_that_the_client_left() {
+    let (records, lines) = records_of(vec![get("/")]).await;
+    assert_eq!(records, [""; 0]);
+    assert!(lines.contains("end=\"unknown\"") && !lines.contains("abandoned"), "{lines}");
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::time::Duration;
 
+use error_envelope_core::session::NotCalled;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -234,7 +235,7 @@ impl<C: Connection> Turn<C> {
                     began = Instant::now();
                     *left = self.pool.queue_time().max(SHORTEST_ROUND);
                 }
-                Err(_) => return Err(Overloaded::new().into()),
+                Err(_) => return Err(NotCalled::new(Overloaded::new()).into()),
             }
         }
     }

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use error_envelope_admin::{Connection, Handshake};
+use error_envelope_admin::{CertificateStatus, Connection, Handshake};
 use error_envelope_runtime::files::{self, WatchedFolders};
 use humantime::format_rfc3339_seconds;
 use tokio_rustls::TlsAcceptor;
@@ -31,7 +31,7 @@ use crate::tls::pair::ClientAuthorities;
 /// TLS for clients: a certificate and its key in two PEM files, which are reloaded when they change.
 pub struct ServerTls {
     pair: Pair,
-    active: RwLock<Arc<ServerConfig>>,
+    active: RwLock<Active>,
     /// Locked while the files are read, so that an older pair never replaces a newer one.
     folders: Mutex<WatchedFolders>,
     /// The result of the last read.
@@ -45,6 +45,9 @@ const LOG: &str = "error_envelope::gateway::tls";
 
 /// How long before its expiry a certificate causes a warning, as in the alert on certificates.
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// The pair for the next handshake, and its earliest expiry in seconds since the Unix epoch.
+struct Active(Arc<ServerConfig>, Option<i64>);
 
 #[derive(PartialEq, Eq)]
 enum LastReload {
@@ -89,7 +92,7 @@ impl ServerTls {
         let refused = count::RefusedClients::default();
         let tls = Arc::new(Self {
             pair,
-            active: RwLock::new(config),
+            active: RwLock::new(Active(config, not_after)),
             folders: Mutex::new(folders),
             last,
             refused,
@@ -103,7 +106,23 @@ impl ServerTls {
 
     /// The acceptor for the next handshake, with the active certificate.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner)).into()
+        Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner).0).into()
+    }
+
+    /// Returns a function that returns the state of the certificate, for
+    /// [`Admin::show_certificate`](error_envelope_admin::Admin::show_certificate).
+    pub fn statuses(self: &Arc<Self>) -> impl Fn() -> CertificateStatus + Send + use<> {
+        let tls = Arc::clone(self);
+        move || tls.status()
+    }
+
+    pub(crate) fn status(&self) -> CertificateStatus {
+        let not_after = self.active.read().unwrap_or_else(PoisonError::into_inner).1.and_then(time_of);
+        let rejection = match &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
+            LastReload::Refused(error) => Some(error.to_string()),
+            LastReload::Taken(_) => None,
+        };
+        CertificateStatus { files: self.pair.to_string(), not_after, rejection }
     }
 
     /// The handshake for an admin address: one that serves HTTP/1.1 alone. No client certificate is requested there.
@@ -150,7 +169,7 @@ impl ServerTls {
             count::record_active_certificate(not_after);
         }
         if self.is_new(LastReload::Taken(fingerprint)) {
-            *self.active.write().unwrap_or_else(PoisonError::into_inner) = config;
+            *self.active.write().unwrap_or_else(PoisonError::into_inner) = Active(config, not_after);
             let expires = not_after.and_then(time_of).map(|at| tracing::field::display(format_rfc3339_seconds(at)));
             tracing::info!(target: LOG, files = %self.pair, expires, "reloaded the certificate");
             warn_of_expiry(&self.pair, not_after);

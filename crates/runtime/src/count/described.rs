@@ -7,14 +7,14 @@ use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 ///
 /// | metric | kind | labels |
 /// |---|---|---|
-/// | `error_envelope_requests_total` | counter | `route`, `method`, `scope`, `status_class` |
+/// | `error_envelope_requests_total` | counter | `route`, `method`, `scope`, `status_class`, `outcome`, `grpc_status` |
 /// | `error_envelope_response_head_seconds` | histogram | `route`, `method`, `scope`, `status_class` |
 /// | `error_envelope_request_duration_seconds` | histogram | `route`, `method`, `scope`, `status_class` |
 /// | `error_envelope_request_body_bytes_total` | counter | `route`, `method`, `scope` |
 /// | `error_envelope_response_body_bytes_total` | counter | `route`, `method`, `scope` |
-/// | `error_envelope_errors_total` | counter | `code`, `status`, `would_be_status`, `origin`, `route`, `scope`, `mode`, `dialect` |
+/// | `error_envelope_errors_total` | counter | `code`, `status`, `grpc_status`, `would_be_code`, `would_be_status`, `origin`, `route`, `scope`, `mode`, `dialect` |
 /// | `error_envelope_would_refuse_total` | counter | `code`, `route`, `scope` |
-/// | `error_envelope_unread_errors_total` | counter | `reason`: `too_long`, `too_late` or `broke_off` (R4); `route`, `scope` |
+/// | `error_envelope_unread_errors_total` | counter | `reason`: `too_long`, `too_late`, `broke_off` or `not_shown` (R4); `route`, `scope` |
 /// | `error_envelope_broken_bodies_total` | counter | `route`, `scope` |
 /// | `error_envelope_error_read_seconds` | histogram | |
 /// | `error_envelope_policy_reloads_total` | counter | `outcome`: `taken` or `refused` |
@@ -27,10 +27,10 @@ use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 ///
 /// - Without a recorder nothing is counted or timed. A recorder that is installed later counts the requests that
 ///   begin after that.
-/// - A request is counted when the head of its response is sent. If the client disconnects before, the status class
-///   is `none`. Its time is measured to that head, and to the end of the response's body. `method` is one of RFC 9110's
-///   or `PATCH`, else `other`. Bytes are counted for request bodies that the service read, and for response bodies that
-///   left the layer.
+/// - A request, its times and its bytes are counted when its record is closed (L5): at the end of the response, or when the
+///   client has left. If no head was sent, the status class is `none`. `method` is one of RFC 9110's or `PATCH`, else
+///   `other`. `outcome` is `ok`, `client_error`, `server_error`, `broken`, `client_left` or, where an adapter sees no end,
+///   `unknown`. `grpc_status` is `0` to `16`, `other` or `none`.
 /// - Each error is counted once, as it is logged (L1); a request that its client abandoned has the origin `abandoned`.
 ///   `dialect` is the shape of an inner error that was rewritten, or would be in `observe`. A label that does not apply
 ///   is `none`.
@@ -46,7 +46,7 @@ use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 pub fn describe() {
     describe_counter!(
         "error_envelope_errors_total",
-        "Errors that clients received, or would receive in mode enforce; each is counted once."
+        "Requests that failed, or would fail in mode enforce, and requests whose client left; each is counted once."
     );
     describe_counter!(
         "error_envelope_would_refuse_total",
@@ -58,7 +58,7 @@ pub fn describe() {
     );
     describe_counter!(
         "error_envelope_broken_bodies_total",
-        "Bodies that broke off after the error of their request was counted."
+        "Response bodies that broke off after their head was sent."
     );
     describe_histogram!(
         "error_envelope_error_read_seconds",
@@ -91,10 +91,10 @@ pub fn describe() {
 fn describe_requests() {
     describe_counter!(
         REQUESTS,
-        "Requests, by the class of their status; `none` if the client left before a response head."
+        "Requests, by their outcome and the class of their status; `none` if no head was sent."
     );
     describe_histogram!(HEAD, Unit::Seconds, "Time from a request's head to its response's head.");
     describe_histogram!(DURATION, Unit::Seconds, "Time from a request's head to the end of its response.");
-    describe_counter!(RECEIVED, Unit::Bytes, "Bytes of request bodies that the service read.");
-    describe_counter!(SENT, Unit::Bytes, "Bytes of response bodies.");
+    describe_counter!(RECEIVED, Unit::Bytes, "Bytes of request bodies that were read.");
+    describe_counter!(SENT, Unit::Bytes, "Bytes of response bodies that the server took.");
 }

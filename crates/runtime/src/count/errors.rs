@@ -10,7 +10,7 @@ use metrics::{Counter, Histogram, Key, Label, Level, Metadata, SharedString};
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::dialect::Shape;
 use error_envelope_core::policy::Mode;
-use error_envelope_core::session::{Event, Origin, UnreadReason};
+use error_envelope_core::session::{ClosedRecord, Origin, Outcome, SentStatus, UnreadReason};
 
 use super::installed;
 use super::kept::{CachedHandle, now_if_kept};
@@ -33,37 +33,39 @@ struct KnownKind {
 
 /// The values from which the labels are made.
 struct Kind {
-    code: Option<ErrorCode>,
-    status: Option<StatusCode>,
-    would_be: Option<StatusCode>,
-    origin: Origin,
+    sent: Option<SentStatus>,
+    would_be: Option<SentStatus>,
+    origin: Option<Origin>,
     route: Option<Arc<str>>,
     scope: Option<Box<str>>,
     mode: Mode,
     dialect: Option<Shape>,
 }
 
-pub(crate) fn record_error(event: &Event) {
+pub(crate) fn record_error(record: &ClosedRecord) {
+    if record.origin().is_none() {
+        return;
+    }
     let Some(recorder) = installed::find() else { return };
-    if event.is_late() {
-        return count_broken_body(event);
+    if record.outcome() == Outcome::Broken {
+        count_broken_body(record);
     }
-    if let Some(why) = event.unread() {
-        count_unread(event, why);
+    if let Some(why) = record.unread() {
+        count_unread(record, why);
     }
-    event.would_refuse().for_each(|code| count_would_refuse(event, code));
-    record_at(event, now_if_kept(recorder));
+    record.would_refuse().for_each(|code| count_would_refuse(record, code));
+    record_at(record, now_if_kept(recorder));
 }
 
-pub(super) fn record_at(event: &Event, now: Option<Instant>) {
+pub(super) fn record_at(record: &ClosedRecord, now: Option<Instant>) {
     let counted = KINDS.try_with(|kinds| {
         // Already borrowed if the recorder itself sends requests through the layer.
         let Ok(mut kinds) = kinds.try_borrow_mut() else { return false };
-        if let Some(known) = kinds.iter_mut().find(|known| known.kind.is_of(event)) {
+        if let Some(known) = kinds.iter_mut().find(|known| known.kind.is_of(record)) {
             known.count(now);
             return true;
         }
-        let mut known = KnownKind::new(event);
+        let mut known = KnownKind::new(record);
         known.count(now);
         if kinds.len() == KNOWN {
             kinds.remove(0);
@@ -73,7 +75,7 @@ pub(super) fn record_at(event: &Event, now: Option<Instant>) {
     });
     // A thread that is ending can no longer keep counters.
     if !counted.unwrap_or(false) {
-        KnownKind::new(event).count(None);
+        KnownKind::new(record).count(None);
     }
 }
 
@@ -93,26 +95,26 @@ pub fn record_error_read(time: Duration) {
 }
 
 #[cold]
-fn count_broken_body(event: &Event) {
-    let labels = place_labels(event).to_vec();
+fn count_broken_body(record: &ClosedRecord) {
+    let labels = place_labels(record).to_vec();
     register(&Key::from_parts("error_envelope_broken_bodies_total", labels)).increment(1);
 }
 
-fn place_labels(event: &Event) -> [Label; 2] {
-    [Label::new("route", text_of_route(event.shared_route())), Label::new("scope", text_of_scope(event.scope()))]
+fn place_labels(record: &ClosedRecord) -> [Label; 2] {
+    [Label::new("route", text_of_route(record.shared_route())), Label::new("scope", text_of_scope(record.scope()))]
 }
 
 #[cold]
-fn count_unread(event: &Event, why: UnreadReason) {
-    let [route, scope] = place_labels(event);
+fn count_unread(record: &ClosedRecord, why: UnreadReason) {
+    let [route, scope] = place_labels(record);
     let labels = vec![Label::new("reason", why.as_str()), route, scope];
     register(&Key::from_parts("error_envelope_unread_errors_total", labels)).increment(1);
 }
 
 /// A guard that only observes would have refused the request (M1).
 #[cold]
-fn count_would_refuse(event: &Event, code: &ErrorCode) {
-    let [route, scope] = place_labels(event);
+fn count_would_refuse(record: &ClosedRecord, code: &ErrorCode) {
+    let [route, scope] = place_labels(record);
     let labels = vec![Label::new("code", label_of_code(Some(code))), route, scope];
     register(&Key::from_parts("error_envelope_would_refuse_total", labels)).increment(1);
 }
@@ -124,8 +126,8 @@ fn register(key: &Key) -> Counter {
 }
 
 impl KnownKind {
-    fn new(event: &Event) -> Self {
-        let kind = Kind::new(event);
+    fn new(record: &ClosedRecord) -> Self {
+        let kind = Kind::new(record);
         Self { key: kind.key(), kind, counter: CachedHandle::NONE }
     }
 
@@ -135,35 +137,39 @@ impl KnownKind {
 }
 
 impl Kind {
-    fn new(event: &Event) -> Self {
+    fn new(record: &ClosedRecord) -> Self {
         Self {
-            code: event.code().cloned(),
-            status: event.status(),
-            would_be: event.would_be(),
-            origin: event.origin(),
-            route: event.shared_route(),
-            scope: event.scope().map(Into::into),
-            mode: event.mode(),
-            dialect: event.dialect(),
+            sent: record.sent().cloned(),
+            would_be: record.would_be().cloned(),
+            origin: record.origin(),
+            route: record.shared_route(),
+            scope: record.scope().map(Into::into),
+            mode: record.mode(),
+            dialect: record.dialect(),
         }
     }
 
-    /// Whether the event is of this kind, compared without cloning the `Arc` of the route's name.
-    fn is_of(&self, event: &Event) -> bool {
-        let Self { code, status, would_be, origin, route, scope, mode, dialect } = self;
-        (*status, *origin, *mode) == (event.status(), event.origin(), event.mode())
-            && (*would_be, *dialect) == (event.would_be(), event.dialect())
-            && (route.as_deref(), scope.as_deref()) == (event.route(), event.scope())
-            && text_of_code(code.as_ref()) == text_of_code(event.code())
+    /// Whether the record is of this kind, compared without cloning the `Arc` of the route's name.
+    fn is_of(&self, record: &ClosedRecord) -> bool {
+        let Self { sent, would_be, origin, route, scope, mode, dialect } = self;
+        (*origin, *mode, *dialect) == (record.origin(), record.mode(), record.dialect())
+            && (route.as_deref(), scope.as_deref()) == (record.route(), record.scope())
+            && is_same(sent.as_ref(), record.sent())
+            && is_same(would_be.as_ref(), record.would_be())
     }
 
     fn key(&self) -> Key {
-        let text = |status: Option<StatusCode>| SharedString::const_str(status.map_or("none", text_of));
+        let status =
+            |sent: Option<&SentStatus>| SharedString::const_str(sent.map_or("none", |it| text_of(it.status())));
+        let code = |sent: Option<&SentStatus>| label_of_code(sent.and_then(SentStatus::code));
+        let (sent, would_be) = (self.sent.as_ref(), self.would_be.as_ref());
         let labels = vec![
-            Label::new("code", label_of_code(self.code.as_ref())),
-            Label::new("status", text(self.status)),
-            Label::new("would_be_status", text(self.would_be)),
-            Label::new("origin", self.origin.as_str()),
+            Label::new("code", code(sent)),
+            Label::new("status", status(sent)),
+            Label::new("grpc_status", text_of_grpc(sent.and_then(SentStatus::grpc_status))),
+            Label::new("would_be_code", code(would_be)),
+            Label::new("would_be_status", status(would_be)),
+            Label::new("origin", self.origin.map_or("none", Origin::as_str)),
             Label::new("route", text_of_route(self.route.clone())),
             Label::new("scope", text_of_scope(self.scope.as_deref())),
             Label::new("mode", self.mode.as_str()),
@@ -171,6 +177,20 @@ impl Kind {
         ];
         Key::from_parts("error_envelope_errors_total", labels)
     }
+}
+
+fn is_same(known: Option<&SentStatus>, new: Option<&SentStatus>) -> bool {
+    let parts = |sent: &SentStatus| (sent.status(), sent.grpc_status());
+    known.map(parts) == new.map(parts)
+        && text_of_code(known.and_then(SentStatus::code)) == text_of_code(new.and_then(SentStatus::code))
+}
+
+/// The label of a gRPC status.
+pub(super) fn text_of_grpc(number: Option<u8>) -> &'static str {
+    const TEXTS: [&str; 17] =
+        ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16"];
+
+    number.map_or("none", |number| TEXTS.get(usize::from(number)).copied().unwrap_or("other"))
 }
 
 fn label_of_code(code: Option<&ErrorCode>) -> SharedString {

@@ -2,16 +2,11 @@
 
 use std::sync::Arc;
 
-use error_envelope_core::session::KnownMethod;
-use http::StatusCode;
+use error_envelope_core::session::{ClosedRecord, KnownMethod};
 
 /// Stands in for the metrics of a layer's requests; it stores nothing.
 #[derive(Clone, Default)]
 pub struct RequestMetrics(());
-
-/// Stands in for the metrics of a route and a method; it stores nothing.
-#[derive(Clone)]
-pub struct RouteMetrics;
 
 /// Stands in for the time at which a request began; it stores nothing.
 #[derive(Clone, Copy)]
@@ -34,12 +29,6 @@ impl RequestMetrics {
     }
 }
 
-impl RouteMetrics {
-    /// Does nothing, since nothing is counted.
-    #[inline]
-    pub fn received(&self, _: usize) {}
-}
-
 impl Started {
     /// Always `None`, since nothing is counted.
     #[must_use]
@@ -50,18 +39,11 @@ impl Started {
 }
 
 impl RequestTimer {
-    /// The metrics of the request's route and method, which store nothing.
-    #[must_use]
-    #[inline]
-    pub fn metrics(&self) -> RouteMetrics {
-        RouteMetrics
-    }
-
     /// Does nothing, since nothing is timed.
     #[inline]
-    pub fn head(&mut self, _: StatusCode) {}
+    pub fn head(&mut self) {}
 
     /// Does nothing, since nothing is counted.
     #[inline]
-    pub fn sent(&self, _: usize) {}
+    pub fn close(self, _: &ClosedRecord) {}
 }

@@ -1,19 +1,18 @@
-//! Counts, times and sizes of requests, by scope, route, method and status class (rule L2).
+//! Counts, times and sizes of requests, by scope, route, method, status class, outcome and gRPC status (rule L2).
 //!
 //! Handles are registered at the first request of each scope, route, method and class. Later requests find them by two
-//! texts and two indexes, and create no label. They are registered again every ten seconds, because an exporter with an
+//! texts and three indexes, and create no label. They are registered again every ten seconds, because an exporter with an
 //! idle time-out drops a metric, and counts in its old handle are lost.
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use std::{array, mem};
 
-use error_envelope_core::session::KnownMethod;
-use http::StatusCode;
+use error_envelope_core::session::{ClosedRecord, KnownMethod, Outcome};
 use metrics::{Counter, Histogram, Label, counter, histogram};
 use rustc_hash::FxHashMap;
 
-use super::errors::{text_of_route, text_of_scope};
+use super::errors::{text_of_grpc, text_of_route, text_of_scope};
 use super::installed;
 use super::kept::KEPT_FOR;
 
@@ -26,6 +25,9 @@ pub(super) const SENT: &str = "error_envelope_response_body_bytes_total";
 /// The last class is `none`: the client left before a response head was sent.
 const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 const NO_HEAD: usize = CLASSES.len() - 1;
+
+/// The labels of gRPC statuses: those of the protocol, `other` and `none`.
+const GRPC: usize = 19;
 
 /// The most routes of a scope, far more than a framework has. Further routes are counted as `none`.
 const MOST_ROUTES: usize = 16 * 1024;
@@ -61,7 +63,7 @@ struct Methods([OnceLock<RouteMetrics>; KnownMethod::COUNT]);
 
 /// The metrics of a route and a method. Clones share them.
 #[derive(Clone)]
-pub struct RouteMetrics(Arc<Handles>);
+struct RouteMetrics(Arc<Handles>);
 
 /// The time at which a request began, and the address of its recorder.
 #[derive(Clone, Copy)]
@@ -78,7 +80,9 @@ struct Handles {
 }
 
 struct ClassMetrics {
-    requests: Counter,
+    labels: [Label; 4],
+    /// By outcome and gRPC status.
+    requests: [OnceLock<Counter>; Outcome::ALL.len() * GRPC],
     head: Histogram,
     duration: Histogram,
 }
@@ -87,7 +91,7 @@ impl RequestMetrics {
     /// Starts the timer of a request with this method, in the scope and on the route that `place` returns.
     #[must_use]
     pub fn begin<'r>(&self, started: Started, method: KnownMethod, place: impl FnOnce() -> Place<'r>) -> RequestTimer {
-        RequestTimer { metrics: self.of_place(place(), method, started), started: started.at, class: NO_HEAD as u8 }
+        RequestTimer { metrics: self.of_place(place(), method, started), started: started.at, head: None }
     }
 
     fn of_place(&self, place: Place<'_>, method: KnownMethod, started: Started) -> RouteMetrics {
@@ -163,12 +167,6 @@ impl RouteMetrics {
         Self(Arc::new(Handles { labels, received, sent, classes: array::from_fn(|_| OnceLock::new()) }))
     }
 
-    /// Counts bytes of the request's body.
-    #[inline]
-    pub fn received(&self, bytes: usize) {
-        self.0.received.increment(bytes as u64);
-    }
-
     fn of_class(&self, class: u8) -> &ClassMetrics {
         self.0.classes[usize::from(class)].get_or_init(|| ClassMetrics::new(&self.0.labels, class))
     }
@@ -179,20 +177,33 @@ impl ClassMetrics {
         let class = Label::from_static_parts("status_class", CLASSES[usize::from(class)]);
         let labels = [route.clone(), method.clone(), scope.clone(), class];
         Self {
-            requests: counter!(REQUESTS, labels.iter()),
+            requests: array::from_fn(|_| OnceLock::new()),
             head: histogram!(HEAD, labels.iter()),
             duration: histogram!(DURATION, labels.iter()),
+            labels,
         }
+    }
+
+    fn count(&self, outcome: Outcome, grpc: Option<u8>) {
+        let index = outcome.index() * GRPC + grpc.map_or(GRPC - 1, usize::from).min(GRPC - 1);
+        let register = || {
+            let more = [
+                Label::from_static_parts("outcome", outcome.as_str()),
+                Label::from_static_parts("grpc_status", text_of_grpc(grpc)),
+            ];
+            let labels: Vec<Label> = self.labels.iter().chain(&more).cloned().collect();
+            counter!(REQUESTS, labels.iter())
+        };
+        self.requests[index].get_or_init(register).increment(1);
     }
 }
 
-/// Measures one request: counts it when the head of its response is sent, and records its duration when this is
-/// dropped.
+/// Measures one request, and counts it when its record is closed.
 pub struct RequestTimer {
     metrics: RouteMetrics,
     started: Instant,
-    /// An index into [`CLASSES`].
-    class: u8,
+    /// The time to the head of the response.
+    head: Option<Duration>,
 }
 
 impl Started {
@@ -206,47 +217,31 @@ impl Started {
 }
 
 impl RequestTimer {
-    /// The metrics of the request's route and method.
-    #[must_use]
-    #[inline]
-    pub fn metrics(&self) -> RouteMetrics {
-        self.metrics.clone()
-    }
-
     /// Notes that the response's head is sent.
-    pub fn head(&mut self, status: StatusCode) {
-        self.class = u8::try_from(status.as_u16() / 100).unwrap_or(0).saturating_sub(1).min(NO_HEAD as u8);
-        self.record(|numbers, time| {
-            numbers.requests.increment(1);
-            numbers.head.record(time);
-        });
-    }
-
-    /// Calls `record` with the time since the request began. Handles that are older than [`KEPT_FOR`] are not used.
     #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
-    fn record(&self, record: impl FnOnce(&ClassMetrics, Duration)) {
-        let time = self.started.elapsed();
-        if time < KEPT_FOR {
-            record(self.metrics.of_class(self.class), time);
+    pub fn head(&mut self) {
+        self.head = Some(self.started.elapsed());
+    }
+
+    /// Counts the request whose record is closed. Handles that are older than [`KEPT_FOR`] are not used.
+    #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
+    pub fn close(self, record: &ClosedRecord) {
+        let class = record.status().map_or(NO_HEAD, |status| usize::from(status.as_u16() / 100 - 1).min(NO_HEAD)) as u8;
+        let (time, handles) = (self.started.elapsed(), &self.metrics.0);
+        let own;
+        let numbers = if time < KEPT_FOR {
+            self.metrics.of_class(class)
         } else {
-            record(&ClassMetrics::new(&self.metrics.0.labels, self.class), time);
+            own = ClassMetrics::new(&handles.labels, class);
+            &own
+        };
+        numbers.count(record.outcome(), record.grpc_status());
+        if let Some(head) = self.head {
+            numbers.head.record(head);
         }
-    }
-
-    /// Counts bytes of the response's body.
-    #[inline]
-    pub fn sent(&self, bytes: usize) {
-        self.metrics.0.sent.increment(bytes as u64);
-    }
-}
-
-impl Drop for RequestTimer {
-    fn drop(&mut self) {
-        self.record(|numbers, time| {
-            if usize::from(self.class) == NO_HEAD {
-                numbers.requests.increment(1);
-            }
-            numbers.duration.record(time);
-        });
+        numbers.duration.record(time);
+        let delivery = record.delivery();
+        handles.received.increment(delivery.request_bytes.unwrap_or(0));
+        handles.sent.increment(delivery.response_bytes.unwrap_or(0));
     }
 }

@@ -9,8 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use error_envelope_core::policy::Policy;
-use error_envelope_core::session::{KnownMethod, SessionConfig};
-use http::StatusCode;
+use error_envelope_core::session::{BodyFacts, Delivery, End, KnownMethod, Session, SessionConfig};
 use metrics::{
     Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, NoopRecorder, Recorder, SharedString, Unit,
 };
@@ -72,19 +71,23 @@ impl Recorder for Forgetful {
     }
 }
 
-fn event() -> error_envelope_core::session::Event {
-    Arc::new(SessionConfig::new(Policy::default(), clock::now)).not_taken(clock::new_request_id())
+fn record() -> error_envelope_core::session::ClosedRecord {
+    let config = Arc::new(SessionConfig::new(Policy::default(), clock::now));
+    let (head, ()) = http::Request::new(()).into_parts();
+    let mut session = Session::unread(config, &head, BodyFacts::default(), clock::new_request_id);
+    let delivery = Delivery { head_sent: false, request_bytes: None, response_bytes: None, end: End::ClientLeft };
+    session.abandon().unwrap().close(delivery)
 }
 
 #[test]
 fn l2_an_errors_counter_is_kept_for_a_while_and_then_registered_anew() {
     let recorder = Forgetful::default();
     let count = || {
-        let (event, now) = (event(), Instant::now());
-        (0..100).for_each(|_| record_at(&event, Some(now)));
+        let (record, now) = (record(), Instant::now());
+        (0..100).for_each(|_| record_at(&record, Some(now)));
         assert_eq!((recorder.count_of(ERRORS), recorder.lookups.load(Ordering::Relaxed)), (100, 1));
         recorder.forget();
-        record_at(&event, Some(now + KEPT_FOR));
+        record_at(&record, Some(now + KEPT_FOR));
         assert_eq!(recorder.count_of(ERRORS), 1);
     };
     // A thread's handles end with it.
@@ -93,14 +96,14 @@ fn l2_an_errors_counter_is_kept_for_a_while_and_then_registered_anew() {
 
 #[test]
 fn l2_handles_are_kept_of_the_processs_recorder_alone_once_somebody_vouches_for_it() {
-    let event = event();
+    let record = record();
     let process: &Forgetful = Box::leak(Box::default());
     assert!(Started::now().is_none());
     l2_a_recorder_without_a_size_is_one();
     metrics::set_global_recorder(process).map_err(drop).unwrap();
     assert!(Started::now().is_some());
     let lookups = || {
-        (0..10).for_each(|_| record_error(&event));
+        (0..10).for_each(|_| record_error(&record));
         (0..10).for_each(|_| record_error_read(Duration::ZERO));
         process.lookups.swap(0, Ordering::Relaxed)
     };
@@ -118,7 +121,7 @@ fn l2_handles_are_kept_of_the_processs_recorder_alone_once_somebody_vouches_for_
     for address in &mut addresses {
         let recorder = Forgetful::default();
         *address = std::ptr::from_ref(&recorder).addr();
-        metrics::with_local_recorder(&recorder, || (0..10).for_each(|_| record_error(&event)));
+        metrics::with_local_recorder(&recorder, || (0..10).for_each(|_| record_error(&record)));
         assert_eq!((recorder.count_of(ERRORS), recorder.lookups.load(Ordering::Relaxed)), (10, 10));
     }
     assert_eq!(addresses[0], addresses[1]);
@@ -142,20 +145,20 @@ fn l2_the_handles_of_requests_are_registered_anew_after_a_while_also_for_one_tha
         let ask = |at: Instant| {
             let started = Started { at, ..Started::now().unwrap() };
             let mut timer = metrics.begin(started, KnownMethod::from(&http::Method::GET), || (None, None));
-            timer.head(StatusCode::OK);
+            timer.head();
             timer
         };
         let counted = || [REQUESTS, HEAD, DURATION].map(|name| recorder.count_of(name));
-        (0..100).for_each(|_| drop(ask(now)));
+        (0..100).for_each(|_| ask(now).close(&record()));
         // Five lookups: two for the counts of bytes, and three for the status class.
         assert_eq!((counted(), recorder.lookups.swap(0, Ordering::Relaxed)), ([100, 100, 100], 5));
         recorder.forget();
-        drop(ask(now + KEPT_FOR));
+        ask(now + KEPT_FOR).close(&record());
         assert_eq!(counted(), [1, 1, 1]);
 
         let timer = ask(now.checked_sub(KEPT_FOR).unwrap());
         recorder.forget();
-        drop(timer);
-        assert_eq!(counted(), [0, 0, 1]);
+        timer.close(&record());
+        assert_eq!(counted(), [1, 1, 1]);
     });
 }

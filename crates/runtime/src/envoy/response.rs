@@ -1,6 +1,6 @@
 //! The head and the trailers of a response in Envoy's lines.
 
-use error_envelope_core::session::{Follow, HeaderMutation, Note, ResponseStep, Session, changes};
+use error_envelope_core::session::{Follow, HeaderMutation, ResponseStep, Session, changes};
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 
@@ -27,11 +27,11 @@ pub fn respond<'l>(
     if own.is_none()
         && let Some(status) = unparsed_status(session, lines)
         && let Some(id) = session.id_header().cloned()
-        && let Some((follow, note)) = session.finish_unparsed()
+        && let Some(follow) = session.finish_unparsed(status)
     {
         let mut head = http::Response::new(()).into_parts().0;
         head.status = status;
-        return HeadDecision { step: ResponseStep::Pass(follow, note), head, id: Some(id) };
+        return HeadDecision { step: ResponseStep::Pass(follow), head, id: Some(id) };
     }
     let parsed = parse(lines);
     let failure = match (&parsed, &own) {
@@ -52,7 +52,7 @@ pub fn respond<'l>(
         ResponseStep::Broken if !session.has_ended() => {
             let id = std::mem::take(session).id_header().cloned();
             id.into_iter().for_each(|id| drop(head.headers.insert("x-request-id", id)));
-            ResponseStep::Pass(Follow::default(), Note::Nothing)
+            ResponseStep::Pass(Follow::default())
         }
         step => step,
     };

@@ -59,8 +59,17 @@ enum Way {
 /// How a request ended, for its client.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    Answered { id: String, code: Option<String> },
-    Left { uploading: bool },
+    Answered {
+        id: String,
+        code: Option<String>,
+    },
+    /// It has the head, and left within the body.
+    LeftWithin {
+        id: String,
+    },
+    Left {
+        uploading: bool,
+    },
 }
 
 pub(crate) struct Client {
@@ -127,7 +136,11 @@ impl Client {
         }
         let ended = head_of(&mut stream).await?;
         match way {
-            Way::LeaveWithinBody => drop(leave(stream, true, false)?),
+            Way::LeaveWithinBody => {
+                leave(stream, true, false)?;
+                let Ended::Answered { id, .. } = ended else { unreachable!("it has a head") };
+                return Ok(Ended::LeftWithin { id });
+            }
             Way::ReadSlowly => assert!(read_slowly(stream).await?.ends_with(b"\r\n0\r\n\r\n"), "a whole body"),
             _ => drop(stream.read_to_end(&mut Vec::new()).await?),
         }

@@ -70,7 +70,7 @@ pub(crate) fn judge(requests: &[Request], seen: &HashMap<u64, String>, events: &
     let (mut ids, mut wrong, mut left, mut abandoned) = (HashSet::new(), Vec::new(), 0, 0);
     for Request { number, ended } in requests {
         let id = match ended {
-            Ended::Answered { id, .. } => Some(id),
+            Ended::Answered { id, .. } | Ended::LeftWithin { id } => Some(id),
             Ended::Left { .. } => seen.get(number),
         };
         let Some(id) = id else {
@@ -108,10 +108,10 @@ fn is_logged(ended: &Ended, events: &[&Event]) -> bool {
     match (ended, events) {
         (Ended::Answered { code: None, .. }, []) => true,
         (Ended::Answered { code: Some(code), .. }, [event]) => event.code.as_ref() == Some(code),
-        (Ended::Left { uploading: false }, [event]) => event.origin == "abandoned",
+        (Ended::LeftWithin { .. } | Ended::Left { uploading: false }, [event]) => event.origin == "abandoned",
         // The service's side may hear of it first: then an answer was made that nobody read.
         (Ended::Left { uploading: true }, [event]) => {
-            event.origin == "abandoned" || event.code.as_deref() == Some("bad_request")
+            event.origin == "abandoned" || event.code.as_deref().is_none_or(|code| code == "bad_request")
         }
         _ => false,
     }

@@ -1,7 +1,7 @@
 //! What has become of the request so far.
 
 use bytes::Bytes;
-use error_envelope_core::session::{Event, LocalReply, RewrittenBody};
+use error_envelope_core::session::{LocalReply, RequestRecord, RewrittenBody};
 use http::HeaderMap;
 
 use super::response::is_secret_in;
@@ -12,8 +12,8 @@ pub(super) struct Ledger {
     /// Replies, and responses that pass.
     pub(super) answers: u8,
     pub(super) abandoned: bool,
-    errors: u8,
-    late: u8,
+    records: u8,
+    has_error: bool,
 }
 
 impl Ledger {
@@ -27,15 +27,15 @@ impl Ledger {
         assert!(self.forwards == 1 && self.has_no_end(), "claim 1, one forward: {self:?}");
     }
 
-    pub(super) fn abandon(&mut self, event: &Event) {
+    pub(super) fn abandon(&mut self, record: &RequestRecord) {
         assert!(self.has_no_end(), "claim 1, it is answered: {self:?}");
         self.abandoned = true;
-        self.event(event);
+        self.record(record);
     }
 
     pub(super) fn reply(&mut self, reply: &LocalReply) {
         self.answer();
-        self.event(&reply.event);
+        self.record(&reply.record);
         let (headers, body) = (reply.reply.headers(), reply.reply.body());
         assert!(!is_secret_in(body) && !is_secret_in_any(headers), "claim 3, a reply: {reply:?}");
     }
@@ -43,18 +43,15 @@ impl Ledger {
     /// `speaks`: the message of the service's error may be in it (R3).
     pub(super) fn written(&mut self, headers: &HeaderMap, written: &RewrittenBody, speaks: bool) {
         self.answer();
-        self.event(&written.event);
+        self.record(&written.record);
         assert!(speaks || !is_secret_in(&written.body), "claim 3, a rewritten body: {:?}", written.body);
         assert!(speaks || !is_secret_in_any(headers), "claim 3, a rewritten head: {headers:?}");
     }
 
-    pub(super) fn event(&mut self, event: &Event) {
-        if event.is_late() {
-            self.late += 1;
-        } else {
-            self.errors += 1;
-        }
-        assert!(self.errors == 1 && self.late <= 1, "claim 2, one event: {self:?}, {event:?}");
+    pub(super) fn record(&mut self, record: &RequestRecord) {
+        self.records += 1;
+        self.has_error |= record.origin().is_some();
+        assert!(self.records == 1, "claim 2, one record: {self:?}, {record:?}");
     }
 
     pub(super) fn has_no_end(&self) -> bool {
@@ -62,7 +59,7 @@ impl Ledger {
     }
 
     pub(super) fn has_an_error(&self) -> bool {
-        self.errors == 1
+        self.has_error
     }
 }
 

@@ -1,7 +1,7 @@
 //! A session under whatever calls some bytes choose, in any order. Five claims hold:
 //!
 //! 1. A request is forwarded once at most, and answered once at most: by one reply or by one response that passes.
-//! 2. It has one error event at most. That a body breaks off after its error is a line apart (L1).
+//! 2. It has one record, which is closed once (L5).
 //! 3. Of a body that is replaced, and of an error's cause, the client gets no byte.
 //! 4. It is forwarded only if its guards let it in.
 //! 5. It always comes to an end, after which nothing more is decided.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use error_envelope_core::session::{
-    BodyMeter, Ending, FirstByte, Follow, MeterAction, Note, Read, Reading, RequestStep, ResponseStep, Rest, Session,
+    BodyMeter, Ending, FirstByte, Follow, MeterAction, Read, Reading, RequestStep, ResponseStep, Rest, Session,
     UnreadReason,
 };
 use http::response;
@@ -72,11 +72,12 @@ impl Run {
             assert!(frames < 2000, "claim 5, a body of empty frames");
         }
         if let Some(passing) = self.passing.take() {
-            passing.drop(&mut self.ledger, self.now);
+            passing.drop(choices, &mut self.ledger, self.now);
         }
         self.finish(choices);
         let Self { mut session, ledger, guarded, .. } = self;
-        let is_unlogged = ledger.forwards == 1 && guarded.is_let_through() && !ledger.has_an_error();
+        let is_unlogged =
+            ledger.forwards == 1 && guarded.is_let_through() && !ledger.has_an_error() && !ledger.abandoned;
         assert!(!is_unlogged, "claim 2, a refusal that was let through: {guarded:?}, {ledger:?}");
         assert!(session.has_ended() && !ledger.has_no_end(), "claim 5: {ledger:?}");
         assert!(session.abandon().is_none() && session.end(Ending::TimedOut).is_none(), "claim 5, a second end");
@@ -161,7 +162,7 @@ impl Run {
     fn follow(&mut self, choices: &mut Choices<'_>) {
         match (self.reading.take(), &mut self.passing) {
             (Some(being_read), _) => self.read(choices, being_read),
-            (None, Some(passing)) => passing.call(choices, &mut self.ledger, self.now),
+            (None, Some(passing)) => passing.call(choices, self.now),
             // A session cannot know what its adapter has read.
             (None, None) if choices.below(8) == 7 => {
                 let mut head = service::head(choices, &self.guarded.head);
@@ -215,20 +216,10 @@ impl Run {
         let was_cut = self.is_cut && !matches!(step, ResponseStep::Send(_) | ResponseStep::Broken);
         assert!(!was_cut, "claim 3, the request was cut off: {step:?}");
         match step {
-            ResponseStep::Pass(follow, note) => self.pass(follow, note),
-            ResponseStep::Strip(_, note) => {
-                self.ledger.answer();
-                self.note(&note);
-            }
+            ResponseStep::Pass(follow) | ResponseStep::Strip(follow) => self.pass(follow),
             ResponseStep::Write(written) => self.ledger.written(&head.headers, &written, has_text),
             ResponseStep::Send(reply) => self.ledger.reply(&reply),
-            ResponseStep::Resume(_, rest, event) => {
-                self.ledger.answer();
-                self.ledger.event(&event);
-                if let Rest::Body(follow) = rest {
-                    self.passing = Some(Passing::new(follow));
-                }
-            }
+            ResponseStep::Resume(_, Rest::Body | Rest::Trailers(_), follow) => self.pass(follow),
             ResponseStep::Read(reading) => {
                 self.reading = Some(BeingRead { reading, head, bytes: Vec::new() });
                 return;
@@ -238,17 +229,10 @@ impl Run {
         assert!(self.session.has_ended(), "claim 5: {:?}", self.ledger);
     }
 
-    fn pass(&mut self, follow: Follow, note: Note) {
+    fn pass(&mut self, follow: Follow) {
         self.ledger.answer();
-        self.note(&note);
         assert_eq!(self.ledger.forwards, 1, "claim 4, a response to a request that was not forwarded");
         self.passing = Some(Passing::new(follow));
-    }
-
-    fn note(&mut self, note: &Note) {
-        if let Note::Event(event) = note {
-            self.ledger.event(event);
-        }
     }
 
     fn finish_unparsed(&mut self, choices: &mut Choices<'_>) {
@@ -258,8 +242,8 @@ impl Run {
         }
         assert!(!service::is_error(&head) || self.guarded.mode != Mode::Enforce, "claim 3, {head:?} passes");
         assert!(!self.is_cut, "claim 3, the request was cut off");
-        if let Some((follow, note)) = self.session.finish_unparsed() {
-            self.pass(follow, note);
+        if let Some(follow) = self.session.finish_unparsed(head.status) {
+            self.pass(follow);
         }
     }
 
@@ -277,9 +261,9 @@ impl Run {
             (6, _) => Ending::Overran,
             (7, _) => Ending::Malformed(CAUSE.into()),
             _ => {
-                let event = self.session.abandon();
-                assert!(event.is_some() != had_ended, "claim 5, abandoned: {event:?}");
-                event.iter().for_each(|event| self.ledger.abandon(event));
+                let record = self.session.abandon();
+                assert!(record.is_some() != had_ended, "claim 5, abandoned: {record:?}");
+                record.iter().for_each(|record| self.ledger.abandon(record));
                 return;
             }
         };

@@ -6,20 +6,20 @@ use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::{DecidedBy, Origin};
 
-use super::super::error_record::{Bodies, RequestLine, Side};
+use super::super::error_record::{Bodies, RequestLine, Severity, Side};
 use super::super::redact;
 use super::*;
 
 const NOON: u64 = 1_795_262_400_000;
 
-fn seen(number: u64, route: Option<&str>, unknown: Option<&str>) -> ErrorRecord {
+pub(in crate::error_store) fn seen(number: u64, route: Option<&str>, unknown: Option<&str>) -> ErrorRecord {
     ErrorRecord {
         request: RequestLine::default(),
         id: RequestId::from_parts(NOON + number, u128::from(number)),
         at: NOON + number,
-        route: route.map(Into::into),
-        scope: None,
+        place: Place { route: route.map(Into::into), scope: None },
         mode: Mode::Observe,
+        kill_switch: false,
         kind: Arc::new(Kind {
             by: Some(DecidedBy::Status),
             unknown: unknown.map(Into::into),
@@ -32,26 +32,32 @@ fn seen(number: u64, route: Option<&str>, unknown: Option<&str>) -> ErrorRecord 
     }
 }
 
+fn with_kind(number: u64, kind: Kind) -> ErrorRecord {
+    ErrorRecord { kind: Arc::new(kind), ..seen(number, Some("/a"), None) }
+}
+
 #[test]
-fn l1_a_response_that_broke_off_after_its_event_is_found_and_counts_once() {
-    let of = |number, kind| ErrorRecord { kind: Arc::new(kind), ..seen(number, Some("/a"), None) };
-    let refused = || Kind { would_be: Some(401), ..Kind::of(Origin::Guard, 200) };
-    let late = || Kind { is_cut_off: true, ..Kind::of(Origin::Error, 200) };
-    for (first, errors, cut) in
-        [(refused(), 1, 1), (Kind::of(Origin::Inner, 404), 1, 1), (Kind::of(Origin::Inner, 502), 1, 0)]
-    {
+fn l5_a_body_that_broke_off_is_one_failure_whatever_its_status() {
+    for status in [200, 404, 502] {
         let mut kept = RecentErrors::default();
-        kept.insert(of(1, first));
-        kept.break_off(of(1, late()));
-        let of_severity = |severity| kept.timeline.totals_of(severity, &(minute(NOON)..minute(NOON) + 1)).len();
-        assert!(kept.entries[0].is_cut_off() && kept.find(kept.ids[0].id).0[0].kind.is_cut_off);
-        assert_eq!((kept.places.values().next().unwrap().errors, of_severity(Severity::CutOff)), (errors, cut));
+        kept.insert(with_kind(1, Kind { outcome: Outcome::Broken, ..Kind::of(Origin::Error, status) })).unwrap();
+        let minutes = minute(NOON)..minute(NOON) + 1;
+        let counts = [Severity::Broken, Severity::ServerError].map(|it| kept.timeline.totals_of(it, &minutes).len());
+        assert_eq!(counts, [1, 0], "{status}");
     }
+}
+
+#[test]
+fn m1_what_nothing_examines_counts_and_is_not_shown() {
+    let mut kept = RecentErrors::default();
+    assert!(kept.insert(with_kind(1, Kind { origin: None, ..Kind::of(Origin::Inner, 502) })).is_none());
+    let totals = kept.timeline.totals_of(Severity::ServerError, &(minute(NOON)..minute(NOON) + 1));
+    assert_eq!(totals, [(Place { route: Some("/a".into()), scope: None }, String::new(), 1)]);
+    assert_eq!((kept.errors().count(), kept.ids.len()), (0, 0));
 }
 
 /// In bytes, without what an allocator adds.
 fn room_of(kept: &RecentErrors) -> usize {
-    let all = kept.tallies().count();
     let mut kinds: Vec<Arc<Kind>> = kept.ids.iter().map(|id| id.kind.clone()).collect();
     let mut distinct = HashSet::new();
     kinds.retain(|kind| distinct.insert(Arc::as_ptr(kind)));
@@ -62,9 +68,7 @@ fn room_of(kept: &RecentErrors) -> usize {
         let sides = entry.bodies.get().into_iter().flat_map(|it| [&it.before, &it.after]).flatten();
         sides.map(side).sum::<usize>()
     };
-    kept.places.capacity() * size_of::<(Place, Tally)>()
-        + kept.places.keys().map(|place| place.route.as_ref().map_or(0, |route| route.len() + 16)).sum::<usize>()
-        + all * size_of::<Tally>()
+    kept.ids.iter().map(|id| id.place.route.as_ref().map_or(0, |route| route.len() + 16)).sum::<usize>()
         + kinds
             .iter()
             .map(|kind| size_of::<Kind>() + 16 + kind.unknown.as_ref().map_or(0, |it| it.len()))
@@ -77,7 +81,7 @@ fn room_of(kept: &RecentErrors) -> usize {
 /// The worst of each event: the longest possible body, codes that were never seen before, routes that come and go.
 fn feed(kept: &mut RecentErrors, events: std::ops::Range<u64>) {
     let body = "x".repeat(redact::MOST);
-    let routes: Vec<String> = (0..2 * MOST_PLACES).map(|number| format!("/{number}/{}", "r".repeat(200))).collect();
+    let routes: Vec<String> = (0..1_000).map(|number| format!("/{number}/{}", "r".repeat(200))).collect();
     for number in events {
         let route = &routes[number as usize / 100 % routes.len()];
         let unknown = format!("E_{:062}", number / 4);
@@ -101,7 +105,6 @@ fn a_million_errors_take_no_more_room_than_the_first_ones() {
     assert!(late <= early + early / 10, "{early} bytes, then {late}");
     assert!(late < 24 * 1024 * 1024, "{late} bytes");
     assert_eq!((kept.entries.len(), kept.ids.len(), kept.count), (MOST_ENTRIES, MOST_IDS, 1_000_000));
-    assert_eq!(kept.places.len(), MOST_PLACES);
 }
 
 #[test]
@@ -109,19 +112,20 @@ fn an_id_is_found_for_longer_than_its_error_is_shown() {
     let mut kept = RecentErrors::default();
     (0..20_000).for_each(|number| drop(kept.insert(seen(number, Some("/a"), None))));
     let id = |number: u64| RequestId::from_parts(NOON + number, u128::from(number));
-    let found = |number| (kept.entries().filter(|entry| entry.seen.id == id(number)).count(), kept.find(id(number)).1);
+    let found = |number| (kept.errors().filter(|entry| entry.seen.id == id(number)).count(), kept.find(id(number)).1);
     assert_eq!([19_999, 19_900, 19_899, 10_000, 9_999].map(found), [(1, 1), (1, 1), (0, 1), (0, 1), (0, 0)]);
 }
 
 #[test]
-fn an_abandoned_request_is_counted_and_found_and_no_error() {
+fn a_request_whose_client_left_is_found_and_takes_no_errors_place() {
     let mut kept = RecentErrors::default();
-    let mut abandoned = seen(1, Some("/a"), None);
-    let kind = Arc::make_mut(&mut abandoned.kind);
-    (kind.origin, kind.sent, kind.by) = (Origin::Abandoned, None, None);
-    let id = abandoned.id;
-    assert!(kept.insert(abandoned).is_none());
-    let (_, tally) = kept.tallies().next().expect("its route");
-    assert_eq!((tally.abandoned, tally.errors), (1, 0));
-    assert_eq!((kept.find(id).1, kept.entries().count()), (1, 0));
+    kept.insert(seen(0, Some("/a"), None)).unwrap();
+    let left = || Kind { outcome: Outcome::ClientLeft, sent: None, by: None, ..Kind::of(Origin::Abandoned, 499) };
+    (1..=1_000).for_each(|number| drop(kept.insert(with_kind(number, left()))));
+    assert_eq!((kept.errors().count(), kept.left().count(), kept.ids.len()), (1, MOST_ENTRIES, 1_001));
+    assert_eq!(kept.find(RequestId::from_parts(NOON + 1, 1)).1, 1);
+    let all = minute(NOON)..minute(NOON) + 1;
+    for severity in [Severity::ServerError, Severity::Broken, Severity::Refusal, Severity::WouldRefuse] {
+        assert_eq!(kept.timeline.totals_of(severity, &all), []);
+    }
 }

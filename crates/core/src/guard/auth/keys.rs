@@ -63,7 +63,7 @@ impl KeyCheck {
         let place = position(&Digest::hash(key), &self.keys.digests);
         let known = place.and_then(|place| self.keys.known.get(place)).ok_or(Rejection::token(AuthFailure::Invalid))?;
         if known.revoked || known.expires.is_some_and(|expires| expires <= now()) {
-            return Err(Rejection::token(AuthFailure::Expired));
+            return Err(Rejection::token(AuthFailure::Expired).of_caller(known.identity.id()));
         }
         Ok(known)
     }

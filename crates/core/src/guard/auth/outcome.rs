@@ -35,6 +35,9 @@ pub(crate) struct Rejection {
     pub(super) cause: Option<AuthCause>,
     /// A newer set of keys might let the request in.
     pub(super) unless_keys_change: bool,
+    /// Whom the credentials name, if they are genuine: the id of an expired key, or the subject of a token with a valid
+    /// signature.
+    pub(super) caller: Option<Box<str>>,
 }
 
 /// Why credentials fail. If several schemes fail, the greatest value decides, so the order is that of rule G2.
@@ -97,6 +100,12 @@ impl Rejection {
         Self { cause: Some(AuthCause::Known(cause)), ..self }
     }
 
+    /// The credentials name this caller.
+    #[cfg(feature = "auth")]
+    pub(super) fn of_caller(self, id: Option<&str>) -> Self {
+        Self { caller: id.map(Into::into), ..self }
+    }
+
     #[cfg(feature = "jwt")]
     pub(super) fn unless_keys_change(self) -> Self {
         Self { unless_keys_change: true, ..self }
@@ -105,7 +114,7 @@ impl Rejection {
 
 impl From<AuthFailure> for Rejection {
     fn from(why: AuthFailure) -> Self {
-        Self { why, token_sent: false, cause: None, unless_keys_change: false }
+        Self { why, token_sent: false, cause: None, unless_keys_change: false, caller: None }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use http::header::WWW_AUTHENTICATE;
 
+use super::Identity;
 use super::challenge::TokenError;
 use super::compile::Scheme;
 use super::outcome::{AuthFailure, Rejection};
@@ -45,6 +46,15 @@ impl AuthRefusal {
         }
     }
 
+    /// Whom the credentials name that got furthest, if they are genuine.
+    pub(crate) fn caller(&self) -> Option<Identity> {
+        let (scheme, rejection) = match self {
+            Self::One(scheme, rejection) => (scheme, rejection),
+            Self::Several(all) => furthest(all.iter().map(|(scheme, rejection)| (scheme, rejection)))?,
+        };
+        Some(Identity::new(scheme.name.clone(), Some(rejection.caller.as_deref()?)))
+    }
+
     /// Whether the request has no credentials for any of the schemes.
     pub(crate) fn is_for_missing_credentials(&self) -> bool {
         match self {
@@ -79,12 +89,18 @@ fn refuse<'a>(
     all: impl IntoIterator<Item = (&'a Arc<Scheme>, &'a Rejection), IntoIter: DoubleEndedIterator + Clone>,
 ) -> Fault {
     let all = all.into_iter();
-    // `max_by_key` returns the last of equals, so the order is reversed to get the first.
-    let furthest = all.clone().rev().max_by_key(|(_, rejection)| rejection.why);
     // If no scheme is in the list, nothing has refused the request.
-    let Some((scheme, rejection)) = furthest else { return Fault::new(ErrorCode::AUTH_MISSING) };
+    let Some((scheme, rejection)) = furthest(all.clone()) else { return Fault::new(ErrorCode::AUTH_MISSING) };
     let fault = scheme.fault(rejection);
     if fault.status() == StatusCode::UNAUTHORIZED { with_challenges(fault, all) } else { fault }
+}
+
+/// The scheme whose check got furthest; the first one of equals.
+fn furthest<'a>(
+    all: impl DoubleEndedIterator<Item = (&'a Arc<Scheme>, &'a Rejection)>,
+) -> Option<(&'a Arc<Scheme>, &'a Rejection)> {
+    // `max_by_key` returns the last of equals, so the order is reversed to get the first.
+    all.rev().max_by_key(|(_, rejection)| rejection.why)
 }
 
 /// Adds a challenge line for each scheme; equal lines are added only once.

@@ -18,8 +18,8 @@ use crate::guard::auth::Identity;
 use crate::guard::body_limit::Messages;
 use crate::policy::{BodyLimitPer, Policy, RouteSettings};
 use crate::session::accept::{prefers_page, prefers_problem};
-use crate::session::event::EventLabel;
-use crate::session::{EventFields, RequestFacts, SessionConfig};
+use crate::session::record::RecordLabel;
+use crate::session::{RecordFields, RequestFacts, SessionConfig};
 
 /// On HTTP/1, the rest of a request may be read and dropped to keep the connection open (G5), if its declared length is
 /// at most this many bytes.
@@ -45,28 +45,32 @@ impl RequestFlags {
     const TRAILERS: u16 = 1 << 7;
     const FORM: u16 = 1 << 8;
     const JSON: u16 = 1 << 9;
-    const ERROR_EVENT: u16 = 1 << 10;
+    const CALLED: u16 = 1 << 10;
     const NESTED: u16 = 1 << 11;
     /// A page is requested. It shares a bit with a flag of RPC calls, because no call requests a page.
     const PAGE: u16 = Self::STREAM;
 
-    /// Whether the request has its error event already (L1).
-    pub(in crate::session) fn has_error_event(self) -> bool {
-        self.bits & Self::ERROR_EVENT != 0
-    }
-
-    /// The flags that events have.
-    pub(in crate::session) fn event_bits(self) -> u8 {
-        let late = if self.has_error_event() { EventLabel::LATE } else { 0 };
-        late | if self.has_flag(Self::NESTED) { EventLabel::NESTED } else { 0 }
+    /// The flags that records have.
+    #[inline]
+    pub(in crate::session) fn record_bits(self) -> u8 {
+        let bit = |flag, bit| if self.has_flag(flag) { bit } else { 0 };
+        bit(Self::NESTED, RecordLabel::NESTED)
+            | bit(Self::CALLED, RecordLabel::CALLED)
+            | bit(Self::HEAD, RecordLabel::BODILESS)
     }
 
     pub(in crate::session) fn note_nested(&mut self, is_nested: bool) {
         self.bits |= flag(Self::NESTED, is_nested);
     }
 
-    pub(in crate::session) fn note_error_event(&mut self) {
-        self.bits |= Self::ERROR_EVENT;
+    /// Notes that the service did not get the request after all.
+    pub(in crate::session) fn note_not_called(&mut self) {
+        self.bits &= !Self::CALLED;
+    }
+
+    /// Notes that the request is forwarded.
+    pub(in crate::session) fn note_called(&mut self) {
+        self.bits |= Self::CALLED;
     }
 
     #[inline]
@@ -199,7 +203,7 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// State that few requests need. It is boxed, so that all other requests stay small.
 #[derive(Debug, Default)]
 pub(in crate::session) struct ColdState {
-    pub(in crate::session) notes: Option<Box<EventFields>>,
+    pub(in crate::session) notes: Option<Box<RecordFields>>,
     /// The method and the path, if a rule of the policy compares them.
     pub(in crate::session) target: Option<(Method, PathAndQuery)>,
     /// The scheme of `authorization`, if it is not Bearer.
@@ -218,28 +222,33 @@ pub(in crate::session) struct ColdState {
     pub(in crate::session) origin: Option<HeaderValue>,
     /// Who the caller is, by the credentials.
     pub(in crate::session) caller: Option<Identity>,
+    /// The path, if the log shows it.
+    path: Option<PathAndQuery>,
     /// The header as received, valid or not.
     traceparent: Option<HeaderValue>,
 }
 
 impl ColdState {
-    /// The fields of an event that do not depend on its error.
-    pub(in crate::session) fn event_notes(&self) -> Option<Box<EventFields>> {
+    /// The fields of a record that do not depend on its error.
+    pub(in crate::session) fn record_notes(&self) -> Option<Box<RecordFields>> {
         self.completed(self.notes.clone())
     }
 
     /// The log fields of the error that ends the session.
-    pub(in crate::session) fn into_event_notes(mut self: Box<Self>) -> Option<Box<EventFields>> {
+    pub(in crate::session) fn into_record_notes(mut self: Box<Self>) -> Option<Box<RecordFields>> {
         let notes = self.notes.take();
         self.completed(notes)
     }
 
-    fn completed(&self, mut notes: Option<Box<EventFields>>) -> Option<Box<EventFields>> {
+    fn completed(&self, mut notes: Option<Box<RecordFields>>) -> Option<Box<RecordFields>> {
         if self.counts_whole {
             notes.get_or_insert_default().counts_whole = true;
         }
         if self.caller.is_some() {
             notes.get_or_insert_default().caller = self.caller.clone();
+        }
+        if self.path.is_some() {
+            notes.get_or_insert_default().shown_path = self.path.clone();
         }
         if self.traceparent.is_some() {
             notes.get_or_insert_default().traceparent = self.traceparent.clone();
@@ -250,7 +259,7 @@ impl ColdState {
     #[inline]
     pub(in crate::session) fn new(
         view: &RequestView<'_>,
-        notes: Option<Box<EventFields>>,
+        notes: Option<Box<RecordFields>>,
         settings: &RouteSettings,
         config: &SessionConfig,
     ) -> Option<Box<Self>> {
@@ -260,6 +269,7 @@ impl ColdState {
             && !config.policy().needs_request_facts()
             && view.sent.call.is_none()
             && config.observer().is_none()
+            && !config.policy().shows_paths()
         {
             return None;
         }
@@ -269,7 +279,7 @@ impl ColdState {
     #[inline(never)]
     fn with_notes(
         view: &RequestView<'_>,
-        mut notes: Option<Box<EventFields>>,
+        mut notes: Option<Box<RecordFields>>,
         settings: &RouteSettings,
         config: &SessionConfig,
     ) -> Option<Box<Self>> {
@@ -287,7 +297,9 @@ impl ColdState {
         let traceparent =
             if is_traced { fields::single_value(&view.head.headers, &TRACEPARENT).cloned() } else { None };
         let origin = config.policy().cors().and_then(|cors| cors.allowed(&view.head.headers));
-        let is_plain = origin.is_none() && notes.is_none() && deadline.is_none() && traceparent.is_none();
+        let shows_path = view.sent.call.is_some() || config.policy().shows_paths();
+        let path = if shows_path { view.head.uri.path_and_query().cloned() } else { None };
+        let is_plain = origin.is_none() && notes.is_none() && path.is_none() && traceparent.is_none();
         if is_plain && !uses_path && !has_time && !counts_whole {
             return None;
         }
@@ -297,6 +309,16 @@ impl ColdState {
             (view.head.method.clone(), path)
         });
         let began = has_time.then(config.clock);
-        Some(Box::new(Self { notes, target, began, counts_whole, deadline, origin, traceparent, ..Self::default() }))
+        Some(Box::new(Self {
+            notes,
+            target,
+            began,
+            counts_whole,
+            deadline,
+            origin,
+            path,
+            traceparent,
+            ..Self::default()
+        }))
     }
 }

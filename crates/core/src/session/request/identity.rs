@@ -8,7 +8,7 @@ use crate::guard::auth;
 use crate::message::is_unprintable;
 use crate::policy::{IdSettings, Policy, RouteSettings};
 use crate::request_id::{RequestId, is_traceparent};
-use crate::session::EventFields;
+use crate::session::RecordFields;
 use crate::session::head::X_REQUEST_ID;
 use crate::session::header_use::is_removed;
 
@@ -24,7 +24,7 @@ const MAX_NAMES: usize = 8;
 pub(in crate::session) struct AssignedId {
     pub(in crate::session) id: RequestId,
     pub(in crate::session) header: HeaderValue,
-    pub(in crate::session) notes: Option<Box<EventFields>>,
+    pub(in crate::session) notes: Option<Box<RecordFields>>,
     /// An outer layer of this process assigned it.
     pub(in crate::session) is_nested: bool,
 }
@@ -48,7 +48,7 @@ pub(in crate::session) fn identify(
     let id = outermost.or(trusted).unwrap_or_else(fresh);
     let header = id.header_value();
     let differs = theirs().any(|it| *it != header) || theirs().count() > 1;
-    let notes = differs.then(|| EventFields { client_request_id: Some(note(theirs())), ..EventFields::default() });
+    let notes = differs.then(|| RecordFields { client_request_id: Some(note(theirs())), ..RecordFields::default() });
     AssignedId { id, header, notes: notes.map(Box::new), is_nested }
 }
 
@@ -80,7 +80,7 @@ pub(in crate::session) fn remove_spoofed(
     policy: &Policy,
     sent: &HeaderFlags,
     headers: &mut HeaderMap,
-    notes: &mut Option<Box<EventFields>>,
+    notes: &mut Option<Box<RecordFields>>,
 ) {
     let ids = policy.forwarded_ids();
     if sent.has(HeaderFlags::LOOK_ALIKE) || !ids.is_empty() {
@@ -93,7 +93,7 @@ fn remove_all(
     forwarded_ids: &[HeaderName],
     sent: &HeaderFlags,
     headers: &mut HeaderMap,
-    notes: &mut Option<Box<EventFields>>,
+    notes: &mut Option<Box<RecordFields>>,
 ) {
     auth::remove_forwarded(forwarded_ids, headers);
     if sent.has(HeaderFlags::LOOK_ALIKE) {

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
 
+use error_envelope_core::cause;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tower::load_shed::error::Overloaded;
@@ -16,7 +17,7 @@ async fn the_queue_time_ends_a_wait_at_the_bound_with_overloaded() {
     let _kept = pool.take().await.unwrap();
     let began = Instant::now();
     let error = pool.take().await.err().expect("none is free");
-    assert!(error.is::<Overloaded>(), "{error}");
+    assert!(cause::find::<Overloaded>(&*error).is_some(), "{error}");
     assert_eq!(began.elapsed().as_millis(), QUEUE_TIME.as_millis());
 }
 

@@ -1,6 +1,7 @@
 //! Metrics of the certificate and of handshakes.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, UNIX_EPOCH};
 use std::{fs, io};
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
@@ -40,9 +41,14 @@ fn a_refused_certificate_and_the_end_of_the_one_in_force_are_told() {
         fs::write(&pair.certificate, "none").unwrap();
         tls.reload();
         assert_eq!(gauges()[REFUSED], 1.0);
+        let status = tls.status();
+        assert_eq!(status.not_after, Some(UNIX_EPOCH + Duration::from_secs(2_208_988_800)));
+        assert!(status.rejection.is_some_and(|why| why.contains("no certificate can be read")));
         write(&pair, 2041);
         tls.reload();
         assert_eq!(gauges(), expected(0.0, 2_240_611_200.0));
+        assert_eq!(tls.status().not_after, Some(UNIX_EPOCH + Duration::from_secs(2_240_611_200)));
+        assert_eq!(tls.status().rejection, None);
     });
 }
 

@@ -93,7 +93,8 @@ impl Tokens {
         }
         let claims: Claims =
             serde_json::from_str(&token.claims).map_err(|_| invalid(misformed_claim(&token.claims)))?;
-        claims.check_against(&self.settings, now())?;
+        let is_fit = claims.check_against(&self.settings, now());
+        is_fit.map_err(|refused| refused.of_caller(claims.sub.as_deref()))?;
         Ok(VerifiedToken { subject: claims.sub, claims: token.claims })
     }
 

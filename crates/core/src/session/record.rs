@@ -1,9 +1,10 @@
-//! The events to log (rules L1, I2, I3, F2), their observer, and the configuration of a session.
+//! The record of a request (rules L5, L1, I2, I3, F2), its observer, and the configuration of a session.
 //!
-//! They are in one file because each needs the next one: a config has an observer, an observer receives events, and an
-//! event has its config.
+//! They are in one file because each needs the next one: a config has an observer, an observer receives records, and a
+//! record has its config.
 
 use std::error::Error;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -11,12 +12,14 @@ use http::{Extensions, StatusCode, Uri};
 
 use super::proxy_error::ProxyErrorRecogniser;
 use super::request::printable;
-use super::{BodyCapture, CapturedBody, EventFields, KnownMethod, MapRuleId, Origin, UnreadReason};
+use super::{
+    BodyCapture, CapturedBody, Delivery, End, KnownMethod, MapRuleId, Origin, Outcome, RecordFields, SentStatus,
+    ServiceAnswer, ServiceBody, UnreadReason,
+};
 use crate::classify::decide::DecidedBy;
 use crate::classify::failure::Recogniser;
 use crate::code::ErrorCode;
 use crate::dialect::Shape;
-use crate::dialect::status::Status;
 use crate::fault::Fault;
 use crate::policy::{LogLabel, MatchedReading, Policy, UpstreamUrl};
 use crate::request_id::RequestId;
@@ -42,49 +45,58 @@ pub type ReasonPhrase = for<'e> fn(&'e Extensions) -> Option<&'e [u8]>;
 /// panics of `Display`, which is the user's own code (F2).
 pub type CauseTexts = fn(&(dyn Error + 'static)) -> Vec<String>;
 
-/// One error, or one abandoned request. An adapter logs each event once.
+/// What happened to one request, as far as it is known: a session fills it, and its adapter closes it once (L5).
 #[derive(Debug)]
 #[must_use]
-pub struct Event {
+pub struct RequestRecord {
     pub(super) request_id: RequestId,
-    pub(super) code: Option<ErrorCode>,
-    pub(super) status: Option<StatusCode>,
-    pub(super) would_be: Option<StatusCode>,
+    pub(super) config: Arc<SessionConfig>,
+    pub(super) label: RecordLabel,
+    /// `None` if nothing failed.
+    pub(super) origin: Option<Origin>,
+    /// `None` if no head was made.
+    pub(super) sent: Option<SentStatus>,
+    /// What `enforce` would have sent, or the route without its `auth_observe`, if that differs.
+    pub(super) would_be: Option<SentStatus>,
     pub(super) would_fill: bool,
-    pub(super) grpc: Option<Status>,
-    pub(super) origin: Origin,
     pub(super) dialect: Option<Shape>,
-    pub(super) unread: Option<UnreadReason>,
     pub(super) by: Option<DecidedBy>,
     pub(super) rule: Option<MapRuleId>,
     pub(super) cause: Option<Cause>,
-    pub(super) notes: Option<Box<EventFields>>,
-    pub(super) config: Arc<SessionConfig>,
-    pub(super) label: EventLabel,
+    pub(super) notes: Option<Box<RecordFields>>,
 }
 
-/// The facts about the request that every line of the log has.
+/// The record of a request whose response was delivered, or whose client has left. Every view is a function of it.
+#[derive(Debug)]
+pub struct ClosedRecord {
+    record: RequestRecord,
+    delivery: Delivery,
+}
+
+/// The facts about the request that every record has.
 #[derive(Clone, Debug)]
-pub(super) struct EventLabel {
+pub(super) struct RecordLabel {
     pub(super) settings: LogLabel,
-    /// `None` if the request is no longer available.
-    pub(super) method: Option<KnownMethod>,
+    pub(super) method: KnownMethod,
     pub(super) framework_route: Option<Arc<str>>,
-    /// [`LATE`](Self::LATE) and [`NESTED`](Self::NESTED), in one byte because every response body has them.
     pub(super) bits: u8,
-    /// The status in the head that the client has.
-    pub(super) sent: Option<StatusCode>,
+    /// What the service answered.
+    pub(super) service: Option<ServiceAnswer>,
 }
 
-impl EventLabel {
-    /// The request has its error event already (L1).
-    pub(super) const LATE: u8 = 1;
+impl RecordLabel {
     /// An outer layer of this process has the request, too (E7).
-    pub(super) const NESTED: u8 = 1 << 1;
-
-    pub(super) fn without_request(settings: LogLabel) -> Self {
-        Self { settings, method: None, framework_route: None, bits: 0, sent: None }
-    }
+    pub(super) const NESTED: u8 = 1;
+    /// The service was called.
+    pub(super) const CALLED: u8 = 1 << 1;
+    /// An inner layer of this process writes the views of this error.
+    pub(super) const WRITTEN_WITHIN: u8 = 1 << 3;
+    /// The inner layer also has an observer.
+    pub(super) const OBSERVED_WITHIN: u8 = 1 << 4;
+    /// The body broke off after the head was made.
+    pub(super) const BROKEN: u8 = 1 << 5;
+    /// The response has no body for this request, whatever its head declares (RFC 9112 §6.3).
+    pub(super) const BODILESS: u8 = 1 << 2;
 
     /// The route that the framework found, else the pattern of the route in the policy.
     pub(super) fn route<'a>(&'a self, config: &'a SessionConfig) -> Option<&'a Arc<str>> {
@@ -93,7 +105,7 @@ impl EventLabel {
     }
 }
 
-/// Receives each error once, when it is logged (L1).
+/// Receives the record of each request when it is closed (L5), of a success, too: then [`RequestRecord::origin`] is `None`.
 ///
 /// It is called on the thread that handles the request: return quickly, and do slow work elsewhere. If it panics, the
 /// panic is caught and logged, and the client gets its response (F2).
@@ -101,14 +113,14 @@ impl EventLabel {
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
 /// use tower_error_envelope::ErrorEnvelopeLayer;
-/// use tower_error_envelope::session::{Event, Observer};
+/// use tower_error_envelope::session::{ClosedRecord, Observer};
 ///
 /// #[derive(Default)]
 /// struct Nameless(AtomicU64);
 ///
 /// impl Observer for Nameless {
-///     fn on_event(&self, event: &Event) {
-///         if event.notes().unknown_code().is_some() {
+///     fn on_record(&self, record: &ClosedRecord) {
+///         if record.notes().unknown_code().is_some() {
 ///             self.0.fetch_add(1, Ordering::Relaxed);
 ///         }
 ///     }
@@ -118,11 +130,8 @@ impl EventLabel {
 /// # let _ = layer;
 /// ```
 pub trait Observer: Send + Sync + 'static {
-    /// Receives the event of one error, or of one abandoned request.
-    fn on_event(&self, event: &Event);
-
-    /// Receives a response that broke off after its request had an event: no second error (L1). Does nothing by default.
-    fn on_late(&self, _event: &Event) {}
+    /// Receives the record of one request.
+    fn on_record(&self, record: &ClosedRecord);
 
     /// Receives a policy that applies from now on, with the first request after a reload (M3). Each adapter with this
     /// observer calls it. Does nothing by default.
@@ -130,12 +139,8 @@ pub trait Observer: Send + Sync + 'static {
 }
 
 impl<T: Observer + ?Sized> Observer for Arc<T> {
-    fn on_event(&self, event: &Event) {
-        (**self).on_event(event);
-    }
-
-    fn on_late(&self, event: &Event) {
-        (**self).on_late(event);
+    fn on_record(&self, record: &ClosedRecord) {
+        (**self).on_record(record);
     }
 
     fn on_policy(&self, policy: &Policy) {
@@ -191,7 +196,7 @@ impl Cause {
     }
 }
 
-impl Event {
+impl RequestRecord {
     /// The request's id.
     #[must_use]
     pub fn request_id(&self) -> RequestId {
@@ -213,9 +218,22 @@ impl Event {
         (!readings.is_empty()).then(|| readings.iter().take(MOST).map(line).collect::<Vec<_>>().join(", "))
     }
 
-    /// The event of an error that keeps its shape.
+    /// Closes the record. What the adapter saw of the delivery decides what was sent, and who ended the request.
+    #[must_use]
+    pub fn close(mut self, delivery: Delivery) -> ClosedRecord {
+        if !delivery.head_sent {
+            self.sent = None;
+        }
+        if matches!(delivery.end, End::ClientLeft | End::Stalled | End::Stopped) {
+            self.origin.get_or_insert(Origin::Abandoned);
+        }
+        ClosedRecord { record: self, delivery }
+    }
+
+    /// The record of an error that keeps its shape.
     pub(super) fn preserved(self, status: StatusCode, code: ErrorCode) -> Self {
-        Self { status: Some(status), code: Some(code), ..self }
+        let grpc = self.label.service.and_then(|service| service.grpc);
+        Self { sent: Some(SentStatus { status, grpc, code: Some(code) }), ..self }
     }
 
     /// Notes which parts of a foreign body the client does not get: the names of fields (R14), and an unknown code.
@@ -234,37 +252,53 @@ impl Event {
         self.rule = rule.map(|index| MapRuleId::new(part, index));
     }
 
-    /// The canonical code; `None` for an abandoned request.
+    /// What the client got; `None` if no head was sent.
+    #[must_use]
+    pub fn sent(&self) -> Option<&SentStatus> {
+        self.sent.as_ref()
+    }
+
+    /// What the client would have got if the route's mode were `enforce`, or if its credentials were enforced (M1). `None`
+    /// if the client got that anyway.
+    #[must_use]
+    pub fn would_be(&self) -> Option<&SentStatus> {
+        self.would_be.as_ref()
+    }
+
+    /// What the service answered; `None` if it gave no answer.
+    #[must_use]
+    pub fn service(&self) -> Option<&ServiceAnswer> {
+        self.label.service.as_ref()
+    }
+
+    /// Whether the service was called.
+    #[must_use]
+    pub fn is_called(&self) -> bool {
+        self.label.bits & RecordLabel::CALLED != 0
+    }
+
+    /// The canonical code that the client got; `None` if it got none.
     #[must_use]
     pub fn code(&self) -> Option<&ErrorCode> {
-        self.code.as_ref()
+        self.sent.as_ref()?.code()
     }
 
-    /// The status that the client gets; `None` if no whole response was sent. A gRPC call always has the HTTP status 200:
-    /// for it, this is the status that other clients would get.
+    /// The HTTP status that the client got; `None` if no head was sent.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
-        self.status
+        self.sent.as_ref().map(SentStatus::status)
     }
 
-    /// The status in the head that the client got, if the body broke off after it (F4).
+    /// The gRPC status that the client got; 17 stands for any number above 16, which the protocol does not define.
     #[must_use]
-    pub fn cut_off(&self) -> Option<StatusCode> {
-        self.label.sent
+    pub fn grpc_status(&self) -> Option<u8> {
+        self.sent.as_ref()?.grpc_status()
     }
 
-    /// The status that the client would get if the route's mode were `enforce`, or if its credentials were enforced
-    /// (M1). `None` if the client gets that status anyway.
-    #[must_use]
-    pub fn would_be(&self) -> Option<StatusCode> {
-        self.would_be
-    }
-
-    /// The codes with which guards that only observe would have refused the request (M1). The event is about the first
-    /// one's refusal, or has them [besides](EventFields::also).
+    /// The codes with which guards that only observe would have refused the request (M1).
     pub fn would_refuse(&self) -> impl Iterator<Item = &ErrorCode> {
-        let is_refusal = self.origin() == Origin::Guard && self.would_be.is_some();
-        self.code().filter(|_| is_refusal).into_iter().chain(self.notes().also())
+        let of_guard = self.would_be().filter(|_| self.origin == Some(Origin::Guard));
+        of_guard.and_then(SentStatus::code).into_iter().chain(self.notes().also())
     }
 
     /// Whether mode `own` would refuse the request: a guard would have, and not only one whose route has `auth_observe`.
@@ -276,31 +310,31 @@ impl Event {
     /// Whether mode `fill` would rewrite the inner error, which passed only because of mode `observe` (M1).
     #[must_use]
     pub fn fill_would_rewrite(&self) -> bool {
-        self.would_fill && self.origin == Origin::Inner
-    }
-
-    /// Whether the request has an error event already: then its body broke off, which is a line and a count of its own,
-    /// but no second error (L1).
-    #[must_use]
-    pub fn is_late(&self) -> bool {
-        self.label.bits & EventLabel::LATE != 0
+        self.would_fill && self.origin == Some(Origin::Inner)
     }
 
     /// Returns true if an outer layer of this process handles the request, too. It must not log the error again (L1).
     #[must_use]
     pub fn is_nested(&self) -> bool {
-        self.label.bits & EventLabel::NESTED != 0
+        self.label.bits & RecordLabel::NESTED != 0
     }
 
-    /// The status of an RPC error (0–16), as gRPC numbers them (section P).
+    /// Whether an inner layer of this process writes the views of this error, and then, whether to an observer, too.
     #[must_use]
-    pub fn grpc_status(&self) -> Option<u8> {
-        self.grpc.map(Status::number)
+    pub fn written_within(&self) -> Option<bool> {
+        let has = |bit| self.label.bits & bit != 0;
+        has(RecordLabel::WRITTEN_WITHIN).then(|| has(RecordLabel::OBSERVED_WITHIN))
     }
 
-    /// Where the error comes from.
+    /// Notes that an inner layer writes the views of this error.
+    pub fn note_written_within(&mut self, is_observed: bool) {
+        let observed = if is_observed { RecordLabel::OBSERVED_WITHIN } else { 0 };
+        self.label.bits |= RecordLabel::WRITTEN_WITHIN | observed;
+    }
+
+    /// Where the error comes from; `None` if nothing failed.
     #[must_use]
-    pub fn origin(&self) -> Origin {
+    pub fn origin(&self) -> Option<Origin> {
         self.origin
     }
 
@@ -314,32 +348,47 @@ impl Event {
     /// may also be `None` with an adapter that reads bodies in its own way.
     #[must_use]
     pub fn unread(&self) -> Option<UnreadReason> {
-        self.unread
+        match self.label.service?.body {
+            ServiceBody::Unread(why) => Some(why),
+            ServiceBody::Whole | ServiceBody::BrokeOff => None,
+        }
     }
 
     /// Notes why the body was not read to its end.
     #[inline]
     pub(super) fn note_unread(&mut self, why: Option<UnreadReason>) {
-        if why.is_some() {
-            self.unread = why;
+        if let (Some(why), Some(service)) = (why, &mut self.label.service) {
+            service.body = ServiceBody::Unread(why);
         }
     }
 
-    /// The event of an error whose body broke off, for this reason.
-    pub(super) fn broken_by(mut self, origin: Origin, cause: BoxError) -> Self {
-        if origin == Origin::Panic {
-            self.origin = origin;
+    /// Notes that the body broke off after the head was made, and why. An error keeps its own origin, code and cause.
+    pub(super) fn note_broken(&mut self, why: Option<(Origin, ErrorCode, BoxError)>) {
+        self.label.bits |= RecordLabel::BROKEN;
+        if let Some(service) = &mut self.label.service
+            && service.body == ServiceBody::Whole
+        {
+            service.body = ServiceBody::BrokeOff;
+        }
+        let Some((origin, code, cause)) = why else { return };
+        if self.origin.is_none() || origin == Origin::Panic {
+            self.origin = Some(origin);
+        }
+        if let Some(sent) = &mut self.sent
+            && sent.outcome() == Outcome::Ok
+        {
+            sent.code.get_or_insert(code);
         }
         self.cause.get_or_insert(Cause::Error(cause));
-        self.label.sent = self.status;
-        self
     }
 
-    /// Notes the panic of an error's body, if there was one (F2).
+    /// Notes a panic of the body, if there was one (F2). What failed before keeps its origin.
     #[inline]
     pub fn note_panic(&mut self, panic: Option<Box<str>>) {
-        if let Some(panic) = panic {
-            self.origin = Origin::Panic;
+        if let Some(panic) = panic
+            && matches!(self.origin, None | Some(Origin::Inner | Origin::Fault))
+        {
+            self.origin = Some(Origin::Panic);
             self.cause.get_or_insert_with(|| Cause::Error(String::from(panic).into()));
         }
     }
@@ -385,19 +434,18 @@ impl Event {
         self.config.policy.scope_name(self.label.settings)
     }
 
-    /// The service that a gateway chose for the request: the one of its scope, or the one for all other requests.
-    /// `None` if requests are not forwarded.
+    /// The service that a gateway called for the request: the one of its scope, or the one for all other requests. `None` if
+    /// it called none.
     #[must_use]
     #[doc(hidden)]
     pub fn upstream(&self) -> Option<&UpstreamUrl> {
-        let rest = self.config.forwarding.as_deref()?;
+        let rest = self.config.forwarding.as_deref().filter(|_| self.is_called())?;
         self.config.policy.upstream_of(self.label.settings).or(rest.as_ref())
     }
 
-    /// The request's method; `None` if the request is no longer available, as for a response that the client did not
-    /// read.
+    /// The request's method.
     #[must_use]
-    pub fn method(&self) -> Option<KnownMethod> {
+    pub fn method(&self) -> KnownMethod {
         self.label.method
     }
 
@@ -413,7 +461,14 @@ impl Event {
         self.cause.as_ref().map(Cause::error)
     }
 
-    /// Takes the cause out of the event after it was logged, because dropping it may run code of the user.
+    /// The path of the request for the log, without its query: of an RPC, and of any request if the policy has
+    /// `[observe] path = true` (L3).
+    #[must_use]
+    pub fn shown_path(&self) -> Option<&str> {
+        self.notes().shown_path()
+    }
+
+    /// Takes the cause out of the record, because dropping it may run code of the user.
     pub fn take_cause(&mut self) -> Option<Cause> {
         self.cause.take()
     }
@@ -421,8 +476,8 @@ impl Event {
     /// Further facts about the request.
     #[must_use]
     #[inline]
-    pub fn notes(&self) -> &EventFields {
-        static NONE: EventFields = EventFields::NONE;
+    pub fn notes(&self) -> &RecordFields {
+        static NONE: RecordFields = RecordFields::NONE;
 
         self.notes.as_deref().unwrap_or(&NONE)
     }
@@ -450,5 +505,40 @@ impl Event {
         if after.is_some() {
             self.notes.get_or_insert_default().captured = Some(BodyCapture { before, after });
         }
+    }
+}
+
+impl ClosedRecord {
+    /// What became of the response.
+    #[must_use]
+    pub fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    /// How the request ended.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let broke = self.label.bits & RecordLabel::BROKEN != 0;
+        match (self.delivery.end, &self.sent) {
+            (End::ClientLeft, _) => Outcome::ClientLeft,
+            (End::ServiceBrokeOff, _) => Outcome::Broken,
+            (_, Some(_)) if broke => Outcome::Broken,
+            (_, Some(sent)) => sent.outcome(),
+            (End::Unknown, None) => Outcome::Unknown,
+            (_, None) => Outcome::ClientLeft,
+        }
+    }
+
+    /// Takes the cause out of the record after every view of it is written, because dropping it may run code of the user.
+    pub fn take_cause(&mut self) -> Option<Cause> {
+        self.record.take_cause()
+    }
+}
+
+impl Deref for ClosedRecord {
+    type Target = RequestRecord;
+
+    fn deref(&self) -> &RequestRecord {
+        &self.record
     }
 }

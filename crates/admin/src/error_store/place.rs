@@ -1,0 +1,58 @@
+//! Where a request went.
+
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// Where a request went: its route and its scope. Requests that match no route differ only by scope.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    /// The pattern; `None` if no route matched.
+    pub(crate) route: Option<Arc<str>>,
+    /// The scope; `None` outside all of them.
+    pub(crate) scope: Option<Arc<str>>,
+}
+
+/// The texts of a place, by which a known one is found without an allocation: its route and its scope.
+pub(crate) trait PlaceTexts {
+    fn texts(&self) -> (Option<&str>, Option<&str>);
+}
+
+impl PlaceTexts for Place {
+    fn texts(&self) -> (Option<&str>, Option<&str>) {
+        (self.route.as_deref(), self.scope.as_deref())
+    }
+}
+
+impl PlaceTexts for (Option<&str>, Option<&str>) {
+    fn texts(&self) -> (Option<&str>, Option<&str>) {
+        *self
+    }
+}
+
+impl<'a> Borrow<dyn PlaceTexts + 'a> for Place {
+    fn borrow(&self) -> &(dyn PlaceTexts + 'a) {
+        self
+    }
+}
+
+impl Hash for dyn PlaceTexts + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.texts().hash(state);
+    }
+}
+
+/// As its texts, which find it in a map.
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.texts().hash(state);
+    }
+}
+
+impl PartialEq for dyn PlaceTexts + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.texts() == other.texts()
+    }
+}
+
+impl Eq for dyn PlaceTexts + '_ {}

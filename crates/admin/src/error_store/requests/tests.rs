@@ -1,0 +1,95 @@
+//! Requests are counted by place, minute and outcome, in bounded memory.
+
+use error_envelope_core::code::ErrorCode;
+
+use super::super::error_record::Kind;
+use super::super::recent_errors::tests::seen;
+use super::*;
+
+const TURN: u64 = 29_921_041 * 60_000;
+const MINUTE: u32 = 29_921_041;
+const OBSERVE: Option<Mode> = Some(Mode::Observe);
+
+fn at_route(route: &str) -> Place {
+    Place { route: Some(route.into()), scope: None }
+}
+
+#[test]
+fn each_minute_has_its_requests_by_outcome() {
+    let mut requests = Requests::default();
+    for (at, route, outcome) in [
+        (1, Some("/a"), Outcome::Ok),
+        (2, Some("/a"), Outcome::Broken),
+        (60_000, None, Outcome::ClientLeft),
+        (60_001, Some("/a"), Outcome::ServerError),
+    ] {
+        requests.count(TURN + at, (route, None), (outcome, OBSERVE), None);
+    }
+    let [ok, client, server, broken, left, _] = requests.by_outcome(&(MINUTE..MINUTE + 2));
+    assert_eq!([ok, client, server, broken, left], [vec![1, 0], vec![0, 0], vec![0, 1], vec![1, 0], vec![0, 1]]);
+    let row = requests.of_place(&at_route("/a")).unwrap();
+    assert_eq!((row.sum_of(&(MINUTE..MINUTE + 2)), row.sum_of(&(MINUTE + 1..MINUTE + 2))), (3, 1));
+    assert_eq!((row.tally.requests(), row.tally.count_of(&[Outcome::Broken, Outcome::ServerError])), (3, 2));
+}
+
+#[test]
+fn a_place_is_its_texts_and_the_kill_switch_does_not_change_its_mode() {
+    let mut requests = Requests::default();
+    let place = Place { route: Some("/a".into()), scope: Some("/shop".into()) };
+    requests.count(TURN, (Some("/a"), Some("/shop")), (Outcome::Ok, OBSERVE), None);
+    requests.count(TURN, place.texts(), (Outcome::Ok, None), None);
+    requests.count(TURN, (Some("/a"), None), (Outcome::Ok, OBSERVE), None);
+    let tally = &requests.of_place(&place).unwrap().tally;
+    assert_eq!((requests.places.len(), tally.requests(), tally.mode), (2, 2, Mode::Observe));
+}
+
+#[test]
+fn more_places_than_rows_are_in_the_sum_until_others_are_quiet_for_an_hour() {
+    let mut requests = Requests::default();
+    let mut count = |minutes: u64, name: String| {
+        requests.count(TURN + minutes * 60_000, (Some(&name), None), (Outcome::Ok, OBSERVE), None);
+        requests.places.contains_key(&at_route(&name))
+    };
+    let known = (0..MOST_PLACES + 10).filter(|at| count(0, format!("/{at}"))).count();
+    assert_eq!(known, MOST_PLACES);
+    assert!(!count(59, "/late".to_owned()));
+    assert_eq!(requests.by_outcome(&(MINUTE..MINUTE + 1))[0], [u32::try_from(MOST_PLACES).unwrap() + 10]);
+    requests.count(TURN + 60 * 60_000, (Some("/late"), None), (Outcome::Ok, OBSERVE), None);
+    assert_eq!((requests.places.len(), requests.of_place(&at_route("/late")).is_some()), (1, true));
+}
+
+#[test]
+fn the_last_policy_begins_anew_and_one_that_is_back_goes_on() {
+    let mut requests = Requests::default();
+    let count = |requests: &mut Requests| requests.count(TURN, (Some("/a"), None), (Outcome::Ok, OBSERVE), None);
+    let of = |requests: &Requests| requests.of_place(&at_route("/a")).unwrap().tally.requests();
+    (0..3).for_each(|_| count(&mut requests));
+    let first = requests.replace_counts(HashMap::new());
+    assert_eq!(of(&requests), 0);
+    count(&mut requests);
+    let second = requests.replace_counts(first);
+    assert_eq!((of(&requests), second[&at_route("/a")].requests()), (3, 1));
+}
+
+#[test]
+fn m1_only_requests_that_passed_hold_a_route_back_by_the_guards_that_would_refuse_them() {
+    let passed = |own_would_refuse| Kind {
+        would_refuse: vec![ErrorCode::AUTH_MISSING],
+        own_would_refuse,
+        would_be: Kind::of(Origin::Guard, 401).sent,
+        ..Kind::of(Origin::Guard, 200)
+    };
+    let refused = Kind { would_refuse: vec![ErrorCode::AUTH_MISSING], ..Kind::of(Origin::Guard, 415) };
+    for (mode, kind, expected) in [
+        (Mode::Observe, passed(true), (1, 0)),
+        (Mode::Observe, passed(false), (0, 1)),
+        (Mode::Enforce, passed(true), (0, 1)),
+        (Mode::Enforce, refused, (0, 0)),
+    ] {
+        let mut requests = Requests::default();
+        let mut seen = super::ErrorRecord { mode, kind: Arc::new(kind), ..seen(1, Some("/a"), None) };
+        requests.count(TURN, (Some("/a"), None), (Outcome::Ok, Some(mode)), Some(&mut seen));
+        let tally = &requests.of_place(&at_route("/a")).unwrap().tally;
+        assert_eq!((tally.own_would_refuse, tally.auth_would_refuse), expected, "{mode:?}");
+    }
+}

@@ -1,0 +1,73 @@
+//! The record of a request of which nothing has failed, in its small form.
+
+use std::sync::Arc;
+
+use super::record::RecordLabel;
+use super::request::ColdState;
+use super::{Cause, Origin, RecordFields, RequestRecord, SentStatus, SessionConfig};
+use crate::request_id::RequestId;
+
+/// The record of a request of which nothing has failed so far: it outlives the session, and is small.
+#[derive(Debug)]
+pub(super) struct BodyContext {
+    pub(super) config: Arc<SessionConfig>,
+    pub(super) id: RequestId,
+    pub(super) label: RecordLabel,
+    pub(super) cold: Option<Box<ColdState>>,
+}
+
+impl BodyContext {
+    pub(super) fn request_id(&self) -> RequestId {
+        self.id
+    }
+
+    /// Whether there is nothing to note about the request.
+    pub(super) fn is_plain(&self) -> bool {
+        self.cold.as_ref().is_none_or(|cold| cold.notes.is_none())
+    }
+
+    /// The record of a request without an error.
+    pub(super) fn into_record(self) -> RequestRecord {
+        let sent =
+            self.label.service.map(|service| SentStatus { grpc: service.grpc, ..SentStatus::new(service.status) });
+        self.record(None, None, sent)
+    }
+
+    /// Creates a record, with all its fields at once, because a record is large to copy.
+    #[inline(always)]
+    pub(super) fn record(
+        self,
+        origin: Option<Origin>,
+        cause: Option<Cause>,
+        sent: Option<SentStatus>,
+    ) -> RequestRecord {
+        let notes = self.cold.and_then(ColdState::into_record_notes);
+        RequestRecord::new(self.config, self.id, self.label, notes, (origin, cause, sent))
+    }
+}
+
+impl RequestRecord {
+    #[inline(always)]
+    pub(super) fn new(
+        config: Arc<SessionConfig>,
+        request_id: RequestId,
+        label: RecordLabel,
+        notes: Option<Box<RecordFields>>,
+        (origin, cause, sent): (Option<Origin>, Option<Cause>, Option<SentStatus>),
+    ) -> Self {
+        Self {
+            request_id,
+            config,
+            label,
+            origin,
+            sent,
+            would_be: None,
+            would_fill: false,
+            dialect: None,
+            by: None,
+            rule: None,
+            cause,
+            notes,
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What few calls need: the span of a request (rule L1), and the time that its client waits (rule P1).
+
+use std::task::Context;
+
+use tracing::Span;
+
+use super::deadline::Deadline;
+use error_envelope_core::session::Session;
+use error_envelope_runtime as runtime;
+
+/// State that only a few calls need.
+pub(super) struct CallContext {
+    pub(super) span: Option<Span>,
+    pub(super) deadline: Option<Deadline>,
+}
+
+impl CallContext {
+    /// The context of a call whose span a subscriber wants, or which has a deadline; `None` for any other.
+    #[inline(always)]
+    pub(super) fn new(session: &Session) -> Option<Box<Self>> {
+        if runtime::may_want_span() || session.call_time().is_some() { Self::wanted(session) } else { None }
+    }
+
+    #[inline(never)]
+    fn wanted(session: &Session) -> Option<Box<Self>> {
+        let span = runtime::request_span(session.id()?);
+        let deadline = session.call_time().map(Deadline::after);
+        (span.is_some() || deadline.is_some()).then(|| Box::new(Self { span, deadline }))
+    }
+
+    /// Whether the client's deadline has passed.
+    pub(super) fn has_run_out(&mut self, cx: &mut Context<'_>) -> bool {
+        self.deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx))
+    }
+
+    /// The span of a call, if it has one.
+    pub(super) fn span(&self) -> Option<&Span> {
+        self.span.as_ref()
+    }
+}

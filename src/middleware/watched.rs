@@ -1,0 +1,76 @@
+//! The delivery of a response whose record anyone may want (rule L5).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, StatusCode};
+use http_body::Frame;
+
+use super::deadline::now;
+use error_envelope_core::session::{Delivery, End, Follow, RequestRecord};
+use error_envelope_runtime::{self as runtime, Watch};
+
+/// What is seen of a request until its record is closed. Requests that nobody watches have none.
+pub(super) struct Watched {
+    pub(super) watch: Watch,
+    sent: u64,
+    /// The length of the body, as its head or the body itself declares it.
+    declared: Option<u64>,
+    /// Whether the body has ended. A server that gets this report does not poll again.
+    ended: AtomicBool,
+    broken: bool,
+}
+
+impl Watched {
+    pub(super) fn new(watch: Watch) -> Self {
+        Self { watch, sent: 0, declared: None, ended: AtomicBool::new(false), broken: false }
+    }
+
+    /// The head leaves. `exact` is the length that the body reports.
+    pub(super) fn head_leaves(&mut self, status: StatusCode, headers: &HeaderMap, exact: Option<u64>) {
+        self.watch.head();
+        let named = || headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+        self.declared = exact.or_else(named);
+        // A server sends no body with these, and does not poll for one (RFC 9112 §6.3).
+        *self.ended.get_mut() |= matches!(status.as_u16(), 100..200 | 204 | 304);
+    }
+
+    /// The server takes this frame; `None` is the end of the body.
+    pub(super) fn takes(&mut self, frame: Option<&Frame<Bytes>>) {
+        self.sent += frame.and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
+        // Nothing follows after trailers, and not every server polls for that.
+        *self.ended.get_mut() |= frame.is_none_or(Frame::is_trailers);
+    }
+
+    /// The body has reported its end.
+    pub(super) fn note_end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_broken(&mut self) {
+        self.broken = true;
+    }
+
+    /// Closes the record of a request whose response is dropped. `is_empty` means that nothing of the body was left.
+    pub(super) fn close(mut self, follow: Follow, is_empty: bool) {
+        let is_whole = *self.ended.get_mut() || is_empty || self.declared == Some(self.sent) || follow.is_bodiless();
+        let end = match self.broken {
+            true => End::ServiceBrokeOff,
+            false if is_whole => End::Complete,
+            false => End::ClientLeft,
+        };
+        if end == End::Complete && self.watch.is_for_log_alone() && follow.is_plain() {
+            return;
+        }
+        let (request_bytes, response_bytes) = (Some(0), Some(self.sent));
+        runtime::end(follow, self.watch, Delivery { head_sent: true, request_bytes, response_bytes, end }, now);
+    }
+
+    /// Closes the record of a request whose client left before the head of a response.
+    pub(super) fn close_unsent(self, record: RequestRecord) {
+        let end = End::ClientLeft;
+        let delivery = Delivery { head_sent: false, request_bytes: Some(0), response_bytes: Some(0), end };
+        runtime::end(Follow::decided(record), self.watch, delivery, now);
+    }
+}
