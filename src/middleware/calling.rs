@@ -46,7 +46,7 @@ where
         let Some(call) = call.as_mut() else { return Poll::Pending };
         let context = call.context.take();
         // What the classifier of an error logs is inside the span, too (L1).
-        let fails = !matches!(&outcome, Some(Ok((head, _))) if head.status.as_u16() < 400);
+        let fails = !matches!(&outcome, Some(Ok(_)));
         let span = context.as_deref().and_then(CallContext::span).filter(|_| fails).cloned();
         let _inside = span.as_ref().map(Span::enter);
         // Borrowed until it is decided about, because moving a head is dear.

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tracing::Span;
 
 use super::broken::{BodyAction, Polled, ResponseBodyError, ResumedBody, poll_passed, text_of};
 use super::caught::{has_ended, inspected, size_hint};
@@ -44,9 +43,8 @@ pin_project! {
                 finish(this.kind.as_mut(), this.follow);
             }
             if let Some(watched) = this.watched.take() {
-                // The record is closed inside the request's span (L1).
-                let _inside = this.context.as_deref().and_then(CallContext::span).map(Span::enter);
-                watched.close(std::mem::take(this.follow), is_empty);
+                let span = this.context.as_deref().and_then(CallContext::span);
+                watched.close(std::mem::take(this.follow), is_empty, span);
             }
         }
     }

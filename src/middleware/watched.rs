@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, StatusCode};
 use http_body::Frame;
+use tracing::Span;
 
 use super::deadline::now;
 use error_envelope_core::session::{Delivery, End, Follow, RequestRecord};
@@ -52,17 +53,17 @@ impl Watched {
         self.broken = true;
     }
 
-    /// Closes the record of a request whose response is dropped. `is_empty` means that nothing of the body was left.
-    pub(super) fn close(mut self, follow: Follow, is_empty: bool) {
+    /// Closes the record of a request whose response is dropped, inside its span if there is anything to log (L1). `is_empty`
+    /// means that nothing of the body was left.
+    pub(super) fn close(mut self, follow: Follow, is_empty: bool, span: Option<&Span>) {
         let is_whole = *self.ended.get_mut() || is_empty || self.declared == Some(self.sent) || follow.is_bodiless();
         let end = match self.broken {
             true => End::ServiceBrokeOff,
             false if is_whole => End::Complete,
             false => End::ClientLeft,
         };
-        if end == End::Complete && self.watch.is_for_log_alone() && follow.is_plain() {
-            return;
-        }
+        let is_silent = end == End::Complete && follow.plain_status().is_some();
+        let _inside = span.filter(|_| !is_silent).map(Span::enter);
         let (request_bytes, response_bytes) = (Some(0), Some(self.sent));
         runtime::end(follow, self.watch, Delivery { head_sent: true, request_bytes, response_bytes, end }, now);
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use error_envelope_core::request_id::RequestId;
-use error_envelope_core::session::{ClosedRecord, Delivery, Follow, Origin};
+use error_envelope_core::session::{ClosedRecord, Delivery, End, Follow, Origin, SentStatus};
 use http::Extensions;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
@@ -76,19 +76,15 @@ impl Watch {
     }
 }
 
-impl Watch {
-    /// Whether only the log may want the record: then a success without a note has none.
-    #[must_use]
-    pub fn is_for_log_alone(&self) -> bool {
-        self.timer.is_none() && self.exchange.is_none() && !self.is_observed
-    }
-}
-
 /// Ends a request: its record is closed, or handed to the adapter around the layer, which sees more of the delivery.
 pub fn end(follow: Follow, watch: Watch, mut delivery: Delivery, now: fn() -> Instant) {
-    let Watch { timer, exchange, received, .. } = watch;
+    let Watch { timer, exchange, received, is_observed } = watch;
     if let Some(received) = received {
         delivery.request_bytes = Some(received.0.load(Ordering::Relaxed));
+    }
+    // A success that only the log and a recorder see has no record: nothing in it would be another.
+    if let (None, false, End::Complete, Some(status)) = (&exchange, is_observed, delivery.end, follow.plain_status()) {
+        return timer.into_iter().for_each(|timer| timer.count(&SentStatus::new(status), &delivery));
     }
     let record = OpenRecord { follow, timer, delivery };
     match exchange {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
+
 use super::record::RecordLabel;
 use super::request::ColdState;
 use super::{Cause, Origin, RecordFields, RequestRecord, SentStatus, SessionConfig};
@@ -21,9 +23,10 @@ impl BodyContext {
         self.id
     }
 
-    /// Whether there is nothing to note about the request.
-    pub(super) fn is_plain(&self) -> bool {
-        self.cold.as_ref().is_none_or(|cold| cold.notes.is_none())
+    /// The status of a request about which there is nothing to note.
+    pub(super) fn plain_status(&self) -> Option<StatusCode> {
+        let service = self.label.service.filter(|service| service.grpc.is_none())?;
+        self.cold.as_ref().is_none_or(|cold| cold.notes.is_none()).then_some(service.status)
     }
 
     /// The record of a request without an error.

@@ -82,7 +82,9 @@ pub enum Outcome {
 }
 
 impl SentStatus {
-    pub(super) fn new(status: StatusCode) -> Self {
+    /// A response of this status that is no error of an RPC, and has no code.
+    #[must_use]
+    pub fn new(status: StatusCode) -> Self {
         Self { status, grpc: None, code: None }
     }
 

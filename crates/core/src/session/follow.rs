@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 
 use super::reading::Pieces;
 use super::record::RecordLabel;
@@ -131,10 +131,12 @@ impl Follow {
         self.record.as_deref_mut()
     }
 
-    /// Whether nothing has failed, and there is nothing to note about the request.
+    /// The status of a request of which nothing has failed, and about which there is nothing to note: what else its record
+    /// would state is known without it.
     #[must_use]
-    pub fn is_plain(&self) -> bool {
-        self.record.is_none() && matches!(&self.kind, Kind::Tail(tail) if tail.is_plain())
+    pub fn plain_status(&self) -> Option<StatusCode> {
+        let (None, Kind::Tail(tail)) = (&self.record, &self.kind) else { return None };
+        tail.plain_status()
     }
 
     /// Whether the response has no body for this request, whatever its head declares.
@@ -351,7 +353,7 @@ impl Follow {
             return;
         }
         if self.record.is_none() {
-            self.record = self.take_record(true, None).map(Box::new);
+            self.record = self.take_record(true, || None).map(Box::new);
         }
         if let Some(record) = &mut self.record {
             record.note_panic(text);
@@ -363,17 +365,17 @@ impl Follow {
         let left = delivery.end == End::ClientLeft;
         let record = match self.record.take() {
             Some(record) => *record,
-            None => self.take_record(left, Some(now()))?,
+            None => self.take_record(left, || Some(now()))?,
         };
         self.kind = Kind::Ended;
         Some(record.close(delivery))
     }
 
     /// The record of a body that is followed no further.
-    fn take_record(&mut self, left: bool, now: Option<Instant>) -> Option<RequestRecord> {
+    fn take_record(&mut self, left: bool, now: impl FnOnce() -> Option<Instant>) -> Option<RequestRecord> {
         match std::mem::take(&mut self.kind) {
             Kind::Tail(context) => Some(context.into_record()),
-            Kind::Copy(copy) => Some(copy.end(false, now)),
+            Kind::Copy(copy) => Some(copy.end(false, now())),
             Kind::Call(call) if left && !call.has_ended() => Some(call.abandoned()),
             Kind::Call(mut call) => Some(call.end().unwrap_or_else(|| call.into_body_context().into_record())),
             Kind::Events(events) => Some(events.into_body_context().into_record()),

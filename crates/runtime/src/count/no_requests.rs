@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use error_envelope_core::session::{ClosedRecord, KnownMethod};
+use error_envelope_core::session::{ClosedRecord, Delivery, KnownMethod, SentStatus};
 
 /// Stands in for the metrics of a layer's requests; it stores nothing.
 #[derive(Clone, Default)]
@@ -46,4 +46,8 @@ impl RequestTimer {
     /// Does nothing, since nothing is counted.
     #[inline]
     pub fn close(self, _: &ClosedRecord) {}
+
+    /// Does nothing, since nothing is counted.
+    #[inline]
+    pub(crate) fn count(self, _: &SentStatus, _: &Delivery) {}
 }

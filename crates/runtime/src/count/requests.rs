@@ -8,7 +8,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use std::{array, mem};
 
-use error_envelope_core::session::{ClosedRecord, KnownMethod, Outcome};
+use error_envelope_core::session::{ClosedRecord, Delivery, KnownMethod, Outcome, SentStatus};
+use http::StatusCode;
 use metrics::{Counter, Histogram, Label, counter, histogram};
 use rustc_hash::FxHashMap;
 
@@ -223,10 +224,20 @@ impl RequestTimer {
         self.head = Some(self.started.elapsed());
     }
 
-    /// Counts the request whose record is closed. Handles that are older than [`KEPT_FOR`] are not used.
-    #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
+    /// Counts the request whose record is closed.
     pub fn close(self, record: &ClosedRecord) {
-        let class = record.status().map_or(NO_HEAD, |status| usize::from(status.as_u16() / 100 - 1).min(NO_HEAD)) as u8;
+        self.count_as((record.status(), record.grpc_status(), record.outcome()), record.delivery());
+    }
+
+    /// Counts a request that was delivered completely, and of which nothing failed in another way.
+    pub(crate) fn count(self, sent: &SentStatus, delivery: &Delivery) {
+        self.count_as((Some(sent.status()), sent.grpc_status(), sent.outcome()), delivery);
+    }
+
+    /// Handles that are older than [`KEPT_FOR`] are not used.
+    #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
+    fn count_as(self, (status, grpc, outcome): (Option<StatusCode>, Option<u8>, Outcome), delivery: &Delivery) {
+        let class = status.map_or(NO_HEAD, |status| usize::from(status.as_u16() / 100 - 1).min(NO_HEAD)) as u8;
         let (time, handles) = (self.started.elapsed(), &self.metrics.0);
         let own;
         let numbers = if time < KEPT_FOR {
@@ -235,12 +246,11 @@ impl RequestTimer {
             own = ClassMetrics::new(&handles.labels, class);
             &own
         };
-        numbers.count(record.outcome(), record.grpc_status());
+        numbers.count(outcome, grpc);
         if let Some(head) = self.head {
             numbers.head.record(head);
         }
         numbers.duration.record(time);
-        let delivery = record.delivery();
         handles.received.increment(delivery.request_bytes.unwrap_or(0));
         handles.sent.increment(delivery.response_bytes.unwrap_or(0));
     }
