@@ -79,6 +79,11 @@ async fn exposed() -> Exposed {
         let request = Request::get(path).body(Full::<Bytes>::default()).unwrap();
         service.call(request).await.unwrap().into_body().collect().await.unwrap();
     }
+    for path in ["/errors/failed", "/errors/500"] {
+        let call = Request::post(path).header("content-type", "application/grpc").header("te", "trailers");
+        let call = call.version(http::Version::HTTP_2).body(Full::<Bytes>::default()).unwrap();
+        service.call(call).await.unwrap().into_body().collect().await.unwrap();
+    }
     let too_large = Request::post("/errors/x").body(Full::new(Bytes::from_static(b"too large"))).unwrap();
     service.call(too_large).await.unwrap().into_body().collect().await.unwrap();
     let abandoned = Request::get("/errors/never").body(Full::<Bytes>::default()).unwrap();

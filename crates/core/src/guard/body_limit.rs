@@ -217,11 +217,25 @@ pub(crate) struct ObservedLimit {
 }
 
 /// Whether an error of a request's body means that the client left (F1a): the connection ended or was reset before the
-/// end of the body. Invalid framing is a different error.
+/// end of the body, or the stream was. Invalid framing is a different error.
 pub fn client_left(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
 
     cause::has_io_kind(error, |kind| matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
+        || cause::chain(error).skip(1).any(was_ended_by_peer)
+}
+
+/// Whether this is h2's error for a stream, or a connection, that its peer has ended. It is known by its text, because this
+/// crate does not need h2 for anything else, and h2 does not show the error of the connection as a source.
+fn was_ended_by_peer(error: &(dyn Error + 'static)) -> bool {
+    const BY_PEER: [&str; 4] = [
+        "stream error received: ",
+        "connection error received: ",
+        "stream closed because of a broken pipe",
+        "Connection reset by peer",
+    ];
+    let text = error.to_string();
+    BY_PEER.iter().any(|begin| text.starts_with(begin))
 }
 
 impl BodyFlags {

@@ -220,7 +220,11 @@ impl RequestRecord {
 
     /// Closes the record. What the adapter saw of the delivery decides what was sent, and who ended the request.
     #[must_use]
-    pub fn close(mut self, delivery: Delivery) -> ClosedRecord {
+    pub fn close(mut self, mut delivery: Delivery) -> ClosedRecord {
+        // The answer to a request that its client did not end was made for nobody, whatever the server took of it (F1a).
+        if self.origin == Some(Origin::Abandoned) && delivery.end == End::Complete {
+            delivery = Delivery { head_sent: false, end: End::ClientLeft, ..delivery };
+        }
         if !delivery.head_sent {
             self.sent = None;
         }

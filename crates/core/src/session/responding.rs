@@ -18,6 +18,8 @@ use super::{
 use crate::classify::ChangedBody;
 use crate::code::ErrorCode;
 use crate::dialect::protocol::ProtocolType;
+use crate::dialect::rpc::Rpc;
+use crate::dialect::status::Status;
 use crate::dialect::{coding, protocol};
 use crate::fault::Fault;
 use crate::guard::body_limit;
@@ -88,7 +90,7 @@ enum StatusTreatment {
 impl ResponseHead<'_> {
     /// Decides by a head that must be read first. `body` is only called if facts about the body matter.
     #[inline(never)]
-    pub(super) fn decide(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponseStep {
+    pub(super) fn decide(mut self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponseStep {
         if let Some(failure) = self.state.why_body_was_cut() {
             return ResponseStep::Send(Box::new(self.state.answer(failure, None)));
         }
@@ -96,6 +98,9 @@ impl ResponseHead<'_> {
             let failure = Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Inner);
             let cause = format!("{} response headers", head.headers.len()).into();
             return ResponseStep::Send(Box::new(self.state.answer(failure, Some(cause))));
+        }
+        if self.state.request.rpc == Some(Rpc::ConnectUnary) && head.status == StatusCode::OK {
+            self.state.note_grpc(Some(Status::OK.number()));
         }
         if let Some((rpc, names)) = answered_call(&self.state, head) {
             return call_head(self.state, rpc, &names, head, body());

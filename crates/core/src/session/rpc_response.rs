@@ -210,10 +210,7 @@ impl RpcResponse {
 
     /// The record of a call of which nothing has failed. A response of gRPC that ends without a status is an error to every
     /// client.
-    pub(super) fn into_body_context(mut self) -> BodyContext {
-        if self.rpc == Rpc::ConnectUnary && self.status().is_success() {
-            self.state.note_grpc(Some(Status::OK.number()));
-        }
+    pub(super) fn into_body_context(self) -> BodyContext {
         self.state.into_body_context()
     }
 

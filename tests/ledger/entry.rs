@@ -1,0 +1,147 @@
+//! A line of the ledger: what a client and a service saw of one request, and what follows from it by the contract alone.
+
+use serde_json::Value;
+
+use super::client::Got;
+use super::plan::{AnswerEnd, Kind};
+use super::service::Served;
+use super::wire::value;
+
+#[derive(Clone)]
+pub(crate) struct Entry {
+    pub(crate) kind: Kind,
+    pub(crate) mode: &'static str,
+    pub(crate) path: String,
+    pub(crate) got: Got,
+    pub(crate) served: Served,
+    /// The kill switch was on.
+    pub(crate) is_switched: bool,
+}
+
+/// The numbers of Connect's codes.
+const CONNECT: [&str; 17] = [
+    "",
+    "canceled",
+    "unknown",
+    "invalid_argument",
+    "deadline_exceeded",
+    "not_found",
+    "already_exists",
+    "permission_denied",
+    "resource_exhausted",
+    "failed_precondition",
+    "aborted",
+    "out_of_range",
+    "unimplemented",
+    "internal",
+    "unavailable",
+    "data_loss",
+    "unauthenticated",
+];
+
+impl Entry {
+    pub(crate) fn id(&self) -> Option<&str> {
+        value(&self.got.headers, "x-request-id").or(self.served.id.as_deref())
+    }
+
+    pub(crate) fn name(&self) -> String {
+        let switch = if self.is_switched { " (switched off)" } else { "" };
+        format!("{} {}{switch}", self.mode, self.kind.name)
+    }
+
+    pub(crate) fn route(&self) -> String {
+        format!("/{}/{}/{{*rest}}", self.mode, self.kind.place)
+    }
+
+    pub(crate) fn is_called(&self) -> bool {
+        self.served.calls > 0
+    }
+
+    /// The mode that the request met.
+    pub(crate) fn effective(&self) -> &'static str {
+        if self.is_switched { "off" } else { self.mode }
+    }
+
+    /// The code in the head, or the trailers.
+    pub(crate) fn code(&self) -> Option<&str> {
+        value(&self.got.headers, "x-error-code").or(value(&self.got.trailers, "x-error-code"))
+    }
+
+    /// The label of the gRPC status that the client got.
+    pub(crate) fn grpc(&self) -> String {
+        let number = self.grpc_number();
+        match number {
+            None => "none".to_owned(),
+            Some(number @ 0..=16) => number.to_string(),
+            Some(_) => "other".to_owned(),
+        }
+    }
+
+    fn grpc_number(&self) -> Option<u32> {
+        if self.kind.is_connect() {
+            let status = self.got.status?;
+            if status == 200 {
+                return Some(0);
+            }
+            // Only these modes read the error of a service.
+            if self.is_called() && !matches!(self.effective(), "observe" | "enforce") {
+                return None;
+            }
+            let body: Value = serde_json::from_slice(&self.got.body).ok()?;
+            let code = body["code"].as_str()?;
+            return CONNECT.iter().position(|own| *own == code).map(|number| number as u32);
+        }
+        if !self.kind.is_grpc() && !self.kind.is_grpc_web() {
+            return None;
+        }
+        let in_body = || {
+            let text = String::from_utf8_lossy(&self.got.body).into_owned();
+            let (_, rest) = text.split_once("grpc-status:")?;
+            rest.trim_start().split(|it: char| !it.is_ascii_digit()).next()?.parse().ok()
+        };
+        let said = value(&self.got.trailers, "grpc-status").or(value(&self.got.headers, "grpc-status"));
+        said.and_then(|said| said.parse().ok()).or_else(in_body)
+    }
+
+    /// How the request ended for the client (L2).
+    pub(crate) fn outcome(&self) -> &'static str {
+        if self.got.has_left {
+            return "client_left";
+        }
+        if self.is_broken() {
+            return "broken";
+        }
+        match (self.grpc_number(), self.got.status.unwrap_or(0)) {
+            (Some(2 | 4 | 12..=15), _) => "server_error",
+            (Some(1..), _) => "client_error",
+            (_, 500..) => "server_error",
+            (_, 400..) => "client_error",
+            _ => "ok",
+        }
+    }
+
+    pub(crate) fn class(&self) -> String {
+        self.got.status.map_or("none".to_owned(), |status| format!("{}xx", status / 100))
+    }
+
+    pub(crate) fn status(&self) -> String {
+        self.got.status.map_or("none".to_owned(), |status| status.to_string())
+    }
+
+    /// The response broke off for the client, or the layer ended for it what the service broke off behind the head: an event
+    /// stream by a last event, a call by a status (F6).
+    pub(crate) fn is_broken(&self) -> bool {
+        let is_cut = self.kind.answer.end == AnswerEnd::Cut && self.is_called();
+        self.got.is_broken || is_cut && self.kind.answer.status < 400 && self.got.status == Some(200)
+    }
+
+    /// A guard's refusal: before the service was called, or while a body came that is longer than its limit.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.got.status == Some(413) || !self.is_called() && !matches!(self.outcome(), "ok" | "client_left")
+    }
+
+    /// The service was called, and gave no answer.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.is_called() && matches!(self.kind.answer.end, AnswerEnd::Drops | AnswerEnd::Silent)
+    }
+}

@@ -1,0 +1,70 @@
+//! What the product states of all requests, in each of its views.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// The views of one process.
+#[derive(Clone, Default)]
+pub(crate) struct Views {
+    /// The fields of the log's lines about requests.
+    pub(crate) lines: Vec<Value>,
+    /// The fields of the access log's lines; `None` if there is no such log.
+    pub(crate) access: Option<Vec<Value>>,
+    pub(crate) metrics: Vec<Series>,
+    /// `/errors.json`, `/now.json` and `/readiness.json`; null without an admin address.
+    pub(crate) errors: Value,
+    pub(crate) now: Value,
+    pub(crate) readiness: Value,
+    /// What `find` states of some ids.
+    pub(crate) found: Vec<(String, Value)>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Series {
+    pub(crate) name: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) value: f64,
+}
+
+/// The lines of a log in JSON that are about a request's failure, by the target of this log.
+pub(crate) fn lines(log: &str, target: &str) -> Vec<Value> {
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let of_request = |line: &Value| line["target"] == target && line["fields"]["origin"].is_string();
+    lines.filter(of_request).map(|line| line["fields"].clone()).collect()
+}
+
+/// The series of a text in Prometheus' format, without comments.
+pub(crate) fn series(text: &str) -> Vec<Series> {
+    let one = |line: &str| {
+        let (name, value) = line.rsplit_once(' ')?;
+        let (name, labels) = name.split_once('{').unwrap_or((name, "}"));
+        let labels = labels.trim_end_matches('}').split("\",").filter_map(|label| {
+            let (name, value) = label.split_once("=\"")?;
+            Some((name.to_owned(), value.trim_end_matches('"').to_owned()))
+        });
+        Some(Series { name: name.to_owned(), labels: labels.collect(), value: value.parse().ok()? })
+    };
+    text.lines().filter(|line| !line.starts_with('#')).filter_map(one).collect()
+}
+
+impl Views {
+    /// The sums of a metric by these labels.
+    pub(crate) fn sums(&self, name: &str, by: &[&str]) -> BTreeMap<Vec<String>, i64> {
+        let mut sums = BTreeMap::new();
+        for series in self.metrics.iter().filter(|series| series.name == name) {
+            let key = by.iter().map(|label| series.labels.get(*label).cloned().unwrap_or_default()).collect();
+            *sums.entry(key).or_default() += series.value as i64;
+        }
+        sums
+    }
+}
+
+/// A field as a text; `none` if it is missing or null.
+pub(crate) fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
