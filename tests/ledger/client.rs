@@ -137,7 +137,7 @@ async fn over_http2(front: SocketAddr, service: &Service, kind: &Kind, target: &
             got.status = Some(head.status().as_u16());
             got.headers = fields(head.headers());
         }
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             // The whole connection ends.
             driving.abort();
         } else {

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use super::plan::{MODES, kinds};
+use super::plan::{Kind, MODES, Upload, kinds};
 use super::process::Process;
 use super::service::Service;
 use super::{compare, expect_none, rounds, runtime, send};
@@ -68,9 +68,11 @@ fn listening(admin: &Path) -> Option<SocketAddr> {
 #[ignore = "needs Envoy, which `.ci/envoy` brings"]
 fn l5_every_statement_of_the_processor_is_what_clients_and_services_saw() {
     let runtime = runtime();
-    let service = runtime.block_on(Service::start(&kinds()));
+    // Envoy's codec may refuse a malformed chunk before a filter sees its request.
+    let kinds: Vec<Kind> = kinds().into_iter().filter(|kind| kind.upload != Upload::BadChunk).collect();
+    let service = runtime.block_on(Service::start(&kinds));
     let processor = Process::start("processor", &["ext-proc"]);
     let envoy = Envoy::start(&processor, service.address);
-    let ledger = runtime.block_on(send(envoy.address, &service, &kinds(), &MODES, rounds(2), false));
+    let ledger = runtime.block_on(send(envoy.address, &service, &kinds, &MODES, rounds(2), false));
     expect_none(&compare::falsehoods(&ledger, &processor.views(&ledger)), ledger.len());
 }
