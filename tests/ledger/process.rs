@@ -85,6 +85,7 @@ impl Process {
         let step = (ledger.len() / 300).max(1);
         let found = ids.step_by(step).map(|id| (id.to_owned(), self.json(&format!("/errors.json?search={id}"))));
         Views {
+            is_blind: !has_access,
             found: found.collect(),
             lines: lines(&text("log.json"), "tower_error_envelope"),
             access: has_access.then(|| access(&text("access.json"))),

@@ -7,6 +7,8 @@ use serde_json::Value;
 /// The views of one process.
 #[derive(Clone, Default)]
 pub(crate) struct Views {
+    /// It sees no response behind its head, so that it may not claim how one ended.
+    pub(crate) is_blind: bool,
     /// The fields of the log's lines about requests.
     pub(crate) lines: Vec<Value>,
     /// The fields of the access log's lines; `None` if there is no such log.
