@@ -15,3 +15,4 @@ mod server;
 mod strangers;
 mod switch;
 mod truth;
+mod views;
