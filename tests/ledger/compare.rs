@@ -198,6 +198,8 @@ impl<'l> Check<'l> {
             let [line] = lines else { continue };
             self.same(&of, "route", &text(&line["route"]), &entry.route());
             self.same(&of, "method", &text(&line["method"]), entry.kind.method);
+            self.same(&of, "mode", &text(&line["mode"]), entry.mode);
+            self.same(&of, "kill_switch", &text(&line["kill_switch"]), if entry.is_switched { "true" } else { "none" });
             if self.is_out_of_sight(entry) {
                 self.same(&of, "end", &text(&line["end"]), "unknown");
                 continue;

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 
 use error_envelope_core::code::ErrorCode;
-use error_envelope_core::policy::{Mode, UpstreamUrl};
+use error_envelope_core::policy::UpstreamUrl;
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::{KnownMethod, Origin};
 use serde_json::{Value, json};
@@ -18,12 +18,11 @@ use crate::error_store::place::Place;
 use crate::error_store::recent_errors::{Id, RecentErrors};
 use crate::error_store::store;
 use crate::error_store::timeline::MINUTE_MS;
-use crate::readiness;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let shared = &request.admin.shared;
     let text = value(request.query, "search").unwrap_or_default();
-    let (id, status) = (id_in(&text), shared.policy_status());
+    let id = id_in(&text);
     let recent = shared.store.recent();
     // A trace id is read as a request id, too.
     let is_of = |entry: &Entry, id| entry.seen.id == id || entry.seen.trace_id.as_deref() == Some(&trace_id(id));
@@ -34,8 +33,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     entries.sort_by_key(|entry| Reverse(entry.number));
     let searched = id.map(|id| of_id(id, &recent, entries.len()));
     drop(recent);
-    let own_mode = |place: &Place| status.as_ref().and_then(|status| readiness::mode_of(status, place));
-    let errors: Vec<_> = entries.iter().map(|entry| describe(entry, id.is_some(), own_mode)).collect();
+    let errors: Vec<_> = entries.iter().map(|entry| describe(entry, id.is_some())).collect();
     answer::json(&json!({"errors": errors, "searched_id": searched}))
 }
 
@@ -87,7 +85,7 @@ fn describe_kind(kind: &Kind, place: &Place, service: Option<&UpstreamUrl>) -> V
     })
 }
 
-fn describe(entry: &Entry, is_searched: bool, own_mode: impl Fn(&Place) -> Option<Mode>) -> Value {
+fn describe(entry: &Entry, is_searched: bool) -> Value {
     let (seen, kind, request) = (&entry.seen, &entry.seen.kind, &entry.seen.request);
     let bodies = entry.bodies.get();
     let side = |side: &Option<Side>| side.as_ref().map(describe_side);
@@ -97,12 +95,11 @@ fn describe(entry: &Entry, is_searched: bool, own_mode: impl Fn(&Place) -> Optio
         None if seen.has_bodies => "waiting",
         None => "not_stored",
     };
-    let own_mode = Some(&seen.place).filter(|_| seen.kill_switch).and_then(own_mode);
     let more = json!({
         "number": entry.number,
         "id": seen.id.to_string(),
         "at": rfc3339(seen.at),
-        "mode": own_mode.unwrap_or(seen.mode).as_str(),
+        "mode": seen.mode.as_str(),
         "kill_switch": seen.kill_switch,
         "unknown_code": kind.unknown,
         "decided_by": kind.by.map(|by| by.as_str()),

@@ -57,7 +57,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
 
 /// The mode of a route, or of the requests that no route of a scope or of the policy matches. `None` if the policy does
 /// not have the place.
-pub(crate) fn mode_of(status: &PolicyStatus, place: &Place) -> Option<Mode> {
+fn mode_of(status: &PolicyStatus, place: &Place) -> Option<Mode> {
     let policy = status.policy();
     match place.texts() {
         (Some(pattern), scope) => {

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use crate::{clock, log};
 use error_envelope_core::message::is_invisible;
-use error_envelope_core::policy::{Mode, Policy};
+use error_envelope_core::policy::Policy;
 use error_envelope_core::session::SessionConfig;
 
 /// Puts every route into [`Mode::Off`] at once, whatever the policy sets, until the switch is turned off.
@@ -215,7 +215,7 @@ impl Switched {
         }
         let mut kept = self.made.write().unwrap_or_else(PoisonError::into_inner);
         made(&kept).unwrap_or_else(|| {
-            let off = Arc::new(config.with_policy(Policy::clone(config.policy()).in_mode(Mode::Off)));
+            let off = Arc::new(config.with_policy(Policy::clone(config.policy()).switched_off()));
             *kept = Some((config, off.clone()));
             off
         })

@@ -141,14 +141,14 @@ pub(crate) struct Side {
 }
 
 impl ErrorRecord {
-    pub(crate) fn new(record: &ClosedRecord, at: u64, kill_switch: bool) -> Self {
+    pub(crate) fn new(record: &ClosedRecord, at: u64) -> Self {
         let notes = record.notes();
         Self {
             id: record.request_id(),
             at,
             place: Place { route: record.shared_route(), scope: record.scope().map(Arc::from) },
-            mode: record.mode(),
-            kill_switch,
+            mode: record.own_mode(),
+            kill_switch: record.kill_switch(),
             kind: Arc::new(Kind::new(record)),
             request: RequestLine::new(record, at),
             dropped: notes.dropped_fields().map(without_secrets),

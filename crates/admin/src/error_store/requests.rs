@@ -58,13 +58,12 @@ pub(crate) struct Tally {
 }
 
 impl Requests {
-    /// Counts a request. `mode` is `None` if the kill switch replaces it. A record that is stored gets the known texts
-    /// of its place.
+    /// Counts a request, whose route has this mode of its own. A record that is stored gets the known texts of its place.
     pub(crate) fn count(
         &mut self,
         at_ms: u64,
         place: (Option<&str>, Option<&str>),
-        (outcome, mode): (Outcome, Option<Mode>),
+        (outcome, mode): (Outcome, Mode),
         seen: Option<&mut ErrorRecord>,
     ) {
         let minute = minute(at_ms);
@@ -72,7 +71,7 @@ impl Requests {
         let count = |row: &mut Row| {
             row.minutes[outcome.index()].add(minute, 1);
             row.tally.outcomes[outcome.index()] += 1;
-            row.tally.mode = mode.unwrap_or(row.tally.mode);
+            row.tally.mode = mode;
             if let Some(seen) = seen {
                 row.note(seen);
             }

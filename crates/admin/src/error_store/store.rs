@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::SystemTime;
 
-use error_envelope_core::policy::{Mode, Policy};
+use error_envelope_core::policy::Policy;
 use error_envelope_core::session::{BodyCapture, ClosedRecord, Observer, Outcome};
 use error_envelope_runtime::KillSwitch;
 
@@ -70,14 +70,13 @@ impl Default for Store {
 impl Observer for Store {
     fn on_record(&self, record: &ClosedRecord) {
         let (at, outcome, place) = (now(), record.outcome(), (record.route(), record.scope()));
-        let kill_switch = record.mode() == Mode::Off && self.switch.is_on();
-        let counted = (outcome, Some(record.mode()).filter(|_| !kill_switch));
+        let counted = (outcome, record.own_mode());
         // Nothing examines the errors of mode `off`, but they count.
         let is_kept = record.origin().is_some() || matches!(outcome, Outcome::ServerError | Outcome::Broken);
         if !is_kept {
             return self.requests().count(at, place, counted, None);
         }
-        let mut seen = ErrorRecord::new(record, at, kill_switch);
+        let mut seen = ErrorRecord::new(record, at);
         self.requests().count(at, place, counted, Some(&mut seen));
         let entry = self.recent().insert(seen);
         if let Some((entry, captured)) = entry.zip(record.captured()) {

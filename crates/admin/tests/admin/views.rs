@@ -3,9 +3,10 @@
 //!
 //! `PROPTEST_CASES` is the number of processes, each with up to 40 requests.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use bytes::Bytes;
 use error_envelope_admin::Admin;
@@ -18,7 +19,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_error_envelope::middleware::RequestBody;
 use tower_error_envelope::session::{BoxError, ClosedRecord, Observer, SentStatus};
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::Level;
 
 use crate::kit::{ask, recording};
 
@@ -234,7 +235,7 @@ fn stated(record: &ClosedRecord) -> Stated {
         ("origin", json!(record.origin().map(|origin| origin.as_str()))),
         ("end", if end == "complete" { Value::Null } else { json!(end) }),
         ("route", json!(record.route())),
-        ("mode", json!(record.mode().as_str())),
+        ("mode", json!(record.own_mode().as_str())),
         ("method", json!(record.method().as_str())),
         ("dialect", json!(record.dialect().map(|shape| shape.as_str()))),
         ("unread", json!(record.unread().map(|why| why.as_str()))),
@@ -252,25 +253,31 @@ fn stated(record: &ClosedRecord) -> Stated {
     }
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The log of the thread. The subscriber is the process's: levels are global, so that one that comes and goes would take
+/// lines of other tests with it.
+#[derive(Clone, Copy)]
+struct Log;
+
+impl Log {
+    fn begin() {
+        static BEGUN: Once = Once::new();
+        BEGUN.call_once(|| tracing_subscriber::fmt().json().with_writer(|| Self).with_max_level(Level::INFO).init());
+        LOG.take();
+    }
+}
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        LOG.with_borrow_mut(|log| log.extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
     }
 }
 
@@ -321,10 +328,7 @@ struct Views {
 
 fn views(requests: &[Asked]) -> Views {
     let (_recording, handle) = recording();
-    let log = Log::default();
-    let subscriber =
-        tracing_subscriber::fmt().json().with_writer(log.clone()).with_max_level(tracing::Level::INFO).finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    Log::begin();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let (admin, seen) = (Admin::new(), Arc::<Mutex<Vec<Stated>>>::default());
@@ -333,7 +337,7 @@ fn views(requests: &[Asked]) -> Views {
         for asked in requests {
             send(&layer, asked).await;
         }
-        let lines = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let lines = String::from_utf8(LOG.take()).unwrap();
         let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let seen = seen.lock().unwrap().clone();
         Views {

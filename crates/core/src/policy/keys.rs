@@ -78,6 +78,8 @@ macro_rules! keys {
             pub(crate) part: u16,
             /// The most specific route that matches.
             pub(crate) route: Option<u32>,
+            /// The mode of the policy, while a kill switch has replaced it by `off`.
+            pub(crate) switched_from: Option<Mode>,
         }
 
         impl Default for RouteSettings {
@@ -124,6 +126,7 @@ macro_rules! keys {
                     $($key: first.$key.unwrap_or_else(|| default!(made!($value $(, $made)?) $(, $default)?)),)*
                     part,
                     route,
+                    switched_from: None,
                 }
             }
         }
@@ -179,7 +182,7 @@ impl RouteSettings {
 
     #[inline]
     pub(crate) fn label(&self) -> LogLabel {
-        LogLabel { mode: self.mode, route: self.route, part: self.part }
+        LogLabel { mode: self.mode, switched_from: self.switched_from, route: self.route, part: self.part }
     }
 
     /// Whether the settings belong to a route or a scope.
@@ -206,6 +209,8 @@ impl RouteSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LogLabel {
     pub(crate) mode: Mode,
+    /// The mode of the policy, while a kill switch has replaced it by `off`.
+    pub(crate) switched_from: Option<Mode>,
     pub(super) route: Option<u32>,
     /// The index of the narrowest scope; 0 is the policy itself.
     pub(super) part: u16,

@@ -269,6 +269,13 @@ impl Policy {
         self
     }
 
+    /// The same policy while a kill switch is on: every route is in mode `off`, and keeps its own mode for records.
+    #[must_use]
+    pub fn switched_off(mut self) -> Self {
+        self.change_settings(|settings| settings.switched_from = Some(settings.mode));
+        self.in_mode(Mode::Off)
+    }
+
     /// Changes the settings that are made.
     pub(super) fn change_settings(&mut self, change: impl Fn(&mut RouteSettings)) {
         let made = self.chains.iter_mut().map(|chain| &mut chain.settings);

@@ -21,7 +21,7 @@ use crate::classify::failure::Recogniser;
 use crate::code::ErrorCode;
 use crate::dialect::Shape;
 use crate::fault::Fault;
-use crate::policy::{LogLabel, MatchedReading, Policy, UpstreamUrl};
+use crate::policy::{LogLabel, MatchedReading, Mode, Policy, UpstreamUrl};
 use crate::request_id::RequestId;
 
 /// A boxed error, as tower uses it.
@@ -453,10 +453,22 @@ impl RequestRecord {
         self.label.method
     }
 
-    /// The route's mode.
+    /// The mode that applied to the request: [`Mode::Off`] while a kill switch is on.
     #[must_use]
-    pub fn mode(&self) -> crate::policy::Mode {
+    pub fn mode(&self) -> Mode {
         self.label.settings.mode
+    }
+
+    /// The mode of the request's route in the policy, whether or not a kill switch is on.
+    #[must_use]
+    pub fn own_mode(&self) -> Mode {
+        self.label.settings.switched_from.unwrap_or(self.mode())
+    }
+
+    /// Whether a kill switch put the route in mode [`Mode::Off`].
+    #[must_use]
+    pub fn kill_switch(&self) -> bool {
+        self.label.settings.switched_from.is_some()
     }
 
     /// What caused the failure; only for the log. Its `Display` may be code of the user.

@@ -8,7 +8,7 @@ use super::*;
 
 const TURN: u64 = 29_921_041 * 60_000;
 const MINUTE: u32 = 29_921_041;
-const OBSERVE: Option<Mode> = Some(Mode::Observe);
+const OBSERVE: Mode = Mode::Observe;
 
 fn at_route(route: &str) -> Place {
     Place { route: Some(route.into()), scope: None }
@@ -33,11 +33,11 @@ fn each_minute_has_its_requests_by_outcome() {
 }
 
 #[test]
-fn a_place_is_its_texts_and_the_kill_switch_does_not_change_its_mode() {
+fn a_place_is_its_texts() {
     let mut requests = Requests::default();
     let place = Place { route: Some("/a".into()), scope: Some("/shop".into()) };
     requests.count(TURN, (Some("/a"), Some("/shop")), (Outcome::Ok, OBSERVE), None);
-    requests.count(TURN, place.texts(), (Outcome::Ok, None), None);
+    requests.count(TURN, place.texts(), (Outcome::Ok, OBSERVE), None);
     requests.count(TURN, (Some("/a"), None), (Outcome::Ok, OBSERVE), None);
     let tally = &requests.of_place(&place).unwrap().tally;
     assert_eq!((requests.places.len(), tally.requests(), tally.mode), (2, 2, Mode::Observe));
@@ -88,7 +88,7 @@ fn m1_only_requests_that_passed_hold_a_route_back_by_the_guards_that_would_refus
     ] {
         let mut requests = Requests::default();
         let mut seen = super::ErrorRecord { mode, kind: Arc::new(kind), ..seen(1, Some("/a"), None) };
-        requests.count(TURN, (Some("/a"), None), (Outcome::Ok, Some(mode)), Some(&mut seen));
+        requests.count(TURN, (Some("/a"), None), (Outcome::Ok, mode), Some(&mut seen));
         let tally = &requests.of_place(&at_route("/a")).unwrap().tally;
         assert_eq!((tally.own_would_refuse, tally.auth_would_refuse), expected, "{mode:?}");
     }
