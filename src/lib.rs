@@ -138,6 +138,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `axum` | `Fault` as a response, extractors with field errors, `?` for axum's errors; `multipart` adds forms with files, `ws` errors of WebSockets |
+//! | `foreign` | error bodies of other frameworks are read field by field, other dialects are written; part of `policy-file` |
 //! | `auth` | API keys, stored as hashes |
 //! | `protobuf` | details of `google.rpc` in gRPC's and Connect's errors |
 //! | `charsets` | error bodies that are not UTF-8 |

@@ -4,13 +4,19 @@
 //! root of the crate.
 
 pub use error_envelope_core::classify::rule::MapRule;
-pub use error_envelope_core::dialect::{CustomShape, Dialect, DialectName, Expected, PathNotation};
+pub use error_envelope_core::dialect::{CustomShape, Dialect, DialectName};
+#[cfg(feature = "foreign")]
+#[cfg_attr(docsrs, doc(cfg(feature = "foreign")))]
+pub use error_envelope_core::dialect::{Expected, PathNotation};
 pub use error_envelope_core::guard::header::RequiredHeader;
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub use error_envelope_core::loader::{PolicyFile, PolicyLoader};
 pub use error_envelope_core::outward::OutwardRule;
 pub use error_envelope_core::policy::{
-    BodyLimitPer, BodyShape, ErrorPage, EventStreams, LetterCase, NoTransform, Paths, PolicyBuilder, PolicySummary,
-    Preflight, Protocols, Scope, ShapeIssues, Trust, UnknownCodes,
+    BodyLimitPer, ErrorPage, EventStreams, LetterCase, NoTransform, Paths, PolicyBuilder, PolicySummary, Preflight,
+    Protocols, Scope, Trust, UnknownCodes,
 };
+#[cfg(feature = "foreign")]
+#[cfg_attr(docsrs, doc(cfg(feature = "foreign")))]
+pub use error_envelope_core::policy::{BodyShape, ShapeIssues};

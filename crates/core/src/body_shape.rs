@@ -362,7 +362,11 @@ fn names_by_status(named: Vec<(String, String)>) -> Result<StatusNames, SettingE
         }
     });
     let mut compiled = compiled.collect::<Result<StatusNames, _>>()?;
-    compiled.sort_by_key(|(statuses, _)| statuses.len());
+    {
+        let mut list = std::mem::take(&mut compiled).into_iter().collect::<Vec<_>>();
+        crate::sort_by(&mut list, &|one, other| one.0.len() > other.0.len());
+        compiled = list.into_iter().collect();
+    }
     Ok(compiled)
 }
 

@@ -14,10 +14,15 @@
 //! values. Only one module reads files, and only if it is enabled: `loader` (feature `policy-file`).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(feature = "foreign"),
+    allow(dead_code, unused_imports, unused_mut, reason = "the readers of foreign shapes use them")
+)]
 #![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]
 
 #[doc(hidden)]
 pub mod absent;
+#[cfg(feature = "foreign")]
 mod body_shape;
 pub mod classify;
 #[cfg(feature = "client")]
@@ -44,3 +49,17 @@ pub use error_envelope_fault::{cause, code, fault, message, request_id};
 use error_envelope_fault::{
     details, field_names, framework_text, issue_list, issues, json, place, rpc, sentences, tree,
 };
+
+/// Sorts by a key, keeping the order of equals: one sort for all types, because each costs the compiler 2,500 lines.
+pub(crate) fn sort_by<T>(list: &mut Vec<T>, is_behind: &dyn Fn(&T, &T) -> bool) {
+    let order = order_of(list.len(), &|one, other| is_behind(&list[one], &list[other]));
+    let mut values: Vec<Option<T>> = list.drain(..).map(Some).collect();
+    list.extend(order.into_iter().filter_map(|at| values[at].take()));
+}
+
+/// The order of so many values.
+fn order_of(count: usize, is_behind: &dyn Fn(usize, usize) -> bool) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_by(|one, other| is_behind(*one, *other).cmp(&is_behind(*other, *one)));
+    order
+}

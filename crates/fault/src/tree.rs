@@ -207,18 +207,13 @@ impl<'t, 'a> Node<'t, 'a> {
     }
 
     /// The fields of an object or the elements of an array, in order.
-    pub fn children(self) -> impl Iterator<Item = Node<'t, 'a>> {
-        let (end, mut at) = (self.value().next, self.at + 1);
-        std::iter::from_fn(move || {
-            let node = (at < end).then_some(Node { at, ..self })?;
-            at = node.value().next;
-            Some(node)
-        })
+    pub fn children(self) -> Children<'t, 'a> {
+        Children { end: self.value().next, at: self.at + 1, of: self }
     }
 
     /// The elements, if the value is an array.
     #[inline]
-    pub fn elements(self) -> Option<impl Iterator<Item = Node<'t, 'a>>> {
+    pub fn elements(self) -> Option<Children<'t, 'a>> {
         self.is_array().then(|| self.children())
     }
 
@@ -239,15 +234,17 @@ impl<'t, 'a> Node<'t, 'a> {
     }
 
     /// The fields whose names have a rank below 64, the lowest rank first. Of several with the same rank, the last.
-    pub fn ranked(self, rank_of: impl Fn(Ranks) -> Option<u8> + Copy) -> impl Iterator<Item = Node<'t, 'a>> {
-        let ranks = move |field: Node<'t, 'a>| rank_of(field.value().ranks);
+    pub fn ranked(self, rank_of: &dyn Fn(Ranks) -> Option<u8>) -> impl Iterator<Item = Node<'t, 'a>> + use<'t, 'a> {
         let fields = || self.children().filter(move |_| self.is_object());
-        let mut left = fields().filter_map(ranks).fold(0_u64, |ranks, rank| ranks | 1 << rank);
-        std::iter::from_fn(move || {
-            let rank = (left != 0).then(|| left.trailing_zeros())?;
-            left &= left - 1;
-            self.children().filter(|field| ranks(*field).map(u32::from) == Some(rank)).last()
-        })
+        let mut ranked: Vec<(u8, Node<'t, 'a>)> = Vec::new();
+        for field in fields() {
+            let Some(rank) = rank_of(field.value().ranks) else { continue };
+            match ranked.binary_search_by_key(&rank, |it| it.0) {
+                Ok(at) => ranked[at].1 = field,
+                Err(at) => ranked.insert(at, (rank, field)),
+            }
+        }
+        ranked.into_iter().map(|(_, field)| field)
     }
 
     /// The last field with this name.
@@ -316,6 +313,25 @@ impl<'t, 'a> Node<'t, 'a> {
     #[inline]
     pub fn string(self, name: &str) -> Option<Cow<'a, str>> {
         self.field(name)?.text()
+    }
+}
+
+/// The fields of an object, or the elements of an array.
+#[derive(Clone)]
+pub struct Children<'t, 'a> {
+    of: Node<'t, 'a>,
+    at: usize,
+    end: usize,
+}
+
+impl<'t, 'a> Iterator for Children<'t, 'a> {
+    type Item = Node<'t, 'a>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Node<'t, 'a>> {
+        let node = (self.at < self.end).then_some(Node { at: self.at, ..self.of })?;
+        self.at = node.value().next;
+        Some(node)
     }
 }
 

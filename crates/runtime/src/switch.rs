@@ -10,7 +10,8 @@ use error_envelope_core::message::is_invisible;
 use error_envelope_core::policy::Policy;
 use error_envelope_core::session::SessionConfig;
 
-/// Puts every route into [`Mode::Off`] at once, whatever the policy sets, until the switch is turned off.
+/// Puts every route into [`Mode::Off`](error_envelope_core::policy::Mode::Off) at once, whatever the policy sets, until the
+/// switch is turned off.
 ///
 /// In `off`, only request ids and responses to failures are added. Credentials are still required (rule M1). Requests
 /// keep the config that they began with (rule M3). A policy that is reloaded meanwhile applies when the switch is

@@ -88,7 +88,7 @@ pub(crate) fn code_of_401(sent: &Credentials<'_>, response: &HeaderMap) -> Error
 }
 
 fn offers(response: &HeaderMap, scheme: &str) -> bool {
-    any_challenge(response, |challenge| challenge.scheme.eq_ignore_ascii_case(scheme))
+    any_challenge(response, &|challenge| challenge.scheme.eq_ignore_ascii_case(scheme))
         || challenge_lines(response).any(|line| begins_unparsed(line, scheme))
 }
 
@@ -106,7 +106,7 @@ fn begins_unparsed(line: &str, scheme: &str) -> bool {
 /// Whether a challenge reports an expired token. RFC 6750 has one error for every fault of a token: only the
 /// description mentions the expiry.
 fn reports_expiry(response: &HeaderMap) -> bool {
-    any_challenge(response, |challenge| {
+    any_challenge(response, &|challenge| {
         let param = |name: &str| {
             let found = challenge.params.iter().find(|(param, _)| param.eq_ignore_ascii_case(name));
             found.map(|(_, value)| value.to_unescaped())
@@ -116,9 +116,17 @@ fn reports_expiry(response: &HeaderMap) -> bool {
     })
 }
 
-fn any_challenge(response: &HeaderMap, is: impl Fn(&http_auth::ChallengeRef<'_>) -> bool) -> bool {
-    let challenges = |line| ChallengeParser::new(line).map_while(Result::ok);
-    challenge_lines(response).flat_map(challenges).any(|challenge| is(&challenge))
+fn any_challenge(response: &HeaderMap, is: &dyn Fn(&http_auth::ChallengeRef<'_>) -> bool) -> bool {
+    for line in response.get_all(WWW_AUTHENTICATE) {
+        let Ok(line) = line.to_str() else { continue };
+        for challenge in ChallengeParser::new(line) {
+            let Ok(challenge) = challenge else { break };
+            if is(&challenge) {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 fn challenge_lines(response: &HeaderMap) -> impl Iterator<Item = &str> {

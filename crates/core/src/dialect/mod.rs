@@ -2,39 +2,31 @@
 //!
 //! [`read`] parses a body of any shape. It tries the canonical envelope first, then the protocols that keep their own
 //! shape (R10), then the foreign shapes, then plain text. A shape that can be written is a [`DialectSpec`]: a constant
-//! in its own file, with a row in `table.rs`. `foreign.rs` tries the policy's own shapes (R15), then those
+//! in its own file, with a row in `table.rs`. `foreign` tries the policy's own shapes (R15), then those
 //! rows in their order, then the general rule for a JSON object.
 //!
 //! What it reads has no value that the client sent (R13). `classify` chooses the code, and the parts of the body that a
 //! client may get; `outward` chooses how to write them on a route.
 
-mod anthropic;
 pub(crate) mod charset;
 pub(crate) mod coding;
 pub(crate) mod connect;
-pub(crate) mod custom;
 mod error_object;
-mod error_with_meta;
 pub(crate) mod event_stream;
-mod field_lists;
+#[cfg_attr(not(feature = "foreign"), path = "without_foreign.rs")]
 mod foreign;
-mod foreign_text;
 mod form;
-mod framework_errors;
-mod google;
 pub(crate) mod grpc;
 pub(crate) mod json_rpc;
 pub(crate) mod json_rpc_call;
-mod openai;
 pub(crate) mod outgoing;
+mod parsed_body;
 mod parsed_error;
 mod phrases;
 mod problem;
 pub(crate) mod protocol;
 pub(crate) mod rpc;
 pub(crate) mod standard;
-mod status_in_error;
-mod success_flag;
 mod table;
 pub(crate) mod trpc;
 
@@ -45,22 +37,24 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::code::CodeSet;
 use crate::fields;
+use crate::framework_text::{self, FrameworkText};
 use crate::message;
 pub(crate) use crate::rpc::{details as rich, status};
 use crate::syntax::is_bare_type;
 pub(crate) use crate::{field_names, issues, json, place, sentences, tree};
-pub use custom::{CustomShape, Expected, PathNotation};
-pub(crate) use foreign::Members;
-pub(crate) use foreign::{Foreign, ParsedBody};
+#[cfg(feature = "foreign")]
+pub use custom::{Expected, PathNotation};
+pub(crate) use foreign::custom;
+pub use foreign::custom::CustomShape;
 pub(crate) use form::DialectSpec;
 pub(crate) use issues::tells_of_input;
 use json::{Object, utf8_text};
+pub(crate) use parsed_body::{Foreign, Members, ParsedBody};
 use parsed_error::Body;
 pub(crate) use parsed_error::{ClientMessage, CodeOf, DialectCode, ParsedError};
 pub(crate) use phrases::is_phrase_as_code;
 use protocol::{Protocol, ProtocolType};
 pub use table::{Dialect, DialectName, Shape};
-use tree::{Node, Tree};
 
 /// The codes and shapes of the policy that matter for reading a body.
 #[derive(Clone, Copy)]
@@ -183,7 +177,10 @@ pub(crate) fn read_line(body: &[u8], status: StatusCode) -> ParsedBody<'_> {
 }
 
 fn read_text<'a>(text: Cow<'a, str>, status: StatusCode, is_json: bool) -> ParsedBody<'a> {
-    let parsed = framework_errors::of_text(text, status, is_json);
+    let FrameworkText { issues, client_message } = framework_text::read(&text, status, is_json);
+    let mut parsed = ParsedError::new(None, Some(text));
+    issues.into_iter().for_each(|list| parsed.set_issues(list));
+    parsed.client_message = client_message;
     ParsedBody::Foreign(Foreign { shape: Shape::PlainText, parsed, members: None })
 }
 
@@ -207,12 +204,8 @@ fn read_array<'a>(
     if let Some(text) = only.and_then(json::string) {
         return read_text(text, status, true);
     }
-    let is_issue = || Tree::parse(text).root().and_then(Node::only).is_some_and(foreign_text::names_place);
-    if status.is_client_error()
-        && (only.is_none() || is_issue())
-        && let Some(parsed) = framework_errors::of_array(text)
-    {
-        return ParsedBody::Foreign(Foreign { shape: Shape::Issues, parsed, members: None });
+    if let Some(foreign) = foreign::read_list(text, only.is_some(), status) {
+        return ParsedBody::Foreign(foreign);
     }
     match only.and_then(|only| Object::parse(only.get())) {
         Some(object) => foreign::read(Body::new(media_type, object), readable.shapes, status),

@@ -115,3 +115,8 @@ impl<'a> ParsedError<'a> {
         self.issues.is_some() || self.details.as_deref().is_some_and(issues::are_in)
     }
 }
+
+/// Whether `inner` is a part of `outer`, in the same body.
+pub(super) fn is_within(inner: &str, outer: &str) -> bool {
+    outer.as_bytes().as_ptr_range().contains(&inner.as_ptr())
+}

@@ -11,7 +11,7 @@ use super::form::DialectSpec;
 
 macro_rules! shapes {
     (
-        $($(#[$doc:meta])* $dialect:ident: $form:path,)+
+        $($(#[doc = $doc:literal])* $(#[cfg($cfg:meta)])? $dialect:ident: $form:path,)+
         -- parse only --
         $($(#[$shape_doc:meta])* $shape:ident: $word:literal,)+
     ) => {
@@ -28,7 +28,7 @@ macro_rules! shapes {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Dialect {
-            $($(#[$doc])* $dialect,)+
+            $($(#[doc = $doc])* $(#[cfg($cfg)])? $dialect,)+
             /// A shape that the policy describes (R15).
             Custom(CustomShape),
         }
@@ -37,7 +37,7 @@ macro_rules! shapes {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Shape {
-            $($(#[$doc])* $dialect,)+
+            $($(#[doc = $doc])* $(#[cfg($cfg)])? $dialect,)+
             $($(#[$shape_doc])* $shape,)+
             /// A shape that the policy describes (R15).
             Custom(CustomShape),
@@ -45,12 +45,12 @@ macro_rules! shapes {
 
         impl Dialect {
             /// All built-in dialects, in the order in which they are tried.
-            pub const ALL: &'static [Self] = &[$(Self::$dialect,)+];
+            pub const ALL: &'static [Self] = &[$($(#[cfg($cfg)])? Self::$dialect,)+];
 
             /// The shape of a body in this dialect.
             pub(crate) const fn shape(self) -> Shape {
                 match self {
-                    $(Self::$dialect => Shape::$dialect,)+
+                    $($(#[cfg($cfg)])? Self::$dialect => Shape::$dialect,)+
                     Self::Custom(shape) => Shape::Custom(shape),
                 }
             }
@@ -58,7 +58,7 @@ macro_rules! shapes {
             /// How the dialect is written and parsed.
             pub(crate) const fn spec(self) -> &'static DialectSpec {
                 match self {
-                    $(Self::$dialect => &$form,)+
+                    $($(#[cfg($cfg)])? Self::$dialect => &$form,)+
                     Self::Custom(shape) => shape.spec(),
                 }
             }
@@ -66,13 +66,13 @@ macro_rules! shapes {
 
         impl Shape {
             /// All built-in shapes.
-            pub(crate) const ALL: &'static [Self] = &[$(Self::$dialect,)+ $(Self::$shape,)+];
+            pub(crate) const ALL: &'static [Self] = &[$($(#[cfg($cfg)])? Self::$dialect,)+ $(Self::$shape,)+];
 
             /// The name in the log and, for dialects, in the policy file.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
-                    $(Self::$dialect => $form.name,)+
+                    $($(#[cfg($cfg)])? Self::$dialect => $form.name,)+
                     $(Self::$shape => $word,)+
                     Self::Custom(shape) => shape.as_str(),
                 }
@@ -81,7 +81,7 @@ macro_rules! shapes {
             /// The dialect's spec; `None` for a shape that is only parsed, never written.
             pub(super) const fn dialect_spec(self) -> Option<&'static DialectSpec> {
                 match self {
-                    $(Self::$dialect => Some(&$form),)+
+                    $($(#[cfg($cfg)])? Self::$dialect => Some(&$form),)+
                     $(Self::$shape => None,)+
                     Self::Custom(shape) => Some(shape.spec()),
                 }
@@ -95,21 +95,27 @@ shapes! {
     /// The canonical envelope.
     Standard: super::standard::FORM,
     /// `{"success":false,"error":"…"}`: further fields are the details.
-    SuccessFlag: super::success_flag::FORM,
+    #[cfg(feature = "foreign")]
+    SuccessFlag: super::foreign::success_flag::FORM,
     /// Anthropic's `{"type":"error","error":{"type","message"},"request_id"}`.
-    Anthropic: super::anthropic::FORM,
+    #[cfg(feature = "foreign")]
+    Anthropic: super::foreign::anthropic::FORM,
     /// JSON-RPC 2.0: `{"jsonrpc":"2.0","id","error":{"code":-32053,"message","data":{"code","request_id"}}}`, with the
     /// id of the call that the request's body has.
     JsonRpc: super::json_rpc::FORM,
     /// Google's `{"error":{"code":404,"message","status":"NOT_FOUND","details":[…]}}` (AIP-193).
-    Google: super::google::FORM,
+    #[cfg(feature = "foreign")]
+    Google: super::foreign::google::FORM,
     /// `{"error":{code,message,details},"meta":{request_id,ts}}`.
-    ErrorWithMeta: super::error_with_meta::FORM,
+    #[cfg(feature = "foreign")]
+    ErrorWithMeta: super::foreign::error_with_meta::FORM,
     /// `{"error":{"code":"UPPER","message","status"}}`, and `{"message","errors":{field:[…]}}` for a 422 with field
     /// issues.
-    StatusInError: super::status_in_error::FORM,
+    #[cfg(feature = "foreign")]
+    StatusInError: super::foreign::status_in_error::FORM,
     /// OpenAI's `{"error":{"message","type","param","code"}}`.
-    OpenAi: super::openai::FORM,
+    #[cfg(feature = "foreign")]
+    OpenAi: super::foreign::openai::FORM,
     /// RFC 9457, `application/problem+json`. The validation problems of ASP.NET are read as this shape.
     Problem: super::problem::FORM,
     -- parse only --
@@ -137,7 +143,11 @@ impl Shape {
     /// Returns true if a code in this shape may be one of the catalogue, whatever the status is. Google's names are
     /// gRPC's, of which one is in the catalogue as well: `NOT_FOUND`.
     pub(crate) const fn has_codes(self) -> bool {
-        matches!(self, Self::ErrorObject) || !matches!(self, Self::Google) && self.dialect_spec().is_some()
+        #[cfg(feature = "foreign")]
+        if matches!(self, Self::Google) {
+            return false;
+        }
+        matches!(self, Self::ErrorObject) || self.dialect_spec().is_some()
     }
 }
 

@@ -254,7 +254,7 @@ fn parse_percent_code(text: &[u8]) -> Option<(&[u8], u8)> {
 }
 
 /// Replaces each percent code with the byte that `replacement` returns for it. If it returns `None`, the code stays.
-fn replace_percent_codes(path: &[u8], replacement: impl Fn(u8) -> Option<u8>) -> Vec<u8> {
+fn replace_percent_codes(path: &[u8], replacement: &dyn Fn(u8) -> Option<u8>) -> Vec<u8> {
     let mut replaced = Vec::with_capacity(path.len());
     let start = path.iter().position(|byte| *byte == b'%').unwrap_or(path.len());
     replaced.extend(&path[..start]);
@@ -275,18 +275,18 @@ fn replace_percent_codes(path: &[u8], replacement: impl Fn(u8) -> Option<u8>) ->
 
 /// Decodes a path. The codes of those bytes for which `is_kept` returns true stay: a separator may be a part of its
 /// segment.
-fn decoded(path: &[u8], is_kept: impl Fn(u8) -> bool) -> Vec<u8> {
-    replace_percent_codes(path, |byte| (!is_kept(byte)).then_some(byte))
+fn decoded(path: &[u8], is_kept: fn(u8) -> bool) -> Vec<u8> {
+    replace_percent_codes(path, &|byte| (!is_kept(byte)).then_some(byte))
 }
 
 /// Replaces each percent code of this separator with a slash.
 fn with_slash_for(path: &[u8], separator: u8) -> Vec<u8> {
-    replace_percent_codes(path, |byte| (byte == separator).then_some(b'/'))
+    replace_percent_codes(path, &|byte| (byte == separator).then_some(b'/'))
 }
 
 /// Resolves dot segments as in RFC 3986 §5.2.4. `read` returns the form of a segment that is compared with `.` and
 /// `..`.
-fn resolved(path: &[u8], read: impl Fn(&[u8]) -> Cow<'_, [u8]>) -> Vec<u8> {
+fn resolved(path: &[u8], read: fn(&[u8]) -> Cow<'_, [u8]>) -> Vec<u8> {
     let mut resolved = Vec::with_capacity(path.len() + 1);
     let mut is_folder = false;
     for segment in path.split(|byte| *byte == b'/').skip(1) {

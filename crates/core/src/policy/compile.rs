@@ -14,6 +14,7 @@ use super::upstream::{UpstreamTimeouts, UpstreamUrl};
 use super::{CompiledScope, Origin, Policy, PolicyBuilder};
 use crate::code::details::{self, SchemaError};
 use crate::code::{CodeSet, ErrorCode};
+#[cfg(feature = "foreign")]
 use crate::dialect::custom::CustomShape;
 use crate::fields::is_same_to_cgi;
 use crate::guard::pattern::Pattern;
@@ -48,7 +49,8 @@ impl PolicyBuilder {
         let mut names = Names::new(&self.headers, &self.schemes, problems);
         let forwarded_ids = names.headers_of_schemes(|scheme| scheme.forward_id());
         refuse_guards_of_forwarded(&names, &forwarded_ids, problems);
-        names.shapes = compile_shapes(self.parts(), &codes, problems);
+        #[cfg(feature = "foreign")]
+        (names.shapes = compile_shapes(self.parts(), &codes, problems));
         let mut compiler = PartCompiler { codes: &codes, names, routes: Vec::new(), problems };
         let parts = scopes.into_iter().zip(self.parts()).enumerate();
         let parts: Vec<_> = parts
@@ -130,7 +132,10 @@ impl PartCompiler<'_> {
             problems.make(TablePath::Outward(at, index), compile)
         });
         let outward = outward.collect();
+        #[cfg(feature = "foreign")]
         let shapes = part.shapes.iter().filter_map(|shape| self.names.shape(&shape.name)).collect();
+        #[cfg(not(feature = "foreign"))]
+        let shapes = Box::default();
         CompiledScope { keys, matcher, own_rules: rules.len(), rules, outward, shapes, ..scope }
     }
 
@@ -285,6 +290,7 @@ fn refuse_code(code: &ErrorCode, refusals: &mut Refusals) -> Option<()> {
 }
 
 /// The shapes of all parts, by name; `None` for a shape with a mistake.
+#[cfg(feature = "foreign")]
 fn compile_shapes<'p>(
     parts: impl Iterator<Item = &'p PolicyPart>,
     codes: &CodeSet,

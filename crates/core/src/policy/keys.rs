@@ -84,7 +84,7 @@ macro_rules! keys {
 
         impl Default for RouteSettings {
             fn default() -> Self {
-                Self::inherited(std::iter::empty(), 0, None)
+                Self::inherited(&mut std::iter::empty(), 0, None)
             }
         }
 
@@ -111,8 +111,8 @@ macro_rules! keys {
 
         impl RouteSettings {
             /// The settings that these tables have together: for each key, the first table that sets it decides.
-            pub(super) fn inherited<'t>(
-                tables: impl Iterator<Item = &'t LinkedTable>,
+            pub(super) fn inherited(
+                tables: &mut dyn Iterator<Item = &LinkedTable>,
                 part: u16,
                 route: Option<u32>,
             ) -> Self {

@@ -409,7 +409,7 @@ impl Policy {
             part.matcher.each_match(method, path, &mut |route, _| {
                 met.extend(part.matcher.pattern(route).map(|it| (route, it)))
             });
-            met.sort_by_key(|(_, pattern)| pattern.specificity());
+            crate::sort_by(&mut met, &|one: &(usize, &Pattern), other| one.1.specificity() > other.1.specificity());
             for group in met.chunk_by(|(_, one), (_, other)| one.kinds() == other.kinds()) {
                 let mut paths: Vec<(&Pattern, Vec<usize>)> = Vec::new();
                 for (route, pattern) in group {
@@ -470,7 +470,7 @@ impl Policy {
     }
 
     #[inline]
-    fn each_route(&self, narrowest: usize, method: &Method, path: &[u8], visit: &mut impl FnMut(usize, bool)) {
+    fn each_route(&self, narrowest: usize, method: &Method, path: &[u8], visit: &mut dyn FnMut(usize, bool)) {
         self.around(narrowest).for_each(|part| part.matcher.each_match(method, path, visit));
     }
 
@@ -549,7 +549,7 @@ pub(super) fn inherited(
     let tables = tables(parts, narrowest, routes);
     let tables = tables.map(|(part, route)| route.map_or(&parts[part].keys, |route| &keys[route]));
     let route = routes.first().and_then(|route| u32::try_from(*route).ok());
-    Arc::new(RouteSettings::inherited(tables, u16::try_from(narrowest).unwrap_or(0), route))
+    Arc::new(RouteSettings::inherited(&mut { tables }, u16::try_from(narrowest).unwrap_or(0), route))
 }
 
 /// A path, and all its readings. A text that is not a path only has itself.

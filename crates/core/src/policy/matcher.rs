@@ -47,8 +47,8 @@ impl Matcher {
                 clashes.push((first, second));
                 continue;
             }
-            same_path.push(second);
-            same_path.sort_by_key(|index| patterns[*index].method_rank());
+            let at = same_path.partition_point(|other| patterns[*other].method_rank() <= pattern.method_rank());
+            same_path.insert(at, second);
         }
         if clashes.is_empty() { Ok(Self { base, patterns: patterns.into(), root }) } else { Err(clashes) }
     }
@@ -72,7 +72,7 @@ impl Matcher {
     /// Visits all patterns that match in any letter case, beginning with the most specific, each with whether it also
     /// matches in exactly this letter case.
     #[inline]
-    pub(crate) fn each_match(&self, method: &Method, path: &[u8], visit: &mut impl FnMut(usize, bool)) {
+    pub(crate) fn each_match(&self, method: &Method, path: &[u8], visit: &mut dyn FnMut(usize, bool)) {
         self.root.walk(segments_of(path), true, &mut |index, is_exact| {
             if self.patterns[index].covers_method(method) {
                 visit(self.base + index, is_exact);
@@ -81,7 +81,7 @@ impl Matcher {
     }
 
     /// Visits all patterns that match the path in any letter case, whatever their methods.
-    pub(crate) fn each_path_match(&self, path: &[u8], visit: &mut impl FnMut(&Pattern)) {
+    pub(crate) fn each_path_match(&self, path: &[u8], visit: &mut dyn FnMut(&Pattern)) {
         self.root.walk(segments_of(path), true, &mut |index, _| visit(&self.patterns[index]));
     }
 
@@ -102,7 +102,7 @@ impl Matcher {
 }
 
 impl Node {
-    fn walk(&self, path: RemainingPath<'_>, is_exact: bool, visit: &mut impl FnMut(usize, bool)) {
+    fn walk(&self, path: RemainingPath<'_>, is_exact: bool, visit: &mut dyn FnMut(usize, bool)) {
         let (mut node, mut path, mut is_exact) = (self, path, is_exact);
         while let Some(left) = path {
             if node.literals.is_empty() && node.one.is_none() {

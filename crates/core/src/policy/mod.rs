@@ -55,6 +55,7 @@ use self::scope::Scopes;
 pub use self::scope::{RouteRule, Scope};
 pub use self::summary::{HostUpstreams, PolicySummary, RouteSummary};
 pub use self::upstream::{UpstreamTimeouts, UpstreamUrl};
+#[cfg(feature = "foreign")]
 pub use crate::body_shape::{BodyShape, ShapeIssues};
 use crate::classify::rule::Rule;
 use crate::code::CodeSet;
@@ -290,10 +291,7 @@ impl Policy {
         };
         self.codes.redefines(code)
             || self.parts.iter().any(in_part)
-            || self
-                .shapes
-                .iter()
-                .any(|shape| shape.description().codes.iter().any(|(_, known)| **known == *code.as_str()))
+            || self.shapes.iter().any(|shape| shape.names_code(code))
     }
 
     /// Whether different paths may have different guards.

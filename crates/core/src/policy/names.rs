@@ -1,6 +1,6 @@
 //! What the names in tables refer to. Equal lists of names are made into one value, which their settings share.
 
-use std::collections::BTreeMap;
+use std::borrow::Borrow;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -65,11 +65,63 @@ impl<T: ?Sized> PartialEq for Shared<T> {
 
 impl<T: ?Sized> Eq for Shared<T> {}
 
+/// The dialects that need the feature `foreign`.
+#[cfg(not(feature = "foreign"))]
+const OF_FOREIGN: [&str; 6] = ["success_flag", "anthropic", "google", "error_with_meta", "status_in_error", "openai"];
+
 /// Values by name; `None` for a name whose table has a mistake.
-pub(super) type Named<T> = BTreeMap<String, Option<T>>;
+pub(super) type Named<T> = Sorted<String, Option<T>>;
 
 /// What is made from each different list of words.
-type Made<T> = BTreeMap<Vec<String>, Shared<T>>;
+type Made<T> = Sorted<Vec<String>, Shared<T>>;
+
+/// A map whose entries are sorted by key. Policies are built once, and each kind of a `BTreeMap` costs the compiler twenty
+/// times as much as this.
+pub(super) struct Sorted<K, V>(Vec<(K, V)>);
+
+impl<K, V> Default for Sorted<K, V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K: Ord, V> Sorted<K, V> {
+    fn find<Q: Ord + ?Sized>(&self, key: &Q) -> Result<usize, usize>
+    where
+        K: Borrow<Q>,
+    {
+        self.0.binary_search_by(|(own, _)| own.borrow().cmp(key))
+    }
+
+    pub(super) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.find(key).ok().map(|at| &self.0[at].1)
+    }
+
+    /// Whether the key was there already. Its value is replaced.
+    fn insert(&mut self, key: K, value: V) -> bool {
+        let found = self.find(&key);
+        match found {
+            Ok(at) => self.0[at].1 = value,
+            Err(at) => self.0.insert(at, (key, value)),
+        }
+        found.is_ok()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> + Clone {
+        self.0.iter().map(|(key, value)| (key, value))
+    }
+
+    pub(super) fn values(&self) -> impl Iterator<Item = &V> + Clone {
+        self.0.iter().map(|(_, value)| value)
+    }
+}
 
 /// The values to which names refer, and the lists of them.
 pub(super) struct Names {
@@ -134,6 +186,7 @@ impl Names {
     }
 
     /// The shape with that name; `None` if its table has a mistake.
+    #[cfg(feature = "foreign")]
     pub(super) fn shape(&self, name: &str) -> Option<CustomShape> {
         self.shapes.iter().find(|(known, _)| known == name)?.1
     }
@@ -141,6 +194,15 @@ impl Names {
     pub(super) fn dialect(&mut self, name: &DialectName, refusals: &mut Refusals) -> Option<Dialect> {
         if let Some(dialect) = Dialect::ALL.iter().find(|dialect| dialect.as_str() == &**name) {
             return Some(*dialect);
+        }
+        #[cfg(not(feature = "foreign"))]
+        if OF_FOREIGN.contains(&&**name) {
+            let right = "build tower-error-envelope with the feature \"foreign\"";
+            return refusals.keep(Err(SettingError::new(
+                "dialect",
+                format!("this build has no dialect {:?}", &**name),
+                right,
+            )));
         }
         let refused = match self.shapes.iter().find(|(known, _)| *known == **name) {
             None => {
@@ -181,10 +243,10 @@ fn compile_named<S: Clone, T>(
     problems: &mut Refusals,
     compile: impl Fn(S, &str, &mut Refusals) -> Option<T>,
 ) -> Named<T> {
-    let mut named = Named::new();
+    let mut named = Named::default();
     for (name, table) in tables {
         let made = problems.make(place(name.clone()), |refusals| compile(table.clone(), name, refusals));
-        if named.insert(name.clone(), made).is_some() {
+        if named.insert(name.clone(), made) {
             problems.add(SettingError::used_twice(place(name.clone())));
         }
     }
@@ -213,9 +275,9 @@ fn resolve<T: Clone>(
     refusals: &mut Refusals,
 ) -> Option<Arc<[T]>> {
     refusals.keep(refuse_twice(key, names))?;
-    let unknown: Vec<_> = names.iter().enumerate().filter(|(_, name)| !known.contains_key(*name)).collect();
+    let unknown: Vec<_> = names.iter().enumerate().filter(|(_, name)| known.get(*name).is_none()).collect();
     for (at, name) in &unknown {
-        let right = match closest(name, known.keys().map(String::as_str)) {
+        let right = match closest(name, known.iter().map(|(name, _)| name.as_str())) {
             Some(near) => format!("did you mean {near:?}? A new name needs {}", advice(name)),
             None => format!("add {}", advice(name)),
         };

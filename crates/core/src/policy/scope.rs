@@ -16,6 +16,7 @@ use rustc_hash::FxHashMap;
 
 use super::keys::RouteTable;
 use super::matcher::Literals;
+#[cfg(feature = "foreign")]
 use crate::body_shape::BodyShape;
 use crate::classify::rule::MapRule;
 use crate::guard::pattern::{Pattern, RemainingPath, segments_of, split_segment};
@@ -117,6 +118,7 @@ pub(crate) struct PolicyPart {
     pub(crate) routes: Vec<RouteRule>,
     pub(crate) rules: Vec<MapRule>,
     pub(crate) outward: Vec<OutwardRule>,
+    #[cfg(feature = "foreign")]
     pub(crate) shapes: Vec<BodyShape>,
 }
 
@@ -341,7 +343,7 @@ impl Scopes {
     pub(super) fn new(covers: &[ScopeMatcher], depths: &[usize]) -> Self {
         // If two parts have the same prefix for a host, the narrower one comes last: the wider one has more hosts.
         let mut parts: Vec<(usize, &ScopeMatcher)> = (1..).zip(covers).collect();
-        parts.sort_by_key(|(part, _)| depths.get(*part));
+        crate::sort_by(&mut parts, &|one, other| depths.get(one.0) > depths.get(other.0));
         let all_that = |cover_it: &dyn Fn(&ScopeMatcher) -> bool| {
             let mut prefixes = Prefixes::default();
             let covering = parts.iter().filter(|(_, cover)| cover.hosts.is_empty() || cover_it(cover));
@@ -366,7 +368,7 @@ impl Scopes {
         let exact = self.exact.iter().map(|(host, prefixes)| (host.to_string(), prefixes));
         let below = self.below.iter().map(|(domain, prefixes)| (format!("*.{domain}"), prefixes));
         let mut hosts: Vec<_> = exact.chain(below).collect();
-        hosts.sort_by(|(one, _), (other, _)| one.cmp(other));
+        crate::sort_by(&mut hosts, &|one, other| one.0 > other.0);
         hosts.push(("*".to_owned(), &self.any));
         hosts.into_iter().map(|(host, prefixes)| (host, prefixes.listed())).collect()
     }
@@ -438,7 +440,7 @@ impl Prefixes {
     fn listed(&self) -> Vec<(String, usize)> {
         let mut found = vec![("/".to_owned(), self.part.unwrap_or(0))];
         self.list("", &mut found);
-        found.sort_by(|(one, _), (other, _)| other.cmp(one));
+        crate::sort_by(&mut found, &|one, other| one.0 < other.0);
         found
     }
 

@@ -7,6 +7,7 @@ use super::choice::{
 };
 use super::keys::for_each_key;
 use super::scope::{RouteRule, Scope};
+#[cfg(feature = "foreign")]
 use crate::body_shape::BodyShape;
 use crate::classify::rule::MapRule;
 use crate::dialect::DialectName;
@@ -101,6 +102,8 @@ macro_rules! part_setters {
 
             /// Adds a shape of error bodies (rule R15). Shapes are tried in the order in which they are added. Those of a
             /// scope are only tried there, before those of the enclosing policy; the whole policy may use their names.
+            #[cfg(feature = "foreign")]
+            #[cfg_attr(docsrs, doc(cfg(feature = "foreign")))]
             pub fn shape(mut self, shape: BodyShape) -> Self {
                 self.part.shapes.push(shape);
                 self

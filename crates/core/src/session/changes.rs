@@ -47,7 +47,7 @@ pub fn changes<'b, 'a>(
     let text = |(name, value)| Some((str::from_utf8(name).ok()?, value));
     let mut before: Vec<(&str, &[u8])> = before.filter_map(text).collect();
     // A head may have thousands of lines: sorting them first avoids comparing each line with each other.
-    before.sort_by_key(|(name, _)| *name);
+    crate::sort_by(&mut before, &|one, other| one.0 > other.0);
     compare_heads(&before, after)
 }
 

@@ -115,13 +115,20 @@ impl SettingError {
 pub(crate) struct Refusals(pub(crate) Vec<SettingError>);
 
 impl Refusals {
+    #[inline(never)]
     pub(crate) fn add(&mut self, refused: SettingError) {
         self.0.push(refused);
     }
 
     /// The value; `None` if it is wrong.
     pub(crate) fn keep<T>(&mut self, made: Result<T, SettingError>) -> Option<T> {
-        made.map_err(|refused| self.0.push(refused)).ok()
+        match made {
+            Ok(made) => Some(made),
+            Err(refused) => {
+                self.add(refused);
+                None
+            }
+        }
     }
 
     /// The value of a key that is right or not set; `None` if it is wrong.
@@ -135,10 +142,17 @@ impl Refusals {
 
     /// What is made from the table at this place, even if the table has mistakes.
     pub(crate) fn read<T>(&mut self, place: &TablePath, make: impl FnOnce(&mut Self) -> T) -> T {
-        let mut own = Self::default();
-        let made = make(&mut own);
-        self.0.extend(own.0.into_iter().map(|refused| refused.in_table(place.clone())));
+        let before = self.0.len();
+        let made = make(self);
+        self.name_table(before, place);
         made
+    }
+
+    /// Sets the table of all but the first so many.
+    fn name_table(&mut self, before: usize, place: &TablePath) {
+        for refused in &mut self.0[before..] {
+            refused.place = place.clone();
+        }
     }
 
     /// What is made from the table at this place; `None` if the table has a mistake.
@@ -167,6 +181,11 @@ pub(super) fn unknown_code<'w>(name: &str, known: impl Iterator<Item = &'w str>)
 
 /// Advice for an unknown word: the word that was probably meant, and all known words.
 pub(crate) fn advice_for_unknown<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
+    advice_among(word, &known.collect::<Vec<_>>())
+}
+
+fn advice_among(word: &str, known: &[&str]) -> String {
+    let known = known.iter().copied();
     let mut names: Vec<String> = known.clone().map(|name| format!("{name:?}")).collect();
     let last = names.pop().unwrap_or_default();
     let choices = if names.is_empty() {
@@ -182,6 +201,10 @@ pub(crate) fn advice_for_unknown<'w>(word: &str, known: impl Iterator<Item = &'w
 
 /// The known word of which this one is probably a misspelling.
 pub(crate) fn closest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    closest_of(word, &mut { known })
+}
+
+fn closest_of<'w>(word: &str, known: &mut dyn Iterator<Item = &'w str>) -> Option<&'w str> {
     const SIMILAR: f64 = 0.8;
     let word = word.to_ascii_lowercase();
     let scored = known

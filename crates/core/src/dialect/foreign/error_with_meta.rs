@@ -1,12 +1,12 @@
 //! `{"error":{code,message,details},"meta":{request_id,ts}}`.
 
-use super::error_object;
-use super::form::{DialectSpec, KnownFields};
-use super::json::{Writer, quoted, string, with_fields};
-use super::outgoing::{Outgoing, PreservedBody, is_name, timestamp};
-use super::parsed_error::{Body, ParsedError};
+use crate::dialect::error_object;
+use crate::dialect::form::{DialectSpec, KnownFields};
+use crate::dialect::json::{Writer, quoted, string, with_fields};
+use crate::dialect::outgoing::{Outgoing, PreservedBody, is_name, timestamp};
+use crate::dialect::parsed_error::{Body, ParsedError};
 
-pub(super) const FORM: DialectSpec = DialectSpec {
+pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
     has_time: true,
     reads: &KnownFields { of_body: Some(&["error", "meta"]), of_error: &["code", "message", "details"] },
     ..DialectSpec::new("error_with_meta", read, write, rewrite_in_place)

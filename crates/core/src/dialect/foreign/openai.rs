@@ -7,16 +7,16 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
-use super::error_object;
-use super::form::{DialectSpec, KnownFields};
-use super::issues::written;
-use super::json::{Object, Writer, quoted, with_fields};
-use super::outgoing::{Outgoing, PreservedBody, is_name};
-use super::parsed_error::{Body, DialectCode, ParsedError};
-use super::place::Place;
 use crate::code::ErrorCode;
+use crate::dialect::error_object;
+use crate::dialect::form::{DialectSpec, KnownFields};
+use crate::dialect::issues::written;
+use crate::dialect::json::{Object, Writer, quoted, with_fields};
+use crate::dialect::outgoing::{Outgoing, PreservedBody, is_name};
+use crate::dialect::parsed_error::{Body, DialectCode, ParsedError};
+use crate::dialect::place::Place;
 
-pub(super) const FORM: DialectSpec = DialectSpec {
+pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
     meaning,
     // Clients recognise an error by its field `error`, and skip events with a name.
     error_event: None,

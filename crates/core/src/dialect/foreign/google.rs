@@ -12,18 +12,18 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::value::RawValue;
 
-use super::error_object;
-use super::form::DialectSpec;
-use super::issues::written::{self, NamedIssue};
-use super::json::{self, Object, Writer, quoted, with_fields};
-use super::outgoing::{Outgoing, PreservedBody, is_name, list};
-use super::parsed_error::{Body, DialectCode, ParsedError};
-use super::rich::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, TYPE_URL, issue_code, metadata_of};
-use super::status::Status;
 use crate::code::ErrorCode;
+use crate::dialect::error_object;
+use crate::dialect::form::DialectSpec;
+use crate::dialect::issues::written::{self, NamedIssue};
+use crate::dialect::json::{self, Object, Writer, quoted, with_fields};
+use crate::dialect::outgoing::{Outgoing, PreservedBody, is_name, list};
+use crate::dialect::parsed_error::{Body, DialectCode, ParsedError};
+use crate::dialect::rich::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, TYPE_URL, issue_code, metadata_of};
+use crate::dialect::status::Status;
 use crate::request_id::RequestId;
 
-pub(super) const FORM: DialectSpec = DialectSpec {
+pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
     has_wait: true,
     // If the event had a name, clients would take it for a normal end of the stream.
     error_event: None,
@@ -41,7 +41,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
 
 /// Reads a bare google.rpc.Status, as grpc-gateway and Envoy's transcoder write it. Its `code` is the number of a gRPC
 /// status. In other APIs, a small number is a code of their own: it only counts if it fits the response.
-pub(super) fn read_status<'a>(body: &Body<'a, '_>, http: StatusCode) -> Option<ParsedError<'a>> {
+pub(in crate::dialect) fn read_status<'a>(body: &Body<'a, '_>, http: StatusCode) -> Option<ParsedError<'a>> {
     let body = &body.object;
     let digits = body.number("code")?;
     let status = Status::ALL.into_iter().find(|status| status.digits() == digits && status.http() == http)?;

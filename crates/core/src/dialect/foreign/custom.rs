@@ -25,12 +25,12 @@ pub(crate) use self::pointer::Pointer;
 use self::template::Values;
 pub(crate) use self::template::{Placeholder, Template};
 use self::values::BodyValues;
-use super::form::{Described, DialectSpec, KnownFields};
-use super::issues::written;
-use super::json::{self, Object, push_string, quoted, with_fields};
-use super::outgoing::{Outgoing, PreservedBody, is_name, timestamp};
-use super::parsed_error::{Body, DialectCode, ParsedError};
 use crate::code;
+use crate::dialect::form::{Described, DialectSpec, KnownFields};
+use crate::dialect::issues::written;
+use crate::dialect::json::{self, Object, push_string, quoted, with_fields};
+use crate::dialect::outgoing::{Outgoing, PreservedBody, is_name, timestamp};
+use crate::dialect::parsed_error::{Body, DialectCode, ParsedError};
 
 /// A policy's own shape, by its name.
 ///
@@ -82,7 +82,13 @@ impl CustomShape {
         self.description.schema()
     }
 
-    pub(super) const fn spec(self) -> &'static DialectSpec {
+    /// Whether a code of the shape stands for this code.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn names_code(self, code: &crate::code::ErrorCode) -> bool {
+        self.description.codes.iter().any(|(_, known)| **known == *code.as_str())
+    }
+
+    pub(in crate::dialect) const fn spec(self) -> &'static DialectSpec {
         self.form
     }
 
@@ -134,7 +140,7 @@ impl DialectSpec {
 
 impl Description {
     /// The fields that the shape reads or ignores.
-    pub(super) fn fields(&'static self) -> KnownFields {
+    pub(in crate::dialect) fn fields(&'static self) -> KnownFields {
         let issues = self.issues.as_ref().map(|issues| &issues.list);
         let places = [&self.code, &self.message, &self.details].into_iter().flatten();
         let places = places.chain(&self.request_id).chain(issues).chain(&self.ignores);

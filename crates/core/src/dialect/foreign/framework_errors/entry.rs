@@ -8,7 +8,7 @@ use crate::dialect::field_names::{
     self, ISSUE_CODES, ISSUE_TEXTS, Meaning, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_list_of_names, is_no_place,
     is_part,
 };
-use crate::dialect::foreign_text::is_code_or_word;
+use crate::dialect::foreign::foreign_text::is_code_or_word;
 use crate::dialect::outgoing::is_identifier;
 use crate::dialect::place::Place;
 use crate::dialect::tree::Node;
@@ -95,7 +95,7 @@ pub(super) fn list_of_texts<'t, 'a>(entry: Node<'t, 'a>) -> Option<(&'t str, Nod
     if !entry.children().any(may_be) {
         return None;
     }
-    let fields = entry.ranked(Ranks::text);
+    let fields = entry.ranked(&Ranks::text);
     let mut fields = fields.chain(entry.named(&TEXT_LISTS).map(|(_, field)| field)).map(|field| (field.name(), field));
     fields.find(|(_, list)| list.elements().is_some_and(|mut it| it.all(Node::is_text)) && list.count_texts() > 0)
 }
@@ -139,7 +139,7 @@ fn has_place(object: Node<'_, '_>) -> bool {
 /// The text of an entry, and the name of its field. Without a text, a code beside a sure place counts as one.
 pub(super) fn text<'t, 'a>(object: Node<'t, 'a>, means_errors: bool) -> Option<(&'t str, Cow<'a, str>)> {
     let others = || ISSUE_TEXTS.iter().filter_map(|name| object.field_in_any_case(name));
-    let mut texts = object.ranked(Ranks::text).chain(others());
+    let mut texts = object.ranked(&Ranks::text).chain(others());
     if let Some((name, text)) = texts.find_map(|field| Some((field.name(), field.words()?))) {
         let is_issue = means_errors || !field_names::is_text_of_data(name) || has_place(object);
         return is_issue.then_some((name, text));
@@ -170,7 +170,7 @@ pub(super) fn code<'a>(entry: Node<'_, 'a>, text: &str) -> Option<Cow<'a, str>> 
         })
     });
     let is_sentence = text.trim().contains(' ');
-    let mut texts = entry.ranked(Ranks::text).filter(|_| is_sentence);
+    let mut texts = entry.ranked(&Ranks::text).filter(|_| is_sentence);
     named.or_else(|| texts.find_map(|field| field.text().filter(|word| is_identifier(word))))
 }
 

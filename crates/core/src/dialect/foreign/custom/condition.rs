@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::pointer::Pointer;
 use super::values::BodyValues;
-use crate::dialect::framework_errors;
+use crate::dialect::foreign::framework_errors;
 use crate::dialect::json;
 
 /// What distinguishes a shape: its bodies fulfil all of `when`, one of `any` if it has conditions, and none of `not`.

@@ -17,29 +17,19 @@ use std::borrow::Cow;
 use http::StatusCode;
 use serde_json::value::RawValue;
 
-use super::field_names::{self, Meaning, TOP_PLACES};
 use super::foreign_text::{self, ForeignText};
-use super::issues;
-use super::json::{Object, Writer};
-use super::parsed_error::{ClientMessage, CodeOf, ParsedError};
-use super::place::{Place, is_dotted};
-use super::sentences::{self, Context, without_values};
-use super::tree::{Node, Tree};
-use crate::framework_text::{self, FrameworkText, list_of, without_sent_values};
+use crate::dialect::field_names::{self, Meaning, TOP_PLACES};
+use crate::dialect::issues;
+use crate::dialect::json::{Object, Writer};
+use crate::dialect::parsed_error::{ClientMessage, CodeOf, ParsedError, is_within};
+use crate::dialect::place::{Place, is_dotted};
+use crate::dialect::sentences::{self, Context, without_values};
+use crate::dialect::tree::{Node, Tree};
+use crate::framework_text::{list_of, without_sent_values};
 use crate::issue_list::List;
 
-/// Parses a text, and on a 4xx the issues that it states. `is_json`: the text is a string of a JSON body. Any other text
-/// is only sent to clients if it is a single line (R3).
-pub(super) fn of_text(text: Cow<'_, str>, status: StatusCode, is_json: bool) -> ParsedError<'_> {
-    let FrameworkText { issues, client_message } = framework_text::read(&text, status, is_json);
-    let mut parsed = ParsedError::new(None, Some(text));
-    issues.into_iter().for_each(|list| parsed.set_issues(list));
-    parsed.client_message = client_message;
-    parsed
-}
-
 /// Parses a JSON array that is a list of issues.
-pub(super) fn of_array(text: &str) -> Option<ParsedError<'_>> {
+pub(in crate::dialect) fn of_array(text: &str) -> Option<ParsedError<'_>> {
     let tree = Tree::parse(text);
     let root = tree.root()?;
     let mut parsed = ParsedError::new(None, None);
@@ -53,12 +43,17 @@ pub(super) fn of_array(text: &str) -> Option<ParsedError<'_>> {
 }
 
 /// Whether a JSON text is a list of issues, or a map of them.
-pub(super) fn has_issues(text: &str) -> bool {
+pub(in crate::dialect) fn has_issues(text: &str) -> bool {
     Tree::parse(text).root().is_some_and(|root| search::issues(root, &[], &[]).is_some())
 }
 
 /// Adds the issues in the body of a policy's shape. The fields that the shape itself reads (`taken`) are not searched.
-pub(super) fn add_rest<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, taken: &[&str], status: StatusCode) {
+pub(in crate::dialect) fn add_rest<'a>(
+    parsed: &mut ParsedError<'a>,
+    body: Node<'_, 'a>,
+    taken: &[&str],
+    status: StatusCode,
+) {
     if parsed.issues.is_none()
         && let Some(found) = search::issues(body, &[], taken)
     {
@@ -68,7 +63,7 @@ pub(super) fn add_rest<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, tak
 }
 
 /// Adds the issues of a JSON object to what its shape, or the general rule (R2), has read.
-pub(super) fn add_to<'a>(
+pub(in crate::dialect) fn add_to<'a>(
     parsed: &mut ParsedError<'a>,
     body: Node<'_, 'a>,
     read: &ForeignText<'_, 'a>,
@@ -141,11 +136,6 @@ fn set_found_issues<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a>)
     }
     parsed.set_issues(found.list);
     parsed.issues_source = Some(found.source);
-}
-
-/// Whether `inner` is a part of `outer`, in the same body.
-pub(super) fn is_within(inner: &str, outer: &str) -> bool {
-    outer.as_bytes().as_ptr_range().contains(&inner.as_ptr())
 }
 
 /// The issues of a body with one text. Either the object names one place, or `params` or `fields` lists several places (WordPress, Ash).
@@ -272,8 +262,7 @@ fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'
 fn texts<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> impl Iterator<Item = Cow<'a, str>> {
     // The first text is known already: parsing it from JSON again would take long.
     let first = read.text.as_ref().map(|text| text.field.raw());
-    let is_other = move |field: &Node<'_, '_>| first.is_none_or(|first| !std::ptr::eq(first, field.raw()));
-    let others = read.objects(body).flat_map(move |object| foreign_text::texts_of(object, is_other));
+    let others = read.objects(body).flat_map(move |object| foreign_text::texts_of(object, first));
     let of_objects = read.text.clone().into_iter().chain(others).map(|text| text.value);
     // The cause that rouille sends, and the one that salvo sends in debug builds.
     let cause = body.field("cause").and_then(|cause| cause.string("description"));
@@ -286,7 +275,7 @@ fn set_list(parsed: &mut ParsedError<'_>, list: List) {
 }
 
 /// Removes the values that the client sent, from the message and from details that are a text.
-pub(super) fn clean_message(parsed: &mut ParsedError<'_>, status: StatusCode) {
+pub(in crate::dialect) fn clean_message(parsed: &mut ParsedError<'_>, status: StatusCode) {
     let may_quote = |text: &str| issues::tells_of_input(status) || sentences::may_name_field(text);
     if parsed.client_message == ClientMessage::All
         && let Some(text) = parsed.message.as_deref().filter(|text| may_quote(text))

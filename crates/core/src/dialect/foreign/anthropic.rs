@@ -6,14 +6,14 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
-use super::error_object;
-use super::form::{DialectSpec, KnownFields};
-use super::json::{Writer, quoted, with_fields};
-use super::outgoing::{Outgoing, PreservedBody, is_name};
-use super::parsed_error::{Body, DialectCode, ParsedError};
 use crate::code::ErrorCode;
+use crate::dialect::error_object;
+use crate::dialect::form::{DialectSpec, KnownFields};
+use crate::dialect::json::{Writer, quoted, with_fields};
+use crate::dialect::outgoing::{Outgoing, PreservedBody, is_name};
+use crate::dialect::parsed_error::{Body, DialectCode, ParsedError};
 
-pub(super) const FORM: DialectSpec = DialectSpec {
+pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
     id_header: Some("request-id"),
     meaning,
     can_list_issues: false,

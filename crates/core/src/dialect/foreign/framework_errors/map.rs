@@ -5,11 +5,11 @@ use std::borrow::Cow;
 
 use super::entry;
 use super::found::{Found, Issue, Surroundings};
-use crate::dialect::field_lists::{self, is_verdict};
 use crate::dialect::field_names::{
     Meaning, PLACES, is_like_error, is_like_text, is_part, is_text_or_code, is_whole, is_whole_name, meaning,
 };
-use crate::dialect::foreign_text::is_tree;
+use crate::dialect::foreign::field_lists::{self, is_verdict};
+use crate::dialect::foreign::foreign_text::is_tree;
 use crate::dialect::place::Place;
 use crate::dialect::tree::Node;
 

@@ -1,15 +1,15 @@
 //! Recognises a map from the fields of a request to lists of what is wrong with them, by its form alone (rule R13): Django,
 //! Django REST, the crate validator, Play. Its names may be those of an error: a form may have a field `message`.
 
-use super::field_names::{Meaning, is_code_name, meaning};
-use super::tree::Node;
+use crate::dialect::field_names::{Meaning, is_code_name, meaning};
+use crate::dialect::tree::Node;
 
 /// How many maps may be inside one another.
 const DEPTH: usize = 8;
 
 /// Whether an object can only be such a map: each of its fields has a list of texts, or of objects with a code and no more
 /// than a text and its parameters.
-pub(super) fn is_map(object: Node<'_, '_>) -> bool {
+pub(in crate::dialect) fn is_map(object: Node<'_, '_>) -> bool {
     is_map_at(object, 0)
 }
 
@@ -68,7 +68,7 @@ fn is_list_of_errors(list: Node<'_, '_>) -> bool {
 }
 
 /// Whether a text states what is wrong; it could otherwise be data.
-pub(super) fn is_verdict(text: &str) -> bool {
+pub(in crate::dialect) fn is_verdict(text: &str) -> bool {
     const WORDS: &str = "required invalid missing blank empty taken unknown duplicate mandatory unexpected forbidden \
                          unique short long";
 

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::form::{DialectSpec, KnownFields};
-use super::json::{Object, Writer, quoted, with_fields};
-use super::outgoing::{Outgoing, PreservedBody};
-use super::parsed_error::{Body, ParsedError};
+use crate::dialect::form::{DialectSpec, KnownFields};
+use crate::dialect::json::{Object, Writer, quoted, with_fields};
+use crate::dialect::outgoing::{Outgoing, PreservedBody};
+use crate::dialect::parsed_error::{Body, ParsedError};
 
-pub(super) const FORM: DialectSpec =
+pub(in crate::dialect) const FORM: DialectSpec =
     DialectSpec { reads: &KnownFields::ALL, ..DialectSpec::new("success_flag", read, write, rewrite_in_place) };
 
 /// Names that fields of the details cannot have, because the body would then be in another shape.

@@ -12,39 +12,39 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use super::field_lists;
-use super::field_names::{
+use crate::dialect::field_names::{
     CodeName, Meaning, NO_CODES, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_error_field, is_for_debugging,
     is_list_of_names, is_name_of_data, is_of_error, is_whole, is_whole_name, meaning, names_fields,
 };
-use super::outgoing::is_upstream_code;
-use super::phrases::{is_phrase, is_phrase_as_code};
-use super::tree::Node;
+use crate::dialect::outgoing::is_upstream_code;
+use crate::dialect::phrases::{is_phrase, is_phrase_as_code};
+use crate::dialect::tree::Node;
 use crate::request_id::RequestId;
 
 /// The text and the code, with the places where they were found.
-pub(super) struct ForeignText<'t, 'a> {
+pub(in crate::dialect) struct ForeignText<'t, 'a> {
     /// The object with the text; the body if no object has one.
-    pub(super) holder: Node<'t, 'a>,
+    pub(in crate::dialect) holder: Node<'t, 'a>,
     /// The objects around the holder, the outermost first.
-    pub(super) wrappers: Vec<Node<'t, 'a>>,
-    pub(super) text: Option<Found<'t, 'a>>,
-    pub(super) code: Option<Found<'t, 'a>>,
+    pub(in crate::dialect) wrappers: Vec<Node<'t, 'a>>,
+    pub(in crate::dialect) text: Option<Found<'t, 'a>>,
+    pub(in crate::dialect) code: Option<Found<'t, 'a>>,
     /// The first text or number under a sure name of a code, whatever its form (R1).
-    pub(super) raw_code: Option<Cow<'a, str>>,
+    pub(in crate::dialect) raw_code: Option<Cow<'a, str>>,
 }
 
 impl<'t, 'a> ForeignText<'t, 'a> {
     /// The body, and the object with the text if that is another one.
-    pub(super) fn objects(&self, body: Node<'t, 'a>) -> impl Iterator<Item = Node<'t, 'a>> + Clone {
+    pub(in crate::dialect) fn objects(&self, body: Node<'t, 'a>) -> impl Iterator<Item = Node<'t, 'a>> + Clone {
         [body].into_iter().chain(Some(self.holder).filter(|holder| !std::ptr::eq(holder.raw(), body.raw())))
     }
 }
 
 /// A value, and the field in which it was found.
 #[derive(Clone)]
-pub(super) struct Found<'t, 'a> {
-    pub(super) value: Cow<'a, str>,
-    pub(super) field: Node<'t, 'a>,
+pub(in crate::dialect) struct Found<'t, 'a> {
+    pub(in crate::dialect) value: Cow<'a, str>,
+    pub(in crate::dialect) field: Node<'t, 'a>,
 }
 
 /// How many objects may be around the object with the text (R2).
@@ -54,7 +54,7 @@ const MAX_WRAPPERS: usize = 2;
 const MOST_BESIDE: usize = 256;
 
 /// Reads an object.
-pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignText<'t, 'a> {
+pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignText<'t, 'a> {
     // The status's phrase says less than an error beside it (Heat).
     let says_nothing = || texts(body).all(|text| is_phrase(text.value.trim()));
     let in_error = body.field("error").filter(|error| error.is_object() && has_text(*error) && says_nothing());
@@ -80,7 +80,7 @@ pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignTex
     let of_form = |found: &Found<'_, 'a>| is_code(&found.value, status);
     let word = || {
         let text = text.as_ref()?.field.raw();
-        texts_of(holder, |field| !std::ptr::eq(field.raw(), text)).find(of_form)
+        texts_of(holder, Some(text)).find(of_form)
     };
     let led = || objects().flat_map(|object| codes(object, CodeName::Led)).find(of_form);
     let bare = || codes(holder, CodeName::Bare).find(|found| of_form(found) && is_bare_code(found, is_top));
@@ -98,7 +98,7 @@ pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignTex
 }
 
 /// The texts besides the message: each a sentence under a name of a text, in the object with the message (R2).
-pub(super) fn further_texts<'t, 'a>(
+pub(in crate::dialect) fn further_texts<'t, 'a>(
     read: &ForeignText<'t, 'a>,
     message: Option<&str>,
     status: StatusCode,
@@ -106,7 +106,7 @@ pub(super) fn further_texts<'t, 'a>(
     let Some(message) = message.map(str::trim) else { return Vec::new() };
     let is_read =
         |field: Node<'_, '_>| read.code.as_ref().is_some_and(|code| std::ptr::eq(code.field.raw(), field.raw()));
-    let fields = read.holder.ranked(Ranks::text).filter(|field| !is_read(*field));
+    let fields = read.holder.ranked(&Ranks::text).filter(|field| !is_read(*field));
     let texts = fields.filter_map(|field| Some(Found { value: field.words()?, field }));
     let texts = texts.filter(|it| it.value.trim() != message && !is_word(&it.value, status));
     texts.filter(|it| !is_for_debugging(it.field.name())).collect()
@@ -130,7 +130,7 @@ fn is_issue(holder: Node<'_, '_>, wrappers: &[Node<'_, '_>]) -> bool {
 }
 
 /// Whether an object is the root of Zod's `treeifyError()`.
-pub(super) fn is_tree(object: Node<'_, '_>) -> bool {
+pub(in crate::dialect) fn is_tree(object: Node<'_, '_>) -> bool {
     let is_branch = |name| object.field(name).is_some_and(|it| it.is_object() || it.is_array());
     object.field("errors").is_some_and(Node::is_array) && (is_branch("properties") || is_branch("items"))
 }
@@ -147,7 +147,7 @@ fn led_sentence<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
 /// The only text with a space, if no other field of its object has one (R2).
 ///
 /// It is also searched for under fields that mean errors, at most as deep as a text that has a known name.
-pub(super) fn only_sentence<'t, 'a>(body: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
+pub(in crate::dialect) fn only_sentence<'t, 'a>(body: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
     let mut object = body;
     for _ in 0..=MAX_WRAPPERS {
         let mut sentences = object.children().filter_map(|field| {
@@ -196,7 +196,7 @@ fn object_in<'t, 'a>(field: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
 }
 
 /// Whether an object has a text.
-pub(super) fn has_text(object: Node<'_, '_>) -> bool {
+pub(in crate::dialect) fn has_text(object: Node<'_, '_>) -> bool {
     texts(object).next().is_some()
 }
 
@@ -208,7 +208,7 @@ fn has_list(object: Node<'_, '_>) -> bool {
 }
 
 /// The texts of an object, in the order in which they are preferred.
-fn texts<'t, 'a>(object: Node<'t, 'a>) -> impl Iterator<Item = Found<'t, 'a>> {
+fn texts<'t, 'a: 't>(object: Node<'t, 'a>) -> Box<dyn Iterator<Item = Found<'t, 'a>> + 't> {
     // A single text in the only list, if that means errors, whatever its name.
     let is_list = |field: &Node<'_, '_>| field.is_array() || field.is_object();
     let only =
@@ -218,15 +218,16 @@ fn texts<'t, 'a>(object: Node<'t, 'a>) -> impl Iterator<Item = Found<'t, 'a>> {
     };
     let others = std::iter::once_with(only).flatten().filter(is_errors);
     let others = others.filter_map(|field| Some(Found { value: field.only()?.words()?, field }));
-    texts_of(object, |_| true).chain(others)
+    Box::new(texts_of(object, None).chain(others))
 }
 
 /// The texts of those fields for which `is_wanted` returns true.
-pub(super) fn texts_of<'t, 'a>(
+pub(in crate::dialect) fn texts_of<'t, 'a: 't>(
     object: Node<'t, 'a>,
-    is_wanted: impl Fn(&Node<'t, 'a>) -> bool + Copy,
-) -> impl Iterator<Item = Found<'t, 'a>> {
-    let texts = object.ranked(Ranks::text).filter_map(move |field| {
+    except: Option<&'a str>,
+) -> Box<dyn Iterator<Item = Found<'t, 'a>> + 't> {
+    let is_wanted = move |field: &Node<'t, 'a>| except.is_none_or(|except| !std::ptr::eq(except, field.raw()));
+    let texts = object.ranked(&Ranks::text).filter_map(move |field| {
         let field = Some(field).filter(is_wanted)?;
         let value = field.words()?;
         (value.contains(' ') || !is_name_of_data(field.name())).then_some(Found { value, field })
@@ -242,7 +243,7 @@ pub(super) fn texts_of<'t, 'a>(
         let field = Some(field).filter(is_wanted).filter(is_text)?;
         Some(Found { value: field.only().unwrap_or(field).words()?, field })
     });
-    texts.chain(std::iter::once_with(by_language).flatten()).chain(lists)
+    Box::new(texts.chain(std::iter::once_with(by_language).flatten()).chain(lists))
 }
 
 /// Whether a text states no more than a single word does, or the status.
@@ -256,8 +257,8 @@ fn is_word(text: &str, status: StatusCode) -> bool {
 }
 
 /// The texts and numbers under names of codes that are worth this much.
-fn codes<'t, 'a>(object: Node<'t, 'a>, worth: CodeName) -> impl Iterator<Item = Found<'t, 'a>> {
-    object.ranked(move |ranks| ranks.code(worth)).filter_map(|field| {
+fn codes<'t, 'a: 't>(object: Node<'t, 'a>, worth: CodeName) -> Box<dyn Iterator<Item = Found<'t, 'a>> + 't> {
+    Box::new(object.ranked(&move |ranks| ranks.code(worth)).filter_map(|field| {
         let value = field.only().unwrap_or(field).word_or_digits()?;
         // AWS puts a namespace before the name.
         let value = match value {
@@ -267,17 +268,17 @@ fn codes<'t, 'a>(object: Node<'t, 'a>, worth: CodeName) -> impl Iterator<Item = 
             value => value,
         };
         Some(Found { value, field })
-    })
+    }))
 }
 
 /// The code of the first of several errors.
-pub(super) fn code_of_first<'a>(errors: Node<'_, 'a>, status: StatusCode) -> Option<Cow<'a, str>> {
+pub(in crate::dialect) fn code_of_first<'a>(errors: Node<'_, 'a>, status: StatusCode) -> Option<Cow<'a, str>> {
     let first = errors.elements()?.next()?;
     codes(first, CodeName::Sure).find(|code| is_code(&code.value, status)).map(|code| code.value)
 }
 
 /// Whether a value has the form of a code, and states more than the status, or than the mere fact of an error.
-pub(super) fn is_code(code: &str, status: StatusCode) -> bool {
+pub(in crate::dialect) fn is_code(code: &str, status: StatusCode) -> bool {
     let is_status = code.len() == 3
         && (code == status.as_str() || code.parse::<u16>().is_ok_and(|code| (400..600).contains(&code)));
     let is_word = NO_CODES.iter().any(|word| code.eq_ignore_ascii_case(word));
@@ -285,7 +286,7 @@ pub(super) fn is_code(code: &str, status: StatusCode) -> bool {
 }
 
 /// Whether a value has the form of a code, and is neither an address nor an id.
-pub(super) fn is_code_or_word(code: &str) -> bool {
+pub(in crate::dialect) fn is_code_or_word(code: &str) -> bool {
     let has_content = code.bytes().any(|byte| byte.is_ascii_alphanumeric());
     let is_address = code.contains("://") || code == "about:blank";
     is_upstream_code(code) && !is_address && has_content && !is_id(code)
@@ -312,7 +313,7 @@ fn is_bare_code(found: &Found<'_, '_>, is_top: bool) -> bool {
 }
 
 /// Whether an object names a place. An array of one such object is a list of one issue (R2, R13).
-pub(super) fn names_place(object: Node<'_, '_>) -> bool {
+pub(in crate::dialect) fn names_place(object: Node<'_, '_>) -> bool {
     PLACES.iter().any(|name| {
         let is_place = |field: Node<'_, '_>| {
             !field.is_null() && (!PLACES_OF_DATA.contains(name) || is_list_of_names(object, field))

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
-use super::error_object;
-use super::form::DialectSpec;
-use super::issues::written;
-use super::json::{Writer, quoted, with_fields};
-use super::outgoing::{Outgoing, PreservedBody, is_name};
-use super::parsed_error::{Body, ParsedError};
+use crate::dialect::error_object;
+use crate::dialect::form::DialectSpec;
+use crate::dialect::issues::written;
+use crate::dialect::json::{Writer, quoted, with_fields};
+use crate::dialect::outgoing::{Outgoing, PreservedBody, is_name};
+use crate::dialect::parsed_error::{Body, ParsedError};
 
-pub(super) const FORM: DialectSpec = DialectSpec {
+pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
     name_of: |code, _| Cow::Owned(code.as_str().to_ascii_uppercase()),
     ..DialectSpec::new("status_in_error", read, write, rewrite_in_place)
 };

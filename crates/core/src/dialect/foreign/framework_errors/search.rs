@@ -7,7 +7,7 @@
 use super::found::{Found, Surroundings};
 use super::{entry, map};
 use crate::dialect::field_names::meaning;
-use crate::dialect::foreign_text;
+use crate::dialect::foreign::foreign_text;
 use crate::dialect::issues::IssueList;
 use crate::dialect::json;
 use crate::dialect::tree::{Node, Tree};

@@ -18,17 +18,23 @@ const MASK: &str = "\u{fffd}";
 /// The part of a text that may reach the client. It lacks the value next to the text, if the text quotes that or begins
 /// with it. It also lacks values that only the sentence quotes.
 pub(super) fn message_of(entry: Option<Node<'_, '_>>, text: &str) -> String {
-    let values = entry.map(values_of).unwrap_or_default();
+    let mut values = entry.map(values_of).unwrap_or_default();
     let is_plain = |value: &str| value.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.'));
     let mut masked = Cow::Borrowed(text);
-    for value in values.iter().filter(|value| !is_plain(value) && text.contains(&***value)) {
+    for value in &values {
+        if is_plain(value) || !text.contains(&**value) {
+            continue;
+        }
         for (open, close) in QUOTES {
             masked = masked.replace(&format!("{open}{value}{close}"), &format!("{open}{MASK}{close}")).into();
         }
     }
     let mut left = without_values(&masked).into_owned();
-    let mask = matches!(masked, Cow::Owned(_)).then_some(MASK);
-    for value in values.iter().map(|value| &**value).chain(mask) {
+    if matches!(masked, Cow::Owned(_)) {
+        values.push(Cow::Borrowed(MASK));
+    }
+    for value in &values {
+        let value = &**value;
         if value.len() < left.len() && left.contains(value) {
             left = without_quoted(&left, value);
         }
@@ -38,13 +44,24 @@ pub(super) fn message_of(entry: Option<Node<'_, '_>>, text: &str) -> String {
 
 /// The values that an entry repeats, both as texts and as JSON spells them.
 fn values_of<'a>(entry: Node<'_, 'a>) -> Vec<Cow<'a, str>> {
-    let of_context = entry.field("context").and_then(|context| context.field("value"));
-    let values = VALUES.iter().filter_map(|name| entry.field(name)).chain(of_context);
-    let both = |value: Node<'_, 'a>| {
+    let mut values = Vec::new();
+    let mut add = |value: Node<'_, 'a>| {
         let text = value.text().unwrap_or(Cow::Borrowed(value.raw()));
-        [text, Cow::Borrowed(value.raw().trim_matches('"'))]
+        for text in [text, Cow::Borrowed(value.raw().trim_matches('"'))] {
+            if !text.is_empty() {
+                values.push(text);
+            }
+        }
     };
-    values.flat_map(both).filter(|value| !value.is_empty()).collect()
+    for name in VALUES {
+        if let Some(value) = entry.field(name) {
+            add(value);
+        }
+    }
+    if let Some(value) = entry.field("context").and_then(|context| context.field("value")) {
+        add(value);
+    }
+    values
 }
 
 fn without_quoted(text: &str, value: &str) -> String {
