@@ -421,7 +421,7 @@ impl<'l> Check<'l> {
             let name = text(&route["route"]);
             let of = format!("readiness.json, {name}");
             // What passed while the kill switch was on is no evidence for a mode.
-            let mine: Vec<&Entry> = self.ledger.iter().filter(|it| it.route() == name).collect();
+            let mine: Vec<&Entry> = self.ledger.iter().filter(|it| it.route() == name && !it.is_switched).collect();
             let all = mine.len();
             let errors =
                 mine.iter().filter(|it| matches!(it.outcome(), "client_error" | "server_error" | "broken")).count();
@@ -432,7 +432,7 @@ impl<'l> Check<'l> {
             }
             let watched = mine.iter().filter(|it| it.kind.place == "watched" && !it.kind.has_key()).count();
             self.same(&of, "auth_would_refuse", &text(&route["auth_would_refuse"]), &watched.to_string());
-            if mine.iter().all(|it| !it.is_switched) && name.starts_with("/observe/") {
+            if name.starts_with("/observe/") {
                 let own = mine.iter().filter(|it| it.kind.place != "watched" && self.would_be_refused(it)).count();
                 self.same(&of, "own_would_refuse", &text(&route["own_would_refuse"]), &own.to_string());
             }

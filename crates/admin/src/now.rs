@@ -95,10 +95,13 @@ fn affected(timeline: &Timeline, severities: &[Severity], requests: &Requests, a
         it.codes.sort_by_key(|(_, count, _)| Reverse(*count));
         let code = |(code, count, outcome): &_| json!({"code": code, "count": count, "outcome": outcome});
         let row = requests.of_place(&place);
+        // A refusal came before the service was called (L5).
+        let is_called = severities != [Severity::Refusal];
+        let service = row.and_then(|row| row.service.as_ref()).filter(|_| is_called);
         json!({
             "route": place.route.as_deref(),
             "scope": place.scope.as_deref(),
-            "service": row.and_then(|row| row.service.as_ref()).map(ToString::to_string),
+            "service": service.map(ToString::to_string),
             "count": it.count,
             "recent": it.recent,
             "requests": row.map(|row| row.sum_of(&now)),

@@ -37,7 +37,9 @@ pin_project! {
     impl<B: Body> PinnedDrop for ResponseBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let is_whole = *this.ended || this.body.as_ref().as_pin_ref().is_none_or(|body| body.is_end_stream());
+            // A client may leave as soon as it has the declared length, while the rest of its request is still read (G5).
+            let is_at_end = |body: Pin<&B>| body.is_end_stream() || body.size_hint().exact() == Some(0);
+            let is_whole = *this.ended || this.body.as_ref().as_pin_ref().is_none_or(is_at_end);
             if !is_whole {
                 this.progress.cut_off();
             }

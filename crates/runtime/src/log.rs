@@ -56,7 +56,7 @@ fn level(record: &ClosedRecord) -> Level {
         _ if matches!(record.origin(), None | Some(Origin::Abandoned)) => Level::INFO,
         Some(StatusCode::SERVICE_UNAVAILABLE) => Level::WARN,
         Some(StatusCode::NOT_IMPLEMENTED) => Level::INFO,
-        Some(status) if !status.is_server_error() => Level::INFO,
+        Some(status) if status.as_u16() < 500 => Level::INFO,
         _ => Level::ERROR,
     }
 }

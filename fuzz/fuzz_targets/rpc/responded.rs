@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use error_envelope_core::session::{
-    BodyFailure, Failure, FinalFrame, Follow, Needs, Reading, ResponseStep, Session, UnreadReason,
+    Delivery, End as SeenEnd, Failure, FinalFrame, Follow, Needs, Outcome, Reading, ResponseStep, Session, UnreadReason,
 };
 use http::{HeaderMap, response};
 use tower_error_envelope::Mode;
@@ -24,10 +24,11 @@ pub(crate) fn check(call: &RpcCall, inner: &Inner, mut session: Session, mut met
         _ if cut.is_some() => panic!("a body that was cut is answered: {call:?}"),
         ResponseStep::Write(written) => rewritten(call, inner, head, &written.body),
         ResponseStep::Read(reading) => collected(call, inner, session, reading, head, metered, late),
-        ResponseStep::Pass(mut follow, _) if follow.is_copy() => {
-            assert!(follow.whole(&inner.whole().into()).is_some() && call.mode == Mode::Observe);
+        ResponseStep::Pass(mut follow) if follow.is_copy() => {
+            follow.whole(&inner.whole().into());
+            assert!(follow.record().is_some() && call.mode == Mode::Observe);
         }
-        ResponseStep::Pass(follow, _) if follow.needs() != Needs::Nothing => {
+        ResponseStep::Pass(follow) if follow.needs() != Needs::Nothing => {
             metered.take(late);
             metered.end(late.is_empty());
             Followed { call, inner, cut: metered.cut, sent: Vec::new(), ended: false }.all(follow);
@@ -104,7 +105,7 @@ impl Followed<'_> {
     fn all(mut self, mut follow: Follow) {
         for chunk in &self.inner.body {
             let (mut data, needs) = (chunk.clone(), follow.needs());
-            drop(follow.data(&mut data, false, Instant::now));
+            follow.data(&mut data, false, Instant::now);
             self.ended |= follow.needs() != needs;
             self.sent.extend_from_slice(&data);
             if data != *chunk {
@@ -114,7 +115,7 @@ impl Followed<'_> {
         }
         if let (Some(trailers), End::Whole) = (&self.inner.trailers, self.inner.end) {
             let mut shown = trailers.clone();
-            drop(follow.trailers(&mut shown, Instant::now));
+            follow.trailers(&mut shown, Instant::now);
             if shown != *trailers {
                 assert!(self.cut.is_some() && self.call.guards());
                 reading::grpc(&shown);
@@ -126,13 +127,15 @@ impl Followed<'_> {
     fn end(self, mut follow: Follow) {
         let error = io::Error::other("a secret");
         let failed = |follow: &mut Follow, failure, cause| {
-            let (last, event) = follow.failed(failure, cause, Instant::now);
-            BodyFailure { last, event: event.expect("an event") }
+            follow.failed(failure, cause, Instant::now)
         };
-        let BodyFailure { last, event } = match self.inner.end {
+        let last = match self.inner.end {
             End::Whole => return,
             End::Abandoned => {
-                return assert!(self.ended || follow.dropped(false, Instant::now).is_some());
+                let (head_sent, end) = (true, SeenEnd::ClientLeft);
+                let delivery = Delivery { head_sent, request_bytes: None, response_bytes: None, end };
+                let record = follow.close(delivery, Instant::now).expect("one record");
+                return assert_eq!(record.outcome(), Outcome::ClientLeft);
             }
             End::Failed => {
                 let failure = follow.classify(&error);
@@ -140,11 +143,12 @@ impl Followed<'_> {
             }
             End::Panicked => failed(&mut follow, Some(Failure::panicked()), "a secret".into()),
             End::TimedOut => match follow.timed_out() {
-                Some(failure) => failure,
+                Some(last) => last,
                 None => return assert!(self.ended),
             },
         };
-        assert_eq!(event.grpc_status().is_none(), matches!(last, FinalFrame::BrokenOff));
+        let record = follow.record().expect("a failure has a record");
+        assert!(record.grpc_status().is_some() || matches!(last, FinalFrame::BrokenOff));
         match last {
             FinalFrame::BrokenOff => {}
             _ if self.ended || self.call.mode == Mode::Observe => panic!("{:?}: {last:?}", self.call),

@@ -118,7 +118,7 @@ fn l1_a_server_that_stops_at_the_declared_length_has_seen_the_end() {
 #[test]
 fn l1_a_server_that_stops_before_the_declared_length_has_not() {
     for (mode, response, field) in [
-        (Mode::Observe, (404, "text/plain"), ("unread", "broke_off")),
+        (Mode::Observe, (404, "text/plain"), ("end", "client_left")),
         (Mode::Enforce, (200, "application/grpc"), ("origin", "abandoned")),
         (Mode::Enforce, (200, "application/grpc-web"), ("origin", "abandoned")),
         (Mode::Enforce, (200, "application/connect+json"), ("origin", "abandoned")),

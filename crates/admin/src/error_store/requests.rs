@@ -58,20 +58,23 @@ pub(crate) struct Tally {
 }
 
 impl Requests {
-    /// Counts a request, whose route has this mode of its own. A record that is stored gets the known texts of its place.
+    /// Counts a request, whose route has this mode of its own; `None` while the kill switch is on, of which readiness counts
+    /// nothing. A record that is stored gets the known texts of its place.
     pub(crate) fn count(
         &mut self,
         at_ms: u64,
         place: (Option<&str>, Option<&str>),
-        (outcome, mode): (Outcome, Mode),
+        (outcome, mode): (Outcome, Option<Mode>),
         seen: Option<&mut ErrorRecord>,
     ) {
         let minute = minute(at_ms);
         self.all[outcome.index()].add(minute, 1);
         let count = |row: &mut Row| {
             row.minutes[outcome.index()].add(minute, 1);
-            row.tally.outcomes[outcome.index()] += 1;
-            row.tally.mode = mode;
+            if let Some(mode) = mode {
+                row.tally.outcomes[outcome.index()] += 1;
+                row.tally.mode = mode;
+            }
             if let Some(seen) = seen {
                 row.note(seen);
             }
@@ -118,7 +121,9 @@ impl Requests {
 impl Row {
     fn note(&mut self, seen: &mut ErrorRecord) {
         seen.place.clone_from(&self.place);
-        self.tally.note(seen);
+        if !seen.kill_switch {
+            self.tally.note(seen);
+        }
         self.service = seen.request.service.clone().or_else(|| self.service.take());
     }
 

@@ -70,7 +70,8 @@ impl Default for Store {
 impl Observer for Store {
     fn on_record(&self, record: &ClosedRecord) {
         let (at, outcome, place) = (now(), record.outcome(), (record.route(), record.scope()));
-        let counted = (outcome, record.own_mode());
+        // What passes while the kill switch is on is no evidence for a mode.
+        let counted = (outcome, Some(record.own_mode()).filter(|_| !record.kill_switch()));
         // Nothing examines the errors of mode `off`, but they count.
         let is_kept = record.origin().is_some() || matches!(outcome, Outcome::ServerError | Outcome::Broken);
         if !is_kept {

@@ -10,12 +10,18 @@ const TARGET: &str = "tower_error_envelope";
 
 const ORIGINS: [(&str, &str); 7] = [
     ("guard", "A guard of the policy refused the request, or only observes that it would."),
-    ("fault", "The service returned an error with a code, a Fault."),
-    ("error", "The service, or the body of its response, failed with an error."),
+    (
+        "fault",
+        "The code of the service returned a Fault, or the gateway did: it has no service for the path, or cannot forward the exchange.",
+    ),
+    (
+        "error",
+        "The call failed: by the service, by a limit, or by a client that broke its request off. The cause states which.",
+    ),
     ("panic", "The service panicked."),
     ("inner", "The service sent an error response."),
     ("proxy", "The proxy itself sent the error, not the service."),
-    ("abandoned", "This is not an error: the client left before the response was complete."),
+    ("abandoned", "Nothing failed before the response ended early."),
 ];
 
 const SOURCES: [(&str, &str); 6] = [
@@ -24,7 +30,7 @@ const SOURCES: [(&str, &str); 6] = [
     ("dialect", "The code comes from the code in the body."),
     ("credentials", "The code comes from the credentials of the request, and www-authenticate."),
     ("issues", "The code comes from the list of invalid fields in the body."),
-    ("status", "The code comes from the status alone: nothing else in the response was known."),
+    ("status", "The code comes from the status alone: nothing else was known, or the mode does not read the body."),
 ];
 
 const ENDS: [(&str, &str); 5] = [
@@ -79,8 +85,11 @@ impl LoggedError {
         });
         let status = |field: &str| self.0.get(field).and_then(Value::as_u64);
         // A guard may also only observe because of `auth_observe`, in any mode.
-        let when =
-            if self.text("origin").as_deref() == Some("guard") { "if its guards refused" } else { "in mode enforce" };
+        let when = if self.text("origin").as_deref() == Some("guard") || self.text("also").is_some() {
+            "if its guards refused"
+        } else {
+            "in mode enforce"
+        };
         let answer = |status_field: &str, grpc_field: &str| {
             let grpc = status(grpc_field).map_or_else(String::new, |grpc| format!(" with the gRPC status {grpc}"));
             status(status_field).map(|status| format!("{status}{grpc}"))

@@ -353,16 +353,17 @@ impl Policy {
     /// The routes that match a reading, beginning with the most specific.
     #[cfg(feature = "policy-file")]
     pub(crate) fn routes_of_reading(&self, reading: &MatchedReading, host: &str) -> Vec<usize> {
-        let mut found = None;
+        let (mut found, mut untyped) = (None, None);
         // The reading was stored for the first letter case that has these guards.
         let _ = self.each_case(&reading.method, host, &reading.path, &mut |settings, routes| {
-            // Those of an unknown method require no content type.
-            let is_same = [settings, &settings.without_types()].iter().any(|it| it.guards_like(&reading.settings));
-            if found.is_none() && is_same {
+            if found.is_none() && settings.guards_like(&reading.settings) {
                 found = Some(routes());
+            // Those of an unknown method require no content type.
+            } else if untyped.is_none() && settings.without_types().guards_like(&reading.settings) {
+                untyped = Some(routes());
             }
         });
-        found.unwrap_or_default()
+        found.or(untyped).unwrap_or_default()
     }
 
     /// Visits the settings for one reading: in its own letter case, and in any letter case if that differs (`case`).

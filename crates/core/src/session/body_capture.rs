@@ -28,6 +28,13 @@ pub struct CapturedBody {
 const MAX_BYTES: usize = 8 * 1024;
 
 impl BodyCapture {
+    /// The service's body was not read to its end.
+    pub(super) fn note_unread(&mut self) {
+        if let Some(before) = &mut self.before {
+            before.whole = false;
+        }
+    }
+
     /// The response that the service sent; `None` if the service was not called, or did not respond.
     #[must_use]
     pub fn before(&self) -> Option<&CapturedBody> {

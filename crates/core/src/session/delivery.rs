@@ -73,7 +73,7 @@ pub enum Outcome {
     ClientError,
     /// An error that the client did not cause.
     ServerError,
-    /// A body broke off, whatever the status.
+    /// A body broke off, or the process ended the response itself, whatever the status.
     Broken,
     /// The client left first.
     ClientLeft,

@@ -237,7 +237,8 @@ impl Session {
                 return Some(*state.refuse(Fault::new(ErrorCode::BAD_REQUEST), Some(cause)));
             }
         };
-        let failure = state.why_body_was_cut().unwrap_or(failure);
+        // Then the limit is the cause, and not what followed from it.
+        let (failure, cause) = state.why_body_was_cut().map_or((failure, cause), |cut| (cut, None));
         Some(if forwarded && was_forwarded {
             state.answer(failure, cause)
         } else {
@@ -259,7 +260,7 @@ impl Session {
     pub fn proxy_failed(&mut self, head: &mut response::Parts, cause: BoxError) -> ResponseStep {
         let Some(state) = self.take_state() else { return ResponseStep::Broken };
         if let Some(failure) = state.why_body_was_cut() {
-            return ResponseStep::Send(Box::new(state.answer(failure, Some(cause))));
+            return ResponseStep::Send(Box::new(state.answer(failure, None)));
         }
         let fault = Fault::new(ErrorCode::of_status(head.status)).with_status(head.status);
         let mut rewrite = Rewrite::unchanged(classify::with_issue_list(fault, ErrorForm::new(&state).dialect()));

@@ -375,6 +375,7 @@ impl Follow {
     fn take_record(&mut self, left: bool, now: impl FnOnce() -> Option<Instant>) -> Option<RequestRecord> {
         match std::mem::take(&mut self.kind) {
             Kind::Tail(context) => Some(context.into_record()),
+            Kind::Copy(copy) if left => Some(copy.left()),
             Kind::Copy(copy) => Some(copy.end(false, now())),
             Kind::Call(call) if left && !call.has_ended() => Some(call.abandoned()),
             Kind::Call(mut call) => Some(call.end().unwrap_or_else(|| call.into_body_context().into_record())),
@@ -419,6 +420,11 @@ impl Follow {
 }
 
 impl Copy {
+    /// The client left: nothing is known of the rest.
+    fn left(self) -> RequestRecord {
+        self.observed.finish(ReadBytes::Part(&self.pieces.into_bytes()))
+    }
+
     fn end(self, whole: bool, now: Option<Instant>) -> RequestRecord {
         let bytes = self.pieces.into_bytes();
         let is_late = || self.until.zip(now).is_some_and(|(until, now)| now >= until);

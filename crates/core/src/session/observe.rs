@@ -8,7 +8,6 @@ use std::fmt;
 use http::{HeaderMap, StatusCode};
 
 use super::body::{ErrorForm, RetainedBody};
-use super::reply::cause_of;
 use super::state::RequestState;
 use super::{CapturedBody, Cause, Origin, ReadBytes, RequestRecord, SentStatus, body, fill};
 use crate::classify::{ChangedBody, Rewrite};
@@ -34,6 +33,13 @@ fn would_refuse(state: &mut RequestState, status: StatusCode) -> Option<RequestR
         }
     }
     Some(record)
+}
+
+/// Notes what a request would have got whose call failed while a guard only observed (M1): the refusal would have come
+/// first.
+#[cold]
+pub(super) fn refusal_before_failure(state: &RequestState) -> Option<SentStatus> {
+    pending_refusal(state).map(|refusal| prediction(state, &refusal, refusal.status(), (false, true)))
 }
 
 /// The fault with which the request would have been refused; only the first call returns one that the head shows.
@@ -88,7 +94,7 @@ pub(super) fn would_be(
             None => prediction(state, fault, rewritten, (kept, is_code_named)),
         }),
         would_fill: true,
-        cause: if origin == Origin::Fault { Some(Cause::Fault(fault.clone())) } else { cause_of(fault) },
+        cause: if origin == Origin::Fault { Some(Cause::Fault(fault.clone())) } else { Cause::of_fault(fault) },
         ..state.record(origin)
     };
     if refusal.is_some() {
@@ -144,29 +150,48 @@ impl ObservedError {
         }
         RequestRecord {
             would_fill: fill::would_rewrite(state.request.is_head(), headers, body, decoded.as_deref()),
-            ..self.would_rewrite(rewrite, decoded.as_deref().unwrap_or_default())
+            ..would_rewrite((state, *status, headers), rewrite, decoded.as_deref().unwrap_or_default())
         }
     }
+}
 
-    fn would_rewrite(&self, mut rewrite: Rewrite<'_>, read: &[u8]) -> RequestRecord {
-        let Self { state, status, headers, .. } = self;
-        let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
-        let Rewrite { shape, retained, is_code_named, by, rule, to_status, body, .. } = rewrite;
-        let sent = to_status.unwrap_or(*status);
-        let fault = rewrite.into_fault();
-        let captured = state.captures_bodies().then(|| {
-            let before = CapturedBody::new(*status, headers, read);
-            let mut headers = headers.clone();
-            let retained = retained.map(|part| RetainedBody { part, body, status: *status });
-            let written = ErrorForm::new(state).rewritten(&mut headers, sent, &fault, is_code_named, retained);
-            (before, CapturedBody::new(written.sent, &headers, &written.body))
-        });
-        let mut record = would_be(state, *status, &fault, sent, Origin::Inner, (retained.is_some(), is_code_named));
-        record.dialect = shape;
-        record.note_lost(lost);
-        record.note_decision(by, state.settings.part(), rule);
+/// The record of an inner error whose body the mode does not read: `enforce` decides so if it cannot read it either (R4).
+pub(super) fn as_unread(state: &RequestState, status: StatusCode, headers: &HeaderMap) -> RequestRecord {
+    let changed = ChangedBody::default();
+    let rewrite = state.inner_decision(status, headers, (None, &changed), None);
+    if rewrite.passes {
+        let would_be = state.record(Origin::Inner).preserved(status, rewrite.code().clone());
+        let sent = would_be.sent.clone().map(|sent| SentStatus { code: None, ..sent });
+        return RequestRecord { would_be: would_be.sent, sent, ..state.record(Origin::Inner) };
+    }
+    RequestRecord { would_fill: false, ..would_rewrite((state, status, headers), rewrite, &[]) }
+}
+
+fn would_rewrite(
+    (state, status, headers): (&RequestState, StatusCode, &HeaderMap),
+    mut rewrite: Rewrite<'_>,
+    read: &[u8],
+) -> RequestRecord {
+    let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
+    let Rewrite { shape, retained, is_code_named, by, rule, to_status, body, .. } = rewrite;
+    let sent = to_status.unwrap_or(status);
+    let fault = rewrite.into_fault();
+    let captured = state.captures_bodies().then(|| {
+        let before = CapturedBody::new(status, headers, read);
+        let mut headers = headers.clone();
+        let retained = retained.map(|part| RetainedBody { part, body, status });
+        let written = ErrorForm::new(state).rewritten(&mut headers, sent, &fault, is_code_named, retained);
+        let body = if state.request.is_head() { &[][..] } else { &written.body };
+        (before, CapturedBody::new(written.sent, &headers, body))
+    });
+    let mut record = would_be(state, status, &fault, sent, Origin::Inner, (retained.is_some(), is_code_named));
+    record.dialect = shape;
+    record.note_lost(lost);
+    record.note_decision(by, state.settings.part(), rule);
+    // A refusal would have come first, and have had another body.
+    if pending_refusal(state).is_none() {
         let (before, after) = captured.unzip();
         record.note_bodies(before, after);
-        record
     }
+    record
 }

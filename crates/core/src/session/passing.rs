@@ -4,11 +4,10 @@
 use http::response;
 
 use super::event_stream::{EventStream, appends_error};
-use super::observe::observed_refusal;
+use super::observe::{as_unread, observed_refusal};
 use super::state::RequestState;
 use super::{BodyFacts, CapturedBody, Cause, Follow, Origin, RequestRecord, ResponseStep, SentStatus, head};
 use crate::classify;
-use crate::classify::decide::DecidedBy;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::policy::{Mode, UnknownCodes};
@@ -80,19 +79,15 @@ impl RequestState {
     }
 
     /// The record of an error whose body stays: the code is the one in the head (E7), or else that of the status. In
-    /// `own` and `fill` the layer has not written that code, so it is what a stricter mode would have sent.
+    /// `own` and `fill` the layer has not written that code.
     fn record_by_head(&self, head: &response::Parts) -> RequestRecord {
+        if matches!(self.settings.mode, Mode::Own | Mode::Fill) {
+            return as_unread(self, head.status, &head.headers);
+        }
         let named = classify::envelope_in_head(&head.headers, self.policy().codes())
             .filter(|it| it.known || self.settings.unknown_codes != UnknownCodes::ByStatus);
-        let by = if named.is_some() { DecidedBy::Layer } else { DecidedBy::Status };
         let code = named.map_or_else(|| ErrorCode::of_status(head.status), |named| named.code);
-        let record = self.record(Origin::Inner).preserved(head.status, code);
-        if !matches!(self.settings.mode, Mode::Own | Mode::Fill) {
-            return record;
-        }
-        let would_be = record.sent;
-        let sent = would_be.clone().map(|sent| SentStatus { code: None, ..sent });
-        RequestRecord { sent, would_be, by: Some(by), ..record }
+        self.record(Origin::Inner).preserved(head.status, code)
     }
 }
 

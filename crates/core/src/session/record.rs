@@ -186,6 +186,12 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The cause of a fault, if it has a source. The source has the user's own type, whose `Display` may panic (F2), so
+    /// only the adapter formats it.
+    pub(super) fn of_fault(fault: &Fault) -> Option<Self> {
+        fault.source().map(|_| Self::Fault(fault.clone()))
+    }
+
     /// The cause as an error.
     #[must_use]
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
@@ -363,6 +369,8 @@ impl RequestRecord {
     pub(super) fn note_unread(&mut self, why: Option<UnreadReason>) {
         if let (Some(why), Some(service)) = (why, &mut self.label.service) {
             service.body = ServiceBody::Unread(why);
+            let captured = self.notes.as_mut().and_then(|notes| notes.captured.as_mut());
+            captured.into_iter().for_each(BodyCapture::note_unread);
         }
     }
 
@@ -375,8 +383,10 @@ impl RequestRecord {
             service.body = ServiceBody::BrokeOff;
         }
         let Some((origin, code, cause)) = why else { return };
+        // In mode `off`, the error of a service has no origin until it breaks off.
+        let is_error = self.service().is_some_and(|service| service.status().as_u16() >= 400);
         if self.origin.is_none() || origin == Origin::Panic {
-            self.origin = Some(origin);
+            self.origin = Some(if is_error && origin != Origin::Panic { Origin::Inner } else { origin });
         }
         if let Some(sent) = &mut self.sent
             && sent.outcome() == Outcome::Ok
@@ -537,7 +547,7 @@ impl ClosedRecord {
         let broke = self.label.bits & RecordLabel::BROKEN != 0;
         match (self.delivery.end, &self.sent) {
             (End::ClientLeft, _) => Outcome::ClientLeft,
-            (End::ServiceBrokeOff, _) => Outcome::Broken,
+            (End::ServiceBrokeOff | End::Stalled | End::Stopped, _) => Outcome::Broken,
             (_, Some(_)) if broke => Outcome::Broken,
             (_, Some(sent)) => sent.outcome(),
             (End::Unknown, None) => Outcome::Unknown,

@@ -9,6 +9,7 @@ use http::header::{ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, response};
 
 use super::body::{ErrorForm, RetainedBody};
+use super::observe::refusal_before_failure;
 use super::proxy_error::ProxyError;
 use super::state::RequestState;
 use super::{
@@ -27,7 +28,7 @@ use crate::dialect::status::Status;
 use crate::fault::{Fault, length_value};
 use crate::guard::body_limit::{self, BodyFlags};
 use crate::message::clean;
-use crate::policy::Policy;
+use crate::policy::{Mode, Policy};
 
 impl RequestState {
     /// Whether the layer cut the request's body off (G4, P1).
@@ -126,7 +127,7 @@ impl RequestState {
         } else {
             None
         };
-        let (code, cause) = (rewrite.code().clone(), cause_of(rewrite.parts().0));
+        let (code, cause) = (rewrite.code().clone(), Cause::of_fault(rewrite.parts().0));
         let mut outgoing = match known {
             Some(outgoing) => outgoing,
             None => {
@@ -213,12 +214,18 @@ impl RequestState {
             let cause = cause.as_deref().map(|cause| cause as &(dyn Error + 'static));
             ProxyError::of_answer(origin, fault, cause, self.config.proxy_errors())
         });
-        let (cause, code) = (cause.map(Cause::Error).or_else(|| cause_of(fault)), fault.code().clone());
+        let (cause, code) = (cause.map(Cause::Error).or_else(|| Cause::of_fault(fault)), fault.code().clone());
         if self.captures_bodies() {
             self.note_bodies(None, CapturedBody::new(outgoing.sent, reply.headers(), reply.body()));
         }
         let sent = sent_status(outgoing.sent, outgoing.grpc, code);
-        LocalReply { reply, drain, record: self.into_error_record(origin, cause, sent) }
+        let observes = origin != Origin::Guard && (self.settings.mode == Mode::Observe || self.has_observed_refusal());
+        let would_be = if observes { refusal_before_failure(&self) } else { None };
+        let mut reply = LocalReply { reply, drain, record: self.into_error_record(origin, cause, sent) };
+        if would_be.is_some() {
+            reply.record.would_be = would_be;
+        }
+        reply
     }
 
     /// Adds the texts of the cause as the last field of `error`, in the standard envelope alone (E11).
@@ -263,12 +270,6 @@ fn sent_status(status: StatusCode, grpc: Option<Status>, code: ErrorCode) -> Sen
 pub(super) fn drain_budget(policy: &Policy) -> DrainBudget {
     let drain = policy.drain();
     DrainBudget { max_bytes: drain.max_bytes, timeout: drain.timeout, body_first: false }
-}
-
-/// The cause of a fault, if it has a source. The source has the user's own type, whose `Display` may panic (F2), so
-/// only the adapter formats it.
-pub(super) fn cause_of(fault: &Fault) -> Option<Cause> {
-    fault.source().map(|_| Cause::Fault(fault.clone()))
 }
 
 /// Classifies an inner error (F1). If the request's body was over its limit, that decides. Else the classifier decides,

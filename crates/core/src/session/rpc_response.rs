@@ -13,7 +13,6 @@ use http::{HeaderMap, StatusCode};
 use super::body::ErrorForm;
 use super::head::{X_ERROR_CODE, code_value};
 use super::observe::{note_refusals, observed_refusal};
-use super::reply::cause_of;
 use super::reply::{client_timeout, failure_of};
 use super::state::RequestState;
 use super::{BodyContext, BoxError, Cause, Failure, FinalFrame, Origin, RequestRecord, SentStatus, body};
@@ -161,17 +160,19 @@ impl RpcResponse {
     /// The body failed because of `cause`. Returns the last frame, and the record.
     pub(super) fn failed(mut self, failure: Failure, cause: BoxError) -> (FinalFrame, RequestRecord) {
         note_refusals(&mut self.state);
-        let Failure { fault, origin, .. } = self.state.why_body_was_cut().unwrap_or(failure);
+        let cut = self.state.why_body_was_cut();
+        let cause = if cut.is_some() { None } else { Some(cause) };
+        let Failure { fault, origin, .. } = cut.unwrap_or(failure);
         let fault = &self.state.with_policy_settings(fault, origin);
         let last = match self.rpc {
             _ if !self.can_end() => FinalFrame::BrokenOff,
             Rpc::Grpc(_) => FinalFrame::Trailers(self.trailers(fault)),
             _ => {
-                let (last, record) = self.end_with(fault, origin, Some(cause));
+                let (last, record) = self.end_with(fault, origin, cause);
                 return (FinalFrame::Data(last), record);
             }
         };
-        let mut record = self.failure(fault, origin, Some(cause));
+        let mut record = self.failure(fault, origin, cause);
         if let (FinalFrame::BrokenOff, Some(sent)) = (&last, &mut record.sent) {
             sent.grpc = None;
         }
@@ -269,7 +270,7 @@ impl RpcResponse {
     fn failure(&self, fault: &Fault, origin: Origin, cause: Option<BoxError>) -> RequestRecord {
         let grpc = Some(Status::of_error(fault.code(), fault.status()).number());
         RequestRecord {
-            cause: cause.map(Cause::Error).or_else(|| cause_of(fault)),
+            cause: cause.map(Cause::Error).or_else(|| Cause::of_fault(fault)),
             sent: Some(SentStatus { status: self.status(), grpc, code: Some(fault.code().clone()) }),
             ..self.state.record(origin)
         }

@@ -47,7 +47,7 @@ pub(crate) fn record_error(record: &ClosedRecord) {
         return;
     }
     let Some(recorder) = installed::find() else { return };
-    if record.outcome() == Outcome::Broken {
+    if record.outcome() == Outcome::Broken && record.status().is_some() {
         count_broken_body(record);
     }
     if let Some(why) = record.unread() {

@@ -237,7 +237,8 @@ impl RequestTimer {
     /// Handles that are older than [`KEPT_FOR`] are not used.
     #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
     fn count_as(self, (status, grpc, outcome): (Option<StatusCode>, Option<u8>, Outcome), delivery: &Delivery) {
-        let class = status.map_or(NO_HEAD, |status| usize::from(status.as_u16() / 100 - 1).min(NO_HEAD)) as u8;
+        // A status above 599 counts as a server error (RFC 9110 §15).
+        let class = status.map_or(NO_HEAD, |status| usize::from(status.as_u16() / 100 - 1).min(NO_HEAD - 1)) as u8;
         let (time, handles) = (self.started.elapsed(), &self.metrics.0);
         let own;
         let numbers = if time < KEPT_FOR {

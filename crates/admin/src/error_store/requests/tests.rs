@@ -8,7 +8,7 @@ use super::*;
 
 const TURN: u64 = 29_921_041 * 60_000;
 const MINUTE: u32 = 29_921_041;
-const OBSERVE: Mode = Mode::Observe;
+const OBSERVE: Option<Mode> = Some(Mode::Observe);
 
 fn at_route(route: &str) -> Place {
     Place { route: Some(route.into()), scope: None }
@@ -88,7 +88,7 @@ fn m1_only_requests_that_passed_hold_a_route_back_by_the_guards_that_would_refus
     ] {
         let mut requests = Requests::default();
         let mut seen = super::ErrorRecord { mode, kind: Arc::new(kind), ..seen(1, Some("/a"), None) };
-        requests.count(TURN, (Some("/a"), None), (Outcome::Ok, mode), Some(&mut seen));
+        requests.count(TURN, (Some("/a"), None), (Outcome::Ok, Some(mode)), Some(&mut seen));
         let tally = &requests.of_place(&at_route("/a")).unwrap().tally;
         assert_eq!((tally.own_would_refuse, tally.auth_would_refuse), expected, "{mode:?}");
     }

@@ -108,6 +108,16 @@ fn what_is_no_request_is_refused() {
     assert!(file.effective("GET", "https://a.example").is_ok());
 }
 
+/// The route's other letter case needs no content type, as no request of an unknown method does.
+#[test]
+fn g0_a_reading_that_needs_no_content_type_is_told_as_its_route_has_it() {
+    let file = loaded("version = 1\ndefaults.json = true\n[[route]]\nmatch = \"/a\"\njson = false\n");
+    let effective = file.effective("GET", "/A").unwrap();
+    let [other] = &effective.others[..] else { panic!("{effective}") };
+    let json = other.settings.iter().find(|(key, _)| *key == "json").unwrap();
+    assert_eq!((&*json.1.value, json.1.from.as_deref()), ("false", Some("policy.toml:5")), "{effective}");
+}
+
 fn any_keys() -> impl Strategy<Value = RouteTable> {
     let keys = proptest::collection::vec(proptest::sample::select(singles()), 0..5);
     keys.prop_map(|keys| keys.into_iter().fold(RouteTable::default(), |set, key| key.overriding(set)))
