@@ -31,12 +31,32 @@ fn the_rooms_of_each_crate_stand_on_floors() {
     assert_eq!(without.collect::<Vec<_>>(), [] as [String; 0]);
 }
 
+/// The phases of a request, which are the folders of the largest room.
+#[test]
+fn the_phases_of_a_session_stand_on_floors() {
+    let house = House::from_sources(&sources("crates/core"));
+    let phases = rooms_in(&house, &["session"]);
+    let found = floors(&phases).unwrap_or_else(|found| panic!("these name each other: {}", found.join(", ")));
+    let floors = ["record", "request", "answer", "response", "admission", "entry"].map(|phase| found[phase]);
+    assert_eq!(floors, [1, 2, 3, 4, 5, 6], "{found:?}");
+}
+
 fn rooms(house: &House) -> Rooms {
+    rooms_in(house, &[])
+}
+
+/// The rooms of a folder.
+fn rooms_in(house: &House, folder: &[&str]) -> Rooms {
+    let room_of = |module: &[String]| {
+        let inside = module.iter().zip(folder).filter(|(name, of)| name == of).count() == folder.len();
+        module.get(folder.len()).filter(|_| inside).cloned()
+    };
     let mut rooms = Rooms::new();
     for (module, named) in house.named_by_module() {
-        let Some(room) = module.first() else { continue };
-        let others = named.iter().filter_map(|other| other.first()).filter(|other| *other != room).cloned();
-        rooms.entry(room.clone()).or_default().extend(others);
+        let Some(room) = room_of(module) else { continue };
+        let others = named.iter().filter_map(|other| room_of(other)).filter(|other| *other != room);
+        let others: Vec<_> = others.collect();
+        rooms.entry(room).or_default().extend(others);
     }
     rooms
 }

@@ -2,6 +2,9 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
+
 /// Up to this many headers, comparing all names is faster than hashing one name to look it up.
 const FEW: usize = 8;
 
@@ -9,6 +12,11 @@ const FEW: usize = 8;
 #[inline]
 pub fn lines<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h HeaderValue> {
     headers.iter().filter(move |(it, _)| *it == name).map(|(_, value)| value)
+}
+
+/// The elements of a comma-separated header line.
+pub(crate) fn list(line: &HeaderValue) -> impl Iterator<Item = &str> {
+    line.to_str().unwrap_or_default().split(',').map(str::trim).filter(|member| !member.is_empty())
 }
 
 /// The first value of that name.

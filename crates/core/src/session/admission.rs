@@ -8,17 +8,21 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{Method, Uri};
 
-use super::auth::{self, AuthDecision};
-use super::reply::drain_budget;
-use super::request::{self, AssignedId, GuardOutcome, HeaderFlags, MAX_HEADERS, ObservedGuards, RequestView};
-use super::state::RequestState;
-use super::state::{Peek, Phase};
-use super::{BodyFacts, BodyMeter, BoxError, RequestStep, Session, SessionConfig, Verification};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::guard::body_limit::{BodyFlags, ObservedLimit};
+use crate::guard::body_limit::{BodyFlags, BodyMeter, ObservedLimit};
 use crate::policy::{Matched, RefusedPath, RouteSettings, Unmatched};
 use crate::request_id::RequestId;
+use crate::session::answer::reply::drain_budget;
+use crate::session::record::request_record::{BoxError, SessionConfig};
+use crate::session::request::auth;
+use crate::session::request::auth::AuthDecision;
+use crate::session::request::guarded::{self, GuardOutcome, ObservedGuards};
+use crate::session::request::identity::{self, AssignedId};
+use crate::session::request::sent::HeaderFlags;
+use crate::session::request::state::{Peek, Phase, RequestState, Session, Verification};
+use crate::session::request::view::{BodyFacts, MAX_HEADERS, RequestView};
+use crate::session::response::step::RequestStep;
 
 /// Refusals of the path or method itself (G0). Their texts are for developers of the client.
 const TOO_MANY_READINGS: &str = "The request's path or method can be read in too many ways.";
@@ -49,7 +53,7 @@ impl Session {
         admit(config, head, body, id, mark)
     }
 
-    /// Like [`Session::begin`], but on a copy that only has those header lines that are [read](super::is_read). It is
+    /// Like [`Session::begin`], but on a copy that only has those header lines that are [read](crate::session::request::header_use::is_read). It is
     /// for an adapter whose proxy owns the heads, and needs a config that does not [read
     /// any](SessionConfig::reads_any) others.
     ///
@@ -79,7 +83,7 @@ pub(super) fn admit(
     if head.headers.len() > MAX_HEADERS {
         return refuse_headers(config, head, body, &sent, id);
     }
-    let mut given = request::identify(policy.ids(), head, &sent, id);
+    let mut given = identity::identify(policy.ids(), head, &sent, id);
     let cached = match config.original_uri(head) {
         None => {
             policy.cached_settings(head, sent.overrides_method() || policy.names_methods() && sent.is_in_cookie(head))
@@ -91,7 +95,7 @@ pub(super) fn admit(
         mark_admitted(&admitted, head, mark);
         return admitted;
     };
-    let stream_limit_per = request::stream_limit_per(head, &sent, body, || std::iter::once(settings));
+    let stream_limit_per = guarded::stream_limit_per(head, &sent, body, || std::iter::once(settings));
     let view = RequestView { head, sent: &sent, body, stream_limit_per };
     // Most routes only guard the body, and most bodies declare a type. Without a type, the first byte of the body may
     // decide.
@@ -99,7 +103,7 @@ pub(super) fn admit(
     let alone = settings.guards_bodies_alone() && head.method != Method::OPTIONS;
     let checked = alone.then(|| {
         let (routes, observing) = (std::iter::once(settings), std::iter::empty());
-        request::check_body(policy, routes, observing, limit, &view, || media_type, &mut observed)
+        guarded::check_body(policy, routes, observing, limit, &view, || media_type, &mut observed)
     });
     match checked {
         Some(Ok(None)) => {}
@@ -114,7 +118,7 @@ pub(super) fn admit(
             return admitted;
         }
     }
-    request::remove_spoofed(policy, &sent, &mut head.headers, &mut given.notes);
+    identity::remove_spoofed(policy, &sent, &mut head.headers, &mut given.notes);
     let view = RequestView { head, sent: &sent, body, stream_limit_per };
     let mut state = RequestState::new(config, &view, given, response_settings);
     count_body(&mut state, body, limit, ObservedLimit::default());
@@ -127,7 +131,7 @@ pub(super) fn admit(
 /// Sets the id in the head of a request that is to be forwarded.
 #[inline]
 pub(super) fn mark(state: &RequestState, head: &mut Parts) {
-    request::mark(state.policy(), &state.settings, head, state.id, state.id_header.clone());
+    identity::mark(state.policy(), &state.settings, head, state.id, state.id_header.clone());
 }
 
 /// Marks the head of a request that may be forwarded.
@@ -145,7 +149,7 @@ pub(super) fn unguarded(
     settings: Arc<RouteSettings>,
     id: impl FnOnce() -> RequestId,
 ) -> RequestState {
-    let given = request::identify(config.policy().ids(), head, sent, id);
+    let given = identity::identify(config.policy().ids(), head, sent, id);
     RequestState::new(config, &RequestView { head, sent, body, stream_limit_per: None }, given, settings)
 }
 
@@ -191,13 +195,13 @@ impl ArrivingRequest<'_> {
     fn admit_guarded(self, head: &mut Parts, matched: &mut Matched, unmatched: Option<Unmatched>) -> Admitted {
         let Self { config, body, sent, mut given } = self;
         let policy = &**config.policy();
-        request::remove_spoofed(policy, sent, &mut head.headers, &mut given.notes);
+        identity::remove_spoofed(policy, sent, &mut head.headers, &mut given.notes);
         // A guard may require this header (G1).
-        request::trace(policy.ids(), head, given.id);
-        let stream_limit_per = request::stream_limit_per(head, sent, body, || request::guarded_readings(matched));
+        identity::trace(policy.ids(), head, given.id);
+        let stream_limit_per = guarded::stream_limit_per(head, sent, body, || guarded::guarded_readings(matched));
         let view = RequestView { head, sent, body, stream_limit_per };
-        let mut guarded = request::guard(policy, matched, &view);
-        let is_preflight = request::is_preflight(&view);
+        let mut guarded = guarded::guard(policy, matched, &view);
+        let is_preflight = guarded::is_preflight(&view);
         let refuse =
             |text: &str| Some(Fault::new(ErrorCode::BAD_REQUEST).with_message(text.to_owned()).with_source(text));
         match unmatched {

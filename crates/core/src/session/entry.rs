@@ -8,14 +8,6 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, response};
 
-use super::admission::{self, admit_after_auth, forward, refused};
-use super::body::ErrorForm;
-use super::request::HeaderFlags;
-use super::state::{Peek, Phase};
-use super::{
-    BodyFacts, BodyMeter, BoxError, Cause, Ending, Failure, FirstByte, LocalReply, MapRuleId, Origin, ReadBytes,
-    RequestRecord, RequestStep, ResponseStep, Session, SessionConfig, Verification, reply,
-};
 use crate::classify::{self, Explanation, Rewrite};
 use crate::code::ErrorCode;
 use crate::dialect::Dialect;
@@ -23,8 +15,20 @@ use crate::fault::Fault;
 #[cfg(feature = "jwt")]
 use crate::guard::auth::RemoteKeys;
 use crate::guard::auth::Verified;
+use crate::guard::body_limit::BodyMeter;
 use crate::policy::ExtProcBodies;
 use crate::request_id::RequestId;
+use crate::session::admission;
+use crate::session::admission::{admit_after_auth, forward, refused};
+use crate::session::answer::body::ErrorForm;
+use crate::session::answer::outcome::{Failure, FirstByte, LocalReply, ReadBytes};
+use crate::session::answer::reply;
+use crate::session::record::notes::{MapRuleId, Origin};
+use crate::session::record::request_record::{BoxError, Cause, RequestRecord, SessionConfig};
+use crate::session::request::sent::HeaderFlags;
+use crate::session::request::state::{Peek, Phase, Session, Verification};
+use crate::session::request::view::BodyFacts;
+use crate::session::response::step::{Ending, RequestStep, ResponseStep};
 
 /// The request, until it is forwarded.
 impl Session {
@@ -152,7 +156,7 @@ impl Session {
 
     /// How long an RPC client waits for the whole call (`grpc-timeout`, `connect-timeout-ms`). After that time, an
     /// adapter ends the session with [`Ending::TimedOut`], or, if the head has been sent, calls
-    /// [`Follow::timed_out`](super::Follow::timed_out).
+    /// [`Follow::timed_out`](crate::session::response::follow::Follow::timed_out).
     #[must_use]
     #[inline]
     pub fn call_time(&self) -> Option<Duration> {

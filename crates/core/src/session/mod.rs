@@ -25,70 +25,38 @@
 //! step, or in the value that follows its body, until the adapter closes it. Once the meter of [`guard::body_limit`](crate::guard::body_limit) has cut the request's body off (G4), each call
 //! about the response returns the answer to that, which `reply` decides.
 //!
-//! The way of a request through these files: `admission` begins it, with `auth` and the folder `request`; `responding`
-//! decides by the head of a response (`calls` for RPC, `passing` for what passes), and by its body; `entry` has the other
-//! calls; `inner_error` reads an inner error: [`classify`](crate::classify) parses it by [`dialect`](crate::dialect),
-//! and decides; `reply` ends the request with an error, which `writer` writes, with its `head` and its `body`; `record` and
-//! `delivery` are what happened. They share the `RequestState` in `state`; `step` and `outcome` have the values that go in and
-//! out.
+//! The way of a request through these files: `admission` begins it, with the folder `request`; in `response`, `responding`
+//! decides by the head of a response (`calls` for RPC, `passing` for what passes), and by its body, and `inner_error` reads an
+//! inner error: [`classify`](crate::classify) parses it by [`dialect`](crate::dialect), and decides; `entry` has the other
+//! calls. In `answer`, `reply` ends the request with an error, which `writer` writes, with its `head` and its `body`; `record`
+//! is what happened. They share the `RequestState` in `request/state`. The folders stand in this order: `record` is lowest,
+//! then `request`, `answer`, `response`, and the two files with the calls; no file imports from a folder above its own.
 
-mod accept;
 mod admission;
-mod auth;
-mod body;
-mod body_capture;
-mod body_context;
-mod calls;
-mod changes;
-mod config;
-mod delivery;
+mod answer;
 mod entry;
-mod event_stream;
-mod fill;
-mod follow;
-mod head;
-mod header_use;
-mod inner_error;
-mod notes;
-mod observe;
-mod outcome;
-mod passing;
-mod proxy_error;
-mod reading;
 mod record;
-mod reply;
 mod request;
-mod responding;
-mod response_id;
-mod rpc_response;
-mod state;
-mod step;
-mod writer;
+mod response;
 
-pub use self::body_capture::{BodyCapture, CapturedBody};
-use self::body_context::BodyContext;
-pub use self::changes::{HeaderMutation, changes};
-pub use self::delivery::{Delivery, End, Outcome, SentStatus, ServiceAnswer, ServiceBody};
-use self::event_stream::EventStream;
-pub use self::follow::{Follow, Needs};
-pub use self::head::exposed_headers;
-pub use self::header_use::{is_read, is_removed, keep_checksums};
-pub use self::notes::KnownMethod;
-use self::notes::RequestFacts;
-pub use self::notes::{MapRuleId, Origin, RecordFields, UnreadReason};
-use self::observe::ObservedError;
-pub use self::outcome::{BodyFacts, Failure, FinalFrame, FirstByte, LocalReply, NotCalled, RewrittenBody};
-pub use self::proxy_error::{ProxyError, ProxyErrorRecogniser, ProxyFailure};
-use self::reading::ReadBytes;
-pub use self::reading::{Budget, Read, Reading};
-pub use self::record::{
+pub use self::answer::changes::{HeaderMutation, changes};
+pub use self::answer::head::exposed_headers;
+pub use self::answer::outcome::{Failure, FinalFrame, FirstByte, LocalReply, NotCalled, RewrittenBody};
+pub use self::answer::reply::fault_cause;
+pub use self::record::body_capture::{BodyCapture, CapturedBody};
+pub use self::record::delivery::{Delivery, End, Outcome, SentStatus, ServiceAnswer, ServiceBody};
+pub use self::record::notes::{KnownMethod, MapRuleId, Origin, RecordFields, UnreadReason};
+pub use self::record::proxy_error::{ProxyError, ProxyErrorRecogniser, ProxyFailure};
+pub use self::record::request_record::{
     BoxError, Cause, CauseTexts, Classifier, ClosedRecord, FrameworkRoute, Observer, OriginalUri, ReasonPhrase,
     RequestRecord, SessionConfig,
 };
-pub use self::reply::fault_cause;
-use self::rpc_response::RpcResponse;
-pub use self::state::{Session, Verification};
-pub use self::step::{Ending, RequestStep, ResponseStep, Rest};
+pub use self::request::header_use::{is_read, is_removed, keep_checksums};
+pub use self::request::state::{Session, Verification};
+pub use self::request::view::BodyFacts;
+pub use self::response::follow::{Follow, Needs};
+pub use self::response::reading::{Budget, Read, Reading};
+pub use self::response::step::{Ending, RequestStep, ResponseStep, Rest};
 pub use crate::classify::Explanation;
 pub use crate::classify::decide::DecidedBy;
 pub use crate::classify::failure::{CauseKind, Recognised, Recogniser};

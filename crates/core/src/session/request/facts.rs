@@ -5,8 +5,10 @@ use std::time::{Duration, SystemTime};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Version};
 
+use super::accept::{prefers_page, prefers_problem};
 use super::identity::TRACEPARENT;
-use super::{HeaderFlags, RequestView};
+use super::sent::HeaderFlags;
+use super::view::RequestView;
 use crate::classify::BodyFormat;
 use crate::classify::credentials::CredentialKind;
 use crate::dialect::Dialect;
@@ -17,9 +19,8 @@ use crate::grpc_messages::MessageDecoder;
 use crate::guard::auth::Identity;
 use crate::guard::body_limit::Messages;
 use crate::policy::{BodyLimitPer, Policy, RouteSettings};
-use crate::session::accept::{prefers_page, prefers_problem};
-use crate::session::record::RecordLabel;
-use crate::session::{RecordFields, RequestFacts, SessionConfig};
+use crate::session::record::notes::{RecordFields, RequestFacts};
+use crate::session::record::request_record::{RecordLabel, SessionConfig};
 
 /// On HTTP/1, the rest of a request may be read and dropped to keep the connection open (G5), if its declared length is
 /// at most this many bytes.

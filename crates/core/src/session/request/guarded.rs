@@ -6,16 +6,16 @@ use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_TYPE, Head
 use http::request::Parts;
 use http::{Method, Version};
 
-use super::{HeaderFlags, RequestView};
+use super::sent::HeaderFlags;
+use super::view::{BodyFacts, RequestView};
 use crate::dialect::rpc::Rpc;
 use crate::fault::Fault;
 use crate::fields;
+use crate::fields::list;
 use crate::guard::body_limit::ObservedLimit;
 use crate::guard::call_path::names_method;
 use crate::guard::content_type::Declared;
 use crate::policy::{BodyLimitPer, Matched, Mode, Policy, Preflight, RouteSettings};
-use crate::session::BodyFacts;
-use crate::session::head::list;
 
 /// The smallest body limit of all readings, each in the mode of its own route (G0).
 fn body_limit(matched: &Matched) -> Option<u64> {

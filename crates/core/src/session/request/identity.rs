@@ -3,19 +3,15 @@
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 
-use super::HeaderFlags;
+use super::header_use::is_removed;
+use super::sent::HeaderFlags;
+use crate::fields::X_REQUEST_ID;
 use crate::guard::auth;
-use crate::message::is_unprintable;
 use crate::policy::{IdSettings, Policy, RouteSettings};
 use crate::request_id::{RequestId, is_traceparent};
-use crate::session::RecordFields;
-use crate::session::head::X_REQUEST_ID;
-use crate::session::header_use::is_removed;
+use crate::session::record::notes::{RecordFields, printable};
 
-pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-
-/// The most characters of a foreign id that are logged (I2).
-const MAX_NOTE: usize = 128;
+pub(in crate::session) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The most names of removed headers that are logged: more would add nothing to the first ones.
 const MAX_NAMES: usize = 8;
@@ -106,12 +102,6 @@ fn remove_look_alikes(headers: &mut HeaderMap) -> Box<str> {
     let names: Vec<HeaderName> = headers.keys().filter(|name| is_removed(name.as_str())).cloned().collect();
     names.iter().for_each(|name| drop(headers.remove(name)));
     names.iter().take(MAX_NAMES).map(HeaderName::as_str).collect::<Vec<_>>().join(", ").into()
-}
-
-/// The printable characters of a foreign id, at most [`MAX_NOTE`].
-pub(in crate::session) fn printable(value: &[u8]) -> Box<str> {
-    let text = String::from_utf8_lossy(value);
-    text.chars().filter(|character| !is_unprintable(*character)).take(MAX_NOTE).collect::<String>().into()
 }
 
 fn note<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> Box<str> {

@@ -4,10 +4,10 @@ use http::HeaderName;
 use http::header::HeaderValue;
 use http::request::Parts;
 
+use super::accept::names_a_type;
+use super::header_use::HeaderUse;
 use crate::dialect::rpc::{Call, CallHeaders, Rpc};
 use crate::guard::{body_limit, method};
-use crate::session::accept::names_a_type;
-use crate::session::header_use::HeaderUse;
 
 /// The facts of a request's headers. To note all of them in one pass is cheaper than to look up each header.
 #[derive(Default)]
@@ -15,42 +15,42 @@ pub(in crate::session) struct HeaderFlags {
     has: u32,
     pub(in crate::session) call: Option<Call>,
     /// The `content-length`, if there is exactly one.
-    pub(super) length: Option<u64>,
+    pub(in crate::session) length: Option<u64>,
 }
 
 impl HeaderFlags {
     /// The request has an `x-request-id`.
-    pub(super) const ID: u32 = 1;
+    pub(in crate::session) const ID: u32 = 1;
     /// The request has an `authorization`.
     const CREDENTIALS: u32 = 1 << 1;
     /// An `accept` may state a preference between RFC 9457 and the envelope (R11).
-    pub(super) const CHOOSES: u32 = 1 << 2;
+    pub(in crate::session) const CHOOSES: u32 = 1 << 2;
     const EXPECT: u32 = 1 << 3;
     /// The first `expect` is `100-continue`.
-    pub(super) const EXPECTS: u32 = 1 << 4;
+    pub(in crate::session) const EXPECTS: u32 = 1 << 4;
     const TE: u32 = 1 << 5;
     /// The first `te` is `trailers`.
-    pub(super) const TAKES_TRAILERS: u32 = 1 << 6;
-    pub(super) const LENGTH: u32 = 1 << 7;
+    pub(in crate::session) const TAKES_TRAILERS: u32 = 1 << 6;
+    pub(in crate::session) const LENGTH: u32 = 1 << 7;
     const TWO_LENGTHS: u32 = 1 << 8;
-    pub(super) const TRANSFER_CODING: u32 = 1 << 9;
+    pub(in crate::session) const TRANSFER_CODING: u32 = 1 << 9;
     /// A header that only RPC calls have.
     const CALL: u32 = 1 << 10;
     /// The content type may be an RPC call's.
     const CALL_TYPE: u32 = 1 << 14;
-    pub(super) const UPGRADE: u32 = 1 << 11;
+    pub(in crate::session) const UPGRADE: u32 = 1 << 11;
     const TYPE: u32 = 1 << 12;
     const TWO_TYPES: u32 = 1 << 13;
     /// A header names another method (G0).
     const METHOD: u32 = 1 << 15;
     /// A header looks like one that the layer sets, so that a service may confuse them.
-    pub(super) const LOOK_ALIKE: u32 = 1 << 16;
+    pub(in crate::session) const LOOK_ALIKE: u32 = 1 << 16;
     /// A header from which services read keys has a value (R1).
     const KEY: u32 = 1 << 17;
-    pub(super) const TRACED: u32 = 1 << 18;
+    pub(in crate::session) const TRACED: u32 = 1 << 18;
     /// The first content type is a form's, or JSON.
-    pub(super) const FORM: u32 = 1 << 20;
-    pub(super) const JSON: u32 = 1 << 19;
+    pub(in crate::session) const FORM: u32 = 1 << 20;
+    pub(in crate::session) const JSON: u32 = 1 << 19;
     const COOKIE: u32 = 1 << 21;
 
     /// Notes the facts of all headers, and also returns the first `content-type`.
@@ -109,7 +109,7 @@ impl HeaderFlags {
     }
 
     #[inline]
-    pub(super) fn has(&self, bit: u32) -> bool {
+    pub(in crate::session) fn has(&self, bit: u32) -> bool {
         self.has & bit != 0
     }
 
@@ -126,7 +126,7 @@ impl HeaderFlags {
     }
 
     /// Returns true if anything outside of the body names another method than the request line, whatever its value.
-    pub(super) fn names_other_method(&self, head: &Parts) -> bool {
+    pub(in crate::session) fn names_other_method(&self, head: &Parts) -> bool {
         self.overrides_method() || method::is_in_target(head) || self.is_in_cookie(head)
     }
 

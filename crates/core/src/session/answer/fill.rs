@@ -1,0 +1,159 @@
+//! Which inner errors mode `fill` rewrites (M1): those whose body is empty, HTML or plain text. All others pass.
+//!
+//! The media type decides which kind a body is, with two exceptions: JSON passes even under a type for text (R2), and a
+//! body without a type is judged by its bytes.
+
+use http::{HeaderMap, response};
+
+use super::outcome::ReadBytes;
+use crate::dialect;
+use crate::guard::body_limit;
+use crate::policy::Mode;
+use crate::session::request::state::RequestState;
+use crate::session::request::view::BodyFacts;
+
+/// Whether the mode lets an inner error pass, as far as its head shows.
+pub(in crate::session) fn keeps(state: &RequestState, head: &response::Parts, body: BodyFacts) -> bool {
+    match state.settings.mode {
+        Mode::Own => true,
+        Mode::Fill if state.request.is_head() => keeps_head(&head.headers),
+        Mode::Fill => matches!(kind(&head.headers), Kind::Other) && body.lower > 0,
+        _ => false,
+    }
+}
+
+/// The same in mode `fill`, for the response to HEAD.
+fn keeps_head(headers: &HeaderMap) -> bool {
+    matches!(kind(headers), Kind::Other) && body_limit::declared(headers) != Some(0)
+}
+
+/// Whether mode `fill` would rewrite an error that mode `observe` lets pass.
+pub(in crate::session) fn would_rewrite(
+    is_head: bool,
+    headers: &HeaderMap,
+    body: ReadBytes<'_>,
+    decoded: Option<&[u8]>,
+) -> bool {
+    if is_head { !keeps_head(headers) } else { is_to_rewrite(headers, body, decoded) }
+}
+
+/// How many bytes of a body to read after the first one: none if its type shows that it passes. The first byte shows
+/// that it is not empty.
+pub(in crate::session) fn more_bytes_to_read(headers: &HeaderMap) -> Option<u64> {
+    matches!(kind(headers), Kind::Other).then_some(0)
+}
+
+/// Whether a body must be read even if it is encoded: only HTML or plain text is sure to be rewritten.
+pub(in crate::session) fn must_be_read(headers: &HeaderMap) -> bool {
+    !matches!(kind(headers), Kind::Text)
+}
+
+/// Whether a body that was read is to be rewritten. `decoded` is the decoded body, if all of it was read.
+pub(in crate::session) fn is_to_rewrite(headers: &HeaderMap, body: ReadBytes<'_>, decoded: Option<&[u8]>) -> bool {
+    let read = match body {
+        ReadBytes::Whole(read) | ReadBytes::Part(read) => decoded.unwrap_or(read),
+    };
+    match (kind(headers), body) {
+        (_, ReadBytes::Whole([])) => true,
+        (Kind::Other, _) => false,
+        (Kind::Text, _) => !decoded.is_some_and(is_json),
+        (Kind::Untyped, ReadBytes::Whole(_)) => {
+            !decoded.is_some_and(is_json) && str::from_utf8(read).is_ok_and(is_text)
+        }
+        (Kind::Untyped, ReadBytes::Part(_)) => !read.is_empty() && is_text(without_cut_character(read)),
+    }
+}
+
+enum Kind {
+    /// HTML or plain text.
+    Text,
+    Other,
+    Untyped,
+}
+
+fn kind(headers: &HeaderMap) -> Kind {
+    const TEXTS: [&str; 3] = ["text/html", "text/plain", "application/xhtml+xml"];
+
+    match dialect::media_type(headers) {
+        Some(name) if TEXTS.iter().any(|text| name.eq_ignore_ascii_case(text)) => Kind::Text,
+        Some(_) => Kind::Other,
+        None if headers.contains_key(http::header::CONTENT_TYPE) => Kind::Other,
+        None => Kind::Untyped,
+    }
+}
+
+fn is_json(body: &[u8]) -> bool {
+    let first = body.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    matches!(first, Some(b'{' | b'[')) && serde_json::from_slice::<&serde_json::value::RawValue>(body).is_ok()
+}
+
+fn is_text(text: &str) -> bool {
+    !text.is_empty() && !text.chars().any(|character| character.is_control() && !character.is_whitespace())
+}
+
+/// The bytes as text, without a character that was cut at their end; empty if they are not UTF-8.
+fn without_cut_character(read: &[u8]) -> &str {
+    match str::from_utf8(read) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => str::from_utf8(&read[..error.valid_up_to()]).unwrap_or_default(),
+        Err(_) => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use http::header::CONTENT_TYPE;
+
+    use super::*;
+
+    #[test]
+    fn m1_fill_takes_empty_html_and_plain_bodies_alone() {
+        for (media_type, body, filled) in [
+            (Some("text/html; charset=utf-8"), "<p>", true),
+            (Some("TEXT/Plain"), "no", true),
+            (Some("text/plain"), "{\"a\":1}", false),
+            (Some("text/plain"), "{not json", true),
+            (Some("text/html"), " [1]", false),
+            (Some("application/json"), "{}", false),
+            (Some("application/json"), "", true),
+            (Some("application/problem+json"), "{}", false),
+            (Some("image/png"), "\u{1}", false),
+            (Some("nonsense"), "x", false),
+            (None, "", true),
+            (None, "plain", true),
+            (None, "<html>", true),
+            (None, "{\"a\":1}", false),
+            (None, "\u{0}x", false),
+            (None, "abc", true),
+            // A form feed is no white space of JSON's (RFC 8259 §2).
+            (None, "{\"a\":1}\u{c}", true),
+            (None, " {\"a\":1}\r\n", false),
+        ] {
+            let headers = media_type.map(|it| (CONTENT_TYPE, HeaderValue::from_static(it)));
+            let headers: HeaderMap = headers.into_iter().collect();
+            let whole = ReadBytes::Whole(body.as_bytes());
+            assert_eq!(is_to_rewrite(&headers, whole, Some(body.as_bytes())), filled, "{media_type:?} {body}");
+        }
+    }
+
+    #[test]
+    fn m1_a_whole_body_that_ends_inside_a_character_is_no_text() {
+        assert!(!is_to_rewrite(&HeaderMap::new(), ReadBytes::Whole(b"\xc2"), Some(b"\xc2")));
+    }
+
+    #[test]
+    fn m1_what_cannot_be_read_whole_is_filled_by_its_type_or_what_came() {
+        for (media_type, read, filled) in [
+            (Some("text/html"), &b""[..], true),
+            (Some("application/json"), b"", false),
+            (None, b"", false),
+            (None, b"abc\xc3", true),
+            (None, b"\x1f\x8b", false),
+        ] {
+            let headers = media_type.map(|it| (CONTENT_TYPE, HeaderValue::from_static(it)));
+            let headers: HeaderMap = headers.into_iter().collect();
+            assert_eq!(is_to_rewrite(&headers, ReadBytes::Part(read), None), filled, "{media_type:?} {read:?}");
+        }
+    }
+}

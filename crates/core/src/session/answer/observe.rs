@@ -1,0 +1,202 @@
+//! Mode `observe` (rule M1): logs what mode `enforce` would have done.
+//!
+//! The response passes unchanged except for its id. The log gets the error that would have replaced an inner one, or else
+//! the one with which a guard would have refused the request. With `auth_observe`, a guard observes in any mode.
+
+use std::fmt;
+
+use http::{HeaderMap, StatusCode};
+
+use super::body::{ErrorForm, RetainedBody};
+use super::outcome::ReadBytes;
+use super::{body, fill};
+use crate::classify::{ChangedBody, Rewrite};
+use crate::fault::Fault;
+use crate::guard::body_limit::BodyFlags;
+use crate::policy::Mode;
+use crate::session::record::body_capture::CapturedBody;
+use crate::session::record::delivery::SentStatus;
+use crate::session::record::notes::Origin;
+use crate::session::record::request_record::{Cause, RequestRecord};
+use crate::session::request::state::RequestState;
+
+/// The record of the refusal that the request would have got, if a guard only observes. A second call returns `None`.
+#[inline]
+pub(in crate::session) fn observed_refusal(state: &mut RequestState, status: StatusCode) -> Option<RequestRecord> {
+    let observes = state.settings.mode == Mode::Observe || state.has_observed_refusal();
+    if observes { would_refuse(state, status) } else { None }
+}
+
+fn would_refuse(state: &mut RequestState, status: StatusCode) -> Option<RequestRecord> {
+    note_refusals(state);
+    let fault = refusal(state)?;
+    let mut record = would_be(state, status, &fault, fault.status(), Origin::Guard, (false, true));
+    if let Some(notes) = &mut record.notes {
+        // The record itself is about this one.
+        if let Some(own) = notes.also.iter().position(|code| code == fault.code()) {
+            notes.also.remove(own);
+        }
+    }
+    Some(record)
+}
+
+/// Notes what a request would have got whose call failed while a guard only observed (M1): the refusal would have come
+/// first.
+#[cold]
+pub(in crate::session) fn refusal_before_failure(state: &RequestState) -> Option<SentStatus> {
+    pending_refusal(state).map(|refusal| prediction(state, &refusal, refusal.status(), (false, true)))
+}
+
+/// The fault with which the request would have been refused; only the first call returns one that the head shows.
+fn refusal(state: &mut RequestState) -> Option<Fault> {
+    let refusal = pending_refusal(state);
+    if let Some(cold) = &mut state.cold {
+        (cold.observed, cold.observed_peek) = (None, None);
+    }
+    refusal
+}
+
+/// The same, before it is taken.
+fn pending_refusal(state: &RequestState) -> Option<Fault> {
+    let cold = state.cold.as_ref();
+    let peeked = || cold?.observed_peek.clone().filter(|_| has_begun(state));
+    cold.and_then(|cold| cold.observed.clone()).or_else(peeked).or_else(|| too_large(state))
+}
+
+/// Notes for the request's one error event which refusals it would also have got because of its body (L1). Those that
+/// its head shows are noted already.
+pub(in crate::session) fn note_refusals(state: &mut RequestState) {
+    let peeked = state.cold.as_ref().and_then(|cold| cold.observed_peek.clone()).filter(|_| has_begun(state));
+    let too_large = too_large(state);
+    state.note_refusal(peeked.as_ref());
+    state.note_refusal(too_large.as_ref());
+}
+
+fn has_begun(state: &RequestState) -> bool {
+    state.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::BEGUN))
+}
+
+fn too_large(state: &RequestState) -> Option<Fault> {
+    let limit = state.flags.as_ref().and_then(BodyFlags::exceeded_observed_limit)?;
+    Some(state.policy().faults().too_large(limit))
+}
+
+/// The record of a response that passes, but would have been rewritten as an error with the status `rewritten`. In
+/// `enforce` a refusal would have come first: the service would not have been called.
+pub(in crate::session) fn would_be(
+    state: &RequestState,
+    status: StatusCode,
+    fault: &Fault,
+    rewritten: StatusCode,
+    origin: Origin,
+    (kept, is_code_named): (bool, bool),
+) -> RequestRecord {
+    let refusal = pending_refusal(state).filter(|_| origin != Origin::Guard);
+    let mut record = RequestRecord {
+        sent: Some(SentStatus { grpc: state.service.and_then(|service| service.grpc), ..SentStatus::new(status) }),
+        would_be: Some(match &refusal {
+            Some(refusal) => prediction(state, refusal, refusal.status(), (false, true)),
+            None => prediction(state, fault, rewritten, (kept, is_code_named)),
+        }),
+        would_fill: true,
+        cause: if origin == Origin::Fault { Some(Cause::Fault(fault.clone())) } else { Cause::of_fault(fault) },
+        ..state.record(origin)
+    };
+    if refusal.is_some() {
+        record.notes.get_or_insert_default().service_code = Some(fault.code().clone());
+    }
+    record
+}
+
+/// What a mode that enforces this fault would have sent.
+fn prediction(
+    state: &RequestState,
+    fault: &Fault,
+    status: StatusCode,
+    (kept, is_code_named): (bool, bool),
+) -> SentStatus {
+    let form = ErrorForm::new(state);
+    let grpc = state.request.rpc.map(|rpc| body::grpc_status(rpc, fault, status, is_code_named).number());
+    let status = form.http_status(fault, status, kept);
+    SentStatus { status, grpc, code: Some(fault.code().clone()) }
+}
+
+/// An inner error that passes on a route in mode `observe` while its body is copied.
+pub(in crate::session) struct ObservedError {
+    pub(in crate::session) state: RequestState,
+    pub(in crate::session) status: StatusCode,
+    pub(in crate::session) headers: HeaderMap,
+    /// The text in the status line.
+    pub(in crate::session) reason: Option<Box<str>>,
+}
+
+/// The service's headers may have values that must not be logged (L3).
+impl fmt::Debug for ObservedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { state, status, .. } = self;
+        f.debug_struct("Observed").field("id", &state.id).field("status", status).finish_non_exhaustive()
+    }
+}
+
+impl ObservedError {
+    /// The body has ended, or is not to be read further. The bytes that were received decide, as they would in
+    /// `enforce`.
+    pub(in crate::session) fn finish(&self, body: ReadBytes<'_>) -> RequestRecord {
+        let Self { state, status, headers, reason } = self;
+        let decoded = state.decoded_body(headers, body);
+        if let Some(reported) = state.connect_status(decoded.as_deref()) {
+            return state.rpc_record(&reported, *status);
+        }
+        let changed = ChangedBody::default();
+        let reason = reason.as_deref().filter(|_| matches!(body, ReadBytes::Whole(_)));
+        let rewrite = state.inner_decision(*status, headers, (decoded.as_deref(), &changed), reason);
+        if rewrite.passes {
+            return state.record(Origin::Inner).preserved(*status, rewrite.code().clone());
+        }
+        RequestRecord {
+            would_fill: fill::would_rewrite(state.request.is_head(), headers, body, decoded.as_deref()),
+            ..would_rewrite((state, *status, headers), rewrite, decoded.as_deref().unwrap_or_default())
+        }
+    }
+}
+
+/// The record of an inner error whose body the mode does not read: `enforce` decides so if it cannot read it either (R4).
+pub(in crate::session) fn as_unread(state: &RequestState, status: StatusCode, headers: &HeaderMap) -> RequestRecord {
+    let changed = ChangedBody::default();
+    let rewrite = state.inner_decision(status, headers, (None, &changed), None);
+    if rewrite.passes {
+        let would_be = state.record(Origin::Inner).preserved(status, rewrite.code().clone());
+        let sent = would_be.sent.clone().map(|sent| SentStatus { code: None, ..sent });
+        return RequestRecord { would_be: would_be.sent, sent, ..state.record(Origin::Inner) };
+    }
+    RequestRecord { would_fill: false, ..would_rewrite((state, status, headers), rewrite, &[]) }
+}
+
+fn would_rewrite(
+    (state, status, headers): (&RequestState, StatusCode, &HeaderMap),
+    mut rewrite: Rewrite<'_>,
+    read: &[u8],
+) -> RequestRecord {
+    let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
+    let Rewrite { shape, retained, is_code_named, by, rule, to_status, body, .. } = rewrite;
+    let sent = to_status.unwrap_or(status);
+    let fault = rewrite.into_fault();
+    let captured = state.captures_bodies().then(|| {
+        let before = CapturedBody::new(status, headers, read);
+        let mut headers = headers.clone();
+        let retained = retained.map(|part| RetainedBody { part, body, status });
+        let written = ErrorForm::new(state).rewritten(&mut headers, sent, &fault, is_code_named, retained);
+        let body = if state.request.is_head() { &[][..] } else { &written.body };
+        (before, CapturedBody::new(written.sent, &headers, body))
+    });
+    let mut record = would_be(state, status, &fault, sent, Origin::Inner, (retained.is_some(), is_code_named));
+    record.dialect = shape;
+    record.note_lost(lost);
+    record.note_decision(by, state.settings.part(), rule);
+    // A refusal would have come first, and have had another body.
+    if pending_refusal(state).is_none() {
+        let (before, after) = captured.unzip();
+        record.note_bodies(before, after);
+    }
+    record
+}

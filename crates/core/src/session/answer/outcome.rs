@@ -1,0 +1,130 @@
+//! The data that a session receives about bodies, and the data that it returns: an adapter acts on the latter.
+
+use std::error::Error;
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, response};
+
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+use crate::guard::body_limit::DrainBudget;
+use crate::session::record::notes::Origin;
+use crate::session::record::request_record::{BoxError, RequestRecord};
+
+/// The bytes that were read of an inner error's body.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::session) enum ReadBytes<'a> {
+    /// All of it.
+    Whole(&'a [u8]),
+    /// A part: the body was too long, too late, or cut off behind it. The status decides.
+    Part(&'a [u8]),
+}
+
+/// The result of waiting for the first byte of a body.
+#[derive(Debug)]
+pub enum FirstByte {
+    /// There is a body.
+    Data,
+    /// There is no body.
+    End,
+    /// The first byte did not come in time.
+    TooSlow,
+    /// Reading failed.
+    Failed(Failure, BoxError),
+}
+
+/// An error of a proxy that has not called the service: a limit of its own was reached. The source is the reason (F1).
+#[derive(Debug)]
+pub struct NotCalled(BoxError);
+
+impl NotCalled {
+    /// The request was not sent, for this reason.
+    pub fn new(why: impl Into<BoxError>) -> Self {
+        Self(why.into())
+    }
+}
+
+impl fmt::Display for NotCalled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the service was not called")
+    }
+}
+
+impl Error for NotCalled {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// The fault of a failure, and where it comes from.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Failure {
+    pub(in crate::session) fault: Fault,
+    pub(in crate::session) origin: Origin,
+    /// The service did not get the request: a limit of the proxy itself was reached.
+    pub(in crate::session) is_uncalled: bool,
+}
+
+/// A response of the layer itself, and the record of its request.
+#[derive(Debug)]
+#[must_use]
+pub struct LocalReply {
+    /// The whole response. For HEAD its body is empty, but `content-length` is the one for GET (E5).
+    pub reply: Response<Bytes>,
+    /// How much of the request to read and drop, before the body of the response or after it (G5).
+    pub drain: Option<DrainBudget>,
+    /// The record of the request.
+    pub record: RequestRecord,
+}
+
+/// The body of a rewritten error, and the record of its request.
+#[derive(Debug)]
+#[must_use]
+pub struct RewrittenBody {
+    /// The body; empty on HEAD.
+    pub body: Bytes,
+    /// The record of the request.
+    pub record: RequestRecord,
+}
+
+/// The last frame of a body.
+#[derive(Debug)]
+pub enum FinalFrame {
+    /// These trailers.
+    Trailers(HeaderMap),
+    /// These bytes.
+    Data(Bytes),
+    /// No frame: the body cannot end properly, so it is cut off (F4).
+    BrokenOff,
+}
+
+impl Failure {
+    pub(in crate::session) fn new(fault: Fault, origin: Origin) -> Self {
+        Self { fault, origin, is_uncalled: false }
+    }
+
+    /// The failure for a panic (F2).
+    pub fn panicked() -> Self {
+        Self::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic)
+    }
+
+    /// The failure of a body that has begun. It only distinguishes failures of the upstream from those of this process:
+    /// finer distinctions (F1) would not help a client.
+    pub(in crate::session) fn of_begun_body(self) -> Self {
+        if self.origin == Origin::Fault {
+            return self;
+        }
+        let is_upstreams = [ErrorCode::OTHER, ErrorCode::GATEWAY_TIMEOUT].contains(self.fault.code());
+        let code = if is_upstreams { ErrorCode::OTHER } else { ErrorCode::INTERNAL_ERROR };
+        Self::new(Fault::new(code), if self.origin == Origin::Panic { Origin::Panic } else { Origin::Error })
+    }
+}
+
+impl RewrittenBody {
+    /// The whole response with its head, for an adapter that sends it as any other reply.
+    pub fn into_reply(self, head: response::Parts) -> LocalReply {
+        LocalReply { reply: Response::from_parts(head, self.body), drain: None, record: self.record }
+    }
+}

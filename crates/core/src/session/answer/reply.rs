@@ -1,0 +1,401 @@
+//! The response to the client: the layer's own, or a rewritten inner error (E1, E5). Errors of the inner service are
+//! classified first (F1, F3). Also decides how much of the request must be read so that the client can read the response
+//! (G5).
+
+use std::error::Error;
+
+use bytes::Bytes;
+use http::header::{ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, response};
+
+use super::body::{ErrorForm, RetainedBody};
+use super::head;
+use super::observe::refusal_before_failure;
+use super::outcome::{Failure, LocalReply, NotCalled, RewrittenBody};
+use crate::classify::Rewrite;
+use crate::classify::failure::ErrorKind;
+use crate::code::ErrorCode;
+use crate::dialect::Dialect;
+use crate::dialect::issues::written;
+use crate::dialect::rpc::Rpc;
+use crate::dialect::status::Status;
+use crate::fault::{Fault, length_value};
+use crate::guard::body_limit::{self, BodyFlags, DrainBudget};
+use crate::message::clean;
+use crate::policy::{Mode, Policy};
+use crate::session::record::body_capture::CapturedBody;
+use crate::session::record::delivery::SentStatus;
+use crate::session::record::notes::Origin;
+use crate::session::record::proxy_error::ProxyError;
+use crate::session::record::request_record::{BoxError, Cause, RequestRecord, SessionConfig};
+use crate::session::request::state::RequestState;
+use crate::{cause, classify};
+
+impl RequestState {
+    /// Whether the layer cut the request's body off (G4, P1).
+    #[inline]
+    pub(in crate::session) fn is_cut(&self) -> bool {
+        self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::OVER | BodyFlags::MALFORMED))
+    }
+
+    /// Why the layer cut the request's body off, if it did. Any later failure only follows from that cut.
+    #[inline]
+    pub(in crate::session) fn why_body_was_cut(&self) -> Option<Failure> {
+        let flags = self.flags.as_ref().filter(|_| self.is_cut())?;
+        let fault = if flags.has(BodyFlags::OVER) {
+            self.policy().faults().too_large(flags.limit()?)
+        } else {
+            body_limit::malformed()
+        };
+        Some(Failure::new(fault, Origin::Guard))
+    }
+
+    /// Whether the client left before it had sent its whole request. The request then counts as abandoned, whatever its
+    /// outcome (F1a).
+    #[inline]
+    pub(in crate::session) fn client_left(&self) -> bool {
+        self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::LEFT))
+    }
+
+    /// The fault if the client caused the failure: its body broke off, or came too slowly (F1).
+    pub(in crate::session) fn broken_request(&self) -> Option<Fault> {
+        let flags = self.flags.as_ref()?;
+        if flags.has(BodyFlags::SLOW) {
+            Some(Fault::new(ErrorCode::REQUEST_TIMEOUT))
+        } else if flags.has(BodyFlags::BROKEN) {
+            Some(Fault::new(ErrorCode::BAD_REQUEST))
+        } else {
+            None
+        }
+    }
+
+    /// Rewrites an inner error: its head and its body.
+    pub(in crate::session) fn replace_with_fault(
+        mut self,
+        head: &mut response::Parts,
+        fault: Fault,
+        origin: Origin,
+    ) -> RewrittenBody {
+        let fault = self.with_policy_settings(fault, origin);
+        let cause = (origin == Origin::Fault).then(|| Cause::Fault(fault.clone()));
+        let mut written = self.replace(head, Rewrite::unchanged(fault), origin, &[]);
+        written.record.cause = cause;
+        written
+    }
+
+    /// Replaces a response whose status cannot be a final one (E6).
+    pub(in crate::session) fn replace_malformed(mut self, head: &mut response::Parts) -> RewrittenBody {
+        self.mark_own_answer(&mut head.headers, || Some(ProxyError::HttpProtocolError));
+        let fault =
+            Fault::new(ErrorCode::OTHER).with_source(format!("the service's status is {}", head.status.as_str()));
+        let fault = self.with_policy_settings(fault, Origin::Inner);
+        let mut rewrite = Rewrite::unchanged(fault);
+        rewrite.to_status = Some(StatusCode::BAD_GATEWAY);
+        self.replace(head, rewrite, Origin::Inner, &[])
+    }
+
+    /// Rewrites an answer that the proxy itself made (V2).
+    pub(in crate::session) fn replace_proxys(
+        self,
+        head: &mut response::Parts,
+        rewrite: Rewrite<'_>,
+        cause: &(dyn Error + 'static),
+    ) -> RewrittenBody {
+        let fault = Fault::new(rewrite.code().clone());
+        self.mark_own_answer(&mut head.headers, || ProxyError::of_answer(Origin::Proxy, &fault, Some(cause), None));
+        self.replace(head, rewrite, Origin::Proxy, &[])
+    }
+
+    /// Rewrites an error: its head and its body, of which `read` was read.
+    pub(in crate::session) fn replace(
+        mut self,
+        head: &mut response::Parts,
+        mut rewrite: Rewrite<'_>,
+        origin: Origin,
+        read: &[u8],
+    ) -> RewrittenBody {
+        let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
+        let kept = rewrite.kept.take();
+        let Rewrite { shape, retained, is_code_named, by, rule, body, .. } = rewrite;
+        let part = self.settings.part();
+        let before = self.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
+        let inner_status = head.status;
+        head.status = rewrite.to_status.unwrap_or(inner_status);
+        let writer = ErrorForm { kept: kept.as_deref(), ..ErrorForm::new(&self) };
+        let known = if retained.is_none() && kept.is_none() {
+            let (fault, text) = rewrite.parts();
+            writer.prepared_reply(fault, text, head.status, &mut head.headers, false)
+        } else {
+            None
+        };
+        let (code, cause) = (rewrite.code().clone(), Cause::of_fault(rewrite.parts().0));
+        let mut outgoing = match known {
+            Some(outgoing) => outgoing,
+            None => {
+                let fault = rewrite.into_fault();
+                let retained = retained.map(|part| RetainedBody { part, body, status: inner_status });
+                let outgoing = writer.rewritten(&mut head.headers, head.status, &fault, is_code_named, retained);
+                self.identify_response(&mut head.headers);
+                outgoing
+            }
+        };
+        if let (Some(texts), Some(cause)) = (self.config.development, &cause) {
+            self.show_cause(texts(cause.error()), &mut head.headers, &mut outgoing.body);
+        }
+        head.status = outgoing.sent;
+        let body = if self.request.is_head() { Bytes::new() } else { outgoing.body };
+        if before.is_some() {
+            self.note_bodies(before, CapturedBody::new(outgoing.sent, &head.headers, &body));
+        }
+        let sent = sent_status(head.status, outgoing.grpc, code);
+        let mut written = RewrittenBody { body, record: self.into_error_record(origin, cause, sent) };
+        let record = &mut written.record;
+        record.note_lost(lost);
+        if record.sent.is_some() {
+            record.dialect = shape;
+            record.note_decision(by, part, rule);
+        }
+        written
+    }
+
+    /// The record of the request. If the client left before its request was complete, it reads no reply, so the request
+    /// counts as abandoned (F1a).
+    #[inline(always)]
+    fn into_error_record(self, origin: Origin, cause: Option<Cause>, sent: SentStatus) -> RequestRecord {
+        let is_read = !self.client_left();
+        let (origin, sent) = if is_read { (origin, Some(sent)) } else { (Origin::Abandoned, None) };
+        self.into_record(origin, cause, sent)
+    }
+
+    /// Answers a request that a guard refuses.
+    #[inline(never)]
+    pub(in crate::session) fn refuse(self, fault: Fault, cause: Option<BoxError>) -> Box<LocalReply> {
+        let drain = self.rest_to_drain();
+        Box::new(self.write_reply(drain, Failure::new(fault, Origin::Guard), cause))
+    }
+
+    /// Answers a request that the adapter has not forwarded.
+    pub(in crate::session) fn answer_unforwarded(self, failure: Failure, cause: Option<BoxError>) -> LocalReply {
+        let drain = self.rest_to_drain();
+        self.answer_after(drain, failure, cause)
+    }
+
+    /// Answers a request in the layer's own name.
+    pub(in crate::session) fn answer(self, failure: Failure, cause: Option<BoxError>) -> LocalReply {
+        self.answer_after(None, failure, cause)
+    }
+
+    #[inline(never)]
+    fn answer_after(self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
+        self.write_reply(drain, failure, cause)
+    }
+
+    /// Writes the layer's own reply, and its record. Inlined, so that both are written where they are needed: they are large
+    /// to move.
+    #[inline(always)]
+    fn write_reply(mut self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
+        let Failure { fault, origin, .. } = failure;
+        let listed =
+            classify::with_issue_list(self.with_policy_settings(fault, origin), ErrorForm::new(&self).dialect());
+        let (fault, close) = (self.policy().faults().prepared(&listed), self.must_close());
+        let writer = ErrorForm::new(&self);
+        let mut reply = Response::new(Bytes::new());
+        let prepared = writer.prepared_reply(fault, None, fault.status(), reply.headers_mut(), close);
+        let mut outgoing = prepared.unwrap_or_else(|| writer.local_reply(reply.headers_mut(), fault, close));
+        if let Some(texts) = self.config.development {
+            let cause = cause.as_deref().map(|cause| cause as &(dyn Error + 'static));
+            let texts = cause.or(fault.source().map(|_| fault as _)).map(texts).unwrap_or_default();
+            self.show_cause(texts, reply.headers_mut(), &mut outgoing.body);
+        }
+        *reply.status_mut() = outgoing.sent;
+        if !self.request.is_head() {
+            *reply.body_mut() = outgoing.body;
+        }
+        self.mark_own_answer(reply.headers_mut(), || {
+            let cause = cause.as_deref().map(|cause| cause as &(dyn Error + 'static));
+            ProxyError::of_answer(origin, fault, cause, self.config.proxy_errors())
+        });
+        let (cause, code) = (cause.map(Cause::Error).or_else(|| Cause::of_fault(fault)), fault.code().clone());
+        if self.captures_bodies() {
+            self.note_bodies(None, CapturedBody::new(outgoing.sent, reply.headers(), reply.body()));
+        }
+        let sent = sent_status(outgoing.sent, outgoing.grpc, code);
+        let observes = origin != Origin::Guard && (self.settings.mode == Mode::Observe || self.has_observed_refusal());
+        let would_be = if observes { refusal_before_failure(&self) } else { None };
+        let mut reply = LocalReply { reply, drain, record: self.into_error_record(origin, cause, sent) };
+        if would_be.is_some() {
+            reply.record.would_be = would_be;
+        }
+        reply
+    }
+
+    /// Adds the texts of the cause as the last field of `error`, in the standard envelope alone (E11).
+    #[cold]
+    fn show_cause(&self, texts: Vec<String>, headers: &mut HeaderMap, body: &mut Bytes) {
+        let form = ErrorForm::new(self);
+        let is_canonical = form.dialect() == Dialect::Standard && form.request.rpc.is_none() && form.page().is_none();
+        let tail = [br#"},"request_id":""#, form.id.as_bytes(), br#""}"#].concat();
+        let error = body.strip_suffix(&*tail).filter(|_| is_canonical && !texts.is_empty());
+        if let (Some(error), Ok(texts)) = (error, serde_json::to_vec(&texts)) {
+            *body = [error, br#","cause":"#, &texts, &tail].concat().into();
+            headers.insert(CONTENT_LENGTH, length_value(body.len()));
+        }
+    }
+
+    /// How much of a request that the adapter has not read yet is dropped (G5). Nothing is read while `Expect` is
+    /// unanswered, because reading would start the upload. On HTTP/2 the body of the answer is sent first: a client
+    /// that stops its upload when it receives a 4xx would otherwise lose that body, and no reset of the connection can
+    /// destroy it there. The same holds for a gRPC answer that consists of a head: the client recognises the status in
+    /// it by the end of the stream (P1).
+    fn rest_to_drain(&self) -> Option<DrainBudget> {
+        let drain = || DrainBudget { body_first: !self.request.is_http1(), ..drain_budget(self.policy()) };
+        let ends_with_head = !self.request.is_http1() && self.request.rpc.is_some_and(Rpc::is_grpc);
+        (self.request.has_body() && !self.request.expects() && !ends_with_head).then(drain)
+    }
+
+    /// Whether bytes of the request may still come on an HTTP/1 connection after the answer (G5).
+    fn must_close(&self) -> bool {
+        let ended = self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::ENDED));
+        self.request.is_http1()
+            && self.request.has_body()
+            && !ended
+            && (self.request.expects() || !self.request.has_cheap_rest())
+    }
+}
+
+#[inline(always)]
+fn sent_status(status: StatusCode, grpc: Option<Status>, code: ErrorCode) -> SentStatus {
+    SentStatus { status, grpc: grpc.map(Status::number), code: Some(code) }
+}
+
+pub(in crate::session) fn drain_budget(policy: &Policy) -> DrainBudget {
+    let drain = policy.drain();
+    DrainBudget { max_bytes: drain.max_bytes, timeout: drain.timeout, body_first: false }
+}
+
+/// Classifies an inner error (F1). If the request's body was over its limit, that decides. Else the classifier decides,
+/// else the contract's list. Both look at the whole chain of causes.
+pub(in crate::session) fn failure_of(state: &RequestState, error: &(dyn Error + 'static)) -> Failure {
+    let failure = state
+        .why_body_was_cut()
+        .or_else(|| by_classifier(state, error))
+        .unwrap_or_else(|| failure_by_kind(&state.config, error, state.broken_request()));
+    // Only a proxy has limits of its own. The search calls the code of the user.
+    let is_uncalled = state.config.forwarding.is_some() && cause::find::<NotCalled>(error).is_some();
+    Failure { is_uncalled, ..failure }
+}
+
+/// Classifies an error by the contract's list alone. `broken` is the client's own fault.
+pub(in crate::session) fn failure_by_kind(
+    config: &SessionConfig,
+    error: &(dyn Error + 'static),
+    broken: Option<Fault>,
+) -> Failure {
+    let kind = ErrorKind::new(error, config.recogniser());
+    if let ErrorKind::Typed(fault) = kind {
+        return Failure::new(fault.clone(), Origin::Fault);
+    }
+    Failure::new(broken.unwrap_or_else(|| kind.call_fault()), Origin::Error)
+}
+
+/// Classifies an error from `poll_ready` (F3).
+pub(in crate::session) fn unreadiness_of(state: &RequestState, error: &(dyn Error + 'static)) -> Failure {
+    if let Some(failure) = by_classifier(state, error) {
+        return failure;
+    }
+    let kind = ErrorKind::new(error, state.config.recogniser());
+    let origin = if matches!(kind, ErrorKind::Typed(_)) { Origin::Fault } else { Origin::Error };
+    Failure::new(kind.readiness_fault(), origin)
+}
+
+/// How the service's own classifier classifies an error.
+fn by_classifier(state: &RequestState, error: &(dyn Error + 'static)) -> Option<Failure> {
+    Some(Failure::new(state.config.classifier()?(error)?, Origin::Error))
+}
+
+/// The failure for a call whose client has stopped waiting: the same as for a time-out of the inner service (F1).
+pub(in crate::session) fn client_timeout() -> (Failure, BoxError) {
+    let cause = "the client's time limit for the call passed";
+    (Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error), cause.into())
+}
+
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+
+impl RequestState {
+    /// Marks the head of an answer that the service did not make. `error` is only called if the policy names this
+    /// process.
+    #[inline]
+    pub(in crate::session) fn mark_own_answer(
+        &self,
+        headers: &mut HeaderMap,
+        error: impl FnOnce() -> Option<ProxyError>,
+    ) {
+        if let Some(name) = self.policy().proxy_name() {
+            add_proxy_status(headers, name, error());
+        }
+        if self.policy().cors().is_some() {
+            self.allow_origin(headers);
+        }
+    }
+
+    fn allow_origin(&self, headers: &mut HeaderMap) {
+        let Some(cors) = self.policy().cors() else { return };
+        if !cors.is_for_any() {
+            head::vary_by(headers, "origin");
+        }
+        let Some(origin) = self.cold.as_ref().and_then(|cold| cold.origin.clone()) else { return };
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        if cors.credentials {
+            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+        if self.settings.expose_headers {
+            head::expose(headers, &head::EXPOSED);
+            // A client without credentials reads in this header where to get them (RFC 9728).
+            if headers.contains_key(WWW_AUTHENTICATE) {
+                head::expose(headers, &[WWW_AUTHENTICATE.as_str()]);
+            }
+            if self.request.rpc.is_some() {
+                head::expose(headers, &head::EXPOSED_OF_GRPC);
+            }
+        }
+    }
+}
+
+fn add_proxy_status(headers: &mut HeaderMap, name: &str, error: Option<ProxyError>) {
+    let value = error.and_then(|error| HeaderValue::try_from(format!("{name}; error={}", error.as_str())).ok());
+    if let Some(value) = value {
+        headers.append(PROXY_STATUS, value);
+    }
+}
+
+/// The most paths that are logged for one fault.
+const MOST_PATHS: usize = 16;
+
+/// The cause of a fault that has no source: its own text, and the paths of its issues. `None` if it has neither. No
+/// value from the client is in it, unless the service put one into its text.
+///
+/// ```
+/// use error_envelope_core::session::fault_cause;
+/// use tower_error_envelope::{ErrorCode, Fault};
+///
+/// let issues = serde_json::json!({"issues": [{"path": ["items", 0, "qty"], "message": "Required."}]});
+/// let fault = Fault::new(ErrorCode::INVALID_REQUEST).with_message("Look at the cart.").with_details(issues);
+/// assert_eq!(fault_cause(&fault).as_deref(), Some("Look at the cart. (items[0].qty)"));
+/// assert_eq!(fault_cause(&Fault::new(ErrorCode::CONFLICT)), None);
+/// ```
+#[must_use]
+pub fn fault_cause(fault: &Fault) -> Option<String> {
+    if fault.source().is_some() {
+        return None;
+    }
+    let text = Some(fault.message()).filter(|text| *text != fault.code().message());
+    let paths = fault.details().map(written::paths).unwrap_or_default();
+    let more = if paths.len() > MOST_PATHS { ", …" } else { "" };
+    let paths = paths.iter().take(MOST_PATHS).filter_map(|path| clean(path)).collect::<Vec<_>>().join(", ");
+    match (text, paths.is_empty()) {
+        (Some(text), true) => Some(text.into_owned()),
+        (Some(text), false) => Some(format!("{text} ({paths}{more})")),
+        (None, true) => None,
+        (None, false) => Some(format!("{paths}{more}")),
+    }
+}

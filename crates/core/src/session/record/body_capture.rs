@@ -1,0 +1,100 @@
+//! The error bodies that an observer gets: the one that the service sent, and the one that the client receives.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+
+/// The error response that the service sent, and the one that the client receives. They are stored if the policy has
+/// `[observe] bodies = true` and the layer has an [`Observer`](crate::session::record::request_record::Observer). Bodies may contain secrets, which must
+/// not be logged, so `Debug` shows only their lengths (L3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BodyCapture {
+    pub(in crate::session) before: Option<CapturedBody>,
+    pub(in crate::session) after: Option<CapturedBody>,
+}
+
+/// One of the two responses of a [`BodyCapture`]: its body with its status and type.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CapturedBody {
+    status: StatusCode,
+    content_type: Option<Box<str>>,
+    body: Bytes,
+    whole: bool,
+}
+
+/// The most bytes that are stored of a body: more is of no use to a reader.
+const MAX_BYTES: usize = 8 * 1024;
+
+impl BodyCapture {
+    /// The service's body was not read to its end.
+    pub(in crate::session) fn note_unread(&mut self) {
+        if let Some(before) = &mut self.before {
+            before.whole = false;
+        }
+    }
+
+    /// The response that the service sent; `None` if the service was not called, or did not respond.
+    #[must_use]
+    pub fn before(&self) -> Option<&CapturedBody> {
+        self.before.as_ref()
+    }
+
+    /// The response that the client receives. In mode `observe`, it is the one that the client would receive in mode
+    /// `enforce`.
+    #[must_use]
+    pub fn after(&self) -> Option<&CapturedBody> {
+        self.after.as_ref()
+    }
+}
+
+impl CapturedBody {
+    /// `body` is already decoded: none of its content codings is left.
+    pub(in crate::session) fn new(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let kept = &body[..body.len().min(MAX_BYTES)];
+        Self {
+            status,
+            content_type: content_type.map(|text| text.chars().take(128).collect::<String>().into()),
+            body: Bytes::copy_from_slice(kept),
+            whole: kept.len() == body.len(),
+        }
+    }
+
+    /// The status in the status line.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The first 128 characters of `content-type`.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&str> {
+        self.content_type.as_deref()
+    }
+
+    /// The first 8 KiB of the decoded body. Nothing is redacted: a program that shows it must hide secrets itself.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Whether [`body`](Self::body) returns all bytes of the body that were read.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+}
+
+impl fmt::Debug for CapturedBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, content_type, body, whole } = self;
+        f.debug_struct("CapturedBody")
+            .field("status", status)
+            .field("content_type", content_type)
+            .field("bytes", &body.len())
+            .field("whole", whole)
+            .finish()
+    }
+}

@@ -1,0 +1,198 @@
+//! The values of a request's record (rule L5): what the service answered, what was sent, and how the delivery ended.
+
+use http::StatusCode;
+
+use super::notes::UnreadReason;
+use crate::code::ErrorCode;
+use crate::dialect::status::Status;
+
+/// What a client got, or would have got in another mode: one value, so that no view shows the status of one answer next to
+/// the code of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentStatus {
+    pub(in crate::session) status: StatusCode,
+    pub(in crate::session) grpc: Option<u8>,
+    pub(in crate::session) code: Option<ErrorCode>,
+}
+
+/// What the service answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceAnswer {
+    pub(in crate::session) status: StatusCode,
+    pub(in crate::session) grpc: Option<u8>,
+    pub(in crate::session) body: ServiceBody,
+}
+
+/// What became of the body of a service's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceBody {
+    /// It was passed on, or read, to its end; or it was not needed.
+    Whole,
+    /// It failed before its end.
+    BrokeOff,
+    /// It was not read to its end, for this reason (R4).
+    Unread(UnreadReason),
+}
+
+/// What became of a response after it was decided about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Whether the head of the response was sent.
+    pub head_sent: bool,
+    /// The bytes of the request's body that were read; `None` if the adapter does not count them.
+    pub request_bytes: Option<u64>,
+    /// The bytes of the response's body that the server took; `None` if the adapter does not count them.
+    pub response_bytes: Option<u64>,
+    /// How the delivery ended.
+    pub end: End,
+}
+
+/// How the delivery of a response ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// The server took the last byte, or dropped a body that had ended.
+    Complete,
+    /// The client left before that.
+    ClientLeft,
+    /// The service's body broke off after the head had been sent.
+    ServiceBrokeOff,
+    /// The client took nothing for too long.
+    Stalled,
+    /// The process stopped.
+    Stopped,
+    /// The adapter does not see the delivery.
+    Unknown,
+}
+
+/// How a request ended, as the metrics count it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// A success.
+    Ok,
+    /// An error that the client caused.
+    ClientError,
+    /// An error that the client did not cause.
+    ServerError,
+    /// A body broke off, or the process ended the response itself, whatever the status.
+    Broken,
+    /// The client left first.
+    ClientLeft,
+    /// No head was seen, nor that the client left.
+    Unknown,
+}
+
+impl SentStatus {
+    /// A response of this status that is no error of an RPC, and has no code.
+    #[must_use]
+    pub fn new(status: StatusCode) -> Self {
+        Self { status, grpc: None, code: None }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The gRPC status of an RPC, from 0 to 16; 17 stands for any other number.
+    #[must_use]
+    pub fn grpc_status(&self) -> Option<u8> {
+        self.grpc
+    }
+
+    /// The code; `None` if the response has none.
+    #[must_use]
+    pub fn code(&self) -> Option<&ErrorCode> {
+        self.code.as_ref()
+    }
+
+    /// The outcome for the client: by the gRPC status if the call is an RPC, else by the HTTP status. As OpenTelemetry
+    /// does, this counts the gRPC statuses 2, 4, 12, 13, 14 and 15 as the server's errors.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match (self.grpc_status(), self.status.as_u16()) {
+            (Some(0), 0..400) => Outcome::Ok,
+            (Some(2 | 4 | 12..=15), _) => Outcome::ServerError,
+            (Some(1..), _) => Outcome::ClientError,
+            (_, 500..) => Outcome::ServerError,
+            (_, 400..) => Outcome::ClientError,
+            (_, _) => Outcome::Ok,
+        }
+    }
+
+    /// The HTTP status that other clients would get for the same error.
+    #[must_use]
+    pub fn as_http(&self) -> StatusCode {
+        match self.grpc {
+            Some(grpc @ 1..) => {
+                let code = self.code.as_ref().filter(|code| !code.is_foreign());
+                code.map_or_else(|| Status::new(grpc).http(), ErrorCode::status)
+            }
+            _ => self.status,
+        }
+    }
+}
+
+impl ServiceAnswer {
+    pub(in crate::session) fn new(status: StatusCode) -> Self {
+        Self { status, grpc: None, body: ServiceBody::Whole }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The gRPC status, if the call is an RPC and the service sent one; 17 stands for a number above 16.
+    #[must_use]
+    pub fn grpc_status(&self) -> Option<u8> {
+        self.grpc
+    }
+
+    /// What became of its body.
+    #[must_use]
+    pub fn body(&self) -> ServiceBody {
+        self.body
+    }
+}
+
+impl End {
+    /// The word in every view.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::ClientLeft => "client_left",
+            Self::ServiceBrokeOff => "service_broke_off",
+            Self::Stalled => "stalled",
+            Self::Stopped => "stopped",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Outcome {
+    /// All outcomes, in the order of [`Outcome::index`].
+    pub const ALL: [Self; 6] =
+        [Self::Ok, Self::ClientError, Self::ServerError, Self::Broken, Self::ClientLeft, Self::Unknown];
+
+    /// The number of the outcome, from 0, for use as an index into counters.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The word in every view.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::ClientError => "client_error",
+            Self::ServerError => "server_error",
+            Self::Broken => "broken",
+            Self::ClientLeft => "client_left",
+            Self::Unknown => "unknown",
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! The fields of a record besides what was sent: where the error comes from, why it was not read completely,
+//! and notes on the request.
+
+use std::num::NonZeroU8;
+use std::time::SystemTime;
+
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, StatusCode};
+
+use super::body_capture::BodyCapture;
+use crate::code::ErrorCode;
+use crate::guard::auth::Identity;
+use crate::message::is_unprintable;
+use crate::policy::{BodyLimitPer, MatchedReading};
+use crate::request_id;
+
+/// The most characters of a foreign id that are logged (I2).
+const MAX_NOTE: usize = 128;
+
+/// Where an error comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Origin {
+    /// A guard refused the request.
+    Guard,
+    /// A typed [`Fault`](crate::fault::Fault).
+    Fault,
+    /// An error value of the inner service, or of the body of its response.
+    Error,
+    /// A panic.
+    Panic,
+    /// A 4xx or 5xx that the inner service sent.
+    Inner,
+    /// A response of the proxy itself (V2).
+    Proxy,
+    /// Not an error: the client disconnected before the response head (F2), or cancelled a call before its end.
+    Abandoned,
+}
+
+/// Why the body of an inner error was not read to its end. In that case only its status decided (R4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnreadReason {
+    /// The body is longer than `inspect.max_bytes`.
+    TooLong,
+    /// The body took longer than `inspect.timeout`.
+    TooLate,
+    /// The body failed, or (in `observe`) the client stopped reading.
+    BrokeOff,
+    /// The adapter does not see the body.
+    NotShown,
+}
+
+/// Further log fields of a request: ids that others sent, and the parts of an error that were lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordFields {
+    pub(in crate::session) client_request_id: Option<Box<str>>,
+    pub(in crate::session) upstream_request_id: Option<Box<str>>,
+    pub(in crate::session) removed_headers: Option<Box<str>>,
+    pub(in crate::session) only_original_path: bool,
+    pub(in crate::session) dropped_fields: Option<Box<str>>,
+    pub(in crate::session) unknown_code: Option<Box<str>>,
+    pub(in crate::session) caller: Option<Identity>,
+    pub(in crate::session) shown_path: Option<PathAndQuery>,
+    /// The request's only `traceparent`, whether valid or not. It is parsed only if the request leads to an error.
+    pub(in crate::session) traceparent: Option<HeaderValue>,
+    pub(in crate::session) readings: Vec<MatchedReading>,
+    pub(in crate::session) counts_whole: bool,
+    pub(in crate::session) policy_status: Option<StatusCode>,
+    /// The code of the service's error, if a guard that only observes would have refused the request before.
+    pub(in crate::session) service_code: Option<ErrorCode>,
+    pub(in crate::session) also: Vec<ErrorCode>,
+    /// Whether credentials are among what would have refused the request.
+    pub(in crate::session) observes_credentials: bool,
+    /// `None` if no observer is registered.
+    pub(in crate::session) request: Option<RequestFacts>,
+    pub(in crate::session) captured: Option<BodyCapture>,
+}
+
+/// Facts about a request for an observer, but not for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::session) struct RequestFacts {
+    pub(in crate::session) path: Option<PathAndQuery>,
+    pub(in crate::session) forwarded_for: Option<HeaderValue>,
+    pub(in crate::session) began: SystemTime,
+}
+
+/// Which `[[map]]` rule decided the code of an inner error. `PolicyFile::map_rule` (feature `policy-file`) returns the
+/// line of the rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MapRuleId {
+    /// The index of the rule's scope; 0 is the policy itself.
+    pub(crate) part: u32,
+    /// The index of the rule in a list: the rules of its scope, followed by those of the scopes around it.
+    pub(crate) index: u32,
+}
+
+impl MapRuleId {
+    pub(in crate::session) fn new(part: u32, index: usize) -> Self {
+        Self { part, index: u32::try_from(index).unwrap_or(u32::MAX) }
+    }
+}
+
+impl Origin {
+    /// The word for the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Guard => "guard",
+            Self::Fault => "fault",
+            Self::Error => "error",
+            Self::Panic => "panic",
+            Self::Inner => "inner",
+            Self::Proxy => "proxy",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+impl UnreadReason {
+    /// The word for the metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLong => "too_long",
+            Self::TooLate => "too_late",
+            Self::BrokeOff => "broke_off",
+            Self::NotShown => "not_shown",
+        }
+    }
+}
+
+impl Default for RecordFields {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+impl RecordFields {
+    pub(in crate::session) const NONE: Self = Self {
+        client_request_id: None,
+        upstream_request_id: None,
+        removed_headers: None,
+        only_original_path: false,
+        dropped_fields: None,
+        unknown_code: None,
+        caller: None,
+        shown_path: None,
+        traceparent: None,
+        readings: Vec::new(),
+        counts_whole: false,
+        policy_status: None,
+        service_code: None,
+        also: Vec::new(),
+        observes_credentials: false,
+        request: None,
+        captured: None,
+    };
+
+    /// The `x-request-id` that the client sent, if it was not kept (I2): at most 128 printable characters.
+    #[must_use]
+    pub fn client_request_id(&self) -> Option<&str> {
+        self.client_request_id.as_deref()
+    }
+
+    /// The `x-request-id` of the inner response, if it differed from the request's id (I3): at most 128 printable
+    /// characters.
+    #[must_use]
+    pub fn upstream_request_id(&self) -> Option<&str> {
+        self.upstream_request_id.as_deref()
+    }
+
+    /// The names of the request headers that were removed, separated by commas: a service that works like CGI would
+    /// confuse them with others (G1).
+    #[must_use]
+    pub fn removed_headers(&self) -> Option<&str> {
+        self.removed_headers.as_deref()
+    }
+
+    /// Whether the routes of the policy match only the path from before a framework stripped a prefix, and not the path
+    /// that the layer receives (G0). It is noted once for each policy.
+    #[must_use]
+    #[inline]
+    pub fn only_original_path(&self) -> bool {
+        self.only_original_path
+    }
+
+    /// The names of the fields of a foreign 4xx body that no rule reads, separated by commas. These fields are dropped
+    /// unless `keep_fields` names them (R14). At most 16 names of 64 characters each; never a value.
+    #[must_use]
+    pub fn dropped_fields(&self) -> Option<&str> {
+        self.dropped_fields.as_deref()
+    }
+
+    /// The unknown code of an inner error, if it looks like the name of an error: `seat_taken`, `SEAT_TAKEN`,
+    /// `SeatTaken` or `E1001`, with at most 64 characters. A `[[map]]` rule can map it. Any other text, such as a
+    /// single word in small letters, may be a secret (L3).
+    #[must_use]
+    pub fn unknown_code(&self) -> Option<&str> {
+        self.unknown_code.as_deref()
+    }
+
+    /// The id of the caller that the credentials name, also if they were refused: of an expired key, for example. Never the
+    /// credential itself.
+    #[must_use]
+    pub fn caller(&self) -> Option<&str> {
+        self.caller.as_ref()?.id()
+    }
+
+    pub(in crate::session) fn shown_path(&self) -> Option<&str> {
+        self.shown_path.as_ref().map(PathAndQuery::path)
+    }
+
+    /// The trace id of the request's `traceparent`, if it is valid.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<&str> {
+        request_id::trace_id_of(self.traceparent.as_ref()?.as_bytes())
+    }
+
+    /// What the body limit counted, if the content type of the request claims an RPC stream but the limit did not count
+    /// each message: [`BodyLimitPer::Body`] (P1).
+    #[must_use]
+    pub fn body_limit_per(&self) -> Option<BodyLimitPer> {
+        self.counts_whole.then_some(BodyLimitPer::Body)
+    }
+
+    /// The status that the policy sets for the code of the error, if a service's [`Fault`](crate::fault::Fault) has
+    /// another status. The fault's status stays. It is noted once for each code of a policy.
+    #[must_use]
+    pub fn policy_status(&self) -> Option<StatusCode> {
+        self.policy_status
+    }
+
+    /// The code of the service's error, if a guard that only observes would have refused the request before the service was
+    /// called (M1).
+    #[must_use]
+    pub fn service_code(&self) -> Option<&ErrorCode> {
+        self.service_code.as_ref()
+    }
+
+    /// The codes of the refusals that the request would also have got, from guards that only observe (M1).
+    #[must_use]
+    pub fn also(&self) -> &[ErrorCode] {
+        &self.also
+    }
+
+    /// The request's path as it was sent, without its query. Only set if an observer is registered. Not for the log.
+    #[must_use]
+    pub fn path(&self) -> Option<&str> {
+        Some(self.request.as_ref()?.path.as_ref()?.path())
+    }
+
+    /// The client's address as the nearest hop reports it: the last address in `x-forwarded-for`, which a gateway sets.
+    /// A client that reaches a service directly can send any address. Only set if an observer is registered. Not for
+    /// the log.
+    #[must_use]
+    pub fn client(&self) -> Option<&str> {
+        let addresses = self.request.as_ref()?.forwarded_for.as_ref()?.to_str().ok()?;
+        addresses.rsplit(',').next().map(str::trim).filter(|address| !address.is_empty())
+    }
+
+    /// When the request arrived. Only set if an observer is registered.
+    #[must_use]
+    pub fn began(&self) -> Option<SystemTime> {
+        self.request.as_ref().map(|request| request.began)
+    }
+}
+
+/// A method of RFC 9110, or PATCH (RFC 5789). All others count as `other`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+// From 1, so that an `Option` has the size of a byte: what outlives a session is small.
+pub struct KnownMethod(NonZeroU8);
+
+/// The last name is for all methods without one of their own.
+const NAMES: [&str; KnownMethod::COUNT] =
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "other"];
+
+impl KnownMethod {
+    /// The number of methods, including `other`.
+    pub const COUNT: usize = 10;
+
+    /// Any other method.
+    pub const OTHER: Self = Self(NonZeroU8::MIN.saturating_add(Self::COUNT as u8 - 1));
+
+    /// The number of the method, from 0, for use as an index into counters.
+    #[must_use]
+    #[inline]
+    pub fn index(self) -> usize {
+        usize::from(self.0.get() - 1)
+    }
+
+    /// The word in the log and in the metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        NAMES[self.index()]
+    }
+}
+
+impl From<&Method> for KnownMethod {
+    #[inline]
+    fn from(method: &Method) -> Self {
+        let index = match *method {
+            Method::GET => 0,
+            Method::HEAD => 1,
+            Method::POST => 2,
+            Method::PUT => 3,
+            Method::DELETE => 4,
+            Method::CONNECT => 5,
+            Method::OPTIONS => 6,
+            Method::TRACE => 7,
+            Method::PATCH => 8,
+            _ => return Self::OTHER,
+        };
+        Self(NonZeroU8::MIN.saturating_add(index))
+    }
+}
+
+/// The printable characters of a foreign id, at most [`MAX_NOTE`].
+pub(in crate::session) fn printable(value: &[u8]) -> Box<str> {
+    let text = String::from_utf8_lossy(value);
+    text.chars().filter(|character| !is_unprintable(*character)).take(MAX_NOTE).collect::<String>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l2_a_method_is_itself_where_it_is_known_and_other_where_not() {
+        for name in NAMES {
+            let method = Method::from_bytes(name.as_bytes()).unwrap();
+            assert_eq!(KnownMethod::from(&method).as_str(), name);
+        }
+        for unknown in ["get", "PROPFIND", "QUERY", "X"] {
+            assert_eq!(KnownMethod::from(&Method::from_bytes(unknown.as_bytes()).unwrap()), KnownMethod::OTHER);
+        }
+    }
+}

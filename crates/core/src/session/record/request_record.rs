@@ -1,0 +1,568 @@
+//! The record of a request (rules L5, L1, I2, I3, F2), its observer, and the configuration of a session.
+//!
+//! They are in one file because each needs the next one: a config has an observer, an observer receives records, and a
+//! record has its config.
+
+use std::error::Error;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::{Extensions, StatusCode, Uri};
+
+use super::body_capture::{BodyCapture, CapturedBody};
+use super::delivery::{Delivery, End, Outcome, SentStatus, ServiceAnswer, ServiceBody};
+use super::notes::{KnownMethod, MapRuleId, Origin, RecordFields, UnreadReason, printable};
+use super::proxy_error::ProxyErrorRecogniser;
+use crate::classify::decide::DecidedBy;
+use crate::classify::failure::Recogniser;
+use crate::code::ErrorCode;
+use crate::dialect::Shape;
+use crate::fault::Fault;
+use crate::policy::{LogLabel, MatchedReading, Mode, Policy, UpstreamUrl};
+use crate::request_id::RequestId;
+
+/// A boxed error, as tower uses it.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Classifies the errors of the service itself. It is called before the contract's own list decides (F1).
+pub type Classifier = dyn Fn(&(dyn Error + 'static)) -> Option<Fault> + Send + Sync;
+
+/// Reads from the extensions of a request the pattern that the framework around the layer has found (L1). It must be
+/// one of a limited set of patterns, never a path, because it is used as a label.
+pub type FrameworkRoute = fn(&Extensions) -> Option<Arc<str>>;
+
+/// Reads from the extensions the URI of a request from before the framework around the layer stripped a prefix of its
+/// path (G0).
+pub type OriginalUri = fn(&Extensions) -> Option<&Uri>;
+
+/// Reads from the extensions the reason phrase of an HTTP/1 response, which the adapter's client stored there (R3).
+pub type ReasonPhrase = for<'e> fn(&'e Extensions) -> Option<&'e [u8]>;
+
+/// Returns the texts of an error and its causes, for [development](SessionConfig::with_development) (E11). It catches the
+/// panics of `Display`, which is the user's own code (F2).
+pub type CauseTexts = fn(&(dyn Error + 'static)) -> Vec<String>;
+
+/// What happened to one request, as far as it is known: a session fills it, and its adapter closes it once (L5).
+#[derive(Debug)]
+#[must_use]
+pub struct RequestRecord {
+    pub(in crate::session) request_id: RequestId,
+    pub(in crate::session) config: Arc<SessionConfig>,
+    pub(in crate::session) label: RecordLabel,
+    /// `None` if nothing failed.
+    pub(in crate::session) origin: Option<Origin>,
+    /// `None` if no head was made.
+    pub(in crate::session) sent: Option<SentStatus>,
+    /// What `enforce` would have sent, or the route without its `auth_observe`, if that differs.
+    pub(in crate::session) would_be: Option<SentStatus>,
+    pub(in crate::session) would_fill: bool,
+    pub(in crate::session) dialect: Option<Shape>,
+    pub(in crate::session) by: Option<DecidedBy>,
+    pub(in crate::session) rule: Option<MapRuleId>,
+    pub(in crate::session) cause: Option<Cause>,
+    pub(in crate::session) notes: Option<Box<RecordFields>>,
+}
+
+/// The record of a request whose response was delivered, or whose client has left. Every view is a function of it.
+#[derive(Debug)]
+pub struct ClosedRecord {
+    record: RequestRecord,
+    delivery: Delivery,
+}
+
+/// The facts about the request that every record has.
+#[derive(Clone, Debug)]
+pub(in crate::session) struct RecordLabel {
+    pub(in crate::session) settings: LogLabel,
+    pub(in crate::session) method: KnownMethod,
+    pub(in crate::session) framework_route: Option<Arc<str>>,
+    pub(in crate::session) bits: u8,
+    /// What the service answered.
+    pub(in crate::session) service: Option<ServiceAnswer>,
+}
+
+impl RecordLabel {
+    /// An outer layer of this process has the request, too (E7).
+    pub(in crate::session) const NESTED: u8 = 1;
+    /// The service was called.
+    pub(in crate::session) const CALLED: u8 = 1 << 1;
+    /// An inner layer of this process writes the views of this error.
+    pub(in crate::session) const WRITTEN_WITHIN: u8 = 1 << 3;
+    /// The inner layer also has an observer.
+    pub(in crate::session) const OBSERVED_WITHIN: u8 = 1 << 4;
+    /// The body broke off after the head was made.
+    pub(in crate::session) const BROKEN: u8 = 1 << 5;
+    /// The response has no body for this request, whatever its head declares (RFC 9112 §6.3).
+    pub(in crate::session) const BODILESS: u8 = 1 << 2;
+
+    /// The route that the framework found, else the pattern of the route in the policy.
+    pub(in crate::session) fn route<'a>(&'a self, config: &'a SessionConfig) -> Option<&'a Arc<str>> {
+        let pattern = || config.policy.route_pattern(self.settings).map(|pattern| pattern.shared());
+        self.framework_route.as_ref().or_else(pattern)
+    }
+}
+
+/// Receives the record of each request when it is closed (L5), of a success, too: then [`RequestRecord::origin`] is `None`.
+///
+/// It is called on the thread that handles the request: return quickly, and do slow work elsewhere. If it panics, the
+/// panic is caught and logged, and the client gets its response (F2).
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use tower_error_envelope::ErrorEnvelopeLayer;
+/// use tower_error_envelope::session::{ClosedRecord, Observer};
+///
+/// #[derive(Default)]
+/// struct Nameless(AtomicU64);
+///
+/// impl Observer for Nameless {
+///     fn on_record(&self, record: &ClosedRecord) {
+///         if record.notes().unknown_code().is_some() {
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+///
+/// let layer = ErrorEnvelopeLayer::new().observer(Nameless::default());
+/// # let _ = layer;
+/// ```
+pub trait Observer: Send + Sync + 'static {
+    /// Receives the record of one request.
+    fn on_record(&self, record: &ClosedRecord);
+
+    /// Receives a policy that applies from now on, with the first request after a reload (M3). Each adapter with this
+    /// observer calls it. Does nothing by default.
+    fn on_policy(&self, _policy: &Policy) {}
+}
+
+impl<T: Observer + ?Sized> Observer for Arc<T> {
+    fn on_record(&self, record: &ClosedRecord) {
+        (**self).on_record(record);
+    }
+
+    fn on_policy(&self, policy: &Policy) {
+        (**self).on_policy(policy);
+    }
+}
+
+/// The active policy, the classifier of the service's own errors, and the adapter's clock.
+///
+/// An adapter creates it once, and again if the policy changes. Each request keeps the config that it began with (M3).
+///
+/// ```
+/// use std::time::SystemTime;
+/// use tower_error_envelope::Policy;
+/// use error_envelope_core::session::SessionConfig;
+///
+/// let config = SessionConfig::new(Policy::default(), SystemTime::now);
+/// # let _ = config;
+/// ```
+#[derive(Clone)]
+pub struct SessionConfig {
+    pub(in crate::session) policy: Arc<Policy>,
+    pub(in crate::session) classifier: Option<Arc<Classifier>>,
+    pub(in crate::session) recogniser: Option<Recogniser>,
+    pub(in crate::session) proxy_errors: Option<ProxyErrorRecogniser>,
+    pub(in crate::session) observer: Option<Arc<dyn Observer>>,
+    pub(in crate::session) framework_route: Option<FrameworkRoute>,
+    pub(in crate::session) original_uri: Option<OriginalUri>,
+    pub(in crate::session) reason_phrase: Option<ReasonPhrase>,
+    pub(in crate::session) development: Option<CauseTexts>,
+    /// For a gateway: the service for requests whose scope names none. Shared, because most adapters have none.
+    pub(in crate::session) forwarding: Option<Arc<Option<UpstreamUrl>>>,
+    pub(in crate::session) clock: fn() -> SystemTime,
+}
+
+/// What failed.
+#[derive(Debug)]
+pub enum Cause {
+    /// An error of the service, of a guard, or of the proxy.
+    Error(BoxError),
+    /// The fault that the service returned, which has a source.
+    Fault(Fault),
+}
+
+impl Cause {
+    /// The cause of a fault, if it has a source. The source has the user's own type, whose `Display` may panic (F2), so
+    /// only the adapter formats it.
+    pub(in crate::session) fn of_fault(fault: &Fault) -> Option<Self> {
+        fault.source().map(|_| Self::Fault(fault.clone()))
+    }
+
+    /// The cause as an error.
+    #[must_use]
+    pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        match self {
+            Self::Error(error) => &**error,
+            Self::Fault(fault) => fault,
+        }
+    }
+}
+
+impl RequestRecord {
+    /// The request's id.
+    #[must_use]
+    pub fn request_id(&self) -> RequestId {
+        self.request_id
+    }
+
+    /// The readings of the request that matched other guards than those of its route, each as `METHOD PATH meets ROUTE`
+    /// (G0). There are at most four, each with at most 128 printable characters of the path, without the query.
+    #[must_use]
+    pub fn readings(&self) -> Option<String> {
+        /// More readings would add nothing to the first ones.
+        const MOST: usize = 4;
+
+        let readings = &self.notes.as_ref()?.readings;
+        let line = |reading: &MatchedReading| {
+            let route = self.config.policy.route_label(reading.settings.label()).unwrap_or("no route");
+            format!("{} {} meets {route}", reading.method, printable(&reading.path))
+        };
+        (!readings.is_empty()).then(|| readings.iter().take(MOST).map(line).collect::<Vec<_>>().join(", "))
+    }
+
+    /// Closes the record. What the adapter saw of the delivery decides what was sent, and who ended the request.
+    #[must_use]
+    pub fn close(mut self, mut delivery: Delivery) -> ClosedRecord {
+        // The answer to a request that its client did not end was made for nobody, whatever the server took of it (F1a).
+        if self.origin == Some(Origin::Abandoned) && delivery.end == End::Complete {
+            delivery = Delivery { head_sent: false, end: End::ClientLeft, ..delivery };
+        }
+        if !delivery.head_sent {
+            self.sent = None;
+        }
+        if matches!(delivery.end, End::ClientLeft | End::Stalled | End::Stopped) {
+            self.origin.get_or_insert(Origin::Abandoned);
+        }
+        ClosedRecord { record: self, delivery }
+    }
+
+    /// The record of an error that keeps its shape.
+    pub(in crate::session) fn preserved(self, status: StatusCode, code: ErrorCode) -> Self {
+        let grpc = self.label.service.and_then(|service| service.grpc);
+        Self { sent: Some(SentStatus { status, grpc, code: Some(code) }), ..self }
+    }
+
+    /// Notes which parts of a foreign body the client does not get: the names of fields (R14), and an unknown code.
+    #[inline]
+    pub(in crate::session) fn note_lost(&mut self, (names, code): (Option<Box<str>>, Option<Box<str>>)) {
+        if names.is_some() || code.is_some() {
+            let notes = self.notes.get_or_insert_default();
+            (notes.dropped_fields, notes.unknown_code) = (names, code);
+        }
+    }
+
+    /// Notes what decided the code of an inner error.
+    #[inline]
+    pub(in crate::session) fn note_decision(&mut self, by: Option<DecidedBy>, part: u32, rule: Option<usize>) {
+        self.by = by;
+        self.rule = rule.map(|index| MapRuleId::new(part, index));
+    }
+
+    /// What the client got; `None` if no head was sent.
+    #[must_use]
+    pub fn sent(&self) -> Option<&SentStatus> {
+        self.sent.as_ref()
+    }
+
+    /// What the client would have got if the route's mode were `enforce`, or if its credentials were enforced (M1). `None`
+    /// if the client got that anyway.
+    #[must_use]
+    pub fn would_be(&self) -> Option<&SentStatus> {
+        self.would_be.as_ref()
+    }
+
+    /// What the service answered; `None` if it gave no answer.
+    #[must_use]
+    pub fn service(&self) -> Option<&ServiceAnswer> {
+        self.label.service.as_ref()
+    }
+
+    /// Whether the service was called.
+    #[must_use]
+    pub fn is_called(&self) -> bool {
+        self.label.bits & RecordLabel::CALLED != 0
+    }
+
+    /// The canonical code that the client got; `None` if it got none.
+    #[must_use]
+    pub fn code(&self) -> Option<&ErrorCode> {
+        self.sent.as_ref()?.code()
+    }
+
+    /// The HTTP status that the client got; `None` if no head was sent.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.sent.as_ref().map(SentStatus::status)
+    }
+
+    /// The gRPC status that the client got; 17 stands for any number above 16, which the protocol does not define.
+    #[must_use]
+    pub fn grpc_status(&self) -> Option<u8> {
+        self.sent.as_ref()?.grpc_status()
+    }
+
+    /// The codes with which guards that only observe would have refused the request (M1).
+    pub fn would_refuse(&self) -> impl Iterator<Item = &ErrorCode> {
+        let of_guard = self.would_be().filter(|_| self.origin == Some(Origin::Guard));
+        of_guard.and_then(SentStatus::code).into_iter().chain(self.notes().also())
+    }
+
+    /// Whether mode `own` would refuse the request: a guard would have, and not only one whose route has `auth_observe`.
+    #[must_use]
+    pub fn own_would_refuse(&self) -> bool {
+        self.would_refuse().count() > usize::from(self.notes().observes_credentials)
+    }
+
+    /// Whether mode `fill` would rewrite the inner error, which passed only because of mode `observe` (M1).
+    #[must_use]
+    pub fn fill_would_rewrite(&self) -> bool {
+        self.would_fill && self.origin == Some(Origin::Inner)
+    }
+
+    /// Returns true if an outer layer of this process handles the request, too. It must not log the error again (L1).
+    #[must_use]
+    pub fn is_nested(&self) -> bool {
+        self.label.bits & RecordLabel::NESTED != 0
+    }
+
+    /// Whether an inner layer of this process writes the views of this error, and then, whether to an observer, too.
+    #[must_use]
+    pub fn written_within(&self) -> Option<bool> {
+        let has = |bit| self.label.bits & bit != 0;
+        has(RecordLabel::WRITTEN_WITHIN).then(|| has(RecordLabel::OBSERVED_WITHIN))
+    }
+
+    /// Notes that an inner layer writes the views of this error.
+    pub fn note_written_within(&mut self, is_observed: bool) {
+        let observed = if is_observed { RecordLabel::OBSERVED_WITHIN } else { 0 };
+        self.label.bits |= RecordLabel::WRITTEN_WITHIN | observed;
+    }
+
+    /// Where the error comes from; `None` if nothing failed.
+    #[must_use]
+    pub fn origin(&self) -> Option<Origin> {
+        self.origin
+    }
+
+    /// The shape of an inner error; `None` if it is in no known shape.
+    #[must_use]
+    pub fn dialect(&self) -> Option<Shape> {
+        self.dialect
+    }
+
+    /// Why the body of an inner error was not read to its end (R4). `None` if it was, or if that was not necessary. It
+    /// may also be `None` with an adapter that reads bodies in its own way.
+    #[must_use]
+    pub fn unread(&self) -> Option<UnreadReason> {
+        match self.label.service?.body {
+            ServiceBody::Unread(why) => Some(why),
+            ServiceBody::Whole | ServiceBody::BrokeOff => None,
+        }
+    }
+
+    /// Notes why the body was not read to its end.
+    #[inline]
+    pub(in crate::session) fn note_unread(&mut self, why: Option<UnreadReason>) {
+        if let (Some(why), Some(service)) = (why, &mut self.label.service) {
+            service.body = ServiceBody::Unread(why);
+            let captured = self.notes.as_mut().and_then(|notes| notes.captured.as_mut());
+            captured.into_iter().for_each(BodyCapture::note_unread);
+        }
+    }
+
+    /// Notes that the body broke off after the head was made, and why. An error keeps its own origin, code and cause.
+    pub(in crate::session) fn note_broken(&mut self, why: Option<(Origin, ErrorCode, BoxError)>) {
+        self.label.bits |= RecordLabel::BROKEN;
+        if let Some(service) = &mut self.label.service
+            && service.body == ServiceBody::Whole
+        {
+            service.body = ServiceBody::BrokeOff;
+        }
+        let Some((origin, code, cause)) = why else { return };
+        // In mode `off`, the error of a service has no origin until it breaks off.
+        let is_error = self.service().is_some_and(|service| service.status().as_u16() >= 400);
+        if self.origin.is_none() || origin == Origin::Panic {
+            self.origin = Some(if is_error && origin != Origin::Panic { Origin::Inner } else { origin });
+        }
+        if let Some(sent) = &mut self.sent
+            && sent.outcome() == Outcome::Ok
+        {
+            sent.code.get_or_insert(code);
+        }
+        self.cause.get_or_insert(Cause::Error(cause));
+    }
+
+    /// Notes a panic of the body, if there was one (F2). What failed before keeps its origin.
+    #[inline]
+    pub fn note_panic(&mut self, panic: Option<Box<str>>) {
+        if let Some(panic) = panic
+            && matches!(self.origin, None | Some(Origin::Inner | Origin::Fault))
+        {
+            self.origin = Some(Origin::Panic);
+            self.cause.get_or_insert_with(|| Cause::Error(String::from(panic).into()));
+        }
+    }
+
+    /// What decided the code of an inner error (R1). `None` for all other errors, for errors that keep their shape in
+    /// `observe` and `enforce` (R9, R10), and for the statuses of RPC protocols.
+    #[must_use]
+    pub fn decided_by(&self) -> Option<DecidedBy> {
+        self.by
+    }
+
+    /// The rule that decided the code, if one did.
+    #[must_use]
+    pub fn map_rule(&self) -> Option<MapRuleId> {
+        self.rule
+    }
+
+    /// The pattern that the framework found, else the most specific route of the policy (L1). It is never a path (L2).
+    #[must_use]
+    pub fn route(&self) -> Option<&str> {
+        self.route_ref().map(|route| &**route)
+    }
+
+    /// The same text, shared with the policy or the framework.
+    pub fn shared_route(&self) -> Option<Arc<str>> {
+        self.route_ref().cloned()
+    }
+
+    pub(in crate::session) fn route_ref(&self) -> Option<&Arc<str>> {
+        self.label.route(&self.config)
+    }
+
+    /// Whether the route is from the framework. No rule of the policy can refer to such a route.
+    #[must_use]
+    pub fn is_framework_route(&self) -> bool {
+        self.label.framework_route.is_some()
+    }
+
+    /// The name of the policy's scope for the request: its first host and its prefix. `None` if the request is in no
+    /// scope.
+    #[must_use]
+    pub fn scope(&self) -> Option<&str> {
+        self.config.policy.scope_name(self.label.settings)
+    }
+
+    /// The service that a gateway called for the request: the one of its scope, or the one for all other requests. `None` if
+    /// it called none.
+    #[must_use]
+    #[doc(hidden)]
+    pub fn upstream(&self) -> Option<&UpstreamUrl> {
+        let rest = self.config.forwarding.as_deref().filter(|_| self.is_called())?;
+        self.config.policy.upstream_of(self.label.settings).or(rest.as_ref())
+    }
+
+    /// The request's method.
+    #[must_use]
+    pub fn method(&self) -> KnownMethod {
+        self.label.method
+    }
+
+    /// The mode that applied to the request: [`Mode::Off`] while a kill switch is on.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.label.settings.mode
+    }
+
+    /// The mode of the request's route in the policy, whether or not a kill switch is on.
+    #[must_use]
+    pub fn own_mode(&self) -> Mode {
+        self.label.settings.switched_from.unwrap_or(self.mode())
+    }
+
+    /// Whether a kill switch put the route in mode [`Mode::Off`].
+    #[must_use]
+    pub fn kill_switch(&self) -> bool {
+        self.label.settings.switched_from.is_some()
+    }
+
+    /// What caused the failure; only for the log. Its `Display` may be code of the user.
+    #[must_use]
+    pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.cause.as_ref().map(Cause::error)
+    }
+
+    /// The path of the request for the log, without its query: of an RPC, and of any request if the policy has
+    /// `[observe] path = true` (L3).
+    #[must_use]
+    pub fn shown_path(&self) -> Option<&str> {
+        self.notes().shown_path()
+    }
+
+    /// Takes the cause out of the record, because dropping it may run code of the user.
+    pub fn take_cause(&mut self) -> Option<Cause> {
+        self.cause.take()
+    }
+
+    /// Further facts about the request.
+    #[must_use]
+    #[inline]
+    pub fn notes(&self) -> &RecordFields {
+        static NONE: RecordFields = RecordFields::NONE;
+
+        self.notes.as_deref().unwrap_or(&NONE)
+    }
+
+    /// The observer.
+    #[inline]
+    pub fn observer(&self) -> Option<&dyn Observer> {
+        self.config.observer.as_deref()
+    }
+
+    /// The bodies that were captured; `None` unless the policy has `[observe] bodies = true`.
+    #[must_use]
+    pub fn captured(&self) -> Option<&BodyCapture> {
+        self.notes.as_deref()?.captured.as_ref()
+    }
+
+    /// Whether an observer receives bodies: the policy has `[observe] bodies = true`.
+    #[must_use]
+    pub fn shows_bodies(&self) -> bool {
+        self.config.policy.observes_bodies()
+    }
+
+    #[inline]
+    pub(in crate::session) fn note_bodies(&mut self, before: Option<CapturedBody>, after: Option<CapturedBody>) {
+        if after.is_some() {
+            self.notes.get_or_insert_default().captured = Some(BodyCapture { before, after });
+        }
+    }
+}
+
+impl ClosedRecord {
+    /// What became of the response.
+    #[must_use]
+    pub fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    /// How the request ended.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let broke = self.label.bits & RecordLabel::BROKEN != 0;
+        match (self.delivery.end, &self.sent) {
+            (End::ClientLeft, _) => Outcome::ClientLeft,
+            (End::ServiceBrokeOff | End::Stalled | End::Stopped, _) => Outcome::Broken,
+            (_, Some(_)) if broke => Outcome::Broken,
+            (_, Some(sent)) => sent.outcome(),
+            (End::Unknown, None) => Outcome::Unknown,
+            (_, None) => Outcome::ClientLeft,
+        }
+    }
+
+    /// Takes the cause out of the record after every view of it is written, because dropping it may run code of the user.
+    pub fn take_cause(&mut self) -> Option<Cause> {
+        self.record.take_cause()
+    }
+}
+
+impl Deref for ClosedRecord {
+    type Target = RequestRecord;
+
+    fn deref(&self) -> &RequestRecord {
+        &self.record
+    }
+}

@@ -1,0 +1,292 @@
+//! The request in each phase of its session.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Method, Version};
+
+use super::auth::PendingAuth;
+use super::body_context::BodyContext;
+use super::facts::{ColdState, RequestFlags};
+use super::guarded::GuardOutcome;
+use super::identity::AssignedId;
+use super::view::RequestView;
+use crate::classify::credentials::Credentials;
+use crate::classify::rule;
+use crate::fault::Fault;
+use crate::guard::auth::Identity;
+use crate::guard::body_limit::BodyFlags;
+use crate::policy::{Adopted, Mode, Policy, RouteSettings};
+use crate::request_id::RequestId;
+use crate::session::record::body_capture::{BodyCapture, CapturedBody};
+use crate::session::record::delivery::{SentStatus, ServiceAnswer};
+use crate::session::record::notes::{KnownMethod, Origin, RecordFields};
+use crate::session::record::request_record::{Cause, RecordLabel, RequestRecord, SessionConfig};
+
+/// One request.
+///
+/// Every future of the layer contains one, so it is kept small: what few requests need is boxed.
+#[derive(Debug, Default)]
+pub struct Session {
+    pub(in crate::session) phase: Phase,
+}
+
+/// Which call a session expects.
+#[derive(Debug, Default)]
+pub(in crate::session) enum Phase {
+    /// A response, or an end without one.
+    Called(RequestState),
+    /// The first byte of the request's body, because the guard of its content type depends on it (G3).
+    Peeking(Box<Peek>),
+    /// The result of a user's verifier, or keys (G2).
+    Verifying(Box<Verification>),
+    /// None: everything is decided.
+    #[default]
+    Ended,
+}
+
+/// A request whose first body byte is awaited.
+#[derive(Debug)]
+pub(in crate::session) struct Peek {
+    pub(in crate::session) state: RequestState,
+    /// The answer if a byte comes.
+    pub(in crate::session) refusal: Fault,
+}
+
+/// A request that depends on a verifier, or on keys that must be fetched (G2).
+#[derive(Debug)]
+pub struct Verification {
+    pub(in crate::session) state: RequestState,
+    pub(in crate::session) pending: Box<PendingAuth>,
+    /// What the other guards decided.
+    pub(in crate::session) guarded: Box<GuardOutcome>,
+}
+
+impl Session {
+    #[inline(always)]
+    pub(in crate::session) fn state(&self) -> Option<&RequestState> {
+        match &self.phase {
+            Phase::Called(state) => Some(state),
+            Phase::Peeking(peek) => Some(&peek.state),
+            Phase::Verifying(verification) => Some(&verification.state),
+            Phase::Ended => None,
+        }
+    }
+
+    #[inline(always)]
+    pub(in crate::session) fn called_state(&self) -> Option<&RequestState> {
+        if let Phase::Called(state) = &self.phase { Some(state) } else { None }
+    }
+
+    pub(in crate::session) fn called(state: RequestState) -> Self {
+        Self { phase: Phase::Called(state) }
+    }
+
+    /// Takes what `of` finds in the phase, and ends; or leaves the phase as it is.
+    #[inline(always)]
+    pub(in crate::session) fn take<T>(&mut self, of: impl FnOnce(Phase) -> Result<T, Phase>) -> Option<T> {
+        of(std::mem::take(&mut self.phase)).map_err(|phase| self.phase = phase).ok()
+    }
+
+    /// Takes the state of a request that was forwarded, and ends.
+    #[inline(always)]
+    pub(in crate::session) fn take_called(&mut self) -> Option<RequestState> {
+        if !matches!(self.phase, Phase::Called(_)) {
+            return None;
+        }
+        if let Phase::Called(state) = std::mem::take(&mut self.phase) { Some(state) } else { None }
+    }
+
+    /// Takes the state of the request, wherever it is, and ends.
+    pub(in crate::session) fn take_state(&mut self) -> Option<RequestState> {
+        match std::mem::take(&mut self.phase) {
+            Phase::Called(state) => Some(state),
+            Phase::Peeking(peek) => Some(peek.state),
+            Phase::Verifying(verification) => Some(verification.state),
+            Phase::Ended => None,
+        }
+    }
+}
+
+/// The facts of a request, its config and its id.
+#[derive(Debug)]
+pub(in crate::session) struct RequestState {
+    pub(in crate::session) config: Arc<SessionConfig>,
+    /// The settings of the request's path in its normal form.
+    pub(in crate::session) settings: Arc<RouteSettings>,
+    pub(in crate::session) id: RequestId,
+    pub(in crate::session) id_header: HeaderValue,
+    pub(in crate::session) request: RequestFlags,
+    pub(in crate::session) method: KnownMethod,
+    pub(in crate::session) framework_route: Option<Arc<str>>,
+    pub(in crate::session) flags: Option<BodyFlags>,
+    /// What the service answered.
+    pub(in crate::session) service: Option<ServiceAnswer>,
+    pub(in crate::session) cold: Option<Box<ColdState>>,
+}
+
+impl RequestState {
+    #[inline(always)]
+    pub(in crate::session) fn new(
+        config: Arc<SessionConfig>,
+        view: &RequestView<'_>,
+        given: AssignedId,
+        settings: Arc<RouteSettings>,
+    ) -> Self {
+        let AssignedId { id, header: mut id_header, notes, is_nested } = given;
+        // HPACK's tables are for values that come again. h2 indexes every other value, and compares each new id with
+        // some fifty old ones that have displaced useful entries.
+        id_header.set_sensitive(view.head.version == Version::HTTP_2);
+        let mut request = RequestFlags::new(view, &settings, config.policy());
+        request.note_nested(is_nested);
+        let mut cold = ColdState::new(view, notes, &settings, &config);
+        if view.sent.has_credentials() {
+            let credentials = Credentials::from_headers(&view.head.headers, view.sent.has_key());
+            request.credentials = credentials.kind();
+            if let Credentials::Scheme(name) = credentials {
+                cold.get_or_insert_default().scheme = Some(name.into());
+            }
+        }
+        let method = KnownMethod::from(&view.head.method);
+        let framework_route = config.framework_route(&view.head.extensions);
+        Self { settings, id, id_header, request, method, framework_route, flags: None, service: None, cold, config }
+    }
+
+    #[inline]
+    pub(in crate::session) fn policy(&self) -> &Policy {
+        self.config.policy()
+    }
+
+    /// The route that the framework found, else the pattern in the policy (L1).
+    #[inline]
+    pub(in crate::session) fn route(&self) -> Option<&Arc<str>> {
+        let pattern = || self.policy().route_pattern(self.settings.label()).map(|pattern| pattern.shared());
+        self.framework_route.as_ref().or_else(pattern)
+    }
+
+    /// The name of the policy's scope (L1).
+    #[inline]
+    pub(in crate::session) fn scope(&self) -> Option<&str> {
+        self.policy().scope_name(self.settings.label())
+    }
+
+    /// Whether the mode changes more of a response than its ids.
+    pub(in crate::session) fn changes_responses(&self) -> bool {
+        !matches!(self.settings.mode, Mode::Off | Mode::Observe)
+    }
+
+    /// Whether the mode rewrites errors that have a body.
+    pub(in crate::session) fn rewrites(&self) -> bool {
+        matches!(self.settings.mode, Mode::Fill | Mode::Enforce)
+    }
+
+    pub(in crate::session) fn notes(&self) -> Option<&RecordFields> {
+        self.cold.as_ref()?.notes.as_deref()
+    }
+
+    pub(in crate::session) fn notes_mut(&mut self) -> &mut RecordFields {
+        self.cold.get_or_insert_default().notes.get_or_insert_default()
+    }
+
+    /// Notes the bodies of an error for the observer.
+    pub(in crate::session) fn note_bodies(&mut self, before: Option<CapturedBody>, after: CapturedBody) {
+        self.notes_mut().captured = Some(BodyCapture { before, after: Some(after) });
+    }
+
+    /// Whether a guard that only observes would have refused the request, and this is not logged yet.
+    #[inline]
+    pub(in crate::session) fn has_observed_refusal(&self) -> bool {
+        self.cold.as_ref().is_some_and(|cold| cold.observed.is_some())
+    }
+
+    /// Notes for the request's error event which refusal it would also have got (L1).
+    pub(in crate::session) fn note_refusal(&mut self, refusal: Option<&Fault>) {
+        if let Some(refusal) = refusal
+            && !self.notes().is_some_and(|notes| notes.also.contains(refusal.code()))
+        {
+            self.notes_mut().also.push(refusal.code().clone());
+        }
+    }
+
+    /// Whether an observer gets bodies.
+    #[inline]
+    pub(in crate::session) fn captures_bodies(&self) -> bool {
+        captures_bodies(&self.config)
+    }
+
+    /// Applies the policy to a fault that the layer did not create: the settings of its code, and the message of a
+    /// rule.
+    #[inline(always)]
+    pub(in crate::session) fn with_policy_settings(&mut self, fault: Fault, origin: Origin) -> Fault {
+        let fault = if origin == Origin::Fault { self.with_rule_message(fault) } else { fault };
+        let Adopted { fault, other_status } = self.policy().adopt(fault);
+        if other_status.is_some() {
+            self.notes_mut().policy_status = other_status;
+        }
+        fault
+    }
+
+    /// A service's fault, with the message of the rule that names its code (R1).
+    fn with_rule_message(&self, fault: Fault) -> Fault {
+        let rules = self.policy().rules(&self.settings);
+        if rules.is_empty() {
+            return fault;
+        }
+        let target = self.cold.as_ref().and_then(|cold| cold.target.as_ref());
+        let (method, path) = target.map_or((&Method::GET, None), |(method, path)| (method, Some(path.path())));
+        match rule::message_for(rules, &fault, method, path) {
+            Some(text) => fault.with_message(text.to_owned()),
+            None => fault,
+        }
+    }
+
+    /// A record with nothing but its origin set; the session goes on.
+    pub(in crate::session) fn record(&self, origin: Origin) -> RequestRecord {
+        let notes = self.cold.as_ref().and_then(|cold| cold.record_notes());
+        let label = self.label(self.framework_route.clone());
+        RequestRecord::new(self.config.clone(), self.id, label, notes, (Some(origin), None, None))
+    }
+
+    /// Notes whom the credentials name.
+    pub(in crate::session) fn note_caller(&mut self, caller: Option<Identity>) {
+        if caller.is_some() {
+            self.cold.get_or_insert_default().caller = caller;
+        }
+    }
+
+    /// Notes the gRPC status that the service sent.
+    pub(in crate::session) fn note_grpc(&mut self, number: Option<u8>) {
+        if let (Some(service), Some(_)) = (&mut self.service, number) {
+            service.grpc = number;
+        }
+    }
+
+    /// The record that ends the session.
+    #[inline(always)]
+    pub(in crate::session) fn into_record(
+        self,
+        origin: Origin,
+        cause: Option<Cause>,
+        sent: Option<SentStatus>,
+    ) -> RequestRecord {
+        self.into_body_context().record(Some(origin), cause, sent)
+    }
+
+    /// The record of a request without an error, which ends the session.
+    #[inline(always)]
+    pub(in crate::session) fn into_body_context(mut self) -> BodyContext {
+        let framework_route = self.framework_route.take();
+        let label = self.label(framework_route);
+        BodyContext { config: self.config, id: self.id, label, cold: self.cold }
+    }
+
+    #[inline(always)]
+    fn label(&self, framework_route: Option<Arc<str>>) -> RecordLabel {
+        let (settings, method) = (self.settings.label(), self.method);
+        RecordLabel { settings, method, framework_route, bits: self.request.record_bits(), service: self.service }
+    }
+}
+
+#[inline]
+fn captures_bodies(config: &SessionConfig) -> bool {
+    config.observer().is_some() && config.policy().observes_bodies()
+}

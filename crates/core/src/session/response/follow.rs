@@ -1,0 +1,445 @@
+//! A body that passes (M1, F4, F6, section P), and the record that is closed after it (L5).
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use super::event_stream::EventStream;
+use super::reading::Pieces;
+use super::rpc_response::RpcResponse;
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+use crate::request_id::RequestId;
+use crate::session::answer::observe::ObservedError;
+use crate::session::answer::outcome::{Failure, FinalFrame, ReadBytes};
+use crate::session::answer::reply::failure_by_kind;
+use crate::session::record::delivery::{Delivery, End};
+use crate::session::record::notes::{Origin, UnreadReason};
+use crate::session::record::request_record::{BoxError, ClosedRecord, RecordLabel, RequestRecord, SessionConfig};
+use crate::session::request::body_context::BodyContext;
+
+/// Follows a response until it is delivered, and keeps the record of its request until then. The default is a response whose
+/// record is closed.
+#[derive(Debug, Default)]
+pub struct Follow {
+    kind: Kind,
+    /// What is decided about the request already. Nearly all requests have nothing.
+    record: Option<Box<RequestRecord>>,
+}
+
+#[derive(Debug, Default)]
+enum Kind {
+    Tail(BodyContext),
+    Copy(Box<Copy>),
+    Call(Box<RpcResponse>),
+    Events(Box<EventStream>),
+    #[default]
+    Ended,
+}
+
+/// The copy of an error that passes (M1).
+#[derive(Debug)]
+struct Copy {
+    observed: Box<ObservedError>,
+    pieces: Pieces,
+    passed: u64,
+    max_bytes: u64,
+    time: Duration,
+    length: Option<u64>,
+    until: Option<Instant>,
+}
+
+/// Which parts of the body must go through the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Only its failure.
+    Nothing,
+    /// Its data and trailers.
+    Data,
+    /// Its trailers.
+    Trailers,
+}
+
+impl Follow {
+    #[inline(always)]
+    pub(in crate::session) fn tail(tail: BodyContext) -> Self {
+        Self::new(Kind::Tail(tail))
+    }
+
+    /// The response of a request about which everything is decided: what the session wrote, or an error that passes.
+    #[must_use]
+    pub fn decided(record: impl Into<Box<RequestRecord>>) -> Self {
+        Self { kind: Kind::Ended, record: Some(record.into()) }
+    }
+
+    #[inline(always)]
+    fn new(kind: Kind) -> Self {
+        Self { kind, record: None }
+    }
+
+    pub(in crate::session) fn copy(observed: Box<ObservedError>, max_bytes: u64, time: Duration) -> Self {
+        let pieces = Pieces::default();
+        Self::new(Kind::Copy(Box::new(Copy {
+            observed,
+            pieces,
+            passed: 0,
+            max_bytes,
+            time,
+            length: None,
+            until: None,
+        })))
+    }
+
+    pub(in crate::session) fn call(call: Box<RpcResponse>) -> Self {
+        Self::new(Kind::Call(call))
+    }
+
+    pub(in crate::session) fn events(events: Box<EventStream>, record: Option<RequestRecord>) -> Self {
+        Self { kind: Kind::Events(events), record: record.map(Box::new) }
+    }
+
+    /// The request's id, until the record is closed.
+    #[must_use]
+    pub fn request_id(&self) -> Option<RequestId> {
+        if let Some(record) = &self.record {
+            return Some(record.request_id());
+        }
+        match &self.kind {
+            Kind::Tail(tail) => Some(tail.request_id()),
+            Kind::Copy(copy) => Some(copy.observed.state.id),
+            Kind::Call(call) => Some(call.request_id()),
+            Kind::Events(events) => Some(events.request_id()),
+            Kind::Ended => None,
+        }
+    }
+
+    /// What is decided about the request so far; `None` if nothing has failed.
+    #[must_use]
+    #[inline]
+    pub fn record(&self) -> Option<&RequestRecord> {
+        self.record.as_deref()
+    }
+
+    /// Takes what is decided about the request: for programs that try recorded responses, and deliver none.
+    #[must_use]
+    pub fn into_decided(self) -> Option<RequestRecord> {
+        self.record.map(|record| *record)
+    }
+
+    /// The same, to add to it.
+    #[must_use]
+    pub fn record_mut(&mut self) -> Option<&mut RequestRecord> {
+        self.record.as_deref_mut()
+    }
+
+    /// The status of a request of which nothing has failed, and about which there is nothing to note: what else its record
+    /// would state is known without it.
+    #[must_use]
+    pub fn plain_status(&self) -> Option<StatusCode> {
+        let (None, Kind::Tail(tail)) = (&self.record, &self.kind) else { return None };
+        tail.plain_status()
+    }
+
+    /// Whether the response has no body for this request, whatever its head declares.
+    #[must_use]
+    pub fn is_bodiless(&self) -> bool {
+        let bits = match (&self.record, &self.kind) {
+            (Some(record), _) => record.label.bits,
+            (None, Kind::Tail(tail)) => tail.label.bits,
+            (None, _) => 0,
+        };
+        bits & RecordLabel::BODILESS != 0
+    }
+
+    /// Whether the observer wants the record.
+    #[must_use]
+    pub fn is_observed(&self) -> bool {
+        self.config().is_some_and(|config| config.observer().is_some())
+    }
+
+    /// The config of the request's session.
+    #[must_use]
+    pub fn config(&self) -> Option<&SessionConfig> {
+        match (&self.record, &self.kind) {
+            (Some(record), _) => Some(&record.config),
+            (None, Kind::Tail(tail)) => Some(&tail.config),
+            (None, Kind::Copy(copy)) => Some(&copy.observed.state.config),
+            (None, Kind::Call(call)) => Some(&call.state.config),
+            (None, Kind::Events(events)) => Some(&events.state.config),
+            (None, Kind::Ended) => None,
+        }
+    }
+
+    /// Which parts of the body must go through this value.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        match &self.kind {
+            Kind::Tail(_) | Kind::Ended => Needs::Nothing,
+            Kind::Call(call) if !call.reads_data() => Needs::Trailers,
+            Kind::Copy(_) | Kind::Call(_) | Kind::Events(_) => Needs::Data,
+        }
+    }
+
+    /// The head leaves: the body's time begins. `length` is what the body reports exactly.
+    pub fn begin(&mut self, length: impl FnOnce() -> Option<u64>, now: impl FnOnce() -> Instant) {
+        if let Kind::Copy(copy) = &mut self.kind {
+            (copy.until, copy.length) = (Some(now() + copy.time), length());
+        }
+    }
+
+    /// Whether the client's time for the call still ends it.
+    #[must_use]
+    pub fn can_time_out(&self) -> bool {
+        if let Kind::Call(call) = &self.kind { call.can_end() } else { false }
+    }
+
+    /// The client's time for the call has passed: how the call ends, if it can still end properly.
+    pub fn timed_out(&mut self) -> Option<FinalFrame> {
+        let call = self.take_call(|call| !call.has_ended())?;
+        Some(self.ended_with(call.timed_out()))
+    }
+
+    /// The meter has reported that the request's body is over its limit: a call ends with that (G4).
+    pub fn overran(&mut self) -> Option<FinalFrame> {
+        let call = self.take_call(|_| true)?;
+        Some(self.ended_with(call.overran()))
+    }
+
+    fn take_call(&mut self, is_due: impl FnOnce(&RpcResponse) -> bool) -> Option<Box<RpcResponse>> {
+        match std::mem::replace(&mut self.kind, Kind::Ended) {
+            Kind::Call(call) if is_due(&call) => Some(call),
+            kind => {
+                self.kind = kind;
+                None
+            }
+        }
+    }
+
+    fn ended_with(&mut self, (last, record): (FinalFrame, RequestRecord)) -> FinalFrame {
+        self.note(Some(record));
+        last
+    }
+
+    /// A chunk, which may be changed. `last` means that the body reports its end, so that nothing polls for it.
+    #[inline]
+    pub fn data(&mut self, data: &mut Bytes, last: bool, now: impl FnOnce() -> Instant) {
+        let record = match &mut self.kind {
+            Kind::Tail(_) | Kind::Ended => None,
+            Kind::Copy(copy) => {
+                copy.passed = copy.passed.saturating_add(data.len() as u64);
+                if copy.passed <= copy.max_bytes {
+                    copy.pieces.push(data.clone());
+                }
+                if last || copy.length == Some(copy.passed) { self.end_copy(true, now) } else { None }
+            }
+            Kind::Call(call) => call.response_data(data),
+            Kind::Events(events) => {
+                if let Some(changed) = events.response_data(data) {
+                    *data = changed;
+                }
+                None
+            }
+        };
+        self.note(record);
+    }
+
+    /// The trailers, which may be changed.
+    pub fn trailers(&mut self, trailers: &mut HeaderMap, now: impl FnOnce() -> Instant) {
+        let record = match &mut self.kind {
+            Kind::Tail(_) | Kind::Ended => None,
+            Kind::Copy(_) => self.end_copy(true, now),
+            Kind::Call(call) => call.response_trailers(trailers),
+            Kind::Events(events) => {
+                events.response_trailers();
+                None
+            }
+        };
+        self.note(record);
+    }
+
+    /// The body has ended.
+    pub fn end(&mut self, now: impl FnOnce() -> Instant) {
+        let record = match &mut self.kind {
+            Kind::Copy(_) => self.end_copy(true, now),
+            Kind::Call(call) if self.record.is_none() => call.end(),
+            Kind::Tail(_) | Kind::Call(_) | Kind::Events(_) | Kind::Ended => None,
+        };
+        self.note(record);
+    }
+
+    /// The whole body of an error that is copied is in memory.
+    pub fn whole(&mut self, body: &Bytes) {
+        let Kind::Copy(copy) = &self.kind else { return };
+        let is_long = body.len() as u64 > copy.max_bytes;
+        let record = copy.observed.finish(if is_long { ReadBytes::Part(body) } else { ReadBytes::Whole(body) });
+        self.kind = Kind::Ended;
+        self.note(Some(record));
+    }
+
+    /// Whether the body is an error that is copied.
+    #[must_use]
+    pub fn is_copy(&self) -> bool {
+        matches!(self.kind, Kind::Copy(_))
+    }
+
+    /// The adapter does not get the body of an error that should be copied.
+    pub fn unreadable(&mut self) {
+        let Kind::Copy(copy) = &self.kind else { return };
+        let mut record = copy.observed.finish(ReadBytes::Part(&[]));
+        record.note_unread(Some(UnreadReason::NotShown));
+        self.kind = Kind::Ended;
+        self.note(Some(record));
+    }
+
+    /// Classifies the body's error (F1). This runs user code; the error is borrowed because its drop may panic. The
+    /// classifier is only called if the client may get its fault.
+    ///
+    /// # Panics
+    ///
+    /// If the classifier does, or the error's `source`.
+    #[must_use]
+    pub fn classify(&self, error: &(dyn Error + 'static)) -> Option<Failure> {
+        match &self.kind {
+            Kind::Call(call) => Some(call.failure_of(error)),
+            Kind::Events(events) => Some(events.failure_of(error)),
+            Kind::Tail(_) | Kind::Copy(_) | Kind::Ended => {
+                self.config().map(|config| failure_by_kind(config, error, None))
+            }
+        }
+    }
+
+    /// The body failed, or panicked ([`Failure::panicked`]): the last frame. Without a failure, the upstream broke off.
+    pub fn failed(&mut self, failure: Option<Failure>, cause: BoxError, now: impl FnOnce() -> Instant) -> FinalFrame {
+        let upstream = || Failure::new(Fault::new(ErrorCode::OTHER), Origin::Error);
+        let begun = failure.clone().unwrap_or_else(upstream).of_begun_body();
+        if let Kind::Copy(_) = &self.kind {
+            let record = self.end_copy(false, now);
+            self.note(record);
+        }
+        let last = match (std::mem::replace(&mut self.kind, Kind::Ended), failure) {
+            (Kind::Call(call), Some(failure)) if self.record.is_none() => {
+                let (last, record) = call.failed(failure, cause);
+                self.note(Some(record));
+                self.note_broken(None);
+                return last;
+            }
+            (Kind::Call(call), _) => {
+                self.record.get_or_insert_with(|| Box::new(call.into_body_context().into_record()));
+                FinalFrame::BrokenOff
+            }
+            (Kind::Events(mut events), _) => {
+                let last = events.failed(&begun);
+                self.record.get_or_insert_with(|| Box::new(events.into_body_context().into_record()));
+                last
+            }
+            (Kind::Tail(context), _) => {
+                self.record = Some(Box::new(context.into_record()));
+                FinalFrame::BrokenOff
+            }
+            (Kind::Copy(_) | Kind::Ended, _) => FinalFrame::BrokenOff,
+        };
+        self.note_broken(Some((begun, cause)));
+        last
+    }
+
+    fn note_broken(&mut self, why: Option<(Failure, BoxError)>) {
+        if let Some(record) = &mut self.record {
+            record.note_broken(why.map(|(failure, cause)| (failure.origin, failure.fault.code().clone(), cause)));
+        }
+    }
+
+    /// The drop of the body panicked with this text.
+    pub fn note_panic(&mut self, text: Option<Box<str>>) {
+        if text.is_none() {
+            return;
+        }
+        if self.record.is_none() {
+            self.record = self.take_record(true, || None).map(Box::new);
+        }
+        if let Some(record) = &mut self.record {
+            record.note_panic(text);
+        }
+    }
+
+    /// Closes the record, once.
+    pub fn close(&mut self, delivery: Delivery, now: impl FnOnce() -> Instant) -> Option<ClosedRecord> {
+        let left = delivery.end == End::ClientLeft;
+        let record = match self.record.take() {
+            Some(record) => *record,
+            None => self.take_record(left, || Some(now()))?,
+        };
+        self.kind = Kind::Ended;
+        Some(record.close(delivery))
+    }
+
+    /// The record of a body that is followed no further.
+    fn take_record(&mut self, left: bool, now: impl FnOnce() -> Option<Instant>) -> Option<RequestRecord> {
+        match std::mem::take(&mut self.kind) {
+            Kind::Tail(context) => Some(context.into_record()),
+            Kind::Copy(copy) if left => Some(copy.left()),
+            Kind::Copy(copy) => Some(copy.end(false, now())),
+            Kind::Call(call) if left && !call.has_ended() => Some(call.abandoned()),
+            Kind::Call(mut call) => Some(call.end().unwrap_or_else(|| call.into_body_context().into_record())),
+            Kind::Events(events) => Some(events.into_body_context().into_record()),
+            Kind::Ended => None,
+        }
+    }
+
+    fn end_copy(&mut self, whole: bool, now: impl FnOnce() -> Instant) -> Option<RequestRecord> {
+        match std::mem::take(&mut self.kind) {
+            Kind::Copy(copy) => Some(copy.end(whole, Some(now()))),
+            kind => {
+                self.kind = kind;
+                None
+            }
+        }
+    }
+
+    /// Keeps the first record: a request has one (L5).
+    #[inline]
+    fn note(&mut self, record: Option<RequestRecord>) {
+        if let (Some(record), None) = (record, &self.record) {
+            self.record = Some(Box::new(record));
+        }
+    }
+
+    /// Whether the call ends with trailers, so that the end must not be reported before.
+    #[must_use]
+    pub fn awaits_trailers(&self) -> bool {
+        if let Kind::Call(call) = &self.kind { call.awaits_trailers() } else { false }
+    }
+
+    /// Whether the length that the body reports may be wrong, because something may be appended.
+    #[must_use]
+    pub fn has_no_length(&self) -> bool {
+        match &self.kind {
+            Kind::Call(call) => call.has_no_length(),
+            Kind::Events(_) => true,
+            Kind::Tail(_) | Kind::Copy(_) | Kind::Ended => false,
+        }
+    }
+}
+
+impl Copy {
+    /// The client left: nothing is known of the rest.
+    fn left(self) -> RequestRecord {
+        self.observed.finish(ReadBytes::Part(&self.pieces.into_bytes()))
+    }
+
+    fn end(self, whole: bool, now: Option<Instant>) -> RequestRecord {
+        let bytes = self.pieces.into_bytes();
+        let is_late = || self.until.zip(now).is_some_and(|(until, now)| now >= until);
+        let unread = match () {
+            () if self.passed > self.max_bytes => Some(UnreadReason::TooLong),
+            () if !whole => Some(UnreadReason::BrokeOff),
+            () if is_late() => Some(UnreadReason::TooLate),
+            () => None,
+        };
+        let read = if unread.is_none() { ReadBytes::Whole(&bytes) } else { ReadBytes::Part(&bytes) };
+        let mut record = self.observed.finish(read);
+        record.note_unread(unread);
+        record
+    }
+}

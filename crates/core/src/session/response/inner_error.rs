@@ -1,0 +1,155 @@
+//! Reads inner errors: decodes the body, finds the text in the status line, and lets `classify` decide with the facts
+//! about the request and the policy (rules R1–R5).
+
+use std::borrow::Cow;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method, StatusCode, response};
+
+use crate::classify::credentials::Credentials;
+use crate::classify::{
+    self, ChangedBody, Explanation, Inner, KeptProtocols, PolicyView, RequestContext, Rewrite, reason,
+};
+use crate::dialect::grpc::ReportedStatus;
+use crate::dialect::rpc::Rpc;
+use crate::dialect::status::Status;
+use crate::dialect::{Shape, charset, coding, connect};
+use crate::policy::{Mode, Protocols, UnknownCodes};
+use crate::session::answer::body::ErrorForm;
+use crate::session::answer::outcome::ReadBytes;
+use crate::session::record::delivery::SentStatus;
+use crate::session::record::notes::Origin;
+use crate::session::record::request_record::RequestRecord;
+use crate::session::request::state::RequestState;
+use crate::{fields, grpc_messages};
+
+impl RequestState {
+    /// Decides what the client gets for an error with this status, head and decoded body.
+    #[inline]
+    pub(in crate::session) fn inner_decision<'b>(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        (body, changed): (Option<&'b [u8]>, &'b ChangedBody),
+        reason: Option<&'b str>,
+    ) -> Rewrite<'b> {
+        let inner = Inner { status, headers, body, reason, changed };
+        self.with_facts(inner, classify::response)
+    }
+
+    /// What an error contains, and which rules matched it.
+    pub(in crate::session) fn explanation(&self, head: &response::Parts, body: ReadBytes<'_>) -> Explanation {
+        let decoded = self.decoded_body(&head.headers, body);
+        let reason = self.reason_phrase(head, || matches!(body, ReadBytes::Whole(_)));
+        let (status, headers, changed) = (head.status, &head.headers, &ChangedBody::default());
+        let inner = Inner { status, headers, body: decoded.as_deref(), reason: reason.as_deref(), changed };
+        self.with_facts(inner, classify::explain)
+    }
+
+    /// The decoded body in UTF-8; `None` if it cannot be read (R3–R5).
+    pub(in crate::session) fn decoded_body<'b>(
+        &self,
+        headers: &HeaderMap,
+        body: ReadBytes<'b>,
+    ) -> Option<Cow<'b, [u8]>> {
+        let ReadBytes::Whole(body) = body else { return None };
+        Some(charset::in_utf8(headers, self.decode_body(headers, body)?))
+    }
+
+    fn decode_body<'b>(&self, headers: &HeaderMap, body: &'b [u8]) -> Option<Cow<'b, [u8]>> {
+        let codings = coding::codings(headers)?;
+        if !codings.is_empty() {
+            return coding::decoded(&codings, body, self.policy().inspect().max_bytes).map(Cow::Owned);
+        }
+        // An inner translator from gRPC to gRPC-Web in base64 encodes every body.
+        let answered = || self.request.rpc?.answered_by(fields::first(headers, &CONTENT_TYPE));
+        if answered().is_some_and(Rpc::is_text) {
+            return grpc_messages::decode(body).map(Cow::Owned);
+        }
+        Some(Cow::Borrowed(body))
+    }
+
+    /// The text in the status line of a 4xx whose body is empty or was read (R3).
+    pub(in crate::session) fn reason_phrase(
+        &self,
+        head: &response::Parts,
+        is_known: impl FnOnce() -> bool,
+    ) -> Option<Box<str>> {
+        let phrase = if head.status.is_client_error() { self.config.reason_phrase(&head.extensions) } else { None }?;
+        reason::own_words(head.status, phrase).filter(|_| is_known()).map(Into::into)
+    }
+
+    /// Calls `read` with the error, and with the facts about the request and the policy that it needs.
+    #[inline(always)]
+    fn with_facts<'h, 'b, T>(
+        &self,
+        inner: Inner<'h, 'b>,
+        read: impl FnOnce(&Inner<'h, 'b>, &RequestContext<'_>, &PolicyView<'_>) -> T,
+    ) -> T {
+        let (form, policy, settings) = (ErrorForm::new(self), self.policy(), &self.settings);
+        let view = RequestContext {
+            credentials: self.credentials(),
+            method: form.target.map_or(&Method::GET, |(method, _)| method),
+            path: form.target.map(|(_, path)| path.path()),
+            body_format: self.request.body_format(),
+        };
+        let known = PolicyView {
+            codes: policy.codes(),
+            shapes: policy.shapes(settings),
+            rules: policy.rules(settings),
+            by_status: settings.unknown_codes == UnknownCodes::ByStatus,
+            protocols: self.kept_protocols(),
+            #[cfg(feature = "redact")]
+            redact: settings.redact,
+            kept: &settings.keep_fields,
+            dialect: form.dialect(),
+            negotiated: form.negotiated(),
+            page: form.page().is_some(),
+        };
+        read(&inner, &view, &known)
+    }
+
+    /// The credentials in the request, as far as they matter for an inner 401.
+    fn credentials(&self) -> Credentials<'_> {
+        let scheme = self.cold.as_ref().and_then(|cold| cold.scheme.as_deref());
+        Credentials::new(self.request.credentials, scheme)
+    }
+
+    /// The protocols whose errors keep their shape (R10).
+    pub(in crate::session) fn kept_protocols(&self) -> KeptProtocols {
+        match self.settings.protocols {
+            _ if self.request.rpc.is_some() => KeptProtocols::Nothing,
+            Protocols::Pass => KeptProtocols::All,
+            Protocols::Rewrite => KeptProtocols::Some,
+        }
+    }
+
+    /// An inner error in Connect's own form, if the body is one.
+    pub(in crate::session) fn connect_status<'b>(&self, body: Option<&'b [u8]>) -> Option<ReportedStatus<'b>> {
+        if self.request.rpc == Some(Rpc::ConnectUnary) { connect::read(body?) } else { None }
+    }
+
+    /// The record of a call whose service sent this status under this HTTP status, in the form of its own protocol; `None`
+    /// if the call succeeded. In mode `off`, what passes is counted, but not logged (L1).
+    pub(in crate::session) fn rpc_failure(
+        &self,
+        reported: &ReportedStatus<'_>,
+        status: StatusCode,
+    ) -> Option<RequestRecord> {
+        let is_logged = reported.status != Status::OK && self.settings.mode != Mode::Off;
+        is_logged.then(|| self.rpc_record(reported, status))
+    }
+
+    /// The record of such a status, in any mode.
+    pub(in crate::session) fn rpc_record(&self, reported: &ReportedStatus<'_>, status: StatusCode) -> RequestRecord {
+        let policy = self.policy();
+        let code = classify::rpc::code_of(reported, policy.codes(), policy.rpc_domain());
+        let is_grpc = self.request.rpc.is_some_and(Rpc::is_grpc);
+        let grpc = self.service.and_then(|service| service.grpc).or(Some(reported.status.number()));
+        RequestRecord {
+            sent: Some(SentStatus { status, grpc, code: Some(code) }),
+            dialect: Some(if is_grpc { Shape::Grpc } else { Shape::Connect }),
+            ..self.record(Origin::Inner)
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! An inner error's body, as far as it is read (R4), and the budget of that (also of G5).
+
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+
+use crate::session::answer::outcome::ReadBytes;
+use crate::session::record::notes::UnreadReason;
+
+/// The bytes and the time that a body may still take.
+#[derive(Debug)]
+pub struct Budget {
+    left: u64,
+    /// The empty frames that may still come: without this limit, a body that has only empty frames would never end.
+    empty_frames: u16,
+    time: Duration,
+    /// Set at the first wait: most bodies do not wait, and the clock is not read.
+    until: Option<Instant>,
+}
+
+/// The most empty frames to accept: more than any server sends by itself.
+const MAX_EMPTY_FRAMES: u16 = 1024;
+
+impl Budget {
+    /// A budget whose time begins with the first wait.
+    #[must_use]
+    pub fn new(max_bytes: u64, time: Duration) -> Self {
+        Self { left: max_bytes, empty_frames: MAX_EMPTY_FRAMES, time, until: None }
+    }
+
+    /// Nothing is available: until when to wait.
+    pub fn waits(&mut self, now: impl FnOnce() -> Instant) -> Instant {
+        *self.until.get_or_insert_with(|| now() + self.time)
+    }
+
+    /// Deducts a frame. `now` is called only if something was waited for.
+    pub fn deduct(&mut self, length: usize, now: impl FnOnce() -> Instant) -> Result<(), UnreadReason> {
+        let left = if length == 0 {
+            self.empty_frames.checked_sub(1).map(|left| self.empty_frames = left)
+        } else {
+            self.left.checked_sub(length as u64).map(|left| self.left = left)
+        };
+        if left.is_none() {
+            Err(UnreadReason::TooLong)
+        } else if self.until.is_some_and(|until| now() >= until) {
+            Err(UnreadReason::TooLate)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A body that is being read.
+#[derive(Debug)]
+pub struct Reading {
+    pieces: Pieces,
+    trailers: Option<Box<HeaderMap>>,
+    budget: Budget,
+    /// The body may have to be sent unchanged after all: do not move it, and do not drop its rest.
+    pub keeps: bool,
+}
+
+/// What was read of a body, and why no more of it.
+#[derive(Debug, Default)]
+pub struct Read {
+    pub(in crate::session) bytes: Bytes,
+    pub(in crate::session) trailers: Option<Box<HeaderMap>>,
+    pub(in crate::session) unread: Option<UnreadReason>,
+}
+
+/// A single chunk as it came, or several chunks joined.
+#[derive(Debug, Default)]
+pub(in crate::session) struct Pieces {
+    first: Bytes,
+    all: BytesMut,
+}
+
+impl Read {
+    /// Whether all of the body was read.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.unread.is_none()
+    }
+
+    #[inline]
+    pub(in crate::session) fn as_bytes(&self) -> ReadBytes<'_> {
+        if self.unread.is_none() { ReadBytes::Whole(&self.bytes) } else { ReadBytes::Part(&self.bytes) }
+    }
+}
+
+impl Pieces {
+    pub(in crate::session) fn push(&mut self, data: Bytes) {
+        if self.first.is_empty() {
+            self.first = data;
+            return;
+        }
+        if self.all.is_empty() {
+            self.all.extend_from_slice(&self.first);
+        }
+        self.all.extend_from_slice(&data);
+    }
+
+    pub(in crate::session) fn into_bytes(self) -> Bytes {
+        if self.all.is_empty() { self.first } else { self.all.freeze() }
+    }
+}
+
+impl Reading {
+    pub(in crate::session) fn new(max_bytes: u64, time: Duration, keeps: bool) -> Self {
+        Self { pieces: Pieces::default(), trailers: None, budget: Budget::new(max_bytes, time), keeps }
+    }
+
+    /// A chunk. An error means: stop, and [`Reading::stop`] with it.
+    pub fn data(&mut self, data: Bytes, now: impl FnOnce() -> Instant) -> Result<(), UnreadReason> {
+        let length = data.len();
+        self.pieces.push(data);
+        self.budget.deduct(length, now)
+    }
+
+    /// Nothing is available: until when to wait. After that, [`Reading::stop`].
+    pub fn waits(&mut self, now: impl FnOnce() -> Instant) -> Instant {
+        self.budget.waits(now)
+    }
+
+    /// The trailers; the body ends with them.
+    pub fn trailers(&mut self, trailers: HeaderMap) {
+        self.trailers = Some(Box::new(trailers));
+    }
+
+    /// All of the body is in memory.
+    #[must_use]
+    pub fn whole(mut self, body: Bytes) -> Read {
+        self.pieces.push(body.clone());
+        if body.len() as u64 > self.budget.left { self.stop(UnreadReason::TooLong) } else { self.end() }
+    }
+
+    /// The body has ended.
+    #[must_use]
+    pub fn end(self) -> Read {
+        self.read(None)
+    }
+
+    /// The rest is not read.
+    #[must_use]
+    pub fn stop(self, why: UnreadReason) -> Read {
+        self.read(Some(why))
+    }
+
+    fn read(self, unread: Option<UnreadReason>) -> Read {
+        Read { bytes: self.pieces.into_bytes(), trailers: self.trailers, unread }
+    }
+}

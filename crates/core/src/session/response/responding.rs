@@ -1,0 +1,379 @@
+//! Decides by the head of an inner response whether it passes, is read first, or is rewritten (rules R1, R4, R5, R9,
+//! R10, E5, E6), and by the body of an error that was read (M1).
+
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, StatusCode, response};
+
+use super::calls;
+use super::calls::{answered_call, call_head};
+use super::event_stream::appends_error;
+use super::follow::Follow;
+use super::reading::{Read, Reading};
+use super::step::{ResponseStep, Rest};
+use crate::classify::ChangedBody;
+use crate::code::ErrorCode;
+use crate::dialect::protocol::ProtocolType;
+use crate::dialect::rpc::Rpc;
+use crate::dialect::status::Status;
+use crate::dialect::{coding, protocol};
+use crate::fault::Fault;
+use crate::guard::body_limit;
+use crate::policy::{EventStreams, Mode, NoTransform};
+use crate::session::answer::body::ErrorForm;
+use crate::session::answer::head::X_UPSTREAM_ERROR_CODE;
+use crate::session::answer::observe::{ObservedError, note_refusals, observed_refusal, would_be};
+use crate::session::answer::outcome::{Failure, ReadBytes, RewrittenBody};
+use crate::session::answer::{fill, head};
+use crate::session::record::delivery::ServiceAnswer;
+use crate::session::record::notes::{Origin, UnreadReason};
+use crate::session::record::request_record::RequestRecord;
+use crate::session::request::state::{Phase, RequestState, Session};
+use crate::session::request::view::{BodyFacts, MAX_HEADERS};
+use crate::{classify, dialect, fields};
+
+/// The response of the inner service.
+impl Session {
+    /// Decides by the head of the response. `body` is only called if facts about the body matter.
+    #[inline(always)]
+    pub fn respond(&mut self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponseStep {
+        let Phase::Called(state) = &mut self.phase else { return ResponseStep::Broken };
+        // The short way for nearly every response: [`ResponseHead::decide`] returns the same in more steps.
+        let is_plain = head.extensions.is_empty() && head.headers.len() <= MAX_HEADERS;
+        let passes = is_plain && passes_unparsed(state, head.status);
+        state.service = Some(ServiceAnswer::new(head.status));
+        if passes {
+            state.finish_head(&mut head.headers);
+        }
+        let Some(state) = self.take_called() else { return ResponseStep::Broken };
+        if passes {
+            return ResponseStep::Pass(Follow::tail(state.into_body_context()));
+        }
+        ResponseHead { state, session: self }.decide(head, body)
+    }
+
+    /// Decides by the part of an inner error's body that was read.
+    #[inline]
+    pub fn decide(&mut self, head: &mut response::Parts, read: Read) -> ResponseStep {
+        let Some(state) = self.take_called() else { return ResponseStep::Broken };
+        decide_by_body(state, head, read)
+    }
+
+    /// Whether a response with this status passes without being parsed, for adapters whose proxy owns the heads. The
+    /// adapter then only sets its `x-request-id` to [`Session::id_header`]. But a response that has an `x-request-id`
+    /// (I3) or an `access-control-allow-origin` (E4) must still go to [`Session::respond`].
+    #[must_use]
+    pub fn passes_unparsed(&self, status: StatusCode) -> bool {
+        self.called_state().is_some_and(|state| passes_unparsed(state, status))
+    }
+
+    /// Ends with a response that [passes unparsed](Session::passes_unparsed): returns what [`ResponseStep::Pass`] has.
+    pub fn finish_unparsed(&mut self, status: StatusCode) -> Option<Follow> {
+        let mut state = self.take_called()?;
+        state.service = Some(ServiceAnswer::new(status));
+        Some(Follow::tail(state.into_body_context()))
+    }
+}
+
+/// Decides about the response of a request by its head.
+pub(in crate::session) struct ResponseHead<'s> {
+    pub(in crate::session) state: RequestState,
+    /// Gets the state back if the body must be read first.
+    pub(in crate::session) session: &'s mut Session,
+}
+
+/// How to treat a response in the route's mode, as far as its status shows.
+enum StatusTreatment {
+    Pass,
+    /// Pass only the head (E5).
+    Strip,
+    /// Rewrite it, unless its content prevents that: it is an error, or has a status that cannot be a final one (E6).
+    Rewrite,
+    /// Pass it, and log how it would have been rewritten.
+    Observe,
+}
+
+impl ResponseHead<'_> {
+    /// Decides by a head that must be read first. `body` is only called if facts about the body matter.
+    #[inline(never)]
+    pub(in crate::session) fn decide(
+        mut self,
+        head: &mut response::Parts,
+        body: impl FnOnce() -> BodyFacts,
+    ) -> ResponseStep {
+        if let Some(failure) = self.state.why_body_was_cut() {
+            return ResponseStep::Send(Box::new(self.state.answer(failure, None)));
+        }
+        if head.headers.len() > MAX_HEADERS {
+            let failure = Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Inner);
+            let cause = format!("{} response headers", head.headers.len()).into();
+            return ResponseStep::Send(Box::new(self.state.answer(failure, Some(cause))));
+        }
+        if self.state.request.rpc == Some(Rpc::ConnectUnary) && head.status == StatusCode::OK {
+            self.state.note_grpc(Some(Status::OK.number()));
+        }
+        if let Some((rpc, names)) = answered_call(&self.state, head) {
+            return call_head(self.state, rpc, &names, head, body());
+        }
+        if matches!(head.status.as_u16(), 400..=599) {
+            return self.decide_error(head, body());
+        }
+        match StatusTreatment::new(&self.state, head.status) {
+            StatusTreatment::Pass => self.state.pass(head, body),
+            StatusTreatment::Strip => self.strip(head),
+            StatusTreatment::Observe => self.decide_observed(head, body()),
+            StatusTreatment::Rewrite => ResponseStep::Write(self.state.replace_malformed(head)),
+        }
+    }
+
+    fn strip(mut self, head: &mut response::Parts) -> ResponseStep {
+        // RFC 9110 §15.3.6 requires the length 0 for a 205. A 204 and a 304 declare no length.
+        if head.status == StatusCode::RESET_CONTENT {
+            head.headers.remove(TRANSFER_ENCODING);
+            head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        let refusal = observed_refusal(&mut self.state, head.status);
+        self.state.finish_head(&mut head.headers);
+        ResponseStep::Strip(match refusal {
+            Some(record) => Follow::decided(record),
+            None => Follow::tail(self.state.into_body_context()),
+        })
+    }
+
+    fn decide_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
+        match StatusTreatment::new(&self.state, head.status) {
+            _ if self.state.settings.mode == Mode::Enforce || self.is_fault_alone(head, body) => {
+                self.rewrite_error(head, body)
+            }
+            StatusTreatment::Pass => self.state.pass(head, || body),
+            StatusTreatment::Observe => self.decide_observed(head, body),
+            _ if fill::keeps(&self.state, head, body) => self.state.pass_error(head, body),
+            _ => self.rewrite_error(head, body),
+        }
+    }
+
+    /// Whether a service returned a fault that no inner layer wrote: then there are no bytes that a mode would preserve
+    /// (M1).
+    fn is_fault_alone(&self, head: &response::Parts, body: BodyFacts) -> bool {
+        classify::fault_in(&head.extensions).is_some() && self.has_no_bytes(head, body)
+    }
+
+    fn decide_observed(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
+        self.state.identify_response(&mut head.headers);
+        if matches!(head.status.as_u16(), 400..=599) {
+            return self.observe_error(head, body);
+        }
+        if let Some(record) = observed_refusal(&mut self.state, head.status) {
+            return ResponseStep::Pass(Follow::decided(record));
+        }
+        match head.status.as_u16() {
+            101 | 200..=399 => self.state.pass(head, || body),
+            // The status cannot be a final one (E6).
+            _ => self.keep_observed(head.status, &Fault::new(ErrorCode::OTHER), StatusCode::BAD_GATEWAY, Origin::Inner),
+        }
+    }
+
+    fn observe_error(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
+        note_refusals(&mut self.state);
+        if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
+            let fault = self.state.with_policy_settings(fault, Origin::Fault);
+            return self.keep_observed(head.status, &fault, head.status, Origin::Fault);
+        }
+        if self.keeps_shape(&head.headers) {
+            return self.state.pass_error(head, body);
+        }
+        let inspect = self.state.policy().inspect();
+        let headers = head.headers.clone();
+        let reason = self.state.reason_phrase(head, || true);
+        let no_bytes = if self.has_no_bytes(head, body) { ReadBytes::Whole(&[]) } else { ReadBytes::Part(&[]) };
+        let observed = ObservedError { state: self.state, status: head.status, headers, reason };
+        if observed.state.request.is_head() || is_unreadable(&head.headers, body, inspect.max_bytes) {
+            let mut record = observed.finish(no_bytes);
+            record.note_unread((body.lower > inspect.max_bytes).then_some(UnreadReason::TooLong));
+            return ResponseStep::Pass(Follow::decided(record));
+        }
+        ResponseStep::Pass(Follow::copy(Box::new(observed), inspect.max_bytes, inspect.timeout))
+    }
+
+    fn keep_observed(self, status: StatusCode, fault: &Fault, rewritten: StatusCode, origin: Origin) -> ResponseStep {
+        ResponseStep::Pass(Follow::decided(would_be(&self.state, status, fault, rewritten, origin, (false, true))))
+    }
+
+    #[inline]
+    fn rewrite_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
+        if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
+            return ResponseStep::Write(self.write_fault(head, fault));
+        }
+        let fills = self.state.settings.mode == Mode::Fill;
+        // A stream that passes must still end with an event if it is cut off (F6).
+        if fills && appends_error(&self.state, head, || body) || self.keeps_shape(&head.headers) {
+            return self.state.pass_error(head, body);
+        }
+        let inspect = self.state.policy().inspect();
+        let looks = fills && fill::must_be_read(&head.headers) && !body.is_empty();
+        let unreadable = is_unreadable(&head.headers, body, inspect.max_bytes);
+        if self.state.request.is_head() || unreadable && !looks {
+            return self.rewrite_unread(head, body, inspect.max_bytes);
+        }
+        let max_bytes = if fills { fill::more_bytes_to_read(&head.headers) } else { None };
+        let reading = Reading::new(max_bytes.unwrap_or(inspect.max_bytes), inspect.timeout, fills);
+        self.session.phase = Phase::Called(self.state);
+        ResponseStep::Read(reading)
+    }
+
+    /// Rewrites an error by its head, without reading its body.
+    fn rewrite_unread(self, head: &mut response::Parts, body: BodyFacts, max_bytes: u64) -> ResponseStep {
+        let changed = ChangedBody::default();
+        let reason = self.state.reason_phrase(head, || self.has_no_bytes(head, body));
+        let rewrite = self.state.inner_decision(head.status, &head.headers, (None, &changed), reason.as_deref());
+        if self.state.request.is_head() {
+            self.keep_service_code(head, rewrite.code());
+        }
+        if self.keeps_head(head) {
+            return ResponseStep::Pass(Follow::decided(self.state.preserve_protocol(head, rewrite.code(), &[])));
+        }
+        let mut written = self.state.replace(head, rewrite, Origin::Inner, &[]);
+        written.record.note_unread((body.lower > max_bytes).then_some(UnreadReason::TooLong));
+        ResponseStep::Write(written)
+    }
+
+    /// Keeps the service's own code in another header, because no body can state it (E9).
+    fn keep_service_code(&self, head: &mut response::Parts, code: &ErrorCode) {
+        let theirs = classify::service_code(&head.headers, head.status, self.state.policy().codes());
+        let theirs = theirs.filter(|theirs| *theirs != code.as_str()).and_then(|it| HeaderValue::from_str(it).ok());
+        let Some(theirs) = theirs.filter(|_| !head.headers.contains_key(X_UPSTREAM_ERROR_CODE)) else { return };
+        head.headers.insert(X_UPSTREAM_ERROR_CODE, theirs);
+        if self.state.settings.expose_headers {
+            head::expose(&mut head.headers, &[X_UPSTREAM_ERROR_CODE.as_str()]);
+        }
+    }
+
+    /// Writes the service's fault. In mode `observe`, the refusal that the request would have got is a field of its record.
+    fn write_fault(mut self, head: &mut response::Parts, fault: Fault) -> RewrittenBody {
+        note_refusals(&mut self.state);
+        let fault = classify::with_issue_list(fault, ErrorForm::new(&self.state).dialect());
+        self.state.replace_with_fault(head, fault, Origin::Fault)
+    }
+
+    /// Whether a response to HEAD has an error that GET would get in the shape of its protocol, as far as the head
+    /// shows (E5). A 5xx is decided by its status, because the body for GET is not known.
+    fn keeps_head(&self, head: &response::Parts) -> bool {
+        let named = || dialect::essence(&head.headers).and_then(ProtocolType::new);
+        self.state.request.is_head()
+            && head.status.is_client_error()
+            && body_limit::declared(&head.headers).is_some_and(|length| length > 0)
+            && named().is_some_and(|it| self.state.kept_protocols().keep_type(it))
+    }
+
+    /// Whether the head shows that the response keeps its shape (R9, P1).
+    fn keeps_shape(&self, headers: &HeaderMap) -> bool {
+        let no_transform = || {
+            let lines = headers.get_all(CACHE_CONTROL);
+            lines.iter().flat_map(fields::list).any(|directive| directive.eq_ignore_ascii_case("no-transform"))
+        };
+        let is_grpc = || dialect::essence(headers).is_some_and(protocol::names_grpc);
+        !headers.is_empty()
+            && (self.state.request.rpc.is_none() && is_grpc()
+                || self.state.settings.no_transform == NoTransform::Respect
+                    && fields::has(headers, &CACHE_CONTROL)
+                    && no_transform())
+    }
+
+    /// Whether a response has no body, and would not have one for GET either.
+    fn has_no_bytes(&self, head: &response::Parts, body: BodyFacts) -> bool {
+        body.is_empty() && !(self.state.request.is_head() && body_limit::declared(&head.headers) > Some(0))
+    }
+}
+
+impl StatusTreatment {
+    #[inline(always)]
+    fn new(state: &RequestState, status: StatusCode) -> Self {
+        match (state.settings.mode, status.as_u16()) {
+            (Mode::Off, _) => Self::Pass,
+            (Mode::Observe, _) => Self::Observe,
+            (_, 204 | 205 | 304) => Self::Strip,
+            (_, 101 | 200..=399) => Self::Pass,
+            _ => Self::Rewrite,
+        }
+    }
+}
+
+/// Whether a response with this status passes whatever its head, except for its ids.
+#[inline(always)]
+pub(in crate::session) fn passes_unparsed(state: &RequestState, status: StatusCode) -> bool {
+    matches!(StatusTreatment::new(state, status), StatusTreatment::Pass)
+        && state.request.rpc.is_none()
+        && state.settings.event_streams == EventStreams::Break
+        && !state.is_cut()
+        && !state.has_observed_refusal()
+}
+
+/// Whether reading a body would be useless: there is none, its coding is unknown (R5), or it is too long (R4).
+fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
+    body.is_empty() || body.lower > max_bytes || coding::codings(headers).is_none()
+}
+
+/// Decides by the body of an inner error, as far as it was read.
+#[inline]
+pub(in crate::session) fn decide_by_body(state: RequestState, head: &mut response::Parts, read: Read) -> ResponseStep {
+    if let Some(failure) = state.why_body_was_cut() {
+        let mut reply = state.answer(failure, None);
+        reply.record.note_unread(read.unread);
+        return ResponseStep::Send(Box::new(reply));
+    }
+    match decided(state, head, read.as_bytes()) {
+        Ok(mut written) => {
+            written.record.note_unread(read.unread);
+            ResponseStep::Write(written)
+        }
+        Err(kept) => resume(read, kept),
+    }
+}
+
+/// The body that replaces an error, or the record of an error that keeps its shape.
+#[inline(always)]
+fn decided(
+    state: RequestState,
+    head: &mut response::Parts,
+    body: ReadBytes<'_>,
+) -> Result<RewrittenBody, Box<RequestRecord>> {
+    let decoded = state.decoded_body(&head.headers, body);
+    if state.settings.mode == Mode::Fill && !fill::is_to_rewrite(&head.headers, body, decoded.as_deref()) {
+        return Err(Box::new(state.preserve(head)));
+    }
+    if let Some(reported) = state.connect_status(decoded.as_deref()) {
+        return calls::unary_error(state, head, &reported, body);
+    }
+    let reason = state.reason_phrase(head, || matches!(body, ReadBytes::Whole(_)));
+    let text = decoded.as_deref().unwrap_or_default();
+    let changed = ChangedBody::default();
+    let rewrite = state.inner_decision(head.status, &head.headers, (decoded.as_deref(), &changed), reason.as_deref());
+    if !rewrite.passes {
+        return Ok(state.replace(head, rewrite, Origin::Inner, text));
+    }
+    head.status = rewrite.to_status.unwrap_or(head.status);
+    Err(Box::new(state.preserve_protocol(head, rewrite.code(), text)))
+}
+
+/// Sends what was read, and then the rest.
+fn resume(read: Read, mut record: Box<RequestRecord>) -> ResponseStep {
+    let Read { bytes, trailers, unread } = read;
+    record.note_unread(unread);
+    // Nothing follows after trailers, however late they were.
+    let rest = if unread.is_some() && trailers.is_none() { Rest::Body } else { Rest::Trailers(trailers) };
+    ResponseStep::Resume(bytes, rest, Follow::decided(record))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r4_a_body_that_is_declared_too_long_is_not_read() {
+        let declared = |lower| BodyFacts { ended: false, lower, upper: Some(lower) };
+        for (length, is) in [(0, true), (1, false), (40, false), (41, true)] {
+            assert_eq!(is_unreadable(&HeaderMap::new(), declared(length), 40), is, "{length}");
+        }
+        let coding = HeaderMap::from_iter([(http::header::CONTENT_ENCODING, HeaderValue::from_static("unknown"))]);
+        assert!(is_unreadable(&coding, declared(1), 40));
+    }
+}
