@@ -215,9 +215,10 @@ pub(crate) fn with_note(
         noted.push(("local_reply", METADATA));
     }
     if let Some((record, origin)) = record.and_then(|record| Some((record, record.origin()?))) {
-        let code = code_of(record.sent());
-        noted.extend([("code", code), ("origin", origin.as_str()), ("mode", record.mode().as_str())]);
-        noted.extend(record.would_be().map(|would_be| ("would_be_code", code_of(Some(would_be)))));
+        noted.extend([("origin", origin.as_str()), ("mode", record.mode().as_str())]);
+        // What a request does not have has no value: then an access log writes a dash.
+        let codes = [("code", record.sent()), ("would_be_code", record.would_be())];
+        noted.extend(codes.iter().filter_map(|(name, sent)| Some((*name, sent.and_then(SentStatus::code)?.as_str()))));
         noted.extend(record.route().map(|route| ("route", route)));
     }
     let text = |text: &str| Value { kind: Some(Kind::StringValue(text.to_owned())) };

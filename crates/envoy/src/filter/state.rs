@@ -256,11 +256,10 @@ impl Filter {
 }
 
 fn note(stream: &Stream<'_>, record: &RequestRecord, id: &str, origin: Origin) {
-    let code = code_of(record.sent());
-    let mut pairs =
-        vec![("request_id", id), ("code", code), ("origin", origin.as_str()), ("mode", record.mode().as_str())];
+    let mut pairs = vec![("request_id", id), ("origin", origin.as_str()), ("mode", record.mode().as_str())];
     // What a request does not have has no value: then an access log writes a dash.
-    pairs.extend(record.would_be().map(|would_be| ("would_be_code", code_of(Some(would_be)))));
+    let codes = [("code", record.sent()), ("would_be_code", record.would_be())];
+    pairs.extend(codes.iter().filter_map(|(name, sent)| Some((*name, sent.and_then(SentStatus::code)?.as_str()))));
     pairs.extend(record.route().map(|route| ("route", route)));
     stream.note("error_envelope", &pairs);
 }
