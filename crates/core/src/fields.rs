@@ -14,6 +14,21 @@ pub fn lines<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Ite
     headers.iter().filter(move |(it, _)| *it == name).map(|(_, value)| value)
 }
 
+/// Whether a header has a checksum of the body: those of RFC 9530 and its predecessors, and those of object stores (R6).
+pub(crate) fn is_checksum(name: &str) -> bool {
+    matches!(
+        name,
+        "content-digest"
+            | "repr-digest"
+            | "unencoded-digest"
+            | "digest"
+            | "content-md5"
+            | "x-amz-trailer-signature"
+            | "x-amz-crc32"
+            | "x-goog-hash"
+    ) || name.starts_with("x-amz-checksum-")
+}
+
 /// The elements of a comma-separated header line.
 pub(crate) fn list(line: &HeaderValue) -> impl Iterator<Item = &str> {
     line.to_str().unwrap_or_default().split(',').map(str::trim).filter(|member| !member.is_empty())

@@ -18,6 +18,7 @@ use http::StatusCode;
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::Dialect;
 use crate::dialect::issues::written;
+use crate::dialect::json::Object;
 use crate::fault::Fault;
 use crate::message;
 use crate::table::{Message, Refusals, SettingError, setters};
@@ -131,14 +132,19 @@ impl<'a> OutwardForm<'a> {
         let status = entries().find_map(|entry| entry.status).unwrap_or(status);
         let name =
             entries().find_map(|entry| entry.name.as_deref()).or_else(|| rules.clone().find_map(|rule| rule.name));
-        let text =
-            fault.own_message().or_else(|| entries().find_map(|entry| entry.message.as_deref()).map(Cow::Borrowed));
+        let can_list_issues = dialect.spec().can_list_issues;
+        let own = || {
+            if can_list_issues {
+                fault.own_message()
+            } else {
+                fault.own_message().map(|_| message_or_first_issue(fault))
+            }
+        };
+        let text = own().or_else(|| entries().find_map(|entry| entry.message.as_deref()).map(Cow::Borrowed));
         let text = text.or_else(|| single_item(rules.filter_map(|rule| rule.text)).and_then(message::clean));
         Self {
             name: name.map_or_else(|| dialect.spec().name_of(code, status), Cow::Borrowed),
-            text: text.unwrap_or_else(|| {
-                if dialect.spec().can_list_issues { fault.message() } else { message_or_first_issue(fault) }
-            }),
+            text: text.unwrap_or_else(|| if can_list_issues { fault.message() } else { message_or_first_issue(fault) }),
             status,
         }
     }
@@ -171,7 +177,21 @@ pub(crate) fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str
 /// message of its code.
 pub(crate) fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
     let first = || written::first_issue_as_text(fault.details()?, fault.left_out());
-    fault.own_message().or_else(|| first().map(Cow::Owned)).unwrap_or_else(|| fault.message())
+    match (fault.own_message(), first()) {
+        (Some(own), Some(first)) => with_issue(own, fault.details().unwrap_or_default(), &first),
+        (own, first) => own.or_else(|| first.map(Cow::Owned)).unwrap_or_else(|| fault.message()),
+    }
+}
+
+/// The general text, a colon, and the first issue. A text that contains the issue's text stays as it is (E8).
+fn with_issue<'a>(own: Cow<'a, str>, details: &str, first: &str) -> Cow<'a, str> {
+    let text = Object::parse(details).and_then(|details| written::first_message(details.raw("issues")?.get()));
+    let is_within = |text: String| own.to_lowercase().contains(text.to_lowercase().trim_matches([' ', '.']));
+    if text.is_none_or(is_within) {
+        return own;
+    }
+    let general = own.trim_end().trim_end_matches('.');
+    message::clean(&format!("{general}: {first}")).map_or(own.clone(), |text| Cow::Owned(text.into_owned()))
 }
 
 fn single_item<T>(mut items: impl Iterator<Item = T>) -> Option<T> {

@@ -101,6 +101,9 @@ enum MessageSource {
     Stock,
 }
 
+/// The message of a 4xx whose status has no code of its own, such as 418: nothing shows that the request is malformed (R1).
+const NEUTRAL: &str = "The request could not be processed.";
+
 impl Fault {
     /// A fault with the message and the status of its code, without details and other headers.
     #[inline]
@@ -195,7 +198,10 @@ impl Fault {
         let code = &self.0.code;
         let own =
             self.message_line().or_else(|| if code.is_in_catalogue() { None } else { message::clean(code.message()) });
-        own.unwrap_or_else(|| code.default_message().into())
+        own.unwrap_or_else(|| match code {
+            _ if *code == ErrorCode::BAD_REQUEST && self.status() != StatusCode::BAD_REQUEST => NEUTRAL.into(),
+            _ => code.default_message().into(),
+        })
     }
 
     /// The details as JSON text.

@@ -26,7 +26,7 @@ pub const ISSUE_TEXTS: [&str; 4] = ["defaultMessage", "text", "validatorMessage"
 const TEXTS_OF_DATA: [&str; 6] = ["description", "detail", "summary", "title", "context", "text"];
 
 /// Values in those fields that only mean that there is an error, or that there is none (R2).
-pub const NO_CODES: [&str; 5] = ["error", "fail", "failed", "failure", "0"];
+pub const NO_CODES: [&str; 8] = ["error", "fail", "failed", "failure", "0", "none", "null", "undefined"];
 
 /// Fields that have the code of an issue (R13).
 pub const ISSUE_CODES: [&str; 7] = ["code", "rule", "keyword", "errorCode", "error_code", "errorId", "type"];

@@ -31,6 +31,7 @@ pub(crate) mod reason;
 #[cfg(feature = "redact")]
 mod redacted;
 mod reply_details;
+mod rest;
 mod rewrite;
 pub mod rule;
 
@@ -41,11 +42,11 @@ use http::{Extensions, StatusCode};
 use crate::dialect::{self, ParsedBody};
 use crate::fault::Fault;
 pub(crate) use crate::{details, rpc};
-use crate::{fields, framework_text, message};
+use crate::{framework_text, message};
 use decide::decide;
 pub use explanation::Explanation;
 pub(crate) use parse::{BodyFormat, ChangedBody, Inner, KeptProtocols, PolicyView, RequestContext, envelope_in_head};
-use parse::{Parsed, X_ERROR_CODE, lenient, parse};
+use parse::{Parsed, lenient, parse};
 pub(crate) use reply_details::service_code;
 pub(crate) use rewrite::{Retained, Rewrite, with_issue_list};
 
@@ -66,10 +67,10 @@ pub(crate) fn response<'b>(
 
 /// All steps, for a body of any kind.
 fn rewrite_parsed<'b>(inner: &Inner<'_, 'b>, request: &RequestContext<'_>, policy: &PolicyView<'_>) -> Rewrite<'b> {
-    let body = parse(inner, policy);
+    let body = parse(inner, request, policy);
     match lenient(&body, inner) {
         None => rewrite(body, inner, request, policy),
-        Some(inner) => rewrite(parse(&inner, policy), &inner, request, policy),
+        Some(inner) => rewrite(parse(&inner, request, policy), &inner, request, policy),
     }
 }
 
@@ -80,7 +81,7 @@ fn rewrite_status_alone(
     policy: &PolicyView<'_>,
 ) -> Rewrite<'static> {
     let (code, by) = decide::code_of_status(inner.status, inner.headers, request);
-    let fault = with_issue_list(Fault::new(code), policy.dialect);
+    let fault = with_issue_list(rewrite::stock(Fault::new(code), inner.status), policy.dialect);
     Rewrite::of_status(fault, by)
 }
 
@@ -93,7 +94,7 @@ fn line<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> Option<&'b str> {
         return None;
     }
     let is_read = policy.rules.is_empty()
-        && !fields::has(inner.headers, &X_ERROR_CODE)
+        && !reply_details::may_have_code(inner.headers)
         && inner.status.is_client_error()
         && !dialect::tells_of_input(inner.status);
     if is_read { dialect::plain_text(inner.headers, inner.bytes()) } else { None }
@@ -104,7 +105,9 @@ fn line<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> Option<&'b str> {
 #[inline]
 fn rewrite_line<'b>(line: &'b str, inner: &Inner<'_, '_>, request: &RequestContext<'_>) -> Rewrite<'b> {
     let (code, by) = decide::code_of_status(inner.status, inner.headers, request);
-    Rewrite::of_line(Fault::new(code), by, text_of_line(line, inner.status))
+    let text = text_of_line(line, inner.status);
+    let fault = if text.is_none() { rewrite::stock(Fault::new(code), inner.status) } else { Fault::new(code) };
+    Rewrite::of_line(fault, by, text)
 }
 
 /// The text for the client; `None` if the line is not a message.
@@ -132,10 +135,10 @@ fn rewrite<'b>(
 
 /// Explains the result of [`response`].
 pub(crate) fn explain(inner: &Inner<'_, '_>, request: &RequestContext<'_>, policy: &PolicyView<'_>) -> Explanation {
-    let body = parse(inner, policy);
+    let body = parse(inner, request, policy);
     let (mut body, inner) = match lenient(&body, inner) {
         None => (body, inner.clone()),
-        Some(inner) => (parse(&inner, policy), inner),
+        Some(inner) => (parse(&inner, request, policy), inner),
     };
     let parsed = Parsed::new(&mut body, &inner, request, policy);
     Explanation::new(&inner, &parsed, &decide(&parsed))
@@ -211,6 +214,7 @@ mod tests {
             credentials: Credentials::Bearer,
             method: &Method::GET,
             path: None,
+            target: None,
             body_format: BodyFormat::Other,
         };
         for dialect in Dialect::ALL {
@@ -223,6 +227,7 @@ mod tests {
                 #[cfg(feature = "redact")]
                 redact: false,
                 kept: &[],
+                keeps_rest: true,
                 dialect: *dialect,
                 negotiated: false,
                 page: false,

@@ -66,10 +66,14 @@ pub(super) enum KeptForm {
 
 /// Parses the body of an inner error.
 #[inline]
-pub(super) fn parse<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> ParsedBody<'b> {
+pub(super) fn parse<'b>(
+    inner: &Inner<'_, 'b>,
+    request: &RequestContext<'_>,
+    policy: &PolicyView<'_>,
+) -> ParsedBody<'b> {
     match inner.bytes() {
         [] => ParsedBody::Nothing,
-        body => dialect::read(dialect::declared_type(inner.headers), body, &policy.readable(), inner.status),
+        body => dialect::read(dialect::declared_type(inner.headers), body, &policy.readable(request), inner.status),
     }
 }
 
@@ -175,12 +179,12 @@ fn content_of_protocol<'b>(
     // A client of JSON-RPC cannot parse a body that had to be repaired.
     let is_parsed = protocol != Protocol::JsonRpc || inner.changed.repaired.get().is_none();
     let kept = if is_parsed && policy.keeps(protocol, request) {
-        kept_form(protocol, inner, policy)
+        kept_form(protocol, inner, request, policy)
     } else {
         KeptForm::Nothing
     };
     let content = if kept == KeptForm::Nothing {
-        let foreign = dialect::read_rewritten(inner.bytes(), &policy.readable(), inner.status);
+        let foreign = dialect::read_rewritten(inner.bytes(), &policy.readable(request), inner.status);
         foreign.map(|foreign| ParsedBody::Foreign(without_code_on_5xx(foreign, inner.status)))
     } else {
         let head = envelope_in_head(inner.headers, policy.codes);
@@ -189,13 +193,18 @@ fn content_of_protocol<'b>(
     (content.unwrap_or(ParsedBody::Nothing), kept)
 }
 
-fn kept_form(protocol: Protocol, inner: &Inner<'_, '_>, policy: &PolicyView<'_>) -> KeptForm {
+fn kept_form(
+    protocol: Protocol,
+    inner: &Inner<'_, '_>,
+    request: &RequestContext<'_>,
+    policy: &PolicyView<'_>,
+) -> KeptForm {
     if protocol == Protocol::JsonRpc && has_head_of_layer(inner.headers) && json_rpc::is_layers(inner.bytes()) {
         return KeptForm::LayersJsonRpc;
     }
     match protocol.filtered(inner.bytes(), inner.status, "") {
         // The filtered body must still be recognisable, for a second layer outside this one (E7).
-        Some(written) if matches!(parse(&inner.with_body(&written), policy), ParsedBody::Protocol(_)) => {
+        Some(written) if matches!(parse(&inner.with_body(&written), request, policy), ParsedBody::Protocol(_)) => {
             KeptForm::Filtered(protocol)
         }
         None if inner.status.is_client_error() => KeptForm::Whole(protocol),
@@ -259,6 +268,8 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) credentials: Credentials<'a>,
     pub(crate) method: &'a Method,
     pub(crate) path: Option<&'a str>,
+    /// The path and the query as sent, if the rest of the body is kept (E9).
+    pub(crate) target: Option<&'a str>,
     pub(crate) body_format: BodyFormat,
 }
 
@@ -313,6 +324,8 @@ pub(crate) struct PolicyView<'a> {
     pub(crate) redact: bool,
     /// The names of the fields that may pass into the details (R14).
     pub(crate) kept: &'a [Box<str>],
+    /// The sentences and codes that no rule reads may pass into the details (E9).
+    pub(crate) keeps_rest: bool,
     /// The client's dialect.
     pub(crate) dialect: Dialect,
     /// The client chose this dialect with its `accept` (R11): even a body already in it is rewritten.
@@ -322,8 +335,8 @@ pub(crate) struct PolicyView<'a> {
 }
 
 impl<'a> PolicyView<'a> {
-    pub(super) fn readable(&self) -> Readable<'a> {
-        Readable { codes: self.codes, shapes: self.shapes, dialect: self.dialect }
+    pub(super) fn readable(&self, request: &RequestContext<'a>) -> Readable<'a> {
+        Readable { codes: self.codes, shapes: self.shapes, dialect: self.dialect, target: request.target }
     }
 
     /// Whether an error of that protocol keeps its shape for this request (R10).

@@ -26,7 +26,7 @@ pub(super) fn rewrite<'b>(
     let Some(without) = without else { return Rewrite::new(&parsed, decision) };
     let (bytes, reason) = inner.changed.redacted.get_or_init(|| without);
     let redacted = Inner { body: inner.body.map(|_| &**bytes), reason: reason.as_deref(), ..*inner };
-    let mut body = if is_line { dialect::read_line(bytes, inner.status) } else { parse(&redacted, policy) };
+    let mut body = if is_line { dialect::read_line(bytes, inner.status) } else { parse(&redacted, request, policy) };
     let parsed = Parsed::new(&mut body, &redacted, request, policy);
     let kept = parsed.kept;
     Rewrite::new(&parsed, decision).of_redacted(kept)

@@ -3,13 +3,14 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::value::RawValue;
 
 use super::decide::{CodeSource, Decision, is_name};
-use super::details;
 use super::parse::{Parsed, X_ERROR_CODE};
+use super::{details, rest};
 use crate::code::{CodeSet, ErrorCode};
+use crate::dialect::codes::means_bad_input;
 use crate::dialect::issues::written;
 use crate::dialect::json::Writer;
 use crate::dialect::standard::Envelope;
@@ -32,7 +33,7 @@ pub(super) struct ReplyDetails {
 impl ReplyDetails {
     /// Collects the details of an error. `of_issues`: its message has what the issues state.
     #[inline]
-    pub(super) fn new(parsed: &Parsed<'_, '_>, decision: &Decision<'_>, of_issues: bool) -> Self {
+    pub(super) fn new(parsed: &Parsed<'_, '_>, decision: &Decision<'_>, (message, of_issues): (&str, bool)) -> Self {
         let needs_list =
             decision.code == ErrorCode::INVALID_REQUEST && parsed.policy.dialect.spec().always_lists_issues;
         let (foreign, members) = match parsed.content {
@@ -41,23 +42,36 @@ impl ReplyDetails {
             ParsedBody::Unread(members) => (None, Some(members)),
             ParsedBody::Nothing | ParsedBody::Protocol(_) => (None, None),
         };
-        let fields = unread_fields(foreign, members, parsed, decision);
+        let mut fields = unread_fields(foreign, members, parsed, decision);
+        let passing = foreign.filter(|_| decision.passes);
+        let issues = passing.and_then(|foreign| issues_to_send(&foreign.parsed, parsed, of_issues));
+        let in_head = || service_code(parsed.headers, parsed.status, parsed.policy.codes).filter(|_| decision.passes);
+        let code = match foreign {
+            Some(_) => passing.and_then(|foreign| upstream_code(foreign, issues, parsed, decision)),
+            None => in_head(),
+        };
+        let rest = members.map(|members| {
+            rest::of(
+                members,
+                foreign.map(|foreign| &foreign.parsed),
+                (parsed, decision),
+                [message, code.unwrap_or_default(), issues.unwrap_or_default()],
+            )
+        });
+        let rest = rest.unwrap_or_default();
+        fields.add(&rest);
         let takes_fields = parsed.policy.dialect.spec().takes_fields && !fields.kept.is_empty();
         let added = if takes_fields { &[] } else { &*fields.kept };
-        let passing = foreign.filter(|_| decision.passes);
         let is_layers = matches!(decision.source, CodeSource::Layer { .. });
         Self {
             json: match passing {
-                Some(foreign) => details_of(foreign, added, parsed, (decision, of_issues)),
-                None => {
-                    let code = service_code(parsed.headers, parsed.status, parsed.policy.codes);
-                    details::compose(None, added, None, code.filter(|_| decision.passes && foreign.is_none()))
-                }
+                Some(foreign) => details_of(foreign, added, parsed, (decision, issues, code)),
+                None => details::compose(None, added, None, code),
             },
             kept: takes_fields.then(|| fields.as_object()),
             unknown_code: foreign.and_then(|foreign| unknown_code(foreign, parsed, decision)),
             lack_issues: needs_list && !is_layers && passing.is_none_or(|foreign| foreign.parsed.issues.is_none()),
-            dropped: fields.dropped,
+            dropped: fields.dropped_line(),
         }
     }
 
@@ -90,12 +104,20 @@ fn unread_fields<'p>(
     members.map(|members| sort(members, body, kept)).unwrap_or_default()
 }
 
-/// The details that reach the client, with the issue list (E8), an unknown code, and the type of a problem (E9).
+/// The issues that the client gets. Where the input was not wrong, the message may have all that a list without places
+/// states (R2).
+fn issues_to_send<'p>(body: &'p ParsedError<'_>, parsed: &Parsed<'_, '_>, of_issues: bool) -> Option<&'p str> {
+    let is_repeated =
+        |issues: &&str| of_issues && !dialect::tells_of_input(parsed.status) && !written::name_place(issues);
+    body.issues.as_deref().filter(|issues| !is_repeated(issues))
+}
+
+/// The details that reach the client, with the issue list (E8), an unknown code, and what else is kept (E9).
 fn details_of(
     foreign: &Foreign<'_>,
     kept: &[(&str, &RawValue)],
     parsed: &Parsed<'_, '_>,
-    (decision, of_issues): (&Decision<'_>, bool),
+    (decision, issues, code): (&Decision<'_>, Option<&str>, Option<&str>),
 ) -> Option<Box<RawValue>> {
     // A layer wrote all that it had read before (E7).
     if parsed.is_own
@@ -105,27 +127,12 @@ fn details_of(
         return details::compose(body.details, kept, body.issues.as_deref(), None);
     }
     let body = &foreign.parsed;
-    // Where the input was not wrong, the message may have all that a list without places states (R2).
-    let is_repeated =
-        |issues: &&str| of_issues && !dialect::tells_of_input(parsed.status) && !written::name_place(issues);
-    let issues = body.issues.as_deref().filter(|issues| !is_repeated(issues));
-    let upstream_code = upstream_code(foreign, issues, parsed, decision);
     // Most bodies have only a text.
-    if body.is_text_alone() && upstream_code.is_none() && kept.is_empty() && foreign.problem_type().is_none() {
+    if body.is_text_alone() && code.is_none() && kept.is_empty() {
         return None;
     }
-    let is_rewritten = parsed.status.is_client_error() && !parsed.is_own;
-    let problem_type = foreign.problem_type().filter(|_| is_rewritten && details::has_room(body.details.as_deref()));
-    let texts = body.further_texts.iter().filter(|_| is_rewritten).filter_map(|(name, text)| {
-        let text = serde_json::to_string(&message::from_json_text(text)?).ok()?;
-        Some((&**name, RawValue::from_string(text).ok()?))
-    });
-    let texts: Vec<_> = texts.collect();
-    let texts = texts.iter().map(|(name, text)| (*name, &**text));
-    let kept: Vec<_> = kept.iter().copied().chain(problem_type.map(|uri| ("type", uri))).chain(texts).collect();
-    let kept = &*kept;
     let came = body.details.clone().and_then(details::without_traces);
-    details::compose(came, kept, issues, upstream_code)
+    details::compose(came, kept, issues, code)
 }
 
 /// The code in the body, if the client is to get it next to the canonical one (E9). In the client's own dialect, it
@@ -152,24 +159,28 @@ fn upstream_code<'p>(
     (decision.code != *code && is_unknown(code, foreign, parsed) && !is_in_target && !repeats_issues()).then_some(code)
 }
 
-/// Whether a code means no more than that the input was wrong, as the issues beside it state.
-fn means_bad_input(code: &str) -> bool {
-    const WORDS: [&str; 4] = ["validationerror", "invalidrequest", "badrequest", "unprocessableentity"];
-
-    let name: String = code.chars().filter(|it| !matches!(it, '_' | '-')).map(|it| it.to_ascii_lowercase()).collect();
-    WORDS.contains(&&*name) || code.ends_with("ValidationError") || code.ends_with("ZodError")
-}
-
 /// Whether a code states more than the status: it has the form of a code, and is not the phrase of a status (E9).
 fn adds_to_status(code: &str) -> bool {
     outgoing::is_upstream_code(code) && !dialect::is_phrase_as_code(code)
 }
 
-/// The code that a service put into the head of its 4xx, if it is not canonical (E9).
+/// The headers in which services put the code of an error, in the order of preference (E9).
+const CODE_HEADERS: [HeaderName; 3] =
+    [X_ERROR_CODE, HeaderName::from_static("x-amzn-errortype"), HeaderName::from_static("x-ms-error-code")];
+
+/// Whether a head may have the code of an error.
+pub(super) fn may_have_code(headers: &HeaderMap) -> bool {
+    CODE_HEADERS.iter().any(|name| fields::has(headers, name))
+}
+
+/// The code that a service put into the head of its 4xx, if it is not canonical (E9). AWS appends an address to it.
 pub(crate) fn service_code<'h>(headers: &'h HeaderMap, status: StatusCode, codes: &CodeSet) -> Option<&'h str> {
-    let value = || fields::single_value(headers, &X_ERROR_CODE)?.to_str().ok();
     let is_own = |code: &&str| adds_to_status(code) && *code != status.as_str() && codes.find(code).is_none();
-    if status.is_client_error() && fields::has(headers, &X_ERROR_CODE) { value().filter(is_own) } else { None }
+    let value = |name: &HeaderName| {
+        let code = fields::single_value(headers, name)?.to_str().ok()?;
+        Some(if *name == X_ERROR_CODE { code } else { code.split(':').next().unwrap_or(code) }).filter(is_own)
+    };
+    if status.is_client_error() && may_have_code(headers) { CODE_HEADERS.iter().find_map(value) } else { None }
 }
 
 /// The code in the body, for the log: only if it is a name and cannot be a secret (L3).
@@ -195,11 +206,21 @@ const MAX_NAME_CHARS: usize = 64;
 pub(super) struct UnreadFields<'a> {
     /// The kept fields in the order of the body, each name once.
     pub(super) kept: Vec<(&'a str, &'a RawValue)>,
-    /// The names of the fields that are dropped.
-    pub(super) dropped: Option<Box<str>>,
+    /// The names of the fields that are dropped, of which the log has the first.
+    dropped: Vec<&'a str>,
 }
 
-impl UnreadFields<'_> {
+impl<'a> UnreadFields<'a> {
+    /// Adds what is kept of the rest (E9): a field of which something is kept is not dropped.
+    fn add(&mut self, rest: &'a [(Box<str>, Box<RawValue>)]) {
+        self.dropped.retain(|name| rest.iter().all(|(kept, _)| **kept != **name));
+        self.kept.extend(rest.iter().map(|(name, value)| (&**name, &**value)));
+    }
+
+    fn dropped_line(&self) -> Option<Box<str>> {
+        (!self.dropped.is_empty()).then(|| line(&self.dropped))
+    }
+
     /// The kept fields as a JSON object.
     pub(super) fn as_object(&self) -> Box<str> {
         let fields = self.kept.iter().fold(Writer::new(64), |json, (name, value)| json.raw(name, value.get()));
@@ -227,7 +248,7 @@ pub(super) fn sort<'a>(
             dropped.push(name);
         }
     });
-    left.dropped = (!dropped.is_empty()).then(|| line(&dropped));
+    left.dropped = dropped;
     left
 }
 

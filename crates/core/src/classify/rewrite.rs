@@ -51,7 +51,10 @@ impl<'b> Rewrite<'b> {
     #[inline]
     pub(super) fn new(parsed: &Parsed<'_, 'b>, decision: Decision<'_>) -> Self {
         let (fault, text, of_issues) = text(Fault::new(decision.code.clone()), parsed, &decision);
-        let details = ReplyDetails::new(parsed, &decision, of_issues);
+        let details = {
+            let message = text.as_deref().map_or_else(|| fault.message(), Cow::Borrowed);
+            ReplyDetails::new(parsed, &decision, (&message, of_issues))
+        };
         let retained = retained(parsed, &decision);
         let Decision { source, is_code_named, more_issues, .. } = decision;
         let ReplyDetails { json, kept, dropped, unknown_code, lack_issues } = details;
@@ -198,7 +201,24 @@ pub(super) fn text<'b>(
         None if decision.code.is_foreign() => {
             (fault.with_stock_message(ErrorCode::of_status(parsed.status).default_message()), None, false)
         }
+        None => (stock(fault, parsed.status), None, of_issues),
         text => (fault, text, of_issues),
+    }
+}
+
+/// The fault with the text for an inner error that has none: it states no more than the status does (R1, R3).
+#[inline]
+pub(super) fn stock(fault: Fault, status: StatusCode) -> Fault {
+    match status.as_u16() {
+        400 | 401 | 403 | 404 | 422 | 429 | 500.. => fault,
+        415 if *fault.code() == ErrorCode::UNSUPPORTED_MEDIA_TYPE => {
+            fault.with_stock_message("The content type is not supported.")
+        }
+        _ if *fault.code() == ErrorCode::BAD_REQUEST => {
+            let text = fault.clone().with_status(status).message().into_owned();
+            fault.with_stock_message(text)
+        }
+        _ => fault,
     }
 }
 

@@ -74,6 +74,11 @@ pub(crate) struct DialectSpec {
     pub(crate) can_list_issues: bool,
     /// The error object can have those fields of a service's body that the policy keeps (R12).
     pub(crate) takes_fields: bool,
+    /// The names that the form itself defines, where it writes further fields beside its own: none of these fields has such
+    /// a name (E9).
+    pub(crate) own_names: &'static [&'static str],
+    /// Bodies have a place for the limit in the layer's own 413 (G4).
+    pub(crate) has_limit: bool,
     /// Bodies have the time at which the request began.
     pub(crate) has_time: bool,
     /// Bodies have the call's id, which is in the body of the request (R10).
@@ -112,6 +117,8 @@ impl DialectSpec {
             always_lists_issues: false,
             can_list_issues: true,
             takes_fields: false,
+            own_names: &[],
+            has_limit: true,
             has_time: false,
             has_call_id: false,
             has_wait: false,

@@ -9,6 +9,7 @@
 //! client may get; `outward` chooses how to write them on a route.
 
 pub(crate) mod charset;
+pub(crate) mod codes;
 pub(crate) mod coding;
 pub(crate) mod connect;
 mod error_object;
@@ -25,6 +26,7 @@ mod parsed_error;
 mod phrases;
 mod problem;
 pub(crate) mod protocol;
+pub(crate) mod rest;
 pub(crate) mod rpc;
 pub(crate) mod standard;
 mod table;
@@ -64,6 +66,8 @@ pub(crate) struct Readable<'k> {
     pub(crate) shapes: &'k [CustomShape],
     /// The client's dialect.
     pub(crate) dialect: Dialect,
+    /// The target of the request.
+    pub(crate) target: Option<&'k str>,
 }
 
 /// Reads a whole body with its [declared media type](declared_type). It is read as JSON if the type allows that, else
@@ -92,7 +96,7 @@ pub(crate) fn read<'a>(
             (None, Some(protocol)) => ParsedBody::Protocol(protocol),
             // A body that begins like JSON, but is not JSON, was cut off, or is the script of a page.
             _ if matches!(first, None | Some(b'{' | b'[')) => ParsedBody::Nothing,
-            _ if kind.is_text(text) && !(kind == TextKind::Json && json::is_scalar(text)) => {
+            _ if kind.is_text(text, body) && !(kind == TextKind::Json && json::is_scalar(text)) => {
                 read_text(Cow::Borrowed(text), status, false)
             }
             _ => ParsedBody::Nothing,
@@ -121,11 +125,11 @@ const PLAIN_TEXT: &[u8] = b"text/plain";
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TextKind {
     Json,
-    /// `text/plain`: a text, but an object or an array is still read as JSON.
+    /// `text/plain`, another type of text, or an empty one: a text, but an object or an array is still read as JSON.
     Plain,
     /// `text/html`, or no type: frameworks send both lines of text and JSON under it.
     Unclear,
-    /// `application/octet-stream`: never a text.
+    /// `application/octet-stream`: a text only if line feeds are its only control characters.
     Bytes,
     Other,
 }
@@ -136,7 +140,7 @@ impl TextKind {
         let is = |other: &[u8]| media_type.eq_ignore_ascii_case(other);
         if media_type == b"application/json" {
             Self::Json
-        } else if is(PLAIN_TEXT) {
+        } else if media_type.is_empty() || is_text_type(media_type) {
             Self::Plain
         } else if media_type.windows(4).any(|part| part.eq_ignore_ascii_case(b"json")) {
             Self::Json
@@ -161,13 +165,27 @@ impl TextKind {
     }
 
     /// Whether a text of this type is a line for people.
-    fn is_text(self, text: &str) -> bool {
+    fn is_text(self, text: &str, body: &[u8]) -> bool {
         match self {
             Self::Plain | Self::Json => true,
             Self::Unclear => !message::is_page(text),
-            Self::Bytes | Self::Other => false,
+            Self::Bytes => !has_control_character(body),
+            Self::Other => false,
         }
     }
+}
+
+/// Whether bodies of this type are texts for people: those of `text/*`, apart from HTML, XML and event streams, which have
+/// readers of their own.
+pub(crate) fn is_text_type(media_type: &[u8]) -> bool {
+    let is = |other: &[u8]| media_type.eq_ignore_ascii_case(other);
+    media_type.get(..5).is_some_and(|top| top.eq_ignore_ascii_case(b"text/"))
+        && !(is(b"text/html") || is(b"text/xml") || is(b"text/event-stream"))
+}
+
+/// Whether a body has a control character other than a line feed.
+pub(crate) fn has_control_character(body: &[u8]) -> bool {
+    body.iter().any(|byte| byte.is_ascii_control() && *byte != b'\n')
 }
 
 /// Reads a line as a text, even if it begins like JSON.
@@ -208,7 +226,7 @@ fn read_array<'a>(
         return ParsedBody::Foreign(foreign);
     }
     match only.and_then(|only| Object::parse(only.get())) {
-        Some(object) => foreign::read(Body::new(media_type, object), readable.shapes, status),
+        Some(object) => foreign::read(Body::new(media_type, object), readable, status),
         None => ParsedBody::Nothing,
     }
 }
@@ -226,7 +244,7 @@ fn read_object<'a>(
     {
         ParsedBody::Protocol(protocol)
     } else {
-        foreign::read(body, readable.shapes, status)
+        foreign::read(body, readable, status)
     }
 }
 
@@ -249,18 +267,26 @@ pub(crate) fn read_rewritten<'a>(body: &'a [u8], readable: &Readable<'_>, status
     let text = utf8_text(body)?;
     // A tRPC batch is represented by its first error.
     let first = json::array(text).and_then(|batch| Some(batch.first()?.get()));
-    match foreign::read(Body::new(None, Object::parse(first.unwrap_or(text))?), readable.shapes, status) {
+    match foreign::read(Body::new(None, Object::parse(first.unwrap_or(text))?), readable, status) {
         ParsedBody::Foreign(foreign) => Some(foreign),
         _ => None,
     }
 }
 
-/// The type and subtype of a body. `None` if no type is declared; empty if there are several.
+/// The type and subtype of a body. `None` if no type is declared; `*` if there are several.
 pub(crate) fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
     match fields::at_most_one(headers, &CONTENT_TYPE) {
         Some(value) => value.map(without_parameters),
-        None => Some(&[]),
+        None => Some(b"*"),
     }
+}
+
+/// The text in a text that is a JSON list of texts, and the number of further ones (R3).
+pub(crate) fn text_of_list(text: &str) -> Option<(String, usize)> {
+    let list = json::array(text.trim())?;
+    let texts: Vec<_> = list.into_iter().map(json::string).collect::<Option<_>>()?;
+    let (first, others) = texts.split_first()?;
+    Some((first.clone().into_owned(), others.len()))
 }
 
 /// The type and subtype of a body, without parameters; `None` if none or several are declared.

@@ -9,7 +9,7 @@ use super::parsed_error::{Body, ParsedError, ReadFn, is_within};
 use super::protocol::{self, Protocol};
 use super::standard::Envelope;
 use super::table::Shape;
-use super::{problem, trpc};
+use super::{problem, rest, trpc};
 
 /// The contents of a body in no protocol of its own, and its shape.
 pub(crate) struct Foreign<'a> {
@@ -46,12 +46,6 @@ impl<'a> Foreign<'a> {
         self.shape != Shape::PlainText
     }
 
-    /// The type by which clients recognise the problem (RFC 9457 §3.1.1). `None` if it only repeats the status, or is
-    /// too long (E9).
-    pub(crate) fn problem_type(&self) -> Option<&'a RawValue> {
-        self.members.as_ref().filter(|_| self.shape == Shape::Problem).and_then(Members::problem_type)
-    }
-
     /// Whether the shape itself defines this name. Clients do not get such a name, because the code means the same
     /// (E9).
     pub(crate) fn defines(&self, name: &str) -> bool {
@@ -62,7 +56,11 @@ impl<'a> Foreign<'a> {
 /// Parsers for those protocols whose errors are rewritten only under `protocols = "rewrite"`, and which no dialect
 /// describes. A body was recognised as the protocol's before (R10).
 pub(super) const PROTOCOL_PARSERS: [(Shape, ReadFn, &KnownFields); 2] = [
-    (Shape::ErrorObject, trpc::read, &KnownFields::body(&["error", "id"])),
+    (
+        Shape::ErrorObject,
+        trpc::read,
+        &KnownFields { of_body: Some(&["error", "id"]), of_error: &["message", "code", "data", "json"] },
+    ),
     (Shape::ErrorText, protocol::read_oauth, &KnownFields::body(&["error", "error_description"])),
 ];
 
@@ -93,9 +91,40 @@ impl<'a> Members<'a> {
         Self { body: body.object, error: error.and_then(Object::parse), reads, sources }
     }
 
-    pub(super) fn problem_type(&self) -> Option<&'a RawValue> {
-        self.body.string("type").filter(|uri| problem::is_type(uri))?;
-        self.body.raw("type")
+    /// The JSON text of the body.
+    pub(crate) fn body(&self) -> &'a str {
+        self.body.text()
+    }
+
+    /// The object with the error, if that is inside the body.
+    pub(crate) fn error(&self) -> Option<&'a str> {
+        self.error.as_ref().map(Object::text)
+    }
+
+    /// The parts from which the general rule for bodies took something.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &'a str> {
+        self.sources.into_iter().flatten()
+    }
+
+    /// The members of a problem besides those that every problem has: its extension members, its type and its instance
+    /// (RFC 9457 §3.2).
+    pub(crate) fn of_problem(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        const OWN: [&str; 5] = ["status", "detail", "code", "details", "request_id"];
+
+        // A type that only repeats the status, or is too long, is left out (RFC 9457 §3.1.1).
+        let has_type = self.body.string("type").is_some_and(|uri| problem::is_type(&uri));
+        let has_title = self.body.string("title").is_some_and(|title| rest::sentence(&title).is_some());
+        let is_kept = move |(name, _): &(&str, _)| match *name {
+            "type" => has_type,
+            "title" => has_title,
+            name => !OWN.contains(&name),
+        };
+        self.body.members().filter(is_kept)
+    }
+
+    /// Whether the shape itself reads a field of this name.
+    pub(crate) fn reads(&self, name: &str) -> bool {
+        self.reads.of_body.is_none_or(|of_body| of_body.contains(&name)) || self.reads.of_error.contains(&name)
     }
 
     /// Whether the body has any field that nothing reads; most errors have none.
@@ -103,6 +132,25 @@ impl<'a> Members<'a> {
         let mut left = false;
         self.visit_unread(parsed, &mut |_, _| left = true);
         left
+    }
+
+    /// Whether any part of the body may be kept although no rule has read it (E9); most errors have none.
+    pub(crate) fn has_rest(&self) -> bool {
+        let is_read = |value: &str| self.sources().any(|source| is_within(value, source));
+        let is_error = |value: &str| self.error().is_some_and(|error| std::ptr::eq(error, value));
+        let may_be_kept = |name: &str, value: &str| match value.as_bytes() {
+            [b'"' | b'{' | b'[', ..] => value.len() > 2,
+            [b'-' | b'0'..=b'9', ..] => !STATUS_FIELDS.contains(&name) && rest::names_code(name),
+            _ => false,
+        };
+        let is_left = |object: &Object<'a>, read: &[&str]| {
+            let mut members = object.members().map(|(name, value)| (name, value.get()));
+            members.any(|(name, value)| {
+                !read.contains(&name) && may_be_kept(name, value) && !is_read(value) && !is_error(value)
+            })
+        };
+        self.reads.of_body.is_some_and(|of_body| is_left(&self.body, of_body))
+            || self.error.as_ref().is_some_and(|error| is_left(error, self.reads.of_error))
     }
 
     /// Visits each field that nothing reads. The fields of the error come first, because they tell more.
@@ -132,8 +180,7 @@ impl<'a> Members<'a> {
         let sources = || self.sources.iter().chain([&source]).flatten();
         for (name, value) in object.members() {
             let is_read = || sources().any(|source| is_within(source, value.get()) || is_within(value.get(), source));
-            let is_text = || parsed.is_some_and(|it| it.further_texts.iter().any(|(text, _)| **text == *name));
-            if !read.contains(&name) && !STATUS_FIELDS.contains(&name) && !is_read() && !is_text() {
+            if !read.contains(&name) && !STATUS_FIELDS.contains(&name) && !is_read() {
                 take(name, value);
             }
         }

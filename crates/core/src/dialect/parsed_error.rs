@@ -32,8 +32,6 @@ pub(crate) struct ParsedError<'a> {
     pub(crate) raw_code: Option<Cow<'a, str>>,
     /// What the code belongs to.
     pub(crate) code_of: CodeOf,
-    /// The sentences besides the message, with the names of their fields (R2).
-    pub(crate) further_texts: Vec<(Box<str>, Cow<'a, str>)>,
     /// A more general name for the error, in case the code is unknown.
     pub(crate) wider: Option<Cow<'a, str>>,
     pub(crate) message: Option<Cow<'a, str>>,
@@ -48,8 +46,8 @@ pub(crate) struct ParsedError<'a> {
     /// The part of the message that a client may get (R13).
     pub(crate) client_message: ClientMessage,
     /// The parts of the body from which the message and the issues were read.
-    pub(super) message_source: Option<&'a str>,
-    pub(super) issues_source: Option<&'a str>,
+    pub(crate) message_source: Option<&'a str>,
+    pub(crate) issues_source: Option<&'a str>,
 }
 
 /// What the code of a body belongs to.
@@ -82,7 +80,6 @@ impl<'a> ParsedError<'a> {
             code,
             raw_code: None,
             code_of: CodeOf::Error,
-            further_texts: Vec::new(),
             wider: None,
             message,
             details: None,
@@ -102,7 +99,7 @@ impl<'a> ParsedError<'a> {
 
     /// Whether the error has only a message: no code, no details and no issues.
     pub(crate) fn is_text_alone(&self) -> bool {
-        self.code.is_none() && self.details.is_none() && self.issues.is_none() && self.further_texts.is_empty()
+        self.code.is_none() && self.details.is_none() && self.issues.is_none()
     }
 
     /// The names of the error's code, the most specific first.
@@ -117,6 +114,6 @@ impl<'a> ParsedError<'a> {
 }
 
 /// Whether `inner` is a part of `outer`, in the same body.
-pub(super) fn is_within(inner: &str, outer: &str) -> bool {
+pub(crate) fn is_within(inner: &str, outer: &str) -> bool {
     outer.as_bytes().as_ptr_range().contains(&inner.as_ptr())
 }

@@ -7,48 +7,59 @@ use serde_json::value::RawValue;
 use self::custom::CustomShape;
 use super::parsed_body::{Foreign, Members, PROTOCOL_PARSERS, ParsedBody};
 use crate::dialect::form::KnownFields;
+use crate::dialect::json::Object;
 use crate::dialect::parsed_error::{Body, ParsedError};
 use crate::dialect::table::Shape;
-use crate::dialect::{Dialect, error_object};
+use crate::dialect::tree::Tree;
+use crate::dialect::{Dialect, Readable, rest, text_of_list};
 use crate::framework_text::{self, FrameworkText};
 
 /// Names of fields with a text, the most specific first.
 const TEXTS: [&str; 6] = ["message", "detail", "description", "msg", "error", "title"];
 
-static READS: KnownFields = KnownFields {
-    of_body: Some(&["code", "message", "detail", "description", "msg", "error", "title"]),
-    of_error: &["code", "message", "details"],
-};
-
-pub(super) fn read<'a>(body: Body<'a, '_>, _: &[CustomShape], status: StatusCode) -> ParsedBody<'a> {
+pub(super) fn read<'a>(body: Body<'a, '_>, readable: &Readable<'_>, status: StatusCode) -> ParsedBody<'a> {
     let problem = (Shape::Problem, Dialect::Problem.spec().read, Dialect::Problem.spec().reads);
     let known = std::iter::once(problem).chain(PROTOCOL_PARSERS);
     let known = known.into_iter().find_map(|(shape, read, reads)| Some((shape, read(&body)?, reads)));
-    let (shape, mut parsed, reads) = known.unwrap_or_else(|| {
-        let (shape, parsed) = by_names(&body);
-        (shape, parsed, &READS)
-    });
+    let (shape, mut parsed, members) = match known {
+        Some((shape, parsed, reads)) => (shape, parsed, Members::of_known_shape(body, reads)),
+        None => by_names(body, readable.target, status),
+    };
     if status.is_client_error() {
         read_sentences(&mut parsed, status);
     }
-    let members = Members::of_known_shape(body, reads);
     match parsed.message.is_some() || parsed.code.is_some() {
         true => ParsedBody::Foreign(Foreign { shape, parsed, members: Some(members) }),
         false => ParsedBody::Unread(members),
     }
 }
 
-fn by_names<'a>(body: &Body<'a, '_>) -> (Shape, ParsedError<'a>) {
-    if let Some(error) = &body.error {
-        return (Shape::ErrorObject, error_object::parse(error));
+fn by_names<'a>(body: Body<'a, '_>, target: Option<&str>, status: StatusCode) -> (Shape, ParsedError<'a>, Members<'a>) {
+    let (shape, object) = match &body.error {
+        Some(error) => (Shape::ErrorObject, error),
+        None => (Shape::Message, &body.object),
+    };
+    let text = TEXTS.into_iter().find_map(|name| Some((name, object.words(name)?)));
+    let name = text.as_ref().map_or("", |(name, _)| *name);
+    let mut parsed = ParsedError::new(object.name("code"), text.map(|(_, text)| text));
+    parsed.details = object.json("details");
+    let part = |name: &str| object.raw(name).map(RawValue::get);
+    parsed.message_source = part(name);
+    if status.is_client_error() && rest::says_nothing(parsed.message.as_deref(), name) {
+        let tree = Tree::parse(body.object.text());
+        tree.root().into_iter().for_each(|root| rest::prefer_sentence(&mut parsed, root, name, (target, status)));
     }
-    let text = TEXTS.into_iter().find_map(|name| body.object.words(name));
-    let parsed = ParsedError::new(body.object.name("code"), text);
-    (Shape::Message, ParsedError { details: body.object.json("details"), ..parsed })
+    let code = parsed.code.as_ref().and_then(|_| part("code"));
+    let sources = [parsed.message_source, code, parsed.details.as_ref().and_then(|_| part("details"))];
+    let error = body.error.as_ref().map(Object::text);
+    (shape, parsed, Members::of_unknown_shape(body, error, sources, &KnownFields::NOTHING))
 }
 
 /// Reads the issues that the message states, and removes from it what the client sent (R13).
 fn read_sentences(parsed: &mut ParsedError<'_>, status: StatusCode) {
+    if let Some((text, more)) = parsed.message.as_deref().and_then(text_of_list) {
+        (parsed.message, parsed.more_issues) = (Some(text.into()), more);
+    }
     let Some(text) = parsed.message.as_deref() else { return };
     let FrameworkText { issues, client_message } = framework_text::read(text, status, true);
     if parsed.issues.is_none() {

@@ -338,6 +338,14 @@ pub(crate) fn too_large(limit: u64) -> Fault {
     fault.with_source(format!("body limit: more than {limit} bytes"))
 }
 
+/// Whether details have nothing but the limit.
+pub(crate) fn is_limit_alone(details: &str) -> bool {
+    details
+        .strip_prefix("{\"limit_bytes\":")
+        .and_then(|rest| rest.strip_suffix('}'))
+        .is_some_and(|limit| limit.parse::<u64>().is_ok())
+}
+
 /// The answer to a body that is not a sequence of messages.
 pub(crate) fn malformed() -> Fault {
     Fault::new(ErrorCode::BAD_REQUEST)

@@ -294,6 +294,9 @@ macro_rules! for_each_key {
             /// Names of fields that are copied from the body of a foreign 4xx into `details` (R14).
             #[manual = "names of fields of a foreign 4xx body that pass into `details`"]
             keep_fields: Texts => Shared<[Box<str>]>, by fields;
+            /// Whether the sentences and codes of a foreign 4xx body that no rule reads pass into `details` (rule E9).
+            #[manual = "keep the sentences and codes of a 4xx body that no rule reads, in `details`"]
+            keep_rest: bool = true;
             /// `[redacted]` replaces secrets in the texts of foreign 4xx errors (R17): keys, tokens, cookies,
             /// passwords, connection strings, e-mail addresses.
             #[manual = "true: secrets in the texts of foreign 4xx errors are replaced (R17)"]

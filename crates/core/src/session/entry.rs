@@ -30,6 +30,19 @@ use crate::session::request::state::{Peek, Phase, Session, Verification};
 use crate::session::request::view::BodyFacts;
 use crate::session::response::step::{Ending, RequestStep, ResponseStep};
 
+/// Takes what the session has in this phase, and ends it; in any other phase it stays as it is.
+macro_rules! take {
+    ($session:ident, $phase:path) => {
+        if !matches!($session.phase, $phase(_)) {
+            None
+        } else if let $phase(inside) = std::mem::take(&mut $session.phase) {
+            Some(inside)
+        } else {
+            None
+        }
+    };
+}
+
 /// The request, until it is forwarded.
 impl Session {
     /// A request that must not be forwarded, because its head never arrived or could not be read (V4).
@@ -67,12 +80,7 @@ impl Session {
     /// Continues with the result of the verifier, or with the reason why it has none: an error, a panic or a time-out.
     /// After waiting for keys, `result` is ignored: the token is checked with the keys that are there now (G2).
     pub fn verified(&mut self, head: &mut Parts, result: Result<Verified, BoxError>) -> RequestStep {
-        let Some(verification) = self.take(|phase| match phase {
-            Phase::Verifying(verification) => Ok(verification),
-            phase => Err(phase),
-        }) else {
-            return RequestStep::Broken;
-        };
+        let Some(verification) = take!(self, Phase::Verifying) else { return RequestStep::Broken };
         let Verification { state, pending, guarded } = *verification;
         let now = state.config.clock;
         let decision = pending.verified(result.map_err(Into::into), head, &now);
@@ -82,12 +90,7 @@ impl Session {
     /// Continues after the wait for the first byte of the request's body (G3). A failure is from
     /// [`Session::classify`].
     pub fn first_byte(&mut self, first: FirstByte) -> RequestStep {
-        let Some(peek) = self.take(|phase| match phase {
-            Phase::Peeking(peek) => Ok(peek),
-            phase => Err(phase),
-        }) else {
-            return RequestStep::Broken;
-        };
+        let Some(peek) = take!(self, Phase::Peeking) else { return RequestStep::Broken };
         let Peek { mut state, refusal } = *peek;
         // Waiting for the byte has requested the body, so a `100 Continue` was sent (G5).
         state.request.expects_no_more();

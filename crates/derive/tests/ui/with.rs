@@ -20,7 +20,7 @@ enum Typed {
     #[fault(with = code_of)]
     Other(std::fmt::Error),
     #[error("another result")]
-    #[fault(with = |error: &std::io::Error| error.to_string())]
+    #[fault(with = |error: &std::io::Error| error.raw_os_error())]
     Text(std::io::Error),
 }
 

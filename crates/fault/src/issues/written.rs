@@ -63,6 +63,12 @@ pub fn first_issue_as_text(details: &str, left_out: usize) -> Option<String> {
     })
 }
 
+/// The text of the first issue of a list.
+pub fn first_message(list: &str) -> Option<String> {
+    let first = json::array(list)?.into_iter().next()?;
+    Some(Object::parse(first.get())?.string("message")?.into_owned())
+}
+
 /// The first issue of a list as `path: text`, and the number of the others. A path with which the text begins is not
 /// repeated.
 pub fn first_issue(list: &str) -> Option<(String, usize)> {

@@ -12,14 +12,13 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use super::field_lists;
+use crate::dialect::codes::{is_bare_code, is_code};
 use crate::dialect::field_names::{
-    CodeName, Meaning, NO_CODES, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_error_field, is_for_debugging,
-    is_list_of_names, is_name_of_data, is_of_error, is_whole, is_whole_name, meaning, names_fields,
+    CodeName, Meaning, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_error_field, is_for_debugging, is_list_of_names,
+    is_name_of_data, is_of_error, is_whole, is_whole_name, meaning, names_fields,
 };
-use crate::dialect::outgoing::is_upstream_code;
-use crate::dialect::phrases::{is_phrase, is_phrase_as_code};
+use crate::dialect::phrases::is_phrase;
 use crate::dialect::tree::Node;
-use crate::request_id::RequestId;
 
 /// The text and the code, with the places where they were found.
 pub(in crate::dialect) struct ForeignText<'t, 'a> {
@@ -83,7 +82,10 @@ pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -
         texts_of(holder, Some(text)).find(of_form)
     };
     let led = || objects().flat_map(|object| codes(object, CodeName::Led)).find(of_form);
-    let bare = || codes(holder, CodeName::Bare).find(|found| of_form(found) && is_bare_code(found, is_top));
+    let bare = || {
+        codes(holder, CodeName::Bare)
+            .find(|found| of_form(found) && is_bare_code(found.field.name(), &found.value, is_top))
+    };
     let sure = sure.find(|found| {
         raw_code.get_or_insert_with(|| found.value.clone());
         of_form(found)
@@ -95,21 +97,6 @@ pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -
     };
     let code = sure.or_else(word).or_else(led).or_else(bare).or_else(listed);
     ForeignText { holder, wrappers, text, code, raw_code }
-}
-
-/// The texts besides the message: each a sentence under a name of a text, in the object with the message (R2).
-pub(in crate::dialect) fn further_texts<'t, 'a>(
-    read: &ForeignText<'t, 'a>,
-    message: Option<&str>,
-    status: StatusCode,
-) -> Vec<Found<'t, 'a>> {
-    let Some(message) = message.map(str::trim) else { return Vec::new() };
-    let is_read =
-        |field: Node<'_, '_>| read.code.as_ref().is_some_and(|code| std::ptr::eq(code.field.raw(), field.raw()));
-    let fields = read.holder.ranked(&Ranks::text).filter(|field| !is_read(*field));
-    let texts = fields.filter_map(|field| Some(Found { value: field.words()?, field }));
-    let texts = texts.filter(|it| it.value.trim() != message && !is_word(&it.value, status));
-    texts.filter(|it| !is_for_debugging(it.field.name())).collect()
 }
 
 /// Whether an inner object is an issue, about one field: it names a place, or it is in a map under the name of a field.
@@ -275,41 +262,6 @@ fn codes<'t, 'a: 't>(object: Node<'t, 'a>, worth: CodeName) -> Box<dyn Iterator<
 pub(in crate::dialect) fn code_of_first<'a>(errors: Node<'_, 'a>, status: StatusCode) -> Option<Cow<'a, str>> {
     let first = errors.elements()?.next()?;
     codes(first, CodeName::Sure).find(|code| is_code(&code.value, status)).map(|code| code.value)
-}
-
-/// Whether a value has the form of a code, and states more than the status, or than the mere fact of an error.
-pub(in crate::dialect) fn is_code(code: &str, status: StatusCode) -> bool {
-    let is_status = code.len() == 3
-        && (code == status.as_str() || code.parse::<u16>().is_ok_and(|code| (400..600).contains(&code)));
-    let is_word = NO_CODES.iter().any(|word| code.eq_ignore_ascii_case(word));
-    is_code_or_word(code) && !is_status && !is_word && !is_phrase_as_code(code)
-}
-
-/// Whether a value has the form of a code, and is neither an address nor an id.
-pub(in crate::dialect) fn is_code_or_word(code: &str) -> bool {
-    let has_content = code.bytes().any(|byte| byte.is_ascii_alphanumeric());
-    let is_address = code.contains("://") || code == "about:blank";
-    is_upstream_code(code) && !is_address && has_content && !is_id(code)
-}
-
-/// Whether a text is an id rather than a code: a UUID, a ULID, a request id, or 16 or more hexadecimal digits.
-fn is_id(text: &str) -> bool {
-    text.len() >= 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) || text.parse::<RequestId>().is_ok()
-}
-
-/// Whether the value under a bare name such as `name` or `id` is a code: at the top of the body only under `name`.
-fn is_bare_code(found: &Found<'_, '_>, is_top: bool) -> bool {
-    let value = &*found.value;
-    let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
-    let in_capitals = !is_number && !value.bytes().any(|byte| byte.is_ascii_lowercase());
-    let is_camel = || value.as_bytes().windows(2).any(|it| it[0].is_ascii_lowercase() && it[1].is_ascii_uppercase());
-    let is_class = || ["Error", "Exception", "Fault"].iter().any(|end| value.ends_with(end));
-    match (found.field.name().to_ascii_lowercase().as_str(), is_top) {
-        ("name", true) => in_capitals || is_class(),
-        (_, true) => false,
-        ("num", false) => is_number,
-        _ => in_capitals || value.contains('_') || is_camel(),
-    }
 }
 
 /// Whether an object names a place. An array of one such object is a list of one issue (R2, R13).

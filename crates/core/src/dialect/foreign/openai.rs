@@ -22,6 +22,7 @@ pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
     error_event: None,
     can_list_issues: false,
     takes_fields: true,
+    own_names: &["message", "type", "param", "code"],
     typed_event: Some(typed_event),
     reads: &KnownFields::error(&["message", "type", "param", "code", "details"]),
     name_of: |code, _| Cow::Borrowed(name(code).unwrap_or(code.as_str())),

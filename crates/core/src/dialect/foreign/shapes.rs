@@ -12,11 +12,11 @@ use crate::dialect::foreign::foreign_text::{ForeignText, Found};
 use crate::dialect::form::KnownFields;
 use crate::dialect::json::Object;
 use crate::dialect::parsed_body::{Foreign, Members, PROTOCOL_PARSERS, ParsedBody};
-use crate::dialect::parsed_error::{Body, CodeOf, ParsedError, is_within};
+use crate::dialect::parsed_error::{Body, ClientMessage, CodeOf, ParsedError, is_within};
 use crate::dialect::phrases::is_phrase;
 use crate::dialect::table::{Dialect, Shape};
 use crate::dialect::tree::{Node, Tree};
-use crate::dialect::{issues, json, sentences};
+use crate::dialect::{Readable, codes, issues, json, rest, sentences, text_of_list};
 use crate::message;
 
 /// The fields of a Spring body that repeat what the head states.
@@ -27,8 +27,8 @@ static RPC_STATUS: KnownFields = KnownFields::body(&["code", "message", "details
 
 /// Reads the body by the first shape that fits, beginning with those of the policy. If none fits, by the general rule
 /// (R2).
-pub(in crate::dialect) fn read<'a>(body: Body<'a, '_>, shapes: &[CustomShape], status: StatusCode) -> ParsedBody<'a> {
-    for shape in shapes {
+pub(in crate::dialect) fn read<'a>(body: Body<'a, '_>, readable: &Readable<'_>, status: StatusCode) -> ParsedBody<'a> {
+    for shape in readable.shapes {
         if let Some(parsed) = shape.spec().read(&body) {
             return foreign(Shape::Custom(*shape), parsed, shape.spec().reads, body, status);
         }
@@ -42,7 +42,7 @@ pub(in crate::dialect) fn read<'a>(body: Body<'a, '_>, shapes: &[CustomShape], s
     if let Some(parsed) = google::read_status(&body, status) {
         return foreign(Shape::Google, parsed, &RPC_STATUS, body, status);
     }
-    read_unknown_shape(body, status)
+    read_unknown_shape(body, readable.target, status)
 }
 
 /// Reads an array in a shape of the policy: its places begin with an index (R15).
@@ -122,7 +122,13 @@ fn add_all<'a>(
     status: StatusCode,
 ) {
     framework_errors::add_to(parsed, root, read, status);
-    if let Some(text) = parsed.message.as_deref().filter(|text| message::is_json(text.trim())) {
+    if let Some((text, more)) = parsed.message.as_deref().and_then(text_of_list) {
+        parsed.message = Some(Cow::Owned(text));
+        parsed.client_message = ClientMessage::All;
+        if parsed.issues.is_none() {
+            parsed.more_issues = more;
+        }
+    } else if let Some(text) = parsed.message.as_deref().filter(|text| message::is_json(text.trim())) {
         let inner = read_inner(text.trim(), status);
         parsed.code = parsed.code.take().or(inner.code);
         (parsed.message, parsed.client_message) = (inner.message, inner.client_message);
@@ -131,14 +137,11 @@ fn add_all<'a>(
             parsed.issues_source = parsed.issues.as_ref().and(parsed.message_source);
         }
     }
-    let texts = foreign_text::further_texts(read, parsed.message.as_deref(), status).into_iter();
-    parsed.further_texts = texts.map(|text| (text.field.name().into(), text.value)).collect();
     parsed.raw_code = read.raw_code.clone();
     // The type of a problem is an address, also if it has no host (RFC 9457 §3.1.1).
     let is_type = |code: &&Found<'_, '_>| shape == Some(Shape::Problem) && code.field.name() == "type";
     let Some(code) = read.code.as_ref().filter(|code| !is_type(code)) else { return };
-    if parsed.code_of == CodeOf::Error && parsed.code.as_deref().is_none_or(|code| !foreign_text::is_code(code, status))
-    {
+    if parsed.code_of == CodeOf::Error && parsed.code.as_deref().is_none_or(|code| !codes::is_code(code, status)) {
         parsed.code = Some(code.value.clone());
     }
     let is_code = parsed.code.as_deref() == Some(&*code.value);
@@ -155,7 +158,7 @@ fn add_all<'a>(
 }
 
 /// Reads a body that is in no known shape (R2).
-fn read_unknown_shape<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<'a> {
+fn read_unknown_shape<'a>(body: Body<'a, '_>, target: Option<&str>, status: StatusCode) -> ParsedBody<'a> {
     let tree = Tree::parse(body.object.text());
     let Some(root) = tree.root() else { return ParsedBody::Nothing };
     let read = foreign_text::read(root, status);
@@ -168,11 +171,9 @@ fn read_unknown_shape<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<
     parsed.details = details.map(|details| Cow::Borrowed(details.raw()));
     if status.is_client_error() && !is_text_alone(&parsed, &body, status) {
         add_all(&mut parsed, None, root, &read, status);
-        if parsed.message.is_none() && parsed.issues.is_none() {
-            let sentence = foreign_text::only_sentence(root).map(|text| text.value);
-            parsed.message = sentence.filter(|text| !message::is_json(text.trim()));
-            framework_errors::clean_message(&mut parsed, status);
-        }
+        let name = read.text.as_ref().map_or("", |text| text.field.name());
+        rest::prefer_sentence(&mut parsed, root, name, (target, status));
+        framework_errors::clean_message(&mut parsed, status);
     }
     let shape = shape_of(root, &parsed);
     let sources = [parsed.message_source, read.code.map(|code| code.field.raw()), details.map(|it| it.raw())];
@@ -234,12 +235,13 @@ fn shape_of(body: Node<'_, '_>, parsed: &ParsedError<'_>) -> Option<Shape> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::code::CodeSet;
 
     /// Everything that [`add_all`] may set.
     fn facts(parsed: &ParsedError<'_>) -> String {
-        let ParsedError { code, raw_code, code_of, further_texts, message, details, issues, .. } = parsed;
+        let ParsedError { code, raw_code, code_of, message, details, issues, .. } = parsed;
         let all = matches!(parsed.client_message, crate::dialect::parsed_error::ClientMessage::All);
-        format!("{code:?} {raw_code:?} {code_of:?} {further_texts:?} {message:?} {details:?} {issues:?} {all}")
+        format!("{code:?} {raw_code:?} {code_of:?} {message:?} {details:?} {issues:?} {all}")
     }
 
     #[test]
@@ -258,11 +260,13 @@ mod tests {
             "must have required property 'qty'",
         ];
         let mut alone = 0;
+        let codes = CodeSet::default();
+        let readable = Readable { codes: &codes, shapes: &[], dialect: Dialect::default(), target: None };
         for (name, text) in names.iter().flat_map(|name| texts.map(|text| (name, text))) {
             for rest in ["", r#","success":false"#, r#","ok":null,"done":true"#, r#","code":12"#] {
                 let text = format!(r#"{{"{name}":"{text}"{rest}}}"#);
                 let body = || Body::new(None, Object::parse(&text).unwrap());
-                let ParsedBody::Foreign(Foreign { shape, parsed, .. }) = read(body(), &[], StatusCode::NOT_FOUND)
+                let ParsedBody::Foreign(Foreign { shape, parsed, .. }) = read(body(), &readable, StatusCode::NOT_FOUND)
                 else {
                     continue;
                 };

@@ -12,6 +12,7 @@ use crate::dialect::outgoing::{Outgoing, PreservedBody, is_name};
 use crate::dialect::parsed_error::{Body, ParsedError};
 
 pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
+    has_limit: false,
     name_of: |code, _| Cow::Owned(code.as_str().to_ascii_uppercase()),
     ..DialectSpec::new("status_in_error", read, write, rewrite_in_place)
 };

@@ -7,8 +7,12 @@ use crate::dialect::json::{Object, Writer, quoted, with_fields};
 use crate::dialect::outgoing::{Outgoing, PreservedBody};
 use crate::dialect::parsed_error::{Body, ParsedError};
 
-pub(in crate::dialect) const FORM: DialectSpec =
-    DialectSpec { reads: &KnownFields::ALL, ..DialectSpec::new("success_flag", read, write, rewrite_in_place) };
+pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
+    reads: &KnownFields::ALL,
+    own_names: &["success", "error"],
+    has_limit: false,
+    ..DialectSpec::new("success_flag", read, write, rewrite_in_place)
+};
 
 /// Names that fields of the details cannot have, because the body would then be in another shape.
 const TAKEN: [&str; 3] = ["success", "error", "jsonrpc"];

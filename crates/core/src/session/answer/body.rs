@@ -8,6 +8,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::classify::{Retained, rule};
+use crate::code::ErrorCode;
 use crate::dialect::json::Object;
 use crate::dialect::json_rpc_call::JsonRpcCall;
 use crate::dialect::outgoing::{Outgoing, PreservedBody};
@@ -17,7 +18,7 @@ use crate::dialect::status::Status;
 use crate::dialect::{Dialect, DialectSpec, connect, event_stream, grpc, json_rpc, standard};
 use crate::fault::Fault;
 use crate::fields::X_REQUEST_ID;
-use crate::guard::body_limit::BodyFlags;
+use crate::guard::body_limit::{BodyFlags, is_limit_alone};
 use crate::outward::{InverseMapRule, OutwardForm};
 use crate::page::PageTemplate;
 use crate::policy::{Policy, RouteSettings};
@@ -195,7 +196,9 @@ impl<'e> ErrorForm<'e> {
         let target = self.target();
         let outward = self.outward_form(fault, status, &target, retained.is_some());
         let form = self.dialect().spec();
+        let is_limit = !form.has_limit && *fault.code() == ErrorCode::PAYLOAD_TOO_LARGE;
         let details = outward.details(fault, form.always_lists_issues);
+        let details = details.filter(|details| !(is_limit && is_limit_alone(details)));
         let advice = self.policy.advice().of(fault);
         let call = if form.has_call_id { self.seen.and_then(|seen| seen.read_seen(JsonRpcCall::parse)) } else { None };
         let out = Outgoing {

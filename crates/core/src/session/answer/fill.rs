@@ -1,7 +1,7 @@
 //! Which inner errors mode `fill` rewrites (M1): those whose body is empty, HTML or plain text. All others pass.
 //!
 //! The media type decides which kind a body is, with two exceptions: JSON passes even under a type for text (R2), and a
-//! body without a type is judged by its bytes.
+//! body without a type, or of octets, is judged by its bytes.
 
 use http::{HeaderMap, response};
 
@@ -61,6 +61,11 @@ pub(in crate::session) fn is_to_rewrite(headers: &HeaderMap, body: ReadBytes<'_>
             !decoded.is_some_and(is_json) && str::from_utf8(read).is_ok_and(is_text)
         }
         (Kind::Untyped, ReadBytes::Part(_)) => !read.is_empty() && is_text(without_cut_character(read)),
+        (Kind::Bytes, ReadBytes::Whole(_)) => {
+            let is_text = |text: &str| is_text(text) && !dialect::has_control_character(text.as_bytes());
+            !decoded.is_some_and(is_json) && str::from_utf8(read).is_ok_and(is_text)
+        }
+        (Kind::Bytes, ReadBytes::Part(_)) => false,
     }
 }
 
@@ -69,13 +74,17 @@ enum Kind {
     Text,
     Other,
     Untyped,
+    /// `application/octet-stream`.
+    Bytes,
 }
 
 fn kind(headers: &HeaderMap) -> Kind {
-    const TEXTS: [&str; 3] = ["text/html", "text/plain", "application/xhtml+xml"];
+    const TEXTS: [&str; 3] = ["", "text/html", "application/xhtml+xml"];
 
     match dialect::media_type(headers) {
         Some(name) if TEXTS.iter().any(|text| name.eq_ignore_ascii_case(text)) => Kind::Text,
+        Some(name) if dialect::is_text_type(name.as_bytes()) => Kind::Text,
+        Some(name) if name.eq_ignore_ascii_case("application/octet-stream") => Kind::Bytes,
         Some(_) => Kind::Other,
         None if headers.contains_key(http::header::CONTENT_TYPE) => Kind::Other,
         None => Kind::Untyped,

@@ -236,18 +236,13 @@ fn is_removed(name: &HeaderName, status: StatusCode) -> bool {
         | "content-language"
         | "content-location"
         | "content-disposition"
-        | "content-md5"
-        | "digest"
-        | "content-digest"
-        | "repr-digest"
-        | "unencoded-digest"
         | "accept-ranges"
         | "last-modified" => true,
         "connection" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "transfer-encoding" => true,
         "content-range" => status != StatusCode::RANGE_NOT_SATISFIABLE,
         "etag" => !matches!(status.as_u16(), 409 | 412 | 428),
         "upgrade" => status != StatusCode::UPGRADE_REQUIRED,
-        _ => false,
+        name => fields::is_checksum(name),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName};
 
+use crate::fields;
 use crate::fields::{Lengths, is_same_to_cgi};
 use crate::guard::method::{OVERRIDE_LENGTHS, is_override};
 
@@ -147,12 +148,7 @@ pub fn is_removed(name: impl AsRef<[u8]>) -> bool {
 /// assert!(trailers.len() == 1 && trailers.contains_key("content-digest"));
 /// ```
 pub fn keep_checksums(trailers: &mut HeaderMap) {
-    // Checksums of RFC 9530 and its predecessors, and those of object stores.
-    const WHOLE: [&str; 6] =
-        ["content-digest", "repr-digest", "digest", "content-md5", "x-amz-trailer-signature", "x-goog-hash"];
-    const BEGINS: &str = "x-amz-checksum-";
-    let passes = |name: &HeaderName| WHOLE.contains(&name.as_str()) || name.as_str().starts_with(BEGINS);
-    let removed: Vec<_> = trailers.keys().filter(|name| !passes(name)).cloned().collect();
+    let removed: Vec<_> = trailers.keys().filter(|name| !fields::is_checksum(name.as_str())).cloned().collect();
     removed.into_iter().for_each(|name| drop(trailers.remove(name)));
 }
 

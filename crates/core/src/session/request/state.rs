@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version};
 
 use super::auth::PendingAuth;
@@ -81,12 +82,6 @@ impl Session {
         Self { phase: Phase::Called(state) }
     }
 
-    /// Takes what `of` finds in the phase, and ends; or leaves the phase as it is.
-    #[inline(always)]
-    pub(in crate::session) fn take<T>(&mut self, of: impl FnOnce(Phase) -> Result<T, Phase>) -> Option<T> {
-        of(std::mem::take(&mut self.phase)).map_err(|phase| self.phase = phase).ok()
-    }
-
     /// Takes the state of a request that was forwarded, and ends.
     #[inline(always)]
     pub(in crate::session) fn take_called(&mut self) -> Option<RequestState> {
@@ -118,6 +113,8 @@ pub(in crate::session) struct RequestState {
     pub(in crate::session) request: RequestFlags,
     pub(in crate::session) method: KnownMethod,
     pub(in crate::session) framework_route: Option<Arc<str>>,
+    /// The path and the query: what stands in them is not repeated (E9).
+    pub(in crate::session) target: Option<PathAndQuery>,
     pub(in crate::session) flags: Option<BodyFlags>,
     /// What the service answered.
     pub(in crate::session) service: Option<ServiceAnswer>,
@@ -148,7 +145,21 @@ impl RequestState {
         }
         let method = KnownMethod::from(&view.head.method);
         let framework_route = config.framework_route(&view.head.extensions);
-        Self { settings, id, id_header, request, method, framework_route, flags: None, service: None, cold, config }
+        let keeps_rest = settings.keep_rest && settings.mode != Mode::Off;
+        let target = if keeps_rest { view.head.uri.path_and_query().cloned() } else { None };
+        Self {
+            settings,
+            id,
+            id_header,
+            request,
+            method,
+            framework_route,
+            target,
+            flags: None,
+            service: None,
+            cold,
+            config,
+        }
     }
 
     #[inline]

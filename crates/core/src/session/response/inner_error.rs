@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use http::header::CONTENT_TYPE;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode, response};
 
 use crate::classify::credentials::Credentials;
@@ -91,6 +92,7 @@ impl RequestState {
             credentials: self.credentials(),
             method: form.target.map_or(&Method::GET, |(method, _)| method),
             path: form.target.map(|(_, path)| path.path()),
+            target: self.target.as_ref().map(PathAndQuery::as_str),
             body_format: self.request.body_format(),
         };
         let known = PolicyView {
@@ -102,6 +104,7 @@ impl RequestState {
             #[cfg(feature = "redact")]
             redact: settings.redact,
             kept: &settings.keep_fields,
+            keeps_rest: settings.keep_rest,
             dialect: form.dialect(),
             negotiated: form.negotiated(),
             page: form.page().is_some(),

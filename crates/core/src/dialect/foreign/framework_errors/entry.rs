@@ -4,11 +4,11 @@
 use std::borrow::Cow;
 
 use super::found::{Found, Issue, Surroundings};
+use crate::dialect::codes::is_code_or_word;
 use crate::dialect::field_names::{
     self, ISSUE_CODES, ISSUE_TEXTS, Meaning, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_list_of_names, is_no_place,
     is_part,
 };
-use crate::dialect::foreign::foreign_text::is_code_or_word;
 use crate::dialect::outgoing::is_identifier;
 use crate::dialect::place::Place;
 use crate::dialect::tree::Node;

@@ -59,11 +59,23 @@ pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, arou
         }
         *found = Found::default();
     }
+    if wraps_numbered_error(object) {
+        return false;
+    }
     let is_map = around.depth == 0 && field_lists::is_map(object);
     let around = Surroundings { means_errors: around.means_errors || is_map, ..around };
     let mut map = Map { found, around, wraps: false, in_element: false };
     (around.means_errors || around.depth == 0 && !has_errors_inside(object))
         && map.object(&mut Place::default(), object, 0)
+}
+
+/// Whether the only field is an object with a text and a number as its code: services number their errors, validators name
+/// their rules.
+fn wraps_numbered_error(object: Node<'_, '_>) -> bool {
+    let mut fields = object.children().filter(|_| object.is_object());
+    let (Some(only), None) = (fields.next(), fields.next()) else { return false };
+    let code = only.field("code").and_then(Node::word_or_digits);
+    code.is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_digit())) && entry::text(only, true).is_some()
 }
 
 /// The map of fields in the format of Zod's `flatten()`, and FusionAuth's. Beside it stand the errors of the whole.

@@ -1,0 +1,96 @@
+//! What is kept of a 4xx besides what its rules have read (rule E9).
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::decide::{CodeSource, Decision};
+use super::details;
+use super::parse::Parsed;
+use crate::dialect::json::{array, string};
+use crate::dialect::outgoing::is_upstream_code;
+use crate::dialect::rest::{RestContext, kept};
+use crate::dialect::tree::{Node, Tree};
+use crate::dialect::{Members, ParsedBody, ParsedError, Shape};
+
+/// The members that are kept, with their names. `said` are the texts of the answer: its message, its code and its issues.
+pub(super) fn of(
+    members: &Members<'_>,
+    body: Option<&ParsedError<'_>>,
+    (parsed, decision): (&Parsed<'_, '_>, &Decision<'_>),
+    said: [&str; 3],
+) -> Vec<(Box<str>, Box<RawValue>)> {
+    let is_rewritten = parsed.status.is_client_error() && decision.passes && !parsed.is_own;
+    if !is_rewritten || !parsed.policy.keeps_rest {
+        return Vec::new();
+    }
+    let issues = body.and_then(|body| body.issues_source);
+    if matches!(parsed.content, ParsedBody::Foreign(it) if it.shape == Shape::Problem) {
+        return of_problem(members, issues, said[0]);
+    }
+    let is_mapped = matches!(decision.source, CodeSource::Rule(_, rule) if rule.names_code());
+    // A code that has not the form of one is not sent as one.
+    let is_odd = |code: &&Cow<'_, str>| is_mapped || is_upstream_code(code);
+    let code_read = body.and_then(|body| body.code.as_ref().filter(is_odd));
+    let has_odd_code = body.is_some_and(|body| body.code.is_some()) && code_read.is_none();
+    // Most errors have nothing that no rule reads.
+    if issues.is_none() && !has_odd_code && !members.has_rest() {
+        return Vec::new();
+    }
+    let tree = Tree::parse(members.body());
+    let Some(root) = tree.root() else { return Vec::new() };
+    let [message, code, list] = said;
+    let mut texts = vec![message.to_lowercase(), code.to_lowercase(), decision.code.as_str().to_owned()];
+    texts.retain(|text| !text.is_empty());
+    let has_list = !list.is_empty();
+    let list = Tree::parse(list);
+    let of_issue = |issue: Node<'_, '_>| {
+        let path = issue.field("path").into_iter().flat_map(Node::children);
+        path.chain(issue.children()).filter_map(|text| Some(text.text()?.to_lowercase())).collect::<Vec<_>>()
+    };
+    let issue_texts = list.root().into_iter().flat_map(Node::children).flat_map(of_issue);
+    let issue_texts = issue_texts.filter(|text| !text.is_empty()).collect();
+    let raw_code = body.and_then(|body| body.raw_code.as_ref()).filter(|_| is_mapped);
+    let names =
+        body.into_iter().flat_map(|body| [&body.message, &body.wider]).flatten().chain(raw_code).chain(code_read);
+    let details =
+        body.and_then(|body| if let Some(Cow::Borrowed(details)) = body.details { Some(details) } else { None });
+    let own = parsed.policy.dialect.spec().own_names;
+    let is_taken = |name: &str| {
+        members.reads(name) && !(has_odd_code && name == "code")
+            || matches!(name, "issues" | "upstream_code")
+            || own.contains(&name)
+            || parsed.policy.kept.iter().any(|kept| **kept == *name)
+    };
+    let context = RestContext {
+        status: parsed.status,
+        target: parsed.request.target,
+        said: texts,
+        read: members.sources().chain(body.and_then(|body| body.message_source)).chain(details).collect(),
+        withheld: names.map(|name| &**name).collect(),
+        issues: issues.filter(|_| has_list),
+        issue_texts,
+        taken: &is_taken,
+    };
+    kept(root, members.error(), &context).into_iter().map(|(name, value)| (name.into(), value)).collect()
+}
+
+/// The members of a problem keep their bytes, apart from stack traces. A title is kept if it states more than the message.
+fn of_problem(members: &Members<'_>, issues: Option<&str>, message: &str) -> Vec<(Box<str>, Box<RawValue>)> {
+    let is_said = |value: &RawValue| text_of(value).is_some_and(|text| message.contains(text.trim()));
+    let is_read = |value: &RawValue| issues.is_some_and(|issues| std::ptr::eq(issues, value.get())) || is_said(value);
+    let members = members.of_problem().filter(|(_, value)| !is_read(value));
+    let without_trace = |(name, value): (&str, &RawValue)| {
+        let value = details::without_traces(Cow::Borrowed(value.get()))?;
+        Some((name.into(), RawValue::from_string(value.into_owned()).ok()?))
+    };
+    members.filter_map(without_trace).collect()
+}
+
+/// The text, or the only text of a list.
+fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
+    match array(value.get()).as_deref() {
+        Some([only]) => string(only),
+        _ => string(value),
+    }
+}
