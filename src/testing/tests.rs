@@ -134,7 +134,7 @@ fn r12_p1_every_dialect_that_the_layer_writes_is_read() {
         envelope.assert_dialect(name).assert_code("invalid_request");
         let by_parts = Envelope::parse_for(&policy, response.headers(), response.body());
         assert_eq!((by_parts.code(), by_parts.message()), (envelope.code(), envelope.message()), "{name}");
-        assert!(envelope.message().starts_with("Look at the seats."), "{name}: {}", envelope.message());
+        assert!(envelope.message().starts_with("Look at the seats"), "{name}: {}", envelope.message());
         let has_issues = !matches!(name, "anthropic" | "openai");
         if has_issues {
             envelope.assert_issue(("seats", 0), "Required.");

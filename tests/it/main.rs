@@ -8,6 +8,7 @@ mod cases;
 mod choices;
 mod client;
 mod command;
+mod corpus;
 mod credentials;
 mod decided;
 mod derived;

@@ -167,7 +167,9 @@ fn who_failed(error: &Value) -> Option<String> {
 /// What a stricter mode would have sent; what guards would have refused is stated by their codes.
 fn would_be(error: &Value) -> Option<String> {
     let would_be = answer(error, "would_be_").filter(|_| error["origin"] != "guard")?;
-    Some(format!("in enforce it would be {would_be}"))
+    let is_refusal = error["would_refuse"].as_array().is_some_and(|codes| !codes.is_empty());
+    let when = if is_refusal { "if its guards refused" } else { "in enforce" };
+    Some(format!("{when} it would be {would_be}"))
 }
 
 const OBSERVED: &str = "a guard that only observes would have refused it";

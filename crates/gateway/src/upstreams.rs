@@ -18,7 +18,7 @@ use std::{fmt, future};
 use bytes::Bytes;
 use error_envelope_admin::Outage;
 use error_envelope_core::policy::UpstreamUrl;
-use error_envelope_core::session::{ProxyError, ProxyFailure};
+use error_envelope_core::session::{NotCalled, ProxyError, ProxyFailure};
 use http::{Request, Response};
 use http_body::Body;
 use tower::{BoxError, Service};
@@ -178,7 +178,7 @@ impl<B: ForwardBody> Proxies<B> {
 
     /// Chooses the service of a request.
     fn choose(&self, request: &Request<B>) -> Result<Arc<Proxy<B>>, BoxError> {
-        refuse(request)?;
+        refuse(request).map_err(NotCalled::new)?;
         let named = request.extensions().get::<UpstreamUrl>().filter(|_| self.layer.is_some());
         match (named, &self.rest) {
             (Some(url), _) => Ok(self.get_or_create(url).map_err(|it| Fault::new(ErrorCode::OTHER).with_source(it))?),

@@ -54,6 +54,8 @@ fn level(record: &ClosedRecord) -> Level {
     let status = got.or(record.would_be()).map(SentStatus::as_http).or_else(|| record.code().map(ErrorCode::status));
     match status {
         _ if matches!(record.origin(), None | Some(Origin::Abandoned)) => Level::INFO,
+        // Whose client left saw no error; a panic is one nevertheless.
+        _ if record.outcome() == Outcome::ClientLeft && record.origin() != Some(Origin::Panic) => Level::INFO,
         Some(StatusCode::SERVICE_UNAVAILABLE) => Level::WARN,
         Some(StatusCode::NOT_IMPLEMENTED) => Level::INFO,
         Some(status) if status.as_u16() < 500 => Level::INFO,
@@ -322,7 +324,9 @@ fn message(record: &ClosedRecord) -> &'static str {
         (Some(Origin::Abandoned), _) => "request abandoned before the response ended",
         (_, Outcome::Unknown) => "the request ended out of sight",
         (_, Outcome::Broken) => "response body broke off",
-        _ if record.would_be().is_some() => "observed only: the layer would have returned an error",
+        _ if record.would_be().is_some() && record.code().is_none() => {
+            "observed only: the layer would have returned an error"
+        }
         (Some(Origin::Guard), _) => "request refused",
         (Some(Origin::Fault), Outcome::Ok) => "the service sent an error with a status of success",
         _ => "request failed",

@@ -52,6 +52,7 @@ const HAS: &[&str] = &[
     "advice",
     "auth",
     "challenge",
+    "clients",
     "cors",
     "decompress",
     "dialects",

@@ -177,7 +177,7 @@
     const parts = [answer(error.inner_status, error.inner_grpc_status), answer(error.status, error.grpc_status)].filter((it, at, all) => it !== null && all.indexOf(it) === at);
     const text = (parts.join(' → ') || 'none') + (CUT[error.outcome] ?? '');
     const wouldBe = answer(error.would_be_status, error.would_be_grpc_status);
-    return wouldBe === null ? text : `${text}, ${error.origin === 'guard' ? 'if refused' : 'in enforce'} ${wouldBe} ${visible(error.would_be_code)}`;
+    return wouldBe === null ? text : `${text}, ${error.would_refuse.length > 0 ? 'if refused' : 'in enforce'} ${wouldBe} ${visible(error.would_be_code)}`;
   };
   const isFault = ({ outcome }) => ['server_error', 'broken'].includes(outcome);
 
@@ -199,7 +199,7 @@
     return [
       make('div', 'sides',
         side('Before: the service sent', error.before, whyNoBefore(error)),
-        side(error.would_be_status === null ? 'After: the client got' : 'After, in enforce', error.after, whyNoAfter(error))),
+        side(error.would_be_status === null ? 'After: the client got' : error.would_refuse.length > 0 ? 'After, if no guard refused' : 'After, in enforce', error.after, whyNoAfter(error))),
       make('dl', 'facts', ...facts),
       error.origin === 'inner' && error.inner_status >= 500 ? make('p', '', 'The cause is in the service’s log, with ', make('code', '', `x-request-id ${error.id}`), '.') : null,
       make('p', 'quiet', here, error.path === null ? ', with path and client' : '')];

@@ -9,9 +9,9 @@ use error_envelope_core::session::Outcome;
 use super::error_record::{Kind, Severity};
 use super::place::Place;
 
-/// The most combinations of route, scope and code with their own row of minutes, 64 KiB in all. Beyond this number, the
+/// The most combinations of route, scope and code with their own row of minutes, 512 KiB in all. Beyond this number, the
 /// combination with the longest time since its last error is forgotten.
-pub(crate) const MOST_SERIES: usize = 256;
+pub(crate) const MOST_SERIES: usize = 2048;
 
 /// Failures and refusals per minute.
 #[derive(Debug, Default)]
@@ -167,10 +167,10 @@ mod tests {
     #[test]
     fn a_million_errors_in_one_minute_are_a_million_in_the_same_room() {
         let mut timeline = Timeline::default();
-        let routes: Vec<Arc<str>> = (0..1_000).map(|at| format!("/{at}").into()).collect();
+        let routes: Vec<Arc<str>> = (0..8_000).map(|at| format!("/{at}").into()).collect();
         for at in 0..1_000_000_usize {
             // Now and then a rarely requested route.
-            let route = if at % 1_000 == 0 { 200 + at / 1_000 % 800 } else { at % 200 };
+            let route = if at % 100 == 0 { 200 + at / 100 % 7_800 } else { at % 200 };
             timeline.count(77, &Place { route: Some(routes[route].clone()), scope: None }, &kind(502));
         }
         assert_eq!(timeline.series.len(), MOST_SERIES);

@@ -21,7 +21,7 @@ const ORIGINS: [(&str, &str); 7] = [
     ("panic", "The service panicked."),
     ("inner", "The service sent an error response."),
     ("proxy", "The proxy itself sent the error, not the service."),
-    ("abandoned", "Nothing failed before the response ended early."),
+    ("abandoned", "The response ended early. Nothing else of the request was recorded as an error."),
 ];
 
 const SOURCES: [(&str, &str); 6] = [

@@ -213,6 +213,7 @@ mod tests {
         let request = RequestContext {
             credentials: Credentials::Bearer,
             method: &Method::GET,
+            is_post: false,
             path: None,
             target: None,
             body_format: BodyFormat::Other,

@@ -73,7 +73,12 @@ pub(super) fn parse<'b>(
 ) -> ParsedBody<'b> {
     match inner.bytes() {
         [] => ParsedBody::Nothing,
-        body => dialect::read(dialect::declared_type(inner.headers), body, &policy.readable(request), inner.status),
+        body => dialect::read(
+            dialect::declared_type(inner.headers),
+            body,
+            &policy.readable(request, inner.headers),
+            inner.status,
+        ),
     }
 }
 
@@ -184,7 +189,7 @@ fn content_of_protocol<'b>(
         KeptForm::Nothing
     };
     let content = if kept == KeptForm::Nothing {
-        let foreign = dialect::read_rewritten(inner.bytes(), &policy.readable(request), inner.status);
+        let foreign = dialect::read_rewritten(inner.bytes(), &policy.readable(request, inner.headers), inner.status);
         foreign.map(|foreign| ParsedBody::Foreign(without_code_on_5xx(foreign, inner.status)))
     } else {
         let head = envelope_in_head(inner.headers, policy.codes);
@@ -267,6 +272,7 @@ impl<'h, 'b> Inner<'h, 'b> {
 pub(crate) struct RequestContext<'a> {
     pub(crate) credentials: Credentials<'a>,
     pub(crate) method: &'a Method,
+    pub(crate) is_post: bool,
     pub(crate) path: Option<&'a str>,
     /// The path and the query as sent, if the rest of the body is kept (E9).
     pub(crate) target: Option<&'a str>,
@@ -335,15 +341,19 @@ pub(crate) struct PolicyView<'a> {
 }
 
 impl<'a> PolicyView<'a> {
-    pub(super) fn readable(&self, request: &RequestContext<'a>) -> Readable<'a> {
-        Readable { codes: self.codes, shapes: self.shapes, dialect: self.dialect, target: request.target }
+    pub(super) fn readable<'k>(&self, request: &RequestContext<'k>, headers: &'k HeaderMap) -> Readable<'k>
+    where
+        'a: 'k,
+    {
+        Readable { codes: self.codes, shapes: self.shapes, dialect: self.dialect, target: request.target, headers }
     }
 
     /// Whether an error of that protocol keeps its shape for this request (R10).
     pub(super) fn keeps(&self, protocol: Protocol, request: &RequestContext<'_>) -> bool {
-        let is_requested = match (protocol, request.body_format) {
-            (Protocol::OAuth { is_registration }, BodyFormat::Json) => is_registration,
-            (Protocol::OAuth { .. }, body_format) => body_format == BodyFormat::Form,
+        let is_requested = match protocol {
+            Protocol::OAuth { is_described } => {
+                request.body_format == BodyFormat::Form || is_described && request.is_post
+            }
             _ => true,
         };
         is_requested && self.protocols.keep(protocol)

@@ -25,9 +25,8 @@ pub(super) fn of(
         return Vec::new();
     }
     let issues = body.and_then(|body| body.issues_source);
-    if matches!(parsed.content, ParsedBody::Foreign(it) if it.shape == Shape::Problem) {
-        return of_problem(members, issues, said[0]);
-    }
+    let is_problem = matches!(parsed.content, ParsedBody::Foreign(it) if it.shape == Shape::Problem);
+    let of_problem = if is_problem { of_problem(members, issues, said[0]) } else { Vec::new() };
     let is_mapped = matches!(decision.source, CodeSource::Rule(_, rule) if rule.names_code());
     // A code that has not the form of one is not sent as one.
     let is_odd = |code: &&Cow<'_, str>| is_mapped || is_upstream_code(code);
@@ -35,21 +34,22 @@ pub(super) fn of(
     let has_odd_code = body.is_some_and(|body| body.code.is_some()) && code_read.is_none();
     // Most errors have nothing that no rule reads.
     if issues.is_none() && !has_odd_code && !members.has_rest() {
-        return Vec::new();
+        return of_problem;
     }
     let tree = Tree::parse(members.body());
-    let Some(root) = tree.root() else { return Vec::new() };
+    let Some(root) = tree.root() else { return of_problem };
     let [message, code, list] = said;
     let mut texts = vec![message.to_lowercase(), code.to_lowercase(), decision.code.as_str().to_owned()];
     texts.retain(|text| !text.is_empty());
     let has_list = !list.is_empty();
     let list = Tree::parse(list);
-    let of_issue = |issue: Node<'_, '_>| {
-        let path = issue.field("path").into_iter().flat_map(Node::children);
-        path.chain(issue.children()).filter_map(|text| Some(text.text()?.to_lowercase())).collect::<Vec<_>>()
+    let issues_sent = || list.root().into_iter().flat_map(Node::children);
+    let texts_in = |value: Node<'_, '_>| {
+        let texts = value.children().filter_map(|text| Some(text.text()?.to_lowercase()));
+        texts.filter(|text| !text.is_empty()).collect::<Vec<_>>()
     };
-    let issue_texts = list.root().into_iter().flat_map(Node::children).flat_map(of_issue);
-    let issue_texts = issue_texts.filter(|text| !text.is_empty()).collect();
+    texts.extend(issues_sent().filter_map(|issue| issue.field("path")).flat_map(texts_in));
+    let issue_texts = issues_sent().flat_map(texts_in).collect();
     let raw_code = body.and_then(|body| body.raw_code.as_ref()).filter(|_| is_mapped);
     let names =
         body.into_iter().flat_map(|body| [&body.message, &body.wider]).flatten().chain(raw_code).chain(code_read);
@@ -57,7 +57,9 @@ pub(super) fn of(
         body.and_then(|body| if let Some(Cow::Borrowed(details)) = body.details { Some(details) } else { None });
     let own = parsed.policy.dialect.spec().own_names;
     let is_taken = |name: &str| {
-        members.reads(name) && !(has_odd_code && name == "code")
+        is_problem
+            && root.field(name).is_none_or(|field| !issues.is_some_and(|issues| std::ptr::eq(issues, field.raw())))
+            || members.reads(name) && !(has_odd_code && name == "code")
             || matches!(name, "issues" | "upstream_code")
             || own.contains(&name)
             || parsed.policy.kept.iter().any(|kept| **kept == *name)
@@ -72,7 +74,8 @@ pub(super) fn of(
         issue_texts,
         taken: &is_taken,
     };
-    kept(root, members.error(), &context).into_iter().map(|(name, value)| (name.into(), value)).collect()
+    let rest = kept(root, members.error(), &context).into_iter().map(|(name, value)| (name.into(), value));
+    of_problem.into_iter().chain(rest).collect()
 }
 
 /// The members of a problem keep their bytes, apart from stack traces. A title is kept if it states more than the message.

@@ -55,7 +55,7 @@ pub(crate) use parsed_body::{Foreign, Members, ParsedBody};
 use parsed_error::Body;
 pub(crate) use parsed_error::{ClientMessage, CodeOf, DialectCode, ParsedError};
 pub(crate) use phrases::is_phrase_as_code;
-use protocol::{Protocol, ProtocolType};
+use protocol::{Head, Protocol, ProtocolType};
 pub use table::{Dialect, DialectName, Shape};
 
 /// The codes and shapes of the policy that matter for reading a body.
@@ -68,6 +68,14 @@ pub(crate) struct Readable<'k> {
     pub(crate) dialect: Dialect,
     /// The target of the request.
     pub(crate) target: Option<&'k str>,
+    /// The head of the response.
+    pub(crate) headers: &'k HeaderMap,
+}
+
+impl<'k> Readable<'k> {
+    fn head(&self) -> Head<'k> {
+        Head { headers: self.headers, path: self.target.unwrap_or_default() }
+    }
 }
 
 /// Reads a whole body with its [declared media type](declared_type). It is read as JSON if the type allows that, else
@@ -91,7 +99,7 @@ pub(crate) fn read<'a>(
             None => ParsedBody::Nothing,
         },
         Some(b'[') if kind.may_be_json() => read_array(media_type, text, readable, status, named),
-        first => match (json_text(kind, text), protocol::of_text(named, media_type, text)) {
+        first => match (json_text(kind, text), protocol::of_text(named, media_type, text, &readable.head())) {
             (Some(text), _) => read_text(text, status, true),
             (None, Some(protocol)) => ParsedBody::Protocol(protocol),
             // A body that begins like JSON, but is not JSON, was cut off, or is the script of a page.
@@ -254,7 +262,12 @@ fn protocol_of(body: &Body<'_, '_>, readable: &Readable<'_>, status: StatusCode)
     let is_own_dialect = |protocol| protocol == Protocol::JsonRpc && readable.dialect == Dialect::JsonRpc;
     // A response with neither a result nor a valid error counts as an error as well, because the client needs one.
     let is_ordinary_error = |protocol| is_own_dialect(protocol) && !body.object.has("result");
-    protocol::detect(body, status).filter(|protocol| !is_ordinary_error(*protocol))
+    // The policy describes the form of a product itself (R15).
+    let is_described = |protocol| {
+        matches!(protocol, Protocol::Product { .. }) && readable.shapes.iter().any(|it| it.spec().read(body).is_some())
+    };
+    let detected = protocol::detect(body, status, &readable.head());
+    detected.filter(|protocol| !is_ordinary_error(*protocol) && !is_described(*protocol))
 }
 
 /// Reads a body in this dialect, and nothing that only a service would have written.

@@ -140,7 +140,8 @@ impl<'a> Members<'a> {
         let is_error = |value: &str| self.error().is_some_and(|error| std::ptr::eq(error, value));
         let may_be_kept = |name: &str, value: &str| match value.as_bytes() {
             [b'"' | b'{' | b'[', ..] => value.len() > 2,
-            [b'-' | b'0'..=b'9', ..] => !STATUS_FIELDS.contains(&name) && rest::names_code(name),
+            // A number of three digits is mostly the status.
+            [b'-' | b'0'..=b'9', ..] => (value.len() != 3 || !STATUS_FIELDS.contains(&name)) && rest::names_code(name),
             _ => false,
         };
         let is_left = |object: &Object<'a>, read: &[&str]| {

@@ -8,6 +8,7 @@
 
 mod filter;
 mod oauth;
+pub(super) mod products;
 mod soap;
 
 use http::StatusCode;
@@ -19,6 +20,8 @@ use super::json::{self, Object};
 use super::parsed_error::Body;
 use super::trpc;
 pub(super) use oauth::read as read_oauth;
+pub(crate) use products::Head;
+use products::Product;
 use soap::SoapVersion;
 
 /// A protocol whose errors keep their shape.
@@ -31,10 +34,15 @@ pub(crate) enum Protocol {
     JsonRpc,
     /// RFC 6749 §5.2. An error only counts as OAuth's if the request has the form of a request to an OAuth server.
     OAuth {
-        /// Whether the error is defined by RFC 7591, in which requests are JSON.
-        is_registration: bool,
+        /// Whether its description stands next to the error, or a nonce of OpenID4VCI.
+        is_described: bool,
     },
     Orpc,
+    /// A product whose clients understand its own form alone, in JSON or XML.
+    Product {
+        product: Product,
+        is_xml: bool,
+    },
     Scim,
     Soap(SoapVersion),
     Trpc,
@@ -75,12 +83,20 @@ impl ProtocolType {
 }
 
 /// The protocol of a text that is not JSON. SOAP 1.1 has no media type of its own.
-pub(super) fn of_text(named: Option<ProtocolType>, media_type: Option<&[u8]>, text: &str) -> Option<Protocol> {
+pub(super) fn of_text(
+    named: Option<ProtocolType>,
+    media_type: Option<&[u8]>,
+    text: &str,
+    head: &Head<'_>,
+) -> Option<Protocol> {
     let is_xml = |it: &[u8]| it.eq_ignore_ascii_case(b"text/xml") || it.eq_ignore_ascii_case(b"application/xml");
     match named {
         Some(ProtocolType::EventStream) => event_stream::begins_with_field(text).then_some(Protocol::EventStream),
         Some(ProtocolType::Soap) => soap::version(text, true).map(Protocol::Soap),
-        None if media_type.is_some_and(is_xml) => soap::version(text, false).map(Protocol::Soap),
+        None if media_type.is_some_and(is_xml) => {
+            let of_product = || products::of_xml(text, head).map(|product| Protocol::Product { product, is_xml: true });
+            soap::version(text, false).map(Protocol::Soap).or_else(of_product)
+        }
         _ => None,
     }
 }
@@ -88,13 +104,16 @@ pub(super) fn of_text(named: Option<ProtocolType>, media_type: Option<&[u8]>, te
 impl Protocol {
     /// Whether `protocols = "rewrite"` also rewrites this protocol's errors.
     pub(crate) const fn is_rewritten(self) -> bool {
-        matches!(self, Self::GraphQl | Self::JsonRpc | Self::OAuth { .. } | Self::Orpc | Self::Trpc)
+        matches!(
+            self,
+            Self::GraphQl | Self::JsonRpc | Self::OAuth { .. } | Self::Orpc | Self::Product { .. } | Self::Trpc
+        )
     }
 
     /// The word that this protocol's media types contain.
     pub(crate) const fn format(self) -> &'static str {
         match self {
-            Self::Soap(_) => "xml",
+            Self::Soap(_) | Self::Product { is_xml: true, .. } => "xml",
             Self::EventStream => "event-stream",
             _ => "json",
         }
@@ -104,7 +123,7 @@ impl Protocol {
     /// place for a message (5xx).
     pub(crate) fn filtered(self, body: &[u8], status: StatusCode, message: &str) -> Option<Vec<u8>> {
         match self {
-            Self::EventStream => None,
+            Self::EventStream | Self::Product { is_xml: true, .. } => None,
             Self::Soap(version) => status.is_server_error().then(|| soap::fault(version, message)),
             _ if status.is_server_error() => filter::structure(json::utf8_text(body)?, message, self == Self::JsonRpc),
             _ => filter::without_stacks(json::utf8_text(body)?),
@@ -121,7 +140,7 @@ pub(crate) fn names_grpc(media_type: &[u8]) -> bool {
 }
 
 /// The protocol that a JSON object is in.
-pub(super) fn detect(body: &Body<'_, '_>, status: StatusCode) -> Option<Protocol> {
+pub(super) fn detect(body: &Body<'_, '_>, status: StatusCode, head: &Head<'_>) -> Option<Protocol> {
     let object = &body.object;
     if status == StatusCode::PAYMENT_REQUIRED && is_x402(object) {
         Some(Protocol::X402)
@@ -137,8 +156,10 @@ pub(super) fn detect(body: &Body<'_, '_>, status: StatusCode) -> Option<Protocol
         Some(Protocol::Scim)
     } else if object.string("resourceType").is_some_and(|it| it == "OperationOutcome") {
         Some(Protocol::Fhir)
+    } else if let Some(is_described) = oauth::detect(object) {
+        Some(Protocol::OAuth { is_described })
     } else {
-        oauth::detect(object).map(|is_registration| Protocol::OAuth { is_registration })
+        products::of_json(body, head).map(|product| Protocol::Product { product, is_xml: false })
     }
 }
 
@@ -177,14 +198,16 @@ fn is_orpc(body: &Object<'_>) -> bool {
 /// How many errors of a list are looked at: the first ones identify the protocol.
 const MOST_LOOKED_AT: usize = 16;
 
-/// Whether a body is GraphQL. Any API could send `errors` alone, so `data` or a place in the document must be there as
-/// well.
+/// Whether a body is GraphQL. Any API could send `errors` alone, so `data`, a place in the document or a code under
+/// `extensions` must be there as well.
 fn is_graphql(body: &Object<'_>) -> bool {
-    let may_be =
-        |errors: &&RawValue| body.has("data") || memmem::find(errors.get().as_bytes(), b"\"locations\"").is_some();
+    let has = |errors: &RawValue, name: &str| memmem::find(errors.get().as_bytes(), name.as_bytes()).is_some();
+    let may_be = |errors: &&RawValue| body.has("data") || has(errors, "\"locations\"") || has(errors, "\"extensions\"");
     let errors = body.raw("errors").filter(may_be).and_then(|errors| json::array(errors.get()));
     let Some(errors) = errors else { return false };
-    let with_message = |error: Object<'_>| error.string("message").is_some().then(|| error.has("locations"));
+    let has_code = |error: &Object<'_>| error.object("extensions").is_some_and(|it| it.string("code").is_some());
+    let with_message =
+        |error: Object<'_>| error.string("message").is_some().then(|| error.has("locations") || has_code(&error));
     let first = errors.iter().take(MOST_LOOKED_AT);
     let located: Option<Vec<_>> = first.map(|it| Object::parse(it.get()).and_then(with_message)).collect();
     located.is_some_and(|located| !located.is_empty() && (body.has("data") || located.contains(&true)))

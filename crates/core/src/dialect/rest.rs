@@ -26,7 +26,7 @@ const MAX_VALUES: usize = 8;
 const MAX_TRIED: usize = 256;
 
 /// The least bytes of an issue's text by which a longer text shows that the issue was read from it.
-const MIN_ISSUE: usize = 8;
+const MIN_ISSUE: usize = 4;
 
 /// The most names around a value, its own included. Positions in lists do not count.
 const MAX_NAMES: usize = 4;
@@ -185,11 +185,14 @@ fn is_entry(object: Node<'_, '_>) -> bool {
     object.children().any(|field| is_text_of_issue(field.name()) || is_any(&PLACES, field.name()))
 }
 
-/// Whether a field of an issue was not read with it: it is neither its place, its text, its code nor what was sent.
+/// Whether a field of an issue was not read with it: it is neither its place nor what was sent. Its text and its code are
+/// those of the answer. A map from fields to texts has no such field.
 fn is_unread_of_issue(field: Node<'_, '_>, is_in_entry: bool) -> bool {
     let name = field.name();
-    let is_read = is_text_of_issue(name) || names_code(name) || is_any(&PLACES, name) || is_any(&VALUES, name);
-    field.is_object() || if is_in_entry { !is_read } else { field.is_array() }
+    // For express-validator, it is the kind of the entry.
+    let is_kind = || name == "type" && field.raw() == "\"field\"";
+    let is_read = || is_any(&PLACES, name) || is_any(&VALUES, name) || is_kind();
+    field.is_object() || if is_in_entry { !is_read() } else { field.is_array() }
 }
 
 fn is_text_of_issue(name: &str) -> bool {

@@ -235,6 +235,8 @@ fn shape_of(body: Node<'_, '_>, parsed: &ParsedError<'_>) -> Option<Shape> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderMap;
+
     use crate::code::CodeSet;
 
     /// Everything that [`add_all`] may set.
@@ -261,7 +263,13 @@ mod tests {
         ];
         let mut alone = 0;
         let codes = CodeSet::default();
-        let readable = Readable { codes: &codes, shapes: &[], dialect: Dialect::default(), target: None };
+        let readable = Readable {
+            codes: &codes,
+            shapes: &[],
+            dialect: Dialect::default(),
+            target: None,
+            headers: &HeaderMap::new(),
+        };
         for (name, text) in names.iter().flat_map(|name| texts.map(|text| (name, text))) {
             for rest in ["", r#","success":false"#, r#","ok":null,"done":true"#, r#","code":12"#] {
                 let text = format!(r#"{{"{name}":"{text}"{rest}}}"#);

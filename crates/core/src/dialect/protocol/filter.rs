@@ -205,6 +205,8 @@ fn verdict_on_string(name: &str, text: &str) -> Verdict {
         "code" | "status" => passes(64, b"_-"),
         "error" if oauth::is_registered(text) => Verdict::Tell,
         _ if NAMES_OF_SIGNS.contains(&name) => passes(128, b"_.:/-"),
+        // By these an SDK recognises its own form.
+        "kind" | "apiVersion" | "__type" => passes(128, b"_.:/#-"),
         _ if is_text_name(name) || TEXTS_OF_FHIR.iter().any(|it| it.eq_ignore_ascii_case(name)) => Verdict::Message,
         _ => Verdict::Drop,
     }

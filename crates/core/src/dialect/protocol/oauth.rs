@@ -4,8 +4,8 @@ use crate::dialect::json::{self, Object};
 use crate::dialect::parsed_error::{Body, ParsedError};
 
 /// The registered errors: of RFC 6749, 6750, 7009, 7591, 8628, 8693, 8707, 9101, 9126, 9396, 9449 and 9470, OpenID
-/// Connect and its CIBA, and UMA. They are sorted for a binary search, because most bodies have another `error`.
-const ERRORS: [&str; 46] = [
+/// Connect and its CIBA, UMA, and OpenID4VCI. They are sorted for a binary search, because most bodies have another `error`.
+const ERRORS: [&str; 49] = [
     "access_denied",
     "account_selection_required",
     "authorization_pending",
@@ -22,6 +22,8 @@ const ERRORS: [&str; 46] = [
     "invalid_client_metadata",
     "invalid_dpop_proof",
     "invalid_grant",
+    "invalid_nonce",
+    "invalid_proof",
     "invalid_redirect_uri",
     "invalid_request",
     "invalid_request_object",
@@ -47,6 +49,7 @@ const ERRORS: [&str; 46] = [
     "unauthorized_client",
     "unknown_user_id",
     "unmet_authentication_requirements",
+    "unsupported_credential_format",
     "unsupported_grant_type",
     "unsupported_pop_key",
     "unsupported_response_type",
@@ -54,22 +57,19 @@ const ERRORS: [&str; 46] = [
     "use_dpop_nonce",
 ];
 
-/// The errors that RFC 7591 defines, in which requests are JSON.
-const REGISTRATION_ERRORS: [&str; 4] =
-    ["invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement", "unapproved_software_statement"];
-
 pub(super) fn is_registered(error: &str) -> bool {
     let is_name = error.bytes().all(|letter| letter.is_ascii_lowercase() || letter == b'_');
     is_name && ERRORS.binary_search(&error).is_ok()
 }
 
-/// Whether a body has the form of an OAuth error (`Some`), and whether it is an error of a client's registration.
+/// Whether a body has the form of an OAuth error (`Some`), and whether its description is there, or a nonce for a proof.
 pub(super) fn detect(body: &Object<'_>) -> Option<bool> {
     // A quick check: each code begins with a small letter, and most texts do not.
     let raw = body.raw("error").filter(|raw| matches!(raw.get().as_bytes(), [b'"', b'a'..=b'z', ..]))?;
-    let error = json::string(raw).filter(|error| is_registered(error))?;
+    json::string(raw).filter(|error| is_registered(error))?;
     let is_other = ["message", "code", "errors"].iter().any(|name| body.has(name));
-    (!is_other).then(|| REGISTRATION_ERRORS.contains(&&*error))
+    let names = ["error_description", "error_uri", "c_nonce"];
+    (!is_other).then(|| names.iter().any(|name| body.string(name).is_some()))
 }
 
 /// Reads the body if it is to be rewritten: its `error` is the code, and its description the message.

@@ -155,7 +155,7 @@ impl ObservedError {
         }
         RequestRecord {
             would_fill: fill::would_rewrite(state.request.is_head(), headers, body, decoded.as_deref()),
-            ..would_rewrite((state, *status, headers), rewrite, decoded.as_deref().unwrap_or_default())
+            ..would_rewrite((state, *status, headers), rewrite, Some(decoded.as_deref().unwrap_or_default()))
         }
     }
 }
@@ -169,19 +169,20 @@ pub(in crate::session) fn as_unread(state: &RequestState, status: StatusCode, he
         let sent = would_be.sent.clone().map(|sent| SentStatus { code: None, ..sent });
         return RequestRecord { would_be: would_be.sent, sent, ..state.record(Origin::Inner) };
     }
-    RequestRecord { would_fill: false, ..would_rewrite((state, status, headers), rewrite, &[]) }
+    RequestRecord { would_fill: false, ..would_rewrite((state, status, headers), rewrite, None) }
 }
 
 fn would_rewrite(
     (state, status, headers): (&RequestState, StatusCode, &HeaderMap),
     mut rewrite: Rewrite<'_>,
-    read: &[u8],
+    read: Option<&[u8]>,
 ) -> RequestRecord {
     let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
     let Rewrite { shape, retained, is_code_named, by, rule, to_status, body, .. } = rewrite;
     let sent = to_status.unwrap_or(status);
     let fault = rewrite.into_fault();
-    let captured = state.captures_bodies().then(|| {
+    // Of a body that was not read, nothing is shown.
+    let captured = read.filter(|_| state.captures_bodies()).map(|read| {
         let before = CapturedBody::new(status, headers, read);
         let mut headers = headers.clone();
         let retained = retained.map(|part| RetainedBody { part, body, status });

@@ -12,8 +12,8 @@ use super::body::{ErrorForm, RetainedBody};
 use super::head;
 use super::observe::refusal_before_failure;
 use super::outcome::{Failure, LocalReply, NotCalled, RewrittenBody};
-use crate::classify::Rewrite;
 use crate::classify::failure::ErrorKind;
+use crate::classify::{Retained, Rewrite};
 use crate::code::ErrorCode;
 use crate::dialect::Dialect;
 use crate::dialect::issues::written;
@@ -29,7 +29,7 @@ use crate::session::record::notes::Origin;
 use crate::session::record::proxy_error::ProxyError;
 use crate::session::record::request_record::{BoxError, Cause, RequestRecord, SessionConfig};
 use crate::session::request::state::RequestState;
-use crate::{cause, classify};
+use crate::{cause, classify, fields};
 
 impl RequestState {
     /// Whether the layer cut the request's body off (G4, P1).
@@ -121,6 +121,10 @@ impl RequestState {
         let before = self.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
         let inner_status = head.status;
         head.status = rewrite.to_status.unwrap_or(inner_status);
+        let keeps_form = retained.is_some_and(|part| part.format().is_some() || part == Retained::Page);
+        if !keeps_form && self.policy().cors().is_some() && !fields::has(&head.headers, &ACCESS_CONTROL_ALLOW_ORIGIN) {
+            self.allow_origin(&mut head.headers);
+        }
         let writer = ErrorForm { kept: kept.as_deref(), ..ErrorForm::new(&self) };
         let known = if retained.is_none() && kept.is_none() {
             let (fault, text) = rewrite.parts();

@@ -231,6 +231,7 @@ impl RequestRecord {
         }
         if !delivery.head_sent {
             self.sent = None;
+            delivery.response_bytes = delivery.response_bytes.map(|_| 0);
         }
         if matches!(delivery.end, End::ClientLeft | End::Stalled | End::Stopped) {
             self.origin.get_or_insert(Origin::Abandoned);
@@ -383,13 +384,22 @@ impl RequestRecord {
         let Some((origin, code, cause)) = why else { return };
         // In mode `off`, the error of a service has no origin until it breaks off.
         let is_error = self.service().is_some_and(|service| service.status().as_u16() >= 400);
-        if self.origin.is_none() || origin == Origin::Panic {
+        // What a guard only observes is not what failed.
+        let is_observed = self.origin == Some(Origin::Guard) && self.would_be.is_some();
+        if self.origin.is_none() || is_observed || origin == Origin::Panic {
             self.origin = Some(if is_error && origin != Origin::Panic { Origin::Inner } else { origin });
+        }
+        if is_observed {
+            let refusal = self.would_be.as_ref().and_then(SentStatus::code).cloned();
+            self.notes.get_or_insert_default().also.extend(refusal);
+            self.cause = None;
         }
         if let Some(sent) = &mut self.sent
             && sent.outcome() == Outcome::Ok
         {
             sent.code.get_or_insert(code);
+            // The end of a unary call of Connect is that of its body.
+            sent.grpc = sent.grpc.filter(|grpc| *grpc != 0);
         }
         self.cause.get_or_insert(Cause::Error(cause));
     }

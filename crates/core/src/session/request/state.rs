@@ -145,8 +145,7 @@ impl RequestState {
         }
         let method = KnownMethod::from(&view.head.method);
         let framework_route = config.framework_route(&view.head.extensions);
-        let keeps_rest = settings.keep_rest && settings.mode != Mode::Off;
-        let target = if keeps_rest { view.head.uri.path_and_query().cloned() } else { None };
+        let target = if settings.mode != Mode::Off { view.head.uri.path_and_query().cloned() } else { None };
         Self {
             settings,
             id,

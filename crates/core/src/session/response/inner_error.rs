@@ -91,6 +91,7 @@ impl RequestState {
         let view = RequestContext {
             credentials: self.credentials(),
             method: form.target.map_or(&Method::GET, |(method, _)| method),
+            is_post: self.method.as_str() == "POST",
             path: form.target.map(|(_, path)| path.path()),
             target: self.target.as_ref().map(PathAndQuery::as_str),
             body_format: self.request.body_format(),

@@ -320,12 +320,14 @@ pub(in crate::session) fn decide_by_body(state: RequestState, head: &mut respons
         reply.record.note_unread(read.unread);
         return ResponseStep::Send(Box::new(reply));
     }
+    // In mode `fill` the type of most bodies shows that they pass, whatever follows the first byte.
+    let passes_by_type = state.settings.mode == Mode::Fill && fill::more_bytes_to_read(&head.headers).is_some();
     match decided(state, head, read.as_bytes()) {
         Ok(mut written) => {
             written.record.note_unread(read.unread);
             ResponseStep::Write(written)
         }
-        Err(kept) => resume(read, kept),
+        Err(kept) => resume(read, kept, passes_by_type),
     }
 }
 
@@ -355,9 +357,9 @@ fn decided(
 }
 
 /// Sends what was read, and then the rest.
-fn resume(read: Read, mut record: Box<RequestRecord>) -> ResponseStep {
+fn resume(read: Read, mut record: Box<RequestRecord>, passes_by_type: bool) -> ResponseStep {
     let Read { bytes, trailers, unread } = read;
-    record.note_unread(unread);
+    record.note_unread(unread.filter(|why| !passes_by_type || *why != UnreadReason::TooLong));
     // Nothing follows after trailers, however late they were.
     let rest = if unread.is_some() && trailers.is_none() { Rest::Body } else { Rest::Trailers(trailers) };
     ResponseStep::Resume(bytes, rest, Follow::decided(record))
