@@ -164,13 +164,13 @@ proptest! {
         // A problem from inside keeps its type (R11).
         let own = serde_json::from_slice::<Value>(inner.body()).map_or(Value::Null, |body| body["type"].clone());
         prop_assert!(problem["type"] == "about:blank" || problem["type"] == own, "{}", problem["type"]);
-        // To others it is a detail (E9), and so are its further texts (R2), which stay in their place in a problem.
+        // To others it is a detail (E9), and so are its further members, which stay in their place in a problem.
         if let Some(details) = envelope.pointer_mut("/error/details").and_then(Value::as_object_mut) {
             let words = |value: &Value| value.as_str().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
             let is_text = |value: &Value| value.as_str().is_some_and(|text| text.contains(' '));
-            let stays = |name: &str, value: &Value| match name {
-                "type" => problem["type"] == *value,
-                _ => is_text(value) && words(&problem[name]) == words(value),
+            let stays = |name: &str, value: &Value| {
+                problem.pointer("/details").is_none_or(|details| details.get(name).is_none())
+                    && problem.get(name) == Some(value) || is_text(value) && words(&problem[name]) == words(value)
             };
             details.retain(|name, value| !stays(name, value));
             if details.is_empty() && problem.get("details").is_none() {

@@ -95,7 +95,8 @@ impl Error {
             && serde_json::from_slice::<serde_json::Value>(&whole).is_ok();
         let of_a_text_type = || {
             let name = self.media_type.unwrap_or_default().split(';').next().unwrap_or_default().to_ascii_lowercase();
-            ["text/html", "text/plain", "application/xhtml+xml"].contains(&name.as_str())
+            let is_text = name.starts_with("text/") && name != "text/xml" && name != "text/event-stream";
+            is_text || name == "application/xhtml+xml"
         };
         let is_text = || {
             let cut = |error: std::str::Utf8Error| self.breaks && error.error_len().is_none();
@@ -110,6 +111,9 @@ impl Error {
             (_, false) if whole.is_empty() => true,
             (None, true) => is_text(),
             (None, false) => !looks_like_json && is_text(),
+            (Some("application/octet-stream"), false) => {
+                !looks_like_json && is_text() && !whole.iter().any(|byte| byte.is_ascii_control() && *byte != b'\n')
+            }
             (Some(_), true) => of_a_text_type(),
             (Some(_), false) => of_a_text_type() && !looks_like_json,
         }

@@ -116,15 +116,24 @@ function jsonIn(text: string): unknown {
   }
 }
 
-/** A line for people: of `text/plain`; where no type is given, or `text/html`, one without a sign of a page (R3). */
+/**
+ * A line for people (R3): of a text, and of octets whose only control characters are line feeds. Where no type is given, or
+ * `text/html`, it is one without a sign of a page.
+ */
 function plainText(body: string | undefined, mediaType: string | null): string | undefined {
   const text = (body ?? "").trim();
   const essence = mediaType?.split(";", 1)[0]?.trim().toLowerCase();
-  const isText = essence === "text/plain" || ((essence === undefined || essence === "text/html") && !PAGE.test(text));
+  const isText = isTextOf(essence, body ?? "", text);
   // Nothing is wrapped twice, and what begins like JSON and does not parse was cut.
   const isQuoted = text.startsWith('"') && jsonIn(text) !== undefined;
   const isWrapped = WRAPPED.test(text) || /^[{[]/.test(text) || isQuoted;
   return isText && !isWrapped ? text : undefined;
+}
+
+function isTextOf(essence: string | undefined, body: string, text: string): boolean {
+  if (essence === undefined || essence === "text/html") return !PAGE.test(text);
+  if (essence === "application/octet-stream") return !/[\x00-\x09\x0b-\x1f\x7f]/.test(body);
+  return essence === "" || (essence.startsWith("text/") && essence !== "text/xml" && essence !== "text/event-stream");
 }
 
 /** The whole body; `undefined` where it cannot be read within the bounds. */

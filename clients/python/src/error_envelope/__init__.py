@@ -662,13 +662,22 @@ def _json_in(body: bytes | str) -> object:
 
 
 def _plain_text(body: bytes, media_type: str | None) -> str | None:
-    """A line for people: of ``text/plain``; where no type is given, or ``text/html``, one without a sign of a page (R3)."""
+    """A line for people (R3): of a text, and of octets whose only control characters are line feeds.
+
+    Where no type is given, or ``text/html``, it is one without a sign of a page.
+    """
     try:
-        text = body.decode("utf-8-sig").strip()
+        whole = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
+    text = whole.strip()
     essence = None if media_type is None else media_type.partition(";")[0].strip().lower()
-    is_text = essence == "text/plain" or (essence in (None, "text/html") and not _PAGE.search(text))
+    if essence is None or essence == "text/html":
+        is_text = not _PAGE.search(text)
+    elif essence == "application/octet-stream":
+        is_text = not re.search("[\x00-\x09\x0b-\x1f\x7f]", whole)
+    else:
+        is_text = essence == "" or (essence.startswith("text/") and essence not in ("text/xml", "text/event-stream"))
     # Nothing is wrapped twice, and what begins like JSON and does not parse was cut.
     is_quoted = text[:1] == '"' and not isinstance(_json_in(text), _Missing)
     is_wrapped = _WRAPPED.match(text) or text[:1] in ("{", "[") or is_quoted

@@ -37,7 +37,6 @@ use std::borrow::Cow;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::code::CodeSet;
 use crate::fields;
 use crate::framework_text::{self, FrameworkText};
 use crate::message;
@@ -51,32 +50,12 @@ pub use foreign::custom::CustomShape;
 pub(crate) use form::DialectSpec;
 pub(crate) use issues::tells_of_input;
 use json::{Object, utf8_text};
-pub(crate) use parsed_body::{Foreign, Members, ParsedBody};
+pub(crate) use parsed_body::{Foreign, Members, ParsedBody, Readable};
 use parsed_error::Body;
 pub(crate) use parsed_error::{ClientMessage, CodeOf, DialectCode, ParsedError};
 pub(crate) use phrases::is_phrase_as_code;
-use protocol::{Head, Protocol, ProtocolType};
+use protocol::{Protocol, ProtocolType};
 pub use table::{Dialect, DialectName, Shape};
-
-/// The codes and shapes of the policy that matter for reading a body.
-#[derive(Clone, Copy)]
-pub(crate) struct Readable<'k> {
-    pub(crate) codes: &'k CodeSet,
-    /// The policy's own shapes, in the order in which they are tried (R15).
-    pub(crate) shapes: &'k [CustomShape],
-    /// The client's dialect.
-    pub(crate) dialect: Dialect,
-    /// The target of the request.
-    pub(crate) target: Option<&'k str>,
-    /// The head of the response.
-    pub(crate) headers: &'k HeaderMap,
-}
-
-impl<'k> Readable<'k> {
-    fn head(&self) -> Head<'k> {
-        Head { headers: self.headers, path: self.target.unwrap_or_default() }
-    }
-}
 
 /// Reads a whole body with its [declared media type](declared_type). It is read as JSON if the type allows that, else
 /// as a text (R2).
@@ -292,14 +271,6 @@ pub(crate) fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
         Some(value) => value.map(without_parameters),
         None => Some(b"*"),
     }
-}
-
-/// The text in a text that is a JSON list of texts, and the number of further ones (R3).
-pub(crate) fn text_of_list(text: &str) -> Option<(String, usize)> {
-    let list = json::array(text.trim())?;
-    let texts: Vec<_> = list.into_iter().map(json::string).collect::<Option<_>>()?;
-    let (first, others) = texts.split_first()?;
-    Some((first.clone().into_owned(), others.len()))
 }
 
 /// The type and subtype of a body, without parameters; `None` if none or several are declared.

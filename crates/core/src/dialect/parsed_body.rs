@@ -1,15 +1,39 @@
 //! What was read from a body: the envelope, a protocol's own error, or a foreign shape with the fields that nothing read.
 
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 
+use http::HeaderMap;
+use serde_json::value::RawValue;
+
+use super::foreign::custom::CustomShape;
 use super::form::KnownFields;
 use super::json::Object;
 use super::parsed_error::{Body, ParsedError, ReadFn, is_within};
-use super::protocol::{self, Protocol};
+use super::protocol::{self, Head, Protocol};
 use super::standard::Envelope;
-use super::table::Shape;
+use super::table::{Dialect, Shape};
 use super::{problem, rest, trpc};
+use crate::code::CodeSet;
+
+/// The codes and shapes of the policy that matter for reading a body.
+#[derive(Clone, Copy)]
+pub(crate) struct Readable<'k> {
+    pub(crate) codes: &'k CodeSet,
+    /// The policy's own shapes, in the order in which they are tried (R15).
+    pub(crate) shapes: &'k [CustomShape],
+    /// The client's dialect.
+    pub(crate) dialect: Dialect,
+    /// The target of the request.
+    pub(crate) target: Option<&'k str>,
+    /// The head of the response.
+    pub(crate) headers: &'k HeaderMap,
+}
+
+impl<'k> Readable<'k> {
+    pub(super) fn head(&self) -> Head<'k> {
+        Head { headers: self.headers, path: self.target.unwrap_or_default() }
+    }
+}
 
 /// The contents of a body in no protocol of its own, and its shape.
 pub(crate) struct Foreign<'a> {

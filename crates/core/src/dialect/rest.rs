@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::codes::{is_address_or_id, is_bare_code, is_code, means_bad_input, repeats_status};
 use super::field_names::{CodeName, ISSUE_TEXTS, PLACES, Ranks, VALUES, is_error_field, is_text_name};
 use super::issues::{tells_of_input, written};
-use super::json::{Writer, quoted};
+use super::json::{Writer, array, quoted, string};
 use super::outgoing::is_upstream_code;
 use super::parsed_error::{ParsedError, is_within};
 use super::phrases::is_phrase;
@@ -252,6 +252,14 @@ pub(super) fn prefer_sentence<'a>(
         parsed.code = Some(word);
     }
     (parsed.message, parsed.message_source) = (found.text(), Some(found.raw()));
+}
+
+/// The text in a text that is a JSON list of texts, and the number of further ones (R3).
+pub(super) fn text_of_list(text: &str) -> Option<(String, usize)> {
+    let list = array(text.trim())?;
+    let texts: Vec<_> = list.into_iter().map(string).collect::<Option<_>>()?;
+    let (first, others) = texts.split_first()?;
+    Some((first.clone().into_owned(), others.len()))
 }
 
 /// Whether the text under this name states no more than the status, or a single word.

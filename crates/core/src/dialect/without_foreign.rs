@@ -5,13 +5,13 @@ use http::StatusCode;
 use serde_json::value::RawValue;
 
 use self::custom::CustomShape;
-use super::parsed_body::{Foreign, Members, PROTOCOL_PARSERS, ParsedBody};
+use super::parsed_body::{Foreign, Members, PROTOCOL_PARSERS, ParsedBody, Readable};
 use crate::dialect::form::KnownFields;
 use crate::dialect::json::Object;
 use crate::dialect::parsed_error::{Body, ParsedError};
 use crate::dialect::table::Shape;
 use crate::dialect::tree::Tree;
-use crate::dialect::{Dialect, Readable, rest, text_of_list};
+use crate::dialect::{Dialect, rest};
 use crate::framework_text::{self, FrameworkText};
 
 /// Names of fields with a text, the most specific first.
@@ -57,7 +57,7 @@ fn by_names<'a>(body: Body<'a, '_>, target: Option<&str>, status: StatusCode) ->
 
 /// Reads the issues that the message states, and removes from it what the client sent (R13).
 fn read_sentences(parsed: &mut ParsedError<'_>, status: StatusCode) {
-    if let Some((text, more)) = parsed.message.as_deref().and_then(text_of_list) {
+    if let Some((text, more)) = parsed.message.as_deref().and_then(rest::text_of_list) {
         (parsed.message, parsed.more_issues) = (Some(text.into()), more);
     }
     let Some(text) = parsed.message.as_deref() else { return };

@@ -18,7 +18,7 @@ pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
     meaning,
     can_list_issues: false,
     takes_fields: true,
-    own_names: &["type", "message"],
+    own_names: &["type", "message", "code", "param"],
     reads: &KnownFields {
         of_body: Some(&["type", "error", "request_id"]),
         of_error: &["type", "message", "code", "details"],

@@ -11,12 +11,12 @@ use crate::dialect::custom::CustomShape;
 use crate::dialect::foreign::foreign_text::{ForeignText, Found};
 use crate::dialect::form::KnownFields;
 use crate::dialect::json::Object;
-use crate::dialect::parsed_body::{Foreign, Members, PROTOCOL_PARSERS, ParsedBody};
+use crate::dialect::parsed_body::{Foreign, Members, PROTOCOL_PARSERS, ParsedBody, Readable};
 use crate::dialect::parsed_error::{Body, ClientMessage, CodeOf, ParsedError, is_within};
 use crate::dialect::phrases::is_phrase;
 use crate::dialect::table::{Dialect, Shape};
 use crate::dialect::tree::{Node, Tree};
-use crate::dialect::{Readable, codes, issues, json, rest, sentences, text_of_list};
+use crate::dialect::{codes, issues, json, rest, sentences};
 use crate::message;
 
 /// The fields of a Spring body that repeat what the head states.
@@ -122,7 +122,7 @@ fn add_all<'a>(
     status: StatusCode,
 ) {
     framework_errors::add_to(parsed, root, read, status);
-    if let Some((text, more)) = parsed.message.as_deref().and_then(text_of_list) {
+    if let Some((text, more)) = parsed.message.as_deref().and_then(rest::text_of_list) {
         parsed.message = Some(Cow::Owned(text));
         parsed.client_message = ClientMessage::All;
         if parsed.issues.is_none() {

@@ -1,10 +1,19 @@
+use http::HeaderMap;
+
 use super::*;
+
+/// A head without headers, of a request without a path.
+static NO_HEAD: std::sync::LazyLock<HeaderMap> = std::sync::LazyLock::new(HeaderMap::new);
+
+fn head() -> Head<'static> {
+    Head { headers: &NO_HEAD, path: "" }
+}
 
 fn detected(body: &str) -> Option<Protocol> {
     if body.starts_with('[') {
         detect_batch(body)
     } else {
-        detect(&Body::new(None, Object::parse(body)?), StatusCode::PAYMENT_REQUIRED)
+        detect(&Body::new(None, Object::parse(body)?), StatusCode::PAYMENT_REQUIRED, &head())
     }
 }
 
@@ -41,8 +50,8 @@ fn r10_a_protocol_is_known_by_its_body() {
         (r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"]}"#, None),
         (r#"{"resourceType":"OperationOutcome","issue":[]}"#, Some(Protocol::Fhir)),
         (r#"{"resourceType":"Patient"}"#, None),
-        (r#"{"error":"slow_down","interval":5}"#, Some(Protocol::OAuth { is_registration: false })),
-        (r#"{"error":"invalid_redirect_uri"}"#, Some(Protocol::OAuth { is_registration: true })),
+        (r#"{"error":"slow_down","interval":5}"#, Some(Protocol::OAuth { is_described: false })),
+        (r#"{"error":"invalid_redirect_uri","error_uri":"/e"}"#, Some(Protocol::OAuth { is_described: true })),
         (r#"{"error":"slow_down","message":"a"}"#, None),
         (r#"{"error":"seat_taken"}"#, None),
         (r#"{"x402Version":1,"accepts":[]}"#, Some(Protocol::X402)),
@@ -65,7 +74,7 @@ fn r10_an_event_stream_begins_with_an_event() {
         ("{\"data\":1}", false),
         ("", false),
     ] {
-        assert_eq!(of_text(Some(ProtocolType::EventStream), None, body).is_some(), is, "{body:?}");
+        assert_eq!(of_text(Some(ProtocolType::EventStream), None, body, &head()).is_some(), is, "{body:?}");
     }
 }
 
