@@ -43,6 +43,7 @@ pub mod redact;
 pub mod session;
 mod syntax;
 mod table;
+mod target;
 
 #[doc(inline)]
 pub use error_envelope_fault::{cause, code, fault, message, request_id};

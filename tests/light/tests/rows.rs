@@ -18,7 +18,7 @@ use tower_error_envelope::middleware::RequestBody;
 const CASE: [&str; 6] = ["name", "rules", "why", "needs", "inner", "expect"];
 const INNER: [&str; 3] = ["status", "headers", "body"];
 /// Reading, which every build has.
-const NEEDS: [&str; 3] = ["shapes", "streams", "words"];
+const NEEDS: [&str; 6] = ["field", "kept", "shapes", "streams", "words", "world"];
 
 #[tokio::test]
 async fn rows_that_need_no_feature_hold_without_one() {

@@ -215,7 +215,7 @@ mod tests {
             method: &Method::GET,
             is_post: false,
             path: None,
-            target: None,
+            target: &crate::target::UNKNOWN,
             body_format: BodyFormat::Other,
         };
         for dialect in Dialect::ALL {

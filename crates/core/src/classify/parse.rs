@@ -17,6 +17,7 @@ use crate::dialect::standard::Envelope;
 use crate::dialect::{Dialect, DialectCode, Foreign, ParsedBody, Readable, charset, json_rpc, standard};
 use crate::fault::Advice;
 use crate::request_id::RequestId;
+use crate::target::Target;
 use crate::{dialect, page};
 
 /// A parsed inner error.
@@ -275,7 +276,7 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) is_post: bool,
     pub(crate) path: Option<&'a str>,
     /// The path and the query as sent, if the rest of the body is kept (E9).
-    pub(crate) target: Option<&'a str>,
+    pub(crate) target: &'a Target,
     pub(crate) body_format: BodyFormat,
 }
 

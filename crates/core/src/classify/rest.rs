@@ -66,7 +66,7 @@ pub(super) fn of(
     };
     let context = RestContext {
         status: parsed.status,
-        target: parsed.request.target,
+        target: parsed.request.target.as_str(),
         said: texts,
         read: members.sources().chain(body.and_then(|body| body.message_source)).chain(details).collect(),
         withheld: names.map(|name| &**name).collect(),

@@ -207,8 +207,13 @@ fn parts_of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: f
         ..parts_of_head(status, code, answer)
     };
     let id = || id_in(body, answer.shapes);
-    let known =
-        Readable { codes, shapes: answer.shapes, dialect: Dialect::default(), target: None, headers: answer.headers };
+    let known = Readable {
+        codes,
+        shapes: answer.shapes,
+        dialect: Dialect::default(),
+        target: &crate::target::UNKNOWN,
+        headers: answer.headers,
+    };
     let foreign = match dialect::read(dialect::declared_type(answer.headers), body, &known, status) {
         ParsedBody::Envelope(envelope) => {
             return ErrorParts {

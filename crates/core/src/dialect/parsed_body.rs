@@ -14,6 +14,7 @@ use super::standard::Envelope;
 use super::table::{Dialect, Shape};
 use super::{problem, rest, trpc};
 use crate::code::CodeSet;
+use crate::target::Target;
 
 /// The codes and shapes of the policy that matter for reading a body.
 #[derive(Clone, Copy)]
@@ -24,14 +25,14 @@ pub(crate) struct Readable<'k> {
     /// The client's dialect.
     pub(crate) dialect: Dialect,
     /// The target of the request.
-    pub(crate) target: Option<&'k str>,
+    pub(crate) target: &'k Target,
     /// The head of the response.
     pub(crate) headers: &'k HeaderMap,
 }
 
 impl<'k> Readable<'k> {
     pub(super) fn head(&self) -> Head<'k> {
-        Head { headers: self.headers, path: self.target.unwrap_or_default() }
+        Head { headers: self.headers, target: self.target }
     }
 }
 

@@ -89,7 +89,7 @@ struct Pruner<'c, 'r> {
 
 impl Pruner<'_, '_> {
     fn members<'t>(&mut self, object: Node<'t, '_>, members: &mut Vec<(&'t str, Box<RawValue>)>) {
-        for field in object.children() {
+        for field in object.children().take(MAX_TRIED) {
             let name = field.name();
             let is_taken = (self.context.taken)(name) || members.iter().any(|(other, _)| *other == name);
             if !is_taken
@@ -104,6 +104,10 @@ impl Pruner<'_, '_> {
     /// `is_in_issue`: an issue around the field was read, and this field was not.
     fn field(&mut self, field: Node<'_, '_>, names: usize, is_in_issue: bool) -> Option<String> {
         let name = field.name();
+        self.tried += 1;
+        if self.tried > MAX_TRIED || self.values == MAX_VALUES {
+            return None;
+        }
         let is_leaf = !field.is_object() && !field.is_array();
         // Most values are neither sentences nor codes, which shows sooner than what their names mean.
         if is_leaf && !may_be_kept(field, name, names == 1, self.context.status) {
@@ -136,7 +140,7 @@ impl Pruner<'_, '_> {
             let is_issue = self.context.issues.is_some_and(|issues| is_within(value.raw(), issues));
             let is_entry = is_issue && is_entry(value);
             let is_unread = |field: &Node<'_, '_>| !is_issue || is_unread_of_issue(*field, is_entry);
-            for field in value.children().filter(|field| names < MAX_NAMES && is_unread(field)) {
+            for field in value.children().take(MAX_TRIED).filter(|field| names < MAX_NAMES && is_unread(field)) {
                 if let Some(json) = self.field(field, names + 1, is_in_issue || is_entry) {
                     object = object.raw(field.name(), json);
                 }
@@ -287,13 +291,16 @@ fn collect<'t, 'a>(
     tried: &mut usize,
     found: &mut Vec<(usize, bool, Node<'t, 'a>)>,
 ) {
-    for child in value.children() {
-        if *tried == MAX_TRIED || value.is_object() && (names == MAX_NAMES || is_never_kept(child.name())) {
+    for child in value.children().take(MAX_TRIED) {
+        *tried += 1;
+        if *tried > MAX_TRIED {
+            return;
+        }
+        if value.is_object() && (names == MAX_NAMES || is_never_kept(child.name())) {
             continue;
         }
         let names = names + usize::from(value.is_object());
         if child.is_text() {
-            *tried += 1;
             if child.text().is_some_and(|text| sentence(&text).is_some()) {
                 found.push((names, is_in_error, child));
             }

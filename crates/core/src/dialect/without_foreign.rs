@@ -13,6 +13,7 @@ use crate::dialect::table::Shape;
 use crate::dialect::tree::Tree;
 use crate::dialect::{Dialect, rest};
 use crate::framework_text::{self, FrameworkText};
+use crate::target::Target;
 
 /// Names of fields with a text, the most specific first.
 const TEXTS: [&str; 6] = ["message", "detail", "description", "msg", "error", "title"];
@@ -34,7 +35,7 @@ pub(super) fn read<'a>(body: Body<'a, '_>, readable: &Readable<'_>, status: Stat
     }
 }
 
-fn by_names<'a>(body: Body<'a, '_>, target: Option<&str>, status: StatusCode) -> (Shape, ParsedError<'a>, Members<'a>) {
+fn by_names<'a>(body: Body<'a, '_>, target: &Target, status: StatusCode) -> (Shape, ParsedError<'a>, Members<'a>) {
     let (shape, object) = match &body.error {
         Some(error) => (Shape::ErrorObject, error),
         None => (Shape::Message, &body.object),
@@ -47,7 +48,9 @@ fn by_names<'a>(body: Body<'a, '_>, target: Option<&str>, status: StatusCode) ->
     parsed.message_source = part(name);
     if status.is_client_error() && rest::says_nothing(parsed.message.as_deref(), name) {
         let tree = Tree::parse(body.object.text());
-        tree.root().into_iter().for_each(|root| rest::prefer_sentence(&mut parsed, root, name, (target, status)));
+        tree.root()
+            .into_iter()
+            .for_each(|root| rest::prefer_sentence(&mut parsed, root, name, (target.as_str(), status)));
     }
     let code = parsed.code.as_ref().and_then(|_| part("code"));
     let sources = [parsed.message_source, code, parsed.details.as_ref().and_then(|_| part("details"))];

@@ -18,6 +18,7 @@ use crate::dialect::table::{Dialect, Shape};
 use crate::dialect::tree::{Node, Tree};
 use crate::dialect::{codes, issues, json, rest, sentences};
 use crate::message;
+use crate::target::Target;
 
 /// The fields of a Spring body that repeat what the head states.
 static SPRING: KnownFields = KnownFields::body(&["timestamp", "path", "error"]);
@@ -158,7 +159,7 @@ fn add_all<'a>(
 }
 
 /// Reads a body that is in no known shape (R2).
-fn read_unknown_shape<'a>(body: Body<'a, '_>, target: Option<&str>, status: StatusCode) -> ParsedBody<'a> {
+fn read_unknown_shape<'a>(body: Body<'a, '_>, target: &Target, status: StatusCode) -> ParsedBody<'a> {
     let tree = Tree::parse(body.object.text());
     let Some(root) = tree.root() else { return ParsedBody::Nothing };
     let read = foreign_text::read(root, status);
@@ -172,7 +173,7 @@ fn read_unknown_shape<'a>(body: Body<'a, '_>, target: Option<&str>, status: Stat
     if status.is_client_error() && !is_text_alone(&parsed, &body, status) {
         add_all(&mut parsed, None, root, &read, status);
         let name = read.text.as_ref().map_or("", |text| text.field.name());
-        rest::prefer_sentence(&mut parsed, root, name, (target, status));
+        rest::prefer_sentence(&mut parsed, root, name, (target.as_str(), status));
         framework_errors::clean_message(&mut parsed, status);
     }
     let shape = shape_of(root, &parsed);
@@ -267,7 +268,7 @@ mod tests {
             codes: &codes,
             shapes: &[],
             dialect: Dialect::default(),
-            target: None,
+            target: &crate::target::UNKNOWN,
             headers: &HeaderMap::new(),
         };
         for (name, text) in names.iter().flat_map(|name| texts.map(|text| (name, text))) {

@@ -4,6 +4,7 @@ use http::HeaderMap;
 
 use super::super::json::{self, Object};
 use super::super::parsed_error::Body;
+use crate::target::Target;
 
 /// A product with an SDK of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +63,10 @@ const ROWS: [Row; 6] = [
     Row {
         product: Product::Oci,
         json: |body, head| {
-            let is_api = || head.has(&["docker-distribution-api-version"]) || head.path.starts_with("/v2/");
+            let is_api = || {
+                head.has(&["docker-distribution-api-version"])
+                    || head.target.as_str().is_some_and(|path| path.starts_with("/v2/"))
+            };
             let errors = || json::array(body.object.raw("errors")?.get()).filter(|errors| !errors.is_empty());
             body.object.has("errors")
                 && is_api()
@@ -101,18 +105,32 @@ const OCI_CODES: [&str; 16] = [
 #[derive(Clone, Copy)]
 pub(crate) struct Head<'h> {
     pub(crate) headers: &'h HeaderMap,
-    pub(crate) path: &'h str,
+    pub(crate) target: &'h Target,
 }
 
 impl Head<'_> {
     fn has(&self, names: &[&str]) -> bool {
         self.headers.keys().any(|name| names.contains(&name.as_str()))
     }
+
+    /// A quick check: whether a product may have sent any of these headers. Most heads have none of them.
+    fn names_product(&self) -> bool {
+        self.headers.keys().any(|name| {
+            let name = name.as_str();
+            name.starts_with("x-a")
+                || name.starts_with("x-ms-")
+                || name.starts_with("x-e")
+                || name.starts_with("docker-")
+                || name == "ostype"
+        })
+    }
 }
 
 /// The product of a JSON object.
 pub(super) fn of_json(body: &Body<'_, '_>, head: &Head<'_>) -> Option<Product> {
-    ROWS.iter().find(|row| (row.json)(body, head)).map(|row| row.product)
+    // The forms of the others begin with these members.
+    let may_be = head.names_product() || ["kind", "errors", "status"].iter().any(|name| body.object.has(name));
+    if may_be { ROWS.iter().find(|row| (row.json)(body, head)).map(|row| row.product) } else { None }
 }
 
 /// The product of an XML document.

@@ -6,7 +6,7 @@ use super::*;
 static NO_HEAD: std::sync::LazyLock<HeaderMap> = std::sync::LazyLock::new(HeaderMap::new);
 
 fn head() -> Head<'static> {
-    Head { headers: &NO_HEAD, path: "" }
+    Head { headers: &NO_HEAD, target: &crate::target::UNKNOWN }
 }
 
 fn detected(body: &str) -> Option<Protocol> {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version};
 
 use super::auth::PendingAuth;
@@ -22,6 +21,7 @@ use crate::session::record::body_capture::{BodyCapture, CapturedBody};
 use crate::session::record::delivery::{SentStatus, ServiceAnswer};
 use crate::session::record::notes::{KnownMethod, Origin, RecordFields};
 use crate::session::record::request_record::{Cause, RecordLabel, RequestRecord, SessionConfig};
+use crate::target::Target;
 
 /// One request.
 ///
@@ -114,7 +114,7 @@ pub(in crate::session) struct RequestState {
     pub(in crate::session) method: KnownMethod,
     pub(in crate::session) framework_route: Option<Arc<str>>,
     /// The path and the query: what stands in them is not repeated (E9).
-    pub(in crate::session) target: Option<PathAndQuery>,
+    pub(in crate::session) target: Target,
     pub(in crate::session) flags: Option<BodyFlags>,
     /// What the service answered.
     pub(in crate::session) service: Option<ServiceAnswer>,
@@ -145,7 +145,8 @@ impl RequestState {
         }
         let method = KnownMethod::from(&view.head.method);
         let framework_route = config.framework_route(&view.head.extensions);
-        let target = if settings.mode != Mode::Off { view.head.uri.path_and_query().cloned() } else { None };
+        let is_kept = settings.mode != Mode::Off;
+        let target = Target::new(view.head.uri.path_and_query().filter(|_| is_kept));
         Self {
             settings,
             id,

@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 
 use http::header::CONTENT_TYPE;
-use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode, response};
 
 use crate::classify::credentials::Credentials;
@@ -93,7 +92,7 @@ impl RequestState {
             method: form.target.map_or(&Method::GET, |(method, _)| method),
             is_post: self.method.as_str() == "POST",
             path: form.target.map(|(_, path)| path.path()),
-            target: self.target.as_ref().map(PathAndQuery::as_str),
+            target: &self.target,
             body_format: self.request.body_format(),
         };
         let known = PolicyView {
