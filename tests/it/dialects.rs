@@ -168,13 +168,18 @@ proptest! {
         if let Some(details) = envelope.pointer_mut("/error/details").and_then(Value::as_object_mut) {
             let words = |value: &Value| value.as_str().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
             let is_text = |value: &Value| value.as_str().is_some_and(|text| text.contains(' '));
+            let is_within = |name: &str| problem["details"].get(name).is_some();
             let stays = |name: &str, value: &Value| {
-                problem.pointer("/details").is_none_or(|details| details.get(name).is_none())
-                    && problem.get(name) == Some(value) || is_text(value) && words(&problem[name]) == words(value)
+                name != "details" && !is_within(name) && problem.get(name) == Some(value)
+                    || is_text(value) && words(&problem[name]) == words(value)
             };
             details.retain(|name, value| !stays(name, value));
+            // What is no object moves into it, beside what is kept.
+            let moved = details.get("details").filter(|moved| details.len() == 1 && problem["details"] == **moved).cloned();
             if details.is_empty() && problem.get("details").is_none() {
                 envelope["error"].as_object_mut().unwrap().remove("details");
+            } else if let Some(moved) = moved {
+                envelope["error"]["details"] = moved;
             }
         }
         for (ours, theirs) in [("/code", "/error/code"), ("/detail", "/error/message"), ("/details", "/error/details")] {

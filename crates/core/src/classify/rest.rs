@@ -26,14 +26,18 @@ pub(super) fn of(
     }
     let issues = body.and_then(|body| body.issues_source);
     let is_problem = matches!(parsed.content, ParsedBody::Foreign(it) if it.shape == Shape::Problem);
-    let of_problem = if is_problem { of_problem(members, issues, said[0]) } else { Vec::new() };
+    let own = parsed.policy.dialect.spec().own_names;
+    let is_of_form = |name: &str| matches!(name, "issues" | "upstream_code") || own.contains(&name);
+    let mut of_problem = if is_problem { of_problem(members, issues, said[0]) } else { Vec::new() };
+    of_problem.retain(|(name, _)| !is_of_form(name));
     let is_mapped = matches!(decision.source, CodeSource::Rule(_, rule) if rule.names_code());
     // A code that has not the form of one is not sent as one.
     let is_odd = |code: &&Cow<'_, str>| is_mapped || is_upstream_code(code);
     let code_read = body.and_then(|body| body.code.as_ref().filter(is_odd));
     let has_odd_code = body.is_some_and(|body| body.code.is_some()) && code_read.is_none();
     // Most errors have nothing that no rule reads.
-    if issues.is_none() && !has_odd_code && !members.has_rest() {
+    let has_place = || body.and_then(|body| body.message_source).is_some_and(|source| members.names_place(source));
+    if issues.is_none() && !has_odd_code && !members.has_rest() && !has_place() {
         return of_problem;
     }
     let tree = Tree::parse(members.body());
@@ -55,13 +59,11 @@ pub(super) fn of(
         body.into_iter().flat_map(|body| [&body.message, &body.wider]).flatten().chain(raw_code).chain(code_read);
     let details =
         body.and_then(|body| if let Some(Cow::Borrowed(details)) = body.details { Some(details) } else { None });
-    let own = parsed.policy.dialect.spec().own_names;
     let is_taken = |name: &str| {
         is_problem
             && root.field(name).is_none_or(|field| !issues.is_some_and(|issues| std::ptr::eq(issues, field.raw())))
             || members.reads(name) && !(has_odd_code && name == "code")
-            || matches!(name, "issues" | "upstream_code")
-            || own.contains(&name)
+            || is_of_form(name)
             || parsed.policy.kept.iter().any(|kept| **kept == *name)
     };
     let context = RestContext {
@@ -69,6 +71,7 @@ pub(super) fn of(
         target: parsed.request.target.as_str(),
         said: texts,
         read: members.sources().chain(body.and_then(|body| body.message_source)).chain(details).collect(),
+        message: body.filter(|body| body.issues.is_none()).and_then(|body| body.message_source),
         withheld: names.map(|name| &**name).collect(),
         issues: issues.filter(|_| has_list),
         issue_texts,

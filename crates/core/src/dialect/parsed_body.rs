@@ -179,6 +179,12 @@ impl<'a> Members<'a> {
             || self.error.as_ref().is_some_and(|error| is_left(error, self.reads.of_error))
     }
 
+    /// Whether the name of the field with these bytes is a path.
+    pub(crate) fn names_place(&self, source: &str) -> bool {
+        let is_path = |(name, value): (&str, &RawValue)| name.contains(['.', '[']) && std::ptr::eq(value.get(), source);
+        self.body.members().any(is_path)
+    }
+
     /// Visits each field that nothing reads. The fields of the error come first, because they tell more.
     pub(crate) fn visit_unread<'s>(
         &'s self,

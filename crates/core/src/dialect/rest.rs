@@ -40,6 +40,8 @@ pub(crate) struct RestContext<'c> {
     pub(crate) said: Vec<String>,
     /// The parts of the body that were read whole.
     pub(crate) read: Vec<&'c str>,
+    /// The part with the message, if no issue has its place: a name that is a path says what the message is about.
+    pub(crate) message: Option<&'c str>,
     /// The texts that were read, but not sent as they stand.
     pub(crate) withheld: Vec<&'c str>,
     /// The part of the body whose issues the answer has (R13).
@@ -92,7 +94,11 @@ impl Pruner<'_, '_> {
         for field in object.children().take(MAX_TRIED) {
             let name = field.name();
             let is_taken = (self.context.taken)(name) || members.iter().any(|(other, _)| *other == name);
-            if !is_taken
+            let is_message = self.context.message.is_some_and(|message| std::ptr::eq(message, field.raw()));
+            if is_message && name.contains(['.', '[']) && !is_taken && !is_never_kept(name) {
+                let text = field.text().and_then(|text| String::from_utf8(quoted(&sentence(&text)?)).ok());
+                members.extend(text.and_then(|text| Some((name, RawValue::from_string(text).ok()?))));
+            } else if !is_taken
                 && let Some(json) = self.field(field, 1, false)
                 && let Ok(json) = RawValue::from_string(json)
             {

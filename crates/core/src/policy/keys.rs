@@ -288,8 +288,9 @@ macro_rules! for_each_key {
             /// Whether a service's error with `cache-control: no-transform` is rewritten or passes (R9).
             #[manual = r#""respect": an error with cache-control: no-transform passes"#]
             no_transform: NoTransform;
-            /// Whether errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth keep their shape or become envelopes (R10).
-            #[manual = r#""rewrite": errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth become envelopes, too"#]
+            /// Whether errors of GraphQL, tRPC, oRPC, JSON-RPC, OAuth and products with an SDK keep their shape or become
+            /// envelopes (R10).
+            #[manual = r#""rewrite": errors of GraphQL, tRPC, oRPC, JSON-RPC, OAuth and SDKs become envelopes, too"#]
             protocols: Protocols;
             /// Names of fields that are copied from the body of a foreign 4xx into `details` (R14).
             #[manual = "names of fields of a foreign 4xx body that pass into `details`"]
