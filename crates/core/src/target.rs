@@ -14,6 +14,7 @@ pub(crate) enum Target {
 }
 
 /// The target of no request.
+#[cfg(any(test, feature = "client"))]
 pub(crate) static UNKNOWN: Target = Target::Unknown;
 
 impl Target {
