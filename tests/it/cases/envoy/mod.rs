@@ -84,6 +84,7 @@ fn not_by_envoy(case: &Case) -> Option<&'static str> {
     let no_head = inner.raw().is_some_and(|raw| response_in(&raw).is_none());
     let passes = |body: &Option<String>| matches!(body.as_deref(), Some("aborted" | "inner"));
     let ends_as_it_came = case.alternatives.iter().any(|expect| passes(&expect.body));
+    let logs = |text: &str| case.alternatives.iter().any(|expect| expect.log_has.iter().any(|have| have == text));
     let lines = |name: &str| inner.headers.iter().filter(|(have, _)| have.eq_ignore_ascii_case(name)).count();
     let sent = request.raw().map(|raw| String::from_utf8_lossy(&raw).into_owned());
     let target = sent.as_deref().and_then(|sent| sent.split(' ').nth(1)).unwrap_or(request.path());
@@ -93,6 +94,8 @@ fn not_by_envoy(case: &Case) -> Option<&'static str> {
         (inner.fails == Some(Fails::Refused) || no_head, "Envoy: a failure of its own has its own status (V2)"),
         (breaks_off(case) && !ends_as_it_came, "Envoy: it ends by itself what breaks off behind a head (V3, F4)"),
         (lines("vary") > 1 || lines("cache-control") > 1, "Envoy: it joins the lines of `vary` and `cache-control`"),
+        (case.name == "text-without-a-type/two-types", "Envoy: it joins two content types"),
+        (logs("upstream=http"), "Envoy: it does not tell the service's address"),
         (!is_path, "Envoy: it refuses a target that is no path (V2)"),
         (
             request.method().contains(char::is_lowercase) || UNKNOWN_TO_ENVOY.contains(&request.method()),
