@@ -119,8 +119,10 @@ impl OpenRecord {
         if let Some(timer) = self.timer.take() {
             timer.close(&record);
         }
+        // A line of the log needs the span that the adapter's view ends.
+        write_views(&record);
         view(&record);
-        write(record);
+        drop_cause(record);
     }
 }
 
@@ -128,15 +130,23 @@ impl OpenRecord {
 ///
 /// If several layers of one process have a request, its error is logged and counted once, by the innermost layer that
 /// decided about it, and a client that leaves by the outermost. An outer observer gets it only if no inner one did (L1).
-pub fn write(mut record: ClosedRecord) {
+pub fn write(record: ClosedRecord) {
+    write_views(&record);
+    drop_cause(record);
+}
+
+fn write_views(record: &ClosedRecord) {
     let is_outers = record.is_nested() && record.origin() == Some(Origin::Abandoned);
     if record.written_within().is_none() && !is_outers {
-        count::record_error(&record);
-        log::write_record(&record);
+        count::record_error(record);
+        log::write_record(record);
     }
     if record.written_within() != Some(true) && !is_outers {
-        log::observe(&record);
+        log::observe(record);
     }
+}
+
+fn drop_cause(mut record: ClosedRecord) {
     if let Some(cause) = record.take_cause() {
         let _ = catch(|| drop(cause));
     }

@@ -352,8 +352,9 @@ impl<'a> PolicyView<'a> {
     /// Whether an error of that protocol keeps its shape for this request (R10).
     pub(super) fn keeps(&self, protocol: Protocol, request: &RequestContext<'_>) -> bool {
         let is_requested = match protocol {
-            Protocol::OAuth { is_described } => {
-                request.body_format == BodyFormat::Form || is_described && request.is_post
+            Protocol::OAuth { is_described, is_of_resource } => {
+                let is_calls = is_of_resource && self.dialect == Dialect::JsonRpc;
+                request.body_format == BodyFormat::Form || is_described && request.is_post && !is_calls
             }
             _ => true,
         };

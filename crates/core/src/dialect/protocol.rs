@@ -36,6 +36,8 @@ pub(crate) enum Protocol {
     OAuth {
         /// Whether its description stands next to the error, or a nonce of OpenID4VCI.
         is_described: bool,
+        /// It is an error of a resource (RFC 6750 §3.1), whose clients may speak JSON-RPC.
+        is_of_resource: bool,
     },
     Orpc,
     /// A product whose clients understand its own form alone, in JSON or XML.
@@ -156,10 +158,9 @@ pub(super) fn detect(body: &Body<'_, '_>, status: StatusCode, head: &Head<'_>) -
         Some(Protocol::Scim)
     } else if object.string("resourceType").is_some_and(|it| it == "OperationOutcome") {
         Some(Protocol::Fhir)
-    } else if let Some(is_described) = oauth::detect(object) {
-        Some(Protocol::OAuth { is_described })
     } else {
-        products::of_json(body, head).map(|product| Protocol::Product { product, is_xml: false })
+        let of_product = || products::of_json(body, head).map(|product| Protocol::Product { product, is_xml: false });
+        oauth::detect(object).or_else(of_product)
     }
 }
 

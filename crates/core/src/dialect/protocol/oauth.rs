@@ -1,5 +1,6 @@
 //! OAuth 2's errors (RFC 6749 §5.2, §8.2): a registered `error`, and the fields allowed next to it.
 
+use super::Protocol;
 use crate::dialect::json::{self, Object};
 use crate::dialect::parsed_error::{Body, ParsedError};
 
@@ -62,14 +63,17 @@ pub(super) fn is_registered(error: &str) -> bool {
     is_name && ERRORS.binary_search(&error).is_ok()
 }
 
-/// Whether a body has the form of an OAuth error (`Some`), and whether its description is there, or a nonce for a proof.
-pub(super) fn detect(body: &Object<'_>) -> Option<bool> {
+/// The OAuth error that a body has the form of.
+pub(super) fn detect(body: &Object<'_>) -> Option<Protocol> {
     // A quick check: each code begins with a small letter, and most texts do not.
     let raw = body.raw("error").filter(|raw| matches!(raw.get().as_bytes(), [b'"', b'a'..=b'z', ..]))?;
-    json::string(raw).filter(|error| is_registered(error))?;
+    let error = json::string(raw).filter(|error| is_registered(error))?;
     let is_other = ["message", "code", "errors"].iter().any(|name| body.has(name));
     let names = ["error_description", "error_uri", "c_nonce"];
-    (!is_other).then(|| names.iter().any(|name| body.string(name).is_some()))
+    (!is_other).then(|| Protocol::OAuth {
+        is_described: names.iter().any(|name| body.string(name).is_some()),
+        is_of_resource: matches!(&*error, "invalid_token" | "insufficient_scope"),
+    })
 }
 
 /// Reads the body if it is to be rewritten: its `error` is the code, and its description the message.

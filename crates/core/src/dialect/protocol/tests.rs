@@ -50,8 +50,11 @@ fn r10_a_protocol_is_known_by_its_body() {
         (r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"]}"#, None),
         (r#"{"resourceType":"OperationOutcome","issue":[]}"#, Some(Protocol::Fhir)),
         (r#"{"resourceType":"Patient"}"#, None),
-        (r#"{"error":"slow_down","interval":5}"#, Some(Protocol::OAuth { is_described: false })),
-        (r#"{"error":"invalid_redirect_uri","error_uri":"/e"}"#, Some(Protocol::OAuth { is_described: true })),
+        (r#"{"error":"slow_down","interval":5}"#, Some(Protocol::OAuth { is_described: false, is_of_resource: false })),
+        (
+            r#"{"error":"invalid_redirect_uri","error_uri":"/e"}"#,
+            Some(Protocol::OAuth { is_described: true, is_of_resource: false }),
+        ),
         (r#"{"error":"slow_down","message":"a"}"#, None),
         (r#"{"error":"seat_taken"}"#, None),
         (r#"{"x402Version":1,"accepts":[]}"#, Some(Protocol::X402)),
