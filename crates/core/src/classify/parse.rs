@@ -353,7 +353,7 @@ impl<'a> PolicyView<'a> {
     pub(super) fn keeps(&self, protocol: Protocol, request: &RequestContext<'_>) -> bool {
         let is_requested = match protocol {
             Protocol::OAuth { is_described, is_of_resource } => {
-                let is_calls = is_of_resource && self.dialect == Dialect::JsonRpc;
+                let is_calls = is_of_resource && self.dialect.spec().has_call_id;
                 request.body_format == BodyFormat::Form || is_described && request.is_post && !is_calls
             }
             _ => true,

@@ -160,7 +160,9 @@ pub(super) fn detect(body: &Body<'_, '_>, status: StatusCode, head: &Head<'_>) -
         Some(Protocol::Fhir)
     } else {
         let of_product = || products::of_json(body, head).map(|product| Protocol::Product { product, is_xml: false });
-        oauth::detect(object).or_else(of_product)
+        let of_oauth =
+            |oauth::Detected { is_described, is_of_resource }| Protocol::OAuth { is_described, is_of_resource };
+        oauth::detect(object).map(of_oauth).or_else(of_product)
     }
 }
 

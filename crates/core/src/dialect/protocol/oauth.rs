@@ -1,6 +1,5 @@
 //! OAuth 2's errors (RFC 6749 §5.2, §8.2): a registered `error`, and the fields allowed next to it.
 
-use super::Protocol;
 use crate::dialect::json::{self, Object};
 use crate::dialect::parsed_error::{Body, ParsedError};
 
@@ -63,14 +62,21 @@ pub(super) fn is_registered(error: &str) -> bool {
     is_name && ERRORS.binary_search(&error).is_ok()
 }
 
-/// The OAuth error that a body has the form of.
-pub(super) fn detect(body: &Object<'_>) -> Option<Protocol> {
+/// What a body in the form of an OAuth error is.
+pub(super) struct Detected {
+    /// Its description stands next to it, or a nonce for a proof.
+    pub(super) is_described: bool,
+    pub(super) is_of_resource: bool,
+}
+
+/// Whether a body has the form of an OAuth error.
+pub(super) fn detect(body: &Object<'_>) -> Option<Detected> {
     // A quick check: each code begins with a small letter, and most texts do not.
     let raw = body.raw("error").filter(|raw| matches!(raw.get().as_bytes(), [b'"', b'a'..=b'z', ..]))?;
     let error = json::string(raw).filter(|error| is_registered(error))?;
     let is_other = ["message", "code", "errors"].iter().any(|name| body.has(name));
     let names = ["error_description", "error_uri", "c_nonce"];
-    (!is_other).then(|| Protocol::OAuth {
+    (!is_other).then(|| Detected {
         is_described: names.iter().any(|name| body.string(name).is_some()),
         is_of_resource: matches!(&*error, "invalid_token" | "insufficient_scope"),
     })
