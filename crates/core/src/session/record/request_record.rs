@@ -317,6 +317,12 @@ impl RequestRecord {
         self.would_refuse().count() > usize::from(self.notes().observes_credentials)
     }
 
+    /// Whether the inner error passed because of a milder mode, and `enforce` would only add its code to its head (R10).
+    #[must_use]
+    pub fn would_keep(&self) -> bool {
+        self.would_be.is_some() && self.rewriting.is_none() && self.would_refuse().next().is_none()
+    }
+
     /// The mildest mode, `fill` or `enforce`, that would rewrite the inner error, which passed only because of a milder
     /// one (M1). `None` if a guard would refuse the request first.
     #[must_use]
