@@ -14,7 +14,7 @@ use crate::dialect::codes::means_bad_input;
 use crate::dialect::issues::written;
 use crate::dialect::json::Writer;
 use crate::dialect::standard::Envelope;
-use crate::dialect::{CodeOf, Foreign, Members, ParsedBody, ParsedError, outgoing};
+use crate::dialect::{CodeOf, Foreign, Members, ParsedBody, ParsedError, Shape, outgoing};
 use crate::{dialect, fields, message};
 
 /// The details of a rewritten error, and the parts of the body that do not reach any client.
@@ -50,15 +50,13 @@ impl ReplyDetails {
             Some(_) => passing.and_then(|foreign| upstream_code(foreign, issues, parsed, decision)),
             None => in_head(),
         };
-        let rest = members.map(|members| {
-            rest::of(
-                members,
-                foreign.map(|foreign| &foreign.parsed),
-                (parsed, decision),
-                [message, code.unwrap_or_default(), issues.unwrap_or_default()],
-            )
-        });
-        let rest = rest.unwrap_or_default();
+        let rest = if members.is_some() || foreign.is_some_and(|foreign| foreign.shape == Shape::Issues) {
+            let body = foreign.map(|foreign| &foreign.parsed);
+            let said = [message, code.unwrap_or_default(), issues.unwrap_or_default()];
+            rest::of(members, body, (parsed, decision), said)
+        } else {
+            Vec::new()
+        };
         fields.add(&rest);
         let takes_fields = parsed.policy.dialect.spec().takes_fields && !fields.kept.is_empty();
         let added = if takes_fields { &[] } else { &*fields.kept };

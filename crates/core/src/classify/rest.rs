@@ -14,8 +14,9 @@ use crate::dialect::tree::{Node, Tree};
 use crate::dialect::{Members, ParsedBody, ParsedError, Shape};
 
 /// The members that are kept, with their names. `said` are the texts of the answer: its message, its code and its issues.
+/// A list of issues has no members, and stands under `errors`.
 pub(super) fn of(
-    members: &Members<'_>,
+    members: Option<&Members<'_>>,
     body: Option<&ParsedError<'_>>,
     (parsed, decision): (&Parsed<'_, '_>, &Decision<'_>),
     said: [&str; 3],
@@ -28,7 +29,8 @@ pub(super) fn of(
     let is_problem = matches!(parsed.content, ParsedBody::Foreign(it) if it.shape == Shape::Problem);
     let own = parsed.policy.dialect.spec().own_names;
     let is_of_form = |name: &str| matches!(name, "issues" | "upstream_code") || own.contains(&name);
-    let mut of_problem = if is_problem { of_problem(members, issues, said[0]) } else { Vec::new() };
+    let problem = members.filter(|_| is_problem);
+    let mut of_problem = problem.map_or_else(Vec::new, |members| of_problem(members, issues, said[0]));
     of_problem.retain(|(name, _)| !is_of_form(name));
     let is_mapped = matches!(decision.source, CodeSource::Rule(_, rule) if rule.names_code());
     // A code that has not the form of one is not sent as one.
@@ -36,11 +38,18 @@ pub(super) fn of(
     let code_read = body.and_then(|body| body.code.as_ref().filter(is_odd));
     let has_odd_code = body.is_some_and(|body| body.code.is_some()) && code_read.is_none();
     // Most errors have nothing that no rule reads.
-    let has_place = || body.and_then(|body| body.message_source).is_some_and(|source| members.names_place(source));
-    if issues.is_none() && !has_odd_code && !members.has_rest() && !has_place() {
-        return of_problem;
-    }
-    let tree = Tree::parse(members.body());
+    let text = match members {
+        Some(members) => {
+            let source = body.and_then(|body| body.message_source);
+            let has_place = || source.is_some_and(|source| members.names_place(source));
+            if issues.is_none() && !has_odd_code && !members.has_rest() && !has_place() {
+                return of_problem;
+            }
+            members.body()
+        }
+        None => std::str::from_utf8(parsed.bytes).unwrap_or_default(),
+    };
+    let tree = Tree::parse(text);
     let Some(root) = tree.root() else { return of_problem };
     let [message, code, list] = said;
     let mut texts = vec![message.to_lowercase(), code.to_lowercase(), decision.code.as_str().to_owned()];
@@ -59,10 +68,12 @@ pub(super) fn of(
         body.into_iter().flat_map(|body| [&body.message, &body.wider]).flatten().chain(raw_code).chain(code_read);
     let details =
         body.and_then(|body| if let Some(Cow::Borrowed(details)) = body.details { Some(details) } else { None });
+    // Where `code` is the code, the word under `error` is another one.
+    let is_word = |name: &str| name == "error" && root.field(name).is_some_and(Node::is_text);
     let is_taken = |name: &str| {
         is_problem
             && root.field(name).is_none_or(|field| !issues.is_some_and(|issues| std::ptr::eq(issues, field.raw())))
-            || members.reads(name) && !(has_odd_code && name == "code")
+            || members.is_some_and(|members| members.reads(name)) && !(has_odd_code && name == "code") && !is_word(name)
             || is_of_form(name)
             || parsed.policy.kept.iter().any(|kept| **kept == *name)
     };
@@ -70,14 +81,20 @@ pub(super) fn of(
         status: parsed.status,
         target: parsed.request.target.as_str(),
         said: texts,
-        read: members.sources().chain(body.and_then(|body| body.message_source)).chain(details).collect(),
+        read: members
+            .into_iter()
+            .flat_map(Members::sources)
+            .chain(body.and_then(|body| body.message_source))
+            .chain(details)
+            .collect(),
         message: body.filter(|body| body.issues.is_none()).and_then(|body| body.message_source),
         withheld: names.map(|name| &**name).collect(),
-        issues: issues.filter(|_| has_list),
+        issues: if members.is_some() { issues } else { Some(root.raw()) }.filter(|_| has_list),
         issue_texts,
         taken: &is_taken,
     };
-    let rest = kept(root, members.error(), &context).into_iter().map(|(name, value)| (name.into(), value));
+    let rest =
+        kept(root, members.and_then(Members::error), &context).into_iter().map(|(name, value)| (name.into(), value));
     of_problem.into_iter().chain(rest).collect()
 }
 

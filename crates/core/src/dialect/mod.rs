@@ -28,6 +28,7 @@ mod problem;
 pub(crate) mod protocol;
 pub(crate) mod rest;
 pub(crate) mod rpc;
+mod sent_values;
 pub(crate) mod standard;
 mod table;
 pub(crate) mod trpc;

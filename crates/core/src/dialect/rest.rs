@@ -15,7 +15,7 @@ use super::json::{Writer, array, quoted, string};
 use super::outgoing::is_upstream_code;
 use super::parsed_error::{ParsedError, is_within};
 use super::phrases::is_phrase;
-use super::sentences::without_values;
+use super::sent_values::message_of;
 use super::tree::Node;
 use crate::message;
 
@@ -30,6 +30,9 @@ const MIN_ISSUE: usize = 4;
 
 /// The most names around a value, its own included. Positions in lists do not count.
 const MAX_NAMES: usize = 4;
+
+/// The name for the rest of a body that is a list.
+const LIST: &str = "errors";
 
 /// What decides whether a value may be kept, besides its name and its form.
 pub(crate) struct RestContext<'c> {
@@ -58,14 +61,17 @@ pub(crate) fn kept<'t>(
     error: Option<&str>,
     context: &RestContext<'_>,
 ) -> Vec<(&'t str, Box<RawValue>)> {
-    let mut pruner = Pruner { context, error, decoded: None, values: 0, tried: 0 };
+    let mut pruner = Pruner { context, error, object: None, decoded: None, values: 0, tried: 0 };
     let mut members = Vec::new();
     if let Some(error) = error.and_then(|error| at(body, error)) {
         pruner.error = None;
         pruner.members(error, &mut members);
         pruner.error = Some(error.raw());
     }
-    if error.is_none_or(|error| !std::ptr::eq(error, body.raw())) {
+    if body.is_array() {
+        let list = pruner.value(body, LIST, 0, false).and_then(|list| RawValue::from_string(list).ok());
+        members.extend(list.map(|list| (LIST, list)));
+    } else if error.is_none_or(|error| !std::ptr::eq(error, body.raw())) {
         pruner.members(body, &mut members);
     }
     members
@@ -79,8 +85,10 @@ fn at<'t, 'a>(value: Node<'t, 'a>, raw: &str) -> Option<Node<'t, 'a>> {
     value.children().find(|child| is_within(raw, child.raw())).and_then(|child| at(child, raw))
 }
 
-struct Pruner<'c, 'r> {
+struct Pruner<'c, 'r, 't, 'a> {
     context: &'c RestContext<'c>,
+    /// The object around the value, which may repeat what the client sent.
+    object: Option<Node<'t, 'a>>,
     /// The object with the error, whose members stand at the top already.
     error: Option<&'r str>,
     /// The request's target, decoded as a form.
@@ -89,8 +97,9 @@ struct Pruner<'c, 'r> {
     tried: usize,
 }
 
-impl Pruner<'_, '_> {
-    fn members<'t>(&mut self, object: Node<'t, '_>, members: &mut Vec<(&'t str, Box<RawValue>)>) {
+impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
+    fn members(&mut self, object: Node<'t, 'a>, members: &mut Vec<(&'t str, Box<RawValue>)>) {
+        self.object = Some(object);
         for field in object.children().take(MAX_TRIED) {
             let name = field.name();
             let is_taken = (self.context.taken)(name) || members.iter().any(|(other, _)| *other == name);
@@ -108,7 +117,7 @@ impl Pruner<'_, '_> {
     }
 
     /// `is_in_issue`: an issue around the field was read, and this field was not.
-    fn field(&mut self, field: Node<'_, '_>, names: usize, is_in_issue: bool) -> Option<String> {
+    fn field(&mut self, field: Node<'t, 'a>, names: usize, is_in_issue: bool) -> Option<String> {
         let name = field.name();
         self.tried += 1;
         if self.tried > MAX_TRIED || self.values == MAX_VALUES {
@@ -125,7 +134,7 @@ impl Pruner<'_, '_> {
         self.value(field, name, names, is_in_issue)
     }
 
-    fn value(&mut self, value: Node<'_, '_>, name: &str, names: usize, is_in_issue: bool) -> Option<String> {
+    fn value(&mut self, value: Node<'t, 'a>, name: &str, names: usize, is_in_issue: bool) -> Option<String> {
         let is_read = |part: &&str| is_within(value.raw(), part);
         let is_error = self.error.is_some_and(|error| std::ptr::eq(error, value.raw()));
         self.tried += 1;
@@ -143,6 +152,7 @@ impl Pruner<'_, '_> {
         }
         if value.is_object() {
             let mut object = Writer::new(64);
+            let outer = self.object.replace(value);
             let is_issue = self.context.issues.is_some_and(|issues| is_within(value.raw(), issues));
             let is_entry = is_issue && is_entry(value);
             let is_unread = |field: &Node<'_, '_>| !is_issue || is_unread_of_issue(*field, is_entry);
@@ -151,6 +161,7 @@ impl Pruner<'_, '_> {
                     object = object.raw(field.name(), json);
                 }
             }
+            self.object = outer;
             return (!object.is_empty()).then(|| object.into_string());
         }
         let json = self.leaf(value, name, names == 1)?;
@@ -158,7 +169,7 @@ impl Pruner<'_, '_> {
         Some(json)
     }
 
-    fn leaf(&mut self, value: Node<'_, '_>, name: &str, is_top: bool) -> Option<String> {
+    fn leaf(&mut self, value: Node<'t, 'a>, name: &str, is_top: bool) -> Option<String> {
         let text = value.word_or_digits()?;
         let kept = kept_text(value, &text, name, is_top, self.context.status)?;
         if self.context.withheld.contains(&&*text) || self.is_said(&kept) || self.is_sent(&text) {
@@ -167,7 +178,7 @@ impl Pruner<'_, '_> {
         if !value.is_text() {
             return Some(value.raw().to_owned());
         }
-        let kept = without_values(&kept);
+        let kept = message_of(self.object, &kept);
         #[cfg(feature = "redact")]
         let kept = crate::redact::text(&kept, crate::redact::Strictness::Readable);
         let json = String::from_utf8(quoted(&kept)).ok();
@@ -359,7 +370,8 @@ fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Opt
     let is_led = ranks.code(CodeName::Led).is_some();
     let is_bare = ranks.code(CodeName::Bare).is_some() && is_bare_code(name, value, is_top);
     let is_led = is_led && is_bare_code(name, value, false);
-    if !(is_sure || is_led || is_bare) || means_bad_input(value) {
+    let is_word = is_top && name == "error" && is_bare_code(name, value, false);
+    if !(is_sure || is_led || is_bare || is_word) || means_bad_input(value) {
         return None;
     }
     if is_code(value, status) {
@@ -373,7 +385,7 @@ fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Opt
 pub(super) fn names_code(name: &str) -> bool {
     let ranks = Ranks::new(name);
     let is_ranked = [CodeName::Sure, CodeName::Led, CodeName::Bare].iter().any(|worth| ranks.code(*worth).is_some());
-    is_ranked || ends_like_a_code(name)
+    is_ranked || name == "error" || ends_like_a_code(name)
 }
 
 fn ends_like_a_code(name: &str) -> bool {

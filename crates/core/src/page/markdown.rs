@@ -1,9 +1,11 @@
 //! Errors as Markdown, for agents (rule R18).
 
 use memchr::memmem;
+use serde_json::{Value, from_str};
 
-use crate::dialect::issues::written::{self, NamedIssue};
+use crate::dialect::issues::written;
 use crate::dialect::outgoing::Outgoing;
+use crate::message::is_unprintable;
 
 const REQUEST_ID: &str = "Request id";
 
@@ -16,8 +18,17 @@ pub(crate) fn write(out: &Outgoing<'_>) -> Vec<u8> {
     item(&mut page, "Code", |page| push_code(page, out.canonical.as_str()));
     item(&mut page, "Status", |page| page.push_str(out.status.as_str()));
     item(&mut page, REQUEST_ID, |page| push_code(page, out.request_id));
-    for issue in out.details.map(written::by_parameter).unwrap_or_default() {
-        item(&mut page, "Issue", |page| push_issue(page, &issue));
+    let details = out.details.and_then(|details| from_str::<Value>(details).ok()).unwrap_or_default();
+    for issue in details["issues"].as_array().into_iter().flatten() {
+        item(&mut page, "Issue", |page| push_issue(page, issue));
+    }
+    // What else a client could act on (E9).
+    let others = out.details.map(|details| match details.contains("\"issues\"") {
+        true => written::details_without_issues(details),
+        false => Some(details.to_owned()),
+    });
+    if let Some(others) = others.flatten() {
+        item(&mut page, "Details", |page| push_code(page, &others));
     }
     if let Some(retry) = out.advice.retry {
         item(&mut page, "Retry", |page| push_code(page, retry));
@@ -39,16 +50,30 @@ pub(crate) fn has_id(body: &[u8], id: &str) -> bool {
     body.starts_with(b"# ") && memmem::find(body, line.as_bytes()).is_some()
 }
 
-fn push_issue(page: &mut String, issue: &NamedIssue<'_>) {
-    if !issue.parameter.is_empty() {
-        push_code(page, &issue.parameter);
+/// An issue, which may be irregular in an envelope that the service wrote.
+fn push_issue(page: &mut String, issue: &Value) {
+    let path = match &issue["path"] {
+        Value::Array(steps) => steps.iter().map(text_of).collect::<Vec<_>>().join("."),
+        path => text_of(path),
+    };
+    if !path.is_empty() {
+        push_code(page, &path);
         page.push_str(": ");
     }
-    push_text(page, &issue.message);
-    if let Some(code) = &issue.code {
+    push_text(page, &text_of(&issue["message"]));
+    let code = text_of(&issue["code"]);
+    if !code.is_empty() {
         page.push_str(" (");
-        push_code(page, code);
+        push_code(page, &code);
         page.push(')');
+    }
+}
+
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 
@@ -62,25 +87,40 @@ fn item(page: &mut String, name: &str, push_value: impl FnOnce(&mut String)) {
 
 /// Writes a text as one line without markup, as CommonMark and its GitHub extensions read it.
 fn push_text(page: &mut String, text: &str) {
-    for char in text.chars() {
+    let text = on_one_line(text);
+    for (at, char) in text.char_indices() {
+        let (before, rest) = (&text[..at], &text[at..]);
         match char {
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '#' | '~' => page.extend(['\\', char]),
             // It would make a link of the brackets before it.
-            '(' if page.ends_with(']') => page.push_str("\\("),
-            _ => page.push(on_one_line(char)),
+            '(' if before.ends_with(']') => page.push_str("\\("),
+            // Addresses are links in GitHub's Markdown. No escape ends an e-mail address there, but code does.
+            ':' if rest.starts_with("://") => page.push_str("\\:"),
+            '.' if ends_in_www(before) => page.push_str("\\."),
+            '@' if rest[1..].starts_with(char::is_alphanumeric) => page.push_str("`@`"),
+            _ => page.push(char),
         }
     }
 }
 
-/// Writes a text as code, in which only a backtick and the end of the line mean something.
-fn push_code(page: &mut String, text: &str) {
-    page.push('`');
-    page.extend(text.chars().map(|char| if char == '`' { '\'' } else { on_one_line(char) }));
-    page.push('`');
+fn ends_in_www(text: &str) -> bool {
+    text.len().checked_sub(3).and_then(|at| text.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case("www"))
 }
 
-fn on_one_line(char: char) -> char {
-    if char.is_control() || matches!(char, '\u{2028}' | '\u{2029}') { ' ' } else { char }
+/// Writes a text as code, between more backticks than it has in a row.
+fn push_code(page: &mut String, text: &str) {
+    let text = on_one_line(text);
+    let longest = text.split(|char| char != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest + 1);
+    // A space at both ends is no part of the code.
+    let space = if longest > 0 || text.trim().len() < text.len() && !text.trim().is_empty() { " " } else { "" };
+    page.extend([&fence, space, &*text, space, &fence]);
+}
+
+fn on_one_line(text: &str) -> String {
+    let is_break = |char: char| char.is_control() || matches!(char, '\u{2028}' | '\u{2029}');
+    let shown = text.chars().filter(|char| is_break(*char) || !is_unprintable(*char));
+    shown.map(|char| if is_break(char) { ' ' } else { char }).collect()
 }
 
 #[cfg(test)]
@@ -101,13 +141,37 @@ mod tests {
         assert_eq!(
             written,
             "# Not found.\n\n- Code: `not_found`\n- Status: 404\n- Request id: `req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D`\n\
-             - Issue: `items[0].qty`: Too \\*few\\*. (`min`)\n- Issue: m\n- Retry: `backoff`\n"
+             - Issue: `items.0.qty`: Too \\*few\\*. (`min`)\n- Issue: m\n- Retry: `backoff`\n"
         );
+    }
+
+    #[test]
+    fn r18_no_address_is_a_link_in_githubs_markdown() {
+        for (said, heading) in [
+            ("See https://x.example/a or FTP://x.example.", r"See https\://x.example/a or FTP\://x.example."),
+            ("Go to <www.x.example>, Www.x.example", r"Go to \<www\.x.example\>, Www\.x.example"),
+            ("Write to mailto:ada@x.example @ noon", "Write to mailto:ada`@`x.example @ noon"),
+        ] {
+            let written = text(write(&Outgoing { message: said, ..out() }));
+            assert_eq!(written.lines().next(), Some(&*format!("# {heading}")));
+        }
+    }
+
+    #[test]
+    fn r18_an_irregular_issue_hides_no_other_one() {
+        let details = r#"{"issues":[{"message":7},{"path":"a`b","message":"m","code":3},{"path":[null,"c"],"message":"x"}],"upstream_code":"E_7"}"#;
+        let written = text(write(&Outgoing { details: Some(details), ..out() }));
+        let rest = r#"- Issue: 7
+- Issue: `` a`b ``: m (`3`)
+- Issue: `.c`: x
+- Details: `{"upstream_code":"E_7"}`
+"#;
+        assert!(written.ends_with(rest), "{written}");
     }
 
     proptest! {
         #[test]
-        fn r18_no_markup_comes_from_the_service(message in "[-#*_\\[\\]()<>&;!`~\\\\|=+:/.a1 \n\r\u{2028}]{0,40}") {
+        fn r18_no_markup_comes_from_the_service(message in "[-#*_\\[\\]()<>&;!`~\\\\|=+:/.@wa1 \n\r\u{2028}]{0,40}") {
             let details = serde_json::json!({"issues": [{"path": [message], "message": message, "code": message}]});
             let written = text(write(&Outgoing { message: &message, details: Some(&details.to_string()), ..out() }));
             let mut shown = String::new();

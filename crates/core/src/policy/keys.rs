@@ -336,7 +336,7 @@ macro_rules! for_each_key {
             html: ErrorPage => Shared<PageTemplate>, by page;
             /// Clients whose Accept prefers text/markdown to JSON get errors as Markdown (R18). Where a table sets a
             /// dialect, it must set this key, too, to offer Markdown.
-            #[manual = "agents that prefer text/markdown get Markdown; see \"A page for browsers\""]
+            #[manual = "agents that prefer text/markdown get Markdown; see \"Markdown for agents\""]
             markdown: bool;
             /// Scripts of other origins may read the request id, the code and retry-after (E4).
             #[manual = "browsers may read the id, the code and retry-after"]

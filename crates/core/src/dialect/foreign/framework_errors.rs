@@ -10,7 +10,6 @@ mod entry;
 mod found;
 mod map;
 mod search;
-mod sent_values;
 
 use std::borrow::Cow;
 

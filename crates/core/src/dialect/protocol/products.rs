@@ -140,9 +140,7 @@ pub(super) fn of_xml(text: &str, head: &Head<'_>) -> Option<Product> {
 }
 
 fn is_oci(error: &str) -> bool {
-    Object::parse(error).is_some_and(|error| {
-        error.string("message").is_some() && error.string("code").is_some_and(|code| OCI_CODES.contains(&&*code))
-    })
+    Object::parse(error).is_some_and(|error| error.string("code").is_some_and(|code| OCI_CODES.contains(&&*code)))
 }
 
 /// The name of the root element of an XML document, behind its declaration.

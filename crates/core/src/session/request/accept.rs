@@ -1,6 +1,7 @@
 //! Chooses between the forms of an error by the client's `accept` (rules R11, R16, R18), as RFC 9110 §12.5.1 defines it.
 //!
-//! The form with the highest quality is chosen; between equals the order is JSON, problem, HTML, Markdown. If several ranges fit a type, the most specific one counts, and among equally
+//! The form with the highest quality is chosen; between equals the order is JSON, problem, HTML, Markdown. JSON that only a
+//! wildcard includes is behind Markdown that is named. If several ranges fit a type, the most specific one counts, and among equally
 //! specific ones the highest quality. A type that no range fits has quality 0. Elements that cannot be parsed are
 //! ignored.
 
@@ -19,20 +20,24 @@ pub(in crate::session) fn preferred(
 ) -> Option<OtherForm> {
     let own = own.split_once('/').unwrap_or(JSON);
     let [json, own, problem, html, markdown] =
-        weights(headers, [JSON, own, PROBLEM, ("text", "html"), ("text", "markdown")]);
+        qualities(headers, [JSON, own, PROBLEM, ("text", "html"), ("text", "markdown")]);
     let weight = |form: OtherForm| match form {
-        OtherForm::Problem => problem,
-        OtherForm::Page(PageType::Html) => html,
-        OtherForm::Page(PageType::Markdown) => markdown,
+        OtherForm::Problem => problem.weight,
+        OtherForm::Page(PageType::Html) => html.weight,
+        OtherForm::Page(PageType::Markdown) => markdown.weight,
     };
     let all = [OtherForm::Problem, OtherForm::Page(PageType::Html), OtherForm::Page(PageType::Markdown)];
-    let (mut best, mut chosen) = (json.max(own), None);
+    let (mut best, mut chosen) = (json.weight.max(own.weight), None);
     for form in all.into_iter().filter(|form| is_offered(*form)) {
         if weight(form) > best {
             (best, chosen) = (weight(form), Some(form));
         }
     }
-    chosen
+    // Agents send `text/markdown, text/html, */*`.
+    let is_wanted = markdown.weight == best && markdown.is_named() && !json.is_named() && !own.is_named();
+    let markdown =
+        || Some(OtherForm::Page(PageType::Markdown)).filter(|form| is_wanted && best > 0 && is_offered(*form));
+    chosen.or_else(markdown)
 }
 
 /// A form that a route may offer beside its own.
@@ -51,13 +56,13 @@ const PROBLEM: MediaType = ("application", "problem+json");
 type MediaType = (&'static str, &'static str);
 
 /// The quality that the client gives to each of these media types.
-fn weights<const N: usize>(headers: &HeaderMap, types: [(&str, &str); N]) -> [u16; N] {
+fn qualities<const N: usize>(headers: &HeaderMap, types: [(&str, &str); N]) -> [Quality; N] {
     let mut found = [(); N].map(|()| Quality::default());
     let lines = headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes);
     for range in lines.flat_map(elements).filter_map(Range::parse) {
         found.iter_mut().zip(types).for_each(|(quality, of)| quality.consider(&range, of));
     }
-    found.map(|quality| quality.weight)
+    found
 }
 
 /// Whether a line of `accept` may state a preference: it names one of the two types, and is not just
@@ -65,6 +70,9 @@ fn weights<const N: usize>(headers: &HeaderMap, types: [(&str, &str); N]) -> [u1
 pub(in crate::session) fn names_a_type(line: &[u8]) -> bool {
     !line.eq_ignore_ascii_case(b"application/json") && line.windows(4).any(|part| part.eq_ignore_ascii_case(b"json"))
 }
+
+/// The specificity of a range without a wildcard.
+const NAMED: u8 = 3;
 
 /// The best range so far for one type.
 #[derive(Default)]
@@ -75,6 +83,11 @@ struct Quality {
 }
 
 impl Quality {
+    /// Whether the client named the type, instead of a range that includes it.
+    fn is_named(&self) -> bool {
+        self.specificity == NAMED
+    }
+
     fn consider(&mut self, range: &Range<'_>, of: (&str, &str)) {
         let specificity = range.fits(of);
         if specificity > self.specificity {
@@ -118,7 +131,7 @@ impl<'a> Range<'a> {
             (b"*", _) => 1,
             (own, _) if !own.eq_ignore_ascii_case(kind.as_bytes()) => 0,
             (_, b"*") => 2,
-            (_, own) if own.eq_ignore_ascii_case(subtype.as_bytes()) => 3,
+            (_, own) if own.eq_ignore_ascii_case(subtype.as_bytes()) => NAMED,
             _ => 0,
         }
     }
@@ -308,7 +321,7 @@ mod tests {
     }
 
     /// RFC 9110 §12.5.1, word for word.
-    fn quality(members: &[Member], of: &str, wanted: &str) -> u16 {
+    fn quality(members: &[Member], of: &str, wanted: &str) -> (u8, u16) {
         let fitting = members.iter().filter_map(|member| {
             let Member::Range(kind, subtype, parameter, q) = member else { return None };
             let specificity = match (kind.to_lowercase().as_str(), subtype.to_lowercase().as_str()) {
@@ -320,7 +333,7 @@ mod tests {
             };
             Some((specificity, q.unwrap_or(1000)))
         });
-        fitting.max().map_or(0, |(_, q)| q)
+        fitting.max().unwrap_or_default()
     }
 
     proptest! {
@@ -339,16 +352,16 @@ mod tests {
                 }
             }
             let lines: Vec<&str> = text.iter().map(String::as_str).collect();
-            let of_json = |subtype| quality(&members, "application", subtype);
-            let (problem, json) = (of_json("problem+json"), of_json("json"));
-            let [html, markdown] = ["html", "markdown"].map(|subtype| quality(&members, "text", subtype));
+            let [(_, problem), (of_json, json)] = ["problem+json", "json"].map(|it| quality(&members, "application", it));
+            let [(_, html), (of_markdown, markdown)] = ["html", "markdown"].map(|it| quality(&members, "text", it));
             prop_assert_eq!(prefers(&lines), problem > json, "{:?}", lines);
             let headers = lines.iter().map(|line| (ACCEPT, HeaderValue::from_str(line).unwrap())).collect();
             let pages = |has_problem| prefers_page(&headers, "application/json", has_problem);
             prop_assert_eq!((pages(false), pages(true)), (html > json, html > json.max(problem)), "{:?}", lines);
             let chosen = preferred(&headers, "application/json", |_| true);
             let is_markdown = chosen == Some(OtherForm::Page(PageType::Markdown));
-            prop_assert_eq!(is_markdown, markdown > json.max(problem).max(html), "{:?}", lines);
+            let is_wanted = markdown == json && json > 0 && json >= problem.max(html) && of_markdown == 3 && of_json < 3;
+            prop_assert_eq!(is_markdown, markdown > json.max(problem).max(html) || is_wanted, "{:?}", lines);
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
-use super::sent_values::message_of;
 use crate::dialect::field_names::Meaning;
 use crate::dialect::issues::IssueList;
 use crate::dialect::place::Place;
+use crate::dialect::sent_values::message_of;
 use crate::dialect::sentences;
 use crate::dialect::tree::Node;
 use crate::issue_list::{List, MAX_ISSUES};

@@ -1,4 +1,4 @@
-//! Removes from the text of an issue the value that the client sent (rule R13). Often the same value is next to the
+//! Removes from a text the value that the client sent (rules R13, E9). Often the same value is next to the
 //! text.
 
 use std::borrow::Cow;
@@ -17,7 +17,7 @@ const MASK: &str = "\u{fffd}";
 
 /// The part of a text that may reach the client. It lacks the value next to the text, if the text quotes that or begins
 /// with it. It also lacks values that only the sentence quotes.
-pub(super) fn message_of(entry: Option<Node<'_, '_>>, text: &str) -> String {
+pub(in crate::dialect) fn message_of(entry: Option<Node<'_, '_>>, text: &str) -> String {
     let mut values = entry.map(values_of).unwrap_or_default();
     let is_plain = |value: &str| value.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.'));
     let mut masked = Cow::Borrowed(text);
