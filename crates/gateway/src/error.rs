@@ -49,13 +49,13 @@ impl Error {
         self.advice.as_deref()
     }
 
-    /// Whether a file cannot be read or watched; otherwise its content is wrong.
+    /// Returns true if a file cannot be read or watched; otherwise its content is wrong.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
         self.kind == Kind::Unreadable
     }
 
-    /// Whether a URL is refused only because of its credentials, so that a program must not print it.
+    /// Returns true if a URL is refused only because of its credentials, so that a program must not print it.
     #[must_use]
     pub fn has_credentials(&self) -> bool {
         self.kind == Kind::Credentials

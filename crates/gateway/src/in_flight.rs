@@ -22,7 +22,7 @@ pub(super) async fn stopping(stage: &mut watch::Receiver<Stage>) {
 #[derive(Default)]
 pub(super) struct RequestTracker {
     requests: AtomicUsize,
-    /// Whether responses close their connections.
+    /// True if responses close their connections.
     pub(super) closing: AtomicBool,
     /// Why the gateway drops the requests in flight.
     pub(super) ended_by: OnceLock<&'static str>,

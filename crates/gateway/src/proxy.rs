@@ -159,7 +159,7 @@ pub(crate) fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether one service can be reached.
+/// The reachability of one service.
 ///
 /// Services that cannot be reached: since when, why, and for how many requests. The log has one line at each change, and the
 /// admin page shows the outages that last.

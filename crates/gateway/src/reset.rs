@@ -1,4 +1,4 @@
-//! Whether a connection ends with a reset, and whether a stream did.
+//! Makes a connection end with a reset, and detects whether a stream ended with one.
 
 use std::error::Error;
 use std::io;
@@ -9,7 +9,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tower::BoxError;
 
-/// Whether a connection's last body was cut off in a way that only a reset shows.
+/// Records that a connection's last body was cut off in a way that only a reset shows.
 #[derive(Default)]
 pub(crate) struct ResetOnBreak {
     old_client: AtomicBool,
@@ -38,8 +38,8 @@ impl ResetOnBreak {
     }
 }
 
-/// Whether a body over HTTP/2 without more frames was not sent to its end: hyper treats a reset with `NO_ERROR` as the
-/// end, while h2 reports the difference.
+/// Returns true if a body over HTTP/2 without more frames was not sent to its end: hyper treats a reset with `NO_ERROR`
+/// as the end, while h2 reports the difference.
 pub(crate) fn is_cut_off(body: &Incoming) -> bool {
     !body.is_end_stream()
 }

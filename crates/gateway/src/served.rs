@@ -36,7 +36,7 @@ pub(super) struct Servers {
 impl Servers {
     /// `half_close` stays off. A client that has closed its writing side looks the same as one that has gone: with
     /// `half_close`, the service would continue to work for a lost client, whose request must be logged as abandoned
-    /// (rule F2).
+    /// (F2).
     pub(super) fn new(limits: &ClientLimits) -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
         // hyper's own time limit for heads is off: `idle` limits that time in any version.

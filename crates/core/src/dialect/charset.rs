@@ -1,4 +1,4 @@
-//! Turns bodies that are not UTF-8, or not quite JSON, into UTF-8 and JSON (rule R3).
+//! Turns bodies that are not UTF-8, or not quite JSON, into UTF-8 and JSON (R3).
 //!
 //! 1. A byte order mark decides the charset (feature `charsets`).
 //! 2. Else the charset that the media type names decides, by WHATWG's names (the same feature).
@@ -28,7 +28,7 @@ pub(crate) fn in_utf8<'b>(_: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
     body
 }
 
-/// Whether a `content-encoding` is the name of the only charset that is read.
+/// Returns true if a `content-encoding` is the name of the only charset that is read.
 #[cfg(not(feature = "charsets"))]
 pub(crate) fn is_charset(name: &str) -> bool {
     ["utf-8", "utf8"].iter().any(|known| name.eq_ignore_ascii_case(known))
@@ -49,7 +49,7 @@ pub(crate) fn in_utf8<'b>(headers: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [
     }
 }
 
-/// Whether a `content-encoding` is the name of a charset, as some services send. It is then not a coding (R5).
+/// Returns true if a `content-encoding` is the name of a charset, as some services send. It is then not a coding (R5).
 #[cfg(feature = "charsets")]
 pub(crate) fn is_charset(name: &str) -> bool {
     Encoding::for_label(name.as_bytes()).is_some()
@@ -94,7 +94,7 @@ fn charset_of_type(headers: &HeaderMap) -> Option<&'static Encoding> {
     Encoding::for_label_no_replacement(unquoted)
 }
 
-/// Whether the body is binary: a text has no control characters except tabs and line breaks.
+/// Returns true if the body is binary: a text has no control characters except tabs and line breaks.
 fn has_controls(body: &[u8]) -> bool {
     body.iter().any(|byte| *byte < b' ' && !byte.is_ascii_whitespace())
 }

@@ -1,4 +1,4 @@
-//! Decodes bodies with content codings, within the byte budget (rule R5; feature `decompress`).
+//! Decodes bodies with content codings, within the byte budget (R5; feature `decompress`).
 //!
 //! The codings are gzip, deflate, br and zstd. They are undone in the reverse of their order in `content-encoding`. A
 //! body is unreadable if it does not match the header, is cut off, or grows past the budget: then its status decides.

@@ -1,4 +1,4 @@
-//! Connect's errors: JSON as the body of a unary answer, and at the end of a stream (rule P3).
+//! Connect's errors: JSON as the body of a unary answer, and at the end of a stream (P3).
 
 use std::borrow::Cow;
 

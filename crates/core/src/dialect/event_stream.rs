@@ -1,5 +1,5 @@
 //! Event streams ("Server-sent events" in the HTML standard): finds out whether a stream is between two events, and
-//! writes the event that ends a stream (rule F6).
+//! writes the event that ends a stream (F6).
 
 mod typed;
 
@@ -45,7 +45,7 @@ impl EventScanner {
         data.iter().for_each(|byte| self.step(*byte));
     }
 
-    /// Whether a client would read the next bytes as a separate event.
+    /// Returns true if a client would read the next bytes as a separate event.
     pub(crate) fn is_between_events(&self) -> bool {
         self.line == Line::Empty && !self.in_event && matches!(self.mark, 0 | MARK_PASSED)
     }
@@ -96,7 +96,7 @@ impl EventScanner {
     }
 }
 
-/// Whether a text begins with a line of an event stream: a field or a comment.
+/// Returns true if a text begins with a line of an event stream: a field or a comment.
 pub(super) fn begins_with_field(text: &str) -> bool {
     let line = text.split(['\r', '\n']).next().unwrap_or_default();
     let field = line.split_once(':').map_or(line, |(field, _)| field);

@@ -1,4 +1,4 @@
-//! gRPC's status, in headers and trailers, and gRPC-Web's, in a frame of the body (rules P1, P2).
+//! gRPC's status, in headers and trailers, and gRPC-Web's, in a frame of the body (P1, P2).
 
 use std::borrow::Cow;
 
@@ -78,7 +78,7 @@ pub(crate) fn frame_with_other_id(frame: &[u8], theirs: &str, ours: &str) -> Opt
     rich::replaced(frame, details, readdressed.as_bytes())
 }
 
-/// Whether the first status in a head or in trailers is a success.
+/// Returns true if the first status in a head or in trailers is a success.
 pub(crate) fn is_success(headers: &HeaderMap) -> bool {
     fields::first(headers, &GRPC_STATUS).is_some_and(|status| status == "0")
 }

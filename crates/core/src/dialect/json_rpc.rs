@@ -1,4 +1,4 @@
-//! JSON-RPC 2.0, for servers of MCP and others (rule R10).
+//! JSON-RPC 2.0, for servers of MCP and others (R10).
 //!
 //! Its body is
 //! `{"jsonrpc":"2.0","id":…,"error":{"code":-32053,"message","data":{"code","request_id","details","retry","docs"}}}`.
@@ -106,7 +106,7 @@ fn data_with_our_id(data: &Object<'_>, request_id: &str, advice: &WrittenAdvice<
     with_fields(data, &set, |_, _| true)
 }
 
-/// Whether a layer wrote the body: its data have a code and an id.
+/// Returns true if a layer wrote the body: its data have a code and an id.
 pub(crate) fn is_layers(body: &[u8]) -> bool {
     let data = Object::of_body(body).and_then(|body| body.object("error")?.object("data"));
     let is_code = |data: &Object<'_>| data.string("code").is_some_and(|code| is_well_formed(code.as_bytes()));

@@ -1,4 +1,4 @@
-//! The JSON-RPC call in the body of a request, of which perhaps only the beginning was seen (rule R10).
+//! The JSON-RPC call in the body of a request, of which perhaps only the beginning was seen (R10).
 
 use serde::de::IgnoredAny;
 

@@ -1,4 +1,4 @@
-//! The shapes in which services report errors (rule R2).
+//! The shapes in which services report errors (R2).
 //!
 //! [`read`] parses a body of any shape. It tries the canonical envelope first, then the protocols that keep their own
 //! shape (R10), then the foreign shapes, then plain text. A shape that can be written is a [`DialectSpec`]: a constant
@@ -151,7 +151,7 @@ impl TextKind {
         matches!(self, Self::Json | Self::Unclear | Self::Bytes)
     }
 
-    /// Whether a text of this type is a line for people.
+    /// Returns true if a text of this type is a line for people.
     fn is_text(self, text: &str, body: &[u8]) -> bool {
         match self {
             Self::Plain | Self::Json => true,
@@ -162,15 +162,15 @@ impl TextKind {
     }
 }
 
-/// Whether bodies of this type are texts for people: those of `text/*`, apart from HTML, XML and event streams, which have
-/// readers of their own.
+/// Returns true if bodies of this type are texts for people: those of `text/*`, apart from HTML, XML and event streams,
+/// which have readers of their own.
 pub(crate) fn is_text_type(media_type: &[u8]) -> bool {
     let is = |other: &[u8]| media_type.eq_ignore_ascii_case(other);
     media_type.get(..5).is_some_and(|top| top.eq_ignore_ascii_case(b"text/"))
         && !(is(b"text/html") || is(b"text/xml") || is(b"text/event-stream"))
 }
 
-/// Whether a body has a control character other than a line feed.
+/// Returns true if a body has a control character other than a line feed.
 pub(crate) fn has_control_character(body: &[u8]) -> bool {
     body.iter().any(|byte| byte.is_ascii_control() && *byte != b'\n')
 }

@@ -66,13 +66,13 @@ impl<'a> Foreign<'a> {
         Self { shape: Shape::PlainText, parsed, members: None }
     }
 
-    /// Whether the body is JSON, rather than a plain text.
+    /// Returns true if the body is JSON, rather than a plain text.
     pub(crate) fn is_json(&self) -> bool {
         self.shape != Shape::PlainText
     }
 
-    /// Whether the shape itself defines this name. Clients do not get such a name, because the code means the same
-    /// (E9).
+    /// Returns true if the shape itself defines this name. Clients do not get such a name, because the code means the
+    /// same (E9).
     pub(crate) fn defines(&self, name: &str) -> bool {
         self.shape.dialect_spec().is_some_and(|spec| spec.defines(name))
     }
@@ -147,19 +147,19 @@ impl<'a> Members<'a> {
         self.body.members().filter(is_kept)
     }
 
-    /// Whether the shape itself reads a field of this name.
+    /// Returns true if the shape itself reads a field of this name.
     pub(crate) fn reads(&self, name: &str) -> bool {
         self.reads.of_body.is_none_or(|of_body| of_body.contains(&name)) || self.reads.of_error.contains(&name)
     }
 
-    /// Whether the body has any field that nothing reads; most errors have none.
+    /// Returns true if the body has any field that nothing reads; most errors have none.
     pub(crate) fn has_unread(&self, parsed: Option<&ParsedError<'_>>) -> bool {
         let mut left = false;
         self.visit_unread(parsed, &mut |_, _| left = true);
         left
     }
 
-    /// Whether any part of the body may be kept although no rule has read it (E9); most errors have none.
+    /// Returns true if any part of the body may be kept although no rule has read it (E9); most errors have none.
     pub(crate) fn has_rest(&self) -> bool {
         let is_read = |value: &str| self.sources().any(|source| is_within(value, source));
         let is_error = |value: &str| self.error().is_some_and(|error| std::ptr::eq(error, value));
@@ -179,7 +179,7 @@ impl<'a> Members<'a> {
             || self.error.as_ref().is_some_and(|error| is_left(error, self.reads.of_error))
     }
 
-    /// Whether the name of the field with these bytes is a path.
+    /// Returns true if the name of the field with these bytes is a path.
     pub(crate) fn names_place(&self, source: &str) -> bool {
         let is_path = |(name, value): (&str, &RawValue)| name.contains(['.', '[']) && std::ptr::eq(value.get(), source);
         self.body.members().any(is_path)

@@ -1,4 +1,4 @@
-//! RFC 9457, `application/problem+json` (rules R2, R11).
+//! RFC 9457, `application/problem+json` (R2, R11).
 
 use std::borrow::Cow;
 
@@ -76,7 +76,7 @@ fn type_of<'a>(out: &Outgoing<'a>) -> Cow<'a, str> {
     out.advice.docs.map_or(Cow::Borrowed(BLANK), Docs::text)
 }
 
-/// Whether a `type` states more than the status does, and is short enough for the details (E9).
+/// Returns true if a `type` states more than the status does, and is short enough for the details (E9).
 pub(super) fn is_type(uri: &str) -> bool {
     const MAX_BYTES: usize = 256;
 

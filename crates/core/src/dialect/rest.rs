@@ -1,4 +1,4 @@
-//! What no rule has read of a 4xx: its sentences and codes stay, under their own names and in their own structure (rule E9).
+//! What no rule has read of a 4xx: its sentences and codes stay, under their own names and in their own structure (E9).
 //!
 //! Lists of names choose the message of an error well, and lose what they do not know. So what is kept depends on the form
 //! of a value. Names only decide what is never kept: traces, queries, credentials, and what the client sent.
@@ -174,7 +174,7 @@ impl Pruner<'_, '_> {
         json.filter(|_| !self.is_said(&kept))
     }
 
-    /// Whether the answer states it already.
+    /// Returns true if the response already contains this text.
     fn is_said(&self, text: &str) -> bool {
         let text = text.to_lowercase();
         let has_issue = |issue: &String| issue.len() >= MIN_ISSUE && text.contains(&**issue);
@@ -182,7 +182,7 @@ impl Pruner<'_, '_> {
             || self.context.issue_texts.iter().any(|issue| issue.contains(text.trim()) || has_issue(issue))
     }
 
-    /// Whether the client sent it in the target of its request.
+    /// Returns true if the client sent it in the target of its request.
     fn is_sent(&mut self, text: &str) -> bool {
         let Some(target) = self.context.target else { return false };
         let decoded = self.decoded.get_or_insert_with(|| decoded(target));
@@ -190,13 +190,13 @@ impl Pruner<'_, '_> {
     }
 }
 
-/// Whether an object is an issue, rather than a map from fields to texts.
+/// Returns true if an object is an issue, rather than a map from fields to texts.
 fn is_entry(object: Node<'_, '_>) -> bool {
     object.children().any(|field| is_text_of_issue(field.name()) || is_any(&PLACES, field.name()))
 }
 
-/// Whether a field of an issue was not read with it: it is neither its place nor what was sent. Its text and its code are
-/// those of the answer. A map from fields to texts has no such field.
+/// Returns true if a field of an issue was not read with it: it is neither its place nor what was sent. Its text and
+/// its code are those of the answer. A map from fields to texts has no such field.
 fn is_unread_of_issue(field: Node<'_, '_>, is_in_entry: bool) -> bool {
     let name = field.name();
     // For express-validator, it is the kind of the entry.
@@ -213,7 +213,7 @@ fn is_any(names: &[&str], name: &str) -> bool {
     names.iter().any(|it| it.eq_ignore_ascii_case(name))
 }
 
-/// Whether a value is a sentence or a code.
+/// Returns true if a value is a sentence or a code.
 fn may_be_kept(value: Node<'_, '_>, name: &str, is_top: bool, status: StatusCode) -> bool {
     value.word_or_digits().is_some_and(|text| kept_text(value, &text, name, is_top, status).is_some())
 }
@@ -272,7 +272,7 @@ pub(super) fn text_of_list(text: &str) -> Option<(String, usize)> {
     Some((first.clone().into_owned(), others.len()))
 }
 
-/// Whether the text under this name states no more than the status, or a single word.
+/// Returns true if the text under this name states no more than the status, or a single word.
 pub(super) fn says_nothing(text: Option<&str>, name: &str) -> bool {
     let is_word = |text: &str| !text.trim().contains(char::is_whitespace) && sentence(text).is_none();
     text.is_none_or(|text| is_phrase(text.trim()) || name != "message" && is_word(text))
@@ -325,7 +325,7 @@ pub(crate) fn sentence(text: &str) -> Option<Cow<'_, str>> {
     (is_sentence && !is_phrase(text.trim()) && !has_credentials(&text)).then_some(text)
 }
 
-/// Whether a part of a text has only letters, apart from the punctuation at its ends.
+/// Returns true if a part of a text has only letters, apart from the punctuation at its ends.
 fn is_word(part: &str) -> bool {
     let is_mark = |it: char| matches!(it, '\u{300}'..='\u{36f}' | '\u{900}'..='\u{109f}');
     let part = part.trim_matches(|it: char| !it.is_alphanumeric() && !is_mark(it));
@@ -341,8 +341,8 @@ fn is_of_script_without_spaces(letter: char) -> bool {
             | '\u{ff66}'..='\u{ff9d}' | '\u{20000}'..='\u{323af}')
 }
 
-/// Whether a text is the name of an authentication scheme and credentials. A small word behind it begins a sentence:
-/// `Bearer tokens are required.`
+/// Returns true if a text is the name of an authentication scheme and credentials. A small word behind it begins a
+/// sentence: `Bearer tokens are required.`
 fn has_credentials(text: &str) -> bool {
     let mut parts = text.split_whitespace();
     let is_scheme =
@@ -369,7 +369,7 @@ fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Opt
     if is_odd { message::from_json_text(value) } else { None }
 }
 
-/// Whether a field of this name may have a code.
+/// Returns true if a field of this name may have a code.
 pub(super) fn names_code(name: &str) -> bool {
     let ranks = Ranks::new(name);
     let is_ranked = [CodeName::Sure, CodeName::Led, CodeName::Bare].iter().any(|worth| ranks.code(*worth).is_some());
@@ -382,7 +382,7 @@ fn ends_like_a_code(name: &str) -> bool {
     words.last().is_some_and(|last| matches!(&**last, "code" | "reason" | "type" | "status")) && !is_place()
 }
 
-/// Whether nothing under this name is kept, at any depth (E9).
+/// Returns true if nothing under this name is kept, at any depth (E9).
 fn is_never_kept(name: &str) -> bool {
     const WORDS: &str = " stack stacktrace trace traceback debug sql query file path input rejected request url link href doc \
                          config header authorization cookie credential password secret env backtrace ";

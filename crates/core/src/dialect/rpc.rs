@@ -124,8 +124,8 @@ impl Rpc {
         }
     }
 
-    /// Whether this media type may be a call's. It checks only the byte behind the slash; white space may come before
-    /// the type.
+    /// Returns true if this media type may be a call's. It checks only the byte behind the slash; white space may come
+    /// before the type.
     #[inline]
     pub(crate) fn may_be_in(value: &[u8]) -> bool {
         matches!(value.get(b"application/".len()), Some(b'c' | b'C' | b'g' | b'G'))
@@ -150,12 +150,12 @@ impl Rpc {
         }
     }
 
-    /// Whether the body is a sequence of messages, each with its length before it.
+    /// Returns true if the body is a sequence of messages, each with its length before it.
     pub(crate) const fn is_framed(self) -> bool {
         !matches!(self, Self::ConnectUnary)
     }
 
-    /// Whether the body is written in base64.
+    /// Returns true if the body is written in base64.
     pub(crate) const fn is_text(self) -> bool {
         matches!(self, Self::WebText(_))
     }
@@ -165,7 +165,7 @@ impl Rpc {
         if self.is_grpc() { GRPC_ENCODING } else { CONNECT_CONTENT_ENCODING }
     }
 
-    /// Whether an error is reported by `grpc-status`, under HTTP 200.
+    /// Returns true if an error is reported by `grpc-status`, under HTTP 200.
     pub(crate) const fn is_grpc(self) -> bool {
         matches!(self, Self::Grpc(_) | Self::Web(_) | Self::WebText(_))
     }
@@ -196,7 +196,7 @@ impl Codec {
     }
 }
 
-/// Whether a GET is Connect's: its message is in the query, and no header names the protocol.
+/// Returns true if a GET is Connect's: its message is in the query, and no header names the protocol.
 #[inline]
 fn is_connect_get(uri: &Uri) -> bool {
     uri.query().is_some_and(is_connect_query)

@@ -1,4 +1,4 @@
-//! Reads and writes the canonical envelope (rules E1, E2, E7).
+//! Reads and writes the canonical envelope (E1, E2, E7).
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ pub(super) const FORM: DialectSpec = DialectSpec {
 /// An envelope from the inner service.
 pub(crate) struct Envelope<'a> {
     pub(crate) code: ErrorCode,
-    /// Whether the code is in the catalogue or the policy (E2).
+    /// True if the code is in the catalogue or the policy (E2).
     pub(crate) known: bool,
     pub(crate) message: Cow<'a, str>,
     pub(crate) details: Option<&'a RawValue>,

@@ -15,7 +15,7 @@ macro_rules! shapes {
         -- parse only --
         $($(#[$shape_doc:meta])* $shape:ident: $word:literal,)+
     ) => {
-        /// The shape that errors are written in on a route (rules R2, R12): `dialect` in the policy file.
+        /// The shape that errors are written in on a route (R2, R12): `dialect` in the policy file.
         ///
         /// [`Dialect::Standard`] is the default: the canonical envelope.
         ///
@@ -33,7 +33,7 @@ macro_rules! shapes {
             Custom(CustomShape),
         }
 
-        /// The shape of an inner error, as the log names it (rules R2, L1).
+        /// The shape of an inner error, as the log names it (R2, L1).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Shape {
@@ -157,7 +157,7 @@ impl Default for Dialect {
     }
 }
 
-/// The name of a route's dialect: that of a built-in [`Dialect`], or of a shape that the policy describes (rule R15).
+/// The name of a route's dialect: that of a built-in [`Dialect`], or of a shape that the policy describes (R15).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DialectName(Cow<'static, str>);
 
@@ -200,7 +200,7 @@ impl Dialect {
         Self::ALL.get(place).copied().or_else(custom).unwrap_or_default()
     }
 
-    /// Whether errors can be written in this dialect: a shape of the policy needs a template for that.
+    /// Returns true if errors can be written in this dialect: a shape of the policy needs a template for that.
     pub(crate) const fn is_written(self) -> bool {
         match self {
             Self::Custom(shape) => shape.is_written(),

@@ -1,5 +1,5 @@
-//! Admits a request: sets its id, finds its route, runs its guards, and finds out what to wait for (rules I1–I4,
-//! G0–G4).
+//! Admits a request: sets its id, finds its route, runs its guards, and determines what the adapter must wait for. The
+//! contract defines this in I1–I4 and G0–G4.
 
 use std::cell::LazyCell;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ const NOT_PLAIN: &str =
 /// How long to wait for the first byte of a body that declares neither a type nor a length (G3).
 const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A session, and what to do first.
+/// A session, and the first step for its adapter.
 pub(super) type Admitted = (Session, RequestStep);
 
 impl Session {

@@ -25,11 +25,11 @@ pub(crate) struct BoundConnections(Mutex<Vec<(u64, Box<dyn Any + Send>)>>);
 #[derive(Clone)]
 pub(crate) struct Binding {
     connections: Arc<BoundConnections>,
-    /// Whether the request has credentials that authenticate its connection.
+    /// True if the request has credentials that authenticate its connection.
     authenticates: bool,
 }
 
-/// Whether any request of the process had a binding: otherwise requests are not searched for one.
+/// True if any request of the process had a binding: otherwise requests are not searched for one.
 static BINDINGS: AtomicBool = AtomicBool::new(false);
 
 impl Binding {
@@ -100,7 +100,7 @@ impl<C: Connection> Drop for BoundIdle<C> {
     }
 }
 
-/// Whether a request has credentials that authenticate its connection.
+/// Returns true if a request has credentials that authenticate its connection.
 pub(crate) fn authenticates_connection(headers: &HeaderMap) -> bool {
     let is_such = |value: &HeaderValue| {
         let scheme = value.as_bytes().trim_ascii_start().split(|byte| matches!(byte, b' ' | b'\t')).next();

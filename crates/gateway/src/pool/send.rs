@@ -1,4 +1,4 @@
-//! Sends one request until the service may have processed it, and once more if it may be repeated (rule F7).
+//! Sends one request until the service may have processed it, and once more if it may be repeated (F7).
 
 use std::error::Error;
 use std::fmt;

@@ -37,7 +37,7 @@ pub struct ServerTls {
     /// The result of the last read.
     last: Mutex<LastReload>,
     refused: count::RefusedClients,
-    /// Whether metrics are about this certificate: they have no label for more than one.
+    /// True if metrics are about this certificate: they have no label for more than one.
     is_counted: bool,
 }
 

@@ -1,5 +1,4 @@
-//! Event streams whose events are JSON objects with a `type` and a number, such as those of OpenAI's Responses (rule
-//! F6).
+//! Event streams whose events are JSON objects with a `type` and a number, such as those of OpenAI's Responses (F6).
 //!
 //! An event may be many megabytes long, so only its number, and the position in its object, are stored.
 

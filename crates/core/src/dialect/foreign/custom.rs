@@ -1,4 +1,4 @@
-//! Shapes that a policy describes. Their bodies are read and written by JSON pointers instead of code (rule R15).
+//! Shapes that a policy describes. Their bodies are read and written by JSON pointers instead of code (R15).
 
 mod condition;
 mod description;
@@ -82,7 +82,7 @@ impl CustomShape {
         self.description.schema()
     }
 
-    /// Whether a code of the shape stands for this code.
+    /// Returns true if a code of the shape stands for this code.
     #[cfg(feature = "openapi")]
     pub(crate) fn names_code(self, code: &crate::code::ErrorCode) -> bool {
         self.description.codes.iter().any(|(_, known)| **known == *code.as_str())
@@ -96,7 +96,7 @@ impl CustomShape {
         self.description
     }
 
-    /// Whether the shape has a template, so that errors can be written in it.
+    /// Returns true if the shape has a template, so that errors can be written in it.
     pub(crate) const fn is_written(self) -> bool {
         self.description.template.is_some()
     }

@@ -1,4 +1,4 @@
-//! Finds the text and the code in a JSON body that is in no known shape (rule R2).
+//! Finds the text and the code in a JSON body that is in no known shape (R2).
 //!
 //! 1. The object with the text: it is the body, or the only object in it that has a text, at most two levels deep. An
 //!    array of one object counts as that object.
@@ -99,7 +99,8 @@ pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -
     ForeignText { holder, wrappers, text, code, raw_code }
 }
 
-/// Whether an inner object is an issue, about one field: it names a place, or it is in a map under the name of a field.
+/// Returns true if an inner object is an issue, about one field: it names a place, or it is in a map under the name of
+/// a field.
 fn is_issue(holder: Node<'_, '_>, wrappers: &[Node<'_, '_>]) -> bool {
     let is_named = |map: Node<'_, '_>| {
         let mut fields = map.children().filter(|field| !is_whole(*field, map));
@@ -116,7 +117,7 @@ fn is_issue(holder: Node<'_, '_>, wrappers: &[Node<'_, '_>]) -> bool {
     wrappers.last().is_some_and(holds) || wrappers.iter().any(|map| field_lists::is_map(*map) || is_tree(*map))
 }
 
-/// Whether an object is the root of Zod's `treeifyError()`.
+/// Returns true if an object is the root of Zod's `treeifyError()`.
 pub(in crate::dialect) fn is_tree(object: Node<'_, '_>) -> bool {
     let is_branch = |name| object.field(name).is_some_and(|it| it.is_object() || it.is_array());
     object.field("errors").is_some_and(Node::is_array) && (is_branch("properties") || is_branch("items"))
@@ -182,12 +183,12 @@ fn object_in<'t, 'a>(field: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
     field.only().or(Some(field)).filter(|it| it.is_object())
 }
 
-/// Whether an object has a text.
+/// Returns true if an object has a text.
 pub(in crate::dialect) fn has_text(object: Node<'_, '_>) -> bool {
     texts(object).next().is_some()
 }
 
-/// Whether an object has several errors under a name of a text.
+/// Returns true if an object has several errors under a name of a text.
 fn has_list(object: Node<'_, '_>) -> bool {
     let is_error = |element: Node<'_, '_>| element.is_text() || element.is_object() && has_text(element);
     object.named(&TEXT_LISTS).any(|(_, field)| field.elements().is_some_and(|mut it| it.any(is_error)))
@@ -233,7 +234,7 @@ pub(in crate::dialect) fn texts_of<'t, 'a: 't>(
     Box::new(texts.chain(std::iter::once_with(by_language).flatten()).chain(lists))
 }
 
-/// Whether a text states no more than a single word does, or the status.
+/// Returns true if a text states no more than a single word does, or the status.
 fn is_word(text: &str, status: StatusCode) -> bool {
     let text = text.trim();
     let repeats = || {
@@ -264,7 +265,7 @@ pub(in crate::dialect) fn code_of_first<'a>(errors: Node<'_, 'a>, status: Status
     codes(first, CodeName::Sure).find(|code| is_code(&code.value, status)).map(|code| code.value)
 }
 
-/// Whether an object names a place. An array of one such object is a list of one issue (R2, R13).
+/// Returns true if an object names a place. An array of one such object is a list of one issue (R2, R13).
 pub(in crate::dialect) fn names_place(object: Node<'_, '_>) -> bool {
     PLACES.iter().any(|name| {
         let is_place = |field: Node<'_, '_>| {

@@ -1,4 +1,4 @@
-//! Finds the issues in the errors that frameworks send for bad input (rule R13).
+//! Finds the issues in the errors that frameworks send for bad input (R13).
 //!
 //! It runs only on a 4xx, after its shape or the general rule (R2) has been read. It tries the structure of the
 //! body first (`search`, with `map` and `entry`), then the sentences in it (`sentences` of the fault crate). A body that only looks
@@ -42,7 +42,7 @@ pub(in crate::dialect) fn of_array(text: &str) -> Option<ParsedError<'_>> {
     Some(parsed)
 }
 
-/// Whether a JSON text is a list of issues, or a map of them.
+/// Returns true if a JSON text is a list of issues, or a map of them.
 pub(in crate::dialect) fn has_issues(text: &str) -> bool {
     Tree::parse(text).root().is_some_and(|root| search::issues(root, &[], &[]).is_some())
 }
@@ -118,8 +118,9 @@ pub(in crate::dialect) fn add_to<'a>(
     drop_unread_list(parsed);
 }
 
-/// Whether the issues are none: the place of one is the request's own path (express-openapi-validator), or the text of
-/// one is what the client sent, because the body's own text quotes it (Kong).
+/// Returns true if the entries only repeat the request, so that they are not issues. Either the place of one is the
+/// request's own path (express-openapi-validator), or the text of one is a value that the client sent, because the
+/// body's own text quotes it (Kong).
 fn repeat_request(source: &str, text: &str, status: StatusCode) -> bool {
     let is_of_route = matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
     let is_route = |it: Node<'_, '_>| is_of_route && it.string("path").is_some_and(|path| path.starts_with('/'));
@@ -177,7 +178,7 @@ fn place_of(object: Node<'_, '_>) -> Option<Place> {
     named.or_else(listed).filter(Place::has_name)
 }
 
-/// Whether a text is the place of a field, rather than a sentence or an address.
+/// Returns true if a text is the place of a field, rather than a sentence or an address.
 fn is_place(text: &str) -> bool {
     text.starts_with('/') && !text.contains([' ', '?']) || is_dotted(text) || is_dotted(&text.replace('/', "."))
 }
@@ -213,8 +214,8 @@ fn issues_of_text_lists<'t, 'a>(
     })
 }
 
-/// Whether a list with one text states something that the body's own text does not. Not if the entry's path cannot be
-/// read.
+/// Returns true if a list with one text states something that the body's own text does not. Returns false if the
+/// entry's path cannot be read.
 fn adds_to_text(list: Node<'_, '_>, read: &ForeignText<'_, '_>) -> bool {
     let own = read.text.as_ref().filter(|own| !is_within(own.field.raw(), list.raw()));
     let only = list.only().filter(|only| !only.field("path").is_some_and(Node::is_object));

@@ -190,7 +190,7 @@ impl<'a> GoogleDetails<'a> {
         self.by_type(ERROR_INFO).next()
     }
 
-    /// Whether a layer wrote the details: then everything in them is read.
+    /// Returns true if a layer wrote the details: then everything in them is read.
     fn are_a_layers(&self) -> bool {
         let ours = |info: &Object<'_>| {
             info.string("requestId").is_some_and(|id| id.starts_with("req_") && id.parse::<RequestId>().is_ok())

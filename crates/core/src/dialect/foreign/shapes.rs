@@ -89,8 +89,8 @@ fn foreign<'a>(
     ParsedBody::Foreign(Foreign { shape, parsed, members: Some(Members::of_known_shape(body, reads)) })
 }
 
-/// Whether a body states no more than its message, as most do: beside that it has at most `true`, `false` and `null`, and
-/// the message is not searched for fields.
+/// Returns true if a body states no more than its message, as most do: beside that it has at most `true`, `false` and
+/// `null`, and the message is not searched for fields.
 fn is_text_alone(parsed: &ParsedError<'_>, body: &Body<'_, '_>, status: StatusCode) -> bool {
     let is_plain = |text: &str| !sentences::may_name_field(text) && !text.trim_start().starts_with(['[', '{']);
     let is_text = |value: &RawValue| value.get().starts_with('"');

@@ -1,4 +1,4 @@
-//! SOAP: recognises an envelope, and writes the fault that replaces one on a 5xx (rule R10).
+//! SOAP: recognises an envelope, and writes the fault that replaces one on a 5xx (R10).
 //!
 //! No XML is parsed. A scanner skips what may come before the root element, and only looks at the tags of that element. A
 //! document type may not come (SOAP 1.1 §3, 1.2 §5).

@@ -10,7 +10,7 @@ use http::header::{HeaderName, HeaderValue};
 pub struct HeaderMutation<'a> {
     /// The header's name.
     pub name: Cow<'a, HeaderName>,
-    /// Whether the head had no line of this name before: an adapter then has none to remove.
+    /// True if the head had no line of this name before: an adapter then has none to remove.
     pub is_new: bool,
     head: &'a HeaderMap,
 }

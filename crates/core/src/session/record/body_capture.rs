@@ -24,7 +24,7 @@ pub struct CapturedBody {
     whole: bool,
 }
 
-/// The most bytes that are stored of a body: more is of no use to a reader.
+/// The maximum number of bytes that are stored of a body: readers do not need more.
 const MAX_BYTES: usize = 8 * 1024;
 
 impl BodyCapture {
@@ -80,7 +80,7 @@ impl CapturedBody {
         &self.body
     }
 
-    /// Whether [`body`](Self::body) returns all bytes of the body that were read.
+    /// Returns true if [`body`](Self::body) returns all bytes of the body that were read.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.whole

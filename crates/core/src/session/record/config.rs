@@ -71,14 +71,14 @@ impl SessionConfig {
         Self { reason_phrase: Some(find), ..self }
     }
 
-    /// Sets that bodies in the standard envelope show the cause of the error (E11). `None` for production.
+    /// Makes bodies in the standard envelope show the cause of the error (E11). Pass `None` in production.
     #[must_use]
     pub fn with_development(self, texts: Option<CauseTexts>) -> Self {
         Self { development: texts, ..self }
     }
 
-    /// Sets that requests are forwarded to the services that scopes name, and all others to `rest`. Events then have
-    /// the address of the service (L1).
+    /// Makes the session choose the service of each request: the one that its scope names, else `rest`. Events then
+    /// have the address of the service (L1).
     #[must_use]
     pub fn with_forwarding(self, rest: Option<UpstreamUrl>) -> Self {
         Self { forwarding: Some(Arc::new(rest)), ..self }
@@ -103,9 +103,9 @@ impl SessionConfig {
         &self.policy
     }
 
-    /// Whether a session with this config may read, set or remove request headers of any name. If it returns false,
-    /// the session reads only the headers for which [`is_read`](crate::session::request::header_use::is_read) returns true, and sets only the id. An
-    /// adapter whose proxy owns the heads then need not copy other headers for
+    /// Returns true if a session with this config may read, set or remove request headers of any name. If it returns
+    /// false, the session reads only the headers for which [`is_read`](crate::session::request::header_use::is_read)
+    /// returns true, and sets only the id. An adapter whose proxy owns the heads then need not copy other headers for
     /// [`Session::begin_copy`](crate::session::request::state::Session::begin_copy).
     #[must_use]
     pub fn reads_any(&self) -> bool {
@@ -118,7 +118,7 @@ impl SessionConfig {
         self.classifier.as_deref()
     }
 
-    /// Whether bodies show causes (E11).
+    /// Returns true if bodies show causes (E11).
     #[must_use]
     pub fn is_development(&self) -> bool {
         self.development.is_some()

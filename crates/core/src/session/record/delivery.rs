@@ -1,4 +1,5 @@
-//! The values of a request's record (rule L5): what the service answered, what was sent, and how the delivery ended.
+//! The values of a request's record (L5): the response of the service, the status that was sent, and how the delivery
+//! ended.
 
 use http::StatusCode;
 
@@ -6,8 +7,8 @@ use super::notes::UnreadReason;
 use crate::code::ErrorCode;
 use crate::dialect::status::Status;
 
-/// What a client got, or would have got in another mode: one value, so that no view shows the status of one answer next to
-/// the code of another.
+/// The status that a client got, or would have got in another mode. It is one value, so that no view combines the
+/// status of one response with the code of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentStatus {
     pub(in crate::session) status: StatusCode,
@@ -15,7 +16,7 @@ pub struct SentStatus {
     pub(in crate::session) code: Option<ErrorCode>,
 }
 
-/// What the service answered.
+/// The response of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServiceAnswer {
     pub(in crate::session) status: StatusCode,
@@ -23,7 +24,7 @@ pub struct ServiceAnswer {
     pub(in crate::session) body: ServiceBody,
 }
 
-/// What became of the body of a service's answer.
+/// How the body of a service's response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceBody {
     /// It was passed on, or read, to its end; or it was not needed.
@@ -34,10 +35,10 @@ pub enum ServiceBody {
     Unread(UnreadReason),
 }
 
-/// What became of a response after it was decided about.
+/// The delivery of a response, after the session has decided about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// Whether the head of the response was sent.
+    /// True if the head of the response was sent.
     pub head_sent: bool,
     /// The bytes of the request's body that were read; `None` if the adapter does not count them.
     pub request_bytes: Option<u64>,
@@ -56,7 +57,7 @@ pub enum End {
     ClientLeft,
     /// The service's body broke off after the head had been sent.
     ServiceBrokeOff,
-    /// The client took nothing for too long.
+    /// The client read nothing for too long.
     Stalled,
     /// The process stopped.
     Stopped,
@@ -73,16 +74,16 @@ pub enum Outcome {
     ClientError,
     /// An error that the client did not cause.
     ServerError,
-    /// A body broke off, or the process ended the response itself, whatever the status.
+    /// A body broke off, or the process itself ended the response. The status does not matter.
     Broken,
-    /// The client left first.
+    /// The client left before the end of the response.
     ClientLeft,
-    /// No head was seen, nor that the client left.
+    /// The adapter saw neither a head nor that the client left.
     Unknown,
 }
 
 impl SentStatus {
-    /// A response of this status that is no error of an RPC, and has no code.
+    /// A response with this status that is not an RPC error and has no code.
     #[must_use]
     pub fn new(status: StatusCode) -> Self {
         Self { status, grpc: None, code: None }
@@ -150,7 +151,7 @@ impl ServiceAnswer {
         self.grpc
     }
 
-    /// What became of its body.
+    /// How its body ended.
     #[must_use]
     pub fn body(&self) -> ServiceBody {
         self.body

@@ -33,7 +33,8 @@ pub enum Origin {
     Inner,
     /// A response of the proxy itself (V2).
     Proxy,
-    /// Not an error: the client disconnected before the response head (F2), or cancelled a call before its end.
+    /// No error: the client disconnected before the response head (F2), cancelled a call before its end, or read
+    /// nothing for too long, or the process stopped.
     Abandoned,
 }
 
@@ -70,7 +71,7 @@ pub struct RecordFields {
     /// The code of the service's error, if a guard that only observes would have refused the request before.
     pub(in crate::session) service_code: Option<ErrorCode>,
     pub(in crate::session) also: Vec<ErrorCode>,
-    /// Whether credentials are among what would have refused the request.
+    /// True if credentials are among what would have refused the request.
     pub(in crate::session) observes_credentials: bool,
     /// `None` if no observer is registered.
     pub(in crate::session) request: Option<RequestFacts>,
@@ -177,8 +178,8 @@ impl RecordFields {
         self.removed_headers.as_deref()
     }
 
-    /// Whether the routes of the policy match only the path from before a framework stripped a prefix, and not the path
-    /// that the layer receives (G0). It is noted once for each policy.
+    /// Returns true if the routes of the policy match only the path from before a framework stripped a prefix, and not
+    /// the path that the layer receives (G0). It is noted once for each policy.
     #[must_use]
     #[inline]
     pub fn only_original_path(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Which party failed and how, for `Proxy-Status` (RFC 9209, rule L4).
+//! The party that failed, and the type of its failure, for `Proxy-Status` (RFC 9209; L4).
 
 use std::error::Error;
 use std::fmt;

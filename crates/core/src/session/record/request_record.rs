@@ -1,4 +1,4 @@
-//! The record of a request (rules L5, L1, I2, I3, F2), its observer, and the configuration of a session.
+//! The record of a request (L5, L1, I2, I3, F2), its observer, and the configuration of a session.
 //!
 //! They are in one file because each needs the next one: a config has an observer, an observer receives records, and a
 //! record has its config.
@@ -43,7 +43,7 @@ pub type ReasonPhrase = for<'e> fn(&'e Extensions) -> Option<&'e [u8]>;
 /// panics of `Display`, which is the user's own code (F2).
 pub type CauseTexts = fn(&(dyn Error + 'static)) -> Vec<String>;
 
-/// What happened to one request, as far as it is known: a session fills it, and its adapter closes it once (L5).
+/// The facts of one request, as far as they are known. A session fills the record, and its adapter closes it once (L5).
 #[derive(Debug)]
 #[must_use]
 pub struct RequestRecord {
@@ -64,7 +64,8 @@ pub struct RequestRecord {
     pub(in crate::session) notes: Option<Box<RecordFields>>,
 }
 
-/// The record of a request whose response was delivered, or whose client has left. Every view is a function of it.
+/// The record of a request whose response was delivered, or whose client has left. The log, the metrics and the traces
+/// are made from it alone.
 #[derive(Debug)]
 pub struct ClosedRecord {
     record: RequestRecord,
@@ -174,7 +175,7 @@ pub struct SessionConfig {
     pub(in crate::session) clock: fn() -> SystemTime,
 }
 
-/// What failed.
+/// The cause of a failure.
 #[derive(Debug)]
 pub enum Cause {
     /// An error of the service, of a guard, or of the proxy.
@@ -280,7 +281,7 @@ impl RequestRecord {
         self.label.service.as_ref()
     }
 
-    /// Whether the service was called.
+    /// Returns true if the service was called.
     #[must_use]
     pub fn is_called(&self) -> bool {
         self.label.bits & RecordLabel::CALLED != 0
@@ -310,13 +311,14 @@ impl RequestRecord {
         of_guard.and_then(SentStatus::code).into_iter().chain(self.notes().also())
     }
 
-    /// Whether mode `own` would refuse the request: a guard would have, and not only one whose route has `auth_observe`.
+    /// Returns true if mode `own` would refuse the request: a guard would have, and not only one whose route has
+    /// `auth_observe`.
     #[must_use]
     pub fn own_would_refuse(&self) -> bool {
         self.would_refuse().count() > usize::from(self.notes().observes_credentials)
     }
 
-    /// Whether mode `fill` would rewrite the inner error, which passed only because of mode `observe` (M1).
+    /// Returns true if mode `fill` would rewrite the inner error, which passed only because of mode `observe` (M1).
     #[must_use]
     pub fn fill_would_rewrite(&self) -> bool {
         self.would_fill && self.origin == Some(Origin::Inner)
@@ -328,7 +330,8 @@ impl RequestRecord {
         self.label.bits & RecordLabel::NESTED != 0
     }
 
-    /// Whether an inner layer of this process writes the views of this error, and then, whether to an observer, too.
+    /// Returns `Some` if an inner layer of this process writes the log and the metrics of this error; `Some(true)` if
+    /// that layer also has an observer.
     #[must_use]
     pub fn written_within(&self) -> Option<bool> {
         let has = |bit| self.label.bits & bit != 0;
@@ -443,7 +446,7 @@ impl RequestRecord {
         self.label.route(&self.config)
     }
 
-    /// Whether the route is from the framework. No rule of the policy can refer to such a route.
+    /// Returns true if the route is from the framework. No rule of the policy can refer to such a route.
     #[must_use]
     pub fn is_framework_route(&self) -> bool {
         self.label.framework_route.is_some()
@@ -483,7 +486,7 @@ impl RequestRecord {
         self.label.settings.switched_from.unwrap_or(self.mode())
     }
 
-    /// Whether a kill switch put the route in mode [`Mode::Off`].
+    /// Returns true if a kill switch put the route in mode [`Mode::Off`].
     #[must_use]
     pub fn kill_switch(&self) -> bool {
         self.label.settings.switched_from.is_some()
@@ -528,7 +531,7 @@ impl RequestRecord {
         self.notes.as_deref()?.captured.as_ref()
     }
 
-    /// Whether an observer receives bodies: the policy has `[observe] bodies = true`.
+    /// Returns true if an observer receives bodies: the policy has `[observe] bodies = true`.
     #[must_use]
     pub fn shows_bodies(&self) -> bool {
         self.config.policy.observes_bodies()
@@ -543,7 +546,7 @@ impl RequestRecord {
 }
 
 impl ClosedRecord {
-    /// What became of the response.
+    /// Returns the delivery of the response.
     #[must_use]
     pub fn delivery(&self) -> &Delivery {
         &self.delivery

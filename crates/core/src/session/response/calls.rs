@@ -24,7 +24,7 @@ use crate::session::record::request_record::{Cause, RequestRecord};
 use crate::session::request::state::RequestState;
 use crate::session::request::view::BodyFacts;
 
-/// Which headers of a response matter to a call. One pass over all names is cheaper than four look-ups.
+/// The headers of a response that matter to a call. One pass over all names is cheaper than four look-ups.
 #[derive(Default)]
 pub(in crate::session) struct RpcHeaderFlags {
     status: bool,
@@ -114,8 +114,8 @@ pub(in crate::session) fn call_head(
     ResponseStep::Pass(Follow::call(call))
 }
 
-/// The fault from which the service made the status in the head, if the policy redefines the fault's code: the service
-/// does not know that definition.
+/// Returns the fault from which the service made the status in the head, if the policy redefines the fault's code. The
+/// service does not know that definition.
 fn redefined_fault(state: &RequestState, head: &response::Parts) -> Option<Fault> {
     let fault = if state.rewrites() { classify::fault_in(&head.extensions) } else { None }?;
     state.policy().codes().defined(fault.code()).map(|_| fault.clone())
@@ -151,8 +151,8 @@ fn announce_trailers(state: &RequestState, rpc: Rpc, head: &mut response::Parts)
     }
 }
 
-/// An inner error in Connect's own form: it stays, which is the `Err` here, except for the id that an inner layer put
-/// there (E7).
+/// Handles an inner error in Connect's own form. It stays, except for the id that an inner layer put there (E7). `Err`
+/// means that it stays.
 pub(in crate::session) fn unary_error(
     mut state: RequestState,
     head: &mut response::Parts,

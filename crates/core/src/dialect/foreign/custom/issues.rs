@@ -1,4 +1,4 @@
-//! Reads and writes the issue list of a shape (rules R15, E8).
+//! Reads and writes the issue list of a shape (R15, E8).
 
 use serde_json::value::RawValue;
 

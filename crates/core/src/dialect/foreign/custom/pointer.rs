@@ -1,4 +1,4 @@
-//! JSON pointers (RFC 6901), with `*` for each element of a list (rule R15).
+//! JSON pointers (RFC 6901), with `*` for each element of a list (R15).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -42,7 +42,7 @@ impl Pointer {
         self.0.first().and_then(Step::name)
     }
 
-    /// Whether the pointer leads to a field of the body or of its `error`, and not into one.
+    /// Returns true if the pointer leads to a field of the body or of its `error`, and not into one.
     pub(crate) fn is_field(&self) -> bool {
         matches!(&*self.0, [Step::Name(_)])
             || matches!(&*self.0, [Step::Name(error), Step::Name(_)] if &**error == "error")

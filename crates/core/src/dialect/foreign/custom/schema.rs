@@ -1,4 +1,4 @@
-//! The JSON Schema 2020-12 of a shape's bodies, for generated documents and clients (rule R15).
+//! The JSON Schema 2020-12 of a shape's bodies, for generated documents and clients (R15).
 
 use super::condition::Expected;
 use super::description::Description;
@@ -40,8 +40,8 @@ impl Description {
         }
     }
 
-    /// Whether every body of the shape has a value at this place, because a condition requires it. A body from a
-    /// service may lack other values that the template writes.
+    /// Returns true if every body of the shape has a value at this place, because a condition requires it. A body from
+    /// a service may lack other values that the template writes.
     fn is_sign(&self, path: &[Step]) -> bool {
         self.conditions.when.iter().any(|sign| sign.is != Expected::Absent && sign.at.steps().starts_with(path))
     }

@@ -1,4 +1,4 @@
-//! The template of a shape's bodies: JSON with placeholders for whole values (rule R15).
+//! The template of a shape's bodies: JSON with placeholders for whole values (R15).
 
 use super::pointer::{Pointer, Step};
 use crate::dialect::json::{self, Object, push_string};

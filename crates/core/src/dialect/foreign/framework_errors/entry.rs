@@ -1,4 +1,4 @@
-//! Reads an entry: an object that states what is wrong with one field (rule R13). Finds which of its fields is the
+//! Reads an entry: an object that states what is wrong with one field (R13). Finds which of its fields is the
 //! place and which is the text.
 
 use std::borrow::Cow;
@@ -118,8 +118,8 @@ pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
     part.children().map(|child| count(child, around)).sum()
 }
 
-/// Whether an object names a place as an entry does. If it were data of the request, a field of that name would have a
-/// list, or what is wrong with it.
+/// Returns true if an object names a place as an entry does. If it were data of the request, a field of that name would
+/// have a list, or what is wrong with it.
 pub(super) fn states_place(object: Node<'_, '_>) -> bool {
     let is_name = |step: Node<'_, '_>| step.word_or_digits().is_some_and(|step| !step.contains(' '));
     let is_path = |path: Node<'_, '_>| path.elements().is_some_and(|mut steps| steps.all(is_name));
@@ -131,7 +131,7 @@ pub(super) fn states_place(object: Node<'_, '_>) -> bool {
     object.children().any(|it| it.is_text() && is_place(it.name()) || it.name() == "path" && is_path(it))
 }
 
-/// Whether an object names a place under a name that data does not use.
+/// Returns true if an object names a place under a name that data does not use.
 fn has_place(object: Node<'_, '_>) -> bool {
     PLACES.iter().any(|place| object.field_in_any_case(place).is_some() && !PLACES_OF_DATA.contains(place))
 }
@@ -206,7 +206,7 @@ pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> 
     Ok(empty.unwrap_or_else(|| vec![Place::default()]))
 }
 
-/// Whether a `name` is a code, the class of an error, or of an object that has a list of errors itself.
+/// Returns true if a `name` is a code, the class of an error, or of an object that has a list of errors itself.
 fn is_class_or_parent(object: Node<'_, '_>, name: Node<'_, '_>) -> bool {
     let is_code = |name: &str| name.contains('_') && !name.bytes().any(|it| it.is_ascii_lowercase());
     let is_class = |name: &str| {

@@ -1,4 +1,4 @@
-//! Removes from the text of an issue the value that the client sent (rule R13). Often the same value is next to the
+//! Removes from the text of an issue the value that the client sent (R13). Often the same value is next to the
 //! text.
 
 use std::borrow::Cow;
