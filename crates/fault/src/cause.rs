@@ -57,7 +57,7 @@ pub fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<
     chain(error).find_map(|cause| cause.downcast_ref())
 }
 
-/// Whether any cause is an `io::Error` of a certain kind.
+/// Returns true if any cause is an `io::Error` of a certain kind.
 pub fn has_io_kind(error: &(dyn Error + 'static), is: impl Fn(io::ErrorKind) -> bool) -> bool {
     chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| is(error.kind()))
 }

@@ -29,7 +29,7 @@ impl Codes {
         codes.into_iter()
     }
 
-    /// Whether the list is complete. It lacks the codes that a function in `with = …` returns, and those of a
+    /// Returns true if the list is complete. It lacks the codes that a function in `with = …` returns, and those of a
     /// transparent error whose [`AsFault`](trait@AsFault) is handwritten.
     #[must_use]
     pub fn is_complete(&self) -> bool {

@@ -92,7 +92,7 @@ pub fn with_issues(fault: Fault) -> Fault {
     fault.with_raw_details(details)
 }
 
-/// Whether fields can be added to the details.
+/// Returns true if fields can be added to the details.
 pub fn has_room(details: Option<&str>) -> bool {
     details.is_none_or(|details| Object::parse(details).is_some())
 }

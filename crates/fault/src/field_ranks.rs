@@ -83,7 +83,7 @@ impl Ranks {
     }
 }
 
-/// Whether a name begins with a word for errors: `errorSource`.
+/// Returns true if a name begins with a word for errors: `errorSource`.
 pub fn is_of_error(name: &str) -> bool {
     let name = without_prefix(name);
     name.len() <= LONGEST && without_leading_word(normalized(name, &mut [0; LONGEST])).1

@@ -68,7 +68,7 @@ impl List {
         self.more += issues;
     }
 
-    /// Whether the list is full: further issues are only counted.
+    /// Returns true if the list is full: further issues are only counted.
     #[inline]
     pub fn is_full(&self) -> bool {
         self.len == MAX_ISSUES || self.more > 0
@@ -133,7 +133,7 @@ impl Path {
     }
 }
 
-/// Whether a step of a path is an index.
+/// Returns true if a step of a path is an index.
 #[inline]
 pub fn is_index(step: &str) -> bool {
     let digits = !step.is_empty() && step.len() <= MAX_DIGITS && step.bytes().all(|byte| byte.is_ascii_digit());

@@ -11,12 +11,13 @@ pub use crate::issue_list::IssueList;
 use crate::issue_list::List;
 use crate::json::{self, Object};
 
-/// Whether a status means that the input of the request was wrong, so that the error may have an issue list (E8, R13).
+/// Returns true if a status means that the input of the request was wrong, so that the error may have an issue list
+/// (E8, R13).
 pub fn tells_of_input(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 422)
 }
 
-/// Whether `details` are an object that has a well-formed list under `issues`.
+/// Returns true if `details` are an object that has a well-formed list under `issues`.
 pub fn are_in(details: &str) -> bool {
     Object::parse(details).and_then(|details| details.raw("issues")).is_some_and(|issues| are_zod(issues.get()))
 }

@@ -166,7 +166,7 @@ pub fn string_of_text(text: &str) -> Option<Cow<'_, str>> {
     string(serde_json::from_str(text).ok()?)
 }
 
-/// Whether a text is a JSON number, `true`, `false` or `null`.
+/// Returns true if a text is a JSON number, `true`, `false` or `null`.
 #[inline]
 pub fn is_scalar(text: &str) -> bool {
     matches!(text, "null" | "true" | "false") || serde_json::from_str::<f64>(text).is_ok()
@@ -231,13 +231,13 @@ impl Visitor<'_> for Bytes {
     }
 }
 
-/// Whether a raw value is a JSON number.
+/// Returns true if a raw value is a JSON number.
 #[inline]
 pub fn is_number(raw: &RawValue) -> bool {
     raw.get().starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
 
-/// Whether a raw value is a whole number that is not negative, and so may be an index.
+/// Returns true if a raw value is a whole number that is not negative, and so may be an index.
 pub fn is_index(raw: &RawValue) -> bool {
     raw.get().bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -39,7 +39,7 @@ pub fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Whether a text has a line of a stack trace.
+/// Returns true if a text has a line of a stack trace.
 pub fn has_trace(text: &str) -> bool {
     trace::start(text).is_some()
 }
@@ -76,7 +76,7 @@ fn is_ordinary(text: &str) -> bool {
     ends_in_words && !begins_like_others && !ends_like_a_trace && text.len() <= MAX_BYTES && is_plain()
 }
 
-/// Whether a text outside of JSON may be a message (R3): it has at most 8 lines.
+/// Returns true if a text outside of JSON may be a message (R3): it has at most 8 lines.
 pub fn has_few_lines(text: &str) -> bool {
     const MOST: usize = 8;
 
@@ -106,7 +106,7 @@ pub fn trimmed(text: &str) -> &str {
     }
 }
 
-/// Whether a text contains a piece of a page anywhere.
+/// Returns true if a text contains a piece of a page anywhere.
 fn has_markup(text: &str) -> bool {
     if !has_byte(text.as_bytes(), b'<') {
         return false;
@@ -115,8 +115,8 @@ fn has_markup(text: &str) -> bool {
     ["</", "<!--", "<!doctype", "<html", "<body", "<?xml"].iter().any(|sign| text.contains(sign))
 }
 
-/// Whether a text that is not declared as `text/plain` may be a page (R3): it contains markup, an entity or a control
-/// character.
+/// Returns true if a text that is not declared as `text/plain` may be a page (R3): it contains markup, an entity or a
+/// control character.
 #[inline]
 pub fn is_page(text: &str) -> bool {
     let is_other = |it: char| it == '<' || it.is_control() && !matches!(it, '\n' | '\r');
@@ -131,7 +131,7 @@ fn has_entity(text: &str) -> bool {
     })
 }
 
-/// Whether a text itself is markup or JSON, which must not be wrapped again (R3).
+/// Returns true if a text itself is markup or JSON, which must not be wrapped again (R3).
 fn is_wrapped(text: &str) -> bool {
     let mut rest = text.chars();
     match rest.next() {
@@ -144,7 +144,7 @@ fn is_wrapped(text: &str) -> bool {
     }
 }
 
-/// Whether a text is a JSON object or array as a whole.
+/// Returns true if a text is a JSON object or array as a whole.
 pub fn is_json(text: &str) -> bool {
     text.starts_with(['{', '[']) && serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
@@ -182,9 +182,9 @@ fn is_break(character: char) -> bool {
     character == '\t' || trace::is_break(character)
 }
 
-/// Whether [`clean`] removes a character: it removes all [invisible](is_invisible) ones that no script needs. It keeps
-/// the joiners U+200C and U+200D, without which Persian, Indic scripts and emoji are not readable, and the fillers that
-/// take the place of a letter without a shape.
+/// Returns true if [`clean`] removes a character: it removes all [invisible](is_invisible) ones that no script needs.
+/// It keeps the joiners U+200C and U+200D, without which Persian, Indic scripts and emoji are not readable, and the
+/// fillers that take the place of a letter without a shape.
 pub fn is_unprintable(character: char) -> bool {
     const KEPT: [std::ops::RangeInclusive<char>; 7] = [
         '\u{115f}'..='\u{1160}',
@@ -198,7 +198,7 @@ pub fn is_unprintable(character: char) -> bool {
     is_invisible(character) && !KEPT.iter().any(|kept| kept.contains(&character))
 }
 
-/// Whether a character is invisible, breaks a line, or changes the direction of writing: control characters,
+/// Returns true if a character is invisible, breaks a line, or changes the direction of writing: control characters,
 /// separators, marks of direction, joiners, fillers and variation selectors. Texts for operators show the number of
 /// such a character instead.
 #[must_use]

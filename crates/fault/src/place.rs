@@ -20,7 +20,7 @@ enum Step {
     Index(String),
 }
 
-/// Whether the first step may be a part of the request, such as `body`.
+/// The kind of the first step: it may be a part of the request, such as `body`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Beginning {
     /// It may be a part of the request, or a field with the same name.
@@ -150,7 +150,7 @@ impl Place {
         self.steps.is_empty()
     }
 
-    /// Whether the place names a field. One with only numbers does not.
+    /// Returns true if the place names a field. One with only numbers does not.
     #[inline]
     pub fn has_name(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Name(_)))
@@ -163,7 +163,7 @@ impl Place {
         self
     }
 
-    /// Whether the place begins with a part of the request. `surely`: it cannot be a field with the same name.
+    /// Returns true if the place begins with a part of the request. `surely`: it cannot be a field with the same name.
     pub fn begins_with_part(&self, surely: bool) -> bool {
         let is_part = matches!(self.steps.first(), Some(Step::Name(first)) if is_part(first));
         match self.begins {
@@ -210,7 +210,7 @@ impl Place {
     }
 }
 
-/// Whether a text may be a place: it only has names, dots and brackets.
+/// Returns true if a text may be a place: it only has names, dots and brackets.
 #[inline]
 pub fn is_dotted(text: &str) -> bool {
     let of_place =

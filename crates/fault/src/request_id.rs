@@ -122,7 +122,7 @@ pub fn trace_id_of(value: &[u8]) -> Option<&str> {
     if is_traceparent(value) { str::from_utf8(value.get(3..35)?).ok() } else { None }
 }
 
-/// Whether a text is a valid W3C `traceparent` (I4), so that another tracer would continue its trace.
+/// Returns true if a text is a valid W3C `traceparent` (I4), so that another tracer would continue its trace.
 pub fn is_traceparent(value: &[u8]) -> bool {
     let hex = |part: &[u8]| part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let zero = |part: &[u8]| part.iter().all(|byte| *byte == b'0');

@@ -33,7 +33,7 @@ pub struct Context<'c> {
 }
 
 impl Context<'_> {
-    /// Whether the body is NestJS's own, with a list of class-validator's sentences.
+    /// Returns true if the body is NestJS's own, with a list of class-validator's sentences.
     fn is_of_nest(&self) -> bool {
         self.body.is_some_and(|body| body.has("statusCode") && body.field("message").is_some_and(Node::is_array))
     }
@@ -118,8 +118,8 @@ fn read_single(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Re
     of_row.or_else(|| serde::parse_text(text).filter(|_| is_bare(text)).map(Reading::from_serde))
 }
 
-/// Whether a text is exactly a message of serde, as poem reports it for a query. If such a text is in quotes, the
-/// client sent it.
+/// Returns true if a text is exactly a message of serde, as poem reports it for a query. If such a text is in quotes,
+/// the client sent it.
 fn is_bare(text: &str) -> bool {
     let within = |path: usize| quoted::quotes_before(text, path);
     quoted::behind_a_framework(text).is_none() && serde::path_length(text).is_some_and(|path| !within(path))

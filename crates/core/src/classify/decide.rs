@@ -244,8 +244,8 @@ impl DecidedBy {
     }
 }
 
-/// Whether an unknown code may be written to the log (L3): it must look like the name of an error, which has several
-/// words or capitals. A single word in small letters, a number, an id or a token may be a secret.
+/// Returns true if an unknown code may be written to the log (L3): it must look like the name of an error, which has
+/// several words or capitals. A single word in small letters, a number, an id or a token may be a secret.
 pub(crate) fn is_name(code: &str) -> bool {
     const LONGEST: usize = 64;
 
@@ -259,7 +259,7 @@ pub(crate) fn is_name(code: &str) -> bool {
     is_fit && (in_capitals || in_humps || words().count() > 1)
 }
 
-/// Whether a word has only letters, with at most four digits at its end. The digits may also stand alone.
+/// Returns true if a word has only letters, with at most four digits at its end. The digits may also stand alone.
 fn is_word(word: &str) -> bool {
     const MOST_DIGITS: usize = 4;
 

@@ -159,7 +159,8 @@ fn upstream_code<'p>(
     (decision.code != *code && is_unknown(code, foreign, parsed) && !is_in_target && !repeats_issues()).then_some(code)
 }
 
-/// Whether a code states more than the status: it has the form of a code, and is not the phrase of a status (E9).
+/// Returns true if a code states more than the status: it has the form of a code, and is not the phrase of a status
+/// (E9).
 fn adds_to_status(code: &str) -> bool {
     outgoing::is_upstream_code(code) && !dialect::is_phrase_as_code(code)
 }
@@ -168,7 +169,7 @@ fn adds_to_status(code: &str) -> bool {
 const CODE_HEADERS: [HeaderName; 3] =
     [X_ERROR_CODE, HeaderName::from_static("x-amzn-errortype"), HeaderName::from_static("x-ms-error-code")];
 
-/// Whether a head may have the code of an error.
+/// Returns true if a head may have the code of an error.
 pub(super) fn may_have_code(headers: &HeaderMap) -> bool {
     CODE_HEADERS.iter().any(|name| fields::has(headers, name))
 }
@@ -190,8 +191,8 @@ fn unknown_code(foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decis
     is_unknown(code, foreign, parsed).then(|| code.into())
 }
 
-/// Whether the code in a body is unknown: to the policy, the catalogue and the body's dialect. The number of the status
-/// counts as known.
+/// Returns true if the code in a body is unknown: to the policy, the catalogue and the body's dialect. The number of
+/// the status counts as known.
 fn is_unknown(code: &str, foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>) -> bool {
     parsed.policy.codes.find(code).is_none() && *code != *parsed.status.as_str() && !foreign.defines(code)
 }

@@ -5,7 +5,8 @@
 const SHORTEST: usize = 13;
 const LONGEST: usize = 19;
 
-/// Whether any number in a run of digits may be that of a card. The digits may be separated by single spaces or dashes.
+/// Returns true if any number in a run of digits may be that of a card. The digits may be separated by single spaces or
+/// dashes.
 pub(super) fn is_in(run: &str) -> bool {
     let run = Run::find(run);
     run.has_fours() || run.numbers().any(is_card_number)
@@ -50,7 +51,7 @@ fn is_card_number(digits: &[u8]) -> bool {
     has_issuer_prefix(digits) && digits.iter().rev().enumerate().map(digit).sum::<u32>().is_multiple_of(10)
 }
 
-/// Whether an issuer has cards with this beginning and this length.
+/// Returns true if an issuer has cards with this beginning and this length.
 fn has_issuer_prefix(digits: &[u8]) -> bool {
     if !(SHORTEST..=LONGEST).contains(&digits.len()) {
         return false;

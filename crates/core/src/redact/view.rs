@@ -122,7 +122,7 @@ fn fold(read: char, behind: &str) -> Option<char> {
     }
 }
 
-/// Whether a text begins with a word in ASCII, perhaps in full width, that is not about a credential.
+/// Returns true if a text begins with a word in ASCII, perhaps in full width, that is not about a credential.
 fn is_value(text: &str) -> bool {
     let is_ascii = |it: char| it.is_ascii_graphic() || matches!(it, '！'..='～') && it.is_alphanumeric();
     let text = text.trim_start();

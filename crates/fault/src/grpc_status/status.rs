@@ -80,7 +80,7 @@ impl<'a> StatusParts<'a> {
         self.reported.rich.as_ref()
     }
 
-    /// Whether a service with the layer wrote the status, so that it counts like an envelope (E7).
+    /// Returns true if a service with the layer wrote the status, so that it counts like an envelope (E7).
     fn is_canonical(&self) -> bool {
         self.recognised.is_some() && self.rich().is_some_and(|rich| rich.domain == DOMAIN)
     }
@@ -125,8 +125,8 @@ impl<'a> StatusParts<'a> {
     }
 }
 
-/// Whether the text is that of a cause. tonic turns errors of connections into CANCELLED and other client errors, and
-/// uses their text, which was not written for clients.
+/// Returns true if the text is that of a cause. tonic turns errors of connections into CANCELLED and other client
+/// errors, and uses their text, which was not written for clients.
 fn repeats_a_cause(status: &Status) -> bool {
     let texts = chain(status).skip(1).map(ToString::to_string);
     texts.filter(|text| !text.is_empty()).any(|text| status.message().contains(&text))

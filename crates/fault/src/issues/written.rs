@@ -87,7 +87,7 @@ pub fn first_issue(list: &str) -> Option<(String, usize)> {
     Some((message::clean(&line)?.into_owned(), issues.len() - 1))
 }
 
-/// Whether an issue has this code, in a list or in details with a list.
+/// Returns true if an issue has this code, in a list or in details with a list.
 pub fn have_code(issues: &str, code: &str) -> bool {
     let list = if issues.starts_with('[') { json::array(issues) } else { list_in(issues) };
     list.unwrap_or_default()
@@ -95,7 +95,7 @@ pub fn have_code(issues: &str, code: &str) -> bool {
         .any(|it| Object::parse(it.get()).is_some_and(|it| it.string("code").as_deref() == Some(code)))
 }
 
-/// Whether any issue in a list has a place.
+/// Returns true if any issue in a list has a place.
 pub fn name_place(list: &str) -> bool {
     let has_place = |issue| path_of(issue).is_some_and(|path| !path.is_empty());
     json::array(list).unwrap_or_default().into_iter().any(has_place)
@@ -182,7 +182,7 @@ pub fn details_without_issues(details: &str) -> Option<String> {
     if others.is_empty() { None } else { Some(others.into_string()) }
 }
 
-/// Whether the only issue in the details has this message, and neither a path nor a code.
+/// Returns true if the only issue in the details has this message, and neither a path nor a code.
 pub fn only_repeats_message(details: &str, message: &str) -> bool {
     let issues = list_in(details).unwrap_or_default();
     let [only] = &issues[..] else { return false };

@@ -61,14 +61,14 @@ fn inline_tag(text: &str) -> Option<(Option<char>, &str)> {
     Some((Some('\n').filter(|_| matches!(*name, "br" | "p")), &inside[end + 1..]))
 }
 
-/// Whether a text begins with the name of a tag, which ends there.
+/// Returns true if a text begins with the name of a tag, which ends there.
 fn starts_with_name(text: &str, name: &str) -> bool {
     text.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name))
         && text[name.len()..].starts_with(|next: char| next == '>' || next == '/' || next.is_whitespace())
 }
 
-/// Whether a text contains a tag, a comment or a declaration. A type with parameters (`List<String>`) and a placeholder
-/// (`<key> is required`) are none.
+/// Returns true if a text contains a tag, a comment or a declaration. A type with parameters (`List<String>`) and a
+/// placeholder (`<key> is required`) are none.
 fn has_tag(text: &str) -> bool {
     text.match_indices('<').any(|(at, _)| {
         let behind = &text[at + 1..];

@@ -12,7 +12,7 @@ const X_ERROR_CODE: &str = "x-error-code";
 /// A response for one status, or for any status.
 pub struct ErrorResponse {
     pub status: Option<u16>,
-    /// Whether the response may state how long a client should wait.
+    /// True if the response may state how long a client should wait.
     pub waits: bool,
     /// The codes that it may have; empty if it may have any.
     pub codes: Vec<String>,

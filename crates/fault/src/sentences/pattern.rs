@@ -89,7 +89,7 @@ fn is_of_kind(kind: &str, text: &str) -> bool {
     }
 }
 
-/// Whether a text may be a value as Python prints it.
+/// Returns true if a text may be a value as Python prints it.
 pub(super) fn is_repr(text: &str) -> bool {
     text.starts_with(['\'', '"', '[', '{', '(', '-']) && text.len() > 1
         || text.starts_with(|first: char| first.is_ascii_digit())
@@ -100,7 +100,7 @@ pub(super) fn is_repr(text: &str) -> bool {
 const BEAN_TEXTS: [&str; 6] =
     ["must ", "may not ", "size must ", "length must ", "not a well-formed ", "numeric value out of bounds "];
 
-/// Whether a text is exactly a value in quotes or brackets, a number or a literal.
+/// Returns true if a text is exactly a value in quotes or brackets, a number or a literal.
 pub(super) fn is_quoted(text: &str) -> bool {
     const QUOTES: [(char, char); 8] =
         [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('[', ']'), ('{', '}'), ('(', ')')];
@@ -112,8 +112,8 @@ pub(super) fn is_quoted(text: &str) -> bool {
     QUOTES.iter().any(is_within) || is_literal() || text.parse::<f64>().is_ok()
 }
 
-/// Whether a sentence of a list is about a field, and is no English sentence: the notation of its first word is that of
-/// a field, or a colon is behind it. Behind it are the words of a validator.
+/// Returns true if a sentence of a list is about a field, and is no English sentence: the notation of its first word is
+/// that of a field, or a colon is behind it. Behind it are the words of a validator.
 pub(super) fn shows_field(pattern: &str, captures: &Captures<'_>) -> bool {
     // How class-validator's own messages go on behind `must` and `should`.
     const CONSTRAINTS: [&str; 32] = [
@@ -161,8 +161,8 @@ pub(super) fn shows_field(pattern: &str, captures: &Captures<'_>) -> bool {
         })
 }
 
-/// Whether a word can only be the name or place of a field: it has an index, an underscore, or a capital behind two
-/// small letters (`items[0].qty`, `items.0.qty`, `user_id`, `firstName`).
+/// Returns true if a word can only be the name or place of a field: it has an index, an underscore, or a capital behind
+/// two small letters (`items[0].qty`, `items.0.qty`, `user_id`, `firstName`).
 fn has_notation(word: &str) -> bool {
     let is_index = |step: &str| !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit());
     let is_camel = |letters: &[u8]| {

@@ -47,7 +47,7 @@ fn rows_that_may_quote(pairs: &BytePairs) -> impl Iterator<Item = &'static Quoti
     QUOTING.iter().filter(|row| row.needs.is_none_or(|needed| pairs.contain_all(needed)))
 }
 
-/// Whether a sentence that quotes a value begins before this byte.
+/// Returns true if a sentence that quotes a value begins before this byte.
 pub(super) fn quotes_before(text: &str, at: usize) -> bool {
     rows_that_may_quote(&BytePairs::of(text)).any(|row| row.find(text).is_some_and(|(from, _)| from < at))
 }
@@ -107,8 +107,8 @@ impl Kind {
     }
 }
 
-/// Whether a word may be the name of a field. Secrets and identifiers have digits between their letters, and addresses
-/// have signs.
+/// Returns true if a word may be the name of a field. Secrets and identifiers have digits between their letters, and
+/// addresses have signs.
 fn may_be_field_name(word: &str) -> bool {
     let is_name = |step: &str| {
         let name = step.trim_end_matches(|it: char| it.is_ascii_digit());

@@ -52,7 +52,7 @@ pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
     Some(SerdeError { place, name: name.map(str::to_owned), text: without_values(message) })
 }
 
-/// Whether a text is exactly one of the forms.
+/// Returns true if a text is exactly one of the forms.
 pub(super) fn is_form(text: &str) -> bool {
     path_length(text).is_some()
 }
