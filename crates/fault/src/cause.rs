@@ -37,8 +37,8 @@ impl fmt::Debug for Unrecognised {
     }
 }
 
-/// The error and its causes, beginning with the outermost. This includes the error in an `io::Error`, which `source()`
-/// skips (F1).
+/// Returns the error and its causes, beginning with the outermost. This includes the error in an `io::Error`, which
+/// `source()` skips (F1).
 #[inline]
 pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| next(*error)).take(MAX_CAUSES)
@@ -52,7 +52,7 @@ fn next<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static
     }
 }
 
-/// The first cause of this type.
+/// Returns the first cause of this type.
 pub fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     chain(error).find_map(|cause| cause.downcast_ref())
 }

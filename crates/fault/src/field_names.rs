@@ -237,7 +237,7 @@ fn is_flattened(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
     field.name() == "nested" && parent.children().all(|it| matches!(it.name(), "nested" | "root" | "other"))
 }
 
-/// What the name of a field means, in any spelling with capitals, underscores and hyphens.
+/// Returns what the name of a field means, in any spelling with capitals, underscores and hyphens.
 pub fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
     if field.name().len() > LONGEST || !may_mean_errors(field.name().as_bytes()) {
         return Meaning::Nothing;

@@ -74,7 +74,7 @@ impl List {
         self.len == MAX_ISSUES || self.more > 0
     }
 
-    /// The number of issues.
+    /// Returns the number of issues.
     #[inline]
     pub fn len(&self) -> usize {
         self.len

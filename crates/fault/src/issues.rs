@@ -22,7 +22,7 @@ pub fn are_in(details: &str) -> bool {
     Object::parse(details).and_then(|details| details.raw("issues")).is_some_and(|issues| are_zod(issues.get()))
 }
 
-/// A list with only this message: one issue with an empty path.
+/// Returns a list with only this message: one issue with an empty path.
 pub fn of_message(message: &str) -> String {
     let mut list = List::new();
     list.push(b"[]", message, None);

@@ -30,7 +30,7 @@ pub fn clean(text: &str) -> Option<Cow<'_, str>> {
     if line.is_empty() { None } else { Some(truncated(line)) }
 }
 
-/// The text of an inner 4xx whose code was not recognised (R3). `None` if it is a page, JSON or a stack trace.
+/// Returns the text of an inner 4xx whose code was not recognised (R3). `None` if it is a page, JSON or a stack trace.
 pub fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
     match text {
         _ if is_ordinary(text) => Some(Cow::Borrowed(text)),
@@ -44,8 +44,8 @@ pub fn has_trace(text: &str) -> bool {
     trace::start(text).is_some()
 }
 
-/// The text of a JSON body, for a client (R3): without inline markup, and without a stack trace behind it. `None` if
-/// nothing is left, if it still has a tag, or if it is JSON itself.
+/// Returns the text of a JSON body, for a client (R3): without inline markup, and without a stack trace behind it.
+/// `None` if nothing is left, if it still has a tag, or if it is JSON itself.
 pub fn from_json_text(text: &str) -> Option<Cow<'_, str>> {
     if is_ordinary(text) {
         return Some(Cow::Borrowed(text));
@@ -85,18 +85,18 @@ pub fn has_few_lines(text: &str) -> bool {
         || text.lines().flat_map(|line| line.split(trace::is_break)).take(MOST + 1).count() <= MOST
 }
 
-/// The text, followed by the number of issues that are missing from the list (R4).
+/// Returns the text, followed by the number of issues that are missing from the list (R4).
 pub fn with_more(text: &str, more: usize) -> Cow<'_, str> {
     truncated(Cow::Owned(format!("{text} (and {more} more)")))
 }
 
-/// The text of a body whose code or message was recognised (R3). `None` if it is markup or JSON.
+/// Returns the text of a body whose code or message was recognised (R3). `None` if it is markup or JSON.
 pub fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
     // Checked after cleaning, so that invisible characters cannot hide it.
     clean(text).filter(|line| !is_wrapped(line) && trace::start(text).is_none())
 }
 
-/// The text without white space around it. Most texts are ASCII and have none.
+/// Returns the text without white space around it. Most texts are ASCII and have none.
 #[inline]
 pub fn trimmed(text: &str) -> &str {
     let bytes = text.as_bytes();
@@ -149,7 +149,8 @@ pub fn is_json(text: &str) -> bool {
     text.starts_with(['{', '[']) && serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
-/// The text as one line without unprintable characters. It ends soon after [`MAX_BYTES`], because the rest is cut off.
+/// Returns the text as one line without unprintable characters. It ends soon after [`MAX_BYTES`], because the rest is
+/// cut off.
 fn printable(text: &str) -> String {
     let mut line = String::with_capacity(text.len().min(2 * MAX_BYTES));
     let mut gap = false;

@@ -56,8 +56,8 @@ impl Place {
         place
     }
 
-    /// The field that the name of a parameter means, without the part of the request; `None` if it does not name a
-    /// field.
+    /// Returns the field that the name of a parameter means, without the part of the request; `None` if it does not
+    /// name a field.
     pub fn of_parameter(name: &str) -> Option<Self> {
         if is_no_place(name) || is_whole_name(name) {
             return None;
@@ -197,7 +197,7 @@ impl Place {
         }
     }
 
-    /// The place as a JSON array of its steps.
+    /// Returns the place as a JSON array of its steps.
     pub fn json(&self) -> Vec<u8> {
         let mut path = Path::new();
         for step in &self.steps {
@@ -220,7 +220,7 @@ pub fn is_dotted(text: &str) -> bool {
         && !text.ends_with('.')
 }
 
-/// The first step, and the text behind it.
+/// Returns the first step, and the text behind it.
 fn dotted_step(text: &str) -> (&str, &str) {
     for (open, close) in [("[\"", "\"]"), ("['", "']"), ("[", "]")] {
         if let Some((step, rest)) = text.strip_prefix(open).and_then(|inside| inside.split_once(close)) {

@@ -45,7 +45,7 @@ pub fn may_name_field(text: &str) -> bool {
     has_any(text.as_bytes(), [b'`', b'"', b'\'', b':', b'=']) || !text.is_ascii()
 }
 
-/// The sentences in a text, each with the field that it names; `None` if one of them names no field.
+/// Returns the sentences in a text, each with the field that it names; `None` if one of them names no field.
 pub fn read(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     let text = text.trim();
     pydantic::read(text)
@@ -68,7 +68,7 @@ fn read_jsonschema(text: &str) -> Option<Vec<Reading>> {
     Some(vec![Reading { place, text: without_values(first).into_owned() }])
 }
 
-/// The name of a missing field that a sentence adds to a place which is already known.
+/// Returns the name of a missing field that a sentence adds to a place which is already known.
 pub fn missing_name(text: &str) -> Option<String> {
     let of_row = BytePairs::of(text).rows().find_map(|row| match &pattern::match_pattern(row.pattern, text)?[..] {
         [("name", name)] => Some(name.strip_prefix('.').unwrap_or(name).to_owned()),
@@ -89,7 +89,7 @@ fn read_several(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<V
     })
 }
 
-/// The parts of a text, each of which is a sentence; `joined` is between them.
+/// Returns the parts of a text, each of which is a sentence; `joined` is between them.
 fn split_into_sentences<'t>(text: &'t str, joined: &str, pairs: &BytePairs, context: Context<'_>) -> Vec<&'t str> {
     const MOST: usize = 64;
 
@@ -149,8 +149,8 @@ impl Sentence {
     }
 }
 
-/// The error in a text that salvo 1.1.0 writes for a cause in debug builds: `SerdeJson(Error("missing field `sku`",
-/// line: 1, column: 2))`.
+/// Returns the error in a text that salvo 1.1.0 writes for a cause in debug builds:
+/// `SerdeJson(Error("missing field `sku`", line: 1, column: 2))`.
 pub fn in_debug(cause: &str) -> Option<String> {
     let inside = cause.split_once("Error(")?.1.trim_start().strip_prefix('"')?;
     serde_json::from_str(&format!("\"{}\"", &inside[..serde::closing_quote(inside)?])).ok()

@@ -24,8 +24,8 @@ pub struct GatewayConfig {
 }
 
 impl GatewayConfig {
-    /// A configuration with `layer` around the service. Use a clone of the layer to reload the policy while the gateway
-    /// runs.
+    /// Creates a configuration with `layer` around the service. Use a clone of the layer to reload the policy while the
+    /// gateway runs.
     pub fn new(layer: ErrorEnvelopeLayer) -> Self {
         let (forwarding, limits) = (Forwarding::default(), ClientLimits::default());
         Self { layer, tls: None, forwarding, limits, admin: None, recording: Recording::default() }

@@ -51,7 +51,7 @@ pub(crate) async fn connect(upstream: &Upstream) -> io::Result<(Connection, Prob
     Ok((stream, probe))
 }
 
-/// The type of a failure to connect, for `Proxy-Status` (L4).
+/// Returns the type of a failure to connect, for `Proxy-Status` (L4).
 fn proxy_error(error: &io::Error) -> ProxyError {
     use rustls::Error::InvalidCertificate;
 

@@ -214,7 +214,7 @@ impl Drop for ActiveBody {
 }
 
 impl TrackedResponse {
-    /// How long the response has made no progress.
+    /// Returns how long the response has made no progress.
     fn stands_still(&mut self, now: Instant) -> Duration {
         let Some(progress) = self.progress.upgrade() else { return Duration::ZERO };
         let (given, taken) = (progress.given.load(Ordering::Relaxed), progress.taken.load(Ordering::Relaxed));

@@ -127,7 +127,7 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
     })
 }
 
-/// The authority without user and password, which do not belong in `host`.
+/// Returns the authority without user and password, which do not belong in `host`.
 fn host(authority: &Authority) -> Option<HeaderValue> {
     let text = authority.as_str();
     HeaderValue::from_str(text.rsplit_once('@').map_or(text, |(_, host)| host)).ok()

@@ -39,7 +39,7 @@ impl RequestTracker {
         InFlight(Arc::clone(self))
     }
 
-    /// The number of requests in flight.
+    /// Returns the number of requests in flight.
     pub(super) fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }

@@ -44,13 +44,14 @@ pub(crate) fn is_cut_off(body: &Incoming) -> bool {
     !body.is_end_stream()
 }
 
-/// The error of a body that is [cut off](is_cut_off).
+/// Returns the error of a body that is [cut off](is_cut_off).
 pub(crate) fn cut_off_error(peer: &str) -> BoxError {
     io::Error::new(io::ErrorKind::ConnectionReset, format!("the {peer} reset its stream in the middle of its body"))
         .into()
 }
 
-/// The error of a client's body. It distinguishes a client that left from one that frames its body wrongly (F1a).
+/// Returns the error of a client's body. It distinguishes a client that left from one that frames its body wrongly
+/// (F1a).
 pub(crate) fn client_body_error(error: hyper::Error) -> BoxError {
     let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
     let is_gone = h2.is_some_and(|error| error.is_io() || error.is_remote());

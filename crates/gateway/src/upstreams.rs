@@ -191,7 +191,7 @@ impl<B: ForwardBody> Proxies<B> {
         }
     }
 
-    /// The proxy for this URL; creates one if there is none.
+    /// Returns the proxy for this URL; creates one if there is none.
     fn get_or_create(&self, url: &UpstreamUrl) -> Result<Arc<Proxy<B>>, Error> {
         if let Some(known) = self.by_url.read().unwrap_or_else(PoisonError::into_inner).get(url) {
             return Ok(Arc::clone(known));

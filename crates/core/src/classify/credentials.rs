@@ -77,7 +77,7 @@ impl fmt::Debug for Credentials<'_> {
     }
 }
 
-/// The code of an inner 401 that names no code.
+/// Returns the code of an inner 401 that names no code.
 pub(crate) fn code_of_401(sent: &Credentials<'_>, response: &HeaderMap) -> ErrorCode {
     match sent {
         Credentials::None => ErrorCode::AUTH_MISSING,

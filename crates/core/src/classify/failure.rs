@@ -50,7 +50,7 @@ impl<'e> ErrorKind<'e> {
         }
     }
 
-    /// The fault for an error that `call` or its future returned.
+    /// Returns the fault for an error that `call` or its future returned.
     pub(crate) fn call_fault(self) -> Fault {
         match self {
             Self::Typed(fault) => fault.clone(),
@@ -60,7 +60,7 @@ impl<'e> ErrorKind<'e> {
         }
     }
 
-    /// The fault for an error that `poll_ready` returned (F3).
+    /// Returns the fault for an error that `poll_ready` returned (F3).
     pub(crate) fn readiness_fault(self) -> Fault {
         match self {
             Self::Typed(fault) => fault.clone(),

@@ -154,8 +154,8 @@ pub(crate) struct ErrorFacts<'a> {
     pub(crate) method: &'a Method,
 }
 
-/// The first rule that matches, and its index. Calls `note` with the index of each rule that was tried, and with the
-/// key of the first condition that does not hold.
+/// Returns the first rule that matches, and its index. Calls `note` with the index of each rule that was tried, and
+/// with the key of the first condition that does not hold.
 pub(crate) fn first_fit<'r>(
     rules: &'r [Arc<Rule>],
     facts: &ErrorFacts<'_>,
@@ -169,7 +169,7 @@ pub(crate) fn first_fit<'r>(
     })
 }
 
-/// The message that replaces a fault's: from the first rule that matches the fault and names its code.
+/// Returns the message that replaces a fault's: from the first rule that matches the fault and names its code.
 pub(crate) fn message_for<'r>(
     rules: &'r [Arc<Rule>],
     fault: &Fault,
@@ -183,8 +183,8 @@ pub(crate) fn message_for<'r>(
     rules.iter().find(|rule| rule.names_code() && rule.unmet_condition(&facts, &target).is_none())?.say()
 }
 
-/// The rules that lead to `code` and may apply to this request. In reverse, they define how the code is written for the
-/// client (R12).
+/// Returns the rules that lead to `code` and may apply to this request. In reverse, they define how the code is written
+/// for the client (R12).
 pub(crate) fn rules_for_code<'r>(
     rules: &'r [Arc<Rule>],
     code: &'r ErrorCode,
@@ -217,17 +217,17 @@ impl Rule {
         &self.to
     }
 
-    /// The route to which the rule is restricted.
+    /// Returns the route to which the rule is restricted.
     pub(crate) fn route(&self) -> Option<&Pattern> {
         self.route.as_ref()
     }
 
-    /// The status to send instead of the inner one.
+    /// Returns the status to send instead of the inner one.
     pub(crate) fn to_status(&self) -> Option<StatusCode> {
         self.to_status
     }
 
-    /// The message to send instead of the inner one.
+    /// Returns the message to send instead of the inner one.
     pub(crate) fn say(&self) -> Option<&str> {
         self.say.as_deref()
     }
@@ -240,12 +240,12 @@ impl Rule {
         self.text.is_some()
     }
 
-    /// The inner code that the rule requires.
+    /// Returns the inner code that the rule requires.
     pub(crate) fn inner_code(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
-    /// The exact message that the rule requires.
+    /// Returns the exact message that the rule requires.
     pub(crate) fn exact_message(&self) -> Option<&str> {
         match &self.text {
             Some(Text::Exact(text)) => Some(text),
@@ -261,7 +261,7 @@ impl Rule {
         self.route.as_ref().is_none_or(|route| target.is_on(route))
     }
 
-    /// The key of the first condition that does not hold. The route is checked last.
+    /// Returns the key of the first condition that does not hold. The route is checked last.
     #[inline]
     fn unmet_condition(&self, facts: &ErrorFacts<'_>, target: &RequestTarget<'_>) -> Option<&'static str> {
         let other_type = |own: &str| !facts.media_type.is_some_and(|its| its.eq_ignore_ascii_case(own));

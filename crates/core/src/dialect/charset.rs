@@ -22,7 +22,7 @@ use crate::fields;
 #[cfg(feature = "charsets")]
 use crate::syntax::{is_bare_type, media_type};
 
-/// The body, which counts as UTF-8: other charsets need the feature `charsets`.
+/// Returns the body, which counts as UTF-8: other charsets need the feature `charsets`.
 #[cfg(not(feature = "charsets"))]
 pub(crate) fn in_utf8<'b>(_: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
     body
@@ -34,7 +34,7 @@ pub(crate) fn is_charset(name: &str) -> bool {
     ["utf-8", "utf8"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// The body in UTF-8. It is copied only if a byte order mark or the media type names another charset.
+/// Returns the body in UTF-8. It is copied only if a byte order mark or the media type names another charset.
 #[cfg(feature = "charsets")]
 pub(crate) fn in_utf8<'b>(headers: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
     match charset_of_mark(&body).or_else(|| Some((charset_of_type(headers)?, 0))) {
@@ -73,7 +73,7 @@ fn charset_of_mark(body: &[u8]) -> Option<(&'static Encoding, usize)> {
     matches!(body.first(), Some(0xef | 0xfe | 0xff)).then(|| Encoding::for_bom(body))?
 }
 
-/// The charset that the media type of the body names; `None` if it is unknown.
+/// Returns the charset that the media type of the body names; `None` if it is unknown.
 #[cfg(feature = "charsets")]
 fn charset_of_type(headers: &HeaderMap) -> Option<&'static Encoding> {
     let value = fields::single_value(headers, &CONTENT_TYPE)?.as_bytes();
@@ -99,7 +99,7 @@ fn has_controls(body: &[u8]) -> bool {
     body.iter().any(|byte| *byte < b' ' && !byte.is_ascii_whitespace())
 }
 
-/// The JSON text, with `null` in place of `NaN` and `Infinity`.
+/// Returns the JSON text, with `null` in place of `NaN` and `Infinity`.
 fn with_null(text: &str) -> Option<String> {
     const NUMBERS: [&str; 3] = ["NaN", "-Infinity", "Infinity"];
 

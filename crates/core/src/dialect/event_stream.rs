@@ -50,8 +50,8 @@ impl EventScanner {
         self.line == Line::Empty && !self.in_event && matches!(self.mark, 0 | MARK_PASSED)
     }
 
-    /// Where the error event begins with which these bytes end; `None` if they do not end with an event as [`event`]
-    /// writes it.
+    /// Returns where the error event begins with which these bytes end; `None` if they do not end with an event as
+    /// [`event`] writes it.
     pub(crate) fn last_error(mut self, name: Option<&str>, data: &[u8]) -> Option<usize> {
         let begins = if name.is_some() { NAMED_ERROR } else { ERROR };
         let at = data.windows(begins.len()).rposition(|part| part == begins)?;
@@ -103,8 +103,8 @@ pub(super) fn begins_with_field(text: &str) -> bool {
     matches!(field, "data" | "event" | "id" | "retry") || line.starts_with(':')
 }
 
-/// An event with this name, if there is one, and with this JSON as its data. The line breaks in JSON are always between
-/// tokens.
+/// Returns an event with this name, if there is one, and with this JSON as its data. The line breaks in JSON are always
+/// between tokens.
 pub(crate) fn event(name: Option<&str>, json: &[u8]) -> Vec<u8> {
     let mut event = Vec::with_capacity(json.len() + 32);
     if let Some(name) = name {

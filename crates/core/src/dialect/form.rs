@@ -48,10 +48,10 @@ pub(super) trait Described: fmt::Debug + Sync {
     /// Rewrites a received body: its text and its id are replaced.
     fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8>;
 
-    /// What one of the shape's names means.
+    /// Returns what one of the shape's names means.
     fn meaning(&self, name: &str) -> DialectCode;
 
-    /// The shape's name for a code.
+    /// Returns the shape's name for a code.
     fn name_of<'a>(&'a self, code: &'a str, status: StatusCode) -> Cow<'a, str>;
 }
 
@@ -103,7 +103,7 @@ pub(crate) struct DialectSpec {
 }
 
 impl DialectSpec {
-    /// A JSON dialect with the canonical codes and no special features.
+    /// Creates a JSON dialect with the canonical codes and no special features.
     pub(super) const fn new(
         name: &'static str,
         read: ReadFn,

@@ -91,8 +91,8 @@ pub(crate) fn read<'a>(
     }
 }
 
-/// The text of a `text/plain` body that is not empty and does not begin like JSON. [`read`] finds nothing else in such
-/// a body.
+/// Returns the text of a `text/plain` body that is not empty and does not begin like JSON. [`read`] finds nothing else
+/// in such a body.
 #[inline]
 pub(crate) fn plain_text<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<&'b str> {
     let begins_as_text = |body: &[u8]| !matches!(body.first(), None | Some(b'{' | b'['));
@@ -101,7 +101,7 @@ pub(crate) fn plain_text<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<&'b 
     text.filter(|text| begins_as_text(text.as_bytes()))
 }
 
-/// The text in a body that consists of one JSON string.
+/// Returns the text in a body that consists of one JSON string.
 fn json_text(kind: TextKind, text: &str) -> Option<Cow<'_, str>> {
     if text.starts_with('"') && kind.is_any_json() { json::string_of_text(text) } else { None }
 }
@@ -235,8 +235,8 @@ fn read_object<'a>(
     }
 }
 
-/// The protocol of a body. `None` also for a JSON-RPC error on a route whose dialect is JSON-RPC, where it is an
-/// ordinary error.
+/// Returns the protocol of a body. `None` also for a JSON-RPC error on a route whose dialect is JSON-RPC, where it is
+/// an ordinary error.
 fn protocol_of(body: &Body<'_, '_>, readable: &Readable<'_>, status: StatusCode) -> Option<Protocol> {
     let is_own_dialect = |protocol| protocol == Protocol::JsonRpc && readable.dialect == Dialect::JsonRpc;
     // A response with neither a result nor a valid error counts as an error as well, because the client needs one.
@@ -265,7 +265,7 @@ pub(crate) fn read_rewritten<'a>(body: &'a [u8], readable: &Readable<'_>, status
     }
 }
 
-/// The type and subtype of a body. `None` if no type is declared; `*` if there are several.
+/// Returns the type and subtype of a body. `None` if no type is declared; `*` if there are several.
 pub(crate) fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
     match fields::at_most_one(headers, &CONTENT_TYPE) {
         Some(value) => value.map(without_parameters),
@@ -273,12 +273,12 @@ pub(crate) fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
     }
 }
 
-/// The type and subtype of a body, without parameters; `None` if none or several are declared.
+/// Returns the type and subtype of a body, without parameters; `None` if none or several are declared.
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<&str> {
     str::from_utf8(essence(headers)?).ok()
 }
 
-/// The type and subtype as bytes, which need not be valid text.
+/// Returns the type and subtype as bytes, which need not be valid text.
 pub(crate) fn essence(headers: &HeaderMap) -> Option<&[u8]> {
     fields::single_value(headers, &CONTENT_TYPE).map(without_parameters)
 }

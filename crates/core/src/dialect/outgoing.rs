@@ -61,7 +61,7 @@ impl<'a> Docs<'a> {
         }
     }
 
-    /// The length of the address as a JSON string without quotes: nothing in it needs escaping.
+    /// Returns the length of the address as a JSON string without quotes: nothing in it needs escaping.
     pub(crate) fn len(self) -> usize {
         match self {
             Self::Address(address) => address.len(),
@@ -106,7 +106,7 @@ impl<'a> Outgoing<'a> {
         192 + self.message.len() + self.details.map_or(0, str::len)
     }
 
-    /// The phrase of the status; for a status without one, the text of the code.
+    /// Returns the phrase of the status; for a status without one, the text of the code.
     pub(crate) fn title(&self) -> &'a str {
         self.status.canonical_reason().unwrap_or_else(|| self.canonical.default_message())
     }
@@ -159,7 +159,7 @@ pub(super) fn list(values: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<u8
     json
 }
 
-/// The end of the year 9999: RFC 3339 has no later time. A time before the epoch is written as the epoch.
+/// Returns the end of the year 9999: RFC 3339 has no later time. A time before the epoch is written as the epoch.
 pub(super) fn timestamp(at: SystemTime) -> String {
     const LAST: Duration = Duration::from_millis(253_402_300_799_999);
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LAST);

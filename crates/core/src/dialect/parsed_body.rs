@@ -60,7 +60,7 @@ pub(crate) enum ParsedBody<'a> {
 }
 
 impl<'a> Foreign<'a> {
-    /// A plain text that is not searched for the sentences of frameworks.
+    /// Creates a plain text that is not searched for the sentences of frameworks.
     pub(crate) fn plain_text(text: &'a str) -> Self {
         let parsed = ParsedError::new(None, Some(Cow::Borrowed(text)));
         Self { shape: Shape::PlainText, parsed, members: None }
@@ -116,23 +116,23 @@ impl<'a> Members<'a> {
         Self { body: body.object, error: error.and_then(Object::parse), reads, sources }
     }
 
-    /// The JSON text of the body.
+    /// Returns the JSON text of the body.
     pub(crate) fn body(&self) -> &'a str {
         self.body.text()
     }
 
-    /// The object with the error, if that is inside the body.
+    /// Returns the object with the error, if that is inside the body.
     pub(crate) fn error(&self) -> Option<&'a str> {
         self.error.as_ref().map(Object::text)
     }
 
-    /// The parts from which the general rule for bodies took something.
+    /// Returns the parts from which the general rule for bodies took something.
     pub(crate) fn sources(&self) -> impl Iterator<Item = &'a str> {
         self.sources.into_iter().flatten()
     }
 
-    /// The members of a problem besides those that every problem has: its extension members, its type and its instance
-    /// (RFC 9457 §3.2).
+    /// Returns the members of a problem besides those that every problem has: its extension members, its type and its
+    /// instance (RFC 9457 §3.2).
     pub(crate) fn of_problem(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         const OWN: [&str; 5] = ["status", "detail", "code", "details", "request_id"];
 

@@ -102,7 +102,7 @@ impl<'a> ParsedError<'a> {
         self.code.is_none() && self.details.is_none() && self.issues.is_none()
     }
 
-    /// The names of the error's code, the most specific first.
+    /// Returns the names of the error's code, the most specific first.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.code.iter().chain(&self.wider).map(|name| &**name)
     }

@@ -71,7 +71,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 
 const BLANK: &str = "about:blank";
 
-/// The documentation page of the code (E10); without one `about:blank`, RFC 9457's word for no type.
+/// Returns the documentation page of the code (E10); without one `about:blank`, RFC 9457's word for no type.
 fn type_of<'a>(out: &Outgoing<'a>) -> Cow<'a, str> {
     out.advice.docs.map_or(Cow::Borrowed(BLANK), Docs::text)
 }

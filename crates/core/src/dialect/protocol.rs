@@ -73,18 +73,18 @@ const TYPES: [(&str, ProtocolType); 6] = [
 const SCIM_ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
 impl ProtocolType {
-    /// The protocol to which this media type belongs.
+    /// Returns the protocol to which this media type belongs.
     pub(crate) fn new(media_type: &[u8]) -> Option<Self> {
         TYPES.iter().find(|(name, _)| media_type.eq_ignore_ascii_case(name.as_bytes())).map(|(_, named)| *named)
     }
 
-    /// The protocol of a JSON object or array with this type.
+    /// Returns the protocol of a JSON object or array with this type.
     pub(crate) fn of_json(self) -> Option<Protocol> {
         if let Self::Json(protocol) = self { Some(protocol) } else { None }
     }
 }
 
-/// The protocol of a text that is not JSON. SOAP 1.1 has no media type of its own.
+/// Returns the protocol of a text that is not JSON. SOAP 1.1 has no media type of its own.
 pub(super) fn of_text(
     named: Option<ProtocolType>,
     media_type: Option<&[u8]>,
@@ -112,7 +112,7 @@ impl Protocol {
         )
     }
 
-    /// The word that this protocol's media types contain.
+    /// Returns the word that this protocol's media types contain.
     pub(crate) const fn format(self) -> &'static str {
         match self {
             Self::Soap(_) | Self::Product { is_xml: true, .. } => "xml",
@@ -121,8 +121,8 @@ impl Protocol {
         }
     }
 
-    /// The body that the client gets, with this message on a 5xx. `None` if the body passes unchanged (4xx) or has no
-    /// place for a message (5xx).
+    /// Returns the body that the client gets, with this message on a 5xx. `None` if the body passes unchanged (4xx) or
+    /// has no place for a message (5xx).
     pub(crate) fn filtered(self, body: &[u8], status: StatusCode, message: &str) -> Option<Vec<u8>> {
         match self {
             Self::EventStream | Self::Product { is_xml: true, .. } => None,
@@ -141,7 +141,7 @@ pub(crate) fn names_grpc(media_type: &[u8]) -> bool {
         && matches!(media_type.get(GRPC.len()), None | Some(b'+' | b'-'))
 }
 
-/// The protocol that a JSON object is in.
+/// Returns the protocol that a JSON object is in.
 pub(super) fn detect(body: &Body<'_, '_>, status: StatusCode, head: &Head<'_>) -> Option<Protocol> {
     let object = &body.object;
     if status == StatusCode::PAYMENT_REQUIRED && is_x402(object) {
@@ -166,7 +166,7 @@ pub(super) fn detect(body: &Body<'_, '_>, status: StatusCode, head: &Head<'_>) -
     }
 }
 
-/// The protocol of a JSON array, if it is a batch: all its elements are in that protocol.
+/// Returns the protocol of a JSON array, if it is a batch: all its elements are in that protocol.
 pub(super) fn detect_batch(text: &str) -> Option<Protocol> {
     let batch = json::array(text).filter(|batch| !batch.is_empty())?;
     let all = |is: fn(Object<'_>) -> bool| batch.iter().all(|it| Object::parse(it.get()).is_some_and(is));

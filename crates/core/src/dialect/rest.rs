@@ -52,7 +52,7 @@ pub(crate) struct RestContext<'c> {
     pub(crate) taken: &'c dyn Fn(&str) -> bool,
 }
 
-/// The rest of a body. The members of `error`, the object with the error, come first.
+/// Returns the rest of a body. The members of `error`, the object with the error, come first.
 pub(crate) fn kept<'t>(
     body: Node<'t, '_>,
     error: Option<&str>,
@@ -71,7 +71,7 @@ pub(crate) fn kept<'t>(
     members
 }
 
-/// The value with these bytes.
+/// Returns the value with these bytes.
 fn at<'t, 'a>(value: Node<'t, 'a>, raw: &str) -> Option<Node<'t, 'a>> {
     if std::ptr::eq(value.raw(), raw) {
         return Some(value);
@@ -229,7 +229,7 @@ fn kept_text<'a>(
     sentence.or_else(|| code(name, text, is_top, status))
 }
 
-/// The target of a request, with the characters that are percent-encoded, and with spaces for plus signs.
+/// Returns the target of a request, with the characters that are percent-encoded, and with spaces for plus signs.
 fn decoded(target: &str) -> String {
     let plain = target.replace('+', " ");
     percent_encoding::percent_decode_str(&plain).decode_utf8_lossy().into_owned()
@@ -264,7 +264,7 @@ pub(super) fn prefer_sentence<'a>(
     (parsed.message, parsed.message_source) = (found.text(), Some(found.raw()));
 }
 
-/// The text in a text that is a JSON list of texts, and the number of further ones (R3).
+/// Returns the text in a text that is a JSON list of texts, and the number of further ones (R3).
 pub(super) fn text_of_list(text: &str) -> Option<(String, usize)> {
     let list = array(text.trim())?;
     let texts: Vec<_> = list.into_iter().map(string).collect::<Option<_>>()?;
@@ -278,8 +278,8 @@ pub(super) fn says_nothing(text: Option<&str>, name: &str) -> bool {
     text.is_none_or(|text| is_phrase(text.trim()) || name != "message" && is_word(text))
 }
 
-/// The first sentence of a body by its depth, then inside an error, then by its position: the message, if no field has the
-/// name of one (R2).
+/// Returns the first sentence of a body by its depth, then inside an error, then by its position: the message, if no
+/// field has the name of one (R2).
 pub(crate) fn first_sentence<'t, 'a>(body: Node<'t, 'a>, target: Option<&str>) -> Option<Node<'t, 'a>> {
     let decoded = target.map(decoded);
     let is_sent = |text: &str| {
@@ -316,8 +316,8 @@ fn collect<'t, 'a>(
     }
 }
 
-/// The text as the client gets it, if it is a sentence: R3 lets it pass, and it has two words, or four letters of a script
-/// that is written without spaces.
+/// Returns the text as the client gets it, if it is a sentence: R3 lets it pass, and it has two words, or four letters
+/// of a script that is written without spaces.
 pub(crate) fn sentence(text: &str) -> Option<Cow<'_, str>> {
     let text = message::from_json_text(text)?;
     let words = text.split_whitespace().filter(|part| is_word(part)).take(2).count();
@@ -351,8 +351,8 @@ fn has_credentials(text: &str) -> bool {
     parts.next().is_some_and(is_scheme) && (!parts.next().is_some_and(is_small) || parts.next().is_none())
 }
 
-/// The code as the client gets it, if the name is one of codes (R2), and the value adds to the status. A value that has not
-/// the form of a code is a text.
+/// Returns the code as the client gets it, if the name is one of codes (R2), and the value adds to the status. A value
+/// that has not the form of a code is a text.
 fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Option<Cow<'a, str>> {
     let ranks = Ranks::new(name);
     let is_sure = ranks.code(CodeName::Sure).is_some() || ends_like_a_code(name);
@@ -411,7 +411,7 @@ fn is_never_kept(name: &str) -> bool {
     }
 }
 
-/// The words of a name in small letters: `requestHeaders`, `set-cookie`, `HTTPStatus`.
+/// Returns the words of a name in small letters: `requestHeaders`, `set-cookie`, `HTTPStatus`.
 fn words(name: &str) -> impl Iterator<Item = String> {
     name.split(|it: char| !it.is_alphanumeric()).flat_map(|part| {
         let letters: Vec<char> = part.chars().collect();

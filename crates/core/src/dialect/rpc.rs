@@ -80,7 +80,7 @@ impl<'h> CallHeaders<'h> {
         }
     }
 
-    /// The call that the request is; `None` if it is plain HTTP.
+    /// Returns the call that the request is; `None` if it is plain HTTP.
     #[inline]
     pub(crate) fn call(self, method: &Method, uri: &Uri) -> Option<Call> {
         // A HEAD request counts as a GET (E5).
@@ -97,7 +97,7 @@ impl<'h> CallHeaders<'h> {
 }
 
 impl Rpc {
-    /// The protocol of a body with this media type.
+    /// Returns the protocol of a body with this media type.
     pub(crate) fn of_media_type(value: &[u8]) -> Option<Self> {
         // The media type that nearly every client and server of gRPC sends.
         if value == b"application/grpc" {
@@ -132,7 +132,7 @@ impl Rpc {
             || value.first().is_some_and(u8::is_ascii_whitespace)
     }
 
-    /// The media type of an error in this protocol.
+    /// Returns the media type of an error in this protocol.
     pub(crate) const fn content_type(self) -> &'static str {
         match self {
             Self::Grpc(Codec::Unspecified) => "application/grpc",
@@ -160,7 +160,7 @@ impl Rpc {
         matches!(self, Self::WebText(_))
     }
 
-    /// The header that names the compression of the messages.
+    /// Returns the header that names the compression of the messages.
     pub(crate) const fn encoding_header(self) -> HeaderName {
         if self.is_grpc() { GRPC_ENCODING } else { CONNECT_CONTENT_ENCODING }
     }
@@ -170,8 +170,8 @@ impl Rpc {
         matches!(self, Self::Grpc(_) | Self::Web(_) | Self::WebText(_))
     }
 
-    /// The form of a response, if its media type is of this protocol. The encoding of its messages may differ. gRPC-Web
-    /// in base64 may be answered in binary, because `accept` may have requested that.
+    /// Returns the form of a response, if its media type is of this protocol. The encoding of its messages may differ.
+    /// gRPC-Web in base64 may be answered in binary, because `accept` may have requested that.
     pub(crate) fn answered_by(self, content_type: Option<&HeaderValue>) -> Option<Self> {
         let theirs = Self::of_media_type(content_type?.as_bytes())?;
         let is_one = match self {

@@ -47,7 +47,7 @@ macro_rules! shapes {
             /// All built-in dialects, in the order in which they are tried.
             pub const ALL: &'static [Self] = &[$($(#[cfg($cfg)])? Self::$dialect,)+];
 
-            /// The shape of a body in this dialect.
+            /// Returns the shape of a body in this dialect.
             pub(crate) const fn shape(self) -> Shape {
                 match self {
                     $($(#[cfg($cfg)])? Self::$dialect => Shape::$dialect,)+
@@ -55,7 +55,7 @@ macro_rules! shapes {
                 }
             }
 
-            /// How the dialect is written and parsed.
+            /// Returns how the dialect is written and parsed.
             pub(crate) const fn spec(self) -> &'static DialectSpec {
                 match self {
                     $($(#[cfg($cfg)])? Self::$dialect => &$form,)+
@@ -68,7 +68,7 @@ macro_rules! shapes {
             /// All built-in shapes.
             pub(crate) const ALL: &'static [Self] = &[$($(#[cfg($cfg)])? Self::$dialect,)+ $(Self::$shape,)+];
 
-            /// The name in the log and, for dialects, in the policy file.
+            /// Returns the name in the log and, for dialects, in the policy file.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -78,7 +78,7 @@ macro_rules! shapes {
                 }
             }
 
-            /// The dialect's spec; `None` for a shape that is only parsed, never written.
+            /// Returns the dialect's spec; `None` for a shape that is only parsed, never written.
             pub(super) const fn dialect_spec(self) -> Option<&'static DialectSpec> {
                 match self {
                     $($(#[cfg($cfg)])? Self::$dialect => Some(&$form),)+
@@ -194,7 +194,7 @@ impl Deref for DialectName {
 }
 
 impl Dialect {
-    /// The dialect at this index: the built-in ones come first, then those of the policy.
+    /// Returns the dialect at this index: the built-in ones come first, then those of the policy.
     pub(crate) fn from_place(place: usize, own: &[CustomShape]) -> Self {
         let custom = || own.get(place.checked_sub(Self::ALL.len())?).copied().map(Self::Custom);
         Self::ALL.get(place).copied().or_else(custom).unwrap_or_default()
@@ -208,12 +208,12 @@ impl Dialect {
         }
     }
 
-    /// The index of this dialect, if it exists.
+    /// Returns the index of this dialect, if it exists.
     pub(crate) fn place(self, own: &[CustomShape]) -> Option<usize> {
         (0..Self::ALL.len() + own.len()).find(|place| Self::from_place(*place, own) == self)
     }
 
-    /// The name in the policy file.
+    /// Returns the name in the policy file.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.spec().name

@@ -22,7 +22,7 @@ pub(super) fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     Some(ParsedError::new(code, message))
 }
 
-/// The error object, which superjson wraps in a field `json`.
+/// Returns the error object, which superjson wraps in a field `json`.
 fn inside<'a, T>(error: &Object<'a>, read: impl Fn(&Object<'a>) -> T) -> Option<T> {
     match error.object("json") {
         Some(inside) => has_signs(&inside).then(|| read(&inside)),

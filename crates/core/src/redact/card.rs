@@ -32,8 +32,8 @@ impl Run {
         self.bounds.windows(5).any(|four| four.windows(2).all(|group| group[1] - group[0] == 4))
     }
 
-    /// The numbers that consist of whole groups, and are not longer than a card's. At most [`LONGEST`] of them begin
-    /// with the same group, so the time grows in proportion to the number of digits.
+    /// Returns the numbers that consist of whole groups, and are not longer than a card's. At most [`LONGEST`] of them
+    /// begin with the same group, so the time grows in proportion to the number of digits.
     fn numbers(&self) -> impl Iterator<Item = &[u8]> {
         self.bounds.iter().enumerate().flat_map(move |(at, from)| {
             let numbers = self.bounds[at + 1..].iter().map(move |to| &self.digits[*from..*to]);

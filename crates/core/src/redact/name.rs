@@ -117,7 +117,7 @@ pub(super) fn is_kind(name: &str) -> bool {
     name.len() <= LONGEST && has_word(KINDS, last_word(name))
 }
 
-/// The last word of a name, such as in `userPass` and `DB_PASS`.
+/// Returns the last word of a name, such as in `userPass` and `DB_PASS`.
 fn last_word(name: &str) -> &str {
     let name = name.trim_end_matches(|it: char| !it.is_alphanumeric());
     let name = name.rsplit(|it: char| !it.is_alphanumeric()).next().unwrap_or_default();

@@ -32,7 +32,7 @@ pub fn prepare() {
     rules(Strictness::Readable);
 }
 
-/// A text without anything that looks like a credential. It is borrowed if nothing was removed.
+/// Returns a text without anything that looks like a credential. It is borrowed if nothing was removed.
 #[must_use]
 pub fn text(text: &str, strictness: Strictness) -> Cow<'_, str> {
     text_noting(text, strictness, &mut |_| {})

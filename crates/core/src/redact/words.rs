@@ -101,8 +101,8 @@ pub(super) fn is_plain(word: &str) -> bool {
     !word.is_empty() && !word.contains(char::is_whitespace) && !is_made_up(word) && word.len() <= LONGEST
 }
 
-/// The part of a credential's value that may stay: words about it, without those that may be a part of the credential.
-/// `None` if the value does not look like words. If it is a message, any several words are enough.
+/// Returns the part of a credential's value that may stay: words about it, without those that may be a part of the
+/// credential. `None` if the value does not look like words. If it is a message, any several words are enough.
 pub(super) fn words_about<'t>(value: &'t str, is_message: bool) -> Option<Cow<'t, str>> {
     let about = value.split_whitespace().filter(|word| is_about_value(word)).count();
     let words = value.split_whitespace().count();
@@ -113,13 +113,13 @@ pub(super) fn words_about<'t>(value: &'t str, is_message: bool) -> Option<Cow<'t
     is_sentence.then(|| without_made_up(value, is_message))
 }
 
-/// The same for a message about a credential, which stays even if it is a single word.
+/// Returns the same for a message about a credential, which stays even if it is a single word.
 pub(super) fn words_about_in_message(message: &str) -> Cow<'_, str> {
     words_about(message, true).unwrap_or_else(|| without_made_up(message, true))
 }
 
-/// A sentence without the words that may be a credential: those that look made up or are quoted. If the sentence may
-/// not be a message, its first word is removed as well if it is in small letters.
+/// Returns a sentence without the words that may be a credential: those that look made up or are quoted. If the
+/// sentence may not be a message, its first word is removed as well if it is in small letters.
 fn without_made_up(sentence: &str, is_message: bool) -> Cow<'_, str> {
     let is_first_word = |at: usize, word: &str| at == 0 && !is_message && !word.starts_with(char::is_uppercase);
     let mut kept = String::with_capacity(sentence.len());

@@ -141,7 +141,7 @@ fn mark_admitted((session, _): &Admitted, head: &mut Parts, mark: impl FnOnce(&R
     }
 }
 
-/// A request whose head is read, but not guarded: only the head decides the form of the answer.
+/// Returns a request whose head is read, but not guarded: only the head decides the form of the answer.
 pub(super) fn unguarded(
     config: Arc<SessionConfig>,
     (head, sent): (&Parts, &HeaderFlags),
@@ -291,7 +291,7 @@ pub(super) fn refused(state: RequestState, fault: Fault, cause: Option<BoxError>
     (Session::default(), RequestStep::Send(state.refuse(fault, cause)))
 }
 
-/// The meter of a request's body, if it has one.
+/// Returns the meter of a request's body, if it has one.
 #[inline]
 fn meter(state: &RequestState) -> Option<BodyMeter> {
     state.flags.clone().map(|flags| BodyMeter::new(flags).by_message(state.request.messages()))

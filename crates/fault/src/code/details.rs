@@ -303,7 +303,7 @@ impl Reader {
     }
 }
 
-/// The types that the `type` of a schema lists.
+/// Returns the types that the `type` of a schema lists.
 pub fn types(schema: &Value) -> Vec<&str> {
     let value = &schema["type"];
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str).collect()

@@ -24,8 +24,8 @@ use crate::rpc::details::{DOMAIN, RpcDetails, Violation};
 use crate::rpc::{ReportedStatus, status};
 use crate::{details, message, rpc};
 
-/// The fault for a status among the causes of an error. `UNKNOWN` is skipped: tonic uses it for errors that it does not
-/// recognise, and the other causes tell more.
+/// Returns the fault for a status among the causes of an error. `UNKNOWN` is skipped: tonic uses it for errors that it
+/// does not recognise, and the other causes tell more.
 #[must_use]
 pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
     let status = find::<Status>(error)?;
@@ -33,7 +33,7 @@ pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
     (status.code() != Code::Unknown || parts.recognised.is_some()).then(|| parts.fault(status))
 }
 
-/// The fault for a status. It has no source, unless there is a `Fault` among the causes of the status.
+/// Returns the fault for a status. It has no source, unless there is a `Fault` among the causes of the status.
 pub(super) fn of_status(status: &Status) -> Fault {
     match find::<Fault>(status) {
         Some(fault) => fault.clone(),
@@ -116,7 +116,7 @@ impl<'a> StatusParts<'a> {
         fault.with_raw_details(details::compose(metadata, &[], issues.as_deref(), reason))
     }
 
-    /// The `retry-after` of the upstream, else the delay in its details, in whole seconds.
+    /// Returns the `retry-after` of the upstream, else the delay in its details, in whole seconds.
     fn retry_after(&self, status: &Status) -> Option<HeaderValue> {
         let headers = status.metadata().as_ref();
         // Only checks that it can be read, for which no clock is needed.

@@ -69,7 +69,7 @@ fn controls(eight: u64) -> u64 {
     !((eight | HIGH) - (LOW * 0x20)) & !eight
 }
 
-/// Where to cut a text, so that at most this many bytes are left.
+/// Returns where to cut a text, so that at most this many bytes are left.
 pub(super) fn boundary(text: &str, most: usize) -> usize {
     (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }

@@ -14,7 +14,7 @@ const OTHERS: [&str; 58] = [
     "thead", "tr", "tt", "ul", "var", "video",
 ];
 
-/// The text without its inline tags, and with its entities decoded. `None` if it still has a tag then.
+/// Returns the text without its inline tags, and with its entities decoded. `None` if it still has a tag then.
 pub(super) fn as_text(text: &str) -> Option<Cow<'_, str>> {
     let text = match replaced(text, '<', inline_tag) {
         Cow::Borrowed(text) => replaced(text, '&', entity),
@@ -26,7 +26,7 @@ pub(super) fn as_text(text: &str) -> Option<Cow<'_, str>> {
 /// Returns the character in place of a tag or an entity, and the text behind it.
 type Replace = fn(&str) -> Option<(Option<char>, &str)>;
 
-/// The text with its inline tags or entities replaced. Each begins with `mark`.
+/// Returns the text with its inline tags or entities replaced. Each begins with `mark`.
 fn replaced(text: &str, mark: char, read: Replace) -> Cow<'_, str> {
     let mut left = String::new();
     let mut rest = text;

@@ -7,7 +7,7 @@ use super::bytes::{boundary, has_any};
 /// A longer line of a trace shows in these bytes what it is.
 const MOST_SEEN: usize = 1024;
 
-/// Where the stack trace in a text begins: at its first line that a runtime wrote.
+/// Returns where the stack trace in a text begins: at its first line that a runtime wrote.
 pub(super) fn start(text: &str) -> Option<usize> {
     if !may_have_trace(text) {
         return None;

@@ -48,7 +48,7 @@ pub(super) fn match_pattern<'t>(pattern: &'static str, text: &'t str) -> Option<
     (text == pattern).then_some(captures)
 }
 
-/// Where the text of a placeholder ends: before the literal text that follows.
+/// Returns where the text of a placeholder ends: before the literal text that follows.
 fn end_of(kind: &str, text: &str, next: &str, is_last: bool) -> Option<usize> {
     if is_last {
         let end = text.strip_suffix(next)?.len();
@@ -181,7 +181,7 @@ fn is_field(text: &str) -> bool {
     is_dotted(text) && !begins_otherwise && !is_whole_part && !PRONOUNS.contains(&first)
 }
 
-/// The place in the captures, with the name that they add to its end.
+/// Returns the place in the captures, with the name that they add to its end.
 pub(super) fn place_of(captures: &Captures<'_>) -> Place {
     let mut place = Place::default();
     for (kind, text) in captures {
@@ -203,7 +203,7 @@ pub(super) fn place_of(captures: &Captures<'_>) -> Place {
     place
 }
 
-/// A place behind a part of the request: `body/items/0`, `body.items[0]`. ajv calls its whole input `data`.
+/// Returns a place behind a part of the request: `body/items/0`, `body.items[0]`. ajv calls its whole input `data`.
 fn place_in_part(text: &str) -> Place {
     if let Some(inside) =
         text.strip_prefix("data").filter(|inside| inside.is_empty() || inside.starts_with(['/', '.', '[']))
@@ -215,7 +215,7 @@ fn place_in_part(text: &str) -> Place {
     place
 }
 
-/// The message of a row for a text that it matches: the words of the message, with the captures that it uses.
+/// Returns the message of a row for a text that it matches: the words of the message, with the captures that it uses.
 pub(super) fn message_of(message: &'static str, captures: &Captures<'_>, whole: &str) -> String {
     if message.is_empty() {
         return whole.to_owned();

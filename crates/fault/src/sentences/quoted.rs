@@ -14,7 +14,7 @@ use super::screen::{BytePairs, NeededPairs, needed_by};
 use super::serde;
 use super::table::{SENTENCES, Sentence};
 
-/// The sentence without the values that it quotes.
+/// Returns the sentence without the values that it quotes.
 ///
 /// A value may contain the text of other sentences. Therefore everything that any row reads as a value is removed, and
 /// also the text between such values.
@@ -58,7 +58,8 @@ static BEGINNINGS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
     split.filter(|(begins, _)| !begins.contains('{')).collect()
 });
 
-/// The text without the values that serde quotes, in a message of serde alone or behind the words of a framework.
+/// Returns the text without the values that serde quotes, in a message of serde alone or behind the words of a
+/// framework.
 fn without_serde_values(text: &str) -> Option<String> {
     let (begins, rest) = match behind_a_framework(text) {
         Some(rest) => rest,
@@ -67,7 +68,7 @@ fn without_serde_values(text: &str) -> Option<String> {
     Some([begins, &serde::without_values(rest)].concat()).filter(|left| left != text)
 }
 
-/// The words of a framework before a message of serde, and that message.
+/// Returns the words of a framework before a message of serde, and that message.
 pub(super) fn behind_a_framework(text: &str) -> Option<(&'static str, &str)> {
     BEGINNINGS.iter().find_map(|(begins, ends)| Some((*begins, text.strip_prefix(begins)?.strip_suffix(ends)?)))
 }
@@ -140,7 +141,7 @@ impl Quoting {
         })
     }
 
-    /// Where the sentence with the value begins and ends.
+    /// Returns where the sentence with the value begins and ends.
     fn find(&self, text: &str) -> Option<(usize, usize)> {
         let (first, last) = self.before.split_once("{text}").unwrap_or((self.before, ""));
         let from = if self.starts {
@@ -160,7 +161,7 @@ impl Quoting {
         Some((from, end + self.behind.len()))
     }
 
-    /// The rest of the sentence, without its value.
+    /// Returns the rest of the sentence, without its value.
     fn without_value(&self, sentence: &str) -> Cow<'static, str> {
         // A `=` that pads base64 is not an assignment.
         let assigned = sentence.split_once('=').filter(|(_, rest)| *rest != self.behind && !rest.starts_with('='));

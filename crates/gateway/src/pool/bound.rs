@@ -39,7 +39,7 @@ impl Binding {
         extensions.insert(Self { connections: Arc::clone(connections), authenticates });
     }
 
-    /// The binding of a request, for the pool that sends it.
+    /// Returns the binding of a request, for the pool that sends it.
     #[inline]
     pub(crate) fn take_from(extensions: &mut Extensions) -> Option<Self> {
         // If another thread set the flag, passing the request to this thread has made it visible here.
@@ -60,8 +60,8 @@ impl Binding {
         }
     }
 
-    /// The owner to which this request's connection is bound, if any: the client's own connection stays bound, and
-    /// another becomes bound if the request has such credentials.
+    /// Returns the owner to which this request's connection is bound, if any: the client's own connection stays bound,
+    /// and another becomes bound if the request has such credentials.
     pub(super) fn bind(&self, is_own: bool) -> Option<Arc<BoundConnections>> {
         (is_own || self.authenticates).then(|| Arc::clone(&self.connections))
     }

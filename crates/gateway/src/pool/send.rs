@@ -33,7 +33,7 @@ pub(crate) trait Sends<B>: Connection {
     /// Notes that a response has come.
     fn received(&self, _: &Response<Incoming>) {}
 
-    /// How far a request got if hyper does not return it.
+    /// Returns how far a request got if hyper does not return it.
     fn reached(&self, error: &hyper::Error) -> Reached;
 }
 

@@ -155,7 +155,7 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// How many requests in line have no connection that is being opened for them.
+    /// Returns how many requests in line have no connection that is being opened for them.
     fn unserved(&self) -> usize {
         self.line.len().saturating_sub(self.openings.len())
     }
@@ -200,7 +200,7 @@ impl<C: Connection> State<C> {
         if C::IS_SHARED { !self.openings.is_empty() } else { ahead < self.openings.len() }
     }
 
-    /// How many connections the queued requests need.
+    /// Returns how many connections the queued requests need.
     fn needed_connections(&self) -> usize {
         if C::IS_SHARED { self.line.len().min(1) } else { self.line.len() }
     }
@@ -352,10 +352,10 @@ pub(crate) trait Connection: Sized + Send + 'static {
     /// Returns true if the connection has ended. This makes a system call, for a request that cannot be sent again.
     fn has_ended(&self) -> bool;
 
-    /// How many requests the connection takes at once now: a service may change that at any time.
+    /// Returns how many requests the connection takes at once now: a service may change that at any time.
     fn room(&self) -> usize;
 
-    /// A second handle to the same connection; `None` if only one request at a time goes over it.
+    /// Returns a second handle to the same connection; `None` if only one request at a time goes over it.
     fn share(&self) -> Option<Self>;
 
     fn is_same(&self, other: &Self) -> bool;

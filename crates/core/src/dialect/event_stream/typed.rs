@@ -24,7 +24,7 @@ impl TypedEventScanner {
         data.iter().for_each(|byte| self.step(*byte));
     }
 
-    /// The number that a further event must have, if the events so far have a type.
+    /// Returns the number that a further event must have, if the events so far have a type.
     pub(crate) fn next_number(&self) -> Option<u64> {
         self.is_typed.then(|| self.last.map_or(0, |last| last.saturating_add(1)))
     }

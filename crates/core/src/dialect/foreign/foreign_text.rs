@@ -33,7 +33,7 @@ pub(in crate::dialect) struct ForeignText<'t, 'a> {
 }
 
 impl<'t, 'a> ForeignText<'t, 'a> {
-    /// The body, and the object with the text if that is another one.
+    /// Returns the body, and the object with the text if that is another one.
     pub(in crate::dialect) fn objects(&self, body: Node<'t, 'a>) -> impl Iterator<Item = Node<'t, 'a>> + Clone {
         [body].into_iter().chain(Some(self.holder).filter(|holder| !std::ptr::eq(holder.raw(), body.raw())))
     }
@@ -123,7 +123,8 @@ pub(in crate::dialect) fn is_tree(object: Node<'_, '_>) -> bool {
     object.field("errors").is_some_and(Node::is_array) && (is_branch("properties") || is_branch("items"))
 }
 
-/// The only sentence under names that begin with a word for errors. A word under a better name is the code then.
+/// Returns the only sentence under names that begin with a word for errors. A word under a better name is the code
+/// then.
 fn led_sentence<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
     let mut sentences = object.children().filter_map(|field| {
         let value = field.words().filter(|text| text.trim().contains(' '))?;
@@ -132,7 +133,7 @@ fn led_sentence<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
     sentences.next().filter(|_| sentences.next().is_none())
 }
 
-/// The only text with a space, if no other field of its object has one (R2).
+/// Returns the only text with a space, if no other field of its object has one (R2).
 ///
 /// It is also searched for under fields that mean errors, at most as deep as a text that has a known name.
 pub(in crate::dialect) fn only_sentence<'t, 'a>(body: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
@@ -178,7 +179,7 @@ fn holder<'t, 'a>(
     Some((holder, wrappers))
 }
 
-/// The object in a field; a list of one object counts as that object.
+/// Returns the object in a field; a list of one object counts as that object.
 fn object_in<'t, 'a>(field: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
     field.only().or(Some(field)).filter(|it| it.is_object())
 }
@@ -195,7 +196,7 @@ fn has_list(object: Node<'_, '_>) -> bool {
         && !field_lists::is_map(object)
 }
 
-/// The texts of an object, in the order in which they are preferred.
+/// Returns the texts of an object, in the order in which they are preferred.
 fn texts<'t, 'a: 't>(object: Node<'t, 'a>) -> Box<dyn Iterator<Item = Found<'t, 'a>> + 't> {
     // A single text in the only list, if that means errors, whatever its name.
     let is_list = |field: &Node<'_, '_>| field.is_array() || field.is_object();
@@ -209,7 +210,7 @@ fn texts<'t, 'a: 't>(object: Node<'t, 'a>) -> Box<dyn Iterator<Item = Found<'t, 
     Box::new(texts_of(object, None).chain(others))
 }
 
-/// The texts of those fields for which `is_wanted` returns true.
+/// Returns the texts of those fields for which `is_wanted` returns true.
 pub(in crate::dialect) fn texts_of<'t, 'a: 't>(
     object: Node<'t, 'a>,
     except: Option<&'a str>,
@@ -244,7 +245,7 @@ fn is_word(text: &str, status: StatusCode) -> bool {
     !text.contains(char::is_whitespace) || is_phrase(text) || repeats()
 }
 
-/// The texts and numbers under names of codes that are worth this much.
+/// Returns the texts and numbers under names of codes that are worth this much.
 fn codes<'t, 'a: 't>(object: Node<'t, 'a>, worth: CodeName) -> Box<dyn Iterator<Item = Found<'t, 'a>> + 't> {
     Box::new(object.ranked(&move |ranks| ranks.code(worth)).filter_map(|field| {
         let value = field.only().unwrap_or(field).word_or_digits()?;
@@ -259,7 +260,7 @@ fn codes<'t, 'a: 't>(object: Node<'t, 'a>, worth: CodeName) -> Box<dyn Iterator<
     }))
 }
 
-/// The code of the first of several errors.
+/// Returns the code of the first of several errors.
 pub(in crate::dialect) fn code_of_first<'a>(errors: Node<'_, 'a>, status: StatusCode) -> Option<Cow<'a, str>> {
     let first = errors.elements()?.next()?;
     codes(first, CodeName::Sure).find(|code| is_code(&code.value, status)).map(|code| code.value)

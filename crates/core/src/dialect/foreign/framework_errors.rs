@@ -139,7 +139,8 @@ fn set_found_issues<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a>)
     parsed.issues_source = Some(found.source);
 }
 
-/// The issues of a body with one text. Either the object names one place, or `params` or `fields` lists several places (WordPress, Ash).
+/// Returns the issues of a body with one text. Either the object names one place, or `params` or `fields` lists several
+/// places (WordPress, Ash).
 fn issues_at_top_places<'t, 'a>(
     parsed: &ParsedError<'a>,
     body: Node<'t, 'a>,
@@ -183,7 +184,7 @@ fn is_place(text: &str) -> bool {
     text.starts_with('/') && !text.contains([' ', '?']) || is_dotted(text) || is_dotted(&text.replace('/', "."))
 }
 
-/// The issues in a list of sentences, or in a list of entries that name their places only in their sentences.
+/// Returns the issues in a list of sentences, or in a list of entries that name their places only in their sentences.
 fn issues_of_text_lists<'t, 'a>(
     body: Node<'t, 'a>,
     read: &ForeignText<'t, 'a>,
@@ -223,7 +224,7 @@ fn adds_to_text(list: Node<'_, '_>, read: &ForeignText<'_, '_>) -> bool {
     own.is_some_and(|own| text.is_some_and(|text| !own.value.contains(text.trim())))
 }
 
-/// The text of an element: the element itself, or a field of it. `in_error`: the field may have any name (R2).
+/// Returns the text of an element: the element itself, or a field of it. `in_error`: the field may have any name (R2).
 fn text_of<'a>(element: Node<'_, 'a>, in_error: bool) -> Option<Cow<'a, str>> {
     let of_object = |object| match entry::text(object, true) {
         Some((_, text)) => Some(text),
@@ -232,7 +233,7 @@ fn text_of<'a>(element: Node<'_, 'a>, in_error: bool) -> Option<Cow<'a, str>> {
     element.text().or_else(|| of_object(Some(element).filter(|it| it.is_object())?))
 }
 
-/// The issues in a list of texts. `is_list`: the texts are issues even if none of them names a field.
+/// Returns the issues in a list of texts. `is_list`: the texts are issues even if none of them names a field.
 fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'_>) -> Option<List> {
     let mut list = List::new();
     let mut names_field = false;
@@ -259,7 +260,7 @@ fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'
     (names_field || is_list && list.len() > 0).then_some(list)
 }
 
-/// The texts of the body, and of the object with the text.
+/// Returns the texts of the body, and of the object with the text.
 fn texts<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> impl Iterator<Item = Cow<'a, str>> {
     // The first text is known already: parsing it from JSON again would take long.
     let first = read.text.as_ref().map(|text| text.field.raw());
@@ -302,7 +303,8 @@ fn drop_unread_list(parsed: &mut ParsedError<'_>) {
     }
 }
 
-/// The details without the field that the issues were read from, because that field repeats what the client sent.
+/// Returns the details without the field that the issues were read from, because that field repeats what the client
+/// sent.
 fn details_without<'a>(details: Cow<'a, str>, source: &str) -> Option<Cow<'a, str>> {
     if details == source || matches!(details, Cow::Borrowed(text) if is_within(text, source)) {
         return None;

@@ -208,8 +208,8 @@ fn read_inner(text: &str, status: StatusCode) -> ParsedError<'static> {
     parsed
 }
 
-/// The details of a body in no known shape: the field `details`, the data of JSON-RPC, or a `detail` that is not a
-/// text, as FastAPI sends.
+/// Returns the details of a body in no known shape: the field `details`, the data of JSON-RPC, or a `detail` that is
+/// not a text, as FastAPI sends.
 fn details<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> Option<Node<'t, 'a>> {
     let named = read.holder.field("details").or_else(|| read.holder.field("data").filter(|_| body.has("jsonrpc")));
     let mut of_objects = read.objects(body).filter_map(|object| object.field("detail"));
@@ -217,7 +217,7 @@ fn details<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> Option<Nod
     named.or_else(detail).filter(|details| !details.is_null() && details.raw() != "\"\"")
 }
 
-/// The shape for the log; `None` if the body does not describe an error.
+/// Returns the shape for the log; `None` if the body does not describe an error.
 fn shape_of(body: Node<'_, '_>, parsed: &ParsedError<'_>) -> Option<Shape> {
     if parsed.message.is_none() && parsed.code.is_none() && parsed.details.is_none() {
         return parsed.issues.is_some().then_some(Shape::Issues);

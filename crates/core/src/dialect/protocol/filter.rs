@@ -19,14 +19,14 @@ const NAMES_OF_SIGNS: [&str; 6] = ["id", "jsonrpc", "schemas", "resourceType", "
 /// The names of texts in FHIR, besides those that are known for every shape (R2).
 const TEXTS_OF_FHIR: [&str; 2] = ["diagnostics", "text"];
 
-/// The structure of a valid JSON text, with this message in place of each text. `None` if it has no place for a
+/// Returns the structure of a valid JSON text, with this message in place of each text. `None` if it has no place for a
 /// message.
 pub(super) fn structure(json: &str, message: &str, json_rpc: bool) -> Option<Vec<u8>> {
     let (written, counted) = Filter { json_rpc, ..Filter::new(json, Some(message)) }.run();
     (counted > 0 && !written.is_empty()).then_some(written)
 }
 
-/// A valid JSON text without the stack traces of its errors; `None` if it has none.
+/// Returns a valid JSON text without the stack traces of its errors; `None` if it has none.
 pub(super) fn without_stacks(json: &str) -> Option<Vec<u8>> {
     let (written, counted) = Filter::new(json, None).run();
     (counted > 0).then_some(written)
@@ -225,13 +225,13 @@ fn is_word(name: &str) -> bool {
     (1..=32).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
-/// The text of a JSON string, with replacement characters for what is not Unicode.
+/// Returns the text of a JSON string, with replacement characters for what is not Unicode.
 fn decoded(raw: &str) -> Cow<'_, str> {
     let inside = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
     if inside.contains('\\') { serde_json::from_str(raw).unwrap_or_default() } else { Cow::Borrowed(inside) }
 }
 
-/// The end of the value that begins at `start`.
+/// Returns the end of the value that begins at `start`.
 fn end_of(json: &str, start: usize) -> usize {
     end_of_value(&json.as_bytes()[start..]).map_or(json.len(), |length| start + length.max(1))
 }

@@ -101,7 +101,7 @@ fn is_text(text: &str) -> bool {
     !text.is_empty() && !text.chars().any(|character| character.is_control() && !character.is_whitespace())
 }
 
-/// The bytes as text, without a character that was cut at their end; empty if they are not UTF-8.
+/// Returns the bytes as text, without a character that was cut at their end; empty if they are not UTF-8.
 fn without_cut_character(read: &[u8]) -> &str {
     match str::from_utf8(read) {
         Ok(text) => text,

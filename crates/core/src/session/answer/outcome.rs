@@ -105,13 +105,13 @@ impl Failure {
         Self { fault, origin, is_uncalled: false }
     }
 
-    /// The failure for a panic (F2).
+    /// Returns the failure for a panic (F2).
     pub fn panicked() -> Self {
         Self::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic)
     }
 
-    /// The failure of a body that has begun. It only distinguishes failures of the upstream from those of this process:
-    /// finer distinctions (F1) would not help a client.
+    /// Returns the failure of a body that has begun. It only distinguishes failures of the upstream from those of this
+    /// process: finer distinctions (F1) would not help a client.
     pub(in crate::session) fn of_begun_body(self) -> Self {
         if self.origin == Origin::Fault {
             return self;
@@ -123,7 +123,7 @@ impl Failure {
 }
 
 impl RewrittenBody {
-    /// The whole response with its head, for an adapter that sends it as any other reply.
+    /// Returns the whole response with its head, for an adapter that sends it as any other reply.
     pub fn into_reply(self, head: response::Parts) -> LocalReply {
         LocalReply { reply: Response::from_parts(head, self.body), drain: None, record: self.record }
     }

@@ -15,8 +15,8 @@ use crate::classify::failure::Recogniser;
 use crate::policy::{Policy, UpstreamUrl};
 
 impl SessionConfig {
-    /// A config with this policy, and without a classifier. `clock` is called for keys and tokens that expire (G2), for
-    /// a dialect that writes the time (R2), and for RPC errors that state until when to wait (P1).
+    /// Creates a config with this policy, and without a classifier. `clock` is called for keys and tokens that expire
+    /// (G2), for a dialect that writes the time (R2), and for RPC errors that state until when to wait (P1).
     pub fn new(policy: impl Into<Arc<Policy>>, clock: fn() -> SystemTime) -> Self {
         Self {
             policy: policy.into(),
@@ -90,13 +90,13 @@ impl SessionConfig {
         Self { observer, ..self }
     }
 
-    /// The same config with another policy.
+    /// Returns the same config with another policy.
     #[must_use]
     pub fn with_policy(&self, policy: impl Into<Arc<Policy>>) -> Self {
         Self { policy: policy.into(), ..self.clone() }
     }
 
-    /// The policy.
+    /// Returns the policy.
     #[must_use]
     #[inline]
     pub fn policy(&self) -> &Arc<Policy> {
@@ -112,7 +112,7 @@ impl SessionConfig {
         self.policy.names_headers()
     }
 
-    /// The classifier of the service's own errors.
+    /// Returns the classifier of the service's own errors.
     #[must_use]
     pub fn classifier(&self) -> Option<&Classifier> {
         self.classifier.as_deref()
@@ -137,7 +137,7 @@ impl SessionConfig {
         self.framework_route.filter(|_| !extensions.is_empty()).and_then(|find| find(extensions))
     }
 
-    /// The URI from before a prefix was stripped, if its path differs and the policy distinguishes paths.
+    /// Returns the URI from before a prefix was stripped, if its path differs and the policy distinguishes paths.
     #[inline]
     pub(in crate::session) fn original_uri<'h>(&self, head: &'h Parts) -> Option<&'h Uri> {
         let find = self.original_uri.filter(|_| self.policy.distinguishes_paths())?;
@@ -149,7 +149,7 @@ impl SessionConfig {
         self.reason_phrase.and_then(|find| find(extensions))
     }
 
-    /// The observer of the errors.
+    /// Returns the observer of the errors.
     #[must_use]
     #[inline]
     pub fn observer(&self) -> Option<&dyn Observer> {

@@ -83,32 +83,32 @@ pub enum Outcome {
 }
 
 impl SentStatus {
-    /// A response with this status that is not an RPC error and has no code.
+    /// Creates the value for a response with this status that is not an RPC error and has no code.
     #[must_use]
     pub fn new(status: StatusCode) -> Self {
         Self { status, grpc: None, code: None }
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The gRPC status of an RPC, from 0 to 16; 17 stands for any other number.
+    /// Returns the gRPC status of an RPC, from 0 to 16; 17 stands for any other number.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.grpc
     }
 
-    /// The code; `None` if the response has none.
+    /// Returns the code; `None` if the response has none.
     #[must_use]
     pub fn code(&self) -> Option<&ErrorCode> {
         self.code.as_ref()
     }
 
-    /// The outcome for the client: by the gRPC status if the call is an RPC, else by the HTTP status. As OpenTelemetry
-    /// does, this counts the gRPC statuses 2, 4, 12, 13, 14 and 15 as the server's errors.
+    /// Returns the outcome for the client: by the gRPC status if the call is an RPC, else by the HTTP status. As
+    /// OpenTelemetry does, this counts the gRPC statuses 2, 4, 12, 13, 14 and 15 as the server's errors.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match (self.grpc_status(), self.status.as_u16()) {
@@ -121,7 +121,7 @@ impl SentStatus {
         }
     }
 
-    /// The HTTP status that other clients would get for the same error.
+    /// Returns the HTTP status that other clients would get for the same error.
     #[must_use]
     pub fn as_http(&self) -> StatusCode {
         match self.grpc {
@@ -139,19 +139,19 @@ impl ServiceAnswer {
         Self { status, grpc: None, body: ServiceBody::Whole }
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The gRPC status, if the call is an RPC and the service sent one; 17 stands for a number above 16.
+    /// Returns the gRPC status, if the call is an RPC and the service sent one; 17 stands for a number above 16.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.grpc
     }
 
-    /// How its body ended.
+    /// Returns how its body ended.
     #[must_use]
     pub fn body(&self) -> ServiceBody {
         self.body
@@ -159,7 +159,7 @@ impl ServiceAnswer {
 }
 
 impl End {
-    /// The word in every view.
+    /// Returns the word in every view.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -178,13 +178,13 @@ impl Outcome {
     pub const ALL: [Self; 6] =
         [Self::Ok, Self::ClientError, Self::ServerError, Self::Broken, Self::ClientLeft, Self::Unknown];
 
-    /// The number of the outcome, from 0, for use as an index into counters.
+    /// Returns the number of the outcome, from 0, for use as an index into counters.
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize
     }
 
-    /// The word in every view.
+    /// Returns the word in every view.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

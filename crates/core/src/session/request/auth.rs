@@ -64,7 +64,7 @@ pub(in crate::session) fn check_auth(
 }
 
 impl PendingAuth {
-    /// The scheme whose verifier is to be called next.
+    /// Returns the scheme whose verifier is to be called next.
     pub(in crate::session) fn next(&self) -> Option<&Arc<Scheme>> {
         self.readings().find_map(|route| match &route.verdict {
             SchemesOutcome::Open(undecided) => undecided.next(),
@@ -91,7 +91,7 @@ impl PendingAuth {
         Self { normal: self.normal.map(outcome), others }.decide(head)
     }
 
-    /// All readings; the normalised one is last.
+    /// Returns all readings; the normalised one is last.
     fn readings(&self) -> impl Iterator<Item = &RouteAuth> {
         self.others.iter().chain(&self.normal)
     }

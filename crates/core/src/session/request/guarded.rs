@@ -17,7 +17,7 @@ use crate::guard::call_path::names_method;
 use crate::guard::content_type::Declared;
 use crate::policy::{BodyLimitPer, Matched, Mode, Policy, Preflight, RouteSettings};
 
-/// The smallest body limit of all readings, each in the mode of its own route (G0).
+/// Returns the smallest body limit of all readings, each in the mode of its own route (G0).
 fn body_limit(matched: &Matched) -> Option<u64> {
     let enforcing = guarded_readings(matched).filter(|settings| settings.mode != Mode::Observe);
     enforcing.filter_map(|settings| settings.body_limit).min()
@@ -138,12 +138,12 @@ pub(in crate::session) fn check_body<'s, 'h>(
     }
 }
 
-/// The settings of those readings of the request that have guards.
+/// Returns the settings of those readings of the request that have guards.
 pub(in crate::session) fn guarded_readings(matched: &Matched) -> impl Iterator<Item = &Arc<RouteSettings>> + Clone {
     matched.guards().filter(|settings| settings.mode != Mode::Off)
 }
 
-/// The settings whose guards apply to this request.
+/// Returns the settings whose guards apply to this request.
 fn settings_that_apply<'m>(
     matched: &'m Matched,
     view: &RequestView<'_>,

@@ -188,7 +188,7 @@ mod tests {
 
     const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce];
 
-    /// A policy whose settings name no header of their own.
+    /// Returns a policy whose settings name no header of their own.
     fn config(mode: Mode) -> Arc<SessionConfig> {
         let bearer = AuthScheme::bearer().key(Key::of_secret("app", "app key"));
         let scope = Scope::new().host("scoped.example").body_limit(3);

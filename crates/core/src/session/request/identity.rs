@@ -25,7 +25,7 @@ pub(in crate::session) struct AssignedId {
     pub(in crate::session) is_nested: bool,
 }
 
-/// The id of the request: the one of an outer layer (E7), of a trusted client (I2), or a new one (I1).
+/// Returns the id of the request: the one of an outer layer (E7), of a trusted client (I2), or a new one (I1).
 #[inline(always)]
 pub(in crate::session) fn identify(
     settings: IdSettings,

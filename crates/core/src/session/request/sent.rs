@@ -155,8 +155,8 @@ fn bit(bit: u32, set: bool) -> u32 {
     if set { bit } else { 0 }
 }
 
-/// The flag of a content type that OAuth servers accept: a form or JSON (R10). For nearly all other types, the length
-/// or one byte is enough to rule both out.
+/// Returns the flag of a content type that OAuth servers accept: a form or JSON (R10). For nearly all other types, the
+/// length or one byte is enough to rule both out.
 #[inline]
 fn form_or_json(value: &[u8]) -> u32 {
     let is = |name: &[u8]| {

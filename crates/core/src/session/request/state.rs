@@ -167,14 +167,14 @@ impl RequestState {
         self.config.policy()
     }
 
-    /// The route that the framework found, else the pattern in the policy (L1).
+    /// Returns the route that the framework found, else the pattern in the policy (L1).
     #[inline]
     pub(in crate::session) fn route(&self) -> Option<&Arc<str>> {
         let pattern = || self.policy().route_pattern(self.settings.label()).map(|pattern| pattern.shared());
         self.framework_route.as_ref().or_else(pattern)
     }
 
-    /// The name of the policy's scope (L1).
+    /// Returns the name of the policy's scope (L1).
     #[inline]
     pub(in crate::session) fn scope(&self) -> Option<&str> {
         self.policy().scope_name(self.settings.label())
@@ -236,7 +236,7 @@ impl RequestState {
         fault
     }
 
-    /// A service's fault, with the message of the rule that names its code (R1).
+    /// Returns a service's fault, with the message of the rule that names its code (R1).
     fn with_rule_message(&self, fault: Fault) -> Fault {
         let rules = self.policy().rules(&self.settings);
         if rules.is_empty() {
@@ -271,7 +271,7 @@ impl RequestState {
         }
     }
 
-    /// The record that ends the session.
+    /// Returns the record that ends the session.
     #[inline(always)]
     pub(in crate::session) fn into_record(
         self,
@@ -282,7 +282,7 @@ impl RequestState {
         self.into_body_context().record(Some(origin), cause, sent)
     }
 
-    /// The record of a request without an error, which ends the session.
+    /// Returns the record of a request without an error, which ends the session.
     #[inline(always)]
     pub(in crate::session) fn into_body_context(mut self) -> BodyContext {
         let framework_route = self.framework_route.take();

@@ -38,7 +38,7 @@ impl RequestView<'_> {
         !self.body.is_empty() && self.declared().is_some_and(|length| length > limit) && !self.counts_messages()
     }
 
-    /// The length that the request declares, in its head or through its body.
+    /// Returns the length that the request declares, in its head or through its body.
     #[inline(always)]
     pub(in crate::session) fn declared(&self) -> Option<u64> {
         let BodyFacts { lower, upper, .. } = self.body;

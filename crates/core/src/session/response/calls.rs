@@ -52,8 +52,8 @@ impl RpcHeaderFlags {
     }
 }
 
-/// The protocol of a response that is in the protocol of the call; `None` for any other response, such as an HTTP error
-/// without a gRPC status.
+/// Returns the protocol of a response that is in the protocol of the call; `None` for any other response, such as an
+/// HTTP error without a gRPC status.
 #[inline]
 pub(in crate::session) fn answered_call(state: &RequestState, head: &response::Parts) -> Option<(Rpc, RpcHeaderFlags)> {
     answered_by(state.settings.mode, state.request.rpc?, head)
@@ -121,7 +121,7 @@ fn redefined_fault(state: &RequestState, head: &response::Parts) -> Option<Fault
     state.policy().codes().defined(fault.code()).map(|_| fault.clone())
 }
 
-/// The record of a status in the head. The head stays, except for the id that an inner layer put there (E7).
+/// Returns the record of a status in the head. The head stays, except for the id that an inner layer put there (E7).
 fn head_status(state: &mut RequestState, rpc: Rpc, head: &mut response::Parts) -> Option<RequestRecord> {
     let reported = if rpc.is_grpc() { grpc::read(&head.headers) } else { None }?;
     state.note_grpc(grpc::number(&head.headers));
@@ -135,8 +135,8 @@ fn head_status(state: &mut RequestState, rpc: Rpc, head: &mut response::Parts) -
     Some(record)
 }
 
-/// The cause that the service left in the extensions of its response: its fault, or the error of which it made a tonic
-/// status.
+/// Returns the cause that the service left in the extensions of its response: its fault, or the error of which it made
+/// a tonic status.
 fn cause_in(extensions: &Extensions) -> Option<Cause> {
     let fault = classify::fault_in(extensions).cloned().map(Cause::Fault);
     fault.or_else(|| status_source(extensions).map(Cause::Error))
@@ -170,7 +170,8 @@ pub(in crate::session) fn unary_error(
     Err(Box::new(record))
 }
 
-/// A gRPC status that came with an HTTP error, which the mode of the route lets pass (M1): `enforce` sends it under 200.
+/// Returns a gRPC status that came with an HTTP error, which the mode of the route lets pass (M1): `enforce` sends it
+/// under 200.
 fn keep_under_http_error(state: &RequestState, record: RequestRecord) -> RequestRecord {
     let would_be = record.sent.clone().filter(|_| state.settings.mode == Mode::Observe);
     RequestRecord { would_be: would_be.map(|sent| SentStatus { status: StatusCode::OK, ..sent }), ..record }

@@ -160,7 +160,7 @@ impl Follow {
         self.config().is_some_and(|config| config.observer().is_some())
     }
 
-    /// The config of the request's session.
+    /// Returns the config of the request's session.
     #[must_use]
     pub fn config(&self) -> Option<&SessionConfig> {
         match (&self.record, &self.kind) {

@@ -24,7 +24,7 @@ pub struct Budget {
 const MAX_EMPTY_FRAMES: u16 = 1024;
 
 impl Budget {
-    /// A budget whose time begins with the first wait.
+    /// Creates a budget whose time begins with the first wait.
     #[must_use]
     pub fn new(max_bytes: u64, time: Duration) -> Self {
         Self { left: max_bytes, empty_frames: MAX_EMPTY_FRAMES, time, until: None }

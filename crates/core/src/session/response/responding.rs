@@ -332,7 +332,7 @@ pub(in crate::session) fn decide_by_body(state: RequestState, head: &mut respons
     }
 }
 
-/// The body that replaces an error, or the record of an error that keeps its shape.
+/// Returns the body that replaces an error, or the record of an error that keeps its shape.
 #[inline(always)]
 fn decided(
     state: RequestState,

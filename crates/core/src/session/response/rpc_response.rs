@@ -142,7 +142,7 @@ impl RpcResponse {
         self.refusal()
     }
 
-    /// The refusal that a call without an error would have got (M1).
+    /// Returns the refusal that a call without an error would have got (M1).
     fn refusal(&mut self) -> Option<RequestRecord> {
         let status = self.status();
         observed_refusal(&mut self.state, status)
@@ -246,7 +246,7 @@ impl RpcResponse {
         self.state.settings.mode == Mode::Observe
     }
 
-    /// The last message of the call, and the record.
+    /// Returns the last message of the call, and the record.
     fn end_with(&mut self, fault: &Fault, origin: Origin, cause: Option<BoxError>) -> (Bytes, RequestRecord) {
         self.ended = true;
         let frame = match self.rpc {
@@ -282,8 +282,8 @@ impl RpcResponse {
         }
     }
 
-    /// The decoded chunk, and where in it the last frame of the call begins. `None` if the chunk does not end with that
-    /// frame.
+    /// Returns the decoded chunk, and where in it the last frame of the call begins. `None` if the chunk does not end
+    /// with that frame.
     fn last_frame_in<'d>(&self, data: &'d [u8]) -> Option<(Cow<'d, [u8]>, usize)> {
         let begun = self.frames.as_ref()?.payload_left()?;
         let chunk = if self.rpc.is_text() { Cow::Owned(grpc_messages::decode(data)?) } else { Cow::Borrowed(data) };
@@ -291,7 +291,7 @@ impl RpcResponse {
         self.is_last(chunk[at]).then_some((chunk, at))
     }
 
-    /// The end of the call, after the messages that came in the same chunk.
+    /// Returns the end of the call, after the messages that came in the same chunk.
     fn joined_with_end(&self, before: &[u8], last: Bytes) -> Bytes {
         if before.is_empty() { last } else { [self.as_sent(before.to_vec()), last].concat().into() }
     }
@@ -302,7 +302,7 @@ impl RpcResponse {
         if self.is_observed() { None } else { self.state.why_body_was_cut() }
     }
 
-    /// The last message with the id of the outermost layer, if an inner layer has put its own into it (E7).
+    /// Returns the last message with the id of the outermost layer, if an inner layer has put its own into it (E7).
     fn with_own_id(&self, last: &[u8]) -> Option<Vec<u8>> {
         let (theirs, ours) = self.state.ids_of_layers()?;
         match self.rpc {

@@ -99,7 +99,7 @@ impl<'t, 'a> Found<'t, 'a> {
         (self.places(), around.means_errors, Reverse(around.depth))
     }
 
-    /// How many issues name a field.
+    /// Returns how many issues name a field.
     pub(super) fn places(&self) -> usize {
         self.issues.iter().filter(|issue| issue.place.has_name()).count() + self.more_places
     }

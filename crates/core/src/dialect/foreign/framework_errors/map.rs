@@ -78,7 +78,8 @@ fn wraps_numbered_error(object: Node<'_, '_>) -> bool {
     code.is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_digit())) && entry::text(only, true).is_some()
 }
 
-/// The map of fields in the format of Zod's `flatten()`, and FusionAuth's. Beside it stand the errors of the whole.
+/// Returns the map of fields in the format of Zod's `flatten()`, and FusionAuth's. Beside it stand the errors of the
+/// whole.
 pub(super) fn flattened<'t, 'a>(object: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
     object.field("fieldErrors").filter(|it| it.is_object())
 }

@@ -26,8 +26,8 @@ struct Candidate<'x> {
     around: Surroundings,
 }
 
-/// The issues of a body. Its `wrappers` are never maps; the fields that the policy's own shape has `taken` are not
-/// searched.
+/// Returns the issues of a body. Its `wrappers` are never maps; the fields that the policy's own shape has `taken` are
+/// not searched.
 pub(super) fn issues<'a>(body: Node<'_, 'a>, wrappers: &[Node<'_, 'a>], taken: &[&str]) -> Option<Issues<'a>> {
     if !body.children().any(|value| value.is_object() || value.is_array() || is_list_in_text(value)) {
         return None;
