@@ -26,6 +26,7 @@ mod wrong;
 
 use std::fmt::Debug;
 
+use http::header::DATE;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -336,6 +337,34 @@ impl Envelope {
     #[must_use]
     pub fn request_id(&self) -> &str {
         self.body["request_id"].as_str().unwrap_or_default()
+    }
+
+    /// The response as a text that is the same in each run, for snapshot tests: status, headers without `date`, and the
+    /// body as indented JSON. The request id is `req_00000000000000000000000000` wherever it is repeated.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use axum::{Router, body::Body, extract::Request};
+    /// use tower::ServiceExt;
+    /// use tower_error_envelope::ErrorEnvelopeLayer;
+    /// use tower_error_envelope::testing::Envelope;
+    ///
+    /// let app: Router = Router::new().layer(ErrorEnvelopeLayer::new());
+    /// let response = app.oneshot(Request::new(Body::empty())).await.unwrap();
+    ///
+    /// let snapshot = Envelope::of(response).await.snapshot();
+    /// assert!(snapshot.starts_with("404 Not Found\n"));
+    /// assert!(snapshot.ends_with("\"request_id\": \"req_00000000000000000000000000\"\n}\n"));
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn snapshot(&self) -> String {
+        let mut same = self.clone();
+        same.headers.remove(DATE);
+        match self.request_id() {
+            "" => same.text(),
+            id => same.text().replace(id, "req_00000000000000000000000000"),
+        }
     }
 
     fn with(&self, member: &str, value: Value) -> Self {

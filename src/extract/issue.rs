@@ -106,6 +106,10 @@ fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
         (format!("Expected {}{got}.", expected::in_words(wanted)), "invalid_type", None)
     } else if let Some((got, wanted)) = split(text, "invalid value: ") {
         (expected::of_value(got, wanted), "invalid_value", None)
+    } else if let Some((_, wanted)) = split(text, "invalid length ").filter(|(_, wanted)| wanted.starts_with("struct "))
+    {
+        // serde reads a struct from a list, too.
+        (format!("Expected {}, got an array.", expected::in_words(wanted)), "invalid_type", None)
     } else if let Some((_, wanted)) = split(text, "invalid length ") {
         (format!("Expected {}.", expected::in_words(wanted)), "invalid_length", None)
     } else {

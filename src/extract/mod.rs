@@ -8,8 +8,8 @@
 //! 1. [`Json`], [`Form`], [`Query`] and [`Path`] report data that does not fit as `invalid_request` with an issue
 //!    list: the path of the error, what was expected there, and a code. Data of the client is never quoted, neither in
 //!    a response nor in the log. The issue has the name of the path parameter, even if it is the only one or in a tuple. serde
-//!    stops at the first error, and so the list has one issue; `garde` and `validator` (features) find all errors, and
-//!    `?` converts their reports.
+//!    stops at the first error, and so the list has one issue; `garde` and `validator` (features) find all errors. `?` converts
+//!    their reports, and `Garde<Json<T>>` and `Valid<Json<T>>` validate before the handler runs.
 //! 2. The status is axum's: 422 for a body, 400 for a query and a path. A handler that needs another status has a
 //!    parameter `Result<Json<T>, Fault>` and sets [`Fault::with_status`].
 //! 3. A body that is not JSON is `bad_request`, with line and column; one without a JSON content type is
@@ -72,6 +72,8 @@ mod multipart;
 mod operation_input;
 mod path;
 mod query;
+#[cfg(any(feature = "garde", feature = "validator"))]
+mod validated;
 
 pub use error_envelope_fault::extract::MissingRequestId;
 
@@ -86,6 +88,12 @@ pub use self::json::Json;
 pub use self::multipart::Multipart;
 pub use self::path::Path;
 pub use self::query::Query;
+#[cfg(feature = "garde")]
+#[cfg_attr(docsrs, doc(cfg(feature = "garde")))]
+pub use self::validated::Garde;
+#[cfg(feature = "validator")]
+#[cfg_attr(docsrs, doc(cfg(feature = "validator")))]
+pub use self::validated::Valid;
 
 /// Implements the same traits as axum's extractors have, so that a handler need only change its import.
 macro_rules! dereferences {

@@ -5,3 +5,4 @@ mod own_errors;
 mod rejections;
 mod started;
 mod stock;
+mod validated;

@@ -6,16 +6,16 @@ use syn::{Attribute, Data, DeriveInput, Error, Fields, Generics, Ident, Result, 
 
 use crate::variant::Variant;
 
-pub(crate) fn write(input: &DeriveInput, library: &Ident) -> Result<TokenStream> {
-    let variants = variants(input)?;
+/// A mistake becomes one error of the compiler: what uses the type still finds its implementations.
+pub(crate) fn write(input: &DeriveInput, library: &Ident) -> TokenStream {
+    let (Parts { as_fault, codes, checks }, mistake) = match Parts::of(input) {
+        Ok(parts) => (parts, None),
+        Err(mistake) => (Parts::of_mistake(), Some(mistake.into_compile_error())),
+    };
     let generics = with_bounds(&input.ident, &input.generics);
     let (impls, types, bounds) = generics.split_for_impl();
-    let name = &input.ident;
-    let as_fault = as_fault(&variants)?;
-    let codes = codes(&variants);
-    let vis = &input.vis;
-    let checks = variants.iter().filter_map(Variant::check);
-    Ok(quote! {
+    let (name, vis) = (&input.ident, &input.vis);
+    quote! {
         const _: () = {
         extern crate #library as __error_envelope;
 
@@ -31,14 +31,40 @@ pub(crate) fn write(input: &DeriveInput, library: &Ident) -> Result<TokenStream>
             #vis const CODES: __error_envelope::Codes = #codes;
         }
 
-        #(#checks)*
+        #checks
 
         __error_envelope::__derived_response!([#impls] [#name #types] [#bounds]);
         __error_envelope::__derived_status!([#impls] [#name #types] [#bounds]);
         __error_envelope::__derived_responses!([#impls] [#name #types] [#bounds] __error_envelope::__private::responses);
         __error_envelope::__derived_output!([#impls] [#name #types] [#bounds] __error_envelope::__private::responses);
         };
-    })
+
+        #mistake
+    }
+}
+
+/// What depends on the variants.
+struct Parts {
+    as_fault: TokenStream,
+    codes: TokenStream,
+    checks: TokenStream,
+}
+
+impl Parts {
+    fn of(input: &DeriveInput) -> Result<Self> {
+        let variants = variants(input)?;
+        let checks = variants.iter().filter_map(Variant::check);
+        Ok(Self { checks: quote!(#(#checks)*), codes: codes(&variants), as_fault: as_fault(&variants)? })
+    }
+
+    /// What takes their place beside an error of the compiler, and never runs.
+    fn of_mistake() -> Self {
+        let as_fault = quote! {
+            fn code(&self) -> __error_envelope::ErrorCode { ::std::unreachable!() }
+            fn fault(&self) -> __error_envelope::Fault { ::std::unreachable!() }
+        };
+        Self { as_fault, codes: codes(&[]), checks: TokenStream::new() }
+    }
 }
 
 fn variants(input: &DeriveInput) -> Result<Vec<Variant<'_>>> {

@@ -28,7 +28,7 @@ pub fn derive_as_fault_of_handlers(input: TokenStream) -> TokenStream {
 /// Writes the implementation. `library` is the crate whose names the generated code uses.
 fn write(input: &DeriveInput, library: &str) -> TokenStream {
     let library = syn::Ident::new(library, proc_macro2::Span::call_site());
-    implementation::write(input, &library).unwrap_or_else(syn::Error::into_compile_error).into()
+    implementation::write(input, &library).into()
 }
 
 #[cfg(doctest)]

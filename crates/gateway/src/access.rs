@@ -182,6 +182,11 @@ impl Exchanged {
         let mut progress = self.lock();
         (progress.is_lost, progress.is_stalled) = (true, is_stalled);
     }
+
+    /// Notes whether an upgraded connection, if it is dropped now, is dropped before its end.
+    pub(crate) fn set_lost(&self, is_lost: bool) {
+        self.lock().is_lost = is_lost;
+    }
 }
 
 impl AccessEntry {

@@ -101,9 +101,14 @@ pub(crate) fn switch(
     };
     let joined = join(upgrade_request.client, hyper::upgrade::on(&mut response));
     let of_connections = permit.clone();
+    // A stop drops what waits for the end of the connection.
+    if let Some(record) = &record {
+        record.set_lost(true);
+    }
     tokio::spawn(async move {
         let (received, sent) = joined.await;
         if let Some(record) = record {
+            record.set_lost(false);
             record.received(received);
             record.sent(sent);
         }

@@ -324,6 +324,9 @@ fn message(record: &ClosedRecord) -> &'static str {
         (Some(Origin::Abandoned), _) => "request abandoned before the response ended",
         (_, Outcome::Unknown) => "the request ended out of sight",
         (_, Outcome::Broken) => "response body broke off",
+        (Some(Origin::Inner), _) if record.would_keep() => {
+            "observed only: the error would keep its shape, and its head would have the code"
+        }
         _ if record.would_be().is_some() && record.code().is_none() => {
             "observed only: the layer would have returned an error"
         }

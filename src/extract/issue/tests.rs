@@ -26,6 +26,7 @@ fn e8_of_serdes_forms_only_the_programs_part_is_said() {
         ("invalid value: integer `9223372036854775808`, expected i64", "The number is too large.", "invalid_value"),
         ("invalid value: string \"s3cr3t\", expected i64", "Expected a whole number.", "invalid_value"),
         ("invalid length 1, expected a tuple of size 2", "Expected an array of 2 elements.", "invalid_length"),
+        ("invalid length 0, expected struct S with 2 elements", "Expected an object, got an array.", "invalid_type"),
         ("s3cr3t is no uuid", "Not valid.", "invalid_value"),
         ("invalid type: s3cr3t", "Not valid.", "invalid_value"),
         ("missing field s3cr3t", "Not valid.", "invalid_value"),

@@ -42,7 +42,14 @@ fn message_of(case: &Case, kind: &str, response: &Response) -> Option<String> {
     if let Some(protocol) = Protocol::from_case(case) {
         return rpc::read(protocol, response).ok()??.message;
     }
-    let body = value::json(std::str::from_utf8(&response.body).ok()?).ok()?;
+    let text = std::str::from_utf8(&response.body).ok()?;
+    let between = |before, after| Some(text.split_once(before)?.1.split_once(after)?.0.to_owned());
+    match response.header("content-type").as_deref() {
+        Some("text/html; charset=utf-8") => return between("<p>", "</p>"),
+        Some("text/markdown; charset=utf-8") => return between("# ", "\n"),
+        _ => {}
+    }
+    let body = value::json(text).ok()?;
     let places: &[&str] = match kind {
         "problem" => &["/detail"],
         "success_flag" => &["/error"],

@@ -64,6 +64,7 @@ const HAS: &[&str] = &[
     "kept",
     "locked",
     "locked-all",
+    "markdown",
     "modes",
     "negotiation",
     "one-event",

@@ -136,11 +136,6 @@ impl Seen {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// Whether both have the same body, and have one.
-    pub(super) fn has_same_body(&self, other: &Self) -> bool {
-        !self.body.0.is_empty() && self.body.0 == other.body.0
-    }
-
     pub(super) fn is_but_for_the_id(&self, bare: &Self) -> bool {
         self.without_what_differs() == bare.without_what_differs()
     }

@@ -107,8 +107,8 @@ pub(crate) struct Kind {
     pub(crate) would_refuse: Vec<ErrorCode>,
     /// Whether one of these guards would refuse it in mode `own`.
     pub(crate) own_would_refuse: bool,
-    /// Whether mode `fill` would rewrite it.
-    pub(crate) fill_would_rewrite: bool,
+    /// The mildest mode that would rewrite it.
+    pub(crate) rewriting_mode: Option<Mode>,
 }
 
 /// One of the last errors.
@@ -225,7 +225,7 @@ impl Kind {
             unknown: record.notes().unknown_code().map(without_secrets),
             would_refuse: record.would_refuse().cloned().collect(),
             own_would_refuse: record.own_would_refuse(),
-            fill_would_rewrite: record.fill_would_rewrite(),
+            rewriting_mode: record.rewriting_mode(),
         }
     }
 
@@ -267,7 +267,7 @@ impl Kind {
             unknown: None,
             would_refuse: Vec::new(),
             own_would_refuse: false,
-            fill_would_rewrite: false,
+            rewriting_mode: None,
         }
     }
 }

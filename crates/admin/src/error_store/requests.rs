@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use error_envelope_core::policy::{Mode, UpstreamUrl};
-use error_envelope_core::session::{DecidedBy, Origin, Outcome};
+use error_envelope_core::session::{DecidedBy, Outcome};
 
 use super::error_record::ErrorRecord;
 use super::place::{Place, PlaceTexts};
@@ -148,10 +148,9 @@ impl Tally {
             *(if is_own { &mut self.own_would_refuse } else { &mut self.auth_would_refuse }) += 1;
         }
         if kind.outcome != Outcome::ClientLeft {
-            let is_observed = kind.origin == Some(Origin::Inner) && kind.would_be.is_some();
             self.without_code += u64::from(kind.by == Some(DecidedBy::Status));
-            self.would_fill += u64::from(kind.fill_would_rewrite);
-            self.would_rewrite += u64::from(is_observed);
+            self.would_fill += u64::from(kind.rewriting_mode == Some(Mode::Fill));
+            self.would_rewrite += u64::from(kind.rewriting_mode.is_some());
         }
     }
 

@@ -115,7 +115,7 @@ async fn send(layer: &ErrorEnvelopeLayer, count: usize, seed: u64) -> BTreeMap<&
         let is_error = ANSWERS[answer].0 >= 400;
         let is_filled = matches!(answer, 2 | 5) || answer == 3 && !is_head;
         known.errors += u64::from(is_error);
-        if route == "/observe" {
+        if route == "/observe" && !is_refused {
             known.would_rewrite += u64::from(is_error);
             known.would_fill += u64::from(is_filled);
         }

@@ -231,7 +231,7 @@ mod tests {
                 keeps_rest: true,
                 dialect: *dialect,
                 negotiated: false,
-                page: false,
+                page: None,
             };
             let by_all = rewrite_parsed(inner, &request, &policy);
             let shortly = response(inner, &request, &policy);

@@ -16,6 +16,7 @@ use crate::dialect::protocol::{Protocol, ProtocolType};
 use crate::dialect::standard::Envelope;
 use crate::dialect::{Dialect, DialectCode, Foreign, ParsedBody, Readable, charset, json_rpc, standard};
 use crate::fault::Advice;
+use crate::page::PageType;
 use crate::request_id::RequestId;
 use crate::target::Target;
 use crate::{dialect, page};
@@ -55,8 +56,8 @@ pub(super) struct Parsed<'c, 'b> {
 pub(super) enum KeptForm {
     /// Nothing: the body is rewritten.
     Nothing,
-    /// An HTML page that a layer wrote (R16).
-    Page,
+    /// A page that a layer wrote (R16, R18).
+    Page(PageType),
     /// All of a JSON-RPC body that an inner layer wrote, except for the id (E7).
     LayersJsonRpc,
     /// The parts of a protocol's body that pass the filter (R10).
@@ -153,6 +154,10 @@ fn replace<'b>(
     policy: &PolicyView<'_>,
 ) -> KeptForm {
     let (content, kept) = match *body {
+        // Markdown is a text, too.
+        ParsedBody::Foreign(ref foreign) if !foreign.is_json() && page_of_layer(inner).is_some() => {
+            content_without_body(inner, policy)
+        }
         ParsedBody::Envelope(_) | ParsedBody::Foreign(_) | ParsedBody::Unread(_) => return KeptForm::Nothing,
         ParsedBody::Protocol(protocol) => content_of_protocol(protocol, inner, request, policy),
         ParsedBody::Nothing if inner.headers.is_empty() && inner.reason.is_none() => return KeptForm::Nothing,
@@ -165,10 +170,10 @@ fn replace<'b>(
 /// The content of a body that is empty or could not be read: the head may have its code, and the status line its text.
 fn content_without_body<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> (ParsedBody<'b>, KeptForm) {
     let is_empty = inner.bytes().is_empty();
-    let is_page = !is_empty && is_page_of_layer(inner.headers);
-    let head = if is_empty || is_page { envelope_in_head(inner.headers, policy.codes) } else { None };
+    let page = if is_empty { None } else { page_of_layer(inner) };
+    let head = if is_empty || page.is_some() { envelope_in_head(inner.headers, policy.codes) } else { None };
     match (head, inner.reason) {
-        (Some(head), _) => (ParsedBody::Envelope(head), if is_page { KeptForm::Page } else { KeptForm::Nothing }),
+        (Some(head), _) => (ParsedBody::Envelope(head), page.map_or(KeptForm::Nothing, KeptForm::Page)),
         (None, Some(reason)) if is_empty => (ParsedBody::Foreign(Foreign::plain_text(reason)), KeptForm::Nothing),
         (None, _) => (ParsedBody::Nothing, KeptForm::Nothing),
     }
@@ -337,8 +342,8 @@ pub(crate) struct PolicyView<'a> {
     pub(crate) dialect: Dialect,
     /// The client chose this dialect with its `accept` (R11): even a body already in it is rewritten.
     pub(crate) negotiated: bool,
-    /// The client gets an HTML page (R16).
-    pub(crate) page: bool,
+    /// The page that the client gets (R16, R18).
+    pub(crate) page: Option<PageType>,
 }
 
 impl<'a> PolicyView<'a> {
@@ -376,12 +381,15 @@ pub(crate) fn envelope_in_head(headers: &HeaderMap, codes: &CodeSet) -> Option<E
     Some(Envelope { code, known, message: Cow::Borrowed(""), details: None, advice: Advice::default() })
 }
 
-/// Whether an inner layer wrote the body as an HTML page (R16).
-pub(super) fn is_page_of_layer(headers: &HeaderMap) -> bool {
-    let is_html = || dialect::media_type(headers).is_some_and(|it| it.eq_ignore_ascii_case("text/html"));
-    headers.get(CONTENT_SECURITY_POLICY).is_some_and(|it| *it == page::CONTENT_SECURITY_POLICY)
-        && is_html()
-        && has_head_of_layer(headers)
+/// The page as which an inner layer wrote the body (R16, R18).
+fn page_of_layer(inner: &Inner<'_, '_>) -> Option<PageType> {
+    let page = PageType::of_media_type(dialect::media_type(inner.headers)?)?;
+    let id = inner.headers.get(X_REQUEST_ID)?.to_str().ok()?;
+    let is_layers = match page {
+        PageType::Html => *inner.headers.get(CONTENT_SECURITY_POLICY)? == page::CONTENT_SECURITY_POLICY,
+        PageType::Markdown => page::markdown::has_id(inner.bytes(), id),
+    };
+    (is_layers && has_head_of_layer(inner.headers)).then_some(page)
 }
 
 /// Whether the head has the headers that every layer sets (I1, E4). Only a layer creates an id of this form.

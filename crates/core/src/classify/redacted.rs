@@ -44,7 +44,7 @@ fn is_layers(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> bool {
     let is_envelope = matches!(parsed.content, ParsedBody::Envelope(_));
     match parsed.kept {
         KeptForm::Filtered(_) | KeptForm::Whole(_) => false,
-        KeptForm::Page | KeptForm::LayersJsonRpc => true,
+        KeptForm::Page(_) | KeptForm::LayersJsonRpc => true,
         KeptForm::Nothing => {
             let is_of_layer = matches!(decision.source, CodeSource::Layer { .. });
             is_envelope || is_of_layer && has_head_of_layer(parsed.headers)

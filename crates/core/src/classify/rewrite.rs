@@ -16,6 +16,7 @@ use crate::dialect::{self, issues::written, json::Object};
 use crate::dialect::{ClientMessage, Dialect, Foreign, ParsedBody, ParsedError, Shape};
 use crate::fault::Fault;
 use crate::message;
+use crate::page::PageType;
 
 /// What was decided for an inner error.
 pub(crate) struct Rewrite<'b> {
@@ -301,8 +302,8 @@ pub(crate) enum Retained {
     Protocol(Protocol),
     /// JSON-RPC that an inner layer wrote, except for the id (E7).
     LayersJsonRpc,
-    /// A page, except for the id (R16).
-    Page,
+    /// A page, except for the id (R16, R18).
+    Page(PageType),
 }
 
 impl Retained {
@@ -311,7 +312,7 @@ impl Retained {
         match self {
             Self::Protocol(protocol) => Some(protocol.format()),
             Self::LayersJsonRpc => Some("json"),
-            Self::Whole | Self::Negotiated | Self::Names | Self::Page => None,
+            Self::Whole | Self::Negotiated | Self::Names | Self::Page(_) => None,
         }
     }
 }
@@ -324,8 +325,10 @@ pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Opti
         (KeptForm::LayersJsonRpc, _) => Some(Retained::LayersJsonRpc),
         // The head has the code with which an inner layer wrote the page. The page stays for a client that prefers
         // pages (E7).
-        (KeptForm::Page, ParsedBody::Envelope(head)) if parsed.policy.page && decision.code == head.code => {
-            Some(Retained::Page)
+        (KeptForm::Page(page), ParsedBody::Envelope(head))
+            if parsed.policy.page == Some(page) && decision.code == head.code =>
+        {
+            Some(Retained::Page(page))
         }
         (KeptForm::Nothing, _) if parsed.stays => {
             let is_whole = decision.passes && (parsed.is_vouched || parsed.status.is_client_error());

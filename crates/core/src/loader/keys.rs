@@ -91,7 +91,7 @@ impl PolicyFile {
 impl SettingChain<'_> {
     /// The value that applies to a key, which must be one of [`RouteTable::settings`].
     pub(super) fn resolved(&self, key: &'static str) -> ResolvedSetting {
-        let setting = self.tables.iter().find_map(|(place, keys)| Some((place, keys.value_of(key)?)));
+        let setting = self.tables.iter().find_map(|(place, keys)| Some((place, keys.effective_value_of(key)?)));
         match setting {
             Some((place, (key, value))) => ResolvedSetting { key, value, place: Some(place.clone()) },
             None => {

@@ -1,5 +1,6 @@
-//! Error pages for browsers (rule R16): the built-in page, or an operator's template.
+//! Error pages: for browsers (rule R16) the built-in page, or an operator's template; for agents Markdown (rule R18).
 
+pub(crate) mod markdown;
 mod template;
 
 use std::sync::Arc;
@@ -87,7 +88,29 @@ impl From<bool> for ErrorPage {
 
 const BUILT_IN: &str = include_str!("built_in.html");
 
-pub(crate) const CONTENT_TYPE: &str = "text/html; charset=utf-8";
+/// The two kinds of pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PageType {
+    /// For browsers (R16).
+    Html,
+    /// For agents (R18).
+    Markdown,
+}
+
+impl PageType {
+    pub(crate) const fn content_type(self) -> &'static str {
+        match self {
+            Self::Html => "text/html; charset=utf-8",
+            Self::Markdown => "text/markdown; charset=utf-8",
+        }
+    }
+
+    /// The kind of page with this media type, which has no parameters.
+    pub(crate) fn of_media_type(name: &str) -> Option<Self> {
+        let is = |kind: &Self| kind.content_type().split(';').next().is_some_and(|it| it.eq_ignore_ascii_case(name));
+        [Self::Html, Self::Markdown].into_iter().find(is)
+    }
+}
 
 /// Allows no scripts, and no styles or images from elsewhere.
 pub(crate) const CONTENT_SECURITY_POLICY: HeaderValue =

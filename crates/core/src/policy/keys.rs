@@ -104,7 +104,7 @@ macro_rules! keys {
         impl LinkedTable {
             pub(super) fn new(keys: &RouteTable, names: &mut Names, refusals: &mut Refusals) -> Self {
                 let content_types = refusals.keep(keys.media_types()).flatten();
-                let keys = RouteTable { content_types, ..keys.clone() };
+                let keys = RouteTable { content_types, markdown: keys.offers_markdown(), ..keys.clone() };
                 Self { $($key: keys.$key.and_then(|value| linked!(value, names, refusals $(, $make)?)),)* }
             }
         }
@@ -183,6 +183,12 @@ impl RouteSettings {
     #[inline]
     pub(crate) fn label(&self) -> LogLabel {
         LogLabel { mode: self.mode, switched_from: self.switched_from, route: self.route, part: self.part }
+    }
+
+    /// Whether a client may choose a page (R16, R18).
+    #[inline]
+    pub(crate) fn has_pages(&self) -> bool {
+        self.html.is_some() || self.markdown
     }
 
     /// Whether the settings belong to a route or a scope.
@@ -328,6 +334,10 @@ macro_rules! for_each_key {
             /// of at most 64 KiB (R16).
             #[manual = r#"true, or a template file: an error page; see "A page for browsers""#]
             html: ErrorPage => Shared<PageTemplate>, by page;
+            /// Clients whose Accept prefers text/markdown to JSON get errors as Markdown (R18). Where a table sets a
+            /// dialect, it must set this key, too, to offer Markdown.
+            #[manual = "agents that prefer text/markdown get Markdown; see \"A page for browsers\""]
+            markdown: bool;
             /// Scripts of other origins may read the request id, the code and retry-after (E4).
             #[manual = "browsers may read the id, the code and retry-after"]
             expose_headers: bool = true;
@@ -393,6 +403,19 @@ impl RouteTable {
 }
 
 impl RouteTable {
+    /// The value that this table gives to one of [`RouteTable::settings`], whether the table states it or not.
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn effective_value_of(&self, key: &'static str) -> Option<(&'static str, String)> {
+        let markdown = || Some((key, self.offers_markdown().filter(|_| key == "markdown")?.to_string()));
+        self.value_of(key).or_else(markdown)
+    }
+
+    /// Whether the table offers Markdown (R18). One that sets a dialect, and not this key, offers that dialect alone.
+    fn offers_markdown(&self) -> Option<bool> {
+        let is_other = |dialect: &DialectName| *dialect != DialectName::from(Dialect::Standard);
+        self.markdown.or_else(|| self.dialect.as_ref().is_some_and(is_other).then_some(false))
+    }
+
     /// The media types that the table requires. `json` and `content_types` are two ways to set them: a narrower route's
     /// value replaces a wider one's, in whichever way each is set.
     pub(crate) fn media_types(&self) -> Result<Option<Vec<String>>, SettingError> {

@@ -134,7 +134,7 @@ impl Policy {
     pub(crate) fn form(&self, settings: &RouteSettings, negotiated: bool) -> Option<usize> {
         match settings.dialect {
             _ if negotiated => Some(2),
-            Dialect::Standard => Some(usize::from(!settings.negotiate && settings.html.is_none())),
+            Dialect::Standard => Some(usize::from(!settings.negotiate && !settings.has_pages())),
             dialect => self.form_of_dialect(settings, dialect),
         }
     }
@@ -149,7 +149,7 @@ impl Policy {
 
     fn form_of_dialect(&self, settings: &RouteSettings, dialect: Dialect) -> Option<usize> {
         // None of the forms has `vary`.
-        if settings.html.is_some() || dialect.spec().has_request_facts() || self.rules_use_path(settings) {
+        if settings.has_pages() || dialect.spec().has_request_facts() || self.rules_use_path(settings) {
             return None;
         }
         let place = dialect.place(&self.shapes)?;

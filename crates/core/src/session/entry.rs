@@ -300,7 +300,7 @@ impl Session {
         if let Phase::Called(state) = &mut self.phase {
             if let Some(dialect) = dialect.filter(|dialect| state.policy().dialects().any(|it| it == *dialect)) {
                 let settings = Arc::make_mut(&mut state.settings);
-                (settings.dialect, settings.html) = (dialect, Default::default());
+                (settings.dialect, settings.html, settings.markdown) = (dialect, Default::default(), false);
             }
             if state.settings.dialect.spec().has_time {
                 let now = state.config.clock;

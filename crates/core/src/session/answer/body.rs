@@ -20,7 +20,7 @@ use crate::fault::Fault;
 use crate::fields::X_REQUEST_ID;
 use crate::guard::body_limit::{BodyFlags, is_limit_alone};
 use crate::outward::{InverseMapRule, OutwardForm};
-use crate::page::PageTemplate;
+use crate::page::PageType;
 use crate::policy::{Policy, RouteSettings};
 use crate::session::request::facts::RequestFlags;
 use crate::session::request::state::RequestState;
@@ -103,16 +103,18 @@ impl<'e> ErrorForm<'e> {
         self.request.prefers_problem()
     }
 
-    /// The HTML page that the client gets instead of JSON (R16).
-    pub(in crate::session) fn page(&self) -> Option<&PageTemplate> {
-        if self.request.prefers_page() { self.settings.html.get() } else { None }
+    /// The page that the client gets instead of JSON (R16, R18).
+    pub(in crate::session) fn page(&self) -> Option<PageType> {
+        self.request.page().filter(|page| match page {
+            PageType::Html => self.settings.html.is_some(),
+            PageType::Markdown => self.settings.markdown,
+        })
     }
 
     pub(in crate::session) fn content_type(&self) -> &'static str {
         match self.request.rpc {
             Some(rpc) => rpc.content_type(),
-            None if self.page().is_some() => page::CONTENT_TYPE,
-            None => self.dialect().spec().media_type,
+            None => self.page().map_or(self.dialect().spec().media_type, PageType::content_type),
         }
     }
 
@@ -154,7 +156,7 @@ impl<'e> ErrorForm<'e> {
                 let (id, advice) = (self.id.to_str().unwrap_or_default(), self.policy.advice().of(fault));
                 Some(json_rpc::with_id(body, id, &advice).into())
             }
-            Retained::Page => Some(page::with_id(body, headers.get(X_REQUEST_ID), self.id)),
+            Retained::Page(_) => Some(page::with_id(body, headers.get(X_REQUEST_ID), self.id)),
             Retained::Whole | Retained::Negotiated | Retained::Names => None,
         }
     }
@@ -216,7 +218,9 @@ impl<'e> ErrorForm<'e> {
             now: self.began.unwrap_or(SystemTime::UNIX_EPOCH),
         };
         if let Some(page) = self.page() {
-            return (page.write(&out).into(), outward.status);
+            let html = self.settings.html.get().filter(|_| page == PageType::Html);
+            let page = html.map_or_else(|| page::markdown::write(&out), |template| template.write(&out));
+            return (page.into(), outward.status);
         }
         let kept = retained.and_then(|kept| {
             let negotiated = kept.part == Retained::Negotiated;
@@ -252,7 +256,7 @@ impl<'e> ErrorForm<'e> {
         kept: bool,
     ) -> OutwardForm<'a> {
         if self.negotiated() || self.dialect() == Dialect::Standard {
-            return OutwardForm::canonical(fault, status, self.page().is_none());
+            return OutwardForm::canonical(fault, status, self.page() != Some(PageType::Html));
         }
         let rules = rule::rules_for_code(self.policy.rules(self.settings), fault.code(), target)
             .map(|rule| InverseMapRule { name: rule.inner_code(), text: rule.exact_message() });

@@ -33,7 +33,7 @@ pub(in crate::session) struct ErrorHead<'a> {
     pub(in crate::session) length: Option<u64>,
     /// Whether the body depends on `accept` (R11, R16).
     pub(in crate::session) negotiates: bool,
-    pub(in crate::session) is_page: bool,
+    pub(in crate::session) is_html: bool,
     /// The dialect's own header for the id, if it has one.
     pub(in crate::session) id: Option<(&'static str, &'a HeaderValue)>,
     pub(in crate::session) http1: bool,
@@ -66,7 +66,7 @@ pub(in crate::session) fn rewrite(headers: &mut HeaderMap, status: StatusCode, e
         headers.insert(CONTENT_LENGTH, length_value(usize::try_from(length).unwrap_or(usize::MAX)));
     }
     mark(headers, status, error.code, &seen);
-    if error.is_page {
+    if error.is_html {
         headers.insert(CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY);
         headers.remove(CONTENT_SECURITY_POLICY_REPORT_ONLY);
     }
@@ -301,7 +301,7 @@ mod tests {
             content_type: HeaderValue::from_static("application/json"),
             length: Some(1),
             negotiates: true,
-            is_page: false,
+            is_html: false,
             id: None,
             http1: true,
         }

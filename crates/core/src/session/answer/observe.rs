@@ -99,7 +99,7 @@ pub(in crate::session) fn would_be(
             Some(refusal) => prediction(state, refusal, refusal.status(), (false, true)),
             None => prediction(state, fault, rewritten, (kept, is_code_named)),
         }),
-        would_fill: true,
+        rewriting: Some(Mode::Fill),
         cause: if origin == Origin::Fault { Some(Cause::Fault(fault.clone())) } else { Cause::of_fault(fault) },
         ..state.record(origin)
     };
@@ -152,10 +152,11 @@ impl ObservedError {
         let reason = reason.as_deref().filter(|_| matches!(body, ReadBytes::Whole(_)));
         let rewrite = state.inner_decision(*status, headers, (decoded.as_deref(), &changed), reason);
         if rewrite.passes {
-            return state.record(Origin::Inner).preserved(*status, rewrite.code().clone());
+            return would_keep(state, *status, &rewrite);
         }
+        let is_filled = fill::would_rewrite(state.request.is_head(), headers, body, decoded.as_deref());
         RequestRecord {
-            would_fill: fill::would_rewrite(state.request.is_head(), headers, body, decoded.as_deref()),
+            rewriting: Some(if is_filled { Mode::Fill } else { Mode::Enforce }),
             ..would_rewrite((state, *status, headers), rewrite, Some(decoded.as_deref().unwrap_or_default()))
         }
     }
@@ -167,11 +168,16 @@ pub(in crate::session) fn as_unread(state: &RequestState, status: StatusCode, he
     let changed = ChangedBody::default();
     let rewrite = state.inner_decision(status, headers, (None, &changed), None);
     if rewrite.passes {
-        let would_be = state.record(Origin::Inner).preserved(status, rewrite.code().clone());
-        let sent = would_be.sent.clone().map(|sent| SentStatus { code: None, ..sent });
-        return RequestRecord { would_be: would_be.sent, sent, ..state.record(Origin::Inner) };
+        return would_keep(state, status, &rewrite);
     }
-    RequestRecord { would_fill: false, ..would_rewrite((state, status, headers), rewrite, None) }
+    RequestRecord { rewriting: Some(Mode::Enforce), ..would_rewrite((state, status, headers), rewrite, None) }
+}
+
+/// The record of an error that keeps its shape in `enforce`, too, where its head has the code (E4).
+fn would_keep(state: &RequestState, status: StatusCode, rewrite: &Rewrite<'_>) -> RequestRecord {
+    let would_be = state.record(Origin::Inner).preserved(status, rewrite.code().clone()).sent;
+    let sent = would_be.clone().map(|sent| SentStatus { code: None, ..sent });
+    RequestRecord { would_be, sent, ..state.record(Origin::Inner) }
 }
 
 fn would_rewrite(

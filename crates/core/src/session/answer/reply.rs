@@ -121,7 +121,7 @@ impl RequestState {
         let before = self.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
         let inner_status = head.status;
         head.status = rewrite.to_status.unwrap_or(inner_status);
-        let keeps_form = retained.is_some_and(|part| part.format().is_some() || part == Retained::Page);
+        let keeps_form = retained.is_some_and(|part| part.format().is_some() || matches!(part, Retained::Page(_)));
         if !keeps_form && self.policy().cors().is_some() && !fields::has(&head.headers, &ACCESS_CONTROL_ALLOW_ORIGIN) {
             self.allow_origin(&mut head.headers);
         }

@@ -11,6 +11,7 @@ use crate::dialect::{self, Dialect};
 use crate::fault::{Fault, HeadTemplate, PreparedReply, WrittenReply};
 use crate::fields::X_REQUEST_ID;
 use crate::guard::body_limit;
+use crate::page::PageType;
 use crate::session::request::facts::negotiates;
 use crate::session::request::view::MAX_HEADERS;
 
@@ -130,7 +131,7 @@ impl ErrorForm<'_> {
         let mut own_head = self.own_head(fault, length);
         let format = retained.and_then(|kept| kept.part.format());
         if let Some(format) = format {
-            (own_head.content_type, own_head.is_page) = (head::kept_type(headers, format), false);
+            (own_head.content_type, own_head.is_html) = (head::kept_type(headers, format), false);
         }
         head::rewrite(headers, outgoing.status, own_head);
         for (name, value) in &error_head {
@@ -159,7 +160,7 @@ impl ErrorForm<'_> {
             length,
             // A cache does not recognise an error under the status 200.
             negotiates: matches!(self.request.rpc, None | Some(Rpc::ConnectUnary)) && negotiates(self.settings),
-            is_page: self.page().is_some(),
+            is_html: self.page() == Some(PageType::Html),
             id: self.dialect().spec().id_header.map(|name| (name, self.id)),
             http1: self.request.is_http1(),
         }

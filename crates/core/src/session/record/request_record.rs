@@ -56,7 +56,8 @@ pub struct RequestRecord {
     pub(in crate::session) sent: Option<SentStatus>,
     /// What `enforce` would have sent, or the route without its `auth_observe`, if that differs.
     pub(in crate::session) would_be: Option<SentStatus>,
-    pub(in crate::session) would_fill: bool,
+    /// The mildest mode that would rewrite the service's error.
+    pub(in crate::session) rewriting: Option<Mode>,
     pub(in crate::session) dialect: Option<Shape>,
     pub(in crate::session) by: Option<DecidedBy>,
     pub(in crate::session) rule: Option<MapRuleId>,
@@ -318,10 +319,18 @@ impl RequestRecord {
         self.would_refuse().count() > usize::from(self.notes().observes_credentials)
     }
 
-    /// Returns true if mode `fill` would rewrite the inner error, which passed only because of mode `observe` (M1).
+    /// Returns true if the inner error passed because of a milder mode, and `enforce` would only add its code to its head
+    /// (R10).
     #[must_use]
-    pub fn fill_would_rewrite(&self) -> bool {
-        self.would_fill && self.origin == Some(Origin::Inner)
+    pub fn would_keep(&self) -> bool {
+        self.would_be.is_some() && self.rewriting.is_none() && self.would_refuse().next().is_none()
+    }
+
+    /// The mildest mode, `fill` or `enforce`, that would rewrite the inner error, which passed only because of a milder
+    /// one (M1). `None` if a guard would refuse the request first.
+    #[must_use]
+    pub fn rewriting_mode(&self) -> Option<Mode> {
+        self.rewriting.filter(|_| self.origin == Some(Origin::Inner) && !self.own_would_refuse())
     }
 
     /// Returns true if an outer layer of this process handles the request, too. It must not log the error again (L1).

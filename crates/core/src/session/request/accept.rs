@@ -1,27 +1,47 @@
-//! Chooses between the forms of an error by the client's `accept` (rules R11, R16), as RFC 9110 §12.5.1 defines it.
+//! Chooses between the forms of an error by the client's `accept` (rules R11, R16, R18), as RFC 9110 §12.5.1 defines it.
 //!
-//! `application/problem+json` is chosen if its quality is higher than that of `application/json`; a page, if its
-//! quality is higher than those of both. If several ranges fit a type, the most specific one counts, and among equally
+//! The form with the highest quality is chosen; between equals the order is JSON, problem, HTML, Markdown. If several ranges fit a type, the most specific one counts, and among equally
 //! specific ones the highest quality. A type that no range fits has quality 0. Elements that cannot be parsed are
 //! ignored.
 
 use http::header::{ACCEPT, HeaderMap, HeaderValue};
 
+use crate::page::PageType;
 use crate::syntax::{elements, media_type};
 
-/// Whether the client prefers RFC 9457 to the envelope. Called only if a line of `accept` [`names_a_type`].
+/// The form that the client prefers to JSON, to the route's `own` media type, and to all others that are offered.
+/// `None` if it prefers none of them.
 #[cold]
-pub(in crate::session) fn prefers_problem(headers: &HeaderMap) -> bool {
-    let [problem, json] = weights(headers, [PROBLEM, JSON]);
-    problem > json
+pub(in crate::session) fn preferred(
+    headers: &HeaderMap,
+    own: &str,
+    is_offered: impl Fn(OtherForm) -> bool,
+) -> Option<OtherForm> {
+    let own = own.split_once('/').unwrap_or(JSON);
+    let [json, own, problem, html, markdown] =
+        weights(headers, [JSON, own, PROBLEM, ("text", "html"), ("text", "markdown")]);
+    let weight = |form: OtherForm| match form {
+        OtherForm::Problem => problem,
+        OtherForm::Page(PageType::Html) => html,
+        OtherForm::Page(PageType::Markdown) => markdown,
+    };
+    let all = [OtherForm::Problem, OtherForm::Page(PageType::Html), OtherForm::Page(PageType::Markdown)];
+    let (mut best, mut chosen) = (json.max(own), None);
+    for form in all.into_iter().filter(|form| is_offered(*form)) {
+        if weight(form) > best {
+            (best, chosen) = (weight(form), Some(form));
+        }
+    }
+    chosen
 }
 
-/// Whether the client prefers a page to JSON, and to every other media type that the route could send.
-#[cold]
-pub(in crate::session) fn prefers_page(headers: &HeaderMap, own: &str, has_problem: bool) -> bool {
-    let own = own.split_once('/').unwrap_or(JSON);
-    let [page, json, own, problem] = weights(headers, [("text", "html"), JSON, own, PROBLEM]);
-    page > json.max(own) && (page > problem || !has_problem)
+/// A form that a route may offer beside its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::session) enum OtherForm {
+    /// RFC 9457 (R11).
+    Problem,
+    /// A page (R16), or Markdown (R18).
+    Page(PageType),
 }
 
 const JSON: MediaType = ("application", "json");
@@ -139,7 +159,8 @@ mod tests {
     }
 
     fn prefers_by(headers: &HeaderMap) -> bool {
-        headers.values().any(|value| names_a_type(value.as_bytes())) && prefers_problem(headers)
+        headers.values().any(|value| names_a_type(value.as_bytes()))
+            && preferred(headers, "application/json", |form| form == OtherForm::Problem).is_some()
     }
 
     #[test]
@@ -194,6 +215,11 @@ mod tests {
         ] {
             assert!(!prefers(lines), "{lines:?}");
         }
+    }
+
+    fn prefers_page(headers: &HeaderMap, own: &str, has_problem: bool) -> bool {
+        let html = OtherForm::Page(PageType::Html);
+        preferred(headers, own, |form| form == html || has_problem && form == OtherForm::Problem) == Some(html)
     }
 
     #[test]
@@ -255,6 +281,7 @@ mod tests {
                 ("text", "*"),
                 ("text", "json"),
                 ("Text", "HTML"),
+                ("text", "Markdown"),
                 ("application", "json-seq"),
             ]),
             prop::sample::select(vec!["", "", "", ";charset=utf-8", ";v=1", ";v=\"a,b;q=0\\\"\""]),
@@ -298,7 +325,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn r11_r16_the_comparison_is_that_of_a_naive_model(
+        fn r11_r16_r18_the_comparison_is_that_of_a_naive_model(
             members in prop::collection::vec(member(), 0..6),
             lines in prop::collection::vec(any::<bool>(), 6),
         ) {
@@ -313,11 +340,15 @@ mod tests {
             }
             let lines: Vec<&str> = text.iter().map(String::as_str).collect();
             let of_json = |subtype| quality(&members, "application", subtype);
-            let (problem, json, html) = (of_json("problem+json"), of_json("json"), quality(&members, "text", "html"));
+            let (problem, json) = (of_json("problem+json"), of_json("json"));
+            let [html, markdown] = ["html", "markdown"].map(|subtype| quality(&members, "text", subtype));
             prop_assert_eq!(prefers(&lines), problem > json, "{:?}", lines);
             let headers = lines.iter().map(|line| (ACCEPT, HeaderValue::from_str(line).unwrap())).collect();
             let pages = |has_problem| prefers_page(&headers, "application/json", has_problem);
             prop_assert_eq!((pages(false), pages(true)), (html > json, html > json.max(problem)), "{:?}", lines);
+            let chosen = preferred(&headers, "application/json", |_| true);
+            let is_markdown = chosen == Some(OtherForm::Page(PageType::Markdown));
+            prop_assert_eq!(is_markdown, markdown > json.max(problem).max(html), "{:?}", lines);
         }
     }
 }

@@ -66,7 +66,7 @@ impl RequestRecord {
             origin,
             sent,
             would_be: None,
-            would_fill: false,
+            rewriting: None,
             dialect: None,
             by: None,
             rule: None,

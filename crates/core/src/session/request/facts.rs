@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
-use super::accept::{prefers_page, prefers_problem};
+use super::accept::{OtherForm, preferred};
 use super::identity::TRACEPARENT;
 use super::sent::HeaderFlags;
 use super::view::RequestView;
@@ -18,6 +18,7 @@ use crate::fields;
 use crate::grpc_messages::MessageDecoder;
 use crate::guard::auth::Identity;
 use crate::guard::body_limit::Messages;
+use crate::page::PageType;
 use crate::policy::{BodyLimitPer, Policy, RouteSettings};
 use crate::session::record::notes::{RecordFields, RequestFacts};
 use crate::session::record::request_record::{RecordLabel, SessionConfig};
@@ -50,6 +51,7 @@ impl RequestFlags {
     const NESTED: u16 = 1 << 11;
     /// A page is requested. It shares a bit with a flag of RPC calls, because no call requests a page.
     const PAGE: u16 = Self::STREAM;
+    const MARKDOWN: u16 = 1 << 12;
 
     /// The flags that records have.
     #[inline]
@@ -98,12 +100,8 @@ impl RequestFlags {
         if rpc.is_some() {
             bits |= flag(Self::TRAILERS, sent.has(HeaderFlags::TAKES_TRAILERS))
                 | flag(Self::STREAM, view.counts_messages());
-        } else if settings.html.is_some()
-            && prefers_page(&head.headers, settings.dialect.spec().media_type, has_problem(settings))
-        {
-            bits |= Self::PAGE;
-        } else if sent.has(HeaderFlags::CHOOSES) {
-            bits |= flag(Self::PROBLEM, has_problem(settings) && prefers_problem(&head.headers));
+        } else if settings.has_pages() || has_problem(settings) && sent.has(HeaderFlags::CHOOSES) {
+            bits |= chosen(&head.headers, settings);
         }
         Self { bits, rpc, credentials: CredentialKind::None }
     }
@@ -159,14 +157,18 @@ impl RequestFlags {
         self.has_flag(Self::PROBLEM)
     }
 
-    /// Whether the client prefers a page to JSON (R16).
-    pub(in crate::session) fn prefers_page(self) -> bool {
-        self.rpc.is_none() && self.has_flag(Self::PAGE)
+    /// The page that the client prefers to JSON (R16, R18).
+    pub(in crate::session) fn page(self) -> Option<PageType> {
+        match self.rpc {
+            None if self.has_flag(Self::PAGE) => Some(PageType::Html),
+            None if self.has_flag(Self::MARKDOWN) => Some(PageType::Markdown),
+            _ => None,
+        }
     }
 
-    /// The same facts, for a client without a preference (R11, R16).
+    /// The same facts, for a client without a preference (R11, R16, R18).
     pub(in crate::session) fn without_preference(self) -> Self {
-        Self { bits: self.bits & !(Self::PROBLEM | Self::PAGE), ..self }
+        Self { bits: self.bits & !(Self::PROBLEM | Self::PAGE | Self::MARKDOWN), ..self }
     }
 
     /// Whether trailers at the end of a body reach the client. With HTTP/1 they may as well, because a proxy may
@@ -187,10 +189,23 @@ fn flag(bit: u16, set: bool) -> u16 {
     if set { bit } else { 0 }
 }
 
-/// Whether the client may choose between forms (R11, R16).
+/// The flag of the form that the client chose.
+#[cold]
+fn chosen(headers: &HeaderMap, settings: &RouteSettings) -> u16 {
+    let forms = [
+        (has_problem(settings), OtherForm::Problem, RequestFlags::PROBLEM),
+        (settings.html.is_some(), OtherForm::Page(PageType::Html), RequestFlags::PAGE),
+        (settings.markdown, OtherForm::Page(PageType::Markdown), RequestFlags::MARKDOWN),
+    ];
+    let is_offered = |form| forms.iter().any(|(is_on, offered, _)| *is_on && *offered == form);
+    let preferred = preferred(headers, settings.dialect.spec().media_type, is_offered);
+    forms.iter().find(|(_, form, _)| Some(*form) == preferred).map_or(0, |(_, _, bit)| *bit)
+}
+
+/// Whether the client may choose between forms (R11, R16, R18).
 #[inline]
 pub(in crate::session) fn negotiates(settings: &RouteSettings) -> bool {
-    has_problem(settings) || settings.html.is_some()
+    has_problem(settings) || settings.has_pages()
 }
 
 /// Whether the client may choose RFC 9457 (R11).

@@ -107,7 +107,7 @@ impl RequestState {
             keeps_rest: settings.keep_rest,
             dialect: form.dialect(),
             negotiated: form.negotiated(),
-            page: form.page().is_some(),
+            page: form.page(),
         };
         read(&inner, &view, &known)
     }
