@@ -1,4 +1,4 @@
-//! The names of fields that services use in errors (rules R2, R13): for texts, codes, places and errors, and for names
+//! The names of fields that services use in errors (R2, R13): for texts, codes, places and errors, and for names
 //! that are not fields of the request. The names of texts and codes are in `field_ranks`.
 //!
 //! Names of texts and codes match in any spelling, and those in [`TEXT_LISTS`] in any letter case.

@@ -1,4 +1,4 @@
-//! Which fields have the text and the code of an error, by their names in any spelling (rule R2).
+//! Which fields have the text and the code of an error, by their names in any spelling (R2).
 
 /// The place of a name among those of texts, and among those of codes: the lower, the better.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,4 @@
-//! Reads the text of a framework about bad input (rule R13): the issues in it, and what is left of it for the client.
+//! Reads the text of a framework about bad input (R13): the issues in it, and what is left of it for the client.
 
 use std::borrow::Cow;
 

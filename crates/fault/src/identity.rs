@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 #[cfg(feature = "jwt")]
 use crate::{code::ErrorCode, fault::Fault, sentences::without_values};
 
-/// The caller that the credentials of a request identify (rule G2). It is in the extensions of each request whose
+/// The caller that the credentials of a request identify (G2). It is in the extensions of each request whose
 /// credentials were accepted.
 ///
 /// Two identities are equal if they have the same scheme and the same id.

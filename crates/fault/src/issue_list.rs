@@ -1,4 +1,4 @@
-//! Writes a list of issues in the canonical form, with limits. Each text becomes one printable line (rules E2, E8).
+//! Writes a list of issues in the canonical form, with limits. Each text becomes one printable line (E2, E8).
 
 use std::borrow::Cow;
 

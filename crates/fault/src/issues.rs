@@ -1,4 +1,4 @@
-//! Issue lists: what a validation found, field by field (rule E8).
+//! Issue lists: what a validation found, field by field (E8).
 //!
 //! The canonical list has the form of Zod issues, `[{"path":["to"],"message":"…","code":"…"?}]`.
 

@@ -1,5 +1,5 @@
-//! Prepares texts for clients: each becomes one printable line (rule E2), and texts that are not messages are
-//! recognised (rule R3).
+//! Prepares texts for clients: each becomes one printable line (E2), and texts that are not messages are
+//! recognised (R3).
 
 mod bytes;
 mod markup;

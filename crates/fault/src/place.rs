@@ -1,4 +1,4 @@
-//! The place of an error in a request: the path of a field, parsed from any notation (rule R13).
+//! The place of an error in a request: the path of a field, parsed from any notation (R13).
 //!
 //! Clients may choose some of the names, so the number of steps and the length of each are limited.
 

@@ -1,4 +1,4 @@
-//! The request id: `req_` and a ULID (rules I1, I2, I4).
+//! The request id: `req_` and a ULID (I1, I2, I4).
 //!
 //! It has 16 bytes: 48 bits of milliseconds, and 80 bits that the adapter takes from a CSPRNG. The same 128 bits are a
 //! valid W3C trace id, so one id finds both logs and traces.

@@ -1,4 +1,4 @@
-//! Reads sentences that name the wrong field, or that quote data of the client (rule R13).
+//! Reads sentences that name the wrong field, or that quote data of the client (R13).
 //!
 //! There is one table (`table.rs`). A row has a pattern, the message that a client may get of it, and where it was
 //! seen.

@@ -1,4 +1,4 @@
-//! Reports invalid input as issues (rule E8): those that a handler lists, and those in a report of garde or in errors
+//! Reports invalid input as issues (E8): those that a handler lists, and those in a report of garde or in errors
 //! of validator, by `?`.
 //!
 //! The program wrote their texts, and none contains a value that the client sent. The report itself is not a cause for

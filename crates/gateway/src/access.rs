@@ -190,13 +190,13 @@ impl Exchanged {
 }
 
 impl AccessEntry {
-    /// The path without its query (L3).
+    /// Returns the path without its query (L3).
     #[must_use]
     pub fn path(&self) -> &str {
         self.path.as_ref().map_or("", PathAndQuery::path)
     }
 
-    /// The time since the request's head.
+    /// Returns the time since the request's head.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
@@ -273,7 +273,7 @@ impl Drop for Exchanged {
     }
 }
 
-/// The host of a request, without the credentials before an `@` (L3).
+/// Returns the host of a request, without the credentials before an `@` (L3).
 fn host_without_credentials<B>(request: &Request<B>) -> Option<String> {
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let authority_or_host = authority.or_else(|| request.headers().get(HOST).map(HeaderValue::as_bytes))?;
@@ -281,7 +281,8 @@ fn host_without_credentials<B>(request: &Request<B>) -> Option<String> {
     Some(String::from_utf8_lossy(host).into_owned())
 }
 
-/// A client's text on one line: invisible characters, and those that change the direction of writing, are escaped.
+/// Returns a client's text on one line: invisible characters, and those that change the direction of writing, are
+/// escaped.
 fn text(text: &str) -> Cow<'_, str> {
     let is_plain = |it: char| !is_invisible(it);
     if text.len() <= MAX_TEXT && text.chars().all(is_plain) {
@@ -308,7 +309,7 @@ pub trait Tracer: Send + Sync + 'static {
 
 /// The span of a request.
 pub trait RequestSpan: Send + Sync {
-    /// The `traceparent` that the service gets.
+    /// Returns the `traceparent` that the service gets.
     fn traceparent(&self) -> Option<HeaderValue>;
 
     /// Ends the span of a request whose record is closed. `upstream` is the address of the service that was called.

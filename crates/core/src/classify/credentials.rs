@@ -1,4 +1,4 @@
-//! Decides the code of an inner 401 without a code, from the request and `www-authenticate` (rule R1).
+//! Decides the code of an inner 401 without a code, from the request and `www-authenticate` (R1).
 
 use std::borrow::Cow;
 use std::fmt;

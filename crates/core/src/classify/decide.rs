@@ -1,4 +1,4 @@
-//! Step 2: decides the code of an inner error; the first source that has one wins (rule R1). The source is also for
+//! Step 2: decides the code of an inner error; the first source that has one wins (R1). The source is also for
 //! the log and for explanations (L1).
 
 use http::{HeaderMap, StatusCode};
@@ -205,7 +205,7 @@ pub(super) fn code_of_status(
     }
 }
 
-/// What decided the code of an inner error: the first of these sources that had a code (rule R1).
+/// What decided the code of an inner error: the first of these sources that had a code (R1).
 ///
 /// ```
 /// use tower_error_envelope::session::DecidedBy;

@@ -1,4 +1,4 @@
-//! Turns the error value of an inner service into a fault (rule F1).
+//! Turns the error value of an inner service into a fault (F1).
 //!
 //! Checks in this order, each over the whole chain of causes: a typed fault; a fault of the adapter's [`Recogniser`],
 //! such as from a tonic status; a body over a limit; a time-out; load shedding; a closed or failed buffer; an
@@ -95,7 +95,7 @@ pub enum Recognised {
     Kind(CauseKind),
 }
 
-/// Recognises errors whose types are from other crates; it checks the whole chain of causes (rule F1).
+/// Recognises errors whose types are from other crates; it checks the whole chain of causes (F1).
 pub type Recogniser = fn(&(dyn Error + 'static)) -> Option<Recognised>;
 
 impl CauseKind {

@@ -1,4 +1,4 @@
-//! The reason phrase of HTTP/1, if it states more than the standard phrase of its status (rule R3).
+//! The reason phrase of HTTP/1, if it states more than the standard phrase of its status (R3).
 
 use http::StatusCode;
 

@@ -1,4 +1,4 @@
-//! Map rules (rule R1), which map the content of an inner error to a code. The first rule that matches decides.
+//! Map rules (R1), which map the content of an inner error to a code. The first rule that matches decides.
 //!
 //! A rule matches if all its conditions match; it has at least one. The inner code is compared exactly, the message
 //! without surrounding white space, the media type in any letter case, and the path in its normalised spelling.
@@ -21,7 +21,7 @@ use crate::guard::reading::normalised;
 use crate::table::{Message, Refusals, SettingError, setters};
 
 setters! {
-    /// A rule that maps the content of an inner error to a code: `[[map]]` in the policy file (rule R1).
+    /// A rule that maps the content of an inner error to a code: `[[map]]` in the policy file (R1).
     ///
     /// A mistake, such as a rule without a condition, is refused when the policy is built.
     ///
@@ -55,7 +55,7 @@ setters! {
         /// `"/api/v1/{*rest}"`.
         route: String,
         /// Sets the status that is sent instead of the inner one (400–599). The inner status still decides which parts of
-        /// the body may pass (rules R1, R3).
+        /// the body may pass (R1, R3).
         to_status: u16,
         /// Sets the message that is sent instead of the inner one. A rule whose `code` is the code of a [`Fault`] that
         /// the service returns replaces its message, too.

@@ -90,7 +90,7 @@ pub trait AsFault: Error + Send + Sync + 'static {
     /// Returns the fault into which `?` converts the error: its [fault](AsFault::fault), with the error itself as the
     /// cause for the log.
     ///
-    /// If the text of an error may quote what the client sent, leave out the cause, as axum's rejections do (rule L3).
+    /// If the text of an error may quote what the client sent, leave out the cause, as axum's rejections do (L3).
     fn into_fault(self) -> Fault
     where
         Self: Sized,

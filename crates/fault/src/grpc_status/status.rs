@@ -1,4 +1,4 @@
-//! Converts a status of tonic into a fault (rules F1, R3, E8, E9). The status is from an upstream that a handler
+//! Converts a status of tonic into a fault (F1, R3, E8, E9). The status is from an upstream that a handler
 //! called, or an error of the service itself.
 //!
 //! 1. If the status was made from a `Fault` in this process, it becomes that fault again.

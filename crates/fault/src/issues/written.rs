@@ -1,4 +1,4 @@
-//! Converts issue lists from and to the forms of dialects that have no such list (rules R2, E8).
+//! Converts issue lists from and to the forms of dialects that have no such list (R2, E8).
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Takes inline markup out of the texts of JSON bodies (rule R3).
+//! Takes inline markup out of the texts of JSON bodies (R3).
 
 use std::borrow::Cow;
 

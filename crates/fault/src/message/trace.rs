@@ -1,4 +1,4 @@
-//! Recognises stack traces (rule R3), line by line.
+//! Recognises stack traces (R3), line by line.
 
 use memchr::memmem::find;
 

@@ -1,4 +1,4 @@
-//! Removes from sentences the values that they quote (rule R13).
+//! Removes from sentences the values that they quote (R13).
 //!
 //! A row of the table that names no field matches a sentence by the text before and behind the value. In these texts,
 //! `…` is any other text. A value may contain anything, even the text behind it, so it ends before the last occurrence

@@ -1,4 +1,4 @@
-//! The table of sentences (rule R13).
+//! The table of sentences (R13).
 
 /// In which texts a row counts.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -20,7 +20,8 @@ use crate::session::record::notes::Origin;
 use crate::session::record::request_record::{Cause, RequestRecord};
 use crate::session::request::state::RequestState;
 
-/// The record of the refusal that the request would have got, if a guard only observes. A second call returns `None`.
+/// Returns the record of the refusal that the request would have got, if a guard only observes. A second call returns
+/// `None`.
 #[inline]
 pub(in crate::session) fn observed_refusal(state: &mut RequestState, status: StatusCode) -> Option<RequestRecord> {
     let observes = state.settings.mode == Mode::Observe || state.has_observed_refusal();
@@ -82,8 +83,8 @@ fn too_large(state: &RequestState) -> Option<Fault> {
     Some(state.policy().faults().too_large(limit))
 }
 
-/// The record of a response that passes, but would have been rewritten as an error with the status `rewritten`. In
-/// `enforce` a refusal would have come first: the service would not have been called.
+/// Returns the record of a response that passes, but would have been rewritten as an error with the status `rewritten`.
+/// In `enforce` a refusal would have come first: the service would not have been called.
 pub(in crate::session) fn would_be(
     state: &RequestState,
     status: StatusCode,
@@ -162,8 +163,8 @@ impl ObservedError {
     }
 }
 
-/// The record of an inner error whose body the mode does not read. `enforce` would decide in the same way if it could
-/// not read the body (R4).
+/// Returns the record of an inner error whose body the mode does not read. `enforce` would decide in the same way if it
+/// could not read the body (R4).
 pub(in crate::session) fn as_unread(state: &RequestState, status: StatusCode, headers: &HeaderMap) -> RequestRecord {
     let changed = ChangedBody::default();
     let rewrite = state.inner_decision(status, headers, (None, &changed), None);
@@ -173,7 +174,7 @@ pub(in crate::session) fn as_unread(state: &RequestState, status: StatusCode, he
     RequestRecord { rewriting: Some(Mode::Enforce), ..would_rewrite((state, status, headers), rewrite, None) }
 }
 
-/// The record of an error that keeps its shape in `enforce`, too, where its head has the code (E4).
+/// Returns the record of an error that keeps its shape in `enforce`, too, where its head has the code (E4).
 fn would_keep(state: &RequestState, status: StatusCode, rewrite: &Rewrite<'_>) -> RequestRecord {
     let would_be = state.record(Origin::Inner).preserved(status, rewrite.code().clone()).sent;
     let sent = would_be.clone().map(|sent| SentStatus { code: None, ..sent });

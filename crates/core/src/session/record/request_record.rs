@@ -98,7 +98,7 @@ impl RecordLabel {
     /// The response has no body for this request, whatever its head declares (RFC 9112 §6.3).
     pub(in crate::session) const BODILESS: u8 = 1 << 2;
 
-    /// The route that the framework found, else the pattern of the route in the policy.
+    /// Returns the route that the framework found, else the pattern of the route in the policy.
     pub(in crate::session) fn route<'a>(&'a self, config: &'a SessionConfig) -> Option<&'a Arc<str>> {
         let pattern = || config.policy.route_pattern(self.settings).map(|pattern| pattern.shared());
         self.framework_route.as_ref().or_else(pattern)
@@ -186,13 +186,13 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The cause of a fault, if it has a source. The source has the user's own type, whose `Display` may panic (F2), so
-    /// only the adapter formats it.
+    /// Returns the cause of a fault, if it has a source. The source has the user's own type, whose `Display` may panic
+    /// (F2), so only the adapter formats it.
     pub(in crate::session) fn of_fault(fault: &Fault) -> Option<Self> {
         fault.source().map(|_| Self::Fault(fault.clone()))
     }
 
-    /// The cause as an error.
+    /// Returns the cause as an error.
     #[must_use]
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
         match self {
@@ -203,14 +203,15 @@ impl Cause {
 }
 
 impl RequestRecord {
-    /// The request's id.
+    /// Returns the request's id.
     #[must_use]
     pub fn request_id(&self) -> RequestId {
         self.request_id
     }
 
-    /// The readings of the request that matched other guards than those of its route, each as `METHOD PATH meets ROUTE`
-    /// (G0). There are at most four, each with at most 128 printable characters of the path, without the query.
+    /// Returns the readings of the request that matched other guards than those of its route, each as
+    /// `METHOD PATH meets ROUTE` (G0). There are at most four, each with at most 128 printable characters of the path,
+    /// without the query.
     #[must_use]
     pub fn readings(&self) -> Option<String> {
         /// More readings would add nothing to the first ones.
@@ -241,7 +242,7 @@ impl RequestRecord {
         ClosedRecord { record: self, delivery }
     }
 
-    /// The record of an error that keeps its shape.
+    /// Returns the record of an error that keeps its shape.
     pub(in crate::session) fn preserved(self, status: StatusCode, code: ErrorCode) -> Self {
         let grpc = self.label.service.and_then(|service| service.grpc);
         Self { sent: Some(SentStatus { status, grpc, code: Some(code) }), ..self }
@@ -263,20 +264,20 @@ impl RequestRecord {
         self.rule = rule.map(|index| MapRuleId::new(part, index));
     }
 
-    /// What the client got; `None` if no head was sent.
+    /// Returns what the client got; `None` if no head was sent.
     #[must_use]
     pub fn sent(&self) -> Option<&SentStatus> {
         self.sent.as_ref()
     }
 
-    /// What the client would have got if the route's mode were `enforce`, or if its credentials were enforced (M1). `None`
-    /// if the client got that anyway.
+    /// Returns what the client would have got if the route's mode were `enforce`, or if its credentials were enforced
+    /// (M1). `None` if the client got that anyway.
     #[must_use]
     pub fn would_be(&self) -> Option<&SentStatus> {
         self.would_be.as_ref()
     }
 
-    /// What the service answered; `None` if it gave no answer.
+    /// Returns what the service answered; `None` if it gave no answer.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceAnswer> {
         self.label.service.as_ref()
@@ -288,25 +289,26 @@ impl RequestRecord {
         self.label.bits & RecordLabel::CALLED != 0
     }
 
-    /// The canonical code that the client got; `None` if it got none.
+    /// Returns the canonical code that the client got; `None` if it got none.
     #[must_use]
     pub fn code(&self) -> Option<&ErrorCode> {
         self.sent.as_ref()?.code()
     }
 
-    /// The HTTP status that the client got; `None` if no head was sent.
+    /// Returns the HTTP status that the client got; `None` if no head was sent.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.sent.as_ref().map(SentStatus::status)
     }
 
-    /// The gRPC status that the client got; 17 stands for any number above 16, which the protocol does not define.
+    /// Returns the gRPC status that the client got; 17 stands for any number above 16, which the protocol does not
+    /// define.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.sent.as_ref()?.grpc_status()
     }
 
-    /// The codes with which guards that only observe would have refused the request (M1).
+    /// Returns the codes with which guards that only observe would have refused the request (M1).
     pub fn would_refuse(&self) -> impl Iterator<Item = &ErrorCode> {
         let of_guard = self.would_be().filter(|_| self.origin == Some(Origin::Guard));
         of_guard.and_then(SentStatus::code).into_iter().chain(self.notes().also())
@@ -326,8 +328,8 @@ impl RequestRecord {
         self.would_be.is_some() && self.rewriting.is_none() && self.would_refuse().next().is_none()
     }
 
-    /// The mildest mode, `fill` or `enforce`, that would rewrite the inner error, which passed only because of a milder
-    /// one (M1). `None` if a guard would refuse the request first.
+    /// Returns the mildest mode, `fill` or `enforce`, that would rewrite the inner error, which passed only because of
+    /// a milder one (M1). `None` if a guard would refuse the request first.
     #[must_use]
     pub fn rewriting_mode(&self) -> Option<Mode> {
         self.rewriting.filter(|_| self.origin == Some(Origin::Inner) && !self.own_would_refuse())
@@ -353,20 +355,20 @@ impl RequestRecord {
         self.label.bits |= RecordLabel::WRITTEN_WITHIN | observed;
     }
 
-    /// Where the error comes from; `None` if nothing failed.
+    /// Returns where the error comes from; `None` if nothing failed.
     #[must_use]
     pub fn origin(&self) -> Option<Origin> {
         self.origin
     }
 
-    /// The shape of an inner error; `None` if it is in no known shape.
+    /// Returns the shape of an inner error; `None` if it is in no known shape.
     #[must_use]
     pub fn dialect(&self) -> Option<Shape> {
         self.dialect
     }
 
-    /// Why the body of an inner error was not read to its end (R4). `None` if it was, or if that was not necessary. It
-    /// may also be `None` with an adapter that reads bodies in its own way.
+    /// Returns why the body of an inner error was not read to its end (R4). `None` if it was, or if that was not
+    /// necessary. It may also be `None` with an adapter that reads bodies in its own way.
     #[must_use]
     pub fn unread(&self) -> Option<UnreadReason> {
         match self.label.service?.body {
@@ -427,26 +429,27 @@ impl RequestRecord {
         }
     }
 
-    /// What decided the code of an inner error (R1). `None` for all other errors, for errors that keep their shape in
-    /// `observe` and `enforce` (R9, R10), and for the statuses of RPC protocols.
+    /// Returns what decided the code of an inner error (R1). `None` for all other errors, for errors that keep their
+    /// shape in `observe` and `enforce` (R9, R10), and for the statuses of RPC protocols.
     #[must_use]
     pub fn decided_by(&self) -> Option<DecidedBy> {
         self.by
     }
 
-    /// The rule that decided the code, if one did.
+    /// Returns the rule that decided the code, if one did.
     #[must_use]
     pub fn map_rule(&self) -> Option<MapRuleId> {
         self.rule
     }
 
-    /// The pattern that the framework found, else the most specific route of the policy (L1). It is never a path (L2).
+    /// Returns the pattern that the framework found, else the most specific route of the policy (L1). It is never a
+    /// path (L2).
     #[must_use]
     pub fn route(&self) -> Option<&str> {
         self.route_ref().map(|route| &**route)
     }
 
-    /// The same text, shared with the policy or the framework.
+    /// Returns the same text, shared with the policy or the framework.
     pub fn shared_route(&self) -> Option<Arc<str>> {
         self.route_ref().cloned()
     }
@@ -461,15 +464,15 @@ impl RequestRecord {
         self.label.framework_route.is_some()
     }
 
-    /// The name of the policy's scope for the request: its first host and its prefix. `None` if the request is in no
-    /// scope.
+    /// Returns the name of the policy's scope for the request: its first host and its prefix. `None` if the request is
+    /// in no scope.
     #[must_use]
     pub fn scope(&self) -> Option<&str> {
         self.config.policy.scope_name(self.label.settings)
     }
 
-    /// The service that a gateway called for the request: the one of its scope, or the one for all other requests. `None` if
-    /// it called none.
+    /// Returns the service that a gateway called for the request: the one of its scope, or the one for all other
+    /// requests. `None` if it called none.
     #[must_use]
     #[doc(hidden)]
     pub fn upstream(&self) -> Option<&UpstreamUrl> {
@@ -477,13 +480,13 @@ impl RequestRecord {
         self.config.policy.upstream_of(self.label.settings).or(rest.as_ref())
     }
 
-    /// The request's method.
+    /// Returns the request's method.
     #[must_use]
     pub fn method(&self) -> KnownMethod {
         self.label.method
     }
 
-    /// The mode that applied to the request: [`Mode::Off`] while a kill switch is on.
+    /// Returns the mode that applied to the request: [`Mode::Off`] while a kill switch is on.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.label.settings.mode
@@ -501,13 +504,13 @@ impl RequestRecord {
         self.label.settings.switched_from.is_some()
     }
 
-    /// What caused the failure; only for the log. Its `Display` may be code of the user.
+    /// Returns what caused the failure; only for the log. Its `Display` may be code of the user.
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.cause.as_ref().map(Cause::error)
     }
 
-    /// The path of the request for the log, without its query: of an RPC, and of any request if the policy has
+    /// Returns the path of the request for the log, without its query: of an RPC, and of any request if the policy has
     /// `[observe] path = true` (L3).
     #[must_use]
     pub fn shown_path(&self) -> Option<&str> {
@@ -528,13 +531,13 @@ impl RequestRecord {
         self.notes.as_deref().unwrap_or(&NONE)
     }
 
-    /// The observer.
+    /// Returns the observer.
     #[inline]
     pub fn observer(&self) -> Option<&dyn Observer> {
         self.config.observer.as_deref()
     }
 
-    /// The bodies that were captured; `None` unless the policy has `[observe] bodies = true`.
+    /// Returns the bodies that were captured; `None` unless the policy has `[observe] bodies = true`.
     #[must_use]
     pub fn captured(&self) -> Option<&BodyCapture> {
         self.notes.as_deref()?.captured.as_ref()
@@ -561,7 +564,7 @@ impl ClosedRecord {
         &self.delivery
     }
 
-    /// How the request ended.
+    /// Returns how the request ended.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let broke = self.label.bits & RecordLabel::BROKEN != 0;

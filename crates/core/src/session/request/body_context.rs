@@ -24,13 +24,13 @@ impl BodyContext {
         self.id
     }
 
-    /// The status of a request whose record has no notes.
+    /// Returns the status of a request whose record has no notes.
     pub(in crate::session) fn plain_status(&self) -> Option<StatusCode> {
         let service = self.label.service.filter(|service| service.grpc.is_none())?;
         self.cold.as_ref().is_none_or(|cold| cold.notes.is_none()).then_some(service.status)
     }
 
-    /// The record of a request without an error.
+    /// Returns the record of a request without an error.
     pub(in crate::session) fn into_record(self) -> RequestRecord {
         let sent =
             self.label.service.map(|service| SentStatus { grpc: service.grpc, ..SentStatus::new(service.status) });
