@@ -79,7 +79,7 @@ impl From<&Error> for Fault {
     }
 }
 
-/// The fault that something in the error has; `None` if nothing has one.
+/// Returns the fault that something in the error has; `None` if nothing has one.
 fn decided(error: &Error) -> Option<Fault> {
     let own = error.downcast_ref::<Fault>().cloned();
     let code = || error.downcast_ref::<ErrorCode>().cloned().map(Fault::new);
@@ -92,7 +92,7 @@ fn decided(error: &Error) -> Option<Fault> {
     own.or_else(code).or_else(|| fault_of_features(error)).or_else(nested).or_else(recognised)
 }
 
-/// The fault of the first error that one of the enabled features recognises.
+/// Returns the fault of the first error that one of the enabled features recognises.
 fn fault_of_features(error: &Error) -> Option<Fault> {
     macro_rules! fault_of {
         ($($feature:literal $of:ty)*) => {$(

@@ -37,8 +37,8 @@ impl fmt::Debug for Unrecognised {
     }
 }
 
-/// The error and its causes, beginning with the outermost. This includes the error in an `io::Error`, which `source()`
-/// skips (F1).
+/// Returns the error and its causes, beginning with the outermost. This includes the error in an `io::Error`, which
+/// `source()` skips (F1).
 #[inline]
 pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| next(*error)).take(MAX_CAUSES)
@@ -52,12 +52,12 @@ fn next<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static
     }
 }
 
-/// The first cause of this type.
+/// Returns the first cause of this type.
 pub fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     chain(error).find_map(|cause| cause.downcast_ref())
 }
 
-/// Whether any cause is an `io::Error` of a certain kind.
+/// Returns true if any cause is an `io::Error` of a certain kind.
 pub fn has_io_kind(error: &(dyn Error + 'static), is: impl Fn(io::ErrorKind) -> bool) -> bool {
     chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| is(error.kind()))
 }

@@ -22,14 +22,14 @@ pub struct Codes {
 }
 
 impl Codes {
-    /// All codes, each once: first those of the variants, then those of transparent errors.
+    /// Returns all codes, each once: first those of the variants, then those of transparent errors.
     pub fn iter(&self) -> impl Iterator<Item = &'static ErrorCode> + use<> {
         let mut codes = Vec::new();
         self.collect(&mut codes);
         codes.into_iter()
     }
 
-    /// Whether the list is complete. It lacks the codes that a function in `with = …` returns, and those of a
+    /// Returns true if the list is complete. It lacks the codes that a function in `with = …` returns, and those of a
     /// transparent error whose [`AsFault`](trait@AsFault) is handwritten.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -50,7 +50,7 @@ impl Codes {
         self.nested.iter().for_each(|nested| nested.for_each(visit));
     }
 
-    /// The variants, each with the schema of its details, and whether it always has details.
+    /// Returns the variants, each with the schema of its details, and whether it always has details.
     ///
     /// # Panics
     /// Panics if the type of a detail has no schema, or if two variants have the same code and different details: a
@@ -151,8 +151,8 @@ pub mod private {
         }
     }
 
-    /// The responses for the variants of an error, by status. If the list of codes may be incomplete, there is also a
-    /// response for any other error.
+    /// Returns the responses for the variants of an error, by status. If the list of codes may be incomplete, there is
+    /// also a response for any other error.
     #[cfg(feature = "openapi")]
     #[must_use]
     pub fn responses(codes: &Codes) -> BTreeMap<String, Value> {

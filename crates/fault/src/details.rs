@@ -46,7 +46,7 @@ pub fn compose(
     RawValue::from_string(details?).ok()
 }
 
-/// The details of a foreign error without the stack traces in their texts (R3); `None` if nothing is left.
+/// Returns the details of a foreign error without the stack traces in their texts (R3); `None` if nothing is left.
 pub fn without_traces(details: Cow<'_, str>) -> Option<Cow<'_, str>> {
     let tree = Tree::parse(&details);
     let Some(root) = tree.root() else { return Some(details) };
@@ -60,7 +60,7 @@ fn has_trace(value: Node<'_, '_>) -> bool {
     value.text().is_some_and(|text| message::has_trace(&text)) || value.children().any(has_trace)
 }
 
-/// The JSON of a value in which each text ends before its trace. A text that is nothing else is left out.
+/// Returns the JSON of a value in which each text ends before its trace. A text that is nothing else is left out.
 fn cut_traces(value: Node<'_, '_>) -> Option<String> {
     if let Some(text) = value.text().filter(|text| message::has_trace(text)) {
         return serde_json::to_string(&message::from_json_text(&text)?).ok();
@@ -92,12 +92,12 @@ pub fn with_issues(fault: Fault) -> Fault {
     fault.with_raw_details(details)
 }
 
-/// Whether fields can be added to the details.
+/// Returns true if fields can be added to the details.
 pub fn has_room(details: Option<&str>) -> bool {
     details.is_none_or(|details| Object::parse(details).is_some())
 }
 
-/// The details as the object that an issue list is added to. Details that are not an object move into its field
+/// Returns the details as the object that an issue list is added to. Details that are not an object move into its field
 /// `details`. A field `issues` is removed.
 fn object_for_issues(details: Option<String>) -> String {
     let Some(details) = details else { return String::new() };

@@ -18,8 +18,8 @@ use crate::identity::{Identity, NoCaller};
 use crate::request_id::RequestId;
 
 impl IntoResponse for Fault {
-    /// A response with the fault's status and headers, and an empty body. The fault is in its extensions, where the
-    /// layer finds it.
+    /// Returns a response with the fault's status and headers, and an empty body. The fault is in its extensions, where
+    /// the layer finds it.
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         response.headers_mut().extend(self.headers().clone());
@@ -39,8 +39,8 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
 impl<S: Sync> FromRequestParts<S> for Identity {
     type Rejection = Fault;
 
-    /// The caller of the request. Where credentials are optional and none were sent, the fault is `auth_missing`. On a
-    /// route without a scheme, it is `internal_error`, because no client can get in.
+    /// Returns the caller of the request. Where credentials are optional and none were sent, the fault is
+    /// `auth_missing`. On a route without a scheme, it is `internal_error`, because no client can get in.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
         let nobody = || match parts.extensions.get::<NoCaller>() {
             // A 401 must have a challenge (RFC 9110 §15.5.2), and the right scheme is not known here.

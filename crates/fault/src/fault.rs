@@ -60,7 +60,7 @@ struct Inner {
     memo: Option<ReplyCache>,
 }
 
-/// What an error advises clients to do next (rule E10).
+/// What an error advises clients to do next (E10).
 #[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advice {
@@ -105,7 +105,7 @@ enum MessageSource {
 const NEUTRAL: &str = "The request could not be processed.";
 
 impl Fault {
-    /// A fault with the message and the status of its code, without details and other headers.
+    /// Creates a fault with the message and the status of its code, without details and other headers.
     #[inline]
     pub fn new(code: ErrorCode) -> Self {
         match code.place() {
@@ -129,7 +129,7 @@ impl Fault {
         }))
     }
 
-    /// Sets the message, which is for people. It becomes one line of at most 1,024 bytes (rule E2). If it is empty, the
+    /// Sets the message, which is for people. It becomes one line of at most 1,024 bytes (E2). If it is empty, the
     /// message of the code is used.
     pub fn with_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.with_message_from(message.into(), MessageSource::Raw)
@@ -158,7 +158,7 @@ impl Fault {
     /// Sets `retry-after`: after how many seconds a client may try again, rounded up.
     ///
     /// RPC clients, and clients of Google's dialect, get it as `google.rpc.RetryInfo`. If it is not set, there is no
-    /// `retry-after` (rule R8).
+    /// `retry-after` (R8).
     ///
     /// ```
     /// use std::time::Duration;
@@ -185,14 +185,14 @@ impl Fault {
         self
     }
 
-    /// The code.
+    /// Returns the code.
     #[must_use]
     #[inline]
     pub fn code(&self) -> &ErrorCode {
         &self.0.code
     }
 
-    /// The message that the client gets: the fault's own, else that of its code.
+    /// Returns the message that the client gets: the fault's own, else that of its code.
     #[must_use]
     pub fn message(&self) -> Cow<'_, str> {
         let code = &self.0.code;
@@ -204,20 +204,20 @@ impl Fault {
         })
     }
 
-    /// The details as JSON text.
+    /// Returns the details as JSON text.
     #[must_use]
     pub fn details(&self) -> Option<&str> {
         self.0.details.as_deref().map(RawValue::get)
     }
 
-    /// The status: the one that was set, else the code's.
+    /// Returns the status: the one that was set, else the code's.
     #[must_use]
     #[inline]
     pub fn status(&self) -> StatusCode {
         self.0.status.unwrap_or_else(|| self.0.code.status())
     }
 
-    /// The headers that the fault adds to its response.
+    /// Returns the headers that the fault adds to its response.
     #[must_use]
     #[inline]
     pub fn headers(&self) -> &HeaderMap {
@@ -239,7 +239,7 @@ impl Fault {
         self
     }
 
-    /// The message as one line; `None` if it is blank (E2).
+    /// Returns the message as one line; `None` if it is blank (E2).
     fn message_line(&self) -> Option<Cow<'_, str>> {
         match self.0.message.as_deref() {
             Some(message) if self.0.wording != MessageSource::Raw => Some(Cow::Borrowed(message)),
@@ -251,7 +251,8 @@ impl Fault {
 /// Methods for the crates that write faults.
 #[doc(hidden)]
 impl Fault {
-    /// The fault that a service left in the extensions of its response (R1), alone or as the cause of a tonic status.
+    /// Returns the fault that a service left in the extensions of its response (R1), alone or as the cause of a tonic
+    /// status.
     #[must_use]
     #[inline]
     pub fn in_extensions(extensions: &Extensions) -> Option<&Self> {
@@ -261,7 +262,7 @@ impl Fault {
         fault
     }
 
-    /// A fault that a policy stores for repeated use, together with its prepared replies.
+    /// Creates a fault that a policy stores for repeated use, together with its prepared replies.
     ///
     /// It must belong to one policy, and must have no header that depends on the route, such as one of CORS. Otherwise,
     /// the reply prepared for one policy or route could be sent for another.
@@ -269,32 +270,33 @@ impl Fault {
         Self(Arc::new(Inner { memo: Some(ReplyCache::new()), ..(*self.0).clone() }))
     }
 
-    /// The place for its prepared reply in one of `forms` forms; `None` if no policy stores the fault.
+    /// Returns the place for its prepared reply in one of `forms` forms; `None` if no policy stores the fault.
     #[inline]
     pub fn slot(&self, form: usize, forms: impl FnOnce() -> usize) -> Option<&Slot> {
         self.0.memo.as_ref()?.slot(form, forms)
     }
 
-    /// Whether it equals [`Fault::new`] with a code of the catalogue.
+    /// Returns true if it equals [`Fault::new`] with a code of the catalogue.
     #[inline]
     pub fn is_stock(&self) -> bool {
         self.0.code.place().is_some_and(|place| Arc::ptr_eq(&self.0, &STOCK[place].0))
     }
 
-    /// Whether the fault adds headers.
+    /// Returns true if the fault adds headers.
     #[inline]
     pub fn has_headers(&self) -> bool {
         self.0.headers.is_some()
     }
 
-    /// The text that was set for this fault, if any. It is never replaced by the text of a code or of the layer (R12).
+    /// Returns the text that was set for this fault, if any. It is never replaced by the text of a code or of the layer
+    /// (R12).
     #[inline]
     pub fn own_message(&self) -> Option<Cow<'_, str>> {
         if self.0.wording == MessageSource::Stock { None } else { self.message_line() }
     }
 
-    /// The same fault, with its code as the policy defines it. If the fault has a status or a text of its own, that
-    /// stays.
+    /// Returns the same fault, with its code as the policy defines it. If the fault has a status or a text of its own,
+    /// that stays.
     pub fn with_code(mut self, code: ErrorCode) -> Self {
         let status = self.status();
         let inner = self.change();

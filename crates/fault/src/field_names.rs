@@ -1,4 +1,4 @@
-//! The names of fields that services use in errors (rules R2, R13): for texts, codes, places and errors, and for names
+//! The names of fields that services use in errors (R2, R13): for texts, codes, places and errors, and for names
 //! that are not fields of the request. The names of texts and codes are in `field_ranks`.
 //!
 //! Names of texts and codes match in any spelling, and those in [`TEXT_LISTS`] in any letter case.
@@ -7,7 +7,7 @@ pub use crate::field_ranks::{CodeName, Ranks, is_of_error};
 use crate::field_ranks::{LONGEST, normalized};
 use crate::tree::{Names, Node};
 
-/// Whether a field is for programs and the people who debug them: its text is no message, whatever it is (R2).
+/// Returns true if a field is for programs and the people who debug them: its text is no message, whatever it is (R2).
 pub fn is_for_debugging(name: &str) -> bool {
     const PARTS: &str = "stack trace debug exception cause sql query file path input value url link href doc help";
 
@@ -63,7 +63,8 @@ pub const PLACES: [&str; 24] = [
 /// (R13).
 pub const PLACES_OF_DATA: [&str; 7] = ["path", "key", "target", "members", "memberNames", "fields", "name"];
 
-/// Whether a field with such a name surely has places: a `path` of steps, or the `fields` of an error with a code.
+/// Returns true if a field with such a name surely has places: a `path` of steps, or the `fields` of an error with a
+/// code.
 pub fn is_list_of_names(object: Node<'_, '_>, list: Node<'_, '_>) -> bool {
     let has_code = || ISSUE_CODES.iter().any(|name| object.string(name).is_some());
     let are_names = || list.children().next().is_some_and(Node::is_text);
@@ -144,33 +145,34 @@ pub enum Meaning {
     ErrorsOrData,
 }
 
-/// Whether data may also have a text in a field of this name.
+/// Returns true if data may also have a text in a field of this name.
 pub fn is_text_of_data(name: &str) -> bool {
     TEXTS_OF_DATA.contains(&name)
 }
 
-/// Whether a field is for a text.
+/// Returns true if a field is for a text.
 pub fn is_text_name(name: &str) -> bool {
     Ranks::new(name).text().is_some()
 }
 
-/// Whether a name is the one of a code of its own, rather than of data: `code`, `errorCode`, `type`, `status`, `key`.
+/// Returns true if a name is the one of a code of its own, rather than of data: `code`, `errorCode`, `type`, `status`,
+/// `key`.
 pub fn is_code_name(name: &str) -> bool {
     name == "key" || Ranks::new(name).code(CodeName::Sure).is_some()
 }
 
-/// Whether a field is for a text or a code (R2). An object with such a field is not a map from fields to texts.
+/// Returns true if a field is for a text or a code (R2). An object with such a field is not a map from fields to texts.
 pub fn is_text_or_code(name: &str) -> bool {
     let is_text = || is_text_name(name) || ISSUE_TEXTS.iter().any(|it| it.eq_ignore_ascii_case(name));
     !is_name_of_data(name) && (is_text() || is_code_name(name))
 }
 
-/// Whether a name of a text is also one of data, whose words are no text: `{"context":"query.week"}` (R2).
+/// Returns true if a name of a text is also one of data, whose words are no text: `{"context":"query.week"}` (R2).
 pub fn is_name_of_data(name: &str) -> bool {
     name.eq_ignore_ascii_case("summary") || name.eq_ignore_ascii_case("context")
 }
 
-/// Whether a name ends like the name of a text: `userMessage`.
+/// Returns true if a name ends like the name of a text: `userMessage`.
 pub fn is_like_text(name: &str) -> bool {
     const ENDS: [&[u8]; 8] = [b"message", b"msg", b"text", b"reason", b"description", b"detail", b"error", b"title"];
 
@@ -179,7 +181,7 @@ pub fn is_like_text(name: &str) -> bool {
     ENDS.iter().any(|end| name.ends_with(end))
 }
 
-/// Whether an object under this name is an error rather than what is wrong with a field: `applicationError`,
+/// Returns true if an object under this name is an error rather than what is wrong with a field: `applicationError`,
 /// `ErrorDetail`.
 pub fn is_like_error(name: &str) -> bool {
     let mut buffer = [0; LONGEST];
@@ -187,7 +189,7 @@ pub fn is_like_error(name: &str) -> bool {
     name.starts_with(b"error") || name.ends_with(b"error") || name.ends_with(b"exception")
 }
 
-/// Whether a field may have an error.
+/// Returns true if a field may have an error.
 pub fn is_error_field(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
     meaning(field, parent) != Meaning::Nothing || is_like_error(field.name()) || field.name() == "fault"
 }
@@ -196,7 +198,8 @@ pub fn is_part(name: &str) -> bool {
     PARTS.contains(&name)
 }
 
-/// Whether a dotted name in a map begins with a part of the request. Other parts may also be fields, as in `data.name`.
+/// Returns true if a dotted name in a map begins with a part of the request. Other parts may also be fields, as in
+/// `data.name`.
 pub fn is_leading_part(name: &str) -> bool {
     matches!(
         name,
@@ -206,12 +209,12 @@ pub fn is_leading_part(name: &str) -> bool {
     )
 }
 
-/// Whether a text in a field for places names no place.
+/// Returns true if a text in a field for places names no place.
 pub fn is_no_place(text: &str) -> bool {
     text.is_empty() || NO_PLACES.contains(&text)
 }
 
-/// Whether the name of a field in a map is not a step in the paths of the issues in it (R13).
+/// Returns true if the name of a field in a map is not a step in the paths of the issues in it (R13).
 pub fn is_whole(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
     let name = field.name();
     if name.len() > LONGEST {
@@ -224,17 +227,17 @@ pub fn is_whole(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
         || meaning(field, parent) != Meaning::Nothing
 }
 
-/// Whether a text in a field for places means the whole request.
+/// Returns true if a text in a field for places means the whole request.
 pub fn is_whole_name(text: &str) -> bool {
     WHOLE.contains(&text)
 }
 
-/// Whether the field is Valibot's `nested`, alone or next to the texts for the whole.
+/// Returns true if the field is Valibot's `nested`, alone or next to the texts for the whole.
 fn is_flattened(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
     field.name() == "nested" && parent.children().all(|it| matches!(it.name(), "nested" | "root" | "other"))
 }
 
-/// What the name of a field means, in any spelling with capitals, underscores and hyphens.
+/// Returns what the name of a field means, in any spelling with capitals, underscores and hyphens.
 pub fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
     if field.name().len() > LONGEST || !may_mean_errors(field.name().as_bytes()) {
         return Meaning::Nothing;
@@ -255,7 +258,7 @@ pub fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
     }
 }
 
-/// Whether the name of a field shows that the names in it are those of fields, in any spelling: `fieldErrors`.
+/// Returns true if the name of a field shows that the names in it are those of fields, in any spelling: `fieldErrors`.
 pub fn names_fields(name: &str) -> bool {
     let mut buffer = [0; LONGEST];
     name.len() <= LONGEST
@@ -273,7 +276,7 @@ fn may_mean_errors(name: &[u8]) -> bool {
         || matches!(first, Some(b'v' | b'V'))
 }
 
-/// Whether `status` in an object means a failure, or `code` is the number of one (PocketBase).
+/// Returns true if `status` in an object means a failure, or `code` is the number of one (PocketBase).
 fn fails(object: Node<'_, '_>) -> bool {
     let is_error = |code: Node<'_, '_>| matches!(code.raw().as_bytes(), [b'4' | b'5', _, _]);
     let Some(status) = object.field("status") else { return object.field("code").is_some_and(is_error) };
@@ -285,13 +288,13 @@ fn fails(object: Node<'_, '_>) -> bool {
     }
 }
 
-/// Whether the values are lists of errors of JSON Schema, as Objection sends them.
+/// Returns true if the values are lists of errors of JSON Schema, as Objection sends them.
 fn has_keywords(data: Node<'_, '_>) -> bool {
     let is_list = |list: Node<'_, '_>| list.elements().is_some_and(|mut it| it.all(|error| error.has("keyword")));
     data.is_object() && data.children().all(is_list)
 }
 
-/// Whether each name is the tag of a language (RFC 5646), such as `en` or `pt-BR`.
+/// Returns true if each name is the tag of a language (RFC 5646), such as `en` or `pt-BR`.
 fn is_by_language(texts: Node<'_, '_>) -> bool {
     let is_tag = |name: &str| {
         let (language, region) = name.split_once(['-', '_']).unwrap_or((name, "AA"));

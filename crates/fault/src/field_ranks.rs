@@ -1,4 +1,4 @@
-//! Which fields have the text and the code of an error, by their names in any spelling (rule R2).
+//! Which fields have the text and the code of an error, by their names in any spelling (R2).
 
 /// The place of a name among those of texts, and among those of codes: the lower, the better.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +71,7 @@ impl Ranks {
         (self.text != NONE).then_some(self.text)
     }
 
-    /// The rank among the names of codes that are worth this much.
+    /// Returns the rank among the names of codes that are worth this much.
     pub fn code(self, worth: CodeName) -> Option<u8> {
         let own = match self.code {
             NONE => return None,
@@ -83,18 +83,18 @@ impl Ranks {
     }
 }
 
-/// Whether a name begins with a word for errors: `errorSource`.
+/// Returns true if a name begins with a word for errors: `errorSource`.
 pub fn is_of_error(name: &str) -> bool {
     let name = without_prefix(name);
     name.len() <= LONGEST && without_leading_word(normalized(name, &mut [0; LONGEST])).1
 }
 
-/// The name without a prefix up to a colon: `odata:code`.
+/// Returns the name without a prefix up to a colon: `odata:code`.
 fn without_prefix(name: &str) -> &str {
     name.bytes().rposition(|byte| byte == b':').map_or(name, |at| &name[at + 1..])
 }
 
-/// The name without a leading `err`, `error` or `exception`, and whether it had one.
+/// Returns the name without a leading `err`, `error` or `exception`, and whether it had one.
 fn without_leading_word(name: &[u8]) -> (&[u8], bool) {
     if !name.starts_with(b"e") {
         return (name, false);
@@ -104,7 +104,7 @@ fn without_leading_word(name: &[u8]) -> (&[u8], bool) {
     (behind.unwrap_or(name), behind.is_some())
 }
 
-/// The name in lower case, without underscores and hyphens.
+/// Returns the name in lower case, without underscores and hyphens.
 pub(crate) fn normalized<'b>(name: &str, buffer: &'b mut [u8; LONGEST]) -> &'b [u8] {
     let letters = name.bytes().filter(|it| !matches!(it, b'_' | b'-'));
     let length = buffer.iter_mut().zip(letters).map(|(place, letter)| *place = letter.to_ascii_lowercase()).count();

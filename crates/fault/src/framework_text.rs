@@ -1,4 +1,4 @@
-//! Reads the text of a framework about bad input (rule R13): the issues in it, and what is left of it for the client.
+//! Reads the text of a framework about bad input (R13): the issues in it, and what is left of it for the client.
 
 use std::borrow::Cow;
 
@@ -28,7 +28,7 @@ pub enum ClientMessage {
 }
 
 impl ClientMessage {
-    /// The part of the message that the client may get, before it is cleaned.
+    /// Returns the part of the message that the client may get, before it is cleaned.
     pub fn of<'m>(&'m self, whole: Option<&'m str>) -> Option<&'m str> {
         match self {
             Self::All => whole,
@@ -57,7 +57,7 @@ pub fn read(text: &str, status: StatusCode, is_json: bool) -> FrameworkText {
     FrameworkText { issues, client_message }
 }
 
-/// The message without the values that the client sent.
+/// Returns the message without the values that the client sent.
 pub fn without_sent_values(text: &str) -> ClientMessage {
     match without_values(text) {
         Cow::Owned(text) => ClientMessage::Text(text),
@@ -65,7 +65,7 @@ pub fn without_sent_values(text: &str) -> ClientMessage {
     }
 }
 
-/// An issue list of what the sentences state, with the fields that they name.
+/// Returns an issue list of what the sentences state, with the fields that they name.
 pub fn list_of(readings: &[Reading]) -> List {
     let mut list = List::new();
     readings.iter().for_each(|it| list.push(&it.place.json(), &it.text, None));

@@ -49,7 +49,8 @@ pub use self::status::fault_of_cause;
 const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 
 impl From<Fault> for Status {
-    /// The fault becomes the source of the status, where a layer in the same process finds it.
+    /// Converts the fault into a status. The fault becomes the source of the status, where a layer in the same process
+    /// finds it.
     fn from(fault: Fault) -> Self {
         let grpc = RpcStatus::from_code(fault.code());
         let text = fault.message();
@@ -81,7 +82,7 @@ fn now() -> SystemTime {
 }
 
 impl From<Status> for Fault {
-    /// The fault from which the status was made, else a new one whose source is the status.
+    /// Returns the fault from which the status was made, else a new one whose source is the status.
     fn from(status: Status) -> Self {
         let fault = status::of_status(&status);
         if crate::cause::find::<Self>(&status).is_some() { fault } else { fault.with_source(status) }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 #[cfg(feature = "jwt")]
 use crate::{code::ErrorCode, fault::Fault, sentences::without_values};
 
-/// The caller that the credentials of a request identify (rule G2). It is in the extensions of each request whose
+/// The caller that the credentials of a request identify (G2). It is in the extensions of each request whose
 /// credentials were accepted.
 ///
 /// Two identities are equal if they have the same scheme and the same id.
@@ -67,21 +67,21 @@ impl Identity {
         Self(Arc::new(Inner { scheme, id, proof }))
     }
 
-    /// The name that the policy gives to the scheme.
+    /// Returns the name that the policy gives to the scheme.
     #[must_use]
     pub fn scheme(&self) -> &str {
         &self.0.scheme
     }
 
-    /// The id of the key, the subject of the token, or the id from the verifier. `None` for a token without a subject.
-    /// An id is unique within its scheme.
+    /// Returns the id of the key, the subject of the token, or the id from the verifier. `None` for a token without a
+    /// subject. An id is unique within its scheme.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.0.id.as_deref()
     }
 
-    /// The value that the verifier attached with [`Verified::with`]. `None` if it attached none, or if the value has
-    /// another type.
+    /// Returns the value that the verifier attached with [`Verified::with`]. `None` if it attached none, or if the
+    /// value has another type.
     ///
     /// ```
     /// use tower_error_envelope::Fault;
@@ -121,7 +121,7 @@ impl Identity {
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 impl Identity {
-    /// All claims of the caller's token, as a JSON object. `None` if the caller was not identified by a token.
+    /// Returns all claims of the caller's token, as a JSON object. `None` if the caller was not identified by a token.
     #[must_use]
     pub fn claims_json(&self) -> Option<&str> {
         match &self.0.proof {
@@ -130,8 +130,8 @@ impl Identity {
         }
     }
 
-    /// The claims of the caller's token, as a type of the service. The layer has already checked the signature, the
-    /// expiry, the issuer and the audience.
+    /// Returns the claims of the caller's token, as a type of the service. The layer has already checked the signature,
+    /// the expiry, the issuer and the audience.
     ///
     /// ```
     /// use serde::Deserialize;
@@ -170,7 +170,7 @@ impl Identity {
     }
 }
 
-/// Which claim does not fit, and why. For the log.
+/// Returns which claim does not fit, and why. For the log.
 #[cfg(feature = "jwt")]
 #[cold]
 fn why_claims_do_not_fit<T: DeserializeOwned>(claims: &str) -> String {

@@ -1,4 +1,4 @@
-//! Writes a list of issues in the canonical form, with limits. Each text becomes one printable line (rules E2, E8).
+//! Writes a list of issues in the canonical form, with limits. Each text becomes one printable line (E2, E8).
 
 use std::borrow::Cow;
 
@@ -68,13 +68,13 @@ impl List {
         self.more += issues;
     }
 
-    /// Whether the list is full: further issues are only counted.
+    /// Returns true if the list is full: further issues are only counted.
     #[inline]
     pub fn is_full(&self) -> bool {
         self.len == MAX_ISSUES || self.more > 0
     }
 
-    /// The number of issues.
+    /// Returns the number of issues.
     #[inline]
     pub fn len(&self) -> usize {
         self.len
@@ -133,7 +133,7 @@ impl Path {
     }
 }
 
-/// Whether a step of a path is an index.
+/// Returns true if a step of a path is an index.
 #[inline]
 pub fn is_index(step: &str) -> bool {
     let digits = !step.is_empty() && step.len() <= MAX_DIGITS && step.bytes().all(|byte| byte.is_ascii_digit());

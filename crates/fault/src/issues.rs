@@ -1,4 +1,4 @@
-//! Issue lists: what a validation found, field by field (rule E8).
+//! Issue lists: what a validation found, field by field (E8).
 //!
 //! The canonical list has the form of Zod issues, `[{"path":["to"],"message":"…","code":"…"?}]`.
 
@@ -11,17 +11,18 @@ pub use crate::issue_list::IssueList;
 use crate::issue_list::List;
 use crate::json::{self, Object};
 
-/// Whether a status means that the input of the request was wrong, so that the error may have an issue list (E8, R13).
+/// Returns true if a status means that the input of the request was wrong, so that the error may have an issue list
+/// (E8, R13).
 pub fn tells_of_input(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 422)
 }
 
-/// Whether `details` are an object that has a well-formed list under `issues`.
+/// Returns true if `details` are an object that has a well-formed list under `issues`.
 pub fn are_in(details: &str) -> bool {
     Object::parse(details).and_then(|details| details.raw("issues")).is_some_and(|issues| are_zod(issues.get()))
 }
 
-/// A list with only this message: one issue with an empty path.
+/// Returns a list with only this message: one issue with an empty path.
 pub fn of_message(message: &str) -> String {
     let mut list = List::new();
     list.push(b"[]", message, None);

@@ -37,13 +37,13 @@ impl<'a> Object<'a> {
         if begins { serde_json::from_str(text).ok().map(|object| Self { text, ..object }) } else { None }
     }
 
-    /// The JSON text from which it was parsed.
+    /// Returns the JSON text from which it was parsed.
     #[inline]
     pub fn text(&self) -> &'a str {
         self.text
     }
 
-    /// The object, if a body is one JSON object.
+    /// Returns the object, if a body is one JSON object.
     #[inline]
     pub fn of_body(body: &'a [u8]) -> Option<Self> {
         Self::parse(utf8_text(body)?)
@@ -64,43 +64,44 @@ impl<'a> Object<'a> {
         self.raw(name).is_some()
     }
 
-    /// The text of a field, if it is a JSON string.
+    /// Returns the text of a field, if it is a JSON string.
     #[inline]
     pub fn string(&self, name: &str) -> Option<Cow<'a, str>> {
         string(self.raw(name)?)
     }
 
-    /// The text of a field, if it is a JSON string that is not blank.
+    /// Returns the text of a field, if it is a JSON string that is not blank.
     #[inline]
     pub fn words(&self, name: &str) -> Option<Cow<'a, str>> {
         self.string(name).filter(|text| !text.trim().is_empty())
     }
 
-    /// The value of a field as a name: its text, or the digits of a number, because some services number their codes.
+    /// Returns the value of a field as a name: its text, or the digits of a number, because some services number their
+    /// codes.
     #[inline]
     pub fn name(&self, name: &str) -> Option<Cow<'a, str>> {
         self.words(name).or_else(|| self.number(name).map(Cow::Borrowed))
     }
 
-    /// The value of a field, if it is an object.
+    /// Returns the value of a field, if it is an object.
     #[inline]
     pub fn object(&self, name: &str) -> Option<Self> {
         Self::parse(self.raw(name)?.get())
     }
 
-    /// The JSON text of a field, unless the field is missing or `null`.
+    /// Returns the JSON text of a field, unless the field is missing or `null`.
     #[inline]
     pub fn json(&self, name: &str) -> Option<Cow<'a, str>> {
         self.raw(name).map(|raw| Cow::Borrowed(raw.get())).filter(|text| text != "null")
     }
 
-    /// The digits of a field, if it is a JSON number.
+    /// Returns the digits of a field, if it is a JSON number.
     #[inline]
     pub fn number(&self, name: &str) -> Option<&'a str> {
         self.raw(name).filter(|raw| is_number(raw)).map(RawValue::get)
     }
 
-    /// The elements of an array as fields, whose names are their indices.
+    /// Returns the elements of an array as fields, whose names are their indices.
     pub fn of_elements(elements: &[&'a RawValue]) -> Self {
         let mut object = Self { members: Vec::with_capacity(elements.len()), names: 0, text: "" };
         for (at, element) in elements.iter().enumerate() {
@@ -116,14 +117,14 @@ impl<'a> Object<'a> {
     }
 }
 
-/// The text of a body, without white space and other characters that may be around JSON.
+/// Returns the text of a body, without white space and other characters that may be around JSON.
 #[inline]
 pub fn utf8_text(body: &[u8]) -> Option<&str> {
     Some(trimmed(str::from_utf8(body).ok()?.trim_start_matches('\u{feff}')))
 }
 
-/// The position behind the quoted string with which a JSON text or a header's value begins; `None` if the string is not
-/// closed.
+/// Returns the position behind the quoted string with which a JSON text or a header's value begins; `None` if the
+/// string is not closed.
 #[inline]
 pub fn end_of_quoted(text: &[u8]) -> Option<usize> {
     let mut at = 1;
@@ -136,8 +137,8 @@ pub fn end_of_quoted(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// The position behind the JSON value with which a text begins; `None` if the value may go on behind the text: a bracket
-/// or a quote is still open, or nothing follows a number or a word.
+/// Returns the position behind the JSON value with which a text begins; `None` if the value may go on behind the text:
+/// a bracket or a quote is still open, or nothing follows a number or a word.
 pub fn end_of_value(text: &[u8]) -> Option<usize> {
     let is_end = |byte: &u8| matches!(byte, b',' | b':' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r');
     let (mut at, mut depth) = (0, 0_usize);
@@ -155,36 +156,36 @@ pub fn end_of_value(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// The elements of a JSON array as raw text.
+/// Returns the elements of a JSON array as raw text.
 #[inline]
 pub fn array(text: &str) -> Option<Vec<&RawValue>> {
     if text.starts_with('[') { serde_json::from_str(text).ok() } else { None }
 }
 
-/// The text of a JSON text that is one string.
+/// Returns the text of a JSON text that is one string.
 pub fn string_of_text(text: &str) -> Option<Cow<'_, str>> {
     string(serde_json::from_str(text).ok()?)
 }
 
-/// Whether a text is a JSON number, `true`, `false` or `null`.
+/// Returns true if a text is a JSON number, `true`, `false` or `null`.
 #[inline]
 pub fn is_scalar(text: &str) -> bool {
     matches!(text, "null" | "true" | "false") || serde_json::from_str::<f64>(text).is_ok()
 }
 
-/// The text of a JSON string.
+/// Returns the text of a JSON string.
 #[inline]
 pub fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     text(raw.get())
 }
 
-/// The text of a JSON string. The parser must have accepted the JSON before.
+/// Returns the text of a JSON string. The parser must have accepted the JSON before.
 #[inline]
 pub fn text(json: &str) -> Option<Cow<'_, str>> {
     exact_text(json).or_else(|| with_lone_surrogates(json).map(Cow::Owned))
 }
 
-/// The text of a JSON string; `None` if an escape in it is not valid Unicode.
+/// Returns the text of a JSON string; `None` if an escape in it is not valid Unicode.
 #[inline]
 pub fn exact(raw: &RawValue) -> Option<Cow<'_, str>> {
     exact_text(raw.get())
@@ -199,8 +200,8 @@ fn exact_text(json: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str(json).ok().map(Cow::Owned)
 }
 
-/// The text of a JSON string that was cut in the middle of a character, by a language with UTF-16 strings, and escaped
-/// as `JSON.stringify` does. A replacement character takes the place of the half that is left.
+/// Returns the text of a JSON string that was cut in the middle of a character, by a language with UTF-16 strings, and
+/// escaped as `JSON.stringify` does. A replacement character takes the place of the half that is left.
 fn with_lone_surrogates(json: &str) -> Option<String> {
     if !json.starts_with('"') {
         return None;
@@ -231,13 +232,13 @@ impl Visitor<'_> for Bytes {
     }
 }
 
-/// Whether a raw value is a JSON number.
+/// Returns true if a raw value is a JSON number.
 #[inline]
 pub fn is_number(raw: &RawValue) -> bool {
     raw.get().starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
 
-/// Whether a raw value is a whole number that is not negative, and so may be an index.
+/// Returns true if a raw value is a whole number that is not negative, and so may be an index.
 pub fn is_index(raw: &RawValue) -> bool {
     raw.get().bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -259,7 +260,7 @@ pub fn push_string(json: &mut Vec<u8>, text: &str) {
 pub struct Writer(Vec<u8>);
 
 impl Writer {
-    /// A writer with room for this many bytes.
+    /// Creates a writer with room for this many bytes.
     pub fn new(capacity: usize) -> Self {
         let mut json = Vec::with_capacity(capacity);
         json.push(b'{');
@@ -303,7 +304,7 @@ impl Writer {
     }
 }
 
-/// A text as a JSON string.
+/// Returns a text as a JSON string.
 pub fn quoted(text: &str) -> Vec<u8> {
     let mut json = Vec::with_capacity(text.len() + 2);
     push_string(&mut json, text);

@@ -1,5 +1,5 @@
-//! Prepares texts for clients: each becomes one printable line (rule E2), and texts that are not messages are
-//! recognised (rule R3).
+//! Prepares texts for clients: each becomes one printable line (E2), and texts that are not messages are
+//! recognised (R3).
 
 mod bytes;
 mod markup;
@@ -30,7 +30,7 @@ pub fn clean(text: &str) -> Option<Cow<'_, str>> {
     if line.is_empty() { None } else { Some(truncated(line)) }
 }
 
-/// The text of an inner 4xx whose code was not recognised (R3). `None` if it is a page, JSON or a stack trace.
+/// Returns the text of an inner 4xx whose code was not recognised (R3). `None` if it is a page, JSON or a stack trace.
 pub fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
     match text {
         _ if is_ordinary(text) => Some(Cow::Borrowed(text)),
@@ -39,13 +39,13 @@ pub fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Whether a text has a line of a stack trace.
+/// Returns true if a text has a line of a stack trace.
 pub fn has_trace(text: &str) -> bool {
     trace::start(text).is_some()
 }
 
-/// The text of a JSON body, for a client (R3): without inline markup, and without a stack trace behind it. `None` if
-/// nothing is left, if it still has a tag, or if it is JSON itself.
+/// Returns the text of a JSON body, for a client (R3): without inline markup, and without a stack trace behind it.
+/// `None` if nothing is left, if it still has a tag, or if it is JSON itself.
 pub fn from_json_text(text: &str) -> Option<Cow<'_, str>> {
     if is_ordinary(text) {
         return Some(Cow::Borrowed(text));
@@ -76,7 +76,7 @@ fn is_ordinary(text: &str) -> bool {
     ends_in_words && !begins_like_others && !ends_like_a_trace && text.len() <= MAX_BYTES && is_plain()
 }
 
-/// Whether a text outside of JSON may be a message (R3): it has at most 8 lines.
+/// Returns true if a text outside of JSON may be a message (R3): it has at most 8 lines.
 pub fn has_few_lines(text: &str) -> bool {
     const MOST: usize = 8;
 
@@ -85,18 +85,18 @@ pub fn has_few_lines(text: &str) -> bool {
         || text.lines().flat_map(|line| line.split(trace::is_break)).take(MOST + 1).count() <= MOST
 }
 
-/// The text, followed by the number of issues that are missing from the list (R4).
+/// Returns the text, followed by the number of issues that are missing from the list (R4).
 pub fn with_more(text: &str, more: usize) -> Cow<'_, str> {
     truncated(Cow::Owned(format!("{text} (and {more} more)")))
 }
 
-/// The text of a body whose code or message was recognised (R3). `None` if it is markup or JSON.
+/// Returns the text of a body whose code or message was recognised (R3). `None` if it is markup or JSON.
 pub fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
     // Checked after cleaning, so that invisible characters cannot hide it.
     clean(text).filter(|line| !is_wrapped(line) && trace::start(text).is_none())
 }
 
-/// The text without white space around it. Most texts are ASCII and have none.
+/// Returns the text without white space around it. Most texts are ASCII and have none.
 #[inline]
 pub fn trimmed(text: &str) -> &str {
     let bytes = text.as_bytes();
@@ -106,7 +106,7 @@ pub fn trimmed(text: &str) -> &str {
     }
 }
 
-/// Whether a text contains a piece of a page anywhere.
+/// Returns true if a text contains a piece of a page anywhere.
 fn has_markup(text: &str) -> bool {
     if !has_byte(text.as_bytes(), b'<') {
         return false;
@@ -115,8 +115,8 @@ fn has_markup(text: &str) -> bool {
     ["</", "<!--", "<!doctype", "<html", "<body", "<?xml"].iter().any(|sign| text.contains(sign))
 }
 
-/// Whether a text that is not declared as `text/plain` may be a page (R3): it contains markup, an entity or a control
-/// character.
+/// Returns true if a text that is not declared as `text/plain` may be a page (R3): it contains markup, an entity or a
+/// control character.
 #[inline]
 pub fn is_page(text: &str) -> bool {
     let is_other = |it: char| it == '<' || it.is_control() && !matches!(it, '\n' | '\r');
@@ -131,7 +131,7 @@ fn has_entity(text: &str) -> bool {
     })
 }
 
-/// Whether a text itself is markup or JSON, which must not be wrapped again (R3).
+/// Returns true if a text itself is markup or JSON, which must not be wrapped again (R3).
 fn is_wrapped(text: &str) -> bool {
     let mut rest = text.chars();
     match rest.next() {
@@ -144,12 +144,13 @@ fn is_wrapped(text: &str) -> bool {
     }
 }
 
-/// Whether a text is a JSON object or array as a whole.
+/// Returns true if a text is a JSON object or array as a whole.
 pub fn is_json(text: &str) -> bool {
     text.starts_with(['{', '[']) && serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
-/// The text as one line without unprintable characters. It ends soon after [`MAX_BYTES`], because the rest is cut off.
+/// Returns the text as one line without unprintable characters. It ends soon after [`MAX_BYTES`], because the rest is
+/// cut off.
 fn printable(text: &str) -> String {
     let mut line = String::with_capacity(text.len().min(2 * MAX_BYTES));
     let mut gap = false;
@@ -182,9 +183,9 @@ fn is_break(character: char) -> bool {
     character == '\t' || trace::is_break(character)
 }
 
-/// Whether [`clean`] removes a character: it removes all [invisible](is_invisible) ones that no script needs. It keeps
-/// the joiners U+200C and U+200D, without which Persian, Indic scripts and emoji are not readable, and the fillers that
-/// take the place of a letter without a shape.
+/// Returns true if [`clean`] removes a character: it removes all [invisible](is_invisible) ones that no script needs.
+/// It keeps the joiners U+200C and U+200D, without which Persian, Indic scripts and emoji are not readable, and the
+/// fillers that take the place of a letter without a shape.
 pub fn is_unprintable(character: char) -> bool {
     const KEPT: [std::ops::RangeInclusive<char>; 7] = [
         '\u{115f}'..='\u{1160}',
@@ -198,7 +199,7 @@ pub fn is_unprintable(character: char) -> bool {
     is_invisible(character) && !KEPT.iter().any(|kept| kept.contains(&character))
 }
 
-/// Whether a character is invisible, breaks a line, or changes the direction of writing: control characters,
+/// Returns true if a character is invisible, breaks a line, or changes the direction of writing: control characters,
 /// separators, marks of direction, joiners, fillers and variation selectors. Texts for operators show the number of
 /// such a character instead.
 #[must_use]

@@ -1,4 +1,4 @@
-//! The place of an error in a request: the path of a field, parsed from any notation (rule R13).
+//! The place of an error in a request: the path of a field, parsed from any notation (R13).
 //!
 //! Clients may choose some of the names, so the number of steps and the length of each are limited.
 
@@ -20,7 +20,7 @@ enum Step {
     Index(String),
 }
 
-/// Whether the first step may be a part of the request, such as `body`.
+/// The kind of the first step: it may be a part of the request, such as `body`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Beginning {
     /// It may be a part of the request, or a field with the same name.
@@ -56,8 +56,8 @@ impl Place {
         place
     }
 
-    /// The field that the name of a parameter means, without the part of the request; `None` if it does not name a
-    /// field.
+    /// Returns the field that the name of a parameter means, without the part of the request; `None` if it does not
+    /// name a field.
     pub fn of_parameter(name: &str) -> Option<Self> {
         if is_no_place(name) || is_whole_name(name) {
             return None;
@@ -150,7 +150,7 @@ impl Place {
         self.steps.is_empty()
     }
 
-    /// Whether the place names a field. One with only numbers does not.
+    /// Returns true if the place names a field. One with only numbers does not.
     #[inline]
     pub fn has_name(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Name(_)))
@@ -163,7 +163,7 @@ impl Place {
         self
     }
 
-    /// Whether the place begins with a part of the request. `surely`: it cannot be a field with the same name.
+    /// Returns true if the place begins with a part of the request. `surely`: it cannot be a field with the same name.
     pub fn begins_with_part(&self, surely: bool) -> bool {
         let is_part = matches!(self.steps.first(), Some(Step::Name(first)) if is_part(first));
         match self.begins {
@@ -197,7 +197,7 @@ impl Place {
         }
     }
 
-    /// The place as a JSON array of its steps.
+    /// Returns the place as a JSON array of its steps.
     pub fn json(&self) -> Vec<u8> {
         let mut path = Path::new();
         for step in &self.steps {
@@ -210,7 +210,7 @@ impl Place {
     }
 }
 
-/// Whether a text may be a place: it only has names, dots and brackets.
+/// Returns true if a text may be a place: it only has names, dots and brackets.
 #[inline]
 pub fn is_dotted(text: &str) -> bool {
     let of_place =
@@ -220,7 +220,7 @@ pub fn is_dotted(text: &str) -> bool {
         && !text.ends_with('.')
 }
 
-/// The first step, and the text behind it.
+/// Returns the first step, and the text behind it.
 fn dotted_step(text: &str) -> (&str, &str) {
     for (open, close) in [("[\"", "\"]"), ("['", "']"), ("[", "]")] {
         if let Some((step, rest)) = text.strip_prefix(open).and_then(|inside| inside.split_once(close)) {

@@ -1,4 +1,4 @@
-//! The request id: `req_` and a ULID (rules I1, I2, I4).
+//! The request id: `req_` and a ULID (I1, I2, I4).
 //!
 //! It has 16 bytes: 48 bits of milliseconds, and 80 bits that the adapter takes from a CSPRNG. The same 128 bits are a
 //! valid W3C trace id, so one id finds both logs and traces.
@@ -49,7 +49,8 @@ pub struct RequestId {
 }
 
 impl RequestId {
-    /// An id from milliseconds since the Unix epoch (of which 48 bits are used) and random bits (of which 80 are used).
+    /// Creates an id from milliseconds since the Unix epoch (of which 48 bits are used) and random bits (of which 80
+    /// are used).
     ///
     /// The bits must come from a CSPRNG and be new for each id: a client that guesses an id could request another
     /// client's data (I1).
@@ -61,19 +62,19 @@ impl RequestId {
         if id.is_nil() { Self::new(1) } else { Self::new(id.0) }
     }
 
-    /// When the id was generated, in milliseconds since the Unix epoch.
+    /// Returns when the id was generated, in milliseconds since the Unix epoch.
     #[must_use]
     pub const fn timestamp_ms(self) -> u64 {
         self.ulid().timestamp_ms()
     }
 
-    /// The 128 bits, big-endian, which are the trace id of a W3C trace context (I4).
+    /// Returns the 128 bits, big-endian, which are the trace id of a W3C trace context (I4).
     #[must_use]
     pub const fn trace_id(self) -> [u8; 16] {
         self.ulid().to_bytes()
     }
 
-    /// The value of the header `traceparent` with which this request begins a trace that is sampled (I4).
+    /// Returns the value of the header `traceparent` with which this request begins a trace that is sampled (I4).
     ///
     /// The id of the parent is the last 64 bits of the id, but never zero. The sampled flag is set because a sampler
     /// that follows its parent would otherwise drop the trace.
@@ -83,14 +84,14 @@ impl RequestId {
         HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
-    /// The text as the value of a header. Clones of it share one allocation.
+    /// Returns the text as the value of a header. Clones of it share one allocation.
     #[inline]
     pub fn header_value(self) -> HeaderValue {
         let shared = Bytes::from_owner(self.text());
         HeaderValue::from_maybe_shared(shared).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
-    /// The text, without an allocation.
+    /// Returns the text, without an allocation.
     #[inline]
     #[must_use]
     pub fn text(self) -> [u8; TEXT_LEN] {
@@ -117,12 +118,12 @@ impl RequestId {
     }
 }
 
-/// The trace id in a valid W3C `traceparent` (L1).
+/// Returns the trace id in a valid W3C `traceparent` (L1).
 pub fn trace_id_of(value: &[u8]) -> Option<&str> {
     if is_traceparent(value) { str::from_utf8(value.get(3..35)?).ok() } else { None }
 }
 
-/// Whether a text is a valid W3C `traceparent` (I4), so that another tracer would continue its trace.
+/// Returns true if a text is a valid W3C `traceparent` (I4), so that another tracer would continue its trace.
 pub fn is_traceparent(value: &[u8]) -> bool {
     let hex = |part: &[u8]| part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let zero = |part: &[u8]| part.iter().all(|byte| *byte == b'0');

@@ -1,4 +1,4 @@
-//! Reads sentences that name the wrong field, or that quote data of the client (rule R13).
+//! Reads sentences that name the wrong field, or that quote data of the client (R13).
 //!
 //! There is one table (`table.rs`). A row has a pattern, the message that a client may get of it, and where it was
 //! seen.
@@ -33,7 +33,7 @@ pub struct Context<'c> {
 }
 
 impl Context<'_> {
-    /// Whether the body is NestJS's own, with a list of class-validator's sentences.
+    /// Returns true if the body is NestJS's own, with a list of class-validator's sentences.
     fn is_of_nest(&self) -> bool {
         self.body.is_some_and(|body| body.has("statusCode") && body.field("message").is_some_and(Node::is_array))
     }
@@ -45,7 +45,7 @@ pub fn may_name_field(text: &str) -> bool {
     has_any(text.as_bytes(), [b'`', b'"', b'\'', b':', b'=']) || !text.is_ascii()
 }
 
-/// The sentences in a text, each with the field that it names; `None` if one of them names no field.
+/// Returns the sentences in a text, each with the field that it names; `None` if one of them names no field.
 pub fn read(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     let text = text.trim();
     pydantic::read(text)
@@ -68,7 +68,7 @@ fn read_jsonschema(text: &str) -> Option<Vec<Reading>> {
     Some(vec![Reading { place, text: without_values(first).into_owned() }])
 }
 
-/// The name of a missing field that a sentence adds to a place which is already known.
+/// Returns the name of a missing field that a sentence adds to a place which is already known.
 pub fn missing_name(text: &str) -> Option<String> {
     let of_row = BytePairs::of(text).rows().find_map(|row| match &pattern::match_pattern(row.pattern, text)?[..] {
         [("name", name)] => Some(name.strip_prefix('.').unwrap_or(name).to_owned()),
@@ -89,7 +89,7 @@ fn read_several(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<V
     })
 }
 
-/// The parts of a text, each of which is a sentence; `joined` is between them.
+/// Returns the parts of a text, each of which is a sentence; `joined` is between them.
 fn split_into_sentences<'t>(text: &'t str, joined: &str, pairs: &BytePairs, context: Context<'_>) -> Vec<&'t str> {
     const MOST: usize = 64;
 
@@ -118,8 +118,8 @@ fn read_single(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Re
     of_row.or_else(|| serde::parse_text(text).filter(|_| is_bare(text)).map(Reading::from_serde))
 }
 
-/// Whether a text is exactly a message of serde, as poem reports it for a query. If such a text is in quotes, the
-/// client sent it.
+/// Returns true if a text is exactly a message of serde, as poem reports it for a query. If such a text is in quotes,
+/// the client sent it.
 fn is_bare(text: &str) -> bool {
     let within = |path: usize| quoted::quotes_before(text, path);
     quoted::behind_a_framework(text).is_none() && serde::path_length(text).is_some_and(|path| !within(path))
@@ -149,8 +149,8 @@ impl Sentence {
     }
 }
 
-/// The error in a text that salvo 1.1.0 writes for a cause in debug builds: `SerdeJson(Error("missing field `sku`",
-/// line: 1, column: 2))`.
+/// Returns the error in a text that salvo 1.1.0 writes for a cause in debug builds:
+/// `SerdeJson(Error("missing field `sku`", line: 1, column: 2))`.
 pub fn in_debug(cause: &str) -> Option<String> {
     let inside = cause.split_once("Error(")?.1.trim_start().strip_prefix('"')?;
     serde_json::from_str(&format!("\"{}\"", &inside[..serde::closing_quote(inside)?])).ok()

@@ -6,8 +6,8 @@ use std::fmt;
 
 use http::Extensions;
 
-/// The error of which a handler made the tonic status that is in the extensions of its response: the status itself is in the
-/// response already. `None` without the feature `tonic`.
+/// Returns the error of which a handler made the tonic status that is in the extensions of its response: the status
+/// itself is in the response already. `None` without the feature `tonic`.
 #[must_use]
 pub fn status_source(_extensions: &Extensions) -> Option<Box<dyn Error + Send + Sync>> {
     #[cfg(feature = "tonic")]

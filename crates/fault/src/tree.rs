@@ -156,7 +156,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Where the value that begins at `start` ends.
+/// Returns where the value that begins at `start` ends.
 fn end_of(text: &str, start: usize) -> usize {
     json::end_of_value(&text.as_bytes()[start..]).map_or(text.len(), |length| start + length)
 }
@@ -167,13 +167,13 @@ impl<'t, 'a> Node<'t, 'a> {
         &self.tree.values[self.at]
     }
 
-    /// The name of the value in the object around it; empty for an element of an array.
+    /// Returns the name of the value in the object around it; empty for an element of an array.
     #[inline]
     pub fn name(self) -> &'t str {
         &self.value().name
     }
 
-    /// The JSON text of the value, as received.
+    /// Returns the JSON text of the value, as received.
     #[inline]
     pub fn raw(self) -> &'a str {
         self.value().raw
@@ -199,32 +199,32 @@ impl<'t, 'a> Node<'t, 'a> {
         self.raw() == "null"
     }
 
-    /// The number of texts in the value, at any depth; 1 for a text.
+    /// Returns the number of texts in the value, at any depth; 1 for a text.
     #[inline]
     pub fn count_texts(self) -> usize {
         let behind = self.tree.values.get(self.value().next).map_or(self.tree.texts, |value| value.texts_before);
         behind - self.value().texts_before
     }
 
-    /// The fields of an object or the elements of an array, in order.
+    /// Returns the fields of an object or the elements of an array, in order.
     pub fn children(self) -> Children<'t, 'a> {
         Children { end: self.value().next, at: self.at + 1, of: self }
     }
 
-    /// The elements, if the value is an array.
+    /// Returns the elements, if the value is an array.
     #[inline]
     pub fn elements(self) -> Option<Children<'t, 'a>> {
         self.is_array().then(|| self.children())
     }
 
-    /// The only element of an array.
+    /// Returns the only element of an array.
     #[inline]
     pub fn only(self) -> Option<Node<'t, 'a>> {
         let mut elements = self.elements()?;
         elements.next().filter(|_| elements.next().is_none())
     }
 
-    /// The fields with these names in any letter case, in the order of `names`.
+    /// Returns the fields with these names in any letter case, in the order of `names`.
     #[inline]
     pub fn named<const N: usize>(self, names: &'static Names<N>) -> impl Iterator<Item = (&'static str, Node<'t, 'a>)> {
         let has = self.value().names;
@@ -233,7 +233,8 @@ impl<'t, 'a> Node<'t, 'a> {
         may_be.filter_map(move |(name, _)| Some((*name, self.last(name, |have| have.eq_ignore_ascii_case(name))?)))
     }
 
-    /// The fields whose names have a rank below 64, the lowest rank first. Of several with the same rank, the last.
+    /// Returns the fields whose names have a rank below 64, the lowest rank first. Of several with the same rank, the
+    /// last.
     pub fn ranked(self, rank_of: &dyn Fn(Ranks) -> Option<u8>) -> impl Iterator<Item = Node<'t, 'a>> + use<'t, 'a> {
         let fields = || self.children().filter(move |_| self.is_object());
         let mut ranked: Vec<(u8, Node<'t, 'a>)> = Vec::new();
@@ -247,13 +248,13 @@ impl<'t, 'a> Node<'t, 'a> {
         ranked.into_iter().map(|(_, field)| field)
     }
 
-    /// The last field with this name.
+    /// Returns the last field with this name.
     #[inline]
     pub fn field(self, name: &str) -> Option<Node<'t, 'a>> {
         self.fields(name, |have| have == name)
     }
 
-    /// The last field with this name, in any letter case.
+    /// Returns the last field with this name, in any letter case.
     #[inline]
     pub fn field_in_any_case(self, name: &str) -> Option<Node<'t, 'a>> {
         self.fields(name, |have| have.eq_ignore_ascii_case(name))
@@ -283,33 +284,33 @@ impl<'t, 'a> Node<'t, 'a> {
         self.field(name).is_some()
     }
 
-    /// The text of a JSON string.
+    /// Returns the text of a JSON string.
     #[inline]
     pub fn text(self) -> Option<Cow<'a, str>> {
         if self.is_text() { json::text(self.raw()) } else { None }
     }
 
-    /// The text of a JSON string that is not blank.
+    /// Returns the text of a JSON string that is not blank.
     #[inline]
     pub fn words(self) -> Option<Cow<'a, str>> {
         self.text().filter(|text| !text.trim().is_empty())
     }
 
-    /// The digits of a JSON number.
+    /// Returns the digits of a JSON number.
     #[inline]
     pub fn digits(self) -> Option<&'a str> {
         let is_number = self.raw().starts_with(|first: char| first == '-' || first.is_ascii_digit());
         is_number.then(|| self.raw())
     }
 
-    /// The text of a JSON string that is not blank, or the digits of a number, because some services number their
-    /// codes.
+    /// Returns the text of a JSON string that is not blank, or the digits of a number, because some services number
+    /// their codes.
     #[inline]
     pub fn word_or_digits(self) -> Option<Cow<'a, str>> {
         self.words().or_else(|| self.digits().map(Cow::Borrowed))
     }
 
-    /// The text of this field, if it is a JSON string.
+    /// Returns the text of this field, if it is a JSON string.
     #[inline]
     pub fn string(self, name: &str) -> Option<Cow<'a, str>> {
         self.field(name)?.text()

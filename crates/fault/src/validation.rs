@@ -1,4 +1,4 @@
-//! Reports invalid input as issues (rule E8): those that a handler lists, and those in a report of garde or in errors
+//! Reports invalid input as issues (E8): those that a handler lists, and those in a report of garde or in errors
 //! of validator, by `?`.
 //!
 //! The program wrote their texts, and none contains a value that the client sent. The report itself is not a cause for
@@ -42,8 +42,8 @@ pub struct Issue {
 }
 
 impl Issue {
-    /// An issue at a place, such as `qty`, `owner.email` or `items[0].qty`. An empty place is the whole request. The
-    /// message is for people. Do not quote the value in it: clients have it, and logs must not have it.
+    /// Creates an issue at a place, such as `qty`, `owner.email` or `items[0].qty`. An empty place is the whole
+    /// request. The message is for people. Do not quote the value in it: clients have it, and logs must not have it.
     pub fn new(place: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self { place: place.into(), message: message.into(), code: None }
     }
@@ -56,8 +56,8 @@ impl Issue {
 }
 
 impl Fault {
-    /// The fault for a request whose values are wrong: 422 `invalid_request` with these issues, in their order, just
-    /// like the reports of `garde` and `validator`. [`Fault::with_status`] sets another status, such as 400 for a
+    /// Returns the fault for a request whose values are wrong: 422 `invalid_request` with these issues, in their order,
+    /// just like the reports of `garde` and `validator`. [`Fault::with_status`] sets another status, such as 400 for a
     /// query.
     pub fn invalid(issues: impl IntoIterator<Item = Issue>) -> Self {
         with_issues(issues.into_iter().map(|Issue { place, message, code }| NamedIssue {
@@ -67,14 +67,14 @@ impl Fault {
         }))
     }
 
-    /// An `invalid_request` without issues. Its status is that of a body with values of the wrong type.
+    /// Creates an `invalid_request` without issues. Its status is that of a body with values of the wrong type.
     pub(crate) fn unprocessable() -> Self {
         Self::new(ErrorCode::INVALID_REQUEST).with_status(StatusCode::UNPROCESSABLE_ENTITY)
     }
 }
 
-/// The fault for these issues. A report without issues is still an error, because the program declared the value
-/// invalid.
+/// Returns the fault for these issues. A report without issues is still an error, because the program declared the
+/// value invalid.
 fn with_issues<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> Fault {
     let list = list_of_issues(issues);
     Fault::unprocessable().with_raw_details(list.and_then(|list| compose(None, &[], Some(&list), None)))

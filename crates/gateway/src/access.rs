@@ -1,8 +1,7 @@
-//! The access log (rule L2) and traces (rule I4): an event of the target `access` and a span for each request, without
-//! its query and without a credential (rule L3). The program's subscriber writes the events, and its [`Tracer`] the
-//! spans.
+//! The access log and traces: an event of the target `access` and a span for each request, without its query and
+//! without a credential (L2, L3, I4). The program's subscriber writes the events, and its [`Tracer`] the spans.
 //!
-//! The gateway closes the record of a request (rule L5): unlike the layer, it sees what the client took of a response that
+//! The gateway closes the record of a request (L5): unlike the layer, it sees what the client took of a response that
 //! has left, and the end of an upgraded connection.
 
 use std::borrow::Cow;
@@ -28,7 +27,7 @@ const MAX_TEXT: usize = 1024;
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// What needs the entries of requests.
+/// The consumers of the entries of requests: the access log and the tracer.
 #[derive(Clone, Default)]
 pub(crate) struct Recording {
     pub(crate) log: bool,
@@ -70,7 +69,7 @@ pub(crate) struct Exchanged {
     progress: Mutex<Progress>,
 }
 
-/// What became of a request so far.
+/// The progress of a request.
 #[derive(Default)]
 struct Progress {
     id: Option<RequestId>,
@@ -82,11 +81,11 @@ struct Progress {
     response_bytes: u64,
     /// The response was dropped before the client had all of it.
     is_lost: bool,
-    /// The client took nothing for too long.
+    /// The client read nothing for too long.
     is_stalled: bool,
     /// The client left before the end of its request, so that nothing reads its response (F1a).
     client_left: bool,
-    /// The layer has seen all that it sees.
+    /// The layer's record, once the layer has seen its part of the request.
     record: Option<OpenRecord>,
 }
 
@@ -191,13 +190,13 @@ impl Exchanged {
 }
 
 impl AccessEntry {
-    /// The path without its query (L3).
+    /// Returns the path without its query (L3).
     #[must_use]
     pub fn path(&self) -> &str {
         self.path.as_ref().map_or("", PathAndQuery::path)
     }
 
-    /// The time since the request's head.
+    /// Returns the time since the request's head.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
@@ -231,7 +230,7 @@ impl AccessEntry {
 }
 
 impl Progress {
-    /// How the delivery ended, by what the gateway saw besides the layer.
+    /// Returns how the delivery ended. The gateway sees more of it than the layer does.
     fn end(&self, seen: End, is_stopping: bool) -> End {
         match seen {
             End::ServiceBrokeOff => seen,
@@ -274,7 +273,7 @@ impl Drop for Exchanged {
     }
 }
 
-/// The host of a request, without the credentials before an `@` (L3).
+/// Returns the host of a request, without the credentials before an `@` (L3).
 fn host_without_credentials<B>(request: &Request<B>) -> Option<String> {
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let authority_or_host = authority.or_else(|| request.headers().get(HOST).map(HeaderValue::as_bytes))?;
@@ -282,7 +281,8 @@ fn host_without_credentials<B>(request: &Request<B>) -> Option<String> {
     Some(String::from_utf8_lossy(host).into_owned())
 }
 
-/// A client's text on one line: invisible characters, and those that change the direction of writing, are escaped.
+/// Returns a client's text on one line: invisible characters, and those that change the direction of writing, are
+/// escaped.
 fn text(text: &str) -> Cow<'_, str> {
     let is_plain = |it: char| !is_invisible(it);
     if text.len() <= MAX_TEXT && text.chars().all(is_plain) {
@@ -309,7 +309,7 @@ pub trait Tracer: Send + Sync + 'static {
 
 /// The span of a request.
 pub trait RequestSpan: Send + Sync {
-    /// The `traceparent` that the service gets.
+    /// Returns the `traceparent` that the service gets.
     fn traceparent(&self) -> Option<HeaderValue>;
 
     /// Ends the span of a request whose record is closed. `upstream` is the address of the service that was called.

@@ -71,8 +71,8 @@ pub(super) struct ClientRequest {
 }
 
 impl ClientRequest {
-    /// Whether the response must close the connection. An HTTP/2 connection gets GOAWAY instead, once no new client is
-    /// accepted.
+    /// Returns true if the response must close the connection. An HTTP/2 connection gets GOAWAY instead, once no new
+    /// client is accepted.
     pub(super) fn closes_connection(&self) -> bool {
         self.going.0.closing.load(Ordering::Relaxed) && !self.has_own_task
     }
@@ -102,7 +102,7 @@ pub struct ClientBody {
     body: Option<Incoming>,
     /// Only set for HTTP/1: the connection's active body.
     active: Option<ActiveBody>,
-    /// Whether the rest of the body is read when this is dropped: only over HTTP/2.
+    /// True if the rest of the body is read when this is dropped: only over HTTP/2.
     lingers: bool,
     linger_timeout: Duration,
     linger_bytes: u64,

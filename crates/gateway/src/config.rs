@@ -24,8 +24,8 @@ pub struct GatewayConfig {
 }
 
 impl GatewayConfig {
-    /// A configuration with `layer` around the service. Use a clone of the layer to reload the policy while the gateway
-    /// runs.
+    /// Creates a configuration with `layer` around the service. Use a clone of the layer to reload the policy while the
+    /// gateway runs.
     pub fn new(layer: ErrorEnvelopeLayer) -> Self {
         let (forwarding, limits) = (Forwarding::default(), ClientLimits::default());
         Self { layer, tls: None, forwarding, limits, admin: None, recording: Recording::default() }
@@ -80,7 +80,7 @@ pub(crate) const HEADERS: u32 = 100;
 
 /// A year stands for "no limit", and clocks can still add it.
 const ZERO_TO_A_YEAR: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(365 * 24 * 60 * 60);
-/// Any time up to a year except zero, within which nothing could be done.
+/// Any time up to a year, except zero: nothing could be done within zero time.
 pub(crate) const UP_TO_A_YEAR: RangeInclusive<Duration> = Duration::from_nanos(1)..=*ZERO_TO_A_YEAR.end();
 
 macro_rules! limits {

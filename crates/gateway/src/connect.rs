@@ -51,7 +51,7 @@ pub(crate) async fn connect(upstream: &Upstream) -> io::Result<(Connection, Prob
     Ok((stream, probe))
 }
 
-/// The type of a failure to connect (rule L4).
+/// Returns the type of a failure to connect, for `Proxy-Status` (L4).
 fn proxy_error(error: &io::Error) -> ProxyError {
     use rustls::Error::InvalidCertificate;
 
@@ -71,8 +71,8 @@ fn proxy_error(error: &io::Error) -> ProxyError {
 pub(crate) struct Probe(Weak<TcpStream>);
 
 impl Probe {
-    /// Whether the service has closed the connection, or sent bytes without a request. This makes a
-    /// system call, because the runtime detects a close a moment later, and a request that is sent in between is lost.
+    /// Returns true if the service has closed the connection, or sent bytes without a request. This makes a system
+    /// call, because the runtime detects a close a moment later, and a request that is sent in between is lost.
     pub(crate) fn has_ended(&self) -> bool {
         let Some(stream) = self.0.upgrade() else { return true };
         let peeked = SockRef::from(&*stream).peek(&mut [MaybeUninit::uninit()]);

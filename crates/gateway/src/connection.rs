@@ -2,7 +2,7 @@
 //!
 //! Every wait for a client has a limit here, since no layer can limit it: the handshake, the first byte, a request
 //! head, a pause within a body, an unread response. The responses that hyper makes itself (400 for a malformed head,
-//! 431 for one that is too large) have no envelope and no id (rule F5).
+//! 431 for one that is too large) have no envelope and no id (F5).
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

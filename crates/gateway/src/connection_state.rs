@@ -4,7 +4,7 @@
 //! only once there is room, so only the data itself can reveal the stall. So each piece of data that hyper gets notes
 //! when it is sent, and [`ConnectionState::stall_for`] finds answers whose data is not. (If the socket accepts nothing
 //! at all, [`linger`](super::linger) notices that. Over HTTP/1 no other stall is possible.) The record of each answer that is
-//! cut off in this way states that its client stalled (rules F2, L5).
+//! cut off in this way states that its client stalled (F2, L5).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -34,7 +34,7 @@ pub(crate) struct ConnectionState {
     bound: OnceLock<Arc<BoundConnections>>,
     /// The responses that are being sent over HTTP/2.
     open: Mutex<Vec<TrackedResponse>>,
-    /// Whether the connection is closed because its client stopped reading.
+    /// True if the connection is closed because its client stopped reading.
     stalled: AtomicBool,
     /// The last request body; only used over HTTP/1.
     pub(crate) last_body: LastBody,
@@ -50,7 +50,7 @@ pub(crate) struct ActiveRequest(Arc<ConnectionState>, Protocol);
 pub(crate) struct ActiveBody {
     state: Arc<ConnectionState>,
     number: BodyNumber,
-    /// Whether the client waits for `100 Continue`: reading on would make it send its body.
+    /// True if the client waits for `100 Continue`: reading on would make it send its body.
     expects_continue: bool,
 }
 
@@ -66,7 +66,7 @@ struct TrackedResponse {
 pub(crate) struct ResponseProgress {
     given: AtomicU64,
     taken: AtomicU64,
-    /// Whether the response was dropped before the client had all of it.
+    /// True if the response was dropped before the client had all of it.
     lost: AtomicBool,
     record: AccessRecord,
     /// The number of bytes that hyper got but dropped without sending them.
@@ -106,7 +106,7 @@ impl ConnectionState {
         }
     }
 
-    /// Whether requests came over HTTP/2.
+    /// Returns true if requests came over HTTP/2.
     pub(crate) fn is_http2(&self) -> bool {
         self.counted.is_http2()
     }
@@ -140,7 +140,7 @@ impl ConnectionState {
         }
     }
 
-    /// Resolves once data has waited for the client for `limit` (at most half as long again), and the client took
+    /// Resolves once data has waited for the client for `limit` (at most half as long again), and the client has read
     /// nothing of that response meanwhile.
     pub(crate) async fn stall_for(&self, limit: Duration) {
         loop {
@@ -214,7 +214,7 @@ impl Drop for ActiveBody {
 }
 
 impl TrackedResponse {
-    /// How long the response has made no progress.
+    /// Returns how long the response has made no progress.
     fn stands_still(&mut self, now: Instant) -> Duration {
         let Some(progress) = self.progress.upgrade() else { return Duration::ZERO };
         let (given, taken) = (progress.given.load(Ordering::Relaxed), progress.taken.load(Ordering::Relaxed));
@@ -248,8 +248,8 @@ impl ResponseProgress {
         self.lost.store(true, Ordering::Relaxed);
     }
 
-    /// Whether earlier data still waits for the client. hyper polls again once that data is written. Over HTTP/2 another
-    /// task writes.
+    /// Returns true if earlier data still waits for the client. hyper polls again once that data is written. Over
+    /// HTTP/2 another task writes.
     pub(crate) fn is_held_up(&self) -> bool {
         !self.request.1.is_http2() && self.connection().activity.has_waiting_write()
     }

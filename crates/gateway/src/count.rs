@@ -81,7 +81,7 @@ impl Connection {
         self.connections(self.protocol.load(Ordering::Relaxed)).decrement(1);
     }
 
-    /// Whether requests came over HTTP/2.
+    /// Returns true if requests came over HTTP/2.
     pub(super) fn is_http2(&self) -> bool {
         Protocol(self.protocol.load(Ordering::Relaxed)).is_http2()
     }

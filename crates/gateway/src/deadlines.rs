@@ -22,7 +22,7 @@ pub(crate) struct Deadlines {
     pub(crate) alpn_is_http2: bool,
 }
 
-/// How a connection ends.
+/// The way in which a connection ends.
 #[derive(Debug)]
 pub(crate) enum End {
     /// The connection closes at once.

@@ -18,17 +18,17 @@ enum Kind {
 }
 
 impl Error {
-    /// The given value is wrong.
+    /// Creates the error for a value that is wrong.
     pub(crate) fn invalid(problem: impl Into<String>) -> Self {
         Self { kind: Kind::Invalid, problem: problem.into(), advice: None }
     }
 
-    /// The given value cannot be read.
+    /// Creates the error for a value that cannot be read.
     pub(crate) fn unreadable(problem: impl Into<String>) -> Self {
         Self { kind: Kind::Unreadable, ..Self::invalid(problem) }
     }
 
-    /// A URL has credentials.
+    /// Creates the error for a URL that has credentials.
     pub(crate) fn credentials(problem: impl Into<String>) -> Self {
         Self { kind: Kind::Credentials, ..Self::invalid(problem) }
     }
@@ -37,25 +37,25 @@ impl Error {
         Self { advice: Some(advice.into()), ..self }
     }
 
-    /// The place and the problem.
+    /// Returns the place and the problem.
     #[must_use]
     pub fn problem(&self) -> &str {
         &self.problem
     }
 
-    /// What to do next.
+    /// Returns what to do next.
     #[must_use]
     pub fn advice(&self) -> Option<&str> {
         self.advice.as_deref()
     }
 
-    /// Whether a file cannot be read or watched; otherwise its content is wrong.
+    /// Returns true if a file cannot be read or watched; otherwise its content is wrong.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
         self.kind == Kind::Unreadable
     }
 
-    /// Whether a URL is refused only because of its credentials, so that a program must not print it.
+    /// Returns true if a URL is refused only because of its credentials, so that a program must not print it.
     #[must_use]
     pub fn has_credentials(&self) -> bool {
         self.kind == Kind::Credentials

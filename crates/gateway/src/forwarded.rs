@@ -135,14 +135,14 @@ fn append(headers: &mut HeaderMap, name: &HeaderName, last: &HeaderValue) {
     }
 }
 
-/// Whether the name is one of these headers, in any spelling that a CGI-like service accepts.
+/// Returns true if the name is one of these headers, in any spelling that a CGI-like service accepts.
 fn names_client(name: &str) -> bool {
     name.get(..PREFIX.len()).is_some_and(|start| is_same_to_cgi(start, PREFIX))
         || name.len() < 64 && LENGTHS >> name.len() & 1 == 1 && OTHERS.iter().any(|other| is_same_to_cgi(name, other))
 }
 
-/// Whether a name is another spelling of one of these headers: it has a character that is neither a letter, a digit nor
-/// a dash.
+/// Returns true if a name is another spelling of one of these headers: it has a character that is neither a letter, a
+/// digit nor a dash.
 fn looks_similar(name: &str) -> bool {
     name.bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-') && names_client(name)
 }

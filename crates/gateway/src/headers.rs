@@ -10,7 +10,7 @@ use http::uri::Authority;
 use http::{Extensions, StatusCode, Version, request, response};
 use hyper::ext::ReasonPhrase;
 
-/// Whether a header always belongs to one hop; `connection` may name more.
+/// Returns true if a header always belongs to one hop; `connection` may name more.
 fn is_of_one_hop(name: &HeaderName) -> bool {
     matches!(name.as_str(), "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade")
 }
@@ -114,7 +114,7 @@ fn keep_one_length(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether a list header has `token`, in any letter case.
+/// Returns true if a list header has `token`, in any letter case.
 pub(crate) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     tokens(headers, name).any(|each| each.eq_ignore_ascii_case(token.as_bytes()))
 }
@@ -127,7 +127,7 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
     })
 }
 
-/// The authority without user and password, which do not belong in `host`.
+/// Returns the authority without user and password, which do not belong in `host`.
 fn host(authority: &Authority) -> Option<HeaderValue> {
     let text = authority.as_str();
     HeaderValue::from_str(text.rsplit_once('@').map_or(text, |(_, host)| host)).ok()

@@ -58,7 +58,7 @@ pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> 
     Ok(Http1 { sender, exchange, probe })
 }
 
-/// Whether a response that has no body, because it is to HEAD or a 304, declares one.
+/// Returns true if a response that has no body, because it is to HEAD or a 304, declares one.
 fn declares_body_of_none<B: Body>(response: &Response<B>) -> bool {
     let headers = response.headers();
     let has_length = || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");

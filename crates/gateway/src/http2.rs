@@ -87,7 +87,7 @@ pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> 
     Ok(Http2 { sender, room: Arc::new(room) })
 }
 
-/// The error for a service that sends GOAWAY first: it counts as not reached (F4a).
+/// Returns the error for a service that sends GOAWAY first: it counts as not reached (F4a).
 fn not_connected(text: &'static str) -> BoxError {
     io::Error::new(io::ErrorKind::NotConnected, text).into()
 }
@@ -161,8 +161,8 @@ impl<B: ForwardBody> Sends<B> for Http2<B> {
     }
 }
 
-/// How far a request got. A reset is the service's answer to one request, unless its code means that the request was
-/// not processed (RFC 9113 §8.7). GOAWAY means the same for every request after the last one that it names.
+/// Returns how far a request got. A reset is the service's answer to one request, unless its code means that the
+/// request was not processed (RFC 9113 §8.7). GOAWAY means the same for every request after the last one that it names.
 fn reached(error: &hyper::Error) -> Reached {
     match error.source().and_then(|source| source.downcast_ref::<h2::Error>()) {
         Some(error) if error.is_remote() && error.is_go_away() => Reached::Unprocessed,

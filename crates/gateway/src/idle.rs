@@ -17,7 +17,7 @@ pub(crate) struct Activity {
     running: AtomicUsize,
     /// The number of HTTP/1 request bodies that are not dropped yet: hyper may still be reading one.
     bodies: AtomicUsize,
-    /// Whether data that hyper has written still waits for the socket.
+    /// True if data that hyper has written still waits for the socket.
     write_waits: AtomicBool,
     /// When the last request ended, in microseconds since the client connected.
     ended: AtomicU64,
@@ -84,7 +84,7 @@ impl Activity {
         self.write_waits.store(waits, Relaxed);
     }
 
-    /// Whether written data still waits, because the client does not read it.
+    /// Returns true if written data still waits, because the client does not read it.
     pub(crate) fn has_waiting_write(&self) -> bool {
         self.write_waits.load(Relaxed)
     }

@@ -22,7 +22,7 @@ pub(super) async fn stopping(stage: &mut watch::Receiver<Stage>) {
 #[derive(Default)]
 pub(super) struct RequestTracker {
     requests: AtomicUsize,
-    /// Whether responses close their connections.
+    /// True if responses close their connections.
     pub(super) closing: AtomicBool,
     /// Why the gateway drops the requests in flight.
     pub(super) ended_by: OnceLock<&'static str>,
@@ -39,7 +39,7 @@ impl RequestTracker {
         InFlight(Arc::clone(self))
     }
 
-    /// The number of requests in flight.
+    /// Returns the number of requests in flight.
     pub(super) fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }

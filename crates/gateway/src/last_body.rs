@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 /// The body of the last request that has one.
 #[derive(Default)]
 pub(crate) struct LastBody {
-    /// Whether the body belongs to the last request.
+    /// True if the body belongs to the last request.
     is_current: AtomicBool,
     state: Mutex<BodyState>,
 }
@@ -19,11 +19,11 @@ pub(crate) struct LastBody {
 #[derive(Default)]
 struct BodyState {
     number: BodyNumber,
-    /// Whether the body was not read to its end, so that hyper closes the connection after the response.
+    /// True if the body was not read to its end, so that hyper closes the connection after the response.
     is_unread: bool,
-    /// Whether the body was dropped.
+    /// True if the body was dropped.
     is_left: bool,
-    /// Whether the response to its request has left: then its head can no longer change.
+    /// True if the response to its request has left: then its head can no longer change.
     is_answered: bool,
     rest: Option<Incoming>,
 }
@@ -69,9 +69,9 @@ impl LastBody {
         self.state().rest.take()
     }
 
-    /// Whether hyper will close the connection after a response that leaves now, because it cannot skip the rest of the
-    /// request's body. This is so if the body was dropped, or if the service responded before it had all of the body
-    /// (`is_unsent`).
+    /// Returns true if hyper will close the connection after a response that leaves now, because it cannot skip the
+    /// rest of the request's body. This is so if the body was dropped, or if the service responded before it had all of
+    /// the body (`is_unsent`).
     pub(crate) fn closes_connection(&self, is_unsent: impl FnOnce() -> bool) -> bool {
         self.is_current.load(Relaxed) && {
             let body = self.state();

@@ -215,7 +215,7 @@ async fn accept_failed(error: &io::Error, retry: Duration) {
     }
 }
 
-/// Whether the client left before it was accepted.
+/// Returns true if the client left before it was accepted.
 fn has_left(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }

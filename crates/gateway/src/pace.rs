@@ -1,4 +1,5 @@
-//! Whether a request waits for the client or for the service, and how many requests the service may handle.
+//! Detects whether a request waits for the client or for the service, and limits the number of requests that the
+//! service handles.
 //!
 //! A service that sends no head in time causes a 504. Its clock stops while the client is slow: a slow upload is not the
 //! service's fault.
@@ -70,7 +71,7 @@ impl Pace {
         self.last().ended = true;
     }
 
-    /// Whether the body was sent to its end.
+    /// Returns true if the body was sent to its end.
     pub(crate) fn has_ended(&self) -> bool {
         self.last().ended
     }

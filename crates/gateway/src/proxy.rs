@@ -159,7 +159,7 @@ pub(crate) fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether one service can be reached.
+/// The reachability of one service.
 ///
 /// Services that cannot be reached: since when, why, and for how many requests. The log has one line at each change, and the
 /// admin page shows the outages that last.
@@ -182,7 +182,7 @@ impl Reachability {
         }
     }
 
-    /// The outage that lasts.
+    /// Returns the outage that lasts.
     pub(crate) fn outage(&self) -> Option<Outage> {
         self.lock().clone()
     }
@@ -224,7 +224,7 @@ impl Reachability {
     }
 }
 
-/// Why no connection was opened; `None` if one was.
+/// Returns why no connection was opened; `None` if one was.
 fn unreachable_because<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a str> {
     let failure = cause::find::<ProxyFailure>(error)?;
     let is_unreachable = matches!(

@@ -21,7 +21,7 @@ const PAGE: usize = 4 << 10;
 
 static LEFT: AtomicUsize = AtomicUsize::new(MOST);
 
-/// The size to which a buffer of the size `small` may grow.
+/// Returns the size to which a buffer of the size `small` may grow.
 pub(crate) const fn large(small: u32) -> usize {
     let small = small as usize;
     (if small < LEAST { LEAST } else { small }).saturating_mul(TIMES)
@@ -43,7 +43,7 @@ impl ReadSize {
         Self { small: LEAST.max(small as usize), room: None, left }
     }
 
-    /// How many bytes the next read may return.
+    /// Returns how many bytes the next read may return.
     pub(crate) fn limit(&self) -> u64 {
         let limit = if self.room.is_some() { self.small.saturating_mul(TIMES) } else { self.small - PAGE };
         limit as u64

@@ -1,4 +1,4 @@
-//! Whether a connection ends with a reset, and whether a stream did.
+//! Makes a connection end with a reset, and detects whether a stream ended with one.
 
 use std::error::Error;
 use std::io;
@@ -9,7 +9,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tower::BoxError;
 
-/// Whether a connection's last body was cut off in a way that only a reset shows.
+/// Records that a connection's last body was cut off in a way that only a reset shows.
 #[derive(Default)]
 pub(crate) struct ResetOnBreak {
     old_client: AtomicBool,
@@ -38,19 +38,20 @@ impl ResetOnBreak {
     }
 }
 
-/// Whether a body over HTTP/2 without more frames was not sent to its end: hyper treats a reset with `NO_ERROR` as the
-/// end, while h2 reports the difference.
+/// Returns true if a body over HTTP/2 without more frames was not sent to its end: hyper treats a reset with `NO_ERROR`
+/// as the end, while h2 reports the difference.
 pub(crate) fn is_cut_off(body: &Incoming) -> bool {
     !body.is_end_stream()
 }
 
-/// The error of a body that is [cut off](is_cut_off).
+/// Returns the error of a body that is [cut off](is_cut_off).
 pub(crate) fn cut_off_error(peer: &str) -> BoxError {
     io::Error::new(io::ErrorKind::ConnectionReset, format!("the {peer} reset its stream in the middle of its body"))
         .into()
 }
 
-/// The error of a client's body. It distinguishes a client that left from one that frames its body wrongly (F1a).
+/// Returns the error of a client's body. It distinguishes a client that left from one that frames its body wrongly
+/// (F1a).
 pub(crate) fn client_body_error(error: hyper::Error) -> BoxError {
     let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
     let is_gone = h2.is_some_and(|error| error.is_io() || error.is_remote());

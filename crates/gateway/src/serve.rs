@@ -57,7 +57,7 @@ impl Gateway {
         Ok(Self { listener, address, config })
     }
 
-    /// The address that it listens on. If the port was 0, this has the chosen one.
+    /// Returns the address that it listens on. If the port was 0, this has the chosen one.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address

@@ -36,7 +36,7 @@ pub(super) struct Servers {
 impl Servers {
     /// `half_close` stays off. A client that has closed its writing side looks the same as one that has gone: with
     /// `half_close`, the service would continue to work for a lost client, whose request must be logged as abandoned
-    /// (rule F2).
+    /// (F2).
     pub(super) fn new(limits: &ClientLimits) -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
         // hyper's own time limit for heads is off: `idle` limits that time in any version.
@@ -161,8 +161,8 @@ mod tests {
     const LONG: Duration = Duration::from_secs(5);
     const MIB: usize = 1 << 20;
 
-    /// A client's stream with so much room on the way, and what makes its gateway stop. The service answers with the sum of
-    /// the body's bytes. `/early` is answered at once while its body is held, `/long` by a mebibyte.
+    /// A client's stream with so much room on the way, and what makes its gateway stop. The service answers with the
+    /// sum of the body's bytes. `/early` is answered at once while its body is held, `/long` by a mebibyte.
     fn served(room: usize) -> (DuplexStream, watch::Sender<Stage>) {
         let (client, stream) = duplex(room);
         let state = ConnectionState::new(Clients::new());

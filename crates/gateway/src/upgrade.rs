@@ -121,7 +121,7 @@ pub(crate) fn switch(
     Ok(Response::from_parts(head, body.hold(permit)))
 }
 
-/// The value of `upgrade`, if it is on one line.
+/// Returns the value of `upgrade`, if it is on one line.
 fn only_line(headers: &HeaderMap) -> Option<&HeaderValue> {
     let mut lines = headers.get_all(UPGRADE).iter();
     lines.next().filter(|_| lines.next().is_none())

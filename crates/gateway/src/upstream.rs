@@ -94,7 +94,7 @@ impl Upstream {
         self
     }
 
-    /// The URL, for comparison with one in a policy.
+    /// Returns the URL, for comparison with one in a policy.
     #[must_use]
     pub fn url(&self) -> &UpstreamUrl {
         &self.url

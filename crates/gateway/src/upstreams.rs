@@ -1,7 +1,7 @@
 //! The services behind a gateway: one for each scope that has a URL, and one for all other requests.
 //!
-//! 1. The layer adds the URL of the request's scope to the request, from the policy whose guards checked it (rules
-//!    G0, M3).
+//! 1. The layer adds the URL of the request's scope to the request, from the policy whose guards checked it
+//!    (G0, M3).
 //! 2. Each URL has its own connections, queue, limits and TLS: a slow or missing service does not use the resources
 //!    of another one. Scopes with the same URL share them.
 //! 3. They are created for the first request. They end after the active policy no longer has the URL, and all
@@ -191,7 +191,7 @@ impl<B: ForwardBody> Proxies<B> {
         }
     }
 
-    /// The proxy for this URL; creates one if there is none.
+    /// Returns the proxy for this URL; creates one if there is none.
     fn get_or_create(&self, url: &UpstreamUrl) -> Result<Arc<Proxy<B>>, Error> {
         if let Some(known) = self.by_url.read().unwrap_or_else(PoisonError::into_inner).get(url) {
             return Ok(Arc::clone(known));

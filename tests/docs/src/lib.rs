@@ -5,10 +5,6 @@ include!(concat!(env!("OUT_DIR"), "/examples.rs"));
 /// The pages whose examples need other crates than the layer's own tests do.
 #[cfg(doctest)]
 mod pages {
-    #[doc = include_str!("../../../manual/from-into-response.md")]
-    mod from_into_response {}
-    #[doc = include_str!("../../../manual/from-problem-details.md")]
-    mod from_problem_details {}
-    #[doc = include_str!("../../../manual/from-tower-http.md")]
-    mod from_tower_http {}
+    #[doc = include_str!("../../../manual/coming-from.md")]
+    mod coming_from {}
 }

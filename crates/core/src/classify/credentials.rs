@@ -1,4 +1,4 @@
-//! Decides the code of an inner 401 without a code, from the request and `www-authenticate` (rule R1).
+//! Decides the code of an inner 401 without a code, from the request and `www-authenticate` (R1).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -77,7 +77,7 @@ impl fmt::Debug for Credentials<'_> {
     }
 }
 
-/// The code of an inner 401 that names no code.
+/// Returns the code of an inner 401 that names no code.
 pub(crate) fn code_of_401(sent: &Credentials<'_>, response: &HeaderMap) -> ErrorCode {
     match sent {
         Credentials::None => ErrorCode::AUTH_MISSING,
@@ -92,8 +92,8 @@ fn offers(response: &HeaderMap, scheme: &str) -> bool {
         || challenge_lines(response).any(|line| begins_unparsed(line, scheme))
 }
 
-/// Whether an element of a line that the parser cannot read begins with that scheme. In the second step of Negotiate
-/// and NTLM, a token68 takes the place of the parameters.
+/// Returns true if an element of a line that the parser cannot read begins with that scheme. In the second step of
+/// Negotiate and NTLM, a token68 takes the place of the parameters.
 fn begins_unparsed(line: &str, scheme: &str) -> bool {
     let begins = |element: &[u8]| {
         let (name, rest) = element.split_at(element.iter().position(|byte| *byte == b' ').unwrap_or(element.len()));
@@ -103,7 +103,7 @@ fn begins_unparsed(line: &str, scheme: &str) -> bool {
     unparsed && elements(line.as_bytes()).any(begins)
 }
 
-/// Whether a challenge reports an expired token. RFC 6750 has one error for every fault of a token: only the
+/// Returns true if a challenge reports an expired token. RFC 6750 has one error for every fault of a token: only the
 /// description mentions the expiry.
 fn reports_expiry(response: &HeaderMap) -> bool {
     any_challenge(response, &|challenge| {

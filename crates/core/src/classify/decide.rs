@@ -1,4 +1,4 @@
-//! Step 2: decides the code of an inner error; the first source that has one wins (rule R1). The source is also for
+//! Step 2: decides the code of an inner error; the first source that has one wins (R1). The source is also for
 //! the log and for explanations (L1).
 
 use http::{HeaderMap, StatusCode};
@@ -102,7 +102,7 @@ pub(super) fn rule_of<'k>(
     }
 }
 
-/// The code of an envelope that a layer wrote (E7).
+/// Returns the code of an envelope that a layer wrote (E7).
 fn code_of_envelope<'k>(envelope: &Envelope<'_>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
     if parsed.policy.by_status && !envelope.known {
         (code_of_status(parsed.status, parsed.headers, parsed.request).0, CodeSource::UnknownLayer)
@@ -111,13 +111,13 @@ fn code_of_envelope<'k>(envelope: &Envelope<'_>, parsed: &Parsed<'k, '_>) -> (Er
     }
 }
 
-/// A code that takes precedence over every rule: one that an inner layer wrote, or a canonical one.
+/// Returns a code that takes precedence over every rule: one that an inner layer wrote, or a canonical one.
 fn vouched_code<'k>(foreign: &Foreign<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     canonical_code(&foreign.parsed, parsed).or_else(|| code_in_head(&foreign.parsed, parsed))
 }
 
-/// The code of a body in a shape that the policy can also write. It counts as a canonical code (R15). On a 5xx, an
-/// unknown code or a text counts only if an inner layer wrote it.
+/// Returns the code of a body in a shape that the policy can also write. It counts as a canonical code (R15). On a 5xx,
+/// an unknown code or a text counts only if an inner layer wrote it.
 fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     let name = body.code.as_deref().filter(|_| body.meaning == DialectCode::Canonical)?;
     let (code, is_known) = standard::parse_code(name, parsed.policy.codes)?;
@@ -131,7 +131,7 @@ fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option
     }
 }
 
-/// The code in the head of an inner layer that wrote the body in the client's dialect (E7).
+/// Returns the code in the head of an inner layer that wrote the body in the client's dialect (E7).
 fn code_in_head<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     let head = parsed.head.as_ref().filter(|_| parsed.is_own && parsed.policy.dialect != Dialect::Standard)?;
     let source = if parsed.policy.negotiated {
@@ -147,7 +147,7 @@ fn code_in_head<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(
     Some((head.code.clone(), source?))
 }
 
-/// The code of an error that no layer wrote: chosen by a rule, the dialect, the issues or the status.
+/// Returns the code of an error that no layer wrote: chosen by a rule, the dialect, the issues or the status.
 fn code_of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
     if let Some((at, rule)) = rule_of(parsed, |_, _| {}) {
         return (rule.to().clone(), CodeSource::Rule(at, rule));
@@ -164,7 +164,7 @@ fn code_of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> 
     (code, if by_name { CodeSource::Dialect } else { CodeSource::Otherwise(by) })
 }
 
-/// The code that the body names, if the policy, the catalogue or its dialect defines it.
+/// Returns the code that the body names, if the policy, the catalogue or its dialect defines it.
 fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCode> {
     if let DialectCode::Named(name) = &body.meaning
         && let Some(code) = parsed.policy.codes.find(name)
@@ -192,7 +192,7 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
     }
 }
 
-/// The code of the status; on a 401, the code that the request's credentials lead to.
+/// Returns the code of the status; on a 401, the code that the request's credentials lead to.
 pub(super) fn code_of_status(
     status: StatusCode,
     headers: &HeaderMap,
@@ -205,7 +205,7 @@ pub(super) fn code_of_status(
     }
 }
 
-/// What decided the code of an inner error: the first of these sources that had a code (rule R1).
+/// What decided the code of an inner error: the first of these sources that had a code (R1).
 ///
 /// ```
 /// use tower_error_envelope::session::DecidedBy;
@@ -230,7 +230,7 @@ pub enum DecidedBy {
 }
 
 impl DecidedBy {
-    /// The word for the log.
+    /// Returns the word for the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -244,8 +244,8 @@ impl DecidedBy {
     }
 }
 
-/// Whether an unknown code may be written to the log (L3): it must look like the name of an error, which has several
-/// words or capitals. A single word in small letters, a number, an id or a token may be a secret.
+/// Returns true if an unknown code may be written to the log (L3): it must look like the name of an error, which has
+/// several words or capitals. A single word in small letters, a number, an id or a token may be a secret.
 pub(crate) fn is_name(code: &str) -> bool {
     const LONGEST: usize = 64;
 
@@ -259,7 +259,7 @@ pub(crate) fn is_name(code: &str) -> bool {
     is_fit && (in_capitals || in_humps || words().count() > 1)
 }
 
-/// Whether a word has only letters, with at most four digits at its end. The digits may also stand alone.
+/// Returns true if a word has only letters, with at most four digits at its end. The digits may also stand alone.
 fn is_word(word: &str) -> bool {
     const MOST_DIGITS: usize = 4;
 

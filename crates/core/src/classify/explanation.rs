@@ -6,7 +6,7 @@ use super::parse::Inner;
 use super::parse::{KeptForm, Parsed};
 use crate::dialect::{CustomShape, Foreign, ParsedBody, Shape};
 
-/// The content of an inner error, and the result of each rule of the policy (rule R1).
+/// The content of an inner error, and the result of each rule of the policy (R1).
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Explanation {

@@ -1,4 +1,4 @@
-//! Turns the error value of an inner service into a fault (rule F1).
+//! Turns the error value of an inner service into a fault (F1).
 //!
 //! Checks in this order, each over the whole chain of causes: a typed fault; a fault of the adapter's [`Recogniser`],
 //! such as from a tonic status; a body over a limit; a time-out; load shedding; a closed or failed buffer; an
@@ -50,7 +50,7 @@ impl<'e> ErrorKind<'e> {
         }
     }
 
-    /// The fault for an error that `call` or its future returned.
+    /// Returns the fault for an error that `call` or its future returned.
     pub(crate) fn call_fault(self) -> Fault {
         match self {
             Self::Typed(fault) => fault.clone(),
@@ -60,7 +60,7 @@ impl<'e> ErrorKind<'e> {
         }
     }
 
-    /// The fault for an error that `poll_ready` returned (F3).
+    /// Returns the fault for an error that `poll_ready` returned (F3).
     pub(crate) fn readiness_fault(self) -> Fault {
         match self {
             Self::Typed(fault) => fault.clone(),
@@ -95,7 +95,7 @@ pub enum Recognised {
     Kind(CauseKind),
 }
 
-/// Recognises errors whose types are from other crates; it checks the whole chain of causes (rule F1).
+/// Recognises errors whose types are from other crates; it checks the whole chain of causes (F1).
 pub type Recogniser = fn(&(dyn Error + 'static)) -> Option<Recognised>;
 
 impl CauseKind {

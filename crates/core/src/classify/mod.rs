@@ -9,7 +9,7 @@
 //! 4. [`details`](reply_details::ReplyDetails): the fields besides them
 //! 5. [`retained`](rewrite::retained): the part of the body that stays in its place
 //!
-//! The first match decides the code (rule R1), unless the response has a `Fault` in its extensions, which
+//! The first match decides the code (R1), unless the response has a `Fault` in its extensions, which
 //! `session::responding` looks for first:
 //!
 //! 1. a canonical envelope, or a well-formed `x-error-code` if the body has no code or is in the route's own
@@ -65,7 +65,7 @@ pub(crate) fn response<'b>(
     }
 }
 
-/// All steps, for a body of any kind.
+/// Runs all steps, for a body of any kind.
 fn rewrite_parsed<'b>(inner: &Inner<'_, 'b>, request: &RequestContext<'_>, policy: &PolicyView<'_>) -> Rewrite<'b> {
     let body = parse(inner, request, policy);
     match lenient(&body, inner) {
@@ -74,7 +74,8 @@ fn rewrite_parsed<'b>(inner: &Inner<'_, 'b>, request: &RequestContext<'_>, polic
     }
 }
 
-/// The short way for an error with only a status, as most errors of routers are: the other steps have nothing to do.
+/// Handles an error with only a status in a short way. Most errors of routers are of this kind: the other steps have
+/// nothing to do.
 fn rewrite_status_alone(
     inner: &Inner<'_, '_>,
     request: &RequestContext<'_>,
@@ -85,8 +86,8 @@ fn rewrite_status_alone(
     Rewrite::of_status(fault, by)
 }
 
-/// The line that is the whole body. `None` if the full steps are needed: the policy has rules, the status may have the
-/// sentences of a framework (R13), or secrets are to be removed (R17).
+/// Returns the line that is the whole body. `None` if the full steps are needed: the policy has rules, the status may
+/// have the sentences of a framework (R13), or secrets are to be removed (R17).
 #[inline]
 fn line<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> Option<&'b str> {
     #[cfg(feature = "redact")]
@@ -100,8 +101,8 @@ fn line<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> Option<&'b str> {
     if is_read { dialect::plain_text(inner.headers, inner.bytes()) } else { None }
 }
 
-/// The short way for a 4xx whose body is one line of text, as many handlers and routers send it (rule R3). Such a line
-/// has no code, no fields and no form to keep, so only the text is left to be checked.
+/// Handles a 4xx whose body is one line of text in a short way (R3). Many handlers and routers send such a body. Such a
+/// line has no code, no fields and no form to keep, so only the text is left to be checked.
 #[inline]
 fn rewrite_line<'b>(line: &'b str, inner: &Inner<'_, '_>, request: &RequestContext<'_>) -> Rewrite<'b> {
     let (code, by) = decide::code_of_status(inner.status, inner.headers, request);
@@ -110,13 +111,13 @@ fn rewrite_line<'b>(line: &'b str, inner: &Inner<'_, '_>, request: &RequestConte
     Rewrite::of_line(fault, by, text)
 }
 
-/// The text for the client; `None` if the line is not a message.
+/// Returns the text for the client; `None` if the line is not a message.
 fn text_of_line(line: &str, status: StatusCode) -> Option<Cow<'_, str>> {
     let read = framework_text::read(line, status, false);
     if read.client_message == framework_text::ClientMessage::All { message::from_foreign_text(line) } else { None }
 }
 
-/// The steps after the first one.
+/// Runs the steps after the first one.
 #[inline]
 fn rewrite<'b>(
     mut body: ParsedBody<'b>,
@@ -144,7 +145,7 @@ pub(crate) fn explain(inner: &Inner<'_, '_>, request: &RequestContext<'_>, polic
     Explanation::new(&inner, &parsed, &decide(&parsed))
 }
 
-/// The fault that a service left in the response's extensions (R1), alone or as the cause of a tonic status.
+/// Returns the fault that a service left in the response's extensions (R1), alone or as the cause of a tonic status.
 pub(crate) fn fault_in(extensions: &Extensions) -> Option<&Fault> {
     Fault::in_extensions(extensions)
 }
@@ -159,7 +160,7 @@ mod tests {
     use crate::code::CodeSet;
     use crate::dialect::Dialect;
 
-    /// What the client and the log get.
+    /// Returns what the client and the log get.
     fn facts(it: &Rewrite<'_>) -> String {
         let (fault, text) = it.parts();
         let own = (it.retained, it.is_code_named, it.by, it.rule, it.to_status);

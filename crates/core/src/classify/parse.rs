@@ -1,4 +1,4 @@
-//! Step 1: parses an inner error (rules R1–R3, R10), and collects the facts that several later steps need. The
+//! Step 1: parses an inner error (R1–R3, R10), and collects the facts that several later steps need. The
 //! head shows whether an inner layer wrote the response (E4, R16).
 
 use std::borrow::Cow;
@@ -84,8 +84,8 @@ pub(super) fn parse<'b>(
     }
 }
 
-/// The error with the body as a more lenient parser reads it, if the strict one read nothing (R3): its text becomes
-/// UTF-8, and its JSON is repaired.
+/// Returns the error with the body as a more lenient parser reads it, if the strict one read nothing (R3): its text
+/// becomes UTF-8, and its JSON is repaired.
 #[inline]
 pub(super) fn lenient<'h, 'b>(body: &ParsedBody<'_>, inner: &Inner<'h, 'b>) -> Option<Inner<'h, 'b>> {
     let is_unread = matches!(body, ParsedBody::Nothing) && !inner.bytes().is_empty();
@@ -133,8 +133,8 @@ impl<'c, 'b> Parsed<'c, 'b> {
     }
 }
 
-/// Whether a layer may have written a foreign body: it is in the client's dialect, or it is a 5xx in a shape that the
-/// policy defines (R15).
+/// Returns true if a layer may have written a foreign body: it is in the client's dialect, or it is a 5xx in a shape
+/// that the policy defines (R15).
 fn may_be_layers(foreign: &Foreign<'_>, is_own: bool, status: StatusCode, policy: &PolicyView<'_>) -> bool {
     is_own && policy.dialect != Dialect::Standard
         || status.is_server_error() && foreign.parsed.meaning == DialectCode::Canonical
@@ -167,7 +167,8 @@ fn replace<'b>(
     kept
 }
 
-/// The content of a body that is empty or could not be read: the head may have its code, and the status line its text.
+/// Returns the content of a body that is empty or could not be read: the head may have its code, and the status line
+/// its text.
 fn content_without_body<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> (ParsedBody<'b>, KeptForm) {
     let is_empty = inner.bytes().is_empty();
     let page = if is_empty { None } else { page_of_layer(inner) };
@@ -179,8 +180,8 @@ fn content_without_body<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> (
     }
 }
 
-/// The content of a protocol's body. If the body keeps its form, an inner layer may have put a code into the head, and
-/// has reported the error already (E7). Otherwise it is read like any foreign body.
+/// Returns the content of a protocol's body. If the body keeps its form, an inner layer may have put a code into the
+/// head, and has reported the error already (E7). Otherwise it is read like any foreign body.
 fn content_of_protocol<'b>(
     protocol: Protocol,
     inner: &Inner<'_, 'b>,
@@ -255,17 +256,18 @@ pub(crate) struct Inner<'h, 'b> {
 }
 
 impl<'h, 'b> Inner<'h, 'b> {
-    /// The body; empty if it cannot be read.
+    /// Returns the body; empty if it cannot be read.
     pub(super) fn bytes(&self) -> &'b [u8] {
         self.body.unwrap_or_default()
     }
 
-    /// Whether the response has nothing but its status: no headers, no body and no words of its own in the status line.
+    /// Returns true if the response has nothing but its status: no headers, no body and no words of its own in the
+    /// status line.
     pub(super) fn is_status_alone(&self) -> bool {
         self.bytes().is_empty() && self.reason.is_none() && self.headers.is_empty()
     }
 
-    /// The same error with another body.
+    /// Returns the same error with another body.
     pub(super) fn with_body<'o>(&self, body: &'o [u8]) -> Inner<'h, 'o>
     where
         'b: 'o,
@@ -307,7 +309,7 @@ pub(crate) enum KeptProtocols {
 }
 
 impl KeptProtocols {
-    /// Whether an error of that protocol keeps its shape.
+    /// Returns true if an error of that protocol keeps its shape.
     pub(crate) fn keep(self, protocol: Protocol) -> bool {
         match self {
             Self::All => true,
@@ -316,7 +318,7 @@ impl KeptProtocols {
         }
     }
 
-    /// Whether an error of that media type keeps its shape.
+    /// Returns true if an error of that media type keeps its shape.
     pub(crate) fn keep_type(self, named: ProtocolType) -> bool {
         named.of_json().map_or(self != Self::Nothing, |protocol| self.keep(protocol))
     }
@@ -354,7 +356,7 @@ impl<'a> PolicyView<'a> {
         Readable { codes: self.codes, shapes: self.shapes, dialect: self.dialect, target: request.target, headers }
     }
 
-    /// Whether an error of that protocol keeps its shape for this request (R10).
+    /// Returns true if an error of that protocol keeps its shape for this request (R10).
     pub(super) fn keeps(&self, protocol: Protocol, request: &RequestContext<'_>) -> bool {
         let is_requested = match protocol {
             Protocol::OAuth { is_described, is_of_resource } => {
@@ -370,7 +372,8 @@ impl<'a> PolicyView<'a> {
 pub(super) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The code in a response's head, as an envelope without a text (R1). `None` if the head has no code, or more than one.
+/// Returns the code in a response's head, as an envelope without a text (R1). `None` if the head has no code, or more
+/// than one.
 pub(crate) fn envelope_in_head(headers: &HeaderMap, codes: &CodeSet) -> Option<Envelope<'static>> {
     if headers.is_empty() {
         return None;
@@ -381,7 +384,7 @@ pub(crate) fn envelope_in_head(headers: &HeaderMap, codes: &CodeSet) -> Option<E
     Some(Envelope { code, known, message: Cow::Borrowed(""), details: None, advice: Advice::default() })
 }
 
-/// The page as which an inner layer wrote the body (R16, R18).
+/// Returns the page as which an inner layer wrote the body (R16, R18).
 fn page_of_layer(inner: &Inner<'_, '_>) -> Option<PageType> {
     let page = PageType::of_media_type(dialect::media_type(inner.headers)?)?;
     let id = inner.headers.get(X_REQUEST_ID)?.to_str().ok()?;
@@ -392,7 +395,7 @@ fn page_of_layer(inner: &Inner<'_, '_>) -> Option<PageType> {
     (is_layers && has_head_of_layer(inner.headers)).then_some(page)
 }
 
-/// Whether the head has the headers that every layer sets (I1, E4). Only a layer creates an id of this form.
+/// Returns true if the head has the headers that every layer sets (I1, E4). Only a layer creates an id of this form.
 pub(super) fn has_head_of_layer(headers: &HeaderMap) -> bool {
     let id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
     let is_ours = |id: &str| id.starts_with("req_") && id.parse::<RequestId>().is_ok();

@@ -1,8 +1,8 @@
-//! The reason phrase of HTTP/1, if it states more than the standard phrase of its status (rule R3).
+//! The reason phrase of HTTP/1, if it states more than the standard phrase of its status (R3).
 
 use http::StatusCode;
 
-/// The phrase, if the service chose its words. `None` for the standard phrase of a status, past or present.
+/// Returns the phrase, if the service chose its words. `None` for the standard phrase of a status, past or present.
 pub(crate) fn own_words(status: StatusCode, phrase: &[u8]) -> Option<&str> {
     let phrase = str::from_utf8(phrase).ok()?.trim();
     let former = FORMER.iter().filter(|(code, _)| *code == status.as_u16()).map(|(_, name)| *name);

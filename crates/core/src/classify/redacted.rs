@@ -1,4 +1,4 @@
-//! The steps for routes that remove secrets from the errors of services (rule R17).
+//! The steps for routes that remove secrets from the errors of services (R17).
 //!
 //! Rules compare the body, so the received body decides the code. The text, the fields and the kept parts come from the
 //! body without its secrets.
@@ -11,7 +11,7 @@ use super::rewrite::Rewrite;
 use crate::dialect::{self, Foreign, ParsedBody, Shape};
 use crate::redact::{self, Strictness};
 
-/// The steps after the first one.
+/// Runs the steps after the first one.
 #[cold]
 pub(super) fn rewrite<'b>(
     mut body: ParsedBody<'b>,
@@ -32,14 +32,14 @@ pub(super) fn rewrite<'b>(
     Rewrite::new(&parsed, decision).of_redacted(kept)
 }
 
-/// Whether the body is a text that would be read as JSON if redaction made it begin with a bracket.
+/// Returns true if the body is a text that would be read as JSON if redaction made it begin with a bracket.
 fn is_line(body: &ParsedBody<'_>, bytes: &[u8]) -> bool {
     let is_text = matches!(body, ParsedBody::Foreign(Foreign { shape: Shape::PlainText, .. }));
     is_text && !bytes.trim_ascii_start().starts_with(b"[") && !bytes.trim_ascii_start().starts_with(b"\"")
 }
 
-/// Whether an inner layer wrote the body, which is then canonical in any dialect (E7). A protocol's body that a layer
-/// let pass is still the service's.
+/// Returns true if an inner layer wrote the body, which is then canonical in any dialect (E7). A protocol's body that a
+/// layer let pass is still the service's.
 fn is_layers(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> bool {
     let is_envelope = matches!(parsed.content, ParsedBody::Envelope(_));
     match parsed.kept {
@@ -52,7 +52,7 @@ fn is_layers(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> bool {
     }
 }
 
-/// The body and the reason phrase, without their secrets. `None` if neither has any.
+/// Returns the body and the reason phrase, without their secrets. `None` if neither has any.
 fn without_secrets(inner: &Inner<'_, '_>) -> Option<(Vec<u8>, Option<String>)> {
     let body = redact::body(inner.bytes());
     let reason = inner.reason.map(|reason| redact::text(reason, Strictness::Readable));

@@ -73,8 +73,8 @@ impl ReplyDetails {
         }
     }
 
-    /// The details that an inner layer wrote, byte for byte (E7). If its code is unknown here, the code is added to
-    /// them (E9).
+    /// Returns the details that an inner layer wrote, byte for byte (E7). If its code is unknown here, the code is
+    /// added to them (E9).
     fn of_layer(envelope: &Envelope<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>, needs_list: bool) -> Self {
         let adds_code = matches!(decision.source, CodeSource::UnknownLayer) && parsed.status.is_client_error();
         let json = if adds_code {
@@ -88,7 +88,8 @@ impl ReplyDetails {
     }
 }
 
-/// The fields of a 4xx that no rule reads, sorted by whether they pass. A body that stays unchanged keeps them anyway.
+/// Returns the fields of a 4xx that no rule reads, sorted by whether they pass. A body that stays unchanged keeps them
+/// anyway.
 fn unread_fields<'p>(
     foreign: Option<&Foreign<'_>>,
     members: Option<&'p Members<'_>>,
@@ -102,15 +103,15 @@ fn unread_fields<'p>(
     members.map(|members| sort(members, body, kept)).unwrap_or_default()
 }
 
-/// The issues that the client gets. Where the input was not wrong, the message may have all that a list without places
-/// states (R2).
+/// Returns the issues that the client gets. Where the input was not wrong, the message may have all that a list without
+/// places states (R2).
 fn issues_to_send<'p>(body: &'p ParsedError<'_>, parsed: &Parsed<'_, '_>, of_issues: bool) -> Option<&'p str> {
     let is_repeated =
         |issues: &&str| of_issues && !dialect::tells_of_input(parsed.status) && !written::name_place(issues);
     body.issues.as_deref().filter(|issues| !is_repeated(issues))
 }
 
-/// The details that reach the client, with the issue list (E8), an unknown code, and what else is kept (E9).
+/// Returns the details that reach the client, with the issue list (E8), an unknown code, and what else is kept (E9).
 fn details_of(
     foreign: &Foreign<'_>,
     kept: &[(&str, &RawValue)],
@@ -133,8 +134,8 @@ fn details_of(
     details::compose(came, kept, issues, code)
 }
 
-/// The code in the body, if the client is to get it next to the canonical one (E9). In the client's own dialect, it
-/// stays in its place anyway.
+/// Returns the code in the body, if the client is to get it next to the canonical one (E9). In the client's own
+/// dialect, it stays in its place anyway.
 fn upstream_code<'p>(
     foreign: &'p Foreign<'_>,
     issues: Option<&str>,
@@ -157,7 +158,8 @@ fn upstream_code<'p>(
     (decision.code != *code && is_unknown(code, foreign, parsed) && !is_in_target && !repeats_issues()).then_some(code)
 }
 
-/// Whether a code states more than the status: it has the form of a code, and is not the phrase of a status (E9).
+/// Returns true if a code states more than the status: it has the form of a code, and is not the phrase of a status
+/// (E9).
 fn adds_to_status(code: &str) -> bool {
     outgoing::is_upstream_code(code) && !dialect::is_phrase_as_code(code)
 }
@@ -166,12 +168,13 @@ fn adds_to_status(code: &str) -> bool {
 const CODE_HEADERS: [HeaderName; 3] =
     [X_ERROR_CODE, HeaderName::from_static("x-amzn-errortype"), HeaderName::from_static("x-ms-error-code")];
 
-/// Whether a head may have the code of an error.
+/// Returns true if a head may have the code of an error.
 pub(super) fn may_have_code(headers: &HeaderMap) -> bool {
     CODE_HEADERS.iter().any(|name| fields::has(headers, name))
 }
 
-/// The code that a service put into the head of its 4xx, if it is not canonical (E9). AWS appends an address to it.
+/// Returns the code that a service put into the head of its 4xx, if it is not canonical (E9). AWS appends an address to
+/// it.
 pub(crate) fn service_code<'h>(headers: &'h HeaderMap, status: StatusCode, codes: &CodeSet) -> Option<&'h str> {
     let is_own = |code: &&str| adds_to_status(code) && *code != status.as_str() && codes.find(code).is_none();
     let value = |name: &HeaderName| {
@@ -181,15 +184,15 @@ pub(crate) fn service_code<'h>(headers: &'h HeaderMap, status: StatusCode, codes
     if status.is_client_error() && may_have_code(headers) { CODE_HEADERS.iter().find_map(value) } else { None }
 }
 
-/// The code in the body, for the log: only if it is a name and cannot be a secret (L3).
+/// Returns the code in the body, for the log: only if it is a name and cannot be a secret (L3).
 fn unknown_code(foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<Box<str>> {
     let decides_by_it = matches!(decision.source, CodeSource::Layer { .. } | CodeSource::Rule(..));
     let code = foreign.parsed.code.as_deref().filter(|code| !decides_by_it && is_name(code))?;
     is_unknown(code, foreign, parsed).then(|| code.into())
 }
 
-/// Whether the code in a body is unknown: to the policy, the catalogue and the body's dialect. The number of the status
-/// counts as known.
+/// Returns true if the code in a body is unknown: to the policy, the catalogue and the body's dialect. The number of
+/// the status counts as known.
 fn is_unknown(code: &str, foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>) -> bool {
     parsed.policy.codes.find(code).is_none() && *code != *parsed.status.as_str() && !foreign.defines(code)
 }
@@ -219,7 +222,7 @@ impl<'a> UnreadFields<'a> {
         (!self.dropped.is_empty()).then(|| line(&self.dropped))
     }
 
-    /// The kept fields as a JSON object.
+    /// Returns the kept fields as a JSON object.
     pub(super) fn as_object(&self) -> Box<str> {
         let fields = self.kept.iter().fold(Writer::new(64), |json, (name, value)| json.raw(name, value.get()));
         fields.into_string().into()

@@ -98,7 +98,8 @@ pub(super) fn of(
     of_problem.into_iter().chain(rest).collect()
 }
 
-/// The members of a problem keep their bytes, apart from stack traces. A title is kept if it states more than the message.
+/// Returns the rest of a problem. Its members keep their bytes, apart from stack traces. A title is kept if it states
+/// more than the message.
 fn of_problem(members: &Members<'_>, issues: Option<&str>, message: &str) -> Vec<(Box<str>, Box<RawValue>)> {
     let is_said = |value: &RawValue| text_of(value).is_some_and(|text| message.contains(text.trim()));
     let is_read = |value: &RawValue| issues.is_some_and(|issues| std::ptr::eq(issues, value.get())) || is_said(value);
@@ -110,7 +111,7 @@ fn of_problem(members: &Members<'_>, issues: Option<&str>, message: &str) -> Vec
     members.filter_map(without_trace).collect()
 }
 
-/// The text, or the only text of a list.
+/// Returns the text, or the only text of a list.
 fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
     match array(value.get()).as_deref() {
         Some([only]) => string(only),

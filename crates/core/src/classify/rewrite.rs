@@ -1,4 +1,4 @@
-//! Steps 3 and 5: the text that reaches the client (rule R3), and which part of a body stays in place (rules R10–R12,
+//! Steps 3 and 5: the text that reaches the client (R3), and which part of a body stays in place (R10–R12,
 //! R16). Then the result of all steps: the content of the rewritten error, and the facts for the log.
 
 use std::borrow::Cow;
@@ -87,7 +87,7 @@ impl<'b> Rewrite<'b> {
         if lack_issues { rewrite.with_issues() } else { rewrite }
     }
 
-    /// The result for a body without its secrets (R17): it is rewritten, even if it would pass with them.
+    /// Returns the result for a body without its secrets (R17): it is rewritten, even if it would pass with them.
     #[cfg(feature = "redact")]
     pub(super) fn of_redacted(self, kept: KeptForm) -> Self {
         match kept {
@@ -99,7 +99,7 @@ impl<'b> Rewrite<'b> {
     }
 }
 
-/// The shape in which the body was parsed. A body that keeps its form has none: only its head was parsed.
+/// Returns the shape in which the body was parsed. A body that keeps its form has none: only its head was parsed.
 fn shape_of(parsed: &Parsed<'_, '_>) -> Option<Shape> {
     match parsed.content {
         ParsedBody::Envelope(_) if parsed.kept == KeptForm::Nothing => Some(Shape::Standard),
@@ -109,7 +109,7 @@ fn shape_of(parsed: &Parsed<'_, '_>) -> Option<Shape> {
 }
 
 impl<'b> Rewrite<'b> {
-    /// The fault itself, without any change by an inner error.
+    /// Returns the fault itself, without any change by an inner error.
     #[inline]
     pub(crate) fn unchanged(fault: Fault) -> Self {
         Self {
@@ -129,12 +129,12 @@ impl<'b> Rewrite<'b> {
         }
     }
 
-    /// An inner error that has only a status.
+    /// Creates an inner error that has only a status.
     pub(super) fn of_status(fault: Fault, by: DecidedBy) -> Self {
         Self { by: Some(by), is_code_named: false, ..Self::unchanged(fault) }
     }
 
-    /// An inner error that is one line of text, with the text that its client gets, if any.
+    /// Creates an inner error that is one line of text, with the text that its client gets, if any.
     #[inline]
     pub(super) fn of_line(fault: Fault, by: DecidedBy, text: Option<Cow<'b, str>>) -> Self {
         Self { shape: Some(Shape::PlainText), text, by: Some(by), is_code_named: false, ..Self::unchanged(fault) }
@@ -144,12 +144,12 @@ impl<'b> Rewrite<'b> {
         self.fault.code()
     }
 
-    /// The fault, and the text to write instead of its own.
+    /// Returns the fault, and the text to write instead of its own.
     pub(crate) fn parts(&self) -> (&Fault, Option<&str>) {
         (&self.fault, self.text.as_deref())
     }
 
-    /// The fault with its text.
+    /// Returns the fault with its text.
     pub(crate) fn into_fault(self) -> Fault {
         match self.text {
             Some(text) => self.fault.with_clean_message(text.into_owned()),
@@ -207,7 +207,7 @@ pub(super) fn text<'b>(
     }
 }
 
-/// The fault with the text for an inner error that has none: it states no more than the status does (R1, R3).
+/// Returns the fault with the text for an inner error that has none: it states no more than the status does (R1, R3).
 #[inline]
 pub(super) fn stock(fault: Fault, status: StatusCode) -> Fault {
     match status.as_u16() {
@@ -223,7 +223,8 @@ pub(super) fn stock(fault: Fault, status: StatusCode) -> Fault {
     }
 }
 
-/// The first issue, and the number of the others, where a 4xx that is neither 400 nor 422 has no text of its own (E8).
+/// Returns the first issue, and the number of the others, where a 4xx that is neither 400 nor 422 has no text of its
+/// own (E8).
 fn text_of_issue(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<(String, usize)> {
     let ParsedBody::Foreign(Foreign { parsed: body, .. }) = parsed.content else { return None };
     if !parsed.status.is_client_error() || dialect::tells_of_input(parsed.status) || !decision.passes {
@@ -233,7 +234,7 @@ fn text_of_issue(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<(St
     written::first_issue(body.issues.as_deref().or_else(in_details)?)
 }
 
-/// The service's words in the status line, if its body is JSON without a text (R3).
+/// Returns the service's words in the status line, if its body is JSON without a text (R3).
 fn reason<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Option<Cow<'b, str>> {
     let is_foreign = !matches!(parsed.content, ParsedBody::Envelope(_)) && parsed.kept == KeptForm::Nothing;
     let reason = parsed.reason.filter(|_| is_foreign && decision.code != ErrorCode::INTERNAL_ERROR)?;
@@ -281,7 +282,7 @@ fn text_of_body<'b>(body: &ParsedError<'b>, clean: fn(&str) -> Option<Cow<'_, st
     cleaned(body.message.as_ref()?, clean)
 }
 
-/// The text, if it is fit for a message after cleaning. It is copied only if it is not part of the body.
+/// Returns the text, if it is fit for a message after cleaning. It is copied only if it is not part of the body.
 fn cleaned<'b>(text: &Cow<'b, str>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
     match text {
         Cow::Borrowed(text) => clean(text),
@@ -307,7 +308,7 @@ pub(crate) enum Retained {
 }
 
 impl Retained {
-    /// The word that the media type of a body with this form contains.
+    /// Returns the word that the media type of a body with this form contains.
     pub(crate) const fn format(self) -> Option<&'static str> {
         match self {
             Self::Protocol(protocol) => Some(protocol.format()),
@@ -317,7 +318,7 @@ impl Retained {
     }
 }
 
-/// The part of the body that passes; `None` if all of the body is rewritten.
+/// Returns the part of the body that passes; `None` if all of the body is rewritten.
 #[inline]
 pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<Retained> {
     match (parsed.kept, parsed.content) {

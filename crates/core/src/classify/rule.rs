@@ -1,4 +1,4 @@
-//! Map rules (rule R1), which map the content of an inner error to a code. The first rule that matches decides.
+//! Map rules (R1), which map the content of an inner error to a code. The first rule that matches decides.
 //!
 //! A rule matches if all its conditions match; it has at least one. The inner code is compared exactly, the message
 //! without surrounding white space, the media type in any letter case, and the path in its normalised spelling.
@@ -21,7 +21,7 @@ use crate::guard::reading::normalised;
 use crate::table::{Message, Refusals, SettingError, setters};
 
 setters! {
-    /// A rule that maps the content of an inner error to a code: `[[map]]` in the policy file (rule R1).
+    /// A rule that maps the content of an inner error to a code: `[[map]]` in the policy file (R1).
     ///
     /// A mistake, such as a rule without a condition, is refused when the policy is built.
     ///
@@ -55,7 +55,7 @@ setters! {
         /// `"/api/v1/{*rest}"`.
         route: String,
         /// Sets the status that is sent instead of the inner one (400–599). The inner status still decides which parts of
-        /// the body may pass (rules R1, R3).
+        /// the body may pass (R1, R3).
         to_status: u16,
         /// Sets the message that is sent instead of the inner one. A rule whose `code` is the code of a [`Fault`] that
         /// the service returns replaces its message, too.
@@ -154,8 +154,8 @@ pub(crate) struct ErrorFacts<'a> {
     pub(crate) method: &'a Method,
 }
 
-/// The first rule that matches, and its index. Calls `note` with the index of each rule that was tried, and with the
-/// key of the first condition that does not hold.
+/// Returns the first rule that matches, and its index. Calls `note` with the index of each rule that was tried, and
+/// with the key of the first condition that does not hold.
 pub(crate) fn first_fit<'r>(
     rules: &'r [Arc<Rule>],
     facts: &ErrorFacts<'_>,
@@ -169,7 +169,7 @@ pub(crate) fn first_fit<'r>(
     })
 }
 
-/// The message that replaces a fault's: from the first rule that matches the fault and names its code.
+/// Returns the message that replaces a fault's: from the first rule that matches the fault and names its code.
 pub(crate) fn message_for<'r>(
     rules: &'r [Arc<Rule>],
     fault: &Fault,
@@ -183,8 +183,8 @@ pub(crate) fn message_for<'r>(
     rules.iter().find(|rule| rule.names_code() && rule.unmet_condition(&facts, &target).is_none())?.say()
 }
 
-/// The rules that lead to `code` and may apply to this request. In reverse, they define how the code is written for the
-/// client (R12).
+/// Returns the rules that lead to `code` and may apply to this request. In reverse, they define how the code is written
+/// for the client (R12).
 pub(crate) fn rules_for_code<'r>(
     rules: &'r [Arc<Rule>],
     code: &'r ErrorCode,
@@ -217,17 +217,17 @@ impl Rule {
         &self.to
     }
 
-    /// The route to which the rule is restricted.
+    /// Returns the route to which the rule is restricted.
     pub(crate) fn route(&self) -> Option<&Pattern> {
         self.route.as_ref()
     }
 
-    /// The status to send instead of the inner one.
+    /// Returns the status to send instead of the inner one.
     pub(crate) fn to_status(&self) -> Option<StatusCode> {
         self.to_status
     }
 
-    /// The message to send instead of the inner one.
+    /// Returns the message to send instead of the inner one.
     pub(crate) fn say(&self) -> Option<&str> {
         self.say.as_deref()
     }
@@ -240,12 +240,12 @@ impl Rule {
         self.text.is_some()
     }
 
-    /// The inner code that the rule requires.
+    /// Returns the inner code that the rule requires.
     pub(crate) fn inner_code(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
-    /// The exact message that the rule requires.
+    /// Returns the exact message that the rule requires.
     pub(crate) fn exact_message(&self) -> Option<&str> {
         match &self.text {
             Some(Text::Exact(text)) => Some(text),
@@ -261,7 +261,7 @@ impl Rule {
         self.route.as_ref().is_none_or(|route| target.is_on(route))
     }
 
-    /// The key of the first condition that does not hold. The route is checked last.
+    /// Returns the key of the first condition that does not hold. The route is checked last.
     #[inline]
     fn unmet_condition(&self, facts: &ErrorFacts<'_>, target: &RequestTarget<'_>) -> Option<&'static str> {
         let other_type = |own: &str| !facts.media_type.is_some_and(|its| its.eq_ignore_ascii_case(own));

@@ -1,4 +1,4 @@
-//! Turns bodies that are not UTF-8, or not quite JSON, into UTF-8 and JSON (rule R3).
+//! Turns bodies that are not UTF-8, or not quite JSON, into UTF-8 and JSON (R3).
 //!
 //! 1. A byte order mark decides the charset (feature `charsets`).
 //! 2. Else the charset that the media type names decides, by WHATWG's names (the same feature).
@@ -22,19 +22,19 @@ use crate::fields;
 #[cfg(feature = "charsets")]
 use crate::syntax::{is_bare_type, media_type};
 
-/// The body, which counts as UTF-8: other charsets need the feature `charsets`.
+/// Returns the body, which counts as UTF-8: other charsets need the feature `charsets`.
 #[cfg(not(feature = "charsets"))]
 pub(crate) fn in_utf8<'b>(_: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
     body
 }
 
-/// Whether a `content-encoding` is the name of the only charset that is read.
+/// Returns true if a `content-encoding` is the name of the only charset that is read.
 #[cfg(not(feature = "charsets"))]
 pub(crate) fn is_charset(name: &str) -> bool {
     ["utf-8", "utf8"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// The body in UTF-8. It is copied only if a byte order mark or the media type names another charset.
+/// Returns the body in UTF-8. It is copied only if a byte order mark or the media type names another charset.
 #[cfg(feature = "charsets")]
 pub(crate) fn in_utf8<'b>(headers: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
     match charset_of_mark(&body).or_else(|| Some((charset_of_type(headers)?, 0))) {
@@ -49,7 +49,7 @@ pub(crate) fn in_utf8<'b>(headers: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [
     }
 }
 
-/// Whether a `content-encoding` is the name of a charset, as some services send. It is then not a coding (R5).
+/// Returns true if a `content-encoding` is the name of a charset, as some services send. It is then not a coding (R5).
 #[cfg(feature = "charsets")]
 pub(crate) fn is_charset(name: &str) -> bool {
     Encoding::for_label(name.as_bytes()).is_some()
@@ -73,7 +73,7 @@ fn charset_of_mark(body: &[u8]) -> Option<(&'static Encoding, usize)> {
     matches!(body.first(), Some(0xef | 0xfe | 0xff)).then(|| Encoding::for_bom(body))?
 }
 
-/// The charset that the media type of the body names; `None` if it is unknown.
+/// Returns the charset that the media type of the body names; `None` if it is unknown.
 #[cfg(feature = "charsets")]
 fn charset_of_type(headers: &HeaderMap) -> Option<&'static Encoding> {
     let value = fields::single_value(headers, &CONTENT_TYPE)?.as_bytes();
@@ -94,12 +94,12 @@ fn charset_of_type(headers: &HeaderMap) -> Option<&'static Encoding> {
     Encoding::for_label_no_replacement(unquoted)
 }
 
-/// Whether the body is binary: a text has no control characters except tabs and line breaks.
+/// Returns true if the body is binary: a text has no control characters except tabs and line breaks.
 fn has_controls(body: &[u8]) -> bool {
     body.iter().any(|byte| *byte < b' ' && !byte.is_ascii_whitespace())
 }
 
-/// The JSON text, with `null` in place of `NaN` and `Infinity`.
+/// Returns the JSON text, with `null` in place of `NaN` and `Infinity`.
 fn with_null(text: &str) -> Option<String> {
     const NUMBERS: [&str; 3] = ["NaN", "-Infinity", "Infinity"];
 

@@ -1,4 +1,4 @@
-//! Which texts are codes (rules R2, E9).
+//! Which texts are codes (R2, E9).
 
 use http::StatusCode;
 
@@ -7,24 +7,24 @@ use super::outgoing::is_upstream_code;
 use super::phrases::is_phrase_as_code;
 use crate::request_id::RequestId;
 
-/// Whether a value has the form of a code, and states more than the status, or than the mere fact of an error.
+/// Returns true if a value has the form of a code, and states more than the status, or than the mere fact of an error.
 pub(super) fn is_code(code: &str, status: StatusCode) -> bool {
     is_code_or_word(code) && !repeats_status(code, status)
 }
 
-/// Whether a value states no more than the status, or than the mere fact of an error.
+/// Returns true if a value states no more than the status, or than the mere fact of an error.
 pub(super) fn repeats_status(code: &str, status: StatusCode) -> bool {
     let is_status = code.len() == 3
         && (code == status.as_str() || code.parse::<u16>().is_ok_and(|code| (400..600).contains(&code)));
     is_status || NO_CODES.iter().any(|word| code.eq_ignore_ascii_case(word)) || is_phrase_as_code(code)
 }
 
-/// Whether a value has the form of a code, and is neither an address nor an id.
+/// Returns true if a value has the form of a code, and is neither an address nor an id.
 pub(super) fn is_code_or_word(code: &str) -> bool {
     is_upstream_code(code) && code.bytes().any(|byte| byte.is_ascii_alphanumeric()) && !is_address_or_id(code)
 }
 
-/// Whether a text is an address, or an id: a UUID, a ULID, a request id, or 16 or more hexadecimal digits.
+/// Returns true if a text is an address, or an id: a UUID, a ULID, a request id, or 16 or more hexadecimal digits.
 pub(super) fn is_address_or_id(text: &str) -> bool {
     let digits = || text.bytes().filter(|byte| *byte != b'-');
     let is_address = text.contains("://") || text == "about:blank";
@@ -33,7 +33,8 @@ pub(super) fn is_address_or_id(text: &str) -> bool {
         || text.parse::<RequestId>().is_ok()
 }
 
-/// Whether the value under a bare name such as `name` or `id` is a code: at the top of the body only under `name`.
+/// Returns true if the value under a bare name such as `name` or `id` is a code: at the top of the body only under
+/// `name`.
 pub(super) fn is_bare_code(name: &str, value: &str, is_top: bool) -> bool {
     let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
     let in_capitals = !is_number && !value.bytes().any(|byte| byte.is_ascii_lowercase());
@@ -47,7 +48,7 @@ pub(super) fn is_bare_code(name: &str, value: &str, is_top: bool) -> bool {
     }
 }
 
-/// Whether a code means no more than that the input was wrong, as the issues beside it state (E9).
+/// Returns true if a code means no more than that the input was wrong, as the issues beside it state (E9).
 pub(crate) fn means_bad_input(code: &str) -> bool {
     const WORDS: [&str; 4] = ["validationerror", "invalidrequest", "badrequest", "unprocessableentity"];
 

@@ -1,4 +1,4 @@
-//! Decodes bodies with content codings, within the byte budget (rule R5; feature `decompress`).
+//! Decodes bodies with content codings, within the byte budget (R5; feature `decompress`).
 //!
 //! The codings are gzip, deflate, br and zstd. They are undone in the reverse of their order in `content-encoding`. A
 //! body is unreadable if it does not match the header, is cut off, or grows past the budget: then its status decides.
@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderName};
 use super::charset::is_charset;
 use crate::fields;
 
-/// The codings of a body, the outermost last; `None` if one of them is unknown here. The name of a charset does not
-/// count as a coding.
+/// Returns the codings of a body, the outermost last; `None` if one of them is unknown here. The name of a charset does
+/// not count as a coding.
 #[inline]
 pub(crate) fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     if fields::has(headers, &CONTENT_ENCODING) { named_codings(headers) } else { Some(Vec::new()) }
@@ -32,7 +32,8 @@ fn named_codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     (codings.len() <= MAX_CODINGS).then_some(codings)
 }
 
-/// The coding of a call's compressed messages, as this header names it; `None` if it names none or an unknown one.
+/// Returns the coding of a call's compressed messages, as this header names it; `None` if it names none or an unknown
+/// one.
 pub(crate) fn of_messages(headers: &HeaderMap, name: &HeaderName) -> Option<Coding> {
     Coding::by_name(fields::first(headers, name)?.to_str().ok()?)
 }
@@ -63,7 +64,8 @@ impl Coding {
     }
 }
 
-/// The decoded body; `None` if it does not match its codings, or if it grows past `max` bytes while it is decoded.
+/// Returns the decoded body; `None` if it does not match its codings, or if it grows past `max` bytes while it is
+/// decoded.
 #[cfg(not(feature = "decompress"))]
 pub(crate) fn decoded(_: &[Coding], _: &[u8], _: u64) -> Option<Vec<u8>> {
     None
@@ -87,7 +89,8 @@ mod undo {
     /// How many bytes brotli reads at once.
     const BUFFER: usize = 4096;
 
-    /// The decoded body; `None` if it does not match its codings, or if it grows past `max` bytes while it is decoded.
+    /// Returns the decoded body; `None` if it does not match its codings, or if it grows past `max` bytes while it is
+    /// decoded.
     pub(crate) fn decoded(codings: &[Coding], body: &[u8], max: u64) -> Option<Vec<u8>> {
         let mut codings = codings.iter().rev();
         let first = undo(*codings.next()?, body, max)?;

@@ -1,4 +1,4 @@
-//! Connect's errors: JSON as the body of a unary answer, and at the end of a stream (rule P3).
+//! Connect's errors: JSON as the body of a unary answer, and at the end of a stream (P3).
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ const MAX_DETAILS: usize = 40 * 1024;
 /// The flag of the envelope that ends a stream.
 const END_STREAM: u8 = 0x02;
 
-/// The body of a unary error.
+/// Returns the body of a unary error.
 pub(crate) fn unary_body(error: &RpcError<'_>) -> Vec<u8> {
     let json = Writer::new(512).text("code", error.status.connect_name()).text("message", error.message);
     match details(error) {
@@ -28,8 +28,8 @@ pub(crate) fn unary_body(error: &RpcError<'_>) -> Vec<u8> {
     .close()
 }
 
-/// The envelope that ends a stream with an error. Clients add its metadata to those of the head, so it has the code
-/// only if the head lacks the code.
+/// Returns the envelope that ends a stream with an error. Clients add its metadata to those of the head, so it has the
+/// code only if the head lacks the code.
 pub(crate) fn end_stream(error: &RpcError<'_>, with_code: bool) -> Vec<u8> {
     let mut json = Writer::new(512).raw("error", unary_body(error));
     if with_code {
@@ -41,8 +41,8 @@ pub(crate) fn end_stream(error: &RpcError<'_>, with_code: bool) -> Vec<u8> {
     [&[END_STREAM][..], &length.to_be_bytes(), &json].concat()
 }
 
-/// The text of an error (a unary body, or the end of a stream) with another id in its `RequestInfo`; `None` if the old
-/// id is not in it.
+/// Returns the text of an error (a unary body, or the end of a stream) with another id in its `RequestInfo`; `None` if
+/// the old id is not in it.
 pub(crate) fn with_other_id(text: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
     let [theirs, ours] = [theirs, ours].map(|id| rich::request_info(id).map(|info| BASE64.encode(info)));
     let (theirs, ours) = theirs.zip(ours)?;

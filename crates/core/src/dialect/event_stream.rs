@@ -1,5 +1,5 @@
 //! Event streams ("Server-sent events" in the HTML standard): finds out whether a stream is between two events, and
-//! writes the event that ends a stream (rule F6).
+//! writes the event that ends a stream (F6).
 
 mod typed;
 
@@ -45,13 +45,13 @@ impl EventScanner {
         data.iter().for_each(|byte| self.step(*byte));
     }
 
-    /// Whether a client would read the next bytes as a separate event.
+    /// Returns true if a client would read the next bytes as a separate event.
     pub(crate) fn is_between_events(&self) -> bool {
         self.line == Line::Empty && !self.in_event && matches!(self.mark, 0 | MARK_PASSED)
     }
 
-    /// Where the error event begins with which these bytes end; `None` if they do not end with an event as [`event`]
-    /// writes it.
+    /// Returns where the error event begins with which these bytes end; `None` if they do not end with an event as
+    /// [`event`] writes it.
     pub(crate) fn last_error(mut self, name: Option<&str>, data: &[u8]) -> Option<usize> {
         let begins = if name.is_some() { NAMED_ERROR } else { ERROR };
         let at = data.windows(begins.len()).rposition(|part| part == begins)?;
@@ -96,15 +96,15 @@ impl EventScanner {
     }
 }
 
-/// Whether a text begins with a line of an event stream: a field or a comment.
+/// Returns true if a text begins with a line of an event stream: a field or a comment.
 pub(super) fn begins_with_field(text: &str) -> bool {
     let line = text.split(['\r', '\n']).next().unwrap_or_default();
     let field = line.split_once(':').map_or(line, |(field, _)| field);
     matches!(field, "data" | "event" | "id" | "retry") || line.starts_with(':')
 }
 
-/// An event with this name, if there is one, and with this JSON as its data. The line breaks in JSON are always between
-/// tokens.
+/// Returns an event with this name, if there is one, and with this JSON as its data. The line breaks in JSON are always
+/// between tokens.
 pub(crate) fn event(name: Option<&str>, json: &[u8]) -> Vec<u8> {
     let mut event = Vec::with_capacity(json.len() + 32);
     if let Some(name) = name {

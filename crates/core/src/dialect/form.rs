@@ -48,17 +48,17 @@ pub(super) trait Described: fmt::Debug + Sync {
     /// Rewrites a received body: its text and its id are replaced.
     fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8>;
 
-    /// What one of the shape's names means.
+    /// Returns what one of the shape's names means.
     fn meaning(&self, name: &str) -> DialectCode;
 
-    /// The shape's name for a code.
+    /// Returns the shape's name for a code.
     fn name_of<'a>(&'a self, code: &'a str, status: StatusCode) -> Cow<'a, str>;
 }
 
 /// Writes the last event of a stream of typed events, from the error's body and the event's number.
 pub(crate) type TypedEvent = fn(&[u8], u64) -> Option<Vec<u8>>;
 
-/// A shape in which errors are written (rules R2, R12).
+/// A shape in which errors are written (R2, R12).
 pub(crate) struct DialectSpec {
     /// The name in the policy file and the log.
     pub(crate) name: &'static str,
@@ -103,7 +103,7 @@ pub(crate) struct DialectSpec {
 }
 
 impl DialectSpec {
-    /// A JSON dialect with the canonical codes and no special features.
+    /// Creates a JSON dialect with the canonical codes and no special features.
     pub(super) const fn new(
         name: &'static str,
         read: ReadFn,
@@ -134,7 +134,7 @@ impl DialectSpec {
         }
     }
 
-    /// Whether bodies have facts about the request other than its id.
+    /// Returns true if bodies have facts about the request other than its id.
     pub(crate) const fn has_request_facts(&self) -> bool {
         self.has_time || self.has_call_id
     }
@@ -158,8 +158,8 @@ impl DialectSpec {
         self.described.map_or_else(|| (self.name_of)(code, status), |it| it.name_of(code.as_str(), status))
     }
 
-    /// Whether the dialect itself defines this name. Clients do not get such a name, because the code means the same
-    /// (E9).
+    /// Returns true if the dialect itself defines this name. Clients do not get such a name, because the code means the
+    /// same (E9).
     pub(crate) fn defines(&self, name: &str) -> bool {
         let meaning = self.described.map_or_else(|| (self.meaning)(name), |described| described.meaning(name));
         meaning != DialectCode::Unknown

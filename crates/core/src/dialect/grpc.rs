@@ -1,4 +1,4 @@
-//! gRPC's status, in headers and trailers, and gRPC-Web's, in a frame of the body (rules P1, P2).
+//! gRPC's status, in headers and trailers, and gRPC-Web's, in a frame of the body (P1, P2).
 
 use std::borrow::Cow;
 
@@ -50,7 +50,7 @@ fn set(into: &mut HeaderMap, name: HeaderName, value: String) {
     }
 }
 
-/// The frame with these trailers. Their names are in lower case in a `HeaderMap`, which the protocol requires.
+/// Returns the frame with these trailers. Their names are in lower case in a `HeaderMap`, which the protocol requires.
 pub(crate) fn trailer_frame(trailers: &HeaderMap) -> Vec<u8> {
     let mut block = Vec::with_capacity(256);
     block.extend_from_slice(&[TRAILERS, 0, 0, 0, 0]);
@@ -65,25 +65,26 @@ pub(crate) fn trailer_frame(trailers: &HeaderMap) -> Vec<u8> {
     block
 }
 
-/// The value of `grpc-status-details-bin` with another id in its `RequestInfo`; `None` if the old id is not in it.
+/// Returns the value of `grpc-status-details-bin` with another id in its `RequestInfo`; `None` if the old id is not in
+/// it.
 pub(crate) fn with_other_id(details: &[u8], theirs: &str, ours: &str) -> Option<HeaderValue> {
     let details = rich::with_other_id(&BASE64.decode(details).ok()?, theirs, ours)?;
     HeaderValue::try_from(BASE64.encode(details)).ok()
 }
 
-/// A gRPC-Web frame of trailers with another id. The length of the frame stays the same.
+/// Returns a gRPC-Web frame of trailers with another id. The length of the frame stays the same.
 pub(crate) fn frame_with_other_id(frame: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
     let details = lines_of(frame.get(PREFIX_LEN as usize..)?, GRPC_STATUS_DETAILS_BIN).next()?;
     let readdressed = with_other_id(details, theirs, ours)?;
     rich::replaced(frame, details, readdressed.as_bytes())
 }
 
-/// Whether the first status in a head or in trailers is a success.
+/// Returns true if the first status in a head or in trailers is a success.
 pub(crate) fn is_success(headers: &HeaderMap) -> bool {
     fields::first(headers, &GRPC_STATUS).is_some_and(|status| status == "0")
 }
 
-/// The number of the only status in a head or in trailers, where 17 stands for any number above 16.
+/// Returns the number of the only status in a head or in trailers, where 17 stands for any number above 16.
 pub(crate) fn number(headers: &HeaderMap) -> Option<u8> {
     let mut statuses = headers.get_all(GRPC_STATUS).iter();
     let (first, None) = (statuses.next()?, statuses.next()) else { return None };
@@ -92,8 +93,8 @@ pub(crate) fn number(headers: &HeaderMap) -> Option<u8> {
     Some(digits.parse().unwrap_or(u8::MAX).min(17))
 }
 
-/// The status in a head or in trailers; `None` if they do not have exactly one well-formed `grpc-status`. If the first
-/// one is a success, the others are not looked at.
+/// Returns the status in a head or in trailers; `None` if they do not have exactly one well-formed `grpc-status`. If
+/// the first one is a success, the others are not looked at.
 pub(crate) fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {
     if is_success(headers) {
         return Some(ReportedStatus::ok());
@@ -103,8 +104,8 @@ pub(crate) fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {
     parse_status(first.as_bytes(), |name| headers.get(name).map(HeaderValue::as_bytes))
 }
 
-/// The status in the payload of a frame of trailers, by the same rules. Names count in any letter case, and lines may
-/// end in LF alone, because some servers write them so.
+/// Returns the status in the payload of a frame of trailers, by the same rules. Names count in any letter case, and
+/// lines may end in LF alone, because some servers write them so.
 pub(crate) fn read_trailer_frame(payload: &[u8]) -> Option<ReportedStatus<'_>> {
     let mut statuses = lines_of(payload, GRPC_STATUS);
     let (first, None) = (statuses.next()?, statuses.next()) else { return None };

@@ -1,4 +1,4 @@
-//! JSON-RPC 2.0, for servers of MCP and others (rule R10).
+//! JSON-RPC 2.0, for servers of MCP and others (R10).
 //!
 //! Its body is
 //! `{"jsonrpc":"2.0","id":…,"error":{"code":-32053,"message","data":{"code","request_id","details","retry","docs"}}}`.
@@ -56,7 +56,7 @@ fn data(out: &Outgoing<'_>) -> Vec<u8> {
     out.advice.docs.iter().fold(data, |data, docs| data.text("docs", &docs.text())).close()
 }
 
-/// The error's number. If the request's body is not JSON, `-32700` takes the place of a more general number.
+/// Returns the error's number. If the request's body is not JSON, `-32700` takes the place of a more general number.
 fn number(out: &Outgoing<'_>) -> i32 {
     let number = match out.canonical.is_foreign() {
         // A code of which only the name is known has no number: the status decides.
@@ -98,7 +98,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     with_fields(&kept.body, &set, |_, _| true)
 }
 
-/// The data that an inner layer wrote, with this layer's id and advice (E7).
+/// Returns the data that an inner layer wrote, with this layer's id and advice (E7).
 fn data_with_our_id(data: &Object<'_>, request_id: &str, advice: &WrittenAdvice<'_>) -> Vec<u8> {
     let mut set = vec![("request_id", quoted(request_id))];
     set.extend(advice.retry.map(|retry| ("retry", quoted(retry))));
@@ -106,14 +106,14 @@ fn data_with_our_id(data: &Object<'_>, request_id: &str, advice: &WrittenAdvice<
     with_fields(data, &set, |_, _| true)
 }
 
-/// Whether a layer wrote the body: its data have a code and an id.
+/// Returns true if a layer wrote the body: its data have a code and an id.
 pub(crate) fn is_layers(body: &[u8]) -> bool {
     let data = Object::of_body(body).and_then(|body| body.object("error")?.object("data"));
     let is_code = |data: &Object<'_>| data.string("code").is_some_and(|code| is_well_formed(code.as_bytes()));
     data.is_some_and(|data| is_code(&data) && data.string("request_id").is_some())
 }
 
-/// A body that a layer wrote, with the id and the advice of the outer layer (E7, E10).
+/// Returns a body that a layer wrote, with the id and the advice of the outer layer (E7, E10).
 pub(crate) fn with_id(body: &[u8], request_id: &str, advice: &WrittenAdvice<'_>) -> Vec<u8> {
     let replaced = Object::of_body(body).and_then(|body| {
         let error = body.object("error")?;

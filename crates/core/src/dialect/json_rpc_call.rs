@@ -1,4 +1,4 @@
-//! The JSON-RPC call in the body of a request, of which perhaps only the beginning was seen (rule R10).
+//! The JSON-RPC call in the body of a request, of which perhaps only the beginning was seen (R10).
 
 use serde::de::IgnoredAny;
 
@@ -43,7 +43,7 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The value of the field `id`, if there is exactly one.
+    /// Returns the value of the field `id`, if there is exactly one.
     fn only_id(mut self) -> Option<Box<str>> {
         self.take(b'{')?;
         let mut id = None;
@@ -57,7 +57,7 @@ impl<'a> Fields<'a> {
         is_id.then(|| id.into())
     }
 
-    /// The next field; `None` at the end of the object, where the text is cut off, and if there is no field.
+    /// Returns the next field; `None` at the end of the object, where the text is cut off, and if there is no field.
     fn next(&mut self) -> Option<(&'a [u8], &'a [u8])> {
         let name = self.value()?;
         self.take(b':')?;
@@ -74,7 +74,7 @@ impl<'a> Fields<'a> {
         Some(())
     }
 
-    /// The next value; `None` if it may go on behind the text.
+    /// Returns the next value; `None` if it may go on behind the text.
     fn value(&mut self) -> Option<&'a [u8]> {
         let text = trimmed(self.rest);
         let (value, rest) = text.split_at(end_of_value(text)?);
@@ -83,7 +83,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The text without the white space of JSON before it: a form feed, which is white space in ASCII, is none.
+/// Returns the text without the white space of JSON before it: a form feed, which is white space in ASCII, is none.
 fn trimmed(text: &[u8]) -> &[u8] {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
     &text[text.iter().position(|byte| !is_space(byte)).unwrap_or(text.len())..]

@@ -1,4 +1,4 @@
-//! The shapes in which services report errors (rule R2).
+//! The shapes in which services report errors (R2).
 //!
 //! [`read`] parses a body of any shape. It tries the canonical envelope first, then the protocols that keep their own
 //! shape (R10), then the foreign shapes, then plain text. A shape that can be written is a [`DialectSpec`]: a constant
@@ -92,8 +92,8 @@ pub(crate) fn read<'a>(
     }
 }
 
-/// The text of a `text/plain` body that is not empty and does not begin like JSON. [`read`] finds nothing else in such
-/// a body.
+/// Returns the text of a `text/plain` body that is not empty and does not begin like JSON. [`read`] finds nothing else
+/// in such a body.
 #[inline]
 pub(crate) fn plain_text<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<&'b str> {
     let begins_as_text = |body: &[u8]| !matches!(body.first(), None | Some(b'{' | b'['));
@@ -102,7 +102,7 @@ pub(crate) fn plain_text<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<&'b 
     text.filter(|text| begins_as_text(text.as_bytes()))
 }
 
-/// The text in a body that consists of one JSON string.
+/// Returns the text in a body that consists of one JSON string.
 fn json_text(kind: TextKind, text: &str) -> Option<Cow<'_, str>> {
     if text.starts_with('"') && kind.is_any_json() { json::string_of_text(text) } else { None }
 }
@@ -152,7 +152,7 @@ impl TextKind {
         matches!(self, Self::Json | Self::Unclear | Self::Bytes)
     }
 
-    /// Whether a text of this type is a line for people.
+    /// Returns true if a text of this type is a line for people.
     fn is_text(self, text: &str, body: &[u8]) -> bool {
         match self {
             Self::Plain | Self::Json => true,
@@ -163,15 +163,15 @@ impl TextKind {
     }
 }
 
-/// Whether bodies of this type are texts for people: those of `text/*`, apart from HTML, XML and event streams, which have
-/// readers of their own.
+/// Returns true if bodies of this type are texts for people: those of `text/*`, apart from HTML, XML and event streams,
+/// which have readers of their own.
 pub(crate) fn is_text_type(media_type: &[u8]) -> bool {
     let is = |other: &[u8]| media_type.eq_ignore_ascii_case(other);
     media_type.get(..5).is_some_and(|top| top.eq_ignore_ascii_case(b"text/"))
         && !(is(b"text/html") || is(b"text/xml") || is(b"text/event-stream"))
 }
 
-/// Whether a body has a control character other than a line feed.
+/// Returns true if a body has a control character other than a line feed.
 pub(crate) fn has_control_character(body: &[u8]) -> bool {
     body.iter().any(|byte| byte.is_ascii_control() && *byte != b'\n')
 }
@@ -236,8 +236,8 @@ fn read_object<'a>(
     }
 }
 
-/// The protocol of a body. `None` also for a JSON-RPC error on a route whose dialect is JSON-RPC, where it is an
-/// ordinary error.
+/// Returns the protocol of a body. `None` also for a JSON-RPC error on a route whose dialect is JSON-RPC, where it is
+/// an ordinary error.
 fn protocol_of(body: &Body<'_, '_>, readable: &Readable<'_>, status: StatusCode) -> Option<Protocol> {
     let is_own_dialect = |protocol| protocol == Protocol::JsonRpc && readable.dialect == Dialect::JsonRpc;
     // A response with neither a result nor a valid error counts as an error as well, because the client needs one.
@@ -266,7 +266,7 @@ pub(crate) fn read_rewritten<'a>(body: &'a [u8], readable: &Readable<'_>, status
     }
 }
 
-/// The type and subtype of a body. `None` if no type is declared; `*` if there are several.
+/// Returns the type and subtype of a body. `None` if no type is declared; `*` if there are several.
 pub(crate) fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
     match fields::at_most_one(headers, &CONTENT_TYPE) {
         Some(value) => value.map(without_parameters),
@@ -274,12 +274,12 @@ pub(crate) fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
     }
 }
 
-/// The type and subtype of a body, without parameters; `None` if none or several are declared.
+/// Returns the type and subtype of a body, without parameters; `None` if none or several are declared.
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<&str> {
     str::from_utf8(essence(headers)?).ok()
 }
 
-/// The type and subtype as bytes, which need not be valid text.
+/// Returns the type and subtype as bytes, which need not be valid text.
 pub(crate) fn essence(headers: &HeaderMap) -> Option<&[u8]> {
     fields::single_value(headers, &CONTENT_TYPE).map(without_parameters)
 }

@@ -1,4 +1,4 @@
-//! An error as it is to be written, in any dialect (rules R2, R12).
+//! An error as it is to be written, in any dialect (R2, R12).
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -61,7 +61,7 @@ impl<'a> Docs<'a> {
         }
     }
 
-    /// The length of the address as a JSON string without quotes: nothing in it needs escaping.
+    /// Returns the length of the address as a JSON string without quotes: nothing in it needs escaping.
     pub(crate) fn len(self) -> usize {
         match self {
             Self::Address(address) => address.len(),
@@ -92,7 +92,7 @@ impl<'a> Docs<'a> {
 /// An inner body that already is in the dialect of the route.
 pub(crate) struct PreservedBody<'a> {
     pub(crate) body: Object<'a>,
-    /// Whether the body's fields may pass. Its names may pass in any case (R3).
+    /// True if the body's fields may pass. Its names may pass in any case (R3).
     pub(crate) whole: bool,
     /// The service sent a 5xx.
     pub(crate) failed: bool,
@@ -106,7 +106,7 @@ impl<'a> Outgoing<'a> {
         192 + self.message.len() + self.details.map_or(0, str::len)
     }
 
-    /// The phrase of the status; for a status without one, the text of the code.
+    /// Returns the phrase of the status; for a status without one, the text of the code.
     pub(crate) fn title(&self) -> &'a str {
         self.status.canonical_reason().unwrap_or_else(|| self.canonical.default_message())
     }
@@ -125,20 +125,21 @@ impl<'a> Outgoing<'a> {
 }
 
 impl PreservedBody<'_> {
-    /// Whether an error object in the body keeps its code (R12). The code must be a name: a sentence or an object is
-    /// not one.
+    /// Returns true if an error object in the body keeps its code (R12). The code must be a name: a sentence or an
+    /// object is not one.
     pub(super) fn keeps_code(&self, of: &Object<'_>) -> bool {
         let has_words = || self.whole && of.words("code").is_some();
         !self.negotiated && (of.raw("code").is_some_and(is_name) || has_words())
     }
 }
 
-/// Whether a value is a name, which may pass even if texts may not: it has the form of a code (E9), or is a number.
+/// Returns true if a value is a name, which may pass even if texts may not: it has the form of a code (E9), or is a
+/// number.
 pub(super) fn is_name(value: &RawValue) -> bool {
     json::is_number(value) || json::string(value).is_some_and(|name| is_identifier(&name))
 }
 
-/// Whether a service's code has the form in which clients may get it next to the canonical code (E9):
+/// Returns true if a service's code has the form in which clients may get it next to the canonical code (E9):
 /// `[A-Za-z0-9_.:/-]{1,64}`.
 pub(crate) fn is_upstream_code(code: &str) -> bool {
     (1..=64).contains(&code.len())
@@ -158,7 +159,7 @@ pub(super) fn list(values: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<u8
     json
 }
 
-/// The end of the year 9999: RFC 3339 has no later time. A time before the epoch is written as the epoch.
+/// Returns the end of the year 9999: RFC 3339 has no later time. A time before the epoch is written as the epoch.
 pub(super) fn timestamp(at: SystemTime) -> String {
     const LAST: Duration = Duration::from_millis(253_402_300_799_999);
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LAST);

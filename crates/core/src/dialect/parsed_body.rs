@@ -60,19 +60,19 @@ pub(crate) enum ParsedBody<'a> {
 }
 
 impl<'a> Foreign<'a> {
-    /// A plain text that is not searched for the sentences of frameworks.
+    /// Creates a plain text that is not searched for the sentences of frameworks.
     pub(crate) fn plain_text(text: &'a str) -> Self {
         let parsed = ParsedError::new(None, Some(Cow::Borrowed(text)));
         Self { shape: Shape::PlainText, parsed, members: None }
     }
 
-    /// Whether the body is JSON, rather than a plain text.
+    /// Returns true if the body is JSON, rather than a plain text.
     pub(crate) fn is_json(&self) -> bool {
         self.shape != Shape::PlainText
     }
 
-    /// Whether the shape itself defines this name. Clients do not get such a name, because the code means the same
-    /// (E9).
+    /// Returns true if the shape itself defines this name. Clients do not get such a name, because the code means the
+    /// same (E9).
     pub(crate) fn defines(&self, name: &str) -> bool {
         self.shape.dialect_spec().is_some_and(|spec| spec.defines(name))
     }
@@ -116,23 +116,23 @@ impl<'a> Members<'a> {
         Self { body: body.object, error: error.and_then(Object::parse), reads, sources }
     }
 
-    /// The JSON text of the body.
+    /// Returns the JSON text of the body.
     pub(crate) fn body(&self) -> &'a str {
         self.body.text()
     }
 
-    /// The object with the error, if that is inside the body.
+    /// Returns the object with the error, if that is inside the body.
     pub(crate) fn error(&self) -> Option<&'a str> {
         self.error.as_ref().map(Object::text)
     }
 
-    /// The parts from which the general rule for bodies took something.
+    /// Returns the parts from which the general rule for bodies took something.
     pub(crate) fn sources(&self) -> impl Iterator<Item = &'a str> {
         self.sources.into_iter().flatten()
     }
 
-    /// The members of a problem besides those that every problem has: its extension members, its type and its instance
-    /// (RFC 9457 §3.2).
+    /// Returns the members of a problem besides those that every problem has: its extension members, its type and its
+    /// instance (RFC 9457 §3.2).
     pub(crate) fn of_problem(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         const OWN: [&str; 5] = ["status", "detail", "code", "details", "request_id"];
 
@@ -147,19 +147,19 @@ impl<'a> Members<'a> {
         self.body.members().filter(is_kept)
     }
 
-    /// Whether the shape itself reads a field of this name.
+    /// Returns true if the shape itself reads a field of this name.
     pub(crate) fn reads(&self, name: &str) -> bool {
         self.reads.of_body.is_none_or(|of_body| of_body.contains(&name)) || self.reads.of_error.contains(&name)
     }
 
-    /// Whether the body has any field that nothing reads; most errors have none.
+    /// Returns true if the body has any field that nothing reads; most errors have none.
     pub(crate) fn has_unread(&self, parsed: Option<&ParsedError<'_>>) -> bool {
         let mut left = false;
         self.visit_unread(parsed, &mut |_, _| left = true);
         left
     }
 
-    /// Whether any part of the body may be kept although no rule has read it (E9); most errors have none.
+    /// Returns true if any part of the body may be kept although no rule has read it (E9); most errors have none.
     pub(crate) fn has_rest(&self) -> bool {
         let is_read = |value: &str| self.sources().any(|source| is_within(value, source));
         let is_error = |value: &str| self.error().is_some_and(|error| std::ptr::eq(error, value));
@@ -179,7 +179,7 @@ impl<'a> Members<'a> {
             || self.error.as_ref().is_some_and(|error| is_left(error, self.reads.of_error))
     }
 
-    /// Whether the name of the field with these bytes is a path.
+    /// Returns true if the name of the field with these bytes is a path.
     pub(crate) fn names_place(&self, source: &str) -> bool {
         let is_path = |(name, value): (&str, &RawValue)| name.contains(['.', '[']) && std::ptr::eq(value.get(), source);
         self.body.members().any(is_path)

@@ -1,4 +1,4 @@
-//! The parsed content of a body in any foreign shape (rule R2).
+//! The parsed content of a body in any foreign shape (R2).
 
 use std::borrow::Cow;
 
@@ -97,23 +97,23 @@ impl<'a> ParsedError<'a> {
         self.more_issues = list.more;
     }
 
-    /// Whether the error has only a message: no code, no details and no issues.
+    /// Returns true if the error has only a message: no code, no details and no issues.
     pub(crate) fn is_text_alone(&self) -> bool {
         self.code.is_none() && self.details.is_none() && self.issues.is_none()
     }
 
-    /// The names of the error's code, the most specific first.
+    /// Returns the names of the error's code, the most specific first.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.code.iter().chain(&self.wider).map(|name| &**name)
     }
 
-    /// Whether the body has an issue list (E8).
+    /// Returns true if the body has an issue list (E8).
     pub(crate) fn has_issues(&self) -> bool {
         self.issues.is_some() || self.details.as_deref().is_some_and(issues::are_in)
     }
 }
 
-/// Whether `inner` is a part of `outer`, in the same body.
+/// Returns true if `inner` is a part of `outer`, in the same body.
 pub(crate) fn is_within(inner: &str, outer: &str) -> bool {
     outer.as_bytes().as_ptr_range().contains(&inner.as_ptr())
 }

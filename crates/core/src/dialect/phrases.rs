@@ -1,4 +1,4 @@
-//! Reason phrases of statuses. As a text or as a code, such a phrase adds nothing to the status (rules R2, R3, E9).
+//! Reason phrases of statuses. As a text or as a code, such a phrase adds nothing to the status (R2, R3, E9).
 
 /// The phrases of error statuses, present and former. To search the crate `http` for them would take thirty times as
 /// long.
@@ -50,12 +50,13 @@ const PHRASES: [&str; 45] = [
     "Network Authentication Required",
 ];
 
-/// Whether a text is the phrase of an error status, in any letter case.
+/// Returns true if a text is the phrase of an error status, in any letter case.
 pub(super) fn is_phrase(text: &str) -> bool {
     phrase_of(text).is_some()
 }
 
-/// Whether the text in a field for codes is such a phrase. If its letter case differs from the phrase's, it is a code.
+/// Returns true if the text in a field for codes is such a phrase. If its letter case differs from the phrase's, it is
+/// a code.
 pub(crate) fn is_phrase_as_code(text: &str) -> bool {
     phrase_of(text).is_some_and(|phrase| phrase == text || text.contains(' '))
 }

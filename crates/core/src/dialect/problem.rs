@@ -1,4 +1,4 @@
-//! RFC 9457, `application/problem+json` (rules R2, R11).
+//! RFC 9457, `application/problem+json` (R2, R11).
 
 use std::borrow::Cow;
 
@@ -71,12 +71,12 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 
 const BLANK: &str = "about:blank";
 
-/// The documentation page of the code (E10); without one `about:blank`, RFC 9457's word for no type.
+/// Returns the documentation page of the code (E10); without one `about:blank`, RFC 9457's word for no type.
 fn type_of<'a>(out: &Outgoing<'a>) -> Cow<'a, str> {
     out.advice.docs.map_or(Cow::Borrowed(BLANK), Docs::text)
 }
 
-/// Whether a `type` states more than the status does, and is short enough for the details (E9).
+/// Returns true if a `type` states more than the status does, and is short enough for the details (E9).
 pub(super) fn is_type(uri: &str) -> bool {
     const MAX_BYTES: usize = 256;
 

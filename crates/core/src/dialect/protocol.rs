@@ -1,4 +1,4 @@
-//! The protocols whose errors keep their own shape (rule R10).
+//! The protocols whose errors keep their own shape (R10).
 //!
 //! The contents of a body decide whether it is in a protocol. The media type only decides between protocols if the body
 //! does not name its protocol. A body that is in no protocol is read as if it had no such type.
@@ -34,7 +34,7 @@ pub(crate) enum Protocol {
     JsonRpc,
     /// RFC 6749 §5.2. An error only counts as OAuth's if the request has the form of a request to an OAuth server.
     OAuth {
-        /// Whether its description stands next to the error, or a nonce of OpenID4VCI.
+        /// True if its description stands next to the error, or a nonce of OpenID4VCI.
         is_described: bool,
         /// It is an error of a resource (RFC 6750 §3.1), whose clients may speak JSON-RPC.
         is_of_resource: bool,
@@ -73,18 +73,18 @@ const TYPES: [(&str, ProtocolType); 6] = [
 const SCIM_ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
 impl ProtocolType {
-    /// The protocol to which this media type belongs.
+    /// Returns the protocol to which this media type belongs.
     pub(crate) fn new(media_type: &[u8]) -> Option<Self> {
         TYPES.iter().find(|(name, _)| media_type.eq_ignore_ascii_case(name.as_bytes())).map(|(_, named)| *named)
     }
 
-    /// The protocol of a JSON object or array with this type.
+    /// Returns the protocol of a JSON object or array with this type.
     pub(crate) fn of_json(self) -> Option<Protocol> {
         if let Self::Json(protocol) = self { Some(protocol) } else { None }
     }
 }
 
-/// The protocol of a text that is not JSON. SOAP 1.1 has no media type of its own.
+/// Returns the protocol of a text that is not JSON. SOAP 1.1 has no media type of its own.
 pub(super) fn of_text(
     named: Option<ProtocolType>,
     media_type: Option<&[u8]>,
@@ -104,7 +104,7 @@ pub(super) fn of_text(
 }
 
 impl Protocol {
-    /// Whether `protocols = "rewrite"` also rewrites this protocol's errors.
+    /// Returns true if `protocols = "rewrite"` also rewrites this protocol's errors.
     pub(crate) const fn is_rewritten(self) -> bool {
         matches!(
             self,
@@ -112,7 +112,7 @@ impl Protocol {
         )
     }
 
-    /// The word that this protocol's media types contain.
+    /// Returns the word that this protocol's media types contain.
     pub(crate) const fn format(self) -> &'static str {
         match self {
             Self::Soap(_) | Self::Product { is_xml: true, .. } => "xml",
@@ -121,8 +121,8 @@ impl Protocol {
         }
     }
 
-    /// The body that the client gets, with this message on a 5xx. `None` if the body passes unchanged (4xx) or has no
-    /// place for a message (5xx).
+    /// Returns the body that the client gets, with this message on a 5xx. `None` if the body passes unchanged (4xx) or
+    /// has no place for a message (5xx).
     pub(crate) fn filtered(self, body: &[u8], status: StatusCode, message: &str) -> Option<Vec<u8>> {
         match self {
             Self::EventStream | Self::Product { is_xml: true, .. } => None,
@@ -133,7 +133,7 @@ impl Protocol {
     }
 }
 
-/// Whether this media type is gRPC's, regardless of what the request was.
+/// Returns true if this media type is gRPC's, regardless of what the request was.
 pub(crate) fn names_grpc(media_type: &[u8]) -> bool {
     const GRPC: &[u8] = b"application/grpc";
 
@@ -141,7 +141,7 @@ pub(crate) fn names_grpc(media_type: &[u8]) -> bool {
         && matches!(media_type.get(GRPC.len()), None | Some(b'+' | b'-'))
 }
 
-/// The protocol that a JSON object is in.
+/// Returns the protocol that a JSON object is in.
 pub(super) fn detect(body: &Body<'_, '_>, status: StatusCode, head: &Head<'_>) -> Option<Protocol> {
     let object = &body.object;
     if status == StatusCode::PAYMENT_REQUIRED && is_x402(object) {
@@ -166,7 +166,7 @@ pub(super) fn detect(body: &Body<'_, '_>, status: StatusCode, head: &Head<'_>) -
     }
 }
 
-/// The protocol of a JSON array, if it is a batch: all its elements are in that protocol.
+/// Returns the protocol of a JSON array, if it is a batch: all its elements are in that protocol.
 pub(super) fn detect_batch(text: &str) -> Option<Protocol> {
     let batch = json::array(text).filter(|batch| !batch.is_empty())?;
     let all = |is: fn(Object<'_>) -> bool| batch.iter().all(|it| Object::parse(it.get()).is_some_and(is));
@@ -181,13 +181,13 @@ pub(super) fn detect_batch(text: &str) -> Option<Protocol> {
     }
 }
 
-/// Whether a body is a response of JSON-RPC 2.0.
+/// Returns true if a body is a response of JSON-RPC 2.0.
 fn is_json_rpc(body: &Object<'_>) -> bool {
     body.string("jsonrpc").is_some_and(|version| version == "2.0")
 }
 
-/// Whether a body is an error of oRPC, `{"json":{"defined","code","status","message"…}}`. Next to `json`, oRPC only
-/// writes `meta`.
+/// Returns true if a body is an error of oRPC, `{"json":{"defined","code","status","message"…}}`. Next to `json`, oRPC
+/// only writes `meta`.
 fn is_orpc(body: &Object<'_>) -> bool {
     let is_error = |error: Object<'_>| {
         error.raw("defined").is_some_and(|it| matches!(it.get(), "true" | "false"))
@@ -201,8 +201,8 @@ fn is_orpc(body: &Object<'_>) -> bool {
 /// How many errors of a list are looked at: the first ones identify the protocol.
 const MOST_LOOKED_AT: usize = 16;
 
-/// Whether a body is GraphQL. Any API could send `errors` alone, so `data`, a place in the document or a code under
-/// `extensions` must be there as well.
+/// Returns true if a body is GraphQL. Any API could send `errors` alone, so `data`, a place in the document or a code
+/// under `extensions` must be there as well.
 fn is_graphql(body: &Object<'_>) -> bool {
     let has = |errors: &RawValue, name: &str| memmem::find(errors.get().as_bytes(), name.as_bytes()).is_some();
     let may_be = |errors: &&RawValue| body.has("data") || has(errors, "\"locations\"") || has(errors, "\"extensions\"");

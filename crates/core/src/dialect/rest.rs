@@ -1,4 +1,4 @@
-//! What no rule has read of a 4xx: its sentences and codes stay, under their own names and in their own structure (rule E9).
+//! What no rule has read of a 4xx: its sentences and codes stay, under their own names and in their own structure (E9).
 //!
 //! Lists of names choose the message of an error well, and lose what they do not know. So what is kept depends on the form
 //! of a value. Names only decide what is never kept: traces, queries, credentials, and what the client sent.
@@ -55,7 +55,7 @@ pub(crate) struct RestContext<'c> {
     pub(crate) taken: &'c dyn Fn(&str) -> bool,
 }
 
-/// The rest of a body. The members of `error`, the object with the error, come first.
+/// Returns the rest of a body. The members of `error`, the object with the error, come first.
 pub(crate) fn kept<'t>(
     body: Node<'t, '_>,
     error: Option<&str>,
@@ -77,7 +77,7 @@ pub(crate) fn kept<'t>(
     members
 }
 
-/// The value with these bytes.
+/// Returns the value with these bytes.
 fn at<'t, 'a>(value: Node<'t, 'a>, raw: &str) -> Option<Node<'t, 'a>> {
     if std::ptr::eq(value.raw(), raw) {
         return Some(value);
@@ -185,7 +185,7 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
         json.filter(|_| !self.is_said(&kept))
     }
 
-    /// Whether the answer states it already.
+    /// Returns true if the response already contains this text.
     fn is_said(&self, text: &str) -> bool {
         let text = text.to_lowercase();
         let has_issue = |issue: &String| issue.len() >= MIN_ISSUE && text.contains(&**issue);
@@ -193,7 +193,7 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
             || self.context.issue_texts.iter().any(|issue| issue.contains(text.trim()) || has_issue(issue))
     }
 
-    /// Whether the client sent it in the target of its request.
+    /// Returns true if the client sent it in the target of its request.
     fn is_sent(&mut self, text: &str) -> bool {
         let Some(target) = self.context.target else { return false };
         let decoded = self.decoded.get_or_insert_with(|| decoded(target));
@@ -201,13 +201,13 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
     }
 }
 
-/// Whether an object is an issue, rather than a map from fields to texts.
+/// Returns true if an object is an issue, rather than a map from fields to texts.
 fn is_entry(object: Node<'_, '_>) -> bool {
     object.children().any(|field| is_text_of_issue(field.name()) || is_any(&PLACES, field.name()))
 }
 
-/// Whether a field of an issue was not read with it: it is neither its place nor what was sent. Its text and its code are
-/// those of the answer. A map from fields to texts has no such field.
+/// Returns true if a field of an issue was not read with it: it is neither its place nor what was sent. Its text and
+/// its code are those of the answer. A map from fields to texts has no such field.
 fn is_unread_of_issue(field: Node<'_, '_>, is_in_entry: bool) -> bool {
     let name = field.name();
     // For express-validator, it is the kind of the entry.
@@ -224,7 +224,7 @@ fn is_any(names: &[&str], name: &str) -> bool {
     names.iter().any(|it| it.eq_ignore_ascii_case(name))
 }
 
-/// Whether a value is a sentence or a code.
+/// Returns true if a value is a sentence or a code.
 fn may_be_kept(value: Node<'_, '_>, name: &str, is_top: bool, status: StatusCode) -> bool {
     value.word_or_digits().is_some_and(|text| kept_text(value, &text, name, is_top, status).is_some())
 }
@@ -240,7 +240,7 @@ fn kept_text<'a>(
     sentence.or_else(|| code(name, text, is_top, status))
 }
 
-/// The target of a request, with the characters that are percent-encoded, and with spaces for plus signs.
+/// Returns the target of a request, with the characters that are percent-encoded, and with spaces for plus signs.
 fn decoded(target: &str) -> String {
     let plain = target.replace('+', " ");
     percent_encoding::percent_decode_str(&plain).decode_utf8_lossy().into_owned()
@@ -275,7 +275,7 @@ pub(super) fn prefer_sentence<'a>(
     (parsed.message, parsed.message_source) = (found.text(), Some(found.raw()));
 }
 
-/// The text in a text that is a JSON list of texts, and the number of further ones (R3).
+/// Returns the text in a text that is a JSON list of texts, and the number of further ones (R3).
 pub(super) fn text_of_list(text: &str) -> Option<(String, usize)> {
     let list = array(text.trim())?;
     let texts: Vec<_> = list.into_iter().map(string).collect::<Option<_>>()?;
@@ -283,14 +283,14 @@ pub(super) fn text_of_list(text: &str) -> Option<(String, usize)> {
     Some((first.clone().into_owned(), others.len()))
 }
 
-/// Whether the text under this name states no more than the status, or a single word.
+/// Returns true if the text under this name states no more than the status, or a single word.
 pub(super) fn says_nothing(text: Option<&str>, name: &str) -> bool {
     let is_word = |text: &str| !text.trim().contains(char::is_whitespace) && sentence(text).is_none();
     text.is_none_or(|text| is_phrase(text.trim()) || name != "message" && is_word(text))
 }
 
-/// The first sentence of a body by its depth, then inside an error, then by its position: the message, if no field has the
-/// name of one (R2).
+/// Returns the first sentence of a body by its depth, then inside an error, then by its position: the message, if no
+/// field has the name of one (R2).
 pub(crate) fn first_sentence<'t, 'a>(body: Node<'t, 'a>, target: Option<&str>) -> Option<Node<'t, 'a>> {
     let decoded = target.map(decoded);
     let is_sent = |text: &str| {
@@ -327,8 +327,8 @@ fn collect<'t, 'a>(
     }
 }
 
-/// The text as the client gets it, if it is a sentence: R3 lets it pass, and it has two words, or four letters of a script
-/// that is written without spaces.
+/// Returns the text as the client gets it, if it is a sentence: R3 lets it pass, and it has two words, or four letters
+/// of a script that is written without spaces.
 pub(crate) fn sentence(text: &str) -> Option<Cow<'_, str>> {
     let text = message::from_json_text(text)?;
     let words = text.split_whitespace().filter(|part| is_word(part)).take(2).count();
@@ -336,7 +336,7 @@ pub(crate) fn sentence(text: &str) -> Option<Cow<'_, str>> {
     (is_sentence && !is_phrase(text.trim()) && !has_credentials(&text)).then_some(text)
 }
 
-/// Whether a part of a text has only letters, apart from the punctuation at its ends.
+/// Returns true if a part of a text has only letters, apart from the punctuation at its ends.
 fn is_word(part: &str) -> bool {
     let is_mark = |it: char| matches!(it, '\u{300}'..='\u{36f}' | '\u{900}'..='\u{109f}');
     let part = part.trim_matches(|it: char| !it.is_alphanumeric() && !is_mark(it));
@@ -352,8 +352,8 @@ fn is_of_script_without_spaces(letter: char) -> bool {
             | '\u{ff66}'..='\u{ff9d}' | '\u{20000}'..='\u{323af}')
 }
 
-/// Whether a text is the name of an authentication scheme and credentials. A small word behind it begins a sentence:
-/// `Bearer tokens are required.`
+/// Returns true if a text is the name of an authentication scheme and credentials. A small word behind it begins a
+/// sentence: `Bearer tokens are required.`
 fn has_credentials(text: &str) -> bool {
     let mut parts = text.split_whitespace();
     let is_scheme =
@@ -362,8 +362,8 @@ fn has_credentials(text: &str) -> bool {
     parts.next().is_some_and(is_scheme) && (!parts.next().is_some_and(is_small) || parts.next().is_none())
 }
 
-/// The code as the client gets it, if the name is one of codes (R2), and the value adds to the status. A value that has not
-/// the form of a code is a text.
+/// Returns the code as the client gets it, if the name is one of codes (R2), and the value adds to the status. A value
+/// that has not the form of a code is a text.
 fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Option<Cow<'a, str>> {
     let ranks = Ranks::new(name);
     let is_sure = ranks.code(CodeName::Sure).is_some() || ends_like_a_code(name);
@@ -381,7 +381,7 @@ fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Opt
     if is_odd { message::from_json_text(value) } else { None }
 }
 
-/// Whether a field of this name may have a code.
+/// Returns true if a field of this name may have a code.
 pub(super) fn names_code(name: &str) -> bool {
     let ranks = Ranks::new(name);
     let is_ranked = [CodeName::Sure, CodeName::Led, CodeName::Bare].iter().any(|worth| ranks.code(*worth).is_some());
@@ -394,7 +394,7 @@ fn ends_like_a_code(name: &str) -> bool {
     words.last().is_some_and(|last| matches!(&**last, "code" | "reason" | "type" | "status")) && !is_place()
 }
 
-/// Whether nothing under this name is kept, at any depth (E9).
+/// Returns true if nothing under this name is kept, at any depth (E9).
 fn is_never_kept(name: &str) -> bool {
     const WORDS: &str = " stack stacktrace trace traceback debug sql query file path input rejected request url link href doc \
                          config header authorization cookie credential password secret env backtrace ";
@@ -423,7 +423,7 @@ fn is_never_kept(name: &str) -> bool {
     }
 }
 
-/// The words of a name in small letters: `requestHeaders`, `set-cookie`, `HTTPStatus`.
+/// Returns the words of a name in small letters: `requestHeaders`, `set-cookie`, `HTTPStatus`.
 fn words(name: &str) -> impl Iterator<Item = String> {
     name.split(|it: char| !it.is_alphanumeric()).flat_map(|part| {
         let letters: Vec<char> = part.chars().collect();

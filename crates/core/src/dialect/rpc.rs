@@ -80,7 +80,7 @@ impl<'h> CallHeaders<'h> {
         }
     }
 
-    /// The call that the request is; `None` if it is plain HTTP.
+    /// Returns the call that the request is; `None` if it is plain HTTP.
     #[inline]
     pub(crate) fn call(self, method: &Method, uri: &Uri) -> Option<Call> {
         // A HEAD request counts as a GET (E5).
@@ -97,7 +97,7 @@ impl<'h> CallHeaders<'h> {
 }
 
 impl Rpc {
-    /// The protocol of a body with this media type.
+    /// Returns the protocol of a body with this media type.
     pub(crate) fn of_media_type(value: &[u8]) -> Option<Self> {
         // The media type that nearly every client and server of gRPC sends.
         if value == b"application/grpc" {
@@ -124,15 +124,15 @@ impl Rpc {
         }
     }
 
-    /// Whether this media type may be a call's. It checks only the byte behind the slash; white space may come before
-    /// the type.
+    /// Returns true if this media type may be a call's. It checks only the byte behind the slash; white space may come
+    /// before the type.
     #[inline]
     pub(crate) fn may_be_in(value: &[u8]) -> bool {
         matches!(value.get(b"application/".len()), Some(b'c' | b'C' | b'g' | b'G'))
             || value.first().is_some_and(u8::is_ascii_whitespace)
     }
 
-    /// The media type of an error in this protocol.
+    /// Returns the media type of an error in this protocol.
     pub(crate) const fn content_type(self) -> &'static str {
         match self {
             Self::Grpc(Codec::Unspecified) => "application/grpc",
@@ -150,28 +150,28 @@ impl Rpc {
         }
     }
 
-    /// Whether the body is a sequence of messages, each with its length before it.
+    /// Returns true if the body is a sequence of messages, each with its length before it.
     pub(crate) const fn is_framed(self) -> bool {
         !matches!(self, Self::ConnectUnary)
     }
 
-    /// Whether the body is written in base64.
+    /// Returns true if the body is written in base64.
     pub(crate) const fn is_text(self) -> bool {
         matches!(self, Self::WebText(_))
     }
 
-    /// The header that names the compression of the messages.
+    /// Returns the header that names the compression of the messages.
     pub(crate) const fn encoding_header(self) -> HeaderName {
         if self.is_grpc() { GRPC_ENCODING } else { CONNECT_CONTENT_ENCODING }
     }
 
-    /// Whether an error is reported by `grpc-status`, under HTTP 200.
+    /// Returns true if an error is reported by `grpc-status`, under HTTP 200.
     pub(crate) const fn is_grpc(self) -> bool {
         matches!(self, Self::Grpc(_) | Self::Web(_) | Self::WebText(_))
     }
 
-    /// The form of a response, if its media type is of this protocol. The encoding of its messages may differ. gRPC-Web
-    /// in base64 may be answered in binary, because `accept` may have requested that.
+    /// Returns the form of a response, if its media type is of this protocol. The encoding of its messages may differ.
+    /// gRPC-Web in base64 may be answered in binary, because `accept` may have requested that.
     pub(crate) fn answered_by(self, content_type: Option<&HeaderValue>) -> Option<Self> {
         let theirs = Self::of_media_type(content_type?.as_bytes())?;
         let is_one = match self {
@@ -196,7 +196,7 @@ impl Codec {
     }
 }
 
-/// Whether a GET is Connect's: its message is in the query, and no header names the protocol.
+/// Returns true if a GET is Connect's: its message is in the query, and no header names the protocol.
 #[inline]
 fn is_connect_get(uri: &Uri) -> bool {
     uri.query().is_some_and(is_connect_query)

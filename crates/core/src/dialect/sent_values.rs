@@ -1,4 +1,4 @@
-//! Removes from a text the value that the client sent (rules R13, E9). Often the same value is next to the
+//! Removes from a text the value that the client sent (R13, E9). Often the same value is next to the
 //! text.
 
 use std::borrow::Cow;
@@ -15,8 +15,8 @@ const QUOTES: [(char, char); 8] =
 /// sentence.
 const MASK: &str = "\u{fffd}";
 
-/// The part of a text that may reach the client. It lacks the value next to the text, if the text quotes that or begins
-/// with it. It also lacks values that only the sentence quotes.
+/// Returns the part of a text that may reach the client. It lacks the value next to the text, if the text quotes that
+/// or begins with it. It also lacks values that only the sentence quotes.
 pub(in crate::dialect) fn message_of(entry: Option<Node<'_, '_>>, text: &str) -> String {
     let mut values = entry.map(values_of).unwrap_or_default();
     let is_plain = |value: &str| value.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.'));
@@ -42,7 +42,7 @@ pub(in crate::dialect) fn message_of(entry: Option<Node<'_, '_>>, text: &str) ->
     left
 }
 
-/// The values that an entry repeats, both as texts and as JSON spells them.
+/// Returns the values that an entry repeats, both as texts and as JSON spells them.
 fn values_of<'a>(entry: Node<'_, 'a>) -> Vec<Cow<'a, str>> {
     let mut values = Vec::new();
     let mut add = |value: Node<'_, 'a>| {

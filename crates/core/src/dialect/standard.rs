@@ -1,4 +1,4 @@
-//! Reads and writes the canonical envelope (rules E1, E2, E7).
+//! Reads and writes the canonical envelope (E1, E2, E7).
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ pub(super) const FORM: DialectSpec = DialectSpec {
 /// An envelope from the inner service.
 pub(crate) struct Envelope<'a> {
     pub(crate) code: ErrorCode,
-    /// Whether the code is in the catalogue or the policy (E2).
+    /// True if the code is in the catalogue or the policy (E2).
     pub(crate) known: bool,
     pub(crate) message: Cow<'a, str>,
     pub(crate) details: Option<&'a RawValue>,
@@ -39,14 +39,14 @@ pub(super) fn read<'a>(body: &Body<'a, '_>, codes: &CodeSet) -> Option<Envelope<
     Some(Envelope { code, known, message, details: error.raw("details"), advice: read_advice(error) })
 }
 
-/// The valid part of the advice in an error object (E10).
+/// Returns the valid part of the advice in an error object (E10).
 pub(crate) fn read_advice(error: &Object<'_>) -> Advice {
     let retry = error.string("retry").and_then(|retry| Retry::from_name(&retry));
     let docs = error.string("docs").filter(|docs| is_https_uri(docs));
     Advice { retry, docs: docs.map(|docs| docs.into_owned().into()) }
 }
 
-/// The canonical code of this name, and whether the catalogue or the policy has it.
+/// Returns the canonical code of this name, and whether the catalogue or the policy has it.
 pub(crate) fn parse_code(name: &str, codes: &CodeSet) -> Option<(ErrorCode, bool)> {
     if code::is_well_formed(name.as_bytes()) {
         return match codes.find(name) {
@@ -62,7 +62,7 @@ fn write_out(out: &Outgoing<'_>) -> Vec<u8> {
     write(out.code, out.message, out.details, out.advice, out.request_id.as_bytes())
 }
 
-/// The body: compact, with its fields in order, and with unchanged details (E1). `message` is already clean.
+/// Returns the body: compact, with its fields in order, and with unchanged details (E1). `message` is already clean.
 pub(crate) fn write(
     code: &str,
     message: &str,

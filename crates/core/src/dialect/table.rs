@@ -15,7 +15,7 @@ macro_rules! shapes {
         -- parse only --
         $($(#[$shape_doc:meta])* $shape:ident: $word:literal,)+
     ) => {
-        /// The shape that errors are written in on a route (rules R2, R12): `dialect` in the policy file.
+        /// The shape that errors are written in on a route (R2, R12): `dialect` in the policy file.
         ///
         /// [`Dialect::Standard`] is the default: the canonical envelope.
         ///
@@ -33,7 +33,7 @@ macro_rules! shapes {
             Custom(CustomShape),
         }
 
-        /// The shape of an inner error, as the log names it (rules R2, L1).
+        /// The shape of an inner error, as the log names it (R2, L1).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Shape {
@@ -47,7 +47,7 @@ macro_rules! shapes {
             /// All built-in dialects, in the order in which they are tried.
             pub const ALL: &'static [Self] = &[$($(#[cfg($cfg)])? Self::$dialect,)+];
 
-            /// The shape of a body in this dialect.
+            /// Returns the shape of a body in this dialect.
             pub(crate) const fn shape(self) -> Shape {
                 match self {
                     $($(#[cfg($cfg)])? Self::$dialect => Shape::$dialect,)+
@@ -55,7 +55,7 @@ macro_rules! shapes {
                 }
             }
 
-            /// How the dialect is written and parsed.
+            /// Returns how the dialect is written and parsed.
             pub(crate) const fn spec(self) -> &'static DialectSpec {
                 match self {
                     $($(#[cfg($cfg)])? Self::$dialect => &$form,)+
@@ -68,7 +68,7 @@ macro_rules! shapes {
             /// All built-in shapes.
             pub(crate) const ALL: &'static [Self] = &[$($(#[cfg($cfg)])? Self::$dialect,)+ $(Self::$shape,)+];
 
-            /// The name in the log and, for dialects, in the policy file.
+            /// Returns the name in the log and, for dialects, in the policy file.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -78,7 +78,7 @@ macro_rules! shapes {
                 }
             }
 
-            /// The dialect's spec; `None` for a shape that is only parsed, never written.
+            /// Returns the dialect's spec; `None` for a shape that is only parsed, never written.
             pub(super) const fn dialect_spec(self) -> Option<&'static DialectSpec> {
                 match self {
                     $($(#[cfg($cfg)])? Self::$dialect => Some(&$form),)+
@@ -157,7 +157,7 @@ impl Default for Dialect {
     }
 }
 
-/// The name of a route's dialect: that of a built-in [`Dialect`], or of a shape that the policy describes (rule R15).
+/// The name of a route's dialect: that of a built-in [`Dialect`], or of a shape that the policy describes (R15).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DialectName(Cow<'static, str>);
 
@@ -194,13 +194,13 @@ impl Deref for DialectName {
 }
 
 impl Dialect {
-    /// The dialect at this index: the built-in ones come first, then those of the policy.
+    /// Returns the dialect at this index: the built-in ones come first, then those of the policy.
     pub(crate) fn from_place(place: usize, own: &[CustomShape]) -> Self {
         let custom = || own.get(place.checked_sub(Self::ALL.len())?).copied().map(Self::Custom);
         Self::ALL.get(place).copied().or_else(custom).unwrap_or_default()
     }
 
-    /// Whether errors can be written in this dialect: a shape of the policy needs a template for that.
+    /// Returns true if errors can be written in this dialect: a shape of the policy needs a template for that.
     pub(crate) const fn is_written(self) -> bool {
         match self {
             Self::Custom(shape) => shape.is_written(),
@@ -208,12 +208,12 @@ impl Dialect {
         }
     }
 
-    /// The index of this dialect, if it exists.
+    /// Returns the index of this dialect, if it exists.
     pub(crate) fn place(self, own: &[CustomShape]) -> Option<usize> {
         (0..Self::ALL.len() + own.len()).find(|place| Self::from_place(*place, own) == self)
     }
 
-    /// The name in the policy file.
+    /// Returns the name in the policy file.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.spec().name

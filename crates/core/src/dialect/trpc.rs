@@ -1,11 +1,11 @@
 //! tRPC's errors (10 and 11): `{"error":{"message","code":-32…,"data":{"code","httpStatus"…}}}`, or the same with
-//! `json` inside `error`, or a batch of them (rule R10).
+//! `json` inside `error`, or a batch of them (R10).
 
 use super::json::Object;
 use super::outgoing::is_identifier;
 use super::parsed_error::{Body, ParsedError};
 
-/// Whether a JSON object is an error of tRPC, without any other fields.
+/// Returns true if a JSON object is an error of tRPC, without any other fields.
 pub(super) fn is_error(body: &Body<'_, '_>) -> bool {
     let is_alone = |(name, value): (&str, &serde_json::value::RawValue)| match name {
         "error" => true,
@@ -22,7 +22,7 @@ pub(super) fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     Some(ParsedError::new(code, message))
 }
 
-/// The error object, which superjson wraps in a field `json`.
+/// Returns the error object, which superjson wraps in a field `json`.
 fn inside<'a, T>(error: &Object<'a>, read: impl Fn(&Object<'a>) -> T) -> Option<T> {
     match error.object("json") {
         Some(inside) => has_signs(&inside).then(|| read(&inside)),

@@ -90,7 +90,7 @@ pub(crate) mod custom {
     pub enum CustomShape {}
 
     impl CustomShape {
-        /// The name in the policy file and the log.
+        /// Returns the name in the policy file and the log.
         #[must_use]
         pub const fn as_str(self) -> &'static str {
             match self {}

@@ -1,4 +1,4 @@
-//! Error pages: for browsers (rule R16) the built-in page, or an operator's template; for agents Markdown (rule R18).
+//! Error pages: for browsers (R16) the built-in page, or an operator's template; for agents Markdown (R18).
 
 pub(crate) mod markdown;
 mod template;
@@ -13,7 +13,7 @@ use memchr::memmem;
 pub(crate) use self::template::MAX_BYTES;
 pub(crate) use self::template::PageTemplate;
 
-/// The HTML page that browsers get for errors: `html` in the policy file (rule R16).
+/// The HTML page that browsers get for errors: `html` in the policy file (R16).
 ///
 /// Clients whose `Accept` prefers `text/html` to JSON get the page, with `content-security-policy: default-src 'none';
 /// style-src 'unsafe-inline'`. All others get JSON. RPC clients get the form of their own protocol (section P).
@@ -79,7 +79,7 @@ impl ErrorPage {
     }
 }
 
-/// Whether browsers get the built-in page.
+/// `true` is the built-in page for browsers; `false` is no page.
 impl From<bool> for ErrorPage {
     fn from(is_on: bool) -> Self {
         Self(if is_on { PageSource::BuiltIn } else { PageSource::Off })

@@ -21,7 +21,7 @@ pub(crate) struct PageTemplate {
 #[derive(Clone, Copy, Debug)]
 struct Hole {
     value: Placeholder,
-    /// Whether the placeholder is in a tag outside of quotes, where white space would end the value.
+    /// True if the placeholder is in a tag outside of quotes, where white space would end the value.
     is_bare: bool,
 }
 

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::json::json;
 use super::{Strictness, text};
 
-/// A UTF-8 body without anything that looks like a credential. `None` if nothing was removed, or if the body is not
-/// text. JSON stays valid JSON, even in the events of an event stream.
+/// Returns a UTF-8 body without anything that looks like a credential. `None` if nothing was removed, or if the body is
+/// not text. JSON stays valid JSON, even in the events of an event stream.
 ///
 /// ```
 /// use error_envelope_core::redact::body;
@@ -31,7 +31,7 @@ pub fn body(body: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// A body that is one JSON string.
+/// Returns a body that is one JSON string.
 fn redacted_string(body: &str) -> Option<Cow<'_, str>> {
     let inside: String = serde_json::from_str(body).ok()?;
     Some(match text(&inside, Strictness::Readable) {
@@ -69,7 +69,7 @@ struct Line<'b> {
 }
 
 impl<'b> Line<'b> {
-    /// The first line, and the lines behind it.
+    /// Returns the first line, and the lines behind it.
     fn split(lines: &'b str) -> (Self, &'b str) {
         let length = lines.find(['\r', '\n']).unwrap_or(lines.len());
         let (line, behind) = lines.split_at(length);
@@ -99,8 +99,8 @@ fn put_event(events: &mut String, lines: &[Line<'_>]) {
     }
 }
 
-/// The data of an event with several lines, if a secret spans more than one of them. JSON becomes one line. `None` if
-/// the lines can be redacted one by one.
+/// Returns the data of an event with several lines, if a secret spans more than one of them. JSON becomes one line.
+/// `None` if the lines can be redacted one by one.
 fn joined_data(lines: &[Line<'_>]) -> Option<Vec<String>> {
     let data: Vec<&str> = lines.iter().filter_map(Line::data).collect();
     let is_json = |line: &&str| json(line, true, Strictness::Readable).is_some();

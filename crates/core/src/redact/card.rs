@@ -5,7 +5,8 @@
 const SHORTEST: usize = 13;
 const LONGEST: usize = 19;
 
-/// Whether any number in a run of digits may be that of a card. The digits may be separated by single spaces or dashes.
+/// Returns true if any number in a run of digits may be that of a card. The digits may be separated by single spaces or
+/// dashes.
 pub(super) fn is_in(run: &str) -> bool {
     let run = Run::find(run);
     run.has_fours() || run.numbers().any(is_card_number)
@@ -31,8 +32,8 @@ impl Run {
         self.bounds.windows(5).any(|four| four.windows(2).all(|group| group[1] - group[0] == 4))
     }
 
-    /// The numbers that consist of whole groups, and are not longer than a card's. At most [`LONGEST`] of them begin
-    /// with the same group, so the time grows in proportion to the number of digits.
+    /// Returns the numbers that consist of whole groups, and are not longer than a card's. At most [`LONGEST`] of them
+    /// begin with the same group, so the time grows in proportion to the number of digits.
     fn numbers(&self) -> impl Iterator<Item = &[u8]> {
         self.bounds.iter().enumerate().flat_map(move |(at, from)| {
             let numbers = self.bounds[at + 1..].iter().map(move |to| &self.digits[*from..*to]);
@@ -50,7 +51,7 @@ fn is_card_number(digits: &[u8]) -> bool {
     has_issuer_prefix(digits) && digits.iter().rev().enumerate().map(digit).sum::<u32>().is_multiple_of(10)
 }
 
-/// Whether an issuer has cards with this beginning and this length.
+/// Returns true if an issuer has cards with this beginning and this length.
 fn has_issuer_prefix(digits: &[u8]) -> bool {
     if !(SHORTEST..=LONGEST).contains(&digits.len()) {
         return false;

@@ -20,9 +20,9 @@ pub struct RedactedJson {
     pub text: String,
     /// The values that were removed.
     pub taken: Vec<String>,
-    /// Whether anything was removed.
+    /// True if anything was removed.
     pub is_changed: bool,
-    /// Whether the text is incomplete.
+    /// True if the text is incomplete.
     pub is_cut: bool,
 }
 
@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether the next value is to be removed, because it belongs to the name of a credential.
+    /// Returns true if the next value is to be removed, because it belongs to the name of a credential.
     fn is_credential(&self) -> bool {
         let Some(level) = self.levels.last() else { return false };
         let is_strict = self.strictness == Strictness::Strict;
@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether the next value is the `id` of a JSON-RPC response, which the caller needs to find its request.
+    /// Returns true if the next value is the `id` of a JSON-RPC response, which the caller needs to find its request.
     fn is_call_id(&self) -> bool {
         let is_outermost = match &*self.levels {
             [response] => response.is_object,
@@ -217,7 +217,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Whether a number may be a card's. For a client it stays a number, because a time or an id may look like a card.
+    /// Returns true if a number may be a card's. For a client it stays a number, because a time or an id may look like
+    /// a card.
     fn is_card(&self, number: &str) -> bool {
         let is_strict = self.strictness == Strictness::Strict;
         is_strict && number.bytes().all(|it| it.is_ascii_digit()) && card::is_in(number)
@@ -312,7 +313,7 @@ impl<'a> Reader<'a> {
         Ok(self.after_value(level.start))
     }
 
-    /// Whether the next text belongs to an issue, whose place may be that of a credential.
+    /// Returns true if the next text belongs to an issue, whose place may be that of a credential.
     fn is_of_issue(&self) -> bool {
         self.levels.last().is_some_and(|level| level.meaning.is_text || level.has_texts)
     }
@@ -388,8 +389,8 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Whether a text is the value of the credential that the text before it in a list names. In lists of names, it is a
-/// word.
+/// Returns true if a text is the value of the credential that the text before it in a list names. In lists of names, it
+/// is a word.
 fn is_value_of(name: &str, text: &str) -> bool {
     if name::is_flag(name) {
         return text.contains(':');

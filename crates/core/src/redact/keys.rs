@@ -49,12 +49,12 @@ const KEYS: [(&str, &str, &str, &str); 42] = [
     (r"\$?pbkdf2[_:\-]", r"[a-z0-9_:\-]+\$[^\s\x22'<>]{16,}", "pbkdf2_sha256$260000$s3cretS3cret", "pbkdf2-sha256"),
 ];
 
-/// The prefixes, for a quick check.
+/// Returns the prefixes, for a quick check.
 pub(super) fn beginnings() -> String {
     KEYS.map(|(beginning, ..)| beginning).join("|")
 }
 
-/// The pattern for all of them. A prefix that begins with a sign may come right behind a letter.
+/// Returns the pattern for all of them. A prefix that begins with a sign may come right behind a letter.
 pub(super) fn pattern() -> String {
     let of = |has_sign: bool| {
         let keys = KEYS.iter().filter(|(beginning, ..)| beginning.starts_with('\\') == has_sign);

@@ -69,20 +69,20 @@ pub(super) fn is_place(name: &str) -> bool {
     PLACES.contains(&name)
 }
 
-/// Whether a field has errors, so that the texts below it are messages.
+/// Returns true if a field has errors, so that the texts below it are messages.
 fn is_error(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["error", "violation", "issue", "problem", "invalid"].iter().any(|word| name.contains(word))
 }
 
-/// Whether the texts under a field belong to an issue, although the name is not the one of a single text.
+/// Returns true if the texts under a field belong to an issue, although the name is not the one of a single text.
 fn is_message(name: &str) -> bool {
     const LONGEST: usize = 64;
 
     name.len() <= LONGEST && name.to_ascii_lowercase().contains("message")
 }
 
-/// Whether a text is a code (E9), which is not removed.
+/// Returns true if a text is a code (E9), which is not removed.
 pub(super) fn is_code(name: &str, text: &str) -> bool {
     const LONGEST: usize = 64;
 

@@ -54,7 +54,7 @@ const KINDS: &str = "type kind";
 /// The longest name; a longer text is not one.
 const LONGEST: usize = 64;
 
-/// Whether the value of a field or header with this name is a credential.
+/// Returns true if the value of a field or header with this name is a credential.
 pub(super) fn is_telling(name: &str) -> bool {
     static PLAIN_PARTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let parts = format!("{PARTS} {PARTS_OF_OTHERS} {PARTS_OF_NAMES}").replace('-', "");
@@ -68,18 +68,18 @@ pub(super) fn is_telling(name: &str) -> bool {
             || has_word(LAST_WORDS, last_word(name)))
 }
 
-/// Whether the value under this name is something that a client sent.
+/// Returns true if the value under this name is something that a client sent.
 pub(super) fn is_sent(name: &str) -> bool {
     has_word(SENT, &plain(name))
 }
 
-/// Whether a text is exactly the name of a credential, so that the next text in a list may be its value.
+/// Returns true if a text is exactly the name of a credential, so that the next text in a list may be its value.
 pub(super) fn is_credential_name(text: &str) -> bool {
     text.len() <= LONGEST && !text.contains(' ') && is_telling(text) && !is_user_chosen(text)
 }
 
-/// Whether a text that contains the name of a credential was chosen by a user, such as `Password123`, and is not a
-/// name. A name has no such signs, and has digits only in a separate word: `sha256_password`.
+/// Returns true if a text that contains the name of a credential was chosen by a user, such as `Password123`, and is
+/// not a name. A name has no such signs, and has digits only in a separate word: `sha256_password`.
 fn is_user_chosen(text: &str) -> bool {
     const SIGNS: [char; 12] = ['!', '@', '#', '$', '%', '^', '&', '*', '+', '=', '?', '~'];
 
@@ -93,17 +93,17 @@ fn is_user_chosen(text: &str) -> bool {
     is_numbered || has_number && !is_joined || step.contains(SIGNS)
 }
 
-/// Whether a text is the name of a header that has a credential.
+/// Returns true if a text is the name of a header that has a credential.
 pub(super) fn is_header(text: &str) -> bool {
     text.len() <= LONGEST && has_word(HEADERS, &plain(text))
 }
 
-/// Whether a text is an option of a command that takes a user and a password: `["curl", "-u", …]`.
+/// Returns true if a text is an option of a command that takes a user and a password: `["curl", "-u", …]`.
 pub(super) fn is_flag(text: &str) -> bool {
     matches!(text, "-u" | "--user" | "--proxy-user")
 }
 
-/// Whether numbers under this name are amounts, not credentials: `max_tokens`.
+/// Returns true if numbers under this name are amounts, not credentials: `max_tokens`.
 pub(super) fn is_measure(name: &str) -> bool {
     if name.len() > LONGEST {
         return false;
@@ -112,12 +112,12 @@ pub(super) fn is_measure(name: &str) -> bool {
     has_word(MEASURES, last) || last.to_ascii_lowercase().ends_with("tokens")
 }
 
-/// Whether values under this name are kinds of credentials: `token_type`.
+/// Returns true if values under this name are kinds of credentials: `token_type`.
 pub(super) fn is_kind(name: &str) -> bool {
     name.len() <= LONGEST && has_word(KINDS, last_word(name))
 }
 
-/// The last word of a name, such as in `userPass` and `DB_PASS`.
+/// Returns the last word of a name, such as in `userPass` and `DB_PASS`.
 fn last_word(name: &str) -> &str {
     let name = name.trim_end_matches(|it: char| !it.is_alphanumeric());
     let name = name.rsplit(|it: char| !it.is_alphanumeric()).next().unwrap_or_default();
@@ -126,7 +126,7 @@ fn last_word(name: &str) -> &str {
     if big == 0 { &name[small..] } else { &name[name.len() - big..] }
 }
 
-/// Whether a list has this word, in any letter case.
+/// Returns true if a list has this word, in any letter case.
 pub(super) fn has_word(list: &str, word: &str) -> bool {
     list.split_ascii_whitespace().any(|listed| listed.eq_ignore_ascii_case(word))
 }

@@ -41,7 +41,7 @@ pub(super) enum With {
 
 type Rules = Vec<(Regex, With)>;
 
-/// The rules for what is removed: the whole match, except for the groups that stay.
+/// Returns the rules for what is removed: the whole match, except for the groups that stay.
 pub(super) fn rules(strictness: Strictness) -> &'static Rules {
     static STRICT: LazyLock<Rules> = LazyLock::new(|| compiled(Strictness::Strict));
     static READABLE: LazyLock<Rules> = LazyLock::new(|| compiled(Strictness::Readable));
@@ -232,7 +232,7 @@ const fn both(name: &'static str, part: &'static str) -> (&'static str, &'static
     (name, part, part)
 }
 
-/// The pattern of a row, with its parts.
+/// Returns the pattern of a row, with its parts.
 fn pattern(row: &str, strictness: Strictness) -> String {
     let part = |(name, strict, readable)| (name, if strictness == Strictness::Strict { strict } else { readable });
     let pattern = PARTS.into_iter().map(part).fold(row.to_owned(), |row, (name, part)| row.replace(name, part));
@@ -240,7 +240,7 @@ fn pattern(row: &str, strictness: Strictness) -> String {
     pattern.replace("{names}", &names()).replace("{parameters}", &parameters).replace("{keys}", &keys::pattern())
 }
 
-/// The pattern for a name that marks its value as a credential, as in [`name`](super::name).
+/// Returns the pattern for a name that marks its value as a credential, as in [`name`](super::name).
 pub(super) fn names() -> String {
     let parts = name::PARTS.split_ascii_whitespace().collect::<Vec<_>>().join("|").replace('-', r"[\-_ ]?");
     let others = name::PARTS_OF_OTHERS.split_ascii_whitespace().collect::<Vec<_>>().join("|");

@@ -32,7 +32,7 @@ pub fn prepare() {
     rules(Strictness::Readable);
 }
 
-/// A text without anything that looks like a credential. It is borrowed if nothing was removed.
+/// Returns a text without anything that looks like a credential. It is borrowed if nothing was removed.
 #[must_use]
 pub fn text(text: &str, strictness: Strictness) -> Cow<'_, str> {
     text_noting(text, strictness, &mut |_| {})
@@ -62,7 +62,7 @@ pub fn text_noting<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnM
     }
 }
 
-/// Whether the value of a parameter of a URL or a form with this name is a credential.
+/// Returns true if the value of a parameter of a URL or a form with this name is a credential.
 ///
 /// ```
 /// use error_envelope_core::redact::is_telling_parameter;
@@ -115,7 +115,7 @@ fn apply_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&
     text
 }
 
-/// Whether a text has the beginning of any rule's match. All beginnings are searched for at once.
+/// Returns true if a text has the beginning of any rule's match. All beginnings are searched for at once.
 fn may_match(text: &str) -> bool {
     static SIGNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let names = rules::names();
@@ -197,13 +197,13 @@ fn is_no_credential(scheme: &str, word: &str, strictness: Strictness) -> bool {
     !is_user_and_password(word) && (is_word || words::is_about_scheme(word))
 }
 
-/// Whether a word is what `Basic` sends: a user and a password in base64, perhaps with letters only.
+/// Returns true if a word is what `Basic` sends: a user and a password in base64, perhaps with letters only.
 fn is_user_and_password(word: &str) -> bool {
     let is_text = |bytes: Vec<u8>| bytes.contains(&b':') && bytes.iter().all(|it| (b' '..=b'~').contains(it));
     STANDARD_NO_PAD.decode(word.trim_matches(|it: char| !it.is_ascii_alphanumeric())).is_ok_and(is_text)
 }
 
-/// Whether a value is a number that its name marks as an amount.
+/// Returns true if a value is a number that its name marks as an amount.
 fn is_measure(name: &str, value: &str) -> bool {
     let number = value.split_whitespace().next().unwrap_or_default().trim_end_matches([',', '.', ';', ')', '}', ']']);
     !number.is_empty() && number.len() < FEWEST_DIGITS && number.bytes().all(|it| it.is_ascii_digit()) && {
@@ -212,19 +212,20 @@ fn is_measure(name: &str, value: &str) -> bool {
     }
 }
 
-/// Whether a name and a value together are a scope: `tokens:write`.
+/// Returns true if a name and a value together are a scope: `tokens:write`.
 fn is_scope(name: &str, value: &str) -> bool {
     let is_of_many = ["tokens:", "secrets:", "credentials:"].iter().any(|many| name.ends_with(many));
     is_of_many && words::is_plain(unquoted(value.split_whitespace().next().unwrap_or_default()))
 }
 
-/// Whether a value is the kind of a credential: `token_type: MAC`.
+/// Returns true if a value is the kind of a credential: `token_type: MAC`.
 fn is_kind(name: &str, value: &str) -> bool {
     name::is_kind(name) && words::is_plain(unquoted(value))
 }
 
-/// Whether a quoted text in a sentence about credentials is a word, which stays. Right behind the name of a credential
-/// it must be a word about credentials. Behind `in` it may be several words: `column 'token' in 'field list'`.
+/// Returns true if a quoted text in a sentence about credentials is a word, which stays. Right behind the name of a
+/// credential it must be a word about credentials. Behind `in` it may be several words:
+/// `column 'token' in 'field list'`.
 fn stays_quoted(before: &str, quoted: &str, is_right_behind: bool) -> bool {
     let inside = unquoted(quoted);
     let is_place = || before.trim_end().ends_with(" in") && inside.split_whitespace().all(words::is_plain);
@@ -234,8 +235,8 @@ fn stays_quoted(before: &str, quoted: &str, is_right_behind: bool) -> bool {
         || is_place()
 }
 
-/// Whether a text in a list stays. Behind the name of a header comes its value; behind any other name, another name may
-/// come.
+/// Returns true if a text in a list stays. Behind the name of a header comes its value; behind any other name, another
+/// name may come.
 fn stays_in_list(name: &str, value: &str) -> bool {
     let value = unquoted(value);
     let name = name.trim_matches(|it: char| !it.is_alphanumeric());

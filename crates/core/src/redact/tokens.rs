@@ -29,7 +29,7 @@ impl<'a> Tokens<'a> {
         Self { text, rest: text }
     }
 
-    /// The position of the next token, or of white space before it.
+    /// Returns the position of the next token, or of white space before it.
     pub(super) const fn at(&self) -> usize {
         self.text.len() - self.rest.len()
     }
@@ -38,7 +38,7 @@ impl<'a> Tokens<'a> {
         self.rest.trim().is_empty()
     }
 
-    /// The first character of the next token.
+    /// Returns the first character of the next token.
     pub(super) fn next(&mut self) -> Result<char, Stop> {
         self.rest = self.rest.trim_start();
         self.rest.chars().next().ok_or(Stop::BrokeOff)
@@ -86,8 +86,8 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// The length of the JSON string with which the text begins, with its quotes. A string that breaks off is the whole
-/// text.
+/// Returns the length of the JSON string with which the text begins, with its quotes. A string that breaks off is the
+/// whole text.
 #[must_use]
 pub fn end_of_string(text: &str) -> usize {
     end_of_quoted(text.as_bytes()).unwrap_or(text.len())

@@ -16,8 +16,8 @@ pub(super) struct View<'t> {
 }
 
 impl<'t> View<'t> {
-    /// The text with those escapes decoded that never separate anything: letters, digits and what is not ASCII. `None`
-    /// if the text has no such letters.
+    /// Returns the text with those escapes decoded that never separate anything: letters, digits and what is not ASCII.
+    /// `None` if the text has no such letters.
     pub(super) fn folded(text: &'t str) -> Option<Self> {
         let differs = |(at, it): (usize, char)| {
             matches!(it, '%' | '\\') || !it.is_ascii() && fold(it, &text[at + it.len_utf8()..]) != Some(it)
@@ -27,7 +27,7 @@ impl<'t> View<'t> {
         (view.text != text).then_some(view)
     }
 
-    /// The text with each percent-encoding decoded once.
+    /// Returns the text with each percent-encoding decoded once.
     pub(super) fn decoded(text: &'t str) -> Self {
         Self::new(text, |_| true)
     }
@@ -54,7 +54,7 @@ impl<'t> View<'t> {
         view
     }
 
-    /// The redacted view, in the spelling of the text.
+    /// Returns the redacted view, in the spelling of the text.
     pub(super) fn spelled(&self, redacted: &str) -> String {
         let mut spelled = String::with_capacity(self.spelling.len());
         let mut end = 0;
@@ -79,7 +79,7 @@ pub(super) fn is_hidden(it: char) -> bool {
         || matches!(it, '\u{2060}'..='\u{2069}')
 }
 
-/// The character that is percent-encoded at the beginning of a text, and the length of its encoding.
+/// Returns the character that is percent-encoded at the beginning of a text, and the length of its encoding.
 fn percent(text: &str) -> Option<(char, usize)> {
     const LONGEST: usize = 4;
 
@@ -97,7 +97,8 @@ fn percent(text: &str) -> Option<(char, usize)> {
     None
 }
 
-/// The character that `\u00…` or `\x…` stands for. No quote is decoded, because an escaped one must not end a value.
+/// Returns the character that `\u00…` or `\x…` stands for. No quote is decoded, because an escaped one must not end a
+/// value.
 fn backslash(text: &str) -> Option<(char, usize)> {
     /// What JSON in JSON in JSON in JSON has.
     const MOST: usize = 15;
@@ -110,7 +111,7 @@ fn backslash(text: &str) -> Option<(char, usize)> {
     is_decoded.then(|| (read, text.len() - digits.len() + 2))
 }
 
-/// The character that the rules know. `behind` is the text behind it.
+/// Returns the character that the rules know. `behind` is the text behind it.
 fn fold(read: char, behind: &str) -> Option<char> {
     match read {
         // Chinese and Japanese have this colon before sentences, which the rules cannot tell from a secret.
@@ -122,7 +123,7 @@ fn fold(read: char, behind: &str) -> Option<char> {
     }
 }
 
-/// Whether a text begins with a word in ASCII, perhaps in full width, that is not about a credential.
+/// Returns true if a text begins with a word in ASCII, perhaps in full width, that is not about a credential.
 fn is_value(text: &str) -> bool {
     let is_ascii = |it: char| it.is_ascii_graphic() || matches!(it, '！'..='～') && it.is_alphanumeric();
     let text = text.trim_start();

@@ -1,5 +1,5 @@
-//! Admits a request: sets its id, finds its route, runs its guards, and finds out what to wait for (rules I1–I4,
-//! G0–G4).
+//! Admits a request: sets its id, finds its route, runs its guards, and determines what the adapter must wait for. The
+//! contract defines this in I1–I4 and G0–G4.
 
 use std::cell::LazyCell;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ const NOT_PLAIN: &str =
 /// How long to wait for the first byte of a body that declares neither a type nor a length (G3).
 const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A session, and what to do first.
+/// A session, and the first step for its adapter.
 pub(super) type Admitted = (Session, RequestStep);
 
 impl Session {
@@ -141,7 +141,7 @@ fn mark_admitted((session, _): &Admitted, head: &mut Parts, mark: impl FnOnce(&R
     }
 }
 
-/// A request whose head is read, but not guarded: only the head decides the form of the answer.
+/// Returns a request whose head is read, but not guarded: only the head decides the form of the answer.
 pub(super) fn unguarded(
     config: Arc<SessionConfig>,
     (head, sent): (&Parts, &HeaderFlags),
@@ -291,7 +291,7 @@ pub(super) fn refused(state: RequestState, fault: Fault, cause: Option<BoxError>
     (Session::default(), RequestStep::Send(state.refuse(fault, cause)))
 }
 
-/// The meter of a request's body, if it has one.
+/// Returns the meter of a request's body, if it has one.
 #[inline]
 fn meter(state: &RequestState) -> Option<BodyMeter> {
     state.flags.clone().map(|flags| BodyMeter::new(flags).by_message(state.request.messages()))

@@ -45,7 +45,7 @@ macro_rules! take {
 
 /// The request, until it is forwarded.
 impl Session {
-    /// A request that must not be forwarded, because its head never arrived or could not be read (V4).
+    /// Creates a request that must not be forwarded, because its head never arrived or could not be read (V4).
     ///
     /// It has no route, and no guard has checked it. `head` decides the protocol of the response; use an empty head if
     /// none arrived. End it with [`Session::end`] or [`Session::proxy_failed`].
@@ -55,8 +55,8 @@ impl Session {
         Self::called(admission::unguarded(config, (head, &sent), body, settings, id))
     }
 
-    /// A request that another gateway handed over after it had failed. That gateway has already run its guards. The
-    /// route is the one of this policy.
+    /// Creates a request that another gateway handed over after it had failed. That gateway has already run its guards.
+    /// The route is the one of this policy.
     ///
     /// `head` is the head of the client's request. The session ends with [`Session::proxy_failed`].
     pub fn handed_over(
@@ -71,7 +71,7 @@ impl Session {
         Self::called(admission::unguarded(config, (head, &sent), body, settings, id))
     }
 
-    /// What a request waits for after [`RequestStep::Verify`].
+    /// Returns what a request waits for after [`RequestStep::Verify`].
     #[must_use]
     pub fn verification(&self) -> Option<&Verification> {
         if let Phase::Verifying(verification) = &self.phase { Some(verification) } else { None }
@@ -118,35 +118,35 @@ impl Session {
 
 /// What is known of a request.
 impl Session {
-    /// Whether everything is decided.
+    /// Returns true if everything is decided.
     #[must_use]
     #[inline]
     pub fn has_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended)
     }
 
-    /// The request's id, until the session ends.
+    /// Returns the request's id, until the session ends.
     #[must_use]
     #[inline]
     pub fn id(&self) -> Option<RequestId> {
         Some(self.state()?.id)
     }
 
-    /// The request's id as the value of `x-request-id`, until the session ends.
+    /// Returns the request's id as the value of `x-request-id`, until the session ends.
     #[must_use]
     #[inline]
     pub fn id_header(&self) -> Option<&HeaderValue> {
         Some(&self.state()?.id_header)
     }
 
-    /// The request's id, also if `step` ended the session.
+    /// Returns the request's id, also if `step` ended the session.
     #[must_use]
     pub fn request_id(&self, step: &RequestStep) -> Option<RequestId> {
         self.id().or_else(|| Some(step.reply()?.record.request_id()))
     }
 
-    /// The scope and the route of the request, as records report them (L1), also if `step` ended the session. The scope
-    /// is its first host and its prefix; the route is the framework's, else the pattern in the policy.
+    /// Returns the scope and the route of the request, as records report them (L1), also if `step` ended the session.
+    /// The scope is its first host and its prefix; the route is the framework's, else the pattern in the policy.
     #[must_use]
     #[inline]
     pub fn labels<'s>(&'s self, step: &'s RequestStep) -> (Option<&'s str>, Option<&'s Arc<str>>) {
@@ -157,8 +157,8 @@ impl Session {
         }
     }
 
-    /// How long an RPC client waits for the whole call (`grpc-timeout`, `connect-timeout-ms`). After that time, an
-    /// adapter ends the session with [`Ending::TimedOut`], or, if the head has been sent, calls
+    /// Returns how long an RPC client waits for the whole call (`grpc-timeout`, `connect-timeout-ms`). After that time,
+    /// an adapter ends the session with [`Ending::TimedOut`], or, if the head has been sent, calls
     /// [`Follow::timed_out`](crate::session::response::follow::Follow::timed_out).
     #[must_use]
     #[inline]
@@ -166,7 +166,7 @@ impl Session {
         self.called_state().filter(|state| state.changes_responses())?.cold.as_ref()?.deadline
     }
 
-    /// Whether an external processor on this route must read an error even if its length is not declared.
+    /// Returns true if an external processor on this route must read an error even if its length is not declared.
     #[must_use]
     pub fn buffers_unsized_errors(&self) -> bool {
         self.called_state().is_some_and(|state| state.settings.ext_proc_bodies == ExtProcBodies::Buffered)
@@ -174,13 +174,13 @@ impl Session {
 }
 
 impl Verification {
-    /// The name of the scheme whose verifier is to run.
+    /// Returns the name of the scheme whose verifier is to run.
     #[must_use]
     pub fn scheme(&self) -> &str {
         self.pending.next().map_or("", |scheme| scheme.name())
     }
 
-    /// The keys that must be fetched; `None` if a verifier must run instead.
+    /// Returns the keys that must be fetched; `None` if a verifier must run instead.
     #[cfg(feature = "jwt")]
     #[must_use]
     pub fn keys(&self) -> Option<&RemoteKeys> {
@@ -310,21 +310,21 @@ impl Session {
         self
     }
 
-    /// What an inner error contains, and which rules matched; `None` if the session has ended. `body` is `None` if it
-    /// was not read.
+    /// Returns what an inner error contains, and which rules matched; `None` if the session has ended. `body` is `None`
+    /// if it was not read.
     #[must_use]
     pub fn explain(&self, head: &response::Parts, body: Option<&[u8]>) -> Option<Explanation> {
         let body = body.map_or(ReadBytes::Part(&[]), ReadBytes::Whole);
         Some(self.state()?.explanation(head, body))
     }
 
-    /// The rule at this index, in the order in which rules are tried; `None` if the session has ended.
+    /// Returns the rule at this index, in the order in which rules are tried; `None` if the session has ended.
     #[must_use]
     pub fn map_rule(&self, index: usize) -> Option<MapRuleId> {
         Some(MapRuleId::new(self.state()?.settings.part(), index))
     }
 
-    /// The answer to a service that fails with `fault`, on the route of `head`. No guards run.
+    /// Returns the response for a service that fails with `fault`, on the route of `head`. No guards run.
     #[cfg(feature = "openapi")]
     pub(crate) fn example(
         config: Arc<SessionConfig>,

@@ -25,12 +25,19 @@
 //! step, or in the value that follows its body, until the adapter closes it. Once the meter of [`guard::body_limit`](crate::guard::body_limit) has cut the request's body off (G4), each call
 //! about the response returns the answer to that, which `reply` decides.
 //!
-//! The way of a request through these files: `admission` begins it, with the folder `request`; in `response`, `responding`
-//! decides by the head of a response (`calls` for RPC, `passing` for what passes), and by its body, and `inner_error` reads an
-//! inner error: [`classify`](crate::classify) parses it by [`dialect`](crate::dialect), and decides; `entry` has the other
-//! calls. In `answer`, `reply` ends the request with an error, which `writer` writes, with its `head` and its `body`; `record`
-//! is what happened. They share the `RequestState` in `request/state`. The folders stand in this order: `record` is lowest,
-//! then `request`, `answer`, `response`, and the two files with the calls; no file imports from a folder above its own.
+//! A request goes through these files in this order:
+//!
+//! 1. `admission` begins it, with the folder `request`.
+//! 2. In `response`, `responding` decides by the head of the response, and by its body if that was read. `calls` does this
+//!    for RPCs, and `passing` handles responses that pass.
+//! 3. `inner_error` handles the body of an inner error: [`classify`](crate::classify) parses it by
+//!    [`dialect`](crate::dialect), and decides its code.
+//! 4. In `answer`, `reply` ends the request with an error. `writer` writes this error, with its `head` and its `body`.
+//! 5. `record` stores what happened.
+//!
+//! `entry` has the other calls. All files share the `RequestState` in `request/state`. The folders are ordered from low to
+//! high: `record`, `request`, `answer`, `response`, then the two files with the calls. No file imports from a folder above
+//! its own.
 
 mod admission;
 mod answer;

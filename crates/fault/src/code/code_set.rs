@@ -24,23 +24,23 @@ impl CodeSet {
         self.own.len()
     }
 
-    /// The custom codes, in the order of their names.
+    /// Returns the custom codes, in the order of their names.
     pub fn custom_codes(&self) -> impl Iterator<Item = &ErrorCode> {
         self.own.iter()
     }
 
-    /// The codes of the catalogue in its order, with the policy's details, and then the custom codes.
+    /// Returns the codes of the catalogue in its order, with the policy's details, and then the custom codes.
     pub fn iter(&self) -> impl Iterator<Item = &ErrorCode> {
         let redefined = |code| self.redefined.iter().find(|other| *other == code).unwrap_or(code);
         ErrorCode::ALL.iter().map(redefined).chain(&self.own)
     }
 
-    /// Whether the policy sets other details for this code of the catalogue.
+    /// Returns true if the policy sets other details for this code of the catalogue.
     pub fn redefines(&self, code: &ErrorCode) -> bool {
         self.redefined.contains(code)
     }
 
-    /// The code of that name, in any letter case; `None` if neither the catalogue nor the policy has it.
+    /// Returns the code of that name, in any letter case; `None` if neither the catalogue nor the policy has it.
     pub fn find(&self, name: &str) -> Option<ErrorCode> {
         ErrorCode::in_catalogue(name).or_else(|| {
             let at = self.place(&name.to_ascii_lowercase())?;

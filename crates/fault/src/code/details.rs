@@ -76,9 +76,9 @@ pub struct SchemaError {
     pub path: Vec<String>,
     pub wrong: String,
     pub right: String,
-    /// Whether something is missing at that place, rather than wrong.
+    /// True if something is missing at that place, rather than wrong.
     pub lacks: bool,
-    /// Whether the last key of the path is wrong, rather than its value.
+    /// True if the last key of the path is wrong, rather than its value.
     pub is_name: bool,
 }
 
@@ -158,7 +158,7 @@ impl Reader {
         self.required_are_there(schema)
     }
 
-    /// Whether a keyword may be used with the types of the schema, and with the other keywords in it.
+    /// Checks that a keyword may be used with the types of the schema, and with the other keywords in it.
     fn fits(&self, keyword: &Keyword, schema: &Value) -> Result<(), SchemaError> {
         let name = keyword.name;
         match keyword.of {
@@ -195,7 +195,7 @@ impl Reader {
         }
     }
 
-    /// Whether each value of an `enum`, or the value of a `const`, has one of the types next to it.
+    /// Checks that each value of an `enum`, or the value of a `const`, has one of the types next to it.
     fn check_type_of_values(&self, values: &Value, types: &[&str]) -> Result<(), SchemaError> {
         let list = values.as_array().map(Vec::as_slice);
         for (index, value) in list.unwrap_or(std::slice::from_ref(values)).iter().enumerate() {
@@ -303,7 +303,7 @@ impl Reader {
     }
 }
 
-/// The types that the `type` of a schema lists.
+/// Returns the types that the `type` of a schema lists.
 pub fn types(schema: &Value) -> Vec<&str> {
     let value = &schema["type"];
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str).collect()

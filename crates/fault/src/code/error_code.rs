@@ -84,7 +84,7 @@ pub enum Retry {
 }
 
 impl Retry {
-    /// The advice for a status whose code has no advice (E10).
+    /// Returns the advice for a status whose code has no advice (E10).
     pub(super) const fn of_status(status: u16) -> Self {
         if matches!(status, 408 | 425 | 429) || status >= 500 { Self::Backoff } else { Self::No }
     }
@@ -115,7 +115,7 @@ pub(super) struct Row {
     pub(super) retry: Retry,
     pub(super) message: &'static str,
     pub(super) group: &'static str,
-    /// Whether the row is for the status itself, which has no other code.
+    /// True if the row is for the status itself, which has no other code.
     pub(super) of_status: bool,
     /// The row's index in the table.
     pub(super) place: usize,

@@ -3,7 +3,7 @@
 //! A row of the table defines a code's constant, name, default status, gRPC status, retry advice and default message.
 //! Nothing else in the crate lists codes.
 //!
-//! The set is open (rule E2). An organisation can add codes, and a code that only an inner process defines passes by
+//! The set is open (E2). An organisation can add codes, and a code that only an inner process defines passes by
 //! its name.
 
 mod code_set;
@@ -34,7 +34,7 @@ impl ErrorCode {
     ///
     /// # Panics
     ///
-    /// If `name` does not have the form `[a-z][a-z0-9_]{0,62}` (rule E2) or is in the catalogue, or if `status` is not
+    /// If `name` does not have the form `[a-z][a-z0-9_]{0,62}` (E2) or is in the catalogue, or if `status` is not
     /// 400–599. In a `const` that is an error at compile time.
     #[must_use]
     pub const fn custom(name: &'static str, status: u16) -> Self {
@@ -55,7 +55,7 @@ impl ErrorCode {
         self.with(|own| own.grpc = Some(grpc))
     }
 
-    /// Sets the number of a custom code in JSON-RPC (rule R10).
+    /// Sets the number of a custom code in JSON-RPC (R10).
     ///
     /// # Panics
     ///
@@ -66,7 +66,7 @@ impl ErrorCode {
         self.with(|own| own.jsonrpc = Some(number))
     }
 
-    /// Sets the address of the page about a custom code, which must be `https` (rule E10).
+    /// Sets the address of the page about a custom code, which must be `https` (E10).
     ///
     /// # Panics
     ///
@@ -141,21 +141,21 @@ impl ErrorCode {
         Self(Repr::Described(Arc::new(DescribedRow { row, details })))
     }
 
-    /// The generic code for an error status (rule R1). For 422 it is `invalid_request`, for 502 and 520–527 `other`,
-    /// and for 529 `worker_at_capacity`. For any other 4xx without a code it is `bad_request`, and for all other
-    /// statuses `internal_error`.
+    /// Returns the generic code for an error status (R1). For 422 it is `invalid_request`, for 502 and 520–527
+    /// `other`, and for 529 `worker_at_capacity`. For any other 4xx without a code it is `bad_request`, and for all
+    /// other statuses `internal_error`.
     #[must_use]
     pub const fn of_status(status: StatusCode) -> Self {
         Self(Repr::Row(table::of_status(status.as_u16())))
     }
 
-    /// The code of the catalogue with this name, in any letter case.
+    /// Returns the code of the catalogue with this name, in any letter case.
     #[must_use]
     pub fn in_catalogue(name: &str) -> Option<Self> {
         table::in_any_case(name).map(|row| Self(Repr::Row(row)))
     }
 
-    /// The name, such as `rate_limited`, by which clients recognise the error.
+    /// Returns the name, such as `rate_limited`, by which clients recognise the error.
     #[must_use]
     #[inline]
     pub fn as_str(&self) -> &str {
@@ -168,7 +168,8 @@ impl ErrorCode {
         }
     }
 
-    /// The HTTP status that the layer uses if nothing else sets one. If only the name of a code is known, it is 500.
+    /// Returns the HTTP status that the layer uses if nothing else sets one. If only the name of a code is known, it is
+    /// 500.
     #[must_use]
     #[inline]
     pub fn status(&self) -> StatusCode {
@@ -182,7 +183,7 @@ impl ErrorCode {
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The status for gRPC clients.
+    /// Returns the status for gRPC clients.
     #[must_use]
     pub fn grpc(&self) -> u8 {
         match &self.0 {
@@ -191,7 +192,7 @@ impl ErrorCode {
         }
     }
 
-    /// The number in JSON-RPC errors (rule R10). By default it is `-32603` for a status of 5xx, else `-32600`.
+    /// Returns the number in JSON-RPC errors (R10). By default it is `-32603` for a status of 5xx, else `-32600`.
     #[must_use]
     pub fn jsonrpc(&self) -> i32 {
         const INVALID_REQUEST: i32 = -32_600;
@@ -206,14 +207,14 @@ impl ErrorCode {
         set.unwrap_or_else(|| if self.status().is_server_error() { INTERNAL_ERROR } else { INVALID_REQUEST })
     }
 
-    /// The address of the page about a custom code, if it has one (rule E10).
+    /// Returns the address of the page about a custom code, if it has one (E10).
     #[must_use]
     pub fn docs(&self) -> Option<&str> {
         if let Repr::Own(own) = &self.0 { own.docs.as_ref().map(Text::as_str) } else { None }
     }
 
-    /// The advice for clients. A custom code without advice has [`Retry::Backoff`] on 408, 425, 429 and 5xx, else
-    /// [`Retry::No`] (rule E10). A code of which only the name is known counts as transient.
+    /// Returns the advice for clients. A custom code without advice has [`Retry::Backoff`] on 408, 425, 429 and 5xx,
+    /// else [`Retry::No`] (E10). A code of which only the name is known counts as transient.
     #[must_use]
     pub fn retry(&self) -> Retry {
         match &self.0 {
@@ -225,7 +226,7 @@ impl ErrorCode {
         }
     }
 
-    /// The message for errors that have none of their own. It is for people, and may change at any time.
+    /// Returns the message for errors that have none of their own. It is for people, and may change at any time.
     #[must_use]
     pub fn message(&self) -> &str {
         match &self.0 {
@@ -234,7 +235,7 @@ impl ErrorCode {
         }
     }
 
-    /// The schema for the details, as the text of a JSON Schema (2020-12), if the catalogue or
+    /// Returns the schema for the details, as the text of a JSON Schema (2020-12), if the catalogue or
     /// [`ErrorCode::with_details`] sets one.
     ///
     /// An error may still have no details, or more fields. The details of an inner service's envelope may have any form
@@ -249,7 +250,7 @@ impl ErrorCode {
         }
     }
 
-    /// The group of the code in the catalogue, such as `auth`; `None` if the code is not in the catalogue.
+    /// Returns the group of the code in the catalogue, such as `auth`; `None` if the code is not in the catalogue.
     #[must_use]
     pub fn group(&self) -> Option<&'static str> {
         match &self.0 {
@@ -259,13 +260,13 @@ impl ErrorCode {
         }
     }
 
-    /// Whether only the name of the code is known: it is neither in the catalogue nor a custom code.
+    /// Returns true if only the name of the code is known: it is neither in the catalogue nor a custom code.
     #[must_use]
     pub const fn is_foreign(&self) -> bool {
         matches!(self.0, Repr::Foreign(_))
     }
 
-    /// The message in the catalogue: the code's, else the one of its status.
+    /// Returns the message in the catalogue: the code's, else the one of its status.
     pub fn default_message(&self) -> &'static str {
         self.row().message
     }
@@ -283,12 +284,12 @@ impl ErrorCode {
         })
     }
 
-    /// Whether the code is in the catalogue, so that its message needs no cleaning.
+    /// Returns true if the code is in the catalogue, so that its message needs no cleaning.
     pub const fn is_in_catalogue(&self) -> bool {
         matches!(self.0, Repr::Row(_) | Repr::Described(_))
     }
 
-    /// The name, if it has the lifetime `'static`.
+    /// Returns the name, if it has the lifetime `'static`.
     #[inline]
     pub fn static_name(&self) -> Option<&'static str> {
         match &self.0 {
@@ -303,7 +304,7 @@ impl ErrorCode {
         }
     }
 
-    /// The index in [`ErrorCode::ALL`]; `None` if the code is not in the catalogue.
+    /// Returns the index in [`ErrorCode::ALL`]; `None` if the code is not in the catalogue.
     #[inline]
     pub fn place(&self) -> Option<usize> {
         match &self.0 {
@@ -313,8 +314,8 @@ impl ErrorCode {
         }
     }
 
-    /// A code of which only the name is known, because only an inner process defines it (E2, E7). `None` if the name is
-    /// not well-formed.
+    /// Returns a code of which only the name is known, because only an inner process defines it (E2, E7). `None` if the
+    /// name is not well-formed.
     pub fn foreign(name: &str) -> Option<Self> {
         is_well_formed(name.as_bytes()).then(|| Self(Repr::Foreign(name.into())))
     }
@@ -348,7 +349,7 @@ impl ErrorCode {
         self
     }
 
-    /// The row of the code in the catalogue. For a custom code, the row for its status.
+    /// Returns the row of the code in the catalogue. For a custom code, the row for its status.
     fn row(&self) -> &'static Row {
         match &self.0 {
             Repr::Row(row) => row,
@@ -403,7 +404,7 @@ impl PartialEq<&str> for ErrorCode {
     }
 }
 
-/// Whether a name has the form of a code (E2): `[a-z][a-z0-9_]{0,62}`.
+/// Returns true if a name has the form of a code (E2): `[a-z][a-z0-9_]{0,62}`.
 pub const fn is_well_formed(name: &[u8]) -> bool {
     if name.is_empty() || name.len() > 63 || !name[0].is_ascii_lowercase() {
         return false;
@@ -418,7 +419,7 @@ pub const fn is_well_formed(name: &[u8]) -> bool {
     true
 }
 
-/// Whether a name may be sent even if texts may not: `[A-Za-z0-9_.-]{1,64}`, which cannot be an address.
+/// Returns true if a name may be sent even if texts may not: `[A-Za-z0-9_.-]{1,64}`, which cannot be an address.
 #[doc(hidden)]
 #[must_use]
 pub fn is_identifier(code: &str) -> bool {

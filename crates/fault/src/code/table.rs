@@ -155,7 +155,7 @@ table! {
     }
 }
 
-/// The first element. A macro can only express an optional part of a row as a list of at most one.
+/// Returns the first element. A macro can only express an optional part of a row as a list of at most one.
 const fn first(details: &[&'static str]) -> Option<&'static str> {
     match details {
         [one, ..] => Some(one),
@@ -163,7 +163,7 @@ const fn first(details: &[&'static str]) -> Option<&'static str> {
     }
 }
 
-/// The row that is used for an error status (R1).
+/// Returns the row that is used for an error status (R1).
 pub(super) const fn of_status(status: u16) -> &'static Row {
     match status {
         400..=599 => BY_STATUS[status as usize - 400],
@@ -208,7 +208,7 @@ const fn search(status: u16) -> &'static Row {
     }
 }
 
-/// The row with this name, which must be well-formed.
+/// Returns the row with this name, which must be well-formed.
 pub(super) const fn find(name: &[u8]) -> Option<&'static Row> {
     let mut at = 0;
     while at < ROWS.len() {

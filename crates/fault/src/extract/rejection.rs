@@ -120,7 +120,8 @@ impl AsFault for MultipartError {
     }
 }
 
-/// Why a body could not be read. If it is over the limit of the layer, the layer's own answer replaces this one (G4).
+/// Returns why a body could not be read. If it is over the limit of the layer, the layer's own answer replaces this one
+/// (G4).
 fn unread_body_fault(error: &(dyn Error + 'static), status: StatusCode) -> Fault {
     if let Some(fault) = cause::find::<Fault>(error) {
         return fault.clone();
@@ -137,7 +138,8 @@ fn unread_body_fault(error: &(dyn Error + 'static), status: StatusCode) -> Fault
     })
 }
 
-/// The fault that the layer would make from a response with this text (R1, R3, E8), under a policy without settings.
+/// Returns the fault that the layer would make from a response with this text (R1, R3, E8), under a policy without
+/// settings.
 fn fault_of_response(status: StatusCode, text: &str) -> Fault {
     let FrameworkText { issues, client_message } = framework_text::read(text, status, false);
     let code = if issues.is_some() && issues::tells_of_input(status) {

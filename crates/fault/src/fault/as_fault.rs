@@ -74,22 +74,23 @@ use crate::code::ErrorCode;
             0.9, the version that `cargo tree -i sqlx` shows once), `tonic`, `validator`, `ws` (axum's WebSockets)"
 )]
 pub trait AsFault: Error + Send + Sync + 'static {
-    /// The code: `internal_error` by default.
+    /// Returns the code: `internal_error` by default.
     fn code(&self) -> ErrorCode {
         ErrorCode::INTERNAL_ERROR
     }
 
-    /// The code, with anything else that a client may read: a message, details, headers. By default only the code.
+    /// Returns the code, with anything else that a client may read: a message, details, headers. By default only the
+    /// code.
     ///
     /// `Display` is not used as the message, because it was written for the log, and may name tables and hosts.
     fn fault(&self) -> Fault {
         Fault::new(self.code())
     }
 
-    /// The fault into which `?` converts the error: its [fault](AsFault::fault), with the error itself as the cause for
-    /// the log.
+    /// Returns the fault into which `?` converts the error: its [fault](AsFault::fault), with the error itself as the
+    /// cause for the log.
     ///
-    /// If the text of an error may quote what the client sent, leave out the cause, as axum's rejections do (rule L3).
+    /// If the text of an error may quote what the client sent, leave out the cause, as axum's rejections do (L3).
     fn into_fault(self) -> Fault
     where
         Self: Sized,

@@ -7,7 +7,7 @@ use crate::request_id::RequestId;
 
 /// A form in which [`Fault::to_body`] writes, which is a `policy::Dialect` of `tower-error-envelope`.
 pub trait BodyForm {
-    /// The body of this fault, for a request with this id.
+    /// Returns the body of this fault, for a request with this id.
     fn body_of(&self, fault: &Fault, id: RequestId) -> Bytes;
 }
 
@@ -36,7 +36,7 @@ impl Fault {
         form.body_of(self, id)
     }
 
-    /// The [body](Fault::to_body) as a message of a WebSocket (feature `ws`).
+    /// Returns the [body](Fault::to_body) as a message of a WebSocket (feature `ws`).
     ///
     /// ```
     /// use axum::extract::ws::WebSocket;

@@ -75,26 +75,26 @@ impl PreparedReply {
         (same && again.status == status).then(|| Box::new(prepared))
     }
 
-    /// The status for which it was prepared.
+    /// Returns the status for which it was prepared.
     #[inline]
     pub fn prepared_for(&self) -> StatusCode {
         self.prepared_for
     }
 
-    /// The status that is sent.
+    /// Returns the status that is sent.
     #[inline]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The head, if no inner header is kept.
+    /// Returns the head, if no inner header is kept.
     #[inline]
     pub fn head(&self) -> &HeadTemplate {
         &self.head
     }
 
-    /// The head, if headers of the inner head are kept; `None` if more than their names matters. `write` makes a head
-    /// from an inner head, and is called once for each set of names.
+    /// Returns the head, if headers of the inner head are kept; `None` if more than their names matters. `write` makes
+    /// a head from an inner head, and is called once for each set of names.
     pub fn head_beside(
         &self,
         inner: &HeaderMap,
@@ -190,8 +190,8 @@ impl HeadTemplate {
     }
 }
 
-/// A number of bytes as a value. The values for short bodies, which are the most common, are stored; cloning them
-/// counts no references.
+/// Returns a number of bytes as a value. The values for short bodies, which are the most common, are stored; cloning
+/// them counts no references.
 pub fn length_value(length: usize) -> HeaderValue {
     static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..1024).map(|length| length.to_string()).collect());
     static VALUES: LazyLock<Vec<HeaderValue>> =
@@ -205,7 +205,7 @@ impl ReplyCache {
         Self(OnceLock::new())
     }
 
-    /// The place for this form, of `forms` in all.
+    /// Returns the place for this form, of `forms` in all.
     #[inline]
     pub(super) fn slot(&self, form: usize, forms: impl FnOnce() -> usize) -> Option<&Slot> {
         self.0.get_or_init(|| (0..forms()).map(|_| Slot::new()).collect()).get(form)

@@ -1,4 +1,4 @@
-//! Converts a status of tonic into a fault (rules F1, R3, E8, E9). The status is from an upstream that a handler
+//! Converts a status of tonic into a fault (F1, R3, E8, E9). The status is from an upstream that a handler
 //! called, or an error of the service itself.
 //!
 //! 1. If the status was made from a `Fault` in this process, it becomes that fault again.
@@ -24,8 +24,8 @@ use crate::rpc::details::{DOMAIN, RpcDetails, Violation};
 use crate::rpc::{ReportedStatus, status};
 use crate::{details, message, rpc};
 
-/// The fault for a status among the causes of an error. `UNKNOWN` is skipped: tonic uses it for errors that it does not
-/// recognise, and the other causes tell more.
+/// Returns the fault for a status among the causes of an error. `UNKNOWN` is skipped: tonic uses it for errors that it
+/// does not recognise, and the other causes tell more.
 #[must_use]
 pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
     let status = find::<Status>(error)?;
@@ -33,7 +33,7 @@ pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
     (status.code() != Code::Unknown || parts.recognised.is_some()).then(|| parts.fault(status))
 }
 
-/// The fault for a status. It has no source, unless there is a `Fault` among the causes of the status.
+/// Returns the fault for a status. It has no source, unless there is a `Fault` among the causes of the status.
 pub(super) fn of_status(status: &Status) -> Fault {
     match find::<Fault>(status) {
         Some(fault) => fault.clone(),
@@ -80,7 +80,7 @@ impl<'a> StatusParts<'a> {
         self.reported.rich.as_ref()
     }
 
-    /// Whether a service with the layer wrote the status, so that it counts like an envelope (E7).
+    /// Returns true if a service with the layer wrote the status, so that it counts like an envelope (E7).
     fn is_canonical(&self) -> bool {
         self.recognised.is_some() && self.rich().is_some_and(|rich| rich.domain == DOMAIN)
     }
@@ -116,7 +116,7 @@ impl<'a> StatusParts<'a> {
         fault.with_raw_details(details::compose(metadata, &[], issues.as_deref(), reason))
     }
 
-    /// The `retry-after` of the upstream, else the delay in its details, in whole seconds.
+    /// Returns the `retry-after` of the upstream, else the delay in its details, in whole seconds.
     fn retry_after(&self, status: &Status) -> Option<HeaderValue> {
         let headers = status.metadata().as_ref();
         // Only checks that it can be read, for which no clock is needed.
@@ -125,8 +125,8 @@ impl<'a> StatusParts<'a> {
     }
 }
 
-/// Whether the text is that of a cause. tonic turns errors of connections into CANCELLED and other client errors, and
-/// uses their text, which was not written for clients.
+/// Returns true if the text is that of a cause. tonic turns errors of connections into CANCELLED and other client
+/// errors, and uses their text, which was not written for clients.
 fn repeats_a_cause(status: &Status) -> bool {
     let texts = chain(status).skip(1).map(ToString::to_string);
     texts.filter(|text| !text.is_empty()).any(|text| status.message().contains(&text))

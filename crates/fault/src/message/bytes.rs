@@ -5,25 +5,25 @@
 const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
 const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
 
-/// Whether the text contains this byte.
+/// Returns true if the text contains this byte.
 #[inline]
 pub fn has_byte(text: &[u8], byte: u8) -> bool {
     any_word(text, |eight| equal(eight, byte))
 }
 
-/// Whether the text contains any of these bytes.
+/// Returns true if the text contains any of these bytes.
 #[inline]
 pub fn has_any<const N: usize>(text: &[u8], bytes: [u8; N]) -> bool {
     any_word(text, |eight| bytes.iter().fold(0, |found, byte| found | equal(eight, *byte)))
 }
 
-/// Whether the text is printable ASCII.
+/// Returns true if the text is printable ASCII.
 #[inline]
 pub(super) fn is_plain(text: &[u8]) -> bool {
     is_plain_without(text, [])
 }
 
-/// Whether the text is printable ASCII, and contains none of these bytes.
+/// Returns true if the text is printable ASCII, and contains none of these bytes.
 #[inline]
 pub(super) fn is_plain_without<const N: usize>(text: &[u8], bytes: [u8; N]) -> bool {
     !any_word(text, |eight| {
@@ -32,13 +32,13 @@ pub(super) fn is_plain_without<const N: usize>(text: &[u8], bytes: [u8; N]) -> b
     })
 }
 
-/// Whether the text contains a character that JSON escapes.
+/// Returns true if the text contains a character that JSON escapes.
 #[inline]
 pub fn has_escape(text: &[u8]) -> bool {
     any_word(text, |eight| controls(eight) | equal(eight, b'"') | equal(eight, b'\\'))
 }
 
-/// Whether `found` sets the highest bit of any byte, for any eight bytes of the text.
+/// Returns true if `found` sets the highest bit of any byte, for any eight bytes of the text.
 #[inline(always)]
 fn any_word(text: &[u8], found: impl Fn(u64) -> u64) -> bool {
     let Some(first) = text.first() else { return false };
@@ -69,7 +69,7 @@ fn controls(eight: u64) -> u64 {
     !((eight | HIGH) - (LOW * 0x20)) & !eight
 }
 
-/// Where to cut a text, so that at most this many bytes are left.
+/// Returns where to cut a text, so that at most this many bytes are left.
 pub(super) fn boundary(text: &str, most: usize) -> usize {
     (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Takes inline markup out of the texts of JSON bodies (rule R3).
+//! Takes inline markup out of the texts of JSON bodies (R3).
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ const OTHERS: [&str; 58] = [
     "thead", "tr", "tt", "ul", "var", "video",
 ];
 
-/// The text without its inline tags, and with its entities decoded. `None` if it still has a tag then.
+/// Returns the text without its inline tags, and with its entities decoded. `None` if it still has a tag then.
 pub(super) fn as_text(text: &str) -> Option<Cow<'_, str>> {
     let text = match replaced(text, '<', inline_tag) {
         Cow::Borrowed(text) => replaced(text, '&', entity),
@@ -26,7 +26,7 @@ pub(super) fn as_text(text: &str) -> Option<Cow<'_, str>> {
 /// Returns the character in place of a tag or an entity, and the text behind it.
 type Replace = fn(&str) -> Option<(Option<char>, &str)>;
 
-/// The text with its inline tags or entities replaced. Each begins with `mark`.
+/// Returns the text with its inline tags or entities replaced. Each begins with `mark`.
 fn replaced(text: &str, mark: char, read: Replace) -> Cow<'_, str> {
     let mut left = String::new();
     let mut rest = text;
@@ -61,14 +61,14 @@ fn inline_tag(text: &str) -> Option<(Option<char>, &str)> {
     Some((Some('\n').filter(|_| matches!(*name, "br" | "p")), &inside[end + 1..]))
 }
 
-/// Whether a text begins with the name of a tag, which ends there.
+/// Returns true if a text begins with the name of a tag, which ends there.
 fn starts_with_name(text: &str, name: &str) -> bool {
     text.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name))
         && text[name.len()..].starts_with(|next: char| next == '>' || next == '/' || next.is_whitespace())
 }
 
-/// Whether a text contains a tag, a comment or a declaration. A type with parameters (`List<String>`) and a placeholder
-/// (`<key> is required`) are none.
+/// Returns true if a text contains a tag, a comment or a declaration. A type with parameters (`List<String>`) and a
+/// placeholder (`<key> is required`) are none.
 fn has_tag(text: &str) -> bool {
     text.match_indices('<').any(|(at, _)| {
         let behind = &text[at + 1..];

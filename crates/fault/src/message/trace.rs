@@ -1,4 +1,4 @@
-//! Recognises stack traces (rule R3), line by line.
+//! Recognises stack traces (R3), line by line.
 
 use memchr::memmem::find;
 
@@ -7,7 +7,7 @@ use super::bytes::{boundary, has_any};
 /// A longer line of a trace shows in these bytes what it is.
 const MOST_SEEN: usize = 1024;
 
-/// Where the stack trace in a text begins: at its first line that a runtime wrote.
+/// Returns where the stack trace in a text begins: at its first line that a runtime wrote.
 pub(super) fn start(text: &str) -> Option<usize> {
     if !may_have_trace(text) {
         return None;
@@ -115,8 +115,8 @@ fn is_file_of_python(line: &str) -> bool {
     file.is_some_and(|(_, behind)| behind.starts_with(", line "))
 }
 
-/// Whether the text behind `at` is that of a stack frame: `com.shop.Cart.add(Cart.java:41)`, `f (/srv/a.js:1:2)`,
-/// `/srv/a.js:1:2`.
+/// Returns true if the text behind `at` is that of a stack frame: `com.shop.Cart.add(Cart.java:41)`,
+/// `f (/srv/a.js:1:2)`, `/srv/a.js:1:2`.
 fn is_frame(text: &str) -> bool {
     let text = text.strip_prefix("async ").or_else(|| text.strip_prefix("new ")).unwrap_or(text);
     let (call, behind) = text.split_once('(').unwrap_or((text, ""));
@@ -124,7 +124,7 @@ fn is_frame(text: &str) -> bool {
     is_call || has_position(text.split(' ').next().unwrap_or_default())
 }
 
-/// Whether a text ends with a line of a file: `a.js:1:2`, `/srv/main.rs:10`.
+/// Returns true if a text ends with a line of a file: `a.js:1:2`, `/srv/main.rs:10`.
 fn has_position(text: &str) -> bool {
     let text = text.trim_end().trim_end_matches(')');
     let Some((file, line)) = text.rsplit_once(':') else { return false };

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 #[cfg(feature = "utoipa")]
 const DEEPEST: usize = 32;
 
-/// The schema of a type with its references resolved, because the responses of a type cannot bring components along.
-/// `None` if the type contains itself.
+/// Returns the schema of a type with its references resolved, because the responses of a type cannot bring components
+/// along. `None` if the type contains itself.
 #[cfg(feature = "utoipa")]
 pub fn to_schema<T: utoipa::ToSchema + ?Sized>() -> Option<Value> {
     let mut named = Vec::new();
@@ -44,8 +44,8 @@ fn resolved(schema: Value, named: &BTreeMap<String, Value>, depth: usize) -> Opt
     }
 }
 
-/// The schema of details with these fields, and whether they are always there: a field that is `null` is left out, and
-/// so are details without any field.
+/// Returns the schema of details with these fields, and whether they are always there: a field that is `null` is left
+/// out, and so are details without any field.
 pub fn of_fields(fields: Vec<(&str, Value)>) -> (Value, bool) {
     let (mut properties, mut required) = (Map::new(), Vec::new());
     for (name, schema) in fields {

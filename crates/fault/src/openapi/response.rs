@@ -12,7 +12,7 @@ const X_ERROR_CODE: &str = "x-error-code";
 /// A response for one status, or for any status.
 pub struct ErrorResponse {
     pub status: Option<u16>,
-    /// Whether the response may state how long a client should wait.
+    /// True if the response may state how long a client should wait.
     pub waits: bool,
     /// The codes that it may have; empty if it may have any.
     pub codes: Vec<String>,
@@ -30,7 +30,7 @@ impl ErrorResponse {
         ])
     }
 
-    /// The definition of a header. The one for the code lists the codes of this response, so it differs between
+    /// Returns the definition of a header. The one for the code lists the codes of this response, so it differs between
     /// responses.
     fn header(&self, name: &'static str, header: impl Fn(&'static str) -> Json) -> Json {
         if name == X_ERROR_CODE && !self.codes.is_empty() {
@@ -56,7 +56,7 @@ impl ErrorResponse {
     }
 }
 
-/// The definitions of the headers that errors may have, by name.
+/// Returns the definitions of the headers that errors may have, by name.
 pub fn headers() -> [(&'static str, Json); 5] {
     let header = header_of;
     let cached = "no-store, unless the service sets another on a 4xx that is not 401, 403 or 429.";
@@ -84,13 +84,13 @@ fn string_of_pattern<'a>(form: &str, examples: impl IntoIterator<Item = &'a str>
     string().with("pattern", form).with("examples", list(examples))
 }
 
-/// The definition of a header, for use without a reference.
+/// Returns the definition of a header, for use without a reference.
 pub fn inline(name: &'static str) -> Json {
     let found = headers().into_iter().find(|(header, _)| *header == name);
     found.map_or_else(|| object([]), |(_, header)| header)
 }
 
-/// The response for errors of which nothing is known.
+/// Returns the response for errors of which nothing is known.
 pub fn any_error() -> Value {
     let content = object([("application/json", object([("schema", schema::of_any_error())]))]);
     value(&ErrorResponse { status: None, waits: true, codes: Vec::new(), content }.write(inline))

@@ -8,21 +8,21 @@ use crate::code::Retry;
 
 pub const RETRYABLE: &str = "Treat a code that is not listed as transient: wait, then try again.";
 
-/// The schema as a part of a document. The dialect is left out, because the document declares it.
+/// Returns the schema as a part of a document. The dialect is left out, because the document declares it.
 pub fn embedded(schema: &Value) -> Map<String, Value> {
     let mut members = schema.as_object().cloned().unwrap_or_default();
     members.remove("$schema");
     members
 }
 
-/// The complete schema of an envelope that has one of these errors, each of which [`of_error`] made.
+/// Returns the complete schema of an envelope that has one of these errors, each of which [`of_error`] made.
 pub fn of_errors(errors: impl IntoIterator<Item = Json>) -> Json {
     let error = object([("oneOf", list(errors))]);
     closed_object([("error", error), ("request_id", request_id())], &["error", "request_id"])
 }
 
-/// The schema of an error with this code, and of its details, if they have one. The flag states whether the error
-/// always has details.
+/// Returns the schema of an error with this code, and of its details, if they have one. The flag states whether the
+/// error always has details.
 pub fn of_error(code: &str, summary: &str, details: Option<&(Value, bool)>) -> Json {
     let is_required = details.is_some_and(|(_, is_required)| *is_required);
     let details = details.map_or_else(any_details, |(schema, _)| schema.clone().into());
@@ -33,14 +33,15 @@ pub fn of_error(code: &str, summary: &str, details: Option<&(Value, bool)>) -> J
     closed_object(members, required).with("title", code).with("description", summary)
 }
 
-/// The schema of an envelope with any error.
+/// Returns the schema of an envelope with any error.
 pub fn of_any_error() -> Json {
     let code = object([("type", text("string")), ("pattern", text(CODE)), ("description", text(RETRYABLE))]);
     let error = closed_object(error_fields(code, any_details()), &["code", "message"]);
     closed_object([("error", error), ("request_id", request_id())], &["error", "request_id"])
 }
 
-/// The fields of an error, including those of rule E10, which a service may send even if the policy does not add them.
+/// Returns the fields of an error, including those of rule E10, which a service may send even if the policy does not
+/// add them.
 pub fn error_fields(code: Json, details: Json) -> [(&'static str, Json); 5] {
     [("code", code), ("message", message()), ("details", details), ("retry", retry()), ("docs", docs())]
 }

@@ -19,23 +19,23 @@ pub enum Json {
     Value(serde_json::Value),
 }
 
-/// A JSON object with these fields, in this order.
+/// Returns a JSON object with these fields, in this order.
 pub fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
     by_name(members)
 }
 
-/// A JSON object with the fields of this iterator.
+/// Returns a JSON object with the fields of this iterator.
 pub fn by_name<K: Into<String>>(members: impl IntoIterator<Item = (K, Json)>) -> Json {
     Json::Object(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
 }
 
-/// A JSON list of these values.
+/// Returns a JSON list of these values.
 pub fn list<T: Into<Json>>(values: impl IntoIterator<Item = T>) -> Json {
     Json::List(values.into_iter().map(Into::into).collect())
 }
 
 impl Json {
-    /// The JSON as indented text with a newline at its end.
+    /// Returns the JSON as indented text with a newline at its end.
     pub fn pretty(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
@@ -96,7 +96,7 @@ impl From<String> for Json {
     }
 }
 
-/// A JSON text; it saves callers an `.into()`.
+/// Returns a JSON text; it saves callers an `.into()`.
 pub fn text(value: impl Into<String>) -> Json {
     Json::Text(value.into())
 }

@@ -45,13 +45,13 @@ pub const MAX_SECONDS: u64 = 315_576_000_000;
 pub const MAX_DETAILS: usize = 4 * 1024;
 pub const MAX_TOGETHER: usize = 6 * 1024;
 
-/// How many bytes of details, before base64, may be next to an encoded message of this length.
+/// Returns how many bytes of details, before base64, may be next to an encoded message of this length.
 pub fn room_beside(message: usize) -> usize {
     MAX_DETAILS.min(MAX_TOGETHER.saturating_sub(message)) / 4 * 3
 }
 
-/// The bytes of a `google.rpc.RequestInfo` with this id, which is its first field. The length of the id fits into one
-/// byte.
+/// Returns the bytes of a `google.rpc.RequestInfo` with this id, which is its first field. The length of the id fits
+/// into one byte.
 pub fn request_info(id: &str) -> Option<Vec<u8>> {
     const REQUEST_ID: u8 = 1 << 3 | 2;
 
@@ -59,12 +59,12 @@ pub fn request_info(id: &str) -> Option<Vec<u8>> {
     Some([&[REQUEST_ID, length], id.as_bytes()].concat())
 }
 
-/// The details with another id of the same length in their `RequestInfo`; `None` if the old id is not in them.
+/// Returns the details with another id of the same length in their `RequestInfo`; `None` if the old id is not in them.
 pub fn with_other_id(details: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
     replaced(details, &request_info(theirs)?, &request_info(ours)?)
 }
 
-/// The text with the first occurrence of `piece` replaced by a text of the same length.
+/// Returns the text with the first occurrence of `piece` replaced by a text of the same length.
 pub fn replaced(text: &[u8], piece: &[u8], by: &[u8]) -> Option<Vec<u8>> {
     let at = text.windows(piece.len()).position(|window| window == piece).filter(|_| piece.len() == by.len())?;
     let mut text = text.to_vec();
@@ -130,13 +130,13 @@ impl RpcDetails {
     }
 }
 
-/// The code of an issue that was written as the reason of a violation.
+/// Returns the code of an issue that was written as the reason of a violation.
 pub fn issue_code(reason: &str) -> Option<String> {
     let code = reason.to_ascii_lowercase();
     crate::code::is_well_formed(code.as_bytes()).then_some(code)
 }
 
-/// The fields of the details, without the issue list, as texts with their names.
+/// Returns the fields of the details, without the issue list, as texts with their names.
 pub fn metadata_of(details: &str) -> Vec<(String, String)> {
     let Some(object) = Object::parse(details) else {
         let text = serde_json::from_str(details).map_or(Cow::Borrowed(details), text_of);
@@ -147,7 +147,7 @@ pub fn metadata_of(details: &str) -> Vec<(String, String)> {
     others.map(|(name, value)| (name.to_owned(), text_of(value).into_owned())).collect()
 }
 
-/// The text of a value: that of a string, if it is valid; else the JSON as received.
+/// Returns the text of a value: that of a string, if it is valid; else the JSON as received.
 fn text_of(value: &RawValue) -> Cow<'_, str> {
     json::exact(value).unwrap_or(Cow::Borrowed(value.get()))
 }

@@ -23,14 +23,14 @@ pub struct ReportedStatus<'a> {
 }
 
 impl ReportedStatus<'_> {
-    /// A success.
+    /// Creates a success.
     pub const fn ok() -> Self {
         Self { status: Status::OK, message: Cow::Borrowed(""), rich: None }
     }
 }
 
-/// The code of an inner status. It is the reason, if that is a known code or belongs to `domain`. Else, if there are
-/// violations (E8), it is `invalid_request`, and otherwise the code for its HTTP status.
+/// Returns the code of an inner status. It is the reason, if that is a known code or belongs to `domain`. Else, if
+/// there are violations (E8), it is `invalid_request`, and otherwise the code for its HTTP status.
 pub fn code_of(reported: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) -> ErrorCode {
     recognised(reported, codes, domain).unwrap_or_else(|| code_of_status(reported))
 }
@@ -41,7 +41,7 @@ fn code_of_status(reported: &ReportedStatus<'_>) -> ErrorCode {
     if lists && status == StatusCode::BAD_REQUEST { ErrorCode::INVALID_REQUEST } else { ErrorCode::of_status(status) }
 }
 
-/// The code that the reason names. If only this domain defines the code, the reason must be in capitals.
+/// Returns the code that the reason names. If only this domain defines the code, the reason must be in capitals.
 pub fn recognised(reported: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) -> Option<ErrorCode> {
     let rich = reported.rich.as_ref()?;
     let of_own_domain = || {
@@ -51,9 +51,9 @@ pub fn recognised(reported: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) 
     codes.find(&rich.reason).or_else(of_own_domain)
 }
 
-/// The wait in `retry-after`, in whole seconds, at most as long as a google.protobuf.Duration can be. The header has
-/// seconds, or a date, which is compared with the `date` of the response, else with `now`. A date in the past means no
-/// wait.
+/// Returns the wait in `retry-after`, in whole seconds, at most as long as a google.protobuf.Duration can be. The
+/// header has seconds, or a date, which is compared with the `date` of the response, else with `now`. A date in the
+/// past means no wait.
 pub fn retry_after(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {

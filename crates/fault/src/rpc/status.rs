@@ -59,13 +59,13 @@ statuses! {
 }
 
 impl Status {
-    /// The status with that number; `UNKNOWN` if there is none.
+    /// Returns the status with that number; `UNKNOWN` if there is none.
     #[inline]
     pub const fn new(number: u8) -> Self {
         if number > 16 { Self::UNKNOWN } else { Self(number) }
     }
 
-    /// The status of an error, which is never `OK`.
+    /// Returns the status of an error, which is never `OK`.
     #[inline]
     pub fn from_code(code: &ErrorCode) -> Self {
         match Self::new(code.grpc()) {
@@ -74,13 +74,13 @@ impl Status {
         }
     }
 
-    /// The status for an error that is sent with this HTTP status. If only the name of its code is known, the HTTP
-    /// status decides.
+    /// Returns the status for an error that is sent with this HTTP status. If only the name of its code is known, the
+    /// HTTP status decides.
     pub fn of_error(code: &ErrorCode, http: StatusCode) -> Self {
         if code.is_foreign() { Self::from_code(&ErrorCode::of_status(http)) } else { Self::from_code(code) }
     }
 
-    /// The status for an HTTP status, by gRPC's own table (P1).
+    /// Returns the status for an HTTP status, by gRPC's own table (P1).
     pub fn of_http(status: StatusCode) -> Self {
         match status.as_u16() {
             400 => Self::INTERNAL,
@@ -92,12 +92,12 @@ impl Status {
         }
     }
 
-    /// The status with this name in Connect.
+    /// Returns the status with this name in Connect.
     pub fn of_connect_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| *status != Self::OK && status.connect_name() == name)
     }
 
-    /// The status with these digits, as in `grpc-status`. An unknown number is `UNKNOWN`.
+    /// Returns the status with these digits, as in `grpc-status`. An unknown number is `UNKNOWN`.
     pub fn parse(digits: &[u8]) -> Option<Self> {
         if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
             return None;
@@ -111,27 +111,27 @@ impl Status {
         self.0
     }
 
-    /// The number in digits, as in `grpc-status`.
+    /// Returns the number in digits, as in `grpc-status`.
     pub fn digits(self) -> &'static str {
         self.row().digits
     }
 
-    /// The name in gRPC, such as `NOT_FOUND`.
+    /// Returns the name in gRPC, such as `NOT_FOUND`.
     pub fn name(self) -> &'static str {
         self.row().name
     }
 
-    /// The name in Connect, such as `not_found`.
+    /// Returns the name in Connect, such as `not_found`.
     pub fn connect_name(self) -> &'static str {
         self.row().connect
     }
 
-    /// The HTTP status with which Connect answers.
+    /// Returns the HTTP status with which Connect answers.
     pub fn connect_http(self) -> StatusCode {
         if self == Self::OK { StatusCode::INTERNAL_SERVER_ERROR } else { self.http() }
     }
 
-    /// The HTTP status that google.rpc.Code defines for it.
+    /// Returns the HTTP status that google.rpc.Code defines for it.
     #[inline]
     pub fn http(self) -> StatusCode {
         StatusCode::from_u16(self.row().http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -21,7 +21,7 @@ pub(super) fn read(text: &str) -> Option<Reading> {
     Some(Reading { place, text: sentence(before) })
 }
 
-/// The place in a chain such as `Order["items"]->java.util.ArrayList[1]->Item["qty"]`.
+/// Returns the place in a chain such as `Order["items"]->java.util.ArrayList[1]->Item["qty"]`.
 fn place_of(chain: &str) -> Option<Place> {
     let mut place = Place::default();
     for link in chain.split("->") {
@@ -34,7 +34,7 @@ fn place_of(chain: &str) -> Option<Place> {
     Some(place).filter(Place::has_name)
 }
 
-/// The sentence without the value, and without the names of types in the program.
+/// Returns the sentence without the value, and without the names of types in the program.
 fn sentence(before: &str) -> String {
     let ends = ["\n at [Source", " at [Source", "; nested exception is ", " (class "];
     let end = ends.iter().filter_map(|end| before.find(end)).min().unwrap_or(before.len());

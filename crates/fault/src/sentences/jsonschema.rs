@@ -17,12 +17,12 @@ use crate::place::Place;
 /// `, so no value contains this text.
 const BEHIND: &str = "\n\nFailed validating ";
 
-/// The first line of such a text; `None` if it is another text.
+/// Returns the first line of a text of jsonschema; `None` if it is another text.
 pub(super) fn first_line(text: &str) -> Option<&str> {
     text.split_once(BEHIND).map(|(first, _)| first)
 }
 
-/// The place of the value that the text states.
+/// Returns the place of the value that the text states.
 pub(super) fn place(text: &str) -> Option<Place> {
     let (_, behind) = text.split_once(BEHIND)?;
     behind.lines().find_map(|line| line.strip_prefix("On instance")?.strip_suffix(':')).map(Place::of_dotted)

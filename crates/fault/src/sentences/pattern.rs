@@ -48,7 +48,7 @@ pub(super) fn match_pattern<'t>(pattern: &'static str, text: &'t str) -> Option<
     (text == pattern).then_some(captures)
 }
 
-/// Where the text of a placeholder ends: before the literal text that follows.
+/// Returns where the text of a placeholder ends: before the literal text that follows.
 fn end_of(kind: &str, text: &str, next: &str, is_last: bool) -> Option<usize> {
     if is_last {
         let end = text.strip_suffix(next)?.len();
@@ -89,7 +89,7 @@ fn is_of_kind(kind: &str, text: &str) -> bool {
     }
 }
 
-/// Whether a text may be a value as Python prints it.
+/// Returns true if a text may be a value as Python prints it.
 pub(super) fn is_repr(text: &str) -> bool {
     text.starts_with(['\'', '"', '[', '{', '(', '-']) && text.len() > 1
         || text.starts_with(|first: char| first.is_ascii_digit())
@@ -100,7 +100,7 @@ pub(super) fn is_repr(text: &str) -> bool {
 const BEAN_TEXTS: [&str; 6] =
     ["must ", "may not ", "size must ", "length must ", "not a well-formed ", "numeric value out of bounds "];
 
-/// Whether a text is exactly a value in quotes or brackets, a number or a literal.
+/// Returns true if a text is exactly a value in quotes or brackets, a number or a literal.
 pub(super) fn is_quoted(text: &str) -> bool {
     const QUOTES: [(char, char); 8] =
         [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('[', ']'), ('{', '}'), ('(', ')')];
@@ -112,8 +112,8 @@ pub(super) fn is_quoted(text: &str) -> bool {
     QUOTES.iter().any(is_within) || is_literal() || text.parse::<f64>().is_ok()
 }
 
-/// Whether a sentence of a list is about a field, and is no English sentence: the notation of its first word is that of
-/// a field, or a colon is behind it. Behind it are the words of a validator.
+/// Returns true if a sentence of a list is about a field, and is no English sentence: the notation of its first word is
+/// that of a field, or a colon is behind it. Behind it are the words of a validator.
 pub(super) fn shows_field(pattern: &str, captures: &Captures<'_>) -> bool {
     // How class-validator's own messages go on behind `must` and `should`.
     const CONSTRAINTS: [&str; 32] = [
@@ -161,8 +161,8 @@ pub(super) fn shows_field(pattern: &str, captures: &Captures<'_>) -> bool {
         })
 }
 
-/// Whether a word can only be the name or place of a field: it has an index, an underscore, or a capital behind two
-/// small letters (`items[0].qty`, `items.0.qty`, `user_id`, `firstName`).
+/// Returns true if a word can only be the name or place of a field: it has an index, an underscore, or a capital behind
+/// two small letters (`items[0].qty`, `items.0.qty`, `user_id`, `firstName`).
 fn has_notation(word: &str) -> bool {
     let is_index = |step: &str| !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit());
     let is_camel = |letters: &[u8]| {
@@ -181,7 +181,7 @@ fn is_field(text: &str) -> bool {
     is_dotted(text) && !begins_otherwise && !is_whole_part && !PRONOUNS.contains(&first)
 }
 
-/// The place in the captures, with the name that they add to its end.
+/// Returns the place in the captures, with the name that they add to its end.
 pub(super) fn place_of(captures: &Captures<'_>) -> Place {
     let mut place = Place::default();
     for (kind, text) in captures {
@@ -203,7 +203,7 @@ pub(super) fn place_of(captures: &Captures<'_>) -> Place {
     place
 }
 
-/// A place behind a part of the request: `body/items/0`, `body.items[0]`. ajv calls its whole input `data`.
+/// Returns a place behind a part of the request: `body/items/0`, `body.items[0]`. ajv calls its whole input `data`.
 fn place_in_part(text: &str) -> Place {
     if let Some(inside) =
         text.strip_prefix("data").filter(|inside| inside.is_empty() || inside.starts_with(['/', '.', '[']))
@@ -215,7 +215,7 @@ fn place_in_part(text: &str) -> Place {
     place
 }
 
-/// The message of a row for a text that it matches: the words of the message, with the captures that it uses.
+/// Returns the message of a row for a text that it matches: the words of the message, with the captures that it uses.
 pub(super) fn message_of(message: &'static str, captures: &Captures<'_>, whole: &str) -> String {
     if message.is_empty() {
         return whole.to_owned();

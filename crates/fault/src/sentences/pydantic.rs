@@ -31,8 +31,8 @@ pub(super) fn read(text: &str) -> Option<Vec<Reading>> {
     Some(readings)
 }
 
-/// The message without the input: ` [type=int_parsing, input_value='three', input_type=str]`, `
-/// (type=type_error.integer)`.
+/// Returns the message without the input: ` [type=int_parsing, input_value='three', input_type=str]`,
+/// ` (type=type_error.integer)`.
 fn without_input(text: &str) -> &str {
     let end = [" [type=", " (type="].iter().filter_map(|begins| text.find(begins)).min();
     end.map_or(text, |end| &text[..end])

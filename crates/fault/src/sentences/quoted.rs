@@ -1,4 +1,4 @@
-//! Removes from sentences the values that they quote (rule R13).
+//! Removes from sentences the values that they quote (R13).
 //!
 //! A row of the table that names no field matches a sentence by the text before and behind the value. In these texts,
 //! `…` is any other text. A value may contain anything, even the text behind it, so it ends before the last occurrence
@@ -14,7 +14,7 @@ use super::screen::{BytePairs, NeededPairs, needed_by};
 use super::serde;
 use super::table::{SENTENCES, Sentence};
 
-/// The sentence without the values that it quotes.
+/// Returns the sentence without the values that it quotes.
 ///
 /// A value may contain the text of other sentences. Therefore everything that any row reads as a value is removed, and
 /// also the text between such values.
@@ -47,7 +47,7 @@ fn rows_that_may_quote(pairs: &BytePairs) -> impl Iterator<Item = &'static Quoti
     QUOTING.iter().filter(|row| row.needs.is_none_or(|needed| pairs.contain_all(needed)))
 }
 
-/// Whether a sentence that quotes a value begins before this byte.
+/// Returns true if a sentence that quotes a value begins before this byte.
 pub(super) fn quotes_before(text: &str, at: usize) -> bool {
     rows_that_may_quote(&BytePairs::of(text)).any(|row| row.find(text).is_some_and(|(from, _)| from < at))
 }
@@ -58,7 +58,8 @@ static BEGINNINGS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
     split.filter(|(begins, _)| !begins.contains('{')).collect()
 });
 
-/// The text without the values that serde quotes, in a message of serde alone or behind the words of a framework.
+/// Returns the text without the values that serde quotes, in a message of serde alone or behind the words of a
+/// framework.
 fn without_serde_values(text: &str) -> Option<String> {
     let (begins, rest) = match behind_a_framework(text) {
         Some(rest) => rest,
@@ -67,7 +68,7 @@ fn without_serde_values(text: &str) -> Option<String> {
     Some([begins, &serde::without_values(rest)].concat()).filter(|left| left != text)
 }
 
-/// The words of a framework before a message of serde, and that message.
+/// Returns the words of a framework before a message of serde, and that message.
 pub(super) fn behind_a_framework(text: &str) -> Option<(&'static str, &str)> {
     BEGINNINGS.iter().find_map(|(begins, ends)| Some((*begins, text.strip_prefix(begins)?.strip_suffix(ends)?)))
 }
@@ -107,8 +108,8 @@ impl Kind {
     }
 }
 
-/// Whether a word may be the name of a field. Secrets and identifiers have digits between their letters, and addresses
-/// have signs.
+/// Returns true if a word may be the name of a field. Secrets and identifiers have digits between their letters, and
+/// addresses have signs.
 fn may_be_field_name(word: &str) -> bool {
     let is_name = |step: &str| {
         let name = step.trim_end_matches(|it: char| it.is_ascii_digit());
@@ -140,7 +141,7 @@ impl Quoting {
         })
     }
 
-    /// Where the sentence with the value begins and ends.
+    /// Returns where the sentence with the value begins and ends.
     fn find(&self, text: &str) -> Option<(usize, usize)> {
         let (first, last) = self.before.split_once("{text}").unwrap_or((self.before, ""));
         let from = if self.starts {
@@ -160,7 +161,7 @@ impl Quoting {
         Some((from, end + self.behind.len()))
     }
 
-    /// The rest of the sentence, without its value.
+    /// Returns the rest of the sentence, without its value.
     fn without_value(&self, sentence: &str) -> Cow<'static, str> {
         // A `=` that pads base64 is not an assignment.
         let assigned = sentence.split_once('=').filter(|(_, rest)| *rest != self.behind && !rest.starts_with('='));

@@ -14,7 +14,7 @@ impl Reading {
         Self { place: error.place, text: error.text.into_owned() }
     }
 
-    /// Whether it names a parameter. A parameter of a path may be just a number, as axum writes it for a tuple.
+    /// Returns true if it names a parameter. A parameter of a path may be just a number, as axum writes it for a tuple.
     pub(super) fn names_parameter(&self) -> bool {
         !self.place.is_empty() && self.text.starts_with("Cannot parse value at index ")
     }

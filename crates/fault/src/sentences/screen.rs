@@ -32,7 +32,7 @@ impl BytePairs {
         needed.0.iter().all(|at| self.0[*at % PLACES])
     }
 
-    /// The rows that the text may fit: it has all the pairs that they need.
+    /// Returns the rows that the text may fit: it has all the pairs that they need.
     pub(super) fn rows(&self) -> impl Iterator<Item = &'static Sentence> {
         ROWS.iter().filter(|(_, needed)| needed.is_none_or(|needed| self.contain_all(needed))).map(|(row, _)| *row)
     }
@@ -50,7 +50,7 @@ static ROWS: LazyLock<Vec<(&Sentence, Option<NeededPairs>)>> = LazyLock::new(|| 
     SENTENCES.iter().map(|row| (row, rarest_pairs(row.pattern, &times))).collect()
 });
 
-/// The pairs that a row of the table needs.
+/// Returns the pairs that a row of the table needs.
 pub(super) fn needed_by(row: &Sentence) -> Option<NeededPairs> {
     ROWS.iter().find(|(other, _)| std::ptr::eq(*other, row))?.1
 }
@@ -63,7 +63,7 @@ fn rarest_pairs(pattern: &str, times: &HashMap<usize, usize>) -> Option<NeededPa
     Some(NeededPairs(array::from_fn(|at| pairs.get(at).copied().unwrap_or(first))))
 }
 
-/// The pairs in the words of a pattern, without its placeholders.
+/// Returns the pairs in the words of a pattern, without its placeholders.
 fn pairs(pattern: &str) -> impl Iterator<Item = usize> {
     let words = pattern.split(['{', '…']).map(|part| part.split_once('}').map_or(part, |(_, words)| words));
     words.flat_map(|words| words.as_bytes().windows(2).map(index_of_pair))

@@ -52,18 +52,18 @@ pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
     Some(SerdeError { place, name: name.map(str::to_owned), text: without_values(message) })
 }
 
-/// Whether a text is exactly one of the forms.
+/// Returns true if a text is exactly one of the forms.
 pub(super) fn is_form(text: &str) -> bool {
     path_length(text).is_some()
 }
 
-/// How many bytes of path come before the message of serde; `None` if the text is not such a message.
+/// Returns how many bytes of path come before the message of serde; `None` if the text is not such a message.
 pub(super) fn path_length(text: &str) -> Option<usize> {
     let (path, message) = split(without_position(text))?;
     FORMS.iter().any(|form| message.starts_with(form)).then_some(path.len())
 }
 
-/// The text without the values of the request that it quotes, and without the names of types in the program.
+/// Returns the text without the values of the request that it quotes, and without the names of types in the program.
 pub(super) fn without_values(text: &str) -> Cow<'_, str> {
     match without_quoted(text) {
         Cow::Borrowed(text) => without_types(text).map_or(Cow::Borrowed(text), Cow::Owned),
@@ -71,7 +71,7 @@ pub(super) fn without_values(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The text without the name of a type: `expected struct Leg with 2 elements` without `Leg`.
+/// Returns the text without the name of a type: `expected struct Leg with 2 elements` without `Leg`.
 fn without_types(text: &str) -> Option<String> {
     let at = text.rfind(EXPECTED)?;
     let (_, end) = [" struct ", " enum ", " variant "].iter().find_map(|kind| {
@@ -102,7 +102,7 @@ fn without_quoted(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The message without the value in it.
+/// Returns the message without the value in it.
 fn form_without_value(text: &str) -> String {
     if let Some(value) = text.strip_prefix(UNKNOWN_VARIANT) {
         let behind = ["`, expected ", "`, there are no variants"].iter().filter_map(|end| value.rfind(end)).max();
@@ -121,7 +121,7 @@ fn form_without_value(text: &str) -> String {
 /// The longest position: ` at line ` and ` column ` with two numbers of 20 digits.
 const MOST_OF_POSITION: usize = 57;
 
-/// The text without the ` at line 1 column 14` of serde_json.
+/// Returns the text without the ` at line 1 column 14` of serde_json.
 pub(super) fn without_position(text: &str) -> &str {
     let position = |at: usize| {
         let (line, column) = text[at + " at line ".len()..].split_once(" column ")?;
@@ -134,8 +134,8 @@ pub(super) fn without_position(text: &str) -> &str {
     at.and_then(position).map_or(text, |at| &text[..at])
 }
 
-/// The path, and the message behind it. A path has names that the client chose, which may be any text. The first
-/// occurrence of one of serde's forms counts, because a value that looks like one comes later.
+/// Returns the path, and the message behind it. A path has names that the client chose, which may be any text. The
+/// first occurrence of one of serde's forms counts, because a value that looks like one comes later.
 fn split(text: &str) -> Option<(&str, &str)> {
     let is_form = |text: &str| FORMS.iter().any(|form| text.starts_with(form));
     if is_form(text) {
@@ -150,7 +150,7 @@ fn split(text: &str) -> Option<(&str, &str)> {
     text.split_once(": ").filter(|(path, message)| is_dotted(path) && !message.is_empty())
 }
 
-/// The name of the field that is missing, unknown or a duplicate.
+/// Returns the name of the field that is missing, unknown or a duplicate.
 fn name_in(message: &str) -> Option<&str> {
     if let Some(name) = message.strip_prefix(MISSING).or_else(|| message.strip_prefix(DUPLICATE)) {
         return name.strip_suffix('`');
@@ -160,7 +160,7 @@ fn name_in(message: &str) -> Option<&str> {
     Some(&name[..end])
 }
 
-/// The text behind a value in quotes, which is written like `{:?}`, or in back quotes.
+/// Returns the text behind a value in quotes, which is written like `{:?}`, or in back quotes.
 fn behind_quoted(value: &str) -> Option<&str> {
     let at = value.find(['"', '`'])?;
     if value.as_bytes()[at] == b'`' {
@@ -172,7 +172,7 @@ fn behind_quoted(value: &str) -> Option<&str> {
     Some(&behind[end + 1..]).filter(|behind| behind.starts_with(EXPECTED))
 }
 
-/// Where a text that is written like `{:?}` ends.
+/// Returns where a text that is written like `{:?}` ends.
 pub(super) fn closing_quote(text: &str) -> Option<usize> {
     let mut escaped = false;
     text.bytes().position(|byte| {

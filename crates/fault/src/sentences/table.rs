@@ -1,4 +1,4 @@
-//! The table of sentences (rule R13).
+//! The table of sentences (R13).
 
 /// In which texts a row counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -264,7 +264,7 @@ pub(super) static SENTENCES: [Sentence; 166] = [
 ];
 
 impl Sentence {
-    /// Whether the row names a field. If not, it only quotes a value.
+    /// Returns true if the row names a field. If not, it only quotes a value.
     pub(super) fn names_field(&self) -> bool {
         const PLACES: [&str; 9] = ["path", "field", "deep", "owned", "argument", "part", "index", "name", "serde"];
         self.pattern.split('{').skip(1).any(|it| PLACES.iter().any(|kind| it.starts_with(kind)))

@@ -30,7 +30,7 @@ impl AsFault for Report {
     }
 }
 
-/// The rule that has this text in garde's default language (`garde::i18n::DefaultI18n`).
+/// Returns the rule that has this text in garde's default language (`garde::i18n::DefaultI18n`).
 fn rule_of(text: &str) -> Option<&'static str> {
     const RULES: [(&str, &str); 18] = [
         ("not set", "required"),

@@ -25,11 +25,11 @@ pub(crate) struct BoundConnections(Mutex<Vec<(u64, Box<dyn Any + Send>)>>);
 #[derive(Clone)]
 pub(crate) struct Binding {
     connections: Arc<BoundConnections>,
-    /// Whether the request has credentials that authenticate its connection.
+    /// True if the request has credentials that authenticate its connection.
     authenticates: bool,
 }
 
-/// Whether any request of the process had a binding: otherwise requests are not searched for one.
+/// True if any request of the process had a binding: otherwise requests are not searched for one.
 static BINDINGS: AtomicBool = AtomicBool::new(false);
 
 impl Binding {
@@ -39,7 +39,7 @@ impl Binding {
         extensions.insert(Self { connections: Arc::clone(connections), authenticates });
     }
 
-    /// The binding of a request, for the pool that sends it.
+    /// Returns the binding of a request, for the pool that sends it.
     #[inline]
     pub(crate) fn take_from(extensions: &mut Extensions) -> Option<Self> {
         // If another thread set the flag, passing the request to this thread has made it visible here.
@@ -60,8 +60,8 @@ impl Binding {
         }
     }
 
-    /// The owner to which this request's connection is bound, if any: the client's own connection stays bound, and
-    /// another becomes bound if the request has such credentials.
+    /// Returns the owner to which this request's connection is bound, if any: the client's own connection stays bound,
+    /// and another becomes bound if the request has such credentials.
     pub(super) fn bind(&self, is_own: bool) -> Option<Arc<BoundConnections>> {
         (is_own || self.authenticates).then(|| Arc::clone(&self.connections))
     }
@@ -100,7 +100,7 @@ impl<C: Connection> Drop for BoundIdle<C> {
     }
 }
 
-/// Whether a request has credentials that authenticate its connection.
+/// Returns true if a request has credentials that authenticate its connection.
 pub(crate) fn authenticates_connection(headers: &HeaderMap) -> bool {
     let is_such = |value: &HeaderValue| {
         let scheme = value.as_bytes().trim_ascii_start().split(|byte| matches!(byte, b' ' | b'\t')).next();

@@ -1,5 +1,5 @@
 //! Connections to the service: how many there are, which request gets which connection, and which
-//! requests are repeated (rule F7).
+//! requests are repeated (F7).
 //!
 //! 1. A request takes the newest idle connection that is fit. If there is none, it waits in line
 //!    for its turn ([`state`]), and a connection is opened for it, as long as fewer than `--upstream-connections` are

@@ -136,12 +136,13 @@ impl Exchange {
         self.body_is_open.store(false, Relaxed);
     }
 
-    /// Whether any byte of the response came, even one of an interim response.
+    /// Returns true if any byte of the response came, even one of an interim response.
     pub(crate) fn is_answered(&self) -> bool {
         self.answered.load(Relaxed)
     }
 
-    /// Whether a response came before its request was completely sent, so that the service may not read the rest.
+    /// Returns true if a response came before its request was completely sent, so that the service may not read the
+    /// rest.
     pub(crate) fn was_answered_early(&self) -> bool {
         self.answered_early.load(Relaxed)
     }
@@ -151,7 +152,7 @@ impl Exchange {
         self.answered_early.store(true, Relaxed);
     }
 
-    /// Whether earlier data still waits for the service.
+    /// Returns true if earlier data still waits for the service.
     pub(super) fn is_held_up(&self) -> bool {
         self.bytes_wait.load(Relaxed)
     }
@@ -182,7 +183,8 @@ impl Exchange {
     }
 }
 
-/// Whether the bytes are complete heads of interim responses and nothing else: `100 Continue` comes before the body.
+/// Returns true if the bytes are complete heads of interim responses and nothing else: `100 Continue` comes before the
+/// body.
 fn is_interim(bytes: &[u8]) -> bool {
     let is_one = bytes.starts_with(b"HTTP/1.1 1") && bytes.ends_with(b"\r\n\r\n");
     let ends = bytes.windows(4).filter(|window| window == b"\r\n\r\n").count();

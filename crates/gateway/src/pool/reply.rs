@@ -89,7 +89,7 @@ pub struct UpstreamBody {
 type NextFrame = Option<Result<Frame<Bytes>, BoxError>>;
 
 impl UpstreamBody {
-    /// Whether nothing follows the head. After a switch of protocols, other data does.
+    /// Returns true if nothing follows the head. After a switch of protocols, other data does.
     pub(super) fn has_no_body(response: &Response<Incoming>) -> bool {
         response.body().is_end_stream() && response.status() != StatusCode::SWITCHING_PROTOCOLS
     }
@@ -170,7 +170,7 @@ impl Body for UpstreamBody {
 pub(crate) struct StallLimit {
     limit: Duration,
     timer: Pin<Box<Sleep>>,
-    /// Whether the timer runs. It was started when the body had no frame, and none has come since.
+    /// True if the timer runs. It was started when the body had no frame, and none has come since.
     waits: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Sends one request until the service may have processed it, and once more if it may be repeated (rule F7).
+//! Sends one request until the service may have processed it, and once more if it may be repeated (F7).
 
 use std::error::Error;
 use std::fmt;
@@ -33,7 +33,7 @@ pub(crate) trait Sends<B>: Connection {
     /// Notes that a response has come.
     fn received(&self, _: &Response<Incoming>) {}
 
-    /// How far a request got if hyper does not return it.
+    /// Returns how far a request got if hyper does not return it.
     fn reached(&self, error: &hyper::Error) -> Reached;
 }
 

@@ -67,12 +67,12 @@ impl<C: Connection> Pool<C> {
         Self(shared)
     }
 
-    /// The pool's id, which is unique in the process.
+    /// Returns the pool's id, which is unique in the process.
     pub(super) fn id(&self) -> u64 {
         self.0.id
     }
 
-    /// The most connections to the service at once.
+    /// Returns the most connections to the service at once.
     pub(super) fn max_connections(&self) -> usize {
         self.0.bounds.connections
     }
@@ -81,7 +81,7 @@ impl<C: Connection> Pool<C> {
         &self.0.metrics
     }
 
-    /// How long a request may wait in line, over all its turns.
+    /// Returns how long a request may wait in line, over all its turns.
     pub(super) fn queue_time(&self) -> Duration {
         self.0.bounds.queue_time
     }
@@ -224,7 +224,7 @@ pub(super) trait Freed: Send + Sync {
 
 #[cfg(test)]
 impl PoolSlot {
-    /// A place that belongs to no pool.
+    /// Creates a place that belongs to no pool.
     pub(super) fn detached<C: super::Connection>() -> Self {
         Self(Weak::<super::shared::Shared<C>>::new(), None)
     }

@@ -155,7 +155,7 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// How many requests in line have no connection that is being opened for them.
+    /// Returns how many requests in line have no connection that is being opened for them.
     fn unserved(&self) -> usize {
         self.line.len().saturating_sub(self.openings.len())
     }
@@ -194,13 +194,13 @@ impl<C: Connection> State<C> {
         index.map(|index| self.openings.remove(index)).is_some()
     }
 
-    /// Whether a connection is being opened that goes to this request.
+    /// Returns true if a connection is being opened that goes to this request.
     pub(super) fn is_served_by_opening(&self, id: u64) -> bool {
         let ahead = self.line.iter().take_while(|waiter| waiter.id != id).count();
         if C::IS_SHARED { !self.openings.is_empty() } else { ahead < self.openings.len() }
     }
 
-    /// How many connections the queued requests need.
+    /// Returns how many connections the queued requests need.
     fn needed_connections(&self) -> usize {
         if C::IS_SHARED { self.line.len().min(1) } else { self.line.len() }
     }
@@ -342,20 +342,20 @@ impl<C: Connection> Idle<C> {
 
 /// A connection to the service.
 pub(crate) trait Connection: Sized + Send + 'static {
-    /// Whether a connection takes several requests at once. If so, only one is opened at a time, and the newest idle
+    /// True if a connection takes several requests at once. If so, only one is opened at a time, and the newest idle
     /// one is kept.
     const IS_SHARED: bool;
 
-    /// Whether the next request can use the connection, by its stored state.
+    /// Returns true if the next request can use the connection, by its stored state.
     fn is_fit(&self) -> bool;
 
-    /// Whether the connection has ended. This makes a system call, for a request that cannot be sent again.
+    /// Returns true if the connection has ended. This makes a system call, for a request that cannot be sent again.
     fn has_ended(&self) -> bool;
 
-    /// How many requests the connection takes at once now: a service may change that at any time.
+    /// Returns how many requests the connection takes at once now: a service may change that at any time.
     fn room(&self) -> usize;
 
-    /// A second handle to the same connection; `None` if only one request at a time goes over it.
+    /// Returns a second handle to the same connection; `None` if only one request at a time goes over it.
     fn share(&self) -> Option<Self>;
 
     fn is_same(&self, other: &Self) -> bool;

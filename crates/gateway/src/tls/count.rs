@@ -49,7 +49,7 @@ pub(crate) fn record_failed_handshake(reason: &'static str) {
     counter!(FAILED, "reason" => reason).increment(1);
 }
 
-/// The label for why a handshake failed. `alert`: the client refused, for example because it does not trust the
+/// Returns the label for why a handshake failed. `alert`: the client refused, for example because it does not trust the
 /// certificate. `incompatible`: both sides have no version or cipher in common. `no_tls`: the bytes are not TLS.
 /// `gone`: the client disconnected. `no_certificate`, `certificate_expired`, `certificate_unknown` and `too_large`
 /// concern the client's certificate.

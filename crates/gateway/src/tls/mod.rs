@@ -37,7 +37,7 @@ pub struct ServerTls {
     /// The result of the last read.
     last: Mutex<LastReload>,
     refused: count::RefusedClients,
-    /// Whether metrics are about this certificate: they have no label for more than one.
+    /// True if metrics are about this certificate: they have no label for more than one.
     is_counted: bool,
 }
 
@@ -104,7 +104,7 @@ impl ServerTls {
         Ok(tls)
     }
 
-    /// The acceptor for the next handshake, with the active certificate.
+    /// Returns the acceptor for the next handshake, with the active certificate.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner).0).into()
     }
@@ -125,7 +125,8 @@ impl ServerTls {
         CertificateStatus { files: self.pair.to_string(), not_after, rejection }
     }
 
-    /// The handshake for an admin address: one that serves HTTP/1.1 alone. No client certificate is requested there.
+    /// Returns the handshake for an admin address: one that serves HTTP/1.1 alone. No client certificate is requested
+    /// there.
     #[must_use]
     pub fn handshake(self: Arc<Self>) -> Handshake {
         Arc::new(move |stream| {
@@ -210,7 +211,7 @@ fn warn_of_expiry(pair: &Pair, not_after: Option<i64>) {
     }
 }
 
-/// A time in seconds since the Unix epoch.
+/// Returns a time in seconds since the Unix epoch.
 fn time_of(second: i64) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(second).ok()?))
 }

@@ -77,7 +77,7 @@ impl Pair {
 }
 
 impl Pair {
-    /// The pair for use as a client.
+    /// Returns the pair for use as a client.
     pub(crate) fn certified(&self) -> Result<CertifiedKey, Error> {
         let chain = certificates(&self.certificate, &file(&self.certificate)?)?;
         let key = private_key(&self.key, &file(&self.key)?)?;
@@ -157,7 +157,7 @@ impl ClientAuthorities {
     }
 }
 
-/// The name in a verified certificate: the first URI among its alternative names, otherwise the first DNS name,
+/// Returns the name in a verified certificate: the first URI among its alternative names, otherwise the first DNS name,
 /// otherwise the first email address, otherwise the subject's common name; empty if the certificate has none of these.
 pub(crate) fn certificate_name(certificate: &CertificateDer<'_>) -> ClientCertificate {
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
@@ -190,7 +190,7 @@ pub(super) fn file(path: &Path) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// The certificates in a file; an error if it has none.
+/// Returns the certificates in a file; an error if it has none.
 pub(super) fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
     let chain = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
     chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {

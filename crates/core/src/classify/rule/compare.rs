@@ -3,7 +3,7 @@
 use super::{Rule, Text};
 
 impl Rule {
-    /// Whether this rule matches every error that `other` matches, as far as that can be determined.
+    /// Returns true if this rule matches every error that `other` matches, as far as that can be determined.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         let route = match (&self.route, &other.route) {
             (None, _) => true,
@@ -17,8 +17,8 @@ impl Rule {
             && self.text.as_ref().is_none_or(|wide| other.text.as_ref().is_some_and(|narrow| wide.covers(narrow)))
     }
 
-    /// Whether the rule requires a message with white space around it. No message has that, because it is trimmed
-    /// first.
+    /// Returns true if the rule requires a message with white space around it. No message has that, because it is
+    /// trimmed first.
     pub(crate) fn requires_outer_spaces(&self) -> bool {
         self.exact_message().is_some_and(|text| text != text.trim())
     }

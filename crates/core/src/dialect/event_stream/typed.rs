@@ -1,5 +1,4 @@
-//! Event streams whose events are JSON objects with a `type` and a number, such as those of OpenAI's Responses (rule
-//! F6).
+//! Event streams whose events are JSON objects with a `type` and a number, such as those of OpenAI's Responses (F6).
 //!
 //! An event may be many megabytes long, so only its number, and the position in its object, are stored.
 
@@ -25,7 +24,7 @@ impl TypedEventScanner {
         data.iter().for_each(|byte| self.step(*byte));
     }
 
-    /// The number that a further event must have, if the events so far have a type.
+    /// Returns the number that a further event must have, if the events so far have a type.
     pub(crate) fn next_number(&self) -> Option<u64> {
         self.is_typed.then(|| self.last.map_or(0, |last| last.saturating_add(1)))
     }

@@ -42,7 +42,7 @@ static NAMES: [(&str, ErrorCode); 7] = [
     ("overloaded_error", ErrorCode::WORKER_AT_CAPACITY),
 ];
 
-/// What a name of the dialect means: one code, or only the status.
+/// Returns what a name of the dialect means: one code, or only the status.
 fn meaning(name: &str) -> DialectCode {
     match NAMES.iter().find(|(own, _)| *own == name) {
         Some((_, code)) => DialectCode::Code(code.clone()),
@@ -51,7 +51,8 @@ fn meaning(name: &str) -> DialectCode {
     }
 }
 
-/// The dialect's name for an error: the one of its code, else the one of its status. The dialect has no other names.
+/// Returns the dialect's name for an error: the one of its code, else the one of its status. The dialect has no other
+/// names.
 fn name(code: &ErrorCode, status: StatusCode) -> &'static str {
     let named = |code: &ErrorCode| NAMES.iter().find(|(_, own)| own == code).map(|(name, _)| *name);
     named(code).or_else(|| named(&ErrorCode::of_status(status))).unwrap_or(match status {

@@ -1,4 +1,4 @@
-//! Shapes that a policy describes. Their bodies are read and written by JSON pointers instead of code (rule R15).
+//! Shapes that a policy describes. Their bodies are read and written by JSON pointers instead of code (R15).
 
 mod condition;
 mod description;
@@ -42,7 +42,7 @@ pub struct CustomShape {
 }
 
 impl CustomShape {
-    /// The shape with this description.
+    /// Returns the shape with this description.
     pub(crate) fn new(description: Description) -> Self {
         static KNOWN: Mutex<Vec<CustomShape>> = Mutex::new(Vec::new());
 
@@ -56,19 +56,19 @@ impl CustomShape {
         shape
     }
 
-    /// The name in the policy file and the log.
+    /// Returns the name in the policy file and the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.form.name
     }
 
-    /// Why a body is not in the shape; `None` if it is, or is not a JSON object.
+    /// Returns why a body is not in the shape; `None` if it is, or is not a JSON object.
     pub(crate) fn misfit(self, body: &[u8]) -> Option<String> {
         let body = Object::of_body(body)?;
         self.description.conditions.misfit(&BodyValues::new(&body)).map(|misfit| misfit.to_string())
     }
 
-    /// The request id in a body of the shape.
+    /// Returns the request id in a body of the shape.
     #[cfg(feature = "client")]
     pub(crate) fn request_id<'a>(self, body: &Object<'a>) -> Option<Cow<'a, str>> {
         let body = &BodyValues::new(body);
@@ -76,13 +76,13 @@ impl CustomShape {
         place.filter(|_| self.description.conditions.misfit(body).is_none())?.first(body).and_then(json::string)
     }
 
-    /// The JSON Schema 2020-12 of the bodies in this shape, as JSON text; `None` if the shape has no template.
+    /// Returns the JSON Schema 2020-12 of the bodies in this shape, as JSON text; `None` if the shape has no template.
     #[must_use]
     pub fn body_schema(self) -> Option<String> {
         self.description.schema()
     }
 
-    /// Whether a code of the shape stands for this code.
+    /// Returns true if a code of the shape stands for this code.
     #[cfg(feature = "openapi")]
     pub(crate) fn names_code(self, code: &crate::code::ErrorCode) -> bool {
         self.description.codes.iter().any(|(_, known)| **known == *code.as_str())
@@ -96,7 +96,7 @@ impl CustomShape {
         self.description
     }
 
-    /// Whether the shape has a template, so that errors can be written in it.
+    /// Returns true if the shape has a template, so that errors can be written in it.
     pub(crate) const fn is_written(self) -> bool {
         self.description.template.is_some()
     }
@@ -139,7 +139,7 @@ impl DialectSpec {
 }
 
 impl Description {
-    /// The fields that the shape reads or ignores.
+    /// Returns the fields that the shape reads or ignores.
     pub(in crate::dialect) fn fields(&'static self) -> KnownFields {
         let issues = self.issues.as_ref().map(|issues| &issues.list);
         let places = [&self.code, &self.message, &self.details].into_iter().flatten();
@@ -182,7 +182,7 @@ impl Described for Description {
         }
     }
 
-    /// The shape's name for a code: the first one if it has several, else the one of the status.
+    /// Returns the shape's name for a code: the first one if it has several, else the one of the status.
     fn name_of<'a>(&'a self, code: &'a str, status: StatusCode) -> Cow<'a, str> {
         let named = self.codes.iter().find(|(_, known)| **known == *code).map(|(name, _)| &**name);
         let of_status = || self.by_status.iter().find(|(statuses, _)| statuses.contains(&status.as_u16()));
@@ -220,7 +220,7 @@ fn with_values<'p>(body: Vec<u8>, values: impl Iterator<Item = (&'p Pointer, Vec
     values.fold(body, set).into_bytes()
 }
 
-/// The first of the values at these places that `read` accepts.
+/// Returns the first of the values at these places that `read` accepts.
 fn first_value<'a, T>(
     places: &[Pointer],
     body: &BodyValues<'_, 'a>,
@@ -229,7 +229,7 @@ fn first_value<'a, T>(
     places.iter().find_map(|place| read(place.first(body)?))
 }
 
-/// A string that is not blank.
+/// Returns a string that is not blank.
 fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
     json::string(value).filter(|text| !text.trim().is_empty())
 }
@@ -241,7 +241,7 @@ struct CustomValues<'a, 'o> {
 }
 
 impl CustomValues<'_, '_> {
-    /// The details. They lack the issues if the template has another place for those.
+    /// Returns the details. They lack the issues if the template has another place for those.
     fn details(&self) -> Option<Cow<'_, str>> {
         let details = self.out.details?;
         let lists_issues = self.description.template.as_ref().is_some_and(|it| it.has(Placeholder::Issues));

@@ -1,4 +1,4 @@
-//! Finds the text and the code in a JSON body that is in no known shape (rule R2).
+//! Finds the text and the code in a JSON body that is in no known shape (R2).
 //!
 //! 1. The object with the text: it is the body, or the only object in it that has a text, at most two levels deep. An
 //!    array of one object counts as that object.
@@ -33,7 +33,7 @@ pub(in crate::dialect) struct ForeignText<'t, 'a> {
 }
 
 impl<'t, 'a> ForeignText<'t, 'a> {
-    /// The body, and the object with the text if that is another one.
+    /// Returns the body, and the object with the text if that is another one.
     pub(in crate::dialect) fn objects(&self, body: Node<'t, 'a>) -> impl Iterator<Item = Node<'t, 'a>> + Clone {
         [body].into_iter().chain(Some(self.holder).filter(|holder| !std::ptr::eq(holder.raw(), body.raw())))
     }
@@ -99,7 +99,8 @@ pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -
     ForeignText { holder, wrappers, text, code, raw_code }
 }
 
-/// Whether an inner object is an issue, about one field: it names a place, or it is in a map under the name of a field.
+/// Returns true if an inner object is an issue, about one field: it names a place, or it is in a map under the name of
+/// a field.
 fn is_issue(holder: Node<'_, '_>, wrappers: &[Node<'_, '_>]) -> bool {
     let is_named = |map: Node<'_, '_>| {
         let mut fields = map.children().filter(|field| !is_whole(*field, map));
@@ -116,13 +117,14 @@ fn is_issue(holder: Node<'_, '_>, wrappers: &[Node<'_, '_>]) -> bool {
     wrappers.last().is_some_and(holds) || wrappers.iter().any(|map| field_lists::is_map(*map) || is_tree(*map))
 }
 
-/// Whether an object is the root of Zod's `treeifyError()`.
+/// Returns true if an object is the root of Zod's `treeifyError()`.
 pub(in crate::dialect) fn is_tree(object: Node<'_, '_>) -> bool {
     let is_branch = |name| object.field(name).is_some_and(|it| it.is_object() || it.is_array());
     object.field("errors").is_some_and(Node::is_array) && (is_branch("properties") || is_branch("items"))
 }
 
-/// The only sentence under names that begin with a word for errors. A word under a better name is the code then.
+/// Returns the only sentence under names that begin with a word for errors. A word under a better name is the code
+/// then.
 fn led_sentence<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
     let mut sentences = object.children().filter_map(|field| {
         let value = field.words().filter(|text| text.trim().contains(' '))?;
@@ -131,7 +133,7 @@ fn led_sentence<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
     sentences.next().filter(|_| sentences.next().is_none())
 }
 
-/// The only text with a space, if no other field of its object has one (R2).
+/// Returns the only text with a space, if no other field of its object has one (R2).
 ///
 /// It is also searched for under fields that mean errors, at most as deep as a text that has a known name.
 pub(in crate::dialect) fn only_sentence<'t, 'a>(body: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
@@ -177,24 +179,24 @@ fn holder<'t, 'a>(
     Some((holder, wrappers))
 }
 
-/// The object in a field; a list of one object counts as that object.
+/// Returns the object in a field; a list of one object counts as that object.
 fn object_in<'t, 'a>(field: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
     field.only().or(Some(field)).filter(|it| it.is_object())
 }
 
-/// Whether an object has a text.
+/// Returns true if an object has a text.
 pub(in crate::dialect) fn has_text(object: Node<'_, '_>) -> bool {
     texts(object).next().is_some()
 }
 
-/// Whether an object has several errors under a name of a text.
+/// Returns true if an object has several errors under a name of a text.
 fn has_list(object: Node<'_, '_>) -> bool {
     let is_error = |element: Node<'_, '_>| element.is_text() || element.is_object() && has_text(element);
     object.named(&TEXT_LISTS).any(|(_, field)| field.elements().is_some_and(|mut it| it.any(is_error)))
         && !field_lists::is_map(object)
 }
 
-/// The texts of an object, in the order in which they are preferred.
+/// Returns the texts of an object, in the order in which they are preferred.
 fn texts<'t, 'a: 't>(object: Node<'t, 'a>) -> Box<dyn Iterator<Item = Found<'t, 'a>> + 't> {
     // A single text in the only list, if that means errors, whatever its name.
     let is_list = |field: &Node<'_, '_>| field.is_array() || field.is_object();
@@ -208,7 +210,7 @@ fn texts<'t, 'a: 't>(object: Node<'t, 'a>) -> Box<dyn Iterator<Item = Found<'t, 
     Box::new(texts_of(object, None).chain(others))
 }
 
-/// The texts of those fields for which `is_wanted` returns true.
+/// Returns the texts of those fields for which `is_wanted` returns true.
 pub(in crate::dialect) fn texts_of<'t, 'a: 't>(
     object: Node<'t, 'a>,
     except: Option<&'a str>,
@@ -233,7 +235,7 @@ pub(in crate::dialect) fn texts_of<'t, 'a: 't>(
     Box::new(texts.chain(std::iter::once_with(by_language).flatten()).chain(lists))
 }
 
-/// Whether a text states no more than a single word does, or the status.
+/// Returns true if a text states no more than a single word does, or the status.
 fn is_word(text: &str, status: StatusCode) -> bool {
     let text = text.trim();
     let repeats = || {
@@ -243,7 +245,7 @@ fn is_word(text: &str, status: StatusCode) -> bool {
     !text.contains(char::is_whitespace) || is_phrase(text) || repeats()
 }
 
-/// The texts and numbers under names of codes that are worth this much.
+/// Returns the texts and numbers under names of codes that are worth this much.
 fn codes<'t, 'a: 't>(object: Node<'t, 'a>, worth: CodeName) -> Box<dyn Iterator<Item = Found<'t, 'a>> + 't> {
     Box::new(object.ranked(&move |ranks| ranks.code(worth)).filter_map(|field| {
         let value = field.only().unwrap_or(field).word_or_digits()?;
@@ -258,13 +260,13 @@ fn codes<'t, 'a: 't>(object: Node<'t, 'a>, worth: CodeName) -> Box<dyn Iterator<
     }))
 }
 
-/// The code of the first of several errors.
+/// Returns the code of the first of several errors.
 pub(in crate::dialect) fn code_of_first<'a>(errors: Node<'_, 'a>, status: StatusCode) -> Option<Cow<'a, str>> {
     let first = errors.elements()?.next()?;
     codes(first, CodeName::Sure).find(|code| is_code(&code.value, status)).map(|code| code.value)
 }
 
-/// Whether an object names a place. An array of one such object is a list of one issue (R2, R13).
+/// Returns true if an object names a place. An array of one such object is a list of one issue (R2, R13).
 pub(in crate::dialect) fn names_place(object: Node<'_, '_>) -> bool {
     PLACES.iter().any(|name| {
         let is_place = |field: Node<'_, '_>| {

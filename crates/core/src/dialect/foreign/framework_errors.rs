@@ -1,4 +1,4 @@
-//! Finds the issues in the errors that frameworks send for bad input (rule R13).
+//! Finds the issues in the errors that frameworks send for bad input (R13).
 //!
 //! It runs only on a 4xx, after its shape or the general rule (R2) has been read. It tries the structure of the
 //! body first (`search`, with `map` and `entry`), then the sentences in it (`sentences` of the fault crate). A body that only looks
@@ -41,7 +41,7 @@ pub(in crate::dialect) fn of_array(text: &str) -> Option<ParsedError<'_>> {
     Some(parsed)
 }
 
-/// Whether a JSON text is a list of issues, or a map of them.
+/// Returns true if a JSON text is a list of issues, or a map of them.
 pub(in crate::dialect) fn has_issues(text: &str) -> bool {
     Tree::parse(text).root().is_some_and(|root| search::issues(root, &[], &[]).is_some())
 }
@@ -117,8 +117,9 @@ pub(in crate::dialect) fn add_to<'a>(
     drop_unread_list(parsed);
 }
 
-/// Whether the issues are none: the place of one is the request's own path (express-openapi-validator), or the text of
-/// one is what the client sent, because the body's own text quotes it (Kong).
+/// Returns true if the entries only repeat the request, so that they are not issues. Either the place of one is the
+/// request's own path (express-openapi-validator), or the text of one is a value that the client sent, because the
+/// body's own text quotes it (Kong).
 fn repeat_request(source: &str, text: &str, status: StatusCode) -> bool {
     let is_of_route = matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
     let is_route = |it: Node<'_, '_>| is_of_route && it.string("path").is_some_and(|path| path.starts_with('/'));
@@ -137,7 +138,8 @@ fn set_found_issues<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a>)
     parsed.issues_source = Some(found.source);
 }
 
-/// The issues of a body with one text. Either the object names one place, or `params` or `fields` lists several places (WordPress, Ash).
+/// Returns the issues of a body with one text. Either the object names one place, or `params` or `fields` lists several
+/// places (WordPress, Ash).
 fn issues_at_top_places<'t, 'a>(
     parsed: &ParsedError<'a>,
     body: Node<'t, 'a>,
@@ -176,12 +178,12 @@ fn place_of(object: Node<'_, '_>) -> Option<Place> {
     named.or_else(listed).filter(Place::has_name)
 }
 
-/// Whether a text is the place of a field, rather than a sentence or an address.
+/// Returns true if a text is the place of a field, rather than a sentence or an address.
 fn is_place(text: &str) -> bool {
     text.starts_with('/') && !text.contains([' ', '?']) || is_dotted(text) || is_dotted(&text.replace('/', "."))
 }
 
-/// The issues in a list of sentences, or in a list of entries that name their places only in their sentences.
+/// Returns the issues in a list of sentences, or in a list of entries that name their places only in their sentences.
 fn issues_of_text_lists<'t, 'a>(
     body: Node<'t, 'a>,
     read: &ForeignText<'t, 'a>,
@@ -212,8 +214,8 @@ fn issues_of_text_lists<'t, 'a>(
     })
 }
 
-/// Whether a list with one text states something that the body's own text does not. Not if the entry's path cannot be
-/// read.
+/// Returns true if a list with one text states something that the body's own text does not. Returns false if the
+/// entry's path cannot be read.
 fn adds_to_text(list: Node<'_, '_>, read: &ForeignText<'_, '_>) -> bool {
     let own = read.text.as_ref().filter(|own| !is_within(own.field.raw(), list.raw()));
     let only = list.only().filter(|only| !only.field("path").is_some_and(Node::is_object));
@@ -221,7 +223,7 @@ fn adds_to_text(list: Node<'_, '_>, read: &ForeignText<'_, '_>) -> bool {
     own.is_some_and(|own| text.is_some_and(|text| !own.value.contains(text.trim())))
 }
 
-/// The text of an element: the element itself, or a field of it. `in_error`: the field may have any name (R2).
+/// Returns the text of an element: the element itself, or a field of it. `in_error`: the field may have any name (R2).
 fn text_of<'a>(element: Node<'_, 'a>, in_error: bool) -> Option<Cow<'a, str>> {
     let of_object = |object| match entry::text(object, true) {
         Some((_, text)) => Some(text),
@@ -230,7 +232,7 @@ fn text_of<'a>(element: Node<'_, 'a>, in_error: bool) -> Option<Cow<'a, str>> {
     element.text().or_else(|| of_object(Some(element).filter(|it| it.is_object())?))
 }
 
-/// The issues in a list of texts. `is_list`: the texts are issues even if none of them names a field.
+/// Returns the issues in a list of texts. `is_list`: the texts are issues even if none of them names a field.
 fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'_>) -> Option<List> {
     let mut list = List::new();
     let mut names_field = false;
@@ -257,7 +259,7 @@ fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'
     (names_field || is_list && list.len() > 0).then_some(list)
 }
 
-/// The texts of the body, and of the object with the text.
+/// Returns the texts of the body, and of the object with the text.
 fn texts<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> impl Iterator<Item = Cow<'a, str>> {
     // The first text is known already: parsing it from JSON again would take long.
     let first = read.text.as_ref().map(|text| text.field.raw());
@@ -300,7 +302,8 @@ fn drop_unread_list(parsed: &mut ParsedError<'_>) {
     }
 }
 
-/// The details without the field that the issues were read from, because that field repeats what the client sent.
+/// Returns the details without the field that the issues were read from, because that field repeats what the client
+/// sent.
 fn details_without<'a>(details: Cow<'a, str>, source: &str) -> Option<Cow<'a, str>> {
     if details == source || matches!(details, Cow::Borrowed(text) if is_within(text, source)) {
         return None;

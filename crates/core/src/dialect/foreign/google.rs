@@ -82,7 +82,7 @@ fn parse<'a>(error: &Object<'a>, status: Cow<'a, str>, details: &GoogleDetails<'
     parsed
 }
 
-/// What a name means: `INVALID_ARGUMENT` only repeats the status 400.
+/// Returns what a name means: `INVALID_ARGUMENT` only repeats the status 400.
 fn meaning(name: &str) -> DialectCode {
     if name == Status::INVALID_ARGUMENT.name() { DialectCode::ByStatus } else { DialectCode::Unknown }
 }
@@ -105,8 +105,8 @@ fn written_with(out: &Outgoing<'_>, status: Vec<u8>, reason: &[u8], domain: &[u8
     Writer::new(2 * out.size()).raw("error", error.close()).close()
 }
 
-/// A JSON object with these texts. If several have the same name, only the last one is written: a protobuf map cannot
-/// have a name twice.
+/// Returns a JSON object with these texts. If several have the same name, only the last one is written: a protobuf map
+/// cannot have a name twice.
 fn object_of_texts(texts: &[(String, String)]) -> Vec<u8> {
     let last: HashMap<_, _> = texts.iter().enumerate().map(|(at, (name, _))| (name, at)).collect();
     let texts = texts.iter().enumerate().filter(|(at, (name, _))| last[name] == *at);
@@ -190,7 +190,7 @@ impl<'a> GoogleDetails<'a> {
         self.by_type(ERROR_INFO).next()
     }
 
-    /// Whether a layer wrote the details: then everything in them is read.
+    /// Returns true if a layer wrote the details: then everything in them is read.
     fn are_a_layers(&self) -> bool {
         let ours = |info: &Object<'_>| {
             info.string("requestId").is_some_and(|id| id.starts_with("req_") && id.parse::<RequestId>().is_ok())
@@ -211,7 +211,7 @@ impl<'a> GoogleDetails<'a> {
         Some(metadata.to_owned())
     }
 
-    /// The violations of the request as an issue list (E8).
+    /// Returns the violations of the request as an issue list (E8).
     fn issues(&self) -> Option<String> {
         let lists = self.by_type(BAD_REQUEST).filter_map(|it| json::array(it.raw("fieldViolations")?.get()));
         written::list_of_issues(lists.flatten().filter_map(|violation| {
@@ -222,7 +222,7 @@ impl<'a> GoogleDetails<'a> {
         }))
     }
 
-    /// The list of details with this request's id, which replaces the old id or comes at the end.
+    /// Returns the list of details with this request's id, which replaces the old id or comes at the end.
     fn list_with_our_id(&self, out: &Outgoing<'_>) -> Vec<u8> {
         let set = [("requestId", quoted(out.request_id))];
         let ours = |detail: &GoogleDetail<'_>| match &detail.object {

@@ -29,7 +29,7 @@ pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
     ..DialectSpec::new("openai", read, write, rewrite_in_place)
 };
 
-/// The last event of a stream of OpenAI's Responses.
+/// Returns the last event of a stream of OpenAI's Responses.
 fn typed_event(body: &[u8], number: u64) -> Option<Vec<u8>> {
     let error = Object::of_body(body)?.object("error")?;
     let json = |name| error.raw(name).map_or("null", |raw| raw.get());
@@ -42,7 +42,7 @@ const INVALID_REQUEST: &str = "invalid_request_error";
 const AUTHENTICATION: &str = "authentication_error";
 const SERVER: &str = "server_error";
 
-/// What a name of the dialect means: one code, or only the status.
+/// Returns what a name of the dialect means: one code, or only the status.
 fn meaning(name: &str) -> DialectCode {
     match name {
         "rate_limit_exceeded" => DialectCode::Code(ErrorCode::RATE_LIMITED),
@@ -52,7 +52,7 @@ fn meaning(name: &str) -> DialectCode {
     }
 }
 
-/// The name that the dialect itself has for a code.
+/// Returns the name that the dialect itself has for a code.
 fn name(code: &ErrorCode) -> Option<&'static str> {
     (*code == ErrorCode::RATE_LIMITED).then_some("rate_limit_exceeded")
 }

@@ -89,8 +89,8 @@ fn foreign<'a>(
     ParsedBody::Foreign(Foreign { shape, parsed, members: Some(Members::of_known_shape(body, reads)) })
 }
 
-/// Whether a body states no more than its message, as most do: beside that it has at most `true`, `false` and `null`, and
-/// the message is not searched for fields.
+/// Returns true if a body states no more than its message, as most do: beside that it has at most `true`, `false` and
+/// `null`, and the message is not searched for fields.
 fn is_text_alone(parsed: &ParsedError<'_>, body: &Body<'_, '_>, status: StatusCode) -> bool {
     let is_plain = |text: &str| !sentences::may_name_field(text) && !text.trim_start().starts_with(['[', '{']);
     let is_text = |value: &RawValue| value.get().starts_with('"');
@@ -208,8 +208,8 @@ fn read_inner(text: &str, status: StatusCode) -> ParsedError<'static> {
     parsed
 }
 
-/// The details of a body in no known shape: the field `details`, the data of JSON-RPC, or a `detail` that is not a
-/// text, as FastAPI sends.
+/// Returns the details of a body in no known shape: the field `details`, the data of JSON-RPC, or a `detail` that is
+/// not a text, as FastAPI sends.
 fn details<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> Option<Node<'t, 'a>> {
     let named = read.holder.field("details").or_else(|| read.holder.field("data").filter(|_| body.has("jsonrpc")));
     let mut of_objects = read.objects(body).filter_map(|object| object.field("detail"));
@@ -217,7 +217,7 @@ fn details<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> Option<Nod
     named.or_else(detail).filter(|details| !details.is_null() && details.raw() != "\"\"")
 }
 
-/// The shape for the log; `None` if the body does not describe an error.
+/// Returns the shape for the log; `None` if the body does not describe an error.
 fn shape_of(body: Node<'_, '_>, parsed: &ParsedError<'_>) -> Option<Shape> {
     if parsed.message.is_none() && parsed.code.is_none() && parsed.details.is_none() {
         return parsed.issues.is_some().then_some(Shape::Issues);

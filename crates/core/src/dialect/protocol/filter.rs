@@ -1,4 +1,4 @@
-//! Filters a protocol's JSON (rule R10): on a 5xx only its structure passes, on a 4xx everything except stack traces.
+//! Filters a protocol's JSON (R10): on a 5xx only its structure passes, on a 4xx everything except stack traces.
 //!
 //! One pass over the text writes the output, without building a tree. The open objects and lists are on a stack of at
 //! most [`MAX_DEPTH`]. If a value must not pass, its name is left out as well, and everything in it is skipped.
@@ -19,14 +19,14 @@ const NAMES_OF_SIGNS: [&str; 6] = ["id", "jsonrpc", "schemas", "resourceType", "
 /// The names of texts in FHIR, besides those that are known for every shape (R2).
 const TEXTS_OF_FHIR: [&str; 2] = ["diagnostics", "text"];
 
-/// The structure of a valid JSON text, with this message in place of each text. `None` if it has no place for a
+/// Returns the structure of a valid JSON text, with this message in place of each text. `None` if it has no place for a
 /// message.
 pub(super) fn structure(json: &str, message: &str, json_rpc: bool) -> Option<Vec<u8>> {
     let (written, counted) = Filter { json_rpc, ..Filter::new(json, Some(message)) }.run();
     (counted > 0 && !written.is_empty()).then_some(written)
 }
 
-/// A valid JSON text without the stack traces of its errors; `None` if it has none.
+/// Returns a valid JSON text without the stack traces of its errors; `None` if it has none.
 pub(super) fn without_stacks(json: &str) -> Option<Vec<u8>> {
     let (written, counted) = Filter::new(json, None).run();
     (counted > 0).then_some(written)
@@ -43,7 +43,7 @@ struct Filter<'t, 'm> {
     message: Option<&'m str>,
     /// How many messages were written (5xx), or stack traces left out (4xx).
     counted: usize,
-    /// Whether the body is JSON-RPC.
+    /// True if the body is JSON-RPC.
     json_rpc: bool,
 }
 
@@ -52,7 +52,7 @@ struct Container<'t> {
     is_list: bool,
     /// The name of the field that it is in. The elements of a list count as having the name of the list.
     name: Cow<'t, str>,
-    /// Whether it is inside an error.
+    /// True if the container is inside an error.
     in_error: bool,
     /// Where its output begins, including its name, and the count at that point.
     before: (usize, usize),
@@ -212,25 +212,26 @@ fn verdict_on_string(name: &str, text: &str) -> Verdict {
     }
 }
 
-/// Whether a field is a stack trace, as tRPC, Apollo, graphql-php and others write it.
+/// Returns true if a field is a stack trace, as tRPC, Apollo, graphql-php and others write it.
 fn is_stack(name: &str, first: u8) -> bool {
     matches!(name, "stack" | "stacktrace" | "stackTrace" | "exception" | "debugMessage")
         || name == "trace" && first == b'['
 }
 
-/// Whether a name looks like one that a program uses. In some bodies the names are data, with digits or punctuation.
+/// Returns true if a name looks like one that a program uses. In some bodies the names are data, with digits or
+/// punctuation.
 fn is_word(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b'@' | b'$');
     (1..=32).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
-/// The text of a JSON string, with replacement characters for what is not Unicode.
+/// Returns the text of a JSON string, with replacement characters for what is not Unicode.
 fn decoded(raw: &str) -> Cow<'_, str> {
     let inside = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
     if inside.contains('\\') { serde_json::from_str(raw).unwrap_or_default() } else { Cow::Borrowed(inside) }
 }
 
-/// The end of the value that begins at `start`.
+/// Returns the end of the value that begins at `start`.
 fn end_of(json: &str, start: usize) -> usize {
     end_of_value(&json.as_bytes()[start..]).map_or(json.len(), |length| start + length.max(1))
 }

@@ -69,7 +69,7 @@ pub(super) struct Detected {
     pub(super) is_of_resource: bool,
 }
 
-/// Whether a body has the form of an OAuth error.
+/// Returns the error if the body has the form of an OAuth error.
 pub(super) fn detect(body: &Object<'_>) -> Option<Detected> {
     // A quick check: each code begins with a small letter, and most texts do not.
     let raw = body.raw("error").filter(|raw| matches!(raw.get().as_bytes(), [b'"', b'a'..=b'z', ..]))?;

@@ -126,14 +126,14 @@ impl Head<'_> {
     }
 }
 
-/// The product of a JSON object.
+/// Returns the product of a JSON object.
 pub(super) fn of_json(body: &Body<'_, '_>, head: &Head<'_>) -> Option<Product> {
     // The forms of the others begin with these members.
     let may_be = head.names_product() || ["kind", "errors", "status"].iter().any(|name| body.object.has(name));
     if may_be { ROWS.iter().find(|row| (row.json)(body, head)).map(|row| row.product) } else { None }
 }
 
-/// The product of an XML document.
+/// Returns the product of an XML document.
 pub(super) fn of_xml(text: &str, head: &Head<'_>) -> Option<Product> {
     let root = root(text)?;
     ROWS.iter().find(|row| row.xml.1.contains(&root) && head.has(row.xml.0)).map(|row| row.product)
@@ -143,7 +143,7 @@ fn is_oci(error: &str) -> bool {
     Object::parse(error).is_some_and(|error| error.string("code").is_some_and(|code| OCI_CODES.contains(&&*code)))
 }
 
-/// The name of the root element of an XML document, behind its declaration.
+/// Returns the name of the root element of an XML document, behind its declaration.
 fn root(text: &str) -> Option<&str> {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let text = match text.strip_prefix("<?xml") {

@@ -1,4 +1,4 @@
-//! SOAP: recognises an envelope, and writes the fault that replaces one on a 5xx (rule R10).
+//! SOAP: recognises an envelope, and writes the fault that replaces one on a 5xx (R10).
 //!
 //! No XML is parsed. A scanner skips what may come before the root element, and only looks at the tags of that element. A
 //! document type may not come (SOAP 1.1 §3, 1.2 §5).
@@ -13,8 +13,8 @@ pub(crate) enum SoapVersion {
 const NAMESPACE_11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 const NAMESPACE_12: &str = "http://www.w3.org/2003/05/soap-envelope";
 
-/// The SOAP version of a text whose root element is an `Envelope`, from its first tag to its last. Under SOAP's own
-/// media type, an envelope with an unknown namespace counts as SOAP 1.2.
+/// Returns the SOAP version of a text whose root element is an `Envelope`, from its first tag to its last. Under SOAP's
+/// own media type, an envelope with an unknown namespace counts as SOAP 1.2.
 pub(super) fn version(text: &str, is_soap_type: bool) -> Option<SoapVersion> {
     let tag = root_tag(text)?;
     let name = tag.split(|it: char| it.is_ascii_whitespace() || it == '/').next()?;
@@ -30,7 +30,7 @@ pub(super) fn version(text: &str, is_soap_type: bool) -> Option<SoapVersion> {
     }
 }
 
-/// The namespace that the attributes of an element declare for a prefix, which may be empty.
+/// Returns the namespace that the attributes of an element declare for a prefix, which may be empty.
 fn namespace<'t>(mut attributes: &'t str, prefix: &str) -> Option<&'t str> {
     loop {
         let (name, behind) = attributes.split_once('=')?;
@@ -45,7 +45,7 @@ fn namespace<'t>(mut attributes: &'t str, prefix: &str) -> Option<&'t str> {
     }
 }
 
-/// A fault with this text that blames the service.
+/// Returns a fault with this text that blames the service.
 pub(super) fn fault(version: SoapVersion, message: &str) -> Vec<u8> {
     let text = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let (namespace, fault) = match version {
@@ -63,7 +63,7 @@ pub(super) fn fault(version: SoapVersion, message: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-/// The first tag of the root element, without its brackets.
+/// Returns the first tag of the root element, without its brackets.
 fn root_tag(text: &str) -> Option<&str> {
     let mut rest = text.trim_start();
     loop {
@@ -82,7 +82,7 @@ fn text_behind<'t>(text: &'t str, end: &str) -> Option<&'t str> {
     text.split_once(end).map(|(_, rest)| rest)
 }
 
-/// The text up to the first `>` outside of quotes.
+/// Returns the text up to the first `>` outside of quotes.
 fn inside_tag(text: &str) -> Option<&str> {
     let mut rest = text;
     loop {

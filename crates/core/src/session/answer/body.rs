@@ -1,4 +1,4 @@
-//! Chooses the form of an error for its client, and writes the body in this form (rules E1, R11, R12, R16). For RPC
+//! Chooses the form of an error for its client, and writes the body in this form (E1, R11, R12, R16). For RPC
 //! clients, a part of it goes into the head (section P).
 
 use std::time::SystemTime;
@@ -87,7 +87,7 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// The dialect for this client: the route's, or the one that the client chose (R11).
+    /// Returns the dialect for this client: the route's, or the one that the client chose (R11).
     ///
     /// An RPC client always gets the form of its own protocol (R10), not the dialect of the route.
     #[inline]
@@ -103,7 +103,7 @@ impl<'e> ErrorForm<'e> {
         self.request.prefers_problem()
     }
 
-    /// The page that the client gets instead of JSON (R16, R18).
+    /// Returns the page that the client gets instead of JSON (R16, R18).
     pub(in crate::session) fn page(&self) -> Option<PageType> {
         self.request.page().filter(|page| match page {
             PageType::Html => self.settings.html.is_some(),
@@ -118,14 +118,14 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// The media type, without parameters.
+    /// Returns the media type, without parameters.
     pub(in crate::session) fn media_type(&self) -> &'static str {
         let content_type = self.content_type();
         content_type.split_once(';').map_or(content_type, |(media_type, _)| media_type)
     }
 
-    /// The body of an error with this status, and the status to send. `headers` may have a time after which to try
-    /// again.
+    /// Returns the body of an error with this status, and the status to send. `headers` may have a time after which to
+    /// try again.
     pub(in crate::session) fn body_of(
         &self,
         fault: &Fault,
@@ -144,7 +144,7 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// The body of an error that keeps its form in any dialect.
+    /// Returns the body of an error that keeps its form in any dialect.
     fn body_in_kept_form(&self, fault: &Fault, kept: RetainedBody<'_>, headers: &HeaderMap) -> Option<Bytes> {
         let RetainedBody { part, body, status } = kept;
         match part {
@@ -161,8 +161,8 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// The event that ends a broken event stream (F6). It is always in the route's dialect, because the head was sent
-    /// before (R11). If the events so far have a type and a number, `number` is the event's own.
+    /// Returns the event that ends a broken event stream (F6). It is always in the route's dialect, because the head
+    /// was sent before (R11). If the events so far have a type and a number, `number` is the event's own.
     pub(in crate::session) fn stream_event(&self, fault: Fault, number: Option<u64>) -> Vec<u8> {
         let route_form = self.without_preference();
         let (form, fault) = (self.stream_form(), classify::with_issue_list(fault, route_form.dialect()));
@@ -173,7 +173,7 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// The dialect of that event.
+    /// Returns the dialect of that event.
     pub(in crate::session) fn stream_form(&self) -> &'static DialectSpec {
         self.without_preference().dialect().spec()
     }
@@ -182,7 +182,7 @@ impl<'e> ErrorForm<'e> {
         Self { request: self.request.without_preference(), ..*self }
     }
 
-    /// The canonical body for an error with this text.
+    /// Returns the canonical body for an error with this text.
     pub(in crate::session) fn canonical(&self, fault: &Fault, text: &str) -> Bytes {
         let advice = self.policy.advice().of(fault);
         standard::write(fault.code().as_str(), text, fault.details(), &advice, self.id.as_bytes()).into()
@@ -238,7 +238,7 @@ impl<'e> ErrorForm<'e> {
         (body.into(), outward.status)
     }
 
-    /// The HTTP status to send for an error. An error that is kept keeps its status.
+    /// Returns the HTTP status to send for an error. An error that is kept keeps its status.
     pub(in crate::session) fn http_status(&self, fault: &Fault, status: StatusCode, kept: bool) -> StatusCode {
         match (self.request.rpc, self.dialect()) {
             (Some(Rpc::ConnectUnary), _) => Status::of_error(fault.code(), status).connect_http(),
@@ -265,7 +265,7 @@ impl<'e> ErrorForm<'e> {
         if kept { OutwardForm { status, ..outward } } else { outward }
     }
 
-    /// The request's method and path, if a rule compares them.
+    /// Returns the request's method and path, if a rule compares them.
     fn target(&self) -> rule::RequestTarget<'_> {
         match self.target {
             Some((method, path)) => rule::RequestTarget::new(method, Some(path.path())),
@@ -274,9 +274,9 @@ impl<'e> ErrorForm<'e> {
     }
 }
 
-/// An error for an RPC client, with this HTTP status, and the headers that contain the whole error. If there are such
-/// headers, the body is empty. `is_code_named`: the code does not only follow from the status. `headers` may have a
-/// time after which to try again.
+/// Returns an error for an RPC client, with this HTTP status, and the headers that contain the whole error. If there
+/// are such headers, the body is empty. `is_code_named`: the code does not only follow from the status. `headers` may
+/// have a time after which to try again.
 pub(in crate::session) fn write_error(
     form: &ErrorForm<'_>,
     rpc: Rpc,
@@ -327,7 +327,7 @@ fn write_in_protocol(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> (Out
     (reply, head)
 }
 
-/// The status that an RPC client gets for an error.
+/// Returns the status that an RPC client gets for an error.
 pub(in crate::session) fn grpc_status(rpc: Rpc, fault: &Fault, status: StatusCode, is_code_named: bool) -> Status {
     if is_code_named || !rpc.is_grpc() { Status::of_error(fault.code(), status) } else { Status::of_http(status) }
 }

@@ -10,13 +10,13 @@ use http::header::{HeaderName, HeaderValue};
 pub struct HeaderMutation<'a> {
     /// The header's name.
     pub name: Cow<'a, HeaderName>,
-    /// Whether the head had no line of this name before: an adapter then has none to remove.
+    /// True if the head had no line of this name before: an adapter then has none to remove.
     pub is_new: bool,
     head: &'a HeaderMap,
 }
 
 impl<'a> HeaderMutation<'a> {
-    /// The lines that replace the old ones; none if the header was removed.
+    /// Returns the lines that replace the old ones; none if the header was removed.
     pub fn values(&self) -> impl Iterator<Item = &'a HeaderValue> + use<'a> {
         self.head.get_all(&*self.name).into_iter()
     }
@@ -75,7 +75,8 @@ fn lines<'l, 'b>(before: &'l [(&'b str, &'b [u8])], name: &str) -> &'l [(&'b str
     &behind[..behind.partition_point(|(old, _)| *old == name)]
 }
 
-/// The names that were added at the end, if all old lines are unchanged. That is the usual case: only an id is added.
+/// Returns the names that were added at the end, if all old lines are unchanged. That is the usual case: only an id is
+/// added.
 fn added_at_end<'b, 'a>(
     before: impl Iterator<Item = (&'b [u8], &'b [u8])>,
     after: &'a HeaderMap,

@@ -1,4 +1,5 @@
-//! Which inner errors mode `fill` rewrites (M1): those whose body is empty, HTML or plain text. All others pass.
+//! Decides which inner errors mode `fill` rewrites (M1): those whose body is empty, HTML or plain text. All others
+//! pass.
 //!
 //! The media type decides which kind a body is, with two exceptions: JSON passes even under a type for text (R2), and a
 //! body without a type, or of octets, is judged by its bytes.
@@ -12,7 +13,7 @@ use crate::policy::Mode;
 use crate::session::request::state::RequestState;
 use crate::session::request::view::BodyFacts;
 
-/// Whether the mode lets an inner error pass, as far as its head shows.
+/// Returns true if the mode lets an inner error pass, as far as its head shows.
 pub(in crate::session) fn keeps(state: &RequestState, head: &response::Parts, body: BodyFacts) -> bool {
     match state.settings.mode {
         Mode::Own => true,
@@ -22,12 +23,12 @@ pub(in crate::session) fn keeps(state: &RequestState, head: &response::Parts, bo
     }
 }
 
-/// The same in mode `fill`, for the response to HEAD.
+/// Returns true if mode `fill` lets an inner error in the response to HEAD pass.
 fn keeps_head(headers: &HeaderMap) -> bool {
     matches!(kind(headers), Kind::Other) && body_limit::declared(headers) != Some(0)
 }
 
-/// Whether mode `fill` would rewrite an error that mode `observe` lets pass.
+/// Returns true if mode `fill` would rewrite an error that mode `observe` lets pass.
 pub(in crate::session) fn would_rewrite(
     is_head: bool,
     headers: &HeaderMap,
@@ -37,18 +38,18 @@ pub(in crate::session) fn would_rewrite(
     if is_head { !keeps_head(headers) } else { is_to_rewrite(headers, body, decoded) }
 }
 
-/// How many bytes of a body to read after the first one: none if its type shows that it passes. The first byte shows
-/// that it is not empty.
+/// Returns how many bytes of a body to read after the first one: none if its type shows that it passes. The first byte
+/// shows that the body is not empty.
 pub(in crate::session) fn more_bytes_to_read(headers: &HeaderMap) -> Option<u64> {
     matches!(kind(headers), Kind::Other).then_some(0)
 }
 
-/// Whether a body must be read even if it is encoded: only HTML or plain text is sure to be rewritten.
+/// Returns true if a body must be read even if it is encoded: only HTML or plain text is sure to be rewritten.
 pub(in crate::session) fn must_be_read(headers: &HeaderMap) -> bool {
     !matches!(kind(headers), Kind::Text)
 }
 
-/// Whether a body that was read is to be rewritten. `decoded` is the decoded body, if all of it was read.
+/// Returns true if a body that was read is to be rewritten. `decoded` is the decoded body, if all of it was read.
 pub(in crate::session) fn is_to_rewrite(headers: &HeaderMap, body: ReadBytes<'_>, decoded: Option<&[u8]>) -> bool {
     let read = match body {
         ReadBytes::Whole(read) | ReadBytes::Part(read) => decoded.unwrap_or(read),
@@ -100,7 +101,7 @@ fn is_text(text: &str) -> bool {
     !text.is_empty() && !text.chars().any(|character| character.is_control() && !character.is_whitespace())
 }
 
-/// The bytes as text, without a character that was cut at their end; empty if they are not UTF-8.
+/// Returns the bytes as text, without a character that was cut at their end; empty if they are not UTF-8.
 fn without_cut_character(read: &[u8]) -> &str {
     match str::from_utf8(read) {
         Ok(text) => text,

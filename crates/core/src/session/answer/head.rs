@@ -31,7 +31,7 @@ pub(in crate::session) struct ErrorHead<'a> {
     pub(in crate::session) content_type: HeaderValue,
     /// The length of the body; `None` if the head is the whole answer (P1).
     pub(in crate::session) length: Option<u64>,
-    /// Whether the body depends on `accept` (R11, R16).
+    /// True if the body depends on `accept` (R11, R16).
     pub(in crate::session) negotiates: bool,
     pub(in crate::session) is_html: bool,
     /// The dialect's own header for the id, if it has one.
@@ -39,7 +39,8 @@ pub(in crate::session) struct ErrorHead<'a> {
     pub(in crate::session) http1: bool,
 }
 
-/// All headers of errors that scripts of other origins may read (E4), for a layer of CORS that lists them itself.
+/// Returns all headers of errors that scripts of other origins may read (E4), for a layer of CORS that lists them
+/// itself.
 #[must_use]
 pub fn exposed_headers() -> [HeaderName; 5] {
     let [id, code, wait] = EXPOSED.map(HeaderName::from_static);
@@ -90,8 +91,8 @@ fn mark(headers: &mut HeaderMap, status: StatusCode, code: &ErrorCode, seen: &In
     forbid_storing(headers, status, seen);
 }
 
-/// The media type of a body that is rewritten in its own format: the received type, if it names that format, else JSON.
-/// The new body is UTF-8.
+/// Returns the media type of a body that is rewritten in its own format: the received type, if it names that format,
+/// else JSON. The new body is UTF-8.
 pub(in crate::session) fn kept_type(headers: &HeaderMap, format: &str) -> HeaderValue {
     let Some(value) = fields::single_value(headers, &CONTENT_TYPE) else {
         return HeaderValue::from_static("application/json");
@@ -106,8 +107,8 @@ pub(in crate::session) fn kept_type(headers: &HeaderMap, format: &str) -> Header
     .unwrap_or(HeaderValue::from_static("application/json"))
 }
 
-/// Whether every header of an inner head is to be removed, because it describes the old body or the old hop. The error
-/// then gets the same head as any other.
+/// Returns true if every header of an inner head is to be removed, because it describes the old body or the old hop.
+/// The error then gets the same head as any other.
 pub(in crate::session) fn keeps_nothing(headers: &HeaderMap, status: StatusCode) -> bool {
     headers.keys().all(|name| is_removed(name, status))
 }
@@ -115,8 +116,8 @@ pub(in crate::session) fn keeps_nothing(headers: &HeaderMap, status: StatusCode)
 /// The most lines that an inner head may have for its error to get a prepared head.
 const MOST_KEPT: usize = 8;
 
-/// Whether the names of the headers in an inner head are enough to know which of them an error keeps: neither their
-/// values nor the status matter.
+/// Returns true if the names of the headers in an inner head are enough to know which of them an error keeps: neither
+/// their values nor the status matter.
 pub(in crate::session) fn keeps_by_name(headers: &HeaderMap) -> bool {
     let weighed =
         [ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONNECTION, CONTENT_RANGE, ETAG, UPGRADE, VARY, X_REQUEST_ID];

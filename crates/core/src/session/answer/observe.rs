@@ -1,4 +1,4 @@
-//! Mode `observe` (rule M1): logs what mode `enforce` would have done.
+//! Mode `observe` logs what mode `enforce` would have done (M1).
 //!
 //! The response passes unchanged except for its id. The log gets the error that would have replaced an inner one, or else
 //! the one with which a guard would have refused the request. With `auth_observe`, a guard observes in any mode.
@@ -20,7 +20,8 @@ use crate::session::record::notes::Origin;
 use crate::session::record::request_record::{Cause, RequestRecord};
 use crate::session::request::state::RequestState;
 
-/// The record of the refusal that the request would have got, if a guard only observes. A second call returns `None`.
+/// Returns the record of the refusal that the request would have got, if a guard only observes. A second call returns
+/// `None`.
 #[inline]
 pub(in crate::session) fn observed_refusal(state: &mut RequestState, status: StatusCode) -> Option<RequestRecord> {
     let observes = state.settings.mode == Mode::Observe || state.has_observed_refusal();
@@ -40,14 +41,15 @@ fn would_refuse(state: &mut RequestState, status: StatusCode) -> Option<RequestR
     Some(record)
 }
 
-/// Notes what a request would have got whose call failed while a guard only observed (M1): the refusal would have come
-/// first.
+/// Notes the refusal that a request would have got, if its call failed while a guard only observed. In `enforce`, the
+/// refusal would have come first (M1).
 #[cold]
 pub(in crate::session) fn refusal_before_failure(state: &RequestState) -> Option<SentStatus> {
     pending_refusal(state).map(|refusal| prediction(state, &refusal, refusal.status(), (false, true)))
 }
 
-/// The fault with which the request would have been refused; only the first call returns one that the head shows.
+/// Returns the fault with which the request would have been refused. Only the first call returns a fault that the head
+/// shows.
 fn refusal(state: &mut RequestState) -> Option<Fault> {
     let refusal = pending_refusal(state);
     if let Some(cold) = &mut state.cold {
@@ -56,7 +58,7 @@ fn refusal(state: &mut RequestState) -> Option<Fault> {
     refusal
 }
 
-/// The same, before it is taken.
+/// Returns this fault without taking it.
 fn pending_refusal(state: &RequestState) -> Option<Fault> {
     let cold = state.cold.as_ref();
     let peeked = || cold?.observed_peek.clone().filter(|_| has_begun(state));
@@ -81,8 +83,8 @@ fn too_large(state: &RequestState) -> Option<Fault> {
     Some(state.policy().faults().too_large(limit))
 }
 
-/// The record of a response that passes, but would have been rewritten as an error with the status `rewritten`. In
-/// `enforce` a refusal would have come first: the service would not have been called.
+/// Returns the record of a response that passes, but would have been rewritten as an error with the status `rewritten`.
+/// In `enforce` a refusal would have come first: the service would not have been called.
 pub(in crate::session) fn would_be(
     state: &RequestState,
     status: StatusCode,
@@ -108,7 +110,7 @@ pub(in crate::session) fn would_be(
     record
 }
 
-/// What a mode that enforces this fault would have sent.
+/// Returns the status that a mode which enforces this fault would have sent.
 fn prediction(
     state: &RequestState,
     fault: &Fault,
@@ -139,8 +141,8 @@ impl fmt::Debug for ObservedError {
 }
 
 impl ObservedError {
-    /// The body has ended, or is not to be read further. The bytes that were received decide, as they would in
-    /// `enforce`.
+    /// Called when the body has ended, or is not to be read further. The bytes that were received decide, as they would
+    /// in `enforce`.
     pub(in crate::session) fn finish(&self, body: ReadBytes<'_>) -> RequestRecord {
         let Self { state, status, headers, reason } = self;
         let decoded = state.decoded_body(headers, body);
@@ -161,7 +163,8 @@ impl ObservedError {
     }
 }
 
-/// The record of an inner error whose body the mode does not read: `enforce` decides so if it cannot read it either (R4).
+/// Returns the record of an inner error whose body the mode does not read. `enforce` would decide in the same way if it
+/// could not read the body (R4).
 pub(in crate::session) fn as_unread(state: &RequestState, status: StatusCode, headers: &HeaderMap) -> RequestRecord {
     let changed = ChangedBody::default();
     let rewrite = state.inner_decision(status, headers, (None, &changed), None);
@@ -171,7 +174,7 @@ pub(in crate::session) fn as_unread(state: &RequestState, status: StatusCode, he
     RequestRecord { rewriting: Some(Mode::Enforce), ..would_rewrite((state, status, headers), rewrite, None) }
 }
 
-/// The record of an error that keeps its shape in `enforce`, too, where its head has the code (E4).
+/// Returns the record of an error that keeps its shape in `enforce`, too, where its head has the code (E4).
 fn would_keep(state: &RequestState, status: StatusCode, rewrite: &Rewrite<'_>) -> RequestRecord {
     let would_be = state.record(Origin::Inner).preserved(status, rewrite.code().clone()).sent;
     let sent = would_be.clone().map(|sent| SentStatus { code: None, ..sent });

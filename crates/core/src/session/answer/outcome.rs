@@ -1,4 +1,4 @@
-//! The data that a session receives about bodies, and the data that it returns: an adapter acts on the latter.
+//! The values that a session receives about bodies, and the values that it returns. An adapter acts on the latter.
 
 use std::error::Error;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::session::record::request_record::{BoxError, RequestRecord};
 pub(in crate::session) enum ReadBytes<'a> {
     /// All of it.
     Whole(&'a [u8]),
-    /// A part: the body was too long, too late, or cut off behind it. The status decides.
+    /// A part: the rest was too long, came too late, or was cut off. Then the status decides.
     Part(&'a [u8]),
 }
 
@@ -28,7 +28,7 @@ pub enum FirstByte {
     Data,
     /// There is no body.
     End,
-    /// The first byte did not come in time.
+    /// The first byte did not arrive in time.
     TooSlow,
     /// Reading failed.
     Failed(Failure, BoxError),
@@ -57,7 +57,7 @@ impl Error for NotCalled {
     }
 }
 
-/// The fault of a failure, and where it comes from.
+/// The fault of a failure, and its origin.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Failure {
@@ -105,13 +105,13 @@ impl Failure {
         Self { fault, origin, is_uncalled: false }
     }
 
-    /// The failure for a panic (F2).
+    /// Returns the failure for a panic (F2).
     pub fn panicked() -> Self {
         Self::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic)
     }
 
-    /// The failure of a body that has begun. It only distinguishes failures of the upstream from those of this process:
-    /// finer distinctions (F1) would not help a client.
+    /// Returns the failure of a body that has begun. It only distinguishes failures of the upstream from those of this
+    /// process: finer distinctions (F1) would not help a client.
     pub(in crate::session) fn of_begun_body(self) -> Self {
         if self.origin == Origin::Fault {
             return self;
@@ -123,7 +123,7 @@ impl Failure {
 }
 
 impl RewrittenBody {
-    /// The whole response with its head, for an adapter that sends it as any other reply.
+    /// Returns the whole response with its head, for an adapter that sends it as any other reply.
     pub fn into_reply(self, head: response::Parts) -> LocalReply {
         LocalReply { reply: Response::from_parts(head, self.body), drain: None, record: self.record }
     }

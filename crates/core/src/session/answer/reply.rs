@@ -32,13 +32,13 @@ use crate::session::request::state::RequestState;
 use crate::{cause, classify, fields};
 
 impl RequestState {
-    /// Whether the layer cut the request's body off (G4, P1).
+    /// Returns true if the layer cut the request's body off (G4, P1).
     #[inline]
     pub(in crate::session) fn is_cut(&self) -> bool {
         self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::OVER | BodyFlags::MALFORMED))
     }
 
-    /// Why the layer cut the request's body off, if it did. Any later failure only follows from that cut.
+    /// Returns why the layer cut the request's body off, if it did. Any later failure only follows from that cut.
     #[inline]
     pub(in crate::session) fn why_body_was_cut(&self) -> Option<Failure> {
         let flags = self.flags.as_ref().filter(|_| self.is_cut())?;
@@ -50,14 +50,14 @@ impl RequestState {
         Some(Failure::new(fault, Origin::Guard))
     }
 
-    /// Whether the client left before it had sent its whole request. The request then counts as abandoned, whatever its
-    /// outcome (F1a).
+    /// Returns true if the client left before it had sent its whole request. The request then counts as abandoned,
+    /// whatever its outcome (F1a).
     #[inline]
     pub(in crate::session) fn client_left(&self) -> bool {
         self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::LEFT))
     }
 
-    /// The fault if the client caused the failure: its body broke off, or came too slowly (F1).
+    /// Returns the fault if the client caused the failure: its body broke off, or came too slowly (F1).
     pub(in crate::session) fn broken_request(&self) -> Option<Fault> {
         let flags = self.flags.as_ref()?;
         if flags.has(BodyFlags::SLOW) {
@@ -162,8 +162,8 @@ impl RequestState {
         written
     }
 
-    /// The record of the request. If the client left before its request was complete, it reads no reply, so the request
-    /// counts as abandoned (F1a).
+    /// Returns the record of the request. If the client left before its request was complete, it reads no reply, so the
+    /// request counts as abandoned (F1a).
     #[inline(always)]
     fn into_error_record(self, origin: Origin, cause: Option<Cause>, sent: SentStatus) -> RequestRecord {
         let is_read = !self.client_left();
@@ -246,8 +246,8 @@ impl RequestState {
         }
     }
 
-    /// How much of a request that the adapter has not read yet is dropped (G5). Nothing is read while `Expect` is
-    /// unanswered, because reading would start the upload. On HTTP/2 the body of the answer is sent first: a client
+    /// Returns how much of a request that the adapter has not read yet is dropped (G5). Nothing is read while `Expect`
+    /// is unanswered, because reading would start the upload. On HTTP/2 the body of the answer is sent first: a client
     /// that stops its upload when it receives a 4xx would otherwise lose that body, and no reset of the connection can
     /// destroy it there. The same holds for a gRPC answer that consists of a head: the client recognises the status in
     /// it by the end of the stream (P1).
@@ -257,7 +257,7 @@ impl RequestState {
         (self.request.has_body() && !self.request.expects() && !ends_with_head).then(drain)
     }
 
-    /// Whether bytes of the request may still come on an HTTP/1 connection after the answer (G5).
+    /// Returns true if bytes of the request may still come on an HTTP/1 connection after the answer (G5).
     fn must_close(&self) -> bool {
         let ended = self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::ENDED));
         self.request.is_http1()
@@ -312,12 +312,13 @@ pub(in crate::session) fn unreadiness_of(state: &RequestState, error: &(dyn Erro
     Failure::new(kind.readiness_fault(), origin)
 }
 
-/// How the service's own classifier classifies an error.
+/// Returns how the service's own classifier classifies an error.
 fn by_classifier(state: &RequestState, error: &(dyn Error + 'static)) -> Option<Failure> {
     Some(Failure::new(state.config.classifier()?(error)?, Origin::Error))
 }
 
-/// The failure for a call whose client has stopped waiting: the same as for a time-out of the inner service (F1).
+/// Returns the failure for a call whose client has stopped waiting: the same as for a time-out of the inner service
+/// (F1).
 pub(in crate::session) fn client_timeout() -> (Failure, BoxError) {
     let cause = "the client's time limit for the call passed";
     (Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error), cause.into())
@@ -375,8 +376,8 @@ fn add_proxy_status(headers: &mut HeaderMap, name: &str, error: Option<ProxyErro
 /// The most paths that are logged for one fault.
 const MOST_PATHS: usize = 16;
 
-/// The cause of a fault that has no source: its own text, and the paths of its issues. `None` if it has neither. No
-/// value from the client is in it, unless the service put one into its text.
+/// Returns the cause of a fault that has no source: its own text, and the paths of its issues. `None` if it has
+/// neither. No value from the client is in it, unless the service put one into its text.
 ///
 /// ```
 /// use error_envelope_core::session::fault_cause;

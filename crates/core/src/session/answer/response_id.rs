@@ -18,7 +18,7 @@ impl RequestState {
         }
     }
 
-    /// The id as the value of the response's header. It is taken out, because the session ends.
+    /// Returns the id as the value of the response's header. It is taken out, because the session ends.
     #[inline(always)]
     fn take_id_header(&mut self) -> HeaderValue {
         std::mem::replace(&mut self.id_header, HeaderValue::from_static(""))
@@ -62,7 +62,7 @@ impl RequestState {
         }
     }
 
-    /// The id of an inner layer, and the id that replaces it, if the mode rewrites errors (E7).
+    /// Returns the id of an inner layer, and the id that replaces it, if the mode rewrites errors (E7).
     pub(in crate::session) fn ids_of_layers(&self) -> Option<(&str, &str)> {
         let theirs = self.notes()?.upstream_request_id.as_deref()?;
         let is_layers = theirs.starts_with("req_") && theirs.len() == self.id_header.len();

@@ -52,7 +52,7 @@ impl ErrorForm<'_> {
         Some(OutgoingReply::over_http(status, body))
     }
 
-    /// The prepared head of a fault, with those headers that stay from the inner head.
+    /// Returns the prepared head of a fault, with those headers that stay from the inner head.
     fn known_head<'p>(
         &self,
         prepared: &'p PreparedReply,
@@ -76,8 +76,8 @@ impl ErrorForm<'_> {
         })
     }
 
-    /// The prepared reply of a fault that the policy keeps, in the form for this client. The first error in that form
-    /// prepares it. `status` matters because some bodies contain it.
+    /// Returns the prepared reply of a fault that the policy keeps, in the form for this client. The first error in
+    /// that form prepares it. `status` matters because some bodies contain it.
     fn prepared<'f>(&self, fault: &'f Fault, status: StatusCode, close: bool) -> Option<&'f PreparedReply> {
         if self.request.rpc.is_some() || self.page().is_some() {
             return None;
@@ -152,7 +152,7 @@ impl ErrorForm<'_> {
         }
     }
 
-    /// What to write into the head of the error.
+    /// Returns what to write into the head of the error.
     fn own_head<'a>(&'a self, fault: &'a Fault, length: Option<u64>) -> ErrorHead<'a> {
         ErrorHead {
             code: fault.code(),
@@ -166,8 +166,8 @@ impl ErrorForm<'_> {
         }
     }
 
-    /// The length of the body that an inner layer has computed for HEAD (E5, E7). The length 0 does not count: a
-    /// service that only names a code has declared no body.
+    /// Returns the length of the body that an inner layer has computed for HEAD (E5, E7). The length 0 does not count:
+    /// a service that only names a code has declared no body.
     fn inner_length(&self, headers: &HeaderMap, fault: &Fault) -> Option<u64> {
         let same_code = || headers.get(X_ERROR_CODE).is_some_and(|code| *code == *fault.code().as_str());
         let same_type = || dialect::media_type(headers).is_some_and(|it| it.eq_ignore_ascii_case(self.media_type()));

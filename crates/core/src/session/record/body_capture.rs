@@ -24,7 +24,7 @@ pub struct CapturedBody {
     whole: bool,
 }
 
-/// The most bytes that are stored of a body: more is of no use to a reader.
+/// The maximum number of bytes that are stored of a body: readers do not need more.
 const MAX_BYTES: usize = 8 * 1024;
 
 impl BodyCapture {
@@ -35,14 +35,14 @@ impl BodyCapture {
         }
     }
 
-    /// The response that the service sent; `None` if the service was not called, or did not respond.
+    /// Returns the response that the service sent; `None` if the service was not called, or did not respond.
     #[must_use]
     pub fn before(&self) -> Option<&CapturedBody> {
         self.before.as_ref()
     }
 
-    /// The response that the client receives. In mode `observe`, it is the one that the client would receive in mode
-    /// `enforce`.
+    /// Returns the response that the client receives. In mode `observe`, it is the one that the client would receive in
+    /// mode `enforce`.
     #[must_use]
     pub fn after(&self) -> Option<&CapturedBody> {
         self.after.as_ref()
@@ -62,25 +62,26 @@ impl CapturedBody {
         }
     }
 
-    /// The status in the status line.
+    /// Returns the status in the status line.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The first 128 characters of `content-type`.
+    /// Returns the first 128 characters of `content-type`.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
         self.content_type.as_deref()
     }
 
-    /// The first 8 KiB of the decoded body. Nothing is redacted: a program that shows it must hide secrets itself.
+    /// Returns the first 8 KiB of the decoded body. Nothing is redacted: a program that shows it must hide secrets
+    /// itself.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// Whether [`body`](Self::body) returns all bytes of the body that were read.
+    /// Returns true if [`body`](Self::body) returns all bytes of the body that were read.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.whole

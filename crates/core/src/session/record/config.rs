@@ -15,8 +15,8 @@ use crate::classify::failure::Recogniser;
 use crate::policy::{Policy, UpstreamUrl};
 
 impl SessionConfig {
-    /// A config with this policy, and without a classifier. `clock` is called for keys and tokens that expire (G2), for
-    /// a dialect that writes the time (R2), and for RPC errors that state until when to wait (P1).
+    /// Creates a config with this policy, and without a classifier. `clock` is called for keys and tokens that expire
+    /// (G2), for a dialect that writes the time (R2), and for RPC errors that state until when to wait (P1).
     pub fn new(policy: impl Into<Arc<Policy>>, clock: fn() -> SystemTime) -> Self {
         Self {
             policy: policy.into(),
@@ -71,14 +71,14 @@ impl SessionConfig {
         Self { reason_phrase: Some(find), ..self }
     }
 
-    /// Sets that bodies in the standard envelope show the cause of the error (E11). `None` for production.
+    /// Makes bodies in the standard envelope show the cause of the error (E11). Pass `None` in production.
     #[must_use]
     pub fn with_development(self, texts: Option<CauseTexts>) -> Self {
         Self { development: texts, ..self }
     }
 
-    /// Sets that requests are forwarded to the services that scopes name, and all others to `rest`. Events then have
-    /// the address of the service (L1).
+    /// Makes the session choose the service of each request: the one that its scope names, else `rest`. Events then
+    /// have the address of the service (L1).
     #[must_use]
     pub fn with_forwarding(self, rest: Option<UpstreamUrl>) -> Self {
         Self { forwarding: Some(Arc::new(rest)), ..self }
@@ -90,35 +90,35 @@ impl SessionConfig {
         Self { observer, ..self }
     }
 
-    /// The same config with another policy.
+    /// Returns the same config with another policy.
     #[must_use]
     pub fn with_policy(&self, policy: impl Into<Arc<Policy>>) -> Self {
         Self { policy: policy.into(), ..self.clone() }
     }
 
-    /// The policy.
+    /// Returns the policy.
     #[must_use]
     #[inline]
     pub fn policy(&self) -> &Arc<Policy> {
         &self.policy
     }
 
-    /// Whether a session with this config may read, set or remove request headers of any name. If it returns false,
-    /// the session reads only the headers for which [`is_read`](crate::session::request::header_use::is_read) returns true, and sets only the id. An
-    /// adapter whose proxy owns the heads then need not copy other headers for
+    /// Returns true if a session with this config may read, set or remove request headers of any name. If it returns
+    /// false, the session reads only the headers for which [`is_read`](crate::session::request::header_use::is_read)
+    /// returns true, and sets only the id. An adapter whose proxy owns the heads then need not copy other headers for
     /// [`Session::begin_copy`](crate::session::request::state::Session::begin_copy).
     #[must_use]
     pub fn reads_any(&self) -> bool {
         self.policy.names_headers()
     }
 
-    /// The classifier of the service's own errors.
+    /// Returns the classifier of the service's own errors.
     #[must_use]
     pub fn classifier(&self) -> Option<&Classifier> {
         self.classifier.as_deref()
     }
 
-    /// Whether bodies show causes (E11).
+    /// Returns true if bodies show causes (E11).
     #[must_use]
     pub fn is_development(&self) -> bool {
         self.development.is_some()
@@ -137,7 +137,7 @@ impl SessionConfig {
         self.framework_route.filter(|_| !extensions.is_empty()).and_then(|find| find(extensions))
     }
 
-    /// The URI from before a prefix was stripped, if its path differs and the policy distinguishes paths.
+    /// Returns the URI from before a prefix was stripped, if its path differs and the policy distinguishes paths.
     #[inline]
     pub(in crate::session) fn original_uri<'h>(&self, head: &'h Parts) -> Option<&'h Uri> {
         let find = self.original_uri.filter(|_| self.policy.distinguishes_paths())?;
@@ -149,7 +149,7 @@ impl SessionConfig {
         self.reason_phrase.and_then(|find| find(extensions))
     }
 
-    /// The observer of the errors.
+    /// Returns the observer of the errors.
     #[must_use]
     #[inline]
     pub fn observer(&self) -> Option<&dyn Observer> {

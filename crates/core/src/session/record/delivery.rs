@@ -1,4 +1,5 @@
-//! The values of a request's record (rule L5): what the service answered, what was sent, and how the delivery ended.
+//! The values of a request's record (L5): the response of the service, the status that was sent, and how the delivery
+//! ended.
 
 use http::StatusCode;
 
@@ -6,8 +7,8 @@ use super::notes::UnreadReason;
 use crate::code::ErrorCode;
 use crate::dialect::status::Status;
 
-/// What a client got, or would have got in another mode: one value, so that no view shows the status of one answer next to
-/// the code of another.
+/// The status that a client got, or would have got in another mode. It is one value, so that no view combines the
+/// status of one response with the code of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentStatus {
     pub(in crate::session) status: StatusCode,
@@ -15,7 +16,7 @@ pub struct SentStatus {
     pub(in crate::session) code: Option<ErrorCode>,
 }
 
-/// What the service answered.
+/// The response of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServiceAnswer {
     pub(in crate::session) status: StatusCode,
@@ -23,7 +24,7 @@ pub struct ServiceAnswer {
     pub(in crate::session) body: ServiceBody,
 }
 
-/// What became of the body of a service's answer.
+/// How the body of a service's response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceBody {
     /// It was passed on, or read, to its end; or it was not needed.
@@ -34,10 +35,10 @@ pub enum ServiceBody {
     Unread(UnreadReason),
 }
 
-/// What became of a response after it was decided about.
+/// The delivery of a response, after the session has decided about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// Whether the head of the response was sent.
+    /// True if the head of the response was sent.
     pub head_sent: bool,
     /// The bytes of the request's body that were read; `None` if the adapter does not count them.
     pub request_bytes: Option<u64>,
@@ -56,7 +57,7 @@ pub enum End {
     ClientLeft,
     /// The service's body broke off after the head had been sent.
     ServiceBrokeOff,
-    /// The client took nothing for too long.
+    /// The client read nothing for too long.
     Stalled,
     /// The process stopped.
     Stopped,
@@ -73,41 +74,41 @@ pub enum Outcome {
     ClientError,
     /// An error that the client did not cause.
     ServerError,
-    /// A body broke off, or the process ended the response itself, whatever the status.
+    /// A body broke off, or the process itself ended the response. The status does not matter.
     Broken,
-    /// The client left first.
+    /// The client left before the end of the response.
     ClientLeft,
-    /// No head was seen, nor that the client left.
+    /// The adapter saw neither a head nor that the client left.
     Unknown,
 }
 
 impl SentStatus {
-    /// A response of this status that is no error of an RPC, and has no code.
+    /// Creates the value for a response with this status that is not an RPC error and has no code.
     #[must_use]
     pub fn new(status: StatusCode) -> Self {
         Self { status, grpc: None, code: None }
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The gRPC status of an RPC, from 0 to 16; 17 stands for any other number.
+    /// Returns the gRPC status of an RPC, from 0 to 16; 17 stands for any other number.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.grpc
     }
 
-    /// The code; `None` if the response has none.
+    /// Returns the code; `None` if the response has none.
     #[must_use]
     pub fn code(&self) -> Option<&ErrorCode> {
         self.code.as_ref()
     }
 
-    /// The outcome for the client: by the gRPC status if the call is an RPC, else by the HTTP status. As OpenTelemetry
-    /// does, this counts the gRPC statuses 2, 4, 12, 13, 14 and 15 as the server's errors.
+    /// Returns the outcome for the client: by the gRPC status if the call is an RPC, else by the HTTP status. As
+    /// OpenTelemetry does, this counts the gRPC statuses 2, 4, 12, 13, 14 and 15 as the server's errors.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match (self.grpc_status(), self.status.as_u16()) {
@@ -120,7 +121,7 @@ impl SentStatus {
         }
     }
 
-    /// The HTTP status that other clients would get for the same error.
+    /// Returns the HTTP status that other clients would get for the same error.
     #[must_use]
     pub fn as_http(&self) -> StatusCode {
         match self.grpc {
@@ -138,19 +139,19 @@ impl ServiceAnswer {
         Self { status, grpc: None, body: ServiceBody::Whole }
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The gRPC status, if the call is an RPC and the service sent one; 17 stands for a number above 16.
+    /// Returns the gRPC status, if the call is an RPC and the service sent one; 17 stands for a number above 16.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.grpc
     }
 
-    /// What became of its body.
+    /// Returns how its body ended.
     #[must_use]
     pub fn body(&self) -> ServiceBody {
         self.body
@@ -158,7 +159,7 @@ impl ServiceAnswer {
 }
 
 impl End {
-    /// The word in every view.
+    /// Returns the word in every view.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -177,13 +178,13 @@ impl Outcome {
     pub const ALL: [Self; 6] =
         [Self::Ok, Self::ClientError, Self::ServerError, Self::Broken, Self::ClientLeft, Self::Unknown];
 
-    /// The number of the outcome, from 0, for use as an index into counters.
+    /// Returns the number of the outcome, from 0, for use as an index into counters.
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize
     }
 
-    /// The word in every view.
+    /// Returns the word in every view.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! What happened to a request: the record, its notes, and the configuration that chooses its observer.
+//! The record of a request, its notes, and the configuration that sets its observer.
 
 pub(in crate::session) mod body_capture;
 pub(in crate::session) mod config;

@@ -33,7 +33,8 @@ pub enum Origin {
     Inner,
     /// A response of the proxy itself (V2).
     Proxy,
-    /// Not an error: the client disconnected before the response head (F2), or cancelled a call before its end.
+    /// No error: the client disconnected before the response head (F2), cancelled a call before its end, or read
+    /// nothing for too long, or the process stopped.
     Abandoned,
 }
 
@@ -70,7 +71,7 @@ pub struct RecordFields {
     /// The code of the service's error, if a guard that only observes would have refused the request before.
     pub(in crate::session) service_code: Option<ErrorCode>,
     pub(in crate::session) also: Vec<ErrorCode>,
-    /// Whether credentials are among what would have refused the request.
+    /// True if credentials are among what would have refused the request.
     pub(in crate::session) observes_credentials: bool,
     /// `None` if no observer is registered.
     pub(in crate::session) request: Option<RequestFacts>,
@@ -102,7 +103,7 @@ impl MapRuleId {
 }
 
 impl Origin {
-    /// The word for the log.
+    /// Returns the word for the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -118,7 +119,7 @@ impl Origin {
 }
 
 impl UnreadReason {
-    /// The word for the metrics.
+    /// Returns the word for the metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -157,42 +158,42 @@ impl RecordFields {
         captured: None,
     };
 
-    /// The `x-request-id` that the client sent, if it was not kept (I2): at most 128 printable characters.
+    /// Returns the `x-request-id` that the client sent, if it was not kept (I2): at most 128 printable characters.
     #[must_use]
     pub fn client_request_id(&self) -> Option<&str> {
         self.client_request_id.as_deref()
     }
 
-    /// The `x-request-id` of the inner response, if it differed from the request's id (I3): at most 128 printable
-    /// characters.
+    /// Returns the `x-request-id` of the inner response, if it differed from the request's id (I3): at most 128
+    /// printable characters.
     #[must_use]
     pub fn upstream_request_id(&self) -> Option<&str> {
         self.upstream_request_id.as_deref()
     }
 
-    /// The names of the request headers that were removed, separated by commas: a service that works like CGI would
-    /// confuse them with others (G1).
+    /// Returns the names of the request headers that were removed, separated by commas: a service that works like CGI
+    /// would confuse them with others (G1).
     #[must_use]
     pub fn removed_headers(&self) -> Option<&str> {
         self.removed_headers.as_deref()
     }
 
-    /// Whether the routes of the policy match only the path from before a framework stripped a prefix, and not the path
-    /// that the layer receives (G0). It is noted once for each policy.
+    /// Returns true if the routes of the policy match only the path from before a framework stripped a prefix, and not
+    /// the path that the layer receives (G0). It is noted once for each policy.
     #[must_use]
     #[inline]
     pub fn only_original_path(&self) -> bool {
         self.only_original_path
     }
 
-    /// The names of the fields of a foreign 4xx body that no rule reads, separated by commas. These fields are dropped
-    /// unless `keep_fields` names them (R14). At most 16 names of 64 characters each; never a value.
+    /// Returns the names of the fields of a foreign 4xx body that no rule reads, separated by commas. These fields are
+    /// dropped unless `keep_fields` names them (R14). At most 16 names of 64 characters each; never a value.
     #[must_use]
     pub fn dropped_fields(&self) -> Option<&str> {
         self.dropped_fields.as_deref()
     }
 
-    /// The unknown code of an inner error, if it looks like the name of an error: `seat_taken`, `SEAT_TAKEN`,
+    /// Returns the unknown code of an inner error, if it looks like the name of an error: `seat_taken`, `SEAT_TAKEN`,
     /// `SeatTaken` or `E1001`, with at most 64 characters. A `[[map]]` rule can map it. Any other text, such as a
     /// single word in small letters, may be a secret (L3).
     #[must_use]
@@ -200,8 +201,8 @@ impl RecordFields {
         self.unknown_code.as_deref()
     }
 
-    /// The id of the caller that the credentials name, also if they were refused: of an expired key, for example. Never the
-    /// credential itself.
+    /// Returns the id of the caller that the credentials name, also if they were refused: of an expired key, for
+    /// example. Never the credential itself.
     #[must_use]
     pub fn caller(&self) -> Option<&str> {
         self.caller.as_ref()?.id()
@@ -211,55 +212,56 @@ impl RecordFields {
         self.shown_path.as_ref().map(PathAndQuery::path)
     }
 
-    /// The trace id of the request's `traceparent`, if it is valid.
+    /// Returns the trace id of the request's `traceparent`, if it is valid.
     #[must_use]
     pub fn trace_id(&self) -> Option<&str> {
         request_id::trace_id_of(self.traceparent.as_ref()?.as_bytes())
     }
 
-    /// What the body limit counted, if the content type of the request claims an RPC stream but the limit did not count
-    /// each message: [`BodyLimitPer::Body`] (P1).
+    /// Returns what the body limit counted, if the content type of the request claims an RPC stream but the limit did
+    /// not count each message: [`BodyLimitPer::Body`] (P1).
     #[must_use]
     pub fn body_limit_per(&self) -> Option<BodyLimitPer> {
         self.counts_whole.then_some(BodyLimitPer::Body)
     }
 
-    /// The status that the policy sets for the code of the error, if a service's [`Fault`](crate::fault::Fault) has
-    /// another status. The fault's status stays. It is noted once for each code of a policy.
+    /// Returns the status that the policy sets for the code of the error, if a service's [`Fault`](crate::fault::Fault)
+    /// has another status. The fault's status stays. It is noted once for each code of a policy.
     #[must_use]
     pub fn policy_status(&self) -> Option<StatusCode> {
         self.policy_status
     }
 
-    /// The code of the service's error, if a guard that only observes would have refused the request before the service was
-    /// called (M1).
+    /// Returns the code of the service's error, if a guard that only observes would have refused the request before the
+    /// service was called (M1).
     #[must_use]
     pub fn service_code(&self) -> Option<&ErrorCode> {
         self.service_code.as_ref()
     }
 
-    /// The codes of the refusals that the request would also have got, from guards that only observe (M1).
+    /// Returns the codes of the refusals that the request would also have got, from guards that only observe (M1).
     #[must_use]
     pub fn also(&self) -> &[ErrorCode] {
         &self.also
     }
 
-    /// The request's path as it was sent, without its query. Only set if an observer is registered. Not for the log.
+    /// Returns the request's path as it was sent, without its query. Only set if an observer is registered. Not for the
+    /// log.
     #[must_use]
     pub fn path(&self) -> Option<&str> {
         Some(self.request.as_ref()?.path.as_ref()?.path())
     }
 
-    /// The client's address as the nearest hop reports it: the last address in `x-forwarded-for`, which a gateway sets.
-    /// A client that reaches a service directly can send any address. Only set if an observer is registered. Not for
-    /// the log.
+    /// Returns the client's address as the nearest hop reports it: the last address in `x-forwarded-for`, which a
+    /// gateway sets. A client that reaches a service directly can send any address. Only set if an observer is
+    /// registered. Not for the log.
     #[must_use]
     pub fn client(&self) -> Option<&str> {
         let addresses = self.request.as_ref()?.forwarded_for.as_ref()?.to_str().ok()?;
         addresses.rsplit(',').next().map(str::trim).filter(|address| !address.is_empty())
     }
 
-    /// When the request arrived. Only set if an observer is registered.
+    /// Returns when the request arrived. Only set if an observer is registered.
     #[must_use]
     pub fn began(&self) -> Option<SystemTime> {
         self.request.as_ref().map(|request| request.began)
@@ -282,14 +284,14 @@ impl KnownMethod {
     /// Any other method.
     pub const OTHER: Self = Self(NonZeroU8::MIN.saturating_add(Self::COUNT as u8 - 1));
 
-    /// The number of the method, from 0, for use as an index into counters.
+    /// Returns the number of the method, from 0, for use as an index into counters.
     #[must_use]
     #[inline]
     pub fn index(self) -> usize {
         usize::from(self.0.get() - 1)
     }
 
-    /// The word in the log and in the metrics.
+    /// Returns the word in the log and in the metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         NAMES[self.index()]
@@ -315,7 +317,7 @@ impl From<&Method> for KnownMethod {
     }
 }
 
-/// The printable characters of a foreign id, at most [`MAX_NOTE`].
+/// Returns the printable characters of a foreign id, at most [`MAX_NOTE`].
 pub(in crate::session) fn printable(value: &[u8]) -> Box<str> {
     let text = String::from_utf8_lossy(value);
     text.chars().filter(|character| !is_unprintable(*character)).take(MAX_NOTE).collect::<String>().into()

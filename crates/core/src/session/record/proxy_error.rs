@@ -1,4 +1,4 @@
-//! Which party failed and how, for `Proxy-Status` (RFC 9209, rule L4).
+//! The party that failed, and the type of its failure, for `Proxy-Status` (RFC 9209; L4).
 
 use std::error::Error;
 use std::fmt;
@@ -19,7 +19,7 @@ macro_rules! proxy_errors {
         }
 
         impl ProxyError {
-            /// The name in `Proxy-Status`.
+            /// Returns the name in `Proxy-Status`.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -79,18 +79,18 @@ pub struct ProxyFailure {
 }
 
 impl ProxyFailure {
-    /// A failure of this type, with a text for the log.
+    /// Creates a failure of this type, with a text for the log.
     pub fn new(kind: ProxyError, text: impl Into<String>) -> Self {
         Self { kind, text: text.into() }
     }
 
-    /// The text for the log.
+    /// Returns the text for the log.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The type.
+    /// Returns the type.
     #[must_use]
     pub fn kind(&self) -> ProxyError {
         self.kind
@@ -106,7 +106,7 @@ impl fmt::Display for ProxyFailure {
 impl Error for ProxyFailure {}
 
 impl ProxyError {
-    /// The type for an answer that the service did not make; `None` if the service returned the fault itself.
+    /// Returns the type for an answer that the service did not make; `None` if the service returned the fault itself.
     pub(in crate::session) fn of_answer(
         origin: Origin,
         fault: &Fault,
@@ -150,7 +150,7 @@ impl ProxyError {
         }
     }
 
-    /// The type for a code, if the cause is not known.
+    /// Returns the type for a code, if the cause is not known.
     fn of_code(code: &ErrorCode) -> Self {
         if *code == ErrorCode::GATEWAY_TIMEOUT {
             Self::HttpResponseTimeout

@@ -1,4 +1,4 @@
-//! The record of a request (rules L5, L1, I2, I3, F2), its observer, and the configuration of a session.
+//! The record of a request (L5, L1, I2, I3, F2), its observer, and the configuration of a session.
 //!
 //! They are in one file because each needs the next one: a config has an observer, an observer receives records, and a
 //! record has its config.
@@ -43,7 +43,7 @@ pub type ReasonPhrase = for<'e> fn(&'e Extensions) -> Option<&'e [u8]>;
 /// panics of `Display`, which is the user's own code (F2).
 pub type CauseTexts = fn(&(dyn Error + 'static)) -> Vec<String>;
 
-/// What happened to one request, as far as it is known: a session fills it, and its adapter closes it once (L5).
+/// The facts of one request, as far as they are known. A session fills the record, and its adapter closes it once (L5).
 #[derive(Debug)]
 #[must_use]
 pub struct RequestRecord {
@@ -65,7 +65,8 @@ pub struct RequestRecord {
     pub(in crate::session) notes: Option<Box<RecordFields>>,
 }
 
-/// The record of a request whose response was delivered, or whose client has left. Every view is a function of it.
+/// The record of a request whose response was delivered, or whose client has left. The log, the metrics and the traces
+/// are made from it alone.
 #[derive(Debug)]
 pub struct ClosedRecord {
     record: RequestRecord,
@@ -97,7 +98,7 @@ impl RecordLabel {
     /// The response has no body for this request, whatever its head declares (RFC 9112 §6.3).
     pub(in crate::session) const BODILESS: u8 = 1 << 2;
 
-    /// The route that the framework found, else the pattern of the route in the policy.
+    /// Returns the route that the framework found, else the pattern of the route in the policy.
     pub(in crate::session) fn route<'a>(&'a self, config: &'a SessionConfig) -> Option<&'a Arc<str>> {
         let pattern = || config.policy.route_pattern(self.settings).map(|pattern| pattern.shared());
         self.framework_route.as_ref().or_else(pattern)
@@ -175,7 +176,7 @@ pub struct SessionConfig {
     pub(in crate::session) clock: fn() -> SystemTime,
 }
 
-/// What failed.
+/// The cause of a failure.
 #[derive(Debug)]
 pub enum Cause {
     /// An error of the service, of a guard, or of the proxy.
@@ -185,13 +186,13 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The cause of a fault, if it has a source. The source has the user's own type, whose `Display` may panic (F2), so
-    /// only the adapter formats it.
+    /// Returns the cause of a fault, if it has a source. The source has the user's own type, whose `Display` may panic
+    /// (F2), so only the adapter formats it.
     pub(in crate::session) fn of_fault(fault: &Fault) -> Option<Self> {
         fault.source().map(|_| Self::Fault(fault.clone()))
     }
 
-    /// The cause as an error.
+    /// Returns the cause as an error.
     #[must_use]
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
         match self {
@@ -202,14 +203,15 @@ impl Cause {
 }
 
 impl RequestRecord {
-    /// The request's id.
+    /// Returns the request's id.
     #[must_use]
     pub fn request_id(&self) -> RequestId {
         self.request_id
     }
 
-    /// The readings of the request that matched other guards than those of its route, each as `METHOD PATH meets ROUTE`
-    /// (G0). There are at most four, each with at most 128 printable characters of the path, without the query.
+    /// Returns the readings of the request that matched other guards than those of its route, each as
+    /// `METHOD PATH meets ROUTE` (G0). There are at most four, each with at most 128 printable characters of the path,
+    /// without the query.
     #[must_use]
     pub fn readings(&self) -> Option<String> {
         /// More readings would add nothing to the first ones.
@@ -240,7 +242,7 @@ impl RequestRecord {
         ClosedRecord { record: self, delivery }
     }
 
-    /// The record of an error that keeps its shape.
+    /// Returns the record of an error that keeps its shape.
     pub(in crate::session) fn preserved(self, status: StatusCode, code: ErrorCode) -> Self {
         let grpc = self.label.service.and_then(|service| service.grpc);
         Self { sent: Some(SentStatus { status, grpc, code: Some(code) }), ..self }
@@ -262,69 +264,72 @@ impl RequestRecord {
         self.rule = rule.map(|index| MapRuleId::new(part, index));
     }
 
-    /// What the client got; `None` if no head was sent.
+    /// Returns what the client got; `None` if no head was sent.
     #[must_use]
     pub fn sent(&self) -> Option<&SentStatus> {
         self.sent.as_ref()
     }
 
-    /// What the client would have got if the route's mode were `enforce`, or if its credentials were enforced (M1). `None`
-    /// if the client got that anyway.
+    /// Returns what the client would have got if the route's mode were `enforce`, or if its credentials were enforced
+    /// (M1). `None` if the client got that anyway.
     #[must_use]
     pub fn would_be(&self) -> Option<&SentStatus> {
         self.would_be.as_ref()
     }
 
-    /// What the service answered; `None` if it gave no answer.
+    /// Returns what the service answered; `None` if it gave no answer.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceAnswer> {
         self.label.service.as_ref()
     }
 
-    /// Whether the service was called.
+    /// Returns true if the service was called.
     #[must_use]
     pub fn is_called(&self) -> bool {
         self.label.bits & RecordLabel::CALLED != 0
     }
 
-    /// The canonical code that the client got; `None` if it got none.
+    /// Returns the canonical code that the client got; `None` if it got none.
     #[must_use]
     pub fn code(&self) -> Option<&ErrorCode> {
         self.sent.as_ref()?.code()
     }
 
-    /// The HTTP status that the client got; `None` if no head was sent.
+    /// Returns the HTTP status that the client got; `None` if no head was sent.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.sent.as_ref().map(SentStatus::status)
     }
 
-    /// The gRPC status that the client got; 17 stands for any number above 16, which the protocol does not define.
+    /// Returns the gRPC status that the client got; 17 stands for any number above 16, which the protocol does not
+    /// define.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.sent.as_ref()?.grpc_status()
     }
 
-    /// The codes with which guards that only observe would have refused the request (M1).
+    /// Returns the codes with which guards that only observe would have refused the request (M1).
     pub fn would_refuse(&self) -> impl Iterator<Item = &ErrorCode> {
         let of_guard = self.would_be().filter(|_| self.origin == Some(Origin::Guard));
         of_guard.and_then(SentStatus::code).into_iter().chain(self.notes().also())
     }
 
-    /// Whether mode `own` would refuse the request: a guard would have, and not only one whose route has `auth_observe`.
+    /// Returns true if mode `own` would refuse the request: a guard would have, and not only one whose route has
+    /// `auth_observe`.
     #[must_use]
     pub fn own_would_refuse(&self) -> bool {
         self.would_refuse().count() > usize::from(self.notes().observes_credentials)
     }
 
-    /// Whether the inner error passed because of a milder mode, and `enforce` would only add its code to its head (R10).
+    /// Returns true if the inner error passed because of a milder mode, and `enforce` would only add its code to its head
+    /// (R10).
     #[must_use]
     pub fn would_keep(&self) -> bool {
         self.would_be.is_some() && self.rewriting.is_none() && self.would_refuse().next().is_none()
     }
 
-    /// The mildest mode, `fill` or `enforce`, that would rewrite the inner error, which passed only because of a milder
-    /// one (M1). `None` if a guard would refuse the request first.
+    /// Returns the mildest mode, `fill` or `enforce`, that would rewrite the inner error, which passed only because of
+    /// a milder one (M1). `None` if a guard would refuse the request first.
     #[must_use]
     pub fn rewriting_mode(&self) -> Option<Mode> {
         self.rewriting.filter(|_| self.origin == Some(Origin::Inner) && !self.own_would_refuse())
@@ -336,7 +341,8 @@ impl RequestRecord {
         self.label.bits & RecordLabel::NESTED != 0
     }
 
-    /// Whether an inner layer of this process writes the views of this error, and then, whether to an observer, too.
+    /// Returns `Some` if an inner layer of this process writes the log and the metrics of this error; `Some(true)` if
+    /// that layer also has an observer.
     #[must_use]
     pub fn written_within(&self) -> Option<bool> {
         let has = |bit| self.label.bits & bit != 0;
@@ -349,20 +355,20 @@ impl RequestRecord {
         self.label.bits |= RecordLabel::WRITTEN_WITHIN | observed;
     }
 
-    /// Where the error comes from; `None` if nothing failed.
+    /// Returns where the error comes from; `None` if nothing failed.
     #[must_use]
     pub fn origin(&self) -> Option<Origin> {
         self.origin
     }
 
-    /// The shape of an inner error; `None` if it is in no known shape.
+    /// Returns the shape of an inner error; `None` if it is in no known shape.
     #[must_use]
     pub fn dialect(&self) -> Option<Shape> {
         self.dialect
     }
 
-    /// Why the body of an inner error was not read to its end (R4). `None` if it was, or if that was not necessary. It
-    /// may also be `None` with an adapter that reads bodies in its own way.
+    /// Returns why the body of an inner error was not read to its end (R4). `None` if it was, or if that was not
+    /// necessary. It may also be `None` with an adapter that reads bodies in its own way.
     #[must_use]
     pub fn unread(&self) -> Option<UnreadReason> {
         match self.label.service?.body {
@@ -423,26 +429,27 @@ impl RequestRecord {
         }
     }
 
-    /// What decided the code of an inner error (R1). `None` for all other errors, for errors that keep their shape in
-    /// `observe` and `enforce` (R9, R10), and for the statuses of RPC protocols.
+    /// Returns what decided the code of an inner error (R1). `None` for all other errors, for errors that keep their
+    /// shape in `observe` and `enforce` (R9, R10), and for the statuses of RPC protocols.
     #[must_use]
     pub fn decided_by(&self) -> Option<DecidedBy> {
         self.by
     }
 
-    /// The rule that decided the code, if one did.
+    /// Returns the rule that decided the code, if one did.
     #[must_use]
     pub fn map_rule(&self) -> Option<MapRuleId> {
         self.rule
     }
 
-    /// The pattern that the framework found, else the most specific route of the policy (L1). It is never a path (L2).
+    /// Returns the pattern that the framework found, else the most specific route of the policy (L1). It is never a
+    /// path (L2).
     #[must_use]
     pub fn route(&self) -> Option<&str> {
         self.route_ref().map(|route| &**route)
     }
 
-    /// The same text, shared with the policy or the framework.
+    /// Returns the same text, shared with the policy or the framework.
     pub fn shared_route(&self) -> Option<Arc<str>> {
         self.route_ref().cloned()
     }
@@ -451,21 +458,21 @@ impl RequestRecord {
         self.label.route(&self.config)
     }
 
-    /// Whether the route is from the framework. No rule of the policy can refer to such a route.
+    /// Returns true if the route is from the framework. No rule of the policy can refer to such a route.
     #[must_use]
     pub fn is_framework_route(&self) -> bool {
         self.label.framework_route.is_some()
     }
 
-    /// The name of the policy's scope for the request: its first host and its prefix. `None` if the request is in no
-    /// scope.
+    /// Returns the name of the policy's scope for the request: its first host and its prefix. `None` if the request is
+    /// in no scope.
     #[must_use]
     pub fn scope(&self) -> Option<&str> {
         self.config.policy.scope_name(self.label.settings)
     }
 
-    /// The service that a gateway called for the request: the one of its scope, or the one for all other requests. `None` if
-    /// it called none.
+    /// Returns the service that a gateway called for the request: the one of its scope, or the one for all other
+    /// requests. `None` if it called none.
     #[must_use]
     #[doc(hidden)]
     pub fn upstream(&self) -> Option<&UpstreamUrl> {
@@ -473,13 +480,13 @@ impl RequestRecord {
         self.config.policy.upstream_of(self.label.settings).or(rest.as_ref())
     }
 
-    /// The request's method.
+    /// Returns the request's method.
     #[must_use]
     pub fn method(&self) -> KnownMethod {
         self.label.method
     }
 
-    /// The mode that applied to the request: [`Mode::Off`] while a kill switch is on.
+    /// Returns the mode that applied to the request: [`Mode::Off`] while a kill switch is on.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.label.settings.mode
@@ -491,19 +498,19 @@ impl RequestRecord {
         self.label.settings.switched_from.unwrap_or(self.mode())
     }
 
-    /// Whether a kill switch put the route in mode [`Mode::Off`].
+    /// Returns true if a kill switch put the route in mode [`Mode::Off`].
     #[must_use]
     pub fn kill_switch(&self) -> bool {
         self.label.settings.switched_from.is_some()
     }
 
-    /// What caused the failure; only for the log. Its `Display` may be code of the user.
+    /// Returns what caused the failure; only for the log. Its `Display` may be code of the user.
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.cause.as_ref().map(Cause::error)
     }
 
-    /// The path of the request for the log, without its query: of an RPC, and of any request if the policy has
+    /// Returns the path of the request for the log, without its query: of an RPC, and of any request if the policy has
     /// `[observe] path = true` (L3).
     #[must_use]
     pub fn shown_path(&self) -> Option<&str> {
@@ -524,19 +531,19 @@ impl RequestRecord {
         self.notes.as_deref().unwrap_or(&NONE)
     }
 
-    /// The observer.
+    /// Returns the observer.
     #[inline]
     pub fn observer(&self) -> Option<&dyn Observer> {
         self.config.observer.as_deref()
     }
 
-    /// The bodies that were captured; `None` unless the policy has `[observe] bodies = true`.
+    /// Returns the bodies that were captured; `None` unless the policy has `[observe] bodies = true`.
     #[must_use]
     pub fn captured(&self) -> Option<&BodyCapture> {
         self.notes.as_deref()?.captured.as_ref()
     }
 
-    /// Whether an observer receives bodies: the policy has `[observe] bodies = true`.
+    /// Returns true if an observer receives bodies: the policy has `[observe] bodies = true`.
     #[must_use]
     pub fn shows_bodies(&self) -> bool {
         self.config.policy.observes_bodies()
@@ -551,13 +558,13 @@ impl RequestRecord {
 }
 
 impl ClosedRecord {
-    /// What became of the response.
+    /// Returns the delivery of the response.
     #[must_use]
     pub fn delivery(&self) -> &Delivery {
         &self.delivery
     }
 
-    /// How the request ended.
+    /// Returns how the request ended.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let broke = self.label.bits & RecordLabel::BROKEN != 0;

@@ -1,5 +1,5 @@
-//! Authenticates a request (rule G2). If its path can be read in several ways, the credentials for every reading are
-//! required (G0), in any mode (M1).
+//! Authenticates a request by the schemes of its route (G2). If its path can be read in several ways, the credentials
+//! for every reading are required (G0), in any mode (M1).
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -25,7 +25,7 @@ pub(in crate::session) enum AuthDecision {
 #[derive(Debug)]
 pub(in crate::session) struct PendingAuth {
     normal: Option<RouteAuth>,
-    /// The other readings. Few requests have any, and then nothing is allocated.
+    /// The other readings. Few requests have any; for all others, nothing is allocated.
     others: Vec<RouteAuth>,
 }
 
@@ -36,8 +36,8 @@ struct RouteAuth {
     settings: Arc<RouteSettings>,
 }
 
-/// Runs all checks for which nothing must be awaited. For an allowed request, it writes the caller's identity into the
-/// head.
+/// Runs all checks that need not wait for a verifier or for keys. For an allowed request, it writes the caller's
+/// identity into the head.
 pub(in crate::session) fn check_auth(
     matched: &Matched,
     (head, is_preflight): (&mut Parts, bool),
@@ -64,7 +64,7 @@ pub(in crate::session) fn check_auth(
 }
 
 impl PendingAuth {
-    /// The scheme whose verifier is to be called next.
+    /// Returns the scheme whose verifier is to be called next.
     pub(in crate::session) fn next(&self) -> Option<&Arc<Scheme>> {
         self.readings().find_map(|route| match &route.verdict {
             SchemesOutcome::Open(undecided) => undecided.next(),
@@ -91,12 +91,12 @@ impl PendingAuth {
         Self { normal: self.normal.map(outcome), others }.decide(head)
     }
 
-    /// All readings; the normalised one is last.
+    /// Returns all readings; the normalised one is last.
     fn readings(&self) -> impl Iterator<Item = &RouteAuth> {
         self.others.iter().chain(&self.normal)
     }
 
-    /// Decides from all readings. If one of them already refuses, the verifiers of the others are not called.
+    /// Decides by all readings. If one of them already refuses, the verifiers of the others are not called.
     fn decide(self, head: &mut Parts) -> AuthDecision {
         let is_refused = self.readings().any(RouteAuth::refuses);
         if !is_refused && self.next().is_some() {
@@ -159,7 +159,7 @@ impl RouteAuth {
         Self { verdict, settings }
     }
 
-    /// Whether this reading refuses the request, rather than only logging a refusal.
+    /// Returns true if this reading refuses the request, rather than only logging a refusal.
     fn refuses(&self) -> bool {
         !self.settings.auth_observe && matches!(self.verdict, SchemesOutcome::Refused(_))
     }

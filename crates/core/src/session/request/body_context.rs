@@ -1,4 +1,4 @@
-//! The record of a request of which nothing has failed, in its small form.
+//! The small form of a record, for a request in which nothing has failed.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::session::record::delivery::SentStatus;
 use crate::session::record::notes::{Origin, RecordFields};
 use crate::session::record::request_record::{Cause, RecordLabel, RequestRecord, SessionConfig};
 
-/// The record of a request of which nothing has failed so far: it outlives the session, and is small.
+/// The record of a request in which nothing has failed so far. It outlives the session, so it is small.
 #[derive(Debug)]
 pub(in crate::session) struct BodyContext {
     pub(in crate::session) config: Arc<SessionConfig>,
@@ -24,13 +24,13 @@ impl BodyContext {
         self.id
     }
 
-    /// The status of a request about which there is nothing to note.
+    /// Returns the status of a request whose record has no notes.
     pub(in crate::session) fn plain_status(&self) -> Option<StatusCode> {
         let service = self.label.service.filter(|service| service.grpc.is_none())?;
         self.cold.as_ref().is_none_or(|cold| cold.notes.is_none()).then_some(service.status)
     }
 
-    /// The record of a request without an error.
+    /// Returns the record of a request without an error.
     pub(in crate::session) fn into_record(self) -> RequestRecord {
         let sent =
             self.label.service.map(|service| SentStatus { grpc: service.grpc, ..SentStatus::new(service.status) });

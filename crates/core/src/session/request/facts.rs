@@ -53,7 +53,7 @@ impl RequestFlags {
     const PAGE: u16 = Self::STREAM;
     const MARKDOWN: u16 = 1 << 12;
 
-    /// The flags that records have.
+    /// Returns the flags that records have.
     #[inline]
     pub(in crate::session) fn record_bits(self) -> u8 {
         let bit = |flag, bit| if self.has_flag(flag) { bit } else { 0 };
@@ -126,7 +126,7 @@ impl RequestFlags {
         self.has_flag(Self::BODY)
     }
 
-    /// The format of the request's body: one that OAuth servers accept, or another (R10).
+    /// Returns the format of the request's body: one that OAuth servers accept, or another (R10).
     pub(in crate::session) fn body_format(self) -> BodyFormat {
         if self.has_flag(Self::FORM) {
             BodyFormat::Form
@@ -137,7 +137,7 @@ impl RequestFlags {
         }
     }
 
-    /// Whether the client only sends its body after a `100 Continue`, because it sent `Expect: 100-continue`.
+    /// Returns true if the client only sends its body after a `100 Continue`, because it sent `Expect: 100-continue`.
     pub(in crate::session) fn expects(self) -> bool {
         self.has_flag(Self::EXPECTS)
     }
@@ -147,17 +147,17 @@ impl RequestFlags {
         self.bits &= !Self::EXPECTS;
     }
 
-    /// Whether the rest of the body has a declared length, and is cheap to drop.
+    /// Returns true if the rest of the body has a declared length, and is cheap to drop.
     pub(in crate::session) fn has_cheap_rest(self) -> bool {
         self.has_flag(Self::CHEAP_REST)
     }
 
-    /// Whether the client prefers RFC 9457 to the envelope, and the route lets it choose (R11).
+    /// Returns true if the client prefers RFC 9457 to the envelope, and the route lets it choose (R11).
     pub(in crate::session) fn prefers_problem(self) -> bool {
         self.has_flag(Self::PROBLEM)
     }
 
-    /// The page that the client prefers to JSON (R16, R18).
+    /// Returns the page that the client prefers to JSON (R16, R18).
     pub(in crate::session) fn page(self) -> Option<PageType> {
         match self.rpc {
             None if self.has_flag(Self::PAGE) => Some(PageType::Html),
@@ -166,18 +166,18 @@ impl RequestFlags {
         }
     }
 
-    /// The same facts, for a client without a preference (R11, R16, R18).
+    /// Returns the same facts, for a client without a preference (R11, R16, R18).
     pub(in crate::session) fn without_preference(self) -> Self {
         Self { bits: self.bits & !(Self::PROBLEM | Self::PAGE | Self::MARKDOWN), ..self }
     }
 
-    /// Whether trailers at the end of a body reach the client. With HTTP/1 they may as well, because a proxy may
-    /// translate gRPC-Web.
+    /// Returns true if trailers at the end of a body reach the client. With HTTP/1 they may as well, because a proxy
+    /// may translate gRPC-Web.
     pub(in crate::session) fn takes_trailers(self) -> bool {
         self.has_flag(Self::TRAILERS)
     }
 
-    /// How to measure the messages of the body, if the limit counts messages (P1).
+    /// Returns how to measure the messages of the body, if the limit counts messages (P1).
     pub(in crate::session) fn messages(self) -> Option<Messages> {
         let rpc = self.rpc.filter(|_| self.has_flag(Self::STREAM))?;
         Some(Messages { frames: MessageDecoder::new(rpc.is_text()), rest_is_free: !self.is_http1() })
@@ -189,7 +189,7 @@ fn flag(bit: u16, set: bool) -> u16 {
     if set { bit } else { 0 }
 }
 
-/// The flag of the form that the client chose.
+/// Returns the flag of the form that the client chose.
 #[cold]
 fn chosen(headers: &HeaderMap, settings: &RouteSettings) -> u16 {
     let forms = [
@@ -202,13 +202,13 @@ fn chosen(headers: &HeaderMap, settings: &RouteSettings) -> u16 {
     forms.iter().find(|(_, form, _)| Some(*form) == preferred).map_or(0, |(_, _, bit)| *bit)
 }
 
-/// Whether the client may choose between forms (R11, R16, R18).
+/// Returns true if the client may choose between forms (R11, R16, R18).
 #[inline]
 pub(in crate::session) fn negotiates(settings: &RouteSettings) -> bool {
     has_problem(settings) || settings.has_pages()
 }
 
-/// Whether the client may choose RFC 9457 (R11).
+/// Returns true if the client may choose RFC 9457 (R11).
 #[inline]
 fn has_problem(settings: &RouteSettings) -> bool {
     settings.dialect == Dialect::Standard && settings.negotiate
@@ -245,12 +245,12 @@ pub(in crate::session) struct ColdState {
 }
 
 impl ColdState {
-    /// The fields of a record that do not depend on its error.
+    /// Returns the fields of a record that do not depend on its error.
     pub(in crate::session) fn record_notes(&self) -> Option<Box<RecordFields>> {
         self.completed(self.notes.clone())
     }
 
-    /// The log fields of the error that ends the session.
+    /// Returns the log fields of the error that ends the session.
     pub(in crate::session) fn into_record_notes(mut self: Box<Self>) -> Option<Box<RecordFields>> {
         let notes = self.notes.take();
         self.completed(notes)

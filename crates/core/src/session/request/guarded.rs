@@ -17,7 +17,7 @@ use crate::guard::call_path::names_method;
 use crate::guard::content_type::Declared;
 use crate::policy::{BodyLimitPer, Matched, Mode, Policy, Preflight, RouteSettings};
 
-/// The smallest body limit of all readings, each in the mode of its own route (G0).
+/// Returns the smallest body limit of all readings, each in the mode of its own route (G0).
 fn body_limit(matched: &Matched) -> Option<u64> {
     let enforcing = guarded_readings(matched).filter(|settings| settings.mode != Mode::Observe);
     enforcing.filter_map(|settings| settings.body_limit).min()
@@ -72,7 +72,7 @@ fn check_headers(matched: &Matched, view: &RequestView<'_>, observed: &mut Obser
 #[derive(Debug, Default)]
 pub(in crate::session) struct ObservedGuards {
     pub(in crate::session) refusal: Option<Fault>,
-    /// The same, by the declared length (G4).
+    /// The fault with which such a route would have refused the request because of its declared length (G4).
     pub(in crate::session) too_large: Option<Fault>,
     /// The fault with which such a route would refuse the request if its body has a first byte (G3).
     pub(in crate::session) peek: Option<Fault>,
@@ -80,8 +80,8 @@ pub(in crate::session) struct ObservedGuards {
 }
 
 impl ObservedGuards {
-    /// If the route is in mode `observe`, only notes the fault, unless there is one already; else returns it as an
-    /// error.
+    /// Returns the fault as an error, unless the route is in mode `observe`. In that mode, it only notes the fault, if
+    /// no other is noted yet.
     fn note_refusal(&mut self, settings: &RouteSettings, fault: Fault) -> Result<(), Fault> {
         if settings.mode != Mode::Observe {
             return Err(fault);
@@ -138,12 +138,12 @@ pub(in crate::session) fn check_body<'s, 'h>(
     }
 }
 
-/// The settings of those readings of the request that have guards.
+/// Returns the settings of those readings of the request that have guards.
 pub(in crate::session) fn guarded_readings(matched: &Matched) -> impl Iterator<Item = &Arc<RouteSettings>> + Clone {
     matched.guards().filter(|settings| settings.mode != Mode::Off)
 }
 
-/// The settings whose guards apply to this request.
+/// Returns the settings whose guards apply to this request.
 fn settings_that_apply<'m>(
     matched: &'m Matched,
     view: &RequestView<'_>,
@@ -152,7 +152,7 @@ fn settings_that_apply<'m>(
     guarded_readings(matched).filter(move |settings| !preflight || settings.preflight == Preflight::Guard)
 }
 
-/// Whether a request is a CORS preflight, which browsers send without credentials (G0).
+/// Returns true if a request is a CORS preflight, which browsers send without credentials (G0).
 pub(in crate::session) fn is_preflight(view: &RequestView<'_>) -> bool {
     let RequestView { head, sent, .. } = *view;
     head.method == Method::OPTIONS
@@ -165,7 +165,7 @@ pub(in crate::session) fn is_preflight(view: &RequestView<'_>) -> bool {
         && !sent.names_other_method(head)
 }
 
-/// Whether a request has a body, which the guard of its type needs to know (G3).
+/// The presence of a request body. The guard of the content type depends on it (G3).
 #[derive(Clone, Copy)]
 enum BodyPresence {
     Yes,
@@ -210,8 +210,8 @@ where
     }
 }
 
-/// Decides whether messages are counted. A content type is only a claim: if it were accepted for any request, it would
-/// remove the limit from every upload (G4).
+/// Decides whether the limit counts each message. A content type is only a claim: if it were accepted for any request,
+/// it would remove the limit from every upload (G4).
 #[inline(never)]
 fn decide<'s>(
     head: &Parts,

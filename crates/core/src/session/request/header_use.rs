@@ -6,7 +6,7 @@ use crate::fields;
 use crate::fields::{Lengths, is_same_to_cgi};
 use crate::guard::method::{OVERRIDE_LENGTHS, is_override};
 
-/// What a request header is used for, under any policy. Only for headers that one pass over the head notes.
+/// The use of a request header, under any policy. Only headers that one pass over the head notes have one.
 #[derive(Clone, Copy)]
 pub(in crate::session) enum HeaderUse {
     Accept,
@@ -48,9 +48,9 @@ macro_rules! headers {
             }
         }
 
-        /// Whether every policy reads the request header with this lower-case name: for the route (G0), the id (I2),
-        /// the guards (G1–G4), the protocol (section P) or the response (R11, G5). A policy may [read
-        /// others](crate::session::record::request_record::SessionConfig::reads_any) as well.
+        /// Returns true if every policy reads the request header with this lower-case name: for the route (G0), the id
+        /// (I2), the guards (G1–G4), the protocol (section P) or the response (R11, G5). A policy may
+        /// [read others](crate::session::record::request_record::SessionConfig::reads_any) as well.
         ///
         /// ```
         /// use error_envelope_core::session::is_read;
@@ -103,7 +103,8 @@ headers! {
 }
 
 impl HeaderUse {
-    /// What a header is used for that a service could take for another method, or for a header of the layer's own.
+    /// Returns the use of a header that a service could confuse with another method, or with a header of the layer
+    /// itself.
     #[inline(never)]
     fn misleading_header(name: &HeaderName) -> Option<Self> {
         // A separate function, because it is rarely called: for most names, the length is enough.
@@ -116,10 +117,11 @@ impl HeaderUse {
     }
 }
 
-/// Whether every policy removes the request header with this lower-case name. A service that works like CGI would
-/// confuse it with the request's `x-request-id` (E3), its content type or its framing (G1), or with the path itself.
-/// For example, gunicorn trusts `script_name` and `path_info` from a proxy on the same machine, which would bypass the
-/// guards (G0). If a head has such a line, an adapter that [copies](is_read) only some lines must copy the whole head.
+/// Returns true if every policy removes the request header with this lower-case name. A service that works like CGI
+/// would confuse it with the request's `x-request-id` (E3), its content type or its framing (G1), or with the path
+/// itself. For example, gunicorn trusts `script_name` and `path_info` from a proxy on the same machine, which would
+/// bypass the guards (G0). If a head has such a line, an adapter that [copies](is_read) only some lines must copy the
+/// whole head.
 ///
 /// ```
 /// use error_envelope_core::session::is_removed;
@@ -186,7 +188,7 @@ mod tests {
 
     const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce];
 
-    /// A policy whose settings name no header of their own.
+    /// Returns a policy whose settings name no header of their own.
     fn config(mode: Mode) -> Arc<SessionConfig> {
         let bearer = AuthScheme::bearer().key(Key::of_secret("app", "app key"));
         let scope = Scope::new().host("scoped.example").body_limit(3);

@@ -25,7 +25,7 @@ pub(in crate::session) struct AssignedId {
     pub(in crate::session) is_nested: bool,
 }
 
-/// The id of the request: the one of an outer layer (E7), of a trusted client (I2), or a new one (I1).
+/// Returns the id of the request: the one of an outer layer (E7), of a trusted client (I2), or a new one (I1).
 #[inline(always)]
 pub(in crate::session) fn identify(
     settings: IdSettings,
@@ -97,7 +97,7 @@ fn remove_all(
     }
 }
 
-/// Removes them, and returns their names, of which there are at most [`MAX_NAMES`].
+/// Removes these headers, and returns at most [`MAX_NAMES`] of their names.
 fn remove_look_alikes(headers: &mut HeaderMap) -> Box<str> {
     let names: Vec<HeaderName> = headers.keys().filter(|name| is_removed(name.as_str())).cloned().collect();
     names.iter().for_each(|name| drop(headers.remove(name)));

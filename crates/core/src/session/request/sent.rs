@@ -9,7 +9,7 @@ use super::header_use::HeaderUse;
 use crate::dialect::rpc::{Call, CallHeaders, Rpc};
 use crate::guard::{body_limit, method};
 
-/// The facts of a request's headers. To note all of them in one pass is cheaper than to look up each header.
+/// The facts of a request's headers. Noting all of them in one pass is cheaper than looking up each header.
 #[derive(Default)]
 pub(in crate::session) struct HeaderFlags {
     has: u32,
@@ -103,7 +103,7 @@ impl HeaderFlags {
         (Self { has, call: headers.call(&head.method, &head.uri), length }, media_type)
     }
 
-    /// Only the call, for a request whose headers do not matter.
+    /// Notes only the facts of an RPC call, for a request whose other headers do not matter.
     pub(in crate::session) fn of_call_alone(&self) -> Self {
         Self { call: self.call, ..Self::default() }
     }
@@ -113,7 +113,7 @@ impl HeaderFlags {
         self.has & bit != 0
     }
 
-    /// Whether a header names another method than the request line.
+    /// Returns true if a header names another method than the request line.
     #[inline]
     pub(in crate::session) fn overrides_method(&self) -> bool {
         self.has(Self::METHOD)
@@ -155,8 +155,8 @@ fn bit(bit: u32, set: bool) -> u32 {
     if set { bit } else { 0 }
 }
 
-/// The flag of a content type that OAuth servers accept: a form or JSON (R10). For nearly all other types, the length
-/// or one byte is enough to rule both out.
+/// Returns the flag of a content type that OAuth servers accept: a form or JSON (R10). For nearly all other types, the
+/// length or one byte is enough to rule both out.
 #[inline]
 fn form_or_json(value: &[u8]) -> u32 {
     let is = |name: &[u8]| {
@@ -171,8 +171,8 @@ fn form_or_json(value: &[u8]) -> u32 {
     }
 }
 
-/// For a header of which only the first line counts: the flags to add for this line. `seen` marks that there was a
-/// line, `what` that the first one fulfils `has_it`.
+/// Returns the flags to add for a line of a header of which only the first line counts. `seen` marks that there was a
+/// line, and `what` marks that the first line fulfils `has_it`.
 #[inline]
 fn first_of(has: u32, seen: u32, what: u32, has_it: impl FnOnce() -> bool) -> u32 {
     if has & seen != 0 { 0 } else { seen | bit(what, has_it()) }

@@ -25,13 +25,13 @@ use crate::target::Target;
 
 /// One request.
 ///
-/// Every future of the layer contains one, so it is kept small: what few requests need is boxed.
+/// Every future of the layer contains one, so it is kept small: parts that few requests need are boxed.
 #[derive(Debug, Default)]
 pub struct Session {
     pub(in crate::session) phase: Phase,
 }
 
-/// Which call a session expects.
+/// The call that a session expects.
 #[derive(Debug, Default)]
 pub(in crate::session) enum Phase {
     /// A response, or an end without one.
@@ -58,7 +58,7 @@ pub(in crate::session) struct Peek {
 pub struct Verification {
     pub(in crate::session) state: RequestState,
     pub(in crate::session) pending: Box<PendingAuth>,
-    /// What the other guards decided.
+    /// The decision of the other guards.
     pub(in crate::session) guarded: Box<GuardOutcome>,
 }
 
@@ -116,7 +116,7 @@ pub(in crate::session) struct RequestState {
     /// The path and the query: what stands in them is not repeated (E9).
     pub(in crate::session) target: Target,
     pub(in crate::session) flags: Option<BodyFlags>,
-    /// What the service answered.
+    /// The response of the service.
     pub(in crate::session) service: Option<ServiceAnswer>,
     pub(in crate::session) cold: Option<Box<ColdState>>,
 }
@@ -167,25 +167,25 @@ impl RequestState {
         self.config.policy()
     }
 
-    /// The route that the framework found, else the pattern in the policy (L1).
+    /// Returns the route that the framework found, else the pattern in the policy (L1).
     #[inline]
     pub(in crate::session) fn route(&self) -> Option<&Arc<str>> {
         let pattern = || self.policy().route_pattern(self.settings.label()).map(|pattern| pattern.shared());
         self.framework_route.as_ref().or_else(pattern)
     }
 
-    /// The name of the policy's scope (L1).
+    /// Returns the name of the policy's scope (L1).
     #[inline]
     pub(in crate::session) fn scope(&self) -> Option<&str> {
         self.policy().scope_name(self.settings.label())
     }
 
-    /// Whether the mode changes more of a response than its ids.
+    /// Returns true if the mode changes more of a response than its ids.
     pub(in crate::session) fn changes_responses(&self) -> bool {
         !matches!(self.settings.mode, Mode::Off | Mode::Observe)
     }
 
-    /// Whether the mode rewrites errors that have a body.
+    /// Returns true if the mode rewrites errors that have a body.
     pub(in crate::session) fn rewrites(&self) -> bool {
         matches!(self.settings.mode, Mode::Fill | Mode::Enforce)
     }
@@ -203,7 +203,7 @@ impl RequestState {
         self.notes_mut().captured = Some(BodyCapture { before, after: Some(after) });
     }
 
-    /// Whether a guard that only observes would have refused the request, and this is not logged yet.
+    /// Returns true if a guard that only observes would have refused the request, and this is not logged yet.
     #[inline]
     pub(in crate::session) fn has_observed_refusal(&self) -> bool {
         self.cold.as_ref().is_some_and(|cold| cold.observed.is_some())
@@ -218,7 +218,7 @@ impl RequestState {
         }
     }
 
-    /// Whether an observer gets bodies.
+    /// Returns true if an observer gets bodies.
     #[inline]
     pub(in crate::session) fn captures_bodies(&self) -> bool {
         captures_bodies(&self.config)
@@ -236,7 +236,7 @@ impl RequestState {
         fault
     }
 
-    /// A service's fault, with the message of the rule that names its code (R1).
+    /// Returns a service's fault, with the message of the rule that names its code (R1).
     fn with_rule_message(&self, fault: Fault) -> Fault {
         let rules = self.policy().rules(&self.settings);
         if rules.is_empty() {
@@ -250,14 +250,14 @@ impl RequestState {
         }
     }
 
-    /// A record with nothing but its origin set; the session goes on.
+    /// Returns a record in which only the origin is set; the session goes on.
     pub(in crate::session) fn record(&self, origin: Origin) -> RequestRecord {
         let notes = self.cold.as_ref().and_then(|cold| cold.record_notes());
         let label = self.label(self.framework_route.clone());
         RequestRecord::new(self.config.clone(), self.id, label, notes, (Some(origin), None, None))
     }
 
-    /// Notes whom the credentials name.
+    /// Notes the caller that the credentials name.
     pub(in crate::session) fn note_caller(&mut self, caller: Option<Identity>) {
         if caller.is_some() {
             self.cold.get_or_insert_default().caller = caller;
@@ -271,7 +271,7 @@ impl RequestState {
         }
     }
 
-    /// The record that ends the session.
+    /// Returns the record that ends the session.
     #[inline(always)]
     pub(in crate::session) fn into_record(
         self,
@@ -282,7 +282,7 @@ impl RequestState {
         self.into_body_context().record(Some(origin), cause, sent)
     }
 
-    /// The record of a request without an error, which ends the session.
+    /// Returns the record of a request without an error, which ends the session.
     #[inline(always)]
     pub(in crate::session) fn into_body_context(mut self) -> BodyContext {
         let framework_route = self.framework_route.take();

@@ -9,7 +9,7 @@ use crate::policy::BodyLimitPer;
 /// accepts that many.
 pub(in crate::session) const MAX_HEADERS: usize = 12 * 1024;
 
-/// What is known of a body before its first byte is read.
+/// The facts of a body that are known before its first byte is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BodyFacts {
     /// There is no body, or all of it has been read.
@@ -31,14 +31,14 @@ pub(in crate::session) struct RequestView<'a> {
 }
 
 impl RequestView<'_> {
-    /// Whether the head shows that the body is over the limit (G4). If messages are counted, a declared length shows
-    /// nothing: each message is measured as it comes (P1).
+    /// Returns true if the head shows that the body is over the limit (G4). If messages are counted, a declared length
+    /// shows nothing: each message is measured as it comes (P1).
     #[inline]
     pub(in crate::session) fn is_over(&self, limit: u64) -> bool {
         !self.body.is_empty() && self.declared().is_some_and(|length| length > limit) && !self.counts_messages()
     }
 
-    /// The length that the request declares, in its head or through its body.
+    /// Returns the length that the request declares, in its head or through its body.
     #[inline(always)]
     pub(in crate::session) fn declared(&self) -> Option<u64> {
         let BodyFacts { lower, upper, .. } = self.body;
@@ -53,7 +53,7 @@ impl RequestView<'_> {
 }
 
 impl BodyFacts {
-    /// Whether not a single byte will come.
+    /// Returns true if the body is empty.
     #[inline]
     pub(in crate::session) fn is_empty(self) -> bool {
         self.ended || self.upper == Some(0)

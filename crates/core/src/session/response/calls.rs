@@ -24,7 +24,7 @@ use crate::session::record::request_record::{Cause, RequestRecord};
 use crate::session::request::state::RequestState;
 use crate::session::request::view::BodyFacts;
 
-/// Which headers of a response matter to a call. One pass over all names is cheaper than four look-ups.
+/// The headers of a response that matter to a call. One pass over all names is cheaper than four look-ups.
 #[derive(Default)]
 pub(in crate::session) struct RpcHeaderFlags {
     status: bool,
@@ -52,8 +52,8 @@ impl RpcHeaderFlags {
     }
 }
 
-/// The protocol of a response that is in the protocol of the call; `None` for any other response, such as an HTTP error
-/// without a gRPC status.
+/// Returns the protocol of a response that is in the protocol of the call; `None` for any other response, such as an
+/// HTTP error without a gRPC status.
 #[inline]
 pub(in crate::session) fn answered_call(state: &RequestState, head: &response::Parts) -> Option<(Rpc, RpcHeaderFlags)> {
     answered_by(state.settings.mode, state.request.rpc?, head)
@@ -114,14 +114,14 @@ pub(in crate::session) fn call_head(
     ResponseStep::Pass(Follow::call(call))
 }
 
-/// The fault from which the service made the status in the head, if the policy redefines the fault's code: the service
-/// does not know that definition.
+/// Returns the fault from which the service made the status in the head, if the policy redefines the fault's code. The
+/// service does not know that definition.
 fn redefined_fault(state: &RequestState, head: &response::Parts) -> Option<Fault> {
     let fault = if state.rewrites() { classify::fault_in(&head.extensions) } else { None }?;
     state.policy().codes().defined(fault.code()).map(|_| fault.clone())
 }
 
-/// The record of a status in the head. The head stays, except for the id that an inner layer put there (E7).
+/// Returns the record of a status in the head. The head stays, except for the id that an inner layer put there (E7).
 fn head_status(state: &mut RequestState, rpc: Rpc, head: &mut response::Parts) -> Option<RequestRecord> {
     let reported = if rpc.is_grpc() { grpc::read(&head.headers) } else { None }?;
     state.note_grpc(grpc::number(&head.headers));
@@ -135,8 +135,8 @@ fn head_status(state: &mut RequestState, rpc: Rpc, head: &mut response::Parts) -
     Some(record)
 }
 
-/// The cause that the service left in the extensions of its response: its fault, or the error of which it made a tonic
-/// status.
+/// Returns the cause that the service left in the extensions of its response: its fault, or the error of which it made
+/// a tonic status.
 fn cause_in(extensions: &Extensions) -> Option<Cause> {
     let fault = classify::fault_in(extensions).cloned().map(Cause::Fault);
     fault.or_else(|| status_source(extensions).map(Cause::Error))
@@ -151,8 +151,8 @@ fn announce_trailers(state: &RequestState, rpc: Rpc, head: &mut response::Parts)
     }
 }
 
-/// An inner error in Connect's own form: it stays, which is the `Err` here, except for the id that an inner layer put
-/// there (E7).
+/// Handles an inner error in Connect's own form. It stays, except for the id that an inner layer put there (E7). `Err`
+/// means that it stays.
 pub(in crate::session) fn unary_error(
     mut state: RequestState,
     head: &mut response::Parts,
@@ -170,7 +170,8 @@ pub(in crate::session) fn unary_error(
     Err(Box::new(record))
 }
 
-/// A gRPC status that came with an HTTP error, which the mode of the route lets pass (M1): `enforce` sends it under 200.
+/// Returns a gRPC status that came with an HTTP error, which the mode of the route lets pass (M1): `enforce` sends it
+/// under 200.
 fn keep_under_http_error(state: &RequestState, record: RequestRecord) -> RequestRecord {
     let would_be = record.sent.clone().filter(|_| state.settings.mode == Mode::Observe);
     RequestRecord { would_be: would_be.map(|sent| SentStatus { status: StatusCode::OK, ..sent }), ..record }

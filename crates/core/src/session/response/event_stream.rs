@@ -1,4 +1,4 @@
-//! Event streams that end with an error event if they are cut off (rule F6).
+//! Event streams that end with an error event if they are cut off (F6).
 
 use std::error::Error;
 
@@ -77,7 +77,8 @@ impl EventStream {
         failure_of(&self.state, error)
     }
 
-    /// The body was cut off. If the stream is between two events, the last frame is an event that reports the failure.
+    /// Called when the body was cut off. If the stream is between two events, the last frame is an event that reports
+    /// the failure.
     pub(in crate::session) fn failed(&mut self, failure: &Failure) -> FinalFrame {
         if self.ended || !self.scanner.is_between_events() {
             FinalFrame::BrokenOff
@@ -93,7 +94,7 @@ impl EventStream {
     }
 }
 
-/// Whether the route wants an error event for a response that is cut off, and an event can follow this body.
+/// Returns true if the route wants an error event for a response that is cut off, and an event can follow this body.
 #[inline(always)]
 pub(in crate::session) fn appends_error(
     state: &RequestState,

@@ -1,4 +1,5 @@
-//! A body that passes (M1, F4, F6, section P), and the record that is closed after it (L5).
+//! Follows a body that passes to the client (M1, F4, F6, section P), and closes the record of its request after it
+//! (L5).
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ use crate::session::request::body_context::BodyContext;
 #[derive(Debug, Default)]
 pub struct Follow {
     kind: Kind,
-    /// What is decided about the request already. Nearly all requests have nothing.
+    /// The decision about the request, if there is one already. Nearly all requests have none.
     record: Option<Box<RequestRecord>>,
 }
 
@@ -51,7 +52,7 @@ struct Copy {
     until: Option<Instant>,
 }
 
-/// Which parts of the body must go through the value.
+/// The parts of the body that must go through [`Follow`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
     /// Only its failure.
@@ -68,7 +69,7 @@ impl Follow {
         Self::new(Kind::Tail(tail))
     }
 
-    /// The response of a request about which everything is decided: what the session wrote, or an error that passes.
+    /// Follows a response about which everything is decided: the session wrote it, or it is an error that passes.
     #[must_use]
     pub fn decided(record: impl Into<Box<RequestRecord>>) -> Self {
         Self { kind: Kind::Ended, record: Some(record.into()) }
@@ -100,7 +101,7 @@ impl Follow {
         Self { kind: Kind::Events(events), record: record.map(Box::new) }
     }
 
-    /// The request's id, until the record is closed.
+    /// Returns the request's id; `None` once the record is closed.
     #[must_use]
     pub fn request_id(&self) -> Option<RequestId> {
         if let Some(record) = &self.record {
@@ -115,34 +116,34 @@ impl Follow {
         }
     }
 
-    /// What is decided about the request so far; `None` if nothing has failed.
+    /// Returns the record as decided so far; `None` if nothing has failed.
     #[must_use]
     #[inline]
     pub fn record(&self) -> Option<&RequestRecord> {
         self.record.as_deref()
     }
 
-    /// Takes what is decided about the request: for programs that try recorded responses, and deliver none.
+    /// Takes the record as decided so far. It is for programs that try recorded responses and deliver none.
     #[must_use]
     pub fn into_decided(self) -> Option<RequestRecord> {
         self.record.map(|record| *record)
     }
 
-    /// The same, to add to it.
+    /// Like [`record`](Self::record), but the caller can change the record.
     #[must_use]
     pub fn record_mut(&mut self) -> Option<&mut RequestRecord> {
         self.record.as_deref_mut()
     }
 
-    /// The status of a request of which nothing has failed, and about which there is nothing to note: what else its record
-    /// would state is known without it.
+    /// Returns the status of a request in which nothing has failed, and whose record has no notes. An adapter knows the
+    /// rest of such a record without it.
     #[must_use]
     pub fn plain_status(&self) -> Option<StatusCode> {
         let (None, Kind::Tail(tail)) = (&self.record, &self.kind) else { return None };
         tail.plain_status()
     }
 
-    /// Whether the response has no body for this request, whatever its head declares.
+    /// Returns true if the response has no body for this request, whatever its head declares.
     #[must_use]
     pub fn is_bodiless(&self) -> bool {
         let bits = match (&self.record, &self.kind) {
@@ -153,13 +154,13 @@ impl Follow {
         bits & RecordLabel::BODILESS != 0
     }
 
-    /// Whether the observer wants the record.
+    /// Returns true if the observer wants the record.
     #[must_use]
     pub fn is_observed(&self) -> bool {
         self.config().is_some_and(|config| config.observer().is_some())
     }
 
-    /// The config of the request's session.
+    /// Returns the config of the request's session.
     #[must_use]
     pub fn config(&self) -> Option<&SessionConfig> {
         match (&self.record, &self.kind) {
@@ -172,7 +173,7 @@ impl Follow {
         }
     }
 
-    /// Which parts of the body must go through this value.
+    /// Returns the parts of the body that must go through this value.
     #[must_use]
     pub fn needs(&self) -> Needs {
         match &self.kind {
@@ -182,26 +183,28 @@ impl Follow {
         }
     }
 
-    /// The head leaves: the body's time begins. `length` is what the body reports exactly.
+    /// Called when the head is sent: the time of the body begins. `length` is the exact length that the body reports.
     pub fn begin(&mut self, length: impl FnOnce() -> Option<u64>, now: impl FnOnce() -> Instant) {
         if let Kind::Copy(copy) = &mut self.kind {
             (copy.until, copy.length) = (Some(now() + copy.time), length());
         }
     }
 
-    /// Whether the client's time for the call still ends it.
+    /// Returns true if the client's time for the call still ends it.
     #[must_use]
     pub fn can_time_out(&self) -> bool {
         if let Kind::Call(call) = &self.kind { call.can_end() } else { false }
     }
 
-    /// The client's time for the call has passed: how the call ends, if it can still end properly.
+    /// Called when the client's time for the call has passed. Returns the last frame, if the call can still end
+    /// properly.
     pub fn timed_out(&mut self) -> Option<FinalFrame> {
         let call = self.take_call(|call| !call.has_ended())?;
         Some(self.ended_with(call.timed_out()))
     }
 
-    /// The meter has reported that the request's body is over its limit: a call ends with that (G4).
+    /// Called when the meter has reported that the request's body is over its limit. Returns the last frame of a call,
+    /// which ends with that error (G4).
     pub fn overran(&mut self) -> Option<FinalFrame> {
         let call = self.take_call(|_| true)?;
         Some(self.ended_with(call.overran()))
@@ -222,7 +225,8 @@ impl Follow {
         last
     }
 
-    /// A chunk, which may be changed. `last` means that the body reports its end, so that nothing polls for it.
+    /// Called for each chunk, which it may change. `last` is true if the body reports its end, so that nothing polls
+    /// for it.
     #[inline]
     pub fn data(&mut self, data: &mut Bytes, last: bool, now: impl FnOnce() -> Instant) {
         let record = match &mut self.kind {
@@ -245,7 +249,7 @@ impl Follow {
         self.note(record);
     }
 
-    /// The trailers, which may be changed.
+    /// Called for the trailers, which it may change.
     pub fn trailers(&mut self, trailers: &mut HeaderMap, now: impl FnOnce() -> Instant) {
         let record = match &mut self.kind {
             Kind::Tail(_) | Kind::Ended => None,
@@ -259,7 +263,7 @@ impl Follow {
         self.note(record);
     }
 
-    /// The body has ended.
+    /// Called when the body has ended.
     pub fn end(&mut self, now: impl FnOnce() -> Instant) {
         let record = match &mut self.kind {
             Kind::Copy(_) => self.end_copy(true, now),
@@ -269,7 +273,7 @@ impl Follow {
         self.note(record);
     }
 
-    /// The whole body of an error that is copied is in memory.
+    /// Called when the whole body of an error that is copied is in memory.
     pub fn whole(&mut self, body: &Bytes) {
         let Kind::Copy(copy) = &self.kind else { return };
         let is_long = body.len() as u64 > copy.max_bytes;
@@ -278,13 +282,13 @@ impl Follow {
         self.note(Some(record));
     }
 
-    /// Whether the body is an error that is copied.
+    /// Returns true if the body is an error that is copied.
     #[must_use]
     pub fn is_copy(&self) -> bool {
         matches!(self.kind, Kind::Copy(_))
     }
 
-    /// The adapter does not get the body of an error that should be copied.
+    /// Called if the adapter does not get the body of an error that should be copied.
     pub fn unreadable(&mut self) {
         let Kind::Copy(copy) = &self.kind else { return };
         let mut record = copy.observed.finish(ReadBytes::Part(&[]));
@@ -310,7 +314,8 @@ impl Follow {
         }
     }
 
-    /// The body failed, or panicked ([`Failure::panicked`]): the last frame. Without a failure, the upstream broke off.
+    /// Called when the body failed or panicked ([`Failure::panicked`]). Returns the last frame. `None` as the failure
+    /// means that the upstream broke off.
     pub fn failed(&mut self, failure: Option<Failure>, cause: BoxError, now: impl FnOnce() -> Instant) -> FinalFrame {
         let upstream = || Failure::new(Fault::new(ErrorCode::OTHER), Origin::Error);
         let begun = failure.clone().unwrap_or_else(upstream).of_begun_body();
@@ -350,7 +355,7 @@ impl Follow {
         }
     }
 
-    /// The drop of the body panicked with this text.
+    /// Called when the drop of the body panicked with this text.
     pub fn note_panic(&mut self, text: Option<Box<str>>) {
         if text.is_none() {
             return;
@@ -374,7 +379,7 @@ impl Follow {
         Some(record.close(delivery))
     }
 
-    /// The record of a body that is followed no further.
+    /// Returns the record of a body that is not followed further.
     fn take_record(&mut self, left: bool, now: impl FnOnce() -> Option<Instant>) -> Option<RequestRecord> {
         match std::mem::take(&mut self.kind) {
             Kind::Tail(context) => Some(context.into_record()),
@@ -405,13 +410,13 @@ impl Follow {
         }
     }
 
-    /// Whether the call ends with trailers, so that the end must not be reported before.
+    /// Returns true if the call ends with trailers, so that the end must not be reported before.
     #[must_use]
     pub fn awaits_trailers(&self) -> bool {
         if let Kind::Call(call) = &self.kind { call.awaits_trailers() } else { false }
     }
 
-    /// Whether the length that the body reports may be wrong, because something may be appended.
+    /// Returns true if the length that the body reports may be wrong, because something may be appended.
     #[must_use]
     pub fn has_no_length(&self) -> bool {
         match &self.kind {
@@ -423,7 +428,7 @@ impl Follow {
 }
 
 impl Copy {
-    /// The client left: nothing is known of the rest.
+    /// Called when the client left: nothing is known of the rest.
     fn left(self) -> RequestRecord {
         self.observed.finish(ReadBytes::Part(&self.pieces.into_bytes()))
     }

@@ -1,5 +1,5 @@
 //! Reads inner errors: decodes the body, finds the text in the status line, and lets `classify` decide with the facts
-//! about the request and the policy (rules R1–R5).
+//! about the request and the policy (R1–R5).
 
 use std::borrow::Cow;
 
@@ -37,7 +37,7 @@ impl RequestState {
         self.with_facts(inner, classify::response)
     }
 
-    /// What an error contains, and which rules matched it.
+    /// Returns what an error contains, and which rules matched it.
     pub(in crate::session) fn explanation(&self, head: &response::Parts, body: ReadBytes<'_>) -> Explanation {
         let decoded = self.decoded_body(&head.headers, body);
         let reason = self.reason_phrase(head, || matches!(body, ReadBytes::Whole(_)));
@@ -46,7 +46,7 @@ impl RequestState {
         self.with_facts(inner, classify::explain)
     }
 
-    /// The decoded body in UTF-8; `None` if it cannot be read (R3–R5).
+    /// Returns the decoded body in UTF-8; `None` if it cannot be read (R3–R5).
     pub(in crate::session) fn decoded_body<'b>(
         &self,
         headers: &HeaderMap,
@@ -112,13 +112,13 @@ impl RequestState {
         read(&inner, &view, &known)
     }
 
-    /// The credentials in the request, as far as they matter for an inner 401.
+    /// Returns the credentials in the request, as far as they matter for an inner 401.
     fn credentials(&self) -> Credentials<'_> {
         let scheme = self.cold.as_ref().and_then(|cold| cold.scheme.as_deref());
         Credentials::new(self.request.credentials, scheme)
     }
 
-    /// The protocols whose errors keep their shape (R10).
+    /// Returns the protocols whose errors keep their shape (R10).
     pub(in crate::session) fn kept_protocols(&self) -> KeptProtocols {
         match self.settings.protocols {
             _ if self.request.rpc.is_some() => KeptProtocols::Nothing,
@@ -127,13 +127,13 @@ impl RequestState {
         }
     }
 
-    /// An inner error in Connect's own form, if the body is one.
+    /// Returns an inner error in Connect's own form, if the body is one.
     pub(in crate::session) fn connect_status<'b>(&self, body: Option<&'b [u8]>) -> Option<ReportedStatus<'b>> {
         if self.request.rpc == Some(Rpc::ConnectUnary) { connect::read(body?) } else { None }
     }
 
-    /// The record of a call whose service sent this status under this HTTP status, in the form of its own protocol; `None`
-    /// if the call succeeded. In mode `off`, what passes is counted, but not logged (L1).
+    /// Returns the record of a call whose service sent this status under this HTTP status, in the form of its own
+    /// protocol; `None` if the call succeeded. In mode `off`, what passes is counted, but not logged (L1).
     pub(in crate::session) fn rpc_failure(
         &self,
         reported: &ReportedStatus<'_>,
@@ -143,7 +143,7 @@ impl RequestState {
         is_logged.then(|| self.rpc_record(reported, status))
     }
 
-    /// The record of such a status, in any mode.
+    /// Returns the record of such a status, in any mode.
     pub(in crate::session) fn rpc_record(&self, reported: &ReportedStatus<'_>, status: StatusCode) -> RequestRecord {
         let policy = self.policy();
         let code = classify::rpc::code_of(reported, policy.codes(), policy.rpc_domain());

@@ -89,8 +89,8 @@ impl RequestState {
         record
     }
 
-    /// The record of an error whose body stays: the code is the one in the head (E7), or else that of the status. In
-    /// `own` and `fill` the layer has not written that code.
+    /// Returns the record of an error whose body stays: the code is the one in the head (E7), or else that of the
+    /// status. In `own` and `fill` the layer has not written that code.
     fn record_by_head(&self, head: &response::Parts) -> RequestRecord {
         if matches!(self.settings.mode, Mode::Own | Mode::Fill) {
             return as_unread(self, head.status, &head.headers);
@@ -102,7 +102,7 @@ impl RequestState {
     }
 }
 
-/// The fault of a response that has a status of success.
+/// Returns the fault of a response that has a status of success.
 #[cold]
 fn fault_of_success(head: &response::Parts) -> Option<Fault> {
     let is_error = head.status.is_client_error() || head.status.is_server_error();

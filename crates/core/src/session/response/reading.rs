@@ -1,4 +1,5 @@
-//! An inner error's body, as far as it is read (R4), and the budget of that (also of G5).
+//! Reads the body of an inner error within a budget of bytes and time (R4). Dropping the rest of a refused request has
+//! a budget of the same type (G5).
 
 use std::time::{Duration, Instant};
 
@@ -23,13 +24,13 @@ pub struct Budget {
 const MAX_EMPTY_FRAMES: u16 = 1024;
 
 impl Budget {
-    /// A budget whose time begins with the first wait.
+    /// Creates a budget whose time begins with the first wait.
     #[must_use]
     pub fn new(max_bytes: u64, time: Duration) -> Self {
         Self { left: max_bytes, empty_frames: MAX_EMPTY_FRAMES, time, until: None }
     }
 
-    /// Nothing is available: until when to wait.
+    /// Called when nothing is available. Returns until when to wait.
     pub fn waits(&mut self, now: impl FnOnce() -> Instant) -> Instant {
         *self.until.get_or_insert_with(|| now() + self.time)
     }
@@ -61,7 +62,7 @@ pub struct Reading {
     pub keeps: bool,
 }
 
-/// What was read of a body, and why no more of it.
+/// The part of a body that was read, and the reason why the rest was not.
 #[derive(Debug, Default)]
 pub struct Read {
     pub(in crate::session) bytes: Bytes,
@@ -77,7 +78,7 @@ pub(in crate::session) struct Pieces {
 }
 
 impl Read {
-    /// Whether all of the body was read.
+    /// Returns true if all of the body was read.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.unread.is_none()
@@ -111,37 +112,37 @@ impl Reading {
         Self { pieces: Pieces::default(), trailers: None, budget: Budget::new(max_bytes, time), keeps }
     }
 
-    /// A chunk. An error means: stop, and [`Reading::stop`] with it.
+    /// Called for each chunk. On an error, stop reading, and pass the error to [`Reading::stop`].
     pub fn data(&mut self, data: Bytes, now: impl FnOnce() -> Instant) -> Result<(), UnreadReason> {
         let length = data.len();
         self.pieces.push(data);
         self.budget.deduct(length, now)
     }
 
-    /// Nothing is available: until when to wait. After that, [`Reading::stop`].
+    /// Called when nothing is available. Returns until when to wait; after that, call [`Reading::stop`].
     pub fn waits(&mut self, now: impl FnOnce() -> Instant) -> Instant {
         self.budget.waits(now)
     }
 
-    /// The trailers; the body ends with them.
+    /// Called for the trailers, with which the body ends.
     pub fn trailers(&mut self, trailers: HeaderMap) {
         self.trailers = Some(Box::new(trailers));
     }
 
-    /// All of the body is in memory.
+    /// Called when all of the body is in memory.
     #[must_use]
     pub fn whole(mut self, body: Bytes) -> Read {
         self.pieces.push(body.clone());
         if body.len() as u64 > self.budget.left { self.stop(UnreadReason::TooLong) } else { self.end() }
     }
 
-    /// The body has ended.
+    /// Called when the body has ended.
     #[must_use]
     pub fn end(self) -> Read {
         self.read(None)
     }
 
-    /// The rest is not read.
+    /// Called when the rest of the body is not read.
     #[must_use]
     pub fn stop(self, why: UnreadReason) -> Read {
         self.read(Some(why))

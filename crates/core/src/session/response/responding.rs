@@ -1,5 +1,5 @@
-//! Decides by the head of an inner response whether it passes, is read first, or is rewritten (rules R1, R4, R5, R9,
-//! R10, E5, E6), and by the body of an error that was read (M1).
+//! Decides by the head of an inner response whether it passes, is read first, or is rewritten, and decides by the body
+//! of an error that was read. The contract defines this in R1, R4, R5, R9, R10, E5, E6 and M1.
 
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode, response};
@@ -58,15 +58,16 @@ impl Session {
         decide_by_body(state, head, read)
     }
 
-    /// Whether a response with this status passes without being parsed, for adapters whose proxy owns the heads. The
-    /// adapter then only sets its `x-request-id` to [`Session::id_header`]. But a response that has an `x-request-id`
-    /// (I3) or an `access-control-allow-origin` (E4) must still go to [`Session::respond`].
+    /// Returns true if a response with this status passes without being parsed, for adapters whose proxy owns the
+    /// heads. The adapter then only sets its `x-request-id` to [`Session::id_header`]. But a response that has an
+    /// `x-request-id` (I3) or an `access-control-allow-origin` (E4) must still go to [`Session::respond`].
     #[must_use]
     pub fn passes_unparsed(&self, status: StatusCode) -> bool {
         self.called_state().is_some_and(|state| passes_unparsed(state, status))
     }
 
-    /// Ends with a response that [passes unparsed](Session::passes_unparsed): returns what [`ResponseStep::Pass`] has.
+    /// Ends the session with a response that [passes unparsed](Session::passes_unparsed). Returns the value of
+    /// [`ResponseStep::Pass`].
     pub fn finish_unparsed(&mut self, status: StatusCode) -> Option<Follow> {
         let mut state = self.take_called()?;
         state.service = Some(ServiceAnswer::new(status));
@@ -77,11 +78,11 @@ impl Session {
 /// Decides about the response of a request by its head.
 pub(in crate::session) struct ResponseHead<'s> {
     pub(in crate::session) state: RequestState,
-    /// Gets the state back if the body must be read first.
+    /// The state is put back here if the body must be read first.
     pub(in crate::session) session: &'s mut Session,
 }
 
-/// How to treat a response in the route's mode, as far as its status shows.
+/// The treatment of a response in the route's mode, as far as its status shows.
 enum StatusTreatment {
     Pass,
     /// Pass only the head (E5).
@@ -151,8 +152,8 @@ impl ResponseHead<'_> {
         }
     }
 
-    /// Whether a service returned a fault that no inner layer wrote: then there are no bytes that a mode would preserve
-    /// (M1).
+    /// Returns true if a service returned a fault that no inner layer wrote: then there are no bytes that a mode would
+    /// preserve (M1).
     fn is_fault_alone(&self, head: &response::Parts, body: BodyFacts) -> bool {
         classify::fault_in(&head.extensions).is_some() && self.has_no_bytes(head, body)
     }
@@ -254,8 +255,8 @@ impl ResponseHead<'_> {
         self.state.replace_with_fault(head, fault, Origin::Fault)
     }
 
-    /// Whether a response to HEAD has an error that GET would get in the shape of its protocol, as far as the head
-    /// shows (E5). A 5xx is decided by its status, because the body for GET is not known.
+    /// Returns true if a response to HEAD has an error that GET would get in the shape of its protocol, as far as the
+    /// head shows (E5). A 5xx is decided by its status, because the body for GET is not known.
     fn keeps_head(&self, head: &response::Parts) -> bool {
         let named = || dialect::essence(&head.headers).and_then(ProtocolType::new);
         self.state.request.is_head()
@@ -264,7 +265,7 @@ impl ResponseHead<'_> {
             && named().is_some_and(|it| self.state.kept_protocols().keep_type(it))
     }
 
-    /// Whether the head shows that the response keeps its shape (R9, P1).
+    /// Returns true if the head shows that the response keeps its shape (R9, P1).
     fn keeps_shape(&self, headers: &HeaderMap) -> bool {
         let no_transform = || {
             let lines = headers.get_all(CACHE_CONTROL);
@@ -278,7 +279,7 @@ impl ResponseHead<'_> {
                     && no_transform())
     }
 
-    /// Whether a response has no body, and would not have one for GET either.
+    /// Returns true if a response has no body, and would not have one for GET either.
     fn has_no_bytes(&self, head: &response::Parts, body: BodyFacts) -> bool {
         body.is_empty() && !(self.state.request.is_head() && body_limit::declared(&head.headers) > Some(0))
     }
@@ -297,7 +298,7 @@ impl StatusTreatment {
     }
 }
 
-/// Whether a response with this status passes whatever its head, except for its ids.
+/// Returns true if a response with this status passes whatever its head, except for its ids.
 #[inline(always)]
 pub(in crate::session) fn passes_unparsed(state: &RequestState, status: StatusCode) -> bool {
     matches!(StatusTreatment::new(state, status), StatusTreatment::Pass)
@@ -307,7 +308,7 @@ pub(in crate::session) fn passes_unparsed(state: &RequestState, status: StatusCo
         && !state.has_observed_refusal()
 }
 
-/// Whether reading a body would be useless: there is none, its coding is unknown (R5), or it is too long (R4).
+/// Returns true if reading a body would be useless: there is none, its coding is unknown (R5), or it is too long (R4).
 fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
     body.is_empty() || body.lower > max_bytes || coding::codings(headers).is_none()
 }
@@ -331,7 +332,7 @@ pub(in crate::session) fn decide_by_body(state: RequestState, head: &mut respons
     }
 }
 
-/// The body that replaces an error, or the record of an error that keeps its shape.
+/// Returns the body that replaces an error, or the record of an error that keeps its shape.
 #[inline(always)]
 fn decided(
     state: RequestState,

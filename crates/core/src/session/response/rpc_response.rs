@@ -1,5 +1,5 @@
-//! The responses of RPC calls (rules P1–P3, F4). A status that the service sends passes unchanged, and is logged. If a
-//! call fails after its head, it ends in the way that its protocol defines.
+//! The responses of RPC calls. A status that the service sends passes unchanged, and is logged. If a call fails after
+//! its head, it ends in the way that its protocol defines (P1–P3, F4).
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -71,8 +71,8 @@ impl RpcResponse {
         }
     }
 
-    /// Whether the call may end within the body, so that [`RpcResponse::response_data`] must get it. If not, it ends in
-    /// trailers.
+    /// Returns true if the call may end within the body, so that [`RpcResponse::response_data`] must get it. If not, it
+    /// ends in trailers.
     #[must_use]
     pub(in crate::session) fn reads_data(&self) -> bool {
         self.frames.is_some() && !self.ended
@@ -136,19 +136,19 @@ impl RpcResponse {
         Some(record)
     }
 
-    /// The body has ended, and with it the call: the client cannot cancel it any more.
+    /// Called when the body has ended, and the call with it: the client cannot cancel it any more.
     pub(in crate::session) fn end(&mut self) -> Option<RequestRecord> {
         self.ended = true;
         self.refusal()
     }
 
-    /// The refusal that a call without an error would have got (M1).
+    /// Returns the refusal that a call without an error would have got (M1).
     fn refusal(&mut self) -> Option<RequestRecord> {
         let status = self.status();
         observed_refusal(&mut self.state, status)
     }
 
-    /// The status in the head, which the service sent.
+    /// Returns the status that the service sent in the head.
     fn status(&self) -> StatusCode {
         self.state.service.map_or(StatusCode::OK, |service| service.status)
     }
@@ -162,7 +162,7 @@ impl RpcResponse {
         failure_of(&self.state, error)
     }
 
-    /// The body failed because of `cause`. Returns the last frame, and the record.
+    /// Called when the body failed because of `cause`. Returns the last frame, and the record.
     pub(in crate::session) fn failed(mut self, failure: Failure, cause: BoxError) -> (FinalFrame, RequestRecord) {
         note_refusals(&mut self.state);
         let cut = self.state.why_body_was_cut();
@@ -184,7 +184,7 @@ impl RpcResponse {
         (last, record)
     }
 
-    /// The call took longer than its client waits.
+    /// Called when the call took longer than its client waits.
     pub(in crate::session) fn timed_out(self) -> (FinalFrame, RequestRecord) {
         let (failure, cause) = client_timeout();
         self.failed(failure, cause)
@@ -196,14 +196,15 @@ impl RpcResponse {
         self.failed(Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard), "the request was cut".into())
     }
 
-    /// The client cancelled a call that has not ended (F2).
+    /// Called when the client cancelled a call that has not ended (F2).
     pub(in crate::session) fn abandoned(mut self) -> RequestRecord {
         note_refusals(&mut self.state);
         let sent = Some(SentStatus::new(self.status()));
         self.state.into_record(Origin::Abandoned, None, sent)
     }
 
-    /// Whether the call can be ended properly now: the body is between two messages, and its length is not declared.
+    /// Returns true if the call can be ended properly now: the body is between two messages, and its length is not
+    /// declared.
     #[must_use]
     pub(in crate::session) fn can_end(&self) -> bool {
         let between = match self.rpc {
@@ -214,14 +215,14 @@ impl RpcResponse {
         between && self.may_grow && !self.ended && !self.is_observed()
     }
 
-    /// The record of a call of which nothing has failed. A response of gRPC that ends without a status is an error to every
-    /// client.
+    /// Returns the record of a call in which nothing has failed. A response of gRPC that ends without a status is an
+    /// error to every client.
     pub(in crate::session) fn into_body_context(self) -> BodyContext {
         self.state.into_body_context()
     }
 
-    /// Whether the status of the call will come in trailers. The sender then polls for the next frame, instead of
-    /// checking whether the body has ended. Over HTTP/1, a body with a declared length has no trailers. In the modes
+    /// Returns true if the status of the call will come in trailers. The sender then polls for the next frame, instead
+    /// of checking whether the body has ended. Over HTTP/1, a body with a declared length has no trailers. In the modes
     /// `observe` and `off`, the body is polled as it would be without the layer.
     #[must_use]
     pub(in crate::session) fn awaits_trailers(&self) -> bool {
@@ -229,13 +230,13 @@ impl RpcResponse {
         is_grpc && self.may_grow && !self.ended && self.state.changes_responses()
     }
 
-    /// Whether neither the head nor the body declares the body's length.
+    /// Returns true if the length of the body is unknown: neither the head nor the body declares it.
     #[must_use]
     pub(in crate::session) fn has_no_length(&self) -> bool {
         self.may_grow
     }
 
-    /// Whether the status of the call has been sent.
+    /// Returns true if the status of the call has been sent.
     #[must_use]
     pub(in crate::session) fn has_ended(&self) -> bool {
         self.ended
@@ -245,7 +246,7 @@ impl RpcResponse {
         self.state.settings.mode == Mode::Observe
     }
 
-    /// The last message of the call, and the record.
+    /// Returns the last message of the call, and the record.
     fn end_with(&mut self, fault: &Fault, origin: Origin, cause: Option<BoxError>) -> (Bytes, RequestRecord) {
         self.ended = true;
         let frame = match self.rpc {
@@ -281,8 +282,8 @@ impl RpcResponse {
         }
     }
 
-    /// The decoded chunk, and where in it the last frame of the call begins. `None` if the chunk does not end with that
-    /// frame.
+    /// Returns the decoded chunk, and where in it the last frame of the call begins. `None` if the chunk does not end
+    /// with that frame.
     fn last_frame_in<'d>(&self, data: &'d [u8]) -> Option<(Cow<'d, [u8]>, usize)> {
         let begun = self.frames.as_ref()?.payload_left()?;
         let chunk = if self.rpc.is_text() { Cow::Owned(grpc_messages::decode(data)?) } else { Cow::Borrowed(data) };
@@ -290,17 +291,18 @@ impl RpcResponse {
         self.is_last(chunk[at]).then_some((chunk, at))
     }
 
-    /// The end of the call, after the messages that came in the same chunk.
+    /// Returns the end of the call, after the messages that came in the same chunk.
     fn joined_with_end(&self, before: &[u8], last: Bytes) -> Bytes {
         if before.is_empty() { last } else { [self.as_sent(before.to_vec()), last].concat().into() }
     }
 
-    /// Why the request's body was cut; `None` in mode `observe`, where the client does not get the reason.
+    /// Returns the reason why the request's body was cut; `None` in mode `observe`, where the client does not get the
+    /// reason.
     fn cut_failure_for_client(&self) -> Option<Failure> {
         if self.is_observed() { None } else { self.state.why_body_was_cut() }
     }
 
-    /// The last message with the id of the outermost layer, if an inner layer has put its own into it (E7).
+    /// Returns the last message with the id of the outermost layer, if an inner layer has put its own into it (E7).
     fn with_own_id(&self, last: &[u8]) -> Option<Vec<u8>> {
         let (theirs, ours) = self.state.ids_of_layers()?;
         match self.rpc {

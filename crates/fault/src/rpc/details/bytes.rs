@@ -122,7 +122,7 @@ impl RpcDetails {
 }
 
 impl Delay {
-    /// The delay; `None` if it is negative.
+    /// Returns the delay; `None` if it is negative.
     fn read(self) -> Option<Duration> {
         let nanos = u32::try_from(self.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
         Some(Duration::new(u64::try_from(self.seconds).ok()?, nanos))
@@ -130,7 +130,7 @@ impl Delay {
 }
 
 impl RpcError<'_> {
-    /// The google.rpc.Status, in at most `max` bytes. It is empty if not even the details without metadata and
+    /// Returns the google.rpc.Status, in at most `max` bytes. It is empty if not even the details without metadata and
     /// violations fit.
     ///
     /// Its code and its message are the same as `grpc-status` and `grpc-message`, and are never cut: Python's
@@ -144,7 +144,7 @@ impl RpcError<'_> {
         status.encode_to_vec()
     }
 
-    /// The details, which may take at most `room` bytes in a google.rpc.Status; `None` if they do not fit.
+    /// Returns the details, which may take at most `room` bytes in a google.rpc.Status; `None` if they do not fit.
     pub fn details(self, room: usize) -> Option<Vec<PackedDetail>> {
         let (reason, domain) = (self.code.to_ascii_uppercase(), self.domain.to_owned());
         let mut info = ErrorInfo { reason, domain, metadata: Vec::new() };
@@ -174,7 +174,8 @@ impl RpcError<'_> {
         Some(PackedDetail::pack(RETRY_INFO, &RetryInfo { retry_delay: Some(delay) }))
     }
 
-    /// The parts of the error's details that may be left out: the metadata, and the violations of the issue list.
+    /// Returns the parts of the error's details that may be left out: the metadata, and the violations of the issue
+    /// list.
     fn variable(self) -> (Vec<Entry>, Vec<FieldViolation>) {
         let Some(details) = self.details.filter(|details| details.trim() != "null") else { return Default::default() };
         let metadata = metadata_of(details).into_iter().map(|(key, value)| Entry { key, value }).collect();
@@ -190,7 +191,8 @@ fn bad_request(violations: Vec<FieldViolation>, room: usize) -> Option<PackedDet
     (!field_violations.is_empty()).then(|| PackedDetail::pack(BAD_REQUEST, &BadRequest { field_violations }))
 }
 
-/// The issues as violations. The reason is the code in capitals, if that is a valid reason: `[A-Z][A-Z0-9_]{0,62}`.
+/// Returns the issues as violations. The reason is the code in capitals, if that is a valid reason:
+/// `[A-Z][A-Z0-9_]{0,62}`.
 fn violations_in(details: &str) -> Vec<FieldViolation> {
     let violation = |issue: written::NamedIssue<'_>| FieldViolation {
         reason: issue.code.and_then(|code| issue_code(&code)).unwrap_or_default().to_ascii_uppercase(),
@@ -210,13 +212,14 @@ fn messages_that_fit<M: Message>(mut messages: Vec<M>, room: &mut usize) -> Vec<
     messages
 }
 
-/// The length that a message has as a field of another one, whose number is below 16.
+/// Returns the length that a message has as a field of another one, whose number is below 16.
 fn field_len(message: &impl Message) -> usize {
     let length = message.encoded_len();
     1 + prost::length_delimiter_len(length) + length
 }
 
-/// The most bytes that a detail takes in a google.rpc.Status: with the tags and lengths around it, and around its name.
+/// Returns the most bytes that a detail takes in a google.rpc.Status: with the tags and lengths around it, and around
+/// its name.
 fn max_framed_len(name: &str, length: usize) -> usize {
     const LENGTH: usize = 5;
 

@@ -1,4 +1,4 @@
-//! The conditions that distinguish a shape from others (rule R15).
+//! The conditions that distinguish a shape from others (R15).
 
 use std::{fmt, slice};
 
@@ -37,7 +37,7 @@ impl Conditions {
         Some(Misfit { conditions, is_excluded })
     }
 
-    /// Whether every body that fulfils the other conditions also fulfils these.
+    /// Returns true if every body that fulfils the other conditions also fulfils these.
     #[cfg(feature = "policy-file")]
     pub(crate) fn cover(&self, other: &Self) -> bool {
         let is_one_of_any = |it: &Condition| self.any.iter().any(|sign| it.implies(sign));
@@ -198,7 +198,7 @@ impl From<bool> for Expected {
     }
 }
 
-/// Whether a text can be the name of an error: one word that is not the phrase of a status.
+/// Returns true if a text can be the name of an error: one word that is not the phrase of a status.
 fn is_name(text: &str) -> bool {
     let is_phrase = |text: &str| {
         (400..600).filter_map(|status| StatusCode::from_u16(status).ok()?.canonical_reason()).any(|it| it == text)
@@ -207,7 +207,8 @@ fn is_name(text: &str) -> bool {
 }
 
 impl Condition {
-    /// Whether one of the values at the places is the expected one. For `Expected::Absent`, whether there is no value.
+    /// Returns true if one of the values at the places is the expected one; for `Expected::Absent`, if there is no
+    /// value.
     pub(super) fn holds(&self, body: &BodyValues<'_, '_>) -> bool {
         let is_absent = self.is == Expected::Absent;
         let mut holds = is_absent;
@@ -218,7 +219,7 @@ impl Condition {
         holds
     }
 
-    /// Whether every body that fulfils this condition also fulfils the other.
+    /// Returns true if every body that fulfils this condition also fulfils the other.
     pub(crate) fn implies(&self, other: &Self) -> bool {
         self.at == other.at && (self.is == other.is || self.is.is_narrower_than(&other.is))
     }

@@ -1,4 +1,4 @@
-//! Reads and writes the issue list of a shape (rules R15, E8).
+//! Reads and writes the issue list of a shape (R15, E8).
 
 use serde_json::value::RawValue;
 
@@ -38,7 +38,7 @@ impl PathNotation {
     /// All notations.
     pub const ALL: &'static [Self] = &[Self::Dotted, Self::Brackets, Self::Pointer, Self::List];
 
-    /// The word of the policy file.
+    /// Returns the word of the policy file.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -72,7 +72,7 @@ impl PathNotation {
         path
     }
 
-    /// The path in this notation, as a JSON value.
+    /// Returns the path in this notation, as a JSON value.
     fn write(self, path: &RawValue) -> Vec<u8> {
         if self == Self::List {
             return path.get().as_bytes().to_vec();
@@ -93,7 +93,7 @@ impl PathNotation {
 }
 
 impl IssuePlaces {
-    /// The issues of a body as a JSON array; `None` if it has none.
+    /// Returns the issues of a body as a JSON array; `None` if it has none.
     pub(super) fn read(&self, body: &BodyValues<'_, '_>) -> Option<String> {
         let mut list = List::new();
         self.list.each(body, &mut |issue| {
@@ -115,7 +115,7 @@ impl IssuePlaces {
         list.push(&path.json(), message, code.as_deref());
     }
 
-    /// The issues of canonical details in the form of the shape; `None` if the details have no issues.
+    /// Returns the issues of canonical details in the form of the shape; `None` if the details have no issues.
     pub(super) fn write(&self, details: &str) -> Option<Vec<u8>> {
         let issues = Object::parse(details)?.raw("issues").and_then(|issues| json::array(issues.get()))?;
         let issues = issues.iter().filter_map(|issue| Object::parse(issue.get()));
@@ -134,8 +134,8 @@ impl IssuePlaces {
     }
 }
 
-/// An object with each value at its place. `wrap` makes the text of each object in between from its fields. A value
-/// whose place is empty is returned as it is.
+/// Returns an object with each value at its place. `wrap` makes the text of each object in between from its fields. A
+/// value whose place is empty is returned as it is.
 pub(super) fn object_of_values(values: &[(&[Step], &[u8])], wrap: fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     if let [([], value)] = values {
         return value.to_vec();

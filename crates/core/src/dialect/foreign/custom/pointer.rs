@@ -1,4 +1,4 @@
-//! JSON pointers (RFC 6901), with `*` for each element of a list (rule R15).
+//! JSON pointers (RFC 6901), with `*` for each element of a list (R15).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -37,23 +37,23 @@ impl Pointer {
         &self.0
     }
 
-    /// The field of the body that the pointer leads into.
+    /// Returns the field of the body that the pointer leads into.
     pub(super) fn field(&self) -> Option<&str> {
         self.0.first().and_then(Step::name)
     }
 
-    /// Whether the pointer leads to a field of the body or of its `error`, and not into one.
+    /// Returns true if the pointer leads to a field of the body or of its `error`, and not into one.
     pub(crate) fn is_field(&self) -> bool {
         matches!(&*self.0, [Step::Name(_)])
             || matches!(&*self.0, [Step::Name(error), Step::Name(_)] if &**error == "error")
     }
 
-    /// The value at this place in the body; the first one if there are several.
+    /// Returns the value at this place in the body; the first one if there are several.
     pub(super) fn first<'a>(&self, body: &BodyValues<'_, 'a>) -> Option<&'a RawValue> {
         first(|visit| self.each(body, visit))
     }
 
-    /// The value at this place in `value`; the first one if there are several.
+    /// Returns the value at this place in `value`; the first one if there are several.
     pub(super) fn first_value_in<'a>(&self, value: &'a RawValue) -> Option<&'a RawValue> {
         first(|visit| {
             visit_at(value, &self.0, visit);
@@ -133,7 +133,7 @@ fn visit_at<'a>(value: &'a RawValue, steps: &[Step], visit: &mut dyn FnMut(&'a R
     }
 }
 
-/// The body with this value at the place of the pointer. If nothing is there, it is added if `adds` is `true`.
+/// Returns the body with this value at the place of the pointer. If nothing is there, it is added if `adds` is `true`.
 pub(super) fn with_value<'t>(text: &'t str, steps: &[Step], value: &[u8], adds: bool) -> Cow<'t, str> {
     let Some((step, rest)) = steps.split_first() else { return owned(value.to_vec()) };
     if let Some(elements) = json::array(text) {

@@ -1,4 +1,4 @@
-//! The JSON Schema 2020-12 of a shape's bodies, for generated documents and clients (rule R15).
+//! The JSON Schema 2020-12 of a shape's bodies, for generated documents and clients (R15).
 
 use super::condition::Expected;
 use super::description::Description;
@@ -10,7 +10,7 @@ use crate::dialect::json::{Writer, quoted};
 use crate::dialect::outgoing::list;
 
 impl Description {
-    /// The schema of the bodies as JSON text; `None` if the shape has no template.
+    /// Returns the schema of the bodies as JSON text; `None` if the shape has no template.
     pub(super) fn schema(&self) -> Option<String> {
         let schema = self.node_schema(&self.template.as_ref()?.0, &mut Vec::new());
         String::from_utf8(schema).ok()
@@ -40,8 +40,8 @@ impl Description {
         }
     }
 
-    /// Whether every body of the shape has a value at this place, because a condition requires it. A body from a
-    /// service may lack other values that the template writes.
+    /// Returns true if every body of the shape has a value at this place, because a condition requires it. A body from
+    /// a service may lack other values that the template writes.
     fn is_sign(&self, path: &[Step]) -> bool {
         self.conditions.when.iter().any(|sign| sign.is != Expected::Absent && sign.at.steps().starts_with(path))
     }

@@ -1,4 +1,4 @@
-//! The template of a shape's bodies: JSON with placeholders for whole values (rule R15).
+//! The template of a shape's bodies: JSON with placeholders for whole values (R15).
 
 use super::pointer::{Pointer, Step};
 use crate::dialect::json::{self, Object, push_string};
@@ -70,7 +70,7 @@ impl Template {
         }
     }
 
-    /// The first place of a placeholder.
+    /// Returns the first place of a placeholder.
     pub(crate) fn place_of(&self, placeholder: Placeholder) -> Option<Pointer> {
         let mut steps = Vec::new();
         self.0.find(placeholder, &mut steps).then(|| Pointer::from_steps(&steps))
@@ -192,7 +192,7 @@ fn write_object(members: &[(Box<str>, Node)], values: &impl Values, json: &mut V
     json.push(b'}');
 }
 
-/// The template with a numbered string in place of each placeholder, so that it can be parsed as JSON.
+/// Returns the template with a numbered string in place of each placeholder, so that it can be parsed as JSON.
 fn with_numbered_strings(text: &str, found: &mut Vec<(Placeholder, bool)>) -> Result<String, TemplateError> {
     let mut json = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! Reads an entry: an object that states what is wrong with one field (rule R13). Finds which of its fields is the
+//! Reads an entry: an object that states what is wrong with one field (R13). Finds which of its fields is the
 //! place and which is the text.
 
 use std::borrow::Cow;
@@ -88,7 +88,7 @@ fn read_inner_errors<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, aro
         && push_all(found, &places, &errors.children().filter_map(text).collect::<Vec<_>>())
 }
 
-/// The list of texts in an entry, with the name of its field.
+/// Returns the list of texts in an entry, with the name of its field.
 pub(super) fn list_of_texts<'t, 'a>(entry: Node<'t, 'a>) -> Option<(&'t str, Node<'t, 'a>)> {
     let may_be = |list: Node<'_, '_>| list.elements().is_some_and(|mut it| it.next().is_some_and(Node::is_text));
     // Most entries have no such list, and looking up names is slow.
@@ -100,7 +100,7 @@ pub(super) fn list_of_texts<'t, 'a>(entry: Node<'t, 'a>) -> Option<(&'t str, Nod
     fields.find(|(_, list)| list.elements().is_some_and(|mut it| it.all(Node::is_text)) && list.count_texts() > 0)
 }
 
-/// How many issues a part of a body has that is not read further: texts count, and entries.
+/// Returns how many issues a part of a body has that is not read further: texts count, and entries.
 pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
     if part.is_text() || part.is_array() && part.children().next().is_none_or(Node::is_text) {
         return part.count_texts();
@@ -118,8 +118,8 @@ pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
     part.children().map(|child| count(child, around)).sum()
 }
 
-/// Whether an object names a place as an entry does. If it were data of the request, a field of that name would have a
-/// list, or what is wrong with it.
+/// Returns true if an object names a place as an entry does. If it were data of the request, a field of that name would
+/// have a list, or what is wrong with it.
 pub(super) fn states_place(object: Node<'_, '_>) -> bool {
     let is_name = |step: Node<'_, '_>| step.word_or_digits().is_some_and(|step| !step.contains(' '));
     let is_path = |path: Node<'_, '_>| path.elements().is_some_and(|mut steps| steps.all(is_name));
@@ -131,12 +131,12 @@ pub(super) fn states_place(object: Node<'_, '_>) -> bool {
     object.children().any(|it| it.is_text() && is_place(it.name()) || it.name() == "path" && is_path(it))
 }
 
-/// Whether an object names a place under a name that data does not use.
+/// Returns true if an object names a place under a name that data does not use.
 fn has_place(object: Node<'_, '_>) -> bool {
     PLACES.iter().any(|place| object.field_in_any_case(place).is_some() && !PLACES_OF_DATA.contains(place))
 }
 
-/// The text of an entry, and the name of its field. Without a text, a code beside a sure place counts as one.
+/// Returns the text of an entry, and the name of its field. Without a text, a code beside a sure place counts as one.
 pub(super) fn text<'t, 'a>(object: Node<'t, 'a>, means_errors: bool) -> Option<(&'t str, Cow<'a, str>)> {
     let others = || ISSUE_TEXTS.iter().filter_map(|name| object.field_in_any_case(name));
     let mut texts = object.ranked(&Ranks::text).chain(others());
@@ -159,7 +159,8 @@ pub(super) fn push<'t, 'a>(found: &mut Found<'t, 'a>, place: Place, entry: Node<
     found.push(Issue { place, text, code, entry: Some(entry) });
 }
 
-/// The code next to the text of an entry: a field with a known name, else a single word next to the sentence (R2).
+/// Returns the code next to the text of an entry: a field with a known name, else a single word next to the sentence
+/// (R2).
 pub(super) fn code<'a>(entry: Node<'_, 'a>, text: &str) -> Option<Cow<'a, str>> {
     let named = ISSUE_CODES.iter().find_map(|name| {
         // For express-validator, `type` is the kind of the entry, not of the mistake.
@@ -174,8 +175,8 @@ pub(super) fn code<'a>(entry: Node<'_, 'a>, text: &str) -> Option<Cow<'a, str>> 
     named.or_else(|| texts.find_map(|field| field.text().filter(|word| is_identifier(word))))
 }
 
-/// The places of an entry, usually one. An entry without a place has an empty one. An invalid place is an error: the
-/// object is not an entry.
+/// Returns the places of an entry, usually one. An entry without a place has an empty one. An invalid place is an
+/// error: the object is not an entry.
 pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> Result<Vec<Place>, ()> {
     let is_known = ["location", "in", "source"].iter().any(|it| object.string(it).is_some_and(|part| is_part(&part)));
     let is_of_errors = around.means_errors || ["location", "in", "source"].iter().any(|it| object.has(it));
@@ -206,7 +207,7 @@ pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> 
     Ok(empty.unwrap_or_else(|| vec![Place::default()]))
 }
 
-/// Whether a `name` is a code, the class of an error, or of an object that has a list of errors itself.
+/// Returns true if a `name` is a code, the class of an error, or of an object that has a list of errors itself.
 fn is_class_or_parent(object: Node<'_, '_>, name: Node<'_, '_>) -> bool {
     let is_code = |name: &str| name.contains('_') && !name.bytes().any(|it| it.is_ascii_lowercase());
     let is_class = |name: &str| {
@@ -238,7 +239,7 @@ fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<
     Some(vec![if is_whole { Place::default() } else { Place::parse(&text) }])
 }
 
-/// The place in a list of steps, such as `["items",0]`. `located`: the first step is a part of the request.
+/// Returns the place in a list of steps, such as `["items",0]`. `located`: the first step is a part of the request.
 fn place_of_steps(steps: Node<'_, '_>, located: bool) -> Option<Place> {
     let mut place = Place::default();
     for step in steps.children() {
@@ -256,14 +257,15 @@ fn place_of_steps(steps: Node<'_, '_>, located: bool) -> Option<Place> {
     Some(place)
 }
 
-/// The place in a `source` of JSON:API, for bodies that lack its media type (Rails 8.0 with jsonapi-serializer).
+/// Returns the place in a `source` of JSON:API, for bodies that lack its media type (Rails 8.0 with
+/// jsonapi-serializer).
 fn place_of_source(source: Node<'_, '_>) -> Option<Place> {
     let Some(pointer) = source.string("pointer") else { return Some(Place::parse(&source.string("parameter")?)) };
     let inside = ["/data/attributes", "/data/relationships", "/data"];
     Some(Place::parse(inside.iter().find_map(|it| pointer.strip_prefix(it)).unwrap_or(&pointer)))
 }
 
-/// The name of a missing field, as ajv states it in any language.
+/// Returns the name of a missing field, as ajv states it in any language.
 fn missing_name<'a>(entry: Node<'_, 'a>) -> Option<Cow<'a, str>> {
     ["params", "info"].iter().find_map(|name| entry.field(name)?.string("missingProperty"))
 }

@@ -1,4 +1,4 @@
-//! The issues in one part of a body (a candidate), and the facts about the position of that part (rule R13).
+//! The issues in one part of a body (a candidate), and the facts about the position of that part (R13).
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -19,7 +19,7 @@ pub(super) struct Found<'t, 'a> {
     /// The number of further issues, and how many of these name a field.
     more: usize,
     more_places: usize,
-    /// Whether an issue is about the whole body, under a field name that stands for the whole.
+    /// True if an issue is about the whole body, under a field name that stands for the whole.
     pub(super) of_whole: bool,
 }
 
@@ -82,7 +82,7 @@ impl<'t, 'a> Found<'t, 'a> {
         }
     }
 
-    /// Whether further issues are only counted, not written.
+    /// Returns true if further issues are only counted, not written.
     pub(super) fn is_full(&self) -> bool {
         self.issues.len() == MAX_ISSUES
     }
@@ -99,7 +99,7 @@ impl<'t, 'a> Found<'t, 'a> {
         (self.places(), around.means_errors, Reverse(around.depth))
     }
 
-    /// How many issues name a field.
+    /// Returns how many issues name a field.
     pub(super) fn places(&self) -> usize {
         self.issues.iter().filter(|issue| issue.place.has_name()).count() + self.more_places
     }

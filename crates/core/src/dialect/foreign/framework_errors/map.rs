@@ -1,4 +1,4 @@
-//! Reads maps from the names of fields to what is wrong with them (rule R13): texts, lists of texts, lists of such
+//! Reads maps from the names of fields to what is wrong with them (R13): texts, lists of texts, lists of such
 //! maps, nested maps, or objects with a text.
 
 use std::borrow::Cow;
@@ -29,7 +29,7 @@ const IDENTITY: &str = "DefaultError ConcurrencyFailure PasswordMismatch Invalid
                         PasswordTooShort PasswordRequiresUniqueChars PasswordRequiresNonAlphanumeric PasswordRequiresDigit \
                         PasswordRequiresLower PasswordRequiresUpper";
 
-/// Whether a name ends a path: it is one of these, or has the form of Laminas' (`emailAddressInvalidFormat`).
+/// Returns true if a name ends a path: it is one of these, or has the form of Laminas' (`emailAddressInvalidFormat`).
 fn is_path_end(name: &str) -> bool {
     let is_laminas =
         || name.split_once("Invalid").is_some_and(|(before, _)| before.ends_with(|it: char| it.is_ascii_lowercase()));
@@ -69,8 +69,8 @@ pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, arou
         && map.object(&mut Place::default(), object, 0)
 }
 
-/// Whether the only field is an object with a text and a number as its code: services number their errors, validators name
-/// their rules.
+/// Returns true if the only field is an object with a text and a number as its code: services number their errors,
+/// validators name their rules.
 fn wraps_numbered_error(object: Node<'_, '_>) -> bool {
     let mut fields = object.children().filter(|_| object.is_object());
     let (Some(only), None) = (fields.next(), fields.next()) else { return false };
@@ -78,7 +78,8 @@ fn wraps_numbered_error(object: Node<'_, '_>) -> bool {
     code.is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_digit())) && entry::text(only, true).is_some()
 }
 
-/// The map of fields in the format of Zod's `flatten()`, and FusionAuth's. Beside it stand the errors of the whole.
+/// Returns the map of fields in the format of Zod's `flatten()`, and FusionAuth's. Beside it stand the errors of the
+/// whole.
 pub(super) fn flattened<'t, 'a>(object: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
     object.field("fieldErrors").filter(|it| it.is_object())
 }
@@ -93,7 +94,8 @@ pub(super) fn read_elements<'t, 'a>(found: &mut Found<'t, 'a>, list: Node<'t, 'a
         .all(|(index, element)| element.is_object() && map.element_without_name(&mut place, index, element, 0))
 }
 
-/// Whether the object contains a list of errors, or an error's text with more under it. It is then not a map of fields.
+/// Returns true if the object contains a list of errors, or an error's text with more under it. It is then not a map of
+/// fields.
 fn has_errors_inside(object: Node<'_, '_>) -> bool {
     object.children().any(|field| match field.raw().as_bytes() {
         [b'[' | b'{', ..] if matches!(field.name(), "message" | "messages" | "msg" | "error" | "detail") => {
@@ -269,8 +271,8 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         self.around.means_errors && !self.around.is_vague || is_verdict(text)
     }
 
-    /// Whether the texts of an object with names of texts or codes are still issues: each is a sentence, and one stands
-    /// under another name (Jira's `description` beside `issuetype`).
+    /// Returns true if the texts of an object with names of texts or codes are still issues: each is a sentence, and
+    /// one stands under another name (Jira's `description` beside `issuetype`).
     fn are_sentences(&self, fields: Node<'t, 'a>) -> bool {
         const OF_ERRORS: [&str; 7] = ["message", "msg", "error", "err", "reason", "code", "detail"];
 
@@ -297,8 +299,8 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         true
     }
 
-    /// Whether a single text under a name is an issue. It is if a field above means errors, and no field is the text or
-    /// code of an error.
+    /// Returns true if a single text under a name is an issue. It is if a field above means errors, and no field is the
+    /// text or code of an error.
     fn takes_single_texts(&self, fields: Node<'t, 'a>) -> bool {
         let are_sentences = self.are_sentences(fields);
         let is_error = |field: Node<'_, '_>| {
@@ -371,13 +373,13 @@ impl<'t, 'a> Map<'_, 't, 'a> {
     }
 }
 
-/// Whether a field has what only programmers read.
+/// Returns true if a field has what only programmers read.
 fn is_of_program(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["stack", "trace", "debug", "exception", "sql"].iter().any(|part| name.contains(part))
 }
 
-/// Whether all names of an object are numbers.
+/// Returns true if all names of an object are numbers.
 fn has_numbers_alone(object: Node<'_, '_>) -> bool {
     let is_number =
         |field: Node<'_, '_>| !field.name().is_empty() && field.name().bytes().all(|byte| byte.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! Finds the issues in a JSON body by its structure (rule R13).
+//! Finds the issues in a JSON body by its structure (R13).
 //!
 //! Each list and each object of the body, at most three fields deep, is a candidate: a list of entries, or a map from
 //! names to what is wrong with them. The candidate that names the most places wins. Among equals, one below a field
@@ -26,8 +26,8 @@ struct Candidate<'x> {
     around: Surroundings,
 }
 
-/// The issues of a body. Its `wrappers` are never maps; the fields that the policy's own shape has `taken` are not
-/// searched.
+/// Returns the issues of a body. Its `wrappers` are never maps; the fields that the policy's own shape has `taken` are
+/// not searched.
 pub(super) fn issues<'a>(body: Node<'_, 'a>, wrappers: &[Node<'_, 'a>], taken: &[&str]) -> Option<Issues<'a>> {
     if !body.children().any(|value| value.is_object() || value.is_array() || is_list_in_text(value)) {
         return None;
@@ -49,8 +49,8 @@ pub(super) fn issues<'a>(body: Node<'_, 'a>, wrappers: &[Node<'_, 'a>], taken: &
     Some(Issues { list: found.into_list()?, source })
 }
 
-/// Whether a text is itself a list in JSON: the message of a ZodError is its list of issues, and some services send
-/// that message unchanged (Zod 4.6 in Hono 4.13 and tRPC 11).
+/// Returns true if a text is itself a list in JSON: the message of a ZodError is its list of issues, and some services
+/// send that message unchanged (Zod 4.6 in Hono 4.13 and tRPC 11).
 fn is_list_in_text(value: Node<'_, '_>) -> bool {
     value.raw().starts_with("\"[")
 }
@@ -88,14 +88,14 @@ impl<'x> Search<'x, '_> {
         }
     }
 
-    /// Whether a value may name as many places as the best candidate, or more: it would need a text for each.
+    /// Returns true if a value may name as many places as the best candidate, or more: it would need a text for each.
     fn may_be_best(&self, value: Node<'x, 'x>) -> bool {
         (value.is_object() || value.is_array())
             && self.candidates < MOST_CANDIDATES
             && self.best.as_ref().is_none_or(|best| value.count_texts() >= best.places)
     }
 
-    /// Whether a value can at most equal the best candidate in places, and would not rank before it.
+    /// Returns true if a value can at most equal the best candidate in places, and would not rank before it.
     fn is_beaten(&self, value: Node<'x, 'x>, around: Surroundings) -> bool {
         self.best.as_ref().is_some_and(|best| {
             value.count_texts() == best.places && (best.around.means_errors || !around.means_errors)
