@@ -32,7 +32,6 @@ KNOWN = {
     ("opensearch", "no credentials, as text"): "a text has no form that R10 could know; class and message stay",
     ("docker", "no container, by Podman"): "none of Docker's headers is sent, and docker-py fails on a body without `message`",
     ("python-dxf", "Harbor's own code"): "R10 knows the codes of the OCI specification alone",
-    ("python-dxf", "without a message"): "R10 wants a message, which the OCI specification makes optional",
 }
 
 
