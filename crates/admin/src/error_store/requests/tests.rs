@@ -1,6 +1,7 @@
 //! Requests are counted by place, minute and outcome, in bounded memory.
 
 use error_envelope_core::code::ErrorCode;
+use error_envelope_core::session::Origin;
 
 use super::super::error_record::Kind;
 use super::super::recent_errors::tests::seen;
