@@ -46,7 +46,7 @@ impl PolicyBuilder {
         let process = self.process.compile(problems);
         let codes = compile_codes(&self.codes, problems);
         let (covers, scopes) = compile_scopes(&self.scopes, problems);
-        let mut names = Names::new(&self.headers, &self.schemes, problems);
+        let mut names = Names::new(&self.headers, &self.schemes, &codes, problems);
         let forwarded_ids = names.headers_of_schemes(|scheme| scheme.forward_id());
         refuse_guards_of_forwarded(&names, &forwarded_ids, problems);
         #[cfg(feature = "foreign")]
