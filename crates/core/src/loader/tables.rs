@@ -103,10 +103,15 @@ pub(super) struct DefinedCode(pub(super) CodeTable);
 
 impl Leaf for DefinedCode {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
-        let code = CodeTable::read(value, at)?;
+        let mut code = CodeTable::read(value, at)?;
         let table = at.table(value)?;
-        if !table.contains_key("status") && code.in_catalogue().is_none() {
-            at.key::<u16>(table, "status", true);
+        match code.in_catalogue() {
+            // Stands for details, docs or a retry advice with a mistake, which was noted when it was read.
+            Some(known) if ["details", "docs", "retry"].iter().any(|key| table.contains_key(*key)) => {
+                code.retry.get_or_insert(known.retry());
+            }
+            None if !table.contains_key("status") => drop(at.key::<u16>(table, "status", true)),
+            _ => {}
         }
         Some(Self(code))
     }
