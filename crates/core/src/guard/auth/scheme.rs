@@ -184,6 +184,13 @@ impl AuthScheme {
         self
     }
 
+    /// The ids of its API keys that are neither revoked nor expired.
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn live_keys(&self, now: std::time::SystemTime) -> impl Iterator<Item = &str> {
+        let is_live = move |key: &&Key| !key.revoked && key.expires.is_none_or(|expires| expires > now);
+        self.keys.iter().filter(is_live).map(|key| &*key.id)
+    }
+
     /// Sets how long a custom scheme's verifier may take, or how long a token waits for keys to be fetched: 2 s by
     /// default, at most 5 min.
     pub fn timeout(mut self, timeout: Duration) -> Self {
