@@ -61,10 +61,11 @@ impl ErrorReader {
         Self { codes: Arc::default(), shapes: Arc::default(), limit: LIMIT, time: TIME, clock }
     }
 
-    /// Adds an organisation's own codes ([`ErrorCode::custom`]), with their advice. If two have the same name, the last
+    /// Adds an organisation's own codes ([`ErrorCode::custom`]), with their advice, and codes of the catalogue with
+    /// advice that was added. If two have the same name, the last
     /// counts. Codes that are not added have only a name, and count as transient.
     pub fn codes(self, own: impl IntoIterator<Item = ErrorCode>) -> Self {
-        let mut codes: Vec<ErrorCode> = self.codes.custom_codes().cloned().collect();
+        let mut codes: Vec<ErrorCode> = self.codes.defined_codes().cloned().collect();
         for code in own {
             codes.retain(|other| *other != code);
             codes.push(code);
@@ -94,7 +95,7 @@ impl ErrorReader {
     /// ```
     pub fn policy(self, policy: &Policy) -> Self {
         let shapes = policy.own_shapes().iter().chain(self.shapes.iter()).copied().collect();
-        Self { shapes, ..self }.codes(policy.codes().custom_codes().cloned())
+        Self { shapes, ..self }.codes(policy.codes().defined_codes().cloned())
     }
 
     /// Sets the most bytes to read of an error's body, and to decode of a compressed one. After that, only the head

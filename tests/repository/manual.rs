@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use links::{anchors, links};
 
 /// Pages beside those of `manual/` and the READMEs of the crates.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",
@@ -23,6 +23,7 @@ const PAGES: [&str; 13] = [
     "contract/README.md",
     "crates/cli/benches/abuse/abuse.md",
     "examples/README.md",
+    "examples/policies/README.md",
     "tests/apps/words.md",
     "tests/frameworks/checks.md",
     "tests/it/cases/envoy/DIFFERS.md",

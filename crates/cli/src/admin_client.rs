@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::failure::{CommandError, FOUND, UNREACHABLE, block_on};
-use crate::gateway::limits::time;
+use crate::gateway::limits::{address as host_and_port, time};
 use crate::target::Target;
 use crate::text::{cut, one_line};
 
@@ -136,6 +136,9 @@ pub(crate) fn json_of(
             StatusCode::FORBIDDEN | StatusCode::SERVICE_UNAVAILABLE => "nothing was changed",
             _ => "use an admin address",
         };
+        if body.trim_ascii_start().starts_with(b"<") {
+            return format!("returned {status} and a page of HTML instead of {what}; {advice}");
+        }
         let text = cut(&one_line(&String::from_utf8_lossy(body)), 300);
         format!("returned {status} without {what}; {advice}: {text}")
     })
@@ -166,11 +169,7 @@ pub(crate) fn exit_code<'a>(failed: impl Iterator<Item = &'a NoAnswer>) -> u8 {
 fn address(given: &str) -> Result<String, String> {
     const RIGHT: &str = "write http://HOST:PORT or https://HOST:PORT, HOST:PORT, or the port alone for this machine";
 
-    let url = match (given.parse::<u16>(), given.contains("://")) {
-        (Ok(port), _) => format!("http://127.0.0.1:{port}"),
-        (_, true) => given.to_owned(),
-        _ => format!("http://{given}"),
-    };
+    let url = if given.contains("://") { given.to_owned() } else { format!("http://{}", host_and_port(given)?) };
     let uri: Uri = url.parse().map_err(|error| format!("{error}; {RIGHT}"))?;
     let bare = matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("" | "/"));
     if matches!(uri.scheme_str(), Some("http" | "https")) && bare { Ok(url) } else { Err(RIGHT.to_owned()) }
@@ -185,4 +184,17 @@ fn token(file: &Path) -> Result<HeaderValue, CommandError> {
     })?;
     header.set_sensitive(true);
     Ok(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_html_is_named_and_not_printed() {
+        let refused = |body: &str| json_of(StatusCode::OK, body.as_bytes(), "the state", |_| false).unwrap_err();
+        let page = "returned 200 OK and a page of HTML instead of the state; use an admin address";
+        assert_eq!(refused("\n<!doctype html><title>Shop</title>"), page);
+        assert_eq!(refused("hello"), "returned 200 OK without the state; use an admin address: hello");
+    }
 }

@@ -26,6 +26,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 
 use crate::failure::{CommandError, block_on, print_line};
+use crate::gateway::limits::address;
 use crate::gateway::log::Log;
 use crate::gateway::on_call::{AdminArgs, AdminListener};
 use crate::gateway::system;
@@ -39,8 +40,8 @@ use crate::text::{cut, one_line};
 /// standard output has the address. Ctrl-C and SIGTERM stop it; SIGHUP reloads the policy.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Listen on this address; port 0 picks a free port [default: 127.0.0.1:8081]
-    #[arg(long, value_name = "ADDR")]
+    /// Listen on this address; a port alone means loopback, and port 0 picks a free port [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<String>,
     /// Apply this policy file, which is reloaded when it changes [default: the built-in settings]
     #[arg(long, value_name = "FILE")]

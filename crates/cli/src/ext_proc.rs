@@ -10,7 +10,7 @@ use humantime::Duration as Time;
 
 use crate::failure::{CommandError, block_on, print_line};
 use crate::gateway::args::workers;
-use crate::gateway::limits::{delay, time};
+use crate::gateway::limits::{address, delay, time};
 use crate::gateway::log::Log;
 use crate::gateway::on_call::{AdminArgs, AdminListener};
 use crate::gateway::system::{self, ShutdownSignal};
@@ -23,8 +23,8 @@ use crate::gateway::system::{self, ShutdownSignal};
 /// keep it on loopback or in a trusted network. TIME needs a unit, such as 500ms or 30s.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Listen on this address; port 0 picks a free port
-    #[arg(long, value_name = "ADDR", default_value = DEFAULT)]
+    /// Listen on this address; a port alone means loopback, and port 0 picks a free port
+    #[arg(long, value_name = "ADDR", value_parser = address, default_value = DEFAULT)]
     listen: String,
     /// Apply this policy file [default: the built-in settings]
     #[arg(long, value_name = "FILE")]

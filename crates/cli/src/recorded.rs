@@ -112,8 +112,8 @@ struct Head<T> {
     lines: usize,
 }
 
-const NO_HEAD: &str = "not an HTTP message: a response begins with a line such as `HTTP/1.1 404 Not Found`, a request with one \
-                       such as `GET /orders HTTP/1.1`; `curl -i` writes such files";
+const NO_HEAD: &str = "not an HTTP message: a response begins with a status line such as `HTTP/1.1 404 Not Found`, which `curl -i` \
+                       writes and `curl` alone leaves out; a request begins with a line such as `GET /orders HTTP/1.1`";
 
 fn head_of<T>(
     path: &Path,

@@ -108,7 +108,7 @@ impl Fault {
     /// Creates a fault with the message and the status of its code, without details and other headers.
     #[inline]
     pub fn new(code: ErrorCode) -> Self {
-        match code.place() {
+        match code.stock_place() {
             Some(place) => STOCK[place].clone(),
             None => Self::code_only(&code),
         }

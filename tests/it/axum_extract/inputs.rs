@@ -190,7 +190,7 @@ async fn e8_a_body_that_does_not_fit_says_where_and_what_was_expected() {
             "Unknown; expected one of `items`, `labels`, `size`, `note`.",
             "unknown",
         ),
-        ("[]".to_owned(), json!([]), "Expected an object.", "invalid_length"),
+        ("[]".to_owned(), json!([]), "Expected an object, got an array.", "invalid_type"),
         ("7".to_owned(), json!([]), "Expected an object, got a number.", "invalid_type"),
     ] {
         let answer = send(app(), json_of("/order", body.clone())).await;

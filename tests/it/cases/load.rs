@@ -93,6 +93,8 @@ fn finished(table: Table, folder: &Path) -> Result<Case, String> {
     let mut case: Case = read(table).map_err(|error| format!("{name}: {error}"))?;
     case.alternatives = alternatives(expect).map_err(|error| format!("{name}: expect.or: {error}"))?;
     folder.clone_into(&mut case.folder);
+    // The rows are copies, whose policies lie beside them only where they were written.
+    case.policy_file = case.policy_file.map(|file| file.replace("../policies/", "../../examples/policies/"));
     if case.request.times == 0 || case.chain == 0 {
         return Err(format!("{name}: `times` and `chain` are at least 1"));
     }

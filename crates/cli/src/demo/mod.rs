@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::failure::{CommandError, block_on_threads, print_line};
 use crate::gateway::args::Front;
-use crate::gateway::limits::{UpstreamFlags, time};
+use crate::gateway::limits::{UpstreamFlags, address, time};
 use crate::gateway::log::Writing;
 use crate::gateway::on_call::AdminListener;
 use crate::gateway::{self, system};
@@ -26,8 +26,9 @@ use crate::gateway::{self, system};
 /// response beside the client's. Then the gateway runs until Ctrl-C.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Listen on this address; port 0 picks a free port [default: 127.0.0.1:8080, with --once 127.0.0.1:0]
-    #[arg(long, value_name = "ADDR")]
+    /// Listen on this address; a port alone means loopback, and port 0 picks a free port [default: 127.0.0.1:8080, with
+    /// --once 127.0.0.1:0]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<String>,
     // The slow head should show its 504 soon.
     /// Limit the time until the embedded service sends its response head, such as 500ms

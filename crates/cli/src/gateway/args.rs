@@ -17,7 +17,7 @@ use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tower_error_envelope::ErrorEnvelopeLayer;
 
-use super::limits::{ClientFlags, UpstreamFlags, time};
+use super::limits::{ClientFlags, UpstreamFlags, address, time};
 use super::log::{AccessSink, Log, Writing};
 use super::on_call;
 use crate::failure::{CommandError, with_help};
@@ -33,8 +33,9 @@ use crate::target::roots;
 /// line wins.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Listen on this address; port 0 picks a free port [default: 127.0.0.1:8080, or the socket that systemd passes]
-    #[arg(long, value_name = "ADDR")]
+    /// Listen on this address; a port alone means loopback, and port 0 picks a free port [default: 127.0.0.1:8080, or
+    /// the socket that systemd passes]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(super) listen: Option<String>,
     /// Let another process that has this flag listen at the same address: each gets a share of the new connections
     #[arg(long)]

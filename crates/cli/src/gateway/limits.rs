@@ -188,6 +188,22 @@ pub(crate) fn size(least: u64, most: u64) -> impl Fn(&str) -> Result<ByteSize, S
 /// The longest time: a year stands for "no limit", and clocks can still add it.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+/// An address to listen on, or that of a gateway: HOST:PORT, or a port alone, which means this machine.
+pub(crate) fn address(given: &str) -> Result<String, String> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (host, port) =
+        if is_number(given) { ("127.0.0.1", given) } else { given.rsplit_once(':').unwrap_or((given, "")) };
+    let wrong = match port.parse::<u16>() {
+        _ if given.is_empty() => "the address is empty, as a variable that is not set leaves it".to_owned(),
+        _ if given.contains('$') => format!("nothing replaced {given}, or the variable is not set"),
+        _ if host.is_empty() => "the host is missing".to_owned(),
+        Ok(port) => return Ok(format!("{host}:{port}")),
+        Err(_) if is_number(port) => format!("the port {port} is more than 65535"),
+        Err(_) => "the port is missing".to_owned(),
+    };
+    Err(format!("{wrong}; write HOST:PORT, such as 127.0.0.1:8080, or a port alone for this machine"))
+}
+
 /// A time of more than 0: no work could be done in less.
 pub(crate) fn time(text: &str) -> Result<Time, String> {
     let time = delay(text)?;

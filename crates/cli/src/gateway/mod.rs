@@ -72,11 +72,7 @@ pub(crate) async fn listen(address: Option<&str>, sockets: &mut ListeningSockets
     let listener = sockets.listen(SocketPurpose::Clients, address, DEFAULT).await;
     listener.map_err(|error| {
         let (address, problem) = (address.unwrap_or(DEFAULT), error.problem());
-        let has_port = address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let (problem, advice) = match (has_port, error.advice()) {
-            (false, _) => ("the port is missing", "write HOST:PORT, such as 127.0.0.1:8080"),
-            (true, advice) => (problem, advice.unwrap_or("choose another address, or port 0 for a free one")),
-        };
+        let advice = error.advice().unwrap_or("choose another address, or port 0 for a free one");
         CommandError::Io(format!("--listen {address}: {problem}\n = help: {advice}"))
     })
 }

@@ -8,6 +8,7 @@ use error_envelope_admin::{Admin, install_metrics};
 use error_envelope_gateway::{ListeningSockets, ServerTls, SocketPurpose};
 use tokio::net::TcpListener;
 
+use super::limits::address;
 use super::system;
 use crate::failure::CommandError;
 
@@ -17,7 +18,7 @@ use crate::failure::CommandError;
 pub(crate) struct AdminArgs {
     /// Serve health, metrics, the active policy, the kill switch and the errors page on this address; a port alone
     /// means loopback
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     admin: Option<String>,
     /// Accept this host name on the admin address, besides localhost and IP addresses; repeatable
     #[arg(long, value_name = "NAME", requires = "admin", value_parser = host)]
@@ -50,13 +51,11 @@ impl AdminListener {
     /// Opens the admin address; `None` if the flags set none.
     pub(crate) async fn listen(args: &AdminArgs, sockets: &mut ListeningSockets) -> Result<Option<Self>, CommandError> {
         const HELP: &str = "choose another address, such as 127.0.0.1:9901 or 9901, or port 0 for a free one";
-        let Some(address_flag) = &args.admin else { return Ok(None) };
+        let Some(wanted) = &args.admin else { return Ok(None) };
         let refused = |error: &dyn fmt::Display, help: Option<&str>| {
-            CommandError::Io(format!("--admin {address_flag}: {error}\n = help: {}", help.unwrap_or(HELP)))
+            CommandError::Io(format!("--admin {wanted}: {error}\n = help: {}", help.unwrap_or(HELP)))
         };
-        let full =
-            address_flag.parse::<u16>().map_or_else(|_| address_flag.clone(), |port| format!("127.0.0.1:{port}"));
-        let listener = sockets.listen(SocketPurpose::Admin, Some(&full), &full).await;
+        let listener = sockets.listen(SocketPurpose::Admin, Some(wanted), wanted).await;
         let listener = listener.map_err(|error| refused(&error.problem(), error.advice()))?;
         let address = listener.local_addr().map_err(|error| refused(&error, None))?;
         let metrics = install_metrics()

@@ -133,7 +133,11 @@ impl ServiceInfo {
     fn fits(&self, row: &Row, request: Request<Bytes>) -> Result<Planned, Option<String>> {
         let guards = self.guards(&request);
         if guards.mode != Mode::Enforce {
-            return Err(Some(format!("is in mode {:?}, which keeps the shape of errors", guards.mode.as_str())));
+            let effect = match guards.mode {
+                Mode::Observe => "in which guards other than credentials only observe, and errors keep their shape",
+                _ => "which keeps the shape of errors",
+            };
+            return Err(Some(format!("is in mode {:?}, {effect}", guards.mode.as_str())));
         }
         if row.place == Place::Json && !guards.decodes {
             return Err(None);

@@ -35,14 +35,14 @@ fn settings(set: &[(&str, &str, &str)]) -> String {
 
 #[test]
 fn the_given_policies_are_in_order() {
-    let messaging = "tests/policies/messaging.toml";
+    let messaging = "examples/policies/messaging.toml";
     assert_check(&["check", "--deny-warnings", messaging], 0, "1 file: no errors, no warnings, no notes\n");
-    let all = run(&["check", "--deny-warnings", messaging, "tests/policies/voice-gateway.toml"]);
+    let all = run(&["check", "--deny-warnings", messaging, "examples/policies/voice-gateway.toml"]);
     assert_eq!((all.code, all.err.as_str()), (Some(0), ""));
     assert!(all.out.ends_with("\n\n2 files: no errors, no warnings, 1 note\n"), "{}", all.out);
     assert!(all.out.starts_with(
         "\
-tests/policies/voice-gateway.toml:67: route[4].auth: note: the route requires no credentials, but a wider setting is auth = [\"app\"] (line 10) [open-under-closed]
+examples/policies/voice-gateway.toml:67: route[4].auth: note: the route requires no credentials, but a wider setting is auth = [\"app\"] (line 10) [open-under-closed]
    |
 67 | auth = []
    |        ^^

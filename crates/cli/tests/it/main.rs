@@ -14,6 +14,7 @@ mod on_call;
 mod outputs;
 mod owner;
 mod pages;
+mod policies;
 mod policy_diff;
 mod printable;
 mod probe;

@@ -48,7 +48,7 @@ opens   defaults.case of the scope \"/orders\": nothing -> \"exact\" (services/o
         assert_eq!((&*out, &*err, exit), (expected, "", Some(code)));
     }
     let (out, _, code) = diff(&folder, &["--exit-code", "policy.toml", "HEAD:policy.toml"]);
-    assert!(out.ends_with("\n1 closed door, 1 changed answer\n"), "{out}");
+    assert!(out.ends_with("\n2 closed doors\n"), "{out}");
     assert_eq!(code, Some(1));
     let (out, ..) = diff(&folder.join("services"), &["HEAD:./../policy.toml", "../policy.toml"]);
     assert!(out.ends_with("\n2 open doors\n"), "{out}");
@@ -89,4 +89,40 @@ fn a_policy_that_cannot_be_read_is_named_as_it_was_given() {
         assert!(err.starts_with(problem) && out.is_empty(), "{old}: {out}{err}");
         assert_eq!(exit, Some(code), "{old}");
     }
+}
+
+#[derive(serde::Deserialize)]
+struct Pairs {
+    scheme: String,
+    pair: Vec<Pair>,
+}
+
+#[derive(serde::Deserialize)]
+struct Pair {
+    truth: String,
+    old: String,
+    new: String,
+    exit: i32,
+    changes: Vec<String>,
+}
+
+#[test]
+fn the_exit_code_is_the_truth_about_each_pair() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("diff-pairs");
+    fs::create_dir_all(&folder).unwrap();
+    let Pairs { scheme, pair: pairs } = toml::from_str(include_str!("../policies/pairs.toml")).unwrap();
+    assert_eq!(pairs.len(), 12);
+    let mut wrong = Vec::new();
+    for Pair { truth, old, new, exit, changes } in pairs {
+        for (name, text) in [("old.toml", old), ("new.toml", new)] {
+            fs::write(folder.join(name), format!("version = 1\n{}", text.replace('%', &scheme))).unwrap();
+        }
+        let (out, err, code) = diff(&folder, &["--exit-code", "old.toml", "new.toml"]);
+        let mut found: Vec<_> = out.lines().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
+        found.sort_unstable();
+        if code != Some(exit) || found != changes {
+            wrong.push(format!("{truth}: {code:?}\n{out}{err}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -56,6 +56,35 @@ fn the_gateway_passes_every_line() {
 }
 
 #[test]
+fn the_time_of_an_answer_is_no_difference_and_its_form_is() {
+    let policy = written("meta", "[defaults]\ndialect = \"error_with_meta\"\nbody_limit = 9\n");
+    let gateway = Gateway::start(&policy);
+    for _ in 0..3 {
+        let run = probe(&gateway.url, &["--policy", &policy, "--format", "json"]);
+        assert_eq!((run.code, broken(&report(&run))), (Some(0), Vec::<&str>::new()), "{}", run.out);
+    }
+    let other = written("no-meta", "[defaults]\nbody_limit = 9\n");
+    assert_eq!(probe(&gateway.url, &["--policy", &other]).code, Some(1));
+}
+
+#[test]
+fn in_observe_it_states_that_guards_only_observe() {
+    let policy = written("observe", "[defaults]\nmode = \"observe\"\nbody_limit = 9\n");
+    let gateway = Gateway::start(&policy);
+    let told = probe(&gateway.url, &["--policy", &policy]).out;
+    let why =
+        "is in mode \"observe\", in which guards other than credentials only observe, and errors keep their shape\n";
+    assert!(told.contains(why), "{told}");
+}
+
+/// The path of a policy with this text.
+fn written(name: &str, text: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("probe-{name}.toml"));
+    std::fs::write(&path, format!("version = 1\n{text}")).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
 fn a_service_without_the_layer_passes_no_line() {
     let gateway = Gateway::start(POLICY);
     // The embedded service waits for bodies that never end.

@@ -198,10 +198,28 @@ fn a_request_that_no_service_is_for_is_not_found_behind_its_guards() {
 }
 
 #[test]
-fn an_address_without_a_port_is_refused_as_such() {
-    let refused = run(&["gateway", "--listen", "localhost", "--upstream", "http://127.0.0.1:1"]);
-    assert_eq!(refused.code, Some(2));
-    assert!(refused.err.starts_with("error: --listen localhost: the port is missing\n"), "{}", refused.err);
+fn an_address_is_refused_for_what_is_wrong_with_it_by_each_flag() {
+    for (given, wrong) in [
+        ("localhost", "the port is missing"),
+        (":8080", "the host is missing"),
+        ("127.0.0.1:99999", "the port 99999 is more than 65535"),
+        ("99999", "the port 99999 is more than 65535"),
+        ("$NOPE", "nothing replaced $NOPE, or the variable is not set"),
+        ("", "the address is empty, as a variable that is not set leaves it"),
+    ] {
+        for args in [
+            &["gateway", "--upstream", "http://127.0.0.1:1", "--listen", given][..],
+            &["gateway", "--upstream", "http://127.0.0.1:1", "--admin", given],
+            &["error-backend", "--listen", given],
+            &["ext-proc", "--listen", given],
+            &["demo", "--listen", given],
+            &["kill-switch", "status", "--admin", given],
+        ] {
+            let refused = run(args);
+            let line = refused.err.lines().next().unwrap_or_default();
+            assert!(refused.code == Some(2) && line.contains(&format!("{wrong}; write")), "{args:?}: {}", refused.err);
+        }
+    }
 }
 
 #[test]

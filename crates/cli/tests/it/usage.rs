@@ -58,8 +58,8 @@ fn the_help_of_every_verb_ends_with_an_example() {
 #[test]
 fn every_verb_that_prints_has_json() {
     for (args, member) in [
-        (&["check", "tests/policies/messaging.toml", "--format", "json"][..], "findings"),
-        (&["check", "tests/policies/messaging.toml", "--format", "json", "--effective", "GET", "/x"], "effective"),
+        (&["check", "examples/policies/messaging.toml", "--format", "json"][..], "findings"),
+        (&["check", "examples/policies/messaging.toml", "--format", "json", "--effective", "GET", "/x"], "effective"),
         (&["explain", "--format", "json", "crates/cli/tests/owner/express.http"], "tried"),
         (&["kill-switch", "status", "--format", "json", "--admin", "127.0.0.1:1"], "gateways"),
     ] {
@@ -102,7 +102,7 @@ fn a_policy_or_a_response_may_come_from_standard_input() {
     assert_eq!((from_stdin.code, from_stdin.err.as_str()), (Some(1), ""));
     assert_eq!(from_stdin.out, from_file.out.replace(misspelt, "-"), "the lines are shown, too");
     let weaker = b"version = 1\n[defaults]\nmode = \"observe\"\n";
-    let diff = run_with_input(&["diff", "tests/policies/messaging.toml", "-"], weaker);
+    let diff = run_with_input(&["diff", "examples/policies/messaging.toml", "-"], weaker);
     assert!(diff.code == Some(0) && diff.out.contains("-> \"observe\" (-:3)"), "{} {}", diff.out, diff.err);
     let response = std::fs::read(repository().join("crates/cli/tests/owner/express.http")).unwrap();
     let explained = run_with_input(&["explain", "-"], &response);

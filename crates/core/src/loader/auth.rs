@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use toml::de::DeValue;
 
+use crate::code::ErrorCode;
 use crate::guard::auth::{AuthMessages, AuthScheme, Key};
 #[cfg(feature = "jwt")]
 use crate::guard::auth::{JwtKeys, RemoteKeys};
@@ -39,11 +40,14 @@ pub(super) enum Verifiers {
 
 /// The kinds of schemes, and the keys that each has besides `scheme`, `forward_id`, `messages` and `challenge`.
 const SCHEMES: [(&str, &str); 5] = [
-    ("bearer", "pattern keys keys_file"),
-    ("header", "header pattern keys keys_file"),
-    ("jwt", "secret_env jwks_file jwks_url timeout algorithms issuer audience leeway require_verified_email"),
+    ("bearer", "id_header pattern keys keys_file"),
+    ("header", "header id_header pattern keys keys_file"),
+    (
+        "jwt",
+        "secret_env jwks_file jwks_url timeout unavailable_code algorithms issuer audience leeway require_verified_email",
+    ),
     ("certificate", ""),
-    ("custom", "timeout"),
+    ("custom", "timeout unavailable_code"),
 ];
 
 /// Whether a key is one of those that a kind has.
@@ -59,6 +63,7 @@ tables! {
         messages: AuthMessages,
         challenge: String,
         header: String,
+        id_header: String,
         pattern: String,
         keys: Keys,
         keys_file: KeysFile,
@@ -66,6 +71,7 @@ tables! {
         jwks_file: NamedText,
         jwks_url: String,
         timeout: Duration,
+        unavailable_code: ErrorCode,
         algorithms: Algorithms,
         issuer: String,
         audience: OneOrMore,
@@ -201,6 +207,9 @@ impl AuthTable {
         });
         let scheme = self.pattern.filter(|_| has("pattern")).into_iter().fold(scheme, AuthScheme::pattern);
         let scheme = self.timeout.filter(|_| has("timeout")).into_iter().fold(scheme, AuthScheme::timeout);
+        let code = self.unavailable_code.filter(|_| has("unavailable_code"));
+        let scheme = code.into_iter().fold(scheme, AuthScheme::unavailable_code);
+        let scheme = self.id_header.filter(|_| has("id_header")).into_iter().fold(scheme, AuthScheme::id_header);
         let scheme = self.forward_id.into_iter().fold(scheme, AuthScheme::forward_id);
         let scheme = self.challenge.into_iter().fold(scheme, AuthScheme::challenge);
         scheme.with_messages(self.messages.unwrap_or_default())

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::auth::{PolicyEnv, Scheme};
 use super::gather::Gathered;
 use super::sources::{Override, Sources};
-use super::tables::{FileTable, PlacedText};
+use super::tables::{DefinedCode, FileTable, PlacedText};
 use crate::body_shape::BodyShape;
 use crate::policy::PolicyBuilder;
 use crate::policy::keys::RouteTable;
@@ -123,7 +123,7 @@ impl Assembly {
     }
 
     fn read_codes(&mut self, file: usize, table: &mut FileTable) {
-        for (index, table) in table.code.take().into_iter().flat_map(|Tables(codes)| codes).enumerate() {
+        for (index, DefinedCode(table)) in table.code.take().into_iter().flat_map(|Tables(codes)| codes).enumerate() {
             let place = TablePath::Code(self.builder.codes.len());
             self.sources.insert(place.clone(), file, format!("code[{index}]"));
             let code = self.problems.read(&place, |refusals| table.into_code(refusals));

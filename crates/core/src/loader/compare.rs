@@ -2,26 +2,30 @@
 //!
 //! 1. The settings of `[defaults]` and routes are compared key by key at the same table. A key that only one policy sets
 //!    there is compared with the next wider table of the other one. `weaker` in the row of the key decides whether the
-//!    new value requires less.
+//!    new value requires less. Guards that a mode only observes require nothing, so a mode that begins to enforce them
+//!    closes a door.
 //! 2. Everything else is compared as text, key by key. What is added to a scheme, a header or a scope closes a door;
-//!    anything else there may open one, which a person must judge. A code, and a rule, is one line.
+//!    anything else there may open one, which a person must judge. A code, and a rule, is one line. A default that is
+//!    written out, and an API key that lets nobody in, change nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
+use std::time::SystemTime;
 
 use toml::de::{DeArray, DeTable, DeValue};
 
+use super::build::Lock;
 use super::file::PolicyFile;
 use super::keys::PlacedValue;
 use crate::guard::pattern::Pattern;
-use crate::policy::Scope;
 use crate::policy::keys::RouteTable;
+use crate::policy::{Mode, Scope};
 use crate::table::{TablePath, line_of};
 
 /// What a change does. A list of changes is in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChangeKind {
-    /// A guard requires more than before: clients may be refused that were not.
+    /// A guard requires more than before: clients may be refused that were not. Or a setting is newly locked.
     Closes,
     /// A guard requires less than before, or a setting is no longer locked. Or the definition of a scheme, a header or
     /// a scope differs in a way that a person must judge.
@@ -57,28 +61,32 @@ impl PolicyFile {
     ///
     /// let read = |text: &str| PolicyLoader::new().parse("policy.toml", text);
     /// let (old, new) = (read("version = 1\n")?, read("version = 1\n[defaults]\nbody_limit = \"none\"\n")?);
-    /// let changes = old.changes_to(&new);
+    /// let changes = old.changes_to(&new, std::time::SystemTime::UNIX_EPOCH);
     /// assert_eq!((changes.len(), changes[0].kind, &*changes[0].key), (1, ChangeKind::Opens, "defaults.body_limit"));
     /// # Ok::<(), tower_error_envelope::PolicyError>(())
     /// ```
     #[must_use]
     #[doc(hidden)]
-    pub fn changes_to(&self, new: &Self) -> Vec<PolicyChange> {
-        let mut changes: Vec<_> = self.locks_removed(new).chain(changed_settings(self, new)).collect();
-        changes.extend(changed_tables(self, new));
+    pub fn changes_to(&self, new: &Self, now: SystemTime) -> Vec<PolicyChange> {
+        let mut changes: Vec<_> = self.changed_locks(new).chain(changed_settings(self, new)).collect();
+        changes.extend(changed_tables(self, new, now));
         changes.sort_by_key(|change| (change.kind, !change.begins_to_enforce));
         changes
     }
 
-    /// The settings that this policy locks, but the new one does not.
-    fn locks_removed<'a>(&'a self, new: &'a Self) -> impl Iterator<Item = PolicyChange> {
-        let removed =
-            self.locked_settings.iter().filter(|lock| new.locked_settings.iter().all(|it| it.key != lock.key));
-        removed.map(|lock| {
-            let old = PlacedValue { value: format!("{:?}", lock.key), from: Some(lock.location.clone()) };
-            let (kind, key) = (ChangeKind::Opens, "locked".to_owned());
-            PolicyChange { kind, key, old: Some(old), new: None, begins_to_enforce: false }
-        })
+    /// The settings that only one of the policies locks.
+    fn changed_locks<'a>(&'a self, new: &'a Self) -> impl Iterator<Item = PolicyChange> {
+        let missing = |one: &'a Self, other: &'a Self| {
+            let is_missing = |lock: &&Lock| other.locked_settings.iter().all(|it| it.key != lock.key);
+            one.locked_settings
+                .iter()
+                .filter(is_missing)
+                .map(|lock| PlacedValue { value: format!("{:?}", lock.key), from: Some(lock.location.clone()) })
+        };
+        let change =
+            |kind, old, new| PolicyChange { kind, key: "locked".to_owned(), old, new, begins_to_enforce: false };
+        let removed = missing(self, new).map(move |lock| change(ChangeKind::Opens, Some(lock), None));
+        removed.chain(missing(new, self).map(move |lock| change(ChangeKind::Closes, None, Some(lock))))
     }
 }
 
@@ -140,15 +148,14 @@ impl<'a> Tables<'a> {
             if old_value.as_ref().map(|it| &it.value) == new_value.as_ref().map(|it| &it.value) {
                 return None;
             }
-            let decides = |tables: &Self, table: Option<&Table<'a>>| {
-                let own = table.map(|table| table.keys).filter(|keys| keys.value_of(key).is_some());
-                own.unwrap_or_else(|| tables.inherited(name, pattern, key)).clone()
-            };
-            let (earlier, later) = (decides(self, before), decides(new, after));
-            let begins_to_enforce = key == "mode" && earlier.weakens(&later, key);
+            let (earlier, later) = (self.deciding(name, pattern, key), new.deciding(name, pattern, key));
+            let begins_to_enforce = key == "mode" && earlier.weakens(later, key);
+            let is_observed = || ![self, new].iter().any(|tables| tables.enforces(name, pattern));
             let kind = match key {
-                _ if later.weakens(&earlier, key) => ChangeKind::Opens,
-                _ if earlier.weakens(&later, key) && !begins_to_enforce => ChangeKind::Closes,
+                _ if OBSERVED.contains(&key) && is_observed() => ChangeKind::Neither,
+                _ if begins_to_enforce && new.guards(name, pattern) => ChangeKind::Closes,
+                _ if later.weakens(earlier, key) => ChangeKind::Opens,
+                _ if earlier.weakens(later, key) && !begins_to_enforce => ChangeKind::Closes,
                 _ if earlier.value_of(key).map(|it| it.1) == later.value_of(key).map(|it| it.1) => ChangeKind::Neither,
                 _ => ChangeKind::Answers,
             };
@@ -162,6 +169,33 @@ impl<'a> Tables<'a> {
         let table = table?;
         let (name, value) = table.keys.value_of(key)?;
         Some(PlacedValue { value, from: Some(self.policy.place(&table.place, name)) })
+    }
+
+    /// The table that sets a key for the requests of the table with this name.
+    fn deciding(&self, name: &(String, String), pattern: &Pattern, key: &'static str) -> &RouteTable {
+        let own = self.by_name.get(name).map(|table| table.keys).filter(|keys| keys.value_of(key).is_some());
+        own.unwrap_or_else(|| self.inherited(name, pattern, key))
+    }
+
+    /// Returns true if the mode of the table, or of a narrower one, enforces the guards that `observe` only observes.
+    fn enforces(&self, name: &(String, String), pattern: &Pattern) -> bool {
+        let is_enforced = |keys: &RouteTable| keys.mode.is_some_and(Mode::is_enforced);
+        let mut inside = self.by_name.values().filter(|table| pattern.covers(&table.pattern));
+        is_enforced(self.deciding(name, pattern, "mode")) || inside.any(|table| is_enforced(table.keys))
+    }
+
+    /// Returns true if such a guard requires something of the requests of the table, or of a narrower one.
+    fn guards(&self, name: &(String, String), pattern: &Pattern) -> bool {
+        let open = RouteTable {
+            body_limit: Some(None),
+            json: Some(false),
+            require_headers: Some(Vec::new()),
+            ..RouteTable::default()
+        };
+        let requires = |keys: &RouteTable| OBSERVED.iter().any(|key| open.weakens(keys, key));
+        let mut inside = self.by_name.values().filter(|table| pattern.covers(&table.pattern));
+        OBSERVED.iter().any(|key| open.weakens(self.deciding(name, pattern, key), key))
+            || inside.any(|table| requires(table.keys))
     }
 
     /// The next wider table that sets a key which the table of this name does not set: the narrowest route that covers
@@ -198,6 +232,8 @@ impl PolicyFile {
     }
 }
 
+/// Guards that `off` and `observe` do not enforce (M1).
+const OBSERVED: [&str; 5] = ["body_limit", "body_limit_per", "json", "content_types", "require_headers"];
 /// Keys that are not settings: they describe the files, or are locks, which are compared separately.
 const NO_SETTINGS: [&str; 4] = ["version", "include", "base", "locked"];
 /// Tables whose settings are compared separately. Here, only the texts of files that they name are compared.
@@ -208,12 +244,30 @@ const GUARDS: [&str; 3] = ["auth", "header", "scope"];
 const NEITHER: [&str; 3] = ["inspect", "drain", "observe"];
 /// Lists in which the first entry that matches decides.
 const RULES: [&str; 2] = ["map", "outward"];
+/// Keys whose value is the same as none.
+const DEFAULTS: [(&str, &str); 6] = [
+    ("advice.retry", "false"),
+    ("cors.credentials", "false"),
+    ("request_id.trust", "\"never\""),
+    ("request_id.traceparent", "false"),
+    ("request_id.upstream", "false"),
+    ("rpc.domain", "\"tower-error-envelope\""),
+];
+/// The same for the keys of a scheme, and of an API key.
+const SCHEME_DEFAULTS: [(&str, &str); 5] = [
+    ("leeway", "\"0s\""),
+    ("require_verified_email", "false"),
+    ("revoked", "false"),
+    ("timeout", "\"2s\""),
+    ("unavailable_code", "\"service_unavailable\""),
+];
 /// Lists of which an entry is one line.
 const ONE_LINE: [&str; 1] = ["code"];
 
 /// The keys that differ, or that only one of the policies has.
-pub(super) fn changed_tables(old: &PolicyFile, new: &PolicyFile) -> Vec<PolicyChange> {
+pub(super) fn changed_tables(old: &PolicyFile, new: &PolicyFile, now: SystemTime) -> Vec<PolicyChange> {
     let (mut before, mut after) = (Leaves::new(old), Leaves::new(new));
+    let live: HashSet<String> = [old, new].iter().flat_map(|policy| policy.live_keys(now)).collect();
     let (old_rules, new_rules) = (before.rules_shared_with(&after), after.rules_shared_with(&before));
     if old_rules != new_rules {
         before.insert("order of the rules", old_rules.join(", "), None);
@@ -223,13 +277,18 @@ pub(super) fn changed_tables(old: &PolicyFile, new: &PolicyFile) -> Vec<PolicyCh
     let change = |key: &String| {
         let (old, new) = (before.values.get(key), after.values.get(key));
         let is_same = old.map(|it| &it.value) == new.map(|it| &it.value);
-        // No text of `[auth.*]` is shown (L3), not even the ids of its keys.
+        // No text of `[auth.*]` is shown (L3), except for the ids of its keys, which the log shows, too.
         let shown = |placed: &PlacedValue| match key.starts_with("auth.") {
             true => PlacedValue { value: "…".to_owned(), ..placed.clone() },
             false => placed.clone(),
         };
-        let kind = kind_of(key, old.is_none(), new.is_none());
-        let (key, old, new) = (shown_key(key), old.map(shown), new.map(shown));
+        let lets_nobody_in = key_of_caller(key).is_some_and(|it| !live.contains(it));
+        let is_default = matches!((old, new), (Some(it), None) | (None, Some(it)) if is_default(key, &it.value));
+        let kind = match lets_nobody_in || is_default {
+            true => ChangeKind::Neither,
+            false => kind_of(key, old.is_none(), new.is_none()),
+        };
+        let (key, old, new) = (key.clone(), old.map(shown), new.map(shown));
         (!is_same).then_some(PolicyChange { kind, key, old, new, begins_to_enforce: false })
     };
     keys.filter_map(change).collect()
@@ -258,10 +317,26 @@ fn kind_of(key: &str, is_new: bool, is_gone: bool) -> ChangeKind {
     }
 }
 
-fn shown_key(key: &str) -> String {
-    match key.split_once(".keys[").filter(|_| key.starts_with("auth.")) {
-        Some((scheme, rest)) => format!("{scheme}.keys{}", rest.rsplit_once(']').map_or("", |(_, rest)| rest)),
-        None => key.to_owned(),
+/// `auth.app.keys[demo]` of `auth.app.keys[demo].revoked`.
+fn key_of_caller(key: &str) -> Option<&str> {
+    let is_key = key.starts_with("auth.") && key.contains(".keys[");
+    key.rfind(']').filter(|_| is_key).map(|end| &key[..=end])
+}
+
+fn is_default(key: &str, value: &str) -> bool {
+    let is = |name: &str, default: &str, key: &str| key == name && value == default;
+    let of_scheme = || key.strip_prefix("auth.").and_then(|key| Some(key.rsplit_once('.')?.1));
+    DEFAULTS.iter().any(|(name, default)| is(name, default, key))
+        || of_scheme().is_some_and(|key| SCHEME_DEFAULTS.iter().any(|(name, default)| is(name, default, key)))
+}
+
+impl PolicyFile {
+    /// The API keys that are neither revoked nor expired, as a changed key names them.
+    fn live_keys(&self, now: SystemTime) -> impl Iterator<Item = String> {
+        self.builder
+            .schemes
+            .iter()
+            .flat_map(move |(name, scheme)| scheme.live_keys(now).map(move |id| format!("auth.{name}.keys[{id}]")))
     }
 }
 
@@ -304,7 +379,9 @@ impl<'a> Leaves<'a> {
     fn read(&mut self, source: &Source<'_>, key: &str, value: &DeValue<'_>, span: std::ops::Range<usize>) {
         match value {
             DeValue::Table(table) => {
-                for (name, value) in table.iter() {
+                // The id of an API key is a part of the key's name.
+                let is_id = |name: &str| name == "id" && key.ends_with(']') && key.starts_with("auth.");
+                for (name, value) in table.iter().filter(|(name, _)| !is_id(name.get_ref())) {
                     let key = format!("{key}.{}", name.get_ref());
                     self.read(source, &key, value.get_ref(), value.span());
                 }

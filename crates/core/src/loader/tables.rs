@@ -48,10 +48,10 @@ tables! {
         scope: ScopeTable,
     }
 
-    /// A code that the policy defines.
+    /// A code that the policy defines, or a code of the catalogue to which it adds something.
     pub(super) struct CodeTable {
         code: String = required,
-        status: u16 = required,
+        status: u16,
         grpc: u8,
         jsonrpc: i32,
         retry: Retry,
@@ -66,7 +66,7 @@ type Headers = Named<RequiredHeader>;
 type Schemes = Named<Scheme>;
 type Shapes = Named<ShapeTable>;
 type Routes = Tables<RouteRule>;
-type Codes = Tables<CodeTable>;
+type Codes = Tables<DefinedCode>;
 type MapRules = Tables<MapRule>;
 type OutwardRules = Tables<OutwardRule>;
 
@@ -97,10 +97,38 @@ pub(super) fn misplaced(name: &str, known: &[&str]) -> Option<String> {
     Some(right.to_owned())
 }
 
+/// A code of the catalogue has a status; any other needs one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DefinedCode(pub(super) CodeTable);
+
+impl Leaf for DefinedCode {
+    fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
+        let mut code = CodeTable::read(value, at)?;
+        let table = at.table(value)?;
+        match code.in_catalogue() {
+            // Stands for details, docs or a retry advice with a mistake, which was noted when it was read.
+            Some(known) if ["details", "docs", "retry"].iter().any(|key| table.contains_key(*key)) => {
+                code.retry.get_or_insert(known.retry());
+            }
+            None if !table.contains_key("status") => drop(at.key::<u16>(table, "status", true)),
+            _ => {}
+        }
+        Some(Self(code))
+    }
+}
+
 impl CodeTable {
+    fn in_catalogue(&self) -> Option<ErrorCode> {
+        let name = self.code.as_deref()?;
+        ErrorCode::in_catalogue(name).filter(|code| code == name)
+    }
+
     /// The code. If its name or its status is wrong, others stand for them.
     pub(super) fn into_code(self, refusals: &mut Refusals) -> ErrorCode {
         const UNKNOWN: ErrorCode = ErrorCode::custom("stands_for_a_code_whose_name_is_wrong", 500);
+        if let Some(code) = self.in_catalogue() {
+            return self.added_to(code, refusals);
+        }
         let status = self.status.map(|status| refusals.keep(SettingError::check_error_status("status", status)));
         let status = status.flatten().map_or(500, |status| status.as_u16());
         let name = self.code.as_deref().map(|name| {
@@ -114,6 +142,32 @@ impl CodeTable {
         let code = self.retry.into_iter().fold(code, ErrorCode::with_retry);
         let code = self.message.into_iter().fold(code, ErrorCode::with_message);
         self.details.into_iter().fold(code, |code, Details(schema)| code.with_details(schema))
+    }
+
+    /// A code of the catalogue with what the table adds to it.
+    fn added_to(self, code: ErrorCode, refusals: &mut Refusals) -> ErrorCode {
+        let has_fixed = code.has_fixed_details();
+        for (key, is_set) in [
+            ("status", self.status.is_some()),
+            ("grpc", self.grpc.is_some()),
+            ("jsonrpc", self.jsonrpc.is_some()),
+            ("message", self.message.is_some()),
+            ("details", has_fixed && self.details.is_some()),
+        ] {
+            if is_set {
+                let wrong = format!("the catalogue fixes the {key} of {:?}", code.as_str());
+                let right = match key {
+                    "message" => "set the text of its errors by a [[map]] with say, or by an [[outward]]",
+                    "details" => "define a code of your own",
+                    _ => "remove it: details, docs and retry are what can be added",
+                };
+                refusals.add(SettingError::new(key, wrong, right).of_kind(Kind::Conflict));
+            }
+        }
+        let code = self.docs.into_iter().fold(code, ErrorCode::with_docs);
+        let code = self.retry.into_iter().fold(code, ErrorCode::with_retry);
+        let details = self.details.filter(|_| !has_fixed);
+        details.into_iter().fold(code, |code, Details(schema)| code.with_details(schema))
     }
 }
 

@@ -45,7 +45,7 @@ impl Codes {
                 || policy.is_some_and(|policy| policy.names_code(code))
         };
         let listed = |code: ErrorCode| {
-            let docs = policy.and_then(|policy| Some(policy.advice().docs_of(&code)?.text().into_owned()));
+            let docs = policy.and_then(|policy| policy.docs_of(&code));
             Listed { docs, ..Listed::from(code) }
         };
         Self {

@@ -46,7 +46,7 @@ impl PolicyBuilder {
         let process = self.process.compile(problems);
         let codes = compile_codes(&self.codes, problems);
         let (covers, scopes) = compile_scopes(&self.scopes, problems);
-        let mut names = Names::new(&self.headers, &self.schemes, problems);
+        let mut names = Names::new(&self.headers, &self.schemes, &codes, problems);
         let forwarded_ids = names.headers_of_schemes(|scheme| scheme.forward_id());
         refuse_guards_of_forwarded(&names, &forwarded_ids, problems);
         #[cfg(feature = "foreign")]
@@ -263,11 +263,10 @@ fn compile_codes(codes: &[ErrorCode], problems: &mut Refusals) -> CodeSet {
 
 fn refuse_code(code: &ErrorCode, refusals: &mut Refusals) -> Option<()> {
     let name = code.as_str();
-    let has_own_details =
-        || ErrorCode::in_catalogue(name).is_some_and(|it| it.details_schema() != code.details_schema());
-    if code.is_in_catalogue() && !has_own_details() {
+    if code.is_in_catalogue() && !code.is_redefined() {
         let wrong = format!("{name:?} is a code of the catalogue");
-        refusals.0.push(SettingError::new("code", wrong, "use it without defining it").of_kind(Kind::DefinedTwice));
+        let right = "use it without defining it, or add details, docs or retry";
+        refusals.0.push(SettingError::new("code", wrong, right).of_kind(Kind::DefinedTwice));
         return None;
     }
     if code.is_foreign() {

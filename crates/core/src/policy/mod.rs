@@ -48,7 +48,7 @@ use self::matcher::FixedChain;
 pub(crate) use self::matcher::Matcher;
 use self::names::Shared;
 pub(crate) use self::process::{Budget, IdSettings};
-use self::process::{Cors, PolicyAdvice, ProcessSettings};
+use self::process::{Cors, ProcessSettings};
 pub(crate) use self::response::Adopted;
 pub use self::response::Guards;
 use self::scope::Scopes;
@@ -60,6 +60,8 @@ pub use crate::body_shape::{BodyShape, ShapeIssues};
 use crate::classify::rule::Rule;
 use crate::code::CodeSet;
 use crate::dialect::custom::CustomShape;
+use crate::dialect::outgoing::WrittenAdvice;
+use crate::fault::Fault;
 use crate::guard::auth::Scheme;
 use crate::guard::pattern::Pattern;
 use crate::outward::Outward;
@@ -214,9 +216,14 @@ impl Policy {
     }
 
     /// The advice on what a client can do next (E10).
-    #[inline]
-    pub(crate) fn advice(&self) -> &PolicyAdvice {
-        &self.process.advice
+    pub(crate) fn advice<'a>(&'a self, fault: &'a Fault) -> WrittenAdvice<'a> {
+        self.process.advice.of(fault, self.codes.redefined(fault.code()))
+    }
+
+    /// The address of the page about a code of this policy.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn docs_of(&self, code: &crate::code::ErrorCode) -> Option<String> {
+        Some(self.process.advice.docs_of(code)?.text().into_owned())
     }
 
     /// The origins whose scripts may read the answers that the layer itself makes (R6a).
@@ -289,7 +296,7 @@ impl Policy {
         let in_part = |part: &CompiledScope| {
             part.rules.iter().any(|rule| rule.to() == code) || part.outward.iter().any(|it| it.codes().contains(code))
         };
-        self.codes.redefines(code)
+        self.codes.redefined(code).is_some()
             || self.parts.iter().any(in_part)
             || self.shapes.iter().any(|shape| shape.names_code(code))
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
+use crate::code::CodeSet;
 use crate::dialect::custom::CustomShape;
 use crate::dialect::{Dialect, DialectName};
 use crate::guard::auth::{self, AuthScheme, Scheme};
@@ -139,11 +140,13 @@ impl Names {
     pub(super) fn new(
         headers: &[(String, RequiredHeader)],
         schemes: &[(String, AuthScheme)],
+        codes: &CodeSet,
         problems: &mut Refusals,
     ) -> Self {
         let guards = compile_named(headers, TablePath::Header, problems, |it, _, refusals| it.compile(refusals));
-        let schemes =
-            compile_named(schemes, TablePath::Auth, problems, |it, name, all| it.compile(name, all).map(Arc::new));
+        let schemes = compile_named(schemes, TablePath::Auth, problems, |it, name, all| {
+            it.compile(name, codes, all).map(Arc::new)
+        });
         problems.keep(auth::refuse_together(schemes.values().flatten().map(|scheme| &**scheme)));
         let (shapes, types, auth, headers, kept, pages) = Default::default();
         Self { guards, schemes, shapes, types, auth, headers, kept, pages }

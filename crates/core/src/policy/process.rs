@@ -211,16 +211,20 @@ pub(crate) struct PolicyAdvice {
 }
 
 impl PolicyAdvice {
-    /// The advice for an error: the policy's, else that of an inner layer (E7).
-    pub(crate) fn of<'a>(&'a self, fault: &'a Fault) -> WrittenAdvice<'a> {
+    /// The advice for an error: the policy's, else that of an inner layer (E7). `redefined` is the error's code of the
+    /// catalogue with what the policy adds to it.
+    pub(super) fn of<'a>(&'a self, fault: &'a Fault, redefined: Option<&'a ErrorCode>) -> WrittenAdvice<'a> {
         let (code, inner) = (fault.code(), fault.advice());
-        let retry = if self.retry { Some(code.retry()) } else { inner.and_then(|inner| inner.retry) };
+        let own = || redefined.and_then(ErrorCode::added_retry).unwrap_or_else(|| code.retry());
+        let retry = if self.retry { Some(own()) } else { inner.and_then(|inner| inner.retry) };
         let of_inner = || inner?.docs.as_deref().map(Docs::Address);
-        WrittenAdvice { retry: retry.map(Retry::as_str), docs: self.docs_of(code).or_else(of_inner) }
+        let added = redefined.and_then(ErrorCode::docs).map(Docs::Address);
+        let docs = added.or_else(|| self.docs_of(code)).or_else(of_inner);
+        WrittenAdvice { retry: retry.map(Retry::as_str), docs }
     }
 
     /// The page about a code: the code's own, else the policy's.
-    pub(crate) fn docs_of<'a>(&'a self, code: &'a ErrorCode) -> Option<Docs<'a>> {
+    pub(super) fn docs_of<'a>(&'a self, code: &'a ErrorCode) -> Option<Docs<'a>> {
         let of_policy = || Some(Docs::OfCode { pieces: self.docs.as_deref()?, code: code.as_str() });
         code.docs().map(Docs::Address).or_else(of_policy)
     }

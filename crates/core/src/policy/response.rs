@@ -90,7 +90,9 @@ impl Policy {
     /// Whether a request may need, or may get, headers with names that the policy defines, or a trace (I4).
     pub(crate) fn names_headers(&self) -> bool {
         let lists = [&self.forwarded_ids, &self.key_headers];
-        self.process.ids.traceparent || self.requires_headers || lists.iter().any(|names| !names.is_empty())
+        let has_names = lists.iter().any(|names| !names.is_empty());
+        let compares_ids = || self.schemes.iter().any(|scheme| scheme.id_header().is_some());
+        self.process.ids.traceparent || self.requires_headers || has_names || compares_ids()
     }
 
     /// The dialects that a route of this policy may have: the built-in ones, and those shapes of the policy that have a

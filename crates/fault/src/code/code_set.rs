@@ -7,13 +7,14 @@ use super::ErrorCode;
 pub struct CodeSet {
     /// The custom codes, sorted by name.
     own: Vec<ErrorCode>,
-    /// Codes of the catalogue for which the policy sets other details.
+    /// Codes of the catalogue to which the policy adds details, docs or a retry advice.
     redefined: Vec<ErrorCode>,
 }
 
 impl CodeSet {
-    /// `codes` are custom codes ([`ErrorCode::custom`]), and codes of the catalogue that have other
-    /// [details](ErrorCode::with_details). Their order does not matter, and each name occurs once.
+    /// `codes` are custom codes ([`ErrorCode::custom`]), and codes of the catalogue to which
+    /// [details](ErrorCode::with_details), docs or a retry advice were added. Their order does not matter, and each name
+    /// occurs once.
     pub fn new(codes: Vec<ErrorCode>) -> Self {
         let (redefined, mut own): (Vec<_>, Vec<_>) = codes.into_iter().partition(ErrorCode::is_in_catalogue);
         own.sort_by(|a, b| a.as_str().cmp(b.as_str()));
@@ -29,20 +30,26 @@ impl CodeSet {
         self.own.iter()
     }
 
-    /// Returns the codes of the catalogue in its order, with the policy's details, and then the custom codes.
-    pub fn iter(&self) -> impl Iterator<Item = &ErrorCode> {
-        let redefined = |code| self.redefined.iter().find(|other| *other == code).unwrap_or(code);
-        ErrorCode::ALL.iter().map(redefined).chain(&self.own)
+    /// Returns what the policy defines: the custom codes, and the codes of the catalogue to which it adds something.
+    pub fn defined_codes(&self) -> impl Iterator<Item = &ErrorCode> {
+        self.own.iter().chain(&self.redefined)
     }
 
-    /// Returns true if the policy sets other details for this code of the catalogue.
-    pub fn redefines(&self, code: &ErrorCode) -> bool {
-        self.redefined.contains(code)
+    /// Returns the codes of the catalogue in its order, with what the policy adds to them, and then the custom codes.
+    pub fn iter(&self) -> impl Iterator<Item = &ErrorCode> {
+        ErrorCode::ALL.iter().map(|code| self.redefined(code).unwrap_or(code)).chain(&self.own)
+    }
+
+    /// Returns the code of the catalogue with what the policy adds to it; `None` if the policy adds nothing.
+    #[inline]
+    pub fn redefined(&self, code: &ErrorCode) -> Option<&ErrorCode> {
+        self.redefined.iter().find(|other| *other == code)
     }
 
     /// Returns the code of that name, in any letter case; `None` if neither the catalogue nor the policy has it.
     pub fn find(&self, name: &str) -> Option<ErrorCode> {
-        ErrorCode::in_catalogue(name).or_else(|| {
+        let of_catalogue = ErrorCode::in_catalogue(name).map(|code| self.redefined(&code).cloned().unwrap_or(code));
+        of_catalogue.or_else(|| {
             let at = self.place(&name.to_ascii_lowercase())?;
             Some(self.own[at].clone())
         })

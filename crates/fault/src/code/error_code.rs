@@ -28,7 +28,7 @@ pub struct ErrorCode(pub(super) Repr);
 #[derive(Clone)]
 pub(super) enum Repr {
     Row(&'static Row),
-    /// A row of the table with other details.
+    /// A row of the table with details or advice of its own.
     Described(Arc<DescribedRow>),
     /// A custom code that has the numbers and the message of its status.
     Plain {
@@ -39,10 +39,13 @@ pub(super) enum Repr {
     Foreign(Arc<str>),
 }
 
+#[derive(Clone)]
 pub(super) struct DescribedRow {
     pub(super) row: &'static Row,
+    pub(super) retry: Option<Retry>,
+    pub(super) docs: Option<Text>,
     /// A JSON Schema.
-    pub(super) details: Text,
+    pub(super) details: Option<Text>,
 }
 
 #[derive(Clone)]

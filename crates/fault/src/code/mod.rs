@@ -66,26 +66,34 @@ impl ErrorCode {
         self.with(|own| own.jsonrpc = Some(number))
     }
 
-    /// Sets the address of the page about a custom code, which must be `https` (E10).
+    /// Sets the address of the page about a code, which must be `https` (E10). It may be a custom code, or one of
+    /// the catalogue: pass that to the policy (`PolicyBuilder::code`), so that every error with the code has the page.
     ///
     /// # Panics
     ///
-    /// Like [`ErrorCode::with_grpc`].
+    /// If only the name of the code is known.
     #[must_use]
     #[track_caller]
     pub fn with_docs(self, address: impl Into<Cow<'static, str>>) -> Self {
-        self.with(|own| own.docs = Some(Text::from(address.into())))
+        let docs = Text::from(address.into());
+        match self.described() {
+            Ok(row) => Self(Repr::Described(Arc::new(DescribedRow { docs: Some(docs), ..row }))),
+            Err(code) => code.with(|own| own.docs = Some(docs)),
+        }
     }
 
-    /// Sets the retry advice of a custom code.
+    /// Sets the retry advice of a custom code, or of one of the catalogue, like [`ErrorCode::with_docs`].
     ///
     /// # Panics
     ///
-    /// Like [`ErrorCode::with_grpc`].
+    /// If only the name of the code is known.
     #[must_use]
     #[track_caller]
     pub fn with_retry(self, retry: Retry) -> Self {
-        self.with(|own| own.retry = Some(retry))
+        match self.described() {
+            Ok(row) => Self(Repr::Described(Arc::new(DescribedRow { retry: Some(retry), ..row }))),
+            Err(code) => code.with(|own| own.retry = Some(retry)),
+        }
     }
 
     /// Sets the default message of a custom code.
@@ -132,13 +140,13 @@ impl ErrorCode {
     #[track_caller]
     pub fn with_details(self, schema: impl Into<Cow<'static, str>>) -> Self {
         let details = Text::from(schema.into());
-        let row = match &self.0 {
-            Repr::Row(row) => *row,
-            Repr::Described(described) => described.row,
-            _ => return self.with(|own| own.details = Some(details)),
-        };
-        assert!(row.details.is_none(), "the catalogue fixes the details of `{}`: use a code of your own", row.name);
-        Self(Repr::Described(Arc::new(DescribedRow { row, details })))
+        match self.described() {
+            Ok(DescribedRow { row, .. }) if row.details.is_some() => {
+                panic!("the catalogue fixes the details of `{}`: use a code of your own", row.name)
+            }
+            Ok(row) => Self(Repr::Described(Arc::new(DescribedRow { details: Some(details), ..row }))),
+            Err(code) => code.with(|own| own.details = Some(details)),
+        }
     }
 
     /// Returns the generic code for an error status (R1). For 422 it is `invalid_request`, for 502 and 520–527
@@ -207,10 +215,15 @@ impl ErrorCode {
         set.unwrap_or_else(|| if self.status().is_server_error() { INTERNAL_ERROR } else { INVALID_REQUEST })
     }
 
-    /// Returns the address of the page about a custom code, if it has one (E10).
+    /// Returns the address of the page about the code, if it has one (E10).
     #[must_use]
     pub fn docs(&self) -> Option<&str> {
-        if let Repr::Own(own) = &self.0 { own.docs.as_ref().map(Text::as_str) } else { None }
+        let docs = match &self.0 {
+            Repr::Described(described) => &described.docs,
+            Repr::Own(own) => &own.docs,
+            _ => return None,
+        };
+        docs.as_ref().map(Text::as_str)
     }
 
     /// Returns the advice for clients. A custom code without advice has [`Retry::Backoff`] on 408, 425, 429 and 5xx,
@@ -219,7 +232,7 @@ impl ErrorCode {
     pub fn retry(&self) -> Retry {
         match &self.0 {
             Repr::Row(row) => row.retry,
-            Repr::Described(described) => described.row.retry,
+            Repr::Described(described) => described.retry.unwrap_or(described.row.retry),
             Repr::Plain { status, .. } => Retry::of_status(*status),
             Repr::Own(own) => own.retry.unwrap_or_else(|| Retry::of_status(own.status)),
             Repr::Foreign(_) => Retry::Backoff,
@@ -244,7 +257,7 @@ impl ErrorCode {
     pub fn details_schema(&self) -> Option<&str> {
         match &self.0 {
             Repr::Row(row) => row.details,
-            Repr::Described(described) => Some(described.details.as_str()),
+            Repr::Described(described) => described.details.as_ref().map(Text::as_str).or(described.row.details),
             Repr::Own(own) => own.details.as_ref().map(Text::as_str),
             Repr::Plain { .. } | Repr::Foreign(_) => None,
         }
@@ -284,6 +297,30 @@ impl ErrorCode {
         })
     }
 
+    /// Returns the catalogue's row with what was added to it; the code itself if it is not in the catalogue.
+    fn described(self) -> Result<DescribedRow, Self> {
+        match &self.0 {
+            Repr::Row(row) => Ok(DescribedRow { row, retry: None, docs: None, details: None }),
+            Repr::Described(described) => Ok((**described).clone()),
+            _ => Err(self),
+        }
+    }
+
+    /// Returns true if the code is in the catalogue, and details, docs or a retry advice were added to it.
+    pub const fn is_redefined(&self) -> bool {
+        matches!(self.0, Repr::Described(_))
+    }
+
+    /// Returns the retry advice that was added to a code of the catalogue.
+    pub fn added_retry(&self) -> Option<Retry> {
+        if let Repr::Described(described) = &self.0 { described.retry } else { None }
+    }
+
+    /// Returns true if the catalogue fixes the details of the code.
+    pub fn has_fixed_details(&self) -> bool {
+        self.is_in_catalogue() && self.row().details.is_some()
+    }
+
     /// Returns true if the code is in the catalogue, so that its message needs no cleaning.
     pub const fn is_in_catalogue(&self) -> bool {
         matches!(self.0, Repr::Row(_) | Repr::Described(_))
@@ -301,6 +338,15 @@ impl ErrorCode {
                 Text::Shared(_) => None,
             },
             Repr::Foreign(_) => None,
+        }
+    }
+
+    /// Returns the index of the fault that all errors with this code share. Advice that was added belongs to one fault.
+    #[inline]
+    pub(crate) fn stock_place(&self) -> Option<usize> {
+        match &self.0 {
+            Repr::Described(described) if described.docs.is_some() || described.retry.is_some() => None,
+            _ => self.place(),
         }
     }
 

@@ -70,7 +70,7 @@ fn e10_an_own_code_without_advice_has_that_of_its_status() {
 }
 
 #[test]
-fn a_code_of_the_catalogue_has_details_and_no_other_settings_of_ones_own() {
+fn a_code_of_the_catalogue_takes_details_docs_and_advice_and_nothing_else() {
     let described = ErrorCode::CONFLICT.with_details("{}").with_details(r#"{"type":"object"}"#);
     assert_eq!(
         (described.details_schema(), ErrorCode::CONFLICT.details_schema()),
@@ -86,13 +86,25 @@ fn a_code_of_the_catalogue_has_details_and_no_other_settings_of_ones_own() {
     assert_eq!((codes.len(), codes.iter().count()), (1, ErrorCode::ALL.len() + 1));
     assert_eq!(codes.iter().filter(|code| code.details_schema().is_some()).count(), 3);
 
+    let advised = ErrorCode::CONFLICT.with_retry(Retry::Refresh).with_docs("https://x.test/e").with_details("{}");
+    assert_eq!(
+        (advised.retry(), advised.added_retry(), advised.docs(), advised.details_schema()),
+        (Retry::Refresh, Some(Retry::Refresh), Some("https://x.test/e"), Some("{}"))
+    );
+    let fault = crate::fault::Fault::new(advised.clone());
+    assert_eq!((fault.is_stock(), fault.code().docs()), (false, advised.docs()));
+    let limited = ErrorCode::PAYLOAD_TOO_LARGE.with_retry(Retry::Backoff);
+    assert_eq!(limited.details_schema(), ErrorCode::PAYLOAD_TOO_LARGE.details_schema());
+    assert!(CodeSet::new(vec![limited]).find("Payload_Too_Large").is_some_and(|code| code.retry() == Retry::Backoff));
+
     type Change = fn(ErrorCode) -> ErrorCode;
 
-    let changes: [(&str, Change); 6] = [
+    let changes: [(&str, Change); 7] = [
         ("`gone` cannot be changed", |_| ErrorCode::GONE.with_grpc(5)),
-        ("`gone` cannot be changed", |_| ErrorCode::GONE.with_retry(Retry::Refresh)),
         ("`gone` cannot be changed", |_| ErrorCode::GONE.with_message("Left.")),
         ("`seat_taken` cannot be changed", |foreign| foreign.with_details("{}")),
+        ("`seat_taken` cannot be changed", |foreign| foreign.with_docs("https://x.test/e")),
+        ("`seat_taken` cannot be changed", |foreign| foreign.with_retry(Retry::No)),
         ("the catalogue fixes the details of `invalid_request`", |_| ErrorCode::INVALID_REQUEST.with_details("{}")),
         ("the catalogue fixes the details of `payload_too_large`", |_| ErrorCode::PAYLOAD_TOO_LARGE.with_details("{}")),
     ];

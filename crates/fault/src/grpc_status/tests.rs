@@ -140,7 +140,7 @@ fn r3_a_text_that_tonic_made_of_an_error_stays_in_the_log() {
         status.set_source(Arc::new(std::io::Error::other(source)));
         Fault::from(status).message().into_owned()
     };
-    assert_eq!(made("h2 protocol error: s3cr3t", "s3cr3t"), "The request is malformed.");
+    assert_eq!(made("h2 protocol error: s3cr3t", "s3cr3t"), "The request could not be processed.");
     assert_eq!(made("The call was ended.", "s3cr3t"), "The call was ended.");
     assert_eq!(made("The call was ended.", ""), "The call was ended.");
 }

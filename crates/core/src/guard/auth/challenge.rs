@@ -112,7 +112,7 @@ fn with_error(challenge: &str, error: &str) -> Option<String> {
 #[derive(Default)]
 pub(super) struct PreparedRejections([OnceLock<Fault>; 2 * MOST]);
 
-const MOST: usize = 6;
+const MOST: usize = 7;
 
 impl PreparedRejections {
     pub(super) fn get_or_prepare(&self, why: usize, token_sent: bool, make: impl FnOnce() -> Fault) -> Fault {

@@ -12,6 +12,7 @@ use super::jwt::{RemoteKeys, Tokens};
 #[cfg(feature = "auth")]
 use super::keys::KeyCheck;
 use super::scheme::{AuthMessages, AuthScheme, SchemeKind};
+use crate::code::{CodeSet, ErrorCode};
 use crate::fields::is_same_to_cgi;
 use crate::table::{Kind, Refusals, SettingError, TablePath};
 
@@ -29,6 +30,7 @@ pub(crate) struct Scheme {
     pub(super) challenges: Challenges,
     pub(super) forward_id: Option<HeaderName>,
     pub(super) timeout: Duration,
+    pub(super) unavailable_code: ErrorCode,
     pub(super) words: AuthMessages,
     /// The answers to callers that the scheme does not let in, if it is the only scheme of its route.
     pub(super) refusals: PreparedRejections,
@@ -60,6 +62,15 @@ impl Scheme {
         #[cfg(feature = "auth")]
         if let Check::Key(keys) = &self.check {
             return keys.header.as_ref();
+        }
+        None
+    }
+
+    /// The header in which a request repeats the id of its key.
+    pub(crate) fn id_header(&self) -> Option<&HeaderName> {
+        #[cfg(feature = "auth")]
+        if let Check::Key(keys) = &self.check {
+            return keys.id_header.as_ref();
         }
         None
     }
@@ -96,7 +107,8 @@ impl fmt::Debug for Scheme {
 }
 
 impl AuthScheme {
-    pub(crate) fn compile(self, name: &str, refusals: &mut Refusals) -> Option<Scheme> {
+    /// `codes` are those that the policy defines.
+    pub(crate) fn compile(self, name: &str, codes: &CodeSet, refusals: &mut Refusals) -> Option<Scheme> {
         self.refuse_foreign_settings(refusals);
         for (key, word) in self.words.all() {
             refusals.keep(SettingError::check_message(key, word));
@@ -112,21 +124,33 @@ impl AuthScheme {
         };
         #[cfg(not(feature = "auth"))]
         let header: Option<Option<HeaderName>> = Some(None);
-        if let (Some(Some(header)), Some(Some(id))) = (&header, &forward_id)
-            && is_same_to_cgi(header.as_str(), id.as_str())
+        #[cfg(feature = "auth")]
+        let id_header = refusals.keep_some(self.id_header.as_deref(), |name| {
+            header_name("id_header", name, "write one such as \"x-app-id\"")
+        });
+        #[cfg(not(feature = "auth"))]
+        let id_header: Option<Option<HeaderName>> = None;
+        let moved = "forward the id in another header: the client's own values of a forward_id header are removed";
+        for (key, id, right) in
+            [("forward_id", &forward_id, moved), ("id_header", &id_header, "expect the id in another header")]
         {
-            let right = "forward the id in another header: the client's own values of a forward_id header are removed";
-            let wrong = "this header carries the key itself";
-            refusals.0.push(SettingError::new("forward_id", wrong, right).of_kind(Kind::Conflict));
+            if let (Some(Some(header)), Some(Some(id))) = (&header, id)
+                && is_same_to_cgi(header.as_str(), id.as_str())
+            {
+                let wrong = "this header carries the key itself";
+                refusals.0.push(SettingError::new(key, wrong, right).of_kind(Kind::Conflict));
+            }
         }
+        let unavailable_code = self.unavailable_code.clone().unwrap_or(ErrorCode::SERVICE_UNAVAILABLE);
+        let unavailable_code = refusals.keep(SettingError::known_code("unavailable_code", unavailable_code, codes));
         let challenges = refusals.keep(self.challenges(header.as_ref().and_then(Option::as_ref)));
         let words = self.words;
         let check = match self.kind {
             #[cfg(feature = "auth")]
             SchemeKind::Bearer | SchemeKind::Header(_) => {
-                let has_id = matches!(forward_id, Some(Some(_)));
-                let header = header.flatten();
-                KeyCheck::compile(header, self.pattern.as_deref(), self.keys, &name, has_id, refusals).map(Check::Key)
+                let has_id = matches!(forward_id, Some(Some(_))) || matches!(id_header, Some(Some(_)));
+                let headers = (header.flatten(), id_header.flatten());
+                KeyCheck::compile(headers, self.pattern.as_deref(), self.keys, &name, has_id, refusals).map(Check::Key)
             }
             #[cfg(feature = "jwt")]
             SchemeKind::Jwt(keys) => Tokens::new(keys, self.jwt, refusals).map(Box::new).map(Check::Jwt),
@@ -139,6 +163,7 @@ impl AuthScheme {
             challenges: challenges?,
             forward_id: forward_id?,
             timeout: self.timeout.unwrap_or(TIMEOUT),
+            unavailable_code: unavailable_code?,
             words,
             refusals: PreparedRejections::default(),
         })
@@ -167,7 +192,10 @@ impl AuthScheme {
         #[cfg(feature = "auth")]
         without("keys", !self.keys.is_empty(), has_keys, "schemes \"bearer\" and \"header\"");
         without("pattern", self.pattern.is_some(), has_keys, "schemes \"bearer\" and \"header\"");
+        without("id_header", self.id_header.is_some(), has_keys, "schemes \"bearer\" and \"header\"");
         without("timeout", self.timeout.is_some(), waits, "scheme \"custom\" and schemes with jwks_url");
+        let has_code = self.unavailable_code.is_some();
+        without("unavailable_code", has_code, waits, "scheme \"custom\" and schemes with jwks_url");
         #[cfg(feature = "jwt")]
         if let Some(key) = self.jwt.first_set() {
             without(key, true, matches!(self.kind, SchemeKind::Jwt(_)), "scheme \"jwt\"");
@@ -254,14 +282,19 @@ fn is_reserved(name: &HeaderName) -> bool {
 }
 
 /// Refuses schemes that cannot be in the same policy: the header in which one scheme forwards the id is removed from
-/// requests, so that another scheme would lose its keys. The error names the scheme whose `forward_id` is wrong.
+/// requests, so that another scheme would lose its keys or its `id_header`. The error names the scheme whose
+/// `forward_id` is wrong.
 pub(crate) fn refuse_together<'a>(schemes: impl Iterator<Item = &'a Scheme> + Clone) -> Result<(), SettingError> {
     for one in schemes.clone() {
         let Some(id) = one.forward_id() else { continue };
-        let carries =
-            |other: &&Scheme| other.key_header().is_some_and(|header| is_same_to_cgi(header.as_str(), id.as_str()));
-        if let Some(other) = schemes.clone().find(carries) {
-            let wrong = format!("this header carries the keys of [auth.{}]", other.name());
+        let is_removed =
+            |header: Option<&HeaderName>| header.is_some_and(|it| is_same_to_cgi(it.as_str(), id.as_str()));
+        let lost = schemes.clone().find_map(|other| {
+            let has_keys = is_removed(other.key_header()).then_some("carries the keys");
+            Some((other, has_keys.or(is_removed(other.id_header()).then_some("is the id_header"))?))
+        });
+        if let Some((other, what)) = lost {
+            let wrong = format!("this header {what} of [auth.{}]", other.name());
             let right = "forward the id in another header: the client's own values of a forward_id header are removed";
             let refused = SettingError::new("forward_id", wrong, right).of_kind(Kind::Conflict);
             return Err(refused.in_table(TablePath::Auth(one.name().to_owned())));

@@ -146,7 +146,8 @@ impl Scheme {
             AuthFailure::Invalid => (ErrorCode::AUTH_INVALID, &words.invalid),
             AuthFailure::Expired => (ErrorCode::AUTH_EXPIRED, &words.expired),
             AuthFailure::NoEmail => (ErrorCode::AUTH_NO_EMAIL, &words.no_email),
-            AuthFailure::Unavailable => (ErrorCode::SERVICE_UNAVAILABLE, &words.unavailable),
+            AuthFailure::OtherId => (ErrorCode::FORBIDDEN, &None),
+            AuthFailure::Unavailable => (self.unavailable_code.clone(), &words.unavailable),
         };
         let fault = match word {
             Some(word) => Fault::new(code).with_message(word.clone()),

@@ -28,10 +28,14 @@ impl Scheme {
     }
 
     fn failures(&self) -> Vec<AuthFailure> {
-        use AuthFailure::{Expired, Invalid, Malformed, Missing, NoEmail, Unavailable};
+        use AuthFailure::{Expired, Invalid, Malformed, Missing, NoEmail, OtherId, Unavailable};
         match &self.check {
             #[cfg(feature = "auth")]
-            Check::Key(_) => vec![Missing, Malformed, Invalid, Expired],
+            Check::Key(keys) => {
+                let mut failures = vec![Missing, Malformed, Invalid, Expired];
+                failures.extend(keys.id_header.as_ref().map(|_| OtherId));
+                failures
+            }
             #[cfg(feature = "jwt")]
             Check::Jwt(tokens) => {
                 let mut failures = vec![Missing, Malformed, Invalid, Expired];

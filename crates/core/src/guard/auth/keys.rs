@@ -18,6 +18,8 @@ use crate::table::{Refusals, SettingError};
 pub(super) struct KeyCheck {
     /// The header in which keys are sent, if that is not `authorization`.
     pub(super) header: Option<HeaderName>,
+    /// The header in which a request must repeat the id of its key.
+    pub(super) id_header: Option<HeaderName>,
     pattern: Option<WholeValue>,
     keys: ApiKeys,
 }
@@ -30,7 +32,7 @@ struct ApiKeys {
 
 pub(super) struct KeyRecord {
     identity: Identity,
-    /// The id as `forward_id` sends it.
+    /// The id as `forward_id` and `id_header` have it.
     value: Option<HeaderValue>,
     revoked: bool,
     expires: Option<SystemTime>,
@@ -38,17 +40,17 @@ pub(super) struct KeyRecord {
 
 impl KeyCheck {
     pub(super) fn compile(
-        header: Option<HeaderName>,
+        (header, id_header): (Option<HeaderName>, Option<HeaderName>),
         pattern: Option<&str>,
         keys: Vec<Key>,
         scheme: &Arc<str>,
-        forwarded: bool,
+        is_sent: bool,
         refusals: &mut Refusals,
     ) -> Option<Self> {
         let values = if header.is_some() { KEYS } else { TOKENS };
         let pattern = refusals.keep_some(pattern, |it| WholeValue::compile(it, values));
-        let keys = refusals.keep(ApiKeys::new(keys, scheme, forwarded));
-        Some(Self { header, pattern: pattern?, keys: keys? })
+        let keys = refusals.keep(ApiKeys::new(keys, scheme, is_sent));
+        Some(Self { header, id_header, pattern: pattern?, keys: keys? })
     }
 
     /// The record of the key that was sent, if the key lets the request in.
@@ -65,6 +67,11 @@ impl KeyCheck {
         if known.revoked || known.expires.is_some_and(|expires| expires <= now()) {
             return Err(Rejection::token(AuthFailure::Expired).of_caller(known.identity.id()));
         }
+        if let Some(name) = &self.id_header
+            && !matches!(fields::with_rivals(headers, name), (Some(id), false) if Some(id) == known.value.as_ref())
+        {
+            return Err(Rejection::token(AuthFailure::OtherId).of_caller(known.identity.id()));
+        }
         Ok(known)
     }
 }
@@ -77,7 +84,7 @@ impl KeyRecord {
 }
 
 impl ApiKeys {
-    fn new(keys: Vec<Key>, scheme: &Arc<str>, forwarded: bool) -> Result<Self, SettingError> {
+    fn new(keys: Vec<Key>, scheme: &Arc<str>, is_sent: bool) -> Result<Self, SettingError> {
         if keys.is_empty() {
             return Err(SettingError::new(
                 "keys",
@@ -90,7 +97,7 @@ impl ApiKeys {
         let mut ids = std::collections::HashSet::new();
         let mut seen = std::collections::HashSet::new();
         for Key { id, digest, revoked, expires } in keys {
-            let value = usable_id(&id, forwarded)?;
+            let value = usable_id(&id, is_sent)?;
             if !ids.insert(id.clone()) {
                 return Err(SettingError::new("keys", "two keys have the same id", "give each a different id"));
             }
@@ -105,15 +112,16 @@ impl ApiKeys {
     }
 }
 
-fn usable_id(id: &str, forwarded: bool) -> Result<Option<HeaderValue>, SettingError> {
+/// `is_sent`: the id is the value of a header.
+fn usable_id(id: &str, is_sent: bool) -> Result<Option<HeaderValue>, SettingError> {
     if id.is_empty() {
         return Err(SettingError::new("keys", "a key has an empty id", "give it an id: the log shows it"));
     }
     match header_value(id) {
-        value if !forwarded => Ok(value),
+        value if !is_sent => Ok(value),
         Some(value) => Ok(Some(value)),
         None => {
-            let wrong = "an id cannot be sent in the header of forward_id";
+            let wrong = "an id cannot be sent in a header, as forward_id and id_header require";
             Err(SettingError::new("keys", wrong, "use printable ASCII, without white space around it"))
         }
     }

@@ -35,7 +35,7 @@ pub use verified::{Verified, VerifiedCaller};
 
 pub(crate) use compile::{Scheme, refuse_together};
 pub(crate) use decide::{SchemesOutcome, check_without_wait};
-pub(crate) use refusal::AuthRefusal;
+pub(crate) use refusal::{AuthRefusal, challenges_of_service};
 #[cfg(feature = "policy-file")]
 pub(crate) use scheme::AuthMessages;
 pub(crate) use verified::VerifierFailure;

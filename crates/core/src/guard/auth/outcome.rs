@@ -49,6 +49,7 @@ pub(super) enum AuthFailure {
     Malformed,
     Invalid,
     NoEmail,
+    OtherId,
     Expired,
     Unavailable,
 }
@@ -61,6 +62,7 @@ impl AuthFailure {
             Self::Malformed => "malformed credentials",
             Self::Invalid => "invalid credentials",
             Self::NoEmail => "no verified email",
+            Self::OtherId => "the id_header does not have the key's id",
             Self::Expired => "expired or revoked credentials",
             Self::Unavailable => "no response from the verifier",
         }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
 use http::header::WWW_AUTHENTICATE;
+use http::{HeaderValue, StatusCode};
 
 use super::Identity;
 use super::challenge::TokenError;
@@ -101,6 +101,22 @@ fn furthest<'a>(
 ) -> Option<(&'a Arc<Scheme>, &'a Rejection)> {
     // `max_by_key` returns the last of equals, so the order is reversed to get the first.
     all.rev().max_by_key(|(_, rejection)| rejection.why)
+}
+
+/// The challenges for a 401 that a service made without one (RFC 9110 §15.5.2): those of the route's schemes, else Bearer.
+pub(crate) fn challenges_of_service(schemes: &[Arc<Scheme>], code: &ErrorCode) -> Vec<HeaderValue> {
+    let error = match code.as_str() {
+        "auth_expired" => TokenError::Expired,
+        "auth_invalid" => TokenError::Invalid,
+        _ => TokenError::NoToken,
+    };
+    let mut lines: Vec<HeaderValue> = Vec::new();
+    for line in schemes.iter().map(|scheme| scheme.challenges.line(error)) {
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    if lines.is_empty() { vec![HeaderValue::from_static("Bearer")] } else { lines }
 }
 
 /// Adds a challenge line for each scheme; equal lines are added only once.

@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::jwt::{JwtKeys, JwtSettings};
 #[cfg(feature = "auth")]
 use super::key::Key;
+use crate::code::ErrorCode;
 use crate::fields::is_same_to_cgi;
 use crate::table::{Message, tables};
 
@@ -41,7 +42,9 @@ pub struct AuthScheme {
     pub(super) pattern: Option<String>,
     pub(super) challenge: Option<String>,
     pub(super) forward_id: Option<String>,
+    pub(super) id_header: Option<String>,
     pub(super) timeout: Option<Duration>,
+    pub(super) unavailable_code: Option<ErrorCode>,
     pub(super) words: AuthMessages,
     #[cfg(feature = "jwt")]
     pub(super) jwt: JwtSettings,
@@ -130,7 +133,9 @@ impl AuthScheme {
             pattern: None,
             challenge: None,
             forward_id: None,
+            id_header: None,
             timeout: None,
+            unavailable_code: None,
             words: AuthMessages::default(),
             #[cfg(feature = "jwt")]
             jwt: JwtSettings::default(),
@@ -170,10 +175,33 @@ impl AuthScheme {
         self
     }
 
+    /// Sets the header in which a request must repeat the id of its key (rule G2), so that a key belongs to one app
+    /// only. If the header is missing, repeated or different, the request gets 403 `forbidden`.
+    #[cfg(feature = "auth")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
+    pub fn id_header(mut self, header: impl Into<String>) -> Self {
+        self.id_header = Some(header.into());
+        self
+    }
+
+    /// The ids of its API keys that are neither revoked nor expired.
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn live_keys(&self, now: std::time::SystemTime) -> impl Iterator<Item = &str> {
+        let is_live = move |key: &&Key| !key.revoked && key.expires.is_none_or(|expires| expires > now);
+        self.keys.iter().filter(is_live).map(|key| &*key.id)
+    }
+
     /// Sets how long a custom scheme's verifier may take, or how long a token waits for keys to be fetched: 2 s by
     /// default, at most 5 min.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the code for requests whose verifier failed, or whose keys could not be fetched (rule G2): by default
+    /// [`ErrorCode::SERVICE_UNAVAILABLE`]. The status is that of the code.
+    pub fn unavailable_code(mut self, code: ErrorCode) -> Self {
+        self.unavailable_code = Some(code);
         self
     }
 }
@@ -217,7 +245,8 @@ words! {
     expired,
     /// Sets the message for sessions without a verified email address (`auth_no_email`).
     no_email,
-    /// Sets the message for requests whose verifier failed (`service_unavailable`).
+    /// Sets the message for requests whose verifier failed (`service_unavailable`, or
+    /// [`unavailable_code`](Self::unavailable_code)).
     unavailable,
 }
 

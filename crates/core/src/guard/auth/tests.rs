@@ -17,7 +17,7 @@ use crate::table::SettingError;
 
 impl AuthScheme {
     pub(crate) fn compiled(self, name: &str) -> Result<Scheme, SettingError> {
-        crate::table::alone(|it| self.compile(name, it))
+        crate::table::alone(|it| self.compile(name, &Default::default(), it))
     }
 }
 

@@ -7,8 +7,8 @@ use error_envelope_fault::identity::VerifierData;
 
 /// What a verifier found out about the credentials of a request.
 ///
-/// If a verifier returns an error instead, the request gets 503 `service_unavailable`, because it is not known whether
-/// the credentials are good.
+/// If a verifier returns an error instead, the request gets 503 `service_unavailable`, or the scheme's
+/// [`unavailable_code`](super::AuthScheme::unavailable_code), because it is not known whether the credentials are good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verified {

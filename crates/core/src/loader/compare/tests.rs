@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use crate::loader::{PlacedValue, PolicyFile, PolicyLoader};
 
 const KEYS: &str = "[auth.k]\nscheme = \"bearer\"\nkeys = [{ id = \"a\", sha256 = \
@@ -9,7 +11,7 @@ fn read(text: &str) -> PolicyFile {
 
 /// `Opens defaults.auth: ["k"] -> []`.
 fn changes(old: &str, new: &str) -> Vec<String> {
-    let changed = read(old).changes_to(&read(new));
+    let changed = read(old).changes_to(&read(new), SystemTime::UNIX_EPOCH);
     let text = |value: Option<&PlacedValue>| value.map_or("-", |it| &it.value).to_owned();
     let line = |it: &super::PolicyChange| {
         format!("{:?} {}: {} -> {}", it.kind, it.key, text(it.old.as_ref()), text(it.new.as_ref()))
@@ -34,8 +36,8 @@ fn m2_a_setting_is_compared_with_the_same_key_of_the_same_table() {
             "[defaults]\nmode = \"observe\"\ndialect = \"google\"\nbody_limit = 9\n".to_owned(),
             "[defaults]\nmode = \"enforce\"\ndialect = \"openai\"\nbody_limit = 5\n".to_owned(),
             &[
+                "Closes defaults.mode: \"observe\" -> \"enforce\"",
                 "Closes defaults.body_limit: 9 -> 5",
-                "Answers defaults.mode: \"observe\" -> \"enforce\"",
                 "Answers defaults.dialect: \"google\" -> \"openai\"",
             ],
         ),
@@ -86,10 +88,8 @@ fn m2_other_tables_are_compared_by_their_keys() {
             scheme(&keys("a")),
             scheme(&keys("b")) + "[auth.s.messages]\nmissing = \"M\"\n",
             &[
-                "Closes auth.s.keys.id: … -> -",
-                "Closes auth.s.keys.sha256: … -> -",
-                "Opens auth.s.keys.id: - -> …",
-                "Opens auth.s.keys.sha256: - -> …",
+                "Closes auth.s.keys[a].sha256: … -> -",
+                "Opens auth.s.keys[b].sha256: - -> …",
                 "Answers auth.s.messages.missing: - -> …",
             ],
         ),

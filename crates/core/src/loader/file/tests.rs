@@ -11,10 +11,10 @@ use crate::loader::{PolicyFile, PolicyLoader};
 use crate::table::{MAX_MISTAKES, PolicyError, dotted};
 
 const POLICIES: [&str; 4] = [
-    include_str!("../../../../../tests/policies/channels.toml"),
-    include_str!("../../../../../tests/policies/messaging.toml"),
-    include_str!("../../../../../tests/policies/voice-ai.toml"),
-    include_str!("../../../../../tests/policies/voice-gateway.toml"),
+    include_str!("../../../../../examples/policies/channels.toml"),
+    include_str!("../../../../../examples/policies/messaging.toml"),
+    include_str!("../../../../../examples/policies/voice-ai.toml"),
+    include_str!("../../../../../examples/policies/voice-gateway.toml"),
 ];
 
 /// A key of a policy: its path, and the bytes of its name and of its value.
@@ -77,6 +77,8 @@ fn m2_no_mistake_opens_a_door() {
         keys(&root, "", &mut all);
         // The value of a table with a head of its own is elsewhere in the file.
         all.retain(|key| text[key.name.end..].trim_start().starts_with('='));
+        // In a schema, names are free, and what is wrong with one is at another place.
+        all.retain(|key| !key.path.contains(".details."));
         for Key { path, table, name, value, other_type } in all {
             let with = |span: &Range<usize>, put: &str| [&text[..span.start], put, &text[span.end..]].concat();
             // Misspelt: an unknown key, or another name of a table, which the file then has.

@@ -203,7 +203,7 @@ fn g2_tokens_that_name_no_audience() {
 
 #[test]
 fn the_given_policies_have_notes_alone() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/policies");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/policies");
     let notes = |name: &str| {
         let loader = PolicyLoader::new().environment(|_| Some("0123456789abcdef0123456789abcdef".to_owned()));
         let file = loader.load(format!("{folder}/{name}.toml")).unwrap();

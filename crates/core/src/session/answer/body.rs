@@ -153,7 +153,7 @@ impl<'e> ErrorForm<'e> {
                 Some(protocol.filtered(body, status, &fault.message()).unwrap_or_else(whole).into())
             }
             Retained::LayersJsonRpc => {
-                let (id, advice) = (self.id.to_str().unwrap_or_default(), self.policy.advice().of(fault));
+                let (id, advice) = (self.id.to_str().unwrap_or_default(), self.policy.advice(fault));
                 Some(json_rpc::with_id(body, id, &advice).into())
             }
             Retained::Page(_) => Some(page::with_id(body, headers.get(X_REQUEST_ID), self.id)),
@@ -184,7 +184,7 @@ impl<'e> ErrorForm<'e> {
 
     /// Returns the canonical body for an error with this text.
     pub(in crate::session) fn canonical(&self, fault: &Fault, text: &str) -> Bytes {
-        let advice = self.policy.advice().of(fault);
+        let advice = self.policy.advice(fault);
         standard::write(fault.code().as_str(), text, fault.details(), &advice, self.id.as_bytes()).into()
     }
 
@@ -201,7 +201,7 @@ impl<'e> ErrorForm<'e> {
         let is_limit = !form.has_limit && *fault.code() == ErrorCode::PAYLOAD_TOO_LARGE;
         let details = outward.details(fault, form.always_lists_issues);
         let details = details.filter(|details| !(is_limit && is_limit_alone(details)));
-        let advice = self.policy.advice().of(fault);
+        let advice = self.policy.advice(fault);
         let call = if form.has_call_id { self.seen.and_then(|seen| seen.read_seen(JsonRpcCall::parse)) } else { None };
         let out = Outgoing {
             status: outward.status,

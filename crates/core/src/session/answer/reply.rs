@@ -20,6 +20,7 @@ use crate::dialect::issues::written;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
 use crate::fault::{Fault, length_value};
+use crate::guard::auth::challenges_of_service;
 use crate::guard::body_limit::{self, BodyFlags, DrainBudget};
 use crate::message::clean;
 use crate::policy::{Mode, Policy};
@@ -78,6 +79,13 @@ impl RequestState {
     ) -> RewrittenBody {
         let fault = self.with_policy_settings(fault, origin);
         let cause = (origin == Origin::Fault).then(|| Cause::Fault(fault.clone()));
+        let is_challenged =
+            || [fault.headers(), &head.headers].iter().any(|headers| headers.contains_key(WWW_AUTHENTICATE));
+        if origin == Origin::Fault && fault.status() == StatusCode::UNAUTHORIZED && !is_challenged() {
+            for line in challenges_of_service(&self.settings.auth, fault.code()) {
+                head.headers.append(WWW_AUTHENTICATE, line);
+            }
+        }
         let mut written = self.replace(head, Rewrite::unchanged(fault), origin, &[]);
         written.record.cause = cause;
         written

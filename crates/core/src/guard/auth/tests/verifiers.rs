@@ -1,6 +1,7 @@
 //! Schemes whose credentials the service's own verifier judges.
 
 use super::*;
+use crate::code::{CodeSet, ErrorCode};
 
 #[test]
 fn g2_a_verifier_is_asked_where_nobody_else_lets_in() {
@@ -51,4 +52,17 @@ fn g2_a_403_and_a_503_offer_no_challenge() {
     assert_eq!((fault.status().as_u16(), &*fault.message(), challenges.len()), (503, "Later", 0));
     let (_, challenges) = refused(ask_verifiers(&schemes, &[], &[Ok(Verified::Missing)]));
     assert_eq!(challenges, ["Bearer"]);
+}
+
+#[test]
+fn g2_the_code_of_a_failed_verifier_is_the_schemes() {
+    let known = |name| ErrorCode::in_catalogue(name).or_else(|| ErrorCode::foreign(name)).unwrap();
+    let seats = CodeSet::new(vec![ErrorCode::custom("seats_down", 507)]);
+    for (code, status) in [("internal_error", 500), ("auth_invalid", 401), ("seats_down", 507)] {
+        let scheme = AuthScheme::custom().unavailable_code(known(code)).unavailable("Later.");
+        let scheme = crate::table::alone(|it| scheme.compile("partner", &seats, it)).unwrap();
+        let (fault, challenges) = refused(ask_verifiers(&[Arc::new(scheme)], &[], &[down()]));
+        assert_eq!((fault.code().as_str(), fault.status().as_u16(), &*fault.message()), (code, status, "Later."));
+        assert_eq!(challenges.len(), usize::from(status == 401), "{code}");
+    }
 }
