@@ -200,3 +200,22 @@ fn e1_a_message_of_a_websocket_is_the_body_as_text() {
     let Message::Text(text) = fault.to_message(id, Dialect::Standard) else { panic!("a text") };
     assert_eq!(text.as_bytes(), fault.to_body(id, Dialect::Standard));
 }
+
+#[derive(Debug, thiserror::Error, AsFault)]
+enum Headed {
+    #[error("not yours")]
+    #[fault(AUTH_INVALID, header("www-authenticate", "Session realm=\"seats\""), header("x-seat", seat))]
+    NotYours { seat: u32 },
+    #[error("no header can have it")]
+    #[fault(CONFLICT, header("x-text", _0))]
+    Text(String),
+}
+
+#[test]
+fn g2_an_error_has_the_headers_of_its_attribute() {
+    let fault = Fault::from(Headed::NotYours { seat: 7 });
+    let lines: Vec<_> = fault.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+    assert_eq!(lines, [("www-authenticate", "Session realm=\"seats\""), ("x-seat", "7")]);
+    assert_eq!(Fault::from(Headed::Text("a".into())).headers()["x-text"], "a");
+    assert!(Fault::from(Headed::Text("a\nb".into())).headers().is_empty());
+}

@@ -1,5 +1,5 @@
-//! `#[fault(CODE, message = …, details(…), retry_after = …, status = …)]`, the same with `with = …` in place of the
-//! code, and `#[fault(transparent)]`.
+//! `#[fault(CODE, message = …, details(…), header(…), retry_after = …, status = …)]`, the same with `with = …` in place
+//! of the code, and `#[fault(transparent)]`.
 
 use proc_macro2::Span;
 use syn::ext::IdentExt;
@@ -9,7 +9,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, ExprPath, Ident, LitInt, LitStr, Member, Result, Token, parenthesized, token};
 
 const FORMS: &str = "expected a code such as `CONFLICT`, `custom(\"seat_taken\", 409)`, `with = …`, `transparent`, \
-                     `message = …`, `details(…)`, `retry_after = …` or `status = …`";
+                     `message = …`, `details(…)`, `header(…)`, `retry_after = …` or `status = …`";
 
 /// The attributes of one variant.
 #[derive(Default)]
@@ -20,6 +20,8 @@ pub(crate) struct FaultAttribute {
     pub(crate) with: Option<Expr>,
     pub(crate) message: Option<Expr>,
     pub(crate) details: Option<Vec<Detail>>,
+    /// Names and values of headers.
+    pub(crate) headers: Vec<(LitStr, Expr)>,
     pub(crate) retry_after: Option<Expr>,
     pub(crate) status: Option<LitInt>,
 }
@@ -67,6 +69,7 @@ impl FaultAttribute {
             || self.with.is_some()
             || self.message.is_some()
             || self.details.is_some()
+            || !self.headers.is_empty()
             || self.retry_after.is_some()
             || self.status.is_some()
     }
@@ -93,6 +96,10 @@ impl FaultAttribute {
         match path.path.get_ident().map(ToString::to_string).as_deref() {
             Some("transparent") => set_once(&mut self.transparent, span, span),
             Some("details") => set_once(&mut self.details, in_parentheses(input, Detail::parse_all)?, span),
+            Some("header") if input.peek(token::Paren) => {
+                self.headers.push(in_parentheses(input, header)?);
+                Ok(())
+            }
             Some("custom") if input.peek(token::Paren) => {
                 set_once(&mut self.code, in_parentheses(input, Code::parse_custom)?, span)
             }
@@ -116,6 +123,19 @@ impl FaultAttribute {
             _ => Err(Error::new(key.span(), FORMS)),
         }
     }
+}
+
+/// `"x-seat", seat`.
+fn header(input: ParseStream<'_>) -> Result<(LitStr, Expr)> {
+    let name: LitStr = input.parse()?;
+    let text = name.value();
+    if text.is_empty() || !text.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-') {
+        return Err(Error::new(name.span(), "write the name of a header in lower case, such as `\"x-seat\"`"));
+    }
+    input.parse::<Token![,]>()?;
+    let value = input.parse()?;
+    input.parse::<Option<Token![,]>>()?;
+    Ok((name, value))
 }
 
 /// `NotFound` as `NOT_FOUND`.

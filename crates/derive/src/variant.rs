@@ -196,6 +196,9 @@ impl<'a> Variant<'a> {
             let members = details.iter().map(|detail| self.detail(detail)).collect::<Result<Vec<_>>>()?;
             fault = quote!(__error_envelope::__private::Members::new() #(#members)*.set(#fault));
         }
+        for (name, value) in &self.fault.headers {
+            fault = quote!(__error_envelope::__private::with_header(#fault, #name, #value));
+        }
         if let Some(wait) = &self.fault.retry_after {
             let wait = match wait {
                 Expr::Lit(ExprLit { lit: Lit::Int(seconds), .. }) => quote!(::std::time::Duration::from_secs(#seconds)),

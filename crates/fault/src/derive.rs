@@ -78,10 +78,11 @@ impl Codes {
 pub mod private {
     #[cfg(feature = "openapi")]
     use std::collections::BTreeMap;
+    use std::fmt;
     use std::marker::PhantomData;
     use std::time::Duration;
 
-    use http::StatusCode;
+    use http::{HeaderName, HeaderValue, StatusCode};
     use serde::ser::{Error, SerializeMap};
     use serde::{Serialize, Serializer};
     use serde_json::value::{RawValue, Value, to_raw_value};
@@ -242,6 +243,14 @@ pub mod private {
     impl<T: RetryAfter + Clone> RetryAfter for &T {
         fn set(self, fault: Fault) -> Fault {
             self.clone().set(fault)
+        }
+    }
+
+    /// `header(NAME, value)`, whose name the derive has already checked. A value that no header can have is left out.
+    pub fn with_header(fault: Fault, name: &'static str, value: impl fmt::Display) -> Fault {
+        match HeaderValue::try_from(value.to_string()) {
+            Ok(value) => fault.with_header(HeaderName::from_static(name), value),
+            Err(_) => fault,
         }
     }
 

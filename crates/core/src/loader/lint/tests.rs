@@ -214,7 +214,7 @@ fn the_given_policies_have_notes_alone() {
     assert_eq!(notes("messaging"), []);
     assert_eq!(notes("voice-ai"), []);
     assert_eq!(notes("channels"), []);
-    assert_eq!(notes("voice-gateway"), [("open-under-closed", 67)]);
+    assert_eq!(notes("voice-gateway"), [("open-under-closed", 68)]);
 }
 
 #[test]
