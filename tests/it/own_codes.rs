@@ -77,6 +77,20 @@ async fn r1_the_policy_words_a_services_own_code_however_it_was_made() {
 }
 
 #[tokio::test]
+async fn g2_a_services_401_has_a_challenge_however_it_was_made() {
+    let expired = || Fault::new(ErrorCode::AUTH_EXPIRED);
+    let by_response = || Ok(Fault::new(ErrorCode::AUTH_EXPIRED).into_response().map(|_| Full::default()));
+    let by_error = || Err(std::io::Error::other(Fault::new(ErrorCode::AUTH_EXPIRED)).into());
+    let classify = move |error: &(dyn std::error::Error + 'static)| (error.to_string() == "no session").then(expired);
+    let layer = ErrorEnvelopeLayer::new().classify(classify);
+    for (at, service) in [by_response as Service, by_error, by_classifier].into_iter().enumerate() {
+        let called = ask(&layer, service, "application/json").await;
+        assert_eq!(called.header("www-authenticate"), Some("Bearer"), "{at}");
+        called.expect_envelope(401, "auth_expired");
+    }
+}
+
+#[tokio::test]
 async fn p1_a_status_of_a_code_that_no_policy_has_is_left_as_it_is() {
     let called = ask(&ErrorEnvelopeLayer::new(), by_tonic, "application/grpc").await;
     assert_eq!(called.header("grpc-status"), Some("7"));

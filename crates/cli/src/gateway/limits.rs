@@ -197,6 +197,9 @@ pub(crate) fn address(given: &str) -> Result<String, String> {
         _ if given.is_empty() => "the address is empty, as a variable that is not set leaves it".to_owned(),
         _ if given.contains('$') => format!("nothing replaced {given}, or the variable is not set"),
         _ if host.is_empty() => "the host is missing".to_owned(),
+        _ if host.contains(':') && !host.starts_with('[') => {
+            "an IPv6 address needs brackets, as in [::1]:8080".to_owned()
+        }
         Ok(port) => return Ok(format!("{host}:{port}")),
         Err(_) if is_number(port) => format!("the port {port} is more than 65535"),
         Err(_) => "the port is missing".to_owned(),

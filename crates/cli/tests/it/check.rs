@@ -42,9 +42,9 @@ fn the_given_policies_are_in_order() {
     assert!(all.out.ends_with("\n\n2 files: no errors, no warnings, 1 note\n"), "{}", all.out);
     assert!(all.out.starts_with(
         "\
-examples/policies/voice-gateway.toml:67: route[4].auth: note: the route requires no credentials, but a wider setting is auth = [\"app\"] (line 10) [open-under-closed]
+examples/policies/voice-gateway.toml:68: route[4].auth: note: the route requires no credentials, but a wider setting is auth = [\"app\"] (line 10) [open-under-closed]
    |
-67 | auth = []
+68 | auth = []
    |        ^^
    |
    = help: fine for a health check or a login; otherwise remove auth here

@@ -111,7 +111,7 @@ fn the_exit_code_is_the_truth_about_each_pair() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("diff-pairs");
     fs::create_dir_all(&folder).unwrap();
     let Pairs { scheme, pair: pairs } = toml::from_str(include_str!("../policies/pairs.toml")).unwrap();
-    assert_eq!(pairs.len(), 12);
+    assert_eq!(pairs.len(), 14);
     let mut wrong = Vec::new();
     for Pair { truth, old, new, exit, changes } in pairs {
         for (name, text) in [("old.toml", old), ("new.toml", new)] {

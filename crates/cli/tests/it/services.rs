@@ -201,6 +201,7 @@ fn a_request_that_no_service_is_for_is_not_found_behind_its_guards() {
 fn an_address_is_refused_for_what_is_wrong_with_it_by_each_flag() {
     for (given, wrong) in [
         ("localhost", "the port is missing"),
+        ("::1", "an IPv6 address needs brackets, as in [::1]:8080"),
         (":8080", "the host is missing"),
         ("127.0.0.1:99999", "the port 99999 is more than 65535"),
         ("99999", "the port 99999 is more than 65535"),

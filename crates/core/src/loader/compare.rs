@@ -155,6 +155,7 @@ impl<'a> Tables<'a> {
                 _ if OBSERVED.contains(&key) && is_observed() => ChangeKind::Neither,
                 _ if begins_to_enforce && new.guards(name, pattern) => ChangeKind::Closes,
                 _ if later.weakens(earlier, key) => ChangeKind::Opens,
+                _ if new_value.is_none() && new.weakens_beside(name, pattern, (earlier, key)) => ChangeKind::Opens,
                 _ if earlier.weakens(later, key) && !begins_to_enforce => ChangeKind::Closes,
                 _ if earlier.value_of(key).map(|it| it.1) == later.value_of(key).map(|it| it.1) => ChangeKind::Neither,
                 _ => ChangeKind::Answers,
@@ -177,14 +178,14 @@ impl<'a> Tables<'a> {
         own.unwrap_or_else(|| self.inherited(name, pattern, key))
     }
 
-    /// Returns true if the mode of the table, or of a narrower one, enforces the guards that `observe` only observes.
+    /// Returns true if the mode of the table, or of one that shares a request with it, enforces the guards that `observe` only observes.
     fn enforces(&self, name: &(String, String), pattern: &Pattern) -> bool {
         let is_enforced = |keys: &RouteTable| keys.mode.is_some_and(Mode::is_enforced);
-        let mut inside = self.by_name.values().filter(|table| pattern.covers(&table.pattern));
+        let mut inside = self.by_name.values().filter(|table| pattern.common_request(&table.pattern).is_some());
         is_enforced(self.deciding(name, pattern, "mode")) || inside.any(|table| is_enforced(table.keys))
     }
 
-    /// Returns true if such a guard requires something of the requests of the table, or of a narrower one.
+    /// Returns true if such a guard requires something of the requests of the table, or of one that shares a request with it.
     fn guards(&self, name: &(String, String), pattern: &Pattern) -> bool {
         let open = RouteTable {
             body_limit: Some(None),
@@ -193,9 +194,21 @@ impl<'a> Tables<'a> {
             ..RouteTable::default()
         };
         let requires = |keys: &RouteTable| OBSERVED.iter().any(|key| open.weakens(keys, key));
-        let mut inside = self.by_name.values().filter(|table| pattern.covers(&table.pattern));
+        let mut inside = self.by_name.values().filter(|table| pattern.common_request(&table.pattern).is_some());
         OBSERVED.iter().any(|key| open.weakens(self.deciding(name, pattern, key), key))
             || inside.any(|table| requires(table.keys))
+    }
+
+    /// Returns true if a route that shares requests with the pattern, and is neither wider nor narrower, requires less
+    /// than `earlier`: it decides about these requests now (G0).
+    fn weakens_beside(&self, name: &(String, String), pattern: &Pattern, (earlier, key): (&RouteTable, &str)) -> bool {
+        self.by_name.iter().any(|(its, table)| {
+            let is_beside = || !table.pattern.covers(pattern) && !pattern.covers(&table.pattern);
+            its != name
+                && table.keys.weakens(earlier, key)
+                && is_beside()
+                && pattern.common_request(&table.pattern).is_some()
+        })
     }
 
     /// The next wider table that sets a key which the table of this name does not set: the narrowest route that covers

@@ -107,8 +107,11 @@ impl Leaf for DefinedCode {
         let table = at.table(value)?;
         match code.in_catalogue() {
             // Stands for details, docs or a retry advice with a mistake, which was noted when it was read.
-            Some(known) if ["details", "docs", "retry"].iter().any(|key| table.contains_key(*key)) => {
-                code.retry.get_or_insert(known.retry());
+            Some(known)
+                if matches!((&code.details, &code.docs, &code.retry), (None, None, None))
+                    && ["details", "docs", "retry"].iter().any(|key| table.contains_key(*key)) =>
+            {
+                code.retry = Some(known.retry());
             }
             None if !table.contains_key("status") => drop(at.key::<u16>(table, "status", true)),
             _ => {}

@@ -5,7 +5,7 @@ use serde_json::{Value, from_str};
 
 use crate::dialect::issues::written;
 use crate::dialect::outgoing::Outgoing;
-use crate::message::is_unprintable;
+use crate::message::is_invisible;
 
 const REQUEST_ID: &str = "Request id";
 
@@ -19,11 +19,12 @@ pub(crate) fn write(out: &Outgoing<'_>) -> Vec<u8> {
     item(&mut page, "Status", |page| page.push_str(out.status.as_str()));
     item(&mut page, REQUEST_ID, |page| push_code(page, out.request_id));
     let details = out.details.and_then(|details| from_str::<Value>(details).ok()).unwrap_or_default();
+    let details_have_list = details["issues"].is_array();
     for issue in details["issues"].as_array().into_iter().flatten() {
         item(&mut page, "Issue", |page| push_issue(page, issue));
     }
     // What else a client could act on (E9).
-    let others = out.details.map(|details| match details.contains("\"issues\"") {
+    let others = out.details.map(|details| match details_have_list {
         true => written::details_without_issues(details),
         false => Some(details.to_owned()),
     });
@@ -56,12 +57,12 @@ fn push_issue(page: &mut String, issue: &Value) {
         Value::Array(steps) => steps.iter().map(text_of).collect::<Vec<_>>().join("."),
         path => text_of(path),
     };
+    let (path, code) = (on_one_line(&path), on_one_line(&text_of(&issue["code"])));
     if !path.is_empty() {
         push_code(page, &path);
         page.push_str(": ");
     }
     push_text(page, &text_of(&issue["message"]));
-    let code = text_of(&issue["code"]);
     if !code.is_empty() {
         page.push_str(" (");
         push_code(page, &code);
@@ -91,13 +92,13 @@ fn push_text(page: &mut String, text: &str) {
     for (at, char) in text.char_indices() {
         let (before, rest) = (&text[..at], &text[at..]);
         match char {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '#' | '~' => page.extend(['\\', char]),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '#' | '~' | '$' | '^' => page.extend(['\\', char]),
             // It would make a link of the brackets before it.
             '(' if before.ends_with(']') => page.push_str("\\("),
             // Addresses are links in GitHub's Markdown. No escape ends an e-mail address there, but code does.
             ':' if rest.starts_with("://") => page.push_str("\\:"),
             '.' if ends_in_www(before) => page.push_str("\\."),
-            '@' if rest[1..].starts_with(char::is_alphanumeric) => page.push_str("`@`"),
+            '@' if rest[1..].starts_with(|next: char| !next.is_whitespace() && next != '@') => page.push_str("`@`"),
             _ => page.push(char),
         }
     }
@@ -119,7 +120,13 @@ fn push_code(page: &mut String, text: &str) {
 
 fn on_one_line(text: &str) -> String {
     let is_break = |char: char| char.is_control() || matches!(char, '\u{2028}' | '\u{2029}');
-    let shown = text.chars().filter(|char| is_break(*char) || !is_unprintable(*char));
+    // Persian, Indic scripts and emoji need the joiners. Nothing else that is invisible may carry a text to a model.
+    let is_shown = |char: char| match char {
+        '\u{200c}' | '\u{200d}' => true,
+        '\u{fe00}'..='\u{fe0f}' => false,
+        _ => is_break(char) || !is_invisible(char),
+    };
+    let shown = text.chars().filter(|char| is_shown(*char));
     shown.map(|char| if is_break(char) { ' ' } else { char }).collect()
 }
 
@@ -171,7 +178,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn r18_no_markup_comes_from_the_service(message in "[-#*_\\[\\]()<>&;!`~\\\\|=+:/.@wa1 \n\r\u{2028}]{0,40}") {
+        fn r18_no_markup_comes_from_the_service(message in "[-#*_\\[\\]()<>&;!`~\\\\|=+:/.@w$^a1 \u{200b}\u{e0158}\n\r\u{2028}]{0,40}") {
             let details = serde_json::json!({"issues": [{"path": [message], "message": message, "code": message}]});
             let written = text(write(&Outgoing { message: &message, details: Some(&details.to_string()), ..out() }));
             let mut shown = String::new();

@@ -219,6 +219,16 @@ impl RequestState {
             let texts = cause.or(fault.source().map(|_| fault as _)).map(texts).unwrap_or_default();
             self.show_cause(texts, reply.headers_mut(), &mut outgoing.body);
         }
+        let lacks_challenge = || {
+            self.request.rpc.is_none()
+                && fault.status() == StatusCode::UNAUTHORIZED
+                && !reply.headers().contains_key(WWW_AUTHENTICATE)
+        };
+        if origin != Origin::Guard && lacks_challenge() {
+            for line in challenges_of_service(&self.settings.auth, fault.code()) {
+                reply.headers_mut().append(WWW_AUTHENTICATE, line);
+            }
+        }
         *reply.status_mut() = outgoing.sent;
         if !self.request.is_head() {
             *reply.body_mut() = outgoing.body;

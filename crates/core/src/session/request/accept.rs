@@ -34,7 +34,12 @@ pub(in crate::session) fn preferred(
         }
     }
     // Agents send `text/markdown, text/html, */*`.
-    let is_wanted = markdown.weight == best && markdown.is_named() && !json.is_named() && !own.is_named();
+    let is_before =
+        |form: OtherForm, quality: &Quality| is_offered(form) && quality.is_named() && quality.weight == best;
+    let is_wanted = markdown.weight == best
+        && markdown.is_named()
+        && ![&json, &own].into_iter().any(Quality::is_named)
+        && !is_before(OtherForm::Problem, &problem);
     let markdown =
         || Some(OtherForm::Page(PageType::Markdown)).filter(|form| is_wanted && best > 0 && is_offered(*form));
     chosen.or_else(markdown)
@@ -352,7 +357,7 @@ mod tests {
                 }
             }
             let lines: Vec<&str> = text.iter().map(String::as_str).collect();
-            let [(_, problem), (of_json, json)] = ["problem+json", "json"].map(|it| quality(&members, "application", it));
+            let [(of_problem, problem), (of_json, json)] = ["problem+json", "json"].map(|it| quality(&members, "application", it));
             let [(_, html), (of_markdown, markdown)] = ["html", "markdown"].map(|it| quality(&members, "text", it));
             prop_assert_eq!(prefers(&lines), problem > json, "{:?}", lines);
             let headers = lines.iter().map(|line| (ACCEPT, HeaderValue::from_str(line).unwrap())).collect();
@@ -361,6 +366,7 @@ mod tests {
             let chosen = preferred(&headers, "application/json", |_| true);
             let is_markdown = chosen == Some(OtherForm::Page(PageType::Markdown));
             let is_wanted = markdown == json && json > 0 && json >= problem.max(html) && of_markdown == 3 && of_json < 3;
+            let is_wanted = is_wanted && (of_problem, problem) != (3, json);
             prop_assert_eq!(is_markdown, markdown > json.max(problem).max(html) || is_wanted, "{:?}", lines);
         }
     }
