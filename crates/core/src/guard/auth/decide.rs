@@ -146,6 +146,7 @@ impl Scheme {
             AuthFailure::Invalid => (ErrorCode::AUTH_INVALID, &words.invalid),
             AuthFailure::Expired => (ErrorCode::AUTH_EXPIRED, &words.expired),
             AuthFailure::NoEmail => (ErrorCode::AUTH_NO_EMAIL, &words.no_email),
+            #[cfg(feature = "auth")]
             AuthFailure::OtherId => (ErrorCode::FORBIDDEN, &None),
             AuthFailure::Unavailable => (self.unavailable_code.clone(), &words.unavailable),
         };

@@ -28,12 +28,12 @@ impl Scheme {
     }
 
     fn failures(&self) -> Vec<AuthFailure> {
-        use AuthFailure::{Expired, Invalid, Malformed, Missing, NoEmail, OtherId, Unavailable};
+        use AuthFailure::{Expired, Invalid, Malformed, Missing, NoEmail, Unavailable};
         match &self.check {
             #[cfg(feature = "auth")]
             Check::Key(keys) => {
                 let mut failures = vec![Missing, Malformed, Invalid, Expired];
-                failures.extend(keys.id_header.as_ref().map(|_| OtherId));
+                failures.extend(keys.id_header.as_ref().map(|_| AuthFailure::OtherId));
                 failures
             }
             #[cfg(feature = "jwt")]

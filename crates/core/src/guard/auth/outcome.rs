@@ -49,6 +49,7 @@ pub(super) enum AuthFailure {
     Malformed,
     Invalid,
     NoEmail,
+    #[cfg(feature = "auth")]
     OtherId,
     Expired,
     Unavailable,
@@ -62,6 +63,7 @@ impl AuthFailure {
             Self::Malformed => "malformed credentials",
             Self::Invalid => "invalid credentials",
             Self::NoEmail => "no verified email",
+            #[cfg(feature = "auth")]
             Self::OtherId => "the id_header does not have the key's id",
             Self::Expired => "expired or revoked credentials",
             Self::Unavailable => "no response from the verifier",
