@@ -1,4 +1,4 @@
-//! Errors as Markdown, for agents (rule R18).
+//! Errors as Markdown, for agents (R18).
 
 use memchr::memmem;
 use serde_json::{Value, from_str};
@@ -19,14 +19,14 @@ pub(crate) fn write(out: &Outgoing<'_>) -> Vec<u8> {
     item(&mut page, "Status", |page| page.push_str(out.status.as_str()));
     item(&mut page, REQUEST_ID, |page| push_code(page, out.request_id));
     let details = out.details.and_then(|details| from_str::<Value>(details).ok()).unwrap_or_default();
-    let details_have_list = details["issues"].is_array();
-    for issue in details["issues"].as_array().into_iter().flatten() {
+    let issues = details["issues"].as_array();
+    for issue in issues.into_iter().flatten() {
         item(&mut page, "Issue", |page| push_issue(page, issue));
     }
     // What else a client could act on (E9).
-    let others = out.details.map(|details| match details_have_list {
-        true => written::details_without_issues(details),
-        false => Some(details.to_owned()),
+    let others = out.details.map(|details| match issues {
+        Some(_) => written::details_without_issues(details),
+        None => Some(details.to_owned()),
     });
     if let Some(others) = others.flatten() {
         item(&mut page, "Details", |page| push_code(page, &others));

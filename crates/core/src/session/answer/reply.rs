@@ -79,16 +79,21 @@ impl RequestState {
     ) -> RewrittenBody {
         let fault = self.with_policy_settings(fault, origin);
         let cause = (origin == Origin::Fault).then(|| Cause::Fault(fault.clone()));
-        let is_challenged =
-            || [fault.headers(), &head.headers].iter().any(|headers| headers.contains_key(WWW_AUTHENTICATE));
-        if origin == Origin::Fault && fault.status() == StatusCode::UNAUTHORIZED && !is_challenged() {
-            for line in challenges_of_service(&self.settings.auth, fault.code()) {
-                head.headers.append(WWW_AUTHENTICATE, line);
-            }
+        if origin == Origin::Fault && !fault.headers().contains_key(WWW_AUTHENTICATE) {
+            self.challenge(&fault, &mut head.headers);
         }
         let mut written = self.replace(head, Rewrite::unchanged(fault), origin, &[]);
         written.record.cause = cause;
         written
+    }
+
+    /// Adds the challenges of the route to a service's 401 that has none (G2).
+    fn challenge(&self, fault: &Fault, headers: &mut HeaderMap) {
+        if fault.status() == StatusCode::UNAUTHORIZED && !headers.contains_key(WWW_AUTHENTICATE) {
+            for line in challenges_of_service(&self.settings.auth, fault.code()) {
+                headers.append(WWW_AUTHENTICATE, line);
+            }
+        }
     }
 
     /// Replaces a response whose status cannot be a final one (E6).
@@ -219,15 +224,8 @@ impl RequestState {
             let texts = cause.or(fault.source().map(|_| fault as _)).map(texts).unwrap_or_default();
             self.show_cause(texts, reply.headers_mut(), &mut outgoing.body);
         }
-        let lacks_challenge = || {
-            self.request.rpc.is_none()
-                && fault.status() == StatusCode::UNAUTHORIZED
-                && !reply.headers().contains_key(WWW_AUTHENTICATE)
-        };
-        if origin != Origin::Guard && lacks_challenge() {
-            for line in challenges_of_service(&self.settings.auth, fault.code()) {
-                reply.headers_mut().append(WWW_AUTHENTICATE, line);
-            }
+        if origin != Origin::Guard && self.request.rpc.is_none() {
+            self.challenge(fault, reply.headers_mut());
         }
         *reply.status_mut() = outgoing.sent;
         if !self.request.is_head() {
