@@ -68,7 +68,7 @@ async fn over_http1(front: SocketAddr, service: &Service, kind: &Kind, target: &
     let mut got = Got::default();
     // A front that answers before it has read everything may have closed.
     let _ = wire.send(&[bytes.as_bytes(), &body].concat()).await;
-    if kind.leaves == Leaves::BeforeHead || matches!(kind.upload, Upload::Half(_)) {
+    if matches!(kind.leaves, Leaves::BeforeHead | Leaves::WhenLet) || matches!(kind.upload, Upload::Half(_)) {
         let head = tokio::select! {
             () = service.has_come(number, kind) => None,
             head = wire.response() => head.ok(),
@@ -127,7 +127,7 @@ async fn over_http2(front: SocketAddr, service: &Service, kind: &Kind, target: &
         let part = if is_half { length / 2 } else { body.len() };
         let _ = upload.send_data(Bytes::from(body).slice(..part), !is_half);
     }
-    if kind.leaves == Leaves::BeforeHead || matches!(kind.upload, Upload::Half(_)) {
+    if matches!(kind.leaves, Leaves::BeforeHead | Leaves::WhenLet) || matches!(kind.upload, Upload::Half(_)) {
         let head = tokio::select! {
             () = service.has_come(number, kind) => None,
             head = answer => head.ok(),

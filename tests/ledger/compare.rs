@@ -162,9 +162,7 @@ impl<'l> Check<'l> {
         };
         self.same(of, "end", &text(&line["end"]), end);
         if !entry.got.has_left && !entry.is_broken() {
-            let grpc = text(&line["grpc_status"]);
-            let grpc = if grpc == "17" { "other" } else { &grpc };
-            self.same(of, "grpc_status", grpc, &entry.grpc());
+            self.same(of, "grpc_status", &text(&line["grpc_status"]), &entry.grpc());
         }
         let upstream = line["upstream"].is_string();
         // Whether the head of a request whose body is malformed reaches its service is a race.
@@ -235,8 +233,7 @@ impl<'l> Check<'l> {
         if twin.got.has_left || twin.is_broken() {
             return;
         }
-        let grpc = if twin.grpc() == "none" { "none".to_owned() } else { twin.grpc() };
-        let would = (twin.status(), grpc, twin.code().unwrap_or("none").to_owned());
+        let would = (twin.status(), twin.grpc(), twin.code().unwrap_or("none").to_owned());
         let sent = (text(&line["status"]), text(&line["grpc_status"]), text(&line["code"]));
         if stated.0 == "none" {
             if sent != would && would.2 != "none" {
@@ -405,8 +402,7 @@ impl<'l> Check<'l> {
             self.same(of, "code", &text(&error["code"]), code);
         }
         if !entry.got.has_left && !entry.is_broken() {
-            let grpc = text(&error["grpc_status"]);
-            self.same(of, "grpc_status", if grpc == "17" { "other" } else { &grpc }, &entry.grpc());
+            self.same(of, "grpc_status", &text(&error["grpc_status"]), &entry.grpc());
         }
         if let (true, Some(inner)) = (entry.is_called(), error["inner_status"].as_u64())
             && inner != u64::from(entry.kind.answer.status)
@@ -457,7 +453,7 @@ impl<'l> Check<'l> {
 
 /// The labels of `requests_total`. What a call whose end nobody saw had as its status is not in the ledger.
 fn requests_key(entry: &Entry) -> Vec<String> {
-    let grpc = if entry.got.has_left || entry.is_broken() { "*".to_owned() } else { entry.grpc() };
+    let grpc = if entry.got.has_left || entry.is_broken() { "*".to_owned() } else { entry.grpc_label() };
     vec![entry.route(), entry.kind.method.to_owned(), entry.class(), entry.outcome().to_owned(), grpc]
 }
 
@@ -468,7 +464,7 @@ fn known(found: &Value) -> Vec<&Value> {
 /// The label of a metric for a field of the log.
 fn label(field: &str, value: &Value) -> String {
     match (field, text(value).as_str()) {
-        ("grpc_status", "17") => "other".to_owned(),
+        ("grpc_status", text) if text.parse().is_ok_and(|number: u8| number > 16) => "other".to_owned(),
         (_, text) => text.to_owned(),
     }
 }

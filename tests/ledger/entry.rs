@@ -67,13 +67,16 @@ impl Entry {
         value(&self.got.headers, "x-error-code").or(value(&self.got.trailers, "x-error-code"))
     }
 
-    /// The label of the gRPC status that the client got.
+    /// The gRPC status that the client got.
     pub(crate) fn grpc(&self) -> String {
-        let number = self.grpc_number();
-        match number {
-            None => "none".to_owned(),
-            Some(number @ 0..=16) => number.to_string(),
-            Some(_) => "other".to_owned(),
+        self.grpc_number().map_or("none".to_owned(), |number| number.to_string())
+    }
+
+    /// The label of the gRPC status that the client got.
+    pub(crate) fn grpc_label(&self) -> String {
+        match self.grpc_number() {
+            Some(17..) => "other".to_owned(),
+            _ => self.grpc(),
         }
     }
 

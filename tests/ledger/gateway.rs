@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use super::entry::Entry;
-use super::plan::{MODES, kinds, too_slow};
+use super::plan::{MODES, kinds, patient, too_slow};
 use super::process::Process;
 use super::service::Service;
-use super::{compare, expect_none, plants, rounds, runtime, send};
+use super::{compare, expect_none, plants, rounds, runtime, send, wait};
 
-fn gateway(name: &str, service: SocketAddr, more: &[&str]) -> Process {
+fn gateway(name: &str, service: SocketAddr, timeout: &str, more: &[&str]) -> Process {
     let upstream = format!("http://{service}");
-    Process::start(name, &[&["gateway", "--upstream", &upstream, "--upstream-timeout", "2s"], more].concat())
+    Process::start(name, &[&["gateway", "--upstream", &upstream, "--upstream-timeout", timeout], more].concat())
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn l5_every_statement_of_the_gateway_is_what_clients_and_services_saw() {
     let runtime = runtime();
     let all = [kinds(), too_slow()].concat();
     let service = runtime.block_on(Service::start(&all));
-    let gateway = gateway("all", service.address, &[]);
+    let gateway = gateway("all", service.address, "2s", &[]);
     let mut ledger = runtime.block_on(send(gateway.address, &service, &kinds(), &MODES, rounds(5), false));
     ledger.extend(runtime.block_on(send(gateway.address, &service, &too_slow(), &MODES, 1, false)));
     let views = gateway.views(&ledger);
@@ -47,7 +47,7 @@ fn l5_a_limit_of_the_gateway_is_attributed_to_no_service() {
     let all = [kinds(), too_slow()].concat();
     let service = runtime.block_on(Service::start(&all));
     let limits = ["--upstream-connections", "1", "--upstream-queue-time", "0.1s"];
-    let gateway = gateway("limits", service.address, &limits);
+    let gateway = gateway("limits", service.address, "2s", &limits);
     let front = gateway.address;
     let kind = |name: &str| all.iter().filter(|kind| kind.name == name).cloned().collect::<Vec<_>>();
     let ledger = runtime.block_on(async {
@@ -65,4 +65,46 @@ fn l5_a_limit_of_the_gateway_is_attributed_to_no_service() {
     });
     assert!(ledger.iter().filter(|entry| entry.got.status == Some(503)).count() >= 20, "nothing was refused");
     expect_none(&compare::falsehoods(&ledger, &gateway.views(&ledger)), ledger.len());
+}
+
+#[test]
+fn l5_a_client_that_leaves_the_line_for_a_connection_has_called_no_service() {
+    let runtime = runtime();
+    let service = runtime.block_on(Service::start(&patient()));
+    let limits = ["--upstream-connections", "1", "--upstream-queue-time", "60s"];
+    let gateway = gateway("line", service.address, "60s", &limits);
+    let front = gateway.address;
+    let is_queued = || {
+        let metrics = gateway.ask("GET", "/metrics");
+        metrics.lines().any(|it| it.starts_with("error_envelope_upstream_queued_requests{") && !it.ends_with(" 0"))
+    };
+    let queued = |wanted: bool| wait::when(is_queued() == wanted, ());
+    let kind = |name: &str| patient().into_iter().filter(|kind| kind.name == name).collect::<Vec<_>>();
+    let asking = |name: &'static str, modes: &'static [&'static str]| {
+        let (service, kinds) = (service.clone(), kind(name));
+        runtime.spawn(async move { send(front, &service, &kinds, modes, 1, false).await })
+    };
+    let holding = asking("holds", &["enforce"]);
+    wait::until("the service has the first request", || wait::when(service.has_calls(), ()));
+    let mut ledger = Vec::new();
+    for name in ["left-in-line", "left-in-line-2"] {
+        for mode in [&["off"], &["observe"], &["own"], &["fill"], &["enforce"]] {
+            let waiting = asking(name, mode);
+            wait::until("the request waits in line", || queued(true));
+            service.let_leave(name);
+            ledger.extend(runtime.block_on(waiting).expect("no panic"));
+            wait::until("the request has left the line", || queued(false));
+        }
+    }
+    service.let_leave("holds");
+    ledger.extend(runtime.block_on(holding).expect("no panic"));
+    assert_eq!(ledger.iter().filter(|entry| entry.is_called()).count(), 1, "one request has the connection");
+    let views = gateway.views(&ledger);
+    // Nobody saw the ids of the others, so that they are those of the lines with their paths.
+    for entry in ledger.iter_mut().filter(|entry| entry.id().is_none()) {
+        let lines = views.access.iter().flatten();
+        let line = lines.filter(|line| line["path"] == *entry.path).next().expect("each request has a line");
+        entry.got.headers.push(("x-request-id".into(), line["request_id"].as_str().expect("an id").into()));
+    }
+    expect_none(&compare::falsehoods(&ledger, &views), ledger.len());
 }

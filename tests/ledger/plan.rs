@@ -30,6 +30,8 @@ pub(crate) enum Leaves {
     Never,
     /// When the service has the request, and answers nothing.
     BeforeHead,
+    /// When the test lets its kind leave ([`Service::let_leave`](super::service::Service::let_leave)).
+    WhenLet,
     /// When the first bytes of the body have come.
     InBody,
 }
@@ -280,6 +282,13 @@ pub(crate) fn kinds() -> Vec<Kind> {
             .sends(Upload::Length(20)),
         get("connect-no-key", ok()).to("closed", &[CONNECT, JSON]).sends(Upload::Length(20)),
     ]
+}
+
+/// Kinds that get no answer, and whose clients leave when the test lets them.
+pub(crate) fn patient() -> Vec<Kind> {
+    let silent = || Answer::new(200, &[JSON], "{}").ends(AnswerEnd::Silent);
+    let kind = |name| Kind::get(name, silent()).leaves(Leaves::WhenLet);
+    vec![kind("holds"), kind("left-in-line"), kind("left-in-line-2").http2("left-in-line-2")]
 }
 
 /// A kind that waits for the gateway's own time limit, so that it is sent once in each mode.

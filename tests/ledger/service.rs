@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 use super::plan::{Answer, AnswerEnd, Kind, Leaves, Upload};
 use super::wire::{Head, Wire};
@@ -23,6 +24,8 @@ pub(crate) struct Service {
     pub(crate) address: SocketAddr,
     kinds: Arc<HashMap<&'static str, Kind>>,
     served: Arc<Mutex<HashMap<u64, Served>>>,
+    /// How many clients of each kind may leave.
+    leaving: Arc<HashMap<&'static str, Semaphore>>,
 }
 
 impl Service {
@@ -32,6 +35,7 @@ impl Service {
             address: listener.local_addr().expect("its address"),
             kinds: Arc::new(kinds.iter().map(|kind| (kind.name, kind.clone())).collect()),
             served: Arc::default(),
+            leaving: Arc::new(kinds.iter().map(|kind| (kind.name, Semaphore::new(0))).collect()),
         };
         let serving = service.clone();
         tokio::spawn(async move {
@@ -51,6 +55,11 @@ impl Service {
     /// Whether it has ever been called.
     pub(crate) fn has_calls(&self) -> bool {
         !self.served.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Lets one client of this kind leave.
+    pub(crate) fn let_leave(&self, kind: &str) {
+        self.leaving[kind].add_permits(1);
     }
 
     fn note(&self, number: u64, what: impl FnOnce(&mut Served)) {
@@ -125,6 +134,9 @@ impl Service {
 
     /// Waits until the request has come as far as its client wants to see it before it leaves.
     pub(crate) async fn has_come(&self, number: u64, kind: &Kind) {
+        if kind.leaves == Leaves::WhenLet {
+            return self.leaving[kind.name].acquire().await.expect("it stays open").forget();
+        }
         let enough = |served: Served| match kind.upload {
             Upload::Half(length) => served.received >= (length / 2) as u64,
             Upload::Length(_) | Upload::Chunked(_) | Upload::Nothing | Upload::BadChunk => {

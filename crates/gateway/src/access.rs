@@ -13,7 +13,7 @@ use error_envelope_core::message::is_invisible;
 use error_envelope_core::request_id::{RequestId, is_traceparent};
 use error_envelope_core::session::{ClosedRecord, Delivery, End};
 use error_envelope_runtime::{Exchange, OpenRecord, RequestSlot};
-use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, UPGRADE, USER_AGENT};
+use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Version};
 use tracing::Span;
@@ -85,6 +85,8 @@ struct Progress {
     is_stalled: bool,
     /// The client left before the end of its request, so that nothing reads its response (F1a).
     client_left: bool,
+    /// The request left the line for a connection to the service before it had one.
+    left_line: bool,
     /// The layer's record, once the layer has seen its part of the request.
     record: Option<OpenRecord>,
 }
@@ -106,9 +108,7 @@ impl Recording {
             tracker: tracker.clone(),
             progress: Mutex::default(),
         });
-        if is_wanted || request.headers().contains_key(UPGRADE) {
-            request.extensions_mut().insert(exchanged.clone());
-        }
+        request.extensions_mut().insert(exchanged.clone());
         request.extensions_mut().insert(RequestSlot::new(exchanged.clone()));
         exchanged
     }
@@ -160,6 +160,11 @@ impl Exchanged {
         if let Some((entry, trace)) = self.entry.as_deref().and_then(|entry| Some((entry, entry.trace.as_ref()?))) {
             trace.forward(entry, id, headers);
         }
+    }
+
+    /// Notes that the request left the line for a connection to the service before it had one.
+    pub(crate) fn left_line(&self) {
+        self.lock().left_line = true;
     }
 
     /// Adds bytes that were read of the request's body.
@@ -249,6 +254,9 @@ impl Drop for Exchanged {
         // A request that no layer has seen is none.
         let Some(mut open) = progress.record.take() else { return };
         let end = progress.end(open.delivery.end, is_stopping);
+        if progress.left_line {
+            open.note_not_called();
+        }
         open.delivery = Delivery {
             head_sent: open.delivery.head_sent && !progress.client_left,
             request_bytes: Some(progress.request_bytes),

@@ -107,8 +107,8 @@ impl<B: ForwardBody> Proxy<B> {
         // Pinned here, because the future is large to move.
         let response = pin!(async {
             match &self.connections {
-                Connections::Http1 { pool, .. } => pool::send(pool, request, binding).await,
-                Connections::Http2 { pool, .. } => pool::send(pool, request, None).await,
+                Connections::Http1 { pool, .. } => pool::send(pool, request, binding, record.as_deref()).await,
+                Connections::Http2 { pool, .. } => pool::send(pool, request, None, record.as_deref()).await,
             }
         });
         let limit = timeouts.head().unwrap_or(self.response_timeout);
@@ -116,7 +116,7 @@ impl<B: ForwardBody> Proxy<B> {
         self.reachability.note(&self.url, response.as_ref().map_err(|error| &**error as &(dyn StdError + 'static)));
         let response = response?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(upgrade::switch(upgrade_request, response, permit, record)?);
+            return Ok(upgrade::switch(upgrade_request, response, permit, record.clone())?);
         }
         if !headers::is_coded_at_most_in_chunks(response.headers()) {
             // Otherwise the body would reach the client still coded, but without the name of its coding.

@@ -112,6 +112,11 @@ impl OpenRecord {
         &self.follow
     }
 
+    /// Notes that the client left before the proxy had a connection to the service for its request.
+    pub fn note_not_called(&mut self) {
+        self.follow.note_not_called();
+    }
+
     /// Closes the record, and writes every view of it; `view` writes the adapter's own. Drops the cause, which may call the
     /// user's own code.
     pub fn close(mut self, now: fn() -> Instant, view: impl FnOnce(&ClosedRecord)) {

@@ -84,13 +84,13 @@ pub(crate) fn is_success(headers: &HeaderMap) -> bool {
     fields::first(headers, &GRPC_STATUS).is_some_and(|status| status == "0")
 }
 
-/// Returns the number of the only status in a head or in trailers, where 17 stands for any number above 16.
+/// Returns the number of the only status in a head or in trailers, where 255 stands for any number above it.
 pub(crate) fn number(headers: &HeaderMap) -> Option<u8> {
     let mut statuses = headers.get_all(GRPC_STATUS).iter();
     let (first, None) = (statuses.next()?, statuses.next()) else { return None };
     let digits =
         first.to_str().ok().filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.is_empty())?;
-    Some(digits.parse().unwrap_or(u8::MAX).min(17))
+    Some(digits.parse().unwrap_or(u8::MAX))
 }
 
 /// Returns the status in a head or in trailers; `None` if they do not have exactly one well-formed `grpc-status`. If

@@ -20,6 +20,7 @@ use super::outgoing::{ForwardBody, Outgoing};
 use super::reply::{GiveBack, Lease, UpstreamBody};
 use super::shared::Pool;
 use super::state::{Connection, Granted, Outcome};
+use crate::access::Exchanged;
 use crate::count::GaugeGuard;
 
 /// Sends requests over a connection.
@@ -50,7 +51,8 @@ pub(crate) enum Reached {
     Response,
 }
 
-/// Sends the request over a connection of `pool`.
+/// Sends the request over a connection of `pool`. If this is dropped while the request waits for another's connection,
+/// `record` notes it.
 ///
 /// # Errors
 ///
@@ -59,6 +61,7 @@ pub(crate) async fn send<B, C>(
     pool: &Pool<C>,
     mut request: Request<Outgoing<B>>,
     binding: Option<Binding>,
+    record: Option<&Exchanged>,
 ) -> Result<Response<UpstreamBody>, BoxError>
 where
     B: ForwardBody,
@@ -73,9 +76,9 @@ where
         let mut lease = if let Some(own_connection) = own_connection {
             Lease::new(own_connection, true, pool.clone())
         } else if may_repeat {
-            pool.take_within(&mut queue_time).await?
+            pool.take_within(&mut queue_time, record).await?
         } else {
-            pool.take_fresh_within(&mut queue_time).await?
+            pool.take_fresh_within(&mut queue_time, record).await?
         };
         lease.bound = binding.as_ref().and_then(|binding| binding.bind(is_own));
         let was_used = lease.is_used;
@@ -166,7 +169,11 @@ impl<C: Connection> Pool<C> {
     /// # Errors
     ///
     /// The error of opening a connection; tower's `Overloaded` if no connection became free within the queue time.
-    pub(super) async fn take_within(&self, queue_time: &mut Duration) -> Result<Lease<C>, BoxError> {
+    pub(super) async fn take_within(
+        &self,
+        queue_time: &mut Duration,
+        record: Option<&Exchanged>,
+    ) -> Result<Lease<C>, BoxError> {
         let mut unfit = Vec::new();
         let turn = {
             let mut state = self.state();
@@ -176,11 +183,15 @@ impl<C: Connection> Pool<C> {
             state.join_line(false)
         };
         drop(unfit);
-        self.wait_in_line(turn, queue_time).await
+        self.wait_in_line(turn, queue_time, record).await
     }
 
     /// As [`Pool::take_within`], but takes a connection over which nothing was sent yet.
-    pub(super) async fn take_fresh_within(&self, queue_time: &mut Duration) -> Result<Lease<C>, BoxError> {
+    pub(super) async fn take_fresh_within(
+        &self,
+        queue_time: &mut Duration,
+        record: Option<&Exchanged>,
+    ) -> Result<Lease<C>, BoxError> {
         let turn = {
             let mut state = self.state();
             // To close a shared connection would not free its place while other requests use it. In that case the
@@ -188,29 +199,32 @@ impl<C: Connection> Pool<C> {
             let takes_any = C::IS_SHARED && state.slots >= self.max_connections();
             state.join_line(!takes_any)
         };
-        self.wait_in_line(turn, queue_time).await
+        self.wait_in_line(turn, queue_time, record).await
     }
 
     async fn wait_in_line(
         &self,
         (id, receiver): (u64, Receiver<Outcome<C>>),
         queue_time: &mut Duration,
+        record: Option<&Exchanged>,
     ) -> Result<Lease<C>, BoxError> {
-        let turn = Turn { id, receiver, pool: self.clone(), _counted: self.metrics().queued() };
+        let turn = Turn { id, receiver, pool: self.clone(), record, _counted: self.metrics().queued() };
         self.open_missing_connections();
         turn.wait(queue_time).await
     }
 }
 
 /// A request's place in line, which it leaves when this is dropped.
-struct Turn<C: Connection> {
+struct Turn<'r, C: Connection> {
     id: u64,
     receiver: Receiver<Outcome<C>>,
     pool: Pool<C>,
+    /// The record of the request, until the wait ends.
+    record: Option<&'r Exchanged>,
     _counted: GaugeGuard,
 }
 
-impl<C: Connection> Turn<C> {
+impl<C: Connection> Turn<'_, C> {
     /// Waits for a connection. The queue time does not end the wait while a connection is being opened for this turn. A
     /// slow network is not a lack of connections, and has its own limit, that of the response head.
     ///
@@ -223,6 +237,7 @@ impl<C: Connection> Turn<C> {
             let look = if C::IS_SHARED { until.min(now + ROOM_ROUND) } else { until };
             match tokio::time::timeout_at(look, &mut self.receiver).await {
                 Ok(Ok(outcome)) => {
+                    self.record = None;
                     let Granted { connection, is_used } = outcome?;
                     if is_used {
                         *left = left.saturating_sub(began.elapsed());
@@ -241,13 +256,18 @@ impl<C: Connection> Turn<C> {
     }
 }
 
-impl<C: Connection> Drop for Turn<C> {
+impl<C: Connection> Drop for Turn<'_, C> {
     fn drop(&mut self) {
         self.receiver.close();
         // The connection was granted but not taken, because the client left at that moment.
         if let Ok(Ok(granted)) = self.receiver.try_recv() {
             self.pool.give_back(granted.connection);
         }
-        self.pool.state().leave_line(self.id);
+        let mut state = self.pool.state();
+        // A request for which a connection is being opened has called its service, however long that takes.
+        if let Some(record) = self.record.filter(|_| !state.is_served_by_opening(self.id)) {
+            record.left_line();
+        }
+        state.leave_line(self.id);
     }
 }

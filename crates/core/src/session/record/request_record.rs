@@ -225,6 +225,11 @@ impl RequestRecord {
         (!readings.is_empty()).then(|| readings.iter().take(MOST).map(line).collect::<Vec<_>>().join(", "))
     }
 
+    /// Notes that the service did not get the request after all.
+    pub(in crate::session) fn note_not_called(&mut self) {
+        self.label.bits &= !RecordLabel::CALLED;
+    }
+
     /// Closes the record. What the adapter saw of the delivery decides what was sent, and who ended the request.
     #[must_use]
     pub fn close(mut self, mut delivery: Delivery) -> ClosedRecord {
@@ -301,8 +306,8 @@ impl RequestRecord {
         self.sent.as_ref().map(SentStatus::status)
     }
 
-    /// Returns the gRPC status that the client got; 17 stands for any number above 16, which the protocol does not
-    /// define.
+    /// Returns the gRPC status that the client got, even if the protocol does not define it; 255 stands for any number
+    /// above it.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.sent.as_ref()?.grpc_status()

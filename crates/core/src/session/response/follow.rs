@@ -368,6 +368,13 @@ impl Follow {
         }
     }
 
+    /// Notes that the request left the proxy's line before the service got it. The client got no response by then.
+    pub fn note_not_called(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.note_not_called();
+        }
+    }
+
     /// Closes the record, once.
     pub fn close(&mut self, delivery: Delivery, now: impl FnOnce() -> Instant) -> Option<ClosedRecord> {
         let left = delivery.end == End::ClientLeft;
