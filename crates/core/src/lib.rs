@@ -28,8 +28,6 @@ pub mod classify;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod dialect;
-mod fields;
-pub mod grpc_messages;
 pub mod guard;
 #[cfg(feature = "policy-file")]
 pub mod loader;
@@ -38,18 +36,21 @@ pub mod openapi;
 pub mod outward;
 pub mod page;
 pub mod policy;
-#[cfg(feature = "redact")]
-pub mod redact;
 pub mod session;
-mod syntax;
 mod table;
-mod target;
 
 #[doc(inline)]
-pub use error_envelope_fault::{cause, code, fault, message, request_id};
-use error_envelope_fault::{
-    details, field_names, framework_text, issue_list, issues, json, place, rpc, sentences, tree,
-};
+pub use error_envelope_fault::{cause, code, fault, request_id};
+use error_envelope_fault::{details, rpc};
+#[doc(hidden)]
+pub use error_envelope_read::grpc_messages;
+#[cfg(feature = "redact")]
+#[doc(inline)]
+pub use error_envelope_read::redact;
+use error_envelope_read::{fields, syntax, target};
+#[doc(inline)]
+pub use error_envelope_text::message;
+use error_envelope_text::{issues, json};
 
 /// Sorts by a key, keeping the order of equals: one sort for all types, because each costs the compiler 2,500 lines.
 pub(crate) fn sort_by<T>(list: &mut Vec<T>, is_behind: &dyn Fn(&T, &T) -> bool) {

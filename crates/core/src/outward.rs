@@ -8,8 +8,6 @@
 //!
 //! Each key comes from the first entry that has it. Entries of narrower scopes come first.
 
-mod body;
-
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -17,8 +15,7 @@ use http::StatusCode;
 
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::Dialect;
-use crate::dialect::issues::written;
-use crate::dialect::json::Object;
+use crate::dialect::outward_form::OutwardForm;
 use crate::fault::Fault;
 use crate::message;
 use crate::table::{Message, Refusals, SettingError, setters};
@@ -97,14 +94,6 @@ impl Outward {
     }
 }
 
-/// The parts of an error as they are sent.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct OutwardForm<'a> {
-    pub(crate) name: Cow<'a, str>,
-    pub(crate) text: Cow<'a, str>,
-    pub(crate) status: StatusCode,
-}
-
 /// The parts of a `[[map]]` rule that leads to a code, for use in reverse.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InverseMapRule<'a> {
@@ -112,86 +101,22 @@ pub(crate) struct InverseMapRule<'a> {
     pub(crate) text: Option<&'a str>,
 }
 
-impl<'a> OutwardForm<'a> {
-    /// The canonical parts of a fault, for a client that chose the dialect itself (R11).
-    pub(crate) fn canonical(fault: &'a Fault, status: StatusCode, can_list_issues: bool) -> Self {
-        let text = if can_list_issues { fault.message() } else { message_or_first_issue(fault) };
-        Self { name: Cow::Borrowed(fault.code().as_str()), text, status }
-    }
-
-    /// The parts of a fault on a route with this dialect. `rules` lead to the fault's code and apply to this route.
-    pub(crate) fn new(
-        fault: &'a Fault,
-        status: StatusCode,
-        dialect: Dialect,
-        entries: &'a [Arc<Outward>],
-        rules: impl Iterator<Item = InverseMapRule<'a>> + Clone,
-    ) -> Self {
-        let code = fault.code();
-        let entries = || entries.iter().filter(|entry| entry.codes().contains(code));
-        let status = entries().find_map(|entry| entry.status).unwrap_or(status);
-        let name =
-            entries().find_map(|entry| entry.name.as_deref()).or_else(|| rules.clone().find_map(|rule| rule.name));
-        let can_list_issues = dialect.spec().can_list_issues;
-        let own = || {
-            if can_list_issues {
-                fault.own_message()
-            } else {
-                fault.own_message().map(|_| message_or_first_issue(fault))
-            }
-        };
-        let text = own().or_else(|| entries().find_map(|entry| entry.message.as_deref()).map(Cow::Borrowed));
-        let text = text.or_else(|| single_item(rules.filter_map(|rule| rule.text)).and_then(message::clean));
-        Self {
-            name: name.map_or_else(|| dialect.spec().name_of(code, status), Cow::Borrowed),
-            text: text.unwrap_or_else(|| if can_list_issues { fault.message() } else { message_or_first_issue(fault) }),
-            status,
-        }
-    }
-
-    /// The details to send. `always_lists`: in this form, every `invalid_request` has an issue list.
-    pub(crate) fn details<'f>(&self, fault: &'f Fault, always_lists: bool) -> Option<Cow<'f, str>> {
-        let text = fault.message();
-        Some(match without_noise(always_lists, fault.details()?, &text)? {
-            details if always_lists && self.text != text => {
-                written::with_new_message(&details, &text, &self.text).map_or(details, Cow::Owned)
-            }
-            details => details,
-        })
-    }
-}
-
-/// Leaves out details without content: `null`, and an issue list that only repeats the message. The list stays if the
-/// form `always_lists` the issues.
-pub(crate) fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str) -> Option<Cow<'d, str>> {
-    match details {
-        "null" => None,
-        _ if !always_lists && written::only_repeats_message(details, text) => {
-            written::details_without_issues(details).map(Cow::Owned)
-        }
-        _ => Some(Cow::Borrowed(details)),
-    }
-}
-
-/// The message of a fault in a form that cannot list issues: the fault's own, else the first issue (E8), else the
-/// message of its code.
-pub(crate) fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
-    let first = || written::first_issue_as_text(fault.details()?, fault.left_out());
-    match (fault.own_message(), first()) {
-        (Some(own), Some(first)) => with_issue(own, fault.details().unwrap_or_default(), &first),
-        (own, first) => own.or_else(|| first.map(Cow::Owned)).unwrap_or_else(|| fault.message()),
-    }
-}
-
-/// The general text, a colon, and the first issue. A text that contains the issue's text stays as it is (E8).
-fn with_issue<'a>(own: Cow<'a, str>, details: &str, first: &str) -> Cow<'a, str> {
-    let text = Object::parse(details).and_then(|details| written::first_message(details.raw("issues")?.get()));
-    let is_within = |text: String| own.to_lowercase().contains(text.to_lowercase().trim_matches([' ', '.']));
-    if text.is_none_or(is_within) {
-        return own;
-    }
-    let general = own.trim_end().trim_end_matches('.');
-    message::clean(&format!("{general}: {first}")).map_or(own.clone(), |text| Cow::Owned(text.into_owned()))
+/// Chooses the parts of an error as they are sent on a route with this dialect. `rules` lead to the fault's code and apply
+/// to this route.
+pub(crate) fn form<'a>(
+    fault: &'a Fault,
+    status: StatusCode,
+    dialect: Dialect,
+    entries: &'a [Arc<Outward>],
+    rules: impl Iterator<Item = InverseMapRule<'a>> + Clone,
+) -> OutwardForm<'a> {
+    let entries = || entries.iter().filter(|entry| entry.codes().contains(fault.code()));
+    let status = entries().find_map(|entry| entry.status).unwrap_or(status);
+    let name = entries().find_map(|entry| entry.name.as_deref()).or_else(|| rules.clone().find_map(|rule| rule.name));
+    OutwardForm::new(fault, status, dialect, name, || {
+        let text = entries().find_map(|entry| entry.message.as_deref()).map(Cow::Borrowed);
+        text.or_else(|| single_item(rules.filter_map(|rule| rule.text)).and_then(message::clean))
+    })
 }
 
 fn single_item<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
@@ -261,7 +186,7 @@ mod tests {
             OutwardRule::new([ErrorCode::OTHER]).status(503).message("Later still.").compiled().unwrap(),
         ];
         let entries = entries.map(Arc::new);
-        let outward = OutwardForm::new(fault, fault.status(), dialect, &entries, rules.iter().copied());
+        let outward = form(fault, fault.status(), dialect, &entries, rules.iter().copied());
         (outward.name.into_owned(), outward.text.into_owned(), outward.status.as_u16())
     }
 

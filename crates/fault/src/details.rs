@@ -6,10 +6,10 @@ use serde_json::value::RawValue;
 
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::issues;
-use crate::json::{Object, push_string};
-use crate::message;
-use crate::tree::{Node, Tree};
+use error_envelope_text::issues;
+use error_envelope_text::json::{Object, push_string};
+use error_envelope_text::message;
+use error_envelope_text::tree::{Node, Tree};
 
 /// Adds kept fields (R14), an issue list and an unknown code to the received details. The bytes of these do not change.
 ///

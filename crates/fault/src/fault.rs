@@ -21,7 +21,7 @@ use self::prepared::ReplyCache;
 #[doc(hidden)]
 pub use self::prepared::{HeadTemplate, PreparedReply, Slot, WrittenReply, length_value};
 use crate::code::{ErrorCode, Retry};
-use crate::message;
+use error_envelope_text::message;
 
 /// An error with a code, and with the data that the client may get.
 ///

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 #[cfg(feature = "jwt")]
-use crate::{code::ErrorCode, fault::Fault, sentences::without_values};
+use {crate::code::ErrorCode, crate::fault::Fault, error_envelope_text::sentences::without_values};
 
 /// The caller that the credentials of a request identify (G2). It is in the extensions of each request whose
 /// credentials were accepted.

@@ -39,44 +39,24 @@ pub mod details;
 pub mod extract;
 #[doc(hidden)]
 pub mod fault;
-#[doc(hidden)]
-pub mod field_names;
-#[doc(hidden)]
-pub mod field_ranks;
-#[doc(hidden)]
-pub mod framework_text;
 #[cfg(feature = "tonic")]
 pub mod grpc_status;
 #[doc(hidden)]
 pub mod identity;
-#[doc(hidden)]
-pub mod issue_list;
-#[doc(hidden)]
-pub mod issues;
-#[doc(hidden)]
-pub mod json;
-#[doc(hidden)]
-pub mod message;
 #[cfg(feature = "openapi")]
 #[doc(hidden)]
 pub mod openapi;
 #[cfg(feature = "aide")]
 pub mod operations;
 #[doc(hidden)]
-pub mod place;
-#[doc(hidden)]
 pub mod request_id;
 #[cfg(feature = "utoipa")]
 pub mod responses;
 #[doc(hidden)]
 pub mod rpc;
-#[doc(hidden)]
-pub mod sentences;
 #[cfg(feature = "sqlx")]
 mod sqlx;
 mod status_source;
-#[doc(hidden)]
-pub mod tree;
 mod validation;
 
 #[cfg(feature = "derive")]

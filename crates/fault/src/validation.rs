@@ -16,7 +16,7 @@ use http::StatusCode;
 use crate::code::ErrorCode;
 use crate::details::compose;
 use crate::fault::Fault;
-use crate::issues::written::{NamedIssue, list_of_issues};
+use error_envelope_text::issues::written::{NamedIssue, list_of_issues};
 
 /// A value of a request that is wrong: where it is, what is wrong, and a code for programs. For [`Fault::invalid`].
 ///

@@ -41,9 +41,10 @@ use http::{Extensions, StatusCode};
 
 use crate::dialect::{self, ParsedBody};
 use crate::fault::Fault;
+use crate::message;
 pub(crate) use crate::{details, rpc};
-use crate::{framework_text, message};
 use decide::decide;
+use error_envelope_text::framework_text;
 pub use explanation::Explanation;
 pub(crate) use parse::{BodyFormat, ChangedBody, Inner, KeptProtocols, PolicyView, RequestContext, envelope_in_head};
 use parse::{Parsed, lenient, parse};

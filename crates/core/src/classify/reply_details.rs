@@ -11,10 +11,10 @@ use super::parse::{Parsed, X_ERROR_CODE};
 use super::{details, rest};
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::codes::means_bad_input;
-use crate::dialect::issues::written;
-use crate::dialect::json::Writer;
 use crate::dialect::standard::Envelope;
 use crate::dialect::{CodeOf, Foreign, Members, ParsedBody, ParsedError, Shape, outgoing};
+use crate::issues::written;
+use crate::json::Writer;
 use crate::{dialect, fields, message};
 
 /// The details of a rewritten error, and the parts of the body that do not reach any client.

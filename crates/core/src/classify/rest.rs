@@ -7,11 +7,11 @@ use serde_json::value::RawValue;
 use super::decide::{CodeSource, Decision};
 use super::details;
 use super::parse::Parsed;
-use crate::dialect::json::{array, string};
 use crate::dialect::outgoing::is_upstream_code;
 use crate::dialect::rest::{RestContext, kept};
-use crate::dialect::tree::{Node, Tree};
 use crate::dialect::{Members, ParsedBody, ParsedError, Shape};
+use crate::json::{array, string};
+use error_envelope_text::tree::{Node, Tree};
 
 /// The members that are kept, with their names. `said` are the texts of the answer: its message, its code and its issues.
 /// A list of issues has no members, and stands under `errors`.

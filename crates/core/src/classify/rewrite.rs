@@ -11,10 +11,12 @@ use super::details::with_issues;
 use super::parse::{KeptForm, Parsed};
 use super::reply_details::ReplyDetails;
 use crate::code::ErrorCode;
+use crate::dialect;
 use crate::dialect::protocol::Protocol;
-use crate::dialect::{self, issues::written, json::Object};
 use crate::dialect::{ClientMessage, Dialect, Foreign, ParsedBody, ParsedError, Shape};
 use crate::fault::Fault;
+use crate::issues::written;
+use crate::json::Object;
 use crate::message;
 use crate::page::PageType;
 

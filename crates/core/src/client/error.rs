@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 
 use crate::code::{ErrorCode, Retry};
 use crate::dialect::Shape;
-use crate::dialect::json::{self, Object};
 use crate::fault::Advice;
+use crate::json::{self, Object};
 
 /// The content of an error response, whatever its shape.
 ///

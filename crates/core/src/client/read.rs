@@ -12,8 +12,6 @@ use super::error::{ClientError, ErrorParts, Pushback};
 use crate::classify::{details, rpc};
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::grpc::{self, ReportedStatus};
-use crate::dialect::issues::written::{self, NamedIssue};
-use crate::dialect::json::{Object, Writer};
 use crate::dialect::outgoing::is_identifier;
 use crate::dialect::rich::{DOMAIN, RpcDetails, Violation};
 use crate::dialect::rpc::Rpc;
@@ -24,6 +22,8 @@ use crate::dialect::{
 use crate::fault::Advice;
 use crate::fields;
 use crate::grpc_messages::{self, DecodedItem, MessageDecoder};
+use crate::issues::written::{self, NamedIssue};
+use crate::json::{Object, Writer};
 use crate::message;
 use crate::request_id::RequestId;
 

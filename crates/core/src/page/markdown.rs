@@ -3,8 +3,8 @@
 use memchr::memmem;
 use serde_json::{Value, from_str};
 
-use crate::dialect::issues::written;
 use crate::dialect::outgoing::Outgoing;
+use crate::issues::written;
 use crate::message::is_invisible;
 
 const REQUEST_ID: &str = "Request id";
@@ -137,7 +137,7 @@ mod tests {
 
     use super::*;
     use crate::dialect::outgoing::WrittenAdvice;
-    use crate::dialect::outgoing::tests::{out, text};
+    use crate::page::samples::{out, text};
 
     #[test]
     fn r18_the_whole_error() {

@@ -128,3 +128,37 @@ pub(crate) fn with_id(page: &[u8], inner: Option<&HeaderValue>, id: &HeaderValue
     }
     page.into()
 }
+
+#[cfg(test)]
+pub(crate) mod samples {
+    use http::StatusCode;
+
+    use crate::code::ErrorCode;
+    use crate::dialect::outgoing::{Outgoing, WrittenAdvice};
+
+    pub(crate) const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
+
+    /// Returns a 404 to write.
+    pub(crate) fn out() -> Outgoing<'static> {
+        static NOT_FOUND: ErrorCode = ErrorCode::NOT_FOUND;
+
+        Outgoing {
+            status: StatusCode::NOT_FOUND,
+            canonical: &NOT_FOUND,
+            code: "not_found",
+            message: "Not found.",
+            details: None,
+            kept: None,
+            request_id: ID,
+            now: std::time::SystemTime::UNIX_EPOCH,
+            domain: "x.test",
+            retry_after: None,
+            advice: &WrittenAdvice { retry: None, docs: None },
+            call: None,
+        }
+    }
+
+    pub(crate) fn text(body: Vec<u8>) -> String {
+        String::from_utf8(body).unwrap()
+    }
+}

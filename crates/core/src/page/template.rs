@@ -140,7 +140,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::dialect::outgoing::tests::{ID, out, text};
+    use crate::page::samples::{ID, out, text};
 
     fn written(template: &str, message: &str) -> String {
         text(PageTemplate::parse(template).unwrap().write(&Outgoing { message, ..out() }))

@@ -19,11 +19,12 @@ use axum::extract::rejection::*;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::StatusCode;
 
+use crate::cause;
 use crate::code::ErrorCode;
 use crate::details::{compose, with_issues};
 use crate::fault::{AsFault, Fault};
-use crate::framework_text::{self, FrameworkText};
-use crate::{cause, issues, message};
+use error_envelope_text::framework_text::{self, FrameworkText};
+use error_envelope_text::{issues, message};
 
 /// Implements `AsFault` for each type. For some of its variants, the body could not be read.
 macro_rules! rejections {

@@ -18,11 +18,12 @@ use tonic::{Code, Status, TimeoutExpired};
 use crate::cause::{chain, find};
 use crate::code::{self, CodeSet, ErrorCode, is_identifier};
 use crate::fault::Fault;
-use crate::issues::written;
-use crate::json::Writer;
 use crate::rpc::details::{DOMAIN, RpcDetails, Violation};
 use crate::rpc::{ReportedStatus, status};
-use crate::{details, message, rpc};
+use crate::{details, rpc};
+use error_envelope_text::issues::written;
+use error_envelope_text::json::Writer;
+use error_envelope_text::message;
 
 /// Returns the fault for a status among the causes of an error. `UNKNOWN` is skipped: tonic uses it for errors that it
 /// does not recognise, and the other causes tell more.

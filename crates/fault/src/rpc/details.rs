@@ -23,8 +23,8 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::status::Status;
-use crate::issues;
-use crate::json::{self, Object};
+use error_envelope_text::issues;
+use error_envelope_text::json::{self, Object};
 
 pub const ERROR_INFO: &str = "google.rpc.ErrorInfo";
 pub const REQUEST_INFO: &str = "google.rpc.RequestInfo";

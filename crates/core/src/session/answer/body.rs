@@ -9,9 +9,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::classify::{Retained, rule};
 use crate::code::ErrorCode;
-use crate::dialect::json::Object;
 use crate::dialect::json_rpc_call::JsonRpcCall;
 use crate::dialect::outgoing::{Outgoing, PreservedBody};
+use crate::dialect::outward_form::{self, OutwardForm};
 use crate::dialect::rich::RpcError;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
@@ -19,12 +19,13 @@ use crate::dialect::{Dialect, DialectSpec, connect, event_stream, grpc, json_rpc
 use crate::fault::Fault;
 use crate::fields::X_REQUEST_ID;
 use crate::guard::body_limit::{BodyFlags, is_limit_alone};
-use crate::outward::{InverseMapRule, OutwardForm};
+use crate::json::Object;
+use crate::outward::{self, InverseMapRule};
 use crate::page::PageType;
 use crate::policy::{Policy, RouteSettings};
 use crate::session::request::facts::RequestFlags;
 use crate::session::request::state::RequestState;
-use crate::{classify, outward, page};
+use crate::{classify, page};
 
 /// The form that the errors of one request have.
 #[derive(Clone, Copy)]
@@ -261,7 +262,7 @@ impl<'e> ErrorForm<'e> {
         let rules = rule::rules_for_code(self.policy.rules(self.settings), fault.code(), target)
             .map(|rule| InverseMapRule { name: rule.inner_code(), text: rule.exact_message() });
         let entries = self.policy.outward(self.settings);
-        let outward = OutwardForm::new(fault, status, self.dialect(), entries, rules);
+        let outward = outward::form(fault, status, self.dialect(), entries, rules);
         if kept { OutwardForm { status, ..outward } } else { outward }
     }
 
@@ -297,8 +298,8 @@ pub(in crate::session) fn with_error<T>(
     write: impl FnOnce(&RpcError<'_>) -> T,
 ) -> T {
     let can_list_issues = !form.request.rpc.is_some_and(Rpc::is_grpc);
-    let text = if can_list_issues { fault.message() } else { outward::message_or_first_issue(fault) };
-    let details = fault.details().and_then(|details| outward::without_noise(false, details, &text));
+    let text = if can_list_issues { fault.message() } else { outward_form::message_or_first_issue(fault) };
+    let details = fault.details().and_then(|details| outward_form::without_noise(false, details, &text));
     write(&RpcError {
         status,
         code: fault.code().as_str(),

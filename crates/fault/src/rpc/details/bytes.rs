@@ -8,8 +8,8 @@ use super::{
     BAD_REQUEST, ERROR_INFO, MAX_SECONDS, PackedDetail, REQUEST_INFO, RETRY_INFO, RpcDetails, RpcError, TYPE_URL,
     Violation, issue_code, metadata_of,
 };
-use crate::issues::{self, written};
 use crate::rpc::status;
+use error_envelope_text::issues::{self, written};
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Status {

@@ -1,0 +1,57 @@
+//! Which texts are codes (R2, E9).
+
+use http::StatusCode;
+
+use super::field_names::NO_CODES;
+use super::outgoing::is_upstream_code;
+use super::phrases::is_phrase_as_code;
+use crate::request_id::RequestId;
+
+/// Returns true if a value has the form of a code, and states more than the status, or than the mere fact of an error.
+pub(super) fn is_code(code: &str, status: StatusCode) -> bool {
+    is_code_or_word(code) && !repeats_status(code, status)
+}
+
+/// Returns true if a value states no more than the status, or than the mere fact of an error.
+pub(super) fn repeats_status(code: &str, status: StatusCode) -> bool {
+    let is_status = code.len() == 3
+        && (code == status.as_str() || code.parse::<u16>().is_ok_and(|code| (400..600).contains(&code)));
+    is_status || NO_CODES.iter().any(|word| code.eq_ignore_ascii_case(word)) || is_phrase_as_code(code)
+}
+
+/// Returns true if a value has the form of a code, and is neither an address nor an id.
+pub(super) fn is_code_or_word(code: &str) -> bool {
+    is_upstream_code(code) && code.bytes().any(|byte| byte.is_ascii_alphanumeric()) && !is_address_or_id(code)
+}
+
+/// Returns true if a text is an address, or an id: a UUID, a ULID, a request id, or 16 or more hexadecimal digits.
+pub(super) fn is_address_or_id(text: &str) -> bool {
+    let digits = || text.bytes().filter(|byte| *byte != b'-');
+    let is_address = text.contains("://") || text == "about:blank";
+    is_address
+        || digits().count() >= 16 && digits().all(|byte| byte.is_ascii_hexdigit())
+        || text.parse::<RequestId>().is_ok()
+}
+
+/// Returns true if the value under a bare name such as `name` or `id` is a code: at the top of the body only under
+/// `name`.
+pub(super) fn is_bare_code(name: &str, value: &str, is_top: bool) -> bool {
+    let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+    let in_capitals = !is_number && !value.bytes().any(|byte| byte.is_ascii_lowercase());
+    let is_camel = || value.as_bytes().windows(2).any(|it| it[0].is_ascii_lowercase() && it[1].is_ascii_uppercase());
+    let is_class = || ["Error", "Exception", "Fault"].iter().any(|end| value.ends_with(end));
+    match (name.to_ascii_lowercase().as_str(), is_top) {
+        ("name", true) => in_capitals || is_class(),
+        (_, true) => false,
+        ("num", false) => is_number,
+        _ => in_capitals || value.contains('_') || is_camel(),
+    }
+}
+
+/// Returns true if a code means no more than that the input was wrong, as the issues beside it state (E9).
+pub fn means_bad_input(code: &str) -> bool {
+    const WORDS: [&str; 4] = ["validationerror", "invalidrequest", "badrequest", "unprocessableentity"];
+
+    let name: String = code.chars().filter(|it| !matches!(it, '_' | '-')).map(|it| it.to_ascii_lowercase()).collect();
+    WORDS.contains(&&*name) || code.ends_with("ValidationError") || code.ends_with("ZodError")
+}

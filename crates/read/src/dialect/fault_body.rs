@@ -1,0 +1,58 @@
+//! Writes a fault outside of a response, such as in a message of a WebSocket or as an item of a batch.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+
+use super::outgoing::{Docs, Outgoing, WrittenAdvice};
+use super::outward_form::OutwardForm;
+use super::{Dialect, standard};
+use crate::details::with_issues;
+use crate::fault::{BodyForm, Fault};
+use crate::request_id::RequestId;
+use crate::rpc;
+use crate::rpc::details::DOMAIN;
+
+/// The body that a route with this dialect would send, without the `[[map]]` and `[[outward]]` rules of a policy. If it
+/// has a time, that is the one in the id. In a shape of a policy (`Policy::dialects`) without a template, it is the
+/// canonical envelope.
+impl BodyForm for Dialect {
+    fn body_of(&self, fault: &Fault, id: RequestId) -> Bytes {
+        let dialect = if self.is_written() { *self } else { Self::Standard };
+        let fault = if dialect.spec().always_lists_issues { with_issues(fault.clone()) } else { fault.clone() };
+        let id_text = id.text();
+        let body = match dialect {
+            Self::Standard => {
+                let advice = advice(&fault);
+                standard::write(fault.code().as_str(), &fault.message(), fault.details(), &advice, &id_text)
+            }
+            _ => in_dialect(dialect, &fault, id, str::from_utf8(&id_text).unwrap_or_default()),
+        };
+        body.into()
+    }
+}
+
+fn in_dialect(dialect: Dialect, fault: &Fault, id: RequestId, id_text: &str) -> Vec<u8> {
+    let spec = dialect.spec();
+    let began = SystemTime::UNIX_EPOCH + Duration::from_millis(id.timestamp_ms());
+    let outward = OutwardForm::new(fault, fault.status(), dialect, None, || None);
+    spec.write(&Outgoing {
+        status: outward.status,
+        canonical: fault.code(),
+        code: &outward.name,
+        message: &outward.text,
+        details: outward.details(fault, spec.always_lists_issues).as_deref(),
+        kept: None,
+        request_id: id_text,
+        now: began,
+        domain: DOMAIN,
+        retry_after: spec.has_wait.then(|| rpc::retry_after(fault.headers(), || began)).flatten(),
+        advice: &advice(fault),
+        call: None,
+    })
+}
+
+/// The advice that does not depend on a policy: the page of a custom code.
+fn advice(fault: &Fault) -> WrittenAdvice<'_> {
+    WrittenAdvice { retry: None, docs: fault.code().docs().map(Docs::Address) }
+}

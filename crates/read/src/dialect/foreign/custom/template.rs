@@ -1,0 +1,317 @@
+//! The template of a shape's bodies: JSON with placeholders for whole values (R15).
+
+use super::pointer::{Pointer, Step};
+use crate::dialect::json::{self, Object, push_string};
+use crate::json::end_of_quoted;
+
+/// How deeply values may be nested: deeper than in any real body, but not too deep for the stack.
+const MAX_DEPTH: usize = 32;
+
+/// The values of an error that a placeholder can stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placeholder {
+    Code,
+    Name,
+    Status,
+    Message,
+    Details,
+    Issues,
+    RequestId,
+    Timestamp,
+    RetryAfter,
+    Retry,
+    Docs,
+}
+
+impl Placeholder {
+    pub(crate) const ALL: [(&'static str, Self); 11] = [
+        ("code", Self::Code),
+        ("name", Self::Name),
+        ("status", Self::Status),
+        ("message", Self::Message),
+        ("details", Self::Details),
+        ("issues", Self::Issues),
+        ("request_id", Self::RequestId),
+        ("timestamp", Self::Timestamp),
+        ("retry_after", Self::RetryAfter),
+        ("retry", Self::Retry),
+        ("docs", Self::Docs),
+    ];
+}
+
+/// A valid template: it makes valid JSON from any values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template(pub(super) Node);
+
+/// What is wrong with a template, and how to correct it.
+pub(crate) type TemplateError = (String, String);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Node {
+    Literal(Box<str>),
+    Value { placeholder: Placeholder, is_optional: bool },
+    Object(Box<[(Box<str>, Node)]>),
+    Array(Box<[Node]>),
+}
+
+/// The values of one error, as JSON; a value may be missing.
+pub(super) trait Values {
+    fn push(&self, placeholder: Placeholder, json: &mut Vec<u8>) -> bool;
+}
+
+impl Template {
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let mut found = Vec::new();
+        let json = with_numbered_strings(text, &mut found)?;
+        let root = Node::parse(json.trim(), &found, MAX_DEPTH)?;
+        match root {
+            Node::Object(_) => Ok(Self(root)),
+            _ => Err(("the template is not a JSON object".to_owned(), "write {…} around it".to_owned())),
+        }
+    }
+
+    /// Returns the first place of a placeholder.
+    pub fn place_of(&self, placeholder: Placeholder) -> Option<Pointer> {
+        let mut steps = Vec::new();
+        self.0.find(placeholder, &mut steps).then(|| Pointer::from_steps(&steps))
+    }
+
+    pub fn has(&self, placeholder: Placeholder) -> bool {
+        self.0.has(placeholder)
+    }
+
+    pub(super) fn write(&self, values: &impl Values, size: usize) -> Vec<u8> {
+        let mut json = Vec::with_capacity(size);
+        self.0.write(values, &mut json);
+        json
+    }
+}
+
+impl Node {
+    fn parse(json: &str, found: &[(Placeholder, bool)], depth: usize) -> Result<Self, TemplateError> {
+        if depth == 0 {
+            return Err((
+                format!("the template is more than {MAX_DEPTH} levels deep"),
+                "write a template with fewer levels".to_owned(),
+            ));
+        }
+        let at = json.strip_prefix("\"{{").and_then(|rest| rest.strip_suffix("}}\""));
+        if let Some((placeholder, is_optional)) = at.and_then(|at| found.get(at.parse::<usize>().ok()?)) {
+            return Ok(Self::Value { placeholder: *placeholder, is_optional: *is_optional });
+        }
+        if let Some(object) = Object::parse(json) {
+            let members = object.members().enumerate().map(|(at, (name, value))| {
+                refuse_name(name, object.members().take(at).any(|(before, _)| before == name))?;
+                Ok((name.into(), Self::parse(value.get(), found, depth - 1)?))
+            });
+            return members.collect::<Result<_, _>>().map(Self::Object);
+        }
+        if let Some(elements) = json::array(json) {
+            let elements = elements.iter().map(|element| match Self::parse(element.get(), found, depth - 1)? {
+                Self::Value { is_optional: true, .. } => {
+                    Err(("an optional placeholder (with ?) is in a list".to_owned(), "remove the ?".to_owned()))
+                }
+                node => Ok(node),
+            });
+            return elements.collect::<Result<_, _>>().map(Self::Array);
+        }
+        match serde_json::from_str::<serde::de::IgnoredAny>(json) {
+            Ok(_) => Ok(Self::Literal(json.into())),
+            Err(error) => {
+                let right = "write JSON, with placeholders such as {{code}} in place of whole values";
+                Err((format!("the template is not JSON: {error}"), right.to_owned()))
+            }
+        }
+    }
+
+    fn has(&self, wanted: Placeholder) -> bool {
+        match self {
+            Self::Literal(_) => false,
+            Self::Value { placeholder, .. } => *placeholder == wanted,
+            Self::Object(members) => members.iter().any(|(_, node)| node.has(wanted)),
+            Self::Array(nodes) => nodes.iter().any(|node| node.has(wanted)),
+        }
+    }
+
+    fn find(&self, wanted: Placeholder, steps: &mut Vec<Step>) -> bool {
+        match self {
+            Self::Literal(_) => false,
+            Self::Value { placeholder, .. } => *placeholder == wanted,
+            Self::Object(members) => members.iter().any(|(name, node)| node.find_below(name, wanted, steps)),
+            Self::Array(nodes) => {
+                nodes.iter().enumerate().any(|(at, node)| node.find_below(&at.to_string(), wanted, steps))
+            }
+        }
+    }
+
+    fn find_below(&self, name: &str, wanted: Placeholder, steps: &mut Vec<Step>) -> bool {
+        steps.push(Step::Name(name.into()));
+        let is_there = self.find(wanted, steps);
+        if !is_there {
+            steps.pop();
+        }
+        is_there
+    }
+
+    /// Writes the node. Returns `false` if its field is to be left out.
+    fn write(&self, values: &impl Values, json: &mut Vec<u8>) -> bool {
+        match self {
+            Self::Literal(text) => json.extend_from_slice(text.as_bytes()),
+            Self::Value { placeholder, is_optional } => {
+                if !values.push(*placeholder, json) {
+                    json.extend_from_slice(b"null");
+                    return !is_optional;
+                }
+            }
+            Self::Object(members) => write_object(members, values, json),
+            Self::Array(nodes) => {
+                json.push(b'[');
+                for (at, node) in nodes.iter().enumerate() {
+                    json.extend((at > 0).then_some(b','));
+                    node.write(values, json);
+                }
+                json.push(b']');
+            }
+        }
+        true
+    }
+}
+
+fn write_object(members: &[(Box<str>, Node)], values: &impl Values, json: &mut Vec<u8>) {
+    json.push(b'{');
+    let start = json.len();
+    for (name, node) in members {
+        let before = json.len();
+        json.extend((before > start).then_some(b','));
+        push_string(json, name);
+        json.push(b':');
+        if !node.write(values, json) {
+            json.truncate(before);
+        }
+    }
+    json.push(b'}');
+}
+
+/// Returns the template with a numbered string in place of each placeholder, so that it can be parsed as JSON.
+fn with_numbered_strings(text: &str, found: &mut Vec<(Placeholder, bool)>) -> Result<String, TemplateError> {
+    let mut json = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['"', '{']) {
+        json.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some(inside) = rest.strip_prefix("{{") {
+            let (name, after) = inside.split_once("}}").unwrap_or((inside, ""));
+            json.push_str(&format!("\"{{{{{}}}}}\"", found.len()));
+            found.push(placeholder(name)?);
+            rest = after;
+            continue;
+        }
+        let end = if rest.starts_with('"') { end_of_quoted(rest.as_bytes()).unwrap_or(rest.len()) } else { 1 };
+        if rest[..end].contains("{{") {
+            let wrong = format!("a placeholder is inside the string {}", &rest[..end]);
+            return Err((wrong, "use it as a whole value, without quotes around it".to_owned()));
+        }
+        json.push_str(&rest[..end]);
+        rest = &rest[end..];
+    }
+    json.push_str(rest);
+    Ok(json)
+}
+
+fn refuse_name(name: &str, is_known: bool) -> Result<(), TemplateError> {
+    if name.starts_with("{{") {
+        return Err(("a placeholder is used as a field name".to_owned(), "use it as a value".to_owned()));
+    }
+    match is_known {
+        true => Err((format!("the field {name:?} appears twice"), "keep one of them".to_owned())),
+        false => Ok(()),
+    }
+}
+
+fn placeholder(name: &str) -> Result<(Placeholder, bool), TemplateError> {
+    let bare = name.trim();
+    let (bare, is_optional) = bare.strip_suffix('?').map_or((bare, false), |bare| (bare, true));
+    let known = Placeholder::ALL.iter().find(|(known, _)| *known == bare);
+    known.map(|(_, placeholder)| (*placeholder, is_optional)).ok_or_else(|| {
+        let names: Vec<_> = Placeholder::ALL.iter().map(|(name, _)| *name).collect();
+        (format!("unknown placeholder {{{{{bare}}}}}"), format!("the choices are {}", names.join(", ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Upper;
+
+    impl Values for Upper {
+        fn push(&self, placeholder: Placeholder, json: &mut Vec<u8>) -> bool {
+            match placeholder {
+                Placeholder::Details | Placeholder::RetryAfter => return false,
+                Placeholder::Status => json.extend_from_slice(b"404"),
+                Placeholder::Message => push_string(json, "Say \"{{code}}\" or }}."),
+                other => push_string(json, &format!("{other:?}").to_uppercase()),
+            }
+            true
+        }
+    }
+
+    fn written(template: &str) -> String {
+        String::from_utf8(Template::parse(template).unwrap().write(&Upper, 64)).unwrap()
+    }
+
+    #[test]
+    fn r15_a_placeholder_stands_for_a_whole_value() {
+        for (template, body) in [
+            (r#"{"a":{{code}},"b":{"c":{{status}}}}"#, r#"{"a":"CODE","b":{"c":404}}"#),
+            (r#" { "a" : [ {{ name }} , 1.10 , "x{\"" ] } "#, r#"{"a":["NAME",1.10,"x{\""]}"#),
+            (r#"{"a":{{details}},"b":{{details?}},"c":{{retry_after?}}}"#, r#"{"a":null}"#),
+            (r#"{"b":{{details?}},"c":{{code?}},"d":{{details?}},"e":1}"#, r#"{"c":"CODE","e":1}"#),
+            (r#"{"a":{"b":{{details?}}},"m":{{message}}}"#, r#"{"a":{},"m":"Say \"{{code}}\" or }}."}"#),
+        ] {
+            assert_eq!(written(template), body, "{template}");
+        }
+    }
+
+    #[test]
+    fn r15_a_template_that_may_make_no_json_is_refused() {
+        for (template, wrong) in [
+            (r#"{"a":{{code}}"#, "not JSON"),
+            (r#"{"a":{{code"#, "not JSON"),
+            (r#"{"a":{{cod}}}"#, "unknown placeholder {{cod}}"),
+            (r#"{"a":"{{code}}"}"#, "inside the string"),
+            (r#"{"a {{code}}":1}"#, "inside the string"),
+            (r#"{ {{code}}:1}"#, "used as a field name"),
+            (r#"{"a":{{code}}{{code}}}"#, "not JSON"),
+            (r#"{"a":1{{code}}}"#, "not JSON"),
+            (r#"{"a":[1,{{code?}}]}"#, "in a list"),
+            (r#"{"a":1,"a":2}"#, "appears twice"),
+            ("{{code}}", "not a JSON object"),
+            ("[{{code}}]", "not a JSON object"),
+            ("", "not JSON"),
+        ] {
+            let (problem, advice) = Template::parse(template).unwrap_err();
+            assert!(problem.contains(wrong), "{template}: {problem}; {advice}");
+        }
+        assert!(Template::parse(&format!("{{\"a\":{}{}}}", "[".repeat(40), "]".repeat(40))).is_err());
+    }
+
+    #[test]
+    fn r15_the_place_of_a_placeholder_is_known() {
+        let template = Template::parse(r#"{"a":{"b":1},"c":[0,{"d/e":{{request_id}}}]}"#).unwrap();
+        assert_eq!(template.place_of(Placeholder::RequestId), Pointer::parse("/c/1/d~1e"));
+        assert!(!template.has(Placeholder::Code));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn r15_what_a_template_makes_is_json(text in "[{}\\[\\]\":,a?\\\\ ]{0,12}(\\{\\{(code|details\\??)\\}\\})?[{}\\[\\]\":,a1 ]{0,12}") {
+            for text in [format!("{{\"x\":{text}}}"), text] {
+                if let Ok(template) = Template::parse(&text) {
+                    let body = template.write(&Upper, 64);
+                    proptest::prop_assert!(serde_json::from_slice::<serde_json::Value>(&body).is_ok(), "{}", text);
+                }
+            }
+        }
+    }
+}

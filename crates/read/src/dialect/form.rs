@@ -1,0 +1,167 @@
+//! The type for all facts about a dialect: the file of each dialect exports one constant of it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use http::StatusCode;
+
+use super::outgoing::{Outgoing, PreservedBody};
+use super::parsed_error::{Body, DialectCode, ParsedError, ReadFn};
+use crate::code::ErrorCode;
+
+/// The fields that a shape reads. Other fields are dropped unless the policy keeps them (R14).
+#[derive(Debug)]
+pub(super) struct KnownFields {
+    /// Fields of the body; `None` if the shape reads all of them.
+    pub(super) of_body: Option<&'static [&'static str]>,
+    /// Fields of the object under `error`.
+    pub(super) of_error: &'static [&'static str],
+}
+
+impl KnownFields {
+    /// Reads no fields.
+    pub(super) const NOTHING: Self = Self::body(&[]);
+
+    /// Reads the fields of an error object that most dialects have.
+    pub(super) const ERROR: Self = Self::error(&["code", "message", "details"]);
+
+    /// Reads all fields.
+    pub(super) const ALL: Self = Self { of_body: None, of_error: &[] };
+
+    /// Reads these fields of the body.
+    pub(super) const fn body(of_body: &'static [&'static str]) -> Self {
+        Self { of_body: Some(of_body), of_error: &[] }
+    }
+
+    /// Reads these fields of the object under `error`.
+    pub(super) const fn error(of_error: &'static [&'static str]) -> Self {
+        Self { of_body: Some(&["error"]), of_error }
+    }
+}
+
+/// A shape that a policy describes, in contrast to those that have code of their own (R15).
+pub(super) trait Described: fmt::Debug + Sync {
+    fn read<'a>(&self, body: &Body<'a, '_>) -> Option<ParsedError<'a>>;
+
+    fn write(&self, out: &Outgoing<'_>) -> Vec<u8>;
+
+    /// Rewrites a received body: its text and its id are replaced.
+    fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8>;
+
+    /// Returns what one of the shape's names means.
+    fn meaning(&self, name: &str) -> DialectCode;
+
+    /// Returns the shape's name for a code.
+    fn name_of<'a>(&'a self, code: &'a str, status: StatusCode) -> Cow<'a, str>;
+}
+
+/// Writes the last event of a stream of typed events, from the error's body and the event's number.
+pub(crate) type TypedEvent = fn(&[u8], u64) -> Option<Vec<u8>>;
+
+/// A shape in which errors are written (R2, R12).
+pub struct DialectSpec {
+    /// The name in the policy file and the log.
+    pub(crate) name: &'static str,
+    /// The media type of its bodies.
+    pub media_type: &'static str,
+    /// A second header with the request id, in addition to `x-request-id`, for clients that read that one. In lower
+    /// case.
+    pub id_header: Option<&'static str>,
+    /// Every `invalid_request` has an issue list, even if that only repeats the message (E8). Clients of other dialects
+    /// do not expect such a list.
+    pub always_lists_issues: bool,
+    /// Bodies can have an issue list. Without one, the text states the first issue (E8).
+    pub(crate) can_list_issues: bool,
+    /// The error object can have those fields of a service's body that the policy keeps (R12).
+    pub takes_fields: bool,
+    /// The names that the form itself defines, where it writes further fields beside its own: none of these fields has such
+    /// a name (E9).
+    pub own_names: &'static [&'static str],
+    /// Bodies have a place for the limit in the layer's own 413 (G4).
+    pub has_limit: bool,
+    /// Bodies have the time at which the request began.
+    pub has_time: bool,
+    /// Bodies have the call's id, which is in the body of the request (R10).
+    pub has_call_id: bool,
+    /// Bodies repeat the time in `retry-after`.
+    pub has_wait: bool,
+    /// The name of the event that ends a broken event stream (F6); `None` if clients expect an event without a name.
+    pub error_event: Option<&'static str>,
+    /// Makes the error event for a stream whose events have a type and a number, if clients also read such streams. Its
+    /// arguments are the error's body and the next number.
+    pub typed_event: Option<TypedEvent>,
+    pub(super) read: ReadFn,
+    pub(super) reads: &'static KnownFields,
+    pub(super) write: fn(&Outgoing<'_>) -> Vec<u8>,
+    pub(super) keep: fn(&PreservedBody<'_>, &Outgoing<'_>) -> Vec<u8>,
+    /// What a name that the dialect itself defines means.
+    pub(super) meaning: fn(&str) -> DialectCode,
+    /// The dialect's name for an error to which the policy gives no name (R12).
+    pub(super) name_of: fn(&ErrorCode, StatusCode) -> Cow<'_, str>,
+    /// For a shape that a policy describes: the description, which replaces these functions (R15).
+    pub(super) described: Option<&'static dyn Described>,
+}
+
+impl DialectSpec {
+    /// Creates a JSON dialect with the canonical codes and no special features.
+    pub(super) const fn new(
+        name: &'static str,
+        read: ReadFn,
+        write: fn(&Outgoing<'_>) -> Vec<u8>,
+        keep: fn(&PreservedBody<'_>, &Outgoing<'_>) -> Vec<u8>,
+    ) -> Self {
+        Self {
+            name,
+            media_type: "application/json",
+            id_header: None,
+            always_lists_issues: false,
+            can_list_issues: true,
+            takes_fields: false,
+            own_names: &[],
+            has_limit: true,
+            has_time: false,
+            has_call_id: false,
+            has_wait: false,
+            error_event: Some("error"),
+            typed_event: None,
+            read,
+            reads: &KnownFields::ERROR,
+            write,
+            keep,
+            meaning: |_| DialectCode::Unknown,
+            name_of: |code, _| Cow::Borrowed(code.as_str()),
+            described: None,
+        }
+    }
+
+    /// Returns true if bodies have facts about the request other than its id.
+    pub const fn has_request_facts(&self) -> bool {
+        self.has_time || self.has_call_id
+    }
+
+    /// Parses a body; `None` if the body is in another shape.
+    pub(super) fn read<'a>(&self, body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
+        self.described.map_or_else(|| (self.read)(body), |described| described.read(body))
+    }
+
+    /// Writes the body of an error.
+    pub fn write(&self, out: &Outgoing<'_>) -> Vec<u8> {
+        self.described.map_or_else(|| (self.write)(out), |described| described.write(out))
+    }
+
+    /// Rewrites a received body: its text and its id are replaced.
+    pub fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+        self.described.map_or_else(|| (self.keep)(kept, out), |described| described.rewrite_in_place(kept, out))
+    }
+
+    pub(crate) fn name_of<'a>(&self, code: &'a ErrorCode, status: StatusCode) -> Cow<'a, str> {
+        self.described.map_or_else(|| (self.name_of)(code, status), |it| it.name_of(code.as_str(), status))
+    }
+
+    /// Returns true if the dialect itself defines this name. Clients do not get such a name, because the code means the
+    /// same (E9).
+    pub(crate) fn defines(&self, name: &str) -> bool {
+        let meaning = self.described.map_or_else(|| (self.meaning)(name), |described| described.meaning(name));
+        meaning != DialectCode::Unknown
+    }
+}

@@ -1,0 +1,296 @@
+//! The shapes in which services report errors (R2).
+//!
+//! [`read`] parses a body of any shape. It tries the canonical envelope first, then the protocols that keep their own
+//! shape (R10), then the foreign shapes, then plain text. A shape that can be written is a [`DialectSpec`]: a constant
+//! in its own file, with a row in `table.rs`. `foreign` tries the policy's own shapes (R15), then those
+//! rows in their order, then the general rule for a JSON object.
+//!
+//! What it reads has no value that the client sent (R13). `classify` chooses the code, and the parts of the body that a
+//! client may get; `outward` chooses how to write them on a route.
+
+pub mod charset;
+pub mod codes;
+pub mod coding;
+pub mod connect;
+mod error_object;
+pub mod event_stream;
+mod fault_body;
+#[cfg_attr(not(feature = "foreign"), path = "without_foreign.rs")]
+pub mod foreign;
+mod form;
+pub mod grpc;
+pub mod json_rpc;
+pub mod json_rpc_call;
+pub mod outgoing;
+pub mod outward_form;
+mod parsed_body;
+mod parsed_error;
+mod phrases;
+mod problem;
+pub mod protocol;
+pub mod rest;
+pub mod rpc;
+mod sent_values;
+pub mod standard;
+mod table;
+pub(crate) mod trpc;
+
+use std::borrow::Cow;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use crate::fields;
+use crate::framework_text::{self, FrameworkText};
+use crate::message;
+pub use crate::rpc::{details as rich, status};
+use crate::syntax::is_bare_type;
+pub(crate) use crate::{field_names, issues, json, place, sentences, tree};
+#[cfg(feature = "foreign")]
+pub use custom::{Expected, PathNotation};
+pub use foreign::custom;
+pub use foreign::custom::CustomShape;
+pub use form::DialectSpec;
+pub use issues::tells_of_input;
+use json::{Object, utf8_text};
+pub use parsed_body::{Foreign, Members, ParsedBody, Readable};
+use parsed_error::Body;
+pub use parsed_error::{ClientMessage, CodeOf, DialectCode, ParsedError};
+pub use phrases::is_phrase_as_code;
+use protocol::{Protocol, ProtocolType};
+pub use table::{Dialect, DialectName, Shape};
+
+/// Reads a whole body with its [declared media type](declared_type). It is read as JSON if the type allows that, else
+/// as a text (R2).
+///
+/// On a 4xx, the issue lists and sentences of frameworks are read as well (R13).
+pub fn read<'a>(
+    media_type: Option<&[u8]>,
+    body: &'a [u8],
+    readable: &Readable<'_>,
+    status: StatusCode,
+) -> ParsedBody<'a> {
+    let Some(text) = utf8_text(body) else { return ParsedBody::Nothing };
+    let named = media_type.and_then(ProtocolType::new);
+    // A body that is not in its media type's protocol is read as if no type were declared (R10).
+    let media_type = media_type.filter(|_| named.is_none());
+    let kind = TextKind::from_type(media_type);
+    match text.as_bytes().first() {
+        Some(b'{') if kind.may_be_json() => match Object::parse(text) {
+            Some(object) => read_object(Body::new(media_type, object), readable, status, named),
+            None => ParsedBody::Nothing,
+        },
+        Some(b'[') if kind.may_be_json() => read_array(media_type, text, readable, status, named),
+        first => match (json_text(kind, text), protocol::of_text(named, media_type, text, &readable.head())) {
+            (Some(text), _) => read_text(text, status, true),
+            (None, Some(protocol)) => ParsedBody::Protocol(protocol),
+            // A body that begins like JSON, but is not JSON, was cut off, or is the script of a page.
+            _ if matches!(first, None | Some(b'{' | b'[')) => ParsedBody::Nothing,
+            _ if kind.is_text(text, body) && !(kind == TextKind::Json && json::is_scalar(text)) => {
+                read_text(Cow::Borrowed(text), status, false)
+            }
+            _ => ParsedBody::Nothing,
+        },
+    }
+}
+
+/// Returns the text of a `text/plain` body that is not empty and does not begin like JSON. [`read`] finds nothing else
+/// in such a body.
+#[inline]
+pub fn plain_text<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<&'b str> {
+    let begins_as_text = |body: &[u8]| !matches!(body.first(), None | Some(b'{' | b'['));
+    let is_plain = || essence(headers).is_some_and(|it| it == PLAIN_TEXT || it.eq_ignore_ascii_case(PLAIN_TEXT));
+    let text = if begins_as_text(body) && is_plain() { utf8_text(body) } else { None };
+    text.filter(|text| begins_as_text(text.as_bytes()))
+}
+
+/// Returns the text in a body that consists of one JSON string.
+fn json_text(kind: TextKind, text: &str) -> Option<Cow<'_, str>> {
+    if text.starts_with('"') && kind.is_any_json() { json::string_of_text(text) } else { None }
+}
+
+const PLAIN_TEXT: &[u8] = b"text/plain";
+
+/// How to read a body, as far as its media type shows (R2, R3).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TextKind {
+    Json,
+    /// `text/plain`, another type of text, or an empty one: a text, but an object or an array is still read as JSON.
+    Plain,
+    /// `text/html`, or no type: frameworks send both lines of text and JSON under it.
+    Unclear,
+    /// `application/octet-stream`: a text only if line feeds are its only control characters.
+    Bytes,
+    Other,
+}
+
+impl TextKind {
+    fn from_type(media_type: Option<&[u8]>) -> Self {
+        let Some(media_type) = media_type else { return Self::Unclear };
+        let is = |other: &[u8]| media_type.eq_ignore_ascii_case(other);
+        if media_type == b"application/json" {
+            Self::Json
+        } else if media_type.is_empty() || is_text_type(media_type) {
+            Self::Plain
+        } else if media_type.windows(4).any(|part| part.eq_ignore_ascii_case(b"json")) {
+            Self::Json
+        } else if is(b"text/html")
+            || media_type.get(..16).is_some_and(|it| it.eq_ignore_ascii_case(b"application/grpc"))
+        {
+            // tonic-web sets a gRPC-Web type on every response that it passes on.
+            Self::Unclear
+        } else if is(b"application/octet-stream") {
+            Self::Bytes
+        } else {
+            Self::Other
+        }
+    }
+
+    fn may_be_json(self) -> bool {
+        self != Self::Other
+    }
+
+    fn is_any_json(self) -> bool {
+        matches!(self, Self::Json | Self::Unclear | Self::Bytes)
+    }
+
+    /// Returns true if a text of this type is a line for people.
+    fn is_text(self, text: &str, body: &[u8]) -> bool {
+        match self {
+            Self::Plain | Self::Json => true,
+            Self::Unclear => !message::is_page(text),
+            Self::Bytes => !has_control_character(body),
+            Self::Other => false,
+        }
+    }
+}
+
+/// Returns true if bodies of this type are texts for people: those of `text/*`, apart from HTML, XML and event streams,
+/// which have readers of their own.
+pub fn is_text_type(media_type: &[u8]) -> bool {
+    let is = |other: &[u8]| media_type.eq_ignore_ascii_case(other);
+    media_type.get(..5).is_some_and(|top| top.eq_ignore_ascii_case(b"text/"))
+        && !(is(b"text/html") || is(b"text/xml") || is(b"text/event-stream"))
+}
+
+/// Returns true if a body has a control character other than a line feed.
+pub fn has_control_character(body: &[u8]) -> bool {
+    body.iter().any(|byte| byte.is_ascii_control() && *byte != b'\n')
+}
+
+/// Reads a line as a text, even if it begins like JSON.
+#[cfg(feature = "redact")]
+pub fn read_line(body: &[u8], status: StatusCode) -> ParsedBody<'_> {
+    utf8_text(body).map_or(ParsedBody::Nothing, |text| read_text(Cow::Borrowed(text), status, false))
+}
+
+fn read_text<'a>(text: Cow<'a, str>, status: StatusCode, is_json: bool) -> ParsedBody<'a> {
+    let FrameworkText { issues, client_message } = framework_text::read(&text, status, is_json);
+    let mut parsed = ParsedError::new(None, Some(text));
+    issues.into_iter().for_each(|list| parsed.set_issues(list));
+    parsed.client_message = client_message;
+    ParsedBody::Foreign(Foreign { shape: Shape::PlainText, parsed, members: None })
+}
+
+/// Reads an array. An array of one object is read as that object, unless the object names a place: then it is a list of
+/// one issue (R2).
+fn read_array<'a>(
+    media_type: Option<&[u8]>,
+    text: &'a str,
+    readable: &Readable<'_>,
+    status: StatusCode,
+    named: Option<ProtocolType>,
+) -> ParsedBody<'a> {
+    let Some(elements) = json::array(text) else { return ParsedBody::Nothing };
+    if let Some(protocol) = named.and_then(ProtocolType::of_json).or_else(|| protocol::detect_batch(text)) {
+        return ParsedBody::Protocol(protocol);
+    }
+    if let Some(foreign) = foreign::read_custom_array(&elements, readable.shapes) {
+        return ParsedBody::Foreign(foreign);
+    }
+    let only = if let [only] = &elements[..] { Some(*only) } else { None };
+    if let Some(text) = only.and_then(json::string) {
+        return read_text(text, status, true);
+    }
+    if let Some(foreign) = foreign::read_list(text, only.is_some(), status) {
+        return ParsedBody::Foreign(foreign);
+    }
+    match only.and_then(|only| Object::parse(only.get())) {
+        Some(object) => foreign::read(Body::new(media_type, object), readable, status),
+        None => ParsedBody::Nothing,
+    }
+}
+
+fn read_object<'a>(
+    body: Body<'a, '_>,
+    readable: &Readable<'_>,
+    status: StatusCode,
+    named: Option<ProtocolType>,
+) -> ParsedBody<'a> {
+    if let Some(envelope) = standard::read(&body, readable.codes) {
+        ParsedBody::Envelope(envelope)
+    } else if let Some(protocol) =
+        named.and_then(ProtocolType::of_json).or_else(|| protocol_of(&body, readable, status))
+    {
+        ParsedBody::Protocol(protocol)
+    } else {
+        foreign::read(body, readable, status)
+    }
+}
+
+/// Returns the protocol of a body. `None` also for a JSON-RPC error on a route whose dialect is JSON-RPC, where it is
+/// an ordinary error.
+fn protocol_of(body: &Body<'_, '_>, readable: &Readable<'_>, status: StatusCode) -> Option<Protocol> {
+    let is_own_dialect = |protocol| protocol == Protocol::JsonRpc && readable.dialect == Dialect::JsonRpc;
+    // A response with neither a result nor a valid error counts as an error as well, because the client needs one.
+    let is_ordinary_error = |protocol| is_own_dialect(protocol) && !body.object.has("result");
+    // The policy describes the form of a product itself (R15).
+    let is_described = |protocol| {
+        matches!(protocol, Protocol::Product { .. }) && readable.shapes.iter().any(|it| it.spec().read(body).is_some())
+    };
+    let detected = protocol::detect(body, status, &readable.head());
+    detected.filter(|protocol| !is_ordinary_error(*protocol) && !is_described(*protocol))
+}
+
+/// Reads a body in this dialect, and nothing that only a service would have written.
+pub fn read_own(body: &[u8], dialect: Dialect) -> Option<ParsedError<'_>> {
+    (dialect.spec().read)(&Body::new(None, Object::of_body(body)?))
+}
+
+/// Parses the body of a protocol like any other error, because of `protocols = "rewrite"` (R10).
+pub fn read_rewritten<'a>(body: &'a [u8], readable: &Readable<'_>, status: StatusCode) -> Option<Foreign<'a>> {
+    let text = utf8_text(body)?;
+    // A tRPC batch is represented by its first error.
+    let first = json::array(text).and_then(|batch| Some(batch.first()?.get()));
+    match foreign::read(Body::new(None, Object::parse(first.unwrap_or(text))?), readable, status) {
+        ParsedBody::Foreign(foreign) => Some(foreign),
+        _ => None,
+    }
+}
+
+/// Returns the type and subtype of a body. `None` if no type is declared; `*` if there are several.
+pub fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
+    match fields::at_most_one(headers, &CONTENT_TYPE) {
+        Some(value) => value.map(without_parameters),
+        None => Some(b"*"),
+    }
+}
+
+/// Returns the type and subtype of a body, without parameters; `None` if none or several are declared.
+pub fn media_type(headers: &HeaderMap) -> Option<&str> {
+    str::from_utf8(essence(headers)?).ok()
+}
+
+/// Returns the type and subtype as bytes, which need not be valid text.
+pub fn essence(headers: &HeaderMap) -> Option<&[u8]> {
+    fields::single_value(headers, &CONTENT_TYPE).map(without_parameters)
+}
+
+fn without_parameters(value: &HeaderValue) -> &[u8] {
+    let value = value.as_bytes();
+    if is_bare_type(value) {
+        return value;
+    }
+    let end = value.iter().position(|byte| *byte == b';');
+    value[..end.unwrap_or(value.len())].trim_ascii()
+}

@@ -1,0 +1,95 @@
+//! The parts of an error as a form writes them: its name, its text and its status (R12).
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+
+use super::Dialect;
+use crate::fault::Fault;
+use crate::issues::written;
+use crate::json::Object;
+use crate::message;
+
+/// The parts of an error as they are sent.
+#[derive(Debug, PartialEq, Eq)]
+pub struct OutwardForm<'a> {
+    pub name: Cow<'a, str>,
+    pub text: Cow<'a, str>,
+    pub status: StatusCode,
+}
+
+impl<'a> OutwardForm<'a> {
+    /// Returns the canonical parts of a fault, for a client that chose the dialect itself (R11).
+    pub fn canonical(fault: &'a Fault, status: StatusCode, can_list_issues: bool) -> Self {
+        let text = if can_list_issues { fault.message() } else { message_or_first_issue(fault) };
+        Self { name: Cow::Borrowed(fault.code().as_str()), text, status }
+    }
+
+    /// Returns the parts of a fault in this dialect. `name` and `text` are those of the policy: its name replaces the
+    /// dialect's own, and its text is sent if the fault has none of its own.
+    pub fn new(
+        fault: &'a Fault,
+        status: StatusCode,
+        dialect: Dialect,
+        name: Option<&'a str>,
+        text: impl FnOnce() -> Option<Cow<'a, str>>,
+    ) -> Self {
+        let can_list_issues = dialect.spec().can_list_issues;
+        let own = if can_list_issues {
+            fault.own_message()
+        } else {
+            fault.own_message().map(|_| message_or_first_issue(fault))
+        };
+        Self {
+            name: name.map_or_else(|| dialect.spec().name_of(fault.code(), status), Cow::Borrowed),
+            text: own
+                .or_else(text)
+                .unwrap_or_else(|| if can_list_issues { fault.message() } else { message_or_first_issue(fault) }),
+            status,
+        }
+    }
+
+    /// Returns the details to send. `always_lists`: in this form, every `invalid_request` has an issue list.
+    pub fn details<'f>(&self, fault: &'f Fault, always_lists: bool) -> Option<Cow<'f, str>> {
+        let text = fault.message();
+        Some(match without_noise(always_lists, fault.details()?, &text)? {
+            details if always_lists && self.text != text => {
+                written::with_new_message(&details, &text, &self.text).map_or(details, Cow::Owned)
+            }
+            details => details,
+        })
+    }
+}
+
+/// Leaves out details without content: `null`, and an issue list that only repeats the message. The list stays if the
+/// form `always_lists` the issues.
+pub fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str) -> Option<Cow<'d, str>> {
+    match details {
+        "null" => None,
+        _ if !always_lists && written::only_repeats_message(details, text) => {
+            written::details_without_issues(details).map(Cow::Owned)
+        }
+        _ => Some(Cow::Borrowed(details)),
+    }
+}
+
+/// Returns the message of a fault in a form that cannot list issues: the fault's own, else the first issue (E8), else
+/// the message of its code.
+pub fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
+    let first = || written::first_issue_as_text(fault.details()?, fault.left_out());
+    match (fault.own_message(), first()) {
+        (Some(own), Some(first)) => with_issue(own, fault.details().unwrap_or_default(), &first),
+        (own, first) => own.or_else(|| first.map(Cow::Owned)).unwrap_or_else(|| fault.message()),
+    }
+}
+
+/// Returns the general text, a colon, and the first issue. A text that contains the issue's text stays as it is (E8).
+fn with_issue<'a>(own: Cow<'a, str>, details: &str, first: &str) -> Cow<'a, str> {
+    let text = Object::parse(details).and_then(|details| written::first_message(details.raw("issues")?.get()));
+    let is_within = |text: String| own.to_lowercase().contains(text.to_lowercase().trim_matches([' ', '.']));
+    if text.is_none_or(is_within) {
+        return own;
+    }
+    let general = own.trim_end().trim_end_matches('.');
+    message::clean(&format!("{general}: {first}")).map_or(own.clone(), |text| Cow::Owned(text.into_owned()))
+}

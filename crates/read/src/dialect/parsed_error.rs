@@ -1,0 +1,119 @@
+//! The parsed content of a body in any foreign shape (R2).
+
+use std::borrow::Cow;
+
+use super::issues::{self, IssueList};
+use super::json::Object;
+use crate::code::ErrorCode;
+pub use crate::framework_text::ClientMessage;
+
+/// A JSON object that is the body of an error.
+pub(crate) struct Body<'a, 'm> {
+    pub(crate) media_type: Option<&'m [u8]>,
+    pub(crate) object: Object<'a>,
+    /// Its field `error`, if that is an object: half of the shapes have this field.
+    pub(crate) error: Option<Object<'a>>,
+}
+
+impl<'a, 'm> Body<'a, 'm> {
+    pub(crate) fn new(media_type: Option<&'m [u8]>, object: Object<'a>) -> Self {
+        let error = object.object("error");
+        Self { media_type, object, error }
+    }
+}
+
+/// Reads a body of one shape; returns `None` if the body has another shape.
+pub(super) type ReadFn = for<'a> fn(&Body<'a, '_>) -> Option<ParsedError<'a>>;
+
+/// What was read from the body.
+pub struct ParsedError<'a> {
+    pub code: Option<Cow<'a, str>>,
+    /// The first text or number under a name of a code, whatever its form: rules compare it, too (R1).
+    pub raw_code: Option<Cow<'a, str>>,
+    /// What the code belongs to.
+    pub code_of: CodeOf,
+    /// A more general name for the error, in case the code is unknown.
+    pub wider: Option<Cow<'a, str>>,
+    pub message: Option<Cow<'a, str>>,
+    /// JSON text, byte for byte as received.
+    pub details: Option<Cow<'a, str>>,
+    /// The issues of a validation error as a JSON array (E8), if the details do not contain them already.
+    pub issues: Option<Cow<'a, str>>,
+    /// How many issues are missing from the array (R4).
+    pub more_issues: usize,
+    /// What the code means in the body's dialect.
+    pub meaning: DialectCode,
+    /// The part of the message that a client may get (R13).
+    pub client_message: ClientMessage,
+    /// The parts of the body from which the message and the issues were read.
+    pub message_source: Option<&'a str>,
+    pub issues_source: Option<&'a str>,
+}
+
+/// What the code of a body belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeOf {
+    Error,
+    /// An issue, in which it stays.
+    Issue,
+    /// The first of several errors without places. It stays in its issue, and counts for all of them (E8).
+    FirstError,
+}
+
+/// What a name means that the dialect itself defines (R2).
+#[derive(Debug, PartialEq, Eq)]
+pub enum DialectCode {
+    /// The dialect does not define the name.
+    Unknown,
+    Code(ErrorCode),
+    /// The name stands for the code with this name: a shape of the policy defines it (R15).
+    Named(Box<str>),
+    /// The name is a canonical code, because layers also write this shape (R15).
+    Canonical,
+    /// The name only repeats the status, so the status decides.
+    ByStatus,
+}
+
+impl<'a> ParsedError<'a> {
+    pub(super) fn new(code: Option<Cow<'a, str>>, message: Option<Cow<'a, str>>) -> Self {
+        Self {
+            code,
+            raw_code: None,
+            code_of: CodeOf::Error,
+            wider: None,
+            message,
+            details: None,
+            issues: None,
+            more_issues: 0,
+            meaning: DialectCode::Unknown,
+            client_message: ClientMessage::All,
+            message_source: None,
+            issues_source: None,
+        }
+    }
+
+    pub(super) fn set_issues(&mut self, list: IssueList) {
+        self.issues = Some(Cow::Owned(list.json));
+        self.more_issues = list.more;
+    }
+
+    /// Returns true if the error has only a message: no code, no details and no issues.
+    pub fn is_text_alone(&self) -> bool {
+        self.code.is_none() && self.details.is_none() && self.issues.is_none()
+    }
+
+    /// Returns the names of the error's code, the most specific first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.code.iter().chain(&self.wider).map(|name| &**name)
+    }
+
+    /// Returns true if the body has an issue list (E8).
+    pub fn has_issues(&self) -> bool {
+        self.issues.is_some() || self.details.as_deref().is_some_and(issues::are_in)
+    }
+}
+
+/// Returns true if `inner` is a part of `outer`, in the same body.
+pub(crate) fn is_within(inner: &str, outer: &str) -> bool {
+    outer.as_bytes().as_ptr_range().contains(&inner.as_ptr())
+}

@@ -1,0 +1,229 @@
+//! The protocols whose errors keep their own shape (R10).
+//!
+//! The contents of a body decide whether it is in a protocol. The media type only decides between protocols if the body
+//! does not name its protocol. A body that is in no protocol is read as if it had no such type.
+//!
+//! On a 4xx, the body passes without the stack traces of its errors. On a 5xx, its structure passes, with the
+//! catalogue's message in place of its texts. A body without a place for the message is rewritten like any other error.
+
+mod filter;
+mod oauth;
+pub(super) mod products;
+mod soap;
+
+use http::StatusCode;
+use memchr::memmem;
+use serde_json::value::RawValue;
+
+use super::event_stream::{self, EVENT_STREAM};
+use super::json::{self, Object};
+use super::parsed_error::Body;
+use super::trpc;
+pub(super) use oauth::read as read_oauth;
+pub(crate) use products::Head;
+use products::Product;
+use soap::SoapVersion;
+
+/// A protocol whose errors keep their shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    EventStream,
+    Fhir,
+    GraphQl,
+    JsonApi,
+    JsonRpc,
+    /// RFC 6749 §5.2. An error only counts as OAuth's if the request has the form of a request to an OAuth server.
+    OAuth {
+        /// True if its description stands next to the error, or a nonce of OpenID4VCI.
+        is_described: bool,
+        /// It is an error of a resource (RFC 6750 §3.1), whose clients may speak JSON-RPC.
+        is_of_resource: bool,
+    },
+    Orpc,
+    /// A product whose clients understand its own form alone, in JSON or XML.
+    Product {
+        product: Product,
+        is_xml: bool,
+    },
+    Scim,
+    Soap(SoapVersion),
+    Trpc,
+    /// The payment that a 402 asks an agent for.
+    X402,
+}
+
+/// A media type that belongs to a protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProtocolType {
+    EventStream,
+    Json(Protocol),
+    Soap,
+}
+
+const TYPES: [(&str, ProtocolType); 6] = [
+    ("application/graphql-response+json", ProtocolType::Json(Protocol::GraphQl)),
+    ("application/scim+json", ProtocolType::Json(Protocol::Scim)),
+    ("application/vnd.api+json", ProtocolType::Json(Protocol::JsonApi)),
+    ("application/fhir+json", ProtocolType::Json(Protocol::Fhir)),
+    ("application/soap+xml", ProtocolType::Soap),
+    (EVENT_STREAM, ProtocolType::EventStream),
+];
+
+/// The schema of errors in SCIM (RFC 7644 §3.12).
+const SCIM_ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
+
+impl ProtocolType {
+    /// Returns the protocol to which this media type belongs.
+    pub fn new(media_type: &[u8]) -> Option<Self> {
+        TYPES.iter().find(|(name, _)| media_type.eq_ignore_ascii_case(name.as_bytes())).map(|(_, named)| *named)
+    }
+
+    /// Returns the protocol of a JSON object or array with this type.
+    pub fn of_json(self) -> Option<Protocol> {
+        if let Self::Json(protocol) = self { Some(protocol) } else { None }
+    }
+}
+
+/// Returns the protocol of a text that is not JSON. SOAP 1.1 has no media type of its own.
+pub(super) fn of_text(
+    named: Option<ProtocolType>,
+    media_type: Option<&[u8]>,
+    text: &str,
+    head: &Head<'_>,
+) -> Option<Protocol> {
+    let is_xml = |it: &[u8]| it.eq_ignore_ascii_case(b"text/xml") || it.eq_ignore_ascii_case(b"application/xml");
+    match named {
+        Some(ProtocolType::EventStream) => event_stream::begins_with_field(text).then_some(Protocol::EventStream),
+        Some(ProtocolType::Soap) => soap::version(text, true).map(Protocol::Soap),
+        None if media_type.is_some_and(is_xml) => {
+            let of_product = || products::of_xml(text, head).map(|product| Protocol::Product { product, is_xml: true });
+            soap::version(text, false).map(Protocol::Soap).or_else(of_product)
+        }
+        _ => None,
+    }
+}
+
+impl Protocol {
+    /// Returns true if `protocols = "rewrite"` also rewrites this protocol's errors.
+    pub const fn is_rewritten(self) -> bool {
+        matches!(
+            self,
+            Self::GraphQl | Self::JsonRpc | Self::OAuth { .. } | Self::Orpc | Self::Product { .. } | Self::Trpc
+        )
+    }
+
+    /// Returns the word that this protocol's media types contain.
+    pub const fn format(self) -> &'static str {
+        match self {
+            Self::Soap(_) | Self::Product { is_xml: true, .. } => "xml",
+            Self::EventStream => "event-stream",
+            _ => "json",
+        }
+    }
+
+    /// Returns the body that the client gets, with this message on a 5xx. `None` if the body passes unchanged (4xx) or
+    /// has no place for a message (5xx).
+    pub fn filtered(self, body: &[u8], status: StatusCode, message: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::EventStream | Self::Product { is_xml: true, .. } => None,
+            Self::Soap(version) => status.is_server_error().then(|| soap::fault(version, message)),
+            _ if status.is_server_error() => filter::structure(json::utf8_text(body)?, message, self == Self::JsonRpc),
+            _ => filter::without_stacks(json::utf8_text(body)?),
+        }
+    }
+}
+
+/// Returns true if this media type is gRPC's, regardless of what the request was.
+pub fn names_grpc(media_type: &[u8]) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+
+    media_type.get(..GRPC.len()).is_some_and(|start| start.eq_ignore_ascii_case(GRPC))
+        && matches!(media_type.get(GRPC.len()), None | Some(b'+' | b'-'))
+}
+
+/// Returns the protocol that a JSON object is in.
+pub(super) fn detect(body: &Body<'_, '_>, status: StatusCode, head: &Head<'_>) -> Option<Protocol> {
+    let object = &body.object;
+    if status == StatusCode::PAYMENT_REQUIRED && is_x402(object) {
+        Some(Protocol::X402)
+    } else if is_json_rpc(object) {
+        Some(Protocol::JsonRpc)
+    } else if trpc::is_error(body) {
+        Some(Protocol::Trpc)
+    } else if is_orpc(object) {
+        Some(Protocol::Orpc)
+    } else if is_graphql(object) {
+        Some(Protocol::GraphQl)
+    } else if is_scim(object) {
+        Some(Protocol::Scim)
+    } else if object.string("resourceType").is_some_and(|it| it == "OperationOutcome") {
+        Some(Protocol::Fhir)
+    } else {
+        let of_product = || products::of_json(body, head).map(|product| Protocol::Product { product, is_xml: false });
+        let of_oauth =
+            |oauth::Detected { is_described, is_of_resource }| Protocol::OAuth { is_described, is_of_resource };
+        oauth::detect(object).map(of_oauth).or_else(of_product)
+    }
+}
+
+/// Returns the protocol of a JSON array, if it is a batch: all its elements are in that protocol.
+pub(super) fn detect_batch(text: &str) -> Option<Protocol> {
+    let batch = json::array(text).filter(|batch| !batch.is_empty())?;
+    let all = |is: fn(Object<'_>) -> bool| batch.iter().all(|it| Object::parse(it.get()).is_some_and(is));
+    if all(|it| is_json_rpc(&it)) {
+        Some(Protocol::JsonRpc)
+    } else if all(|it| trpc::is_error(&Body::new(None, it))) {
+        Some(Protocol::Trpc)
+    } else if all(|it| is_orpc(&it)) {
+        Some(Protocol::Orpc)
+    } else {
+        None
+    }
+}
+
+/// Returns true if a body is a response of JSON-RPC 2.0.
+fn is_json_rpc(body: &Object<'_>) -> bool {
+    body.string("jsonrpc").is_some_and(|version| version == "2.0")
+}
+
+/// Returns true if a body is an error of oRPC, `{"json":{"defined","code","status","message"…}}`. Next to `json`, oRPC
+/// only writes `meta`.
+fn is_orpc(body: &Object<'_>) -> bool {
+    let is_error = |error: Object<'_>| {
+        error.raw("defined").is_some_and(|it| matches!(it.get(), "true" | "false"))
+            && error.string("code").is_some_and(|code| super::outgoing::is_identifier(&code))
+            && error.number("status").is_some()
+            && error.string("message").is_some()
+    };
+    body.object("json").is_some_and(is_error) && body.members().all(|(name, _)| matches!(name, "json" | "meta"))
+}
+
+/// How many errors of a list are looked at: the first ones identify the protocol.
+const MOST_LOOKED_AT: usize = 16;
+
+/// Returns true if a body is GraphQL. Any API could send `errors` alone, so `data`, a place in the document or a code
+/// under `extensions` must be there as well.
+fn is_graphql(body: &Object<'_>) -> bool {
+    let has = |errors: &RawValue, name: &str| memmem::find(errors.get().as_bytes(), name.as_bytes()).is_some();
+    let may_be = |errors: &&RawValue| body.has("data") || has(errors, "\"locations\"") || has(errors, "\"extensions\"");
+    let errors = body.raw("errors").filter(may_be).and_then(|errors| json::array(errors.get()));
+    let Some(errors) = errors else { return false };
+    let has_code = |error: &Object<'_>| error.object("extensions").is_some_and(|it| it.string("code").is_some());
+    let with_message =
+        |error: Object<'_>| error.string("message").is_some().then(|| error.has("locations") || has_code(&error));
+    let first = errors.iter().take(MOST_LOOKED_AT);
+    let located: Option<Vec<_>> = first.map(|it| Object::parse(it.get()).and_then(with_message)).collect();
+    located.is_some_and(|located| !located.is_empty() && (body.has("data") || located.contains(&true)))
+}
+
+fn is_x402(body: &Object<'_>) -> bool {
+    body.number("x402Version").is_some() && body.raw("accepts").is_some_and(|it| json::array(it.get()).is_some())
+}
+
+fn is_scim(body: &Object<'_>) -> bool {
+    let names_error = |name: &&RawValue| json::string(name).is_some_and(|name| name == SCIM_ERROR);
+    body.raw("schemas").and_then(|names| json::array(names.get())).is_some_and(|names| names.iter().any(names_error))
+}
+
+#[cfg(test)]
+mod tests;

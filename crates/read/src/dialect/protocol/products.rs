@@ -1,0 +1,156 @@
+//! Products whose clients understand their own form alone (R10). A header is identity only next to a body of the row's form.
+
+use http::HeaderMap;
+
+use super::super::json::{self, Object};
+use super::super::parsed_error::Body;
+use crate::target::Target;
+
+/// A product with an SDK of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Product {
+    Aws,
+    Azure,
+    Docker,
+    Elasticsearch,
+    Kubernetes,
+    Oci,
+}
+
+/// How the errors of a product identify themselves.
+struct Row {
+    product: Product,
+    /// The form of its JSON.
+    json: fn(&Body<'_, '_>, &Head<'_>) -> bool,
+    /// The headers next to its XML, and the roots of that.
+    xml: (&'static [&'static str], &'static [&'static str]),
+}
+
+const ROWS: [Row; 6] = [
+    Row {
+        product: Product::Aws,
+        json: |body, head| {
+            head.has(&["x-amzn-errortype"])
+                || head.has(&["x-amzn-requestid", "x-amz-request-id"]) && body.object.string("__type").is_some()
+        },
+        xml: (&["x-amzn-errortype", "x-amzn-requestid", "x-amz-request-id"], &["Error", "ErrorResponse", "Response"]),
+    },
+    Row {
+        product: Product::Azure,
+        json: |body, head| {
+            let is_error = |error: &Object<'_>| error.string("code").is_some() && error.string("message").is_some();
+            head.has(&["x-ms-error-code", "x-ms-request-id"])
+                && (body.error.as_ref().is_some_and(is_error) || body.object.object("odata.error").is_some())
+        },
+        xml: (&["x-ms-error-code", "x-ms-request-id"], &["Error"]),
+    },
+    Row {
+        product: Product::Kubernetes,
+        json: |body, _| {
+            let is = |name, value| body.object.string(name).is_some_and(|it| it == value);
+            is("kind", "Status") && is("apiVersion", "v1")
+        },
+        xml: (&[], &[]),
+    },
+    Row {
+        product: Product::Elasticsearch,
+        json: |body, head| {
+            let causes = || json::array(body.error.as_ref()?.raw("root_cause")?.get());
+            head.has(&["x-elastic-product"]) || causes().is_some() && body.object.number("status").is_some()
+        },
+        xml: (&[], &[]),
+    },
+    Row {
+        product: Product::Oci,
+        json: |body, head| {
+            let is_api = || {
+                head.has(&["docker-distribution-api-version"])
+                    || head.target.as_str().is_some_and(|path| path.starts_with("/v2/"))
+            };
+            let errors = || json::array(body.object.raw("errors")?.get()).filter(|errors| !errors.is_empty());
+            body.object.has("errors")
+                && is_api()
+                && errors().is_some_and(|errors| errors.iter().all(|it| is_oci(it.get())))
+        },
+        xml: (&[], &[]),
+    },
+    Row {
+        product: Product::Docker,
+        json: |body, head| head.has(&["docker-experimental", "ostype"]) && body.object.string("message").is_some(),
+        xml: (&[], &[]),
+    },
+];
+
+/// The codes of the OCI distribution specification, and two of registries.
+const OCI_CODES: [&str; 16] = [
+    "BLOB_UNKNOWN",
+    "BLOB_UPLOAD_INVALID",
+    "BLOB_UPLOAD_UNKNOWN",
+    "DENIED",
+    "DIGEST_INVALID",
+    "MANIFEST_BLOB_UNKNOWN",
+    "MANIFEST_INVALID",
+    "MANIFEST_UNKNOWN",
+    "NAME_INVALID",
+    "NAME_UNKNOWN",
+    "SIZE_INVALID",
+    "TOOMANYREQUESTS",
+    "UNAUTHORIZED",
+    "UNAVAILABLE",
+    "UNKNOWN",
+    "UNSUPPORTED",
+];
+
+/// The head of a response, and the path of its request.
+#[derive(Clone, Copy)]
+pub(crate) struct Head<'h> {
+    pub(crate) headers: &'h HeaderMap,
+    pub(crate) target: &'h Target,
+}
+
+impl Head<'_> {
+    fn has(&self, names: &[&str]) -> bool {
+        self.headers.keys().any(|name| names.contains(&name.as_str()))
+    }
+
+    /// A quick check: whether a product may have sent any of these headers. Most heads have none of them.
+    fn names_product(&self) -> bool {
+        self.headers.keys().any(|name| {
+            let name = name.as_str();
+            name.starts_with("x-a")
+                || name.starts_with("x-ms-")
+                || name.starts_with("x-e")
+                || name.starts_with("docker-")
+                || name == "ostype"
+        })
+    }
+}
+
+/// Returns the product of a JSON object.
+pub(super) fn of_json(body: &Body<'_, '_>, head: &Head<'_>) -> Option<Product> {
+    // The forms of the others begin with these members.
+    let may_be = head.names_product() || ["kind", "errors", "status"].iter().any(|name| body.object.has(name));
+    if may_be { ROWS.iter().find(|row| (row.json)(body, head)).map(|row| row.product) } else { None }
+}
+
+/// Returns the product of an XML document.
+pub(super) fn of_xml(text: &str, head: &Head<'_>) -> Option<Product> {
+    let root = root(text)?;
+    ROWS.iter().find(|row| row.xml.1.contains(&root) && head.has(row.xml.0)).map(|row| row.product)
+}
+
+fn is_oci(error: &str) -> bool {
+    Object::parse(error).is_some_and(|error| error.string("code").is_some_and(|code| OCI_CODES.contains(&&*code)))
+}
+
+/// Returns the name of the root element of an XML document, behind its declaration.
+fn root(text: &str) -> Option<&str> {
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let text = match text.strip_prefix("<?xml") {
+        Some(declared) => declared.split_once("?>")?.1.trim_start(),
+        None => text,
+    };
+    let name = text.strip_prefix('<')?;
+    let end = name.find(|it: char| !it.is_ascii_alphanumeric())?;
+    Some(&name[..end]).filter(|name| !name.is_empty())
+}

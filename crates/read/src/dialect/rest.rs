@@ -1,0 +1,487 @@
+//! What no rule has read of a 4xx: its sentences and codes stay, under their own names and in their own structure (E9).
+//!
+//! Lists of names choose the message of an error well, and lose what they do not know. So what is kept depends on the form
+//! of a value. Names only decide what is never kept: traces, queries, credentials, and what the client sent.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+use serde_json::value::RawValue;
+
+use super::codes::{is_address_or_id, is_bare_code, is_code, means_bad_input, repeats_status};
+use super::field_names::{CodeName, ISSUE_TEXTS, PLACES, Ranks, VALUES, is_error_field, is_text_name};
+use super::issues::{tells_of_input, written};
+use super::json::{Writer, array, quoted, string};
+use super::outgoing::is_upstream_code;
+use super::parsed_error::{ParsedError, is_within};
+use super::phrases::is_phrase;
+use super::sent_values::message_of;
+use super::tree::Node;
+use crate::message;
+
+/// The most values that are kept.
+const MAX_VALUES: usize = 8;
+
+/// The most values that are looked at: what comes behind them is data.
+const MAX_TRIED: usize = 256;
+
+/// The least bytes of an issue's text by which a longer text shows that the issue was read from it.
+const MIN_ISSUE: usize = 4;
+
+/// The most names around a value, its own included. Positions in lists do not count.
+const MAX_NAMES: usize = 4;
+
+/// The name for the rest of a body that is a list.
+const LIST: &str = "errors";
+
+/// What decides whether a value may be kept, besides its name and its form.
+pub struct RestContext<'c> {
+    pub status: StatusCode,
+    /// The target of the request: what stands in it was sent.
+    pub target: Option<&'c str>,
+    /// The texts of the answer, in small letters.
+    pub said: Vec<String>,
+    /// The parts of the body that were read whole.
+    pub read: Vec<&'c str>,
+    /// The part with the message, if no issue has its place: a name that is a path says what the message is about.
+    pub message: Option<&'c str>,
+    /// The texts that were read, but not sent as they stand.
+    pub withheld: Vec<&'c str>,
+    /// The part of the body whose issues the answer has (R13).
+    pub issues: Option<&'c str>,
+    /// The texts of these issues, in small letters.
+    pub issue_texts: Vec<String>,
+    /// The names that are left out at the top: the answer has them already.
+    pub taken: &'c dyn Fn(&str) -> bool,
+}
+
+/// Returns the rest of a body. The members of `error`, the object with the error, come first.
+pub fn kept<'t>(body: Node<'t, '_>, error: Option<&str>, context: &RestContext<'_>) -> Vec<(&'t str, Box<RawValue>)> {
+    let mut pruner = Pruner { context, error, object: None, decoded: None, values: 0, tried: 0 };
+    let mut members = Vec::new();
+    if let Some(error) = error.and_then(|error| at(body, error)) {
+        pruner.error = None;
+        pruner.members(error, &mut members);
+        pruner.error = Some(error.raw());
+    }
+    if body.is_array() {
+        let list = pruner.value(body, LIST, 0, false).and_then(|list| RawValue::from_string(list).ok());
+        members.extend(list.map(|list| (LIST, list)));
+    } else if error.is_none_or(|error| !std::ptr::eq(error, body.raw())) {
+        pruner.members(body, &mut members);
+    }
+    members
+}
+
+/// Returns the value with these bytes.
+fn at<'t, 'a>(value: Node<'t, 'a>, raw: &str) -> Option<Node<'t, 'a>> {
+    if std::ptr::eq(value.raw(), raw) {
+        return Some(value);
+    }
+    value.children().find(|child| is_within(raw, child.raw())).and_then(|child| at(child, raw))
+}
+
+struct Pruner<'c, 'r, 't, 'a> {
+    context: &'c RestContext<'c>,
+    /// The object around the value, which may repeat what the client sent.
+    object: Option<Node<'t, 'a>>,
+    /// The object with the error, whose members stand at the top already.
+    error: Option<&'r str>,
+    /// The request's target, decoded as a form.
+    decoded: Option<String>,
+    values: usize,
+    tried: usize,
+}
+
+impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
+    fn members(&mut self, object: Node<'t, 'a>, members: &mut Vec<(&'t str, Box<RawValue>)>) {
+        self.object = Some(object);
+        for field in object.children().take(MAX_TRIED) {
+            let name = field.name();
+            let is_taken = (self.context.taken)(name) || members.iter().any(|(other, _)| *other == name);
+            let is_message = self.context.message.is_some_and(|message| std::ptr::eq(message, field.raw()));
+            if is_message && name.contains(['.', '[']) && !is_taken && !is_never_kept(name) {
+                let text = field.text().and_then(|text| String::from_utf8(quoted(&sentence(&text)?)).ok());
+                members.extend(text.and_then(|text| Some((name, RawValue::from_string(text).ok()?))));
+            } else if !is_taken
+                && let Some(json) = self.field(field, 1, false)
+                && let Ok(json) = RawValue::from_string(json)
+            {
+                members.push((name, json));
+            }
+        }
+    }
+
+    /// `is_in_issue`: an issue around the field was read, and this field was not.
+    fn field(&mut self, field: Node<'t, 'a>, names: usize, is_in_issue: bool) -> Option<String> {
+        let name = field.name();
+        self.tried += 1;
+        if self.tried > MAX_TRIED || self.values == MAX_VALUES {
+            return None;
+        }
+        let is_leaf = !field.is_object() && !field.is_array();
+        // Most values are neither sentences nor codes, which shows sooner than what their names mean.
+        if is_leaf && !may_be_kept(field, name, names == 1, self.context.status) {
+            return None;
+        }
+        if is_never_kept(name) {
+            return None;
+        }
+        self.value(field, name, names, is_in_issue)
+    }
+
+    fn value(&mut self, value: Node<'t, 'a>, name: &str, names: usize, is_in_issue: bool) -> Option<String> {
+        let is_read = |part: &&str| is_within(value.raw(), part);
+        let is_error = self.error.is_some_and(|error| std::ptr::eq(error, value.raw()));
+        self.tried += 1;
+        if self.values == MAX_VALUES || self.tried > MAX_TRIED || is_error || self.context.read.iter().any(is_read) {
+            return None;
+        }
+        if value.is_array() {
+            // The texts in a list of issues, or in a map from fields to texts, are those of the issues.
+            let is_of_issues = self.context.issues.is_some_and(|issues| is_within(value.raw(), issues));
+            let is_unread = |element: &Node<'_, '_>| !is_of_issues || is_in_issue || !element.is_text();
+            let elements =
+                value.children().filter(is_unread).filter_map(|element| self.value(element, name, names, is_in_issue));
+            let list: Vec<String> = elements.collect();
+            return (!list.is_empty()).then(|| format!("[{}]", list.join(",")));
+        }
+        if value.is_object() {
+            let mut object = Writer::new(64);
+            let outer = self.object.replace(value);
+            let is_issue = self.context.issues.is_some_and(|issues| is_within(value.raw(), issues));
+            let is_entry = is_issue && is_entry(value);
+            let is_unread = |field: &Node<'_, '_>| !is_issue || is_unread_of_issue(*field, is_entry);
+            for field in value.children().take(MAX_TRIED).filter(|field| names < MAX_NAMES && is_unread(field)) {
+                if let Some(json) = self.field(field, names + 1, is_in_issue || is_entry) {
+                    object = object.raw(field.name(), json);
+                }
+            }
+            self.object = outer;
+            return (!object.is_empty()).then(|| object.into_string());
+        }
+        let json = self.leaf(value, name, names == 1)?;
+        self.values += 1;
+        Some(json)
+    }
+
+    fn leaf(&mut self, value: Node<'t, 'a>, name: &str, is_top: bool) -> Option<String> {
+        let text = value.word_or_digits()?;
+        let kept = kept_text(value, &text, name, is_top, self.context.status)?;
+        if self.context.withheld.contains(&&*text) || self.is_said(&kept) || self.is_sent(&text) {
+            return None;
+        }
+        if !value.is_text() {
+            return Some(value.raw().to_owned());
+        }
+        let kept = message_of(self.object, &kept);
+        #[cfg(feature = "redact")]
+        let kept = crate::redact::text(&kept, crate::redact::Strictness::Readable);
+        let json = String::from_utf8(quoted(&kept)).ok();
+        json.filter(|_| !self.is_said(&kept))
+    }
+
+    /// Returns true if the response already contains this text.
+    fn is_said(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        let has_issue = |issue: &String| issue.len() >= MIN_ISSUE && text.contains(&**issue);
+        self.context.said.iter().any(|said| said.contains(text.trim()))
+            || self.context.issue_texts.iter().any(|issue| issue.contains(text.trim()) || has_issue(issue))
+    }
+
+    /// Returns true if the client sent it in the target of its request.
+    fn is_sent(&mut self, text: &str) -> bool {
+        let Some(target) = self.context.target else { return false };
+        let decoded = self.decoded.get_or_insert_with(|| decoded(target));
+        target.contains(text) || decoded.contains(text)
+    }
+}
+
+/// Returns true if an object is an issue, rather than a map from fields to texts.
+fn is_entry(object: Node<'_, '_>) -> bool {
+    object.children().any(|field| is_text_of_issue(field.name()) || is_any(&PLACES, field.name()))
+}
+
+/// Returns true if a field of an issue was not read with it: it is neither its place nor what was sent. Its text and
+/// its code are those of the answer. A map from fields to texts has no such field.
+fn is_unread_of_issue(field: Node<'_, '_>, is_in_entry: bool) -> bool {
+    let name = field.name();
+    // For express-validator, it is the kind of the entry.
+    let is_kind = || name == "type" && field.raw() == "\"field\"";
+    let is_read = || is_any(&PLACES, name) || is_any(&VALUES, name) || is_kind();
+    field.is_object() || if is_in_entry { !is_read() } else { field.is_array() }
+}
+
+fn is_text_of_issue(name: &str) -> bool {
+    is_text_name(name) || is_any(&ISSUE_TEXTS, name)
+}
+
+fn is_any(names: &[&str], name: &str) -> bool {
+    names.iter().any(|it| it.eq_ignore_ascii_case(name))
+}
+
+/// Returns true if a value is a sentence or a code.
+fn may_be_kept(value: Node<'_, '_>, name: &str, is_top: bool, status: StatusCode) -> bool {
+    value.word_or_digits().is_some_and(|text| kept_text(value, &text, name, is_top, status).is_some())
+}
+
+fn kept_text<'a>(
+    value: Node<'_, '_>,
+    text: &'a str,
+    name: &str,
+    is_top: bool,
+    status: StatusCode,
+) -> Option<Cow<'a, str>> {
+    let sentence = if value.is_text() { sentence(text) } else { None };
+    sentence.or_else(|| code(name, text, is_top, status))
+}
+
+/// Returns the target of a request, with the characters that are percent-encoded, and with spaces for plus signs.
+fn decoded(target: &str) -> String {
+    let plain = target.replace('+', " ");
+    percent_encoding::percent_decode_str(&plain).decode_utf8_lossy().into_owned()
+}
+
+/// Chooses the message anew where no field has the name of one, or where the text states no more than the status, or a
+/// single word: a sentence says more, wherever it stands (R2). A word under `message` stays.
+pub(super) fn prefer_sentence<'a>(
+    parsed: &mut ParsedError<'a>,
+    body: Node<'_, 'a>,
+    name: &str,
+    (target, status): (Option<&str>, StatusCode),
+) {
+    if !says_nothing(parsed.message.as_deref(), name) {
+        return;
+    }
+    if parsed.issues.is_some() {
+        // The first issue says more, where no list stands beside the message.
+        let first = || written::first_message(parsed.issues.as_deref()?);
+        if !tells_of_input(status) && first().is_some_and(|text| sentence(&text).is_some()) {
+            parsed.message = None;
+        }
+        return;
+    }
+    let Some(found) = first_sentence(body, target) else { return };
+    if let Some(word) = parsed.message.take()
+        && parsed.code.is_none()
+        && is_code(&word, status)
+    {
+        parsed.code = Some(word);
+    }
+    (parsed.message, parsed.message_source) = (found.text(), Some(found.raw()));
+}
+
+/// Returns the text in a text that is a JSON list of texts, and the number of further ones (R3).
+pub(super) fn text_of_list(text: &str) -> Option<(String, usize)> {
+    let list = array(text.trim())?;
+    let texts: Vec<_> = list.into_iter().map(string).collect::<Option<_>>()?;
+    let (first, others) = texts.split_first()?;
+    Some((first.clone().into_owned(), others.len()))
+}
+
+/// Returns true if the text under this name states no more than the status, or a single word.
+pub(super) fn says_nothing(text: Option<&str>, name: &str) -> bool {
+    let is_word = |text: &str| !text.trim().contains(char::is_whitespace) && sentence(text).is_none();
+    text.is_none_or(|text| is_phrase(text.trim()) || name != "message" && is_word(text))
+}
+
+/// Returns the first sentence of a body by its depth, then inside an error, then by its position: the message, if no
+/// field has the name of one (R2).
+pub(crate) fn first_sentence<'t, 'a>(body: Node<'t, 'a>, target: Option<&str>) -> Option<Node<'t, 'a>> {
+    let decoded = target.map(decoded);
+    let is_sent = |text: &str| {
+        target.is_some_and(|target| target.contains(text)) || decoded.as_deref().is_some_and(|it| it.contains(text))
+    };
+    let mut found = Vec::new();
+    let mut tried = 0;
+    collect((body, 0, false), &mut tried, &mut found);
+    found.sort_by_key(|(depth, is_in_error, _)| (*depth, !is_in_error));
+    found.into_iter().map(|(.., text)| text).find(|text| text.text().is_some_and(|text| !is_sent(&text)))
+}
+
+fn collect<'t, 'a>(
+    (value, names, is_in_error): (Node<'t, 'a>, usize, bool),
+    tried: &mut usize,
+    found: &mut Vec<(usize, bool, Node<'t, 'a>)>,
+) {
+    for child in value.children().take(MAX_TRIED) {
+        *tried += 1;
+        if *tried > MAX_TRIED {
+            return;
+        }
+        if value.is_object() && (names == MAX_NAMES || is_never_kept(child.name())) {
+            continue;
+        }
+        let names = names + usize::from(value.is_object());
+        if child.is_text() {
+            if child.text().is_some_and(|text| sentence(&text).is_some()) {
+                found.push((names, is_in_error, child));
+            }
+        } else {
+            collect((child, names, is_in_error || is_error_field(child, value)), tried, found);
+        }
+    }
+}
+
+/// Returns the text as the client gets it, if it is a sentence: R3 lets it pass, and it has two words, or four letters
+/// of a script that is written without spaces.
+pub(crate) fn sentence(text: &str) -> Option<Cow<'_, str>> {
+    let text = message::from_json_text(text)?;
+    let words = text.split_whitespace().filter(|part| is_word(part)).take(2).count();
+    let is_sentence = words == 2 || text.chars().filter(|letter| is_of_script_without_spaces(*letter)).count() >= 4;
+    (is_sentence && !is_phrase(text.trim()) && !has_credentials(&text)).then_some(text)
+}
+
+/// Returns true if a part of a text has only letters, apart from the punctuation at its ends.
+fn is_word(part: &str) -> bool {
+    let is_mark = |it: char| matches!(it, '\u{300}'..='\u{36f}' | '\u{900}'..='\u{109f}');
+    let part = part.trim_matches(|it: char| !it.is_alphanumeric() && !is_mark(it));
+    !part.is_empty() && part.chars().all(|it| it.is_alphabetic() || is_mark(it))
+}
+
+/// A letter of Han, kana, Thai, Lao, Khmer or Burmese.
+fn is_of_script_without_spaces(letter: char) -> bool {
+    letter.is_alphabetic()
+        && matches!(letter,
+            '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{3005}'..='\u{30ff}'
+            | '\u{31f0}'..='\u{31ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
+            | '\u{ff66}'..='\u{ff9d}' | '\u{20000}'..='\u{323af}')
+}
+
+/// Returns true if a text is the name of an authentication scheme and credentials. A small word behind it begins a
+/// sentence: `Bearer tokens are required.`
+fn has_credentials(text: &str) -> bool {
+    let mut parts = text.split_whitespace();
+    let is_scheme =
+        |part: &str| ["basic", "bearer", "digest", "negotiate"].iter().any(|it| it.eq_ignore_ascii_case(part));
+    let is_small = |part: &str| part.bytes().all(|it| it.is_ascii_lowercase());
+    parts.next().is_some_and(is_scheme) && (!parts.next().is_some_and(is_small) || parts.next().is_none())
+}
+
+/// Returns the code as the client gets it, if the name is one of codes (R2), and the value adds to the status. A value
+/// that has not the form of a code is a text.
+fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Option<Cow<'a, str>> {
+    let ranks = Ranks::new(name);
+    let is_sure = ranks.code(CodeName::Sure).is_some() || ends_like_a_code(name);
+    let is_led = ranks.code(CodeName::Led).is_some();
+    let is_bare = ranks.code(CodeName::Bare).is_some() && is_bare_code(name, value, is_top);
+    let is_led = is_led && is_bare_code(name, value, false);
+    let is_word = is_top && name == "error" && is_bare_code(name, value, false);
+    if !(is_sure || is_led || is_bare || is_word) || means_bad_input(value) {
+        return None;
+    }
+    if is_code(value, status) {
+        return Some(Cow::Borrowed(value));
+    }
+    let is_odd = is_sure && !is_upstream_code(value) && !repeats_status(value, status) && !is_address_or_id(value);
+    if is_odd { message::from_json_text(value) } else { None }
+}
+
+/// Returns true if a field of this name may have a code.
+pub(super) fn names_code(name: &str) -> bool {
+    let ranks = Ranks::new(name);
+    let is_ranked = [CodeName::Sure, CodeName::Led, CodeName::Bare].iter().any(|worth| ranks.code(*worth).is_some());
+    is_ranked || name == "error" || ends_like_a_code(name)
+}
+
+fn ends_like_a_code(name: &str) -> bool {
+    let words: Vec<String> = words(name).collect();
+    let is_place = || words.iter().any(|word| matches!(&**word, "zip" | "postal"));
+    words.last().is_some_and(|last| matches!(&**last, "code" | "reason" | "type" | "status")) && !is_place()
+}
+
+/// Returns true if nothing under this name is kept, at any depth (E9).
+fn is_never_kept(name: &str) -> bool {
+    const WORDS: &str = " stack stacktrace trace traceback debug sql query file path input rejected request url link href doc \
+                         config header authorization cookie credential password secret env backtrace ";
+    const ENDS: [&str; 4] = ["trace", "file", "path", "sql"];
+
+    let words: Vec<String> = words(name).collect();
+    let is_one = |known: &str, word: &str| {
+        let single = word.strip_suffix('s').unwrap_or(word);
+        let of_many = word.strip_suffix("ies").and_then(|stem| known.strip_prefix(stem)) == Some("y");
+        !known.is_empty() && (known == word || known == single || of_many)
+    };
+    let is_named = |word: &String| WORDS.split(' ').any(|known| is_one(known, word));
+    match &words[..] {
+        [] => true,
+        // The error of a request (Infobip).
+        [.., last] if matches!(&**last, "error" | "exception") && words[0] == "request" => false,
+        // Clients take it for the list of issues (E8).
+        [only] if only == "issues" => true,
+        [only] => {
+            is_named(only)
+                || only.starts_with("debug")
+                || only.starts_with("stack")
+                || ENDS.iter().any(|end| only.ends_with(end))
+        }
+        several => several.iter().any(|word| is_named(word) || word == "value"),
+    }
+}
+
+/// Returns the words of a name in small letters: `requestHeaders`, `set-cookie`, `HTTPStatus`.
+fn words(name: &str) -> impl Iterator<Item = String> {
+    name.split(|it: char| !it.is_alphanumeric()).flat_map(|part| {
+        let letters: Vec<char> = part.chars().collect();
+        let begins = |at: usize| {
+            let is_behind_small = letters[at - 1].is_lowercase() || letters[at - 1].is_numeric();
+            let is_plural = letters[at + 1..] == ['s'];
+            let ends_capitals = letters.get(at + 1).is_some_and(|next| next.is_lowercase()) && !is_plural;
+            letters[at].is_uppercase() && (is_behind_small || ends_capitals)
+        };
+        let mut words = Vec::new();
+        for (at, letter) in letters.iter().enumerate() {
+            if at == 0 || begins(at) {
+                words.push(String::new());
+            }
+            words.last_mut().into_iter().for_each(|word| word.extend(letter.to_lowercase()));
+        }
+        words
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e9_names_under_which_nothing_is_kept() {
+        for (name, is) in [
+            ("stackOfCalls", true),
+            ("debuginfo", true),
+            ("set-cookie", true),
+            ("baseURL", true),
+            ("URLs", true),
+            ("queries", true),
+            ("rejectedValue", true),
+            ("value", false),
+            ("cause", false),
+            ("helpText", false),
+            ("profile", true),
+            ("docks", false),
+            ("说明", false),
+        ] {
+            assert_eq!(is_never_kept(name), is, "{name}");
+        }
+    }
+
+    #[test]
+    fn e9_sentences() {
+        for (text, is) in [
+            ("note no. 1", true),
+            ("berth 7-b (taken)", true),
+            ("2026 GMT", false),
+            ("3 tons", false),
+            ("Not Found", false),
+            ("请稍后再", true),
+            ("请稍候", false),
+            ("पास समाप्त हो गया", true),
+            ("Bearer abc", false),
+            ("Bearer aGk9 of the crew", false),
+            ("Bearer tokens are required.", true),
+            ("{\"a\":\"b c\"}", false),
+        ] {
+            assert_eq!(sentence(text).is_some(), is, "{text}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! How [`tower-error-envelope`](https://docs.rs/tower-error-envelope) reads foreign errors and writes errors in other forms,
+//! for that library alone. The head and the body of a response go in; what they state comes out. Nothing here knows a
+//! policy, a route or a request's way: that is `error-envelope-core`.
+//!
+//! 1. [`dialect`] reads a body in any shape, and writes one in the shape that a client expects (R2, R12, R13, R15).
+//! 2. [`redact`] replaces secrets in texts (R17).
+//! 3. [`fields`] and [`syntax`] read header fields as RFC 9110 defines them; [`grpc_messages`] finds the messages in a
+//!    body of gRPC; [`target`] keeps what a client sent in its request line, which no error repeats (E9).
+//!
+//! What other frameworks write is behind the feature `foreign`. Hidden modules are only for the other crates of the
+//! workspace, and may change in any version.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(feature = "foreign"),
+    allow(dead_code, unused_imports, unused_mut, reason = "the readers of foreign shapes use them")
+)]
+#![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]
+
+#[doc(hidden)]
+pub mod dialect;
+#[doc(hidden)]
+pub mod fields;
+#[doc(hidden)]
+pub mod grpc_messages;
+#[cfg(feature = "redact")]
+pub mod redact;
+#[doc(hidden)]
+pub mod syntax;
+#[doc(hidden)]
+pub mod target;
+
+use error_envelope_fault::{code, details, fault, request_id, rpc};
+use error_envelope_text::{field_names, framework_text, issue_list, issues, json, message, place, sentences, tree};

@@ -1,0 +1,56 @@
+//! The path and the query of a request, until its response is known: what the client sent there is not repeated (E9).
+
+use http::uri::PathAndQuery;
+
+/// As many bytes as fit beside the length into the room of a [`PathAndQuery`].
+const INLINE: usize = 38;
+
+/// The target of a request. A short one is copied, because a clone costs more: it counts its owners.
+#[derive(Debug)]
+pub enum Target {
+    Unknown,
+    Short(u8, [u8; INLINE]),
+    Long(PathAndQuery),
+}
+
+/// The target of no request.
+pub static UNKNOWN: Target = Target::Unknown;
+
+impl Target {
+    #[inline]
+    pub fn new(target: Option<&PathAndQuery>) -> Self {
+        let Some(target) = target else { return Self::Unknown };
+        let text = target.as_str().as_bytes();
+        let mut short = [0; INLINE];
+        match short.get_mut(..text.len()) {
+            Some(place) => {
+                place.copy_from_slice(text);
+                Self::Short(text.len() as u8, short)
+            }
+            None => Self::Long(target.clone()),
+        }
+    }
+
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Unknown => None,
+            Self::Short(length, bytes) => str::from_utf8(bytes.get(..usize::from(*length))?).ok(),
+            Self::Long(target) => Some(target.as_str()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e9_a_target_is_kept_whole() {
+        for length in [1, 2, INLINE, INLINE + 1, 4000] {
+            let text = format!("/{}", "a".repeat(length - 1));
+            let target = Target::new(Some(&text.parse().unwrap()));
+            assert_eq!(target.as_str(), Some(&*text));
+        }
+        assert_eq!(Target::new(None).as_str(), None);
+    }
+}

@@ -1,0 +1,35 @@
+//! How [`tower-error-envelope`](https://docs.rs/tower-error-envelope) reads texts: JSON bodies, messages, the places of
+//! errors, and sentences about them. A text goes in, and what a client may get of it comes out; no error code or fault
+//! is known here.
+//!
+//! 1. [`json`] reads the fields of an object only as far as necessary; [`tree`] parses a body once, as a whole.
+//! 2. [`message`] makes a text one printable line, and recognises texts that are not messages (E2, R3).
+//! 3. [`field_names`] and [`field_ranks`] define which field of a foreign error has which meaning (R2, R13).
+//! 4. [`place`] parses the path of a field in any notation; [`sentences`] reads sentences that name a field or quote a
+//!    value that a client sent; [`framework_text`] combines both for the text of a whole error (R13).
+//! 5. [`issues`] converts the lists that were found, and [`issue_list`] writes them in the canonical form (E8).
+//!
+//! All modules are only for the other crates of the workspace, and may change in any version.
+
+#![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]
+
+#[doc(hidden)]
+pub mod field_names;
+#[doc(hidden)]
+pub mod field_ranks;
+#[doc(hidden)]
+pub mod framework_text;
+#[doc(hidden)]
+pub mod issue_list;
+#[doc(hidden)]
+pub mod issues;
+#[doc(hidden)]
+pub mod json;
+#[doc(hidden)]
+pub mod message;
+#[doc(hidden)]
+pub mod place;
+#[doc(hidden)]
+pub mod sentences;
+#[doc(hidden)]
+pub mod tree;
