@@ -28,7 +28,7 @@ pub struct CapturedBody {
 const MAX_BYTES: usize = 8 * 1024;
 
 impl BodyCapture {
-    /// The service's body was not read to its end.
+    /// Notes that the service's body was not read to its end.
     pub(in crate::session) fn note_unread(&mut self) {
         if let Some(before) = &mut self.before {
             before.whole = false;

@@ -27,11 +27,11 @@ pub struct ServiceAnswer {
 /// How the body of a service's response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceBody {
-    /// It was passed on, or read, to its end; or it was not needed.
+    /// The body was passed on or read to its end, or was not needed.
     Whole,
-    /// It failed before its end.
+    /// The body failed before its end.
     BrokeOff,
-    /// It was not read to its end, for this reason (R4).
+    /// The body was not read to its end, for this reason (R4).
     Unread(UnreadReason),
 }
 
@@ -53,7 +53,7 @@ pub struct Delivery {
 pub enum End {
     /// The server took the last byte, or dropped a body that had ended.
     Complete,
-    /// The client left before that.
+    /// The client left before the response was complete.
     ClientLeft,
     /// The service's body broke off after the head had been sent.
     ServiceBrokeOff,
@@ -107,8 +107,8 @@ impl SentStatus {
         self.code.as_ref()
     }
 
-    /// Returns the outcome for the client: by the gRPC status if the call is an RPC, else by the HTTP status. As
-    /// OpenTelemetry does, this counts the gRPC statuses 2, 4, 12, 13, 14 and 15 as the server's errors.
+    /// Returns the outcome for the client. The gRPC status decides if the call is an RPC, otherwise the HTTP status. As
+    /// in OpenTelemetry, the gRPC statuses 2, 4, 12, 13, 14 and 15 are errors of the server.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match (self.grpc_status(), self.status.as_u16()) {
@@ -151,7 +151,7 @@ impl ServiceAnswer {
         self.grpc
     }
 
-    /// Returns how its body ended.
+    /// Returns how the body of the response ended.
     #[must_use]
     pub fn body(&self) -> ServiceBody {
         self.body
@@ -159,7 +159,7 @@ impl ServiceAnswer {
 }
 
 impl End {
-    /// Returns the word in every view.
+    /// Returns the word for this value, which all views of a record use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -184,7 +184,7 @@ impl Outcome {
         self as usize
     }
 
-    /// Returns the word in every view.
+    /// Returns the word for this value, which all views of a record use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -21,7 +21,7 @@ pub(in crate::session) struct AssignedId {
     pub(in crate::session) id: RequestId,
     pub(in crate::session) header: HeaderValue,
     pub(in crate::session) notes: Option<Box<RecordFields>>,
-    /// An outer layer of this process assigned it.
+    /// True if an outer layer of this process assigned the id.
     pub(in crate::session) is_nested: bool,
 }
 
@@ -113,7 +113,7 @@ fn only_id<'a>(mut values: impl Iterator<Item = &'a HeaderValue>) -> Option<Requ
     first.to_str().ok()?.parse().ok()
 }
 
-/// Keeps a valid `traceparent`; else the request begins a new trace, and its old trace state is removed (I4).
+/// Keeps a valid `traceparent`. Otherwise the request begins a new trace, and its old trace state is removed (I4).
 #[inline]
 pub(in crate::session) fn trace(settings: IdSettings, head: &mut Parts, id: RequestId) {
     if settings.traceparent {

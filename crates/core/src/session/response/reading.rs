@@ -13,7 +13,7 @@ use crate::session::record::notes::UnreadReason;
 #[derive(Debug)]
 pub struct Budget {
     left: u64,
-    /// The empty frames that may still come: without this limit, a body that has only empty frames would never end.
+    /// The number of empty frames that may still come. Without this limit, a body of only empty frames would never end.
     empty_frames: u16,
     time: Duration,
     /// Set at the first wait: most bodies do not wait, and the clock is not read.
@@ -30,12 +30,12 @@ impl Budget {
         Self { left: max_bytes, empty_frames: MAX_EMPTY_FRAMES, time, until: None }
     }
 
-    /// Called when nothing is available. Returns until when to wait.
+    /// Called when no data is available. Returns the time until which to wait.
     pub fn waits(&mut self, now: impl FnOnce() -> Instant) -> Instant {
         *self.until.get_or_insert_with(|| now() + self.time)
     }
 
-    /// Deducts a frame. `now` is called only if something was waited for.
+    /// Deducts a frame. `now` is called only if the adapter has waited before.
     pub fn deduct(&mut self, length: usize, now: impl FnOnce() -> Instant) -> Result<(), UnreadReason> {
         let left = if length == 0 {
             self.empty_frames.checked_sub(1).map(|left| self.empty_frames = left)
@@ -58,7 +58,8 @@ pub struct Reading {
     pieces: Pieces,
     trailers: Option<Box<HeaderMap>>,
     budget: Budget,
-    /// The body may have to be sent unchanged after all: do not move it, and do not drop its rest.
+    /// True if the body may still have to be sent unchanged. The adapter must then neither move the body nor drop its
+    /// rest.
     pub keeps: bool,
 }
 
@@ -119,7 +120,7 @@ impl Reading {
         self.budget.deduct(length, now)
     }
 
-    /// Called when nothing is available. Returns until when to wait; after that, call [`Reading::stop`].
+    /// Called when no data is available. Returns the time until which to wait. After that time, call [`Reading::stop`].
     pub fn waits(&mut self, now: impl FnOnce() -> Instant) -> Instant {
         self.budget.waits(now)
     }
