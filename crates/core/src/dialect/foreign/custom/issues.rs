@@ -9,7 +9,7 @@ use crate::dialect::outgoing::{is_identifier, list};
 use crate::dialect::place::Place;
 use crate::issue_list::List;
 
-/// Where a body has its issues, and where each issue has its parts.
+/// The places of the issues in a body, and of the parts in each issue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IssuePlaces {
     pub(crate) list: Pointer,
@@ -19,7 +19,7 @@ pub(crate) struct IssuePlaces {
     pub(crate) notation: PathNotation,
 }
 
-/// How a shape writes the path of an issue.
+/// The notation in which a shape writes the path of an issue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PathNotation {
@@ -135,7 +135,7 @@ impl IssuePlaces {
 }
 
 /// Returns an object with each value at its place. `wrap` makes the text of each object in between from its fields. A
-/// value whose place is empty is returned as it is.
+/// value whose place is empty is returned unchanged.
 pub(super) fn object_of_values(values: &[(&[Step], &[u8])], wrap: fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     if let [([], value)] = values {
         return value.to_vec();
